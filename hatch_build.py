@@ -1,7 +1,8 @@
-"""Compiles what of the harness is in C, each ``x.c`` into ``libx.so`` beside it, with the compiler that comes as a Python package.
+"""Compiles what of the harness is in C, each ``x.c`` into ``libx.so`` beside it, with the compiler
+that comes as a Python package.
 
-So "Python, its venv module and make" stay all that a machine needs, and every machine builds the same, for glibc from 2.17
-on (manylinux2014).
+So "Python, its venv module and make" stay all that a machine needs, and every machine builds the
+same, for glibc from 2.17 on (manylinux2014).
 """
 
 from __future__ import annotations
@@ -28,14 +29,27 @@ class NativeHook(BuildHookInterface[Any]):
         """Compile, and have the wheel say for which machines it is."""
         machine = platform.machine()
         if sys.platform != "linux":
-            raise SystemExit(f"the harness runs on Linux, as pjsua2-python does; this is {sys.platform}")
+            raise SystemExit(
+                f"the harness runs on Linux, as pjsua2-python does; this is {sys.platform}"
+            )
         # Nothing outside of the environment changes.
         environment = os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(Path(sys.prefix, "zig-cache"))}
         for source in sorted(Path(self.root, "harness").rglob("*.c")):
             library = source.with_name(f"lib{source.stem}.so")
             unfinished = library.with_suffix(f".{os.getpid()}.so")
-            compiler = [sys.executable, "-m", "ziglang", "cc", "-target", f"{machine}-linux-gnu.{_GLIBC}"]
-            subprocess.run([*compiler, *_FLAGS, "-o", str(unfinished), str(source)], check=True, env=environment)
+            compiler = [
+                sys.executable,
+                "-m",
+                "ziglang",
+                "cc",
+                "-target",
+                f"{machine}-linux-gnu.{_GLIBC}",
+            ]
+            subprocess.run(
+                [*compiler, *_FLAGS, "-o", str(unfinished), str(source)],
+                check=True,
+                env=environment,
+            )
             unfinished.replace(library)  # at once: a process may have the old one loaded
             build_data["artifacts"].append(library.relative_to(self.root).as_posix())
         build_data["pure_python"] = False

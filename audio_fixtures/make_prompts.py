@@ -1,7 +1,8 @@
-"""Make the spoken prompts: ``python audio_fixtures/make_prompts.py`` (``--check``: make them and compare, write nothing).
+"""Make the spoken prompts: ``python audio_fixtures/make_prompts.py`` (``--check``: make them and
+compare, write nothing).
 
-espeak-ng comes with the developers' dependencies, pinned. The WAVs are committed all the same, because a prompt has to be
-the same sound everywhere, and users of the harness have no espeak-ng.
+espeak-ng comes with the developers' dependencies, pinned. The WAVs are committed all the same,
+because a prompt has to be the same sound everywhere, and users of the harness have no espeak-ng.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as scratch:
             return _compare(_make(Path(scratch)), json.loads(manifest_path.read_text("utf-8")))
     directory.mkdir(exist_ok=True)
-    manifest_path.write_text(json.dumps(_make(directory), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    manifest_path.write_text(
+        json.dumps(_make(directory), indent=2, ensure_ascii=False) + "\n", "utf-8"
+    )
     return 0
 
 
@@ -75,14 +78,25 @@ def _prompt(voice: str, speed: int, text: str) -> NDArray[np.int16]:
 
 
 def _compare(made: dict[str, Any], manifest: dict[str, Any]) -> int:
-    committed = {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in PROMPTS.glob("*.wav")}
+    committed = {
+        path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in PROMPTS.glob("*.wav")
+    }
     wrong = sorted(
         name
         for name in committed.keys() | made["prompts"].keys() | manifest["prompts"].keys()
-        if len({committed.get(name), *(entry["prompts"].get(name, {}).get("sha256") for entry in (made, manifest))}) > 1
+        if len(
+            {
+                committed.get(name),
+                *(entry["prompts"].get(name, {}).get("sha256") for entry in (made, manifest)),
+            }
+        )
+        > 1
     )
     for name in wrong:
-        print(f"{name}: the file, the manifest and what the script makes are not the same", file=sys.stderr)
+        print(
+            f"{name}: the file, the manifest and what the script makes are not the same",
+            file=sys.stderr,
+        )
     return 1 if wrong else 0
 
 

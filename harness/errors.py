@@ -18,7 +18,8 @@
         │   └── DamagedHistoryError   history.sqlite holds what no run of this version wrote
         └── FarEndError           the far end's own interface (API, trigger) could not be used
 
-A failed expectation is neither: it is an :class:`harness.calls.verdict.ExpectationError`, an ``AssertionError``.
+A failed expectation is neither: it is an :class:`harness.calls.verdict.ExpectationError`, an
+``AssertionError``.
 """
 
 from __future__ import annotations
@@ -33,7 +34,14 @@ _OF_THE_PATH: Final = {
     *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP),
 }
 #: What this machine has no more of, or what of it fails.
-_OF_THE_MACHINE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO}
+_OF_THE_MACHINE: Final = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.EIO,
+}
 
 
 class HarnessError(Exception):
@@ -65,7 +73,9 @@ class BrokenError(HarnessError):
 
 
 class PhoneLostError(BrokenError):
-    """A softphone's process died, hung or could not start; the message ends with its last log lines."""
+    """A softphone's process died, hung or could not start; the message ends with its last log
+    lines.
+    """
 
 
 class PhoneParseError(BrokenError):
@@ -99,7 +109,11 @@ class FarEndError(BrokenError):
 def unwritable(path: Path, error: OSError) -> MistakeError | ResourceError:
     """What to raise where a path that the user has named cannot be written to."""
     said = f"{path}: cannot be written: {error.strerror}"
-    return MistakeError(f"{said}; allowed: a path that can be") if is_of_the_path(error) else ResourceError(said)
+    return (
+        MistakeError(f"{said}; allowed: a path that can be")
+        if is_of_the_path(error)
+        else ResourceError(said)
+    )
 
 
 def is_of_the_path(error: OSError) -> bool:

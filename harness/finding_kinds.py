@@ -1,4 +1,6 @@
-"""The kinds of findings that a row asks for: a check, who was listening, and whether that was after a change of the call."""
+"""The kinds of findings that a row asks for: a check, who was listening, and whether that was after
+a change of the call.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ class FindingKind:
     """What findings are of, for counting. ``HEADER | HEADER_ABSENT`` stands for either of them."""
 
     check: str
-    towards: str = ""  #: the listener's role, as in :class:`Direction`; empty for checks that have none
+    towards: str = (
+        ""  #: the listener's role, as in :class:`Direction`; empty for checks that have none
+    )
     again: bool = False  #: after a change of the call
     others: tuple[FindingKind, ...] = ()  #: that count as well
 
@@ -41,7 +45,11 @@ class FindingKind:
         return FindingKind(self.check, self.towards, self.again, (*self.others, *other.each()))
 
     def __str__(self) -> str:
-        own = self.check + (f" to {self.towards}" if self.towards else "") + (" again" if self.again else "")
+        own = (
+            self.check
+            + (f" to {self.towards}" if self.towards else "")
+            + (" again" if self.again else "")
+        )
         return "|".join([own, *map(str, self.others)])
 
     def each(self) -> tuple[FindingKind, ...]:

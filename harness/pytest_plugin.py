@@ -1,4 +1,5 @@
-"""The pytest plugin: a verification run is a pytest run over the scenarios, with ``--deployment FILE``.
+"""The pytest plugin: a verification run is a pytest run over the scenarios, with ``--deployment
+FILE``.
 
 ===============  ====================================================================================
 ``options``      the command line, and mistakes in it
@@ -14,15 +15,17 @@
 ``progress``     what is shown while a run goes on, and at its end; what is kept of cases that are over
 ===============  ====================================================================================
 
-What ``fixtures`` builds on: the fixtures ``case`` (:class:`harness.integrations.matrix.Case`), ``replica`` (the filled-in
-:class:`harness.deployment.Deployment` leased to the case), ``recorder`` (its open
-:class:`harness.report.recorder.CaseRecorder`, closed by the plugin), ``run``, ``case_marks`` (an iterator of mark ids no
-other leg has) and ``gate`` (the :class:`harness.deployment.limits.CallGate` of the deployment).
+What ``fixtures`` builds on: the fixtures ``case`` (:class:`harness.integrations.matrix.Case`),
+``replica`` (the filled-in :class:`harness.deployment.Deployment` leased to the case), ``recorder``
+(its open :class:`harness.report.recorder.CaseRecorder`, closed by the plugin), ``run``,
+``case_marks`` (an iterator of mark ids no other leg has) and ``gate`` (the
+:class:`harness.deployment.limits.CallGate` of the deployment).
 
-pytest finds this module by the entry point ``harness.pytest_plugin`` in every environment the package is installed in. So it
-imports nothing but pytest and adds one option; all else is loaded when ``--deployment`` is given, and tests of other kinds are
-not touched. The entry point's name is the module's, so that ``pytest_plugins = ["harness.pytest_plugin"]`` and ``-p`` mean the
-same plugin, not a second one.
+pytest finds this module by the entry point ``harness.pytest_plugin`` in every environment the
+package is installed in. So it imports nothing but pytest and adds one option; all else is loaded
+when ``--deployment`` is given, and tests of other kinds are not touched. The entry point's name is
+the module's, so that ``pytest_plugins = ["harness.pytest_plugin"]`` and ``-p`` mean the same
+plugin, not a second one.
 """
 
 from __future__ import annotations
@@ -43,9 +46,7 @@ PROGRESS = "harness-progress"
 _PARTS = ("options", "parallel", "collection", "cases", "fixtures", "plan", "progress")
 _ROOM = "harness.run.plugin"
 _LAST = f"{_ROOM}.{_PARTS[-1]}"
-_NEEDS = (
-    "scenarios need a deployment; allowed: --deployment FILE (`harness init` writes one, `harness examples` lists some)"
-)
+_NEEDS = "scenarios need a deployment; allowed: --deployment FILE (`harness init` writes one, `harness examples` lists some)"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,39 +62,66 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Load the rest of the plugin, when there is a deployment to verify; its options are parsed after this."""
+    """Load the rest of the plugin, when there is a deployment to verify; its options are parsed
+    after this.
+    """
     given = early_config.known_args_namespace
     if given.deployment:
         for name in (f"{_ROOM}.{part}" for part in _PARTS):
-            # pytest's own way to import a plugin warns of modules that are there already, which ``-W error`` makes an end
+            # pytest's own way to import a plugin warns of modules that are there already, which
+            # ``-W error`` makes an end
             if not early_config.pluginmanager.has_plugin(name):
                 early_config.pluginmanager.register(import_module(name), name)
-    elif not given.help and any(_is_scenario(Path(argument.partition("::")[0])) for argument in given.file_or_dir):
-        raise pytest.UsageError(_NEEDS)  # before the options of a verification are called unrecognized
+    elif not given.help and any(
+        _is_scenario(Path(argument.partition("::")[0])) for argument in given.file_or_dir
+    ):
+        raise pytest.UsageError(
+            _NEEDS
+        )  # before the options of a verification are called unrecognized
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
-    config.addinivalue_line("markers", "scenario(name, …): proves the rows of the verification matrix that name it")
+    config.addinivalue_line(
+        "markers", "scenario(name, …): proves the rows of the verification matrix that name it"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Where no path was given, the package's scenarios are run as well as what pytest finds by itself; in workers, too."""
+    """Where no path was given, the package's scenarios are run as well as what pytest finds by
+    itself; in workers, too.
+    """
     if not config.getoption("deployment"):
         return
-    if not config.pluginmanager.has_plugin(_LAST):  # found in a conftest.py alone, which is too late for it
-        raise pytest.UsageError(f"--deployment: plugins are not loaded by themselves here; allowed: -p {__name__}")
+    if not config.pluginmanager.has_plugin(
+        _LAST
+    ):  # found in a conftest.py alone, which is too late for it
+        raise pytest.UsageError(
+            f"--deployment: plugins are not loaded by themselves here; allowed: -p {__name__}"
+        )
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args.append(str(resources.SCENARIOS))
 
 
 def _is_scenario(path: Path) -> bool:
     """Whether ``path`` is a directory ``scenarios`` that has some, or a file there that does."""
-    from harness.support.files import user_files  # ordinary tests load this module, too, and need none of it
+    from harness.support.files import (
+        user_files,
+    )  # ordinary tests load this module, too, and need none of it
 
-    files = path.rglob("test_*.py") if path.name == SCENARIOS else [path] if path.parent.name == SCENARIOS else []
-    return any(b"harness.scenario" in user_files.read(file, user_files.SETTINGS) for file in files if file.is_file())
+    files = (
+        path.rglob("test_*.py")
+        if path.name == SCENARIOS
+        else [path]
+        if path.parent.name == SCENARIOS
+        else []
+    )
+    return any(
+        b"harness.scenario" in user_files.read(file, user_files.SETTINGS)
+        for file in files
+        if file.is_file()
+    )
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -23,7 +23,9 @@ def test_any_other_address_is_refused(cast, ai, agents, expect):
 
 
 @scenario("PLAINTEXT")
-def test_nothing_is_set_up_in_the_clear(context, ai, case, caller, line, fallback, agents, timings, expect):
+def test_nothing_is_set_up_in_the_clear(
+    context, ai, case, caller, line, fallback, agents, timings, expect
+):
     call = caller.call(line)
     landed = fallback.expect_call(call, within=timings.ring_timeout_s + context.patience)
     expect(call).answered()
@@ -35,11 +37,15 @@ def test_nothing_is_set_up_in_the_clear(context, ai, case, caller, line, fallbac
             clear = ai.calls(agents.address, transport=transport)
             begun.append(clear.began)
             expect(clear).never_answered()
-        expect(agents).never_rang(since=min(begun))  # an agent of the fallback may be in this group as well
+        expect(agents).never_rang(
+            since=min(begun)
+        )  # an agent of the fallback may be in this group as well
 
 
 @scenario("TLS-BADCERT")
-def test_bad_certificate_is_not_talked_to(context, ai, case, caller, line, fallback, timings, expect):
+def test_bad_certificate_is_not_talked_to(
+    context, ai, case, caller, line, fallback, timings, expect
+):
     ai.shows_certificate(case.axes["certificate"])
     call = caller.call(line)
     landed = fallback.expect_call(call, within=timings.ring_timeout_s + context.patience)

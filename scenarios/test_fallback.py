@@ -22,7 +22,8 @@ def test_ai_never_answers(cast, context, ai, caller, line, timings, fallback, ex
         expect(group).never_rang()
     ai.was_tried(call, line)
     ai.answered_nothing(call)
-    # an AI that rings on may answer a call that an agent has: what is pending is cancelled (RFC 3261 section 16.7, step 10)
+    # an AI that rings on may answer a call that an agent has: what is pending is cancelled (RFC
+    # 3261 section 16.7, step 10)
     cast.nothing_rings_any_more(call, after=time.monotonic(), but=fallback.phones)
     expect(call).still_hears(landed)
 
@@ -48,7 +49,9 @@ def test_ai_cannot_be_reached(cast, context, ai, caller, line, timings, fallback
     ai.goes_down(line)
     call = caller.call(line)
     landed = fallback.expect_call(call, within=timings.ring_timeout_s + context.patience)
-    context.evidence.scripted(landed.began - call.routed, "the platform's attempts to reach the AI", began=call.routed)
+    context.evidence.scripted(
+        landed.began - call.routed, "the platform's attempts to reach the AI", began=call.routed
+    )
     expect(fallback).came_within(landed, call, timings.ring_timeout_s + 1.0)
     expect(landed).caller_id(caller.number)
     expect(call).answered()

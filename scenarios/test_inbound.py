@@ -22,7 +22,9 @@ def test_outside_call_reaches_the_ai(cast, caller, line, assistant, expect):
 
 
 @scenario("TRUNK-FAILOVER")
-def test_failover_trunk_carries_the_call(cast, context, ai, caller, line, timings, assistant, expect):
+def test_failover_trunk_carries_the_call(
+    cast, context, ai, caller, line, timings, assistant, expect
+):
     over = ai.is_at_failover(line)
     call = caller.call(line)
     talk = assistant.expect_call(call, within=timings.ring_timeout_s + context.patience)
@@ -66,7 +68,9 @@ def test_campaign_connects_its_customer_to_the_ai(cast, context, line, assistant
 
 @scenario("CONCURRENT")
 def test_callers_at_once_keep_apart(cast, context, line, assistant, expect):
-    callers = cast.callers(callers_at_once(context.deployment, line.trunk.max_concurrent_calls), max_calls=1)
+    callers = cast.callers(
+        callers_at_once(context.deployment, line.trunk.max_concurrent_calls), max_calls=1
+    )
     answered = assistant.expect_calls(each.call(line) for each in callers)
     for call, talk in answered:
         expect(call).answered()

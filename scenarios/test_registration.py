@@ -16,7 +16,9 @@ def test_number_registers_and_refreshes(context, timings):
 @scenario("REGISTER-BADPASS")
 def test_wrong_password_is_refused(context):
     with attached(context, password="not-the-password") as registration:
-        registration.is_refused_with((401, 403, 407), for_its_password=True)  # 407: by a proxy (RFC 3261 section 22.3)
+        registration.is_refused_with(
+            (401, 403, 407), for_its_password=True
+        )  # 407: by a proxy (RFC 3261 section 22.3)
 
 
 @scenario("REGISTER-NOTALLOWED")

@@ -7,7 +7,8 @@ import time
 from harness.phone import Reject, Ring
 from harness.scenario import scenario
 
-#: A platform that takes the AI's 487 for a refusal has rung its fallback by then, or called the AI once more.
+#: A platform that takes the AI's 487 for a refusal has rung its fallback by then, or called the AI
+#: once more.
 _RINGS_LATER_S = 0.5
 
 
@@ -45,7 +46,9 @@ def test_nobody_answers(cast, context, ai, caller, line, timings, expect):
     )
     expect(call).took("the final response", ended, timings.ring_timeout_s, ai.rang(call))
     ai.was_tried(call, line)
-    cast.nothing_rings_any_more(call, after=ended)  # what nobody answers in time is cancelled (RFC 3261 section 16.8)
+    cast.nothing_rings_any_more(
+        call, after=ended
+    )  # what nobody answers in time is cancelled (RFC 3261 section 16.8)
 
 
 @scenario("ABANDON")
@@ -60,6 +63,8 @@ def test_caller_gives_up(cast, context, ai, caller, line, timings, expect):
     context.pause(_RINGS_LATER_S)
     context.evidence.scripted(_RINGS_LATER_S, "listening for who rings for a caller who is gone")
     cast.nothing_rings_any_more(call, after=time.monotonic())  # nor who was called since
-    if given_up - call.began < timings.ring_timeout_s:  # from then on the call may have been the fallback's
+    if (
+        given_up - call.began < timings.ring_timeout_s
+    ):  # from then on the call may have been the fallback's
         for group in cast.all_groups():
             expect(group).never_rang()

@@ -23,11 +23,17 @@ class Authority:
             x509.BasicConstraints(ca=True, path_length=0), critical=True
         )
         path = directory / f"{name}.pem"
-        path.write_bytes(certificate.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        path.write_bytes(
+            certificate.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        )
         self.ca_file = str(path)
 
     def issue(
-        self, *names: str, days: tuple[int, int] = (-1, 30), common_name: str = "", self_signed: bool = False
+        self,
+        *names: str,
+        days: tuple[int, int] = (-1, 30),
+        common_name: str = "",
+        self_signed: bool = False,
     ) -> tuple[Path, Path]:
         """The PEM files of a certificate for ``names`` (addresses and domains), and of its key.
 
@@ -44,7 +50,9 @@ class Authority:
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         path.with_suffix(".key").write_bytes(
             key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
             )
         )
         return path, path.with_suffix(".key")

@@ -1,4 +1,6 @@
-"""What whole runs import: the process that imports this is the one that ``tests.forked`` forks them from, and serves nothing else."""
+"""What whole runs import: the process that imports this is the one that ``tests.forked`` forks them
+from, and serves nothing else.
+"""
 
 from __future__ import annotations
 
@@ -34,4 +36,6 @@ for _name in (
     importlib.import_module(_name)
 for _name in environment().list_templates(extensions=["j2"]):
     environment().get_template(_name)  # compiled, which takes as long as the cases of a short run
-sys.executable = os.environ[VARIABLE]  # what a run starts is forked as well: workers, worlds, softphones
+sys.executable = os.environ[
+    VARIABLE
+]  # what a run starts is forked as well: workers, worlds, softphones

@@ -11,7 +11,9 @@ _EACH = 250
 
 
 def fresh_address() -> str:
-    """An address that no other test uses, of this process or of any other, nor any simulated world (127.64 to 127.127)."""
+    """An address that no other test uses, of this process or of any other, nor any simulated world
+    (127.64 to 127.127).
+    """
     second, numbers = _block(os.getpid())
     third, last = divmod(next(numbers), _EACH)
     return f"127.{second}.{third % 256}.{last + 2}"
@@ -19,7 +21,9 @@ def fresh_address() -> str:
 
 @cache
 def _block(process: int) -> tuple[int, itertools.count[int]]:
-    """A second octet of the process' own for as long as it lives (a fork is another), and which of its addresses are taken."""
+    """A second octet of the process' own for as long as it lives (a fork is another), and which of
+    its addresses are taken.
+    """
     for second in range(128, 248):
         claim = socket.socket(socket.AF_UNIX)
         try:

@@ -1,4 +1,6 @@
-"""Files of another user: given away where the tests run as root, else only the system's answers say so."""
+"""Files of another user: given away where the tests run as root, else only the system's answers say
+so.
+"""
 
 from __future__ import annotations
 

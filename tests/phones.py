@@ -90,12 +90,18 @@ def settle(*phones: Phone) -> None:
 
 
 def event_of(
-    where: Leg | Phone, kind: type[KindT], within: float = 10.0, since: float | None = None, **values: object
+    where: Leg | Phone,
+    kind: type[KindT],
+    within: float = 10.0,
+    since: float | None = None,
+    **values: object,
 ) -> KindT:
     """Wait for an event of that kind whose attributes have these values."""
 
     def fits(event: Event) -> bool:
-        return isinstance(event, kind) and all(getattr(event, name) == value for name, value in values.items())
+        return isinstance(event, kind) and all(
+            getattr(event, name) == value for name, value in values.items()
+        )
 
     event = where.wait(f"{kind.__name__} {values or ''}", fits, within, since)
     assert isinstance(event, kind)
@@ -119,7 +125,9 @@ def outcome(leg: Leg) -> int:
 
 def recorded(leg: Leg) -> Recorded:
     """The leg's recordings, once they are complete."""
-    event = leg.wait(f"{leg.id} recorded", lambda e: isinstance(e, Recorded), 10, outlives_call=True)
+    event = leg.wait(
+        f"{leg.id} recorded", lambda e: isinstance(e, Recorded), 10, outlives_call=True
+    )
     assert isinstance(event, Recorded)
     return event
 
@@ -136,7 +144,9 @@ def states(leg: Leg) -> list[tuple[str, int]]:
 
 
 def once(messages: Iterable[SipMessage]) -> list[SipMessage]:
-    """Each message once: on a busy machine, messages over UDP are repeated byte by byte (RFC 3261 section 17)."""
+    """Each message once: on a busy machine, messages over UDP are repeated byte by byte (RFC 3261
+    section 17).
+    """
     return list({(message.direction, message.text): message for message in messages}.values())
 
 
@@ -144,14 +154,23 @@ class Authority(certificates.Authority):
     """A certificate authority for phones."""
 
     def server(
-        self, address: str, *, days: tuple[int, int] = (-1, 30), self_signed: bool = False, **options: Any
+        self,
+        address: str,
+        *,
+        days: tuple[int, int] = (-1, 30),
+        self_signed: bool = False,
+        **options: Any,
     ) -> TlsConfig:
         """The settings of a phone that shows a certificate for ``address``."""
         certificate, key = self.issue(address, days=days, self_signed=self_signed)
-        return TlsConfig(ca_file=self.ca_file, certificate=str(certificate), private_key=str(key), **options)
+        return TlsConfig(
+            ca_file=self.ca_file, certificate=str(certificate), private_key=str(key), **options
+        )
 
     def settings(self, transport: str) -> dict[str, Any]:
-        """The settings of a phone at an address of its own over ``transport``; with a certificate over TLS."""
+        """The settings of a phone at an address of its own over ``transport``; with a certificate
+        over TLS.
+        """
         address = fresh_address()
         tls = self.server(address) if transport == "tls" else TlsConfig()
         return {"transport": transport, "bind_address": address, "tls": tls}

@@ -39,7 +39,13 @@ class Redis:
         self.start()
 
     def start(self) -> None:
-        options = {"port": self._port, "bind": "127.0.71.1", "save": "", "appendonly": "yes", "appendfsync": "always"}
+        options = {
+            "port": self._port,
+            "bind": "127.0.71.1",
+            "save": "",
+            "appendonly": "yes",
+            "appendfsync": "always",
+        }
         command = ["redis-server", "--dir", str(self._directory)]
         for name, value in options.items():
             command += [f"--{name}", str(value)]

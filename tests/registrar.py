@@ -12,7 +12,9 @@ PASSWORD = "correct-horse-battery"
 
 
 class Registrar:
-    """Answers REGISTER over UDP: 401 until alice's password is right, then 200 with the time that was asked for."""
+    """Answers REGISTER over UDP: 401 until alice's password is right, then 200 with the time that
+    was asked for.
+    """
 
     def __init__(self, address: str) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -59,9 +61,13 @@ class Registrar:
             assert self._came.wait_for(came, 10), f"no REGISTER with Expires: {expires}"
 
     def until_pinged(self, times: int) -> None:
-        """Wait for that many datagrams without a message, all from where the last request came from."""
+        """Wait for that many datagrams without a message, all from where the last request came
+        from.
+        """
         with self._came:
-            assert self._came.wait_for(lambda: len(self.pings) >= times, 20), "nothing kept the way open"
+            assert self._came.wait_for(lambda: len(self.pings) >= times, 20), (
+                "nothing kept the way open"
+            )
             assert len({*self.pings, self._peer}) == 1
 
     def answer(self, request: Request) -> Response:

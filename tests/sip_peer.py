@@ -35,7 +35,9 @@ class SipPeer:
                 return Message.parse(data)
 
     def request(self, method: str) -> Request:
-        """The next request of that method; what a busy machine has repeated is none (RFC 3261 section 17.2.3)."""
+        """The next request of that method; what a busy machine has repeated is none (RFC 3261
+        section 17.2.3).
+        """
         while (message := self.next(PATIENCE_S)) is not None:
             if isinstance(message, Request) and message.method == method and self._is_new(message):
                 return message
@@ -47,23 +49,38 @@ class SipPeer:
         self._taken.add(transaction)
         return not known
 
-    def final_response(self, method: str, number: int | None = None, call_id: str | None = None) -> Response:
-        """The next final response to that method, and to the request of that number and that call if they are given.
+    def final_response(
+        self, method: str, number: int | None = None, call_id: str | None = None
+    ) -> Response:
+        """The next final response to that method, and to the request of that number and that call
+        if they are given.
 
-        A refusal is repeated until its ACK is there (RFC 3261 section 17.2.1), which may be into the next call.
+        A refusal is repeated until its ACK is there (RFC 3261 section 17.2.1), which may be into
+        the next call.
         """
         while (message := self.next(PATIENCE_S)) is not None:
-            if not isinstance(message, Response) or not message.is_final or message.cseq.method != method:
+            if (
+                not isinstance(message, Response)
+                or not message.is_final
+                or message.cseq.method != method
+            ):
                 continue
             if number in (None, message.cseq.number) and call_id in (None, message.call_id):
                 return message
         raise TimeoutError(f"no final response to {method} came")
 
     def respond(
-        self, request: Request, status: int, headers: HeaderPairs = (), body: str = "", reason: str | None = None
+        self,
+        request: Request,
+        status: int,
+        headers: HeaderPairs = (),
+        body: str = "",
+        reason: str | None = None,
     ) -> None:
         """Answer whoever sent last."""
-        answer = Response.to_request(request, status, reason, tag=self.tag, headers=headers, body=body)
+        answer = Response.to_request(
+            request, status, reason, tag=self.tag, headers=headers, body=body
+        )
         self.sip.sendto(answer.serialize(), self.peer)
 
     def close(self) -> None:

@@ -22,7 +22,18 @@ SESSION = "v=0\no=- 1 1 IN IP4 {host}\ns=-\nc=IN IP4 {host}\nt=0 0\n"
 VIDEO = "m=video 5000 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
 AUDIO = "m=audio {port} RTP/AVP 0\n"
 #: What a scanner may ask.
-METHODS = ("INVITE", "OPTIONS", "SUBSCRIBE", "REFER", "NOTIFY", "MESSAGE", "BYE", "REGISTER", "PUBLISH", "INFO")
+METHODS = (
+    "INVITE",
+    "OPTIONS",
+    "SUBSCRIBE",
+    "REFER",
+    "NOTIFY",
+    "MESSAGE",
+    "BYE",
+    "REGISTER",
+    "PUBLISH",
+    "INFO",
+)
 
 
 class Stranger(SipPeer):
@@ -38,10 +49,14 @@ class Stranger(SipPeer):
         self.call_id = f"{self.host}-{self.port}"
         self._speaker: threading.Thread | None = None
         self.line_end = "\r\n"  #: of its bodies
-        self.writes: Callable[[str], str] = str  #: each request's headers, as they would be, as it writes them
+        self.writes: Callable[[str], str] = (
+            str  #: each request's headers, as they would be, as it writes them
+        )
 
     def calls(self, phone: Phone, offer: str, content: str = "application/sdp") -> Response:
-        """The final response to an INVITE with that offer, acknowledged; ``{host}`` and ``{port}`` are filled in."""
+        """The final response to an INVITE with that offer, acknowledged; ``{host}`` and ``{port}``
+        are filled in.
+        """
         body = offer.format(host=self.host, port=self.rtp.getsockname()[1])
         headers = (f"Content-Type: {content}",) if body else ()
         answer = self._asks(phone, "INVITE", 1, body, headers=headers)
@@ -49,20 +64,32 @@ class Stranger(SipPeer):
         return answer
 
     def is_referred(self, phone: Phone, call: Response, steps: Sequence[str]) -> None:
-        """Accept a REFER; then BYE, or a NOTIFY with that status line, ``…`` at its end while the subscription goes on."""
+        """Accept a REFER; then BYE, or a NOTIFY with that status line, ``…`` at its end while the
+        subscription goes on.
+        """
         self.respond(self.request("REFER"), 202)
         for number, step in enumerate(steps, start=2):
             if step == "BYE":
                 self._asks(phone, "BYE", number, to=call)
                 continue
             state = "active" if step.endswith("…") else "terminated;reason=noresource"
-            headers = ("Event: refer", f"Subscription-State: {state}", "Content-Type: message/sipfrag")
+            headers = (
+                "Event: refer",
+                f"Subscription-State: {state}",
+                "Content-Type: message/sipfrag",
+            )
             status = step.strip("…")
             line = status if status.startswith("sip/") else f"SIP/2.0 {status}"
             self._asks(phone, "NOTIFY", number, f"{line}\n", call, headers)
 
     def within(
-        self, phone: Phone, method: str, number: int, call: Response, body: str = "", headers: Sequence[str] = ()
+        self,
+        phone: Phone,
+        method: str,
+        number: int,
+        call: Response,
+        body: str = "",
+        headers: Sequence[str] = (),
     ) -> Response:
         """The final response to a request within the call that ``call`` has answered."""
         return self._asks(phone, method, number, body, call, headers)
@@ -87,8 +114,12 @@ class Stranger(SipPeer):
         status, _, reason = line.partition(" ")
         self.respond(self.request(method), int(status), headers, reason=reason)
 
-    def speaks_to(self, port: int, phone: Phone, by: socket.socket | None = None, every_s: float = 0.02) -> None:
-        """Its mark, from now on, from the port its SDP names or from another; 20 ms of it ``every_s``."""
+    def speaks_to(
+        self, port: int, phone: Phone, by: socket.socket | None = None, every_s: float = 0.02
+    ) -> None:
+        """Its mark, from now on, from the port its SDP names or from another; 20 ms of it
+        ``every_s``.
+        """
         host = phone.address.rpartition(":")[0]
         target = ((host, port), by or self.rtp, every_s)
         self._speaker = threading.Thread(target=self._speak, args=target, name="stranger speaks")
@@ -122,8 +153,11 @@ class Stranger(SipPeer):
         headers: Sequence[str] = (),
     ) -> None:
         uri = f"sip:{phone.config.user}@{phone.address}"
-        # what acknowledges a refusal belongs to the INVITE's transaction (RFC 3261 section 17.1.1.3)
-        of_invite = method == "CANCEL" or (method == "ACK" and to is not None and to.status >= 300)  # section 9.1
+        # what acknowledges a refusal belongs to the INVITE's transaction (RFC 3261 section
+        # 17.1.1.3)
+        of_invite = method == "CANCEL" or (
+            method == "ACK" and to is not None and to.status >= 300
+        )  # section 9.1
         transaction = "INVITE" if of_invite else method
         lines = [
             f"{method} {uri} SIP/2.0",
@@ -161,13 +195,21 @@ def rtp_of(mark: int, numbers: Iterable[int]) -> Iterator[bytes]:
     voice = g711.encode_ulaw(np.rint(marks.waveform(mark, 8000) * 32767).astype(np.int16))
     for number in numbers:
         begin = number * 160 % len(voice)
-        yield struct.pack("!BBHII", 0x80, 0, number & 0xFFFF, number * 160, 1) + voice[begin : begin + 160]
+        yield (
+            struct.pack("!BBHII", 0x80, 0, number & 0xFFFF, number * 160, 1)
+            + voice[begin : begin + 160]
+        )
 
 
-def answered(phone: Phone, stranger: Stranger, offer: str, content: str = "application/sdp") -> tuple[Leg, Response]:
+def answered(
+    phone: Phone, stranger: Stranger, offer: str, content: str = "application/sdp"
+) -> tuple[Leg, Response]:
     """The stranger's call, once the phone has answered it."""
-    # Longer than the stranger waits for each of its answers: a test may hold the call up, and the first is a 100.
-    ring = threading.Thread(target=phone.expect_call, args=(3 * PATIENCE_S,), kwargs={"answer": True})
+    # Longer than the stranger waits for each of its answers: a test may hold the call up, and the
+    # first is a 100.
+    ring = threading.Thread(
+        target=phone.expect_call, args=(3 * PATIENCE_S,), kwargs={"answer": True}
+    )
     ring.start()
     answer = stranger.calls(phone, offer, content)
     ring.join()
@@ -184,14 +226,21 @@ def talking(phone: Phone, stranger: Stranger) -> tuple[Leg, Response]:
 
 def port_of(answer: Response) -> int:
     """Where an answer with one audio section wants RTP."""
-    (port,) = (int(line.split()[1]) for line in answer.body.decode().splitlines() if line.startswith("m="))
+    (port,) = (
+        int(line.split()[1]) for line in answer.body.decode().splitlines() if line.startswith("m=")
+    )
     return port
 
 
-def invite_over_tcp(phone: Phone, place: tuple[str, int], *headers: tuple[str, str]) -> socket.socket:
+def invite_over_tcp(
+    phone: Phone, place: tuple[str, int], *headers: tuple[str, str]
+) -> socket.socket:
     """A connection to a phone at ``place``, over which an INVITE was sent."""
     connection = socket.create_connection(place, timeout=10)
-    here, uri = "{}:{}".format(*connection.getsockname()), f"sip:{phone.config.user}@{phone.address}"
+    here, uri = (
+        "{}:{}".format(*connection.getsockname()),
+        f"sip:{phone.config.user}@{phone.address}",
+    )
     own = [
         ("Via", f"SIP/2.0/TCP {here};branch=z9hG4bK{here}"),
         ("Max-Forwards", "70"),
@@ -205,7 +254,9 @@ def invite_over_tcp(phone: Phone, place: tuple[str, int], *headers: tuple[str, s
     return connection
 
 
-def answer_over_tls(plain: socket.socket, tls: TlsConfig, answer: Callable[[Request], Response]) -> None:
+def answer_over_tls(
+    plain: socket.socket, tls: TlsConfig, answer: Callable[[Request], Response]
+) -> None:
     """Answer each request that comes over the connection, until the other side ends it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(str(tls.certificate), tls.private_key)

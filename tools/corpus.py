@@ -1,8 +1,9 @@
-"""``make corpus``: stored cases that every version has to judge as this one does (``tests/contract/corpus``).
+"""``make corpus``: stored cases that every version has to judge as this one does
+(``tests/contract/corpus``).
 
-The self-proofs are run with their evidence kept, and one case of each kind is picked: by row, fault, AI, what its interface shows,
-and outcome. Sound is left out, and the cases of each proof are packed into one archive. ``expected.txt`` has a line for each case:
-how it is judged.
+The self-proofs are run with their evidence kept, and one case of each kind is picked: by row,
+fault, AI, what its interface shows, and outcome. Sound is left out, and the cases of each proof are
+packed into one archive. ``expected.txt`` has a line for each case: how it is judged.
 
     python -m tools.corpus                 # record, pick, pack and write what is expected: an hour on a quiet machine
     python -m tools.corpus --from DIR      # the same from evidence kept in DIR, by proof: DIR/selfproof*, DIR/strangers* …;
@@ -36,7 +37,9 @@ _PASSED: Final = "passed"
 LEAST: Final = {"selfproof": 350, "strangers": 80, "liveproof": 80, "shapes": 60, _PASSED: 100}
 #: A broken case says nothing of the system; a few show that it stays broken.
 _MOST_BROKEN: Final = 2
-_EXAMPLES: Final = [f"scenarios/deployments/simulated-{name}.toml" for name in ("talkdesk", "gladly")]
+_EXAMPLES: Final = [
+    f"scenarios/deployments/simulated-{name}.toml" for name in ("talkdesk", "gladly")
+]
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,14 @@ class Case:
         axes = plain.get("axes") or {}
         fault = str(axes.get("trial", "")).partition(".")[0]
         where = plain["integration"] if self.verdict == _PASSED else ""
-        return plain["row"], fault, axes.get("ai"), where, self._shown(), *_cells(self.judged["recorded"])
+        return (
+            plain["row"],
+            fault,
+            axes.get("ai"),
+            where,
+            self._shown(),
+            *_cells(self.judged["recorded"]),
+        )
 
     def _shown(self) -> str:
         """What the AI's interface shows of a live call; a simulated AI shows everything."""
@@ -73,7 +83,9 @@ class Case:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Record, pick, pack, and write what is expected. The exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.corpus", description=__doc__)
-    parser.add_argument("--from", dest="kept", type=Path, metavar="DIR", help="pick from the evidence that is there")
+    parser.add_argument(
+        "--from", dest="kept", type=Path, metavar="DIR", help="pick from the evidence that is there"
+    )
     parser.add_argument("--expect", action="store_true", help="only write expected.txt again")
     asked = parser.parse_args(arguments)
     if not asked.expect:
@@ -86,13 +98,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 continue
             archive = CORPUS / f"{proof}.tar.xz"
             _pack(archive, proof, cases)
-            print(f"{archive.relative_to(ROOT)}: {len(cases)} cases, {archive.stat().st_size / 1e6:.1f} MB")
+            print(
+                f"{archive.relative_to(ROOT)}: {len(cases)} cases, {archive.stat().st_size / 1e6:.1f} MB"
+            )
     with tempfile.TemporaryDirectory(prefix="corpus-") as scratch:
         run = unpacked(Path(scratch))
         EXPECTED.write_text("\n".join(expectations(_rejudged(run))) + "\n", encoding="utf-8")
     print(EXPECTED.relative_to(ROOT))
     few = [proof for proof, least in LEAST.items() if _count(proof) < least]
-    print("\n".join(f"too few cases of {proof}: {_count(proof)} of {LEAST[proof]}" for proof in few))
+    print(
+        "\n".join(f"too few cases of {proof}: {_count(proof)} of {LEAST[proof]}" for proof in few)
+    )
     return int(bool(few))
 
 
@@ -113,7 +129,9 @@ def expectations(rejudged: Mapping[str, Any]) -> Iterator[str]:
     for case in rejudged["cases"]:
         yield " | ".join((case["directory"], *_cells(case["now"])))
     totals = rejudged["totals"]
-    of_record = ", ".join(f"{count} {why}" for why, count in sorted(totals["from_the_record"].items()))
+    of_record = ", ".join(
+        f"{count} {why}" for why, count in sorted(totals["from_the_record"].items())
+    )
     yield f"findings made again: {totals['made_again']}; taken from the record: {of_record or 'none'}"
 
 
@@ -158,7 +176,11 @@ def _picked(proof: str, kept: Path) -> list[Case]:
     for run in sorted({path.parent.resolve() for path in kept.glob(f"{proof}*/**/cases")}):
         for judged in _rejudged(run)["cases"]:
             case = Case(run / "cases" / judged["directory"], judged)
-            if case.judged["differences"] or case.kind in found or (proof == _PASSED != case.verdict):
+            if (
+                case.judged["differences"]
+                or case.kind in found
+                or (proof == _PASSED != case.verdict)
+            ):
                 continue
             broken += case.verdict == "broken"
             if case.verdict != "broken" or broken <= _MOST_BROKEN:
@@ -176,7 +198,9 @@ def _rejudged(run: Path) -> dict[str, Any]:
 
 
 def _pack(archive: Path, proof: str, cases: Iterable[Case]) -> None:
-    """One file after another of the same kind, since those are alike; nothing of when and by whom it was packed."""
+    """One file after another of the same kind, since those are alike; nothing of when and by whom
+    it was packed.
+    """
     names: Counter[str] = Counter()
     members = []
     for case in cases:
@@ -185,7 +209,10 @@ def _pack(archive: Path, proof: str, cases: Iterable[Case]) -> None:
         name += f"~{names[name]}" * (names[name] > 1)
         members += [(file, f"{name}/{file}", case.directory / file) for file in _FILES]
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 27}]
-    with lzma.open(archive, "w", filters=filters) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
+    with (
+        lzma.open(archive, "w", filters=filters) as packed,
+        tarfile.open(fileobj=packed, mode="w") as tar,
+    ):
         for _, name, path in sorted(members):
             if not path.exists():  # a case without a deployment
                 continue
@@ -196,7 +223,9 @@ def _pack(archive: Path, proof: str, cases: Iterable[Case]) -> None:
 
 
 def _count(proof: str) -> int:
-    return sum(line.startswith(f"{proof}.") for line in EXPECTED.read_text(encoding="utf-8").splitlines())
+    return sum(
+        line.startswith(f"{proof}.") for line in EXPECTED.read_text(encoding="utf-8").splitlines()
+    )
 
 
 if __name__ == "__main__":

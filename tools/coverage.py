@@ -1,7 +1,9 @@
-"""``make coverage``: statements and branches that the tests reach, in every process they start, by room.
+"""``make coverage``: statements and branches that the tests reach, in every process they start, by
+room.
 
-Prints a table, writes ``reports/coverage.json``, exits 1 when a room that judges is below its bar, and with pytest's own code
-when a test fails. Arguments go to pytest instead of the tests of rooms and processes.
+Prints a table, writes ``reports/coverage.json``, exits 1 when a room that judges is below its bar,
+and with pytest's own code when a test fails. Arguments go to pytest instead of the tests of rooms
+and processes.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from typing import Any
 from tools import ROOT
 
 REPORT = ROOT / "reports" / "coverage.json"
-#: The rooms that judge, and what of them has to be reached, in per cent of statements and branches together.
+#: The rooms that judge, and what of them has to be reached, in per cent of statements and branches
+#: together.
 BARS = dict.fromkeys(("audio", "calls", "diagnosis", "sip"), 95.0)
 _TESTS = ("tests/unit", "tests/process", "tests/contract", "-n", "auto")
 
@@ -51,7 +54,11 @@ def by_room(report: Mapping[str, Any]) -> dict[str, Room]:
 def shortfalls(rooms: Mapping[str, Room]) -> list[str]:
     """A line for each room below its bar; one that was not measured is."""
     found = {name: rooms.get(name, Room()).percent for name in BARS}
-    return [f"{name}: {found[name]:.1f} %, not {bar:g} %" for name, bar in BARS.items() if found[name] < bar]
+    return [
+        f"{name}: {found[name]:.1f} %, not {bar:g} %"
+        for name, bar in BARS.items()
+        if found[name] < bar
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,15 +86,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{room.percent:6.1f} %  {name}")
     for line in missed:
         print(f"MISSED   {line}")
-    print(f"coverage: {', '.join(f'{name} {rooms[name].percent:.1f} %' for name in BARS if name in rooms)}; {REPORT}")
+    print(
+        f"coverage: {', '.join(f'{name} {rooms[name].percent:.1f} %' for name in BARS if name in rooms)}; {REPORT}"
+    )
     return 1 if missed else 0
 
 
 def _write(rooms: Mapping[str, Room], report: Mapping[str, Any], missed: Sequence[str]) -> None:
-    files = {name: round(file["summary"]["percent_covered"], 1) for name, file in report["files"].items()}
+    files = {
+        name: round(file["summary"]["percent_covered"], 1) for name, file in report["files"].items()
+    }
     plain = {
         "rooms": {
-            name: {"all": r.all, "reached": r.reached, "percent": round(r.percent, 2)} for name, r in rooms.items()
+            name: {"all": r.all, "reached": r.reached, "percent": round(r.percent, 2)}
+            for name, r in rooms.items()
         },
         "bars": BARS,
         "missed": list(missed),

@@ -1,4 +1,6 @@
-"""``make diagnosis-page``: writes the table of causes in docs/diagnosis.md. A test compares the page with the catalogue."""
+"""``make diagnosis-page``: writes the table of causes in docs/diagnosis.md. A test compares the
+page with the catalogue.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,10 @@ _TABLE = re.compile(r"(<!-- table: causes -->\n).*?(<!-- end of table -->)", re.
 
 def table() -> str:
     """Each cause with its title, issue and owner."""
-    rows = [f"| `{name}` | {cause.title} | {cause.issue} | {cause.owner} |" for name, cause in causes().items()]
+    rows = [
+        f"| `{name}` | {cause.title} | {cause.issue} | {cause.owner} |"
+        for name, cause in causes().items()
+    ]
     return "\n".join(["| cause | what it is | issue | owner |", "|---|---|---|---|", *rows, ""])
 
 

@@ -1,8 +1,10 @@
-"""``make flakes``: a short matrix and the whole test suite again and again, on a quiet machine and on a busy one.
+"""``make flakes``: a short matrix and the whole test suite again and again, on a quiet machine and
+on a busy one.
 
-The simulated world is sound, so each case has to pass each time, and each test. Exit code 0 when all did, 1 when one did
-not. ``reports/flakes.json`` is written after each run, so that one that is ended early has told what it saw; ``--add`` goes on
-with what it has, and each run is counted under the revision that it was of.
+The simulated world is sound, so each case has to pass each time, and each test. Exit code 0 when
+all did, 1 when one did not. ``reports/flakes.json`` is written after each run, so that one that is
+ended early has told what it saw; ``--add`` goes on with what it has, and each run is counted under
+the revision that it was of.
 """
 
 from __future__ import annotations
@@ -28,11 +30,13 @@ from tools import HARNESS, ROOT, junit
 DEPLOYMENT = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
 ROWS = ("TD-INBOUND", "TD-TRANSFER-BLIND", "TD-FALLBACK-REFUSED", "HANGUP-AI")
 VERDICTS = ("passed", "failed", "not_observable", "broken")
-#: What one run came to: cases, and how many of them had which end. None where it left nothing to count.
+#: What one run came to: cases, and how many of them had which end. None where it left nothing to
+#: count.
 Summary = Mapping[str, int] | None
 #: One run, which leaves what it has in that directory.
 Once = Callable[[Path], Summary]
-#: Of one load: ``runs``, ``flakes``, ``seconds``, ``load_average`` meanwhile, cases by how they ended; ``revisions``: the runs of each.
+#: Of one load: ``runs``, ``flakes``, ``seconds``, ``load_average`` meanwhile, cases by how they
+#: ended; ``revisions``: the runs of each.
 Figures = dict[str, Any]
 _LOOKED_EVERY_S = 10.0
 #: Ends with whoever started it, however that ends.
@@ -51,20 +55,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures[name] = found = _more(figures.get(name), {})
         with busy(processes):
             for summary, revision, seconds, load in _again(once, runs, kept / name, found["runs"]):
-                found["load_average"] = _mean(found.get("load_average", load), found["seconds"], load, seconds)
+                found["load_average"] = _mean(
+                    found.get("load_average", load), found["seconds"], load, seconds
+                )
                 found |= _more(found, {"seconds": seconds} | count(summary), revision)
                 file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-        print(f"{name}: " + "  ".join(f"{figure} {value}" for figure, value in found.items()), flush=True)
-    return int(not any(one["runs"] for one in figures.values()) or any(one["flakes"] for one in figures.values()))
+        print(
+            f"{name}: " + "  ".join(f"{figure} {value}" for figure, value in found.items()),
+            flush=True,
+        )
+    return int(
+        not any(one["runs"] for one in figures.values())
+        or any(one["flakes"] for one in figures.values())
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make flakes", description=__doc__)
     parser.add_argument("--runs", type=int, default=100, help="of the matrix, at each load")
     parser.add_argument("--suites", type=int, default=10, help="of make test, at each load")
-    parser.add_argument("--load", type=int, nargs="+", default=[0, 6], metavar="N", help="busy processes beside it")
-    parser.add_argument("--add", action="store_true", help="to the runs that flakes.json has, of whatever revisions")
-    parser.add_argument("--reports", type=Path, default=ROOT / "reports", help="where results are left")
+    parser.add_argument(
+        "--load", type=int, nargs="+", default=[0, 6], metavar="N", help="busy processes beside it"
+    )
+    parser.add_argument(
+        "--add", action="store_true", help="to the runs that flakes.json has, of whatever revisions"
+    )
+    parser.add_argument(
+        "--reports", type=Path, default=ROOT / "reports", help="where results are left"
+    )
     return parser
 
 
@@ -77,7 +95,9 @@ def _wanted(asked: argparse.Namespace) -> Iterator[tuple[str, int, int, Once]]:
 
 
 def read(file: Path) -> dict[str, Figures]:
-    """What earlier sittings found; none where there was no sitting. Ends the program for what is something else."""
+    """What earlier sittings found; none where there was no sitting. Ends the program for what is
+    something else.
+    """
     try:
         figures = json.loads(file.read_text(encoding="utf-8"))
         if any(one["runs"] != sum(one["revisions"].values()) for one in figures.values()):
@@ -85,7 +105,9 @@ def read(file: Path) -> dict[str, Figures]:
     except FileNotFoundError:
         return {}
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise SystemExit(f"{file}: not what --add could go on with; allowed: a file of make flakes, or none") from None
+        raise SystemExit(
+            f"{file}: not what --add could go on with; allowed: a file of make flakes, or none"
+        ) from None
     return dict(figures)
 
 
@@ -126,7 +148,9 @@ def watched() -> Iterator[Callable[[], float]]:
         watching.join()
 
 
-def _again(once: Once, runs: int, kept: Path, number: int) -> Iterator[tuple[Summary, str, float, float]]:
+def _again(
+    once: Once, runs: int, kept: Path, number: int
+) -> Iterator[tuple[Summary, str, float, float]]:
     """For each run its summary, its revision, how long it took, and the system's load meanwhile.
 
     What an imperfect run left is kept, under its ``number``.
@@ -138,13 +162,22 @@ def _again(once: Once, runs: int, kept: Path, number: int) -> Iterator[tuple[Sum
             if not is_perfect(summary):
                 shutil.copytree(directory, kept / str(place), symlinks=True, ignore=_no_files)
         after = revision()
-        yield summary, before if before == after else f"{before}..{after}", time.monotonic() - began, load()
+        yield (
+            summary,
+            before if before == after else f"{before}..{after}",
+            time.monotonic() - began,
+            load(),
+        )
 
 
 def _no_files(directory: str, names: Sequence[str]) -> list[str]:
     """Sockets and the like, of which there is no copy."""
     paths = {name: Path(directory, name) for name in names}
-    return [name for name, path in paths.items() if not (path.is_symlink() or path.is_file() or path.is_dir())]
+    return [
+        name
+        for name, path in paths.items()
+        if not (path.is_symlink() or path.is_file() or path.is_dir())
+    ]
 
 
 def revision() -> str:
@@ -154,7 +187,9 @@ def revision() -> str:
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout
 
 
 def _matrix(directory: Path) -> Summary:
@@ -183,7 +218,9 @@ def _run(command: Sequence[str], directory: Path) -> None:
     with (directory / "run.log").open("wb") as output:
         # should this process be killed, the run is terminated; make passes that on
         tied = ["setpriv", "--pdeathsig", "TERM", *command]
-        subprocess.run(tied, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
+        subprocess.run(
+            tied, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
+        )
 
 
 def is_perfect(summary: Summary) -> bool:
@@ -202,7 +239,10 @@ def _more(figures: Figures | None, found: Mapping[str, float], revision: str = "
     for name, value in found.items():
         total[name] = round(total.get(name, 0) + value, 1)
     if revision:
-        total["revisions"] = {**total["revisions"], revision: total["revisions"].get(revision, 0) + 1}
+        total["revisions"] = {
+            **total["revisions"],
+            revision: total["revisions"].get(revision, 0) + 1,
+        }
     return total
 
 

@@ -1,7 +1,8 @@
 """``make release-check``: version, changelog and tag name one release.
 
-The version stands in ``pyproject.toml`` and nowhere else, so that an archive without a history builds the same package as a
-checkout. A release is a tag ``v<version>`` on a commit whose changelog begins with that version and a date.
+The version stands in ``pyproject.toml`` and nowhere else, so that an archive without a history
+builds the same package as a checkout. A release is a tag ``v<version>`` on a commit whose changelog
+begins with that version and a date.
 """
 
 from __future__ import annotations
@@ -19,16 +20,28 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def problems(version: str, changelog: str, tags: Sequence[str]) -> list[str]:
-    """What does not fit, a line each. ``tags`` are those of the commit: without any it is no release."""
+    """What does not fit, a line each. ``tags`` are those of the commit: without any it is no
+    release.
+    """
     newest = _HEADING.search(changelog)
     if newest is None:
-        return ["CHANGELOG.md: no heading; allowed: '## <version> – <date>', or 'unreleased' for the date"]
+        return [
+            "CHANGELOG.md: no heading; allowed: '## <version> – <date>', or 'unreleased' for the date"
+        ]
     found = []
     if newest["version"] != version:
-        found.append(f"CHANGELOG.md: begins with {newest['version']}; allowed: {version}, pyproject.toml's version")
-    found += [f"tag {tag}: allowed: v{version}, pyproject.toml's version" for tag in tags if tag != f"v{version}"]
+        found.append(
+            f"CHANGELOG.md: begins with {newest['version']}; allowed: {version}, pyproject.toml's version"
+        )
+    found += [
+        f"tag {tag}: allowed: v{version}, pyproject.toml's version"
+        for tag in tags
+        if tag != f"v{version}"
+    ]
     if tags and not _DAY.fullmatch(newest["when"]):
-        found.append(f"CHANGELOG.md: {version} is {newest['when']}; allowed: the day of its release, as 2026-01-31")
+        found.append(
+            f"CHANGELOG.md: {version} is {newest['when']}; allowed: the day of its release, as 2026-01-31"
+        )
     return found
 
 
@@ -44,13 +57,18 @@ def tags_here() -> list[str]:
 
 def main() -> int:
     """Say what does not fit."""
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "version"
+    ]
     tags = tags_here()
     found = problems(version, (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), tags)
     for line in found:
         print(f"ERROR: {line}")
     if not found:
-        print(f"release: {version}, " + (f"tagged {', '.join(tags)}" if tags else "no tag on this commit"))
+        print(
+            f"release: {version}, "
+            + (f"tagged {', '.join(tags)}" if tags else "no tag on this commit")
+        )
     return 1 if found else 0
 
 

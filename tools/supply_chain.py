@@ -1,4 +1,5 @@
-"""``make sbom``: adds the licence of each component to an SBOM (CycloneDX), and refuses those that nobody has agreed to.
+"""``make sbom``: adds the licence of each component to an SBOM (CycloneDX), and refuses those that
+nobody has agreed to.
 
 ``uv export --format cyclonedx1.5 | python -m tools.supply_chain``
 """
@@ -21,7 +22,8 @@ REPORT = ROOT / "reports" / "sbom.json"
 PERMISSIVE = frozenset({
     "MIT", "MIT-0", "MIT-CMU", "BSD-2-Clause", "BSD-3-Clause", "0BSD", "Apache-2.0", "ISC", "PSF-2.0", "MPL-2.0", "Zlib", "CC0-1.0",
 })  # fmt: skip
-#: What trove classifiers call them (PEP 639 has replaced these, and not every package has followed).
+#: What trove classifiers call them (PEP 639 has replaced these, and not every package has
+#: followed).
 _CLASSIFIERS = {
     "MIT License": "MIT",
     "BSD License": "BSD-3-Clause",
@@ -33,7 +35,8 @@ _CLASSIFIERS = {
     "GNU General Public License v2 or later (GPLv2+)": "GPL-2.0-or-later",
     "GNU Lesser General Public License v2 or later (LGPLv2+)": "LGPL-2.0-or-later",
 }
-#: Packages whose metadata names no licence, or one that is agreed to for this package alone, with the reason.
+#: Packages whose metadata names no licence, or one that is agreed to for this package alone, with
+#: the reason.
 AGREED = {
     "pjsua2-python": ("GPL-2.0-or-later", "PJSIP, also sold by Teluu; runs in processes of its own, is not part of the wheel"),
     "protobuf": ("BSD-3-Clause", "its metadata names none; its LICENSE file is the three-clause BSD"),
@@ -47,7 +50,9 @@ class LicenceError(Exception):
 
 
 def licence_of(name: str) -> str:
-    """The licence of an installed distribution as an SPDX expression; empty when it names none that is known."""
+    """The licence of an installed distribution as an SPDX expression; empty when it names none that
+    is known.
+    """
     if name in AGREED:
         return AGREED[name][0]
     try:
@@ -56,9 +61,15 @@ def licence_of(name: str) -> str:
         return ""
     if "License-Expression" in told:
         return str(told["License-Expression"])
-    marked = (line.rpartition(" :: ")[2] for line in told.get_all("Classifier", []) if line.startswith("License ::"))
+    marked = (
+        line.rpartition(" :: ")[2]
+        for line in told.get_all("Classifier", [])
+        if line.startswith("License ::")
+    )
     known = " OR ".join(_CLASSIFIERS[line] for line in marked if line in _CLASSIFIERS)
-    plain = str(told["License"]) if "License" in told else ""  # before PEP 639: any text, often the identifier
+    plain = (
+        str(told["License"]) if "License" in told else ""
+    )  # before PEP 639: any text, often the identifier
     return known or (plain if plain in PERMISSIVE else "")
 
 
@@ -67,12 +78,15 @@ def is_agreed(name: str, expression: str) -> bool:
     if name in AGREED:
         return True
     alternatives = [
-        re.findall(r"[\w.+-]+", part.replace(" AND ", " ")) for part in expression.strip("()").split(" OR ")
+        re.findall(r"[\w.+-]+", part.replace(" AND ", " "))
+        for part in expression.strip("()").split(" OR ")
     ]
     return any(part and set(part) <= PERMISSIVE for part in alternatives)
 
 
-def with_licences(bom: dict[str, Any], licence: Callable[[str], str] = licence_of) -> dict[str, Any]:
+def with_licences(
+    bom: dict[str, Any], licence: Callable[[str], str] = licence_of
+) -> dict[str, Any]:
     """The SBOM with each component's licence. Raises :class:`LicenceError`."""
     refused = []
     for component in bom["components"]:
@@ -87,7 +101,9 @@ def with_licences(bom: dict[str, Any], licence: Callable[[str], str] = licence_o
 
 
 def _is_installed(name: str) -> bool:
-    """Whether it is a part of this machine's environment; the lock also names what other systems need."""
+    """Whether it is a part of this machine's environment; the lock also names what other systems
+    need.
+    """
     try:
         importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
@@ -107,7 +123,9 @@ def main(exported: str, report: Path = REPORT, say: Callable[[str], None] = prin
         report.parent.mkdir(exist_ok=True)
         report.write_text(json.dumps(bom, indent=1) + "\n", encoding="utf-8")
     licensed = sum("licenses" in component for component in bom["components"])
-    say(f"sbom: {len(bom['components'])} components, {licensed} installed here with a licence agreed to: {report}")
+    say(
+        f"sbom: {len(bom['components'])} components, {licensed} installed here with a licence agreed to: {report}"
+    )
     return 0
 
 

@@ -64,17 +64,21 @@ def run(
     environment: Mapping[str, str] | None = None,
     so_far: Callable[[Path], object] = lambda run: None,
 ) -> Path | None:
-    """Run the scenarios with ``plugin`` and report progress; the run's directory, or None if no trial was made.
+    """Run the scenarios with ``plugin`` and report progress; the run's directory, or None if no
+    trial was made.
 
-    Each trial leaves a file ``result`` in its case's directory below ``reports``. ``only``: the ids of the trials to run; empty for
-    all. ``so_far`` gets the run's directory from time
-    to time, so that an interrupted run leaves figures as well.
+    Each trial leaves a file ``result`` in its case's directory below ``reports``. ``only``: the ids
+    of the trials to run; empty for all. ``so_far`` gets the run's directory from time to time, so
+    that an interrupted run leaves figures as well.
     """
     command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
     command += ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-p", plugin]
     command += ["-p", "no:allure_pytest", "--no-reports", "--preflight", "off"]
     command += ["-n", str(at_once), "--reports", str(reports), f"--clean-cases={clean}"]
-    command += [*(f"--only-fault={fault}" for fault in faults), *(f"--only-trial={case}" for case in only)]
+    command += [
+        *(f"--only-fault={fault}" for fault in faults),
+        *(f"--only-trial={case}" for case in only),
+    ]
     command += [f"--deployment={file}" for file in deployments]
     log = reports / "run.log"
     print(f"trials run side by side; log: {log}")
@@ -90,7 +94,10 @@ def run(
             return None
     runs = _runs(reports, result)
     if not runs:
-        print(f"{log.read_text(encoding='utf-8', errors='replace')[-4000:]}\nno trial was made", file=sys.stderr)
+        print(
+            f"{log.read_text(encoding='utf-8', errors='replace')[-4000:]}\nno trial was made",
+            file=sys.stderr,
+        )
         return None
     return runs[-1]
 
@@ -99,7 +106,9 @@ def _runs(reports: Path, result: str) -> list[Path]:
     return sorted(path.parents[2] for path in reports.glob(f"*/cases/*/{result}"))
 
 
-def _watch(process: subprocess.Popen[bytes], reports: Path, result: str, so_far: Callable[[Path], object]) -> None:
+def _watch(
+    process: subprocess.Popen[bytes], reports: Path, result: str, so_far: Callable[[Path], object]
+) -> None:
     """Print how far it is, until it ends."""
     began = written = time.monotonic()
     while True:
@@ -117,16 +126,24 @@ def _watch(process: subprocess.Popen[bytes], reports: Path, result: str, so_far:
 
 
 def ended(run: Path, result: str) -> tuple[list[CaseEvidence], list[str]]:
-    """The last attempt at each trial that left a file ``result``, and the names of the case directories without one."""
+    """The last attempt at each trial that left a file ``result``, and the names of the case
+    directories without one.
+    """
     directories = sorted((run / "cases").iterdir())
-    attempts = [CaseEvidence.read(directory) for directory in directories if (directory / result).exists()]
+    attempts = [
+        CaseEvidence.read(directory) for directory in directories if (directory / result).exists()
+    ]
     missing = [directory.name for directory in directories if not (directory / result).exists()]
     return latest(attempts), missing
 
 
 def judged(shortfalls: Sequence[str], plain: Mapping[str, Any]) -> int:
     """Print the figures and what was missed; the exit code."""
-    print("  ".join(f"{key} {value}" for key, value in plain.items() if isinstance(value, int | float)))
+    print(
+        "  ".join(
+            f"{key} {value}" for key, value in plain.items() if isinstance(value, int | float)
+        )
+    )
     for line in shortfalls:
         print(f"MISSED   {line}")
     print("every bar is met" if not shortfalls else f"{len(shortfalls)} shortfalls")
@@ -140,15 +157,24 @@ def add_options(parser: pytest.Parser, group: str, clean: int) -> None:
     """How much is proved: ``--clean-cases``, ``--only-fault`` and ``--only-trial``."""
     options = parser.getgroup(group)
     options.addoption("--clean-cases", type=int, default=clean, help="clean cases to run, at least")
-    options.addoption("--only-fault", action="append", default=[], help="prove this fault alone (repeatable)")
-    options.addoption("--only-trial", action="append", default=[], help="run the trial of this id alone (repeatable)")
+    options.addoption(
+        "--only-fault", action="append", default=[], help="prove this fault alone (repeatable)"
+    )
+    options.addoption(
+        "--only-trial",
+        action="append",
+        default=[],
+        help="run the trial of this id alone (repeatable)",
+    )
 
 
 def take_the_cases(session: pytest.Session, plan: Callable[[Run], Iterable[CaseTrial]]) -> None:
     """The trials replace the matrix's cases, in the controller and in every worker alike."""
     run = run_of(session.config)
     if run is not None:
-        only = session.config.getoption("only_trial", default=())  # drawn customers are not asked for by id
+        only = session.config.getoption(
+            "only_trial", default=()
+        )  # drawn customers are not asked for by id
         trials = [trial for trial in plan(run) if not only or trial.case.id in only]
         run.cases = [trial.case for trial in trials]
         session.config.stash[_TRIALS] = {trial.case.id: trial for trial in trials}
@@ -163,9 +189,11 @@ def trial_of(request: pytest.FixtureRequest, case: Case) -> Any:
 def made_wrong(
     run: Run, deployment: str, replica: Deployment, faults: Sequence[str], line: str | None = None
 ) -> Iterator[None]:
-    """Switch the faults on for the tenant of the case (on one line, if named), and off again at the end.
+    """Switch the faults on for the tenant of the case (on one line, if named), and off again at the
+    end.
 
-    Calls left up are hung up: a call that a fault kept at the AI would take one of the trunk's places from the next case.
+    Calls left up are hung up: a call that a fault kept at the AI would take one of the trunk's
+    places from the next case.
     """
     if not faults:
         yield

@@ -1,7 +1,9 @@
-"""``make test-wheel``: builds the source archive and from it the wheel, installs that alone, and works from an empty directory.
+"""``make test-wheel``: builds the source archive and from it the wheel, installs that alone, and
+works from an empty directory.
 
-The environment holds what ``uv.lock`` names for users, without the tools of development; nothing is on the path but the wheel.
-Each step is a command with the exit code and the words it has to end with. Exit code 0 when all did, 1 when one did not.
+The environment holds what ``uv.lock`` names for users, without the tools of development; nothing is
+on the path but the wheel. Each step is a command with the exit code and the words it has to end
+with. Exit code 0 when all did, 1 when one did not.
 """
 
 from __future__ import annotations
@@ -65,7 +67,14 @@ def test_the_ai_answers(caller, line, assistant, expect):
 
 
 #: Some of what the source archive has to hold.
-_OF_TESTS = ("Makefile", "uv.lock", ".ci/bootstrap.py", "tests/unit/test_house.py", "conftest.py", "docs/live.md")
+_OF_TESTS = (
+    "Makefile",
+    "uv.lock",
+    ".ci/bootstrap.py",
+    "tests/unit/test_house.py",
+    "conftest.py",
+    "docs/live.md",
+)
 _NOT_OF_USERS = {"tools", "tests", "bench", "__pycache__"}
 _NOT_OF_SOURCE = {".venv", ".uv", "__pycache__"}
 
@@ -80,16 +89,37 @@ class Trial:
     def __init__(self, scratch: Path) -> None:
         self.built, self.venv, self.work = scratch / "built", scratch / "venv", scratch / "work"
         self.work.mkdir()
-        kept = ("PATH", "HOME", "LANG", "TMPDIR", "UV_CACHE_DIR", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "SSL_CERT_FILE")
+        kept = (
+            "PATH",
+            "HOME",
+            "LANG",
+            "TMPDIR",
+            "UV_CACHE_DIR",
+            "UV_INDEX_URL",
+            "UV_DEFAULT_INDEX",
+            "SSL_CERT_FILE",
+        )
         self.environment = {name: os.environ[name] for name in kept if name in os.environ}
 
     def build(self) -> None:
         """The source archive, and the wheel out of it; with the builder whose hash uv.lock holds."""
         python = ("--python", sys.executable)
-        self.run(UV, "build", "--quiet", "--offline", "--no-build-isolation", *python, "-o", self.built, ROOT)
+        self.run(
+            UV,
+            "build",
+            "--quiet",
+            "--offline",
+            "--no-build-isolation",
+            *python,
+            "-o",
+            self.built,
+            ROOT,
+        )
 
     def look(self) -> None:
-        """Into both: the resources of a user, what tests need, and nothing else. Raises :class:`StepError`."""
+        """Into both: the resources of a user, what tests need, and nothing else. Raises
+        :class:`StepError`.
+        """
         (wheel,), (archive,) = self.built.glob("*.whl"), self.built.glob("*.tar.gz")
         with ZipFile(wheel) as packed:
             used = set(map(PurePosixPath, packed.namelist()))
@@ -98,12 +128,18 @@ class Trial:
         resource = PurePosixPath("harness/support/_resources")
         folders = (resources.SCENARIOS, resources.PROMPTS, resources.TEMPLATES)
         files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
-        wanted = {resource / file.relative_to(resources.ROOT) for file in files if "__pycache__" not in file.parts}
+        wanted = {
+            resource / file.relative_to(resources.ROOT)
+            for file in files
+            if "__pycache__" not in file.parts
+        }
         if missing := (wanted - used) | (set(map(PurePosixPath, _OF_TESTS)) - tested) or not wanted:
             raise StepError(f"missing: {missing}")
         strange = {name for name in used if _NOT_OF_USERS & set(name.parts)}
         strange |= {name for name in tested if _NOT_OF_SOURCE & set(name.parts)}
-        strange |= {name for name in tested if name.parts[:1] == ("reports",)} - {PurePosixPath("reports/README.md")}
+        strange |= {name for name in tested if name.parts[:1] == ("reports",)} - {
+            PurePosixPath("reports/README.md")
+        }
         if strange:
             raise StepError(f"does not belong there: {strange}")
 
@@ -114,7 +150,9 @@ class Trial:
         self.run(UV, "sync", *project, "--no-default-groups", "--no-install-project")
         (wheel,) = self.built.glob("*.whl")
         python = self.venv / "bin" / "python"
-        self.run(UV, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", python, wheel)
+        self.run(
+            UV, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", python, wheel
+        )
 
     def harness(self, *arguments: str | Path, code: int = 0, says: str = "") -> None:
         """A command of ``harness``."""
@@ -122,10 +160,14 @@ class Trial:
 
     def pytest(self, *arguments: str | Path, code: int = 0, says: str = "") -> None:
         """A plain pytest."""
-        self.run(self.venv / "bin" / "pytest", "-p", "no:cacheprovider", *arguments, code=code, says=says)
+        self.run(
+            self.venv / "bin" / "pytest", "-p", "no:cacheprovider", *arguments, code=code, says=says
+        )
 
     def run(self, *command: str | Path, code: int = 0, says: str = "") -> None:
-        """A command in the directory. Raises :class:`StepError` when its exit code or words are others."""
+        """A command in the directory. Raises :class:`StepError` when its exit code or words are
+        others.
+        """
         done = subprocess.run(
             [str(part) for part in command],
             cwd=self.work,
@@ -139,14 +181,25 @@ class Trial:
         )
         if done.returncode != code or says not in done.stdout:
             asked = f"exit code {code}" + (f" and {says!r}" if says else "")
-            raise StepError(f"{' '.join(map(str, command))}: exit code {done.returncode}, not {asked}\n{done.stdout}")
+            raise StepError(
+                f"{' '.join(map(str, command))}: exit code {done.returncode}, not {asked}\n{done.stdout}"
+            )
 
     def simulate(self) -> None:
         """The world alone, until Ctrl-C."""
-        # A shell starts what runs in its background with SIGINT ignored, which the world would inherit.
+        # A shell starts what runs in its background with SIGINT ignored, which the world would
+        # inherit.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        command = [str(self.venv / "bin" / "harness"), "simulate", "simulated-generic", "--timings", "quick"]
-        world = subprocess.Popen(command, cwd=self.work, env=self.environment, stdout=subprocess.PIPE, text=True)
+        command = [
+            str(self.venv / "bin" / "harness"),
+            "simulate",
+            "simulated-generic",
+            "--timings",
+            "quick",
+        ]
+        world = subprocess.Popen(
+            command, cwd=self.work, env=self.environment, stdout=subprocess.PIPE, text=True
+        )
         assert world.stdout is not None
         said = []
         try:
@@ -164,12 +217,16 @@ class Trial:
         path = self.work / "reports" / "latest" / "summary.json"
         summary = json.loads(path.read_text(encoding="utf-8"))
         if (summary["cases"], summary["passed"]) != (cases, cases):
-            raise StepError(f"{path}: {summary['passed']} of {summary['cases']} cases passed; not {cases}")
+            raise StepError(
+                f"{path}: {summary['passed']} of {summary['cases']} cases passed; not {cases}"
+            )
 
 
 def steps(trial: Trial) -> Iterator[str]:
     """Each step by its name, before it is made."""
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "version"
+    ]
     yield "source archive and wheel are built"
     trial.build()
     yield "they hold what their users need, and nothing else"
@@ -196,10 +253,14 @@ def steps(trial: Trial) -> Iterator[str]:
     chosen = ("simulated-generic", "--row", "OWN-ANSWER")
     trial.harness("verify", *chosen, "-n", "1", says="3 passed, 0 failed")
     yield "pytest --deployment, in a project with tests of its own"
-    (trial.work / "test_ordinary.py").write_text("def test_ordinary():\n    assert True\n", encoding="utf-8")
+    (trial.work / "test_ordinary.py").write_text(
+        "def test_ordinary():\n    assert True\n", encoding="utf-8"
+    )
     trial.pytest("scenarios", says="scenarios need a deployment", code=4)
     trial.pytest("test_ordinary.py", says="1 passed")
-    (scenarios / "conftest.py").rename(trial.work / "conftest.py")  # of a pytest without paths the first one read
+    (scenarios / "conftest.py").rename(
+        trial.work / "conftest.py"
+    )  # of a pytest without paths the first one read
     trial.pytest("--deployment", *chosen, says="3 passed, 0 failed")
 
 

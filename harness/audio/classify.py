@@ -1,4 +1,6 @@
-"""What a recording holds, span by span: marks, digits, the network's tones, speech, music, noise, silence."""
+"""What a recording holds, span by span: marks, digits, the network's tones, speech, music, noise,
+silence.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,20 @@ from harness.audio.dtmf import digits_in
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.samples import levels, resample
 
-Kind = Literal["mark", "speech", "silence", "dtmf", "ringback", "busy", "sit", "fax", "dial", "tone", "music", "noise"]
+Kind = Literal[
+    "mark",
+    "speech",
+    "silence",
+    "dtmf",
+    "ringback",
+    "busy",
+    "sit",
+    "fax",
+    "dial",
+    "tone",
+    "music",
+    "noise",
+]
 
 SILENT_DBOV: Final = -50.0  #: what is quieter is silence
 _STEP: Final = 160
@@ -27,7 +42,8 @@ _STEP_SECONDS: Final = _STEP / SAMPLE_RATE
 _HOLE_S: Final = 0.121
 _HOLE_POWER: Final = 0.01
 _BLOCK: Final = 80
-#: Of a sound over steady noise, this share of the time at least is noise alone; a voice stands out from it by so much.
+#: Of a sound over steady noise, this share of the time at least is noise alone; a voice stands out
+#: from it by so much.
 _PAUSES_PERCENT: Final = 10
 _OVER_NOISE_DB: Final = 6.0
 _PAUSE_FRAMES: Final = 20  # 400 ms
@@ -35,7 +51,8 @@ _PAUSE_FRAMES: Final = 20  # 400 ms
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A time of one kind of sound (seconds of the recording); ``detail`` says which mark, digit or tone.
+    """A time of one kind of sound (seconds of the recording); ``detail`` says which mark, digit or
+    tone.
 
     ``network`` where it is a tone that networks signal with, be its rhythm known or not.
     """
@@ -53,13 +70,16 @@ class Span:
 
 
 def classify(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Span]:
-    """Divide a recording into spans, in order of time and without gaps, none shorter than 40 ms or so."""
+    """Divide a recording into spans, in order of time and without gaps, none shorter than 40 ms or
+    so.
+    """
     audio = resample(samples, rate, SAMPLE_RATE)
     total = len(audio) / SAMPLE_RATE
     spans = _marks(audio, total)
     taken = _Cover(spans)
     spans += taken.add(
-        Span("dtmf", digit.began, digit.began + digit.duration, digit.digit) for digit in digits_in(audio)
+        Span("dtmf", digit.began, digit.began + digit.duration, digit.digit)
+        for digit in digits_in(audio)
     )
     spans += taken.add(_network_tones(tones_in(audio)))
     spans += _rest(audio, taken, total)
@@ -90,7 +110,10 @@ class _Cover:
         return gaps
 
     def _overlap(self, span: Span) -> float:
-        return sum(max(0.0, min(span.ended, other.ended) - max(span.began, other.began)) for other in self._spans)
+        return sum(
+            max(0.0, min(span.ended, other.ended) - max(span.began, other.began))
+            for other in self._spans
+        )
 
 
 def _marks(audio: NDArray[np.int16], total: float) -> list[Span]:
@@ -110,7 +133,9 @@ def _marks(audio: NDArray[np.int16], total: float) -> list[Span]:
 
 @dataclass(frozen=True, slots=True)
 class Tone:
-    """Nearly nothing but one steady frequency (or two close together, then their middle) for a while."""
+    """Nearly nothing but one steady frequency (or two close together, then their middle) for a
+    while.
+    """
 
     hz: float
     second_hz: float  # 0.0 when there is none
@@ -124,7 +149,9 @@ class Tone:
 
 
 def tones_in(audio: NDArray[np.int16]) -> list[Tone]:
-    """All tones of 8 kHz audio, also those too short to be told from what a voice may hold for a moment."""
+    """All tones of 8 kHz audio, also those too short to be told from what a voice may hold for a
+    moment.
+    """
     if len(audio) < _WINDOW:
         return []
     windows = np.lib.stride_tricks.sliding_window_view(audio, _WINDOW)[::_STEP] * _HANN
@@ -141,9 +168,15 @@ def tones_in(audio: NDArray[np.int16]) -> list[Tone]:
     steps = np.flatnonzero(pure)
     before, after = steps[:-1], steps[1:]
     breaks = (
-        (after - before > 1) | (np.abs(low[after] - low[before]) >= 25) | (np.abs(high[after] - high[before]) >= 25)
+        (after - before > 1)
+        | (np.abs(low[after] - low[before]) >= 25)
+        | (np.abs(high[after] - high[before]) >= 25)
     )
-    runs = [(run, _tone(run, low, high)) for run in np.split(steps, np.flatnonzero(breaks) + 1) if len(run) >= 2]
+    runs = [
+        (run, _tone(run, low, high))
+        for run in np.split(steps, np.flatnonzero(breaks) + 1)
+        if len(run) >= 2
+    ]
     joined: list[tuple[int, Tone]] = []
     for run, tone in runs:
         if joined and _goes_on(audio, joined[-1][1], tone):
@@ -162,19 +195,34 @@ def _tone(run: NDArray[np.intp], low: NDArray[np.float64], high: NDArray[np.floa
 
 
 def _goes_on(audio: NDArray[np.int16], tone: Tone, after: Tone) -> bool:
-    """Whether there is nothing between two tones but the hole that late or lost packets leave in one."""
-    if tone.second_hz or after.second_hz or abs(tone.hz - after.hz) >= 25 or after.began - tone.ended > _HOLE_S:
+    """Whether there is nothing between two tones but the hole that late or lost packets leave in
+    one.
+    """
+    if (
+        tone.second_hz
+        or after.second_hz
+        or abs(tone.hz - after.hz) >= 25
+        or after.began - tone.ended > _HOLE_S
+    ):
         return False
     half = _WINDOW / SAMPLE_RATE / 2
-    between = audio[round((tone.ended - half) * SAMPLE_RATE) : round((after.began + half) * SAMPLE_RATE)]
-    power = np.square(between[: len(between) // _BLOCK * _BLOCK].astype(np.float64)).reshape(-1, _BLOCK).mean(axis=1)
+    between = audio[
+        round((tone.ended - half) * SAMPLE_RATE) : round((after.began + half) * SAMPLE_RATE)
+    ]
+    power = (
+        np.square(between[: len(between) // _BLOCK * _BLOCK].astype(np.float64))
+        .reshape(-1, _BLOCK)
+        .mean(axis=1)
+    )
     return bool(power.min() < _HOLE_POWER * power.max())
 
 
 def _strongest(power: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Each window's strongest peak: its centre (Hz) and power; it is taken out of ``power``."""
     rows = np.arange(len(power))[:, None]
-    near = power.argmax(axis=1)[:, None] + np.arange(-4, 5)  # two tones 50 Hz apart, or a modulated one, are one peak
+    near = power.argmax(axis=1)[:, None] + np.arange(
+        -4, 5
+    )  # two tones 50 Hz apart, or a modulated one, are one peak
     near = np.clip(near, 0, power.shape[1] - 1)
     values = power[rows, near]
     sums = values.sum(axis=1)
@@ -201,7 +249,9 @@ def _special(tones: Sequence[Tone]) -> tuple[Span | None, int]:
     first = tones[0]
     if len(tones) >= 3:
         three = tones[:3]
-        close = all(later.began - earlier.ended < 0.12 for earlier, later in itertools.pairwise(three))
+        close = all(
+            later.began - earlier.ended < 0.12 for earlier, later in itertools.pairwise(three)
+        )
         places = (860 < three[0].hz < 1040, 1310 < three[1].hz < 1490, 1700 < three[2].hz < 1880)
         if close and all(places) and all(0.2 < tone.seconds < 0.5 for tone in three):
             heard = ", ".join(f"{tone.hz:.0f} Hz {tone.seconds * 1000:.0f} ms" for tone in three)
@@ -210,7 +260,11 @@ def _special(tones: Sequence[Tone]) -> tuple[Span | None, int]:
         return Span("fax", first.began, first.ended, "calling tone (CNG)", network=True), 1
     if abs(first.hz - 2100) < 20 and not first.second_hz and first.seconds > 0.8:
         return Span("fax", first.began, first.ended, "answer tone (CED)", network=True), 1
-    if first.seconds > 2.6 or (first.seconds > 0.5 and not _call_progress(first)) or _is_beep(first):
+    if (
+        first.seconds > 2.6
+        or (first.seconds > 0.5 and not _call_progress(first))
+        or _is_beep(first)
+    ):
         network = _call_progress(first)
         kind: Kind = "dial" if network else "tone"
         return Span(kind, first.began, first.ended, _frequencies(first), network), 1
@@ -218,7 +272,9 @@ def _special(tones: Sequence[Tone]) -> tuple[Span | None, int]:
 
 
 def _is_beep(tone: Tone) -> bool:
-    """What a machine asks for a message with may be short; a voice holds no single frequency that high, and that long."""
+    """What a machine asks for a message with may be short; a voice holds no single frequency that
+    high, and that long.
+    """
     return tone.seconds > _BEEP_S and tone.hz > _BEEP_HZ and not tone.second_hz
 
 
@@ -227,7 +283,9 @@ def _call_progress(tone: Tone) -> bool:
 
 
 def _cadenced(tones: Sequence[Tone]) -> tuple[Span | None, int]:
-    """Ringing or busy tone at the beginning of ``tones``: the same tone again and again in a rhythm."""
+    """Ringing or busy tone at the beginning of ``tones``: the same tone again and again in a
+    rhythm.
+    """
     first = tones[0]
     if not _call_progress(first):
         return None, 1
@@ -282,13 +340,18 @@ def _rest(audio: NDArray[np.int16], taken: _Cover, total: float) -> list[Span]:
     return spans
 
 
-def _above_noise(audio: NDArray[np.int16], level: NDArray[np.float64], began: float, ended: float) -> Iterator[Span]:
-    """A stretch without silence: one kind of sound, or sounds over steady noise, whose pauses are noise.
+def _above_noise(
+    audio: NDArray[np.int16], level: NDArray[np.float64], began: float, ended: float
+) -> Iterator[Span]:
+    """A stretch without silence: one kind of sound, or sounds over steady noise, whose pauses are
+    noise.
 
     Without this, a voice over background noise would last from the first noise to the last.
     """
     floor = float(np.percentile(level, _PAUSES_PERCENT)) if len(level) else SILENT_DBOV
-    parts = _stretches(level > floor + _OVER_NOISE_DB) if floor > SILENT_DBOV - _OVER_NOISE_DB else []
+    parts = (
+        _stretches(level > floor + _OVER_NOISE_DB) if floor > SILENT_DBOV - _OVER_NOISE_DB else []
+    )
 
     def samples(from_: int, to: int) -> NDArray[np.int16]:
         return audio[from_ * _STEP : to * _STEP]
@@ -310,7 +373,9 @@ def _above_noise(audio: NDArray[np.int16], level: NDArray[np.float64], began: fl
 
 
 def _stretches(loud: NDArray[np.bool_]) -> list[tuple[int, int, bool]]:
-    """Runs of loud and quiet frames; pauses under 400 ms belong to what surrounds them, clicks under 40 ms to silence."""
+    """Runs of loud and quiet frames; pauses under 400 ms belong to what surrounds them, clicks
+    under 40 ms to silence.
+    """
     runs = _runs(loud.copy())
     smooth = loud.copy()
     for begin, end, active in runs:
@@ -324,7 +389,9 @@ def _stretches(loud: NDArray[np.bool_]) -> list[tuple[int, int, bool]]:
 
 def _runs(values: NDArray[np.bool_]) -> list[tuple[int, int, bool]]:
     edges = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), len(values)]
-    return [(begin, end, bool(values[begin])) for begin, end in itertools.pairwise(edges) if end > begin]
+    return [
+        (begin, end, bool(values[begin])) for begin, end in itertools.pairwise(edges) if end > begin
+    ]
 
 
 def _broad_kind(audio: NDArray[np.int16]) -> Kind:
@@ -358,7 +425,11 @@ def _joined(spans: list[Span]) -> list[Span]:
     joined: list[Span] = []
     for span in spans:
         last = joined[-1] if joined else None
-        if last is not None and (last.kind, last.detail) == (span.kind, span.detail) and span.began - last.ended < 0.1:
+        if (
+            last is not None
+            and (last.kind, last.detail) == (span.kind, span.detail)
+            and span.began - last.ended < 0.1
+        ):
             joined[-1] = replace(last, ended=span.ended)
         elif span.ended - span.began > 0.03:
             joined.append(span)

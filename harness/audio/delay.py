@@ -1,7 +1,9 @@
-"""One-way delay where both ends are ours: pulses of different frequencies, each paired with its own sending.
+"""One-way delay where both ends are ours: pulses of different frequencies, each paired with its own
+sending.
 
-The probe is a circle of twelve chirps, one each 200 ms, no two alike. Each one heard says which it is, so its delay is known
-without ambiguity up to the whole circle (2.4 s), and a jitter buffer that slips shows as a step between two pulses.
+The probe is a circle of twelve chirps, one each 200 ms, no two alike. Each one heard says which it
+is, so its delay is known without ambiguity up to the whole circle (2.4 s), and a jitter buffer that
+slips shows as a step between two pulses.
 """
 
 from __future__ import annotations
@@ -25,12 +27,16 @@ _PULSE_SECONDS: Final = 0.08
 _LOWEST_HZ, _SPACING_HZ, _SWEEP_HZ = 450.0, 160.0, 320.0
 _MIN_QUALITY: Final = 0.6
 _FINER: Final = 16  #: steps between two samples when a peak is looked for
-_REACH: Final = 12  #: samples to either side of a peak in which a higher one may lie between the samples
+_REACH: Final = (
+    12  #: samples to either side of a peak in which a higher one may lie between the samples
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ProbePulse:
-    """A pulse heard: which of the twelve, when it began (stream seconds), and its correlation (0…1)."""
+    """A pulse heard: which of the twelve, when it began (stream seconds), and its correlation
+    (0…1).
+    """
 
     number: int
     at: float
@@ -48,7 +54,9 @@ class Delay:
 
 
 def probe(rate: int = SAMPLE_RATE, level_dbov: float = -15.0) -> NDArray[np.float32]:
-    """One circle of the probe (2.4 s) as float32 in -1…1, which loops; the level is that of a pulse."""
+    """One circle of the probe (2.4 s) as float32 in -1…1, which loops; the level is that of a
+    pulse.
+    """
     out = np.zeros(round(PERIOD_SECONDS * rate), np.float32)
     for number in range(PULSES):
         at = round(number * STEP_SECONDS * rate)
@@ -72,7 +80,9 @@ def pulses_in(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Probe
     energy = np.maximum(total[length:] - total[:-length], length * 32.0**2)
     found: list[ProbePulse] = []
     for number, template in enumerate(_templates()):
-        products = np.fft.irfft(spectrum * np.conj(np.fft.rfft(template, size)), size)[: len(energy)]
+        products = np.fft.irfft(spectrum * np.conj(np.fft.rfft(template, size)), size)[
+            : len(energy)
+        ]
         likeness = products / np.sqrt(energy)
         for peak in _peaks(likeness):
             at, height = _between(likeness, peak)
@@ -80,18 +90,23 @@ def pulses_in(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Probe
     return sorted(found, key=lambda pulse: pulse.at)
 
 
-def one_way_delay(received: NDArray[np.int16], rate: int, *, sent_from: float, received_from: float) -> Delay | None:
+def one_way_delay(
+    received: NDArray[np.int16], rate: int, *, sent_from: float, received_from: float
+) -> Delay | None:
     """The delay of a probe in a recording, or None when fewer than three pulses were heard.
 
-    ``sent_from`` is when the probe's first sample left, ``received_from`` when the recording's first sample came, both in
-    seconds of one clock, each of them known to a packet (20 ms). Delays of 0 to 2.35 s are told apart.
+    ``sent_from`` is when the probe's first sample left, ``received_from`` when the recording's
+    first sample came, both in seconds of one clock, each of them known to a packet (20 ms). Delays
+    of 0 to 2.35 s are told apart.
     """
     delays = []
     pulses = pulses_in(received, rate)
-    # The first and the last may be cut, where the recording or what was sent begins or ends: their middle is elsewhere.
+    # The first and the last may be cut, where the recording or what was sent begins or ends: their
+    # middle is elsewhere.
     for pulse in pulses[1:-1] if len(pulses) >= 5 else pulses:
         late = received_from + pulse.at - (sent_from + pulse.number * STEP_SECONDS)
-        # A pulse said to come a little before it was sent is one without delay, not one of a whole circle.
+        # A pulse said to come a little before it was sent is one without delay, not one of a whole
+        # circle.
         delays.append(1000 * max(0.0, (late + _UNSURE_SECONDS) % PERIOD_SECONDS - _UNSURE_SECONDS))
     if len(delays) < 3:
         return None
@@ -107,7 +122,14 @@ def _pulse(number: int, rate: int) -> NDArray[np.float32]:
     time = np.arange(count) / rate
     begin = _LOWEST_HZ + _SPACING_HZ * number
     sweep = _SWEEP_HZ if number % 2 else -_SWEEP_HZ  # neighbours sweep against each other
-    angle = 2 * np.pi * ((begin + (0.0 if number % 2 else _SWEEP_HZ)) * time + sweep / (2 * _PULSE_SECONDS) * time**2)
+    angle = (
+        2
+        * np.pi
+        * (
+            (begin + (0.0 if number % 2 else _SWEEP_HZ)) * time
+            + sweep / (2 * _PULSE_SECONDS) * time**2
+        )
+    )
     window = np.sin(np.pi * (np.arange(count) + 0.5) / count) ** 0.5
     return (np.sin(angle) * window).astype(np.float32)
 
@@ -134,7 +156,8 @@ def _peaks(likeness: NDArray[np.float64]) -> list[int]:
 def _between(likeness: NDArray[np.float64], peak: int) -> tuple[float, float]:
     """The place and height of a peak between the samples, by sinc interpolation."""
     near = np.arange(max(0, peak - 32), min(len(likeness), peak + 33))
-    # On the grid of samples the neighbouring cycle of the carrier may stand higher than the right one.
+    # On the grid of samples the neighbouring cycle of the carrier may stand higher than the right
+    # one.
     fine = peak + np.arange(-_REACH * _FINER, _REACH * _FINER + 1) / _FINER
     heights = np.sinc(fine[:, None] - near[None, :]) @ likeness[near]
     best = int(heights.argmax())

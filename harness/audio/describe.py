@@ -1,4 +1,6 @@
-"""In words what a leg heard instead of what it should have: echo, another's voice, an announcement, nothing; and when."""
+"""In words what a leg heard instead of what it should have: echo, another's voice, an announcement,
+nothing; and when.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +38,8 @@ What = Literal[
 ]
 
 
-#: By the wrong law of G.711 no mark fits so well (0.962 at most, of 256 at levels 0 to 13 dB below theirs); by the right one each does
-#: where nothing else is wrong.
+#: By the wrong law of G.711 no mark fits so well (0.962 at most, of 256 at levels 0 to 13 dB below
+#: theirs); by the right one each does where nothing else is wrong.
 CLEAR: Final = 0.97
 
 
@@ -45,8 +47,8 @@ CLEAR: Final = 0.97
 class HeardDescription:
     """What was heard in place of the expected marks.
 
-    ``words`` go on after "it heard", with times in seconds of the recording; ``began`` is when what they name began, None for
-    silence; ``marks`` are all marks heard, the strongest first.
+    ``words`` go on after "it heard", with times in seconds of the recording; ``began`` is when what
+    they name began, None for silence; ``marks`` are all marks heard, the strongest first.
     """
 
     what: What
@@ -62,26 +64,34 @@ def describe(
     own: Collection[int] = (),
     name_of: Callable[[int], str | None] = lambda mark: None,
 ) -> HeardDescription:
-    """Analyse in detail what a leg received (8 kHz) while it should have heard one of the marks ``expected``.
+    """Analyse in detail what a leg received (8 kHz) while it should have heard one of the marks
+    ``expected``.
 
-    ``own`` are the marks that the leg sent itself; ``name_of`` returns the party of a mark, or None if it is not in this call.
-    Costs about 50 ms of CPU per second of audio: for failures only.
+    ``own`` are the marks that the leg sent itself; ``name_of`` returns the party of a mark, or None
+    if it is not in this call. Costs about 50 ms of CPU per second of audio: for failures only.
     """
     total = len(audio) / SAMPLE_RATE
     spans = classify(audio)
     # The stream's strongest mark by its exact times, and under it what only the deep search finds.
     marks = [(span.mark, span.began, span.ended) for span in spans if span.mark is not None]
     known = {mark for mark, _, _ in marks}
-    marks += [(fact.mark, fact.began, fact.decided) for fact in marks_in(audio) if fact.mark not in known]
+    marks += [
+        (fact.mark, fact.began, fact.decided) for fact in marks_in(audio) if fact.mark not in known
+    ]
     all_marks = tuple(dict.fromkeys(mark for mark, _, _ in marks))
     if (law := of_the_other_law(audio, expected)) is not None:
         return HeardDescription("other law", law, 0.0, all_marks)
     came = min((began for mark, began, _ in marks if mark in expected), default=None)
     foreign = [entry for entry in marks if entry[0] not in expected]
     if came is not None and not foreign:
-        if known.isdisjoint(expected):  # only the deep search, which asks less of a mark, has found it
+        if known.isdisjoint(
+            expected
+        ):  # only the deep search, which asks less of a mark, has found it
             return HeardDescription(
-                "distorted", f"it so distorted that it might be another, from {came:.2f} s on", came, all_marks
+                "distorted",
+                f"it so distorted that it might be another, from {came:.2f} s on",
+                came,
+                all_marks,
             )
         return HeardDescription("as expected", f"it from {came:.2f} s on", came, all_marks)
     for what in ("crossed", "echo", "another party"):  # the most telling first
@@ -89,24 +99,34 @@ def describe(
             if _whose(mark, own, name_of) == what:
                 beside = "" if came is None else f"it from {came:.2f} s on, and "
                 times = f"from {began:.2f} to {ended:.2f} s"
-                return HeardDescription(what, beside + _voice(what, mark, name_of, times), began, all_marks)
+                return HeardDescription(
+                    what, beside + _voice(what, mark, name_of, times), began, all_marks
+                )
     kind, words, began_at = _without_marks(audio, spans, total)
     return HeardDescription(kind, words, began_at, all_marks)
 
 
 def of_the_other_law(audio: NDArray[np.int16], expected: Collection[int]) -> str | None:
-    """The words, when what was expected is clear once the payload (8 kHz) is read by the other law of G.711, and only then.
+    """The words, when what was expected is clear once the payload (8 kHz) is read by the other law
+    of G.711, and only then.
 
     At some levels a mark is heard all the same: its tones outlive what makes noise of speech.
     """
 
     def clear(samples: NDArray[np.int16]) -> float:
-        heard = (fact for fact in marks_heard(samples) if isinstance(fact, Heard) and fact.mark in expected)
+        heard = (
+            fact
+            for fact in marks_heard(samples)
+            if isinstance(fact, Heard) and fact.mark in expected
+        )
         return max((fact.quality for fact in heard), default=0.0)
 
     if clear(audio) >= CLEAR:
         return None
-    as_a, as_mu = clear(g711.decode_alaw(g711.encode_ulaw(audio))), clear(g711.decode_ulaw(g711.encode_alaw(audio)))
+    as_a, as_mu = (
+        clear(g711.decode_alaw(g711.encode_ulaw(audio))),
+        clear(g711.decode_ulaw(g711.encode_alaw(audio))),
+    )
     if max(as_a, as_mu) < CLEAR:
         return None
     sent, taken = ("A-law", "µ-law") if as_a > as_mu else ("µ-law", "A-law")
@@ -127,13 +147,17 @@ def _voice(what: What, mark: int, name_of: Callable[[int], str | None], times: s
     return f"{name_of(mark)}, {times}"
 
 
-def _without_marks(audio: NDArray[np.int16], spans: Sequence[Span], total: float) -> tuple[What, str, float | None]:
+def _without_marks(
+    audio: NDArray[np.int16], spans: Sequence[Span], total: float
+) -> tuple[What, str, float | None]:
     """What there is when there is no mark; the most telling thing first."""
     tones = {kind: next((span for span in spans if span.kind == kind), None) for kind in TONES}
     speech = [span for span in spans if span.kind == "speech" and span.ended - span.began > 0.4]
     information = tones["sit"]
     if information is not None:
-        then = " and then an announcement" if any(s.began > information.began for s in speech) else ""
+        then = (
+            " and then an announcement" if any(s.began > information.began for s in speech) else ""
+        )
         return (
             "announcement",
             f"special information tones at {information.began:.2f} s{then} ({information.detail})",
@@ -145,7 +169,11 @@ def _without_marks(audio: NDArray[np.int16], spans: Sequence[Span], total: float
             return _prompt(match)
     if asked := asks_for_message(spans):
         began, beep = asked
-        return "voicemail", f"speech from {began:.2f} s and a beep at {beep:.2f} s, as voicemail does", began
+        return (
+            "voicemail",
+            f"speech from {began:.2f} s and a beep at {beep:.2f} s, as voicemail does",
+            began,
+        )
     for kind, words in TONES.items():
         span = tones[kind]
         if span is not None:
@@ -154,10 +182,16 @@ def _without_marks(audio: NDArray[np.int16], spans: Sequence[Span], total: float
         return _prompt(prompts[0])
     if speech:
         times = f"from {speech[0].began:.2f} to {speech[-1].ended:.2f} s"
-        return "speech", f"speech without a mark, {times}: an announcement or a person", speech[0].began
+        return (
+            "speech",
+            f"speech without a mark, {times}: an announcement or a person",
+            speech[0].began,
+        )
     for span in spans:
         heard = audio[round(span.began * SAMPLE_RATE) : round(span.ended * SAMPLE_RATE)]
-        is_background = span.kind == "noise" and audible_s(heard) < _MOST_BACKGROUND * (span.ended - span.began)
+        is_background = span.kind == "noise" and audible_s(heard) < _MOST_BACKGROUND * (
+            span.ended - span.began
+        )
         if span.kind in ("music", "noise") and span.ended - span.began > 0.2 and not is_background:
             what: What = "music" if span.kind == "music" else "noise"
             return what, f"{what} from {span.began:.2f} s", span.began
@@ -177,7 +211,9 @@ TONES: Final[dict[Kind, str]] = {
 
 
 def _prompt(match: Matched) -> tuple[What, str, float]:
-    began = max(0.0, match.began)  # its first 20 ms may have come before the 200 that the recording begins with
+    began = max(
+        0.0, match.began
+    )  # its first 20 ms may have come before the 200 that the recording begins with
     said = f"“{prompt_text(match.name)}” at {began:.2f} s"
     if match.name.startswith("voicemail"):
         return "voicemail", f"a voicemail greeting, {said}", began
@@ -186,19 +222,22 @@ def _prompt(match: Matched) -> tuple[What, str, float]:
     return "speech", f"the prompt {said}", began
 
 
-#: Comfort noise (RFC 3389) and the noise of a quiet room are heard for a smaller share of their time than this.
+#: Comfort noise (RFC 3389) and the noise of a quiet room are heard for a smaller share of their
+#: time than this.
 _MOST_BACKGROUND: Final = 0.5
 #: The classifier takes a shorter sound for speech whatever it is.
 _WORD_S: Final = 0.25
 #: Background noise is quieter than speech ever should be (ITU-T P.56: -26 dBov).
 _LOUDEST_BACKGROUND_DBOV: Final = -33.0
-#: The largest share of audio that may be something else than a tone. Of speech or music, at most half is taken for tones.
+#: The largest share of audio that may be something else than a tone. Of speech or music, at most
+#: half is taken for tones.
 _MOST_ELSE: Final = 0.1
 _FRAME: Final = 160  # samples, of 20 ms at 8 kHz
 _AUDIBLE_DBOV: Final = -45.0
 _ENOUGH: Final = 15  # audible frames
 _BACKGROUND: Final = 16.0  # 12 dB
-#: Telephone channels carry nothing below 200 Hz worth speaking of (ITU-T G.712 section 3); octets read wrongly do not keep to that.
+#: Telephone channels carry nothing below 200 Hz worth speaking of (ITU-T G.712 section 3); octets
+#: read wrongly do not keep to that.
 _MOST_DC: Final = 0.5
 #: Spectral flatness: speech and music stay below 0.1, white noise has 0.56.
 _MOST_FLAT: Final = 0.35
@@ -208,7 +247,9 @@ def voiceless(samples: NDArray[np.int16]) -> HeardDescription | None:
     """Describes the samples (8 kHz) if there is no voice in them; None if there is one."""
     spans = [span for span in classify(samples) if span.kind != "silence"]
     if is_garbled(samples) and not _is_background(samples):
-        return HeardDescription("noise", "noise, as of a payload that is not of the codec agreed on", None, ())
+        return HeardDescription(
+            "noise", "noise, as of a payload that is not of the codec agreed on", None, ()
+        )
     if tones := _tones_alone(spans):
         longest = max(tones, key=lambda span: span.ended - span.began)
         words = f"{TONES[longest.kind]} from {tones[0].began:.2f} s ({longest.detail})"
@@ -245,12 +286,16 @@ def _seconds(spans: Iterable[Span]) -> float:
 
 
 def is_garbled(samples: NDArray[np.int16]) -> bool:
-    """Whether most of what is audible in these samples (8 kHz) is noise or an offset; False where too little is audible."""
+    """Whether most of what is audible in these samples (8 kHz) is noise or an offset; False where
+    too little is audible.
+    """
     loud = _audible(samples)
     if len(loud) < _ENOUGH:
         return False
     power = np.square(loud).mean(axis=1)
-    loud = loud[power > np.percentile(power, 95) / _BACKGROUND]  # noise behind a voice is not what it is made of
+    loud = loud[
+        power > np.percentile(power, 95) / _BACKGROUND
+    ]  # noise behind a voice is not what it is made of
     offset = np.square(loud.mean(axis=1)) / np.square(loud).mean(axis=1)
     spectrum = np.square(np.abs(np.fft.rfft(loud * np.hanning(_FRAME), axis=1)))[:, 5:70] + 1e-9
     flatness = np.exp(np.log(spectrum).mean(axis=1)) / spectrum.mean(axis=1)

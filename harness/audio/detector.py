@@ -1,7 +1,8 @@
 """Marks in a stream of samples: one leg, many legs in one batch, or a whole recording.
 
-All three share the same stages: ``front_end`` finds tone pairs, ``tracker`` puts them into sequences
-and asks the waveform. What they hear does not depend on how the stream was cut into pieces.
+All three share the same stages: ``front_end`` finds tone pairs, ``tracker`` puts them into
+sequences and asks the waveform. What they hear does not depend on how the stream was cut into
+pieces.
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ class DetectorBank:
 
     def __init__(self, streams: int) -> None:
         self._trackers = [Tracker() for _ in range(streams)]
-        self._history = np.zeros((streams, _KEPT // _FRAME + 1, _FRAME), np.float32)  # rings of frames
+        self._history = np.zeros(
+            (streams, _KEPT // _FRAME + 1, _FRAME), np.float32
+        )  # rings of frames
         self._frames = np.zeros(streams, np.int64)
         self._pasts: list[History] = [partial(self._past, stream) for stream in range(streams)]
 
@@ -94,19 +97,27 @@ class DetectorBank:
         """The mark that a stream is hearing now."""
         return self._trackers[stream].present
 
-    def feed(self, frames: NDArray[np.int16], streams: NDArray[np.intp]) -> list[tuple[int, Heard | Ended]]:
-        """Hear a frame of 20 ms of each of k different streams (k, 160); what is new comes with its stream's number."""
+    def feed(
+        self, frames: NDArray[np.int16], streams: NDArray[np.intp]
+    ) -> list[tuple[int, Heard | Ended]]:
+        """Hear a frame of 20 ms of each of k different streams (k, 160); what is new comes with its
+        stream's number.
+        """
         slots = self._history.shape[1]
         number = self._frames[streams]
         self._history[streams, number % slots] = frames
         self._frames[streams] = number + 1
         past = self._history[streams, (number - 1) % slots]
-        blocks = np.concatenate([past, frames], axis=1, dtype=np.float32).reshape(len(streams), -1, HOP)
+        blocks = np.concatenate([past, frames], axis=1, dtype=np.float32).reshape(
+            len(streams), -1, HOP
+        )
         hops = MARK_TONES.analyse(blocks)
         each = blocks.shape[1] - CONTEXT
         said: list[tuple[int, Heard | Ended]] = []
         for row, stream in enumerate(streams.tolist()):
-            facts = self._trackers[stream].follow(hops, self._pasts[stream], row * each, (row + 1) * each)
+            facts = self._trackers[stream].follow(
+                hops, self._pasts[stream], row * each, (row + 1) * each
+            )
             said += ((stream, fact) for fact in facts)
         return said
 
@@ -138,7 +149,9 @@ def marks_heard(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Hea
 
     for at in range(0, total, _CHUNK):
         count = min(_CHUNK, total - at)
-        blocks = np.concatenate([past, samples[at * HOP : (at + count) * HOP].reshape(-1, HOP)], dtype=np.float32)
+        blocks = np.concatenate(
+            [past, samples[at * HOP : (at + count) * HOP].reshape(-1, HOP)], dtype=np.float32
+        )
         past = blocks[-CONTEXT:]
         said += tracker.follow(MARK_TONES.analyse(blocks), history)
     return said

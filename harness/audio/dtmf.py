@@ -1,4 +1,6 @@
-"""DTMF digits: made, and found in a stream (ITU-T Q.23 for the tones, Q.24 for what a receiver accepts)."""
+"""DTMF digits: made, and found in a stream (ITU-T Q.23 for the tones, Q.24 for what a receiver
+accepts).
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,9 @@ class DtmfDetector:
             return
         if self._symbol >= 0 and self._agreements >= _MIN_AGREEMENTS:
             begin, end = self._first * HOP, (self._last + 2) * HOP
-            digits.append(Digit(DIGITS[self._symbol], begin / SAMPLE_RATE, (end - begin) / SAMPLE_RATE))
+            digits.append(
+                Digit(DIGITS[self._symbol], begin / SAMPLE_RATE, (end - begin) / SAMPLE_RATE)
+            )
         self._symbol = symbol
         self._first = self._last = self._hop
         self._agreements = 0
@@ -79,16 +83,27 @@ class DtmfDetector:
 
 def digits_in(samples: NDArray[np.int16]) -> list[Digit]:
     """The DTMF digits in a whole recording at 8 kHz."""
-    return DtmfDetector().feed(np.concatenate([samples, np.zeros((CONTEXT + _GAP_HOPS + 2) * HOP, np.int16)]))
+    return DtmfDetector().feed(
+        np.concatenate([samples, np.zeros((CONTEXT + _GAP_HOPS + 2) * HOP, np.int16)])
+    )
 
 
 def dtmf(
-    digits: str, *, tone: float = 0.1, pause: float = 0.1, rate: int = SAMPLE_RATE, level_dbov: float = -13.0
+    digits: str,
+    *,
+    tone: float = 0.1,
+    pause: float = 0.1,
+    rate: int = SAMPLE_RATE,
+    level_dbov: float = -13.0,
 ) -> NDArray[np.float32]:
-    """Digits as float32 samples, each followed by its pause. Raises ``ValueError`` for what is no digit."""
+    """Digits as float32 samples, each followed by its pause. Raises ``ValueError`` for what is no
+    digit.
+    """
     time = np.arange(round(tone * rate)) / rate
     silence = np.zeros(round(pause * rate), np.float32)
-    gain = 10 ** (level_dbov / 20)  # of two tones of equal level: an amplitude of `gain` each has this RMS
+    gain = 10 ** (
+        level_dbov / 20
+    )  # of two tones of equal level: an amplitude of `gain` each has this RMS
     parts: list[NDArray[np.float32]] = []
     for digit in digits:
         at = DIGITS.find(digit)

@@ -29,7 +29,8 @@ def encode_alaw(samples: Samples) -> bytes:
 
 
 def _as_index(samples: Samples) -> NDArray[np.uint16]:
-    # The tables are indexed by the sample's two's-complement bit pattern, which costs no arithmetic.
+    # The tables are indexed by the sample's two's-complement bit pattern, which costs no
+    # arithmetic.
     return np.ascontiguousarray(samples, dtype=np.int16).view(np.uint16)
 
 
@@ -42,10 +43,14 @@ def _ulaw_expansion() -> Samples:
 
 
 def _alaw_expansion() -> Samples:
-    code = np.arange(256, dtype=np.uint8) ^ 0x55  # G.711 table 1a: even bits are inverted on the line
+    code = (
+        np.arange(256, dtype=np.uint8) ^ 0x55
+    )  # G.711 table 1a: even bits are inverted on the line
     exponent = ((code >> 4) & 7).astype(np.int32)
     mantissa = (code & 15).astype(np.int32)
-    magnitude = np.where(exponent == 0, (mantissa << 4) + 8, ((mantissa << 4) + 264) << np.maximum(exponent - 1, 0))
+    magnitude = np.where(
+        exponent == 0, (mantissa << 4) + 8, ((mantissa << 4) + 264) << np.maximum(exponent - 1, 0)
+    )
     return np.where(code & 0x80, magnitude, -magnitude).astype(np.int16)
 
 
@@ -61,10 +66,13 @@ def _ulaw_compression() -> NDArray[np.uint8]:
 
 def _alaw_compression() -> NDArray[np.uint8]:
     linear = np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32)
-    # One's-complement magnitude, as the reference coder of G.191 takes it: -1 belongs to the first step.
+    # One's-complement magnitude, as the reference coder of G.191 takes it: -1 belongs to the first
+    # step.
     magnitude = np.where(linear < 0, ~linear, linear) >> 4
     exponent = np.maximum(np.floor(np.log2(np.maximum(magnitude, 1))).astype(np.int32) - 3, 0)
-    mantissa = np.where(exponent < 2, magnitude & 15, (magnitude >> np.maximum(exponent - 1, 0)) & 15)
+    mantissa = np.where(
+        exponent < 2, magnitude & 15, (magnitude >> np.maximum(exponent - 1, 0)) & 15
+    )
     exponent = np.where(magnitude < 16, 0, exponent)
     sign = np.where(linear < 0, 0, 0x80)
     codes: NDArray[np.uint8] = ((sign | (exponent << 4) | mantissa) ^ 0x55).astype(np.uint8)

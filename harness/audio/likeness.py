@@ -1,13 +1,16 @@
-"""Whether one recording holds the voice of another, and when: the AI's own recording of a call against what a caller received.
+"""Whether one recording holds the voice of another, and when: the AI's own recording of a call
+against what a caller received.
 
-Both went through codecs, gain and clocks of their own, and one of them may be a mix with a second voice. So each is whitened in
-time and frequency (what remains is when which partial begins, at one level), the loudest parts of what was received are each
-looked for in the whole of the recording, and the places where they are found have to agree. A voice that says the same again is
-found at several places almost equally well; the place where most parts agree is taken.
+Both went through codecs, gain and clocks of their own, and one of them may be a mix with a second
+voice. So each is whitened in time and frequency (what remains is when which partial begins, at one
+level), the loudest parts of what was received are each looked for in the whole of the recording,
+and the places where they are found have to agree. A voice that says the same again is found at
+several places almost equally well; the place where most parts agree is taken.
 
-Measured with speech of several languages, 1.2 to 20 s, G.711 both ways, ±12 dB, ±200 ppm and noise at −62 dBov, up to 60 ms of it lost,
-and as the recording a mix with the caller's mark and words as MP3 (16 kHz, 24 kbit/s) or Opus. The right recording: a match of 0.51
-to 0.98. Another voice, or hold music: 0.08 to 0.32. A decoder of MP3 leaves some 69 ms of the encoder's delay in.
+Measured with speech of several languages, 1.2 to 20 s, G.711 both ways, ±12 dB, ±200 ppm and noise
+at −62 dBov, up to 60 ms of it lost, and as the recording a mix with the caller's mark and words as
+MP3 (16 kHz, 24 kbit/s) or Opus. The right recording: a match of 0.51 to 0.98. Another voice, or
+hold music: 0.08 to 0.32. A decoder of MP3 leaves some 69 ms of the encoder's delay in.
 """
 
 from __future__ import annotations
@@ -24,7 +27,9 @@ from harness.audio.marks import SAMPLE_RATE
 _WINDOW, _HOP = 512, 128
 _BAND: Final = slice(round(300 * _WINDOW / SAMPLE_RATE), round(3000 * _WINDOW / SAMPLE_RATE))
 _FLOOR_DBOV: Final = -50.0  #: quieter frames count for nothing
-_PART_S: Final = 0.5  #: of a part: at 200 ppm a clock drifts by 0.1 ms meanwhile, a third of a period of 3 kHz
+_PART_S: Final = (
+    0.5  #: of a part: at 200 ppm a clock drifts by 0.1 ms meanwhile, a third of a period of 3 kHz
+)
 _MOST_PARTS: Final = 12
 _SAME_PLACE_S: Final = 0.085  #: a jitter buffer slips by four frames
 _MOST_DRIFT: Final = 300e-6
@@ -94,10 +99,16 @@ def likeness(received: NDArray[np.int16], recording: NDArray[np.int16]) -> Liken
     around = energy[np.minimum(np.arange(len(there)) + length, len(there))] - energy[:-1]
     floor = 0.05 * length * float(np.mean(np.square(there[there != 0]))) if there.any() else 1.0
 
-    def best(at: int, sound: NDArray[np.float32], products: NDArray[np.floating[Any]], begin: int = 0) -> Part:
-        """The part at the largest of its products with the recording from sample ``begin`` on, each divided by both norms."""
+    def best(
+        at: int, sound: NDArray[np.float32], products: NDArray[np.floating[Any]], begin: int = 0
+    ) -> Part:
+        """The part at the largest of its products with the recording from sample ``begin`` on, each
+        divided by both norms.
+        """
         norm = float(np.sqrt(np.sum(np.square(sound, dtype=np.float64))))
-        likely = products / (norm * np.sqrt(np.maximum(around[begin : begin + len(products)], floor)))
+        likely = products / (
+            norm * np.sqrt(np.maximum(around[begin : begin + len(products)], floor))
+        )
         place = int(likely.argmax())
         return Part(at / SAMPLE_RATE, (begin + place - at) / SAMPLE_RATE, float(likely[place]))
 
@@ -120,8 +131,12 @@ def likeness(received: NDArray[np.int16], recording: NDArray[np.int16]) -> Liken
     return Likeness(tuple(parts), _agreeing(parts, near))
 
 
-def _agreeing(parts: Sequence[Part], near: Callable[[Part, float, float], Part]) -> tuple[Part, ...]:
-    """The most parts that have one lag, each at its best place or at one that fits it almost as well."""
+def _agreeing(
+    parts: Sequence[Part], near: Callable[[Part, float, float], Part]
+) -> tuple[Part, ...]:
+    """The most parts that have one lag, each at its best place or at one that fits it almost as
+    well.
+    """
 
     def with_(one: Part) -> Iterator[Part]:
         for part in parts:
@@ -132,16 +147,22 @@ def _agreeing(parts: Sequence[Part], near: Callable[[Part, float, float], Part])
 
     groups: list[tuple[Part, ...]] = []
     for part in parts:
-        if not any(part in group for group in groups):  # one that agrees with an earlier one makes the same group
+        if not any(
+            part in group for group in groups
+        ):  # one that agrees with an earlier one makes the same group
             groups.append(tuple(with_(part)))
     return max(groups, key=lambda them: sum(part.match for part in them), default=())
 
 
 def _loudest(loud: NDArray[np.bool_], length: int) -> list[int]:
-    """Where parts begin of which most is loud, half a part from each other at least, spread over the whole."""
+    """Where parts begin of which most is loud, half a part from each other at least, spread over
+    the whole.
+    """
     share = np.concatenate([[0], np.cumsum(loud)])
     begins = [
-        at for at in range(0, len(loud) - length + 1, length // 8) if share[at + length] - share[at] > 0.6 * length
+        at
+        for at in range(0, len(loud) - length + 1, length // 8)
+        if share[at + length] - share[at] > 0.6 * length
     ]
     apart: list[int] = []
     for at in begins:
@@ -164,7 +185,9 @@ def _whitened(samples: NDArray[np.int16]) -> tuple[NDArray[np.float32], NDArray[
     white = np.zeros_like(spectra)
     size = np.abs(band)
     white[:, _BAND] = (
-        band / np.maximum(size, 1e-9) ** 0.7 / np.maximum(np.sqrt(np.mean(size**0.6, axis=1, keepdims=True)), 1e-9)
+        band
+        / np.maximum(size, 1e-9) ** 0.7
+        / np.maximum(np.sqrt(np.mean(size**0.6, axis=1, keepdims=True)), 1e-9)
     )
     white[~audible] = 0
     parts = np.fft.irfft(white, _WINDOW, axis=1).astype(np.float32) * window

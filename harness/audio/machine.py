@@ -20,12 +20,14 @@ _WORD_S: Final = 0.4
 _BEHIND_S: Final = 0.5
 #: So much before the tone says what spoke last.
 _LAST_S: Final = 1.0
-#: What is over for so long, and nothing like it has followed: longer than the pauses of any busy tone (ITU-T E.180).
+#: What is over for so long, and nothing like it has followed: longer than the pauses of any busy
+#: tone (ITU-T E.180).
 _OVER_S: Final = 1.0
-#: A machine that takes a message is silent for this time after the tone, and stays in the call. A notice that ends in a tone does not.
+#: A machine that takes a message is silent for this time after the tone, and stays in the call. A
+#: notice that ends in a tone does not.
 _LISTENS_S: Final = 3.0
-#: A beep may be as one ring of a ringing tone, whose next comes within 5 s or so (ITU-T E.180), or as a calling fax's tone, which
-#: comes every 3 s (ITU-T T.30).
+#: A beep may be as one ring of a ringing tone, whose next comes within 5 s or so (ITU-T E.180), or
+#: as a calling fax's tone, which comes every 3 s (ITU-T T.30).
 _ONE_RING_S: Final = 2.1
 _COMES_AGAIN_S: Final = 5.5
 #: A sound of this length is reliably classified as tone or not.
@@ -35,7 +37,8 @@ _MOST_BEEPS: Final = 2
 #: Tones of the same frequency within this time belong to one rhythm.
 _ALIKE_HZ: Final = 25.0
 _RHYTHM_S: Final = 6.5
-#: Of the last sound: a frame, how near its end a tone ends, and how quiet the pause before it is beside it.
+#: Of the last sound: a frame, how near its end a tone ends, and how quiet the pause before it is
+#: beside it.
 _FRAME_S: Final = 0.02
 _EDGE_S: Final = 0.061
 _PAUSE_DB: Final = 20.0
@@ -43,7 +46,8 @@ _TONES: Final = frozenset({"tone", "busy", "ringback", "dial", "sit", "fax", "dt
 
 
 def message_asked_in(audio: NDArray[np.int16]) -> tuple[float, float] | None:
-    """When a machine spoke and its tone began, in seconds of ``audio`` (received, 8 kHz); None where there is no such thing.
+    """When a machine spoke and its tone began, in seconds of ``audio`` (received, 8 kHz); None
+    where there is no such thing.
 
     A greeting right behind a queue's music is one sound with it: then the last of that sound tells.
     """
@@ -63,47 +67,77 @@ def message_asked_in(audio: NDArray[np.int16]) -> tuple[float, float] | None:
 
 
 def announcement_in(audio: NDArray[np.int16]) -> tuple[float, None] | None:
-    """When a voice began to speak, in seconds of ``audio``; None where none does, or after a special information tone."""
+    """When a voice began to speak, in seconds of ``audio``; None where none does, or after a
+    special information tone.
+    """
     spans = classify(audio)
     if any(span.kind == "sit" for span in spans):  # no party (ITU-T E.180)
         return None
-    began = (span.began for span in spans if span.kind == "speech" and span.ended - span.began > _WORD_S)
+    began = (
+        span.began for span in spans if span.kind == "speech" and span.ended - span.began > _WORD_S
+    )
     return next(((at, None) for at in began), None)
 
 
-def _with_last_tone(audio: NDArray[np.int16], spans: Sequence[Span], tones: Sequence[Tone]) -> Sequence[Span]:
-    """The spans, with a tone for itself that is the last sound: so short that it was taken for the end of what was said before."""
+def _with_last_tone(
+    audio: NDArray[np.int16], spans: Sequence[Span], tones: Sequence[Tone]
+) -> Sequence[Span]:
+    """The spans, with a tone for itself that is the last sound: so short that it was taken for the
+    end of what was said before.
+    """
     level = levels(audio)
     loud = np.flatnonzero(level > SILENT_DBOV)
     if not len(loud) or not tones:
         return spans
     tone, over = tones[-1], float(loud[-1] + 1) * _FRAME_S
-    if over - tone.ended > _EDGE_S or any(span.kind in _TONES and span.ended > tone.began for span in spans):
+    if over - tone.ended > _EDGE_S or any(
+        span.kind in _TONES and span.ended > tone.began for span in spans
+    ):
         return spans
     first = round(tone.began / _FRAME_S)
     pause = level[max(0, first - 4) : max(0, first - 1)]
     if not len(pause) or pause.max() > level[min(first, loud[-1]) :].max() - _PAUSE_DB:
         return spans  # a voice may hold one for as long
-    before = [replace(span, ended=min(span.ended, tone.began)) for span in spans if span.began < tone.began]
-    return [*before, Span("tone", tone.began, over), Span("silence", over, len(audio) / SAMPLE_RATE)]
+    before = [
+        replace(span, ended=min(span.ended, tone.began))
+        for span in spans
+        if span.began < tone.began
+    ]
+    return [
+        *before,
+        Span("tone", tone.began, over),
+        Span("silence", over, len(audio) / SAMPLE_RATE),
+    ]
 
 
 def _is_of_a_rhythm(at: float, tones: Sequence[Tone]) -> bool:
     """Whether the tone that begins then comes too often for a beep, however short it is."""
     one = min(tones, key=lambda tone: abs(tone.began - at))
-    near = [tone for tone in tones if abs(tone.began - at) < _RHYTHM_S and abs(tone.hz - one.hz) < _ALIKE_HZ]
+    near = [
+        tone
+        for tone in tones
+        if abs(tone.began - at) < _RHYTHM_S and abs(tone.hz - one.hz) < _ALIKE_HZ
+    ]
     return len(near) > _MOST_BEEPS
 
 
 def last_sound(audio: NDArray[np.int16]) -> float:
-    """When the last sound of ``audio`` (received, 8 kHz) ended, in seconds of it; 0 where all is silent."""
+    """When the last sound of ``audio`` (received, 8 kHz) ended, in seconds of it; 0 where all is
+    silent.
+    """
     return max((span.ended for span in classify(audio) if span.kind != "silence"), default=0.0)
 
 
-def asks_for_message(spans: Sequence[Span], listens_s: float = _OVER_S) -> tuple[float, float] | None:
-    """As above, for classified audio that continues for ``listens_s`` after the tone without speech."""
+def asks_for_message(
+    spans: Sequence[Span], listens_s: float = _OVER_S
+) -> tuple[float, float] | None:
+    """As above, for classified audio that continues for ``listens_s`` after the tone without
+    speech.
+    """
     speech = [span for span in spans if span.kind == "speech" and span.ended - span.began > _WORD_S]
-    if not speech or any(span.kind == "sit" for span in spans):  # special information tone: no party (ITU-T E.180)
+    if not speech or any(
+        span.kind == "sit" for span in spans
+    ):  # special information tone: no party (ITU-T E.180)
         return None
     first, last = speech[0], spans[-1]
     may_be_tone = last.kind != "silence" and last.ended - last.began < _KNOWN_S
@@ -136,5 +170,11 @@ def _is_beep(run: Sequence[Span]) -> bool:
 
 
 def _may_come_again(run: Sequence[Span]) -> bool:
-    """Whether it may be the first of a ringing tone, or of a fax machine's, and is a beep only when no other follows."""
-    return len(run) == 1 and run[0].kind in ("ringback", "fax") and run[0].ended - run[0].began < _ONE_RING_S
+    """Whether it may be the first of a ringing tone, or of a fax machine's, and is a beep only when
+    no other follows.
+    """
+    return (
+        len(run) == 1
+        and run[0].kind in ("ringback", "fax")
+        and run[0].ended - run[0].began < _ONE_RING_S
+    )

@@ -1,8 +1,8 @@
 """The deep search for marks that sound at once: crossed audio, an echo under another's mark.
 
-The stream detector hears the strongest mark. This one, too dear to run always, folds four periods of the stream onto one,
-correlates that with all marks at all phases, takes the best out and looks again. What it finds has to be there in two
-windows running.
+The stream detector hears the strongest mark. This one, too dear to run always, folds four periods
+of the stream onto one, correlates that with all marks at all phases, takes the best out and looks
+again. What it finds has to be there in two windows running.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.marks import HIGH_HZ, LOW_HZ, MARKS, PERIOD, SAMPLE_RATE, SYMBOLS, symbol_waveform
+from harness.audio.marks import (
+    HIGH_HZ,
+    LOW_HZ,
+    MARKS,
+    PERIOD,
+    SAMPLE_RATE,
+    SYMBOLS,
+    symbol_waveform,
+)
 from harness.audio.tracker import Heard
 
 _FOLDED: Final = 2  #: periods in a window (320 ms)
@@ -38,11 +46,12 @@ class _Found:
 
 
 def marks_in(samples: NDArray[np.int16]) -> list[Heard]:
-    """Every mark (at 8 kHz) that sounds in two windows running (320 ms each, 160 ms apart), in the order in which they begin.
+    """Every mark (at 8 kHz) that sounds in two windows running (320 ms each, 160 ms apart), in the
+    order in which they begin.
 
-    Here ``began`` and ``decided`` bound the whole time in which a mark was found, to some 160 ms, and ``quality`` is the
-    best correlation once stronger marks were taken out. Up to three marks at once, down to 26 dB below the strongest.
-    Costs some 10 ms of CPU for a second of audio.
+    Here ``began`` and ``decided`` bound the whole time in which a mark was found, to some 160 ms,
+    and ``quality`` is the best correlation once stronger marks were taken out. Up to three marks at
+    once, down to 26 dB below the strongest. Costs some 10 ms of CPU for a second of audio.
     """
     audio = samples.astype(np.float32)
     windows = [
@@ -98,13 +107,17 @@ def _search(period: NDArray[np.float32]) -> list[_Found]:
         weights = basis.T @ left
         powers = np.sort(np.square(weights).reshape(4, 4).sum(axis=1))
         level = _dbov(float(powers.sum()))
-        # A steady sound resembles a mark in two of its symbols at most; the fourth may have gone out with a stronger mark.
-        if powers[1] < 0.1 * powers.mean() or (found and level < found[0].level_dbov + _MIN_RELATIVE_DB):
+        # A steady sound resembles a mark in two of its symbols at most; the fourth may have gone
+        # out with a stronger mark.
+        if powers[1] < 0.1 * powers.mean() or (
+            found and level < found[0].level_dbov + _MIN_RELATIVE_DB
+        ):
             break
         found.append(_Found(mark, float(phase), level, correlation))
         least = max(least, found[0].level_dbov + _MIN_RELATIVE_DB)
         bases.append(basis)
-        # All the marks found so far are taken out together: they are not orthogonal. The first alone is, in itself.
+        # All the marks found so far are taken out together: they are not orthogonal. The first
+        # alone is, in itself.
         together = np.concatenate(bases, axis=1)
         along = together.T @ period
         if len(bases) > 1:
@@ -120,11 +133,13 @@ class _Likest(NamedTuple):
 
 
 def _likest(period: NDArray[np.float32], least: float) -> _Likest | None:
-    """The mark and phase of the largest scalar product with a period; None if that is below ``least``.
+    """The mark and phase of the largest scalar product with a period; None if that is below
+    ``least``.
 
-    All marks are made of 16 symbols, so their products are sums of those of four symbols, a quarter of a period apart. No mark can
-    reach more than the largest four together: phases are tried in that order, until none of the rest can be the one. That is a dozen
-    of 1280 where a mark sounds, and none in what a codec leaves.
+    All marks are made of 16 symbols, so their products are sums of those of four symbols, a quarter
+    of a period apart. No mark can reach more than the largest four together: phases are tried in
+    that order, until none of the rest can be the one. That is a dozen of 1280 where a mark sounds,
+    and none in what a codec leaves.
     """
     symbols = _symbols()
     products = np.fft.irfft(np.fft.rfft(period) * symbols.spectra, PERIOD, axis=1).reshape(
@@ -166,7 +181,10 @@ class _Symbols:
 
 @cache
 def _symbols() -> _Symbols:
-    numbers = {symbol: number for number, symbol in enumerate(sorted({symbol for word in MARKS for symbol in word}))}
+    numbers = {
+        symbol: number
+        for number, symbol in enumerate(sorted({symbol for word in MARKS for symbol in word}))
+    }
     waves = np.stack([symbol_waveform(low, high) for low, high in numbers])
     words = np.array([[numbers[symbol] for symbol in word] for word in MARKS])
     norms = np.sqrt(np.square(waves).sum(axis=1)[words].sum(axis=1))
@@ -175,9 +193,11 @@ def _symbols() -> _Symbols:
 
 @lru_cache(maxsize=32)  # 80 kB each: all 512 would be 40 MB in every worker
 def tone_basis(mark: int) -> NDArray[np.float32]:
-    """(1280, 16): an orthonormal basis of the cosine and sine of each tone of each symbol, four columns a symbol.
+    """(1280, 16): an orthonormal basis of the cosine and sine of each tone of each symbol, four
+    columns a symbol.
 
-    A channel that filters, or a phase between two samples, gives each tone its own level and phase; this spans them all.
+    A channel that filters, or a phase between two samples, gives each tone its own level and phase;
+    this spans them all.
     """
     length = PERIOD // 4
     time = np.arange(length) / SAMPLE_RATE

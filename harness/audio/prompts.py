@@ -1,7 +1,8 @@
 """Spoken prompts: their samples by name, and finding them in what is heard.
 
-A prompt is found in two steps. The picture of its band energies is compared every 10 ms; where that fits, the samples
-themselves are correlated, which no other speech survives, not even the same words in the same voice at another speed.
+A prompt is found in two steps. The picture of its band energies is compared every 10 ms; where that
+fits, the samples themselves are correlated, which no other speech survives, not even the same words
+in the same voice at another speed.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class PromptError(MistakeError):
 
 
 def prompt_path(name: str) -> Path:
-    """The prompt's WAV file (8 kHz, mono, PCM16): of one that comes with the harness, or ``name``. Raises :class:`PromptError`."""
+    """The prompt's WAV file (8 kHz, mono, PCM16): of one that comes with the harness, or ``name``.
+    Raises :class:`PromptError`.
+    """
     if is_wav(name):
         return Path(name)
     if name not in prompt_names():
@@ -63,7 +66,9 @@ def prompt_name(name: str) -> str:
 
 
 def prompt_text(name: str) -> str:
-    """The words of a prompt; for a file, whose words are unknown, its name. Raises :class:`PromptError`."""
+    """The words of a prompt; for a file, whose words are unknown, its name. Raises
+    :class:`PromptError`.
+    """
     prompt_path(name)
     if is_wav(name):
         return f"[{Path(name).stem}]"
@@ -71,7 +76,9 @@ def prompt_text(name: str) -> str:
 
 
 def check_prompt(path: Path) -> None:
-    """See that a customer's file can be said: speech of sensible length in the form that phones play. Raises :class:`PromptError`."""
+    """See that a customer's file can be said: speech of sensible length in the form that phones
+    play. Raises :class:`PromptError`.
+    """
     try:
         with sound_file(path, _PROMPT) as info:
             form = (info.format, info.subtype, info.samplerate, info.channels)
@@ -124,7 +131,9 @@ class PromptMatcher:
         self._samples = np.zeros(_WINDOW, np.int16)  # the newest; begins with silence
         self._origin = -_WINDOW  # the stream's sample number of the first of them
         self._bands = np.zeros((longest + _CHUNK_HOPS, _BANDS), np.float32)  # the newest hops
-        self._next = -_WINDOW + _HOP  # the stream's sample number where the next hop's window begins
+        self._next = (
+            -_WINDOW + _HOP
+        )  # the stream's sample number where the next hop's window begins
         self._deaf_until = [0.0] * len(self._templates)
 
     def feed(self, samples: NDArray[np.int16]) -> list[Matched]:
@@ -136,7 +145,9 @@ class PromptMatcher:
             need = at + (_CHUNK_HOPS - 1) * _HOP + _WINDOW
             if need > len(self._samples):
                 break
-            self._bands = np.concatenate([self._bands[_CHUNK_HOPS:], _bands(self._samples[at:need])])
+            self._bands = np.concatenate(
+                [self._bands[_CHUNK_HOPS:], _bands(self._samples[at:need])]
+            )
             self._next += _CHUNK_HOPS * _HOP
             self._compare(found)
         cut = min(len(self._samples) - self._kept, self._next - self._origin)
@@ -148,7 +159,8 @@ class PromptMatcher:
     def _compare(self, found: list[Matched]) -> None:
         likeness = self._likeness()
         best = likeness.argmax(axis=0)
-        # A likeness that still grows is taken up with the next chunk, whose first place is this one's last.
+        # A likeness that still grows is taken up with the next chunk, whose first place is this
+        # one's last.
         ripe = (likeness.max(axis=0) >= _MIN_LIKENESS) & (best < _CHUNK_HOPS)
         for number in np.nonzero(ripe)[0].tolist():
             template = self._templates[number]
@@ -159,8 +171,12 @@ class PromptMatcher:
                 found.append(match)
 
     def _likeness(self) -> NDArray[np.float32]:
-        """(places, templates): the normalised correlation of the newest hops with each picture; the last place is now."""
-        rows = np.lib.stride_tricks.sliding_window_view(self._bands.reshape(-1), len(self._pictures))[::_BANDS]
+        """(places, templates): the normalised correlation of the newest hops with each picture; the
+        last place is now.
+        """
+        rows = np.lib.stride_tricks.sliding_window_view(
+            self._bands.reshape(-1), len(self._pictures)
+        )[::_BANDS]
         products = rows @ self._pictures
         # The pictures have no mean in any band, so only the norm has to be taken without the mean.
         sums = np.zeros((len(self._bands) + 1, _BANDS))
@@ -178,7 +194,9 @@ class PromptMatcher:
         count = len(template.samples)
         # The newest part may still be on its way, and the oldest forgotten.
         first = max(begin - _SLACK, self._origin)
-        received = self._samples[first - self._origin : begin + count + _SLACK - self._origin].astype(np.float32)
+        received = self._samples[
+            first - self._origin : begin + count + _SLACK - self._origin
+        ].astype(np.float32)
         score, at = best_match(received, template.samples)
         if score < _MIN_SCORE:
             return None
@@ -196,7 +214,8 @@ def find_prompts(samples: NDArray[np.int16], names: Iterable[str]) -> list[Match
 def best_match(received: NDArray[np.float32], sought: NDArray[np.float32]) -> tuple[float, int]:
     """The highest normalised correlation of ``sought`` in ``received``, and where it begins there.
 
-    ``sought`` may stick out at either end by up to :data:`_SLACK` samples; what sticks out counts as silence.
+    ``sought`` may stick out at either end by up to :data:`_SLACK` samples; what sticks out counts
+    as silence.
     """
     padded = np.concatenate([np.zeros(_SLACK, np.float32), received, np.zeros(_SLACK, np.float32)])
     missing = len(sought) - len(padded)
@@ -230,7 +249,9 @@ def _template(name: str) -> _Template:
     samples = prompt_samples(name)
     bands = _bands(samples)
     picture = (bands - bands.mean(axis=0)).reshape(-1)
-    return _Template(name, samples.astype(np.float32), (picture / np.linalg.norm(picture)).astype(np.float32))
+    return _Template(
+        name, samples.astype(np.float32), (picture / np.linalg.norm(picture)).astype(np.float32)
+    )
 
 
 def _bands(samples: NDArray[np.int16]) -> NDArray[np.float32]:

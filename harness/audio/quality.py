@@ -1,7 +1,9 @@
-"""How well a direction sounds: levels, clipping, gaps and clock from the samples, MOS from what RTP and RTCP count.
+"""How well a direction sounds: levels, clipping, gaps and clock from the samples, MOS from what RTP
+and RTCP count.
 
-The E-model is ITU-T G.107 (06/2015) with the parameters of G.113 appendix I: a transmission rating R from 0 to 100, and the
-mean opinion score it stands for. It says what packets lost and late do to a codec; it hears no audio.
+The E-model is ITU-T G.107 (06/2015) with the parameters of G.113 appendix I: a transmission rating
+R from 0 to 100, and the mean opinion score it stands for. It says what packets lost and late do to
+a codec; it hears no audio.
 """
 
 from __future__ import annotations
@@ -41,11 +43,15 @@ class Figures:
     peak_dbov: float  #: of the largest sample, 0 for full scale
     clipped_share: float  #: of the samples, that stand at full scale
     noise_dbov: float  #: the level that a tenth of the frames lie below
-    snr_db: float | None  #: active level over noise, up to 75; None (unknown) when the sound never pauses
+    snr_db: (
+        float | None
+    )  #: active level over noise, up to 75; None (unknown) when the sound never pauses
     gaps: tuple[Gap, ...]  #: silences of 40 ms or more inside the sound
     repeats: int  #: frames of 20 ms that are the one before again: losses concealed by repetition
     snr_by_mark_db: float | None  #: by the match of its marks; None without any
-    clock_drift_ppm: float | None  #: the sender's clock against the receiver's; None where it cannot be measured
+    clock_drift_ppm: (
+        float | None
+    )  #: the sender's clock against the receiver's; None where it cannot be measured
 
 
 def figures(audio: NDArray[np.int16], heard: list[Heard]) -> Figures:
@@ -83,7 +89,9 @@ def _gaps(frames: NDArray[np.float64]) -> tuple[Gap, ...]:
 
 
 def _repeats(audio: NDArray[np.int16]) -> int:
-    """Concealment repeats the last 20 ms, as it was or fainter; nothing that is alive does so to the sample."""
+    """Concealment repeats the last 20 ms, as it was or fainter; nothing that is alive does so to
+    the sample.
+    """
     frame = round(FRAME_SECONDS * SAMPLE_RATE)
     frames = audio[: len(audio) // frame * frame].reshape(-1, frame).astype(np.float32)
     energy = np.einsum("ij,ij->i", frames, frames)
@@ -94,7 +102,8 @@ def _repeats(audio: NDArray[np.int16]) -> int:
 
 
 def snr_by_mark(samples: NDArray[np.int16], heard: list[Heard]) -> float | None:
-    """The level of a mark over all else while it was heard, in dB (the median of its periods); None if too short.
+    """The level of a mark over all else while it was heard, in dB (the median of its periods); None
+    if too short.
 
     ``samples`` are at 8 kHz, ``heard`` what a detector said of them; the first mark in it is taken.
     """
@@ -112,18 +121,25 @@ def snr_by_mark(samples: NDArray[np.int16], heard: list[Heard]) -> float | None:
     return float(np.median(ratios)) if ratios else None
 
 
-#: From one announcement of a mark to the next (0.2 s) a clock that is off by 1000 ppm moves the phase by as much.
+#: From one announcement of a mark to the next (0.2 s) a clock that is off by 1000 ppm moves the
+#: phase by as much.
 _STEP_S: Final = 0.0002
 
 
 def clock_drift_ppm(heard: list[Heard]) -> float | None:
-    """How much faster the sender's clock runs than the receiver's, from a mark's phase over time; None if too short.
+    """How much faster the sender's clock runs than the receiver's, from a mark's phase over time;
+    None if too short.
 
-    Needs the announcements of one mark over 2 s or more: each tells the phase of the mark's period to a fraction of a
-    sample. A jitter buffer that grows, shrinks or conceals, and a second voice, move it by more than any clock does in so short
-    a time: only what was heard between two such steps is compared.
+    Needs the announcements of one mark over 2 s or more: each tells the phase of the mark's period
+    to a fraction of a sample. A jitter buffer that grows, shrinks or conceals, and a second voice,
+    move it by more than any clock does in so short a time: only what was heard between two such
+    steps is compared.
     """
-    phases = [(fact.decided, fact.phase_seconds) for fact in heard if fact.mark == heard[0].mark] if heard else []
+    phases = (
+        [(fact.decided, fact.phase_seconds) for fact in heard if fact.mark == heard[0].mark]
+        if heard
+        else []
+    )
     stretches: list[list[tuple[float, float]]] = []
     for number, (at, phase) in enumerate(phases):
         if not number or abs(_turned(phases[number - 1][1], phase)) > _STEP_S:
@@ -146,23 +162,27 @@ def _turned(before: float, after: float) -> float:
 
 
 def best_snr(figures: Mapping[str, Any]) -> float | None:
-    """Of :class:`Figures` in plain form: by the mark's own match where one was heard, else active parts over pauses."""
+    """Of :class:`Figures` in plain form: by the mark's own match where one was heard, else active
+    parts over pauses.
+    """
     by_mark: float | None = figures["snr_by_mark_db"]
     return figures["snr_db"] if by_mark is None else by_mark
 
 
 @dataclass(frozen=True, slots=True)
 class CodecImpairment:
-    """A codec's part in the E-model (G.113): ``ie`` what it takes without loss, ``bpl`` how well it bears loss."""
+    """A codec's part in the E-model (G.113): ``ie`` what it takes without loss, ``bpl`` how well it
+    bears loss.
+    """
 
     ie: float
     bpl: float
     algorithmic_ms: float  #: its own delay: frame and look-ahead
 
 
-#: By the encoding name of SDP. From G.113 appendix I are those of G.711 (with the concealment of G.711 appendix I), G.729A,
-#: AMR at 12.2 kbit/s (as GSM EFR) and the Ie of GSM FR and G.726; the others are this project's estimates, for want of a
-#: figure there, and so marked.
+#: By the encoding name of SDP. From G.113 appendix I are those of G.711 (with the concealment of
+#: G.711 appendix I), G.729A, AMR at 12.2 kbit/s (as GSM EFR) and the Ie of GSM FR and G.726; the
+#: others are this project's estimates, for want of a figure there, and so marked.
 CODECS: Final[dict[str, CodecImpairment]] = {
     "PCMU": CodecImpairment(0, 25.1, 0),
     "PCMA": CodecImpairment(0, 25.1, 0),
@@ -177,20 +197,31 @@ CODECS: Final[dict[str, CodecImpairment]] = {
 
 
 def rate(
-    codec: str, *, loss_percent: float = 0.0, burst_ratio: float = 1.0, delay_ms: float = 0.0, jitter_ms: float = 0.0
+    codec: str,
+    *,
+    loss_percent: float = 0.0,
+    burst_ratio: float = 1.0,
+    delay_ms: float = 0.0,
+    jitter_ms: float = 0.0,
 ) -> float:
-    """R of the E-model (G.107) for one direction, all else at its defaults: 0…100; below 60 hardly anybody is satisfied (G.109).
+    """R of the E-model (G.107) for one direction, all else at its defaults: 0…100; below 60 hardly
+    anybody is satisfied (G.109).
 
-    ``loss_percent`` counts packets lost, and too late to be played where that is known; ``burst_ratio`` is G.107's BurstR (1: losses
-    are independent); ``delay_ms`` is one way, mouth to ear; ``jitter_ms`` is RFC 3550's, and adds twice itself as the delay
-    of a jitter buffer that holds most of it. ``KeyError`` for an unknown codec.
+    ``loss_percent`` counts packets lost, and too late to be played where that is known;
+    ``burst_ratio`` is G.107's BurstR (1: losses are independent); ``delay_ms`` is one way, mouth to
+    ear; ``jitter_ms`` is RFC 3550's, and adds twice itself as the delay of a jitter buffer that
+    holds most of it. ``KeyError`` for an unknown codec.
     """
     impairment = CODECS[codec]
     delay = delay_ms + impairment.algorithmic_ms + 2 * jitter_ms
     effective = impairment.ie
     if loss_percent > 0:
         # G.107 (7-29).
-        effective += (95 - impairment.ie) * loss_percent / (loss_percent / max(burst_ratio, 1e-3) + impairment.bpl)
+        effective += (
+            (95 - impairment.ie)
+            * loss_percent
+            / (loss_percent / max(burst_ratio, 1e-3) + impairment.bpl)
+        )
     return max(0.0, min(100.0, 93.2 - _delay_impairment(delay) - effective))
 
 
@@ -228,14 +259,23 @@ def spoken_words(mark: int) -> NDArray[np.float32]:
 
 
 def heard_words(audio: NDArray[np.int16]) -> list[float] | None:
-    """How many seconds of each word are in a recording of :func:`spoken_words`, with the mark before and behind them.
+    """How many seconds of each word are in a recording of :func:`spoken_words`, with the mark
+    before and behind them.
 
-    None where the pauses cannot be told: another sound is in them, or the mark behind them is not there.
+    None where the pauses cannot be told: another sound is in them, or the mark behind them is not
+    there.
     """
     frames = levels(audio)
-    sounding = np.flatnonzero(frames > max(float(frames.max(initial=SILENCE_DBOV)) - 20.0, _GAP_DBOV))
-    runs = np.split(sounding, np.flatnonzero(np.diff(sounding) * FRAME_SECONDS > _APART_SECONDS) + 1)
-    if not 2 <= len(runs) <= _WORDS + 2 or (len(frames) - runs[-1][-1]) * FRAME_SECONDS > _APART_SECONDS:
+    sounding = np.flatnonzero(
+        frames > max(float(frames.max(initial=SILENCE_DBOV)) - 20.0, _GAP_DBOV)
+    )
+    runs = np.split(
+        sounding, np.flatnonzero(np.diff(sounding) * FRAME_SECONDS > _APART_SECONDS) + 1
+    )
+    if (
+        not 2 <= len(runs) <= _WORDS + 2
+        or (len(frames) - runs[-1][-1]) * FRAME_SECONDS > _APART_SECONDS
+    ):
         return None
     heard = [len(range(run[0], run[-1] + 1)) * FRAME_SECONDS for run in runs[1:-1]]
     return heard + [0.0] * (_WORDS - len(heard))

@@ -1,10 +1,12 @@
-"""What sounds beneath a mark: its tones are taken out of each of its symbols, and what is left of them is measured.
+"""What sounds beneath a mark: its tones are taken out of each of its symbols, and what is left of
+them is measured.
 
-A symbol has two tones of known frequencies, so least squares take it out at any level, phase and fraction of a sample. The ends of a
-symbol, with its ramps, are left out; so are symbols near a jump of the phase (a jitter buffer that slips) and with a hole in them (a
-packet that is missing). What remains is what codecs leave, and any other sound. G.711 leaves little. Codecs of low rate leave much, and
-nothing in the payload tells that one is on the way. But what they leave changes with the symbol, while a note or a tone lasts over all
-four; and it does not stop, while speech pauses.
+A symbol has two tones of known frequencies, so least squares take it out at any level, phase and
+fraction of a sample. The ends of a symbol, with its ramps, are left out; so are symbols near a jump
+of the phase (a jitter buffer that slips) and with a hole in them (a packet that is missing). What
+remains is what codecs leave, and any other sound. G.711 leaves little. Codecs of low rate leave
+much, and nothing in the payload tells that one is on the way. But what they leave changes with the
+symbol, while a note or a tone lasts over all four; and it does not stop, while speech pauses.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ from harness.audio.mixture import marks_in
 from harness.audio.quality import CLIPPED, FRAME_SECONDS
 from harness.audio.samples import levels
 
-#: What is quieter, relative to the mark, is not looked at. G.711 leaves -38 to -33 dB (docs/audio.md).
+#: What is quieter, relative to the mark, is not looked at. G.711 leaves -38 to -33 dB
+#: (docs/audio.md).
 AUDIBLE_DB: Final = -30.0
 #: Foreign sound of less time is none: a click, a beep.
 LEAST_S: Final = 0.5
@@ -46,11 +49,13 @@ _INNER: Final = _SYMBOL - 2 * _EDGE
 _PARTS: Final = 7  #: of a symbol, in which a hole is looked for
 _HOLE_DB: Final = -25.0
 _TURN: Final = 3  #: samples by which the phase may differ between neighbouring symbols
-#: Symbols looked at together, three of each place in the word; the share of them that must be audible.
+#: Symbols looked at together, three of each place in the word; the share of them that must be
+#: audible.
 _BLOCK: Final = 12
 _MOSTLY: Final = 0.8
-#: A tone that lasts: its level relative to the mark, and above the middle of the spectrum. Beneath codecs of low rate there is never
-#: more than -22.7 dB, nor more than 25.2 dB (docs/audio.md): both limits are 3 dB from that in one of the two.
+#: A tone that lasts: its level relative to the mark, and above the middle of the spectrum. Beneath
+#: codecs of low rate there is never more than -22.7 dB, nor more than 25.2 dB (docs/audio.md): both
+#: limits are 3 dB from that in one of the two.
 _LASTING: Final = ((-33.0, 28.0), (-20.0, 24.0))
 #: A path that leaves as little as this for a moment has no codec of low rate on it.
 _CLEAN_DB: Final = -31.5
@@ -63,7 +68,9 @@ _SOUND_DBOV: Final = -40.0
 
 @dataclass(frozen=True, slots=True)
 class Beneath:
-    """A sound beneath a mark, in seconds of the recording. ``relative_db`` is its level relative to the mark's."""
+    """A sound beneath a mark, in seconds of the recording. ``relative_db`` is its level relative to
+    the mark's.
+    """
 
     kind: Kind
     detail: str
@@ -97,12 +104,16 @@ class _Stretch:
 
 
 def residue(audio: NDArray[np.int16]) -> Residue | None:
-    """What is left of a recording (8 kHz) without its marks; None if no mark is there. Takes 2 ms of CPU for a second.
+    """What is left of a recording (8 kHz) without its marks; None if no mark is there. Takes 2 ms
+    of CPU for a second.
 
-    Two marks of the same level may hide each other, so sounds without a mark are searched for several.
+    Two marks of the same level may hide each other, so sounds without a mark are searched for
+    several.
     """
     marks = _marks(audio)
-    stretches = [found for mark, began, ended in marks if (found := _taken_out(audio, mark, began, ended))]
+    stretches = [
+        found for mark, began, ended in marks if (found := _taken_out(audio, mark, began, ended))
+    ]
     audible = [(stretch, block) for stretch in stretches for block in _audible(stretch)]
     unnamed: list[_Span] = [(begin, end, set()) for begin, end in _without_a_mark(audio, marks)]
     others = _other_marks(audio, [*_joined(audible), *unnamed])
@@ -111,9 +122,14 @@ def residue(audio: NDArray[np.int16]) -> Residue | None:
     sounds = [
         (stretch, block)
         for stretch, block in audible
-        if not _overlaps(others, stretch, block) and (_lasts(stretch, block) or _comes_and_goes(stretch, block))
+        if not _overlaps(others, stretch, block)
+        and (_lasts(stretch, block) or _comes_and_goes(stretch, block))
     ]
-    left = np.concatenate([stretch.relative_db for stretch in stretches]) if stretches else np.zeros(0, np.float32)
+    left = (
+        np.concatenate([stretch.relative_db for stretch in stretches])
+        if stretches
+        else np.zeros(0, np.float32)
+    )
     return Residue(
         len(left) * SYMBOL_SECONDS,
         float(np.percentile(left, 10)) if len(left) else 0.0,
@@ -124,9 +140,11 @@ def residue(audio: NDArray[np.int16]) -> Residue | None:
 
 
 def _marks(audio: NDArray[np.int16]) -> list[tuple[int, float, float]]:
-    """Each mark that sounds, with its beginning and end in seconds; of two at once the one that is heard longer.
+    """Each mark that sounds, with its beginning and end in seconds; of two at once the one that is
+    heard longer.
 
-    The detector hears the stronger of two. If they are equally strong it goes back and forth between them.
+    The detector hears the stronger of two. If they are equally strong it goes back and forth
+    between them.
     """
     spans: list[tuple[int, float, float]] = []
     present: Heard | None = None
@@ -135,7 +153,10 @@ def _marks(audio: NDArray[np.int16]) -> list[tuple[int, float, float]]:
             present = present or fact
         elif present is not None:
             began = present.began
-            before = next((span for span in reversed(spans) if span[0] == present.mark and span[2] >= began), None)
+            before = next(
+                (span for span in reversed(spans) if span[0] == present.mark and span[2] >= began),
+                None,
+            )
             if before is not None:
                 spans.remove(before)
                 began = min(began, before[1])
@@ -143,7 +164,9 @@ def _marks(audio: NDArray[np.int16]) -> list[tuple[int, float, float]]:
             present = None
     found: list[tuple[int, float, float]] = []
     for mark, began, ended in sorted(spans, key=lambda span: span[1] - span[2]):
-        if all(min(ended, end) - max(began, begin) < 0.5 * (ended - began) for _, begin, end in found):
+        if all(
+            min(ended, end) - max(began, begin) < 0.5 * (ended - began) for _, begin, end in found
+        ):
             found.append((mark, began, ended))
     return sorted(found, key=lambda span: span[1])
 
@@ -151,7 +174,8 @@ def _marks(audio: NDArray[np.int16]) -> list[tuple[int, float, float]]:
 def _taken_out(audio: NDArray[np.int16], mark: int, began: float, ended: float) -> _Stretch | None:
     """The symbols of a mark without its tones; None if it is too short.
 
-    Each window of a period is correlated with the mark at all phases, because a jitter buffer may slip at any time.
+    Each window of a period is correlated with the mark at all phases, because a jitter buffer may
+    slip at any time.
     """
     first, last = round(began * SAMPLE_RATE), min(round(ended * SAMPLE_RATE), len(audio))
     starts = np.arange(first, last - PERIOD + 1, _SYMBOL)
@@ -160,7 +184,9 @@ def _taken_out(audio: NDArray[np.int16], mark: int, began: float, ended: float) 
     windows = np.lib.stride_tricks.sliding_window_view(audio, PERIOD)[starts].astype(np.float32)
     likeness = np.abs(np.fft.irfft(np.fft.rfft(windows) * _spectrum(mark), PERIOD, axis=1))
     phase = -likeness.argmax(axis=1) % PERIOD
-    begin = -phase % _SYMBOL + _SYMBOL  # the second symbol that begins in the window, near its middle
+    begin = (
+        -phase % _SYMBOL + _SYMBOL
+    )  # the second symbol that begins in the window, near its middle
     inner = np.take_along_axis(windows, begin[:, None] + _EDGE + np.arange(_INNER), axis=1)
     place = (phase + begin) // _SYMBOL % SYMBOLS
     basis = _bases(mark)[place]
@@ -171,7 +197,9 @@ def _taken_out(audio: NDArray[np.int16], mark: int, began: float, ended: float) 
     usable = (parts.min(axis=1) > 10 ** (_HOLE_DB / 10) * power) & (power > 1.0) & _is_steady(phase)
     if not usable.any():
         return None
-    relative = 10 * np.log10(np.maximum(np.square(rest).mean(axis=1), 1e-3) / np.maximum(power, 1e-3))
+    relative = 10 * np.log10(
+        np.maximum(np.square(rest).mean(axis=1), 1e-3) / np.maximum(power, 1e-3)
+    )
     clipped = (np.abs(inner) >= CLIPPED).mean(axis=1)
     chosen = (starts + begin + _EDGE, place, rest, relative, power, clipped)
     return _Stretch(mark, *(values[usable] for values in chosen))
@@ -182,7 +210,9 @@ def _is_steady(phase: NDArray[np.intp]) -> NDArray[np.bool_]:
     steady = np.ones(len(phase), bool)
     steady[:2] = steady[-2:] = False
     for apart in (-2, -1, 1, 2):
-        turned = (np.roll(phase, -apart) - phase - _SYMBOL * apart + PERIOD // 2) % PERIOD - PERIOD // 2
+        turned = (
+            np.roll(phase, -apart) - phase - _SYMBOL * apart + PERIOD // 2
+        ) % PERIOD - PERIOD // 2
         steady &= np.abs(turned) <= _TURN
     return steady
 
@@ -205,16 +235,24 @@ def _lasts(stretch: _Stretch, block: _Block) -> bool:
     rest, place = stretch.rest[block], stretch.place[block]
     if any(np.count_nonzero(place == one) < 2 for one in range(SYMBOLS)):
         return False
-    spectrum = np.square(np.abs(np.fft.rfft(rest * _HANN, _FFT, axis=1))) * _SCALE / stretch.power[block][:, None]
+    spectrum = (
+        np.square(np.abs(np.fft.rfft(rest * _HANN, _FFT, axis=1)))
+        * _SCALE
+        / stretch.power[block][:, None]
+    )
     least = np.min([np.median(spectrum[place == one], axis=0) for one in range(SYMBOLS)], axis=0)
     peaks = (least[1:-1] + least[:-2] + least[2:])[_BAND] + 1e-12
     highest = 10 * np.log10(peaks.max())
     stands_out = highest - 10 * np.log10(np.median(peaks))
-    return any(highest > least_db and stands_out > least_above for least_db, least_above in _LASTING)
+    return any(
+        highest > least_db and stands_out > least_above for least_db, least_above in _LASTING
+    )
 
 
 def _comes_and_goes(stretch: _Stretch, block: _Block) -> bool:
-    """Whether the path leaves little before and after, which shows that no codec on the way leaves this."""
+    """Whether the path leaves little before and after, which shows that no codec on the way leaves
+    this.
+    """
     clean = stretch.relative_db < _CLEAN_DB
     sides = (clean[: block[0]], clean[block[-1] + 1 :])
     return all(np.count_nonzero(side) >= _CLEAN_SYMBOLS for side in sides)
@@ -224,13 +262,21 @@ def _comes_and_goes(stretch: _Stretch, block: _Block) -> bool:
 _Span = tuple[int, int, set[int]]
 
 
-def _without_a_mark(audio: NDArray[np.int16], marks: Sequence[tuple[int, float, float]]) -> list[tuple[int, int]]:
+def _without_a_mark(
+    audio: NDArray[np.int16], marks: Sequence[tuple[int, float, float]]
+) -> list[tuple[int, int]]:
     """Where something sounds that is no mark, in samples, the longest first."""
     sounds = levels(audio) > _SOUND_DBOV
     for _, began, ended in marks:
         sounds[int(began / FRAME_SECONDS) : math.ceil(ended / FRAME_SECONDS)] = False
-    edges = np.flatnonzero(np.diff(sounds, prepend=False, append=False)) * round(FRAME_SECONDS * SAMPLE_RATE)
-    runs = [(int(begin), int(end)) for begin, end in edges.reshape(-1, 2) if end - begin >= LEAST_S * SAMPLE_RATE]
+    edges = np.flatnonzero(np.diff(sounds, prepend=False, append=False)) * round(
+        FRAME_SECONDS * SAMPLE_RATE
+    )
+    runs = [
+        (int(begin), int(end))
+        for begin, end in edges.reshape(-1, 2)
+        if end - begin >= LEAST_S * SAMPLE_RATE
+    ]
     return sorted(runs, key=lambda run: run[0] - run[1])
 
 
@@ -249,7 +295,9 @@ def _other_marks(audio: NDArray[np.int16], spans: Sequence[_Span]) -> tuple[Hear
                 goes_on = (stop - begin) / SAMPLE_RATE - fact.decided < 2 * PERIOD_SECONDS
                 decided = end / SAMPLE_RATE if goes_on else at + fact.decided
                 found.append(replace(fact, began=at + fact.began, decided=decided))
-    lasting = {fact.mark: sum(f.decided - f.began for f in found if f.mark == fact.mark) for fact in found}
+    lasting = {
+        fact.mark: sum(f.decided - f.began for f in found if f.mark == fact.mark) for fact in found
+    }
     return tuple(fact for fact in found if lasting[fact.mark] >= LEAST_S)
 
 
@@ -284,7 +332,9 @@ def _sound(audio: NDArray[np.int16], blocks: Sequence[tuple[_Stretch, _Block]]) 
             tones = _tones(stretch.mark)[stretch.place[number]]
             weights = np.linalg.lstsq(tones[_EDGE:-_EDGE], symbol[_EDGE:-_EDGE], rcond=None)[0]
             weights[-1] = 0.0
-            alone[begin : begin + _SYMBOL] = np.clip(np.rint(symbol - _ENVELOPE * (tones @ weights)), -32768, 32767)
+            alone[begin : begin + _SYMBOL] = np.clip(
+                np.rint(symbol - _ENVELOPE * (tones @ weights)), -32768, 32767
+            )
     kinds = [span for span in classify(alone) if span.kind != "silence"]
     longest = max(kinds, key=lambda span: span.ended - span.began, default=None)
     relative = np.concatenate([stretch.relative_db[block] for stretch, block in blocks])
@@ -299,9 +349,14 @@ def _spectrum(mark: int) -> NDArray[np.complex64]:
 
 @lru_cache(maxsize=64)
 def _tones(mark: int) -> NDArray[np.float32]:
-    """(symbols, samples, 5): cosine and sine of each symbol's two tones without their ramps, and a steady offset."""
+    """(symbols, samples, 5): cosine and sine of each symbol's two tones without their ramps, and a
+    steady offset.
+    """
     time = np.arange(_SYMBOL) / SAMPLE_RATE
-    angles = ((2 * np.pi * LOW_HZ[low] * time, 2 * np.pi * HIGH_HZ[high] * time) for low, high in MARKS[mark])
+    angles = (
+        (2 * np.pi * LOW_HZ[low] * time, 2 * np.pi * HIGH_HZ[high] * time)
+        for low, high in MARKS[mark]
+    )
     columns = [[wave(angle) for angle in pair for wave in (np.cos, np.sin)] for pair in angles]
     return np.array([np.stack([*each, np.ones(_SYMBOL)], axis=1) for each in columns], np.float32)
 

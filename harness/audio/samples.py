@@ -1,4 +1,6 @@
-"""Samples: their level, without an inaudible DC offset (in G.711 a stream of zero octets has a large one); another rate."""
+"""Samples: their level, without an inaudible DC offset (in G.711 a stream of zero octets has a
+large one); another rate.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ SILENCE_DBOV: Final = -96.0  #: the level that stands for digital silence
 
 
 def levels(samples: NDArray[np.int16]) -> NDArray[np.float64]:
-    """The level of each whole 20 ms of 8 kHz samples in dBov, :data:`SILENCE_DBOV` for digital silence."""
+    """The level of each whole 20 ms of 8 kHz samples in dBov, :data:`SILENCE_DBOV` for digital
+    silence.
+    """
     frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
     power = np.var(frames, axis=1, dtype=np.float64) / 32768.0**2
     dbov: NDArray[np.float64] = 10 * np.log10(np.maximum(power, 10 ** (SILENCE_DBOV / 10)))
@@ -30,7 +34,9 @@ def mean_level(samples: NDArray[np.int16]) -> float:
 
 
 def resample(samples: NDArray[Any], source: int, target: int) -> NDArray[np.int16]:
-    """An int16 array at another rate; ``len(samples) * target / source`` samples, rounded down, at the same times."""
+    """An int16 array at another rate; ``len(samples) * target / source`` samples, rounded down, at
+    the same times.
+    """
     if source == target:
         return samples.astype(np.int16)
     if source < 4000 or target < 4000:

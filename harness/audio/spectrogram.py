@@ -1,7 +1,9 @@
-"""A picture of what a leg heard: frequency over time, with marks, speech and tones drawn on it, as one SVG file.
+"""A picture of what a leg heard: frequency over time, with marks, speech and tones drawn on it, as
+one SVG file.
 
-The picture proper is a palette PNG of some 40 kB, written here (a PNG of that kind is three chunks around zlib, which is less
-than a dependency); time, frequencies and spans are SVG around it, so they can be read and searched.
+The picture proper is a palette PNG of some 40 kB, written here (a PNG of that kind is three chunks
+around zlib, which is less than a dependency); time, frequencies and spans are SVG around it, so
+they can be read and searched.
 """
 
 from __future__ import annotations
@@ -52,10 +54,11 @@ def spectrogram_svg(
     *,
     wrong: Collection[str] = (),
 ) -> str:
-    """An SVG image of a recording; ``spans`` (as :func:`harness.audio.classify.classify` gives them) stand above it.
+    """An SVG image of a recording; ``spans`` (as :func:`harness.audio.classify.classify` gives
+    them) stand above it.
 
-    Spans whose ``detail`` is in ``wrong`` should not be there, and are red.
-    Silence is not drawn. The width follows the length: 300 pixels a second, 360 at least and 1100 at most.
+    Spans whose ``detail`` is in ``wrong`` should not be there, and are red. Silence is not drawn.
+    The width follows the length: 300 pixels a second, 360 at least and 1100 at most.
     """
     seconds = max(len(samples) / rate, 0.1)
     png = base64.b64encode(spectrogram_png(samples, rate)).decode("ascii")
@@ -103,7 +106,11 @@ def _span(span: Span, scale: float, wrong: bool) -> str:
     words = escape(f"{span.kind} {span.detail}".strip() if span.kind != "mark" else span.detail)
     said = f"{words}: {span.began:.2f} to {span.ended:.2f} s"
     label = escape(span.detail) if span.kind in ("mark", "dtmf") else span.kind
-    text = f'<text x="{x + 2:.1f}" y="{_LANE - 4}" fill="#fff">{label}</text>' if width > 6.5 * len(label) else ""
+    text = (
+        f'<text x="{x + 2:.1f}" y="{_LANE - 4}" fill="#fff">{label}</text>'
+        if width > 6.5 * len(label)
+        else ""
+    )
     return (
         f'<g><title>{said}</title><rect x="{x:.1f}" y="1" width="{width:.1f}" height="{_LANE - 2}" fill="{colour}"/>'
         f'{text}<path d="M{x:.1f} {_LANE}v{_HEIGHT}" stroke="{colour}" stroke-opacity="0.8"/></g>'
@@ -143,13 +150,25 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _palette(stops: Sequence[tuple[int, int, int]]) -> bytes:
-    """256 colours that run through the stops, from faint to loud, ever brighter, so that it reads in grey too."""
+    """256 colours that run through the stops, from faint to loud, ever brighter, so that it reads
+    in grey too.
+    """
     places = np.linspace(0, 255, len(stops))
     channels = [np.interp(np.arange(256), places, [stop[k] for stop in stops]) for k in range(3)]
     return np.stack(channels, axis=1).astype(np.uint8).tobytes()
 
 
 _PALETTE: Final = _palette(
-    [(0, 0, 8), (40, 11, 84), (120, 28, 109), (188, 55, 84), (237, 105, 37), (251, 180, 26), (252, 255, 200)]
+    [
+        (0, 0, 8),
+        (40, 11, 84),
+        (120, 28, 109),
+        (188, 55, 84),
+        (237, 105, 37),
+        (251, 180, 26),
+        (252, 255, 200),
+    ]
 )
-_HANN: Final = (np.hanning(_WINDOW + 2)[1:-1] / (32768.0 * np.sum(np.hanning(_WINDOW + 2)) / 2)).astype(np.float32)
+_HANN: Final = (
+    np.hanning(_WINDOW + 2)[1:-1] / (32768.0 * np.sum(np.hanning(_WINDOW + 2)) / 2)
+).astype(np.float32)

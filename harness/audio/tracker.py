@@ -1,10 +1,13 @@
-"""The later stages of mark detection: symbols one after another become a mark, are confirmed, go on, and end.
+"""The later stages of mark detection: symbols one after another become a mark, are confirmed, go
+on, and end.
 
-One :class:`Tracker` follows one stream. Its clock is the hop (10 ms). Machine code (``tracker.c``, whose layout this has) goes
-through the hops, and stops where a sequence is worth asking the waveform, or where the present mark has ended.
+One :class:`Tracker` follows one stream. Its clock is the hop (10 ms). Machine code (``tracker.c``,
+whose layout this has) goes through the hops, and stops where a sequence is worth asking the
+waveform, or where the present mark has ended.
 
-The tones of a mark keep fixed phases, so the whole waveform can be asked for, over all its symbols at once (:func:`confirm`). What
-looks like a mark to the first stage but is none (music, two marks mixed) has the tones without their phases.
+The tones of a mark keep fixed phases, so the whole waveform can be asked for, over all its symbols
+at once (:func:`confirm`). What looks like a mark to the first stage but is none (music, two marks
+mixed) has the tones without their phases.
 """
 
 from __future__ import annotations
@@ -43,35 +46,48 @@ MARK_TONES: Final = TonePairs(
 )
 
 History = Callable[[int, int], NDArray[np.float32]]
-"""Gives the stream's samples from one sample number to another (the last 160 ms are asked for at most)."""
+"""Gives the stream's samples from one sample number to another (the last 160 ms are asked for at
+most).
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A mark is there. Said when it is decided, and again every 200 ms while it goes on. Times in stream seconds."""
+    """A mark is there. Said when it is decided, and again every 200 ms while it goes on. Times in
+    stream seconds.
+    """
 
     mark: int
     began: float  #: its first sample, to some 10 ms
     decided: float  #: the end of the audio that this is said on
     level_dbov: float
     quality: float  #: correlation with the mark's own waveform over the last 160 ms or since it began, 0…1
-    phase_seconds: float = 0.0  #: of the mark's period at the stream's first sample; moves when clocks or buffers do
+    phase_seconds: float = (
+        0.0  #: of the mark's period at the stream's first sample; moves when clocks or buffers do
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A mark is no longer there: not heard since ``at`` (stream seconds, to some 20 ms), or another took its place."""
+    """A mark is no longer there: not heard since ``at`` (stream seconds, to some 20 ms), or another
+    took its place.
+    """
 
     mark: int
     at: float
 
 
 _SYMBOL_SAMPLES: Final = round(SYMBOL_SECONDS * SAMPLE_RATE)
-_WIDE, _NARROW = 120, 4  # samples of doubt about the phase: from a symbol's first window; from the last confirmation
+_WIDE, _NARROW = (
+    120,
+    4,
+)  # samples of doubt about the phase: from a symbol's first window; from the last confirmation
 _LEAD_IN: Final = round(LEAD_IN_SECONDS * SAMPLE_RATE)
 _QUIET: Final = 0.1  # of the power that follows
 _SYMBOLS: Final = len(LOW_HZ) * len(HIGH_HZ)
-_WORDS: Final = np.array([[low * len(HIGH_HZ) + high for low, high in word] for word in MARKS], np.int16)
+_WORDS: Final = np.array(
+    [[low * len(HIGH_HZ) + high for low, high in word] for word in MARKS], np.int16
+)
 _REMEMBERED: Final = 6
 _NONE: Final = -1  # where there is no mark
 _ALL, _DUE = range(2)  # what the search stopped at, or else the present mark has ended
@@ -122,7 +138,8 @@ class _State(ctypes.Structure):
 
 
 def _pairs() -> NDArray[np.int16]:
-    """For two symbols 1, 2 or 3 places apart (4, symbols, symbols): mark × 4 + the place of the second, or -1.
+    """For two symbols 1, 2 or 3 places apart (4, symbols, symbols): mark × 4 + the place of the
+    second, or -1.
 
     No two marks share such a pair.
     """
@@ -144,7 +161,9 @@ _track.restype = ctypes.c_size_t
 
 
 class Tracker:
-    """Follows the marks of one stream. The first hop that it is given is number -1, whose window has one hop of the past."""
+    """Follows the marks of one stream. The first hop that it is given is number -1, whose window
+    has one hop of the past.
+    """
 
     __slots__ = ("_at", "_began", "_phase", "_state", "present")
 
@@ -155,7 +174,9 @@ class Tracker:
         self._phase = 0.0  # of sample 0 of the stream in the present mark's period
         self._began = 0.0
 
-    def follow(self, hops: Hops, history: History, begin: int = 0, end: int | None = None) -> list[Heard | Ended]:
+    def follow(
+        self, hops: Hops, history: History, begin: int = 0, end: int | None = None
+    ) -> list[Heard | Ended]:
         """Go on by ``hops``, from ``begin`` to ``end``."""
         said: list[Heard | Ended] = []
         at, left = (
@@ -201,10 +222,14 @@ class Tracker:
             self._began = self._first_sample(first, received, begin) / SAMPLE_RATE
         state.announced = state.seen = hop
         level = 10 * math.log10(state.loudest / 32768.0**2)
-        said.append(Heard(mark, self._began, end / SAMPLE_RATE, level, quality, self._phase / SAMPLE_RATE))
+        said.append(
+            Heard(mark, self._began, end / SAMPLE_RATE, level, quality, self._phase / SAMPLE_RATE)
+        )
 
     def _heard_parts(self, run: _Run, begin: int, end: int) -> NDArray[np.float32]:
-        """1 where a symbol of the run's sequence was heard, 0 between: what was lost there says nothing of the mark."""
+        """1 where a symbol of the run's sequence was heard, 0 between: what was lost there says
+        nothing of the mark.
+        """
         symbols = _WORDS[run.word // SYMBOLS]
         runs = self._state.runs[: self._state.count]
         parts = np.zeros(end - begin, np.float32)
@@ -214,19 +239,26 @@ class Tracker:
                 continue
             until = end
             if number + 1 < len(runs):
-                until = min(other.start * HOP + _SYMBOL_SAMPLES + HOP, runs[number + 1].start * HOP + HOP)
+                until = min(
+                    other.start * HOP + _SYMBOL_SAMPLES + HOP, runs[number + 1].start * HOP + HOP
+                )
             parts[max(0, other.start * HOP - begin) : max(0, until - begin)] = 1.0
         return parts
 
     def _first_sample(self, window: int, received: NDArray[np.float32], begin: int) -> float:
-        """The sample at which the sequence began: the start of its first symbol, unless reception began within that symbol.
+        """The sample at which the sequence began: the start of its first symbol, unless reception
+        began within that symbol.
 
-        ``window`` is the first sample of its first window, ``received`` the audio from ``begin`` on. If that is quiet before the
-        point at which marks start, the sequence began there.
+        ``window`` is the first sample of its first window, ``received`` the audio from ``begin``
+        on. If that is quiet before the point at which marks start, the sequence began there.
         """
         into = (window + self._phase) % _SYMBOL_SAMPLES
         first = max(
-            0.0, window + (_SYMBOL_SAMPLES - into if into > _SYMBOL_SAMPLES / 2 else -into if into < HOP else 0)
+            0.0,
+            window
+            + (
+                _SYMBOL_SAMPLES - into if into > _SYMBOL_SAMPLES / 2 else -into if into < HOP else 0
+            ),
         )
         # In the period; just before its end is just before its beginning.
         place = (first + self._phase + HOP) % PERIOD - HOP
@@ -234,7 +266,10 @@ class Tracker:
         quiet = round(played) - begin
         if played <= first or begin > window or quiet <= 0:
             return first
-        before, then = np.square(received[:quiet]).mean(), np.square(received[quiet : quiet + _LEAD_IN]).mean()
+        before, then = (
+            np.square(received[:quiet]).mean(),
+            np.square(received[quiet : quiet + _LEAD_IN]).mean(),
+        )
         return played if before < _QUIET * then else first
 
     def _end(self, said: list[Heard | Ended]) -> None:
@@ -254,9 +289,10 @@ def confirm(
 ) -> tuple[float, float]:
     """How well ``received`` (8 kHz, 160 ms or less) is ``mark``, and at which phase.
 
-    ``phase`` is where in the mark's period the first sample is expected, in samples; ``slack`` is how far off it may be.
-    ``heard`` is 1 where the samples count and 0 elsewhere. Returns the normalised correlation at its peak, -1…1, and the
-    phase of the peak (0 ≤ phase < 1280, to half a sample).
+    ``phase`` is where in the mark's period the first sample is expected, in samples; ``slack`` is
+    how far off it may be. ``heard`` is 1 where the samples count and 0 elsewhere. Returns the
+    normalised correlation at its peak, -1…1, and the phase of the peak (0 ≤ phase < 1280, to half a
+    sample).
     """
     if heard is not None:
         received = received * heard
@@ -266,7 +302,8 @@ def confirm(
     begin = math.floor(phase) - slack
     offset = begin % PERIOD
     count = len(received) + 2 * slack
-    # Half a sample off, the highest tone loses a third of its correlation; so two grids, half a sample apart.
+    # Half a sample off, the highest tone loses a third of its correlation; so two grids, half a
+    # sample apart.
     best, best_phase = -math.inf, phase
     for half, reference in enumerate(_references(mark)):
         scores = np.correlate(reference[offset : offset + count], received, "valid")

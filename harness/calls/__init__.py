@@ -1,4 +1,5 @@
-"""Calls: events, the facts that follow from them (``model``), what is checked (``checks``), how a case ended (``verdict``).
+"""Calls: events, the facts that follow from them (``model``), what is checked (``checks``), how a
+case ended (``verdict``).
 
 Pure: no input or output.
 """

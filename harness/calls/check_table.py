@@ -46,7 +46,8 @@ from harness.calls.measurement import (
 )
 from harness.support.field_kinds import require_kinds
 
-#: What a failed finding is a symptom of, in the order of a call: an earlier symptom may cause a later one, never the reverse.
+#: What a failed finding is a symptom of, in the order of a call: an earlier symptom may cause a
+#: later one, never the reverse.
 Symptom = Literal[
     "registration",
     "answered.first",
@@ -80,7 +81,9 @@ Role = Literal["caller", "agent", "ai", "probe"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check: its stable dotted name, what a failed finding says, and what a passed one claims in report and sign-off."""
+    """A check: its stable dotted name, what a failed finding says, and what a passed one claims in
+    report and sign-off.
+    """
 
     name: str
     failed: str
@@ -88,7 +91,9 @@ class Check:
     measures: type[Measurement] | None = None
     symptom: Symptom | None = None  #: where the check alone decides it
     made_by: Role | None = None  #: where that does not depend on the finding's subject
-    at_ai: bool = False  #: made at the AI's end: where no harness phone is the AI, its record is the source
+    at_ai: bool = (
+        False  #: made at the AI's end: where no harness phone is the AI, its record is the source
+    )
     needs_call: bool = False  #: if a harness phone refused a call for lack of room, the call's absence proves nothing
     #: If a harness phone did not act on a request within a call, its absence proves nothing.
     needs_request: bool = False
@@ -185,15 +190,21 @@ CHECKS: Final[Mapping[str, Check]] = {row.name: row for row in _ROWS}
 
 
 def check_named(name: str) -> Check:
-    """The check of that name. A scenario's own check, which the table does not have, measures nothing and has no properties."""
+    """The check of that name. A scenario's own check, which the table does not have, measures
+    nothing and has no properties.
+    """
     return CHECKS.get(name) or Check(name, name, name)
 
 
 def read_measurement(check: str, plain: Mapping[str, Any]) -> Measurement:
-    """The inverse of :meth:`Measurement.plain`. Raises ``KeyError`` for a check without one, ``TypeError`` for wrong fields."""
+    """The inverse of :meth:`Measurement.plain`. Raises ``KeyError`` for a check without one,
+    ``TypeError`` for wrong fields.
+    """
     kind = check_named(check).measures
     if kind is None:
         raise KeyError(check)
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    values = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()
+    }
     require_kinds(kind, values)
     return kind(**values)

@@ -1,7 +1,8 @@
 """Events of calls: frozen, timed, and plain enough to cross a process border or be stored as JSON.
 
-``at`` is the machine's monotonic clock in seconds (``time.monotonic()``, shared by all processes of a machine).
-``phone`` names a softphone (``caller``), ``leg`` one call of it (``caller.1``), unique within a case.
+``at`` is the machine's monotonic clock in seconds (``time.monotonic()``, shared by all processes of
+a machine). ``phone`` names a softphone (``caller``), ``leg`` one call of it (``caller.1``), unique
+within a case.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class Event:
 
 
 def phone_of(leg: str) -> str:
-    """The phone whose call it is, of any name: ``desk.2`` of ``desk.2.1``. Empty where it is no leg."""
+    """The phone whose call it is, of any name: ``desk.2`` of ``desk.2.1``. Empty where it is no
+    leg.
+    """
     phone, _, number = leg.rpartition(".")
     return phone if number.isdecimal() else ""
 
@@ -52,7 +55,9 @@ class SipMessage(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegStarted(Event):
-    """A leg began: dialled, received, or placed by the phone on a REFER (then ``replaces`` is the old leg)."""
+    """A leg began: dialled, received, or placed by the phone on a REFER (then ``replaces`` is the
+    old leg).
+    """
 
     direction: Literal["outgoing", "incoming"]
     mark: int  #: the mark that this leg sends
@@ -62,7 +67,9 @@ class LegStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallState(Event):
-    """The call's state by RFC 3261's dialog states; ``code`` is the SIP status behind it, 0 when none."""
+    """The call's state by RFC 3261's dialog states; ``code`` is the SIP status behind it, 0 when
+    none.
+    """
 
     state: Literal["calling", "incoming", "early", "connecting", "confirmed", "disconnected"]
     code: int = 0
@@ -129,9 +136,7 @@ class RtpStatistics(Event):
     rx_packets: int
     rx_bytes: int
     rx_lost: int
-    rx_discarded: (
-        int  #: by pjmedia: the first packet after a jump in the sequence numbers, and packets that are not RTP
-    )
+    rx_discarded: int  #: by pjmedia: the first packet after a jump in the sequence numbers, and packets that are not RTP
     rx_reordered: int
     rx_duplicated: int
     rx_jitter_ms: float
@@ -140,12 +145,19 @@ class RtpStatistics(Event):
     rtt_ms: float  #: by RTCP; 0.0 when none came
     rx_bursts: int = 0  #: how often one or more packets in a row were lost
     rx_burst_ms: float = 0.0  #: how much audio was missing each time, on average
-    rx_other_type: int = 0  #: packets of another codec than the one agreed on, by their payload type
+    rx_other_type: int = (
+        0  #: packets of another codec than the one agreed on, by their payload type
+    )
     rx_spanned_ms: int = 0  #: between packets of one source, pauses and announced silence left out
-    rx_filled_ms: int = 0  #: the part of ``rx_spanned_ms`` filled with audio, lost and reordered packets included
-    tx_offered: int = 0  #: packets given to the transport; ``tx_packets`` excludes those that it could not send
+    rx_filled_ms: int = (
+        0  #: the part of ``rx_spanned_ms`` filled with audio, lost and reordered packets included
+    )
+    tx_offered: int = (
+        0  #: packets given to the transport; ``tx_packets`` excludes those that it could not send
+    )
     rx_elsewhere: str = ""  #: the source host of all RTP, if the far end's SDP names another
-    #: ``address:port`` of a host named in SDP or signalling that sent SRTP when the key decrypted no packet of any source.
+    #: ``address:port`` of a host named in SDP or signalling that sent SRTP when the key decrypted
+    #: no packet of any source.
     undeciphered_from: str = ""
 
     @property
@@ -155,7 +167,9 @@ class RtpStatistics(Event):
 
     @property
     def packet_s(self) -> float:
-        """Seconds of audio in a received packet: 20 ms, or more by G.711's octets (RFC 3551 sections 4.2 and 4.5.14)."""
+        """Seconds of audio in a received packet: 20 ms, or more by G.711's octets (RFC 3551
+        sections 4.2 and 4.5.14).
+        """
         octets = self.rx_bytes / self.rx_packets if self.rx_packets else 0
         return max(PACKET_S, octets / _OCTETS_A_SECOND)
 
@@ -166,7 +180,9 @@ LONGEST_DROPOUT_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RtpPaused(Event):
-    """One source paused for 200 ms to 1 s, with no packet lost and no silence announced (RFC 3551 section 4.1)."""
+    """One source paused for 200 ms to 1 s, with no packet lost and no silence announced (RFC 3551
+    section 4.1).
+    """
 
     began: float  #: arrival of the last packet before the pause, monotonic like ``at``
     ended: float  #: arrival of the first packet after it
@@ -174,22 +190,27 @@ class RtpPaused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FarEndReport(Event):
-    """The far end's RTCP report on the stream that it receives from the phone (RFC 3550 section 6.4)."""
+    """The far end's RTCP report on the stream that it receives from the phone (RFC 3550 section
+    6.4).
+    """
 
     sent: int  #: packets sent by then
     received: int  #: packets received of these; unchanged when this report does not name the phone's stream
     lost: int
     fraction_lost: float  #: since its last report, 0…1
     jitter_ms: float
-    #: False: no packet of the phone's stream arrived since the last report. Only reports of the source that named the stream last
-    #: count: other sources may name none (RFC 8861), and pjsua2 keeps naming the first stream it heard.
+    #: False: no packet of the phone's stream arrived since the last report. Only reports of the
+    #: source that named the stream last count: other sources may name none (RFC 8861), and pjsua2
+    #: keeps naming the first stream it heard.
     names_us: bool
     reporter: int = 0  #: its SSRC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignRtp(Event):
-    """RTP from a host that neither the SDP nor the signalling of the call names. It is not heard, nor counted elsewhere."""
+    """RTP from a host that neither the SDP nor the signalling of the call names. It is not heard,
+    nor counted elsewhere.
+    """
 
     source: str  #: ``address:port``; ``others`` when there are too many to tell apart
     packets: int  #: so far
@@ -207,7 +228,9 @@ class RegistrationState(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferProgress(Event):
-    """A NOTIFY for the phone's REFER (RFC 3515), or the final response to the REFER when it is not 2xx."""
+    """A NOTIFY for the phone's REFER (RFC 3515), or the final response to the REFER when it is not
+    2xx.
+    """
 
     code: int
     reason: str
@@ -225,7 +248,9 @@ class TransportFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsHandshake(Event):
-    """A far end connected to the phone over TLS and was shown its certificate; with ``failed``, the handshake did not complete."""
+    """A far end connected to the phone over TLS and was shown its certificate; with ``failed``, the
+    handshake did not complete.
+    """
 
     remote: str  #: ``address:port``
     failed: bool  #: the handshake did not complete, for example because the far end refused the certificate
@@ -233,9 +258,11 @@ class TlsHandshake(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrangerRefused(Event):
-    """Requests were ignored: they came from an address that is not the platform's, or named a call wrongly.
+    """Requests were ignored: they came from an address that is not the platform's, or named a call
+    wrongly.
 
-    Recorded with the first of a kind, then once a second while more come. ``leg`` is the call that they named.
+    Recorded with the first of a kind, then once a second while more come. ``leg`` is the call that
+    they named.
     """
 
     source: str  #: address; ``others`` when there are too many to tell apart
@@ -252,7 +279,8 @@ class AskedByOptions(Event):
 
     there_s: float  #: how long the phone had been at its address
     answered: bool  #: the phone answered an OPTIONS of the platform in that time
-    #: The interval of the platform's OPTIONS, from the deployment file or as observed; None if unknown.
+    #: The interval of the platform's OPTIONS, from the deployment file or as observed; None if
+    #: unknown.
     every_s: float | None
 
 
@@ -260,7 +288,8 @@ class AskedByOptions(Event):
 class NameLookup(Event):
     """A slow or failed look-up of a host name. Recorded after a second, and at the end.
 
-    ``leg`` is set when an INVITE waits for the name. If no known request waits for it, every phone of the process records it.
+    ``leg`` is set when an INVITE waits for the name. If no known request waits for it, every phone
+    of the process records it.
     """
 
     name: str
@@ -272,7 +301,9 @@ class NameLookup(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordWithheld(Event):
-    """A digest challenge was not answered: the password must not be used for its realm or algorithm."""
+    """A digest challenge was not answered: the password must not be used for its realm or
+    algorithm.
+    """
 
     realm: str
     algorithm: str
@@ -282,7 +313,9 @@ class PasswordWithheld(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallsRefused(Event):
-    """The phone refused an INVITE: it had no room for the call, or its stack lacks a feature. Not a platform fault."""
+    """The phone refused an INVITE: it had no room for the call, or its stack lacks a feature. Not a
+    platform fault.
+    """
 
     source: str  #: address
     why: str = ""  #: the missing feature; empty when it had no room
@@ -328,7 +361,8 @@ class FarEndRecord(Event):
 class MarkInFile(Event):
     """What a file that others made holds of the mark that ``leg`` sent; ``phone`` sent it.
 
-    ``at`` is when the mark was first heard there; without a mark, the beginning of the time that the file covers.
+    ``at`` is when the mark was first heard there; without a mark, the beginning of the time that
+    the file covers.
     """
 
     file: str  #: its name
@@ -342,7 +376,9 @@ class MarkInFile(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceInFile(Event):
-    """Whether a recording that others made of a call has what ``leg`` received; ``at`` is when that was compared."""
+    """Whether a recording that others made of a call has what ``leg`` received; ``at`` is when that
+    was compared.
+    """
 
     file: str  #: its name
     sha256: str
@@ -351,8 +387,11 @@ class VoiceInFile(Event):
     match: float  #: the correlation of the parts that agree on one place, 0…1
     parts: int  #: of half a second, that were looked for
     agreeing: int  #: of these, the most that agree
-    round_trip_s: float | None  #: the delays of both directions together, where the caller's mark is there as well
-    #: Speech in it beside the caller's own. 0: it has a side for the AI, which is silent throughout; None: not known.
+    round_trip_s: (
+        float | None
+    )  #: the delays of both directions together, where the caller's mark is there as well
+    #: Speech in it beside the caller's own. 0: it has a side for the AI, which is silent
+    #: throughout; None: not known.
     spoken_s: float | None = None
 
 
@@ -370,7 +409,9 @@ class MessageInFile(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RtpInFile(Event):
-    """How much RTP towards ``leg`` passed the point of a capture that others made; ``at`` is when its call could carry sound."""
+    """How much RTP towards ``leg`` passed the point of a capture that others made; ``at`` is when
+    its call could carry sound.
+    """
 
     file: str  #: its name
     sha256: str
@@ -383,7 +424,9 @@ FileEvent = MarkInFile | VoiceInFile | MessageInFile | RtpInFile
 
 
 _KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}
-_NAMES = {name: tuple(field.name for field in dataclasses.fields(kind)) for name, kind in _KINDS.items()}
+_NAMES = {
+    name: tuple(field.name for field in dataclasses.fields(kind)) for name, kind in _KINDS.items()
+}
 _VALUES = {name: attrgetter(*fields) for name, fields in _NAMES.items()}
 
 
@@ -394,19 +437,25 @@ def to_plain(event: Event) -> dict[str, Any]:
 
 
 def to_values(event: Event) -> list[Any]:
-    """The class name and the field values in order: a compact form for pipes with many events a second."""
+    """The class name and the field values in order: a compact form for pipes with many events a
+    second.
+    """
     kind = type(event).__name__
     return [kind, *_VALUES[kind](event)]
 
 
 def from_values(kind_and_values: Sequence[Any]) -> Event:
-    """The inverse of :func:`to_values`. Raises ``KeyError`` for an unknown kind, ``ValueError`` for a wrong number of values."""
+    """The inverse of :func:`to_values`. Raises ``KeyError`` for an unknown kind, ``ValueError`` for
+    a wrong number of values.
+    """
     kind, *values = kind_and_values
     return _KINDS[kind](**dict(zip(_NAMES[kind], values, strict=True)))
 
 
 def from_plain(plain: dict[str, Any]) -> Event:
-    """The inverse of :func:`to_plain`. Raises ``KeyError`` for an unknown kind, ``TypeError`` for unknown fields."""
+    """The inverse of :func:`to_plain`. Raises ``KeyError`` for an unknown kind, ``TypeError`` for
+    unknown fields.
+    """
     values = dict(plain)
     kind = _KINDS[values.pop("kind")]
     require_kinds(kind, values)

@@ -1,7 +1,8 @@
 """Measurements of findings: one class for each kind of check, with typed fields and units.
 
-A finding has at most one (:attr:`harness.calls.verdict.Finding.measured`). The table of checks (:mod:`harness.calls.check_table`)
-names each check's class, so ``events.jsonl`` stores only the fields. A field that could not be measured keeps its default.
+A finding has at most one (:attr:`harness.calls.verdict.Finding.measured`). The table of checks
+(:mod:`harness.calls.check_table`) names each check's class, so ``events.jsonl`` stores only the
+fields. A field that could not be measured keeps its default.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ class Measurement:
     def plain(self) -> dict[str, Any]:
         """JSON-ready fields."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +40,11 @@ class Direction(BetweenEnds):
     towards: str = ""  #: the listener's role: ``ai``, ``caller``, ``agent``
     again: bool = False  #: after a change of the call
     delay_ms: float | None = None  #: until the speaker was heard
-    #: What arrived instead: ``crossed``, ``echo``, ``no-rtp``, ``undeciphered``, ``silence`` …; ``unheard`` where only words tell;
-    #: ``contradictory``.
+    #: What arrived instead: ``crossed``, ``echo``, ``no-rtp``, ``undeciphered``, ``silence`` …;
+    #: ``unheard`` where only words tell; ``contradictory``.
     kind: str | None = None
-    #: The evidence that it was heard: the name of a :class:`harness.calls.checks.claims.Observation`, in lower case.
+    #: The evidence that it was heard: the name of a
+    #: :class:`harness.calls.checks.claims.Observation`, in lower case.
     observation: str = ""
     denied_by: str = ""  #: the contrary evidence, likewise
     instead: str | None = None  #: what the recording holds in the speaker's place

@@ -1,7 +1,8 @@
 """The model of a call: its messages, each parsed once, and the facts that follow from its events.
 
-Checks, diagnosis, reports, load and scenarios read these facts here instead of parsing messages again. :func:`read` parses a text;
-:class:`CallMessage` is a message as one side saw it; :class:`Call` has the facts of one leg.
+Checks, diagnosis, reports, load and scenarios read these facts here instead of parsing messages
+again. :func:`read` parses a text; :class:`CallMessage` is a message as one side saw it;
+:class:`Call` has the facts of one leg.
 """
 
 from __future__ import annotations
@@ -32,9 +33,11 @@ def read(text: str) -> Request | Response | None:
 
 @dataclass(frozen=True, eq=False)
 class CallMessage:
-    """A message as a harness phone or a far end saw it. ``local`` and ``remote`` are ``address:port``.
+    """A message as a harness phone or a far end saw it. ``local`` and ``remote`` are
+    ``address:port``.
 
-    ``where`` names it in reports: ``m12``, or ``message 3 of GET …``. ``at`` is None in a record of a far end, which has its own clock.
+    ``where`` names it in reports: ``m12``, or ``message 3 of GET …``. ``at`` is None in a record of
+    a far end, which has its own clock.
     """
 
     message: Request | Response
@@ -59,7 +62,9 @@ class CallMessage:
 
     @cached_property
     def transaction(self) -> tuple[str, int, str] | None:
-        """Call-ID, CSeq number and method; None if CSeq cannot be read. Each attempt at a request has a number of its own."""
+        """Call-ID, CSeq number and method; None if CSeq cannot be read. Each attempt at a request
+        has a number of its own.
+        """
         try:
             cseq = self.message.cseq
         except SipSyntaxError:
@@ -73,7 +78,9 @@ class CallMessage:
 
     @property
     def method(self) -> str:
-        """The request's method, or that of the request which a response answers; empty if CSeq cannot be read."""
+        """The request's method, or that of the request which a response answers; empty if CSeq
+        cannot be read.
+        """
         if isinstance(self.message, Request):
             return self.message.method
         return self.transaction[2] if self.transaction else ""
@@ -88,7 +95,9 @@ class CallMessage:
 
     def response_to(self, method: str) -> Response | None:
         """The message, if it is a response to a request of that method."""
-        return self.message if isinstance(self.message, Response) and self.method == method else None
+        return (
+            self.message if isinstance(self.message, Response) and self.method == method else None
+        )
 
     def answers(self, method: str) -> int:
         """The status with which it answers a request of that method; 0 if it does not."""
@@ -133,7 +142,9 @@ class CallMessage:
 
     @cached_property
     def sdp(self) -> str:
-        """Its session description, also one that a gateway sends beside ISUP (RFC 5621, RFC 3204); empty without one."""
+        """Its session description, also one that a gateway sends beside ISUP (RFC 5621, RFC 3204);
+        empty without one.
+        """
         return (self.message.part("application/sdp") or b"").strip().decode("utf-8", "replace")
 
     @property
@@ -142,25 +153,42 @@ class CallMessage:
 
     @property
     def changes_media(self) -> bool:
-        """Whether it may change the media of an established call: a re-INVITE, whose answer has the offer if it has none itself, or an
-        UPDATE with an offer (RFC 3311 section 5.1). An UPDATE without one only refreshes the session (RFC 4028 section 7.4).
+        """Whether it may change the media of an established call: a re-INVITE, whose answer has the
+        offer if it has none itself, or an UPDATE with an offer (RFC 3311 section 5.1). An UPDATE
+        without one only refreshes the session (RFC 4028 section 7.4).
         """
-        return self.is_within and (self.method == "INVITE" or (self.method == "UPDATE" and bool(self.sdp)))
+        return self.is_within and (
+            self.method == "INVITE" or (self.method == "UPDATE" and bool(self.sdp))
+        )
 
 
 def _unnumbered(message: SipMessage) -> str:
     return ""
 
 
-def messages_of(events: Iterable[Event], number_of: NumberOf = _unnumbered) -> Iterator[CallMessage]:
+def messages_of(
+    events: Iterable[Event], number_of: NumberOf = _unnumbered
+) -> Iterator[CallMessage]:
     """The SIP messages of harness phones among the events, in order, as far as they can be parsed."""
     for e in events:
         if isinstance(e, SipMessage) and (parsed := read(e.text)) is not None:
-            yield CallMessage(parsed, e.direction, e.transport, e.local, e.remote, number_of(e), e.at, e.phone, e.leg)
+            yield CallMessage(
+                parsed,
+                e.direction,
+                e.transport,
+                e.local,
+                e.remote,
+                number_of(e),
+                e.at,
+                e.phone,
+                e.leg,
+            )
 
 
 def message_of(event: Event) -> CallMessage | None:
-    """The event's SIP message; None for another event, and for a message that the phone's stack dropped."""
+    """The event's SIP message; None for another event, and for a message that the phone's stack
+    dropped.
+    """
     is_read = isinstance(event, SipMessage) and not event.unread
     return next(messages_of([event]), None) if is_read else None
 
@@ -181,20 +209,25 @@ def messages_in_record(record: FarEndRecord) -> Iterator[CallMessage]:
 
 
 def described(first: CallMessage, later: Iterable[CallMessage]) -> list[CallMessage]:
-    """The messages in which one side describes its media: ``first``, and its offers and answers of the same call since.
+    """The messages in which one side describes its media: ``first``, and its offers and answers of
+    the same call since.
 
-    The newest counts (RFC 3264 section 8), except for an offer that was refused (RFC 3261 section 14.1). A 18x adds nothing to its 200
-    (section 13.2.1). Another answer to the same INVITE is a copy, or comes from a fork (section 13.2.2.4).
+    The newest counts (RFC 3264 section 8), except for an offer that was refused (RFC 3261 section
+    14.1). A 18x adds nothing to its 200 (section 13.2.1). Another answer to the same INVITE is a
+    copy, or comes from a fork (section 13.2.2.4).
     """
     same = [m for m in later if m.message.call_id == first.message.call_id]
     refusals = [m for m in same if m.status >= 300]
-    told = [m for m in same if m.received == first.received and m.describes_audio and not m.is_of(first)]
+    told = [
+        m for m in same if m.received == first.received and m.describes_audio and not m.is_of(first)
+    ]
     told = [m for m in told if isinstance(m.message, Request) or m.is_final]
     return [first, *(m for m in told if not any(refusal.is_of(m) for refusal in refusals))]
 
 
 def bye_outcome(answer: Response, crossing: Iterable[CallMessage]) -> str | None:
-    """``accepted`` or ``refused``: the answer to a BYE. None for a 481 when a BYE of the other side is among ``crossing``.
+    """``accepted`` or ``refused``: the answer to a BYE. None for a 481 when a BYE of the other side
+    is among ``crossing``.
 
     The call is then over, and its dialog unknown (RFC 3261 sections 15.1.1 and 15.1.2).
     """
@@ -204,8 +237,11 @@ def bye_outcome(answer: Response, crossing: Iterable[CallMessage]) -> str | None
     return None if answer.status == NO_SUCH_DIALOG and crossed else "refused"
 
 
-def notifies(refer: CallMessage, messages: Iterable[CallMessage]) -> Iterator[tuple[CallMessage, int]]:
-    """The NOTIFYs that the sender of a REFER received for it, each with the status in its sipfrag (RFC 3515 section 2.4.5); 0 without.
+def notifies(
+    refer: CallMessage, messages: Iterable[CallMessage]
+) -> Iterator[tuple[CallMessage, int]]:
+    """The NOTIFYs that the sender of a REFER received for it, each with the status in its sipfrag
+    (RFC 3515 section 2.4.5); 0 without.
 
     ``messages`` are those of the sender's call, in order.
     """
@@ -232,15 +268,24 @@ class Exchange:
     response: CallMessage | None
 
 
-def exchanges(messages: Sequence[CallMessage], *, without: Collection[str] = ("ACK",)) -> list[Exchange]:
-    """The requests sent, each once and with its final response, except for those of the methods ``without``."""
+def exchanges(
+    messages: Sequence[CallMessage], *, without: Collection[str] = ("ACK",)
+) -> list[Exchange]:
+    """The requests sent, each once and with its final response, except for those of the methods
+    ``without``.
+    """
     finals: dict[tuple[str, int, str] | None, CallMessage] = {}
     for m in messages:
         if m.received and m.is_final:
             finals.setdefault(m.transaction, m)
     asked: dict[tuple[str, int, str], CallMessage] = {}  # a later one is a retransmission
     for m in messages:
-        if not m.received and isinstance(m.message, Request) and m.method not in without and m.transaction is not None:
+        if (
+            not m.received
+            and isinstance(m.message, Request)
+            and m.method not in without
+            and m.transaction is not None
+        ):
             asked.setdefault(m.transaction, m)
     return [Exchange(request, finals.get(key)) for key, request in asked.items()]
 
@@ -266,7 +311,9 @@ class Call:
 
     @cached_property
     def invite(self) -> CallMessage | None:
-        """The INVITE with which the call began, at either end; the last attempt at it, if earlier ones were challenged."""
+        """The INVITE with which the call began, at either end; the last attempt at it, if earlier
+        ones were challenged.
+        """
         return next((m for m in reversed(self.messages) if m.begins_dialog), None)
 
     @cached_property
@@ -278,17 +325,25 @@ class Call:
     def parties(self) -> list[str]:
         """The To tags of those who answered the initial INVITE (RFC 3261 section 13.2.2.4)."""
         initial = {m.number for m in self.sent if m.begins_dialog}
-        return list(dict.fromkeys(m.message.to.tag or "" for m in self.answers if m.number in initial))
+        return list(
+            dict.fromkeys(m.message.to.tag or "" for m in self.answers if m.number in initial)
+        )
 
     @cached_property
     def provisional(self) -> list[Response]:
         """The provisional responses received, except 100."""
-        return [m.message for m in self.received if isinstance(m.message, Response) and 100 < m.status < 200]
+        return [
+            m.message
+            for m in self.received
+            if isinstance(m.message, Response) and 100 < m.status < 200
+        ]
 
     @cached_property
     def requires_reliability(self) -> bool:
         """Whether an INVITE that was sent requires reliable provisional responses (RFC 3262)."""
-        return any(m.is_request("INVITE") and "100rel" in m.message.tokens("Require") for m in self.sent)
+        return any(
+            m.is_request("INVITE") and "100rel" in m.message.tokens("Require") for m in self.sent
+        )
 
     # -- what it was asked while it was up, and how it ended
 
@@ -298,9 +353,18 @@ class Call:
 
     @cached_property
     def answer_to_bye(self) -> Response | None:
-        """The final response to the phone's BYE. A challenge counts only if no other response followed."""
-        finals = [m.message for m in self.received if m.answers("BYE") >= 200 and isinstance(m.message, Response)]
-        return next((response for response in finals if not response.is_challenge), finals[-1] if finals else None)
+        """The final response to the phone's BYE. A challenge counts only if no other response
+        followed.
+        """
+        finals = [
+            m.message
+            for m in self.received
+            if m.answers("BYE") >= 200 and isinstance(m.message, Response)
+        ]
+        return next(
+            (response for response in finals if not response.is_challenge),
+            finals[-1] if finals else None,
+        )
 
     @cached_property
     def session_interval(self) -> int | None:

@@ -1,7 +1,8 @@
 """Verdicts of cases and runs; no other module decides them.
 
-A :class:`CaseOutcome` collects a case's findings and errors. Its :attr:`~CaseOutcome.conclusion` is the verdict and its reason. The
-recorder stores the conclusion; terminal, summary, JUnit, Allure and the exit code read it.
+A :class:`CaseOutcome` collects a case's findings and errors. Its :attr:`~CaseOutcome.conclusion` is
+the verdict and its reason. The recorder stores the conclusion; terminal, summary, JUnit, Allure and
+the exit code read it.
 """
 
 from __future__ import annotations
@@ -31,12 +32,14 @@ class Verdict(StrEnum):
 
     @property
     def says_something(self) -> bool:
-        """Whether the verdict is about the system under test, and not about the harness or its sight."""
+        """Whether the verdict is about the system under test, and not about the harness or its
+        sight.
+        """
         return self in (Verdict.PASSED, Verdict.FAILED)
 
 
-#: Several verdicts are combined to the first of these that is among them. Failed precedes broken, so that a finding about the
-#: system under test is never hidden.
+#: Several verdicts are combined to the first of these that is among them. Failed precedes broken,
+#: so that a finding about the system under test is never hidden.
 ORDER = (Verdict.FAILED, Verdict.BROKEN, Verdict.NOT_OBSERVABLE, Verdict.PASSED)
 
 
@@ -53,7 +56,8 @@ class Strength(IntEnum):
 class Asked:
     """The stable name and the arguments of a check, or of a later adjustment of its finding.
 
-    The arguments are JSON-ready, except for events and SIP messages (:mod:`harness.calls.checks.registry`).
+    The arguments are JSON-ready, except for events and SIP messages
+    (:mod:`harness.calls.checks.registry`).
     """
 
     by: str
@@ -64,9 +68,9 @@ class Asked:
 class Finding:
     """The result of one check: the expected and the actual.
 
-    ``check`` is a stable dotted id (``audio.two_way``, ``caller_id``); ``subject`` names the leg or phone. ``evidence`` names the
-    sources: messages (``m12``), marks, statistics, records. ``measured`` has the figures. ``at`` is the machine's monotonic clock
-    in seconds.
+    ``check`` is a stable dotted id (``audio.two_way``, ``caller_id``); ``subject`` names the leg or
+    phone. ``evidence`` names the sources: messages (``m12``), marks, statistics, records.
+    ``measured`` has the figures. ``at`` is the machine's monotonic clock in seconds.
     """
 
     check: str
@@ -79,9 +83,15 @@ class Finding:
     evidence: tuple[str, ...] = ()
     dispensable: bool = False  #: the deployment allows this finding to be not observable
     measured: Measurement | None = None
-    starved_s: float | None = None  #: broken because this machine kept the harness waiting for this long
-    asked: Asked | None = field(default=None, compare=False, repr=False)  #: the check's arguments; None: not recorded
-    adjusted: tuple[Asked, ...] = field(default=(), compare=False, repr=False)  #: later adjustments, in order
+    starved_s: float | None = (
+        None  #: broken because this machine kept the harness waiting for this long
+    )
+    asked: Asked | None = field(
+        default=None, compare=False, repr=False
+    )  #: the check's arguments; None: not recorded
+    adjusted: tuple[Asked, ...] = field(
+        default=(), compare=False, repr=False
+    )  #: later adjustments, in order
 
     @property
     def failed(self) -> bool:
@@ -104,12 +114,21 @@ class Finding:
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready data, without ``asked`` and ``adjusted``."""
-        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("asked", "adjusted")}
-        return plain | {"evidence": list(self.evidence), "measured": self.measured and self.measured.plain()}
+        plain = {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if f.name not in ("asked", "adjusted")
+        }
+        return plain | {
+            "evidence": list(self.evidence),
+            "measured": self.measured and self.measured.plain(),
+        }
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Finding:
-        """The inverse of :meth:`plain`. Raises ``KeyError``, ``TypeError`` or ``ValueError`` if the data is not a finding."""
+        """The inverse of :meth:`plain`. Raises ``KeyError``, ``TypeError`` or ``ValueError`` if the
+        data is not a finding.
+        """
         measured, strength = plain["measured"], plain["strength"]
         values = {
             **plain,
@@ -126,7 +145,9 @@ class Finding:
 
 
 class ExpectationError(AssertionError):
-    """A check's finding did not pass. An ``AssertionError``, so that pytest and Allure say "failed"."""
+    """A check's finding did not pass. An ``AssertionError``, so that pytest and Allure say
+    "failed".
+    """
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(str(finding))
@@ -143,14 +164,18 @@ class DidNotPassError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """The verdict of a case. The first line of ``message`` is the reason; it is empty when the case passed."""
+    """The verdict of a case. The first line of ``message`` is the reason; it is empty when the case
+    passed.
+    """
 
     verdict: Verdict
     message: str = ""
 
     @property
     def may_be_retried(self) -> bool:
-        """Whether another attempt may end differently. A case that is not observable will not be observable next time."""
+        """Whether another attempt may end differently. A case that is not observable will not be
+        observable next time.
+        """
         return self.verdict in (Verdict.FAILED, Verdict.BROKEN)
 
     def first_line(self, cause: str = "") -> str:
@@ -159,13 +184,17 @@ class Conclusion:
         line = words.splitlines()[0] if words else str(self.verdict)
         if self.verdict is not Verdict.NOT_OBSERVABLE:
             return line
-        line = line.replace(f"; {self.verdict}: ", "; ", 1)  # the line begins with the verdict already
+        line = line.replace(
+            f"; {self.verdict}: ", "; ", 1
+        )  # the line begins with the verdict already
         return line if line.startswith(str(self.verdict)) else f"{self.verdict}: {line}"
 
 
 #: A planned case that left no evidence at all.
 NEVER_REPORTED = Conclusion(Verdict.BROKEN, "not run")
-_WORKER_DIED = "worker died: the case began and never ended (its worker was lost, or the disk was full)"
+_WORKER_DIED = (
+    "worker died: the case began and never ended (its worker was lost, or the disk was full)"
+)
 #: The reason of a case during which the run was stopped.
 INTERRUPTED: Final = "the run was interrupted"
 _NOTHING = "the case looked at nothing"
@@ -173,7 +202,9 @@ _NOTHING = "the case looked at nothing"
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """An error or interruption that affects the verdict. ``finding``: index of the finding that caused it."""
+    """An error or interruption that affects the verdict. ``finding``: index of the finding that
+    caused it.
+    """
 
     verdict: Verdict
     message: str
@@ -207,11 +238,15 @@ class CaseOutcome:
             if error.finding not in self._findings:
                 self.add(error.finding)
             index = self._findings.index(error.finding)
-            # A finding that is not observable counts here even if the deployment allows it: the case went no further. A passed
-            # finding that ends a case early breaks it, because the rest was not checked.
+            # A finding that is not observable counts here even if the deployment allows it: the
+            # case went no further. A passed finding that ends a case early breaks it, because the
+            # rest was not checked.
             verdict, why = error.finding.verdict, str(error)
             if verdict is Verdict.PASSED:
-                verdict, why = Verdict.BROKEN, f"the case ended early, by a finding that passed: {why}"
+                verdict, why = (
+                    Verdict.BROKEN,
+                    f"the case ended early, by a finding that passed: {why}",
+                )
             self._troubles.append(Trouble(verdict, why, index))
         elif isinstance(error, DidNotPassError):
             pass  # it only repeats what is known
@@ -250,13 +285,17 @@ class CaseOutcome:
             return Conclusion(verdict)
         why = next(one.message for one in said if one.verdict is verdict)
         if verdict is Verdict.FAILED:
-            broke = dict.fromkeys(one.message for one in self._troubles if one.verdict is Verdict.BROKEN)
+            broke = dict.fromkeys(
+                one.message for one in self._troubles if one.verdict is Verdict.BROKEN
+            )
             why = "\n".join([why, *(f"it also broke: {message}" for message in broke)])
         return Conclusion(verdict, why)
 
     @property
     def is_starved(self) -> bool:
-        """Whether the case broke only because it was starved of processor time. Another attempt may then succeed."""
+        """Whether the case broke only because it was starved of processor time. Another attempt may
+        then succeed.
+        """
         starved = {str(finding) for finding in self._findings if finding.starved_s is not None}
         broke = [*(str(f) for f in self._findings if f.verdict is Verdict.BROKEN)]
         broke += [one.message for one in self._troubles if one.verdict is Verdict.BROKEN]
@@ -268,8 +307,9 @@ _STANDARD_LIBRARY: Final = Path(sysconfig.get_path("stdlib"))
 
 
 def is_failure(error: BaseException | None) -> bool:
-    """Whether an error is a failure of the system under test: an expectation, or a scenario's assertion, also one made through a
-    library (``numpy.testing``). An assertion in the harness, or in pytest outside a scenario, breaks the case instead.
+    """Whether an error is a failure of the system under test: an expectation, or a scenario's
+    assertion, also one made through a library (``numpy.testing``). An assertion in the harness, or
+    in pytest outside a scenario, breaks the case instead.
     """
     if isinstance(error, ExpectationError):
         return True
@@ -288,12 +328,16 @@ def _is_a_scenarios(trace: TracebackType | None) -> bool:
 
 def _is_the_users(file: Path) -> bool:
     """Whether it is a scenario, or what a scenario imports of its project."""
-    is_packed = file.is_relative_to(_PACKAGE / "support" / "_resources")  # the scenarios in the wheel
+    is_packed = file.is_relative_to(
+        _PACKAGE / "support" / "_resources"
+    )  # the scenarios in the wheel
     return is_packed or not (file.is_relative_to(_PACKAGE) or _is_a_librarys(file))
 
 
 def with_place(words: str, error: BaseException) -> str:
-    """``words``, their first line with the last line of a scenario that ran before the error: its file, number and text."""
+    """``words``, their first line with the last line of a scenario that ran before the error: its
+    file, number and text.
+    """
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         file = Path(frame.filename)
         if _is_the_users(file):
@@ -305,19 +349,27 @@ def with_place(words: str, error: BaseException) -> str:
 
 
 def _is_a_librarys(file: Path) -> bool:
-    if {"site-packages", "dist-packages"}.intersection(file.parts) or file.is_relative_to(_STANDARD_LIBRARY):
+    if {"site-packages", "dist-packages"}.intersection(file.parts) or file.is_relative_to(
+        _STANDARD_LIBRARY
+    ):
         return True
     return file.name.startswith("<")  # code without a file
 
 
 def _words_of(error: BaseException) -> str:
-    """The message for an unexpected error; its location, if it has no text or if a scenario raised it."""
+    """The message for an unexpected error; its location, if it has no text or if a scenario raised
+    it.
+    """
     if isinstance(error, HarnessError):
         return str(error)
     last = traceback.extract_tb(error.__traceback__)[-1:]
-    said = str(error) or "".join(f"{Path(frame.filename).name}, line {frame.lineno}" for frame in last)
+    said = str(error) or "".join(
+        f"{Path(frame.filename).name}, line {frame.lineno}" for frame in last
+    )
     words = f"{type(error).__name__}: {said}" if said else type(error).__name__
-    return with_place(words, error) if isinstance(error, Exception) else words  # a time limit may strike at any line
+    return (
+        with_place(words, error) if isinstance(error, Exception) else words
+    )  # a time limit may strike at any line
 
 
 def is_dispensed_with(finding: Finding) -> bool:
@@ -337,7 +389,8 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict | None:
 
 
 def exit_code(verdicts: Iterable[Verdict], *, broke: bool = False) -> int:
-    """The exit code of a run: 0 all passed; 1 a case failed or was not observable; 3 a case broke, or none ran.
+    """The exit code of a run: 0 all passed; 1 a case failed or was not observable; 3 a case broke,
+    or none ran.
 
     ``broke``: something outside the cases broke.
     """

@@ -1,7 +1,8 @@
 """One customer's set-up, checked: :class:`Deployment`, what a deployment file describes.
 
-A deployment of kind ``simulated`` leaves hosts, binds and passwords out; the world that is started for it fills them in
-(:func:`from_plain`). Everything that judges sees only filled-in deployments, so it cannot tell one kind from another.
+A deployment of kind ``simulated`` leaves hosts, binds and passwords out; the world that is started
+for it fills them in (:func:`from_plain`). Everything that judges sees only filled-in deployments,
+so it cannot tell one kind from another.
 """
 
 from __future__ import annotations
@@ -32,7 +33,16 @@ from harness.deployment.routing import (
     WitnessFiles,
 )
 from harness.deployment.tables import IDLE
-from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
+from harness.deployment.terms import (
+    Axes,
+    DeclaredTimings,
+    Expectations,
+    ExtraNumbers,
+    Limits,
+    Manners,
+    Safety,
+    Timings,
+)
 from harness.deployment.values import (
     CALLS_A_PHONE,
     E164,

@@ -40,7 +40,11 @@ _REFERENCES = (
 _UNIQUE: tuple[tuple[Sequence[str], Callable[[str], str], str], ...] = (
     (("groups.*.topic",), str, "a topic of its own for each group"),
     # a landing in a group whose name is ignored would never be seen
-    (("platform.report.ignore", "groups.*.reported_as"), plain_name, "a name of its own for each group"),
+    (
+        ("platform.report.ignore", "groups.*.reported_as"),
+        plain_name,
+        "a name of its own for each group",
+    ),
     (
         ("escalation.digit", "escalation.goodbye_digit", "escalation.digits_back_digit"),
         str,
@@ -65,9 +69,15 @@ _UNIQUE: tuple[tuple[Sequence[str], Callable[[str], str], str], ...] = (
 
 
 def require_consistent(deployment: Tables) -> None:
-    """Raise :class:`MistakesError` for contradictions between the tables; where there are none, for names that are not allowed."""
+    """Raise :class:`MistakesError` for contradictions between the tables; where there are none, for
+    names that are not allowed.
+    """
     for looks in (_CONTRADICTIONS, _NAMES):
-        if mistakes := [(_written(deployment, place), what) for look in looks for place, what in look(deployment)]:
+        if mistakes := [
+            (_written(deployment, place), what)
+            for look in looks
+            for place, what in look(deployment)
+        ]:
             raise MistakesError(mistakes)
 
 
@@ -79,7 +89,9 @@ def _written(deployment: Tables, place: Place) -> Place:
 
 
 def _at(deployment: Tables, pattern: str) -> Iterator[tuple[Place, str]]:
-    """Each text at a place of the file. ``*`` stands for any name; a table at the end for its names, a list for its texts."""
+    """Each text at a place of the file. ``*`` stands for any name; a table at the end for its
+    names, a list for its texts.
+    """
     found: list[tuple[Place, Any]] = [((), deployment)]
     for part in pattern.split("."):
         steps: list[tuple[Place, Any]] = []
@@ -104,7 +116,9 @@ def _unknown_names(deployment: Tables) -> Iterator[Mistake]:
     for pattern, table in _REFERENCES:
         for place, name in _at(deployment, pattern):
             if name not in tables[table]:
-                what = f"no {table.removesuffix('s')} is called {name!r}{nearest(name, tables[table])}"
+                what = (
+                    f"no {table.removesuffix('s')} is called {name!r}{nearest(name, tables[table])}"
+                )
                 yield place, f"{what}; allowed: {_named(tables[table])}"
 
 
@@ -123,15 +137,31 @@ def _missing_keys(deployment: Tables) -> Iterator[Mistake]:
         yield ("trunks",), "two trunks have one name; allowed: a name of its own for each"
     for key, line in deployment.lines.items():
         if line.hours and not (line.zone or deployment.zone):
-            yield ("lines", key, "hours"), 'by whose clocks? allowed: zone = "Europe/Berlin" or the like beside'
+            yield (
+                ("lines", key, "hours"),
+                'by whose clocks? allowed: zone = "Europe/Berlin" or the like beside',
+            )
         if not line.dids and line.trunk is None and len(trunks) > 1:
-            yield ("lines", key, "trunk"), f"is missing: several trunks; allowed: {', '.join(trunks)}"
+            yield (
+                ("lines", key, "trunk"),
+                f"is missing: several trunks; allowed: {', '.join(trunks)}",
+            )
     for key, line in deployment.lines.items():
         if trunks and line.failover in deployment.numbers_of_line(key):
-            yield ("lines", key, "failover"), f"{line.failover} carries the number itself; allowed: another trunk"
+            yield (
+                ("lines", key, "failover"),
+                f"{line.failover} carries the number itself; allowed: another trunk",
+            )
     campaign = deployment.campaign
-    if campaign is not None and campaign.line in deployment.lines and deployment.lines[campaign.line].user:
-        yield ("campaign", "line"), f"{campaign.line} has no number that customers see; allowed: a line with a did"
+    if (
+        campaign is not None
+        and campaign.line in deployment.lines
+        and deployment.lines[campaign.line].user
+    ):
+        yield (
+            ("campaign", "line"),
+            f"{campaign.line} has no number that customers see; allowed: a line with a did",
+        )
     for key, assistant in deployment.assistants.items():
         if assistant.model_id is None and deployment.models():
             what = "is missing, though others have one; allowed: an id for each, or for none"
@@ -142,9 +172,15 @@ def _missing_keys(deployment: Tables) -> Iterator[Mistake]:
     ]
     for table, name, owner in owners:
         if (owner.api_base or owner.api_token_env) and deployment.synthflow is None:
-            yield (table, name), "has an API, and nothing says how it is asked; allowed: [synthflow] beside it"
+            yield (
+                (table, name),
+                "has an API, and nothing says how it is asked; allowed: [synthflow] beside it",
+            )
     if deployment.timings.quick is not None and deployment.kind != "simulated":
-        yield ("timings", "quick"), "real timings cannot be scaled; allowed: in a simulated deployment"
+        yield (
+            ("timings", "quick"),
+            "real timings cannot be scaled; allowed: in a simulated deployment",
+        )
     report, most = deployment.platform.report, deployment.limits.seconds_per_call
     if report is None:
         for place, _ in _at(deployment, "groups.*.reported_as"):
@@ -162,29 +198,40 @@ def _shared_values(deployment: Tables) -> Iterator[Mistake]:
                 continue
             owner = owners.setdefault(compared(value), place)
             if owner != place and not _leads_to(deployment, owner, place, value):
-                yield place, f"{value} is already {'.'.join(_written(deployment, owner))}; allowed: {allowed}"
+                yield (
+                    place,
+                    f"{value} is already {'.'.join(_written(deployment, owner))}; allowed: {allowed}",
+                )
 
 
 def _is_nobodys(deployment: Tables, place: Place, value: str) -> bool:
-    """Whether a value needs no owner: no row presses the digit, or the telephone is its group's own."""
+    """Whether a value needs no owner: no row presses the digit, or the telephone is its group's
+    own.
+    """
     if place == ("escalation", "digit"):
         return all(assistant.transfer is None for assistant in deployment.assistants.values())
     is_telephone = place[0] == "phones"
-    return is_telephone and any(g.did == value and g.agents == (place[1],) for g in deployment.groups.values())
+    return is_telephone and any(
+        g.did == value and g.agents == (place[1],) for g in deployment.groups.values()
+    )
 
 
 def _leads_to(deployment: Tables, owner: Place, place: Place, number: str) -> bool:
-    """Whether a number of both is a line's and that of the group or the assistant where its calls lead.
+    """Whether a number of both is a line's and that of the group or the assistant where its calls
+    lead.
 
-    The platform's number may be imported for the AI (guides, "Add the SIP Number": same DID), and be the group's own. Lines that are
-    reached by one menu have one number.
+    The platform's number may be imported for the AI (guides, "Add the SIP Number": same DID), and
+    be the group's own. Lines that are reached by one menu have one number.
     """
     if owner[0] != "lines":
         return False
     if place[0] == "lines":
         return all(deployment.lines[name].press for name in (owner[1], place[1]))
     lines = (deployment.lines[name] for name in _lines_of(deployment)[number])
-    return any({"groups": one.group, "assistants": one.assistant}.get(place[0], "") == place[1] for one in lines)
+    return any(
+        {"groups": one.group, "assistants": one.assistant}.get(place[0], "") == place[1]
+        for one in lines
+    )
 
 
 def _lines_of(deployment: Tables) -> dict[str, list[str]]:
@@ -201,7 +248,9 @@ _BEFORE_THE_MENU = ("announcement_s", "hours", "zone", "holidays", "closed")
 
 
 def _menus(deployment: Tables) -> Iterator[Mistake]:
-    """Lines of one number that its menu does not tell apart, or that differ in keys for the time before it."""
+    """Lines of one number that its menu does not tell apart, or that differ in keys for the time
+    before it.
+    """
     pairs = (pair for names in _lines_of(deployment).values() for pair in combinations(names, 2))
     for one, other in dict.fromkeys(pairs):
         first, line = deployment.lines[one], deployment.lines[other]
@@ -213,7 +262,10 @@ def _menus(deployment: Tables) -> Iterator[Mistake]:
         for key in _BEFORE_THE_MENU:
             if first.before_menu(key) != line.before_menu(key):
                 what = f"comes before the menu, and is another at {'.'.join(('lines', *first.place(one)))}"
-                yield ("lines", other, key), f"{what}; allowed: the same for each choice of a number"
+                yield (
+                    ("lines", other, key),
+                    f"{what}; allowed: the same for each choice of a number",
+                )
 
 
 def _asked_twice(deployment: Tables) -> Iterator[Mistake]:
@@ -224,7 +276,11 @@ def _asked_twice(deployment: Tables) -> Iterator[Mistake]:
         means["digit", str(asked.digits_back_digit)] = "escalation.digits_back_digit"
         if assistant.transfer is not None:
             means["digit", str(asked.digit)] = "escalation.digit"
-            means |= {(way, str(asked.prompt)): f"escalation.{way}" for way in asked.ways if way == "prompt"}
+            means |= {
+                (way, str(asked.prompt)): f"escalation.{way}"
+                for way in asked.ways
+                if way == "prompt"
+            }
             means |= {(way, ""): "escalation.ways" for way in asked.ways if way == "silence"}
         for name, handover in assistant.handovers.items():
             said = [(way, way, getattr(handover, way)) for way in ("digit", "prompt")]
@@ -232,22 +288,40 @@ def _asked_twice(deployment: Tables) -> Iterator[Mistake]:
             for way, where, value in said:
                 if value is None:
                     continue
-                place, whole = ("assistants", key, "handovers", name, where), (way, value, *handover.then)
+                place, whole = (
+                    ("assistants", key, "handovers", name, where),
+                    (way, value, *handover.then),
+                )
                 # two that begin alike are the same one, as soon as the shorter has been said
-                alike = (other for one, other in means.items() if one[: len(whole)] == whole[: len(one)])
+                alike = (
+                    other for one, other in means.items() if one[: len(whole)] == whole[: len(one)]
+                )
                 if (other := next(alike, None)) is not None:
-                    yield place, f"{value or way} is already {other}; allowed: one of its own for each handover"
+                    yield (
+                        place,
+                        f"{value or way} is already {other}; allowed: one of its own for each handover",
+                    )
                 else:
                     means[whole] = ".".join(place)
 
 
 def _phones_that_cannot_be_called(deployment: Tables) -> Iterator[Mistake]:
-    """A harness phone has no fixed port, so calls reach it only if it registers, and as the only one of its address.
+    """A harness phone has no fixed port, so calls reach it only if it registers, and as the only
+    one of its address.
 
-    A call to an address of record goes to all who are registered for it (RFC 3261 section 10.2), whichever is meant.
+    A call to an address of record goes to all who are registered for it (RFC 3261 section 10.2),
+    whichever is meant.
     """
-    called = [(place, agent) for place, agent in _at(deployment, "groups.*.agents") if agent in deployment.phones]
-    if deployment.campaign is not None and deployment.callers and deployment.customer in deployment.phones:
+    called = [
+        (place, agent)
+        for place, agent in _at(deployment, "groups.*.agents")
+        if agent in deployment.phones
+    ]
+    if (
+        deployment.campaign is not None
+        and deployment.callers
+        and deployment.customer in deployment.phones
+    ):
         called.append((("campaign", "customer"), deployment.customer))
     names = {name for _, name in called}
     owners: dict[tuple[str, str], str] = {}
@@ -256,7 +330,10 @@ def _phones_that_cannot_be_called(deployment: Tables) -> Iterator[Mistake]:
         owner = owners.setdefault(deployment.address_of_record(name), name)
         if account is not None and owner != name and {owner, name} & names:
             what = f"{phone.aor_user} at {account.domain} is phones.{owner}, too, so that a call to one rings both"
-            yield ("phones", name), f"{what}; allowed: a user of its own for each phone that is called"
+            yield (
+                ("phones", name),
+                f"{what}; allowed: a user of its own for each phone that is called",
+            )
     for place, name in called:
         account = deployment.accounts.get(deployment.phones[name].account)
         if account is not None and not account.register_:
@@ -268,7 +345,10 @@ def _groups_that_cannot_be_called(deployment: Tables) -> Iterator[Mistake]:
     for pattern in ("assistants.*.transfer_to", "assistants.*.handovers.*.transfer_to"):
         for place, to in _at(deployment, pattern):
             if to in deployment.groups and deployment.groups[to].address is None:
-                yield place, f"groups.{to} has no did and no user to transfer to; allowed: a group with one of them"
+                yield (
+                    place,
+                    f"groups.{to} has no did and no user to transfer to; allowed: a group with one of them",
+                )
 
 
 def _indistinguishable_calls(deployment: Tables) -> Iterator[Mistake]:
@@ -278,27 +358,43 @@ def _indistinguishable_calls(deployment: Tables) -> Iterator[Mistake]:
             phone = deployment.phones.get(name)
             if phone is not None and phone.number and phone.shows != "original":
                 what = f"at {name}, whose telephone shows = {phone.shows}, test calls look like strangers' calls"
-                yield ("groups", key, "shared"), f"{what}; allowed: shared where it shows the caller's number"
+                yield (
+                    ("groups", key, "shared"),
+                    f"{what}; allowed: shared where it shows the caller's number",
+                )
 
 
 def _of_its_kind(deployment: Tables) -> Iterator[Mistake]:
-    if deployment.kind == "stand-in" and all(trunk.ai == "synthflow" for trunk in deployment.trunks):
+    if deployment.kind == "stand-in" and all(
+        trunk.ai == "synthflow" for trunk in deployment.trunks
+    ):
         what = 'no trunk has a harness phone as the AI; allowed: ai = "stand-in" at a trunk, or kind = "live"'
         yield ("kind",), what
 
 
 def _odd_names(deployment: Tables) -> Iterator[Mistake]:
-    """Names stand in ids and in lines of text, which they must not break; phones that the harness adds have names, too."""
-    names = [(("name",), deployment.name), *((("trunks", trunk.name), trunk.name) for trunk in deployment.trunks)]
+    """Names stand in ids and in lines of text, which they must not break; phones that the harness
+    adds have names, too.
+    """
+    names = [
+        (("name",), deployment.name),
+        *((("trunks", trunk.name), trunk.name) for trunk in deployment.trunks),
+    ]
     for table in (*_NAMED, "assistants.*.handovers"):
         names += _at(deployment, table)
     for place, name in names:
         if any(category(character) in ("Cc", "Zl", "Zp") for character in name):
-            yield place, f"{name!r}: a line break or another control character; allowed: a name in one line"
+            yield (
+                place,
+                f"{name!r}: a line break or another control character; allowed: a name in one line",
+            )
         elif not name.strip():
             yield place[:1], "one has no name; allowed: a name for each"
         elif place[0] == "phones" and name in OWN_PHONES:
-            yield place, "a phone that the harness makes for itself is called so; allowed: another name"
+            yield (
+                place,
+                "a phone that the harness makes for itself is called so; allowed: another name",
+            )
 
 
 _CONTRADICTIONS = (

@@ -1,6 +1,8 @@
-"""When a number is open, as a customer writes it: days and times of a week, and dates on which others count, as holidays.
+"""When a number is open, as a customer writes it: days and times of a week, and dates on which
+others count, as holidays.
 
-``mon-fri 08:00-12:00 and 13:00-18:00, sat 09:00-13:00, 2026-12-24 08:00-12:00, 2026-12-25 to 2027-01-01 closed``.
+``mon-fri 08:00-12:00 and 13:00-18:00, sat 09:00-13:00, 2026-12-24 08:00-12:00, 2026-12-25 to
+2027-01-01 closed``.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from pydantic import AfterValidator
 
 from harness.errors import SelectionError
 
-#: The moment that a run's plan is made for (ISO 8601, with its offset): every process of the run judges hours by it.
+#: The moment that a run's plan is made for (ISO 8601, with its offset): every process of the run
+#: judges hours by it.
 AS_OF_VARIABLE = "HARNESS_AS_OF"
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -35,7 +38,8 @@ _FORM = "days and times, e.g. mon-fri 08:00-18:00, sat 09:00-13:00, 2026-12-25 c
 _DATES_FORM = "dates, e.g. 2026-12-24 08:00-12:00, 2026-12-25 to 2027-01-01 closed"
 _LONGEST_RANGE = timedelta(days=366)
 
-#: First minute of the day and the one behind the last; one that ends after midnight runs into the next day.
+#: First minute of the day and the one behind the last; one that ends after midnight runs into the
+#: next day.
 Span = tuple[int, int]
 
 
@@ -51,18 +55,26 @@ class _Week:
         return self.dates.get(day, self.days.get(day.weekday(), ()))
 
     def is_open(self, day: date, minute: int) -> bool:
-        """Whether that minute of the day is in one of its spans, or in one of the day before, which a date of its own ends."""
+        """Whether that minute of the day is in one of its spans, or in one of the day before, which
+        a date of its own ends.
+        """
         before = () if day in self.dates else self.spans(day - timedelta(days=1))
         late = minute + _DAY_MINUTES
-        return any(a <= minute < b for a, b in self.spans(day)) or any(a <= late < b for a, b in before)
+        return any(a <= minute < b for a, b in self.spans(day)) or any(
+            a <= late < b for a, b in before
+        )
 
 
 @cache
 def _week(text: str, holidays: str = "") -> _Week:
-    """Raises ``ValueError`` for what is no hours. Dates of ``text`` itself count before those of ``holidays``."""
+    """Raises ``ValueError`` for what is no hours. Dates of ``text`` itself count before those of
+    ``holidays``.
+    """
     days, dates = _parse(text, _FORM)
     if not days:
-        raise ValueError(f"{text!r}: dates alone; allowed: the days of a week as well, e.g. mon-sun 00:00-24:00")
+        raise ValueError(
+            f"{text!r}: dates alone; allowed: the days of a week as well, e.g. mon-sun 00:00-24:00"
+        )
     return _Week(days, {**_holidays(holidays), **dates})
 
 
@@ -74,7 +86,9 @@ def _holidays(text: str) -> Mapping[date, Sequence[Span]]:
     return dates
 
 
-def _parse(text: str, form: str) -> tuple[Mapping[int, Sequence[Span]], Mapping[date, Sequence[Span]]]:
+def _parse(
+    text: str, form: str
+) -> tuple[Mapping[int, Sequence[Span]], Mapping[date, Sequence[Span]]]:
     """The spans of weekdays, and of dates. Times alone are further ones of the days before them."""
     days: dict[int, list[Span]] = {}
     dates: dict[date, list[Span]] = {}
@@ -93,14 +107,16 @@ def _parse(text: str, form: str) -> tuple[Mapping[int, Sequence[Span]], Mapping[
             first = _DAYS.index(found["first"])
             last = _DAYS.index(found["last"] or found["first"])
             those = [
-                days.setdefault(weekday % 7, []) for weekday in range(first, last + 1 if last >= first else last + 8)
+                days.setdefault(weekday % 7, [])
+                for weekday in range(first, last + 1 if last >= first else last + 8)
             ]
         for opens, closes in re.findall(r"([\d:]+)-([\d:]+)", found["times"] or ""):
             for spans in those:
                 spans.append(_span(opens, closes))
     for name, spans in (*((_DAYS[day], days[day]) for day in sorted(days)), *sorted(dates.items())):
         if any(later[0] < former[1] for former, later in pairwise(sorted(spans))):
-            # is the later one meant instead, as OpenStreetMap's opening_hours has it, or as well? A closed number may be called.
+            # is the later one meant instead, as OpenStreetMap's opening_hours has it, or as well? A
+            # closed number may be called.
             allowed = "times apart, e.g. mon-thu 08:00-18:00, fri 08:00-14:00"
             raise ValueError(f"{name}: two of its times overlap; allowed: {allowed}")
     if both := [day for day in sorted(shut) if dates[day]]:
@@ -111,14 +127,20 @@ def _parse(text: str, form: str) -> tuple[Mapping[int, Sequence[Span]], Mapping[
 def _range(first: str, last: str) -> Iterator[date]:
     begin, end = _date(first), _date(last)
     if not begin <= end <= begin + _LONGEST_RANGE:
-        raise ValueError(f"{first} to {last}: no range of dates; allowed: the earlier first, a year at most")
+        raise ValueError(
+            f"{first} to {last}: no range of dates; allowed: the earlier first, a year at most"
+        )
     yield from (begin + timedelta(days=days) for days in range((end - begin).days + 1))
 
 
 def _span(opens: str, closes: str) -> Span:
     begin = _minutes(opens)
-    if opens == closes != "00:00":  # as 00:00-00:00 it is a whole day to some, and no time at all to others
-        raise ValueError(f"{opens}-{closes}: opens and closes at once; allowed: 00:00-24:00 for the whole day")
+    if (
+        opens == closes != "00:00"
+    ):  # as 00:00-00:00 it is a whole day to some, and no time at all to others
+        raise ValueError(
+            f"{opens}-{closes}: opens and closes at once; allowed: 00:00-24:00 for the whole day"
+        )
     return begin, begin + ((_minutes(closes) - begin) % _DAY_MINUTES or _DAY_MINUTES)
 
 
@@ -126,7 +148,9 @@ def _date(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{text!r}: no date; allowed: one of the calendar, e.g. 2026-12-25") from None
+        raise ValueError(
+            f"{text!r}: no date; allowed: one of the calendar, e.g. 2026-12-25"
+        ) from None
 
 
 def _minutes(time: str) -> int:
@@ -152,14 +176,20 @@ def _is_zone(name: str) -> bool:
     """As :func:`zoneinfo.available_timezones` has it, which reads six hundred files to know."""
     try:
         ZoneInfo(name)
-    except (LookupError, ValueError, OSError):  # none of that name, no name of one, a directory of some
+    except (
+        LookupError,
+        ValueError,
+        OSError,
+    ):  # none of that name, no name of one, a directory of some
         return False
     return True
 
 
 def _zone(name: str) -> str:
     if not _is_zone(name):
-        raise ValueError(f"{name!r}: no time zone; allowed: a name such as Europe/Berlin or America/New_York")
+        raise ValueError(
+            f"{name!r}: no time zone; allowed: a name such as Europe/Berlin or America/New_York"
+        )
     return name
 
 
@@ -169,13 +199,17 @@ Zone = Annotated[str, AfterValidator(_zone)]
 
 
 def is_open(hours: str, zone: str, at: datetime, holidays: str = "") -> bool:
-    """Whether ``at`` lies within the hours, by the clocks of that zone; the dates of ``holidays`` count before weekdays."""
+    """Whether ``at`` lies within the hours, by the clocks of that zone; the dates of ``holidays``
+    count before weekdays.
+    """
     local = at.astimezone(ZoneInfo(zone))
     return _week(hours, holidays).is_open(local.date(), local.hour * 60 + local.minute)
 
 
 def planned_at() -> datetime:
-    """The moment the plan is made for: the run's, or now. Raises :class:`SelectionError` for a variable that holds no moment."""
+    """The moment the plan is made for: the run's, or now. Raises :class:`SelectionError` for a
+    variable that holds no moment.
+    """
     told = os.environ.get(AS_OF_VARIABLE)
     if not told:
         return datetime.now(UTC)
@@ -185,7 +219,9 @@ def planned_at() -> datetime:
             raise ValueError
     except ValueError:
         allowed = "a date and time with its offset, e.g. 2026-03-08T03:00+00:00"
-        raise SelectionError(f"{AS_OF_VARIABLE}: {told!r} is no moment; allowed: {allowed}") from None
+        raise SelectionError(
+            f"{AS_OF_VARIABLE}: {told!r} is no moment; allowed: {allowed}"
+        ) from None
     return moment
 
 

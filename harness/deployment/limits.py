@@ -1,7 +1,9 @@
-"""What the processes of one run may use, and how much at once: leases, marks and the gate every call passes.
+"""What the processes of one run may use, and how much at once: leases, marks and the gate every
+call passes.
 
-All of it rests on ``flock`` in the run's directory: the kernel frees what a dead process held, at once, so nothing here
-has to be cleaned up after a crash. A lock file that cannot be read or written refuses the call (it fails closed).
+All of it rests on ``flock`` in the run's directory: the kernel frees what a dead process held, at
+once, so nothing here has to be cleaned up after a crash. A lock file that cannot be read or written
+refuses the call (it fails closed).
 """
 
 from __future__ import annotations
@@ -27,9 +29,11 @@ from harness.deployment import Limits
 from harness.errors import RefusedError, ResourceError
 from harness.support.files import own_directories, stem_of, user_files, whole_file
 
-#: Marks 0…238 belong to the harness's legs; 239 stands for a stranger's voice; 240 and up are assistants' voices.
+#: Marks 0…238 belong to the harness's legs; 239 stands for a stranger's voice; 240 and up are
+#: assistants' voices.
 LEG_MARKS = 239
-#: Every worker needs marks for the legs of the largest case (a full trunk, one more caller, and their callees).
+#: Every worker needs marks for the legs of the largest case (a full trunk, one more caller, and
+#: their callees).
 MARKS_A_WORKER = 10
 MOST_WORKERS = LEG_MARKS // MARKS_A_WORKER
 
@@ -44,7 +48,9 @@ class Lease:
         self.index = index  #: which of the things asked for it is
 
     def twin(self) -> Lease:
-        """A second hold on the same lock, which is free when both are released. Raises :class:`ResourceError`."""
+        """A second hold on the same lock, which is free when both are released. Raises
+        :class:`ResourceError`.
+        """
         assert self._descriptor is not None
         try:
             return Lease(os.dup(self._descriptor), self.index)
@@ -61,21 +67,30 @@ class Lease:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.release()
 
 
 def try_lease(path: Path, index: int = 0, *, shared: bool = False) -> Lease | None:
-    """Lock ``path`` (made when missing) for this process, or None when another holds it; ``shared``: beside others who share it."""
+    """Lock ``path`` (made when missing) for this process, or None when another holds it;
+    ``shared``: beside others who share it.
+    """
     try:
-        return Lease(_locked(path, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB), index)
+        return Lease(
+            _locked(path, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB), index
+        )
     except BlockingIOError:
         return None
 
 
 def lease(paths: Sequence[Path]) -> Lease:
-    """Lock the first of ``paths`` that is free; when none is, wait for the last one. A signal handler may raise out of it."""
+    """Lock the first of ``paths`` that is free; when none is, wait for the last one. A signal
+    handler may raise out of it.
+    """
     for index, path in enumerate(paths):
         if held := try_lease(path, index):
             return held
@@ -83,7 +98,9 @@ def lease(paths: Sequence[Path]) -> Lease:
 
 
 def _locked(path: Path, how: int) -> int:
-    """``path`` (made when missing), locked. Raises ``BlockingIOError`` where it is held, and is not to be waited for."""
+    """``path`` (made when missing), locked. Raises ``BlockingIOError`` where it is held, and is not
+    to be waited for.
+    """
     while True:
         descriptor = _open(path)
         try:
@@ -99,18 +116,23 @@ def _locked(path: Path, how: int) -> int:
 
 
 def places() -> int:
-    """How many cases this machine carries at once: a call waits far more than it computes, but its audio does not wait."""
+    """How many cases this machine carries at once: a call waits far more than it computes, but its
+    audio does not wait.
+    """
     return max(8, 4 * len(os.sched_getaffinity(0)))
 
 
 def place(most: int) -> Lease:
     """Wait for one of the machine's places for a case, shared by all of a user's runs.
 
-    Several runs at once then take longer, instead of spoiling each other's audio. Raises :class:`ResourceError`.
+    Several runs at once then take longer, instead of spoiling each other's audio. Raises
+    :class:`ResourceError`.
     """
     directory = _of_the_machine()
     paths = [directory / f"place-{index}" for index in range(most)]
-    with lease([directory / "next-place"]):  # the next one tries again and again; those behind it sleep in the kernel
+    with lease(
+        [directory / "next-place"]
+    ):  # the next one tries again and again; those behind it sleep in the kernel
         while True:
             for index, path in enumerate(paths):
                 if held := try_lease(path, index):
@@ -138,7 +160,9 @@ def _of_the_machine() -> Path:
         return own_directories.of_this_machine()
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        raise ResourceError(f"{where}the machine's places cannot be kept: {error.strerror}") from error
+        raise ResourceError(
+            f"{where}the machine's places cannot be kept: {error.strerror}"
+        ) from error
 
 
 def released(path: Path) -> None:
@@ -158,10 +182,12 @@ def _open(path: Path) -> int:
 
 
 class Marks:
-    """The marks of one worker: its share of 0…238, handed out in turn; ``draw``, the run's own, says which those are.
+    """The marks of one worker: its share of 0…238, handed out in turn; ``draw``, the run's own,
+    says which those are.
 
-    Within a case no mark comes twice, and the next case goes on where the last one ended, so that a straggling leg is
-    not taken for a new one. Which they are is drawn anew for each run: a stranger cannot know what will be listened for.
+    Within a case no mark comes twice, and the next case goes on where the last one ended, so that a
+    straggling leg is not taken for a new one. Which they are is drawn anew for each run: a stranger
+    cannot know what will be listened for.
     """
 
     def __init__(self, slot: int, slots: int, draw: int) -> None:
@@ -171,16 +197,22 @@ class Marks:
         self._lock = threading.Lock()
 
     def of_case(self) -> Iterator[int]:
-        """The marks for one case's legs. Raises :class:`ResourceError` when it asks for more than the block has."""
+        """The marks for one case's legs. Raises :class:`ResourceError` when it asks for more than
+        the block has.
+        """
         for _ in self._block:
             with self._lock:
                 mark = next(self._turn)
             yield mark
-        raise ResourceError(f"no mark is left: a case has at most {len(self._block)} legs here; use fewer workers (-n)")
+        raise ResourceError(
+            f"no mark is left: a case has at most {len(self._block)} legs here; use fewer workers (-n)"
+        )
 
 
 class CallCounter:
-    """How many calls each worker has up now, in a small shared file; a replaced worker begins again at nought."""
+    """How many calls each worker has up now, in a small shared file; a replaced worker begins again
+    at nought.
+    """
 
     _COUNT = struct.Struct("=I")
 
@@ -201,7 +233,10 @@ class CallCounter:
 
     def total(self) -> int:
         """The calls of all workers."""
-        return sum(self._COUNT.unpack_from(self._memory, self._COUNT.size * slot)[0] for slot in range(self._slots))
+        return sum(
+            self._COUNT.unpack_from(self._memory, self._COUNT.size * slot)[0]
+            for slot in range(self._slots)
+        )
 
 
 class Usage(BaseModel):
@@ -219,14 +254,18 @@ class Usage(BaseModel):
 class CallGate:
     """Lets a call through when the deployment's limits allow it, over all workers of a run.
 
-    ``concurrent_calls`` are lock files, so a dead worker's calls stop counting; ``calls_per_second`` is kept by spacing
-    the calls evenly (GCRA with a burst of one), ``calls_per_run`` by a count. A call is entered at its longest time and
-    that time's cost, and settled when it ends, so ``seconds_per_run`` and ``cost_per_run`` hold whatever the calls under
-    way do; one whose worker died stays entered in full. A call that follows a REFER is entered and settled as any other,
-    but shares the slot of the one that it replaces. ``changed`` is told how many calls this process has up.
+    ``concurrent_calls`` are lock files, so a dead worker's calls stop counting;
+    ``calls_per_second`` is kept by spacing the calls evenly (GCRA with a burst of one),
+    ``calls_per_run`` by a count. A call is entered at its longest time and that time's cost, and
+    settled when it ends, so ``seconds_per_run`` and ``cost_per_run`` hold whatever the calls under
+    way do; one whose worker died stays entered in full. A call that follows a REFER is entered and
+    settled as any other, but shares the slot of the one that it replaces. ``changed`` is told how
+    many calls this process has up.
     """
 
-    def __init__(self, directory: Path, limits: Limits, changed: Callable[[int], None] = lambda calls: None) -> None:
+    def __init__(
+        self, directory: Path, limits: Limits, changed: Callable[[int], None] = lambda calls: None
+    ) -> None:
         self.limits = limits
         self._directory = directory
         self._changed = changed
@@ -235,13 +274,17 @@ class CallGate:
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ResourceError(f"{directory}: the call gate cannot be kept: {error.strerror}") from error
+            raise ResourceError(
+                f"{directory}: the call gate cannot be kept: {error.strerror}"
+            ) from error
 
     def admit(self, within: float) -> Permit[Lease]:
-        """Wait until a call may be placed now, for ``within`` seconds at most; the permit is owed back when it has ended.
+        """Wait until a call may be placed now, for ``within`` seconds at most; the permit is owed
+        back when it has ended.
 
-        Raises :class:`RefusedError` when the run's calls, seconds or money are used up, :class:`ResourceError` when no
-        call may be placed in time or the gate's own files cannot be used.
+        Raises :class:`RefusedError` when the run's calls, seconds or money are used up,
+        :class:`ResourceError` when no call may be placed in time or the gate's own files cannot be
+        used.
         """
         deadline = time.monotonic() + within
         slot = self._slot(deadline, within)
@@ -256,14 +299,18 @@ class CallGate:
 
     def _slot(self, deadline: float, within: float) -> Lease:
         most = self.limits.concurrent_calls
-        first = os.getpid() % most  # workers begin at different places, so that most find a free one at once
+        first = (
+            os.getpid() % most
+        )  # workers begin at different places, so that most find a free one at once
         while True:
             for offset in range(most):
                 index = (first + offset) % most
                 if held := try_lease(self._slot_file(index), index):
                     return held
             if time.monotonic() >= deadline:
-                raise ResourceError(f"no call slot came free within {within:g} s (limits.concurrent_calls = {most})")
+                raise ResourceError(
+                    f"no call slot came free within {within:g} s (limits.concurrent_calls = {most})"
+                )
             time.sleep(_POLL_S)
 
     def _slot_file(self, index: int) -> Path:
@@ -287,18 +334,24 @@ class CallGate:
                     return start
                 self._close_the_dead(books, slot)
             if time.monotonic() >= deadline:
-                raise ResourceError(f"no call may be placed within {within:g} s: those under way may use up {tight}")
+                raise ResourceError(
+                    f"no call may be placed within {within:g} s: those under way may use up {tight}"
+                )
             time.sleep(_POLL_S)
 
     def _admit_another(self, of: Lease) -> Permit[Lease]:
-        """A permit for one more call in a slot; it does not wait, as the far end waits for the answer to its REFER."""
+        """A permit for one more call in a slot; it does not wait, as the far end waits for the
+        answer to its REFER.
+        """
         slot = of.twin()
         try:
             with self._opened() as books:
                 if self._tight(books) is not None:
                     self._close_the_dead(books, str(slot.index))
                 if (tight := self._tight(books)) is not None:
-                    raise ResourceError(f"no call may take another's place: those under way may use up {tight}")
+                    raise ResourceError(
+                        f"no call may take another's place: those under way may use up {tight}"
+                    )
                 self._enter(books, str(slot.index))
         except BaseException:
             slot.release()
@@ -312,13 +365,23 @@ class CallGate:
         books.open[slot] = books.open.get(slot, 0) + 1
 
     def _tight(self, books: Usage) -> str | None:
-        """The cap that calls under way may use up, None when there is room. Raises :class:`RefusedError` at a cap's end."""
-        limits, longest, calls = self.limits, self.limits.seconds_per_call, self.limits.calls_per_run
+        """The cap that calls under way may use up, None when there is room. Raises
+        :class:`RefusedError` at a cap's end.
+        """
+        limits, longest, calls = (
+            self.limits,
+            self.limits.seconds_per_call,
+            self.limits.calls_per_run,
+        )
         if books.placed >= calls:
-            raise RefusedError(f"this run has placed its {books.placed} calls; allowed: limits.calls_per_run = {calls}")
+            raise RefusedError(
+                f"this run has placed its {books.placed} calls; allowed: limits.calls_per_run = {calls}"
+            )
         caps = [("limits.seconds_per_run", books.seconds, longest, limits.seconds_per_run, " s")]
         if limits.cost_per_run is not None:
-            caps.append(("limits.cost_per_run", books.cost, limits.cost(longest), limits.cost_per_run, ""))
+            caps.append(
+                ("limits.cost_per_run", books.cost, limits.cost(longest), limits.cost_per_run, "")
+            )
         tight = None
         for name, used, more, most, unit in caps:
             if used + more > most:
@@ -331,9 +394,15 @@ class CallGate:
         return tight
 
     def _settle(self, slot: Lease, placed_at: float) -> None:
-        with contextlib.suppress(ResourceError):  # it then stays entered in full, which errs on the safe side
+        with contextlib.suppress(
+            ResourceError
+        ):  # it then stays entered in full, which errs on the safe side
             with self._opened() as books:
-                self._close(books, str(slot.index), min(time.monotonic() - placed_at, self.limits.seconds_per_call))
+                self._close(
+                    books,
+                    str(slot.index),
+                    min(time.monotonic() - placed_at, self.limits.seconds_per_call),
+                )
         slot.release()
         self._count(-1)
 
@@ -366,12 +435,16 @@ class CallGate:
             except FileNotFoundError:
                 books = Usage()
             except (OSError, ValueError) as error:
-                raise ResourceError(f"{path}: the run's count of calls cannot be read, so no call is placed") from error
+                raise ResourceError(
+                    f"{path}: the run's count of calls cannot be read, so no call is placed"
+                ) from error
             yield books
             try:
                 whole_file.write(path, books.model_dump_json())
             except OSError as error:
-                raise ResourceError(f"{path}: the run's count of calls cannot be kept: {error.strerror}") from error
+                raise ResourceError(
+                    f"{path}: the run's count of calls cannot be kept: {error.strerror}"
+                ) from error
 
     def _count(self, change: int) -> None:
         with self._lock:
@@ -383,7 +456,8 @@ class Admitted(Protocol):
     """One call's place in a gate."""
 
     def another(self) -> Admitted:
-        """The place of a call that replaces this one on a REFER: one more call, but no more at once. It must be released too.
+        """The place of a call that replaces this one on a REFER: one more call, but no more at
+        once. It must be released too.
 
         Raises what :meth:`Gate.admit` raises.
         """
@@ -396,10 +470,11 @@ class Gate(Protocol):
     """What every call of a deployment passes."""
 
     def admit(self, within: float) -> Admitted:
-        """Wait until a call may be placed, at most ``within`` seconds. Release the place when the call has ended.
+        """Wait until a call may be placed, at most ``within`` seconds. Release the place when the
+        call has ended.
 
-        Raises :class:`RefusedError` when the run's calls, seconds or money are used up, :class:`ResourceError` when no call may
-        be placed in time or the gate's state is unknown.
+        Raises :class:`RefusedError` when the run's calls, seconds or money are used up,
+        :class:`ResourceError` when no call may be placed in time or the gate's state is unknown.
         """
 
 
@@ -408,10 +483,15 @@ Place = TypeVar("Place")
 
 
 class Permit(Generic[Place]):
-    """One call's place in a gate, from the moment it may be placed; ``settle`` and ``another`` are the gate's."""
+    """One call's place in a gate, from the moment it may be placed; ``settle`` and ``another`` are
+    the gate's.
+    """
 
     def __init__(
-        self, place: Place, settle: Callable[[Place, float], None], another: Callable[[Place], Permit[Place]]
+        self,
+        place: Place,
+        settle: Callable[[Place, float], None],
+        another: Callable[[Place], Permit[Place]],
     ) -> None:
         self._place: Place | None = place
         self._settle = settle

@@ -29,7 +29,8 @@ class Deployment(Tables):
 def from_plain(plain: dict[str, Any]) -> Deployment:
     """A filled-in deployment from the data the world printed (or :func:`to_plain` made).
 
-    From then on this process redacts the deployment's secrets in text from the network, and masks its numbers.
+    From then on this process redacts the deployment's secrets in text from the network, and masks
+    its numbers.
     """
     _keep_secrets(plain)
     return Deployment.model_validate(plain)
@@ -65,15 +66,17 @@ def _leaves(plain: Any, shown: list[str], key: str = "") -> Iterator[str]:
 
 
 def to_plain(deployment: Deployment) -> dict[str, Any]:
-    """JSON-ready data with its secrets, for the pipe to another process of this run; never for a file."""
+    """JSON-ready data with its secrets, for the pipe to another process of this run; never for a
+    file.
+    """
     return deployment.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 class Replicas(Sequence[Deployment]):
     """A deployment as often as a world has tenants, each with its own addresses and secrets.
 
-    Each is checked when it is first asked for, since a worker uses few of them; of all of them the secrets are redacted and the
-    numbers masked from the beginning.
+    Each is checked when it is first asked for, since a worker uses few of them; of all of them the
+    secrets are redacted and the numbers masked from the beginning.
     """
 
     def __init__(self, plain: Sequence[dict[str, Any]]) -> None:
@@ -95,7 +98,9 @@ class Replicas(Sequence[Deployment]):
             return [self[one] for one in range(len(self))[index]]
         number = range(len(self))[index]
         if number not in self._checked:
-            self._checked[number] = Deployment.model_validate({**self.plain[0], **self.plain[number]})
+            self._checked[number] = Deployment.model_validate(
+                {**self.plain[0], **self.plain[number]}
+            )
         return self._checked[number]
 
     def at(self, site: str) -> Replicas:
@@ -105,7 +110,9 @@ class Replicas(Sequence[Deployment]):
 
 
 def replicas_to_plain(replicas: Sequence[Deployment]) -> Sequence[dict[str, Any]]:
-    """JSON-ready data with their secrets, as :func:`to_plain` makes it: the first whole, the others' fields that differ."""
+    """JSON-ready data with their secrets, as :func:`to_plain` makes it: the first whole, the
+    others' fields that differ.
+    """
     if isinstance(replicas, Replicas):
         return replicas.plain
     if not replicas:
@@ -114,5 +121,7 @@ def replicas_to_plain(replicas: Sequence[Deployment]) -> Sequence[dict[str, Any]
     said = [first]
     for replica in replicas[1:]:
         plain = to_plain(replica)
-        said.append({name: plain.get(name) for name in first | plain if plain.get(name) != first.get(name)})
+        said.append(
+            {name: plain.get(name) for name in first | plain if plain.get(name) != first.get(name)}
+        )
     return said

@@ -1,4 +1,6 @@
-"""Network tables of the deployment file: the platform and its call report, trunks, accounts, harness phones, the stand-in's address."""
+"""Network tables of the deployment file: the platform and its call report, trunks, accounts,
+harness phones, the stand-in's address.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +40,17 @@ ReportField = Literal["caller", "number", "group", "agent", "started", "type"]
 def _time_format(form: str) -> str:
     moment = datetime(2026, 11, 23, 14, 5)
     try:
-        # with an offset that %z writes and reads, and no name of a zone, which would say nothing (%Z)
-        read = datetime.strptime(moment.replace(tzinfo=timezone(timedelta(hours=1))).strftime(form), form)
+        # with an offset that %z writes and reads, and no name of a zone, which would say nothing
+        # (%Z)
+        read = datetime.strptime(
+            moment.replace(tzinfo=timezone(timedelta(hours=1))).strftime(form), form
+        )
     except ValueError:
         read = None
     if read is None or read.replace(tzinfo=None) not in (moment, datetime(2026, 11, 23, 14)):
-        raise ValueError(f"{form!r}: no form of a date and a time; allowed: %d.%m.%Y %H:%M:%S or the like (strptime)")
+        raise ValueError(
+            f"{form!r}: no form of a date and a time; allowed: %d.%m.%Y %H:%M:%S or the like (strptime)"
+        )
     return form
 
 
@@ -52,20 +59,28 @@ TimeFormat = Annotated[str, AfterValidator(_time_format)]
 
 
 def plain_signs(text: str) -> str:
-    """The text without invisible characters, and with ASCII dashes and apostrophes for their typographic variants."""
+    """The text without invisible characters, and with ASCII dashes and apostrophes for their
+    typographic variants.
+    """
     signs = ("-" if category(sign) == "Pd" else sign for sign in text if category(sign) != "Cf")
     return re.sub("[\u2018\u2019\u02bc\u00b4`]", "'", "".join(signs))
 
 
 def plain_name(name: str) -> str:
-    """A group's name as it is compared: however it is composed, spaced and capitalised, with whichever dashes and apostrophes."""
+    """A group's name as it is compared: however it is composed, spaced and capitalised, with
+    whichever dashes and apostrophes.
+    """
     return " ".join(plain_signs(normalize("NFC", name)).casefold().split())
 
 
 class Report(Model):
-    """The platform's report of its calls, CSV or JSON: where a call landed in a group without harness phones."""
+    """The platform's report of its calls, CSV or JSON: where a call landed in a group without
+    harness phones.
+    """
 
-    url: WebAddress | None = None  #: gives the report; ``{since}`` is a minute before the call, in UTC
+    url: WebAddress | None = (
+        None  #: gives the report; ``{since}`` is a minute before the call, in UTC
+    )
     method: Literal["GET", "POST"] = "GET"  #: the request's
     headers: dict[str, str] = {}  #: the request's, without secrets
     headers_env: dict[str, Variable] = {}  #: header name → variable with its value
@@ -81,10 +96,15 @@ class Report(Model):
     zone: Zone | None = None  #: of times without an offset; default: UTC
     #: Names in the group column that are no people, e.g. the group that leads to the AI.
     ignore: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    stay_s: float = Field(20.0, ge=5, le=300)  #: how long a caller stays with people whom the harness does not hear
-    within_s: float = Field(300.0, gt=0, le=7200)  #: how long after its end the report may list a call
+    stay_s: float = Field(
+        20.0, ge=5, le=300
+    )  #: how long a caller stays with people whom the harness does not hear
+    within_s: float = Field(
+        300.0, gt=0, le=7200
+    )  #: how long after its end the report may list a call
     poll_s: float = Field(10.0, gt=0, le=600)  #: between two requests
-    #: ``unknown``: a row may pass although it is not known whether the caller and these people hear each other.
+    #: ``unknown``: a row may pass although it is not known whether the caller and these people hear
+    #: each other.
     strength: Literal["unknown"] | None = None
 
     @model_validator(mode="after")
@@ -92,7 +112,9 @@ class Report(Model):
         if (self.url is None) == (self.file is None):
             raise ValueError("where the report is read is needed; allowed: url, or file")
         if self.file is not None and (self.headers or self.headers_env or self.body):
-            raise ValueError("a file takes no request; allowed: headers, headers_env and body with url")
+            raise ValueError(
+                "a file takes no request; allowed: headers, headers_env and body with url"
+            )
         return self
 
 
@@ -113,10 +135,12 @@ class Trunk(Secret, ApiAccess):
     ai: Ai = "synthflow"  #: who is the AI: Synthflow, or a harness phone
     transport: Transport  #: of signalling to the AI
     port: Port  #: the AI's: 32681 for UDP and TCP, 32682 for TLS
-    authentication: Literal["ip", "digest"] = "ip"  #: by the AI's address, or by digest with ``username``
+    authentication: Literal["ip", "digest"] = (
+        "ip"  #: by the AI's address, or by digest with ``username``
+    )
     host: Host | None = None  #: the AI's signalling host, as the platform's trunk has it
-    #: ``host:port`` at the platform where the AI sends its calls (Termination URI); default port: as its SRV records say
-    #: (above), else the transport's.
+    #: ``host:port`` at the platform where the AI sends its calls (Termination URI); default port:
+    #: as its SRV records say (above), else the transport's.
     termination: HostPort | None = None
     max_concurrent_calls: int = Field(3, ge=1)  #: how many the platform allows on it
     #: Where the platform accepts calls and registrations from; preflight compares them.
@@ -126,9 +150,13 @@ class Trunk(Secret, ApiAccess):
     def _port_fits(self) -> Self:
         right = TLS_PORT if self.transport == "tls" else PLAIN_PORT
         if self.port in (PLAIN_PORT, TLS_PORT) and self.port != right:
-            raise ValueError(f"port {self.port} does not fit transport {self.transport}; allowed: {right}")
+            raise ValueError(
+                f"port {self.port} does not fit transport {self.transport}; allowed: {right}"
+            )
         if self.authentication == "digest" and not self.username:
-            raise ValueError('username is missing; allowed: the one of authentication = "digest", with password_env')
+            raise ValueError(
+                'username is missing; allowed: the one of authentication = "digest", with password_env'
+            )
         return self
 
     @property
@@ -138,12 +166,17 @@ class Trunk(Secret, ApiAccess):
 
     @property
     def termination_port(self) -> int | None:
-        """The port of ``termination``: the transport's own where it says none (RFC 3261 section 19.1.2)."""
+        """The port of ``termination``: the transport's own where it says none (RFC 3261 section
+        19.1.2).
+        """
         return self._port_of(self.termination) if self.termination else None
 
     def is_termination(self, place: str) -> bool:
         """Whether ``place`` (``host`` or ``host:port``) is where the AI sends its calls."""
-        return host_of(place) == self.termination_host and self._port_of(place) == self.termination_port
+        return (
+            host_of(place) == self.termination_host
+            and self._port_of(place) == self.termination_port
+        )
 
     def _port_of(self, place: str) -> int:
         return split_host_port(place)[1] or (5061 if self.transport == "tls" else 5060)
@@ -174,8 +207,8 @@ class StandIn(Model):
     shared: bool = False  #: strangers' calls come there, too; calls are told apart by caller ID
     #: How often the platform probes the trunk by OPTIONS; calls then wait until it has.
     options_every_s: float | None = Field(None, ge=1, le=600)
-    #: Certificates that must be refused (``TLS-BADCERT``): ``[stand_in.bad_certificates.expired]``, ``….self-signed]`` and
-    #: ``….wrong-name]``, each with ``certificate`` and ``private_key``.
+    #: Certificates that must be refused (``TLS-BADCERT``): ``[stand_in.bad_certificates.expired]``,
+    #: ``….self-signed]`` and ``….wrong-name]``, each with ``certificate`` and ``private_key``.
     bad_certificates: dict[BadCertificate, CertificateFiles] = {}
 
     @model_validator(mode="after")
@@ -198,19 +231,29 @@ class Account(Model):
     domain: Host  #: its SIP domain
     transport: Transport = "udp"  #: of the phones' signalling
     host: Host | None = None  #: where they send to
-    port: Port | None = None  #: port of that host; default: as its SRV records say (above), else 5060, with TLS 5061
-    #: Whether they register. If not, they only call: none is an agent's, or the one that a campaign calls.
+    port: Port | None = (
+        None  #: port of that host; default: as its SRV records say (above), else 5060, with TLS 5061
+    )
+    #: Whether they register. If not, they only call: none is an agent's, or the one that a campaign
+    #: calls.
     register_: bool = Field(True, alias="register")
     ca_file: str | None = None  #: CA certificates for TLS (PEM); default: the file's ``ca_file``
     certificate: str | None = None  #: client certificate (PEM), for mutual TLS
     private_key: str | None = None  #: the certificate's key
     addresses: tuple[Source, ...] = ()  #: other sources of its signalling
-    bind: Host | None = None  #: this machine's address from which they send; default: the system's choice
-    public_address: Host | None = None  #: what Contact and SDP name, behind a router with a fixed address
+    bind: Host | None = (
+        None  #: this machine's address from which they send; default: the system's choice
+    )
+    public_address: Host | None = (
+        None  #: what Contact and SDP name, behind a router with a fixed address
+    )
     #: ``host:port`` that tells a public address that is not fixed (RFC 8489); default port 3478.
     stun_server: HostPort | None = None
     #: First and last port for audio, if a firewall limits them.
-    rtp_ports: tuple[Annotated[int, Field(ge=1024, le=65535)], Annotated[int, Field(ge=1024, le=65535)]] | None = None
+    rtp_ports: (
+        tuple[Annotated[int, Field(ge=1024, le=65535)], Annotated[int, Field(ge=1024, le=65535)]]
+        | None
+    ) = None
     srtp: Literal["off", "optional", "mandatory"] = "off"  #: whether they encrypt audio (SDES)
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -223,7 +266,9 @@ class Account(Model):
                 "bind and host are not both IPv6; allowed: two IPv6 addresses (the softphones look names up in IPv4 alone), or none"
             )
         if any(six) and self.srtp != "off":
-            raise ValueError(f"srtp = {self.srtp}: is not to be had over IPv6 with these softphones; allowed: off")
+            raise ValueError(
+                f"srtp = {self.srtp}: is not to be had over IPv6 with these softphones; allowed: off"
+            )
         if any(six) and self.stun_server:
             raise ValueError(
                 "stun_server: tells addresses of IPv4; allowed: none over IPv6, which needs no translation"
@@ -239,15 +284,21 @@ class Account(Model):
     def _pair_on_tls(self) -> Self:
         if (self.certificate is None) != (self.private_key is None):
             missing = "private_key" if self.certificate else "certificate"
-            raise ValueError(f"{missing} is missing; allowed: certificate and private_key, or neither")
+            raise ValueError(
+                f"{missing} is missing; allowed: certificate and private_key, or neither"
+            )
         if self.certificate and self.transport != "tls":
-            raise ValueError(f'certificate: not used over {self.transport}; allowed: with transport = "tls"')
+            raise ValueError(
+                f'certificate: not used over {self.transport}; allowed: with transport = "tls"'
+            )
         return self
 
     @model_validator(mode="after")
     def _ports_in_order(self) -> Self:
         if self.rtp_ports and self.rtp_ports[1] - self.rtp_ports[0] < 3:
-            raise ValueError("rtp_ports: too few; allowed: first and last of a range, two ports a call (RTP and RTCP)")
+            raise ValueError(
+                "rtp_ports: too few; allowed: first and last of a range, two ports a call (RTP and RTCP)"
+            )
         return self
 
 
@@ -255,11 +306,13 @@ class PhoneEntry(Secret):
     """One of the harness's own phones."""
 
     account: str  #: the account it belongs to
-    number: E164 | None = None  #: its number: a phone that calls, or an agent's outside the platform
+    number: E164 | None = (
+        None  #: its number: a phone that calls, or an agent's outside the platform
+    )
     user: User | None = None  #: its user name at the platform: an agent's phone
     bind: Host | None = None  #: an address of its own, instead of the account's
-    #: Whose number is shown to an agent called by ``number``: the caller's, one of the platform's that this file
-    #: has, or any.
+    #: Whose number is shown to an agent called by ``number``: the caller's, one of the platform's
+    #: that this file has, or any.
     shows: Literal["original", "platform", "any"] = "original"
     accept: Key | None = None  #: the digit with which such an agent takes the call
 

@@ -1,4 +1,6 @@
-"""Where calls lead: numbers, groups of agents, assistants; the AI's own interface, and how a caller or a campaign gets it to act."""
+"""Where calls lead: numbers, groups of agents, assistants; the AI's own interface, and how a caller
+or a campaign gets it to act.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,8 @@ RoutedBy = Literal["language", "department", "menu"]
 class Holidays(Model):
     """A calendar that numbers share."""
 
-    #: The dates and their times, as in ``hours``: ``2026-12-24 08:00-12:00, 2026-12-25 to 2027-01-01 closed``.
+    #: The dates and their times, as in ``hours``: ``2026-12-24 08:00-12:00, 2026-12-25 to
+    #: 2027-01-01 closed``.
     dates: Dates
 
 
@@ -74,13 +77,19 @@ class Destination(Model):
         """Raise ``ValueError`` unless calls lead to one destination."""
         if self.assistant and self.group:
             what = "assistant and group are both there; allowed: one of them"
-            raise ValueError(f"{what} (fallback is the group that takes over where the AI cannot be had)")
+            raise ValueError(
+                f"{what} (fallback is the group that takes over where the AI cannot be had)"
+            )
         if not self.assistant and not self.group:
-            raise ValueError("where it leads to is needed; allowed: assistant, or group where only people are reached")
+            raise ValueError(
+                "where it leads to is needed; allowed: assistant, or group where only people are reached"
+            )
 
     def require_hours(self) -> None:
         """Raise ``ValueError`` for keys that only hours give a meaning."""
-        if (key := "closed" if self.closed else "holidays" if self.holidays else "") and not self.hours:
+        if (
+            key := "closed" if self.closed else "holidays" if self.holidays else ""
+        ) and not self.hours:
             raise ValueError(
                 f"{key}: it is never closed; allowed: {key} with hours beside it, e.g. mon-fri 08:00-18:00"
             )
@@ -90,7 +99,9 @@ class Choice(Destination):
     """A choice of its menu, by the digits pressed."""
 
     trunk: str | None = None  #: over which it leads to the AI; default: the number's
-    routed_by: RoutedBy | None = None  #: the routing rule that leads to this assistant; default: a menu
+    routed_by: RoutedBy | None = (
+        None  #: the routing rule that leads to this assistant; default: a menu
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -100,22 +111,31 @@ class Choice(Destination):
 
 
 class Line(Destination):
-    """A number at the platform, and where its routing sends the call: to the AI over a trunk, or to people only."""
+    """A number at the platform, and where its routing sends the call: to the AI over a trunk, or to
+    people only.
+    """
 
     did: E164 | None = None  #: its number
     #: Trunk → number, for one routing with a number on each of several trunks.
     dids: dict[str, E164] = {}
-    #: Without a number: the SIP user or extension that is called, at the domain of the caller's account.
+    #: Without a number: the SIP user or extension that is called, at the domain of the caller's
+    #: account.
     user: UserCalled | None = None
     trunk: str | None = None  #: carries ``did`` or ``user``; may be left out if there is only one
-    press: Digits | None = None  #: what the caller presses in menus before the AI, a digit for each level
+    press: Digits | None = (
+        None  #: what the caller presses in menus before the AI, a digit for each level
+    )
     choices: dict[Pressed, Choice] = {}
     announcement_s: float = Field(0.0, ge=0, le=120)  #: how long the platform speaks first
-    closes_after_menu: bool = False  #: its hours are those of what was pressed, as in a choice's own table
+    closes_after_menu: bool = (
+        False  #: its hours are those of what was pressed, as in a choice's own table
+    )
     _place: tuple[str, ...] = ()
 
     def before_menu(self, key: str) -> object:
-        """The value of a key for the time before the menu; None for hours that are the choice's own."""
+        """The value of a key for the time before the menu; None for hours that are the choice's
+        own.
+        """
         return None if self.closes_after_menu and key != "announcement_s" else getattr(self, key)
 
     def place(self, name: str) -> tuple[str, ...]:
@@ -143,12 +163,20 @@ class Line(Destination):
             raise ValueError("dids names its trunks itself; allowed: did and trunk, or dids")
         if not self.choices:
             self.require_one()
-        elif key := next((key for key in ("press", "assistant", "group") if getattr(self, key)), None):
-            raise ValueError(f"{key} and choices are both there; allowed: {key} in each choice's own table")
+        elif key := next(
+            (key for key in ("press", "assistant", "group") if getattr(self, key)), None
+        ):
+            raise ValueError(
+                f"{key} and choices are both there; allowed: {key} in each choice's own table"
+            )
         if self.notice_s and not (self.press or self.choices):
-            raise ValueError("notice_s: no menu comes before it; allowed: announcement_s without a menu")
+            raise ValueError(
+                "notice_s: no menu comes before it; allowed: announcement_s without a menu"
+            )
         if self.closes_after_menu and not (self.press and self.hours):
-            raise ValueError("closes_after_menu: no menu or no hours; allowed: press and hours beside it")
+            raise ValueError(
+                "closes_after_menu: no menu or no hours; allowed: press and hours beside it"
+            )
         self.require_hours()
         return self
 
@@ -177,7 +205,9 @@ def each_choice(lines: Mapping[str, Line]) -> dict[str, Line]:
     found: dict[str, Line] = {}
     for name, line in chain.from_iterable(_choices(name, line) for name, line in lines.items()):
         if found.setdefault(name, line) is not line:
-            raise MistakesError([(line.place(name), f"{name!r} is there twice; allowed: each choice once")])
+            raise MistakesError(
+                [(line.place(name), f"{name!r} is there twice; allowed: each choice once")]
+            )
     return found
 
 
@@ -188,7 +218,12 @@ def _choices(name: str, line: Line) -> Iterator[tuple[str, Line]]:
         place = (name, "choices", pressed)
         if choice.trunk and line.dids:
             raise MistakesError(
-                [((*place, "trunk"), "dids names the trunks; allowed: trunk where the number has a did")]
+                [
+                    (
+                        (*place, "trunk"),
+                        "dids names the trunks; allowed: trunk where the number has a did",
+                    )
+                ]
             )
         if choice.hours and line.hours:
             what = "its number has hours, too; allowed: hours of the number, or of its choices"
@@ -215,7 +250,9 @@ class Addressed(Model):
 
     @property
     def address(self) -> str | None:
-        """The user of the address that calls to it name; None where it is reached by the platform's own routing alone."""
+        """The user of the address that calls to it name; None where it is reached by the platform's
+        own routing alone.
+        """
         return self.did or self.user
 
     def is_at(self, user: str, region: str) -> bool:
@@ -225,7 +262,9 @@ class Addressed(Model):
     @model_validator(mode="after")
     def _one_address(self) -> Self:
         if self.did and self.user:
-            raise ValueError("did and user are both there; allowed: did, or user where it has no number")
+            raise ValueError(
+                "did and user are both there; allowed: did, or user where it has no number"
+            )
         return self
 
 
@@ -235,21 +274,28 @@ class Group(Addressed):
     did: E164 | None = None  #: its number, if it has one
     #: Without ``did``: the SIP user or extension that calls are transferred to.
     user: UserCalled | None = None
-    #: The harness phones that are logged in, in ringing order. None: others answer, and no landing is seen.
+    #: The harness phones that are logged in, in ringing order. None: others answer, and no landing
+    #: is seen.
     agents: tuple[str, ...] = ()
     away: tuple[str, ...] = ()  #: agents whom the platform does not call
-    #: Further agents have no harness phone: a call that reaches them is not observable, or judged by the platform's report.
+    #: Further agents have no harness phone: a call that reaches them is not observable, or judged
+    #: by the platform's report.
     others: bool = False
     empty: bool = False  #: no agent is logged in, so a transfer to it fails
-    rings: Literal["all", "batches", "one-by-one"] = "all"  #: all agents at once, ``batch`` at a time, or one by one
+    rings: Literal["all", "batches", "one-by-one"] = (
+        "all"  #: all agents at once, ``batch`` at a time, or one by one
+    )
     batch: int = Field(2, ge=1)  #: how many ring at once in ``batches``
     ring_s: float = Field(30.0, gt=0, le=600)  #: how long they ring before the next do
     pause_s: float = Field(1.0, ge=0, le=60)  #: before the next ring
-    #: Of the caller's number at its agents, where it is another than at other groups' (``[expect]``).
+    #: Of the caller's number at its agents, where it is another than at other groups'
+    #: (``[expect]``).
     number_format: NumberFormat | None = None
     #: How long a caller waits, with music.
     queue_s: float = Field(0.0, ge=0, le=3600)
-    voicemail: bool = False  #: a machine answers if no agent does, and asks for a message with a tone
+    voicemail: bool = (
+        False  #: a machine answers if no agent does, and asks for a message with a tone
+    )
     announcement: bool = False  #: a machine answers if no agent does, speaks, and takes no message
     topic: LineOfText | None = None  #: the header value by which the platform routes to it
     shared: bool = False  #: strangers' calls land there, too; calls are told apart by caller ID
@@ -268,7 +314,12 @@ class Group(Addressed):
     @property
     def is_machine(self) -> bool:
         """Whether a machine answers every call: there is no agent whom the platform calls."""
-        return self.has_machine and not self.present and not self.others and (self.empty or bool(self.agents))
+        return (
+            self.has_machine
+            and not self.present
+            and not self.others
+            and (self.empty or bool(self.agents))
+        )
 
     @property
     def present(self) -> tuple[str, ...]:
@@ -300,22 +351,28 @@ class Group(Addressed):
                 f"away: {strange[0]!r} is no agent of the group; allowed: {', '.join(self.agents) or 'none'}"
             )
         if self.others and not self.agents:
-            raise ValueError("others: without agents only others answer; allowed: others = true beside agents")
+            raise ValueError(
+                "others: without agents only others answer; allowed: others = true beside agents"
+            )
         if self.empty and self.present:
-            raise ValueError(f"empty: {self.present[0]!r} is logged in; allowed: empty without agents who are present")
+            raise ValueError(
+                f"empty: {self.present[0]!r} is logged in; allowed: empty without agents who are present"
+            )
         return self
 
 
 class Transfer(Model):
     """What an assistant does with a caller who asks for a person."""
 
-    transfer: Literal["cold", "warm"] | None = None  #: how it hands over: by REFER, or by a new call
+    transfer: Literal["cold", "warm"] | None = (
+        None  #: how it hands over: by REFER, or by a new call
+    )
     transfer_to: str | None = None  #: the group it hands over to
     transfer_topic: LineOfText | None = None  #: the topic it sends along
     #: How long it may speak with the agent of a warm transfer before it joins the caller.
     briefing_s: float = Field(0.0, ge=0, le=120)
-    #: Whose number an agent sees after a warm transfer: the assistant's, unless Synthflow's transfer action says otherwise; the
-    #: caller's (``original``) needs a number of your own there.
+    #: Whose number an agent sees after a warm transfer: the assistant's, unless Synthflow's
+    #: transfer action says otherwise; the caller's (``original``) needs a number of your own there.
     transfer_caller_id: CallerIdMode = "agent"
     fixed_caller_id: E164 | None = None  #: the number, if ``fixed``
     caller_id_header: OwnHeader | None = None  #: the header, if ``header``
@@ -323,14 +380,20 @@ class Transfer(Model):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.transfer and not self.transfer_to:
-            raise ValueError("transfer_to is missing; allowed: the name of the group that transfer leads to")
+            raise ValueError(
+                "transfer_to is missing; allowed: the name of the group that transfer leads to"
+            )
         if self.transfer_to and not self.transfer:
-            raise ValueError("transfer is missing; allowed: cold or warm, as it hands over to transfer_to")
+            raise ValueError(
+                "transfer is missing; allowed: cold or warm, as it hands over to transfer_to"
+            )
         for mode, key in (("fixed", "fixed_caller_id"), ("header", "caller_id_header")):
             is_given, is_used = getattr(self, key) is not None, self.transfer_caller_id == mode
             if is_given != is_used:
                 what = "not used" if is_given else "is missing"
-                raise ValueError(f'{key}: {what}; allowed: with transfer_caller_id = "{mode}", and only then')
+                raise ValueError(
+                    f'{key}: {what}; allowed: with transfer_caller_id = "{mode}", and only then'
+                )
         return self
 
 
@@ -358,13 +421,16 @@ class Handover(Transfer):
 class Assistant(Transfer, ApiAccess, Addressed):
     """One of Synthflow's assistants."""
 
-    #: The number it answers at. It may be the number of a line that leads to it, e.g. if Synthflow has imported the platform's.
+    #: The number it answers at. It may be the number of a line that leads to it, e.g. if Synthflow
+    #: has imported the platform's.
     did: E164 | None = None
     #: Without ``did``: the SIP user or extension that the platform's INVITE names.
     user: UserCalled | None = None
     #: Synthflow's id, from the agent's page; the API lists calls by it.
     model_id: SynthflowId | None = None
-    voice: int | None = Field(None, ge=240, le=255)  #: its mark, if it speaks in marks, as the simulated one does
+    voice: int | None = Field(
+        None, ge=240, le=255
+    )  #: its mark, if it speaks in marks, as the simulated one does
     behaviour: Behaviour = "talks"  #: what it does with calls
     handovers: dict[str, Handover] = {}
 
@@ -382,7 +448,9 @@ class Assistant(Transfer, ApiAccess, Addressed):
         shown += [(("handovers", name), handover) for name, handover in self.handovers.items()]
         for place, transfer in shown if self.user else []:
             if transfer.transfer == "warm" and transfer.transfer_caller_id == "agent":
-                what = "an assistant without a number shows none; allowed: original, fixed or header"
+                what = (
+                    "an assistant without a number shows none; allowed: original, fixed or header"
+                )
                 mistakes.append(((*place, "transfer_caller_id"), what))
         for name, handover in self.handovers.items():
             place = ("handovers", name)
@@ -395,9 +463,16 @@ class Assistant(Transfer, ApiAccess, Addressed):
                 mistakes.append(((*place, "ways"), "one is named twice; allowed: once"))
             for way in ("digit", "prompt"):
                 if way in handover.ways and getattr(handover, way) is None:
-                    mistakes.append(((*place, way), f"is missing; allowed: a {way}, since ways has it"))
+                    mistakes.append(
+                        ((*place, way), f"is missing; allowed: a {way}, since ways has it")
+                    )
             if handover.then and "silence" in handover.ways:
-                mistakes.append(((*place, "then"), "nothing is said before it by silence; allowed: digit or prompt"))
+                mistakes.append(
+                    (
+                        (*place, "then"),
+                        "nothing is said before it by silence; allowed: digit or prompt",
+                    )
+                )
         if mistakes:
             raise MistakesError(mistakes)
         return self
@@ -410,15 +485,23 @@ class Synthflow(ApiAccess):
     witness: tuple[Witness, ...] = ("record",)  #: what it shows of a call; a real one its record
     timeout_s: float = Field(5.0, gt=0)  #: limit of one request
     poll_s: float = Field(1.0, gt=0)  #: between two requests for a record
-    transcript: Literal["during", "after", "none"] = "after"  #: when a call's transcript can be read
-    transcript_within_s: float = Field(30.0, gt=0)  #: how long after the call's end the transcript may come
-    lag_s: float = Field(5.0, ge=0)  #: how late a record may show what has happened
-    rtcp: Literal["end-to-end", "by-hop"] = "end-to-end"  #: whose RTCP reports callers get: the AI's, or a platform's
-    recording: bool = (
-        False  #: fetch the AI's recording of each call, which proves who was heard; as ``recording`` in ``witness``
+    transcript: Literal["during", "after", "none"] = (
+        "after"  #: when a call's transcript can be read
     )
-    recording_within_s: float = Field(60.0, gt=0)  #: how long after the call's end the recording may come
-    prepare: bool = False  #: request an id for each call (prepare_inbound), sent as X-EI, to find its record
+    transcript_within_s: float = Field(
+        30.0, gt=0
+    )  #: how long after the call's end the transcript may come
+    lag_s: float = Field(5.0, ge=0)  #: how late a record may show what has happened
+    rtcp: Literal["end-to-end", "by-hop"] = (
+        "end-to-end"  #: whose RTCP reports callers get: the AI's, or a platform's
+    )
+    recording: bool = False  #: fetch the AI's recording of each call, which proves who was heard; as ``recording`` in ``witness``
+    recording_within_s: float = Field(
+        60.0, gt=0
+    )  #: how long after the call's end the recording may come
+    prepare: bool = (
+        False  #: request an id for each call (prepare_inbound), sent as X-EI, to find its record
+    )
     shared: bool = False  #: other people call the assistants, too; leave their calls alone
 
     @property
@@ -438,14 +521,19 @@ class Synthflow(ApiAccess):
 
 
 class WitnessFiles(Model):
-    """Recordings and captures that others make of the calls (docs/witnesses.md), read when the cases of a run are over."""
+    """Recordings and captures that others make of the calls (docs/witnesses.md), read when the
+    cases of a run are over.
+    """
 
     #: A folder of them, beside this file; what is older than an hour before the run is passed over.
     directory: str | None = Field(None, min_length=1)
-    #: A program that brings them, and its arguments; run without a shell in an empty folder, which is read then.
+    #: A program that brings them, and its arguments; run without a shell in an empty folder, which
+    #: is read then.
     command: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     command_within_s: float = Field(120.0, gt=0, le=3600)  #: limit of the command
-    environment: tuple[Variable, ...] = ()  #: variables that it gets; of others it gets PATH, HOME and LANG alone
+    environment: tuple[
+        Variable, ...
+    ] = ()  #: variables that it gets; of others it gets PATH, HOME and LANG alone
     #: Who makes the recordings. Only the AI's own prove what the AI heard.
     made_at: Literal["ai", "platform"] = "platform"
 
@@ -472,11 +560,15 @@ class Campaign(Model):
     manual_within_s: float = Field(180.0, gt=0)  #: how long a person may take
     #: How long a queued request may take until the platform calls, besides ``expect.patience_s``.
     calls_within_s: float = Field(0.0, ge=0, le=600)
-    url: WebAddress | None = None  #: the request's; ``{line}`` and ``{customer}`` stand for their numbers
+    url: WebAddress | None = (
+        None  #: the request's; ``{line}`` and ``{customer}`` stand for their numbers
+    )
     method: Literal["GET", "POST", "PUT"] = "POST"  #: the request's; a GET has no body
     headers: dict[str, str] = {}  #: the request's, without secrets
     headers_env: dict[str, Variable] = {}  #: header name → variable with its value
     #: the request's; ``{line}`` and ``{customer}`` as in ``url``
     body: str = '{"from": "{line}", "to": "{customer}"}'
     line: str | None = None  #: the line whose number customers see
-    customer: str | None = None  #: the harness phone that it calls; default: the first one that calls
+    customer: str | None = (
+        None  #: the harness phone that it calls; default: the first one that calls
+    )

@@ -25,8 +25,26 @@ from harness.deployment.routing import (
     WitnessFiles,
     each_choice,
 )
-from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
-from harness.deployment.values import ApiAccess, Kind, LineOfText, Model, NumberFormat, Region, SiteName, Way
+from harness.deployment.terms import (
+    Axes,
+    DeclaredTimings,
+    Expectations,
+    ExtraNumbers,
+    Limits,
+    Manners,
+    Safety,
+    Timings,
+)
+from harness.deployment.values import (
+    ApiAccess,
+    Kind,
+    LineOfText,
+    Model,
+    NumberFormat,
+    Region,
+    SiteName,
+    Way,
+)
 from harness.sip.identity import has_national_form, region_of
 
 #: How many digits prove DTMF.
@@ -99,7 +117,9 @@ class Tables(Model):
         return {entry.trunk or self.trunks[0].name: only} if only else entry.dids
 
     def did(self, line: str, trunk: str) -> str:
-        """The number, or user, that reaches ``line`` over ``trunk``. Raises ``KeyError`` where the trunk does not carry it."""
+        """The number, or user, that reaches ``line`` over ``trunk``. Raises ``KeyError`` where the
+        trunk does not carry it.
+        """
         return self.numbers_of_line(line)[trunk]
 
     def all_dids(self) -> Iterator[tuple[str, str, str]]:
@@ -109,7 +129,9 @@ class Tables(Model):
                 yield line, trunk, number
 
     def is_open(self, line: str, at: datetime | None = None) -> bool:
-        """Whether a number is within its hours ``at`` that moment; by default the one the run's plan is made for."""
+        """Whether a number is within its hours ``at`` that moment; by default the one the run's
+        plan is made for.
+        """
         entry = self.lines[line]
         zone = entry.zone or self.zone
         if entry.hours is None or zone is None:
@@ -123,7 +145,8 @@ class Tables(Model):
         return f"{entry.hours}" + (f"; holidays: {entry.holidays}" if entry.holidays else "")
 
     def overflow(self, line: str) -> str | None:
-        """The group that takes over when harness phones decline a call to people: the same one if it has a machine.
+        """The group that takes over when harness phones decline a call to people: the same one if
+        it has a machine.
 
         None where nothing takes over, or where that cannot be caused or told.
         """
@@ -142,27 +165,40 @@ class Tables(Model):
 
     @property
     def group_called(self) -> str | None:
-        """The group that calls from the AI's side go to: the first with agents and a number, else a user; None where none can."""
+        """The group that calls from the AI's side go to: the first with agents and a number, else a
+        user; None where none can.
+        """
         there = [name for name, group in self.groups.items() if group.present and group.address]
         return next((name for name in there if self.groups[name].did), next(iter(there), None))
 
     def is_reported(self, group: str) -> bool:
-        """Whether a landing in ``group`` is seen by the platform's report: others answer there, and it names the group."""
+        """Whether a landing in ``group`` is seen by the platform's report: others answer there, and
+        it names the group.
+        """
         entry = self.groups[group]
-        return self.platform.report is not None and bool(entry.reported_as) and not entry.agents and not entry.empty
+        return (
+            self.platform.report is not None
+            and bool(entry.reported_as)
+            and not entry.agents
+            and not entry.empty
+        )
 
     def may_be_reported(self, group: str) -> bool:
-        """Whether the report may have to tell of a landing in ``group``: no agent, or not every one, has a harness phone."""
+        """Whether the report may have to tell of a landing in ``group``: no agent, or not every
+        one, has a harness phone.
+        """
         entry = self.groups[group]
         partly = self.platform.report is not None and bool(entry.reported_as) and entry.others
         return partly or self.is_reported(group)
 
     @property
     def callers(self) -> list[str]:
-        """The test phones that call: every one that is no agent, and not the campaign's customer, unless there is no other.
+        """The test phones that call: every one that is no agent, and not the campaign's customer,
+        unless there is no other.
 
-        Where any of them has a number, those that have none are left out: a SIP user at the platform is no outside caller.
-        Of those with one address of record only the first: the others would show the same number in From.
+        Where any of them has a number, those that have none are left out: a SIP user at the
+        platform is no outside caller. Of those with one address of record only the first: the
+        others would show the same number in From.
         """
         agents = {agent for group in self.groups.values() for agent in group.agents}
         customer = self.campaign.customer if self.campaign else None
@@ -189,11 +225,17 @@ class Tables(Model):
     def number_format_at(self, group: str | None) -> NumberFormat:
         """How the caller's number is written at a group's agents; None: at the AI."""
         expect = self.expect
-        of_group = self.groups[group].number_format or expect.agent_number_format if group is not None else None
+        of_group = (
+            self.groups[group].number_format or expect.agent_number_format
+            if group is not None
+            else None
+        )
         return of_group or expect.number_format
 
     def region_at(self, phone: str) -> str:
-        """The region in whose national form the phone is told numbers, and dials them: a telephone's own network reads them."""
+        """The region in whose national form the phone is told numbers, and dials them: a
+        telephone's own network reads them.
+        """
         number = self.phones[phone].number if phone in self.phones else None
         if number is None or has_national_form(number, self.region):
             return self.region
@@ -205,12 +247,16 @@ class Tables(Model):
         return (self.campaign.customer if self.campaign else None) or self.callers[0]
 
     def models(self, number: str | None = None) -> tuple[str, ...]:
-        """Synthflow's ids of the assistants, or of those that answer at ``number``; none where its API lists all alike."""
+        """Synthflow's ids of the assistants, or of those that answer at ``number``; none where its
+        API lists all alike.
+        """
         wanted = (a for a in self.assistants.values() if number in (None, a.address))
         return tuple(dict.fromkeys(a.model_id for a in wanted if a.model_id is not None))
 
     def handovers(self, assistant: str) -> dict[str, Handover]:
-        """How that assistant hands over, by name: first as its own table says, under no name, for which ``escalation`` asks."""
+        """How that assistant hands over, by name: first as its own table says, under no name, for
+        which ``escalation`` asks.
+        """
         entry, own = self.assistants[assistant], self._own_handover(assistant)
         return entry.handovers if own is None else {"": own, **entry.handovers}
 
@@ -225,10 +271,18 @@ class Tables(Model):
         assistant = self.lines[line].assistant if line else None
         if not assistant:
             return None
-        return self.assistants[assistant].handovers.get(name) if name else self._own_handover(assistant)
+        return (
+            self.assistants[assistant].handovers.get(name)
+            if name
+            else self._own_handover(assistant)
+        )
 
-    def handovers_made(self, assistant: str, number: str, topic: str | None, *, shows_topic: bool) -> list[str]:
-        """The handovers of that assistant that a transfer to ``number`` may be; ``topic`` tells more only where it is shown."""
+    def handovers_made(
+        self, assistant: str, number: str, topic: str | None, *, shows_topic: bool
+    ) -> list[str]:
+        """The handovers of that assistant that a transfer to ``number`` may be; ``topic`` tells
+        more only where it is shown.
+        """
         return [
             name
             for name, handover in self.handovers(assistant).items()
@@ -238,13 +292,18 @@ class Tables(Model):
 
     def lands_at(self, handover: Handover) -> str:
         """The group that it leads to: by its topic, where a group has that, else by its number."""
-        by_topic = (n for n, g in self.groups.items() if g.topic is not None and g.topic == handover.transfer_topic)
+        by_topic = (
+            n
+            for n, g in self.groups.items()
+            if g.topic is not None and g.topic == handover.transfer_topic
+        )
         return next(by_topic, str(handover.transfer_to))
 
     def alike(self, group: str, rang: Collection[str]) -> list[str]:
         """Other groups for which the same people could have rung that ``rang``.
 
-        A group whose first turn has a phone outside ``group`` is excluded: that phone would have rung, unless others rang instead.
+        A group whose first turn has a phone outside ``group`` is excluded: that phone would have
+        rung, unless others rang instead.
         """
         present = set(self.groups[group].present)
         others = ((name, set(g.first_turn), g) for name, g in self.groups.items() if name != group)
@@ -255,7 +314,9 @@ class Tables(Model):
         ]
 
     def twins(self, group: str) -> list[str]:
-        """Other groups with the same people in the same turns: nothing at their phones tells the groups apart."""
+        """Other groups with the same people in the same turns: nothing at their phones tells the
+        groups apart.
+        """
         own = self._turns(group)
         return [name for name in self.groups if own and name != group and self._turns(name) == own]
 
@@ -263,15 +324,17 @@ class Tables(Model):
         return [set(turn) for turn in self.groups[group].turns]
 
     def telling_turn(self, group: str) -> int | None:
-        """How many turns must decline until ringing order tells the group from all others of the same people, or of the same first
-        turn; None: no such group.
+        """How many turns must decline until ringing order tells the group from all others of the
+        same people, or of the same first turn; None: no such group.
         """
         own, people = self._turns(group), set(self.groups[group].present)
         if self.groups[group].others:  # agents without harness phones may take any turn
             return None
         turns = [self._turns(name) for name, g in self.groups.items() if name != group and g.turns]
         turns = [other for other in turns if set().union(*other) == people or other[:1] == own[:1]]
-        differs = ([at for at, turn in enumerate(own) if turn not in other[at : at + 1]] for other in turns)
+        differs = (
+            [at for at, turn in enumerate(own) if turn not in other[at : at + 1]] for other in turns
+        )
         return max((found[0] for found in differs if found), default=None)
 
     def is_told_by_report(self, group: str) -> bool:
@@ -279,13 +342,18 @@ class Tables(Model):
         named = (self.groups[name].reported_as for name in (group, *self.twins(group)))
         return self.platform.report is not None and all(named)
 
-    def mistakable(self, assistant: str, asked: str, group: str, rang: Collection[str]) -> list[str]:
+    def mistakable(
+        self, assistant: str, asked: str, group: str, rang: Collection[str]
+    ) -> list[str]:
         """The :meth:`alike` groups that other handovers of the assistant lead to."""
-        others = {self.lands_at(h) for name, h in self.handovers(assistant).items() if name != asked}
+        others = {
+            self.lands_at(h) for name, h in self.handovers(assistant).items() if name != asked
+        }
         return sorted(others.intersection(self.alike(group, rang)))
 
     def idle_digits(self, assistant: str) -> str:
-        """Digits on which that assistant does nothing, :data:`IDLE` if there are so many (RFC 4733 section 3.2 has sixteen).
+        """Digits on which that assistant does nothing, :data:`IDLE` if there are so many (RFC 4733
+        section 3.2 has sixteen).
 
         A letter and signs are among them.
         """
@@ -301,29 +369,50 @@ class Tables(Model):
         return self.synthflow.api_base if self.synthflow else None
 
     def reached_over(self, trunk: str, line: str | None) -> Self:
-        """The deployment with the AI's interface as calls have it that reach the number over that trunk."""
+        """The deployment with the AI's interface as calls have it that reach the number over that
+        trunk.
+        """
         assistant = self.lines[line].assistant if line else None
-        owners: list[ApiAccess] = [self.trunk(trunk), *([self.assistants[assistant]] if assistant else [])]
-        own = {name: value for owner in owners for name in ApiAccess.model_fields if (value := getattr(owner, name))}
+        owners: list[ApiAccess] = [
+            self.trunk(trunk),
+            *([self.assistants[assistant]] if assistant else []),
+        ]
+        own = {
+            name: value
+            for owner in owners
+            for name in ApiAccess.model_fields
+            if (value := getattr(owner, name))
+        }
         if self.synthflow is None or not own:
             return self
         return self.model_copy(update={"synthflow": self.synthflow.model_copy(update=own)})
 
     def interfaces(self) -> list[Self]:
-        """The deployment with each of the AI's interfaces, and the assistants whose calls are asked for there."""
+        """The deployment with each of the AI's interfaces, and the assistants whose calls are asked
+        for there.
+        """
         found: dict[Synthflow | None, Self] = {}
         for line, trunk, _ in self.all_dids():
             reached, assistant = self.reached_over(trunk, line), self.lines[line].assistant
             if assistant is not None and reached.api_base is not None:
                 before = found.get(reached.synthflow)
-                own = {**(before.assistants if before else {}), assistant: self.assistants[assistant]}
+                own = {
+                    **(before.assistants if before else {}),
+                    assistant: self.assistants[assistant],
+                }
                 found[reached.synthflow] = reached.model_copy(update={"assistants": own})
         return list(found.values()) if len(found) > 1 or self.api_base is None else [self]
 
     @property
     def has_api(self) -> bool:
-        """Whether the AI's own interface can be asked; a simulated one's address is filled in by its world."""
-        owners: tuple[ApiAccess | None, ...] = (self.synthflow, *self.trunks, *self.assistants.values())
+        """Whether the AI's own interface can be asked; a simulated one's address is filled in by
+        its world.
+        """
+        owners: tuple[ApiAccess | None, ...] = (
+            self.synthflow,
+            *self.trunks,
+            *self.assistants.values(),
+        )
         has_base = any(owner.api_base is not None for owner in owners if owner)
         return self.synthflow is not None and (self.kind == "simulated" or has_base)
 
@@ -334,12 +423,18 @@ class Tables(Model):
 
     @property
     def names_marks(self) -> bool:
-        """Whether the AI shows which marks it hears, in its record or in band. If not, it is known by words and speech."""
-        return self.synthflow is not None and bool({"marks", "in-band"} & set(self.synthflow.witness))
+        """Whether the AI shows which marks it hears, in its record or in band. If not, it is known
+        by words and speech.
+        """
+        return self.synthflow is not None and bool(
+            {"marks", "in-band"} & set(self.synthflow.witness)
+        )
 
     @property
     def transcript(self) -> Literal["during", "after", "none"]:
-        """When a call's transcript can be read: never without access to the AI's interface, even if the file declares it."""
+        """When a call's transcript can be read: never without access to the AI's interface, even if
+        the file declares it.
+        """
         return self.synthflow.transcript if self.synthflow is not None and self.has_api else "none"
 
     def timings_by(self, name: str) -> Timings:
@@ -351,7 +446,9 @@ _of_transfer = attrgetter(*Transfer.model_fields)
 
 
 @cache  # a plan asks for it thousands of times
-def _own_handover(ways: tuple[Way, ...], digit: str | None, prompt: str, same: tuple[Any, ...]) -> Handover:
+def _own_handover(
+    ways: tuple[Way, ...], digit: str | None, prompt: str, same: tuple[Any, ...]
+) -> Handover:
     """That of an assistant's own table; ``same`` are the fields it has in common with a named one."""
     fields = dict(zip(Transfer.model_fields, same, strict=True))
     return Handover.model_construct(ways=ways, digit=digit, prompt=prompt, **fields)

@@ -31,15 +31,19 @@ class Axes(Model):
 class Timings(Model):
     """What the guides let one set."""
 
-    ring_timeout_s: float = Field(30.0, gt=0, le=120)  #: how long the AI rings before the fallback takes over
+    ring_timeout_s: float = Field(
+        30.0, gt=0, le=120
+    )  #: how long the AI rings before the fallback takes over
     register_expires_s: int = Field(300, ge=1, le=3600)  #: of the SIP number's registration
 
 
 class DeclaredTimings(Timings):
-    """The timings a deployment has; a simulated one may have a quick set beside them, which ``--timings`` chooses."""
+    """The timings a deployment has; a simulated one may have a quick set beside them, which
+    ``--timings`` chooses.
+    """
 
-    #: For a simulated deployment: ``[timings.quick]`` with the same two keys, which ``verify`` uses unless
-    #: ``--timings documented`` is given.
+    #: For a simulated deployment: ``[timings.quick]`` with the same two keys, which ``verify`` uses
+    #: unless ``--timings documented`` is given.
     quick: Timings | None = None
 
 
@@ -53,23 +57,35 @@ class Expectations(Model):
     """What this deployment's calls are held to."""
 
     strength: Literal["indicated", "confirmed", "proved"] = "proved"  #: minimum for audio
-    #: of the caller's number at the AI and at the platform's agents (any at telephones); ``national``: with or without trunk
-    #: prefix, and any form of another country's
+    #: of the caller's number at the AI and at the platform's agents (any at telephones);
+    #: ``national``: with or without trunk prefix, and any form of another country's
     number_format: NumberFormat = "e164"
-    agent_number_format: NumberFormat | None = None  #: at the platform's agents, where it is another than at the AI
-    released_within_s: float = Field(1.0, gt=0)  #: how soon the other side must be released after a hang-up
-    #: the longest wait for a registration's refresh; a registrar may grant up to hours, and ``register_expires_s`` may be longer
+    agent_number_format: NumberFormat | None = (
+        None  #: at the platform's agents, where it is another than at the AI
+    )
+    released_within_s: float = Field(
+        1.0, gt=0
+    )  #: how soon the other side must be released after a hang-up
+    #: the longest wait for a registration's refresh; a registrar may grant up to hours, and
+    #: ``register_expires_s`` may be longer
     refresh_within_s: float = Field(120.0, gt=0)
-    first_audio_within_s: float = Field(1.0, gt=0)  #: how soon after the answer harness phones hear each other
-    patience_s: float = Field(4.0, gt=0)  #: for an answer, a ring, a landing without a time of its own
+    first_audio_within_s: float = Field(
+        1.0, gt=0
+    )  #: how soon after the answer harness phones hear each other
+    patience_s: float = Field(
+        4.0, gt=0
+    )  #: for an answer, a ring, a landing without a time of its own
     busy: Refusals = (486,)  #: final responses that tell the caller so
     no_answer: Refusals = (408, 480)  #: the same, if there is no answer
     rejected: Refusals = (403, 603)  #: the same, if the AI declines
     no_such_number: Refusals = (404,)  #: the same, for ``numbers.no_such_number``
-    #: What happens to a caller whose transfer reaches no one. A released one hears a voice in the last ``patience_s``.
+    #: What happens to a caller whose transfer reaches no one. A released one hears a voice in the
+    #: last ``patience_s``.
     transfer_unavailable: Literal["returns", "released"] = "returns"
     srtp: bool = False  #: calls with SRTP must work
-    second_call: bool = True  #: one more call, hung up at once, after a failure whose cause is unsure
+    second_call: bool = (
+        True  #: one more call, hung up at once, after a failure whose cause is unsure
+    )
 
     @property
     def least_strength(self) -> Strength:
@@ -78,26 +94,35 @@ class Expectations(Model):
 
 
 class Manners(Model):
-    """The most that a voice agent may take, in seconds. A figure without a limit is shown, and nothing hangs on it."""
+    """The most that a voice agent may take, in seconds. A figure without a limit is shown, and
+    nothing hangs on it.
+    """
 
     dead_air_s: float | None = Field(None, gt=0)  #: from the answer to its first word
     answer_s: float | None = Field(None, gt=0)  #: from the caller's last word to its answer
-    #: In a handover from its last sound to the person's first, without the ringing of harness phones.
+    #: In a handover from its last sound to the person's first, without the ringing of harness
+    #: phones.
     transfer_silence_s: float | None = Field(None, gt=0)
     #: Until it stops when interrupted; one that never stops fails.
     interruption_s: float | None = Field(None, gt=0)
 
 
 class Limits(Model):
-    """Caps that always hold, over all processes of a run. What counts as a call is one the harness places."""
+    """Caps that always hold, over all processes of a run. What counts as a call is one the harness
+    places.
+    """
 
     concurrent_calls: int = Field(4, ge=1)  #: calls at once
     calls_per_second: float = Field(1.0, gt=0)  #: calls begun in a second
     calls_per_run: int = Field(500, ge=1)  #: calls in a run
     seconds_per_call: float = Field(120.0, gt=0)  #: a call is hung up after that
     seconds_per_run: float = Field(36_000.0, gt=0)  #: of all calls together
-    cost_per_minute: float = Field(0.0, ge=0)  #: an estimate, in any currency; every begun minute counts
-    cost_per_run: float | None = Field(None, gt=0)  #: in the same currency; needs ``cost_per_minute``
+    cost_per_minute: float = Field(
+        0.0, ge=0
+    )  #: an estimate, in any currency; every begun minute counts
+    cost_per_run: float | None = Field(
+        None, gt=0
+    )  #: in the same currency; needs ``cost_per_minute``
 
     @model_validator(mode="after")
     def _priced(self) -> Self:
@@ -112,10 +137,14 @@ class Limits(Model):
 
 
 class Safety(Model):
-    """Exceptions from the rules on what may be called; :mod:`harness.deployment.safety` has the rules."""
+    """Exceptions from the rules on what may be called; :mod:`harness.deployment.safety` has the
+    rules.
+    """
 
     #: Numbers that may be called although the rules refuse them.
     allow: tuple[Dialled, ...] = ()
     #: Further countries whose numbers may be called.
     countries: tuple[Region, ...] = ()
-    hosts: tuple[HostPort, ...] = ()  #: further hosts that calls may go to, e.g. of a platform's REFER
+    hosts: tuple[
+        HostPort, ...
+    ] = ()  #: further hosts that calls may go to, e.g. of a platform's REFER

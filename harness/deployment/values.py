@@ -1,4 +1,6 @@
-"""The forms that values of a deployment file have: numbers, addresses, names of what there is to choose from."""
+"""The forms that values of a deployment file have: numbers, addresses, names of what there is to
+choose from.
+"""
 
 from __future__ import annotations
 
@@ -40,11 +42,20 @@ Witness = Literal["marks", "in-band", "messages", "dtmf", "registration", "recor
 
 #: Synthflow's signalling ports (guide, Prerequisites).
 PLAIN_PORT, TLS_PORT = 32681, 32682
-#: Phones that the harness adds: as stand-in for the AI, registered as the AI's number, outside the platform.
+#: Phones that the harness adds: as stand-in for the AI, registered as the AI's number, outside the
+#: platform.
 STAND_IN, SIP_NUMBER, STRANGER = "stand-in", "sip-number", "stranger"
-#: Names that phones of the file must not have: those above, the stand-in per transport, the port probes, and the AI's record.
+#: Names that phones of the file must not have: those above, the stand-in per transport, the port
+#: probes, and the AI's record.
 OWN_PHONES: Final = frozenset(
-    {STAND_IN, SIP_NUMBER, STRANGER, *(f"ai-{transport}" for transport in get_args(Transport)), "probe", "synthflow"}
+    {
+        STAND_IN,
+        SIP_NUMBER,
+        STRANGER,
+        *(f"ai-{transport}" for transport in get_args(Transport)),
+        "probe",
+        "synthflow",
+    }
 )
 #: Simultaneous calls of a harness phone: the limit of one process with the current pjsua2 wheels.
 CALLS_A_PHONE = 4
@@ -59,11 +70,15 @@ _EXPONENT = re.compile(r"\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
 def _e164(number: str) -> str:
     if _EXPONENT.fullmatch(number):
         allowed = "the column as text, each with its plus"
-        raise ValueError(f"{number!r}: a spreadsheet made a number of it, and lost digits; allowed: {allowed}")
+        raise ValueError(
+            f"{number!r}: a spreadsheet made a number of it, and lost digits; allowed: {allowed}"
+        )
     try:
         parsed = phonenumbers.parse(number, None)
     except phonenumbers.NumberParseException as error:
-        raise ValueError(f"{number!r} is not E.164; allowed: + and country code, e.g. +12065550100") from error
+        raise ValueError(
+            f"{number!r} is not E.164; allowed: + and country code, e.g. +12065550100"
+        ) from error
     plain = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
     if plain != number or not phonenumbers.is_possible_number(parsed):
         raise ValueError(f"{number!r} is not E.164; allowed: + and country code, e.g. +12065550100")
@@ -78,21 +93,29 @@ def _e164_of_file(number: str, info: ValidationInfo) -> str:
         # a file may have anything there, as a list of them
         is_known = isinstance(region, str) and region in phonenumbers.SUPPORTED_REGIONS
         meant = _meant(number, str(region)) if is_known else None
-        raise ValueError(f"{error}; read in {region} it is {meant}" if meant else str(error)) from None
+        raise ValueError(
+            f"{error}; read in {region} it is {meant}" if meant else str(error)
+        ) from None
 
 
 def _meant(number: str, region: str) -> str | None:
-    """The number as read in ``region``. Some people write a trunk prefix after the country code: +49 (0)30 …."""
+    """The number as read in ``region``. Some people write a trunk prefix after the country code:
+    +49 (0)30 ….
+    """
     if _EXPONENT.fullmatch(number):
         return None
-    return normalise(number.replace("(0)", " ") if number.startswith(("+", "00")) else number, region)
+    return normalise(
+        number.replace("(0)", " ") if number.startswith(("+", "00")) else number, region
+    )
 
 
 E164 = Annotated[str, AfterValidator(_e164_of_file)]
 
 
 def _line_of_text(text: str) -> str:
-    """Text for a header or a line of a report, without line breaks (RFC 3261 section 25.1). Raises ``ValueError``."""
+    """Text for a header or a line of a report, without line breaks (RFC 3261 section 25.1). Raises
+    ``ValueError``.
+    """
     if not text or any(category(character) in ("Cc", "Zl", "Zp") for character in text):
         what = "a line break or another control character" if text else "is empty"
         raise ValueError(f"{text!r}: {what}; allowed: text in one line, or no such key")
@@ -106,7 +129,9 @@ def _web_address(url: str) -> str:
     try:
         _HTTP_URL.validate_python(url)
     except ValidationError:
-        raise ValueError(f"{url!r}: no address that HTTP can ask; allowed: https://host/path, or http://…") from None
+        raise ValueError(
+            f"{url!r}: no address that HTTP can ask; allowed: https://host/path, or http://…"
+        ) from None
     return url
 
 
@@ -119,7 +144,8 @@ _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 
 
 def _plain_host(place: str) -> str | None:
-    """The host without a trailing dot (RFC 3261 section 25.1); None if it is neither a name nor an address.
+    """The host without a trailing dot (RFC 3261 section 25.1); None if it is neither a name nor an
+    address.
 
     The last label of a name is not a number, so 192.0.2.300 is neither (RFC 3696 section 2).
     """
@@ -142,7 +168,9 @@ def _source(place: str) -> str:
             ) from None
         return place
     if (host := _plain_host(place)) is None:
-        raise ValueError(f"{place!r}: no source of calls; allowed: an address, a network (192.0.2.0/24) or a name")
+        raise ValueError(
+            f"{place!r}: no source of calls; allowed: an address, a network (192.0.2.0/24) or a name"
+        )
     return host
 
 
@@ -155,7 +183,9 @@ def _host_port(place: str) -> str:
     except SipSyntaxError:
         host, port = "", None
     if (plain := _plain_host(host)) is None:
-        raise ValueError(f"{place!r}: no host; allowed: sbc.example, sbc.example:5061, [2001:db8::1]:5061")
+        raise ValueError(
+            f"{place!r}: no host; allowed: sbc.example, sbc.example:5061, [2001:db8::1]:5061"
+        )
     return plain if port is None else f"{plain}:{port}"
 
 
@@ -167,7 +197,9 @@ def _host(place: str) -> str:
     """A name or an address, without scheme, user and port. Raises ``ValueError``."""
     if (host := _plain_host(place)) is None:
         ascii_only = "" if place.isascii() else ", in ASCII (xn--…)"
-        raise ValueError(f"{place!r}: no host; allowed: a name or an address, without port{ascii_only}")
+        raise ValueError(
+            f"{place!r}: no host; allowed: a name or an address, without port{ascii_only}"
+        )
     return host
 
 
@@ -186,8 +218,12 @@ Region = Annotated[str, AfterValidator(_region)]
 
 
 def _prompt(name: str) -> str:
-    if name not in prompt_names() and not is_wav(name):  # files are looked at where the deployment's own is read
-        raise ValueError(f"no prompt is called {name!r}; allowed: {', '.join(prompt_names())}, or a WAV file (….wav)")
+    if name not in prompt_names() and not is_wav(
+        name
+    ):  # files are looked at where the deployment's own is read
+        raise ValueError(
+            f"no prompt is called {name!r}; allowed: {', '.join(prompt_names())}, or a WAV file (….wav)"
+        )
     return name
 
 
@@ -199,7 +235,11 @@ _DIGIT = re.compile(r"[0-9*#A-D]")
 Digit = Annotated[str, form(_DIGIT.pattern, "one digit, of 0 to 9, *, # and A to D")]
 #: The way to a menu's choice: the digit of each level.
 Pressed = Annotated[
-    str, form(r"[0-9*#A-D](\.?[0-9*#A-D]){0,7}", "one digit to eight, of 0 to 9, *, # and A to D, e.g. 1, 21 or 2.1")
+    str,
+    form(
+        r"[0-9*#A-D](\.?[0-9*#A-D]){0,7}",
+        "one digit to eight, of 0 to 9, *, # and A to D, e.g. 1, 21 or 2.1",
+    ),
 ]
 Digits = Annotated[Pressed, AfterValidator(lambda pressed: pressed.replace(".", ""))]
 DigitsBack = Annotated[str, form(r"[0-9*#A-D]+", "digits, of 0 to 9, *, # and A to D")]
@@ -221,7 +261,9 @@ def is_digit(text: str) -> bool:
 
 
 def is_ipv6(place: str) -> bool:
-    """Whether a host, or a ``host:port``, is an IPv6 address; brackets are allowed, and with a port needed."""
+    """Whether a host, or a ``host:port``, is an IPv6 address; brackets are allowed, and with a port
+    needed.
+    """
     return place.startswith("[") or place.count(":") > 1
 
 
@@ -231,7 +273,9 @@ def in_uri(host: str) -> str:
 
 
 def is_address(host: str) -> bool:
-    """Whether ``host`` is an IPv4 or IPv6 address (brackets allowed), so that nothing has to be looked up."""
+    """Whether ``host`` is an IPv4 or IPv6 address (brackets allowed), so that nothing has to be
+    looked up.
+    """
     try:
         ip_address(host.strip("[]"))
     except ValueError:
@@ -242,7 +286,9 @@ def is_address(host: str) -> bool:
 def _variable(name: str) -> str:
     if not _VARIABLE.fullmatch(name):
         # a secret that was put in its place must not be shown
-        raise ValueError("no name of an environment variable (it is not shown); allowed: letters, digits and _")
+        raise ValueError(
+            "no name of an environment variable (it is not shown); allowed: letters, digits and _"
+        )
     return name
 
 
@@ -269,11 +315,17 @@ UserCalled = Annotated[User, AfterValidator(_no_number)]
 SYNTHFLOW_ID = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
 SynthflowId = Annotated[str, form(SYNTHFLOW_ID, "letters, digits and . _ : - behind the first")]
 #: A header of somebody's own (RFC 3261 section 7.3.1, ``token``).
-OwnHeader = Annotated[str, form(r"X-[A-Za-z0-9\-_]+", "a header that begins with X-, as X-Show-Number")]
+OwnHeader = Annotated[
+    str, form(r"X-[A-Za-z0-9\-_]+", "a header that begins with X-, as X-Show-Number")
+]
 SiteName = Annotated[str, form(r"[\w .-]{1,60}", "letters, digits, blanks and . _ -, 60 at most")]
 #: A number as it is dialled, short codes among them.
 Dialled = Annotated[
-    str, form(r"\+[1-9][0-9]{2,14}|[0-9]|[0-9*#]{2,8}", "a number in E.164, or a short code of 1 to 8 digits")
+    str,
+    form(
+        r"\+[1-9][0-9]{2,14}|[0-9]|[0-9*#]{2,8}",
+        "a number in E.164, or a short code of 1 to 8 digits",
+    ),
 ]
 #: POSIX has upper-case letters, digits and underscores (XBD 8.1); many shells take small ones.
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
@@ -284,14 +336,17 @@ class Model(BaseModel):
     """A table of the file: frozen, without unknown keys."""
 
     # No limit is infinite, and TOML knows inf and nan.
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False
+    )
 
 
 class ApiAccess(Model):
     """Where the AI's interface is asked, and with which token; Synthflow has one for each region."""
 
-    #: Its API, e.g. ``https://api.synthflow.ai/v2``; without it what only the AI's side shows is not observed. An assistant's
-    #: own counts before its trunk's, and that before ``[synthflow]``'s.
+    #: Its API, e.g. ``https://api.synthflow.ai/v2``; without it what only the AI's side shows is
+    #: not observed. An assistant's own counts before its trunk's, and that before
+    #: ``[synthflow]``'s.
     api_base: WebAddress | None = None
     api_token_env: Variable | None = None  #: holds the token
     api_token: SecretStr | None = None
@@ -302,7 +357,9 @@ class ApiAccess(Model):
 
 
 class Secret(Model):
-    """A user name with a password that stands only in the environment, or comes from the world by pipe."""
+    """A user name with a password that stands only in the environment, or comes from the world by
+    pipe.
+    """
 
     username: LineOfText | None = None  #: for digest; a phone's default is its number or user
     #: the digest realm of the password; default: the one that asks first; ``*``: any

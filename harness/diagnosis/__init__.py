@@ -1,7 +1,7 @@
 """Diagnosis: from findings and events to the documented cause, who owns it, and its fix.
 
-It works on evidence alone: on what checks found and on what was recorded, live or read back from disk. It knows neither
-phones nor the simulated world.
+It works on evidence alone: on what checks found and on what was recorded, live or read back from
+disk. It knows neither phones nor the simulated world.
 """
 
 from __future__ import annotations

@@ -11,7 +11,16 @@ from harness.deployment import Trunk
 from harness.diagnosis import sdp
 from harness.diagnosis.audio import in_force, record_beside, stays_held
 from harness.diagnosis.refusals import TERMINATED, about, of_message, one
-from harness.diagnosis.scene import Scene, listed, number_in, offered_audio, said_by, same_number, shown, username_in
+from harness.diagnosis.scene import (
+    Scene,
+    listed,
+    number_in,
+    offered_audio,
+    said_by,
+    same_number,
+    shown,
+    username_in,
+)
 from harness.sip.grammar import host_of
 from harness.sip.message import Request, Response
 
@@ -19,7 +28,8 @@ _IN_THE_CLEAR = "in the clear"
 _SUCCESS = range(200, 300)
 #: One copy of an INVITE may cross its first response; this many do not.
 _COPIES = 2
-#: How an AI's record begins with a status: "404 Not Found", "429: …", "Telephony - 403 - …" (docs.synthflow.ai/telephony-errors).
+#: How an AI's record begins with a status: "404 Not Found", "429: …", "Telephony - 403 - …"
+#: (docs.synthflow.ai/telephony-errors).
 _STATUS = re.compile(r"\s*(?:Telephony\s*-\s*|SIP\s+)?([3-6]\d\d)\b", re.I)
 
 
@@ -30,16 +40,28 @@ def derive(scene: Scene) -> None:
     for seen in reversed(scene.invites):
         _of_invite(scene, seen)
     for finding in scene.of("route.request_uri"):
-        scene.record("ai.did", _number(scene, str(finding.facts.get("request_user"))), *finding.evidence)
+        scene.record(
+            "ai.did", _number(scene, str(finding.facts.get("request_user"))), *finding.evidence
+        )
     for finding in scene.of("route.transport"):
-        scene.record("ai.transport", "another" if finding.failed else "the trunk's", *finding.evidence)
+        scene.record(
+            "ai.transport", "another" if finding.failed else "the trunk's", *finding.evidence
+        )
     for finding in scene.of("route.trunk"):
-        scene.record("ai.trunk", "another" if finding.failed else "the right one", *finding.evidence)
+        scene.record(
+            "ai.trunk", "another" if finding.failed else "the right one", *finding.evidence
+        )
     for finding in scene.failed("route.not_reached"):
         certificate = scene.axes.get("certificate")
-        scene.record("certificate.taken", bool(certificate) or None, f"{certificate}: {finding.actual}")
+        scene.record(
+            "certificate.taken", bool(certificate) or None, f"{certificate}: {finding.actual}"
+        )
     for event in scene.events:
-        if isinstance(event, TlsHandshake) and scene.vantage.role(event.phone) == "ai" and scene.call:
+        if (
+            isinstance(event, TlsHandshake)
+            and scene.vantage.role(event.phone) == "ai"
+            and scene.call
+        ):
             scene.record("ai.handshake", event.at >= scene.call.at or None, f"from {event.remote}")
     _final_responses(scene)
     _unheard(scene)
@@ -49,14 +71,18 @@ def derive(scene: Scene) -> None:
         if called and scene.vantage.sees("ai") and not scene.at_ai:
             scene.record("ai.saw", "nothing", "no message came to the stand-in")
         if scene.value("ai.saw") == "nothing":
-            scene.record("ai.offer", "none: no call came to the stand-in", *scene.shown_by("ai.saw"))
+            scene.record(
+                "ai.offer", "none: no call came to the stand-in", *scene.shown_by("ai.saw")
+            )
 
 
 # -- who answered
 
 
 def _accepted(scene: Scene) -> None:
-    """A call that had to be refused, and was accepted: a stranger's, or one in the clear, from the AI's side or to it."""
+    """A call that had to be refused, and was accepted: a stranger's, or one in the clear, from the
+    AI's side or to it.
+    """
     if scene.call is None:
         scene.record("ai.saw", "none: the case calls from its side", "the case has no caller")
         for finding in scene.failed("final_response", "landing.others"):
@@ -69,7 +95,9 @@ def _accepted(scene: Scene) -> None:
         answered = any(m.is_of(seen) and m.answers("INVITE") in _SUCCESS for m in scene.sent_by_ai)
         if seen.transport != "tls" and answered:
             scene.record("ai.saw", "answered", seen.where)
-            scene.record("access.taken", _IN_THE_CLEAR, f"over {seen.transport.upper()}", seen.where)
+            scene.record(
+                "access.taken", _IN_THE_CLEAR, f"over {seen.transport.upper()}", seen.where
+            )
 
 
 def _who_answered(scene: Scene) -> None:
@@ -78,11 +106,18 @@ def _who_answered(scene: Scene) -> None:
         _by_landing(scene, finding)
     for finding in scene.failed("route.tried"):
         reached = listed(finding.facts.get("reached"))
-        nothing = None if scene.invites else "nothing"  # a scenario does not see what the phone's stack refuses
+        nothing = (
+            None if scene.invites else "nothing"
+        )  # a scenario does not see what the phone's stack refuses
         scene.record("ai.saw", "another assistant answered" if reached else nothing, finding.check)
     for seen in _attempts(scene):
         final = _refusal(scene, seen)
-        scene.record("ai.saw", "refused" if final else None, seen.where, *said_by(final.message if final else None))
+        scene.record(
+            "ai.saw",
+            "refused" if final else None,
+            seen.where,
+            *said_by(final.message if final else None),
+        )
     if scene.invites and not any(m.answers("INVITE") in _SUCCESS for m in scene.sent_by_ai):
         scene.record("ai.saw", "rang", scene.invites[-1].where)
 
@@ -91,7 +126,11 @@ def _by_landing(scene: Scene, finding: Finding) -> None:
     if not finding.failed:
         scene.record("ai.saw", "answered", finding.check)
         return
-    answered = [str(name) for name in listed(finding.facts.get("answered")) if not str(name).startswith("the phone")]
+    answered = [
+        str(name)
+        for name in listed(finding.facts.get("answered"))
+        if not str(name).startswith("the phone")
+    ]
     others = [name for name in answered if name != finding.facts.get("wanted")]
     known = scene.deployment is None or bool(set(others) & set(scene.deployment.assistants))
     if others and known:
@@ -100,11 +139,15 @@ def _by_landing(scene: Scene, finding: Finding) -> None:
     elif answered:  # the right one and another party, or the AI for an unknown number
         scene.record("ai.saw", "answered", f"{', '.join(answered)} answered")
     elif scene.invites:
-        finals = [final for seen in _attempts(scene) if (final := _refusal(scene, seen)) is not None]
+        finals = [
+            final for seen in _attempts(scene) if (final := _refusal(scene, seen)) is not None
+        ]
         told = said_by(finals[-1].message) if finals else ()
         scene.record("ai.saw", "refused" if finals else "rang", scene.invites[-1].where, *told)
     elif attempts := [str(item) for item in listed(finding.facts.get("attempted"))]:
-        refused = any(item.startswith(("failed", "busy")) for item in attempts)  # the platform gives up canceled calls
+        refused = any(
+            item.startswith(("failed", "busy")) for item in attempts
+        )  # the platform gives up canceled calls
         words = [told for _, told in _of_records(scene)] if refused else []
         scene.record("ai.saw", "refused" if refused else "rang", *attempts, *words)
     elif not finding.facts.get("unseen"):  # without a view, seeing nothing means nothing
@@ -114,14 +157,18 @@ def _by_landing(scene: Scene, finding: Finding) -> None:
 def _lost(scene: Scene) -> None:
     """Why the AI did not take the call."""
     if scene.line is not None and not scene.line[1].reachable:
-        scene.record("ai.lost", "its port does not answer", f"the deployment file says so of {scene.line[0]}")
+        scene.record(
+            "ai.lost", "its port does not answer", f"the deployment file says so of {scene.line[0]}"
+        )
     if scene.value("ai.saw") == "refused":
         scene.record("ai.lost", "it refused", *scene.shown_by("ai.saw"))
     elif scene.value("ai.saw") == "rang":
         scene.record("ai.lost", "it only rang", *scene.shown_by("ai.saw"))
         if scene.has_stand_in:  # its phone sees every CANCEL
             given_up = [m.where for m in scene.got_by_ai if m.is_request("CANCEL")]
-            scene.record("ai.given_up", "while the case went on" if given_up else "never", *given_up[:1])
+            scene.record(
+                "ai.given_up", "while the case went on" if given_up else "never", *given_up[:1]
+            )
     for probe in ("probe.ai", "probe.termination"):
         if scene.value(probe) in ("silent", "refuses"):
             scene.record("ai.lost", "its port does not answer", *scene.shown_by(probe))
@@ -137,7 +184,10 @@ def _of_invite(scene: Scene, seen: CallMessage) -> None:
     assert isinstance(invite, Request)
     scene.record("ai.did", _number(scene, number_in(str(invite.uri)) or ""), seen.where)
     if trunk is not None:
-        right = seen.transport == trunk.transport and seen.local.rpartition(":")[2] in (str(trunk.port), "")
+        right = seen.transport == trunk.transport and seen.local.rpartition(":")[2] in (
+            str(trunk.port),
+            "",
+        )
         scene.record("ai.transport", "the trunk's" if right else "another", seen.where)
         scene.record("ai.trunk", _trunk(scene, trunk, seen), seen.where)
     scene.record("ai.tls_asked", invite.uri.asked_transport == "tls", seen.where)
@@ -148,10 +198,18 @@ def _of_invite(scene: Scene, seen: CallMessage) -> None:
         scene.record("sdp.to_ai", sdp.reach(newest.sdp, newest.remote), newest.where)
         record_beside(scene, newest)
     if seen.describes_audio:
-        scene.record("sdp.hold", "the platform" if stays_held(_described(scene, seen)) else None, seen.where)
-    answers = [m for m in scene.sent_by_ai if m.answers("INVITE") == 200 and m.message.call_id == invite.call_id]
+        scene.record(
+            "sdp.hold", "the platform" if stays_held(_described(scene, seen)) else None, seen.where
+        )
+    answers = [
+        m
+        for m in scene.sent_by_ai
+        if m.answers("INVITE") == 200 and m.message.call_id == invite.call_id
+    ]
     for answer in answers[:1]:  # later ones answer re-INVITEs
-        scene.record("sdp.hold", "the AI" if stays_held(_described(scene, answer)) else None, answer.where)
+        scene.record(
+            "sdp.hold", "the AI" if stays_held(_described(scene, answer)) else None, answer.where
+        )
 
 
 def _described(scene: Scene, first: CallMessage) -> list[CallMessage]:
@@ -159,7 +217,9 @@ def _described(scene: Scene, first: CallMessage) -> list[CallMessage]:
 
 
 def _unheard(scene: Scene) -> None:
-    """Whether an INVITE was repeated after its answer: the first response that arrives ends its copies (RFC 3261 section 17.1.1.2)."""
+    """Whether an INVITE was repeated after its answer: the first response that arrives ends its
+    copies (RFC 3261 section 17.1.1.2).
+    """
     for invite in _attempts(scene):
         answers = [m for m in scene.sent_by_ai if m.answers("INVITE") and m.is_of(invite)]
         if not answers or invite.transport != "udp":
@@ -180,11 +240,17 @@ def _number(scene: Scene, user: str) -> str | None:
         return "the line's"
     if same_number(user, assistants[wanted].address):
         return "the line's, in another form"
-    return "another assistant's" if any(same_number(user, a.address) for a in assistants.values()) else "nobody's"
+    return (
+        "another assistant's"
+        if any(same_number(user, a.address) for a in assistants.values())
+        else "nobody's"
+    )
 
 
 def _trunk(scene: Scene, trunk: Trunk, seen: CallMessage) -> str | None:
-    """By the address of the SBC that it came from, if each trunk of the deployment has a different one."""
+    """By the address of the SBC that it came from, if each trunk of the deployment has a different
+    one.
+    """
     assert scene.deployment is not None
     source = host_of(seen.remote)
     hosts = {t.name: t.termination_host for t in scene.deployment.trunks}
@@ -202,7 +268,9 @@ def _attempts(scene: Scene) -> list[CallMessage]:
 
 
 def _refusal(scene: Scene, invite: CallMessage) -> CallMessage | None:
-    """The AI's last refusal of that INVITE, except for 487 if the platform gave the call up (RFC 3261 sections 9.2 and 15.1.2)."""
+    """The AI's last refusal of that INVITE, except for 487 if the platform gave the call up (RFC
+    3261 sections 9.2 and 15.1.2).
+    """
     same = [m for m in scene.got_by_ai if m.message.call_id == invite.message.call_id]
     given_up = any(m.is_request("CANCEL", "BYE") for m in same)
     finals = [m for m in scene.sent_by_ai if m.answers("INVITE") >= 300 and m.is_of(invite)]
@@ -213,7 +281,9 @@ def _of_records(scene: Scene) -> list[tuple[str, str]]:
     """What each of the AI's records says of why a call was not taken, and the same for a reader."""
     told = []
     for record in scene.records:
-        said = record.record.get("error_message") or record.record.get("telephony_disconnect_reason")
+        said = record.record.get("error_message") or record.record.get(
+            "telephony_disconnect_reason"
+        )
         if isinstance(said, str) and said.strip():
             told.append((said, f"{record.source}: {said.strip()}"))
     return told

@@ -1,4 +1,6 @@
-"""Facts on what each side hears of the other: whether, how well, with which codecs, and by which SDP."""
+"""Facts on what each side hears of the other: whether, how well, with which codecs, and by which
+SDP.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,15 @@ import ipaddress
 from collections.abc import Sequence
 
 from harness.audio.marks import VOICES, reply_to
-from harness.calls.events import PACKET_S, FarEndReport, MarkHeard, MarkInFile, MediaState, RtpInFile, RtpStatistics
+from harness.calls.events import (
+    PACKET_S,
+    FarEndReport,
+    MarkHeard,
+    MarkInFile,
+    MediaState,
+    RtpInFile,
+    RtpStatistics,
+)
 from harness.calls.model import CallMessage
 from harness.calls.verdict import Finding, Strength, Verdict
 from harness.diagnosis import sdp
@@ -16,7 +26,8 @@ from harness.sip.grammar import host_of
 
 #: Fewer packets than this (half a second of 20 ms each) are no evidence of what the others held.
 FEW_PACKETS = 25
-#: Time between the last of a voice and the change of the call that cut it off: its answer, the jitter buffer, the detector.
+#: Time between the last of a voice and the change of the call that cut it off: its answer, the
+#: jitter buffer, the detector.
 _AT_A_CHANGE_S = 1.0
 #: What is heard when no RTP comes, or hardly any.
 NO_RTP = ("nothing", "a few packets", "silence")
@@ -25,7 +36,15 @@ NO_VOICE = (*NO_RTP, "nothing at first", "silent RTP", "RTP of another codec", "
 _ARRIVES, _NONE_CAME, _FLOWED = "it arrives", "none came", "it flowed, and stopped"
 _UNDECIPHERED = "RTP that the SRTP key does not fit"
 #: What may be heard in place of a voice when RTP comes; the most telling first.
-_IN_ITS_PLACE = ("crossed", "echo", _UNDECIPHERED, "RTP of another codec", "noise", "another sound", "silent RTP")
+_IN_ITS_PLACE = (
+    "crossed",
+    "echo",
+    _UNDECIPHERED,
+    "RTP of another codec",
+    "noise",
+    "another sound",
+    "silent RTP",
+)
 #: What may be heard where a voice was at first.
 _REPLACED = ("another sound", "no mark", "noise", "RTP of another codec")
 #: Sounds that somebody makes on purpose, and no broken channel does.
@@ -43,13 +62,16 @@ _HEARD = {
     "other-codec": "RTP of another codec",
     "undeciphered": _UNDECIPHERED,
 }
-#: A greater share of lost RTP is no longer hidden by codecs (ITU-T G.113 appendix I: G.711 with PLC, some 4 % for Ie,eff of 20).
+#: A greater share of lost RTP is no longer hidden by codecs (ITU-T G.113 appendix I: G.711 with
+#: PLC, some 4 % for Ie,eff of 20).
 HEAVY_LOSS = 0.05
 #: Level of a voice that is 25 dB below the marks; random payload of G.711 is far above it.
 _VERY_QUIET_DBOV = -45.0
-#: Share of packets that overtook others. A jitter buffer drops those that are late by more than it holds back.
+#: Share of packets that overtook others. A jitter buffer drops those that are late by more than it
+#: holds back.
 MUCH_DISORDER = 0.2
-#: One way; a conversation does not work beyond it (ITU-T G.114 section 5: "400 ms should not be exceeded").
+#: One way; a conversation does not work beyond it (ITU-T G.114 section 5: "400 ms should not be
+#: exceeded").
 HIGH_DELAY_MS = 400.0
 #: With fewer packets, a share says little.
 _FEWEST_PACKETS = 50
@@ -72,7 +94,11 @@ def _heard_by_each(scene: Scene) -> None:
     for call, told in sorted(calls.items(), key=lambda item: not any(f.failed for f in item[1])):
         _heard_in(scene, call, told)  # the case has the facts of a call that failed
     for finding in scene.failed("audio"):
-        if finding.facts.get("kind") == "other" and _heard(scene, finding) is None and scene.vantage.sees("ai"):
+        if (
+            finding.facts.get("kind") == "other"
+            and _heard(scene, finding) is None
+            and scene.vantage.sees("ai")
+        ):
             scene.show("voice", _voice(finding), finding)
         if (heard := _heard(scene, finding)) in NO_RTP:
             _own_side(scene, finding)
@@ -81,7 +107,9 @@ def _heard_by_each(scene: Scene) -> None:
         _on_its_way(scene, finding)
     for finding in scene.failed("audio.echo", "audio"):
         is_echo = finding.check == "audio.echo" or _heard(scene, finding) == "echo"
-        scene.record("echo", is_echo or None, finding.subject, leg=finding.listener or finding.subject)
+        scene.record(
+            "echo", is_echo or None, finding.subject, leg=finding.listener or finding.subject
+        )
 
 
 def _on_its_way(scene: Scene, finding: Finding) -> None:
@@ -90,12 +118,17 @@ def _on_its_way(scene: Scene, finding: Finding) -> None:
     captured = [
         (f"{event.file} ({event.made_at})", event.heard_s > 0)
         for event in scene.events
-        if isinstance(event, MarkInFile) and event.leg == finding.speaker and "→" in event.made_at  # RTP, no recording
+        if isinstance(event, MarkInFile)
+        and event.leg == finding.speaker
+        and "→" in event.made_at  # RTP, no recording
     ]
     if not captured and _heard(scene, finding) in NO_RTP:  # of an AI without a mark
         what = f"RTP to {finding.listener}"
         captured = [
-            (f"{event.file} ({event.made_at}; packets: {event.packets})", event.packets >= FEW_PACKETS)
+            (
+                f"{event.file} ({event.made_at}; packets: {event.packets})",
+                event.packets >= FEW_PACKETS,
+            )
             for event in scene.events
             if isinstance(event, RtpInFile) and event.leg == finding.listener
         ]
@@ -103,19 +136,39 @@ def _on_its_way(scene: Scene, finding: Finding) -> None:
         return
     passed = sorted({place for place, has_passed in captured if has_passed})
     missing = sorted({place for place, has_passed in captured if not has_passed})
-    value = "between two captures" if passed and missing else "behind a capture" if passed else "ahead of a capture"
-    shown_by = [f"{what} is in {place}" for place in passed] + [f"{what} is not in {place}" for place in missing]
-    scene.record(direction_of(scene, finding).replace("audio.", "way."), value, *shown_by, leg=scene.call_of(finding))
+    value = (
+        "between two captures"
+        if passed and missing
+        else "behind a capture"
+        if passed
+        else "ahead of a capture"
+    )
+    shown_by = [f"{what} is in {place}" for place in passed] + [
+        f"{what} is not in {place}" for place in missing
+    ]
+    scene.record(
+        direction_of(scene, finding).replace("audio.", "way."),
+        value,
+        *shown_by,
+        leg=scene.call_of(finding),
+    )
 
 
 def _heard_in(scene: Scene, call: str, told: Sequence[Finding]) -> None:
-    by_fact: dict[str, list[Finding]] = {"audio.to_ai": [], "audio.to_caller": [], "audio.agent": []}
+    by_fact: dict[str, list[Finding]] = {
+        "audio.to_ai": [],
+        "audio.to_caller": [],
+        "audio.agent": [],
+    }
     for finding in told:
         by_fact[direction_of(scene, finding)].append(finding)
     for fact in ("audio.to_ai", "audio.to_caller"):
         if by_fact[fact]:
             _with_the_ai(scene, fact, by_fact[fact])
-    with_ai, with_agent = by_fact["audio.to_ai"] + by_fact["audio.to_caller"], by_fact["audio.agent"]
+    with_ai, with_agent = (
+        by_fact["audio.to_ai"] + by_fact["audio.to_caller"],
+        by_fact["audio.agent"],
+    )
     scene.record("audio.stopped", False if with_ai else None, leg=call)
     failing = [f for f in with_agent if f.failed]
     if failing:
@@ -131,10 +184,19 @@ def _heard_in(scene: Scene, call: str, told: Sequence[Finding]) -> None:
 
 
 def _with_the_ai(scene: Scene, fact: str, told: Sequence[Finding]) -> None:
-    """What one of caller and AI hears of the other, and whether that stopped. ``told``: the findings in order."""
-    worst, last, call = next((f for f in told if f.failed), told[0]), told[-1], scene.call_of(told[0])
+    """What one of caller and AI hears of the other, and whether that stopped. ``told``: the
+    findings in order.
+    """
+    worst, last, call = (
+        next((f for f in told if f.failed), told[0]),
+        told[-1],
+        scene.call_of(told[0]),
+    )
     heard, kind = _heard(scene, worst), worst.facts.get("kind")
-    later = [*(f.at for f in told if _heard(scene, f) == "heard"), *(e.at for e in _marks_heard(scene, worst))]
+    later = [
+        *(f.at for f in told if _heard(scene, f) == "heard"),
+        *(e.at for e in _marks_heard(scene, worst)),
+    ]
     late = heard in NO_RTP and any(at > worst.at for at in later)
     scene.show(fact, "nothing at first" if late else heard, worst)
     if kind == "other-codec":  # whatever was negotiated
@@ -158,7 +220,9 @@ def direction_of(scene: Scene, finding: Finding) -> str:
 
 
 def _heard(scene: Scene, finding: Finding) -> str | None:
-    """``heard``, or what arrived instead. None if that cannot be known, or if one sign says so and another denies it."""
+    """``heard``, or what arrived instead. None if that cannot be known, or if one sign says so and
+    another denies it.
+    """
     facts = finding.facts
     if not finding.failed:
         denied = bool(facts.get("denied_by")) and finding.verdict is not Verdict.PASSED
@@ -168,9 +232,15 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
     if kind == "no-rtp" and 0 < received(scene, finding.listener) < FEW_PACKETS:
         return "a few packets"  # before anybody listened
     if kind == "crossed" and facts.get("foreign") and not sees_ai:
-        ours = all(isinstance(mark, int) and mark < VOICES.start for mark in listed(facts["foreign"]))
+        ours = all(
+            isinstance(mark, int) and mark < VOICES.start for mark in listed(facts["foreign"])
+        )
         kind = "crossed" if ours else "other"
-    if kind in ("silence", "other", "unmarked") and isinstance(packets, int) and packets < FEW_PACKETS:
+    if (
+        kind in ("silence", "other", "unmarked")
+        and isinstance(packets, int)
+        and packets < FEW_PACKETS
+    ):
         return "a few packets" if packets else "nothing"
     if kind in ("silence", "other") and isinstance(packets, int):
         counted = _statistics(scene, finding.listener)
@@ -191,7 +261,9 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
 
 
 def _voice(finding: Finding) -> str | None:
-    """What a sound that is no clear mark is, where it is no noise of a wrong payload: that has the level of speech."""
+    """What a sound that is no clear mark is, where it is no noise of a wrong payload: that has the
+    level of speech.
+    """
     level = finding.facts.get("level_dbov")
     if finding.facts.get("instead") == "distorted":
         return "distorted"
@@ -211,7 +283,9 @@ def _statistics(scene: Scene, leg: str) -> list[RtpStatistics]:
 
 
 def _own_side(scene: Scene, finding: Finding) -> None:
-    """Whether anything reached the phone that hears nothing. If so, its own network is not at fault."""
+    """Whether anything reached the phone that hears nothing. If so, its own network is not at
+    fault.
+    """
     role, leg = scene.vantage.role(finding.listener), finding.listener
     fact = f"rtp.{role}"
     if _heard(scene, finding) == "a few packets":
@@ -225,7 +299,9 @@ def _own_side(scene: Scene, finding: Finding) -> None:
         elif isinstance(event, FarEndReport):
             scene.record(fact, _ARRIVES, f"{event.leg} got RTCP", leg=leg)
         elif isinstance(event, MediaState) and _is_loopback(event.remote_rtp):
-            scene.record(fact, _ARRIVES, f"{event.leg}: {event.remote_rtp} is on this machine", leg=leg)
+            scene.record(
+                fact, _ARRIVES, f"{event.leg}: {event.remote_rtp} is on this machine", leg=leg
+            )
     is_harness_phone = role != "ai" or scene.has_stand_in
     scene.record(fact, _NONE_CAME if is_harness_phone else None, finding.subject, leg=leg)
 
@@ -251,11 +327,15 @@ def _sent(scene: Scene, speaker: str) -> None:
 
 
 def in_force(scene: Scene, heard: str, descriptions: Sequence[CallMessage]) -> CallMessage | None:
-    """The newest of the descriptions at the time when the audio of the fact ``heard`` had failed, or at the end.
+    """The newest of the descriptions at the time when the audio of the fact ``heard`` had failed,
+    or at the end.
 
-    None without one, and if that cannot be known: messages in a record have no time, so that one of them may have come later.
+    None without one, and if that cannot be known: messages in a record have no time, so that one of
+    them may have come later.
     """
-    until = min((f.at for f in scene.failed("audio") if direction_of(scene, f) == heard), default=scene.over)
+    until = min(
+        (f.at for f in scene.failed("audio") if direction_of(scene, f) == heard), default=scene.over
+    )
     came = [m for m in descriptions if m.describes_audio and (m.at is None or m.at <= until)]
     if any(m.at is None for m in came) and len({sdp.reach(m.sdp, m.remote) for m in came}) > 1:
         return None
@@ -263,12 +343,16 @@ def in_force(scene: Scene, heard: str, descriptions: Sequence[CallMessage]) -> C
 
 
 def stays_held(descriptions: Sequence[CallMessage]) -> bool:
-    """Whether the first and the newest of these hold the media. Connecting two calls ends a hold later (RFC 3725 section 4)."""
+    """Whether the first and the newest of these hold the media. Connecting two calls ends a hold
+    later (RFC 3725 section 4).
+    """
     return sdp.holds(descriptions[0].sdp) and sdp.holds(descriptions[-1].sdp)
 
 
 def record_beside(scene: Scene, seen: CallMessage) -> None:
-    """Record whether the platform's SDP names another address than it came from, if somebody was not heard."""
+    """Record whether the platform's SDP names another address than it came from, if somebody was
+    not heard.
+    """
     if scene.failed("audio"):
         named = f"c={sdp.address(seen.sdp)}, from {seen.remote}"
         scene.record("sdp.beside", sdp.is_beside(seen.sdp, seen.remote), seen.where, named)
@@ -278,7 +362,8 @@ def record_beside(scene: Scene, seen: CallMessage) -> None:
 
 
 def _between_caller_and_agent(scene: Scene, failing: Sequence[Finding]) -> str | None:
-    """What is wrong between caller and agent: what is heard instead if RTP comes, else which ways fail.
+    """What is wrong between caller and agent: what is heard instead if RTP comes, else which ways
+    fail.
 
     None if something is heard that cannot be identified.
     """
@@ -301,19 +386,26 @@ def _stopped_with_agent(scene: Scene, told: Sequence[Finding]) -> None:
 
 
 def _rtp_with_agent(scene: Scene, failing: Sequence[Finding]) -> None:
-    """Record whether RTP between caller and agent never flowed one way, or reached the agent at first and then stopped.
+    """Record whether RTP between caller and agent never flowed one way, or reached the agent at
+    first and then stopped.
 
-    Not known if packets came to the caller, which may be the last of the call with the AI, or if they held a sound.
+    Not known if packets came to the caller, which may be the last of the call with the AI, or if
+    they held a sound.
     """
     first_looks = {finding.listener: finding for finding in reversed(failing)}
     unheard = [finding for finding in first_looks.values() if _heard(scene, finding) in NO_RTP]
     at_agent = [finding for finding in unheard if scene.vantage.role(finding.listener) == "agent"]
     for finding in at_agent:  # before anybody listened
-        flowed = finding.facts.get("kind") == "no-rtp" and received(scene, finding.listener) >= FEW_PACKETS
+        flowed = (
+            finding.facts.get("kind") == "no-rtp"
+            and received(scene, finding.listener) >= FEW_PACKETS
+        )
         scene.show("agent.rtp", _FLOWED if flowed else None, finding)
     for finding in unheard:
         packets = finding.facts.get("rx_packets")
-        if finding.facts.get("kind") == "no-rtp" or (isinstance(packets, int) and packets < FEW_PACKETS):
+        if finding.facts.get("kind") == "no-rtp" or (
+            isinstance(packets, int) and packets < FEW_PACKETS
+        ):
             scene.show("agent.rtp", _NONE_CAME, finding)
     for finding in at_agent:
         if finding.facts.get("kind") == "silence":
@@ -324,42 +416,60 @@ def _rtp_with_agent(scene: Scene, failing: Sequence[Finding]) -> None:
 
 
 def _stopped_at(scene: Scene, failed: Finding, fact: str) -> None:
-    """Whether the last mark that the listener heard came when either leg was changed; without a change, audio stopped by itself.
+    """Whether the last mark that the listener heard came when either leg was changed; without a
+    change, audio stopped by itself.
 
-    Not known of a listener that does not say when it heard what, nor after a change that only the AI's record shows.
+    Not known of a listener that does not say when it heard what, nor after a change that only the
+    AI's record shows.
     """
     leg = scene.call_of(failed)
     call = next((began for began in scene.legs if began.leg == leg), scene.call)
     if call is None:
         return
-    proved = (f.at for f in scene.of("audio") if f.subject == failed.subject and f.verdict is Verdict.PASSED)
+    proved = (
+        f.at
+        for f in scene.of("audio")
+        if f.subject == failed.subject and f.verdict is Verdict.PASSED
+    )
     # A change before they heard each other is what connected them.
     since = min((*proved, *(e.began for e in _marks_heard(scene, failed))), default=call.at)
     legs = dict.fromkeys((call.leg, failed.speaker, failed.listener))
     changes = [m for leg in legs for m in scene.messages_on(leg) if m.changes_media]
     changes = [m for m in changes if call.at < m.time and since <= m.time < failed.at]
-    heard = [e.at for e in scene.events if isinstance(e, MarkHeard) and e.leg == failed.listener and e.at < failed.at]
+    heard = [
+        e.at
+        for e in scene.events
+        if isinstance(e, MarkHeard) and e.leg == failed.listener and e.at < failed.at
+    ]
     for change in changes:
         if heard and abs(change.time - heard[-1]) < _AT_A_CHANGE_S:
             scene.record(fact, "a re-INVITE or UPDATE", change.where, leg=leg)
     if any(seen.changes_media for seen in scene.in_records):
         return
     if heard:
-        scene.record(fact, "nothing in particular", f"{heard[-1] - call.at:.1f} s into the call", leg=leg)
+        scene.record(
+            fact, "nothing in particular", f"{heard[-1] - call.at:.1f} s into the call", leg=leg
+        )
     elif not changes:
         told = f"{failed.speaker} was heard, and the call was not changed"
         scene.record(fact, "nothing in particular", told, leg=leg)
 
 
 def _marks_heard(scene: Scene, finding: Finding) -> list[MarkHeard]:
-    """The speaker's marks at the listener. Without the AI's side its voice is unknown, and any mark counts."""
+    """The speaker's marks at the listener. Without the AI's side its voice is unknown, and any mark
+    counts.
+    """
     voices: set[int | None] = {leg.mark for leg in scene.legs if leg.leg == finding.speaker}
     own = {leg.mark for leg in scene.legs if leg.leg == finding.listener}
     name = finding.speaker.removeprefix("assistant ")
     if scene.deployment is not None and name in scene.deployment.assistants:
         voices |= {scene.deployment.assistants[name].voice} | {reply_to(mark) for mark in own}
     any_voice = not scene.vantage.sees("ai")
-    heard = (e for e in scene.events if isinstance(e, MarkHeard) and e.leg == finding.listener and e.mark not in own)
+    heard = (
+        e
+        for e in scene.events
+        if isinstance(e, MarkHeard) and e.leg == finding.listener and e.mark not in own
+    )
     return [e for e in heard if any_voice or e.mark in voices]
 
 
@@ -368,10 +478,13 @@ def _marks_heard(scene: Scene, finding: Finding) -> list[MarkHeard]:
 
 def _quality(scene: Scene) -> None:
     heard = {scene.value("audio.to_ai"), scene.value("audio.to_caller")} == {"heard"}
-    # A fault that loses every digit, of many packets each, and no voice affects telephone-events alone.
+    # A fault that loses every digit, of many packets each, and no voice affects telephone-events
+    # alone.
     heavy = "of digits alone" if digits_arrived(scene) == "none" and heard else "heavy"
     for finding in scene.failed("audio.loss"):
-        unsent = finding.facts.get("spanned_s") is not None  # packets that were never sent have no sequence number
+        unsent = (
+            finding.facts.get("spanned_s") is not None
+        )  # packets that were never sent have no sequence number
         lost = "none, but packets that were never sent" if unsent else heavy
         scene.show("loss", lost, finding)
     for finding in scene.failed("audio.level"):
@@ -381,29 +494,44 @@ def _quality(scene: Scene) -> None:
     for finding in scene.failed("audio.words"):
         scene.show("words", "cut", finding)
     for finding in scene.failed("audio.beneath"):
-        scene.show("beneath", "the AI" if finding.facts.get("kind") == "voice" else "another sound", finding)
+        scene.show(
+            "beneath",
+            "the AI" if finding.facts.get("kind") == "voice" else "another sound",
+            finding,
+        )
     for finding in scene.failed("audio.delay", "audio.one_way_delay"):
         if finding.facts.get("delay_ms") is not None:  # a probe that was not heard has no delay
             scene.show("delay", "high", finding)
-    counted = [event for event in scene.last_statistics if _is_with_the_ai(scene, event.leg or event.phone)]
+    counted = [
+        event for event in scene.last_statistics if _is_with_the_ai(scene, event.leg or event.phone)
+    ]
     for event in counted:
         seen = event.rx_expected
         if seen >= _FEWEST_PACKETS and event.rx_lost / seen > HEAVY_LOSS:
-            scene.record("loss", heavy, f"{event.leg} lost {event.rx_lost} of {seen} packets", leg=event.leg)
+            scene.record(
+                "loss", heavy, f"{event.leg} lost {event.rx_lost} of {seen} packets", leg=event.leg
+            )
         if seen >= _FEWEST_PACKETS and event.rx_reordered / seen > MUCH_DISORDER:
             told = f"{event.leg} got {event.rx_reordered} of {seen} packets after later ones"
             scene.record("order", "broken", told, leg=event.leg)
         if event.rtt_ms > 2 * HIGH_DELAY_MS:
-            scene.record("delay", "high", f"{event.leg}: round trip {event.rtt_ms:.0f} ms by RTCP", leg=event.leg)
+            scene.record(
+                "delay",
+                "high",
+                f"{event.leg}: round trip {event.rtt_ms:.0f} ms by RTCP",
+                leg=event.leg,
+            )
     if counted:
         scene.record("loss", "little")
         scene.record("delay", "low")
 
 
 def _is_with_the_ai(scene: Scene, end: str) -> bool:
-    """Whether a leg takes part in the conversation with the AI. RTP of another conversation is no reason for what is heard in it.
+    """Whether a leg takes part in the conversation with the AI. RTP of another conversation is no
+    reason for what is heard in it.
 
-    Not an agent's leg, nor the one that the caller's phone placed on a REFER, unless audio with the AI failed there.
+    Not an agent's leg, nor the one that the caller's phone placed on a REFER, unless audio with the
+    AI failed there.
     """
     failed = (f for f in scene.failed("audio") if direction_of(scene, f) != "audio.agent")
     placed_later = {leg.leg for leg in scene.legs if leg.replaces is not None}
@@ -412,12 +540,17 @@ def _is_with_the_ai(scene: Scene, end: str) -> bool:
 
 
 def _codecs(scene: Scene) -> None:
-    """The codecs with which the call began. A record has only the newest, which a re-INVITE may have changed."""
+    """The codecs with which the call began. A record has only the newest, which a re-INVITE may
+    have changed.
+    """
     media = [e for e in scene.events if isinstance(e, MediaState) and e.codec]
     own = [e for e in media if scene.call and e.leg == scene.call.leg]
     theirs = [(e.codec, str(e.leg)) for e in media if scene.vantage.role(e.phone) == "ai"]
     named = ((record.witness("codec"), record.source) for record in scene.records)
-    told = [*theirs, *((codec, source) for codec, source in named if isinstance(codec, str) and codec)]
+    told = [
+        *theirs,
+        *((codec, source) for codec, source in named if isinstance(codec, str) and codec),
+    ]
     if own and told:
         mine, (codec, where) = _at_the_answer(scene, own) if theirs else own[-1], told[0]
         value = "the same" if mine.codec.upper() == codec.upper() else "different"
@@ -425,7 +558,9 @@ def _codecs(scene: Scene) -> None:
 
 
 def _at_the_answer(scene: Scene, media: list[MediaState]) -> MediaState:
-    """What was negotiated when the call was answered. An announcement may have had another codec (RFC 3960 section 3.1)."""
+    """What was negotiated when the call was answered. An announcement may have had another codec
+    (RFC 3960 section 3.1).
+    """
     answered = scene.state(media[0].leg, "confirmed")
     before = [each for each in media if answered is not None and each.at <= answered.at]
     return before[-1] if before else media[0]

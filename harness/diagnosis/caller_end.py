@@ -18,7 +18,8 @@ AT_ONCE_S = 1.0
 UNHEARD = "not at all: nothing came back to the INVITE"
 #: And when no INVITE left the phone.
 UNSENT = "not at all: no INVITE left, for want of an address"
-#: And when the platform itself had answered, with an announcement or a menu, and no party took the call after that.
+#: And when the platform itself had answered, with an announcement or a menu, and no party took the
+#: call after that.
 DROPPED = "dropped, after the platform itself had answered"
 #: Who answered the caller first.
 PLATFORM = "the platform"
@@ -33,7 +34,11 @@ def derive(scene: Scene) -> None:
         scene.record("fallback.configured", scene.line[1].fallback is not None, "deployment file")
         entry = scene.line[1]
         needed = entry.failover is not None and not entry.reachable
-        scene.record("failover.needed", needed or None, f"failover = {entry.failover}, reachable = false in the file")
+        scene.record(
+            "failover.needed",
+            needed or None,
+            f"failover = {entry.failover}, reachable = false in the file",
+        )
         scene.record("fallback.unseen", None if scene.takers_are_seen else True, "deployment file")
     if scene.call is not None:
         _ended(scene, scene.call)
@@ -41,11 +46,18 @@ def derive(scene: Scene) -> None:
         if answered_request(finding) == "INVITE":
             code, wanted = finding.facts.get("code"), listed(finding.facts.get("wanted"))
             scene.record("final.code", code, *finding.evidence, leg=finding.subject)
-            changed = finding.failed and scene.value("ai.code") in wanted and isinstance(code, int) and code >= 300
+            changed = (
+                finding.failed
+                and scene.value("ai.code") in wanted
+                and isinstance(code, int)
+                and code >= 300
+            )
             told = (finding.actual, *scene.shown_by("ai.code"))
             scene.record("final.changed", changed or None, *told, leg=finding.subject)
         elif answered_request(finding) == "OPTIONS" and finding.failed:
-            scene.record("options.answer", "refused" if finding.facts.get("code") else "none", finding.actual)
+            scene.record(
+                "options.answer", "refused" if finding.facts.get("code") else "none", finding.actual
+            )
     if scene.call is not None and scene.call.direction == "outgoing" and not scene.platform_answers:
         _answered_first(scene, scene.call)
     _hours(scene)
@@ -53,24 +65,37 @@ def derive(scene: Scene) -> None:
 
 def is_withheld(scene: Scene) -> bool:
     """Whether the caller withholds the number (RFC 3323)."""
-    sent = (m.message for m in scene.messages_of("caller") if not m.received and m.is_request("INVITE"))
-    return any({"id", "user"} & set(";".join(m.get_all("Privacy")).replace(" ", "").lower().split(";")) for m in sent)
+    sent = (
+        m.message for m in scene.messages_of("caller") if not m.received and m.is_request("INVITE")
+    )
+    return any(
+        {"id", "user"} & set(";".join(m.get_all("Privacy")).replace(" ", "").lower().split(";"))
+        for m in sent
+    )
 
 
 def _ended(scene: Scene, call: LegStarted) -> None:
     confirmed, ended = scene.state(call.leg, "confirmed"), scene.state(call.leg, "disconnected")
     refused = (s for s in scene.states(call.leg) if s.state == "disconnected" and s.code >= 300)
     final = next(refused, None)
-    if final is not None and final.code == TERMINATED and any(m.is_request("CANCEL") for m in _sent(scene)):
+    if (
+        final is not None
+        and final.code == TERMINATED
+        and any(m.is_request("CANCEL") for m in _sent(scene))
+    ):
         final = ended = None  # the harness hung up on an unanswered call
     taken = scene.value("ai.saw") in ("answered", "another assistant answered")
     first_bye = next((m for m in scene.own if m.is_request("BYE")), None)
     hung_up_on = bool(confirmed and ended and not taken and first_bye and first_bye.received)
     if hung_up_on and scene.platform_answers:
-        scene.record("caller.end", DROPPED, f"{call.leg} confirmed, and ended by the platform", leg=call.leg)
+        scene.record(
+            "caller.end", DROPPED, f"{call.leg} confirmed, and ended by the platform", leg=call.leg
+        )
     elif confirmed is not None:
         scene.record("caller.end", "answered", f"{call.leg} confirmed", leg=call.leg)
-    elif scene.value("caller.answer") is not None:  # a 200 came; what followed is not the far end's refusal
+    elif (
+        scene.value("caller.answer") is not None
+    ):  # a 200 came; what followed is not the far end's refusal
         scene.record("caller.end", "answered", *scene.shown_by("caller.answer"), leg=call.leg)
     elif unheard := _unheard(scene, call):
         scene.record("caller.end", *unheard, leg=call.leg)
@@ -81,7 +106,9 @@ def _ended(scene: Scene, call: LegStarted) -> None:
         scene.record("caller.end", "still ringing", f"{call.leg} was never answered", leg=call.leg)
     moment = final.at if final and not confirmed else None
     if scene.vantage.sees("agent") and call.direction == "outgoing":
-        rang = sorted((e for e in scene.legs if scene.vantage.role(e.phone) == "agent"), key=lambda e: e.at)
+        rang = sorted(
+            (e for e in scene.legs if scene.vantage.role(e.phone) == "agent"), key=lambda e: e.at
+        )
         whose = _whose(scene, rang[0].phone) if rang else "nobody"
         scene.record("instead", whose, *(f"{e.leg} rang" for e in rang[:2]))
         moment = rang[0].at if rang else moment
@@ -96,35 +123,57 @@ def _refused(scene: Scene, call: LegStarted, final: CallState) -> None:
     answer = answers[-1] if answers else None
     told = why.told(answer)
     scene.record(
-        "caller.end", "refused", f"{call.leg} ended with {final.code} {final.reason}".rstrip(), *told, leg=call.leg
+        "caller.end",
+        "refused",
+        f"{call.leg} ended with {final.code} {final.reason}".rstrip(),
+        *told,
+        leg=call.leg,
     )
-    scene.record("final.code", final.code, f"{call.leg}: {final.code} {final.reason}".rstrip(), *told, leg=call.leg)
+    scene.record(
+        "final.code",
+        final.code,
+        f"{call.leg}: {final.code} {final.reason}".rstrip(),
+        *told,
+        leg=call.leg,
+    )
     same = scene.value("ai.code") == final.code
-    scene.record("final.passed_on", same or None, f"{call.leg}: {final.code}, as the AI said", leg=call.leg)
+    scene.record(
+        "final.passed_on", same or None, f"{call.leg}: {final.code}, as the AI said", leg=call.leg
+    )
     said = of_message(answer) if isinstance(answer, Response) else about(final.reason)
     lost = "the connection" if OF_THE_STACK.search(final.reason) else None
     scene.record("final.refusal", said or lost, f"{call.leg}: {final.reason}", *told, leg=call.leg)
 
 
 def _unheard(scene: Scene, call: LegStarted) -> tuple[str, str] | None:
-    """That nothing came back to the caller's INVITE, or that none could be sent. None if something came, or no phone waited for it."""
+    """That nothing came back to the caller's INVITE, or that none could be sent. None if something
+    came, or no phone waited for it.
+    """
     invites = [m for m in _sent(scene) if m.is_request("INVITE")]
     if not invites and (names := scene.shown_by("name.caller")):
         return UNSENT, names[0]
     if call.direction != "outgoing" or not invites:
         return None
     received = [m for m in scene.own if m.received]
-    if any(isinstance(e, SipMessage) and e.leg == call.leg and read(e.text) is None for e in scene.events):
+    if any(
+        isinstance(e, SipMessage) and e.leg == call.leg and read(e.text) is None
+        for e in scene.events
+    ):
         return None  # something came that is not a SIP message
     if received:
-        # Nothing came back to the INVITE with credentials (RFC 3261 section 22.2) if all that came is a challenge of the one before.
+        # Nothing came back to the INVITE with credentials (RFC 3261 section 22.2) if all that came
+        # is a challenge of the one before.
         last = invites[-1]
-        if not any(m.is_challenge for m in received) or any(m.number in (-1, last.number) for m in received):
+        if not any(m.is_challenge for m in received) or any(
+            m.number in (-1, last.number) for m in received
+        ):
             return None
         invites = [m for m in invites if m.is_of(last)]
     if scene.at_ai or any(leg.direction == "incoming" for leg in scene.legs):
         return None  # the platform routed the call, so its answers were lost
-    if max(e.at for e in scene.events) - invites[0].time < AT_ONCE_S:  # 100 comes within 200 ms (section 17.2.1)
+    if (
+        max(e.at for e in scene.events) - invites[0].time < AT_ONCE_S
+    ):  # 100 comes within 200 ms (section 17.2.1)
         return None
     told = f"{call.leg} sent it {len(invites)}× to {invites[-1].remote} over {invites[-1].transport.upper()}"
     return UNHEARD, told + (", with credentials: the one before was challenged" if received else "")
@@ -139,7 +188,9 @@ def _invited_at(scene: Scene, call: LegStarted) -> float:
 
 
 def _when(scene: Scene, call: LegStarted, moment: float, confirmed: float | None) -> None:
-    """When the platform routed the call, from the INVITE or the end of its announcement. The end of a menu is not known."""
+    """When the platform routed the call, from the INVITE or the end of its announcement. The end of
+    a menu is not known.
+    """
     began, since, line = _invited_at(scene, call), "the INVITE", scene.line
     if line is not None and confirmed is not None and confirmed < moment and scene.platform_answers:
         began, since = confirmed + line[1].announcement_s, "the announcement"
@@ -148,10 +199,13 @@ def _when(scene: Scene, call: LegStarted, moment: float, confirmed: float | None
     unknown = when != "at once" and since != "the INVITE" and line is not None and line[1].press
     scene.record("instead.when", None if unknown else when, f"{after:.2f} s after {since}")
     if scene.value("ai.saw") == "rang":
-        # Whether the AI cannot have rung for the agreed ring timeout, of a simulated deployment's two the shorter.
+        # Whether the AI cannot have rung for the agreed ring timeout, of a simulated deployment's
+        # two the shorter.
         after = moment - _invited_at(scene, call)
         timings = scene.deployment.timings if scene.deployment else None
-        agreed = [t.ring_timeout_s for t in (timings, timings.quick) if t is not None] if timings else []
+        agreed = (
+            [t.ring_timeout_s for t in (timings, timings.quick) if t is not None] if timings else []
+        )
         early = bool(agreed) and is_too_soon(after, min(agreed))
         told = f"{after:.2f} s after the INVITE, and {min(agreed, default=0):g} s are agreed"
         scene.record("instead.early", early or None, told)
@@ -161,35 +215,55 @@ def _whose(scene: Scene, phone: str) -> str:
     fallback = scene.line[1].fallback if scene.line else None
     if scene.deployment is None or fallback is None:
         return "an agent"
-    return "the fallback group" if phone in scene.deployment.groups[fallback].agents else "another group"
+    return (
+        "the fallback group"
+        if phone in scene.deployment.groups[fallback].agents
+        else "another group"
+    )
 
 
 def _hours(scene: Scene) -> None:
-    """Whether the platform treated the number as open though the case calls it while it is closed, or the reverse."""
+    """Whether the platform treated the number as open though the case calls it while it is closed,
+    or the reverse.
+    """
     line = scene.line[1] if scene.line else None
     if line is None or line.hours is None or scene.deployment is None:
         return
     groups = scene.deployment.groups
     rang = {leg.phone for leg in scene.legs if scene.vantage.role(leg.phone) == "agent"}
     by_night = {*groups[line.closed].agents} if line.closed else set[str]()
-    by_day = {agent for name in (line.group, line.fallback) if name for agent in groups[name].agents}
+    by_day = {
+        agent for name in (line.group, line.fallback) if name for agent in groups[name].agents
+    }
     at_ai = scene.value("ai.saw") in ("answered", "another assistant answered", "rang", "refused")
     at_ai = at_ai or bool(scene.invites or scene.failed("route.not_reached"))
     if scene.is_out_of_hours:
         scene.record("hours.closed", True, "deployment file")
         told = "the AI was called" if at_ai else f"{', '.join(sorted(rang & by_day))} rang"
-        scene.record("hours.treated", "as if open" if at_ai or rang & by_day - by_night else None, told)
+        scene.record(
+            "hours.treated", "as if open" if at_ai or rang & by_day - by_night else None, told
+        )
     elif rang & by_night - by_day and not at_ai:
         scene.record("hours.treated", "as if closed", f"{', '.join(sorted(rang & by_night))} rang")
-    elif (line.closed is None or groups[line.closed].is_machine) and not rang and _answered_by_machine(scene, line):
+    elif (
+        (line.closed is None or groups[line.closed].is_machine)
+        and not rang
+        and _answered_by_machine(scene, line)
+    ):
         scene.record(
-            "hours.treated", "as if closed", "the call was answered, and neither the AI nor an agent was called"
+            "hours.treated",
+            "as if closed",
+            "the call was answered, and neither the AI nor an agent was called",
         )
 
 
 def _answered_by_machine(scene: Scene, line: Line) -> bool:
-    """Whether the call was answered though the platform is to answer none itself, and no one else was called."""
-    fallback = scene.deployment.groups[line.fallback] if scene.deployment and line.fallback else None
+    """Whether the call was answered though the platform is to answer none itself, and no one else
+    was called.
+    """
+    fallback = (
+        scene.deployment.groups[line.fallback] if scene.deployment and line.fallback else None
+    )
     unseen = fallback is not None and (fallback.has_machine or not scene.takers_are_seen)
     answered = scene.value("caller.end") == "answered" and not scene.platform_answers
     return answered and scene.value("ai.saw") == "nothing" and not unseen
@@ -204,14 +278,18 @@ def comes_before_the_answer(finding: Finding) -> bool:
 
 
 def _answered_first(scene: Scene, call: LegStarted) -> None:
-    """Whether the platform answered the caller by itself: every phone that it may have called is seen, and none had answered."""
+    """Whether the platform answered the caller by itself: every phone that it may have called is
+    seen, and none had answered.
+    """
     confirmed = scene.state(call.leg, "confirmed")
     called = {leg.leg for leg in scene.legs if leg.direction == "incoming"}
     if confirmed is None or _has_answered(scene, called, confirmed.at):
         return
     # A record tells that the AI answered, but not when.
     saw = ("rang", "refused", "answered") if scene.has_stand_in else ("rang", "refused")
-    all_seen = scene.value("ai.saw") in saw and scene.vantage.sees("agent") and scene.takers_are_seen
+    all_seen = (
+        scene.value("ai.saw") in saw and scene.vantage.sees("agent") and scene.takers_are_seen
+    )
     if all_seen and (called or not scene.has_stand_in):
         what = "which had not answered" if scene.has_stand_in else f"which {scene.value('ai.saw')}"
         scene.record("answered.first", PLATFORM, f"{call.leg} was answered before the AI, {what}")
@@ -221,9 +299,14 @@ def _answered_first(scene: Scene, call: LegStarted) -> None:
 
 
 def _has_answered(scene: Scene, legs: set[str | None], by: float) -> bool:
-    """Whether one of these legs was answered by then. Its state may be reported only after the caller got the 200 that it sent."""
+    """Whether one of these legs was answered by then. Its state may be reported only after the
+    caller got the 200 that it sent.
+    """
     up = ("connecting", "confirmed")
-    if any(isinstance(e, CallState) and e.leg in legs and e.state in up and e.at <= by for e in scene.events):
+    if any(
+        isinstance(e, CallState) and e.leg in legs and e.state in up and e.at <= by
+        for e in scene.events
+    ):
         return True
     sent = (m for m in scene.messages if m.leg in legs and not m.received and m.time <= by)
     return any(200 <= m.answers("INVITE") < 300 for m in sent)

@@ -21,10 +21,11 @@
     owner = "trunk"                                       # where it is another than the cause's
     because = "the group's number was called, and another group rang"
 
-A condition reads ``FACT = VALUE | VALUE``, or ``FACT != VALUE`` for any other value. ``yes`` and ``no`` are flags, numbers are SIP
-statuses, ``$name`` is a list of vocabulary.toml. The order of rules counts: of several that hold, the first names the cause.
-A table with ``integration`` applies to that integration alone. ``vary`` repeats an entry for each row of a list of
-vocabulary.toml, with ``{name}`` replaced.
+A condition reads ``FACT = VALUE | VALUE``, or ``FACT != VALUE`` for any other value. ``yes`` and
+``no`` are flags, numbers are SIP statuses, ``$name`` is a list of vocabulary.toml. The order of
+rules counts: of several that hold, the first names the cause. A table with ``integration`` applies
+to that integration alone. ``vary`` repeats an entry for each row of a list of vocabulary.toml, with
+``{name}`` replaced.
 """
 
 from __future__ import annotations
@@ -77,8 +78,8 @@ _CONDITION = re.compile(r"(\S+) (!?=) (.+)")
 class Condition:
     """What a rule asks of one fact.
 
-    ``is``: the fact has one of ``values``. ``is not``: the fact is known and has none of them. ``not shown``: no evidence
-    shows one of them; an unknown fact satisfies it.
+    ``is``: the fact has one of ``values``. ``is not``: the fact is known and has none of them.
+    ``not shown``: no evidence shows one of them; an unknown fact satisfies it.
     """
 
     fact: str
@@ -109,9 +110,10 @@ class Condition:
 class Rule:
     """``cause`` explains ``symptoms`` when all conditions hold.
 
-    An unknown fact under ``when`` leaves the rule possible; under ``needs`` it excludes the rule. ``unless`` lists what would
-    contradict the rule (every condition is ``not shown``). ``favours`` ranks a candidate first when one of them holds.
-    ``consequences`` are later symptoms that the cause produces by itself.
+    An unknown fact under ``when`` leaves the rule possible; under ``needs`` it excludes the rule.
+    ``unless`` lists what would contradict the rule (every condition is ``not shown``). ``favours``
+    ranks a candidate first when one of them holds. ``consequences`` are later symptoms that the
+    cause produces by itself.
     """
 
     id: str
@@ -124,7 +126,9 @@ class Rule:
     favours: tuple[Condition, ...] = ()
     consequences: tuple[Symptom, ...] = ()
     confidence: Confidence = "certain"  #: when all conditions are known and hold
-    owner: str = ""  #: whose the cause is, where the rule shows that it is another's than the cause says
+    owner: str = (
+        ""  #: whose the cause is, where the rule shows that it is another's than the cause says
+    )
     issue: str = ""  #: the row of the guide's table, where the cause shows in another way than the cause says
 
     @property
@@ -137,7 +141,8 @@ class Rule:
 class CauseEntry:
     """What a table says of a cause. ``guide`` maps an integration to a section of its guide.
 
-    ``of``: the cause is a setting of that trunk, number or codec, so that all its calls have it; empty if calls may differ.
+    ``of``: the cause is a setting of that trunk, number or codec, so that all its calls have it;
+    empty if calls may differ.
     """
 
     title: str
@@ -195,7 +200,9 @@ def rules_of(integration: str) -> tuple[Rule, ...]:
 
 
 def cause_text(cause: str, integration: str) -> dict[str, str]:
-    """``title``, ``issue``, ``fix``, ``link`` and ``owner`` of a cause, with the integration's names and guide."""
+    """``title``, ``issue``, ``fix``, ``link`` and ``owner`` of a cause, with the integration's
+    names and guide.
+    """
     described = causes()[cause]
     try:
         found = integrations.find(integration)
@@ -245,12 +252,22 @@ def read(tables: Mapping[str, Mapping[str, Any]]) -> Catalogue:
     return Catalogue(causes, {name: tuple(each.values()) for name, each in rules.items()})
 
 
-def _add(read_before: dict[str, Any], make: Callable[..., Any], where: str, key: str, entry: Mapping[str, Any]) -> None:
+def _add(
+    read_before: dict[str, Any],
+    make: Callable[..., Any],
+    where: str,
+    key: str,
+    entry: Mapping[str, Any],
+) -> None:
     """Add what ``make`` reads from an entry; from one with ``vary``, once for each row of its list."""
     entry = {**entry}
     varied = entry.pop("vary", None)
     try:
-        rows = [{}] if varied is None else _named("list to vary by", varied, table("vocabulary")["vary"])
+        rows = (
+            [{}]
+            if varied is None
+            else _named("list to vary by", varied, table("vocabulary")["vary"])
+        )
         for row in rows:
             name = filled(key, row)
             if name in read_before:
@@ -261,7 +278,13 @@ def _add(read_before: dict[str, Any], make: Callable[..., Any], where: str, key:
 
 
 def _cause(
-    _: str, title: str, issue: str, owner: Owner, fix: str, guide: str | Mapping[str, str] = "", of: Of = ""
+    _: str,
+    title: str,
+    issue: str,
+    owner: Owner,
+    fix: str,
+    guide: str | Mapping[str, str] = "",
+    of: Of = "",
 ) -> CauseEntry:
     _require("owner", owner, get_args(Owner))
     _require("kind of place", of, get_args(Of))
@@ -271,7 +294,10 @@ def _cause(
 
 
 def _rule(key: str, cause: str, symptoms: Sequence[str], because: str, **more: Any) -> Rule:
-    shared = [_named("shared conditions", name, table("vocabulary")["conditions"]) for name in more.pop("with", ())]
+    shared = [
+        _named("shared conditions", name, table("vocabulary")["conditions"])
+        for name in more.pop("with", ())
+    ]
     for part in ("needs", "when", "unless", "favours"):
         texts = [text for one in (*shared, more) for text in one.get(part, ())]
         more[part] = tuple(_condition(text, contradicts=part == "unless") for text in texts)
@@ -297,7 +323,9 @@ def _condition(text: str, *, contradicts: bool) -> Condition:
     values = [_value(fact, word) for word in _listed(words.split(" | "), "values")]
     if contradicts and operator == "!=":
         values = [value for value in fact_kinds()[fact].values if value not in values]
-    return Condition(fact, "not shown" if contradicts else "is" if operator == "=" else "is not", tuple(values))
+    return Condition(
+        fact, "not shown" if contradicts else "is" if operator == "=" else "is not", tuple(values)
+    )
 
 
 def _value(fact: str, word: str) -> object:

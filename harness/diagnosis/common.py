@@ -1,7 +1,8 @@
-"""The second look, over all cases of a run: the causes that several failures have in common, the first to mend on top.
+"""The second look, over all cases of a run: the causes that several failures have in common, the
+first to mend on top.
 
-A case alone may not be able to tell two causes apart that the run's other cases do: the same number in another form, the
-same group by another way, the same call over another transport.
+A case alone may not be able to tell two causes apart that the run's other cases do: the same number
+in another form, the same group by another way, the same call over another transport.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Judged:
-    """A case of a run as it ended; ``causes`` are a diagnosis' in plain form (``Diagnosis.to_plain``)."""
+    """A case of a run as it ended; ``causes`` are a diagnosis' in plain form
+    (``Diagnosis.to_plain``).
+    """
 
     id: str
     row: str
@@ -38,8 +41,12 @@ class Judged:
     integration: str = ""
     moment: str = ""
     trunk: str = ""
-    landed: Callable[[], Collection[str]] = tuple  #: the groups that its calls were seen to land with
-    reached: Callable[[], bool | None] = lambda: None  #: whether its call got to the AI; None if it did not have to
+    landed: Callable[[], Collection[str]] = (
+        tuple  #: the groups that its calls were seen to land with
+    )
+    reached: Callable[[], bool | None] = lambda: (
+        None
+    )  #: whether its call got to the AI; None if it did not have to
 
     @property
     def is_explained(self) -> bool:
@@ -133,7 +140,11 @@ def common_causes(cases: Sequence[Judged]) -> list[Common]:
         own = {str(cause.get("id")): cause for cause in case.causes}
         if settled := _by_the_other_forms(case, cases):
             name, because = settled
-            cause = own.get(name) or {"id": name, "confidence": "certain", **cause_text(name, case.integration)}
+            cause = own.get(name) or {
+                "id": name,
+                "confidence": "certain",
+                **cause_text(name, case.integration),
+            }
             _common(found, case, cause).add(case, because, settled=True)
         elif case.named:
             for name in case.named:
@@ -144,15 +155,21 @@ def common_causes(cases: Sequence[Judged]) -> list[Common]:
         _settle(found, case, cases, undecided)
     for each in found.values():
         each.where = tuple(_shared(each.failing, cases, _of(str(each.cause.get("id")))))
-    return sorted(found.values(), key=lambda each: -len(each.failing))  # of as many, the one of the first case first
+    return sorted(
+        found.values(), key=lambda each: -len(each.failing)
+    )  # of as many, the one of the first case first
 
 
 def _common(found: _Found, case: Judged, cause: Mapping[str, Any]) -> Common:
     return found.setdefault((case.deployment, str(cause.get("id"))), Common(cause))
 
 
-def _settle(found: _Found, case: Judged, cases: Sequence[Judged], undecided: Sequence[Judged]) -> None:
-    """A case that leaves several causes possible has the one that others of its place show; else the first that they leave."""
+def _settle(
+    found: _Found, case: Judged, cases: Sequence[Judged], undecided: Sequence[Judged]
+) -> None:
+    """A case that leaves several causes possible has the one that others of its place show; else
+    the first that they leave.
+    """
     left, because = list(case.candidates), []
     for excluded, why in (*_excluded(case, cases), *_beyond_its_trunk(case, cases, undecided)):
         kept = [name for name in left if _of(name) not in excluded]
@@ -165,14 +182,20 @@ def _settle(found: _Found, case: Judged, cases: Sequence[Judged], undecided: Seq
         return
     for name in left:
         each = found.get((case.deployment, name))
-        if each is not None and each.settled and any(_share_place(name, case, other) for other in each.failing):
+        if (
+            each is not None
+            and each.settled
+            and any(_share_place(name, case, other) for other in each.failing)
+        ):
             each.add(case, f"{case.id} leaves it possible, and other cases show it")
             return
     _common(found, case, first).add(case, *because)
 
 
 def _share_place(cause: str, case: Judged, other: Judged) -> bool:
-    """Whether both are about the place that has the cause: the trunk, or the number, by which a group or a line is called."""
+    """Whether both are about the place that has the cause: the trunk, or the number, by which a
+    group or a line is called.
+    """
     number = "group" if "group" in case.about else "line"
     same_number = case.about.get(number) == other.about.get(number)
     same_trunk = case.trunk == other.trunk
@@ -182,11 +205,15 @@ def _share_place(cause: str, case: Judged, other: Judged) -> bool:
 def _beyond_its_trunk(
     case: Judged, cases: Sequence[Judged], undecided: Sequence[Judged]
 ) -> Iterator[tuple[frozenset[Of], str]]:
-    """Where no call over a trunk gets to the AI, of several numbers, what those calls have in common is the trunk."""
+    """Where no call over a trunk gets to the AI, of several numbers, what those calls have in
+    common is the trunk.
+    """
     lost = [each for each in _on_its_trunk(case, undecided) if each.reached() is False]
     numbers = {each.about.get("line") for each in lost}
     shared = [
-        name for name in case.candidates if _of(name) == "trunk" and all(name in each.candidates for each in lost)
+        name
+        for name in case.candidates
+        if _of(name) == "trunk" and all(name in each.candidates for each in lost)
     ]
     if (
         case.reached() is False
@@ -199,7 +226,9 @@ def _beyond_its_trunk(
 
 
 def _on_its_trunk(case: Judged, cases: Sequence[Judged]) -> Iterator[Judged]:
-    return (each for each in cases if (each.deployment, each.trunk) == (case.deployment, case.trunk))
+    return (
+        each for each in cases if (each.deployment, each.trunk) == (case.deployment, case.trunk)
+    )
 
 
 def _of(cause: str) -> Of:
@@ -208,19 +237,26 @@ def _of(cause: str) -> Of:
 
 
 def _excluded(case: Judged, cases: Sequence[Judged]) -> Iterator[tuple[frozenset[Of], str]]:
-    """What cases that passed exclude, and why: settings of the same number, trunk or codec, never what may differ from call to call."""
+    """What cases that passed exclude, and why: settings of the same number, trunk or codec, never
+    what may differ from call to call.
+    """
     for other in cases:
         if not other.passed or other.deployment != case.deployment:
             continue
         same_trunk = other.trunk == case.trunk
         group, is_transfer = case.about.get("group"), case.moment == other.moment == "transfer"
         if is_transfer and same_trunk and group is not None and group in other.landed():
-            yield frozenset({"number"}), f"{other.id} reached the group {group} by its number over the same trunk"
+            yield (
+                frozenset({"number"}),
+                f"{other.id} reached the group {group} by its number over the same trunk",
+            )
         if same_trunk and case.reached() is False and other.reached():
             yield frozenset({"trunk"}), f"{other.id} got to the AI over the same trunk"
         if other.row != case.row:
             continue
-        if _but(other.axes, _CODEC) == _but(case.axes, _CODEC) and case.axes.get(_CODEC) != other.axes.get(_CODEC):
+        if _but(other.axes, _CODEC) == _but(case.axes, _CODEC) and case.axes.get(
+            _CODEC
+        ) != other.axes.get(_CODEC):
             yield frozenset({"number", "trunk"}), f"{other.id} passed: the same with another codec"
         elif same_trunk:
             yield frozenset({"trunk"}), f"{other.id} passed over the same trunk"
@@ -234,21 +270,34 @@ def _by_the_other_forms(case: Judged, cases: Sequence[Judged]) -> tuple[str, str
         return None
     for other in cases:
         same = (other.deployment, other.row) == (case.deployment, case.row)
-        if not (same and _but(other.axes, _FORM) == _but(case.axes, _FORM) and other.axes.get(_FORM) == _E164):
+        if not (
+            same
+            and _but(other.axes, _FORM) == _but(case.axes, _FORM)
+            and other.axes.get(_FORM) == _E164
+        ):
             continue
         if other.passed:
-            return "number-form-refused", f"{other.id} dialled the same number in E.164, and reached it"
+            return (
+                "number-form-refused",
+                f"{other.id} dialled the same number in E.164, and reached it",
+            )
         if "number-unknown-at-platform" in other.named:
-            return "number-unknown-at-platform", f"{other.id} dialled the same number in E.164, and was refused as well"
+            return (
+                "number-unknown-at-platform",
+                f"{other.id} dialled the same number in E.164, and was refused as well",
+            )
     return None
 
 
 def _but(axes: Mapping[str, str], without: str) -> dict[str, str]:
-    return {axis: value for axis, value in axes.items() if axis != without and axis not in _OF_NO_CAUSE}
+    return {
+        axis: value for axis, value in axes.items() if axis != without and axis not in _OF_NO_CAUSE
+    }
 
 
 def _shared(failing: Sequence[Judged], cases: Sequence[Judged], of: Of) -> Iterator[str]:
-    """What sets the failures apart: an axis' value that each of them has and no passed case of their rows. And their place.
+    """What sets the failures apart: an axis' value that each of them has and no passed case of
+    their rows. And their place.
 
     ``of``: what has the cause. Trunks that have it, and agents, are named however many there are.
     """
@@ -263,10 +312,14 @@ def _shared(failing: Sequence[Judged], cases: Sequence[Judged], of: Of) -> Itera
             yield f"{axis} {value} only"
     for what in ("group", "line", "trunk", "agent"):
         names = list(dict.fromkeys(case.about.get(what) for case in failing))
-        narrows = len({case.about.get(what) for case in cases}) > 1  # of the run's only trunk it need not be said
+        narrows = (
+            len({case.about.get(what) for case in cases}) > 1
+        )  # of the run's only trunk it need not be said
         is_shared = len(failing) > 1 and len(names) == 1 and narrows
         if None not in names and (is_shared or what in (of, "agent")):
-            yield f"{what} {' and '.join(map(str, names[:_NAMED]))}" + (" and others" if len(names) > _NAMED else "")
+            yield f"{what} {' and '.join(map(str, names[:_NAMED]))}" + (
+                " and others" if len(names) > _NAMED else ""
+            )
 
 
 def plain(cases: Sequence[Judged]) -> CausesDocument:

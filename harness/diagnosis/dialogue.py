@@ -1,4 +1,6 @@
-"""Facts that the caller's messages show: how its call was answered, and what became of its requests."""
+"""Facts that the caller's messages show: how its call was answered, and what became of its
+requests.
+"""
 
 from __future__ import annotations
 
@@ -25,25 +27,36 @@ def derive(scene: Scene) -> None:
     _prack(scene)
     _own_address(scene)
     _requests(scene, messages)
-    for what, asks in (("change", lambda m: m.changes_media), ("hangup", lambda m: m.is_request("BYE"))):
+    for what, asks in (
+        ("change", lambda m: m.changes_media),
+        ("hangup", lambda m: m.is_request("BYE")),
+    ):
         if f"{what}.answer" in scene.facts:
             _at_ai(scene, f"{what}.at_ai", asks)
 
 
 def _requests(scene: Scene, messages: Sequence[CallMessage]) -> None:
-    """What the caller's requests were answered. The last of a kind counts: one that was refused may have been repeated."""
+    """What the caller's requests were answered. The last of a kind counts: one that was refused may
+    have been repeated.
+    """
     for exchange in reversed(exchanges(messages, without=("ACK", "CANCEL", "PRACK"))):
         request, answer = exchange.request, exchange.response
         if answer is not None and answer.is_challenge:
             continue
         where = (request.where, *((answer.where, answer.message.start_line) if answer else ()))
         if request.method == "INVITE" and not request.is_within:
-            if scene.call is None or request.leg == scene.call.leg:  # else placed on a REFER, or another caller's
+            if (
+                scene.call is None or request.leg == scene.call.leg
+            ):  # else placed on a REFER, or another caller's
                 _offer(scene, messages, exchange, where)
         elif request.method in ("INVITE", "UPDATE"):
-            scene.record("change.answer", _outcome(scene, exchange, messages), *where, leg=request.leg)
+            scene.record(
+                "change.answer", _outcome(scene, exchange, messages), *where, leg=request.leg
+            )
         elif request.method == "BYE" and request.time <= scene.over:
-            scene.record("hangup.answer", _outcome(scene, exchange, messages), *where, leg=request.leg)
+            scene.record(
+                "hangup.answer", _outcome(scene, exchange, messages), *where, leg=request.leg
+            )
 
 
 def _outcome(scene: Scene, exchange: Exchange, messages: Sequence[CallMessage]) -> str | None:
@@ -55,15 +68,20 @@ def _outcome(scene: Scene, exchange: Exchange, messages: Sequence[CallMessage]) 
     return "accepted" if answer.is_success else "refused"
 
 
-def _offer(scene: Scene, messages: Sequence[CallMessage], exchange: Exchange, where: Sequence[str]) -> None:
-    """What the caller's INVITE offered, and how its 200 and later messages describe the far end's media."""
+def _offer(
+    scene: Scene, messages: Sequence[CallMessage], exchange: Exchange, where: Sequence[str]
+) -> None:
+    """What the caller's INVITE offered, and how its 200 and later messages describe the far end's
+    media.
+    """
     invite, answer = exchange.request, exchange.response
     leg = invite.leg
     scene.record("caller.offer", offered(invite.sdp), offered_audio(invite.message), leg=leg)
     if answer is None or answer.status >= 300:
         return
-    # A 200 may lack SDP when a 18x of the same dialog has answered the offer. A reliable 18x must do so (RFC 3262 section 5), and the
-    # first description counts as the answer (RFC 3261 section 13.2.1).
+    # A 200 may lack SDP when a 18x of the same dialog has answered the offer. A reliable 18x must
+    # do so (RFC 3262 section 5), and the first description counts as the answer (RFC 3261 section
+    # 13.2.1).
     early = (m for m in messages if not answer.sdp and _answers_early(m, answer))
     first = next(early, answer)
     descriptions = described(first, messages[messages.index(first) + 1 :])
@@ -72,7 +90,9 @@ def _offer(scene: Scene, messages: Sequence[CallMessage], exchange: Exchange, wh
     newest = in_force(scene, "audio.to_ai", descriptions)
     if newest is not None:
         named = f"c={address(newest.sdp)}, from {newest.remote}"
-        scene.record("sdp.to_caller", reach(newest.sdp, newest.remote), newest.where, named, leg=leg)
+        scene.record(
+            "sdp.to_caller", reach(newest.sdp, newest.remote), newest.where, named, leg=leg
+        )
         record_beside(scene, newest)
 
 
@@ -82,7 +102,9 @@ def _answers_early(seen: CallMessage, answer: CallMessage) -> bool:
 
 
 def _answer(offer: str, answer: str) -> str | None:
-    """What the answer's SDP makes of the offer (RFC 3264 section 6); None if the INVITE had no offer."""
+    """What the answer's SDP makes of the offer (RFC 3264 section 6); None if the INVITE had no
+    offer.
+    """
     asked, taken = audio_of(offer), audio_of(answer)
     if asked is None:
         return None
@@ -95,7 +117,9 @@ def _answer(offer: str, answer: str) -> str | None:
 
 
 def _at_ai(scene: Scene, fact: str, asks: Callable[[CallMessage], bool]) -> None:
-    """How the AI's side answered such requests, which proxies and many SBCs pass on from the caller."""
+    """How the AI's side answered such requests, which proxies and many SBCs pass on from the
+    caller.
+    """
     for seen in filter(asks, scene.got_by_ai):
         sent: list[CallMessage] = []
         is_answered = False
@@ -104,14 +128,18 @@ def _at_ai(scene: Scene, fact: str, asks: Callable[[CallMessage], bool]) -> None
             if isinstance(final, Response) and final.is_final and answer.is_of(seen):
                 is_answered = True
                 refused = bye_outcome(final, sent) == "refused" and not final.is_challenge
-                scene.record(fact, "refused" if refused else None, seen.where, answer.where, *said_by(final))
+                scene.record(
+                    fact, "refused" if refused else None, seen.where, answer.where, *said_by(final)
+                )
             sent.append(answer)
         scene.record(fact, None if is_answered else "unanswered", seen.where)
     scene.record(fact, "neither refused nor unanswered" if scene.at_ai else None)
 
 
 def _prack(scene: Scene) -> None:
-    """Whether a reliable 18x was repeated after its PRACK, which had no answer: the PRACK did not arrive (RFC 3262 section 3)."""
+    """Whether a reliable 18x was repeated after its PRACK, which had no answer: the PRACK did not
+    arrive (RFC 3262 section 3).
+    """
     sent: dict[str, CallMessage] = {}  # by RSeq, and CSeq number and method of the INVITE
     repeated: list[tuple[CallMessage, CallMessage]] = []
     for seen in scene.own:
@@ -127,7 +155,9 @@ def _prack(scene: Scene) -> None:
 
 
 def _own_address(scene: Scene) -> None:
-    """Whether the far end can reach the address in the caller's own SDP. RTP that arrived shows that it can."""
+    """Whether the far end can reach the address in the caller's own SDP. RTP that arrived shows
+    that it can.
+    """
     if scene.call is None or received(scene, scene.call.leg or ""):
         return
     first = next((m for m in scene.own if not m.received and m.sdp), None)

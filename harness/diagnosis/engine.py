@@ -1,4 +1,6 @@
-"""Rules against facts: names the causes that fire, lists those that cannot be excluded, and says what rules out the others."""
+"""Rules against facts: names the causes that fire, lists those that cannot be excluded, and says
+what rules out the others.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ from harness.diagnosis.scene import Scene, Vantage, Visibility, ends_of
 from harness.diagnosis.symptoms import present
 from harness.diagnosis.transfer import is_group
 
-#: The modules that derive facts, in this order: the first value recorded of a fact stands, for each leg and for the case.
+#: The modules that derive facts, in this order: the first value recorded of a fact stands, for each
+#: leg and for the case.
 PARTS = (own, dialogue, registration, ai_side, caller_end, audio, passage, session, transfer, legs)
 #: How many facts are listed for a failure that no cause explains.
 _MOST_NEAREST = 8
@@ -51,14 +54,18 @@ def diagnose(
 ) -> Diagnosis:
     """What caused the failures among ``findings``; nothing if none failed, as far as can be seen.
 
-    ``case`` has the keys of :meth:`harness.integrations.matrix.Case.plain`. ``events`` are in the order in which they were recorded;
-    ``number_of`` gives a message its number in reports, by default counted from ``m1`` in that order. ``visibility`` withholds what the
-    AI's side, or the agents, saw. ``rules`` replaces the integration's rules.
+    ``case`` has the keys of :meth:`harness.integrations.matrix.Case.plain`. ``events`` are in the
+    order in which they were recorded; ``number_of`` gives a message its number in reports, by
+    default counted from ``m1`` in that order. ``visibility`` withholds what the AI's side, or the
+    agents, saw. ``rules`` replaces the integration's rules.
 
-    Raises nothing, because a case has to end with its verdict: a diagnosis that itself fails says so.
+    Raises nothing, because a case has to end with its verdict: a diagnosis that itself fails says
+    so.
     """
     try:
-        scene = observe(case, findings, events, deployment, visibility=visibility, number_of=number_of)
+        scene = observe(
+            case, findings, events, deployment, visibility=visibility, number_of=number_of
+        )
         integration = str(case.get("integration", ""))
         table = rules_of(integration) if rules is None else tuple(rules)
         return infer(scene, table, integration, present(scene))
@@ -75,8 +82,13 @@ def observe(
     visibility: Visibility = "all",
     number_of: NumberOf | None = None,
 ) -> Scene:
-    """The evidence with all facts derived from it, before any rule is applied; parameters as for :func:`diagnose`."""
-    numbers = {id(e): f"m{index}" for index, e in enumerate((e for e in events if isinstance(e, SipMessage)), start=1)}
+    """The evidence with all facts derived from it, before any rule is applied; parameters as for
+    :func:`diagnose`.
+    """
+    numbers = {
+        id(e): f"m{index}"
+        for index, e in enumerate((e for e in events if isinstance(e, SipMessage)), start=1)
+    }
     events = own.without_second_call(events)
     vantage = Vantage(deployment, events, visibility)
     scene = Scene(
@@ -94,9 +106,13 @@ def observe(
 
 
 def infer(
-    scene: Scene, rules: Sequence[Rule], integration: str, symptoms: Mapping[Symptom, Sequence[Finding]]
+    scene: Scene,
+    rules: Sequence[Rule],
+    integration: str,
+    symptoms: Mapping[Symptom, Sequence[Finding]],
 ) -> Diagnosis:
-    """Symptom by symptom, in the order of a call, and within each leg by leg: a finding is explained by the facts of its leg.
+    """Symptom by symptom, in the order of a call, and within each leg by leg: a finding is
+    explained by the facts of its leg.
 
     A cause that also explains a later symptom is named once.
     """
@@ -127,7 +143,9 @@ def infer(
         causes |= {name: cause for name, cause in found.items() if name not in causes}
     diagnosis = Diagnosis(
         # The causes that evidence shows come first.
-        causes=tuple(sorted(causes.values(), key=lambda c: c.confidence == "possible" and not c.candidate)),
+        causes=tuple(
+            sorted(causes.values(), key=lambda c: c.confidence == "possible" and not c.candidate)
+        ),
         ruled_out=tuple(each for each in ruled_out.values() if each.cause not in causes),
         facts=tuple(map(_with_evidence, scene.facts.every)),
         unexplained=tuple(unexplained),
@@ -140,7 +158,9 @@ def infer(
 
 
 def _by_leg(scene: Scene, findings: Sequence[Finding]) -> list[tuple[Facts, list[Finding]]]:
-    """The findings, those together that the same facts explain. A symptom without a finding is the whole case's."""
+    """The findings, those together that the same facts explain. A symptom without a finding is the
+    whole case's.
+    """
     found: list[tuple[Facts, list[Finding]]] = []
     for finding in findings:
         facts = scene.facts_of(finding)
@@ -156,7 +176,9 @@ def _joined(one: Cause, other: Cause) -> Cause:
     first, second = sorted((one, other), key=lambda cause: list(HEDGES).index(cause.confidence))
     agents = dict.fromkeys(cause.about["agent"] for cause in (one, other) if "agent" in cause.about)
     about = {**first.about, **({"agent": " and ".join(agents)} if agents else {})}
-    return replace(first, evidence=tuple(dict.fromkeys(first.evidence + second.evidence)), about=about)
+    return replace(
+        first, evidence=tuple(dict.fromkeys(first.evidence + second.evidence)), about=about
+    )
 
 
 class _Inference:
@@ -170,12 +192,20 @@ class _Inference:
         self._normal = frozenset(table("vocabulary")["normal"]["values"]) | {False}
 
     def causes_of(self, symptom: Symptom, findings: Sequence[Finding]) -> list[tuple[Cause, Rule]]:
-        """The causes of a symptom, each with its rule: those that evidence shows, else those that cannot be excluded."""
-        fired = [rule for rule in self._of(symptom) if all(c.holds(self._facts) for c in rule.conditions)]
+        """The causes of a symptom, each with its rule: those that evidence shows, else those that
+        cannot be excluded.
+        """
+        fired = [
+            rule for rule in self._of(symptom) if all(c.holds(self._facts) for c in rule.conditions)
+        ]
         possible = [rule for rule in self._of(symptom) if self._is_possible(rule)]
         sure = any(rule.confidence != "possible" for rule in fired)
         chosen = fired if sure else self._favoured_first(possible)
-        return list(self._causes(chosen, findings, sure=sure, alone=sure and not _has_rivals(chosen, possible)))
+        return list(
+            self._causes(
+                chosen, findings, sure=sure, alone=sure and not _has_rivals(chosen, possible)
+            )
+        )
 
     def _of(self, *symptoms: Symptom) -> list[Rule]:
         return [rule for rule in self._rules if not set(symptoms).isdisjoint(rule.symptoms)]
@@ -186,14 +216,18 @@ class _Inference:
         return known and all(c.holds(self._facts) is not False for c in rule.when + rule.unless)
 
     def _favoured_first(self, rules: Sequence[Rule]) -> list[Rule]:
-        """Candidates: first those for which something speaks, then the others, each in the order of the tables."""
+        """Candidates: first those for which something speaks, then the others, each in the order of
+        the tables.
+        """
         favoured = {rule.cause for rule in rules if any(c.holds(self._facts) for c in rule.favours)}
         return sorted(rules, key=lambda rule: rule.cause not in favoured)
 
     def _causes(
         self, chosen: Sequence[Rule], findings: Sequence[Finding], *, sure: bool, alone: bool
     ) -> Iterator[tuple[Cause, Rule]]:
-        """``sure``: evidence shows the causes; ``alone``: and no other cause is possible, so that they may be certain."""
+        """``sure``: evidence shows the causes; ``alone``: and no other cause is possible, so that
+        they may be certain.
+        """
         first = {rule.cause: rule for rule in reversed(chosen)}
         rules = [first[cause] for cause in dict.fromkeys(rule.cause for rule in chosen)]
         settles = "" if sure else self._separation(rules)
@@ -220,26 +254,43 @@ class _Inference:
             yield from ((cause, each) for each in chosen if each.cause == rule.cause)
 
     def _evidence(self, rule: Rule) -> list[str]:
-        """The facts that the rule asks for, and those that must not have some value if their value is unusual."""
+        """The facts that the rule asks for, and those that must not have some value if their value
+        is unusual.
+        """
         asked = [(c.how, self._facts[c.fact]) for c in rule.conditions if c.fact in self._facts]
-        known = [f for how, f in asked if how == "is" or (how == "is not" and f.value not in self._normal)]
+        known = [
+            f
+            for how, f in asked
+            if how == "is" or (how == "is not" and f.value not in self._normal)
+        ]
         return list(map(_with_evidence, known))
 
     def _separation(self, rules: Sequence[Rule]) -> str:
-        """What would have to be observed: of the facts that tell candidates apart, the one that most of them wait for."""
-        asked = [[c for c in rule.when + rule.unless if c.fact not in self._facts] for rule in rules]
+        """What would have to be observed: of the facts that tell candidates apart, the one that
+        most of them wait for.
+        """
+        asked = [
+            [c for c in rule.when + rule.unless if c.fact not in self._facts] for rule in rules
+        ]
         facts = {c.fact for each in asked for c in each}
-        wanted = {fact: {frozenset(c for c in each if c.fact == fact) for each in asked} for fact in facts}
+        wanted = {
+            fact: {frozenset(c for c in each if c.fact == fact) for each in asked} for fact in facts
+        }
         telling = {fact for fact, kinds in wanted.items() if len(kinds) > 1} or set(wanted)
         for hows in (("is",), ("is", "is not"), ("not shown",)):
-            told = (dict.fromkeys(c.fact for c in each if c.how in hows and c.fact in telling) for each in asked)
+            told = (
+                dict.fromkeys(c.fact for c in each if c.how in hows and c.fact in telling)
+                for each in asked
+            )
             waiting = Counter(fact for each in told for fact in each)
             if waiting:
                 return fact_kinds()[waiting.most_common()[0][0]].observe
         return ""
 
     def ruled_out(self, symptom: Symptom) -> Iterator[RuledOut]:
-        """The rules that do not apply, each with a condition that the facts contradict, or else one that is not known."""
+        """The rules that do not apply, each with a condition that the facts contradict, or else one
+        that is not known.
+        """
         for rule in self._of(symptom):
             answers = {c.holds(self._facts): c for c in reversed(rule.conditions)}
             condition = answers.get(False) or answers.get(None)
@@ -257,7 +308,11 @@ class _Inference:
     def nearest(self, unknown: Iterable[Symptom]) -> list[str]:
         """Unusual facts first, and of those the ones that rules for these symptoms ask for."""
         asked = {c.fact for rule in self._of(*unknown) for c in rule.conditions}
-        telling = [f for f in self._facts.values() if f.name not in ("integration", "transport", "authentication")]
+        telling = [
+            f
+            for f in self._facts.values()
+            if f.name not in ("integration", "transport", "authentication")
+        ]
         telling.sort(key=lambda fact: (fact.value in self._normal, fact.name not in asked))
         return [str(fact) for fact in telling[:_MOST_NEAREST]]
 
@@ -270,8 +325,15 @@ def _has_rivals(chosen: Sequence[Rule], possible: Sequence[Rule]) -> bool:
 
 
 def _about(scene: Scene, findings: Sequence[Finding]) -> dict[str, str]:
-    """The line, group and trunk of the deployment that the case is about, and the agents whose legs show it."""
-    ends = [end for finding in findings for end in ends_of(finding) if scene.vantage.role(end) == "agent"]
+    """The line, group and trunk of the deployment that the case is about, and the agents whose legs
+    show it.
+    """
+    ends = [
+        end
+        for finding in findings
+        for end in ends_of(finding)
+        if scene.vantage.role(end) == "agent"
+    ]
     wanted = (finding.facts.get("wanted") for finding in scene.of("landing"))
     told = {
         "line": scene.line[0] if scene.line else None,
@@ -288,7 +350,9 @@ def _without_answer(error: Exception, findings: Sequence[Finding]) -> Diagnosis:
     fault = f"the diagnosis itself failed, which is a fault of the harness ({told})"
     failed = tuple(_line(finding) for finding in findings if finding.failed)
     return Diagnosis(
-        nearest_facts=(fault,), unexplained=failed or (fault,), next_look="report it with the evidence of this case"
+        nearest_facts=(fault,),
+        unexplained=failed or (fault,),
+        next_look="report it with the evidence of this case",
     )
 
 

@@ -1,7 +1,8 @@
-"""The facts known of one case, and how ``tables/`` declares them: those that one table alone asks for may stand in it.
+"""The facts known of one case, and how ``tables/`` declares them: those that one table alone asks
+for may stand in it.
 
-An unobserved fact is absent, which is not the same as false: a rule that needs it stays possible, and the way to observe the
-fact is what would settle the matter.
+An unobserved fact is absent, which is not the same as false: a rule that needs it stays possible,
+and the way to observe the fact is what would settle the matter.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ def table(name: str) -> Mapping[str, Any]:
 
 
 def expanded(words: Iterable[str], lists: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """The words, each ``$name`` replaced by the list of that name. Raises ``KeyError`` for an unknown list."""
+    """The words, each ``$name`` replaced by the list of that name. Raises ``KeyError`` for an
+    unknown list.
+    """
     for word in words:
         yield from lists[word[1:]] if word.startswith("$") else (word,)
 
@@ -54,7 +57,9 @@ class FactKind:
 
 @cache
 def fact_kinds() -> Mapping[str, FactKind]:
-    """Every declared fact. One with ``vary`` is a family: it is declared for each row of that list, as for every role."""
+    """Every declared fact. One with ``vary`` is a family: it is declared for each row of that list,
+    as for every role.
+    """
     declared = table("vocabulary")
     facts = {}
     for path in sorted(_TABLES.glob("*.toml")):
@@ -63,15 +68,21 @@ def fact_kinds() -> Mapping[str, FactKind]:
                 facts[filled(name, row)] = filled(entry, row)
     kinds = {}
     for name, entry in facts.items():
-        values = (*expanded(entry.get("values", ()), declared["values"]), *((True, False) if entry.get("flag") else ()))
-        (observe,) = expanded([entry["observe"]], {key: [words] for key, words in declared["observe"].items()})
+        values = (
+            *expanded(entry.get("values", ()), declared["values"]),
+            *((True, False) if entry.get("flag") else ()),
+        )
+        (observe,) = expanded(
+            [entry["observe"]], {key: [words] for key, words in declared["observe"].items()}
+        )
         kinds[name] = FactKind(entry["label"], observe, values, entry.get("status", False))
     return kinds
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing known of a case. ``evidence`` names what shows it: messages (``m12``), findings, records, statistics.
+    """One thing known of a case. ``evidence`` names what shows it: messages (``m12``), findings,
+    records, statistics.
 
     ``leg`` is the leg that shows it; empty for a fact of the whole case.
     """
@@ -95,14 +106,17 @@ def worded(value: object) -> str:
 
 
 class Facts(dict[str, Fact]):
-    """The facts known of one case, by name, and those of each leg. Of a fact that several legs show, the case has the first."""
+    """The facts known of one case, by name, and those of each leg. Of a fact that several legs
+    show, the case has the first.
+    """
 
     def __init__(self, known: Mapping[str, Fact] | None = None) -> None:
         super().__init__(known or {})
         self.of_legs: dict[str, dict[str, Fact]] = {}
 
     def record(self, name: str, value: object, *evidence: str, leg: str = "") -> None:
-        """Record a fact, of a leg if that is named. The first value recorded stands, for each leg and for the case.
+        """Record a fact, of a leg if that is named. The first value recorded stands, for each leg
+        and for the case.
 
         None, and a fact that is not declared, remain unknown.
         """
@@ -114,9 +128,11 @@ class Facts(dict[str, Fact]):
         self.setdefault(name, fact)
 
     def at(self, *legs: str, beside: Collection[str] = ()) -> Facts:
-        """The facts as these legs have them: of each fact the first leg's that shows it, else the case's.
+        """The facts as these legs have them: of each fact the first leg's that shows it, else the
+        case's.
 
-        A fact that the case has from a leg ``beside`` them, which takes part in another call, is unknown to them.
+        A fact that the case has from a leg ``beside`` them, which takes part in another call, is
+        unknown to them.
         """
         seen = Facts({name: fact for name, fact in self.items() if fact.leg not in beside})
         for leg in reversed(legs):

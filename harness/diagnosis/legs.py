@@ -1,4 +1,6 @@
-"""Facts that any leg can show: what harness phones refused themselves, who hung up, and what was lost on the way to them."""
+"""Facts that any leg can show: what harness phones refused themselves, who hung up, and what was
+lost on the way to them.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +19,21 @@ from harness.sip.message import Response
 
 _MALFORMED = "a malformed request"
 _AS_ASKED = "as the case asks"
-#: What a phone's SIP stack refuses itself, before any scenario is asked (RFC 3261 section 21.4): status → what that is about.
+#: What a phone's SIP stack refuses itself, before any scenario is asked (RFC 3261 section 21.4):
+#: status → what that is about.
 _BY_STACK = {
     **dict.fromkeys((406, 415, 488, 606), "its media"),
     **dict.fromkeys((420, 421), "an extension"),
     422: "its session interval",  # RFC 4028 section 6
 }
-#: What it refuses without a leg, because it has as many calls as it takes (section 21.4.24) or cannot parse the request or its SDP
-#: (section 21.4.1). A scenario that refuses has a leg.
+#: What it refuses without a leg, because it has as many calls as it takes (section 21.4.24) or
+#: cannot parse the request or its SDP (section 21.4.1). A scenario that refuses has a leg.
 _WITHOUT_LEG = {486: "another call", 400: _MALFORMED}
 #: The facts about offers that agents' and callers' phones refused.
 _OFFERS = {"agent": "offer.agent", "caller": "offer.customer"}
 _ANSWERED_AND_OVER_S = 1.0
-#: In a Reason: another device has taken the call (RFC 3326 section 2: SIP ;cause=200 ;text="Call completed elsewhere").
+#: In a Reason: another device has taken the call (RFC 3326 section 2: SIP ;cause=200 ;text="Call
+#: completed elsewhere").
 _ELSEWHERE = re.compile(r"\bSIP\s*;\s*cause\s*=\s*200\b|elsewhere", re.I)
 
 
@@ -43,7 +47,11 @@ def derive(scene: Scene) -> None:
         number = number_in(scene.call.remote_uri) or ""
         if re.search(r"\d", number):
             form = "E.164" if number.startswith("+") else "another form"
-            scene.record("dialled.form", form, f"{scene.call.leg} dialled {scene.call.remote_uri.partition('@')[0]}")
+            scene.record(
+                "dialled.form",
+                form,
+                f"{scene.call.leg} dialled {scene.call.remote_uri.partition('@')[0]}",
+            )
     _agents(scene)
     _held(scene)
     _answered_elsewhere(scene)
@@ -58,24 +66,45 @@ def derive(scene: Scene) -> None:
 
 
 def _refused(scene: Scene, role: Role, messages: list[CallMessage]) -> None:
-    """An INVITE that the phone's own stack refused, and that was not tried again with success; of a stand-in, any refusal."""
-    taken = {m.phone: m.time for m in messages if not m.received and 200 <= m.answers("INVITE") < 300}
+    """An INVITE that the phone's own stack refused, and that was not tried again with success; of a
+    stand-in, any refusal.
+    """
+    taken = {
+        m.phone: m.time for m in messages if not m.received and 200 <= m.answers("INVITE") < 300
+    }
     for invite in (m for m in messages if m.received and m.begins_dialog):
         for answer in (m for m in messages if not m.received and m.is_of(invite)):
-            what = _BY_STACK.get(answer.status) or (_WITHOUT_LEG.get(answer.status) if answer.leg is None else None)
-            if role == "ai" and answer.status >= 300 and not answer.is_challenge and answer.status != TERMINATED:
+            what = _BY_STACK.get(answer.status) or (
+                _WITHOUT_LEG.get(answer.status) if answer.leg is None else None
+            )
+            if (
+                role == "ai"
+                and answer.status >= 300
+                and not answer.is_challenge
+                and answer.status != TERMINATED
+            ):
                 what = what or _AS_ASKED
             if what is None or answer.time < taken.get(answer.phone, 0.0):
                 continue
             how, leg = what if what == _AS_ASKED else "by itself", answer.leg or answer.phone
             told = f"{answer.phone} refused it {how} with {answer.status}"
-            scene.record(f"refusal.{role}", what, told, answer.where, *why.told(answer.message), leg=leg)
+            scene.record(
+                f"refusal.{role}", what, told, answer.where, *why.told(answer.message), leg=leg
+            )
             if role in _OFFERS:
-                scene.record(_OFFERS[role], offered(invite.sdp), invite.where, offered_audio(invite.message), leg=leg)
+                scene.record(
+                    _OFFERS[role],
+                    offered(invite.sdp),
+                    invite.where,
+                    offered_audio(invite.message),
+                    leg=leg,
+                )
 
 
 def _hung_up(scene: Scene, role: Role, messages: list[CallMessage]) -> None:
-    """How a BYE of the AI or an agent was answered. Without an answer in a record, whose messages have no time, it is unknown."""
+    """How a BYE of the AI or an agent was answered. Without an answer in a record, whose messages
+    have no time, it is unknown.
+    """
     byes = [m for m in messages if not m.received and m.is_request("BYE")]
     received = [m for m in messages if m.received]
     for number, bye in enumerate(byes, start=1):
@@ -92,7 +121,9 @@ def _hung_up(scene: Scene, role: Role, messages: list[CallMessage]) -> None:
 
 
 def _agents(scene: Scene) -> None:
-    """Of each agent who answered: whether the answer was acknowledged, crossed another device's, or the call is on hold."""
+    """Of each agent who answered: whether the answer was acknowledged, crossed another device's, or
+    the call is on hold.
+    """
     mine = [
         leg
         for leg in scene.legs
@@ -105,21 +136,39 @@ def _agents(scene: Scene) -> None:
         elsewhere = [
             m
             for m in seen
-            if m.received and m.is_request("CANCEL", "BYE") and _ELSEWHERE.search(m.message.get("Reason") or "")
+            if m.received
+            and m.is_request("CANCEL", "BYE")
+            and _ELSEWHERE.search(m.message.get("Reason") or "")
         ]
         if taken is None:
             scene.record(
-                "agent.raced", True if elsewhere else None, *(m.where for m in elsewhere[:1]), leg=leg.leg or ""
+                "agent.raced",
+                True if elsewhere else None,
+                *(m.where for m in elsewhere[:1]),
+                leg=leg.leg or "",
             )
             continue
-        acknowledged = any(m.received and m.is_request("ACK") and m.time >= taken.time for m in seen)
-        copies = [m for m in seen if not m.received and 200 <= m.answers("INVITE") < 300 and m.is_of(taken)]
+        acknowledged = any(
+            m.received and m.is_request("ACK") and m.time >= taken.time for m in seen
+        )
+        copies = [
+            m
+            for m in seen
+            if not m.received and 200 <= m.answers("INVITE") < 300 and m.is_of(taken)
+        ]
         known = acknowledged or len(copies) > 1
         scene.record(
-            "agent.ack", ("arrived" if acknowledged else "none") if known else None, taken.where, leg=leg.leg or ""
+            "agent.ack",
+            ("arrived" if acknowledged else "none") if known else None,
+            taken.where,
+            leg=leg.leg or "",
         )
         bye = next((m for m in seen if m.received and m.is_request("BYE")), None)
-        at_once = bye is not None and bye.time - taken.time < _ANSWERED_AND_OVER_S and not _caller_is_told(scene, bye)
+        at_once = (
+            bye is not None
+            and bye.time - taken.time < _ANSWERED_AND_OVER_S
+            and not _caller_is_told(scene, bye)
+        )
         raced = True if elsewhere or given_up else "perhaps" if at_once else None
         told = [m.where for m in (*elsewhere[:1], given_up, bye) if m is not None]
         scene.record("agent.raced", raced, taken.where, *told, leg=leg.leg or "")
@@ -132,12 +181,18 @@ def _caller_is_told(scene: Scene, bye: CallMessage) -> bool:
 
 
 def _held(scene: Scene) -> None:
-    """Whether the newest SDP that caller or agent got when they were not heard holds the media (RFC 3264 section 8.4)."""
+    """Whether the newest SDP that caller or agent got when they were not heard holds the media (RFC
+    3264 section 8.4).
+    """
     for finding in scene.failed("audio"):
         if direction_of(scene, finding) != "audio.agent":
             continue
         for leg in (finding.speaker, finding.listener):
-            came = [m for m in scene.messages_on(leg) if m.received and m.describes_audio and m.time <= finding.at]
+            came = [
+                m
+                for m in scene.messages_on(leg)
+                if m.received and m.describes_audio and m.time <= finding.at
+            ]
             if came and holds(came[-1].sdp):
                 scene.record("agent.held", True, came[-1].where, leg=scene.call_of(finding))
 
@@ -146,7 +201,9 @@ def _held(scene: Scene) -> None:
 
 
 def _answered_elsewhere(scene: Scene) -> None:
-    """Whether a phone that the harness does not see answered the transferred call, or the call that the AI did not take."""
+    """Whether a phone that the harness does not see answered the transferred call, or the call that
+    the AI did not take.
+    """
     value, record = scene.value, scene.record
     wanted = {finding.facts.get("wanted") for finding in scene.failed("landing")}
     groups = scene.deployment.groups if scene.deployment else {}
@@ -160,7 +217,11 @@ def _answered_elsewhere(scene: Scene) -> None:
         if value("transfer.way") == "INVITE" and value("transfer.answer") == "accepted":
             record(fact, True, *scene.shown_by("transfer.answer"))
         if value("transfer.passed_on") is True:
-            record(fact, False, "no party answered the call that the caller's phone placed on the REFER")
+            record(
+                fact,
+                False,
+                "no party answered the call that the caller's phone placed on the REFER",
+            )
         if value("transfer.asked") is False or value("transfer.answer") not in (None, "accepted"):
             record(fact, False, "the transfer was not accepted")
         if value("transfer.failed") is True:
@@ -172,16 +233,23 @@ def _answered_elsewhere(scene: Scene) -> None:
             record(fact, False, "the AI's record does not say that the transfer was done")
     if value("fallback.landed") == "nowhere":
         end = value("caller.end")
-        taken = value("ai.saw") in ("answered", "another assistant answered") or value("hours.treated") == "as if open"
+        taken = (
+            value("ai.saw") in ("answered", "another assistant answered")
+            or value("hours.treated") == "as if open"
+        )
         if end not in (None, "answered", DROPPED) or taken:
             record(fact, False, "nobody took the call in the AI's place")
-        elif end is not None and not scene.platform_answers and (value("ai.saw") or value("ai.lost")):
+        elif (
+            end is not None and not scene.platform_answers and (value("ai.saw") or value("ai.lost"))
+        ):
             # if neither is known, the AI may have answered
             record(fact, True, *scene.shown_by("caller.end"))
 
 
 def _ended_at_once(scene: Scene) -> str | None:
-    """The BYE that the caller got within a second of the AI's REFER: too soon for somebody to have answered and hung up."""
+    """The BYE that the caller got within a second of the AI's REFER: too soon for somebody to have
+    answered and hung up.
+    """
     referred: float | None = None
     for seen in scene.messages:
         if seen.time > scene.over:
@@ -208,7 +276,9 @@ def _limit(scene: Scene) -> None:
     if not scene.vantage.sees("ai"):
         return
     reached = len({seen.message.call_id for seen in scene.invites})
-    told = f"{made} calls were made, {reached} reached the AI, {trunk.max_concurrent_calls} are agreed"
+    told = (
+        f"{made} calls were made, {reached} reached the AI, {trunk.max_concurrent_calls} are agreed"
+    )
     if reached > trunk.max_concurrent_calls:
         most = _at_once(scene)
         more = "more than agreed" if most > trunk.max_concurrent_calls else "as agreed"
@@ -220,7 +290,9 @@ def _limit(scene: Scene) -> None:
 
 
 def _at_once(scene: Scene) -> int:
-    """The most calls that the AI's side had at a time, because a refused call may be tried again. Without times, all that came."""
+    """The most calls that the AI's side had at a time, because a refused call may be tried again.
+    Without times, all that came.
+    """
     if any(seen.at is None for seen in scene.at_ai):
         return len({seen.message.call_id for seen in scene.invites})
     most, up = 0, dict[str, CallMessage]()
@@ -229,7 +301,8 @@ def _at_once(scene: Scene) -> int:
         if seen.received and seen.begins_dialog:
             up[call] = seen
         elif call in up and (
-            seen.is_request("BYE", "CANCEL") or (seen.answers("INVITE") >= 300 and seen.is_of(up[call]))
+            seen.is_request("BYE", "CANCEL")
+            or (seen.answers("INVITE") >= 300 and seen.is_of(up[call]))
         ):
             del up[call]
         most = max(most, len(up))

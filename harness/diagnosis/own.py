@@ -1,5 +1,6 @@
-"""Facts that the harness itself contributes: what the case and the file declare, what its phones report of themselves, what
-probes found, and a second call that a case places after its failure to decide between causes.
+"""Facts that the harness itself contributes: what the case and the file declare, what its phones
+report of themselves, what probes found, and a second call that a case places after its failure to
+decide between causes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from harness.calls.events import (
 )
 from harness.diagnosis.scene import Scene, is_ai_record, listed
 
-#: Why a password was withheld: the realm is not the configured one, or another than in the first challenge (RFC 7616 section 3.3).
+#: Why a password was withheld: the realm is not the configured one, or another than in the first
+#: challenge (RFC 7616 section 3.3).
 _WITHHELD_BY: dict[WithheldBy, str] = {
     "realm configured": "another realm than configured",
     "first realm": "another realm than the first",
@@ -58,20 +60,28 @@ def _reports(scene: Scene, kind: type[Reported], role: Role) -> list[Reported]:
 
 
 def _names(scene: Scene) -> None:
-    """Look-ups of host names that failed: the caller's server, and the host that the SDP to the caller names."""
+    """Look-ups of host names that failed: the caller's server, and the host that the SDP to the
+    caller names.
+    """
     lookups = _reports(scene, NameLookup, "caller")
     for lookup in [each for each in lookups if each.media and each.denied][-1:]:
         told = f"{lookup.phone} got an SDP that names {lookup.name}: {lookup.problem}"
         scene.record("name.media", "no such name", told)
     began = {leg.leg for leg in scene.legs if leg.replaces is None}
-    for lookup in [each for each in lookups if not each.media and (each.leg in began or scene.call is None)][-1:]:
-        told = f"{lookup.phone} looked {lookup.name} up for {lookup.seconds:.1f} s: {lookup.problem}"
+    for lookup in [
+        each for each in lookups if not each.media and (each.leg in began or scene.call is None)
+    ][-1:]:
+        told = (
+            f"{lookup.phone} looked {lookup.name} up for {lookup.seconds:.1f} s: {lookup.problem}"
+        )
         unknown = "no such name" if lookup.denied else "no name server knows"
         scene.record("name.caller", unknown if lookup.problem else None, told)
 
 
 def _options(scene: Scene) -> None:
-    """Whether the platform sent the stand-in an OPTIONS before the call. Many platforms call no address that has not answered one."""
+    """Whether the platform sent the stand-in an OPTIONS before the call. Many platforms call no
+    address that has not answered one.
+    """
     told = next((event for event in scene.events if isinstance(event, AskedByOptions)), None)
     if told is None or scene.call is None:
         return
@@ -83,7 +93,11 @@ def _options(scene: Scene) -> None:
         return
     there_s = told.there_s + scene.call.at - told.at
     if often or there_s < _ASKED_WITHIN_S:
-        scene.record("trunk.asked", "none since its phone came", f"{told.phone} had been there for {there_s:.1f} s")
+        scene.record(
+            "trunk.asked",
+            "none since its phone came",
+            f"{told.phone} had been there for {there_s:.1f} s",
+        )
 
 
 # -- what the case and the file declare, and what probes found
@@ -114,7 +128,9 @@ def _probed(scene: Scene, event: FarEndRecord) -> None:
     elif record.get("of") == "termination":
         # A port that does not answer OPTIONS may have answered the caller's own call.
         place = scene.trunk.termination if scene.trunk else None, scene.axes.get("transport")
-        answers = reach == "silent" and any(m.received and (m.remote, m.transport) == place for m in scene.own)
+        answers = reach == "silent" and any(
+            m.received and (m.remote, m.transport) == place for m in scene.own
+        )
         scene.record("probe.termination", "answers" if answers else reach, source)
         if reach == "refuses" and scene.axes.get("transport") == "udp":
             scene.record("icmp", "rejected", source)
@@ -127,10 +143,19 @@ def _probed(scene: Scene, event: FarEndRecord) -> None:
 
 
 def without_second_call(events: Sequence[Event]) -> list[Event]:
-    """The events before the second call, and all records, among which are the second call's results."""
+    """The events before the second call, and all records, among which are the second call's
+    results.
+    """
     records = (event for event in events if isinstance(event, FarEndRecord))
-    began = next((event.at for event in records if _is_of_second_call(event) and event.record.get("begins")), None)
-    return [event for event in events if began is None or event.at < began or isinstance(event, FarEndRecord)]
+    began = next(
+        (event.at for event in records if _is_of_second_call(event) and event.record.get("begins")),
+        None,
+    )
+    return [
+        event
+        for event in events
+        if began is None or event.at < began or isinstance(event, FarEndRecord)
+    ]
 
 
 def _is_of_second_call(event: FarEndRecord) -> bool:
@@ -138,7 +163,9 @@ def _is_of_second_call(event: FarEndRecord) -> bool:
 
 
 def _at_number(scene: Scene, event: FarEndRecord) -> str | None:
-    """``taken`` only if the AI, or a harness phone in its place, was reached, and not before. An agent may be a fallback's."""
+    """``taken`` only if the AI, or a harness phone in its place, was reached, and not before. An
+    agent may be a fallback's.
+    """
     rang = listed(event.record.get("rang"))
     if "refused" in event.record:
         return "refused"
@@ -152,14 +179,18 @@ def _at_group(scene: Scene, event: FarEndRecord) -> str | None:
     if not scene.vantage.sees("agent") or scene.deployment is None:
         return None
     rang = listed(event.record.get("rang"))
-    group = next((g for g in scene.deployment.groups.values() if g.did == event.record.get("dialled")), None)
+    group = next(
+        (g for g in scene.deployment.groups.values() if g.did == event.record.get("dialled")), None
+    )
     if group is not None and set(rang) & set(group.agents):
         return "the right group"
     if _agent_rang(scene, rang):
         return "another group"
     if not event.record.get("answered"):
         return None
-    waits = group is not None and group.answers_itself and not rang  # a queue or a machine answers in place of people
+    waits = (
+        group is not None and group.answers_itself and not rang
+    )  # a queue or a machine answers in place of people
     return "the platform itself" if waits else "another device"
 
 

@@ -1,5 +1,5 @@
-"""Facts on what is lost or changed on the way between the caller, the AI and the agent: numbers, headers, digits, encryption,
-early media, reliable responses.
+"""Facts on what is lost or changed on the way between the caller, the AI and the agent: numbers,
+headers, digits, encryption, early media, reliable responses.
 """
 
 from __future__ import annotations
@@ -33,19 +33,28 @@ def derive(scene: Scene) -> None:
     offer = _first(scene.own, lambda m: not m.received and m.begins_dialog)
     reached = _first(scene.at_ai, lambda m: m.received and m.begins_dialog)
     _digits(scene, offer, reached)
-    # A platform that acknowledged reliably itself need not ask the AI for it, unless an agent rang meanwhile.
+    # A platform that acknowledged reliably itself need not ask the AI for it, unless an agent rang
+    # meanwhile.
     found = scene.of("prack")
     alone = scene.value("instead") in (None, "nobody")
     acknowledged = alone and bool(found) and not any(finding.failed for finding in found)
     if not acknowledged and offer is not None and "100rel" in (offer.get("Require") or ""):
-        lost = _lost(offer, reached, lambda m: "100rel" in f"{m.get('Require')},{m.get('Supported')}")
+        lost = _lost(
+            offer, reached, lambda m: "100rel" in f"{m.get('Require')},{m.get('Supported')}"
+        )
         scene.record("lost.reliability", _made_unreliable(scene) or lost)
     for finding in scene.failed("media.encrypted"):
-        scene.record("lost.encryption", _lost(offer, reached, lambda m: b"a=crypto:" in m.body), finding.actual)
+        scene.record(
+            "lost.encryption",
+            _lost(offer, reached, lambda m: b"a=crypto:" in m.body),
+            finding.actual,
+        )
     for finding in scene.failed("ringing", role="caller"):
         rang = any(180 <= m.answers("INVITE") < 200 for m in scene.sent_by_ai)
         told = any(m.received and 100 < m.answers("INVITE") < 200 for m in scene.own)
-        scene.record("lost.ringing", True if rang and not told else None, finding.actual, leg=finding.subject)
+        scene.record(
+            "lost.ringing", True if rang and not told else None, finding.actual, leg=finding.subject
+        )
     if any(not m.received and _is_early(m) for m in scene.at_ai) and scene.vantage.sees("caller"):
         heard = any(m.received and _is_early(m) for m in scene.own)
         for finding in scene.failed("audio.early"):
@@ -57,7 +66,9 @@ def _first(messages: Iterable[CallMessage], which: Callable[[CallMessage], bool]
 
 
 def _made_unreliable(scene: Scene) -> bool:
-    """The AI sent reliable provisional responses, and not all that the caller got are reliable (RFC 3262 section 3)."""
+    """The AI sent reliable provisional responses, and not all that the caller got are reliable (RFC
+    3262 section 3).
+    """
     got = [m.message for m in scene.own if m.received and 100 < m.answers("INVITE") < 200]
     sent = [m.message for m in scene.sent_by_ai if 100 < m.answers("INVITE") < 200]
     return bool(got) and any(m.has("RSeq") for m in sent) and not all(m.has("RSeq") for m in got)
@@ -68,7 +79,9 @@ def _is_early(seen: CallMessage) -> bool:
 
 
 def _lost(sent: Message | None, got: Message | None, has: Callable[[Message], bool]) -> bool | None:
-    """Whether the message that was sent had it and the one that arrived has not; None if one of them was not seen."""
+    """Whether the message that was sent had it and the one that arrived has not; None if one of
+    them was not seen.
+    """
     return None if sent is None or got is None else has(sent) and not has(got)
 
 
@@ -96,16 +109,28 @@ def _numbers(scene: Scene) -> None:
         if role != "caller":
             _as_sent(scene, finding, value)
     for finding in scene.failed("caller_id.asserted"):
-        scene.record("caller_id.asserted", "somebody else", finding.actual, *finding.evidence, leg=finding.subject)
+        scene.record(
+            "caller_id.asserted",
+            "somebody else",
+            finding.actual,
+            *finding.evidence,
+            leg=finding.subject,
+        )
     for finding in scene.of("caller_id.withheld"):
         asserted = "present" if finding.facts.get("asserted") else "absent"
-        scene.record("caller_id.asserted", asserted, finding.actual, *finding.evidence, leg=finding.subject)
+        scene.record(
+            "caller_id.asserted", asserted, finding.actual, *finding.evidence, leg=finding.subject
+        )
         if not finding.facts.get("anonymous"):
-            scene.record("caller_id.ai", "shown, though withheld", finding.actual, leg=finding.subject)
+            scene.record(
+                "caller_id.ai", "shown, though withheld", finding.actual, leg=finding.subject
+            )
 
 
 def shown_at_telephone(scene: Scene, leg: str) -> str | None:
-    """Whose number the agent is shown, as declared: ``original``, ``platform``. None if it is not called at a telephone."""
+    """Whose number the agent is shown, as declared: ``original``, ``platform``. None if it is not
+    called at a telephone.
+    """
     phone = scene.deployment.phones.get(phone_of(leg) or leg) if scene.deployment else None
     return phone.shows if phone is not None and phone.number is not None else None
 
@@ -125,7 +150,9 @@ def _as_sent(scene: Scene, finding: Finding, value: str | None) -> None:
 
 
 def _numbers_at_the_ai(scene: Scene) -> None:
-    """From in the INVITEs themselves, if no check looked at it. Of several callers, what none of them would show."""
+    """From in the INVITEs themselves, if no check looked at it. Of several callers, what none of
+    them would show.
+    """
     deployment = scene.deployment
     outgoing = {leg.phone for leg in scene.legs if leg.direction == "outgoing"}
     callers = [phone for phone in outgoing if scene.vantage.role(phone) == "caller"]
@@ -135,7 +162,13 @@ def _numbers_at_the_ai(scene: Scene) -> None:
     told: list[tuple[str, str, str]] = []
     for seen in reversed(scene.invites):
         findings = [
-            identity.caller_id(seen.message, "the AI", str(number), deployment.expect.number_format, deployment.region)
+            identity.caller_id(
+                seen.message,
+                "the AI",
+                str(number),
+                deployment.expect.number_format,
+                deployment.region,
+            )
             for number in numbers
         ]
         right = next((finding for finding in findings if not finding.failed), findings[0])
@@ -143,7 +176,9 @@ def _numbers_at_the_ai(scene: Scene) -> None:
         _as_sent(scene, right, value)
         if value:
             told.append((value, right.actual, seen.where))
-    for value, actual, where in sorted(told, key=lambda item: item[0] == "right"):  # a wrong one counts first
+    for value, actual, where in sorted(
+        told, key=lambda item: item[0] == "right"
+    ):  # a wrong one counts first
         scene.record("caller_id.ai", value, actual, where)
 
 
@@ -179,7 +214,9 @@ def _headers(scene: Scene) -> None:
         role, name = scene.vantage.made_by(finding), str(finding.facts.get("header", ""))
         value = _header(finding)
         if role == "ai" and name.lower() in _GLADLY:
-            scene.record(_GLADLY[name.lower()], value, finding.actual, *finding.evidence, leg=finding.subject)
+            scene.record(
+                _GLADLY[name.lower()], value, finding.actual, *finding.evidence, leg=finding.subject
+            )
         elif role in ("ai", "agent") and finding.failed:
             wrong = value if value in ("missing", "there more than once") else "another value"
             told = f"{name}: {finding.actual}"
@@ -206,10 +243,16 @@ def _sent_on(scene: Scene, name: str, agreed: object) -> None:
     """Whether the AI's transfer has the header as agreed. A REFER asks for it in the target's URI."""
     for seen in reversed(scene.sent_by_ai):
         message = seen.message
-        if not isinstance(message, Request) or not (message.method == "REFER" or seen.begins_dialog):
+        if not isinstance(message, Request) or not (
+            message.method == "REFER" or seen.begins_dialog
+        ):
             continue
         with suppress(SipSyntaxError):
-            value = message.refer_to.uri.header(name) if message.method == "REFER" else message.get(name)
+            value = (
+                message.refer_to.uri.header(name)
+                if message.method == "REFER"
+                else message.get(name)
+            )
             right: object = True if agreed in (None, value) else "another value"
             scene.record("header.sent", False if value is None else right, seen.where)
 
@@ -227,7 +270,9 @@ def _digits(scene: Scene, offer: Message | None, reached: Message | None) -> Non
         for record in scene.records:
             if isinstance(pressed := record.witness("digits"), list):
                 scene.record("digits", "arrived" if pressed else "none", record.source)
-    if not any(finding.facts.get("method") == "info" for finding in checked):  # INFO needs no negotiation (RFC 6086)
+    if not any(
+        finding.facts.get("method") == "info" for finding in checked
+    ):  # INFO needs no negotiation (RFC 6086)
         _negotiated(scene, offer, reached)
 
 
@@ -251,7 +296,9 @@ def is_unsent_digit(finding: Finding) -> bool:
 
 
 def _negotiated(scene: Scene, offer: Message | None, reached: Message | None) -> None:
-    """Where telephone-event was lost between the caller's offer and the answer to it (RFC 4733 section 2.4.1)."""
+    """Where telephone-event was lost between the caller's offer and the answer to it (RFC 4733
+    section 2.4.1).
+    """
     answer = _first(scene.own, lambda m: m.received and _is_answer(m))
     steps = (
         (offer, ""),
@@ -259,7 +306,11 @@ def _negotiated(scene: Scene, offer: Message | None, reached: Message | None) ->
         (_first(scene.sent_by_ai, _is_answer), "the AI did not take it"),
         (answer, "the platform took it out of the answer to the caller"),
     )
-    seen = [(_has_events(message), lost, message) for message, lost in steps if message and b"m=audio" in message.body]
+    seen = [
+        (_has_events(message), lost, message)
+        for message, lost in steps
+        if message and b"m=audio" in message.body
+    ]
     for (had, _, _), (has, lost, message) in pairwise(seen):
         if had and not has:
             scene.record("digits.negotiated", lost, message.start_line)

@@ -22,24 +22,38 @@ def derive(scene: Scene) -> None:
     sent = [m for m in scene.sent_by_ai if m.is_request("REGISTER")]
     answers = [m for m in scene.got_by_ai if m.answers("REGISTER")]
     for finding in scene.of("registration", "registration.refused"):
-        _answered(scene, finding, answers, messages_seen=scene.has_stand_in or bool(sent or answers))
+        _answered(
+            scene, finding, answers, messages_seen=scene.has_stand_in or bool(sent or answers)
+        )
     for finding in scene.of("timing.within"):
         if finding.facts.get("what") == _REFRESHED:
             granted, asked = finding.facts.get("granted_s"), finding.facts.get("asked_s")
             scene.record("registration.lapsed", finding.failed, finding.actual)
             if granted and asked:
-                scene.record("registration.granted", "shorter" if granted < asked else "as asked", finding.expected)
+                scene.record(
+                    "registration.granted",
+                    "shorter" if granted < asked else "as asked",
+                    finding.expected,
+                )
     for record in scene.records:
         if "registrations" in record.record:
-            scene.record("registration.target", _target(scene, record.record.get("termination_uri")), record.source)
-            scene.record("registration.user", _user(scene, record.record.get("username")), record.source)
+            scene.record(
+                "registration.target",
+                _target(scene, record.record.get("termination_uri")),
+                record.source,
+            )
+            scene.record(
+                "registration.user", _user(scene, record.record.get("username")), record.source
+            )
     if scene.of("registration", "timing.within") and scene.has_stand_in:
         told = "the stand-in was told it by the deployment file"
         scene.record("registration.target", "the Termination URI", told)
     _registers(scene, sent, [m for m in answers if m.is_final])
 
 
-def _answered(scene: Scene, finding: Finding, answers: Sequence[CallMessage], *, messages_seen: bool) -> None:
+def _answered(
+    scene: Scene, finding: Finding, answers: Sequence[CallMessage], *, messages_seen: bool
+) -> None:
     code, reason = finding.facts.get("code"), str(finding.facts.get("reason") or "")
     same = [m.message for m in answers if m.status == code]
     response = same[-1] if same else None
@@ -74,7 +88,11 @@ def _registers(scene: Scene, sent: Sequence[CallMessage], answers: Sequence[Call
     if answers:
         challenged = any(m.is_challenge for m in answers)
         unanswered = challenged and bool(sent) and not any(map(username_in, sent))
-        scene.record("registration.challenged", "never answered" if unanswered else challenged, answers[0].where)
+        scene.record(
+            "registration.challenged",
+            "never answered" if unanswered else challenged,
+            answers[0].where,
+        )
     stranger = scene.deployment.stand_in.stranger_bind if scene.deployment else None
     for seen in sent:
         outside = stranger is not None and host_of(seen.local) == stranger
@@ -89,7 +107,11 @@ def _target(scene: Scene, target: object) -> str | None:
     place = re.sub(r"^<?(sips?:)?|[;>].*", "", target.strip(), flags=re.I | re.S).lower()
     if scene.trunk.is_termination(place):
         return "the Termination URI"
-    return "another host" if is_address(host_of(place)) is is_address(str(scene.trunk.termination_host)) else None
+    return (
+        "another host"
+        if is_address(host_of(place)) is is_address(str(scene.trunk.termination_host))
+        else None
+    )
 
 
 def _user(scene: Scene, username: object) -> str | None:

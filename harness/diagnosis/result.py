@@ -24,8 +24,8 @@ HEDGES: Mapping[str, str] = {"certain": "", "likely": "probably ", "possible": "
 class Cause:
     """One cause: what it is, who owns it, how to fix it, and what shows it.
 
-    ``candidate``: the evidence does not show it, and does not exclude it either, nor the other candidates;
-    ``separating_observation`` then says what would decide.
+    ``candidate``: the evidence does not show it, and does not exclude it either, nor the other
+    candidates; ``separating_observation`` then says what would decide.
     """
 
     id: str
@@ -40,7 +40,9 @@ class Cause:
     rule: str = ""
     because: str = ""
     candidate: bool = False
-    about: Mapping[str, str] = field(default_factory=dict)  #: line, group, trunk and agent, by their names
+    about: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: line, group, trunk and agent, by their names
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,8 @@ class DiagnosisDocument(TypedDict):
 class Diagnosis:
     """Causes in order, the likeliest first; none when no visible finding failed.
 
-    ``nearest_facts``: what is known of a failure that no documented cause fits; ``next_look``: the observation that would tell most.
+    ``nearest_facts``: what is known of a failure that no documented cause fits; ``next_look``: the
+    observation that would tell most.
     """
 
     causes: tuple[Cause, ...] = ()
@@ -122,7 +125,9 @@ class Diagnosis:
 
     @property
     def candidates(self) -> tuple[Cause, ...]:
-        """The first cause with those that cannot be told from it; empty when evidence shows the first."""
+        """The first cause with those that cannot be told from it; empty when evidence shows the
+        first.
+        """
         if not self.causes or not self.causes[0].candidate:
             return ()
         first = self.causes[0].separating_observation
@@ -142,10 +147,14 @@ class Diagnosis:
 
     def to_plain(self) -> DiagnosisDocument:
         """JSON-ready data."""
-        unknown: list[UnknownDocument] = [{"id": UNKNOWN, "cause": self.headline, "settles": self.next_look}]
+        unknown: list[UnknownDocument] = [
+            {"id": UNKNOWN, "cause": self.headline, "settles": self.next_look}
+        ]
         return {
             "headline": self.headline,
-            "causes": unknown if self.is_unknown else [self._cause(index) for index in range(len(self.causes))],
+            "causes": unknown
+            if self.is_unknown
+            else [self._cause(index) for index in range(len(self.causes))],
             "ruled_out": [cast(RuledOutDocument, asdict(one)) for one in self.ruled_out],
             "nearest_facts": list(self.nearest_facts),
             "facts": list(self.facts),
@@ -156,13 +165,22 @@ class Diagnosis:
     def _cause(self, index: int) -> CauseDocument:
         one = self.causes[index]
         line = self.headline if index == 0 else f"{one.guide_issue}: {one.title}"
-        again = {"issue": one.guide_issue, "settles": one.separating_observation, "evidence": list(one.evidence)}
+        again = {
+            "issue": one.guide_issue,
+            "settles": one.separating_observation,
+            "evidence": list(one.evidence),
+        }
         return cast(CauseDocument, {"id": one.id, "cause": line} | asdict(one) | again)
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Diagnosis:
-        """The inverse of :meth:`to_plain`. Raises ``KeyError``, ``TypeError`` for what is no diagnosis."""
-        require_kinds(cls, {name: plain[name] for name in ("nearest_facts", "facts", "unexplained", "next_look")})
+        """The inverse of :meth:`to_plain`. Raises ``KeyError``, ``TypeError`` for what is no
+        diagnosis.
+        """
+        require_kinds(
+            cls,
+            {name: plain[name] for name in ("nearest_facts", "facts", "unexplained", "next_look")},
+        )
         return cls(
             causes=tuple(_cause_of(cause) for cause in plain["causes"] if cause["id"] != UNKNOWN),
             ruled_out=tuple(_ruled_out_of(rule) for rule in plain["ruled_out"]),
@@ -174,7 +192,9 @@ class Diagnosis:
 
 
 def _cause_of(plain: Mapping[str, Any]) -> Cause:
-    values = {name: plain[name] for name in Cause.__dataclass_fields__} | {"evidence": tuple(plain["evidence"])}
+    values = {name: plain[name] for name in Cause.__dataclass_fields__} | {
+        "evidence": tuple(plain["evidence"])
+    }
     require_kinds(Cause, values)
     if values["confidence"] not in HEDGES:
         raise KeyError(values["confidence"])
@@ -200,10 +220,12 @@ def explain(
     *,
     whole: bool = True,
 ) -> str:
-    """The reasoning for one case: what was expected and seen, which rules fired, which did not and why.
+    """The reasoning for one case: what was expected and seen, which rules fired, which did not and
+    why.
 
-    ``messages`` are numbered as in every report; ``began`` is the case's first moment, monotonic. ``message`` says why the case did
-    not pass; it is shown if there is no diagnosis. Without ``whole`` there is what decided, in 40 lines at most.
+    ``messages`` are numbered as in every report; ``began`` is the case's first moment, monotonic.
+    ``message`` says why the case did not pass; it is shown if there is no diagnosis. Without
+    ``whole`` there is what decided, in 40 lines at most.
     """
     lines = [f"{case.get('id', '')}", f"{case.get('title', '')}", f"verdict: {verdict}"]
     if diagnosis is not None and diagnosis.headline:
@@ -229,9 +251,15 @@ def explain(
     return "\n".join(lines)
 
 
-def _what_decided(findings: Sequence[Finding], diagnosis: Diagnosis | None, began: float) -> Iterator[str]:
+def _what_decided(
+    findings: Sequence[Finding], diagnosis: Diagnosis | None, began: float
+) -> Iterator[str]:
     """The first findings that did not pass, each once, and the causes."""
-    wrong = {(one.check, one.subject): one for one in reversed(findings) if one.verdict is not Verdict.PASSED}
+    wrong = {
+        (one.check, one.subject): one
+        for one in reversed(findings)
+        if one.verdict is not Verdict.PASSED
+    }
     first = sorted(wrong.values(), key=lambda one: one.at)[:3]
     yield from _findings(first, began)
     passed = sum(one.verdict is Verdict.PASSED for one in findings)
@@ -271,7 +299,9 @@ def _unexplained(diagnosis: Diagnosis) -> Iterator[str]:
 
 def _findings(findings: Sequence[Finding], began: float) -> Iterator[str]:
     for finding in findings:
-        sign = {Verdict.PASSED: "✓", Verdict.FAILED: "✗", Verdict.NOT_OBSERVABLE: "?"}.get(finding.verdict, "!")
+        sign = {Verdict.PASSED: "✓", Verdict.FAILED: "✗", Verdict.NOT_OBSERVABLE: "?"}.get(
+            finding.verdict, "!"
+        )
         shown = f"  [{', '.join(finding.evidence)}]" if finding.evidence else ""
         actual = finding.actual.splitlines()[0] if finding.actual else ""
         yield f"  {sign} {finding.at - began:7.3f} s  {finding.check} of {finding.subject}"

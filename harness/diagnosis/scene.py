@@ -1,4 +1,6 @@
-"""What facts are derived from: the evidence of one case that may be seen, whose it is, and helpers to read it."""
+"""What facts are derived from: the evidence of one case that may be seen, whose it is, and helpers
+to read it.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +26,16 @@ from harness.sip.identity import digits_of, is_number, is_spelling, region_of
 from harness.sip.message import Message, Response
 from harness.sip.uri import Uri
 
-#: Whose evidence may be used. ``caller`` is what a black-box run sees: neither the AI's side nor the agents' phones.
+#: Whose evidence may be used. ``caller`` is what a black-box run sees: neither the AI's side nor
+#: the agents' phones.
 Visibility = Literal["all", "caller+agents", "caller"]
 _SEEN: Mapping[Visibility, frozenset[Role]] = {
     "all": frozenset({"caller", "agent", "ai", "probe"}),
     "caller+agents": frozenset({"caller", "agent", "probe"}),
     "caller": frozenset({"caller", "probe"}),
 }
-#: What checks call the AI's side where it is no harness phone (and a harness phone there is never one of the deployment's).
+#: What checks call the AI's side where it is no harness phone (and a harness phone there is never
+#: one of the deployment's).
 _AI_WORDS = (
     "assistant ",
     "the AI",
@@ -46,7 +50,9 @@ _AI_WORDS = (
 class Vantage:
     """Tells the roles of phones and findings apart, by the deployment where there is one."""
 
-    def __init__(self, deployment: Deployment | None, events: Sequence[Event], visibility: Visibility = "all") -> None:
+    def __init__(
+        self, deployment: Deployment | None, events: Sequence[Event], visibility: Visibility = "all"
+    ) -> None:
         self._seen = _SEEN[visibility]
         self._groups: set[str] = set()
         if deployment is not None:
@@ -68,7 +74,11 @@ class Vantage:
         phone = label if known else phone_of(label) or label
         if phone in self._callers:
             return "caller"
-        if phone in self._agents or phone in self._groups or label.removesuffix("'s leg") in self._agents:
+        if (
+            phone in self._agents
+            or phone in self._groups
+            or label.removesuffix("'s leg") in self._agents
+        ):
             return "agent"
         if label == "probe":
             return "probe"
@@ -82,7 +92,11 @@ class Vantage:
 
     def events(self, events: Sequence[Event]) -> list[Event]:
         """Those that may be used, in their order."""
-        return [event for event in events if self.sees("ai" if is_ai_record(event) else self.role(event.phone))]
+        return [
+            event
+            for event in events
+            if self.sees("ai" if is_ai_record(event) else self.role(event.phone))
+        ]
 
     def findings(self, findings: Sequence[Finding]) -> list[Finding]:
         """Those that may be used, in their order."""
@@ -104,11 +118,15 @@ class Scene:
     deployment: Deployment | None
     vantage: Vantage
     number_of: NumberOf
-    over: float = math.inf  #: time of the last finding; later events are due to the harness hanging up
+    over: float = (
+        math.inf
+    )  #: time of the last finding; later events are due to the harness hanging up
     facts: Facts = field(default_factory=Facts)
 
     def record(self, fact: str, value: object, *evidence: str, leg: str | None = None) -> None:
-        """Record a fact, of a leg if one shows it. None is ignored, and the first value recorded stands."""
+        """Record a fact, of a leg if one shows it. None is ignored, and the first value recorded
+        stands.
+        """
         self.facts.record(fact, value, *evidence, leg=leg or "")
 
     def show(self, fact: str, value: object, finding: Finding) -> None:
@@ -124,13 +142,17 @@ class Scene:
         return self.facts[fact].evidence if fact in self.facts else ()
 
     def facts_of(self, finding: Finding) -> Facts:
-        """The facts that a finding is explained by: those of its legs, of the call that these belong to, and of the case."""
+        """The facts that a finding is explained by: those of its legs, of the call that these
+        belong to, and of the case.
+        """
         call = self.call_of(finding)
         beside = {end for end, other in self.calls.items() if call and other != call}
         return self.facts.at(*ends_of(finding), call, beside=beside)
 
     def call_of(self, finding: Finding) -> str:
-        """The call that a finding is about, by the first leg of its caller; empty if that is not known."""
+        """The call that a finding is about, by the first leg of its caller; empty if that is not
+        known.
+        """
         return next((self.calls[end] for end in ends_of(finding) if end in self.calls), "")
 
     # -- the case and its findings
@@ -149,7 +171,11 @@ class Scene:
     def is_out_of_hours(self) -> bool:
         """Whether the case's row calls numbers while they are closed."""
         try:
-            return integrations.find(str(self.case.get("integration"))).row(str(self.case.get("row"))).out_of_hours
+            return (
+                integrations.find(str(self.case.get("integration")))
+                .row(str(self.case.get("row")))
+                .out_of_hours
+            )
         except SelectionError:
             return False
 
@@ -159,9 +185,11 @@ class Scene:
         return self.axes.get("ai") == "stand-in"
 
     def of(self, *checks: str, role: str | None = None) -> list[Finding]:
-        """The findings of these checks, made by that role, that observed something. Of audio, even a weak sign counts.
+        """The findings of these checks, made by that role, that observed something. Of audio, even
+        a weak sign counts.
 
-        A broken finding shows nothing of the system: it was made while the harness itself stood still.
+        A broken finding shows nothing of the system: it was made while the harness itself stood
+        still.
         """
         whole = (f for f in self.findings if f.check in checks and f.verdict is not Verdict.BROKEN)
         told = (f for f in whole if f.check == "audio" or f.verdict is not Verdict.NOT_OBSERVABLE)
@@ -186,7 +214,9 @@ class Scene:
 
     @cached_property
     def at_ai(self) -> list[CallMessage]:
-        """Messages at the AI's side until the harness hung up: those in its records, then those of a stand-in."""
+        """Messages at the AI's side until the harness hung up: those in its records, then those of
+        a stand-in.
+        """
         return [*self.in_records, *(m for m in self.messages_of("ai") if m.time <= self.over)]
 
     @cached_property
@@ -203,7 +233,9 @@ class Scene:
 
     @cached_property
     def invites(self) -> list[CallMessage]:
-        """The INVITEs that began a dialog at the AI; where more came than calls were placed, those that show a caller of the case."""
+        """The INVITEs that began a dialog at the AI; where more came than calls were placed, those
+        that show a caller of the case.
+        """
         came = [m for m in self.got_by_ai if m.begins_dialog]
         ours = [m for m in came if self._shows_a_caller(m)]
         return ours if ours and len({m.message.call_id for m in came}) > len(self._placed) else came
@@ -220,7 +252,11 @@ class Scene:
 
     def _shows_a_caller(self, invite: CallMessage) -> bool:
         phones = self.deployment.phones if self.deployment else {}
-        numbers = [number for leg in self._placed if leg.phone in phones and (number := phones[leg.phone].number)]
+        numbers = [
+            number
+            for leg in self._placed
+            if leg.phone in phones and (number := phones[leg.phone].number)
+        ]
         headers = (invite.message.get("From"), *invite.message.get_all("P-Asserted-Identity"))
         shown = [number_in(value) or "" for value in headers if value]
         return any(same_number(one, number) for one in shown for number in numbers)
@@ -250,7 +286,8 @@ class Scene:
 
     @cached_property
     def calls(self) -> Mapping[str, str]:
-        """The call that each end takes part in, by the first leg of its caller: who was to be heard where says which.
+        """The call that each end takes part in, by the first leg of its caller: who was to be heard
+        where says which.
 
         An end that is named alike in several calls, such as an assistant, is left out.
         """
@@ -259,14 +296,25 @@ class Scene:
             if self.vantage.role(leg.phone) == "caller":
                 found[str(leg.leg)] = found.get(leg.replaces or "", {str(leg.leg)})
         for finding in self.findings:
-            for end, other in ((finding.speaker, finding.listener), (finding.listener, finding.speaker)):
-                if finding.check == "audio" and other in found and self.vantage.role(end) != "caller":
+            for end, other in (
+                (finding.speaker, finding.listener),
+                (finding.listener, finding.speaker),
+            ):
+                if (
+                    finding.check == "audio"
+                    and other in found
+                    and self.vantage.role(end) != "caller"
+                ):
                     found[end] = found.get(end, set()) | found[other]
         return {end: next(iter(calls)) for end, calls in found.items() if len(calls) == 1}
 
     def states(self, leg: str | None) -> list[CallState]:
         """The states of a leg until the harness hung up."""
-        return [e for e in self.events if isinstance(e, CallState) and e.leg == leg and e.at <= self.over]
+        return [
+            e
+            for e in self.events
+            if isinstance(e, CallState) and e.leg == leg and e.at <= self.over
+        ]
 
     def state(self, leg: str | None, name: str) -> CallState | None:
         """The first state of that name."""
@@ -287,7 +335,11 @@ class Scene:
         dialled = number_in(self.call.remote_uri) if self.call else None
         declared = str(self.case.get("line"))
         numbers = self.deployment.all_dids()
-        found = [name for name, _, number in numbers if dialled is not None and same_number(dialled, number)]
+        found = [
+            name
+            for name, _, number in numbers
+            if dialled is not None and same_number(dialled, number)
+        ]
         # a number with a menu has a line for each choice
         name = declared if declared in found or not found else found[0]
         return (name, self.deployment.lines[name]) if name in self.deployment.lines else None
@@ -300,7 +352,9 @@ class Scene:
 
     @property
     def platform_answers(self) -> bool:
-        """Whether the platform itself answers calls to the line first, with an announcement or a menu."""
+        """Whether the platform itself answers calls to the line first, with an announcement or a
+        menu.
+        """
         return self.line is not None and bool(self.line[1].announcement_s or self.line[1].press)
 
     @property
@@ -315,7 +369,11 @@ class Scene:
 
 def ends_of(finding: Finding) -> list[str]:
     """The legs that a finding is about, the one that shows it first."""
-    return [end for end in (finding.listener, finding.speaker, finding.subject.removesuffix("'s BYE")) if end]
+    return [
+        end
+        for end in (finding.listener, finding.speaker, finding.subject.removesuffix("'s BYE"))
+        if end
+    ]
 
 
 def shown(finding: Finding) -> tuple[str, ...]:
@@ -331,7 +389,10 @@ def listed(value: object) -> list[object]:
 def said_by(message: Message | None) -> tuple[str, ...]:
     """A response in its own words: the status line of a refusal, and the reasons in its headers."""
     refused = isinstance(message, Response) and message.status >= 300
-    return (*([message.start_line.rstrip()] if message is not None and refused else []), *why.told(message))
+    return (
+        *([message.start_line.rstrip()] if message is not None and refused else []),
+        *why.told(message),
+    )
 
 
 def offered_audio(message: Message) -> str:
@@ -349,11 +410,19 @@ def username_in(seen: CallMessage) -> str | None:
 
 def answered_request(finding: Finding) -> str:
     """The method of the request whose final response a finding is about."""
-    return "OPTIONS" if finding.subject == "OPTIONS" else "BYE" if finding.subject.endswith("'s BYE") else "INVITE"
+    return (
+        "OPTIONS"
+        if finding.subject == "OPTIONS"
+        else "BYE"
+        if finding.subject.endswith("'s BYE")
+        else "INVITE"
+    )
 
 
 def number_in(uri: str) -> str | None:
-    """The user part of a SIP or tel URI, with or without a display name; a telephone number without visual separators."""
+    """The user part of a SIP or tel URI, with or without a display name; a telephone number without
+    visual separators.
+    """
     inner = uri.partition("<")[2].partition(">")[0] or uri
     try:
         return digits_of(Uri.parse(inner)) or None
@@ -367,12 +436,14 @@ _FEWEST_DIGITS = 7
 
 
 def same_number(written: str, number: str) -> bool:
-    """Whether ``written`` is the E.164 number in some form: national, with or without trunk prefix, without its plus, or with 00;
-    or the same user, where ``number`` is one.
+    """Whether ``written`` is the E.164 number in some form: national, with or without trunk prefix,
+    without its plus, or with 00; or the same user, where ``number`` is one.
     """
     if not is_number(number):
         return bool(number) and written == number
     digits = _ABROAD.sub("", re.sub(r"\D", "", written))
     if len(digits) < _FEWEST_DIGITS:
         return False
-    return number.lstrip("+").endswith(digits) or is_spelling(written, number, region_of(number, ""))
+    return number.lstrip("+").endswith(digits) or is_spelling(
+        written, number, region_of(number, "")
+    )

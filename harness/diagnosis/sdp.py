@@ -8,7 +8,9 @@ from typing import Final
 from harness.sip.sdp import Description, Media, SdpError
 
 #: RFC 1918, RFC 6598 (carriers' own), RFC 3927, RFC 4193, and IPv6's link-local.
-_PRIVATE_NETWORKS = "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 fc00::/7 fe80::/10"
+_PRIVATE_NETWORKS = (
+    "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 fc00::/7 fe80::/10"
+)
 _PRIVATE = tuple(ipaddress.ip_network(network) for network in _PRIVATE_NETWORKS.split())
 _UNREAD: Final = Description((), ())
 #: Stands for a stream that is not there; what the session says counts for it.
@@ -18,7 +20,9 @@ _NO_AUDIO: Final = Media("audio", 0, "", ())
 def holds(body: str) -> bool:
     """Whether no audio is sent one way or both (RFC 3264 section 5.1; 0.0.0.0 is RFC 2543's way)."""
     description, audio = _read(body)
-    return description.direction_of(audio) != "sendrecv" or description.address_of(audio) == "0.0.0.0"
+    return (
+        description.direction_of(audio) != "sendrecv" or description.address_of(audio) == "0.0.0.0"
+    )
 
 
 def address(body: str) -> str | None:
@@ -28,7 +32,8 @@ def address(body: str) -> str | None:
 
 
 def reach(body: str, sender: str) -> str | None:
-    """``private`` if the audio's address is, and that of the ``sender`` (address:port) is not; ``reachable``; None for a name.
+    """``private`` if the audio's address is, and that of the ``sender`` (address:port) is not;
+    ``reachable``; None for a name.
 
     A private address is right among peers that are in the same private network.
     """
@@ -40,7 +45,9 @@ def reach(body: str, sender: str) -> str | None:
 
 
 def is_beside(body: str, sender: str) -> bool | None:
-    """Whether the audio has another address than the ``sender``: a media server's, or a wrong one. None for a name."""
+    """Whether the audio has another address than the ``sender``: a media server's, or a wrong one.
+    None for a name.
+    """
     try:
         return ipaddress.ip_address(address(body) or "") != _host(sender) or None
     except ValueError:
@@ -48,7 +55,9 @@ def is_beside(body: str, sender: str) -> bool | None:
 
 
 def own_reach(body: str, peer: str) -> str | None:
-    """The same for a description that a harness phone sent to ``peer``. On this machine every address can be reached."""
+    """The same for a description that a harness phone sent to ``peer``. On this machine every
+    address can be reached.
+    """
     try:
         return None if _host(peer).is_loopback else reach(body, peer)
     except ValueError:
@@ -56,7 +65,9 @@ def own_reach(body: str, peer: str) -> str | None:
 
 
 def offered(body: str) -> str | None:
-    """``G.711``, ``no G.711``, ``SRTP alone`` or ``no audio``, by the payload types of the m line (RFC 4566 section 5.14)."""
+    """``G.711``, ``no G.711``, ``SRTP alone`` or ``no audio``, by the payload types of the m line
+    (RFC 4566 section 5.14).
+    """
     description, audio = _read(body)
     if description is _UNREAD and body.strip():
         return None
@@ -64,7 +75,9 @@ def offered(body: str) -> str | None:
         return "no audio"
     if audio.is_secure:
         return "SRTP alone"
-    return "G.711" if {codec.name.upper() for codec in audio.codecs} & {"PCMU", "PCMA"} else "no G.711"
+    return (
+        "G.711" if {codec.name.upper() for codec in audio.codecs} & {"PCMU", "PCMA"} else "no G.711"
+    )
 
 
 def audio_of(body: str) -> Media | None:
@@ -85,7 +98,9 @@ def _is_private(shown: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 
 
 def _read(body: str) -> tuple[Description, Media]:
-    """The description, and its audio: of several streams one that is in use, and rather one without SRTP."""
+    """The description, and its audio: of several streams one that is in use, and rather one without
+    SRTP.
+    """
     try:
         description = Description.parse(body)
     except SdpError:

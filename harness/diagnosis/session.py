@@ -1,4 +1,6 @@
-"""Facts on an established call: how it was kept up, who ended it, whether the AI spoke in it and how fast it responded."""
+"""Facts on an established call: how it was kept up, who ended it, whether the AI spoke in it and
+how fast it responded.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,11 @@ def derive(scene: Scene) -> None:
     _spoke(scene)
     for finding in scene.of(*timing.RESPONSIVENESS):
         never = finding.failed and finding.facts.get("seconds") is None
-        scene.record(finding.check, "never" if never else "late" if finding.failed else "in time", finding.actual)
+        scene.record(
+            finding.check,
+            "never" if never else "late" if finding.failed else "in time",
+            finding.actual,
+        )
     for finding in scene.of("transfer.told"):
         scene.record("caller.told", not finding.failed, finding.actual)
 
@@ -37,11 +43,17 @@ def derive(scene: Scene) -> None:
 def _cut(scene: Scene) -> None:
     """Whether a BYE came before something failed that needs a call, to which leg, and from whom."""
     failed = scene.failed("audio", "call.up")
-    failed += [f for f in scene.failed("phone.wait", role="caller") if f.facts.get("why") == "the call has ended"]
+    failed += [
+        f
+        for f in scene.failed("phone.wait", role="caller")
+        if f.facts.get("why") == "the call has ended"
+    ]
     for finding in failed:
         legs = {finding.subject, finding.speaker, finding.listener}
         with_agent = finding.check == "audio" and direction_of(scene, finding) == "audio.agent"
-        received = (m for m in scene.messages if m.received and m.is_request("BYE") and m.leg in legs)
+        received = (
+            m for m in scene.messages if m.received and m.is_request("BYE") and m.leg in legs
+        )
         byes = [m for m in received if m.time <= finding.at]
         bye = next((m for m in byes if with_agent or scene.vantage.role(m.phone) == "caller"), None)
         if bye is None:
@@ -58,11 +70,17 @@ def _cut(scene: Scene) -> None:
 
 
 def _agent_cut_by(scene: Scene) -> None:
-    """Whether an AI that called the agent itself, and stayed between the two, hung up before any BYE came to it."""
-    if any(m.begins_dialog for m in scene.sent_by_ai) and not any(m.is_request("REFER") for m in scene.sent_by_ai):
+    """Whether an AI that called the agent itself, and stayed between the two, hung up before any
+    BYE came to it.
+    """
+    if any(m.begins_dialog for m in scene.sent_by_ai) and not any(
+        m.is_request("REFER") for m in scene.sent_by_ai
+    ):
         first = next((m for m in scene.at_ai if m.is_request("BYE")), None)
         by_ai = first is not None and not first.received
-        scene.record("agent.cut_by", "the AI" if by_ai else "not the AI", first.where if first else "")
+        scene.record(
+            "agent.cut_by", "the AI" if by_ai else "not the AI", first.where if first else ""
+        )
 
 
 def _ended_for(scene: Scene, bye: CallMessage) -> None:
@@ -71,9 +89,11 @@ def _ended_for(scene: Scene, bye: CallMessage) -> None:
 
 
 def _cut_by(scene: Scene, bye: CallMessage) -> None:
-    """Who ended the call: the sender of the first BYE at the AI's side. If a stand-in's phone saw none, the platform did.
+    """Who ended the call: the sender of the first BYE at the AI's side. If a stand-in's phone saw
+    none, the platform did.
 
-    Calls that the AI placed do not count. If several calls came to it and ended differently, it is unknown which is the caller's.
+    Calls that the AI placed do not count. If several calls came to it and ended differently, it is
+    unknown which is the caller's.
     """
     came = {invite.message.call_id for invite in scene.invites}
     first: dict[str, CallMessage] = {}
@@ -90,7 +110,10 @@ def _cut_by(scene: Scene, bye: CallMessage) -> None:
         scene.record("call.cut_by", "the platform", told, bye.where)
     ends = [record for record in scene.records if record.record.get("telephony_hangup")]
     if len(ends) == 1:  # of several, it is unknown which call was cut
-        ended, reason = str(ends[0].record["telephony_hangup"]), ends[0].record.get("end_call_reason")
+        ended, reason = (
+            str(ends[0].record["telephony_hangup"]),
+            ends[0].record.get("end_call_reason"),
+        )
         told = f"telephony_hangup {ended}" + (f", end_call_reason {reason}" if reason else "")
         scene.record("call.cut_by", _HUNG_UP.get(ended), ends[0].source, told)
 
@@ -99,17 +122,25 @@ def _cut_by(scene: Scene, bye: CallMessage) -> None:
 
 
 def _acknowledged(scene: Scene) -> None:
-    """Whether the AI's 200 got an ACK. Without one it is repeated, and after 64 × T1 the call ends (RFC 3261 section 13.3.1.4)."""
+    """Whether the AI's 200 got an ACK. Without one it is repeated, and after 64 × T1 the call ends
+    (RFC 3261 section 13.3.1.4).
+    """
     answers = [m for m in scene.sent_by_ai if 200 <= m.answers("INVITE") < 300]
     for answer in answers:
-        acks = [m for m in scene.got_by_ai if m.is_request("ACK") and m.message.call_id == answer.message.call_id]
+        acks = [
+            m
+            for m in scene.got_by_ai
+            if m.is_request("ACK") and m.message.call_id == answer.message.call_id
+        ]
         again = [m for m in answers if m.is_of(answer)]
         if acks or len(again) > 1:
             scene.record("ai.ack", "arrived" if acks else "none", (acks or again)[-1].where)
 
 
 def _refreshed(scene: Scene) -> None:
-    """How the AI's last session refresh was answered. If it fails, the AI ends the call (RFC 4028 section 10)."""
+    """How the AI's last session refresh was answered. If it fails, the AI ends the call (RFC 4028
+    section 10).
+    """
     refreshes = (m for m in scene.sent_by_ai if m.is_within and m.method in ("INVITE", "UPDATE"))
     for request in [m for m in refreshes if m.message.has("Session-Expires")][-1:]:
         finals = [m for m in scene.got_by_ai if m.is_final and m.is_of(request)]
@@ -119,10 +150,16 @@ def _refreshed(scene: Scene) -> None:
 
 
 def _spoke(scene: Scene) -> None:
-    """Whether the AI sent sound: a stand-in counts its packets, and the record of a finished call quotes it."""
+    """Whether the AI sent sound: a stand-in counts its packets, and the record of a finished call
+    quotes it.
+    """
     counted = [event for event in scene.last_statistics if scene.vantage.role(event.phone) == "ai"]
     for event in counted:
-        scene.record("ai.spoke", bool(event.tx_packets) or None, f"{event.leg} sent {event.tx_packets} packets")
+        scene.record(
+            "ai.spoke",
+            bool(event.tx_packets) or None,
+            f"{event.leg} sent {event.tx_packets} packets",
+        )
     for record in scene.records:
         if said(as_text(record.record.get("transcript")), "bot"):
             scene.record("ai.spoke", True, record.source)
@@ -133,8 +170,8 @@ def _spoke(scene: Scene) -> None:
             scene.record("ai.spoke", voice.spoken_s > 0, speech, leg=voice.leg or "")
     for event in counted:
         scene.record("ai.spoke", False, f"{event.leg} sent no packet")
-    # A transcript without a word of the AI leaves it open, also an empty one: some interfaces never have one. If silence arrived, so
-    # does a record without a transcript.
+    # A transcript without a word of the AI leaves it open, also an empty one: some interfaces never
+    # have one. If silence arrived, so does a record without a transcript.
     silent = scene.value("audio.to_caller") == "silent RTP"
     told = [record.record for record in scene.records]
     if not any("transcript" in record or (silent and "status" in record) for record in told):

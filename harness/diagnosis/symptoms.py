@@ -5,14 +5,28 @@ from __future__ import annotations
 from harness.calls.check_table import SYMPTOMS, Symptom, check_named
 from harness.calls.verdict import Finding
 from harness.diagnosis.audio import NO_VOICE, direction_of
-from harness.diagnosis.caller_end import DROPPED, PLATFORM, UNHEARD, UNSENT, comes_before_the_answer, is_withheld
+from harness.diagnosis.caller_end import (
+    DROPPED,
+    PLATFORM,
+    UNHEARD,
+    UNSENT,
+    comes_before_the_answer,
+    is_withheld,
+)
 from harness.diagnosis.facts import table
 from harness.diagnosis.passage import is_unsent_digit
 from harness.diagnosis.scene import Scene, answered_request
 from harness.diagnosis.transfer import is_fallback, is_group, is_unasked
 
 #: What a platform does with a call that it has accepted.
-_OF_THE_PLATFORM: tuple[Symptom, ...] = ("reach", "route", "fallback", "fallback.time", "final", "transfer")
+_OF_THE_PLATFORM: tuple[Symptom, ...] = (
+    "reach",
+    "route",
+    "fallback",
+    "fallback.time",
+    "final",
+    "transfer",
+)
 #: The rows in which only the AI should take the call.
 _CALLS_THE_AI = ("inbound", "campaign")
 
@@ -29,7 +43,9 @@ def present(scene: Scene) -> dict[Symptom, list[Finding]]:
         and not is_withheld(scene)
         and scene.value("caller_id.ai") in table("vocabulary")["values"]["wrong number"]
     ):
-        found.setdefault("caller_id.ai", [])  # seen in passing, in a case that failed before it checked the number
+        found.setdefault(
+            "caller_id.ai", []
+        )  # seen in passing, in a case that failed before it checked the number
     return {symptom: found[symptom] for symptom in SYMPTOMS if symptom in found}
 
 
@@ -55,7 +71,9 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
     match check:
         case "audio" if direction_of(scene, finding) == "audio.agent":
             return "audio.agent"
-        case "audio":  # audio with the AI again, after a transfer that should have failed, is another matter
+        case (
+            "audio"
+        ):  # audio with the AI again, after a transfer that should have failed, is another matter
             return "other" if facts.get("again") and moment == "transfer" else "audio"
         case "caller_id" | "caller_id.asserted":
             if role == "caller" and moment == "campaign":
@@ -75,16 +93,25 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
             }
             return timed.get(facts.get("what"), "other")
         case "landing.turn" if is_unasked(finding):
-            in_its_place = scene.value("instead") == "the fallback group" and scene.value("ai.saw") != "answered"
+            in_its_place = (
+                scene.value("instead") == "the fallback group"
+                and scene.value("ai.saw") != "answered"
+            )
             return "reach" if in_its_place else "transfer.unasked"
         case "landing.others" if facts.get("rang"):
             if moment in ("transfer", "people"):
                 return "transfer"
             if moment == "fallback":
                 return "fallback"
-            unseen = scene.value("instead") not in (None, "nobody") and scene.value("ai.saw") is None
+            unseen = (
+                scene.value("instead") not in (None, "nobody") and scene.value("ai.saw") is None
+            )
             # People rang instead of the AI, or it is not known whether the AI got the call.
-            return "reach" if moment == "unanswered" or (unseen and moment in _CALLS_THE_AI) else "other"
+            return (
+                "reach"
+                if moment == "unanswered" or (unseen and moment in _CALLS_THE_AI)
+                else "other"
+            )
         case "answered" | "ringing" | "voicemail" if moment == "people":
             return "transfer"
         case "voicemail":
@@ -97,7 +124,9 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
 
 
 def _without_finding(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:
-    """If the AI's side is not seen, a call that another party answered, or no party, has not reached the AI."""
+    """If the AI's side is not seen, a call that another party answered, or no party, has not
+    reached the AI.
+    """
     end, instead = scene.value("caller.end"), scene.value("instead")
     if "answered.first" in found:
         return
@@ -105,7 +134,8 @@ def _without_finding(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:
     not_reached = end in ("refused", "still ringing") or instead not in (None, "nobody")
     if unseen and not_reached and "landing.answered_by" not in {f.check for f in scene.findings}:
         found.setdefault("reach", [])
-    # The platform answered, as agreed, and hung up; nothing was heard of the AI, and no evidence shows that it took the call.
+    # The platform answered, as agreed, and hung up; nothing was heard of the AI, and no evidence
+    # shows that it took the call.
     dropped = end == DROPPED and scene.value("call.reason") is None
     unheard = scene.value("audio.to_caller") in NO_VOICE and scene.value("ai.spoke") is not True
     if dropped and unheard and scene.moment in _CALLS_THE_AI:

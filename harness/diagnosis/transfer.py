@@ -22,7 +22,8 @@ from harness.witness.recorded_transfer import landed_by, recorded_target
 
 #: Rows without an AI that could transfer anybody, whatever the AIs of other numbers do.
 _UNTRANSFERRED = ("fallback", "limit", "unanswered")
-#: The platform accepted the transfer request, and had not decided on it when the case ended (RFC 3261 sections 17.2.1, 21.1).
+#: The platform accepted the transfer request, and had not decided on it when the case ended (RFC
+#: 3261 sections 17.2.1, 21.1).
 _PROVISIONAL = "a provisional response alone"
 
 
@@ -36,13 +37,19 @@ def derive(scene: Scene) -> None:
             scene.record(f"release.{role}", left, finding.actual, leg=finding.subject)
     for finding in scene.failed("one_call", role="caller"):
         first = scene.call.leg if scene.call else None
-        kept = "still up" if len(up := listed(finding.facts.get("up"))) > 1 and first in up else None
+        kept = (
+            "still up" if len(up := listed(finding.facts.get("up"))) > 1 and first in up else None
+        )
         scene.record("release.caller", kept, finding.actual, leg=first or "")
     for finding in scene.of("timing"):
         scene.record("fallback.time", _compared(finding), finding.actual)
         _given_up(scene, finding.facts.get("expected_s"))
     for finding in scene.failed("timing.within"):
-        scene.record("fallback.time", "too late" if finding.facts.get("what") == "the call" else None, finding.actual)
+        scene.record(
+            "fallback.time",
+            "too late" if finding.facts.get("what") == "the call" else None,
+            finding.actual,
+        )
     outcome = scene.value("transfer.outcome")
     if outcome is not None:
         failed = isinstance(outcome, int) and outcome >= 300  # RFC 3515 section 2.4.5
@@ -62,15 +69,23 @@ def _compared(finding: Finding) -> str | None:
 
 
 def _given_up(scene: Scene, expected_s: float | None) -> None:
-    """When the platform cancelled its call to a stand-in, whose clock is the harness's, against the configured time."""
+    """When the platform cancelled its call to a stand-in, whose clock is the harness's, against the
+    configured time.
+    """
     if expected_s is None:
         return
     for cancel in (m for m in scene.got_by_ai if m.is_request("CANCEL") and m.at is not None):
-        for invite in (m for m in scene.invites if m.message.call_id == cancel.message.call_id and m.at is not None):
+        for invite in (
+            m
+            for m in scene.invites
+            if m.message.call_id == cancel.message.call_id and m.at is not None
+        ):
             seconds = cancel.time - invite.time
             late = "in time" if seconds <= expected_s + timing.TOLERANCE_S else "too late"
             when = "too early" if timing.is_too_soon(seconds, expected_s) else late
-            scene.record("ai.let_go", when, f"CANCEL came {seconds:.2f} s after the INVITE", cancel.where)
+            scene.record(
+                "ai.let_go", when, f"CANCEL came {seconds:.2f} s after the INVITE", cancel.where
+            )
 
 
 # -- where the call landed
@@ -91,7 +106,10 @@ def is_fallback(scene: Scene, wanted: object) -> bool:
         return scene.moment != "transfer"
     handovers = (scene.deployment.handovers(name).values() for name in scene.deployment.assistants)
     targets = {handover.transfer_to for each in handovers for handover in each}
-    return wanted in {line.fallback for line in scene.deployment.lines.values()} and wanted not in targets
+    return (
+        wanted in {line.fallback for line in scene.deployment.lines.values()}
+        and wanted not in targets
+    )
 
 
 def is_unasked(finding: Finding) -> bool:
@@ -102,8 +120,9 @@ def is_unasked(finding: Finding) -> bool:
 def _landing(scene: Scene) -> None:
     others = [f for f in scene.failed("landing.others") if f.facts.get("rang")]
     told = [f"{f.subject}: {f.actual}" for f in others]
-    # The first value recorded stands. Of a fallback, that is that others rang, even if one of the right people took the call, who is in
-    # the group that rang as well. Of a transfer, it is where the call landed.
+    # The first value recorded stands. Of a fallback, that is that others rang, even if one of the
+    # right people took the call, who is in the group that rang as well. Of a transfer, it is where
+    # the call landed.
     if scene.moment == "fallback" and others:
         scene.record("fallback.landed", "another group", told[0])
     for finding in scene.of("landing"):
@@ -121,7 +140,9 @@ def _landing(scene: Scene) -> None:
     if scene.moment == "people":
         _dialled(scene)
     for finding in scene.of("transfer.refer"):
-        scene.record("transfer.mode", "not as declared" if finding.failed else "as declared", finding.actual)
+        scene.record(
+            "transfer.mode", "not as declared" if finding.failed else "as declared", finding.actual
+        )
     if scene.of("transfer.fails"):
         scene.record("transfer.landed", "nowhere", "nobody rang")
 
@@ -134,7 +155,9 @@ def _dialled(scene: Scene) -> None:
         scene.record(f"transfer.{fact}", value, f"{scene.call.leg} dialled it")
     if scene.value("caller.end") == "refused":
         scene.record("transfer.answer", scene.value("final.code"), *scene.shown_by("caller.end"))
-        scene.record("transfer.refusal", scene.value("final.refusal"), *scene.shown_by("caller.end"))
+        scene.record(
+            "transfer.refusal", scene.value("final.refusal"), *scene.shown_by("caller.end")
+        )
     # If voicemail was to answer, a phone that rang is of another group.
     if scene.value("instead") not in (None, "nobody") and not scene.of("landing"):
         scene.record("transfer.landed", "another group", *scene.shown_by("instead"))
@@ -152,11 +175,15 @@ def _attempted(scene: Scene) -> None:
             message = seen.message
             assert isinstance(message, Request)
             target = (message.get("Refer-To") or "") if way == "REFER" else str(message.uri)
-            credentials = any(m.message.has("Proxy-Authorization") or m.message.has("Authorization") for m in sent)
+            credentials = any(
+                m.message.has("Proxy-Authorization") or m.message.has("Authorization") for m in sent
+            )
             scene.record("transfer.asked", True, seen.where)
             scene.record("transfer.way", way, seen.where)
             named.append((target_of(scene, target), seen.where))
-            scene.record("transfer.host", "the trunk's" if way == "REFER" else _host(scene, seen), seen.where)
+            scene.record(
+                "transfer.host", "the trunk's" if way == "REFER" else _host(scene, seen), seen.where
+            )
             scene.record("transfer.credentials", credentials, seen.where)
             _answer(scene, seen, way)
             if way == "REFER":
@@ -182,22 +209,37 @@ def target_of(scene: Scene, text: str) -> str | None:
     if not named:
         return "nobody's number"
     # The group of the case's handover, else the one that the case waited for.
-    handover = scene.deployment.handover(scene.line[0], scene.axes.get("handover", "")) if scene.line else None
+    handover = (
+        scene.deployment.handover(scene.line[0], scene.axes.get("handover", ""))
+        if scene.line
+        else None
+    )
     waited = (str(finding.facts.get("wanted")) for finding in scene.of("landing"))
-    wanted = handover.transfer_to if handover else next((name for name in waited if name in groups), None)
+    wanted = (
+        handover.transfer_to
+        if handover
+        else next((name for name in waited if name in groups), None)
+    )
     return "the group's number" if wanted is None or wanted in named else "another group's number"
 
 
 def _host(scene: Scene, seen: CallMessage) -> str | None:
-    """By the address that it was sent to, or by the host it names. The address of a name at that time is not known."""
+    """By the address that it was sent to, or by the host it names. The address of a name at that
+    time is not known.
+    """
     trunk = scene.trunk
     assert isinstance(seen.message, Request)
     if trunk is None or trunk.termination_host is None:
         return None
     uri = seen.message.uri
-    named = uri.host.lower() == trunk.termination_host and uri.port in (None, trunk.termination_port)
+    named = uri.host.lower() == trunk.termination_host and uri.port in (
+        None,
+        trunk.termination_port,
+    )
     if is_address(trunk.termination_host):
-        by_proxy = named and host_of(seen.remote) != trunk.termination_host  # the Request-URI is for the next hop
+        by_proxy = (
+            named and host_of(seen.remote) != trunk.termination_host
+        )  # the Request-URI is for the next hop
         same = trunk.is_termination(seen.remote) or by_proxy if seen.remote else None
     else:
         same = None if is_address(uri.host) else named
@@ -211,32 +253,51 @@ def _answer(scene: Scene, request: CallMessage, method: str) -> None:
         response = finals[-1].response_to(method)
         assert response is not None
         where = (finals[-1].where, *said_by(response))
-        scene.record("transfer.answer", "accepted" if response.status < 300 else response.status, *where)
-        scene.record("transfer.refusal", of_refusal(response) if response.status >= 300 else None, *where)
+        scene.record(
+            "transfer.answer", "accepted" if response.status < 300 else response.status, *where
+        )
+        scene.record(
+            "transfer.refusal", of_refusal(response) if response.status >= 300 else None, *where
+        )
     elif answers:  # the request had arrived
-        scene.record("transfer.answer", "challenged" if answers[-1].is_final else _PROVISIONAL, answers[-1].where)
+        scene.record(
+            "transfer.answer",
+            "challenged" if answers[-1].is_final else _PROVISIONAL,
+            answers[-1].where,
+        )
     else:
         scene.record("transfer.answer", "none", request.where)
 
 
 def _outcome(scene: Scene, refer: CallMessage) -> None:
-    """The status in the NOTIFYs of the REFER (RFC 3515 sections 2.4.5 and 2.4.6), or why they have none."""
+    """The status in the NOTIFYs of the REFER (RFC 3515 sections 2.4.5 and 2.4.6), or why they have
+    none.
+    """
     code, untold, refusal = 0, "nothing", None
     where: tuple[str, ...] = (refer.where,)
-    accepted = next((m for m in scene.got_by_ai if 200 <= m.answers("REFER") < 300 and m.is_of(refer)), None)
+    accepted = next(
+        (m for m in scene.got_by_ai if 200 <= m.answers("REFER") < 300 and m.is_of(refer)), None
+    )
     if accepted is not None and _makes_no_subscription(refer, accepted):
         untold, where = "nothing, as agreed", (accepted.where,)
     for seen, status in notifies(refer, scene.at_ai):
         if status:
             body = seen.message.body.decode("utf-8", "replace")
-            fragment = read(body.rstrip() + "\r\n\r\n")  # the empty line may be missing (RFC 3420 section 2)
+            fragment = read(
+                body.rstrip() + "\r\n\r\n"
+            )  # the empty line may be missing (RFC 3420 section 2)
             response = fragment if isinstance(fragment, Response) else None
             code, where = status, (seen.where, *said_by(response))
             refusal = of_message(response) if response is not None and status >= 300 else None
         if 180 <= code < 190:
             untold = "nothing, while it rings"
-    # A record also has the BYE of the harness itself, so only a stand-in's messages tell that the platform hung up.
-    byes = [m for m in scene.got_by_ai if m.is_request("BYE") and m.message.call_id == refer.message.call_id]
+    # A record also has the BYE of the harness itself, so only a stand-in's messages tell that the
+    # platform hung up.
+    byes = [
+        m
+        for m in scene.got_by_ai
+        if m.is_request("BYE") and m.message.call_id == refer.message.call_id
+    ]
     if scene.has_stand_in and byes and untold == "nothing" and code < 200:
         untold, where = "nothing, and the platform ended the AI's call", (byes[0].where,)
     scene.record("transfer.outcome", code if code >= 200 else untold, *where)
@@ -244,21 +305,36 @@ def _outcome(scene: Scene, refer: CallMessage) -> None:
 
 
 def _makes_no_subscription(refer: CallMessage, accepted: CallMessage) -> bool:
-    """Whether the platform says so (RFC 4488 section 4), or the REFER asks for no subscription of its own (RFC 7614)."""
+    """Whether the platform says so (RFC 4488 section 4), or the REFER asks for no subscription of
+    its own (RFC 7614).
+    """
     asked = refer.message.tokens("Require") & {"nosub", "explicitsub"}
-    return bool(asked) or (accepted.message.get("Refer-Sub") or "").strip().lower().startswith("false")
+    return bool(asked) or (accepted.message.get("Refer-Sub") or "").strip().lower().startswith(
+        "false"
+    )
 
 
 def _by_phone(scene: Scene) -> None:
-    """A REFER that the platform passed on to the caller's phone, and what a phone reports of its outcome."""
+    """A REFER that the platform passed on to the caller's phone, and what a phone reports of its
+    outcome.
+    """
     for seen in scene.messages_of("caller"):
         if seen.received and seen.is_request("REFER"):
             for fact, value in (("asked", True), ("way", "REFER"), ("passed_on", True)):
                 scene.record(f"transfer.{fact}", value, seen.where)
-            scene.record("transfer.target", target_of(scene, seen.message.get("Refer-To") or ""), seen.where)
+            scene.record(
+                "transfer.target", target_of(scene, seen.message.get("Refer-To") or ""), seen.where
+            )
     for told in scene.events:
-        in_time = isinstance(told, TransferProgress) and told.at <= scene.over  # else due to the harness hanging up
-        if in_time and isinstance(told, TransferProgress) and told.final and scene.vantage.role(told.phone) == "ai":
+        in_time = (
+            isinstance(told, TransferProgress) and told.at <= scene.over
+        )  # else due to the harness hanging up
+        if (
+            in_time
+            and isinstance(told, TransferProgress)
+            and told.final
+            and scene.vantage.role(told.phone) == "ai"
+        ):
             scene.record("transfer.outcome", told.code, f"{told.leg}: {told.code} {told.reason}")
 
 
@@ -284,7 +360,9 @@ def _by_record(scene: Scene) -> list[tuple[str | None, str]]:
 
 
 def _recorded(status: object) -> str | None:
-    """What the record tells of the outcome. 408 leaves open whether anything was answered, and so does a transfer under way."""
+    """What the record tells of the outcome. 408 leaves open whether anything was answered, and so
+    does a transfer under way.
+    """
     if status in ("started", 408):
         return "nothing"
     return "a status" if isinstance(status, int) and status >= 300 else None
@@ -313,16 +391,33 @@ def _handover(scene: Scene) -> None:
     sent = next(_transfers(scene), None)
     if scene.value("transfer.landed") == "another group" or scene.value("transfer.others"):
         _topic(scene, every.get(name), sent)
-    if deployment is not None and assistant is not None and name in every and len(every) > 1 and sent and sent.number:
-        made = deployment.handovers_made(assistant, sent.number, sent.topic, shows_topic=sent.shows_topic)
+    if (
+        deployment is not None
+        and assistant is not None
+        and name in every
+        and len(every) > 1
+        and sent
+        and sent.number
+    ):
+        made = deployment.handovers_made(
+            assistant, sent.number, sent.topic, shows_topic=sent.shows_topic
+        )
         if name not in made or len(made) == 1:
-            told = "the one asked for" if name in made else "another one" if made else "none of them"
+            told = (
+                "the one asked for" if name in made else "another one" if made else "none of them"
+            )
             scene.record("transfer.handover", told, sent.where)
 
 
 def _caller_id(scene: Scene) -> None:
-    """Whether the AI's own call shows the number that the agent should get. With a REFER, the platform decides on it."""
-    way, told, deployment = scene.value("transfer.way"), scene.shown_by("transfer.way"), scene.deployment
+    """Whether the AI's own call shows the number that the agent should get. With a REFER, the
+    platform decides on it.
+    """
+    way, told, deployment = (
+        scene.value("transfer.way"),
+        scene.shown_by("transfer.way"),
+        scene.deployment,
+    )
     if "transfer.landed" not in scene.facts or way == "dialled":
         return
     if way is None and deployment is not None and scene.line is not None:
@@ -335,17 +430,24 @@ def _caller_id(scene: Scene) -> None:
         if way == "REFER" or shown_at_telephone(scene, leg) not in (None, "original"):
             scene.record(fact, "none: the platform decides on it", *told, leg=leg)
         for seen in onward:
-            number, region = str(finding.facts.get("number")), deployment.region if deployment else ""
+            number, region = (
+                str(finding.facts.get("number")),
+                deployment.region if deployment else "",
+            )
             found = identity.caller_id(seen.message, "the agent", number, "preserved", region)
             scene.record(fact, number_shown(scene, found), found.actual, seen.where, leg=leg)
         scene.record(fact, "not seen", *told, leg=leg)
 
 
 def _transfers(scene: Scene) -> Iterator[_Sent]:
-    """The AI's transfers, the most telling first: in its messages, in a REFER that a phone got, in its record."""
+    """The AI's transfers, the most telling first: in its messages, in a REFER that a phone got, in
+    its record.
+    """
     for seen in reversed(scene.sent_by_ai):
         if isinstance(seen.message, Request) and seen.begins_dialog:
-            yield _Sent(number_in(str(seen.message.uri)), seen.message.get(TOPIC_HEADER), True, seen.where)
+            yield _Sent(
+                number_in(str(seen.message.uri)), seen.message.get(TOPIC_HEADER), True, seen.where
+            )
         elif seen.is_request("REFER"):
             yield _referred(seen)
     for seen in scene.messages_of("caller"):
@@ -354,7 +456,12 @@ def _transfers(scene: Scene) -> Iterator[_Sent]:
     for record in scene.records:
         for action in landed_by(actions_of(record.record)):
             to = action.get("to")
-            yield _Sent(number_in(recorded_target(to)) if isinstance(to, str) else None, None, False, record.source)
+            yield _Sent(
+                number_in(recorded_target(to)) if isinstance(to, str) else None,
+                None,
+                False,
+                record.source,
+            )
 
 
 def _referred(refer: CallMessage) -> _Sent:
@@ -370,5 +477,7 @@ def _topic(scene: Scene, asked: Handover | None, sent: _Sent | None) -> None:
     if wanted is None or wanted not in {group.topic for group in groups}:
         scene.record("transfer.topic", "none needed")
     elif sent is not None and sent.shows_topic:
-        named = "the right one" if sent.topic == wanted else "none" if sent.topic is None else "another"
+        named = (
+            "the right one" if sent.topic == wanted else "none" if sent.topic is None else "another"
+        )
         scene.record("transfer.topic", named, sent.where)

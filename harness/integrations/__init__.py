@@ -1,7 +1,7 @@
 """Integrations: one declaration each, found by the name a deployment gives.
 
-Every package may bring one: by an entry point of the group ``call_verification.integrations``, whose object is an
-:class:`~harness.integrations.base.Integration`.
+Every package may bring one: by an entry point of the group ``call_verification.integrations``,
+whose object is an :class:`~harness.integrations.base.Integration`.
 """
 
 from __future__ import annotations
@@ -43,12 +43,16 @@ def find(name: str) -> Integration:
     taken = {row.id for row in declared.rows}
     for row in own:
         if row.id in taken:
-            raise SelectionError(f"own_row({row.id!r}): {name} has a row of this id; allowed: an id of its own")
+            raise SelectionError(
+                f"own_row({row.id!r}): {name} has a row of this id; allowed: an id of its own"
+            )
     return dataclasses.replace(declared, rows=(*declared.rows, *own)) if own else declared
 
 
 def loadable() -> Iterator[Integration]:
-    """All but those that cannot be loaded: they are told of where a deployment names them, and spoil no other's run."""
+    """All but those that cannot be loaded: they are told of where a deployment names them, and
+    spoil no other's run.
+    """
     for name in names():
         try:
             _declared(name)
@@ -65,18 +69,26 @@ def _declared(name: str) -> Integration:
         )
     try:
         found = _installed()[name].load()
-    except Exception as error:  # a stranger's package may do anything when it is imported, or be gone in part
+    except (
+        Exception
+    ) as error:  # a stranger's package may do anything when it is imported, or be gone in part
         allowed = "a package that is installed whole, or none"
         raise SelectionError(
             f"integration {name!r} cannot be loaded: {type(error).__name__}: {error}; allowed: {allowed}"
         ) from error
     if not isinstance(found, Integration):
-        raise SelectionError(f"integration {name!r}: {_installed()[name].value} is no Integration; allowed: one")
+        raise SelectionError(
+            f"integration {name!r}: {_installed()[name].value} is no Integration; allowed: one"
+        )
     return found
 
 
-def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: bool = True) -> Deployment:
-    """As :func:`harness.deployment.file.load`, and held to what the integration allows. Raises :class:`DeploymentError`."""
+def load(
+    path: Path, environment: Mapping[str, str] | None = None, *, secrets: bool = True
+) -> Deployment:
+    """As :func:`harness.deployment.file.load`, and held to what the integration allows. Raises
+    :class:`DeploymentError`.
+    """
     deployment = deployment_file.load(path, environment, secrets=secrets)
     try:
         allowed = find(deployment.integration).transports
@@ -106,12 +118,14 @@ def own_row(
     seconds: float = 3.0,
     calls: int | Calls = 1,
 ) -> Row:
-    """Add a row to every integration's, proved by the scenario marked ``@scenario(row_id)``, on the deployment's first trunk.
+    """Add a row to every integration's, proved by the scenario marked ``@scenario(row_id)``, on the
+    deployment's first trunk.
 
-    For the ``conftest.py`` beside that scenario, which pytest reads before it plans. ``required_findings`` is what a case finds at
-    least (:attr:`Row.required_findings`), ``which`` what the number it calls has to have, ``calls`` how many times a case calls it,
-    or which calls it places (:attr:`Row.calls`). Raises :class:`SelectionError` for another row's id, and for what is no kind of
-    findings.
+    For the ``conftest.py`` beside that scenario, which pytest reads before it plans.
+    ``required_findings`` is what a case finds at least (:attr:`Row.required_findings`), ``which``
+    what the number it calls has to have, ``calls`` how many times a case calls it, or which calls
+    it places (:attr:`Row.calls`). Raises :class:`SelectionError` for another row's id, and for what
+    is no kind of findings.
     """
     if not all(isinstance(kind, FindingKind) for kind in required_findings):
         raise SelectionError(
@@ -133,7 +147,9 @@ def own_row(
     if (
         dataclasses.replace(known, calls=row.calls) != row
     ):  # a conftest.py that is read twice has made its functions anew
-        raise SelectionError(f"own_row({row_id!r}): another row has this id; allowed: an id of its own")
+        raise SelectionError(
+            f"own_row({row_id!r}): another row has this id; allowed: an id of its own"
+        )
     return known
 
 

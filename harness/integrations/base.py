@@ -26,9 +26,23 @@ from harness.finding_kinds import (
 )
 
 #: What a call to the AI that is held to two-way audio finds; a transfer to an agent; a fallback.
-WITH_THE_AI: RequiredFindings = {ANSWERED: 1, LANDING_ANSWERED_BY: 1, AUDIO_TO_AI: 1, AUDIO_TO_CALLER: 1}
-LASTING: RequiredFindings = {AUDIO_TO_AGENT_AGAIN: 1, AUDIO_TO_CALLER_AGAIN: 1}  #: a moment later, with a person
-HANDED_OVER: RequiredFindings = {**WITH_THE_AI, LANDING: 1, AUDIO_TO_AGENT: 1, AUDIO_TO_CALLER: 2, **LASTING}
+WITH_THE_AI: RequiredFindings = {
+    ANSWERED: 1,
+    LANDING_ANSWERED_BY: 1,
+    AUDIO_TO_AI: 1,
+    AUDIO_TO_CALLER: 1,
+}
+LASTING: RequiredFindings = {
+    AUDIO_TO_AGENT_AGAIN: 1,
+    AUDIO_TO_CALLER_AGAIN: 1,
+}  #: a moment later, with a person
+HANDED_OVER: RequiredFindings = {
+    **WITH_THE_AI,
+    LANDING: 1,
+    AUDIO_TO_AGENT: 1,
+    AUDIO_TO_CALLER: 2,
+    **LASTING,
+}
 FALLEN_BACK: RequiredFindings = {
     LANDING: 1,
     ANSWERED: 1,
@@ -38,14 +52,24 @@ FALLEN_BACK: RequiredFindings = {
     **LASTING,
 }
 #: The same where a machine takes over: the caller hears it.
-LANDED: RequiredFindings = {LANDING: 1, CALLER_ID: 1, AUDIO_TO_AGENT: 1, AUDIO_TO_CALLER: 1, **LASTING}
-AGAIN: RequiredFindings = {AUDIO_TO_AI_AGAIN: 1, AUDIO_TO_CALLER_AGAIN: 1}  #: after a change of the call
+LANDED: RequiredFindings = {
+    LANDING: 1,
+    CALLER_ID: 1,
+    AUDIO_TO_AGENT: 1,
+    AUDIO_TO_CALLER: 1,
+    **LASTING,
+}
+AGAIN: RequiredFindings = {
+    AUDIO_TO_AI_AGAIN: 1,
+    AUDIO_TO_CALLER_AGAIN: 1,
+}  #: after a change of the call
 ADDRESSED: RequiredFindings = {ROUTE_REQUEST_URI: 1, ROUTE_TRANSPORT: 1}
 
 #: Prefix of a reason: the harness cannot observe the subject of the row here.
 NOT_OBSERVABLE = "not observable: "
 
-#: The AI in a row: each trunk's AI; only a stand-in; or, where the AI takes no part, the first trunk's, Synthflow preferred.
+#: The AI in a row: each trunk's AI; only a stand-in; or, where the AI takes no part, the first
+#: trunk's, Synthflow preferred.
 WhoIsAi = Literal["both", "stand-in", "either"]
 By = Literal["the harness", "the AI", "the platform"]
 
@@ -83,16 +107,24 @@ class Cell:
     @property
     def assistant(self) -> Assistant | None:
         """The assistant the number leads to; None where it leads to people only."""
-        return self.deployment.assistants[self.entry.assistant] if self.line and self.entry.assistant else None
+        return (
+            self.deployment.assistants[self.entry.assistant]
+            if self.line and self.entry.assistant
+            else None
+        )
 
     @property
     def handover(self) -> Handover | None:
-        """How its assistant hands over in this cell: as the axis says, else as the assistant's own table does."""
+        """How its assistant hands over in this cell: as the axis says, else as the assistant's own
+        table does.
+        """
         return self.deployment.handover(self.line, self.axes.get("handover", ""))
 
     @property
     def people(self) -> str | None:
-        """The group that takes the calls of a number of people: in a cell with an overflow the one that takes over."""
+        """The group that takes the calls of a number of people: in a cell with an overflow the one
+        that takes over.
+        """
         return self.axes.get("overflow") or self.entry.group
 
     @property
@@ -108,14 +140,20 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Which:
-    """A fact about a number that a row needs. ``prefers`` puts the numbers that have it in order, the smallest first."""
+    """A fact about a number that a row needs. ``prefers`` puts the numbers that have it in order,
+    the smallest first.
+    """
 
     holds: Callable[[Cell], bool]
     missing: str  #: the reason when no number has it: "no number has a fallback"
     prefers: Callable[[Cell], int] = lambda cell: 0
     of_one: str = ""  #: the reason when one handover lacks it and others have it
-    hides: Callable[[Cell], bool] = lambda cell: False  #: the number has it, but no harness phone can observe it
-    beyond_us: Callable[[Cell], bool] = lambda cell: False  #: the number has it, but the harness cannot cause it here
+    hides: Callable[[Cell], bool] = lambda cell: (
+        False
+    )  #: the number has it, but no harness phone can observe it
+    beyond_us: Callable[[Cell], bool] = lambda cell: (
+        False
+    )  #: the number has it, but the harness cannot cause it here
 
     def why_none(self, cells: Sequence[Cell]) -> str:
         """The reason when no cell has it. It tells "not observable" from "does not exist"."""
@@ -140,7 +178,9 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """One call. Only the harness's own count against its caps; the others come of them, and somebody pays for them too."""
+    """One call. Only the harness's own count against its caps; the others come of them, and
+    somebody pays for them too.
+    """
 
     who: str
     number: str
@@ -158,7 +198,9 @@ def one_call(cell: Cell) -> Iterator[PlannedCall]:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """An axis of a row's own. A ``full`` one multiplies all others; of another only the first value does."""
+    """An axis of a row's own. A ``full`` one multiplies all others; of another only the first value
+    does.
+    """
 
     name: str
     values: Callable[[Deployment], Sequence[str]]
@@ -169,9 +211,19 @@ class Axis:
     of_each: bool = False  #: an unnamed handover has its value too, so the axis is not varied
 
 
-#: The subject of a row: a call that the AI takes, hands over, does not take or may not get; or no call.
+#: The subject of a row: a call that the AI takes, hands over, does not take or may not get; or no
+#: call.
 Moment = Literal[
-    "inbound", "transfer", "fallback", "limit", "campaign", "unanswered", "people", "registration", "access", "options"
+    "inbound",
+    "transfer",
+    "fallback",
+    "limit",
+    "campaign",
+    "unanswered",
+    "people",
+    "registration",
+    "access",
+    "options",
 ]
 
 
@@ -185,15 +237,24 @@ class Row:
     proves: str  #: what must be proved, in one or two sentences; the description in every report
     source: str  #: where the row comes from: ``guide, Verification 1`` or ``practice``
     section: str = ""  #: the guide's section, for the link
-    which: tuple[Which, ...] | None  #: what a number needs for the row to call it; None: the row calls no number
+    which: (
+        tuple[Which, ...] | None
+    )  #: what a number needs for the row to call it; None: the row calls no number
     needs: tuple[Need, ...] = ()  #: what the deployment needs besides
     #: Whether each number is proved by itself, where ``depth = "every-number"``.
     every_number: bool = False
-    hands_over: Literal["cold", "warm"] | None = None  #: each handover of that kind is proved by itself
-    overflows: bool = False  #: proved again where a number's group does not take the call and another end does
-    out_of_hours: bool = False  #: whether it calls numbers while they are closed; all others while they are open
+    hands_over: Literal["cold", "warm"] | None = (
+        None  #: each handover of that kind is proved by itself
+    )
+    overflows: bool = (
+        False  #: proved again where a number's group does not take the call and another end does
+    )
+    out_of_hours: bool = (
+        False  #: whether it calls numbers while they are closed; all others while they are open
+    )
     moment: Moment = "inbound"
-    #: A case for each trunk, and codec where that matters; or one on the first trunk that has such a number.
+    #: A case for each trunk, and codec where that matters; or one on the first trunk that has such
+    #: a number.
     over: Literal["trunks", "default"] = "default"
     codecs: bool = True  #: whether the codec matters
     transports: tuple[str, ...] = ("udp", "tcp", "tls")  #: of the trunks that can prove it
@@ -203,8 +264,11 @@ class Row:
     opt_in: bool = False  #: only run when asked for by name
     seconds: float = 1.0  #: about how long a case takes, for longest-first ordering
     calls: Calls = one_call  #: which calls a case places
-    own_place: bool = False  #: the stand-in's phone is set up for this row alone, or leaves its address
-    #: A platform may consider the trunk down after this row, and send no calls for a while (RFC 3261 section 21.5.4).
+    own_place: bool = (
+        False  #: the stand-in's phone is set up for this row alone, or leaves its address
+    )
+    #: A platform may consider the trunk down after this row, and send no calls for a while (RFC
+    #: 3261 section 21.5.4).
     takes_trunk_down: bool = False
     withholds: bool = False  #: whether the caller withholds the number
     #: The checks that the row exists for. The row is left out where they are not observable.
@@ -212,15 +276,23 @@ class Row:
     #: With fewer findings a case has not checked everything in ``proves``.
     required_findings: RequiredFindings = field(hash=False)
     #: More, in cells with that value of an axis.
-    required_findings_at: Mapping[tuple[str, str], RequiredFindings] = field(hash=False, default_factory=dict)
+    required_findings_at: Mapping[tuple[str, str], RequiredFindings] = field(
+        hash=False, default_factory=dict
+    )
 
     def required_in(self, axes: Mapping[str, str]) -> RequiredFindings:
         """What a case in that cell finds, at least."""
-        more = [found for (axis, value), found in self.required_findings_at.items() if axes.get(axis) == value]
+        more = [
+            found
+            for (axis, value), found in self.required_findings_at.items()
+            if axes.get(axis) == value
+        ]
         return sum(map(Counter, more), Counter(self.required_findings))
 
     def variants(self, deployment: Deployment, *, everything: bool) -> Iterator[dict[str, str]]:
-        """The values of its own axes: full axes always multiply, the others only where ``everything`` is asked for."""
+        """The values of its own axes: full axes always multiply, the others only where
+        ``everything`` is asked for.
+        """
         axes = [(axis, list(axis.values(deployment))) for axis in self.axes]
         full = [[(axis.name, value) for value in values] for axis, values in axes if axis.full]
         for chosen in product(*full):

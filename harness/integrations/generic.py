@@ -1,4 +1,6 @@
-"""Any SBC or contact centre in front of any SIP voice agent: what RFC 3261 and the trades of SIP trunks ask of all of them."""
+"""Any SBC or contact centre in front of any SIP voice agent: what RFC 3261 and the trades of SIP
+trunks ask of all of them.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,11 @@ INTEGRATION = Integration(
         shared.warm_transfer("SBC", "group", source="guide, section 13", section="section-13"),
         *shared.fallbacks("SBC", "group", source="guide, section 16", section="section-16"),
         *shared.registrations(
-            "SBC", "the platform's", source="guide, section 10", attach="section-10", troubleshooting="section-22"
+            "SBC",
+            "the platform's",
+            source="guide, section 10",
+            attach="section-10",
+            troubleshooting="section-22",
         ),
         *shared.PRACTICE,
         *shared.TRANSPORT_PRACTICE,

@@ -1,7 +1,8 @@
 """Gladly in front of Synthflow: https://docs.synthflow.ai/sip-with-gladly.
 
-The public copy of the guide has lost its tables of SIP connection details, verification and troubleshooting; where a row
-fills such a gap it is this project's own, and says "practice" as its source.
+The public copy of the guide has lost its tables of SIP connection details, verification and
+troubleshooting; where a row fills such a gap it is this project's own, and says "practice" as its
+source.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ from harness.integrations.base import LANDED, Cell, Moment, PlannedCall, Row
 from harness.integrations.row_plan import RowPlan, unproved_handovers
 from harness.support.model_words import instead
 
-#: A platform's clock may be ahead of this machine's by so much, or behind it, and a call takes its time to get there.
+#: A platform's clock may be ahead of this machine's by so much, or behind it, and a call takes its
+#: time to get there.
 _CLOCKS_DIFFER = timedelta(seconds=60)
 #: After a failure, to find its cause.
 _MORE_CALLS = 2
@@ -80,7 +81,9 @@ class Case:
         return f"{self.row.id}[{_in_id(self.deployment)}:{'-'.join(_in_id(value) for value in self.axes.values())}]"
 
     def handover(self, deployment: Deployment) -> Handover | None:
-        """How the assistant of its number hands over in this case; None where it does not, or no number is called."""
+        """How the assistant of its number hands over in this case; None where it does not, or no
+        number is called.
+        """
         return deployment.handover(self.line, self.axes.get("handover", ""))
 
     def plain(self) -> CaseAbout:
@@ -113,7 +116,9 @@ class Selection:
     ids: tuple[str, ...] = ()  #: of cases
 
     def admits(self, case: Case) -> bool:
-        """Whether the case lies within the selection; an axis the case lacks is judged by its trunk's value."""
+        """Whether the case lies within the selection; an axis the case lacks is judged by its
+        trunk's value.
+        """
         wanted = (
             (self.rows, case.row.id),
             (self.transports, case.axes["transport"]),
@@ -133,25 +138,35 @@ class LeftOut:
     row: str
     documented: bool  #: whether the guide asks for it
     why: str
-    #: The number that is not called, or not for a handover; None: there is no case of the row at all.
+    #: The number that is not called, or not for a handover; None: there is no case of the row at
+    #: all.
     line: str | None = None
     not_now: bool = False  #: only since it is not the time of the numbers that it would call
 
 
 def every_row(deployment: Deployment, asked: Sequence[str] = ()) -> list[RowPlan]:
-    """The cells of each row of its integration; rows that take long have theirs where they are ``asked`` for by name."""
-    plans = [RowPlan(row, deployment, asked=row.id in asked) for row in integrations.find(deployment.integration).rows]
+    """The cells of each row of its integration; rows that take long have theirs where they are
+    ``asked`` for by name.
+    """
+    plans = [
+        RowPlan(row, deployment, asked=row.id in asked)
+        for row in integrations.find(deployment.integration).rows
+    ]
     turn = 0
     for plan in plans:  # a case has the same caller, whatever is selected
         plan.turn = turn
         if not plan.row.opt_in:
-            turn += sum(any(call.by == "the harness" for call in plan.row.calls(cell)) for cell in plan.cells)
+            turn += sum(
+                any(call.by == "the harness" for call in plan.row.calls(cell))
+                for cell in plan.cells
+            )
     return plans
 
 
 def left_out(deployment: Deployment, every: Sequence[RowPlan] | None = None) -> list[LeftOut]:
-    """What the deployment's cases do not prove, independent of the selection: rows without a case, numbers that are not called now
-    or not observable, handovers without a proof. ``every``: the result of :func:`every_row`, if known.
+    """What the deployment's cases do not prove, independent of the selection: rows without a case,
+    numbers that are not called now or not observable, handovers without a proof. ``every``: the
+    result of :func:`every_row`, if known.
     """
     found = []
     every = every_row(deployment) if every is None else every
@@ -159,16 +174,26 @@ def left_out(deployment: Deployment, every: Sequence[RowPlan] | None = None) -> 
         row = cells.row
         if cells.why_none:
             not_now = cells.is_postponed
-            found.append(LeftOut(deployment.name, row.id, row.documented, cells.why_none, not_now=not_now))
-        found += [LeftOut(deployment.name, row.id, row.documented, why, line, True) for line, why in cells.not_now()]
-        found += [LeftOut(deployment.name, row.id, row.documented, why, line) for line, why in cells.not_seen()]
+            found.append(
+                LeftOut(deployment.name, row.id, row.documented, cells.why_none, not_now=not_now)
+            )
+        found += [
+            LeftOut(deployment.name, row.id, row.documented, why, line, True)
+            for line, why in cells.not_now()
+        ]
+        found += [
+            LeftOut(deployment.name, row.id, row.documented, why, line)
+            for line, why in cells.not_seen()
+        ]
     for row, line, why in unproved_handovers(deployment, every):
         found.append(LeftOut(deployment.name, row.id, row.documented, why, line))
     return found
 
 
 def cases(deployments: Iterable[Deployment], selection: Selection = Selection()) -> list[Case]:
-    """All selected cases. Raises :class:`SelectionError` for a row or value that none of the deployments has."""
+    """All selected cases. Raises :class:`SelectionError` for a row or value that none of the
+    deployments has.
+    """
     deployments = list(deployments)
     for deployment in deployments:
         rows = [row.id for row in integrations.find(deployment.integration).rows]
@@ -178,9 +203,15 @@ def cases(deployments: Iterable[Deployment], selection: Selection = Selection())
     there = [case for d in deployments for case in _of_deployment(d, selection.rows)]
     trunks = [trunk for deployment in deployments for trunk in deployment.trunks]
     # a number of a trunk that takes calls by address may register with digest all the same
-    authentication = {case.axes["authentication"] for case in there} | {trunk.authentication for trunk in trunks}
+    authentication = {case.axes["authentication"] for case in there} | {
+        trunk.authentication for trunk in trunks
+    }
     for what, values, known in (
-        ("row", selection.rows, {row.id for d in deployments for row in integrations.find(d.integration).rows}),
+        (
+            "row",
+            selection.rows,
+            {row.id for d in deployments for row in integrations.find(d.integration).rows},
+        ),
         ("transport", selection.transports, {trunk.transport for trunk in trunks}),
         ("auth", selection.authentication, authentication),
         ("codec", selection.codecs, {codec for d in deployments for codec in d.axes.codecs}),
@@ -209,17 +240,25 @@ def cases(deployments: Iterable[Deployment], selection: Selection = Selection())
 
 def _why_nothing(deployment: Deployment) -> str:
     """Why no row has a case, by the reason that most of them give."""
-    ((why, rows),) = Counter(left.why for left in left_out(deployment) if left.line is None).most_common(1)
+    ((why, rows),) = Counter(
+        left.why for left in left_out(deployment) if left.line is None
+    ).most_common(1)
     return f"{deployment.name}: no row has a case, {rows} of them since {why}; allowed: what a row needs"
 
 
 def calls_of(case: Case, deployment: Deployment) -> list[PlannedCall]:
     """Every call of a case, in order; the tests hold this against what cases really dial."""
-    return list(case.row.calls(Cell(deployment, deployment.trunk(case.trunk), case.line or "", case.axes, case.caller)))
+    return list(
+        case.row.calls(
+            Cell(deployment, deployment.trunk(case.trunk), case.line or "", case.axes, case.caller)
+        )
+    )
 
 
 def why_not_now(case: Case, deployment: Deployment, at: datetime) -> str | None:
-    """Why the number of a planned case is not called ``at`` that moment: it is not its time, or about to begin or end."""
+    """Why the number of a planned case is not called ``at`` that moment: it is not its time, or
+    about to begin or end.
+    """
     if case.line is None:
         return None
     moments = (at - _CLOCKS_DIFFER, at, at + _CLOCKS_DIFFER)
@@ -233,13 +272,18 @@ def why_not_now(case: Case, deployment: Deployment, at: datetime) -> str | None:
 
 
 def why_never_passed(case: Case, deployment: Deployment) -> str | None:
-    """Why a case can never pass: a required finding is not observable with the strength that the file requires.
+    """Why a case can never pass: a required finding is not observable with the strength that the
+    file requires.
 
-    Audio with an AI that names no marks is confirmed only by words; the platform's report does not prove every
-    landing.
+    Audio with an AI that names no marks is confirmed only by words; the platform's report does not
+    prove every landing.
     """
     report, required = deployment.platform.report, case.required_findings
-    if case.axes["ai"] == "synthflow" and AUDIO_TO_AI in required and (why := _why_audio_stays_unknown(deployment)):
+    if (
+        case.axes["ai"] == "synthflow"
+        and AUDIO_TO_AI in required
+        and (why := _why_audio_stays_unknown(deployment))
+    ):
         return why
     if LANDING in required and (
         twins := [
@@ -264,7 +308,11 @@ def why_never_passed(case: Case, deployment: Deployment) -> str | None:
 
 def _why_audio_stays_unknown(deployment: Deployment) -> str | None:
     expect, files = deployment.expect, deployment.witness
-    if deployment.names_marks or deployment.records_calls or (files is not None and files.made_at == "ai"):
+    if (
+        deployment.names_marks
+        or deployment.records_calls
+        or (files is not None and files.made_at == "ai")
+    ):
         return None
     if expect.strength == "proved":
         return (
@@ -281,7 +329,9 @@ def seconds_of(case: Case, deployment: Deployment, timings: Timings) -> float:
     minutes = case.axes.get("minutes")
     seconds = case.row.seconds if minutes is None else 60.0 * int(minutes)
     if case.row.moment == "registration" and TIMING_WITHIN in case.required_findings:
-        seconds += timings.register_expires_s  # the next registration; its registrar may grant another time
+        seconds += (
+            timings.register_expires_s
+        )  # the next registration; its registrar may grant another time
     if case.line is None or case.row.moment == "campaign":  # whose customer hears no announcement
         return seconds
     entry, handover = deployment.lines[case.line], case.handover(deployment)
@@ -289,8 +339,12 @@ def seconds_of(case: Case, deployment: Deployment, timings: Timings) -> float:
     if TIMING in case.required_findings:
         seconds += timings.ring_timeout_s
     by_machine = VOICEMAIL in case.required_findings
-    if by_machine or "overflow" in case.axes:  # no agent takes the call, so each queue lasts its full time
-        seconds += sum(deployment.groups[name].queue_s for name in set(landing_groups(case, deployment)))
+    if (
+        by_machine or "overflow" in case.axes
+    ):  # no agent takes the call, so each queue lasts its full time
+        seconds += sum(
+            deployment.groups[name].queue_s for name in set(landing_groups(case, deployment))
+        )
     if by_machine and VOICEMAIL not in case.row.required_findings:
         seconds += _MACHINE_S
     if case.axes.get("ask") == "silence" and case.axes["ai"] == "synthflow":
@@ -305,9 +359,14 @@ def seconds_of(case: Case, deployment: Deployment, timings: Timings) -> float:
 def waits_of(case: Case, deployment: Deployment) -> float:
     """For how long a case may wait besides its calls, in seconds.
 
-    For the limits to let it call, a number to register again, a campaign to call, words to come, the platform's report to list it.
+    For the limits to let it call, a number to register again, a campaign to call, words to come,
+    the platform's report to list it.
     """
-    campaign, report, synthflow = deployment.campaign, deployment.platform.report, deployment.synthflow
+    campaign, report, synthflow = (
+        deployment.campaign,
+        deployment.platform.report,
+        deployment.synthflow,
+    )
     seconds = (len(calls_of(case, deployment)) + _MORE_CALLS) / deployment.limits.calls_per_second
     if synthflow is not None and deployment.transcript == "after":
         seconds += synthflow.transcript_within_s
@@ -316,15 +375,21 @@ def waits_of(case: Case, deployment: Deployment) -> float:
     if case.row.moment == "registration":
         seconds += max(deployment.expect.refresh_within_s, deployment.timings.register_expires_s)
     if case.row.moment == "campaign" and campaign is not None:
-        seconds += campaign.calls_within_s if campaign.trigger == "http" else campaign.manual_within_s
-    if report is not None and any(map(deployment.may_be_reported, landing_groups(case, deployment))):
+        seconds += (
+            campaign.calls_within_s if campaign.trigger == "http" else campaign.manual_within_s
+        )
+    if report is not None and any(
+        map(deployment.may_be_reported, landing_groups(case, deployment))
+    ):
         seconds += report.stay_s + report.within_s + report.timeout_s
     return seconds
 
 
 def _is_reported(case: Case, deployment: Deployment) -> bool:
     """Whether the platform's report alone tells of its landing."""
-    return LANDING in case.required_findings and any(map(deployment.is_reported, landing_groups(case, deployment)))
+    return LANDING in case.required_findings and any(
+        map(deployment.is_reported, landing_groups(case, deployment))
+    )
 
 
 def _lands_at(case: Case, deployment: Deployment) -> Iterable[str]:
@@ -336,7 +401,9 @@ def _lands_at(case: Case, deployment: Deployment) -> Iterable[str]:
 
 
 def landing_looks_like(case: Case, deployment: Deployment) -> Iterator[tuple[str, list[str]]]:
-    """Each group that a call of the case is to land with and is not told from others by who rings there at first, and these."""
+    """Each group that a call of the case is to land with and is not told from others by who rings
+    there at first, and these.
+    """
     if LANDING in case.required_findings:
         for name in dict.fromkeys(landing_groups(case, deployment)):
             first = deployment.groups[name].first_turn
@@ -345,14 +412,24 @@ def landing_looks_like(case: Case, deployment: Deployment) -> Iterator[tuple[str
 
 
 def shown_by_others(case: Case, deployment: Deployment) -> bool:
-    """Whether the number that a warm transfer shows is no caller's, and calls of other people come to the group with it, too."""
+    """Whether the number that a warm transfer shows is no caller's, and calls of other people come
+    to the group with it, too.
+    """
     handover = case.handover(deployment)
-    if case.row.hands_over != "warm" or handover is None or handover.transfer_caller_id not in ("agent", "fixed"):
+    if (
+        case.row.hands_over != "warm"
+        or handover is None
+        or handover.transfer_caller_id not in ("agent", "fixed")
+    ):
         return False
     if deployment.synthflow is not None and deployment.synthflow.shared:
         return True
-    # others come there by assistants that the file does not have, which may show the company's number as well
-    return handover.transfer_caller_id == "fixed" and deployment.groups[deployment.lands_at(handover)].shared
+    # others come there by assistants that the file does not have, which may show the company's
+    # number as well
+    return (
+        handover.transfer_caller_id == "fixed"
+        and deployment.groups[deployment.lands_at(handover)].shared
+    )
 
 
 def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
@@ -367,7 +444,9 @@ def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
         yield from (entry.group, case.axes.get("overflow", entry.group))
     if case.row.moment == "transfer" and handover is not None:
         topic = handover.transfer_topic
-        yield from (name for name, group in deployment.groups.items() if topic and group.topic == topic)
+        yield from (
+            name for name, group in deployment.groups.items() if topic and group.topic == topic
+        )
     if case.row.out_of_hours and entry.closed is not None:
         yield entry.closed
     lands_elsewhere = case.row.moment in ("transfer", "people")
@@ -377,15 +456,23 @@ def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
 
 
 def _all_known(
-    what: str, values: Sequence[str], known: Iterable[str], deployments: Sequence[Deployment], prefix: str = "--"
+    what: str,
+    values: Sequence[str],
+    known: Iterable[str],
+    deployments: Sequence[Deployment],
+    prefix: str = "--",
 ) -> None:
     for value in values:
         if value in known:
             continue
-        whose = (one.name for one in integrations.loadable() if any(row.id == value for row in one.rows))
+        whose = (
+            one.name for one in integrations.loadable() if any(row.id == value for row in one.rows)
+        )
         elsewhere = next(whose, None) if what == "row" else None
         names = ", ".join(d.name for d in deployments)
-        hint = f"; it is a row of {elsewhere}" if elsewhere else instead(value, known, "harness rows")
+        hint = (
+            f"; it is a row of {elsewhere}" if elsewhere else instead(value, known, "harness rows")
+        )
         raise SelectionError(f"{prefix}{what} {value}: not in {names}{hint}")
 
 
@@ -435,14 +522,20 @@ _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
 @cache
 def _in_id(value: str) -> str:
-    """An axis' value within a case's id: text of the customer's own in Latin letters, told apart by a hash where that loses some.
+    """An axis' value within a case's id: text of the customer's own in Latin letters, told apart by
+    a hash where that loses some.
 
-    Of a telephone number the last four digits stay. An id stands in every record of the run and is what its cases are told apart
-    by: it has nothing that may have to be masked in one place and not in another.
+    Of a telephone number the last four digits stay. An id stands in every record of the run and is
+    what its cases are told apart by: it has nothing that may have to be masked in one place and not
+    in another.
     """
-    plain = re.sub(r"[^A-Za-z0-9.+]+", "-", _in_latin(unicodedata.normalize("NFKC", value))).strip("-")
+    plain = re.sub(r"[^A-Za-z0-9.+]+", "-", _in_latin(unicodedata.normalize("NFKC", value))).strip(
+        "-"
+    )
     plain = _NUMBER.sub(lambda found: re.sub(r"\D", "", found[0])[-4:], plain)
-    plain = re.sub(r"\+(?=\d)", "", plain)  # with what follows it in the id it could read as a number
+    plain = re.sub(
+        r"\+(?=\d)", "", plain
+    )  # with what follows it in the id it could read as a number
     if plain == value or plain == value.replace(" ", "-"):
         return plain
     return f"{plain}~{name_hash(value)}"
@@ -451,11 +544,15 @@ def _in_id(value: str) -> str:
 def _in_latin(text: str) -> str:
     if text.isascii():
         return text
-    from anyascii import anyascii  # its tables are read from files, and most names need none of them
+    from anyascii import (
+        anyascii,
+    )  # its tables are read from files, and most names need none of them
 
     return anyascii(text)
 
 
 def name_hash(name: str) -> str:
-    """Eight letters that tell a name apart from hundreds of others where nothing else is left of it."""
+    """Eight letters that tell a name apart from hundreds of others where nothing else is left of
+    it.
+    """
     return hashlib.sha256(name.encode()).hexdigest()[:8].translate(_LETTERS)

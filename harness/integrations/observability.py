@@ -1,4 +1,6 @@
-"""Checks that are not observable in a deployment: derived from its kind of AI and from its witnesses."""
+"""Checks that are not observable in a deployment: derived from its kind of AI and from its
+witnesses.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,10 @@ from harness.integrations.base import Cell, Moment
 _BY_WITNESS: Mapping[str, tuple[Witness, str]] = {
     "route.transport": ("messages", "the AI's record does not hold the messages it got"),
     "codec": ("messages", "the AI's record does not hold the codec"),
-    "caller_id.withheld": ("messages", "Privacy and P-Asserted-Identity of the INVITE are not in the AI's record"),
+    "caller_id.withheld": (
+        "messages",
+        "Privacy and P-Asserted-Identity of the INVITE are not in the AI's record",
+    ),
     "audio.silent": ("marks", "the AI's record does not tell which sounds it gets"),
     "audio.early": ("in-band", "before the answer the AI cannot be told from an announcement"),
     "dtmf": ("dtmf", "the AI's record does not list digits"),
@@ -35,20 +40,29 @@ def unseen(deployment: Deployment) -> dict[str, str]:
     """Check → why it is not observable when Synthflow is the AI. A stand-in observes every check."""
     synthflow = deployment.synthflow
     witnesses = set(synthflow.witness) if synthflow is not None else set()
-    hidden = {check: why for check, (witness, why) in _BY_WITNESS.items() if witness not in witnesses}
+    hidden = {
+        check: why for check, (witness, why) in _BY_WITNESS.items() if witness not in witnesses
+    }
     if not deployment.has_api:
         # in-band evidence needs no access to the AI's interface
-        of_interface = [check for check, (witness, _) in _BY_WITNESS.items() if witness != "in-band"]
+        of_interface = [
+            check for check, (witness, _) in _BY_WITNESS.items() if witness != "in-band"
+        ]
         hidden |= dict.fromkeys(
-            (*of_interface, *_BY_RECORD), "synthflow.api_base: there is no access to the AI's interface"
+            (*of_interface, *_BY_RECORD),
+            "synthflow.api_base: there is no access to the AI's interface",
         )
     return hidden
 
 
 def proofs(deployment: Deployment) -> dict[str, str]:
-    """Claim → by what a run will know it, for the plan. Where a stand-in is the AI, it is a harness phone that proves each."""
+    """Claim → by what a run will know it, for the plan. Where a stand-in is the AI, it is a harness
+    phone that proves each.
+    """
     if all(trunk.ai == "stand-in" for trunk in deployment.trunks):
-        return dict.fromkeys(("audio to and from the AI", "what the AI is sent"), "proved by the stand-in")
+        return dict.fromkeys(
+            ("audio to and from the AI", "what the AI is sent"), "proved by the stand-in"
+        )
     synthflow, files = deployment.synthflow, deployment.witness
     shows_messages = synthflow is not None and "messages" in synthflow.witness
     if deployment.names_marks:
@@ -63,16 +77,26 @@ def proofs(deployment: Deployment) -> dict[str, str]:
         audio = "indicated by RTCP and sound; recordings of the AI prove it (harness witness)"
     sent = "proved by the messages that the AI shows"
     if not shows_messages:
-        known = "numbers and X- headers by the AI's record" if deployment.has_api else "not observable"
+        known = (
+            "numbers and X- headers by the AI's record" if deployment.has_api else "not observable"
+        )
         sent = f"{known}; codec, transport and headers by a capture of the trunk (harness witness)"
     return {"audio to and from the AI": audio, "what the AI is sent": sent}
 
 
 def unseen_at_people(cell: Cell) -> dict[str, str]:
-    """Check → why it is not observable when a call lands with people: a platform may show their telephones any number."""
+    """Check → why it is not observable when a call lands with people: a platform may show their
+    telephones any number.
+    """
     phones = cell.deployment.phones
-    shown = {phones[agent].shows for group in cell.deployment.groups.values() for agent in group.present}
-    return {"caller_id": "the platform shows an agent's telephone whatever number it chooses"} if "any" in shown else {}
+    shown = {
+        phones[agent].shows for group in cell.deployment.groups.values() for agent in group.present
+    }
+    return (
+        {"caller_id": "the platform shows an agent's telephone whatever number it chooses"}
+        if "any" in shown
+        else {}
+    )
 
 
 def is_taken_by_machine(cell: Cell, moment: Moment) -> bool:
@@ -82,7 +106,8 @@ def is_taken_by_machine(cell: Cell, moment: Moment) -> bool:
 
 
 def has_bystanders(cell: Cell, moment: Moment, *, lands: bool) -> bool:
-    """Whether harness phones that must not ring, or a report, would reveal a call that lands in the wrong group.
+    """Whether harness phones that must not ring, or a report, would reveal a call that lands in the
+    wrong group.
 
     ``lands``: the call must land with agents, at that ``moment``.
     """
@@ -100,10 +125,14 @@ def _lands_with(cell: Cell, moment: Moment) -> Iterator[str]:
         return
     entry, handover = cell.entry, cell.handover
     if moment == "people":
-        yield from filter(None, (entry.group if cell.is_open else entry.closed, cell.axes.get("overflow")))
+        yield from filter(
+            None, (entry.group if cell.is_open else entry.closed, cell.axes.get("overflow"))
+        )
     elif moment == "transfer" and handover is not None:
         yield from filter(None, (handover.transfer_to,))
         topic = handover.transfer_topic
-        yield from (name for name, group in cell.deployment.groups.items() if topic and group.topic == topic)
+        yield from (
+            name for name, group in cell.deployment.groups.items() if topic and group.topic == topic
+        )
     else:
         yield from filter(None, (entry.fallback,))

@@ -1,4 +1,6 @@
-"""The cells of a row in a deployment (trunks × axes × numbers × handovers), or the reason why it has none."""
+"""The cells of a row in a deployment (trunks × axes × numbers × handovers), or the reason why it
+has none.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ class RowPlan:
         self._deployment = deployment
         self._missing: str | None = None
         self._nearness = (0, 0)  #: how near the row came to a case without the missing condition
-        self._whom: tuple[Which, Sequence[Cell]] | None = None  #: the missing condition, and the cells that lack it
+        self._whom: tuple[Which, Sequence[Cell]] | None = (
+            None  #: the missing condition, and the cells that lack it
+        )
         self._late: dict[str, None] = {}  #: numbers that could prove the row at another time
         self._lacking: dict[object, str] = {}  #: handover → why it has no cell
         self._asked: set[object] = set()  #: handovers that have a cell for every way to ask
@@ -36,7 +40,9 @@ class RowPlan:
         if self.why_none is None:
             self.cells = list(self._all())
             if not self.cells:
-                self.why_none = self._missing + self._of_whom() if self._missing else self._no_trunk()
+                self.why_none = (
+                    self._missing + self._of_whom() if self._missing else self._no_trunk()
+                )
 
     @property
     def is_postponed(self) -> bool:
@@ -67,7 +73,9 @@ class RowPlan:
     def _numbers_not_now(self) -> Iterator[tuple[str, str]]:
         row, deployment = self.row, self._deployment
         said = {cell.line for cell in self.cells}
-        variants = {tuple(cell.axes[axis.name] for axis in row.axes): cell.axes for cell in self.cells}.values()
+        variants = {
+            tuple(cell.axes[axis.name] for axis in row.axes): cell.axes for cell in self.cells
+        }.values()
         for line, trunk, _ in deployment.all_dids():
             if line in said or deployment.is_open(line) != row.out_of_hours:
                 continue
@@ -77,11 +85,18 @@ class RowPlan:
                 yield line, self._closed(line)
 
     def _values_not_now(self) -> Iterator[tuple[str, str]]:
-        """For each axis value that no number proves now over some trunk: the first number that would at another time."""
-        row, late = self.row, [cell for cell in self._of_each_number({}) if cell.is_open == self.row.out_of_hours]
+        """For each axis value that no number proves now over some trunk: the first number that
+        would at another time.
+        """
+        row, late = (
+            self.row,
+            [cell for cell in self._of_each_number({}) if cell.is_open == self.row.out_of_hours],
+        )
         names = [axis.name for axis in row.axes if axis.full]
         each = row.over == "trunks"
-        said = {(each and cell.trunk.name, *(cell.axes[name] for name in names)) for cell in self.cells}
+        said = {
+            (each and cell.trunk.name, *(cell.axes[name] for name in names)) for cell in self.cells
+        }
         found = defaultdict[tuple[str, str], list[str]](list)
         for variant in row.variants(self._deployment, everything=False):
             shown = "".join(f" with {name} {variant[name]}" for name in names)
@@ -100,10 +115,11 @@ class RowPlan:
         return f"{line} is {now} now (its hours: {self._deployment.hours_in_words(line)})"
 
     def not_seen(self) -> Iterator[tuple[str, str]]:
-        """Numbers that the row does not call because the harness cannot observe or cause its subject there, each with its reason.
+        """Numbers that the row does not call because the harness cannot observe or cause its
+        subject there, each with its reason.
 
-        Only for rows with cells now or at another time. Fallback rows name one number per group; rows that do not call every
-        number, one per trunk.
+        Only for rows with cells now or at another time. Fallback rows name one number per group;
+        rows that do not call every number, one per trunk.
         """
         if not (self.cells or self.is_postponed):
             return
@@ -117,7 +133,13 @@ class RowPlan:
     def _numbers_not_seen(self) -> Iterator[tuple[str, str]]:
         row, falls_back = self.row, self.row.moment == "fallback"
         said = {cell.entry.fallback for cell in self.cells} if falls_back else set[str | None]()
-        leads = "falls back" if falls_back else "leads, while it is closed," if row.out_of_hours else "leads"
+        leads = (
+            "falls back"
+            if falls_back
+            else "leads, while it is closed,"
+            if row.out_of_hours
+            else "leads"
+        )
         cells = self._of_each_number(self.cells[0].axes if self.cells else {})
         hidden = (cell for cell in cells if _is_hidden(cell, row.which or ()))
         beyond_us = (cell for cell in cells if falls_back and _is_beyond_us(cell, row.which or ()))
@@ -129,24 +151,42 @@ class RowPlan:
                 about = cell.entry.fallback if falls_back else cell.line
                 if about not in said:
                     said.add(about)
-                    yield cell.line, f"{NOT_OBSERVABLE}{cell.line} {why}" + (f" ({about})" if falls_back else "")
+                    yield (
+                        cell.line,
+                        f"{NOT_OBSERVABLE}{cell.line} {why}"
+                        + (f" ({about})" if falls_back else ""),
+                    )
 
     def _trunks_not_seen(self) -> Iterator[tuple[str, str]]:
         said, which = {cell.trunk.name for cell in self.cells}, self.row.which or ()
         for cell in self._of_each_number(self.cells[0].axes):
-            why = next((one.missing for one in which if not one.holds(cell)), None)  # none: it is not its time
-            if why and cell.trunk.name not in said and (_is_hidden(cell, which) or _is_beyond_us(cell, which)):
+            why = next(
+                (one.missing for one in which if not one.holds(cell)), None
+            )  # none: it is not its time
+            if (
+                why
+                and cell.trunk.name not in said
+                and (_is_hidden(cell, which) or _is_beyond_us(cell, which))
+            ):
                 said.add(cell.trunk.name)
                 yield cell.line, f"{NOT_OBSERVABLE}{why} (trunk {cell.trunk.name})"
 
     def _of_each_number(self, axes: Mapping[str, str]) -> list[Cell]:
-        """A cell for each number and each trunk that carries it, if the row can be proved and observed over that trunk."""
+        """A cell for each number and each trunk that carries it, if the row can be proved and
+        observed over that trunk.
+        """
         row, deployment = self.row, self._deployment
         is_unseen = any(check in self.unseen for check in row.subject)
         chosen = {cell.ai for cell in self.cells} if row.ai == "either" else set[Ai]()
         ais = {"stand-in"} if row.ai == "stand-in" or is_unseen else chosen or {*_AIS}
-        trunks = {trunk.name: trunk for trunk in deployment.trunks if trunk.ai in ais and _carries(row, trunk)}
-        numbers = [(line, trunks[name]) for line, name, _ in deployment.all_dids() if name in trunks]
+        trunks = {
+            trunk.name: trunk
+            for trunk in deployment.trunks
+            if trunk.ai in ais and _carries(row, trunk)
+        }
+        numbers = [
+            (line, trunks[name]) for line, name, _ in deployment.all_dids() if name in trunks
+        ]
         return [Cell(deployment, trunk, line, {**axes, "ai": trunk.ai}) for line, trunk in numbers]
 
     def _why_not(self, asked: bool) -> str | None:
@@ -160,10 +200,16 @@ class RowPlan:
         return next(iter(missing), None)
 
     def _no_trunk(self) -> str:
-        if self.row.ai == "stand-in" and not any(trunk.ai == "stand-in" for trunk in self._deployment.trunks):
+        if self.row.ai == "stand-in" and not any(
+            trunk.ai == "stand-in" for trunk in self._deployment.trunks
+        ):
             return "only a harness phone in the AI's place can show it"
         whose = " to a stand-in" if self.row.ai == "stand-in" else ""
-        trunks = [trunk for trunk in self._deployment.trunks if self.row.ai in ("both", "either", trunk.ai)]
+        trunks = [
+            trunk
+            for trunk in self._deployment.trunks
+            if self.row.ai in ("both", "either", trunk.ai)
+        ]
         if not any(trunk.transport in self.row.transports for trunk in trunks):
             return f"no trunk{whose} signals over {' or '.join(self.row.transports)}"
         if not any(_authenticates(self.row, trunk) for trunk in trunks):
@@ -175,7 +221,10 @@ class RowPlan:
         for ai in _AIS:
             if self.row.ai not in ("both", "either", ai):
                 continue
-            hidden = next((self.unseen[check] for check in sorted(self.row.subject) if check in self.unseen), None)
+            hidden = next(
+                (self.unseen[check] for check in sorted(self.row.subject) if check in self.unseen),
+                None,
+            )
             if ai == "synthflow" and hidden is not None:
                 # name what hides it only if the row would have a case here, now or at another time
                 if any(self._of_ai(ai)) or self._nearness == _NOT_NOW:
@@ -189,10 +238,16 @@ class RowPlan:
     def _of_ai(self, ai: Ai) -> Iterator[Cell]:
         row, deployment = self.row, self._deployment
         trunks = [trunk for trunk in deployment.trunks if trunk.ai == ai and _carries(row, trunk)]
-        codecs = deployment.axes.codecs if ai == "synthflow" and row.over == "trunks" else deployment.axes.codecs[:1]
+        codecs = (
+            deployment.axes.codecs
+            if ai == "synthflow" and row.over == "trunks"
+            else deployment.axes.codecs[:1]
+        )
         found, seen = False, defaultdict[object, set[object]](set)
         for trunk in trunks:
-            cells: dict[tuple[str, ...], list[Cell]] = {}  # by variant: whatever the codec is, the numbers are the same
+            cells: dict[
+                tuple[str, ...], list[Cell]
+            ] = {}  # by variant: whatever the codec is, the numbers are the same
             for codec in codecs if row.codecs else codecs[:1]:
                 for variant in row.variants(deployment, everything=ai == "synthflow" and not found):
                     axes: dict[str, str] = {"ai": ai, "transport": trunk.transport}
@@ -207,14 +262,19 @@ class RowPlan:
                         cells[values] = self._of_numbers(trunk, axes | variant)
                     for cell in self._chosen(cells[values], seen[place, *values]):
                         found = True
-                        yield replace(cell, axes={**cell.axes, "codec": codec}) if row.codecs else cell
+                        yield (
+                            replace(cell, axes={**cell.axes, "codec": codec})
+                            if row.codecs
+                            else cell
+                        )
             if found and row.over == "default" and not self._beyond_one_trunk:
                 return
 
     @property
     def _beyond_one_trunk(self) -> bool:
-        """Whether numbers of every trunk count, not only of the first: for people, who are called over no trunk; with
-        ``depth = "full"``; and for handovers, which are all proved, also those of numbers on other trunks.
+        """Whether numbers of every trunk count, not only of the first: for people, who are called
+        over no trunk; with ``depth = "full"``; and for handovers, which are all proved, also those
+        of numbers on other trunks.
         """
         row, depth = self.row, self._deployment.depth
         hands_over = row.hands_over is not None and depth != "once"
@@ -223,7 +283,9 @@ class RowPlan:
     def _say_missing(
         self, why: str, nearness: tuple[int, int], whom: tuple[Which, Sequence[Cell]] | None = None
     ) -> None:
-        """Keep the reason of the trunk that came nearest to a case; another trunk may have no such number at all."""
+        """Keep the reason of the trunk that came nearest to a case; another trunk may have no such
+        number at all.
+        """
         if self._missing is None or nearness >= self._nearness:
             self._missing, self._nearness, self._whom = why, nearness, whom
 
@@ -232,13 +294,23 @@ class RowPlan:
         row, deployment = self.row, self._deployment
         if row.which is None:
             return [Cell(deployment, trunk, "", axes)]
-        carried = [line for line in deployment.lines if trunk.name in deployment.numbers_of_line(line)]
+        carried = [
+            line for line in deployment.lines if trunk.name in deployment.numbers_of_line(line)
+        ]
         fits_now = {line: deployment.is_open(line) != row.out_of_hours for line in carried}
-        found = [cell for line in carried for cell in self._handovers(Cell(deployment, trunk, line, axes))]
+        found = [
+            cell
+            for line in carried
+            for cell in self._handovers(Cell(deployment, trunk, line, axes))
+        ]
         # those whose number is open (closed, for a row out of hours), and the others
-        found, others = ([cell for cell in found if fits_now[cell.line] is now] for now in (True, False))
+        found, others = (
+            [cell for cell in found if fits_now[cell.line] is now] for now in (True, False)
+        )
         for stage, which in enumerate(row.which):
-            kept, also = ([cell for cell in cells if which.holds(cell)] for cells in (found, others))
+            kept, also = (
+                [cell for cell in cells if which.holds(cell)] for cells in (found, others)
+            )
             if (found or others) and not kept and not also:
                 why = which.why_none([*found, *others])
                 nearness = (int(why.startswith(NOT_OBSERVABLE)), stage)
@@ -264,13 +336,23 @@ class RowPlan:
         once, full = self._deployment.depth == "once", self._deployment.depth == "full"
         for cell in cells:
             # a closed number has no menu
-            number = cell.did if row.out_of_hours and not cell.entry.closes_after_menu else cell.line
-            kind = None if once else (cell.trunk.name, number) if row.every_number or full else _way(row, cell)
+            number = (
+                cell.did if row.out_of_hours and not cell.entry.closes_after_menu else cell.line
+            )
+            kind = (
+                None
+                if once
+                else (cell.trunk.name, number)
+                if row.every_number or full
+                else _way(row, cell)
+            )
             case = cell.axes.get("handover" if row.hands_over else "overflow")
             if (kind, case) not in seen:
                 seen.add((kind, case))
                 for chosen in self._ways(cell):
-                    yield from self._by_callers(replace(cell, axes=chosen | ({} if once else {"number": cell.line})))
+                    yield from self._by_callers(
+                        replace(cell, axes=chosen | ({} if once else {"number": cell.line}))
+                    )
 
     def _by_callers(self, cell: Cell) -> Iterator[Cell]:
         """The cell, with ``depth = "every-caller"`` once per caller where one caller calls."""
@@ -291,7 +373,8 @@ class RowPlan:
         rest = [
             Cell(deployment, trunks[trunk], line, {**axes, "ai": trunks[trunk].ai})
             for line, trunk, _ in deployment.all_dids()
-            if trunk in trunks and (deployment.lines[line].assistant is None) == (cells[0].assistant is None)
+            if trunk in trunks
+            and (deployment.lines[line].assistant is None) == (cells[0].assistant is None)
         ]
         if not any(which.holds(cell) for one in rest for cell in self._handovers(one)):
             return ""
@@ -311,7 +394,9 @@ class RowPlan:
                 self._lacking.setdefault(_which_handover(cell), which.of_one)
 
     def _handovers(self, cell: Cell) -> Iterator[Cell]:
-        """The cell once per handover of its number's assistant, if the row is about handovers; or as it is, and with its overflow."""
+        """The cell once per handover of its number's assistant, if the row is about handovers; or
+        as it is, and with its overflow.
+        """
         row, assistant = self.row, cell.entry.assistant
         if row.moment != "transfer" or assistant is None:
             yield cell
@@ -323,14 +408,23 @@ class RowPlan:
         if not handovers:
             yield cell
         for name, handover in handovers.items():
-            # With depth = "once" one number proves the cell, so the values of unnamed handovers are varied like any axis.
-            asked = {axis: of for axis, of in own.items() if name or (axis.of_each and cell.deployment.depth != "once")}
+            # With depth = "once" one number proves the cell, so the values of unnamed handovers are
+            # varied like any axis.
+            asked = {
+                axis: of
+                for axis, of in own.items()
+                if name or (axis.of_each and cell.deployment.depth != "once")
+            }
             if all(cell.axes[axis.name] == axis.values(cell.deployment)[0] for axis in asked):
                 values = {axis.name: of(handover) for axis, of in asked.items()}
-                yield replace(cell, axes={**cell.axes, **values} | ({"handover": name} if name else {}))
+                yield replace(
+                    cell, axes={**cell.axes, **values} | ({"handover": name} if name else {})
+                )
 
     def _ways(self, cell: Cell) -> Iterator[dict[str, str]]:
-        """The cell's axes once per way to ask for its handover, if it is named; the name tells it from the others."""
+        """The cell's axes once per way to ask for its handover, if it is named; the name tells it
+        from the others.
+        """
         name = cell.axes.get("handover")
         if name is None or self.row.hands_over is None:
             yield dict(cell.axes)
@@ -338,26 +432,51 @@ class RowPlan:
         assert cell.handover is not None
         first = (cell.ai, cell.entry.assistant, name) not in self._asked
         self._asked.add((cell.ai, cell.entry.assistant, name))
-        for way in cell.handover.ways if first and cell.ai == "synthflow" else cell.handover.ways[:1]:
+        for way in (
+            cell.handover.ways if first and cell.ai == "synthflow" else cell.handover.ways[:1]
+        ):
             axes = {key: value for key, value in cell.axes.items() if key != "handover"}
             yield axes | {"ask": way, "handover": name}
 
 
-def unproved_handovers(deployment: Deployment, every: Sequence[RowPlan]) -> Iterator[tuple[Row, str, str]]:
-    """Handovers that no row proves although other handovers have a row: the row, a number, and the reason."""
-    lines = {entry.assistant: line for line, entry in reversed(deployment.lines.items()) if entry.assistant}
+def unproved_handovers(
+    deployment: Deployment, every: Sequence[RowPlan]
+) -> Iterator[tuple[Row, str, str]]:
+    """Handovers that no row proves although other handovers have a row: the row, a number, and the
+    reason.
+    """
+    lines = {
+        entry.assistant: line
+        for line, entry in reversed(deployment.lines.items())
+        if entry.assistant
+    }
     transfers = [cells for cells in every if cells.row.hands_over is not None and cells.cells]
     for assistant in (name for name in deployment.assistants if name in lines):
         for name, handover in deployment.handovers(assistant).items():
-            key = f"assistants.{assistant}.handovers.{name}" if name else f"assistants.{assistant}.transfer"
+            key = (
+                f"assistants.{assistant}.handovers.{name}"
+                if name
+                else f"assistants.{assistant}.transfer"
+            )
             rows = [cells for cells in every if cells.row.hands_over == handover.transfer]
-            there = [cells for cells in rows if cells.cells]  # a row without cells has its own reason
+            there = [
+                cells for cells in rows if cells.cells
+            ]  # a row without cells has its own reason
             if not rows and transfers:
-                yield transfers[0].row, lines[assistant], f"{key}: no row proves a {handover.transfer} handover"
+                yield (
+                    transfers[0].row,
+                    lines[assistant],
+                    f"{key}: no row proves a {handover.transfer} handover",
+                )
             elif there and not any(cells.proves(assistant, name) for cells in rows):
                 reasons = filter(None, (cells.lacking(assistant, name) for cells in rows))
                 once = 'depth = "once": another number proves the row'
-                why = next(reasons, once if deployment.depth == "once" else "no number that leads to it can prove it")
+                why = next(
+                    reasons,
+                    once
+                    if deployment.depth == "once"
+                    else "no number that leads to it can prove it",
+                )
                 yield there[0].row, lines[assistant], f"{key}: {why}"
 
 
@@ -381,7 +500,9 @@ def _not_their_time(row: Row, lines: Iterable[str], *, some: bool) -> str:
 
 def _is_hidden(cell: Cell, which: Sequence[Which]) -> bool:
     """Whether the row applies to the number, but no harness phone can observe it."""
-    return any(one.hides(cell) for one in which) and all(one.holds(cell) or one.hides(cell) for one in which)
+    return any(one.hides(cell) for one in which) and all(
+        one.holds(cell) or one.hides(cell) for one in which
+    )
 
 
 def _is_beyond_us(cell: Cell, which: Sequence[Which]) -> bool:
@@ -391,15 +512,27 @@ def _is_beyond_us(cell: Cell, which: Sequence[Which]) -> bool:
 
 
 def _way(row: Row, cell: Cell) -> object:
-    """What numbers have in common of which one is enough: the assistant, the way to it; of a fallback who takes over, too."""
+    """What numbers have in common of which one is enough: the assistant, the way to it; of a
+    fallback who takes over, too.
+    """
     entry = cell.entry
     takes_over = entry.fallback if row.moment == "fallback" else None
     speaks = bool(entry.announcement_s)
-    return (entry.assistant, entry.group, len(entry.press or ""), speaks, entry.refer, entry.selector, takes_over)
+    return (
+        entry.assistant,
+        entry.group,
+        len(entry.press or ""),
+        speaks,
+        entry.refer,
+        entry.selector,
+        takes_over,
+    )
 
 
 def _has_twin(row: Row, trunk: Trunk, trunks: Sequence[Trunk]) -> bool:
-    """Whether another trunk looks the same by its axes, so that only its name tells the cases apart."""
+    """Whether another trunk looks the same by its axes, so that only its name tells the cases
+    apart.
+    """
     alike = [other for other in trunks if other.transport == trunk.transport]
     return sum(_authentication(row, other) == _authentication(row, trunk) for other in alike) > 1
 
@@ -416,8 +549,13 @@ def _authenticates(row: Row, trunk: Trunk) -> bool:
 def _authentication(row: Row, trunk: Trunk) -> str:
     """How who calls or registers over the trunk in this row authenticates.
 
-    A phone cannot challenge, so a stand-in's trunk takes calls by address; it may still have credentials to register with.
+    A phone cannot challenge, so a stand-in's trunk takes calls by address; it may still have
+    credentials to register with.
     """
-    if trunk.authentication not in row.authentication and trunk.ai == "stand-in" and trunk.username is not None:
+    if (
+        trunk.authentication not in row.authentication
+        and trunk.ai == "stand-in"
+        and trunk.username is not None
+    ):
         return row.authentication[0]
     return trunk.authentication

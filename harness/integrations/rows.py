@@ -9,8 +9,8 @@
     finds = ["WITH_THE_AI", "CODEC 2", "HEADER|HEADER_ABSENT"]  # required findings; a later entry replaces an earlier one
     finds_at = { "ai stand-in" = ["ROUTE_NOT_ANSWERED 2"] }  # more of them, in cells with that value of an axis
 
-The other keys are the fields of :class:`Row`. A row without ``which`` calls no number. ``[every]`` has what each row of the table
-says unless it says otherwise.
+The other keys are the fields of :class:`Row`. A row without ``which`` calls no number. ``[every]``
+has what each row of the table says unless it says otherwise.
 """
 
 from __future__ import annotations
@@ -40,12 +40,18 @@ def table(name: str) -> dict[str, dict[str, Plain]]:
     """The rows of a table by group and id."""
     groups = tomllib.loads(user_files.read_text(_TABLES / f"{name}.toml", user_files.SETTINGS))
     every = groups.pop("every")
-    return {group: {row_id: every | plain for row_id, plain in declared.items()} for group, declared in groups.items()}
+    return {
+        group: {row_id: every | plain for row_id, plain in declared.items()}
+        for group, declared in groups.items()
+    }
 
 
 def rows(name: str) -> dict[str, tuple[Row, ...]]:
     """The rows of each group of a table, in their order."""
-    return {group: tuple(map(row, declared, declared.values())) for group, declared in table(name).items()}
+    return {
+        group: tuple(map(row, declared, declared.values()))
+        for group, declared in table(name).items()
+    }
 
 
 def row(row_id: str, plain: Plain) -> Row:
@@ -55,7 +61,10 @@ def row(row_id: str, plain: Plain) -> Row:
         if keys.get(key) is not None:
             keys[key] = tuple(map(_named, keys[key]))
     fixed = keys.pop("values", {})
-    keys["axes"] = (*keys.get("axes", ()), *(which.with_values(name, *fixed[name], full=True) for name in fixed))
+    keys["axes"] = (
+        *keys.get("axes", ()),
+        *(which.with_values(name, *fixed[name], full=True) for name in fixed),
+    )
     keys["calls"] = getattr(which, keys.get("calls", "one_call"))
     keys["subject"] = frozenset(keys["subject"])
     for key in ("transports", "authentication"):
@@ -63,7 +72,9 @@ def row(row_id: str, plain: Plain) -> Row:
             keys[key] = tuple(keys[key])
     more = keys.pop("finds_at", {})
     keys["required_findings"] = _findings(keys.pop("finds"))
-    keys["required_findings_at"] = {tuple(cell.split(" ")): _findings(finds) for cell, finds in more.items()}
+    keys["required_findings_at"] = {
+        tuple(cell.split(" ")): _findings(finds) for cell, finds in more.items()
+    }
     return Row(id=row_id, **keys)
 
 

@@ -1,4 +1,6 @@
-"""Rows that every platform in front of an AI has: under ids of its own, or, those of good practice, the same for all."""
+"""Rows that every platform in front of an AI has: under ids of its own, or, those of good practice,
+the same for all.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,22 @@ from harness.integrations.rows import row, rows, table
 _SHARED = table("shared")["shared"]
 _PRACTICE = rows("practice")
 
-#: What acceptance plans for SIP trunks check besides the guides; and what they check of a TLS trunk's certificates.
+#: What acceptance plans for SIP trunks check besides the guides; and what they check of a TLS
+#: trunk's certificates.
 PRACTICE, TRANSPORT_PRACTICE = _PRACTICE["practice"], _PRACTICE["transport"]
 
 
-def _row(name: str, prefix: str, people: str = "", *, source: str, section: str, **keys: Any) -> Row:
-    """The shared row of that name under the platform's prefix; ``keys`` are further keys of its table."""
+def _row(
+    name: str, prefix: str, people: str = "", *, source: str, section: str, **keys: Any
+) -> Row:
+    """The shared row of that name under the platform's prefix; ``keys`` are further keys of its
+    table.
+    """
     plain = {"scenario": name, "source": source, "section": section, **_SHARED[name], **keys}
-    return row(f"{prefix}-{name}", plain | {key: plain[key].replace("{people}", people) for key in ("title", "proves")})
+    return row(
+        f"{prefix}-{name}",
+        plain | {key: plain[key].replace("{people}", people) for key in ("title", "proves")},
+    )
 
 
 def inbound(
@@ -29,9 +39,13 @@ def inbound(
     section: str = "",
     menus: bool = False,
 ) -> Row:
-    """An outside call reaches the AI; ``menus``: also by numbers with a menu, where no row of its own proves those."""
+    """An outside call reaches the AI; ``menus``: also by numbers with a menu, where no row of its
+    own proves those.
+    """
     which = ["TO_AI"] if menus else ["TO_AI", "PLAIN"]
-    return _row("INBOUND", prefix, source=source, section=section, title=title, proves=proves, which=which)
+    return _row(
+        "INBOUND", prefix, source=source, section=section, title=title, proves=proves, which=which
+    )
 
 
 def blind_transfer(prefix: str, people: str, *, source: str, section: str = "") -> Row:
@@ -53,6 +67,15 @@ def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tu
 def registrations(
     prefix: str, platform: str, *, source: str, attach: str = "", troubleshooting: str = ""
 ) -> tuple[Row, ...]:
-    """The SIP number registers at the platform, or must not; ``platform`` is whose list of addresses it is, as ``Acme's``."""
-    sections = {"REGISTER-OK": attach, "REGISTER-BADPASS": troubleshooting, "REGISTER-NOTALLOWED": troubleshooting}
-    return tuple(_row(name, prefix, platform, source=source, section=section) for name, section in sections.items())
+    """The SIP number registers at the platform, or must not; ``platform`` is whose list of
+    addresses it is, as ``Acme's``.
+    """
+    sections = {
+        "REGISTER-OK": attach,
+        "REGISTER-BADPASS": troubleshooting,
+        "REGISTER-NOTALLOWED": troubleshooting,
+    }
+    return tuple(
+        _row(name, prefix, platform, source=source, section=section)
+        for name, section in sections.items()
+    )

@@ -23,10 +23,17 @@ INTEGRATION = Integration(
             source="guide, Verification 1",
             section="verification",
         ),
-        shared.blind_transfer("TD", "ring group", source="guide, Verification 2", section=_TRANSFER),
+        shared.blind_transfer(
+            "TD", "ring group", source="guide, Verification 2", section=_TRANSFER
+        ),
         shared.warm_transfer("TD", "ring group", source="guide, Verification 2", section=_TRANSFER),
         *_OWN["calls"],
-        *shared.fallbacks("TD", "ring group", source="guide, inbound step 4", section="configure-inbound-call-routing"),
+        *shared.fallbacks(
+            "TD",
+            "ring group",
+            source="guide, inbound step 4",
+            section="configure-inbound-call-routing",
+        ),
         *shared.registrations(
             "TD",
             "Talkdesk's",

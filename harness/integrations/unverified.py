@@ -1,4 +1,6 @@
-"""What a deployment file declares and none of its cases exercises, each entry once with its reason, whatever a run selects."""
+"""What a deployment file declares and none of its cases exercises, each entry once with its reason,
+whatever a run selects.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class _Declared:
         self._every = every
         self._cases = [case for plan in every for case in matrix.cases_of(plan)]
         self._reached = {name for case in self._cases for name in landing_groups(case, deployment)}
-        self._failed_over = {c.line for c in self._cases if c.line and c.row.which and FAILS_OVER in c.row.which}
+        self._failed_over = {
+            c.line for c in self._cases if c.line and c.row.which and FAILS_OVER in c.row.which
+        }
 
     def unused(self) -> Iterator[tuple[str, str]]:
         yield from self._trunks()
@@ -52,7 +56,10 @@ class _Declared:
         called = {self._deployment.lines[case.line].assistant for case in self._cases if case.line}
         led = {line.assistant for line in self._deployment.lines.values()}
         for name in (name for name in self._deployment.assistants if name not in called):
-            yield f"assistants.{name}", "no case calls its numbers" if name in led else "no number leads to it"
+            yield (
+                f"assistants.{name}",
+                "no case calls its numbers" if name in led else "no number leads to it",
+            )
         yield from self._groups()
         yield from self._phones()
 
@@ -66,20 +73,40 @@ class _Declared:
         plan = next((plan for plan in self._every if plan.row.calls is a_full_trunk), None)
         for trunk in deployment.trunks:
             if trunk.name not in used:
-                unproved = "it carries calls only while another trunk is down" if trunk.name in fails_over else ""
-                why = "no case is proved over it" if trunk.name in carrying else unproved or "it carries no number"
+                unproved = (
+                    "it carries calls only while another trunk is down"
+                    if trunk.name in fails_over
+                    else ""
+                )
+                why = (
+                    "no case is proved over it"
+                    if trunk.name in carrying
+                    else unproved or "it carries no number"
+                )
                 yield f"trunks.{trunk.name}", why
             elif "max_concurrent_calls" in trunk.model_fields_set and trunk.name not in filled:
-                why = f"no row of {deployment.integration} fills a trunk" if plan is None else plan.why_not_over(trunk)
+                why = (
+                    f"no row of {deployment.integration} fills a trunk"
+                    if plan is None
+                    else plan.why_not_over(trunk)
+                )
                 yield f"trunks.{trunk.name}.max_concurrent_calls", why
 
     def _lines(self) -> Iterator[tuple[str, str]]:
         deployment, cases = self._deployment, self._cases
         said = {left.line for left in matrix.left_out(deployment, self._every)}
-        once = 'depth = "once": other numbers prove the rows' if deployment.depth == "once" else "no row calls it"
+        once = (
+            'depth = "once": other numbers prove the rows'
+            if deployment.depth == "once"
+            else "no row calls it"
+        )
         used = {case.line for case in cases}
         falls = {case.axes.get("overflow") for case in cases}
-        falls |= {deployment.lines[case.line].fallback for case in cases if case.line and _falls_back(case)}
+        falls |= {
+            deployment.lines[case.line].fallback
+            for case in cases
+            if case.line and _falls_back(case)
+        }
         for name, line in deployment.lines.items():
             if line.failover is not None and name not in self._failed_over:
                 yield (
@@ -98,7 +125,8 @@ class _Declared:
             return "no agent and no machine answers there"
         if line.group is None:
             return next(
-                (p.why_none for p in self._every if p.row.moment == "fallback" and p.why_none), "no row calls it"
+                (p.why_none for p in self._every if p.row.moment == "fallback" and p.why_none),
+                "no row calls it",
             )
         if groups[line.group].has_machine:
             return "the machine of its own group answers first"
@@ -108,18 +136,36 @@ class _Declared:
 
     def _groups(self) -> Iterator[tuple[str, str]]:
         deployment = self._deployment
-        handovers = [h for name in deployment.assistants for h in deployment.handovers(name).values()]
-        led = {to for line in deployment.lines.values() for to in (line.group, line.fallback, line.closed)}
-        led |= {to for handover in handovers for to in (handover.transfer_to, deployment.lands_at(handover))}
-        heard = {case.axes.get("overflow") for case in self._cases if VOICEMAIL in case.required_findings}
+        handovers = [
+            h for name in deployment.assistants for h in deployment.handovers(name).values()
+        ]
+        led = {
+            to
+            for line in deployment.lines.values()
+            for to in (line.group, line.fallback, line.closed)
+        }
+        led |= {
+            to
+            for handover in handovers
+            for to in (handover.transfer_to, deployment.lands_at(handover))
+        }
+        heard = {
+            case.axes.get("overflow") for case in self._cases if VOICEMAIL in case.required_findings
+        }
         rang = {
-            self._deployment.lines[c.line].group for c in self._cases if c.line and LANDING_TURN in c.required_findings
+            self._deployment.lines[c.line].group
+            for c in self._cases
+            if c.line and LANDING_TURN in c.required_findings
         }
         for name, group in deployment.groups.items():
             if name in self._reached and group.turns[1:] and name not in rang:
                 yield f"groups.{name}.rings", "no row calls a number of people that leads to it"
             if name not in self._reached:
-                why = "no case lands there" if name in led else "no number, handover or topic leads to it"
+                why = (
+                    "no case lands there"
+                    if name in led
+                    else "no number, handover or topic leads to it"
+                )
                 yield f"groups.{name}", why
             elif group.has_machine and not group.is_machine and name not in heard:
                 why = "no number of people leads to it, or its agents cannot all decline"
@@ -131,7 +177,9 @@ class _Declared:
         called = {call.who for case in self._cases for call in calls_of(case, deployment)}
         campaign = deployment.campaign is not None and deployment.campaign.customer
         callers = set(deployment.callers)
-        for name in (name for name in deployment.phones if name not in agents | called | {campaign}):
+        for name in (
+            name for name in deployment.phones if name not in agents | called | {campaign}
+        ):
             why = (
                 "there are fewer cases than callers"
                 if name in callers

@@ -1,4 +1,5 @@
-"""What rows declare: conditions on numbers and deployments, axes, and the calls that a case will place.
+"""What rows declare: conditions on numbers and deployments, axes, and the calls that a case will
+place.
 
 Rows follow from facts, never from names.
 """
@@ -10,8 +11,27 @@ from dataclasses import replace
 from itertools import chain
 from operator import attrgetter
 
-from harness.deployment import CALLS_A_PHONE, IDLE, Behaviour, CallerIdMode, Deployment, Handover, RoutedBy, Way
-from harness.integrations.base import NOT_OBSERVABLE, Axis, By, Calls, Cell, Need, PlannedCall, Which, one_call
+from harness.deployment import (
+    CALLS_A_PHONE,
+    IDLE,
+    Behaviour,
+    CallerIdMode,
+    Deployment,
+    Handover,
+    RoutedBy,
+    Way,
+)
+from harness.integrations.base import (
+    NOT_OBSERVABLE,
+    Axis,
+    By,
+    Calls,
+    Cell,
+    Need,
+    PlannedCall,
+    Which,
+    one_call,
+)
 from harness.integrations.observability import unseen
 from harness.sip.identity import has_national_form, is_number
 
@@ -20,7 +40,9 @@ MOST_AT_ONCE = 3
 
 
 def behaves(cell: Cell, behaviour: Behaviour) -> bool:
-    """Whether the number's assistant has this behaviour. The behaviour of a stand-in is chosen by the row."""
+    """Whether the number's assistant has this behaviour. The behaviour of a stand-in is chosen by
+    the row.
+    """
     return cell.assistant is not None and cell.assistant.behaviour == behaviour
 
 
@@ -35,7 +57,11 @@ def _agents(deployment: Deployment, group: str | None) -> bool:
 def _others_answer(deployment: Deployment, group: str | None) -> bool:
     """Whether only people without a harness phone answer in the group, so no landing is observed."""
     entry = deployment.groups[group] if group is not None else None
-    return entry is not None and not entry.empty and not (entry.present if entry.others else entry.agents)
+    return (
+        entry is not None
+        and not entry.empty
+        and not (entry.present if entry.others else entry.agents)
+    )
 
 
 def _is_seen(deployment: Deployment, group: str | None) -> bool:
@@ -52,9 +78,14 @@ TO_AI = Which(_leads_to_ai, "no number leads to an AI that talks", lambda cell: 
 PLAIN = Which(lambda cell: cell.entry.press is None, "every number has a menu in front of the AI")
 MENU = Which(lambda cell: cell.entry.press is not None, "no number has a menu in front of the AI")
 #: The same, of numbers that are routed by one.
-CHOSEN = Which(MENU.holds, "press: of no number that is routed by a menu choice is it said what the caller presses")
+CHOSEN = Which(
+    MENU.holds,
+    "press: of no number that is routed by a menu choice is it said what the caller presses",
+)
 #: Where the platform itself answers nothing, so that the caller's phone sees what the AI answers.
-THROUGH = Which(lambda cell: not cell.has_way_in, "the platform answers every number itself, before the AI")
+THROUGH = Which(
+    lambda cell: not cell.has_way_in, "the platform answers every number itself, before the AI"
+)
 
 
 def _people(group: Callable[[Cell], str | None], missing: str) -> Which:
@@ -79,13 +110,18 @@ PEOPLE_ONLY = replace(
     holds=lambda cell: _agents(cell.deployment, cell.people) and not _by_own_machine(cell),
 )
 TO_A_MACHINE = Which(
-    lambda cell: cell.people is not None and (_by_own_machine(cell) or _machine(cell.deployment, cell.people)),
+    lambda cell: (
+        cell.people is not None
+        and (_by_own_machine(cell) or _machine(cell.deployment, cell.people))
+    ),
     "no number leads, while it is open, to a group where a machine answers, or takes over from harness phones",
 )
 
 
 def _rings_several(cell: Cell) -> bool:
-    return cell.entry.group is not None and len(cell.deployment.groups[cell.entry.group].present) > 1
+    return (
+        cell.entry.group is not None and len(cell.deployment.groups[cell.entry.group].present) > 1
+    )
 
 
 def _rings_others(cell: Cell) -> bool:
@@ -99,7 +135,8 @@ SEVERAL_PEOPLE = Which(
 )
 HAS_HOURS = Which(lambda cell: cell.entry.hours is not None, "no number has hours")
 CLOSED_GROUP = _people(
-    attrgetter("entry.closed"), "no number leads, while it is closed, to a group with a harness phone"
+    attrgetter("entry.closed"),
+    "no number leads, while it is closed, to a group with a harness phone",
 )
 CLOSED_MACHINE = Which(
     lambda cell: cell.entry.closed is None or _machine(cell.deployment, cell.entry.closed),
@@ -113,13 +150,17 @@ def _falls_to_machine(cell: Cell) -> bool:
 
 #: People before a machine.
 FALLBACK = replace(
-    _people(attrgetter("entry.fallback"), "no number has a fallback to a group with a harness phone, or to a machine"),
+    _people(
+        attrgetter("entry.fallback"),
+        "no number has a fallback to a group with a harness phone, or to a machine",
+    ),
     holds=lambda cell: _agents(cell.deployment, cell.entry.fallback) or _falls_to_machine(cell),
     prefers=_falls_to_machine,
 )
 #: The same, or a group that the platform's report names.
 SEEN_FALLBACK = replace(
-    FALLBACK, holds=lambda cell: _is_seen(cell.deployment, cell.entry.fallback) or _falls_to_machine(cell)
+    FALLBACK,
+    holds=lambda cell: _is_seen(cell.deployment, cell.entry.fallback) or _falls_to_machine(cell),
 )
 NO_FALLBACK = Which(lambda cell: cell.entry.fallback is None, "every number has a fallback")
 
@@ -137,7 +178,11 @@ def fails(behaviour: Behaviour) -> Which:
             return False
         return behaves(cell, behaviour) or (cell.ai == "stand-in" and cell.entry.may_fail)
 
-    return Which(holds, f"no number leads to an AI that {_SAYS[behaviour]}", lambda cell: not behaves(cell, behaviour))
+    return Which(
+        holds,
+        f"no number leads to an AI that {_SAYS[behaviour]}",
+        lambda cell: not behaves(cell, behaviour),
+    )
 
 
 def leaves_its_calls(behaviour: Behaviour) -> Which:
@@ -157,25 +202,32 @@ _SAYS: dict[Behaviour, str] = {
 UNREACHABLE = Which(
     lambda cell: (
         cell.assistant is not None
-        and (not cell.entry.reachable or (cell.ai == "stand-in" and cell.entry.may_fail and _leads_to_ai(cell)))
+        and (
+            not cell.entry.reachable
+            or (cell.ai == "stand-in" and cell.entry.may_fail and _leads_to_ai(cell))
+        )
     ),
     "no number's trunk leads to a host that does not answer",
     lambda cell: cell.entry.reachable,
     beyond_us=_falls_back,
 )
 IDLE_DIGITS = Which(
-    lambda cell: cell.entry.assistant is not None and len(cell.deployment.idle_digits(cell.entry.assistant)) >= IDLE,
+    lambda cell: (
+        cell.entry.assistant is not None
+        and len(cell.deployment.idle_digits(cell.entry.assistant)) >= IDLE
+    ),
     f"fewer than {IDLE} digits mean nothing to the AI",
 )
 #: Where people take over as soon as the number's trunk is of no use.
 ONE_TRUNK = Which(
-    lambda cell: cell.entry.failover is None, "every number has a failover trunk, which carries such calls"
+    lambda cell: cell.entry.failover is None,
+    "every number has a failover trunk, which carries such calls",
 )
 
 
 def _fails_over(cell: Cell) -> bool:
-    """Whether the number's own trunk is down while its failover trunk leads to the AI: by declaration, or with the stand-in at
-    the failover trunk's address alone.
+    """Whether the number's own trunk is down while its failover trunk leads to the AI: by
+    declaration, or with the stand-in at the failover trunk's address alone.
     """
     entry = cell.entry
     if entry.failover is None or not behaves(cell, "talks") or entry.plaintext:
@@ -210,7 +262,9 @@ def _can_be_asked(cell: Cell) -> bool:
     if cell.handover is None:
         return False
     way = cell.axes.get("ask") or next(iter(cell.handover.ways), None)
-    return way in cell.handover.ways and (way != "digit" or cell.handover.digit is not None or cell.ai == "stand-in")
+    return way in cell.handover.ways and (
+        way != "digit" or cell.handover.digit is not None or cell.ai == "stand-in"
+    )
 
 
 #: That the caller can ask the AI for a person: a stand-in takes any digit.
@@ -229,26 +283,38 @@ TO_OUR_PHONE = Which(
 #: The same, or a group that the platform's report names.
 TO_SEEN_GROUP = replace(
     TO_OUR_PHONE,
-    holds=lambda cell: cell.handover is not None and _is_seen(cell.deployment, cell.handover.transfer_to),
+    holds=lambda cell: (
+        cell.handover is not None and _is_seen(cell.deployment, cell.handover.transfer_to)
+    ),
     of_one=f"{NOT_OBSERVABLE}its group has no harness phone, and no report names it",
 )
 
 
 def _is_told_apart(cell: Cell) -> bool:
-    """Whether a landing shows which of the assistant's handovers was made: by who rings first, or by where the AI transferred to."""
+    """Whether a landing shows which of the assistant's handovers was made: by who rings first, or
+    by where the AI transferred to.
+    """
     deployment, handover, assistant = cell.deployment, cell.handover, cell.entry.assistant
-    if handover is None or assistant is None or handover.transfer_to is None or cell.ai == "stand-in":
+    if (
+        handover is None
+        or assistant is None
+        or handover.transfer_to is None
+        or cell.ai == "stand-in"
+    ):
         return True
     asked, group = cell.axes.get("handover", ""), deployment.groups[handover.transfer_to]
     rivals = deployment.mistakable(assistant, asked, handover.transfer_to, group.first_turn)
     if not rivals:
         return True
     hidden = unseen(deployment)
-    at_caller = handover.transfer == "cold" and cell.entry.refer == "passed-on"  # the caller's phone gets the REFER
+    at_caller = (
+        handover.transfer == "cold" and cell.entry.refer == "passed-on"
+    )  # the caller's phone gets the REFER
     if group.address is None or ("route.request_uri" in hidden and not at_caller):
         return False
     topic = handover.transfer_topic
-    # The AI's messages show that there is no topic, too; a REFER that was passed on shows a topic alone; a record neither.
+    # The AI's messages show that there is no topic, too; a REFER that was passed on shows a topic
+    # alone; a record neither.
     shows_topic = "route.transport" not in hidden or (at_caller and topic is not None)
     made = deployment.handovers_made(assistant, group.address, topic, shows_topic=shows_topic)
     every = deployment.handovers(assistant)
@@ -265,7 +331,9 @@ TOLD_APART = Which(
 
 
 def _has_empty_group(cell: Cell) -> bool:
-    """Whether a transfer to the assistant's group fails at once: it has no agents, no queue and no machine."""
+    """Whether a transfer to the assistant's group fails at once: it has no agents, no queue and no
+    machine.
+    """
     to = cell.handover.transfer_to if cell.handover is not None else None
     group = cell.deployment.groups[to] if to is not None else None
     return group is not None and group.empty and not group.answers_itself
@@ -275,12 +343,16 @@ TO_EMPTY_GROUP = Which(
     lambda cell: _hands_over(cell, "cold") and _has_empty_group(cell),
     "no assistant hands over cold to a group that is empty, without queue and voicemail",
 )
-REFER_OF_AXIS = Which(lambda cell: cell.entry.refer == cell.axes["refer"], "no number's platform treats the REFER so")
+REFER_OF_AXIS = Which(
+    lambda cell: cell.entry.refer == cell.axes["refer"], "no number's platform treats the REFER so"
+)
 
 
 def _to_reachable(cell: Cell) -> bool:
     to = cell.handover.transfer_to if cell.handover is not None else None
-    return cell.entry.refer == "consumed" or (to is not None and cell.deployment.groups[to].did is not None)
+    return cell.entry.refer == "consumed" or (
+        to is not None and cell.deployment.groups[to].did is not None
+    )
 
 
 #: A REFER that is passed on has the caller's phone call the group, from the telephone network.
@@ -290,20 +362,25 @@ TO_NUMBER = Which(
     of_one="its group has no number (did), which the caller's phone has to call",
 )
 SHOWS_OF_AXIS = Which(
-    lambda cell: cell.handover is not None and cell.handover.transfer_caller_id == cell.axes["caller_id"],
+    lambda cell: (
+        cell.handover is not None and cell.handover.transfer_caller_id == cell.axes["caller_id"]
+    ),
     "no assistant shows that number to the agent",
 )
 
 
 def _topic_has_agents(cell: Cell) -> bool:
     topic = cell.handover.transfer_topic if cell.handover else None
-    return topic is not None and any(g.topic == topic and g.present for g in cell.deployment.groups.values())
+    return topic is not None and any(
+        g.topic == topic and g.present for g in cell.deployment.groups.values()
+    )
 
 
 def _topic_of_others(cell: Cell) -> bool:
     topic, groups = cell.handover.transfer_topic if cell.handover else None, cell.deployment.groups
     return topic is not None and any(
-        group.topic == topic and _others_answer(cell.deployment, name) for name, group in groups.items()
+        group.topic == topic and _others_answer(cell.deployment, name)
+        for name, group in groups.items()
     )
 
 
@@ -319,7 +396,9 @@ NO_TOPIC = Which(
 )
 PLAINTEXT = Which(lambda cell: cell.entry.plaintext, "no number's destination lacks transport=tls")
 OF_CAMPAIGN = Which(
-    lambda cell: cell.deployment.campaign is not None and cell.deployment.campaign.line == cell.line,
+    lambda cell: (
+        cell.deployment.campaign is not None and cell.deployment.campaign.line == cell.line
+    ),
     "campaign.line: no number is named that a campaign shows its customers",
 )
 
@@ -329,23 +408,33 @@ def _in_form(cell: Cell) -> bool:
     networks = (deployment.region, *map(deployment.region_at, deployment.callers))
     if not is_number(cell.did):
         return cell.axes["form"] == "e164"
-    return cell.axes["form"] != "national" or all(has_national_form(cell.did, region) for region in networks)
+    return cell.axes["form"] != "national" or all(
+        has_national_form(cell.did, region) for region in networks
+    )
 
 
-#: In another country than the number's its national digits are somebody else's, and the platform reads them by its own.
+#: In another country than the number's its national digits are somebody else's, and the platform
+#: reads them by its own.
 FORM_OF_AXIS = Which(_in_form, "no number can be dialled in that form by the test phones")
 NO_SELECTOR = "none"
 SELECTOR_OF_AXIS = Which(
-    lambda cell: (cell.entry.selector or NO_SELECTOR) == cell.axes["selector"], "no number sends that selector"
+    lambda cell: (cell.entry.selector or NO_SELECTOR) == cell.axes["selector"],
+    "no number sends that selector",
 )
 
 
 def routed_by(rule: RoutedBy) -> Which:
     """A number whose calls a routing rule of that kind sends to its assistant."""
-    return Which(lambda cell: cell.entry.routed_by == rule, f"no number is routed by {_RULES[rule]}")
+    return Which(
+        lambda cell: cell.entry.routed_by == rule, f"no number is routed by {_RULES[rule]}"
+    )
 
 
-_RULES: dict[RoutedBy, str] = {"language": "language", "department": "department", "menu": "a menu choice"}
+_RULES: dict[RoutedBy, str] = {
+    "language": "language",
+    "department": "department",
+    "menu": "a menu choice",
+}
 
 
 def with_values(name: str, *values: str, full: bool = False) -> Axis:
@@ -378,7 +467,9 @@ def _named(deployment: Deployment) -> Iterator[Handover]:
 
 def _asked(deployment: Deployment) -> list[str]:
     """By which ways: those of handovers with names count only where nothing asks for one without."""
-    there = deployment.escalation.ways or {way for handover in _named(deployment) for way in handover.ways}
+    there = deployment.escalation.ways or {
+        way for handover in _named(deployment) for way in handover.ways
+    }
     return [way for way in _WAYS if way in there]
 
 
@@ -414,7 +505,9 @@ def callers_at_once(deployment: Deployment, trunk_carries: int) -> int:
     return min(MOST_AT_ONCE, len(deployment.callers), trunk_carries)
 
 
-A_CALLER = Need(lambda deployment: bool(deployment.callers), "no test phone calls: every phone is an agent's")
+A_CALLER = Need(
+    lambda deployment: bool(deployment.callers), "no test phone calls: every phone is an agent's"
+)
 
 
 def _has_customer(deployment: Deployment) -> bool:
@@ -423,12 +516,15 @@ def _has_customer(deployment: Deployment) -> bool:
     return name is not None and deployment.phones[name].number is not None
 
 
-A_CUSTOMER = Need(_has_customer, "campaign.customer: no harness phone has a number that a campaign could call")
+A_CUSTOMER = Need(
+    _has_customer, "campaign.customer: no harness phone has a number that a campaign could call"
+)
 TWO_CALLERS = Need(
     lambda deployment: len(deployment.callers) >= 2,
     "there is one test phone that calls; two are needed, each with a user of its own",
 )
-#: A stand-in answers when all of them have been let through, and by then the first may have rung for too long.
+#: A stand-in answers when all of them have been let through, and by then the first may have rung
+#: for too long.
 AT_ONCE = Which(
     lambda cell: cell.ai == "synthflow" or not cell.has_way_in,
     "a stand-in's callers come one after another where the platform answers first",
@@ -438,7 +534,9 @@ HELD_BY_STAND_IN = Which(
     f"a stand-in holds {CALLS_A_PHONE} calls at once, and the trunk carries as many or more",
     beyond_us=lambda cell: True,
 )
-CARRIES_TWO = Which(lambda cell: cell.trunk.max_concurrent_calls >= 2, "every trunk carries one call alone")
+CARRIES_TWO = Which(
+    lambda cell: cell.trunk.max_concurrent_calls >= 2, "every trunk carries one call alone"
+)
 ONE_CALLER_MORE = Which(
     lambda cell: len(cell.deployment.callers) > cell.trunk.max_concurrent_calls,
     "there are fewer test phones that call, each with a user of its own, than a trunk carries calls, and one more",
@@ -453,29 +551,41 @@ GOODBYE = Which(
 
 def _sends_digits(cell: Cell) -> bool:
     asked = cell.deployment.escalation
-    return cell.ai == "stand-in" or (asked.digits_back_digit is not None and asked.digits_back is not None)
+    return cell.ai == "stand-in" or (
+        asked.digits_back_digit is not None and asked.digits_back is not None
+    )
 
 
-DIGITS_BACK = Which(_sends_digits, "escalation: nothing makes the AI send digits (digits_back_digit, and digits_back)")
+DIGITS_BACK = Which(
+    _sends_digits,
+    "escalation: nothing makes the AI send digits (digits_back_digit, and digits_back)",
+)
 UNASSIGNED = Need(
-    lambda d: d.numbers.no_such_number is not None, "numbers.no_such_number: no unassigned number is known"
+    lambda d: d.numbers.no_such_number is not None,
+    "numbers.no_such_number: no unassigned number is known",
 )
 PLATFORM_HOST = Need(
-    lambda d: d.kind == "simulated" or d.platform.host is not None, "platform.host: the platform's host is not known"
+    lambda d: d.kind == "simulated" or d.platform.host is not None,
+    "platform.host: the platform's host is not known",
 )
 SRTP = Need(lambda d: d.expect.srtp, "expect.srtp: encrypted media is not asked for")
 AGENT_PHONE = Need(
-    lambda d: any(group.present for group in d.groups.values()), "no group has an agent with a harness phone"
+    lambda d: any(group.present for group in d.groups.values()),
+    "no group has an agent with a harness phone",
 )
 GROUP_CALLED = Need(
-    lambda d: d.group_called is not None, "no group with a harness phone has a number, or a user, that could be called"
+    lambda d: d.group_called is not None,
+    "no group with a harness phone has a number, or a user, that could be called",
 )
 #: The same, if a harness phone calls it.
 STAND_IN_CALLS = Which(
-    lambda cell: cell.ai == "synthflow" or cell.deployment.group_called is not None, GROUP_CALLED.missing
+    lambda cell: cell.ai == "synthflow" or cell.deployment.group_called is not None,
+    GROUP_CALLED.missing,
 )
 SIP_AGENT = Need(
-    lambda d: any(d.phones[agent].number is None for group in d.groups.values() for agent in group.present),
+    lambda d: any(
+        d.phones[agent].number is None for group in d.groups.values() for agent in group.present
+    ),
     "no group has an agent with a SIP account at the platform: all are at telephones",
 )
 
@@ -496,7 +606,8 @@ STRANGER = Need(
 )
 #: Synthflow has addresses of its own to register from.
 STRANGER_REGISTERS = Need(
-    lambda d: STRANGER.holds(d) or all(trunk.ai == "synthflow" for trunk in d.trunks), STRANGER.missing
+    lambda d: STRANGER.holds(d) or all(trunk.ai == "synthflow" for trunk in d.trunks),
+    STRANGER.missing,
 )
 BAD_CERTIFICATES = Need(
     lambda d: d.kind == "simulated" or bool(d.stand_in.bad_certificates),
@@ -522,7 +633,9 @@ def unassigned(cell: Cell) -> Iterator[PlannedCall]:
 def campaign(cell: Cell) -> Iterator[PlannedCall]:
     """The platform calls the campaign's customer."""
     deployment = cell.deployment
-    yield PlannedCall("campaign", str(deployment.phones[deployment.customer].number), "the platform")
+    yield PlannedCall(
+        "campaign", str(deployment.phones[deployment.customer].number), "the platform"
+    )
 
 
 def a_full_trunk(cell: Cell) -> Iterator[PlannedCall]:
@@ -541,7 +654,9 @@ def _callers(cell: Cell, most: int) -> Iterator[PlannedCall]:
 
 
 def blind_transfer(cell: Cell) -> Iterator[PlannedCall]:
-    """The call, and the one that the REFER makes: by the caller's phone, the stand-in's platform, or the AI."""
+    """The call, and the one that the REFER makes: by the caller's phone, the stand-in's platform,
+    or the AI.
+    """
     if cell.entry.refer == "passed-on":
         yield from one_call(cell)
         yield PlannedCall(cell.callers[0], _target(cell))  # its phone follows the REFER

@@ -1,11 +1,12 @@
 """Softphones: pjsua2 in child processes, and the parent's side of them.
 
-``__all__`` is the public interface; docs/phones.md documents it, and ``tests/contract/phone`` tests it.
+``__all__`` is the public interface; docs/phones.md documents it, and ``tests/contract/phone`` tests
+it.
 
-``config`` describes a phone; ``protocol`` defines the messages between parent and child; ``child`` runs in the child process
-(the only importer of pjsua2); ``process`` starts and watches the child. Scenarios use ``phone`` and ``leg``, and wait with
-``waiter``. ``pool`` leases phones to cases. ``crash_cleanup`` ends the calls and registrations of a child
-that died.
+``config`` describes a phone; ``protocol`` defines the messages between parent and child; ``child``
+runs in the child process (the only importer of pjsua2); ``process`` starts and watches the child.
+Scenarios use ``phone`` and ``leg``, and wait with ``waiter``. ``pool`` leases phones to cases.
+``crash_cleanup`` ends the calls and registrations of a child that died.
 """
 
 from importlib import import_module
@@ -42,7 +43,8 @@ __all__ = [
     "Wav",
 ]
 
-#: The parent's side, imported on first use: the child imports this package too, and starts sooner without these modules.
+#: The parent's side, imported on first use: the child imports this package too, and starts sooner
+#: without these modules.
 _PARENT = {
     "Leg": "leg",
     "NeverCame": "waiter",

@@ -21,8 +21,9 @@ _ANONYMOUS: Final = '"Anonymous" <sip:anonymous@anonymous.invalid>'  # RFC 3323 
 class TlsConfig:
     """Certificates of a phone on TLS: paths of PEM files.
 
-    ``verify`` checks the server's certificate against ``ca_file`` and its name against the host of the next hop.
-    A phone that is called over connections it did not open itself needs ``certificate`` and ``private_key``.
+    ``verify`` checks the server's certificate against ``ca_file`` and its name against the host of
+    the next hop. A phone that is called over connections it did not open itself needs
+    ``certificate`` and ``private_key``.
     """
 
     ca_file: str | None = None
@@ -35,10 +36,10 @@ class TlsConfig:
 class PhoneConfig:
     """One softphone. Raises ``ValueError`` for a combination that cannot work.
 
-    ``user`` is a number or an extension, ``domain`` the host of its address of record. ``proxy`` and ``registrar``
-    are ``host:port``; requests go to ``proxy`` if it is set, else to the host of their URI. SIP and RTP leave
-    from ``bind_address``. Offers list ``codecs`` in this order. Two equal configurations describe the same phone:
-    a second lease may find it already registered.
+    ``user`` is a number or an extension, ``domain`` the host of its address of record. ``proxy``
+    and ``registrar`` are ``host:port``; requests go to ``proxy`` if it is set, else to the host of
+    their URI. SIP and RTP leave from ``bind_address``. Offers list ``codecs`` in this order. Two
+    equal configurations describe the same phone: a second lease may find it already registered.
     """
 
     name: str
@@ -53,7 +54,9 @@ class PhoneConfig:
     realm: str = ""  #: the digest realm the password is for; ``*``: any; empty: the realm of the first challenge
     password: str | None = field(default=None, repr=False)
     register_expires: int = 300  #: seconds
-    keep_alive_s: int = 29  #: longest pause between packets of a registered phone on UDP (RFC 5626 section 4.4.2)
+    keep_alive_s: int = (
+        29  #: longest pause between packets of a registered phone on UDP (RFC 5626 section 4.4.2)
+    )
     tls: TlsConfig = TlsConfig()
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     srtp: Literal["off", "optional", "mandatory"] = "off"
@@ -62,13 +65,18 @@ class PhoneConfig:
     min_se: int = 90
     reliable_provisional: Use = "off"  #: 100rel, RFC 3262
     max_calls: int = 1
-    #: Addresses, networks and host names whose requests the phone accepts; None accepts all. Always accepted: hosts that the
-    #: phone sends requests to, hosts that an INVITE names for its dialog, and connections that the phone opened.
+    #: Addresses, networks and host names whose requests the phone accepts; None accepts all. Always
+    #: accepted: hosts that the phone sends requests to, hosts that an INVITE names for its dialog,
+    #: and connections that the phone opened.
     accepts_from: tuple[str, ...] | None = None
     rtp_ports: tuple[int, int] | None = None  #: first and last; None lets the kernel choose
-    public_address: str | None = None  #: the address in Contact, Via and SDP, if not ``bind_address``
+    public_address: str | None = (
+        None  #: the address in Contact, Via and SDP, if not ``bind_address``
+    )
     stun_server: str | None = None
-    privacy: bool = False  #: RFC 3323: anonymous From, Privacy: id, the number in P-Asserted-Identity
+    privacy: bool = (
+        False  #: RFC 3323: anonymous From, Privacy: id, the number in P-Asserted-Identity
+    )
 
     def __post_init__(self) -> None:
         if not self.name or not self.user or not self.domain:
@@ -76,15 +84,21 @@ class PhoneConfig:
         if not self.codecs:
             raise ValueError(f"phone {self.name} has no codec")
         if self.max_calls < 1:
-            raise ValueError(f"phone {self.name}: max_calls is {self.max_calls}; it must be 1 or more")
+            raise ValueError(
+                f"phone {self.name}: max_calls is {self.max_calls}; it must be 1 or more"
+            )
         if self.ipv6 and self.srtp != "off":
             raise ValueError(f"phone {self.name}: SRTP over IPv6 is not supported")
         if self.session_expires < 90 or self.min_se < 90:
-            raise ValueError(f"phone {self.name}: RFC 4028 requires session intervals of at least 90 s")
+            raise ValueError(
+                f"phone {self.name}: RFC 4028 requires session intervals of at least 90 s"
+            )
         if self.password is not None and self.username is None:
             raise ValueError(f"phone {self.name} has a password but no username")
         if bool(self.tls.certificate) != bool(self.tls.private_key):
-            raise ValueError(f"phone {self.name}: set both the certificate and its private key, or neither")
+            raise ValueError(
+                f"phone {self.name}: set both the certificate and its private key, or neither"
+            )
 
     @property
     def media_ports(self) -> tuple[int, int]:
@@ -93,7 +107,9 @@ class PhoneConfig:
 
     @property
     def ipv6(self) -> bool:
-        """True when bound to an IPv6 address; SDP then says IP6 (RFC 4566 section 5.7), even if the far end offers IP4."""
+        """True when bound to an IPv6 address; SDP then says IP6 (RFC 4566 section 5.7), even if the
+        far end offers IP4.
+        """
         return ":" in self.bind_address
 
     @property
@@ -101,7 +117,9 @@ class PhoneConfig:
         return f"sip:{self.user}@{self.domain}"
 
     def from_uri(self, identity: str | None) -> str:
-        """The From URI for a call by ``identity``, a user of the phone's domain; empty when From is the address of record."""
+        """The From URI for a call by ``identity``, a user of the phone's domain; empty when From is
+        the address of record.
+        """
         if self.privacy:
             return _ANONYMOUS
         return f"<sip:{identity}@{self.domain}>" if identity else ""
@@ -111,13 +129,19 @@ class PhoneConfig:
         if ":" not in uri:
             uri = f"sip:{uri}@{self.domain}"
         transport = self.transport
-        if not self.proxy and transport != "udp" and uri.startswith("sip:") and ";transport=" not in uri.lower():
+        if (
+            not self.proxy
+            and transport != "udp"
+            and uri.startswith("sip:")
+            and ";transport=" not in uri.lower()
+        ):
             head, question, rest = uri.partition("?")
             uri = f"{head};transport={transport}{question}{rest}"
         return uri
 
     def accepted_networks(self) -> list[str] | None:
-        """The addresses and networks of ``accepts_from``, with host names resolved now; None accepts all.
+        """The addresses and networks of ``accepts_from``, with host names resolved now; None
+        accepts all.
 
         A name without an address adds nothing; requests from it are then refused, and reported.
         """
@@ -134,7 +158,9 @@ class PhoneConfig:
         return list(found)
 
     def to_plain(self) -> dict[str, Any]:
-        """The configuration as JSON-ready data. It includes the password: use it only on the pipe to the child."""
+        """The configuration as JSON-ready data. It includes the password: use it only on the pipe
+        to the child.
+        """
         return asdict(self)
 
     @classmethod
@@ -143,14 +169,18 @@ class PhoneConfig:
         values = dict(plain)
         values["tls"] = TlsConfig(**values["tls"])
         values["codecs"] = tuple(values["codecs"])
-        values["accepts_from"] = None if values["accepts_from"] is None else tuple(values["accepts_from"])
+        values["accepts_from"] = (
+            None if values["accepts_from"] is None else tuple(values["accepts_from"])
+        )
         values["rtp_ports"] = tuple(values["rtp_ports"]) if values["rtp_ports"] else None
         return cls(**values)
 
 
 @lru_cache(maxsize=256)  # keeps successes only: a failed lookup is repeated for the next phone
 def _addresses(name: str) -> tuple[str, ...]:
-    return tuple({str(entry[4][0]): None for entry in socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)})
+    return tuple(
+        {str(entry[4][0]): None for entry in socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)}
+    )
 
 
 #: Bundle files that hold all authorities: Debian and Ubuntu, Fedora, SUSE.
@@ -158,7 +188,8 @@ _WHOLE_LISTS: Final = ("ca-certificates.crt", "ca-bundle.crt", "ca-bundle.pem")
 
 
 def system_authorities() -> str | None:
-    """The path of the system's bundle of authorities; None when the system has none, and then no certificate is trusted.
+    """The path of the system's bundle of authorities; None when the system has none, and then no
+    certificate is trusted.
 
     pjsip trusts no certificate unless it is given a file of authorities.
     """

@@ -1,10 +1,12 @@
 """End the calls and registrations of phones whose process died.
 
-The far ends would keep the calls up, and the platform would keep calling the phones until their registrations expire; a registrar that
-allows only a few bindings would also refuse the next phone of the same address of record.
+The far ends would keep the calls up, and the platform would keep calling the phones until their
+registrations expire; a registrar that allows only a few bindings would also refuse the next phone
+of the same address of record.
 
-Dialogs and registrations are rebuilt from the messages: which message ends a call (``pending_teardown``), and the REGISTER that takes a
-binding back (RFC 3261 section 10.2.2). They go out from a plain socket (``CrashLine``).
+Dialogs and registrations are rebuilt from the messages: which message ends a call
+(``pending_teardown``), and the REGISTER that takes a binding back (RFC 3261 section 10.2.2). They
+go out from a plain socket (``CrashLine``).
 """
 
 from __future__ import annotations
@@ -22,7 +24,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
-from harness.calls.events import Direction, Event, Recorded, RegistrationState, SipMessage, from_values
+from harness.calls.events import (
+    Direction,
+    Event,
+    Recorded,
+    RegistrationState,
+    SipMessage,
+    from_values,
+)
 from harness.calls.model import Call, read
 from harness.deployment import is_address
 from harness.phone import recording
@@ -37,9 +46,15 @@ from harness.support.network_text import redacted_bytes
 
 
 def end(
-    config: PhoneConfig, directory: Path, leg: str, messages: Sequence[SipMessage], note: Callable[[Event], None]
+    config: PhoneConfig,
+    directory: Path,
+    leg: str,
+    messages: Sequence[SipMessage],
+    note: Callable[[Event], None],
 ) -> bool:
-    """Hang up (see :func:`hang_up`), and complete the leg's recordings in ``directory``. ``note`` receives the events."""
+    """Hang up (see :func:`hang_up`), and complete the leg's recordings in ``directory``. ``note``
+    receives the events.
+    """
     ended = hang_up(config, leg, messages, note)
     received, sent = recording.paths(directory, leg)
     if recording.mend(received):
@@ -55,17 +70,24 @@ def end(
     return ended
 
 
-def hang_up(config: PhoneConfig, leg: str, messages: Sequence[SipMessage], note: Callable[[SipMessage], None]) -> bool:
+def hang_up(
+    config: PhoneConfig,
+    leg: str,
+    messages: Sequence[SipMessage],
+    note: Callable[[SipMessage], None],
+) -> bool:
     """End the call that ``messages`` describe; ``note`` receives each message sent or received.
 
-    Returns True when the far end confirmed the end, or the call was already over. Takes at most two seconds for each message
-    sent, and four seconds to wait for the phone's port.
+    Returns True when the far end confirmed the end, or the call was already over. Takes at most two
+    seconds for each message sent, and four seconds to wait for the phone's port.
     """
     with contextlib.suppress(OSError, SipSyntaxError, ValueError):
         teardown = pending_teardown(messages)
         if teardown is None:
             return True
-        with CrashLine(config, leg, teardown.transport, teardown.local, teardown.next_hop, note) as line:
+        with CrashLine(
+            config, leg, teardown.transport, teardown.local, teardown.next_hop, note
+        ) as line:
             return _settle(teardown, line)
     return False
 
@@ -74,11 +96,17 @@ def _settle(teardown: Teardown, line: CrashLine) -> bool:
     """Send the message that ends the call; True when the far end answered it."""
     message, invite = teardown.message, teardown.invite
     if isinstance(message, Response):  # sent until its ACK arrives
-        return line.exchange(message, lambda m: isinstance(m, Request) and m.method == "ACK") is not None
+        return (
+            line.exchange(message, lambda m: isinstance(m, Request) and m.method == "ACK")
+            is not None
+        )
     if message.method == "BYE":
         return _hangs_up(message, invite, line)
-    # CANCEL is sent until the INVITE has a final response. If a 2xx crossed it, acknowledge the 2xx and send BYE.
-    final = line.exchange(message, lambda m: isinstance(m, Response) and m.is_final and m.cseq.method == "INVITE")
+    # CANCEL is sent until the INVITE has a final response. If a 2xx crossed it, acknowledge the 2xx
+    # and send BYE.
+    final = line.exchange(
+        message, lambda m: isinstance(m, Response) and m.is_final and m.cseq.method == "INVITE"
+    )
     if not isinstance(final, Response):
         return False
     if not final.is_success:
@@ -87,17 +115,23 @@ def _settle(teardown: Teardown, line: CrashLine) -> bool:
     dialog = _Dialog(invite, final, final.contact.uri if final.contact else invite.uri, sent=True)
     number = invite.cseq.number
     line.send(dialog.request("ACK", number, teardown.local, teardown.transport))  # section 13.2.2.4
-    return _hangs_up(dialog.request("BYE", number + 1, teardown.local, teardown.transport), invite, line)
+    return _hangs_up(
+        dialog.request("BYE", number + 1, teardown.local, teardown.transport), invite, line
+    )
 
 
 def _hangs_up(bye: Request, invite: Request, line: CrashLine) -> bool:
-    own = invite if invite.from_.tag == bye.from_.tag else None  # None when the far end sent the INVITE
+    own = (
+        invite if invite.from_.tag == bye.from_.tag else None
+    )  # None when the far end sent the INVITE
     answer = line.ask(bye, own)
     return answer is not None and not (isinstance(answer, Response) and answer.is_challenge)
 
 
 class Registrations:
-    """The last REGISTER of each phone of one process, by phone key. Thread-safe if each phone is used from one thread."""
+    """The last REGISTER of each phone of one process, by phone key. Thread-safe if each phone is
+    used from one thread.
+    """
 
     def __init__(self) -> None:
         self._configs: dict[int, PhoneConfig] = {}
@@ -118,15 +152,21 @@ class Registrations:
             if values[0] not in ("SipMessage", "RegistrationState"):
                 continue
             match from_values(values):
-                case SipMessage(direction="sent") as message if message.text.startswith("REGISTER "):
+                case SipMessage(direction="sent") as message if message.text.startswith(
+                    "REGISTER "
+                ):
                     self._asked[phone] = message
                 case RegistrationState(active=False):  # refused or removed
                     self._asked.pop(phone, None)
 
     def withdraw(self, note: Callable[[int, SipMessage], None]) -> None:
-        """Remove all remaining registrations at the same time; ``note`` receives each phone's key and SIP messages."""
+        """Remove all remaining registrations at the same time; ``note`` receives each phone's key
+        and SIP messages.
+        """
         threads = [
-            threading.Thread(target=unregister, args=(self._configs[phone], asked, partial(note, phone)))
+            threading.Thread(
+                target=unregister, args=(self._configs[phone], asked, partial(note, phone))
+            )
             for phone, asked in list(self._asked.items())
             if phone in self._configs
         ]
@@ -146,10 +186,14 @@ def unregister(config: PhoneConfig, asked: SipMessage, note: Callable[[SipMessag
 
 
 def _withdrawal(register: Request) -> Request:
-    """The next REGISTER with the same Call-ID and Contact, and Expires: 0 (RFC 3261 sections 10.2 and 10.2.2)."""
+    """The next REGISTER with the same Call-ID and Contact, and Expires: 0 (RFC 3261 sections 10.2
+    and 10.2.2).
+    """
     via = register.via
     branch = MAGIC_COOKIE + secrets.token_hex(12)
-    contacts = [replace(contact, params=contact.params.without("expires")) for contact in register.contacts]
+    contacts = [
+        replace(contact, params=contact.params.without("expires")) for contact in register.contacts
+    ]
     request = register.without("Authorization", "Proxy-Authorization").setting(
         "Via", str(via).replace(via.branch, branch)
     )
@@ -159,7 +203,8 @@ def _withdrawal(register: Request) -> Request:
 
 _T1: Final = 0.5  # RFC 3261 table 4
 _PATIENCE: Final = 2.0  # four times T1; a far end that is alive answers sooner
-#: Twice as long for the port: other processes of the run may end calls of a shared phone from the same port.
+#: Twice as long for the port: other processes of the run may end calls of a shared phone from the
+#: same port.
 _PORT_PATIENCE: Final = 2 * _PATIENCE
 _POLL_S: Final = 0.02
 
@@ -167,11 +212,13 @@ _POLL_S: Final = 0.02
 class CrashLine:
     """A socket that sends the last messages of a phone whose process died.
 
-    UDP uses the phone's port if it becomes free; TCP and TLS use a new connection from the phone's bind address. The addresses in the
-    phone's messages are not used for this: they may be a router's, which this machine cannot bind to.
+    UDP uses the phone's port if it becomes free; TCP and TLS use a new connection from the phone's
+    bind address. The addresses in the phone's messages are not used for this: they may be a
+    router's, which this machine cannot bind to.
 
-    ``local`` and ``remote`` are the ``address:port`` of the phone's messages. ``note`` receives each message sent or received, as an
-    event of ``leg``. Raises ``OSError`` when the far end cannot be reached.
+    ``local`` and ``remote`` are the ``address:port`` of the phone's messages. ``note`` receives
+    each message sent or received, as an event of ``leg``. Raises ``OSError`` when the far end
+    cannot be reached.
     """
 
     def __init__(
@@ -204,7 +251,9 @@ class CrashLine:
                 self._socket = self._wrap(self._socket)
 
     def _bind(self, port: int) -> None:
-        """Bind to the phone's port; to any other port when it stays in use, or does not exist on this machine."""
+        """Bind to the phone's port; to any other port when it stays in use, or does not exist on
+        this machine.
+        """
         host, by = self._config.bind_address, time.monotonic() + _PORT_PATIENCE
         while True:
             try:
@@ -213,8 +262,8 @@ class CrashLine:
                 if error.errno != errno.EADDRINUSE or time.monotonic() >= by:
                     break
             time.sleep(_POLL_S)
-        # A new phone may use the port by now. A request belongs to its dialog from any source port (RFC 3261
-        # section 12.2.2), and rport returns the answer to this socket (RFC 3581).
+        # A new phone may use the port by now. A request belongs to its dialog from any source port
+        # (RFC 3261 section 12.2.2), and rport returns the answer to this socket (RFC 3581).
         self._socket.bind((host, 0))
 
     def _wrap(self, plain: socket.socket) -> socket.socket:
@@ -242,10 +291,13 @@ class CrashLine:
     def ask(self, request: Request, own: Request | None) -> Message | None:
         """The final response to ``request``; one challenge is answered.
 
-        Only the configured realm gets credentials, or the realm that the phone's request ``own`` already answered.
+        Only the configured realm gets credentials, or the realm that the phone's request ``own``
+        already answered.
         """
         method, number = request.cseq.method, request.cseq.number
-        answer = self.exchange(request, lambda m: isinstance(m, Response) and m.is_final and m.cseq.method == method)
+        answer = self.exchange(
+            request, lambda m: isinstance(m, Response) and m.is_final and m.cseq.method == method
+        )
         config = self._config
         if isinstance(answer, Response) and answer.is_challenge and config.username is not None:
             number += 1
@@ -256,12 +308,15 @@ class CrashLine:
                 via = again.via
                 again = again.setting("Via", str(via).replace(via.branch, via.branch + "a"))
                 answer = self.exchange(
-                    again, lambda m: isinstance(m, Response) and m.is_final and m.cseq.number == number
+                    again,
+                    lambda m: isinstance(m, Response) and m.is_final and m.cseq.number == number,
                 )
         return answer
 
     def exchange(self, message: Message, wanted: Callable[[Message], bool]) -> Message | None:
-        """The first ``wanted`` message received after sending ``message``; UDP retransmits as timers E and G do."""
+        """The first ``wanted`` message received after sending ``message``; UDP retransmits as
+        timers E and G do.
+        """
         deadline, interval = time.monotonic() + _PATIENCE, _T1
         again = time.monotonic()
         while (now := time.monotonic()) < deadline:
@@ -272,7 +327,9 @@ class CrashLine:
             for received in self._receive(min(again, deadline) - time.monotonic()):
                 if received.call_id != message.call_id:
                     continue
-                if isinstance(received, Request) and received.method == "BYE":  # the far end ended the call first
+                if (
+                    isinstance(received, Request) and received.method == "BYE"
+                ):  # the far end ended the call first
                     self.send(Response.to_request(received, 200))
                     return received
                 if wanted(received):
@@ -315,14 +372,18 @@ class CrashLine:
 
 
 def _answered_realm(request: Request | None) -> str | None:
-    """The realm for which a request has credentials; None without, which allows the realm of the next challenge."""
+    """The realm for which a request has credentials; None without, which allows the realm of the
+    next challenge.
+    """
     shown = request and (request.get("Proxy-Authorization") or request.get("Authorization"))
     return parse(shown).get("realm") if shown else None
 
 
 @dataclass(frozen=True)
 class Teardown:
-    """The message that ends a call, the call's INVITE, and where to send the message; ``local`` is the phone's address."""
+    """The message that ends a call, the call's INVITE, and where to send the message; ``local`` is
+    the phone's address.
+    """
 
     message: Request | Response
     invite: Request
@@ -350,8 +411,16 @@ def pending_teardown(messages: Sequence[SipMessage]) -> Teardown | None:
     if any(m.is_final for m in answers):
         return None
     if seen.received:
-        tag = next((m.message.to.tag for m in answers if m.message.to.tag), None) or secrets.token_hex(8)
-        return Teardown(Response.to_request(invite, 480, tag=tag), invite, seen.transport, seen.local, seen.remote)
+        tag = next(
+            (m.message.to.tag for m in answers if m.message.to.tag), None
+        ) or secrets.token_hex(8)
+        return Teardown(
+            Response.to_request(invite, 480, tag=tag),
+            invite,
+            seen.transport,
+            seen.local,
+            seen.remote,
+        )
     if any(m.is_request("CANCEL") for m in call.messages):
         return None
     cancel = _in_transaction(invite, "CANCEL", str(invite.to))  # RFC 3261 section 9.1
@@ -361,7 +430,10 @@ def pending_teardown(messages: Sequence[SipMessage]) -> Teardown | None:
 def _remote_target(call: Call) -> Uri | None:
     """The Contact of the far end's last target refresh (RFC 3261 section 12.2)."""
     for m in reversed(call.received):
-        refreshes = m.is_request("INVITE", "UPDATE") or 200 <= max(m.answers("INVITE"), m.answers("UPDATE")) < 300
+        refreshes = (
+            m.is_request("INVITE", "UPDATE")
+            or 200 <= max(m.answers("INVITE"), m.answers("UPDATE")) < 300
+        )
         if refreshes and m.message.contact is not None:
             return m.message.contact.uri
     return None
@@ -378,8 +450,13 @@ class _Dialog:
 
     @property
     def _routes(self) -> list[NameAddr]:
-        # RFC 3261 section 12.1: the caller reverses the route set of the 2xx, the callee uses that of the INVITE.
-        return list(reversed(self.success.record_routes)) if self.sent else list(self.invite.record_routes)
+        # RFC 3261 section 12.1: the caller reverses the route set of the 2xx, the callee uses that
+        # of the INVITE.
+        return (
+            list(reversed(self.success.record_routes))
+            if self.sent
+            else list(self.invite.record_routes)
+        )
 
     @property
     def next_hop(self) -> str:
@@ -388,7 +465,11 @@ class _Dialog:
 
     def request(self, method: str, number: int, local: str, transport: str) -> Request:
         """A request within the dialog (RFC 3261 section 12.2.1.1) from the address ``local``."""
-        ends = (self.invite.from_, self.success.to) if self.sent else (self.success.to, self.invite.from_)
+        ends = (
+            (self.invite.from_, self.success.to)
+            if self.sent
+            else (self.success.to, self.invite.from_)
+        )
         host, port = local.rsplit(":", 1)
         branch = MAGIC_COOKIE + secrets.token_hex(12)
         via = Via(transport.upper(), host, int(port), Params((("branch", branch), ("rport", None))))
@@ -409,7 +490,9 @@ class _Dialog:
 
 
 def _in_transaction(invite: Request, method: str, to: str) -> Request:
-    """A request with the INVITE's own Request-URI, topmost Via, From, Call-ID, Route and CSeq number."""
+    """A request with the INVITE's own Request-URI, topmost Via, From, Call-ID, Route and CSeq
+    number.
+    """
     return Request.build(
         method,
         invite.request_uri,

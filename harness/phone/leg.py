@@ -26,7 +26,15 @@ from harness.phone import recording
 from harness.phone.process import NotNegotiatedError
 from harness.phone.protocol import FAREWELL_SECONDS, Source, choice_to_plain
 from harness.phone.rules import CallLimits, DeadlineScheduler
-from harness.phone.waiter import NeverCame, event_lines, first, how_it_ended, never_came, wait_for, why_it_ended
+from harness.phone.waiter import (
+    NeverCame,
+    event_lines,
+    first,
+    how_it_ended,
+    never_came,
+    wait_for,
+    why_it_ended,
+)
 
 if TYPE_CHECKING:
     from harness.phone.phone import Phone
@@ -37,7 +45,8 @@ Headers = Sequence[tuple[str, str]]
 _INFO_ANSWERED_S: Final = 2.0
 #: The number of last pulses (one second of them) that date the received audio.
 _PULSES: Final = 5
-#: Audio of a running recording that may not be on disk yet: twice the usual delay, so that only a full disk exceeds it.
+#: Audio of a running recording that may not be on disk yet: twice the usual delay, so that only a
+#: full disk exceeds it.
 _HELD_BACK_S: Final = 2 * recording.ON_DISK_WITHIN_S
 _ROUNDED_S: Final = 0.02
 #: The longest delay between a leg's start and the event of its INVITE, on a busy machine.
@@ -51,7 +60,9 @@ def _is_invite(event: Event) -> bool:
 class Leg:
     """One call of a phone."""
 
-    def __init__(self, phone: Phone, key: int, started: LegStarted, predecessor: Leg | None) -> None:
+    def __init__(
+        self, phone: Phone, key: int, started: LegStarted, predecessor: Leg | None
+    ) -> None:
         assert started.leg is not None
         self.phone = phone
         self.id: str = started.leg
@@ -61,14 +72,18 @@ class Leg:
         self.remote_uri = started.remote_uri
         self.predecessor = predecessor
         self._events: list[Event] = [started]
-        #: ``calling``, ``incoming``, ``early``, ``connecting``, ``confirmed`` or ``disconnected``; empty at first.
+        #: ``calling``, ``incoming``, ``early``, ``connecting``, ``confirmed`` or ``disconnected``;
+        #: empty at first.
         self.state = ""
         self.codec = ""  #: negotiated last; empty before the first negotiation
         self._successors: list[Leg] = []
-        self.closed = False  #: no more events will come: the BYE is answered and the recordings are complete
+        self.closed = (
+            False  #: no more events will come: the BYE is answered and the recordings are complete
+        )
         self._let_go = False  # the harness ended or refused the call
         self.taken = False  #: whether a wait has returned this leg
-        #: Received, and not refused by the stack itself with 422 (RFC 4028: the caller then sends a new INVITE).
+        #: Received, and not refused by the stack itself with 422 (RFC 4028: the caller then sends a
+        #: new INVITE).
         self.is_offered = False
         self.limits = CallLimits()
 
@@ -86,7 +101,9 @@ class Leg:
     @property
     def messages(self) -> list[SipMessage]:
         """The leg's SIP messages, except those that the stack could not parse."""
-        return [event for event in self.events if isinstance(event, SipMessage) and not event.unread]
+        return [
+            event for event in self.events if isinstance(event, SipMessage) and not event.unread
+        ]
 
     @property
     def invite(self) -> SipMessage:
@@ -95,7 +112,9 @@ class Leg:
         # The start of a call is reported first, its INVITE a moment later.
         if found is None and self.direction == "incoming":
             with contextlib.suppress(NeverCame):
-                found = self.wait("its INVITE", _is_invite, _INVITE_EVENT_WITHIN_S, outlives_call=True)
+                found = self.wait(
+                    "its INVITE", _is_invite, _INVITE_EVENT_WITHIN_S, outlives_call=True
+                )
         if not isinstance(found, SipMessage):
             raise LookupError(f"{self.id} has no INVITE")
         return found
@@ -104,15 +123,17 @@ class Leg:
     def successor(self) -> Leg | None:
         """The call that replaced this one: placed on a REFER, or received with Replaces.
 
-        An AI may send several REFERs. The last call that is up is preferred, then one that may still be answered, then one that
-        was up before.
+        An AI may send several REFERs. The last call that is up is preferred, then one that may
+        still be answered, then one that was up before.
         """
         return max(reversed(tuple(self._successors)), key=Leg._came_to, default=None)
 
     def _came_to(self) -> int:
         if self.state == "confirmed":
             return 3
-        was_up = any(isinstance(event, CallState) and event.state == "confirmed" for event in self._events)
+        was_up = any(
+            isinstance(event, CallState) and event.state == "confirmed" for event in self._events
+        )
         return 2 if self.state != "disconnected" else int(was_up)
 
     def log(self) -> str:
@@ -132,19 +153,26 @@ class Leg:
         self._do("respond", code=code, reason=reason, headers=list(headers))
 
     def hangup(self, code: int = 0, reason: str = "", headers: Headers = ()) -> None:
-        """Send BYE, CANCEL or a refusal, whichever ends the call in its state; does nothing when the call is over."""
+        """Send BYE, CANCEL or a refusal, whichever ends the call in its state; does nothing when
+        the call is over.
+        """
         self._let_go = True
         self._do("hang_up", code=code, reason=reason, headers=list(headers))
 
     def cancel(self) -> None:
         """Send CANCEL.
 
-        Raises :class:`NeverCame` when the far end has answered or refused, :class:`PhoneMisuseError` for incoming calls.
+        Raises :class:`NeverCame` when the far end has answered or refused,
+        :class:`PhoneMisuseError` for incoming calls.
         """
         answered = self.state in ("connecting", "confirmed")
-        if self.direction == "outgoing" and (answered or (self.state == "disconnected" and not self._let_go)):
+        if self.direction == "outgoing" and (
+            answered or (self.state == "disconnected" and not self._let_go)
+        ):
             why = "it was answered" if answered else how_it_ended(self.events)
-            raise never_came(f"{self.id} still ringing, to be cancelled", 0.0, self.id, why, self.log())
+            raise never_came(
+                f"{self.id} still ringing, to be cancelled", 0.0, self.id, why, self.log()
+            )
         if self.direction != "outgoing" or self.state not in ("calling", "early", ""):
             raise PhoneMisuseError(
                 f"{self.id} is {self.direction} and {self.state}: only an outgoing, ringing call can be cancelled"
@@ -163,8 +191,12 @@ class Leg:
         """Send a re-INVITE, offering ``codecs`` if given."""
         self._do("reinvite", codecs=list(codecs))
 
-    def send_digits(self, digits: str, method: Literal["rfc4733", "info"] = "rfc4733", duration_ms: int = 160) -> None:
-        """Send DTMF digits. Raises :class:`NeverCame` for RFC 4733 when telephone-event was not negotiated."""
+    def send_digits(
+        self, digits: str, method: Literal["rfc4733", "info"] = "rfc4733", duration_ms: int = 160
+    ) -> None:
+        """Send DTMF digits. Raises :class:`NeverCame` for RFC 4733 when telephone-event was not
+        negotiated.
+        """
         if method == "info":
             for digit in digits:
                 self._send_by_info(digit, duration_ms)
@@ -172,22 +204,31 @@ class Leg:
         try:
             self._do("send_digits", digits=digits, method=method, duration_ms=duration_ms)
         except NotNegotiatedError as error:
-            raise never_came("telephone-event in the negotiated SDP", 0.0, self.id, str(error), self.log()) from None
+            raise never_came(
+                "telephone-event in the negotiated SDP", 0.0, self.id, str(error), self.log()
+            ) from None
 
     def _send_by_info(self, digit: str, duration_ms: int) -> None:
-        # One after the other: concurrent requests may overtake each other at a proxy, and the receiver must refuse a lower
-        # CSeq than the last (RFC 3261 section 12.2.2). After a timeout the next digit is sent anyway.
+        # One after the other: concurrent requests may overtake each other at a proxy, and the
+        # receiver must refuse a lower CSeq than the last (RFC 3261 section 12.2.2). After a timeout
+        # the next digit is sent anyway.
         answered = self._answers_to_info()
         self._do("send_digits", digits=digit, method="info", duration_ms=duration_ms)
         with contextlib.suppress(NeverCame):
-            self.wait("the answer to an INFO", lambda _: self._answers_to_info() > answered, _INFO_ANSWERED_S)
+            self.wait(
+                "the answer to an INFO",
+                lambda _: self._answers_to_info() > answered,
+                _INFO_ANSWERED_S,
+            )
 
     def _answers_to_info(self) -> int:
         messages = (message_of(event) for event in self.events)
         return sum(m is not None and m.received and m.answers("INFO") >= 200 for m in messages)
 
     def transfer(self, uri: str, headers: Headers = ()) -> None:
-        """Blind transfer: send REFER to ``uri``, with ``headers`` and those that ``uri`` embeds. The caller hangs up on success."""
+        """Blind transfer: send REFER to ``uri``, with ``headers`` and those that ``uri`` embeds.
+        The caller hangs up on success.
+        """
         self.phone.guard_refer(uri)
         check_headers(headers)
         self._do("transfer", uri=uri, headers=list(headers))
@@ -203,14 +244,22 @@ class Leg:
         self._do("bridge", other=other.key)
 
     def statistics(self) -> RtpStatistics | None:
-        """The current RTP counters, or the last ones of an ended leg; None when the leg never had media."""
+        """The current RTP counters, or the last ones of an ended leg; None when the leg never had
+        media.
+        """
         if not self.closed and self.state != "disconnected":
-            with contextlib.suppress(NeverCame):  # it has just ended; its last counters are among the events
+            with contextlib.suppress(
+                NeverCame
+            ):  # it has just ended; its last counters are among the events
                 self._do("tell_statistics")
-        return next((event for event in reversed(self.events) if isinstance(event, RtpStatistics)), None)
+        return next(
+            (event for event in reversed(self.events) if isinstance(event, RtpStatistics)), None
+        )
 
     def _do(self, name: str, **arguments: Any) -> Any:
-        """Run a command. Raises :class:`NeverCame` when the far end has ended the call, so that the command cannot run."""
+        """Run a command. Raises :class:`NeverCame` when the far end has ended the call, so that the
+        command cannot run.
+        """
         try:
             return self.phone.command(name, leg=self.key, **arguments)
         except PhoneMisuseError:
@@ -232,8 +281,8 @@ class Leg:
     ) -> Event:
         """The first event, past or within ``within`` seconds, for which ``predicate`` holds.
 
-        Events before ``since`` (monotonic) are ignored. The wait ends when the call ends, unless ``outlives_call`` says that the
-        event may come later (the 200 to a BYE, the recordings).
+        Events before ``since`` (monotonic) are ignored. The wait ends when the call ends, unless
+        ``outlives_call`` says that the event may come later (the 200 to a BYE, the recordings).
         """
 
         def sought(event: Event) -> bool:
@@ -261,21 +310,29 @@ class Leg:
     def wait_state(self, state: str, within: float) -> CallState:
         """Wait until the call is in ``state``, or has been."""
         event = self.wait(
-            f"{self.id} {state}", lambda event: isinstance(event, CallState) and event.state == state, within
+            f"{self.id} {state}",
+            lambda event: isinstance(event, CallState) and event.state == state,
+            within,
         )
         assert isinstance(event, CallState)
         return event
 
     def transfer_outcome(self, within: float, *, outlives_call: bool = True) -> int:
-        """The final status of the call's last REFER, from its NOTIFYs or its refusal; 0 when none came.
+        """The final status of the call's last REFER, from its NOTIFYs or its refusal; 0 when none
+        came.
 
-        pjsua2 reports a final status only while the call is up, and only if the same NOTIFY ends the subscription. But the status may
-        arrive after the BYE, because the subscription is a separate usage (RFC 5057 section 4.1), or before the subscription ends.
+        pjsua2 reports a final status only while the call is up, and only if the same NOTIFY ends
+        the subscription. But the status may arrive after the BYE, because the subscription is a
+        separate usage (RFC 5057 section 4.1), or before the subscription ends.
         """
 
         def hopeless() -> str | BaseException | None:
             is_over = not outlives_call and (self.closed or self.state == "disconnected")
-            return self.phone.overrun or self.phone.error or ("the call has ended" if is_over else None)
+            return (
+                self.phone.overrun
+                or self.phone.error
+                or ("the call has ended" if is_over else None)
+            )
 
         with contextlib.suppress(NeverCame):
             return wait_for(
@@ -305,13 +362,16 @@ class Leg:
     def received_since(self, since: float) -> NDArray[np.int16]:
         """The audio received after the monotonic time ``since``, at 8 kHz, as far as it is on disk.
 
-        Raises :class:`ResourceError` when the disk no longer takes the recording, because a check would then find nothing.
+        Raises :class:`ResourceError` when the disk no longer takes the recording, because a check
+        would then find nothing.
         """
         samples, origin = self.received()
         return samples[max(0, round((since - origin) * SAMPLE_RATE)) :]
 
     def received(self) -> tuple[NDArray[np.int16], float]:
-        """All of it, and the monotonic time at which it begins. Raises as :meth:`received_since` does."""
+        """All of it, and the monotonic time at which it begins. Raises as :meth:`received_since`
+        does.
+        """
         self.require_recorded(_HELD_BACK_S)
         samples = recording.so_far(recording.paths(self.phone.directory, self.id)[0])
         pulses = [event for event in self.events if isinstance(event, Listened)][-_PULSES:]
@@ -321,10 +381,14 @@ class Leg:
         return samples, min(pulse.at - pulse.seconds for pulse in pulses)
 
     def require_recorded(self, held_back_s: float = _ROUNDED_S) -> None:
-        """Raise :class:`ResourceError` when received audio is missing on disk, apart from the last ``held_back_s`` seconds."""
+        """Raise :class:`ResourceError` when received audio is missing on disk, apart from the last
+        ``held_back_s`` seconds.
+        """
         heard = [event.seconds for event in self.events if isinstance(event, Listened)]
         if heard:
-            recording.require_whole(recording.paths(self.phone.directory, self.id)[0], heard[-1], held_back_s)
+            recording.require_whole(
+                recording.paths(self.phone.directory, self.id)[0], heard[-1], held_back_s
+            )
 
     # The pool's side; ``changed`` is held.
 
@@ -352,7 +416,9 @@ class Leg:
         if self.closed or self.state == "disconnected":
             return
         self.phone.overran(self.id, seconds)
-        with contextlib.suppress(HarnessError):  # if the process is lost, the call has been ended already
+        with contextlib.suppress(
+            HarnessError
+        ):  # if the process is lost, the call has been ended already
             self.hangup()
 
     def succeed(self, successor: Leg) -> None:
@@ -367,11 +433,18 @@ def _outcome_of_refer(events: Sequence[Event]) -> int:
     if refer is None:
         return 0
     for answer in messages:
-        if answer.received and answer.is_of(refer) and answer.status >= 300 and not answer.is_challenge:
+        if (
+            answer.received
+            and answer.is_of(refer)
+            and answer.status >= 300
+            and not answer.is_challenge
+        ):
             return answer.status
     for notify, status in notifies(refer, messages):
         state = (notify.message.get("Subscription-State") or "").strip().lower()
-        if status >= 200 or (status and state.startswith("terminated")):  # with a 1xx the far end has given up
+        if status >= 200 or (
+            status and state.startswith("terminated")
+        ):  # with a 1xx the far end has given up
             return status
     return 0
 

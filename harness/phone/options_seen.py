@@ -1,6 +1,7 @@
 """Whether a platform has sent OPTIONS to a phone (RFC 3261 section 11) and received an answer.
 
-Many platforms probe the far end of a trunk this way every 10 to 60 s, and send it no calls while it does not answer.
+Many platforms probe the far end of a trunk this way every 10 to 60 s, and send it no calls while it
+does not answer.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from harness.sip.grammar import SipSyntaxError
 #: An OPTIONS is due within twice its interval, plus some time for a busy machine or network.
 _INTERVALS: Final = 2.0
 _SLACK_S: Final = 5.0
-#: Keep-alive requests come more often than this; a longer interval counts only if the deployment file declares it.
+#: Keep-alive requests come more often than this; a longer interval counts only if the deployment
+#: file declares it.
 _KEEP_ALIVE_S: Final = 120.0
 
 
@@ -30,11 +32,17 @@ def patience(every_s: float) -> float:
 class OptionsSeen:
     """The OPTIONS received by the phone ``name`` at the address ``where``. Thread-safe.
 
-    If ``strangers`` are answered too, the interval between OPTIONS is not known to be the platform's.
+    If ``strangers`` are answered too, the interval between OPTIONS is not known to be the
+    platform's.
     """
 
     def __init__(
-        self, name: str, where: str, *, strangers: bool = False, clock: Callable[[], float] = time.monotonic
+        self,
+        name: str,
+        where: str,
+        *,
+        strangers: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name, self._where, self._strangers, self._clock = name, where, strangers, clock
         self._changed = threading.Condition()
@@ -42,7 +50,9 @@ class OptionsSeen:
         self._came = self._clock()
         self._answered_at: float | None = None  #: the last answer since then
         self._transaction: str | None = None
-        self._longest: float | None = None  #: the longest interval between two OPTIONS while the phone was there
+        self._longest: float | None = (
+            None  #: the longest interval between two OPTIONS while the phone was there
+        )
         self._ever = False
         self._refused: set[str] = set()  #: sources of OPTIONS that were not answered
         self._said: set[str] = set()
@@ -60,7 +70,9 @@ class OptionsSeen:
             with self._changed:
                 self._refused.add(event.source)
         elif (
-            (answer := message_of(event)) is not None and not answer.received and answer.answers("OPTIONS") // 100 == 2
+            (answer := message_of(event)) is not None
+            and not answer.received
+            and answer.answers("OPTIONS") // 100 == 2
         ):
             with suppress(SipSyntaxError):
                 self._answered(event.at, answer.message.via.branch)
@@ -76,14 +88,17 @@ class OptionsSeen:
             self._changed.notify_all()
 
     def wait(self, declared_s: float | None, say: Callable[[str], None]) -> AskedByOptions:
-        """Wait until the phone has answered an OPTIONS at its address, if the platform sends them; return what is known.
+        """Wait until the phone has answered an OPTIONS at its address, if the platform sends them;
+        return what is known.
 
-        The platform sends them if the deployment file declares an interval (``declared_s``), or two have come. ``say`` gets a line
-        that explains the wait, and another one if it was in vain.
+        The platform sends them if the deployment file declares an interval (``declared_s``), or two
+        have come. ``say`` gets a line that explains the wait, and another one if it was in vain.
         """
         with self._changed:
             every = declared_s or self._longest
-            if every is not None and (self._ever or self._stays < 2):  # if none came the first time, none will
+            if every is not None and (
+                self._ever or self._stays < 2
+            ):  # if none came the first time, none will
                 self._wait(patience(every), say)
             now = self._clock()
             return AskedByOptions(

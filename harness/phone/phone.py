@@ -1,4 +1,6 @@
-"""A softphone, as scenarios use it. Synchronous and thread-safe; events arrive in a background thread."""
+"""A softphone, as scenarios use it. Synchronous and thread-safe; events arrive in a background
+thread.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,23 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.calls.events import Event, LegStarted, PhoneLost, Recorded, RegistrationState, from_values
+from harness.calls.events import (
+    Event,
+    LegStarted,
+    PhoneLost,
+    Recorded,
+    RegistrationState,
+    from_values,
+)
 from harness.deployment.limits import LEG_MARKS, Admitted
 from harness.deployment.safety import check_headers, check_request
-from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
+from harness.errors import (
+    BrokenError,
+    HarnessError,
+    PhoneLostError,
+    PhoneMisuseError,
+    ResourceError,
+)
 from harness.phone import crash_cleanup
 from harness.phone.config import PhoneConfig
 from harness.phone.leg import Headers, Leg, accept_every_leg
@@ -27,7 +42,9 @@ Sink = Callable[[Event], None]
 
 
 class Phone:
-    """A leased softphone. End the lease with :meth:`release`, or use the phone as a context manager."""
+    """A leased softphone. End the lease with :meth:`release`, or use the phone as a context
+    manager.
+    """
 
     def __init__(
         self,
@@ -52,14 +69,14 @@ class Phone:
         self._policy: Policy = Ring()
         #: Whether an incoming leg belongs to the case. Other legs are ignored and keep ringing.
         self.is_ours: Callable[[Leg], bool] = accept_every_leg
-        self.guessed = (
-            False  #: whether a call came that may belong to this case or to another one that shares the phone
-        )
+        self.guessed = False  #: whether a call came that may belong to this case or to another one that shares the phone
         self.loss: PhoneLostError | None = None  #: why its process died
         self._sink_error: Exception | None = None
         self._crash_hangup: threading.Thread | None = None
         self._released = False
-        self.overrun: BrokenError | None = None  #: set when a leg lasted too long and was hung up, or got no mark
+        self.overrun: BrokenError | None = (
+            None  #: set when a leg lasted too long and was hung up, or got no mark
+        )
         self.declined: BrokenError | None = (
             None  #: set when this run's rules declined a REFER to a number of the deployment
         )
@@ -105,7 +122,9 @@ class Phone:
         return self.loss or self._owner.fatal_error
 
     def fault(self) -> BaseException | None:
-        """:attr:`error`, or why its process does not answer or has just stood still. Asks the process."""
+        """:attr:`error`, or why its process does not answer or has just stood still. Asks the
+        process.
+        """
         if self.error is None:
             try:
                 self.process.check()
@@ -114,7 +133,9 @@ class Phone:
         return self.error
 
     def instead(self, events: Sequence[Event]) -> str | BrokenError | None:
-        """Why an expected event is missing: a phone of the case was lost, or ``events`` hold it as an unread message."""
+        """Why an expected event is missing: a phone of the case was lost, or ``events`` hold it as
+        an unread message.
+        """
         return self._owner.loss or why_nothing_came(events)
 
     @property
@@ -130,13 +151,17 @@ class Phone:
     def log(self) -> str:
         """The events of the phone and its legs as text."""
         with self.changed:
-            events = [*self._events, *(event for leg in self._legs.values() for event in leg.events)]
+            events = [
+                *self._events,
+                *(event for leg in self._legs.values() for event in leg.events),
+            ]
         return event_lines(sorted(events, key=lambda event: event.at))
 
     # Registration.
 
     def register(self, within: float = 5.0) -> RegistrationState:
-        """Send REGISTER and wait for the outcome, which may be a refusal. An active registration is returned at once.
+        """Send REGISTER and wait for the outcome, which may be a refusal. An active registration is
+        returned at once.
 
         Raises :class:`NeverCame` without an answer, :class:`PhoneMisuseError` without a registrar.
         """
@@ -147,25 +172,37 @@ class Phone:
         begin = len(self._events)
         self.command("register", phone=self.key)
         event = self._wait(
-            f"{self.name} registered", lambda event: isinstance(event, RegistrationState), within, begin=begin
+            f"{self.name} registered",
+            lambda event: isinstance(event, RegistrationState),
+            within,
+            begin=begin,
         )
         assert isinstance(event, RegistrationState)
         return event
 
     # Calls.
 
-    def dial(self, uri: str, headers: Headers = (), play: Source | None = None, identity: str | None = None) -> Leg:
+    def dial(
+        self,
+        uri: str,
+        headers: Headers = (),
+        play: Source | None = None,
+        identity: str | None = None,
+    ) -> Leg:
         """Call ``uri`` (a SIP or tel URI, or a number of the phone's domain); returns at once.
 
         ``identity`` replaces the user in From: a warm transfer may show another party's number.
 
-        Raises :class:`RefusedError` when the rules forbid the call, :class:`ResourceError` when no call is free.
+        Raises :class:`RefusedError` when the rules forbid the call, :class:`ResourceError` when no
+        call is free.
         """
         target = self.config.target(uri)
         self.guard(target)
         check_headers(headers)
         if (up := len(self._up())) >= self.config.max_calls:
-            raise ResourceError(f"phone {self.name} has {up} calls up; its limit is {self.config.max_calls}")
+            raise ResourceError(
+                f"phone {self.name} has {up} calls up; its limit is {self.config.max_calls}"
+            )
         own: list[tuple[str, str]] = []
         if self.config.privacy:
             own = [("Privacy", "id"), ("P-Asserted-Identity", f"<{self.config.address_of_record}>")]
@@ -204,7 +241,12 @@ class Phone:
 
         def probe() -> Leg | None:
             for leg in self._legs.values():
-                if leg.direction == "incoming" and not leg.taken and leg.is_offered and self.is_ours(leg):
+                if (
+                    leg.direction == "incoming"
+                    and not leg.taken
+                    and leg.is_offered
+                    and self.is_ours(leg)
+                ):
                     leg.taken = True
                     return leg
             return None
@@ -234,9 +276,11 @@ class Phone:
         within: float = 35.0,
         credentials: Headers = (),
     ) -> tuple[int, str]:
-        """The final answer to a request outside any dialog; after 32 s the phone itself reports 408.
+        """The final answer to a request outside any dialog; after 32 s the phone itself reports
+        408.
 
-        pjsua does not answer challenges to such requests; pass the headers that do as ``credentials`` (RFC 3261 section 22).
+        pjsua does not answer challenges to such requests; pass the headers that do as
+        ``credentials`` (RFC 3261 section 22).
         """
         check_request(method, headers)
         code, reason = self.command(
@@ -251,11 +295,21 @@ class Phone:
         )
         return int(code), str(reason)
 
-    def wait(self, goal: str, predicate: Callable[[Event], bool], within: float, since: float | None = None) -> Event:
+    def wait(
+        self,
+        goal: str,
+        predicate: Callable[[Event], bool],
+        within: float,
+        since: float | None = None,
+    ) -> Event:
         """The first of :attr:`events` for which ``predicate`` holds; see :meth:`Leg.wait`."""
-        return self._wait(goal, lambda event: (since is None or event.at >= since) and predicate(event), within)
+        return self._wait(
+            goal, lambda event: (since is None or event.at >= since) and predicate(event), within
+        )
 
-    def _wait(self, goal: str, predicate: Callable[[Event], bool], within: float, *, begin: int = 0) -> Event:
+    def _wait(
+        self, goal: str, predicate: Callable[[Event], bool], within: float, *, begin: int = 0
+    ) -> Event:
         return wait_for(
             self.changed,
             first(self._events, predicate, begin),
@@ -275,11 +329,13 @@ class Phone:
             self.process.post("hang_up", leg=leg.key, code=0, reason="", headers=[])
 
     def release(self, keep_registration: bool = False) -> None:
-        """Hang up, wait for the recordings, and return the phone to the pool; its process is kept for the next case.
+        """Hang up, wait for the recordings, and return the phone to the pool; its process is kept
+        for the next case.
 
-        With ``keep_registration`` the next lease of an equal configuration finds it registered. Raises the sink's first error.
-        Releasing a lost phone waits until its calls have been ended, and raises nothing. To release several phones, call
-        :meth:`hang_up` on all of them first: their recordings then close at the same time.
+        With ``keep_registration`` the next lease of an equal configuration finds it registered.
+        Raises the sink's first error. Releasing a lost phone waits until its calls have been ended,
+        and raises nothing. To release several phones, call :meth:`hang_up` on all of them first:
+        their recordings then close at the same time.
         """
         if self._released:
             return
@@ -308,7 +364,9 @@ class Phone:
         (self._rules.refer_guard or self._rules.guard)(uri)
 
     def follow(self, leg: Leg, uri: str, *, has_room: bool) -> None:
-        """Reserve a slot for the call that a REFER in ``leg`` asks for. Raises :class:`RefusedError` or :class:`BrokenError`."""
+        """Reserve a slot for the call that a REFER in ``leg`` asks for. Raises
+        :class:`RefusedError` or :class:`BrokenError`.
+        """
         self.guard(uri)
         check_transport(uri, self.config)
         if not has_room:
@@ -316,13 +374,17 @@ class Phone:
         self._slots.promise(leg.limits)
 
     def declines(self, error: Exception) -> None:
-        """Note that the harness declined a legitimate REFER. The consequences are not a fault of the system under test."""
+        """Note that the harness declined a legitimate REFER. The consequences are not a fault of
+        the system under test.
+        """
         self.declined = BrokenError(f"a REFER was declined with 603: {error}")
 
     def overran(self, leg: str, seconds: float) -> None:
         """Note that a leg was hung up at its time limit; all waits of the phone end."""
         with self.changed:
-            self.overrun = ResourceError(f"{leg} was hung up after {seconds:g} s; allowed: limits.seconds_per_call")
+            self.overrun = ResourceError(
+                f"{leg} was hung up after {seconds:g} s; allowed: limits.seconds_per_call"
+            )
             self.changed.notify_all()
 
     def command(self, name: str, within: float = 10.0, /, **arguments: Any) -> Any:
@@ -339,7 +401,9 @@ class Phone:
         return mark
 
     def told(self, name: str, arguments: dict[str, Any]) -> int | None:
-        """Handle a notification of the process; the caller holds ``changed``. Returns the mark that a new leg still needs."""
+        """Handle a notification of the process; the caller holds ``changed``. Returns the mark that
+        a new leg still needs.
+        """
         if name == "events":
             leg = self._legs.get(arguments["leg"]) if arguments["leg"] is not None else None
             for values in arguments["events"]:
@@ -392,7 +456,9 @@ class Phone:
             self._sink(event)
             if leg is not None and isinstance(event, Recorded) and self.loss is None:
                 leg.require_recorded()
-        except Exception as error:  # a full disk must not stop the reader of all phones; release() raises it
+        except (
+            Exception
+        ) as error:  # a full disk must not stop the reader of all phones; release() raises it
             self._sink_error = self._sink_error or error
 
     def lose(self, reason: str, log: str) -> None:
@@ -403,7 +469,9 @@ class Phone:
         for leg in self._legs.values():
             leg.close()
         if left:
-            self._crash_hangup = threading.Thread(target=self._end_for_the_lost, args=(left,), name=f"end {self.name}")
+            self._crash_hangup = threading.Thread(
+                target=self._end_for_the_lost, args=(left,), name=f"end {self.name}"
+            )
             self._crash_hangup.start()
 
     def _end_for_the_lost(self, left: list[tuple[Leg, Admitted | None]]) -> None:
@@ -414,7 +482,9 @@ class Phone:
                     self._take(event, leg)
 
             ended = crash_cleanup.end(self.config, self.directory, leg.id, leg.messages, note)
-            if slot is not None:  # a call that may still be up keeps its slot for its maximum length
+            if (
+                slot is not None
+            ):  # a call that may still be up keeps its slot for its maximum length
                 left_s = leg.events[0].at + (self._rules.seconds_per_call or 0.0) - time.monotonic()
                 if ended or left_s <= 0:
                     slot.release()

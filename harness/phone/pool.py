@@ -1,4 +1,6 @@
-"""A pool of phones. Cases lease them by configuration; as few processes as possible host them, and stay between cases."""
+"""A pool of phones. Cases lease them by configuration; as few processes as possible host them, and
+stay between cases.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,13 @@ from types import TracebackType
 from typing import Any, Final
 
 from harness.calls.events import RegistrationState
-from harness.errors import BrokenError, PhoneLostError, RefusedError, ResourceError, WrongTargetError
+from harness.errors import (
+    BrokenError,
+    PhoneLostError,
+    RefusedError,
+    ResourceError,
+    WrongTargetError,
+)
 from harness.phone.config import PhoneConfig
 from harness.phone.phone import Phone, Sink
 from harness.phone.process import PhoneProcess
@@ -23,7 +31,8 @@ from harness.phone.rules import DeadlineScheduler, Rules
 from harness.phone.switchboard import SharedProcess, Sharing
 from harness.support.files.own_directories import Scratch
 
-#: pjsua has eight transports per process; one of them wakes its main loop (pjsua_internal.h, ``tpdata``).
+#: pjsua has eight transports per process; one of them wakes its main loop (pjsua_internal.h,
+#: ``tpdata``).
 _MOST_PHONES: Final = 7
 
 
@@ -45,7 +54,10 @@ class _Host:
         self.parked: dict[int, _Parked] = {}
 
     def configs(self) -> list[PhoneConfig]:
-        return [*(phone.config for phone in self.phones.values()), *(parked.config for parked in self.parked.values())]
+        return [
+            *(phone.config for phone in self.phones.values()),
+            *(parked.config for parked in self.parked.values()),
+        ]
 
     def fits(self, config: PhoneConfig) -> bool:
         """Whether the process can host another phone."""
@@ -54,9 +66,13 @@ class _Host:
             self.process.lost is None
             and not isinstance(self.process, SharedProcess)
             and len(others) < _MOST_PHONES
-            and sum(other.max_calls for other in others) + config.max_calls <= self.process.most_calls
+            and sum(other.max_calls for other in others) + config.max_calls
+            <= self.process.most_calls
             # The STUN server is set per endpoint; the user part tells which phone a request is for.
-            and all(other.stun_server == config.stun_server and other.user != config.user for other in others)
+            and all(
+                other.stun_server == config.stun_server and other.user != config.user
+                for other in others
+            )
         )
 
     def has_room(self, config: PhoneConfig) -> bool:
@@ -64,7 +80,9 @@ class _Host:
         return self.fits(config) and self.unpromised_slots() >= config.max_calls
 
     def unpromised_slots(self) -> int:
-        """Free call slots beyond the phones' limits; negative while an ended call keeps its slot, waiting for the answer to its BYE."""
+        """Free call slots beyond the phones' limits; negative while an ended call keeps its slot,
+        waiting for the answer to its BYE.
+        """
         return int(self.process.call("unpromised_slots"))
 
 
@@ -75,12 +93,17 @@ MakePhone = Callable[[PhoneProcess, int], Phone]  # of a process and the phone's
 class PhonePool:
     """The phones of one worker. Thread-safe.
 
-    A process that is silent for ``patience`` seconds counts as hung. Processes are forked from ``fork_server`` if given. Sinks are
-    called one at a time, in a thread of the pool; they must not call phones.
+    A process that is silent for ``patience`` seconds counts as hung. Processes are forked from
+    ``fork_server`` if given. Sinks are called one at a time, in a thread of the pool; they must not
+    call phones.
     """
 
-    def __init__(self, directory: Path, *, patience: float = 5.0, fork_server: Path | None = None) -> None:
-        self.changed = threading.Condition()  #: notified at each event; held while events are handled
+    def __init__(
+        self, directory: Path, *, patience: float = 5.0, fork_server: Path | None = None
+    ) -> None:
+        self.changed = (
+            threading.Condition()
+        )  #: notified at each event; held while events are handled
         self.deadlines = DeadlineScheduler()
         self.fatal_error: BaseException | None = None  #: why no wait can succeed any more
         self._patience, self._fork_server = patience, fork_server
@@ -95,7 +118,10 @@ class PhonePool:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -118,18 +144,21 @@ class PhonePool:
         rules: Rules = _NO_RULES,
         sharing: Sharing | None = None,
     ) -> Phone:
-        """A phone for a case; recordings go to ``directory``, marks of its legs are drawn from ``marks``.
+        """A phone for a case; recordings go to ``directory``, marks of its legs are drawn from
+        ``marks``.
 
-        ``rules`` are checked before each call, transfer and REFER. With ``sharing``, other processes use the same phone for the
-        calls of their cases.
+        ``rules`` are checked before each call, transfer and REFER. With ``sharing``, other
+        processes use the same phone for the calls of their cases.
 
-        Raises :class:`ResourceError` when this machine or build lacks something (ports, codecs, calls), and
-        :class:`PhoneLostError` when no phone process starts.
+        Raises :class:`ResourceError` when this machine or build lacks something (ports, codecs,
+        calls), and :class:`PhoneLostError` when no phone process starts.
         """
         directory.mkdir(parents=True, exist_ok=True)
 
         def make(process: PhoneProcess, key: int) -> Phone:
-            return Phone(self, process, key, config, sink=sink, marks=marks, directory=directory, rules=rules)
+            return Phone(
+                self, process, key, config, sink=sink, marks=marks, directory=directory, rules=rules
+            )
 
         with self._leasing:
             if self._closed:
@@ -152,7 +181,11 @@ class PhonePool:
         """The host of a shared phone: a connection to the switchboard."""
         for host in self._hosts:
             process = host.process
-            if isinstance(process, SharedProcess) and process.config == config and process.lost is None:
+            if (
+                isinstance(process, SharedProcess)
+                and process.config == config
+                and process.lost is None
+            ):
                 process.share(sharing)
                 return host
         host = _Host(SharedProcess(self, sharing, config))
@@ -160,23 +193,35 @@ class PhonePool:
         return host
 
     def _give_up(self, config: PhoneConfig) -> None:
-        """Remove parked phones with the same address of record: calls would go to the one that registered last."""
+        """Remove parked phones with the same address of record: calls would go to the one that
+        registered last.
+        """
         for host in self._hosts:
             for parked in list(host.parked.values()):
                 same = parked.config.address_of_record == config.address_of_record
-                if same and parked.config.registrar == config.registrar and host.process.lost is None:
+                if (
+                    same
+                    and parked.config.registrar == config.registrar
+                    and host.process.lost is None
+                ):
                     del host.parked[parked.key]
                     host.process.call("remove", phone=parked.key)
 
     def _readopt(self, config: PhoneConfig, make: MakePhone) -> Phone | None:
         for host in self._hosts:
             for parked in list(host.parked.values()):
-                if parked.config != config or host.process.lost is not None or host.unpromised_slots() < 0:
+                if (
+                    parked.config != config
+                    or host.process.lost is not None
+                    or host.unpromised_slots() < 0
+                ):
                     continue
                 del host.parked[parked.key]
                 phone = make(host.process, parked.key)
                 with self._moving_in(host, phone):
-                    address, registered = host.process.call("adopt", phone=phone.key, directory=str(phone.directory))
+                    address, registered = host.process.call(
+                        "adopt", phone=phone.key, directory=str(phone.directory)
+                    )
                 phone.address = address
                 phone.adopt(parked.registration if registered else None)
                 return phone
@@ -185,7 +230,9 @@ class PhonePool:
     def _add(self, config: PhoneConfig, make: MakePhone) -> Phone:
         self._give_up(config)
         if config.stun_server and not stun_answers(config.stun_server, config.bind_address):
-            raise ResourceError(f"phone {config.name}: the STUN server {config.stun_server} does not answer")
+            raise ResourceError(
+                f"phone {config.name}: the STUN server {config.stun_server} does not answer"
+            )
         return self._put(self._host_for(config), make)
 
     def _put(self, host: _Host, make: MakePhone) -> Phone:
@@ -203,7 +250,9 @@ class PhonePool:
 
     @contextlib.contextmanager
     def _moving_in(self, host: _Host, phone: Phone) -> Iterator[None]:
-        """Add the phone to the host before its first event; remove it again if its process refuses it or dies."""
+        """Add the phone to the host before its first event; remove it again if its process refuses
+        it or dies.
+        """
         with self.changed:
             host.phones[phone.key] = phone
         try:
@@ -225,7 +274,11 @@ class PhonePool:
                     del host.parked[key]
                 if host.has_room(config):
                     return host
-        host = _Host(PhoneProcess(self, self._scratch.path, patience=self._patience, fork_server=self._fork_server))
+        host = _Host(
+            PhoneProcess(
+                self, self._scratch.path, patience=self._patience, fork_server=self._fork_server
+            )
+        )
         if not host.fits(config):
             host.process.close()
             raise ResourceError(
@@ -303,7 +356,12 @@ class PhonePool:
         with self.changed:
             host = next((host for host in self._hosts if host.process is process), None)
             leg = next(
-                (leg for phone in (host.phones.values() if host else ()) if (leg := phone.leg(arguments["leg"]))), None
+                (
+                    leg
+                    for phone in (host.phones.values() if host else ())
+                    if (leg := phone.leg(arguments["leg"]))
+                ),
+                None,
             )
         if leg is None:
             return False
@@ -341,7 +399,8 @@ _INTERVAL: Final = 0.5  # RFC 5389 section 7.2.1: its first retransmission time
 
 
 def stun_answers(server: str, bind_address: str) -> bool:
-    """Whether ``server`` (``host:port``) answers a Binding request with an address (RFC 5389) within two seconds.
+    """Whether ``server`` (``host:port``) answers a Binding request with an address (RFC 5389)
+    within two seconds.
 
     pjsua would block for ten seconds if it does not.
     """

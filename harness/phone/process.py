@@ -1,4 +1,6 @@
-"""The parent's side of a phone process: it starts the process, sends commands, and notices when the process dies or hangs."""
+"""The parent's side of a phone process: it starts the process, sends commands, and notices when the
+process dies or hangs.
+"""
 
 from __future__ import annotations
 
@@ -37,11 +39,13 @@ _LATE_S: Final = 0.2
 _KEPT: Final = 1200
 _START_SECONDS: Final = 20.0
 _CALL_SECONDS: Final = 10.0
-#: Extra time for a parent that was itself stopped (Ctrl-Z, a suspended machine): it must first read the answers that arrived.
+#: Extra time for a parent that was itself stopped (Ctrl-Z, a suspended machine): it must first read
+#: the answers that arrived.
 _AWAKE_SECONDS: Final = 1.0
 _DYING_SECONDS: Final = 0.5
 _ENDED: Final = "its process ended"
-#: Last words of a process that aborts: assert(3) in pjproject, glibc about its heap, libstdc++ about an exception.
+#: Last words of a process that aborts: assert(3) in pjproject, glibc about its heap, libstdc++
+#: about an exception.
 _ASSERTED: Final = re.compile(
     r"Assertion .* failed|^(?:malloc|free|corrupted|double free|munmap_chunk|realloc)\b|^terminate called"
 )
@@ -71,7 +75,9 @@ def environment() -> dict[str, str]:
 
 
 class Owner(Protocol):
-    """Receives the messages of a phone process. All methods are called in the process's reader thread."""
+    """Receives the messages of a phone process. All methods are called in the process's reader
+    thread.
+    """
 
     def told(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
         """Handle a notification."""
@@ -90,18 +96,28 @@ def redacted(body: bytes) -> Any:
 
 
 class PhoneProcess:
-    """One ``harness.phone.child``. Thread-safe. Raises :class:`PhoneLostError` when it does not start."""
+    """One ``harness.phone.child``. Thread-safe. Raises :class:`PhoneLostError` when it does not
+    start.
+    """
 
     #: To remove when the process dies; None for a shared phone, whose switchboard removes them.
     _registrations: Registrations | None = None
 
-    def __init__(self, owner: Owner, directory: Path, *, patience: float, fork_server: Path | None = None) -> None:
+    def __init__(
+        self, owner: Owner, directory: Path, *, patience: float, fork_server: Path | None = None
+    ) -> None:
         self._directory = directory
         self._errors = directory / f"child-{next(_starts)}.err"
         ours, theirs = socket.socketpair()
         with theirs, self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
-                [*interpreter(fork_server), "-m", "harness.phone.child", str(theirs.fileno()), str(directory)],
+                [
+                    *interpreter(fork_server),
+                    "-m",
+                    "harness.phone.child",
+                    str(theirs.fileno()),
+                    str(directory),
+                ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
@@ -134,7 +150,9 @@ class PhoneProcess:
         self._replies: dict[int, _Reply] = {}
         self._lost: str | None = None
         self._heard_at = time.monotonic()
-        self._gaps: deque[tuple[float, float]] = deque(maxlen=_KEPT)  # begin and end of silences with a missing pulse
+        self._gaps: deque[tuple[float, float]] = deque(
+            maxlen=_KEPT
+        )  # begin and end of silences with a missing pulse
         self._closing = False
         self._last_log = ""  # of a shared phone's process
 
@@ -151,12 +169,16 @@ class PhoneProcess:
 
     @property
     def stood_still(self) -> PhoneLostError | None:
-        """The error of a child that stands still, or just did, for example on a slow disk. Its phones then prove nothing."""
+        """The error of a child that stands still, or just did, for example on a slow disk. Its
+        phones then prove nothing.
+        """
         if self._patience is None:  # the switchboard watches the child
             return None
         now = time.monotonic()
         silences = [
-            until - since for since, until in [*self._gaps, (self._heard_at, now)] if until > now - AFTERWARDS_S
+            until - since
+            for since, until in [*self._gaps, (self._heard_at, now)]
+            if until > now - AFTERWARDS_S
         ]
         if (longest_s := max(silences)) <= DOUBTFUL_S:
             return None
@@ -166,7 +188,10 @@ class PhoneProcess:
         """The lengths, in seconds, of the gaps in the child's pulses between two times."""
         if self._patience is None:  # the switchboard watches the child
             return []
-        found = (min(until, end) - max(since + PULSE_INTERVAL, begin) for since, until in list(self._gaps))
+        found = (
+            min(until, end) - max(since + PULSE_INTERVAL, begin)
+            for since, until in list(self._gaps)
+        )
         return [seconds for seconds in found if seconds > 0]
 
     def log(self) -> str:
@@ -200,7 +225,9 @@ class PhoneProcess:
         return reply.value
 
     def post(self, name: str, /, **arguments: Any) -> None:
-        """Run a command in the child without waiting for its result: the reader thread cannot wait for itself."""
+        """Run a command in the child without waiting for its result: the reader thread cannot wait
+        for itself.
+        """
         with contextlib.suppress(OSError):
             self._wire.send("call", 0, name, arguments)
 
@@ -273,14 +300,18 @@ class PhoneProcess:
 
     def _tell(self, phone: int, message: SipMessage) -> None:
         """Report a message that was sent or received for a phone whose process died."""
-        self._owner.told(self, "events", {"phone": phone, "leg": None, "events": [to_values(message)]})
+        self._owner.told(
+            self, "events", {"phone": phone, "leg": None, "events": [to_values(message)]}
+        )
 
     def _how(self) -> str:
         code = self._process.returncode
         if code >= 0:
             return f" with code {code}"
         last_words = [line for line in self._words() if _ASSERTED.search(line)]
-        return " by " + ": ".join([signal.Signals(-code).name, *(line.strip() for line in last_words[-1:])])
+        return " by " + ": ".join(
+            [signal.Signals(-code).name, *(line.strip() for line in last_words[-1:])]
+        )
 
     def _words(self) -> list[str]:
         """The lines of the child's standard error."""
@@ -290,7 +321,8 @@ class PhoneProcess:
             return []
 
     def _kill(self) -> None:
-        # A child that closed its end of the wire is about to exit; a child that hangs must be killed.
+        # A child that closed its end of the wire is about to exit; a child that hangs must be
+        # killed.
         try:
             self._process.wait(_DYING_SECONDS)
         except subprocess.TimeoutExpired:
@@ -316,7 +348,8 @@ class PhoneProcess:
 
 
 class PhoneForkServer(ForkServer):
-    """A process that has loaded numpy and pjsua2, from which phone processes are forked: loading takes a third of a second.
+    """A process that has loaded numpy and pjsua2, from which phone processes are forked: loading
+    takes a third of a second.
 
     Pass its path to :class:`harness.phone.pool.PhonePool`.
     """

@@ -1,4 +1,5 @@
-"""What crosses between parent and child process: messages, which are names and plain arguments, and the child's last log lines.
+"""What crosses between parent and child process: messages, which are names and plain arguments, and
+the child's last log lines.
 
 Each message is a list in MessagePack, after a length of four bytes:
 
@@ -49,7 +50,9 @@ def unpacked(body: bytes) -> Any:
 class Wire:
     """One end of the socket pair. Sending is thread-safe; one thread may receive."""
 
-    def __init__(self, connection: socket.socket, unpack: Callable[[bytes], Any] = unpacked) -> None:
+    def __init__(
+        self, connection: socket.socket, unpack: Callable[[bytes], Any] = unpacked
+    ) -> None:
         self._socket = connection
         self._unpack = unpack
         self._sending = threading.Lock()
@@ -74,7 +77,9 @@ class Wire:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """Collect what the calling thread sends, and send it at once at the end, so that the other end wakes only once."""
+        """Collect what the calling thread sends, and send it at once at the end, so that the other
+        end wakes only once.
+        """
         kept = self._kept.messages = bytearray()
         try:
             yield
@@ -85,7 +90,9 @@ class Wire:
                     self._send(kept)
 
     def receive(self, within: float | None = None) -> list[Any] | None:
-        """The next message; None when the other end is closed. Raises ``TimeoutError`` when nothing was received."""
+        """The next message; None when the other end is closed. Raises ``TimeoutError`` when nothing
+        was received.
+        """
         while True:
             message = self._take()
             if message is not None:
@@ -145,7 +152,9 @@ class Questions:
         self._answers.put(answer)
 
     def ask(self, name: str, arguments: dict[str, Any], within: float) -> Any:
-        """The answer. Raises ``OSError`` when the other end is closed, ``queue.Empty`` without an answer in time."""
+        """The answer. Raises ``OSError`` when the other end is closed, ``queue.Empty`` without an
+        answer in time.
+        """
         number = next(self._numbers)
         self._wire.send("ask", number, name, arguments)
         while (answer := self._answers.get(timeout=within))[0] != number:
@@ -221,7 +230,10 @@ def choice_from_plain(plain: list[Any]) -> Any:
     """The inverse of :func:`choice_to_plain`. Raises ``KeyError`` for an unknown name."""
     name, arguments = plain
     if "headers" in arguments:
-        arguments = {**arguments, "headers": tuple((key, value) for key, value in arguments["headers"])}
+        arguments = {
+            **arguments,
+            "headers": tuple((key, value) for key, value in arguments["headers"]),
+        }
     return _KINDS[name](**arguments)
 
 
@@ -230,7 +242,9 @@ _CAPACITY: Final = 64 * 1024
 
 
 class LogRing:
-    """Writes the child's last log lines to a memory-mapped file of about 64 KB, which survives a SIGKILL."""
+    """Writes the child's last log lines to a memory-mapped file of about 64 KB, which survives a
+    SIGKILL.
+    """
 
     def __init__(self, path: Path) -> None:
         with path.open("w+b") as file:

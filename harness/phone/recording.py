@@ -27,7 +27,9 @@ def paths(directory: Path, leg: str) -> tuple[Path, Path]:
 
 
 def so_far(path: Path) -> NDArray[np.int16]:
-    """The samples on disk of a running recording, whose header has no sizes yet. The last ``ON_DISK_WITHIN_S`` may be missing."""
+    """The samples on disk of a running recording, whose header has no sizes yet. The last
+    ``ON_DISK_WITHIN_S`` may be missing.
+    """
     try:
         raw = user_files.read(path, user_files.SOUND)[_HEADER:]
     except OSError:
@@ -36,7 +38,8 @@ def so_far(path: Path) -> NDArray[np.int16]:
 
 
 def require_whole(path: Path, heard_s: float, held_back_s: float) -> None:
-    """Raise :class:`ResourceError` when a recording is shorter than the audio received: pjmedia does not report a full disk.
+    """Raise :class:`ResourceError` when a recording is shorter than the audio received: pjmedia
+    does not report a full disk.
 
     The last ``held_back_s`` seconds may be missing.
     """
@@ -46,11 +49,15 @@ def require_whole(path: Path, heard_s: float, held_back_s: float) -> None:
         octets = 0
     on_disk_s = max(0, octets - _HEADER) / _OCTETS_A_SECOND
     if heard_s - on_disk_s > held_back_s:
-        raise ResourceError(f"{path}: the disk took {on_disk_s:.1f} s of {heard_s:.1f} s; is it full?")
+        raise ResourceError(
+            f"{path}: the disk took {on_disk_s:.1f} s of {heard_s:.1f} s; is it full?"
+        )
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a recording's header has its final sizes, which pjmedia writes when it closes the file."""
+    """Whether a recording's header has its final sizes, which pjmedia writes when it closes the
+    file.
+    """
     try:
         with path.open("rb") as file:
             header = file.read(8)
@@ -61,7 +68,9 @@ def is_whole(path: Path) -> bool:
 
 
 def mend(path: Path) -> bool:
-    """Write the sizes into the header of a recording that was not closed; False when the file is missing or empty."""
+    """Write the sizes into the header of a recording that was not closed; False when the file is
+    missing or empty.
+    """
     try:
         with path.open("r+b") as file:
             header = bytearray(file.read(_HEADER))
@@ -78,5 +87,7 @@ def mend(path: Path) -> bool:
 
 
 def path_of(directory: Path, leg: str, ending: str) -> Path:
-    """A file of a leg, always inside ``directory``, and different for each leg: phone names may contain any character."""
+    """A file of a leg, always inside ``directory``, and different for each leg: phone names may
+    contain any character.
+    """
     return directory / f"{stem_of(leg)}{ending}"

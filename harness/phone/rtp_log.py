@@ -1,7 +1,9 @@
-"""The log of a leg's RTP packets on disk: written by the phone's process, read for the capture file.
+"""The log of a leg's RTP packets on disk: written by the phone's process, read for the capture
+file.
 
-The file is a gzip stream (RFC 1952; marks compress well) of runs. A run has a head and the records of consecutive packets in one
-direction, as ``crossing.c`` stores them. A file that ends within a record, because its writer was killed, is read up to that point.
+The file is a gzip stream (RFC 1952; marks compress well) of runs. A run has a head and the records
+of consecutive packets in one direction, as ``crossing.c`` stores them. A file that ends within a
+record, because its writer was killed, is read up to that point.
 """
 
 from __future__ import annotations
@@ -22,8 +24,12 @@ from isal import isal_zlib
 from harness.phone import recording
 from harness.support.files import user_files
 
-_RECORD: Final = struct.Struct("=qq")  # monotonic nanoseconds, length of the packet, which is padded to eight octets
-_RUN: Final = struct.Struct("=BBH16sI")  # received, length of the address, port, address, octets of the records
+_RECORD: Final = struct.Struct(
+    "=qq"
+)  # monotonic nanoseconds, length of the packet, which is padded to eight octets
+_RUN: Final = struct.Struct(
+    "=BBH16sI"
+)  # received, length of the address, port, address, octets of the records
 _HEADS: Final = ((0, 0), (1, 4), (1, 16))
 _NANOSECONDS: Final = 1_000_000_000
 
@@ -40,7 +46,9 @@ class RtpPacket:
     """An RTP packet. SRTP packets are unencrypted when sent, and encrypted when received."""
 
     at: float  #: monotonic seconds
-    source: tuple[IPv4Address | IPv6Address, int] | None  #: the sender; None for a packet that the leg sent
+    source: (
+        tuple[IPv4Address | IPv6Address, int] | None
+    )  #: the sender; None for a packet that the leg sent
     octets: bytes
 
 
@@ -66,10 +74,14 @@ def packets(records: bytes) -> Iterator[tuple[float, bytes]]:
 
 
 class RtpLog:
-    """Writes the log, many packets at a time. Thread-safe. Raises ``OSError`` when the file cannot be created."""
+    """Writes the log, many packets at a time. Thread-safe. Raises ``OSError`` when the file cannot
+    be created.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._file: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._file: int | None = os.open(
+            path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+        )
         self._packer = isal_zlib.compressobj(1, zlib.DEFLATED, _GZIP)
         self._waiting = bytearray()
         self._lock = threading.Lock()  # a closed file's descriptor may be reused for another file
@@ -114,7 +126,9 @@ class RtpLog:
 
 
 def read(path: Path) -> Iterator[RtpPacket]:
-    """The packets of a log in the order written, up to any damage; none when the file does not exist."""
+    """The packets of a log in the order written, up to any damage; none when the file does not
+    exist.
+    """
     try:
         packed = user_files.read(path, user_files.EVIDENCE)
     except FileNotFoundError:

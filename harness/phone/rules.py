@@ -18,8 +18,8 @@ from harness.phone.config import PhoneConfig
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.uri import Uri
 
-#: All calls of a process wait while a REFER is decided, at most 0.8 s (:mod:`harness.phone.switchboard`); a later answer is
-#: ignored.
+#: All calls of a process wait while a REFER is decided, at most 0.8 s
+#: (:mod:`harness.phone.switchboard`); a later answer is ignored.
 _ADMITTED_WITHIN_S: Final = 0.5
 _ANSWERED_WITHIN_S: Final = 0.7
 
@@ -28,9 +28,10 @@ _ANSWERED_WITHIN_S: Final = 0.7
 class Rules:
     """Limits on the calls of a phone.
 
-    ``guard`` raises :class:`RefusedError` for a URI that may not be called, ``refer_guard`` (``guard`` by default) for one that
-    another party may not be asked to call. An outgoing call waits for ``admit`` (:meth:`harness.deployment.limits.Gate.admit`), at
-    most ``admitted_within_s``. No leg lasts longer than ``seconds_per_call``.
+    ``guard`` raises :class:`RefusedError` for a URI that may not be called, ``refer_guard``
+    (``guard`` by default) for one that another party may not be asked to call. An outgoing call
+    waits for ``admit`` (:meth:`harness.deployment.limits.Gate.admit`), at most
+    ``admitted_within_s``. No leg lasts longer than ``seconds_per_call``.
     """
 
     guard: Callable[[str], None] = lambda uri: None
@@ -41,9 +42,11 @@ class Rules:
 
 
 def check_transport(target: str, config: PhoneConfig) -> None:
-    """Raise :class:`ResourceError` when a Refer-To asks for a transport that the phone does not have.
+    """Raise :class:`ResourceError` when a Refer-To asks for a transport that the phone does not
+    have.
 
-    With a proxy any transport is allowed, because the proxy is the next hop (RFC 3261 section 8.1.2).
+    With a proxy any transport is allowed, because the proxy is the next hop (RFC 3261 section
+    8.1.2).
     """
     if config.proxy:
         return
@@ -51,11 +54,15 @@ def check_transport(target: str, config: PhoneConfig) -> None:
     with contextlib.suppress(SipSyntaxError):  # pjsip decides about a URI that our parser refuses
         asked = Uri.parse(target.strip().removeprefix("<").removesuffix(">")).asked_transport
         if asked not in ("", own):
-            raise ResourceError(f"the phone has only {own.upper()}, but Refer-To asks for {asked.upper()}")
+            raise ResourceError(
+                f"the phone has only {own.upper()}, but Refer-To asks for {asked.upper()}"
+            )
 
 
 class CallSlots:
-    """The slots of one phone's calls: taken when a call is dialled, or promised to the call that a REFER asks for."""
+    """The slots of one phone's calls: taken when a call is dialled, or promised to the call that a
+    REFER asks for.
+    """
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
@@ -69,18 +76,24 @@ class CallSlots:
         return self._rules.admit(within) if self._rules.admit else None
 
     def promise(self, referred: CallLimits) -> None:
-        """Promise a slot to the call that replaces ``referred``: a share of its slot, or a new one if it has none.
+        """Promise a slot to the call that replaces ``referred``: a share of its slot, or a new one
+        if it has none.
 
-        The slot is freed if ``referred`` ends and no call took it. Raises what :meth:`harness.deployment.limits.Gate.admit` raises,
-        and :class:`ResourceError` when the slot came too late for the answer to the REFER.
+        The slot is freed if ``referred`` ends and no call took it. Raises what
+        :meth:`harness.deployment.limits.Gate.admit` raises, and :class:`ResourceError` when the
+        slot came too late for the answer to the REFER.
         """
         began = time.monotonic()
-        slot = referred.slot.another() if referred.slot is not None else self._take(_ADMITTED_WITHIN_S)
+        slot = (
+            referred.slot.another() if referred.slot is not None else self._take(_ADMITTED_WITHIN_S)
+        )
         if slot is None:
             return
         if (took := time.monotonic() - began) > _ANSWERED_WITHIN_S:
             slot.release()
-            raise ResourceError(f"a call was admitted after {took:.1f} s, too late for the answer to its REFER")
+            raise ResourceError(
+                f"a call was admitted after {took:.1f} s, too late for the answer to its REFER"
+            )
         self._promised.append(slot)
         referred.at_end(lambda: self._withdraw(slot))
 
@@ -112,7 +125,9 @@ class CallLimits:
         else:
             self.slot = slot
 
-    def end_after(self, seconds: float, scheduler: DeadlineScheduler, end: Callable[[], None]) -> None:
+    def end_after(
+        self, seconds: float, scheduler: DeadlineScheduler, end: Callable[[], None]
+    ) -> None:
         """Call ``end`` in ``seconds``, unless the call is over by then."""
         self._cancel_deadline = scheduler.after(seconds, end)
 
@@ -124,7 +139,9 @@ class CallLimits:
             self._at_end.append(do)
 
     def keep_slot(self) -> Admitted | None:
-        """Hand the slot over to the caller, who frees it: the far end may outlive this end of the call."""
+        """Hand the slot over to the caller, who frees it: the far end may outlive this end of the
+        call.
+        """
         slot, self.slot = self.slot, None
         return slot
 

@@ -1,8 +1,8 @@
 """Phones that several workers share: agents, and a stand-in with its one address.
 
-The platform sees one registration, and one phone at one address. Each worker connects to a socket here and receives the calls
-of its case (:mod:`harness.phone.child.incoming`). Its commands are passed on to the phone's process
-(:mod:`harness.phone.protocol`), with the keys of phones replaced.
+The platform sees one registration, and one phone at one address. Each worker connects to a socket
+here and receives the calls of its case (:mod:`harness.phone.child.incoming`). Its commands are
+passed on to the phone's process (:mod:`harness.phone.protocol`), with the keys of phones replaced.
 """
 
 from __future__ import annotations
@@ -39,18 +39,26 @@ Place = tuple[object, ...]
 class _Line:
     """One shared phone: its process, and the workers that share it."""
 
-    def __init__(self, config: PhoneConfig, process: PhoneProcess, key: int, options: OptionsSeen) -> None:
+    def __init__(
+        self, config: PhoneConfig, process: PhoneProcess, key: int, options: OptionsSeen
+    ) -> None:
         self.config, self.process, self.key, self.options = config, process, key, options
         self.is_there = False
-        self.guests: dict[int, tuple[_Guest, int]] = {}  #: key in the process → the worker, and the worker's key
+        self.guests: dict[
+            int, tuple[_Guest, int]
+        ] = {}  #: key in the process → the worker, and the worker's key
         self.legs: dict[int, _Guest] = {}
         self.place: Place = _place(config)
 
     def appear(self, directory: Path) -> None:
         """Create the phone at its address; ``directory`` is for the process's files."""
         networks = self.config.accepted_networks()
-        config = self.config.to_plain() | {"max_calls": CALLS_A_PHONE}  # further calls are refused as busy
-        self.process.call("add", phone=self.key, config=config, directory=str(directory), networks=networks)
+        config = self.config.to_plain() | {
+            "max_calls": CALLS_A_PHONE
+        }  # further calls are refused as busy
+        self.process.call(
+            "add", phone=self.key, config=config, directory=str(directory), networks=networks
+        )
         self.process.call("park", phone=self.key)  # it takes no calls until a worker joins
         self.is_there = True
 
@@ -73,20 +81,27 @@ def _identity(config: PhoneConfig) -> str:
 
 
 class Switchboard:
-    """The phones that the workers of a run share. Thread-safe. Workers connect to the socket at :attr:`path`.
+    """The phones that the workers of a run share. Thread-safe. Workers connect to the socket at
+    :attr:`path`.
 
     ``say`` shows a line to the user.
     """
 
     def __init__(
-        self, *, patience: float = 5.0, fork_server: Path | None = None, say: Callable[[str], None] = lambda text: None
+        self,
+        *,
+        patience: float = 5.0,
+        fork_server: Path | None = None,
+        say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._patience, self._fork_server, self._say = patience, fork_server, say
         self._scratch = Scratch()
         self.path = self._scratch.path / "switchboard"  # a socket's path has to be short
         self._changed = threading.Condition()
         self._lines: dict[str, _Line] = {}
-        self._options: dict[tuple[Place, object], OptionsSeen] = {}  #: by address and accepted sources
+        self._options: dict[
+            tuple[Place, object], OptionsSeen
+        ] = {}  #: by address and accepted sources
         self._reserved: dict[
             _Guest, tuple[Place, list[_Line]]
         ] = {}  #: the address, and the phones that left it for the worker
@@ -133,12 +148,18 @@ class Switchboard:
         with self._changed:
             found = self._lines.get(identity)
             if found is None or found.process.lost is not None:
-                process = PhoneProcess(self, self._scratch.path, patience=self._patience, fork_server=self._fork_server)
-                found = self._lines[identity] = _Line(config, process, next(self._keys), self._options_seen(config))
+                process = PhoneProcess(
+                    self, self._scratch.path, patience=self._patience, fork_server=self._fork_server
+                )
+                found = self._lines[identity] = _Line(
+                    config, process, next(self._keys), self._options_seen(config)
+                )
             return found
 
     def _options_seen(self, config: PhoneConfig) -> OptionsSeen:
-        """OPTIONS history is kept per address, not per phone: the phones of several trunks may use an address in turn."""
+        """OPTIONS history is kept per address, not per phone: the phones of several trunks may use
+        an address in turn.
+        """
         where = f"{config.bind_address}:{config.bind_port}/{config.transport}"
         fresh = OptionsSeen(config.name, where, strangers=config.accepts_from is None)
         return self._options.setdefault((_place(config), config.accepts_from), fresh)
@@ -160,8 +181,12 @@ class Switchboard:
             if all(other.options is not line.options for other in before):
                 line.options.phone_came()
 
-    def join(self, line: _Line, guest: _Guest, phone: int, arguments: dict[str, Any]) -> tuple[int, Any]:
-        """Share the phone with a case. Returns the case's key in the process, and the phone's address."""
+    def join(
+        self, line: _Line, guest: _Guest, phone: int, arguments: dict[str, Any]
+    ) -> tuple[int, Any]:
+        """Share the phone with a case. Returns the case's key in the process, and the phone's
+        address.
+        """
         config = arguments.pop("config")
         arguments.pop("networks")
         with self._changed:
@@ -171,7 +196,9 @@ class Switchboard:
             key = next(self._keys)
             line.guests[key] = guest, phone
             try:
-                address = line.process.call("join", phone=key, account=line.key, config=config, **arguments)
+                address = line.process.call(
+                    "join", phone=key, account=line.key, config=config, **arguments
+                )
             except BaseException:
                 del line.guests[key]
                 raise
@@ -199,18 +226,25 @@ class Switchboard:
         _, away = self._reserved.pop(guest, (None, []))
         for line in away:
             if line in self._lines.values():  # else the run is over, or the process died
-                with contextlib.suppress(HarnessError):  # the next case that uses the phone reports the error
+                with contextlib.suppress(
+                    HarnessError
+                ):  # the next case that uses the phone reports the error
                     self._let_appear(line)
         self._changed.notify_all()
 
     def _vacate(self, place: Place, but: _Line | None = None) -> list[_Line]:
-        """Wait until no other case uses the address. Returns the phones that left it. Raises :class:`ResourceError`.
+        """Wait until no other case uses the address. Returns the phones that left it. Raises
+        :class:`ResourceError`.
 
         The caller holds the lock.
         """
 
         def others() -> list[_Line]:
-            return [line for line in self._lines.values() if line is not but and line.place == place and line.is_there]
+            return [
+                line
+                for line in self._lines.values()
+                if line is not but and line.place == place and line.is_there
+            ]
 
         free = self._changed.wait_for(
             lambda: (
@@ -230,7 +264,12 @@ class Switchboard:
         """Clean up after a worker that disconnected."""
         with self._changed:
             self._guests.discard(guest)
-            gone = [(line, key) for line in self._lines.values() for key, own in line.guests.items() if own[0] is guest]
+            gone = [
+                (line, key)
+                for line in self._lines.values()
+                for key, own in line.guests.items()
+                if own[0] is guest
+            ]
             self._leave_reserved(guest)
         for line, key in gone:
             with contextlib.suppress(HarnessError):
@@ -242,7 +281,9 @@ class Switchboard:
         return next((line for line in list(self._lines.values()) if line.process is process), None)
 
     def told(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
-        """Pass a notification on to the worker it is for; events of the phone itself go to all workers that share it."""
+        """Pass a notification on to the worker it is for; events of the phone itself go to all
+        workers that share it.
+        """
         line = self._line_of(process)
         if line is None:
             return
@@ -308,7 +349,9 @@ class _Guest:
             if message[0] == "answer":
                 self._questions.take(message[1:])
             elif message[2] == "request":  # its answer may take long, and must not delay a hang-up
-                threading.Thread(target=self._do, args=(message,), name="guest's request", daemon=True).start()
+                threading.Thread(
+                    target=self._do, args=(message,), name="guest's request", daemon=True
+                ).start()
             else:
                 self._commands.put(message)
         self._commands.put(None)
@@ -365,20 +408,26 @@ class Sharing:
     """How the calls of a case are recognised at a shared phone."""
 
     switchboard: Path
-    numbers: tuple[str, ...] = ()  #: E.164 caller numbers; a call that shows one of them belongs to the case
+    numbers: tuple[
+        str, ...
+    ] = ()  #: E.164 caller numbers; a call that shows one of them belongs to the case
     lands: bool = False  #: whether the case expects a call here; then a call with another number may belong to it too
     withheld: bool = False  #: whether the case's caller withholds its number
 
 
 class SharedProcess(PhoneProcess):
-    """A shared phone at the switchboard. Raises :class:`PhoneLostError` when the switchboard cannot be reached."""
+    """A shared phone at the switchboard. Raises :class:`PhoneLostError` when the switchboard cannot
+    be reached.
+    """
 
     def __init__(self, owner: Owner, sharing: Sharing, config: PhoneConfig) -> None:
         self.config = config
         self._sharing = sharing
         self._prepare(owner, _connected(sharing.switchboard), None)
         self.most_calls = config.max_calls
-        self._reader = threading.Thread(target=self._read, name=f"shared {config.name}", daemon=True)
+        self._reader = threading.Thread(
+            target=self._read, name=f"shared {config.name}", daemon=True
+        )
         self._reader.start()
         self.pid = self.call("hello", _JOINED_WITHIN_S, config=config.to_plain())
 
@@ -390,7 +439,11 @@ class SharedProcess(PhoneProcess):
         """As for any phone process; ``add`` also sends how the case's calls are recognised."""
         if name == "add":
             mine = self._sharing
-            arguments |= {"numbers": list(mine.numbers), "lands": mine.lands, "withheld": mine.withheld}
+            arguments |= {
+                "numbers": list(mine.numbers),
+                "lands": mine.lands,
+                "withheld": mine.withheld,
+            }
             within = _JOINED_WITHIN_S
         return super().call(name, within, **arguments)
 
@@ -412,10 +465,14 @@ class SharedProcess(PhoneProcess):
 
 
 class Reservation:
-    """Keeps the address of ``config`` free of shared phones, for a case that uses the address itself."""
+    """Keeps the address of ``config`` free of shared phones, for a case that uses the address
+    itself.
+    """
 
     def __init__(self, switchboard: Path, config: PhoneConfig) -> None:
-        self._wire, answer = _asked(switchboard, _JOINED_WITHIN_S, "reserve", config=config.to_plain())
+        self._wire, answer = _asked(
+            switchboard, _JOINED_WITHIN_S, "reserve", config=config.to_plain()
+        )
         if answer[0] != "done":
             self._wire.close()
             raise PhoneLostError("the shared phones did not leave their address")
@@ -426,12 +483,18 @@ class Reservation:
             self._wire.close()
 
 
-def wait_until_asked(switchboard: Path, config: PhoneConfig, every_s: float | None) -> AskedByOptions | None:
-    """Wait until the platform has sent OPTIONS to the shared phone of ``config``; the result says whether it did.
+def wait_until_asked(
+    switchboard: Path, config: PhoneConfig, every_s: float | None
+) -> AskedByOptions | None:
+    """Wait until the platform has sent OPTIONS to the shared phone of ``config``; the result says
+    whether it did.
 
-    ``every_s`` is the platform's interval from the deployment file. None when the phone is not available.
+    ``every_s`` is the platform's interval from the deployment file. None when the phone is not
+    available.
     """
-    wire, answer = _asked(switchboard, None, "wait_until_asked", config=config.to_plain(), every_s=every_s)
+    wire, answer = _asked(
+        switchboard, None, "wait_until_asked", config=config.to_plain(), every_s=every_s
+    )
     wire.close()
     if answer[0] != "done":
         return None
@@ -440,8 +503,12 @@ def wait_until_asked(switchboard: Path, config: PhoneConfig, every_s: float | No
     return told
 
 
-def _asked(switchboard: Path, within: float | None, name: str, **arguments: Any) -> tuple[Wire, list[Any]]:
-    """Connect to the switchboard and send a first command. Raises :class:`PhoneLostError` without an answer."""
+def _asked(
+    switchboard: Path, within: float | None, name: str, **arguments: Any
+) -> tuple[Wire, list[Any]]:
+    """Connect to the switchboard and send a first command. Raises :class:`PhoneLostError` without
+    an answer.
+    """
     wire = _connected(switchboard)
     answer = None
     try:
@@ -462,5 +529,7 @@ def _connected(switchboard: Path) -> Wire:
         connection.connect(str(switchboard))
     except OSError as error:
         connection.close()
-        raise PhoneLostError(f"the switchboard of shared phones cannot be reached: {error.strerror}") from error
+        raise PhoneLostError(
+            f"the switchboard of shared phones cannot be reached: {error.strerror}"
+        ) from error
     return Wire(connection, redacted)

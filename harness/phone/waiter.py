@@ -1,8 +1,8 @@
 """Waiting for events, with a goal and a deadline, and why an expected event did not come.
 
-A wait ends at once when its event can no longer come: the call ended, requests were refused, or pjsua2 could not parse a message.
-pjsua2 drops messages that it cannot parse. Our parser decides who is at fault: if it accepts the message, the message is legal and
-the phone's stack is at fault.
+A wait ends at once when its event can no longer come: the call ended, requests were refused, or
+pjsua2 could not parse a message. pjsua2 drops messages that it cannot parse. Our parser decides who
+is at fault: if it accepts the message, the message is legal and the phone's stack is at fault.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ _LONGEST_NAP: Final = 1.0  # on some platforms Ctrl-C is only noticed between wa
 
 
 class NeverCame(ExpectationError):
-    """The expected event never came, so the case fails. The message ends with the log of events that came."""
+    """The expected event never came, so the case fails. The message ends with the log of events
+    that came.
+    """
 
 
 def never_came(goal: str, within: float, subject: str, why: str, log: str) -> NeverCame:
@@ -60,8 +62,12 @@ def never_came(goal: str, within: float, subject: str, why: str, log: str) -> Ne
     )
 
 
-def first(events: Sequence[Event], predicate: Callable[[Event], bool], begin: int = 0) -> Callable[[], Event | None]:
-    """A probe for the first event from index ``begin`` for which ``predicate`` holds. ``events`` may grow; each is checked once."""
+def first(
+    events: Sequence[Event], predicate: Callable[[Event], bool], begin: int = 0
+) -> Callable[[], Event | None]:
+    """A probe for the first event from index ``begin`` for which ``predicate`` holds. ``events``
+    may grow; each is checked once.
+    """
     seen = begin
 
     def probe() -> Event | None:
@@ -87,11 +93,13 @@ def wait_for(
     log: Callable[[], str],
     missed: Callable[[], str | BaseException | None] = lambda: None,
 ) -> T:
-    """Wait until ``probe`` returns something other than None, and return that; ``changed`` triggers each attempt.
+    """Wait until ``probe`` returns something other than None, and return that; ``changed`` triggers
+    each attempt.
 
-    ``hopeless`` returns why the goal can no longer be reached: a text ends the wait with :class:`NeverCame`, an error is raised.
-    An event that came in time counts even if its peer died right after it. At the deadline, ``missed`` is called in the same way,
-    to explain the missing event.
+    ``hopeless`` returns why the goal can no longer be reached: a text ends the wait with
+    :class:`NeverCame`, an error is raised. An event that came in time counts even if its peer died
+    right after it. At the deadline, ``missed`` is called in the same way, to explain the missing
+    event.
     """
     deadline = time.monotonic() + within
     with changed:
@@ -113,7 +121,9 @@ def wait_for(
 
 
 def event_lines(events: Sequence[Event]) -> str:
-    """One line per event, with the seconds since the first one; RTP statistics and audio pulses are left out."""
+    """One line per event, with the seconds since the first one; RTP statistics and audio pulses are
+    left out.
+    """
     if not events:
         return "nothing happened"
     begin = min(event.at for event in events)
@@ -129,29 +139,41 @@ def _line(event: Event) -> str:
     if isinstance(event, SipMessage):
         arrow = "→" if event.direction == "sent" else "←"
         unread = f" (not read: {event.unread})" if event.unread else ""
-        return f"{who} {arrow} {event.transport} {event.remote} {event.text.splitlines()[0]}{unread}"
-    facts = {name: value for name, value in to_plain(event).items() if name not in ("kind", "at", "phone", "leg")}
+        return (
+            f"{who} {arrow} {event.transport} {event.remote} {event.text.splitlines()[0]}{unread}"
+        )
+    facts = {
+        name: value
+        for name, value in to_plain(event).items()
+        if name not in ("kind", "at", "phone", "leg")
+    }
     if isinstance(event, PhoneLost):
         del facts["log"]
-    return f"{who} {type(event).__name__} " + " ".join(f"{name}={value}" for name, value in facts.items())
+    return f"{who} {type(event).__name__} " + " ".join(
+        f"{name}={value}" for name, value in facts.items()
+    )
 
 
 #: pjlib truncates a log entry, and with it the message, after about this many characters.
 _LONG_ENTRY = 3500
-#: ``PJSIP_MAX_PKT_LEN`` of pjsua2 2.15.1: longer messages are truncated, also over UDP, where RFC 3261 section 18.1.1 requires
-#: 65,535 octets.
+#: ``PJSIP_MAX_PKT_LEN`` of pjsua2 2.15.1: longer messages are truncated, also over UDP, where RFC
+#: 3261 section 18.1.1 requires 65,535 octets.
 LONGEST_MESSAGE = 4000
 _LENGTH = re.compile(r"^(?:Content-Length|l)[ \t]*:\s*(\d{1,9})\s*$", re.I | re.M)
 _SEVERAL = re.compile(r",\s*(?:Digest|Basic|NTLM|Kerberos|Negotiate)\s", re.I)
 
 
 def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
-    """Why a wait may have timed out: a text if the far end is at fault, an error if the harness is; else None."""
+    """Why a wait may have timed out: a text if the far end is at fault, an error if the harness is;
+    else None.
+    """
     refused = [event for event in events if isinstance(event, CallsRefused)]
     if refused:
         which = f"{len(refused)} calls, the last from {refused[-1].source}"
         if why := refused[-1].why:
-            return BrokenError(f"{which}, were refused with 488: the phone's stack does not support {why}")
+            return BrokenError(
+                f"{which}, were refused with 488: the phone's stack does not support {why}"
+            )
         return BrokenError(f"{which}, were refused with 486: the phone's process had no free call")
     if (unresolved := why_no_address(events)) is not None:
         return unresolved
@@ -174,7 +196,8 @@ def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
 
 
 def why_no_address(events: Sequence[Event]) -> str | BrokenError | None:
-    """The last failed DNS lookup: a text if the name does not exist, an error if no name server answered; else None.
+    """The last failed DNS lookup: a text if the name does not exist, an error if no name server
+    answered; else None.
 
     A name in SDP is an error, too, if it exists: the phones take addresses only there.
     """
@@ -191,12 +214,21 @@ def why_no_address(events: Sequence[Event]) -> str | BrokenError | None:
 
 
 def why_it_ended(events: Sequence[Event]) -> str | BrokenError:
-    """Why a call ended while an event was still expected: a text, or an error if the harness is at fault."""
-    return too_long(events) or why_no_address(events) or _undecipherable(events) or how_it_ended(events)
+    """Why a call ended while an event was still expected: a text, or an error if the harness is at
+    fault.
+    """
+    return (
+        too_long(events)
+        or why_no_address(events)
+        or _undecipherable(events)
+        or how_it_ended(events)
+    )
 
 
 def _undecipherable(events: Sequence[Event]) -> BrokenError | None:
-    """An error when the answer's SRTP keys have an MKI: the phone's stack cannot use them and ends the call."""
+    """An error when the answer's SRTP keys have an MKI: the phone's stack cannot use them and ends
+    the call.
+    """
     for answer in messages_of(events):
         if answer.received and answer.status:
             with contextlib.suppress(SipSyntaxError):
@@ -210,8 +242,14 @@ def _undecipherable(events: Sequence[Event]) -> BrokenError | None:
 
 
 def how_it_ended(events: Sequence[Event]) -> str:
-    """How the call ended: the final response if it was refused. A status in no message comes from the phone itself."""
-    refusals = [e for e in events if isinstance(e, CallState) and e.state == "disconnected" and e.code >= 300]
+    """How the call ended: the final response if it was refused. A status in no message comes from
+    the phone itself.
+    """
+    refusals = [
+        e
+        for e in events
+        if isinstance(e, CallState) and e.state == "disconnected" and e.code >= 300
+    ]
     if not refusals:
         return "the call has ended"
     messages = [e for e in events if isinstance(e, SipMessage) and not e.unread]
@@ -225,14 +263,18 @@ def how_it_ended(events: Sequence[Event]) -> str:
 
 
 def too_long(events: Sequence[Event]) -> PhoneParseError | None:
-    """An error when a received message was longer than the phone's stack accepts, and was truncated."""
+    """An error when a received message was longer than the phone's stack accepts, and was
+    truncated.
+    """
     received = (e for e in events if isinstance(e, SipMessage) and e.direction == "received")
     for event in received:
         if len(event.text.encode("utf-8", "surrogateescape")) < _LONG_ENTRY:
             continue  # not truncated: a larger Content-Length is simply wrong
         head, end, _ = event.text.partition("\r\n\r\n")
         declared = _LENGTH.search(head)
-        octets = len(head.encode("utf-8", "surrogateescape")) + 4 + (int(declared[1]) if declared else 0)
+        octets = (
+            len(head.encode("utf-8", "surrogateescape")) + 4 + (int(declared[1]) if declared else 0)
+        )
         # Headers alone that are longer than a log entry were followed by a body.
         if octets > LONGEST_MESSAGE or (not end and octets > _LONG_ENTRY):
             return PhoneParseError(
@@ -243,12 +285,16 @@ def too_long(events: Sequence[Event]) -> PhoneParseError | None:
 
 
 def headers_cut_off(event: SipMessage) -> PhoneParseError | None:
-    """An error when a received message was truncated within its headers, so that no header is known to be absent."""
+    """An error when a received message was truncated within its headers, so that no header is known
+    to be absent.
+    """
     return None if "\r\n\r\n" in event.text else too_long([event])
 
 
 def _refused(events: Sequence[Event]) -> str | None:
-    invites = [event for event in events if isinstance(event, StrangerRefused) and event.method == "INVITE"]
+    invites = [
+        event for event in events if isinstance(event, StrangerRefused) and event.method == "INVITE"
+    ]
     if not invites:
         return None
     sources = ", ".join(dict.fromkeys(event.source for event in invites))

@@ -1,11 +1,13 @@
-"""The cases of a run as Allure results, made of the evidence when the run ends, and the report that Allure 3 makes of them.
+"""The cases of a run as Allure results, made of the evidence when the run ends, and the report that
+Allure 3 makes of them.
 
-A result's file is named by its run and its case's directory, so results that are made again replace the earlier ones, also in a
-directory that several runs share (``--alluredir``). The ids of a test are made as allure-pytest makes them.
+A result's file is named by its run and its case's directory, so results that are made again replace
+the earlier ones, also in a directory that several runs share (``--alluredir``). The ids of a test
+are made as allure-pytest makes them.
 
-The verdict "not observable" is Allure's ``failed`` with a category, a tag and a first line of its own. Allure's ``unknown`` and
-``skipped`` are left out of its success rate and of its quality gate (allure 3.18, core-api/constants.js): a run in which
-nothing could be observed would read "100 %".
+The verdict "not observable" is Allure's ``failed`` with a category, a tag and a first line of its
+own. Allure's ``unknown`` and ``skipped`` are left out of its success rate and of its quality gate
+(allure 3.18, core-api/constants.js): a run in which nothing could be observed would read "100 %".
 """
 
 from __future__ import annotations
@@ -37,7 +39,15 @@ from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow, arrows
 from harness.report.hearing import COLUMNS, figures, hearings
 from harness.report.html import places_of, player_of
-from harness.report.markup import cause_of, in_words, printable, render, said_besides, said_first, seen_of
+from harness.report.markup import (
+    cause_of,
+    in_words,
+    printable,
+    render,
+    said_besides,
+    said_first,
+    seen_of,
+)
 from harness.report.run_directory import RunEvidence, allure_name, case_directory, each
 from harness.report.summary import Summary
 from harness.support.files import user_files, whole_file
@@ -64,7 +74,8 @@ _DIAGNOSIS = {
 
 
 def write_others(run: RunEvidence, results: Path) -> None:
-    """Write a result for each attempt that does not count, and a broken one for each planned case that left no evidence.
+    """Write a result for each attempt that does not count, and a broken one for each planned case
+    that left no evidence.
 
     Those that count are written with the report, by :func:`write`.
     """
@@ -77,7 +88,9 @@ def write_others(run: RunEvidence, results: Path) -> None:
     for _ in each(functools.partial(_write, results), attempts):
         pass
     for case in run.absent:
-        directory = case_directory(run.directory, case).name + (f" at {case.get('site')}" if run.has_sites else "")
+        directory = case_directory(run.directory, case).name + (
+            f" at {case.get('site')}" if run.has_sites else ""
+        )
         write_missing(case, directory, results, run.ended_wall)
 
 
@@ -86,11 +99,17 @@ def _write(results: Path, attempt: tuple[CaseEvidence, CaseEvidence]) -> None:
 
 
 def write(
-    results: Path, case: CaseEvidence, flow: Sequence[Arrow], standing: str = "", counting: CaseEvidence | None = None
+    results: Path,
+    case: CaseEvidence,
+    flow: Sequence[Arrow],
+    standing: str = "",
+    counting: CaseEvidence | None = None,
 ) -> None:
-    """Write the result of one attempt; ``flow`` are its arrows, ``standing`` is what the history says of the case.
+    """Write the result of one attempt; ``flow`` are its arrows, ``standing`` is what the history
+    says of the case.
 
-    Allure counts a test's last attempt; where an earlier one is the one that counts, ``counting``, its verdict is the result's.
+    Allure counts a test's last attempt; where an earlier one is the one that counts, ``counting``,
+    its verdict is the result's.
     """
     counting = counting or case
     result = _result(case.case, case.directory.name)
@@ -102,9 +121,13 @@ def write(
         result["labels"] += [_label("history", standing), _label(LabelType.TAG, standing)]
     if case.attempt > 1:
         result["labels"].append(_label(LabelType.TAG, f"attempt {case.attempt}"))
-    if unseen := declared(case):  # not in the title: a test keeps its name, whatever a run could observe
+    if unseen := declared(
+        case
+    ):  # not in the title: a test keeps its name, whatever a run could observe
         values = ", ".join(f"{axis.replace('_', ' ')} {case.axes[axis]}" for axis in unseen)
-        result["description"] += printable(f"\n\nDeclared in the deployment file, not observed: {values}.")
+        result["description"] += printable(
+            f"\n\nDeclared in the deployment file, not observed: {values}."
+        )
     if case.diagnosis:
         result["description"] += "\n\n" + _diagnosis_text(case)
     result |= {"start": _ms(case, case.began), "stop": _ms(case, case.ended)}
@@ -116,7 +139,8 @@ def write(
 
 
 def write_missing(case: Mapping[str, object], directory: str, results: Path, at: float) -> None:
-    """Write a broken result for a planned case that left nothing behind, not even the ``directory`` of that name.
+    """Write a broken result for a planned case that left nothing behind, not even the ``directory``
+    of that name.
 
     ``at`` is in seconds since the epoch.
     """
@@ -142,11 +166,21 @@ def _label(name: str, value: object) -> dict[str, str]:
 
 
 def _result(case: Mapping[str, object], directory: str) -> dict[str, Any]:
-    """What a case is, as planned: names, ids, labels, parameters, link. The history's ids are made of the parameters."""
-    row, integration, source = (str(case.get(name) or "") for name in ("row", "integration", "source"))
-    site, deployment, run = case.get("site") or "local", str(case.get("deployment") or ""), str(case.get("run") or "")
+    """What a case is, as planned: names, ids, labels, parameters, link. The history's ids are made
+    of the parameters.
+    """
+    row, integration, source = (
+        str(case.get(name) or "") for name in ("row", "integration", "source")
+    )
+    site, deployment, run = (
+        case.get("site") or "local",
+        str(case.get("deployment") or ""),
+        str(case.get("run") or ""),
+    )
     axes = case.get("axes")
-    values = {str(name): str(value) for name, value in axes.items()} if isinstance(axes, Mapping) else {}
+    values = (
+        {str(name): str(value) for name, value in axes.items()} if isinstance(axes, Mapping) else {}
+    )
     story = " · ".join(values.values())
     file, _, function = printable(str(case.get("nodeid") or f"scenarios.py::{row}")).partition("::")
     package = file.removesuffix(".py").replace("/", ".")
@@ -155,13 +189,21 @@ def _result(case: Mapping[str, object], directory: str) -> dict[str, Any]:
     plain = {"site": site, "deployment": deployment, "row": row, **values}
     parameters = [{"name": name, "value": printable(str(value))} for name, value in plain.items()]
     # tells numbers apart that look the same masked
-    parameters.append({"name": "id", "value": printable(str(case.get("id", ""))), "mode": ParameterMode.HIDDEN.value})
+    parameters.append(
+        {
+            "name": "id",
+            "value": printable(str(case.get("id", ""))),
+            "mode": ParameterMode.HIDDEN.value,
+        }
+    )
     ordered = sorted(parameters, key=lambda parameter: parameter["name"])
     named = {
         LabelType.EPIC: integration,
         LabelType.FEATURE: row,
         LabelType.STORY: story or row,
-        LabelType.SEVERITY: (Severity.CRITICAL if source.startswith("guide") else Severity.NORMAL).value,
+        LabelType.SEVERITY: (
+            Severity.CRITICAL if source.startswith("guide") else Severity.NORMAL
+        ).value,
         LabelType.PARENT_SUITE: integration,
         LabelType.SUITE: row,
         LabelType.HOST: site,  # with the process it makes Allure's timeline
@@ -186,7 +228,13 @@ def _result(case: Mapping[str, object], directory: str) -> dict[str, Any]:
         "description": printable(str(case.get("description") or "")),
         "parameters": parameters,
         "labels": [_label(name, value) for name, value in named.items() if value],
-        "links": [{"type": LinkType.LINK, "url": printable(str(case["link"])), "name": printable(source or "guide")}]
+        "links": [
+            {
+                "type": LinkType.LINK,
+                "url": printable(str(case["link"])),
+                "name": printable(source or "guide"),
+            }
+        ]
         if case.get("link")
         else [],
     }
@@ -199,7 +247,9 @@ def _verdict_labels(case: CaseEvidence) -> list[dict[str, str]]:
         first = case.diagnosis[0]
         named |= {name: cause_of(first)[name] for name in ("cause", "issue", "owner")}
         if first.get("title") and not first.get("candidate"):
-            named["cause"] = first["title"]  # without "probably": one cause is one group, however certain
+            named["cause"] = first[
+                "title"
+            ]  # without "probably": one cause is one group, however certain
     if case.verdict is Verdict.NOT_OBSERVABLE:
         named[LabelType.TAG] = case.verdict
     return [_label(name, value) for name, value in named.items() if value]
@@ -207,7 +257,9 @@ def _verdict_labels(case: CaseEvidence) -> list[dict[str, str]]:
 
 def _details(case: CaseEvidence, counting: CaseEvidence) -> dict[str, str]:
     if counting.directory != case.directory:
-        earlier = f"Attempt {counting.attempt}, which counts, {counting.verdict}: {_message(counting)}"
+        earlier = (
+            f"Attempt {counting.attempt}, which counts, {counting.verdict}: {_message(counting)}"
+        )
         return {"message": f"{earlier}\n\nThis attempt, {case.verdict}: {_message(case)}"}
     # a finding about the system under test has no place in the harness's code
     trace = printable(case.trace) if counting.verdict is Verdict.BROKEN else ""
@@ -216,7 +268,11 @@ def _details(case: CaseEvidence, counting: CaseEvidence) -> dict[str, str]:
 
 def _message(case: CaseEvidence) -> str:
     """The failure: its cause, what to do, whose it is, then what each finding expected and saw."""
-    parts = [case.headline, *said_first(case, "fix", "owner"), *map(said_besides, case.causes_besides)]
+    parts = [
+        case.headline,
+        *said_first(case, "fix", "owner"),
+        *map(said_besides, case.causes_besides),
+    ]
     for finding in case.findings:
         if finding.verdict is case.verdict and not finding.dispensable:
             said, words = seen_of(finding)
@@ -225,7 +281,9 @@ def _message(case: CaseEvidence) -> str:
             parts.append("\n".join([f"{finding.check} of {finding.subject}", *lines]))
     if not any(finding.verdict is case.verdict for finding in case.findings):
         parts.append(case.message)
-    return printable("\n".join(dict.fromkeys(parts)))  # each finding once, however often it was made
+    return printable(
+        "\n".join(dict.fromkeys(parts))
+    )  # each finding once, however often it was made
 
 
 def _step(case: CaseEvidence, step: Step) -> dict[str, Any]:
@@ -260,7 +318,13 @@ def _findings_step(case: CaseEvidence) -> dict[str, Any]:
 def _diagnosis_text(case: CaseEvidence) -> str:
     parts = []
     for index, cause in enumerate(case.diagnosis, start=1):
-        name = "Cause" if index == 1 else "Also" if cause in case.causes_besides else f"Or, less likely ({index})"
+        name = (
+            "Cause"
+            if index == 1
+            else "Also"
+            if cause in case.causes_besides
+            else f"Or, less likely ({index})"
+        )
         said = cause_of(cause)
         more = [f"{title}: {said[key]}" for key, title in _DIAGNOSIS.items() if said[key]]
         link = [f"[The guide's section]({said['link']})"] if said["link"] else []
@@ -272,7 +336,9 @@ def _ms(case: CaseEvidence, at: float) -> int:
     return round(case.wall(at) * 1000)
 
 
-def _attach(case: CaseEvidence, flow: Sequence[Arrow], results: Path, result: str) -> list[dict[str, str]]:
+def _attach(
+    case: CaseEvidence, flow: Sequence[Arrow], results: Path, result: str
+) -> list[dict[str, str]]:
     """Write the attachments. Their files are named by the ``result``, as it is named by its case."""
     made = []
     for number, (name, content, mime, suffix) in enumerate(_attachments(case, flow)):
@@ -286,7 +352,9 @@ def _attach(case: CaseEvidence, flow: Sequence[Arrow], results: Path, result: st
     return made
 
 
-def _attachments(case: CaseEvidence, flow: Sequence[Arrow]) -> Iterator[tuple[str, str | Path, str, str]]:
+def _attachments(
+    case: CaseEvidence, flow: Sequence[Arrow]
+) -> Iterator[tuple[str, str | Path, str, str]]:
     """Of each its name, its text or file, the type, and the suffix of the file's name."""
     if case.diagnosis:
         yield "Diagnosis", _diagnosis_text(case), "text/markdown", ".md"
@@ -309,7 +377,9 @@ def _attachments(case: CaseEvidence, flow: Sequence[Arrow]) -> Iterator[tuple[st
 
 
 def _media(case: CaseEvidence) -> Iterator[tuple[str, str | Path, str, str]]:
-    """Pictures, sound and packets: they cost more than all the rest, and are looked at where something went wrong."""
+    """Pictures, sound and packets: they cost more than all the rest, and are looked at where
+    something went wrong.
+    """
     if case.messages:
         # a page of its own: Allure scales pictures to its column, which makes a ladder unreadable
         page = render("picture.html.j2", title="Ladder", picture=Markup(ladder_svg(case)))
@@ -352,7 +422,9 @@ def _csv(rows: Iterable[Sequence[str]]) -> str:
 
 
 def _messages_text(evidence: CaseEvidence, leg: str) -> str:
-    """The SIP messages of one leg, or of a phone outside of its legs, whole, each under a line with number, time and addresses."""
+    """The SIP messages of one leg, or of a phone outside of its legs, whole, each under a line with
+    number, time and addresses.
+    """
     parts = []
     for message in evidence.messages:
         event = message.event
@@ -373,8 +445,11 @@ REPORT, _HISTORY = "allure-report", "allure-history.jsonl"
 _ENVIRONMENT, _EXECUTOR, _METRICS = "environment.properties", "executor.json", "-perf.json"
 
 
-def write_beside(run: RunEvidence, summary: Summary, results: Path, times: Iterable[Measured]) -> None:
-    """Write what Allure reads beside the results: environment, executor, figures of the Metrics tab; and its configuration.
+def write_beside(
+    run: RunEvidence, summary: Summary, results: Path, times: Iterable[Measured]
+) -> None:
+    """Write what Allure reads beside the results: environment, executor, figures of the Metrics
+    tab; and its configuration.
 
     ``times`` are of the cases that passed.
     """
@@ -389,15 +464,26 @@ def write_beside(run: RunEvidence, summary: Summary, results: Path, times: Itera
         **summary.versions,
     }
     shown = (
-        f"{_property(name).replace(' ', '.')}={_property(value)}\n" for name, value in environment.items() if value
+        f"{_property(name).replace(' ', '.')}={_property(value)}\n"
+        for name, value in environment.items()
+        if value
     )
     whole_file.write(results / _ENVIRONMENT, "".join(shown))
-    executor = {"name": "call verification harness", "type": "local", "buildName": run.name, "reportName": run.name}
+    executor = {
+        "name": "call verification harness",
+        "type": "local",
+        "buildName": run.name,
+        "reportName": run.name,
+    }
     whole_file.write(results / _EXECUTOR, json.dumps(executor))
     if metrics := medians(run.name, run.cases, times):
         whole_file.write(results / f"{run.name}{_METRICS}", json.dumps(metrics, indent=1))
     # a run made of several has a history of its own, since each of these is in the first
-    names = [*sorted(summary.deployments), *sorted(summary.faults), *(["merged"] if summary.made_of else [])]
+    names = [
+        *sorted(summary.deployments),
+        *sorted(summary.faults),
+        *(["merged"] if summary.made_of else []),
+    ]
     history = re.sub(r"[^\w.@+-]+", "_", "+".join(names))[:120]
     write_config(
         run.directory,
@@ -414,23 +500,38 @@ def _property(text: str) -> str:
 
 #: What a category of cases that did not pass is called, and how Allure groups its cases.
 _GROUPED: Mapping[Verdict, tuple[str, Mapping[str, Any]]] = {
-    Verdict.NOT_OBSERVABLE: ("Not observable: nobody could look", {"groupBy": [{"label": "feature"}]}),
+    Verdict.NOT_OBSERVABLE: (
+        "Not observable: nobody could look",
+        {"groupBy": [{"label": "feature"}]},
+    ),
     Verdict.BROKEN: ("The harness or its surroundings broke", {"groupByMessage": True}),
-    Verdict.FAILED: ("The system under test failed", {"groupBy": [{"label": "issue"}, {"label": "cause"}]}),
+    Verdict.FAILED: (
+        "The system under test failed",
+        {"groupBy": [{"label": "issue"}, {"label": "cause"}]},
+    ),
 }
-#: The categories, in the form of Allure 3's configuration (it ignores ``categories.json``).
-#: Tests of a project's own have no verdict: what they find speaks neither against the system under test nor against the harness.
+#: The categories, in the form of Allure 3's configuration (it ignores ``categories.json``). Tests
+#: of a project's own have no verdict: what they find speaks neither against the system under test
+#: nor against the harness.
 _CATEGORIES: Sequence[Mapping[str, Any]] = [
-    {"name": name, "matchers": [{"statuses": [_STATUS[verdict]], "labels": {"verdict": str(verdict)}}], **grouping}
+    {
+        "name": name,
+        "matchers": [{"statuses": [_STATUS[verdict]], "labels": {"verdict": str(verdict)}}],
+        **grouping,
+    }
     for verdict, (name, grouping) in _GROUPED.items()
 ]
 
 
-def write_config(directory: Path, *, name: str, cases: int, history: Path | None, places: Sequence[str] = ()) -> Path:
-    """Write ``allurerc.json`` for Allure 3: how the report groups, its categories, and a gate that lets nothing through.
+def write_config(
+    directory: Path, *, name: str, cases: int, history: Path | None, places: Sequence[str] = ()
+) -> Path:
+    """Write ``allurerc.json`` for Allure 3: how the report groups, its categories, and a gate that
+    lets nothing through.
 
-    ``places`` are the labels by which cases have to be told apart that have the same row and axes: deployment, site.
-    Beside it, :data:`GATE` is for ``allure quality-gate``, which would add a point to the history otherwise.
+    ``places`` are the labels by which cases have to be told apart that have the same row and axes:
+    deployment, site. Beside it, :data:`GATE` is for ``allure quality-gate``, which would add a
+    point to the history otherwise.
     """
     found: dict[str, Any] = {
         "name": name,
@@ -451,16 +552,21 @@ def write_config(directory: Path, *, name: str, cases: int, history: Path | None
         found |= {"historyPath": str(_history_before(history, name, directory)), "historyLimit": 50}
     path = directory / CONFIG
     whole_file.write(path, json.dumps(found, indent=1) + "\n")
-    whole_file.write(directory / GATE, json.dumps(found | {"appendHistory": False}, indent=1) + "\n")
+    whole_file.write(
+        directory / GATE, json.dumps(found | {"appendHistory": False}, indent=1) + "\n"
+    )
     return path
 
 
 def _history_before(history: Path, name: str, directory: Path) -> Path:
-    """The history, to which Allure adds the report of that name; where it has that report already, a copy of what was before it.
+    """The history, to which Allure adds the report of that name; where it has that report already,
+    a copy of what was before it.
 
     A report that is made again is no further run, and those after it are none of its past.
     """
-    text = user_files.read_text(history, user_files.EVIDENCE, "replace") if history.is_file() else ""
+    text = (
+        user_files.read_text(history, user_files.EVIDENCE, "replace") if history.is_file() else ""
+    )
     lines = text.splitlines(keepends=True)
     said = f'"name":{json.dumps(name)}'
     before = list(itertools.takewhile(lambda line: said not in line, lines))
@@ -473,19 +579,26 @@ def _history_before(history: Path, name: str, directory: Path) -> Path:
 
 def command(directory: Path, results: Path) -> list[str]:
     """How to make the report by hand, in a place with Node.js."""
-    config, report = str(directory / CONFIG), str(directory / REPORT)  # else it goes where the command is run
+    config, report = (
+        str(directory / CONFIG),
+        str(directory / REPORT),
+    )  # else it goes where the command is run
     return ["npx", "allure@3", "generate", "--config", config, "--output", report, str(results)]
 
 
 def generate(directory: Path, results: Path, within: float = 120.0) -> Path | None:
-    """Make the report if an ``allure`` of version 3 is on PATH; returns its first page, None when there is no such.
+    """Make the report if an ``allure`` of version 3 is on PATH; returns its first page, None when
+    there is no such.
 
-    Raises :class:`subprocess.SubprocessError` when Allure fails or takes longer than ``within`` seconds.
+    Raises :class:`subprocess.SubprocessError` when Allure fails or takes longer than ``within``
+    seconds.
     """
     program = shutil.which("allure")
     if program is None:
         return None
-    version = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=within, check=False)
+    version = subprocess.run(
+        [program, "--version"], capture_output=True, text=True, timeout=within, check=False
+    )
     if version.returncode or not version.stdout.strip().startswith("3."):
         return None
     # of an earlier report Allure leaves the page where it is, and puts the new one below it
@@ -506,8 +619,9 @@ def generate(directory: Path, results: Path, within: float = 120.0) -> Path | No
     return page
 
 
-#: A link to the harness's own report, opened at the case that Allure shows. Allure drops every link of a result that is not
-#: http, https, mailto or tel (allure 3.18, core-api/utils/url.js), and shows descriptions in frames that may open nothing.
+#: A link to the harness's own report, opened at the case that Allure shows. Allure drops every link
+#: of a result that is not http, https, mailto or tel (allure 3.18, core-api/utils/url.js), and
+#: shows descriptions in frames that may open nothing.
 _LINK_BACK = """\
 <a id="harness-report" href="../report.html"
   style="position:fixed;left:16px;bottom:10px;z-index:99;color:#3b82f6">Call verification report</a>
@@ -525,6 +639,10 @@ document.getElementById("harness-report").addEventListener("click", async event 
 
 
 def _untracked(page: str) -> str:
-    """Allure's page without its request to googletagmanager.com, and without what would be sent there."""
+    """Allure's page without its request to googletagmanager.com, and without what would be sent
+    there.
+    """
     scripts = re.compile(r"[ \t]*<script\b[^>]*>(?:(?!</script>).)*</script>\n?", re.DOTALL)
-    return scripts.sub(lambda found: "" if re.search(r"googletagmanager|\bgtag\(", found[0]) else found[0], page)
+    return scripts.sub(
+        lambda found: "" if re.search(r"googletagmanager|\bgtag\(", found[0]) else found[0], page
+    )

@@ -1,4 +1,5 @@
-"""What is handed on: a case or all of them as a ZIP that plays anywhere, and the table of all cases as CSV.
+"""What is handed on: a case or all of them as a ZIP that plays anywhere, and the table of all cases
+as CSV.
 
 Both are masked whatever the deployment is, since they are made to be sent to somebody.
 """
@@ -46,14 +47,18 @@ Wireshark, the WAV files are what each leg received and sent. Telephone numbers 
 
 
 def zipped(directory: Path, which: str) -> Path:
-    """Bundle one case (its id, or a part of it that only it has), or ``all``. Returns the ZIP's path."""
+    """Bundle one case (its id, or a part of it that only it has), or ``all``. Returns the ZIP's
+    path.
+    """
     run = RunEvidence.read(directory)
     chosen = _chosen(run.cases, which, directory)
     path = directory / bundle_name(ALL if which == ALL else chosen[0].directory.name)
     with Scratch() as scratch:
         home = scratch.path / "bundle"
         home.mkdir()
-        copies = [_masked_copy(case, home / CASES / mask_name(case.directory.name)) for case in chosen]
+        copies = [
+            _masked_copy(case, home / CASES / mask_name(case.directory.name)) for case in chosen
+        ]
         _write_report(home / "report.html", run, copies, whole=which == ALL)
         whole_file.write(home / "README.txt", _README)
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -68,20 +73,26 @@ def bundle_name(which: str) -> str:
     return f"report-{label}.zip"
 
 
-def _write_report(path: Path, run: RunEvidence, copies: Sequence[CaseEvidence], *, whole: bool) -> None:
+def _write_report(
+    path: Path, run: RunEvidence, copies: Sequence[CaseEvidence], *, whole: bool
+) -> None:
     """The report of the copies, which says of the whole run what the run's own report says."""
     command = mask_text(run.end.command)
     made_of = {name: mask_text(command) for name, command in run.end.made_of.items()}
     end = replace(run.end, command=command, made_of=made_of)
     if whole:
-        masked = replace(run, planned=[mask_plain(case) for case in run.planned], end=end, attempts=copies)
+        masked = replace(
+            run, planned=[mask_plain(case) for case in run.planned], end=end, attempts=copies
+        )
         summary = summarise(run)
         for words in _WORDS:
             setattr(summary, words, mask_plain(getattr(summary, words)))
     else:
         scope = replace(run.scope, deployments=()) if run.scope else None
         alone = replace(end, workers=0, wall_s=0.0, interrupted="", broke=())
-        masked = replace(run, planned=[case.case for case in copies], end=alone, scope=scope, attempts=copies)
+        masked = replace(
+            run, planned=[case.case for case in copies], end=alone, scope=scope, attempts=copies
+        )
         summary = summarise(masked)
     html.write(path, masked, summary)
 
@@ -90,17 +101,23 @@ def _chosen(cases: Sequence[CaseEvidence], which: str, run: Path) -> list[CaseEv
     found = [case for case in cases if which in (ALL, case.id, case.directory.name)]
     found = found or [case for case in cases if which in case.id or which in case.directory.name]
     if not found:
-        raise MistakeError(f"--zip {which}: no case of {run}; allowed: all, or a case's id or a part of it")
+        raise MistakeError(
+            f"--zip {which}: no case of {run}; allowed: all, or a case's id or a part of it"
+        )
     if which != ALL and len(found) > 1:
         by_site = len({case.id for case in found}) < len(found)
         names = ", ".join(case.directory.name if by_site else case.id for case in found[:8])
-        raise MistakeError(f"--zip {which}: more than one case is meant; allowed: all, or one of {names}")
+        raise MistakeError(
+            f"--zip {which}: more than one case is meant; allowed: all, or one of {names}"
+        )
     return found
 
 
 def _masked_copy(case: CaseEvidence, target: Path) -> CaseEvidence:
     target.mkdir(parents=True)
-    for file in (path for path in case.directory.rglob("*") if path.is_file() and path.name != pcap.CAPTURE):
+    for file in (
+        path for path in case.directory.rglob("*") if path.is_file() and path.name != pcap.CAPTURE
+    ):
         copy = target / mask_name(str(file.relative_to(case.directory)))
         copy.parent.mkdir(parents=True, exist_ok=True)
         if file.name == EVENTS:
@@ -108,7 +125,9 @@ def _masked_copy(case: CaseEvidence, target: Path) -> CaseEvidence:
         elif file.name in (CASE, ADDED):
             whole_file.write(copy, json.dumps(mask_plain(json_file.read(file)), indent=1))
         elif file.suffix in _TEXTS:
-            whole_file.write(copy, mask_text(user_files.read_text(file, user_files.EVIDENCE, "replace")))
+            whole_file.write(
+                copy, mask_text(user_files.read_text(file, user_files.EVIDENCE, "replace"))
+            )
         else:
             shutil.copyfile(file, copy)
     masked = CaseEvidence.read(target)
@@ -124,7 +143,9 @@ def _masked_lines(file: Path) -> Iterable[str]:
             recorded = plain.get("event", {}).get("kind") == "Recorded"
             if recorded:
                 event = plain["event"]
-                event |= {key: mask_name(event[key]) for key in ("path", "sent_path") if event.get(key)}
+                event |= {
+                    key: mask_name(event[key]) for key in ("path", "sent_path") if event.get(key)
+                }
         except (
             ValueError,
             TypeError,
@@ -136,15 +157,21 @@ def _masked_lines(file: Path) -> Iterable[str]:
 
 
 def table(directory: Path) -> Path:
-    """All cases as ``report.csv``: a line each, the last attempt; planned ones that left nothing, too. Returns its path."""
+    """All cases as ``report.csv``: a line each, the last attempt; planned ones that left nothing,
+    too. Returns its path.
+    """
     run = RunEvidence.read(directory)
     path = directory / TABLE
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
     for cells in (*map(_cells, run.cases), *map(_cells_of_absent, run.absent)):
-        writer.writerow({name: defused(mask_text(printable(str(value or "")))) for name, value in cells.items()})
-    whole_file.write(path, text.getvalue().encode("utf-8-sig"))  # spreadsheets recognise UTF-8 by its mark alone
+        writer.writerow(
+            {name: defused(mask_text(printable(str(value or "")))) for name, value in cells.items()}
+        )
+    whole_file.write(
+        path, text.getvalue().encode("utf-8-sig")
+    )  # spreadsheets recognise UTF-8 by its mark alone
     return path
 
 
@@ -180,5 +207,9 @@ def _cells(case: CaseEvidence) -> dict[str, object]:
 
 
 def _cells_of_absent(case: Mapping[str, object]) -> dict[str, object]:
-    said = {"case": case.get("id"), "verdict": NEVER_REPORTED.verdict, "message": NEVER_REPORTED.message}
+    said = {
+        "case": case.get("id"),
+        "verdict": NEVER_REPORTED.verdict,
+        "message": NEVER_REPORTED.message,
+    }
     return {name: case.get(name) for name in (*_NAMES, "title")} | said

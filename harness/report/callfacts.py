@@ -1,8 +1,9 @@
-"""Facts and figures of calls: what a carrier's support asks for first, counters, how fast the voice agent responds, the worst of
-each row, and a run's medians.
+"""Facts and figures of calls: what a carrier's support asks for first, counters, how fast the voice
+agent responds, the worst of each row, and a run's medians.
 
-Response times are measured on what the caller's phone sent and received: on the marks that were heard and the speech in what the caller
-sent, so they are as exact as the detector, which is 200 ms. Where the deployment sets a limit to one, a finding is made of it.
+Response times are measured on what the caller's phone sent and received: on the marks that were
+heard and the speech in what the caller sent, so they are as exact as the detector, which is 200 ms.
+Where the deployment sets a limit to one, a finding is made of it.
 """
 
 from __future__ import annotations
@@ -46,8 +47,11 @@ class LegFacts:
     seconds: Mapping[str, float]  #: the times among them
 
 
-def call_facts(evidence: CaseEvidence, flow: Sequence[Arrow], quality: Sequence[Sequence[str]]) -> list[LegFacts]:
-    """The legs that have an INVITE in the case's ``flow`` (:func:`harness.report.flow.arrows`), in order of appearance.
+def call_facts(
+    evidence: CaseEvidence, flow: Sequence[Arrow], quality: Sequence[Sequence[str]]
+) -> list[LegFacts]:
+    """The legs that have an INVITE in the case's ``flow`` (:func:`harness.report.flow.arrows`), in
+    order of appearance.
 
     ``quality`` is what :func:`harness.report.hearing.figures` says of the case; empty without legs.
     """
@@ -61,7 +65,9 @@ def call_facts(evidence: CaseEvidence, flow: Sequence[Arrow], quality: Sequence[
     return found
 
 
-def _facts(evidence: CaseEvidence, leg: str, own: Sequence[Arrow], invite: Arrow, media: dict[str, str]) -> LegFacts:
+def _facts(
+    evidence: CaseEvidence, leg: str, own: Sequence[Arrow], invite: Arrow, media: dict[str, str]
+) -> LegFacts:
     ringing, since = _first(own, invite, range(180, 200)), _first(own, invite, range(200, 300))
     times = {
         "post-dial delay": _between(invite.at, ringing),
@@ -77,12 +83,17 @@ def _facts(evidence: CaseEvidence, leg: str, own: Sequence[Arrow], invite: Arrow
         "From": _party(invite.header("From")),
         "To": _party(invite.header("To")),
         "number dialled": invite.dialled or NOTHING,
-        **{title: NOTHING if value is None else f"{round(value, 2) + 0.0:.2f} s" for title, value in times.items()},
+        **{
+            title: NOTHING if value is None else f"{round(value, 2) + 0.0:.2f} s"
+            for title, value in times.items()
+        },
         "one-way delay": _delays(evidence, leg),
         **{title: media.get(title) or NOTHING for title in _MEDIA},
         "ended by": _ended(own, leg),
     }
-    return LegFacts(leg, facts, {title: value for title, value in times.items() if value is not None})
+    return LegFacts(
+        leg, facts, {title: value for title, value in times.items() if value is not None}
+    )
 
 
 def _first(own: Iterable[Arrow], invite: Arrow, codes: range) -> float | None:
@@ -104,21 +115,29 @@ def _first_sound(evidence: CaseEvidence, leg: str) -> float | None:
     """When the leg first received anything audible: its first mark, or a pulse with sound in it."""
     marks = [span.began for span in evidence.marks if span.leg == leg]
     pulses = [
-        event.at for event in evidence.legs[leg] if isinstance(event, Listened) and event.level_dbov > AUDIBLE_DBOV
+        event.at
+        for event in evidence.legs[leg]
+        if isinstance(event, Listened) and event.level_dbov > AUDIBLE_DBOV
     ]
     return min([*marks, *pulses[:1]], default=None)
 
 
 def _first_heard_elsewhere(evidence: CaseEvidence, leg: str) -> float | None:
-    """When this leg's mark was first known to be heard: at another leg, or by a reply. A far end's record has a clock of its own."""
+    """When this leg's mark was first known to be heard: at another leg, or by a reply. A far end's
+    record has a clock of its own.
+    """
     own = {event.mark for event in evidence.legs[leg] if isinstance(event, LegStarted)}
     others = [span.began for span in evidence.marks if span.leg != leg and span.mark in own]
-    replies = [span.began for span in evidence.marks if span.leg == leg and span.mark - REPLY_OFFSET in own]
+    replies = [
+        span.began for span in evidence.marks if span.leg == leg and span.mark - REPLY_OFFSET in own
+    ]
     return min([*others, *replies], default=None)
 
 
 def _delays(evidence: CaseEvidence, leg: str) -> str:
-    """Measured with a probe where both ends are ours; else how long the first of a voice took to be known."""
+    """Measured with a probe where both ends are ours; else how long the first of a voice took to be
+    known.
+    """
     for check, words in (("audio.one_way_delay", ""), ("audio.delay", "at most ")):
         said = [
             f"{words}{finding.measured.delay_ms:.0f} ms from {finding.measured.speaker}"
@@ -145,11 +164,15 @@ def _ended(own: Sequence[Arrow], leg: str) -> str:
 
 
 def _ends(arrow: Arrow, before: Sequence[Arrow], after: Sequence[Arrow]) -> bool:
-    """Whether the call is over by this message. RFC 3261: a re-INVITE that is refused leaves it as it was (14.1), a CANCEL that
-    the answer has crossed changes nothing (9.1), and an INVITE that is sent again with what was asked for goes on (22.2, RFC 4028).
+    """Whether the call is over by this message. RFC 3261: a re-INVITE that is refused leaves it as
+    it was (14.1), a CANCEL that the answer has crossed changes nothing (9.1), and an INVITE that is
+    sent again with what was asked for goes on (22.2, RFC 4028).
     """
     if arrow.method == "INVITE" and arrow.is_response:
-        goes_on = any(later.method == "INVITE" and later.header("CSeq") != arrow.header("CSeq") for later in after)
+        goes_on = any(
+            later.method == "INVITE" and later.header("CSeq") != arrow.header("CSeq")
+            for later in after
+        )
         return arrow.status >= 300 and not goes_on and not any(map(_answers, before))
     if arrow.is_response or arrow.method not in ("BYE", "CANCEL"):
         return False
@@ -174,7 +197,8 @@ def table_of(legs: Sequence[LegFacts]) -> list[list[str]]:
     return [["leg", *(leg.leg for leg in legs)], *rows]
 
 
-#: Columns of the RTP table: a header, and the field of :class:`~harness.calls.events.RtpStatistics`.
+#: Columns of the RTP table: a header, and the field of
+#: :class:`~harness.calls.events.RtpStatistics`.
 _RTP = (
     ("sent packets", "tx_packets"),
     ("sent bytes", "tx_bytes"),
@@ -198,19 +222,33 @@ def rtp_table(evidence: CaseEvidence) -> list[list[str]]:
     rows = [["leg", *(title for title, _ in _RTP)]]
     for leg, counters in evidence.statistics.items():
         plain: dict[str, int | float | str] = dataclasses.asdict(counters)
-        named = any(isinstance(event, FarEndReport) and event.names_us for event in evidence.legs[leg])
-        # not reported: a far end that heard nothing from the harness reports no loss (RFC 3550 section 6.4.1)
-        untold = [name for name in _TOLD_BY_THE_FAR_END if not plain[name] and (name == "rtt_ms" or not named)]
+        named = any(
+            isinstance(event, FarEndReport) and event.names_us for event in evidence.legs[leg]
+        )
+        # not reported: a far end that heard nothing from the harness reports no loss (RFC 3550
+        # section 6.4.1)
+        untold = [
+            name
+            for name in _TOLD_BY_THE_FAR_END
+            if not plain[name] and (name == "rtt_ms" or not named)
+        ]
         plain |= dict.fromkeys(untold, NOTHING)
         rows.append(
-            [leg, *(f"{plain[name]:g}" if isinstance(plain[name], float) else str(plain[name]) for _, name in _RTP)]
+            [
+                leg,
+                *(
+                    f"{plain[name]:g}" if isinstance(plain[name], float) else str(plain[name])
+                    for _, name in _RTP
+                ),
+            ]
         )
     return rows
 
 
 # -- how fast the voice agent responds
 
-#: Silences shorter than this are pauses between words, and between the turns of an agent's mark and its reply, in seconds.
+#: Silences shorter than this are pauses between words, and between the turns of an agent's mark and
+#: its reply, in seconds.
 _PAUSE_S = 0.4
 
 
@@ -235,7 +273,9 @@ INTERRUPTION, ANSWERED = "stops when interrupted", "answer time"
 
 
 def response_findings(read: Callable[[], CaseEvidence], limits: Manners) -> Iterator[Finding]:
-    """A finding of each figure that the deployment sets a limit to; ``read`` reads the case's evidence, which takes a while."""
+    """A finding of each figure that the deployment sets a limit to; ``read`` reads the case's
+    evidence, which takes a while.
+    """
     held = {
         DEAD_AIR: ("manners.dead_air", limits.dead_air_s),
         ANSWERED: ("manners.answer", limits.answer_s),
@@ -259,7 +299,12 @@ def response_times(evidence: CaseEvidence) -> list[ResponseTime]:
     found: list[ResponseTime] = []
     for leg, events in evidence.legs.items():
         begun, answered = started(events), answered_at(events)
-        if begun is None or begun.direction != "outgoing" or begun.replaces is not None or answered is None:
+        if (
+            begun is None
+            or begun.direction != "outgoing"
+            or begun.replaces is not None
+            or answered is None
+        ):
             continue
         agent, person = _heard(evidence, leg)
         if agent:
@@ -279,14 +324,17 @@ class _Person:
 def _heard(evidence: CaseEvidence, leg: str) -> tuple[list[Turn], _Person | None]:
     """The voice agent's turns, and the person whom the call was handed to.
 
-    An agent is known by its mark (an assistant's own, its replies, a stand-in's); one without a mark by speech, up to the hand-over.
+    An agent is known by its mark (an assistant's own, its replies, a stand-in's); one without a
+    mark by speech, up to the hand-over.
     """
     stand_ins = {
         event.mark
         for event in evidence.events
         if isinstance(event, LegStarted) and event.phone == STAND_IN and event.leg
     }
-    spans = sorted((span for span in evidence.marks if span.leg == leg), key=lambda span: span.began)
+    spans = sorted(
+        (span for span in evidence.marks if span.leg == leg), key=lambda span: span.began
+    )
     agent = [(s.began, s.ended) for s in spans if s.mark in stand_ins or s.mark >= VOICES.start]
     others = [s for s in spans if s.mark not in stand_ins and s.mark < VOICES.start]
     if not agent:
@@ -314,7 +362,9 @@ def _of_call(
         last = max(ended for began, ended in agent if began < person.heard)
         # how long the harness phone rings does not count against the AI
         rang = max(0.0, person.rang[1] - max(last, person.rang[0])) if person.rang else 0.0
-        basis = "from its last sound to the person's first" + (", without the ring" if person.rang else "")
+        basis = "from its last sound to the person's first" + (
+            ", without the ring" if person.rang else ""
+        )
         yield ResponseTime(leg, TRANSFER, max(0.0, person.heard - last - rang), basis)
     for began, ended in caller:
         if person is not None and ended > person.heard:
@@ -324,7 +374,9 @@ def _of_call(
         if during is not None and during[1] < ended:
             yield ResponseTime(leg, INTERRUPTION, during[1] - began, "from the caller's first word")
         elif during is not None:
-            yield ResponseTime(leg, INTERRUPTION, None, f"the caller spoke for {ended - began:.1f} s")
+            yield ResponseTime(
+                leg, INTERRUPTION, None, f"the caller spoke for {ended - began:.1f} s"
+            )
         elif after is not None:
             yield ResponseTime(leg, ANSWERED, after[0] - ended, "from the caller's last word")
 
@@ -357,9 +409,11 @@ def _words(evidence: CaseEvidence, leg: str, which: Literal["received", "sent"])
 
 
 def _sent(path: Path) -> list[Span]:
-    """What a harness phone sent, span by span; empty where it sent only its mark, which is no speech.
+    """What a harness phone sent, span by span; empty where it sent only its mark, which is no
+    speech.
 
-    A mark repeats itself sample by sample, since the recording is of what was sent, before it was encoded.
+    A mark repeats itself sample by sample, since the recording is of what was sent, before it was
+    encoded.
     """
     samples, rate = read_wav(path)
     period = round(PERIOD_SECONDS * rate)
@@ -398,11 +452,14 @@ def answer_times(cases: Iterable[CaseEvidence]) -> list[float]:
     return [seconds for case in cases for seconds in case.gist.answered_s]
 
 
-#: One time that was measured in one case: its group and title for Allure's Metrics tab, and seconds.
+#: One time that was measured in one case: its group and title for Allure's Metrics tab, and
+#: seconds.
 Measured = tuple[str, str, float]
 
 
-def times(case: CaseEvidence, legs: Iterable[LegFacts], responses: Iterable[ResponseTime]) -> Iterator[Measured]:
+def times(
+    case: CaseEvidence, legs: Iterable[LegFacts], responses: Iterable[ResponseTime]
+) -> Iterator[Measured]:
     """What was measured in a case."""
     for leg in legs:
         for title, seconds in leg.seconds.items():
@@ -413,8 +470,12 @@ def times(case: CaseEvidence, legs: Iterable[LegFacts], responses: Iterable[Resp
     yield "harness", "overhead", case.overhead_s
 
 
-def medians(run: str, cases: Sequence[CaseEvidence], measured: Iterable[Measured]) -> list[dict[str, Any]]:
-    """One entry a figure, as Allure reads them; times in seconds since the epoch, in ms. ``measured`` is of the cases that passed."""
+def medians(
+    run: str, cases: Sequence[CaseEvidence], measured: Iterable[Measured]
+) -> list[dict[str, Any]]:
+    """One entry a figure, as Allure reads them; times in seconds since the epoch, in ms.
+    ``measured`` is of the cases that passed.
+    """
     passed = [case for case in cases if case.verdict is Verdict.PASSED]
     found: dict[tuple[str, str], list[float]] = {}
     for group, title, seconds in measured:

@@ -1,7 +1,8 @@
-"""A case's evidence on disk: the form of ``case.json`` and of the lines of ``events.jsonl``, and what follows from these lines.
+"""A case's evidence on disk: the form of ``case.json`` and of the lines of ``events.jsonl``, and
+what follows from these lines.
 
-:class:`CaseLog` reads the lines and sorts them into kinds: events, messages, findings, steps, notes. From them follow legs, marks,
-counters and recordings.
+:class:`CaseLog` reads the lines and sorts them into kinds: events, messages, findings, steps,
+notes. From them follow legs, marks, counters and recordings.
 """
 
 from __future__ import annotations
@@ -46,22 +47,25 @@ from harness.support.mask import mask_text
 EVENTS = "events.jsonl"
 
 
-#: Of the lines of ``events.jsonl``; 2 came with typed measurements, 3 with what each direction is known by, 4 with
-#: for how long a machine was too busy for a finding, 5 with what each finding was made from.
+#: Of the lines of ``events.jsonl``; 2 came with typed measurements, 3 with what each direction is
+#: known by, 4 with for how long a machine was too busy for a finding, 5 with what each finding was
+#: made from.
 VERSION: Final = 5
 
 
 CASE = "case.json"
 
 
-#: The complete deployment that the case had for itself, without secrets: the diagnosis is made of it.
+#: The complete deployment that the case had for itself, without secrets: the diagnosis is made of
+#: it.
 DEPLOYMENT = "deployment.json"
 
 
 ATTACHMENTS = "attachments"
 
 
-#: What files that others made add to a case (``harness witness``); the case's own evidence stays as it is.
+#: What files that others made add to a case (``harness witness``); the case's own evidence stays as
+#: it is.
 ADDED = "witness.json"
 
 
@@ -80,7 +84,9 @@ class Names(TypedDict):
 
 
 class NamedDeployment(Names):
-    """The same with the deployment's name, masked where numbers are real; names that differ stay different."""
+    """The same with the deployment's name, masked where numbers are real; names that differ stay
+    different.
+    """
 
     deployment: str
 
@@ -91,7 +97,9 @@ def is_masked(deployment: Deployment) -> bool:
 
 
 def shown_name(name: str) -> str:
-    """A deployment's or a site's name with its numbers masked; two names that differ stay different."""
+    """A deployment's or a site's name with its numbers masked; two names that differ stay
+    different.
+    """
     masked = mask_text(name)
     return name if masked == name else f"{masked} ~{name_hash(name)}"
 
@@ -121,7 +129,8 @@ def names(deployment: Deployment) -> NamedDeployment:
             if assistant.voice is not None
         },
         "mask": is_masked(deployment),
-        "shows_messages": deployment.synthflow is not None and "messages" in deployment.synthflow.witness,
+        "shows_messages": deployment.synthflow is not None
+        and "messages" in deployment.synthflow.witness,
     }
 
 
@@ -230,7 +239,9 @@ class AddedEvidence(TypedDict):
 
     version: int
     events: list[Event]
-    findings: dict[str, Finding]  # those judged again, by their place among the findings of the case
+    findings: dict[
+        str, Finding
+    ]  # those judged again, by their place among the findings of the case
     end: CaseEnd | None  # None where the case has no end
     notes: list[str]  # what each file says of the case
 
@@ -251,7 +262,9 @@ class Message:
 
 @dataclass(frozen=True)
 class MarkSpan:
-    """A stretch of time in which a leg heard one mark. Times are on the monotonic clock, in seconds."""
+    """A stretch of time in which a leg heard one mark. Times are on the monotonic clock, in
+    seconds.
+    """
 
     leg: str
     mark: int
@@ -277,16 +290,21 @@ class Step:
     began: float
     ended: float | None = None
     error: str | None = None  #: the exception's text
-    #: Whether it ended in a failure (:func:`harness.calls.verdict.is_failure`); an ``error`` without one: it broke.
+    #: Whether it ended in a failure (:func:`harness.calls.verdict.is_failure`); an ``error``
+    #: without one: it broke.
     failed: bool = False
     steps: list[Step] = field(default_factory=list)
 
     def verdict(self, findings: Iterable[Finding]) -> Verdict:
-        """The worst of what the step raised and of the ``findings`` of its case that were made during it.
+        """The worst of what the step raised and of the ``findings`` of its case that were made
+        during it.
 
-        Few findings are raised. One that is counts as it was recorded: not observable, or the harness itself was the reason.
+        Few findings are raised. One that is counts as it was recorded: not observable, or the
+        harness itself was the reason.
         """
-        inside = [f for f in findings if f.at >= self.began and (self.ended is None or f.at <= self.ended)]
+        inside = [
+            f for f in findings if f.at >= self.began and (self.ended is None or f.at <= self.ended)
+        ]
         found = {finding.verdict for finding in inside}
         if self.ended is None or (self.error is not None and not self.failed):
             found.add(Verdict.BROKEN)
@@ -326,16 +344,23 @@ class Gist:
     """The facts of a case that a run's figures need: small enough to keep for thousands of cases."""
 
     statistics: Mapping[str, RtpStatistics]  #: the last counters of each leg
-    answered_s: tuple[float, ...]  #: of each call placed and answered, the seconds from its first INVITE
+    answered_s: tuple[
+        float, ...
+    ]  #: of each call placed and answered, the seconds from its first INVITE
     invites: tuple[str, ...]  #: the first INVITE of each leg that sent one
     strangers: tuple[StrangerRefused, ...]  #: requests that were not acted on
     ours: frozenset[str]  #: the names of the harness's phones and legs
-    values_seen: Mapping[str, frozenset[str]]  #: axis → the values of it that the harness phones saw
-    values_recorded: Mapping[str, frozenset[str]]  #: axis → the values of it that the far end's records show
+    values_seen: Mapping[
+        str, frozenset[str]
+    ]  #: axis → the values of it that the harness phones saw
+    values_recorded: Mapping[
+        str, frozenset[str]
+    ]  #: axis → the values of it that the far end's records show
 
 
 class CaseLog:
-    """The lines of a case's ``events.jsonl``, sorted into kinds, and what was added later. Events and messages are in order of time.
+    """The lines of a case's ``events.jsonl``, sorted into kinds, and what was added later. Events
+    and messages are in order of time.
 
     ``with_added``: include what files that others made have added.
     """
@@ -371,7 +396,9 @@ class CaseLog:
         self.messages.sort(key=lambda message: message.event.at)
 
     def scripted_s(self, until: float) -> float:
-        """Seconds that the case waited on purpose, ``until`` that moment; waits that overlap count once."""
+        """Seconds that the case waited on purpose, ``until`` that moment; waits that overlap count
+        once.
+        """
         total, covered = 0.0, -math.inf
         for began, ended in sorted(self._scripted):
             total += max(0.0, min(ended, until) - max(began, covered))
@@ -395,7 +422,12 @@ class CaseLog:
     @cached_property
     def statistics(self) -> dict[str, RtpStatistics]:
         """The last counters of each leg."""
-        return {leg: event for leg, events in self.legs.items() for event in events if isinstance(event, RtpStatistics)}
+        return {
+            leg: event
+            for leg, events in self.legs.items()
+            for event in events
+            if isinstance(event, RtpStatistics)
+        }
 
     @cached_property
     def gist(self) -> Gist:
@@ -415,8 +447,14 @@ class CaseLog:
 
     @cached_property
     def far_end(self) -> tuple[FarEndRecord, ...]:
-        """The last record of each call at the far end's own interface, which may be asked repeatedly."""
-        last = {(event.phone, event.source): event for event in self.events if isinstance(event, FarEndRecord)}
+        """The last record of each call at the far end's own interface, which may be asked
+        repeatedly.
+        """
+        last = {
+            (event.phone, event.source): event
+            for event in self.events
+            if isinstance(event, FarEndRecord)
+        }
         return tuple(last.values())
 
     @cached_property
@@ -454,7 +492,9 @@ class CaseLog:
         match kind:
             case "format":
                 if value["version"] > VERSION:
-                    what = f"version {value['version']}; this harness reads versions up to {VERSION}"
+                    what = (
+                        f"version {value['version']}; this harness reads versions up to {VERSION}"
+                    )
                     raise MistakeError(f"{self._directory / EVENTS}: {what}")
             case "event":
                 number = value.pop("number", None)
@@ -476,13 +516,23 @@ class CaseLog:
                 self._scripted.append((began, began + seconds))
                 self.times.append(at)
             case "step":
-                step, parent = Step(_text(value["title"]), finite(value["began"])), open_steps.get(value["parent"])
+                step, parent = (
+                    Step(_text(value["title"]), finite(value["began"])),
+                    open_steps.get(value["parent"]),
+                )
                 open_steps[value["id"]] = step
                 (parent.steps if parent else self.steps).append(step)
                 self.times.append(step.began)
             case "step_end":
-                step, error = open_steps[value["id"]], _text(value["message"]) if "error" in value else None
-                step.ended, step.error, step.failed = finite(value["ended"]), error, bool(value.get("failed"))
+                step, error = (
+                    open_steps[value["id"]],
+                    _text(value["message"]) if "error" in value else None,
+                )
+                step.ended, step.error, step.failed = (
+                    finite(value["ended"]),
+                    error,
+                    bool(value.get("failed")),
+                )
                 self.times.append(step.ended)
             case "note":
                 note = Note(finite(value["at"]), _text(value["text"]))
@@ -491,7 +541,10 @@ class CaseLog:
             case "attachment":
                 if (path := inside(self._directory, value["path"])) is None:
                     raise ValueError(value["path"])
-                at, attached = finite(value["at"]), Attachment(_text(value["name"]), path, _text(value["mime"]))
+                at, attached = (
+                    finite(value["at"]),
+                    Attachment(_text(value["name"]), path, _text(value["mime"])),
+                )
                 self.attachments.append(attached)
                 self.times.append(at)
             case _:
@@ -516,7 +569,9 @@ class CaseLog:
 
 
 def _decoded(line: bytes) -> Any:
-    """A line's JSON. pydantic's parser is three times as fast; only Python's accepts lone surrogates, which one fault sends."""
+    """A line's JSON. pydantic's parser is three times as fast; only Python's accepts lone
+    surrogates, which one fault sends.
+    """
     try:
         return from_json(line)
     except ValueError:
@@ -557,20 +612,26 @@ def _first_invite(events: Iterable[Event]) -> SipMessage | None:
 
 
 def _answered_after(events: Sequence[Event], invite: SipMessage | None) -> float | None:
-    """Seconds from the first INVITE sent to the answer; None for a leg that was called, or never answered."""
+    """Seconds from the first INVITE sent to the answer; None for a leg that was called, or never
+    answered.
+    """
     leg, answer = started(events), answered_at(events)
     is_placed = leg is not None and leg.direction == "outgoing"
     return answer - invite.at if is_placed and invite is not None and answer is not None else None
 
 
 def _spans(leg: str, events: list[Event]) -> Iterator[MarkSpan]:
-    """A mark is reported every 200 ms while it lasts and ended once; without an end it lasts to the last pulse."""
+    """A mark is reported every 200 ms while it lasts and ended once; without an end it lasts to the
+    last pulse.
+    """
     heard: dict[int, list[MarkHeard]] = {}
     last_pulse = 0.0
     for event in events:
         if isinstance(event, MarkHeard):
             run = heard.setdefault(event.mark, [])
-            if run and event.began > run[-1].at + 0.5:  # a new stretch; the end of the one before was never reported
+            if (
+                run and event.began > run[-1].at + 0.5
+            ):  # a new stretch; the end of the one before was never reported
                 yield _span(leg, run, run[-1].at)
                 run.clear()
             run.append(event)
@@ -596,7 +657,8 @@ def _span(leg: str, run: list[MarkHeard], ended: float) -> MarkSpan:
 
 @lru_cache(maxsize=MOST_KEPT)
 def log_of(directory: Path, reading: int, with_added: bool = True) -> CaseLog:
-    """A case's log, read again after it was dropped from memory: a run has more cases than memory holds.
+    """A case's log, read again after it was dropped from memory: a run has more cases than memory
+    holds.
 
     ``reading`` tells apart two readings of one directory, whose files may have changed in between.
     """
@@ -608,12 +670,18 @@ _AT_AI = (STAND_IN, SIP_NUMBER)
 
 
 def values_seen(events: Sequence[Event]) -> dict[str, frozenset[str]]:
-    """Axis → the values that the harness phones saw. They see the AI's trunk only where one stands in for the AI."""
+    """Axis → the values that the harness phones saw. They see the AI's trunk only where one stands
+    in for the AI.
+    """
     codecs, dialled = set(), set()
     for event in events:
         if isinstance(event, MediaState) and event.codec and event.phone not in _AT_AI:
             codecs.add(event.codec.lower())
-        elif isinstance(event, LegStarted) and event.direction == "outgoing" and event.phone not in _AT_AI:
+        elif (
+            isinstance(event, LegStarted)
+            and event.direction == "outgoing"
+            and event.phone not in _AT_AI
+        ):
             dialled.add(event.phone)
     at_ai = messages_of(event for event in events if event.phone in _AT_AI)
     return _of_trunk(at_ai) | {"codec": frozenset(codecs), "number": frozenset(dialled)}
@@ -630,9 +698,13 @@ def _of_trunk(messages: Iterable[CallMessage]) -> dict[str, frozenset[str]]:
     transports, has_credentials, is_accepted = set(), False, False
     for one in messages:
         transports.add(one.transport.lower())
-        has_credentials |= one.message.has("Authorization") or one.message.has("Proxy-Authorization")
+        has_credentials |= one.message.has("Authorization") or one.message.has(
+            "Proxy-Authorization"
+        )
         is_accepted |= 200 <= one.status < 300 and one.method in ("INVITE", "REGISTER")
-    by = {"digest"} if has_credentials else {"ip"} if is_accepted else set()  # ip: accepted without credentials
+    by = (
+        {"digest"} if has_credentials else {"ip"} if is_accepted else set()
+    )  # ip: accepted without credentials
     return {"transport": frozenset(transports), "authentication": frozenset(by)}
 
 

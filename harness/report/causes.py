@@ -1,4 +1,6 @@
-"""Cases that did not pass, gathered by their cause: the one grouping that terminal, report and ``causes.json`` show."""
+"""Cases that did not pass, gathered by their cause: the one grouping that terminal, report and
+``causes.json`` show.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from harness.diagnosis.common import Common
 from harness.diagnosis.result import HEDGES
 from harness.report.evidence import CaseEvidence
 
-#: ``CHECK of SUBJECT: …`` (a finding's text): the subject and the figures differ from case to case, the check does not.
+#: ``CHECK of SUBJECT: …`` (a finding's text): the subject and the figures differ from case to case,
+#: the check does not.
 _FINDING = re.compile(r"^((?:[\w ]+: )?[a-z_]+(?:\.[a-z_]+)*) of .*", re.DOTALL)
 
 
@@ -37,12 +40,18 @@ class GroupDocument(TypedDict):
 
 @dataclass(frozen=True)
 class CauseGroup:
-    """Cases of one verdict and one cause; there is at least one. A case with two causes stands in two groups."""
+    """Cases of one verdict and one cause; there is at least one. A case with two causes stands in
+    two groups.
+    """
 
     verdict: Verdict
     cases: tuple[CaseEvidence, ...]
-    common: Common | None = None  #: what the run's failures together say of the cause; None where no cause is known
-    of: tuple[str, ...] = ()  #: the deployments of its cases, and their sites, where the run has others
+    common: Common | None = (
+        None  #: what the run's failures together say of the cause; None where no cause is known
+    )
+    of: tuple[
+        str, ...
+    ] = ()  #: the deployments of its cases, and their sites, where the run has others
 
     @property
     def headline(self) -> str:
@@ -65,7 +74,10 @@ class CauseGroup:
         if self.common is None:
             return case.headline
         wanted = self.common.cause.get("id")
-        return next((str(told.get("cause") or "") for told in case.diagnosis if told.get("id") == wanted), "")
+        return next(
+            (str(told.get("cause") or "") for told in case.diagnosis if told.get("id") == wanted),
+            "",
+        )
 
     @property
     def cause(self) -> Mapping[str, Any]:
@@ -76,7 +88,9 @@ class CauseGroup:
 
     @property
     def where(self) -> str:
-        """The deployment or site, of several; what all its failures share, and no case that passed; what other cases showed of it."""
+        """The deployment or site, of several; what all its failures share, and no case that passed;
+        what other cases showed of it.
+        """
         if self.common is None:
             return "; ".join(self.of)
         shown, rest = self.common.because[:2], len(self.common.because) - 2
@@ -84,7 +98,9 @@ class CauseGroup:
         return "; ".join((*self.of, *self.common.where, *shown, *more))
 
     def said(self, key: str) -> str:
-        """One of the cause's words (``fix``, ``owner``, ``link``, ``issue``); empty when it was not said."""
+        """One of the cause's words (``fix``, ``owner``, ``link``, ``issue``); empty when it was not
+        said.
+        """
         return str(self.cause.get(key) or "")
 
     @property
@@ -112,7 +128,9 @@ class CauseGroup:
 
 
 def signature(words: str) -> str:
-    """What tells one kind of failure from another in its first line: a finding's check, or the line without its figures."""
+    """What tells one kind of failure from another in its first line: a finding's check, or the line
+    without its figures.
+    """
     line = words.splitlines()[0] if words else ""
     found = _FINDING.match(line)
     return found[1] if found else re.sub(r"\d+", "#", line)
@@ -145,7 +163,11 @@ def _landed(case: CaseEvidence) -> set[str]:
 
 
 def _reached(case: CaseEvidence) -> bool | None:
-    told = [finding.verdict for finding in case.findings if finding.check in ("landing.answered_by", "route.tried")]
+    told = [
+        finding.verdict
+        for finding in case.findings
+        if finding.check in ("landing.answered_by", "route.tried")
+    ]
     return False if Verdict.FAILED in told else True if Verdict.PASSED in told else None
 
 
@@ -160,7 +182,11 @@ def grouped(cases: Sequence[CaseEvidence]) -> list[CauseGroup]:
             failed.setdefault(case.id, []).append(case)
     groups, explained = [], set()
     for one in common.common_causes(judged(cases)):
-        members = [case for name in dict.fromkeys(one.cases) for case in _of_cause(failed[name], one.cause.get("id"))]
+        members = [
+            case
+            for name in dict.fromkeys(one.cases)
+            for case in _of_cause(failed[name], one.cause.get("id"))
+        ]
         explained |= {id(case) for case in members}
         # what a case says first, it says best; the surest first
         members.sort(key=lambda case: (_first(case) != one.cause.get("id"), doubt(case)))
@@ -169,7 +195,10 @@ def grouped(cases: Sequence[CaseEvidence]) -> list[CauseGroup]:
     for case in cases:
         if case.verdict is not Verdict.PASSED and id(case) not in explained:
             others.setdefault((case.verdict, signature(case.headline)), []).append(case)
-    groups += [CauseGroup(verdict, tuple(members), of=_of(members, cases)) for (verdict, _), members in others.items()]
+    groups += [
+        CauseGroup(verdict, tuple(members), of=_of(members, cases))
+        for (verdict, _), members in others.items()
+    ]
     return sorted(groups, key=lambda group: (ORDER.index(group.verdict), -len(group.cases)))
 
 
@@ -177,7 +206,10 @@ def _of(members: Sequence[CaseEvidence], cases: Sequence[CaseEvidence]) -> tuple
     """The deployments and sites of a group's cases; none where they are all that the run has."""
     found = []
     for what in ("deployment", "site"):
-        own, every = (dict.fromkeys(str(case.case.get(what) or "") for case in some) for some in (members, cases))
+        own, every = (
+            dict.fromkeys(str(case.case.get(what) or "") for case in some)
+            for some in (members, cases)
+        )
         if len(own) < len(every):
             found.append(f"{what} {' and '.join(own)}")
     return tuple(found)
@@ -187,7 +219,9 @@ def _of_cause(same: Sequence[CaseEvidence], cause: object) -> Sequence[CaseEvide
     """Of the cases of one id, which several sites may have run, those that have the cause."""
     if len(same) == 1:
         return same
-    return [case for case in same if any(told.get("id") == cause for told in case.diagnosis)] or same
+    return [
+        case for case in same if any(told.get("id") == cause for told in case.diagnosis)
+    ] or same
 
 
 def _first(case: CaseEvidence) -> object:

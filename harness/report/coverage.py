@@ -1,7 +1,9 @@
-"""What each check claims, by what it was seen, what could not be seen, and which labels of a case are only declared.
+"""What each check claims, by what it was seen, what could not be seen, and which labels of a case
+are only declared.
 
-A case's id names the cell of the plan and stays what it is. Whether the call was what its cell says is another matter: nothing
-shows, for example, over which trunk and transport a call reached an AI that gives only its record.
+A case's id names the cell of the plan and stays what it is. Whether the call was what its cell says
+is another matter: nothing shows, for example, over which trunk and transport a call reached an AI
+that gives only its record.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ _ROLES = {"ai": "the AI", "caller": "the caller", "agent": "the agent"}
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many things were looked at, how many could be seen, and the names of the others; each thing once."""
+    """How many things were looked at, how many could be seen, and the names of the others; each
+    thing once.
+    """
 
     of: int
     seen: int
@@ -35,7 +39,8 @@ class Coverage:
 
 
 def coverage(findings: Iterable[Finding], ours: Collection[str] = ()) -> Coverage:
-    """Of the findings of one case, or of several of one row: what one of them could not see was not seen.
+    """Of the findings of one case, or of several of one row: what one of them could not see was not
+    seen.
 
     ``ours`` are the harness's own phones and legs, by names that may be anything.
     """
@@ -54,7 +59,8 @@ def by_row(cases: Iterable[tuple[str, CaseEvidence]]) -> dict[str, Coverage]:
         found.setdefault(row, []).append(case)
     return {
         row: coverage(
-            [f for case in of_row for f in case.findings], {name for case in of_row for name in case.gist.ours}
+            [f for case in of_row for f in case.findings],
+            {name for case in of_row for name in case.gist.ours},
         )
         for row, of_row in sorted(found.items())
     }
@@ -78,14 +84,16 @@ def words_of(finding: Finding) -> str:
         measured = finding.measured
         towards = measured.towards if isinstance(measured, Direction) else ""
         again = isinstance(measured, Direction) and measured.again
-        return words.format(_ROLES.get(towards, towards or "the other end")) + (", after the change" if again else "")
+        return words.format(_ROLES.get(towards, towards or "the other end")) + (
+            ", after the change" if again else ""
+        )
     if finding.check in ("timing", "timing.within") and finding.facts.get("what"):
         return f"{finding.facts['what']}, in time"
     return words.format(finding.facts.get("header") or "a header") if "{}" in words else words
 
 
-#: Axes that describe the system under test → the checks that look at them, and their name in the sign-off.
-#: Other axes describe the harness (how it asks for a person, in which form it dials).
+#: Axes that describe the system under test → the checks that look at them, and their name in the
+#: sign-off. Other axes describe the harness (how it asks for a person, in which form it dials).
 CLAIMED: Mapping[str, tuple[tuple[str, ...], str]] = {
     "transport": (("route.transport",), CHECKS["route.transport"].claim),
     "authentication": (("registration", "registration.refused"), "how the trunk authenticates"),
@@ -116,14 +124,20 @@ def declared(case: CaseEvidence) -> tuple[str, ...]:
 def labels(case: CaseEvidence) -> dict[str, str]:
     """The values of the case's axes; those that were not observed are marked as declared."""
     unseen = declared(case)
-    return {axis: f"{value} (declared)" if axis in unseen else value for axis, value in case.axes.items()}
+    return {
+        axis: f"{value} (declared)" if axis in unseen else value
+        for axis, value in case.axes.items()
+    }
 
 
 def _saw(finding: Finding, axes: Mapping[str, str]) -> bool:
     if finding.verdict is Verdict.NOT_OBSERVABLE or finding.strength is Strength.UNKNOWN:
         return False
     # in most rows any G.711 passes, so a pass does not prove the codec of the label
-    return finding.check != "codec" or str(finding.facts.get("codec")).lower() == axes.get("codec", "").lower()
+    return (
+        finding.check != "codec"
+        or str(finding.facts.get("codec")).lower() == axes.get("codec", "").lower()
+    )
 
 
 def _was_seen(case: CaseEvidence, axis: str) -> bool:
@@ -168,7 +182,11 @@ _SOURCES = (
 )  # fmt: skip
 #: What the deployment file says of itself, whether somebody looks or not.
 _DECLARED = ("route.transport", "route.trunk", "codec")
-_OUR_MESSAGE, _THEIR_MESSAGE, _CAPTURED = re.compile(r"m\d+"), re.compile(r"f\d+"), re.compile(r"h\d+ in .+")
+_OUR_MESSAGE, _THEIR_MESSAGE, _CAPTURED = (
+    re.compile(r"m\d+"),
+    re.compile(r"f\d+"),
+    re.compile(r"h\d+ in .+"),
+)
 
 
 @dataclass(frozen=True)
@@ -199,7 +217,9 @@ def by_source(listed: Iterable[ProvedClaim]) -> dict[str, list[ProvedClaim]]:
 
 
 def _of_case(case: CaseEvidence) -> Iterable[tuple[str, str]]:
-    """Words and source of each claim, once. Of several findings of one claim the one that is known least counts."""
+    """Words and source of each claim, once. Of several findings of one claim the one that is known
+    least counts.
+    """
     found: dict[str, str] = {}
     ours, stand_in = case.gist.ours, case.axes.get("ai") == "stand-in"
     for finding in case.findings:
@@ -214,12 +234,20 @@ def _of_case(case: CaseEvidence) -> Iterable[tuple[str, str]]:
 
 
 def _is_about(subject: str, name: str) -> bool:
-    """Whether a finding's subject is that phone or leg, something of its, or one of the two that a direction is between."""
-    return subject == name or subject.startswith((f"{name}'s ", f"{name} → ")) or subject.endswith(f" → {name}")
+    """Whether a finding's subject is that phone or leg, something of its, or one of the two that a
+    direction is between.
+    """
+    return (
+        subject == name
+        or subject.startswith((f"{name}'s ", f"{name} → "))
+        or subject.endswith(f" → {name}")
+    )
 
 
 def source_of(finding: Finding, ours: Iterable[str], *, stand_in: bool) -> str:
-    """What the finding rests on. ``ours`` are the phones and legs of the harness; ``stand_in``: the AI was one of them."""
+    """What the finding rests on. ``ours`` are the phones and legs of the harness; ``stand_in``: the
+    AI was one of them.
+    """
     if finding.verdict is Verdict.NOT_OBSERVABLE or finding.strength is Strength.UNKNOWN:
         return DECLARED if finding.check in _DECLARED else NOT_SEEN
     facts = finding.facts
@@ -235,6 +263,10 @@ def source_of(finding: Finding, ours: Iterable[str], *, stand_in: bool) -> str:
         return BY_THEIR_MESSAGES
     if any(_OUR_MESSAGE.fullmatch(item) for item in finding.evidence):
         return BY_MESSAGES
-    if stand_in or not check_named(finding.check).at_ai or any(_is_about(finding.subject, name) for name in ours):
+    if (
+        stand_in
+        or not check_named(finding.check).at_ai
+        or any(_is_about(finding.subject, name) for name in ours)
+    ):
         return BY_PHONES
     return BY_RECORD

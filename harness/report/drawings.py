@@ -1,7 +1,9 @@
-"""Pictures of a case: the ladder of its messages, as text for a terminal and as SVG, and the time line of what each leg heard.
+"""Pictures of a case: the ladder of its messages, as text for a terminal and as SVG, and the time
+line of what each leg heard.
 
-In the ladder each phone of the harness is a lifeline, and each address it talks to is another. Time runs down by message, not to
-scale: what counts is the order, and a call is quiet for most of its life. In the time line it runs to the right, to scale.
+In the ladder each phone of the harness is a lifeline, and each address it talks to is another. Time
+runs down by message, not to scale: what counts is the order, and a call is quiet for most of its
+life. In the time line it runs to the right, to scale.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ from harness.report.markup import short, xml
 #: The colours of a leg's phases.
 PHASE_COLOURS = {"ringing": "#fde68a", "talking": "#a6e3c0", "held": "#f5c2c7"}
 
-#: The far end's clock differs by an unknown amount: such a message may have come earlier or later than the ladder shows.
+#: The far end's clock differs by an unknown amount: such a message may have come earlier or later
+#: than the ladder shows.
 _TOLD = "Dashed (f1, f2 …): as the far end's own record tells it, at the times of its own clock."
 
 
@@ -53,7 +56,9 @@ class Lifeline:
 
 @dataclass(frozen=True)
 class Row:
-    """A message, or what happened at one lifeline, with the places of the lifelines that it touches."""
+    """A message, or what happened at one lifeline, with the places of the lifelines that it
+    touches.
+    """
 
     what: Arrow | Activity
     source: int
@@ -83,45 +88,77 @@ class Ladder:
         place = {lifeline.key: index for index, lifeline in enumerate(lifelines)}
         rows = [Row(arrow, place[keys[arrow.source]], place[keys[arrow.target]]) for arrow in flow]
         folded = {moment.phone for moment in registered}
-        told = [m for m in activities(evidence) if m.at >= evidence.began]  # a kept registration is older than the case
+        told = [
+            m for m in activities(evidence) if m.at >= evidence.began
+        ]  # a kept registration is older than the case
         told = [m for m in told if not (m.phone in folded and m.text.startswith("registered for "))]
-        rows += [Row(m, place[m.phone], place[m.phone]) for m in (*registered, *told) if m.phone in place]
-        return cls(evidence.began, lifelines, sorted(rows, key=lambda row: row.what.at), leg_phases(evidence))
+        rows += [
+            Row(m, place[m.phone], place[m.phone]) for m in (*registered, *told) if m.phone in place
+        ]
+        return cls(
+            evidence.began,
+            lifelines,
+            sorted(rows, key=lambda row: row.what.at),
+            leg_phases(evidence),
+        )
 
 
-def _lifelines(evidence: CaseEvidence, flow: Sequence[Arrow]) -> tuple[list[Lifeline], dict[FlowEnd, str]]:
-    """The lifelines, the callers left, then by who first takes part; and the lifeline's key for each end of an arrow."""
-    local: dict[FlowEnd, str] = {}  # the harness's own ends, and those of a far end that told of them
+def _lifelines(
+    evidence: CaseEvidence, flow: Sequence[Arrow]
+) -> tuple[list[Lifeline], dict[FlowEnd, str]]:
+    """The lifelines, the callers left, then by who first takes part; and the lifeline's key for
+    each end of an arrow.
+    """
+    local: dict[
+        FlowEnd, str
+    ] = {}  # the harness's own ends, and those of a far end that told of them
     for arrow in flow:
         if not arrow.file:
             local.setdefault(arrow.local, arrow.phone)
     own_hosts = {end.host for end in local}
     far = {arrow.phone for arrow in flow if arrow.far_end}
-    names: dict[str, str] = {str(host): str(name) for host, name in (evidence.case.get("hosts") or {}).items()}
+    names: dict[str, str] = {
+        str(host): str(name) for host, name in (evidence.case.get("hosts") or {}).items()
+    }
     keys: dict[FlowEnd, str] = {}
     ends: dict[str, list[FlowEnd]] = {}
     for arrow in flow:
         for end in (arrow.source, arrow.target):
             if end not in keys:
-                # a remote host is one party whatever its ports are, unless harness phones share its address
-                keys[end] = local[end] if end in local else str(end) if end.host in own_hosts else end.host
+                # a remote host is one party whatever its ports are, unless harness phones share its
+                # address
+                keys[end] = (
+                    local[end] if end in local else str(end) if end.host in own_hosts else end.host
+                )
                 ends.setdefault(keys[end], []).append(end)
     found = []
     for key, known in ends.items():
         first = known[0]
         address = first.host if known[1:] else str(first)
         title = key if first in local else names.get(first.host, address)
-        found.append(Lifeline(key, title, address if address != title else "", first in local and key not in far))
+        found.append(
+            Lifeline(
+                key, title, address if address != title else "", first in local and key not in far
+            )
+        )
     quiet = dict.fromkeys(event.phone for event in evidence.events if event.leg)
-    found += [Lifeline(phone, phone, "", ours=True) for phone in quiet if phone not in ends and phone not in far]
+    found += [
+        Lifeline(phone, phone, "", ours=True)
+        for phone in quiet
+        if phone not in ends and phone not in far
+    ]
     callers = _callers(evidence)
-    return sorted(found, key=lambda lifeline: lifeline.key not in callers), keys  # stable: the others keep their order
+    return sorted(
+        found, key=lambda lifeline: lifeline.key not in callers
+    ), keys  # stable: the others keep their order
 
 
 def _callers(evidence: CaseEvidence) -> set[str]:
     """The phones that place the case's first calls: what is dialled on a REFER comes later."""
     started = [event for event in evidence.events if isinstance(event, LegStarted)]
-    placed = [event for event in started if event.direction == "outgoing" and event.replaces is None]
+    placed = [
+        event for event in started if event.direction == "outgoing" and event.replaces is None
+    ]
     return {placed[0].phone} if placed and placed[0] is started[0] else set()
 
 
@@ -130,8 +167,12 @@ def _callers(evidence: CaseEvidence) -> set[str]:
 _MARGIN = 9  # the column of times
 
 
-def ladder_text(evidence: CaseEvidence, width: int = 26, every: Sequence[Arrow] | None = None) -> str:
-    """The ladder as plain text, ``width`` characters from lifeline to lifeline; times in seconds from the case's start."""
+def ladder_text(
+    evidence: CaseEvidence, width: int = 26, every: Sequence[Arrow] | None = None
+) -> str:
+    """The ladder as plain text, ``width`` characters from lifeline to lifeline; times in seconds
+    from the case's start.
+    """
     ladder = Ladder.of(evidence, every)
     count = len(ladder.lifelines)
     if not count:
@@ -192,7 +233,8 @@ def _put(line: list[str], column: int, words: str, *, centred: bool = False) -> 
 _LEFT, _TOP, _COLUMN, _BOX, _ROW, _NOTE = 64, 58, 224, 186, 38, 26
 
 
-#: The widest that a character of a label, and of the line below it, is on average in the fonts that draw them.
+#: The widest that a character of a label, and of the line below it, is on average in the fonts that
+#: draw them.
 _LABEL_WIDTH, _DETAIL_WIDTH = 7.2, 5.8
 
 
@@ -230,8 +272,11 @@ _STYLE = "".join(
 _HEADS = ("rq", "ok", "pr", "er")
 
 
-def ladder_svg(evidence: CaseEvidence, *, anchors: str = "", every: Sequence[Arrow] | None = None) -> str:
-    """The ladder as SVG. With ``anchors``, each arrow links to ``#<anchors><number>`` in the page that holds it.
+def ladder_svg(
+    evidence: CaseEvidence, *, anchors: str = "", every: Sequence[Arrow] | None = None
+) -> str:
+    """The ladder as SVG. With ``anchors``, each arrow links to ``#<anchors><number>`` in the page
+    that holds it.
 
     ``every`` are the case's arrows, where they are known.
     """
@@ -245,7 +290,10 @@ def ladder_svg(evidence: CaseEvidence, *, anchors: str = "", every: Sequence[Arr
         places.append(y)
         y += _NOTE if isinstance(row.what, Activity) else _ROW
     height = y + (36 if ladder.is_told else 16)
-    moved = [[round(row.what.at - ladder.began, 3), place] for row, place in zip(ladder.rows, places, strict=True)]
+    moved = [
+        [round(row.what.at - ladder.began, 3), place]
+        for row, place in zip(ladder.rows, places, strict=True)
+    ]
     centres = [_LEFT + _COLUMN // 2 + index * _COLUMN for index in range(count)]
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" viewBox="0 0 {width} {height:.0f}" width="{width}" '
@@ -264,9 +312,13 @@ def ladder_svg(evidence: CaseEvidence, *, anchors: str = "", every: Sequence[Arr
     for row, place in zip(ladder.rows, places, strict=True):
         what, source, target = row.what, centres[row.source], centres[row.target]
         at = f"{what.at - ladder.began:.3f}"
-        parts.append(f'<text class="t" x="{_LEFT - 8}" y="{place + 4:.0f}" text-anchor="end">{at}</text>')
+        parts.append(
+            f'<text class="t" x="{_LEFT - 8}" y="{place + 4:.0f}" text-anchor="end">{at}</text>'
+        )
         if isinstance(what, Activity):
-            parts.append(_svg_moment(what, source, place, is_last=row.source == count - 1 and count > 1))
+            parts.append(
+                _svg_moment(what, source, place, is_last=row.source == count - 1 and count > 1)
+            )
         else:
             parts.append(_svg_arrow(what, _kind(what, met), source, target, place, anchors))
     if ladder.is_told:
@@ -302,7 +354,9 @@ def _svg_lifelines(ladder: Ladder, centres: list[int], height: float) -> list[st
 def _svg_bars(ladder: Ladder, centres: list[int], places: list[float], height: float) -> list[str]:
     """Bars along a phone's lifeline: when each of its legs rang, talked, was on hold."""
     times = [row.what.at for row in ladder.rows]
-    column = {lifeline.key: centre for lifeline, centre in zip(ladder.lifelines, centres, strict=False)}
+    column = {
+        lifeline.key: centre for lifeline, centre in zip(ladder.lifelines, centres, strict=False)
+    }
     legs: dict[str, list[str]] = {}
     parts = []
     for stretch in ladder.leg_phases:
@@ -359,7 +413,11 @@ def _svg_arrow(arrow: Arrow, kind: str, source: int, target: int, y: float, anch
         f"{tip}{line}"
         f'<text x="{middle}" y="{y - 4:.0f}" text-anchor="middle">{xml(label)} '
         f'<tspan class="n">{xml(_numbers(arrow))}</tspan></text>'
-        + (f'<text class="d" x="{middle}" y="{y + 12:.0f}" text-anchor="middle">{xml(detail)}</text>' if detail else "")
+        + (
+            f'<text class="d" x="{middle}" y="{y + 12:.0f}" text-anchor="middle">{xml(detail)}</text>'
+            if detail
+            else ""
+        )
     )
     if anchors and not arrow.far_end:
         return f'<a href="#{xml(anchors + arrow.numbers[0])}" tabindex="-1">{body}</a>'
@@ -373,7 +431,9 @@ def _numbers(arrow: Arrow) -> str:
 
 
 def without_registrations(flow: Sequence[Arrow], row: str) -> tuple[list[Arrow], list[Activity]]:
-    """The other arrows, and a moment for the registrations of each phone that succeeded; a row about them shows them whole."""
+    """The other arrows, and a moment for the registrations of each phone that succeeded; a row
+    about them shows them whole.
+    """
     if "REGISTER" in row:
         return list(flow), []
     by_phone: dict[str, list[Arrow]] = {}
@@ -387,7 +447,11 @@ def without_registrations(flow: Sequence[Arrow], row: str) -> tuple[list[Arrow],
 
 def _succeeded(arrows: Sequence[Arrow]) -> bool:
     statuses = [arrow.status for arrow in arrows if arrow.is_response and arrow.status >= 200]
-    return bool(statuses) and 200 <= statuses[-1] < 300 and all(s < 300 or s in CHALLENGES for s in statuses)
+    return (
+        bool(statuses)
+        and 200 <= statuses[-1] < 300
+        and all(s < 300 or s in CHALLENGES for s in statuses)
+    )
 
 
 def _registered(phone: str, arrows: Sequence[Arrow]) -> Activity:
@@ -400,10 +464,18 @@ def _registered(phone: str, arrows: Sequence[Arrow]) -> Activity:
 # -- the time line
 
 _AXIS_LEFT, _AXIS_WIDTH, _AXIS_TOP, _AXIS_BELOW = 130, 820, 12, 24
-_LANE, _STRIP = 46, 52  #: pixels of a leg's marks and states; of the spectrogram below them, where there is one
+_LANE, _STRIP = (
+    46,
+    52,
+)  #: pixels of a leg's marks and states; of the spectrogram below them, where there is one
 _COLOURS = ("#175cd3", "#027a48", "#b54708", "#6941c6", "#0e7090", "#c11574", "#3b7c0f", "#444ce7")
 _FOREIGN = "#b42318"
-_SOUNDS = {"speech": "#93c5fd", "dtmf": "#d8b4fe", "music": "#c4b5fd", "noise": "#cbd5e1"}  #: else a network's tone
+_SOUNDS = {
+    "speech": "#93c5fd",
+    "dtmf": "#d8b4fe",
+    "music": "#c4b5fd",
+    "noise": "#cbd5e1",
+}  #: else a network's tone
 _TONE = "#fdba74"
 _TIMELINE_STYLE = (  # bound to the picture's own class, since the rules of an inline picture hold for the whole page
     ".timeline text{font:11px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--ink,#1f2933)}"
@@ -416,7 +488,9 @@ _TIMELINE_STYLE = (  # bound to the picture's own class, since the rules of an i
 class _Axis:
     """The case's time on the picture's width, and each leg's place in its height."""
 
-    def __init__(self, evidence: CaseEvidence, legs: Sequence[str], drawn: Mapping[str, Hearing]) -> None:
+    def __init__(
+        self, evidence: CaseEvidence, legs: Sequence[str], drawn: Mapping[str, Hearing]
+    ) -> None:
         self.began, self.ended = evidence.began, max(evidence.ended, evidence.began + 0.1)
         self.scale = _AXIS_WIDTH / (self.ended - self.began)
         self.tops: dict[str, int] = {}
@@ -432,11 +506,16 @@ class _Axis:
 
 
 def timeline_svg(evidence: CaseEvidence, hearings: Iterable[Hearing] = ()) -> str:
-    """One lane a leg, and one for what a far end says it heard; a leg that heard nothing keeps its empty lane.
+    """One lane a leg, and one for what a far end says it heard; a leg that heard nothing keeps its
+    empty lane.
 
     The spectrograms of ``hearings`` stand in their legs' lanes, on the same time axis.
     """
-    drawn = {hearing.leg: hearing for hearing in hearings if hearing.picture and hearing.began is not None}
+    drawn = {
+        hearing.leg: hearing
+        for hearing in hearings
+        if hearing.picture and hearing.began is not None
+    }
     far = far_end_marks(evidence)
     legs = list(dict.fromkeys([*evidence.legs, *(span.leg for span in far)]))
     axis = _Axis(evidence, legs, drawn)
@@ -453,7 +532,11 @@ def timeline_svg(evidence: CaseEvidence, hearings: Iterable[Hearing] = ()) -> st
         parts += _strip(axis, hearing)
     for stretch in leg_phases(evidence):
         left, right, y = axis.x(stretch.began), axis.x(stretch.ended), axis.tops[stretch.leg] + 28
-        parts.append(_bar(left, right, y, 7, PHASE_COLOURS[stretch.phase], f"{stretch.phase}: {stretch.text}"))
+        parts.append(
+            _bar(
+                left, right, y, 7, PHASE_COLOURS[stretch.phase], f"{stretch.phase}: {stretch.text}"
+            )
+        )
     parts += _marks(evidence, axis, (*evidence.marks, *far))
     digits = (event for event in evidence.events if isinstance(event, DtmfReceived) and event.leg)
     parts += [_digit(axis.x(event.at), axis.tops[event.leg or ""], event) for event in digits]
@@ -500,7 +583,10 @@ def _strip(axis: _Axis, hearing: Hearing) -> Iterable[str]:
     """What a leg received: its spectrogram, and above it what is neither a mark nor silence."""
     assert hearing.began is not None  # the caller asked
     top = axis.tops[hearing.leg] + _LANE - 6
-    left, width = _AXIS_LEFT + (hearing.began - axis.began) * axis.scale, hearing.seconds * axis.scale
+    left, width = (
+        _AXIS_LEFT + (hearing.began - axis.began) * axis.scale,
+        hearing.seconds * axis.scale,
+    )
     title = xml(f"What {hearing.leg} received, to 4 kHz")
     yield (
         f'<text class="a" x="{_AXIS_LEFT - 10}" y="{top + 26}" text-anchor="end">received</text>'
@@ -534,6 +620,11 @@ def _digit(x: float, top: int, event: DtmfReceived) -> str:
 def _ticks(seconds: float) -> list[float]:
     """Round times, at most a dozen of them."""
     step = next(
-        (s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 86_400) if seconds / s <= 12), seconds / 12
+        (
+            s
+            for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 86_400)
+            if seconds / s <= 12
+        ),
+        seconds / 12,
     )
     return [round(step * index, 3) for index in range(int(seconds / step) + 1)]

@@ -1,4 +1,6 @@
-"""The reading side of a case's evidence: one frozen view, which every report is made from; and the attempt at a case that counts."""
+"""The reading side of a case's evidence: one frozen view, which every report is made from; and the
+attempt at a case that counts.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.calls.events import Event, FarEndRecord, RtpStatistics
-from harness.calls.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict, is_dispensed_with
+from harness.calls.verdict import (
+    CaseOutcome,
+    Conclusion,
+    Finding,
+    Strength,
+    Verdict,
+    is_dispensed_with,
+)
 from harness.errors import MistakeError
 from harness.report.case_document import (
     CASE,
@@ -44,7 +53,9 @@ def names_of(keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
 
 @dataclass(frozen=True)
 class CaseEvidence:
-    """Everything known of one case. All times are on the machine's monotonic clock; ``began_wall`` anchors them."""
+    """Everything known of one case. All times are on the machine's monotonic clock; ``began_wall``
+    anchors them.
+    """
 
     directory: Path
     case: Mapping[str, Any]
@@ -57,7 +68,9 @@ class CaseEvidence:
     scripted_s: float
     damaged_lines: int  #: lines that could not be read: one when the worker died while writing
     gist: Gist
-    reading: int = field(repr=False, compare=False)  #: of the case's directory, by which :attr:`log` finds it
+    reading: int = field(
+        repr=False, compare=False
+    )  #: of the case's directory, by which :attr:`log` finds it
     with_added: bool = True  #: with what files that others made have added
 
     @classmethod
@@ -81,7 +94,9 @@ class CaseEvidence:
         except (OSError, ValueError, TypeError) as error:
             raise MistakeError(f"{directory}: not a case's evidence: {error}") from error
         except KeyError as error:
-            raise MistakeError(f"{directory}: not a case's evidence: its end lacks {error}") from error
+            raise MistakeError(
+                f"{directory}: not a case's evidence: its end lacks {error}"
+            ) from error
         if conclusion is None:
             outcome = CaseOutcome(log.findings)
             outcome.worker_died()
@@ -164,7 +179,9 @@ class CaseEvidence:
 
     @property
     def causes_besides(self) -> Sequence[Mapping[str, Any]]:
-        """What the case shows to be wrong besides its first cause: the others it names are only possible in that one's stead."""
+        """What the case shows to be wrong besides its first cause: the others it names are only
+        possible in that one's stead.
+        """
         shown = (cause for cause in self.diagnosis[1:] if cause.get("candidate") is False)
         return [cause for cause in shown if cause.get("confidence") != "possible"]
 
@@ -181,13 +198,17 @@ class CaseEvidence:
 
     @property
     def is_starved(self) -> bool:
-        """Whether it broke for want of a processor alone, so that it says nothing of who was called."""
+        """Whether it broke for want of a processor alone, so that it says nothing of who was
+        called.
+        """
         outcome = CaseOutcome(self.findings)
         return outcome.is_starved and outcome.conclusion == self.conclusion  # nothing broke besides
 
     @property
     def is_guessed(self) -> bool:
-        """Whether it was a guess that a call was this case's: what it found may be another's, and it was to run again alone."""
+        """Whether it was a guess that a call was this case's: what it found may be another's, and
+        it was to run again alone.
+        """
         return bool(self.case.get("guessed"))
 
     @property
@@ -251,7 +272,9 @@ class CaseEvidence:
 
     @property
     def far_end(self) -> tuple[FarEndRecord, ...]:
-        """What the far end's own interface said last of each of its calls; it may be asked again and again."""
+        """What the far end's own interface said last of each of its calls; it may be asked again
+        and again.
+        """
         return self.log.far_end
 
     @property
@@ -261,7 +284,9 @@ class CaseEvidence:
 
     @cached_property
     def strength(self) -> Strength | None:
-        """The weakest strength among the findings that count and state one: what may be claimed of the whole case."""
+        """The weakest strength among the findings that count and state one: what may be claimed of
+        the whole case.
+        """
         counting = (f for f in self.findings if not is_dispensed_with(f))
         return min((f.strength for f in counting if f.strength is not None), default=None)
 
@@ -282,7 +307,9 @@ _MOST_ATTEMPTS = 10_000
 
 
 def case_of(plain: object) -> dict[str, Any]:
-    """A case's own data, be it in its evidence or among those planned. Raises ``ValueError``, ``TypeError``."""
+    """A case's own data, be it in its evidence or among those planned. Raises ``ValueError``,
+    ``TypeError``.
+    """
     if not isinstance(plain, dict):
         raise ValueError("a case is no JSON object")
     for name, kind in _KINDS.items():
@@ -294,7 +321,9 @@ def case_of(plain: object) -> dict[str, Any]:
 
 
 def _causes(diagnosis: object) -> tuple[Mapping[str, Any], ...]:
-    """The causes of a diagnosis, which is a document or their list. Raises ``ValueError`` for anything else."""
+    """The causes of a diagnosis, which is a document or their list. Raises ``ValueError`` for
+    anything else.
+    """
     causes = diagnosis.get("causes") if isinstance(diagnosis, Mapping) else diagnosis or []
     if not isinstance(causes, list) or not all(isinstance(cause, Mapping) for cause in causes):
         raise ValueError("its diagnosis has no list of causes")
@@ -316,31 +345,45 @@ class Tries:
     def counting(self) -> CaseEvidence:
         """The attempt that counts, usually the last.
 
-        An attempt that broke or was not observable says nothing of the system, so an earlier failure still counts. A guess has
-        broken, too, where the case was not run again alone.
+        An attempt that broke or was not observable says nothing of the system, so an earlier
+        failure still counts. A guess has broken, too, where the case was not run again alone.
         """
         last = self.attempts[-1]
         if last.is_guessed:  # the one that would count was never begun
-            last = dataclasses.replace(last, conclusion=Conclusion(Verdict.BROKEN, _NEVER_ALONE), diagnosis=())
+            last = dataclasses.replace(
+                last, conclusion=Conclusion(Verdict.BROKEN, _NEVER_ALONE), diagnosis=()
+            )
         if last.verdict.says_something:
             return last
-        said = (one for one in reversed(self.attempts) if one.verdict.says_something and not one.is_guessed)
+        said = (
+            one
+            for one in reversed(self.attempts)
+            if one.verdict.says_something and not one.is_guessed
+        )
         before = next(said, None)
         return before if before is not None and before.verdict is Verdict.FAILED else last
 
     @property
     def count(self) -> int:
-        """How often the case was tried until it ended as it did: the last attempt, and those before that did not pass.
+        """How often the case was tried until it ended as it did: the last attempt, and those before
+        that did not pass.
 
-        An earlier attempt without evidence counts, since its end is unknown. An attempt without processor time does not count.
+        An earlier attempt without evidence counts, since its end is unknown. An attempt without
+        processor time does not count.
         """
         missing = max(0, self.counting.attempt - len(self.attempts))
         others = (one for one in self.attempts if one.directory != self.counting.directory)
-        return 1 + missing + sum(one.verdict is not Verdict.PASSED and not one.is_starved for one in others)
+        return (
+            1
+            + missing
+            + sum(one.verdict is not Verdict.PASSED and not one.is_starved for one in others)
+        )
 
     @property
     def passed_on_retry(self) -> bool:
-        """Whether it passed in the end, after an attempt that did not. A guess that is run again alone is no retry."""
+        """Whether it passed in the end, after an attempt that did not. A guess that is run again
+        alone is no retry.
+        """
         return self.counting.verdict is Verdict.PASSED and self.count > 1
 
     @property
@@ -356,18 +399,28 @@ class Tries:
 def tries_of(evidences: Iterable[CaseEvidence]) -> list[Tries]:
     """The attempts of each case of each site: by integration, row and id.
 
-    Those of one run are in the order of their numbers, since the clock may have been set back; runs go by the wall clock.
+    Those of one run are in the order of their numbers, since the clock may have been set back; runs
+    go by the wall clock.
     """
     every: dict[tuple[str, str], dict[object, list[CaseEvidence]]] = {}
     for evidence in evidences:
         every.setdefault(evidence.key, {}).setdefault(evidence.case.get("run"), []).append(evidence)
     found = []
     for runs in every.values():
-        in_order = [sorted(of_run, key=lambda one: (one.attempt, one.began_wall)) for of_run in runs.values()]
+        in_order = [
+            sorted(of_run, key=lambda one: (one.attempt, one.began_wall))
+            for of_run in runs.values()
+        ]
         in_order.sort(key=lambda of_run: (of_run[-1].began_wall, of_run[-1].attempt))
         found.append(Tries([one for of_run in in_order for one in of_run]))
     return sorted(
-        found, key=lambda one: (one.counting.integration, one.counting.row, one.counting.id, one.counting.site)
+        found,
+        key=lambda one: (
+            one.counting.integration,
+            one.counting.row,
+            one.counting.id,
+            one.counting.site,
+        ),
     )
 
 

@@ -1,4 +1,6 @@
-"""What files that others made change in the arguments of checks: the same checks then make their findings again."""
+"""What files that others made change in the arguments of checks: the same checks then make their
+findings again.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +36,18 @@ class FileEvidence:
 
     def __init__(self, evidence: CaseEvidence, added: Sequence[FileEvent]) -> None:
         self._evidence = evidence
-        self._marks = [event for event in added if isinstance(event, MarkInFile) and event.made_at == AT_AI]
-        self._voices = [event for event in added if isinstance(event, VoiceInFile) and event.made_at == AT_AI]
+        self._marks = [
+            event for event in added if isinstance(event, MarkInFile) and event.made_at == AT_AI
+        ]
+        self._voices = [
+            event for event in added if isinstance(event, VoiceInFile) and event.made_at == AT_AI
+        ]
         self._messages = [event for event in added if isinstance(event, MessageInFile)]
 
     def asked(self, recorded: Finding, asked: Any) -> Any:
-        """The check and the arguments with which the finding is to be made again; None where no file tells anything of it."""
+        """The check and the arguments with which the finding is to be made again; None where no
+        file tells anything of it.
+        """
         if asked and asked["by"] == "audio":
             return self._direction(asked, recorded.at + _LATER_S)
         if self._invite is None or not recorded.subject.startswith("assistant "):
@@ -48,41 +56,68 @@ class FileEvidence:
             return self._header(asked["given"])
         if recorded.verdict is Verdict.NOT_OBSERVABLE and recorded.check == "route.transport":
             return self._transport(recorded)
-        if recorded.verdict is Verdict.NOT_OBSERVABLE and recorded.check == "codec" and (seen := self._codec):
+        if (
+            recorded.verdict is Verdict.NOT_OBSERVABLE
+            and recorded.check == "codec"
+            and (seen := self._codec)
+        ):
             wanted = recorded.expected.split(" or ")
-            return _by("codec", subject=recorded.subject, wanted=wanted, seen=seen, where=self._where)
+            return _by(
+                "codec", subject=recorded.subject, wanted=wanted, seen=seen, where=self._where
+            )
         return None
 
     # -- by recordings of the AI
 
     def _direction(self, asked: Any, until: float) -> Any:
-        """A mark in a recording of the AI proves that the AI was reached; a recording of the time without it is evidence against."""
+        """A mark in a recording of the AI proves that the AI was reached; a recording of the time
+        without it is evidence against.
+        """
         given = asked["given"]
         if given["towards"] == "caller" and given["speaker"].startswith("assistant "):
             return self._to_caller(asked, given)
-        told = [event for event in self._marks if event.leg == given["speaker"] and given["towards"] == "ai"]
+        told = [
+            event
+            for event in self._marks
+            if event.leg == given["speaker"] and given["towards"] == "ai"
+        ]
         told = [event for event in told if event.at <= until]  # the call may have been changed then
-        if heard := [event for event in told if event.heard_s and event.at + event.heard_s >= given["since"]]:
+        if heard := [
+            event for event in told if event.heard_s and event.at + event.heard_s >= given["since"]
+        ]:
             first = min(heard, key=lambda event: event.at)
             words = f"{first.file} has mark {first.mark} at {first.file_s:.1f} s, for {first.heard_s:.1f} s"
             sound = Sound(max(first.at, given["since"]), Observation.RECORDING, words, first.mark)
-            return {**asked, "given": {**given, "sound": plain_argument(sound), "account": None, "denial": None}}
-        if absent := [event for event in told if not event.heard_s and event.at + event.covered_s >= given["since"]]:
+            return {
+                **asked,
+                "given": {**given, "sound": plain_argument(sound), "account": None, "denial": None},
+            }
+        if absent := [
+            event
+            for event in told
+            if not event.heard_s and event.at + event.covered_s >= given["since"]
+        ]:
             longest = max(absent, key=lambda event: event.covered_s)
             words = f"{longest.file} covers {longest.covered_s:.1f} s of the call without mark {longest.mark}"
             denial = plain_argument(Denial(Observation.RECORDING, words))
             kept = given["sound"]
             if (
                 kept is not None
-                and STRENGTH[Claim.HEARD][Observation[kept["observation"].upper()]] < Strength.CONFIRMED
+                and STRENGTH[Claim.HEARD][Observation[kept["observation"].upper()]]
+                < Strength.CONFIRMED
             ):
                 kept = None  # packets that were counted are no sound
             return {**asked, "given": {**given, "sound": kept, "denial": denial}}
         return None
 
     def _to_caller(self, asked: Any, given: Mapping[str, Any]) -> Any:
-        """The caller heard this AI, if the AI's recording has the voice; after a change of the call it is not known when that was."""
-        heard = next((event for event in self._voices if event.leg == given["listener"] and event.found), None)
+        """The caller heard this AI, if the AI's recording has the voice; after a change of the call
+        it is not known when that was.
+        """
+        heard = next(
+            (event for event in self._voices if event.leg == given["listener"] and event.found),
+            None,
+        )
         sound = given["sound"]
         if heard is None or sound is None or given.get("again"):
             return None
@@ -95,7 +130,9 @@ class FileEvidence:
 
     @cached_property
     def _invite(self) -> MessageInFile | None:
-        """The INVITE that was sent to the AI, as a capture shows it; of several, the one that was let in."""
+        """The INVITE that was sent to the AI, as a capture shows it; of several, the one that was
+        let in.
+        """
         found = None
         for event, message in self._to_ai():
             if isinstance(message, Request) and message.method == "INVITE" and not message.to.tag:
@@ -103,7 +140,11 @@ class FileEvidence:
         return found
 
     def _to_ai(self) -> Iterator[tuple[MessageInFile, Message]]:
-        hosts = {str(host) for host, name in (self._evidence.case.get("hosts") or {}).items() if name == _AI}
+        hosts = {
+            str(host)
+            for host, name in (self._evidence.case.get("hosts") or {}).items()
+            if name == _AI
+        }
         for event in self._messages:
             message = read(event.text)
             if message is None:
@@ -145,19 +186,29 @@ class FileEvidence:
 
     @cached_property
     def _codec(self) -> str:
-        """The first codec of the answer to that INVITE, which is the one in use (RFC 3264 section 6.1); empty where none is shown."""
+        """The first codec of the answer to that INVITE, which is the one in use (RFC 3264 section
+        6.1); empty where none is shown.
+        """
         assert self._invite is not None
         asked = read(self._invite.text)
         for event in self._messages:
             message = read(event.text)
-            if not isinstance(message, Response) or asked is None or message.call_id != asked.call_id:
+            if (
+                not isinstance(message, Response)
+                or asked is None
+                or message.call_id != asked.call_id
+            ):
                 continue
             if message.status == 200 and "INVITE" in (message.get("CSeq") or ""):
                 try:
                     audio = Description.parse(message.part("application/sdp") or "").audio
                 except SdpError:
                     return ""
-                return next((one.name for one in audio.codecs if one.name != "telephone-event"), "") if audio else ""
+                return (
+                    next((one.name for one in audio.codecs if one.name != "telephone-event"), "")
+                    if audio
+                    else ""
+                )
         return ""
 
 

@@ -1,6 +1,8 @@
-"""What happened in a case, for its readers: SIP messages from sender to receiver, and what a phone did between them.
+"""What happened in a case, for its readers: SIP messages from sender to receiver, and what a phone
+did between them.
 
-Messages are arrows of a ladder, packets of a capture, and what a finding points to. A message that the parser refuses is shown as well.
+Messages are arrows of a ladder, packets of a capture, and what a finding points to. A message that
+the parser refuses is shown as well.
 """
 
 from __future__ import annotations
@@ -132,7 +134,9 @@ class Arrow:
 
     @cached_property
     def detail(self) -> str:
-        """What a reader of this message looks for first: its SDP, the target of a REFER, what a NOTIFY reports."""
+        """What a reader of this message looks for first: its SDP, the target of a REFER, what a
+        NOTIFY reports.
+        """
         parts = []
         if self.method == "REFER" and (target := self.header("Refer-To")):
             parts.append(f"to {user_of(target)}")
@@ -171,10 +175,12 @@ def user_of(uri: str) -> str:
 
 @lru_cache(maxsize=512)
 def sdp_summary(text: str) -> str:
-    """Audio of a message's SDP in short: ``PCMU PCMA · 127.0.0.2:4000 · sendonly · SRTP``; empty without SDP.
+    """Audio of a message's SDP in short: ``PCMU PCMA · 127.0.0.2:4000 · sendonly · SRTP``; empty
+    without SDP.
 
-    The direction is named only when it is not ``sendrecv``, which is what a missing one means (RFC 3264, 5.1). The lines are taken
-    from the text, since masking changes the length of a body, by which the parser would cut it.
+    The direction is named only when it is not ``sendrecv``, which is what a missing one means (RFC
+    3264, 5.1). The lines are taken from the text, since masking changes the length of a body, by
+    which the parser would cut it.
     """
     _, begins, rest = text.partition("\nv=0")
     if not begins:  # nearly every message
@@ -187,9 +193,13 @@ def sdp_summary(text: str) -> str:
     audio = next((media for media in description.media if media.kind == "audio"), None)
     if audio is None:
         return ""
-    names = dict.fromkeys("DTMF" if codec.name == "telephone-event" else codec.name for codec in audio.codecs)
+    names = dict.fromkeys(
+        "DTMF" if codec.name == "telephone-event" else codec.name for codec in audio.codecs
+    )
     parts = [" ".join(names)]
-    parts.append("refused" if audio.is_rejected else f"{description.address_of(audio) or '?'}:{audio.port}")
+    parts.append(
+        "refused" if audio.is_rejected else f"{description.address_of(audio) or '?'}:{audio.port}"
+    )
     if (direction := description.direction_of(audio)) != "sendrecv":
         parts.append(direction)
     if audio.is_secure:
@@ -198,7 +208,9 @@ def sdp_summary(text: str) -> str:
 
 
 def arrows(evidence: CaseEvidence) -> list[Arrow]:
-    """Every message of the case, by time: those of the harness phones, and those that only a far end's record or a capture shows."""
+    """Every message of the case, by time: those of the harness phones, and those that only a far
+    end's record or a capture shows.
+    """
     found = [_arrow(message.number, message.event) for message in evidence.messages]
     seen = {(arrow.text, arrow.source, arrow.target) for arrow in found}
     others = (*_in_records(evidence), *_in_captures(evidence))
@@ -207,7 +219,12 @@ def arrows(evidence: CaseEvidence) -> list[Arrow]:
 
 
 def _in_records(evidence: CaseEvidence) -> Iterator[Arrow]:
-    recorded = [(record, entry) for record in evidence.far_end for entry in record.messages if _is_message(entry)]
+    recorded = [
+        (record, entry)
+        for record in evidence.far_end
+        for entry in record.messages
+        if _is_message(entry)
+    ]
     for number, (record, entry) in enumerate(recorded, start=1):
         message = SipMessage(
             at=on_our_clock(evidence, entry.get("at"), record.at),
@@ -265,8 +282,8 @@ def _is_message(entry: object) -> bool:
 
 
 def on_our_clock(evidence: CaseEvidence, at: Any, fallback: float) -> float:
-    """A far end's wall-clock time (seconds since the epoch, or ISO 8601) on the case's clock; ``fallback`` where it is none, or of
-    no zone: this machine's is not the far end's.
+    """A far end's wall-clock time (seconds since the epoch, or ISO 8601) on the case's clock;
+    ``fallback`` where it is none, or of no zone: this machine's is not the far end's.
     """
     if isinstance(at, str):
         try:
@@ -280,7 +297,8 @@ def on_our_clock(evidence: CaseEvidence, at: Any, fallback: float) -> float:
         return fallback
 
 
-#: RFC 3261 section 17.1.1.2: Timer B, the longest time over which a message is repeated, in seconds.
+#: RFC 3261 section 17.1.1.2: Timer B, the longest time over which a message is repeated, in
+#: seconds.
 _TIMER_B_S = 32.0
 
 
@@ -294,7 +312,9 @@ def without_repeats(flow: Sequence[Arrow]) -> list[Arrow]:
         if index is not None and arrow.at - found[index].at <= _TIMER_B_S:
             first = found[index]
             found[index] = dataclasses.replace(
-                first, repeats=first.repeats + 1 + arrow.repeats, numbers=first.numbers + arrow.numbers
+                first,
+                repeats=first.repeats + 1 + arrow.repeats,
+                numbers=first.numbers + arrow.numbers,
             )
             continue
         latest[key] = len(found)
@@ -303,7 +323,9 @@ def without_repeats(flow: Sequence[Arrow]) -> list[Arrow]:
 
 
 def met_challenges(flow: Sequence[Arrow]) -> frozenset[str]:
-    """Numbers of the challenges that were answered with credentials: part of every digest (RFC 3261, section 22), and no failure."""
+    """Numbers of the challenges that were answered with credentials: part of every digest (RFC
+    3261, section 22), and no failure.
+    """
     return frozenset(
         arrow.numbers[0]
         for index, arrow in enumerate(flow)
@@ -313,7 +335,10 @@ def met_challenges(flow: Sequence[Arrow]) -> frozenset[str]:
 
 def _meets(request: Arrow, challenge: Arrow) -> bool:
     credentials = request.header("Authorization") or request.header("Proxy-Authorization")
-    same = (request.method, request.header("Call-ID")) == (challenge.method, challenge.header("Call-ID"))
+    same = (request.method, request.header("Call-ID")) == (
+        challenge.method,
+        challenge.header("Call-ID"),
+    )
     return not request.is_response and same and credentials is not None
 
 
@@ -351,7 +376,9 @@ def _of(*methods: str) -> Callable[[Arrow], bool]:
 #: The messages that a check, or all checks with that prefix, looks at.
 _ABOUT: Mapping[str, Callable[[Arrow], bool]] = {
     "registration": _of("REGISTER"),
-    "ringing": lambda arrow: is_invite(arrow) or (arrow.method == "INVITE" and 100 < arrow.status < 200),
+    "ringing": lambda arrow: (
+        is_invite(arrow) or (arrow.method == "INVITE" and 100 < arrow.status < 200)
+    ),
     "answered.acknowledged": lambda arrow: _final(arrow) or arrow.method == "ACK",
     "answered": _set_up,
     "call.up": _end,
@@ -382,17 +409,26 @@ def named_in(lines: Iterable[str], flow: Sequence[Arrow]) -> tuple[str, ...]:
     return tuple(number for number in named if number in known)
 
 
-def messages_of(flow: Sequence[Arrow], findings: Iterable[Finding]) -> list[tuple[Finding, tuple[str, ...]]]:
-    """Each finding with numbers of messages of the case's ``flow`` (:func:`arrows`), in order; empty where none is about it."""
+def messages_of(
+    flow: Sequence[Arrow], findings: Iterable[Finding]
+) -> list[tuple[Finding, tuple[str, ...]]]:
+    """Each finding with numbers of messages of the case's ``flow`` (:func:`arrows`), in order;
+    empty where none is about it.
+    """
 
     @cache  # several findings look at the same messages
     def looked_at(test: Callable[[Arrow], bool]) -> list[Arrow]:
         return [arrow for arrow in flow if not arrow.far_end and test(arrow)]
 
-    return [(finding, named_in(finding.evidence, flow) or _about(finding, looked_at)) for finding in findings]
+    return [
+        (finding, named_in(finding.evidence, flow) or _about(finding, looked_at))
+        for finding in findings
+    ]
 
 
-def _about(finding: Finding, looked_at: Callable[[Callable[[Arrow], bool]], list[Arrow]]) -> tuple[str, ...]:
+def _about(
+    finding: Finding, looked_at: Callable[[Callable[[Arrow], bool]], list[Arrow]]
+) -> tuple[str, ...]:
     test = next((test for check, test in _ABOUT.items() if finding.check.startswith(check)), None)
     if test is None:
         return ()
@@ -430,7 +466,9 @@ class LegPhase:
 
 
 def name_mark(mark: int, owners: Mapping[int, str], voices: Mapping[str, Any]) -> str:
-    """Whose mark it is: ``caller.1``, ``reply to caller.1``, an assistant's own voice, or one of no leg of this case."""
+    """Whose mark it is: ``caller.1``, ``reply to caller.1``, an assistant's own voice, or one of no
+    leg of this case.
+    """
     if (confirmed := replied(mark)) is not None:
         return f"reply to {owners.get(confirmed, f'mark {confirmed} of another case')}"
     if mark in owners:
@@ -448,11 +486,17 @@ def is_foreign(mark: int, owners: Mapping[int, str]) -> bool:
 
 def owners(evidence: CaseEvidence) -> dict[int, str]:
     """The leg that sends each mark of this case."""
-    return {event.mark: event.leg for event in evidence.events if isinstance(event, LegStarted) and event.leg}
+    return {
+        event.mark: event.leg
+        for event in evidence.events
+        if isinstance(event, LegStarted) and event.leg
+    }
 
 
 def far_end_marks(evidence: CaseEvidence) -> list[MarkSpan]:
-    """The marks a far end says it heard (``witness.marks``: mark, at, until, level_dbov; times by its wall clock)."""
+    """The marks a far end says it heard (``witness.marks``: mark, at, until, level_dbov; times by
+    its wall clock).
+    """
     found = []
     for record in evidence.far_end:
         entries = record.witness("marks")
@@ -461,7 +505,16 @@ def far_end_marks(evidence: CaseEvidence) -> list[MarkSpan]:
                 began = on_our_clock(evidence, entry.get("at"), record.at)
                 ended = on_our_clock(evidence, entry.get("until"), began)
                 level = _level(entry.get("level_dbov"))
-                found.append(MarkSpan(f"{record.phone}'s record", entry["mark"], began, max(began, ended), level, 1.0))
+                found.append(
+                    MarkSpan(
+                        f"{record.phone}'s record",
+                        entry["mark"],
+                        began,
+                        max(began, ended),
+                        level,
+                        1.0,
+                    )
+                )
     return found
 
 
@@ -476,9 +529,17 @@ def activities(evidence: CaseEvidence) -> list[Activity]:
     """What happened besides messages, by time."""
     own = owners(evidence)
     voices = evidence.case.get("voices") or {}
-    found = [Activity(e.at, e.phone, *said) for e in evidence.events if (said := said_of(e)) is not None]
+    found = [
+        Activity(e.at, e.phone, *said) for e in evidence.events if (said := said_of(e)) is not None
+    ]
     for span in evidence.marks:
-        found.append(Activity(span.began, phone_of(span.leg), f"{span.leg} hears {name_mark(span.mark, own, voices)}"))
+        found.append(
+            Activity(
+                span.began,
+                phone_of(span.leg),
+                f"{span.leg} hears {name_mark(span.mark, own, voices)}",
+            )
+        )
     return sorted(found, key=lambda moment: moment.at)
 
 
@@ -488,7 +549,10 @@ def said_of(event: Event) -> tuple[str, bool] | None:
         case MediaState(active=False):
             return f"{event.leg} has no media", True
         case MediaState():
-            return f"{event.leg} media {event.codec or '?'} {event.direction}{', SRTP' * event.secure}", False
+            return (
+                f"{event.leg} media {event.codec or '?'} {event.direction}{', SRTP' * event.secure}",
+                False,
+            )
         case RegistrationState(active=True):
             return f"registered for {event.expires} s", False
         case RegistrationState():
@@ -509,10 +573,20 @@ def said_of(event: Event) -> tuple[str, bool] | None:
             return f"TLS handshake of {event.remote}{' failed' * event.failed}", event.failed
         case StrangerRefused():
             agent, by_address = event.user_agent or "no user agent", event.why == "address"
-            why = "none of the platform's addresses" if by_address else "it names a call of the harness wrongly"
-            return f"{event.count}× {event.method} of {event.source} ({agent}) refused: {why}", False
+            why = (
+                "none of the platform's addresses"
+                if by_address
+                else "it names a call of the harness wrongly"
+            )
+            return (
+                f"{event.count}× {event.method} of {event.source} ({agent}) refused: {why}",
+                False,
+            )
         case NameLookup():
-            return f"DNS, {event.name}: {event.problem or 'found'} after {event.seconds:.1f} s", bool(event.problem)
+            return (
+                f"DNS, {event.name}: {event.problem or 'found'} after {event.seconds:.1f} s",
+                bool(event.problem),
+            )
         case PasswordWithheld():
             return f"no password for a challenge: {event.why}", True
         case CallsRefused():
@@ -528,7 +602,9 @@ def leg_phases(evidence: CaseEvidence) -> list[LegPhase]:
     return [
         LegPhase(leg, phase, began, ended, text)
         for leg, events in evidence.legs.items()
-        for (began, phase, text), (ended, *_) in itertools.pairwise([*_changes(events), (evidence.ended, None, "")])
+        for (began, phase, text), (ended, *_) in itertools.pairwise(
+            [*_changes(events), (evidence.ended, None, "")]
+        )
         if phase is not None and ended > began
     ]
 

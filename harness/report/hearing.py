@@ -1,10 +1,12 @@
 """What each leg received, for a reader: drawn, played and measured.
 
-The picture, the MP3 and the figures are made once, by the first report that needs them, and kept beside the recording. For a case that
-passed they are made on request (:func:`draw`): most of them are never looked at.
+The picture, the MP3 and the figures are made once, by the first report that needs them, and kept
+beside the recording. For a case that passed they are made on request (:func:`draw`): most of them
+are never looked at.
 
-MP3, not Opus: libsndfile takes 6 ms for 4 s of a leg where Opus takes 25 ms (one core, 8 kHz), the file is smaller (7 KB against
-11 KB), and every browser plays it, Safari before 18.4 included. The WAV stays beside it for measurements.
+MP3, not Opus: libsndfile takes 6 ms for 4 s of a leg where Opus takes 25 ms (one core, 8 kHz), the
+file is smaller (7 KB against 11 KB), and every browser plays it, Safari before 18.4 included. The
+WAV stays beside it for measurements.
 """
 
 from __future__ import annotations
@@ -54,13 +56,17 @@ class Sound:
 
 @dataclass(frozen=True)
 class Hearing:
-    """One leg; without a picture and a player when it received nothing, or as long as it is not drawn."""
+    """One leg; without a picture and a player when it received nothing, or as long as it is not
+    drawn.
+    """
 
     recording: Recording
     picture: str  #: the spectrogram, as a ``data:`` URI
     player: str  #: what was received, as a ``data:`` URI
     seconds: float = 0.0
-    began: float | None = None  #: when its first sample was received, on the case's clock; None when nothing tells
+    began: float | None = (
+        None  #: when its first sample was received, on the case's clock; None when nothing tells
+    )
     sounds: tuple[Sound, ...] = ()
 
     @property
@@ -92,7 +98,9 @@ COLUMNS: Final = (
 
 
 def hearings(evidence: CaseEvidence) -> list[Hearing]:
-    """One entry a leg that has a recording, in order of appearance. What did not pass is drawn; else, what has been before."""
+    """One entry a leg that has a recording, in order of appearance. What did not pass is drawn;
+    else, what has been before.
+    """
     return [_hearing(evidence, recording) for recording in evidence.recordings]
 
 
@@ -124,7 +132,9 @@ def figures(evidence: CaseEvidence) -> list[list[str]]:
         measured = _measured(recording.received) if recording and recording.received else None
         if statistics is None and measured is None:
             continue
-        codec = next((e.codec for e in reversed(events) if isinstance(e, MediaState) and e.active), "")
+        codec = next(
+            (e.codec for e in reversed(events) if isinstance(e, MediaState) and e.active), ""
+        )
         seconds = measured["seconds"] if measured else None
         received = [f"{seconds:.2f} s"] if seconds is not None else []
         received += [f"{statistics.rx_packets} packets"] if statistics else []
@@ -144,12 +154,18 @@ def _hearing(evidence: CaseEvidence, recording: Recording) -> Hearing:
     if player is None:
         return Hearing(recording, "", "", began=first_sample(evidence, recording.leg))
     seconds, heard = sounds(evidence, received)
-    picture = "data:image/png;base64," + base64.b64encode(user_files.read(kept, user_files.EVIDENCE)).decode("ascii")
-    return Hearing(recording, picture, player, seconds, first_sample(evidence, recording.leg), heard)
+    picture = "data:image/png;base64," + base64.b64encode(
+        user_files.read(kept, user_files.EVIDENCE)
+    ).decode("ascii")
+    return Hearing(
+        recording, picture, player, seconds, first_sample(evidence, recording.leg), heard
+    )
 
 
 def sounds(evidence: CaseEvidence, received: Path) -> tuple[float, tuple[Sound, ...]]:
-    """How long the recording of what a leg received is, and what is in it. Raises :class:`WavError` when it is no recording."""
+    """How long the recording of what a leg received is, and what is in it. Raises :class:`WavError`
+    when it is no recording.
+    """
     kept = received.with_suffix(".sounds.json")
     with contextlib.suppress(*_NOT_KEPT):
         known = json_file.read(kept)
@@ -204,7 +220,11 @@ def _network(codec: str, statistics: RtpStatistics | None, seconds: float | None
     if statistics is None or not expected:
         return ["–"] * 5
     share = statistics.rx_lost / expected
-    bursts = f"{statistics.rx_bursts} of {statistics.rx_burst_ms:.0f} ms" if statistics.rx_bursts else "–"
+    bursts = (
+        f"{statistics.rx_bursts} of {statistics.rx_burst_ms:.0f} ms"
+        if statistics.rx_bursts
+        else "–"
+    )
     return [
         f"{statistics.rx_lost} of {expected} ({share:.1%})",
         bursts,
@@ -214,13 +234,14 @@ def _network(codec: str, statistics: RtpStatistics | None, seconds: float | None
     ]
 
 
-#: Fewer packets (2 s) rate nothing; nor do packets for less than this share of what was listened to, since the E-model's loss is
-#: by sequence numbers and knows no packets that were never sent.
+#: Fewer packets (2 s) rate nothing; nor do packets for less than this share of what was listened
+#: to, since the E-model's loss is by sequence numbers and knows no packets that were never sent.
 _LEAST_PACKETS, _LEAST_SHARE = 100, 0.8
 
 
 def _mos(codec: str, statistics: RtpStatistics, share: float, seconds: float | None) -> str:
-    """What the E-model makes of a codec it knows with so much of it lost, and what that is based on.
+    """What the E-model makes of a codec it knows with so much of it lost, and what that is based
+    on.
 
     The network's delay is taken as half the round trip.
     """
@@ -262,7 +283,8 @@ def _sound(measured: dict[str, Any] | None) -> list[str]:
 
 
 def data_uri(wav: Path) -> str | None:
-    """The recording as MP3 in a ``data:`` URI; made once, and kept beside the WAV for the next report.
+    """The recording as MP3 in a ``data:`` URI; made once, and kept beside the WAV for the next
+    report.
 
     None when there is nothing in it, or it is no sound file (a killed phone leaves such).
     """

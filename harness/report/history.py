@@ -1,8 +1,10 @@
-"""What earlier runs and nights found, in one SQLite file beside them: for trends, and to say what is new and what is known.
+"""What earlier runs and nights found, in one SQLite file beside them: for trends, and to say what
+is new and what is known.
 
-A case's history is kept by its id, its deployment and its site. Runs with injected faults or other timings have another key
-(:meth:`harness.report.scope.Scope.key`), and are never mixed with these. A change of the deployment file is put down with the first
-run that has it; it does not begin a new history.
+A case's history is kept by its id, its deployment and its site. Runs with injected faults or other
+timings have another key (:meth:`harness.report.scope.Scope.key`), and are never mixed with these. A
+change of the deployment file is put down with the first run that has it; it does not begin a new
+history.
 """
 
 from __future__ import annotations
@@ -54,16 +56,16 @@ CREATE INDEX IF NOT EXISTS night_series ON night (series, began);
 CREATE TABLE IF NOT EXISTS untold (night INTEGER PRIMARY KEY REFERENCES night (id) ON DELETE CASCADE);
 """
 _TABLES = set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", _SCHEMA))
-#: SQLite's result codes for a file, or tables, that no version of the harness leaves: ERROR (a column is missing), CORRUPT, CONSTRAINT
-#: (there are results of a run that is not there), MISMATCH, NOTADB. A full disk or a lock has others.
+#: SQLite's result codes for a file, or tables, that no version of the harness leaves: ERROR (a
+#: column is missing), CORRUPT, CONSTRAINT (there are results of a run that is not there), MISMATCH,
+#: NOTADB. A full disk or a lock has others.
 _DAMAGE = {1, 11, 19, 20, 26}
 _DAMAGED, _COMPANIONS = ".damaged-", ("-journal", "-wal", "-shm")
-#: Beside the content of a deployment file, in which numbers are masked: the hash of the file itself.
+#: Beside the content of a deployment file, in which numbers are masked: the hash of the file
+#: itself.
 _HASH = "SHA-256"
 _RUN = ("run", "began", "deployment", "site", "key", "faults", "interrupted", "changed")
-_RESULTS = (
-    "SELECT case_id, integration, row, verdict, attempts, wall_s, cause FROM result WHERE run = ? ORDER BY row, case_id"
-)
+_RESULTS = "SELECT case_id, integration, row, verdict, attempts, wall_s, cause FROM result WHERE run = ? ORDER BY row, case_id"
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,9 @@ class Result:
     integration: str
     row: str
     verdict: Verdict
-    attempts: int  #: until it ended so (:attr:`harness.report.evidence.Tries.count`); 0: it never ran
+    attempts: (
+        int  #: until it ended so (:attr:`harness.report.evidence.Tries.count`); 0: it never ran
+    )
     wall_s: float
     cause: str = ""
 
@@ -96,7 +100,9 @@ class Run:
     interrupted: str = ""
     results: tuple[Result, ...] = ()
     kpis: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  #: row → name → value
-    changed: tuple[str, ...] = ()  #: in the deployment file since the run before it; known once it is in the history
+    changed: tuple[
+        str, ...
+    ] = ()  #: in the deployment file since the run before it; known once it is in the history
     #: The deployment file, without secrets; of a run that was read from the history it is empty.
     content: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -108,7 +114,11 @@ class Run:
     @property
     def good(self) -> bool:
         """Whether it came to its end and everything in it passed."""
-        return not self.interrupted and bool(self.results) and all(r.verdict == Verdict.PASSED for r in self.results)
+        return (
+            not self.interrupted
+            and bool(self.results)
+            and all(r.verdict == Verdict.PASSED for r in self.results)
+        )
 
     @property
     def rows(self) -> dict[str, str]:
@@ -120,7 +130,9 @@ class Run:
 
 
 def runs_of(run: RunEvidence) -> list[Run]:
-    """A run as history knows it: one entry for each deployment of each site. A planned case without evidence is a broken one."""
+    """A run as history knows it: one entry for each deployment of each site. A planned case without
+    evidence is a broken one.
+    """
     faults = tuple(map(str, run.scope.options.get("fault") or ())) if run.scope else ()
     files = run.scope.deployments if run.scope else ()
     content = {(one.name, one.site): {**one.content, _HASH: one.hash} for one in files}
@@ -146,7 +158,9 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
     if places == [_HASH]:
         return ("masked values",)
     return tuple(
-        f"{place}: {then.get(place, 'absent')} → {now.get(place, 'absent')}" for place in places if place != _HASH
+        f"{place}: {then.get(place, 'absent')} → {now.get(place, 'absent')}"
+        for place in places
+        if place != _HASH
     )
 
 
@@ -171,19 +185,35 @@ def _place(case: Mapping[str, object]) -> tuple[str, str]:
     return str(case.get("deployment") or ""), str(case.get("site") or "")
 
 
-def _found(place: tuple[str, str], run: RunEvidence) -> tuple[tuple[Result, ...], Mapping[str, Mapping[str, float]]]:
+def _found(
+    place: tuple[str, str], run: RunEvidence
+) -> tuple[tuple[Result, ...], Mapping[str, Mapping[str, float]]]:
     results = []
     by_row: dict[str, list[CaseEvidence]] = {}
     for tries in run.tries:
         e = tries.counting
         if _place(e.case) == place:
-            cause = "" if e.verdict is Verdict.PASSED else printable(e.headline)  # it may hold the wire's own octets
-            results.append(Result(e.id, e.integration, e.row, e.verdict, tries.count, e.wall_s, cause))
+            cause = (
+                "" if e.verdict is Verdict.PASSED else printable(e.headline)
+            )  # it may hold the wire's own octets
+            results.append(
+                Result(e.id, e.integration, e.row, e.verdict, tries.count, e.wall_s, cause)
+            )
             by_row.setdefault(e.row, []).append(e)
     for case in run.absent:
         if _place(case) == place:
             integration, row = str(case.get("integration") or ""), str(case.get("row") or "")
-            results.append(Result(str(case["id"]), integration, row, Verdict.BROKEN, 0, 0.0, NEVER_REPORTED.message))
+            results.append(
+                Result(
+                    str(case["id"]),
+                    integration,
+                    row,
+                    Verdict.BROKEN,
+                    0,
+                    0.0,
+                    NEVER_REPORTED.message,
+                )
+            )
     return tuple(results), {row: worst_figures(cases) for row, cases in by_row.items()}
 
 
@@ -191,7 +221,8 @@ def _found(place: tuple[str, str], run: RunEvidence) -> tuple[tuple[Result, ...]
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     """The database, made when there is none; simultaneous runs wait for each other.
 
-    Raises :class:`DamagedHistoryError` for tables or values that no run leaves, :class:`ResourceError` when it cannot be used.
+    Raises :class:`DamagedHistoryError` for tables or values that no run leaves,
+    :class:`ResourceError` when it cannot be used.
     """
     try:
         connection = sqlite3.connect(path, timeout=30.0)
@@ -204,7 +235,11 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
             connection.close()
     except sqlite3.Error as error:
         # an error without a code is the Python module's: text that is not UTF-8
-        kind = DamagedHistoryError if getattr(error, "sqlite_errorcode", 1) & 0xFF in _DAMAGE else ResourceError
+        kind = (
+            DamagedHistoryError
+            if getattr(error, "sqlite_errorcode", 1) & 0xFF in _DAMAGE
+            else ResourceError
+        )
         raise kind(f"{path}: what earlier runs found cannot be read or written: {error}") from error
     except (ValueError, TypeError, OverflowError, OSError, RecursionError) as error:
         raise DamagedHistoryError(f"{path}: what earlier runs found is damaged: {error}") from error
@@ -212,32 +247,50 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 def _make_tables(db: sqlite3.Connection) -> None:
     """Make all tables or none: if one is gone, the rows of the others mean nothing."""
-    there = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")} & _TABLES
+    there = {
+        name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    } & _TABLES
     if not there:
-        db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")  # at once: another run may look at the same time
+        db.executescript(
+            f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;"
+        )  # at once: another run may look at the same time
     elif there != _TABLES:
         raise sqlite3.DatabaseError(f"no such table: {', '.join(sorted(_TABLES - there))}")
 
 
 def set_aside(path: Path, error: ResourceError) -> str:
-    """Rename a damaged history, which is never deleted. Returns a line that says so. Raises :class:`ResourceError`."""
+    """Rename a damaged history, which is never deleted. Returns a line that says so. Raises
+    :class:`ResourceError`.
+    """
     kept = path.with_name(f"{path.name}{_DAMAGED}{datetime.now(UTC).strftime('%Y%m%dT%H%M%S.%fZ')}")
     try:
-        for suffix in (*_COMPANIONS, ""):  # SQLite would apply an old journal to a new file of the same name
+        for suffix in (
+            *_COMPANIONS,
+            "",
+        ):  # SQLite would apply an old journal to a new file of the same name
             with contextlib.suppress(FileNotFoundError):
                 path.with_name(path.name + suffix).rename(kept.with_name(kept.name + suffix))
     except OSError as failed:
-        raise ResourceError(f"{path}: is damaged and cannot be renamed: {failed.strerror}") from error
+        raise ResourceError(
+            f"{path}: is damaged and cannot be renamed: {failed.strerror}"
+        ) from error
     return f"{mask_text(' '.join(printable(str(error)).split()))}; it is now {kept.name}, and a new history begins"
 
 
 def damaged(reports: Path) -> set[str]:
     """The names of the histories that were set aside there."""
-    return {path.name for path in reports.glob(f"{FILE}{_DAMAGED}*") if not path.name.endswith(_COMPANIONS)}
+    return {
+        path.name
+        for path in reports.glob(f"{FILE}{_DAMAGED}*")
+        if not path.name.endswith(_COMPANIONS)
+    }
 
 
-def keep(path: Path, runs: Sequence[Run], damage: DamagedHistoryError | None = None) -> tuple[str, ...]:
-    """Add a run. Returns a line for a damaged history that had to be set aside. Raises :class:`ResourceError`.
+def keep(
+    path: Path, runs: Sequence[Run], damage: DamagedHistoryError | None = None
+) -> tuple[str, ...]:
+    """Add a run. Returns a line for a damaged history that had to be set aside. Raises
+    :class:`ResourceError`.
 
     ``damage`` is what reading the history for the run's reports has found.
     """
@@ -258,9 +311,12 @@ def append(path: Path, runs: Sequence[Run]) -> None:
         for run in runs:
             changed = _changed(db, run)
             if run.content:
-                db.execute("INSERT OR REPLACE INTO file VALUES (?, ?)", (run.key, json.dumps(run.content)))
+                db.execute(
+                    "INSERT OR REPLACE INTO file VALUES (?, ?)", (run.key, json.dumps(run.content))
+                )
             db.execute(
-                "DELETE FROM run WHERE run = ? AND deployment = ? AND site = ?", (run.run, run.deployment, run.site)
+                "DELETE FROM run WHERE run = ? AND deployment = ? AND site = ?",
+                (run.run, run.deployment, run.site),
             )
             cursor = db.execute(
                 f"INSERT INTO run ({', '.join(_RUN)}) VALUES (:{', :'.join(_RUN)})",
@@ -269,18 +325,29 @@ def append(path: Path, runs: Sequence[Run]) -> None:
             number = cursor.lastrowid
             db.executemany(
                 "INSERT INTO result VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [(number, r.case, r.integration, r.row, r.verdict, r.attempts, r.wall_s, r.cause) for r in run.results],
+                [
+                    (number, r.case, r.integration, r.row, r.verdict, r.attempts, r.wall_s, r.cause)
+                    for r in run.results
+                ],
             )
             db.executemany(
                 "INSERT INTO kpi VALUES (?, ?, ?, ?)",
-                [(number, row, name, value) for row, named in run.kpis.items() for name, value in named.items()],
+                [
+                    (number, row, name, value)
+                    for row, named in run.kpis.items()
+                    for name, value in named.items()
+                ],
             )
 
 
 def _changed(db: sqlite3.Connection, run: Run) -> tuple[str, ...]:
-    """What has changed in a run's deployment file since the run before it, which is known of a run that was put down already."""
+    """What has changed in a run's deployment file since the run before it, which is known of a run
+    that was put down already.
+    """
     same = (run.run, run.deployment, run.site)
-    known = db.execute("SELECT changed FROM run WHERE run = ? AND deployment = ? AND site = ?", same).fetchone()
+    known = db.execute(
+        "SELECT changed FROM run WHERE run = ? AND deployment = ? AND site = ?", same
+    ).fetchone()
     if known or not run.content:
         return tuple(json.loads(known[0])) if known else ()
     before = db.execute("SELECT content FROM file WHERE key = ?", (run.key,)).fetchone()
@@ -288,8 +355,14 @@ def _changed(db: sqlite3.Connection, run: Run) -> tuple[str, ...]:
 
 
 def before(path: Path, run: Run, most: int = 20) -> tuple[list[Run], tuple[str, ...]]:
-    """The runs of the same history that began before this one, oldest first, and what has changed in its file since the last."""
-    past = [one for one in read(path, key=run.key, most=most) if one.run != run.run and one.began < run.began]
+    """The runs of the same history that began before this one, oldest first, and what has changed
+    in its file since the last.
+    """
+    past = [
+        one
+        for one in read(path, key=run.key, most=most)
+        if one.run != run.run and one.began < run.began
+    ]
     if not past:
         return [], ()
     with _opened(path) as db:
@@ -314,7 +387,9 @@ def _read_run(db: sqlite3.Connection, number: int, *plain: Any) -> Run:
     for row, name, value in db.execute("SELECT row, name, value FROM kpi WHERE run = ?", (number,)):
         kpis.setdefault(row, {})[name] = finite(value)
     values = dict(zip(_RUN, plain, strict=True))
-    values |= {"began": finite(values["began"])} | {name: json.loads(values[name]) for name in ("faults", "changed")}
+    values |= {"began": finite(values["began"])} | {
+        name: json.loads(values[name]) for name in ("faults", "changed")
+    }
     require_kinds(Run, values)
     values |= {name: tuple(values[name]) for name in ("faults", "changed")}
     read = Run(**values, results=tuple(map(_result, results)), kpis=kpis)
@@ -341,7 +416,9 @@ class Night:
     ended: float
     code: int  #: how the verification ended, as an exit code
     run: str  #: the run's name; empty when there was none
-    problems: tuple[str, ...]  #: what was wrong, each in words that stay the same from night to night
+    problems: tuple[
+        str, ...
+    ]  #: what was wrong, each in words that stay the same from night to night
     told: bool = True  #: whether the alert of it, if there was one, came to all whom it was for
 
     @property
@@ -355,7 +432,14 @@ def append_night(path: Path, night: Night) -> None:
     with _opened(path) as db:
         db.execute(
             "INSERT INTO night (series, began, ended, code, run, problems) VALUES (?, ?, ?, ?, ?, ?)",
-            (night.series, night.began, night.ended, night.code, night.run, json.dumps(night.problems)),
+            (
+                night.series,
+                night.began,
+                night.ended,
+                night.code,
+                night.run,
+                json.dumps(night.problems),
+            ),
         )
 
 
@@ -378,7 +462,9 @@ def note_told(path: Path, night: Night) -> None:
 
 
 def read_nights(path: Path, series: str, most: int = 30) -> list[Night]:
-    """The last nights of a series, oldest first, in the order in which they were put down: the clock may have been set meanwhile."""
+    """The last nights of a series, oldest first, in the order in which they were put down: the
+    clock may have been set meanwhile.
+    """
     if not path.exists():
         return []
     with _opened(path) as db:
@@ -390,10 +476,26 @@ def read_nights(path: Path, series: str, most: int = 30) -> list[Night]:
         return [_night(*plain) for plain in found][::-1]
 
 
-def _night(series: str, began: float, ended: float, code: int, run: str, problems: str, told: int) -> Night:
+def _night(
+    series: str, began: float, ended: float, code: int, run: str, problems: str, told: int
+) -> Night:
     found = json.loads(problems)
-    plain = {"series": series, "began": finite(began), "ended": finite(ended), "code": code, "run": run}
+    plain = {
+        "series": series,
+        "began": finite(began),
+        "ended": finite(ended),
+        "code": code,
+        "run": run,
+    }
     require_kinds(Night, plain | {"problems": found})
-    night = Night(series=series, began=began, ended=ended, code=code, run=run, problems=tuple(found), told=bool(told))
+    night = Night(
+        series=series,
+        began=began,
+        ended=ended,
+        code=code,
+        run=run,
+        problems=tuple(found),
+        told=bool(told),
+    )
     assert night.when  # raises where no calendar has that day
     return night

@@ -1,8 +1,10 @@
-"""The report of a run: one HTML file that needs nothing else, opens anywhere, and reads on a phone and in print.
+"""The report of a run: one HTML file that needs nothing else, opens anywhere, and reads on a phone
+and in print.
 
-Each case is listed, and opens: what failed and why first, then the call, then everything else. Cases that did not pass stand in the
-page, up to a number that a page prints at once. All others are kept deflated until they are opened, as is the text that a search
-goes through. In a run of very many cases these lie in files beside the page. The cases of a large run are made on all cores.
+Each case is listed, and opens: what failed and why first, then the call, then everything else.
+Cases that did not pass stand in the page, up to a number that a page prints at once. All others are
+kept deflated until they are opened, as is the text that a search goes through. In a run of very
+many cases these lie in files beside the page. The cases of a large run are made on all cores.
 """
 
 from __future__ import annotations
@@ -63,9 +65,11 @@ from harness.support.files import whole_file
 
 #: So many cases that did not pass stand in the page, and print; each has some 80 kB.
 MOST_INLINE = 20
-#: The report is one file up to so many cases. Beyond, a page would take seconds to open, and 23 kB a case.
+#: The report is one file up to so many cases. Beyond, a page would take seconds to open, and 23 kB
+#: a case.
 MOST_WHOLE = 300
-#: Where a larger run's cases lie: one script each, since a page that was opened from a file may load nothing else.
+#: Where a larger run's cases lie: one script each, since a page that was opened from a file may
+#: load nothing else.
 PARTS = "report.parts"
 #: What an axis is called where a reader chooses by it, if not by its name.
 _AXES = {
@@ -83,7 +87,8 @@ _WAV_HEADER = 44
 _FACTS = ("source", "description", "link", "deployment", "site")
 #: Header lines left out of the text that the page's search goes through.
 _DULL = re.compile(
-    r"^(?:via|v|max-forwards|content-length|l|content-type|c|cseq|allow|supported|[a-z]=)\b", re.IGNORECASE
+    r"^(?:via|v|max-forwards|content-length|l|content-type|c|cseq|allow|supported|[a-z]=)\b",
+    re.IGNORECASE,
 )
 
 
@@ -95,9 +100,14 @@ Beside = Callable[[CaseEvidence, Sequence[Arrow], str], object]
 
 
 def write(
-    path: Path, run: RunEvidence, summary: Summary, past: Past | None = None, beside: Beside | None = None
+    path: Path,
+    run: RunEvidence,
+    summary: Summary,
+    past: Past | None = None,
+    beside: Beside | None = None,
 ) -> list[Measured]:
-    """Write the report to ``path``. Returns the times of the cases that passed, which were measured for it.
+    """Write the report to ``path``. Returns the times of the cases that passed, which were measured
+    for it.
 
     ``beside`` is called for each case while its events are in memory.
     """
@@ -110,7 +120,9 @@ def write(
     if in_parts:
         parts.mkdir()
     tables = matrix.of_run(run)
-    made = list(each(make, _tasks(run, tables, path.parent, parts if in_parts else None, known, beside)))
+    made = list(
+        each(make, _tasks(run, tables, path.parent, parts if in_parts else None, known, beside))
+    )
     index = packed(json.dumps([words for _, words, _ in made]))
     if in_parts:
         write_part(parts, "index", index)
@@ -146,7 +158,9 @@ def write(
         absent_rows=absent_rows,
         not_everywhere=not_everywhere,
         seen_in_part=seen_in_part,
-        rows_seen_in_part=len({row.partition(" of ")[0] for row in seen_in_part}),  # as the table of rows has them
+        rows_seen_in_part=len(
+            {row.partition(" of ")[0] for row in seen_in_part}
+        ),  # as the table of rows has them
         axes=axes,
         headline=headline(summary),
     )
@@ -162,7 +176,9 @@ def _tasks(
     past: Past,
     beside: Beside | None,
 ) -> list[Task]:
-    """The cases in the order of the list: by row, rows with what did not pass first; in a row, what did not pass first."""
+    """The cases in the order of the list: by row, rows with what did not pass first; in a row, what
+    did not pass first.
+    """
     groups = run.groups
     group_of: dict[int, list[int]] = {}
     for number, group in enumerate(groups):
@@ -174,7 +190,13 @@ def _tasks(
     fell = {case.row for case in run.cases if case.verdict is not Verdict.PASSED}
     ordered = sorted(
         run.cases,
-        key=lambda case: (case.row not in fell, rows[case.row], ORDER.index(case.verdict), case.integration, case.id),
+        key=lambda case: (
+            case.row not in fell,
+            rows[case.row],
+            ORDER.index(case.verdict),
+            case.integration,
+            case.id,
+        ),
     )
     return [
         Task(
@@ -182,7 +204,9 @@ def _tasks(
             home=home,
             command=run.end.made_of.get(str(case.case.get("run")), run.end.command),
             causes=(numbers := group_of.get(id(case), [])),
-            owners=list(dict.fromkeys(owner for number in numbers if (owner := _owner(groups[number])))),
+            owners=list(
+                dict.fromkeys(owner for number in numbers if (owner := _owner(groups[number])))
+            ),
             inline=case.verdict is not Verdict.PASSED and index < MOST_INLINE,
             parts=parts,
             places=places,
@@ -209,11 +233,20 @@ def headline(summary: Summary) -> tuple[str, str]:
     if summary.required_missing:
         return "failed", f"Required, and not run: {'; '.join(summary.required_missing)}{more}"
     if summary.not_observable:
-        return "not observable", f"{summary.not_observable} of {summary.cases} cases could not be observed{more}"
+        return (
+            "not observable",
+            f"{summary.not_observable} of {summary.cases} cases could not be observed{more}",
+        )
     if summary.interrupted:
-        return "broken", f"Interrupted: {summary.interrupted}; {summary.passed} of {summary.cases} cases passed"
+        return (
+            "broken",
+            f"Interrupted: {summary.interrupted}; {summary.passed} of {summary.cases} cases passed",
+        )
     if broke:
-        return "broken", f"{broke} of {summary.cases} cases broke: nothing is known about the system in them"
+        return (
+            "broken",
+            f"{broke} of {summary.cases} cases broke: nothing is known about the system in them",
+        )
     if summary.not_run:
         return "broken", f"{summary.not_run} of {summary.cases} cases did not run"
     if not summary.passed:
@@ -229,16 +262,23 @@ def headline(summary: Summary) -> tuple[str, str]:
 
 
 def _open(tables: Sequence[matrix.Table]) -> list[str] | None:
-    """The deployments of which something did not pass, whose tables stand open; None for all, where all passed."""
+    """The deployments of which something did not pass, whose tables stand open; None for all, where
+    all passed.
+    """
     passed = str(Verdict.PASSED)
-    return [table.deployment for table in tables if any(line.verdict != passed for line in table.run)] or None
+    return [
+        table.deployment for table in tables if any(line.verdict != passed for line in table.run)
+    ] or None
 
 
 def _by_row(
     cases: Sequence[Mapping[str, Any]], titles: Mapping[str, str]
 ) -> list[tuple[str, str, matrix.Cell, list[Mapping[str, Any]]]]:
     """The list of cases as it is grouped: a row's id, title, verdicts and cases."""
-    groups = ((row, list(members)) for row, members in itertools.groupby(cases, key=lambda case: str(case["row"])))
+    groups = (
+        (row, list(members))
+        for row, members in itertools.groupby(cases, key=lambda case: str(case["row"]))
+    )
     return [
         (row, titles[row], matrix.Cell(Counter(str(case["verdict"]) for case in members)), members)
         for row, members in groups
@@ -254,9 +294,10 @@ def _trends(past: Sequence[Run]) -> dict[str, dict[str, list[tuple[str, Verdict]
             of_row.setdefault(run.run, []).append((run.when, Verdict(verdict)))
     return {
         deployment: {
-            row: [(of_run[0][0], min((verdict for _, verdict in of_run), key=ORDER.index)) for of_run in runs.values()][
-                -_MOST_PAST:
-            ]
+            row: [
+                (of_run[0][0], min((verdict for _, verdict in of_run), key=ORDER.index))
+                for of_run in runs.values()
+            ][-_MOST_PAST:]
             for row, runs in rows.items()
         }
         for deployment, rows in found.items()
@@ -264,7 +305,9 @@ def _trends(past: Sequence[Run]) -> dict[str, dict[str, list[tuple[str, Verdict]
 
 
 def _left_out(summary: Summary, tables: Sequence[matrix.Table]) -> tuple[int, dict[str, list[str]]]:
-    """How many rows of the guide were not run, which the matrix shows; and why rows were not run at every number, each reason once."""
+    """How many rows of the guide were not run, which the matrix shows; and why rows were not run at
+    every number, each reason once.
+    """
     run = {(table.deployment, line.row) for table in tables for line in table.run}
     several = len({table.deployment for table in tables}) > 1
     absent, found = set(), dict[str, list[str]]()
@@ -314,7 +357,9 @@ def _filters(
 
 
 def _axes(cases: Sequence[CaseEvidence]) -> dict[str, tuple[str, list[str]]]:
-    """Those of which there are several values, deployment and site among them: what a reader calls them, and the values."""
+    """Those of which there are several values, deployment and site among them: what a reader calls
+    them, and the values.
+    """
     every = [case.case for case in cases]
     found = {name: {place_of(case, name) for case in every} for name in places_of(every)}
     for case in cases:
@@ -324,7 +369,9 @@ def _axes(cases: Sequence[CaseEvidence]) -> dict[str, tuple[str, list[str]]]:
         if any(name not in case.axes for case in cases):
             found[name].add(matrix.WITHOUT)
     several = {name: sorted(values) for name, values in found.items() if len(values) > 1}
-    return {name: (_AXES.get(name, name.replace("_", " ")), values) for name, values in several.items()}
+    return {
+        name: (_AXES.get(name, name.replace("_", " ")), values) for name, values in several.items()
+    }
 
 
 # -- a case
@@ -332,7 +379,9 @@ def _axes(cases: Sequence[CaseEvidence]) -> dict[str, tuple[str, list[str]]]:
 
 @dataclass(frozen=True)
 class CasePage:
-    """A case with what is known of its calls. ``key`` is the page's id for it, ``home`` the report's directory."""
+    """A case with what is known of its calls. ``key`` is the page's id for it, ``home`` the
+    report's directory.
+    """
 
     key: str
     case: CaseEvidence
@@ -349,19 +398,45 @@ class CasePage:
         flow = arrows(case)
         key = re.sub(r"[^\w.+-]", "_", case.directory.name)
         quality = figures(case) if case.legs else []
-        return cls(key, case, home, command, flow, quality, call_facts(case, flow, quality), response_times(case))
+        return cls(
+            key,
+            case,
+            home,
+            command,
+            flow,
+            quality,
+            call_facts(case, flow, quality),
+            response_times(case),
+        )
 
     def words(self) -> str:
-        """What a search goes through: names, Call-IDs, numbers, and the text of the messages, each line once."""
-        lines = [line for arrow in self.flow for line in arrow.text.splitlines() if line and not _DULL.match(line)]
+        """What a search goes through: names, Call-IDs, numbers, and the text of the messages, each
+        line once.
+        """
+        lines = [
+            line
+            for arrow in self.flow
+            for line in arrow.text.splitlines()
+            if line and not _DULL.match(line)
+        ]
         case = self.case
         besides = (str(cause.get("cause") or "") for cause in case.causes_besides)
         subjects = (finding.subject for finding in case.findings)  # phones, groups and assistants
-        said = (case.id, case.title, case.headline, *besides, *case.axes.values(), *subjects, *lines)
+        said = (
+            case.id,
+            case.title,
+            case.headline,
+            *besides,
+            *case.axes.values(),
+            *subjects,
+            *lines,
+        )
         return "\n".join(dict.fromkeys(said)).lower()
 
     def html(self, *, linked: bool = False) -> str:
-        """The case's part of the page; ``linked``: its pictures and recordings stay files, and play from there."""
+        """The case's part of the page; ``linked``: its pictures and recordings stay files, and play
+        from there.
+        """
         case = self.case
         heard = hearings(case)
         if linked:
@@ -374,25 +449,33 @@ class CasePage:
             "case.html.j2",
             key=self.key,
             case=case,
-            facts={name: str(case.case.get(name) or "") for name in _FACTS} | {"link": web_link(case.case.get("link"))},
+            facts={name: str(case.case.get(name) or "") for name in _FACTS}
+            | {"link": web_link(case.case.get("link"))},
             coverage=coverage(case.findings, case.gist.ours),
             declared=declared(case),
             causes=[cause_of(cause) for cause in case.diagnosis[:1]],
             shown_by=shown_by,
             shown_in=named_in(shown_by, self.flow),
             besides=[cause_of(cause) for cause in case.causes_besides],
-            possible=[cause_of(cause) for cause in case.diagnosis[1:] if cause not in case.causes_besides],
+            possible=[
+                cause_of(cause) for cause in case.diagnosis[1:] if cause not in case.causes_besides
+            ],
             failed=[
                 (finding, numbers)
                 for finding, numbers in findings
                 if finding.verdict is not Verdict.PASSED and not _is_excused(case, finding)
             ],
             findings=findings,
-            commands={"Explain": explain_command(run, case), "Run it again": verify_command(self.command, case)},
+            commands={
+                "Explain": explain_command(run, case),
+                "Run it again": verify_command(self.command, case),
+            },
             call=table_of(self.legs),
             response_times=self.response_times,
             step_verdict=lambda step: str(step.verdict(case.findings)),
-            ladder=Markup(ladder_svg(case, anchors=f"{self.key}-", every=self.flow)) if case.messages else None,
+            ladder=Markup(ladder_svg(case, anchors=f"{self.key}-", every=self.flow))
+            if case.messages
+            else None,
             timeline=Markup(timeline_svg(case, heard)) if case.legs else None,
             players=[player_of(hearing, case, self.home) for hearing in heard],
             quality=self.quality,
@@ -408,7 +491,9 @@ class CasePage:
         received = hearing.recording.received
         if received is None or not hearing.player:
             return hearing
-        picture, player = (link(received.with_suffix(suffix), self.home) for suffix in (".png", ".mp3"))
+        picture, player = (
+            link(received.with_suffix(suffix), self.home) for suffix in (".png", ".mp3")
+        )
         return replace(hearing, picture=picture, player=player)
 
     def _files(self) -> list[tuple[str, str]]:
@@ -429,7 +514,9 @@ def _is_excused(case: CaseEvidence, finding: Finding) -> bool:
 
 
 def player_of(hearing: Hearing, case: CaseEvidence, home: Path | None = None) -> dict[str, Any]:
-    """A leg as ``listen.html.j2`` shows it; with links to its WAVs where the page's own directory is known."""
+    """A leg as ``listen.html.j2`` shows it; with links to its WAVs where the page's own directory
+    is known.
+    """
     files = (("received", hearing.recording.received), ("sent", hearing.recording.sent))
     return {
         "name": hearing.leg,
@@ -440,9 +527,13 @@ def player_of(hearing: Hearing, case: CaseEvidence, home: Path | None = None) ->
 
 
 def _wav_of(hearing: Hearing, home: Path | None) -> str:
-    """The recording itself, where nothing smaller has been made of it; empty when there is none or nothing in it."""
+    """The recording itself, where nothing smaller has been made of it; empty when there is none or
+    nothing in it.
+    """
     received = hearing.recording.received
-    return link(received, home) if home and received and received.stat().st_size > _WAV_HEADER else ""
+    return (
+        link(received, home) if home and received and received.stat().st_size > _WAV_HEADER else ""
+    )
 
 
 def link(path: Path, home: Path) -> str:
@@ -450,7 +541,8 @@ def link(path: Path, home: Path) -> str:
     return quote(path.relative_to(home).as_posix()) if path.is_relative_to(home) else path.as_uri()
 
 
-#: Where a case was verified: what of its data says so, with the word that stands before it in the list.
+#: Where a case was verified: what of its data says so, with the word that stands before it in the
+#: list.
 _AT = {"deployment": "of", "site": "at"}
 
 
@@ -484,7 +576,8 @@ def places_of(cases: Iterable[Mapping[str, object]]) -> list[str]:
 def make(task: Task) -> tuple[dict[str, Any], str, list[Measured]]:
     """Make one case, and its file where it has one.
 
-    Returns what the page's template shows of it, what a search goes through, and the times of a case that passed.
+    Returns what the page's template shows of it, what a search goes through, and the times of a
+    case that passed.
     """
     case = replace(task.case, findings=tuple(task.case.log.findings))
     page = CasePage.of(case, task.home, task.command)
@@ -497,7 +590,8 @@ def make(task: Task) -> tuple[dict[str, Any], str, list[Measured]]:
         "headline": "" if case.verdict is Verdict.PASSED else case.headline,
         "causes": task.causes,
         "axes": {name: place_of(case.case, name) for name in task.places} | case.axes,
-        "labels": labels(case) | {name: f"{_AT[name]} {place_of(case.case, name)}" for name in task.places},
+        "labels": labels(case)
+        | {name: f"{_AT[name]} {place_of(case.case, name)}" for name in task.places},
         "owners": task.owners,
         "standing": task.standing,
         "numbers": numbers_of(page.legs),
@@ -510,7 +604,9 @@ def make(task: Task) -> tuple[dict[str, Any], str, list[Measured]]:
 
 
 def _detail(page: CasePage, task: Task) -> dict[str, str]:
-    """What opens: in the page as it is, deflated in the page, or in a file beside it, which then links the recordings."""
+    """What opens: in the page as it is, deflated in the page, or in a file beside it, which then
+    links the recordings.
+    """
     if task.inline:
         return {"detail": Markup(page.html()), "packed": ""}
     deflated = packed(page.html(linked=task.parts is not None))

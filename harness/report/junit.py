@@ -1,7 +1,9 @@
-"""JUnit XML as Jenkins' xUnit plugin takes it (its junit-10.xsd): the cause is a failure's message, its fix and owner the text.
+"""JUnit XML as Jenkins' xUnit plugin takes it (its junit-10.xsd): the cause is a failure's message,
+its fix and owner the text.
 
-That schema has no properties in a test case and no ``skipped`` in ``testsuites``; what a case is of stands in its output.
-pytest's own ``--junitxml`` knows nothing of a case whose worker died, or of the difference between failed and not observable.
+That schema has no properties in a test case and no ``skipped`` in ``testsuites``; what a case is of
+stands in its output. pytest's own ``--junitxml`` knows nothing of a case whose worker died, or of
+the difference between failed and not observable.
 """
 
 from __future__ import annotations
@@ -22,14 +24,17 @@ from harness.support.files import whole_file
 def write(path: Path, run: RunEvidence) -> None:
     """Write one ``testsuite`` an integration.
 
-    Where several sites have run a case its name says which: of tests of one name CI systems show one alone.
+    Where several sites have run a case its name says which: of tests of one name CI systems show
+    one alone.
     """
     called = names_of([key_of(case) for case in run.everything])
     suites: dict[str, list[ET.Element]] = {}
     began: dict[str, float] = {}
     for evidence in run.cases:
         suites.setdefault(evidence.integration, []).append(_case(evidence, called[evidence.key]))
-        began[evidence.integration] = min(evidence.began_wall, began.get(evidence.integration, evidence.began_wall))
+        began[evidence.integration] = min(
+            evidence.began_wall, began.get(evidence.integration, evidence.began_wall)
+        )
     for case in run.absent:
         element = _element(case, called[key_of(case)], str(case.get("integration", "")), 0.0)
         _problem(element, NEVER_REPORTED, NEVER_REPORTED.first_line())
@@ -52,7 +57,9 @@ def write(path: Path, run: RunEvidence) -> None:
                 totals[key] += value
         seconds += spent
         if name in began:
-            suite.set("timestamp", datetime.fromtimestamp(began[name], UTC).isoformat(timespec="seconds"))
+            suite.set(
+                "timestamp", datetime.fromtimestamp(began[name], UTC).isoformat(timespec="seconds")
+            )
         suite.extend(elements)
     for key, value in totals.items():
         root.set(key, str(value))
@@ -80,7 +87,9 @@ def _case(evidence: CaseEvidence, name: str) -> ET.Element:
 
 
 def _why(evidence: CaseEvidence) -> str:
-    """What a CI view shows of a failure: the cause, what to do, whose it is, then what was expected and seen."""
+    """What a CI view shows of a failure: the cause, what to do, whose it is, then what was expected
+    and seen.
+    """
     named = said_first(evidence, "cause", "fix", "owner", "settles", "link")
     named += map(said_besides, evidence.causes_besides)
     return "\n".join([*named, evidence.message, f"Evidence: {evidence.directory.name}"])
@@ -89,7 +98,10 @@ def _why(evidence: CaseEvidence) -> str:
 def _facts(evidence: CaseEvidence) -> dict[str, str]:
     case = evidence.case
     return {
-        **{key: str(case.get(key) or "") for key in ("row", "integration", "deployment", "site", "source")},
+        **{
+            key: str(case.get(key) or "")
+            for key in ("row", "integration", "deployment", "site", "source")
+        },
         **labels(evidence),
         "verdict": str(evidence.verdict),
         "strength": in_words(evidence.strength),

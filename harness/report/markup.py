@@ -1,4 +1,6 @@
-"""Text of reports: as XML and HTML can hold it, what the templates of all pages share, and command lines to copy."""
+"""Text of reports: as XML and HTML can hold it, what the templates of all pages share, and command
+lines to copy.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +22,21 @@ from harness.diagnosis.catalogue import owner_in_words
 from harness.report.evidence import CaseEvidence
 from harness.support.terminal import program
 
-#: What XML 1.0 (section 2.2) has no place for; a fault that mangles bytes puts such characters into messages.
+#: What XML 1.0 (section 2.2) has no place for; a fault that mangles bytes puts such characters into
+#: messages.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
-#: Turn the order of what follows in the line around (Unicode UAX #9), beyond the element they stand in: a number could read as
-#: another. The marks that text of right to left needs (U+200E, U+200F, U+061C) turn nothing but the blanks beside them.
+#: Turn the order of what follows in the line around (Unicode UAX #9), beyond the element they stand
+#: in: a number could read as another. The marks that text of right to left needs (U+200E, U+200F,
+#: U+061C) turn nothing but the blanks beside them.
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def printable(text: str) -> str:
-    """``text`` with line ends of its platform, what cannot be printed as U+FFFD, and what turns its order around as its escape."""
+    """``text`` with line ends of its platform, what cannot be printed as U+FFFD, and what turns its
+    order around as its escape.
+    """
     lines = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
     # Nearly all of what a report shows, and found a tenth as fast by the expression.
     if lines.replace("\n", "").isprintable():
@@ -56,7 +62,9 @@ SIGNS = {"passed": "✓", "failed": "✕", "not observable": "?", "broken": "!",
 def sign(verdict: Hashable) -> Markup:
     """A verdict's sign in a page, with the word for those who hear it."""
     word = str(verdict)
-    return Markup('<span class="sign v-{}">{}<span class="sr">{}</span></span>').format(slug(word), SIGNS[word], word)
+    return Markup('<span class="sign v-{}">{}<span class="sr">{}</span></span>').format(
+        slug(word), SIGNS[word], word
+    )
 
 
 @lru_cache(maxsize=64)  # the findings of a case often name the same messages
@@ -101,7 +109,8 @@ def environment() -> Environment:
     )
     found.filters["seconds"] = lambda value: f"{value:.2f} s"
     found.filters["milliseconds"] = lambda value: f"{value:.3f}"
-    # `render` cleans the whole page character by character if one message in it needs it; so messages are cleaned first
+    # `render` cleans the whole page character by character if one message in it needs it; so
+    # messages are cleaned first
     found.filters["printable"] = printable
     found.filters["with_code"] = with_code
     found.filters["web_link"] = web_link
@@ -151,14 +160,22 @@ def seen_of(finding: Finding) -> tuple[str, str]:
 
 
 def web_link(told: object) -> str:
-    """A link to a web page; empty for any other target, since the evidence may come from somebody else."""
+    """A link to a web page; empty for any other target, since the evidence may come from somebody
+    else.
+    """
     return str(told) if str(told).startswith(("https://", "http://")) else ""
 
 
 # -- command lines
 
-#: Axes that an option of ``harness verify`` chooses; a case with any other goes by its name (``-k``).
-_OPTIONS = {"transport": "--transport", "authentication": "--auth", "codec": "--codec", "ai": "--ai"}
+#: Axes that an option of ``harness verify`` chooses; a case with any other goes by its name
+#: (``-k``).
+_OPTIONS = {
+    "transport": "--transport",
+    "authentication": "--auth",
+    "codec": "--codec",
+    "ai": "--ai",
+}
 
 
 #: Options of the run's command that the case depends on.
@@ -174,7 +191,9 @@ _NO_NAME = re.compile(r"[^\w:+\-.\[\]\\/]+")
 
 
 def explain_command(run: str, case: CaseEvidence) -> str:
-    """``harness explain`` for the case: by its id, or by its directory where others of the run have its id, too."""
+    """``harness explain`` for the case: by its id, or by its directory where others of the run have
+    its id, too.
+    """
     home = case.directory
     # as a merged run's (harness.report.merge)
     has_twin = "~" in home.name or home.with_name(f"{home.name}~1").exists()
@@ -187,9 +206,13 @@ def owner_command(run: str, person: str) -> str:
 
 
 def verify_command(command: str, case: CaseEvidence) -> str:
-    """``harness verify`` for the case alone; ``command`` is that of its run, from which come the files and the faults."""
+    """``harness verify`` for the case alone; ``command`` is that of its run, from which come the
+    files and the faults.
+    """
     words = _words(command)
-    files = [word.removeprefix("--deployment=") for word in words if word.startswith("--deployment=")]
+    files = [
+        word.removeprefix("--deployment=") for word in words if word.startswith("--deployment=")
+    ]
     if not files:  # of a run that was killed: as it was given to harness verify
         files = [word for word in words if word.endswith(".toml")]
     deployment = str(case.case.get("deployment", ""))

@@ -1,6 +1,8 @@
-"""The matrix of a run as a picture: rows × what their cases vary, with verdicts counted in each cell.
+"""The matrix of a run as a picture: rows × what their cases vary, with verdicts counted in each
+cell.
 
-One model for every page and format: the HTML pages render its tables by ``matrix.html.j2``; here are terminal, Markdown and SVG.
+One model for every page and format: the HTML pages render its tables by ``matrix.html.j2``; here
+are terminal, Markdown and SVG.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from harness.report.scope import NOT_ASKED, RowScope, Scope
 from harness.report.terminal import STYLES
 
 NOT_RUN = "not run"
-#: The worst first; what was planned and never ran stands between what could not be seen and what passed.
+#: The worst first; what was planned and never ran stands between what could not be seen and what
+#: passed.
 _WORST = (*map(str, ORDER[:-1]), NOT_RUN, str(Verdict.PASSED))
 #: What a cell says, for somebody who sees one for the first time: verdict, mark, words.
 LEGEND = (
@@ -71,9 +74,17 @@ class Cell:
 
     @property
     def count(self) -> str:
-        """How many of them have the worst verdict, ``3`` for all three, ``1/3`` for one; empty for one case."""
+        """How many of them have the worst verdict, ``3`` for all three, ``1/3`` for one; empty for
+        one case.
+        """
         count = self.counts[self.verdict]
-        return "" if self.cases == 1 else str(count) if count == self.cases else f"{count}/{self.cases}"
+        return (
+            ""
+            if self.cases == 1
+            else str(count)
+            if count == self.cases
+            else f"{count}/{self.cases}"
+        )
 
     @property
     def mark(self) -> str:
@@ -168,7 +179,9 @@ class Table:
     def starts(self, column: tuple[str, ...]) -> bool:
         """Whether the column is the first of its upper heading."""
         before = self.columns[self.columns.index(column) - 1]
-        return self.has_levels and (before == self.columns[-1] or self._way(before) != self._way(column))
+        return self.has_levels and (
+            before == self.columns[-1] or self._way(before) != self._way(column)
+        )
 
     @property
     def groups(self) -> list[tuple[str, int]]:
@@ -218,7 +231,9 @@ def of_run(run: RunEvidence, most: int = MOST) -> tuple[Table, ...]:
 
 
 def tables(scope: Scope | None, results: Iterable[Result], most: int = MOST) -> tuple[Table, ...]:
-    """The tables of these results: one a deployment and site, in the order of the scope; rows in that of the integration."""
+    """The tables of these results: one a deployment and site, in the order of the scope; rows in
+    that of the integration.
+    """
     results = list(results)
     places: dict[tuple[str, str], list[Result]] = {}
     rows: dict[tuple[str, str], dict[str, RowScope]] = {}
@@ -235,7 +250,9 @@ def tables(scope: Scope | None, results: Iterable[Result], most: int = MOST) -> 
     )
 
 
-def _table(deployment: str, site: str, rows: Mapping[str, RowScope], results: Sequence[Result], most: int) -> Table:
+def _table(
+    deployment: str, site: str, rows: Mapping[str, RowScope], results: Sequence[Result], most: int
+) -> Table:
     cases = [_Placed(case, verdict) for case, verdict in results]
     names, columns = _columns(cases, most)
     every = _names_of(_DIVISIONS[0], cases)
@@ -254,7 +271,9 @@ def _table(deployment: str, site: str, rows: Mapping[str, RowScope], results: Se
             Line(
                 row=row,
                 title=known.title if known else members[0].title,
-                cells=tuple(Cell(cells[column]) if column in cells else None for column in columns if names),
+                cells=tuple(
+                    Cell(cells[column]) if column in cells else None for column in columns if names
+                ),
                 total=Cell(sum(cells.values(), Counter())) if cells else None,
                 of=max(len(known.cases) if known else 0, len(members)),
                 why="" if members or not known else known.why or NOT_ASKED,
@@ -287,16 +306,26 @@ class _Placed:
 
 
 def _names_of(division: Sequence[str], cases: Sequence[_Placed]) -> tuple[str, ...]:
-    """The axes of a division. The way in is a trunk where the deployment has several, else transport and authentication."""
-    ways = ("trunk",) if any("trunk" in case.axes for case in cases) else ("transport", "authentication")
+    """The axes of a division. The way in is a trunk where the deployment has several, else
+    transport and authentication.
+    """
+    ways = (
+        ("trunk",)
+        if any("trunk" in case.axes for case in cases)
+        else ("transport", "authentication")
+    )
     return tuple(name for part in division for name in (ways if part == "way" else (part,)))
 
 
-def _columns(cases: Sequence[_Placed], most: int) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+def _columns(
+    cases: Sequence[_Placed], most: int
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """The finest division of at most so many columns: the axes that differ, and their values."""
     for division in _DIVISIONS:
         every = _names_of(division, cases)
-        names = tuple(name for name in every if len({case.axes.get(name, "") for case in cases}) > 1)
+        names = tuple(
+            name for name in every if len({case.axes.get(name, "") for case in cases}) > 1
+        )
         columns = {case.values(names) for case in cases}
         if len(columns) <= most:
             break
@@ -304,14 +333,17 @@ def _columns(cases: Sequence[_Placed], most: int) -> tuple[tuple[str, ...], tupl
 
 
 def _order(column: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
-    """UDP before TCP before TLS; by address before by password; without a codec, and the stand-in, last."""
+    """UDP before TCP before TLS; by address before by password; without a codec, and the stand-in,
+    last.
+    """
     first = ("udp", "tcp", "tls", "ip", "digest", "pcmu", "pcma", "synthflow", "stand-in")
     return tuple((first.index(value) if value in first else len(first), value) for value in column)
 
 
 # -- terminal, Markdown, SVG
 
-#: In a terminal, what a title and a column take of the width; how many rows that were not run are named for one reason.
+#: In a terminal, what a title and a column take of the width; how many rows that were not run are
+#: named for one reason.
 _TITLE, _COLUMN, _MOST_NAMED = 44, 9, 4
 
 
@@ -359,12 +391,21 @@ def markdown(found: Iterable[Table]) -> str:
         rows = [heads, ["---", *[":-:"] * (len(heads) - 1)]]
         for line in table.run:
             cells = [cell.mark if cell else "" for cell in line.cells]
-            rows.append([f"{_plain(line.title)} <sub>{line.row}</sub>", *cells, f"{SIGNS[line.verdict]} {line.passed}"])
+            rows.append(
+                [
+                    f"{_plain(line.title)} <sub>{line.row}</sub>",
+                    *cells,
+                    f"{SIGNS[line.verdict]} {line.passed}",
+                ]
+            )
         said = [f"### {_plain(table.heading)}", "", f"{table.total}", ""]
         said += [f"| {' | '.join(row)} |" for row in rows]
         for why, lines in table.skipped.items():
             names = ", ".join(f"{_plain(line.title)} <sub>{line.row}</sub>" for line in lines)
-            said += ["", f"<details><summary>{len(lines)} not run: {_plain(why)}</summary>{names}</details>"]
+            said += [
+                "",
+                f"<details><summary>{len(lines)} not run: {_plain(why)}</summary>{names}</details>",
+            ]
         parts.append("\n".join(said) + "\n")
     return "\n".join([*parts, f"<sub>{legend()}</sub>\n"])
 
@@ -382,12 +423,16 @@ _LINE, _CELL, _LEFT = 22, 52, 470
 
 
 def svg(found: Sequence[Table], title: str) -> str:
-    """The tables as one picture that needs nothing else; ``title`` is its name for those who cannot see it."""
+    """The tables as one picture that needs nothing else; ``title`` is its name for those who cannot
+    see it.
+    """
     parts: list[str] = []
     y, width = 8, 0
 
     def text(x: float, y: float, words: str, style: str = "") -> None:
-        parts.append(f'<text x="{x:g}" y="{y:g}"{f" {style}" if style else ""}>{escape(words)}</text>')
+        parts.append(
+            f'<text x="{x:g}" y="{y:g}"{f" {style}" if style else ""}>{escape(words)}</text>'
+        )
 
     for table in found:
         y += _LINE
@@ -395,10 +440,17 @@ def svg(found: Sequence[Table], title: str) -> str:
         text(8, y + 18, str(table.total), 'fill="#52606d"')
         y += 18 + 14 * (len(table.names) + 1)
         for number, column in enumerate(table.headed):
-            heads = [word(name, value) for name, value in zip(table.names, column, strict=True) if value]
+            heads = [
+                word(name, value) for name, value in zip(table.names, column, strict=True) if value
+            ]
             for index, one in enumerate(heads):
                 at = y - 14 * (len(heads) - 1 - index)
-                text(_LEFT + (number + 0.5) * _CELL, at, one[:9], 'font-size="10" text-anchor="middle" fill="#52606d"')
+                text(
+                    _LEFT + (number + 0.5) * _CELL,
+                    at,
+                    one[:9],
+                    'font-size="10" text-anchor="middle" fill="#52606d"',
+                )
         y += 6
         total = _LEFT + len(table.headed) * _CELL
         for line in table.run:
@@ -407,7 +459,9 @@ def svg(found: Sequence[Table], title: str) -> str:
             for number, cell in enumerate(line.cells):
                 if cell:
                     parts.append(_square(_LEFT + number * _CELL, y, cell.verdict, cell.mark))
-            parts.append(_square(total, y, line.verdict, f"{SIGNS[line.verdict]} {line.passed}", wide=20))
+            parts.append(
+                _square(total, y, line.verdict, f"{SIGNS[line.verdict]} {line.passed}", wide=20)
+            )
             y += _LINE
         for why, lines in table.skipped.items():
             names = lines[0].title if len(lines) == 1 else f"{len(lines)} rows"

@@ -1,4 +1,6 @@
-"""The runs of several sites, or several runs of one, as one run: nothing is lost, and nothing is counted twice."""
+"""The runs of several sites, or several runs of one, as one run: nothing is lost, and nothing is
+counted twice.
+"""
 
 from __future__ import annotations
 
@@ -27,17 +29,20 @@ from harness.report.run_directory import (
 from harness.report.scope import DeploymentScope, Options, Scope, versions_together
 from harness.support.files import json_file, whole_file
 
-#: Options that are true of a run made of several where they are of one of these; other lists make a run smaller.
+#: Options that are true of a run made of several where they are of one of these; other lists make a
+#: run smaller.
 _NO_LIMITS = ("fault", "deployment", "require")
-#: What tells one attempt at a case from all others: site, id, when it began, and the process it ran in.
+#: What tells one attempt at a case from all others: site, id, when it began, and the process it ran
+#: in.
 _Identity = tuple[str, str, float, int]
 
 
 def merge(runs: Sequence[Path], reports: Path) -> Path:
-    """Make one run of several in ``reports``; returns its directory. The given ones stay as they are.
+    """Make one run of several in ``reports``; returns its directory. The given ones stay as they
+    are.
 
-    A case that a site ran in two of them has two attempts; the later one counts. Raises :class:`MistakeError` when they are
-    not of one deployment file.
+    A case that a site ran in two of them has two attempts; the later one counts. Raises
+    :class:`MistakeError` when they are not of one deployment file.
     """
     parts = [_Part.read(run) for run in {run.resolve(): None for run in runs}]
     scope = _scope([part.scope for part in parts if part.scope])
@@ -55,7 +60,9 @@ def merge(runs: Sequence[Path], reports: Path) -> Path:
     planned = {key_of(case): case for part in parts for case in part.planned}
     in_order = sorted(parts, key=lambda part: part.began)
     began = {key_of(plain): part.began for part in in_order for plain in part.reported.values()}
-    ends = [(part.run.name, part.began, replace(part.end, broke=part.broke(began))) for part in parts]
+    ends = [
+        (part.run.name, part.began, replace(part.end, broke=part.broke(began))) for part in parts
+    ]
     write_end(target, list(planned.values()), _end(ends, target / ALLURE))
     return target
 
@@ -81,7 +88,8 @@ class _Part:
         return self.scope.began if self.scope else 0.0
 
     def broke(self, began: Mapping[tuple[str, str], float]) -> tuple[str, ...]:
-        """What broke in it besides its cases: also what did not run, where evidence of an earlier run would hide that.
+        """What broke in it besides its cases: also what did not run, where evidence of an earlier
+        run would hide that.
 
         ``began`` is when the last run began that reported the case.
         """
@@ -103,7 +111,10 @@ def _copy_case(case: Path, plain: Mapping[str, Any], target: Path, copied: set[_
     identity = (*key_of(plain), plain.get("began_wall", 0.0), plain.get("pid", 0))
     if identity not in copied:
         name = case.parent.name
-        free = (target / CASES / (f"{name}~{number}" if number else name) for number in range(len(copied) + 1))
+        free = (
+            target / CASES / (f"{name}~{number}" if number else name)
+            for number in range(len(copied) + 1)
+        )
         chosen = next(path for path in free if not path.exists())
         shutil.copytree(case.parent, chosen, symlinks=True)
         copied.add(identity)
@@ -114,7 +125,10 @@ def _preflight(run: Path) -> list[Any]:
         return list(json_file.read(run / PREFLIGHT))
     except (OSError, ValueError, TypeError):
         return [
-            {"deployment": run.name, "lines": [{"name": "preflight", "status": "not run", "detail": "", "fix": ""}]}
+            {
+                "deployment": run.name,
+                "lines": [{"name": "preflight", "status": "not run", "detail": "", "fix": ""}],
+            }
         ]
 
 
@@ -124,7 +138,9 @@ def _end(known: Sequence[tuple[str, float, RunEnd]], allure_results: Path) -> Ru
     made_of: dict[str, str] = {}
     for name, _, end in known:  # one that was merged itself was made of others
         made_of |= end.made_of or {name: end.command}
-    workers, wall_s = _at_work([(began, began + end.wall_s, end.workers) for _, began, end in known])
+    workers, wall_s = _at_work(
+        [(began, began + end.wall_s, end.workers) for _, began, end in known]
+    )
     return RunEnd(
         workers=workers,
         wall_s=wall_s,
@@ -137,9 +153,13 @@ def _end(known: Sequence[tuple[str, float, RunEnd]], allure_results: Path) -> Ru
 
 
 def _at_work(spans: Sequence[tuple[float, float, int]]) -> tuple[int, float]:
-    """How many workers there were at once, and for how many seconds any were: runs after one another, or beside each other."""
+    """How many workers there were at once, and for how many seconds any were: runs after one
+    another, or beside each other.
+    """
     changes = sorted(
-        (at, change) for began, ended, workers in spans for at, change in ((began, workers), (ended, -workers))
+        (at, change)
+        for began, ended, workers in spans
+        for at, change in ((began, workers), (ended, -workers))
     )
     most, seconds, now, since = 0, 0.0, 0, 0.0
     for at, change in changes:
@@ -174,7 +194,9 @@ def _scope(scopes_found: Sequence[Scope]) -> Scope | None:
 
 
 def _options(every: Sequence[Mapping[str, Any]]) -> Options:
-    """Each option as given; where the runs differ, all that was given, each once. A run may have put down none of that name."""
+    """Each option as given; where the runs differ, all that was given, each once. A run may have
+    put down none of that name.
+    """
     found: dict[str, Any] = {}
     for name in dict.fromkeys(name for options in every for name in options):
         values = [options[name] for options in every if name in options]
@@ -189,6 +211,8 @@ def _options(every: Sequence[Mapping[str, Any]]) -> Options:
             found[name] = values[0]
         else:
             found[name] = ", ".join(
-                dict.fromkeys({True: "yes", False: "no"}[v] if isinstance(v, bool) else str(v) for v in values)
+                dict.fromkeys(
+                    {True: "yes", False: "no"}[v] if isinstance(v, bool) else str(v) for v in values
+                )
             )
     return cast("Options", found)

@@ -1,4 +1,6 @@
-"""The page that is sent to somebody who owns causes: times, messages and masked numbers, ready for a ticket."""
+"""The page that is sent to somebody who owns causes: times, messages and masked numbers, ready for
+a ticket.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +32,17 @@ def page_of(person: Person) -> str:
 
 
 def write(run: RunEvidence, name: str) -> Path:
-    """Write the page for an owner, with numbers masked; returns its path. Raises :class:`MistakeError` for an unknown owner."""
-    person = next((one for one in people() if name.lower() in (one.name.lower(), *one.owners)), None)
+    """Write the page for an owner, with numbers masked; returns its path. Raises
+    :class:`MistakeError` for an unknown owner.
+    """
+    person = next(
+        (one for one in people() if name.lower() in (one.name.lower(), *one.owners)), None
+    )
     if person is None:
         known = [one.name for one in people()]
-        raise MistakeError(f"--for {name}: no such owner{nearest(name, known)}. Choose one of: {', '.join(known)}")
+        raise MistakeError(
+            f"--for {name}: no such owner{nearest(name, known)}. Choose one of: {', '.join(known)}"
+        )
     groups = [group for group in run.groups if group.said("owner") in person.owners]
     text = (
         environment()
@@ -44,7 +52,9 @@ def write(run: RunEvidence, name: str) -> Path:
             owner=person,
             run=run.name,
             began=moment(run.began),
-            causes=[(group, [_case(case) for case in group.cases[:_MOST_CASES]]) for group in groups],
+            causes=[
+                (group, [_case(case) for case in group.cases[:_MOST_CASES]]) for group in groups
+            ],
             faults=list(run.scope.options.get("fault") or ()) if run.scope else [],
         )
     )
@@ -69,9 +79,12 @@ def _case(case: CaseEvidence) -> dict[str, Any]:
         "id": case.id,
         "when": moment(case.began_wall),
         "table": table_of(legs),
-        "failed": [(one, seen_of(one)) for one in case.findings if one.verdict is not Verdict.PASSED],
+        "failed": [
+            (one, seen_of(one)) for one in case.findings if one.verdict is not Verdict.PASSED
+        ],
         "messages": [
-            (moment(case.wall(message.event.at)), message.event) for message in case.messages[:_MOST_MESSAGES]
+            (moment(case.wall(message.event.at)), message.event)
+            for message in case.messages[:_MOST_MESSAGES]
         ],
         "more": max(0, len(case.messages) - _MOST_MESSAGES),
     }

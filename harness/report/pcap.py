@@ -1,11 +1,13 @@
 """A case's SIP messages and RTP packets as a pcapng file that Wireshark and tshark open.
 
-The harness sees both at its phones' transports, not on the wire: IP, UDP and TCP headers are made up around them, with the
-real addresses, ports and times. TCP is shown as one segment a message with sequence numbers that add up; what crossed the
-wire inside TLS is shown as plain TCP. Each message's comment says so, and names its number in the reports. RTP is what
-each leg received, and what it sent unless another leg of the case received it from there.
+The harness sees both at its phones' transports, not on the wire: IP, UDP and TCP headers are made
+up around them, with the real addresses, ports and times. TCP is shown as one segment a message with
+sequence numbers that add up; what crossed the wire inside TLS is shown as plain TCP. Each message's
+comment says so, and names its number in the reports. RTP is what each leg received, and what it
+sent unless another leg of the case received it from there.
 
-The format is small enough (draft-ietf-opsawg-pcapng: three kinds of block) that no library is needed to write it.
+The format is small enough (draft-ietf-opsawg-pcapng: three kinds of block) that no library is
+needed to write it.
 """
 
 from __future__ import annotations
@@ -46,8 +48,8 @@ def capture(evidence: CaseEvidence) -> Path:
 def export(evidence: CaseEvidence, path: Path) -> int:
     """Write the case's messages and packets to ``path``; returns how many there are.
 
-    What is not an IPv4 address becomes one of 192.0.2.0/24 (RFC 5737), and the comment says which: softphones use IPv4 only, but a
-    far end's record may have names and IPv6.
+    What is not an IPv4 address becomes one of 192.0.2.0/24 (RFC 5737), and the comment says which:
+    softphones use IPv4 only, but a far end's record may have names and IPv6.
     """
     blocks = list(_blocks(evidence))
     whole_file.write(path, b"".join(blocks))
@@ -60,17 +62,30 @@ _HEADERS = 2  # blocks before the first packet
 def _blocks(evidence: CaseEvidence) -> Iterator[bytes]:
     header = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)
     yield _block(
-        0x0A0D0D0A, header + _option(_APPLICATION, "call-verification-harness") + _option(_COMMENT, evidence.id)
+        0x0A0D0D0A,
+        header
+        + _option(_APPLICATION, "call-verification-harness")
+        + _option(_COMMENT, evidence.id),
     )
-    yield _block(1, struct.pack("<HHI", _RAW_IP, 0, 0))  # snap length 0: whole packets; times in microseconds
+    yield _block(
+        1, struct.pack("<HHI", _RAW_IP, 0, 0)
+    )  # snap length 0: whole packets; times in microseconds
     names: dict[str, str] = {}
-    packets = heapq.merge(_signalling(evidence, names), _media(evidence), key=lambda packet: packet[0])
-    for identification, (at, source, target, protocol, segment, comment) in enumerate(packets, start=1):
-        packet = _ip(_address(source, names), _address(target, names), protocol, segment, identification)
+    packets = heapq.merge(
+        _signalling(evidence, names), _media(evidence), key=lambda packet: packet[0]
+    )
+    for identification, (at, source, target, protocol, segment, comment) in enumerate(
+        packets, start=1
+    ):
+        packet = _ip(
+            _address(source, names), _address(target, names), protocol, segment, identification
+        )
         yield _packet(int(evidence.wall(at) * 1_000_000), packet, comment)
 
 
-_Packet = tuple[float, str, str, int, bytes, str]  # monotonic time, source, target, protocol, segment, comment
+_Packet = tuple[
+    float, str, str, int, bytes, str
+]  # monotonic time, source, target, protocol, segment, comment
 
 
 def _signalling(evidence: CaseEvidence, names: dict[str, str]) -> Iterator[_Packet]:
@@ -109,9 +124,14 @@ def _media(evidence: CaseEvidence) -> list[_Packet]:
     received: set[tuple[FlowEnd, bytes]] = set()
     for leg, events in evidence.legs.items():
         states = [event for event in events if isinstance(event, MediaState) and event.local_rtp]
-        places = [(state.at, FlowEnd.parse(state.local_rtp), FlowEnd.parse(state.remote_rtp)) for state in states]
+        places = [
+            (state.at, FlowEnd.parse(state.local_rtp), FlowEnd.parse(state.remote_rtp))
+            for state in states
+        ]
         for packet in rtp_log.read(rtp_log.path_of(evidence.directory, leg)) if places else ():
-            _, here, there = next((place for place in reversed(places) if place[0] <= packet.at), places[0])
+            _, here, there = next(
+                (place for place in reversed(places) if place[0] <= packet.at), places[0]
+            )
             if packet.source is None:
                 seen.append((packet.at, here, there, packet.octets, f"sent by {leg}"))
             else:
@@ -135,7 +155,11 @@ def _comment(evidence: CaseEvidence, arrow: Arrow, names: dict[str, str]) -> str
         words.append("decrypted: it crossed the wire inside TLS")
     if arrow.far_end and not arrow.file:
         words.append("known from the far end's own record")
-    words += [f"{host} shown as {names[host]}" for host in (arrow.source.host, arrow.target.host) if host in names]
+    words += [
+        f"{host} shown as {names[host]}"
+        for host in (arrow.source.host, arrow.target.host)
+        if host in names
+    ]
     return "; ".join(words)
 
 
@@ -155,7 +179,9 @@ def _ip(source: bytes, target: bytes, protocol: int, segment: bytes, identificat
     length = len(segment)
     pseudo = source + target + struct.pack("!BBH", 0, protocol, length)
     segment = _with_checksum(pseudo, segment, protocol)
-    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, identification & 0xFFFF, 0x4000, 64, protocol, 0)
+    head = struct.pack(
+        "!BBHHHBBH", 0x45, 0, 20 + length, identification & 0xFFFF, 0x4000, 64, protocol, 0
+    )
     head += source + target
     return head[:10] + struct.pack("!H", _checksum(head)) + head[12:] + segment
 
@@ -179,7 +205,13 @@ def _checksum(data: bytes) -> int:
 
 def _packet(time: int, packet: bytes, comment: str) -> bytes:
     head = struct.pack("<IIIII", 0, time >> 32, time & 0xFFFFFFFF, len(packet), len(packet))
-    return _block(6, head + _padded(packet) + _option(_COMMENT, comment) + struct.pack("<HH", _END_OF_OPTIONS, 0))
+    return _block(
+        6,
+        head
+        + _padded(packet)
+        + _option(_COMMENT, comment)
+        + struct.pack("<HH", _END_OF_OPTIONS, 0),
+    )
 
 
 def _option(code: int, text: str) -> bytes:

@@ -1,9 +1,10 @@
 """The writing side of a case's evidence: every fact reaches the disk the moment it is known.
 
-``events.jsonl`` holds one object a line, with one key that says what it is (``format`` first; ``event``, ``finding``, ``scripted``,
-``step``, ``step_end``, ``note``, ``attachment``). Each line is one ``write`` to a file opened for appending, unbuffered;
-what was recorded survives the death of the process, and costs some 10 µs. ``case.json`` is written when the case begins
-and replaced as a whole when it ends; a case without an ``end`` there is one whose worker died.
+``events.jsonl`` holds one object a line, with one key that says what it is (``format`` first;
+``event``, ``finding``, ``scripted``, ``step``, ``step_end``, ``note``, ``attachment``). Each line
+is one ``write`` to a file opened for appending, unbuffered; what was recorded survives the death of
+the process, and costs some 10 µs. ``case.json`` is written when the case begins and replaced as a
+whole when it ends; a case without an ``end`` there is one whose worker died.
 """
 
 from __future__ import annotations
@@ -54,22 +55,30 @@ _SUFFIXES = {
 
 
 class CaseRecorder:
-    """Records one case into ``directory``; all methods are thread-safe and leave what they were given on disk.
+    """Records one case into ``directory``; all methods are thread-safe and leave what they were
+    given on disk.
 
-    ``case`` is plain data: ``id``, ``row``, ``integration``, ``source``, ``title``, ``description``, ``link``, ``axes``
-    (name: value), ``site``, ``deployment``; with ``mask`` true, numbers are masked before they reach the disk.
+    ``case`` is plain data: ``id``, ``row``, ``integration``, ``source``, ``title``,
+    ``description``, ``link``, ``axes`` (name: value), ``site``, ``deployment``; with ``mask`` true,
+    numbers are masked before they reach the disk.
 
-    A full disk raises :class:`~harness.errors.ResourceError`, now and in every later call, so that a loss noticed by a
-    thread without a waiter still breaks the case when it is closed.
+    A full disk raises :class:`~harness.errors.ResourceError`, now and in every later call, so that
+    a loss noticed by a thread without a waiter still breaks the case when it is closed.
     """
 
-    def __init__(self, directory: Path, case: Mapping[str, object], outcome: CaseOutcome | None = None) -> None:
+    def __init__(
+        self, directory: Path, case: Mapping[str, object], outcome: CaseOutcome | None = None
+    ) -> None:
         self.directory = directory
-        self.outcome = outcome if outcome is not None else CaseOutcome()  #: what its findings make of the case
+        self.outcome = (
+            outcome if outcome is not None else CaseOutcome()
+        )  #: what its findings make of the case
         self.events: list[Event] = []  #: as they were recorded: the diagnosis is made of them
         self._masked = bool(case.get("mask"))
         self._lock = threading.Lock()
-        self._references: dict[int, str | int] = {}  #: by the id of an event: its number, or its place among the events
+        self._references: dict[
+            int, str | int
+        ] = {}  #: by the id of an event: its number, or its place among the events
         self._message_count = 0
         self._steps = threading.local()
         self._step_count = 0
@@ -86,7 +95,9 @@ class CaseRecorder:
         with self._disk():
             directory.mkdir(parents=True, exist_ok=True)
             self._file = os.open(
-                directory / EVENTS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644
+                directory / EVENTS,
+                os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC,
+                0o644,
             )
             self._write_case()
         version: FormatEntry = {"version": VERSION}
@@ -96,7 +107,9 @@ class CaseRecorder:
         """Record a fact. SIP messages are numbered ``m1``, ``m2`` … in the order they get here."""
         plain = to_plain(event)
         if isinstance(event, Recorded):
-            plain |= {key: self._own_name(plain[key]) for key in ("path", "sent_path") if plain[key]}
+            plain |= {
+                key: self._own_name(plain[key]) for key in ("path", "sent_path") if plain[key]
+            }
         with self._lock:
             self._references[id(event)] = len(self.events)
             self.events.append(event)  # which keeps its id from being used again
@@ -106,9 +119,13 @@ class CaseRecorder:
             self._append_locked({"event": plain})
 
     def number(self, message: SipMessage) -> str | None:
-        """The number a recorded message has in every report, for a finding to name it; None when it is not recorded."""
+        """The number a recorded message has in every report, for a finding to name it; None when it
+        is not recorded.
+        """
         with self._lock:
-            known = self._references.get(id(message)) or self._reference_to(lambda event: event == message)
+            known = self._references.get(id(message)) or self._reference_to(
+                lambda event: event == message
+            )
         return None if known is None else str(known)
 
     def _reference_to(self, is_meant: Callable[[SipMessage], bool]) -> str | int | None:
@@ -130,7 +147,9 @@ class CaseRecorder:
         return {"by": asked.by, "given": self._referring(asked.given)}
 
     def _referring(self, value: Any) -> Any:
-        """The value, where each event and SIP message in it became a reference to the line that has it."""
+        """The value, where each event and SIP message in it became a reference to the line that has
+        it.
+        """
         match value:
             case Event():
                 return {"event": self._reference(value)}
@@ -146,14 +165,17 @@ class CaseRecorder:
         return value
 
     def _reference(self, event: Event) -> str | int | dict[str, Any]:
-        """The number of a message, the place of another event among the events; an event that is not recorded itself, whole."""
+        """The number of a message, the place of another event among the events; an event that is
+        not recorded itself, whole.
+        """
         if isinstance(event, SipMessage) and (number := self.number(event)):
             return number
         line = self._references.get(id(event))
         return to_plain(event) if line is None else line
 
     def scripted(self, seconds: float, why: str, *, began: float | None = None) -> None:
-        """Record time the case waits on purpose (a ring timeout, the listening a verdict needs), in seconds.
+        """Record time the case waits on purpose (a ring timeout, the listening a verdict needs), in
+        seconds.
 
         It ``began`` at that moment (``time.monotonic()``), or is over now.
         """
@@ -168,13 +190,20 @@ class CaseRecorder:
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """A part of the case; steps nest within their thread. An exception that leaves it marks it, and goes on."""
+        """A part of the case; steps nest within their thread. An exception that leaves it marks it,
+        and goes on.
+        """
         stack: list[int] = self._steps.__dict__.setdefault("stack", [])
         with self._lock:
             self._step_count += 1
             step = self._step_count
             parent = stack[-1] if stack else None
-            began: StepEntry = {"id": step, "parent": parent, "title": title, "began": time.monotonic()}
+            began: StepEntry = {
+                "id": step,
+                "parent": parent,
+                "title": title,
+                "began": time.monotonic(),
+            }
             self._append_locked({"step": began})
         stack.append(step)
         error: BaseException | None = None
@@ -187,11 +216,17 @@ class CaseRecorder:
             stack.remove(step)
             ended: StepEndEntry = {"id": step, "ended": time.monotonic()}
             if error is not None:
-                ended |= {"error": type(error).__name__, "message": str(error), "failed": is_failure(error)}
+                ended |= {
+                    "error": type(error).__name__,
+                    "message": str(error),
+                    "failed": is_failure(error),
+                }
             try:
                 self._append({"step_end": ended})
             except ResourceError:
-                if error is None:  # otherwise it waits for close(), rather than hide what went wrong first
+                if (
+                    error is None
+                ):  # otherwise it waits for close(), rather than hide what went wrong first
                     raise
 
     def deployment(self, plain: Mapping[str, Any]) -> None:
@@ -206,11 +241,15 @@ class CaseRecorder:
         self._append({"note": entry})
 
     def guessed(self) -> None:
-        """Record that it is a guess that a call was this case's: what it found does not count beside another attempt."""
+        """Record that it is a guess that a call was this case's: what it found does not count
+        beside another attempt.
+        """
         self._case["guessed"] = True
 
     def attach(self, name: str, content: Path | str, mime: str) -> None:
-        """Add a file, or a text, to the evidence. A file outside the case's directory is copied into it."""
+        """Add a file, or a text, to the evidence. A file outside the case's directory is copied
+        into it.
+        """
         with self._lock:
             self._attachment_count += 1
             count = self._attachment_count
@@ -218,8 +257,14 @@ class CaseRecorder:
             path = self._own_name(str(content))
         else:
             suffix = content.suffix if isinstance(content, Path) else _SUFFIXES.get(mime, ".bin")
-            stem = re.sub(r"[^\w.-]+", "-", mask_name(name) if self._masked else name).strip("-")[:60]
-            target = self.directory / ATTACHMENTS / f"{count:02}-{stem}{'' if stem.endswith(suffix) else suffix}"
+            stem = re.sub(r"[^\w.-]+", "-", mask_name(name) if self._masked else name).strip("-")[
+                :60
+            ]
+            target = (
+                self.directory
+                / ATTACHMENTS
+                / f"{count:02}-{stem}{'' if stem.endswith(suffix) else suffix}"
+            )
             with self._disk():
                 target.parent.mkdir(exist_ok=True)
                 if isinstance(content, Path):
@@ -234,7 +279,8 @@ class CaseRecorder:
     def close(self, verdict: Verdict, message: str, diagnosis: Any = None) -> None:
         """End the case, with the plain form of its diagnosis (readers also take a list of causes).
 
-        Raises the :class:`ResourceError` that any earlier call met; the case then stands on disk without an end.
+        Raises the :class:`ResourceError` that any earlier call met; the case then stands on disk
+        without an end.
         """
         with self._lock:
             if self._closed:
@@ -245,7 +291,9 @@ class CaseRecorder:
         self.amend(verdict, message, diagnosis)
 
     def amend(self, verdict: Verdict, message: str, diagnosis: Any = None) -> None:
-        """Replace the end of a closed case: something went wrong after it. Raises as :meth:`close` does."""
+        """Replace the end of a closed case: something went wrong after it. Raises as :meth:`close`
+        does.
+        """
         if self._fault is not None:
             raise self._fault
         end: CaseEnd = {
@@ -253,7 +301,12 @@ class CaseRecorder:
             "message": message,
             "diagnosis": diagnosis,
             "troubles": [
-                {"verdict": one.verdict, "message": one.message, "finding": one.finding, "trace": one.trace}
+                {
+                    "verdict": one.verdict,
+                    "message": one.message,
+                    "finding": one.finding,
+                    "trace": one.trace,
+                }
                 for one in self.outcome.troubles
             ],
             "at": time.monotonic(),
@@ -262,10 +315,14 @@ class CaseRecorder:
             self._write_case(end=mask_plain(end) if self._masked else end)
 
     def _write_case(self, **more: object) -> None:
-        whole_file.write(self.directory / CASE, json.dumps({**self._case, **more}, indent=1, default=str))
+        whole_file.write(
+            self.directory / CASE, json.dumps({**self._case, **more}, indent=1, default=str)
+        )
 
     def _own_name(self, path: str) -> str:
-        """``path`` as seen from the case's directory; the file is renamed when its name holds a number to mask."""
+        """``path`` as seen from the case's directory; the file is renamed when its name holds a
+        number to mask.
+        """
         file = Path(path)
         if not file.is_relative_to(self.directory):
             return path
@@ -280,9 +337,15 @@ class CaseRecorder:
     def _append_locked(self, line: Mapping[str, Any]) -> None:
         if self._fault is not None:
             raise self._fault
-        if self._closed:  # a phone's last event may come after the verdict; nothing was judged by it
+        if (
+            self._closed
+        ):  # a phone's last event may come after the verdict; nothing was judged by it
             return
-        plain = {kind: self._masked_line(kind, value) for kind, value in line.items()} if self._masked else line
+        plain = (
+            {kind: self._masked_line(kind, value) for kind, value in line.items()}
+            if self._masked
+            else line
+        )
         raw = json.dumps(plain, default=str, separators=(",", ":")).encode() + b"\n"
         with self._disk():
             rest = memoryview(raw)
@@ -306,6 +369,10 @@ class CaseRecorder:
         try:
             yield
         except OSError as error:
-            what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error.strerror or error)
+            what = (
+                "the disk is full"
+                if error.errno in (errno.ENOSPC, errno.EDQUOT)
+                else str(error.strerror or error)
+            )
             self._fault = ResourceError(f"{self.directory}: evidence cannot be written: {what}")
             raise self._fault from error

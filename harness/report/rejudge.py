@@ -1,9 +1,12 @@
-"""A stored run judged again by today's checks, verdict and diagnosis (``harness report RUN --rejudge``).
+"""A stored run judged again by today's checks, verdict and diagnosis (``harness report RUN
+--rejudge``).
 
-A finding is made again from what it was made from, as ``events.jsonl`` has it; the verdict and the diagnosis follow from the
-findings. What the evidence does not hold is taken from the record, and the reason is given. Words are not compared.
+A finding is made again from what it was made from, as ``events.jsonl`` has it; the verdict and the
+diagnosis follow from the findings. What the evidence does not hold is taken from the record, and
+the reason is given. Words are not compared.
 
-:func:`judged_with` derives a case's findings, verdict and diagnosis from its evidence together with files that others made.
+:func:`judged_with` derives a case's findings, verdict and diagnosis from its evidence together with
+files that others made.
 """
 
 from __future__ import annotations
@@ -25,7 +28,14 @@ from harness.diagnosis import diagnose
 from harness.diagnosis.catalogue import Confidence
 from harness.diagnosis.result import DiagnosisDocument
 from harness.errors import MistakeError
-from harness.report.case_document import ADDED_VERSION, CASE, DEPLOYMENT, AddedEvidence, CaseLog, MadeFrom
+from harness.report.case_document import (
+    ADDED_VERSION,
+    CASE,
+    DEPLOYMENT,
+    AddedEvidence,
+    CaseLog,
+    MadeFrom,
+)
 from harness.report.evidence import CaseEvidence
 from harness.report.file_evidence import FileEvidence
 from harness.report.run_directory import each
@@ -102,8 +112,8 @@ class RejudgeDocument(TypedDict):
 
 
 def rejudge(run: Path) -> list[Rejudged]:
-    """Every case of a run, attempts included, by the names of their directories. Raises :class:`MistakeError` for what is no
-    case's evidence.
+    """Every case of a run, attempts included, by the names of their directories. Raises
+    :class:`MistakeError` for what is no case's evidence.
     """
     directories = [path.parent for path in sorted((run / "cases").glob(f"*/{CASE}"))]
     if not directories:
@@ -146,14 +156,20 @@ def _rejudged(directory: Path) -> Rejudged:
 
 
 def judged_with(directory: Path, added: Sequence[FileEvent], notes: Sequence[str]) -> AddedEvidence:
-    """A case with what files that others made show of it; only findings that these are about are made again."""
+    """A case with what files that others made show of it; only findings that these are about are
+    made again.
+    """
     evidence = CaseEvidence.read(directory, with_added=False)
     again, files = _Again(evidence, added), FileEvidence(evidence, added)
     findings: list[Finding] = []
     judged: dict[str, Any] = {}
-    for place, (recorded, made_from) in enumerate(zip(evidence.findings, evidence.log.made_from, strict=True)):
+    for place, (recorded, made_from) in enumerate(
+        zip(evidence.findings, evidence.log.made_from, strict=True)
+    ):
         asked = files.asked(recorded, made_from.asked)
-        found = again.made(recorded, MadeFrom(asked, made_from.adjusted)) if asked is not None else None
+        found = (
+            again.made(recorded, MadeFrom(asked, made_from.adjusted)) if asked is not None else None
+        )
         findings.append(found or recorded)
         if found is not None:
             judged[str(place)] = found.plain() | {"asked": asked, "adjusted": made_from.adjusted}
@@ -161,9 +177,16 @@ def judged_with(directory: Path, added: Sequence[FileEvent], notes: Sequence[str
     if end is not None:
         conclusion = again.conclusion(findings)
         diagnosis = again.diagnosis(findings, conclusion)
-        end = {**end, "verdict": conclusion.verdict, "message": conclusion.message, "diagnosis": diagnosis}
+        end = {
+            **end,
+            "verdict": conclusion.verdict,
+            "message": conclusion.message,
+            "diagnosis": diagnosis,
+        }
     mask = mask_plain if evidence.case.get("mask") else lambda plain: plain
-    events = [mask(plain) | {"sha256": plain["sha256"]} for plain in map(to_plain, added)]  # its digits are no number
+    events = [
+        mask(plain) | {"sha256": plain["sha256"]} for plain in map(to_plain, added)
+    ]  # its digits are no number
     told = mask({"findings": judged, "end": end, "notes": [*notes]})
     return cast("AddedEvidence", {"version": ADDED_VERSION, "events": events, **told})
 
@@ -177,7 +200,9 @@ class _Again:
         self._masked = bool(evidence.case.get("mask"))
         #: The plain data with a zero for each masked digit.
         self._fill: Callable[[Any], Any] = fill_plain if self._masked else lambda plain: plain
-        self._events = [*map(_filled, self._log.recorded)] if self._masked else [*self._log.recorded]
+        self._events = (
+            [*map(_filled, self._log.recorded)] if self._masked else [*self._log.recorded]
+        )
         self._events += added
         place = {id(event): index for index, event in enumerate(self._log.recorded)}
         self._by_number = {m.number: self._events[place[id(m.event)]] for m in self._log.messages}
@@ -249,33 +274,51 @@ class _Again:
         recorded, now = self._evidence.findings[trouble.finding], findings[trouble.finding]
         if now is None or now.verdict is recorded.verdict:
             return trouble
-        return replace(trouble, verdict=now.verdict if now.verdict is not Verdict.PASSED else Verdict.BROKEN)
+        return replace(
+            trouble, verdict=now.verdict if now.verdict is not Verdict.PASSED else Verdict.BROKEN
+        )
 
     def causes(self, findings: Sequence[Finding], conclusion: Conclusion) -> tuple[NamedCause, ...]:
         """What today's diagnosis names."""
         found = self.diagnosis(findings, conclusion)
         return _causes(self._evidence.diagnosis if self.notes else found["causes"] if found else ())
 
-    def diagnosis(self, findings: Sequence[Finding], conclusion: Conclusion) -> DiagnosisDocument | None:
-        """Today's diagnosis; None for a case that did not fail, or, with a note, one whose deployment is unknown."""
+    def diagnosis(
+        self, findings: Sequence[Finding], conclusion: Conclusion
+    ) -> DiagnosisDocument | None:
+        """Today's diagnosis; None for a case that did not fail, or, with a note, one whose
+        deployment is unknown.
+        """
         if conclusion.verdict is not Verdict.FAILED:
             return None
         try:
-            deployment = deployment_from_plain(self._fill(json_file.read(self._evidence.directory / DEPLOYMENT)))
+            deployment = deployment_from_plain(
+                self._fill(json_file.read(self._evidence.directory / DEPLOYMENT))
+            )
         except (OSError, ValueError) as error:
-            why = NO_DEPLOYMENT if isinstance(error, OSError) else f"the deployment cannot be read: {error}"
+            why = (
+                NO_DEPLOYMENT
+                if isinstance(error, OSError)
+                else f"the deployment cannot be read: {error}"
+            )
             self.notes.append(f"diagnosis taken from the record: {why}")
             return None
         numbers = {id(event): number for number, event in self._by_number.items()}
         case = self._fill(self._evidence.case)
         found = diagnose(
-            case, findings, self._events, deployment, number_of=lambda message: numbers.get(id(message), "")
+            case,
+            findings,
+            self._events,
+            deployment,
+            number_of=lambda message: numbers.get(id(message), ""),
         )
         return found.to_plain()
 
 
 def _filled(event: Event) -> Event:
-    """The event with a zero for each masked digit; figures that were masked as numbers are, are figures again."""
+    """The event with a zero for each masked digit; figures that were masked as numbers are, are
+    figures again.
+    """
     changed: dict[str, Any] = {}
     for one in fields(event):
         value = getattr(event, one.name)
@@ -286,13 +329,20 @@ def _filled(event: Event) -> Event:
 
 
 def _failed(findings: Iterable[Finding | None]) -> tuple[str, ...]:
-    failed = (finding.check for finding in findings if finding is not None and finding.verdict is Verdict.FAILED)
+    failed = (
+        finding.check
+        for finding in findings
+        if finding is not None and finding.verdict is Verdict.FAILED
+    )
     return tuple(dict.fromkeys(failed))
 
 
 def _causes(plain: Iterable[Mapping[str, Any]]) -> tuple[NamedCause, ...]:
     names = NamedCause.__annotations__
-    return tuple(cast("NamedCause", {name: cause[name] for name in names if name in cause}) for cause in plain)
+    return tuple(
+        cast("NamedCause", {name: cause[name] for name in names if name in cause})
+        for cause in plain
+    )
 
 
 def _differences(
@@ -302,13 +352,19 @@ def _differences(
         yield Difference("verdict", str(recorded.verdict), str(now.verdict))
     for old, new in zip(before, after, strict=True):
         if new is None or new.verdict is not old.verdict:
-            yield Difference(f"{old.check} of {old.subject}", str(old.verdict), str(new.verdict) if new else "not made")
+            yield Difference(
+                f"{old.check} of {old.subject}",
+                str(old.verdict),
+                str(new.verdict) if new else "not made",
+            )
     if recorded.causes != now.causes:
         yield Difference("causes", _worded(recorded.causes), _worded(now.causes))
 
 
 def _worded(causes: Sequence[NamedCause]) -> str:
-    """``a (certain, provider), b (possible, customer)``; a candidate cannot be told from the one before it."""
+    """``a (certain, provider), b (possible, customer)``; a candidate cannot be told from the one
+    before it.
+    """
     words = []
     for cause in causes:
         told = ", ".join(str(cause[name]) for name in ("confidence", "owner") if cause.get(name))

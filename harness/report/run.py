@@ -24,7 +24,15 @@ from harness.report.evidence import CaseEvidence
 from harness.report.hearing import draw
 from harness.report.markup import relative
 from harness.report.pcap import capture
-from harness.report.run_directory import CAUSES, JUNIT, REPORT, SUMMARY, RunEnd, RunEvidence, point_latest
+from harness.report.run_directory import (
+    CAUSES,
+    JUNIT,
+    REPORT,
+    SUMMARY,
+    RunEnd,
+    RunEvidence,
+    point_latest,
+)
 from harness.report.standing import Past, look_back
 from harness.report.summary import Summary, summarise
 from harness.support.files import json_file, whole_file
@@ -76,7 +84,8 @@ class FinishedRun:
 def finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> FinishedRun:
     """Make every report of a run, and let ``latest`` point to it.
 
-    ``planned`` is the plain data of each case that was to run. Raises :class:`ResourceError` where they cannot be written.
+    ``planned`` is the plain data of each case that was to run. Raises :class:`ResourceError` where
+    they cannot be written.
     """
     with _disk(run):
         finished = _finish(RunEvidence.ended(run, planned, end))
@@ -94,8 +103,8 @@ def remember(finished: FinishedRun) -> tuple[str, ...]:
 def remake(run: Path, *, complete: bool = False) -> FinishedRun:
     """Make the reports of a run again, from its evidence.
 
-    Raises :class:`MistakeError` when it is none, :class:`ResourceError` where they cannot be written.
-    ``complete``: with pictures, MP3 and captures of what passed as well.
+    Raises :class:`MistakeError` when it is none, :class:`ResourceError` where they cannot be
+    written. ``complete``: with pictures, MP3 and captures of what passed as well.
     """
     with _disk(run):
         evidence = RunEvidence.read(run)
@@ -115,7 +124,11 @@ def _disk(run: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or error
+        what = (
+            "the disk is full"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else error.strerror or error
+        )
         raise ResourceError(f"{run}: the reports cannot be written: {what}") from error
 
 
@@ -151,7 +164,9 @@ def _on_all_cores(make: Callable[[CaseEvidence], object], cases: Sequence[CaseEv
 def _allure(
     run: RunEvidence, summary: Summary, results: Path, times: Sequence[Measured]
 ) -> tuple[Path | None, list[str]]:
-    """Write the rest of Allure's results, and what lies beside them; the first page of its report, or why it cannot be made."""
+    """Write the rest of Allure's results, and what lies beside them; the first page of its report,
+    or why it cannot be made.
+    """
     allure.write_others(run, results)
     allure.write_beside(run, summary, results, times)
     try:

@@ -96,14 +96,20 @@ class RunEnd:
     interrupted: str = ""  #: why the run ended before its time
     broke: tuple[str, ...] = ()  #: what broke outside of any case, a line each
     command: str = ""
-    made_of: Mapping[str, str] = field(default_factory=dict)  #: of a run made of several: each one's name and command
+    made_of: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: of a run made of several: each one's name and command
 
 
 def create(reports: Path) -> Path:
-    """Make a new run's directory. Raises :class:`MistakeError` where another path is needed, :class:`ResourceError` for a full disk."""
+    """Make a new run's directory. Raises :class:`MistakeError` where another path is needed,
+    :class:`ResourceError` for a full disk.
+    """
     require_outside_of_runs(reports)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    names = (f"{stamp}-{os.getpid()}{f'-{attempt}' if attempt else ''}" for attempt in itertools.count())
+    names = (
+        f"{stamp}-{os.getpid()}{f'-{attempt}' if attempt else ''}" for attempt in itertools.count()
+    )
     try:
         directory = next(reports / name for name in names if not (reports / name).exists())
         (directory / CASES).mkdir(parents=True)
@@ -113,7 +119,9 @@ def create(reports: Path) -> Path:
 
 
 def require_outside_of_runs(directory: Path) -> None:
-    """Refuse a run's own directory as the place for what others leave: its evidence is to stay as it left it."""
+    """Refuse a run's own directory as the place for what others leave: its evidence is to stay as
+    it left it.
+    """
     real = directory.resolve()
     for run in (real, *real.parents):
         if (run / CASES).is_dir() and (run / scopes.FILE).exists():
@@ -123,10 +131,16 @@ def require_outside_of_runs(directory: Path) -> None:
 
 
 def case_directory(run: Path, case: Mapping[str, object]) -> Path:
-    """Where a case's evidence goes; its name is the case's id as a file name, told apart by a hash, and the attempt."""
+    """Where a case's evidence goes; its name is the case's id as a file name, told apart by a hash,
+    and the attempt.
+    """
     case_id = str(case["id"])
-    name = re.sub(r"[^A-Za-z0-9.+-]+", "_", mask_name(case_id) if case.get("mask") else case_id).strip("_")
-    digest = hashlib.sha256(case_id.encode()).hexdigest()[:6]  # two ids may differ in what a file name cannot hold
+    name = re.sub(
+        r"[^A-Za-z0-9.+-]+", "_", mask_name(case_id) if case.get("mask") else case_id
+    ).strip("_")
+    digest = hashlib.sha256(case_id.encode()).hexdigest()[
+        :6
+    ]  # two ids may differ in what a file name cannot hold
     attempt = case.get("attempt", 1)
     return run / CASES / (f"{name[:120]}-{digest}" + (f".{attempt}" if attempt != 1 else ""))
 
@@ -148,8 +162,12 @@ class RunEvidence:
         return cls(directory, planned, end, _scope_of(directory, planned), read_cases(directory))
 
     @classmethod
-    def ended(cls, directory: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> RunEvidence:
-        """Put down how a run ended, which only its runner knows, and read what it left. Raises ``OSError``."""
+    def ended(
+        cls, directory: Path, planned: Sequence[Mapping[str, object]], end: RunEnd
+    ) -> RunEvidence:
+        """Put down how a run ended, which only its runner knows, and read what it left. Raises
+        ``OSError``.
+        """
         write_end(directory, planned, end)
         kept = as_kept(planned)
         return cls(directory, kept, end, _scope_of(directory, kept), read_cases(directory))
@@ -203,7 +221,10 @@ class RunEvidence:
     @property
     def began(self) -> float:
         """When its first case began, in seconds since the epoch; without cases, when the run did."""
-        return min((case.began_wall for case in self.attempts), default=self.scope.began if self.scope else 0.0)
+        return min(
+            (case.began_wall for case in self.attempts),
+            default=self.scope.began if self.scope else 0.0,
+        )
 
     @property
     def ended_wall(self) -> float:
@@ -212,7 +233,9 @@ class RunEvidence:
 
 
 def read_witnesses(run: Path) -> list[AddedFile]:
-    """The files that were added when the run was over. Raises :class:`MistakeError` for a damaged list."""
+    """The files that were added when the run was over. Raises :class:`MistakeError` for a damaged
+    list.
+    """
     try:
         found = json_file.read(run / WITNESSES)["files"]
         return [_ADDED_FILE.validate_python(one, strict=True) for one in found]
@@ -233,7 +256,9 @@ def last_attempt(run: Path, case: Mapping[str, object]) -> CaseEvidence | None:
     """The evidence of the attempt at a case that counts; None when it left none."""
     name = case_directory(run, {**case, "attempt": 1}).name
     attempts = [
-        path.parent for path in (run / CASES).glob(f"*/{CASE}") if f"{path.parent.name}.".startswith(f"{name}.")
+        path.parent
+        for path in (run / CASES).glob(f"*/{CASE}")
+        if f"{path.parent.name}.".startswith(f"{name}.")
     ]
     return next(iter(latest(map(CaseEvidence.read, attempts))), None)
 
@@ -250,7 +275,9 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
     """
     try:
         plain = json_file.read(run / _RUN)
-        planned: list[Mapping[str, Any]] = [{"id": case["id"], **case} for case in map(case_of, plain["planned"])]
+        planned: list[Mapping[str, Any]] = [
+            {"id": case["id"], **case} for case in map(case_of, plain["planned"])
+        ]
         end = plain["end"]
         results = Path(end["allure_results"]) if end["allure_results"] else None
         if results and not _has_results(results, run, planned):
@@ -263,7 +290,9 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise MistakeError(f"{run / _RUN}: cannot be read: {error}; allowed: as the run wrote it") from error
+        raise MistakeError(
+            f"{run / _RUN}: cannot be read: {error}; allowed: as the run wrote it"
+        ) from error
 
 
 def _has_results(results: Path, run: Path, planned: Iterable[Mapping[str, Any]]) -> bool:
@@ -281,7 +310,8 @@ def allure_name(run: str, directory: str) -> str:
 
 
 def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
-    """As :func:`read_end`; a run that was killed was to run all that its scope asked for, if it left one.
+    """As :func:`read_end`; a run that was killed was to run all that its scope asked for, if it
+    left one.
 
     Raises :class:`MistakeError` when it is no run.
     """
@@ -291,7 +321,9 @@ def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
     if found := scopes.read(run):
         results = run / ALLURE if (run / ALLURE).is_dir() else None
         why = why_it_never_ended(run, found)
-        end = dataclasses.replace(unended, allure_results=results, interrupted=why, command=found.command)
+        end = dataclasses.replace(
+            unended, allure_results=results, interrupted=why, command=found.command
+        )
         return list(found.planned()), end
     if not any((run / CASES).glob("*")):
         raise _no_run(run)
@@ -299,7 +331,9 @@ def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
 
 
 def _scope_of(run: Path, planned: Sequence[Mapping[str, object]]) -> Scope | None:
-    """What a run was to verify, by what was ``planned`` in the end; None when it left none. Raises :class:`MistakeError`."""
+    """What a run was to verify, by what was ``planned`` in the end; None when it left none. Raises
+    :class:`MistakeError`.
+    """
     found = scopes.read(run)
     return found.narrowed({key_of(case) for case in planned}) if found else None
 
@@ -327,7 +361,10 @@ def why_it_never_ended(run: Path, scope: Scope) -> str:
     try:
         reports = json_file.read(run / PREFLIGHT)
         said = [
-            mask_text((f"{report['deployment']}: " if reports[1:] else "") + f"{line['name']}: {line['detail']}")
+            mask_text(
+                (f"{report['deployment']}: " if reports[1:] else "")
+                + f"{line['name']}: {line['detail']}"
+            )
             for report in reports
             for line in report["lines"]
             if line["status"] == "failed"
@@ -335,15 +372,20 @@ def why_it_never_ended(run: Path, scope: Scope) -> str:
     except (OSError, ValueError, TypeError, KeyError):
         return NEVER_ENDED
     more = [f"and {len(said) - _MOST_FAILED} more"] if len(said) > _MOST_FAILED else []
-    return f"preflight ended it before its first call: {'; '.join(said[:_MOST_FAILED] + more)}" if said else NEVER_ENDED
+    return (
+        f"preflight ended it before its first call: {'; '.join(said[:_MOST_FAILED] + more)}"
+        if said
+        else NEVER_ENDED
+    )
 
 
-#: A run that is under way, or was killed, has a link of this name; no view is made of what it leads to. There, the lock of a file is
-#: held by the run's process as long as it lives.
+#: A run that is under way, or was killed, has a link of this name; no view is made of what it leads
+#: to. There, the lock of a file is held by the run's process as long as it lives.
 _CONTROL, _RUNNER = "control", "runner"
 
 
-#: Levels of directories. A run and Allure's report have up to four; Python's own walks end in a RecursionError at a thousand.
+#: Levels of directories. A run and Allure's report have up to four; Python's own walks end in a
+#: RecursionError at a thousand.
 _DEEPEST = 32
 
 
@@ -360,7 +402,9 @@ def _no_run(directory: Path) -> MistakeError:
 
 
 def require_ended(directory: Path) -> None:
-    """Raise :class:`MistakeError` for a run under way: its remaining cases would be reported as broken."""
+    """Raise :class:`MistakeError` for a run under way: its remaining cases would be reported as
+    broken.
+    """
     lock = directory / _CONTROL / _RUNNER
     if not lock.exists():
         return
@@ -371,9 +415,11 @@ def require_ended(directory: Path) -> None:
 
 
 def require_files(directory: Path) -> None:
-    """Raise :class:`MistakeError` where a run's or a case's directory holds anything but files and directories.
+    """Raise :class:`MistakeError` where a run's or a case's directory holds anything but files and
+    directories.
 
-    A view would be written through a link, a pipe would block for ever, and a bundle would contain the target of a link.
+    A view would be written through a link, a pipe would block for ever, and a bundle would contain
+    the target of a link.
     """
     waiting = [(directory, 0)]
     while waiting:
@@ -394,16 +440,20 @@ def require_files(directory: Path) -> None:
                 waiting.append((path, depth + 1))
             elif not entry.is_file(follow_symlinks=False):
                 what = "a link" if entry.is_symlink() else "no file"
-                raise MistakeError(f"{path}: is {what}; allowed in the directory of a run: files and directories")
+                raise MistakeError(
+                    f"{path}: is {what}; allowed in the directory of a run: files and directories"
+                )
 
 
 LATEST = "latest"
 
 
 def point_latest(run: Path) -> str:
-    """Let ``latest`` point to this run, in one atomic step; of two runs that end at once, the later one wins.
+    """Let ``latest`` point to this run, in one atomic step; of two runs that end at once, the later
+    one wins.
 
-    Returns a line that says why there is no such link, or nothing: the run is none the worse for it.
+    Returns a line that says why there is no such link, or nothing: the run is none the worse for
+    it.
     """
     link = run.parent / LATEST
     fresh = run.parent / f".{LATEST}.{run.name}"
@@ -429,7 +479,9 @@ _AT_ONCE = 20
 
 
 def each(work: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[Made]:
-    """What ``work`` makes of each item, in their order. ``work`` is a function of a module, since other processes look it up."""
+    """What ``work`` makes of each item, in their order. ``work`` is a function of a module, since
+    other processes look it up.
+    """
     done = 0
     if len(items) >= WORTH:
         try:
@@ -443,19 +495,25 @@ def each(work: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[Made]:
 
 @cache
 def _pool() -> ProcessPoolExecutor:
-    """Processes that last as long as this one: a run is read and its pages are made by the same, which take a second to start.
+    """Processes that last as long as this one: a run is read and its pages are made by the same,
+    which take a second to start.
 
     Spawned, not forked: this process has threads.
     """
-    return ProcessPoolExecutor(os.cpu_count() or 1, multiprocessing.get_context("spawn"), initializer=_begin)
+    return ProcessPoolExecutor(
+        os.cpu_count() or 1, multiprocessing.get_context("spawn"), initializer=_begin
+    )
 
 
 def _begin() -> None:
-    """In each of them, before any work: it ends with the process that it works for, however that ends.
+    """In each of them, before any work: it ends with the process that it works for, however that
+    ends.
 
     It waits for work at a pipe of which it has both ends, which alone would never tell it.
     """
-    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+    threading.Thread(
+        target=_end_with, args=(multiprocessing.parent_process(),), daemon=True
+    ).start()
     settle()
 
 

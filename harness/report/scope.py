@@ -1,7 +1,9 @@
-"""What a run was asked to verify, written before its first call: ``scope.json``, the part of the evidence that says what is missing.
+"""What a run was asked to verify, written before its first call: ``scope.json``, the part of the
+evidence that says what is missing.
 
-It holds every option, each deployment as its file has it (without secrets), and each row of the integration with all cases
-it has there, the cases asked for, and why it has none. So every row that was left out shows.
+It holds every option, each deployment as its file has it (without secrets), and each row of the
+integration with all cases it has there, the cases asked for, and why it has none. So every row that
+was left out shows.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ NOT_ASKED = "not asked for in this run"
 
 
 class Options(TypedDict, total=False):
-    """The options that decide what is verified, and how. A merged run has every value that its parts had, as text."""
+    """The options that decide what is verified, and how. A merged run has every value that its
+    parts had, as text.
+    """
 
     deployment: list[str]
     row: list[str]
@@ -92,10 +96,14 @@ class RowScope:
     cases: tuple[str, ...]  #: every case the deployment has of it, selected or not
     asked: tuple[str, ...]  #: those the run was to verify
     why: str = ""  #: why there is no case at all
-    left_out: bool = False  #: by ``[leave_out]`` of the deployment file: somebody's decision, no lack
+    left_out: bool = (
+        False  #: by ``[leave_out]`` of the deployment file: somebody's decision, no lack
+    )
     not_now: tuple[str, ...] = ()  #: which numbers it does not call now, each with the reason
     hidden: bool = False  #: it has no case since its subject cannot be observed
-    postponed: bool = False  #: it has no case since it was not the time of the numbers that could prove it
+    postponed: bool = (
+        False  #: it has no case since it was not the time of the numbers that could prove it
+    )
     demanded: bool = False  #: by ``require`` of the deployment file, or by ``--require``
     unnamed: bool = False  #: it has no case since it takes long and was not asked for by name
 
@@ -108,7 +116,9 @@ class DeploymentScope:
     integration: str
     kind: Kind
     site: str
-    hash: str  #: SHA-256 of the deployment file's content, secrets, site and its own addresses apart
+    hash: (
+        str  #: SHA-256 of the deployment file's content, secrets, site and its own addresses apart
+    )
     content: Mapping[str, Any]  #: that content, numbers masked unless it is simulated
     rows: tuple[RowScope, ...]
     unverified: tuple[Unverified, ...] = ()  #: what the file declares and no case of it exercises
@@ -122,7 +132,9 @@ class Scope:
     options: Options
     command: str
     deployments: tuple[DeploymentScope, ...]
-    required: Mapping[str, RequiredFindings] = field(default_factory=dict)  #: case → the findings it has to make
+    required: Mapping[str, RequiredFindings] = field(
+        default_factory=dict
+    )  #: case → the findings it has to make
     #: What the run is made with; empty where none were put down.
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -133,33 +145,61 @@ class Scope:
         """
         if not any((one.name, one.site) == (deployment, site) for one in self.deployments):
             return ""
-        return digest([deployment, site, {name: self.options.get(name) for name in ("fault", "timings")}])
+        return digest(
+            [deployment, site, {name: self.options.get(name) for name in ("fault", "timings")}]
+        )
 
     def narrowed(self, planned: Collection[tuple[str, str]]) -> Scope:
-        """With these cases alone, by site and id, as asked for: pytest leaves cases out by names, paths and marks later than this is
-        written. Where no case is planned, all stay: which ones pytest would have taken is unknown.
+        """With these cases alone, by site and id, as asked for: pytest leaves cases out by names,
+        paths and marks later than this is written. Where no case is planned, all stay: which ones
+        pytest would have taken is unknown.
         """
         if not planned:
             return self
 
         def of(site: str, row: RowScope) -> RowScope:
-            return dataclasses.replace(row, asked=tuple(case for case in row.asked if (site, case) in planned))
+            return dataclasses.replace(
+                row, asked=tuple(case for case in row.asked if (site, case) in planned)
+            )
 
-        deployments = (dataclasses.replace(d, rows=tuple(of(d.site, row) for row in d.rows)) for d in self.deployments)
+        deployments = (
+            dataclasses.replace(d, rows=tuple(of(d.site, row) for row in d.rows))
+            for d in self.deployments
+        )
         return dataclasses.replace(self, deployments=tuple(deployments))
 
     def planned(self) -> Iterator[dict[str, Any]]:
         """What was asked for, as far as it is known of a case that left nothing."""
         for one in self.deployments:
-            same = {"integration": one.integration, "deployment": one.name, "kind": one.kind, "site": one.site}
+            same = {
+                "integration": one.integration,
+                "deployment": one.name,
+                "kind": one.kind,
+                "site": one.site,
+            }
             for row in one.rows:
-                about = {"title": row.title, "description": row.proves, "source": row.source, "link": row.link}
+                about = {
+                    "title": row.title,
+                    "description": row.proves,
+                    "source": row.source,
+                    "link": row.link,
+                }
                 for case in row.asked:
-                    yield {"id": case, "row": row.row, "axes": {}, **same, **about, "mask": one.kind != "simulated"}
+                    yield {
+                        "id": case,
+                        "row": row.row,
+                        "axes": {},
+                        **same,
+                        **about,
+                        "mask": one.kind != "simulated",
+                    }
 
     def plain(self) -> dict[str, Any]:
         """What ``scope.json`` holds."""
-        required = {case: {str(kind): least for kind, least in kinds.items()} for case, kinds in self.required.items()}
+        required = {
+            case: {str(kind): least for kind, least in kinds.items()}
+            for case, kinds in self.required.items()
+        }
         return {**vars(self), "required": required}
 
 
@@ -177,7 +217,9 @@ def scope_of(
         began=began,
         options=options,
         command=command,
-        deployments=tuple(_deployment(one, selection, asked, options.get("require") or ()) for one in deployments),
+        deployments=tuple(
+            _deployment(one, selection, asked, options.get("require") or ()) for one in deployments
+        ),
         required={case.id: case.required_findings for case in asked},
         versions=versions(),
     )
@@ -195,17 +237,27 @@ def left_out(scope: Scope) -> list[LeftOutDocument]:
 
 def unverified_entries(scope: Scope) -> list[str]:
     """What the deployment files declare and no case exercises, a line for each reason."""
-    return [f"{one.name}: {entry}" for one in each_once(scope.deployments) for entry in one.unverified]
+    return [
+        f"{one.name}: {entry}" for one in each_once(scope.deployments) for entry in one.unverified
+    ]
 
 
 def missing(scope: Scope) -> list[str]:
-    """The rows that the deployment file, or ``--require``, wants to be run, and of which no case was asked for."""
+    """The rows that the deployment file, or ``--require``, wants to be run, and of which no case
+    was asked for.
+    """
     rows = ((one.name, row) for one in each_once(scope.deployments) for row in one.rows)
-    return [f"{name}: {row.row} ({row.why or NOT_ASKED})" for name, row in rows if row.demanded and not row.asked]
+    return [
+        f"{name}: {row.row} ({row.why or NOT_ASKED})"
+        for name, row in rows
+        if row.demanded and not row.asked
+    ]
 
 
 def each_once(deployments: Iterable[DeploymentScope]) -> list[DeploymentScope]:
-    """Each deployment once, though several sites have verified it, of which one may have been asked for more than another."""
+    """Each deployment once, though several sites have verified it, of which one may have been asked
+    for more than another.
+    """
     found: dict[str, DeploymentScope] = {}
     for one in deployments:
         found[one.name] = together(found[one.name], one) if one.name in found else one
@@ -213,7 +265,9 @@ def each_once(deployments: Iterable[DeploymentScope]) -> list[DeploymentScope]:
 
 
 def together(first: DeploymentScope, second: DeploymentScope) -> DeploymentScope:
-    """A deployment as two runs of its file have it; rows by their ids, since another version of the harness may have others."""
+    """A deployment as two runs of its file have it; rows by their ids, since another version of the
+    harness may have others.
+    """
     rows = {row.row: row for row in first.rows}
     for row in second.rows:
         rows[row.row] = _row_together(rows[row.row], row) if row.row in rows else row
@@ -221,7 +275,9 @@ def together(first: DeploymentScope, second: DeploymentScope) -> DeploymentScope
 
 
 def _row_together(one: RowScope, other: RowScope) -> RowScope:
-    """All that there is of it in either. A number is closed where it is in both: the other run may have been at its time."""
+    """All that there is of it in either. A number is closed where it is in both: the other run may
+    have been at its time.
+    """
     demanded = one.demanded or other.demanded
     if not (one.cases and other.cases):
         return dataclasses.replace(one if one.cases else other, demanded=demanded)
@@ -240,7 +296,9 @@ def write(run: Path, scope: Scope) -> None:
 
 
 def read(run: Path) -> Scope | None:
-    """The scope of a run; None when it left none. Raises :class:`MistakeError` when the file is damaged."""
+    """The scope of a run; None when it left none. Raises :class:`MistakeError` when the file is
+    damaged.
+    """
     try:
         plain = json_file.read(run / FILE)
         deployments = tuple(_read_deployment(one) for one in plain["deployments"])
@@ -253,7 +311,9 @@ def read(run: Path) -> Scope | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise MistakeError(f"{run / FILE}: cannot be read: {error}; allowed: as the run wrote it") from error
+        raise MistakeError(
+            f"{run / FILE}: cannot be read: {error}; allowed: as the run wrote it"
+        ) from error
 
 
 def digest(plain: object) -> str:
@@ -276,7 +336,10 @@ def _read_deployment(plain: dict[str, Any]) -> DeploymentScope:
     entries = [one | {"entries": tuple(one["entries"])} for one in plain.get("unverified", ())]
     for entry in entries:
         require_kinds(Unverified, entry)
-    values = plain | {"rows": tuple(rows), "unverified": tuple(Unverified(**entry) for entry in entries)}
+    values = plain | {
+        "rows": tuple(rows),
+        "unverified": tuple(Unverified(**entry) for entry in entries),
+    }
     require_kinds(DeploymentScope, values)
     require_kinds(_Content, values["content"])
     return DeploymentScope(**values)
@@ -337,21 +400,28 @@ def _deployment(
 
 
 def _masked(scope: DeploymentScope) -> DeploymentScope:
-    """As the evidence of its cases is: names and reasons are the customer's words, and may hold numbers."""
+    """As the evidence of its cases is: names and reasons are the customer's words, and may hold
+    numbers.
+    """
     rows = (
         dataclasses.replace(row, why=mask_text(row.why), not_now=tuple(map(mask_text, row.not_now)))
         for row in scope.rows
     )
     name, site = shown_name(scope.name), shown_name(scope.site)
     unverified = tuple(
-        Unverified(name, tuple(map(mask_text, one.entries)), mask_text(one.why)) for one in scope.unverified
+        Unverified(name, tuple(map(mask_text, one.entries)), mask_text(one.why))
+        for one in scope.unverified
     )
     content = mask_plain(scope.content)
-    return dataclasses.replace(scope, name=name, site=site, content=content, rows=tuple(rows), unverified=unverified)
+    return dataclasses.replace(
+        scope, name=name, site=site, content=content, rows=tuple(rows), unverified=unverified
+    )
 
 
 def content_of(deployment: Deployment) -> dict[str, Any]:
-    """What the deployment's file says, without secrets, and without where the harness itself stands: sites have one file."""
+    """What the deployment's file says, without secrets, and without where the harness itself
+    stands: sites have one file.
+    """
     content: dict[str, Any] = _without_secrets(
         deployment.model_dump(mode="python", by_alias=True, exclude_defaults=True)
     )
@@ -368,14 +438,20 @@ def content_of(deployment: Deployment) -> dict[str, Any]:
 def complete_content(deployment: Deployment) -> dict[str, Any]:
     """A filled-in deployment as JSON-ready data, without secrets: what a case's own evidence keeps."""
     secret_free: dict[str, Any] = _without_secrets(
-        deployment.model_dump(mode="python", by_alias=True, exclude_none=True, exclude_defaults=True)
+        deployment.model_dump(
+            mode="python", by_alias=True, exclude_none=True, exclude_defaults=True
+        )
     )
     return secret_free
 
 
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _without_secrets(item) for key, item in value.items() if not isinstance(item, SecretStr)}
+        return {
+            str(key): _without_secrets(item)
+            for key, item in value.items()
+            if not isinstance(item, SecretStr)
+        }
     if isinstance(value, (list, tuple)):
         return [_without_secrets(item) for item in value]
     return value
@@ -402,7 +478,9 @@ def versions() -> dict[str, str]:
 
 @cache
 def _version(package: str) -> str:
-    """Read once: it is a line of a text that has all of the package's description, and what runs stays what it is."""
+    """Read once: it is a line of a text that has all of the package's description, and what runs
+    stays what it is.
+    """
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

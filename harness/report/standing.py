@@ -1,4 +1,6 @@
-"""What the history says of a case: new, failing since a run, fixed, or flaky, and how often. Every view reads it here."""
+"""What the history says of a case: new, failing since a run, fixed, or flaky, and how often. Every
+view reads it here.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ MOST_PAST = 30
 
 @dataclass(frozen=True)
 class FlakeRate:
-    """In how many nights a case was flaky: passed on retry only, or failed between two nights in which it passed."""
+    """In how many nights a case was flaky: passed on retry only, or failed between two nights in
+    which it passed.
+    """
 
     case: str
     row: str
@@ -42,7 +46,9 @@ class FlakeRate:
 
 
 def wilson(hits: int, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The Wilson score interval (E. B. Wilson, 1927): it holds for few trials, and for none or all of them as well."""
+    """The Wilson score interval (E. B. Wilson, 1927): it holds for few trials, and for none or all
+    of them as well.
+    """
     if not trials:
         return 0.0, 1.0
     z = NormalDist().inv_cdf((1 + confidence) / 2)
@@ -65,7 +71,9 @@ def rates(runs: Sequence[Run]) -> list[FlakeRate]:
                 passed = result.verdict == Verdict.PASSED
                 seen.setdefault(result.case, []).append((passed, passed and result.attempts > 1))
                 rows[result.case] = result.row
-    found = [FlakeRate(case, rows[case], _flaky(nights), len(nights)) for case, nights in seen.items()]
+    found = [
+        FlakeRate(case, rows[case], _flaky(nights), len(nights)) for case, nights in seen.items()
+    ]
     return sorted((one for one in found if one.flaky), key=lambda one: (-one.interval[0], one.case))
 
 
@@ -73,7 +81,8 @@ def rates(runs: Sequence[Run]) -> list[FlakeRate]:
 
 
 FIXED = "fixed"
-#: Site and case: new, failing since a run, fixed, or flaky. A case of which nothing is to be said is not in it.
+#: Site and case: new, failing since a run, fixed, or flaky. A case of which nothing is to be said
+#: is not in it.
 Standings = Mapping[tuple[str, str], str]
 
 
@@ -83,7 +92,9 @@ class Past:
 
     runs: Sequence[Run] = ()  #: earlier ones, oldest first
     standings: Standings = field(default_factory=dict)
-    changed: Mapping[str, Sequence[str]] = field(default_factory=dict)  #: in a deployment's file, since the run before
+    changed: Mapping[str, Sequence[str]] = field(
+        default_factory=dict
+    )  #: in a deployment's file, since the run before
     unread: ResourceError | None = None  #: why the history could not be read
 
     def of(self, cases: Iterable[CaseEvidence]) -> str:
@@ -106,7 +117,10 @@ class Past:
         if not self.runs:
             return "no earlier run to compare with"
         counted = Counter(self.standings.values()).most_common()
-        found = ", ".join(f"{count} {words}" for words, count in counted) or "nothing new, nothing fixed"
+        found = (
+            ", ".join(f"{count} {words}" for words, count in counted)
+            or "nothing new, nothing fixed"
+        )
         return f"since run {max(self.runs, key=lambda run: run.began).run}: {found}"
 
 
@@ -126,7 +140,9 @@ def look_back(run: RunEvidence, now: Sequence[Run]) -> Past:
 
 
 def standings(past: Sequence[Run], now: Sequence[Run]) -> Standings:
-    """What the runs before say of each case of a run. ``past`` are of one history for each deployment and site, oldest first."""
+    """What the runs before say of each case of a run. ``past`` are of one history for each
+    deployment and site, oldest first.
+    """
     places = {(run.deployment, run.site) for run in past}
     seen: dict[tuple[str, str], list[tuple[str, Result]]] = {}
     for run in past:
@@ -143,9 +159,13 @@ def standings(past: Sequence[Run], now: Sequence[Run]) -> Standings:
 
 
 def _standing(before: Sequence[tuple[str, Result]], now: Result) -> str:
-    """``before``: the runs that ran the case, with how it ended. Where it broke or was not observable, it may have failed or not."""
+    """``before``: the runs that ran the case, with how it ended. Where it broke or was not
+    observable, it may have failed or not.
+    """
     informative = [(run, result) for run, result in before if result.verdict.says_something]
-    nights = [(one.passed, one.passed and one.attempts > 1) for one in (*(r for _, r in informative), now)]
+    nights = [
+        (one.passed, one.passed and one.attempts > 1) for one in (*(r for _, r in informative), now)
+    ]
     flaky = f"flaky ({count} of {len(nights)})" if (count := _flaky(nights)) else ""
     if now.passed:
         return FIXED if informative and not informative[-1][1].passed else flaky

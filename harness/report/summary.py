@@ -24,7 +24,9 @@ from harness.support.files import json_file, whole_file
 
 @dataclass(kw_only=True)
 class Verdicts:
-    """How cases ended. ``broken`` includes those that were planned and left no evidence, ``not_run``."""
+    """How cases ended. ``broken`` includes those that were planned and left no evidence,
+    ``not_run``.
+    """
 
     cases: int = 0
     passed: int = 0
@@ -35,7 +37,9 @@ class Verdicts:
 
     @property
     def shown(self) -> dict[str, int]:
-        """The counts as people read them: a case that never ran is not run, and none of those that broke."""
+        """The counts as people read them: a case that never ran is not run, and none of those that
+        broke.
+        """
         counted = {str(verdict): int(getattr(self, verdict.name.lower())) for verdict in Verdict}
         counted[Verdict.BROKEN] -= self.not_run
         return counted | ({NEVER_REPORTED.message: self.not_run} if self.not_run else {})
@@ -68,26 +72,46 @@ class Stranger:
     requests: int
     methods: tuple[str, ...]  #: the most frequent first
     user_agents: tuple[str, ...]
-    why: tuple[str, ...]  #: ``address``: not one of the platform; ``call-id``: it named a call of the harness wrongly
+    why: tuple[
+        str, ...
+    ]  #: ``address``: not one of the platform; ``call-id``: it named a call of the harness wrongly
 
 
 def strangers(counts: Iterable[StrangerRefused]) -> list[Stranger]:
-    """Each caller, the most frequent first, from the counts of all cases; cases that share a phone have the same counts."""
+    """Each caller, the most frequent first, from the counts of all cases; cases that share a phone
+    have the same counts.
+    """
     counted: dict[str, tuple[Counter[str], Counter[str], Counter[str]]] = {}
     last: dict[tuple[str, ...], int] = {}
-    seen = {(e.at, e.phone, e.source, e.transport, e.method, e.user_agent, e.why): e for e in counts}
+    seen = {
+        (e.at, e.phone, e.source, e.transport, e.method, e.user_agent, e.why): e for e in counts
+    }
     for event in sorted(seen.values(), key=lambda e: e.at):
-        kind = (event.phone, event.leg or "", event.source, event.transport, event.method, event.user_agent, event.why)
+        kind = (
+            event.phone,
+            event.leg or "",
+            event.source,
+            event.transport,
+            event.method,
+            event.user_agent,
+            event.why,
+        )
         before = last.get(kind, 0)
-        more = event.count - before if event.count > before else event.count  # a new lease counts from the beginning
+        more = (
+            event.count - before if event.count > before else event.count
+        )  # a new lease counts from the beginning
         last[kind] = event.count
         of_source = counted.setdefault(event.source, (Counter(), Counter(), Counter()))
-        for counter, word in zip(of_source, (event.method, event.user_agent, event.why), strict=True):
+        for counter, word in zip(
+            of_source, (event.method, event.user_agent, event.why), strict=True
+        ):
             if word:
                 counter[word] += more
     found = []
     for source, counters in counted.items():
-        methods, agents, why = (tuple(word for word, _ in counter.most_common()) for counter in counters)
+        methods, agents, why = (
+            tuple(word for word, _ in counter.most_common()) for counter in counters
+        )
         found.append(Stranger(source, counters[0].total(), methods, agents, why))
     return sorted(found, key=lambda one: (-one.requests, one.source))
 
@@ -126,9 +150,12 @@ class Figures(Verdicts):
     planned: PlannedDocument
     interrupted: str
     broke: list[str]  #: what broke outside of any case
-    #: Row, of several deployments each one's: how much of it could be seen in the cases that passed.
+    #: Row, of several deployments each one's: how much of it could be seen in the cases that
+    #: passed.
     coverage: dict[str, Coverage]
-    left_out: list[LeftOutDocument]  #: rows without a case, and numbers that a row does not call now
+    left_out: list[
+        LeftOutDocument
+    ]  #: rows without a case, and numbers that a row does not call now
     unverified: list[str]  #: what the files declare and no case exercises
     strangers: list[Stranger]  #: who called and was not the platform, by address
     required_missing: list[str]  #: rows that had to be run and were not, with why
@@ -174,18 +201,23 @@ class Summary(Figures):
         every = {*self.deployments, *(left["deployment"] for left in self.left_out)}
         for (why, row), deployments in of.items():
             is_everywhere = len(every) < 2 or (row not in self.rows and len(reasons[row]) == 1)
-            found.setdefault(why, []).append(row if is_everywhere else f"{row} of {' and '.join(deployments)}")
+            found.setdefault(why, []).append(
+                row if is_everywhere else f"{row} of {' and '.join(deployments)}"
+            )
         return found
 
     @property
     def exit_code(self) -> int:
-        """As :func:`harness.calls.verdict.exit_code` has it; cases that were not reported, or not planned, are the harness's fault.
+        """As :func:`harness.calls.verdict.exit_code` has it; cases that were not reported, or not
+        planned, are the harness's fault.
 
         Of a run that somebody stopped the command line makes 130 (``harness.run.cli.app``).
         """
         verdicts = [verdict for verdict in Verdict if getattr(self, verdict.name.lower())]
         verdicts += [Verdict.FAILED] if self.required_missing else []
-        return exit_code(verdicts, broke=not self.consistent or bool(self.interrupted or self.broke))
+        return exit_code(
+            verdicts, broke=not self.consistent or bool(self.interrupted or self.broke)
+        )
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -198,11 +230,16 @@ class Summary(Figures):
 
 
 def _rounded(rows: Mapping[str, Counts]) -> dict[str, Counts]:
-    return {row: dataclasses.replace(counts, wall_s=round(counts.wall_s, 3)) for row, counts in rows.items()}
+    return {
+        row: dataclasses.replace(counts, wall_s=round(counts.wall_s, 3))
+        for row, counts in rows.items()
+    }
 
 
 def summarise(run: RunEvidence) -> Summary:
-    """Add a run up. A planned case without evidence counts as broken, so that ``cases`` is never smaller than what was planned."""
+    """Add a run up. A planned case without evidence counts as broken, so that ``cases`` is never
+    smaller than what was planned.
+    """
     scope, end = run.scope, run.end
     reported = {case.key for case in run.cases}
     wanted = {key_of(case) for case in run.planned}
@@ -214,7 +251,9 @@ def summarise(run: RunEvidence) -> Summary:
             rows[row] = dataclasses.replace(rows.get(row, Counts()))
             rows[row] += counts
     called = names_of((*reported, *wanted))
-    deployments = {str(case.get("deployment", "")): str(case.get("kind", "")) for case in run.everything}
+    deployments = {
+        str(case.get("deployment", "")): str(case.get("kind", "")) for case in run.everything
+    }
     passed = [case for case in run.cases if case.verdict is Verdict.PASSED]
     retried = [tries for tries in run.tries if tries.passed_on_retry]
     return Summary(
@@ -225,7 +264,9 @@ def summarise(run: RunEvidence) -> Summary:
         integrations={name: {"rows": _rounded(found)} for name, found in counted.items()},
         wall_s=round(end.wall_s, 3),
         scripted_s=round(sum(case.scripted_s for case in run.cases), 3),
-        case_overhead_s_median=round(statistics.median(case.overhead_s for case in passed), 4) if passed else None,
+        case_overhead_s_median=round(statistics.median(case.overhead_s for case in passed), 4)
+        if passed
+        else None,
         workers=end.workers,
         versions=dict(scope.versions) if scope else {},
         deployments=deployments,
@@ -251,11 +292,15 @@ def summarise(run: RunEvidence) -> Summary:
 
 
 def _row_of(case: CaseEvidence, deployments: Mapping[str, str]) -> str:
-    """A row's name; where there are several deployments, each sees what its own witnesses let it see."""
+    """A row's name; where there are several deployments, each sees what its own witnesses let it
+    see.
+    """
     return f"{case.row} of {case.case.get('deployment')}" if len(deployments) > 1 else case.row
 
 
-def _counted(cases: Iterable[CaseEvidence], absent: Iterable[Mapping[str, object]]) -> dict[str, dict[str, Counts]]:
+def _counted(
+    cases: Iterable[CaseEvidence], absent: Iterable[Mapping[str, object]]
+) -> dict[str, dict[str, Counts]]:
     """How the cases of each row of each integration ended."""
     integrations: dict[str, dict[str, Counts]] = {}
 

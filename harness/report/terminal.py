@@ -31,24 +31,32 @@ STYLES: Mapping[str, str] = {
 _MOST_ROWS = 4
 
 
-#: At most so many columns on a terminal, and characters of what was seen where no cause is known. A file or a pipe gets all of it.
+#: At most so many columns on a terminal, and characters of what was seen where no cause is known. A
+#: file or a pipe gets all of it.
 _MOST_COLUMNS, _MOST_WORDS = 120, 400
 
 
 def table(summary: Summary, *, every_row: bool = False) -> Table:
     """The closing table: a line an integration, or a line a row."""
-    result = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    result = Table(
+        box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold"
+    )
     result.add_column("integration" if not every_row else "row", overflow="fold")
     titles = list(summary.shown)
     for title in (*titles, "cases", "seconds"):
-        heading = title.replace(" ", "\n") if summary.not_run else title  # so that it fits 80 columns
+        heading = (
+            title.replace(" ", "\n") if summary.not_run else title
+        )  # so that it fits 80 columns
         result.add_column(heading, justify="right", overflow="fold", vertical="bottom")
 
     whole = Counts()
 
     def add(name: str, counts: Counts, style: str | None = None) -> None:
         values = {title: counts.shown.get(title) for title in titles}
-        cells = (f"[{STYLES[title]}]{value}[/]" if value else "[dim]·[/]" for title, value in values.items())
+        cells = (
+            f"[{STYLES[title]}]{value}[/]" if value else "[dim]·[/]"
+            for title, value in values.items()
+        )
         result.add_row(name, *cells, str(counts.cases), f"{counts.wall_s:.1f}", style=style)
 
     for name, of_integration in summary.integrations.items():
@@ -74,7 +82,8 @@ def show(
     every_row: bool = False,
     past: Past | None = None,
 ) -> None:
-    """Print the table, what did not pass by its cause, what does not add up, and the figures in a sentence.
+    """Print the table, what did not pass by its cause, what does not add up, and the figures in a
+    sentence.
 
     ``run`` is the run's directory, for ``harness explain``; ``past`` is what the history says.
     """
@@ -96,11 +105,17 @@ def show(
 
 
 def _block(group: CauseGroup, run: Path, width: int, most: int, standing: str) -> list[Text]:
-    """A cause: its headline of ``most`` characters, what the history says of it, fix, owner, rows, and how to learn more."""
+    """A cause: its headline of ``most`` characters, what the history says of it, fix, owner, rows,
+    and how to learn more.
+    """
     verdict = f"{group.verdict.upper():<7}  "
     count = "; ".join(filter(None, (_counted(len(group.cases), "case"), standing)))
-    headline = textwrap.shorten(group.headline.removeprefix(f"{group.verdict}: "), most, placeholder=" …")
-    words = textwrap.wrap(f"{headline} ({count})", width - len(verdict), break_on_hyphens=False) or [count]
+    headline = textwrap.shorten(
+        group.headline.removeprefix(f"{group.verdict}: "), most, placeholder=" …"
+    )
+    words = textwrap.wrap(
+        f"{headline} ({count})", width - len(verdict), break_on_hyphens=False
+    ) or [count]
     lines = [Text.assemble((verdict, STYLES[group.verdict]), (words[0], "bold"))]
     lines += [Text(" " * 9 + line, "bold") for line in words[1:]]
     fields = {
@@ -132,9 +147,13 @@ def _left_out(summary: Summary, console: Console) -> None:
     """What was not run: of the guide's rows a line for each reason, the others in one line."""
     for why, rows in summary.guide_rows_left_out().items():
         console.print(f"[yellow]not run:[/] {_some(rows)}: {escape(why)}")
-    practice = list(dict.fromkeys(str(left["row"]) for left in summary.left_out if not left["documented"]))
+    practice = list(
+        dict.fromkeys(str(left["row"]) for left in summary.left_out if not left["documented"])
+    )
     if practice:
-        said = "not run" if summary.rows.keys().isdisjoint(practice) else "not run, or not everywhere"
+        said = (
+            "not run" if summary.rows.keys().isdisjoint(practice) else "not run, or not everywhere"
+        )
         count = _counted(len(practice), "practice row")
         console.print(f"[dim]{said}:[/] {count} ({_some(practice)}); the report says why")
     for entry in summary.unverified:
@@ -150,35 +169,49 @@ def _seen_in_part(summary: Summary, console: Console) -> None:
         if found.unseen:
             lacking.setdefault(found.unseen, []).append(f"{row} {found.seen} of {found.of}")
     for unseen, rows in lacking.items():
-        console.print(f"[yellow]seen in part:[/] {_some(rows)}; nobody could see: {escape(', '.join(unseen))}")
+        console.print(
+            f"[yellow]seen in part:[/] {_some(rows)}; nobody could see: {escape(', '.join(unseen))}"
+        )
 
 
 def _closing_lines(summary: Summary, console: Console) -> None:
     _seen_in_part(summary, console)
     _left_out(summary, console)
     if summary.missing:
-        console.print(f"[magenta]{_counted(len(summary.missing), 'planned case')} not run:[/] {_some(summary.missing)}")
+        console.print(
+            f"[magenta]{_counted(len(summary.missing), 'planned case')} not run:[/] {_some(summary.missing)}"
+        )
     if summary.unplanned:
         said = _counted(
-            len(summary.unplanned), "case was reported but not planned", "cases were reported but not planned"
+            len(summary.unplanned),
+            "case was reported but not planned",
+            "cases were reported but not planned",
         )
         console.print(f"[magenta]{said}:[/] {_some(summary.unplanned)}")
     if summary.passed_on_retry:
-        console.print(f"[yellow]{len(summary.passed_on_retry)} passed on retry:[/] {_some(summary.passed_on_retry)}")
+        console.print(
+            f"[yellow]{len(summary.passed_on_retry)} passed on retry:[/] {_some(summary.passed_on_retry)}"
+        )
     if summary.strangers:
         names = [one.source for one in summary.strangers]
         requests = _counted(sum(one.requests for one in summary.strangers), "request")
-        console.print(f"[dim]{requests} of {_counted(len(names), 'stranger')} got no answer:[/] {_some(names)}")
+        console.print(
+            f"[dim]{requests} of {_counted(len(names), 'stranger')} got no answer:[/] {_some(names)}"
+        )
     if summary.witnesses:
         about = {case for added in summary.witnesses for case in added["cases"]}
         files = _counted(len(summary.witnesses), "file")
         listed = _some([added["file"] for added in summary.witnesses])
-        console.print(f"[dim]{files} of others added, about {_counted(len(about), 'case')}:[/] {listed}")
+        console.print(
+            f"[dim]{files} of others added, about {_counted(len(about), 'case')}:[/] {listed}"
+        )
     if summary.interrupted:
         console.print(f"[magenta]the run was interrupted:[/] {escape(summary.interrupted)}")
     for what in summary.broke:
         console.print(f"[magenta]broke outside of any case:[/] {escape(what)}")
-    took = f" in {summary.wall_s:.1f} s" if summary.wall_s else ""  # unknown for a run that was killed
+    took = (
+        f" in {summary.wall_s:.1f} s" if summary.wall_s else ""
+    )  # unknown for a run that was killed
     counts = ", ".join(f"{count} {title}" for title, count in summary.shown.items())
     console.print(f"{_counted(summary.cases, 'case')}{took}: {counts}")
 

@@ -1,7 +1,9 @@
-"""Files that others made of a run's calls (recordings, captures), added to its evidence when the run was over.
+"""Files that others made of a run's calls (recordings, captures), added to its evidence when the
+run was over.
 
-The evidence of the run itself is never changed: what a file adds to a case is in ``cases/CASE/witness.json``, and ``witnesses.json``
-lists the files. A file itself is not copied, since it may hold other people's calls; its SHA-256 says which one it was.
+The evidence of the run itself is never changed: what a file adds to a case is in
+``cases/CASE/witness.json``, and ``witnesses.json`` lists the files. A file itself is not copied,
+since it may hold other people's calls; its SHA-256 says which one it was.
 """
 
 from __future__ import annotations
@@ -17,7 +19,14 @@ from typing import Final, Literal
 from typing_extensions import TypedDict
 
 from harness.audio.marks import VOICES
-from harness.calls.events import CallState, FileEvent, MarkInFile, MessageInFile, RtpInFile, VoiceInFile
+from harness.calls.events import (
+    CallState,
+    FileEvent,
+    MarkInFile,
+    MessageInFile,
+    RtpInFile,
+    VoiceInFile,
+)
 from harness.calls.model import messages_of
 from harness.errors import MistakeError
 from harness.report.case_document import ADDED, CASE, answered_at, started
@@ -29,14 +38,25 @@ from harness.report.signoff import manifest
 from harness.support.files import json_file, user_files, whole_file
 from harness.witness.capture import Capture, CaptureError, read_capture
 from harness.witness.capture_calls import match_capture, numbers_of
-from harness.witness.matching import ENOUGH_S, LEAST_S, MOSTLY, KnownLeg, Match, Stretch, Times, match, overlap
+from harness.witness.matching import (
+    ENOUGH_S,
+    LEAST_S,
+    MOSTLY,
+    KnownLeg,
+    Match,
+    Stretch,
+    Times,
+    match,
+    overlap,
+)
 from harness.witness.packets import Address, as_text
 from harness.witness.recordings import CallAudio, Shown, shown
 from harness.witness.sound_file import Sound, SoundFileError, marks_in, read_sound
 
 VERSION: Final = 1
 _WORDS_S: Final = 3.0  # how long a caller speaks after its mark, at most
-#: An AI greets alike in every call. Of its other words the file must have as much, at the same times.
+#: An AI greets alike in every call. Of its other words the file must have as much, at the same
+#: times.
 _OF_ONE_CALL: Final = 0.75
 #: A longer recording is decoded again when it is compared: a folder of them would fill memory.
 _KEPT_S: Final = 600.0
@@ -57,7 +77,8 @@ class WitnessesDocument(TypedDict):
     files: list[AddedFile]
 
 
-#: Where a recording was made: at the AI, or at the platform, which proves nothing of what the AI heard.
+#: Where a recording was made: at the AI, or at the platform, which proves nothing of what the AI
+#: heard.
 Place = Literal["ai", "platform"]
 
 
@@ -74,9 +95,11 @@ class Told:
 
 
 def add(run: Path, told: Iterable[Told]) -> list[str]:
-    """Add what the files show, and judge the cases again that they are about; the names of these cases' directories.
+    """Add what the files show, and judge the cases again that they are about; the names of these
+    cases' directories.
 
-    A file that was added before is read anew. The manifest gets the digests of what was added, and no others.
+    A file that was added before is read anew. The manifest gets the digests of what was added, and
+    no others.
     """
     known = {one["sha256"]: one for one in read_witnesses(run)}
     fresh = {one.sha256: one for one in told}
@@ -95,10 +118,15 @@ def add(run: Path, told: Iterable[Told]) -> list[str]:
     for directory in sorted(path for path in (run / CASES).iterdir() if path.is_dir()):
         before = CaseEvidence.read(directory).log.added
         kept = [event for event in before if event.sha256 not in fresh]
-        events = [*kept, *(event for one in fresh.values() for event in one.events.get(directory.name, ()))]
+        events = [
+            *kept,
+            *(event for one in fresh.values() for event in one.events.get(directory.name, ())),
+        ]
         if events or before:
             notes = [*dict.fromkeys(_note(event, known) for event in events)]
-            whole_file.write(directory / ADDED, json_file.text(judged_with(directory, events, notes)) + "\n")
+            whole_file.write(
+                directory / ADDED, json_file.text(judged_with(directory, events, notes)) + "\n"
+            )
             changed.append(directory / ADDED)
     write(run, known.values())
     manifest.renew(run, changed)
@@ -116,15 +144,17 @@ def _note(event: FileEvent, files: Mapping[str, AddedFile]) -> str:
     when = files[event.sha256]["added"][:16].replace("T", " ")
     added = f"{event.file}, added {when} UTC"
     if isinstance(event, VoiceInFile):
-        return f"{added}: {'has' if event.found else 'does not have'} the voice that {event.leg} heard"
+        return (
+            f"{added}: {'has' if event.found else 'does not have'} the voice that {event.leg} heard"
+        )
     if not isinstance(event, MarkInFile):
         return f"{added}: shows more of {event.leg}'s call"
     if not event.heard_s:
-        return f"{added}: covers {event.covered_s:.1f} s of {event.leg} without its mark {event.mark}"
+        return (
+            f"{added}: covers {event.covered_s:.1f} s of {event.leg} without its mark {event.mark}"
+        )
     where = f"made at the {event.made_at}" if event.made_at in ("ai", "platform") else event.made_at
-    return (
-        f"{added}, {where}: has mark {event.mark} of {event.leg} for {event.heard_s:.1f} s from {event.file_s:.1f} s on"
-    )
+    return f"{added}, {where}: has mark {event.mark} of {event.leg} for {event.heard_s:.1f} s from {event.file_s:.1f} s on"
 
 
 def lines_of(run: Path, told: Told) -> list[str]:
@@ -136,8 +166,14 @@ def lines_of(run: Path, told: Told) -> list[str]:
         messages = sum(isinstance(event, MessageInFile) for event in events)
         words = [f"{messages} messages"] * bool(messages)
         words += dict.fromkeys(f"mark {one.mark} of {one.leg}" for one in heard if one.heard_s)
-        words += [f"the voice that {one.leg} heard" for one in events if isinstance(one, VoiceInFile) and one.found]
-        words += dict.fromkeys(f"no mark {one.mark} of {one.leg}" for one in heard if not one.heard_s)
+        words += [
+            f"the voice that {one.leg} heard"
+            for one in events
+            if isinstance(one, VoiceInFile) and one.found
+        ]
+        words += dict.fromkeys(
+            f"no mark {one.mark} of {one.leg}" for one in heard if not one.heard_s
+        )
         found.append(f"{told.file}: {case.id}: {', '.join(words)}")
     return found + [f"{told.file}: {words}" for words in told.unmatched]
 
@@ -163,23 +199,31 @@ class _Recording:
 
     @property
     def stretches(self) -> list[Stretch]:
-        """The marks of legs. An AI's voice, and what it answers in band, belong to no leg of the harness."""
+        """The marks of legs. An AI's voice, and what it answers in band, belong to no leg of the
+        harness.
+        """
         return [one for one in self.marks if one.mark < VOICES.start]
 
     @property
     def source(self) -> tuple[Path, int]:
-        """What made it: the files of one folder with as many channels record the same sides of a call."""
+        """What made it: the files of one folder with as many channels record the same sides of a
+        call.
+        """
         return self.path.parent, len(self.lanes)
 
     def free_s(self, began: float, ended: float) -> float:
-        """How much of that time it covers, if a channel has no mark then: one under another as loud is not always found."""
+        """How much of that time it covers, if a channel has no mark then: one under another as loud
+        is not always found.
+        """
         began, ended = max(0.0, began), min(self.seconds, ended)
         taken = {one.lane for one in self.marks if one.began < ended and began < one.ended}
         return max(0.0, ended - began) if set(self.lanes) - taken else 0.0
 
 
 def read_files(run: Path, given: Iterable[Path], made_at: Place) -> tuple[list[Told], list[str]]:
-    """What each file shows of the cases of a run; and a line for each that cannot be read. Folders are read with all they hold."""
+    """What each file shows of the cases of a run; and a line for each that cannot be read. Folders
+    are read with all they hold.
+    """
     recordings, captures, problems = [], [], []
     for path in _every_file(given):
         try:
@@ -192,7 +236,9 @@ def read_files(run: Path, given: Iterable[Path], made_at: Place) -> tuple[list[T
     marks = {stretch.mark for one in recordings for stretch in one.stretches}
     legs = _known_legs(run, None if captures else marks)
     matched = [(one, *_of_this_run(run, one, *match(one.stretches, legs))) for one in recordings]
-    with_callers = {one.source for one, found, _ in matched if any(each.leg.is_caller for each in found)}
+    with_callers = {
+        one.source for one, found, _ in matched if any(each.leg.is_caller for each in found)
+    }
     told = [_told_by_capture(one, legs) for one in captures]
     for one, found, words in matched:
         events: dict[str, list[FileEvent]] = {}
@@ -214,14 +260,17 @@ def _of_this_run(
 ) -> tuple[list[Match], list[str]]:
     """The matches with something else of the same call in the file, and the others in words.
 
-    There are 256 marks of legs, and a folder holds the recordings of many nights: one mark alone may be an earlier run's.
+    There are 256 marks of legs, and a folder holds the recordings of many nights: one mark alone
+    may be an earlier run's.
     """
     kept: list[Match] = []
     words = list(words)
     for offset in dict.fromkeys(one.offset for one in found):
         together = [one for one in found if one.offset == offset]
         first = together[0]
-        if len({one.leg.mark for one in together}) > 1 or any(_is_heard_too(run, recording, one) for one in together):
+        if len({one.leg.mark for one in together}) > 1 or any(
+            _is_heard_too(run, recording, one) for one in together
+        ):
             kept += together
         else:
             words.append(
@@ -232,7 +281,9 @@ def _of_this_run(
 
 
 def _is_heard_too(run: Path, recording: _Recording, found: Match) -> bool:
-    """Whether the file has, at a time that fits the mark, another sound that the same case heard: a mark, or what the leg received."""
+    """Whether the file has, at a time that fits the mark, another sound that the same case heard: a
+    mark, or what the leg received.
+    """
     evidence = CaseEvidence.read(run / CASES / found.leg.case, with_added=False)
     for other in recording.marks:
         began, ended = other.began + found.offset, other.ended + found.offset
@@ -259,11 +310,15 @@ def _recording(path: Path) -> _Recording:
     lanes = tuple(map(sound.channel_name, range(len(sound.channels))))
     is_of_a_call = any(mark.mark < VOICES.start for mark in marks) and sound.seconds <= _KEPT_S
     decoded = sound if is_of_a_call else None
-    return _Recording(path, manifest.digest(path), path.stat().st_size, sound.seconds, lanes, marks, decoded)
+    return _Recording(
+        path, manifest.digest(path), path.stat().st_size, sound.seconds, lanes, marks, decoded
+    )
 
 
 def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
-    """The messages of the run's calls, and whose mark passed or should have; by the offset that the match has found."""
+    """The messages of the run's calls, and whose mark passed or should have; by the offset that the
+    match has found.
+    """
     sha256, name = manifest.digest(capture.path), capture.path.name
     found = match_capture(capture, legs)
     offset = found.offset or 0.0
@@ -284,7 +339,12 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
             events.setdefault(call.leg.case, []).append(message)
 
     def mark(
-        leg: KnownLeg, way: tuple[Address, Address], began: float, heard_s: float, covered_s: float, besides: str = ""
+        leg: KnownLeg,
+        way: tuple[Address, Address],
+        began: float,
+        heard_s: float,
+        covered_s: float,
+        besides: str = "",
     ) -> None:
         event = MarkInFile(
             at=began + offset,
@@ -303,12 +363,24 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
     for heard in found.heard:
         voice = heard.voice
         way = voice.stream.source, voice.stream.target
-        mark(heard.leg, way, voice.began, voice.ended - voice.began, voice.stream.last - voice.began)
+        mark(
+            heard.leg, way, voice.began, voice.ended - voice.began, voice.stream.last - voice.began
+        )
     for absent in found.absent:
         besides = "" if absent.way else ", no RTP"
-        mark(absent.leg, absent.way or absent.call.ends(absent.leg), absent.began, 0.0, absent.seconds, besides)
+        mark(
+            absent.leg,
+            absent.way or absent.call.ends(absent.leg),
+            absent.began,
+            0.0,
+            absent.seconds,
+            besides,
+        )
     for passing in found.to_callers:
-        way = next(((each.source, each.target) for each in passing.streams), passing.call.ends(passing.leg)[::-1])
+        way = next(
+            ((each.source, each.target) for each in passing.streams),
+            passing.call.ends(passing.leg)[::-1],
+        )
         rtp = RtpInFile(
             at=passing.call.began + offset,
             phone=passing.leg.phone,
@@ -323,7 +395,9 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
     return Told(name, sha256, capture.path.stat().st_size, "capture", events, unmatched)
 
 
-@lru_cache(maxsize=32)  # a match and the voice ask for the same; a case's own evidence never changes
+@lru_cache(
+    maxsize=32
+)  # a match and the voice ask for the same; a case's own evidence never changes
 def _compared(run: Path, recording: _Recording, leg: KnownLeg) -> Shown | None:
     """What the recording shows of the sound that the leg received; None where that was not kept."""
     evidence = CaseEvidence.read(run / CASES / leg.case, with_added=False)
@@ -333,7 +407,9 @@ def _compared(run: Path, recording: _Recording, leg: KnownLeg) -> Shown | None:
         return None
     sent = tuple((began - origin, ended - origin) for began, ended in leg.sent)
     with contextlib.suppress(SoundFileError):
-        return shown(recording.sound, CallAudio(read_sound(received).mixed, leg.mark, sent, _WORDS_S))
+        return shown(
+            recording.sound, CallAudio(read_sound(received).mixed, leg.mark, sent, _WORDS_S)
+        )
     return None
 
 
@@ -343,7 +419,11 @@ def _voice(run: Path, recording: _Recording, leg: KnownLeg) -> Iterator[VoiceInF
     began, found = first_sample(evidence, leg.leg), _compared(run, recording, leg)
     if began is not None and found is not None:
         yield found.voice_event(
-            at=began, phone=leg.phone, leg=leg.leg, file=recording.path.name, sha256=recording.sha256
+            at=began,
+            phone=leg.phone,
+            leg=leg.leg,
+            file=recording.path.name,
+            sha256=recording.sha256,
         )
 
 
@@ -359,11 +439,15 @@ def _every_file(given: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in given:
         if path.is_dir():
-            found += sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+            found += sorted(
+                file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".")
+            )
         elif path.exists():
             found.append(path)
         else:
-            raise MistakeError(f"{path}: no such file; name sound files, captures, or folders of them")
+            raise MistakeError(
+                f"{path}: no such file; name sound files, captures, or folders of them"
+            )
     return list(dict.fromkeys(found))
 
 
@@ -372,7 +456,11 @@ def _known_legs(run: Path, marks: Collection[int] | None) -> list[KnownLeg]:
     found = []
     for directory in sorted(path.parent for path in (run / CASES).glob(f"*/{CASE}")):
         evidence = CaseEvidence.read(directory, with_added=False)
-        starts = {leg: start for leg, events in evidence.legs.items() if (start := started(events)) is not None}
+        starts = {
+            leg: start
+            for leg, events in evidence.legs.items()
+            if (start := started(events)) is not None
+        }
         if marks is None or any(start.mark in marks for start in starts.values()):
             callers = {start.phone for start in starts.values() if start.direction == "outgoing"}
             # The records do not say of which of several callers they are.
@@ -380,7 +468,9 @@ def _known_legs(run: Path, marks: Collection[int] | None) -> list[KnownLeg]:
             for leg, start in starts.items():
                 is_caller = start.direction == "outgoing"
                 invite = next((m for m in messages_of(evidence.legs[leg]) if m.begins_dialog), None)
-                call_ids = {m.message.call_id for m in messages_of(evidence.legs[leg])} | (told if is_caller else set())
+                call_ids = {m.message.call_id for m in messages_of(evidence.legs[leg])} | (
+                    told if is_caller else set()
+                )
                 found.append(
                     KnownLeg(
                         directory.name,
@@ -398,17 +488,25 @@ def _known_legs(run: Path, marks: Collection[int] | None) -> list[KnownLeg]:
 
 
 def _ids_told(evidence: CaseEvidence) -> set[str]:
-    """The ids by which the AI's records know the case's calls, and those of other legs that the platform sent along."""
+    """The ids by which the AI's records know the case's calls, and those of other legs that the
+    platform sent along.
+    """
     found = set()
     for one in evidence.far_end:
         variables = one.record.get("prompt_variables")
-        told = variables.get("X-Talkdesk-Other-Leg-Call-Id") if isinstance(variables, Mapping) else None
+        told = (
+            variables.get("X-Talkdesk-Other-Leg-Call-Id")
+            if isinstance(variables, Mapping)
+            else None
+        )
         found |= {str(value) for value in (one.record.get("call_id"), told) if value}
     return found
 
 
 def _sent(evidence: CaseEvidence, leg: str, mark: int) -> tuple[Times, ...]:
-    """When the leg sent its mark: by what its phone recorded of it, else all the time that the call lasted."""
+    """When the leg sent its mark: by what its phone recorded of it, else all the time that the call
+    lasted.
+    """
     recorded = next((one.sent for one in evidence.recordings if one.leg == leg), None)
     began = first_sample(evidence, leg)
     if recorded is not None and began is not None:
@@ -416,7 +514,14 @@ def _sent(evidence: CaseEvidence, leg: str, mark: int) -> tuple[Times, ...]:
             spans = [one for one in marks_in(read_sound(recorded)) if one.mark == mark]
             return tuple((began + one.began, began + one.ended) for one in spans)
     events = evidence.legs[leg]
-    ended = next((event.at for event in events if isinstance(event, CallState) and event.state == "disconnected"), None)
+    ended = next(
+        (
+            event.at
+            for event in events
+            if isinstance(event, CallState) and event.state == "disconnected"
+        ),
+        None,
+    )
     return (((answered_at(events) or events[0].at), ended or evidence.ended),)
 
 
@@ -439,16 +544,20 @@ def _heard(found: Match, recording: _Recording, made_at: Place) -> MarkInFile:
 def _absent(
     recording: _Recording, found: Sequence[Match], legs: Iterable[KnownLeg], made_at: Place
 ) -> Iterator[tuple[MarkInFile, str]]:
-    """The callers of the same calls that sent their mark while the file recorded, and are not in it.
+    """The callers of the same calls that sent their mark while the file recorded, and are not in
+    it.
 
-    A source that has never been seen to record callers shows nothing by their absence: it may record one side alone.
+    A source that has never been seen to record callers shows nothing by their absence: it may
+    record one side alone.
     """
     offsets = {each.leg.case: each.offset for each in found}
     heard = {(each.leg.case, each.leg.leg) for each in found}
     legs = [leg for leg in legs if leg.is_caller and leg.case in offsets]
     callers = {leg.case: {one.phone for one in legs if one.case == leg.case} for leg in legs}
     # of several callers each has a call, and a recording, of its own
-    missing = [leg for leg in legs if (leg.case, leg.leg) not in heard and len(callers[leg.case]) == 1]
+    missing = [
+        leg for leg in legs if (leg.case, leg.leg) not in heard and len(callers[leg.case]) == 1
+    ]
     beneath = {one.mark for one in marks_in(recording.sound, deep=True)} if missing else set()
     for leg in missing:
         if leg.mark in beneath:

@@ -1,4 +1,6 @@
-"""The words scenarios are written with: callers, lines, groups, assistants, and what is expected of them."""
+"""The words scenarios are written with: callers, lines, groups, assistants, and what is expected of
+them.
+"""
 
 from __future__ import annotations
 

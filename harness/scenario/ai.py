@@ -1,4 +1,6 @@
-"""The AI of a case: how it behaves in a row, what became of calls to it, and calls from its address."""
+"""The AI of a case: how it behaves in a row, what became of calls to it, and calls from its
+address.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +103,9 @@ class Ai:
         self._endpoint = self._take(tls=tls)
 
     def goes_down(self, line: Line) -> None:
-        """Stop listening at the AI's address. A line whose trunk leads to an unreachable host needs no action."""
+        """Stop listening at the AI's address. A line whose trunk leads to an unreachable host needs
+        no action.
+        """
         if line.entry.reachable and self._endpoint is not None:
             if self.is_ours and not self._context.case.row.own_place:
                 raise self._set_up_for_one()
@@ -113,7 +117,9 @@ class Ai:
             self._context.outlasted.append(self._take_what_comes_late)
 
     def is_at_failover(self, line: Line) -> Line:
-        """Make the AI reachable over the line's failover trunk alone, and return the line over that trunk."""
+        """Make the AI reachable over the line's failover trunk alone, and return the line over that
+        trunk.
+        """
         trunk = self._context.deployment.trunk(str(line.entry.failover))
         if self.is_ours:
             self._leave()
@@ -121,10 +127,12 @@ class Ai:
         return replace(line, trunk=trunk)
 
     def _take_what_comes_late(self) -> None:
-        """Listen again and refuse the INVITE that was not received, for as long as the platform may send it again.
+        """Listen again and refuse the INVITE that was not received, for as long as the platform may
+        send it again.
 
-        It does so after its caller is gone as well: before anything was answered it may not cancel (RFC 3261 section 9.1), and over UDP
-        it gives up only after 64 × T1 (section 17.1.1.2). The next case of the same caller would take that call for its own.
+        It does so after its caller is gone as well: before anything was answered it may not cancel
+        (RFC 3261 section 9.1), and over UDP it gives up only after 64 × T1 (section 17.1.1.2). The
+        next case of the same caller would take that call for its own.
         """
         context = self._context
         rang = [leg.events[0].at for leg in context.phones.legs if leg.direction == "incoming"]
@@ -134,8 +142,12 @@ class Ai:
             try:
                 self._refuse_callers(until)
             except (PhoneLostError, ResourceError) as error:  # the case has its findings
-                context.evidence.note_once(f"What the platform still sends to the AI may reach the next case: {error}")
-        context.evidence.scripted(time.monotonic() - began, "what the platform may still send to an AI that was down")
+                context.evidence.note_once(
+                    f"What the platform still sends to the AI may reach the next case: {error}"
+                )
+        context.evidence.scripted(
+            time.monotonic() - began, "what the platform may still send to an AI that was down"
+        )
 
     def _refuse_callers(self, until: float) -> None:
         """Refuse calls until then, or until a call of one of the case's callers has come."""
@@ -144,7 +156,9 @@ class Ai:
         endpoint.behave(Reject(480))
         with suppress(NeverCame):
             while not phones.is_surely_of(
-                endpoint.hold_back(max(0.0, until - time.monotonic())), endpoint.phone, self._context.calls.numbers
+                endpoint.hold_back(max(0.0, until - time.monotonic())),
+                endpoint.phone,
+                self._context.calls.numbers,
             ):
                 pass
 
@@ -171,14 +185,18 @@ class Ai:
         self._context.evidence.add(reach.tried(subject, wanted, asked))
 
     def told(self, look: Callable[[Call], list[T]], of: Call, since: float) -> list[T]:
-        """What ``look`` finds about the call; waits as long as an interface may lag behind ``since``."""
+        """What ``look`` finds about the call; waits as long as an interface may lag behind
+        ``since``.
+        """
         if self.is_ours:  # its phone tells at once
             return look(of)
         context, why = self._context, "what the AI's interface may tell later"
         return context.ask_interface(lambda: look(of), since + context.far_end.lag_s, why=why)
 
     def rang(self, of: Call) -> tuple[float, float] | None:
-        """From when until when (``time.monotonic()``) the platform rang the AI for ``of``; None if that was not seen."""
+        """From when until when (``time.monotonic()``) the platform rang the AI for ``of``; None if
+        that was not seen.
+        """
         return self.endpoint.rang(of)
 
     def answered_nothing(self, of: Call) -> None:
@@ -200,33 +218,52 @@ class Ai:
         self._add_not_reached("the AI", self.told(self.endpoint.reached_by, of, time.monotonic()))
 
     def was_refused_for_its_certificate(self, of: Call) -> None:
-        """No INVITE came to a phone with a bad certificate. A platform that began no TLS handshake has not looked at it."""
+        """No INVITE came to a phone with a bad certificate. A platform that began no TLS handshake
+        has not looked at it.
+        """
         endpoint = self.endpoint
         assert isinstance(endpoint, StandInEndpoint)
-        shown = any(isinstance(event, TlsHandshake) and event.at >= of.began for event in endpoint.phone.events)
+        shown = any(
+            isinstance(event, TlsHandshake) and event.at >= of.began
+            for event in endpoint.phone.events
+        )
         if shown or endpoint.reached_by(of):
             self.was_not_reached(of)
             return
         why = "no TLS handshake began, so that its certificate was not looked at"
-        self._context.evidence.unseen("route.not_reached", "the AI", "no INVITE is sent to the AI", why)
+        self._context.evidence.unseen(
+            "route.not_reached", "the AI", "no INVITE is sent to the AI", why
+        )
 
     def waited_for_choice(self, of: Call) -> None:
-        """No INVITE came to the AI before the caller chose it in the menu, so that it was the choice that led there."""
-        self._add_not_reached("the AI, before the caller's choice", self.endpoint.reached_before(of, of.chosen))
+        """No INVITE came to the AI before the caller chose it in the menu, so that it was the
+        choice that led there.
+        """
+        self._add_not_reached(
+            "the AI, before the caller's choice", self.endpoint.reached_before(of, of.chosen)
+        )
 
     def _add_not_reached(self, subject: str, reached: list[str]) -> None:
         self._add(reach.not_reached(subject, reached), reached)
 
     def early(self, of: Call) -> tuple[str, set[int]]:
-        """Who can be heard before the answer, and by which marks; a stand-in's leg is taken but not answered."""
+        """Who can be heard before the answer, and by which marks; a stand-in's leg is taken but not
+        answered.
+        """
         context = self._context
         assert context.case.line is not None
-        return self.endpoint.early(of, line_of(context.deployment, context.trunk, context.case.line))
+        return self.endpoint.early(
+            of, line_of(context.deployment, context.trunk, context.case.line)
+        )
 
     # -- calls that come from there
 
-    def calls(self, number: str, *, transport: Transport | None = None, from_outside: bool = False) -> Call:
-        """A call to the platform from the AI's address, or from one that no allowlist has; over another transport if asked."""
+    def calls(
+        self, number: str, *, transport: Transport | None = None, from_outside: bool = False
+    ) -> Call:
+        """A call to the platform from the AI's address, or from one that no allowlist has; over
+        another transport if asked.
+        """
         context = self._context
         trunk = context.trunk
         place = context.deployment.stand_in
@@ -237,9 +274,12 @@ class Ai:
         name = STRANGER if from_outside else f"ai-{transport or trunk.transport}"
         to = str(trunk.termination)
         if transport in ("udp", "tcp") and trunk.termination_port == _TLS_S_OWN_PORT:
-            # That port is for TLS only: without transport=tls the address leads to SIP's own port (RFC 3263 section 4.2).
+            # That port is for TLS only: without transport=tls the address leads to SIP's own port
+            # (RFC 3263 section 4.2).
             to = in_uri(str(trunk.termination_host))
-        config = replace(config, name=name, bind_address=bind, transport=transport or trunk.transport, proxy=to)
+        config = replace(
+            config, name=name, bind_address=bind, transport=transport or trunk.transport, proxy=to
+        )
         phone = context.phones.lease(config, register=False)
         with context.evidence.step(f"{name} calls {number}"):
             uri = f"sip:{number}@{to}"

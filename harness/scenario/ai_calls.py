@@ -43,7 +43,13 @@ class StandInCall(Call):
     farewell_s = 0.0
 
     def __init__(
-        self, context: CaseContext, leg: Leg, phone: Phone, trunk: Trunk, assistant: str | None, peer: Call
+        self,
+        context: CaseContext,
+        leg: Leg,
+        phone: Phone,
+        trunk: Trunk,
+        assistant: str | None,
+        peer: Call,
     ) -> None:
         super().__init__(context, leg, "ai", peer=peer)
         self._phone = phone
@@ -60,8 +66,12 @@ class StandInCall(Call):
         """Where it came from."""
         return self.leg.invite.remote
 
-    def hand_over(self, group: Group, how: str, caller_id: str | None = None, topic: str | None = None) -> None:
-        """Do what Synthflow's transfer action does: REFER, or a new call that is joined to the caller's."""
+    def hand_over(
+        self, group: Group, how: str, caller_id: str | None = None, topic: str | None = None
+    ) -> None:
+        """Do what Synthflow's transfer action does: REFER, or a new call that is joined to the
+        caller's.
+        """
         heading = f"the stand-in hands the caller to {group.name} ({how})"
         with self._context.evidence.step(heading):
             if self._context.asks_by == "digit":
@@ -81,19 +91,28 @@ class StandInCall(Call):
     def _leave_after_transfer(self) -> None:
         # RFC 5589 section 6.1: the transferor ends its own call once the transfer has succeeded
         # people take their time to answer, so it waits for as long as the call is up
-        code = self.leg.transfer_outcome(self._context.deployment.limits.seconds_per_call, outlives_call=False)
+        code = self.leg.transfer_outcome(
+            self._context.deployment.limits.seconds_per_call, outlives_call=False
+        )
         if 200 <= code < 300 and not self.is_over():
-            with contextlib.suppress(PhoneMisuseError):  # the platform may have ended it in the meantime
+            with contextlib.suppress(
+                PhoneMisuseError
+            ):  # the platform may have ended it in the meantime
                 self.leg.hangup()
 
     @property
     def has_referred(self) -> bool:
         """Whether it handed the caller over by REFER, so that it takes no part in what follows."""
-        return any(message.direction == "sent" and message.text.startswith("REFER ") for message in self.messages())
+        return any(
+            message.direction == "sent" and message.text.startswith("REFER ")
+            for message in self.messages()
+        )
 
     def transfers(self) -> list[SentTransfer]:
         """The transfers that it sent."""
-        return list(in_messages(message.text for message in self.messages() if message.direction == "sent"))
+        return list(
+            in_messages(message.text for message in self.messages() if message.direction == "sent")
+        )
 
     def transfer_outcome(self, within: float) -> int | None:
         """The final status of the REFER's NOTIFYs, or of the REFER itself; 0 when none came."""
@@ -106,7 +125,9 @@ class StandInCall(Call):
             try:
                 self.leg.bridge(onward)
             except PhoneMisuseError:
-                if onward.state != "disconnected":  # otherwise the far end has ended it, and there is no call to join
+                if (
+                    onward.state != "disconnected"
+                ):  # otherwise the far end has ended it, and there is no call to join
                     raise
 
     def keep_record(self) -> None:
@@ -120,7 +141,10 @@ class StandInCall(Call):
 
     def let_go(self) -> None:
         """Hang up, as the assistant would, unless the platform ends the call at once."""
-        if self.released_at(time.monotonic() + self._context.deployment.expect.released_within_s) is None:
+        if (
+            self.released_at(time.monotonic() + self._context.deployment.expect.released_within_s)
+            is None
+        ):
             self.hang_up()
 
     def send_digits(self, method: Literal["rfc4733", "info"]) -> str:
@@ -151,13 +175,21 @@ class SynthflowCall(End):
         self._api = context.far_end.api
         self._record = record
         self.peer: Call = peer
-        self._can = context.deployment.synthflow.testimony if context.deployment.synthflow else frozenset()
+        self._can = (
+            context.deployment.synthflow.testimony if context.deployment.synthflow else frozenset()
+        )
         self._find = find  # looks for a record that is unknown yet
-        self._wanted = wanted  #: the number that should be called, to find a record that is unknown yet
+        self._wanted = (
+            wanted  #: the number that should be called, to find a record that is unknown yet
+        )
         self._failing = False
         declared = context.deployment.synthflow
         transcript = context.deployment.transcript
-        within_s = declared.transcript_within_s if declared and transcript == "after" else RECOGNISED_WITHIN_S
+        within_s = (
+            declared.transcript_within_s
+            if declared and transcript == "after"
+            else RECOGNISED_WITHIN_S
+        )
         self.words = Words(context, self.refresh, within_s, lambda: self.is_blind)
         self.recording = RecordedCall(context, self)
 
@@ -217,7 +249,9 @@ class SynthflowCall(End):
         return None if self._is_in_doubt else self._record.moment(told)
 
     def refresh(self) -> CallRecord:
-        """Read the record again, or look for it again; keeps the old one when the API cannot be used."""
+        """Read the record again, or look for it again; keeps the old one when the API cannot be
+        used.
+        """
         try:
             if not self.is_unknown:
                 found = self._api.call(self._record.id)
@@ -226,7 +260,9 @@ class SynthflowCall(End):
                     raise FarEndError(f"Synthflow API: GET /calls/{{id}}: the record lacks {lacks}")
                 self._record = found
                 if found.unread:
-                    self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls/{{id}}: {found.unread}"))
+                    self._context.far_end.trouble(
+                        FarEndError(f"Synthflow API: GET /calls/{{id}}: {found.unread}")
+                    )
             elif listed := self._find():
                 self._record = listed
         except FarEndError as error:
@@ -239,7 +275,8 @@ class SynthflowCall(End):
     def read_on(self, tells: Callable[[CallRecord], bool]) -> CallRecord:
         """The record of a call that is over, read until it ``tells`` what is asked or is complete.
 
-        A list of calls leaves out what a single one has (List calls has no prompt_variables), and a call that goes on may lack it.
+        A list of calls leaves out what a single one has (List calls has no prompt_variables), and a
+        call that goes on may lack it.
         """
 
         def is_there() -> bool:
@@ -260,7 +297,10 @@ class SynthflowCall(End):
             return
         self._context.evidence.event(
             FarEndRecord(
-                at=time.monotonic(), phone="synthflow", source=f"GET /v2/calls/{record.id}", record=record.evidence
+                at=time.monotonic(),
+                phone="synthflow",
+                source=f"GET /v2/calls/{record.id}",
+                record=record.evidence,
             )
         )
 
@@ -275,11 +315,15 @@ class SynthflowCall(End):
     def _first_invite(self) -> tuple[Request | None, dict[str, Any]]:
         """The INVITE that began the call, and what else the record has of it.
 
-        A challenged INVITE comes twice; what counts is the one that was let in, the last without a To tag.
+        A challenged INVITE comes twice; what counts is the one that was let in, the last without a
+        To tag.
         """
         found: tuple[Request | None, dict[str, Any]] = None, {}
         for message in self._messages():
-            if message["direction"] == "received" and (request := _initial_invite(message["text"])) is not None:
+            if (
+                message["direction"] == "received"
+                and (request := _initial_invite(message["text"])) is not None
+            ):
                 found = request, message
         return found
 
@@ -292,7 +336,11 @@ class SynthflowCall(End):
     def received_on(self) -> tuple[str, str] | None:
         """Where it came to."""
         _, told = self._first_invite()
-        return (told["transport"], told["local"]) if told.get("transport") and told.get("local") else None
+        return (
+            (told["transport"], told["local"])
+            if told.get("transport") and told.get("local")
+            else None
+        )
 
     @property
     def came_from(self) -> str | None:
@@ -306,7 +354,9 @@ class SynthflowCall(End):
         return found
 
     def digits(self, count: int, within: float) -> tuple[str, list[str], list[int | None]] | None:
-        """The digits the far end witnessed; None where its record lists none, or could not be read at last."""
+        """The digits the far end witnessed; None where its record lists none, or could not be read
+        at last.
+        """
         if "dtmf" not in self._can:
             return None
         until = time.monotonic() + within
@@ -324,7 +374,9 @@ class SynthflowCall(End):
 
     def voices_for(self, peer: End) -> Collection[int]:
         """The assistant's own voice, and its answer to the mark of the peer."""
-        voices = {self._declared.voice} if self._declared and self._declared.voice is not None else set()
+        voices = (
+            {self._declared.voice} if self._declared and self._declared.voice is not None else set()
+        )
         if self.says_in_band and peer.is_ours:
             voices |= {reply_to(mark) for mark in peer.voices_for(self)}
         return voices
@@ -333,11 +385,18 @@ class SynthflowCall(End):
         """By its answer in band if it gives one, else by its record."""
         assert isinstance(speaker, Call)
         if self.says_in_band:
-            # the answer needs the other direction as well: half the time for it, the rest for the record
+            # the answer needs the other direction as well: half the time for it, the rest for the
+            # record
             half = time.monotonic() + (deadline - time.monotonic()) / 2
-            sound = speaker.hears_marks({reply_to(speaker.mark)}, since, half if "marks" in self._can else deadline)
+            sound = speaker.hears_marks(
+                {reply_to(speaker.mark)}, since, half if "marks" in self._can else deadline
+            )
             if sound is not None:
-                return Sound(sound.at, Observation.MARK, f"{self.label} says in band that it hears mark {speaker.mark}")
+                return Sound(
+                    sound.at,
+                    Observation.MARK,
+                    f"{self.label} says in band that it hears mark {speaker.mark}",
+                )
         if "marks" in self._can:
             return self.hears_mark(speaker, since, deadline)
         return None
@@ -348,7 +407,12 @@ class SynthflowCall(End):
         def heard() -> Sound | None:
             for mark in self._fresh("marks") or []:
                 last, first = self._moment(mark["until"] or mark["at"]), self._moment(mark["at"])
-                if mark["mark"] == speaker.mark and last is not None and first is not None and last >= since:
+                if (
+                    mark["mark"] == speaker.mark
+                    and last is not None
+                    and first is not None
+                    and last >= since
+                ):
                     told = f"{self.label}'s record lists mark {speaker.mark}"
                     return Sound(max(since, first), Observation.MARK, told, speaker.mark)
             return None
@@ -359,7 +423,9 @@ class SynthflowCall(End):
 
     @property
     def is_known_by_words(self) -> bool:
-        """Whether it names no marks, so that other signs have to tell who was heard (:mod:`harness.scenario.signs`)."""
+        """Whether it names no marks, so that other signs have to tell who was heard
+        (:mod:`harness.scenario.signs`).
+        """
         return not self._context.deployment.names_marks
 
     @property
@@ -374,8 +440,15 @@ class SynthflowCall(End):
             return None
         return ListenerReport(
             seconds=time.monotonic() - since,
-            level_dbov=max((mark["level_dbov"] for mark in marks if mark["level_dbov"] is not None), default=None),
-            marks=tuple(mark["mark"] for mark in marks if self._record.moment(mark["until"] or mark["at"]) >= since),
+            level_dbov=max(
+                (mark["level_dbov"] for mark in marks if mark["level_dbov"] is not None),
+                default=None,
+            ),
+            marks=tuple(
+                mark["mark"]
+                for mark in marks
+                if self._record.moment(mark["until"] or mark["at"]) >= since
+            ),
             rx_packets=self._witness("rx_packets"),
         )
 
@@ -395,7 +468,9 @@ class SynthflowCall(End):
         def look() -> tuple[bool | None, float | None]:
             at = self._fresh("released_at")
             over = self._record.over or at is not None
-            return over or (None if self.is_blind else False), None if at is None else self._moment(at)
+            return over or (None if self.is_blind else False), None if at is None else self._moment(
+                at
+            )
 
         told = reported_end(self._context, look, deadline)
         self.doubt_s = 0.0 if told is None else told.doubt_s
@@ -403,7 +478,9 @@ class SynthflowCall(End):
 
     # -- what it does when its caller asks
 
-    def hand_over(self, group: Group, how: str, caller_id: str | None = None, topic: str | None = None) -> None:
+    def hand_over(
+        self, group: Group, how: str, caller_id: str | None = None, topic: str | None = None
+    ) -> None:
         """Nothing to do: Synthflow's own transfer action does it when the caller asks."""
 
     def transfers(self) -> list[SentTransfer]:
@@ -413,7 +490,9 @@ class SynthflowCall(End):
         return list(in_messages(sent)) or list(in_actions(self._record.actions))
 
     def transfer_outcome(self, within: float) -> int | str | None:
-        """The status or the words its record has for the transfer; 0 when none came, None when it does not say."""
+        """The status or the words its record has for the transfer; 0 when none came, None when it
+        does not say.
+        """
 
         def outcome() -> int | str | None:  # an assistant's other actions have statuses, too
             outcomes = map(outcome_told, reversed(transfers_among(self.refresh().actions)))
@@ -425,27 +504,37 @@ class SynthflowCall(End):
         return 0 if told is None and never_came else told
 
     def hang_up(self) -> float:
-        """The caller says goodbye and the AI hangs up: when it did, or when it was asked if that is unknown (:attr:`farewell_s`)."""
+        """The caller says goodbye and the AI hangs up: when it did, or when it was asked if that is
+        unknown (:attr:`farewell_s`).
+        """
         digit = self._context.deployment.escalation.goodbye_digit
         if digit is None:
-            raise FarEndError("escalation.goodbye_digit: is missing; without it the AI cannot be made to hang up")
+            raise FarEndError(
+                "escalation.goodbye_digit: is missing; without it the AI cannot be made to hang up"
+            )
         self.peer.press(digit)
         asked = time.monotonic()
-        return asked if self.farewell_s else self.released_at(asked + self._context.patience) or asked
+        return (
+            asked if self.farewell_s else self.released_at(asked + self._context.patience) or asked
+        )
 
     def let_go(self) -> None:
         """Nothing to do: the assistant hangs up by itself when no agent can take the caller."""
 
     @property
     def farewell_s(self) -> float:
-        """How long it may still speak after :meth:`hang_up`: a bare record does not say when it ended."""
+        """How long it may still speak after :meth:`hang_up`: a bare record does not say when it
+        ended.
+        """
         return 0.0 if self._can else self._context.patience
 
     def send_digits(self, method: Literal["rfc4733", "info"]) -> str:
         """The caller asks for digits, by the method in which they shall come."""
         escalation = self._context.deployment.escalation
         if escalation.digits_back_digit is None or escalation.digits_back is None:
-            raise FarEndError("escalation.digits_back: is missing; without it the AI cannot be made to send digits")
+            raise FarEndError(
+                "escalation.digits_back: is missing; without it the AI cannot be made to send digits"
+            )
         self.peer.press(escalation.digits_back_digit, method)
         return escalation.digits_back
 
@@ -461,10 +550,12 @@ class ReportedEnd:
 def reported_end(
     context: CaseContext, look: Callable[[], tuple[bool | None, float | None]], deadline: float
 ) -> ReportedEnd | None:
-    """The end of a call; None where a look that began at ``deadline`` or later shows none, or the interface is down.
+    """The end of a call; None where a look that began at ``deadline`` or later shows none, or the
+    interface is down.
 
-    ``look`` asks once: whether the call is over (None: unknown), and when it ended, where the interface says so. Where it does
-    not, the call ended after the last look began that showed it up, and before the first came back that did not.
+    ``look`` asks once: whether the call is over (None: unknown), and when it ended, where the
+    interface says so. Where it does not, the call ended after the last look began that showed it
+    up, and before the first came back that did not.
     """
     up_at = -math.inf
     while True:
@@ -488,5 +579,9 @@ def _initial_invite(text: str) -> Request | None:
     """The INVITE that begins a dialog; None for any other message."""
     message = read(text)
     with contextlib.suppress(SipSyntaxError):
-        return message if isinstance(message, Request) and message.method == "INVITE" and not message.to.tag else None
+        return (
+            message
+            if isinstance(message, Request) and message.method == "INVITE" and not message.to.tag
+            else None
+        )
     return None

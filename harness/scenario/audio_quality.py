@@ -1,4 +1,5 @@
-"""Second looks at the audio between two ends: other voices, delay, missing packets, pauses, and phones that sent nothing.
+"""Second looks at the audio between two ends: other voices, delay, missing packets, pauses, and
+phones that sent nothing.
 
 Each takes CPU or time of the call, so only the rows that promise it, or a doubt, ask for it.
 """
@@ -53,13 +54,18 @@ _WINDOW_S: Final = 0.8
 def check_crosstalk(context: CaseContext, one: End, other: End) -> None:
     """A finding for each end that is a harness phone. A strange voice must be heard a second time."""
     pairs = [(a, b) for a, b in ((one, other), (other, one)) if isinstance(a, Call)]
-    with context.evidence.step(f"{' and '.join(listener.label for listener, _ in pairs)} hear no other voice"):
+    with context.evidence.step(
+        f"{' and '.join(listener.label for listener, _ in pairs)} hear no other voice"
+    ):
         since = max(end.answered_at() or 0.0 for end in (one, other))
         _wait_until(context, since + SETTLE_S + _WINDOW_S + ON_DISK_WITHIN_S)
         for listener, _ in pairs:
             ended = listener.released_at(0.0)
             context.evidence.add(
-                reach.up(listener.label, None if ended is None else ended - (listener.answered_at() or ended))
+                reach.up(
+                    listener.label,
+                    None if ended is None else ended - (listener.answered_at() or ended),
+                )
             )
         if any(listener.is_over() for listener, _ in pairs):
             return
@@ -73,8 +79,12 @@ def check_crosstalk(context: CaseContext, one: End, other: End) -> None:
             _check_level(context, speaker, listener)
 
 
-def marks_beneath(context: CaseContext, listener: Call, voices: Collection[int], since: float) -> set[int]:
-    """Those of ``voices`` that an end hears after ``since``, also beneath the strongest. Each must be heard a second time."""
+def marks_beneath(
+    context: CaseContext, listener: Call, voices: Collection[int], since: float
+) -> set[int]:
+    """Those of ``voices`` that an end hears after ``since``, also beneath the strongest. Each must
+    be heard a second time.
+    """
     with context.evidence.step(f"{listener.label} is searched for what is heard beneath"):
         _wait_until(context, since + _WINDOW_S + ON_DISK_WITHIN_S)
         found = _marks_at(listener).intersection(voices)
@@ -97,7 +107,9 @@ def _marks_at(call: Call) -> set[int]:
 
 def _check_level(context: CaseContext, speaker: End, listener: Call) -> None:
     voices = speaker.voices_for(listener)
-    levels = [e.level_dbov for e in listener.leg.events if isinstance(e, MarkHeard) and e.mark in voices]
+    levels = [
+        e.level_dbov for e in listener.leg.events if isinstance(e, MarkHeard) and e.mark in voices
+    ]
     if levels:
         context.evidence.add(audio.level(speaker.label, listener.label, statistics.median(levels)))
 
@@ -106,21 +118,31 @@ def _check_level(context: CaseContext, speaker: End, listener: Call) -> None:
 
 #: How much has to be searched. A call that is up goes on until it is enough.
 _ENOUGH_S: Final = 1.2
-_LONGER_S: Final = 1.5  #: the call goes on for no longer than this: with much jitter it may never be enough
-#: After the first of a person's voice the AI's may last for a moment: buffers, and a switch that takes a packet or two.
+_LONGER_S: Final = (
+    1.5  #: the call goes on for no longer than this: with much jitter it may never be enough
+)
+#: After the first of a person's voice the AI's may last for a moment: buffers, and a switch that
+#: takes a packet or two.
 _GIVES_WAY_S: Final = 1.0
 
 
 def listen_to_whole_call(context: CaseContext, leg: Leg) -> list[int]:
-    """Findings on everything that a leg received. Returns the marks that sound beneath the strongest."""
+    """Findings on everything that a leg received. Returns the marks that sound beneath the
+    strongest.
+    """
     if not any(isinstance(event, MarkHeard) for event in leg.events):
         return []
     left = residue(leg.received_since(0.0))
     if _missing_s(left, leg):
-        with context.evidence.step(f"{leg.id} hears too little to tell what sounds beneath: a longer look"):
+        with context.evidence.step(
+            f"{leg.id} hears too little to tell what sounds beneath: a longer look"
+        ):
             until = time.monotonic() + _LONGER_S
             while (missing_s := _missing_s(left, leg)) and (most_s := until - time.monotonic()) > 0:
-                context.pause(min(missing_s + ON_DISK_WITHIN_S, most_s), "a longer look at what is heard beneath")
+                context.pause(
+                    min(missing_s + ON_DISK_WITHIN_S, most_s),
+                    "a longer look at what is heard beneath",
+                )
                 left = residue(leg.received_since(0.0))
     if left is None:
         return []
@@ -129,7 +151,11 @@ def listen_to_whole_call(context: CaseContext, leg: Leg) -> list[int]:
     origin = min((pulse.at - pulse.seconds for pulse in pulses), default=0.0)
     times = [(event.mark, event.at, event.at) for event in heard]
     times += [(fact.mark, origin + fact.began, origin + fact.decided) for fact in left.marks]
-    stayed = [talk.label for talk in context.calls.of_the_ai if _is_heard_beside_a_person(context, leg, talk, times)]
+    stayed = [
+        talk.label
+        for talk in context.calls.of_the_ai
+        if _is_heard_beside_a_person(context, leg, talk, times)
+    ]
     if left.seconds or stayed:
         context.evidence.add(audio.beneath(leg.id, left.seconds, left.floor_db, left.sound, stayed))
     _check_levels(context, leg, heard, left.clipped)
@@ -138,13 +164,19 @@ def listen_to_whole_call(context: CaseContext, leg: Leg) -> list[int]:
 
 def _missing_s(left: Residue | None, leg: Leg) -> float:
     """How much more a leg that is up has to hear."""
-    return max(0.0, _ENOUGH_S - left.seconds) if left is not None and leg.state != "disconnected" else 0.0
+    return (
+        max(0.0, _ENOUGH_S - left.seconds)
+        if left is not None and leg.state != "disconnected"
+        else 0.0
+    )
 
 
 def _is_heard_beside_a_person(
     context: CaseContext, leg: Leg, talk: End, times: Collection[tuple[int, float, float]]
 ) -> bool:
-    """Whether an AI that a harness phone stands in for has handed the call over (RFC 3515), and does not stop."""
+    """Whether an AI that a harness phone stands in for has handed the call over (RFC 3515), and
+    does not stop.
+    """
     if not isinstance(talk, StandInCall) or not talk.has_referred:
         return False
     people = context.calls.people_with(talk) - {leg.mark}
@@ -159,11 +191,17 @@ def _is_heard_beside_a_person(
     return len(fifths) / 5 >= LEAST_S
 
 
-def _check_levels(context: CaseContext, leg: Leg, heard: Collection[MarkHeard], clipped: Mapping[int, float]) -> None:
+def _check_levels(
+    context: CaseContext, leg: Leg, heard: Collection[MarkHeard], clipped: Mapping[int, float]
+) -> None:
     """The level of each leg's voice, where the scenario has not asked for it."""
-    done = {finding.subject for finding in context.evidence.findings if finding.check == "audio.level"}
+    done = {
+        finding.subject for finding in context.evidence.findings if finding.check == "audio.level"
+    }
     marks = set(clipped) - context.calls.strange(leg, clipped)
-    for mark, speaker in context.calls.names_of(mark for mark in sorted(marks) if mark < VOICES.start).items():
+    for mark, speaker in context.calls.names_of(
+        mark for mark in sorted(marks) if mark < VOICES.start
+    ).items():
         levels = [event.level_dbov for event in heard if event.mark == mark]
         if levels and heard_at(speaker, leg.id) not in done:
             found = audio.level(speaker, leg.id, statistics.median(levels), clipped[mark])
@@ -186,9 +224,11 @@ Heard = tuple[Finding | None, End, End]
 
 
 def check_first_audio(context: CaseContext, both: Iterable[Heard], since: float) -> None:
-    """Findings on how long each of two harness phones heard nothing after ``since``: after the answer, or after what it was told.
+    """Findings on how long each of two harness phones heard nothing after ``since``: after the
+    answer, or after what it was told.
 
-    A voice that is begun again shows nothing of that. What an AI is allowed before its first word is in ``[manners]``.
+    A voice that is begun again shows nothing of that. What an AI is allowed before its first word
+    is in ``[manners]``.
     """
     limit_s = context.deployment.expect.first_audio_within_s
     for finding, speaker, listener in both:
@@ -198,9 +238,13 @@ def check_first_audio(context: CaseContext, both: Iterable[Heard], since: float)
             continue
         heard_at = since + finding.measured.delay_ms / 1000
         voices = {speaker.mark, listener.mark}
-        began = max(last_other_sound(call.leg, voices, since, heard_at) for call in (speaker, listener))
+        began = max(
+            last_other_sound(call.leg, voices, since, heard_at) for call in (speaker, listener)
+        )
         found = audio.first(speaker.label, listener.label, heard_at - began, limit_s)
-        context.evidence.add_of_said(found, [(began, heard_at)], max(0.0, heard_at - began - limit_s))
+        context.evidence.add_of_said(
+            found, [(began, heard_at)], max(0.0, heard_at - began - limit_s)
+        )
 
 
 def check_delay(context: CaseContext, both: Iterable[Heard]) -> None:
@@ -219,7 +263,11 @@ def check_delay(context: CaseContext, both: Iterable[Heard]) -> None:
         looks = [(finding.at - ms / 1000, finding.at)]
         if ms > limit:
             # A third-party far end cannot be made to speak: only the way to it can be tried again.
-            ways = [(one, other) for _, one, other in directions if one is speaker or not speaker.is_ours]
+            ways = [
+                (one, other)
+                for _, one, other in directions
+                if one is speaker or not speaker.is_ours
+            ]
             again = _shortest_delay(context, ways, limit, looks)
             if again is None:
                 continue
@@ -229,9 +277,13 @@ def check_delay(context: CaseContext, both: Iterable[Heard]) -> None:
 
 
 def _shortest_delay(
-    context: CaseContext, ways: list[tuple[End, End]], limit: float, looks: list[tuple[float, float]]
+    context: CaseContext,
+    ways: list[tuple[End, End]],
+    limit: float,
+    looks: list[tuple[float, float]],
 ) -> float | None:
-    """The shortest delay of several new starts, in milliseconds; stops at the first within ``limit``.
+    """The shortest delay of several new starts, in milliseconds; stops at the first within
+    ``limit``.
 
     Adds to ``looks`` the time in which each was waited for.
     """
@@ -248,7 +300,9 @@ def _shortest_delay(
 
 
 def _delay_of_a_new_start(context: CaseContext, speaker: End, listener: End) -> float | None:
-    """Milliseconds from a new start to its arrival; infinite if a harness phone never heard it, None if it cannot be tried."""
+    """Milliseconds from a new start to its arrival; infinite if a harness phone never heard it,
+    None if it cannot be tried.
+    """
     if not isinstance(speaker, Call) or speaker.is_over():
         return None
     with context.evidence.step(f"{speaker.label} falls silent, and speaks again"):
@@ -257,7 +311,9 @@ def _delay_of_a_new_start(context: CaseContext, speaker: End, listener: End) -> 
         since = time.monotonic()
         speaker.leg.play(Mark())
         sound = listener.hears_mark(speaker, since, since + _WAIT_S)
-        context.evidence.scripted(time.monotonic() - since + _SILENCE_S, "a second look at the delay")
+        context.evidence.scripted(
+            time.monotonic() - since + _SILENCE_S, "a second look at the delay"
+        )
     if sound is None:
         goes_on = isinstance(listener, Call) and not listener.is_over() and not speaker.is_over()
         return math.inf if goes_on else None
@@ -283,7 +339,9 @@ def check_words(context: CaseContext, one: Call, other: Call) -> None:
         seconds = len(words) / SAMPLE_RATE
         context.pause(seconds, "words and pauses")
         both, ended = ((one, other), (other, one)), began + seconds
-        if None in [listener.hears_mark(speaker, ended, ended + _BEHIND_S) for speaker, listener in both]:
+        if None in [
+            listener.hears_mark(speaker, ended, ended + _BEHIND_S) for speaker, listener in both
+        ]:
             return  # audio that has stopped is another matter
         _wait_until(context, time.monotonic() + ON_DISK_WITHIN_S)
         each = [(began, began + seconds / 2), (began + seconds / 2, ended)]
@@ -301,7 +359,9 @@ _MORE_S: Final = 1.5
 
 
 def measure_one_way_delay(context: CaseContext, one: Call, other: Call) -> None:
-    """A finding for each direction, exact to one packet (20 ms): the start of playing is known no better."""
+    """A finding for each direction, exact to one packet (20 ms): the start of playing is known no
+    better.
+    """
     path = context.evidence.directory / "delay-probe.wav"
     write_wav(path, to_int16(probe()), SAMPLE_RATE)
     with context.evidence.step(f"{one.label} and {other.label} measure the delay between them"):
@@ -317,12 +377,18 @@ def measure_one_way_delay(context: CaseContext, one: Call, other: Call) -> None:
             measured = one_way_delay(heard, SAMPLE_RATE, sent_from=since, received_from=since)
             before_ms = _measured_before(context, speaker, listener)
             seconds = len(heard) / SAMPLE_RATE
-            context.evidence.add(audio.one_way_delay(speaker.label, listener.label, measured, seconds, before_ms))
+            context.evidence.add(
+                audio.one_way_delay(speaker.label, listener.label, measured, seconds, before_ms)
+            )
 
 
 def _measured_before(context: CaseContext, speaker: Call, listener: Call) -> float | None:
     subject = heard_at(speaker.label, listener.label)
-    found = [f.measured for f in context.evidence.findings if (f.check, f.subject) == ("audio.one_way_delay", subject)]
+    found = [
+        f.measured
+        for f in context.evidence.findings
+        if (f.check, f.subject) == ("audio.one_way_delay", subject)
+    ]
     return next((delay.delay_ms for delay in found if isinstance(delay, Delay)), None)
 
 
@@ -333,7 +399,8 @@ _WORTH_TELLING_S: Final = 1.0
 
 
 def excuse_mute_phone(finding: Finding, ends: Iterable[End], since: float) -> Finding:
-    """The finding that one end did not hear another after ``since``; broken if one of them is a harness phone that sent nothing.
+    """The finding that one end did not hear another after ``since``; broken if one of them is a
+    harness phone that sent nothing.
 
     A phone whose audio has stopped neither speaks nor hears.
     """
@@ -345,12 +412,16 @@ def excuse_mute_phone(finding: Finding, ends: Iterable[End], since: float) -> Fi
 
 
 def longest_mute_s(leg: Leg, since: float) -> float:
-    """The longest time after ``since`` in which a leg whose media was to flow both ways made no RTP packet, in seconds.
+    """The longest time after ``since`` in which a leg whose media was to flow both ways made no RTP
+    packet, in seconds.
 
-    pjmedia makes one for each frame, 20 to 60 ms of it, of silence as well (its detection of voices is off); none on hold.
+    pjmedia makes one for each frame, 20 to 60 ms of it, of silence as well (its detection of voices
+    is off); none on hold.
     """
     leg.statistics()
-    counted = [event for event in leg.events if isinstance(event, RtpStatistics) and event.at >= since]
+    counted = [
+        event for event in leg.events if isinstance(event, RtpStatistics) and event.at >= since
+    ]
     media = [event for event in leg.events if isinstance(event, MediaState)]
     longest, began = 0.0, None
     for one, two in pairwise(counted):
@@ -392,9 +463,15 @@ def pauses_in_a_voice(leg: Leg) -> list[RtpPaused]:
     short = [pause for pause in pauses if pause.ended - pause.began < LONGEST_DROPOUT_S]
 
     def is_dropout(pause: RtpPaused) -> bool:
-        before = {_speaker(mark) for mark in marks if pause.began - _NEAR_S <= mark.at <= pause.began}
-        behind = {_speaker(mark) for mark in marks if pause.ended <= mark.at <= pause.ended + _NEAR_S}
-        is_changed = any(pause.began - _CHANGES_S <= at <= pause.ended + _CHANGES_S for at in changes)
+        before = {
+            _speaker(mark) for mark in marks if pause.began - _NEAR_S <= mark.at <= pause.began
+        }
+        behind = {
+            _speaker(mark) for mark in marks if pause.ended <= mark.at <= pause.ended + _NEAR_S
+        }
+        is_changed = any(
+            pause.began - _CHANGES_S <= at <= pause.ended + _CHANGES_S for at in changes
+        )
         return len(before) == 1 and before == behind and not is_changed
 
     return list(filter(is_dropout, short))
@@ -412,16 +489,24 @@ def _joined(pauses: Iterable[RtpPaused]) -> list[RtpPaused]:
 
 
 def _speaker(heard: MarkHeard) -> int:
-    return min(heard.mark, VOICES.start)  # an AI alternates between its own voice and its answer to what it hears
+    return min(
+        heard.mark, VOICES.start
+    )  # an AI alternates between its own voice and its answer to what it hears
 
 
 # -- packet loss: a voice is recognised within a few packets, too few to say how many get lost
 
 
 def wait_for_packets(context: CaseContext, ends: Iterable[End]) -> None:
-    """Let the call go on until enough packets came, if any is missing at a harness phone; the case's end judges them."""
+    """Let the call go on until enough packets came, if any is missing at a harness phone; the
+    case's end judges them.
+    """
     calls = [end for end in ends if isinstance(end, Call) and not end.is_over()]
-    missing = [call.label for call in calls if (told := call.leg.statistics()) and audio.is_open(told)]
+    missing = [
+        call.label for call in calls if (told := call.leg.statistics()) and audio.is_open(told)
+    ]
     if missing:
-        with context.evidence.step(f"RTP packets to {' and '.join(missing)} are missing: a longer look"):
+        with context.evidence.step(
+            f"RTP packets to {' and '.join(missing)} are missing: a longer look"
+        ):
             context.pause(audio.ENOUGH_PACKETS * PACKET_S, "a longer look at what is lost")

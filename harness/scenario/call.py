@@ -27,14 +27,21 @@ from harness.phone import Mark, Silence, Wav, recording
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame, headers_cut_off
 from harness.scenario.context import LOOKS_EVERY_S, CaseContext
-from harness.scenario.ends import PAUSES_WITHIN_S, ListeningLeg, wait_for_greeting, wait_for_pause, wait_for_speech
+from harness.scenario.ends import (
+    PAUSES_WITHIN_S,
+    ListeningLeg,
+    wait_for_greeting,
+    wait_for_pause,
+    wait_for_speech,
+)
 from harness.scenario.handover import hands_over_unasked
 from harness.sip.message import Request, Response
 
 if TYPE_CHECKING:
     from harness.scenario.signs import Look
 
-#: After a change of the call a mark that was on its way may be heard: the buffer holds 200 ms, the detector looks back 160 ms.
+#: After a change of the call a mark that was on its way may be heard: the buffer holds 200 ms, the
+#: detector looks back 160 ms.
 SETTLE_S = 0.36
 _AGREED_S = 1.0  # how much later one end may report a codec than the other
 _MOST_GLARES = 2  # for one offer; a third 491 is no coincidence
@@ -49,24 +56,34 @@ class Call(ListeningLeg):
     """A call of a harness phone, as a scenario uses it."""
 
     def __init__(
-        self, context: CaseContext, leg: Leg, role: str, number: str | None = None, peer: Call | None = None
+        self,
+        context: CaseContext,
+        leg: Leg,
+        role: str,
+        number: str | None = None,
+        peer: Call | None = None,
     ) -> None:
         super().__init__(context, leg)
         self.role = role
         self.group: str | None = None  #: the group whose agent took it, if an agent did
         self.peer = peer  #: the caller's call that it was taken for; None where it is one itself
         self.number = number  #: the phone's number, E.164, if it has one
-        self.prepared: str | None = None  #: the id of its record at the AI, if it was requested beforehand
+        self.prepared: str | None = (
+            None  #: the id of its record at the AI, if it was requested beforehand
+        )
         self._asked_by_digit = self._asks_silently = False
         self._asks_since = 0.0
         self.beside: list[Call] = []  #: the calls of other agents who rang for the same caller
-        #: When the agent was connected to the caller, if that was after a digit that takes the call, or a whisper.
+        #: When the agent was connected to the caller, if that was after a digit that takes the
+        #: call, or a whisper.
         self.connected_at: float | None = None
         self.obeyed_digit: Sound | None = None  #: the AI did what a digit of this caller asked for
         self.is_quiet = False  #: whether it sends no mark, so that an AI that takes one for speech can greet or answer
         self.marked_at: list[float] = []  #: when it began to send its mark to a live AI
         self.words_s = 0.0  #: the longest prompt that it said
-        self.looks: list[Look] = []  #: looks at what is heard, which may still need the call unchanged
+        self.looks: list[
+            Look
+        ] = []  #: looks at what is heard, which may still need the call unchanged
         self.began = next((event.at for event in leg.events), time.monotonic())
         self.chosen = self.began  #: when the caller began to press the last digit of the menus
         self.routed = self.began  #: when it was past the platform's announcement and menus
@@ -90,15 +107,22 @@ class Call(ListeningLeg):
         with self._context.evidence.step(f"{self.label} presses {digits} ({method})"):
             if method == "rfc4733":  # an INFO takes no time of its own, and needs no media
                 self._let_media_begin()
-                self._context.evidence.scripted(DIGIT_S * len(digits), "digits", began=time.monotonic())
+                self._context.evidence.scripted(
+                    DIGIT_S * len(digits), "digits", began=time.monotonic()
+                )
             self.leg.send_digits(digits, method=method)
 
     def _let_media_begin(self) -> None:
-        """A third-party call controller may set a call up on hold and offer media a moment later (RFC 3725 section 4)."""
+        """A third-party call controller may set a call up on hold and offer media a moment later
+        (RFC 3725 section 4).
+        """
         media = [event for event in self.leg.events if isinstance(event, MediaState)]
         if media and not media[-1].active:
             self.leg.wait(
-                "media to send digits by", _is_media(lambda _: True), self._context.patience, since=media[-1].at
+                "media to send digits by",
+                _is_media(lambda _: True),
+                self._context.patience,
+                since=media[-1].at,
             )
 
     def say(self, prompt: str) -> float:
@@ -107,10 +131,11 @@ class Call(ListeningLeg):
         return self.speak(prompt)[0]
 
     def speak(self, prompt: str) -> tuple[float, bool]:
-        """As :meth:`say`, without waiting for unfinished looks; when it ends, and whether the far end paused.
+        """As :meth:`say`, without waiting for unfinished looks; when it ends, and whether the far
+        end paused.
 
-        An AI that names no marks takes a mark for speech, and would not answer or break off: to it the caller is quiet
-        after the words, until the call changes (:meth:`end_quiet`).
+        An AI that names no marks takes a mark for speech, and would not answer or break off: to it
+        the caller is quiet after the words, until the call changes (:meth:`end_quiet`).
         """
         with self._context.evidence.step(f"{self.label} says {prompt_name(prompt)}"):
             asked = time.monotonic()
@@ -118,10 +143,14 @@ class Call(ListeningLeg):
                 pauses = wait_for_pause(self.leg)
             began = time.monotonic()
             seconds = len(prompt_samples(prompt)) / SAMPLE_RATE
-            self._context.evidence.scripted(began - asked + seconds, f"the prompt {prompt_name(prompt)}", began=asked)
+            self._context.evidence.scripted(
+                began - asked + seconds, f"the prompt {prompt_name(prompt)}", began=asked
+            )
             self.words_s = max(self.words_s, seconds)
             self.is_quiet = bool(self.looks)
-            self.leg.play(Wav(self._with_quiet(prompt) if self.is_quiet else prompt_path(prompt)))  # then its mark
+            self.leg.play(
+                Wav(self._with_quiet(prompt) if self.is_quiet else prompt_path(prompt))
+            )  # then its mark
             return began + seconds, pauses
 
     def _with_quiet(self, prompt: str) -> Path:
@@ -133,13 +162,17 @@ class Call(ListeningLeg):
         return path
 
     def hear_greeting(self, within: float) -> None:
-        """Let the AI greet first, then send the mark; an AI that says nothing has ``within`` seconds."""
+        """Let the AI greet first, then send the mark; an AI that says nothing has ``within``
+        seconds.
+        """
         if not self.is_quiet:
             return
         with self._context.evidence.step(f"{self.label} lets the AI greet first"):
             wait_for_greeting(self.leg, max(self.answered_at() or self.began, self.routed), within)
         self.show_mark()
-        if self._context.deployment.records_calls:  # so much decides, and an AI takes a mark for speech
+        if (
+            self._context.deployment.records_calls
+        ):  # so much decides, and an AI takes a mark for speech
             self.be_quiet()
 
     def show_mark(self) -> None:
@@ -163,29 +196,40 @@ class Call(ListeningLeg):
                 self.leg.play(Mark())
 
     def let_answer(self, since: float, within: float) -> None:
-        """Wait until the far end, spoken to until ``since``, begins to answer, for ``within`` seconds at most."""
+        """Wait until the far end, spoken to until ``since``, begins to answer, for ``within``
+        seconds at most.
+        """
         with self._context.evidence.step(f"{self.label} gives the far end time to answer"):
             wait_for_speech(self.leg, since, within)
 
     def ask_for_a_person(self, *, once: bool = False) -> None:
-        """Ask the AI for a person, the way the case or the deployment says, and again while nothing comes of it.
+        """Ask the AI for a person, the way the case or the deployment says, and again while nothing
+        comes of it.
 
         ``once``: not again, since nothing can come of it.
         """
         escalation, way = self._context.deployment.escalation, self._context.asks_by
         attempts = 1 if once else escalation.attempts
         waiting = escalation.silence_s if way == "silence" else escalation.retry_after_s
-        self._context.more_patience = (attempts - 1) * waiting + (waiting if way == "silence" else 0.0)
+        self._context.more_patience = (attempts - 1) * waiting + (
+            waiting if way == "silence" else 0.0
+        )
         self.settle(asking=way == "digit" and not hands_over_unasked(self._context))
         # an AI that hands over unasked does that to every caller
         for agent in self._context.phones.rang_for({self.number}):
-            self._context.evidence.add(landing.turn(agent, True, its_turn=False, before=landing.ASKED))
+            self._context.evidence.add(
+                landing.turn(agent, True, its_turn=False, before=landing.ASKED)
+            )
         self._asks_since = time.monotonic()
         self._ask(way)
         began, ended = self._context.asked[-1]
-        self._context.more_patience += (attempts - 1) * (ended - began)  # the AI may ask back each time
+        self._context.more_patience += (attempts - 1) * (
+            ended - began
+        )  # the AI may ask back each time
         if attempts > 1 or way == "silence":
-            self._context.background.start(lambda: self._until_somebody_rings(way, waiting, attempts))
+            self._context.background.start(
+                lambda: self._until_somebody_rings(way, waiting, attempts)
+            )
 
     def _ask(self, way: str) -> None:
         handover, began = self._context.handover, time.monotonic()
@@ -202,7 +246,9 @@ class Call(ListeningLeg):
                 self._asked_by_digit = True
         for answer in handover.then:
             self._let_ask_back(ended)
-            if self._is_done_asking():  # once an agent rings or has answered, the caller says no more
+            if (
+                self._is_done_asking()
+            ):  # once an agent rings or has answered, the caller says no more
                 break
             ended = self._pressed(answer) if is_digit(answer) else self.say(answer)
         self._context.asked.append((began, ended))
@@ -226,7 +272,9 @@ class Call(ListeningLeg):
         return self.is_over() or bool(rings) or self.leg is not self._leg
 
     def obeyed(self, at: float) -> None:
-        """The requested handover came at ``at``: the AI acted on the digit, unless it hands over by itself."""
+        """The requested handover came at ``at``: the AI acted on the digit, unless it hands over by
+        itself.
+        """
         if self._asked_by_digit and not hands_over_unasked(self._context):
             told = f"{self.label} sent a digit as telephone-event, and the AI handed over"
             self.obeyed_digit = Sound(at, Observation.DIGIT, told)
@@ -241,7 +289,9 @@ class Call(ListeningLeg):
                     return
                 with contextlib.suppress(NeverCame):  # the call ends as the caller asks
                     self._ask(way)
-            until = time.monotonic() + waiting + (self._context.patience if way == "silence" else 0.0)
+            until = (
+                time.monotonic() + waiting + (self._context.patience if way == "silence" else 0.0)
+            )
             self._context.wait_for(self._is_done_asking, until)
             self.end_silence()
             if self._is_done_asking():
@@ -266,20 +316,32 @@ class Call(ListeningLeg):
         offer = partial(self.leg.reinvite, codecs=(codec,))
         self._offer(f"offers {codec} alone", codec, offer, lambda m: m.codec.upper() == codec)
 
-    def _offer(self, does: str, what: str, offer: Callable[[], None], agreed: Callable[[MediaState], bool]) -> None:
+    def _offer(
+        self, does: str, what: str, offer: Callable[[], None], agreed: Callable[[MediaState], bool]
+    ) -> None:
         self.settle()
         with self._context.evidence.step(f"{self.label} {does}"):
             for waits_s in (*self._glare_waits_s(), None):
                 since = self._when_made(offer)
-                goal = _is_media(agreed) if waits_s is None else _either(_is_media(agreed), _is_pending)
-                event = self.leg.wait(f"{what} agreed", goal, within=self._context.patience, since=since)
+                goal = (
+                    _is_media(agreed)
+                    if waits_s is None
+                    else _either(_is_media(agreed), _is_pending)
+                )
+                event = self.leg.wait(
+                    f"{what} agreed", goal, within=self._context.patience, since=since
+                )
                 if waits_s is None or isinstance(event, MediaState):
                     return
-                with self._context.evidence.step("the far end offers as well (491), and it offers again"):
+                with self._context.evidence.step(
+                    "the far end offers as well (491), and it offers again"
+                ):
                     self._context.pause(waits_s, "two offers at once (RFC 3261 section 14.1)")
 
     def _when_made(self, offer: Callable[[], None]) -> float:
-        """Make an offer as soon as no INVITE of the far end's is under way (RFC 3261 section 14.1); when it was made."""
+        """Make an offer as soon as no INVITE of the far end's is under way (RFC 3261 section 14.1);
+        when it was made.
+        """
         deadline = time.monotonic() + self._context.patience
         while True:
             since = time.monotonic()
@@ -293,7 +355,9 @@ class Call(ListeningLeg):
                 return since
 
     def _glare_waits_s(self) -> tuple[float, ...]:
-        """Seconds to wait after each 491: longer for the owner of the Call-ID, so that offers do not cross again (section 14.1)."""
+        """Seconds to wait after each 491: longer for the owner of the Call-ID, so that offers do
+        not cross again (section 14.1).
+        """
         least, most = (2.1, 4.0) if self.leg.direction == "outgoing" else (0.0, 2.0)
         return tuple(random.uniform(least, most) for _ in range(_MOST_GLARES))
 
@@ -325,7 +389,9 @@ class Call(ListeningLeg):
         return self.leg.codec or None
 
     def settle_on(self, codecs: Collection[str]) -> None:
-        """Wait a moment for one of ``codecs``: two phones do not report one agreement at the same time."""
+        """Wait a moment for one of ``codecs``: two phones do not report one agreement at the same
+        time.
+        """
         if (self.codec or "").upper() in codecs or self.is_over():
             return
         with contextlib.suppress(NeverCame):
@@ -338,7 +404,9 @@ class Call(ListeningLeg):
 
     @property
     def invite(self) -> Request | None:
-        """The INVITE that began the leg. Raises :class:`PhoneParseError` where not all of its headers are known."""
+        """The INVITE that began the leg. Raises :class:`PhoneParseError` where not all of its
+        headers are known.
+        """
         if (cut_off := headers_cut_off(self.leg.invite)) is not None:
             raise cut_off
         message = read(self.leg.invite.text)
@@ -357,7 +425,8 @@ class Call(ListeningLeg):
     def final_response(self, within: float) -> tuple[int, str]:
         """The final response on the wire. A refusal by the phone itself is none.
 
-        A phone may take its call for over before the response comes, as after a CANCEL, which a 200 may cross (RFC 3261 section 9.1).
+        A phone may take its call for over before the response comes, as after a CANCEL, which a 200
+        may cross (RFC 3261 section 9.1).
         """
         state = self.state()
         if state is None or state.state != "disconnected":
@@ -368,7 +437,12 @@ class Call(ListeningLeg):
 
         def is_final(event: Event) -> bool:
             answer = message_of(event)
-            return answer is not None and invite is not None and answer.is_final and answer.is_of(invite)
+            return (
+                answer is not None
+                and invite is not None
+                and answer.is_final
+                and answer.is_of(invite)
+            )
 
         try:
             event = self.leg.wait("a final response", is_final, within=within, outlives_call=True)
@@ -382,7 +456,8 @@ class Call(ListeningLeg):
     def answered_at(self) -> float | None:
         """When the leg was confirmed, or when the agent was connected if that was later."""
         return self.connected_at or next(
-            (e.at for e in self.leg.events if isinstance(e, CallState) and e.state == "confirmed"), None
+            (e.at for e in self.leg.events if isinstance(e, CallState) and e.state == "confirmed"),
+            None,
         )
 
     def released_at(self, deadline: float) -> float | None:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from harness.scenario.ai_calls import AiCall, StandInCall
     from harness.scenario.call import Call
 
-_TOLD_ID = re.compile(r"^x-ci[ \t]*:[ \t]*([A-Za-z0-9_.-]{1,80})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_TOLD_ID = re.compile(
+    r"^x-ci[ \t]*:[ \t]*([A-Za-z0-9_.-]{1,80})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE
+)
 
 
 class Party(NamedTuple):
@@ -66,24 +68,39 @@ class Calls:
         return {call.number for call in self.own if call.number}
 
     def ids_told(self, of: Call) -> set[str]:
-        """Synthflow's ids of the call ``of`` (``x-ci``), where they pass: on its own messages, and on those to an agent.
+        """Synthflow's ids of the call ``of`` (``x-ci``), where they pass: on its own messages, and
+        on those to an agent.
 
-        An agent's call says nothing where the case has several callers, nor one that may be a stranger's.
+        An agent's call says nothing where the case has several callers, nor one that may be a
+        stranger's.
         """
         legs, numbers = [of.first_leg, of.leg], self.numbers
         if len(numbers) == 1:
-            came = ((leg, phone) for phone in self._phones.by_name.values() for leg in phone.incoming)
+            came = (
+                (leg, phone) for phone in self._phones.by_name.values() for leg in phone.incoming
+            )
             legs += [leg for leg, phone in came if self._phones.is_surely_of(leg, phone, numbers)]
-        texts = (message.text for leg in legs for message in leg.messages if message.direction == "received")
+        texts = (
+            message.text
+            for leg in legs
+            for message in leg.messages
+            if message.direction == "received"
+        )
         return {found for text in texts for found in _TOLD_ID.findall(text)}
 
     # -- which voice belongs to which party
 
     def _parties(self) -> Sequence[Party]:
         calls: list[Call | AiCall] = [*self.own, *self.of_the_ai]
-        parties = [Party(call.label, legs, (call.peer or call).legs[0].id) for call in calls if (legs := call.legs)]
+        parties = [
+            Party(call.label, legs, (call.peer or call).legs[0].id)
+            for call in calls
+            if (legs := call.legs)
+        ]
         known = {leg.id for party in parties for leg in party.legs}
-        return parties + [Party(leg.id, [leg], None) for leg in self._phones.legs if leg.id not in known]
+        return parties + [
+            Party(leg.id, [leg], None) for leg in self._phones.legs if leg.id not in known
+        ]
 
     def name_of_mark(self, mark: int) -> str | None:
         """The name of the party that sends a mark; None when no party of this case does."""
@@ -114,16 +131,28 @@ class Calls:
         """The marks of the callers and agents whose conversation a stand-in took part in."""
         begun = (talk.peer or talk).legs[0].id
         calls = (call for call in self.own if call.role != "ai" and call.legs)
-        return {leg.mark for call in calls if (call.peer or call).legs[0].id == begun for leg in call.legs}
+        return {
+            leg.mark
+            for call in calls
+            if (call.peer or call).legs[0].id == begun
+            for leg in call.legs
+        }
 
     def strange(self, listener: Leg, heard: Collection[int]) -> set[int]:
-        """The marks that a leg should not have heard: strangers', other callers' of the case, and its own."""
+        """The marks that a leg should not have heard: strangers', other callers' of the case, and
+        its own.
+        """
         parties = self._parties()
         of = _party_of(listener, parties)
-        return {mark for mark in set(heard) if of.sends(mark) or self._is_strange(mark, of.conversation, parties)}
+        return {
+            mark
+            for mark in set(heard)
+            if of.sends(mark) or self._is_strange(mark, of.conversation, parties)
+        }
 
     def _is_strange(self, mark: int, conversation: str | None, parties: Sequence[Party]) -> bool:
-        """Whether it belongs to another conversation; parties of unknown conversations get the benefit of the doubt.
+        """Whether it belongs to another conversation; parties of unknown conversations get the
+        benefit of the doubt.
 
         A load's later call may have a mark again that an earlier one had.
         """
@@ -135,7 +164,9 @@ class Calls:
         return not self.is_unattributed(mark)
 
     def is_unattributed(self, mark: int) -> bool:
-        """Whether it is an assistant's voice, in a deployment that does not say which assistant has which."""
+        """Whether it is an assistant's voice, in a deployment that does not say which assistant has
+        which.
+        """
         return mark in VOICES and not self._voices
 
     def _is_absent(self, assistant: str) -> bool:

@@ -32,7 +32,9 @@ from harness.sip.message import Request, Response
 
 @dataclass(frozen=True)
 class ConcurrentCases:
-    """What distinguishes the case's calls from those of concurrent cases; by default there are none."""
+    """What distinguishes the case's calls from those of concurrent cases; by default there are
+    none.
+    """
 
     switchboard: Path | None = None  #: the place of shared phones; None: the case shares none
     numbers: tuple[str, ...] = ()  #: of the case's callers, E.164
@@ -89,8 +91,9 @@ class CasePhones:
         within = max(_ADMITTED_WITHIN_S, 2.0 * MOST_WORKERS / deployment.limits.calls_per_second)
         self._rules = Rules(self.guard, self._admitted, within, deployment.limits.seconds_per_call)
         self._phones: dict[str, Phone] = {}
-        #: False where other processes lease these phones for their own cases: a registration that is kept would then
-        #: draw their calls, or theirs would replace it unnoticed (RFC 3261 section 10.2.1).
+        #: False where other processes lease these phones for their own cases: a registration that
+        #: is kept would then draw their calls, or theirs would replace it unnoticed (RFC 3261
+        #: section 10.2.1).
         self.keeps_registrations = True
 
     def _admitted(self, within: float) -> Admitted:
@@ -101,10 +104,19 @@ class CasePhones:
             self._evidence.scripted(waited, "until [limits] let the call be placed", began=began)
         return permit
 
-    def lease(self, config: PhoneConfig, *, register: bool = True, shared: bool = False, lands: bool = False) -> Phone:
-        """A softphone for the rest of the case; one of the same name with another configuration takes its place.
+    def lease(
+        self,
+        config: PhoneConfig,
+        *,
+        register: bool = True,
+        shared: bool = False,
+        lands: bool = False,
+    ) -> Phone:
+        """A softphone for the rest of the case; one of the same name with another configuration
+        takes its place.
 
-        ``shared``: the cases beside this one use it as well, where there are any; ``lands``: this one waits for a call there.
+        ``shared``: the cases beside this one use it as well, where there are any; ``lands``: this
+        one waits for a call there.
         """
         name = config.name
         if name in self._phones and self._phones[name].config != config:
@@ -141,15 +153,23 @@ class CasePhones:
         self._phones.pop(phone.name).release()
 
     def reserve(self, config: PhoneConfig) -> None:
-        """Keep other cases from sharing a phone at the address of ``config`` for the rest of the case."""
+        """Keep other cases from sharing a phone at the address of ``config`` for the rest of the
+        case.
+        """
         if self.company.switchboard is not None:
             self._reserved.append(Reservation(self.company.switchboard, config))
 
     @property
     def guessed(self) -> bool:
-        """Whether a call came whose number does not show which of the concurrent cases it belongs to."""
-        unclear = (phone.guessed and phone.is_ours is accept_every_leg for phone in self._phones.values())
-        return self._guessed or any(unclear)  # where strangers call, too, an unknown number is theirs
+        """Whether a call came whose number does not show which of the concurrent cases it belongs
+        to.
+        """
+        unclear = (
+            phone.guessed and phone.is_ours is accept_every_leg for phone in self._phones.values()
+        )
+        return self._guessed or any(
+            unclear
+        )  # where strangers call, too, an unknown number is theirs
 
     @property
     def by_name(self) -> Mapping[str, Phone]:
@@ -166,7 +186,9 @@ class CasePhones:
         """Why a phone is no longer reliable, or declined what the far end asked."""
         one_each = {phone.process.pid: phone for phone in self._phones.values()}
         declined = (phone.declined for phone in self._phones.values())
-        return next(filter(None, (*(phone.fault() for phone in one_each.values()), *declined)), None)
+        return next(
+            filter(None, (*(phone.fault() for phone in one_each.values()), *declined)), None
+        )
 
     @property
     def loss(self) -> BaseException | None:
@@ -174,28 +196,42 @@ class CasePhones:
         return self._pool.loss
 
     def rang(self, since: float = 0.0) -> list[str]:
-        """The agents who were called since then, by a call that may be the case's (:meth:`may_be_ours`)."""
+        """The agents who were called since then, by a call that may be the case's
+        (:meth:`may_be_ours`).
+        """
         agents = {agent for group in self._deployment.groups.values() for agent in group.agents}
         called = {name: phone.incoming for name, phone in self._phones.items() if name in agents}
-        return [name for name, legs in called.items() if any(leg.events[0].at >= since for leg in legs)]
+        return [
+            name for name, legs in called.items() if any(leg.events[0].at >= since for leg in legs)
+        ]
 
     def first_incoming(
-        self, phones: Sequence[Phone], within: float, unless: Callable[[], bool], numbers: Collection[str | None]
+        self,
+        phones: Sequence[Phone],
+        within: float,
+        unless: Callable[[], bool],
+        numbers: Collection[str | None],
     ) -> Leg:
-        """The first call that reaches one of ``phones`` and still rings: a platform that rings in turns may have gone on by now.
+        """The first call that reaches one of ``phones`` and still rings: a platform that rings in
+        turns may have gone on by now.
 
-        Raises :class:`NeverCame`. The wait ends early when ``unless`` comes true, or when other agents ring for one of the callers
-        with these ``numbers``; a stranger's call without a number may ring elsewhere meanwhile.
+        Raises :class:`NeverCame`. The wait ends early when ``unless`` comes true, or when other
+        agents ring for one of the callers with these ``numbers``; a stranger's call without a
+        number may ring elsewhere meanwhile.
         """
         if not phones:
-            raise BrokenError("no agent of that group has a harness phone, so its call cannot be seen")
+            raise BrokenError(
+                "no agent of that group has a harness phone, so its call cannot be seen"
+            )
         deadline = time.monotonic() + within
         names = {phone.name for phone in phones}
         slice_s = 0.05 if len(phones) > 1 else 0.25
         while True:
             for phone in phones:
                 try:
-                    leg = phone.expect_call(within=max(0.0, min(deadline - time.monotonic(), slice_s)), answer=False)
+                    leg = phone.expect_call(
+                        within=max(0.0, min(deadline - time.monotonic(), slice_s)), answer=False
+                    )
                 except NeverCame:
                     if time.monotonic() >= deadline or unless():
                         raise
@@ -206,10 +242,12 @@ class CasePhones:
                 deadline = min(deadline, time.monotonic() + _ELSEWHERE_S)
 
     def may_be_ours(self, leg: Leg) -> bool:
-        """Whether a call may be of this case: it shows a number of the deployment's, or none that can be read.
+        """Whether a call may be of this case: it shows a number of the deployment's, or none that
+        can be read.
 
-        A trunk may assert its own number (P-Asserted-Identity), and leave the caller's in From. What the case waits for has the
-        benefit of the doubt; what must not come is judged by :meth:`is_surely_of`.
+        A trunk may assert its own number (P-Asserted-Identity), and leave the caller's in From.
+        What the case waits for has the benefit of the doubt; what must not come is judged by
+        :meth:`is_surely_of`.
         """
         shown = self._shown(leg)
         return not shown or not self._numbers.isdisjoint(shown)
@@ -219,11 +257,17 @@ class CasePhones:
         return [number for number in self._shown(leg) if number in self._numbers]
 
     def is_surely_of(self, leg: Leg, phone: Phone, numbers: Collection[str | None]) -> bool:
-        """Whether a call to ``phone`` is of one of these callers: it shows the number, or no stranger calls there."""
-        return phone.is_ours is accept_every_leg or any(shown in numbers for shown in self._shown(leg))
+        """Whether a call to ``phone`` is of one of these callers: it shows the number, or no
+        stranger calls there.
+        """
+        return phone.is_ours is accept_every_leg or any(
+            shown in numbers for shown in self._shown(leg)
+        )
 
     def rang_for(self, numbers: Collection[str | None]) -> list[str]:
-        """The agents who were called for these callers. Where strangers call, too, the call has to show a caller's number."""
+        """The agents who were called for these callers. Where strangers call, too, the call has to
+        show a caller's number.
+        """
         rang = {name: self._phones[name] for name in self.rang()}
         return [
             name
@@ -237,17 +281,23 @@ class CasePhones:
         if invite is None or (parsed := read(invite.text)) is None:
             return ()
         try:
-            return numbers_shown(parsed, self._deployment.region_at(leg.phone.name), self._known_spellings)
+            return numbers_shown(
+                parsed, self._deployment.region_at(leg.phone.name), self._known_spellings
+            )
         except SipSyntaxError:
             return ()
 
     @cached_property
     def _numbers(self) -> frozenset[str]:
         every = (
-            handover for name in self._deployment.assistants for handover in self._deployment.handovers(name).values()
+            handover
+            for name in self._deployment.assistants
+            for handover in self._deployment.handovers(name).values()
         )
         fixed = {handover.fixed_caller_id for handover in every}
-        return frozenset({*numbers_of(self._deployment), HEADER_NUMBER} | {number for number in fixed if number})
+        return frozenset(
+            {*numbers_of(self._deployment), HEADER_NUMBER} | {number for number in fixed if number}
+        )
 
     @cached_property
     def _known_spellings(self) -> dict[str, str]:
@@ -268,24 +318,34 @@ class CasePhones:
                 stack.callback(phone.release, keep_registration=kept)
 
 
-#: The phone itself ends the request by then: timer F, 64 × T1 (RFC 3261 section 17.1.2.2). A platform that is silent has not answered.
+#: The phone itself ends the request by then: timer F, 64 × T1 (RFC 3261 section 17.1.2.2). A
+#: platform that is silent has not answered.
 _ANSWERED_WITHIN_S: Final = 35.0
 
 
 def send_options(phone: Phone, uri: str) -> tuple[int, str]:
-    """OPTIONS outside of any call, as a keep-alive is (RFC 3261 section 11); status and reason of the final response.
+    """OPTIONS outside of any call, as a keep-alive is (RFC 3261 section 11); status and reason of
+    the final response.
 
     Answers challenges (section 22). Status 0: no response came, whatever the phone says.
     """
     config = phone.config
-    login = Login(config.username, config.password, config.realm) if config.username and config.password else None
+    login = (
+        Login(config.username, config.password, config.realm)
+        if config.username and config.password
+        else None
+    )
     credentials: list[tuple[str, str]] = []
     for _ in range(1 + MOST_CHALLENGES):
         seen = len(phone.events)
-        code, reason = phone.request("OPTIONS", uri, within=_ANSWERED_WITHIN_S, credentials=credentials)
+        code, reason = phone.request(
+            "OPTIONS", uri, within=_ANSWERED_WITHIN_S, credentials=credentials
+        )
         request, response = _exchange(phone.events[seen:])
         if request is None:
-            raise BrokenError(f"{phone.name}: its own OPTIONS is not in its log, so its answer is unknown")
+            raise BrokenError(
+                f"{phone.name}: its own OPTIONS is not in its log, so its answer is unknown"
+            )
         if response is None:
             return 0, f"no final response; the phone itself ended it as {code} {reason}"
         if code not in (401, 407) or login is None:
@@ -293,13 +353,19 @@ def send_options(phone: Phone, uri: str) -> tuple[int, str]:
         if (answered := login.answer(request, response)) is None:
             why = f" ({login.unanswered.why})" if login.unanswered else ""
             return code, reason + why
-        credentials = [(name, v) for name in ("Authorization", "Proxy-Authorization") for v in answered.get_all(name)]
+        credentials = [
+            (name, v)
+            for name in ("Authorization", "Proxy-Authorization")
+            for v in answered.get_all(name)
+        ]
     return code, reason
 
 
 def _exchange(events: Sequence[Event]) -> tuple[Request | None, Response | None]:
     """The last OPTIONS as it was sent, and its final response."""
-    asked = [each for each in exchanges(list(messages_of(events))) if each.request.method == "OPTIONS"]
+    asked = [
+        each for each in exchanges(list(messages_of(events))) if each.request.method == "OPTIONS"
+    ]
     if not asked:
         return None, None
     request, response = asked[-1].request.message, asked[-1].response

@@ -59,7 +59,11 @@ class Cast:
 
     def expect(self, subject: End | Group) -> Expect | ExpectGroup:
         """Expectations of a call, or of a group."""
-        return ExpectGroup(self.context, subject) if isinstance(subject, Group) else Expect(self.context, subject)
+        return (
+            ExpectGroup(self.context, subject)
+            if isinstance(subject, Group)
+            else Expect(self.context, subject)
+        )
 
     def caller(self, name: str | None = None, **more: object) -> Caller:
         """A caller, the first one unless named, with the codec of the case unless told otherwise."""
@@ -89,26 +93,39 @@ class Cast:
         return Group(self.context, name, entry, phones)
 
     def people(self, line: Line) -> Group:
-        """The group that takes the call to a number of people or a closed one, also if its own agents do not."""
+        """The group that takes the call to a number of people or a closed one, also if its own
+        agents do not.
+        """
         entry, overflow = line.entry, self.context.case.axes.get("overflow")
         if self.context.case.row.out_of_hours:
             message = GroupEntry(empty=True, announcement=True)
-            return self.group(entry.closed) if entry.closed else Group(self.context, "the message", message, [])
+            return (
+                self.group(entry.closed)
+                if entry.closed
+                else Group(self.context, "the message", message, [])
+            )
         assert entry.group is not None, f"{line.name} does not lead to people"
         first = self.group(entry.group)
         if overflow is None:
             return first
         machine = first.entry.model_copy(update={"agents": (), "empty": True, "queue_s": 0.0})
-        taker = self.group(overflow) if overflow != first.name else Group(self.context, first.name, machine, [])
+        taker = (
+            self.group(overflow)
+            if overflow != first.name
+            else Group(self.context, first.name, machine, [])
+        )
         taker.before = first
         return taker
 
     def _agent(self, name: str, **more: object) -> Phone:
         lands = name in self.context.company.lands_at
-        return self.context.phones.lease(own_phone(self.context.deployment, name, **more), shared=True, lands=lands)
+        return self.context.phones.lease(
+            own_phone(self.context.deployment, name, **more), shared=True, lands=lands
+        )
 
     def all_groups(self, but: Group | None = None) -> list[Group]:
-        """Every group that has agents, so that a wrong landing is seen; without the agents of ``but``.
+        """Every group that has agents, so that a wrong landing is seen; without the agents of
+        ``but``.
 
         An agent who is in several is in the first of them alone: the same telephone.
         """
@@ -126,7 +143,10 @@ class Cast:
 
     def _away(self, name: str) -> Group:
         """The agents who are away from this group and present in no other."""
-        entry, groups = self.context.deployment.groups[name], self.context.deployment.groups.values()
+        entry, groups = (
+            self.context.deployment.groups[name],
+            self.context.deployment.groups.values(),
+        )
         here = {agent for group in groups for agent in group.present}
         gone = [agent for agent in entry.away if agent not in here]
         phones = [self._agent(agent) for agent in gone]
@@ -140,30 +160,52 @@ class Cast:
         raise BrokenError(f"groups: none has the topic {topic!r}")
 
     def landed_by_its_handover(self, call: Call, talk: AiCall, group: Group) -> None:
-        """The agents rang for the requested handover, and not for another whose group they are in, too."""
+        """The agents rang for the requested handover, and not for another whose group they are in,
+        too.
+        """
         rivals = handover.mistakable(self.context, group.name)
         if self.ai.is_ours or not rivals:
             return
         with self.context.evidence.step("which handover it was"):
-            self.context.evidence.add(handover.judged(self.context, group.name, rivals, self._sent(call, talk)))
+            self.context.evidence.add(
+                handover.judged(self.context, group.name, rivals, self._sent(call, talk))
+            )
 
     def _sent(self, call: Call, talk: AiCall) -> list[handover.SentTransfer]:
-        """The AI's transfers, by its own record or messages; where these show no topic, as the caller's phone received them.
+        """The AI's transfers, by its own record or messages; where these show no topic, as the
+        caller's phone received them.
 
-        The platform passes a transfer on to the caller in its own form: it may have acted on a topic that is missing there.
+        The platform passes a transfer on to the caller in its own form: it may have acted on a
+        topic that is missing there.
         """
         own = self.ai.told(lambda of: talk.transfers(), call, time.monotonic())
-        got = (m.text for leg in (call.first_leg, call.leg) for m in leg.messages if m.direction == "received")
-        passed = [replace(one, shows_topic=one.topic is not None) for one in handover.in_messages(got)]
-        return next((side for side in (own, passed) if any(one.shows_topic for one in side)), own or passed)
+        got = (
+            m.text
+            for leg in (call.first_leg, call.leg)
+            for m in leg.messages
+            if m.direction == "received"
+        )
+        passed = [
+            replace(one, shows_topic=one.topic is not None) for one in handover.in_messages(got)
+        ]
+        return next(
+            (side for side in (own, passed) if any(one.shows_topic for one in side)), own or passed
+        )
 
     def topic_arrives(
-        self, call: Call, talk: AiCall, landed: Call | ReportedCall, topic: str, people: tuple[Group, Group]
+        self,
+        call: Call,
+        talk: AiCall,
+        landed: Call | ReportedCall,
+        topic: str,
+        people: tuple[Group, Group],
     ) -> None:
-        """The topic reached the platform; ``people`` are the groups of the topic, and of the number alone.
+        """The topic reached the platform; ``people`` are the groups of the topic, and of the number
+        alone.
 
-        A platform need not pass the topic on to an agent's phone, and a telephone network cannot. Without it, the AI's transfer has
-        to show that the topic was sent, and the agent who took the call that the platform followed it.
+        A platform need not pass the topic on to an agent's phone, and a telephone network cannot.
+        Without it, the AI's transfer has to show that the topic was sent, and the agent who took
+        the call that the platform followed it.
         """
         invite, (its, others) = landed.invite, people
         if invite is not None and invite.has(TOPIC_HEADER):
@@ -172,16 +214,24 @@ class Cast:
         with self.context.evidence.step("with which topic the AI transferred"):
             sent = [one for one in self._sent(call, talk) if one.shows_topic]
             why = "the agent's INVITE lacks it, and the AI's side does not tell with which topic it transferred"
-            if sent and sent[-1].topic == topic and set(its.entry.present) & set(others.entry.present):
+            if (
+                sent
+                and sent[-1].topic == topic
+                and set(its.entry.present) & set(others.entry.present)
+            ):
                 why = f"the agent's INVITE lacks it, and {others.name}, where the number leads without it, has the same people"
             elif sent:
-                self.context.evidence.add(signalling.header_sent(sent[-1].topic, landed.label, TOPIC_HEADER, topic))
+                self.context.evidence.add(
+                    signalling.header_sent(sent[-1].topic, landed.label, TOPIC_HEADER, topic)
+                )
                 return
             expected = f"{TOPIC_HEADER}: {topic} reaches the platform"
             self.context.evidence.unseen("header", landed.label, expected, why)
 
     def start_campaign(self, line: Line, customer: Caller) -> None:
-        """Have the platform's campaign call ``customer`` from ``line``, by the deployment's trigger."""
+        """Have the platform's campaign call ``customer`` from ``line``, by the deployment's
+        trigger.
+        """
         trigger = self.context.deployment.campaign
         if trigger is None:
             raise self._cannot_start(line, "nothing here can start one")
@@ -191,24 +241,38 @@ class Cast:
                 try:
                     campaign.start(trigger, line.did, customer.number)
                 except FarEndError as error:
-                    if not customer.is_called():  # some platforms answer the request only after the call was taken
+                    if (
+                        not customer.is_called()
+                    ):  # some platforms answer the request only after the call was taken
                         raise
                     self.context.evidence.note_once(str(error))
                 if trigger.calls_within_s:
-                    self._is_called(customer, trigger.calls_within_s, "until the platform's campaign called")
+                    self._is_called(
+                        customer, trigger.calls_within_s, "until the platform's campaign called"
+                    )
                 return
             if not campaign.ask_at_terminal(
                 f"{self.context.case.id}: have the campaign of {line.did} call {customer.number} now"
             ):
-                raise self._cannot_start(line, "it has to be started by hand, and nobody is there to do it")
-            if not self._is_called(customer, trigger.manual_within_s, "until somebody started the campaign"):
-                raise self._cannot_start(line, f"it was not started within {trigger.manual_within_s:g} s")
+                raise self._cannot_start(
+                    line, "it has to be started by hand, and nobody is there to do it"
+                )
+            if not self._is_called(
+                customer, trigger.manual_within_s, "until somebody started the campaign"
+            ):
+                raise self._cannot_start(
+                    line, f"it was not started within {trigger.manual_within_s:g} s"
+                )
 
     def _is_called(self, customer: Caller, within_s: float, what: str) -> bool:
-        return self.context.wait_for(customer.is_called, self.context.clock.monotonic() + within_s, what)
+        return self.context.wait_for(
+            customer.is_called, self.context.clock.monotonic() + within_s, what
+        )
 
     def _cannot_start(self, line: Line, why: str) -> NotObservableError:
-        return NotObservableError(self.context.evidence.unseen("campaign", line.did, "a campaign's call", why))
+        return NotObservableError(
+            self.context.evidence.unseen("campaign", line.did, "a campaign's call", why)
+        )
 
     def shown_number(self, line: Line, caller: Caller) -> str:
         """The number an agent sees after a warm transfer on this line, as the handover is set up."""
@@ -226,27 +290,39 @@ class Cast:
             unheard = self.context.unheard
             if isinstance(call, ReportedCall) or (unheard is not None and call.is_over()):
                 is_there = isinstance(call, ReportedCall)
-                why = "none of our phones is there" if is_there else "it ended, and no harness phone sees who hung up"
+                why = (
+                    "none of our phones is there"
+                    if is_there
+                    else "it ended, and no harness phone sees who hung up"
+                )
                 finding = not_observable("one_call", call.label, expected="one call is up", why=why)
                 assert unheard is not None
                 self.context.evidence.add(unheard.unseen(finding))
                 continue
             phone = call.leg.phone
             up = _up(phone)
-            if len(up) > 1:  # the leg that was transferred away ends with the AI's leg, which has no time limit
+            if (
+                len(up) > 1
+            ):  # the leg that was transferred away ends with the AI's leg, which has no time limit
                 call.first_leg_released_at(time.monotonic() + self.context.patience)
                 up = _up(phone)
             others = [leg for leg in phone.incoming if leg.id in up and leg.id != call.leg.id]
             unsure = {leg.id: leg for leg in others if not self.context.is_surely_ours(leg)}
-            found = landing.one_call(phone.name, [name for name in up if name not in unsure], call.leg.id)
+            found = landing.one_call(
+                phone.name, [name for name in up if name not in unsure], call.leg.id
+            )
             if unsure and found.verdict is Verdict.PASSED:
-                found = self.context.held_against(unsure.values(), landing.one_call(phone.name, up, call.leg.id))
+                found = self.context.held_against(
+                    unsure.values(), landing.one_call(phone.name, up, call.leg.id)
+                )
             self.context.evidence.add(found)
 
     def options(self) -> tuple[int, str]:
         """OPTIONS to the platform, from an agent's phone; code and reason of the answer."""
         host, port = self.context.deployment.platform.host, self.context.deployment.platform.port
-        account = self.context.deployment.accounts[self.context.deployment.phones[self._an_agent()].account]
+        account = self.context.deployment.accounts[
+            self.context.deployment.phones[self._an_agent()].account
+        ]
         phone = self._agent(self._an_agent())
         # without a port it is the transport's own (RFC 3261 section 19.1.2)
         place = in_uri(str(host)) + (f":{port}" if port else "")
@@ -265,7 +341,8 @@ class Cast:
         self.context.evidence.add(signalling.final_response(what, wanted, code, reason))
 
     def nothing_rings_any_more(self, of: Call, after: float, but: Sequence[Phone] = ()) -> None:
-        """Within the deployment's limit every leg that rang for ``of`` has ended, except at the phones ``but``, which have the call.
+        """Within the deployment's limit every leg that rang for ``of`` has ended, except at the
+        phones ``but``, which have the call.
 
         Of a call that rings on where strangers call, too, it has to be sure that it is the case's.
         """
@@ -286,10 +363,14 @@ class Cast:
         told = endpoint.released_at(of, after + told_within + 0.5)
         if told is None and endpoint.blind:
             expected = f"the AI's leg ends within {told_within:g} s"
-            context.evidence.unseen("released", "the AI's leg", expected, "its interface does not say")
+            context.evidence.unseen(
+                "released", "the AI's leg", expected, "its interface does not say"
+            )
             return
         took, doubt_s = (None, 0.0) if told is None else (told.at - after, told.doubt_s)
-        context.evidence.add(timing.released("the AI's leg", took, told_within, doubt_s), since=after)
+        context.evidence.add(
+            timing.released("the AI's leg", took, told_within, doubt_s), since=after
+        )
 
     def close(self) -> None:
         """Hang up, give the phones back, and keep the far end's last records."""

@@ -28,14 +28,16 @@ Found = TypeVar("Found")
 _MOST_STARVED: Final = 0.1
 #: A pause that had no processor for this share of it says nothing about the stream's source.
 _MOSTLY: Final = 0.5
-#: The cause of a pause may have begun this long before the pause: a packet is missed only after the previous one.
+#: The cause of a pause may have begun this long before the pause: a packet is missed only after the
+#: previous one.
 _NOTICED_S: Final = 0.06
 #: How much longer a voice that paused once is listened to.
 _LONGER_S: Final = 2.0
 
 
 def conclude(context: CaseContext, *, probe: bool = True) -> None:
-    """The last findings, on the case as a whole. Raises what went wrong in the background, or with a harness phone.
+    """The last findings, on the case as a whole. Raises what went wrong in the background, or with
+    a harness phone.
 
     ``probe``: after a failure look closer, for the diagnosis.
     """
@@ -58,11 +60,14 @@ def conclude(context: CaseContext, *, probe: bool = True) -> None:
 
 
 def _hang_up_at_one_end(context: CaseContext) -> None:
-    """Where nothing failed and two harness phones are left in a call, one hangs up, and the other's leg must end.
+    """Where nothing failed and two harness phones are left in a call, one hangs up, and the other's
+    leg must end.
 
     The one is drawn by the case's id, so that over the cases of a group each end hangs up.
     """
-    up = [call for call in context.calls.own if not call.is_over() and call.answered_at() is not None]
+    up = [
+        call for call in context.calls.own if not call.is_over() and call.answered_at() is not None
+    ]
     legs = [leg for leg in context.calls.other_legs if leg.state != "disconnected"]
     if _has(context, Verdict.FAILED) or legs or len(up) != 2 or up[1].peer is not up[0]:
         return
@@ -76,14 +81,18 @@ def _has(context: CaseContext, *verdicts: Verdict) -> bool:
 
 def _look_at_calls(context: CaseContext) -> None:
     ends = (*context.calls.of_the_ai, *context.calls.own)
-    went_on = not _has(context, Verdict.FAILED, Verdict.BROKEN)  # else the other end may be gone by now
+    went_on = not _has(
+        context, Verdict.FAILED, Verdict.BROKEN
+    )  # else the other end may be gone by now
     for call in context.calls.own if went_on else ():
         if others := [end for end in ends if end.peer is call]:
             Expect(context, call).hears_to_the_end(others[-1])
     _look_longer(context)
     for leg in _every_leg(context):
         if leg.direction == "outgoing":
-            found = (check(leg.id, leg.messages) for check in (dialog.answered_once, dialog.acknowledged))
+            found = (
+                check(leg.id, leg.messages) for check in (dialog.answered_once, dialog.acknowledged)
+            )
             for finding in filter(None, found):
                 context.evidence.add(finding)
         look_at_audio(context, leg, audio_quality.listen_to_whole_call(context, leg))
@@ -107,7 +116,9 @@ def _add(context: CaseContext, findings: Iterable[Finding]) -> None:
 
 
 def require_promised_findings(context: CaseContext) -> None:
-    """Findings that the row requires and the scenario did not make are not observable, so that no case passes without them."""
+    """Findings that the row requires and the scenario did not make are not observable, so that no
+    case passes without them.
+    """
     kinds = kinds_of(context.evidence.findings)
     for kind, least in context.case.required_findings.items():
         seen = kind.count(kinds)
@@ -134,7 +145,10 @@ def _look_later(context: CaseContext) -> None:
     if not context.later:
         return
     context.end_here()
-    for call in (*context.calls.own, *(Call(context, leg, "other") for leg in context.calls.other_legs)):
+    for call in (
+        *context.calls.own,
+        *(Call(context, leg, "other") for leg in context.calls.other_legs),
+    ):
         if not call.is_over():
             call.hang_up()
     _add(context, chain.from_iterable(_at_once(context.later)))
@@ -147,11 +161,19 @@ def _at_once(looks: Sequence[Callable[[], Found]]) -> list[Found]:
 
 def _look_longer(context: CaseContext) -> None:
     """Where a voice paused, and not often enough to say why, the calls go on a little."""
-    legs = [leg for leg in _every_leg(context) if leg.state != "disconnected" and leg.statistics() is not None]
+    legs = [
+        leg
+        for leg in _every_leg(context)
+        if leg.state != "disconnected" and leg.statistics() is not None
+    ]
     paused = {leg.id: _in_ms(audio_quality.pauses_in_a_voice(leg)) for leg in legs}
-    unsure = [label for label, pauses in paused.items() if pauses and not audio.is_broken_up(pauses)]
+    unsure = [
+        label for label, pauses in paused.items() if pauses and not audio.is_broken_up(pauses)
+    ]
     if unsure:
-        with context.evidence.step(f"RTP to {' and '.join(unsure)} paused amid a voice: a longer look"):
+        with context.evidence.step(
+            f"RTP to {' and '.join(unsure)} paused amid a voice: a longer look"
+        ):
             context.pause(_LONGER_S, "a longer look at a pause of the RTP")
 
 
@@ -167,8 +189,13 @@ def _little_loss(context: CaseContext, leg: Leg) -> None:
     if isinstance(finding.measured, Loss) and finding.measured.spanned_s is not None:
         # a far end on this machine also sends too little while no process gets a processor
         whole_s = context.evidence.starved(leg.events[0].at, time.monotonic())
-        starved_s = {pause: context.evidence.starved(pause.began - _NOTICED_S, pause.ended) for pause in pauses}
-        theirs = [pause for pause in pauses if starved_s[pause] < _MOSTLY * (pause.ended - pause.began)]
+        starved_s = {
+            pause: context.evidence.starved(pause.began - _NOTICED_S, pause.ended)
+            for pause in pauses
+        }
+        theirs = [
+            pause for pause in pauses if starved_s[pause] < _MOSTLY * (pause.ended - pause.began)
+        ]
         if whole_s > _MOST_STARVED * finding.measured.spanned_s:
             finding = hindered(finding, whole_s)
         elif theirs != pauses:

@@ -96,7 +96,9 @@ def line_of(deployment: Deployment, trunk: Trunk, name: str) -> Line:
 
 
 def number_as(number: str, form: str) -> str:
-    """A number to dial, as ``e164``, ``national`` or ``tel`` (RFC 3966). A user has the first form alone."""
+    """A number to dial, as ``e164``, ``national`` or ``tel`` (RFC 3966). A user has the first form
+    alone.
+    """
     match form:
         case "national":
             return dialled_at_home(number)
@@ -121,7 +123,9 @@ class Clock:
 class FarRecords:
     """The far end's records of the case's calls, as far as the deployment shows them."""
 
-    def __init__(self, deployment: Deployment, api: SynthflowApi | None, evidence: Evidence) -> None:
+    def __init__(
+        self, deployment: Deployment, api: SynthflowApi | None, evidence: Evidence
+    ) -> None:
         self._deployment, self._declared = deployment, deployment.synthflow
         self._evidence = evidence
         self.api = api or AbsentApi()
@@ -146,13 +150,17 @@ class FarRecords:
         self._evidence.note_once(str(error))
 
     def note_earlier(self) -> None:
-        """Read the records before a call is placed, so that no earlier one is taken for the new call."""
+        """Read the records before a call is placed, so that no earlier one is taken for the new
+        call.
+        """
         if not self.api.is_down:
             with suppress(FarEndError):  # the next look asks again and notes the trouble
                 self.api.note_earlier(self._deployment.models())
 
     def prepared(self, caller: str, assistant: Assistant) -> str | None:
-        """The id under which the interface will keep the next call's record; None when it gives none."""
+        """The id under which the interface will keep the next call's record; None when it gives
+        none.
+        """
         if self._declared is None or not self._declared.prepare:
             return None
         try:
@@ -161,7 +169,9 @@ class FarRecords:
             self.trouble(error)
             return None
         if not _CALL_ID.fullmatch(found):  # it goes into a header
-            self.trouble(FarEndError("Synthflow API: POST /prepare_inbound: an id that no header can carry"))
+            self.trouble(
+                FarEndError("Synthflow API: POST /prepare_inbound: an id that no header can carry")
+            )
             return None
         return found
 
@@ -192,19 +202,31 @@ class CaseContext:
         self.more_patience = 0.0  #: extra seconds for a caller who may have to ask again
         self.asked: list[tuple[float, float]] = []  #: from when to when a caller asked for a person
         self.began = self.clock.monotonic()
-        self.unheard: ReportedCall | None = None  #: the case's landing with people whom no harness phone hears
+        self.unheard: ReportedCall | None = (
+            None  #: the case's landing with people whom no harness phone hears
+        )
         self.background = Background()
         self.evidence = Evidence(
-            recorder, case.dispensable, lambda: self.background.fatal_error or self.phones.fatal_error
+            recorder,
+            case.dispensable,
+            lambda: self.background.fatal_error or self.phones.fatal_error,
         )
         self.evidence.agents = {name: group.agents for name, group in deployment.groups.items()}
         self.phones = CasePhones(deployment, self.evidence, pool, marks, gate, company)
         self.calls = Calls(deployment, self.phones)
         self.far_end = FarRecords(deployment, api, self.evidence)
-        self.last_looks: list[Callable[[], Sequence[Finding]]] = []  #: findings that an interface may report late
-        self.later: list[Callable[[], Sequence[Finding]]] = []  #: findings that need the calls to be over
-        self.over_at: float | None = None  #: when the harness hung up to end the case, or had made its last check
-        self.outlasted: list[Callable[[], None]] = []  #: waits for calls that would otherwise reach the next case
+        self.last_looks: list[
+            Callable[[], Sequence[Finding]]
+        ] = []  #: findings that an interface may report late
+        self.later: list[
+            Callable[[], Sequence[Finding]]
+        ] = []  #: findings that need the calls to be over
+        self.over_at: float | None = (
+            None  #: when the harness hung up to end the case, or had made its last check
+        )
+        self.outlasted: list[
+            Callable[[], None]
+        ] = []  #: waits for calls that would otherwise reach the next case
 
     @cached_property
     def trunk(self) -> Trunk:
@@ -213,11 +235,15 @@ class CaseContext:
 
     @property
     def handover(self) -> Handover:
-        """The handover that the case is about. Raises :class:`BrokenError` where the number's assistant has none."""
+        """The handover that the case is about. Raises :class:`BrokenError` where the number's
+        assistant has none.
+        """
         found = self.case.handover(self.deployment)
         if found is None:
             name = self.case.axes.get("handover", "")
-            raise BrokenError(f"{self.case.line}: its assistant does not hand over{name and f' ({name})'}")
+            raise BrokenError(
+                f"{self.case.line}: its assistant does not hand over{name and f' ({name})'}"
+            )
         return found
 
     @property
@@ -227,8 +253,14 @@ class CaseContext:
 
     @property
     def lets_ai_greet(self) -> bool:
-        """Whether a caller is silent until the AI has greeted it: an AI that names no marks takes a mark for an interruption."""
-        return not self.has_stand_in and not self.deployment.names_marks and AUDIO_TO_AI in self.case.required_findings
+        """Whether a caller is silent until the AI has greeted it: an AI that names no marks takes a
+        mark for an interruption.
+        """
+        return (
+            not self.has_stand_in
+            and not self.deployment.names_marks
+            and AUDIO_TO_AI in self.case.required_findings
+        )
 
     @property
     def has_stand_in(self) -> bool:
@@ -240,12 +272,17 @@ class CaseContext:
         self.over_at = self.over_at or self.clock.monotonic()
 
     def before_the_end(self, finding: Finding) -> Finding:
-        """The finding, dated to the end of the evidence at the latest: the diagnosis reads events up to the last finding."""
-        return finding if self.over_at is None else replace(finding, at=min(finding.at, self.over_at))
+        """The finding, dated to the end of the evidence at the latest: the diagnosis reads events
+        up to the last finding.
+        """
+        return (
+            finding if self.over_at is None else replace(finding, at=min(finding.at, self.over_at))
+        )
 
     @property
     def own_numbers(self) -> set[str]:
-        """The numbers that only this case's calls show: its callers', and the one that a caller requests in a header.
+        """The numbers that only this case's calls show: its callers', and the one that a caller
+        requests in a header.
 
         The AI's own number, or a fixed one, may be shown by any handover.
         """
@@ -258,7 +295,9 @@ class CaseContext:
         return self.phones.is_surely_of(leg, leg.phone, self.own_numbers)
 
     def held_against(self, legs: Iterable[Leg], finding: Finding) -> Finding:
-        """The finding on these calls; a failed one is not observable where each call may be a stranger's."""
+        """The finding on these calls; a failed one is not observable where each call may be a
+        stranger's.
+        """
         doubtful = list(legs)
         if finding.verdict is not Verdict.FAILED or any(map(self.is_surely_ours, doubtful)):
             return finding
@@ -295,7 +334,8 @@ class CaseContext:
         every_s: float = LOOKS_EVERY_S,
         given_up: Callable[[], bool] = lambda: False,
     ) -> T:
-        """What ``look`` returns: the first true value, or the last one at ``until``, or when the wait is ``given_up``.
+        """What ``look`` returns: the first true value, or the last one at ``until``, or when the
+        wait is ``given_up``.
 
         With ``why``, the wait is recorded as time that the case takes by design.
         """
@@ -307,8 +347,14 @@ class CaseContext:
         return found
 
     def ask_interface(
-        self, look: Callable[[], T], until: float, is_over: Callable[[], bool] = lambda: False, why: str = ""
+        self,
+        look: Callable[[], T],
+        until: float,
+        is_over: Callable[[], bool] = lambda: False,
+        why: str = "",
     ) -> T:
         """The same of what the AI's interface tells; one that is down is not waited for."""
         api = self.far_end.api
-        return self.wait_for(look, until, why, every_s=self.far_end.poll_s, given_up=lambda: is_over() or api.is_down)
+        return self.wait_for(
+            look, until, why, every_s=self.far_end.poll_s, given_up=lambda: is_over() or api.is_down
+        )

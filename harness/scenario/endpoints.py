@@ -26,11 +26,18 @@ from harness.sip.message import Request
 from harness.witness.call_record import REGISTERED, CallRecord
 from harness.witness.clock import to_wall
 
-_CANCELLED_S = (
-    0.2  #: so much earlier than the ring timeout a CANCEL may come: the platform began to count before the INVITE came
-)
+_CANCELLED_S = 0.2  #: so much earlier than the ring timeout a CANCEL may come: the platform began to count before the INVITE came
 #: Statuses of a call that Synthflow was asked to take, whatever became of it.
-_TRIED = {"ringing", "no-answer", "busy", "failed", "canceled", "user-canceled", "in-progress", "completed"}
+_TRIED = {
+    "ringing",
+    "no-answer",
+    "busy",
+    "failed",
+    "canceled",
+    "user-canceled",
+    "in-progress",
+    "completed",
+}
 
 
 def request_user_of(invite: SipMessage) -> str:
@@ -52,8 +59,8 @@ class SynthflowEndpoint:
     def expect_call(self, of: Call, assistant: str, within: float) -> SynthflowCall | None:
         """The AI's side of the call ``of``, by polling the list of calls; None when none came.
 
-        If the interface fails and the call was answered, a call without a known record. The record of an answered call may come as
-        much later as its interface lags.
+        If the interface fails and the call was answered, a call without a known record. The record
+        of an answered call may come as much later as its interface lags.
         """
         context, api = self._context, self._context.far_end.api
         number = context.deployment.assistants[assistant].address
@@ -64,7 +71,8 @@ class SynthflowEndpoint:
                 deadline = min(deadline, now)
             if record := self.find(of, number, now >= deadline or not context.company.others):
                 return self._call(record, of, number)
-            # a dead interface is not waited for, and one that fails is asked again later; the call's answer is waited for
+            # a dead interface is not waited for, and one that fails is asked again later; the
+            # call's answer is waited for
             hopeless = answered and (api.is_down or (self.blind and now >= deadline))
             if hopeless or now >= deadline + (context.far_end.lag_s if answered else 0.0):
                 if not answered:
@@ -81,27 +89,39 @@ class SynthflowEndpoint:
         return call
 
     def find(self, of: Call, number: str, on_trust: bool = True) -> CallRecord | None:
-        """The record of the call ``of`` at ``number``, once it is answered; ``on_trust``: also one that shows no known number."""
+        """The record of the call ``of`` at ``number``, once it is answered; ``on_trust``: also one
+        that shows no known number.
+        """
         taken = {call.record.id for call in self.taken}
         listed = self._listed(of, self._context.deployment.models(number), on_trust=on_trust)
         told, goes_on = self._ids_told(of), not of.is_over()
 
         def unlikely(record: CallRecord) -> tuple[bool, bool, bool]:
-            # an id says more than the number, which a platform may interchange, and the number more than the place in the list
+            # an id says more than the number, which a platform may interchange, and the number more
+            # than the place in the list
             return record.id not in told, record.number_from != of.number, goes_on and record.over
 
-        found = (each for each in listed if each.answered and each.number_to == number and each.id not in taken)
+        found = (
+            each
+            for each in listed
+            if each.answered and each.number_to == number and each.id not in taken
+        )
         return min(found, key=unlikely, default=None)
 
     def records(self, of: Call) -> list[CallRecord]:
-        """Every call the AI saw that may be ``of``, answered or not; says whether it could look (:attr:`blind`)."""
+        """Every call the AI saw that may be ``of``, answered or not; says whether it could look
+        (:attr:`blind`).
+        """
         return self._listed(of, self._context.deployment.models())
 
-    def _listed(self, of: Call, models: Sequence[str], *, on_trust: bool = True) -> list[CallRecord]:
+    def _listed(
+        self, of: Call, models: Sequence[str], *, on_trust: bool = True
+    ) -> list[CallRecord]:
         """The records that may be the call's, by id, time and caller.
 
-        Several callers of one case, and concurrent cases, are told apart by number. A number that no caller has may be what became
-        of the caller's on the way: where strangers call the assistant as well, it is theirs; elsewhere it is taken ``on_trust``.
+        Several callers of one case, and concurrent cases, are told apart by number. A number that
+        no caller has may be what became of the caller's on the way: where strangers call the
+        assistant as well, it is theirs; elsewhere it is taken ``on_trust``.
         """
         context, began = self._context, to_wall(of.began)
         company, told = context.company, self._ids_told(of)
@@ -144,7 +164,9 @@ class SynthflowEndpoint:
         return found
 
     def _is_a_strangers(self, shown: str | None) -> bool:
-        """Whether the file does not have the number. A withheld one, or the platform's, may be any caller's."""
+        """Whether the file does not have the number. A withheld one, or the platform's, may be any
+        caller's.
+        """
         return shown is not None and shown.startswith("+") and shown not in self._platforms
 
     def _is_withheld(self, shown: str | None) -> bool:
@@ -155,7 +177,9 @@ class SynthflowEndpoint:
     def _platforms(self) -> frozenset[str | None]:
         """The deployment's numbers, without those of the harness phones."""
         deployment = self._context.deployment
-        return frozenset(numbers_of(deployment)) - {phone.number for phone in deployment.phones.values()}
+        return frozenset(numbers_of(deployment)) - {
+            phone.number for phone in deployment.phones.values()
+        }
 
     def _ids_told(self, of: Call) -> set[str | None]:
         return {of.prepared, *self._context.calls.ids_told(of)}
@@ -170,15 +194,29 @@ class SynthflowEndpoint:
     def _answerers(self, records: Iterable[CallRecord], of: Call) -> list[str]:
         theirs = {call.record.id for call in self.taken if call.peer is not of}
         taken = [record for record in records if record.answered and record.id not in theirs]
-        return [self._context.assistant_of(record.number_to) or str(record.number_to) for record in taken]
+        return [
+            self._context.assistant_of(record.number_to) or str(record.number_to)
+            for record in taken
+        ]
 
     def others(self, of: Call, assistant: str) -> list[str]:
-        """The assistants beside ``assistant`` that the call ``of`` certainly came to as well, by its caller's number or its ids."""
-        told, answered = self._ids_told(of), [record for record in self.records(of) if record.answered]
-        if self._context.company.others and len(answered) > 1 and not told & {call.record.id for call in self.taken}:
+        """The assistants beside ``assistant`` that the call ``of`` certainly came to as well, by
+        its caller's number or its ids.
+        """
+        told, answered = (
+            self._ids_told(of),
+            [record for record in self.records(of) if record.answered],
+        )
+        if (
+            self._context.company.others
+            and len(answered) > 1
+            and not told & {call.record.id for call in self.taken}
+        ):
             self._context.guessed = True  # one of them may belong to a concurrent case
         found = [r for r in answered if r.id in told or r.number_from == of.number]
-        return self._context.assistants_at((str(record.number_to) for record in found), but=assistant)
+        return self._context.assistants_at(
+            (str(record.number_to) for record in found), but=assistant
+        )
 
     def attempts(self, of: Call) -> list[str]:
         """What the list has of a call that was not answered: ``status:number``."""
@@ -189,7 +227,9 @@ class SynthflowEndpoint:
         return [str(record.number_to) for record in self.records(of) if record.status in _TRIED]
 
     def rang(self, of: Call) -> tuple[float, float] | None:
-        """From when until when the AI rang for ``of``, which was not answered. None: the list has no such times."""
+        """From when until when the AI rang for ``of``, which was not answered. None: the list has
+        no such times.
+        """
         return None
 
     def set_up(self, of: Call) -> list[str]:
@@ -201,7 +241,9 @@ class SynthflowEndpoint:
         return [record.id for record in self._own(self.records(of), of)]
 
     def _own(self, records: list[CallRecord], of: Call) -> list[CallRecord]:
-        """The records without a third party's number: that call may be a stranger's, or the case's under a wrong number."""
+        """The records without a third party's number: that call may be a stranger's, or the case's
+        under a wrong number.
+        """
         told, ours = self._ids_told(of), {of.number, *numbers_of(self._context.deployment)}
         theirs = [r for r in records if r.id not in told and r.number_from not in ours]
         theirs = [record for record in theirs if (record.number_from or "").startswith("+")]
@@ -213,13 +255,17 @@ class SynthflowEndpoint:
 
         A record under a prepared id may have the time of its preparation.
         """
-        before = self._own([record for record in self.records(of) if record.is_since(to_wall(at)) is False], of)
+        before = self._own(
+            [record for record in self.records(of) if record.is_since(to_wall(at)) is False], of
+        )
         if any(record.id == of.prepared for record in before):
             self.blind = True
         return [record.id for record in before if record.id != of.prepared]
 
     def released_at(self, of: Call, deadline: float) -> ReportedEnd | None:
-        """When the last of the calls ended; waits until ``deadline``. None where the list does not say, or has lost the call."""
+        """When the last of the calls ended; waits until ``deadline``. None where the list does not
+        say, or has lost the call.
+        """
 
         def look() -> tuple[bool | None, float | None]:
             records = self._own(self.records(of), of)
@@ -227,16 +273,22 @@ class SynthflowEndpoint:
             if self.blind or not all(record.over for record in records):
                 return None if self.blind else False, None
             told = [(record, record.witness("released_at")) for record in records]
-            return True, None if any(at is None for _, at in told) else max(record.moment(at) for record, at in told)
+            return True, None if any(at is None for _, at in told) else max(
+                record.moment(at) for record, at in told
+            )
 
         return reported_end(self._context, look, deadline)
 
     def early(self, of: Call, line: Line) -> tuple[str, set[int]]:
-        """Who can be heard before the answer, and by which marks: the line's assistant, and its answer in band."""
+        """Who can be heard before the answer, and by which marks: the line's assistant, and its
+        answer in band.
+        """
         voices = set() if line.assistant.voice is None else {line.assistant.voice}
         declared = self._context.deployment.synthflow
         if declared is not None and "in-band" in declared.witness:
-            voices.add(reply_to(of.mark))  # the caller may be heard there, and answered, before the call is
+            voices.add(
+                reply_to(of.mark)
+            )  # the caller may be heard there, and answered, before the call is
         return f"assistant {line.entry.assistant}", voices
 
     def behave(self, policy: Policy) -> None:
@@ -261,7 +313,9 @@ class StandInEndpoint:
         """The assistants beside ``assistant`` in the Request-URIs of the caller's own calls."""
         came = [leg for leg in self.phone.incoming if leg.events[0].at >= of.began]
         own = [leg for leg in came if of.number and self._shows(leg, {of.number})]
-        return self._context.assistants_at((request_user_of(leg.invite) for leg in own), but=assistant)
+        return self._context.assistants_at(
+            (request_user_of(leg.invite) for leg in own), but=assistant
+        )
 
     def _called(self, leg: Leg) -> str | None:
         """The assistant it is for; None where no assistant has its number."""
@@ -279,13 +333,23 @@ class StandInEndpoint:
 
     def rang(self, of: Call) -> tuple[float, float] | None:
         """From the first INVITE until the CANCEL."""
-        events = [event for leg in self.phone.incoming for event in leg.events if event.at >= of.began]
-        ended = [event.at for event in events if isinstance(event, CallState) and event.state == "disconnected"]
+        events = [
+            event for leg in self.phone.incoming for event in leg.events if event.at >= of.began
+        ]
+        ended = [
+            event.at
+            for event in events
+            if isinstance(event, CallState) and event.state == "disconnected"
+        ]
         return (min(event.at for event in events), max(ended)) if ended else None
 
     def set_up(self, of: Call) -> list[str]:
         """Its answered legs, also those that are over."""
-        return self._own(leg for leg in self.phone.incoming if leg.events[0].at >= of.began and _was_answered(leg))
+        return self._own(
+            leg
+            for leg in self.phone.incoming
+            if leg.events[0].at >= of.began and _was_answered(leg)
+        )
 
     def reached_by(self, of: Call) -> list[str]:
         return self._own(leg for leg in self.phone.incoming if leg.events[0].at >= of.began)
@@ -294,7 +358,9 @@ class StandInEndpoint:
         return self._own(leg for leg in self.phone.incoming if of.began <= leg.events[0].at < at)
 
     def _own(self, legs: Iterable[Leg]) -> list[str]:
-        """The ids of those that certainly belong to the case; where strangers call as well, the others may be theirs."""
+        """The ids of those that certainly belong to the case; where strangers call as well, the
+        others may be theirs.
+        """
         came = list(legs)
         own = [leg.id for leg in came if self._context.is_surely_ours(leg)]
         self.blind = len(own) < len(came)
@@ -327,7 +393,8 @@ class StandInEndpoint:
     def expect_call(self, of: Call, assistant: str, within: float) -> StandInCall | None:
         """The call ``of`` here, answered; None when none came.
 
-        Raises :class:`BrokenError` where it came and rang for as long as it may, but the harness was too busy to answer.
+        Raises :class:`BrokenError` where it came and rang for as long as it may, but the harness
+        was too busy to answer.
         """
         leg = self._next_of(of, time.monotonic() + within)
         if leg is None:
@@ -340,16 +407,30 @@ class StandInEndpoint:
         return call
 
     def _rang_out(self, of: Call) -> None:
-        others, limit = self._context.calls.numbers - {of.number}, self._context.timings.ring_timeout_s
+        others, limit = (
+            self._context.calls.numbers - {of.number},
+            self._context.timings.ring_timeout_s,
+        )
         for leg in self.phone.incoming:
             began = leg.events[0].at
-            ended = next((e.at for e in leg.events if isinstance(e, CallState) and e.state == "disconnected"), began)
+            ended = next(
+                (
+                    e.at
+                    for e in leg.events
+                    if isinstance(e, CallState) and e.state == "disconnected"
+                ),
+                began,
+            )
             is_its = began >= of.began and not _was_answered(leg) and not self._shows(leg, others)
             if is_its and ended - began >= limit - _CANCELLED_S:
-                raise BrokenError(f"{leg.id} rang for {ended - began:.1f} s, and the harness was too busy to answer it")
+                raise BrokenError(
+                    f"{leg.id} rang for {ended - began:.1f} s, and the harness was too busy to answer it"
+                )
 
     def _next_of(self, of: Call, deadline: float) -> Leg | None:
-        """The next call from the caller that is not over yet; a call without a known number may be any caller's."""
+        """The next call from the caller that is not over yet; a call without a known number may be
+        any caller's.
+        """
         others = self._context.calls.numbers - {of.number}
         while True:
             self._waiting = [leg for leg in self._waiting if leg.state != "disconnected"]
@@ -358,7 +439,9 @@ class StandInEndpoint:
                     self._waiting.remove(leg)
                     return leg
             try:
-                self._waiting.append(self.phone.next_call(within=max(0.0, deadline - time.monotonic())))
+                self._waiting.append(
+                    self.phone.next_call(within=max(0.0, deadline - time.monotonic()))
+                )
             except NeverCame:
                 return None
 
@@ -367,7 +450,9 @@ class StandInEndpoint:
         invite = read(leg.invite.text)
         with contextlib.suppress(SipSyntaxError):
             shown = digits_of(invite.from_.uri) if invite else ""
-            return any(is_spelling(shown, number, self._context.deployment.region) for number in numbers)
+            return any(
+                is_spelling(shown, number, self._context.deployment.region) for number in numbers
+            )
         return False
 
     def answered_by(self, of: Call) -> list[str]:
@@ -376,7 +461,10 @@ class StandInEndpoint:
 
 
 def _was_answered(leg: Leg) -> bool:
-    return any(isinstance(event, CallState) and event.state in ("connecting", "confirmed") for event in leg.events)
+    return any(
+        isinstance(event, CallState) and event.state in ("connecting", "confirmed")
+        for event in leg.events
+    )
 
 
 #: Who answers calls to the AI.

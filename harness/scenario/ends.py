@@ -1,4 +1,6 @@
-"""The ends of a conversation, and what a leg of a harness phone hears: sounds, marks, digits, pauses, and what arrived instead."""
+"""The ends of a conversation, and what a leg of a harness phone hears: sounds, marks, digits,
+pauses, and what arrived instead.
+"""
 
 from __future__ import annotations
 
@@ -39,20 +41,23 @@ from harness.witness.call_record import CallRecord
 if TYPE_CHECKING:
     from harness.scenario.call import Call
 
-#: Speech is louder (ITU-T P.56 puts its active level on telephone lines at -26 dBov), comfort noise is not.
+#: Speech is louder (ITU-T P.56 puts its active level on telephone lines at -26 dBov), comfort noise
+#: is not.
 SOUND_DBOV: Final = -45.0
 #: A pause between two sentences, not between two words.
 PAUSE_S: Final = 0.6
 #: A far end that speaks longer without a pause is interrupted.
 PAUSES_WITHIN_S: Final = 10.0
-#: How much longer caller and agent may be kept apart while the platform tells the agent who calls, or for whom.
+#: How much longer caller and agent may be kept apart while the platform tells the agent who calls,
+#: or for whom.
 WHISPER_S: Final = 10.0
 #: A pulse of the listener describes the time since the last one.
 PULSE_S: Final = 0.2
 #: Silence after which it is the caller's turn: a greeting may be two sentences.
 TURN_S: Final = 1.0
 _WORD_PULSES: Final = 2  # one may be a click
-#: Background noise is steady and quieter than speech (P.56), and a voice stands out from it. It is looked for around each pulse.
+#: Background noise is steady and quieter than speech (P.56), and a voice stands out from it. It is
+#: looked for around each pulse.
 _STEADY_DB, _LOUDEST_NOISE_DBOV, _OVER_NOISE_DB, _NOISE_WITHIN_S = 3.0, -33.0, 6.0, 4.0
 _RECOGNISED_S: Final = 0.4  # a mark is said again every 200 ms
 _WORD_S: Final = 0.4  # a shorter sound may be a click
@@ -61,12 +66,16 @@ _JUDGED_BY_S = 0.35  # audio needed behind an unclear mark to tell why it is unc
 
 
 class End:
-    """One end of a conversation. By default nothing can be seen of it: each kind of end overrides what can."""
+    """One end of a conversation. By default nothing can be seen of it: each kind of end overrides
+    what can.
+    """
 
     role: str  #: ``caller``, ``agent`` or ``ai``
     is_ours = False  #: whether it is a leg of a harness phone
     doubt_s = 0.0  #: how much earlier the call may have ended than :meth:`released_at` said last
-    peer: Call | None = None  #: the caller's call that it was taken for; None where it is one itself
+    peer: Call | None = (
+        None  #: the caller's call that it was taken for; None where it is one itself
+    )
 
     @property
     def label(self) -> str:
@@ -80,7 +89,9 @@ class End:
 
     @property
     def invite_number(self) -> str:
-        """The number that reports give to the INVITE that got here; empty when no harness phone saw it."""
+        """The number that reports give to the INVITE that got here; empty when no harness phone saw
+        it.
+        """
         return ""
 
     @property
@@ -100,7 +111,9 @@ class End:
 
     @property
     def record(self) -> CallRecord | None:
-        """The far end's record of the call; None for a leg of a harness phone, which has its own messages."""
+        """The far end's record of the call; None for a leg of a harness phone, which has its own
+        messages.
+        """
         return None
 
     @property
@@ -124,14 +137,20 @@ class End:
         return None
 
     def settle_on(self, codecs: Collection[str]) -> None:
-        """Wait a moment for one of ``codecs``, where two ends may report one agreement at different times."""
+        """Wait a moment for one of ``codecs``, where two ends may report one agreement at different
+        times.
+        """
 
     def digits(self, count: int, within: float) -> tuple[str, list[str], list[int | None]] | None:
-        """Digits received (waits for ``count`` of them), their methods, and durations in ms where these are known."""
+        """Digits received (waits for ``count`` of them), their methods, and durations in ms where
+        these are known.
+        """
         return None
 
     def transfer_outcome(self, within: float) -> int | str | None:
-        """The final status of an AI's transfer, or the words for its failure; 0 when none came, None when it is not shown."""
+        """The final status of an AI's transfer, or the words for its failure; 0 when none came,
+        None when it is not shown.
+        """
         return None
 
     def voices_for(self, peer: End) -> Collection[int]:
@@ -139,15 +158,21 @@ class End:
         return ()
 
     def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
-        """The first sign of ``speaker`` here after ``since``; None when there is none by ``deadline``."""
+        """The first sign of ``speaker`` here after ``since``; None when there is none by
+        ``deadline``.
+        """
         return None
 
     def hears_mark(self, speaker: Call, since: float, deadline: float) -> Sound | None:
-        """The first sign of the speaker's mark here after ``since``, by this end's own account; None when there is none."""
+        """The first sign of the speaker's mark here after ``since``, by this end's own account;
+        None when there is none.
+        """
         return None
 
     def account(self, since: float, missing: End | None = None) -> ListenerReport | None:
-        """A report of the audio that arrived here after ``since``, and of what was heard instead of ``missing``."""
+        """A report of the audio that arrived here after ``since``, and of what was heard instead of
+        ``missing``.
+        """
         return None
 
     def marks_since(self, since: float) -> tuple[Sequence[int], float] | None:
@@ -174,7 +199,8 @@ class ListeningLeg(End):
 
     @property
     def legs(self) -> list[Leg]:
-        """The leg, and the legs that replaced it when its phone followed a REFER, one after the other.
+        """The leg, and the legs that replaced it when its phone followed a REFER, one after the
+        other.
 
         A transfer that failed leaves the call as it was (RFC 5589 section 6.2).
         """
@@ -227,11 +253,18 @@ class ListeningLeg(End):
             return None
         assert isinstance(event, Listened)
         level = event.level_dbov
-        return Sound(event.at, Observation.SOUND, f"sound at {self.label}, {level:.0f} dBov", level_dbov=level)
+        return Sound(
+            event.at,
+            Observation.SOUND,
+            f"sound at {self.label}, {level:.0f} dBov",
+            level_dbov=level,
+        )
 
     def hears_on(self, since: float, until: float, pauses_s: float) -> bool:
         """Whether any sound is heard between two moments, with no longer pauses than these."""
-        sounds = [e.at for e in self.leg.events if isinstance(e, Listened) and e.level_dbov > SOUND_DBOV]
+        sounds = [
+            e.at for e in self.leg.events if isinstance(e, Listened) and e.level_dbov > SOUND_DBOV
+        ]
         sounds = [at for at in sounds if since <= at <= until]
         return bool(sounds) and all(b - a <= pauses_s for a, b in pairwise([since, *sounds, until]))
 
@@ -243,7 +276,9 @@ class ListeningLeg(End):
         """Wait for its mark."""
         return self.hears_marks({speaker.mark}, since, deadline)
 
-    def _hears(self, voices: Callable[[], Collection[int]], since: float, deadline: float) -> Sound | None:
+    def _hears(
+        self, voices: Callable[[], Collection[int]], since: float, deadline: float
+    ) -> Sound | None:
         # A transfer may fail during the wait: then the end is the leg it was before.
         leg = self.leg
         while True:
@@ -264,14 +299,21 @@ class ListeningLeg(End):
         return Sound(event.at, Observation.MARK, evidence, event.mark, event.level_dbov)
 
     def _is_misread(self, leg: Leg, heard: MarkHeard, voices: Collection[int]) -> bool:
-        """Whether this mark is unclear because its payload is read by the wrong law of G.711, so that people hear noise."""
+        """Whether this mark is unclear because its payload is read by the wrong law of G.711, so
+        that people hear noise.
+        """
         if leg.codec.upper() not in G711:
             return False
         began, until = time.monotonic(), heard.at + _JUDGED_BY_S + ON_DISK_WITHIN_S
         try:  # a mark that was joined within a symbol is clear the next time
             leg.wait(
                 "a clear mark",
-                lambda e: isinstance(e, MarkHeard) and e.mark in voices and e.quality >= CLEAR and e.at <= until,
+                lambda e: (
+                    isinstance(e, MarkHeard)
+                    and e.mark in voices
+                    and e.quality >= CLEAR
+                    and e.at <= until
+                ),
                 within=max(0.0, until - began),
                 since=heard.at,
             )
@@ -289,11 +331,17 @@ class ListeningLeg(End):
         return marks_heard(self.leg, since)
 
     def marks_since(self, since: float) -> tuple[list[int], float]:
-        """Every mark heard after ``since``, and the seconds listened; none where the leg was not listening."""
-        return self.marks_heard(since), time.monotonic() - since if self.is_listening(since) else 0.0
+        """Every mark heard after ``since``, and the seconds listened; none where the leg was not
+        listening.
+        """
+        return self.marks_heard(since), time.monotonic() - since if self.is_listening(
+            since
+        ) else 0.0
 
     def counted_by_far_end(self, since: float, until: float = math.inf) -> tuple[int, int] | None:
-        """RTP packets sent, and of those the ones the far end counts as received: :func:`counted_between`."""
+        """RTP packets sent, and of those the ones the far end counts as received:
+        :func:`counted_between`.
+        """
         return counted_between(self._leg.events, since, until)
 
     def wait_for_far_end_report(self, since: float, within: float) -> None:
@@ -302,7 +350,9 @@ class ListeningLeg(End):
             leg = self.leg
             leg.wait(
                 "an RTCP report of the far end",
-                lambda event: isinstance(event, FarEndReport) and event in reports_that_count(leg.events),
+                lambda event: (
+                    isinstance(event, FarEndReport) and event in reports_that_count(leg.events)
+                ),
                 within,
                 since=since,
             )
@@ -325,9 +375,15 @@ class ListeningLeg(End):
             seconds=max(0.0, max((e.seconds for e in after), default=before) - before),
             level_dbov=max((e.level_dbov for e in after), default=None),
             marks=tuple(marks_sustained(self.leg, since)),
-            rx_packets=None if last is None else last.rx_packets - (first.rx_packets if first else 0),
-            rx_other_type=0 if last is None else last.rx_other_type - (first.rx_other_type if first else 0),
-            tx_packets=None if last is None else last.tx_packets - (first.tx_packets if first else 0),
+            rx_packets=None
+            if last is None
+            else last.rx_packets - (first.rx_packets if first else 0),
+            rx_other_type=0
+            if last is None
+            else last.rx_other_type - (first.rx_other_type if first else 0),
+            tx_packets=None
+            if last is None
+            else last.tx_packets - (first.tx_packets if first else 0),
             unheard_packets=sum(unheard.values()),
             unheard_from=" and ".join(unheard),
             undeciphered_from=last.undeciphered_from if last is not None else "",
@@ -339,10 +395,13 @@ class ListeningLeg(End):
         voices = missing.voices_for(self)
         if len(samples) < _WORTH_HEARING_S * SAMPLE_RATE or not voices:
             return None
-        return describe(samples, expected=voices, own={self.mark}, name_of=self._context.calls.name_of_mark)
+        return describe(
+            samples, expected=voices, own={self.mark}, name_of=self._context.calls.name_of_mark
+        )
 
     def digits(self, count: int, within: float) -> tuple[str, list[str], list[int | None]]:
-        """Digits received so far, their methods and durations in ms, after waiting for ``count`` of them.
+        """Digits received so far, their methods and durations in ms, after waiting for ``count`` of
+        them.
 
         Where none came as an event or an INFO, those that the audio has as tones.
         """
@@ -355,8 +414,16 @@ class ListeningLeg(End):
         found = arrived()
         if not found:
             tones = digits_in(self.leg.received_since(0.0))
-            return "".join(d.digit for d in tones), ["inband"] * len(tones), [round(1000 * d.duration) for d in tones]
-        return "".join(d.digit for d in found), [d.method for d in found], [d.duration_ms for d in found]
+            return (
+                "".join(d.digit for d in tones),
+                ["inband"] * len(tones),
+                [round(1000 * d.duration) for d in tones],
+            )
+        return (
+            "".join(d.digit for d in found),
+            [d.method for d in found],
+            [d.duration_ms for d in found],
+        )
 
 
 def marks_heard(leg: Leg, since: float = 0.0) -> list[int]:
@@ -367,7 +434,8 @@ def marks_heard(leg: Leg, since: float = 0.0) -> list[int]:
 def marks_sustained(leg: Leg, since: float = 0.0) -> list[int]:
     """The marks that were repeated, at least 200 ms later.
 
-    Where one voice follows another, symbols of both with a lost packet between them can spell a third mark, once.
+    Where one voice follows another, symbols of both with a lost packet between them can spell a
+    third mark, once.
     """
     return [mark for mark, following in pairwise(marks_heard(leg, since)) if mark == following]
 
@@ -377,30 +445,40 @@ def _unheard(events: Sequence[Event], since: float) -> dict[str, int]:
     foreign = [event for event in events if isinstance(event, ForeignRtp)]
     before = {event.source: event.packets for event in foreign if event.at < since}
     told = {event.source: event.packets for event in foreign}
-    return {source: more for source, packets in told.items() if (more := packets - before.get(source, 0))}
+    return {
+        source: more
+        for source, packets in told.items()
+        if (more := packets - before.get(source, 0))
+    }
 
 
 def _fell_through(leg: Leg) -> bool:
     """Whether the call was refused, or given up, before anybody answered."""
-    answered = any(isinstance(event, CallState) and event.state == "confirmed" for event in leg.events)
+    answered = any(
+        isinstance(event, CallState) and event.state == "confirmed" for event in leg.events
+    )
     return leg.state == "disconnected" and not answered
 
 
 def reports_that_count(events: Iterable[Event]) -> list[FarEndReport]:
     """The RTCP reports that say how much of the harness's stream has arrived.
 
-    One without a block on it says that nothing has (RFC 3550 section 6.4.1) only from the source that named it last: another
-    source of the same far end may report on no stream (RFC 8861), another party on others, and some far ends never name any.
+    One without a block on it says that nothing has (RFC 3550 section 6.4.1) only from the source
+    that named it last: another source of the same far end may report on no stream (RFC 8861),
+    another party on others, and some far ends never name any.
     """
     found: list[FarEndReport] = []
     for report in events:
-        if isinstance(report, FarEndReport) and (report.names_us or (found and report.reporter == found[-1].reporter)):
+        if isinstance(report, FarEndReport) and (
+            report.names_us or (found and report.reporter == found[-1].reporter)
+        ):
             found.append(report)
     return found
 
 
 def counted_between(events: Iterable[Event], since: float, until: float) -> tuple[int, int] | None:
-    """RTP packets sent between two moments (monotonic seconds), and of those the ones the far end has received by its own count.
+    """RTP packets sent between two moments (monotonic seconds), and of those the ones the far end
+    has received by its own count.
 
     None where no report of that time counts.
     """
@@ -411,7 +489,9 @@ def counted_between(events: Iterable[Event], since: float, until: float) -> tupl
     before = next((report for report in reversed(told) if report.at < since), None)
     sent, received = (before.sent, before.received) if before else (0, 0)
     sent = later[-1].sent - sent
-    return sent, min(sent, later[-1].received - received)  # what was on its way at the first came from before
+    return sent, min(
+        sent, later[-1].received - received
+    )  # what was on its way at the first came from before
 
 
 # -- whether the far end is speaking, so that the caller does not interrupt it
@@ -420,8 +500,8 @@ def counted_between(events: Iterable[Event], since: float, until: float) -> tupl
 def wait_for_pause(leg: Leg, within: float = PAUSES_WITHIN_S) -> bool:
     """Wait until the far end pauses; False when it did not. A mark is not speech.
 
-    What was heard just before counts as well, so that a pause which is there already is not waited for again; one that is over does
-    not.
+    What was heard just before counts as well, so that a pause which is there already is not waited
+    for again; one that is over does not.
     """
     silent_since: float | None = None
 
@@ -433,7 +513,11 @@ def wait_for_pause(leg: Leg, within: float = PAUSES_WITHIN_S) -> bool:
             silent_since = None
         elif silent_since is None:
             silent_since = event.at
-        return silent_since is not None and event.at - silent_since >= PAUSE_S - PULSE_S and _is_newest(leg, event)
+        return (
+            silent_since is not None
+            and event.at - silent_since >= PAUSE_S - PULSE_S
+            and _is_newest(leg, event)
+        )
 
     return _comes(leg, "a pause of the far end", pauses, within, since=time.monotonic() - PAUSE_S)
 
@@ -442,13 +526,18 @@ def wait_for_speech(leg: Leg, since: float, within: float) -> bool:
     """Whether the far end speaks within ``within`` seconds after ``since`` (``time.monotonic()``)."""
 
     def speaks(event: Event) -> bool:
-        return isinstance(event, Listened) and event.at >= since + PULSE_S and _is_speech(leg, event)
+        return (
+            isinstance(event, Listened) and event.at >= since + PULSE_S and _is_speech(leg, event)
+        )
 
-    return _comes(leg, "the far end speaks", speaks, max(0.0, since + within - time.monotonic()), since)
+    return _comes(
+        leg, "the far end speaks", speaks, max(0.0, since + within - time.monotonic()), since
+    )
 
 
 def wait_for_greeting(leg: Leg, since: float, within: float) -> None:
-    """Wait until the far end has spoken and paused, for ``within`` seconds after ``since`` if it says nothing.
+    """Wait until the far end has spoken and paused, for ``within`` seconds after ``since`` if it
+    says nothing.
 
     A harness phone's mark ends the wait: its phone answered in place of the AI.
     """
@@ -474,14 +563,19 @@ def last_spoken_to(leg: Leg, since: float) -> float:
 
 
 def last_other_sound(leg: Leg, voices: Collection[int], since: float, until: float) -> float:
-    """When another sound than these marks was last heard between two moments; ``since`` if there was none."""
+    """When another sound than these marks was last heard between two moments; ``since`` if there
+    was none.
+    """
 
     def is_other(event: Event) -> bool:
         if isinstance(event, MarkHeard):
             return event.mark not in voices
         return isinstance(event, Listened) and _is_speech(leg, event)
 
-    return max((event.at for event in leg.events if since < event.at < until and is_other(event)), default=since)
+    return max(
+        (event.at for event in leg.events if since < event.at < until and is_other(event)),
+        default=since,
+    )
 
 
 def received_between(leg: Leg, since: float, until: float) -> NDArray[np.int16]:
@@ -490,21 +584,35 @@ def received_between(leg: Leg, since: float, until: float) -> NDArray[np.int16]:
 
 
 def last_words_to(leg: Leg, since: float, until: float | None = None) -> float:
-    """When speech was last heard between two moments; ``since`` if there was none. Marks and music are not speech."""
+    """When speech was last heard between two moments; ``since`` if there was none. Marks and music
+    are not speech.
+    """
     heard = leg.received_since(since) if until is None else received_between(leg, since, until)
-    words = (span for span in classify(heard) if span.kind == "speech" and span.ended - span.began > _WORD_S)
+    words = (
+        span
+        for span in classify(heard)
+        if span.kind == "speech" and span.ended - span.began > _WORD_S
+    )
     return since + max((span.ended for span in words), default=0.0)
 
 
 def _noise_dbov(leg: Leg, at: float) -> float:
-    """The level of steady noise around a moment; minus infinity if there is none. A voice varies more from pulse to pulse."""
-    near = [e.level_dbov for e in leg.events if isinstance(e, Listened) and abs(e.at - at) < _NOISE_WITHIN_S]
+    """The level of steady noise around a moment; minus infinity if there is none. A voice varies
+    more from pulse to pulse.
+    """
+    near = [
+        e.level_dbov
+        for e in leg.events
+        if isinstance(e, Listened) and abs(e.at - at) < _NOISE_WITHIN_S
+    ]
     threes = (near[i : i + 3] for i in range(len(near) - 2))
     steady = (max(three) for three in threes if max(three) - min(three) < _STEADY_DB)
     return min((level for level in steady if level < _LOUDEST_NOISE_DBOV), default=-math.inf)
 
 
-def _comes(leg: Leg, goal: str, predicate: Callable[[Event], bool], within: float, since: float) -> bool:
+def _comes(
+    leg: Leg, goal: str, predicate: Callable[[Event], bool], within: float, since: float
+) -> bool:
     try:
         leg.wait(goal, predicate, within, since=since)
     except NeverCame:
@@ -518,7 +626,10 @@ def _is_newest(leg: Leg, heard: Listened) -> bool:
 
 def _is_speech(leg: Leg, heard: Listened) -> bool:
     """Whether it is louder than the noise around it, and not a mark."""
-    if heard.level_dbov <= SOUND_DBOV or heard.level_dbov <= _noise_dbov(leg, heard.at) + _OVER_NOISE_DB:
+    if (
+        heard.level_dbov <= SOUND_DBOV
+        or heard.level_dbov <= _noise_dbov(leg, heard.at) + _OVER_NOISE_DB
+    ):
         return False
     marks = (event for event in leg.events if isinstance(event, MarkHeard))
     return not any(abs(mark.at - heard.at) <= _RECOGNISED_S for mark in marks)

@@ -17,7 +17,8 @@ from harness.report.recorder import CaseRecorder
 
 #: A finding on an event's time is made this soon after the event.
 _FOUND_WITHIN_S = 0.25
-#: Requests that change or end a call (RFC 3261 sections 12.2, 14 and 15, RFC 3262, 3311, 3515 and 6086).
+#: Requests that change or end a call (RFC 3261 sections 12.2, 14 and 15, RFC 3262, 3311, 3515 and
+#: 6086).
 _REQUESTS = ("ACK", "BYE", "INFO", "INVITE", "NOTIFY", "PRACK", "REFER", "UPDATE")
 #: A processor wait of this length is audible: no jitter buffer hides it.
 MISSED_S = 0.2
@@ -34,7 +35,9 @@ class Evidence:
         dispensable: Collection[str],
         fatal_error: Callable[[], BaseException | None],
     ) -> None:
-        """``dispensable``: the checks the case may do without; ``fatal_error``: the part of the harness that has broken."""
+        """``dispensable``: the checks the case may do without; ``fatal_error``: the part of the
+        harness that has broken.
+        """
         self._recorder = recorder
         self._dispensable = dispensable
         self._fatal_error = fatal_error
@@ -75,35 +78,52 @@ class Evidence:
         self._recorder.event(event)
 
     def add(self, finding: Finding, since: float | None = None) -> Finding:
-        """Record a finding; ``since`` is from when its time runs, where it is made long after that is over.
+        """Record a finding; ``since`` is from when its time runs, where it is made long after that
+        is over.
 
-        A failed finding becomes broken where the harness itself may be the reason: the harness waited for a processor for as long
-        as the event was late; a softphone, the simulated world or background work had broken; the softphone that the missing call
-        was for had no room; or a softphone ignored a request of its call.
+        A failed finding becomes broken where the harness itself may be the reason: the harness
+        waited for a processor for as long as the event was late; a softphone, the simulated world
+        or background work had broken; the softphone that the missing call was for had no room; or a
+        softphone ignored a request of its call.
         """
         missed_s = missed_by(finding) if finding.verdict is Verdict.FAILED else None
         if missed_s is not None:
             begin = finding.at - missed_s - _FOUND_WITHIN_S if since is None else since
-            starved_s = self.starved(begin, finding.at if since is None else since + finding.facts["seconds"])
+            starved_s = self.starved(
+                begin, finding.at if since is None else since + finding.facts["seconds"]
+            )
             if starved_s >= missed_s:
                 finding = excused(finding, starved_s)
         if finding.verdict is Verdict.FAILED:
-            broke = self._fatal_error() or self.world_fault() or self._no_room(finding) or self._not_obeyed(finding)
-            finding = finding if broke is None else unproven(finding, str(broke) or type(broke).__name__)
+            broke = (
+                self._fatal_error()
+                or self.world_fault()
+                or self._no_room(finding)
+                or self._not_obeyed(finding)
+            )
+            finding = (
+                finding if broke is None else unproven(finding, str(broke) or type(broke).__name__)
+            )
         if finding.check in self._dispensable:
             finding = replace(finding, dispensable=True)
         self._recorder.finding(finding)
         return finding
 
-    def unseen(self, check: str, subject: str, expected: str, why: str, measured: Measurement | None = None) -> Finding:
+    def unseen(
+        self, check: str, subject: str, expected: str, why: str, measured: Measurement | None = None
+    ) -> Finding:
         """Record that a check could not observe its subject, and why."""
-        return self.add(not_observable(check, subject, expected=expected, why=why, measured=measured))
+        return self.add(
+            not_observable(check, subject, expected=expected, why=why, measured=measured)
+        )
 
-    def add_of_said(self, finding: Finding, said: Sequence[tuple[float, float]], least_s: float = MISSED_S) -> Finding:
+    def add_of_said(
+        self, finding: Finding, said: Sequence[tuple[float, float]], least_s: float = MISSED_S
+    ) -> Finding:
         """Record a finding on audio that was due in one of these spans of time.
 
-        A failed one is broken instead where the harness was kept, each time, from saying or hearing ``least_s`` of it at a stretch,
-        or too large a share of it.
+        A failed one is broken instead where the harness was kept, each time, from saying or hearing
+        ``least_s`` of it at a stretch, or too large a share of it.
         """
         if finding.verdict is not Verdict.FAILED or not said:
             return self.add(finding)
@@ -136,20 +156,34 @@ class Evidence:
             return refused.phone in (measured.wanted, *self.agents.get(measured.wanted, ()))
         if isinstance(measured, AnsweredBy):  # about the AI
             return all(refused.phone not in agents for agents in self.agents.values())
-        legs = (event.at for event in self.events if isinstance(event, LegStarted) and event.leg == finding.subject)
+        legs = (
+            event.at
+            for event in self.events
+            if isinstance(event, LegStarted) and event.leg == finding.subject
+        )
         if (began := next(legs, None)) is not None:
             return refused.at >= began
-        return finding.check not in ("phone.wait", "landing.turn") or refused.phone == finding.subject
+        return (
+            finding.check not in ("phone.wait", "landing.turn") or refused.phone == finding.subject
+        )
 
     def _not_obeyed(self, finding: Finding) -> BrokenError | None:
-        """A request within the call was ignored: its address is not in the file, though its sender knew the call's tag."""
+        """A request within the call was ignored: its address is not in the file, though its sender
+        knew the call's tag.
+        """
         if not check_named(finding.check).needs_request:
             return None
         about = {finding.subject, finding.speaker, finding.listener}
         refused = (
-            e for e in self.events if isinstance(e, StrangerRefused) and e.why == "address" and e.leg is not None
+            e
+            for e in self.events
+            if isinstance(e, StrangerRefused) and e.why == "address" and e.leg is not None
         )
-        of_it = [e for e in refused if e.method in _REQUESTS and about & {e.leg, e.phone, f"{e.phone}'s leg"}]
+        of_it = [
+            e
+            for e in refused
+            if e.method in _REQUESTS and about & {e.leg, e.phone, f"{e.phone}'s leg"}
+        ]
         if not of_it:
             return None
         last = of_it[-1]

@@ -1,4 +1,6 @@
-"""``expect(…)``: expectations of calls and groups. Each adds a finding; a failed one fails the case when it is over."""
+"""``expect(…)``: expectations of calls and groups. Each adds a finding; a failed one fails the case
+when it is over.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
 _UNSEEN = "nobody can show the INVITE that arrived"
 
 
-#: The longest announcement before a refusal, the interval between looks, and the longest pause in it: most ringing tones have
-#: longer ones (ITU-T E.180 supplement 2).
+#: The longest announcement before a refusal, the interval between looks, and the longest pause in
+#: it: most ringing tones have longer ones (ITU-T E.180 supplement 2).
 _ANNOUNCEMENT_S, _LOOKED_AGAIN_S, _PAUSES_S = 45.0, 1.0, 2.5
 #: One digit and the pause after it.
 _A_DIGIT_S = 0.4
@@ -48,8 +50,8 @@ class Expect(ExpectAudio):
     # -- who calls, and how the call was addressed
 
     def caller_id(self, number: str) -> None:
-        """From names ``number``: in the deployment's form, or in any form at a telephone, since its network writes it; at an agent's
-        telephone, whatever its platform shows there.
+        """From names ``number``: in the deployment's form, or in any form at a telephone, since its
+        network writes it; at an agent's telephone, whatever its platform shows there.
 
         Where other agents have rung for the same call, each of them was shown it as well.
         """
@@ -62,13 +64,19 @@ class Expect(ExpectAudio):
         self._shows_caller(number)
 
     def _shows_caller(self, number: str, beside: Leg | None = None) -> None:
-        """The same for this end only. ``beside``: another agent's ringing leg, which may be a stranger's call."""
+        """The same for this end only. ``beside``: another agent's ringing leg, which may be a
+        stranger's call.
+        """
         if self._at_telephone():
             return
         told = self._record()
         if told is not None and told.number_from is not None:
             region = self._context.deployment.region
-            self._evidence.add(identity.caller_in_record(told.number_from, self._end.label, number, region, told.id))
+            self._evidence.add(
+                identity.caller_in_record(
+                    told.number_from, self._end.label, number, region, told.id
+                )
+            )
             return
         invite, where = self._invite("caller_id", f"From with the caller's number {number}")
         if invite is not None:
@@ -80,20 +88,33 @@ class Expect(ExpectAudio):
             region = deployment.region_at(end.phone_name)
             found = identity.caller_id(invite, end.label, number, form, region, where)
             others = sorted(self._may_be_asserted())
-            asserted = identity.asserts_nobody_else(invite, end.label, number, others, region, where)
+            asserted = identity.asserts_nobody_else(
+                invite, end.label, number, others, region, where
+            )
             for each in filter(None, (found, asserted)):
-                self._evidence.add(each if beside is None else self._context.held_against([beside], each))
+                self._evidence.add(
+                    each if beside is None else self._context.held_against([beside], each)
+                )
 
     def _may_be_asserted(self) -> set[str]:
-        """The numbers that a platform may assert: the callers' of the case, its own, and those that transfers present."""
+        """The numbers that a platform may assert: the callers' of the case, its own, and those that
+        transfers present.
+        """
         deployment = self._context.deployment
         every = (deployment.handovers(name).values() for name in deployment.assistants)
-        presented = {handover.fixed_caller_id for each in every for handover in each if handover.fixed_caller_id}
+        presented = {
+            handover.fixed_caller_id
+            for each in every
+            for handover in each
+            if handover.fixed_caller_id
+        }
         of_phones = {phone.number for phone in deployment.phones.values()}
         return {*numbers_of(deployment)} - of_phones | presented | self._context.calls.numbers
 
     def _at_telephone(self) -> bool:
-        """Whether this is an agent's telephone that is not shown the caller; the finding is then made here."""
+        """Whether this is an agent's telephone that is not shown the caller; the finding is then
+        made here.
+        """
         deployment, end = self._context.deployment, self._end
         phone = deployment.phones.get(end.phone_name) if end.role == "agent" else None
         if phone is None or phone.number is None or phone.shows == "original":
@@ -107,18 +128,24 @@ class Expect(ExpectAudio):
         }
         invite, region = end.invite, deployment.region_at(end.phone_name)
         assert invite is not None
-        self._evidence.add(identity.platforms_number(invite, end.label, own, region, end.invite_number))
+        self._evidence.add(
+            identity.platforms_number(invite, end.label, own, region, end.invite_number)
+        )
         return True
 
     def withheld_caller_id(self, number: str) -> None:
         """From is anonymous; ``number`` travels in P-Asserted-Identity."""
-        invite, where = self._invite("caller_id.withheld", "an anonymous From with P-Asserted-Identity")
+        invite, where = self._invite(
+            "caller_id.withheld", "an anonymous From with P-Asserted-Identity"
+        )
         if invite is not None:
             region = self._context.deployment.region
             self._evidence.add(identity.withheld(invite, self._end.label, number, region, where))
 
     def addressed_to(self, line: Line) -> None:
-        """The Request-URI names the line's assistant, and the call came over the line's trunk: transport and port."""
+        """The Request-URI names the line's assistant, and the call came over the line's trunk:
+        transport and port.
+        """
         told, end, did, where = self._record(), self._end, line.assistant.address, ""
         if told is not None and told.number_to is not None:
             self._evidence.add(signalling.called_in_record(told.number_to, end.label, did, told.id))
@@ -135,10 +162,19 @@ class Expect(ExpectAudio):
             )
         else:
             self._evidence.add(
-                signalling.transport(end.label, line.trunk.transport, line.trunk.port, received[0], received[1], where)
+                signalling.transport(
+                    end.label,
+                    line.trunk.transport,
+                    line.trunk.port,
+                    received[0],
+                    received[1],
+                    where,
+                )
             )
             # each trunk may have an address of its own; names are no sign, they are shared
-            hosts = {trunk.name: trunk.termination_host for trunk in self._context.deployment.trunks}
+            hosts = {
+                trunk.name: trunk.termination_host for trunk in self._context.deployment.trunks
+            }
             finding = signalling.trunk(end.label, line.trunk.name, hosts, end.came_from, where)
             if finding is not None:
                 self._evidence.add(finding)
@@ -148,7 +184,8 @@ class Expect(ExpectAudio):
     def header(self, name: str, value: str, sent_with: Collection[str] = ()) -> None:
         """The INVITE has the header once, with this value.
 
-        ``sent_with``: the caller sent it, with these. A record that has the platform's own alone does not show what became of it.
+        ``sent_with``: the caller sent it, with these. A record that has the platform's own alone
+        does not show what became of it.
         """
 
         def told_by(record: CallRecord) -> Finding | None:
@@ -181,8 +218,12 @@ class Expect(ExpectAudio):
         if invite is not None:
             self._evidence.add(signalling.no_header(invite, self._end.label, name, where))
 
-    def _is_told_by_record(self, told_by: Callable[[CallRecord], Finding | None], check: str, expected: str) -> bool:
-        """Whether only the far end's record shows the INVITE. The finding is then made once the record has the header."""
+    def _is_told_by_record(
+        self, told_by: Callable[[CallRecord], Finding | None], check: str, expected: str
+    ) -> bool:
+        """Whether only the far end's record shows the INVITE. The finding is then made once the
+        record has the header.
+        """
         record, talk, asked_at = self._record(), self._end, time.monotonic()
         if record is not None and (found := told_by(record)) is not None:
             self._evidence.add(found)
@@ -204,7 +245,9 @@ class Expect(ExpectAudio):
         return record if record is not None and self._end.invite is None else None
 
     def _invite(self, check: str, expected: str) -> tuple[Request | None, str]:
-        """The INVITE that got here, and its number in reports; if it is not visible, the finding says so."""
+        """The INVITE that got here, and its number in reports; if it is not visible, the finding
+        says so.
+        """
         invite = self._end.invite
         if invite is None:
             self._not_observable(check, expected, _UNSEEN)
@@ -232,7 +275,9 @@ class Expect(ExpectAudio):
                 self._context.pause(_A_DIGIT_MORE_S, "listening for a digit more")
                 found = end.digits(len(sent), within=0.0)
             if found is None:
-                self._not_observable("dtmf", f"the digits {sent}", "the far end does not list digits")
+                self._not_observable(
+                    "dtmf", f"the digits {sent}", "the far end does not list digits"
+                )
                 return
             seen, methods, durations_ms = found
             self._evidence.add(signalling.digits(end.label, sent, seen, methods, method))
@@ -247,7 +292,9 @@ class Expect(ExpectAudio):
         with self._evidence.step(f"{self._call.label} is answered"):
             self._reaches("confirmed", limit, reach.answered)
 
-    def _reaches(self, state: Literal["early", "confirmed"], limit: float, found: Callable[..., Finding]) -> None:
+    def _reaches(
+        self, state: Literal["early", "confirmed"], limit: float, found: Callable[..., Finding]
+    ) -> None:
         """The finding on when the call reached that state. If it never did, the scenario ends."""
         call, began = self._call, time.monotonic()
         try:
@@ -257,12 +304,18 @@ class Expect(ExpectAudio):
                 starved_s = self._evidence.starved(began, time.monotonic())
                 if starved_s < audio_quality.WORTH_WAITING_S:
                     raise
-                at = call.leg.wait_state(state, within=starved_s).at  # the event may reach the harness that much later
+                at = call.leg.wait_state(
+                    state, within=starved_s
+                ).at  # the event may reach the harness that much later
         except NeverCame as error:
-            finding = self._evidence.add(found(call.label, None, limit, instead=error.finding.actual))
+            finding = self._evidence.add(
+                found(call.label, None, limit, instead=error.finding.actual)
+            )
             raise ExpectationError(finding) from error
         since_invite_s = at - call.leg.invite.at
-        finding = self._evidence.add(found(call.label, max(0.0, at - began), limit, since_invite_s=since_invite_s))
+        finding = self._evidence.add(
+            found(call.label, max(0.0, at - began), limit, since_invite_s=since_invite_s)
+        )
         if finding.verdict is not Verdict.PASSED:
             raise ExpectationError(finding)
 
@@ -273,13 +326,19 @@ class Expect(ExpectAudio):
         with self._evidence.step(f"{end.label} ends with {' or '.join(map(str, codes))}"):
             at = end.released_at(time.monotonic() + limit) or self._announced_until(end)
             code, reason = end.final_response(self._context.deployment.expect.released_within_s)
-            self._evidence.add(signalling.final_response(end.label, codes, code, reason, end.invite_number))
+            self._evidence.add(
+                signalling.final_response(end.label, codes, code, reason, end.invite_number)
+            )
             return at if at is not None else time.monotonic()
 
     def _announced_until(self, call: Call) -> float | None:
-        """When an unanswered call ended behind an announcement (RFC 3960 section 3.1); None if it goes on."""
+        """When an unanswered call ended behind an announcement (RFC 3960 section 3.1); None if it
+        goes on.
+        """
         began, at = time.monotonic(), None
-        while at is None and call.answered_at() is None and time.monotonic() < began + _ANNOUNCEMENT_S:
+        while (
+            at is None and call.answered_at() is None and time.monotonic() < began + _ANNOUNCEMENT_S
+        ):
             if call.hears_sound(time.monotonic() - _PAUSES_S, 0.0) is None:
                 break
             at = call.released_at(time.monotonic() + _LOOKED_AGAIN_S)
@@ -287,7 +346,9 @@ class Expect(ExpectAudio):
         return at
 
     def still_up(self) -> None:
-        """The call is still up before the hang-up that is to end it. An interface that may lag proves nothing here."""
+        """The call is still up before the hang-up that is to end it. An interface that may lag
+        proves nothing here.
+        """
         end = self._end
         ended = end.released_at(0.0)
         if end.is_ours or ended is not None:
@@ -295,13 +356,17 @@ class Expect(ExpectAudio):
             self._evidence.add(reach.up(end.label, lasted_s))
 
     def released(self, after: float | None = None, farewell_s: float = 0.0) -> None:
-        """The leg ends within the deployment's limit after ``after``; ``farewell_s`` later if the other side may still say goodbye."""
+        """The leg ends within the deployment's limit after ``after``; ``farewell_s`` later if the
+        other side may still say goodbye.
+        """
         end = self._end
         limit = self._context.deployment.expect.released_within_s + end.lag_s + farewell_s
         start = after if after is not None else time.monotonic()
         deadline = max(start, time.monotonic()) + limit + 0.5
         unheard = self._context.unheard
-        if unheard is not None:  # the leg may stay up until an agent has answered, which no harness phone sees
+        if (
+            unheard is not None
+        ):  # the leg may stay up until an agent has answered, which no harness phone sees
             start, limit = unheard.began, round(deadline - unheard.began + 0.1, 1)
         with self._evidence.step(f"{end.label} is released"):
             at = end.released_at(deadline)
@@ -311,11 +376,15 @@ class Expect(ExpectAudio):
                     why = "it is still up, and no harness phone sees whether an agent has answered"
                 self._not_observable("released", expected, why)
                 return
-            found = timing.released(end.label, None if at is None else at - start, limit, end.doubt_s)
+            found = timing.released(
+                end.label, None if at is None else at - start, limit, end.doubt_s
+            )
             self._evidence.add(found, since=start)
 
     def hang_up_is_answered(self) -> None:
-        """The BYE that this phone has sent is answered, within the deployment's limit (RFC 3261 section 15.1)."""
+        """The BYE that this phone has sent is answered, within the deployment's limit (RFC 3261
+        section 15.1).
+        """
         call = self._call
         limit = self._context.deployment.expect.released_within_s
 
@@ -334,7 +403,9 @@ class Expect(ExpectAudio):
                 why = "none was sent, as the far end had ended the call before"
                 self._evidence.unseen("final_response", f"{call.label}'s BYE", expected, why)
                 return
-            self._evidence.add(signalling.final_response(f"{call.label}'s BYE", accepted, code, reason))
+            self._evidence.add(
+                signalling.final_response(f"{call.label}'s BYE", accepted, code, reason)
+            )
 
     def rings(self) -> None:
         """The far end says that it rings (180 or 183)."""
@@ -342,7 +413,9 @@ class Expect(ExpectAudio):
             self._reaches("early", self._context.patience, reach.rings)
 
     def never_answered(self) -> None:
-        """The call is refused or not answered; one that rings on was accepted (RFC 3261 section 21.1.2)."""
+        """The call is refused or not answered; one that rings on was accepted (RFC 3261 section
+        21.1.2).
+        """
         call, limit = self._call, self._context.patience
         with self._evidence.step(f"{call.label} is not answered"):
             ended = call.released_at(time.monotonic() + limit)
@@ -359,7 +432,11 @@ class Expect(ExpectAudio):
     def refer_is(self, declared: str) -> None:
         """The platform did with the AI's REFER what the number's entry declares."""
         legs = (self._call.first_leg, self._call.leg)
-        passed_on = any(m.direction == "received" and m.text.startswith("REFER ") for leg in legs for m in leg.messages)
+        passed_on = any(
+            m.direction == "received" and m.text.startswith("REFER ")
+            for leg in legs
+            for m in leg.messages
+        )
         self._evidence.add(landing.refer_mode(self._call.label, declared, passed_on))
 
     def transfer_fails(self) -> None:
@@ -368,13 +445,18 @@ class Expect(ExpectAudio):
         with self._evidence.step("the transfer is refused"):
             outcome = end.transfer_outcome(self._context.patience + self._context.more_patience)
             if outcome is None:
-                expected, why = "the transfer ends with an error the AI is told", "the far end does not say"
+                expected, why = (
+                    "the transfer ends with an error the AI is told",
+                    "the far end does not say",
+                )
                 self._not_observable("transfer.fails", expected, why)
                 return
             self._evidence.add(reach.transfer_fails(end.label, outcome))
 
     def acknowledged_provisional(self) -> None:
-        """A reliable provisional response came, was acknowledged by PRACK, and the PRACK was answered 200 (RFC 3262)."""
+        """A reliable provisional response came, was acknowledged by PRACK, and the PRACK was
+        answered 200 (RFC 3262).
+        """
         call = self._call
 
         def done(event: Event) -> bool:
@@ -391,18 +473,25 @@ class Expect(ExpectAudio):
             self._evidence.add(dialog.reliable_provisionals(call.label, call.messages()))
 
     def session_interval_is_agreed(self) -> None:
-        """The 200 names a session interval; after a 422 the next INVITE honours its Min-SE (RFC 4028 section 6)."""
+        """The 200 names a session interval; after a 422 the next INVITE honours its Min-SE (RFC
+        4028 section 6).
+        """
         call = self._call
         self._evidence.add(dialog.interval(call.label, call.messages()))
 
     def session_is_refreshed(self) -> None:
-        """A re-INVITE or UPDATE of whichever side has to refreshes the session, and is accepted, before the other side gives it up."""
+        """A re-INVITE or UPDATE of whichever side has to refreshes the session, and is accepted,
+        before the other side gives it up.
+        """
         call = self._call
         agreed = dialog.agreed_interval(call.messages())
         if agreed is None:
             return
         answered = call.answered_at() or call.began
-        limit, most = dialog.given_up_after(agreed), self._context.deployment.limits.seconds_per_call
+        limit, most = (
+            dialog.given_up_after(agreed),
+            self._context.deployment.limits.seconds_per_call,
+        )
         if agreed / 2 >= most:
             expected = f"a refresh of the session within {limit:g} s"
             why = f"half of the interval agreed on is {agreed / 2:g} s, and a call may last {most:g} s (limits.seconds_per_call)"
@@ -410,14 +499,22 @@ class Expect(ExpectAudio):
             return
         with self._evidence.step(f"the session is refreshed within {limit:g} s"):
             now = time.monotonic()
-            self._evidence.scripted(max(0.0, answered + agreed / 2 - now), "half of the session interval", began=now)
+            self._evidence.scripted(
+                max(0.0, answered + agreed / 2 - now), "half of the session interval", began=now
+            )
             settled = answered + dialog.SETTLED_S
 
             def is_refreshed(event: Event) -> bool:
-                return dialog.accepts_refresh(event, [m for m in call.messages() if m.at >= settled])
+                return dialog.accepts_refresh(
+                    event, [m for m in call.messages() if m.at >= settled]
+                )
 
-            event = call.leg.wait("a refresh of the session that is accepted", is_refreshed, limit, since=settled)
-            self._evidence.add(timing.within(call.label, "a refresh of the session", event.at - answered, limit))
+            event = call.leg.wait(
+                "a refresh of the session that is accepted", is_refreshed, limit, since=settled
+            )
+            self._evidence.add(
+                timing.within(call.label, "a refresh of the session", event.at - answered, limit)
+            )
 
     def encrypted(self) -> None:
         """Its media was always SRTP, however often it was negotiated."""
@@ -425,11 +522,14 @@ class Expect(ExpectAudio):
         secure = [e.secure for e in call.leg.events if isinstance(e, MediaState) and e.active]
         self._evidence.add(signalling.encrypted(call.label, all(secure) if secure else None))
 
-    def took(self, what: str, at: float, expected_s: float, rang: tuple[float, float] | None = None) -> None:
-        """It came at ``at``, the time it should take, within a second, after the AI began to ring (``rang``).
+    def took(
+        self, what: str, at: float, expected_s: float, rang: tuple[float, float] | None = None
+    ) -> None:
+        """It came at ``at``, the time it should take, within a second, after the AI began to ring
+        (``rang``).
 
-        If that was not seen, the caller's 18x is the latest moment. What is said after the AI was let go, and before
-        the call is refused (RFC 3960 section 3.1), is no ringing any more.
+        If that was not seen, the caller's 18x is the latest moment. What is said after the AI was
+        let go, and before the call is refused (RFC 3960 section 3.1), is no ringing any more.
         """
         call = self._call
         if rang is None:
@@ -443,11 +543,15 @@ class Expect(ExpectAudio):
 
 def _is_unseen(landed: End) -> bool:
     """Whether no harness phone sees when a call landed."""
-    return isinstance(landed, ReportedCall) or (isinstance(landed, MachineCall) and not landed.is_timed)
+    return isinstance(landed, ReportedCall) or (
+        isinstance(landed, MachineCall) and not landed.is_timed
+    )
 
 
 def _by_words(landed: End, found: Finding) -> bool:
-    """Whether a machine spoke in time. It may have been there for a while when it spoke, so that no words show a wrong time."""
+    """Whether a machine spoke in time. It may have been there for a while when it spoke, so that no
+    words show a wrong time.
+    """
     return isinstance(landed, MachineCall) and landed.is_heard and found.verdict is Verdict.PASSED
 
 
@@ -459,8 +563,12 @@ def _is_announced(call: Call, since: float, until: float) -> bool:
 
 
 def way_in_s(call: Call, most_s: float) -> float:
-    """How long after its INVITE the caller was told that it rings; 0 if it was not told, or had been let in before."""
-    states = (e for e in call.leg.events if isinstance(e, CallState) and e.state in ("early", "confirmed"))
+    """How long after its INVITE the caller was told that it rings; 0 if it was not told, or had
+    been let in before.
+    """
+    states = (
+        e for e in call.leg.events if isinstance(e, CallState) and e.state in ("early", "confirmed")
+    )
     first = next(states, None)
     rings = first is not None and first.state == "early" and call.routed == call.began
     return min(first.at - call.began, most_s) if first and rings else 0.0
@@ -475,7 +583,8 @@ class ExpectGroup:
         self._group = group
 
     def never_rang(self, since: float = 0.0) -> None:
-        """No agent of the group was called after ``since`` (``time.monotonic()``), and all could have been.
+        """No agent of the group was called after ``since`` (``time.monotonic()``), and all could
+        have been.
 
         Where strangers call as well, only a call that certainly belongs to the case fails it.
         """
@@ -494,12 +603,14 @@ class ExpectGroup:
         ring_timeout_s: float,
         rang: tuple[float, float] | None,
     ) -> None:
-        """The group took over from the AI when that had rung for ``ring_timeout_s``, within a second.
+        """The group took over from the AI when that had rung for ``ring_timeout_s``, within a
+        second.
 
-        The AI's ringing begins once the call has come to it, and ends when it is let go (``rang``): of what lies before and
-        after, a carrier, words to the caller, a queue, the network of an agent's telephone, the timeout says nothing.
-        Where the AI's ringing was not seen (``rang`` is None), it began when the caller was told of it at the latest, and queue,
-        telephone network and carrier have their time.
+        The AI's ringing begins once the call has come to it, and ends when it is let go (``rang``):
+        of what lies before and after, a carrier, words to the caller, a queue, the network of an
+        agent's telephone, the timeout says nothing. Where the AI's ringing was not seen (``rang``
+        is None), it began when the caller was told of it at the latest, and queue, telephone
+        network and carrier have their time.
         """
         if _is_unseen(landed) or (isinstance(landed, MachineCall) and rang is not None):
             seconds = landed.began - of.routed if rang is None else rang[1] - rang[0]
@@ -516,14 +627,21 @@ class ExpectGroup:
             before_s = way_in_s(of, self._context.patience)
         else:
             after = rang[0]
-            if waits_s or timing.is_too_soon(rang[1] - after, ring_timeout_s):  # whichever phone took over, and when
+            if waits_s or timing.is_too_soon(
+                rang[1] - after, ring_timeout_s
+            ):  # whichever phone took over, and when
                 ended = rang[1]
             elif ended - after > ring_timeout_s + timing.TOLERANCE_S:
                 ended -= last_words_to(of.leg, rang[1], ended) - rang[1]
             waits_s = 0.0
         self._evidence.add(
             timing.took(
-                self._group.name, "the fallback", ended - after, ring_timeout_s, queue_s=waits_s, way_in_s=before_s
+                self._group.name,
+                "the fallback",
+                ended - after,
+                ring_timeout_s,
+                queue_s=waits_s,
+                way_in_s=before_s,
             )
         )
 
@@ -550,10 +668,11 @@ class ExpectGroup:
         limit_s: float,
         rang: tuple[float, float] | None = None,
     ) -> None:
-        """The group's agent was called within ``limit_s`` seconds, from the end of the caller's way in.
+        """The group's agent was called within ``limit_s`` seconds, from the end of the caller's way
+        in.
 
-        The way in ends when the AI is asked (``rang``), or else when the caller is told that it rings. A queue, and a
-        telephone network, have their time.
+        The way in ends when the AI is asked (``rang``), or else when the caller is told that it
+        rings. A queue, and a telephone network, have their time.
         """
         if _is_unseen(landed):
             found = timing.within(landed.label, "the call", landed.began - of.routed, limit_s)
@@ -565,4 +684,6 @@ class ExpectGroup:
         limit_s += self._group.entry.queue_s + self._to_telephone_s(landed)
         began = self._first_rang(landed, of)
         after = of.routed + way_in_s(of, self._context.patience) if rang is None else rang[0]
-        self._evidence.add(timing.within(landed.label, "the call", max(0.0, began - after), limit_s))
+        self._evidence.add(
+            timing.within(landed.label, "the call", max(0.0, began - after), limit_s)
+        )

@@ -29,10 +29,11 @@ from harness.scenario.signs import LISTEN_S, Look
 
 #: The tone comes this soon after the machine's words.
 _TONE_WITHIN_S = 2.0
-#: When two people are listened to again after they were proved to hear each other: media may move, or a relay may end with its
-#: leg, as soon as a transfer is complete.
+#: When two people are listened to again after they were proved to hear each other: media may move,
+#: or a relay may end with its leg, as soon as a transfer is complete.
 _STILL_AFTER_S = 2.0
-#: In 100 clean cases the last mark was heard 0.45 s before the end at the earliest: it is said again each 0.2 s.
+#: In 100 clean cases the last mark was heard 0.45 s before the end at the earliest: it is said
+#: again each 0.2 s.
 _LATELY_S = 1.0
 #: Ends that hear each other this soon were not told anything first.
 _AT_ONCE_S = (audio.MOST_DELAY_MS + audio.DECISION_MS) / 1000
@@ -50,8 +51,11 @@ class ExpectAudio:
         self._evidence = context.evidence
         self._end = end
 
-    def two_way_audio_with(self, other: End, *, changed: bool = False, joined_within_s: float | None = None) -> None:
-        """Each hears the other. ``changed``: count only what is heard after a change of the call that was just made.
+    def two_way_audio_with(
+        self, other: End, *, changed: bool = False, joined_within_s: float | None = None
+    ) -> None:
+        """Each hears the other. ``changed``: count only what is heard after a change of the call
+        that was just made.
 
         ``joined_within_s``: so long an AI that brings them together itself may take for that.
         """
@@ -71,10 +75,15 @@ class ExpectAudio:
         deadline = max(begin, since) + (joined_within_s or 0.0) + LISTEN_S
         with self._evidence.step(f"{mine.label} and {other.label} hear each other"):
             for caller, talk in ((mine, other), (other, mine)):
-                if isinstance(caller, Call) and isinstance(talk, SynthflowCall) and talk.is_known_by_words:
+                if (
+                    isinstance(caller, Call)
+                    and isinstance(talk, SynthflowCall)
+                    and talk.is_known_by_words
+                ):
                     self._look(caller, talk, since, changed)
                     return
-            # only the platform says anything to an agent whom a stand-in calls; for an AI the file says how long it speaks with one
+            # only the platform says anything to an agent whom a stand-in calls; for an AI the file
+            # says how long it speaks with one
             by_platform = joined_within_s is None or self._context.has_stand_in
             if isinstance(other, Call) and other.role == "agent" and by_platform:
                 deadline = self._by_when_connected(other, since, deadline)
@@ -82,19 +91,29 @@ class ExpectAudio:
             second = self._one_way(other, mine, since, deadline, changed)
             if not changed:
                 if by_platform:
-                    audio_quality.check_first_audio(self._context, ((first, mine, other), (second, other, mine)), since)
-                audio_quality.check_delay(self._context, ((first, mine, other), (second, other, mine)))
+                    audio_quality.check_first_audio(
+                        self._context, ((first, mine, other), (second, other, mine)), since
+                    )
+                audio_quality.check_delay(
+                    self._context, ((first, mine, other), (second, other, mine))
+                )
             if first.verdict is second.verdict is Verdict.PASSED:
-                delays_ms = [f.measured.delay_ms or 0.0 for f in (first, second) if isinstance(f.measured, Direction)]
+                delays_ms = [
+                    f.measured.delay_ms or 0.0
+                    for f in (first, second)
+                    if isinstance(f.measured, Direction)
+                ]
                 both = max(delays_ms) / 1000
                 self._evidence.scripted(max(0.0, since + both - begin), "listening", began=begin)
                 audio_quality.wait_for_packets(self._context, (mine, other))
 
     def _by_when_connected(self, agent: Call, since: float, deadline: float) -> float:
-        """The deadline for caller and agent to hear each other: later than ``deadline`` if one of them is told something first.
+        """The deadline for caller and agent to hear each other: later than ``deadline`` if one of
+        them is told something first.
 
-        Platforms connect an agent who has answered behind a whisper, of any length, while the caller hears music or a ringing tone;
-        and some behind words to the caller, while the agent hears nothing. A caller who hears music then is kept apart.
+        Platforms connect an agent who has answered behind a whisper, of any length, while the
+        caller hears music or a ringing tone; and some behind words to the caller, while the agent
+        hears nothing. A caller who hears music then is kept apart.
         """
 
         def last_told() -> float:
@@ -108,10 +127,14 @@ class ExpectAudio:
     def _by_when_heard(
         self, other: End, since: float, deadline: float, last_told: Callable[[], float]
     ) -> tuple[float, float | None]:
-        """The deadline for both to hear each other, later if they are told something until ``last_told()``; and when they did."""
+        """The deadline for both to hear each other, later if they are told something until
+        ``last_told()``; and when they did.
+        """
         ends, by_when = (self._end, other), deadline
         while True:
-            heard = [listener.hears(speaker, since, by_when) for speaker, listener in (ends, ends[::-1])]
+            heard = [
+                listener.hears(speaker, since, by_when) for speaker, listener in (ends, ends[::-1])
+            ]
             times = [sound.at for sound in heard if sound is not None]
             if len(times) == len(ends):
                 return by_when, max(times)
@@ -122,11 +145,17 @@ class ExpectAudio:
 
     @staticmethod
     def _last_words(ends: Iterable[End], since: float) -> float:
-        """When words (no mark) were last heard at a harness phone among ``ends`` after ``since``; ``since`` if none were."""
-        return max((last_words_to(end.leg, since) for end in ends if isinstance(end, Call)), default=since)
+        """When words (no mark) were last heard at a harness phone among ``ends`` after ``since``;
+        ``since`` if none were.
+        """
+        return max(
+            (last_words_to(end.leg, since) for end in ends if isinstance(end, Call)), default=since
+        )
 
     def _with_others_people(self, caller: Call, people: ReportedCall) -> None:
-        """No harness phone hears these people: a sound at the caller's end is the only possible sign."""
+        """No harness phone hears these people: a sound at the caller's end is the only possible
+        sign.
+        """
         since, now = people.began, time.monotonic()
         later = (since + now) / 2  # not the AI's last words
         heard = caller.hears_sound(later, now)
@@ -135,7 +164,9 @@ class ExpectAudio:
         self._unseen_audio(people, heard, again=False)
 
     def _unseen_audio(self, people: ReportedCall, heard: Sound | None, *, again: bool) -> None:
-        """The findings on both directions, if ``heard`` is the only sign of people without harness phones."""
+        """The findings on both directions, if ``heard`` is the only sign of people without harness
+        phones.
+        """
         mine = self._end
         for speaker, listener, sound in ((people, mine, heard), (mine, people, None)):
             finding = self._direction(speaker, listener, people.began, again, sound)
@@ -158,13 +189,18 @@ class ExpectAudio:
             if crossing := look.crossing():
                 found.append(crossing)
             if starved_s := look.starved_s:
-                found = [hindered(finding, starved_s) if _was_not_understood(finding) else finding for finding in found]
+                found = [
+                    hindered(finding, starved_s) if _was_not_understood(finding) else finding
+                    for finding in found
+                ]
             # dated before the harness hung up
             return [replace(finding, at=min(finding.at, look.until)) for finding in found]
 
         self._context.later.append(find)
 
-    def _one_way(self, speaker: End, listener: End, since: float, deadline: float, again: bool) -> Finding:
+    def _one_way(
+        self, speaker: End, listener: End, since: float, deadline: float, again: bool
+    ) -> Finding:
         sound = listener.hears(speaker, since, deadline)
         account = listener.account(since, missing=speaker) if sound is None else None
         finding = self._direction(speaker, listener, since, again, sound, account)
@@ -218,7 +254,10 @@ class ExpectAudio:
         if isinstance(other, ReportedCall):
             self._unseen_audio(other, None, again=True)
             return
-        proved = [self._proved_at(speaker, listener) for speaker, listener in ((mine, other), (other, mine))]
+        proved = [
+            self._proved_at(speaker, listener)
+            for speaker, listener in ((mine, other), (other, mine))
+        ]
         if None not in proved:  # otherwise the first finding has failed already
             if isinstance(mine, Call) and isinstance(other, Call):
                 audio_quality.check_words(self._context, mine, other)
@@ -233,10 +272,14 @@ class ExpectAudio:
             self._hear_each_other_on(other, since, by_when)
 
     def hears_to_the_end(self, other: End) -> None:
-        """Both were proved to hear each other, and did so in the last second as well; a prompt that is still said is let finish."""
+        """Both were proved to hear each other, and did so in the last second as well; a prompt that
+        is still said is let finish.
+        """
         ends = (self._end, other)
         calls = [end for end in ends if isinstance(end, Call)]
-        if all(_flows_both_ways(call) for call in calls) and None not in map(self._proved_at, ends, ends[::-1]):
+        if all(_flows_both_ways(call) for call in calls) and None not in map(
+            self._proved_at, ends, ends[::-1]
+        ):
             now = time.monotonic()
             words_s = max(call.words_s for call in calls)
             self._hear_each_other_on(other, now - _LATELY_S, now + words_s + LISTEN_S)
@@ -254,23 +297,31 @@ class ExpectAudio:
         return found[-1].at if found and found[-1].verdict is Verdict.PASSED else None
 
     def _found_of(self, speaker: End, listener: End) -> list[Finding]:
-        """The findings so far on whether the listener hears the speaker, on whichever legs they were."""
+        """The findings so far on whether the listener hears the speaker, on whichever legs they
+        were.
+        """
         subjects = {heard_at(one, other) for one in _labels(speaker) for other in _labels(listener)}
         return [f for f in self._evidence.findings if f.check == "audio" and f.subject in subjects]
 
     def one_way_delay_ok(self, other: End) -> None:
-        """Neither hears the other too late, nor words without their beginning: measured between two harness phones."""
+        """Neither hears the other too late, nor words without their beginning: measured between two
+        harness phones.
+        """
         mine = self._end
         if isinstance(mine, Call) and isinstance(other, Call):
             audio_quality.check_words(self._context, mine, other)
             audio_quality.measure_one_way_delay(self._context, mine, other)
 
     def silence_from(self, other: End, seconds: float = 0.8) -> None:
-        """For ``seconds`` it listens and does not hear ``other``; a harness phone not beneath another voice either."""
+        """For ``seconds`` it listens and does not hear ``other``; a harness phone not beneath
+        another voice either.
+        """
         listener = self._end
         with self._evidence.step(f"{listener.label} does not hear {other.label}"):
             if self._context.unheard is not None:
-                self._unseen_silence(other, "no harness phone sees whether an agent has answered by now")
+                self._unseen_silence(
+                    other, "no harness phone sees whether an agent has answered by now"
+                )
                 return
             if not other.voices_for(listener):
                 self._unseen_silence(other, "its voice cannot be told from others")
@@ -287,12 +338,21 @@ class ExpectAudio:
             marks, listened_s = heard
             voices, after = other.voices_for(listener), _discarded(listener)
             discarded = None if before is None or after is None else after - before
-            if isinstance(listener, Call) and before is None:  # an end that holds the call takes no audio
-                marks = [*marks, *audio_quality.marks_beneath(self._context, listener, voices, since)]
-            self._evidence.add(audio.silent(other.label, listener.label, marks, voices, listened_s, discarded))
+            if (
+                isinstance(listener, Call) and before is None
+            ):  # an end that holds the call takes no audio
+                marks = [
+                    *marks,
+                    *audio_quality.marks_beneath(self._context, listener, voices, since),
+                ]
+            self._evidence.add(
+                audio.silent(other.label, listener.label, marks, voices, listened_s, discarded)
+            )
 
     def _settles_s(self, speaker: End) -> float:
-        """How long earlier audio of ``speaker`` may still arrive: longer if its voice took longer at first."""
+        """How long earlier audio of ``speaker`` may still arrive: longer if its voice took longer
+        at first.
+        """
         found = self._found_of(speaker, self._end)
         took_ms = [f.measured.delay_ms or 0.0 for f in found if isinstance(f.measured, Direction)]
         return max(SETTLE_S, min(_AT_ONCE_S, max(took_ms, default=0.0) / 1000) + PERIOD_SECONDS)
@@ -318,12 +378,20 @@ class ExpectAudio:
                 self._evidence.add(reach.machine_speaks(call.label, spoken, tone=tone))
                 return
             heard = call.leg.received_since(since)
-            found = describe(heard, expected=(), own={call.mark}, name_of=self._context.calls.name_of_mark)
-            is_over = (
-                f", and the call was over {len(heard) / SAMPLE_RATE:.1f} s after the answer" if call.is_over() else ""
+            found = describe(
+                heard, expected=(), own={call.mark}, name_of=self._context.calls.name_of_mark
             )
-            finding = reach.machine_speaks(call.label, None, f"it heard {found.words}{is_over}", tone=tone)
-            self._evidence.add_of_said(finding, [(since, since + last_sound(heard) + _TONE_WITHIN_S)])
+            is_over = (
+                f", and the call was over {len(heard) / SAMPLE_RATE:.1f} s after the answer"
+                if call.is_over()
+                else ""
+            )
+            finding = reach.machine_speaks(
+                call.label, None, f"it heard {found.words}{is_over}", tone=tone
+            )
+            self._evidence.add_of_said(
+                finding, [(since, since + last_sound(heard) + _TONE_WITHIN_S)]
+            )
 
     def is_told(self, since: float) -> None:
         """The caller is spoken to before the call is over. Words before ``since`` do not count."""
@@ -331,7 +399,11 @@ class ExpectAudio:
         with self._evidence.step(f"{call.label} is told before it is released"):
             heard = call.leg.received_since(since)
             spans = classify(heard)
-            spoken = [(span.kind, len(heard) / SAMPLE_RATE - span.ended) for span in spans if span.kind in _SPOKEN]
+            spoken = [
+                (span.kind, len(heard) / SAMPLE_RATE - span.ended)
+                for span in spans
+                if span.kind in _SPOKEN
+            ]
             last = min(spoken, key=itemgetter(1), default=None)
             others = dict.fromkeys(span.kind for span in spans if span.kind not in _SPOKEN)
             finding = reach.told(call.label, last, limit_s, ", ".join(others))
@@ -349,10 +421,12 @@ class ExpectAudio:
                     "the AI's voice cannot be told from others",
                 )
                 measured = EarlyMedia(speaker=who, listener=call.label)
-                self._evidence.unseen("audio.early", heard_at(who, call.label), expected, why, measured)
+                self._evidence.unseen(
+                    "audio.early", heard_at(who, call.label), expected, why, measured
+                )
                 return
-            # To a harness phone the call has come by now, and it has to answer before the platform gives up on it; to any other
-            # AI the call may still be on its way.
+            # To a harness phone the call has come by now, and it has to answer before the platform
+            # gives up on it; to any other AI the call may still be on its way.
             listened = min(LISTEN_S, _EARLY_SHARE * self._context.timings.ring_timeout_s)
             if not ai.is_ours:
                 listened = self._context.patience + LISTEN_S
@@ -373,26 +447,38 @@ class ExpectAudio:
 
 
 def _since_answered(one: End, other: End, begin: float) -> float:
-    """Since when audio belongs to the answered call: early media (RFC 3960) is heard for a moment longer than it flows."""
+    """Since when audio belongs to the answered call: early media (RFC 3960) is heard for a moment
+    longer than it flows.
+    """
     since = max(end.answered_at() or begin for end in (one, other))
     early = (
         sound
         for speaker, listener in ((one, other), (other, one))
-        if isinstance(listener, Call) and (sound := listener.hears_marks(speaker.voices_for(listener), 0.0, 0.0))
+        if isinstance(listener, Call)
+        and (sound := listener.hears_marks(speaker.voices_for(listener), 0.0, 0.0))
     )
     return since + SETTLE_S if any(sound.at < since for sound in early) else since
 
 
 def _flows_both_ways(call: Call) -> bool:
     media = [event for event in call.leg.events if isinstance(event, MediaState)]
-    return not call.is_over() and bool(media) and media[-1].active and media[-1].direction == "sendrecv"
+    return (
+        not call.is_over()
+        and bool(media)
+        and media[-1].active
+        and media[-1].direction == "sendrecv"
+    )
 
 
 def _discarded(listener: End) -> int | None:
-    """RTP packets received so far by a harness phone that discards them because it holds the call; else None."""
+    """RTP packets received so far by a harness phone that discards them because it holds the call;
+    else None.
+    """
     if not isinstance(listener, Call):
         return None
-    media = [event for event in listener.leg.events if isinstance(event, MediaState) and event.active]
+    media = [
+        event for event in listener.leg.events if isinstance(event, MediaState) and event.active
+    ]
     if not media or media[-1].direction in ("sendrecv", "recvonly"):
         return None
     counted = listener.leg.statistics()
@@ -406,10 +492,16 @@ def _labels(end: End) -> set[str]:
 
 def _is_told_by_marks(speaker: End, listener: End) -> bool:
     """Whether the listener is known by marks, which do not pause as speech does."""
-    return listener.says_in_band if isinstance(listener, SynthflowCall) else bool(speaker.voices_for(listener))
+    return (
+        listener.says_in_band
+        if isinstance(listener, SynthflowCall)
+        else bool(speaker.voices_for(listener))
+    )
 
 
 def _was_not_understood(finding: Finding) -> bool:
     """Whether words were missing. Missing packets are another matter."""
     unheard = isinstance(finding.measured, Direction) and finding.measured.kind == "unheard"
-    return finding.verdict is Verdict.NOT_OBSERVABLE or (finding.verdict is Verdict.FAILED and unheard)
+    return finding.verdict is Verdict.NOT_OBSERVABLE or (
+        finding.verdict is Verdict.FAILED and unheard
+    )

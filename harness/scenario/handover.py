@@ -59,7 +59,9 @@ def _to(uri: Uri, topic: str | None = None, *, shows_topic: bool = True) -> Iter
 
 
 def number_shown(handover: Handover, did: str) -> str | None:
-    """The number that an agent sees after a warm transfer by the assistant at ``did``; None where it is the caller's."""
+    """The number that an agent sees after a warm transfer by the assistant at ``did``; None where
+    it is the caller's.
+    """
     match handover.transfer_caller_id:
         case "agent":
             return did
@@ -79,21 +81,29 @@ def mistakable(context: CaseContext, group: str) -> list[str]:
 
 
 def hands_over_unasked(context: CaseContext) -> bool:
-    """Whether the AI hands over a silent caller. It then also does so if it hears nothing of what a caller says."""
+    """Whether the AI hands over a silent caller. It then also does so if it hears nothing of what a
+    caller says.
+    """
     assistant = _assistant(context)
     handovers = context.deployment.handovers(assistant) if assistant else {}
     return any("silence" in handover.ways for handover in handovers.values())
 
 
-def judged(context: CaseContext, group: str, rivals: list[str], sent: list[SentTransfer]) -> Finding:
+def judged(
+    context: CaseContext, group: str, rivals: list[str], sent: list[SentTransfer]
+) -> Finding:
     """Where the call landed by the AI's transfer: here, or in a group that has the same people."""
     deployment, assistant = context.deployment, _assistant(context)
     rang = [phone for phone in context.phones.rang() if phone in deployment.groups[group].present]
     why = "the AI's side does not tell where it transferred to"
     if sent and assistant is not None:
         last, every = sent[-1], deployment.handovers(assistant)
-        made = deployment.handovers_made(assistant, last.number, last.topic, shows_topic=last.shows_topic)
-        groups = {group if name == _asked(context) else deployment.lands_at(every[name]) for name in made}
+        made = deployment.handovers_made(
+            assistant, last.number, last.topic, shows_topic=last.shows_topic
+        )
+        groups = {
+            group if name == _asked(context) else deployment.lands_at(every[name]) for name in made
+        }
         if not groups:
             why = f"{last.number}, where the AI transferred to, is the number of none of them"
         elif group in groups and groups & set(rivals):
@@ -102,7 +112,9 @@ def judged(context: CaseContext, group: str, rivals: list[str], sent: list[SentT
             where = group if group in groups else min(groups)
             return landing.landed("the handover", group, dict.fromkeys(rang, where))
     shared = f"{', '.join(rang)} rang, and may do so for {', '.join(rivals)} as well"
-    return not_observable("landing", "the handover", expected=f"the call lands at {group}", why=f"{shared}; {why}")
+    return not_observable(
+        "landing", "the handover", expected=f"the call lands at {group}", why=f"{shared}; {why}"
+    )
 
 
 def _asked(context: CaseContext) -> str:

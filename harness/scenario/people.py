@@ -1,4 +1,6 @@
-"""The parties of a case: callers with a number, ring groups and queues with agents, and the AI assistant of a line."""
+"""The parties of a case: callers with a number, ring groups and queues with agents, and the AI
+assistant of a line.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,8 @@ from harness.scenario.reported import MachineCall, ReportedCall
 ONE_CALL_S = 30.0
 #: How long to watch for agents who ring before their turn.
 _OUT_OF_TURN_S = 0.5
-#: How far apart a platform rings the agents of one turn. Shorter than ``pause_s``, which lies between turns: with the longest
-#: one, a platform's time limit for transfers would run out.
+#: How far apart a platform rings the agents of one turn. Shorter than ``pause_s``, which lies
+#: between turns: with the longest one, a platform's time limit for transfers would run out.
 _ONE_TURN_S = 2.0
 #: How soon after a digit a menu falls silent, and how soon the next one begins.
 _CUT_OFF_S, _NEXT_MENU_WITHIN_S = 0.5, 3.0
@@ -52,7 +54,8 @@ class Caller:
         call = self.dial(number_as(line.did, form), headers)
         entry = line.entry
         if entry.announcement_s or entry.press:
-            # without a menu it may speak first and let the AI answer the call (RFC 3960 section 3.1)
+            # without a menu it may speak first and let the AI answer the call (RFC 3960 section
+            # 3.1)
             before_s = 0.0 if entry.press else entry.announcement_s
             Expect(self._context, call).answered(self._context.patience + before_s)
             left_s = self._left_of(entry.announcement_s, call)
@@ -71,14 +74,23 @@ class Caller:
             call.press(digit)
 
     def call_closed(self, line: Line) -> Call:
-        """Call a line out of its hours: a closed number answers before its menu, a closed choice after it."""
+        """Call a line out of its hours: a closed number answers before its menu, a closed choice
+        after it.
+        """
         return self.call(line) if line.entry.closes_after_menu else self.dial(line.did)
 
     def goes_on_as_if_open(self, call: Call, line: Line, landed: End) -> None:
-        """Behind a machine's words, take the way in that the number has when it is open: then it speaks first as well."""
+        """Behind a machine's words, take the way in that the number has when it is open: then it
+        speaks first as well.
+        """
         entry, answered = line.entry, call.answered_at()
         speaks_first = entry.announcement_s or entry.press
-        if not isinstance(landed, MachineCall) or entry.closes_after_menu or not speaks_first or answered is None:
+        if (
+            not isinstance(landed, MachineCall)
+            or entry.closes_after_menu
+            or not speaks_first
+            or answered is None
+        ):
             return
         with self._context.evidence.step(f"{call.label} goes on as if {line.did} were open"):
             left_s = max(0.0, answered + entry.announcement_s - self._now())
@@ -86,7 +98,9 @@ class Caller:
             if not call.is_over():
                 with contextlib.suppress(NeverCame):  # the machine ends the call
                     self._choose(call, entry.press)
-                self._context.pause(entry.notice_s + self._context.patience, "the AI of an open number")
+                self._context.pause(
+                    entry.notice_s + self._context.patience, "the AI of an open number"
+                )
 
     def _hear_next_menu(self, call: Call) -> None:
         """Wait until the next menu has begun, after the digit cut off the last one, and has paused.
@@ -99,7 +113,9 @@ class Caller:
         self._context.evidence.scripted(self._now() - began, "the next menu", began=began)
 
     def _left_of(self, announcement_s: float, call: Call) -> float:
-        """Seconds of the announcement after the answer: a call that is answered late has had it as early media."""
+        """Seconds of the announcement after the answer: a call that is answered late has had it as
+        early media.
+        """
         answered = call.answered_at()
         if answered is None or answered - call.began <= self._context.patience:
             return announcement_s
@@ -129,7 +145,9 @@ class Caller:
         name = self._context.deployment.lines[line].assistant if line is not None else None
         if name is None or self._context.has_stand_in:
             return None
-        return self._context.far_end.prepared(self.number, self._context.deployment.assistants[name])
+        return self._context.far_end.prepared(
+            self.number, self._context.deployment.assistants[name]
+        )
 
     def is_called(self) -> bool:
         """Whether a call has come."""
@@ -153,7 +171,9 @@ class Caller:
 class Group:
     """A ring group, or an agent queue."""
 
-    def __init__(self, context: CaseContext, name: str, entry: GroupEntry, phones: Sequence[Phone]) -> None:
+    def __init__(
+        self, context: CaseContext, name: str, entry: GroupEntry, phones: Sequence[Phone]
+    ) -> None:
         self._context = context
         self._now = context.clock.monotonic
         self.name = name
@@ -162,9 +182,13 @@ class Group:
         self.phones = phones
         self._told_by_turns = False
         self.declined: list[Leg] = []  #: calls of earlier turns, which the case declined
-        self.before: Group | None = None  #: the group whose agents decline the call, so that this one gets it
+        self.before: Group | None = (
+            None  #: the group whose agents decline the call, so that this one gets it
+        )
 
-    def expect_call(self, of: Call, within: float | None = None) -> Call | ReportedCall | MachineCall:
+    def expect_call(
+        self, of: Call, within: float | None = None
+    ) -> Call | ReportedCall | MachineCall:
         """An agent of the group, or its machine, answers the call that ``of`` leads to.
 
         Without harness phones, the platform's report tells later.
@@ -185,15 +209,21 @@ class Group:
                 leg.reject(486)
 
     def was_declined(self) -> None:
-        """The agents who were to decline were called first: the call did not come to the next group at once."""
+        """The agents who were to decline were called first: the call did not come to the next group
+        at once.
+        """
         first_turn = self.before.entry.first_turn if self.before else ()
         for phone in self.before.phones if self.before else ():
             if phone.name in first_turn:
-                self._context.evidence.add(landing.turn(phone.name, bool(phone.incoming), its_turn=True))
+                self._context.evidence.add(
+                    landing.turn(phone.name, bool(phone.incoming), its_turn=True)
+                )
 
     def _limit(self, within: float | None) -> float:
         """How long to wait for the group, behind the queue and the turns of the one before it."""
-        limit = within if within is not None else self._context.patience + self._context.more_patience
+        limit = (
+            within if within is not None else self._context.patience + self._context.more_patience
+        )
         waits = [group.entry for group in (self.before, self) if group is not None]
         return limit + sum(entry.queue_s + entry.pause_s * len(entry.turns[1:]) for entry in waits)
 
@@ -208,7 +238,9 @@ class Group:
     def _by_machine(self, of: Call, within: float | None) -> MachineCall:
         limit = self._limit(within)
         with self._context.evidence.step(f"the machine of {self.name} answers"):
-            self._wait_while_declined(lambda: of.answered_at() is not None or of.is_over() or bool(self._rang()), limit)
+            self._wait_while_declined(
+                lambda: of.answered_at() is not None or of.is_over() or bool(self._rang()), limit
+            )
             if of.answered_at() is None:
                 raise ExpectationError(self._context.evidence.add(self._missed()))
             machine = MachineCall(self, of, limit)
@@ -220,10 +252,14 @@ class Group:
         limit, began = self._limit(within), self._now()
         with self._context.evidence.step(f"{self.name} rings, and an agent answers"):
             if self.before is not None:
-                self._wait_while_declined(lambda: of.is_over() or any(p.incoming for p in self.phones), limit)
+                self._wait_while_declined(
+                    lambda: of.is_over() or any(p.incoming for p in self.phones), limit
+                )
             try:
                 numbers = self._context.own_numbers
-                leg = self._context.phones.first_incoming(self.phones, limit, unless=of.is_over, numbers=numbers)
+                leg = self._context.phones.first_incoming(
+                    self.phones, limit, unless=of.is_over, numbers=numbers
+                )
             except NeverCame as error:
                 if self._may_be_with_others(of):
                     return self._with_others(of, began, error)
@@ -257,7 +293,9 @@ class Group:
             return taken
 
     def _may_be_with_others(self, of: Call) -> bool:
-        """Whether agents without harness phones may have the call: it goes on, and rings at no phone of another group."""
+        """Whether agents without harness phones may have the call: it goes on, and rings at no
+        phone of another group.
+        """
         return self.entry.others and not of.is_over() and set(self._rang().values()) <= {self.name}
 
     def _with_others(self, of: Call, began: float, error: NeverCame) -> ReportedCall:
@@ -275,19 +313,29 @@ class Group:
         ) from error
 
     def _hears_out(self, agent: Call, caller: Call) -> None:
-        """Wait for a caller who is answered only after the platform has spoken to the agent (a whisper)."""
+        """Wait for a caller who is answered only after the platform has spoken to the agent (a
+        whisper).
+        """
         began = self._now()
 
         def is_heard_out() -> bool:
             is_silent = self._now() > last_spoken_to(agent.leg, began) + _SPEAKS_WITHIN_S
             return is_silent or caller.answered_at() is not None or caller.is_over()
 
-        self._context.wait_for(is_heard_out, began + WHISPER_S, "what the platform says to the agent")
+        self._context.wait_for(
+            is_heard_out, began + WHISPER_S, "what the platform says to the agent"
+        )
 
-    def _by_report(self, of: Call, seconds: float, declared: Report, began: float | None = None) -> ReportedCall:
-        """People without harness phones take the call: the caller stays for ``seconds``, and the platform's report shows it later."""
+    def _by_report(
+        self, of: Call, seconds: float, declared: Report, began: float | None = None
+    ) -> ReportedCall:
+        """People without harness phones take the call: the caller stays for ``seconds``, and the
+        platform's report shows it later.
+        """
         landed = ReportedCall(self._context, self, of, declared, began)
-        with self._context.evidence.step(f"{self.name} takes the call, at phones that are not ours"):
+        with self._context.evidence.step(
+            f"{self.name} takes the call, at phones that are not ours"
+        ):
             self._context.wait_for(
                 lambda: of.is_over() or self._surely_rang_elsewhere(),
                 self._now() + seconds,
@@ -299,9 +347,13 @@ class Group:
         return landed
 
     def _told_apart(self, leg: Leg, of: Call) -> Leg:
-        """The call at an agent: behind turns that decline, if only a later turn tells the group from one of the same people."""
+        """The call at an agent: behind turns that decline, if only a later turn tells the group
+        from one of the same people.
+        """
         turn = (
-            self._context.deployment.telling_turn(self.name) if self.name in self._context.deployment.groups else None
+            self._context.deployment.telling_turn(self.name)
+            if self.name in self._context.deployment.groups
+            else None
         )
         if turn is None or self._told_by_turns:
             return leg
@@ -309,17 +361,26 @@ class Group:
         if not turn:
             return leg
         limit, numbers = self._limit(None), self._context.own_numbers
-        return self._context.phones.first_incoming(self.phones, limit, unless=of.is_over, numbers=numbers)
+        return self._context.phones.first_incoming(
+            self.phones, limit, unless=of.is_over, numbers=numbers
+        )
 
     def rings_in_turns(self, of: Call, count: int | None = None) -> None:
-        """The agents ring as the group is set up; those of every turn, or of the first ``count``, but the last decline."""
+        """The agents ring as the group is set up; those of every turn, or of the first ``count``,
+        but the last decline.
+        """
         self._told_by_turns = True
         if self.entry.queue_s:
             with self._context.evidence.step(f"the caller waits in the queue of {self.name}"):
                 until = self._now() + self.entry.queue_s
-                self._context.wait_for(lambda: of.is_over() or self._surely_rang(), until, "waiting in the queue")
+                self._context.wait_for(
+                    lambda: of.is_over() or self._surely_rang(), until, "waiting in the queue"
+                )
         later = list(self.phones)
-        *before, last = [[phone for phone in self.phones if phone.name in turn] for turn in self.entry.turns[:count]]
+        *before, last = [
+            [phone for phone in self.phones if phone.name in turn]
+            for turn in self.entry.turns[:count]
+        ]
         for phones in (*before, last):
             limit = self._context.patience + self.entry.pause_s
             with self._context.evidence.step(f"{', '.join(phone.name for phone in phones)} ring"):
@@ -343,27 +404,41 @@ class Group:
         """The call that rings at ``phone``; None if none comes in that time."""
 
         def ringing() -> Leg | None:
-            return next((leg for leg in phone.incoming if leg.state not in ("disconnected", "confirmed")), None)
+            return next(
+                (leg for leg in phone.incoming if leg.state not in ("disconnected", "confirmed")),
+                None,
+            )
 
         return self._context.wait_for(ringing, self._now() + within, given_up=of.is_over)
 
     def _wait_for_others(self, leg: Leg, of: Call) -> None:
-        """If the agent is in another group too, let the phone ring until it is clear which group was called.
+        """If the agent is in another group too, let the phone ring until it is clear which group
+        was called.
 
         A platform may ring agents a moment apart, and rings no other once one of them has answered.
         """
         first = set(self.entry.first_turn)
-        others = [group for name, group in self._context.deployment.groups.items() if name != self.name]
-        others = [group for group in others if leg.phone.name in group.present and set(group.first_turn) != first]
+        others = [
+            group for name, group in self._context.deployment.groups.items() if name != self.name
+        ]
+        others = [
+            group
+            for group in others
+            if leg.phone.name in group.present and set(group.first_turn) != first
+        ]
         if not others:
             return
-        until = leg.events[0].at + min(_ONE_TURN_S, *(group.ring_s / 2 for group in (self.entry, *others)))
+        until = leg.events[0].at + min(
+            _ONE_TURN_S, *(group.ring_s / 2 for group in (self.entry, *others))
+        )
 
         def is_clear() -> bool:
             rang = set(self._context.phones.rang())
             return of.is_over() or not any(rang <= set(group.present) for group in others)
 
-        self._context.wait_for(is_clear, until, "listening for agents of the same turn who ring a moment later")
+        self._context.wait_for(
+            is_clear, until, "listening for agents of the same turn who ring a moment later"
+        )
 
     def _surely_rang(self) -> list[str]:
         """The agents who were certainly called for the case."""
@@ -375,10 +450,16 @@ class Group:
     def _rang(self) -> dict[str, str]:
         """The agents who were called, with their groups; not those who were to decline."""
         declined = [phone.name for phone in self.before.phones] if self.before else []
-        return {phone: self._group_of(phone) for phone in self._context.phones.rang() if phone not in declined}
+        return {
+            phone: self._group_of(phone)
+            for phone in self._context.phones.rang()
+            if phone not in declined
+        }
 
     def _add_landing(self, of: Call, leg: Leg) -> None:
-        """The finding on the landing; the platform's report makes it where nothing at the phones tells the group from its twins."""
+        """The finding on the landing; the platform's report makes it where nothing at the phones
+        tells the group from its twins.
+        """
         found, declared = self._landed(), self._context.deployment.platform.report
         if (
             found.verdict is Verdict.NOT_OBSERVABLE
@@ -394,7 +475,9 @@ class Group:
         ours = [phone for phone, group in rang.items() if group == self.name]
         deployment = self._context.deployment
         twins = deployment.twins(self.name) if ours and self.name in deployment.groups else []
-        found = landing.landed("the call", self.name, rang, alike=deployment.alike(self.name, ours) if ours else [])
+        found = landing.landed(
+            "the call", self.name, rang, alike=deployment.alike(self.name, ours) if ours else []
+        )
         if found.verdict is not Verdict.PASSED:
             return found
         if twins:
@@ -404,7 +487,9 @@ class Group:
             why = f"{found.actual}; {', '.join(missing)} did not ring with it, as if {' or '.join(rivals)} had been called"
         else:
             return found
-        return not_observable("landing", found.subject, expected=found.expected, why=why, measured=found.measured)
+        return not_observable(
+            "landing", found.subject, expected=found.expected, why=why, measured=found.measured
+        )
 
     def _rivals(self, rang: Collection[str]) -> list[str]:
         """Groups whose first turn is who rang, where this group's first turn is more than that."""
@@ -415,10 +500,14 @@ class Group:
         return [name for name in alike if set(deployment.groups[name].first_turn) == set(rang)]
 
     def _missed(self) -> Finding:
-        """No agent of the group could take the call: one who is away may have been called, or a phone refused it."""
+        """No agent of the group could take the call: one who is away may have been called, or a
+        phone refused it.
+        """
         rang = self._rang()
         in_vain = [phone for phone, group in rang.items() if group == self.name]
-        return landing.landed("the call", self.name, {p: g for p, g in rang.items() if p not in in_vain}, in_vain)
+        return landing.landed(
+            "the call", self.name, {p: g for p, g in rang.items() if p not in in_vain}, in_vain
+        )
 
     def _group_of(self, phone: str) -> str:
         """The group of an agent; this one if the agent is in several."""
@@ -427,10 +516,18 @@ class Group:
         return next(name for name in names if phone in groups[name].agents)
 
     def _others(self, answered: Leg) -> list[Leg]:
-        """The legs of the other agents who rang for the same call, without those that a scenario took."""
+        """The legs of the other agents who rang for the same call, without those that a scenario
+        took.
+        """
         taken = {call.first_leg.id for call in self._context.calls.own}
-        legs = [leg for phone in self.phones if phone is not answered.phone for leg in phone.incoming]
-        return [leg for leg in legs if leg.id not in taken and leg.events[0].at >= answered.events[0].at - ONE_CALL_S]
+        legs = [
+            leg for phone in self.phones if phone is not answered.phone for leg in phone.incoming
+        ]
+        return [
+            leg
+            for leg in legs
+            if leg.id not in taken and leg.events[0].at >= answered.events[0].at - ONE_CALL_S
+        ]
 
 
 class AssistantOf:
@@ -441,11 +538,15 @@ class AssistantOf:
         self._ai = ai
         self.line = line
         self.name = str(line.entry.assistant)
-        self.idle_digits = context.deployment.idle_digits(self.name)  #: digits on which it does nothing
+        self.idle_digits = context.deployment.idle_digits(
+            self.name
+        )  #: digits on which it does nothing
 
     def expect_call(self, of: Call, within: float | None = None) -> AiCall:
         """The AI answers the call ``of``; fails when another does, or none."""
-        limit = (within if within is not None else self._context.patience) + self.line.entry.announcement_s
+        limit = (
+            within if within is not None else self._context.patience
+        ) + self.line.entry.announcement_s
         with self._context.evidence.step(f"the AI answers ({self.name})"):
             talk = self._ai.endpoint.expect_call(of, self.name, limit)
             answered = [] if talk is not None else self._ai.endpoint.answered_by(of)
@@ -466,25 +567,35 @@ class AssistantOf:
                 raise ExpectationError(self._context.evidence.add(finding))
             if talk.is_unknown:
                 why = "Synthflow's interface does not say who did"
-                self._context.evidence.unseen("landing.answered_by", "the call", f"only {self.name} answers", why)
+                self._context.evidence.unseen(
+                    "landing.answered_by", "the call", f"only {self.name} answers", why
+                )
             else:
-                self._context.evidence.add(landing.only_one("the call", [talk.assistant or "nobody known"], self.name))
+                self._context.evidence.add(
+                    landing.only_one("the call", [talk.assistant or "nobody known"], self.name)
+                )
                 if talk.assistant == self.name:
                     self._context.last_looks.append(lambda: self._given_to_others(of))
             return talk
 
     def expect_calls(self, of: Iterable[Call]) -> list[tuple[Call, AiCall]]:
-        """The AI answers each of these calls, which are placed as they are taken from ``of``; fails as :meth:`expect_call` does.
+        """The AI answers each of these calls, which are placed as they are taken from ``of``; fails
+        as :meth:`expect_call` does.
 
-        A harness phone answers each as it comes: the limits may hold the next one back for longer than the platform lets it ring.
+        A harness phone answers each as it comes: the limits may hold the next one back for longer
+        than the platform lets it ring.
         """
         calls = of if self._ai.is_ours else list(of)
         return [(call, self.expect_call(call)) for call in calls]
 
     def _given_to_others(self, of: Call) -> list[Finding]:
-        """The finding that the call came to another assistant as well, which the interface may report late."""
+        """The finding that the call came to another assistant as well, which the interface may
+        report late.
+        """
         if any(call.number == of.number and call is not of for call in self._context.calls.own):
             return []  # which of the caller's calls came there is unknown
         since = of.answered_at() or of.began
         others = self._ai.told(lambda call: self._ai.endpoint.others(call, self.name), of, since)
-        return [landing.only_one("the call", [self.name], self.name, called=others)] if others else []
+        return (
+            [landing.only_one("the call", [self.name], self.name, called=others)] if others else []
+        )

@@ -15,10 +15,16 @@ def sources(deployment: Deployment) -> tuple[str, ...] | None:
     """The hosts and addresses from which the deployment's phones take calls; None: any."""
     if deployment.strangers == "answer":
         return None
-    platform, accounts, trunks = deployment.platform, deployment.accounts.values(), deployment.trunks
+    platform, accounts, trunks = (
+        deployment.platform,
+        deployment.accounts.values(),
+        deployment.trunks,
+    )
     places = [platform.host, *platform.addresses]
     for account in accounts:
-        served = server_of(account.host, account.port, account.transport)[:1] if account.host else ()
+        served = (
+            server_of(account.host, account.port, account.transport)[:1] if account.host else ()
+        )
         places += [account.host, *served, *account.addresses]
     for trunk in trunks:
         served = (termination_of(trunk) or ())[:1]
@@ -27,11 +33,15 @@ def sources(deployment: Deployment) -> tuple[str, ...] | None:
 
 
 def own_phone(deployment: Deployment, name: str, /, **more: object) -> PhoneConfig:
-    """The phone ``name`` of the deployment, as its account has it; ``more`` overrides single fields."""
+    """The phone ``name`` of the deployment, as its account has it; ``more`` overrides single
+    fields.
+    """
     entry = deployment.phones[name]
     account = deployment.accounts[entry.account]
     if account.host is None:
-        raise ResourceError(f"accounts.{entry.account}: no host is known; the world has not filled it in")
+        raise ResourceError(
+            f"accounts.{entry.account}: no host is known; the world has not filled it in"
+        )
     host, port = server_of(account.host.strip("[]"), account.port, account.transport)
     server = as_place((host, port))
     any_address = _towards(host, port) if is_ipv6(host) else "0.0.0.0"
@@ -43,7 +53,9 @@ def own_phone(deployment: Deployment, name: str, /, **more: object) -> PhoneConf
         "bind_address": entry.bind or account.bind or any_address,
         "proxy": server,
         "registrar": server if account.register_ else None,
-        "username": (entry.username or entry.aor_user) if entry.password else None,  # else it would try an empty one
+        "username": (entry.username or entry.aor_user)
+        if entry.password
+        else None,  # else it would try an empty one
         "realm": entry.realm or "",
         "password": entry.password.get_secret_value() if entry.password else None,
         "tls": TlsConfig(
@@ -61,14 +73,19 @@ def own_phone(deployment: Deployment, name: str, /, **more: object) -> PhoneConf
 
 
 def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfig:
-    """A phone that stands in for the AI: it listens at the trunk's address, on the trunk's own port."""
+    """A phone that stands in for the AI: it listens at the trunk's address, on the trunk's own
+    port.
+    """
     place = deployment.stand_in
     server = termination_of(trunk)
     if place.bind is None or server is None:
         raise ResourceError("stand_in.bind: no address is known; the world has not filled it in")
     fields: dict[str, object] = {
         "name": STAND_IN,
-        "user": next((assistant.address for assistant in deployment.assistants.values()), trunk.username or STAND_IN),
+        "user": next(
+            (assistant.address for assistant in deployment.assistants.values()),
+            trunk.username or STAND_IN,
+        ),
         "domain": in_uri(place.bind),
         "transport": trunk.transport,
         "bind_address": place.bind,
@@ -99,5 +116,7 @@ def _towards(host: str, port: int) -> str:
         try:
             trial.connect((host, port))
         except OSError as error:
-            raise ResourceError(f"{host}: no way leads there over IPv6: {error.strerror}") from error
+            raise ResourceError(
+                f"{host}: no way leads there over IPv6: {error.strerror}"
+            ) from error
         return str(trial.getsockname()[0])

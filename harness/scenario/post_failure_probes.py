@@ -18,13 +18,25 @@ from harness.scenario.context import CaseContext
 from harness.witness.clock import to_wall
 
 #: Failures after which it matters whether the trunk's ports answer at all.
-_OF_REACH = ("landing", "landing.answered_by", "route.tried", "registration", "answered", "phone.wait")
+_OF_REACH = (
+    "landing",
+    "landing.answered_by",
+    "route.tried",
+    "registration",
+    "answered",
+    "phone.wait",
+)
 
 
 def look_closer(context: CaseContext, began: float) -> None:
-    """Keep what the AI's interface says of every call since ``began``, and ask the trunk's ports where nothing got through."""
+    """Keep what the AI's interface says of every call since ``began``, and ask the trunk's ports
+    where nothing got through.
+    """
     _records(context, began)
-    if any(found.verdict is Verdict.FAILED and found.check in _OF_REACH for found in context.evidence.findings):
+    if any(
+        found.verdict is Verdict.FAILED and found.check in _OF_REACH
+        for found in context.evidence.findings
+    ):
         _ask_ports(context)
     if context.deployment.expect.second_call:
         _make_second_call(context)
@@ -37,7 +49,9 @@ def _records(context: CaseContext, began: float) -> None:
         context.far_end.trouble(error)
         return
     # calls that the AI placed did not come to it
-    records = [record for record in listed if record.is_since(to_wall(began)) and not record.is_outbound]
+    records = [
+        record for record in listed if record.is_since(to_wall(began)) and not record.is_outbound
+    ]
     declared = context.deployment.synthflow
     if declared is not None and declared.shared:  # third-party calls are left out
         records = [record for record in records if record.number_from in context.calls.numbers]
@@ -46,12 +60,16 @@ def _records(context: CaseContext, began: float) -> None:
     for record in reversed(records):
         source = f"GET /v2/calls/{record.id}"
         context.evidence.event(
-            FarEndRecord(at=time.monotonic(), phone="synthflow", source=source, record=record.evidence)
+            FarEndRecord(
+                at=time.monotonic(), phone="synthflow", source=source, record=record.evidence
+            )
         )
 
 
 def _ask_ports(context: CaseContext) -> None:
-    """Ask the ports that calls should have got through whether they answer at all, and keep what each says as evidence."""
+    """Ask the ports that calls should have got through whether they answer at all, and keep what
+    each says as evidence.
+    """
     # DNS and TLS libraries come with these, which a worker without such a failure has no use for.
     from harness.witness.ports.probes import ai_end, termination
     from harness.witness.ports.wire import ask_port
@@ -60,22 +78,29 @@ def _ask_ports(context: CaseContext) -> None:
     ends = {"ai": ai_end(deployment, trunk) if trunk.ai == "synthflow" else None}
     ends["termination"] = termination(deployment, trunk)
     with ThreadPoolExecutor(max_workers=2) as threads:
-        asked = [(of, end, threads.submit(ask_port, deployment, end)) for of, end in ends.items() if end is not None]
+        asked = [
+            (of, end, threads.submit(ask_port, deployment, end))
+            for of, end in ends.items()
+            if end is not None
+        ]
         for of, end, answer in asked:
             try:
                 record = {"of": of, **answer.result()}
             except ResourceError as error:  # of this machine: it does not affect the verdict
                 context.evidence.note_once(f"{end} was not asked: {error}")
                 continue
-            event = FarEndRecord(at=time.monotonic(), phone="probe", source=f"OPTIONS to {end}", record=record)
+            event = FarEndRecord(
+                at=time.monotonic(), phone="probe", source=f"OPTIONS to {end}", record=record
+            )
             context.evidence.event(event)
 
 
 # -- a second call, which may settle an unsure cause
 #
-# It calls the same number in E.164 or with only the other codec, or the group's own number, whichever decides most. If the number is
-# then taken, it is called once more as before: only what is refused again was refused for its form or its codec. Each call counts
-# against every limit. Only the diagnosis reads its outcome.
+# It calls the same number in E.164 or with only the other codec, or the group's own number,
+# whichever decides most. If the number is then taken, it is called once more as before: only what
+# is refused again was refused for its form or its codec. Each call counts against every limit. Only
+# the diagnosis reads its outcome.
 
 _OTHER_LAW = {"pcmu": "PCMA", "pcma": "PCMU"}
 #: How soon an agent's phone rings after a machine has answered first.
@@ -95,7 +120,11 @@ class _Wanted:
 def _make_second_call(context: CaseContext) -> None:
     """Place the call if the cause is unsure, and record its outcome."""
     call = next((own for own in context.calls.own if own.leg.direction == "outgoing"), None)
-    wanted = next(_worth_asking(context, call), None) if call is not None and _is_unsure(context) else None
+    wanted = (
+        next(_worth_asking(context, call), None)
+        if call is not None and _is_unsure(context)
+        else None
+    )
     if call is None or wanted is None:
         return
     with context.evidence.step(f"second call, for the diagnosis alone: {wanted.words}"):
@@ -110,22 +139,31 @@ def _make_second_call(context: CaseContext) -> None:
                 phone = context.phones.lease(replace(before, codecs=wanted.codecs))
             outcome = _outcome(context, phone, wanted.number)
             if wanted.asks != "group" and "refused" not in outcome:
-                as_before = _outcome(context, context.phones.lease(before), call.first_leg.remote_uri)
+                as_before = _outcome(
+                    context, context.phones.lease(before), call.first_leg.remote_uri
+                )
                 outcome["again_as_before"] = "refused" if "refused" in as_before else "not refused"
-        except (HarnessError, ExpectationError) as error:  # a limit, a phone: then there is no second call
+        except (
+            HarnessError,
+            ExpectationError,
+        ) as error:  # a limit, a phone: then there is no second call
             outcome = {"not_made": str(error)}
         _record(context, wanted, time.monotonic(), outcome)
 
 
 def _record(context: CaseContext, wanted: _Wanted, at: float, what: dict[str, Any]) -> None:
     plain = {"of": "second call", "asks": wanted.asks, "dialled": wanted.number, **what}
-    context.evidence.event(FarEndRecord(at=at, phone="probe", source=f"second call: {wanted.words}", record=plain))
+    context.evidence.event(
+        FarEndRecord(at=at, phone="probe", source=f"second call: {wanted.words}", record=plain)
+    )
 
 
 def _is_unsure(context: CaseContext) -> bool:
     evidence = context.evidence
     found = diagnose(context.case.plain(), evidence.findings, evidence.events, context.deployment)
-    return found.is_unknown or any(cause.candidate or cause.confidence != "certain" for cause in found.causes[:1])
+    return found.is_unknown or any(
+        cause.candidate or cause.confidence != "certain" for cause in found.causes[:1]
+    )
 
 
 def _worth_asking(context: CaseContext, call: Call) -> Iterator[_Wanted]:
@@ -140,7 +178,13 @@ def _worth_asking(context: CaseContext, call: Call) -> Iterator[_Wanted]:
             yield _Wanted("codec", did, f"{did} with {codec} alone", codecs=(codec,))
     for finding in context.evidence.findings:
         group = context.deployment.groups.get(str(finding.facts.get("wanted")))
-        if finding.check == "landing" and finding.verdict is Verdict.FAILED and group and group.did and group.agents:
+        if (
+            finding.check == "landing"
+            and finding.verdict is Verdict.FAILED
+            and group
+            and group.did
+            and group.agents
+        ):
             yield _Wanted("group", group.did, f"the group's number {group.did} itself")
 
 
@@ -151,7 +195,9 @@ def _outcome(context: CaseContext, phone: Phone, number: str) -> dict[str, Any]:
 
     def rang() -> list[str]:
         legs = context.phones.legs
-        return [one.phone.name for one in legs if one.direction == "incoming" and one.id not in before]
+        return [
+            one.phone.name for one in legs if one.direction == "incoming" and one.id not in before
+        ]
 
     try:
         until = time.monotonic() + context.patience
@@ -161,7 +207,9 @@ def _outcome(context: CaseContext, phone: Phone, number: str) -> dict[str, Any]:
         if came := rang():
             return {"rang": came}
         if leg.state == "disconnected":
-            return {"refused": max(event.code for event in leg.events if isinstance(event, CallState))}
+            return {
+                "refused": max(event.code for event in leg.events if isinstance(event, CallState))
+            }
         return {"answered": True} if leg.state == "confirmed" else {}
     finally:
         if leg.state != "disconnected":

@@ -1,4 +1,6 @@
-"""What the AI's own recording of a call proves, once the call is over: fetched once, kept with the case's evidence."""
+"""What the AI's own recording of a call proves, once the call is over: fetched once, kept with the
+case's evidence.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ class RecordedCall:
         self._has_told_marks = self._has_told_crossing = False
 
     def of(self, caller: Call, since: float, until: float) -> Shown | None:
-        """What it shows of a caller's leg between two moments; None where it cannot be had or shows nothing of the call."""
+        """What it shows of a caller's leg between two moments; None where it cannot be had or shows
+        nothing of the call.
+        """
         with self._lock:
             if not self._is_asked:
                 self._is_asked = True
@@ -54,7 +58,9 @@ class RecordedCall:
             if self._sound is None or self._file is None:
                 return None
             if (since, until) not in self._compared:
-                self._compared[since, until] = self._compare(self._sound, self._file, caller, since, until)
+                self._compared[since, until] = self._compare(
+                    self._sound, self._file, caller, since, until
+                )
             return self._compared[since, until]
 
     def _fetch(self, caller: Call) -> None:
@@ -75,7 +81,9 @@ class RecordedCall:
 
         file = fetch(context.far_end.api, self._talk.call_id, wait, old_address, declared.ca_file)
         # not named by the call's id, whose digits may look like a number and are masked then
-        path = recording.path_of(context.evidence.directory, caller.label, f".ai-recording{Path(file.name).suffix}")
+        path = recording.path_of(
+            context.evidence.directory, caller.label, f".ai-recording{Path(file.name).suffix}"
+        )
         self._file = file = replace(file, name=path.name)
         whole_file.write(path, file.content)
         context.evidence.attach(f"the AI's recording, {file.name}", path)
@@ -89,12 +97,18 @@ class RecordedCall:
         counts[: max(0, round((since - origin) * SAMPLE_RATE))] = 0
         counts[max(0, round((until - origin) * SAMPLE_RATE)) :] = 0
         whole = len(received) / SAMPLE_RATE
-        sent = tuple((at - origin, at - origin + MARK_S) for at in caller.marked_at) or ((0.0, whole),)
+        sent = tuple((at - origin, at - origin + MARK_S) for at in caller.marked_at) or (
+            (0.0, whole),
+        )
         found = shown(sound, CallAudio(counts, caller.mark, sent, caller.words_s, since - origin))
         self._tell(file, found, caller, origin)
-        strangers = sorted({mark.mark for mark in found.marks if mark.mark < VOICES.start} - self._marks_of(caller))
+        strangers = sorted(
+            {mark.mark for mark in found.marks if mark.mark < VOICES.start} - self._marks_of(caller)
+        )
         if found.is_silent:
-            self._context.evidence.note_once(f"the AI's recording {file.name} is silent throughout, and shows nothing")
+            self._context.evidence.note_once(
+                f"the AI's recording {file.name} is silent throughout, and shows nothing"
+            )
         elif strangers and not found.mine:
             marks = ", ".join(map(str, strangers))
             words = f"the AI's recording {file.name} has mark {marks}, which another call sent: it shows nothing of this one"
@@ -111,7 +125,14 @@ class RecordedCall:
         now = time.monotonic()
         file_at = origin - (found.voice.lag if found.has_voice else 0.0)  # when the recording began
         for mark in () if self._has_told_marks else found.marks:
-            leg = next((c.label for c in self._context.calls.own if isinstance(c, Call) and c.mark == mark.mark), None)
+            leg = next(
+                (
+                    c.label
+                    for c in self._context.calls.own
+                    if isinstance(c, Call) and c.mark == mark.mark
+                ),
+                None,
+            )
             if leg is not None:
                 self._context.evidence.event(
                     MarkInFile(
@@ -129,11 +150,15 @@ class RecordedCall:
                 )
         self._has_told_marks = True
         self._context.evidence.event(
-            found.voice_event(at=now, phone=_PHONE, leg=caller.label, file=file.name, sha256=file.sha256)
+            found.voice_event(
+                at=now, phone=_PHONE, leg=caller.label, file=file.name, sha256=file.sha256
+            )
         )
 
     def crossing(self, found: Shown, caller: Call) -> Finding | None:
-        """Whether the AI heard other calls as well; None the second time, and of a recording that may be another call's."""
+        """Whether the AI heard other calls as well; None the second time, and of a recording that
+        may be another call's.
+        """
         if self._has_told_crossing or not found.mine:
             return None
         self._has_told_crossing = True
@@ -143,9 +168,7 @@ class RecordedCall:
         names = {call.mark: f"mark {call.mark} of {call.label}" for call in own}
         for mark in found.marks:
             if mark.mark in allowed - {caller.mark}:
-                told = (
-                    f"the AI's recording has {names[mark.mark]} at {mark.began:.1f} s: the AI was still connected then"
-                )
+                told = f"the AI's recording has {names[mark.mark]} at {mark.began:.1f} s: the AI was still connected then"
                 self._context.evidence.note_once(told)
         return audio.no_crossing(self._talk.label, marks, (), allowed, names)
 

@@ -1,4 +1,6 @@
-"""The SIP number's registration at the platform: by a harness phone, or by Synthflow, whose API reports it."""
+"""The SIP number's registration at the platform: by a harness phone, or by Synthflow, whose API
+reports it.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +35,13 @@ class RegisterAnswer:
     expires: int | None = None  #: seconds granted, None when unknown
     unbound: str | None = None  #: why a 200 binds nothing
     came: bool = True  #: False if the phone itself ended the request without an answer
-    showed_password: bool = True  #: whether credentials had been sent by then, as far as it is known
+    showed_password: bool = (
+        True  #: whether credentials had been sent by then, as far as it is known
+    )
 
 
-#: Waits for the first final answer that is no challenge, or for the next 200 after an answer; None if none comes in that time.
+#: Waits for the first final answer that is no challenge, or for the next 200 after an answer; None
+#: if none comes in that time.
 NextAnswer = Callable[[float, RegisterAnswer | None], RegisterAnswer | None]
 
 
@@ -57,17 +62,21 @@ class Registration:
 
     def _add_accepted(self, answer: RegisterAnswer | None, within_s: float) -> None:
         unbound, came = (answer.unbound, answer.came) if answer else (None, True)
-        self._context.evidence.add(registration.accepted(self._label, _told(answer), within_s, unbound, came=came))
+        self._context.evidence.add(
+            registration.accepted(self._label, _told(answer), within_s, unbound, came=came)
+        )
 
     def is_refreshed(self, before_s: float) -> None:
         """Registered again before the registration ends; ``before_s`` is what was asked for first.
 
-        Not observable if the registrar grants more than the deployment's longest wait and more than was asked for.
+        Not observable if the registrar grants more than the deployment's longest wait and more than
+        was asked for.
         """
         first = self._first
         if first is None or first.code != 200:
             return
-        # What was granted counts (RFC 3261 section 10.2.1): less than was asked for, or more where a 423 wants it (10.2.8).
+        # What was granted counts (RFC 3261 section 10.2.1): less than was asked for, or more where
+        # a 423 wants it (10.2.8).
         granted_s = float(first.expires or before_s)
         longest_s = max(self._context.deployment.expect.refresh_within_s, before_s)
         if granted_s > longest_s:
@@ -75,22 +84,34 @@ class Registration:
             why = f"the registrar grants {granted_s:g} s, and a case waits {longest_s:g} s at most (expect.refresh_within_s)"
             self._context.evidence.unseen("timing.within", self._label, expected, why)
             return
-        with self._context.evidence.step(f"{self._label} registers again before {granted_s:g} s are over"):
+        with self._context.evidence.step(
+            f"{self._label} registers again before {granted_s:g} s are over"
+        ):
             again = self._next_answer(max(granted_s, before_s) + 2.0, first)
             seconds = None if again is None else again.at - first.at
             self._context.evidence.scripted(seconds or 0.0, "the registration's own interval")
-            self._context.evidence.add(registration.refreshed(self._label, seconds, granted_s, before_s))
-            if again is not None and again.unbound:  # its 200 lists the bindings as the first one's does (section 10.3)
+            self._context.evidence.add(
+                registration.refreshed(self._label, seconds, granted_s, before_s)
+            )
+            if (
+                again is not None and again.unbound
+            ):  # its 200 lists the bindings as the first one's does (section 10.3)
                 self._add_accepted(again, granted_s)
 
     def is_refused_with(self, codes: tuple[int, ...], *, for_its_password: bool = False) -> None:
-        """Refused with one of ``codes``, and not registered; where it is ``for_its_password``, after that was sent."""
+        """Refused with one of ``codes``, and not registered; where it is ``for_its_password``,
+        after that was sent.
+        """
         with self._context.evidence.step(f"{self._label} is refused"):
             answer = self._next_answer(self._context.patience, None)
             came, shown = (answer.came, answer.showed_password) if answer else (True, True)
             self._context.evidence.add(
                 registration.refused(
-                    self._label, _told(answer), codes, came=came, showed_password=shown or not for_its_password
+                    self._label,
+                    _told(answer),
+                    codes,
+                    came=came,
+                    showed_password=shown or not for_its_password,
                 )
             )
 
@@ -103,7 +124,9 @@ def _told(answer: RegisterAnswer | None) -> registration.Answer | None:
 def attached(
     context: CaseContext, *, password: str | None = None, from_outside: bool = False
 ) -> Iterator[Registration]:
-    """The SIP number of the case's trunk registers; with a wrong password, or from an address that is not allowed, if asked."""
+    """The SIP number of the case's trunk registers; with a wrong password, or from an address that
+    is not allowed, if asked.
+    """
     if context.has_stand_in:
         yield _by_phone(context, password, from_outside)
         return
@@ -111,8 +134,16 @@ def attached(
     if declared is None or "registration" not in declared.witness:
         why = "Synthflow's interface does not tell of registrations (synthflow.witness)"
         expected = "the outcome of the SIP number's REGISTER"
-        raise NotObservableError(context.evidence.unseen("registration", "Synthflow's number", expected, why))
-    secret = password if password is not None else trunk.password.get_secret_value() if trunk.password else ""
+        raise NotObservableError(
+            context.evidence.unseen("registration", "Synthflow's number", expected, why)
+        )
+    secret = (
+        password
+        if password is not None
+        else trunk.password.get_secret_value()
+        if trunk.password
+        else ""
+    )
     body = {
         "termination_uri": trunk.termination,
         "transport": trunk.transport,
@@ -127,7 +158,9 @@ def attached(
     finally:
         record = api.ask("GET", path)
         context.evidence.event(
-            FarEndRecord(at=time.monotonic(), phone="synthflow", source=f"GET /v2{path}", record=record)
+            FarEndRecord(
+                at=time.monotonic(), phone="synthflow", source=f"GET /v2{path}", record=record
+            )
         )
         api.ask("DELETE", path)
 
@@ -144,11 +177,20 @@ def answers_of_phone(phone: Phone) -> NextAnswer:
                 state: Event = phone.register(within=within)
             else:
                 goal, since = "the registration to be refreshed", after.at + 1e-6
-                state = phone.wait(goal, lambda e: isinstance(e, RegistrationState) and e.active, within, since=since)
+                state = phone.wait(
+                    goal,
+                    lambda e: isinstance(e, RegistrationState) and e.active,
+                    within,
+                    since=since,
+                )
         except NeverCame:
             return None
         assert isinstance(state, RegistrationState)
-        messages = [e for e in phone.events if isinstance(e, SipMessage) and not e.unread and e.at <= state.at]
+        messages = [
+            e
+            for e in phone.events
+            if isinstance(e, SipMessage) and not e.unread and e.at <= state.at
+        ]
         return RegisterAnswer(
             state.code,
             state.reason,
@@ -181,7 +223,9 @@ def _by_phone(context: CaseContext, password: str | None, from_outside: bool) ->
             raise BrokenError("stand_in.stranger_bind: is missing")
         config = replace(config, bind_address=place.stranger_bind)
     return Registration(
-        context, "the stand-in's number", answers_of_phone(context.phones.lease(config, register=False))
+        context,
+        "the stand-in's number",
+        answers_of_phone(context.phones.lease(config, register=False)),
     )
 
 
@@ -194,12 +238,17 @@ def _answers_of_api(context: CaseContext, path: str) -> NextAnswer:
     def answer(item: dict[str, Any]) -> RegisterAnswer:
         code, expires = int(item["code"]), item.get("expires")
         unbound = "which grants no time" if expires == 0 and code == 200 else None
-        return RegisterAnswer(code, str(item["reason"]), context.far_end.api.moment(item["at"]), expires, unbound)
+        return RegisterAnswer(
+            code, str(item["reason"]), context.far_end.api.moment(item["at"]), expires, unbound
+        )
 
     def next_answer(within: float, after: RegisterAnswer | None) -> RegisterAnswer | None:
         def look() -> RegisterAnswer | None:
             listed = map(answer, context.far_end.api.ask("GET", path).get("registrations", []))
-            return next((one for one in listed if after is None or (one.code == 200 and one.at > after.at)), None)
+            return next(
+                (one for one in listed if after is None or (one.code == 200 and one.at > after.at)),
+                None,
+            )
 
         return context.ask_interface(look, time.monotonic() + within)
 

@@ -1,4 +1,6 @@
-"""Landings at no harness phone: a machine, which the caller hears, and people, whom the platform's report shows."""
+"""Landings at no harness phone: a machine, which the caller hears, and people, whom the platform's
+report shows.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,13 @@ from harness.scenario.ends import End
 from harness.witness.campaign import ask_at_terminal
 from harness.witness.clock import to_wall
 from harness.witness.platform_report import ReportSource
-from harness.witness.reported_landing import CLOCKS_DIFFER_S, GroupNames, ReportedLanding, Sought, where_landed
+from harness.witness.reported_landing import (
+    CLOCKS_DIFFER_S,
+    GroupNames,
+    ReportedLanding,
+    Sought,
+    where_landed,
+)
 
 if TYPE_CHECKING:
     from harness.scenario.people import Group
@@ -55,7 +63,9 @@ class MachineCall(End):
         self.is_heard = False  #: whether ``began`` is when it spoke
 
     def listen(self, context: CaseContext) -> tuple[float, float | None] | None:
-        """When it speaks, and when its tone ends, in seconds after :attr:`since`; None if it says nothing."""
+        """When it speaks, and when its tone ends, in seconds after :attr:`since`; None if it says
+        nothing.
+        """
         before, tone = self.group.before, self.group.entry.voicemail
 
         def looked() -> tuple[float, float | None] | None:
@@ -66,7 +76,11 @@ class MachineCall(End):
 
         until = time.monotonic() + self._after_s + _GREETING_S + _LISTENS_S
         spoken = context.wait_for(
-            looked, until, "what the machine says", every_s=_LISTENED_AGAIN_S, given_up=self._of.is_over
+            looked,
+            until,
+            "what the machine says",
+            every_s=_LISTENED_AGAIN_S,
+            given_up=self._of.is_over,
         )
         if spoken is not None and not self.is_timed:
             self.began, self.is_heard = self.since + spoken[0], True
@@ -101,7 +115,9 @@ class ReportedCall(End):
         self._declared = declared
         self._source = ReportSource(declared)
         self.began = time.monotonic() if began is None else began
-        self.is_seen = False  #: whether it rang at harness phones instead, so that no report is needed
+        self.is_seen = (
+            False  #: whether it rang at harness phones instead, so that no report is needed
+        )
         self.shown = of.number or ""  #: the number that the landing is to show
         if not is_heard:
             context.unheard = self
@@ -113,7 +129,9 @@ class ReportedCall(End):
         return f"an agent of {self._group.name}"
 
     def unseen(self, finding: Finding) -> Finding:
-        """A finding on what only a phone at the agent could show; the deployment may say that a row passes without."""
+        """A finding on what only a phone at the agent could show; the deployment may say that a row
+        passes without.
+        """
         return replace(finding, dispensable=self._declared.strength == "unknown")
 
     # -- what the report says
@@ -128,14 +146,22 @@ class ReportedCall(End):
         ended = time.monotonic()
         if self._declared.file is not None:
             name = self._declared.file.rpartition("/")[2]
-            ask_at_terminal(f"{self._context.case.id}: put the platform's report of its calls at {name} now")
-        with self._context.evidence.step(f"the platform's report on the call to {self._group.name}"):
+            ask_at_terminal(
+                f"{self._context.case.id}: put the platform's report of its calls at {name} now"
+            )
+        with self._context.evidence.step(
+            f"the platform's report on the call to {self._group.name}"
+        ):
             found = self._read(ended)
-            self._context.evidence.scripted(time.monotonic() - ended, "until the platform's report lists the call")
+            self._context.evidence.scripted(
+                time.monotonic() - ended, "until the platform's report lists the call"
+            )
         return self._findings(found)
 
     def _read(self, ended: float) -> ReportedLanding:
-        """What the report says: a right landing as soon as two readings agree, else the last reading in its time."""
+        """What the report says: a right landing as soon as two readings agree, else the last
+        reading in its time.
+        """
         sought, names = self._sought(ended), self._names()
         last, trouble = None, ""
         while True:
@@ -157,7 +183,9 @@ class ReportedCall(End):
     def _look(self, sought: Sought, names: GroupNames) -> ReportedLanding:
         rows = self._source.read(sought.began)
         ahead = self._source.clock_ahead_s
-        if abs(ahead) > CLOCKS_DIFFER_S:  # an earlier call's row may then be in the time of this one
+        if (
+            abs(ahead) > CLOCKS_DIFFER_S
+        ):  # an earlier call's row may then be in the time of this one
             why = f"the clock of who gives the report is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
             return ReportedLanding(why=f"{why}, so that none of its rows is sure to be this call's")
         return where_landed(rows, sought, names)
@@ -191,22 +219,40 @@ class ReportedCall(End):
         rows, beside = [row.words(region) for row in found.rows], f"groups beside {wanted}"
         if found.why:
             why = f"{found.why}, {self._declared.within_s:g} s after the call's end"
-            measured, expected = Landing(wanted=wanted), f"the number {self.shown} in the platform's report"
+            measured, expected = (
+                Landing(wanted=wanted),
+                f"the number {self.shown} in the platform's report",
+            )
             landed = not_observable(
-                "landing", _THE_CALL, expected=f"the call lands at {wanted}", why=why, evidence=rows, measured=measured
+                "landing",
+                _THE_CALL,
+                expected=f"the call lands at {wanted}",
+                why=why,
+                evidence=rows,
+                measured=measured,
             )
             shown = not_observable("caller_id", self.label, expected=expected, why=why)
         else:
             why = (
-                f"the report lists {', '.join(found.beside)} as well, and not whether they rang" if found.beside else ""
+                f"the report lists {', '.join(found.beside)} as well, and not whether they rang"
+                if found.beside
+                else ""
             )
-            landed = landing.landed_by_report(_THE_CALL, wanted, found.groups, took=bool(found.agents), rows=rows)
-            shown = identity.caller_in_report(found.rows[0].caller, self.label, self.shown, region, rows)
+            landed = landing.landed_by_report(
+                _THE_CALL, wanted, found.groups, took=bool(found.agents), rows=rows
+            )
+            shown = identity.caller_in_report(
+                found.rows[0].caller, self.label, self.shown, region, rows
+            )
         if why:
             expected, watched = "no other group in the platform's report", Ringing(watched=False)
-            others = not_observable("landing.others", beside, expected=expected, why=why, measured=watched)
+            others = not_observable(
+                "landing.others", beside, expected=expected, why=why, measured=watched
+            )
         elif wanted in found.groups:
-            others = landing.none_beside_in_report(beside, [name for name in found.groups if name != wanted], rows)
+            others = landing.none_beside_in_report(
+                beside, [name for name in found.groups if name != wanted], rows
+            )
         else:
             return [landed, shown]
         return [landed, shown, others]

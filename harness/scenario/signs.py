@@ -1,8 +1,9 @@
-"""Whether an AI that names no marks and its caller hear each other: signs are collected during the call and judged after it.
+"""Whether an AI that names no marks and its caller hear each other: signs are collected during the
+call and judged after it.
 
-What tells takes its time: a greeting has to be said, an RTCP report to come, a transcript to be written. So a look begins, and
-the scenario goes on; before the call is changed or ended it is given what it still needs (:meth:`Look.settle`). Looks at several
-calls take as long as one.
+What tells takes its time: a greeting has to be said, an RTCP report to come, a transcript to be
+written. So a look begins, and the scenario goes on; before the call is changed or ended it is given
+what it still needs (:meth:`Look.settle`). Looks at several calls take as long as one.
 """
 
 from __future__ import annotations
@@ -46,10 +47,11 @@ if TYPE_CHECKING:
 GREETING: Final = "hello-en"
 #: How long recognition may take to put it into the transcript of a call that goes on, in seconds.
 RECOGNISED_WITHIN_S: Final = 2.5
-#: How long an RTCP report may take: 5 s between two, plus a half (RFC 3550 sections 6.2 and 6.3.1), and its way.
+#: How long an RTCP report may take: 5 s between two, plus a half (RFC 3550 sections 6.2 and 6.3.1),
+#: and its way.
 REPORTED_WITHIN_S: Final = 8.5
-#: How long an end is listened to before what did not arrive counts as missing: live AIs take up to 3 s to answer, and what they
-#: say is on its way for a while.
+#: How long an end is listened to before what did not arrive counts as missing: live AIs take up to
+#: 3 s to answer, and what they say is on its way for a while.
 LISTEN_S: Final = 3.5
 #: How soon an AI begins to answer. A caller who speaks again earlier would speak at the same time.
 _ANSWERED_WITHIN_S: Final = 1.5
@@ -71,18 +73,31 @@ class Words(RecordReader):
     """The transcript of one call, and how often its caller has been greeting the AI."""
 
     def __init__(
-        self, context: CaseContext, read: Callable[[], CallRecord], within_s: float, is_blind: Callable[[], bool]
+        self,
+        context: CaseContext,
+        read: Callable[[], CallRecord],
+        within_s: float,
+        is_blind: Callable[[], bool],
     ) -> None:
         self.come = context.deployment.transcript
         api = context.far_end.api
-        super().__init__(read, transcript=self.come, within_s=within_s, is_down=lambda: api.is_down, is_blind=is_blind)
+        super().__init__(
+            read,
+            transcript=self.come,
+            within_s=within_s,
+            is_down=lambda: api.is_down,
+            is_blind=is_blind,
+        )
         self._context = context
         self.greetings = 0
 
     @property
     def may_confirm(self) -> bool:
         """Whether words are strong enough for what is asked: they confirm, and prove nothing."""
-        return self.come != "none" and self._context.deployment.expect.least_strength is Strength.CONFIRMED
+        return (
+            self.come != "none"
+            and self._context.deployment.expect.least_strength is Strength.CONFIRMED
+        )
 
     @property
     def _now(self) -> str:
@@ -94,21 +109,28 @@ class Words(RecordReader):
 
     def find_greeting(self, times: int) -> bool:
         """The same, once the transcript is complete."""
-        return self.find(lambda text: times_heard(text, prompt_text(GREETING)) >= times, self._pause)
+        return self.find(
+            lambda text: times_heard(text, prompt_text(GREETING)) >= times, self._pause
+        )
 
     def find_answer(self, to: int = 0) -> bool:
-        """Whether the AI's words are there, after greeting number ``to``, when no more words are expected."""
+        """Whether the AI's words are there, after greeting number ``to``, when no more words are
+        expected.
+        """
         return self.find(lambda text: answers(text, prompt_text(GREETING), to), self._pause)
 
     @property
     def are_all(self) -> bool:
-        """Whether no word of either side is missing: an API that fails in the middle leaves a transcript that was read too early,
-        and one with other speaker names has words of unknown speakers.
+        """Whether no word of either side is missing: an API that fails in the middle leaves a
+        transcript that was read too early, and one with other speaker names has words of unknown
+        speakers.
         """
         return is_as_documented(self._now) and self.has_told_all
 
     def greeted_for(self, seconds: float) -> bool:
-        """Whether the AI's greeting may have taken so long, or longer: the look may have begun within it."""
+        """Whether the AI's greeting may have taken so long, or longer: the look may have begun
+        within it.
+        """
         return takes_as_long(self._now, seconds)
 
     def of(self, who: Side) -> list[str]:
@@ -123,7 +145,8 @@ class Words(RecordReader):
         self._context.pause(self._context.far_end.poll_s)
 
 
-#: The parts of one direction's finding: what was heard, what arrived instead, and what shows that nothing was heard.
+#: The parts of one direction's finding: what was heard, what arrived instead, and what shows that
+#: nothing was heard.
 DirectionSigns = tuple[Sound | None, ListenerReport | None, Denial | None]
 
 
@@ -131,16 +154,26 @@ class Look:
     """One look at a harness caller's conversation with an AI that names no marks."""
 
     def __init__(
-        self, context: CaseContext, talk: SynthflowCall, caller: Call, since: float, *, again: bool = False
+        self,
+        context: CaseContext,
+        talk: SynthflowCall,
+        caller: Call,
+        since: float,
+        *,
+        again: bool = False,
     ) -> None:
-        """Nothing happens before :meth:`begin`. Audio before ``since`` does not count; ``again``: the call was changed."""
+        """Nothing happens before :meth:`begin`. Audio before ``since`` does not count; ``again``:
+        the call was changed.
+        """
         self._context = context
         self._talk = talk
         self._caller = caller
         self._since = since
         self._again = again
         self._begun = time.monotonic()
-        self.until = float("inf")  #: when the look was settled: the call was changed, or ended, then
+        self.until = float(
+            "inf"
+        )  #: when the look was settled: the call was changed, or ended, then
         self._least = context.deployment.expect.least_strength
         self._said = threading.Event()
         self._greeted_at = self._said_at = self._begun
@@ -155,10 +188,13 @@ class Look:
         self._settled = False
 
     def begin(self) -> None:
-        """Hear the AI's greeting. The caller then greets it, if a transcript may show that, after earlier looks are done."""
+        """Hear the AI's greeting. The caller then greets it, if a transcript may show that, after
+        earlier looks are done.
+        """
         earlier = list(self._caller.looks)
         self._caller.looks.append(self)
-        # a recording shows its mark and the AI's greeting; behind a change the AI has to be made to speak again
+        # a recording shows its mark and the AI's greeting; behind a change the AI has to be made to
+        # speak again
         if self._talk.words.may_confirm or (self._again and self._context.deployment.records_calls):
             self._talk.words.greetings += 1
             self._wanted = self._talk.words.greetings
@@ -172,7 +208,9 @@ class Look:
             for look in earlier:
                 if said_at := look.wait_until_said():
                     self._caller.let_answer(said_at, _ANSWERED_WITHIN_S)
-            self._caller.hear_greeting(max(LISTEN_S, self._context.deployment.manners.dead_air_s or 0.0))
+            self._caller.hear_greeting(
+                max(LISTEN_S, self._context.deployment.manners.dead_air_s or 0.0)
+            )
             if not self._wanted:
                 return
             if self._again and self._context.deployment.records_calls:
@@ -185,7 +223,9 @@ class Look:
             self._said.set()
 
     def _be_understood(self, ended: float) -> None:
-        """An AI transcribes what was said once the speaker has paused: a caller who hangs up before is not heard."""
+        """An AI transcribes what was said once the speaker has paused: a caller who hangs up before
+        is not heard.
+        """
         words = self._talk.words
         self._context.pause(max(0.0, ended - time.monotonic()))  # the caller is still speaking
         if words.come == "after" and self._in_pause:
@@ -202,14 +242,18 @@ class Look:
                 self._context.pause(min(self._context.far_end.poll_s, left))
 
     def wait_until_said(self) -> float:
-        """Wait until the caller has greeted the AI for this look; when that was, 0 if it was not needed."""
+        """Wait until the caller has greeted the AI for this look; when that was, 0 if it was not
+        needed.
+        """
         self._said.wait()
         return self._said_at if self._wanted else 0.0
 
     # -- before the call is changed or ended
 
     def settle(self, *, asking: bool = False) -> None:
-        """Collect the signs that need the call. ``asking``: the caller asks for something next, and getting it is another sign."""
+        """Collect the signs that need the call. ``asking``: the caller asks for something next, and
+        getting it is another sign.
+        """
         with self._lock:
             if self._settled:
                 return
@@ -226,7 +270,9 @@ class Look:
                 if self._least <= Strength.INDICATED and not asking and not self._caller.is_over():
                     self._wait_for_report()
                 if self._context.deployment.records_calls and self._caller.marked_at:
-                    self._context.pause(max(0.0, self._caller.marked_at[-1] + _SHOWN_S - time.monotonic()))
+                    self._context.pause(
+                        max(0.0, self._caller.marked_at[-1] + _SHOWN_S - time.monotonic())
+                    )
                 self._judge()
                 self._context.evidence.scripted(time.monotonic() - began, "what tells who is heard")
                 if self._caller.looks[-1] is self:  # else a newer look has begun
@@ -235,11 +281,15 @@ class Look:
             self._settled = True
 
     def _wait_for_report(self) -> None:
-        """Wait for the far end's report on the time since; as much longer as this machine was kept from working."""
+        """Wait for the far end's report on the time since; as much longer as this machine was kept
+        from working.
+        """
         deadline = max(self._begun, self._since) + REPORTED_WITHIN_S
         self._caller.wait_for_far_end_report(self._since, max(0.0, deadline - time.monotonic()))
         if starved_s := self._context.evidence.starved(self._begun, time.monotonic()):
-            self._caller.wait_for_far_end_report(self._since, max(0.0, deadline + starved_s - time.monotonic()))
+            self._caller.wait_for_far_end_report(
+                self._since, max(0.0, deadline + starved_s - time.monotonic())
+            )
 
     def _listen(self) -> None:
         # an AI that speaks only when spoken to has time to answer the greeting
@@ -279,7 +329,9 @@ class Look:
                 deadline = max(deadline, min(latest, since + LISTEN_S))
 
     def _judge(self) -> None:
-        """Judge all audio since the voice began: music is taken for speech for moments. Without a voice, describe the sound."""
+        """Judge all audio since the voice began: music is taken for speech for moments. Without a
+        voice, describe the sound.
+        """
         heard = self._heard
         if heard is not None and heard.observation is not Observation.SOUND:
             return
@@ -295,7 +347,9 @@ class Look:
         elif instead is not None:
             self._heard = None
         if self._heard is None:
-            self._account = replace(self._caller.account(self._since, missing=self._talk), instead=instead)
+            self._account = replace(
+                self._caller.account(self._since, missing=self._talk), instead=instead
+            )
 
     # -- when the call is over
 
@@ -310,11 +364,19 @@ class Look:
     def to_ai(self) -> DirectionSigns:
         """Whether the AI heard the caller."""
         recorded = self._recorded()
-        if recorded is not None and (proof := self._talk.recording.heard_caller(recorded, self._caller, self._since)):
+        if recorded is not None and (
+            proof := self._talk.recording.heard_caller(recorded, self._caller, self._since)
+        ):
             return proof, None, None
-        missing = self._talk.recording.lacks_caller(recorded, self._caller) if recorded is not None else None
+        missing = (
+            self._talk.recording.lacks_caller(recorded, self._caller)
+            if recorded is not None
+            else None
+        )
         has_words = self._talk.words.come != "none" and self._wanted
-        words = self._by_words() if has_words and self._talk.words.find_greeting(self._wanted) else None
+        words = (
+            self._by_words() if has_words and self._talk.words.find_greeting(self._wanted) else None
+        )
         account, denial = self._uncounted() or (None, None)
         obeyed = self._caller.obeyed_digit
         obeyed = obeyed if obeyed is not None and obeyed.at >= self._since else None
@@ -339,9 +401,15 @@ class Look:
         # words from before a change of the call say nothing about the way now
         if words.may_confirm and words.find_answer(self._wanted if self._again else 0):
             if not self._again and not words.greeted_for(self._greeting_s):
-                spoken = f"{self._greeting_s:.1f} s of speech at {self._caller.label} before it spoke"
+                spoken = (
+                    f"{self._greeting_s:.1f} s of speech at {self._caller.label} before it spoke"
+                )
                 evidence = f"{spoken}, longer than {self._talk.label}'s greeting in the transcript"
-                return replace(heard, observation=Observation.OTHER_SOUND, evidence=evidence), None, None
+                return (
+                    replace(heard, observation=Observation.OTHER_SOUND, evidence=evidence),
+                    None,
+                    None,
+                )
             evidence = f"{heard.evidence}; the transcript has {self._talk.label}'s own words"
             return replace(heard, observation=Observation.WORDS, evidence=evidence), None, None
         return heard, None, self._no_words_of_the_ai()
@@ -355,7 +423,9 @@ class Look:
         if not self._context.deployment.records_calls:
             return None
         since, answered = self._since, self._caller.answered_at()
-        if not self._again and answered is not None:  # the AI may greet before its record shows the call
+        if (
+            not self._again and answered is not None
+        ):  # the AI may greet before its record shows the call
             since = min(since, max(answered, self._caller.routed))
         return self._talk.recording.of(self._caller, since, self.until)
 
@@ -375,14 +445,19 @@ class Look:
         return Sound(self.until, Observation.HOP_RTCP if by_hop else Observation.RTCP, evidence)
 
     def _uncounted(self) -> tuple[ListenerReport, Denial] | None:
-        """The finding that by the far end's count hardly any of the caller's packets arrived; None otherwise."""
+        """The finding that by the far end's count hardly any of the caller's packets arrived; None
+        otherwise.
+        """
         counted = self._caller.counted_by_far_end(self._since, self.until)
         if counted is None or not _is_cut_off(*counted):
             return None
         sent, received = counted[0], max(0, counted[1])
-        account = ListenerReport(seconds=sent * PACKET_S, level_dbov=None, rx_packets=received, tx_packets=sent)
+        account = ListenerReport(
+            seconds=sent * PACKET_S, level_dbov=None, rx_packets=received, tx_packets=sent
+        )
         return account, Denial(
-            Observation.RTCP, f"RTCP of the far end counts {received or 'none'} of {sent} RTP packets"
+            Observation.RTCP,
+            f"RTCP of the far end counts {received or 'none'} of {sent} RTP packets",
         )
 
     def _no_words_of_the_caller(self) -> Denial | None:
@@ -397,11 +472,15 @@ class Look:
             return None
         return self._denied_by_words(self._caller.label, "human", self._talk.label, "bot")
 
-    def _denied_by_words(self, speaker: str, its_side: Side, silent: str, their_side: Side) -> Denial | None:
+    def _denied_by_words(
+        self, speaker: str, its_side: Side, silent: str, their_side: Side
+    ) -> Denial | None:
         words = self._talk.words
         if not words.of(its_side) or words.has_turn_of(their_side) or not words.are_all:
             return None
-        return Denial(Observation.WORDS, f"the transcript has {speaker}'s words, and none of {silent}'s")
+        return Denial(
+            Observation.WORDS, f"the transcript has {speaker}'s words, and none of {silent}'s"
+        )
 
 
 def _is_cut_off(sent: int, received: int) -> bool:

@@ -1,4 +1,6 @@
-"""Digest authentication for SIP, both sides (RFC 7616, RFC 8760, RFC 2617 without qop; RFC 3261 section 22)."""
+"""Digest authentication for SIP, both sides (RFC 7616, RFC 8760, RFC 2617 without qop; RFC 3261
+section 22).
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from harness.sip.grammar import SipSyntaxError, quote, split_list, unquote
 from harness.sip.message import Request, Response
 
 Algorithm = Literal["SHA-256", "MD5"]
-#: What the softphones compute, the strongest first, with ``qop="auth"`` or without one (docs/interop.md).
+#: What the softphones compute, the strongest first, with ``qop="auth"`` or without one
+#: (docs/interop.md).
 _HASHES = {"SHA-256": "sha256", "MD5": "md5"}
 _BARE = frozenset({"algorithm", "nc", "stale", "qop", "userhash"})
 _LIFETIME_S = 300.0  # of a nonce
@@ -29,7 +32,9 @@ Params = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A user and the secret of it, which no log or trace shows; with ``realm`` they are good in that one alone."""
+    """A user and the secret of it, which no log or trace shows; with ``realm`` they are good in
+    that one alone.
+    """
 
     username: str
     password: str = field(repr=False)
@@ -67,12 +72,17 @@ def qop_of(params: Params) -> list[str]:
 def build(params: Params, *, challenge: bool = False) -> str:
     """The header value. In a challenge qop is a quoted list, in credentials a token."""
     bare = _BARE - {"qop"} if challenge else _BARE
-    parts = (f"{name}={value}" if name in bare else f"{name}={quote(value)}" for name, value in params.items())
+    parts = (
+        f"{name}={value}" if name in bare else f"{name}={quote(value)}"
+        for name, value in params.items()
+    )
     return "Digest " + ", ".join(parts)
 
 
 def digest_response(credentials: Credentials, params: Params, method: str) -> str:
-    """The ``response`` of RFC 7616 section 3.4.1 for the realm, nonce, uri, qop, nc and cnonce in ``params``."""
+    """The ``response`` of RFC 7616 section 3.4.1 for the realm, nonce, uri, qop, nc and cnonce in
+    ``params``.
+    """
     algorithm = _HASHES[params.get("algorithm", "MD5").upper()]
 
     def hashed(*parts: str) -> str:
@@ -91,21 +101,27 @@ class DigestClient:
         self.credentials = credentials
         self._challenges: dict[str, Params] = {}
         self._counts: dict[str, int] = {}
-        self._strongest: dict[str, int] = {}  # realm → rank of the best algorithm it has challenged with
+        self._strongest: dict[
+            str, int
+        ] = {}  # realm → rank of the best algorithm it has challenged with
 
     def answer(
         self, request: Request, response: Response, challenges: Iterable[Params] | None = None
     ) -> Request | None:
-        """``request`` with the answer to the 401 or 407 in it, the CSeq untouched; to one of these ``challenges``, if given.
+        """``request`` with the answer to the 401 or 407 in it, the CSeq untouched; to one of these
+        ``challenges``, if given.
 
-        None when nothing can be answered: no challenge understood, one of another realm than the credentials are for,
-        a weaker algorithm than that realm has asked for before (RFC 7616 section 5.7, a downgrade), or the same
-        credentials were refused already (a new nonce without ``stale=true`` means a wrong password, section 3.3).
+        None when nothing can be answered: no challenge understood, one of another realm than the
+        credentials are for, a weaker algorithm than that realm has asked for before (RFC 7616
+        section 5.7, a downgrade), or the same credentials were refused already (a new nonce without
+        ``stale=true`` means a wrong password, section 3.3).
         """
         proxy = response.status == 407
         header = "Proxy-Authorization" if proxy else "Authorization"
         if challenges is None:
-            challenges = parse_all(response.get_all("Proxy-Authenticate" if proxy else "WWW-Authenticate"))
+            challenges = parse_all(
+                response.get_all("Proxy-Authenticate" if proxy else "WWW-Authenticate")
+            )
         # RFC 7616 section 3.7 leaves the choice of the strongest to the client.
         challenge = min(filter(self._can_answer, challenges), key=_rank, default=None)
         if challenge is None:
@@ -122,7 +138,12 @@ class DigestClient:
 
     def _can_answer(self, challenge: Params) -> bool:
         is_mine = self.credentials.realm in (None, challenge.get("realm"))
-        return is_mine and "realm" in challenge and bool(challenge.get("nonce")) and _is_computed(challenge)
+        return (
+            is_mine
+            and "realm" in challenge
+            and bool(challenge.get("nonce"))
+            and _is_computed(challenge)
+        )
 
     def again(self, request: Request) -> Request:
         """``request`` with fresh credentials for the challenges known, which saves a round trip."""
@@ -143,7 +164,11 @@ class DigestClient:
             params["algorithm"] = challenge["algorithm"]
         if qop_of(challenge):
             self._counts[nonce] = self._counts.get(nonce, 0) + 1
-            params |= {"qop": "auth", "nc": f"{self._counts[nonce]:08x}", "cnonce": secrets.token_hex(8)}
+            params |= {
+                "qop": "auth",
+                "nc": f"{self._counts[nonce]:08x}",
+                "cnonce": secrets.token_hex(8),
+            }
         params["response"] = digest_response(self.credentials, params, request.method)
         if "opaque" in challenge:
             params["opaque"] = challenge["opaque"]
@@ -157,7 +182,9 @@ def _rank(challenge: Params) -> int:
 
 def _is_computed(challenge: Params) -> bool:
     offered = qop_of(challenge)
-    return challenge.get("algorithm", "MD5").upper() in _HASHES and (not offered or "auth" in offered)
+    return challenge.get("algorithm", "MD5").upper() in _HASHES and (
+        not offered or "auth" in offered
+    )
 
 
 class CredentialCheck(Enum):
@@ -196,8 +223,8 @@ class Checked:
 class DigestServer:
     """Challenges and verifies for one realm.
 
-    ``password_of`` gives a user's password, or None. ``proxy`` chooses 407 and its headers over 401. Nonces live
-    five minutes of ``clock``; each nonce count is good once.
+    ``password_of`` gives a user's password, or None. ``proxy`` chooses 407 and its headers over
+    401. Nonces live five minutes of ``clock``; each nonce count is good once.
     """
 
     def __init__(
@@ -277,7 +304,8 @@ class DigestServer:
 
 
 ANY_REALM = "*"
-#: So many challenges in a row have an answer: a proxy's, a registrar's, and a nonce of each that has grown old.
+#: So many challenges in a row have an answer: a proxy's, a registrar's, and a nonce of each that
+#: has grown old.
 MOST_CHALLENGES = 4
 _HEADERS = {401: "WWW-Authenticate", 407: "Proxy-Authenticate"}
 
@@ -291,9 +319,11 @@ class Unanswered:
 
 
 class Login:
-    """One user's password for a ``realm``, for any (:data:`ANY_REALM`), or for the one that asks first, as a softphone uses it.
+    """One user's password for a ``realm``, for any (:data:`ANY_REALM`), or for the one that asks
+    first, as a softphone uses it.
 
-    What a softphone could not answer is not answered here either: what was seen to work would not work in a call.
+    What a softphone could not answer is not answered here either: what was seen to work would not
+    work in a call.
     """
 
     def __init__(self, username: str, password: str, realm: str | None) -> None:
@@ -307,7 +337,9 @@ class Login:
         return self._client.again(request)
 
     def answer(self, request: Request, response: Response) -> Request | None:
-        """``request`` with an answer to the 401 or 407; None where it gets none, or has refused one already."""
+        """``request`` with an answer to the 401 or 407; None where it gets none, or has refused one
+        already.
+        """
         challenges = parse_all(response.get_all(_HEADERS[response.status]))
         asked = [params for params in challenges if "realm" in params]
         self.realm = asked[0]["realm"] if asked else None
@@ -323,11 +355,15 @@ class Login:
 
     def _why_not(self, asked: list[Params], mine: list[Params]) -> Unanswered:
         if not asked:
-            return Unanswered("no digest challenge stands in it", "A 401 or 407 has one (RFC 3261 section 22).")
+            return Unanswered(
+                "no digest challenge stands in it", "A 401 or 407 has one (RFC 3261 section 22)."
+            )
         if not mine:
             how = "is configured" if self._is_configured else "asked first"
             why = f"the realm is {asked[0]['realm']}, and {self._mine} {how}"
-            return Unanswered(why, 'Correct realm in the file; realm = "*" answers every realm that asks.')
+            return Unanswered(
+                why, 'Correct realm in the file; realm = "*" answers every realm that asks.'
+            )
         wanted = " or ".join(map(_wanted, mine))
         why = f"it asks for {wanted}; the softphones compute MD5 and SHA-256, with qop auth or none"
         return Unanswered(why, "Allow one of these there.")

@@ -1,4 +1,6 @@
-"""Where one message ends and the next begins on a stream (RFC 3261 sections 7.5 and 18.3, RFC 5626 section 3.5.1)."""
+"""Where one message ends and the next begins on a stream (RFC 3261 sections 7.5 and 18.3, RFC 5626
+section 3.5.1).
+"""
 
 from __future__ import annotations
 
@@ -31,10 +33,11 @@ class StreamFramer:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Whole messages as they complete; a keep-alive ping comes out as `PING`, a pong is swallowed.
+        """Whole messages as they complete; a keep-alive ping comes out as `PING`, a pong is
+        swallowed.
 
-        Raises FramingError when Content-Length is missing or unusable, or the text cannot be SIP; the stream is
-        then of no further use.
+        Raises FramingError when Content-Length is missing or unusable, or the text cannot be SIP;
+        the stream is then of no further use.
         """
         self._buffer += data
         while (message := self._next()) is not None:
@@ -47,7 +50,8 @@ class StreamFramer:
                 del buffer[: len(PING)]
                 return PING
             if len(buffer) < len(PING) and PING.startswith(bytes(buffer)):
-                # A lone CRLF may be a pong or half a ping: nothing can follow from it yet, so wait for more.
+                # A lone CRLF may be a pong or half a ping: nothing can follow from it yet, so wait
+                # for more.
                 return None
             del buffer[0]
         if not buffer:
@@ -57,7 +61,9 @@ class StreamFramer:
         end = buffer.find(b"\r\n\r\n")
         if end < 0:
             if len(buffer) > MOST_HEAD:
-                raise FramingError(f"a message head of more than {MOST_HEAD} bytes", bytes(buffer[:MOST_HEAD]))
+                raise FramingError(
+                    f"a message head of more than {MOST_HEAD} bytes", bytes(buffer[:MOST_HEAD])
+                )
             return None
         head = bytes(buffer[:end])
         total = end + 4 + _body_length(head)

@@ -9,7 +9,8 @@ from functools import lru_cache, wraps
 from typing import TypeVar
 
 TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+\Z")
-#: So many values of a kind are kept, none of them longer: a stranger who sends long ones fills no memory.
+#: So many values of a kind are kept, none of them longer: a stranger who sends long ones fills no
+#: memory.
 _MOST_KEPT, _LONGEST_KEPT = 512, 512
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9\-_.]*[A-Za-z0-9])?\.?\Z")
 _IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\]\Z")
@@ -20,7 +21,9 @@ Read = TypeVar("Read")
 
 
 def read_once(parse: Callable[[type[Kind], str], Read]) -> Callable[[type[Kind], str], Read]:
-    """Of a class' ``parse``: a message's From and To stand in all of its dialog, its Via in each answer, and are read once."""
+    """Of a class' ``parse``: a message's From and To stand in all of its dialog, its Via in each
+    answer, and are read once.
+    """
     kept: Callable[..., Read] = lru_cache(maxsize=_MOST_KEPT)(parse)
 
     @wraps(parse)
@@ -42,7 +45,8 @@ def is_token(text: str) -> bool:
 def decimal(text: str, *, most: int) -> int | None:
     """The number that ``text`` spells in ASCII digits; None when it is none, or more than ``most``.
 
-    ``int()`` and ``str.isdigit()`` disagree (``²`` is a digit and no number), and ``int()`` raises beyond 4,300 digits.
+    ``int()`` and ``str.isdigit()`` disagree (``²`` is a digit and no number), and ``int()`` raises
+    beyond 4,300 digits.
     """
     if not (text.isascii() and text.isdecimal()):
         return None
@@ -54,12 +58,15 @@ def decimal(text: str, *, most: int) -> int | None:
 
 
 def split_outside(text: str, separator: str, *, angles: bool = True) -> list[str]:
-    """Split at ``separator`` where it stands outside quoted strings and, if ``angles``, outside ``<>``.
+    """Split at ``separator`` where it stands outside quoted strings and, if ``angles``, outside
+    ``<>``.
 
-    The parts are stripped, and empty ones are kept: whether an empty element is an error is the caller's
-    business (RFC 3261 section 7.3 allows none, many senders write a trailing comma).
+    The parts are stripped, and empty ones are kept: whether an empty element is an error is the
+    caller's business (RFC 3261 section 7.3 allows none, many senders write a trailing comma).
     """
-    if '"' not in text and not (angles and "<" in text):  # nothing to stand inside of, as nearly always
+    if '"' not in text and not (
+        angles and "<" in text
+    ):  # nothing to stand inside of, as nearly always
         return [part.strip() for part in text.split(separator)]
     parts: list[str] = []
     begin = 0
@@ -111,7 +118,8 @@ def unquote(text: str) -> str:
 class Params:
     """Ordered ``;name=value`` parameters; names compare without case, a flag's value is None.
 
-    Values stand as written, quotes and escapes included: a parameter that is passed on must not change.
+    Values stand as written, quotes and escapes included: a parameter that is passed on must not
+    change.
     """
 
     items: tuple[tuple[str, str | None], ...] = ()
@@ -161,14 +169,18 @@ class Params:
         return Params(tuple((k, v) for k, v in self.items if k.lower() != name.lower()))
 
     def __str__(self) -> str:
-        return "".join(f";{name}" if value is None else f";{name}={value}" for name, value in self.items)
+        return "".join(
+            f";{name}" if value is None else f";{name}={value}" for name, value in self.items
+        )
 
 
 NO_PARAMS = Params()
 
 
 def split_host_port(text: str) -> tuple[str, int | None]:
-    """``host``, ``host:port`` or ``[v6]:port``, spaces around the colon allowed. Raises SipSyntaxError."""
+    """``host``, ``host:port`` or ``[v6]:port``, spaces around the colon allowed. Raises
+    SipSyntaxError.
+    """
     text = text.strip()
     if text.startswith("["):
         inside, closed, rest = text.partition("]")
@@ -189,7 +201,9 @@ def split_host_port(text: str) -> tuple[str, int | None]:
 
 
 def host_of(place: str) -> str:
-    """The host of what :func:`split_host_port` takes, in lower case and without brackets; empty for anything else."""
+    """The host of what :func:`split_host_port` takes, in lower case and without brackets; empty for
+    anything else.
+    """
     try:
         return split_host_port(place)[0].strip("[]").lower()
     except SipSyntaxError:

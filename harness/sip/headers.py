@@ -1,4 +1,6 @@
-"""Header names, and the values that are neither lists of tokens nor name-addr (RFC 3261 section 20)."""
+"""Header names, and the values that are neither lists of tokens nor name-addr (RFC 3261 section
+20).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from harness.sip.grammar import NO_PARAMS, Params, SipSyntaxError, decimal, is_token, read_once, split_host_port
+from harness.sip.grammar import (
+    NO_PARAMS,
+    Params,
+    SipSyntaxError,
+    decimal,
+    is_token,
+    read_once,
+    split_host_port,
+)
 
 # RFC 3261 section 7.3.3 and the registrations since: 3515 (r), 3841 (a, d, j), 3892 (b), 4028 (x),
 # 6665 (o, u), 8224 (y).
@@ -33,7 +43,9 @@ COMPACT = {
     "y": "Identity",
 }
 _KEYS = {short: name.lower() for short, name in COMPACT.items()}
-_VIA = re.compile(r"\s*([^\s/;,]+)\s*/\s*([^\s/;,]+)\s*/\s*([^\s/;,]+)\s+([^;]+)(;.*)?\Z", re.DOTALL)
+_VIA = re.compile(
+    r"\s*([^\s/;,]+)\s*/\s*([^\s/;,]+)\s*/\s*([^\s/;,]+)\s+([^;]+)(;.*)?\Z", re.DOTALL
+)
 _CSEQ = re.compile(r"(\d+)\s+(\S+)\Z", re.ASCII)
 # A CR that folds no line is none of a value (RFC 3261 section 25.1).
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n[ \t])")
@@ -96,7 +108,9 @@ class Via:
         return self.host.lower(), self.port if self.port is not None else default
 
     def stamped(self, address: str, port: int) -> Via:
-        """As the receiving server notes the source in it (RFC 3261 section 18.2.1, RFC 3581 section 4)."""
+        """As the receiving server notes the source in it (RFC 3261 section 18.2.1, RFC 3581 section
+        4).
+        """
         params = self.params
         host = self.host[1:-1] if self.host.startswith("[") else self.host
         if "rport" in params:

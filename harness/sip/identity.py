@@ -1,4 +1,6 @@
-"""Who a message says is calling (RFC 3261 8.1.1.3, RFC 3325, Synthflow's X-EI), and the ways to write a number (RFC 3966)."""
+"""Who a message says is calling (RFC 3261 8.1.1.3, RFC 3325, Synthflow's X-EI), and the ways to
+write a number (RFC 3966).
+"""
 
 from __future__ import annotations
 
@@ -38,12 +40,16 @@ def without_separators(number: str) -> str:
 
 
 def is_number(address: str) -> bool:
-    """Whether an address of a deployment is a number (E.164 with +), and not a SIP user or an extension."""
+    """Whether an address of a deployment is a number (E.164 with +), and not a SIP user or an
+    extension.
+    """
     return address.startswith("+")
 
 
 def known_spellings(addresses: Iterable[str]) -> dict[str, str]:
-    """The numbers among these by their digits, as ITU-T E.164 has them without a plus and behind 00; users by themselves."""
+    """The numbers among these by their digits, as ITU-T E.164 has them without a plus and behind
+    00; users by themselves.
+    """
     found: dict[str, str] = {}
     for address in addresses:
         if is_number(address):
@@ -54,22 +60,30 @@ def known_spellings(addresses: Iterable[str]) -> dict[str, str]:
 
 
 def is_address(user: str, address: str, region: str) -> bool:
-    """Whether ``user`` is a way to write the number that ``address`` is, else that user itself (RFC 3261 section 19.1.4)."""
+    """Whether ``user`` is a way to write the number that ``address`` is, else that user itself (RFC
+    3261 section 19.1.4).
+    """
     return is_spelling(user, address, region) if is_number(address) else user == address
 
 
 def normalise(number: str, region: str) -> str | None:
-    """``number`` as E.164 with +, read as dialled in ``region`` (ISO 3166, e.g. ``US``); None when it is none.
+    """``number`` as E.164 with +, read as dialled in ``region`` (ISO 3166, e.g. ``US``); None when
+    it is none.
 
-    Takes visual separators, ``+``, the region's international prefix, its national form with or without trunk prefix,
-    and a country code without ``+``. Digits that may be either of the last two are what the numbering plans have: 4930123456
-    is no number of North America. Where they have both, or neither, it is the national form.
+    Takes visual separators, ``+``, the region's international prefix, its national form with or
+    without trunk prefix, and a country code without ``+``. Digits that may be either of the last
+    two are what the numbering plans have: 4930123456 is no number of North America. Where they have
+    both, or neither, it is the national form.
     """
     plain = without_separators(number.strip())
-    return _normalised(plain, region) if _DIGITS.match(plain) and len(plain) <= _MOST_DIGITS else None
+    return (
+        _normalised(plain, region) if _DIGITS.match(plain) and len(plain) <= _MOST_DIGITS else None
+    )
 
 
-@lru_cache(maxsize=4096)  # a run has the same few again and again: in its records, its rules and its messages
+@lru_cache(
+    maxsize=4096
+)  # a run has the same few again and again: in its records, its rules and its messages
 def _normalised(plain: str, region: str) -> str | None:
     written = (plain,) if plain.startswith("+") else (plain, "+" + plain)
     meanings = [meaning for text in written if (meaning := _parsed(text, region)) is not None]
@@ -79,39 +93,53 @@ def _normalised(plain: str, region: str) -> str | None:
 
 
 def is_spelling(user: str, number: str, region: str) -> bool:
-    """Whether ``user`` is a way to write ``number`` (E.164 with +) in ``region``, visual separators aside.
+    """Whether ``user`` is a way to write ``number`` (E.164 with +) in ``region``, visual separators
+    aside.
 
-    With its plus, without, or with an international prefix; national, with or without trunk prefix, where it is of the region.
+    With its plus, without, or with an international prefix; national, with or without trunk prefix,
+    where it is of the region.
     """
     plain = without_separators(user.strip())
     if not _DIGITS.match(plain):
         return False
-    if plain in (number, number[1:], "00" + number[1:]):  # ITU-T E.164 recommends 00 as international prefix
+    if plain in (
+        number,
+        number[1:],
+        "00" + number[1:],
+    ):  # ITU-T E.164 recommends 00 as international prefix
         return True
     meaning = _parsed(plain, region)
     return meaning is not None and _e164(meaning) == number
 
 
 def has_national_form(number: str, region: str) -> bool:
-    """Whether ``number`` (E.164 with +) is of the region's country: one of another has to be dialled as abroad."""
+    """Whether ``number`` (E.164 with +) is of the region's country: one of another has to be
+    dialled as abroad.
+    """
     return bool(_in_e164(number).country_code == phonenumbers.country_code_for_region(region))
 
 
 def region_of(number: str, otherwise: str) -> str:
-    """The region of an E.164 number's country, of several with one numbering plan the first; ``otherwise`` where it is no country's."""
+    """The region of an E.164 number's country, of several with one numbering plan the first;
+    ``otherwise`` where it is no country's.
+    """
     found = str(phonenumbers.region_code_for_country_code(_in_e164(number).country_code or 0))
     return found if found.isalpha() and found != "ZZ" else otherwise
 
 
 def national_forms(number: str) -> frozenset[str]:
-    """The digits by which an E.164 number is written in its own country: with and without trunk prefix."""
+    """The digits by which an E.164 number is written in its own country: with and without trunk
+    prefix.
+    """
     plain = national(number)
     prefix = phonenumbers.ndd_prefix_for_region(region_of(number, ""), True) or ""
     return frozenset({plain, prefix + plain, dialled_at_home(number)})
 
 
 def dialled_at_home(number: str) -> str:
-    """The digits that reach an E.164 number from its own country, as they are mostly written there: with trunk prefix, or not."""
+    """The digits that reach an E.164 number from its own country, as they are mostly written there:
+    with trunk prefix, or not.
+    """
     told = phonenumbers.format_number(_in_e164(number), phonenumbers.PhoneNumberFormat.NATIONAL)
     return re.sub(r"\D", "", told)
 
@@ -127,7 +155,8 @@ def _in_e164(number: str) -> phonenumbers.PhoneNumber:
 
 
 def digits_of(uri: Uri) -> str:
-    """The user part without its parameters; a telephone number's without visual separators, which mean nothing.
+    """The user part without its parameters; a telephone number's without visual separators, which
+    mean nothing.
 
     RFC 3966 section 5.1.1, and RFC 3261 section 19.1.6 for a SIP URI that says it has one.
     """
@@ -142,7 +171,10 @@ def _parsed(plain: str, region: str) -> phonenumbers.PhoneNumber | None:
     except phonenumbers.NumberParseException:
         return None
     # Possible, not valid: 555-01xx and numbers newer than the library's tables are numbers too.
-    if phonenumbers.is_possible_number_with_reason(parsed) != phonenumbers.ValidationResult.IS_POSSIBLE:
+    if (
+        phonenumbers.is_possible_number_with_reason(parsed)
+        != phonenumbers.ValidationResult.IS_POSSIBLE
+    ):
         return None
     return parsed
 
@@ -154,7 +186,8 @@ def _e164(parsed: phonenumbers.PhoneNumber) -> str:
 def identity_of(address: NameAddr, region: str) -> Identity:
     """Read one address as a calling party."""
     uri = address.uri
-    # "5550100;phone-context=+1206" in a SIP user part carries the parameters of a tel URI (RFC 3261 19.1.6).
+    # "5550100;phone-context=+1206" in a SIP user part carries the parameters of a tel URI (RFC 3261
+    # 19.1.6).
     user, _, parameters = (uri.user or "").partition(";")
     number = normalise(user, region)
     context = uri.params.get("phone-context") if uri.scheme == "tel" else _context(parameters)
@@ -171,12 +204,15 @@ def _context(parameters: str) -> str | None:
         return None
 
 
-def numbers_shown(message: Message, region: str, known: Mapping[str, str] = MappingProxyType({})) -> tuple[str, ...]:
-    """Each number (E.164) that ``message`` shows of its caller, those of the most trusted header first.
+def numbers_shown(
+    message: Message, region: str, known: Mapping[str, str] = MappingProxyType({})
+) -> tuple[str, ...]:
+    """Each number (E.164) that ``message`` shows of its caller, those of the most trusted header
+    first.
 
-    Asserted, Remote-Party-ID with party=calling or none said (draft-ietf-sip-privacy-04, still widely sent), From. Digits that are
-    ``known`` (:func:`known_spellings`) are those numbers' and no national form. Raises SipSyntaxError for a broken From; others
-    that are count as absent.
+    Asserted, Remote-Party-ID with party=calling or none said (draft-ietf-sip-privacy-04, still
+    widely sent), From. Digits that are ``known`` (:func:`known_spellings`) are those numbers' and
+    no national form. Raises SipSyntaxError for a broken From; others that are count as absent.
     """
     remote_party = (
         identity_of(address, region)
@@ -189,8 +225,12 @@ def numbers_shown(message: Message, region: str, known: Mapping[str, str] = Mapp
 
 
 def asserted(message: Message, region: str) -> tuple[Identity, ...]:
-    """Each P-Asserted-Identity that can be read (RFC 3325 section 9.1 has one, or a SIP and a tel URI)."""
-    return tuple(identity_of(address, region) for address in _addresses(message, "P-Asserted-Identity"))
+    """Each P-Asserted-Identity that can be read (RFC 3325 section 9.1 has one, or a SIP and a tel
+    URI).
+    """
+    return tuple(
+        identity_of(address, region) for address in _addresses(message, "P-Asserted-Identity")
+    )
 
 
 def _addresses(message: Message, header: str) -> list[NameAddr]:
@@ -212,7 +252,8 @@ _FORBIDDEN = re.compile(r"[\r\n\x00]")
 
 
 def x_ei(message: Message) -> dict[str, str]:
-    """What ``X-EI: S.<call id>;E.<external id>;O.<original caller>;`` says, in any order, any subset; X-Diversion has the caller, too.
+    """What ``X-EI: S.<call id>;E.<external id>;O.<original caller>;`` says, in any order, any
+    subset; X-Diversion has the caller, too.
 
     Raises SipSyntaxError for an element that is none of the three, is empty, or stands twice.
     """

@@ -1,8 +1,9 @@
-"""SIP requests and responses: parsed once, never changed, kept to the byte (RFC 3261 sections 7 and 8).
+"""SIP requests and responses: parsed once, never changed, kept to the byte (RFC 3261 sections 7 and
+8).
 
-Parsing is lenient where the intent is plain and lazy elsewhere: only a bad start line or a header line without
-a colon stop it. Values are parsed when asked for and raise SipSyntaxError then; `harness.sip.validation` asks
-for all that a receiver has to check.
+Parsing is lenient where the intent is plain and lazy elsewhere: only a bad start line or a header
+line without a colon stop it. Values are parsed when asked for and raise SipSyntaxError then;
+`harness.sip.validation` asks for all that a receiver has to check.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from harness.sip.uri import NameAddr, Uri
 
 VERSION = "SIP/2.0"
 _MOST_HEADERS = 512  # hostile input, not a message
-_STATUS_LINE = re.compile(r"(SIP/\d+\.\d+) (\d{3})(?: (.*))?\Z", re.ASCII | re.IGNORECASE | re.DOTALL)
+_STATUS_LINE = re.compile(
+    r"(SIP/\d+\.\d+) (\d{3})(?: (.*))?\Z", re.ASCII | re.IGNORECASE | re.DOTALL
+)
 _REQUEST_VERSION = re.compile(r"SIP/\d+\.\d+\Z", re.ASCII | re.IGNORECASE)
 _FORBIDDEN = re.compile(r"[\r\n\x00]")
 
@@ -28,7 +31,9 @@ HeaderPairs = Iterable[tuple[str, str] | Header]
 
 
 def as_headers(pairs: HeaderPairs) -> tuple[Header, ...]:
-    """Header lines as they can be sent. Raises ValueError for a name or value that would break out of its line."""
+    """Header lines as they can be sent. Raises ValueError for a name or value that would break out
+    of its line.
+    """
     headers = tuple(pair if isinstance(pair, Header) else Header(*pair) for pair in pairs)
     for header in headers:
         # A value with a line break would smuggle in further headers (CWE-93).
@@ -45,14 +50,17 @@ class Message:
     body: bytes = b""
     version: str = VERSION
     received: bytes | None = field(default=None, repr=False)
-    """The bytes as they came, for a message that was parsed; None for one that was built or changed."""
+    """The bytes as they came, for a message that was parsed; None for one that was built or
+    changed.
+    """
 
     @staticmethod
     def parse(data: bytes | str) -> Request | Response:
         """Parse one whole message. Bytes after Content-Length are cut off (RFC 3261 section 18.3).
 
-        Text may hold bytes that are no UTF-8, such as a display name in Latin-1, as lone surrogates.
-        Raises SipSyntaxError when it has no valid start line or a header line has no name.
+        Text may hold bytes that are no UTF-8, such as a display name in Latin-1, as lone
+        surrogates. Raises SipSyntaxError when it has no valid start line or a header line has no
+        name.
         """
         raw = _octets(data) if isinstance(data, str) else bytes(data)
         head, body = split_head(raw.lstrip(b"\r\n"))
@@ -85,7 +93,9 @@ class Message:
     def serialize(self) -> bytes:
         """The message as bytes, headers in their order and case, Content-Length right and last."""
         lines = [self.start_line]
-        lines += [f"{name}: {value}" for name, value in self.headers if key(name) != "content-length"]
+        lines += [
+            f"{name}: {value}" for name, value in self.headers if key(name) != "content-length"
+        ]
         lines += [f"Content-Length: {len(self.body)}", "", ""]
         return "\r\n".join(lines).encode("utf-8", "surrogateescape") + self.body
 
@@ -153,7 +163,9 @@ class Message:
 
     @property
     def refer_to(self) -> NameAddr:
-        """Where a REFER sends its recipient (RFC 3515 section 2.1). Headers for the target stand in its URI (RFC 3261 19.1.1)."""
+        """Where a REFER sends its recipient (RFC 3515 section 2.1). Headers for the target stand in
+        its URI (RFC 3261 19.1.1).
+        """
         return NameAddr.parse(self._need("Refer-To"))
 
     @cached_property
@@ -171,9 +183,13 @@ class Message:
 
     @property
     def vias_are_plain(self) -> bool:
-        """Whether no Via line holds an empty element or parameter, ``;;`` or ``,,`` (RFC 4475 3.1.2.1)."""
+        """Whether no Via line holds an empty element or parameter, ``;;`` or ``,,`` (RFC 4475
+        3.1.2.1).
+        """
         lines = self.get_all("Via")
-        return all(part for line in lines for value in line.split(",") for part in value.strip().split(";"))
+        return all(
+            part for line in lines for value in line.split(",") for part in value.strip().split(";")
+        )
 
     @property
     def contact_is_star(self) -> bool:
@@ -221,9 +237,11 @@ class Message:
         return None if value is None else parse_number(value, name="Max-Forwards", most=255)
 
     def part(self, content_type: str) -> bytes | None:
-        """The body if it is of that type, or the first such part of a multipart one (RFC 5621); else None.
+        """The body if it is of that type, or the first such part of a multipart one (RFC 5621);
+        else None.
 
-        A body without any Content-Type counts as the type asked for: nothing else can be meant by it.
+        A body without any Content-Type counts as the type asked for: nothing else can be meant by
+        it.
         """
         if not self.body:
             return None
@@ -234,12 +252,18 @@ class Message:
     # --- changing: each gives a new message --------------------------------------------------------
 
     def adding(self, name: str, value: str, *, top: bool = False) -> Self:
-        """The same with one more header line, after the others or, for Via and Record-Route, on top."""
+        """The same with one more header line, after the others or, for Via and Record-Route, on
+        top.
+        """
         new = as_headers([(name, value)])
-        return replace(self, headers=new + self.headers if top else self.headers + new, received=None)
+        return replace(
+            self, headers=new + self.headers if top else self.headers + new, received=None
+        )
 
     def setting(self, name: str, value: str) -> Self:
-        """The same with exactly one header line of that name, in the place of the first, else at the end."""
+        """The same with exactly one header line of that name, in the place of the first, else at
+        the end.
+        """
         (new,) = as_headers([(name, value)])
         wanted, headers, placed = key(name), [], False
         for header in self.headers:
@@ -265,7 +289,9 @@ class Message:
         at = next((i for i, header in enumerate(self.headers) if header.key == "via"), 0)
         kept = self.without("Via").headers
         return replace(
-            self, headers=(*kept[:at], *as_headers(("Via", value) for value in values), *kept[at:]), received=None
+            self,
+            headers=(*kept[:at], *as_headers(("Via", value) for value in values), *kept[at:]),
+            received=None,
         )
 
 
@@ -277,7 +303,9 @@ class Request(Message):
     request_uri: str = ""
 
     @classmethod
-    def build(cls, method: str, uri: Uri | str, headers: HeaderPairs, body: bytes | str = b"") -> Request:
+    def build(
+        cls, method: str, uri: Uri | str, headers: HeaderPairs, body: bytes | str = b""
+    ) -> Request:
         """A request of these header lines, in this order. Raises ValueError on what cannot be sent."""
         text = str(uri)
         if not is_token(method) or not text or any(char in " \r\n\x00" for char in text):
@@ -304,7 +332,9 @@ class Response(Message):
     reason: str = ""
 
     @classmethod
-    def build(cls, status: int, headers: HeaderPairs, body: bytes | str = b"", reason: str | None = None) -> Response:
+    def build(
+        cls, status: int, headers: HeaderPairs, body: bytes | str = b"", reason: str | None = None
+    ) -> Response:
         """A response of these header lines, with the usual phrase unless ``reason`` says otherwise."""
         if not 100 <= status <= 699:
             raise ValueError(f"not a status code: {status}")
@@ -325,10 +355,11 @@ class Response(Message):
         headers: HeaderPairs = (),
         body: bytes | str = b"",
     ) -> Response:
-        """The answer to ``request``: Via, From, To, Call-ID and CSeq of it (RFC 3261 section 8.2.6.2).
+        """The answer to ``request``: Via, From, To, Call-ID and CSeq of it (RFC 3261 section
+        8.2.6.2).
 
-        ``tag`` goes into To unless the request has one there, or the status is 100. Copies header lines as
-        they came, so even a request with broken ones can be answered 400.
+        ``tag`` goes into To unless the request has one there, or the status is 100. Copies header
+        lines as they came, so even a request with broken ones can be answered 400.
         """
         copied: list[Header] = []
         for header in request.headers:
@@ -412,15 +443,17 @@ def _parse_head(head: bytes) -> tuple[str, tuple[Header, ...]]:
     return start, tuple(headers)
 
 
-# Bodies of several parts (RFC 5621, RFC 2046 section 5.1). The standard library's mail parser is not used: its time grows with
-# the square of the input, and deeply nested bodies crash it.
+# Bodies of several parts (RFC 5621, RFC 2046 section 5.1). The standard library's mail parser is
+# not used: its time grows with the square of the input, and deeply nested bodies crash it.
 _LONGEST_BOUNDARY = 70  # RFC 2046 section 5.1.1
 _DEEPEST = 8  # levels of nested parts; real messages have at most two
 _DASHES = re.compile(rb"(?:\A|\r?\n)--([^\r\n]*)(?=\r?\n|\Z)")
 _BLANK = re.compile(rb"(?:\A|\r?\n)\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _KIND = re.compile(rb"^(?:content-type|c)[ \t]*:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
-_ENCODING = re.compile(rb"^content-transfer-encoding[ \t]*:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+_ENCODING = re.compile(
+    rb"^content-transfer-encoding[ \t]*:([^\r\n]*)", re.IGNORECASE | re.MULTILINE
+)
 
 
 def type_of(content: str) -> str:
@@ -429,7 +462,9 @@ def type_of(content: str) -> str:
 
 
 def part_of(content: str, body: bytes, wanted: str, deepest: int = _DEEPEST) -> bytes | None:
-    """The first part of the type ``wanted``; None where there is none. ``content`` is the body's Content-Type."""
+    """The first part of the type ``wanted``; None where there is none. ``content`` is the body's
+    Content-Type.
+    """
     boundary = _boundary(content)
     for part in _parts(boundary, body) if boundary and deepest else ():
         blank = _BLANK.search(part)
@@ -449,14 +484,18 @@ def _boundary(content: str) -> bytes:
     if not type_of(kind).startswith("multipart/"):
         return b""
     try:
-        boundary = unquote(Params.parse(params).get("boundary") or "").encode("utf-8", "surrogateescape")
+        boundary = unquote(Params.parse(params).get("boundary") or "").encode(
+            "utf-8", "surrogateescape"
+        )
     except SipSyntaxError:
         return b""
     return boundary if len(boundary) <= _LONGEST_BOUNDARY else b""
 
 
 def _parts(boundary: bytes, body: bytes) -> Iterator[bytes]:
-    """The parts between the boundary lines; the last part of a truncated body has no boundary after it."""
+    """The parts between the boundary lines; the last part of a truncated body has no boundary after
+    it.
+    """
     begin: int | None = None
     for line in _DASHES.finditer(body):
         said = line[1].rstrip(b" \t")

@@ -6,7 +6,17 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.sip.sdp import PCMA, PCMU, TELEPHONE_EVENT, Codec, Crypto, Description, Direction, Line, Media
+from harness.sip.sdp import (
+    PCMA,
+    PCMU,
+    TELEPHONE_EVENT,
+    Codec,
+    Crypto,
+    Description,
+    Direction,
+    Line,
+    Media,
+)
 
 _REVERSED: dict[Direction, Direction] = {
     "sendrecv": "sendrecv",
@@ -44,7 +54,11 @@ def offer(
     attributes: list[Line] = [("a", f"ptime:{ptime}")] if ptime else []
     attributes += [("a", f"crypto:{key}") for key in crypto]
     protocol = "RTP/SAVP" if crypto else "RTP/AVP"
-    audio = Media("audio", port, protocol, (), tuple(attributes)).with_codecs(codecs).with_direction(direction)
+    audio = (
+        Media("audio", port, protocol, (), tuple(attributes))
+        .with_codecs(codecs)
+        .with_direction(direction)
+    )
     return Description(lines, (audio,))
 
 
@@ -61,9 +75,10 @@ def answer(
 ) -> Description:
     """The answer to an offer (RFC 3264 section 6), for the supported codecs and SRTP suites.
 
-    Uses the offer's payload types. ``direction`` is the preferred direction; the offer limits it. The answer has one
-    voice codec (and telephone-event), so that the codec in use is certain. Sections other than the first usable audio
-    are refused. Raises NoAgreementError, and SdpError for malformed crypto lines.
+    Uses the offer's payload types. ``direction`` is the preferred direction; the offer limits it.
+    The answer has one voice codec (and telephone-event), so that the codec in use is certain.
+    Sections other than the first usable audio are refused. Raises NoAgreementError, and SdpError
+    for malformed crypto lines.
     """
     sections: list[Media] = []
     reasons: list[str] = []
@@ -129,7 +144,9 @@ def meet(one: Direction, other: Direction) -> Direction:
 
 
 def agreed(ours: Description, theirs: Description) -> Codec | None:
-    """The codec that one side sends, with the other's payload type (RFC 3264 section 6.1); None when no audio came of it."""
+    """The codec that one side sends, with the other's payload type (RFC 3264 section 6.1); None
+    when no audio came of it.
+    """
     mine, other = ours.audio, theirs.audio
     if mine is None or other is None or theirs.rtp is None:
         return None

@@ -11,7 +11,9 @@ _HIGHEST: Final = 2**31 - 1  # of a CSeq number (RFC 3261 section 8.1.1.5)
 
 
 class Referrals:
-    """The REFERs that one side has sent in one dialog, by their CSeq numbers; what passes is shown in order."""
+    """The REFERs that one side has sent in one dialog, by their CSeq numbers; what passes is shown
+    in order.
+    """
 
     def __init__(self) -> None:
         self.last: int | None = None  #: the one that was sent last
@@ -31,10 +33,11 @@ class Referrals:
             self._open.remove(number)
 
     def of(self, notify: Message, status: int) -> int | None:
-        """The CSeq number of the REFER that the NOTIFY with that status is about; None when no REFER is known.
+        """The CSeq number of the REFER that the NOTIFY with that status is about; None when no
+        REFER is known.
 
-        The id is the REFER's CSeq number and may be missing for the first REFER. A NOTIFY without id, or with an unknown one, is
-        attributed to the earliest REFER without an outcome.
+        The id is the REFER's CSeq number and may be missing for the first REFER. A NOTIFY without
+        id, or with an unknown one, is attributed to the earliest REFER without an outcome.
         """
         number = _id(notify)
         if number not in self._known:

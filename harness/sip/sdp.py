@@ -1,7 +1,8 @@
-"""Session descriptions (RFC 4566/8866), with their SDES keys (RFC 4568) and telephone-event (RFC 4733).
+"""Session descriptions (RFC 4566/8866), with their SDES keys (RFC 4568) and telephone-event (RFC
+4733).
 
-A description keeps every line in its place, known or not, so that a relay passes on what it does not understand.
-All values are immutable; changing one gives a new one.
+A description keeps every line in its place, known or not, so that a relay passes on what it does
+not understand. All values are immutable; changing one gives a new one.
 """
 
 from __future__ import annotations
@@ -97,7 +98,9 @@ class Crypto:
 
     @property
     def has_mki(self) -> bool:
-        """Whether it has a master key identifier, or several keys, which need one each (RFC 4568 section 6.1)."""
+        """Whether it has a master key identifier, or several keys, which need one each (RFC 4568
+        section 6.1).
+        """
         return ";" in self.key or any(":" in part for part in self.key.split("|")[1:])
 
     @classmethod
@@ -134,7 +137,9 @@ class Media:
         port, count = decimal(port_text, most=65535), decimal(count_text or "1", most=65535)
         if port is None or not count:
             raise SdpError(f"not a media port: {words[1]!r}")
-        if "RTP/" in words[2].upper() and (odd := next((w for w in words[3:] if _payload_type(w) is None), None)):
+        if "RTP/" in words[2].upper() and (
+            odd := next((w for w in words[3:] if _payload_type(w) is None), None)
+        ):
             # RFC 8866 section 5.14: over RTP the formats are payload types.
             raise SdpError(f"not a payload type: {odd!r}")
         return cls(words[0], port, words[2], tuple(words[3:]), (), count)
@@ -168,7 +173,9 @@ class Media:
     @property
     def voice(self) -> tuple[Codec, ...]:
         """The codecs that carry speech."""
-        return tuple(c for c in self.codecs if c.name.lower() not in ("telephone-event", "cn", "red"))
+        return tuple(
+            c for c in self.codecs if c.name.lower() not in ("telephone-event", "cn", "red")
+        )
 
     @property
     def telephone_event(self) -> Codec | None:
@@ -210,7 +217,9 @@ class Media:
             if codec.fmtp:
                 lines.append(("a", f"fmtp:{codec.payload_type} {codec.fmtp}"))
         # Behind i, c, b, k lines, ahead of the other attributes: where they are usually read.
-        cut = next((i for i, (letter, _) in enumerate(kept.lines) if letter == "a"), len(kept.lines))
+        cut = next(
+            (i for i, (letter, _) in enumerate(kept.lines) if letter == "a"), len(kept.lines)
+        )
         lines = [*kept.lines[:cut], *lines, *kept.lines[cut:]]
         return replace(kept, formats=tuple(str(c.payload_type) for c in wanted), lines=tuple(lines))
 
@@ -233,7 +242,9 @@ class Description:
 
     @classmethod
     def parse(cls, data: bytes | str) -> Description:
-        """Raises SdpError for a line that is not ``letter=value``, a missing v line or a broken m line."""
+        """Raises SdpError for a line that is not ``letter=value``, a missing v line or a broken m
+        line.
+        """
         text = data.decode("utf-8", "surrogateescape") if isinstance(data, bytes) else data
         session: list[Line] = []
         media: list[Media] = []
@@ -253,7 +264,10 @@ class Description:
                 current.append((letter, value))
         if not session or session[0] != ("v", "0"):
             raise SdpError("a session description starts with v=0")
-        sections = tuple(replace(section, lines=tuple(lines)) for section, lines in zip(media, collected, strict=True))
+        sections = tuple(
+            replace(section, lines=tuple(lines))
+            for section, lines in zip(media, collected, strict=True)
+        )
         return cls(tuple(session), sections)
 
     @property
@@ -278,7 +292,9 @@ class Description:
 
     @property
     def direction(self) -> Direction:
-        """Direction of the audio, as its sender sees it; a null address is an old way to say inactive sending."""
+        """Direction of the audio, as its sender sees it; a null address is an old way to say
+        inactive sending.
+        """
         audio = self.audio
         if audio is None:
             return "inactive"
@@ -299,10 +315,11 @@ class Description:
         return replace(self, media=tuple(change if m is audio else m for m in self.media))
 
     def with_rtp(self, address: str, port: int) -> Description:
-        """The same with its audio at another place: what a relay writes into a description it passes on.
+        """The same with its audio at another place: what a relay writes into a description it
+        passes on.
 
-        The origin's and the session's address change too; an own c line of the section goes, and so do RTCP and ICE
-        attributes that name the old place.
+        The origin's and the session's address change too; an own c line of the section goes, and so
+        do RTCP and ICE attributes that name the old place.
         """
         audio = self.audio
         if audio is None:
@@ -323,7 +340,8 @@ class Description:
             lines=tuple(
                 line
                 for line in audio.lines
-                if line[0] != "c" and not any(_names(line, n) for n in ("rtcp", "candidate", "ice-ufrag", "ice-pwd"))
+                if line[0] != "c"
+                and not any(_names(line, n) for n in ("rtcp", "candidate", "ice-ufrag", "ice-pwd"))
             ),
         )
         return replace(self.with_audio(moved), lines=tuple(lines))
@@ -334,7 +352,9 @@ class Description:
         return self if audio is None else self.with_audio(audio.with_codecs(codecs))
 
     def __str__(self) -> str:
-        return "".join(f"{letter}={value}\r\n" for letter, value in self.lines) + "".join(map(str, self.media))
+        return "".join(f"{letter}={value}\r\n" for letter, value in self.lines) + "".join(
+            map(str, self.media)
+        )
 
     def __bytes__(self) -> bytes:
         return str(self).encode("utf-8", "surrogateescape")

@@ -1,4 +1,6 @@
-"""SIP, SIPS and tel URIs, and the name-addr form that carries them (RFC 3261 section 19.1, RFC 3966)."""
+"""SIP, SIPS and tel URIs, and the name-addr form that carries them (RFC 3261 section 19.1, RFC
+3966).
+"""
 
 from __future__ import annotations
 
@@ -47,8 +49,9 @@ def _unescape(text: str, *, where: str) -> str:
 class Uri:
     """A URI as SIP uses it. ``user``, ``password`` and header values are held unescaped.
 
-    ``sip`` and ``sips`` fill user, host, port, params and headers; ``tel`` holds its number in ``user``
-    (visual separators kept) and its parameters in ``params``; any other scheme stands whole in ``opaque``.
+    ``sip`` and ``sips`` fill user, host, port, params and headers; ``tel`` holds its number in
+    ``user`` (visual separators kept) and its parameters in ``params``; any other scheme stands
+    whole in ``opaque``.
     """
 
     scheme: str = "sip"
@@ -103,12 +106,16 @@ class Uri:
             name, equals, value = part.partition("=")
             if not name or not equals:
                 raise SipSyntaxError(f"bad URI header: {part!r}")
-            headers.append((_unescape(name, where="URI header"), _unescape(value, where="URI header")))
+            headers.append(
+                (_unescape(name, where="URI header"), _unescape(value, where="URI header"))
+            )
         return cls(scheme, user, host, port, Params.parse(param_text), tuple(headers), password)
 
     @property
     def transport(self) -> str:
-        """The ``transport`` parameter in lower case, else what the scheme implies: tls for sips, else udp."""
+        """The ``transport`` parameter in lower case, else what the scheme implies: tls for sips,
+        else udp.
+        """
         given = self.params.get("transport")
         if given:
             return given.lower()
@@ -116,7 +123,9 @@ class Uri:
 
     @property
     def asked_transport(self) -> str:
-        """The one that it asks for in so many words, where ``sips`` is for TLS; empty where it asks for none."""
+        """The one that it asks for in so many words, where ``sips`` is for TLS; empty where it asks
+        for none.
+        """
         return "tls" if self.scheme == "sips" else (self.params.get("transport") or "").lower()
 
     @property
@@ -147,7 +156,9 @@ class Uri:
         return replace(self, headers=(*self.headers, (name, value)))
 
     def without_headers(self) -> Uri:
-        """The same lacking URI headers: what a Request-URI may hold (RFC 3261 section 19.1.1, table 1)."""
+        """The same lacking URI headers: what a Request-URI may hold (RFC 3261 section 19.1.1, table
+        1).
+        """
         return replace(self, headers=())
 
     def __str__(self) -> str:
@@ -164,15 +175,18 @@ class Uri:
         text += str(self.params)
         if self.headers:
             text += "?" + "&".join(
-                f"{_escape(name, _HEADER_SAFE)}={_escape(value, _HEADER_SAFE)}" for name, value in self.headers
+                f"{_escape(name, _HEADER_SAFE)}={_escape(value, _HEADER_SAFE)}"
+                for name, value in self.headers
             )
         return text
 
 
 def registrar_uri(domain: str, place: str, transport: str) -> str:
-    """The Request-URI of a REGISTER sent to ``place`` (``host:port``): that host, or ``domain`` if it differs.
+    """The Request-URI of a REGISTER sent to ``place`` (``host:port``): that host, or ``domain`` if
+    it differs.
 
-    A registrar refuses an address of record outside the domain of the Request-URI (RFC 3261 section 10.3 step 5).
+    A registrar refuses an address of record outside the domain of the Request-URI (RFC 3261 section
+    10.3 step 5).
     """
     asked = place if host_of(place).lower() == domain.strip("[]").lower() else domain
     return f"sip:{asked}" + ("" if transport == "udp" else f";transport={transport}")
@@ -181,8 +195,8 @@ def registrar_uri(domain: str, place: str, transport: str) -> str:
 def _userinfo_end(rest: str) -> int:
     """Index of the "@" that ends the userinfo, or -1.
 
-    A "?" may be in the user part or start the URI headers, whose values escape "@". So the last "@" before the first "?"
-    divides, or else the last "@" of all.
+    A "?" may be in the user part or start the URI headers, whose values escape "@". So the last "@"
+    before the first "?" divides, or else the last "@" of all.
     """
     before, _, _ = rest.partition("?")
     return before.rfind("@") if "@" in before else rest.rfind("@")
@@ -201,8 +215,9 @@ class NameAddr:
     def parse(cls, text: str) -> NameAddr:
         """Parse name-addr or addr-spec.
 
-        Without angle brackets, parameters belong to the header, not to the URI (RFC 3261 section 20.10). A display name
-        that lacks its quotes is read all the same (RFC 4475 section 3.1.2.15): :func:`lacks_quotes`. Raises SipSyntaxError.
+        Without angle brackets, parameters belong to the header, not to the URI (RFC 3261 section
+        20.10). A display name that lacks its quotes is read all the same (RFC 4475 section
+        3.1.2.15): :func:`lacks_quotes`. Raises SipSyntaxError.
         """
         text = text.strip()
         display: str | None = None
@@ -216,7 +231,8 @@ class NameAddr:
         if not bracket:
             uri, semicolon, params = rest.partition(";")
             if semicolon and "@" in params and "@" not in uri:
-                # ";" in the user part: the bare form cannot hold it legally, but the "@" shows the intent.
+                # ";" in the user part: the bare form cannot hold it legally, but the "@" shows the
+                # intent.
                 at = rest.rindex("@")
                 host, semicolon, params = rest[at:].partition(";")
                 uri = rest[:at] + host
@@ -260,7 +276,11 @@ class NameAddr:
 def lacks_quotes(text: str) -> bool:
     """Whether a name-addr has a display name that would need quotes (RFC 3261 section 25.1)."""
     before, bracket, _ = text.strip().partition("<")
-    return bool(bracket) and not before.startswith('"') and not all(is_token(word) for word in before.split())
+    return (
+        bool(bracket)
+        and not before.startswith('"')
+        and not all(is_token(word) for word in before.split())
+    )
 
 
 def _end_of_quotes(text: str) -> int:

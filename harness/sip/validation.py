@@ -1,4 +1,6 @@
-"""What a receiver has to check before it may act on a message (RFC 3261 sections 8.1.1, 8.2, 16.3; RFC 4475)."""
+"""What a receiver has to check before it may act on a message (RFC 3261 sections 8.1.1, 8.2, 16.3;
+RFC 4475).
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,8 @@ def problem_of_response(response: Response) -> str | None:
 
 
 def salvage(data: bytes) -> Request | None:
-    """What can be read of a request that does not parse, so that it can be answered 400; None when too little.
+    """What can be read of a request that does not parse, so that it can be answered 400; None when
+    too little.
 
     Keeps the well-formed header lines; the Request-URI may be nonsense.
     """
@@ -109,7 +112,14 @@ def _request_line(request: Request) -> Problem | None:
 
 def _values(request: Request) -> Problem | None:
     """Parse everything a server acts upon."""
-    _ = request.vias, request.from_, request.to, request.max_forwards, request.routes, request.record_routes
+    _ = (
+        request.vias,
+        request.from_,
+        request.to,
+        request.max_forwards,
+        request.routes,
+        request.record_routes,
+    )
     for name in ("Contact", "Route", "Record-Route"):
         if any(map(lacks_quotes, request.values(name))):
             return Problem(400, f"{name} has a display name that needs quotes")

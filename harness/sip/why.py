@@ -1,4 +1,6 @@
-"""Why a request was refused or a call ended: Reason (RFC 3326), Warning and Retry-After (RFC 3261 sections 20.43 and 20.33)."""
+"""Why a request was refused or a call ended: Reason (RFC 3326), Warning and Retry-After (RFC 3261
+sections 20.43 and 20.33).
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,9 @@ class Reason:
 
     def __str__(self) -> str:
         named = Q850.get(self.cause or 0) if self.protocol.upper() == "Q.850" else None
-        cause = "" if self.cause is None else f" cause {self.cause}" + (f" ({named})" if named else "")
+        cause = (
+            "" if self.cause is None else f" cause {self.cause}" + (f" ({named})" if named else "")
+        )
         return f"Reason {self.protocol}{cause}" + (f': "{self.text}"' if self.text else "")
 
 
@@ -111,7 +115,11 @@ def told(message: Message | None) -> tuple[str, ...]:
     if message is None:
         return ()
     after = retry_after(message)
-    return (*map(str, reasons(message)), *map(str, warnings(message)), *([f"Retry-After: {after}"] if after else []))
+    return (
+        *map(str, reasons(message)),
+        *map(str, warnings(message)),
+        *([f"Retry-After: {after}"] if after else []),
+    )
 
 
 def _values(message: Message, name: str) -> list[str]:

@@ -1,1 +1,3 @@
-"""Borders to the machine and to other programs: files, processes, HTTP, the terminal, text from outside."""
+"""Borders to the machine and to other programs: files, processes, HTTP, the terminal, text from
+outside.
+"""

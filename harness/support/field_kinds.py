@@ -1,6 +1,8 @@
-"""Checks values that are read back from JSON against the types that a class declares for its fields.
+"""Checks values that are read back from JSON against the types that a class declares for its
+fields.
 
-Any program may have changed evidence. Damage is reported here, in one place, instead of a traceback where a value is first used.
+Any program may have changed evidence. Damage is reported here, in one place, instead of a traceback
+where a value is first used.
 """
 
 from __future__ import annotations
@@ -14,12 +16,14 @@ from typing import Any, Final, Literal, Union
 from typing_extensions import is_typeddict
 
 _NUMBER: Final = (int, float)  # JSON does not distinguish them
-#: A figure of ten digits (an SSRC, the longest Expires of a registration) is masked as a telephone number is: ``310•••0342``.
+#: A figure of ten digits (an SSRC, the longest Expires of a registration) is masked as a telephone
+#: number is: ``310•••0342``.
 _MASKED: Final = "•"
 
 
 def require_kinds(of: type, values: Mapping[str, object]) -> None:
-    """Raise ``TypeError`` if a value, or an item of a list or mapping, has another type than ``of`` declares for that field.
+    """Raise ``TypeError`` if a value, or an item of a list or mapping, has another type than ``of``
+    declares for that field.
 
     Unknown names are ignored.
     """
@@ -29,7 +33,11 @@ def require_kinds(of: type, values: Mapping[str, object]) -> None:
     for name, value in values.items():
         kind = kinds.get(name, (object,))
         # a run has millions of values, of which nearly all are of a declared type itself
-        if type(value) not in kind and not isinstance(value, kind) and not (int in kind and _is_masked(value)):
+        if (
+            type(value) not in kind
+            and not isinstance(value, kind)
+            and not (int in kind and _is_masked(value))
+        ):
             raise TypeError(f"{name} is of another kind: {value!r:.40}")
     for name, kind in parts.items():
         if value := values.get(name):
@@ -47,7 +55,9 @@ def _declared(of: type) -> tuple[Mapping[str, tuple[type, ...]], Mapping[str, tu
     """The kinds of each field, and those of the parts of each list and mapping."""
     hints = typing.get_type_hints(of)
     parts = {name: _parts(hint) for name, hint in hints.items()}
-    return {name: _kinds(hint) for name, hint in hints.items()}, {name: kinds for name, kinds in parts.items() if kinds}
+    return {name: _kinds(hint) for name, hint in hints.items()}, {
+        name: kinds for name, kinds in parts.items() if kinds
+    }
 
 
 def _kinds(hint: Any) -> tuple[type, ...]:
@@ -69,7 +79,10 @@ def _kinds(hint: Any) -> tuple[type, ...]:
 
 def _parts(hint: Any) -> tuple[type, ...]:
     """The types of a list's or mapping's items; empty if they may be any."""
-    origin, arguments = typing.get_origin(hint), [one for one in typing.get_args(hint) if one is not Ellipsis]
+    origin, arguments = (
+        typing.get_origin(hint),
+        [one for one in typing.get_args(hint) if one is not Ellipsis],
+    )
     if origin in (None, Literal, Union, types.UnionType) or arguments[-1] in (Any, object):
         return ()
     return _kinds(arguments[-1])

@@ -1,7 +1,7 @@
 """Whether another process of this machine still stirs: it says so in a file, again and again.
 
-That a process is dead the kernel tells (:func:`harness.deployment.limits.released`). One that is stopped, or caught in a loop, holds
-all its locks: only its silence tells.
+That a process is dead the kernel tells (:func:`harness.deployment.limits.released`). One that is
+stopped, or caught in a loop, holds all its locks: only its silence tells.
 """
 
 from __future__ import annotations
@@ -49,7 +49,11 @@ class Heartbeat:
     def beat(self, stood_still_s: float = 0.0, errors: int = 0) -> None:
         """To be called every :data:`PERIOD_S`, where the process would not come by if it hung."""
         with contextlib.suppress(OSError):
-            os.pwrite(self._descriptor, _RECORD.pack(time.monotonic(), os.getpid(), stood_still_s, errors), 0)
+            os.pwrite(
+                self._descriptor,
+                _RECORD.pack(time.monotonic(), os.getpid(), stood_still_s, errors),
+                0,
+            )
 
 
 class Listener:
@@ -61,11 +65,15 @@ class Listener:
         self._last: Beat | None = None
         self._looked = time.monotonic()
         self.silent_s = 0.0  #: how long it has not stirred
-        self._stood_still: deque[tuple[Beat, Beat]] = deque(maxlen=_KEPT)  # between which two its audio did
+        self._stood_still: deque[tuple[Beat, Beat]] = deque(
+            maxlen=_KEPT
+        )  # between which two its audio did
         self._erred_at = -math.inf
 
     def listen(self, name: str, looked: Callable[[], None] = lambda: None) -> None:
-        """Look for as long as this process lives, in a thread of that name; call ``looked`` behind each look."""
+        """Look for as long as this process lives, in a thread of that name; call ``looked`` behind
+        each look.
+        """
 
         def run() -> None:
             while True:
@@ -78,12 +86,17 @@ class Listener:
     def look(self) -> Beat | None:
         """The last beat; to be called every :data:`PERIOD_S`.
 
-        What this process slept through itself, because the whole machine or session was stopped, counts as no silence.
+        What this process slept through itself, because the whole machine or session was stopped,
+        counts as no silence.
         """
         now = time.monotonic()
         awake, self._looked = min(now - self._looked, 2 * PERIOD_S), now
         beat = self._read()
-        if beat is not None and self._last is not None and beat.stood_still_s > self._last.stood_still_s:
+        if (
+            beat is not None
+            and self._last is not None
+            and beat.stood_still_s > self._last.stood_still_s
+        ):
             self._stood_still.append((self._last, beat))
         if beat is not None and beat.errors > (self._last.errors if self._last else 0):
             self._erred_at = beat.at
@@ -97,9 +110,14 @@ class Listener:
         return self._erred_at >= since or (beat is not None and beat.errors > known)
 
     def stood_still(self, begin: float, end: float) -> list[float]:
-        """For how many of the seconds between two moments its audio stood still, each time that it did, as far as it has said so."""
+        """For how many of the seconds between two moments its audio stood still, each time that it
+        did, as far as it has said so.
+        """
         found = (
-            min(after.stood_still_s - before.stood_still_s, min(after.at, end) - max(before.at, begin))
+            min(
+                after.stood_still_s - before.stood_still_s,
+                min(after.at, end) - max(before.at, begin),
+            )
             for before, after in list(self._stood_still)
         )
         return [seconds for seconds in found if seconds > 0]
@@ -110,7 +128,9 @@ class Listener:
 
     def _read(self) -> Beat | None:
         with contextlib.suppress(OSError, struct.error):
-            if self._file is None:  # once: each process of a run looks at each world four times a second
+            if (
+                self._file is None
+            ):  # once: each process of a run looks at each world four times a second
                 self._file = user_files.opened(self._path)
             return Beat(*_RECORD.unpack(os.pread(self._file.fileno(), _RECORD.size, 0)))
         return None

@@ -1,7 +1,7 @@
 """Masking of telephone numbers and digest answers, so that evidence of a live run can be handed on.
 
-``+13125550100`` becomes ``+1312•••0100``: the reader can still tell numbers apart, and equal numbers stay equal, but
-they cannot be dialled. A number is masked for one of three reasons:
+``+13125550100`` becomes ``+1312•••0100``: the reader can still tell numbers apart, and equal
+numbers stay equal, but they cannot be dialled. A number is masked for one of three reasons:
 
 - It is a number of a deployment that this process has read (:func:`remember`), in any form that its country writes it in.
 - It has the form of a number: E.164 with or without separators, ``00`` or an escaped ``%2B`` for its plus, the user of a ``sip:``,
@@ -9,7 +9,8 @@ they cannot be dialled. A number is masked for one of three reasons:
   run of 10 to 15 digits that stands alone.
 - The same message has its digits in such a form elsewhere.
 
-The form alone does not count where digits are something else: in a Call-ID, a tag, a branch, SDP, a UUID, or a time.
+The form alone does not count where digits are something else: in a Call-ID, a tag, a branch, SDP, a
+UUID, or a time.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ import phonenumbers
 
 T = TypeVar("T")
 
-#: Stands for the digits left out; in file names and on the wire, where only ASCII will do, it is an ``x``.
+#: Stands for the digits left out; in file names and on the wire, where only ASCII will do, it is an
+#: ``x``.
 DOT = "•"
 
-#: Of a class of characters: spaces, also those that break no line, hyphens and dashes, as word processors put them between digits.
+#: Of a class of characters: spaces, also those that break no line, hyphens and dashes, as word
+#: processors put them between digits.
 _GAP = r"\ \u00a0\u202f\-\u2010-\u2015"
 _NUMBER = re.compile(
     rf"""
@@ -57,7 +60,8 @@ _NUMBER = re.compile(
 _MASKED = re.compile(rf"(?<=\d){DOT}+(?=\d)")
 #: Digits of a national number with its 0; of fewer, what looks like one may be anything.
 _LEAST_NATIONAL = 9
-#: Where digits are no number by their form alone: identifiers of a call or a request, what says when or by which program, SDP.
+#: Where digits are no number by their form alone: identifiers of a call or a request, what says
+#: when or by which program, SDP.
 _IDENTIFIERS = re.compile(
     r"""
       ^(?:Call-ID|i|CSeq|Via|v|Session-ID|In-Reply-To|Replaces|Target-Dialog|RAck|RSeq|User-Agent|Server
@@ -69,7 +73,8 @@ _IDENTIFIERS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
-#: Keys of JSON under which digits are no number by their form alone, and those under which an integer is one.
+#: Keys of JSON under which digits are no number by their form alone, and those under which an
+#: integer is one.
 _ID_KEY = re.compile(
     r"(?:.*_)?(?:call|session|model|dialog|request|trace|message|recording)?_?(?:id|uuid|sid)|ssrc|hash|sha256|.*(?:time|timestamp|date|_at|_ms)",
     re.IGNORECASE,
@@ -79,14 +84,18 @@ _NUMBER_KEY = re.compile(
     re.IGNORECASE,
 )
 #: A moment as YYYYMMDDhhmmss; in seconds or milliseconds since 1970 it lies between 2020 and 2035.
-_DATE_AND_TIME = re.compile(r"20[23]\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d")
+_DATE_AND_TIME = re.compile(
+    r"20[23]\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d"
+)
 _MOMENTS_S = range(1_577_836_800, 2_051_222_400)
 #: What a digest answer is made of (RFC 7616, 3.4): with it a password could be tried offline.
 _DIGEST = re.compile(r'\b(response|cnonce)="[^"]*"', re.IGNORECASE)
-#: Of an Identity (RFC 8224): claims, which hold both numbers as base64url, and a signature: digits left out could be tried with it.
+#: Of an Identity (RFC 8224): claims, which hold both numbers as base64url, and a signature: digits
+#: left out could be tried with it.
 _PASSPORT = re.compile(r"(?<![\w.-])(ey[\w-]{8,})?\.[\w-]*\.[\w-]{40,}(?![\w.-])", re.ASCII)
 
-#: A digit, which a URI may escape (RFC 3986 section 2.1), with what may stand between two of a number.
+#: A digit, which a URI may escape (RFC 3986 section 2.1), with what may stand between two of a
+#: number.
 _DIGIT = r"(?:%3\d|\d)"
 _BETWEEN = rf"(?:%2[0-9A-Fa-f]|[{_GAP}.()/_\u200b-\u200f\u2060]){{0,4}}"
 _DIGITS = re.compile(rf"(?<!%)(?<!%[0-9A-Fa-f]){_DIGIT}(?:{_BETWEEN}{_DIGIT}){{5,}}")
@@ -100,7 +109,9 @@ _Span = tuple[int, int]
 
 
 class Masker:
-    """Masks text and data; ``numbers`` (E.164) are masked in every form, and any other number by its form."""
+    """Masks text and data; ``numbers`` (E.164) are masked in every form, and any other number by
+    its form.
+    """
 
     def __init__(self, numbers: Iterable[str] = ()) -> None:
         self._numbers: set[str] = set()
@@ -126,7 +137,9 @@ class Masker:
         return self._text(text, _Forms(frozenset(_digits_by_form(text))), dot)
 
     def plain(self, value: Any) -> Any:
-        """JSON-ready data, which is one message, with every string in it masked, keys included; figures (times, ports) stay."""
+        """JSON-ready data, which is one message, with every string in it masked, keys included;
+        figures (times, ports) stay.
+        """
         return self._plain(value, _Forms(frozenset(_digits_within(value))), "")
 
     def _text(self, text: str, elsewhere: _Forms, dot: str = DOT, *, is_id: bool = False) -> str:
@@ -160,7 +173,9 @@ class Masker:
     def _figure(self, value: float, elsewhere: _Forms, key: str) -> Any:
         """A number that JSON has as a figure."""
         is_named = _NUMBER_KEY.fullmatch(key) is not None
-        if isinstance(value, bool) or not (isinstance(value, int) or (is_named and value.is_integer())):
+        if isinstance(value, bool) or not (
+            isinstance(value, int) or (is_named and value.is_integer())
+        ):
             return value
         digits = str(abs(int(value)))
         is_known = digits in self._known.digits or digits in elsewhere.digits
@@ -177,12 +192,16 @@ class _Forms:
 
     def at(self, digits: str, at: int) -> Iterator[str]:
         """Those that ``digits`` has there."""
-        yield from (found for length in self._lengths if (found := digits[at : at + length]) in self.digits)
+        yield from (
+            found for length in self._lengths if (found := digits[at : at + length]) in self.digits
+        )
 
 
 @lru_cache(maxsize=8192)
 def forms_of(number: str) -> frozenset[str]:
-    """The digits by which a number (E.164) is written at home and abroad: without its separators, which may be any."""
+    """The digits by which a number (E.164) is written at home and abroad: without its separators,
+    which may be any.
+    """
     digits = number.removeprefix("+")
     try:
         parsed = phonenumbers.parse(f"+{digits}", None)
@@ -192,7 +211,14 @@ def forms_of(number: str) -> frozenset[str]:
     region = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
     trunk = phonenumbers.ndd_prefix_for_region(region, True) or "0"
     at_home = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
-    found = {digits, f"00{digits}", f"011{digits}", f"{country}{trunk}{national}", national, f"{trunk}{national}"}
+    found = {
+        digits,
+        f"00{digits}",
+        f"011{digits}",
+        f"{country}{trunk}{national}",
+        national,
+        f"{trunk}{national}",
+    }
     found |= {_digits_of(at_home), _digits_of(at_home).removeprefix(trunk)}
     local = national[phonenumbers.length_of_geographical_area_code(parsed) :]
     found |= {local} if len(local) >= _SHORTEST_LOCAL else set()
@@ -212,7 +238,9 @@ def _digits_within(value: Any, key: str = "") -> Iterator[str]:
 
 
 def _digits_by_form(text: str, *, is_id: bool = False) -> Iterator[str]:
-    """The digits of each number in ``text``, and of what is left of it without its country, prefix or area."""
+    """The digits of each number in ``text``, and of what is left of it without its country, prefix
+    or area.
+    """
     for start, end in _by_form(text, is_id=is_id):
         digits = _digits_of(text[start:end])
         for begin in range(len(digits) - _SHORTEST_LOCAL + 1):
@@ -230,7 +258,9 @@ def _by_form(text: str, *, is_id: bool = False) -> Sequence[_Span]:
     if all(one["sure"] for one in found):
         return [one.span() for one in found]
     ids = [one.span() for one in _IDENTIFIERS.finditer(text)]
-    return [one.span() for one in found if one["sure"] or not (is_id or _is_something_else(one, ids))]
+    return [
+        one.span() for one in found if one["sure"] or not (is_id or _is_something_else(one, ids))
+    ]
 
 
 def _is_something_else(found: re.Match[str], ids: Sequence[_Span]) -> bool:
@@ -252,10 +282,19 @@ def _in_any_form(text: str, *wanted: _Forms) -> Iterator[_Span]:
     for run in _DIGITS.finditer(text) if beginnings else ():
         digits = _digits_of(run[0])
         begins = [at for at in range(len(digits)) if digits[at : at + _SHORTEST] in beginnings]
-        places = [one.span() for one in _ONE_DIGIT.finditer(text, *run.span()) if one.lastindex] if begins else []
+        places = (
+            [one.span() for one in _ONE_DIGIT.finditer(text, *run.span()) if one.lastindex]
+            if begins
+            else []
+        )
         end = 0
         for at in begins:
-            fitting = (form for forms in wanted for form in forms.at(digits, at) if _stands_alone(form, at, places))
+            fitting = (
+                form
+                for forms in wanted
+                for form in forms.at(digits, at)
+                if _stands_alone(form, at, places)
+            )
             if at >= end and (form := max(fitting, key=len, default="")):
                 end = at + len(form)
                 yield places[at][0], places[end - 1][1]
@@ -281,9 +320,15 @@ def _united(spans: Iterable[_Span]) -> list[_Span]:
 
 
 def _digits_of(text: str) -> str:
-    digits = "".join(one[1] or one[2] for one in _ONE_DIGIT.finditer(text) if one.lastindex) if "%" in text else text
+    digits = (
+        "".join(one[1] or one[2] for one in _ONE_DIGIT.finditer(text) if one.lastindex)
+        if "%" in text
+        else text
+    )
     digits = "".join(filter(str.isdecimal, digits))
-    return digits if digits.isascii() else "".join(str(unicodedata.digit(digit)) for digit in digits)  # of any script
+    return (
+        digits if digits.isascii() else "".join(str(unicodedata.digit(digit)) for digit in digits)
+    )  # of any script
 
 
 def _is_id(key: str) -> bool:
@@ -291,7 +336,8 @@ def _is_id(key: str) -> bool:
 
 
 def mask_number(number: str, dot: str = DOT) -> str:
-    """One number with its middle gone; its separators go too. Shorter numbers lose more of their head.
+    """One number with its middle gone; its separators go too. Shorter numbers lose more of their
+    head.
 
     As many characters as digits: a masked SIP body keeps the length its Content-Length states.
     """
@@ -316,7 +362,9 @@ def mask_text(text: str, dot: str = DOT) -> str:
 
 
 def fill_text(text: str) -> str:
-    """``text`` with a zero for each masked digit: numbers that were equal stay equal, and read as numbers again."""
+    """``text`` with a zero for each masked digit: numbers that were equal stay equal, and read as
+    numbers again.
+    """
     return _MASKED.sub(lambda found: "0" * len(found[0]), text)
 
 
@@ -337,12 +385,16 @@ def mask_name(name: str) -> str:
 
 
 def mask_plain(value: Any) -> Any:
-    """JSON-ready data, which is one message, with every string in it masked, keys included; figures (times, ports) stay."""
+    """JSON-ready data, which is one message, with every string in it masked, keys included; figures
+    (times, ports) stay.
+    """
     return _OWN.plain(value)
 
 
 def mask_fields(data: T) -> T:
-    """A dataclass with every string in it masked, also in the dataclasses it holds; figures and words of enumerations stay."""
+    """A dataclass with every string in it masked, also in the dataclasses it holds; figures and
+    words of enumerations stay.
+    """
     whole: Any = data
     given = [one.name for one in fields(whole) if one.init]
     masked: T = replace(whole, **{name: _mask_field(getattr(whole, name)) for name in given})

@@ -1,4 +1,6 @@
-"""What a model of pydantic allows at a place of a file, in words: its keys, its choices, the range of its numbers."""
+"""What a model of pydantic allows at a place of a file, in words: its keys, its choices, the range
+of its numbers.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ Place = Sequence[int | str]
 
 
 def form(pattern: str, words: str, what: str = "is of another form") -> AfterValidator:
-    """Text that is all of that pattern, which ``words`` say: a pattern itself is nothing to show to a customer."""
+    """Text that is all of that pattern, which ``words`` say: a pattern itself is nothing to show to
+    a customer.
+    """
     compiled = re.compile(pattern)
 
     def check(text: str) -> str:
@@ -28,7 +32,9 @@ def form(pattern: str, words: str, what: str = "is of another form") -> AfterVal
 
 
 def at(model: type[BaseModel], place: Place) -> Any:
-    """The field, or the annotation of an entry, that stands at ``place``; None where the model has none."""
+    """The field, or the annotation of an entry, that stands at ``place``; None where the model has
+    none.
+    """
     found: Any = model
     for part in place:
         found = _inner(_plain(found), part)
@@ -40,7 +46,9 @@ def keys(model: type[BaseModel], place: Place, hidden: Collection[str] = ()) -> 
     table = _plain(at(model, place))
     if not _is_table(table):
         return []
-    return sorted(field.alias or name for name, field in table.model_fields.items() if name not in hidden)
+    return sorted(
+        field.alias or name for name, field in table.model_fields.items() if name not in hidden
+    )
 
 
 def allowed(annotation: Any) -> str:
@@ -55,7 +63,12 @@ def allowed(annotation: Any) -> str:
 
 def choices(annotation: Any) -> list[str]:
     """The values of a choice."""
-    return [str(one) for leaf in _leaves(annotation) if get_origin(leaf) is Literal for one in get_args(leaf)]
+    return [
+        str(one)
+        for leaf in _leaves(annotation)
+        if get_origin(leaf) is Literal
+        for one in get_args(leaf)
+    ]
 
 
 def bounds(annotation: Any) -> str:
@@ -65,8 +78,12 @@ def bounds(annotation: Any) -> str:
         next((f"{getattr(limit, key):g}" for limit in limits if isinstance(limit, kind)), None)
         for kind, key in ((Ge, "ge"), (Gt, "gt"), (Le, "le"))
     )
-    least = f" from {from_}" if from_ is not None else f" above {above}" if above is not None else ""
-    return least + ("" if most is None else f" to {most}" if from_ is not None else f", up to {most}")
+    least = (
+        f" from {from_}" if from_ is not None else f" above {above}" if above is not None else ""
+    )
+    return least + (
+        "" if most is None else f" to {most}" if from_ is not None else f", up to {most}"
+    )
 
 
 def count(annotation: Any) -> str:
@@ -79,7 +96,10 @@ def heading(annotation: Any, place: str) -> str:
     """How a table at ``place``, or each of several, is headed; nothing where it is none."""
     plain = _plain(annotation)
     kind, parts = get_origin(plain), [_plain(part) for part in get_args(plain)]
-    several = {dict: f"tables, each headed [{place}.NAME]", tuple: f"tables, each headed [[{place}]]"}
+    several = {
+        dict: f"tables, each headed [{place}.NAME]",
+        tuple: f"tables, each headed [[{place}]]",
+    }
     if _is_table(plain):
         return f"a table, headed [{place}]"
     return several[kind] if kind in several and any(map(_is_table, parts)) else ""
@@ -90,7 +110,9 @@ def _is_table(annotation: Any) -> bool:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Which of the words that are known was perhaps meant, in brackets behind a blank; nothing where none is near."""
+    """Which of the words that are known was perhaps meant, in brackets behind a blank; nothing
+    where none is near.
+    """
     spelt = {one.casefold(): one for one in known}
     found = get_close_matches(word.strip().casefold(), spelt, n=1, cutoff=0.65)
     return f" (perhaps {spelt[found[0]]})" if found else ""
@@ -101,7 +123,9 @@ _FEW = 8
 
 
 def instead(word: str, known: Iterable[str], lists: str) -> str:
-    """What to write instead of an unknown word: the nearest name, all names where they are few, or the command that lists them."""
+    """What to write instead of an unknown word: the nearest name, all names where they are few, or
+    the command that lists them.
+    """
     names = sorted(known)
     if hint := nearest(word, names):
         return hint.replace(" (perhaps ", "; did you mean ").replace(")", "?")
@@ -122,7 +146,14 @@ def _plain(annotation: Any) -> Any:
 
 def _inner(annotation: Any, part: int | str) -> Any:
     if _is_table(annotation):
-        return next((field for name, field in annotation.model_fields.items() if part in (name, field.alias)), None)
+        return next(
+            (
+                field
+                for name, field in annotation.model_fields.items()
+                if part in (name, field.alias)
+            ),
+            None,
+        )
     parts = get_args(annotation)
     if get_origin(annotation) is dict:
         return parts[1]

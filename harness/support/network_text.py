@@ -1,8 +1,9 @@
-"""Text from the network before anything keeps or shows it: decoded, limited, known secrets redacted, control characters escaped.
+"""Text from the network before anything keeps or shows it: decoded, limited, known secrets
+redacted, control characters escaped.
 
-A server that receives a secret may send it back: an API quotes the token that it refuses. So all text from the network passes this
-module: HTTP answers (``http_client``), SIP messages of softphones (``phone/process.py``), preflight's answers, call reports, Redis
-errors.
+A server that receives a secret may send it back: an API quotes the token that it refuses. So all
+text from the network passes this module: HTTP answers (``http_client``), SIP messages of softphones
+(``phone/process.py``), preflight's answers, call reports, Redis errors.
 """
 
 from __future__ import annotations
@@ -25,8 +26,14 @@ MOST_CHARACTERS = 1000
 _LAYOUT = "\n\t"
 #: Turn the order of what is shown around (Unicode UAX #9): a number could read as another.
 _DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)
-_SHOWN = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in _LAYOUT}
-_SHOWN |= {code: f"\\u{code:04x}" for code in (*_DIRECTIONS, 0x2028, 0x2029, *range(0xD800, 0xE000))}
+_SHOWN = {
+    code: f"\\x{code:02x}"
+    for code in (*range(0x20), *range(0x7F, 0xA0))
+    if chr(code) not in _LAYOUT
+}
+_SHOWN |= {
+    code: f"\\u{code:04x}" for code in (*_DIRECTIONS, 0x2028, 0x2029, *range(0xD800, 0xE000))
+}
 
 #: A text in which what is escaped is escaped as ``json.dumps`` does it.
 _USUAL_ESCAPES: Final = re.compile(r'(?:[^\\]++|\\[nrt"\\])*+')
@@ -35,9 +42,11 @@ _secrets: set[str] = set()
 
 
 class _Search:
-    """Looks for secrets. That hardly any text has one is known without comparing it with each of hundreds.
+    """Looks for secrets. That hardly any text has one is known without comparing it with each of
+    hundreds.
 
-    A secret lies within a run of characters that secrets are made of, and its beginning is one of theirs.
+    A secret lies within a run of characters that secrets are made of, and its beginning is one of
+    theirs.
     """
 
     def __init__(self, secrets: Collection[str]) -> None:
@@ -53,11 +62,17 @@ class _Search:
         """Whether one may stand there; never False where one does."""
         least, beginnings = self._least, self._beginnings
         return any(
-            run[at : at + least] in beginnings for run in self._runs.findall(raw) for at in range(len(run) - least + 1)
+            run[at : at + least] in beginnings
+            for run in self._runs.findall(raw)
+            for at in range(len(run) - least + 1)
         )
 
     def redacted(self, text: str) -> str:
-        return self._any.sub(REDACTED, text) if self.may_find(text.encode("utf-8", "surrogatepass")) else text
+        return (
+            self._any.sub(REDACTED, text)
+            if self.may_find(text.encode("utf-8", "surrogatepass"))
+            else text
+        )
 
 
 _search: list[_Search] = []  #: for all of them; made when it is needed first
@@ -66,12 +81,17 @@ _search: list[_Search] = []  #: for all of them; made when it is needed first
 def keep_secret(secret: str | None) -> None:
     """Redact this secret from now on, wherever text from the network enters this process.
 
-    Of an HTTP credential (``Basic …``, ``Bearer …``) its last word is a secret too, of a URL its password.
+    Of an HTTP credential (``Basic …``, ``Bearer …``) its last word is a secret too, of a URL its
+    password.
     """
     words = (secret or "").strip()
     password = re.match(r"[a-z][a-z0-9+.-]*://[^/@\s]*?:([^/@\s]+)@", words, re.IGNORECASE)
-    parts = {words, words.rpartition(" ")[2]} | ({password[1], unquote(password[1])} if password else set())
-    new = {spelling for part in parts if len(part) >= SHORTEST_SECRET for spelling in _spellings(part)}
+    parts = {words, words.rpartition(" ")[2]} | (
+        {password[1], unquote(password[1])} if password else set()
+    )
+    new = {
+        spelling for part in parts if len(part) >= SHORTEST_SECRET for spelling in _spellings(part)
+    }
     if not new <= _secrets:
         _secrets.update(new)
         _search.clear()
@@ -86,7 +106,13 @@ def _searched() -> _Search | None:
 
 def _spellings(secret: str) -> Iterator[str]:
     """As it is, and as URLs, HTML and JSON have it."""
-    yield from (secret, quote(secret, safe=""), quote_plus(secret), quote(secret, safe="").lower(), html.escape(secret))
+    yield from (
+        secret,
+        quote(secret, safe=""),
+        quote_plus(secret),
+        quote(secret, safe="").lower(),
+        html.escape(secret),
+    )
     yield from (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
 
 
@@ -97,7 +123,9 @@ def redacted(text: str) -> str:
 
 
 def may_quote_secret(raw: bytes) -> bool:
-    """Whether a known secret may stand in octets of UTF-8 without escapes; if not, nothing in them needs to be redacted."""
+    """Whether a known secret may stand in octets of UTF-8 without escapes; if not, nothing in them
+    needs to be redacted.
+    """
     search = _searched()
     return search is not None and search.may_find(raw)
 
@@ -127,7 +155,9 @@ def line(text: str) -> str:
 
 
 def read_json(raw: bytes) -> Any:
-    """What JSON holds, redacted. Raises ``ValueError`` for what is no JSON, also where it nests without end."""
+    """What JSON holds, redacted. Raises ``ValueError`` for what is no JSON, also where it nests
+    without end.
+    """
     try:
         text = raw.decode("utf-8")
         plain = json.loads(text)
@@ -142,5 +172,7 @@ def read_json(raw: bytes) -> Any:
 
 
 def printable(text: str) -> str:
-    """``text`` with every character that would steer a terminal shown as its escape, e.g. ``\\x1b`` (CWE-150)."""
+    """``text`` with every character that would steer a terminal shown as its escape, e.g. ``\\x1b``
+    (CWE-150).
+    """
     return text if text.isascii() and text.isprintable() else text.translate(_SHOWN)

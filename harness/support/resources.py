@@ -1,6 +1,7 @@
 """The package's files other than code: scenarios, prompts, example deployments, templates.
 
-In a checkout they are top-level folders; the wheel contains copies inside the package (``pyproject.toml``, ``force-include``).
+In a checkout they are top-level folders; the wheel contains copies inside the package
+(``pyproject.toml``, ``force-include``).
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ def examples() -> dict[str, Path]:
 @cache
 def prompt_names() -> tuple[str, ...]:
     """The names of all spoken prompts, sorted."""
-    from harness.support.files import json_file  # imported late: other users of this module do not need it
+    from harness.support.files import (
+        json_file,
+    )  # imported late: other users of this module do not need it
 
     return tuple(sorted(json_file.read(PROMPTS / "manifest.json")["prompts"]))
 

@@ -1,4 +1,6 @@
-"""Terminal output that is safe against control sequences in text from the network, files and other programs (CWE-150)."""
+"""Terminal output that is safe against control sequences in text from the network, files and other
+programs (CWE-150).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from harness.support.network_text import printable
 
 
 def program() -> str:
-    """``harness`` as one types it here: its path where PATH leads to none or to another, as in a checkout."""
+    """``harness`` as one types it here: its path where PATH leads to none or to another, as in a
+    checkout.
+    """
     return _program(os.getcwd(), os.environ.get("PATH"))
 
 
@@ -33,7 +37,9 @@ def _program(here: str, path: str | None) -> str:
 
 
 def escape_unencodable(stream: object) -> None:
-    """Write characters that the stream's encoding lacks (ISO 8859-1 has no dash) as escapes from now on."""
+    """Write characters that the stream's encoding lacks (ISO 8859-1 has no dash) as escapes from
+    now on.
+    """
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
 
@@ -43,15 +49,21 @@ PIPED_COLUMNS = 120
 
 
 class SafeConsole(Console):
-    """A console whose own styles are the only control sequences that reach the terminal, whatever text is printed."""
+    """A console whose own styles are the only control sequences that reach the terminal, whatever
+    text is printed.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         if "width" not in options and "COLUMNS" not in os.environ and not self.is_terminal:
-            self.width = PIPED_COLUMNS  # rich takes 80, or the width of a terminal at another stream
+            self.width = (
+                PIPED_COLUMNS  # rich takes 80, or the width of a terminal at another stream
+            )
         escape_unencodable(self.file)
 
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
         """The segments of a renderable, their text made printable."""
         for segment in super().render(renderable, options):
             text, style, control = segment
@@ -72,7 +84,9 @@ class SafeConsole(Console):
 
 
 def has_left(file: IO[str], error: OSError) -> bool:
-    """Whether the write error means that the reader of ``file`` is gone: the pipe or the terminal was closed."""
+    """Whether the write error means that the reader of ``file`` is gone: the pipe or the terminal
+    was closed.
+    """
     if isinstance(error, BrokenPipeError):
         return True
     # On a regular file, EIO is a disk error.

@@ -1,4 +1,6 @@
-"""Files of TOML that a model of pydantic checks: every mistake in one is a line that says where, what, and what is allowed."""
+"""Files of TOML that a model of pydantic checks: every mistake in one is a line that says where,
+what, and what is allowed.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ _KINDS = {
     "bool": ("neither", "true, false"),
     "date": ("no date", "a date, as 2026-12-25, without quotes"),
 }
-#: What tomllib says of text that is no TOML (a part of it) → what is allowed there, for who writes such a file for the first time.
+#: What tomllib says of text that is no TOML (a part of it) → what is allowed there, for who writes
+#: such a file for the first time.
 _IN_TOML = {
     "Expected ']": "[TABLE.NAME] alone in its line, and a name in quotes unless it has A-Z, a-z, 0-9, _ and - alone: "
     '[groups."Customer care"]',
@@ -54,7 +57,9 @@ Mistake = tuple[tuple[str, ...], str]
 
 
 class MistakesError(ValueError):
-    """What is wrong between the parts of a file: the place of each mistake (table, name, key …), and what it is."""
+    """What is wrong between the parts of a file: the place of each mistake (table, name, key …),
+    and what it is.
+    """
 
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
         super().__init__("\n".join(f"{'.'.join(place)}: {what}" for place, what in mistakes))
@@ -71,10 +76,14 @@ def load(path: Path, model: type[M]) -> M:
 
 
 def read(path: Path, kind: type[MistakeError] = MistakeError) -> dict[str, Any]:
-    """The content of a TOML file, not validated. Raises ``kind``, with one line of text, if it cannot be read."""
+    """The content of a TOML file, not validated. Raises ``kind``, with one line of text, if it
+    cannot be read.
+    """
     try:
         text = user_files.read_text(path, user_files.SETTINGS)
-        text = unicodedata.normalize("NFC", text)  # editors write ä as one or two characters; names must match
+        text = unicodedata.normalize(
+            "NFC", text
+        )  # editors write ä as one or two characters; names must match
         plain = tomllib.loads(text)
         if _depth(plain) > _DEEPEST:
             raise RecursionError
@@ -82,23 +91,34 @@ def read(path: Path, kind: type[MistakeError] = MistakeError) -> dict[str, Any]:
         raise kind(f"no such file: {path}; allowed: a readable TOML file") from None
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or error
-        raise kind(f"{path}: cannot be read ({why}); allowed: a readable TOML file in UTF-8") from None
+        raise kind(
+            f"{path}: cannot be read ({why}); allowed: a readable TOML file in UTF-8"
+        ) from None
     except RecursionError:
-        raise kind(f"{path}: tables within tables without end; allowed: {_DEEPEST} levels") from None
+        raise kind(
+            f"{path}: tables within tables without end; allowed: {_DEEPEST} levels"
+        ) from None
     except ValueError as error:  # TOMLDecodeError, and numbers or file names that are none
         said = str(error)
-        allowed = next((words for part, words in _IN_TOML.items() if part in said), "a TOML file (https://toml.io)")
+        allowed = next(
+            (words for part, words in _IN_TOML.items() if part in said),
+            "a TOML file (https://toml.io)",
+        )
         raise kind(f"{path}: not TOML: {inline(said)}; allowed: {allowed}") from None
     return plain
 
 
 def _depth(plain: object) -> int:
-    """How deep tables and lists stand within each other; counted without recursion, as dotted keys nest without end."""
+    """How deep tables and lists stand within each other; counted without recursion, as dotted keys
+    nest without end.
+    """
     deepest, left = 0, [(plain, 0)]
     while left:
         found, depth = left.pop()
         deepest = max(deepest, depth)
-        inner = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
+        inner = (
+            found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
+        )
         left += [(item, depth + 1) for item in inner]
     return deepest
 
@@ -118,15 +138,16 @@ def lines(
 ) -> Iterator[str]:
     """A line for each mistake: where, what, what is allowed.
 
-    ``beside`` returns the other place of a value, such as a spreadsheet cell; ``hidden`` keys are not suggested; mistakes at
-    ``omitted`` places are passed over.
+    ``beside`` returns the other place of a value, such as a spreadsheet cell; ``hidden`` keys are
+    not suggested; mistakes at ``omitted`` places are passed over.
     """
 
     def place(location: tuple[int | str, ...]) -> str:
         shown, cell = inline(".".join(str(part) for part in location)), beside(location)
         return f"{shown} ({inline(cell)})" if cell else shown
 
-    # a name that is misspelt once is one mistake, though three hundred numbers lead there; so is a column that lost every plus
+    # a name that is misspelt once is one mistake, though three hundred numbers lead there; so is a
+    # column that lost every plus
     alike: dict[tuple[tuple[int | str, ...], str], list[tuple[tuple[int | str, ...], str]]] = {}
     for location, what, kind in _mistakes(error, model, hidden):
         if omitted(location):
@@ -138,14 +159,24 @@ def lines(
         which = _named([place for place, _ in others], beside)
         how = "same" if len({what for _, what in found}) == 1 else "like"
         for location, what in shown:
-            also = f" (and the {how} at {len(others)} others of {location[0]}: {which})" if others else ""
+            also = (
+                f" (and the {how} at {len(others)} others of {location[0]}: {which})"
+                if others
+                else ""
+            )
             where = place(location)
             yield f"{where}: {what}{also}" if where else f"{what}{also}"
 
 
-def _named(places: Sequence[tuple[int | str, ...]], beside: Callable[[tuple[int | str, ...]], str | None]) -> str:
-    """Entries of a table in few words: the rows of their spreadsheet where all have one, else the first names."""
-    rows = sorted({int(found[1]) for place in places if (found := _ROW.search(beside(place) or ""))})
+def _named(
+    places: Sequence[tuple[int | str, ...]], beside: Callable[[tuple[int | str, ...]], str | None]
+) -> str:
+    """Entries of a table in few words: the rows of their spreadsheet where all have one, else the
+    first names.
+    """
+    rows = sorted(
+        {int(found[1]) for place in places if (found := _ROW.search(beside(place) or ""))}
+    )
     if len(rows) < len(places):
         names = list(dict.fromkeys(inline(str(place[1])) for place in places))
         return ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
@@ -161,11 +192,15 @@ def _named(places: Sequence[tuple[int | str, ...]], beside: Callable[[tuple[int 
 def _mistakes(
     error: ValidationError, model: type[BaseModel], hidden: Collection[str]
 ) -> Iterator[tuple[tuple[int | str, ...], str, str]]:
-    """Each mistake: where, what it is and what is allowed, and the same without the value that is wrong."""
+    """Each mistake: where, what it is and what is allowed, and the same without the value that is
+    wrong.
+    """
     for item in error.errors(include_url=False):
         kind, location, found = item["type"], item["loc"], item["input"]
         if kind == "value_error" and isinstance(between := item["ctx"]["error"], MistakesError):
-            said = (((*location, *inner), _shortened(inline(what))) for inner, what in between.mistakes)
+            said = (
+                ((*location, *inner), _shortened(inline(what))) for inner, what in between.mistakes
+            )
             yield from ((where, what, what) for where, what in said)
         elif kind == "value_error":
             location = location[:-1] if location[-1:] == ("[key]",) else location
@@ -210,7 +245,9 @@ def _wrong(kind: str, location: tuple[int | str, ...], found: Any, field: Any) -
 
 
 def _unknown(key: str, known: Sequence[str]) -> str:
-    return f"unknown key{model_words.nearest(key, known)}; allowed: {', '.join(known) or 'none here'}"
+    return (
+        f"unknown key{model_words.nearest(key, known)}; allowed: {', '.join(known) or 'none here'}"
+    )
 
 
 def _shown(value: object) -> str:

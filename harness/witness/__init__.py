@@ -1,1 +1,3 @@
-"""What others report about a call: the AI's API and the platform's report; and the triggers that make a platform call."""
+"""What others report about a call: the AI's API and the platform's report; and the triggers that
+make a platform call.
+"""

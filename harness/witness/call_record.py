@@ -1,4 +1,6 @@
-"""One call as Synthflow's API reports it (https://docs.synthflow.ai/api-reference: Get a call, List calls)."""
+"""One call as Synthflow's API reports it (https://docs.synthflow.ai/api-reference: Get a call, List
+calls).
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ from harness.witness.transcript import as_text
 
 #: Status of a call id that was prepared but not called yet (Prepare inbound).
 REGISTERED = "registered"
-#: The statuses of Synthflow's documentation, without spam and paused, for which it does not say how the call ended. A record with
-#: any other status cannot be read.
+#: The statuses of Synthflow's documentation, without spam and paused, for which it does not say how
+#: the call ended. A record with any other status cannot be read.
 _BEFORE_ANSWER = (REGISTERED, "pending", "queue", "ringing")
 _VOICEMAIL = ("hangup_on_voicemail", "left_voicemail")  # of calls that the AI places
 _ANSWERED = ("in-progress", "completed", *_VOICEMAIL)
@@ -27,11 +29,13 @@ _STATUSES = frozenset(_BEFORE_ANSWER + _ANSWERED + _UNANSWERED)
 _OVER = frozenset((*_UNANSWERED, *_VOICEMAIL, "completed"))
 _MILLISECOND_S = 0.001
 _VARIABLES = "prompt_variables"
-#: Where real records have X- headers: the first field has all, as documented; the second some, so a missing one says nothing.
+#: Where real records have X- headers: the first field has all, as documented; the second some, so a
+#: missing one says nothing.
 _HEADERS = (_VARIABLES, "telephony_sip_headers")
 #: Some accounts hide digits of numbers for privacy, or put a word in their place.
 _MASKED = re.compile(
-    r"[*•#…]|redacted|^[-+() .\dx]*xx[-() .\dx]*$|^[<\[{]+(?!anonymous)[a-z][\w. -]*[>\]}]*$", re.IGNORECASE
+    r"[*•#…]|redacted|^[-+() .\dx]*xx[-() .\dx]*$|^[<\[{]+(?!anonymous)[a-z][\w. -]*[>\]}]*$",
+    re.IGNORECASE,
 )
 _E164 = re.compile(r"\+\d+", re.ASCII)
 #: The host, and the parameters of a telephone number (RFC 3966 section 3), are not part of it.
@@ -52,12 +56,20 @@ def is_masked(user: str) -> bool:
 def actions_of(plain: Mapping[str, Any]) -> list[Any]:
     """What the assistant did by the ``plain`` record: a table, or a list."""
     found = plain.get("executed_actions")
-    return list(found.values()) if isinstance(found, dict) else found if isinstance(found, list) else []
+    return (
+        list(found.values())
+        if isinstance(found, dict)
+        else found
+        if isinstance(found, list)
+        else []
+    )
 
 
 # -- what a far end may tell beyond the documented record (docs/simulation.md lists it)
 
-_Address = Annotated[str, StringConstraints(pattern=r"^(\[[^\]\s]+\]|[^:\s]+):\d{1,5}$")]  # host:port
+_Address = Annotated[
+    str, StringConstraints(pattern=r"^(\[[^\]\s]+\]|[^:\s]+):\d{1,5}$")
+]  # host:port
 
 
 class _Mark(BaseModel):
@@ -94,12 +106,14 @@ class _Witness(BaseModel):
 
 @dataclass(frozen=True)
 class CallRecord:
-    """One call as the API tells it; ``plain`` is the whole answer. Fields an API of another version lacks are None.
+    """One call as the API tells it; ``plain`` is the whole answer. Fields an API of another version
+    lacks are None.
 
-    Numbers are E.164, however the record spells them (``region`` is whose national form it may be); other text stays, and a number
-    that is masked is None. Digits may be a national number of the region's and another country's without its plus: those
-    that are ``known`` (:func:`harness.sip.identity.known_spellings`) are the latter. A user that
-    is known is no number.
+    Numbers are E.164, however the record spells them (``region`` is whose national form it may be);
+    other text stays, and a number that is masked is None. Digits may be a national number of the
+    region's and another country's without its plus: those that are ``known``
+    (:func:`harness.sip.identity.known_spellings`) are the latter. A user that is known is no
+    number.
     """
 
     id: str
@@ -113,7 +127,9 @@ class CallRecord:
 
     @property
     def status(self) -> str | None:
-        """pending, ringing, in-progress, completed, no-answer, busy, failed, canceled …; a list calls it ``call_status``."""
+        """pending, ringing, in-progress, completed, no-answer, busy, failed, canceled …; a list
+        calls it ``call_status``.
+        """
         return self._text("call_status") or self._text("status")
 
     @property
@@ -124,17 +140,23 @@ class CallRecord:
     @property
     def number_from(self) -> str | None:
         """The caller, as Synthflow understood it."""
-        return self._number("phone_number_from", "agent_phone_number" if self.is_outbound else "lead_phone_number")
+        return self._number(
+            "phone_number_from", "agent_phone_number" if self.is_outbound else "lead_phone_number"
+        )
 
     @property
     def number_to(self) -> str | None:
         """The number that was called."""
-        return self._number("phone_number_to", "lead_phone_number" if self.is_outbound else "agent_phone_number")
+        return self._number(
+            "phone_number_to", "lead_phone_number" if self.is_outbound else "agent_phone_number"
+        )
 
     def is_since(self, wall: float) -> bool | None:
-        """Whether it began at or after that moment (epoch seconds of this machine); None if it does not say when.
+        """Whether it began at or after that moment (epoch seconds of this machine); None if it does
+        not say when.
 
-        A call whose record was read before the moment began before it, by this machine's clock: the API's may have been set meanwhile.
+        A call whose record was read before the moment began before it, by this machine's clock: the
+        API's may have been set meanwhile.
         """
         if self.known_since < wall:
             return False
@@ -144,7 +166,9 @@ class CallRecord:
         return began + _MILLISECOND_S - self.clock_ahead_s > wall
 
     def is_in_doubt(self, wall: float) -> bool:
-        """Whether it began after that moment only by this machine's clock, and not by the API's Date, which is ahead."""
+        """Whether it began after that moment only by this machine's clock, and not by the API's
+        Date, which is ahead.
+        """
         began = self._began
         if began is None or self.clock_ahead_s <= 0.0 or began > self.read_at:
             return False
@@ -161,7 +185,9 @@ class CallRecord:
             return None
 
     def moment(self, told: float) -> float:
-        """A moment that its witness tells, in epoch seconds by the API's clock, on this machine's monotonic clock."""
+        """A moment that its witness tells, in epoch seconds by the API's clock, on this machine's
+        monotonic clock.
+        """
         return to_monotonic(told - self.clock_differs_s)
 
     @property
@@ -195,7 +221,8 @@ class CallRecord:
         return actions_of(self.plain)
 
     def variable(self, name: str) -> str | None:
-        """What the assistant was given under that name, e.g. an X- header's value; None when it does not say.
+        """What the assistant was given under that name, e.g. an X- header's value; None when it
+        does not say.
 
         Digits that it has as a number have lost their spelling, and say nothing either.
         """
@@ -203,11 +230,22 @@ class CallRecord:
         return found if isinstance(found, str) else None
 
     def _variable(self, name: str) -> object:
-        return next((value for field in _HEADERS if (value := self._given(field).get(name.lower())) is not None), None)
+        return next(
+            (
+                value
+                for field in _HEADERS
+                if (value := self._given(field).get(name.lower())) is not None
+            ),
+            None,
+        )
 
     def _given(self, field: str) -> dict[str, Any]:
         found = self.plain.get(field)
-        return {str(name).lower(): value for name, value in found.items()} if isinstance(found, dict) else {}
+        return (
+            {str(name).lower(): value for name, value in found.items()}
+            if isinstance(found, dict)
+            else {}
+        )
 
     @property
     def tells_variables(self) -> bool:
@@ -215,8 +253,8 @@ class CallRecord:
         return isinstance(self.plain.get(_VARIABLES), dict)
 
     def lacks(self, header: str, sent_with: Collection[str] = ()) -> bool:
-        """Whether that X- header was not passed on: others reached its variables, of those it was ``sent_with`` where these are
-        known. X-EI it reads itself, and need not keep.
+        """Whether that X- header was not passed on: others reached its variables, of those it was
+        ``sent_with`` where these are known. X-EI it reads itself, and need not keep.
         """
         if self._variable(header) is not None or header.lower() == "x-ei":
             return False
@@ -242,7 +280,9 @@ class CallRecord:
 
     @cached_property
     def _testimony(self) -> dict[str, Any] | str:
-        """The ``witness``; why it cannot be read if any of it is malformed, since what is left may lack any fact."""
+        """The ``witness``; why it cannot be read if any of it is malformed, since what is left may
+        lack any fact.
+        """
         try:
             return _Witness.model_validate(self.plain.get("witness") or {}).model_dump()
         except ValidationError as error:
@@ -250,7 +290,9 @@ class CallRecord:
             return f"{'.'.join(map(str, ('witness', *first['loc'])))}: {first['msg']}"
 
     def witness(self, what: str) -> Any:
-        """What the far end witnessed beyond the documented record; None when it does not say, or its witness cannot be read."""
+        """What the far end witnessed beyond the documented record; None when it does not say, or
+        its witness cannot be read.
+        """
         return self._testimony.get(what) if isinstance(self._testimony, dict) else None
 
     @property

@@ -1,4 +1,6 @@
-"""Starting a campaign's call: by HTTP, as the deployment describes it, or by a person at the terminal."""
+"""Starting a campaign's call: by HTTP, as the deployment describes it, or by a person at the
+terminal.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from harness.support.http_client import HttpClient, HttpError
 #: Set by ``--no-manual`` for all processes of a run.
 SILENT_VARIABLE = "HARNESS_NO_MANUAL"
 _WITHIN_S = 10.0
-#: In a body of this type "+" stands for a blank (https://url.spec.whatwg.org/#application/x-www-form-urlencoded).
+#: In a body of this type "+" stands for a blank
+#: (https://url.spec.whatwg.org/#application/x-www-form-urlencoded).
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -30,14 +33,17 @@ def ask_at_terminal(text: str) -> bool:
 
 
 def request_headers(where: str, declared: Campaign | Report, *, has_body: bool) -> dict[str, str]:
-    """The headers that the table ``where`` declares, with secrets from the environment; a body is JSON unless they say otherwise.
+    """The headers that the table ``where`` declares, with secrets from the environment; a body is
+    JSON unless they say otherwise.
 
     Raises :class:`FarEndError`.
     """
     headers = dict(declared.headers)
     for name, variable in declared.headers_env.items():
         if not (value := os.environ.get(variable)):
-            raise FarEndError(f"{where}.headers_env.{name}: the environment variable {variable} is not set")
+            raise FarEndError(
+                f"{where}.headers_env.{name}: the environment variable {variable} is not set"
+            )
         headers[name] = value
     if has_body and "content-type" not in {name.lower() for name in headers}:
         headers["Content-Type"] = "application/json"
@@ -45,8 +51,12 @@ def request_headers(where: str, declared: Campaign | Report, *, has_body: bool) 
 
 
 def start(campaign: Campaign, line: str, customer: str) -> None:
-    """Ask the platform to call ``customer`` from ``line`` (both E.164). Raises :class:`FarEndError`."""
-    has_body = campaign.method != "GET"  # RFC 9110 section 9.3.1: there it may not be read, or have the request refused
+    """Ask the platform to call ``customer`` from ``line`` (both E.164). Raises
+    :class:`FarEndError`.
+    """
+    has_body = (
+        campaign.method != "GET"
+    )  # RFC 9110 section 9.3.1: there it may not be read, or have the request refused
     headers = request_headers("campaign", campaign, has_body=has_body)
     if not campaign.url:
         raise FarEndError("campaign.url: is missing; a campaign triggered by HTTP needs one")
@@ -54,7 +64,9 @@ def start(campaign: Campaign, line: str, customer: str) -> None:
     types = (value.lower() for name, value in headers.items() if name.lower() == "content-type")
     is_form = any(value.startswith(_FORM) for value in types)
     url = _filled_in(campaign.url, *escaped)
-    body = _filled_in(campaign.body, *escaped if is_form else (line, customer)) if has_body else None
+    body = (
+        _filled_in(campaign.body, *escaped if is_form else (line, customer)) if has_body else None
+    )
     where = f"campaign trigger {campaign.url.partition('?')[0]}"  # the query may hold secrets
     client = HttpClient()
     try:

@@ -1,6 +1,8 @@
-"""Reads a capture that somebody else made (pcap, pcapng): its SIP messages, and its RTP streams with their sound.
+"""Reads a capture that somebody else made (pcap, pcapng): its SIP messages, and its RTP streams
+with their sound.
 
-``read_capture(path)`` is pure: a file in, data out. What cannot be read is a note; only a file that is no capture is an error.
+``read_capture(path)`` is pure: a file in, data out. What cannot be read is a note; only a file that
+is no capture is an error.
 """
 
 from __future__ import annotations
@@ -19,8 +21,12 @@ from harness.support.files import user_files
 from harness.witness.packets import Address, Notes, Payload, Transport, payloads
 from harness.witness.rtp_streams import Described, RtpStreams, Stream
 
-CAPTURE: Final = user_files.FileKind(512 << 20)  #: three hours of a call in both directions, with Ethernet headers
-_SIP: Final = re.compile(rb"[\r\n]*(?:SIP/2\.0 [1-6][0-9]{2}[ \r]|[A-Za-z]{1,32} [^ \r\n]{1,2048} SIP/2\.0\r?\n)")
+CAPTURE: Final = user_files.FileKind(
+    512 << 20
+)  #: three hours of a call in both directions, with Ethernet headers
+_SIP: Final = re.compile(
+    rb"[\r\n]*(?:SIP/2\.0 [1-6][0-9]{2}[ \r]|[A-Za-z]{1,32} [^ \r\n]{1,2048} SIP/2\.0\r?\n)"
+)
 _TLS: Final = re.compile(rb"[\x14-\x17]\x03[\x00-\x04]")
 _DTLS: Final = re.compile(rb"[\x14-\x19]\xfe[\xfd\xff]")
 
@@ -60,9 +66,13 @@ def read_capture(path: Path) -> Capture:
             for payload in payloads(file, reader.notes):
                 reader.take(payload)
     except OSError as error:
-        raise CaptureError(f"{path}: cannot be read: {error.strerror}; give a capture file (pcap or pcapng)") from error
+        raise CaptureError(
+            f"{path}: cannot be read: {error.strerror}; give a capture file (pcap or pcapng)"
+        ) from error
     except ValueError as error:
-        raise CaptureError(f"{path}: is not a capture: {error}; give a pcap or pcapng file") from error
+        raise CaptureError(
+            f"{path}: is not a capture: {error}; give a pcap or pcapng file"
+        ) from error
     return reader.capture(path)
 
 
@@ -111,10 +121,14 @@ class _Reader:
         except SipSyntaxError as error:
             self.notes.add(f"SIP messages that cannot be read were left out: {str(error)[:120]}")
             return
-        self._messages.append(CapturedMessage(payload.at, payload.source, payload.target, payload.transport, message))
+        self._messages.append(
+            CapturedMessage(payload.at, payload.source, payload.target, payload.transport, message)
+        )
 
     def capture(self, path: Path) -> Capture:
-        offers = [found for captured in self._messages if (found := described(captured)) is not None]
+        offers = [
+            found for captured in self._messages if (found := described(captured)) is not None
+        ]
         streams = self._streams.streams(offers)
         messages = tuple(sorted(self._messages, key=lambda captured: captured.at))
         return Capture(path, messages, streams, self.notes.lines(), self._first, self._last)

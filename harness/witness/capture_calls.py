@@ -1,8 +1,10 @@
-"""Which calls of a run a capture shows, what of them passed its point of the network, and what should have passed and did not.
+"""Which calls of a run a capture shows, what of them passed its point of the network, and what
+should have passed and did not.
 
-Neither names nor clocks are trusted. A call is known by its Call-ID, by an ID of another leg that a platform sends along (X-EI,
-X-Talkdesk-Other-Leg-Call-Id), by the marks in its RTP, or by its numbers and its place among the calls with these numbers. The offset
-of the capture's clock follows from INVITEs that both sides have, else from marks.
+Neither names nor clocks are trusted. A call is known by its Call-ID, by an ID of another leg that a
+platform sends along (X-EI, X-Talkdesk-Other-Leg-Call-Id), by the marks in its RTP, or by its
+numbers and its place among the calls with these numbers. The offset of the capture's clock follows
+from INVITEs that both sides have, else from marks.
 """
 
 from __future__ import annotations
@@ -31,8 +33,9 @@ _OTHER_LEG: Final = ("X-Talkdesk-Other-Leg-Call-Id", "X-EI")
 #: A mark is detected this much later than it begins or ends, and its way takes time.
 _SLACK_S: Final = 0.5
 _NEAR_S: Final = 10.0  #: between the INVITE of a leg and the one that a platform makes of it
-#: A mark that was sent for so long while a call could carry it, and is in none of its streams, was lost ahead of this point. A caller
-#: sends half a second before it speaks to an AI; undamaged G.711 shows two periods of a mark for certain.
+#: A mark that was sent for so long while a call could carry it, and is in none of its streams, was
+#: lost ahead of this point. A caller sends half a second before it speaks to an AI; undamaged G.711
+#: shows two periods of a mark for certain.
 ABSENT_S: Final = 0.4
 _MOST_LOSS: Final = 0.05  #: of a stream whose silence about a mark says something
 _SUBSCRIBER: Final = 9
@@ -61,7 +64,14 @@ class HopCall:
     @property
     def invite(self) -> CapturedMessage | None:
         """The INVITE that begins it."""
-        return next((m for m in self.messages if isinstance(m.message, Request) and m.message.method == "INVITE"), None)
+        return next(
+            (
+                m
+                for m in self.messages
+                if isinstance(m.message, Request) and m.message.method == "INVITE"
+            ),
+            None,
+        )
 
     def ends(self, speaker: KnownLeg) -> tuple[Address, Address]:
         """From where to where its signalling goes, in the direction of the speaker's voice."""
@@ -74,25 +84,46 @@ class HopCall:
 
     @property
     def answered(self) -> tuple[float, float] | None:
-        """From when to when it could carry sound, as far as the capture shows; None where it was not answered there."""
-        answers = (m for m in self.messages if isinstance(m.message, Response) and 200 <= m.message.status < 300)
+        """From when to when it could carry sound, as far as the capture shows; None where it was
+        not answered there.
+        """
+        answers = (
+            m
+            for m in self.messages
+            if isinstance(m.message, Response) and 200 <= m.message.status < 300
+        )
         answer = next((m for m in answers if "INVITE" in (m.message.get("CSeq") or "")), None)
-        bye = next((m for m in self.messages if isinstance(m.message, Request) and m.message.method == "BYE"), None)
+        bye = next(
+            (
+                m
+                for m in self.messages
+                if isinstance(m.message, Request) and m.message.method == "BYE"
+            ),
+            None,
+        )
         if answer is None or not self.streams:
             return None
         return answer.at, bye.at if bye else max(stream.last for stream in self.streams)
 
     def streams_to(self, *, callee: bool) -> tuple[Stream, ...] | None:
-        """The streams towards its callee, or towards its caller; None where its SDP does not say which these are."""
+        """The streams towards its callee, or towards its caller; None where its SDP does not say
+        which these are.
+        """
         caller, other = set[Address](), set[Address]()
         calling = _sender_tag(self.invite.message) if self.invite else None
         for message in self.messages if calling else ():
             if (description := described(message)) is not None:
-                (caller if _sender_tag(message.message) == calling else other).add(description.place)
+                (caller if _sender_tag(message.message) == calling else other).add(
+                    description.place
+                )
         if not caller or not other or caller & other:
             return None
-        to_caller = tuple(one for one in self.streams if one.target in caller or one.source in other)
-        to_callee = tuple(one for one in self.streams if one.target in other or one.source in caller)
+        to_caller = tuple(
+            one for one in self.streams if one.target in caller or one.source in other
+        )
+        to_callee = tuple(
+            one for one in self.streams if one.target in other or one.source in caller
+        )
         return to_callee if callee else to_caller
 
     def __str__(self) -> str:
@@ -106,7 +137,9 @@ class HopCall:
 
 @dataclass(frozen=True)
 class FoundCall:
-    """A call of the capture that is of a case of the run; ``leg`` is the one that it is matched with."""
+    """A call of the capture that is of a case of the run; ``leg`` is the one that it is matched
+    with.
+    """
 
     call: HopCall
     leg: KnownLeg
@@ -145,7 +178,9 @@ class TowardsCaller:
 
 @dataclass(frozen=True)
 class CaptureMatch:
-    """What a capture shows of a run. ``offset`` is added to the capture's clock for the run's; None where nothing was found."""
+    """What a capture shows of a run. ``offset`` is added to the capture's clock for the run's; None
+    where nothing was found.
+    """
 
     offset: float | None
     calls: tuple[FoundCall, ...]
@@ -182,7 +217,9 @@ _Key = str | frozenset[Address]
 
 
 def calls_of(capture: Capture) -> tuple[HopCall, ...]:
-    """The calls of a capture, by their beginning. What begins with no INVITE, such as OPTIONS or REGISTER, is none."""
+    """The calls of a capture, by their beginning. What begins with no INVITE, such as OPTIONS or
+    REGISTER, is none.
+    """
     messages: dict[str, list[CapturedMessage]] = defaultdict(list)
     for message in capture.messages:
         messages[message.message.call_id].append(message)
@@ -194,7 +231,10 @@ def calls_of(capture: Capture) -> tuple[HopCall, ...]:
     voices = {id(stream): tuple(voices_in(stream)) for stream in capture.streams}
     calls = []
     for key in dict.fromkeys([*messages, *streams]):
-        of_call, sounding = tuple(messages.get(key, ()) if isinstance(key, str) else ()), tuple(streams.get(key, ()))
+        of_call, sounding = (
+            tuple(messages.get(key, ()) if isinstance(key, str) else ()),
+            tuple(streams.get(key, ())),
+        )
         if sounding or any("INVITE" in (one.message.get("CSeq") or "") for one in of_call):
             heard = tuple(voice for stream in sounding for voice in voices[id(stream)])
             calls.append(HopCall(key if isinstance(key, str) else "", of_call, sounding, heard))
@@ -202,7 +242,9 @@ def calls_of(capture: Capture) -> tuple[HopCall, ...]:
 
 
 def match_capture(capture: Capture, legs: Sequence[KnownLeg]) -> CaptureMatch:
-    """What the capture shows of these legs; what is of none of them is listed in words, and disturbs nothing."""
+    """What the capture shows of these legs; what is of none of them is listed in words, and
+    disturbs nothing.
+    """
     calls = calls_of(capture)
     found: dict[int, FoundCall] = {}
     for number, call in enumerate(calls):
@@ -215,7 +257,9 @@ def match_capture(capture: Capture, legs: Sequence[KnownLeg]) -> CaptureMatch:
     for number, call in enumerate(calls):
         of_call = [one for one in heard if one.voice in call.voices]
         if number not in found and of_call:
-            found[number] = FoundCall(call, Counter(one.leg for one in of_call).most_common(1)[0][0], "mark")
+            found[number] = FoundCall(
+                call, Counter(one.leg for one in of_call).most_common(1)[0][0], "mark"
+            )
     known = {one.call.call_id: one.leg for one in found.values() if one.call.call_id}
     for number, call in enumerate(calls):
         if number not in found and (other := _named(call, known)) is not None:
@@ -224,7 +268,11 @@ def match_capture(capture: Capture, legs: Sequence[KnownLeg]) -> CaptureMatch:
     if offset is None:
         offset = _offset(found.values())
         heard, unclear = _whose(calls, found, legs, offset)
-    words = [f"{call} is of no call of this run" for number, call in enumerate(calls) if number not in found]
+    words = [
+        f"{call} is of no call of this run"
+        for number, call in enumerate(calls)
+        if number not in found
+    ]
     matched = tuple(found[number] for number in sorted(found))
     absent = tuple(one for each in matched for one in _absent(each, heard, legs, offset))
     to_callers = tuple(one for each in matched for one in _to_caller(each, legs))
@@ -245,23 +293,38 @@ def _by_id(call: HopCall, legs: Iterable[KnownLeg]) -> FoundCall | None:
 
 def _named(call: HopCall, call_ids: Iterable[str]) -> str | None:
     """The first of these that its headers name as that of another leg."""
-    told = [value for one in call.messages for name in _OTHER_LEG for value in one.message.get_all(name)]
-    return next((one for one in call_ids if one and any(one in value for value in told)), None) if told else None
+    told = [
+        value for one in call.messages for name in _OTHER_LEG for value in one.message.get_all(name)
+    ]
+    return (
+        next((one for one in call_ids if one and any(one in value for value in told)), None)
+        if told
+        else None
+    )
 
 
 def _by_numbers(
-    calls: Sequence[HopCall], found: Mapping[int, FoundCall], legs: Sequence[KnownLeg], offset: float | None
+    calls: Sequence[HopCall],
+    found: Mapping[int, FoundCall],
+    legs: Sequence[KnownLeg],
+    offset: float | None,
 ) -> dict[int, FoundCall]:
-    """By the caller's and the called number, where one call alone fits one case alone: in time; without an offset by order, if as
-    many calls as legs have these numbers.
+    """By the caller's and the called number, where one call alone fits one case alone: in time;
+    without an offset by order, if as many calls as legs have these numbers.
     """
     left: dict[frozenset[str], list[int]] = defaultdict(list)
     for number, call in enumerate(calls):
-        if call.invite is not None and (numbers := numbers_of(call.invite.message)) and len(numbers) > 1:
+        if (
+            call.invite is not None
+            and (numbers := numbers_of(call.invite.message))
+            and len(numbers) > 1
+        ):
             left[numbers].append(number)
     fits: list[tuple[int, KnownLeg]] = []
     for numbers, same in left.items():
-        fitting = sorted((leg for leg in legs if leg.numbers >= numbers), key=lambda leg: leg.invited)
+        fitting = sorted(
+            (leg for leg in legs if leg.numbers >= numbers), key=lambda leg: leg.invited
+        )
         if offset is None and len(same) == len(fitting):
             fits += zip(same, fitting, strict=True)
         elif offset is not None:
@@ -281,7 +344,9 @@ def _by_numbers(
 
 
 def numbers_of(message: Request | Response) -> frozenset[str]:
-    """The last digits of the numbers that a request is from and to, which national and international forms share."""
+    """The last digits of the numbers that a request is from and to, which national and
+    international forms share.
+    """
     found = set()
     with suppress(SipSyntaxError):
         found.add(message.from_.uri.user)
@@ -302,16 +367,28 @@ def _sender_tag(message: Request | Response) -> str | None:
 
 
 def _offset(found: Iterable[FoundCall]) -> float | None:
-    """By INVITEs that the run has as well. An INVITE with the same Call-ID is the same message, but for its way."""
+    """By INVITEs that the run has as well. An INVITE with the same Call-ID is the same message, but
+    for its way.
+    """
     surest = sorted(found, key=lambda one: ("Call-ID", "header", "mark", "numbers").index(one.how))
     first = surest[0].how if surest else None
-    offsets = [one.leg.invited - one.call.invite.at for one in surest if one.how == first and one.call.invite]
+    offsets = [
+        one.leg.invited - one.call.invite.at
+        for one in surest
+        if one.how == first and one.call.invite
+    ]
     return statistics.median(offsets) if offsets else None
 
 
 def _offset_of_marks(calls: Iterable[HopCall], legs: Sequence[KnownLeg]) -> float | None:
-    """By several marks, or by one in a call with the numbers of its leg: one mark alone may be an earlier run's."""
-    stretches = {Stretch(voice.mark, voice.began, voice.ended): call for call in calls for voice in call.voices}
+    """By several marks, or by one in a call with the numbers of its leg: one mark alone may be an
+    earlier run's.
+    """
+    stretches = {
+        Stretch(voice.mark, voice.began, voice.ended): call
+        for call in calls
+        for voice in call.voices
+    }
     matches, _ = match(stretches, legs)
     for offset in dict.fromkeys(one.offset for one in matches):
         together = [one for one in matches if one.offset == offset]
@@ -324,16 +401,23 @@ def _offset_of_marks(calls: Iterable[HopCall], legs: Sequence[KnownLeg]) -> floa
 
 
 def _whose(
-    calls: Sequence[HopCall], found: Mapping[int, FoundCall], legs: Sequence[KnownLeg], offset: float | None
+    calls: Sequence[HopCall],
+    found: Mapping[int, FoundCall],
+    legs: Sequence[KnownLeg],
+    offset: float | None,
 ) -> tuple[list[FoundVoice], list[str]]:
-    """The leg whose mark each voice is: it sent this mark at that time. Of several, the one whose case the call is of."""
+    """The leg whose mark each voice is: it sent this mark at that time. Of several, the one whose
+    case the call is of.
+    """
     heard: list[FoundVoice] = []
     words: list[str] = []
     for number, call in enumerate(calls):
         case = found[number].leg.case if number in found else None
         for voice in call.voices:
             fitting = [
-                leg for leg in legs if leg.mark == voice.mark and offset is not None and _fits(leg, voice, offset)
+                leg
+                for leg in legs
+                if leg.mark == voice.mark and offset is not None and _fits(leg, voice, offset)
             ]
             fitting = [leg for leg in fitting if leg.case == case] or fitting
             if len({(leg.case, leg.leg) for leg in fitting}) == 1:
@@ -345,9 +429,13 @@ def _whose(
 
 
 def _fits(leg: KnownLeg, voice: Voice, offset: float) -> bool:
-    """Whether the leg sent this mark then. Other runs may send it as well, but hardly begin or end at the same moment."""
+    """Whether the leg sent this mark then. Other runs may send it as well, but hardly begin or end
+    at the same moment.
+    """
     began, ended = voice.began + offset, voice.ended + offset
-    aligned = any(min(abs(first - began), abs(last - ended)) <= _SLACK_S for first, last in leg.sent)
+    aligned = any(
+        min(abs(first - began), abs(last - ended)) <= _SLACK_S for first, last in leg.sent
+    )
     return aligned and overlap(leg.sent, began, ended) >= MOSTLY * (ended - began)
 
 
@@ -357,24 +445,33 @@ def _fits(leg: KnownLeg, voice: Voice, offset: float) -> bool:
 def _absent(
     found: FoundCall, heard: Iterable[FoundVoice], legs: Iterable[KnownLeg], offset: float | None
 ) -> Iterator[AbsentVoice]:
-    """The marks of the case's legs that did not pass. Nothing is said of RTP that cannot be decoded, and of a call that numbers
-    alone made known: another run may call from and to the same ones.
+    """The marks of the case's legs that did not pass. Nothing is said of RTP that cannot be
+    decoded, and of a call that numbers alone made known: another run may call from and to the same
+    ones.
     """
     answered = found.call.answered
     if answered is None or offset is None or found.how == "numbers":
         return
     for leg in _own(found, legs):
         streams = found.call.streams_to(callee=leg.is_caller)
-        if streams is None or any(one.unread or one.lost > _MOST_LOSS * one.packets for one in streams):
+        if streams is None or any(
+            one.unread or one.lost > _MOST_LOSS * one.packets for one in streams
+        ):
             continue
-        passed = {(one.voice.stream.source, one.voice.stream.target) for one in heard if one.leg is leg}
-        lasted: dict[tuple[Address, Address] | None, tuple[float, float]] = {} if streams else {None: answered}
+        passed = {
+            (one.voice.stream.source, one.voice.stream.target) for one in heard if one.leg is leg
+        }
+        lasted: dict[tuple[Address, Address] | None, tuple[float, float]] = (
+            {} if streams else {None: answered}
+        )
         for one in streams:
             first, last = lasted.get((one.source, one.target), (one.first, one.last))
             lasted[one.source, one.target] = min(first, one.first), max(last, one.last)
         for way, (first, last) in lasted.items():
             first, last = max(first, answered[0]), min(last, answered[1])
-            times = [(max(began - offset, first), min(ended - offset, last)) for began, ended in leg.sent]
+            times = [
+                (max(began - offset, first), min(ended - offset, last)) for began, ended in leg.sent
+            ]
             times = [(began, ended) for began, ended in times if ended > began]
             seconds = sum(ended - began for began, ended in times)
             if way not in passed and seconds >= ABSENT_S:

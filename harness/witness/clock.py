@@ -1,4 +1,6 @@
-"""Three clocks: this machine's monotonic clock, which dates events, its wall clock, and the clocks of far ends that report calls."""
+"""Three clocks: this machine's monotonic clock, which dates events, its wall clock, and the clocks
+of far ends that report calls.
+"""
 
 from __future__ import annotations
 
@@ -23,23 +25,27 @@ def to_monotonic(wall: float) -> float:
 
 
 def since_epoch(told: float) -> float | None:
-    """Seconds since the epoch, from a number of seconds or milliseconds; None if it is no time of a call."""
+    """Seconds since the epoch, from a number of seconds or milliseconds; None if it is no time of a
+    call.
+    """
     return next((told / unit for unit in (1, 1e3) if _FROM_S <= told / unit < _TO_S), None)
 
 
 def date_told(date: str) -> float:
-    """The seconds since the epoch of a Date or Retry-After, which is in UTC in each of its forms, also where it names no zone
-    (RFC 9110 section 5.6.7) or "-0000" (RFC 5322 section 3.3). Raises ``ValueError`` or ``OverflowError`` for any other text.
+    """The seconds since the epoch of a Date or Retry-After, which is in UTC in each of its forms,
+    also where it names no zone (RFC 9110 section 5.6.7) or "-0000" (RFC 5322 section 3.3). Raises
+    ``ValueError`` or ``OverflowError`` for any other text.
     """
     told = email.utils.parsedate_to_datetime(date)
     return (told if told.tzinfo is not None else told.replace(tzinfo=UTC)).timestamp()
 
 
 class ClockOffset:
-    """How far a server's clock is ahead of this machine's, by the Date of its answers (RFC 9110 section 6.6.1).
+    """How far a server's clock is ahead of this machine's, by the Date of its answers (RFC 9110
+    section 6.6.1).
 
-    The offset lies between the two bounds that all answers so far allow; a Date has whole seconds, so one answer leaves a second
-    open.
+    The offset lies between the two bounds that all answers so far allow; a Date has whole seconds,
+    so one answer leaves a second open.
     """
 
     def __init__(self) -> None:
@@ -52,12 +58,16 @@ class ClockOffset:
 
     @property
     def least(self) -> float:
-        """The smallest possible offset, so that no test call is mistaken for an earlier one. 0 if unknown."""
+        """The smallest possible offset, so that no test call is mistaken for an earlier one. 0 if
+        unknown.
+        """
         return self._least if math.isfinite(self._least) else 0.0
 
     @property
     def nearest(self) -> float:
-        """The possible offset that is nearest to 0: the best guess for clocks that are kept right, also just after one was set."""
+        """The possible offset that is nearest to 0: the best guess for clocks that are kept right,
+        also just after one was set.
+        """
         return min(max(0.0, self._least), self._most)
 
     @property
@@ -66,7 +76,9 @@ class ClockOffset:
         return self._most - self._least
 
     def note(self, asked_at: float, answered_at: float, date: str | None) -> None:
-        """An answer with that Date came to a request; both moments by this machine's clock (epoch seconds)."""
+        """An answer with that Date came to a request; both moments by this machine's clock (epoch
+        seconds).
+        """
         try:
             told = date_told(date or "")
         except (ValueError, OverflowError):

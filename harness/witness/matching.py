@@ -1,7 +1,9 @@
-"""Which calls of a run a file of somebody else's holds: by the marks in it alone, whatever its name and its clock say.
+"""Which calls of a run a file of somebody else's holds: by the marks in it alone, whatever its name
+and its clock say.
 
-A mark names a leg, but a run has more legs than there are marks. So stretches of marks are laid against the times at which legs sent
-theirs: one offset, of the file's clock to the run's, has to explain them. What two calls explain equally well is of neither.
+A mark names a leg, but a run has more legs than there are marks. So stretches of marks are laid
+against the times at which legs sent theirs: one offset, of the file's clock to the run's, has to
+explain them. What two calls explain equally well is of neither.
 """
 
 from __future__ import annotations
@@ -35,8 +37,12 @@ class KnownLeg:
     mark: int
     sent: tuple[Times, ...]  #: when it sent its mark, on the run's clock
     is_caller: bool = False  #: it placed its call
-    call_ids: frozenset[str] = frozenset()  #: the Call-ID of its dialogs, and ids that the platform sends along
-    numbers: frozenset[str] = frozenset()  #: of its INVITE, as `capture_calls.numbers_of` gives them
+    call_ids: frozenset[str] = (
+        frozenset()
+    )  #: the Call-ID of its dialogs, and ids that the platform sends along
+    numbers: frozenset[str] = (
+        frozenset()
+    )  #: of its INVITE, as `capture_calls.numbers_of` gives them
     invited: float = 0.0  #: when its INVITE was sent or came, on the run's clock
 
 
@@ -56,7 +62,9 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Match:
-    """A stretch and the leg whose mark it is; ``offset`` is added to the file's clock for the run's."""
+    """A stretch and the leg whose mark it is; ``offset`` is added to the file's clock for the
+    run's.
+    """
 
     stretch: Stretch
     leg: KnownLeg
@@ -75,7 +83,9 @@ def match(stretches: Iterable[Stretch], legs: Iterable[KnownLeg]) -> tuple[list[
     left = [one for one in left if one.mark in by_mark]
     while left:
         ranked = sorted(
-            (_explained(left, by_mark, offset) for offset in _offsets(left, by_mark)), key=_worth, reverse=True
+            (_explained(left, by_mark, offset) for offset in _offsets(left, by_mark)),
+            key=_worth,
+            reverse=True,
         )
         if not ranked or not ranked[0]:
             break
@@ -94,8 +104,12 @@ def match(stretches: Iterable[Stretch], legs: Iterable[KnownLeg]) -> tuple[list[
     return found, words + [f"mark {mark} fits the times of no call of this run" for mark in unfit]
 
 
-def _offsets(stretches: Sequence[Stretch], by_mark: Mapping[int, Sequence[KnownLeg]]) -> list[float]:
-    """The offsets that lay the beginning, or the end, of a stretch upon that of a time at which a leg sent this mark."""
+def _offsets(
+    stretches: Sequence[Stretch], by_mark: Mapping[int, Sequence[KnownLeg]]
+) -> list[float]:
+    """The offsets that lay the beginning, or the end, of a stretch upon that of a time at which a
+    leg sent this mark.
+    """
     found = [
         offset
         for one in stretches
@@ -108,7 +122,9 @@ def _offsets(stretches: Sequence[Stretch], by_mark: Mapping[int, Sequence[KnownL
     return [*found[:1], *apart]
 
 
-def _explained(stretches: Sequence[Stretch], by_mark: Mapping[int, Sequence[KnownLeg]], offset: float) -> list[Match]:
+def _explained(
+    stretches: Sequence[Stretch], by_mark: Mapping[int, Sequence[KnownLeg]], offset: float
+) -> list[Match]:
     """What one offset explains."""
     found = []
     for one in stretches:
@@ -121,19 +137,25 @@ def _explained(stretches: Sequence[Stretch], by_mark: Mapping[int, Sequence[Know
 
 def overlap(sent: Iterable[Times], began: float, ended: float) -> float:
     """How long it was sent within that time, in seconds."""
-    return sum(max(0.0, min(ended, last + _SLACK_S) - max(began, first - _SLACK_S)) for first, last in sent)
+    return sum(
+        max(0.0, min(ended, last + _SLACK_S) - max(began, first - _SLACK_S)) for first, last in sent
+    )
 
 
 def _worth(matches: Sequence[Match]) -> int:
-    """How well the matches fit: what was heard while it was sent, less what was sent around it and not heard.
+    """How well the matches fit: what was heard while it was sent, less what was sent around it and
+    not heard.
 
-    In whole milliseconds, so that offsets that fit alike are equal, and the earliest is taken: fractions depend on the clock.
+    In whole milliseconds, so that offsets that fit alike are equal, and the earliest is taken:
+    fractions depend on the clock.
     """
     worth = 0.0
     for one in matches:
         began, ended = one.stretch.began + one.offset, one.stretch.ended + one.offset
         inside = sum(max(0.0, min(ended, last) - max(began, first)) for first, last in one.leg.sent)
-        amid = sum(max(0.0, last - first) for first, last in one.leg.sent if first < ended and began < last)
+        amid = sum(
+            max(0.0, last - first) for first, last in one.leg.sent if first < ended and began < last
+        )
         worth += inside - 0.5 * max(0.0, amid - inside)
     return round(1000 * worth)
 

@@ -1,7 +1,9 @@
-"""What crossed the wire, read from a capture file: UDP datagrams and the bytes of TCP connections, in the order of the capture.
+"""What crossed the wire, read from a capture file: UDP datagrams and the bytes of TCP connections,
+in the order of the capture.
 
-dpkt reads the containers (pcap, pcapng) and the headers of the packets. This module adds what dpkt leaves out: several interfaces
-in one pcapng file, fragments (RFC 791 section 3.2, RFC 8200 section 4.5) and the order of TCP segments (RFC 9293 section 3.10).
+dpkt reads the containers (pcap, pcapng) and the headers of the packets. This module adds what dpkt
+leaves out: several interfaces in one pcapng file, fragments (RFC 791 section 3.2, RFC 8200 section
+4.5) and the order of TCP segments (RFC 9293 section 3.10).
 """
 
 from __future__ import annotations
@@ -53,7 +55,8 @@ class Notes:
     def lines(self) -> tuple[str, ...]:
         """Each sentence once, with its number of times if it came more than once."""
         return tuple(
-            f"{sentence} ({times} times)" if times > 1 else sentence for sentence, times in self._times.items()
+            f"{sentence} ({times} times)" if times > 1 else sentence
+            for sentence, times in self._times.items()
         )
 
 
@@ -73,7 +76,9 @@ class _Interface:
 
 
 def payloads(file: BufferedReader, notes: Notes) -> Iterator[Payload]:
-    """All datagrams and TCP bytes of a capture. Raises ``ValueError`` for a file that is no capture."""
+    """All datagrams and TCP bytes of a capture. Raises ``ValueError`` for a file that is no
+    capture.
+    """
     fragments, connections = _Fragments(), _Connections(notes)
     for at, link, frame in _frames(file, notes):
         try:
@@ -84,10 +89,14 @@ def payloads(file: BufferedReader, notes: Notes) -> Iterator[Payload]:
             continue
         if packet is None:
             if link not in _LINKS:
-                notes.add(f"packets of link type {link} were left out; capture Ethernet, Linux cooked or raw IP")
+                notes.add(
+                    f"packets of link type {link} were left out; capture Ethernet, Linux cooked or raw IP"
+                )
         elif isinstance(found, dpkt.udp.UDP):
             source, target = _host(packet.src), _host(packet.dst)
-            yield Payload(at, (source, found.sport), (target, found.dport), "udp", bytes(found.data))
+            yield Payload(
+                at, (source, found.sport), (target, found.dport), "udp", bytes(found.data)
+            )
         elif isinstance(found, dpkt.tcp.TCP):
             source, target = _host(packet.src), _host(packet.dst)
             yield from connections.take(at, (source, found.sport), (target, found.dport), found)
@@ -95,7 +104,15 @@ def payloads(file: BufferedReader, notes: Notes) -> Iterator[Payload]:
 
 
 #: dpkt's own errors, and those its parsers let out. IP in IP in IP … exhausts the stack.
-_UNREADABLE: Final = (dpkt.Error, ValueError, LookupError, TypeError, AttributeError, struct.error, RecursionError)
+_UNREADABLE: Final = (
+    dpkt.Error,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    struct.error,
+    RecursionError,
+)
 
 # --- containers ------------------------------------------------------------------------------------
 
@@ -139,7 +156,11 @@ def _pcapng_frames(file: BufferedReader, notes: Notes) -> Iterator[tuple[float, 
 
 
 def _interface(block: bytes, order: str) -> _Interface:
-    kind = dpkt.pcapng.InterfaceDescriptionBlockLE if order == "<" else dpkt.pcapng.InterfaceDescriptionBlock
+    kind = (
+        dpkt.pcapng.InterfaceDescriptionBlockLE
+        if order == "<"
+        else dpkt.pcapng.InterfaceDescriptionBlock
+    )
     description = kind(block)
     ticks, offset = 1e6, 0
     for option in description.opts:
@@ -151,9 +172,14 @@ def _interface(block: bytes, order: str) -> _Interface:
     return _Interface(description.linktype, ticks, offset)
 
 
-def _enhanced(block: bytes, order: str, kind: int, interfaces: list[_Interface]) -> tuple[float, int, bytes]:
-    # Not dpkt's class: it refuses a packet whose comment is not UTF-8, and each option costs an object.
-    number, high, low, captured = struct.unpack_from(order + ("IIII" if kind == _ENHANCED else "HxxIII"), block, 8)
+def _enhanced(
+    block: bytes, order: str, kind: int, interfaces: list[_Interface]
+) -> tuple[float, int, bytes]:
+    # Not dpkt's class: it refuses a packet whose comment is not UTF-8, and each option costs an
+    # object.
+    number, high, low, captured = struct.unpack_from(
+        order + ("IIII" if kind == _ENHANCED else "HxxIII"), block, 8
+    )
     interface = interfaces[number]
     at = ((high << 32) | low) / interface.ticks + interface.offset
     return at, interface.link, block[28 : min(28 + captured, len(block) - 4)]
@@ -189,7 +215,9 @@ def _network_packet(link: int, frame: bytes) -> Any:
 
 
 def _transport_packet(packet: Any, fragments: _Fragments, notes: Notes) -> Any:
-    """The UDP or TCP packet inside; None for another protocol, and until all its fragments are there."""
+    """The UDP or TCP packet inside; None for another protocol, and until all its fragments are
+    there.
+    """
     inside = packet.data
     if isinstance(packet, dpkt.ip.IP):
         protocol, announced = packet.p, packet.len
@@ -277,10 +305,14 @@ class _Connections:
         for key, direction in self._directions.items():
             yield from self._given(key, direction, at_end=True)
 
-    def _given(self, key: tuple[Address, Address], direction: _Direction, at_end: bool) -> Iterator[Payload]:
+    def _given(
+        self, key: tuple[Address, Address], direction: _Direction, at_end: bool
+    ) -> Iterator[Payload]:
         for at, octets, follows in direction.ready(at_end):
             if not follows and not direction.is_new:
-                self._notes.add(f"TCP segments from {key[0][0]} to {key[1][0]} are missing in the capture")
+                self._notes.add(
+                    f"TCP segments from {key[0][0]} to {key[1][0]} are missing in the capture"
+                )
             direction.is_new = False
             yield Payload(at, *key, "tcp", octets, follows)
 
@@ -305,7 +337,9 @@ class _Direction:
             self._waiting[begin] = at, octets
 
     def ready(self, at_end: bool) -> Iterator[tuple[float, bytes, bool]]:
-        """Time, bytes, and whether they follow what was given last. A missing segment is given up once many wait for it."""
+        """Time, bytes, and whether they follow what was given last. A missing segment is given up
+        once many wait for it.
+        """
         while self._waiting:
             begin = min(self._waiting, key=self._ahead)
             ahead = self._ahead(begin)
@@ -320,5 +354,7 @@ class _Direction:
                 self._follows = True
 
     def _ahead(self, begin: int) -> int:
-        """How far a sequence number is ahead of the next one; sequence numbers begin again after 2³²."""
+        """How far a sequence number is ahead of the next one; sequence numbers begin again after
+        2³².
+        """
         return ((begin - self._next + _HALF) & _WORD) - _HALF

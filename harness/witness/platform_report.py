@@ -1,4 +1,5 @@
-"""A platform's report of its calls, read by HTTP or from a file: its rows, as far as they say who called, where to, and when.
+"""A platform's report of its calls, read by HTTP or from a file: its rows, as far as they say who
+called, where to, and when.
 
 Column names of public reports are known: Talkdesk's Calls and Explore Calls reports (https://docs.talkdesk.com/docs/calls-report,
 https://docs.talkdesk.com/docs/explore-calls-report), and what Gladly's Contact Export has of it
@@ -41,7 +42,8 @@ KNOWN_COLUMNS: Mapping[ReportField, tuple[str, ...]] = {
     "started": ("started", "start_at", "start_time", "queued_at"),
     "type": ("type", "call_type"),
 }
-#: Words of the documented reports for a call that no agent took, or that a machine took; normalised.
+#: Words of the documented reports for a call that no agent took, or that a machine took;
+#: normalised.
 _UNTAKEN = frozenset({"missed", "abandoned", "short_abandoned", "voicemail"})
 _NEEDED: tuple[ReportField, ...] = ("caller", "group", "started")
 _SEPARATORS = ",;\t|"
@@ -62,33 +64,52 @@ class ReportRow:
     number: str
     groups: tuple[str, ...]  #: the cell, or each item of a list
     agent: str | None  #: None where the report has no such column
-    #: Seconds since 1970 that its time may mean: two where the clocks were set back, none if it cannot be read.
+    #: Seconds since 1970 that its time may mean: two where the clocks were set back, none if it
+    #: cannot be read.
     moments: tuple[float, ...]
     cut_off_s: float  #: the resolution of its time: 60 if it has no seconds
-    untaken: str = ""  #: the report's word for a call that no agent took, even if one followed it up later
+    untaken: str = (
+        ""  #: the report's word for a call that no agent took, even if one followed it up later
+    )
 
     def words(self, region: str) -> str:
         """Its place and content; numbers in the form that reports mask, and no agent's name."""
-        when = datetime.fromtimestamp(self.moments[0], UTC).isoformat(timespec="seconds") if self.moments else "no time"
+        when = (
+            datetime.fromtimestamp(self.moments[0], UTC).isoformat(timespec="seconds")
+            if self.moments
+            else "no time"
+        )
         told = [self.place, when, f"caller {normalise(self.caller, region) or 'is no number'}"]
         told += [f"number {normalise(self.number, region) or 'is none'}"] * bool(self.number)
         told += [f"group {', '.join(self.groups) or 'none'}"]
-        told += [] if self.agent is None else ["taken by an agent" if self.agent else "taken by no agent"]
+        told += (
+            []
+            if self.agent is None
+            else ["taken by an agent" if self.agent else "taken by no agent"]
+        )
         told += [self.untaken] * bool(self.untaken)
         return "; ".join(told)
 
 
 def names_in(cells: Sequence[str], known: frozenset[str]) -> dict[str, str]:
-    """The groups that the cells name: plain → as written. ``known`` are plain names, which may have separators in them."""
+    """The groups that the cells name: plain → as written. ``known`` are plain names, which may have
+    separators in them.
+    """
     found: dict[str, str] = {}
     for cell in cells:
         parts = [*_BETWEEN_GROUPS.finditer(cell)]
-        starts, ends = [0, *(part.end() for part in parts)], [*(part.start() for part in parts), len(cell)]
+        starts, ends = (
+            [0, *(part.end() for part in parts)],
+            [*(part.start() for part in parts), len(cell)],
+        )
         at = 0
         while at < len(starts):
             longest = range(min(len(ends), at + _MOST_PARTS), at, -1)
             # the longest name that is known, else the next part alone
-            to = next((to for to in longest if plain_name(cell[starts[at] : ends[to - 1]]) in known), at + 1)
+            to = next(
+                (to for to in longest if plain_name(cell[starts[at] : ends[to - 1]]) in known),
+                at + 1,
+            )
             written = cell[starts[at] : ends[to - 1]].strip()
             if name := plain_name(written):
                 found.setdefault(name, written)
@@ -97,7 +118,9 @@ def names_in(cells: Sequence[str], known: frozenset[str]) -> dict[str, str]:
 
 
 class ReportSource:
-    """Where a deployment's report is read. Every method raises :class:`FarEndError` when there is no report to be read."""
+    """Where a deployment's report is read. Every method raises :class:`FarEndError` when there is
+    no report to be read.
+    """
 
     def __init__(self, declared: Report) -> None:
         self._declared = declared
@@ -118,9 +141,13 @@ class ReportSource:
         try:
             with user_files.opened(path, user_files.REPORT) as file:
                 written = os.fstat(file.fileno()).st_mtime
-                raw = file.read(user_files.REPORT.most_bytes)  # later rows come with the next reading
+                raw = file.read(
+                    user_files.REPORT.most_bytes
+                )  # later rows come with the next reading
         except OSError as error:
-            raise FarEndError(f"platform.report.file: {path.name}: {error.strerror or 'cannot be read'}") from None
+            raise FarEndError(
+                f"platform.report.file: {path.name}: {error.strerror or 'cannot be read'}"
+            ) from None
         if written < since:
             raise FarEndError(f"platform.report.file: {path.name} was written before the call")
         return raw
@@ -132,7 +159,9 @@ class ReportSource:
             return ssl.create_default_context(cafile=self._declared.ca_file)
         except OSError as error:  # an SSLError is one, too
             name = Path(self._declared.ca_file).name
-            raise FarEndError(f"platform.report.ca_file: {name} holds no certificates that can be read") from error
+            raise FarEndError(
+                f"platform.report.ca_file: {name} holds no certificates that can be read"
+            ) from error
 
     def _by_http(self, since: float) -> bytes:
         declared = self._declared
@@ -144,7 +173,9 @@ class ReportSource:
         client = HttpClient(self._trust())
         asked_at = to_wall(time.monotonic())
         try:
-            answer = client.request(declared.method, url, declared.timeout_s, headers, content=body or None)
+            answer = client.request(
+                declared.method, url, declared.timeout_s, headers, content=body or None
+            )
         except HttpError as error:
             raise FarEndError(f"{where}: {error}") from error
         finally:
@@ -156,11 +187,17 @@ class ReportSource:
 
 
 def rows_of(raw: bytes, declared: Report) -> list[ReportRow]:
-    """The rows of a report. Raises :class:`FarEndError` for any other data, and if a needed column is missing."""
+    """The rows of a report. Raises :class:`FarEndError` for any other data, and if a needed column
+    is missing.
+    """
     try:
-        text = redacted(raw.decode("utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"))
+        text = redacted(
+            raw.decode("utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+        )
     except UnicodeDecodeError:
-        raise FarEndError("the platform's report is not in UTF-8; allowed: CSV or JSON in UTF-8") from None
+        raise FarEndError(
+            "the platform's report is not in UTF-8; allowed: CSV or JSON in UTF-8"
+        ) from None
     table = _of_json(text, declared) if text.lstrip()[:1] in ("[", "{") else _of_csv(text, declared)
     zone = ZoneInfo(declared.zone) if declared.zone else UTC
     rows: list[ReportRow] = []
@@ -184,14 +221,21 @@ def _of_csv(text: str, declared: Report) -> Iterator[_Row]:
     separator = max(_SEPARATORS, key=heading.count)
     columns: dict[ReportField, int] | None = None
     try:
-        for count, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator), start=1):
+        for count, cells in enumerate(
+            csv.reader(io.StringIO(text, newline=""), delimiter=separator), start=1
+        ):
             if not any(cell.strip() for cell in cells):
                 continue
             if columns is None:
                 names = [cell.strip() for cell in cells]
-                columns = {field: names.index(name) for field, name in _columns(names, declared).items()}
+                columns = {
+                    field: names.index(name) for field, name in _columns(names, declared).items()
+                }
                 continue
-            yield f"row {count}", {field: cells[at] if at < len(cells) else "" for field, at in columns.items()}
+            yield (
+                f"row {count}",
+                {field: cells[at] if at < len(cells) else "" for field, at in columns.items()},
+            )
     except csv.Error as error:
         raise FarEndError(f"the platform's report is no CSV: {error}") from None
 
@@ -202,7 +246,11 @@ def _of_json(text: str, declared: Report) -> Iterator[_Row]:
         plain = redacted_plain(json.loads(text))
     except (ValueError, RecursionError) as error:
         raise FarEndError(f"the platform's report is no JSON: {type(error).__name__}") from None
-    lists = [plain] if isinstance(plain, list) else [value for value in plain.values() if isinstance(value, list)]
+    lists = (
+        [plain]
+        if isinstance(plain, list)
+        else [value for value in plain.values() if isinstance(value, list)]
+    )
     if len(lists) != 1:
         raise FarEndError(
             f"the platform's report is JSON with {len(lists)} lists; allowed: a list of calls, or a table with one"
@@ -215,7 +263,9 @@ def _of_json(text: str, declared: Report) -> Iterator[_Row]:
 
 
 def _columns(names: Sequence[str], declared: Report) -> dict[ReportField, str]:
-    """Field → the column that has it: the one that is declared, else the first of those that are known."""
+    """Field → the column that has it: the one that is declared, else the first of those that are
+    known.
+    """
     there = {_plain_column(name): name for name in names}
     found: dict[ReportField, str] = {}
     for field, known in KNOWN_COLUMNS.items():
@@ -252,7 +302,11 @@ def _row(place: str, cells: dict[ReportField, Any], declared: Report, zone: tzin
 
 def _said(value: Any) -> str:
     """A cell as text; empty if it says that there is no value."""
-    text = as_text(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    text = (
+        as_text(str(value))
+        if isinstance(value, str | int | float) and not isinstance(value, bool)
+        else ""
+    )
     return "" if text.casefold() in ("null", "none", "n/a", "-") else text
 
 

@@ -1,7 +1,9 @@
-"""The AI's recordings of calls: https://docs.synthflow.ai (GET /calls/{id}/recording), and what one shows of a call.
+"""The AI's recordings of calls: https://docs.synthflow.ai (GET /calls/{id}/recording), and what one
+shows of a call.
 
-The endpoint answers 302 with a signed address on another host, which is asked without the token. The record's field
-``recording_url`` is deprecated and unavailable from 2027-01-10; it is read only where the endpoint has nothing.
+The endpoint answers 302 with a signed address on another host, which is asked without the token.
+The record's field ``recording_url`` is deprecated and unavailable from 2027-01-10; it is read only
+where the endpoint has nothing.
 """
 
 from __future__ import annotations
@@ -41,10 +43,12 @@ _AUDIBLE_DBOV: Final = -50.0
 _AROUND_S: Final = 0.3
 #: A mark of this length is recognised.
 _DECIDES_S: Final = 0.5
-#: A round trip of more is no conversation; one of clearly less than none is of another call with the same words.
+#: A round trip of more is no conversation; one of clearly less than none is of another call with
+#: the same words.
 _MOST_ROUND_TRIP_S: Final = 3.0
 _LEAST_ROUND_TRIP_S: Final = -0.3
-#: So much of the mark that decides, after the longest round trip that a call is planned with (ITU-T G.114: 400 ms one way).
+#: So much of the mark that decides, after the longest round trip that a call is planned with (ITU-T
+#: G.114: 400 ms one way).
 _DUE_WITHIN_S: Final = _DECIDES_S + 0.8
 #: A recording of the call ends with it.
 _ENDS_WITHIN_S: Final = 2.0
@@ -79,15 +83,19 @@ def fetch(
 ) -> FetchedFile:
     """The recording of a call. Raises :class:`FarEndError` with the words of whoever refuses it.
 
-    While the endpoint answers 404 ("not yet"), it is asked again as long as ``wait`` returns true. ``old_address``: the record's
-    ``recording_url``.
+    While the endpoint answers 404 ("not yet"), it is asked again as long as ``wait`` returns true.
+    ``old_address``: the record's ``recording_url``.
     """
     while (address := api.recording_address(call_id)) is None:
         if not wait():
             break
     if address is None and (address := old_address()) is None:
-        raise FarEndError("Synthflow API: GET /calls/{id}/recording: 404, so there is no recording of the call")
-    trusted = ssl.create_default_context()  # another host than the API's, which a private authority may have signed for
+        raise FarEndError(
+            "Synthflow API: GET /calls/{id}/recording: 404, so there is no recording of the call"
+        )
+    trusted = (
+        ssl.create_default_context()
+    )  # another host than the API's, which a private authority may have signed for
     if ca_file is not None:
         trusted.load_verify_locations(ca_file)
     client = HttpClient(trusted)  # it never learns the token
@@ -105,15 +113,21 @@ def _download(client: HttpClient, address: str) -> bytes:
         if not _is_safe(address):
             raise FarEndError(f"the recording's address on {host or 'no host'} is not https")
         try:
-            answer = client.request("GET", address, _DOWNLOAD_WITHIN_S, most_bytes=MOST_BYTES, repeatable=True)
+            answer = client.request(
+                "GET", address, _DOWNLOAD_WITHIN_S, most_bytes=MOST_BYTES, repeatable=True
+            )
         except HttpError as error:
             raise FarEndError(f"the recording cannot be fetched from {host}: {error}") from error
         if answer.status not in _REDIRECTIONS:
             if answer.status != 200:
-                raise FarEndError(f"the recording cannot be fetched from {host}: {answer.status} {answer.reason}")
+                raise FarEndError(
+                    f"the recording cannot be fetched from {host}: {answer.status} {answer.reason}"
+                )
             return answer.body
         address = urljoin(address, answer.headers.get("location", ""))
-    raise FarEndError(f"the recording's address leads through more than {_MOST_REDIRECTIONS} redirections")
+    raise FarEndError(
+        f"the recording's address leads through more than {_MOST_REDIRECTIONS} redirections"
+    )
 
 
 def _is_safe(address: str) -> bool:
@@ -129,11 +143,15 @@ def _is_safe(address: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class CallAudio:
-    """What the leg of a caller received, and what it sent. Times are seconds from the beginning of ``received``."""
+    """What the leg of a caller received, and what it sent. Times are seconds from the beginning of
+    ``received``.
+    """
 
     received: NDArray[np.int16]  #: at 8 kHz; zero where it does not count
     mark: int
-    mark_sent: tuple[tuple[float, float], ...]  #: from when to when the leg sent its mark, and then perhaps words
+    mark_sent: tuple[
+        tuple[float, float], ...
+    ]  #: from when to when the leg sent its mark, and then perhaps words
     words_s: float  #: the longest of these words
     since: float = 0.0  #: marks sent before do not count
 
@@ -149,17 +167,23 @@ class Shown:
     is_missing: bool  #: the recording covers a time in which the caller sent its mark, without it
     voice: Likeness  #: what the leg received, in the recording
     has_voice: bool  #: it is there, at a time that fits the caller's marks: the same greeting in another place is another call's
-    round_trip_s: float | None  #: the delays of both directions together; what an encoder adds to both falls out of it
+    round_trip_s: (
+        float | None
+    )  #: the delays of both directions together; what an encoder adds to both falls out of it
     #: Speech beside the caller's own; 0: there is a side for it, which is silent; None: not known.
     spoken_s: float | None
 
     @property
     def has_other_voice(self) -> bool:
-        """Whether the leg received something else: the recording is the call's, and has none of several parts of it."""
+        """Whether the leg received something else: the recording is the call's, and has none of
+        several parts of it.
+        """
         unknown = all(part.match < LEAST_MATCH for part in self.voice.parts)
         return bool(self.mine) and len(self.voice.parts) >= _ENOUGH_PARTS and unknown
 
-    def voice_event(self, *, at: float, phone: str, leg: str, file: str, sha256: str) -> VoiceInFile:
+    def voice_event(
+        self, *, at: float, phone: str, leg: str, file: str, sha256: str
+    ) -> VoiceInFile:
         """The event that says whether the AI's recording has what the leg received."""
         return VoiceInFile(
             at=at,
@@ -178,7 +202,9 @@ class Shown:
 
 
 def shown(sound: Sound, call: CallAudio) -> Shown:
-    """Compare a recording with the call that it should be of. The caller may be on any channel, or mixed with the AI."""
+    """Compare a recording with the call that it should be of. The caller may be on any channel, or
+    mixed with the AI.
+    """
     marks = marks_in(sound)
     if not any(mark.mark == call.mark for mark in marks):
         marks = marks_in(sound, deep=True)  # beneath a louder voice
@@ -187,13 +213,20 @@ def shown(sound: Sound, call: CallAudio) -> Shown:
     spoken = _spoken_s(sound, call, mine, others)
     voice = _voice(call, mine, others)
     lag = voice.lag
-    fitting = [mark for mark in mine if any(_fits(mark, lag, began, ended) for began, ended in call.mark_sent)]
+    fitting = [
+        mark
+        for mark in mine
+        if any(_fits(mark, lag, began, ended) for began, ended in call.mark_sent)
+    ]
     has_voice = voice.is_found and bool(fitting or not mine)
     round_trip_s = None
     if has_voice:
         mine = [mark for mark in fitting if mark.ended > call.since + lag]
     if has_voice and mine:
-        began = min((began for began, _ in call.mark_sent), key=lambda began: abs(mine[0].began - lag - began))
+        began = min(
+            (began for began, _ in call.mark_sent),
+            key=lambda began: abs(mine[0].began - lag - began),
+        )
         round_trip_s = mine[0].began - began - lag
     return Shown(
         sound.seconds,
@@ -209,17 +242,25 @@ def shown(sound: Sound, call: CallAudio) -> Shown:
 
 
 def _fits(mark: HeardMark, lag: float, began: float, ended: float) -> bool:
-    return mark.ended > began + lag + _LEAST_ROUND_TRIP_S and mark.began < ended + lag + _MOST_ROUND_TRIP_S
+    return (
+        mark.ended > began + lag + _LEAST_ROUND_TRIP_S
+        and mark.began < ended + lag + _MOST_ROUND_TRIP_S
+    )
 
 
 def _covers(sound: Sound, call: CallAudio, lag: float) -> bool:
-    """Whether the recording is of this call, and of the time in which a mark would have come that counts.
+    """Whether the recording is of this call, and of the time in which a mark would have come that
+    counts.
 
     Another call may have the same greeting; it ends at another moment.
     """
     if not _ends_with(sound, call, lag):
         return False
-    due = [began + lag for began, ended in call.mark_sent if began >= call.since and ended - began > _DECIDES_S]
+    due = [
+        began + lag
+        for began, ended in call.mark_sent
+        if began >= call.since and ended - began > _DECIDES_S
+    ]
     return any(at > 0 and at + _DUE_WITHIN_S < sound.seconds for at in due)
 
 
@@ -228,20 +269,27 @@ def _ends_with(sound: Sound, call: CallAudio, lag: float = 0.0) -> bool:
     return abs(sound.seconds - whole) <= max(_ENDS_WITHIN_S, _ENDS_WITHIN * whole)
 
 
-def _without_caller(sound: Sound, call: CallAudio, mine: list[HeardMark]) -> list[NDArray[np.int16]]:
+def _without_caller(
+    sound: Sound, call: CallAudio, mine: list[HeardMark]
+) -> list[NDArray[np.int16]]:
     """The channels without the caller's marks and words."""
     found = []
     for channel in sound.channels:
         theirs = channel.copy()
         for mark in mine:
             end = mark.ended + call.words_s + _AROUND_S
-            theirs[max(0, round((mark.began - _AROUND_S) * SAMPLE_RATE)) : round(end * SAMPLE_RATE)] = 0
+            theirs[
+                max(0, round((mark.began - _AROUND_S) * SAMPLE_RATE)) : round(end * SAMPLE_RATE)
+            ] = 0
         found.append(theirs)
     return found
 
 
-def _spoken_s(sound: Sound, call: CallAudio, mine: list[HeardMark], others: list[NDArray[np.int16]]) -> float | None:
-    """How long the AI speaks, where the caller's marks show whose call it is, and which sound is the caller's.
+def _spoken_s(
+    sound: Sound, call: CallAudio, mine: list[HeardMark], others: list[NDArray[np.int16]]
+) -> float | None:
+    """How long the AI speaks, where the caller's marks show whose call it is, and which sound is
+    the caller's.
 
     A file with one side may be the caller's alone: its silence says nothing of the AI.
     """
@@ -250,15 +298,21 @@ def _spoken_s(sound: Sound, call: CallAudio, mine: list[HeardMark], others: list
     spoken = max(spoken_s(classify(channel)) for channel in others)
     if spoken >= _SPOKEN_S:
         return spoken
-    beside = [channel for number, channel in enumerate(others) if all(mark.channel != number for mark in mine)]
+    beside = [
+        channel
+        for number, channel in enumerate(others)
+        if all(mark.channel != number for mark in mine)
+    ]
     is_silent = beside and all((levels(channel) <= _AUDIBLE_DBOV).all() for channel in beside)
     return 0.0 if is_silent and _ends_with(sound, call) else None
 
 
 def _voice(call: CallAudio, mine: list[HeardMark], others: list[NDArray[np.int16]]) -> Likeness:
-    """What the leg received, looked for in the recording without the caller's own sound: an echo of that is not the AI's voice.
+    """What the leg received, looked for in the recording without the caller's own sound: an echo of
+    that is not the AI's voice.
 
-    Where the recording does not show the caller's sound, only what the leg received before it sent anything can be no echo.
+    Where the recording does not show the caller's sound, only what the leg received before it sent
+    anything can be no echo.
     """
     received = call.received
     if not mine and call.mark_sent:

@@ -1,7 +1,9 @@
-"""The landing of one test call by the platform's report: the rows about the call, and their conclusion.
+"""The landing of one test call by the platform's report: the rows about the call, and their
+conclusion.
 
-A report lists all calls of the platform. A row is about the test call if it has the call's caller ID and began within the call's
-time. A row that an earlier call of the same caller may have left proves nothing.
+A report lists all calls of the platform. A row is about the test call if it has the call's caller
+ID and began within the call's time. A row that an earlier call of the same caller may have left
+proves nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from harness.deployment import plain_name
 from harness.sip.identity import is_address
 from harness.witness.platform_report import ReportRow, names_in
 
-#: What the clocks of platform and harness may differ by. An earlier call of the same caller began at least ``stay_s`` before.
+#: What the clocks of platform and harness may differ by. An earlier call of the same caller began
+#: at least ``stay_s`` before.
 CLOCKS_DIFFER_S = 2.0
 
 
@@ -30,8 +33,12 @@ class Sought:
     #: When the AI was asked to hand over; None where the platform's own routing leads to the group.
     handed_over: float | None
     ended: float
-    assistant: str = ""  #: the number of the AI that is to hand over, E.164; empty where there is none
-    is_shown_by_others: bool = False  #: whether other people's calls to the group show ``shown``, too
+    assistant: str = (
+        ""  #: the number of the AI that is to hand over, E.164; empty where there is none
+    )
+    is_shown_by_others: bool = (
+        False  #: whether other people's calls to the group show ``shown``, too
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,9 @@ class GroupNames:
     ignored: frozenset[str] = frozenset()
 
     @classmethod
-    def make(cls, reported_as: Mapping[str, Sequence[str]], wanted: str, ignored: Sequence[str]) -> GroupNames:
+    def make(
+        cls, reported_as: Mapping[str, Sequence[str]], wanted: str, ignored: Sequence[str]
+    ) -> GroupNames:
         """From the names of each group, as written."""
         of = {plain_name(name): group for group, names in reported_as.items() for name in names}
         return cls(of, wanted, frozenset(map(plain_name, ignored)))
@@ -51,7 +60,11 @@ class GroupNames:
     def read(self, row: ReportRow) -> list[str]:
         """The groups of a row: those of the deployment by its names, others as the report has them."""
         found = names_in(row.groups, frozenset(self.of) | self.ignored)
-        return list(dict.fromkeys(self.of.get(name, told) for name, told in found.items() if name not in self.ignored))
+        return list(
+            dict.fromkeys(
+                self.of.get(name, told) for name, told in found.items() if name not in self.ignored
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +93,13 @@ def where_landed(rows: Sequence[ReportRow], sought: Sought, names: GroupNames) -
     landed = [row for row in ours if _is_to_group(row, sought)] or ours
     first = [row for row in first if _is_within(row, sought)]
     if landed:
-        return _together(landed, [row for row in (*ours, *first) if row not in landed], sought, names)
+        return _together(
+            landed, [row for row in (*ours, *first) if row not in landed], sought, names
+        )
     if not first:
-        return ReportedLanding(why="the report does not list the call at its time (platform.report.zone?)")
+        return ReportedLanding(
+            why="the report does not list the call at its time (platform.report.zone?)"
+        )
     told = f" in {', '.join(where)}" if (where := _groups(first, names)) else ""
     why = f"the report lists the caller's first call{told}, and none to the group"
     return ReportedLanding(why=why, rows=tuple(first))
@@ -99,7 +116,9 @@ def _together(
         groups = [name for name in groups if name in names.of.values()]
     if not groups:
         where = f"in {', '.join(beside)}, which the file has as no group (reported_as, ignore)"
-        return ReportedLanding(why=f"the report lists the call {where if beside else 'in no group'}", rows=rows)
+        return ReportedLanding(
+            why=f"the report lists the call {where if beside else 'in no group'}", rows=rows
+        )
     in_wanted = [names.wanted in told for row in landed if (told := names.read(row))]
     if any(in_wanted) and not all(in_wanted):
         why = f"the report lists calls of this caller in {', '.join(groups)}, and does not tell which is this one"
@@ -111,7 +130,9 @@ def _together(
         return ReportedLanding(why=why, rows=rows)
     agents = tuple(dict.fromkeys(row.agent for row in taken if row.agent))
     if names.wanted in groups and not agents and all(row.agent is not None for row in taken):
-        return ReportedLanding(why=f"the report lists the call in {names.wanted}, and no agent who took it", rows=rows)
+        return ReportedLanding(
+            why=f"the report lists the call in {names.wanted}, and no agent who took it", rows=rows
+        )
     return ReportedLanding(tuple(groups), rows=rows, beside=tuple(beside), agents=agents)
 
 
@@ -120,14 +141,17 @@ def _groups(rows: Sequence[ReportRow], names: GroupNames) -> list[str]:
 
 
 def _is_first(row: ReportRow, sought: Sought) -> bool:
-    """Whether it is the row of the caller's call itself, or of its leg to the AI: it does not show where the AI handed over.
+    """Whether it is the row of the caller's call itself, or of its leg to the AI: it does not show
+    where the AI handed over.
 
-    Some reports list with a number the groups that it is set up with, whether they rang or not. What began when the AI
-    had been asked to hand over is another row, be it of the same number.
+    Some reports list with a number the groups that it is set up with, whether they rang or not.
+    What began when the AI had been asked to hand over is another row, be it of the same number.
     """
     if sought.handed_over is None or not row.moments or not _is(row.caller, sought.caller, sought):
         return False
-    if row.number and not any(_is(row.number, number, sought) for number in (sought.line, sought.assistant) if number):
+    if row.number and not any(
+        _is(row.number, number, sought) for number in (sought.line, sought.assistant) if number
+    ):
         return False
     between = max(sought.handed_over - CLOCKS_DIFFER_S, (sought.began + sought.handed_over) / 2)
     return min(row.moments) < between
@@ -140,7 +164,9 @@ def _is_callers(row: ReportRow, sought: Sought) -> bool:
 
 
 def _may_be_anybodys(row: ReportRow, sought: Sought) -> bool:
-    """Whether its number does not identify this caller: the AI shows the same for all whom it hands over."""
+    """Whether its number does not identify this caller: the AI shows the same for all whom it hands
+    over.
+    """
     return sought.is_shown_by_others and _is_to_group(row, sought)
 
 
@@ -151,12 +177,15 @@ def _is(told: str, number: str, sought: Sought) -> bool:
 def _is_within(row: ReportRow, sought: Sought) -> bool:
     """Whether it began in the call's time, whichever moment its time means."""
     return bool(row.moments) and all(
-        sought.began - CLOCKS_DIFFER_S <= moment <= sought.ended + CLOCKS_DIFFER_S for moment in row.moments
+        sought.began - CLOCKS_DIFFER_S <= moment <= sought.ended + CLOCKS_DIFFER_S
+        for moment in row.moments
     )
 
 
 def _may_be_within(row: ReportRow, sought: Sought) -> bool:
-    """Whether it may have begun in the call's time, by one of the moments its time means, or what was cut off."""
+    """Whether it may have begun in the call's time, by one of the moments its time means, or what
+    was cut off.
+    """
     begins, ends = sought.began - CLOCKS_DIFFER_S, sought.ended + CLOCKS_DIFFER_S
     spans = [(moment, moment + row.cut_off_s) for moment in row.moments]
     return not spans or any(begin <= ends and end > begins for begin, end in spans)

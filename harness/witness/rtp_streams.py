@@ -1,7 +1,9 @@
-"""RTP streams of a capture: which packets are RTP, what they carry, when, how much was lost, and their sound.
+"""RTP streams of a capture: which packets are RTP, what they carry, when, how much was lost, and
+their sound.
 
-A stream is what one SSRC sends from one address to another (RFC 3550 section 3). Session descriptions in the capture say where RTP
-goes, in which codec, and with which key (RFC 4568). Without them a stream is recognised by its sequence numbers.
+A stream is what one SSRC sends from one address to another (RFC 3550 section 3). Session
+descriptions in the capture say where RTP goes, in which codec, and with which key (RFC 4568).
+Without them a stream is recognised by its sequence numbers.
 """
 
 from __future__ import annotations
@@ -22,17 +24,21 @@ from harness.witness.srtp import SrtpKey
 
 _HEADER: Final = struct.Struct("!BBHII")
 _RTCP: Final = range(192, 224)  # payload types with the marker bit (RFC 5761 section 4)
-_DECODERS: Final[dict[str, Callable[[bytes], NDArray[np.int16]]]] = {"PCMU": decode_ulaw, "PCMA": decode_alaw}
+_DECODERS: Final[dict[str, Callable[[bytes], NDArray[np.int16]]]] = {
+    "PCMU": decode_ulaw,
+    "PCMA": decode_alaw,
+}
 _NOT_SOUND: Final = ("TELEPHONE-EVENT", "CN", "RED")
 _REORDERED: Final = 100  # RFC 3550 appendix A.1: sequence numbers further back are a new beginning
 _DROPPED: Final = 3000  # … and further ahead
-#: A stream without SDP: this many packets, most of them one sequence number after the other. A DNS message has flags where RTP has its
-#: sequence number.
+#: A stream without SDP: this many packets, most of them one sequence number after the other. A DNS
+#: message has flags where RTP has its sequence number.
 _FEWEST, _IN_ORDER = 10, 0.8
 _PLAIN_TYPES: Final = {*range(35), *range(96, 128)}
 #: Sound continues within a part; after a longer silence without packets a new one begins.
 _LONGEST_GAP_S: Final = 0.2
-#: RTP time and arrival may differ by this much: a jitter buffer of a second is a long one. Then the sender has set its clock anew.
+#: RTP time and arrival may differ by this much: a jitter buffer of a second is a long one. Then the
+#: sender has set its clock anew.
 _MOST_DEVIATION_S: Final = 1.0
 _MOST_ROLLOVERS: Final = 8  # 22 minutes of 20 ms packets each
 
@@ -66,14 +72,18 @@ class Stream:
     last: float
     packets: int  #: without repetitions
     lost: int
-    codecs: tuple[tuple[float, str], ...]  #: from when on which codec; more than one where the payload type changed
+    codecs: tuple[
+        tuple[float, str], ...
+    ]  #: from when on which codec; more than one where the payload type changed
     call_ids: frozenset[str]  #: of the calls whose SDP names its source or target
     is_encrypted: bool
     unread: str = ""  #: why no sound can be decoded
     _audio: tuple[_Audio, ...] = field(default=(), repr=False)
 
     def sounds(self) -> Iterator[Sound]:
-        """Its sound in parts, by RTP time from the arrival of each part's first packet: without the network's jitter."""
+        """Its sound in parts, by RTP time from the arrival of each part's first packet: without the
+        network's jitter.
+        """
         part = list[_Audio]()
         anchor = _Anchor(0, 0.0)
         for packet in self._audio:
@@ -83,7 +93,8 @@ class Stream:
                 part, when = [], packet.at
             elif (
                 part
-                and when - anchor.time_of(part[-1].timestamp) - len(part[-1].payload) / SAMPLE_RATE > _LONGEST_GAP_S
+                and when - anchor.time_of(part[-1].timestamp) - len(part[-1].payload) / SAMPLE_RATE
+                > _LONGEST_GAP_S
             ):
                 yield _sound(part, anchor)
                 part = []
@@ -120,10 +131,14 @@ class _Anchor:
 def _sound(part: Sequence[_Audio], anchor: _Anchor) -> Sound:
     begins = [anchor.samples_to(packet.timestamp) for packet in part]
     first = min(begins)
-    length = max(begin + len(packet.payload) for begin, packet in zip(begins, part, strict=True)) - first
+    length = (
+        max(begin + len(packet.payload) for begin, packet in zip(begins, part, strict=True)) - first
+    )
     samples = np.zeros(length, np.int16)
     for begin, packet in zip(begins, part, strict=True):
-        samples[begin - first : begin - first + len(packet.payload)] = _DECODERS[packet.codec](packet.payload)
+        samples[begin - first : begin - first + len(packet.payload)] = _DECODERS[packet.codec](
+            packet.payload
+        )
     return Sound(anchor.at + first / SAMPLE_RATE, samples)
 
 
@@ -210,7 +225,11 @@ class RtpStreams:
         calls = frozenset(description.call_id for description in (*receiver, *sender))
         is_encrypted = any(description.media.is_secure for description in (*receiver, *sender))
         # A payload type means what the receiver's description says (RFC 3264 section 5.1).
-        known = {codec.payload_type: codec for each in (*sender, *receiver) for codec in each.media.codecs}
+        known = {
+            codec.payload_type: codec
+            for each in (*sender, *receiver)
+            for codec in each.media.codecs
+        }
         unprotected = iter(packets)
         unread = ""
         if is_encrypted:
@@ -249,7 +268,9 @@ def _is_decoded(codec: Codec | None) -> bool:
 
 
 def _in_force(described: Sequence[Described], first: float, last: float) -> list[Described]:
-    """The SDP in force when the stream began, and later SDP while it lasted. A later call may use the same port."""
+    """The SDP in force when the stream began, and later SDP while it lasted. A later call may use
+    the same port.
+    """
     before = [each for each in described if each.at <= first]
     return before[-1:] + [each for each in described if first < each.at <= last]
 
@@ -262,7 +283,9 @@ def _is_plausible(collected: _Collected) -> bool:
 
 
 def _payload(octets: bytes) -> bytes:
-    """Without header, header extension and padding (RFC 3550 section 5.1); empty where these do not fit."""
+    """Without header, header extension and padding (RFC 3550 section 5.1); empty where these do not
+    fit.
+    """
     begin = _header_length(octets)
     padding = octets[-1] if octets[0] & 0x20 else 0
     return octets[begin : len(octets) - padding] if begin + padding <= len(octets) else b""
@@ -291,8 +314,12 @@ _MOST_KEYS: Final = 32
 
 
 def _decrypted(packets: Sequence[_Numbered], keys: Sequence[SrtpKey]) -> Iterator[_Numbered]:
-    """The packets that one of the keys fits. A capture may begin when sequence numbers have already begun again."""
-    fitting: list[tuple[SrtpKey, int]] = [(key, rollovers) for rollovers in range(_MOST_ROLLOVERS) for key in keys]
+    """The packets that one of the keys fits. A capture may begin when sequence numbers have already
+    begun again.
+    """
+    fitting: list[tuple[SrtpKey, int]] = [
+        (key, rollovers) for rollovers in range(_MOST_ROLLOVERS) for key in keys
+    ]
     failed = 0
     for number, (at, octets) in packets:
         header = _header_length(octets)

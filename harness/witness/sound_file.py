@@ -1,7 +1,8 @@
-"""Sound files that others made: a platform's recording of a call, a file that somebody brings. WAV, MP3, Ogg (Opus, Vorbis), FLAC.
+"""Sound files that others made: a platform's recording of a call, a file that somebody brings. WAV,
+MP3, Ogg (Opus, Vorbis), FLAC.
 
-libsndfile opens them, soxr brings them to the rate of the marks. It knows no M4A, and neither does any library the harness needs
-for something else: such a file is refused in one line.
+libsndfile opens them, soxr brings them to the rate of the marks. It knows no M4A, and neither does
+any library the harness needs for something else: such a file is refused in one line.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from harness.audio.wav import to_int16
 from harness.errors import MistakeError
 from harness.support.files import user_files
 
-#: A call of this length is longer than any that the harness makes; a few bytes of FLAC may claim years.
+#: A call of this length is longer than any that the harness makes; a few bytes of FLAC may claim
+#: years.
 MOST_SECONDS: Final = 4 * 3600.0
 _RATES: Final = range(4000, 384_001)
 _MOST_CHANNELS: Final = 2
@@ -60,7 +62,9 @@ class Sound:
         """All channels together: both sides of a call, as a mono recording has them."""
         if len(self.channels) == 1:
             return self.channels[0]
-        mixed: NDArray[np.int16] = np.stack(self.channels).mean(axis=0, dtype=np.float32).astype(np.int16)
+        mixed: NDArray[np.int16] = (
+            np.stack(self.channels).mean(axis=0, dtype=np.float32).astype(np.int16)
+        )
         return mixed
 
 
@@ -80,11 +84,15 @@ def read_sound(path: Path) -> Sound:
     try:
         return sound_of(user_files.read(path, user_files.SOUND), str(path))
     except OSError as error:
-        raise SoundFileError(f"{path}: cannot be read: {error.strerror}; allowed: a sound file") from error
+        raise SoundFileError(
+            f"{path}: cannot be read: {error.strerror}; allowed: a sound file"
+        ) from error
 
 
 def sound_of(content: bytes, name: str) -> Sound:
-    """The sound in a file's ``content``. Raises :class:`SoundFileError`, whose line begins with ``name``."""
+    """The sound in a file's ``content``. Raises :class:`SoundFileError`, whose line begins with
+    ``name``.
+    """
     try:
         with _without_stderr(), soundfile.SoundFile(BytesIO(content)) as file:
             return _read(file, name)
@@ -116,7 +124,9 @@ def _read(file: soundfile.SoundFile, name: str) -> Sound:
     if channels > _MOST_CHANNELS:
         raise SoundFileError(f"{name}: {channels} channels; one or two are read")
     if rate not in _RATES:
-        raise SoundFileError(f"{name}: {rate} samples a second; {_RATES[0]} to {_RATES[-1]} are read")
+        raise SoundFileError(
+            f"{name}: {rate} samples a second; {_RATES[0]} to {_RATES[-1]} are read"
+        )
     # Resampled block by block: of a long stereo file at 48 kHz only what is kept fills memory.
     stream = soxr.ResampleStream(rate, SAMPLE_RATE, channels, dtype="float32")
     kept: list[NDArray[np.int16]] = []
@@ -124,7 +134,9 @@ def _read(file: soundfile.SoundFile, name: str) -> Sound:
     while len(block := file.read(_BLOCK_S * rate, dtype="float32", always_2d=True)):
         samples += len(block)
         if samples > MOST_SECONDS * rate:
-            raise SoundFileError(f"{name}: longer than {MOST_SECONDS / 3600:g} hours, which are the most that are read")
+            raise SoundFileError(
+                f"{name}: longer than {MOST_SECONDS / 3600:g} hours, which are the most that are read"
+            )
         kept.append(to_int16(stream.resample_chunk(np.clip(np.nan_to_num(block), -1, 1))))
     kept.append(to_int16(stream.resample_chunk(np.zeros((0, channels), np.float32), last=True)))
     whole = np.concatenate(kept)
@@ -134,9 +146,14 @@ def _read(file: soundfile.SoundFile, name: str) -> Sound:
 def marks_in(sound: Sound, *, deep: bool = False) -> tuple[HeardMark, ...]:
     """Every mark in each channel, in the order in which they begin.
 
-    ``deep`` also finds marks beneath louder sounds, at some 20 ms of processor time for each second.
+    ``deep`` also finds marks beneath louder sounds, at some 20 ms of processor time for each
+    second.
     """
-    found = [mark for number, samples in enumerate(sound.channels) for mark in _marks(samples, number, deep)]
+    found = [
+        mark
+        for number, samples in enumerate(sound.channels)
+        for mark in _marks(samples, number, deep)
+    ]
     return tuple(sorted(found, key=lambda mark: (mark.began, mark.channel)))
 
 
@@ -152,7 +169,8 @@ def _marks(samples: NDArray[np.int16], channel: int, deep: bool) -> list[HeardMa
     if deep:
         for fact in marks_at_once(samples):
             if not any(
-                known.mark == fact.mark and fact.began < known.ended and known.began < fact.decided for known in spans
+                known.mark == fact.mark and fact.began < known.ended and known.began < fact.decided
+                for known in spans
             ):
                 spans.append(HeardMark(fact.mark, channel, fact.began, fact.decided, fact.quality))
     return spans

@@ -1,4 +1,6 @@
-"""Decrypts SRTP with the keys that SDP carries (RFC 3711 and RFC 4568: AES in counter mode, HMAC-SHA1)."""
+"""Decrypts SRTP with the keys that SDP carries (RFC 3711 and RFC 4568: AES in counter mode,
+HMAC-SHA1).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from harness.sip.grammar import decimal
 from harness.sip.sdp import Crypto
 
-#: Octets of the key and of the authentication tag. The salt has 14, the key of HMAC-SHA1 20 (RFC 3711 section 5, RFC 6188 section 7).
+#: Octets of the key and of the authentication tag. The salt has 14, the key of HMAC-SHA1 20 (RFC
+#: 3711 section 5, RFC 6188 section 7).
 _SUITES: Final = {
     "AES_CM_128_HMAC_SHA1_80": (16, 10),
     "AES_CM_128_HMAC_SHA1_32": (16, 4),
@@ -27,7 +30,9 @@ _MKI_LENGTH: Final = re.compile(r"\|[0-9]+:([0-9]+)\Z")
 
 
 class SrtpKey:
-    """One master key of an ``a=crypto`` line. Raises ``ValueError`` for a suite or a key that cannot be used."""
+    """One master key of an ``a=crypto`` line. Raises ``ValueError`` for a suite or a key that
+    cannot be used.
+    """
 
     def __init__(self, crypto: Crypto) -> None:
         if crypto.suite not in _SUITES or not crypto.key.startswith("inline:"):
@@ -35,11 +40,15 @@ class SrtpKey:
         size, self._tag = _SUITES[crypto.suite]
         text = crypto.key.removeprefix("inline:").partition("|")[0]
         try:
-            master = base64.b64decode(text + "=" * (-len(text) % 4))  # rtpengine leaves the padding out
+            master = base64.b64decode(
+                text + "=" * (-len(text) % 4)
+            )  # rtpengine leaves the padding out
         except binascii.Error as error:
             raise ValueError("an SRTP key is not base64") from error
         if len(master) != size + _SALT:
-            raise ValueError(f"an SRTP key of {crypto.suite} has {len(master)} octets instead of {size + _SALT}")
+            raise ValueError(
+                f"an SRTP key of {crypto.suite} has {len(master)} octets instead of {size + _SALT}"
+            )
         mki = _MKI_LENGTH.search(crypto.key)
         self._mki = (decimal(mki[1], most=128) or 0) if mki else 0
         self._encryption = _derived(master, size, _ENCRYPTION, size)
@@ -47,8 +56,9 @@ class SrtpKey:
         self._salt = int.from_bytes(_derived(master, size, _SALTING, _SALT))
 
     def unprotect(self, packet: bytes, header: int, rollovers: int) -> bytes | None:
-        """The RTP packet; None where it was not made with this key. ``header`` is the length of its header, ``rollovers`` how often
-        its sequence number began again (the ROC of RFC 3711 section 3.3.1).
+        """The RTP packet; None where it was not made with this key. ``header`` is the length of its
+        header, ``rollovers`` how often its sequence number began again (the ROC of RFC 3711 section
+        3.3.1).
         """
         end = len(packet) - self._tag - self._mki
         if end < header:

@@ -1,7 +1,9 @@
-"""Synthflow's API: https://docs.synthflow.ai (calls, prepare_inbound), read-only but for what prepares a call.
+"""Synthflow's API: https://docs.synthflow.ai (calls, prepare_inbound), read-only but for what
+prepares a call.
 
-An API that cannot be used is a :class:`FarEndError`; callers lower the strength of what they know, never fail a call for it.
-What it answers may be anybody's text: ids are checked before they go into a path, answers are limited in size and time.
+An API that cannot be used is a :class:`FarEndError`; callers lower the strength of what they know,
+never fail a call for it. What it answers may be anybody's text: ids are checked before they go into
+a path, answers are limited in size and time.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ _APART_S = 0.1
 
 
 def calls_query(since: float, model: str | None) -> dict[str, str]:
-    """The query for the calls of a model (Synthflow's id of an assistant) since then, in epoch seconds."""
+    """The query for the calls of a model (Synthflow's id of an assistant) since then, in epoch
+    seconds.
+    """
     return {"from_date": str(int(since * 1000))} | ({"model_id": model} if model else {})
 
 
@@ -54,10 +58,11 @@ class _Reading:
 
 
 class _SharedReading:
-    """Lists read since a given time, of each set of models. Requests during a reading share the next reading.
+    """Lists read since a given time, of each set of models. Requests during a reading share the
+    next reading.
 
-    So no answer is older than its request, and at most one reading waits behind the current one, however many calls of a load
-    look for themselves in the same list. Thread-safe.
+    So no answer is older than its request, and at most one reading waits behind the current one,
+    however many calls of a load look for themselves in the same list. Thread-safe.
     """
 
     def __init__(self, read: Callable[[float, Sequence[str | None]], list[CallRecord]]) -> None:
@@ -86,11 +91,12 @@ class _SharedReading:
 
 
 class SynthflowApi:
-    """A client of the API. Every method raises :class:`FarEndError` when the API gives no usable answer.
+    """A client of the API. Every method raises :class:`FarEndError` when the API gives no usable
+    answer.
 
-    One that is found dead (connection refused, 401, three times 5xx or no answer in time) is asked again once a minute;
-    in between every method raises at once. One that answers a page instead of JSON is no API, and asked no more, unless it
-    gave JSON before. Safe from any thread.
+    One that is found dead (connection refused, 401, three times 5xx or no answer in time) is asked
+    again once a minute; in between every method raises at once. One that answers a page instead of
+    JSON is no API, and asked no more, unless it gave JSON before. Safe from any thread.
     """
 
     def __init__(
@@ -104,9 +110,11 @@ class SynthflowApi:
         testifies: bool = True,
         addresses: Iterable[str] = (),
     ) -> None:
-        """``testifies``: records have fields beyond the documented ones; undeclared fields are ignored.
+        """``testifies``: records have fields beyond the documented ones; undeclared fields are
+        ignored.
 
-        ``addresses``: numbers (E.164) that a record may have without a plus, and users of SIP addresses.
+        ``addresses``: numbers (E.164) that a record may have without a plus, and users of SIP
+        addresses.
         """
         self._base = base.rstrip("/")
         self._region = region
@@ -115,7 +123,9 @@ class SynthflowApi:
         self._testifies = testifies
         self._known = known_spellings(addresses)
         headers = {"Authorization": f"Bearer {token.strip()}"}
-        self._client = HttpClient(ssl.create_default_context(cafile=ca_file) if ca_file else True, headers)
+        self._client = HttpClient(
+            ssl.create_default_context(cafile=ca_file) if ca_file else True, headers
+        )
         self._lists = _SharedReading(self._read)
         self._strikes = 0
         self._down_until = -math.inf
@@ -145,7 +155,9 @@ class SynthflowApi:
         """``GET /calls/{id}/recording``: where the recording is; None while there is none (404)."""
         what = "GET /calls/{id}/recording"
         answer = self._wait(
-            self._ask("GET", f"/calls/{path_segment(call_id)}/recording", expected=(302, 303, 307, 404))
+            self._ask(
+                "GET", f"/calls/{path_segment(call_id)}/recording", expected=(302, 303, 307, 404)
+            )
         )
         if answer.status == 404:
             return None
@@ -155,15 +167,18 @@ class SynthflowApi:
         return address
 
     def calls(self, since: float, models: Sequence[str] = ()) -> list[CallRecord]:
-        """``GET /calls`` of each model (Synthflow's id of an assistant), or of all, where none is known.
+        """``GET /calls`` of each model (Synthflow's id of an assistant), or of all, where none is
+        known.
 
-        Those since shortly before ``since`` (epoch seconds of this machine), whatever the API makes of that:
-        :meth:`CallRecord.is_since` tells which of them are since then. Calls that look at once have one reading.
+        Those since shortly before ``since`` (epoch seconds of this machine), whatever the API makes
+        of that: :meth:`CallRecord.is_since` tells which of them are since then. Calls that look at
+        once have one reading.
         """
         return self._lists.since(since, tuple(dict.fromkeys(models)) or (None,))
 
     def note_earlier(self, models: Sequence[str] = ()) -> None:
-        """Before a call: read the list once, where the moments that it tells are not known well. Its calls began before.
+        """Before a call: read the list once, where the moments that it tells are not known well.
+        Its calls began before.
 
         Where the API's Date is off, its records may be by either clock.
         """
@@ -174,7 +189,8 @@ class SynthflowApi:
         return self._wait(self._calls(since, models))
 
     async def _calls(self, since: float, models: Sequence[str | None]) -> list[CallRecord]:
-        # a call may be listed twice, if the API ignores the model: it is over if one of its records says so
+        # a call may be listed twice, if the API ignores the model: it is over if one of its records
+        # says so
         found: dict[str, CallRecord] = {}
         for model in models:
             async for record in self._listed(since, model):
@@ -196,19 +212,29 @@ class SynthflowApi:
             if not new or len(seen) >= _total(listed):
                 return
             query["offset"] = str(len(seen))
-        raise FarEndError(f"Synthflow API: GET /calls: more than {len(seen)} calls in the time of this one")
+        raise FarEndError(
+            f"Synthflow API: GET /calls: more than {len(seen)} calls in the time of this one"
+        )
 
     def prepare_inbound(self, number_from: str, number_to: str, model: str | None = None) -> str:
-        """``POST /prepare_inbound``: the id to send as ``X-EI: S.<id>;``. Its numbers: the caller's, and the assistant's."""
-        body = {"from_number": number_from, "to_number": number_to} | ({"model_id": model} if model else {})
+        """``POST /prepare_inbound``: the id to send as ``X-EI: S.<id>;``. Its numbers: the
+        caller's, and the assistant's.
+        """
+        body = {"from_number": number_from, "to_number": number_to} | (
+            {"model_id": model} if model else {}
+        )
         answer = self.ask("POST", "/prepare_inbound", json=body)
         found = answer.get("synthflow_call_id") if isinstance(answer, dict) else None
         if not isinstance(found, str):
-            raise FarEndError("Synthflow API: POST /prepare_inbound: the answer has no synthflow_call_id")
+            raise FarEndError(
+                "Synthflow API: POST /prepare_inbound: the answer has no synthflow_call_id"
+            )
         return found
 
     def ask(self, method: str, path: str, **arguments: Any) -> Any:
-        """Any other request; the decoded JSON answer. Ids in ``path`` have gone through :func:`path_segment`."""
+        """Any other request; the decoded JSON answer. Ids in ``path`` have gone through
+        :func:`path_segment`.
+        """
         return self._wait(self._asked(method, path, **arguments))
 
     def close(self) -> None:
@@ -228,8 +254,14 @@ class SynthflowApi:
         if not self._testifies:
             plain = {key: value for key, value in plain.items() if key != "witness"}
         read_at, offset = to_wall(time.monotonic()), self._offset
-        record = CallRecord(call_id, plain, self._region, offset.least, offset.nearest, read_at, known=self._known)
-        return record if record.status == REGISTERED else replace(record, known_since=self._first_read(record))
+        record = CallRecord(
+            call_id, plain, self._region, offset.least, offset.nearest, read_at, known=self._known
+        )
+        return (
+            record
+            if record.status == REGISTERED
+            else replace(record, known_since=self._first_read(record))
+        )
 
     def _first_read(self, record: CallRecord) -> float:
         known = self._known_since
@@ -251,7 +283,9 @@ class SynthflowApi:
         self._gave_json = True
         return found
 
-    async def _ask(self, method: str, path: str, *, expected: Sequence[int] = (), **arguments: Any) -> HttpResponse:
+    async def _ask(
+        self, method: str, path: str, *, expected: Sequence[int] = (), **arguments: Any
+    ) -> HttpResponse:
         what = f"{method} {path}"
         if self.is_down:
             until = "in this run" if self._down_until == math.inf else "before a minute is over"
@@ -262,10 +296,16 @@ class SynthflowApi:
             asked_at = to_wall(time.monotonic())
             try:
                 answer = await self._client.fetch(
-                    method, self._base + path, self._timeout_s, repeatable=method == "GET", **arguments
+                    method,
+                    self._base + path,
+                    self._timeout_s,
+                    repeatable=method == "GET",
+                    **arguments,
                 )
             except HttpError as error:
-                raise self._failed(what, str(error), {"refused": _STRIKES, "late": 1}.get(error.trouble, 0)) from error
+                raise self._failed(
+                    what, str(error), {"refused": _STRIKES, "late": 1}.get(error.trouble, 0)
+                ) from error
             if answer.status == 429 and attempt + 1 < _ATTEMPTS:
                 # the API's own request to wait, RFC 9110 section 10.2.3
                 await asyncio.sleep(min(_patience(answer), _MOST_PATIENCE_S))
@@ -275,7 +315,9 @@ class SynthflowApi:
         if answer.is_success or answer.status in expected:
             self._strikes, self._down_until = 0, -math.inf
             return answer
-        strikes = _STRIKES if answer.status == 401 else int(answer.status >= 500 or answer.status == 429)
+        strikes = (
+            _STRIKES if answer.status == 401 else int(answer.status >= 500 or answer.status == 429)
+        )
         raise self._failed(what, f"{answer.status} {answer.reason}", strikes)
 
     def _failed(self, what: str, problem: str, strikes: int) -> FarEndError:
@@ -316,28 +358,36 @@ class AbsentApi(SynthflowApi):
 
     def _wait(self, asked: Coroutine[Any, Any, Answer]) -> Answer:
         asked.close()
-        raise FarEndError("no API is declared (synthflow.api_base), so nothing is known from the AI's side")
+        raise FarEndError(
+            "no API is declared (synthflow.api_base), so nothing is known from the AI's side"
+        )
 
     def close(self) -> None:
         """Nothing is open."""
 
 
 def path_segment(text: object) -> str:
-    """An id as it may stand in a path. Raises :class:`FarEndError` for what would lead to another one."""
+    """An id as it may stand in a path. Raises :class:`FarEndError` for what would lead to another
+    one.
+    """
     if not isinstance(text, str) or not _ID.fullmatch(text):
         raise FarEndError(f"Synthflow API: an id that is none: {str(text)[:60]!r}")
     return quote(text, safe=":")
 
 
 def _total(listed: object) -> int:
-    """How many calls the list has on all its pages; 0 if it has no pages, so that the first one is all."""
+    """How many calls the list has on all its pages; 0 if it has no pages, so that the first one is
+    all.
+    """
     pages = listed.get("pagination") if isinstance(listed, dict) else None
     total = pages.get("total_records") if isinstance(pages, dict) else None
     return total if isinstance(total, int) else 0
 
 
 def _patience(answer: HttpResponse) -> float:
-    """Seconds to wait, which RFC 9110 section 10.2.3 lets it say as a number or a date; a second when it says neither."""
+    """Seconds to wait, which RFC 9110 section 10.2.3 lets it say as a number or a date; a second
+    when it says neither.
+    """
     asked = answer.headers.get("retry-after", "")
     try:
         seconds = float(asked)
@@ -350,7 +400,9 @@ def _patience(answer: HttpResponse) -> float:
 
 
 def calls_in(listed: object) -> list[Any]:
-    """The calls that the answer to ``GET /calls`` lists. Raises :class:`FarEndError` where it is no list."""
+    """The calls that the answer to ``GET /calls`` lists. Raises :class:`FarEndError` where it is no
+    list.
+    """
     calls = listed.get("calls") if isinstance(listed, dict) else listed
     if not isinstance(calls, list):
         raise FarEndError("Synthflow API: GET /calls: the answer lists no calls")
@@ -358,7 +410,9 @@ def calls_in(listed: object) -> list[Any]:
 
 
 def payload(what: str, answer: HttpResponse) -> Any:
-    """What an answer to ``what`` holds, decoded and unwrapped. Raises :class:`FarEndError` for what is no JSON."""
+    """What an answer to ``what`` holds, decoded and unwrapped. Raises :class:`FarEndError` for what
+    is no JSON.
+    """
     try:
         plain = answer.json()
     except ValueError as error:

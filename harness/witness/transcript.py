@@ -1,4 +1,5 @@
-"""What a transcript shows to have been said: "bot: …" and "human: …", a line each, as speech recognition spelled it.
+"""What a transcript shows to have been said: "bot: …" and "human: …", a line each, as speech
+recognition spelled it.
 
 A call's record is read until its transcript is complete, however many findings ask.
 """
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 _ALIKE = 0.72
 Side = Literal["human", "bot"]
 Transcript = Literal["during", "after", "none"]
-#: A transcript is complete when it has stayed the same this long after the call: during the call it may only have been waiting
-#: for the end.
+#: A transcript is complete when it has stayed the same this long after the call: during the call it
+#: may only have been waiting for the end.
 SETTLED_S = 2.0
 _LINE = re.compile(r"\s*(\w+)\s*:\s*(.*)$")
 #: A side's name with a colon, wherever it stands.
@@ -29,7 +30,8 @@ _SIDE = re.compile(r"\b(?:bot|human)\s*:", re.IGNORECASE)
 _TOKEN = re.compile(r"\d|[^\W\d]+")
 #: Seconds a word, and for pauses, that no voice needs.
 _SLOWEST_S, _PAUSES_S = 0.7, 1.5
-#: A prompt to the model in the human's name, so that it asks again when nothing was heard (example of Get a call).
+#: A prompt to the model in the human's name, so that it asks again when nothing was heard (example
+#: of Get a call).
 _NOTHING_HEARD = "user has not responded"
 
 
@@ -49,7 +51,9 @@ def has_turn(transcript: str, who: Side) -> bool:
 
 
 def _turns(transcript: str) -> list[tuple[str, str]]:
-    """Speaker and words of each turn. A prompt that the model got in the human's name is no turn of either side."""
+    """Speaker and words of each turn. A prompt that the model got in the human's name is no turn of
+    either side.
+    """
     turns: list[tuple[str, str]] = []
     for line in transcript.strip().splitlines():
         if match := _LINE.match(line):
@@ -67,14 +71,17 @@ def _says_nothing_was_heard(words: str) -> bool:
 def is_as_documented(transcript: str) -> bool:
     """Whether each line with a colon begins with a side's name, and names no side further on.
 
-    Only then does it say something that a side has no turn: other names, or turns in one line, may be anybody's.
+    Only then does it say something that a side has no turn: other names, or turns in one line, may
+    be anybody's.
     """
     lines = [line for line in transcript.splitlines() if ":" in line]
     return all(_SIDE.match(line.strip()) and len(_SIDE.findall(line)) == 1 for line in lines)
 
 
 def times_heard(transcript: str, words: str) -> int:
-    """How often the human is transcribed with these words, or something much like them; a line may hold more than them."""
+    """How often the human is transcribed with these words, or something much like them; a line may
+    hold more than them.
+    """
     return _times(said(transcript, "human"), words)
 
 
@@ -90,13 +97,17 @@ def answers(transcript: str, words: str, times: int) -> bool:
 
 
 def takes_as_long(transcript: str, seconds: float) -> bool:
-    """Whether the AI's words before the human's first may have taken so long to say; True if there are none.
+    """Whether the AI's words before the human's first may have taken so long to say; True if there
+    are none.
 
-    Voice agents say two to four words a second; the limit is wide. A digit is a word, and so are five letters.
+    Voice agents say two to four words a second; the limit is wide. A digit is a word, and so are
+    five letters.
     """
     before = itertools.takewhile(lambda turn: turn[0] != "human", _turns(transcript))
     said_first = " ".join(words for side, words in before if side == "bot")
-    words = sum(1.0 if token.isdigit() else max(1.0, len(token) / 5) for token in _TOKEN.findall(said_first))
+    words = sum(
+        1.0 if token.isdigit() else max(1.0, len(token) / 5) for token in _TOKEN.findall(said_first)
+    )
     return not words or seconds <= _PAUSES_S + words * _SLOWEST_S
 
 
@@ -130,8 +141,8 @@ def _words(text: str) -> list[str]:
 class RecordReader:
     """Reads a call's record by ``read``, which raises nothing, until its transcript is complete.
 
-    ``is_blind``: whether the last read failed, and gave what was known before. ``within_s`` is how long after a call's end its
-    transcript may come: once for the call, not for each who asks.
+    ``is_blind``: whether the last read failed, and gave what was known before. ``within_s`` is how
+    long after a call's end its transcript may come: once for the call, not for each who asks.
     """
 
     def __init__(
@@ -159,7 +170,9 @@ class RecordReader:
 
     @property
     def is_final(self) -> bool:
-        """Whether no more words will come: there are none, their time is over, or the transcript has settled."""
+        """Whether no more words will come: there are none, their time is over, or the transcript
+        has settled.
+        """
         if self._transcript == "none" or self._is_down():
             return True
         still_since = self._still_since
@@ -171,19 +184,31 @@ class RecordReader:
 
     @property
     def _still_since(self) -> float | None:
-        """Since when the transcript of a call that is over has stayed the same; None if there is none yet.
+        """Since when the transcript of a call that is over has stayed the same; None if there is
+        none yet.
 
         One that comes after the call is not what the call had of it while it went on.
         """
         ended = self._over_since
-        if ended is None or not self._text or (self._transcript == "after" and self._text_since < ended):
+        if (
+            ended is None
+            or not self._text
+            or (self._transcript == "after" and self._text_since < ended)
+        ):
             return None
         return max(self._text_since, ended)
 
     @property
     def has_told_all(self) -> bool:
-        """Whether the call is over and its words are complete: only then does a missing word say something."""
-        return self._over_since is not None and self.is_final and not self._is_down() and not self._is_blind()
+        """Whether the call is over and its words are complete: only then does a missing word say
+        something.
+        """
+        return (
+            self._over_since is not None
+            and self.is_final
+            and not self._is_down()
+            and not self._is_blind()
+        )
 
     def look(self) -> CallRecord:
         """The record, read anew."""

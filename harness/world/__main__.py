@@ -1,4 +1,6 @@
-"""``python -m harness.world FILE --tenants N --directory DIR``: the world as a process (docs/simulation.md says what it prints)."""
+"""``python -m harness.world FILE --tenants N --directory DIR``: the world as a process
+(docs/simulation.md says what it prints).
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ PRIORITY = -10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until stdin closes or a signal comes; 0 when the audit was clean, 1 when not, 3 without a start."""
+    """Run until stdin closes or a signal comes; 0 when the audit was clean, 1 when not, 3 without a
+    start.
+    """
     parser = _parser()
     asked = parser.parse_args(arguments)
     allow_open_files()
@@ -65,7 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _playable(asked: argparse.Namespace) -> Deployment:
-    """The file's deployment. Raises :class:`MistakeError` if no world can play it, or not with these faults."""
+    """The file's deployment. Raises :class:`MistakeError` if no world can play it, or not with
+    these faults.
+    """
     path = resources.deployment_file(asked.file)
     deployment = load(path)
     if deployment.kind != "simulated":
@@ -89,7 +95,9 @@ def _check(asked: argparse.Namespace) -> int:
 
 
 async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
-    world = World(deployment, asked.tenants, asked.directory, timings=asked.timings, trace=asked.trace)
+    world = World(
+        deployment, asked.tenants, asked.directory, timings=asked.timings, trace=asked.trace
+    )
     for logs in ("harness.world", "asyncio"):
         logging.getLogger(logs).addHandler(AuditHandler(world.audit))
     ended = asyncio.Event()
@@ -98,12 +106,20 @@ async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
         loop.add_signal_handler(number, ended.set)
     _watch_stdin(loop, ended)
     control = await world.start([_fault(text) for text in asked.fault], with_control=asked.control)
-    # What the world was built of stays. No audio goes on during a collection: one of all takes 0.15 s, and calls leave few cycles.
+    # What the world was built of stays. No audio goes on during a collection: one of all takes 0.15
+    # s, and calls leave few cycles.
     settle(SHORT)
     heart = Heartbeat(asked.directory / "beat")
     world.audit.on_error = lambda: _beat(heart, world)
     beating = asyncio.create_task(_beat_on(heart, world))
-    _say({"event": "ready", "pid": os.getpid(), "control": control, "deployments": world.deployments()})
+    _say(
+        {
+            "event": "ready",
+            "pid": os.getpid(),
+            "control": control,
+            "deployments": world.deployments(),
+        }
+    )
     await ended.wait()
     clean = await world.stop()
     beating.cancel()
@@ -150,16 +166,26 @@ def _say(line: dict[str, Any]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m harness.world", description="The simulated world.")
+    parser = argparse.ArgumentParser(
+        prog="python -m harness.world", description="The simulated world."
+    )
     parser.add_argument("file", type=Path, nargs="?", help="a deployment file of kind simulated")
     parser.add_argument("--tenants", type=int, default=1, help="complete copies of the deployment")
     parser.add_argument("--directory", type=Path, help="for certificates and logs")
-    parser.add_argument("--list-faults", action="store_true", help="print the faults there are, and end")
-    parser.add_argument("--check", action="store_true", help="look at the file and the faults, and end")
+    parser.add_argument(
+        "--list-faults", action="store_true", help="print the faults there are, and end"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="look at the file and the faults, and end"
+    )
     parser.add_argument("--timings", choices=("quick", "documented"), default="quick")
-    parser.add_argument("--fault", action="append", default=[], metavar="NAME[@LINE]", help="be wrong in this way")
+    parser.add_argument(
+        "--fault", action="append", default=[], metavar="NAME[@LINE]", help="be wrong in this way"
+    )
     parser.add_argument("--control", action="store_true", help="open the control API")
-    parser.add_argument("--trace", action="store_true", help="write every SIP message to DIR/sip.log")
+    parser.add_argument(
+        "--trace", action="store_true", help="write every SIP message to DIR/sip.log"
+    )
     return parser
 
 

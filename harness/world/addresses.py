@@ -1,7 +1,7 @@
 """Loopback addresses: each tenant holds a /24 of 127.0.0.0/8 exclusively.
 
-A block is taken by binding its lock port, which the kernel gives to one process only and takes back when that process
-dies, so two worlds never meet, however they end.
+A block is taken by binding its lock port, which the kernel gives to one process only and takes back
+when that process dies, so two worlds never meet, however they end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Final
 
 from harness.errors import ResourceError
 
-#: Bound on the last address of a block; below Synthflow's ports, so that nothing of a tenant can want it.
+#: Bound on the last address of a block; below Synthflow's ports, so that nothing of a tenant can
+#: want it.
 LOCK_PORT: Final = 32680
 _FIRST, _COUNT = 64 * 256, 64 * 256  # 127.64.0.0/24 … 127.127.255.0/24
 
@@ -48,7 +49,9 @@ class Block:
 
 
 def take_block() -> Block:
-    """A free block. Raises :class:`StartError` when this machine has none, or no loopback aliases at all."""
+    """A free block. Raises :class:`StartError` when this machine has none, or no loopback aliases
+    at all.
+    """
     begin = os.getpid() * 97  # worlds started together look in different places first
     for step in range(_COUNT):
         number = _FIRST + (begin + step) % _COUNT
@@ -66,7 +69,10 @@ def take_block() -> Block:
                 "interface, as Linux has it (elsewhere: add aliases to it)",
             ) from error
         return Block(prefix, lock)
-    raise StartError("no-loopback", "all blocks of loopback addresses are taken by other worlds; end some of them")
+    raise StartError(
+        "no-loopback",
+        "all blocks of loopback addresses are taken by other worlds; end some of them",
+    )
 
 
 class Host(enum.IntEnum):

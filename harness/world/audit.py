@@ -1,4 +1,6 @@
-"""Background tasks with an owner, because asyncio keeps only weak references to tasks; and the audit of the world's errors."""
+"""Background tasks with an owner, because asyncio keeps only weak references to tasks; and the
+audit of the world's errors.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ class Audit(Tasks):
 
 
 class AuditHandler(logging.Handler):
-    """Adds errors that the world logs to the audit; of asyncio's errors, only a lack of resources, such as open files."""
+    """Adds errors that the world logs to the audit; of asyncio's errors, only a lack of resources,
+    such as open files.
+    """
 
     def __init__(self, audit: Audit) -> None:
         super().__init__(logging.ERROR)
@@ -62,7 +66,9 @@ class AuditHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        if record.name == "asyncio" and not (isinstance(error, OSError) and is_of_the_machine(error)):
+        if record.name == "asyncio" and not (
+            isinstance(error, OSError) and is_of_the_machine(error)
+        ):
             return
         why = "" if error is None else f": {type(error).__name__}: {error}"
         self._audit.add(f"{record.name}: {record.getMessage()}{why}")

@@ -1,7 +1,8 @@
-"""A call through a back-to-back user agent (RFC 7092): two dialogs, and what is relayed between them.
+"""A call through a back-to-back user agent (RFC 7092): two dialogs, and what is relayed between
+them.
 
-The carrier uses it with media passed by, the platforms with media anchored. Legs may be exchanged while the call lasts:
-that is how a transfer is carried out.
+The carrier uses it with media passed by, the platforms with media anchored. Legs may be exchanged
+while the call lasts: that is how a transfer is carried out.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ Watched = tuple[Call, LegMedia | None]
 
 
 class DirectMedia:
-    """Descriptions pass unchanged; media does not come through here. Has the methods of `LegMedia` that a call needs."""
+    """Descriptions pass unchanged; media does not come through here. Has the methods of `LegMedia`
+    that a call needs.
+    """
 
     def __init__(self) -> None:
         self.remote: Description | None = None
@@ -149,7 +152,9 @@ class BackToBack:
         self.recouple()
 
     def recouple(self, *pair: WireLeg) -> None:
-        """Relay media between the joined legs, or the two of ``pair``, by their present descriptions."""
+        """Relay media between the joined legs, or the two of ``pair``, by their present
+        descriptions.
+        """
         if self._uncouple is not None:
             self._uncouple()
             self._uncouple = None
@@ -165,10 +170,17 @@ class BackToBack:
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready: its name, and the peer and state of each leg."""
-        return {"name": self.name, "legs": [{"peer": leg.peer, "state": leg.call.state} for leg in self]}
+        return {
+            "name": self.name,
+            "legs": [{"peer": leg.peer, "state": leg.call.state} for leg in self],
+        }
 
     def watched(self) -> list[Watched]:
-        return [(leg.call, leg.media if isinstance(leg.media, LegMedia) else None) for leg in self if leg.is_up]
+        return [
+            (leg.call, leg.media if isinstance(leg.media, LegMedia) else None)
+            for leg in self
+            if leg.is_up
+        ]
 
     def __iter__(self) -> Iterator[WireLeg]:
         return iter(tuple(self._all))
@@ -176,19 +188,26 @@ class BackToBack:
     # --- calling -----------------------------------------------------------------------------------
 
     async def dial(self, target: LegTarget, toward: WireLeg, within: float) -> WireLeg:
-        """Call ``target`` for ``toward`` and join them once it answers; early media is joined before.
+        """Call ``target`` for ``toward`` and join them once it answers; early media is joined
+        before.
 
-        Raises `LegRefusedError`: with 480 when it still rings after ``within`` seconds, with 488 when nothing could be agreed.
-        A cancelled dial takes its INVITE back.
+        Raises `LegRefusedError`: with 480 when it still rings after ``within`` seconds, with 488
+        when nothing could be agreed. A cancelled dial takes its INVITE back.
         """
         leg = await self.ring(target, toward, within)
         self.connect(leg, toward)
         return leg
 
     async def ring(
-        self, target: LegTarget, toward: WireLeg, within: float, on_ringing: Callable[[int, str], None] | None = None
+        self,
+        target: LegTarget,
+        toward: WireLeg,
+        within: float,
+        on_ringing: Callable[[int, str], None] | None = None,
     ) -> WireLeg:
-        """As :meth:`dial`, but without joining: for ring groups, which join the first target that answers."""
+        """As :meth:`dial`, but without joining: for ring groups, which join the first target that
+        answers.
+        """
         media = self.new_media(target.peer)
         call: OutgoingCall | None = None
         try:
@@ -202,7 +221,9 @@ class BackToBack:
                 credentials=target.credentials,
             )
             leg = self.adopt(WireLeg(call, media, target.peer))
-            call.on_provisional = lambda response: self._provisional(leg, toward, response, on_ringing)
+            call.on_provisional = lambda response: self._provisional(
+                leg, toward, response, on_ringing
+            )
             response = await call.wait_answered(within)
             if (body := sdp_of(response)) is not None:
                 media.learn(body)
@@ -230,7 +251,9 @@ class BackToBack:
         return DirectMedia()
 
     def offer(self, media: LegSdp, toward: WireLeg, peer: str) -> bytes:
-        """What is offered to a new leg: what ``toward`` offered, or what was agreed with it. Raises SdpError."""
+        """What is offered to a new leg: what ``toward`` offered, or what was agreed with it. Raises
+        SdpError.
+        """
         if toward.media.remote is None:
             raise SdpError("an offer is needed")
         return media.pass_on(toward.media.remote)
@@ -245,10 +268,18 @@ class BackToBack:
     def answer(self, toward: WireLeg, leg: WireLeg) -> bytes:
         """The answer that ``toward`` gets once ``leg`` has answered."""
         assert leg.media.remote is not None
-        return toward.media.again() if toward.media.local is not None else toward.media.pass_answer(leg.media.remote)
+        return (
+            toward.media.again()
+            if toward.media.local is not None
+            else toward.media.pass_answer(leg.media.remote)
+        )
 
     def _provisional(
-        self, leg: WireLeg, toward: WireLeg, response: Response, on_ringing: Callable[[int, str], None] | None
+        self,
+        leg: WireLeg,
+        toward: WireLeg,
+        response: Response,
+        on_ringing: Callable[[int, str], None] | None,
     ) -> None:
         if response.status == 100:
             return
@@ -278,7 +309,9 @@ class BackToBack:
             return
         before = other.media.local
         try:
-            response = await other.call.change(request.method, other.media.pass_on(Description.parse(offer)))
+            response = await other.call.change(
+                request.method, other.media.pass_on(Description.parse(offer))
+            )
             if not response.is_success:
                 other.media.restore(before)
                 request.respond(response.status, response.reason)
@@ -297,7 +330,11 @@ class BackToBack:
             request.respond(200)
             return
         message = request.request
-        headers = [(name, value) for name, value in message.headers if name.lower().startswith(("x-", "info-package"))]
+        headers = [
+            (name, value)
+            for name, value in message.headers
+            if name.lower().startswith(("x-", "info-package"))
+        ]
         response = await other.call.send("INFO", headers, message.body, message.get("Content-Type"))
         accepts = response.get("Accept")  # of a 415 (RFC 3261 section 21.4.13)
         request.respond(response.status, response.reason, [("Accept", accepts)] if accepts else ())
@@ -311,7 +348,9 @@ class BackToBack:
         await self.on_refer(leg, request, target)
 
     async def on_refer(self, leg: WireLeg, request: InDialogRequest, target: NameAddr) -> None:
-        """Pass a REFER on to the other leg, whose peer then calls; its NOTIFYs come back (a platform may do otherwise)."""
+        """Pass a REFER on to the other leg, whose peer then calls; its NOTIFYs come back (a
+        platform may do otherwise).
+        """
         await self.pass_refer_on(leg, request, target)
 
     async def pass_refer_on(self, leg: WireLeg, request: InDialogRequest, target: NameAddr) -> None:
@@ -343,7 +382,9 @@ class BackToBack:
         """Whether the end of a joined leg ends the others: always (a platform may be wrong)."""
         return True
 
-    def impairments_between(self, a: WireLeg, b: WireLeg) -> tuple[Impairment | None, Impairment | None]:
+    def impairments_between(
+        self, a: WireLeg, b: WireLeg
+    ) -> tuple[Impairment | None, Impairment | None]:
         """The impairments of the media from ``a`` to ``b``, and back: none."""
         return None, None
 
@@ -404,12 +445,15 @@ class BackToBack:
         self._settle()
 
     def _settle(self) -> None:
-        if not self._all and (self._work is None or self._work.done() or self._work is asyncio.current_task()):
+        if not self._all and (
+            self._work is None or self._work.done() or self._work is asyncio.current_task()
+        ):
             self._registry.discard(self)
 
 
 def renegotiate_alone(media: LegSdp, request: InDialogRequest) -> bool:
-    """Answer a re-INVITE or UPDATE that concerns this leg alone: a refresh, or a leg that is not joined.
+    """Answer a re-INVITE or UPDATE that concerns this leg alone: a refresh, or a leg that is not
+    joined.
 
     Returns whether it brought an offer that was accepted.
     """
@@ -432,12 +476,16 @@ def x_headers(request: Request) -> Headers:
 
 
 def number_of(uri: Uri, region: str) -> str | None:
-    """The number a ``sip:`` or ``tel:`` URI names, in E.164; None when its user part is no number (RFC 3261 19.1.6)."""
+    """The number a ``sip:`` or ``tel:`` URI names, in E.164; None when its user part is no number
+    (RFC 3261 19.1.6).
+    """
     return None if uri.user is None else normalise(uri.user.partition(";")[0], region)
 
 
 def unassigned_number(deployment: Deployment) -> str:
-    """A number without a subscriber: the one that the deployment names, else a number reserved for fiction."""
+    """A number without a subscriber: the one that the deployment names, else a number reserved for
+    fiction.
+    """
     return deployment.numbers.no_such_number or "+12015550199"
 
 
@@ -446,7 +494,9 @@ ANONYMOUS = NameAddr(Uri("sip", "anonymous", "anonymous.invalid"), "Anonymous")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A caller's number in E.164 (or a user name), its display name, and whether the caller withholds them."""
+    """A caller's number in E.164 (or a user name), its display name, and whether the caller
+    withholds them.
+    """
 
     number: str
     display: str | None = None
@@ -454,12 +504,18 @@ class Caller:
 
     @classmethod
     def of(cls, request: Request, region: str, *, asserted: bool) -> Caller:
-        """The caller of a request: by P-Asserted-Identity if ``asserted``, since its sender is trusted; else by From."""
+        """The caller of a request: by P-Asserted-Identity if ``asserted``, since its sender is
+        trusted; else by From.
+        """
         shown, trusted = request.from_, asserted_in(request, region) if asserted else ()
         is_private = bool(request.tokens("Privacy") & {"id", "user", "header"})
         withheld = is_private or shown.uri.host.lower() == ANONYMOUS.uri.host
         known = trusted[0] if trusted else identity_of(shown, region)
-        return cls(known.number or known.uri.user or "anonymous", None if withheld else shown.display, withheld)
+        return cls(
+            known.number or known.uri.user or "anonymous",
+            None if withheld else shown.display,
+            withheld,
+        )
 
     def showing(self, number: str) -> Caller:
         """The caller with another number to show."""
@@ -467,7 +523,11 @@ class Caller:
 
     def written(self, form: str, region: str) -> Caller:
         """The caller with the number as a platform in ``region`` writes it in that form."""
-        is_national = form == "national" and self.number.startswith("+") and has_national_form(self.number, region)
+        is_national = (
+            form == "national"
+            and self.number.startswith("+")
+            and has_national_form(self.number, region)
+        )
         return replace(self, number=dialled_at_home(self.number)) if is_national else self
 
     def from_(self, host: str) -> NameAddr:
@@ -476,7 +536,9 @@ class Caller:
 
     def asserted(self, host: str) -> list[tuple[str, str]]:
         """The headers for a trusted peer: the real number, and Privacy if the caller withholds it."""
-        headers = [("P-Asserted-Identity", str(NameAddr(Uri("sip", self.number, host), self.display)))]
+        headers = [
+            ("P-Asserted-Identity", str(NameAddr(Uri("sip", self.number, host), self.display)))
+        ]
         return [*headers, ("Privacy", "id")] if self.withheld else headers
 
 
@@ -493,9 +555,14 @@ async def end_dead_calls(legs: Callable[[], Iterable[Watched]], audit: Audit) ->
         await asyncio.sleep(_ROUND_SECONDS)
         now = time.monotonic()
         watched = list(legs())
-        asked = {call: asked.get(call, now) if media is None else asked.get(call, 0.0) for call, media in watched}
+        asked = {
+            call: asked.get(call, now) if media is None else asked.get(call, 0.0)
+            for call, media in watched
+        }
         for call, media in watched:
-            if now - asked[call] >= AUDIT_SECONDS and (media is None or media.silent_for() > SILENT_SECONDS):
+            if now - asked[call] >= AUDIT_SECONDS and (
+                media is None or media.silent_for() > SILENT_SECONDS
+            ):
                 asked[call] = now
                 audit.spawn(_ask(call), f"asks after {call.call_id}")
 

@@ -1,7 +1,8 @@
 """Captures of two points of a tenant's network, as tcpdump would write them there: pcap, raw IP.
 
-Media passes through memory between the world's own ports, and the platform's SIP through its agents, so both are noted there and
-get headers. SIP over TLS is left out: a capture shows only its ciphertext.
+Media passes through memory between the world's own ports, and the platform's SIP through its
+agents, so both are noted there and get headers. SIP over TLS is left out: a capture shows only its
+ciphertext.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ _PSH_ACK: Final = 0x18
 class Captures:
     """The captures of one tenant. ``places``: the addresses on the far side of each point."""
 
-    def __init__(self, directory: Path, network: LocalNetwork, places: Mapping[Point, Collection[str]]) -> None:
+    def __init__(
+        self, directory: Path, network: LocalNetwork, places: Mapping[Point, Collection[str]]
+    ) -> None:
         self._directory = directory
         self._network = network
         self._places = places
@@ -46,7 +49,11 @@ class Captures:
         capture = self._open.get(traced.remote[0])
         if capture is None or traced.transport == "tls":
             return
-        ends = (traced.local, traced.remote) if traced.direction == "sent" else (traced.remote, traced.local)
+        ends = (
+            (traced.local, traced.remote)
+            if traced.direction == "sent"
+            else (traced.remote, traced.local)
+        )
         (capture.datagram if traced.transport == "udp" else capture.segment)(*ends, traced.data)
 
     def close(self) -> None:
@@ -67,13 +74,20 @@ class _Capture:
         self._sent: dict[tuple[Address, Address], int] = {}  # octets over TCP
 
     def datagram(self, source: Address, target: Address, data: bytes) -> None:
-        self._write(source, target, _UDP, struct.pack("!HHHH", source[1], target[1], 8 + len(data), 0) + data)
+        self._write(
+            source,
+            target,
+            _UDP,
+            struct.pack("!HHHH", source[1], target[1], 8 + len(data), 0) + data,
+        )
 
     def segment(self, source: Address, target: Address, data: bytes) -> None:
         sent, received = (self._sent.get(way, 0) for way in ((source, target), (target, source)))
         self._sent[source, target] = sent + len(data)
         numbers = (1 + sent) & 0xFFFFFFFF, (1 + received) & 0xFFFFFFFF
-        header = struct.pack("!HHIIBBHHH", source[1], target[1], *numbers, 5 << 4, _PSH_ACK, 0xFFFF, 0, 0)
+        header = struct.pack(
+            "!HHIIBBHHH", source[1], target[1], *numbers, 5 << 4, _PSH_ACK, 0xFFFF, 0, 0
+        )
         self._write(source, target, _TCP, header + data)
 
     def _write(self, source: Address, target: Address, protocol: int, inside: bytes) -> None:

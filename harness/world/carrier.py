@@ -1,4 +1,6 @@
-"""The public telephone network as one carrier: callers and customers with accounts, numbers routed by E.164."""
+"""The public telephone network as one carrier: callers and customers with accounts, numbers routed
+by E.164.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,16 @@ from typing import TYPE_CHECKING
 from harness.sip.digest import DigestServer
 from harness.sip.identity import is_number
 from harness.sip.uri import NameAddr
-from harness.world.b2bua import BackToBack, Caller, DirectMedia, Headers, LegTarget, WireLeg, number_of, x_headers
+from harness.world.b2bua import (
+    BackToBack,
+    Caller,
+    DirectMedia,
+    Headers,
+    LegTarget,
+    WireLeg,
+    number_of,
+    x_headers,
+)
 from harness.world.registrar import Registrar, refuse
 from harness.world.settings import TenantContext
 from harness.world.wire.agent import UserAgent
@@ -24,17 +35,25 @@ _RING_SECONDS = 180.0  # no carrier lets a phone ring for longer
 
 
 class Carrier:
-    """Authenticates its subscribers' calls and asserts their numbers (RFC 3325); passes unknown headers on.
+    """Authenticates its subscribers' calls and asserts their numbers (RFC 3325); passes unknown
+    headers on.
 
-    ``passwords`` are by the user of each account, ``users`` by its number: many carriers name accounts otherwise.
+    ``passwords`` are by the user of each account, ``users`` by its number: many carriers name
+    accounts otherwise.
     """
 
-    #: The platform that it is connected with, whose SBC it trusts by its address; the tenant sets both.
+    #: The platform that it is connected with, whose SBC it trusts by its address; the tenant sets
+    #: both.
     platform: Platform
     to_platform: Endpoint
 
     def __init__(
-        self, context: TenantContext, ua: UserAgent, realm: str, passwords: Mapping[str, str], users: Mapping[str, str]
+        self,
+        context: TenantContext,
+        ua: UserAgent,
+        realm: str,
+        passwords: Mapping[str, str],
+        users: Mapping[str, str],
     ) -> None:
         self.ua = ua
         self.realm = realm
@@ -75,7 +94,8 @@ class CarrierCall(BackToBack):
             if not checked.accepted:
                 refuse(call.reject, carrier.guard, checked)
                 return
-            # A subscriber may withhold the number, or write it in another form, but not show another's.
+            # A subscriber may withhold the number, or write it in another form, but not show
+            # another's.
             shown = Caller.of(call.request, carrier.region, asserted=False)
             caller = Caller(carrier.numbers[checked.username or ""], shown.display, shown.withheld)
         call.progress(100)
@@ -93,7 +113,8 @@ class CarrierCall(BackToBack):
             return 484 if request.uri.user else 404
         headers: Headers = [*x_headers(request)]
         platform, hop = carrier.platform, carrier.to_platform
-        # a group's number may be a subscriber's: what the platform itself sends out goes to the subscriber
+        # a group's number may be a subscriber's: what the platform itself sends out goes to the
+        # subscriber
         if platform.routes.find(number) and not (from_platform and number in carrier.subscribers):
             if is_number(number) and not platform.takes(request.uri.user or "", number):
                 return 404
@@ -121,7 +142,9 @@ class CarrierCall(BackToBack):
         )
 
     async def on_refer(self, leg: WireLeg, request: InDialogRequest, target: NameAddr) -> None:
-        """Pass a REFER on with the target at this carrier: a phone calls numbers through its own carrier only."""
+        """Pass a REFER on with the target at this carrier: a phone calls numbers through its own
+        carrier only.
+        """
         number = number_of(target.uri, self._carrier.region)
         if number is not None:
             other = self.other(leg)

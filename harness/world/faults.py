@@ -27,8 +27,12 @@ class Fault:
     per_line: bool = True
 
 
-_TABLE = tomllib.loads(user_files.read_text(Path(__file__).with_name("faults.toml"), user_files.SETTINGS))
-FAULTS: Final = {name: Fault(name, issue, **row) for issue, rows in _TABLE.items() for name, row in rows.items()}
+_TABLE = tomllib.loads(
+    user_files.read_text(Path(__file__).with_name("faults.toml"), user_files.SETTINGS)
+)
+FAULTS: Final = {
+    name: Fault(name, issue, **row) for issue, rows in _TABLE.items() for name, row in rows.items()
+}
 
 
 def listed() -> list[dict[str, object]]:
@@ -41,7 +45,9 @@ class Faults:
 
     def __init__(self, integration: str, lines: frozenset[str]) -> None:
         known = any(integration in fault.integrations for fault in FAULTS.values())
-        self._integration = integration if known else "generic"  # a customer's own integration is simulated as an SBC
+        self._integration = (
+            integration if known else "generic"
+        )  # a customer's own integration is simulated as an SBC
         self._lines = lines
         self._on: dict[str, set[str | None]] = {}
         #: Called after each change, for what a tenant sets up once and not per call.
@@ -57,7 +63,9 @@ class Faults:
         return None in places or line in places
 
     def set(self, name: str, line: str | None = None) -> None:
-        """Turn a fault on. Raises :class:`SelectionError` for a fault or line that does not exist here."""
+        """Turn a fault on. Raises :class:`SelectionError` for a fault or line that does not exist
+        here.
+        """
         self._require(name, line)
         self._on.setdefault(name, set()).add(line)
         self._changed()
@@ -78,7 +86,11 @@ class Faults:
 
     def listed(self) -> list[str]:
         """The faults that are on, as ``NAME`` or ``NAME@LINE``."""
-        return sorted(f"{name}@{line}" if line else name for name, places in self._on.items() for line in places)
+        return sorted(
+            f"{name}@{line}" if line else name
+            for name, places in self._on.items()
+            for line in places
+        )
 
     def _changed(self) -> None:
         for listener in self.on_change:

@@ -18,14 +18,18 @@ CONTROL_USER: Final = "control"
 
 
 def application(authorization: str | None = None) -> web.Application:
-    """An application behind the guards; ``authorization`` is the Authorization header that a request needs.
+    """An application behind the guards; ``authorization`` is the Authorization header that a
+    request needs.
 
-    Without one, a POST has to be JSON, which no web page can send to another origin without asking (CORS preflight).
+    Without one, a POST has to be JSON, which no web page can send to another origin without asking
+    (CORS preflight).
     """
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        host, port = request.transport.get_extra_info("sockname")[:2] if request.transport else ("", 0)
+        host, port = (
+            request.transport.get_extra_info("sockname")[:2] if request.transport else ("", 0)
+        )
         if request.headers.getall("Host", []) != [f"{host}:{port}"]:
             # A name that was pointed at this address: DNS rebinding (RFC 9110 section 15.5.20).
             return error(421, "another host was asked for")
@@ -47,11 +51,15 @@ def basic(token: str) -> str:
 
 def error(status: int, message: str) -> web.Response:
     """A refusal, as Synthflow's API words it."""
-    return web.json_response({"status": "error", "message": message, "error": message}, status=status)
+    return web.json_response(
+        {"status": "error", "message": message, "error": message}, status=status
+    )
 
 
 class HttpServer:
-    """Serves an application. It can refuse connections for a while, and then listen on the same port again."""
+    """Serves an application. It can refuse connections for a while, and then listen on the same
+    port again.
+    """
 
     def __init__(self, app: web.Application, address: str, tls: SSLContext | None = None) -> None:
         self._runner = web.AppRunner(app, access_log=None)

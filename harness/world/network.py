@@ -1,4 +1,6 @@
-"""The network of a tenant: a firewall, late messages, strangers who try phones and numbers, and a process that stands still."""
+"""The network of a tenant: a firewall, late messages, strangers who try phones and numbers, and a
+process that stands still.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ from harness.world.wire.agent import UserAgent
 from harness.world.wire.dialog import CallFailedError, sdp_of
 from harness.world.wire.transport import REJECT, Delayed, Endpoint, Passage, Passed
 
-#: Faults that drop a transport's messages; with ``-rejected`` behind it, a fault's name means that they are rejected.
+#: Faults that drop a transport's messages; with ``-rejected`` behind it, a fault's name means that
+#: they are rejected.
 _DROPS = {"udp": "firewall-udp-32681", "tcp": "firewall-tcp-32681", "tls": "firewall-tls-32682"}
 
 
@@ -38,7 +41,9 @@ class Firewall:
     def blocked(self) -> frozenset[str]:
         """The transports that it blocks."""
         return frozenset(
-            t for t, name in _DROPS.items() if self._faults.on(name) or self._faults.on(f"{name}-rejected")
+            t
+            for t, name in _DROPS.items()
+            if self._faults.on(name) or self._faults.on(f"{name}-rejected")
         )
 
     def judge(self, passage: Passage) -> Passed:
@@ -71,7 +76,11 @@ class Noise:
     """The noise of one tenant. ``phones`` returns the UDP ports of the harness's phones."""
 
     def __init__(
-        self, context: TenantContext, ua: UserAgent, carrier: Endpoint, phones: Callable[[], Iterable[Address]]
+        self,
+        context: TenantContext,
+        ua: UserAgent,
+        carrier: Endpoint,
+        phones: Callable[[], Iterable[Address]],
     ) -> None:
         self._audit = context.audit
         self._ticker = context.ticker
@@ -92,7 +101,9 @@ class Noise:
         if asked.strangers_every_s:
             self._begin(self._call_in_turn(asked.strangers_every_s), "strangers")
         if asked.stands_still_s:
-            self._begin(_stand_still(asked.stands_still_s, asked.stands_still_every_s), "stands still")
+            self._begin(
+                _stand_still(asked.stands_still_s, asked.stands_still_every_s), "stands still"
+            )
 
     def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks.append(self._audit.spawn(work, f"noise: {name}"))
@@ -103,7 +114,10 @@ class Noise:
             for number in itertools.count():
                 await asyncio.sleep(1 / per_s)
                 if phones := list(self._phones()):
-                    method, phone = _METHODS[number % len(_METHODS)], phones[number // len(_METHODS) % len(phones)]
+                    method, phone = (
+                        _METHODS[number % len(_METHODS)],
+                        phones[number // len(_METHODS) % len(phones)],
+                    )
                     with contextlib.suppress(OSError):
                         sock.sendto(_scan_message(sock.getsockname(), method, phone, number), phone)
 
@@ -141,7 +155,9 @@ def _scan_message(source: Address, method: str, phone: Address, number: int) -> 
     host, port = source
     body = f"v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"
     to, here = f"{phone[0]}:{phone[1]}", f"{host}:{port}"
-    return _SCAN.format(method=method, to=to, here=here, number=number, length=len(body), body=body).encode()
+    return _SCAN.format(
+        method=method, to=to, here=here, number=number, length=len(body), body=body
+    ).encode()
 
 
 async def _stand_still(seconds: float, every_s: float) -> None:

@@ -1,4 +1,6 @@
-"""The world's certificate authority, made at start, and the certificates that a tenant's servers show over TLS."""
+"""The world's certificate authority, made at start, and the certificates that a tenant's servers
+show over TLS.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ Certificate = TlsIdentity
 
 
 class Authority:
-    """A certificate authority that writes into ``directory``; all files are readable by their owner only."""
+    """A certificate authority that writes into ``directory``; all files are readable by their owner
+    only.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -51,7 +55,9 @@ class Authority:
     def issue(
         self, label: str, names: Sequence[str], *, expired: bool = False, self_signed: bool = False
     ) -> Certificate:
-        """A certificate for a server and client of those names (addresses or domains); ``label`` names its files."""
+        """A certificate for a server and client of those names (addresses or domains); ``label``
+        names its files.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _name(names[0])
         issuer, issuer_key = (subject, key) if self_signed else (self._name, self._key)
@@ -59,12 +65,16 @@ class Authority:
         certificate = (
             self._builder(subject, issuer, key, expired=expired)
             .add_extension(_usage(sign=False), critical=True)
-            .add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
+            .add_extension(
+                x509.SubjectAlternativeName([_general(name) for name in names]), critical=False
+            )
             .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
             .sign(issuer_key, hashes.SHA256())
         )
         private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
         )
         return Certificate(
             self._write(f"{label}.pem", certificate.public_bytes(serialization.Encoding.PEM)),
@@ -101,7 +111,9 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(begin)
             .not_valid_after(end)
-            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=path_length), critical=True)
+            .add_extension(
+                x509.BasicConstraints(ca=is_authority, path_length=path_length), critical=True
+            )
         )
 
     def _write(self, name: str, data: bytes) -> Path:
@@ -137,7 +149,9 @@ def _usage(*, sign: bool) -> x509.KeyUsage:
 
 
 class SharedIdentity(TlsIdentity):
-    """A certificate that several servers show, with one context, and that can be exchanged while they listen."""
+    """A certificate that several servers show, with one context, and that can be exchanged while
+    they listen.
+    """
 
     @functools.cached_property
     def _context(self) -> SSLContext:
@@ -154,23 +168,31 @@ class SharedIdentity(TlsIdentity):
 class Certificates:
     """The certificates of the tenant called ``label``; good ones at first."""
 
-    def __init__(self, label: str, deployment: Deployment, block: Block, authority: Authority) -> None:
+    def __init__(
+        self, label: str, deployment: Deployment, block: Block, authority: Authority
+    ) -> None:
         self._label, self._block, self._authority = label, block, authority
         self.ca_file = str(authority.ca_file)
         trunks = [block[Host.FIRST_TRUNK + i] for i in range(len(deployment.trunks))]
         carrier = deployment.accounts[next(iter(deployment.accounts))].domain
-        self.platform = self._identity("platform", [deployment.platform.domain, block[Host.PLATFORM], *trunks])[0]
+        self.platform = self._identity(
+            "platform", [deployment.platform.domain, block[Host.PLATFORM], *trunks]
+        )[0]
         self.carrier = self._identity("carrier", [carrier, block[Host.CARRIER]])[0]
         names = ["sip.synthflow.example", block[Host.SYNTHFLOW], block[Host.OTHER_REGION]]
         self.synthflow, self._good = self._identity("synthflow", names)
-        self._make_bad = functools.cache(lambda: authority.bad_certificates(f"{label}-synthflow", names))
+        self._make_bad = functools.cache(
+            lambda: authority.bad_certificates(f"{label}-synthflow", names)
+        )
 
     def _identity(self, of: str, names: list[str]) -> tuple[SharedIdentity, Certificate]:
         made = self._authority.issue(f"{self._label}-{of}", names)
         return SharedIdentity(made.certificate, made.key, made.trusted), made
 
     def show_for_synthflow(self, wrong: str | None) -> None:
-        """Have Synthflow's servers show a certificate that is wrong in that way; None: the good one again."""
+        """Have Synthflow's servers show a certificate that is wrong in that way; None: the good one
+        again.
+        """
         self.synthflow.show(self._make_bad()[wrong] if wrong else self._good)
 
     def for_api(self) -> SSLContext:
@@ -181,11 +203,15 @@ class Certificates:
         """A good one and bad ones for a stand-in, as a deployment has them."""
         names = ["stand-in.example", self._block[Host.STAND_IN], self._block[Host.STRANGER]]
         label = f"{self._label}-stand-in"
-        good, bad = self._authority.issue(label, names), self._authority.bad_certificates(label, names)
+        good, bad = (
+            self._authority.issue(label, names),
+            self._authority.bad_certificates(label, names),
+        )
         return {
             "certificate": str(good.certificate),
             "private_key": str(good.key),
             "bad_certificates": {
-                kind: {"certificate": str(c.certificate), "private_key": str(c.key)} for kind, c in bad.items()
+                kind: {"certificate": str(c.certificate), "private_key": str(c.key)}
+                for kind, c in bad.items()
             },
         }

@@ -29,14 +29,18 @@ class Binding:
 
     @property
     def hop(self) -> Endpoint:
-        """The source of its REGISTER: what a phone behind a NAT, or with a private Contact, is reached by (RFC 5626)."""
+        """The source of its REGISTER: what a phone behind a NAT, or with a private Contact, is
+        reached by (RFC 5626).
+        """
         return Endpoint(self.flow.transport, *self.flow.remote)
 
 
 class Registrar:
-    """Bindings of one realm. ``passwords`` are by user; ``grant`` may shorten what a user asked for.
+    """Bindings of one realm. ``passwords`` are by user; ``grant`` may shorten what a user asked
+    for.
 
-    With ``explains`` the refusal says what was wrong: for peers known by address only, since others could probe for users.
+    With ``explains`` the refusal says what was wrong: for peers known by address only, since others
+    could probe for users.
     """
 
     def __init__(
@@ -97,7 +101,9 @@ class Registrar:
             # The latest contact of a phone replaces its older ones, which no longer answer.
             for old in [k for k, b in bindings.items() if b.call_id == request.call_id]:
                 del bindings[old]
-            bindings[key] = Binding(contact.uri, incoming.flow, time.monotonic() + granted, request.call_id, cseq)
+            bindings[key] = Binding(
+                contact.uri, incoming.flow, time.monotonic() + granted, request.call_id, cseq
+            )
         now = time.monotonic()
         headers = [
             ("Contact", f"<{binding.contact}>;expires={round(binding.expires_at - now)}")
@@ -113,11 +119,16 @@ def refuse(
     *,
     explains: bool = False,
 ) -> None:
-    """Answer a request whose credentials were not accepted: a challenge for missing or stale ones, 403 for wrong ones.
+    """Answer a request whose credentials were not accepted: a challenge for missing or stale ones,
+    403 for wrong ones.
 
     Credentials for another URI and malformed credentials get 400 (RFC 2617 section 3.2.2.5).
     """
-    if checked.outcome in (CredentialCheck.MISSING, CredentialCheck.STALE, CredentialCheck.REPLAYED):
+    if checked.outcome in (
+        CredentialCheck.MISSING,
+        CredentialCheck.STALE,
+        CredentialCheck.REPLAYED,
+    ):
         answer(digest.status, None, [digest.challenge(stale=checked.stale)])
     elif checked.outcome in (CredentialCheck.WRONG_URI, CredentialCheck.MALFORMED):
         answer(400, f"Bad Request: {checked.outcome.value}", ())

@@ -1,4 +1,5 @@
-"""How the world of one tenant behaves where a deployment does not say: its ``simulated`` table, or the control API.
+"""How the world of one tenant behaves where a deployment does not say: its ``simulated`` table, or
+the control API.
 
 Code that judges never reads this: a real platform does not tell either.
 """
@@ -30,13 +31,18 @@ class _Model(BaseModel):
 
 
 class RtcpSettings(_Model):
-    """RTCP of the world's legs (RFC 3550). A relay passes the far end's reports on, or ends both sides and speaks for itself."""
+    """RTCP of the world's legs (RFC 3550). A relay passes the far end's reports on, or ends both
+    sides and speaks for itself.
+    """
 
     reports: Literal["passed-on", "terminated", "none"] = "passed-on"
-    interval_s: Positive = 5.0  #: RFC 3550 section 6.2 has 5 s at least; the first comes after half of it
+    interval_s: Positive = (
+        5.0  #: RFC 3550 section 6.2 has 5 s at least; the first comes after half of it
+    )
 
 
-#: What an assistant sends: its mark (``voice``); speech in turns with the caller, or without end; sounds; an answering machine.
+#: What an assistant sends: its mark (``voice``); speech in turns with the caller, or without end;
+#: sounds; an answering machine.
 Sends = Literal["voice", "speech", "talks-on", "tone", "music", "silence", "machine"]
 
 
@@ -49,7 +55,9 @@ class AssistantSettings(_Model):
     answers_after_s: Seconds = 0.0
     greeting_s: Seconds = 0.0  #: how long it speaks before it listens, or until interrupted
     interruptible: bool = True  #: falls silent when the caller speaks
-    please_hold_s: Seconds = 0.0  #: between being asked for a person and the hand-over, announced in words
+    please_hold_s: Seconds = (
+        0.0  #: between being asked for a person and the hand-over, announced in words
+    )
     #: What it does when a transfer failed.
     after_failed_transfer: Literal["stays", "says-goodbye", "hangs-up"] = "stays"
     #: Requested handover → the handover it makes instead; an unknown name means none.
@@ -59,7 +67,9 @@ class AssistantSettings(_Model):
 class ExternalSettings(_Model):
     """How a platform calls agents who are telephone numbers at a carrier."""
 
-    shows: Literal["original", "platform"] = "original"  #: which number: the caller's, or the called one
+    shows: Literal["original", "platform"] = (
+        "original"  #: which number: the caller's, or the called one
+    )
     national: bool = False  #: dials in national form
     accept: Key | None = None  #: the digit that accepts the call; a prompt asks for it
     accept_within_s: Positive = 15.0
@@ -82,7 +92,10 @@ class GroupSettings(_Model):
     @classmethod
     def of(cls, declared: Group) -> GroupSettings:
         """As the deployment has it."""
-        same = {name: getattr(declared, name) for name in cls.model_fields.keys() & Group.model_fields.keys()}
+        same = {
+            name: getattr(declared, name)
+            for name in cls.model_fields.keys() & Group.model_fields.keys()
+        }
         return cls(**same)
 
     def batches(self, count: int) -> list[range]:
@@ -94,8 +107,12 @@ class GroupSettings(_Model):
 class LineSettings(_Model):
     """How a number is answered."""
 
-    open: bool | None = None  #: within its business hours; none: as the clock and the deployment say
-    closed_group: str | None = None  #: the group that answers when closed; without one, an announcement
+    open: bool | None = (
+        None  #: within its business hours; none: as the clock and the deployment say
+    )
+    closed_group: str | None = (
+        None  #: the group that answers when closed; without one, an announcement
+    )
     answers_first: bool = False  #: the platform answers before it calls anybody, and says nothing
 
 
@@ -106,26 +123,41 @@ class ApiSettings(_Model):
     delay_s: Seconds = 0.0  #: before each answer
     transcript: Literal["during", "after", "none"] = "during"
     transcript_after_s: Seconds = 0.0  #: of a call's end
-    witness: bool = (
-        True  #: whether a record tells more than the documented fields, and marks and digits in its transcript
-    )
-    #: What ``GET /calls/{id}/recording`` gives: a mixed MP3, a WAV with the AI on the left or (``swapped``) on the right, a file that
-    #: is damaged in some way, another call's, or an error.
+    witness: bool = True  #: whether a record tells more than the documented fields, and marks and digits in its transcript
+    #: What ``GET /calls/{id}/recording`` gives: a mixed MP3, a WAV with the AI on the left or
+    #: (``swapped``) on the right, a file that is damaged in some way, another call's, or an error.
     recording: Literal[
-        "mono", "stereo", "swapped", "silent", "truncated", "broken", "another-call", "403", "404", "502"
+        "mono",
+        "stereo",
+        "swapped",
+        "silent",
+        "truncated",
+        "broken",
+        "another-call",
+        "403",
+        "404",
+        "502",
     ] = "mono"
     recording_after_s: Seconds = 0.0  #: of a call's end; 404 until then
-    stale: bool = False  #: whether its lists have old calls of each caller, whatever ``from_date`` asks for
-    date_jumps_s: float = 0.0  #: how far the Date of its answers is ahead from the first call on; its records are not
+    stale: bool = (
+        False  #: whether its lists have old calls of each caller, whatever ``from_date`` asks for
+    )
+    date_jumps_s: float = (
+        0.0  #: how far the Date of its answers is ahead from the first call on; its records are not
+    )
 
 
 class NoiseSettings(_Model):
-    """Background noise around the calls of a platform that works. Not a fault: no case may fail because of it."""
+    """Background noise around the calls of a platform that works. Not a fault: no case may fail
+    because of it.
+    """
 
     scans_per_s: Annotated[float, Field(ge=0, le=1000)] = (
         0.0  #: INVITE, REGISTER and OPTIONS of a scanner at the phones' UDP ports
     )
-    strangers_every_s: Seconds = 0.0  #: so often a stranger calls the next number of the platform; 0: never
+    strangers_every_s: Seconds = (
+        0.0  #: so often a stranger calls the next number of the platform; 0: never
+    )
     sip_delay_s: Seconds = 0.0  #: of each SIP message, each time that a node sends or receives it
     rtp_delay_s: Seconds = 0.0  #: of each RTP packet that the platform relays
     rtp_jitter_s: Seconds = 0.0  #: up to so much more
@@ -139,7 +171,8 @@ Point = Literal["trunk", "carrier"]
 class Settings(_Model):
     """All settings of a tenant."""
 
-    #: Where the platform's calls are captured: between it and the AI, and between it and the callers' carrier.
+    #: Where the platform's calls are captured: between it and the AI, and between it and the
+    #: callers' carrier.
     captures: tuple[Point, ...] = ()
 
     rtcp: RtcpSettings = RtcpSettings()
@@ -175,7 +208,8 @@ def parse(plain: dict[str, Any]) -> Settings:
 class TenantContext:
     """What all parts of one tenant share.
 
-    The deployment gets its hosts while the tenant starts; the control API changes settings and faults.
+    The deployment gets its hosts while the tenant starts; the control API changes settings and
+    faults.
     """
 
     deployment: Deployment

@@ -1,4 +1,6 @@
-"""One tenant: a carrier, a platform and a Synthflow on a block of addresses, and the deployment that describes them."""
+"""One tenant: a carrier, a platform and a Synthflow on a block of addresses, and the deployment
+that describes them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,15 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment, Timings, Trunk, from_plain, to_plain
+from harness.deployment import (
+    PLAIN_PORT,
+    TLS_PORT,
+    Deployment,
+    Timings,
+    Trunk,
+    from_plain,
+    to_plain,
+)
 from harness.errors import DeploymentError
 from harness.support.model_words import nearest
 from harness.world.addresses import Block, Host, take_block
@@ -34,7 +44,14 @@ from harness.world.synthflow.recordings import RecordingStore
 from harness.world.synthflow.trunks import Region, SipNumbers, Trunks
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.transactions import Timers
-from harness.world.wire.transport import TRANSPORTS, Endpoint, TlsIdentity, Trace, Traced, TransportName
+from harness.world.wire.transport import (
+    TRANSPORTS,
+    Endpoint,
+    TlsIdentity,
+    Trace,
+    Traced,
+    TransportName,
+)
 
 if TYPE_CHECKING:
     from harness.world.world import World
@@ -44,7 +61,9 @@ _log = logging.getLogger(__name__)
 
 
 def with_addresses(deployment: Deployment, block: Block, certificates: Certificates) -> Deployment:
-    """The deployment with addresses, certificates and passwords, which are known before anything listens."""
+    """The deployment with addresses, certificates and passwords, which are known before anything
+    listens.
+    """
     plain = to_plain(deployment)
     plain.pop("simulated", None)  # not published
     for owner in (*plain["trunks"], *plain["assistants"].values()):  # one API answers for all
@@ -98,7 +117,9 @@ class Tenant:
         )
         self._media_engine = world.media_engine
         self._trace = world.trace
-        self._captures = Captures(world.directory / f"captures-{number}", local_network(), _captured(deployment, block))
+        self._captures = Captures(
+            world.directory / f"captures-{number}", local_network(), _captured(deployment, block)
+        )
         self._agents: list[UserAgent] = []
         self._campaigns: HttpServer | None = None
         self._api: HttpServer | None = None
@@ -121,7 +142,10 @@ class Tenant:
             return
         self._security = now
         self._certificates.show_for_synthflow(wrong)
-        for ua in (self._synthflow_ua, *(termination.ua for termination in self.platform.terminations.values())):
+        for ua in (
+            self._synthflow_ua,
+            *(termination.ua for termination in self.platform.terminations.values()),
+        ):
             for flow in ua.transport.flows():
                 flow.close()
 
@@ -136,10 +160,17 @@ class Tenant:
         await self._start_synthflow()
         await self._start_noise()
         faults = self.context.faults
-        faults.on_change.append(lambda: _log.info("tenant %d faults: %s", self.number, faults.listed()))
+        faults.on_change.append(
+            lambda: _log.info("tenant %d faults: %s", self.number, faults.listed())
+        )
 
     async def _agent(
-        self, name: str, listens: list[Endpoint], tls: TlsIdentity | None, trace: Trace | None = None, **more: Any
+        self,
+        name: str,
+        listens: list[Endpoint],
+        tls: TlsIdentity | None,
+        trace: Trace | None = None,
+        **more: Any,
     ) -> UserAgent:
         more = {"filter": self._firewall.delay} | more
         ua = UserAgent(name, listens, tls=tls, trace=trace or self._trace, **more)
@@ -152,14 +183,22 @@ class Tenant:
         ua = await self._agent("carrier", _listens(address, TRANSPORTS), self._certificates.carrier)
         accounts, phones = self.deployment.accounts, self.deployment.phones.values()
         passwords = self._passwords(at_carrier=True) | {STRANGER.username: STRANGER.password}
-        users = {p.number: p.aor_user for p in phones if p.number} | {STRANGER.username: STRANGER.username}
+        users = {p.number: p.aor_user for p in phones if p.number} | {
+            STRANGER.username: STRANGER.username
+        }
         realm = next((accounts[p.account].domain for p in phones if p.number), "carrier.example")
         self.carrier = Carrier(self.context, ua, realm, passwords, users)
 
     def _passwords(self, *, at_carrier: bool) -> dict[str, str]:
-        """Phones with a number have their account with the carrier, those with a user name with the platform."""
-        found = [phone for phone in self.deployment.phones.values() if bool(phone.number) is at_carrier]
-        return {phone.aor_user: phone.password.get_secret_value() for phone in found if phone.password}
+        """Phones with a number have their account with the carrier, those with a user name with the
+        platform.
+        """
+        found = [
+            phone for phone in self.deployment.phones.values() if bool(phone.number) is at_carrier
+        ]
+        return {
+            phone.aor_user: phone.password.get_secret_value() for phone in found if phone.password
+        }
 
     async def _start_platform(self) -> None:
         deployment, block = self.deployment, self.context.block
@@ -178,7 +217,10 @@ class Tenant:
         await self._start_announcements()
         transport, carrier = kind.transports[0], self.carrier
         carrier.platform, carrier.to_platform = self.platform, ua.local(transport)
-        self.platform.carrier, self.platform.subscribers = carrier.ua.local(transport), frozenset(carrier.subscribers)
+        self.platform.carrier, self.platform.subscribers = (
+            carrier.ua.local(transport),
+            frozenset(carrier.subscribers),
+        )
         take_platform_calls(self.platform)
         watch = end_dead_calls(self._legs, self.context.audit)
         self._watching = self.context.audit.spawn(watch, f"tenant {self.number} watches its calls")
@@ -187,8 +229,14 @@ class Tenant:
             listen = terminations[trunk["name"]].ua.listening[0]
             trunk["termination"] = f"{listen.address}:{listen.port}"
         for name, account in plain["accounts"].items():
-            listen = (carrier.ua if _is_at_carrier(deployment, name) else ua).local(account["transport"])
-            account |= {"host": listen.address, "port": listen.port, "ca_file": self._certificates.ca_file}
+            listen = (carrier.ua if _is_at_carrier(deployment, name) else ua).local(
+                account["transport"]
+            )
+            account |= {
+                "host": listen.address,
+                "port": listen.port,
+                "ca_file": self._certificates.ca_file,
+            }
         listen = ua.local(_transport_of_agents(deployment) or transport)
         plain["platform"] |= {"host": listen.address, "port": listen.port}
         if deployment.campaign is not None:
@@ -202,7 +250,9 @@ class Tenant:
         ua.on_invite = partial(announce, platform)
         platform.announcements = ua
         # A platform that signals over TLS only still reaches its own machines over UDP.
-        platform.to_announcements = await self._agent("platform-inside", [Endpoint("udp", block[Host.PLATFORM])], None)
+        platform.to_announcements = await self._agent(
+            "platform-inside", [Endpoint("udp", block[Host.PLATFORM])], None
+        )
 
     def _legs(self) -> list[Watched]:
         calls: list[BackToBack | Conversation] = [*self._calls, *self.synthflow.conversations]
@@ -224,17 +274,29 @@ class Tenant:
         )
         clear = None
         if self.deployment.integration == "gladly":
-            clear = await self._agent("trunk", [Endpoint("udp", address)], None, self._platform_trace, timers=timers)
+            clear = await self._agent(
+                "trunk", [Endpoint("udp", address)], None, self._platform_trace, timers=timers
+            )
         return Termination(self.context, trunk, ua, clear)
 
     async def _start_synthflow_agents(self) -> None:
-        documented: list[tuple[TransportName, int]] = [("udp", PLAIN_PORT), ("tcp", PLAIN_PORT), ("tls", TLS_PORT)]
+        documented: list[tuple[TransportName, int]] = [
+            ("udp", PLAIN_PORT),
+            ("tcp", PLAIN_PORT),
+            ("tls", TLS_PORT),
+        ]
         # Other voice agents have other ports than the guides name.
-        declared = [(trunk.transport, trunk.port) for trunk in self.deployment.trunks if trunk.ai == "synthflow"]
+        declared = [
+            (trunk.transport, trunk.port)
+            for trunk in self.deployment.trunks
+            if trunk.ai == "synthflow"
+        ]
         places = list(dict.fromkeys(documented + declared))
 
         def listens(host: Host) -> list[Endpoint]:
-            return [Endpoint(transport, self.context.block[host], port) for transport, port in places]
+            return [
+                Endpoint(transport, self.context.block[host], port) for transport, port in places
+            ]
 
         self._synthflow_ua = await self._agent(
             "synthflow",
@@ -243,14 +305,19 @@ class Tenant:
             self._synthflow_trace,
             filter=self._firewall.judge,
         )
-        self._other_region_ua = await self._agent("synthflow", listens(Host.OTHER_REGION), self._certificates.synthflow)
+        self._other_region_ua = await self._agent(
+            "synthflow", listens(Host.OTHER_REGION), self._certificates.synthflow
+        )
 
     async def _start_synthflow(self) -> None:
         trunks = Trunks(self.context)
         self.synthflow = Synthflow(
             self.context, self._media_engine, self._synthflow_ua, trunks, self.platform.line_of_call
         )
-        agents: dict[Region, UserAgent] = {"default": self._synthflow_ua, "other": self._other_region_ua}
+        agents: dict[Region, UserAgent] = {
+            "default": self._synthflow_ua,
+            "other": self._other_region_ua,
+        }
         self.numbers = SipNumbers(self.context, agents, trunks)
         if self.deployment.synthflow is None:
             return
@@ -260,11 +327,17 @@ class Tenant:
         self._recordings = HttpServer(store.application(), self.context.block[Host.SYNTHFLOW_MEDIA])
         store.base = f"http://{await self._recordings.start()}/recordings"
         app = api(self.context, self.synthflow.records, self.numbers, store, token)
-        self._api = HttpServer(app, self.context.block[Host.SYNTHFLOW], self._certificates.for_api())
+        self._api = HttpServer(
+            app, self.context.block[Host.SYNTHFLOW], self._certificates.for_api()
+        )
         where = await self._api.start()
         await self._apply_settings()
         plain = to_plain(self.deployment)
-        known = {"api_base": f"https://{where}/v2", "api_token": token, "ca_file": self._certificates.ca_file}
+        known = {
+            "api_base": f"https://{where}/v2",
+            "api_token": token,
+            "ca_file": self._certificates.ca_file,
+        }
         plain["synthflow"] |= known
         self.context.deployment = from_plain(plain)
 
@@ -279,7 +352,9 @@ class Tenant:
             if trunk.ai == "stand-in" and trunk.transport == "udp":
                 yield self.context.block[Host.STAND_IN], trunk.port
         for registrar in (self.carrier.registrar, self.platform.registrar):
-            places = [binding.flow for user in registrar.users() for binding in registrar.bindings(user)]
+            places = [
+                binding.flow for user in registrar.users() for binding in registrar.bindings(user)
+            ]
             yield from (flow.remote for flow in places if flow.transport == "udp")
 
     def _synthflow_trace(self, traced: Traced) -> None:
@@ -301,7 +376,9 @@ class Tenant:
         await self.close()
 
     async def end_calls(self) -> None:
-        """Hang up what is up, and wait until it is over. Raises `TimeoutError` when it does not end."""
+        """Hang up what is up, and wait until it is over. Raises `TimeoutError` when it does not
+        end.
+        """
         async with asyncio.timeout(_ENDED_WITHIN_S):
             while self._is_busy():
                 self._hang_up()
@@ -317,10 +394,16 @@ class Tenant:
         return bool(in_use or self._calls or self.synthflow.conversations)
 
     async def close(self) -> None:
-        """Stop all user agents and servers, and release the addresses; harmless for what was never started."""
+        """Stop all user agents and servers, and release the addresses; harmless for what was never
+        started.
+        """
         await asyncio.gather(*(ua.stop() for ua in self._agents))
         await asyncio.gather(
-            *(server.stop() for server in (self._api, self._recordings, self._campaigns) if server is not None)
+            *(
+                server.stop()
+                for server in (self._api, self._recordings, self._campaigns)
+                if server is not None
+            )
         )
         self._captures.close()
         self.context.block.release()
@@ -334,7 +417,11 @@ class Tenant:
 
     async def _apply_settings(self) -> None:
         if self._api is not None:
-            await (self._api.pause() if self.context.settings.api.answers == "refused" else self._api.resume())
+            await (
+                self._api.pause()
+                if self.context.settings.api.answers == "refused"
+                else self._api.resume()
+            )
 
     # --- what is up ---------------------------------------------------------------------------------
 
@@ -352,16 +439,21 @@ class Tenant:
                 "carrier": self.carrier.registrar.users(),
                 "platform": self.platform.registrar.users(),
                 "trunks": {
-                    name: termination.registrar.users() for name, termination in self.platform.terminations.items()
+                    name: termination.registrar.users()
+                    for name, termination in self.platform.terminations.items()
                 },
             },
-            "trunks_in_use": {name: len(t.in_use) for name, t in self.platform.terminations.items() if t.in_use},
+            "trunks_in_use": {
+                name: len(t.in_use) for name, t in self.platform.terminations.items() if t.in_use
+            },
             "dialogs": sum(len(ua.calls()) for ua in self._agents),
         }
 
 
 def mistakes_of(deployment: Deployment) -> list[str]:
-    """A line for each setting that is wrong or without an owner, and each account that the simulation cannot serve."""
+    """A line for each setting that is wrong or without an owner, and each account that the
+    simulation cannot serve.
+    """
     try:
         parse(deployment.simulated)
     except DeploymentError as error:
@@ -372,7 +464,11 @@ def mistakes_of(deployment: Deployment) -> list[str]:
 def _mistakes(deployment: Deployment) -> Iterator[str]:
     transports = _kind_of(deployment).transports
     for name, account in deployment.accounts.items():
-        phones = {phone: bool(entry.number) for phone, entry in deployment.phones.items() if entry.account == name}
+        phones = {
+            phone: bool(entry.number)
+            for phone, entry in deployment.phones.items()
+            if entry.account == name
+        }
         numbered = next((phone for phone, has_number in phones.items() if has_number), None)
         others = next((phone for phone, has_number in phones.items() if not has_number), None)
         if not numbered and account.transport not in transports:
@@ -391,7 +487,9 @@ def _mistakes(deployment: Deployment) -> Iterator[str]:
 
 
 def _kind_of(deployment: Deployment) -> type[Platform]:
-    return _PLATFORMS.get(deployment.integration, GenericSbc)  # a customer's own integration is simulated as an SBC
+    return _PLATFORMS.get(
+        deployment.integration, GenericSbc
+    )  # a customer's own integration is simulated as an SBC
 
 
 def _is_at_carrier(deployment: Deployment, account: str) -> bool:
@@ -403,7 +501,9 @@ def _captured(deployment: Deployment, block: Block) -> dict[Point, list[str]]:
     """The addresses on the far side of each point of the platform that can be captured."""
     ai = (Host.SYNTHFLOW, Host.SYNTHFLOW_MEDIA, Host.OTHER_REGION, Host.STAND_IN, Host.STRANGER)
     telephones = (
-        Host.FIRST_PHONE + i for i, name in enumerate(deployment.accounts) if _is_at_carrier(deployment, name)
+        Host.FIRST_PHONE + i
+        for i, name in enumerate(deployment.accounts)
+        if _is_at_carrier(deployment, name)
     )
     return {
         "trunk": [block[host] for host in ai],
@@ -413,8 +513,13 @@ def _captured(deployment: Deployment, block: Block) -> dict[Point, list[str]]:
 
 def _transport_of_agents(deployment: Deployment) -> TransportName | None:
     """Over which the first agent with an account at the platform signals; None where there is none."""
-    agents = (deployment.phones[agent] for group in deployment.groups.values() for agent in group.agents)
-    return next((deployment.accounts[agent.account].transport for agent in agents if agent.number is None), None)
+    agents = (
+        deployment.phones[agent] for group in deployment.groups.values() for agent in group.agents
+    )
+    return next(
+        (deployment.accounts[agent.account].transport for agent in agents if agent.number is None),
+        None,
+    )
 
 
 def _listens(address: str, transports: Sequence[TransportName]) -> list[Endpoint]:
@@ -430,4 +535,6 @@ def _listens(address: str, transports: Sequence[TransportName]) -> list[Endpoint
                 datagram.bind((address, port))
             except OSError:
                 continue
-        return [Endpoint(transport, address, port + (transport == "tls")) for transport in transports]
+        return [
+            Endpoint(transport, address, port + (transport == "tls")) for transport in transports
+        ]

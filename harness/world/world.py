@@ -36,10 +36,14 @@ _GREETING = "hello-en"
 
 def _understood(deployment: Deployment) -> tuple[str, ...]:
     """The prompts that the deployment's assistants understand, each once."""
-    handovers = (each for name in deployment.assistants for each in deployment.handovers(name).values())
+    handovers = (
+        each for name in deployment.assistants for each in deployment.handovers(name).values()
+    )
     asked = [_GREETING]
     for handover in handovers:
-        asked += [handover.prompt] if "prompt" in handover.ways and handover.prompt is not None else []
+        asked += (
+            [handover.prompt] if "prompt" in handover.ways and handover.prompt is not None else []
+        )
         asked += [answer for answer in handover.then if not is_digit(answer)]
     return tuple(dict.fromkeys(asked))
 
@@ -71,11 +75,18 @@ class World:
         self.authority = Authority(directory / "certificates")
         self._trace_file = (directory / "sip.log").open("w", encoding="utf-8") if trace else None
         self.trace: Trace | None = self._write_trace if trace else None
-        self.tenants = [Tenant(number, self, deployment, deployment.timings_by(timings)) for number in range(tenants)]
+        self.tenants = [
+            Tenant(number, self, deployment, deployment.timings_by(timings))
+            for number in range(tenants)
+        ]
         self._control: HttpServer | None = None
 
-    async def start(self, faults: Sequence[tuple[str, str | None]] = (), *, with_control: bool = False) -> str | None:
-        """Listen, then set the faults; returns the control API's URL with its password. Raises `StartError`, `SelectionError`."""
+    async def start(
+        self, faults: Sequence[tuple[str, str | None]] = (), *, with_control: bool = False
+    ) -> str | None:
+        """Listen, then set the faults; returns the control API's URL with its password. Raises
+        `StartError`, `SelectionError`.
+        """
         try:
             for tenant in self.tenants:
                 await tenant.start()
@@ -154,21 +165,26 @@ async def _asked(request: web.Request) -> Any:
 
 
 def control(world: World, token: str) -> web.Application:
-    """``GET /calls``, ``GET /faults``, ``POST`` and ``DELETE /faults`` with ``{"name", "line"?, "tenant"?}``; ``/settings``.
+    """``GET /calls``, ``GET /faults``, ``POST`` and ``DELETE /faults`` with ``{"name", "line"?,
+    "tenant"?}``; ``/settings``.
 
-    ``DELETE /calls`` with ``{"tenant"?}`` hangs up what is up, and answers when it is over (504 where it does not end).
-    For tests of the harness; nothing that judges uses it.
+    ``DELETE /calls`` with ``{"tenant"?}`` hangs up what is up, and answers when it is over (504
+    where it does not end). For tests of the harness; nothing that judges uses it.
     """
 
     def chosen(asked: Any) -> list[Tenant]:
         number = asked.get("tenant")
         found = [tenant for tenant in world.tenants if number in (None, tenant.number)]
         if not found:
-            raise SelectionError(f"tenant {number}: there is none; allowed: 0 to {len(world.tenants) - 1}")
+            raise SelectionError(
+                f"tenant {number}: there is none; allowed: 0 to {len(world.tenants) - 1}"
+            )
         return found
 
     def listed(tenants: Sequence[Tenant]) -> web.Response:
-        return web.json_response({tenant.number: tenant.context.faults.listed() for tenant in tenants})
+        return web.json_response(
+            {tenant.number: tenant.context.faults.listed() for tenant in tenants}
+        )
 
     async def calls(request: web.Request) -> web.Response:
         return web.json_response(world.state_of_all())
@@ -196,7 +212,9 @@ def control(world: World, token: str) -> web.Application:
         return listed(tenants)
 
     async def settings(request: web.Request) -> web.Response:
-        return web.json_response({tenant.number: tenant.context.settings.model_dump() for tenant in world.tenants})
+        return web.json_response(
+            {tenant.number: tenant.context.settings.model_dump() for tenant in world.tenants}
+        )
 
     async def change_settings(request: web.Request) -> web.Response:
         asked = await _asked(request)

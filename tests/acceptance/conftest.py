@@ -1,4 +1,6 @@
-"""Whole pytest runs in pytest: a small tree of scenarios that use the plugin alone, and deployments without a far end."""
+"""Whole pytest runs in pytest: a small tree of scenarios that use the plugin alone, and deployments
+without a far end.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ from harness.integrations import load
 from harness.run.plugin.worlds import one_world
 from tests.acceptance.outside import WORLD_FILE, Outside
 
-#: A real deployment's file, complete, whose hosts are never contacted: the scenarios here place no calls.
+#: A real deployment's file, complete, whose hosts are never contacted: the scenarios here place no
+#: calls.
 LAB = """
 name = "{name}"
 integration = "talkdesk"
@@ -104,19 +107,34 @@ class Tree:
         """Plain pytest; without a preflight, unless asked for: nobody is there to be looked at."""
         self._forked |= forked
         quick = ["-p", "no:hypothesispytest", "-p", "no:anyio"]
-        command = [self.python if forked else sys.executable, "-m", "pytest", *quick, "scenarios", "--preflight=off"]
-        return self.command([*command, *arguments], **(environment | ({"HARNESS_LIVE": "1"} if live else {})))
+        command = [
+            self.python if forked else sys.executable,
+            "-m",
+            "pytest",
+            *quick,
+            "scenarios",
+            "--preflight=off",
+        ]
+        return self.command(
+            [*command, *arguments], **(environment | ({"HARNESS_LIVE": "1"} if live else {}))
+        )
 
     def start_harness(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """The command line as a user starts it."""
-        return self.command([str(Path(sys.executable).with_name("harness")), *arguments], **environment)
+        return self.command(
+            [str(Path(sys.executable).with_name("harness")), *arguments], **environment
+        )
 
     def command(self, command: list[str], **environment: str) -> subprocess.Popen[str]:
         """Anything, started from here."""
         return subprocess.Popen(
             command,
             cwd=self.path,
-            env={name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON"))}
+            env={
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("PYTEST_", "PYTHON"))
+            }
             | {"TMPDIR": str(self.path / "tmp"), "LAB_TOKEN": "of an API that is never asked"}
             | environment,
             stdout=subprocess.PIPE,
@@ -148,22 +166,34 @@ class Tree:
         assert not self._forked, "what was forked has another environment, and is not seen"
         deadline = time.monotonic() + within
         while left := list(self.processes()):
-            assert time.monotonic() < deadline, [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in left]
+            assert time.monotonic() < deadline, [
+                Path(f"/proc/{pid}/cmdline").read_bytes() for pid in left
+            ]
             time.sleep(0.02)
 
     def scratch(self) -> set[Path]:
-        """What runs keep for as long as they live, but for the locks that all of a user's runs share."""
-        return set((self.path / "tmp").glob("harness-*")) - {self.path / "tmp" / f"harness-{os.getuid()}"}
+        """What runs keep for as long as they live, but for the locks that all of a user's runs
+        share.
+        """
+        return set((self.path / "tmp").glob("harness-*")) - {
+            self.path / "tmp" / f"harness-{os.getuid()}"
+        }
 
     @property
     def run_directory(self) -> Path:
         """The directory of the only run so far."""
-        (found,) = [path for path in (self.path / "reports").iterdir() if path.is_dir() and not path.is_symlink()]
+        (found,) = [
+            path
+            for path in (self.path / "reports").iterdir()
+            if path.is_dir() and not path.is_symlink()
+        ]
         return found
 
     def cases(self) -> list[dict[str, Any]]:
         """Each attempt at a case of the only run, as its evidence describes it."""
-        return [json.loads(path.read_text()) for path in self.run_directory.glob("cases/*/case.json")]
+        return [
+            json.loads(path.read_text()) for path in self.run_directory.glob("cases/*/case.json")
+        ]
 
     def summary(self) -> dict[str, Any]:
         """The summary of the only run."""

@@ -1,4 +1,6 @@
-"""A world that is up by itself: the harness is told nothing but a file and the environment, as for a real platform."""
+"""A world that is up by itself: the harness is told nothing but a file and the environment, as for
+a real platform.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ WORLD_FILE = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
 
 
 def was_starved(output: str) -> bool:
-    """Whether something was broken since this machine had no time for it, which says nothing of what it is about."""
+    """Whether something was broken since this machine had no time for it, which says nothing of
+    what it is about.
+    """
     return "kept the harness waiting" in " ".join(output.split())
 
 
@@ -39,7 +43,9 @@ class Outside:
     python: str  #: what runs are forked by, see ``tests.forked``
     secrets: dict[str, str] = field(default_factory=dict)
 
-    def file(self, kind: Any, name: str | None = None, change: Callable[[str], str] = lambda text: text) -> Path:
+    def file(
+        self, kind: Any, name: str | None = None, change: Callable[[str], str] = lambda text: text
+    ) -> Path:
         """A file for one tenant: the first is the live one, the second has the stand-in."""
         world = self.tenants[0 if kind == "live" else 1]
         own, text, secrets = live_file(world, kind, world.timings_by("quick"))
@@ -52,7 +58,9 @@ class Outside:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {n: value for n, value in os.environ.items() if not n.startswith(("PYTEST_", "PYTHON"))}
+        kept = {
+            n: value for n, value in os.environ.items() if not n.startswith(("PYTEST_", "PYTHON"))
+        }
         return kept | self.secrets | {"HARNESS_LIVE": "1"}
 
     def harness(self, *arguments: str | Path) -> tuple[int, str]:
@@ -61,7 +69,9 @@ class Outside:
 
     def start(self, *arguments: str | Path, terminal: int | None = None) -> subprocess.Popen[str]:
         """``harness verify``; at a terminal (its file descriptor) if there is one."""
-        return self.command("verify", *arguments, "--reports", self.directory / "reports", terminal=terminal)
+        return self.command(
+            "verify", *arguments, "--reports", self.directory / "reports", terminal=terminal
+        )
 
     def command(
         self, *arguments: str | Path, terminal: int | None = None, python: str = sys.executable
@@ -84,7 +94,9 @@ class Outside:
         )
 
     def run(self, *arguments: str | Path) -> tuple[int, str]:
-        """Exit code and output. Where a busy machine broke a case, which says nothing of what it is about, those of a second run."""
+        """Exit code and output. Where a busy machine broke a case, which says nothing of what it is
+        about, those of a second run.
+        """
         asked = ("verify", *arguments, "--reports", self.directory / "reports")
         code, output = self.harness(*asked)
         if was_starved(output):
@@ -111,11 +123,17 @@ class Outside:
 
     @property
     def run_directory(self) -> Path:
-        return max(path for path in (self.directory / "reports").iterdir() if path.is_dir() and not path.is_symlink())
+        return max(
+            path
+            for path in (self.directory / "reports").iterdir()
+            if path.is_dir() and not path.is_symlink()
+        )
 
     def verdicts(self) -> dict[str, str]:
         """Of the newest run, by case."""
-        found = (json.loads(path.read_text()) for path in self.run_directory.glob("cases/*/case.json"))
+        found = (
+            json.loads(path.read_text()) for path in self.run_directory.glob("cases/*/case.json")
+        )
         return {case["id"]: case["end"]["verdict"] for case in found}
 
     def findings(self, case: str) -> list[dict[str, Any]]:
@@ -134,11 +152,17 @@ class Outside:
         times: dict[str, list[tuple[float, int]]] = {}
         for path in self.run_directory.glob("cases/*/case.json"):
             case = json.loads(path.read_text())
-            times.setdefault(case["deployment"], []).extend([(case["began"], 1), (case["end"]["at"], -1)])
+            times.setdefault(case["deployment"], []).extend(
+                [(case["began"], 1), (case["end"]["at"], -1)]
+            )
         return max(max(accumulate(step for _, step in sorted(found))) for found in times.values())
 
     def calls_up(self) -> list[str]:
         """The calls that the world has up, by its control API."""
         state = self.control.get("/calls").json()
         up = [call["name"] for tenant in state["tenants"] for call in tenant["calls"]]
-        return up + [f"AI call of tenant {t['tenant']}" for t in state["tenants"] for _ in range(t["ai_calls"])]
+        return up + [
+            f"AI call of tenant {t['tenant']}"
+            for t in state["tenants"]
+            for _ in range(t["ai_calls"])
+        ]

@@ -1,7 +1,8 @@
 """What stands in the fences of a page: files to write, and commands to run.
 
-A fence with a title is a file of that name. A fence of ``sh`` holds commands, one a line, a backslash continues it; ``# exits 1`` at
-the end is the exit code it is to have. Every other fence, and what is indented, is shown and not run.
+A fence with a title is a file of that name. A fence of ``sh`` holds commands, one a line, a
+backslash continues it; ``# exits 1`` at the end is the exit code it is to have. Every other fence,
+and what is indented, is shown and not run.
 """
 
 from __future__ import annotations
@@ -35,8 +36,13 @@ class Command:
 
 def fences(page: Path) -> list[Fence]:
     """All of a page, in order."""
-    found = [Fence(*(part or "" for part in match)) for match in _FENCE.findall(page.read_text(encoding="utf-8"))]
-    assert page.read_text(encoding="utf-8").count("\n```") == 2 * len(found), f"{page}: a fence that is not understood"
+    found = [
+        Fence(*(part or "" for part in match))
+        for match in _FENCE.findall(page.read_text(encoding="utf-8"))
+    ]
+    assert page.read_text(encoding="utf-8").count("\n```") == 2 * len(found), (
+        f"{page}: a fence that is not understood"
+    )
     return found
 
 

@@ -1,4 +1,6 @@
-"""A platform that answers each call itself, before it calls anybody: what comes before an answer cannot, and that is its cause."""
+"""A platform that answers each call itself, before it calls anybody: what comes before an answer
+cannot, and that is its cause.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def test_platform_that_answers_first_is_named_as_the_cause(tree: Any) -> None:
         more.write('\n[simulated.lines."*"]\nanswers_first = true\n')
     rows = [f"--row={row}" for row in (*_BEFORE_THE_ANSWER, *_OTHERS)]
     reports = ["--reports", str(tree.path / "reports")]
-    code, output = tree.harness("verify", str(file), "--transport=udp", "--codec=pcmu", *rows, "-n", "3", *reports)
+    code, output = tree.harness(
+        "verify", str(file), "--transport=udp", "--codec=pcmu", *rows, "-n", "3", *reports
+    )
     summary = tree.summary()
     assert code == 1, output
     for row in _OTHERS:
@@ -33,8 +37,10 @@ def test_platform_that_answers_first_is_named_as_the_cause(tree: Any) -> None:
         assert summary["rows"][row]["failed"] == summary["rows"][row]["cases"] > 0, output
     causes = json.loads((tree.run_directory / "causes.json").read_text())
     named = {cause["id"]: (cause["failures"], cause["confidence"]) for cause in causes["causes"]}
-    # Synthflow's record tells no moment at which it answered: there the 183 may have been kept as well, and both are told
+    # Synthflow's record tells no moment at which it answered: there the 183 may have been kept as
+    # well, and both are told
     everything = causes["failures"]
-    assert named == {"platform-answers-first": (everything, "certain"), "early-media-not-passed-on": (1, "likely")}, (
-        output
-    )
+    assert named == {
+        "platform-answers-first": (everything, "certain"),
+        "early-media-not-passed-on": (1, "likely"),
+    }, output

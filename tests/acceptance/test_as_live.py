@@ -22,16 +22,29 @@ from tests.acceptance.outside import Outside
 
 def test_live_and_stand_in_deployments_pass(outside: Outside) -> None:
     files = [outside.file("live"), outside.file("stand-in")]
-    rows = ["TD-INBOUND", "TD-TRANSFER-BLIND", "TD-OUTBOUND-CAMPAIGN", "XEI", "TD-REGISTER-NOTALLOWED"]
-    code, output = outside.run(*files, *(f"--row={row}" for row in rows), "--transport=tls", "--codec=pcmu", "-n", "4")
+    rows = [
+        "TD-INBOUND",
+        "TD-TRANSFER-BLIND",
+        "TD-OUTBOUND-CAMPAIGN",
+        "XEI",
+        "TD-REGISTER-NOTALLOWED",
+    ]
+    code, output = outside.run(
+        *files, *(f"--row={row}" for row in rows), "--transport=tls", "--codec=pcmu", "-n", "4"
+    )
     assert code == 0, output
     assert outside.at_once() > 1, "cases of a real deployment run beside each other"
     verdicts = outside.verdicts()
     assert set(verdicts.values()) == {"passed"}
-    assert {case.partition("[")[2].partition(":")[0] for case in verdicts} == {"live-talkdesk", "stand-in-talkdesk"}
+    assert {case.partition("[")[2].partition(":")[0] for case in verdicts} == {
+        "live-talkdesk",
+        "stand-in-talkdesk",
+    }
 
     live = outside.findings("TD-INBOUND[live-talkdesk:synthflow-tls-ip-pcmu]")
-    assert {f["strength"] for f in live if f["check"] == "audio"} == {2}, "confirmed by words, not proved by marks"
+    assert {f["strength"] for f in live if f["check"] == "audio"} == {2}, (
+        "confirmed by words, not proved by marks"
+    )
     unseen = [f for f in live if f["verdict"] == "not observable"]
     assert {f["check"] for f in unseen} == {"route.transport", "codec"}
     assert all(f["dispensable"] for f in unseen)
@@ -46,7 +59,9 @@ def test_live_and_stand_in_deployments_pass(outside: Outside) -> None:
     }
     for case in verdicts:
         dialled = [
-            e for e in outside.lines(case, "event") if e["kind"] == "LegStarted" and e["direction"] == "outgoing"
+            e
+            for e in outside.lines(case, "event")
+            if e["kind"] == "LegStarted" and e["direction"] == "outgoing"
         ]
         assert len(dialled) == planned[case], f"{case}: --plan shows other calls than were placed"
 
@@ -63,7 +78,9 @@ def test_limits_hold_over_all_workers_by_the_worlds_count(outside: Outside) -> N
         return text
 
     rows = ("--row=TD-INBOUND", "--row=HANGUP-CALLER", "--auth=ip", "--codec=pcmu")
-    process = outside.start(outside.file("stand-in", "limited", few), *rows, "-n", "4", "--preflight=off")
+    process = outside.start(
+        outside.file("stand-in", "limited", few), *rows, "-n", "4", "--preflight=off"
+    )
     most = 0
     while process.poll() is None:
         # Each call is up at the carrier and at the platform.
@@ -76,12 +93,16 @@ def test_limits_hold_over_all_workers_by_the_worlds_count(outside: Outside) -> N
     events = [event for case in outside.verdicts() for event in outside.lines(case, "event")]
     begun = [e["at"] for e in events if e["kind"] == "LegStarted" and e["direction"] == "outgoing"]
     assert len(begun) >= 4
-    assert max(begun) - min(begun) >= len(begun) - 2, "one a second, and one second for what the machine holds up"
+    assert max(begun) - min(begun) >= len(begun) - 2, (
+        "one a second, and one second for what the machine holds up"
+    )
 
 
 @pytest.mark.nightly
 def test_no_file_of_a_run_contains_a_secret(outside: Outside) -> None:
-    """Byte by byte and in every spelling, in what the runs of this module left behind and said, those that failed included."""
+    """Byte by byte and in every spelling, in what the runs of this module left behind and said,
+    those that failed included.
+    """
     live, own = outside.file("live"), outside.file("stand-in")
     code, output = outside.run(live, own, "--row=XEI", "-n", "1")
     assert code == 0, output
@@ -105,8 +126,16 @@ def test_no_file_of_a_run_contains_a_secret(outside: Outside) -> None:
         said.append(output)
     wrong = {name: f"wr0ng+{number}/=&\"'%é" for number, name in enumerate(outside.secrets)}
     said += outputs_with(outside, wrong, live, own)
-    needles = {needle for secret in (*outside.secrets.values(), *wrong.values()) for needle in spellings(secret)}
-    files = [path for path in outside.directory.rglob("*") if path.is_file() and "world" not in path.parts]
+    needles = {
+        needle
+        for secret in (*outside.secrets.values(), *wrong.values())
+        for needle in spellings(secret)
+    }
+    files = [
+        path
+        for path in outside.directory.rglob("*")
+        if path.is_file() and "world" not in path.parts
+    ]
     assert len(files) > 40
     leaks = [str(path) for path in files if any(needle in path.read_bytes() for needle in needles)]
     assert leaks == []
@@ -115,7 +144,9 @@ def test_no_file_of_a_run_contains_a_secret(outside: Outside) -> None:
     runs = [path for kept in ("reports", "calls") for path in (outside.directory / kept).rglob("*")]
     assert len(runs) > 40
     assert [
-        str(path) for path in runs if path.stat(follow_symlinks=False).st_mode & 0o077 and not path.is_symlink()
+        str(path)
+        for path in runs
+        if path.stat(follow_symlinks=False).st_mode & 0o077 and not path.is_symlink()
     ] == []
 
 
@@ -136,7 +167,9 @@ def outputs_with(outside: Outside, wrong: dict[str, str], *files: Path) -> list[
 
 
 def spellings(secret: str) -> Iterator[bytes]:
-    """As it is, as URLs, JSON and digests of user and password have it, and as a part of any base64 text."""
+    """As it is, as URLs, JSON and digests of user and password have it, and as a part of any base64
+    text.
+    """
     raw = secret.encode()
     yield from (
         raw,
@@ -165,13 +198,17 @@ def test_load_calls_are_verified_by_transcript_and_by_marks(outside: Outside) ->
     """The stand-in hears marks; what a live AI heard its transcripts say when the calls are over."""
     for kind, strength in (("live", 2), ("stand-in", 3)):
         reports = outside.directory / f"load-{kind}"
-        code, output = outside.load(outside.file(kind), reports, *LOAD, "--calls", "2", "--for", "0")
+        code, output = outside.load(
+            outside.file(kind), reports, *LOAD, "--calls", "2", "--for", "0"
+        )
         assert code == 0, output
         (run,) = (reports / "load").iterdir()
         found = json.loads((run / "load.json").read_text())
         assert [call["verdict"] for call in found["calls"]] == ["passed", "passed"]
         lines = map(json.loads, next(run.glob("cases/*/events.jsonl")).read_text().splitlines())
-        audio = [line["finding"] for line in lines if line.get("finding", {}).get("check") == "audio"]
+        audio = [
+            line["finding"] for line in lines if line.get("finding", {}).get("check") == "audio"
+        ]
         assert {finding["strength"] for finding in audio} == {strength}
         assert len(audio) >= 4, "both ways, of two calls"
     assert outside.calls_up() == []
@@ -180,7 +217,17 @@ def test_load_calls_are_verified_by_transcript_and_by_marks(outside: Outside) ->
 def test_interrupted_load_leaves_no_call_up(outside: Outside) -> None:
     reports = outside.directory / "load-stopped"
     process = outside.command(
-        "load", outside.file("stand-in"), *LOAD, "--calls", "3", "--step", "2", "--for", "60", "--reports", reports
+        "load",
+        outside.file("stand-in"),
+        *LOAD,
+        "--calls",
+        "3",
+        "--step",
+        "2",
+        "--for",
+        "60",
+        "--reports",
+        reports,
     )
     try:
         while len(outside.calls_up()) < 3:
@@ -200,13 +247,17 @@ def test_interrupted_load_leaves_no_call_up(outside: Outside) -> None:
 
 # -- a runner that is killed
 
-BUSY_ROWS = [f"--row={row}" for row in ("HOLD", "CONCURRENT", "TD-TRANSFER-BLIND", "TD-TRANSFER-WARM")]
+BUSY_ROWS = [
+    f"--row={row}" for row in ("HOLD", "CONCURRENT", "TD-TRANSFER-BLIND", "TD-TRANSFER-WARM")
+]
 
 
 @pytest.mark.parametrize("kind", ["verify, alone", "verify, with workers", "call"])
 @pytest.mark.nightly
 def test_killed_runner_leaves_no_call_up(outside: Outside, kind: str) -> None:
-    """SIGKILL at random moments, four of each kind; the phones' processes hang up, as the world's control API shows."""
+    """SIGKILL at random moments, four of each kind; the phones' processes hang up, as the world's
+    control API shows.
+    """
     chance = random.Random(kind)
     file = outside.file("stand-in" if kind.startswith("verify") else "live")
     workers = "2" if kind == "verify, with workers" else "0"
@@ -222,7 +273,9 @@ def test_killed_runner_leaves_no_call_up(outside: Outside, kind: str) -> None:
                 time.sleep(0.05)
             time.sleep(chance.uniform(0.0, 1.5))
             process.send_signal(signal.SIGKILL)
-            process.communicate(timeout=300)  # the pipe closes when the last of its children is gone
+            process.communicate(
+                timeout=300
+            )  # the pipe closes when the last of its children is gone
         finally:
             process.kill()
         deadline = time.monotonic() + 30.0

@@ -23,7 +23,9 @@ from tests.acceptance.outside import Outside
 
 
 class Trouble(ThreadingHTTPServer):
-    """Stands between the harness and the world's API, by HTTPS as well, and answers some requests itself."""
+    """Stands between the harness and the world's API, by HTTPS as well, and answers some requests
+    itself.
+    """
 
     daemon_threads = True
 
@@ -72,7 +74,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._say(200, b"<html>maintenance</html>")
             case "renamed":
                 self._pass_on(
-                    lambda text: text.replace('"agent_phone_number"', '"to"').replace('"call_status"', '"state"')
+                    lambda text: text.replace('"agent_phone_number"', '"to"').replace(
+                        '"call_status"', '"state"'
+                    )
                 )
             case "denies":
                 self._say(401, b"{}", reason=f"Denied {self.headers['Authorization']}")
@@ -80,7 +84,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._pass_on(self._quoting, reason=f"OK {self.headers['Authorization']}")
 
     def _quoting(self, text: str) -> str:
-        """The answer with the token in each record: as a value, as a key, within the transcript, and escaped."""
+        """The answer with the token in each record: as a value, as a key, within the transcript,
+        and escaped.
+        """
         credential = self.headers["Authorization"]
         token = credential.removeprefix("Bearer ")
 
@@ -89,21 +95,33 @@ class _Handler(BaseHTTPRequestHandler):
                 return [quoted(item) for item in plain]
             if not isinstance(plain, dict):
                 return plain
-            more = {"asked_by": credential, token: "key", "link": f"https://api.example/?token={quote(token, safe='')}"}
-            transcript = {"transcript": f"{plain['transcript']} {token}"} if plain.get("transcript") else {}
+            more = {
+                "asked_by": credential,
+                token: "key",
+                "link": f"https://api.example/?token={quote(token, safe='')}",
+            }
+            transcript = (
+                {"transcript": f"{plain['transcript']} {token}"} if plain.get("transcript") else {}
+            )
             return (
-                {name: quoted(item) for name, item in plain.items()} | transcript | (more if "call_id" in plain else {})
+                {name: quoted(item) for name, item in plain.items()}
+                | transcript
+                | (more if "call_id" in plain else {})
             )
 
         return json.dumps(quoted(json.loads(text))).replace(token[:1], f"\\u{ord(token[0]):04x}", 1)
 
-    def _pass_on(self, change: Callable[[str], str] = lambda text: text, reason: str | None = None) -> None:
+    def _pass_on(
+        self, change: Callable[[str], str] = lambda text: text, reason: str | None = None
+    ) -> None:
         found = self.server.behind.get(
             self.path.removeprefix("/v2"), headers={"Authorization": self.headers["Authorization"]}
         )
         self._say(found.status_code, change(found.text).encode(), reason=reason)
 
-    def _say(self, status: int, body: bytes, *headers: tuple[str, str], reason: str | None = None) -> None:
+    def _say(
+        self, status: int, body: bytes, *headers: tuple[str, str], reason: str | None = None
+    ) -> None:
         self.send_response(status, reason)
         for name, value in headers:
             self.send_header(name, value)
@@ -121,7 +139,8 @@ TROUBLES = {
     "not-json": "not observable",
     "renamed": "not observable",
 }
-#: In the file of an API that answers nothing useful. One that does is given all its time, however busy this machine is.
+#: In the file of an API that answers nothing useful. One that does is given all its time, however
+#: busy this machine is.
 SOON = {
     "patience_s = 4.0": "patience_s = 2.0",
     "transcript_within_s = 10.0": "transcript_within_s = 1.0",
@@ -129,7 +148,9 @@ SOON = {
 }
 
 
-def of_trouble(server: Trouble, authority: Authority, real: Synthflow, more: dict[str, str]) -> Callable[[str], str]:
+def of_trouble(
+    server: Trouble, authority: Authority, real: Synthflow, more: dict[str, str]
+) -> Callable[[str], str]:
     """Makes a file one of a deployment whose API is that server."""
     changes = {
         f'"{real.api_base}"': f'"{server.base}"',
@@ -146,9 +167,14 @@ def of_trouble(server: Trouble, authority: Authority, real: Synthflow, more: dic
 
 
 @contextlib.contextmanager
-def troubles(outside: Outside, kinds: Iterable[str]) -> Iterator[tuple[dict[str, Trouble], Authority, Synthflow]]:
+def troubles(
+    outside: Outside, kinds: Iterable[str]
+) -> Iterator[tuple[dict[str, Trouble], Authority, Synthflow]]:
     """A server of each kind, and the authority of their certificates."""
-    authority, real = Authority(outside.directory / "world" / "trouble"), outside.tenants[0].synthflow
+    authority, real = (
+        Authority(outside.directory / "world" / "trouble"),
+        outside.tenants[0].synthflow,
+    )
     assert real is not None
     certificate = authority.issue("trouble", ["127.0.0.1"])
     servers = {kind: Trouble(outside.tenants[0], kind, certificate) for kind in kinds}
@@ -167,13 +193,27 @@ def troubles(outside: Outside, kinds: Iterable[str]) -> Iterator[tuple[dict[str,
 def test_failing_api_weakens_the_evidence_and_fails_no_call(outside: Outside) -> None:
     with troubles(outside, TROUBLES) as (servers, authority, real):
         files = [
-            outside.file("live", kind, of_trouble(server, authority, real, SOON if TROUBLES[kind] != "passed" else {}))
+            outside.file(
+                "live",
+                kind,
+                of_trouble(server, authority, real, SOON if TROUBLES[kind] != "passed" else {}),
+            )
             for kind, server in servers.items()
         ]
         code, output = outside.run(
-            *files, "--row=TD-INBOUND", "--transport=udp", "--auth=ip", "--codec=pcmu", "-n", "1", "--preflight=tell"
+            *files,
+            "--row=TD-INBOUND",
+            "--transport=udp",
+            "--auth=ip",
+            "--codec=pcmu",
+            "-n",
+            "1",
+            "--preflight=tell",
         )
-    verdicts = {case.partition("[")[2].partition(":")[0]: verdict for case, verdict in outside.verdicts().items()}
+    verdicts = {
+        case.partition("[")[2].partition(":")[0]: verdict
+        for case, verdict in outside.verdicts().items()
+    }
     assert verdicts == TROUBLES, output
     assert code == 1
     for kind, server in servers.items():
@@ -190,11 +230,15 @@ def test_failing_api_weakens_the_evidence_and_fails_no_call(outside: Outside) ->
 
 @pytest.mark.nightly
 def test_token_echoed_by_the_api_is_redacted_everywhere(outside: Outside) -> None:
-    """``401 Denied Bearer <token>``, or the token within a record: terminal, preflight, evidence and every view showed it."""
+    """``401 Denied Bearer <token>``, or the token within a record: terminal, preflight, evidence
+    and every view showed it.
+    """
     narrow = ("--row=TD-INBOUND", "--transport=udp", "--auth=ip", "--codec=pcmu", "-n", "1")
     with troubles(outside, ("denies", "quotes")) as (servers, authority, real):
         files = [
-            outside.file("live", kind, of_trouble(server, authority, real, SOON if kind == "denies" else {}))
+            outside.file(
+                "live", kind, of_trouble(server, authority, real, SOON if kind == "denies" else {})
+            )
             for kind, server in servers.items()
         ]
         (token,) = {value for name, value in outside.secrets.items() if name.endswith("API_TOKEN")}
@@ -208,11 +252,17 @@ def test_token_echoed_by_the_api_is_redacted_everywhere(outside: Outside) -> Non
         commands += [["explain", case] for case in run.glob("cases/*")]
         said += [outside.harness(*command)[1] for command in commands]
     assert all(server.asked for server in servers.values())
-    assert outside.verdicts().keys() == {f"TD-INBOUND[{kind}:synthflow-udp-ip-pcmu]" for kind in servers}
+    assert outside.verdicts().keys() == {
+        f"TD-INBOUND[{kind}:synthflow-udp-ip-pcmu]" for kind in servers
+    }
     assert "401 Denied Bearer REDACTED" in " ".join(said[0].split())
     assert any("REDACTED" in path.read_text() for path in run.glob("cases/*quotes*/events.jsonl"))
     needles = {token.encode(), quote(token, safe="").encode()}
-    assert [str(path) for path in run.rglob("*") if path.is_file() and any(n in _unpacked(path) for n in needles)] == []
+    assert [
+        str(path)
+        for path in run.rglob("*")
+        if path.is_file() and any(n in _unpacked(path) for n in needles)
+    ] == []
     assert [text for text in said if any(needle.decode() in text for needle in needles)] == []
 
 

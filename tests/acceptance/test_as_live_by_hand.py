@@ -48,7 +48,9 @@ class Terminal:
 
 @contextlib.contextmanager
 def at_a_terminal(outside: Outside, *arguments: str | Path) -> Iterator[Terminal]:
-    screen, terminal = pty.openpty()  # kept open here: Linux says EIO while nobody has the other side
+    screen, terminal = (
+        pty.openpty()
+    )  # kept open here: Linux says EIO while nobody has the other side
     process = outside.start(*arguments, terminal=terminal)
     try:
         yield Terminal(process, screen)
@@ -68,7 +70,9 @@ def test_campaign_by_hand_asks_the_user_at_the_terminal(outside: Outside) -> Non
         # More than once where the machine had no processor for the first attempt.
         for asked in sitting.reads(rb">>> .*have the campaign of (\+\d+) call (\+\d+) now"):
             line, customer = (number.decode() for number in asked.groups())
-            answers.append(httpx.post(world.campaign.url, json={"from": line, "to": customer}).status_code)
+            answers.append(
+                httpx.post(world.campaign.url, json={"from": line, "to": customer}).status_code
+            )
         output, _ = sitting.process.communicate(timeout=300)
         assert sitting.process.returncode == 0, output
     assert set(answers) == {202}

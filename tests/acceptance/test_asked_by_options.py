@@ -1,4 +1,6 @@
-"""A platform that asks a trunk's far end by OPTIONS: a stand-in run is there for it from before its first call until its last."""
+"""A platform that asks a trunk's far end by OPTIONS: a stand-in run is there for it from before its
+first call until its last.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ class Asking:
 
     def __init__(self, outside: Outside) -> None:
         deployment = outside.tenants[1]
-        self._trunk = next(t for t in deployment.trunks if t.ai == "stand-in" and t.transport == "udp")
+        self._trunk = next(
+            t for t in deployment.trunks if t.ai == "stand-in" and t.transport == "udp"
+        )
         self._to = str(deployment.stand_in.bind), self._trunk.port
         self._callers = deployment.callers
         self._asker = OptionsAsker(str(deployment.platform.host))
@@ -40,8 +44,14 @@ class Asking:
 
     def methods_of_callers(self, outside: Outside, case: str) -> set[str]:
         """Of what the callers sent in that case."""
-        events = [e for e in outside.lines(case, "event") if e["kind"] == "SipMessage" and e["direction"] == "sent"]
-        return {event["text"].partition(" ")[0] for event in events if event["phone"] in self._callers}
+        events = [
+            e
+            for e in outside.lines(case, "event")
+            if e["kind"] == "SipMessage" and e["direction"] == "sent"
+        ]
+        return {
+            event["text"].partition(" ")[0] for event in events if event["phone"] in self._callers
+        }
 
     @contextmanager
     def going_on(self) -> Iterator[None]:
@@ -63,7 +73,14 @@ def every_second_with_one_caller(text: str) -> str:
 def test_stand_in_stays_up_and_calls_wait_for_the_platforms_options(outside: Outside) -> None:
     file = outside.file("stand-in", "asked", every_second_with_one_caller)
     asking = Asking(outside)
-    arguments = (*(f"--row={row}" for row in ROWS), "--transport=udp", "--auth=ip", "--codec=pcmu", "-n", "1")
+    arguments = (
+        *(f"--row={row}" for row in ROWS),
+        "--transport=udp",
+        "--auth=ip",
+        "--codec=pcmu",
+        "-n",
+        "1",
+    )
     code, plan = outside.harness("verify", file, *arguments, "--plan")
     assert code == 0, plan
     assert "calls to the stand-in wait for the platform's OPTIONS, 7 s at most" in plan
@@ -73,12 +90,25 @@ def test_stand_in_stays_up_and_calls_wait_for_the_platforms_options(outside: Out
 
     blocks = [answered for answered, _ in groupby(answered for _, answered in asking.asked)]
     assert blocks.count(True) == 1, f"it was away meanwhile: {asking.asked}"
-    cases = [json.loads(path.read_text()) for path in outside.run_directory.glob("cases/*/case.json")]
+    cases = [
+        json.loads(path.read_text()) for path in outside.run_directory.glob("cases/*/case.json")
+    ]
     cases.sort(key=lambda case: float(case["began"]))
-    assert [case["row"] for case in cases[-2:]] == list(ROWS[-2:]), "those that have the address alone come last"
-    told = [e for case in cases for e in outside.lines(case["id"], "event") if e["kind"] == "AskedByOptions"]
-    assert [(event["answered"], event["every_s"]) for event in told] == [(True, EVERY_S)] * len(cases)
-    assert told[-1]["at"] - told[-1]["there_s"] > cases[-2]["began"], "the phone has come again since"
+    assert [case["row"] for case in cases[-2:]] == list(ROWS[-2:]), (
+        "those that have the address alone come last"
+    )
+    told = [
+        e
+        for case in cases
+        for e in outside.lines(case["id"], "event")
+        if e["kind"] == "AskedByOptions"
+    ]
+    assert [(event["answered"], event["every_s"]) for event in told] == [(True, EVERY_S)] * len(
+        cases
+    )
+    assert told[-1]["at"] - told[-1]["there_s"] > cases[-2]["began"], (
+        "the phone has come again since"
+    )
     assert next(at for at, answered in asking.asked if answered) < cases[0]["began"]
     methods = [asking.methods_of_callers(outside, case["id"]) for case in cases]
     assert {"INVITE"} <= set.union(*methods)

@@ -29,7 +29,9 @@ def call(forked_python: str) -> Call:
 
     def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         command = [*program, *map(str, arguments)]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
 
     return call
 
@@ -69,7 +71,13 @@ def test_call_shows_digits_and_prompts_in_order(call: Call) -> None:
 
 @pytest.mark.parametrize("moment", ["caller.1 calling", "caller.1 confirmed"])
 def test_call_with_a_killed_softphone_is_broken(tmp_path: Path, moment: str) -> None:
-    program = [sys.executable, "-c", "from harness.run.cli.app import main; main()", "call", "+13125550100"]
+    program = [
+        sys.executable,
+        "-c",
+        "from harness.run.cli.app import main; main()",
+        "call",
+        "+13125550100",
+    ]
     arguments = ["--deployment", str(WORLD), "--seconds", "60", "--directory", str(tmp_path)]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen([*program, *arguments], **pipes) as process:
@@ -88,7 +96,11 @@ def softphone_of(process: int) -> int:
     """The process that has its phone."""
     threads = Path(f"/proc/{process}/task").glob("*/children")
     children = [child for thread in threads for child in thread.read_text().split()]
-    (found,) = (child for child in children if b"harness.phone.child" in Path(f"/proc/{child}/cmdline").read_bytes())
+    (found,) = (
+        child
+        for child in children
+        if b"harness.phone.child" in Path(f"/proc/{child}/cmdline").read_bytes()
+    )
     return int(found)
 
 

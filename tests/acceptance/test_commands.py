@@ -6,7 +6,8 @@ Narrowed are those that a test cannot run whole, and only so far:
 - ``LONG``: what takes many minutes is run with ``ARGS=--help``: its target, its module and its options are there.
 - ``ANSWERED``: what asks gets its answers at a terminal.
 
-A command that is in none of these is run as it stands. A table that names one which no page shows fails, too.
+A command that is in none of these is run as it stands. A table that names one which no page shows
+fails, too.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ from tools.ci.submission import PARTS
 from tools.reference import cli
 
 README = ROOT / "README.md"
-PAGES = (ROOT / "docs" / "get-started.md", README)  #: the first one's commands build upon each other
+PAGES = (
+    ROOT / "docs" / "get-started.md",
+    README,
+)  #: the first one's commands build upon each other
 BY_CI = {"make verify", "make test", "make test-interop", "make test-browser"}
 LONG = {
     f"make {name}"
@@ -43,11 +47,27 @@ LONG = {
         "stalls",
     )
 }
-#: platform, AI, country, domain, SBC, transport, authentication, AI's host, numbers, test phones, Synthflow's id of the assistant.
+#: platform, AI, country, domain, SBC, transport, authentication, AI's host, numbers, test phones,
+#: Synthflow's id of the assistant.
 ANSWERED = {
     ".venv/bin/harness init acme.toml": (
-        *("talkdesk", "live", "US", "acme.talkdesk.example", "sip.acme.talkdesk.example", "tls", "digest"),
-        *("global", "sip.synthflow.example", "(312) 555-0100", "+12065550100", "+18155550101", "+14155550101"),
+        *(
+            "talkdesk",
+            "live",
+            "US",
+            "acme.talkdesk.example",
+            "sip.acme.talkdesk.example",
+            "tls",
+            "digest",
+        ),
+        *(
+            "global",
+            "sip.synthflow.example",
+            "(312) 555-0100",
+            "+12065550100",
+            "+18155550101",
+            "+14155550101",
+        ),
         *("sip.carrier.example", "carrier.example", "agent", "", "1741798049693x839", ""),
     )
 }
@@ -91,7 +111,11 @@ def run(command: Command, directory: Path) -> None:
 
 
 def environment() -> Mapping[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON", "MAKE"))}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTEST_", "PYTHON", "MAKE"))
+    }
 
 
 @pytest.mark.nightly
@@ -121,7 +145,9 @@ def test_every_command_block_is_run(page: Path) -> None:
         assert fence.language in ("sh", "text")
         starts = [line.split()[0] for line in fence.text.splitlines() if line.strip()]
         if fence.language == "text":  # a list of what there is, with a word about each
-            assert all(re.search(r"\S {2,}\S", line) for line in fence.text.splitlines() if line.strip())
+            assert all(
+                re.search(r"\S {2,}\S", line) for line in fence.text.splitlines() if line.strip()
+            )
             assert not {"make", "pytest", "pip", "pipx", "uv", ".venv/bin/harness"} & set(starts)
 
 

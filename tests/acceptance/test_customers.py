@@ -1,4 +1,6 @@
-"""Set-ups that are like no other: names of every kind, agents of several groups, numbers from a spreadsheet."""
+"""Set-ups that are like no other: names of every kind, agents of several groups, numbers from a
+spreadsheet.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def customer(tree: Any) -> Path:
 
 
 def verified(tree: Any, *arguments: str) -> tuple[int, dict[str, Any]]:
-    code, output = tree.harness("verify", *arguments, "-n", "3", "--reports", str(tree.path / "reports"))
+    code, output = tree.harness(
+        "verify", *arguments, "-n", "3", "--reports", str(tree.path / "reports")
+    )
     found = tree.summary()
     assert found["planned"]["missing"] == found["planned"]["unplanned"] == [], output
     return code, found
@@ -47,24 +51,44 @@ def test_names_with_spaces_and_foreign_letters_work_everywhere(tree: Any, custom
 
 @pytest.mark.nightly
 def test_phone_names_cannot_escape_the_run_directory(tree: Any, customer: Path) -> None:
-    """An AI of which the record alone tells: its caller speaks words from files as well, which are named as recordings are."""
+    """An AI of which the record alone tells: its caller speaks words from files as well, which are
+    named as recordings are.
+    """
     text = customer.read_text()
-    for phone, other in (("caller-1", "../../out"), ("mobile phone", "/a/b.1"), ("shared", "..\\\\x")):
-        text = text.replace(f"[phones.{phone}]", f'[phones."{phone}"]').replace(f'"{phone}"', f'"{other}"')
+    for phone, other in (
+        ("caller-1", "../../out"),
+        ("mobile phone", "/a/b.1"),
+        ("shared", "..\\\\x"),
+    ):
+        text = text.replace(f"[phones.{phone}]", f'[phones."{phone}"]').replace(
+            f'"{phone}"', f'"{other}"'
+        )
     text = re.sub(r"^witness = .*$", 'witness = ["record"]', text, flags=re.MULTILINE)
     customer.write_text(text + '\n[expect]\nstrength = "confirmed"\n')
     before = outside(tree)
-    code, summary = verified(tree, str(customer), "--row=TD-INBOUND", "--row=PEOPLE", "--row=TD-TRANSFER-BLIND")
+    code, summary = verified(
+        tree, str(customer), "--row=TD-INBOUND", "--row=PEOPLE", "--row=TD-TRANSFER-BLIND"
+    )
     assert (code, summary["passed"], summary["cases"]) == (0, 9, 9), summary["causes"]
     assert outside(tree) == before
-    spoken = [path.relative_to(tree.run_directory).parts for path in tree.run_directory.rglob("*quiet*.wav")]
+    spoken = [
+        path.relative_to(tree.run_directory).parts
+        for path in tree.run_directory.rglob("*quiet*.wav")
+    ]
     named = {(parts[0], parts[2].partition("-hello-en-")[0]) for parts in spoken}
-    assert named == {("cases", "%2E.%2F..%2Fout.1"), ("cases", "%2Fa%2Fb.1.1")}  # callers take turns
+    assert named == {
+        ("cases", "%2E.%2F..%2Fout.1"),
+        ("cases", "%2Fa%2Fb.1.1"),
+    }  # callers take turns
 
 
 def outside(tree: Any) -> set[Path]:
     """What there is beside the reports, and beside what is for the time being."""
-    return {path for path in tree.path.rglob("*") if path.relative_to(tree.path).parts[0] not in ("reports", "tmp")}
+    return {
+        path
+        for path in tree.path.rglob("*")
+        if path.relative_to(tree.path).parts[0] not in ("reports", "tmp")
+    }
 
 
 @pytest.mark.nightly
@@ -76,36 +100,54 @@ def test_wrong_group_is_detected_when_groups_share_agents(tree: Any, customer: P
 def test_missing_features_are_listed_and_can_be_required(tree: Any, customer: Path) -> None:
     code, summary = verified(tree, str(customer), "--row=PEOPLE", "--require=TD-SKILLS-LANGUAGE")
     assert code == 1, "a row that has to be run was not"
-    assert summary["required_missing"] == ["Müller & Söhne: TD-SKILLS-LANGUAGE (no number is routed by language)"]
+    assert summary["required_missing"] == [
+        "Müller & Söhne: TD-SKILLS-LANGUAGE (no number is routed by language)"
+    ]
     why = {left["row"]: left["why"] for left in summary["left_out"]}
-    assert why["TD-FALLBACK-DOWN"] == "not observable: no number's trunk leads to a host that does not answer"
+    assert (
+        why["TD-FALLBACK-DOWN"]
+        == "not observable: no number's trunk leads to a host that does not answer"
+    )
     assert why["TD-INBOUND"] == "not asked for in this run"
 
 
 def confused(path: Path, assistant: str, **instead: str) -> Path:
     """The same, where the AI makes another handover than the one it is asked for."""
     lines = [f"{json.dumps(asked)} = {json.dumps(made)}\n" for asked, made in instead.items()]
-    path.write_text(path.read_text() + f"\n[simulated.assistants.{assistant}.confuses]\n" + "".join(lines))
+    path.write_text(
+        path.read_text() + f"\n[simulated.assistants.{assistant}.confuses]\n" + "".join(lines)
+    )
     return path
 
 
 @pytest.mark.nightly
 def test_assistant_hands_over_to_several_groups(tree: Any, customer: Path) -> None:
-    """Cold by a digit, cold and warm by words, a recording among them, and after a question of the AI's; groups share agents."""
+    """Cold by a digit, cold and warm by words, a recording among them, and after a question of the
+    AI's; groups share agents.
+    """
     rows = ("--row=TD-TRANSFER-BLIND", "--row=TD-TRANSFER-WARM", "--row=HANGUP-AGENT")
     code, summary = verified(tree, str(customer.with_name("handovers.toml")), *rows)
     counted = {row: (counts["passed"], counts["cases"]) for row, counts in summary["rows"].items()}
-    assert (code, counted) == (0, {"TD-TRANSFER-BLIND": (3, 3), "TD-TRANSFER-WARM": (3, 3), "HANGUP-AGENT": (1, 1)})
+    assert (code, counted) == (
+        0,
+        {"TD-TRANSFER-BLIND": (3, 3), "TD-TRANSFER-WARM": (3, 3), "HANGUP-AGENT": (1, 1)},
+    )
 
 
 @pytest.mark.nightly
-def test_confused_handover_is_detected_though_its_agents_belong_to_the_right_group(tree: Any, customer: Path) -> None:
-    """Who is in "Umzüge" is in "Rechnung & Vertrag", too, so that nobody else rings: the AI's side tells."""
+def test_confused_handover_is_detected_though_its_agents_belong_to_the_right_group(
+    tree: Any, customer: Path
+) -> None:
+    """Who is in "Umzüge" is in "Rechnung & Vertrag", too, so that nobody else rings: the AI's side
+    tells.
+    """
     wrong = {"Rechnung": "umzug", "Störung melden": "Rechnung"}
     path = confused(customer.with_name("handovers.toml"), "Zentrale", **wrong)
     code, summary = verified(tree, str(path), "--row=TD-TRANSFER-BLIND", "--row=TD-TRANSFER-WARM")
     assert (code, summary["passed"], summary["failed"]) == (1, 3, 3)
-    assert [(cause["id"], cause["failures"]) for cause in summary["causes"]] == [("handover-confused", 3)]
+    assert [(cause["id"], cause["failures"]) for cause in summary["causes"]] == [
+        ("handover-confused", 3)
+    ]
 
 
 def test_topics_of_one_number_are_distinguished(tree: Any, customer: Path) -> None:
@@ -122,7 +164,9 @@ def test_wrong_topic_is_detected_when_topics_share_an_agent(tree: Any, customer:
     path = confused(customer.with_name("topics.toml"), "Nora", money="sizes", sizes="")
     code, summary = verified(tree, str(path), "--row=GL-TRANSFER-TOPIC")
     assert (code, summary["failed"]) == (1, 2)
-    assert [(cause["id"], cause["failures"]) for cause in summary["causes"]] == [("handover-confused", 2)]
+    assert [(cause["id"], cause["failures"]) for cause in summary["causes"]] == [
+        ("handover-confused", 2)
+    ]
 
 
 PEOPLE = ("PEOPLE", "GROUP-RINGING", "CLOSED", "CLOSED-VOICEMAIL", "VOICEMAIL")
@@ -130,10 +174,17 @@ PEOPLE = ("PEOPLE", "GROUP-RINGING", "CLOSED", "CLOSED-VOICEMAIL", "VOICEMAIL")
 
 def test_choices_of_one_menu_are_told_apart(tree: Any, customer: Path) -> None:
     """Digits that lead to the wrong assistant, or to the wrong group, fail in their own case only."""
-    wrong = ("--fault=route-wrong-did@Auswahl press 2.star", "--fault=group-wrong@Auswahl press 2.1")
+    wrong = (
+        "--fault=route-wrong-did@Auswahl press 2.star",
+        "--fault=group-wrong@Auswahl press 2.1",
+    )
     code, summary = verified(tree, str(customer), "--row=TD-SKILLS-MENU", "--row=PEOPLE", *wrong)
     found = [(cause["id"], cause["failures"]) for cause in summary["causes"]]
-    assert (code, summary["passed"], sorted(found)) == (1, 2, [("group-wrong", 1), ("route-wrong-did", 1)])
+    assert (code, summary["passed"], sorted(found)) == (
+        1,
+        2,
+        [("group-wrong", 1), ("route-wrong-did", 1)],
+    )
 
 
 def failed_checks(tree: Any) -> set[tuple[str, str]]:
@@ -159,7 +210,9 @@ def out_of_hours(tmp: Path) -> Path:
 
 @pytest.mark.nightly
 def test_groups_with_turns_external_phones_absent_agents_and_hours_pass(tree: Any) -> None:
-    code, summary = verified(tree, str(out_of_hours(tree.path)), *(f"--row={row}" for row in PEOPLE))
+    code, summary = verified(
+        tree, str(out_of_hours(tree.path)), *(f"--row={row}" for row in PEOPLE)
+    )
     rows = {row: (counts["passed"], counts["cases"]) for row, counts in summary["rows"].items()}
     once = dict.fromkeys(("CLOSED", "CLOSED-VOICEMAIL", "VOICEMAIL"), (1, 1))
     assert (code, rows) == (0, {"PEOPLE": (2, 2), "GROUP-RINGING": (2, 2), **once})
@@ -167,7 +220,9 @@ def test_groups_with_turns_external_phones_absent_agents_and_hours_pass(tree: An
 
 @pytest.mark.nightly
 def test_platform_set_up_differently_fails_the_group_rows(tree: Any) -> None:
-    """All ring at once, who is away as well; telephones are shown the caller; the number is open on a Sunday; no machine is on."""
+    """All ring at once, who is away as well; telephones are shown the caller; the number is open on
+    a Sunday; no machine is on.
+    """
     path = out_of_hours(tree.path)
     path.write_text(
         path.read_text()
@@ -180,4 +235,6 @@ def test_platform_set_up_differently_fails_the_group_rows(tree: Any) -> None:
     assert ("GROUP-RINGING", "landing.turn") in found, "they ring before their turn"
     assert ("PEOPLE", "landing.others") in found, "who is away rings"
     assert ("CLOSED", "landing") in found, "the number is not closed"
-    assert {("VOICEMAIL", "landing"), ("CLOSED-VOICEMAIL", "voicemail")} <= found, "no agent and no machine answers"
+    assert {("VOICEMAIL", "landing"), ("CLOSED-VOICEMAIL", "voicemail")} <= found, (
+        "no agent and no machine answers"
+    )

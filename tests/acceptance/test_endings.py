@@ -36,7 +36,9 @@ def begun(tree: Tree, process: subprocess.Popen[str], count: int) -> None:
 
 @pytest.fixture
 def _no_nohup() -> Iterator[None]:
-    """What is ignored where the tests were started, as below nohup, what they start ignores as well."""
+    """What is ignored where the tests were started, as below nohup, what they start ignores as
+    well.
+    """
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
@@ -55,7 +57,11 @@ def test_interrupted_run_ends_its_cases_and_keeps_the_evidence(
     tree: Tree, ending: signal.Signals, workers: str
 ) -> None:
     tree.scenarios(WAITS)
-    files = [argument for name in ("one", "other") for argument in ("--deployment", str(tree.deployment(name)))]
+    files = [
+        argument
+        for name in ("one", "other")
+        for argument in ("--deployment", str(tree.deployment(name)))
+    ]
     process = tree.start(*files, "-n", workers, "--codec", "pcmu", "--transport", "udp")
     try:
         begun(tree, process, 1)
@@ -82,7 +88,9 @@ def test_interrupted_run_ends_its_cases_and_keeps_the_evidence(
         (("-n", "0", "--stepwise"), "Test failed, continuing from this test next run."),
     ],
 )
-def test_run_ended_by_pytest_is_not_reported_as_ctrl_c(tree: Tree, options: tuple[str, ...], why: str) -> None:
+def test_run_ended_by_pytest_is_not_reported_as_ctrl_c(
+    tree: Tree, options: tuple[str, ...], why: str
+) -> None:
     """What failed first is why it ended: it is no harness that broke, and nobody pressed Ctrl-C."""
     tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see(Verdict.FAILED)\n')
     code, output = tree.run("--deployment", str(tree.deployment()), "--codec", "pcmu", *options)
@@ -91,7 +99,10 @@ def test_run_ended_by_pytest_is_not_reported_as_ctrl_c(tree: Tree, options: tupl
     assert "stopped by the user" not in output
     summary = tree.summary()
     assert (summary["failed"], len(summary["planned"]["missing"])) == (1, 1)
-    results = [json.loads(path.read_text()) for path in tree.run_directory.glob("allure-results/*-result.json")]
+    results = [
+        json.loads(path.read_text())
+        for path in tree.run_directory.glob("allure-results/*-result.json")
+    ]
     assert [one["fullName"] for one in results] == ["scenarios.test_lab#test_inbound"] * 2, (
         "one test, also where it never began"
     )
@@ -100,16 +111,24 @@ def test_run_ended_by_pytest_is_not_reported_as_ctrl_c(tree: Tree, options: tupl
 
 def test_run_whose_last_case_fails_counts_as_complete(tree: Tree) -> None:
     tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see(Verdict.FAILED)\n')
-    code, output = tree.run("--deployment", str(tree.deployment()), "--codec", "pcmu", "-n", "0", "--maxfail=2")
+    code, output = tree.run(
+        "--deployment", str(tree.deployment()), "--codec", "pcmu", "-n", "0", "--maxfail=2"
+    )
     assert code == pytest.ExitCode.TESTS_FAILED, output
     assert "2 cases" in output
     assert "interrupted" not in output
 
 
-@pytest.mark.parametrize("options", [("-n", "0"), pytest.param(("-n", "2", "--json"), marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    "options", [("-n", "0"), pytest.param(("-n", "2", "--json"), marks=pytest.mark.nightly)]
+)
 @pytest.mark.parametrize("verdict", ["failed", "passed"])
-def test_run_goes_on_when_its_output_pipe_is_closed(tree: Tree, options: tuple[str, ...], verdict: str) -> None:
-    """As where it is piped into ``less`` or ``head``: the cases that were left were broken, and a passed run exited with 1."""
+def test_run_goes_on_when_its_output_pipe_is_closed(
+    tree: Tree, options: tuple[str, ...], verdict: str
+) -> None:
+    """As where it is piped into ``less`` or ``head``: the cases that were left were broken, and a
+    passed run exited with 1.
+    """
     tree.scenarios(f"""
         @scenario("INBOUND")
         def test_inbound(see, case):
@@ -118,7 +137,9 @@ def test_run_goes_on_when_its_output_pipe_is_closed(tree: Tree, options: tuple[s
     process = tree.start("--deployment", str(tree.deployment()), "--every-failure", *options)
     assert process.stdout is not None
     process.stdout.close()
-    assert process.wait(timeout=600) == (pytest.ExitCode.OK if verdict == "passed" else pytest.ExitCode.TESTS_FAILED)
+    assert process.wait(timeout=600) == (
+        pytest.ExitCode.OK if verdict == "passed" else pytest.ExitCode.TESTS_FAILED
+    )
     summary = tree.summary()
     assert (summary["cases"], summary[verdict], summary["broke"]) == (4, 4, [])
     assert (tree.run_directory / "report.html").exists()
@@ -126,7 +147,9 @@ def test_run_goes_on_when_its_output_pipe_is_closed(tree: Tree, options: tuple[s
 
 
 def test_plan_into_a_closed_pipe_exits_with_zero(tree: Tree) -> None:
-    command = "harness=$0; $harness verify simulated-talkdesk --plan | head -n 1; exit ${PIPESTATUS[0]}"
+    command = (
+        "harness=$0; $harness verify simulated-talkdesk --plan | head -n 1; exit ${PIPESTATUS[0]}"
+    )
     harness = str(Path(sys.executable).with_name("harness"))
     code, output = tree.finished(tree.command(["bash", "-c", command, harness]))
     assert (code, len(output.splitlines())) == (0, 1), output
@@ -138,8 +161,14 @@ def test_plan_into_a_closed_pipe_exits_with_zero(tree: Tree) -> None:
 )
 def test_run_with_closed_standard_streams_works(tree: Tree, closed: str) -> None:
     harness = str(Path(sys.executable).with_name("harness"))
-    for command, exits in ((f"verify {tree.deployment()} --plan", 0), ("rows", 0), ("init x.toml", 2)):
-        code, output = tree.finished(tree.command(["bash", "-c", f'"$0" {command} {closed}', harness]))
+    for command, exits in (
+        (f"verify {tree.deployment()} --plan", 0),
+        ("rows", 0),
+        ("init x.toml", 2),
+    ):
+        code, output = tree.finished(
+            tree.command(["bash", "-c", f'"$0" {command} {closed}', harness])
+        )
         assert code == exits, output
         assert "Traceback" not in output
 
@@ -150,7 +179,9 @@ def test_killed_runner_leaves_no_process_behind(tree: Tree) -> None:
     try:
         begun(tree, process, 1)
         process.kill()
-        process.communicate(timeout=300)  # its workers hold the pipe, so this returns when the last one is gone
+        process.communicate(
+            timeout=300
+        )  # its workers hold the pipe, so this returns when the last one is gone
     finally:
         process.kill()
     tree.nothing_left()
@@ -182,11 +213,20 @@ def test_breakage_outside_cases_is_recorded_without_reports(tree: Tree) -> None:
     """A site of a fleet makes none: whoever makes them has to know."""
     tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see()\n')
     (tree.path / "scenarios" / "test_torn.py").write_text("def test_torn(:\n")
-    arguments = ["--deployment", str(tree.deployment()), "-n", "0", "--continue-on-collection-errors", "--no-reports"]
+    arguments = [
+        "--deployment",
+        str(tree.deployment()),
+        "-n",
+        "0",
+        "--continue-on-collection-errors",
+        "--no-reports",
+    ]
     code, output = tree.run(*arguments)
     assert code == 3, output
     end = json.loads((tree.run_directory / "run.json").read_text())["end"]
-    assert [line.partition(":")[0] for line in end["broke"]] == ["scenarios/test_torn.py cannot be read"]
+    assert [line.partition(":")[0] for line in end["broke"]] == [
+        "scenarios/test_torn.py cannot be read"
+    ]
     code, output = tree.harness("report", str(tree.run_directory))
     assert code == 3, output
 
@@ -201,8 +241,11 @@ def test_full_disk_breaks_the_run(tree: Tree) -> None:
     """)
 
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # a limit on the size of files is as good; but Python would take a half-written module for a whole one
-    process = tree.start("--deployment", str(tree.deployment()), "-n", "2", PYTHONDONTWRITEBYTECODE="1")
+    # a limit on the size of files is as good; but Python would take a half-written module for a
+    # whole one
+    process = tree.start(
+        "--deployment", str(tree.deployment()), "-n", "2", PYTHONDONTWRITEBYTECODE="1"
+    )
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (262144, hard))  # inherited by the workers
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 3, output
@@ -241,7 +284,9 @@ def test_failing_disk_breaks_the_case_with_the_reason(tree: Tree, error: str, wo
             finally:
                 os.write = write
     """)
-    code, output = tree.finished(tree.start("--deployment", str(tree.deployment()), "-n", "2", "--codec", "pcmu"))
+    code, output = tree.finished(
+        tree.start("--deployment", str(tree.deployment()), "-n", "2", "--codec", "pcmu")
+    )
     assert code == 3, output
     assert f"evidence cannot be written: {words}" in output
     assert "1 passed, 0 failed, 0 not observable, 1 broken" in output
@@ -252,11 +297,24 @@ def test_failing_disk_breaks_the_case_with_the_reason(tree: Tree, error: str, wo
 def with_few_files(tree: Tree, soft: int, hard: int) -> tuple[int, str]:
     """A run with several calls at once that is started with these limits on open files."""
     file = Path(__file__).parents[2] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
-    arguments = ["verify", str(file), "--transport=udp", "--auth=ip", "--codec=pcmu", "-n", "0", "--preflight=tell"]
-    limited = f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}));"
+    arguments = [
+        "verify",
+        str(file),
+        "--transport=udp",
+        "--auth=ip",
+        "--codec=pcmu",
+        "-n",
+        "0",
+        "--preflight=tell",
+    ]
+    limited = (
+        f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}));"
+    )
     starts = f"{limited} os.execv(sys.argv[1], sys.argv[1:])"
     harness = str(Path(sys.executable).with_name("harness"))
-    return tree.finished(tree.command([sys.executable, "-c", starts, harness, *arguments, "--row=CONCURRENT"]))
+    return tree.finished(
+        tree.command([sys.executable, "-c", starts, harness, *arguments, "--row=CONCURRENT"])
+    )
 
 
 @pytest.mark.nightly
@@ -278,9 +336,14 @@ def test_unwritable_reports_directory_is_reported_at_once(tree: Tree) -> None:
     tree.scenarios("def test_nothing(): pass")
     blocked = tree.path / "blocked"
     blocked.write_text("a file, not a directory")
-    code, output = tree.run("--deployment", str(tree.deployment()), "--reports", str(blocked / "reports"))
+    code, output = tree.run(
+        "--deployment", str(tree.deployment()), "--reports", str(blocked / "reports")
+    )
     assert code == pytest.ExitCode.USAGE_ERROR
-    assert output == f"ERROR: {blocked / 'reports'}: cannot be written: Not a directory; allowed: a path that can be\n"
+    assert (
+        output
+        == f"ERROR: {blocked / 'reports'}: cannot be written: Not a directory; allowed: a path that can be\n"
+    )
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
@@ -310,7 +373,9 @@ def test_reports_deleted_during_the_run_break_it(tree: Tree, workers: str) -> No
 
 @pytest.mark.parametrize("jump_s", [3600.0, -3600.0])
 def test_clock_change_alters_no_verdict_and_no_duration(tree: Tree, jump_s: float) -> None:
-    """Somebody sets the machine's clock, or NTP does, in the middle of a case; what is measured is measured by the monotonic one."""
+    """Somebody sets the machine's clock, or NTP does, in the middle of a case; what is measured is
+    measured by the monotonic one.
+    """
     tree.scenarios(f"""
         @scenario("INBOUND")
         def test_inbound(see):
@@ -328,7 +393,9 @@ def test_clock_change_alters_no_verdict_and_no_duration(tree: Tree, jump_s: floa
     assert all(0 <= case["end"]["at"] - case["began"] < 300 for case in cases), cases
     times = [
         float(found)
-        for found in re.findall(r'<testcase [^>]*time="(-?[\d.]+)"', (tree.run_directory / "junit.xml").read_text())
+        for found in re.findall(
+            r'<testcase [^>]*time="(-?[\d.]+)"', (tree.run_directory / "junit.xml").read_text()
+        )
     ]
     assert times
     assert all(0 <= seconds < 300 for seconds in times), times

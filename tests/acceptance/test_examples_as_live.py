@@ -1,4 +1,6 @@
-"""The live examples pass on a flawless platform as they stand: a world plays each; addresses and secrets alone are filled in."""
+"""The live examples pass on a flawless platform as they stand: a world plays each; addresses and
+secrets alone are filled in.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ _AS_A_REAL_AI = {
     "api": {"transcript": "after", "transcript_after_s": 1.0, "witness": False},
     "assistants": {"*": {"sends": "speech"}},
 }
-#: Of the large one's 40 numbers three, one on each trunk, and for rows that they have no case of whichever has one.
+#: Of the large one's 40 numbers three, one on each trunk, and for rows that they have no case of
+#: whichever has one.
 CHOSEN = {
     "live-gladly": "",
     "live-talkdesk": "",
@@ -37,7 +40,8 @@ CHOSEN = {
 }
 
 
-#: Its hours begin and end at full hours, when a number is not called; by these clocks it is half past then.
+#: Its hours begin and end at full hours, when a number is not called; by these clocks it is half
+#: past then.
 _HALF_PAST = {"America/New_York": "America/St_Johns", "Europe/Berlin": "Asia/Tehran"}
 
 
@@ -60,28 +64,46 @@ def as_simulated(example: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in table.items() if key not in _WHERE and not key.endswith("_env")}
+    return {
+        key: value for key, value in table.items() if key not in _WHERE and not key.endswith("_env")
+    }
 
 
 def filled_in(example: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
-    """The example to the letter, but for addresses, and for the variables that hold secrets, which a world has its own of."""
+    """The example to the letter, but for addresses, and for the variables that hold secrets, which
+    a world has its own of.
+    """
     plain = {**example, "ca_file": told["ca_file"]} if "ca_file" in told else dict(example)
     for table in ("platform", "synthflow"):
         plain[table] = _with(example[table], told[table])
-    plain["trunks"] = [_with(one, other) for one, other in zip(example["trunks"], told["trunks"], strict=True)]
+    plain["trunks"] = [
+        _with(one, other) for one, other in zip(example["trunks"], told["trunks"], strict=True)
+    ]
     for table in ("accounts", "phones"):
         plain[table] = {name: _with(one, told[table][name]) for name, one in example[table].items()}
-    plain["limits"] = {**example["limits"], "calls_per_second": 20.0}  # a customer's carrier would mind
+    plain["limits"] = {
+        **example["limits"],
+        "calls_per_second": 20.0,
+    }  # a customer's carrier would mind
     return plain
 
 
 def _with(table: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
     where = {key: value for key, value in told.items() if key in _WHERE or key.endswith("_env")}
-    return {**{key: value for key, value in table.items() if key not in _WHERE and not key.endswith("_env")}, **where}
+    return {
+        **{
+            key: value
+            for key, value in table.items()
+            if key not in _WHERE and not key.endswith("_env")
+        },
+        **where,
+    }
 
 
 def zones(at: datetime) -> dict[str, str]:
-    """The zones to go by in a run that begins then, so that none of its hours begin or end in the minutes it takes."""
+    """The zones to go by in a run that begins then, so that none of its hours begin or end in the
+    minutes it takes.
+    """
     return {name: name for name in _HALF_PAST} if 10 <= at.minute < 50 else _HALF_PAST
 
 
@@ -128,11 +150,23 @@ def test_live_example_passes_unchanged(played: Played, tmp_path: Path, forked_py
 
 def verified(python: str, played: Played, reports: Path) -> tuple[int, str]:
     """``harness verify`` of the file; what is closed while this runs is called out of hours."""
-    command = [python, "-c", "from harness.run.cli.app import main; main()", "verify", str(played.file)]
+    command = [
+        python,
+        "-c",
+        "from harness.run.cli.app import main; main()",
+        "verify",
+        str(played.file),
+    ]
     command += ["--live", "--quiet", "-n", "4", "--reports", str(reports)]
     if chosen := CHOSEN[played.file.stem]:
         command += ["-k", chosen]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTEST_", "PYTHON"))
+    }
     environment = {**kept, **played.environment, "HARNESS_LIVE": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200, check=False)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=1200, check=False
+    )
     return done.returncode, done.stdout + done.stderr

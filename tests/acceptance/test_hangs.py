@@ -1,4 +1,6 @@
-"""Processes of a run that are stopped, as a debugger, a container's freezer or a loop without end would have it."""
+"""Processes of a run that are stopped, as a debugger, a container's freezer or a loop without end
+would have it.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ from tests.acceptance.worlds import TALKDESK, case_under_way, world_of
 
 #: So many cases that some begin seconds after the first.
 MORE = ("--row", "TD-INBOUND", "-n", "2", "-v", "--reports", "reports")
-#: Pytest registers what a fixture leaves to tidy up so slowly that most interruptions come amid that.
+#: Pytest registers what a fixture leaves to tidy up so slowly that most interruptions come amid
+#: that.
 SLOW_PYTEST = """
 import time
 __name__ = "_pytest.slow"  # it stands for pytest's own code
@@ -51,7 +54,9 @@ def until(goal: str, reached: Callable[[], object], process: subprocess.Popen[st
 def stopped(
     tree: Tree, whom: Callable[[Path], int], cases: Sequence[str] = CASES, **environment: str
 ) -> tuple[subprocess.Popen[str], int, Path]:
-    """A run in the midst of a case, one process of which, found by the case's directory, has been stopped; and that directory."""
+    """A run in the midst of a case, one process of which, found by the case's directory, has been
+    stopped; and that directory.
+    """
     process = tree.start_harness("verify", TALKDESK, *cases, **environment)
     try:
         directory = case_under_way(tree, process)
@@ -120,7 +125,9 @@ def test_paused_world_breaks_its_cases_and_fails_none(tree: Tree) -> None:
 
 @pytest.mark.nightly
 def test_paused_softphone_fails_no_case(tree: Tree) -> None:
-    """As for a slow disk: shorter than one that counts as hung, and longer than the case waits for audio."""
+    """As for a slow disk: shorter than one that counts as hung, and longer than the case waits for
+    audio.
+    """
     process, phone, _ = stopped(tree, who_has_open(tree, "*.rtp.gz"), MORE)
     try:
         resumes = time.monotonic() + 3.5
@@ -176,11 +183,16 @@ def test_suspended_run_loses_no_process(tree: Tree) -> None:
     process = tree.start_harness("verify", TALKDESK, *CASES)
     try:
         case_under_way(tree, process)
-        os.killpg(process.pid, signal.SIGSTOP)  # runner and workers; worlds and phones have sessions of their own
+        os.killpg(
+            process.pid, signal.SIGSTOP
+        )  # runner and workers; worlds and phones have sessions of their own
         time.sleep(50 * PERIOD_S)  # longer than what hangs is given
     finally:
         os.killpg(process.pid, signal.SIGCONT)
     _, output = tree.finished(process)
     assert "worker process died" not in output
-    assert {case.verdict for case in latest(read_cases(tree.run_directory))} <= {Verdict.PASSED, Verdict.FAILED}, output
+    assert {case.verdict for case in latest(read_cases(tree.run_directory))} <= {
+        Verdict.PASSED,
+        Verdict.FAILED,
+    }, output
     tree.nothing_left()

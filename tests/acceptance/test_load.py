@@ -29,14 +29,18 @@ Load = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def load(forked_python: str) -> Load:
-    """``harness load …``, forked; once more where a busy machine broke a call, which says nothing of what it is about."""
+    """``harness load …``, forked; once more where a busy machine broke a call, which says nothing
+    of what it is about.
+    """
     program = [forked_python, "-c", "from harness.run.cli.app import main; main()", "load"]
     environment = {name: value for name, value in os.environ.items() if name != "HARNESS_LIVE"}
 
     def load(file: Path, reports: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [*program, str(file), *arguments, "--reports", str(reports)]
         for is_last in (False, True):
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+            done = subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=300, check=False
+            )
             if is_last or not was_starved(done.stdout + done.stderr):
                 break
             shutil.rmtree(reports / "load")
@@ -54,8 +58,14 @@ def test_load_places_verifies_and_ends_every_call(load: Load, tmp_path: Path) ->
     done = load(WORLD, tmp_path, "--calls", "3", "--cps", "5", "--for", "0.5", "--step", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     run, found = run_of(tmp_path)
-    assert (found["verdict"], found["calls_held"], found["first_failing_step"]) == ("passed", 3, None)
-    assert [(step["calls"], step["placed"], step["verified"], step["held"]) for step in found["steps"]] == [
+    assert (found["verdict"], found["calls_held"], found["first_failing_step"]) == (
+        "passed",
+        3,
+        None,
+    )
+    assert [
+        (step["calls"], step["placed"], step["verified"], step["held"]) for step in found["steps"]
+    ] == [
         (2, 2, 2, 2),
         (3, 1, 1, 3),
     ]
@@ -69,7 +79,9 @@ def test_load_places_verifies_and_ends_every_call(load: Load, tmp_path: Path) ->
     assert min(call["over_s"] for call in found["calls"]) - last_up >= 0.5, "all of them are held"
     (case,) = (run / "cases").iterdir()
     audio = [f for f in CaseEvidence.read(case).findings if f.check == "audio"]
-    assert len(audio) == 2 * (3 + 2 + 3), "each when it comes up, and all that are up at the end of each step"
+    assert len(audio) == 2 * (3 + 2 + 3), (
+        "each when it comes up, and all that are up at the end of each step"
+    )
     assert list(case.glob("*.wav")) == [], "recordings of calls that passed are not kept"
     root = ElementTree.fromstring((run / result.PICTURE).read_text())
     assert len(root.findall(".//{*}circle")) == 6
@@ -84,7 +96,18 @@ def test_load_with_more_calls_than_one_phone_takes(load: Load, tmp_path: Path) -
         del plain["phones"][other]
     file = tmp_path / "wide.toml"
     file.write_text(tomli_w.dumps(plain))
-    done = load(file, tmp_path, "--calls", str(CALLS_A_PHONE + 2), "--cps", "10", "--for", "0.5", "--step", "3")
+    done = load(
+        file,
+        tmp_path,
+        "--calls",
+        str(CALLS_A_PHONE + 2),
+        "--cps",
+        "10",
+        "--for",
+        "0.5",
+        "--step",
+        "3",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     found = run_of(tmp_path)[1]
     assert found["calls_held"] == CALLS_A_PHONE + 2
@@ -92,15 +115,20 @@ def test_load_with_more_calls_than_one_phone_takes(load: Load, tmp_path: Path) -
 
 
 def test_load_names_the_first_step_beyond_the_platforms_limit(load: Load, tmp_path: Path) -> None:
-    done = load(WORLD, tmp_path, "--calls", "6", "--cps", "5", "--for", "60", "--step", "2", "--json")
+    done = load(
+        WORLD, tmp_path, "--calls", "6", "--cps", "5", "--for", "60", "--step", "2", "--json"
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "first failing step: 2 (4 calls)" in done.stderr
     run, found = run_of(tmp_path)
     assert json.loads(done.stdout) == found
     assert (found["verdict"], found["first_failing_step"], found["calls_held"]) == ("failed", 2, 3)
-    assert [call["verdict"] for call in found["calls"]] == ["passed", "passed", "passed", "failed"], (
-        "and no more is asked"
-    )
+    assert [call["verdict"] for call in found["calls"]] == [
+        "passed",
+        "passed",
+        "passed",
+        "failed",
+    ], "and no more is asked"
     assert all(call["ended"] for call in found["calls"])
     assert found["wall_s"] < 60, "what has failed is not held"
     declared, *of_this_machine = found["notes"]  # what it was too busy for stands behind
@@ -124,4 +152,6 @@ def test_load_stays_within_the_files_limits(load: Load, tmp_path: Path) -> None:
     assert not (tmp_path / "load").exists()
     done = load(WORLD, tmp_path, "--calls", "1", "--cps", "nan")
     assert done.returncode == 2, done.stdout + done.stderr
-    assert done.stderr.splitlines() == ["ERROR: --cps nan: no calls would be placed; allowed: more than 0"]
+    assert done.stderr.splitlines() == [
+        "ERROR: --cps nan: no calls would be placed; allowed: more than 0"
+    ]

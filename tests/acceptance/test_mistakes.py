@@ -26,22 +26,36 @@ SCENARIO = """
         (["--row", "GL-INBOUND"], "ERROR: --row GL-INBOUND: not in lab; it is a row of gladly"),
         (["--transport", "tls"], "ERROR: --transport tls: not in lab; allowed: tcp, udp"),
         (["--fault", "no-g711"], "ERROR: --fault no-g711: lab is not simulated; allowed: "),
-        (["-n", "99"], "ERROR: -n 99: every leg needs a mark of its own; allowed: up to 23 workers"),
+        (
+            ["-n", "99"],
+            "ERROR: -n 99: every leg needs a mark of its own; allowed: up to 23 workers",
+        ),
         (["--deployment", "missing.toml"], "ERROR: no such file: missing.toml"),
         (["-k", "and and"], "ERROR: -k and and: expected not"),
         *(
-            (["--retries", "1", *ends], "ERROR: --retries: with -x, --maxfail or --stepwise pytest ends the run at ")
+            (
+                ["--retries", "1", *ends],
+                "ERROR: --retries: with -x, --maxfail or --stepwise pytest ends the run at ",
+            )
             for ends in (["-x"], ["--maxfail", "3", "-n", "2"], ["--stepwise"])
         ),
-        (["-n", "2", "--dist", "each"], "ERROR: --dist each: every worker would run every case; allowed: load, "),
-        (["--dist", "load", "--tx", "2*popen"], "ERROR: --tx: workers are processes of this machine, "),
+        (
+            ["-n", "2", "--dist", "each"],
+            "ERROR: --dist each: every worker would run every case; allowed: load, ",
+        ),
+        (
+            ["--dist", "load", "--tx", "2*popen"],
+            "ERROR: --tx: workers are processes of this machine, ",
+        ),
         (
             ["--setup-plan"],
             "ERROR: --setup-only, --setup-plan: a case without its calls shows nothing; allowed: --plan, ",
         ),
     ],
 )
-def test_invalid_choice_is_reported_with_the_valid_ones(tree: Tree, arguments: list[str], said: str) -> None:
+def test_invalid_choice_is_reported_with_the_valid_ones(
+    tree: Tree, arguments: list[str], said: str
+) -> None:
     tree.scenarios(SCENARIO)
     code, output = tree.run("--deployment", str(tree.deployment()), *arguments)
     assert code == pytest.ExitCode.USAGE_ERROR
@@ -63,11 +77,15 @@ def test_scenarios_need_a_deployment(tree: Tree, workers: str) -> None:
 
 def test_plan_places_no_call(tree: Tree) -> None:
     tree.scenarios(SCENARIO)
-    code, output = tree.run("--deployment", str(tree.deployment()), "--plan", "-n", "4", "--codec", "pcmu")
+    code, output = tree.run(
+        "--deployment", str(tree.deployment()), "--plan", "-n", "4", "--codec", "pcmu"
+    )
     assert code == 0
     left_out = [line for line in output.splitlines() if line.startswith("left out of lab: ")]
     assert "left out of lab: TD-TRANSFER-WARM (no assistant hands over warm)" in left_out
-    declared = [line for line in output.splitlines() if line.startswith("declared in lab, not verified: ")]
+    declared = [
+        line for line in output.splitlines() if line.startswith("declared in lab, not verified: ")
+    ]
     assert any("groups.support" in line for line in declared)
     assert [line for line in output.splitlines() if line not in [*left_out, *declared]] == [
         "TD-INBOUND[lab:synthflow-udp-ip-pcmu]  An outside call reaches the AI",
@@ -79,7 +97,9 @@ def test_plan_places_no_call(tree: Tree) -> None:
         "    audio to and from the AI: proved by the marks that the AI names",
         "    what the AI is sent: proved by the messages that the AI shows",
     ]
-    _, output = tree.run("--deployment", str(tree.deployment()), "--plan", "--codec", "pcmu", "--retries", "2")
+    _, output = tree.run(
+        "--deployment", str(tree.deployment()), "--plan", "--codec", "pcmu", "--retries", "2"
+    )
     assert output.splitlines()[-3] == (
         "lab: 2 calls placed by the harness, 6 if every case is tried 3 times, 12 minutes at most; "
         "repeats of disturbed cases are not counted"
@@ -88,14 +108,24 @@ def test_plan_places_no_call(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("quiet", [(), ("-q",)])
-def test_collect_only_lists_the_cases_and_writes_nothing(tree: Tree, quiet: tuple[str, ...]) -> None:
-    """What an editor asks for before it shows any test: it wrote a report of a run that never was where it was started."""
+def test_collect_only_lists_the_cases_and_writes_nothing(
+    tree: Tree, quiet: tuple[str, ...]
+) -> None:
+    """What an editor asks for before it shows any test: it wrote a report of a run that never was
+    where it was started.
+    """
     tree.scenarios(SCENARIO)
     file, before = str(tree.deployment()), {path.name for path in tree.path.iterdir()}
-    code, output = tree.run("--deployment", file, "--collect-only", "--codec", "pcmu", *quiet, live=False)
+    code, output = tree.run(
+        "--deployment", file, "--collect-only", "--codec", "pcmu", *quiet, live=False
+    )
     assert code == 0, output
     assert "test_inbound[TD-INBOUND[lab:synthflow-udp-ip-pcmu]]" in output
-    assert {path.name for path in tree.path.iterdir()} - before <= {".pytest_cache", "__pycache__", "tmp"}
+    assert {path.name for path in tree.path.iterdir()} - before <= {
+        ".pytest_cache",
+        "__pycache__",
+        "tmp",
+    }
 
 
 @pytest.mark.parametrize("look", ["--fixtures-per-test", "--cache-show", "--markers"])
@@ -117,10 +147,15 @@ def test_what_the_simulated_world_cannot_play_is_a_mistake_of_the_file_before_an
     file.write_text(text + "\n[simulated.groups.Support]\nqueue_s = 5.0\n", encoding="utf-8")
     code, output = tree.harness("verify", str(file), *options)
     assert code == 2
-    assert f"ERROR: {file}: simulated.groups.Support: the file has none of that name; allowed: " in output
+    assert (
+        f"ERROR: {file}: simulated.groups.Support: the file has none of that name; allowed: "
+        in output
+    )
 
 
-@pytest.mark.parametrize("options", ["--collect-only", "--help", "--fixtures", "--markers", "--plan", "--version"])
+@pytest.mark.parametrize(
+    "options", ["--collect-only", "--help", "--fixtures", "--markers", "--plan", "--version"]
+)
 def test_verification_that_placed_no_call_never_exits_with_zero(tree: Tree, options: str) -> None:
     """Left over in the environment, such an option ended a nightly verification at once, with 0."""
     file = str(tree.deployment())
@@ -133,7 +168,9 @@ def test_verification_that_placed_no_call_never_exits_with_zero(tree: Tree, opti
 
 
 def test_requested_plan_exits_with_zero(tree: Tree) -> None:
-    code, output = tree.harness("verify", str(tree.deployment()), "--plan", PYTEST_ADDOPTS="-p no:logging")
+    code, output = tree.harness(
+        "verify", str(tree.deployment()), "--plan", PYTEST_ADDOPTS="-p no:logging"
+    )
     assert code == 0, output
 
 
@@ -188,7 +225,9 @@ def test_files_of_another_user_in_the_temporary_folder_break_no_run(tree: Tree) 
     for name in (f"pytest-of-{getpass.getuser()}", f"harness-{os.geteuid()}"):
         (tree.path / "tmp" / name).symlink_to(tree.path / "elsewhere")
     tree.scenarios(SCENARIO)
-    process = tree.start("--deployment", str(tree.deployment()), "-n", "2", forked=True, HOME=str(tree.path))
+    process = tree.start(
+        "--deployment", str(tree.deployment()), "-n", "2", forked=True, HOME=str(tree.path)
+    )
     code, output = tree.finished(process)
     assert code == pytest.ExitCode.OK, output
     assert not list((tree.path / "elsewhere").iterdir())

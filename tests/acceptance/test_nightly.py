@@ -1,4 +1,6 @@
-"""Nights of one deployment, whose system fails in the second and third: what is compared, told, pushed and kept."""
+"""Nights of one deployment, whose system fails in the second and third: what is compared, told,
+pushed and kept.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +36,19 @@ def reports(outside: Outside) -> Path:
 
 @pytest.fixture
 def nightly(outside: Outside, receiver: Receiver, reports: Path) -> Nightly:
-    """``harness nightly`` of the same file, as a timer calls it; what it sends is all that the receiver then holds."""
+    """``harness nightly`` of the same file, as a timer calls it; what it sends is all that the
+    receiver then holds.
+    """
     file = outside.file("stand-in", "acme")
     outside.secrets["HARNESS_ALERTS"] = f"json://127.0.0.1:{receiver.port}/alert"
-    always: list[str | Path] = ["--reports", reports, "--name", SERIES, "--metrics", reports / "nightly.prom"]
+    always: list[str | Path] = [
+        "--reports",
+        reports,
+        "--name",
+        SERIES,
+        "--metrics",
+        reports / "nightly.prom",
+    ]
     always += ["--push", f"http://127.0.0.1:{receiver.port}"]
 
     def run(*more: str) -> tuple[int, str]:
@@ -73,7 +84,11 @@ def test_nightly_reports_a_change_once_and_keeps_every_night(
     ):
         assert said in alert["message"]
     found = figures(reports, receiver)
-    assert (found["cases", "failed"], found["row_passed", "TD-INBOUND"], found["night_exit_code", None]) == (1, 0, 1)
+    assert (
+        found["cases", "failed"],
+        found["row_passed", "TD-INBOUND"],
+        found["night_exit_code", None],
+    ) == (1, 0, 1)
 
     code, output = nightly("--verify", VERIFY)
     assert code == 1, output
@@ -125,13 +140,21 @@ def test_night_that_cannot_begin_raises_an_alert(
 
 def alerts(receiver: Receiver) -> Sequence[dict[str, Any]]:
     """What the webhook was sent."""
-    return [json.loads(body) for method, path, body in receiver.requests if (method, path) == ("POST", "/alert")]
+    return [
+        json.loads(body)
+        for method, path, body in receiver.requests
+        if (method, path) == ("POST", "/alert")
+    ]
 
 
 def figures(reports: Path, receiver: Receiver) -> dict[tuple[str, str | None], float]:
     """The night's figures by name and verdict or row: the same in the file as at the gateway."""
-    (pushed,) = [body.decode() for method, path, body in receiver.requests if path.startswith("/metrics/")]
-    ((method, path),) = [(method, path) for method, path, _ in receiver.requests if path.startswith("/metrics/")]
+    (pushed,) = [
+        body.decode() for method, path, body in receiver.requests if path.startswith("/metrics/")
+    ]
+    ((method, path),) = [
+        (method, path) for method, path, _ in receiver.requests if path.startswith("/metrics/")
+    ]
     assert (method, path) == ("PUT", f"/metrics/job/call_verification/series/{SERIES}")
     kept = (reports / "nightly.prom").read_text()
     lines = [line for line in kept.splitlines() if not line.startswith("#")]

@@ -1,4 +1,6 @@
-"""What goes on around the calls of a platform that works: no right case fails by it, and a wrong one still fails with its cause."""
+"""What goes on around the calls of a platform that works: no right case fails by it, and a wrong
+one still fails with its cause.
+"""
 
 from __future__ import annotations
 
@@ -57,8 +59,12 @@ def fault(outside: Outside) -> Iterator[None]:
 
 
 def shared(text: str) -> str:
-    """As a customer has it whose numbers and phones others call, too. No id tells a call of the harness's."""
-    return text.replace("prepare = true", "prepare = false").replace("shared = false", "shared = true")
+    """As a customer has it whose numbers and phones others call, too. No id tells a call of the
+    harness's.
+    """
+    return text.replace("prepare = true", "prepare = false").replace(
+        "shared = false", "shared = true"
+    )
 
 
 def verdicts(outside: Outside) -> tuple[dict[str, set[str]], str]:
@@ -80,7 +86,9 @@ def evidence(outside: Outside) -> list[CaseEvidence]:
 
 @pytest.mark.parametrize("settings", [STRANGERS, LATE], ids=["strangers", "late"])
 @pytest.mark.nightly
-def test_noise_changes_no_verdict_and_hides_no_cause(outside: Outside, settings: dict[str, Any]) -> None:
+def test_noise_changes_no_verdict_and_hides_no_cause(
+    outside: Outside, settings: dict[str, Any]
+) -> None:
     with noise(outside, **settings), fault(outside):
         found, output = verdicts(outside)
     assert found == {row: {"failed" if row == WRONG else "passed"} for row in ROWS}, output
@@ -94,14 +102,18 @@ def test_noise_changes_no_verdict_and_hides_no_cause(outside: Outside, settings:
 @pytest.mark.nightly
 def test_scanner_changes_no_verdict_and_is_reported(outside: Outside) -> None:
     with noise(outside, **STRANGERS):
-        code, output = outside.run(outside.file("stand-in"), *UDP, "--row=TD-INBOUND", "--row=HANGUP-CALLER")
+        code, output = outside.run(
+            outside.file("stand-in"), *UDP, "--row=TD-INBOUND", "--row=HANGUP-CALLER"
+        )
     assert code == 0, output
     summary = json.loads((outside.run_directory / "summary.json").read_text())
     (named,) = [one for one in summary["strangers"] if one["user_agents"] == ["friendly-scanner"]]
     assert named["why"] == ["address"]
     assert sorted(named["methods"]) == ["INVITE", "OPTIONS", "REGISTER"]
     assert named["source"].partition(":")[0] in output, "the terminal names it"
-    refused = {e.phone for case in evidence(outside) for e in case.events if isinstance(e, StrangerRefused)}
+    refused = {
+        e.phone for case in evidence(outside) for e in case.events if isinstance(e, StrangerRefused)
+    }
     assert "stand-in" in refused
     assert refused - {"stand-in"}, "phones that call were called, too"
 
@@ -120,10 +132,15 @@ def test_api_date_that_jumps_ahead_fails_no_call(outside: Outside) -> None:
     """Known by its id, a call is what it is; otherwise it may be an earlier one, and nobody knows."""
     files = [
         outside.file("live", "known"),
-        outside.file("live", "unknown", lambda text: text.replace("prepare = true", "prepare = false")),
+        outside.file(
+            "live", "unknown", lambda text: text.replace("prepare = true", "prepare = false")
+        ),
     ]
     with noise(outside, api={"date_jumps_s": 90.0}):
         code, output = outside.run(*files, "--row=TD-INBOUND", *UDP, "--preflight=tell")
-    found = {case.partition("[")[2].partition(":")[0]: verdict for case, verdict in outside.verdicts().items()}
+    found = {
+        case.partition("[")[2].partition(":")[0]: verdict
+        for case, verdict in outside.verdicts().items()
+    }
     assert found == {"known": "passed", "unknown": "not observable"}, output
     assert code == 1

@@ -1,6 +1,8 @@
-"""A live run says only what it saw: worlds started apart, of which the harness is told a customer's file.
+"""A live run says only what it saw: worlds started apart, of which the harness is told a customer's
+file.
 
-Each is wrong in a way that touches a claim; the AI is seen by its record alone, or with RTCP. ``make liveproof`` has all of them.
+Each is wrong in a way that touches a claim; the AI is seen by its record alone, or with RTCP.
+``make liveproof`` has all of them.
 """
 
 from __future__ import annotations
@@ -27,14 +29,18 @@ _WITNESS = {witness.name: witness for witness in WITNESSES}
 _AI = {ai.name: ai for ai in AIS}
 
 
-def _world(number: int, witness: str, ai: str = LISTENS.name, fault: str | None = None, row: str = INBOUND) -> World:
+def _world(
+    number: int, witness: str, ai: str = LISTENS.name, fault: str | None = None, row: str = INBOUND
+) -> World:
     return World(number, _WITNESS[witness], _AI[ai], fault, (row,))
 
 
 WORLDS: Mapping[str, World] = {
     "nothing reaches the AI": _world(0, "record and RTCP", fault="rtp-blocked-to-ai"),
     "no reaction": _world(1, "record, packets asked for", "deaf, speaks without end"),
-    "nothing reaches the caller": _world(2, "record, packets asked for", fault="rtp-blocked-to-caller"),
+    "nothing reaches the caller": _world(
+        2, "record, packets asked for", fault="rtp-blocked-to-caller"
+    ),
     "recorded": _world(6, "recording"),
     "nothing recorded of the caller": _world(7, "recording", fault="rtp-blocked-to-ai"),
     "in order": _world(3, "record and RTCP"),
@@ -67,7 +73,9 @@ def run(tmp_path_factory: pytest.TempPathFactory, forked_python: str) -> Path:
         wanted = f"front and ({INBOUND} and not {swallowed} or {TRANSFER} and {swallowed})"
         command += ["--preflight", "off", "--reports", str(directory / "reports"), "-k", wanted]
         command += [f"--row={row}" for row in (INBOUND, TRANSFER)]
-        subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=900, check=False)
+        subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, timeout=900, check=False
+        )
     return (directory / "reports" / "latest").resolve()
 
 
@@ -75,14 +83,20 @@ def case(run: Path, name: str) -> CaseEvidence:
     """The case that the world of that name was made for."""
     wanted = WORLDS[name]
     found = latest(read_cases(run))  # on a busy machine a case may have been tried again
-    (one,) = [case for case in found if case.case["deployment"] == wanted.name and case.row == wanted.rows[0]]
+    (one,) = [
+        case
+        for case in found
+        if case.case["deployment"] == wanted.name and case.row == wanted.rows[0]
+    ]
     return one
 
 
 def certain(of: CaseEvidence) -> set[str]:
     """Causes that are named as certain."""
     return {
-        str(cause["id"]) for cause in of.diagnosis if cause["confidence"] == "certain" and not cause.get("candidate")
+        str(cause["id"])
+        for cause in of.diagnosis
+        if cause["confidence"] == "certain" and not cause.get("candidate")
     }
 
 
@@ -100,13 +114,17 @@ def test_sent_audio_does_not_count_as_heard(run: Path) -> None:
 
 
 def test_missing_rtp_to_the_caller_is_not_blamed_on_a_silent_ai(run: Path) -> None:
-    """A transcript that this API never has shows nothing by its absence, neither against the AI nor against another cause."""
+    """A transcript that this API never has shows nothing by its absence, neither against the AI nor
+    against another cause.
+    """
     one = case(run, "nothing reaches the caller")
     assert one.verdict is Verdict.FAILED, one.message
     assert certain(one) <= {"rtp-blocked-to-caller"}
     assert "rtp-blocked-to-caller" in {str(cause["id"]) for cause in one.diagnosis}
     assert not [
-        ruled for ruled in one.case["end"]["diagnosis"]["ruled_out"] if ruled["cause"] == "rtp-blocked-to-caller"
+        ruled
+        for ruled in one.case["end"]["diagnosis"]["ruled_out"]
+        if ruled["cause"] == "rtp-blocked-to-caller"
     ]
 
 
@@ -114,7 +132,9 @@ def test_a_recording_at_the_ai_proves_both_directions(run: Path) -> None:
     one = case(run, "recorded")
     assert one.verdict is Verdict.PASSED, one.message
     both = [f for f in one.findings if f.check == "audio"]
-    assert {finding.facts["observation"] for finding in both} == {Observation.RECORDING.name.lower()}
+    assert {finding.facts["observation"] for finding in both} == {
+        Observation.RECORDING.name.lower()
+    }
     assert [finding.strength for finding in both] == [Strength.PROVED] * 2
     assert [path.suffix for path in one.directory.glob("*.mp3")]
 
@@ -137,19 +157,27 @@ def test_facts_from_the_record_alone_are_signed_as_such(run: Path) -> None:
 
 
 def test_unobserved_axis_is_marked_declared(run: Path) -> None:
-    """The AI has its record alone, so nobody sees over which trunk the call came; what the caller's phone negotiated it saw."""
+    """The AI has its record alone, so nobody sees over which trunk the call came; what the caller's
+    phone negotiated it saw.
+    """
     one = case(run, "in order")
     shown = labels(one)
-    assert {axis for axis, value in shown.items() if value.endswith(" (declared)")} == {"transport", "authentication"}
+    assert {axis for axis, value in shown.items() if value.endswith(" (declared)")} == {
+        "transport",
+        "authentication",
+    }
     assert (
-        f'class="ax">{" · ".join(shown.values())} · of {WORLDS["in order"].name}<' in (run / "report.html").read_text()
+        f'class="ax">{" · ".join(shown.values())} · of {WORLDS["in order"].name}<'
+        in (run / "report.html").read_text()
     )
     sources = {claim.words: claim.source for claim in claims([one])}
     assert sources["how the trunk authenticates"] == "declared, not seen"
 
 
 def test_row_without_a_transport_check_does_not_claim_the_transport(run: Path) -> None:
-    """Nothing of a transfer's checks is about the trunk; its label is no more than what the file declares."""
+    """Nothing of a transfer's checks is about the trunk; its label is no more than what the file
+    declares.
+    """
     one = case(run, "REFER swallowed")
     assert "route.transport" not in {finding.check for finding in one.findings}
     assert labels(one)["transport"] == "udp (declared)"

@@ -1,7 +1,7 @@
 """Workers: what they share, what they have for themselves, and what happens when one dies.
 
-A case that meets another waits for it for 90 s: the first worker begins before the others are started, and each of them is an
-interpreter that a busy machine takes many seconds to start.
+A case that meets another waits for it for 90 s: the first worker begins before the others are
+started, and each of them is an interpreter that a busy machine takes many seconds to start.
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 @pytest.mark.parametrize(("then", "passed"), [("Path('mended').touch()", 4), ("pass", 0)])
 def test_failed_worker_frees_its_slot_for_the_next(tree: Tree, then: str, passed: int) -> None:
-    """Its process serves on, and kept the slot that its successor waits for: the run never ended. Each is told."""
+    """Its process serves on, and kept the slot that its successor waits for: the run never ended.
+    Each is told.
+    """
     tree.scenarios("""
         @scenario("INBOUND")
         def test_inbound(see, case):
@@ -100,7 +102,9 @@ def test_failed_worker_frees_its_slot_for_the_next(tree: Tree, then: str, passed
     code, output = tree.run("--deployment", str(tree.deployment()), "-n", "1")
     assert code == 3, output
     assert f"{passed} passed, 0 failed, 0 not observable, 0 broken" in output
-    assert "BROKEN   pytest or a plugin of it failed: RuntimeError: no thread is to be had" in output
+    assert (
+        "BROKEN   pytest or a plugin of it failed: RuntimeError: no thread is to be had" in output
+    )
     assert "no case is left" not in output
 
 
@@ -147,7 +151,9 @@ def test_call_gate_holds_over_all_workers(tree: Tree) -> None:
                     permit.release()
     """)
     names = ("one", "other", "third")
-    files = [argument for name in names for argument in ("--deployment", str(tree.deployment(name)))]
+    files = [
+        argument for name in names for argument in ("--deployment", str(tree.deployment(name)))
+    ]
     code, output = tree.run(*files, "-n", "3")
     assert code == 0, output
     up = [int(line) for line in (tree.path / "log").read_text().split()]
@@ -163,7 +169,11 @@ def test_two_runs_at_once_do_not_disturb_each_other(tree: Tree) -> None:
     found = spans(tree.path)
     moments = sorted([(began, +1) for began, _ in found] + [(ended, -1) for _, ended in found])
     assert max(itertools.accumulate(change for _, change in moments)) <= places()
-    finished = {path.resolve() for path in (tree.path / "reports").iterdir() if (path / "summary.json").is_file()}
+    finished = {
+        path.resolve()
+        for path in (tree.path / "reports").iterdir()
+        if (path / "summary.json").is_file()
+    }
     assert len(finished) == 2  # and latest is one of them
 
 
@@ -199,7 +209,10 @@ def test_ended_cases_leave_almost_nothing_in_memory(tree: Tree) -> None:
     assert code == 1, output
     found = {path.name: path.read_text().splitlines() for path in tree.path.glob("kept-*")}
     kept = [line.split() for line in found.pop("kept-controller")]
-    assert {(when, outcome) for when, outcome, *_ in kept} == {("call", "passed"), ("call", "failed")}, kept
+    assert {(when, outcome) for when, outcome, *_ in kept} == {
+        ("call", "passed"),
+        ("call", "failed"),
+    }, kept
     assert all(keywords == "0" for _, _, keywords, _ in kept), kept
     assert any(int(told) for _, outcome, _, told in kept if outcome == "failed"), kept
     assert set(found) == {"kept-gw0", "kept-gw1"}

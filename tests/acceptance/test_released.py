@@ -17,7 +17,9 @@ _ROW = "TRANSFER-UNAVAILABLE"
 @pytest.mark.nightly
 def test_announced_release_passes_and_a_kept_caller_fails(tree: Any) -> None:
     shutil.copy(_FILE.with_suffix(".csv"), tree.path)
-    text = _FILE.read_text().replace('transfer_unavailable = "returns"', 'transfer_unavailable = "released"')
+    text = _FILE.read_text().replace(
+        'transfer_unavailable = "returns"', 'transfer_unavailable = "released"'
+    )
     verdicts = {}
     for does in ("says-goodbye", "stays"):
         file = tree.path / _FILE.name

@@ -1,6 +1,8 @@
-"""A group of people who have no harness phones: the platform's own report tells where the call landed, and no more than that.
+"""A group of people who have no harness phones: the platform's own report tells where the call
+landed, and no more than that.
 
-The world says what rang at its platform; the report is made of that here, in shapes of other platforms.
+The world says what rang at its platform; the report is made of that here, in shapes of other
+platforms.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ def outside(tmp_path_factory: pytest.TempPathFactory, forked_python: str) -> Ite
         text = text.replace(agents, "", 1)
     path = directory / "world.toml"
     path.write_text(text)
-    (directory / "simulated-talkdesk.csv").write_text((WORLD_FILE.parent / "simulated-talkdesk.csv").read_text())
+    (directory / "simulated-talkdesk.csv").write_text(
+        (WORLD_FILE.parent / "simulated-talkdesk.csv").read_text()
+    )
     with (
         one_world(path, load(path), directory, tenants=2, controlled=True) as world,
         httpx.Client(base_url=world.api) as control,
@@ -54,7 +58,9 @@ def outside(tmp_path_factory: pytest.TempPathFactory, forked_python: str) -> Ite
 
 @contextmanager
 def reporting(outside: Outside, render: Render) -> Iterator[str]:
-    """A platform's report at this address: a spreadsheet of another country, with other people's calls, each row twice."""
+    """A platform's report at this address: a spreadsheet of another country, with other people's
+    calls, each row twice.
+    """
 
     class Report(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -90,7 +96,13 @@ def told(landing: dict[str, Any], *, group: str | None = None) -> list[str]:
     at = datetime.fromtimestamp(landing["at"], UTC).astimezone(ZoneInfo("Asia/Kolkata"))
     did = {"billing": "815-555-0101", "reception": "+13125550104"}.get(landing["group"], "")
     caller = landing["caller"].removeprefix("+1")
-    return [at.strftime("%d.%m.%Y %H:%M:%S"), group or NAMES.get(landing["group"], "Sonstige"), did, caller, "Eve"]
+    return [
+        at.strftime("%d.%m.%Y %H:%M:%S"),
+        group or NAMES.get(landing["group"], "Sonstige"),
+        did,
+        caller,
+        "Eve",
+    ]
 
 
 def file(outside: Outside, url: str, **more: Any) -> Path:
@@ -99,7 +111,9 @@ def file(outside: Outside, url: str, **more: Any) -> Path:
     report = {
         "url": url,
         "headers_env": {"X-Key": "REPORT_KEY"},
-        "columns": dict(zip(("started", "group", "number", "caller", "agent"), COLUMNS, strict=True)),
+        "columns": dict(
+            zip(("started", "group", "number", "caller", "agent"), COLUMNS, strict=True)
+        ),
         "time_format": "%d.%m.%Y %H:%M:%S",
         "zone": "Asia/Kolkata",
         "stay_s": 5.0,
@@ -117,12 +131,16 @@ def file(outside: Outside, url: str, **more: Any) -> Path:
     return outside.file("stand-in", "reported", change)
 
 
-def run(outside: Outside, row: str, render: Render, **more: Any) -> tuple[str, dict[str, dict[str, Any]], str]:
+def run(
+    outside: Outside, row: str, render: Render, **more: Any
+) -> tuple[str, dict[str, dict[str, Any]], str]:
     """The case's verdict, its last finding of each check, and what was said."""
     with reporting(outside, render) as url:
         code, output = outside.run(file(outside, url, **more), f"--row={row}", *RESTING)
     assert code in (0, 1), output
-    verdicts = {case: verdict for case, verdict in outside.verdicts().items() if case.startswith(row)}
+    verdicts = {
+        case: verdict for case, verdict in outside.verdicts().items() if case.startswith(row)
+    }
     assert len(verdicts) >= 1, output
     case, verdict = next(iter(verdicts.items()))
     return verdict, {found["check"]: found for found in outside.findings(case)}, output
@@ -133,7 +151,10 @@ def test_platform_report_confirms_the_landing_only(outside: Outside) -> None:
     assert verdict == "not observable", output
     assert (found["landing"]["verdict"], found["landing"]["strength"]) == ("passed", 2)
     assert found["landing"]["measured"]["rang"] == ["billing"]
-    assert (found["caller_id"]["verdict"], found["landing.others"]["verdict"]) == ("passed", "passed")
+    assert (found["caller_id"]["verdict"], found["landing.others"]["verdict"]) == (
+        "passed",
+        "passed",
+    )
     assert found["audio"]["verdict"] == "not observable"
     assert KEY not in output
 
@@ -148,7 +169,9 @@ def test_deployment_may_accept_unobserved_audio(outside: Outside) -> None:
 
 @pytest.mark.nightly
 def test_report_of_another_group_is_a_wrong_landing(outside: Outside) -> None:
-    verdict, found, output = run(outside, BLIND, lambda landing: told(landing, group="Empfang"), strength="unknown")
+    verdict, found, output = run(
+        outside, BLIND, lambda landing: told(landing, group="Empfang"), strength="unknown"
+    )
     assert verdict == "failed", output
     assert found["landing"]["measured"]["rang"] == ["reception"]
     assert "leads to another group" in " ".join(output.split())
@@ -167,7 +190,9 @@ def test_call_that_rings_a_harness_phone_instead_is_a_wrong_landing(outside: Out
 
 @pytest.mark.nightly
 def test_fallback_to_another_group_of_people_fails(outside: Outside) -> None:
-    verdict, found, output = run(outside, FALLBACK, lambda landing: told(landing, group=NAMES["billing"]))
+    verdict, found, output = run(
+        outside, FALLBACK, lambda landing: told(landing, group=NAMES["billing"])
+    )
     assert verdict == "failed", output
     assert found["landing"]["measured"]["rang"] == ["billing"]
     assert found["timing.within"]["verdict"] == "not observable"

@@ -14,7 +14,8 @@ from tests.acceptance.conftest import Tree
 
 FILES = [str(EXAMPLES / f"simulated-{name}.toml") for name in ("talkdesk", "gladly", "generic")]
 
-#: The session's own interval is 90 s; a long call is long. `make verify` runs the one, whoever asks for it the other.
+#: The session's own interval is 90 s; a long call is long. `make verify` runs the one, whoever asks
+#: for it the other.
 TOO_LONG = {"SESSIONTIMER", "LONGCALL"}
 
 ONCE = (
@@ -25,9 +26,13 @@ ONCE = (
 
 @pytest.mark.nightly
 def test_every_row_checks_everything_it_requires(tree: Tree) -> None:
-    """A check that a scenario no longer makes, or that says nothing any more, is missed by its row (``Row.required_findings``)."""
+    """A check that a scenario no longer makes, or that says nothing any more, is missed by its row
+    (``Row.required_findings``).
+    """
     # A case that a busy machine broke shows nothing of what it looks at: it has a second go.
-    code, output = tree.harness("verify", *FILES, "-k", ONCE, "--retries", "1", "--reports", "reports")
+    code, output = tree.harness(
+        "verify", *FILES, "-k", ONCE, "--retries", "1", "--reports", "reports"
+    )
     assert code == 0, output
     summary = json.loads((tree.path / "reports" / "latest" / "summary.json").read_text())
     assert summary["passed"] == summary["cases"], output
@@ -50,5 +55,7 @@ def test_loss_delay_and_crossed_audio_are_checked_on_every_call(tree: Tree) -> N
     for case in (tree.path / "reports" / "latest" / "cases").iterdir():
         evidence = CaseEvidence.read(case)
         fault, check = wrong[evidence.row]
-        assert check in {finding.check for finding in evidence.findings if finding.verdict is Verdict.FAILED}
+        assert check in {
+            finding.check for finding in evidence.findings if finding.verdict is Verdict.FAILED
+        }
         assert evidence.diagnosis[0]["id"] == fault.partition("@")[0]

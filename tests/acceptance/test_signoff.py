@@ -1,4 +1,6 @@
-"""A night of the simulated deployment, signed, tampered with, and interrupted, by the command line alone."""
+"""A night of the simulated deployment, signed, tampered with, and interrupted, by the command line
+alone.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def test_signed_night_reveals_every_change(tree: Any) -> None:
 
 
 def test_moment_used_for_hours_is_in_scope_report_and_signoff(tree: Any) -> None:
-    """Otherwise HARNESS_AS_OF could open or close a number, and nobody who reads the sign-off would know."""
+    """Otherwise HARNESS_AS_OF could open or close a number, and nobody who reads the sign-off would
+    know.
+    """
     file = tree.deployment()
     tree.scenarios("""
     @scenario("INBOUND")
@@ -74,7 +78,10 @@ def test_moment_used_for_hours_is_in_scope_report_and_signoff(tree: Any) -> None
         assert said == [moment if set_by_the_user else ""] * 3
         for name in ("report.html", "signoff.html"):
             text = (run / name).read_text()
-            assert ("HARNESS_AS_OF" in text, moment in text) == (set_by_the_user, set_by_the_user), name
+            assert ("HARNESS_AS_OF" in text, moment in text) == (
+                set_by_the_user,
+                set_by_the_user,
+            ), name
 
 
 @pytest.mark.nightly

@@ -1,4 +1,6 @@
-"""Live and stand-in files run with their own timings; ``--timings`` is for simulated ones, and a note says it is ignored."""
+"""Live and stand-in files run with their own timings; ``--timings`` is for simulated ones, and a
+note says it is ignored.
+"""
 
 from __future__ import annotations
 
@@ -28,16 +30,31 @@ def _timed(tree: Tree, kind: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("kind", "asked"), [("live", []), ("live", ["--timings", "documented"]), ("stand-in", ["--timings", "quick"])]
+    ("kind", "asked"),
+    [("live", []), ("live", ["--timings", "documented"]), ("stand-in", ["--timings", "quick"])],
 )
 def test_timings_of_the_file_are_obeyed(tree: Tree, kind: str, asked: list[str]) -> None:
     tree.scenarios(SCENARIO)
     code, output = tree.run(
-        "--deployment", str(_timed(tree, kind)), "--transport", "udp", "--codec", "pcmu", "-n", "0", *asked
+        "--deployment",
+        str(_timed(tree, kind)),
+        "--transport",
+        "udp",
+        "--codec",
+        "pcmu",
+        "-n",
+        "0",
+        *asked,
     )
     assert code == 0, output
     (events,) = tree.run_directory.glob("cases/*/events.jsonl")
-    found = [json.loads(line)["finding"] for line in events.read_text().splitlines() if "finding" in json.loads(line)]
+    found = [
+        json.loads(line)["finding"]
+        for line in events.read_text().splitlines()
+        if "finding" in json.loads(line)
+    ]
     assert [finding["actual"] for finding in found] == ["rings 4 s, registers for 77 s"]
-    said = "--timings is ignored for lab: it runs with the [timings] of its file, as its platform does"
+    said = (
+        "--timings is ignored for lab: it runs with the [timings] of its file, as its platform does"
+    )
     assert (said in " ".join(output.split())) is bool(asked), output

@@ -50,7 +50,9 @@ def test_failure_with_one_cause_is_printed_once(tree: Tree) -> None:
             see(Verdict.FAILED, "nobody answered")
     """)
     _, output = tree.run("--deployment", str(tree.deployment()), "--codec", "pcma", "-n", "2")
-    first = "FAILED   TD-INBOUND[lab:synthflow-"  # of two cases with one cause, whichever ends first
+    first = (
+        "FAILED   TD-INBOUND[lab:synthflow-"  # of two cases with one cause, whichever ends first
+    )
     (line,) = [line for line in output.splitlines() if line.startswith(first)]
     assert line.endswith("session.interval of caller.1: expected it to be so; nobody answered")
     assert (
@@ -60,7 +62,9 @@ def test_failure_with_one_cause_is_printed_once(tree: Tree) -> None:
         )
         == 1
     )
-    _, output = tree.run("--deployment", str(tree.deployment()), "--codec", "pcma", "-n", "2", "--every-failure")
+    _, output = tree.run(
+        "--deployment", str(tree.deployment()), "--codec", "pcma", "-n", "2", "--every-failure"
+    )
     assert sum(line.startswith(first) for line in output.splitlines()) == 2
 
 
@@ -70,7 +74,9 @@ def test_json_option_prints_only_json(tree: Tree) -> None:
         def test_inbound(see):
             see(Verdict.FAILED, "nobody answered")
     """)
-    code, output = tree.run("--deployment", str(tree.deployment()), "--codec", "pcma", "-n", "2", "--json")
+    code, output = tree.run(
+        "--deployment", str(tree.deployment()), "--codec", "pcma", "-n", "2", "--json"
+    )
     assert code == 1
     plain = json.loads(output)
     assert (plain["failed"], plain["cases"]) == (2, 2)
@@ -95,7 +101,9 @@ def test_failure_stays_a_failure_when_teardown_breaks(tree: Tree) -> None:
         def test_hangup(see, phone):
             see()
     """)
-    code, output = tree.run("--deployment", str(tree.deployment()), "--transport", "udp", "--codec", "pcmu")
+    code, output = tree.run(
+        "--deployment", str(tree.deployment()), "--transport", "udp", "--codec", "pcmu"
+    )
     assert code == 1, output
     failed = "FAILED   TD-INBOUND[lab:synthflow-udp-ip-pcmu]  No documented cause fits: session.interval of caller.1"
     assert failed in output
@@ -107,7 +115,8 @@ def test_failure_stays_a_failure_when_teardown_breaks(tree: Tree) -> None:
     assert re.search(r"BROKEN   HANGUP-CALLER\[\S+\]  OSError: could not hang up", output)
 
 
-#: What happens to a case: its findings; what setup, call and teardown raise; whether its worker dies.
+#: What happens to a case: its findings; what setup, call and teardown raise; whether its worker
+#: dies.
 MIXTURES = """
     import json
 
@@ -144,7 +153,12 @@ MIXTURES = """
         if mixture["dies"]:
             os.kill(os.getpid(), 9)
 """
-_MEANS = {"assertion": "failed", "never came": "failed", "unseen": "not observable", "bug": "broken"}
+_MEANS = {
+    "assertion": "failed",
+    "never came": "failed",
+    "unseen": "not observable",
+    "bug": "broken",
+}
 
 
 def drawn(random: Random) -> dict[str, Any]:
@@ -169,7 +183,9 @@ def verdict_of(mixture: dict[str, Any]) -> str:
     said = [*mixture["findings"], *(_MEANS[error] for error in raised if error)]
     if not mixture["findings"] and not raised[0]:
         said.append("failed")  # it came to its end and had looked at nothing
-    return next(verdict for verdict in ("failed", "broken", "not observable", "passed") if verdict in said)
+    return next(
+        verdict for verdict in ("failed", "broken", "not observable", "passed") if verdict in said
+    )
 
 
 @pytest.mark.parametrize(("found", "error"), [("passed", "OSError"), ("failed", "AssertionError")])
@@ -191,20 +207,41 @@ def test_plugin_error_after_the_case_reaches_every_view(tree: Tree, found: str, 
     files = ["--deployment", str(tree.deployment()), "--transport", "udp", "--codec", "pcmu"]
     _, output = tree.run(*files, "--every-failure")
     wanted = of_evidence(tree.run_directory, output)
-    assert {reader(tree.run_directory, output)[case] for reader in READERS.values() for case in wanted} == {
-        *wanted.values()
-    }
+    assert {
+        reader(tree.run_directory, output)[case] for reader in READERS.values() for case in wanted
+    } == {*wanted.values()}
 
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.nightly)])
 def test_all_views_of_a_run_agree(tree: Tree, seed: int) -> None:
-    rows = ["TD-INBOUND", "HANGUP-CALLER", "HANGUP-AI", "HOLD", "BUSY", "XEI", "ANONYMOUS", "KEEPALIVE", "NOANSWER"]
+    rows = [
+        "TD-INBOUND",
+        "HANGUP-CALLER",
+        "HANGUP-AI",
+        "HOLD",
+        "BUSY",
+        "XEI",
+        "ANONYMOUS",
+        "KEEPALIVE",
+        "NOANSWER",
+    ]
     head = HEAD.replace("import Finding", "import ExpectationError, Finding, NotObservableError")
-    tree.scenarios(MIXTURES.replace("ROWS", ", ".join(f'"{row.removeprefix("TD-")}"' for row in rows)), head=head)
+    tree.scenarios(
+        MIXTURES.replace("ROWS", ", ".join(f'"{row.removeprefix("TD-")}"' for row in rows)),
+        head=head,
+    )
     random = Random(seed)
-    files = [argument for name in ("one", "other") for argument in ("--deployment", str(tree.deployment(name)))]
+    files = [
+        argument
+        for name in ("one", "other")
+        for argument in ("--deployment", str(tree.deployment(name)))
+    ]
     _, planned = tree.run(*files, "--plan")
-    ids = [line.partition("  ")[0] for line in planned.splitlines() if line[:1].isupper() and ":synthflow-" in line]
+    ids = [
+        line.partition("  ")[0]
+        for line in planned.splitlines()
+        if line[:1].isupper() and ":synthflow-" in line
+    ]
     assert len(ids) >= 16
     mixtures = {case_id: [drawn(random) for _ in range(2)] for case_id in ids}
     (tree.path / "mixtures.json").write_text(json.dumps(mixtures))
@@ -230,17 +267,27 @@ def of_evidence(run: Path, output: str) -> dict[str, str]:
 
 
 def of_terminal(run: Path, output: str) -> dict[str, str]:
-    lines = (re.match(r"(FAILED|BROKEN|NOT OBSERVABLE)\s+(\S+\[\S+\])", line) for line in output.splitlines())
+    lines = (
+        re.match(r"(FAILED|BROKEN|NOT OBSERVABLE)\s+(\S+\[\S+\])", line)
+        for line in output.splitlines()
+    )
     return {found[2]: found[1].lower() for found in lines if found}
 
 
 def of_junit(run: Path, output: str) -> dict[str, str]:
     cases = ET.parse(run / "junit.xml").getroot().iter("testcase")
-    return {case.get("name", ""): child.get("type", "") for case in cases for child in case if child.get("type")}
+    return {
+        case.get("name", ""): child.get("type", "")
+        for case in cases
+        for child in case
+        if child.get("type")
+    }
 
 
 def of_allure(run: Path, output: str) -> dict[str, str]:
-    results = [json.loads(path.read_text()) for path in (run / "allure-results").glob("*-result.json")]
+    results = [
+        json.loads(path.read_text()) for path in (run / "allure-results").glob("*-result.json")
+    ]
     found = {}
     for result in sorted(results, key=lambda result: result["start"]):
         labels = {label["name"]: label["value"] for label in result["labels"]}
@@ -284,14 +331,22 @@ def test_breakage_outside_cases_is_in_every_view(tree: Tree) -> None:
             see(Verdict.PASSED, "it is fine")
     """)
     (tree.path / "scenarios" / "test_other.py").write_text("import no_such_module\n")
-    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "0", "--continue-on-collection-errors")
+    code, output = tree.run(
+        "--deployment", str(tree.deployment()), "-n", "0", "--continue-on-collection-errors"
+    )
     assert code == 3
     summary = tree.summary()
     assert summary["passed"] == summary["cases"] > 0
     (line,) = summary["broke"]
-    assert line.endswith("test_other.py cannot be read: ModuleNotFoundError: No module named 'no_such_module'")
-    assert "but the harness broke outside of them" in (tree.run_directory / "report.html").read_text()
-    assert "The harness broke outside of any case" in (tree.run_directory / "signoff.html").read_text()
+    assert line.endswith(
+        "test_other.py cannot be read: ModuleNotFoundError: No module named 'no_such_module'"
+    )
+    assert (
+        "but the harness broke outside of them" in (tree.run_directory / "report.html").read_text()
+    )
+    assert (
+        "The harness broke outside of any case" in (tree.run_directory / "signoff.html").read_text()
+    )
     assert "broke outside of any case:" in output
 
 
@@ -322,7 +377,10 @@ def test_retried_case_shows_both_attempts(tree: Tree, workers: str) -> None:
     """)
     code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers, "--retries", "2")
     assert code == pytest.ExitCode.TESTS_FAILED
-    unsteady, hopeless = "TD-INBOUND[lab:synthflow-udp-ip-pcmu]", "TD-INBOUND[lab:synthflow-tcp-ip-pcmu]"
+    unsteady, hopeless = (
+        "TD-INBOUND[lab:synthflow-udp-ip-pcmu]",
+        "TD-INBOUND[lab:synthflow-tcp-ip-pcmu]",
+    )
     assert attempts(tree) == {
         unsteady: [(1, "failed"), (2, "failed"), (3, "passed")],
         hopeless: [(1, "failed"), (2, "failed"), (3, "failed")],
@@ -334,9 +392,14 @@ def test_retried_case_shows_both_attempts(tree: Tree, workers: str) -> None:
     assert "1 passed on retry" in output
     summary = tree.summary()
     assert summary["passed_on_retry"] == [unsteady]
-    results = [json.loads(path.read_text()) for path in (tree.run_directory / "allure-results").glob("*-result.json")]
+    results = [
+        json.loads(path.read_text())
+        for path in (tree.run_directory / "allure-results").glob("*-result.json")
+    ]
     of_unsteady = sorted(
-        result["status"] for result in results if unsteady in result["fullName"] + result["name"] + str(result)
+        result["status"]
+        for result in results
+        if unsteady in result["fullName"] + result["name"] + str(result)
     )
     assert of_unsteady == ["failed", "failed", "passed"]
 
@@ -361,7 +424,9 @@ def test_starved_case_is_repeated_until_it_has_a_verdict(tree: Tree, workers: st
     """)
     code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers)
     assert code == pytest.ExitCode.TESTS_FAILED
-    assert {case_id.partition("synthflow-")[2]: tried for case_id, tried in attempts(tree).items()} == {
+    assert {
+        case_id.partition("synthflow-")[2]: tried for case_id, tried in attempts(tree).items()
+    } == {
         "udp-ip-pcmu]": [(1, "broken"), (2, "passed")],
         "udp-ip-pcma]": [(1, "broken"), (2, "failed")],
         "tcp-ip-pcmu]": [(1, "broken"), (2, "broken"), (3, "broken")],
@@ -391,12 +456,16 @@ def test_case_with_a_killed_softphone_is_repeated_once_and_marked(tree: Tree, wo
     """)
     code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers)
     assert code == pytest.ExitCode.TESTS_FAILED
-    assert {case_id.partition("synthflow-")[2]: tried for case_id, tried in attempts(tree).items()} == {
+    assert {
+        case_id.partition("synthflow-")[2]: tried for case_id, tried in attempts(tree).items()
+    } == {
         "udp-ip-pcmu]": [(1, "broken"), (2, "passed")],
         "udp-ip-pcma]": [(1, "broken"), (2, "failed")],
         "tcp-ip-pcmu]": [(1, "broken"), (2, "broken")],
         "tcp-ip-pcma]": [(1, "passed")],
     }
     summary = tree.summary()
-    assert [case.partition("synthflow-")[2] for case in summary["passed_on_retry"]] == ["udp-ip-pcmu]"]
+    assert [case.partition("synthflow-")[2] for case in summary["passed_on_retry"]] == [
+        "udp-ip-pcmu]"
+    ]
     assert "phone caller was lost: its process ended by SIGABRT" in output

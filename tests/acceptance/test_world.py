@@ -21,8 +21,21 @@ GLADLY = str(EXAMPLES / "simulated-gladly.toml")
 
 @pytest.mark.nightly  # as `make verify` shows
 def test_two_integrations_run_at_once(tree: Tree) -> None:
-    arguments = ("--row", "TD-INBOUND", "--row", "GL-INBOUND", "--codec", "pcmu", "--auth", "ip", "-n", "2")
-    code, output = tree.finished(tree.start_harness("verify", TALKDESK, GLADLY, *arguments, "--reports", "reports"))
+    arguments = (
+        "--row",
+        "TD-INBOUND",
+        "--row",
+        "GL-INBOUND",
+        "--codec",
+        "pcmu",
+        "--auth",
+        "ip",
+        "-n",
+        "2",
+    )
+    code, output = tree.finished(
+        tree.start_harness("verify", TALKDESK, GLADLY, *arguments, "--reports", "reports")
+    )
     assert code == 0, output
     latest = tree.path / "reports" / "latest"
     summary = json.loads((latest / "summary.json").read_text())
@@ -59,9 +72,24 @@ def test_silent_caller_is_handed_over(tree: Tree) -> None:
     text = Path(TALKDESK).read_text()
     assert 'ways = ["digit", "prompt"]' in text
     shutil.copy(Path(TALKDESK).with_suffix(".csv"), tree.path)
-    file.write_text(text.replace('ways = ["digit", "prompt"]', 'ways = ["silence"]\nsilence_s = 1.0', 1))
-    arguments = ("--row", "TD-TRANSFER-BLIND", "--transport", "udp", "--auth", "ip", "--codec", "pcmu", "-n", "2")
-    code, output = tree.finished(tree.start_harness("verify", str(file), *arguments, "--reports", "reports"))
+    file.write_text(
+        text.replace('ways = ["digit", "prompt"]', 'ways = ["silence"]\nsilence_s = 1.0', 1)
+    )
+    arguments = (
+        "--row",
+        "TD-TRANSFER-BLIND",
+        "--transport",
+        "udp",
+        "--auth",
+        "ip",
+        "--codec",
+        "pcmu",
+        "-n",
+        "2",
+    )
+    code, output = tree.finished(
+        tree.start_harness("verify", str(file), *arguments, "--reports", "reports")
+    )
     assert code == 0, output
     cases = [json.loads(path.read_text()) for path in tree.path.glob("reports/*/cases/*/case.json")]
     assert {case["axes"]["ask"] for case in cases} == {"silence"}
@@ -91,7 +119,16 @@ def test_unknown_fault_is_refused(tree: Tree, fault: str, more: list[str]) -> No
 @pytest.mark.nightly
 def test_killed_world_breaks_every_case_at_once(tree: Tree) -> None:
     process = tree.start_harness(
-        "verify", TALKDESK, "--row", "HOLD", "--row", "TD-INBOUND", "-n", "2", "--reports", "reports"
+        "verify",
+        TALKDESK,
+        "--row",
+        "HOLD",
+        "--row",
+        "TD-INBOUND",
+        "-n",
+        "2",
+        "--reports",
+        "reports",
     )
     try:
         case_under_way(tree, process)
@@ -111,8 +148,12 @@ def test_killed_world_breaks_every_case_at_once(tree: Tree) -> None:
 
 @pytest.mark.nightly
 def test_killed_runner_ends_its_world_and_phones(tree: Tree) -> None:
-    """And its sockets and rings are removed by the next run, which leaves those of a run beside it alone."""
-    process = tree.start_harness("verify", TALKDESK, "--row", "HOLD", "-n", "2", "--reports", "reports")
+    """And its sockets and rings are removed by the next run, which leaves those of a run beside it
+    alone.
+    """
+    process = tree.start_harness(
+        "verify", TALKDESK, "--row", "HOLD", "-n", "2", "--reports", "reports"
+    )
     try:
         case_under_way(tree, process)
         assert len(list(tree.processes())) > 4
@@ -142,7 +183,9 @@ def test_killed_runner_ends_its_world_and_phones(tree: Tree) -> None:
 
 
 def test_interrupted_run_hangs_up_its_calls(tree: Tree) -> None:
-    process = tree.start_harness("verify", TALKDESK, "--row", "HOLD", "-n", "2", "--reports", "reports")
+    process = tree.start_harness(
+        "verify", TALKDESK, "--row", "HOLD", "-n", "2", "--reports", "reports"
+    )
     try:
         directory = case_under_way(tree, process)
         process.send_signal(signal.SIGINT)
@@ -193,11 +236,31 @@ def pytest_runtest_logstart():
 
 @pytest.mark.nightly
 def test_worker_keeps_nothing_of_ended_cases(tree: Tree) -> None:
-    """But for the last, which an interrupt may come to. Session fixtures keep how they were first asked for, and no more."""
+    """But for the last, which an interrupt may come to. Session fixtures keep how they were first
+    asked for, and no more.
+    """
     (tree.path / "kept.py").write_text(KEPT)
-    arguments = ["--row=TD-INBOUND", "--codec=pcmu", "--auth=ip", "--preflight=off", "--no-reports", "-n0", "-pkept"]
+    arguments = [
+        "--row=TD-INBOUND",
+        "--codec=pcmu",
+        "--auth=ip",
+        "--preflight=off",
+        "--no-reports",
+        "-n0",
+        "-pkept",
+    ]
     scenarios = str(EXAMPLES.parent)
-    command = [sys.executable, "-m", "pytest", scenarios, "--deployment", TALKDESK, *arguments, "--reports", "reports"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        scenarios,
+        "--deployment",
+        TALKDESK,
+        *arguments,
+        "--reports",
+        "reports",
+    ]
     code, output = tree.finished(tree.command(command, PYTHONPATH=str(tree.path)))
     assert code == 0, output
     first, second, *later = map(json.loads, (tree.path / "kept").read_text().splitlines())

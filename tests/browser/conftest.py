@@ -1,4 +1,6 @@
-"""A run with failures in it, its pages, and Debian's Chromium to look at them (``apt-get install chromium``)."""
+"""A run with failures in it, its pages, and Debian's Chromium to look at them (``apt-get install
+chromium``).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
-#: The sandbox wants a user namespace that containers lack; the rest keeps the browser itself from calling home.
+#: The sandbox wants a user namespace that containers lack; the rest keeps the browser itself from
+#: calling home.
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -42,9 +45,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reports = tmp_path_factory.mktemp("reports")
     rows = [word for row in ROWS for word in ("--row", row)]
     deployment = "scenarios/deployments/simulated-talkdesk.toml"
-    command = [str(Path(sys.executable).with_name("harness")), "verify", deployment, *rows, "--transport", "udp"]
+    command = [
+        str(Path(sys.executable).with_name("harness")),
+        "verify",
+        deployment,
+        *rows,
+        "--transport",
+        "udp",
+    ]
     command += ["--fault", "rtp-blocked-to-caller", "--reports", str(reports)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     return (reports / "latest").resolve()
 
@@ -68,7 +80,9 @@ class Looked:
     complaints: list[str] = field(default_factory=list)
 
     def serious(self, within: str | None = None) -> list[str]:
-        """What axe-core finds on the page, or ``within`` a part of it, that keeps somebody from reading it."""
+        """What axe-core finds on the page, or ``within`` a part of it, that keeps somebody from
+        reading it.
+        """
         violations = Axe().run(self.page, context=within).response["violations"]
         return [
             f"{found['id']}: {node['target']} {node.get('failureSummary', '')[:300]}"

@@ -1,4 +1,6 @@
-"""The report of a run whose names, causes and messages are hostile, in Chromium: shown as they are, and found by every filter."""
+"""The report of a run whose names, causes and messages are hostile, in Chromium: shown as they are,
+and found by every filter.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
         about = dict.fromkeys(("title", "description", "source", "link", "deployment"), evil)
         about["row"] = f"ROW-{number}-" + "X" * 60
         for play in ("passed", "failed"):
-            case = samples.case_of(**about, axes=axes, id=f"TD-INBOUND[{number}-{play}-{evil}]", voices={"240": evil})
+            case = samples.case_of(
+                **about, axes=axes, id=f"TD-INBOUND[{number}-{play}-{evil}]", voices={"240": evil}
+            )
             planned.append(case)
             home = case_directory(run, case)
             if play == "passed":
@@ -36,11 +40,24 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 continue
             with samples.playing(home, case) as sample:
                 sample.inbound()
-                sample.finding("caller_id", evil, Verdict.FAILED, expected=evil, actual=evil, evidence=(evil, "m1"))
+                sample.finding(
+                    "caller_id",
+                    evil,
+                    Verdict.FAILED,
+                    expected=evil,
+                    actual=evil,
+                    evidence=(evil, "m1"),
+                )
                 sample.recorder.note(evil)
-                cause = dict.fromkeys(("cause", "fix", "owner", "issue", "settles", "link", "because"), evil)
-                sample.recorder.close(Verdict.FAILED, evil, [{**cause, "id": f"cause-{number}", "evidence": [evil]}])
-    end = RunEnd(workers=1, wall_s=4000.0, interrupted=HOSTILE[0], broke=HOSTILE[:2], command="pytest")
+                cause = dict.fromkeys(
+                    ("cause", "fix", "owner", "issue", "settles", "link", "because"), evil
+                )
+                sample.recorder.close(
+                    Verdict.FAILED, evil, [{**cause, "id": f"cause-{number}", "evidence": [evil]}]
+                )
+    end = RunEnd(
+        workers=1, wall_s=4000.0, interrupted=HOSTILE[0], broke=HOSTILE[:2], command="pytest"
+    )
     return finish(run, planned, end).report
 
 
@@ -65,7 +82,9 @@ def _unpack(page: Any) -> None:
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_hostile_names_are_shown_and_nothing_of_them_runs(hostile: Path, look: Any, width: int) -> None:
+def test_hostile_names_are_shown_and_nothing_of_them_runs(
+    hostile: Path, look: Any, width: int
+) -> None:
     with look(hostile, width=width) as looked:
         page = looked.page
         _unpack(page)
@@ -84,12 +103,16 @@ def test_hostile_names_are_shown_and_nothing_of_them_runs(hostile: Path, look: A
 
 
 def test_a_line_to_copy_is_chosen_where_a_page_may_not_copy(hostile: Path, look: Any) -> None:
-    """Over plain HTTP, as a CI server hands reports out, a browser has no clipboard for pages (Secure Contexts)."""
+    """Over plain HTTP, as a CI server hands reports out, a browser has no clipboard for pages
+    (Secure Contexts).
+    """
     with look(hostile) as looked:
         page = looked.page
         page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
         _unpack(page)
         button = page.locator("details.case[open] button[data-copy]").first
         button.click()
-        assert page.evaluate("getSelection().toString()").strip() == button.get_attribute("data-copy")
+        assert page.evaluate("getSelection().toString()").strip() == button.get_attribute(
+            "data-copy"
+        )
         assert looked.complaints == []

@@ -23,25 +23,55 @@ ROWS = ("TD-INBOUND", "TD-TRANSFER-WARM", "HOLD", "BUSY")
 
 @pytest.fixture(scope="module")
 def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty nights: one without a run, one of another scope, failures, a flaky case, something nobody could see."""
+    """Thirty nights: one without a run, one of another scope, failures, a flaky case, something
+    nobody could see.
+    """
     seen, runs = [], []
     for number in range(30):
         began, name = 1.79e9 + 86400 * number, "" if number == 13 else f"run{number}"
-        bad = {("TD-TRANSFER-WARM", 20): "failed", ("BUSY", 11): "not observable", ("HOLD", 8): "broken"}
+        bad = {
+            ("TD-TRANSFER-WARM", 20): "failed",
+            ("BUSY", 11): "not observable",
+            ("HOLD", 8): "broken",
+        }
         results = tuple(
-            Result(f"{row}[x]", "talkdesk", row, Verdict(bad.get((row, number), "passed")), 1, 4.0) for row in ROWS
+            Result(f"{row}[x]", "talkdesk", row, Verdict(bad.get((row, number), "passed")), 1, 4.0)
+            for row in ROWS
         )
-        seen.append(Night(series="acme", began=began, ended=began + 900, code=0, run=name, problems=("a problem",)))
+        seen.append(
+            Night(
+                series="acme",
+                began=began,
+                ended=began + 900,
+                code=0,
+                run=name,
+                problems=("a problem",),
+            )
+        )
         if name and number != 2:
             figures = {row: {"answer_s": 1 + number % 5, "rtp_loss": 0.01} for row in ROWS}
             changed = ("limits.calls: 5 → 7",) if number == 25 else ()
-            runs.append(Run(name, began, "acme", "Berlin", "k", results=results, kpis=figures, changed=changed))
+            runs.append(
+                Run(
+                    name,
+                    began,
+                    "acme",
+                    "Berlin",
+                    "k",
+                    results=results,
+                    kpis=figures,
+                    changed=changed,
+                )
+            )
     path = tmp_path_factory.mktemp("nights") / page.FILE
     reports = [path.with_name(f"run{number}") / "report.html" for number in (28, 29)]
     for report in reports:  # the evidence of older nights is gone
         report.parent.mkdir()
         report.write_text("the report")
-    failed = tuple(dataclasses.replace(one, verdict=Verdict.FAILED, cause="Transfer fails") for one in runs[-1].results)
+    failed = tuple(
+        dataclasses.replace(one, verdict=Verdict.FAILED, cause="Transfer fails")
+        for one in runs[-1].results
+    )
     cause = AlertCause(
         "Transfer fails: the platform says no",
         ("a problem",),
@@ -50,9 +80,19 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "harness explain run29 HOLD",
         standing="new",
     )
-    news = News(new=("a problem",), gone=("BUSY[x] at Berlin: failed",), unverified=("HOLD[x] at Berlin: failed",))
-    plain = {"title": "The caller holds and resumes", "deployment": "acme", "axes": {"transport": "udp"}}
-    tables = matrix.tables(None, [({"row": "HOLD", **plain}, "failed"), ({"row": "BUSY", **plain}, "passed")])
+    news = News(
+        new=("a problem",),
+        gone=("BUSY[x] at Berlin: failed",),
+        unverified=("HOLD[x] at Berlin: failed",),
+    )
+    plain = {
+        "title": "The caller holds and resumes",
+        "deployment": "acme",
+        "axes": {"transport": "udp"},
+    }
+    tables = matrix.tables(
+        None, [({"row": "HOLD", **plain}, "failed"), ({"row": "BUSY", **plain}, "passed")]
+    )
     news_since = compare([runs[-2]], [dataclasses.replace(runs[-1], results=failed)])
     page.write(path, seen, [runs], [cause], news, news_since, tables)
     return path
@@ -66,11 +106,23 @@ def test_page_has_no_accessibility_problem(nights: Path, look: Any, how: Mapping
         assert looked.page.get_by_text("limits.calls: 5 → 7").is_visible()
         assert looked.page.locator("th.day").get_by_text("*").count() == 1
         assert (
-            looked.page.locator("table.matrix a").first.get_attribute("href").startswith("run29/report.html#row=HOLD")
+            looked.page.locator("table.matrix a")
+            .first.get_attribute("href")
+            .startswith("run29/report.html#row=HOLD")
         )
         assert looked.page.locator("figure svg[role=img]").count() == 2 * len(ROWS)
-        for said in ("Transfer fails: the platform says no", "Allow it.", "trunk", "harness explain run29 HOLD", "new"):
-            assert looked.page.locator("section.cause").get_by_text(said, exact=False).first.is_visible()
+        for said in (
+            "Transfer fails: the platform says no",
+            "Allow it.",
+            "trunk",
+            "harness explain run29 HOLD",
+            "new",
+        ):
+            assert (
+                looked.page.locator("section.cause")
+                .get_by_text(said, exact=False)
+                .first.is_visible()
+            )
         assert looked.page.locator("th.day a").evaluate_all(
             "links => links.map(link => link.getAttribute('href'))"
         ) == [

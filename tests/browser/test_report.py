@@ -1,4 +1,6 @@
-"""The report as its readers see it: in Chromium, by keyboard, in the dark, on a telephone, on paper."""
+"""The report as its readers see it: in Chromium, by keyboard, in the dark, on a telephone, on
+paper.
+"""
 
 from __future__ import annotations
 
@@ -59,25 +61,37 @@ def test_cause_and_fix_of_a_failed_case_are_seen_without_scrolling(run: Path, lo
         assert below.inner_text() == "Seen and heard", "directly under the cause"
         for words in (case.cause, fix, case.findings[-1].expected if case.findings else ""):
             box = body.get_by_text(words, exact=False).first.bounding_box()
-            assert 0 <= box["y"] <= box["y"] + box["height"] <= 800 or words == case.findings[-1].expected, words
+            assert (
+                0 <= box["y"] <= box["y"] + box["height"] <= 800
+                or words == case.findings[-1].expected
+            ), words
 
 
-def test_matrix_stands_on_the_first_screen_and_its_cells_lead_to_their_cases(run: Path, look: Any) -> None:
+def test_matrix_stands_on_the_first_screen_and_its_cells_lead_to_their_cases(
+    run: Path, look: Any
+) -> None:
     with look(run / "report.html", width=1400, height=900) as looked:
         page = looked.page
         table = page.locator("table.matrix")
         heading = table.get_by_role("link", name="An outside call reaches the AI")
         assert heading.bounding_box()["y"] < 900
-        assert table.get_by_text("takes long; run when asked for by name").first.is_visible(), "why a row was not run"
+        assert table.get_by_text("takes long; run when asked for by name").first.is_visible(), (
+            "why a row was not run"
+        )
         cell = table.locator("tr", has_text="TD-INBOUND").locator("td a.m-failed").first
         count = int(cell.get_attribute("aria-label").split()[0])
         cell.click()
-        page.wait_for_function(f"document.getElementById('count').textContent.startsWith('{count} of')")
+        page.wait_for_function(
+            f"document.getElementById('count').textContent.startsWith('{count} of')"
+        )
         visible = [d for d in page.locator("details.case").all() if d.is_visible()]
         assert len(visible) == count
         assert {d.get_attribute("data-row") for d in visible} == {"TD-INBOUND"}
         page.keyboard.press("ArrowDown")  # from cell to cell, as far as there is one
-        assert page.evaluate("document.activeElement.closest('tr').querySelector('small').textContent") != "TD-INBOUND"
+        assert (
+            page.evaluate("document.activeElement.closest('tr').querySelector('small').textContent")
+            != "TD-INBOUND"
+        )
 
 
 def test_rows_that_passed_are_folded_until_they_are_chosen(run: Path, look: Any) -> None:
@@ -87,7 +101,9 @@ def test_rows_that_passed_are_folded_until_they_are_chosen(run: Path, look: Any)
         looked.page.locator("select[name=verdict]").select_option("passed")
         passed.locator("summary").wait_for()
         looked.page.get_by_role("button", name="Clear").click()
-        looked.page.wait_for_function("!document.querySelector('details.group:not([data-open])').open")
+        looked.page.wait_for_function(
+            "!document.querySelector('details.group:not([data-open])').open"
+        )
 
 
 def test_a_search_finds_call_ids_numbers_and_message_text(run: Path, look: Any) -> None:
@@ -99,23 +115,37 @@ def test_a_search_finds_call_ids_numbers_and_message_text(run: Path, look: Any) 
         count = looked.page.locator("#count")
         total = len(read_cases(run))
         search.fill(call_id)
-        looked.page.wait_for_function("document.getElementById('count').textContent.startsWith('1 of')")
+        looked.page.wait_for_function(
+            "document.getElementById('count').textContent.startsWith('1 of')"
+        )
         (shown,) = [d for d in looked.page.locator("details.case").all() if d.is_visible()]
         assert shown.get_attribute("data-row") == "TD-INBOUND"
         assert f"q={call_id}" in looked.page.evaluate("location.href").replace("%40", "@")
         search.fill(leg.facts["number dialled"])
-        looked.page.wait_for_function("!document.getElementById('count').textContent.startsWith('0 of')")
+        looked.page.wait_for_function(
+            "!document.getElementById('count').textContent.startsWith('0 of')"
+        )
         search.fill("INVITE sip:")
-        looked.page.wait_for_function("!document.getElementById('count').textContent.startsWith('1 of')")
+        looked.page.wait_for_function(
+            "!document.getElementById('count').textContent.startsWith('1 of')"
+        )
         assert count.inner_text() != f"0 of {total} cases"
         search.fill("sip: INVITE")
-        looked.page.wait_for_function("!document.getElementById('count').textContent.startsWith('0 of')")
+        looked.page.wait_for_function(
+            "!document.getElementById('count').textContent.startsWith('0 of')"
+        )
         search.fill('"sip: INVITE"')  # as it stands, which it does nowhere
-        looked.page.wait_for_function("document.getElementById('count').textContent.startsWith('0 of')")
+        looked.page.wait_for_function(
+            "document.getElementById('count').textContent.startsWith('0 of')"
+        )
         search.fill('"INVITE sip:" caller')
-        looked.page.wait_for_function("!document.getElementById('count').textContent.startsWith('0 of')")
+        looked.page.wait_for_function(
+            "!document.getElementById('count').textContent.startsWith('0 of')"
+        )
         search.fill("no such words anywhere")
-        looked.page.wait_for_function("document.getElementById('count').textContent.startsWith('0 of')")
+        looked.page.wait_for_function(
+            "document.getElementById('count').textContent.startsWith('0 of')"
+        )
 
 
 def test_filters_are_in_the_address(run: Path, look: Any) -> None:
@@ -136,20 +166,28 @@ def test_a_cause_leads_to_its_cases(run: Path, look: Any) -> None:
         link = looked.page.locator("#causes dd a[data-cause]").first
         count = int(link.inner_text().split()[0])
         link.click()
-        looked.page.wait_for_function(f"document.getElementById('count').textContent.startsWith('{count} of')")
+        looked.page.wait_for_function(
+            f"document.getElementById('count').textContent.startsWith('{count} of')"
+        )
 
 
-def test_a_recording_plays_and_moves_the_cursor_through_time_line_and_ladder(run: Path, look: Any) -> None:
+def test_a_recording_plays_and_moves_the_cursor_through_time_line_and_ladder(
+    run: Path, look: Any
+) -> None:
     key = CasePage.of(failed_case(run, "TD-TRANSFER-BLIND"), run, "").key
     with look(run / "report.html", hash=f"#{key}") as looked:
         body = looked.page.locator("details.case[open] .body").first
         body.locator("audio").first.evaluate("audio => audio.play()")
-        looked.page.wait_for_function("document.querySelector('details.case[open] audio').currentTime > 0.3")
+        looked.page.wait_for_function(
+            "document.querySelector('details.case[open] audio').currentTime > 0.3"
+        )
         looked.page.wait_for_function(CURSORS_MOVED)
 
 
 def test_a_passed_case_plays_its_wav(run: Path, browser: Any) -> None:
-    """With the page's own Content-Security-Policy in force: nothing smaller was made of what passed, and no player had a sound."""
+    """With the page's own Content-Security-Policy in force: nothing smaller was made of what
+    passed, and no player had a sound.
+    """
     case = next(case for case in read_cases(run) if case.verdict == "passed" and case.recordings)
     page = browser.new_page()
     page.goto((run / "report.html").as_uri() + f"#{CasePage.of(case, run, '').key}")
@@ -196,7 +234,10 @@ def test_report_prints_completely(run: Path, look: Any) -> None:
         looked.page.emulate_media(media="print")
         looked.page.evaluate("dispatchEvent(new Event('beforeprint'))")
         failed = looked.page.locator("details.case[data-verdict=failed]").count()
-        assert looked.page.locator("details.case[data-verdict=failed][open] .body .cause").count() == failed
+        assert (
+            looked.page.locator("details.case[data-verdict=failed][open] .body .cause").count()
+            == failed
+        )
         cut = looked.page.evaluate(
             """[...document.querySelectorAll('details.case[open] .body *')]
                .filter(e => e.getClientRects().length && e.getBoundingClientRect().right > innerWidth + 1)
@@ -204,7 +245,9 @@ def test_report_prints_completely(run: Path, look: Any) -> None:
                .map(e => e.tagName + '.' + e.className + ' ' + e.textContent.slice(0, 40))"""
         )
         assert cut == []
-        assert looked.page.get_by_text("not asked for in this run").first.is_visible(), "what was not verified, and why"
+        assert looked.page.get_by_text("not asked for in this run").first.is_visible(), (
+            "what was not verified, and why"
+        )
         assert looked.page.locator(".why details li").first.is_visible(), "what shows the cause"
         broken = looked.page.evaluate(
             """[...document.querySelectorAll('details.case[open] thead th, details.case[open] td.num')]
@@ -214,17 +257,23 @@ def test_report_prints_completely(run: Path, look: Any) -> None:
                .map(e => e.innerText)"""
         )
         assert broken == [], "a word of a heading or a figure is broken in two"
-        assert not looked.page.get_by_role("heading", name="SIP messages").first.is_visible(), "none is open"
+        assert not looked.page.get_by_role("heading", name="SIP messages").first.is_visible(), (
+            "none is open"
+        )
         assert len(looked.page.pdf(format="A4")) > 20_000
 
 
 def write_page(home: Path, cases: Sequence[CaseEvidence], past: Past | None = None) -> None:
-    run = RunEvidence(home, [case.case for case in cases], RunEnd(workers=1, wall_s=1.0), None, cases)
+    run = RunEvidence(
+        home, [case.case for case in cases], RunEnd(workers=1, wall_s=1.0), None, cases
+    )
     html.write(home / "report.html", run, summarise(run), past)
 
 
 @pytest.mark.parametrize("width", [1400, 390])
-def test_first_screen_says_what_is_new_and_what_is_known(run: Path, look: Any, tmp_path: Path, width: int) -> None:
+def test_first_screen_says_what_is_new_and_what_is_known(
+    run: Path, look: Any, tmp_path: Path, width: int
+) -> None:
     copy = shutil.copytree(run, tmp_path / run.name)
     cases = read_cases(copy)
     first, *others = (case.key for case in cases if case.verdict is Verdict.FAILED)
@@ -246,13 +295,17 @@ def test_filtered_report_prints_completely(
     copy = shutil.copytree(run, tmp_path / run.name)
     cases = read_cases(copy)
     monkeypatch.setattr(
-        html, "_tasks", lambda *given: [dataclasses.replace(task, inline=False) for task in tasks(*given)]
+        html,
+        "_tasks",
+        lambda *given: [dataclasses.replace(task, inline=False) for task in tasks(*given)],
     )
     write_page(copy, cases)
     chosen = "details.case:not([hidden])[data-verdict=failed]"
     with look(copy / "report.html", hash="#row=TD-INBOUND") as looked:
         count = looked.page.locator(chosen).count()
-        looked.page.wait_for_function(f"document.querySelectorAll('{chosen} .body .cause').length === {count}")
+        looked.page.wait_for_function(
+            f"document.querySelectorAll('{chosen} .body .cause').length === {count}"
+        )
         looked.page.evaluate("dispatchEvent(new Event('beforeprint'))")
         assert count == looked.page.locator(f"{chosen}[open] .body .cause").count() > 0
         assert looked.page.locator("details.case[hidden] .body .cause").count() == 0
@@ -270,7 +323,11 @@ def test_page_of_three_thousand_cases_holds_only_their_list(
     run: Path, look: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = {case.directory: CasePage.of(case, run, "") for case in read_cases(run)}
-    made = {(path, linked): page.html(linked=linked) for path, page in known.items() for linked in (True, False)}
+    made = {
+        (path, linked): page.html(linked=linked)
+        for path, page in known.items()
+        for linked in (True, False)
+    }
 
     def of_original(page: CasePage, *, linked: bool = False) -> str:
         return made[page.case.directory, linked].replace(known[page.case.directory].key, page.key)
@@ -278,7 +335,9 @@ def test_page_of_three_thousand_cases_holds_only_their_list(
     def of(case: CaseEvidence, home: Path, command: str) -> CasePage:
         return dataclasses.replace(known[case.directory], case=case, key=f"c{case.case['copy']}")
 
-    monkeypatch.setattr(run_directory, "WORTH", 10_000)  # what is put in place here is in this process alone
+    monkeypatch.setattr(
+        run_directory, "WORTH", 10_000
+    )  # what is put in place here is in this process alone
     monkeypatch.setattr(CasePage, "html", of_original)
     monkeypatch.setattr(CasePage, "of", of)
     originals = [page.case for page in known.values()]
@@ -291,8 +350,11 @@ def test_page_of_three_thousand_cases_holds_only_their_list(
     ]
     write_page(tmp_path, cases)
     with look(tmp_path / "report.html") as looked:
-        looked.page.wait_for_function("document.getElementById('count').textContent === '3000 of 3000 cases'")
-        # how soon that is, ``python -m tools.speed.report`` measures; here: that the page holds the list and no case's content
+        looked.page.wait_for_function(
+            "document.getElementById('count').textContent === '3000 of 3000 cases'"
+        )
+        # how soon that is, ``python -m tools.speed.report`` measures; here: that the page holds the
+        # list and no case's content
         assert looked.page.locator("details.case > .body *").count() == 0
         assert looked.page.locator("details.case > template").count() == 20
         assert looked.page.locator("details.case > script").count() == 0

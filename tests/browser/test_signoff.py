@@ -23,7 +23,9 @@ def test_it_prints(run: Path, look: Any) -> None:
     with look(run / "signoff.html", width=695, height=1020) as looked:  # A4 less its margins
         looked.page.emulate_media(media="print")
         first = looked.page.locator("section.first")
-        assert first.evaluate("page => page.offsetHeight") <= 1020, "decision, matrix, waivers and signatures: one page"
+        assert first.evaluate("page => page.offsetHeight") <= 1020, (
+            "decision, matrix, waivers and signatures: one page"
+        )
         assert first.locator("table.matrix").is_visible()
         assert looked.overflows() <= 0
         assert len(looked.page.pdf(format="A4")) > 10_000

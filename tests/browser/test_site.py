@@ -18,21 +18,29 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def site() -> Path:
     """As `make docs` builds it."""
-    done = subprocess.run([sys.executable, "-m", "tools.site"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.site"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return ROOT / "reports" / "site" / "html"
 
 
 @looks
 @pytest.mark.parametrize("page", ["index", "get-started", "deployment"])
-def test_a_page_is_read_and_fetches_nothing(site: Path, look: Any, page: str, how: Mapping[str, Any]) -> None:
+def test_a_page_is_read_and_fetches_nothing(
+    site: Path, look: Any, page: str, how: Mapping[str, Any]
+) -> None:
     with look(site / f"{page}.html", **how) as looked:
         looked.page.wait_for_load_state("networkidle")
         assert looked.page.locator("article h1").count() == 1
         assert looked.overflows() <= 0
-        elsewhere = [url for url in looked.requests if not url.startswith(("file://", "data:", "blob:"))]
+        elsewhere = [
+            url for url in looked.requests if not url.startswith(("file://", "data:", "blob:"))
+        ]
         assert elsewhere == []
-        broken = looked.page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)")
+        broken = looked.page.evaluate(
+            "[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
+        )
         assert broken == []
 
 

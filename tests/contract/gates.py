@@ -30,7 +30,9 @@ def limits(**asked: float) -> Limits:
 
 
 class Gates(Protocol):
-    """The gates of one deployment in one run. Each call makes the gate of another worker; all share their counts."""
+    """The gates of one deployment in one run. Each call makes the gate of another worker; all share
+    their counts.
+    """
 
     def __call__(self, changed: Changed = _no_counter, /, **asked: float) -> Gate: ...
 
@@ -82,7 +84,9 @@ class RedisSites:
         return gates
 
     def __call__(self, changed: Changed = _no_counter, /, **asked: float) -> Gate:
-        deployment: Any = SimpleNamespace(name=self._run, limits=limits(**asked))  # as much of one as the gate reads
+        deployment: Any = SimpleNamespace(
+            name=self._run, limits=limits(**asked)
+        )  # as much of one as the gate reads
         return RedisGate(self._state, self._shard, "ams", deployment, (), lambda: "CASE", changed)
 
     def damage(self) -> None:

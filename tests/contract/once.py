@@ -13,7 +13,9 @@ import pytest
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Any]) -> Any:
-    """What ``make`` returns, JSON-ready, for a new directory; the first worker that needs it makes it for all."""
+    """What ``make`` returns, JSON-ready, for a new directory; the first worker that needs it makes
+    it for all.
+    """
     shared = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent

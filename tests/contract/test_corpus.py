@@ -1,7 +1,8 @@
 """What is said of the stored cases changes only together with ``corpus/expected.txt``.
 
-Each was recorded once with its faults and is judged again here, from its events: findings, verdict and diagnosis. ``make corpus
-ARGS=--expect`` writes what is expected again; ``make corpus`` records all of them anew (``tools/corpus.py``).
+Each was recorded once with its faults and is judged again here, from its events: findings, verdict
+and diagnosis. ``make corpus ARGS=--expect`` writes what is expected again; ``make corpus`` records
+all of them anew (``tools/corpus.py``).
 """
 
 from __future__ import annotations
@@ -23,15 +24,25 @@ def test_stored_cases_are_judged_as_expected(tmp_path: Path) -> None:
     run = corpus.unpacked(tmp_path)
     process = start("report", run, "--rejudge", "--json", cwd=tmp_path)
     output, errors = process.communicate()
-    assert process.returncode in (0, 1), errors  # 1: this version differs from the one that recorded
+    assert process.returncode in (0, 1), (
+        errors
+    )  # 1: this version differs from the one that recorded
     now = list(corpus.expectations(json.loads(output)))
     committed = corpus.EXPECTED.read_text(encoding="utf-8").splitlines()
     if diff := list(difflib.unified_diff(committed, now, "expected", "now", lineterm="", n=0)):
-        pytest.fail("\n".join(["if that is intended: make corpus ARGS=--expect", *diff]), pytrace=False)
+        pytest.fail(
+            "\n".join(["if that is intended: make corpus ARGS=--expect", *diff]), pytrace=False
+        )
 
 
 def test_the_corpus_does_not_shrink() -> None:
-    """An archive that is missing would make the test above pass by itself. ``make corpus`` says which proofs still lack cases."""
-    proofs = [line.partition(".")[0] for line in corpus.EXPECTED.read_text(encoding="utf-8").splitlines()]
-    assert {proof: proofs.count(proof) for proof in COMMITTED if proofs.count(proof) < COMMITTED[proof]} == {}
+    """An archive that is missing would make the test above pass by itself. ``make corpus`` says
+    which proofs still lack cases.
+    """
+    proofs = [
+        line.partition(".")[0] for line in corpus.EXPECTED.read_text(encoding="utf-8").splitlines()
+    ]
+    assert {
+        proof: proofs.count(proof) for proof in COMMITTED if proofs.count(proof) < COMMITTED[proof]
+    } == {}
     assert sum(path.stat().st_size for path in corpus.CORPUS.iterdir()) <= 20_000_000

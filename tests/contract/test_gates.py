@@ -1,7 +1,7 @@
 """The call limits: what every gate promises, whether it keeps its counts in lock files or in Redis.
 
-The Redis gate is tested against a real redis-server. fakeredis (2.41, with Lua) does not do: it has no INFO, and a run begins only
-where INFO says that Redis keeps every write.
+The Redis gate is tested against a real redis-server. fakeredis (2.41, with Lua) does not do: it has
+no INFO, and a run begins only where INFO says that Redis keeps every write.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from tests import redis_server
 from tests.contract.gates import Gates, LockFiles, RedisSites, most_at_once
 
 ROOT = Path(__file__).resolve().parents[2]
-#: How long a call waits that is expected to be let through, on a machine that may be busy; and one that is not.
+#: How long a call waits that is expected to be let through, on a machine that may be busy; and one
+#: that is not.
 PATIENCE_S, SOON_S = 30.0, 0.3
 
 
@@ -151,7 +152,9 @@ def test_a_refused_call_holds_no_place(gates: Gates) -> None:
     ],
     ids=["seconds", "cost"],
 )
-def test_a_call_under_way_counts_at_its_longest_time(gates: Gates, caps: dict[str, float], limit: str) -> None:
+def test_a_call_under_way_counts_at_its_longest_time(
+    gates: Gates, caps: dict[str, float], limit: str
+) -> None:
     gate = gates(seconds_per_call=60.0, **caps)
     first = gate.admit(PATIENCE_S)
     kept_out(gate, limit)
@@ -254,7 +257,9 @@ def test_the_call_of_a_transfer_counts_as_a_call_of_its_own(gates: Gates) -> Non
     first.release()
     second.release()
     with pytest.raises(RefusedError, match=r"limits\.cost_per_run"):  # each has cost its own minute
-        gates(calls_per_run=3, seconds_per_call=60.0, cost_per_minute=1.0, cost_per_run=2.5).admit(PATIENCE_S)
+        gates(calls_per_run=3, seconds_per_call=60.0, cost_per_minute=1.0, cost_per_run=2.5).admit(
+            PATIENCE_S
+        )
 
 
 def test_no_call_takes_the_place_of_one_that_has_ended(gates: Gates) -> None:
@@ -281,7 +286,9 @@ for _ in range(16):
 
 
 def program(text: str, gates: Gates) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", text, *gates.words], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    return subprocess.Popen(
+        [sys.executable, "-c", text, *gates.words], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
 
 
 def test_limits_hold_over_processes(gates: Gates) -> None:
@@ -312,7 +319,9 @@ def test_the_calls_of_a_killed_process_stay_counted_in_full(gates: Gates) -> Non
     with program(KILLED, gates) as killed:
         killed.wait()
     assert killed.returncode == -signal.SIGKILL
-    gates(seconds_per_call=60.0, seconds_per_run=190.0).admit(PATIENCE_S).release()  # 120 s, and 60 of its own
+    gates(seconds_per_call=60.0, seconds_per_run=190.0).admit(
+        PATIENCE_S
+    ).release()  # 120 s, and 60 of its own
     with pytest.raises((RefusedError, ResourceError), match=r"limits\.seconds_per_run"):
         gates(seconds_per_call=60.0, seconds_per_run=150.0).admit(SOON_S)
 

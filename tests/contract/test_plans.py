@@ -1,9 +1,11 @@
-"""Case ids, rows, dialled numbers and reasons for skipped rows change only together with the files in ``plans/``.
+"""Case ids, rows, dialled numbers and reasons for skipped rows change only together with the files
+in ``plans/``.
 
 ``python -m tests.contract.test_plans`` writes the files again.
 
-The plans are those of every example deployment and of ten randomly generated customers in ``customers/``. These were drawn once
-by ``tools.shapes`` (seed 51, the customers that their names number), written as the harness reads them, and never drawn again.
+The plans are those of every example deployment and of ten randomly generated customers in
+``customers/``. These were drawn once by ``tools.shapes`` (seed 51, the customers that their names
+number), written as the harness reads them, and never drawn again.
 """
 
 from __future__ import annotations
@@ -26,22 +28,29 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "scenarios" / "deployments"
 CUSTOMERS = HERE / "customers"
 PLANS = HERE / "plans"
-#: The moment that every plan is made for, so that opening hours do not depend on the clock: a Wednesday afternoon.
+#: The moment that every plan is made for, so that opening hours do not depend on the clock: a
+#: Wednesday afternoon.
 AS_OF = "2026-03-11T15:00:00+00:00"
 REWRITE = "python -m tests.contract.test_plans"
 
-DEPLOYMENTS = sorted(path.stem for directory in (EXAMPLES, CUSTOMERS) for path in directory.glob("*.toml"))
+DEPLOYMENTS = sorted(
+    path.stem for directory in (EXAMPLES, CUSTOMERS) for path in directory.glob("*.toml")
+)
 
 
 def planned(directory: Path) -> dict[str, str]:
     """The plan of each deployment as text, by name; all are made by one command in ``directory``."""
     for source in (EXAMPLES, CUSTOMERS):
         shutil.copytree(source, directory, dirs_exist_ok=True)
-    certificate, key = Authority(directory).issue("stand-in.example")  # a plan only needs the files to exist
+    certificate, key = Authority(directory).issue(
+        "stand-in.example"
+    )  # a plan only needs the files to exist
     certificate.rename(directory / "certificate.pem")
     key.rename(directory / "private-key.pem")
     files = [f"{name}.toml" for name in DEPLOYMENTS]
-    plan = json.loads(harness("verify", *files, "--plan", "--json", cwd=directory, HARNESS_AS_OF=AS_OF))
+    plan = json.loads(
+        harness("verify", *files, "--plan", "--json", cwd=directory, HARNESS_AS_OF=AS_OF)
+    )
     return {one["name"]: "\n".join(_lines(plan, one["name"])) + "\n" for one in plan["deployments"]}
 
 
@@ -81,9 +90,14 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def test_the_plan_is_the_committed_one(plans: dict[str, str], name: str) -> None:
     path = PLANS / f"{name}.txt"
     committed = path.read_text(encoding="utf-8") if path.exists() else ""
-    diff = difflib.unified_diff(committed.splitlines(), plans[name].splitlines(), "committed", "now", lineterm="", n=0)
+    diff = difflib.unified_diff(
+        committed.splitlines(), plans[name].splitlines(), "committed", "now", lineterm="", n=0
+    )
     if lines := list(diff):
-        pytest.fail("\n".join([f"{name}: the plan has changed; if that is intended: {REWRITE}", *lines]), pytrace=False)
+        pytest.fail(
+            "\n".join([f"{name}: the plan has changed; if that is intended: {REWRITE}", *lines]),
+            pytrace=False,
+        )
 
 
 def test_every_example_that_the_command_line_lists_has_a_plan(tmp_path: Path) -> None:
@@ -99,7 +113,9 @@ def test_there_is_no_plan_of_a_deployment_that_is_gone() -> None:
 
 def test_plans_use_the_moment_of_the_environment(plans: dict[str, str]) -> None:
     assert all(plan.startswith(f"as of {AS_OF}: ") for plan in plans.values())
-    assert any("closed now" in plan for plan in plans.values())  # so that the moment decides something
+    assert any(
+        "closed now" in plan for plan in plans.values()
+    )  # so that the moment decides something
 
 
 def _write() -> None:

@@ -1,7 +1,8 @@
-"""What the harness writes for machines has the form that its published JSON Schemas give it (``docs/reference``).
+"""What the harness writes for machines has the form that its published JSON Schemas give it
+(``docs/reference``).
 
-The documents are those of real runs on the simulated world: one with a case of each verdict, one on the same world as a live
-deployment, so that its numbers are masked, and a load.
+The documents are those of real runs on the simulated world: one with a case of each verdict, one on
+the same world as a live deployment, so that its numbers are masked, and a load.
 """
 
 from __future__ import annotations
@@ -43,15 +44,29 @@ def written(directory: Path) -> Documents:
     """The documents of runs in ``directory``."""
     shutil.copytree(HERE / "runs", directory, dirs_exist_ok=True)
     lab = (directory / "lab.toml").read_text()
-    blind = lab.replace('"lab"', '"blind"').replace('"during"', '"none"').replace('"marks", "in-band"', "")
+    blind = (
+        lab.replace('"lab"', '"blind"')
+        .replace('"during"', '"none"')
+        .replace('"marks", "in-band"', "")
+    )
     (directory / "blind.toml").write_text(blind.replace(', "messages", "dtmf"', ""))
     found: Documents = {name: [] for name in SCHEMAS}
 
     files = ["lab.toml", "blind.toml"]
     chosen = ["--row", "SBC-INBOUND", "--row", "OWN-BREAKS"]
-    moment = {"HARNESS_AS_OF": "2026-03-11T15:00:00+00:00"}  # so that it is in scope, summary and statement
+    moment = {
+        "HARNESS_AS_OF": "2026-03-11T15:00:00+00:00"
+    }  # so that it is in scope, summary and statement
     printed = harness(
-        "verify", *files, *chosen, "--fault", "no-g711@orders", "--json", cwd=directory, exits=1, **moment
+        "verify",
+        *files,
+        *chosen,
+        "--fault",
+        "no-g711@orders",
+        "--json",
+        cwd=directory,
+        exits=1,
+        **moment,
     )
     found["verify"].append(json.loads(printed))
     run = (directory / "reports" / "latest").resolve()
@@ -62,8 +77,12 @@ def written(directory: Path) -> Documents:
     found["plan"].append(json.loads(harness("verify", *files, "--plan", "--json", cwd=directory)))
     found["rows"].append(json.loads(harness("rows", "--json", cwd=directory)))
     found["faults"].append(json.loads(harness("faults", "--json", cwd=directory)))
-    found["rejudge"].append(json.loads(harness("report", run, "--rejudge", "--json", cwd=directory)))
-    found["compare"].append(json.loads(harness("compare", _before(run), run, "--json", cwd=directory, exits=1)))
+    found["rejudge"].append(
+        json.loads(harness("report", run, "--rejudge", "--json", cwd=directory))
+    )
+    found["compare"].append(
+        json.loads(harness("compare", _before(run), run, "--json", cwd=directory, exits=1))
+    )
     heard = next(iter(sorted(live.rglob("*.received.wav"))))
     found["listen"].append(json.loads(harness("listen", heard, "--deep", "--json", cwd=directory)))
     load = harness("load", "lab.toml", "--calls", "1", "--for", "0", "--json", cwd=directory)
@@ -78,7 +97,9 @@ def written(directory: Path) -> Documents:
 
 def _add_a_recording(run: Path, file: Path, found: Documents) -> None:
     """Both directions of a call, as a platform records them."""
-    received = next(path for path in sorted(run.rglob("*.received.wav")) if "SBC-INBOUND" in str(path))
+    received = next(
+        path for path in sorted(run.rglob("*.received.wav")) if "SBC-INBOUND" in str(path)
+    )
     sides = [
         soundfile.read(received)[0],
         soundfile.read(received.with_name(received.name.replace("received", "sent")))[0],
@@ -101,7 +122,15 @@ def _live_run(directory: Path, found: Documents) -> Path:
             if line.startswith("Ctrl-C"):
                 break
         secrets = dict(re.findall(r"^export (\w+)=(\S+)$", "".join(said), re.MULTILINE))
-        printed = harness("verify", "live/live-lab.toml", "--row", "SBC-INBOUND", "--json", cwd=directory, **secrets)
+        printed = harness(
+            "verify",
+            "live/live-lab.toml",
+            "--row",
+            "SBC-INBOUND",
+            "--json",
+            cwd=directory,
+            **secrets,
+        )
         found["verify"].append(json.loads(printed))
     finally:
         world.send_signal(signal.SIGINT)
@@ -138,7 +167,12 @@ def schema_of(name: str) -> dict[str, Any]:
 def test_written_files_match_their_schemas(documents: Documents, name: str, tmp_path: Path) -> None:
     assert documents[name], "no run wrote such a document"
     schema = schema_of(name)
-    several = {"$schema": schema["$schema"], "$defs": schema.pop("$defs", {}), "type": "array", "items": schema}
+    several = {
+        "$schema": schema["$schema"],
+        "$defs": schema.pop("$defs", {}),
+        "type": "array",
+        "items": schema,
+    }
     (tmp_path / "schema.json").write_text(json.dumps(several))
     (tmp_path / "documents.json").write_text(json.dumps(documents[name]))
     arguments = ["--schemafile", str(tmp_path / "schema.json"), str(tmp_path / "documents.json")]
@@ -190,13 +224,20 @@ def test_a_line_of_events_has_one_key(documents: Documents) -> None:
 
 
 def _refuses_damage(
-    schema: dict[str, Any], required: list[str], whole: Any, wrap: Callable[[Any], Any] = lambda one: one
+    schema: dict[str, Any],
+    required: list[str],
+    whole: Any,
+    wrap: Callable[[Any], Any] = lambda one: one,
 ) -> None:
-    """A document is refused without a required key, with a key's value of another type, and with an unknown key."""
+    """A document is refused without a required key, with a key's value of another type, and with an
+    unknown key.
+    """
     valid = validator_for(schema)(schema).is_valid
     assert valid(wrap(whole))
     for key in required:
-        assert not valid(wrap({name: value for name, value in whole.items() if name != key})), f"without {key}"
+        assert not valid(wrap({name: value for name, value in whole.items() if name != key})), (
+            f"without {key}"
+        )
         assert not valid(wrap(whole | {key: {"no": [None]}})), f"{key} of another type"
     assert not valid(wrap(whole | {"no such key": 1}))
 
@@ -206,4 +247,6 @@ def test_an_unknown_verdict_is_refused(documents: Documents, name: str) -> None:
     valid = validator_for(schema := schema_of(name))(schema).is_valid
     text = next(text for one in documents[name] if '"verdict": "' in (text := json.dumps(one)))
     assert valid(json.loads(text))
-    assert not valid(json.loads(re.sub(r'"verdict": "[^"]*"', '"verdict": "excellent"', text, count=1)))
+    assert not valid(
+        json.loads(re.sub(r'"verdict": "[^"]*"', '"verdict": "excellent"', text, count=1))
+    )

@@ -67,7 +67,9 @@ class Fleet:
                 command, stdout=log, stderr=log, cwd=ROOT, env=self.environment(HELD_S=str(held_s), **environment),
                 start_new_session=True,
             )  # fmt: skip
-        until(f"site {name} is there", lambda: bool(self.redis.client.exists(f"harness:site:{name}")))
+        until(
+            f"site {name} is there", lambda: bool(self.redis.client.exists(f"harness:site:{name}"))
+        )
 
     def kill_worker(self, name: str) -> None:
         """Kill only the Celery worker."""
@@ -84,13 +86,26 @@ class Fleet:
         worker.wait()
 
     def customer(self, name: str, numbers: int, **limits: float) -> str:
-        """Write a deployment with this many numbers on one trunk, each a case; returns the file's name."""
-        plain = tomllib.loads((ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml").read_text())
+        """Write a deployment with this many numbers on one trunk, each a case; returns the file's
+        name.
+        """
+        plain = tomllib.loads(
+            (ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml").read_text()
+        )
         del plain["numbers_csv"]
-        plain |= {"name": name, "depth": "every-number", "axes": {"codecs": ["pcmu"]}, "trunks": plain["trunks"][:1]}
+        plain |= {
+            "name": name,
+            "depth": "every-number",
+            "axes": {"codecs": ["pcmu"]},
+            "trunks": plain["trunks"][:1],
+        }
         del plain["campaign"]
         plain["lines"] = {
-            f"line-{number:02}": {"did": f"+131255501{number:02}", "assistant": "main", "fallback": "reception"}
+            f"line-{number:02}": {
+                "did": f"+131255501{number:02}",
+                "assistant": "main",
+                "fallback": "reception",
+            }
             for number in range(numbers)
         }
         plain["limits"] |= limits
@@ -115,7 +130,12 @@ class Fleet:
         command = [*HARNESS, "fleet", "run", *map(str, arguments)]
         command += ["--files", str(self.files), "--reports", str(self.reports)]
         return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=self.environment()
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=ROOT,
+            env=self.environment(),
         )
 
     def run(self, *arguments: str | Path) -> tuple[int, str]:
@@ -124,12 +144,18 @@ class Fleet:
     def begun(self) -> int:
         """Calls admitted in all runs so far."""
         try:
-            return sum(int(self.redis.client.llen(key)) for key in self.redis.client.keys("harness:run:*:ledger"))
+            return sum(
+                int(self.redis.client.llen(key))
+                for key in self.redis.client.keys("harness:run:*:ledger")
+            )
         except redis.ConnectionError:
             return 0
 
     def ledger(self, run: str) -> list[dict[str, Any]]:
-        return [json.loads(entry) for entry in self.redis.client.lrange(f"harness:run:{run}:ledger", 0, -1)]
+        return [
+            json.loads(entry)
+            for entry in self.redis.client.lrange(f"harness:run:{run}:ledger", 0, -1)
+        ]
 
     @property
     def latest(self) -> Path:
@@ -156,7 +182,9 @@ def verdicts(run: Path) -> dict[tuple[str, str], list[str]]:
     for path in run.glob("cases/*/case.json"):
         plain = json.loads(path.read_text())
         attempts = found.setdefault((plain["site"], plain["id"]), {})
-        attempts.setdefault(plain.get("attempt", 1), []).append(plain.get("end", {}).get("verdict", "no end"))
+        attempts.setdefault(plain.get("attempt", 1), []).append(
+            plain.get("end", {}).get("verdict", "no end")
+        )
     return {case: attempts[max(attempts)] for case, attempts in found.items()}
 
 
@@ -174,6 +202,10 @@ def outgoing(run: Path) -> Iterator[tuple[float, float]]:
             event = json.loads(line).get("event", {})
             if event.get("kind") == "LegStarted" and event["direction"] == "outgoing":
                 began[event["leg"]] = event["at"]
-            elif event.get("kind") == "CallState" and event["state"] == "disconnected" and event["leg"] in began:
+            elif (
+                event.get("kind") == "CallState"
+                and event["state"] == "disconnected"
+                and event["leg"] in began
+            ):
                 yield began.pop(event["leg"]), event["at"]
         assert not began, f"{path}: a call that never ended"

@@ -1,4 +1,6 @@
-"""Four sites as processes, each with its own Celery worker, pytest, xdist and world, and one real Redis; ``reports/fleet.json``."""
+"""Four sites as processes, each with its own Celery worker, pytest, xdist and world, and one real
+Redis; ``reports/fleet.json``.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ def read(run: Path) -> dict[str, Any]:
 def test_four_sites_carry_calls_side_by_side(fleet: Fleet) -> None:
     """Throughput of one site and of four, each with the same number of held calls.
 
-    The speedup is only reported (docs/fleet.md); that one call of each site is up at the same time holds on any machine.
+    The speedup is only reported (docs/fleet.md); that one call of each site is up at the same time
+    holds on any machine.
     """
     held_s, a_site = 16.0, 2
     place = fleet.directory / "meet"
@@ -39,7 +42,9 @@ def test_four_sites_carry_calls_side_by_side(fleet: Fleet) -> None:
     rates = {}
     for sites in (SITES[:1], SITES):
         customer = fleet.customer(f"acme-{len(sites)}", a_site * len(sites))
-        code, output = fleet.run(fleet.file(customer, sites, workers=1, shard_s=1000.0), "--scenarios", CALLS)
+        code, output = fleet.run(
+            fleet.file(customer, sites, workers=1, shard_s=1000.0), "--scenarios", CALLS
+        )
         assert code == 0, output
         found = read(fleet.latest)
         assert found["cases"] == a_site * len(sites)
@@ -61,7 +66,9 @@ def test_no_case_is_lost_when_worker_site_redis_and_controller_are_killed(fleet:
     held_s, cases, cap, rate = 1.5, 24, 8, 20.0
     for site in SITES:
         fleet.site(site, held_s)
-    customer = fleet.customer("acme", cases, concurrent_calls=cap, calls_per_second=rate, seconds_per_call=30.0)
+    customer = fleet.customer(
+        "acme", cases, concurrent_calls=cap, calls_per_second=rate, seconds_per_call=30.0
+    )
     file = fleet.file(customer, SITES, shard_s=6.0)
     controller = fleet.controller(file, "--scenarios", CALLS)
     heard: list[str] = []
@@ -94,7 +101,10 @@ def test_no_case_is_lost_when_worker_site_redis_and_controller_are_killed(fleet:
     unsaid = {case for case in called if called.count(case) > 1} - again - run_again(fleet.latest)
     calls = sorted(outgoing(fleet.latest))
     beyond = max(0, most_at_once(calls) - cap)
-    beyond += sum(later[0] - earlier[0] < 1.0 for earlier, later in zip(calls, calls[int(rate) + 1 :], strict=False))
+    beyond += sum(
+        later[0] - earlier[0] < 1.0
+        for earlier, later in zip(calls, calls[int(rate) + 1 :], strict=False)
+    )
     keep(
         cases=cases, kills=["worker", "site", "redis", "controller"], cap=cap, most_at_once=most_at_once(calls),
         cap_exceeded=beyond, lost=lost, duplicates=len(twice) + len(unsaid), placed_again=len(again),
@@ -121,4 +131,6 @@ def test_cases_without_a_site_are_reported(fleet: Fleet) -> None:
     assert "NOT RUN: 2 cases of nobodys: none of its sites was there for 1 s" in output
     assert len(read(fleet.latest)["not_run"]["fra"]) == 2
     summary = json.loads((fleet.latest / "summary.json").read_text())
-    assert (summary["cases"], summary["passed"], summary["broken"]) == (3, 1, 2), "every case has a verdict"
+    assert (summary["cases"], summary["passed"], summary["broken"]) == (3, 1, 2), (
+        "every case has a verdict"
+    )

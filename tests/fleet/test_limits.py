@@ -1,4 +1,6 @@
-"""The gate over all sites, on a real Redis: it never exceeds a cap, and admits nothing when its state is unknown."""
+"""The gate over all sites, on a real Redis: it never exceeds a cap, and admits nothing when its
+state is unknown.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def begun(server: Redis, ref: ShardRef = RUN) -> State:
     return state
 
 
-def gate(state: State, deployment: Deployment, ref: ShardRef = RUN, trunks: tuple[SharedTrunk, ...] = ()) -> RedisGate:
+def gate(
+    state: State, deployment: Deployment, ref: ShardRef = RUN, trunks: tuple[SharedTrunk, ...] = ()
+) -> RedisGate:
     return RedisGate(state, ref, "ams", deployment, trunks, lambda: "CASE")
 
 
@@ -51,8 +55,12 @@ def ended(permit: Any) -> None:
 
 def test_a_shared_trunks_caps_hold_over_deployments(redis_server: Redis) -> None:
     state = begun(redis_server)
-    trunk = SharedTrunk(name="carrier", concurrent_calls=2, calls_per_second=1000.0, deployments=("acme-*",))
-    one, two, other = (gate(state, lab(name), trunks=(trunk,)) for name in ("acme-1", "acme-2", "else"))
+    trunk = SharedTrunk(
+        name="carrier", concurrent_calls=2, calls_per_second=1000.0, deployments=("acme-*",)
+    )
+    one, two, other = (
+        gate(state, lab(name), trunks=(trunk,)) for name in ("acme-1", "acme-2", "else")
+    )
     first, second = one.admit(30.0), two.admit(30.0)
     with pytest.raises(ResourceError, match="concurrent_calls"):
         one.admit(0.2)
@@ -85,13 +93,17 @@ def test_call_of_a_dead_site_counts_for_its_longest_time(redis_server: Redis) ->
     for each in (key, "harness:run:r:open:lab"):  # expired
         redis_server.client.zadd(each, {str(redis_server.client.zrange(each, 0, -1)[0]): 1})
     own.admit(30.0)
-    assert float(redis_server.client.hget("harness:run:r:usage:lab", "seconds") or 0) == 7.0, "entered in full"
+    assert float(redis_server.client.hget("harness:run:r:usage:lab", "seconds") or 0) == 7.0, (
+        "entered in full"
+    )
 
 
 def test_replaced_call_counts_for_the_longest_time_of_its_successor(redis_server: Redis) -> None:
     """Each leg may be up for seconds_per_call; the second begins when the first is transferred."""
     state = begun(redis_server)
-    trunk = SharedTrunk(name="shared", deployments=("lab",), concurrent_calls=1, calls_per_second=10_000.0)
+    trunk = SharedTrunk(
+        name="shared", deployments=("lab",), concurrent_calls=1, calls_per_second=10_000.0
+    )
     own = gate(state, lab(concurrent_calls=1, seconds_per_call=7.0), trunks=(trunk,))
     first = own.admit(30.0)
     places = redis_server.client.keys("harness:cap:*:calls")
@@ -139,7 +151,9 @@ def test_redis_that_lost_its_data_admits_no_call(redis_server: Redis) -> None:
     ("name", "value", "why"),
     [("maxmemory-policy", "volatile-lru", "noeviction"), ("appendonly", "no", "appendonly yes")],
 )
-def test_redis_without_persistence_is_refused(redis_server: Redis, name: str, value: str, why: str) -> None:
+def test_redis_without_persistence_is_refused(
+    redis_server: Redis, name: str, value: str, why: str
+) -> None:
     redis_server.client.config_set(name, value)
     with pytest.raises(ResourceError, match=f"no call is placed; allowed: {why}"):
         begun(redis_server)
@@ -161,11 +175,15 @@ def test_reassigned_attempt_places_no_call(redis_server: Redis) -> None:
     assert not state.claim(RUN, 60.0)
     assert not state.queue(RUN), "an older attempt does not come back"
     assert state.claim(second, 60.0)
-    assert not state.claim(dataclasses.replace(second, token="v"), 60.0), "a task that came twice runs once"
+    assert not state.claim(dataclasses.replace(second, token="v"), 60.0), (
+        "a task that came twice runs once"
+    )
     gate(state, lab(), second).admit(30.0)
 
 
-def test_lost_redis_answer_counts_once(redis_server: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_redis_answer_counts_once(
+    redis_server: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state = begun(redis_server)
     ask = state._redis.eval
     lost: list[Any] = []
@@ -187,7 +205,9 @@ def test_lost_redis_answer_counts_once(redis_server: Redis, monkeypatch: pytest.
     assert len(state.ledger("r")) == 2
 
 
-def test_numbers_and_phones_belong_to_one_site_at_a_time(redis_server: Redis, tmp_path: Path) -> None:
+def test_numbers_and_phones_belong_to_one_site_at_a_time(
+    redis_server: Redis, tmp_path: Path
+) -> None:
     live = load(ROOT / "scenarios" / "deployments" / "live-talkdesk.toml", secrets=False)
     claims = claims_of(live)
     assert {name for name in claims if name.startswith("number ")} == {

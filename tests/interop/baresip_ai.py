@@ -1,6 +1,8 @@
-"""baresip in Synthflow's place: it answers, speaks, hears and transfers by itself; a small API tells of its calls.
+"""baresip in Synthflow's place: it answers, speaks, hears and transfers by itself; a small API
+tells of its calls.
 
-The API has the shape of Synthflow's, and says only what baresip's SIP trace, its DTMF events and its recordings say.
+The API has the shape of Synthflow's, and says only what baresip's SIP trace, its DTMF events and
+its recordings say.
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ class _Heard:
         ]
 
     def _when(self, seconds: float) -> float:
-        index = bisect_left([size for size, _ in self.clock], int(seconds * 16_000))  # 8000 Hz, two octets a sample
+        index = bisect_left(
+            [size for size, _ in self.clock], int(seconds * 16_000)
+        )  # 8000 Hz, two octets a sample
         return self.clock[min(index, len(self.clock) - 1)][1]
 
 
@@ -72,8 +76,8 @@ class _Call:
 
 
 class BaresipAi(Baresip):
-    """Takes calls for ``numbers``. On the digit 9 it hangs up, on 0 it transfers to the URI ``escalate``: ``{area}`` in it is the area
-    code of the number called.
+    """Takes calls for ``numbers``. On the digit 9 it hangs up, on 0 it transfers to the URI
+    ``escalate``: ``{area}`` in it is the area code of the number called.
     """
 
     def __init__(
@@ -90,7 +94,9 @@ class BaresipAi(Baresip):
         voice: NDArray[np.int16] | None = None,
         witness: bool = True,
     ) -> None:
-        """``voice`` is what it plays, if that is not its mark; without ``witness`` its API has records alone."""
+        """``voice`` is what it plays, if that is not its mark; without ``witness`` its API has
+        records alone.
+        """
         self._escalate = escalate
         self._witness = witness
         self._lock = threading.Lock()
@@ -103,7 +109,14 @@ class BaresipAi(Baresip):
         joined.write_text(certificate.certificate.read_text() + certificate.key.read_text())
         accounts = "\n".join(account(number, "{host}") for number in numbers)
         super().__init__(
-            directory, host, accounts, mark=mark, port=32681, certificate=joined, ca_file=ca_file, voice=voice
+            directory,
+            host,
+            accounts,
+            mark=mark,
+            port=32681,
+            certificate=joined,
+            ca_file=ca_file,
+            voice=voice,
         )
         self._api = CallsApi(host, token, self.records)
         self.api_base = self._api.base
@@ -167,11 +180,18 @@ class BaresipAi(Baresip):
             }
         )
         if isinstance(message, Response):
-            if message.cseq.method == "INVITE" and message.status == 200 and call.answered_at is None:
+            if (
+                message.cseq.method == "INVITE"
+                and message.status == 200
+                and call.answered_at is None
+            ):
                 call.status, call.answered_at = "in-progress", now
             return
         if message.method in ("BYE", "CANCEL") and call.released_at is None:
-            call.status, call.released_at = ("completed" if message.method == "BYE" else "canceled"), now
+            call.status, call.released_at = (
+                ("completed" if message.method == "BYE" else "canceled"),
+                now,
+            )
         if message.method == "NOTIFY" and (found := message.body.split(b" ")[1:2]):
             call.actions.append({"action": "transfer", "status_code": int(found[0])})
 
@@ -181,7 +201,9 @@ class BaresipAi(Baresip):
             return
         digit = str(event.get("param"))
         by_info = any(m["text"].startswith("INFO ") for m in call.messages)
-        call.digits.append({"digit": digit, "method": "info" if by_info else "rfc4733", "duration_ms": 0})
+        call.digits.append(
+            {"digit": digit, "method": "info" if by_info else "rfc4733", "duration_ms": 0}
+        )
         if digit == "0":
             self.do("transfer", self._escalate.format(area=(call.invite.uri.user or "")[2:5]))
         elif digit == "9":
@@ -203,7 +225,9 @@ class BaresipAi(Baresip):
             "phone_number_from": _caller(call.invite),
             "phone_number_to": call.invite.uri.user,
             "executed_actions": {
-                f"action_{i}": action for i, action in enumerate(call.actions) if action["status_code"] >= 200
+                f"action_{i}": action
+                for i, action in enumerate(call.actions)
+                if action["status_code"] >= 200
             },
             "witness": {
                 "marks": [mark for heard in call.heard for mark in heard.marks()],
@@ -219,7 +243,11 @@ class BaresipAi(Baresip):
         return record
 
     def _codec(self, call: _Call) -> str | None:
-        answers = [m["text"] for m in call.messages if m["text"].startswith("SIP/2.0 200") and "\nm=audio" in m["text"]]
+        answers = [
+            m["text"]
+            for m in call.messages
+            if m["text"].startswith("SIP/2.0 200") and "\nm=audio" in m["text"]
+        ]
         if not answers:
             return None
         payload_type = answers[-1].partition("\nm=audio ")[2].split()[2]

@@ -11,7 +11,9 @@ from typing import Any
 
 
 class CallsApi:
-    """Answers at ``base`` until it is ended; ``calls`` tells all calls as they are now, oldest first."""
+    """Answers at ``base`` until it is ended; ``calls`` tells all calls as they are now, oldest
+    first.
+    """
 
     def __init__(self, host: str, token: str, calls: Callable[[], list[dict[str, Any]]]) -> None:
         self._server = ThreadingHTTPServer((host, 0), _handler(token, calls))
@@ -44,7 +46,9 @@ def _handler(token: str, calls: Callable[[], list[dict[str, Any]]]) -> type[Base
             self.send_response(200 if right else 401)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body) if right else 0))
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # whoever asked had no more patience
+            with contextlib.suppress(
+                BrokenPipeError, ConnectionResetError
+            ):  # whoever asked had no more patience
                 self.end_headers()
                 self.wfile.write(body if right else b"")
 

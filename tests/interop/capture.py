@@ -15,14 +15,20 @@ NOWHERE = 9  # RFC 863: what is sent there is thrown away
 
 
 class Capture(Program):
-    """Everything UDP or TCP to and from ``hosts``, into :attr:`file`, from the moment this is made until :meth:`stop`."""
+    """Everything UDP or TCP to and from ``hosts``, into :attr:`file`, from the moment this is made
+    until :meth:`stop`.
+    """
 
-    def __init__(self, directory: Path, hosts: Sequence[str], interface: str = "lo", form: str = "pcapng") -> None:
+    def __init__(
+        self, directory: Path, hosts: Sequence[str], interface: str = "lo", form: str = "pcapng"
+    ) -> None:
         self.file = directory / f"capture.{form}"
         self._host = hosts[0]
         expression = " or ".join(f"host {host}" for host in hosts)
         super().__init__(
-            "tshark", ["-q", "-i", interface, "-f", expression, "-F", form, "-w", str(self.file)], directory
+            "tshark",
+            ["-q", "-i", interface, "-f", expression, "-F", form, "-w", str(self.file)],
+            directory,
         )
         with self.starting():
             self._passes(b"the capture begins")
@@ -49,13 +55,19 @@ class Capture(Program):
 def read(file: Path, *arguments: str) -> str:
     """What tshark says of a capture."""
     done = subprocess.run(
-        [binary("tshark"), "-r", str(file), *arguments], capture_output=True, text=True, check=False, timeout=60
+        [binary("tshark"), "-r", str(file), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def fields(file: Path, display_filter: str, *names: str, decode: Sequence[str] = ()) -> list[tuple[str, ...]]:
+def fields(
+    file: Path, display_filter: str, *names: str, decode: Sequence[str] = ()
+) -> list[tuple[str, ...]]:
     """These fields of the packets that pass the filter, in order."""
     arguments = [argument for rule in decode for argument in ("-d", rule)]
     arguments += ["-Y", display_filter, "-T", "fields", "-E", "separator=/t", "-E", "occurrence=f"]
@@ -83,8 +95,13 @@ def streams(file: Path, *ports: int) -> list[Stream]:
         words = line.split()
         if len(words) < 16 or not words[0][0].isdigit():
             continue
-        # start end source port target port ssrc payload packets lost (share) min mean max delta, min mean max jitter
-        at = next(index for index, word in enumerate(words) if word.startswith("(") and word.endswith("%)"))
+        # start end source port target port ssrc payload packets lost (share) min mean max delta,
+        # min mean max jitter
+        at = next(
+            index
+            for index, word in enumerate(words)
+            if word.startswith("(") and word.endswith("%)")
+        )
         mean_jitter_ms = float(words[at + 5])
         found.append(
             Stream(
@@ -100,5 +117,10 @@ def streams(file: Path, *ports: int) -> list[Stream]:
 
 def payload_of(file: Path, port: int, target: str) -> bytes:
     """The RTP payload (types 0 and 8) that went to ``target`` at ``port``, joined in order."""
-    found = fields(file, f"rtp and ip.dst=={target} and rtp.p_type<20", "rtp.payload", decode=[f"udp.port=={port},rtp"])
+    found = fields(
+        file,
+        f"rtp and ip.dst=={target} and rtp.p_type<20",
+        "rtp.payload",
+        decode=[f"udp.port=={port},rtp"],
+    )
     return b"".join(bytes.fromhex(payload.replace(":", "")) for (payload,) in found)

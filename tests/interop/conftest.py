@@ -1,6 +1,8 @@
-"""SIP programs nobody here wrote, on addresses of this process's own, and the harness's phones among them.
+"""SIP programs nobody here wrote, on addresses of this process's own, and the harness's phones
+among them.
 
-Each worker of a run has its own: nothing is shared, everything is waited for by what it says or answers, and ended.
+Each worker of a run has its own: nothing is shared, everything is waited for by what it says or
+answers, and ended.
 """
 
 from __future__ import annotations
@@ -22,7 +24,17 @@ from tests.interop import platform as platforms
 from tests.interop.baresip_ai import BaresipAi
 from tests.interop.encounter import DID, encounter, with_sipp
 from tests.interop.meeting import Meet, Meeting
-from tests.interop.platform import AI, AREAS, BARESIP, KAMAILIO, PHONES, RTPENGINE, SIPP, TOKEN, Platform
+from tests.interop.platform import (
+    AI,
+    AREAS,
+    BARESIP,
+    KAMAILIO,
+    PHONES,
+    RTPENGINE,
+    SIPP,
+    TOKEN,
+    Platform,
+)
 from tests.interop.sipp import Sipp
 from tests.process.world.conftest import RunningWorld, running
 from tools.interop.baresip import Baresip
@@ -61,7 +73,11 @@ def kamailio_ports(block: Block) -> tuple[int, int]:
 
 @pytest.fixture(scope="session")
 def baresip_ai(
-    home: Path, block: Block, authority: Authority, ai_certificate: Certificate, kamailio_ports: tuple[int, int]
+    home: Path,
+    block: Block,
+    authority: Authority,
+    ai_certificate: Certificate,
+    kamailio_ports: tuple[int, int],
 ) -> Iterator[BaresipAi]:
     """baresip as the AI of the deployment ``kamailio-synthflow``."""
     area = AREAS["synthflow"]
@@ -124,12 +140,18 @@ Lease = Callable[..., Phone]
 
 
 @contextmanager
-def _leasing(pool: PhonePool, marks: Iterator[int], block: Block, directory: Path) -> Iterator[Lease]:
+def _leasing(
+    pool: PhonePool, marks: Iterator[int], block: Block, directory: Path
+) -> Iterator[Lease]:
     phones: list[Phone] = []
 
     def take(name: str, **fields: Any) -> Phone:
         host = block[PHONES + 40 + next(_phones) % 60]
-        settings: dict[str, Any] = {"user": f"phone-{len(phones)}", "domain": "interop.example", "bind_address": host}
+        settings: dict[str, Any] = {
+            "user": f"phone-{len(phones)}",
+            "domain": "interop.example",
+            "bind_address": host,
+        }
         config = PhoneConfig(name=name, **(settings | fields))
         phones.append(pool.lease(config, sink=lambda event: None, marks=marks, directory=directory))
         return phones[-1]
@@ -143,7 +165,9 @@ def _leasing(pool: PhonePool, marks: Iterator[int], block: Block, directory: Pat
 
 @pytest.fixture
 def lease(pool: PhonePool, marks: Iterator[int], block: Block, tmp_path: Path) -> Iterator[Lease]:
-    """Phones for one test: ``lease(name, **fields of PhoneConfig)``, each on an address of its own unless told otherwise."""
+    """Phones for one test: ``lease(name, **fields of PhoneConfig)``, each on an address of its own
+    unless told otherwise.
+    """
     with _leasing(pool, marks, block, tmp_path / "phones") as take:
         yield take
 
@@ -158,11 +182,15 @@ def module_lease(
 
 
 @pytest.fixture
-def fresh_baresip(tmp_path: Path, block: Block, authority: Authority) -> Iterator[Callable[..., Baresip]]:
+def fresh_baresip(
+    tmp_path: Path, block: Block, authority: Authority
+) -> Iterator[Callable[..., Baresip]]:
     """``fresh_baresip(account, mark)``: a baresip of this test's own."""
     with ExitStack() as stack:
 
-        def start(account: str, mark: int, certificate: Certificate | None = None, host: str | None = None) -> Baresip:
+        def start(
+            account: str, mark: int, certificate: Certificate | None = None, host: str | None = None
+        ) -> Baresip:
             number = next(_baresips)
             directory = tmp_path / f"baresip-{number}"
             directory.mkdir()
@@ -170,7 +198,9 @@ def fresh_baresip(tmp_path: Path, block: Block, authority: Authority) -> Iterato
             shown = certificate or authority.issue(f"baresip-{number}", [where])
             joined = directory / "certificate-and-key.pem"
             joined.write_text(shown.certificate.read_text() + shown.key.read_text())
-            made = Baresip(directory, where, account, mark=mark, certificate=joined, ca_file=authority.ca_file)
+            made = Baresip(
+                directory, where, account, mark=mark, certificate=joined, ca_file=authority.ca_file
+            )
             return stack.enter_context(made)
 
         yield start
@@ -186,13 +216,18 @@ def meet(tmp_path: Path, block: Block, pool: PhonePool, marks: Iterator[int]) ->
         with (
             Sipp(tmp_path / "sipp", block[SIPP + number], steps, transport=transport) as sipp,
             encounter(
-                tmp_path, pool, marks, with_sipp(tmp_path, block[PHONES + number], (sipp.host, sipp.port), transport)
+                tmp_path,
+                pool,
+                marks,
+                with_sipp(tmp_path, block[PHONES + number], (sipp.host, sipp.port), transport),
             ) as met,
         ):
             try:
                 yield Meeting(met, sipp, met.caller(**caller).dial(DID))
             except BaseException as error:
-                error.add_note(f"SIPp, exit code {sipp.process.poll()}:\n{sipp.errors}\n{sipp.messages}")
+                error.add_note(
+                    f"SIPp, exit code {sipp.process.poll()}:\n{sipp.errors}\n{sipp.messages}"
+                )
                 raise
 
     return meet

@@ -74,27 +74,39 @@ class Encounter:
     @property
     def first_failure(self) -> str:
         """What the first failed finding expected, and what it saw instead; empty when none failed."""
-        failed = [finding for finding in self.context.evidence.findings if finding.verdict is Verdict.FAILED]
+        failed = [
+            finding
+            for finding in self.context.evidence.findings
+            if finding.verdict is Verdict.FAILED
+        ]
         return f"{failed[0].expected}: {failed[0].actual.splitlines()[0]}" if failed else ""
 
     def diagnosis(self) -> Diagnosis:
-        """What the harness makes of its findings. No harness phone was in the AI's place, so that nobody has looked there."""
+        """What the harness makes of its findings. No harness phone was in the AI's place, so that
+        nobody has looked there.
+        """
         context = self.context
         conclude(context)
         findings, events = context.evidence.findings, self._events
         case, deployment = context.case.plain(), context.deployment
-        return diagnose(case, findings, events, deployment, visibility="caller+agents", number_of=lambda _: "")
+        return diagnose(
+            case, findings, events, deployment, visibility="caller+agents", number_of=lambda _: ""
+        )
 
 
 @contextmanager
-def encounter(directory: Path, pool: PhonePool, marks: Iterator[int], deployment: Deployment) -> Iterator[Encounter]:
+def encounter(
+    directory: Path, pool: PhonePool, marks: Iterator[int], deployment: Deployment
+) -> Iterator[Encounter]:
     """One case. Its evidence is whole when it ends: :func:`evidence_of`."""
     (case, *_) = matrix.cases([deployment], Selection(rows=("TD-INBOUND",)))
     plain = {**case.plain(), **names(deployment), "kind": deployment.kind, "mask": False}
     recorder = CaseRecorder(directory / "case", plain)
     events: list[Event] = []
     gate = CallGate(directory / "gate", deployment.limits)
-    context = CaseContext(case, deployment, deployment.timings_by("quick"), recorder, pool, marks, None, gate)
+    context = CaseContext(
+        case, deployment, deployment.timings_by("quick"), recorder, pool, marks, None, gate
+    )
     record = recorder.event
 
     def both(event: Event) -> None:
@@ -117,9 +129,17 @@ def evidence_of(directory: Path) -> CaseEvidence:
     return CaseEvidence.read(directory / "case")
 
 
-def with_sipp(directory: Path, caller_host: str, sipp: tuple[str, int], transport: str = "udp") -> Deployment:
+def with_sipp(
+    directory: Path, caller_host: str, sipp: tuple[str, int], transport: str = "udp"
+) -> Deployment:
     """A deployment where SIPp is everybody but the caller."""
     values = {"SIPP": sipp[0], "PORT": str(sipp[1]), "CALLERS": caller_host, "TRANSPORT": transport}
     path = directory / "sipp.toml"
-    path.write_text(re.sub(r"\{([A-Z]+)\}", lambda found: values[found[1]], _TEMPLATE.read_text().partition("\n\n")[2]))
+    path.write_text(
+        re.sub(
+            r"\{([A-Z]+)\}",
+            lambda found: values[found[1]],
+            _TEMPLATE.read_text().partition("\n\n")[2],
+        )
+    )
     return load(path)

@@ -61,31 +61,44 @@ class Meeting:
         assert not diagnosis.headline, diagnosis.headline
 
     def fails(self, sentence: str, cause: str | None) -> None:
-        """The case is over and has failed: what its first failed finding says, and a cause that is named first.
+        """The case is over and has failed: what its first failed finding says, and a cause that is
+        named first.
 
-        None is for a failure that no documented cause fits. All that is known here is what the caller saw: where several
-        causes look the same from there, it is one of them.
+        None is for a failure that no documented cause fits. All that is known here is what the
+        caller saw: where several causes look the same from there, it is one of them.
         """
         diagnosis = self.encounter.diagnosis()
         assert self.encounter.verdict is Verdict.FAILED, self.encounter.context.evidence.findings
-        said = re.sub(r" in \d\.\d s$", "", self.encounter.first_failure or "")  # how long was listened varies
+        said = re.sub(
+            r" in \d\.\d s$", "", self.encounter.first_failure or ""
+        )  # how long was listened varies
         assert said == sentence
         if cause is None:
             assert diagnosis.is_unknown, diagnosis
         else:
-            assert cause in [named.id for named in diagnosis.candidates or diagnosis.causes[:1]], diagnosis
+            assert cause in [named.id for named in diagnosis.candidates or diagnosis.causes[:1]], (
+                diagnosis
+            )
 
     def sent(self, start: str) -> list[SipMessage]:
         """Messages of the caller's that begin so."""
-        return [m for m in self.call.messages() if m.direction == "sent" and m.text.startswith(start)]
+        return [
+            m for m in self.call.messages() if m.direction == "sent" and m.text.startswith(start)
+        ]
 
     def sent_anew(self, start: str) -> set[str]:
-        """Their texts, those apart that only repeat one: a machine that stands still for half a second repeats."""
+        """Their texts, those apart that only repeat one: a machine that stands still for half a
+        second repeats.
+        """
         return {m.text for m in self.sent(start)}
 
     def received(self, start: str) -> list[SipMessage]:
         """Messages to the caller that begin so."""
-        return [m for m in self.call.messages() if m.direction == "received" and m.text.startswith(start)]
+        return [
+            m
+            for m in self.call.messages()
+            if m.direction == "received" and m.text.startswith(start)
+        ]
 
     def is_acknowledged(self, cseq: int) -> None:
         """Wait for SIPp's ACK: until then its re-INVITE is under way, and a BYE would cross it."""

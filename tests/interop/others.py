@@ -1,7 +1,9 @@
-"""Other people's programs in every place but the harness's own, and nothing to see the AI by but records and RTCP.
+"""Other people's programs in every place but the harness's own, and nothing to see the AI by but
+records and RTCP.
 
-Kamailio is the platform, with rtpengine where it relays. baresip is an AI that says the same again and again, sends RTCP and hands over
-when it gets a digit; SIPp is several that are deaf and send none.
+Kamailio is the platform, with rtpengine where it relays. baresip is an AI that says the same again
+and again, sends RTCP and hands over when it gets a digit; SIPp is several that are deaf and send
+none.
 """
 
 from __future__ import annotations
@@ -68,7 +70,9 @@ class Others:
     file: Path
 
 
-def _written(directory: Path, block: Block, kamailio: str, api_base: str, hosts: Mapping[str, str]) -> Path:
+def _written(
+    directory: Path, block: Block, kamailio: str, api_base: str, hosts: Mapping[str, str]
+) -> Path:
     """The deployment file."""
     values = {
         "AREA": _AREA,
@@ -78,7 +82,9 @@ def _written(directory: Path, block: Block, kamailio: str, api_base: str, hosts:
         "CALLERS": block[_CALLERS],
         "AGENTS": block[_AGENTS],
         "TRUNKS": "\n".join(_trunk(name, at, kamailio) for name, at in hosts.items()),
-        "DEAF": ", ".join(f'{name} = "+1{_AREA}55501{number}"' for number, name in enumerate(DEAF, 10)),
+        "DEAF": ", ".join(
+            f'{name} = "+1{_AREA}55501{number}"' for number, name in enumerate(DEAF, 10)
+        ),
     }
     text = _TEMPLATE.read_text().partition("\n\n")[2]
     for name, value in values.items():
@@ -112,7 +118,9 @@ def running(directory: Path, block: Block, authority: Authority) -> Iterator[Oth
             )
         )
         deaf: dict[str, SippAi] = {
-            trunk: stack.enter_context(SippAi(directory / f"sipp-{trunk}", block[_DEAF + number], voice))
+            trunk: stack.enter_context(
+                SippAi(directory / f"sipp-{trunk}", block[_DEAF + number], voice)
+            )
             for number, (trunk, voice) in enumerate(DEAF.items())
         }
         tell = [listener.records, *(ai.records for ai in deaf.values())]
@@ -133,7 +141,9 @@ def running(directory: Path, block: Block, authority: Authority) -> Iterator[Oth
                 trusted=list(hosts.values()),
                 certificate=authority.issue("kamailio-others", ["acme.kamailio.example", host]),
                 ca_file=authority.ca_file,
-                spoilt={did: SPOILT[line] for line, _, did in deployment.all_dids() if line in SPOILT},
+                spoilt={
+                    did: SPOILT[line] for line, _, did in deployment.all_dids() if line in SPOILT
+                },
                 rtpengine=relay.control,
             )
         )

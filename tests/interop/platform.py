@@ -1,4 +1,6 @@
-"""The platform of this suite: a Kamailio, the deployment files that describe it, and the addresses of all who take part."""
+"""The platform of this suite: a Kamailio, the deployment files that describe it, and the addresses
+of all who take part.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,19 @@ from tests.interop.sipp_queue import SippQueue
 from tools.interop.kamailio import Kamailio
 
 _TEMPLATES = Path(__file__).with_name("deployments")
-PASSWORD, TOKEN = "interop-only", "interop-token"  # of accounts that live as long as this run, on loopback
+PASSWORD, TOKEN = (
+    "interop-only",
+    "interop-token",
+)  # of accounts that live as long as this run, on loopback
 #: Of each deployment's numbers.
-AREAS = {"stand-in": "312", "synthflow": "773", "gladly": "206", "clinic": "415", "shop": "212", "probed": "503"}
+AREAS = {
+    "stand-in": "312",
+    "synthflow": "773",
+    "gladly": "206",
+    "clinic": "415",
+    "shop": "212",
+    "probed": "503",
+}
 
 # The last octets of who takes part.
 KAMAILIO, STRANGER, RTPENGINE, QUEUE = 10, 11, 12, 13
@@ -40,7 +52,12 @@ class Platform:
 
 
 def _written(
-    directory: Path, block: Block, authority: Authority, ai: Certificate, ports: tuple[int, int], api_base: str
+    directory: Path,
+    block: Block,
+    authority: Authority,
+    ai: Certificate,
+    ports: tuple[int, int],
+    api_base: str,
 ) -> dict[str, Path]:
     """A deployment file for each kind of AI."""
     host, (port, tls_port) = block[KAMAILIO], ports
@@ -91,7 +108,9 @@ def running(
     rtpengine: str,
     spoilt: Mapping[str, str],
 ) -> Iterator[Platform]:
-    """``api_base`` is the API of the AI that is no stand-in, ``spoilt`` says by line what is done to media."""
+    """``api_base`` is the API of the AI that is no stand-in, ``spoilt`` says by line what is done
+    to media.
+    """
     os.environ["INTEROP_PASSWORD"] = PASSWORD
     os.environ["INTEROP_TOKEN"] = TOKEN
     host = block[KAMAILIO]

@@ -1,4 +1,5 @@
-"""SIPp: one scenario, one call, on an address of its own. Scenarios are put together from the steps below.
+"""SIPp: one scenario, one call, on an address of its own. Scenarios are put together from the steps
+below.
 
 Written for SIPp 3.6.1 (Debian 12), which has RTP streams, and no TLS.
 """
@@ -34,7 +35,9 @@ m=audio {port} RTP/AVP {formats}
 """
 
 
-def sdp(formats: str = "0 101", *attributes: str, port: str = "[rtpstream_audio_port]", version: int = 1) -> str:
+def sdp(
+    formats: str = "0 101", *attributes: str, port: str = "[rtpstream_audio_port]", version: int = 1
+) -> str:
     """A session description whose RTP is SIPp's own stream, unless another port is given."""
     lines = [_SDP.format(formats=formats, port=port, version=version).strip("\n")]
     if "101" in formats.split():
@@ -46,7 +49,9 @@ def sdp(formats: str = "0 101", *attributes: str, port: str = "[rtpstream_audio_
 
 
 def receive(method: str, *, optional: bool = False, timeout_ms: int = 0) -> str:
-    """Wait for a request. Of an INVITE everything is kept that later responses to it, and SIPp's own requests, need."""
+    """Wait for a request. Of an INVITE everything is kept that later responses to it, and SIPp's
+    own requests, need.
+    """
     more = ' optional="true"' if optional else ""
     more += f' timeout="{timeout_ms}"' if timeout_ms else ""
     if method == "INVITE":
@@ -75,9 +80,11 @@ def respond(
     content: str = "application/sdp",
     branch_of_fork: str = "",
 ) -> str:
-    """Send a response to the INVITE; ``repeat`` retransmits it until the next message comes (RFC 3261 13.3.1.4).
+    """Send a response to the INVITE; ``repeat`` retransmits it until the next message comes (RFC
+    3261 13.3.1.4).
 
-    A ``branch_of_fork`` is another phone that a proxy has forked the INVITE to: another tag (RFC 3261 section 12.1).
+    A ``branch_of_fork`` is another phone that a proxy has forked the INVITE to: another tag (RFC
+    3261 section 12.1).
     """
     head = [
         f"SIP/2.0 {line}",
@@ -93,18 +100,41 @@ def respond(
 
 def respond_within_dialog(line: str, body: str = "", *headers: str) -> str:
     """Send a response to the last request, whose To has a tag already."""
-    head = [f"SIP/2.0 {line}", "[last_Via:]", "[last_From:]", "[last_To:]", "[last_Call-ID:]", "[last_CSeq:]"]
-    return _send([*head, "Contact: <sip:ai@[local_ip]:[local_port];transport=[transport]>", *headers], body)
+    head = [
+        f"SIP/2.0 {line}",
+        "[last_Via:]",
+        "[last_From:]",
+        "[last_To:]",
+        "[last_Call-ID:]",
+        "[last_CSeq:]",
+    ]
+    return _send(
+        [*head, "Contact: <sip:ai@[local_ip]:[local_port];transport=[transport]>", *headers], body
+    )
 
 
 def respond_to_proxy(line: str, body: str = "") -> str:
-    """Send a first response with all of the request's Via and Record-Route: a proxy has passed the request on."""
-    head = [f"SIP/2.0 {line}", "[last_Via:]", "[last_Record-Route:]", "[last_From:]", f"[last_To:];tag={_TAG}"]
-    head += ["[last_Call-ID:]", "[last_CSeq:]", "Contact: <sip:ai@[local_ip]:[local_port];transport=[transport]>"]
+    """Send a first response with all of the request's Via and Record-Route: a proxy has passed the
+    request on.
+    """
+    head = [
+        f"SIP/2.0 {line}",
+        "[last_Via:]",
+        "[last_Record-Route:]",
+        "[last_From:]",
+        f"[last_To:];tag={_TAG}",
+    ]
+    head += [
+        "[last_Call-ID:]",
+        "[last_CSeq:]",
+        "Contact: <sip:ai@[local_ip]:[local_port];transport=[transport]>",
+    ]
     return _send(head, body)
 
 
-def request(method: str, cseq: int, body: str = "", *headers: str, content: str = "application/sdp") -> str:
+def request(
+    method: str, cseq: int, body: str = "", *headers: str, content: str = "application/sdp"
+) -> str:
     """Send a request of SIPp's own within the dialog."""
     head = [
         f"{method} [next_url] SIP/2.0",
@@ -134,15 +164,27 @@ def ask(
     within: bool = False,
     branch: str = "",
 ) -> str:
-    """Send a request from ``caller`` for ``user``, or one ``within`` the dialog that has come of it.
+    """Send a request from ``caller`` for ``user``, or one ``within`` the dialog that has come of
+    it.
 
-    ``number`` is its CSeq and names its branch too: the same for the CANCEL of an INVITE and the ACK of its refusal.
+    ``number`` is its CSeq and names its branch too: the same for the CANCEL of an INVITE and the
+    ACK of its refusal.
     """
-    target = uri or ("[next_url]" if within else f"sip:{domain}" if method == "REGISTER" else f"sip:{user}@{domain}")
+    target = uri or (
+        "[next_url]"
+        if within
+        else f"sip:{domain}"
+        if method == "REGISTER"
+        else f"sip:{user}@{domain}"
+    )
     head = [
         f"{method} {target} SIP/2.0",
         f"Via: SIP/2.0/[transport] [local_ip]:[local_port];rport;branch=z9hG4bK-{branch}{number}-[call_number]-[pid]",
-        *([] if any(header.startswith("Max-Forwards:") for header in headers) else ["Max-Forwards: 70"]),
+        *(
+            []
+            if any(header.startswith("Max-Forwards:") for header in headers)
+            else ["Max-Forwards: 70"]
+        ),
         *(["[routes]"] if within else []),
         f"From: <sip:{caller or user}@{domain}>;tag={_TAG}",
         f"To: <sip:{user}@{domain}>" + ("[peer_tag_param]" if within else ""),
@@ -167,18 +209,25 @@ def asks(
     cseq: int = 1,
     body: str = "",
 ) -> list[str]:
-    """A request outside a dialog; where there is a password, it is challenged, and sent once more with credentials."""
+    """A request outside a dialog; where there is a password, it is challenged, and sent once more
+    with credentials.
+    """
     steps = [ask(method, cseq, user, domain, *headers, caller=caller, body=body)]
     if password is None:
         return steps
     if method == "INVITE":
         steps += [PROVISIONAL[0], '<recv response="407" auth="true"></recv>']
-        steps.append(ask("ACK", cseq, user, domain, caller=caller, uri=f"sip:{user}@{domain}", within=True))
+        steps.append(
+            ask("ACK", cseq, user, domain, caller=caller, uri=f"sip:{user}@{domain}", within=True)
+        )
     else:
         steps.append('<recv response="401" auth="true"></recv>')
     # in hexadecimal, as which SIPp would take one that begins with "0x" in any case
     credentials = f"[authentication username={caller or user} password=0x{password.encode().hex()}]"
-    return [*steps, ask(method, cseq + 1, user, domain, *headers, credentials, caller=caller, body=body)]
+    return [
+        *steps,
+        ask(method, cseq + 1, user, domain, *headers, credentials, caller=caller, body=body),
+    ]
 
 
 def client(
@@ -193,19 +242,25 @@ def client(
     body: str = "",
     outcome: int = 200,
 ) -> list[str]:
-    """A request from ``caller`` for ``user`` and its end: :func:`asks`, and a final response, acknowledged for an INVITE."""
+    """A request from ``caller`` for ``user`` and its end: :func:`asks`, and a final response,
+    acknowledged for an INVITE.
+    """
     final = f'<recv response="{outcome}" rrs="true"></recv>'
     if method == "BYE":
         return [ask(method, cseq, user, domain, caller=caller, within=True), final]
     headers = () if expires is None else (f"Expires: {expires}",)
-    steps = asks(method, user, domain, *headers, caller=caller, password=password, cseq=cseq, body=body)
+    steps = asks(
+        method, user, domain, *headers, caller=caller, password=password, cseq=cseq, body=body
+    )
     if method != "INVITE":
         return [*steps, final]
     last = cseq if password is None else cseq + 1
     return [*steps, *PROVISIONAL, final, acknowledge(last, user, domain, caller=caller)]
 
 
-def acknowledge(number: int, user: str, domain: str, *, caller: str | None = None, body: str = "") -> str:
+def acknowledge(
+    number: int, user: str, domain: str, *, caller: str | None = None, body: str = ""
+) -> str:
     """The ACK of a 2xx: a transaction of its own (RFC 3261 section 13.2.2.4)."""
     return ask("ACK", number, user, domain, caller=caller, within=True, branch="ACK-", body=body)
 
@@ -220,7 +275,9 @@ def pause(milliseconds: int) -> str:
     return f'<pause milliseconds="{milliseconds}"/>'
 
 
-def _send(head: Sequence[str], body: str, content: str = "application/sdp", repeat: bool = False) -> str:
+def _send(
+    head: Sequence[str], body: str, content: str = "application/sdp", repeat: bool = False
+) -> str:
     lines = list(head)
     if body:
         lines += [f"Content-Type: {content}", "Content-Length: [len]", "", body]
@@ -233,14 +290,19 @@ def _send(head: Sequence[str], body: str, content: str = "application/sdp", repe
 
 def _written(scenario: Path, steps: Sequence[str]) -> Path:
     body = "\n".join(steps)
-    if kept := dict.fromkeys(re.findall(r'assign_to="(\w+)"', body)):  # a variable nobody reads is a mistake to SIPp
+    if kept := dict.fromkeys(
+        re.findall(r'assign_to="(\w+)"', body)
+    ):  # a variable nobody reads is a mistake to SIPp
         body += f'\n<Reference variables="{",".join(kept)}"/>'
-    scenario.write_text(f'<?xml version="1.0" encoding="us-ascii"?>\n<scenario name="interop">\n{body}\n</scenario>\n')
+    scenario.write_text(
+        f'<?xml version="1.0" encoding="us-ascii"?>\n<scenario name="interop">\n{body}\n</scenario>\n'
+    )
     return scenario
 
 
 class Sipp(Program):
-    """SIPp playing ``steps``, once. As a server it listens when made; with a ``target`` it has begun to call.
+    """SIPp playing ``steps``, once. As a server it listens when made; with a ``target`` it has
+    begun to call.
 
     Where it streams RTP, that is ``mark`` in µ-law.
     """
@@ -266,7 +328,9 @@ class Sipp(Program):
         self.trace = directory / "messages.log"
         directory.mkdir(parents=True, exist_ok=True)
         scenario = _written(directory / "scenario.xml", steps)
-        (directory / "voice.ulaw").write_bytes(mulaw(mark, _VOICE_SECONDS) if voice is None else voice)
+        (directory / "voice.ulaw").write_bytes(
+            mulaw(mark, _VOICE_SECONDS) if voice is None else voice
+        )
         options = {
             **{"-sf": scenario, "-i": host, "-p": self.port, "-t": f"{transport[0]}1"},
             **{"-mi": host, "-mp": free_port(host, _MEDIA_PORTS, but=[self.port])},
@@ -278,7 +342,9 @@ class Sipp(Program):
         super().__init__("sipp", [*command, *([target] if target else [])], directory)
         if target is None:
             with self.starting():
-                until("SIPp listens", lambda: self._listens(transport) or None, log=lambda: self.log)
+                until(
+                    "SIPp listens", lambda: self._listens(transport) or None, log=lambda: self.log
+                )
 
     def _listens(self, transport: str) -> bool:
         # the kernel's own table: to try the port would take it away from SIPp for that moment
@@ -308,7 +374,11 @@ class Sipp(Program):
         """The messages it received whose start line begins so."""
         blocks = re.split(r"^-{20,}.*\n", self.messages.replace("\r\n", "\n"), flags=re.M)
         found = [block.partition("\n\n") for block in blocks]
-        return [text.lstrip() for head, _, text in found if " received " in head and text.lstrip().startswith(start)]
+        return [
+            text.lstrip()
+            for head, _, text in found
+            if " received " in head and text.lstrip().startswith(start)
+        ]
 
 
 def repeated(frames: Sequence[bytes], seconds: int) -> bytes:

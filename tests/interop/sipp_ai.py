@@ -1,4 +1,6 @@
-"""SIPp as an AI that is deaf: it answers every call, plays what it has, and takes notice of nothing; it sends no RTCP."""
+"""SIPp as an AI that is deaf: it answers every call, plays what it has, and takes notice of
+nothing; it sends no RTCP.
+"""
 
 from __future__ import annotations
 
@@ -52,18 +54,30 @@ class SippAi(Sipp):
         )
 
     def records(self) -> list[dict[str, Any]]:
-        """All calls so far as an API tells of them that has records alone, oldest first; by its own trace."""
+        """All calls so far as an API tells of them that has records alone, oldest first; by its own
+        trace.
+        """
         calls: dict[str, dict[str, Any]] = {}
         for when, way, text in _BLOCK.findall(self.messages.replace("\r\n", "\n")):
             message = Message.parse(text.lstrip("\n").replace("\n", "\r\n"))
             at = datetime.datetime.fromisoformat(when).timestamp()
             if isinstance(message, Request) and message.method == "INVITE" and way == "received":
-                record = {"call_id": message.call_id, "status": "ringing", "start_time": at, "executed_actions": {}}
-                record |= {"phone_number_from": message.from_.uri.user, "phone_number_to": message.uri.user}
+                record = {
+                    "call_id": message.call_id,
+                    "status": "ringing",
+                    "start_time": at,
+                    "executed_actions": {},
+                }
+                record |= {
+                    "phone_number_from": message.from_.uri.user,
+                    "phone_number_to": message.uri.user,
+                }
                 calls.setdefault(message.call_id, record)
             elif message.call_id not in calls:
                 continue
-            elif isinstance(message, Response) and way == "sent" and message.cseq.method == "INVITE":
+            elif (
+                isinstance(message, Response) and way == "sent" and message.cseq.method == "INVITE"
+            ):
                 if message.status == 200 and calls[message.call_id]["status"] == "ringing":
                     calls[message.call_id]["status"] = "in-progress"
             elif isinstance(message, Request) and message.method == "BYE":

@@ -1,4 +1,6 @@
-"""SIPp as a queue: a caller hears music before anybody has answered (183, RFC 3960), and is let go to the agents after a while."""
+"""SIPp as a queue: a caller hears music before anybody has answered (183, RFC 3960), and is let go
+to the agents after a while.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ _WAITS_MS, _SOUND_S = 1500, 30
 
 
 class SippQueue(Sipp):
-    """Plays music as early media and then refuses with 480, so that a proxy goes on to the agents: another fork of the call."""
+    """Plays music as early media and then refuses with 480, so that a proxy goes on to the agents:
+    another fork of the call.
+    """
 
     def __init__(self, directory: Path, host: str) -> None:
         steps = [
@@ -34,5 +38,10 @@ class SippQueue(Sipp):
             receive("ACK"),
         ]
         super().__init__(
-            directory, host, steps, voice=repeated(sound.music("PCMA"), _SOUND_S), calls=MOST_CALLS, seconds=WHOLE_RUN_S
+            directory,
+            host,
+            steps,
+            voice=repeated(sound.music("PCMA"), _SOUND_S),
+            calls=MOST_CALLS,
+            seconds=WHOLE_RUN_S,
         )

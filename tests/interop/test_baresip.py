@@ -1,4 +1,6 @@
-"""baresip behind Kamailio as AI and as agents, with media through rtpengine and astray; and face to face over TLS."""
+"""baresip behind Kamailio as AI and as agents, with media through rtpengine and astray; and face to
+face over TLS.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +107,9 @@ def test_transfer_by_refer_lands_at_a_baresip_agent(
         agent.event("CALL_CLOSED")
 
 
-def test_fallback_lands_at_a_baresip_agent(platform: Platform, lease: Lease, fresh_baresip: Start) -> None:
+def test_fallback_lands_at_a_baresip_agent(
+    platform: Platform, lease: Lease, fresh_baresip: Start
+) -> None:
     with agent_at(platform, fresh_baresip, "agent-reception-synthflow") as agent:
         leg = call(platform, lease, "fallback-down")
         leg.wait_state("confirmed", PATIENCE)
@@ -118,8 +122,8 @@ def test_fallback_lands_at_a_baresip_agent(platform: Platform, lease: Lease, fre
 def test_media_through_rtpengine(
     tmp_path: Path, platform: Platform, baresip_ai: BaresipAi, lease: Lease, line: str, srtp: str
 ) -> None:
-    """RTP, or SRTP of the caller (RFC 3711, keys by RFC 4568), to RTP: each side hears the other. A capture of both sides of the
-    proxy and of the relay shows the call, and whose mark passed.
+    """RTP, or SRTP of the caller (RFC 3711, keys by RFC 4568), to RTP: each side hears the other. A
+    capture of both sides of the proxy and of the relay shows the call, and whose mark passed.
     """
     kamailio, relay = platform.block[KAMAILIO], platform.block[RTPENGINE]
     with Capture(tmp_path, [kamailio, relay]) as capture:
@@ -137,18 +141,31 @@ def test_media_through_rtpengine(
         found = read_capture(capture.stop())
     own = Message.parse(leg.invite.text)
     own_host, ai_host = leg.invite.local.rpartition(":")[0], platform.block[AI["synthflow"]]
-    invites = [one for one in found.messages if isinstance(one.message, Request) and one.message.method == "INVITE"]
+    invites = [
+        one
+        for one in found.messages
+        if isinstance(one.message, Request) and one.message.method == "INVITE"
+    ]
     invites = [one for one in invites if one.message.call_id == own.call_id]
     assert {one.target[0] for one in invites} == {kamailio, ai_host}  # both sides of Kamailio
     assert all(CALLER[-9:] in numbers_of(one.message) for one in invites)
     known = KnownLeg(
-        "case", "caller.1", "caller", leg.mark, ((began, ended),), True, frozenset({own.call_id}), invited=leg.invite.at
+        "case",
+        "caller.1",
+        "caller",
+        leg.mark,
+        ((began, ended),),
+        True,
+        frozenset({own.call_id}),
+        invited=leg.invite.at,
     )
     matched = match_capture(found, [known])
     assert [(one.how, one.call.call_id) for one in matched.calls] == [("Call-ID", own.call_id)]
     ways = {(one.voice.stream.source[0], one.voice.stream.target[0]) for one in matched.heard}
     assert ways == {(own_host, relay), (relay, "127.0.0.1")}
-    voices = [voice for one in calls_of(found) for voice in one.voices if voice.mark == baresip_ai.mark]
+    voices = [
+        voice for one in calls_of(found) for voice in one.voices if voice.mark == baresip_ai.mark
+    ]
     assert {(voice.stream.source[0], voice.stream.target[0]) for voice in voices} == {
         (there, here) for here, there in ways
     }
@@ -158,10 +175,11 @@ def test_media_through_rtpengine(
 def test_rtp_to_the_wrong_port_is_no_rtp(
     tmp_path: Path, platform: Platform, baresip_ai: BaresipAi, pool: PhonePool, marks: Iterator[int]
 ) -> None:
-    """The AI hears, and talks to a port nobody listens at: the caller's end can only say that nothing arrives.
+    """The AI hears, and talks to a port nobody listens at: the caller's end can only say that
+    nothing arrives.
 
-    RFC 3550 leaves the choice of port to signalling; baresip latches on to where RTP comes from only with its ``rtp``
-    network address translation, which is off.
+    RFC 3550 leaves the choice of port to signalling; baresip latches on to where RTP comes from
+    only with its ``rtp`` network address translation, which is off.
     """
     deployment = platform.deployments["synthflow"]
     with encounter(tmp_path, pool, marks, deployment) as met:
@@ -174,7 +192,9 @@ def test_rtp_to_the_wrong_port_is_no_rtp(
         assert re.fullmatch(r"no RTP packet arrived in \d\.\d s", finding.actual)
         assert finding.facts["tx_packets"]
         candidates = [cause.id for cause in met.diagnosis().candidates]
-        assert candidates[:2] == ["rtp-blocked-both", "rtp-blocked-to-caller"], "nothing here tells what the AI hears"
+        assert candidates[:2] == ["rtp-blocked-both", "rtp-blocked-to-caller"], (
+            "nothing here tells what the AI hears"
+        )
 
 
 def test_good_certificate_of_baresip_is_accepted(
@@ -195,7 +215,9 @@ def test_bad_certificate_of_baresip_is_refused(
     fresh_baresip: Start, lease: Lease, authority: Authority, block: Block, kind: str
 ) -> None:
     host = block[BARESIP + 19]
-    program = fresh_baresip(account("ai", "{host}"), 211, authority.bad_certificates("bad", [host])[kind], host)
+    program = fresh_baresip(
+        account("ai", "{host}"), 211, authority.bad_certificates("bad", [host])[kind], host
+    )
     caller = lease("caller", transport="tls", tls=TlsConfig(ca_file=str(authority.ca_file)))
     leg = caller.dial(f"sip:ai@{host}:{program.port + 1};transport=tls")
     ended = leg.wait_state("disconnected", PATIENCE)

@@ -1,7 +1,9 @@
-"""A run is besieged while it verifies: nobody gets in, nothing is enumerated, and every verdict is what it is without.
+"""A run is besieged while it verifies: nobody gets in, nothing is enumerated, and every verdict is
+what it is without.
 
-SIPVicious, sipsak and SIPp scan, guess and flood all SIP ports of phones, stand-in and world that the run's own evidence
-names; every port of the world that takes connections is asked for its secrets over HTTP.
+SIPVicious, sipsak and SIPp scan, guess and flood all SIP ports of phones, stand-in and world that
+the run's own evidence names; every port of the world that takes connections is asked for its
+secrets over HTTP.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ ROWS = (
     "--codec",
     "pcmu",
 )
-#: Between two attacks. A flood that takes the whole machine would show what the machine bears, not who gets in.
+#: Between two attacks. A flood that takes the whole machine would show what the machine bears, not
+#: who gets in.
 PACE_S = 0.2
 #: How the three programs and the requests below name themselves.
 NAMES = re.compile(r"friendly-scanner|sipvicious|sipsak|sipp ", re.IGNORECASE)
@@ -80,7 +83,9 @@ class Siege:
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def last(self, run: subprocess.Popen[str], *ways: Callable[[str], None]) -> None:
-        """Attack until the run has ended, one way after the other, whoever has been spared so far first."""
+        """Attack until the run has ended, one way after the other, whoever has been spared so far
+        first.
+        """
         times: Counter[str] = Counter()
         turns = itertools.cycle(ways)
         while run.poll() is None:
@@ -91,12 +96,16 @@ class Siege:
                 next(turns)(at)
 
     def addresses(self) -> list[str]:
-        """Where phones and world listen for SIP over UDP, by the evidence so far; the longest known last."""
+        """Where phones and world listen for SIP over UDP, by the evidence so far; the longest known
+        last.
+        """
         found: dict[str, None] = {}
         for events in self.tree.path.glob("reports/*/cases/*/events.jsonl"):
             with contextlib.suppress(OSError):
                 text = events.read_text(encoding="utf-8", errors="replace")
-                found |= dict.fromkeys(re.findall(r'"(?:local|remote)": ?"(127\.[\d.]+:\d+)"', text))
+                found |= dict.fromkeys(
+                    re.findall(r'"(?:local|remote)": ?"(127\.[\d.]+:\d+)"', text)
+                )
         return list(reversed(found))
 
     def scan(self, at: str) -> None:
@@ -104,16 +113,22 @@ class Siege:
         for method in ("OPTIONS", "INVITE"):
             said = self._program("svmap", "-m", method, "-p", port, host)
             self._learnt(
-                f"svmap {method} {at}", re.findall(r"^\| .*(?:simulated|pjsip|harness).*$", said, re.MULTILINE)
+                f"svmap {method} {at}",
+                re.findall(r"^\| .*(?:simulated|pjsip|harness).*$", said, re.MULTILINE),
             )
 
     def enumerate(self, at: str) -> None:
         names = self.users.read_text().split()
         for method in ("REGISTER", "INVITE"):
-            said = self._program("svwar", "--force", "-m", method, "-d", str(self.users), f"udp://{at}")
+            said = self._program(
+                "svwar", "--force", "-m", method, "-d", str(self.users), f"udp://{at}"
+            )
             told = dict(re.findall(r"^\| (\S+) +\| (\w+) +\|$", said, re.MULTILINE))
             drawn = {kind for user, kind in told.items() if user not in (*names, "Extension")}
-            self._learnt(f"svwar {method} {at}", [user for user in names if user in told and told[user] not in drawn])
+            self._learnt(
+                f"svwar {method} {at}",
+                [user for user in names if user in told and told[user] not in drawn],
+            )
 
     def crack(self, at: str) -> None:
         user = self.users.read_text().split()[0]
@@ -158,28 +173,44 @@ class Siege:
             sender.bind((self.host, 0))
             here = f"{self.host}:{sender.getsockname()[1]}"
             for method in (*METHODS, "UPDATE", "CANCEL"):
-                text = REQUEST.format(method=method, user="100", to=at, here=here, number=next(self._numbers))
+                text = REQUEST.format(
+                    method=method, user="100", to=at, here=here, number=next(self._numbers)
+                )
                 sender.sendto(text.encode(), (host, int(port)))
                 self.sent["request"] += 1
 
     def ask(self, at: str) -> None:
-        """Every port of the run's processes that takes connections, for what its owners alone may know."""
+        """Every port of the run's processes that takes connections, for what its owners alone may
+        know.
+        """
         for host, port in listeners(self.tree.processes()):
             method, path = next(self._paths)
             connection = http.client.HTTPConnection(host, port, timeout=0.5)
-            with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
-                connection.request(method, path, body=b"{}", headers={"Content-Type": "application/json"})
+            with (
+                contextlib.suppress(OSError, http.client.HTTPException),
+                contextlib.closing(connection),
+            ):
+                connection.request(
+                    method, path, body=b"{}", headers={"Content-Type": "application/json"}
+                )
                 status = connection.getresponse().status
                 self.sent["http"] += 1
                 self._learnt(f"{method} {host}:{port}{path}", [str(status)] if status < 400 else [])
 
     def _program(self, program: str, *arguments: str, within: float = 5) -> str:
         self.sent[program] += 1
-        bound = ["-x", self.host, "-P", str(free_port("0.0.0.0"))] if program.startswith("sv") else []
+        bound = (
+            ["-x", self.host, "-P", str(free_port("0.0.0.0"))] if program.startswith("sv") else []
+        )
         command = ["timeout", str(within), binary(program), *bound, *arguments]
         environment = {**os.environ, "HOME": str(self.users.parent)}
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd=self.users.parent, env=environment
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.users.parent,
+            env=environment,
         )
         return done.stdout + done.stderr
 
@@ -239,12 +270,18 @@ def besieged(tmp_path: Path, block: Block) -> Callable[..., tuple[int, str, Sieg
 
 
 def findings(tree: Tree, verdict: Verdict) -> set[str]:
-    """The checks that ended so, in any case: in its last attempt, as one that the machine broke is made again."""
+    """The checks that ended so, in any case: in its last attempt, as one that the machine broke is
+    made again.
+    """
     last = latest(read_cases(tree.run_directory))
-    return {finding.check for case in last for finding in case.findings if finding.verdict is verdict}
+    return {
+        finding.check for case in last for finding in case.findings if finding.verdict is verdict
+    }
 
 
-@pytest.mark.parametrize(("fault", "code", "failed"), [("", 0, set()), ("from-anonymous", 1, {"caller_id"})])
+@pytest.mark.parametrize(
+    ("fault", "code", "failed"), [("", 0, set()), ("from-anonymous", 1, {"caller_id"})]
+)
 def test_verdicts_hold_under_attack(
     besieged: Callable[..., tuple[int, str, Siege]], fault: str, code: int, failed: set[str]
 ) -> None:
@@ -256,7 +293,9 @@ def test_verdicts_hold_under_attack(
     for program in ("svmap", "svwar", "svcrack", "sipsak", "sipp", "request", "http"):
         assert siege.sent[program], f"{program} has tried nothing: {siege.sent}"
 
-    text = "".join(path.read_text() for path in siege.tree.path.glob("reports/*/cases/*/events.jsonl"))
+    text = "".join(
+        path.read_text() for path in siege.tree.path.glob("reports/*/cases/*/events.jsonl")
+    )
     refused = [line for line in text.splitlines() if '"StrangerRefused"' in line]
     assert any(NAMES.search(line) for line in refused), "no phone was reached by the siege"
     taken = [line for line in text.splitlines() if '"SipMessage"' in line and NAMES.search(line)]

@@ -1,4 +1,6 @@
-"""Captures of calls to a SIPp, as `harness witness` reads them; ``test_baresip.py`` has those of Kamailio, rtpengine and baresip."""
+"""Captures of calls to a SIPp, as `harness witness` reads them; ``test_baresip.py`` has those of
+Kamailio, rtpengine and baresip.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +27,31 @@ from tools.interop.processes import PATIENCE
 TALK_S = 1.0
 
 
-@pytest.mark.parametrize(("transport", "interface", "form"), [("udp", "lo", "pcapng"), ("tcp", "any", "pcap")])
+@pytest.mark.parametrize(
+    ("transport", "interface", "form"), [("udp", "lo", "pcapng"), ("tcp", "any", "pcap")]
+)
 def test_messages_and_marks_of_a_call_to_sipp(
-    tmp_path: Path, block: Block, pool: PhonePool, marks: Iterator[int], transport: str, interface: str, form: str
+    tmp_path: Path,
+    block: Block,
+    pool: PhonePool,
+    marks: Iterator[int],
+    transport: str,
+    interface: str,
+    form: str,
 ) -> None:
     sipp_host, host = block[SIPP + 35], block[PHONES + 35]
     with (
         Sipp(tmp_path / "sipp", sipp_host, [*GREETING, *GOODBYE], transport=transport) as sipp,
         Capture(tmp_path / "capture", [sipp_host], interface, form) as capture,
-        encounter(tmp_path, pool, marks, with_sipp(tmp_path, host, (sipp_host, sipp.port), transport)) as met,
+        encounter(
+            tmp_path, pool, marks, with_sipp(tmp_path, host, (sipp_host, sipp.port), transport)
+        ) as met,
     ):
         talk = met.caller().dial(DID)
         met.cast.expect(talk).answered()
-        talk.leg.wait("SIPp for a while", partial(_is, sipp.mark), PATIENCE, time.monotonic() + TALK_S)
+        talk.leg.wait(
+            "SIPp for a while", partial(_is, sipp.mark), PATIENCE, time.monotonic() + TALK_S
+        )
         talk.hang_up()
         sipp.succeeds()
         talk.leg.wait_closed(PATIENCE)
@@ -46,7 +60,9 @@ def test_messages_and_marks_of_a_call_to_sipp(
     assert [str(one.message) for one in found.messages] == own, found.notes
     assert {one.transport for one in found.messages} == {transport}
     voices = {
-        (voice.mark, voice.stream.source[0], voice.stream.target[0]) for one in calls_of(found) for voice in one.voices
+        (voice.mark, voice.stream.source[0], voice.stream.target[0])
+        for one in calls_of(found)
+        for voice in one.voices
     }
     assert voices == {(sipp.mark, sipp_host, host), (talk.mark, host, sipp_host)}
     assert [note for note in found.notes if "TCP" in note or "left out" in note] == []

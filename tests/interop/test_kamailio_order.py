@@ -1,4 +1,6 @@
-"""A proxy with several processes may overtake itself: requests under way at once arrive in any order (RFC 3261 section 12.2.2)."""
+"""A proxy with several processes may overtake itself: requests under way at once arrive in any
+order (RFC 3261 section 12.2.2).
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,25 @@ from tools.interop.processes import PATIENCE
 DIGITS = "12#A*0987654321BCD"
 
 
-def test_digits_by_info_arrive_in_order_and_whole(platform: Platform, lease: Callable[..., Phone]) -> None:
-    """A receiver has to refuse a request whose CSeq is below the last one's, so the next digit waits for its answer."""
+def test_digits_by_info_arrive_in_order_and_whole(
+    platform: Platform, lease: Callable[..., Phone]
+) -> None:
+    """A receiver has to refuse a request whose CSeq is below the last one's, so the next digit
+    waits for its answer.
+    """
     deployment, kamailio = platform.deployments["stand-in"], platform.kamailio
     ai = lease("ai", bind_address=platform.block[AI["stand-in"]], bind_port=32681)
     ai.policy = Answer()
     user = deployment.phones["caller"].aor_user
     server = f"{kamailio.host}:{kamailio.port}"
-    caller = lease("caller", user=user, domain="carrier.example", proxy=server, username=user, password=PASSWORD)
+    caller = lease(
+        "caller",
+        user=user,
+        domain="carrier.example",
+        proxy=server,
+        username=user,
+        password=PASSWORD,
+    )
     for _ in range(3):
         leg = caller.dial(deployment.did("inbound", "udp"))
         leg.wait_state("confirmed", PATIENCE)

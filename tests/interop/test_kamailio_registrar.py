@@ -1,4 +1,6 @@
-"""A registrar that holds one binding of a phone: whoever registers next has to wait until that has gone."""
+"""A registrar that holds one binding of a phone: whoever registers next has to wait until that has
+gone.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,12 @@ from tools.interop.processes import PATIENCE
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
-def test_killed_softphone_loses_its_binding(platform: Platform, tmp_path: Path, transport: str) -> None:
-    """Kamailio's max_contacts is 1: 503 for a second one, for the time of the first (seen, for five minutes)."""
+def test_killed_softphone_loses_its_binding(
+    platform: Platform, tmp_path: Path, transport: str
+) -> None:
+    """Kamailio's max_contacts is 1: 503 for a second one, for the time of the first (seen, for five
+    minutes).
+    """
     deployment, kamailio = platform.deployments["stand-in"], platform.kamailio
     port = kamailio.tls_port if transport == "tls" else kamailio.port
     user = deployment.phones["caller"].aor_user
@@ -26,8 +32,17 @@ def test_killed_softphone_loses_its_binding(platform: Platform, tmp_path: Path, 
         desk = Desk(pool, tmp_path)
         place = f"{kamailio.host}:{port}"
         ca_file = deployment.ca_file
-        settings = {"domain": deployment.platform.domain, "registrar": place, "proxy": place, "username": user}
-        settings |= {"password": PASSWORD, "transport": transport, "bind_address": platform.block[PHONES + 39]}
+        settings = {
+            "domain": deployment.platform.domain,
+            "registrar": place,
+            "proxy": place,
+            "username": user,
+        }
+        settings |= {
+            "password": PASSWORD,
+            "transport": transport,
+            "bind_address": platform.block[PHONES + 39],
+        }
         phone = desk("caller", user=user, tls=TlsConfig(ca_file=str(ca_file)), **settings)
         assert phone.register(PATIENCE).active
         os.kill(phone.process.pid, signal.SIGKILL)

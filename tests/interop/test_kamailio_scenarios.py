@@ -1,5 +1,5 @@
-"""The ordinary scenarios, with ordinary deployment files, against Kamailio: once with a phone of the harness as the AI,
-once with baresip, once as a platform that forwards over TLS alone.
+"""The ordinary scenarios, with ordinary deployment files, against Kamailio: once with a phone of
+the harness as the AI, once with baresip, once as a platform that forwards over TLS alone.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ GLADLY = {
     "GL-PLAINTEXT": 1,
     "TLS-BADCERT": 3,
 }
-#: Customers whose numbers lead to people: at desks, at telephones of their own, several at once, behind a queue's music.
+#: Customers whose numbers lead to people: at desks, at telephones of their own, several at once,
+#: behind a queue's music.
 CUSTOMERS = {
     "clinic": {
         "SBC-INBOUND": 1,
@@ -99,7 +100,8 @@ PROBED = {
 }
 #: Cases that must not pass, with a part of their message.
 SHORTCOMINGS = {
-    # Kamailio 5.6 checks who signed a certificate, not whom it names (RFC 5922 section 7.2 asks for both)
+    # Kamailio 5.6 checks who signed a certificate, not whom it names (RFC 5922 section 7.2 asks for
+    # both)
     f"TLS-BADCERT[kamailio-{who}]": "no INVITE is sent to the AI"
     for who in (
         "stand-in:stand-in-tls-ip-wrong-name",
@@ -123,12 +125,16 @@ def judge(run: Verified, row: str, count: int) -> None:
 
 @pytest.fixture(scope="module")
 def with_stand_in(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Verified:
-    return verify(platform.files["stand-in"], STAND_IN, tmp_path_factory.mktemp("stand-in"), workers=2)
+    return verify(
+        platform.files["stand-in"], STAND_IN, tmp_path_factory.mktemp("stand-in"), workers=2
+    )
 
 
 @pytest.fixture(scope="module")
 def with_baresip(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Verified:
-    return verify(platform.files["synthflow"], SYNTHFLOW, tmp_path_factory.mktemp("synthflow"), workers=2)
+    return verify(
+        platform.files["synthflow"], SYNTHFLOW, tmp_path_factory.mktemp("synthflow"), workers=2
+    )
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +151,9 @@ def test_customer_with_people_in_groups(platform: Platform, tmp_path: Path, who:
         assert platform.queue.received("INVITE"), "nobody waited with music"
 
 
-def test_platform_that_calls_only_hosts_that_answer_options(platform: Platform, tmp_path: Path) -> None:
+def test_platform_that_calls_only_hosts_that_answer_options(
+    platform: Platform, tmp_path: Path
+) -> None:
     verified = verify(platform.files["probed"], PROBED, tmp_path, workers=2)
     for row, count in PROBED.items():
         judge(verified, row, count)
@@ -166,7 +174,9 @@ def test_row_with_a_stand_in(with_stand_in: Verified, row: str) -> None:
 
 @pytest.mark.xdist_group("scenarios-with-stand-in")
 def test_calls_of_the_stand_in_were_challenged(with_stand_in: Verified) -> None:
-    """RFC 3261 section 22.3: the platform asked, and the INVITE that went on to an agent had the right answer."""
+    """RFC 3261 section 22.3: the platform asked, and the INVITE that went on to an agent had the
+    right answer.
+    """
     cases = with_stand_in.cases_of("TD-TRANSFER-WARM")
     assert cases
     for case in cases:
@@ -204,5 +214,7 @@ def test_tshark_finds_nothing_malformed_in_what_the_run_exported(with_baresip: V
             "-Y",
             "_ws.malformed",
         ]
-        done = subprocess.run([binary("tshark"), *arguments], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [binary("tshark"), *arguments], capture_output=True, text=True, check=True
+        )
         assert not done.stdout, f"{capture}: {done.stdout}"

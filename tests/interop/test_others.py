@@ -1,6 +1,8 @@
-"""A live run says only what it saw, of programs nobody here wrote: Kamailio, baresip, SIPp; the API has records alone.
+"""A live run says only what it saw, of programs nobody here wrote: Kamailio, baresip, SIPp; the API
+has records alone.
 
-A voice that hands over on a digit, and deaf ones of every kind; RTCP or none; media that does not get through one way or the other.
+A voice that hands over on a digit, and deaf ones of every kind; RTCP or none; media that does not
+get through one way or the other.
 """
 
 from __future__ import annotations
@@ -26,8 +28,12 @@ pytestmark = pytest.mark.xdist_group("others")
 
 
 @pytest.fixture(scope="module")
-def programs(block: Block, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Others]:
-    with others.running(tmp_path_factory.mktemp("others") / "programs", block, authority) as programs:
+def programs(
+    block: Block, authority: Authority, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Others]:
+    with others.running(
+        tmp_path_factory.mktemp("others") / "programs", block, authority
+    ) as programs:
         yield programs
 
 
@@ -51,7 +57,11 @@ def heard(of: CaseEvidence, towards: str) -> dict[str, Any]:
 
 def certain(of: CaseEvidence) -> set[str]:
     """Causes that are named as certain."""
-    sure = [cause for cause in of.diagnosis if cause["confidence"] == "certain" and not cause.get("candidate")]
+    sure = [
+        cause
+        for cause in of.diagnosis
+        if cause["confidence"] == "certain" and not cause.get("candidate")
+    ]
     return {str(cause["id"]) for cause in sure}
 
 

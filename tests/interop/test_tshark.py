@@ -1,4 +1,6 @@
-"""tshark looks at what crosses the wire and at what the harness exports of it: the same messages, the same RTP."""
+"""tshark looks at what crosses the wire and at what the harness exports of it: the same messages,
+the same RTP.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,17 @@ from harness.world.addresses import Block
 from tests.interop.capture import NOWHERE, Capture, Stream, fields, read, streams
 from tests.interop.encounter import DID, encounter, evidence_of, with_sipp
 from tests.interop.platform import PHONES, SIPP
-from tests.interop.sipp import Sipp, pause, receive, request, respond, respond_within_dialog, response, sdp, speak
+from tests.interop.sipp import (
+    Sipp,
+    pause,
+    receive,
+    request,
+    respond,
+    respond_within_dialog,
+    response,
+    sdp,
+    speak,
+)
 from tests.process.phone.conftest import media_of
 from tests.process.world.conftest import RunningWorld
 from tools.interop.processes import PATIENCE
@@ -31,7 +43,13 @@ from tools.interop.processes import PATIENCE
 Lease = Callable[..., Phone]
 _ALL_SIP = ("-d", "tcp.port==1-65535,sip")
 
-CALL = [receive("INVITE"), respond("180 Ringing"), respond("200 OK", sdp(), repeat=True), receive("ACK"), speak()]
+CALL = [
+    receive("INVITE"),
+    respond("180 Ringing"),
+    respond("200 OK", sdp(), repeat=True),
+    receive("ACK"),
+    speak(),
+]
 CHANGE = [request("INVITE", 10, sdp("0 101", version=2)), response(200), request("ACK", 10)]
 GOODBYE = [receive("BYE"), respond_within_dialog("200 OK")]
 
@@ -44,7 +62,8 @@ def heads(file: Path) -> list[tuple[str, ...]]:
 
 def nothing_malformed(file: Path, *rtp_ports: int) -> None:
     rules = [argument for port in rtp_ports for argument in ("-d", f"udp.port=={port},rtp")]
-    # What says that a capture is under way comes from any port, for which tshark may know a protocol of its own.
+    # What says that a capture is under way comes from any port, for which tshark may know a
+    # protocol of its own.
     told = read(file, *_ALL_SIP, *rules, "-Y", f"_ws.malformed and not udp.port == {NOWHERE}")
     assert not told, told
 
@@ -55,9 +74,16 @@ def test_export_has_what_crossed_the_wire(
 ) -> None:
     sipp_host, host = block[SIPP + 36], block[PHONES + 36]
     with (
-        Sipp(tmp_path / "sipp", sipp_host, [*CALL, pause(200), *CHANGE, *GOODBYE], transport=transport) as sipp,
+        Sipp(
+            tmp_path / "sipp",
+            sipp_host,
+            [*CALL, pause(200), *CHANGE, *GOODBYE],
+            transport=transport,
+        ) as sipp,
         Capture(tmp_path / "capture", [sipp_host]) as capture,
-        encounter(tmp_path, pool, marks, with_sipp(tmp_path, host, (sipp_host, sipp.port), transport)) as met,
+        encounter(
+            tmp_path, pool, marks, with_sipp(tmp_path, host, (sipp_host, sipp.port), transport)
+        ) as met,
     ):
         call = met.caller().dial(DID)
         met.cast.expect(call).answered()
@@ -74,17 +100,26 @@ def test_export_has_what_crossed_the_wire(
         assert fields(exported, "sip", "udp.payload") == fields(wire, "sip", "udp.payload")
     addresses = ("ip.src", "ip.dst", f"{transport}.srcport", f"{transport}.dstport")
     rules = ["tcp.port==1-65535,sip"]
-    assert fields(exported, "sip", *addresses, decode=rules) == fields(wire, "sip", *addresses, decode=rules)
+    assert fields(exported, "sip", *addresses, decode=rules) == fields(
+        wire, "sip", *addresses, decode=rules
+    )
     nothing_malformed(exported)
     nothing_malformed(wire)
 
 
 def _reinvite_is_over(event: object) -> bool:
-    # messages that cross each other may be in another order at another place: nothing is under way when the BYE is sent
-    return isinstance(event, SipMessage) and event.text.startswith("ACK ") and "CSeq: 10 ACK" in event.text
+    # messages that cross each other may be in another order at another place: nothing is under way
+    # when the BYE is sent
+    return (
+        isinstance(event, SipMessage)
+        and event.text.startswith("ACK ")
+        and "CSeq: 10 ACK" in event.text
+    )
 
 
-def test_export_of_a_tls_call_is_read_as_plain_sip(tmp_path: Path, talkdesk: RunningWorld, lease: Lease) -> None:
+def test_export_of_a_tls_call_is_read_as_plain_sip(
+    tmp_path: Path, talkdesk: RunningWorld, lease: Lease
+) -> None:
     """What crossed the wire inside TLS, tshark reads in the export alone; its comments say so."""
     deployment = talkdesk.deployments[0]
     config = own_phone(deployment, "caller-2")
@@ -106,9 +141,16 @@ def test_export_of_a_tls_call_is_read_as_plain_sip(tmp_path: Path, talkdesk: Run
     exported = tmp_path / "exported.pcapng"
     pcap.export(_recorded(tmp_path, leg.events), exported)
     told = fields(
-        exported, "sip", "sip.Request-Line", "sip.Status-Line", "frame.comment", decode=["tcp.port==1-65535,sip"]
+        exported,
+        "sip",
+        "sip.Request-Line",
+        "sip.Status-Line",
+        "frame.comment",
+        decode=["tcp.port==1-65535,sip"],
     )
-    assert [(request or status) for request, status, _ in told] == [m.text.splitlines()[0] for m in leg.messages]
+    assert [(request or status) for request, status, _ in told] == [
+        m.text.splitlines()[0] for m in leg.messages
+    ]
     assert all("inside TLS" in comment for *_, comment in told)
     nothing_malformed(exported)
 
@@ -116,7 +158,9 @@ def test_export_of_a_tls_call_is_read_as_plain_sip(tmp_path: Path, talkdesk: Run
 def _recorded(directory: Path, events: Iterable[Event]) -> CaseEvidence:
     """The evidence of a case that has seen these events."""
     words = ("id", "row", "integration", "deployment", "title", "description", "source", "link")
-    recorder = CaseRecorder(directory / "recorded", {**dict.fromkeys(words, "tls"), "axes": {}, "mask": False})
+    recorder = CaseRecorder(
+        directory / "recorded", {**dict.fromkeys(words, "tls"), "axes": {}, "mask": False}
+    )
     for event in events:
         recorder.event(event)
     recorder.close(Verdict.PASSED, "")
@@ -139,15 +183,20 @@ def agree(seen: Stream, packets: int, lost: int | None = None) -> None:
 def lost_within(numbers: list[int], packets: int) -> set[int]:
     """How many are missing among ``packets`` that came one after another.
 
-    tshark sees a packet that comes before the phone's stream begins or after it ended, and the gap beside it.
+    tshark sees a packet that comes before the phone's stream begins or after it ended, and the gap
+    beside it.
     """
-    spans = [numbers[begin : begin + packets] for begin in range(max(1, len(numbers) - packets + 1))]
+    spans = [
+        numbers[begin : begin + packets] for begin in range(max(1, len(numbers) - packets + 1))
+    ]
     return {(span[-1] - span[0]) % 65536 + 1 - len(span) for span in spans}
 
 
 def of(found: list[Stream], source: str, target: str) -> Stream:
     """The stream between two hosts."""
-    (stream,) = [s for s in found if s.source.startswith(f"{source}:") and s.target.startswith(f"{target}:")]
+    (stream,) = [
+        s for s in found if s.source.startswith(f"{source}:") and s.target.startswith(f"{target}:")
+    ]
     return stream
 
 
@@ -158,7 +207,9 @@ def last_statistics(leg: Leg) -> RtpStatistics:
 
 
 def rtp(file: Path, ports: Sequence[int], source: str) -> list[tuple[str, ...]]:
-    """Sequence number, timestamp, marker, payload type, SSRC and payload of each RTP packet from a host."""
+    """Sequence number, timestamp, marker, payload type, SSRC and payload of each RTP packet from a
+    host.
+    """
     names = ("rtp.seq", "rtp.timestamp", "rtp.marker", "rtp.p_type", "rtp.ssrc", "rtp.payload")
     rules = [f"udp.port=={port},rtp" for port in ports]
     return fields(file, f"rtp and ip.src=={source}", *names, decode=rules)
@@ -167,7 +218,9 @@ def rtp(file: Path, ports: Sequence[int], source: str) -> list[tuple[str, ...]]:
 def test_exported_rtp_is_what_crossed_the_wire(
     tmp_path: Path, block: Block, pool: PhonePool, marks: Iterator[int]
 ) -> None:
-    """Both directions, packet by packet; and by tshark's own count nothing in it is lost, and it comes as evenly."""
+    """Both directions, packet by packet; and by tshark's own count nothing in it is lost, and it
+    comes as evenly.
+    """
     sipp_host, host = block[SIPP + 39], block[PHONES + 39]
     with (
         Sipp(tmp_path / "sipp", sipp_host, [*CALL, *GOODBYE]) as sipp,
@@ -194,11 +247,14 @@ def test_exported_rtp_is_what_crossed_the_wire(
 
 
 @pytest.mark.parametrize("lost", [0, 11], ids=["all-there", "some-lost"])
-def test_rtp_counters_and_jitter_agree(tmp_path: Path, block: Block, lease: Lease, lost: int) -> None:
-    """RTP that comes unevenly, and not all of it: packets, loss and jitter within 1 %, by the fifth call at the latest.
+def test_rtp_counters_and_jitter_agree(
+    tmp_path: Path, block: Block, lease: Lease, lost: int
+) -> None:
+    """RTP that comes unevenly, and not all of it: packets, loss and jitter within 1 %, by the fifth
+    call at the latest.
 
-    SIPp signals, and an uneven sender talks in its place. tshark has the kernel's time of a packet, the phone the time when
-    it got round to reading it: a busy machine shows there.
+    SIPp signals, and an uneven sender talks in its place. tshark has the kernel's time of a packet,
+    the phone the time when it got round to reading it: a busy machine shows there.
     """
     differences = []
     for number in range(5):
@@ -210,7 +266,9 @@ def test_rtp_counters_and_jitter_agree(tmp_path: Path, block: Block, lease: Leas
         ):
             sender.bind((sipp_host, 0))
             answer = respond("200 OK", sdp(port=str(sender.getsockname()[1])), repeat=True)
-            with Sipp(directory / "sipp", sipp_host, [receive("INVITE"), answer, receive("ACK"), *GOODBYE]) as sipp:
+            with Sipp(
+                directory / "sipp", sipp_host, [receive("INVITE"), answer, receive("ACK"), *GOODBYE]
+            ) as sipp:
                 leg = lease("caller", bind_address=host).dial(f"sip:ai@{sipp_host}:{sipp.port}")
                 media = media_of(leg, PATIENCE)
                 _send_unevenly(sender, media.local_rtp, lost)
@@ -256,7 +314,10 @@ def _counts(leg: Leg, packets: int) -> Callable[[Event], bool]:
 def test_rtp_loss_agrees(tmp_path: Path, talkdesk: RunningWorld, lease: Lease) -> None:
     deployment = talkdesk.deployments[0]
     config = own_phone(deployment, "caller-2")
-    with talkdesk.fault("heavy-loss", "inbound"), Capture(tmp_path / "capture", [config.bind_address]) as capture:
+    with (
+        talkdesk.fault("heavy-loss", "inbound"),
+        Capture(tmp_path / "capture", [config.bind_address]) as capture,
+    ):
         caller = lease("caller", **{name: getattr(config, name) for name in _FIELDS})
         leg = caller.dial(deployment.did("inbound", "udp-ip"))
         leg.wait("statistics of some seconds", _counts(leg, 200), within=PATIENCE)
@@ -271,7 +332,9 @@ def test_rtp_loss_agrees(tmp_path: Path, talkdesk: RunningWorld, lease: Lease) -
     agree(seen, counted.rx_packets)
     host, _, port = media.local_rtp.rpartition(":")
     only = f"rtp and ip.dst=={host} and udp.dstport=={port}"
-    numbers = [int(number) for (number,) in fields(wire, only, "rtp.seq", decode=[f"udp.port=={port},rtp"])]
+    numbers = [
+        int(number) for (number,) in fields(wire, only, "rtp.seq", decode=[f"udp.port=={port},rtp"])
+    ]
     assert counted.rx_lost in lost_within(numbers, counted.rx_packets), (seen, counted)
     nothing_malformed(wire, *ports)
 
@@ -280,7 +343,9 @@ _FIELDS = ("user", "domain", "transport", "bind_address", "proxy", "username", "
 
 
 def test_digits_are_telephone_events_to_tshark(tmp_path: Path, block: Block, lease: Lease) -> None:
-    """RFC 4733: each digit one event, its end said three times (section 2.5.1.4), durations in order."""
+    """RFC 4733: each digit one event, its end said three times (section 2.5.1.4), durations in
+    order.
+    """
     sipp_host, host = block[SIPP + 38], block[PHONES + 38]
     with (
         Sipp(tmp_path / "sipp", sipp_host, [*CALL, *GOODBYE]) as sipp,
@@ -302,7 +367,9 @@ def test_digits_are_telephone_events_to_tshark(tmp_path: Path, block: Block, lea
     digits = [next(number for number, *_, at in events if at == timestamp) for timestamp in began]
     assert digits == ["1", "2", "11", "12", "10"]
     for timestamp in began:
-        ends = [int(length) for _, end, length, at in events if at == timestamp and end in ("1", "True")]
+        ends = [
+            int(length) for _, end, length, at in events if at == timestamp and end in ("1", "True")
+        ]
         assert len(ends) == 3
         assert len(set(ends)) == 1
         assert ends[0] == 160 * 8

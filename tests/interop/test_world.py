@@ -45,7 +45,12 @@ def test_sipsak_gets_its_options_answered(talkdesk: RunningWorld, name: str) -> 
 # -- TLS by openssl
 
 
-TLS = [("talkdesk", "gate tls-ip"), ("talkdesk", "synthflow tls-ip"), ("gladly", "agents"), ("gladly", "gate tls-ip")]
+TLS = [
+    ("talkdesk", "gate tls-ip"),
+    ("talkdesk", "synthflow tls-ip"),
+    ("gladly", "agents"),
+    ("gladly", "gate tls-ip"),
+]
 
 
 def s_client(
@@ -63,13 +68,22 @@ def test_openssl_verifies_the_certificate_and_its_name(
 ) -> None:
     deployment = request.getfixturevalue(world).deployments[0]
     host, *_ = listener(deployment, name)
-    arguments = [f"-{version}", "-CAfile", str(deployment.ca_file), "-verify_return_error", "-verify_ip", host]
+    arguments = [
+        f"-{version}",
+        "-CAfile",
+        str(deployment.ca_file),
+        "-verify_return_error",
+        "-verify_ip",
+        host,
+    ]
     done = s_client(deployment, name, *arguments)
     assert done.returncode == 0, done.stderr.decode()
     assert b"Verify return code: 0 (ok)" in done.stdout
 
 
-@pytest.mark.parametrize("trust", [["-no-CAfile", "-no-CApath"], ["-verify_hostname", "elsewhere.example"]])
+@pytest.mark.parametrize(
+    "trust", [["-no-CAfile", "-no-CApath"], ["-verify_hostname", "elsewhere.example"]]
+)
 def test_openssl_refuses_an_untrusted_certificate(talkdesk: RunningWorld, trust: list[str]) -> None:
     deployment = talkdesk.deployments[0]
     arguments = ["-verify_return_error", *trust]
@@ -83,7 +97,9 @@ def test_openssl_refuses_an_untrusted_certificate(talkdesk: RunningWorld, trust:
 @pytest.mark.parametrize("version", ["tls1", "tls1_1"])
 def test_old_tls_versions_are_refused(talkdesk: RunningWorld, version: str) -> None:
     """RFC 8996: TLS 1.0 and 1.1 MUST NOT be used."""
-    done = s_client(talkdesk.deployments[0], "synthflow tls-ip", f"-{version}", "-cipher", "ALL:@SECLEVEL=0")
+    done = s_client(
+        talkdesk.deployments[0], "synthflow tls-ip", f"-{version}", "-cipher", "ALL:@SECLEVEL=0"
+    )
     assert done.returncode != 0
 
 
@@ -125,13 +141,22 @@ def test_sipp_with_a_wrong_password_is_refused(
     steps = client("REGISTER", user, "carrier.example", expires=60, password="wrong", outcome=403)
     arguments = ("-auth_uri", "carrier.example")
     with Sipp(
-        tmp_path, block[SIPP + 31], steps, target=f"{host}:{port}", transport=transport, arguments=arguments
+        tmp_path,
+        block[SIPP + 31],
+        steps,
+        target=f"{host}:{port}",
+        transport=transport,
+        arguments=arguments,
     ) as sipp:
         sipp.succeeds()
 
 
-def test_credentials_for_another_uri_are_a_bad_request(talkdesk: RunningWorld, tmp_path: Path, block: Block) -> None:
-    """RFC 3261 section 22.4 (1), RFC 2617 section 3.2.2.5; SIPp, left alone, names its target instead of the Request-URI."""
+def test_credentials_for_another_uri_are_a_bad_request(
+    talkdesk: RunningWorld, tmp_path: Path, block: Block
+) -> None:
+    """RFC 3261 section 22.4 (1), RFC 2617 section 3.2.2.5; SIPp, left alone, names its target
+    instead of the Request-URI.
+    """
     host, port = where(talkdesk.deployments[0], "carrier", "udp")
     user, password = secret(talkdesk.deployments[0], "caller-4")
     steps = client("REGISTER", user, "carrier.example", expires=60, password=password, outcome=400)
@@ -143,7 +168,9 @@ def test_credentials_for_another_uri_are_a_bad_request(talkdesk: RunningWorld, t
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_call_with_baresip_has_audio_both_ways(talkdesk: RunningWorld, fresh_baresip: Start, transport: str) -> None:
+def test_call_with_baresip_has_audio_both_ways(
+    talkdesk: RunningWorld, fresh_baresip: Start, transport: str
+) -> None:
     deployment = talkdesk.deployments[0]
     host, port = where(talkdesk.deployments[0], "carrier", transport)
     user, password = secret(deployment, "caller-3")
@@ -152,7 +179,9 @@ def test_call_with_baresip_has_audio_both_ways(talkdesk: RunningWorld, fresh_bar
         program.registers()
         program.do("dial", f"sip:{deployment.did('inbound', 'udp-ip')}@carrier.example")
         program.event("CALL_ESTABLISHED")
-        record_of(deployment, user, lambda r: any(m["mark"] == 203 for m in r.witness("marks") or []))
+        record_of(
+            deployment, user, lambda r: any(m["mark"] == 203 for m in r.witness("marks") or [])
+        )
         voice = deployment.assistants["main"].voice
         assert voice is not None
         program.hears(voice)
@@ -186,7 +215,9 @@ def test_baresip_takes_a_transfer_of_the_ai(
     user, password = secret(deployment, agent)
     domain = deployment.platform.domain
     config = own_phone(deployment, "caller", max_calls=2)
-    with fresh_baresip(registering(user, domain, password, f"{host}:{port}", transport), 204) as program:
+    with fresh_baresip(
+        registering(user, domain, password, f"{host}:{port}", transport), 204
+    ) as program:
         program.registers()
         caller = lease("caller", **{name: getattr(config, name) for name in _FIELDS})
         assert caller.register(PATIENCE).active
@@ -195,8 +226,14 @@ def test_baresip_takes_a_transfer_of_the_ai(
         leg.wait("the AI", lambda e: isinstance(e, MarkHeard) and e.mark >= 240, PATIENCE)
         leg.send_digits("0")
         program.event("CALL_ESTABLISHED")
-        last = until("the call with the agent", lambda: leg.successor or leg) if line == "inbound-passed-on" else leg
-        last.wait("the agent's mark", lambda e: isinstance(e, MarkHeard) and e.mark == 204, PATIENCE)
+        last = (
+            until("the call with the agent", lambda: leg.successor or leg)
+            if line == "inbound-passed-on"
+            else leg
+        )
+        last.wait(
+            "the agent's mark", lambda e: isinstance(e, MarkHeard) and e.mark == 204, PATIENCE
+        )
         program.hears(last.mark)
         last.hangup()
         program.event("CALL_CLOSED")

@@ -1,4 +1,6 @@
-"""SIPp calls the simulated world in the ways a stranger may: each gets the answer its RFC has for it."""
+"""SIPp calls the simulated world in the ways a stranger may: each gets the answer its RFC has for
+it.
+"""
 
 from __future__ import annotations
 
@@ -43,17 +45,37 @@ class Calling:
 
     def invites(self, *headers: str, body: str = "") -> list[str]:
         """An INVITE, its challenge, and the INVITE with credentials, which has CSeq 2."""
-        return asks("INVITE", self.did, DOMAIN, *headers, caller=self.user, password=self._password, body=body)
+        return asks(
+            "INVITE",
+            self.did,
+            DOMAIN,
+            *headers,
+            caller=self.user,
+            password=self._password,
+            body=body,
+        )
 
     def acknowledges(self, number: int = 2, body: str = "") -> str:
         return acknowledge(number, self.did, DOMAIN, caller=self.user, body=body)
 
     def refused(self) -> str:
-        """The ACK of a refusal, which is part of the INVITE's transaction (RFC 3261 section 17.1.1.3)."""
-        return ask("ACK", 2, self.did, DOMAIN, caller=self.user, uri=f"sip:{self.did}@{DOMAIN}", within=True)
+        """The ACK of a refusal, which is part of the INVITE's transaction (RFC 3261 section
+        17.1.1.3).
+        """
+        return ask(
+            "ACK",
+            2,
+            self.did,
+            DOMAIN,
+            caller=self.user,
+            uri=f"sip:{self.did}@{DOMAIN}",
+            within=True,
+        )
 
     def within(self, method: str, number: int, *headers: str, body: str = "") -> str:
-        return ask(method, number, self.did, DOMAIN, *headers, caller=self.user, body=body, within=True)
+        return ask(
+            method, number, self.did, DOMAIN, *headers, caller=self.user, body=body, within=True
+        )
 
     def ends(self) -> list[str]:
         return client("BYE", self.did, DOMAIN, caller=self.user, cseq=20)
@@ -71,7 +93,15 @@ def play(talkdesk: RunningWorld, tmp_path: Path, block: Block) -> Play:
         arguments = ("-auth_uri", f"{calling.did}@{DOMAIN}")
         target = f"{host}:{port}"
         address = block[SIPP + 33]
-        with Sipp(tmp_path, address, steps, target=target, transport=transport, mark=205, arguments=arguments) as sipp:
+        with Sipp(
+            tmp_path,
+            address,
+            steps,
+            target=target,
+            transport=transport,
+            mark=205,
+            arguments=arguments,
+        ) as sipp:
             sipp.succeeds()
         return sipp
 
@@ -79,14 +109,36 @@ def play(talkdesk: RunningWorld, tmp_path: Path, block: Block) -> Play:
 
 
 def test_invite_without_an_offer(talkdesk: RunningWorld, play: Play) -> None:
-    """RFC 3261 section 13.3.1 asks for an offer in the 2xx then. The simulated carrier, like many a trunk, does not go so far."""
+    """RFC 3261 section 13.3.1 asks for an offer in the 2xx then. The simulated carrier, like many a
+    trunk, does not go so far.
+    """
     calling = Calling(talkdesk.deployments[0], "inbound")
-    refused = ask("ACK", 2, calling.did, DOMAIN, caller=calling.user, uri=f"sip:{calling.did}@{DOMAIN}", within=True)
-    play(calling, [ask("INVITE", 2, calling.did, DOMAIN, caller=calling.user), PROVISIONAL[0], response(488), refused])
+    refused = ask(
+        "ACK",
+        2,
+        calling.did,
+        DOMAIN,
+        caller=calling.user,
+        uri=f"sip:{calling.did}@{DOMAIN}",
+        within=True,
+    )
+    play(
+        calling,
+        [
+            ask("INVITE", 2, calling.did, DOMAIN, caller=calling.user),
+            PROVISIONAL[0],
+            response(488),
+            refused,
+        ],
+    )
 
 
-def test_provisional_responses_are_reliable_when_required(talkdesk: RunningWorld, play: Play) -> None:
-    """RFC 3262 section 3: the next one comes when the last one is acknowledged, and the 200 after both."""
+def test_provisional_responses_are_reliable_when_required(
+    talkdesk: RunningWorld, play: Play
+) -> None:
+    """RFC 3262 section 3: the next one comes when the last one is acknowledged, and the 200 after
+    both.
+    """
     calling = Calling(talkdesk.deployments[0], "early-media")
     steps = [*calling.invites("Require: 100rel", body=sdp()), PROVISIONAL[0]]
     for number, status in ((3, 180), (4, 183)):
@@ -101,7 +153,9 @@ def test_provisional_responses_are_reliable_when_required(talkdesk: RunningWorld
 
 
 @TRANSPORTS
-def test_session_interval_that_is_too_small(talkdesk: RunningWorld, play: Play, transport: str) -> None:
+def test_session_interval_that_is_too_small(
+    talkdesk: RunningWorld, play: Play, transport: str
+) -> None:
     """RFC 4028 section 9."""
     calling = Calling(talkdesk.deployments[0], "inbound")
     timer = ("Supported: timer", "Session-Expires: 60", "Min-SE: 60")
@@ -115,8 +169,17 @@ def test_refresh_of_the_session(talkdesk: RunningWorld, play: Play) -> None:
     """RFC 4028: by re-INVITE and by UPDATE; each 200 says again who refreshes when."""
     calling = Calling(talkdesk.deployments[0], "inbound")
     timer = ("Supported: timer", "Session-Expires: 90;refresher=uac")
-    steps = [*calling.invites(*timer, body=sdp()), *PROVISIONAL, FINAL.format(200), calling.acknowledges()]
-    steps += [calling.within("INVITE", 3, *timer, body=sdp(version=2)), PROVISIONAL[0], response(200)]
+    steps = [
+        *calling.invites(*timer, body=sdp()),
+        *PROVISIONAL,
+        FINAL.format(200),
+        calling.acknowledges(),
+    ]
+    steps += [
+        calling.within("INVITE", 3, *timer, body=sdp(version=2)),
+        PROVISIONAL[0],
+        response(200),
+    ]
     steps += [calling.acknowledges(3), calling.within("UPDATE", 4, *timer), response(200)]
     sipp = play(calling, [*steps, *calling.ends()])
     agreed = [re.findall(r"^Session-Expires: *(.*)", m, re.M) for m in sipp.received("SIP/2.0 200")]
@@ -126,12 +189,21 @@ def test_refresh_of_the_session(talkdesk: RunningWorld, play: Play) -> None:
 @pytest.mark.parametrize(
     ("header", "status", "owed"),
     [
-        pytest.param("Require: teleportation", 420, r"^Unsupported:.*teleportation", id="extension-nobody-has"),
+        pytest.param(
+            "Require: teleportation",
+            420,
+            r"^Unsupported:.*teleportation",
+            id="extension-nobody-has",
+        ),
         pytest.param("Max-Forwards: 0", 483, r"", id="no-hop-left"),
-        pytest.param("Content-Encoding: gzip", 415, r"^Accept-Encoding:", id="encoding-nobody-reads"),
+        pytest.param(
+            "Content-Encoding: gzip", 415, r"^Accept-Encoding:", id="encoding-nobody-reads"
+        ),
     ],
 )
-def test_request_that_cannot_be_met(talkdesk: RunningWorld, play: Play, header: str, status: int, owed: str) -> None:
+def test_request_that_cannot_be_met(
+    talkdesk: RunningWorld, play: Play, header: str, status: int, owed: str
+) -> None:
     calling = Calling(talkdesk.deployments[0], "inbound")
     invite = ask("INVITE", 2, calling.did, DOMAIN, header, caller=calling.user, body=sdp())
     sipp = play(calling, [invite, PROVISIONAL[0], response(status), calling.refused()])
@@ -153,7 +225,9 @@ def test_request_within_a_call_that_does_not_exist(
     play(calling, [request, response(481)], transport)
 
 
-def test_info_with_an_unsupported_body_is_refused_with_415(talkdesk: RunningWorld, play: Play) -> None:
+def test_info_with_an_unsupported_body_is_refused_with_415(
+    talkdesk: RunningWorld, play: Play
+) -> None:
     """RFC 3261 section 21.4.13."""
     calling = Calling(talkdesk.deployments[0], "inbound")
     steps = [*calling.invites(body=sdp()), *PROVISIONAL, FINAL.format(200), calling.acknowledges()]
@@ -163,10 +237,19 @@ def test_info_with_an_unsupported_body_is_refused_with_415(talkdesk: RunningWorl
 
 
 def test_the_other_side_ends_the_call(talkdesk: RunningWorld, play: Play) -> None:
-    """The digit for good-bye by INFO; the world's BYE follows the route set SIPp has learnt from nobody."""
+    """The digit for good-bye by INFO; the world's BYE follows the route set SIPp has learnt from
+    nobody.
+    """
     calling = Calling(talkdesk.deployments[0], "inbound")
     digit = calling.within("INFO", 3, body="Signal=9\nDuration=160").replace(
         "application/sdp", "application/dtmf-relay"
     )
-    steps = [*calling.invites(body=sdp()), *PROVISIONAL, FINAL.format(200), calling.acknowledges(), speak(), pause(500)]
+    steps = [
+        *calling.invites(body=sdp()),
+        *PROVISIONAL,
+        FINAL.format(200),
+        calling.acknowledges(),
+        speak(),
+        pause(500),
+    ]
     play(calling, [*steps, digit, response(200), receive("BYE"), respond_within_dialog("200 OK")])

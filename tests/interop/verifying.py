@@ -23,7 +23,9 @@ class Verified:
 
     def cases_of(self, row: str) -> list[Path]:
         """The directories of a row's cases."""
-        return [path for path in self.directory.glob("cases/*") if self._id(path).startswith(f"{row}[")]
+        return [
+            path for path in self.directory.glob("cases/*") if self._id(path).startswith(f"{row}[")
+        ]
 
     @staticmethod
     def _id(case: Path) -> str:
@@ -32,12 +34,29 @@ class Verified:
 
 def verify(file: Path, rows: Iterable[str], reports: Path, *, workers: int = 1) -> Verified:
     """All rows in one run."""
-    command = [str(Path(sys.executable).with_name("harness")), "verify", str(file), "--live", "-n", str(workers)]
+    command = [
+        str(Path(sys.executable).with_name("harness")),
+        "verify",
+        str(file),
+        "--live",
+        "-n",
+        str(workers),
+    ]
     command += [f"--row={row}" for row in rows] + [f"--reports={reports}"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTEST_", "COV_"))
+    }
     with (reports / "output.txt").open("w+") as output:
         done = subprocess.run(
-            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, timeout=900, check=False
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            timeout=900,
+            check=False,
         )
         output.seek(0)
         said = output.read()

@@ -40,17 +40,23 @@ def where(deployment: Deployment, account: str, transport: str) -> tuple[str, in
     return host, port + (transport == "tls") - (own == "tls")
 
 
-def record_of(deployment: Deployment, number: str, fulfilled: Callable[[CallRecord], bool]) -> CallRecord:
+def record_of(
+    deployment: Deployment, number: str, fulfilled: Callable[[CallRecord], bool]
+) -> CallRecord:
     """The newest call from that number, once it is as expected."""
     synthflow = deployment.synthflow
     assert synthflow
     assert synthflow.api_base
     assert synthflow.api_token
-    api = SynthflowApi(synthflow.api_base, synthflow.api_token.get_secret_value(), synthflow.ca_file)
+    api = SynthflowApi(
+        synthflow.api_base, synthflow.api_token.get_secret_value(), synthflow.ca_file
+    )
     try:
 
         def look() -> CallRecord | None:
-            calls = [call for call in api.calls(0.0, deployment.models()) if call.number_from == number]
+            calls = [
+                call for call in api.calls(0.0, deployment.models()) if call.number_from == number
+            ]
             newest = max(calls, key=lambda call: int(call.plain["start_time"]), default=None)
             return newest if newest is not None and fulfilled(newest) else None
 

@@ -20,7 +20,9 @@ def asserted(words: str, files: list[str]) -> AssertionError:
         call()
     except AssertionError as error:
         outermost = error.__traceback__
-        frames = [frame for frame in tracebacks(outermost) if frame.tb_frame.f_code.co_filename in files]
+        frames = [
+            frame for frame in tracebacks(outermost) if frame.tb_frame.f_code.co_filename in files
+        ]
         for frame, following in zip(frames, [*frames[1:], None], strict=True):
             frame.tb_next = following
         return error.with_traceback(frames[0])

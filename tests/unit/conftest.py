@@ -39,7 +39,9 @@ def finding(kind: str, verdict: Verdict = Verdict.PASSED, **more: Any) -> Findin
     """A finding that counts as of that kind."""
     read = FindingKind.read(kind)
     check = read.check
-    measured = Direction(towards=read.towards, again=read.again) if read.towards or read.again else None
+    measured = (
+        Direction(towards=read.towards, again=read.again) if read.towards or read.again else None
+    )
     strength = Strength.PROVED if check == "audio" else None
     plain: dict[str, Any] = {
         "measured": measured,
@@ -53,7 +55,11 @@ def finding(kind: str, verdict: Verdict = Verdict.PASSED, **more: Any) -> Findin
 
 def promised(case: Case) -> list[Finding]:
     """All that the row promises to look at."""
-    return [finding(str(kind.each()[0])) for kind, least in case.required_findings.items() for _ in range(least)]
+    return [
+        finding(str(kind.each()[0]))
+        for kind, least in case.required_findings.items()
+        for _ in range(least)
+    ]
 
 
 #: Returns verdict and message, and the diagnosis where there is one.
@@ -95,7 +101,11 @@ def record(run: Path, deployment: Deployment, case: Case, play: Play = passes, *
     directory = case_directory(run, plain)
     recorder = CaseRecorder(directory, plain)
     leg: dict[str, Any] = {"phone": "caller", "leg": "caller.1"}
-    recorder.event(LegStarted(at=1.0, direction="outgoing", mark=3, remote_uri="sip:+13125550100@127.0.3.1", **leg))
+    recorder.event(
+        LegStarted(
+            at=1.0, direction="outgoing", mark=3, remote_uri="sip:+13125550100@127.0.3.1", **leg
+        )
+    )
     recorder.event(sip_message("sent", INVITE, local="127.0.2.1:5070", remote="127.0.3.1:5060"))
     recorder.event(CallState(at=1.5, state="confirmed", code=200, **leg))
     recorder.event(rtp_statistics(2.0, rx_packets=98, rx_lost=2, rx_jitter_ms=3.0, rtt_ms=1.0))
@@ -113,7 +123,11 @@ class Made:
     cases: list[Case]
 
     def case_directory(self, row: str) -> Path:
-        return next(path for path in sorted((self.directory / "cases").iterdir()) if path.name.startswith(row))
+        return next(
+            path
+            for path in sorted((self.directory / "cases").iterdir())
+            if path.name.startswith(row)
+        )
 
 
 def make_run(
@@ -127,14 +141,30 @@ def make_run(
     interrupted: str = "",
     options: scopes.Options | None = None,
 ) -> Made:
-    """A whole run; ``plays`` says what happens in the cases of a row, ``lost`` which rows leave no result."""
+    """A whole run; ``plays`` says what happens in the cases of a row, ``lost`` which rows leave no
+    result.
+    """
     deployment = deployment or live()
     selection = Selection(rows=rows)
-    given: scopes.Options = {"row": list(rows), "fault": [], "timings": "quick", "keyword": "", **(options or {})}
+    given: scopes.Options = {
+        "row": list(rows),
+        "fault": [],
+        "timings": "quick",
+        "keyword": "",
+        **(options or {}),
+    }
     run = create(reports)
     chosen = cases([deployment], selection)
     scopes.write(
-        run, scopes.scope_of([deployment], selection, chosen, began=1.8e9, options=given, command="harness verify FILE")
+        run,
+        scopes.scope_of(
+            [deployment],
+            selection,
+            chosen,
+            began=1.8e9,
+            options=given,
+            command="harness verify FILE",
+        ),
     )
     (run / "preflight.json").write_text('[{"deployment": "d", "lines": []}]')
     for case in chosen:
@@ -148,10 +178,15 @@ def make_run(
 
 
 def run_of(
-    *cases: CaseEvidence, planned: Sequence[Mapping[str, Any]] = (), directory: Path = Path("r"), **end: Any
+    *cases: CaseEvidence,
+    planned: Sequence[Mapping[str, Any]] = (),
+    directory: Path = Path("r"),
+    **end: Any,
 ) -> RunEvidence:
     """A run that left these cases."""
-    return RunEvidence(directory, planned, RunEnd(**{"workers": 1, "wall_s": 1.0} | end), None, cases)
+    return RunEvidence(
+        directory, planned, RunEnd(**{"workers": 1, "wall_s": 1.0} | end), None, cases
+    )
 
 
 @functools.cache
@@ -159,21 +194,35 @@ def live() -> Deployment:
     """A small deployment that is not simulated: one trunk, no codec axis."""
     found = load(DEPLOYMENT)
     axes = found.axes.model_copy(update={"codecs": ("pcmu",), "refer": ("consumed",)})
-    keep = [trunk for trunk in found.trunks if trunk.transport == "udp" and trunk.ai == "synthflow"][:1]
+    keep = [
+        trunk for trunk in found.trunks if trunk.transport == "udp" and trunk.ai == "synthflow"
+    ][:1]
     names = {trunk.name for trunk in keep}
     lines = {
-        name: line.model_copy(update={"dids": {trunk: did for trunk, did in line.dids.items() if trunk in names}})
+        name: line.model_copy(
+            update={"dids": {trunk: did for trunk, did in line.dids.items() if trunk in names}}
+        )
         for name, line in found.lines.items()
         if {line.trunk, line.failover} <= {None, *names}
     }
-    synthflow = found.synthflow and found.synthflow.model_copy(update={"api_base": "https://api.example/v2"})
-    update = {"kind": "live", "name": "example", "axes": axes, "trunks": tuple(keep), "lines": lines}
+    synthflow = found.synthflow and found.synthflow.model_copy(
+        update={"api_base": "https://api.example/v2"}
+    )
+    update = {
+        "kind": "live",
+        "name": "example",
+        "axes": axes,
+        "trunks": tuple(keep),
+        "lines": lines,
+    }
     return found.model_copy(update=update | {"synthflow": synthflow})
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Numbers and secrets of deployments that earlier tests have read are masked and redacted in no later test."""
+    """Numbers and secrets of deployments that earlier tests have read are masked and redacted in no
+    later test.
+    """
     monkeypatch.setattr(mask, "_OWN", mask.Masker())
     monkeypatch.setattr(network_text, "_secrets", set())
     monkeypatch.setattr(network_text, "_search", [])

@@ -10,9 +10,17 @@ from harness.calls.events import RtpStatistics, SipMessage
 _NOTHING = {field.name: 0 for field in fields(RtpStatistics) if field.default is MISSING}
 
 
-def sip_message(direction: str, text: str, at: float = 1.0, leg: str = "caller.1", **more: Any) -> SipMessage:
+def sip_message(
+    direction: str, text: str, at: float = 1.0, leg: str = "caller.1", **more: Any
+) -> SipMessage:
     """A message of a leg's, over UDP unless said otherwise."""
-    told: dict[str, Any] = {"at": at, "direction": direction, "text": text, "phone": leg.partition(".")[0], "leg": leg}
+    told: dict[str, Any] = {
+        "at": at,
+        "direction": direction,
+        "text": text,
+        "phone": leg.partition(".")[0],
+        "leg": leg,
+    }
     where = {"transport": "udp", "local": "192.0.2.1:5060", "remote": "192.0.2.2:5060"}
     return SipMessage(**told | where | more)
 

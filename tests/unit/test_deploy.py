@@ -1,4 +1,6 @@
-"""The files one deploys with: linted here, by other people's programs. No container engine is at hand, so none of them is built."""
+"""The files one deploys with: linted here, by other people's programs. No container engine is at
+hand, so none of them is built.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def test_all_that_the_containerfile_copies_is_there() -> None:
 
 
 def in_build_context(name: str) -> bool:
-    """By .dockerignore: the last line that matches counts, and one that names a directory matches what is in it."""
+    """By .dockerignore: the last line that matches counts, and one that names a directory matches
+    what is in it.
+    """
     left_out = False
     for line in (ROOT / ".dockerignore").read_text().splitlines():
         pattern = line.removeprefix("!")
@@ -60,7 +64,9 @@ def in_build_context(name: str) -> bool:
 
 
 def test_what_the_images_are_made_of_is_sent_to_the_build() -> None:
-    """Neither could be built: "hatch_build.py: not found", and no rule to make target '.venv/.ready'."""
+    """Neither could be built: "hatch_build.py: not found", and no rule to make target
+    '.venv/.ready'.
+    """
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", CONTAINERFILE.read_text(), re.MULTILINE)
     sources = [str(path.relative_to(ROOT)) for path in bootstrap().SOURCES]
     for name in [*(name for line in copied for name in line.split()), "Makefile", *sources]:
@@ -80,14 +86,19 @@ def bootstrap() -> ModuleType:
 
 
 @pytest.mark.parametrize(
-    ("asked", "there", "tools"), [("ready", "harness", False), ("developer", "harness", True), ("ready", "ruff", True)]
+    ("asked", "there", "tools"),
+    [("ready", "harness", False), ("developer", "harness", True), ("ready", "ruff", True)],
 )
 def test_verify_installs_no_developer_tools_and_removes_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str, there: str, tools: bool
 ) -> None:
     made = bootstrap()
     synced: list[list[str]] = []
-    for name, value in {"VENV": tmp_path, "READY": tmp_path / "ready", "DEVELOPER": tmp_path / "developer"}.items():
+    for name, value in {
+        "VENV": tmp_path,
+        "READY": tmp_path / "ready",
+        "DEVELOPER": tmp_path / "developer",
+    }.items():
         monkeypatch.setattr(made, name, value)
     monkeypatch.setattr(made, "private_uv", lambda: "uv")
     monkeypatch.setattr(made, "run", lambda command, complaint: synced.append(command))
@@ -101,7 +112,9 @@ def test_verify_installs_no_developer_tools_and_removes_none(
 
 
 def test_only_verify_does_without_developer_tools() -> None:
-    needs = re.findall(r"^([a-z-]+): \.venv/\.(\w+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    needs = re.findall(
+        r"^([a-z-]+): \.venv/\.(\w+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert [target for target, stamp in needs if stamp == "ready"] == ["verify"]
     assert len(needs) > 20
 
@@ -109,20 +122,31 @@ def test_only_verify_does_without_developer_tools() -> None:
 def test_the_volumes_are_its_users() -> None:
     """A new volume has the owner of the image's directory at that place; where there is none, root."""
     plain = yaml.safe_load((ROOT / "deploy" / "container" / "compose.yaml").read_text())
-    mounted = {volume.split(":")[1] for service in plain["services"].values() for volume in service["volumes"]}
-    made = re.search(r"install -d -o harness -g harness -m 0700 (.+)$", CONTAINERFILE.read_text(), re.MULTILINE)
+    mounted = {
+        volume.split(":")[1]
+        for service in plain["services"].values()
+        for volume in service["volumes"]
+    }
+    made = re.search(
+        r"install -d -o harness -g harness -m 0700 (.+)$", CONTAINERFILE.read_text(), re.MULTILINE
+    )
     assert made is not None
     assert mounted == {"/world", "/reports"} <= set(made[1].split())
 
 
 def images(*files: Path) -> set[str]:
     """What these files call the images that they build or start."""
-    said = (re.findall(r"(?:^ +image:| -t) (\S+)", file.read_text(encoding="utf-8"), re.MULTILINE) for file in files)
+    said = (
+        re.findall(r"(?:^ +image:| -t) (\S+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+        for file in files
+    )
     return {name for names in said for name in names}
 
 
 def test_the_fleets_image_is_not_called_as_the_container_is() -> None:
-    """A name that is there already is not built: the container, which has no Celery, was started for the fleet."""
+    """A name that is there already is not built: the container, which has no Celery, was started
+    for the fleet.
+    """
     fleet = ROOT / "deploy" / "fleet"
     one = images(CONTAINERFILE, CONTAINER / "compose.yaml", ROOT / "deploy" / "README.md")
     other = images(fleet / "Dockerfile", fleet / "compose.yaml", *fleet.glob("kubernetes/*.yaml"))
@@ -152,7 +176,9 @@ def test_it_is_what_its_schema_says(schema: str, file: str) -> None:
 def test_the_hooks_are_those_of_the_lint() -> None:
     assert tool("pre-commit", "validate-config")[0] == 0
     hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
-    lint = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2].partition("\n\n")[0]
+    lint = (
+        (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2].partition("\n\n")[0]
+    )
     programs = re.findall(r"\.venv/bin/([\w-]+)", lint)
     assert len(programs) >= 6
     assert [name for name in programs if f".venv/bin/{name}" not in hooks] == []

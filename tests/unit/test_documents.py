@@ -1,4 +1,6 @@
-"""What the documents promise: the tests they name exist, figures have their command, every page is in the site and leads somewhere."""
+"""What the documents promise: the tests they name exist, figures have their command, every page is
+in the site and leads somewhere.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from tools.site.stage import faults, sources
 
 ROOT = Path(__file__).resolve().parents[2]
 _TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
-PAGES = sorted(str(path.relative_to(ROOT)) for path in {*(ROOT / "docs").glob("*.md"), ROOT / "README.md"})
+PAGES = sorted(
+    str(path.relative_to(ROOT)) for path in {*(ROOT / "docs").glob("*.md"), ROOT / "README.md"}
+)
 
 
 @pytest.mark.parametrize("page", ["security.md", "reliability.md"])
@@ -25,16 +29,22 @@ def test_each_test_that_a_page_names_exists(page: str) -> None:
     missing = [
         f"{file}::{name}"
         for file, name in named
-        if not (ROOT / file).is_file() or (name and f"def {name}(" not in (ROOT / file).read_text(encoding="utf-8"))
+        if not (ROOT / file).is_file()
+        or (name and f"def {name}(" not in (ROOT / file).read_text(encoding="utf-8"))
     ]
     assert missing == []
 
 
 @pytest.mark.parametrize("page", ["security.md", "reliability.md"])
 def test_each_row_of_a_promise_names_a_test(page: str) -> None:
-    tables = re.findall(r"(?:^\|.*\n)+", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.MULTILINE)
+    tables = re.findall(
+        r"(?:^\|.*\n)+", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.MULTILINE
+    )
     promised = [
-        line for header, _rule, *lines in map(str.splitlines, tables) if header.endswith("| test |") for line in lines
+        line
+        for header, _rule, *lines in map(str.splitlines, tables)
+        if header.endswith("| test |")
+        for line in lines
     ]
     assert len(promised) > 10
     assert [line for line in promised if not _TEST.search(line)] == []
@@ -46,7 +56,11 @@ def test_what_a_promise_says_beside_its_tables_names_a_test_or_a_command_too(pag
     told = text[text.index("| test |") :]
     paragraphs = [part for part in told.split("\n\n") if not part.lstrip().startswith(("|", "#"))]
     assert paragraphs
-    assert [part for part in paragraphs if not _TEST.search(part) and not re.search(r"`make [a-z-]+`", part)] == []
+    assert [
+        part
+        for part in paragraphs
+        if not _TEST.search(part) and not re.search(r"`make [a-z-]+`", part)
+    ] == []
 
 
 @pytest.mark.parametrize("page", ["security.md", "reliability.md"])
@@ -54,12 +68,23 @@ def test_no_test_that_a_page_names_is_skipped(page: str) -> None:
     skipped = re.compile(r"\bpytest\.(mark\.)?(skip|skipif|xfail|importorskip)\b")
     for file, name in _TEST.findall((ROOT / "docs" / page).read_text(encoding="utf-8")):
         tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
-        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        functions = [
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        ]
         marks = [
-            node for node in tree.body if isinstance(node, ast.Assign) and "pytestmark" in ast.unparse(node.targets[0])
+            node
+            for node in tree.body
+            if isinstance(node, ast.Assign) and "pytestmark" in ast.unparse(node.targets[0])
         ]
         said = [node for node in functions if node.name == (name or node.name)] + marks
-        used = [ast.unparse(node) for one in said for node in ast.walk(one) if isinstance(node, ast.Attribute)]
+        used = [
+            ast.unparse(node)
+            for one in said
+            for node in ast.walk(one)
+            if isinstance(node, ast.Attribute)
+        ]
         assert [text for text in used if skipped.search(text)] == [], f"{file}::{name}"
 
 
@@ -108,7 +133,9 @@ def test_a_page_that_fetches_something_would_be_found(tmp_path: Path) -> None:
         '<script src="https://cdn.example/x.js"></script><link href="//fonts.example/f.css" rel="stylesheet">'
         '<a href="there.html#b">b</a><a href="nowhere.html">c</a><a href="https://example.com">d</a>'
     )
-    (tmp_path / "s.css").write_text('@import "https://fonts.example/f.css"; a { background: url(local.png) }')
+    (tmp_path / "s.css").write_text(
+        '@import "https://fonts.example/f.css"; a { background: url(local.png) }'
+    )
     assert list(faults(tmp_path)) == [
         "a.html: fetches https://cdn.example/x.js",
         "a.html: fetches //fonts.example/f.css",

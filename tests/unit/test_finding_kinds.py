@@ -28,7 +28,9 @@ def finding(check: str, measured: Direction | None = None) -> Finding:
 
 
 def test_kinds_tell_listeners_and_repeated_looks_apart() -> None:
-    once, again = (finding("audio", Direction(towards="ai", again=again)) for again in (False, True))
+    once, again = (
+        finding("audio", Direction(towards="ai", again=again)) for again in (False, True)
+    )
     assert FindingKind.of(once) == AUDIO_TO_AI
     assert FindingKind.of(again) == AUDIO_TO_AI_AGAIN
     assert FindingKind.of(finding("codec")) == CODEC
@@ -37,11 +39,15 @@ def test_kinds_tell_listeners_and_repeated_looks_apart() -> None:
 
 def test_either_of_two_kinds_counts() -> None:
     either = HEADER | HEADER_ABSENT
-    assert either.count(kinds_of([finding("header.absent"), finding("header"), finding("codec")])) == 2
+    assert (
+        either.count(kinds_of([finding("header.absent"), finding("header"), finding("codec")])) == 2
+    )
     assert (either | RELEASED).each() == (HEADER, HEADER_ABSENT, RELEASED)
 
 
-@pytest.mark.parametrize("kind", [*EVERY.values(), HEADER | HEADER_ABSENT | AUDIO_TO_AI_AGAIN], ids=str)
+@pytest.mark.parametrize(
+    "kind", [*EVERY.values(), HEADER | HEADER_ABSENT | AUDIO_TO_AI_AGAIN], ids=str
+)
 def test_evidence_holds_a_kind_as_text_and_gives_it_back(kind: FindingKind) -> None:
     assert FindingKind.read(str(kind)) == kind
 

@@ -18,7 +18,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_silence_grows_from_look_to_look_and_ends_with_a_beat(tmp_path: Path, clock: list[float]) -> None:
+def test_silence_grows_from_look_to_look_and_ends_with_a_beat(
+    tmp_path: Path, clock: list[float]
+) -> None:
     heart, listener = Heartbeat(tmp_path / "beat"), Listener(tmp_path / "beat")
     for expected in (0.0, 1.0, 2.0, 3.0):
         clock[0] += PERIOD_S
@@ -53,17 +55,23 @@ def test_where_nothing_was_ever_heard_nobody_is_missed(
     assert listener.silent_s == 0.0
 
 
-def test_for_how_long_its_audio_stood_still_between_two_moments(tmp_path: Path, clock: list[float]) -> None:
+def test_for_how_long_its_audio_stood_still_between_two_moments(
+    tmp_path: Path, clock: list[float]
+) -> None:
     heart, listener = Heartbeat(tmp_path / "beat"), Listener(tmp_path / "beat")
     for at, stood_still_s in [(100.25, 0.0), (100.9, 0.4), (101.15, 0.4), (101.75, 0.75)]:
         listener.look()
         clock[0] = at
         heart.beat(stood_still_s)
-    assert listener.stood_still(100.0, 102.0) == pytest.approx([0.4])  # the last beat has not been looked at
+    assert listener.stood_still(100.0, 102.0) == pytest.approx(
+        [0.4]
+    )  # the last beat has not been looked at
     listener.look()
     assert listener.stood_still(100.0, 102.0) == pytest.approx([0.4, 0.35])
     assert listener.stood_still(101.0, 102.0) == pytest.approx([0.35])
-    assert listener.stood_still(100.3, 100.5) == pytest.approx([0.2])  # no more than there was of that time
+    assert listener.stood_still(100.3, 100.5) == pytest.approx(
+        [0.2]
+    )  # no more than there was of that time
     assert listener.stood_still(100.9, 101.15) == listener.stood_still(90.0, 100.0) == []
 
 

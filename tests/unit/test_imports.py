@@ -20,7 +20,9 @@ ROOT = Path(harness.__file__).parent.parent
 def test_imports_run_downward_only() -> None:
     """In a process of its own: the program switches off all loggers of the one that it runs in."""
     program = Path(sys.executable).with_name("lint-imports")
-    done = subprocess.run([program, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [program, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
     assert "0 broken" in done.stdout
 
@@ -30,7 +32,8 @@ def test_there_is_no_circle() -> None:
     graph = grimp.build_graph("harness", cache_dir=None, exclude_type_checking_imports=True)
     needs = {module: graph.find_upstream_modules(module) for module in graph.modules}
     circles = {
-        frozenset({module, *(other for other in needs[module] if module in needs[other])}) for module in graph.modules
+        frozenset({module, *(other for other in needs[module] if module in needs[other])})
+        for module in graph.modules
     }
     found = [sorted(circle) for circle in circles if len(circle) > 1]
     assert not found, f"circles of imports: {found}"
@@ -67,9 +70,9 @@ def test_the_architecture_draws_the_floors_that_hold() -> None:
     assert drawn is not None
     (contract,) = (
         one
-        for one in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
-            "contracts"
-        ]
+        for one in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+            "importlinter"
+        ]["contracts"]
         if one["type"] == "layers" and "containers" in one
     )
     floors = [set(layer.replace("|", " ").split()) for layer in reversed(contract["layers"])]
@@ -80,7 +83,11 @@ def test_the_architecture_names_every_tool() -> None:
     page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     found = [path for path in (ROOT / "tools").iterdir() if path.name != "__pycache__"]
     tools = {path.name for path in found if any(path.glob("*.*"))}
-    tools |= {path.stem for path in found if path.suffix == ".py" and "__main__" in path.read_text(encoding="utf-8")}
+    tools |= {
+        path.stem
+        for path in found
+        if path.suffix == ".py" and "__main__" in path.read_text(encoding="utf-8")
+    }
     named = re.search(r"`tools` \(([^)]*)\)", page)
     assert named is not None
     assert set(re.findall(r"`(\w+)`", named[1])) == tools
@@ -90,7 +97,9 @@ def test_the_softphones_process_imports_what_it_says_it_may() -> None:
     """What it imports, each new phone process waits for."""
     graph = grimp.build_graph("harness", cache_dir=None)
     child = {"harness.phone.child", *graph.find_descendants("harness.phone.child")}
-    imported = set().union(*(graph.find_modules_directly_imported_by(module) for module in child)) - child
+    imported = (
+        set().union(*(graph.find_modules_directly_imported_by(module) for module in child)) - child
+    )
     phones = "harness.phone."
     deeper = ("harness.calls.", "harness.support.")  # rooms of which it may import single modules
     used = {

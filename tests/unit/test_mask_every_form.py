@@ -1,4 +1,6 @@
-"""No form of a deployment's number survives masking, and nothing else is destroyed: drawn by hypothesis."""
+"""No form of a deployment's number survives masking, and nothing else is destroyed: drawn by
+hypothesis.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ def numbers(draw: st.DrawFn) -> str:
     assert known is not None
     example = format_number(known, PhoneNumberFormat.E164)
     tail = draw(st.integers(2, 5))
-    number = str(example[:-tail] + "".join(draw(st.sampled_from("0123456789")) for _ in range(tail)))
+    number = str(
+        example[:-tail] + "".join(draw(st.sampled_from("0123456789")) for _ in range(tail))
+    )
     assume(phonenumbers.is_possible_number(phonenumbers.parse(number, None)))
     return number
 
@@ -97,19 +101,26 @@ def survives(number: str, masked: str) -> bool:
 @pytest.mark.parametrize("form", FORMS)
 @settings(max_examples=30)
 @given(number=numbers(), place=st.sampled_from(PLACES), others=st.lists(numbers(), max_size=3))
-def test_no_form_of_a_deployments_number_survives(form: str, number: str, place: str, others: list[str]) -> None:
+def test_no_form_of_a_deployments_number_survives(
+    form: str, number: str, place: str, others: list[str]
+) -> None:
     masker = Masker([*others, number])
     text = place.format(FORMS[form](number))
     assert survives(number, text), "the form shows it"
     assert not survives(number, masker.text(text))
     assert not survives(
-        number, json.dumps(masker.plain({"transcript": [{"text": text}], "call_id": text}), ensure_ascii=False)
+        number,
+        json.dumps(
+            masker.plain({"transcript": [{"text": text}], "call_id": text}), ensure_ascii=False
+        ),
     )
     assert masker.text(masker.text(text)) == masker.text(text)
 
 
 @given(number=numbers(), form=st.sampled_from(sorted(FORMS)), place=st.sampled_from(PLACES))
-def test_a_number_of_nobodys_is_masked_wherever_its_message_has_it(number: str, form: str, place: str) -> None:
+def test_a_number_of_nobodys_is_masked_wherever_its_message_has_it(
+    number: str, form: str, place: str
+) -> None:
     """A stranger's number is known by its form in one place: its national digits stand in another."""
     first, second = f"From: <sip:{number}@192.0.2.1>;tag=1\r\n", place.format(FORMS[form](number))
     assert not survives(number, Masker().text(first + second))
@@ -159,7 +170,9 @@ a=candidate:{ssrc} 1 UDP 2130706431 {address} {port} typ host\r
 def test_nothing_but_the_number_of_a_message_is_destroyed(number: str, **values: object) -> None:
     masker = Masker([number])
     masked = "+" + masker.text(number)[1:]
-    assert masker.text(MESSAGE.format(number=number, **values)) == MESSAGE.format(number=masked, **values)
+    assert masker.text(MESSAGE.format(number=number, **values)) == MESSAGE.format(
+        number=masked, **values
+    )
 
 
 @given(

@@ -44,7 +44,9 @@ FREED = textwrap.dedent(
 
 def freed(what: str) -> int:
     command = [sys.executable, "-c", FREED, what]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
+    return int(
+        subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    )
 
 
 def test_what_lies_between_what_is_in_use_is_given_back() -> None:

@@ -1,4 +1,6 @@
-"""What the documents name is there: commands and their options, make targets, modules, files, keys of a deployment file, rows."""
+"""What the documents name is there: commands and their options, make targets, modules, files, keys
+of a deployment file, rows.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,13 @@ from harness.run.cli.app import application
 from tools.reference import deployment
 
 ROOT = Path(__file__).resolve().parents[2]
-#: What CHANGELOG says of the past need not be there any more; what examples of one's own name is not the project's.
+#: What CHANGELOG says of the past need not be there any more; what examples of one's own name is
+#: not the project's.
 PAGES = sorted(
-    [*(ROOT / "docs").glob("*.md"), *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"))]
+    [
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")),
+    ]
 )
 _FENCE = re.compile(r"^```(?:sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"^ {4}\S.*$", re.MULTILINE)
@@ -58,7 +64,9 @@ def commands(line: str) -> Iterator[tuple[str, str]]:
     """Each ``harness COMMAND`` of a line, and what stands behind it."""
     line = re.sub(r"\s#\s.*| {3,}.*", "", line)
     for part in re.split(r"[;|]|&&", line):
-        if match := re.match(r"(?:\$ |\S+=\S* )*(?:\.venv/bin/)?harness ([a-z]+)\b(.*)", part.strip()):
+        if match := re.match(
+            r"(?:\$ |\S+=\S* )*(?:\.venv/bin/)?harness ([a-z]+)\b(.*)", part.strip()
+        ):
             yield match[1], re.sub(r'"[^"]*"', "", match[2])
 
 
@@ -81,10 +89,18 @@ def test_every_command_and_option_exists(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_make_target_and_module_exists(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    named = {match for line in code(page) for match in re.findall(r"(?:^|\s)make ([a-z][a-z-]*)", line)}
+    targets = set(
+        re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    named = {
+        match for line in code(page) for match in re.findall(r"(?:^|\s)make ([a-z][a-z-]*)", line)
+    }
     assert named - targets == set()
-    modules = {match for line in code(page) for match in re.findall(r"python -m ((?:harness|tools)[\w.]*)", line)}
+    modules = {
+        match
+        for line in code(page)
+        for match in re.findall(r"python -m ((?:harness|tools)[\w.]*)", line)
+    }
     assert [module for module in sorted(modules) if importlib.util.find_spec(module) is None] == []
 
 
@@ -102,7 +118,9 @@ def test_every_file_exists(page: Path) -> None:
 OTHER_WORDS = {"simulation.md", "ARCHITECTURE.md"}
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in OTHER_WORDS], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.name not in OTHER_WORDS], ids=lambda page: page.name
+)
 def test_every_key_of_a_deployment_file_exists(page: Path) -> None:
     keys = {name: {key.name for key in found} for name, found in deployment.keys().items()}
     tables = {
@@ -111,10 +129,17 @@ def test_every_key_of_a_deployment_file_exists(page: Path) -> None:
         if (match := re.match(r"`\[+(\w+)(?:\.NAME)?\]+`", heading))
     }
     dotted = [re.fullmatch(r"(\w+)\.(?:(?:NAME|x)\.)?([a-z_]+)", span) for span in code(page)]
-    named = [(match[1], match[2]) for match in dotted if match and match[1] in tables and match[0] not in CHECKS]
-    beside = [re.fullmatch(r"\[+(\w+)(?:\.\w+)?\]+ ([a-z_]+)(?: = .*)?", span) for span in code(page)]
+    named = [
+        (match[1], match[2])
+        for match in dotted
+        if match and match[1] in tables and match[0] not in CHECKS
+    ]
+    beside = [
+        re.fullmatch(r"\[+(\w+)(?:\.\w+)?\]+ ([a-z_]+)(?: = .*)?", span) for span in code(page)
+    ]
     beside += [
-        re.fullmatch(r"\[(expect|limits|safety|synthflow|campaign|escalation)\.(\w+)\]", span) for span in code(page)
+        re.fullmatch(r"\[(expect|limits|safety|synthflow|campaign|escalation)\.(\w+)\]", span)
+        for span in code(page)
     ]
     named += [(match[1], match[2]) for match in beside if match and match[1] in tables]
     assert [f"{table}.{key}" for table, key in named if key not in tables[table]] == []
@@ -128,7 +153,9 @@ def test_every_row_exists(page: Path) -> None:
 
 
 def test_what_is_not_there_would_be_found() -> None:
-    assert list(commands(".venv/bin/harness verify a.toml --nowhere   # exits 1")) == [("verify", " a.toml --nowhere")]
+    assert list(commands(".venv/bin/harness verify a.toml --nowhere   # exits 1")) == [
+        ("verify", " a.toml --nowhere")
+    ]
     assert "--nowhere" not in options()["verify"]
     assert {"--row", "-n", "--fault"} <= options()["verify"]
     assert "--key" in options()["signoff"]

@@ -71,7 +71,11 @@ def test_a_secret_that_is_part_of_ordinary_words_is_not_looked_for(short: str) -
 def test_json_is_redacted_however_it_is_escaped() -> None:
     keep_secret("abcdef123456")
     raw = rb'{"a": ["\u0061bcdef123456", 1, null], "abcdef12345\u0036": {"b": "x abcdef123456 y"}, "half": "\ud800"}'
-    assert read_json(raw) == {"a": ["REDACTED", 1, None], "REDACTED": {"b": "x REDACTED y"}, "half": "?"}
+    assert read_json(raw) == {
+        "a": ["REDACTED", 1, None],
+        "REDACTED": {"b": "x REDACTED y"},
+        "half": "?",
+    }
     assert HttpResponse(200, "OK", {}, b'["abcdef123456"]').json() == ["REDACTED"]
     keep_secret('abc\\"def')
     assert read_json(rb'["\n abc\\\"def"]') == ["\n REDACTED"]
@@ -85,7 +89,11 @@ def test_an_event_of_a_phone_process_is_redacted(secret: str) -> None:
     keep_secret(secret)
     message = ["tell", "events", {"leg": 1, "events": [["SipMessage", f"X: {secret}\udcff"]]}]
     packed = msgpack.packb(message, unicode_errors="surrogatepass")
-    assert phone_message(packed) == ["tell", "events", {"leg": 1, "events": [["SipMessage", "X: REDACTED\udcff"]]}]
+    assert phone_message(packed) == [
+        "tell",
+        "events",
+        {"leg": 1, "events": [["SipMessage", "X: REDACTED\udcff"]]},
+    ]
 
 
 def test_a_line_is_cut_and_printable_and_redacted_before_it_is_cut() -> None:
@@ -93,7 +101,10 @@ def test_a_line_is_cut_and_printable_and_redacted_before_it_is_cut() -> None:
     assert line("OK\x1b[2J\r\nabcdef123456\udcff") == "OK\\x1b[2J  REDACTED\ufffd"
     long = line("x" * (MOST_CHARACTERS - 4) + "abcdef123456")
     assert long == "x" * (MOST_CHARACTERS - 4) + "REDA"
-    assert str(HttpError("unusable", "Bad status line: abcdef123456\n")) == "Bad status line: REDACTED "
+    assert (
+        str(HttpError("unusable", "Bad status line: abcdef123456\n"))
+        == "Bad status line: REDACTED "
+    )
 
 
 @given(st.lists(st.text("ab-]^\\é ", min_size=6), min_size=1, max_size=3), st.text(), st.text())
@@ -105,7 +116,10 @@ def test_no_secret_is_overlooked(kept: list[str], before: str, after: str) -> No
 
 def test_octets_that_are_no_text_stay() -> None:
     keep_secret("abcdef123456")
-    assert redacted_bytes(b"SIP/2.0 200 OK\r\nX: \xff abcdef123456\r\n") == b"SIP/2.0 200 OK\r\nX: \xff REDACTED\r\n"
+    assert (
+        redacted_bytes(b"SIP/2.0 200 OK\r\nX: \xff abcdef123456\r\n")
+        == b"SIP/2.0 200 OK\r\nX: \xff REDACTED\r\n"
+    )
 
 
 def live(monkeypatch: pytest.MonkeyPatch, **more: Any) -> Mapping[str, Any]:
@@ -134,7 +148,9 @@ def test_a_password_that_every_message_shows_is_no_secret(monkeypatch: pytest.Mo
     assert redacted("From: <sip:of-the-phone@192.0.2.1>") == "From: <sip:of-the-phone@192.0.2.1>"
 
 
-def test_the_numbers_of_a_deployment_are_masked_in_their_national_form(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_numbers_of_a_deployment_are_masked_in_their_national_form(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     plain = dict(live(monkeypatch))
     plain["assistants"]["main"]["did"] = "+6565550123"
     assert mask.mask_text("65550123") == "65550123"

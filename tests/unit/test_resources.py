@@ -23,7 +23,9 @@ def test_an_example_goes_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert load(Path("simulated-gladly")).name == "simulated-gladly"
 
 
-def test_a_file_of_the_users_own_comes_before_the_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_the_users_own_comes_before_the_example(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("simulated-gladly").write_text("not a deployment")
     with pytest.raises(DeploymentError, match="not TOML"):

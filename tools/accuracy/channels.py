@@ -1,4 +1,6 @@
-"""What the way through a network does to samples: loss, bursts of it, jitter-buffer slips, noise, a clock that runs off."""
+"""What the way through a network does to samples: loss, bursts of it, jitter-buffer slips, noise, a
+clock that runs off.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,12 @@ def random_loss(draw: np.random.Generator, packets: int, share: float) -> NDArra
     return lost
 
 
-def burst_loss(draw: np.random.Generator, packets: int, share: float, mean_burst: float) -> NDArray[np.bool_]:
-    """Which packets are lost, in bursts (Gilbert's model): ``share`` of them in all, ``mean_burst`` packets at a time."""
+def burst_loss(
+    draw: np.random.Generator, packets: int, share: float, mean_burst: float
+) -> NDArray[np.bool_]:
+    """Which packets are lost, in bursts (Gilbert's model): ``share`` of them in all, ``mean_burst``
+    packets at a time.
+    """
     leave = 1 / mean_burst
     enter = share * leave / (1 - share)
     chances = draw.random(packets)
@@ -32,12 +38,15 @@ def burst_loss(draw: np.random.Generator, packets: int, share: float, mean_burst
 
 
 def conceal(samples: Samples, lost: NDArray[np.bool_]) -> Samples:
-    """Packets lost and concealed as simple receivers do: the last packet again, each time half as loud."""
+    """Packets lost and concealed as simple receivers do: the last packet again, each time half as
+    loud.
+    """
     out = samples.copy()
     for number in np.flatnonzero(lost[: len(out) // PACKET]):
         here = out[number * PACKET : (number + 1) * PACKET]
         here[:] = (
-            out[(number - 1) * PACKET : number * PACKET] // (1 if number and not lost[number - 1] else 2)
+            out[(number - 1) * PACKET : number * PACKET]
+            // (1 if number and not lost[number - 1] else 2)
             if number
             else 0
         )
@@ -55,7 +64,9 @@ def slips(draw: np.random.Generator, samples: Samples, mean_gap: float = 0.4) ->
     return np.concatenate(parts)
 
 
-def with_noise(draw: np.random.Generator, samples: Samples, snr_db: float, signal_dbov: float) -> Samples:
+def with_noise(
+    draw: np.random.Generator, samples: Samples, snr_db: float, signal_dbov: float
+) -> Samples:
     """White noise that lies ``snr_db`` below a signal of the given level."""
     noise = draw.normal(0, 32768 * 10 ** ((signal_dbov - snr_db) / 20), len(samples))
     return np.clip(np.rint(samples + noise), -32768, 32767).astype(np.int16)

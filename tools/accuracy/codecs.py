@@ -1,8 +1,9 @@
-"""The codecs that the accuracy run sends its sounds through: int16 samples at 8 kHz in, the same number out.
+"""The codecs that the accuracy run sends its sounds through: int16 samples at 8 kHz in, the same
+number out.
 
-libsndfile has G.711 and GSM; PyAV (a developers' dependency) has Opus, G.722, AMR and G.726. The pjsua2 wheel's library
-has iLBC, which is reached by ctypes (importing pjsua2 stays the phone's own affair). G.729 is used where Debian's
-``libbcg729-0`` is installed.
+libsndfile has G.711 and GSM; PyAV (a developers' dependency) has Opus, G.722, AMR and G.726. The
+pjsua2 wheel's library has iLBC, which is reached by ctypes (importing pjsua2 stays the phone's own
+affair). G.729 is used where Debian's ``libbcg729-0`` is installed.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ def gsm(samples: Samples) -> Samples:
 
 
 def opus(samples: Samples, vbr: str = "on") -> Samples:
-    """Opus at 12 kbit/s, 20 ms frames, for voice; its bit rate varies unless told otherwise, as is its default."""
+    """Opus at 12 kbit/s, 20 ms frames, for voice; its bit rate varies unless told otherwise, as is
+    its default.
+    """
     options = {"application": "voip", "frame_duration": "20", "vbr": vbr, "compression_level": "10"}
     return _by_av(samples, "libopus", 8000, 12000, options)
 
@@ -84,13 +87,17 @@ def _padded(samples: Samples, block: int, more: int = 0) -> Samples:
     return np.concatenate([samples, np.zeros(-len(samples) % block + more, np.int16)])
 
 
-def _by_av(samples: Samples, name: str, rate: int, bit_rate: int, options: dict[str, str]) -> Samples:
+def _by_av(
+    samples: Samples, name: str, rate: int, bit_rate: int, options: dict[str, str]
+) -> Samples:
     encoder: Any = av.CodecContext.create(name, "w")
     encoder.sample_rate, encoder.layout, encoder.bit_rate = rate, "mono", bit_rate
     encoder.format = "s16"
     encoder.options = options
     encoder.open()
-    decoder: Any = av.CodecContext.create("opus" if name == "libopus" else _DECODERS.get(name, name), "r")
+    decoder: Any = av.CodecContext.create(
+        "opus" if name == "libopus" else _DECODERS.get(name, name), "r"
+    )
     decoder.sample_rate, decoder.layout = rate, "mono"
     if encoder.extradata:
         decoder.extradata = encoder.extradata
@@ -109,7 +116,9 @@ def _by_av(samples: Samples, name: str, rate: int, bit_rate: int, options: dict[
                 parts.extend(_pcm(frame.to_ndarray()[0]) for frame in frames)
 
     for number, at in enumerate(range(0, len(padded), size)):
-        frame = av.AudioFrame.from_ndarray(padded[None, at : at + size], format="s16", layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            padded[None, at : at + size], format="s16", layout="mono"
+        )
         frame.sample_rate, frame.pts = rate, number * size
         take(encoder.encode(frame))
     take(encoder.encode(None))
@@ -168,8 +177,12 @@ def g729(samples: Samples) -> Samples:
     payload = ctypes.create_string_buffer(10)
     length = ctypes.c_uint8(0)
     for at in range(0, len(padded), size):
-        library.bcg729Encoder(encoder, padded[at:].ctypes.data_as(ctypes.c_void_p), payload, ctypes.byref(length))
-        library.bcg729Decoder(decoder, payload, length, 0, 0, 0, out[at:].ctypes.data_as(ctypes.c_void_p))
+        library.bcg729Encoder(
+            encoder, padded[at:].ctypes.data_as(ctypes.c_void_p), payload, ctypes.byref(length)
+        )
+        library.bcg729Decoder(
+            decoder, payload, length, 0, 0, 0, out[at:].ctypes.data_as(ctypes.c_void_p)
+        )
     library.closeBcg729EncoderChannel(encoder)
     library.closeBcg729DecoderChannel(decoder)
     return out[: len(samples)]
@@ -183,7 +196,9 @@ def _bcg729() -> Any:
     pointer, octet = ctypes.c_void_p, ctypes.c_uint8
     library.bcg729Encoder.argtypes = [pointer, pointer, pointer, pointer]
     library.bcg729Decoder.argtypes = [pointer, pointer, octet, octet, octet, octet, pointer]
-    library.closeBcg729EncoderChannel.argtypes = library.closeBcg729DecoderChannel.argtypes = [pointer]
+    library.closeBcg729EncoderChannel.argtypes = library.closeBcg729DecoderChannel.argtypes = [
+        pointer
+    ]
     return library
 
 

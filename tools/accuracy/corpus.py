@@ -1,4 +1,5 @@
-"""The sounds without marks that the detector must not hear one in: made, not collected, and the same each time.
+"""The sounds without marks that the detector must not hear one in: made, not collected, and the
+same each time.
 
 An item is a minute of one kind of sound, drawn by its seed.
 """
@@ -35,7 +36,8 @@ class Item:
         return _MAKERS[self.kind](self.seed)
 
 
-#: Minutes of each kind in the full corpus: 14 hours. (Recorded speech is heard in recordings alone.)
+#: Minutes of each kind in the full corpus: 14 hours. (Recorded speech is heard in recordings
+#: alone.)
 MINUTES: Final[dict[str, int]] = {
     "speech": 300,
     "music": 180,
@@ -52,11 +54,17 @@ MINUTES: Final[dict[str, int]] = {
 
 def corpus(share: float = 1.0) -> list[Item]:
     """The items, or the given share of each kind (one at least)."""
-    return [Item(kind, seed) for kind, minutes in MINUTES.items() for seed in range(max(1, round(minutes * share)))]
+    return [
+        Item(kind, seed)
+        for kind, minutes in MINUTES.items()
+        for seed in range(max(1, round(minutes * share)))
+    ]
 
 
 def _beeps(seed: int) -> Samples:
-    """The nearest thing to a mark that is none: pairs of tones in the marks' bands, 30-60 ms each, one after another."""
+    """The nearest thing to a mark that is none: pairs of tones in the marks' bands, 30-60 ms each,
+    one after another.
+    """
     draw = _generator("beeps", seed)
     total = ITEM_SECONDS * RATE
     out = np.zeros(total)
@@ -85,17 +93,25 @@ def _call_progress(seed: int) -> Samples:
         country = list(PLANS)[(seed + len(parts)) % len(PLANS)]
         match int(draw.integers(0, 8)):
             case 0 | 1 | 2:
-                part = call_progress(country, "ringback", float(draw.uniform(3, 12)), level_dbov=level)
+                part = call_progress(
+                    country, "ringback", float(draw.uniform(3, 12)), level_dbov=level
+                )
             case 3:
                 part = call_progress(country, "busy", float(draw.uniform(2, 6)), level_dbov=level)
             case 4:
-                part = call_progress(country, "congestion", float(draw.uniform(2, 6)), level_dbov=level)
+                part = call_progress(
+                    country, "congestion", float(draw.uniform(2, 6)), level_dbov=level
+                )
             case 5:
                 part = call_progress(country, "dial", float(draw.uniform(1, 4)), level_dbov=level)
             case 6:
                 part = sit(str(draw.choice(list(SIT))), level_dbov=level)
             case _:
-                part = fax("cng" if draw.random() < 0.5 else "ced", float(draw.uniform(1, 5)), level_dbov=level)
+                part = fax(
+                    "cng" if draw.random() < 0.5 else "ced",
+                    float(draw.uniform(1, 5)),
+                    level_dbov=level,
+                )
         gap = np.zeros(int(draw.integers(0, RATE)), np.float32)
         parts += [part, gap]
         length += len(part) + len(gap)
@@ -147,13 +163,18 @@ def _line_noise(seed: int) -> Samples:
     time = np.arange(count) / RATE
     mains = float(draw.choice([50.0, 60.0])) * (1 + draw.normal(0, 2e-4))
     hum = sum(
-        np.sin(2 * np.pi * mains * k * time + draw.uniform(0, 6.3)) * draw.uniform(0.1, 1) / k for k in range(1, 30)
+        np.sin(2 * np.pi * mains * k * time + draw.uniform(0, 6.3)) * draw.uniform(0.1, 1) / k
+        for k in range(1, 30)
     )
     clicks = np.zeros(count)
     clicks[draw.integers(0, count, 300)] = draw.uniform(-1, 1, 300)
-    clicks = np.convolve(clicks, np.exp(-np.arange(60) / 12) * np.cos(np.arange(60) * draw.uniform(0.3, 2)), "same")
+    clicks = np.convolve(
+        clicks, np.exp(-np.arange(60) / 12) * np.cos(np.arange(60) * draw.uniform(0.3, 2)), "same"
+    )
     whole = np.asarray(hum) * 10 ** (draw.uniform(-50, -25) / 20)
-    whole += clicks * 10 ** (draw.uniform(-30, -6) / 20) + draw.normal(0, 10 ** (draw.uniform(-65, -40) / 20), count)
+    whole += clicks * 10 ** (draw.uniform(-30, -6) / 20) + draw.normal(
+        0, 10 ** (draw.uniform(-65, -40) / 20), count
+    )
     return to_int16(whole)
 
 

@@ -1,13 +1,13 @@
 """Make the marks' words: ``python -m tools.accuracy.mark_words > harness/audio/mark_words.txt``.
 
-The table is frozen, because a recording of today has to name the same legs tomorrow; this script says where it comes
-from, and a test makes it again and compares.
+The table is frozen, because a recording of today has to name the same legs tomorrow; this script
+says where it comes from, and a test makes it again and compares.
 
-A word is eight tones in a circle: low, high, low, high … Words are taken from the Reed-Solomon code of length 8 and
-dimension 4 over the field of 9 elements (nine low tones, nine high ones). Two words of it agree in three of eight
-places at most, and the code is cyclic: turning a word by one symbol (two places) gives a word of the code again. So two marks,
-however turned against each other, share at most three of eight tones, hence at most one whole symbol of four; any two
-symbols name the word.
+A word is eight tones in a circle: low, high, low, high … Words are taken from the Reed-Solomon code
+of length 8 and dimension 4 over the field of 9 elements (nine low tones, nine high ones). Two words
+of it agree in three of eight places at most, and the code is cyclic: turning a word by one symbol
+(two places) gives a word of the code again. So two marks, however turned against each other, share
+at most three of eight tones, hence at most one whole symbol of four; any two symbols name the word.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ EXCLUDED = frozenset({(2, 1), (4, 1)})
 
 Word = tuple[int, ...]  #: low 0, high 0, low 1, high 1 …
 
-# The field of 9 elements: a + bi with i² = -1 over the integers modulo 3, written as the number a + 3b.
+# The field of 9 elements: a + bi with i² = -1 over the integers modulo 3, written as the number a +
+# 3b.
 _Element = int
 _PRIMITIVE: _Element = 1 + 3 * 1  # 1 + i has order 8, so its powers are all elements but zero
 
@@ -37,7 +38,9 @@ def _multiply(x: _Element, y: _Element) -> _Element:
 
 
 def _code() -> list[Word]:
-    """All 6561 words: the values of each polynomial of degree 3 or less at the powers of the primitive element."""
+    """All 6561 words: the values of each polynomial of degree 3 or less at the powers of the
+    primitive element.
+    """
     points = [1]
     while len(points) < 8:
         points.append(_multiply(points[-1], _PRIMITIVE))
@@ -60,13 +63,16 @@ def make_words() -> list[Word]:
         turned = [word[2 * k :] + word[: 2 * k] for k in range(4)]
         if word == min(turned) and len(set(turned)) == 4 and _steps(word) and _allowed(word):
             words.append(word)
-    # Neighbours in the code resemble each other; spread, the first marks of a run differ as much as any.
+    # Neighbours in the code resemble each other; spread, the first marks of a run differ as much as
+    # any.
     stride = next(s for s in range(len(words) * 5 // 8, len(words)) if _coprime(s, len(words)))
     return [words[k * stride % len(words)] for k in range(COUNT)]
 
 
 def _steps(word: Word) -> bool:
-    """Whether both tones change from each symbol to the next, so that a boundary is heard in either band."""
+    """Whether both tones change from each symbol to the next, so that a boundary is heard in either
+    band.
+    """
     return all(word[k] != word[(k + 2) % 8] for k in range(8))
 
 

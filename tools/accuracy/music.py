@@ -10,12 +10,28 @@ from numpy.typing import NDArray
 from harness.audio.wav import to_int16
 
 RATE: Final = 8000
-_SCALES: Final = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 3, 5, 7, 10), (0, 2, 4, 7, 9), tuple(range(12)))
-_CHORDS: Final = ((0, 4, 7), (0, 3, 7), (0, 4, 7, 11), (0, 3, 7, 10), (0, 5, 7), (0, 7, 12), (0, 4, 7, 10))
+_SCALES: Final = (
+    (0, 2, 4, 5, 7, 9, 11),
+    (0, 2, 3, 5, 7, 8, 10),
+    (0, 3, 5, 7, 10),
+    (0, 2, 4, 7, 9),
+    tuple(range(12)),
+)
+_CHORDS: Final = (
+    (0, 4, 7),
+    (0, 3, 7),
+    (0, 4, 7, 11),
+    (0, 3, 7, 10),
+    (0, 5, 7),
+    (0, 7, 12),
+    (0, 4, 7, 10),
+)
 
 
 def music(draw: np.random.Generator, seconds: int) -> NDArray[np.int16]:
-    """A piece in one key and tempo: melody over chords and bass, sometimes with drums, sometimes fast runs of notes."""
+    """A piece in one key and tempo: melody over chords and bass, sometimes with drums, sometimes
+    fast runs of notes.
+    """
     count = seconds * RATE
     out = np.zeros(count + 4 * RATE)
     beat = 60.0 / draw.uniform(60, 200)
@@ -48,7 +64,9 @@ def music(draw: np.random.Generator, seconds: int) -> NDArray[np.int16]:
 
 
 def hold_music(draw: np.random.Generator, seconds: int) -> NDArray[np.int16]:
-    """Music on hold as old boxes play it: one or two square or sine voices, a short tune again and again."""
+    """Music on hold as old boxes play it: one or two square or sine voices, a short tune again and
+    again.
+    """
     count = seconds * RATE
     out = np.zeros(count + RATE)
     scale = _SCALES[int(draw.integers(2))]
@@ -70,7 +88,9 @@ def hold_music(draw: np.random.Generator, seconds: int) -> NDArray[np.int16]:
     return _finish(out[:count], draw)
 
 
-_Instrument = tuple[NDArray[np.float64], float, float, float]  # (harmonics × (multiple, level)), attack, decay, vibrato
+_Instrument = tuple[
+    NDArray[np.float64], float, float, float
+]  # (harmonics × (multiple, level)), attack, decay, vibrato
 
 
 def _instrument(draw: np.random.Generator) -> _Instrument:
@@ -87,7 +107,12 @@ def _instrument(draw: np.random.Generator) -> _Instrument:
 
 
 def _play(
-    out: NDArray[np.float64], begin: float, length: float, notes: list[float], how: _Instrument, level: float
+    out: NDArray[np.float64],
+    begin: float,
+    length: float,
+    notes: list[float],
+    how: _Instrument,
+    level: float,
 ) -> None:
     harmonics, attack, decay, vibrato = how
     at = round(begin * RATE)
@@ -96,7 +121,11 @@ def _play(
         return
     time = np.arange(count) / RATE
     bend = vibrato * np.sin(2 * np.pi * 5.5 * time) / (2 * np.pi * 5.5) if vibrato else 0.0
-    envelope = np.minimum(1.0, time / attack) * np.minimum(1.0, (time[-1] - time) / 0.004) * np.exp(-time / decay)
+    envelope = (
+        np.minimum(1.0, time / attack)
+        * np.minimum(1.0, (time[-1] - time) / 0.004)
+        * np.exp(-time / decay)
+    )
     tone = np.zeros(count)
     for note in notes:
         pitch = 440.0 * 2 ** ((note - 69) / 12)
@@ -110,7 +139,9 @@ def _drum(out: NDArray[np.float64], begin: float, draw: np.random.Generator) -> 
     at, count = round(begin * RATE), int(draw.integers(200, 900))
     count = min(count, len(out) - at)
     if count > 0:
-        out[at : at + count] += 0.5 * draw.normal(0, 1, count) * np.exp(-np.arange(count) / (count / 5))
+        out[at : at + count] += (
+            0.5 * draw.normal(0, 1, count) * np.exp(-np.arange(count) / (count / 5))
+        )
 
 
 def _finish(out: NDArray[np.float64], draw: np.random.Generator) -> NDArray[np.int16]:

@@ -1,7 +1,9 @@
-"""Marks in recordings that others make: each file is encoded as a platform would, and read as the harness reads it.
+"""Marks in recordings that others make: each file is encoded as a platform would, and read as the
+harness reads it.
 
-PyAV encodes MP3, Opus and AAC at exact bit rates; ``harness/witness/sound_file.py`` reads the file. The harness reads no AAC (no
-library it needs for something else knows it), so PyAV decodes that to WAV here.
+PyAV encodes MP3, Opus and AAC at exact bit rates; ``harness/witness/sound_file.py`` reads the file.
+The harness reads no AAC (no library it needs for something else knows it), so PyAV decodes that to
+WAV here.
 """
 
 from __future__ import annotations
@@ -101,7 +103,9 @@ class Counts:
 
 
 def recording_trial(form: Format, seed: int) -> Counts:
-    """A recording of an AI's voice and a caller that sends marks, one after another, after one generation of G.711."""
+    """A recording of an AI's voice and a caller that sends marks, one after another, after one
+    generation of G.711.
+    """
     draw = np.random.default_rng([seed, *form.name.encode()])
     length = round(_MARK_S * SAMPLE_RATE)
     every = round(_EVERY_S * SAMPLE_RATE)
@@ -114,7 +118,9 @@ def recording_trial(form: Format, seed: int) -> Counts:
         beside = voice[at : at + length].astype(np.float64)
         level = 10 * np.log10(max(1.0, float(np.mean(beside**2))) / 32768.0**2) + ratio
         mark = int(draw.integers(REPLY_OFFSET))
-        caller[at : at + length] = mark_samples(draw, mark, max(level, -40.0), float(draw.uniform(-_PPM, _PPM)), length)
+        caller[at : at + length] = mark_samples(
+            draw, mark, max(level, -40.0), float(draw.uniform(-_PPM, _PPM)), length
+        )
         sent.append((mark, at / SAMPLE_RATE, ratio))
     caller = (codecs.ulaw, codecs.alaw)[seed % 2](caller)
     if form.channels == 1:
@@ -134,14 +140,19 @@ def recording_trial(form: Format, seed: int) -> Counts:
             continue
         began = one[1] - _LATE_S
         deep = marks_in(_part(sound, began, one[1] + _MARK_S + _LATE_S), deep=True)
-        moved = [HeardMark(m.mark, m.channel, m.began + max(0, began), m.ended + max(0, began), m.match) for m in deep]
+        moved = [
+            HeardMark(m.mark, m.channel, m.began + max(0, began), m.ended + max(0, began), m.match)
+            for m in deep
+        ]
         found[ratio] += any(_is(mark, one) for mark in moved)
         wrong += sum(not any(_is(mark, each) for each in sent) for mark in moved)
     return Counts(heard, found, wrong)
 
 
 def _is(mark: HeardMark, sent: tuple[int, float, int]) -> bool:
-    return mark.mark == sent[0] and mark.began < sent[1] + _MARK_S + _LATE_S and mark.ended > sent[1]
+    return (
+        mark.mark == sent[0] and mark.began < sent[1] + _MARK_S + _LATE_S and mark.ended > sent[1]
+    )
 
 
 def _part(sound: Sound, began: float, ended: float) -> Sound:
@@ -150,6 +161,8 @@ def _part(sound: Sound, began: float, ended: float) -> Sound:
 
 
 def false_marks(item: Item) -> int:
-    """Marks that the deep search, too, finds in a minute without any, recorded in one of the forms, half of it on each channel."""
+    """Marks that the deep search, too, finds in a minute without any, recorded in one of the forms,
+    half of it on each channel.
+    """
     form = FORMATS[item.seed % len(FORMATS)]
     return len(marks_in(as_recorded(np.split(item.samples(), form.channels), form), deep=True))

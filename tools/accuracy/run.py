@@ -1,8 +1,10 @@
-"""How often the detector errs, and how fast it is: ``python -m tools.accuracy`` (``make accuracy``).
+"""How often the detector errs, and how fast it is: ``python -m tools.accuracy`` (``make
+accuracy``).
 
-Everything is drawn by seeds, so two runs of one version count the same errors; only speeds differ. Writes
-``reports/accuracy.json`` and ``reports/accuracy.md``; the exit code is 1 when a bar is missed. ``--short`` is a tenth of it,
-``--only`` one part of it: marks in telephone calls, or in recordings of calls.
+Everything is drawn by seeds, so two runs of one version count the same errors; only speeds differ.
+Writes ``reports/accuracy.json`` and ``reports/accuracy.md``; the exit code is 1 when a bar is
+missed. ``--short`` is a tenth of it, ``--only`` one part of it: marks in telephone calls, or in
+recordings of calls.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-# Two processes share the work; threads of the matrix library would only get into each other's way. To be set before numpy
-# is loaded, here and (by inheritance) in the workers, which is why the rest is imported below.
+# Two processes share the work; threads of the matrix library would only get into each other's way.
+# To be set before numpy is loaded, here and (by inheritance) in the workers, which is why the rest
+# is imported below.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import multiprocessing
@@ -30,7 +33,14 @@ from tools.accuracy import codecs, speed
 from tools.accuracy.channels import conceal, random_loss
 from tools.accuracy.corpus import MINUTES, Item, corpus
 from tools.accuracy.pairs import delay_trial, pair_trial
-from tools.accuracy.recordings import FORMATS, MARKS_EACH, RATIOS, Counts, false_marks, recording_trial
+from tools.accuracy.recordings import (
+    FORMATS,
+    MARKS_EACH,
+    RATIOS,
+    Counts,
+    false_marks,
+    recording_trial,
+)
 from tools.accuracy.trials import CONDITIONS, MIXED, Condition, trial
 from tools.ci.programs import missing_voices
 
@@ -98,24 +108,36 @@ def _false_marks(item: Item) -> dict[str, int]:
         "GSM": codecs.gsm(samples),
         "Opus": codecs.opus(samples),
     }
-    return {way: sum(isinstance(fact, Heard) for fact in marks_heard(heard)) for way, heard in ways.items()}
+    return {
+        way: sum(isinstance(fact, Heard) for fact in marks_heard(heard))
+        for way, heard in ways.items()
+    }
 
 
 def main() -> int:
     """Run, print, write; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.accuracy", description=__doc__)
-    parser.add_argument("--short", action="store_true", help="a tenth of the corpus and of the trials")
+    parser.add_argument(
+        "--short", action="store_true", help="a tenth of the corpus and of the trials"
+    )
     parser.add_argument("--only", choices=("calls", "recordings"), help="one part")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--reports", type=Path, default=Path("reports"), help="where the results go")
+    parser.add_argument(
+        "--reports", type=Path, default=Path("reports"), help="where the results go"
+    )
     options = parser.parse_args()
     share = 0.1 if options.short else 1.0
     begun = time.monotonic()
     summary: dict[str, Any] = {}
     rows: list[Row] = []
     if options.only != "recordings":
-        with multiprocessing.get_context("spawn").Pool(1) as alone:  # speeds first, with the machine to itself
-            speeds = {task.name: one for task, one in alone.map(run_task, [Task("speed", n, 0, 1) for n in _SPEEDS])}
+        with multiprocessing.get_context("spawn").Pool(
+            1
+        ) as alone:  # speeds first, with the machine to itself
+            speeds = {
+                task.name: one
+                for task, one in alone.map(run_task, [Task("speed", n, 0, 1) for n in _SPEEDS])
+            }
         summary |= _summary(_done(_tasks(share), options.processes), speeds, share)
         rows += _rows(summary)
     if options.only != "calls":
@@ -124,7 +146,9 @@ def main() -> int:
     summary["seconds"] = round(time.monotonic() - begun)
     text = _table(rows, summary, " ".join(["make accuracy", *sys.argv[1:]]))
     options.reports.mkdir(parents=True, exist_ok=True)
-    (options.reports / "accuracy.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    (options.reports / "accuracy.json").write_text(
+        json.dumps(summary, indent=2, ensure_ascii=False) + "\n", "utf-8"
+    )
     (options.reports / "accuracy.md").write_text(text, "utf-8")
     print(text)
     missed = [row for row in rows if row.met is False]
@@ -158,7 +182,9 @@ def _recording_tasks(share: float) -> list[Task]:
 
 def _recordings(results: dict[tuple[str, str], list[Any]]) -> dict[str, Any]:
     false = {kind: values for (what, kind), values in results.items() if what == "recorded"}
-    by_form: dict[str, list[Counts]] = {form.name: results["recording", form.name] for form in FORMATS}
+    by_form: dict[str, list[Counts]] = {
+        form.name: results["recording", form.name] for form in FORMATS
+    }
     every = [one for counts in by_form.values() for one in counts]
 
     def found(counts: Sequence[Counts], ratio: int, *, deep: bool = False) -> float:
@@ -181,14 +207,21 @@ def _recordings(results: dict[tuple[str, str], list[Any]]) -> dict[str, Any]:
 
 
 def _recording_rows(summary: dict[str, Any]) -> list[Row]:
-    wrong, false, hours = (summary[f"recording_{name}"] for name in ("wrong_marks", "false_marks", "hours"))
+    wrong, false, hours = (
+        summary[f"recording_{name}"] for name in ("wrong_marks", "false_marks", "hours")
+    )
     where = f"{summary['recording_trials']:,} trials, under {summary['recording_speech']} speech"
     at_0, worst = summary["recording_detected_at_0_db"], summary["recording_worst_form_at_0_db"]
     rows = [
         Row(f"recordings: wrong marks in {where}", str(wrong), "0", not wrong),
         Row(f"recordings: false marks in {hours:g} h without marks", str(false), "0", not false),
         Row("recordings: found as loud as the speech", f"{at_0:.2%}", "≥ 99 %", at_0 >= 0.99),
-        Row(f"recordings: the same, worst form ({summary['recording_worst_form']})", f"{worst:.2%}", "", None),
+        Row(
+            f"recordings: the same, worst form ({summary['recording_worst_form']})",
+            f"{worst:.2%}",
+            "",
+            None,
+        ),
     ]
     for ratio, found in summary["recording_detected"].items():
         deep = f"{found:.2%}; with the deep search {summary['recording_detected_deep'][ratio]:.2%}"
@@ -214,12 +247,19 @@ def _tasks(share: float) -> list[Task]:
 
 
 def _chunks(kind: str, name: str, count: int) -> Iterable[Task]:
-    return [Task(kind, name, first, min(_CHUNK, count - first)) for first in range(0, count, _CHUNK)]
+    return [
+        Task(kind, name, first, min(_CHUNK, count - first)) for first in range(0, count, _CHUNK)
+    ]
 
 
-def _summary(results: dict[tuple[str, str], list[Any]], speeds: dict[str, float], share: float) -> dict[str, Any]:
+def _summary(
+    results: dict[tuple[str, str], list[Any]], speeds: dict[str, float], share: float
+) -> dict[str, Any]:
     items = corpus(share)
-    false = {way: sum(counts[way] for kind in MINUTES for counts in results["false", kind]) for way in _WAYS}
+    false = {
+        way: sum(counts[way] for kind in MINUTES for counts in results["false", kind])
+        for way in _WAYS
+    }
     detected, within_600, percentiles, wrong, trials = {}, {}, {}, 0, 0
     for condition in (*conditions(), MIXED):
         parts = results["trial", condition.name]
@@ -232,7 +272,9 @@ def _summary(results: dict[tuple[str, str], list[Any]], speeds: dict[str, float]
         percentiles[condition.name] = [
             float(min(86.4e6, np.percentile(delays, p, method="higher"))) for p in (50, 95, 99)
         ]
-    pairs = {level: float(np.mean(np.concatenate(results["pair", level]))) for level in _PAIR_LEVELS}
+    pairs = {
+        level: float(np.mean(np.concatenate(results["pair", level]))) for level in _PAIR_LEVELS
+    }
     delay = {
         channel: float(np.percentile(np.abs(np.concatenate(results["delay", channel])), 95))
         for channel in _DELAY_CHANNELS
@@ -263,15 +305,24 @@ def _rows(summary: dict[str, Any]) -> list[Row]:
         for way, count in summary["false_marks_by_way"].items()
     ]
     wrong = summary["wrong_marks"]
-    rows.append(Row(f"wrong marks in {trials:,} trials, all conditions", str(wrong), "0", wrong == 0))
+    rows.append(
+        Row(f"wrong marks in {trials:,} trials, all conditions", str(wrong), "0", wrong == 0)
+    )
     for condition in (*conditions(), MIXED):
         rows += _condition_rows(condition, summary)
     rows += _timing_rows(summary)
     batch, leg = summary["batch_x_realtime"], summary["leg_cpu_percent"]
     rows.append(
-        Row("speed in batch on one core, all kinds of sound", f"{batch:,} × real time", "≥ 10,000 ×", batch >= 10_000)
+        Row(
+            "speed in batch on one core, all kinds of sound",
+            f"{batch:,} × real time",
+            "≥ 10,000 ×",
+            batch >= 10_000,
+        )
     )
-    rows.append(Row("a live leg that hears a mark", f"{leg:.3f} % of a core", "≤ 0.1 %", leg <= 0.1))
+    rows.append(
+        Row("a live leg that hears a mark", f"{leg:.3f} % of a core", "≤ 0.1 %", leg <= 0.1)
+    )
     return rows
 
 
@@ -286,7 +337,12 @@ def _timing_rows(summary: dict[str, Any]) -> list[Row]:
             else f"two marks, the second at {level} dB, G.711"
         )
         rows.append(
-            Row(what, f"both named {named:.2%}", "≥ 98 %" if echo else "≥ 99.5 %", named >= (0.98 if echo else 0.995))
+            Row(
+                what,
+                f"both named {named:.2%}",
+                "≥ 98 %" if echo else "≥ 99.5 %",
+                named >= (0.98 if echo else 0.995),
+            )
         )
     for channel, error in summary["delay_error_ms_p95"].items():
         what = f"one-way delay (0-2 s), {_DELAY_CHANNELS[channel]}, error p95"
@@ -295,23 +351,42 @@ def _timing_rows(summary: dict[str, Any]) -> list[Row]:
 
 
 def _condition_rows(condition: Condition, summary: dict[str, Any]) -> list[Row]:
-    at_200, at_600 = summary["detected"][condition.name], summary["detected_within_600_ms"][condition.name]
+    at_200, at_600 = (
+        summary["detected"][condition.name],
+        summary["detected_within_600_ms"][condition.name],
+    )
     p50, p95, p99 = summary["decision_ms_p50_p95_p99"][condition.name]
     figure = f"≤ 200 ms {at_200:.2%}, ≤ 600 ms {at_600:.2%}; p50 {p50:.0f}, p95 {p95:.0f}, p99 {p99:.0f} ms"
     match condition.bar:
         case "g711":
             return [Row(condition.name, figure, "≤ 200 ms: ≥ 99.9 %", at_200 >= 0.999)]
         case "lossy":
-            return [Row(condition.name, figure, "≤ 200 ms: ≥ 98.5 %, ≤ 600 ms: 100 %", at_200 >= 0.985 and at_600 == 1)]
+            return [
+                Row(
+                    condition.name,
+                    figure,
+                    "≤ 200 ms: ≥ 98.5 %, ≤ 600 ms: 100 %",
+                    at_200 >= 0.985 and at_600 == 1,
+                )
+            ]
         case "low rate":
-            return [Row(condition.name, figure, "p95 ≤ 300 ms, ≤ 600 ms: ≥ 99 %", p95 <= 300 and at_600 >= 0.99)]
+            return [
+                Row(
+                    condition.name,
+                    figure,
+                    "p95 ≤ 300 ms, ≤ 600 ms: ≥ 99 %",
+                    p95 <= 300 and at_600 >= 0.99,
+                )
+            ]
     return [Row(condition.name, figure, "", None)]
 
 
 def _table(rows: list[Row], summary: dict[str, Any], command: str) -> str:
     lines = [f"Made by `{command}` in {summary['seconds']} s on {os.cpu_count()} cores.", ""]
     if "corpus_minutes" in summary:
-        kinds = ", ".join(f"{kind} {minutes} min" for kind, minutes in summary["corpus_minutes"].items())
+        kinds = ", ".join(
+            f"{kind} {minutes} min" for kind, minutes in summary["corpus_minutes"].items()
+        )
         heard = f"heard {len(_WAYS)} times over: {', '.join(_WAYS)}"
         lines += [f"Corpus without marks: {summary['corpus_hours']:g} h ({kinds}), {heard}.", ""]
     lines += ["| what | figure | to reach | met |", "|---|---|---|---|"]

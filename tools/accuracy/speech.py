@@ -1,5 +1,6 @@
-"""Speech for the accuracy corpus: espeak-ng (1.52, from the espeakng-loader wheel) in several voices and languages, and people's
-voices: Debian's prompts for Asterisk, where they are installed (`tools/ci/programs.py`).
+"""Speech for the accuracy corpus: espeak-ng (1.52, from the espeakng-loader wheel) in several
+voices and languages, and people's voices: Debian's prompts for Asterisk, where they are installed
+(`tools/ci/programs.py`).
 """
 
 from __future__ import annotations
@@ -38,9 +39,23 @@ LANGUAGES: Final = (
     "ja",
     "hi",
 )
-_VARIANTS: Final = ("m1", "m3", "m5", "m7", "f1", "f2", "f3", "f4", "f5", "croak", "whisper", "klatt2")
+_VARIANTS: Final = (
+    "m1",
+    "m3",
+    "m5",
+    "m7",
+    "f1",
+    "f2",
+    "f3",
+    "f4",
+    "f5",
+    "croak",
+    "whisper",
+    "klatt2",
+)
 
-# Words of each language's own script and sounds; sentences are drawn from them, for it is their sound that matters here.
+# Words of each language's own script and sounds; sentences are drawn from them, for it is their
+# sound that matters here.
 _WORDS: Final[dict[str, str]] = {
     "en": "hello agent please number account order yesterday delivery thank calling press one two three seven morning "
     "could someone explain the bill that came last week nothing works again tomorrow address street company change "
@@ -76,12 +91,14 @@ _AUDIO_SYNCHRONOUS = 2
 _POSITION_CHARACTER = 1
 _TEXT_UTF8 = 1
 _PARAMETER_RATE, _PARAMETER_PITCH, _PARAMETER_RANGE = 1, 3, 4
-_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+_Callback = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+)
 
 
 class _Engine:
-    """The shared library, loaded anew: it keeps a state that no call of its resets, and says the same text differently
-    the second time. Within one engine the same calls give the same samples.
+    """The shared library, loaded anew: it keeps a state that no call of its resets, and says the
+    same text differently the second time. Within one engine the same calls give the same samples.
     """
 
     def __init__(self) -> None:
@@ -106,7 +123,9 @@ class _Engine:
             self._parts.append(np.ctypeslib.as_array(samples, (count,)).copy())
         return 0
 
-    def speak(self, text: str, voice: str, words_per_minute: int, pitch: int, liveliness: int) -> NDArray[np.int16]:
+    def speak(
+        self, text: str, voice: str, words_per_minute: int, pitch: int, liveliness: int
+    ) -> NDArray[np.int16]:
         library = self._library
         if library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise ValueError(f"espeak-ng has no voice {voice!r}")
@@ -131,7 +150,9 @@ def speak(
 
 
 def monologue(seed: int, seconds: float) -> NDArray[np.int16]:
-    """So many seconds of one voice, language, speed and pitch, drawn by the seed, with pauses between the sentences."""
+    """So many seconds of one voice, language, speed and pitch, drawn by the seed, with pauses
+    between the sentences.
+    """
     draw = random.Random(f"speech {seed}")
     language = LANGUAGES[seed % len(LANGUAGES)]
     variant = draw.choice(_VARIANTS)
@@ -142,7 +163,10 @@ def monologue(seed: int, seconds: float) -> NDArray[np.int16]:
     length = 0
     with _Engine() as engine:
         while length < seconds * RATE:
-            text = ". ".join(" ".join(draw.choices(words, k=draw.randint(3, 14))) for _ in range(4)) + "."
+            text = (
+                ". ".join(" ".join(draw.choices(words, k=draw.randint(3, 14))) for _ in range(4))
+                + "."
+            )
             spoken = engine.speak(text, f"{language}+{variant}", speed, pitch, liveliness)
             if len(spoken) < RATE // 4:
                 raise RuntimeError(f"espeak-ng said nothing in {language}+{variant}")
@@ -158,7 +182,9 @@ _SENTENCE_S: Final = 1.5
 
 
 def recorded_speech(seed: int, seconds: float) -> NDArray[np.int16]:
-    """A person's sentences, one after another without pauses, at -22 dBov; espeak-ng's voice where no prompts are installed."""
+    """A person's sentences, one after another without pauses, at -22 dBov; espeak-ng's voice where
+    no prompts are installed.
+    """
     draw = random.Random(f"recorded speech {seed}")
     files = _sentences(draw.choice([*PROMPTS.values()]))
     if not files:
@@ -176,4 +202,6 @@ def recorded_speech(seed: int, seconds: float) -> NDArray[np.int16]:
 
 @cache
 def _sentences(voice: Path) -> list[Path]:
-    return sorted(path for path in voice.rglob("*.wav") if path.stat().st_size > 2 * RATE * _SENTENCE_S)
+    return sorted(
+        path for path in voice.rglob("*.wav") if path.stat().st_size > 2 * RATE * _SENTENCE_S
+    )

@@ -1,4 +1,6 @@
-"""How much the detector costs, on one core, by CPU time; the best of several runs, for this machine has other work."""
+"""How much the detector costs, on one core, by CPU time; the best of several runs, for this machine
+has other work.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ _LEGS: Final = 20
 
 
 def batch_x_realtime() -> float:
-    """Recordings of all kinds and of calls: how many seconds of them one second of CPU looks through."""
+    """Recordings of all kinds and of calls: how many seconds of them one second of CPU looks
+    through.
+    """
     recordings = [Item(kind, 0).samples() for kind in MINUTES]
     recordings += [_leg(mark, 60) for mark in (3, 141, 240, 400)]
     seconds = sum(len(recording) for recording in recordings) / 8000
@@ -27,9 +31,13 @@ def batch_x_realtime() -> float:
 
 
 def leg_cpu_percent() -> float:
-    """A live leg that hears a mark all the time, fed in frames of 20 ms, among other legs: per cent of a core."""
+    """A live leg that hears a mark all the time, fed in frames of 20 ms, among other legs: per cent
+    of a core.
+    """
     seconds = 10
-    legs = [_leg(int(mark), seconds).reshape(-1, 160) for mark in np.linspace(0, len(MARKS) - 1, _LEGS)]
+    legs = [
+        _leg(int(mark), seconds).reshape(-1, 160) for mark in np.linspace(0, len(MARKS) - 1, _LEGS)
+    ]
 
     def listen() -> None:
         detectors = [MarkDetector() for _ in legs]

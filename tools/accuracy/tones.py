@@ -1,9 +1,11 @@
-"""Tones of the telephone network, by country: what callers hear before an answer, or instead of one; and how they sound.
+"""Tones of the telephone network, by country: what callers hear before an answer, or instead of
+one; and how they sound.
 
-ITU-T E.180/Q.35 (03/98) sets the frame: 425 Hz preferred; busy and congestion tones as regular interruptions, congestion the
-faster one; special information tones of 950, 1400 and 1800 Hz, 330 ms each. What countries use stands in ITU's list "Various
-tones used in national networks (according to ITU-T Recommendation E.180)" of 2003. That list itself could not be had; each
-plan names what it was checked against, which for most is Asterisk's ``indications.conf.sample``, whose entries cite it.
+ITU-T E.180/Q.35 (03/98) sets the frame: 425 Hz preferred; busy and congestion tones as regular
+interruptions, congestion the faster one; special information tones of 950, 1400 and 1800 Hz, 330 ms
+each. What countries use stands in ITU's list "Various tones used in national networks (according to
+ITU-T Recommendation E.180)" of 2003. That list itself could not be had; each plan names what it was
+checked against, which for most is Asterisk's ``indications.conf.sample``, whose entries cite it.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from harness.audio.marks import SAMPLE_RATE
 class Segment:
     """A stretch of a cadence: these frequencies (Hz) for so many seconds; none is silence.
 
-    ``modulated_by`` is the frequency that switches a single tone's level up and down, as ringing generators did.
+    ``modulated_by`` is the frequency that switches a single tone's level up and down, as ringing
+    generators did.
     """
 
     frequencies: tuple[float, ...]
@@ -45,7 +48,9 @@ class TonePlan:
     source: str
 
 
-def _cadence(frequencies: tuple[float, ...], seconds: tuple[float, ...], modulated_by: float = 0.0) -> Cadence:
+def _cadence(
+    frequencies: tuple[float, ...], seconds: tuple[float, ...], modulated_by: float = 0.0
+) -> Cadence:
     """On, off, on, off … seconds."""
     return tuple(
         Segment((), duration) if k % 2 else Segment(frequencies, duration, modulated_by)
@@ -64,7 +69,8 @@ _425 = (425,)
 _MODULATED_BY = {"jp": 15, "in": 25}
 
 # fmt: off
-#: Country, ringing tone and its rhythm, frequencies of busy and congestion tone, the rhythm of each, dial tone, source.
+#: Country, ringing tone and its rhythm, frequencies of busy and congestion tone, the rhythm of
+#: each, dial tone, source.
 _ROWS: tuple[tuple[str, str, _Hz, _Hz, _Hz, _Hz, _Hz, _Hz, str], ...] = (
     ("us", "United States, Canada", (440, 480), (2, 4), (480, 620), (0.5, 0.5), (0.25, 0.25), (350, 440), _NORTH_AMERICA),
     ("gb", "United Kingdom", (400, 450), (0.4, 0.2, 0.4, 2), (400,), (0.375, 0.375), (0.4, 0.35, 0.225, 0.525), (350, 440), _BT),
@@ -99,10 +105,13 @@ PLANS: Final[dict[str, TonePlan]] = {
     for code, country, ringing, ringing_s, other, busy_s, congestion_s, dial, source in _ROWS
 }
 
-#: Special information tones: the frequencies, and whether each lasts long (380 ms) or short (274 ms). The first is E.180's
-#: (330 ms each); the others are North America's, which say by their tones why the call failed.
+#: Special information tones: the frequencies, and whether each lasts long (380 ms) or short (274
+#: ms). The first is E.180's (330 ms each); the others are North America's, which say by their tones
+#: why the call failed.
 SIT: Final[dict[str, Cadence]] = {
-    name: tuple(Segment((hertz,), seconds) for hertz, seconds in zip(frequencies, lengths, strict=True))
+    name: tuple(
+        Segment((hertz,), seconds) for hertz, seconds in zip(frequencies, lengths, strict=True)
+    )
     for name, frequencies, lengths in (
         ("E.180", (950.0, 1400.0, 1800.0), (0.33, 0.33, 0.33)),
         ("reorder", (913.8, 1428.5, 1776.7), (0.274, 0.38, 0.38)),
@@ -116,7 +125,9 @@ SIT: Final[dict[str, Cadence]] = {
 FAX_CNG: Final[Cadence] = (Segment((1100.0,), 0.5), Segment((), 3.0))
 FAX_CED: Final[Cadence] = (Segment((2100.0,), 3.0), Segment((), 0.075))
 
-_LEVEL_DBOV: Final = -19.0  # E.180 recommends -10 ± 5 dBm0 for one tone; 0 dBm0 is -6.2 dBov in µ-law
+_LEVEL_DBOV: Final = (
+    -19.0
+)  # E.180 recommends -10 ± 5 dBm0 for one tone; 0 dBm0 is -6.2 dBov in µ-law
 _RAMP_SECONDS: Final = 0.003
 
 
@@ -128,20 +139,30 @@ def call_progress(
     rate: int = SAMPLE_RATE,
     level_dbov: float = _LEVEL_DBOV,
 ) -> NDArray[np.float32]:
-    """A country's tone (two letters, :data:`PLANS`) for so many seconds, as float32 in -1…1. ``KeyError`` if unknown."""
+    """A country's tone (two letters, :data:`PLANS`) for so many seconds, as float32 in -1…1.
+    ``KeyError`` if unknown.
+    """
     plan = PLANS[country]
     cadence = (Segment(plan.dial, seconds),) if kind == "dial" else getattr(plan, kind)
     return sound(cadence, seconds, rate=rate, level_dbov=level_dbov)
 
 
-def sit(kind: str = "E.180", *, rate: int = SAMPLE_RATE, level_dbov: float = _LEVEL_DBOV) -> NDArray[np.float32]:
+def sit(
+    kind: str = "E.180", *, rate: int = SAMPLE_RATE, level_dbov: float = _LEVEL_DBOV
+) -> NDArray[np.float32]:
     """Three special information tones, once (:data:`SIT` names the kinds)."""
     cadence = SIT[kind]
-    return sound(cadence, sum(segment.seconds for segment in cadence), rate=rate, level_dbov=level_dbov)
+    return sound(
+        cadence, sum(segment.seconds for segment in cadence), rate=rate, level_dbov=level_dbov
+    )
 
 
 def fax(
-    kind: Literal["cng", "ced"], seconds: float, *, rate: int = SAMPLE_RATE, level_dbov: float = _LEVEL_DBOV
+    kind: Literal["cng", "ced"],
+    seconds: float,
+    *,
+    rate: int = SAMPLE_RATE,
+    level_dbov: float = _LEVEL_DBOV,
 ) -> NDArray[np.float32]:
     """The calling tone (CNG, 1100 Hz) or the answer (CED, 2100 Hz) of a fax machine (ITU-T T.30)."""
     return sound(FAX_CNG if kind == "cng" else FAX_CED, seconds, rate=rate, level_dbov=level_dbov)

@@ -44,13 +44,18 @@ class Condition:
 
 
 def trial(condition: Condition, seed: int) -> Outcome:
-    """Send one mark, begun at any phase of it after up to 200 ms of what was there before, and listen."""
+    """Send one mark, begun at any phase of it after up to 200 ms of what was there before, and
+    listen.
+    """
     draw = np.random.default_rng([seed, *condition.name.encode()])
     mark = int(draw.integers(len(MARKS)))
     level = float(draw.uniform(*condition.level_dbov))
     lead = int(draw.integers(0, _LEAD))
     sent = np.concatenate(
-        [np.zeros(lead, np.int16), mark_samples(draw, mark, level, float(draw.uniform(*condition.ppm)), _LENGTH)]
+        [
+            np.zeros(lead, np.int16),
+            mark_samples(draw, mark, level, float(draw.uniform(*condition.ppm)), _LENGTH),
+        ]
     )
     received = condition.channel(draw, sent, level)
     heard = [fact for fact in marks_heard(received) if isinstance(fact, Heard)]
@@ -63,7 +68,9 @@ def trial(condition: Condition, seed: int) -> Outcome:
 
 
 def mark_samples(draw: Draw, mark: int, level: float, ppm: float, count: int) -> Samples:
-    """So many samples of a mark, from any phase of it, also between two samples, at a clock that runs off by ``ppm``."""
+    """So many samples of a mark, from any phase of it, also between two samples, at a clock that
+    runs off by ``ppm``.
+    """
     fine = _fine(mark)
     positions = (draw.uniform(0, PERIOD) + np.arange(count) * (1 + ppm * 1e-6)) * _FINE
     whole = positions.astype(np.int64)
@@ -89,11 +96,15 @@ def _snr(snr_db: float) -> Callable[[Draw, Samples, float], Samples]:
 
 
 def _loss(share: float) -> Callable[[Draw, Samples, float], Samples]:
-    return lambda draw, samples, level: conceal(codecs.ulaw(samples), random_loss(draw, _packets(samples), share))
+    return lambda draw, samples, level: conceal(
+        codecs.ulaw(samples), random_loss(draw, _packets(samples), share)
+    )
 
 
 def _bursts(share: float, mean: float) -> Callable[[Draw, Samples, float], Samples]:
-    return lambda draw, samples, level: conceal(codecs.ulaw(samples), burst_loss(draw, _packets(samples), share, mean))
+    return lambda draw, samples, level: conceal(
+        codecs.ulaw(samples), burst_loss(draw, _packets(samples), share, mean)
+    )
 
 
 def _slips(draw: Draw, samples: Samples, level: float) -> Samples:
@@ -109,7 +120,8 @@ def _gsm_noise(draw: Draw, samples: Samples, level: float) -> Samples:
 
 
 _G711, _LOSSY, _LOW = "g711", "lossy", "low rate"
-# Level ranges: low-rate codecs get no clipped speech levels; what clips at 0 dBov is G.711's own row.
+# Level ranges: low-rate codecs get no clipped speech levels; what clips at 0 dBov is G.711's own
+# row.
 _SPEECH = (-30.0, -6.0)
 CONDITIONS: Final[tuple[Condition, ...]] = (
     Condition("G.711 µ-law", _codec("ulaw"), bar=_G711),
@@ -123,7 +135,9 @@ CONDITIONS: Final[tuple[Condition, ...]] = (
     Condition("G.722", _codec("g722"), bar=_G711),
     Condition("Opus 12 kbit/s", _codec("opus"), _SPEECH, bar=_G711),
     Condition("5 % loss, concealed", _loss(0.05), bar=_LOSSY),
-    Condition("3 % loss, bursts of 2", _bursts(0.03, 2.0), bar=_LOSSY),  # G.107's BurstR is then about 2
+    Condition(
+        "3 % loss, bursts of 2", _bursts(0.03, 2.0), bar=_LOSSY
+    ),  # G.107's BurstR is then about 2
     Condition("jitter-buffer slips", _slips, bar=_LOSSY),
     Condition("GSM", _codec("gsm"), _SPEECH, bar=_LOW),
     Condition("GSM, SNR 15 dB", _gsm_noise, _SPEECH, bar=_LOW),
@@ -142,7 +156,9 @@ def _mixed(draw: Draw, samples: Samples, level: float) -> Samples:
     samples = (codecs.ulaw, codecs.alaw, codecs.tandem)[int(draw.integers(3))](samples)
     match int(draw.integers(8)):
         case 0 | 1:
-            return conceal(samples, random_loss(draw, _packets(samples), float(draw.uniform(0, 0.05))))
+            return conceal(
+                samples, random_loss(draw, _packets(samples), float(draw.uniform(0, 0.05)))
+            )
         case 2:
             return conceal(samples, burst_loss(draw, _packets(samples), 0.03, 2.0))
         case 3:

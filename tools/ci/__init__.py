@@ -1,1 +1,3 @@
-"""What ``.ci/run`` and ``.ci/nightly`` do: parts in lanes, each with a time limit, and a table at the end."""
+"""What ``.ci/run`` and ``.ci/nightly`` do: parts in lanes, each with a time limit, and a table at
+the end.
+"""

@@ -1,8 +1,9 @@
 """``.ci/nightly``: everything that is too long for each submission, and one table of what it found.
 
-Parts: ``.ci/nightly --list``. ``.ci/nightly PART…`` runs some of them, and replaces their rows in the table. The table is
-``reports/nightly.json``; each part's output is in ``reports/nightly/PART.log``. Exit code 0 when every part that ran passed, 1
-when one did not, 130 when interrupted.
+Parts: ``.ci/nightly --list``. ``.ci/nightly PART…`` runs some of them, and replaces their rows in
+the table. The table is ``reports/nightly.json``; each part's output is in
+``reports/nightly/PART.log``. Exit code 0 when every part that ran passed, 1 when one did not, 130
+when interrupted.
 """
 
 from __future__ import annotations
@@ -28,33 +29,70 @@ from tools.ci.submission import of_pytest
 
 TABLE: Final = ROOT / "reports" / "nightly.json"
 LOGS: Final = ROOT / "reports" / "nightly"
-#: What places calls runs one part at a time: two cores carry no more (with a fleet beside it, the live proof's world lost a
-#: third of its RTP). Parts that only compute use the processor time that those leave.
+#: What places calls runs one part at a time: two cores carry no more (with a fleet beside it, the
+#: live proof's world lost a third of its RTP). Parts that only compute use the processor time that
+#: those leave.
 CALLS, BROWSER, COMPUTES = "calls", "browser", "computes"
 
 
 def parts(seed: str, since: str | None) -> list[Part]:
-    """Every part. ``seed`` draws customers and mutants; mutants of lines changed after the commit ``since`` are all tried."""
+    """Every part. ``seed`` draws customers and mutants; mutants of lines changed after the commit
+    ``since`` are all tried.
+    """
     mutants = f"--sample 150 --seed {seed}" + (f" --changed-since {since}" if since else "")
     return [
-        Part("liveproof", make("liveproof", "--page reports/liveproof.md"), CALLS, 3600, "liveproof.json"),
-        Part("selfproof", make("selfproof", "--page reports/selfproof.md"), CALLS, 1500, "selfproof.json"),
+        Part(
+            "liveproof",
+            make("liveproof", "--page reports/liveproof.md"),
+            CALLS,
+            3600,
+            "liveproof.json",
+        ),
+        Part(
+            "selfproof",
+            make("selfproof", "--page reports/selfproof.md"),
+            CALLS,
+            1500,
+            "selfproof.json",
+        ),
         # With two workers a run, 60 customers do not fit its time limit.
-        Part("shapes", make("shapes", f"--customers 60 --workers 4 --seed {seed}"), CALLS, 2400, "shapes.json"),
+        Part(
+            "shapes",
+            make("shapes", f"--customers 60 --workers 4 --seed {seed}"),
+            CALLS,
+            2400,
+            "shapes.json",
+        ),
         Part("long", make("test", "-m nightly"), CALLS, 2400, closing=of_pytest),
         # Its runs wait for the same places as the self-proofs, and each has a time limit.
         Part("interop", make("test-interop"), CALLS, 1500, "interop.json", programs=(SIP,)),
         Part("soak", make("soak"), CALLS, 3600, "soak.json"),
-        Part("strangers", make("selfproof-strangers"), CALLS, 1500, "strangers.json", programs=(SIP,)),
+        Part(
+            "strangers", make("selfproof-strangers"), CALLS, 1500, "strangers.json", programs=(SIP,)
+        ),
         Part("fleet", make("test-fleet"), CALLS, 1500, "fleet.json", programs=(REDIS,)),
         Part("browser", make("test-browser"), BROWSER, 1200, programs=(CHROMIUM,)),
         Part("audit", make("audit"), COMPUTES, 600, computes=True),
         Part("sbom", make("sbom"), COMPUTES, 300, "sbom.json", computes=True),
         Part("docs", make("docs"), COMPUTES, 600, computes=True),
-        Part("accuracy", make("accuracy"), COMPUTES, 5400, "accuracy.json", programs=(VOICES,), computes=True),
+        Part(
+            "accuracy",
+            make("accuracy"),
+            COMPUTES,
+            5400,
+            "accuracy.json",
+            programs=(VOICES,),
+            computes=True,
+        ),
         Part("mutants", make("mutants", mutants), COMPUTES, 3600, "mutation.json", computes=True),
         Part("fuzz", make("fuzz"), COMPUTES, 5400, "fuzz.json", computes=True),
-        Part("properties", make("test", "--hypothesis-profile=thorough -m hypothesis"), COMPUTES, 3600, computes=True),
+        Part(
+            "properties",
+            make("test", "--hypothesis-profile=thorough -m hypothesis"),
+            COMPUTES,
+            3600,
+            computes=True,
+        ),
         Part("bench", make("bench"), ALONE, 3000, "bench.json"),
     ]
 
@@ -73,15 +111,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     record = Record(TABLE, [part.name for part in every], [] if not asked.parts else _rows(TABLE))
     began = time.monotonic()
     try:
-        outcomes = Runner(LOGS).run(chosen, lambda outcome: record.add(outcome, time.monotonic() - began))
+        outcomes = Runner(LOGS).run(
+            chosen, lambda outcome: record.add(outcome, time.monotonic() - began)
+        )
     except KeyboardInterrupt:
         return 130
     for outcome in outcomes:
         if outcome.result != "passed":
-            print(f"=== {outcome.part.name}: {outcome.result}, exit code {outcome.exit_code}; {outcome.log}")
+            print(
+                f"=== {outcome.part.name}: {outcome.result}, exit code {outcome.exit_code}; {outcome.log}"
+            )
             print("\n".join(outcome.closing()))
     record.show()
-    print(f"{TABLE}: {sum(o.result == 'passed' for o in outcomes)} of {len(outcomes)} parts passed", end=" ")
+    print(
+        f"{TABLE}: {sum(o.result == 'passed' for o in outcomes)} of {len(outcomes)} parts passed",
+        end=" ",
+    )
     print(f"in {time.monotonic() - began:.0f} s")
     return int(any(outcome.result != "passed" for outcome in outcomes))
 
@@ -90,8 +135,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=".ci/nightly", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help="all by default")
     parser.add_argument("--list", action="store_true", help="show the parts and their commands")
-    parser.add_argument("--seed", default=f"{datetime.now(UTC):%Y%m%d}", help="draws customers and mutants (the date)")
-    parser.add_argument("--since", metavar="COMMIT", help="try all mutants of lines changed since then (a day ago)")
+    parser.add_argument(
+        "--seed",
+        default=f"{datetime.now(UTC):%Y%m%d}",
+        help="draws customers and mutants (the date)",
+    )
+    parser.add_argument(
+        "--since", metavar="COMMIT", help="try all mutants of lines changed since then (a day ago)"
+    )
     return parser
 
 
@@ -103,7 +154,9 @@ def yesterday() -> str | None:
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -146,5 +199,7 @@ class Record:
         table = Table("part", "result", "seconds", "cpu_s", "figures", title="nightly")
         for row in self._in_order():
             figures = "  ".join(f"{name} {value:g}" for name, value in row["figures"].items())
-            table.add_row(row["part"], row["result"], f"{row['seconds']:.0f}", f"{row['cpu_s']:.0f}", figures)
+            table.add_row(
+                row["part"], row["result"], f"{row['seconds']:.0f}", f"{row['cpu_s']:.0f}", figures
+            )
         Console(width=160).print(table)

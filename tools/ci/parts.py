@@ -1,7 +1,8 @@
 """Parts of a CI run, and the lanes they run in.
 
-Lanes run side by side; the parts of one lane run one after the other, in the order of the table. The lane ``alone`` begins when
-all others have ended. A part that fails, hangs or cannot start does not stop the rest.
+Lanes run side by side; the parts of one lane run one after the other, in the order of the table.
+The lane ``alone`` begins when all others have ended. A part that fails, hangs or cannot start does
+not stop the rest.
 """
 
 from __future__ import annotations
@@ -38,10 +39,14 @@ class Part:
     lane: str
     limit_s: float
     report: str = ""  #: the JSON file in ``reports/`` whose figures belong to this part
-    computes: bool = False  #: places no calls, so it gets only the processor time that the other lanes leave
+    computes: bool = (
+        False  #: places no calls, so it gets only the processor time that the other lanes leave
+    )
     after: str = ""  #: the part that has to end first, where it is in another lane
     programs: Sequence[str] = ()  #: Debian programs it needs besides Python
-    closing: Callable[[str], list[str]] = lambda log: log.splitlines()[-3:]  #: lines of the log to show at the end
+    closing: Callable[[str], list[str]] = lambda log: log.splitlines()[
+        -3:
+    ]  #: lines of the log to show at the end
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,13 @@ class Outcome:
     @property
     def result(self) -> Result:
         """In a word."""
-        return "passed" if self.exit_code == 0 else "timed out" if self.exit_code == _TIMED_OUT else "failed"
+        return (
+            "passed"
+            if self.exit_code == 0
+            else "timed out"
+            if self.exit_code == _TIMED_OUT
+            else "failed"
+        )
 
     def closing(self) -> list[str]:
         """The last words of the part."""
@@ -68,14 +79,18 @@ class Outcome:
 class Runner:
     """Runs parts; ``say`` gets a line when a part begins and when it ends."""
 
-    def __init__(self, logs: Path, reports: Path = ROOT / "reports", say: Callable[[str], None] = print) -> None:
+    def __init__(
+        self, logs: Path, reports: Path = ROOT / "reports", say: Callable[[str], None] = print
+    ) -> None:
         self._logs, self._reports, self._say = logs, reports, say
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
         self._stopped = False
         logs.mkdir(parents=True, exist_ok=True)
 
-    def run(self, parts: Sequence[Part], ended: Callable[[Outcome], None] = lambda outcome: None) -> list[Outcome]:
+    def run(
+        self, parts: Sequence[Part], ended: Callable[[Outcome], None] = lambda outcome: None
+    ) -> list[Outcome]:
         """The outcomes in the order of the table; ``ended`` gets each as it comes."""
         outcomes: dict[str, Outcome] = {}
         over = {part.name: threading.Event() for part in parts}
@@ -95,7 +110,9 @@ class Runner:
         try:
             lanes = dict.fromkeys(part.lane for part in parts if part.lane != ALONE)
             threads = [
-                threading.Thread(target=lane, args=([p for p in parts if p.lane == name],), daemon=True)
+                threading.Thread(
+                    target=lane, args=([p for p in parts if p.lane == name],), daemon=True
+                )
                 for name in lanes
             ]
             for thread in threads:
@@ -130,11 +147,15 @@ class Runner:
                 return Outcome(part, 127, 0.0, 0.0, log, {})
             code, cpu_s = self._wait(process, part.limit_s)
         outcome = Outcome(part, code, time.monotonic() - began, cpu_s, log, _figures(report))
-        self._say(f"    {part.name}: {outcome.result}, {outcome.seconds:.0f} s, of processors {outcome.cpu_s:.0f} s")
+        self._say(
+            f"    {part.name}: {outcome.result}, {outcome.seconds:.0f} s, of processors {outcome.cpu_s:.0f} s"
+        )
         return outcome
 
     def _wait(self, process: subprocess.Popen[bytes], limit_s: float) -> tuple[int, float]:
-        """The exit code, and the processor time of the process and of its descendants that were waited for."""
+        """The exit code, and the processor time of the process and of its descendants that were
+        waited for.
+        """
         late = threading.Event()
 
         def stop() -> None:
@@ -171,8 +192,12 @@ def make(target: str, arguments: str = "") -> list[str]:
     return ["make", "--no-print-directory", target, *([f"ARGS={arguments}"] if arguments else [])]
 
 
-def named(parts: Sequence[Part], names: Sequence[str], parser: argparse.ArgumentParser) -> list[Part]:
-    """The parts with these names, all of them where there is no name. An unknown name ends the program with a line."""
+def named(
+    parts: Sequence[Part], names: Sequence[str], parser: argparse.ArgumentParser
+) -> list[Part]:
+    """The parts with these names, all of them where there is no name. An unknown name ends the
+    program with a line.
+    """
     every = [part.name for part in parts]
     if unknown := [name for name in names if name not in every]:
         parser.error(f"no part is named {', '.join(unknown)}. Choose from: {', '.join(every)}")
@@ -180,13 +205,17 @@ def named(parts: Sequence[Part], names: Sequence[str], parser: argparse.Argument
 
 
 def interruptible() -> None:
-    """Raise ``KeyboardInterrupt`` on Ctrl-C and SIGTERM; a shell starts background commands with SIGINT ignored."""
+    """Raise ``KeyboardInterrupt`` on Ctrl-C and SIGTERM; a shell starts background commands with
+    SIGINT ignored.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Interrupt the part's processes as Ctrl-C would, so that they hang up their calls; kill them when that does not help."""
+    """Interrupt the part's processes as Ctrl-C would, so that they hang up their calls; kill them
+    when that does not help.
+    """
     _signal(process, signal.SIGINT)
     deadline = time.monotonic() + _ENDS_WITHIN_S
     while process.returncode is None and time.monotonic() < deadline:
@@ -202,7 +231,9 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 
 def _figures(report: Path | None) -> dict[str, float]:
-    """The report's named numbers at the top level, and the lengths of its lists: empty where there is no report."""
+    """The report's named numbers at the top level, and the lengths of its lists: empty where there
+    is no report.
+    """
     if report is None:
         return {}
     try:

@@ -1,4 +1,6 @@
-"""Debian programs and prompts that parts need besides Python: ``python -m tools.ci.programs NAME…`` installs those that are missing."""
+"""Debian programs and prompts that parts need besides Python: ``python -m tools.ci.programs NAME…``
+installs those that are missing.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """``.ci/run``: what each submission has to pass, in a quarter of an hour on two cores.
 
-What places calls runs at normal priority, one part at a time. What only computes runs beside it, on the processor time that the
-calls leave: the tests in one lane, and in another what has one process, and would leave a core idle. ``.ci/run PART…`` runs some
-parts. Exit code 0 when every part passed, 1 when one did not, 130 when interrupted.
+What places calls runs at normal priority, one part at a time. What only computes runs beside it, on
+the processor time that the calls leave: the tests in one lane, and in another what has one process,
+and would leave a core idle. ``.ci/run PART…`` runs some parts. Exit code 0 when every part passed,
+1 when one did not, 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -44,18 +45,43 @@ def last_lines(log: str) -> list[str]:
 def suite(name: str, lane: str, workers: int, after: str = "") -> Part:
     """The tests in ``tests/NAME``."""
     command = [*make("test"), f"TESTS=tests/{name}", f"WORKERS={workers}"]
-    return Part(name, command, lane, 2400, computes=lane == COMPUTES, after=after, closing=of_pytest)
+    return Part(
+        name, command, lane, 2400, computes=lane == COMPUTES, after=after, closing=of_pytest
+    )
 
 
 PARTS: Final = (
-    Part("programs", [".venv/bin/python", "-m", "tools.ci.programs", REDIS, SIP, CHROMIUM], APT, 1200),
+    Part(
+        "programs", [".venv/bin/python", "-m", "tools.ci.programs", REDIS, SIP, CHROMIUM], APT, 1200
+    ),
     suite("acceptance", CALLS, 4),
     suite("process", CALLS, 4),
     # The unit tests beside it need processors, too: fourteen workers would starve their own audio.
     Part("verify", make("verify", "-n 10"), CALLS, 1200, closing=last_lines),
-    Part("selfproof", make("selfproof", "--fault guides"), CALLS, 1200, "selfproof.json", closing=last_lines),
-    Part("interop", make("test-interop", "-k registrar"), CALLS, 1200, after="programs", closing=of_pytest),
-    Part("browser", make("test-browser", f"-k '{PAGES}'"), CALLS, 1200, after="programs", closing=of_pytest),
+    Part(
+        "selfproof",
+        make("selfproof", "--fault guides"),
+        CALLS,
+        1200,
+        "selfproof.json",
+        closing=last_lines,
+    ),
+    Part(
+        "interop",
+        make("test-interop", "-k registrar"),
+        CALLS,
+        1200,
+        after="programs",
+        closing=of_pytest,
+    ),
+    Part(
+        "browser",
+        make("test-browser", f"-k '{PAGES}'"),
+        CALLS,
+        1200,
+        after="programs",
+        closing=of_pytest,
+    ),
     Part("wheel", make("test-wheel"), CALLS, 1200, closing=of_wheel),
     suite("unit", COMPUTES, 2),
     Part("lint", make("lint"), STYLE, 1200, computes=True),

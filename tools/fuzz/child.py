@@ -1,4 +1,6 @@
-"""One target under the coverage-guided fuzzer, which ends its process: ``python -m tools.fuzz.child TARGET -runs=N …``."""
+"""One target under the coverage-guided fuzzer, which ends its process: ``python -m tools.fuzz.child
+TARGET -runs=N …``.
+"""
 
 from __future__ import annotations
 

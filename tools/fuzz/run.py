@@ -1,4 +1,6 @@
-"""Gives every target its share of inputs, half by Hypothesis and the rest coverage-guided, and writes ``reports/fuzz.json``."""
+"""Gives every target its share of inputs, half by Hypothesis and the rest coverage-guided, and
+writes ``reports/fuzz.json``.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +24,13 @@ from hypothesis import strategies as st
 from tools import ROOT
 from tools.fuzz.targets import TARGETS, Target
 
-#: No input may take longer, counted in this process's own time: the machine may be busy with others.
+#: No input may take longer, counted in this process's own time: the machine may be busy with
+#: others.
 SLOWEST_S = 1.0
 #: Hypothesis makes some hundred inputs a second, libFuzzer some thousand.
 _HYPOTHESIS_SHARE = 0.02
-#: By the clock on the wall, and so on a busy machine as well; what took longer than a second is tried again and timed.
+#: By the clock on the wall, and so on a busy machine as well; what took longer than a second is
+#: tried again and timed.
 _HUNG_S = 30
 _EXECUTED = re.compile(r"stat::number_of_executed_units:\s+(\d+)")
 _PIECES = st.sampled_from(
@@ -46,7 +50,9 @@ class Result:
 
 
 def trial(target: Target, data: bytes, result: Result) -> None:
-    """One input; what is wrong is noted, the first of a kind with where it happened and the input's beginning."""
+    """One input; what is wrong is noted, the first of a kind with where it happened and the input's
+    beginning.
+    """
     began = time.process_time()
     try:
         target.ask(data)
@@ -63,7 +69,9 @@ def trial(target: Target, data: bytes, result: Result) -> None:
 
 def by_hypothesis(target: Target, inputs: int, result: Result) -> None:
     """Seeds with pieces put in and parts taken out."""
-    edits = st.lists(st.tuples(st.floats(0, 1), _PIECES | st.binary(max_size=8), st.integers(0, 40)), max_size=5)
+    edits = st.lists(
+        st.tuples(st.floats(0, 1), _PIECES | st.binary(max_size=8), st.integers(0, 40)), max_size=5
+    )
 
     @settings(
         max_examples=inputs,
@@ -84,14 +92,23 @@ def by_hypothesis(target: Target, inputs: int, result: Result) -> None:
 
 
 def by_coverage(name: str, inputs: int, result: Result) -> None:
-    """libFuzzer on the target, in processes that end where one finds something; each finding is tried again here."""
+    """libFuzzer on the target, in processes that end where one finds something; each finding is
+    tried again here.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         corpus, found = Path(scratch) / "corpus", Path(scratch) / "found"
         corpus.mkdir()
         found.mkdir()
         for index, seed in enumerate(TARGETS[name].seeds):
             (corpus / f"seed-{index}").write_bytes(seed)
-        command = [sys.executable, "-m", "tools.fuzz.child", name, f"-runs={inputs}", f"-timeout={_HUNG_S}"]
+        command = [
+            sys.executable,
+            "-m",
+            "tools.fuzz.child",
+            name,
+            f"-runs={inputs}",
+            f"-timeout={_HUNG_S}",
+        ]
         command += [
             f"-report_slow_units={int(SLOWEST_S)}",
             "-max_len=8192",
@@ -103,7 +120,8 @@ def by_coverage(name: str, inputs: int, result: Result) -> None:
         ran = subprocess.run(
             command,
             cwd=ROOT,
-            env=os.environ | {"TMPDIR": scratch},  # libFuzzer ends its process at once, and what that wrote stays
+            env=os.environ
+            | {"TMPDIR": scratch},  # libFuzzer ends its process at once, and what that wrote stays
             capture_output=True,
             text=True,
             errors="replace",
@@ -134,13 +152,17 @@ def main(arguments: Sequence[str], say: Callable[[str], None] = print) -> int:
     """0 when every input was read or refused as documented."""
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("--inputs", type=int, default=1_000_000, help="of all targets together")
-    parser.add_argument("--target", action="append", choices=sorted(TARGETS), help="only this one; may be repeated")
+    parser.add_argument(
+        "--target", action="append", choices=sorted(TARGETS), help="only this one; may be repeated"
+    )
     parser.add_argument("--report", type=Path, default=ROOT / "reports" / "fuzz.json")
     options = parser.parse_args(arguments)
     names = options.target or list(TARGETS)
     share = -(-options.inputs // len(names))
     began = time.monotonic()
-    with ThreadPoolExecutor(max_workers=1) as one:  # Hypothesis and the files of a target are of this process
+    with ThreadPoolExecutor(
+        max_workers=1
+    ) as one:  # Hypothesis and the files of a target are of this process
         results = dict(zip(names, one.map(lambda name: fuzz(name, share), names), strict=True))
     plain = {
         "inputs": sum(result.inputs for result in results.values()),
@@ -155,5 +177,9 @@ def main(arguments: Sequence[str], say: Callable[[str], None] = print) -> int:
         say(f"{name:10} {result.inputs:8} inputs, slowest {result.slowest_s:.3f} s")
         for line in (*result.uncaught, *result.too_slow):
             say(f"  {line}")
-    say(f"fuzz: {plain['inputs']} inputs, {plain['uncaught']} uncaught exceptions, {plain['over_1_s']} over 1 s")
-    return int(bool(plain["uncaught"] or plain["over_1_s"] or plain["inputs"] < options.inputs * 0.9))
+    say(
+        f"fuzz: {plain['inputs']} inputs, {plain['uncaught']} uncaught exceptions, {plain['over_1_s']} over 1 s"
+    )
+    return int(
+        bool(plain["uncaught"] or plain["over_1_s"] or plain["inputs"] < options.inputs * 0.9)
+    )

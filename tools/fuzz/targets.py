@@ -1,4 +1,6 @@
-"""What is fuzzed: each target reads bytes as one of the harness's readers does, and lets only undocumented exceptions out."""
+"""What is fuzzed: each target reads bytes as one of the harness's readers does, and lets only
+undocumented exceptions out.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ INVITE = (
 )
 BODY = b"--x\r\nContent-Type: application/sdp\r\n\r\n" + SDP + b"--x--\r\n"
 OK = b"SIP/2.0 200 OK\r\n" + INVITE.split(b"\r\n", 1)[1]
-CHALLENGE = b'Digest realm="a", nonce="n", algorithm=SHA-256, qop="auth,auth-int", stale=true, opaque="o"'
+CHALLENGE = (
+    b'Digest realm="a", nonce="n", algorithm=SHA-256, qop="auth,auth-int", stale=true, opaque="o"'
+)
 RECORD = {
     "status": "ok",
     "response": {
@@ -96,7 +100,9 @@ class Target:
 
 @functools.cache
 def _scratch() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="harness-fuzz-")  # removed at the process's end; libFuzzer's has none
+    return tempfile.TemporaryDirectory(
+        prefix="harness-fuzz-"
+    )  # removed at the process's end; libFuzzer's has none
 
 
 def _directory() -> Path:
@@ -109,7 +115,13 @@ def _sip(data: bytes) -> None:
     except SipSyntaxError:
         salvage(data)
         return
-    _ = message.expires, message.content_type, message.vias_are_plain, message.contact_is_star, str(message)
+    _ = (
+        message.expires,
+        message.content_type,
+        message.vias_are_plain,
+        message.contact_is_star,
+        str(message),
+    )
     with contextlib.suppress(SipSyntaxError):
         _ = message.part("application/sdp")
     with contextlib.suppress(SipSyntaxError):
@@ -128,7 +140,9 @@ def _sdp(data: bytes) -> None:
         _ = description.rtp, description.direction, description.is_hold, str(description)
         for media in description.media:
             _ = media.codecs, media.voice, media.ptime
-        answered = offer_answer.answer(description, "127.0.0.2", 5000, suites=("AES_CM_128_HMAC_SHA1_80",))
+        answered = offer_answer.answer(
+            description, "127.0.0.2", 5000, suites=("AES_CM_128_HMAC_SHA1_80",)
+        )
         offer_answer.agreed(answered, description)
         bytes(description.with_rtp("::1", 4))
 
@@ -138,10 +152,18 @@ def _digest(data: bytes) -> None:
     server = digest.DigestServer("a", {"u": "p"}.get)
     request = Request.build("REGISTER", "sip:a", [("Authorization", text)])
     server.verify(request)
-    response = Message.parse(f"SIP/2.0 401 No\r\nWWW-Authenticate: {text}\r\n\r\n".encode("utf-8", "surrogateescape"))
+    response = Message.parse(
+        f"SIP/2.0 401 No\r\nWWW-Authenticate: {text}\r\n\r\n".encode("utf-8", "surrogateescape")
+    )
     assert not isinstance(response, Request)
-    with contextlib.suppress(SipSyntaxError, ValueError) if "\ufffd" in text else contextlib.nullcontext():
-        digest.DigestClient(digest.Credentials("u", "p")).answer(Request.build("REGISTER", "sip:a", []), response)
+    with (
+        contextlib.suppress(SipSyntaxError, ValueError)
+        if "\ufffd" in text
+        else contextlib.nullcontext()
+    ):
+        digest.DigestClient(digest.Credentials("u", "p")).answer(
+            Request.build("REGISTER", "sip:a", []), response
+        )
 
 
 @functools.cache
@@ -230,7 +252,15 @@ def _evidence(data: bytes) -> None:
     (directory / "events.jsonl").write_bytes(events)
     with contextlib.suppress(MistakeError):
         evidence = CaseEvidence.read(directory)
-        _ = evidence.id, evidence.title, evidence.axes, evidence.legs, evidence.marks, evidence.strength, evidence.cause
+        _ = (
+            evidence.id,
+            evidence.title,
+            evidence.axes,
+            evidence.legs,
+            evidence.marks,
+            evidence.strength,
+            evidence.cause,
+        )
 
 
 def _encoded(kind: str, subtype: str) -> bytes:
@@ -256,14 +286,29 @@ def _capture(data: bytes) -> None:
 
 
 def _captures() -> tuple[bytes, ...]:
-    """A call over UDP with RTP after a fragmented answer, and requests over TCP; as pcap and as pcapng."""
-    rtp = [struct.pack("!BBHII", 0x80, 0, number, 160 * number, 7) + bytes(20) for number in range(12)]
+    """A call over UDP with RTP after a fragmented answer, and requests over TCP; as pcap and as
+    pcapng.
+    """
+    rtp = [
+        struct.pack("!BBHII", 0x80, 0, number, 160 * number, 7) + bytes(20) for number in range(12)
+    ]
     datagrams = [(5060, INVITE % len(BODY) + BODY), *((4000, octets) for octets in rtp)]
-    packets = [_ip(17, bytes(dpkt.udp.UDP(dport=port, ulen=8 + len(data), data=data))) for port, data in datagrams]
-    answer = bytes(dpkt.udp.UDP(dport=5060, ulen=8 + len(OK % len(SDP) + SDP), data=OK % len(SDP) + SDP))
-    packets += [_ip(17, answer[:400], id=9, _flags_offset=0x2000), _ip(17, answer[400:], id=9, _flags_offset=50)]
+    packets = [
+        _ip(17, bytes(dpkt.udp.UDP(dport=port, ulen=8 + len(data), data=data)))
+        for port, data in datagrams
+    ]
+    answer = bytes(
+        dpkt.udp.UDP(dport=5060, ulen=8 + len(OK % len(SDP) + SDP), data=OK % len(SDP) + SDP)
+    )
+    packets += [
+        _ip(17, answer[:400], id=9, _flags_offset=0x2000),
+        _ip(17, answer[400:], id=9, _flags_offset=50),
+    ]
     segments = [(1, b"", dpkt.tcp.TH_SYN), (42, b"b", 0), (2, INVITE % 0, 0), (60, OK % 0, 0)]
-    packets += [_ip(6, bytes(dpkt.tcp.TCP(dport=5060, seq=at, data=data, flags=flags))) for at, data, flags in segments]
+    packets += [
+        _ip(6, bytes(dpkt.tcp.TCP(dport=5060, seq=at, data=data, flags=flags)))
+        for at, data, flags in segments
+    ]
     old, new = io.BytesIO(), io.BytesIO()
     writers = dpkt.pcap.Writer(old), dpkt.pcapng.Writer(new)
     for at, packet in enumerate(packets):

@@ -1,1 +1,3 @@
-"""``make test-interop``, and the programs it runs: Kamailio, baresip and rtpengine as child processes."""
+"""``make test-interop``, and the programs it runs: Kamailio, baresip and rtpengine as child
+processes.
+"""

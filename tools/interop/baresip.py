@@ -1,7 +1,9 @@
-"""baresip as the AI, as an agent, as a caller: what it says is a mark, what it hears is recorded, its events come by TCP.
+"""baresip as the AI, as an agent, as a caller: what it says is a mark, what it hears is recorded,
+its events come by TCP.
 
-Written for baresip 1.0 (Debian 12): its ``net_interface`` takes an address, which then stands in Contact and SDP; RTP
-sockets and outgoing TCP and TLS connections are bound to the wildcard address all the same.
+Written for baresip 1.0 (Debian 12): its ``net_interface`` takes an address, which then stands in
+Contact and SDP; RTP sockets and outgoing TCP and TLS connections are bound to the wildcard address
+all the same.
 """
 
 from __future__ import annotations
@@ -87,7 +89,9 @@ class Baresip(Program):
         ca_file: Path | None = None,
         voice: NDArray[np.int16] | None = None,
     ) -> None:
-        """``account`` is a line of its accounts file, where ``{host}`` and ``{port}`` are its own; ``voice`` is played, or its mark."""
+        """``account`` is a line of its accounts file, where ``{host}`` and ``{port}`` are its own;
+        ``voice`` is played, or its mark.
+        """
         self.host, self.mark = host, mark
         self._buffer = b""
         self._reading = threading.Lock()
@@ -98,7 +102,11 @@ class Baresip(Program):
         self.recordings = directory / "heard"
         self.recordings.mkdir(parents=True)
         sound = directory / "voice.wav"
-        write_wav(sound, np.tile(waveform(mark), int(_VOICE_SECONDS / 0.16)) if voice is None else voice, SAMPLE_RATE)
+        write_wav(
+            sound,
+            np.tile(waveform(mark), int(_VOICE_SECONDS / 0.16)) if voice is None else voice,
+            SAMPLE_RATE,
+        )
         first = free_port(host, _RTP_PORTS, but=[self.port, self.control])
         modules = next(Path("/usr/lib").glob("**/baresip/modules"))
         config = _CONFIG.format(
@@ -113,7 +121,9 @@ class Baresip(Program):
             recordings=self.recordings,
             control=self.control,
         )
-        lines = [line for line in config.splitlines() if not line.endswith(" ")]  # what was not given is left out
+        lines = [
+            line for line in config.splitlines() if not line.endswith(" ")
+        ]  # what was not given is left out
         (directory / "config").write_text("\n".join(lines) + "\n")
         (directory / "accounts").write_text(account.format(host=host, port=self.port) + "\n")
         (directory / "contacts").write_text("")
@@ -133,20 +143,31 @@ class Baresip(Program):
 
     def do(self, command: str, parameters: str = "") -> None:
         """Give it a command of its menu, without the slash."""
-        plain = json.dumps({"command": command, "params": parameters, "token": str(time.monotonic_ns())}).encode()
+        plain = json.dumps(
+            {"command": command, "params": parameters, "token": str(time.monotonic_ns())}
+        ).encode()
         self._socket.sendall(b"%d:%s," % (len(plain), plain))
 
-    def event(self, kind: str, since: int = 0, within: float = PATIENCE, **fields: str) -> dict[str, Any]:
+    def event(
+        self, kind: str, since: int = 0, within: float = PATIENCE, **fields: str
+    ) -> dict[str, Any]:
         """The first event of that type after the first ``since`` ones, e.g. ``CALL_ESTABLISHED``."""
 
         def probe() -> dict[str, Any] | None:
             self._read()
             for event in self.events[since:]:
-                if event.get("type") == kind and all(event.get(key) == value for key, value in fields.items()):
+                if event.get("type") == kind and all(
+                    event.get(key) == value for key, value in fields.items()
+                ):
                     return event
             return None
 
-        return until(f"baresip's event {kind} {fields or ''}", probe, within, lambda: f"{self.events}\n{self.log}")
+        return until(
+            f"baresip's event {kind} {fields or ''}",
+            probe,
+            within,
+            lambda: f"{self.events}\n{self.log}",
+        )
 
     def _read(self) -> None:
         self._socket.setblocking(False)
@@ -170,7 +191,11 @@ class Baresip(Program):
         """Wait until it has registered so many times."""
 
         def done() -> bool | None:
-            accepted = [m for m in self.messages() if m.text.startswith("SIP/2.0 200") and " REGISTER" in m.text]
+            accepted = [
+                m
+                for m in self.messages()
+                if m.text.startswith("SIP/2.0 200") and " REGISTER" in m.text
+            ]
             return len(accepted) >= times or None
 
         until("baresip's registration", done, log=lambda: self.log)
@@ -224,7 +249,9 @@ def _traced(log: str) -> Iterator[Traced]:
     plain = _ESCAPES.sub("\x1e", log).replace("\r\n", "\n")
     for block in plain.split("\x1e"):
         if found := _HEAD.match(block):
-            yield Traced(found[1].lower(), found[2], found[3], block[found.end() :].replace("\n", "\r\n"))
+            yield Traced(
+                found[1].lower(), found[2], found[3], block[found.end() :].replace("\n", "\r\n")
+            )
 
 
 Mode = Literal["auto", "manual", "early"]
@@ -236,7 +263,13 @@ def account(user: str, domain: str, *, mode: Mode = "auto", more: str = "") -> s
 
 
 def registering(
-    user: str, domain: str, password: str, server: str, transport: str = "udp", *, mode: Mode = "auto"
+    user: str,
+    domain: str,
+    password: str,
+    server: str,
+    transport: str = "udp",
+    *,
+    mode: Mode = "auto",
 ) -> str:
     """A line of the accounts file that registers at ``server`` (``host:port``) with digest."""
     return (

@@ -1,4 +1,6 @@
-"""Kamailio as the platform of a deployment: its tables are filled from the same file the harness verifies."""
+"""Kamailio as the platform of a deployment: its tables are filled from the same file the harness
+verifies.
+"""
 
 from __future__ import annotations
 
@@ -54,14 +56,18 @@ class Kamailio(Program):
         template: Path = _TEMPLATE,
         more: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """``trusted`` addresses need no digest; ``spoilt`` names what is done to the media of a line's number.
+        """``trusted`` addresses need no digest; ``spoilt`` names what is done to the media of a
+        line's number.
 
-        ``queue`` plays music to callers of groups with a queue, then ends with 480; ``more`` are values for a ``template``.
+        ``queue`` plays music to callers of groups with a queue, then ends with 480; ``more`` are
+        values for a ``template``.
         """
         self.host, self.port, self.tls_port = host, port, tls_port
         directory.mkdir(parents=True)
         tls = directory / "tls.cfg"
-        tls.write_text(_TLS.format(certificate=certificate.certificate, key=certificate.key, ca=ca_file))
+        tls.write_text(
+            _TLS.format(certificate=certificate.certificate, key=certificate.key, ca=ca_file)
+        )
         values = {
             "PROBED": str(_dispatcher_list(directory, deployments)),
             "HOST": host,
@@ -74,14 +80,22 @@ class Kamailio(Program):
             "TLS_CONFIG": str(tls),
             "RTPENGINE": rtpengine,
             "RING_MS": str(int(deployments[0].timings_by("quick").ring_timeout_s * 1000)),
-            "TABLES": "\n".join(f"    {line}" for line in _tables(deployments, trusted, spoilt, queue)),
+            "TABLES": "\n".join(
+                f"    {line}" for line in _tables(deployments, trusted, spoilt, queue)
+            ),
             **more,
         }
-        text = re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], template.read_text().partition("\n\n")[2])
+        text = re.sub(
+            r"\{\{(\w+)\}\}",
+            lambda found: values[found[1]],
+            template.read_text().partition("\n\n")[2],
+        )
         config = directory / "kamailio.cfg"
         config.write_text(text)
         super().__init__(
-            "kamailio", ["-DD", "-E", "-m", "32", "-M", "8", "-f", str(config), "-Y", str(directory)], directory
+            "kamailio",
+            ["-DD", "-E", "-m", "32", "-M", "8", "-f", str(config), "-Y", str(directory)],
+            directory,
         )
         with self.starting():
             self.answers_options(host, port)
@@ -104,7 +118,9 @@ def _probed(deployments: list[Deployment]) -> Iterator[tuple[int, str]]:
     for deployment in deployments:
         if every := deployment.stand_in.options_every_s:
             assert every == _ASKS_EVERY_S, "as dispatcher's ds_ping_interval"
-            yield from ((number, _far_end(trunk)) for number, trunk in enumerate(deployment.trunks, start=1))
+            yield from (
+                (number, _far_end(trunk)) for number, trunk in enumerate(deployment.trunks, start=1)
+            )
 
 
 def _far_end(trunk: Trunk, user: str = "", port: int | None = None) -> str:
@@ -122,19 +138,29 @@ def _tables(
             if queue and people and deployment.groups[people].queue_s:
                 yield table_entry("queues", did, queue)
             if entry.group:  # people only
-                yield table_entry("groups", did, agents_of(deployment, deployment.groups[entry.group]))
+                yield table_entry(
+                    "groups", did, agents_of(deployment, deployment.groups[entry.group])
+                )
                 continue
             assistant = deployment.assistants[str(entry.assistant)]
-            yield table_entry("lines", did, _far_end(trunk, assistant.address, trunk.port if entry.reachable else 9))
+            yield table_entry(
+                "lines",
+                did,
+                _far_end(trunk, assistant.address, trunk.port if entry.reachable else 9),
+            )
             if deployment.stand_in.options_every_s:
                 yield table_entry("probed", did, str(1 + list(deployment.trunks).index(trunk)))
             if entry.plaintext:
                 yield table_entry("plaintext", did, "yes")
             if deployment.integration == "gladly":
                 yield table_entry("forwarded", did, entry.selector or "")
-            yield table_entry("capacity", did, f"{deployment.name}-{trunk.name}:{trunk.max_concurrent_calls}")
+            yield table_entry(
+                "capacity", did, f"{deployment.name}-{trunk.name}:{trunk.max_concurrent_calls}"
+            )
             if entry.fallback:
-                yield table_entry("fallback", did, agents_of(deployment, deployment.groups[entry.fallback]))
+                yield table_entry(
+                    "fallback", did, agents_of(deployment, deployment.groups[entry.fallback])
+                )
         for group in deployment.groups.values():
             if queue and group.queue_s:
                 yield table_entry("queues", str(group.did), queue)
@@ -143,10 +169,14 @@ def _tables(
                 yield table_entry("secure", str(group.did), "yes")
                 for other in deployment.groups.values():
                     if other.topic:
-                        yield table_entry("topics", f"{group.did}:{other.topic}", agents_of(deployment, other))
+                        yield table_entry(
+                            "topics", f"{group.did}:{other.topic}", agents_of(deployment, other)
+                        )
         for phone in deployment.phones.values():
             if phone.password is not None:
-                yield table_entry("passwords", phone.username or phone.aor_user, phone.password.get_secret_value())
+                yield table_entry(
+                    "passwords", phone.username or phone.aor_user, phone.password.get_secret_value()
+                )
         for trunk in deployment.trunks:
             if trunk.username and trunk.password is not None:
                 yield table_entry("passwords", trunk.username, trunk.password.get_secret_value())

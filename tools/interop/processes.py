@@ -1,4 +1,6 @@
-"""Other people's programs as child processes: started in a group of their own, waited for by what they say, always ended."""
+"""Other people's programs as child processes: started in a group of their own, waited for by what
+they say, always ended.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,15 @@ PATIENCE = 20.0  #: seconds for what should come at once, on a machine that may 
 _POLL_S = 0.02
 
 
-def until(goal: str, probe: Callable[[], T | None], within: float = PATIENCE, log: Callable[[], str] = lambda: "") -> T:
-    """What ``probe`` gives as soon as that is not None; the goal and the log are in the error of a wait that runs out."""
+def until(
+    goal: str,
+    probe: Callable[[], T | None],
+    within: float = PATIENCE,
+    log: Callable[[], str] = lambda: "",
+) -> T:
+    """What ``probe`` gives as soon as that is not None; the goal and the log are in the error of a
+    wait that runs out.
+    """
     deadline = time.monotonic() + within
     while (found := probe()) is None:
         if time.monotonic() > deadline:
@@ -46,13 +55,18 @@ class Program:
     """A running program. It does not outlive the process that started it, however that one ends."""
 
     def __init__(
-        self, name: str, arguments: Sequence[str], directory: Path, environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        arguments: Sequence[str],
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.directory = directory
         self.log_file = directory / f"{name}.log"
-        # setpriv (util-linux) has the kernel end the program when its parent dies without having done so
+        # setpriv (util-linux) has the kernel end the program when its parent dies without having
+        # done so
         command = ["setpriv", "--pdeathsig", "TERM", binary(name), *arguments]
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
@@ -69,7 +83,10 @@ class Program:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.end()
 
@@ -93,7 +110,9 @@ class Program:
         def probe() -> re.Match[str] | None:
             found = re.search(pattern, self.log)
             if found is None and self.process.poll() is not None:
-                raise AssertionError(f"{self.name} ended with {self.process.returncode} before {pattern!r}\n{self.log}")
+                raise AssertionError(
+                    f"{self.name} ended with {self.process.returncode} before {pattern!r}\n{self.log}"
+                )
             return found
 
         return until(f"{self.name} says {pattern!r}", probe, within, lambda: self.log)
@@ -106,7 +125,9 @@ class Program:
 
             def answered() -> bool | None:
                 if self.process.poll() is not None:
-                    raise AssertionError(f"{self.name} ended with {self.process.returncode}\n{self.log}")
+                    raise AssertionError(
+                        f"{self.name} ended with {self.process.returncode}\n{self.log}"
+                    )
                 probe.sendto(options(host, port, probe.getsockname()), (host, port))
                 try:
                     return probe.recv(65536).startswith(b"SIP/2.0 ") or None
@@ -120,7 +141,9 @@ class Program:
         try:
             return self.process.wait(within)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"{self.name} has not ended within {within:g} s\n{self.log}") from None
+            raise AssertionError(
+                f"{self.name} has not ended within {within:g} s\n{self.log}"
+            ) from None
 
     def end(self) -> None:
         """End it and all it started; harmless when done twice."""
@@ -131,7 +154,10 @@ class Program:
                 self.process.wait(within)
             if not _group_lives(self.process.pid):
                 return
-        until(f"the end of {self.name}'s processes", lambda: not _group_lives(self.process.pid) or None)
+        until(
+            f"the end of {self.name}'s processes",
+            lambda: not _group_lives(self.process.pid) or None,
+        )
 
 
 def _group_lives(group: int) -> bool:
@@ -160,10 +186,12 @@ def options(host: str, port: int, source: tuple[str, int], transport: str = "UDP
 
 
 def free_port(host: str, count: int = 1, *, but: Collection[int] = ()) -> int:
-    """The first of ``count`` consecutive ports, none of ``but``, that nobody has on ``host`` now, over UDP or TCP.
+    """The first of ``count`` consecutive ports, none of ``but``, that nobody has on ``host`` now,
+    over UDP or TCP.
 
-    They lie below those the kernel gives out by itself: a socket of anybody's that is bound to every address would take
-    one of those in the moment before the program has it. Hosts are this run's own (but ``::1``, which is everybody's).
+    They lie below those the kernel gives out by itself: a socket of anybody's that is bound to
+    every address would take one of those in the moment before the program has it. Hosts are this
+    run's own (but ``::1``, which is everybody's).
     """
     given_out = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     for _ in range(100):

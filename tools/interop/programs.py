@@ -49,7 +49,11 @@ _APT_OPTIONS = (
 
 def missing() -> list[str]:
     """The packages of programs that are not here."""
-    found = [need.package for name, need in PROGRAMS.items() if shutil.which(name, path=_ELSEWHERE) is None]
+    found = [
+        need.package
+        for name, need in PROGRAMS.items()
+        if shutil.which(name, path=_ELSEWHERE) is None
+    ]
     if not any(glob(pattern) for pattern in _TLS_MODULES):
         found.append("kamailio-tls-modules")
     return sorted(set(" ".join(found).split()))
@@ -65,7 +69,8 @@ def install(packages: Sequence[str]) -> str | None:
     print(f"interop: installing {' '.join(packages)}", flush=True)
     apt = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", *_APT_OPTIONS]
     with _no_daemons(prefix):
-        # an update that fails may still leave lists to install from, so that only the installation decides
+        # an update that fails may still leave lists to install from, so that only the installation
+        # decides
         told = ""
         for arguments in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
             done = subprocess.run(
@@ -85,7 +90,8 @@ def install(packages: Sequence[str]) -> str | None:
 
 @contextmanager
 def _no_daemons(prefix: Sequence[str]) -> Iterator[None]:
-    """Keep the packages from starting daemons of their own, on ports that are fixed (Debian Policy 9.3.3.1).
+    """Keep the packages from starting daemons of their own, on ports that are fixed (Debian Policy
+    9.3.3.1).
 
     A rule that is there already is left alone, and ours holds no longer than this process lives.
     """
@@ -93,7 +99,9 @@ def _no_daemons(prefix: Sequence[str]) -> Iterator[None]:
         yield
         return
     rule = f"#!/bin/sh\n# of make test-interop\nkill -0 {os.getpid()} && exit 101\nexit 0\n"
-    subprocess.run([*prefix, "tee", str(_POLICY)], input=rule.encode(), stdout=subprocess.DEVNULL, check=False)
+    subprocess.run(
+        [*prefix, "tee", str(_POLICY)], input=rule.encode(), stdout=subprocess.DEVNULL, check=False
+    )
     subprocess.run([*prefix, "chmod", "755", str(_POLICY)], check=False)
     try:
         yield
@@ -107,7 +115,9 @@ def version(name: str) -> str:
     path = shutil.which(name, path=_ELSEWHERE)
     if path is None:
         return "missing"
-    told = subprocess.run([path, *need.arguments], capture_output=True, text=True, timeout=30, check=False)
+    told = subprocess.run(
+        [path, *need.arguments], capture_output=True, text=True, timeout=30, check=False
+    )
     found = re.search(need.version, told.stdout + told.stderr)
     return found[1] if found else "unknown"
 

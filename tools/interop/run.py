@@ -1,8 +1,10 @@
-"""``make test-interop``: the tests against SIP programs nobody here wrote, from a machine that may not have them yet.
+"""``make test-interop``: the tests against SIP programs nobody here wrote, from a machine that may
+not have them yet.
 
-What is missing is installed with apt where that is possible (root, or sudo that asks nothing), and named where it is
-not; nothing is ever skipped. The result is ``reports/interop.json``: ``passed``, ``failed``, ``skipped`` and
-``programs`` {name: version}. Exit codes are those of the ``harness`` command.
+What is missing is installed with apt where that is possible (root, or sudo that asks nothing), and
+named where it is not; nothing is ever skipped. The result is ``reports/interop.json``: ``passed``,
+``failed``, ``skipped`` and ``programs`` {name: version}. Exit codes are those of the ``harness``
+command.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ def left_behind(run: str) -> list[int]:
 
 
 def sweep(run: str, patience_s: float = 10.0) -> list[int]:
-    """End what the run left behind; gives what had to be ended by force. What is on its way out gets time for it."""
+    """End what the run left behind; gives what had to be ended by force. What is on its way out
+    gets time for it.
+    """
     deadline = time.monotonic() + patience_s
     while (left := left_behind(run)) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -63,7 +67,8 @@ def main(arguments: Sequence[str]) -> int:
         problem = install(packages)
         if packages := missing():
             print(
-                f"interop: missing: {' '.join(packages)} ({problem or 'apt installed something else'})", file=sys.stderr
+                f"interop: missing: {' '.join(packages)} ({problem or 'apt installed something else'})",
+                file=sys.stderr,
             )
             print(f"interop: apt-get install {' '.join(packages)}", file=sys.stderr)
             return BROKEN
@@ -75,7 +80,8 @@ def main(arguments: Sequence[str]) -> int:
         return BROKEN
     programs = {name: version(name) for name in PROGRAMS}
     run = uuid.uuid4().hex
-    # a shell starts what runs in its background with SIGINT ignored, which pytest would inherit, and could not be ended by
+    # a shell starts what runs in its background with SIGINT ignored, which pytest would inherit,
+    # and could not be ended by
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="interop-") as directory:
         junit = Path(directory) / "junit.xml"
@@ -86,24 +92,52 @@ def main(arguments: Sequence[str]) -> int:
         found = counts(junit) if junit.exists() else {"passed": 0, "failed": 0, "skipped": 0}
     if code != INTERRUPTED:
         RESULT.parent.mkdir(exist_ok=True)
-        RESULT.write_text(json.dumps({**found, "programs": programs}, indent=2) + "\n", encoding="utf-8")
-        print(f"interop: {', '.join(f'{count} {what}' for what, count in found.items())}; see {RESULT}")
+        RESULT.write_text(
+            json.dumps({**found, "programs": programs}, indent=2) + "\n", encoding="utf-8"
+        )
+        print(
+            f"interop: {', '.join(f'{count} {what}' for what, count in found.items())}; see {RESULT}"
+        )
     for pid in left:
         print(f"interop: process {pid} was left behind, and was ended", file=sys.stderr)
     if code == INTERRUPTED:
         return INTERRUPTED
-    return PASSED if code == 0 and found["passed"] and not (found["failed"] or found["skipped"] or left) else FAILED
+    return (
+        PASSED
+        if code == 0 and found["passed"] and not (found["failed"] or found["skipped"] or left)
+        else FAILED
+    )
 
 
 def _command(directory: str, junit: Path, arguments: Sequence[str]) -> list[str]:
     # should this process be killed outright, pytest is interrupted and ends what it started
-    pytest = ["setpriv", "--pdeathsig", "INT", sys.executable, "-m", "pytest", str(ROOT / "tests" / "interop"), "-q"]
-    how = ["--timeout=900", "-p", "no:cacheprovider", "-n", "4", "--dist", "loadgroup", f"--basetemp={directory}/tmp"]
+    pytest = [
+        "setpriv",
+        "--pdeathsig",
+        "INT",
+        sys.executable,
+        "-m",
+        "pytest",
+        str(ROOT / "tests" / "interop"),
+        "-q",
+    ]
+    how = [
+        "--timeout=900",
+        "-p",
+        "no:cacheprovider",
+        "-n",
+        "4",
+        "--dist",
+        "loadgroup",
+        f"--basetemp={directory}/tmp",
+    ]
     return [*pytest, f"--junitxml={junit}", *how, *arguments]
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
-    """pytest's exit code. When this process is interrupted or terminated, pytest gets time to end what it started."""
+    """pytest's exit code. When this process is interrupted or terminated, pytest gets time to end
+    what it started.
+    """
 
     def terminated(number: int, frame: FrameType | None) -> None:
         process.send_signal(signal.SIGINT)  # Ctrl-C reaches it by itself, SIGTERM does not

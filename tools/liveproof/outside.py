@@ -1,4 +1,6 @@
-"""A simulated world in a process of its own, and the files that describe its tenants as if they were somebody's real set-ups."""
+"""A simulated world in a process of its own, and the files that describe its tenants as if they
+were somebody's real set-ups.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +23,21 @@ FILE = Path(__file__).with_name("world.toml")
 class Outside:
     """Tenants that are as asked for; each world of a batch has one for itself."""
 
-    def __init__(self, control: httpx.Client, tenants: Sequence[Deployment], directory: Path) -> None:
+    def __init__(
+        self, control: httpx.Client, tenants: Sequence[Deployment], directory: Path
+    ) -> None:
         self._control = control
         self._tenants = tenants
         self._directory = directory
 
     def prepare(self, place: int, world: World) -> tuple[Path, Mapping[str, str]]:
-        """Make the tenant at ``place`` what the world says, and describe it: the file, and its secrets for the environment."""
+        """Make the tenant at ``place`` what the world says, and describe it: the file, and its
+        secrets for the environment.
+        """
         self._asked(self._control.request("DELETE", "/faults", json={"tenant": place}))
-        self._asked(self._control.put("/settings", json={"tenant": place, "settings": world.settings}))
+        self._asked(
+            self._control.put("/settings", json={"tenant": place, "settings": world.settings})
+        )
         if world.fault is not None:
             self._asked(self._control.post("/faults", json={"tenant": place, "name": world.fault}))
         tenant = self._tenants[place].model_copy(update={"name": f"simulated-{world.number}"})
@@ -45,7 +53,11 @@ class Outside:
             assert text.count(old) == 1, old
             text = text.replace(old, new)
         if world.witness.captures:
-            captures = self._directory / f"world-{stem_of(self._tenants[place].name)}" / f"captures-{place}"
+            captures = (
+                self._directory
+                / f"world-{stem_of(self._tenants[place].name)}"
+                / f"captures-{place}"
+            )
             assert captures.is_dir(), captures
             text += f'\n[witness]\ndirectory = "{captures}"\n'
         path = self._directory / f"{name}.toml"
@@ -53,7 +65,9 @@ class Outside:
         return path, secrets
 
     def stood_still(self) -> list[tuple[float, float]]:
-        """From when to when (monotonic) the world was too busy to send and hear audio, all its life."""
+        """From when to when (monotonic) the world was too busy to send and hear audio, all its
+        life.
+        """
         answer = self._control.get("/calls")
         self._asked(answer)
         return [(float(begin), float(end)) for begin, end in answer.json()["stood_still"]]

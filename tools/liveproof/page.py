@@ -37,11 +37,16 @@ def page(proof: Proof, drawn: str = "") -> str:
     figures = "\n".join(f"| `{key}` | {value} |" for key, value in proof.plain().items())
     return (
         f"{_HEAD}{sample}| figure | |\n|---|---|\n{figures}\n\n## By witness\n\n"
-        + _table("witness", proof.results, lambda r: r.world.witness.name, [w.name for w in WITNESSES])
+        + _table(
+            "witness", proof.results, lambda r: r.world.witness.name, [w.name for w in WITNESSES]
+        )
         + f"\nThe faults: {_faults()}.\n"
         + "\n## By AI, where the platform is in order\n\n"
         + _table(
-            "AI", [r for r in proof.results if not r.world.fault], lambda r: r.world.ai.name, [a.name for a in AIS]
+            "AI",
+            [r for r in proof.results if not r.world.fault],
+            lambda r: r.world.ai.name,
+            [a.name for a in AIS],
         )
         + amiss(proof.shortfalls)
         + _TAIL
@@ -58,7 +63,9 @@ def _faults() -> str:
     return ", ".join(f"`{fault}`" for faults in FAULTS.values() for fault in faults)
 
 
-def _table(of: str, results: Sequence[Result], key: Callable[[Result], str], names: Iterable[str]) -> str:
+def _table(
+    of: str, results: Sequence[Result], key: Callable[[Result], str], names: Iterable[str]
+) -> str:
     lines = [
         f"| {of} | wrong: cases | failed | not observable | passed | clean: cases | passed | not observable | false alarms |"
     ]

@@ -1,4 +1,6 @@
-"""The worlds: each a kind of witness, a kind of AI and a fault or none, and what a run that is honest may say of it."""
+"""The worlds: each a kind of witness, a kind of AI and a fault or none, and what a run that is
+honest may say of it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ ROWS: Final = (
 
 @dataclass(frozen=True)
 class Witness:
-    """What a customer has to see an AI by, beside its calls' records; ``rtcp`` as the world's settings have it."""
+    """What a customer has to see an AI by, beside its calls' records; ``rtcp`` as the world's
+    settings have it.
+    """
 
     name: str
     transcript: Transcript
@@ -29,7 +33,9 @@ class Witness:
         None  #: what the API gives as recording, as the world's settings have it; None: the file asks for none
     )
     recording_after_s: float = 0.0
-    captures: tuple[str, ...] = ()  #: the points that the customer captures, as the world's settings have them
+    captures: tuple[
+        str, ...
+    ] = ()  #: the points that the customer captures, as the world's settings have them
 
     @property
     def proves(self) -> bool:
@@ -37,7 +43,8 @@ class Witness:
         return self.recording in ("mono", "stereo", "swapped")
 
 
-#: Files that ask for ``confirmed`` have a transcript: without one, nothing confirms audio, and the plan leaves such rows out.
+#: Files that ask for ``confirmed`` have a transcript: without one, nothing confirms audio, and the
+#: plan leaves such rows out.
 WITNESSES: Final = (
     Witness("record, packets asked for", "none", "none", "indicated"),
     Witness("record and RTCP", "none", "passed-on", "indicated"),
@@ -54,7 +61,13 @@ WITNESSES: Final = (
     Witness("broken recording", "none", "none", "proved", "broken"),
     Witness("capture at the trunk", "after", "passed-on", "confirmed", captures=("trunk",)),
     Witness("capture at the carrier", "after", "passed-on", "confirmed", captures=("carrier",)),
-    Witness("captures at trunk and carrier", "after", "passed-on", "confirmed", captures=("trunk", "carrier")),
+    Witness(
+        "captures at trunk and carrier",
+        "after",
+        "passed-on",
+        "confirmed",
+        captures=("trunk", "carrier"),
+    ),
 )
 #: Only these are tried with the witnesses whose recording differs from the first one's.
 FAULTS_OF_AUDIO: Final = (
@@ -64,7 +77,9 @@ FAULTS_OF_AUDIO: Final = (
 
 @dataclass(frozen=True)
 class Ai:
-    """An AI, as the simulated world's settings make it; an answering machine and a deaf one do not hear the caller."""
+    """An AI, as the simulated world's settings make it; an answering machine and a deaf one do not
+    hear the caller.
+    """
 
     name: str
     sends: str
@@ -87,7 +102,8 @@ AIS: Final = (
     Ai("answering machine", "machine", hears=False),
 )
 
-#: What falsifies a claim, by row. What only the INVITE at the AI shows (an anonymous From) falsifies nothing that a record claims.
+#: What falsifies a claim, by row. What only the INVITE at the AI shows (an anonymous From)
+#: falsifies nothing that a record claims.
 FAULTS: Final[Mapping[str, Sequence[str]]] = {
     INBOUND: (
         "rtp-blocked-to-ai", "rtp-blocked-to-caller", "rtp-blocked-both", "sdp-private-address", "rtp-one-packet-to-caller",
@@ -105,7 +121,8 @@ FAULTS: Final[Mapping[str, Sequence[str]]] = {
     "XEI": ("x-headers-stripped",),
 }  # fmt: skip
 LOST: Final = "audio-lost-on-the-way"
-#: Faults that lose audio between the two points of capture: the ways of which one at least shows it.
+#: Faults that lose audio between the two points of capture: the ways of which one at least shows
+#: it.
 LOST_BETWEEN: Final[Mapping[str, frozenset[str]]] = {
     "rtp-blocked-to-ai": frozenset({"to_ai"}),
     "rtp-blocked-to-caller": frozenset({"to_caller"}),
@@ -153,7 +170,9 @@ class World:
 
     @property
     def allows(self) -> Strength | None:
-        """The strength with which both directions can be known where all is well; None where nobody can."""
+        """The strength with which both directions can be known where all is well; None where nobody
+        can.
+        """
         if self.witness.recording is not None:
             return "proved" if self.witness.proves and self.ai.speaks else None
         if self.witness.transcript != "none":
@@ -188,7 +207,9 @@ class World:
     def right_causes(self) -> frozenset[str]:
         """What may be named as certain."""
         named = {self.fault} if self.fault else set()
-        return frozenset(named).union(*(ALSO_RIGHT.get(wrong, ()) for wrong in (self.ai.name, self.fault or "")))
+        return frozenset(named).union(
+            *(ALSO_RIGHT.get(wrong, ()) for wrong in (self.ai.name, self.fault or ""))
+        )
 
 
 @dataclass
@@ -208,7 +229,11 @@ def wrong() -> list[World]:
     for witness in WITNESSES:
         for row, faults in FAULTS.items():
             for fault in faults:
-                if witness.recording is None or witness.name == "recording" or fault in FAULTS_OF_AUDIO:
+                if (
+                    witness.recording is None
+                    or witness.name == "recording"
+                    or fault in FAULTS_OF_AUDIO
+                ):
                     made.add(witness, LISTENS, fault, row)
         for ai in AIS[1:]:
             made.add(witness, ai, None, INBOUND)
@@ -218,28 +243,44 @@ def wrong() -> list[World]:
 
 
 def _is_what_was_asked(world: World) -> bool:
-    """Where packets that arrive are all that is asked for, a deaf AI that speaks on is as good as another."""
+    """Where packets that arrive are all that is asked for, a deaf AI that speaks on is as good as
+    another.
+    """
     heard_as_asked = world.ai.speaks and world.ai.sends != "machine"  # a machine answers nobody
-    return world.witness.asks == "indicated" and world.fault is None and not world.ai.hears and heard_as_asked
+    return (
+        world.witness.asks == "indicated"
+        and world.fault is None
+        and not world.ai.hears
+        and heard_as_asked
+    )
 
 
 def clean(cases: int, witnesses: Sequence[str] = ()) -> Iterator[tuple[Witness, Ai]]:
-    """Witnesses and AIs of clean worlds, as often as it takes to come to so many cases of a world with 17."""
-    kinds = [(witness, LISTENS) for witness in WITNESSES if not witnesses or witness.name in witnesses]
+    """Witnesses and AIs of clean worlds, as often as it takes to come to so many cases of a world
+    with 17.
+    """
+    kinds = [
+        (witness, LISTENS) for witness in WITNESSES if not witnesses or witness.name in witnesses
+    ]
     for at in range(-(-cases // 17)):
         yield kinds[at % len(kinds)]
 
 
 def worlds(
-    sample: int | None, cases: int, dice: random.Random, faults: Sequence[str] = (), witnesses: Sequence[str] = ()
+    sample: int | None,
+    cases: int,
+    dice: random.Random,
+    faults: Sequence[str] = (),
+    witnesses: Sequence[str] = (),
 ) -> list[World]:
-    """All worlds, or ``sample`` of the wrong ones, with these ``faults`` and ``witnesses`` if any are named; and clean ones for so
-    many cases.
+    """All worlds, or ``sample`` of the wrong ones, with these ``faults`` and ``witnesses`` if any
+    are named; and clean ones for so many cases.
     """
     every = [
         world
         for world in wrong()
-        if (not faults or world.fault in faults) and (not witnesses or world.witness.name in witnesses)
+        if (not faults or world.fault in faults)
+        and (not witnesses or world.witness.name in witnesses)
     ]
     chosen = every if sample is None else dice.sample(every, min(sample, len(every)))
     made = Numbered()

@@ -14,7 +14,8 @@ from harness.report.evidence import CaseEvidence
 from harness.run.load.result import percentile
 from tools.liveproof.plan import LOST, World
 
-#: How the titles of the steps end that hold a scenario up for a look at who hears whom, and of those in which the AI has its turn.
+#: How the titles of the steps end that hold a scenario up for a look at who hears whom, and of
+#: those in which the AI has its turn.
 _LOOK: Final = " hear each other"
 _AIS_TURN: Final = (
     " lets the far end finish",
@@ -44,13 +45,19 @@ class Result:
     verdict: Verdict
     message: str
     certain: tuple[str, ...]  #: causes that were named as certain
-    looks_s: tuple[float, ...]  #: how long each look at who hears whom held the scenario up, without the AI's turns
-    whole_looks_s: tuple[float, ...]  #: the same with the time that the AI takes to think and to speak
+    looks_s: tuple[
+        float, ...
+    ]  #: how long each look at who hears whom held the scenario up, without the AI's turns
+    whole_looks_s: tuple[
+        float, ...
+    ]  #: the same with the time that the AI takes to think and to speak
     held_s: float  #: how long all looks together did, those at several calls at once counted once
     lost_between: frozenset[str] = (
         frozenset()
     )  #: the ways on which it names the two captures between which audio is lost
-    still: float = 0.0  #: the share of its time in which the world itself, too busy, sent and heard nothing
+    still: float = (
+        0.0  #: the share of its time in which the world itself, too busy, sent and heard nothing
+    )
 
     @property
     def is_injected(self) -> bool:
@@ -64,7 +71,9 @@ class Result:
 
     @property
     def is_void(self) -> bool:
-        """Whether it proves nothing: the harness or the world had too little processor time. A false pass is never void."""
+        """Whether it proves nothing: the harness or the world had too little processor time. A
+        false pass is never void.
+        """
         alarm = self.is_false_alarm and self.was_still
         return (self.verdict is Verdict.BROKEN or alarm) and not self.is_wrong_certain
 
@@ -75,7 +84,9 @@ class Result:
 
     @property
     def is_localised(self) -> bool | None:
-        """Whether it names the two captures between which the audio is lost; None where it is not lost between two."""
+        """Whether it names the two captures between which the audio is lost; None where it is not
+        lost between two.
+        """
         lost = self.world.lost_between
         return bool(lost & self.lost_between) if lost else None
 
@@ -87,7 +98,9 @@ class Result:
 
     @property
     def is_false_alarm(self) -> bool:
-        """Whether all is well, and it says otherwise; where the witness cannot tell, "not observable" is right."""
+        """Whether all is well, and it says otherwise; where the witness cannot tell, "not
+        observable" is right.
+        """
         if self.is_injected:
             return False
         fits = (Verdict.PASSED,) if self.world.allows else (Verdict.PASSED, Verdict.NOT_OBSERVABLE)
@@ -95,7 +108,9 @@ class Result:
 
 
 def read(run: Path, worlds: Iterable[World], stood_still: Times = ()) -> Iterator[Result]:
-    """Every case of a run. ``stood_still``: from when to when the world was too busy to send and hear."""
+    """Every case of a run. ``stood_still``: from when to when the world was too busy to send and
+    hear.
+    """
     by_name = {world.name: world for world in worlds}
     for path in sorted(run.glob("cases/*/case.json")):
         evidence = CaseEvidence.read(path.parent)
@@ -125,7 +140,11 @@ def _share(stood_still: Times, evidence: CaseEvidence) -> float:
 def _segments(diagnosis: Iterable[Any]) -> Iterator[str]:
     for cause in diagnosis:
         for way, (first, second) in _POINTS.items():
-            if cause["id"] == LOST and cause["rule"] == f"audio.way.{way}.between" and not cause.get("candidate"):
+            if (
+                cause["id"] == LOST
+                and cause["rule"] == f"audio.way.{way}.between"
+                and not cause.get("candidate")
+            ):
                 shown = "\n".join(cause["evidence"])
                 if f" is in {first}.pcap" in shown and f" is not in {second}.pcap" in shown:
                     yield way
@@ -194,7 +213,9 @@ class Proof:
             "localised": self.localised,
             "audio_check_s_p95": _p95([s for r in well if r.world.allows for s in r.looks_s]),
             "audio_check_recorded_s_p95": _p95([s for r in self._recorded for s in r.looks_s]),
-            "audio_check_whole_s_p95": _p95([s for r in well if r.world.allows for s in r.whole_looks_s]),
+            "audio_check_whole_s_p95": _p95(
+                [s for r in well if r.world.allows for s in r.whole_looks_s]
+            ),
             "audio_check_wrong_s_p95": _p95([s for r in injected for s in r.looks_s]),
             "three_at_once_s_p95": _p95([r.held_s for r in well if r.row == "CONCURRENT"]),
             "one_at_once_s_p95": _p95([r.held_s for r in well if r.row == "REINVITE-CODEC"]),
@@ -213,7 +234,9 @@ class Proof:
 
     @property
     def localised(self) -> float | None:
-        """Of the cases whose audio is lost between two captures, the share whose diagnosis names the two."""
+        """Of the cases whose audio is lost between two captures, the share whose diagnosis names
+        the two.
+        """
         return _share_of(r.is_localised for r in self.results if r.is_localised is not None)
 
     @property
@@ -221,13 +244,23 @@ class Proof:
         """What is not as it has to be, a line each."""
         said = [f"{r.world.title}: {r.case}: passed" for r in self.results if r.is_false_pass]
         said += [
-            f"{r.world.title}: {r.case}: certain of {', '.join(r.certain)}" for r in self.results if r.is_wrong_certain
+            f"{r.world.title}: {r.case}: certain of {', '.join(r.certain)}"
+            for r in self.results
+            if r.is_wrong_certain
         ]
-        said += [f"{r.world.title}: {r.case}: {r.verdict}: {r.message}" for r in self.results if r.is_false_alarm]
+        said += [
+            f"{r.world.title}: {r.case}: {r.verdict}: {r.message}"
+            for r in self.results
+            if r.is_false_alarm
+        ]
         broken = [r for r in self.results if r.is_injected and r.verdict is Verdict.BROKEN]
         said += [f"{r.world.title}: {r.case}: broken: {r.message}" for r in broken]
         if self.localised is not None and self.localised < _LEAST_LOCALISED:
-            said += [f"{r.world.title}: {r.case}: not localised" for r in self.results if r.is_localised is False]
+            said += [
+                f"{r.world.title}: {r.case}: not localised"
+                for r in self.results
+                if r.is_localised is False
+            ]
         return said + [f"{self.missing} worlds left no case"] * bool(self.missing)
 
     def to_json(self, path: Path) -> None:

@@ -1,8 +1,8 @@
 """``make liveproof``: a live run says only what it saw.
 
-Worlds are tenants of one simulated world that runs apart; ``harness verify`` is told their files alone, several at a time.
-Exit code 0 when no case passed whose claim is false, none named a wrong cause as certain, and no clean one raised an alarm;
-1 when one did; 3 when a run could not be made.
+Worlds are tenants of one simulated world that runs apart; ``harness verify`` is told their files
+alone, several at a time. Exit code 0 when no case passed whose claim is false, none named a wrong
+cause as certain, and no clean one raised an alarm; 1 when one did; 3 when a run could not be made.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="liveproof-") as scratch:
             for proof in _all(every, asked.keep or Path(scratch), asked.workers):
-                proof.to_json(results)  # as it goes, so that a run that is cut off has not been for nothing
+                proof.to_json(
+                    results
+                )  # as it goes, so that a run that is cut off has not been for nothing
     except (HarnessError, RuntimeError, OSError, subprocess.TimeoutExpired) as error:
         print(f"liveproof: {error}", file=sys.stderr)
         return 3
@@ -70,19 +72,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.liveproof", description=__doc__)
     parser.add_argument(
-        "--sample", type=int, metavar="N", help="so many wrong worlds, drawn (all of them otherwise), and a clean one"
+        "--sample",
+        type=int,
+        metavar="N",
+        help="so many wrong worlds, drawn (all of them otherwise), and a clean one",
     )
-    parser.add_argument("--fault", action="append", default=[], metavar="NAME", help="this fault alone (repeatable)")
     parser.add_argument(
-        "--witness", action="append", default=[], metavar="NAME", help="this witness alone (repeatable)"
+        "--fault", action="append", default=[], metavar="NAME", help="this fault alone (repeatable)"
     )
-    parser.add_argument("--clean", type=int, metavar="N", help=f"clean cases, about ({CLEAN_CASES}; 17 of a sample)")
+    parser.add_argument(
+        "--witness",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="this witness alone (repeatable)",
+    )
+    parser.add_argument(
+        "--clean", type=int, metavar="N", help=f"clean cases, about ({CLEAN_CASES}; 17 of a sample)"
+    )
     parser.add_argument("--seed", type=int)
-    parser.add_argument("-n", dest="workers", type=int, default=4 * (os.cpu_count() or 1), help="cases at once")
+    parser.add_argument(
+        "-n", dest="workers", type=int, default=4 * (os.cpu_count() or 1), help="cases at once"
+    )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave files and evidence there")
     parser.add_argument("--reports", type=Path, default=ROOT / "reports")
     parser.add_argument(
-        "--page", type=Path, help="where the page goes (docs/liveproof.md; of a sample only where this is said)"
+        "--page",
+        type=Path,
+        help="where the page goes (docs/liveproof.md; of a sample only where this is said)",
     )
     return parser
 
@@ -100,7 +117,9 @@ def batches(every: Iterable[World]) -> list[Batch]:
     """Worlds of the same rows together."""
     return [
         Batch(rows, group[at : at + TENANTS], one_number=len(rows) == 1)
-        for rows, alike in groupby(sorted(every, key=lambda one: one.rows), key=lambda one: one.rows)
+        for rows, alike in groupby(
+            sorted(every, key=lambda one: one.rows), key=lambda one: one.rows
+        )
         for group in [list(alike)]
         for at in range(0, len(group), TENANTS)
     ]
@@ -111,7 +130,9 @@ def again(found: Iterable[Result]) -> list[Batch]:
     void = sorted((result for result in found if result.is_void), key=lambda result: result.row)
     return [
         Batch(
-            (row,), list({result.world.number: result.world for result in cases}.values())[:TENANTS], one_number=False
+            (row,),
+            list({result.world.number: result.world for result in cases}.values())[:TENANTS],
+            one_number=False,
         )
         for row, alike in groupby(void, key=lambda result: result.row)
         for cases in [list(alike)]
@@ -119,7 +140,9 @@ def again(found: Iterable[Result]) -> list[Batch]:
 
 
 def _all(every: Sequence[World], scratch: Path, workers: int) -> Iterator[Proof]:
-    """The results so far, after each batch; at the end what said nothing is made once more, fewer cases at a time."""
+    """The results so far, after each batch; at the end what said nothing is made once more, fewer
+    cases at a time.
+    """
     began = time.monotonic()
     results: dict[str, Result] = {}
     number, repeated = 0, 0
@@ -128,16 +151,26 @@ def _all(every: Sequence[World], scratch: Path, workers: int) -> Iterator[Proof]
             todo = batches(every) if attempt == 0 else again(results.values())
             for batch in todo:
                 number += 1
-                found = _made(outside, batch, scratch / f"batch-{number}", max(1, workers >> attempt))
+                found = _made(
+                    outside, batch, scratch / f"batch-{number}", max(1, workers >> attempt)
+                )
                 if attempt:
-                    found = [result for result in found if result.case in results and results[result.case].is_void]
+                    found = [
+                        result
+                        for result in found
+                        if result.case in results and results[result.case].is_void
+                    ]
                     repeated += len(found)
                 results |= {result.case: result for result in found}
-                amiss = sum(r.is_false_pass or r.is_wrong_certain or r.is_false_alarm for r in found)
+                amiss = sum(
+                    r.is_false_pass or r.is_wrong_certain or r.is_false_alarm for r in found
+                )
                 print(f"batch {number}: {len(found)} cases, {amiss} wrong", flush=True)
                 seen = {result.world.number for result in results.values()}
                 seconds = time.monotonic() - began
-                yield Proof(list(results.values()), len(every), len(every) - len(seen), seconds, repeated)
+                yield Proof(
+                    list(results.values()), len(every), len(every) - len(seen), seconds, repeated
+                )
 
 
 def _made(outside: Outside, batch: Batch, reports: Path, workers: int) -> list[Result]:
@@ -147,13 +180,33 @@ def _made(outside: Outside, batch: Batch, reports: Path, workers: int) -> list[R
         file, secrets = outside.prepare(place, one)
         files.append(str(file))
         environment |= secrets
-    command = [sys.executable, "-c", "from harness.run.cli.app import main; main()", "verify", *files, "--quiet"]
-    command += ["--preflight", "off", "--reports", str(reports), "-n", str(min(workers, 2 * len(batch.worlds)))]
+    command = [
+        sys.executable,
+        "-c",
+        "from harness.run.cli.app import main; main()",
+        "verify",
+        *files,
+        "--quiet",
+    ]
+    command += [
+        "--preflight",
+        "off",
+        "--reports",
+        str(reports),
+        "-n",
+        str(min(workers, 2 * len(batch.worlds))),
+    ]
     command += [f"--row={row}" for row in batch.rows]
     if batch.one_number:
         command += ["-k", "front"]
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=_LONGEST_RUN_S, check=False
+        command,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=_LONGEST_RUN_S,
+        check=False,
     )
     runs = sorted(path.parent for path in reports.glob("*/cases") if not path.parent.is_symlink())
     if not runs:

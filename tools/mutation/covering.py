@@ -1,4 +1,6 @@
-"""Which tests run which lines: ``python -m tools.mutation.covering OUT PATH…`` runs the tests once and writes it as JSON."""
+"""Which tests run which lines: ``python -m tools.mutation.covering OUT PATH…`` runs the tests once
+and writes it as JSON.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class Covering:
     seconds: dict[str, float]
 
     def of(self, path: str, line: int) -> list[str]:
-        """The tests that a change of this line may fail, the quickest first; all of them for what runs at import."""
+        """The tests that a change of this line may fail, the quickest first; all of them for what
+        runs at import.
+        """
         chosen = set(self.seconds) if self.at_import(path, line) else self._reaching(path, line)
         return sorted(chosen, key=lambda test: (self.seconds[test], test))
 
@@ -42,7 +46,9 @@ class Covering:
 
 
 def measured(tests: Sequence[str], scratch: Path) -> Covering:
-    """Run the tests in a process of their own. Raises RuntimeError when one fails: nothing could be learned then."""
+    """Run the tests in a process of their own. Raises RuntimeError when one fails: nothing could be
+    learned then.
+    """
     command = [sys.executable, "-m", "tools.mutation.covering", str(scratch), *tests]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -50,7 +56,10 @@ def measured(tests: Sequence[str], scratch: Path) -> Covering:
             f"the tests fail without a mutant: {' '.join(tests)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
         )
     read = json.loads(scratch.read_text(encoding="utf-8"))
-    tests_by_line = {path: {int(line): names for line, names in lines.items()} for path, lines in read["tests"].items()}
+    tests_by_line = {
+        path: {int(line): names for line, names in lines.items()}
+        for path, lines in read["tests"].items()
+    }
     return Covering(tests_by_line, read["seconds"])
 
 
@@ -61,7 +70,11 @@ def _statement(path: str, line: int) -> range:
     """The lines of the innermost statement around a line; of a compound one, its head."""
     if path not in _RANGES:
         tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-        _RANGES[path] = [_extent(node) for node in ast.walk(tree) if isinstance(node, ast.stmt | ast.ExceptHandler)]
+        _RANGES[path] = [
+            _extent(node)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.stmt | ast.ExceptHandler)
+        ]
     around = [extent for extent in _RANGES[path] if line in extent]
     return min(around, key=len) if around else range(line, line + 1)
 
@@ -98,8 +111,13 @@ def main(out: str, *tests: str) -> int:
     code = pytest.main([*PYTEST, *tests], plugins=[contexts])
     measuring.stop()
     data = measuring.get_data()
-    found = {str(Path(file).relative_to(ROOT)): data.contexts_by_lineno(file) for file in sorted(data.measured_files())}
-    Path(out).write_text(json.dumps({"tests": found, "seconds": contexts.seconds}), encoding="utf-8")
+    found = {
+        str(Path(file).relative_to(ROOT)): data.contexts_by_lineno(file)
+        for file in sorted(data.measured_files())
+    }
+    Path(out).write_text(
+        json.dumps({"tests": found, "seconds": contexts.seconds}), encoding="utf-8"
+    )
     return int(code)
 
 

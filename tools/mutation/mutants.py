@@ -1,4 +1,6 @@
-"""The mutants of a file: cosmic-ray's operators, those of them that change what a program does in the ordinary ways."""
+"""The mutants of a file: cosmic-ray's operators, those of them that change what a program does in
+the ordinary ways.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from cosmic_ray import plugins
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 
-#: A comparison is negated, or moved by one. Arithmetic is inverted; ``|`` is left alone, since most of them stand in types.
+#: A comparison is negated, or moved by one. Arithmetic is inverted; ``|`` is left alone, since most
+#: of them stand in types.
 OPERATORS: Final = (
     *(
         f"ReplaceComparisonOperator_{change}"
@@ -70,14 +73,22 @@ class Mutant:
     text: str  #: of the line
 
     def key(self, seed: str = "") -> str:
-        """Draws a sample: the same as long as the line and its place among the operator's in the file are."""
-        return hashlib.sha256(f"{seed}{self.path} {self.operator} {self.occurrence} {self.text}".encode()).hexdigest()
+        """Draws a sample: the same as long as the line and its place among the operator's in the
+        file are.
+        """
+        return hashlib.sha256(
+            f"{seed}{self.path} {self.operator} {self.occurrence} {self.text}".encode()
+        ).hexdigest()
 
 
 def mutants(root: Path, path: str) -> Iterator[Mutant]:
     """All mutants of a file."""
     text = (root / path).read_text(encoding="utf-8")
-    lines, nodes, ignored = text.splitlines(), list(ast_nodes(get_ast(text))), set(_decorators(ast.parse(text)))
+    lines, nodes, ignored = (
+        text.splitlines(),
+        list(ast_nodes(get_ast(text))),
+        set(_decorators(ast.parse(text))),
+    )
     markers = {node.start_pos for node in nodes if _is_marker(node)}
     for name in OPERATORS:
         operator = _operator(name)
@@ -99,11 +110,13 @@ def _operator(name: str) -> Any:
 
 
 def _is_marker(node: Any) -> bool:
-    """Whether it is the ``*`` of a signature, which a factor's operator would make a ``/``: how a function is called is mypy's to
-    say, and changes nothing that it does.
+    """Whether it is the ``*`` of a signature, which a factor's operator would make a ``/``: how a
+    function is called is mypy's to say, and changes nothing that it does.
     """
     return (
-        node.type == "operator" and node.value == "*" and node.parent.type in ("parameters", "param", "typedargslist")
+        node.type == "operator"
+        and node.value == "*"
+        and node.parent.type in ("parameters", "param", "typedargslist")
     )
 
 
@@ -119,7 +132,9 @@ def difference(before: str, after: str) -> tuple[str, str]:
     """The lines of two texts that differ, without indentation."""
     old, new = before.splitlines(), after.splitlines()
     first = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0)
-    last = next((i for i, (a, b) in enumerate(zip(old[::-1], new[::-1], strict=False)) if a != b), 0)
+    last = next(
+        (i for i, (a, b) in enumerate(zip(old[::-1], new[::-1], strict=False)) if a != b), 0
+    )
     return _joined(old[first : len(old) - last]), _joined(new[first : len(new) - last])
 
 

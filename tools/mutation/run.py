@@ -1,8 +1,10 @@
-"""``make mutants``: changes one operator, condition or constant at a time, and runs the room's tests that reach it.
+"""``make mutants``: changes one operator, condition or constant at a time, and runs the room's
+tests that reach it.
 
-Writes ``reports/mutation.json``: ``mutants``, ``killed``, ``accepted``, ``score``, the ``survivors`` with the reason that
-``accepted.toml`` gives for each, and the figures of each room and of changed lines. The score is the share killed of those
-that have no such reason. Exit code 0 when it reaches the bar, 1 when not, 3 when the tests fail by themselves.
+Writes ``reports/mutation.json``: ``mutants``, ``killed``, ``accepted``, ``score``, the
+``survivors`` with the reason that ``accepted.toml`` gives for each, and the figures of each room
+and of changed lines. The score is the share killed of those that have no such reason. Exit code 0
+when it reaches the bar, 1 when not, 3 when the tests fail by themselves.
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ _PATIENCE_S: Final = 20.0  # besides ten times what the tests take without a mut
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a mutant ended: ``killed``, ``timeout`` (killed as well), ``survived``, or ``not reached`` by any test."""
+    """How a mutant ended: ``killed``, ``timeout`` (killed as well), ``survived``, or ``not
+    reached`` by any test.
+    """
 
     mutant: Mutant
     room: str
@@ -64,13 +68,21 @@ class Outcome:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try, tell, write, judge."""
     asked = _parser().parse_args(arguments)
-    every = {room: [one for one in of_room(room) if asked.only in one.path] for room in asked.rooms or ROOMS}
+    every = {
+        room: [one for one in of_room(room) if asked.only in one.path]
+        for room in asked.rooms or ROOMS
+    }
     outcomes: list[Outcome] = []
     try:
         lines = changed_lines(asked.changed_since) if asked.changed_since else {}
-        new = {room: [one for one in those if one.line in lines.get(one.path, ())] for room, those in every.items()}
+        new = {
+            room: [one for one in those if one.line in lines.get(one.path, ())]
+            for room, those in every.items()
+        }
         drawn = (sample(every, asked.sample, asked.seed), sample(new, MOST_CHANGED, asked.seed))
-        chosen = {room: list(dict.fromkeys(one for each in drawn for one in each[room])) for room in every}
+        chosen = {
+            room: list(dict.fromkeys(one for each in drawn for one in each[room])) for room in every
+        }
         for room, those in chosen.items():
             outcomes += list(_tried(room, those, asked.at_once))
     except RuntimeError as error:
@@ -82,7 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for room, counts in report["rooms"].items():
-        print(f"{room}: {counts['killed']} of {counts['mutants']} killed, {counts['accepted']} accepted")
+        print(
+            f"{room}: {counts['killed']} of {counts['mutants']} killed, {counts['accepted']} accepted"
+        )
     counts = f"{report['killed']} of {report['mutants']} killed, {report['accepted']} accepted"
     print(f"{counts}: {report['score']:.1%}, bar {asked.bar:.0%}; see {RESULT}")
     return MET if report["score"] >= asked.bar else MISSED
@@ -91,13 +105,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.mutation", description=__doc__)
     parser.add_argument("rooms", nargs="*", choices=[[], *ROOMS], help="all by default")
-    parser.add_argument("--sample", type=int, metavar="N", help="N mutants, the same ones as long as their lines stay")
+    parser.add_argument(
+        "--sample",
+        type=int,
+        metavar="N",
+        help="N mutants, the same ones as long as their lines stay",
+    )
     parser.add_argument("--seed", default="", help="draws another sample")
     parser.add_argument(
-        "--changed-since", metavar="COMMIT", help=f"also those of lines changed since then, {MOST_CHANGED} at most"
+        "--changed-since",
+        metavar="COMMIT",
+        help=f"also those of lines changed since then, {MOST_CHANGED} at most",
     )
-    parser.add_argument("--only", default="", metavar="PATH", help="only files with this in their path")
-    parser.add_argument("--bar", type=float, default=BAR, help="the least share that has to be killed")
+    parser.add_argument(
+        "--only", default="", metavar="PATH", help="only files with this in their path"
+    )
+    parser.add_argument(
+        "--bar", type=float, default=BAR, help="the least share that has to be killed"
+    )
     parser.add_argument("-n", dest="at_once", type=int, default=2, help="at once")
     return parser
 
@@ -110,14 +135,25 @@ def of_room(room: str) -> Iterator[Mutant]:
         yield from mutants(ROOT, str(file.relative_to(ROOT)))
 
 
-def sample(every: Mapping[str, list[Mutant]], count: int | None, seed: str = "") -> dict[str, list[Mutant]]:
+def sample(
+    every: Mapping[str, list[Mutant]], count: int | None, seed: str = ""
+) -> dict[str, list[Mutant]]:
     """``count`` of them, drawn by their keys; all of them without a count."""
-    drawn = set(sorted((mutant.key(seed), room) for room, those in every.items() for mutant in those)[:count])
-    return {room: [mutant for mutant in those if (mutant.key(seed), room) in drawn] for room, those in every.items()}
+    drawn = set(
+        sorted((mutant.key(seed), room) for room, those in every.items() for mutant in those)[
+            :count
+        ]
+    )
+    return {
+        room: [mutant for mutant in those if (mutant.key(seed), room) in drawn]
+        for room, those in every.items()
+    }
 
 
 def changed_lines(commit: str) -> dict[str, set[int]]:
-    """The lines of the package that are not as they were in that commit, by file. Raises RuntimeError for an unknown commit."""
+    """The lines of the package that are not as they were in that commit, by file. Raises
+    RuntimeError for an unknown commit.
+    """
     command = ["git", "diff", "-U0", "--no-color", "--no-ext-diff", commit, "--", "harness/*.py"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -132,7 +168,9 @@ def lines_of(diff: str) -> dict[str, set[int]]:
         path = re.search(r"^\+\+\+ b/(.+)$", of_file, re.MULTILINE)
         if path is not None:  # a file that is gone has none
             hunks = ((int(first), int(count or 1)) for first, count in _HUNK.findall(of_file))
-            found[path[1]] = {line for first, count in hunks for line in range(first, first + count)}
+            found[path[1]] = {
+                line for first, count in hunks for line in range(first, first + count)
+            }
     return found
 
 
@@ -142,7 +180,9 @@ def reasons() -> dict[tuple[str, str, str], str]:
     return {(one["path"], one["before"], one["after"]): one["reason"] for one in told}
 
 
-def figures(outcomes: Sequence[Outcome], known: Mapping[tuple[str, str, str], str]) -> dict[str, Any]:
+def figures(
+    outcomes: Sequence[Outcome], known: Mapping[tuple[str, str, str], str]
+) -> dict[str, Any]:
     """What ``reports/mutation.json`` holds."""
     survivors = [
         {
@@ -158,12 +198,16 @@ def figures(outcomes: Sequence[Outcome], known: Mapping[tuple[str, str, str], st
     rooms = dict.fromkeys(outcome.room for outcome in outcomes)
     return {
         **_counts(outcomes, known),
-        "rooms": {room: _counts([one for one in outcomes if one.room == room], known) for room in rooms},
+        "rooms": {
+            room: _counts([one for one in outcomes if one.room == room], known) for room in rooms
+        },
         "survivors": survivors,
     }
 
 
-def _counts(outcomes: Sequence[Outcome], known: Mapping[tuple[str, str, str], str]) -> dict[str, float]:
+def _counts(
+    outcomes: Sequence[Outcome], known: Mapping[tuple[str, str, str], str]
+) -> dict[str, float]:
     killed = sum(outcome.is_killed for outcome in outcomes)
     accepted = sum(not outcome.is_killed and bool(_reason(outcome, known)) for outcome in outcomes)
     counted = len(outcomes) - accepted
@@ -191,14 +235,19 @@ def _tried(room: str, those: Sequence[Mutant], at_once: int) -> Iterator[Outcome
         for mutant in those:
             waiting.put(mutant)
         for _ in range(min(at_once, 1 + len(those) // _WORTH_A_SERVER)):
-            threading.Thread(target=_serve, args=(room, tests, covering, waiting, done, scratch), daemon=True).start()
+            threading.Thread(
+                target=_serve, args=(room, tests, covering, waiting, done, scratch), daemon=True
+            ).start()
         for number in range(1, len(those) + 1):
             outcome = done.get()
             if isinstance(outcome, Exception):
                 raise RuntimeError(f"{room}: {outcome}")
             if not outcome.is_killed:
                 mutant = outcome.mutant
-                print(f"{outcome.how}: {mutant.path}:{mutant.line} {outcome.before}  →  {outcome.after}", flush=True)
+                print(
+                    f"{outcome.how}: {mutant.path}:{mutant.line} {outcome.before}  →  {outcome.after}",
+                    flush=True,
+                )
             elif number % 100 == 0:
                 print(f"{room}: {number} of {len(those)} tried", flush=True)
             yield outcome
@@ -215,7 +264,9 @@ def _serve(
     environment = {**os.environ, "MUTATION_SCRATCH": scratch, "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "tools.mutation.server", *tests]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT, env=environment) as server:
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT, env=environment
+    ) as server:
         assert server.stdin is not None
         assert server.stdout is not None
         try:
@@ -230,12 +281,20 @@ def _serve(
                     continue
                 seconds = _PATIENCE_S + 10 * sum(covering.seconds[test] for test in reaching)
                 ran = covering.at_import(mutant.path, mutant.line)
-                asked = {"path": mutant.path, "text": made, "tests": reaching, "seconds": seconds, "ran": ran}
+                asked = {
+                    "path": mutant.path,
+                    "text": made,
+                    "tests": reaching,
+                    "seconds": seconds,
+                    "ran": ran,
+                }
                 server.stdin.write(json.dumps(asked) + "\n")
                 server.stdin.flush()
                 answer = server.stdout.readline().strip()
                 if not answer:
-                    raise RuntimeError(f"the server of the mutants ended at {mutant.path}:{mutant.line}")
+                    raise RuntimeError(
+                        f"the server of the mutants ended at {mutant.path}:{mutant.line}"
+                    )
                 done.put(Outcome(mutant, room, answer, *change))
         except Empty:
             server.stdin.close()

@@ -1,7 +1,9 @@
-"""Tries mutants: ``python -m tools.mutation.server TEST-DIRECTORY…`` reads one a line from stdin, and says of each how it ended.
+"""Tries mutants: ``python -m tools.mutation.server TEST-DIRECTORY…`` reads one a line from stdin,
+and says of each how it ended.
 
-It has the tests collected before it forks a process for each. Where the mutant is in functions alone, and none of them has run by
-then, the process swaps their code and runs the tests; else it imports anew what may see the mutant, which takes a second.
+It has the tests collected before it forks a process for each. Where the mutant is in functions
+alone, and none of them has run by then, the process swaps their code and runs the tests; else it
+imports anew what may see the mutant, which takes a second.
 """
 
 from __future__ import annotations
@@ -88,7 +90,9 @@ class Known:
 
 
 def tried(trial: Trial, known: Known) -> str:
-    """Fork, run the tests with this text in the file's place: ``killed``, ``survived`` or ``timeout``."""
+    """Fork, run the tests with this text in the file's place: ``killed``, ``survived`` or
+    ``timeout``.
+    """
     child = os.fork()
     if child == 0:
         try:
@@ -100,7 +104,9 @@ def tried(trial: Trial, known: Known) -> str:
     if os.WIFSIGNALED(status):
         return "timeout" if os.WTERMSIG(status) == signal.SIGALRM else "killed"
     code = os.WEXITSTATUS(status)
-    if code == pytest.ExitCode.NO_TESTS_COLLECTED:  # a module that cannot be imported is another: USAGE_ERROR
+    if (
+        code == pytest.ExitCode.NO_TESTS_COLLECTED
+    ):  # a module that cannot be imported is another: USAGE_ERROR
         raise RuntimeError(f"no test was run: {' '.join(trial.tests[:3])} …")
     return "survived" if code == pytest.ExitCode.OK else "killed"
 
@@ -132,7 +138,11 @@ def _run_collected(session: pytest.Session, tests: Sequence[str]) -> int:
 def _run_anew(trial: Trial, graph: grimp.ImportGraph) -> int:
     name = module_of(trial.path)
     kept = graph.find_upstream_modules(name)
-    for loaded in [n for n in sys.modules if n.split(".")[0] in ("harness", "tests", "conftest") and n not in kept]:
+    for loaded in [
+        n
+        for n in sys.modules
+        if n.split(".")[0] in ("harness", "tests", "conftest") and n not in kept
+    ]:
         if loaded != "harness":
             del sys.modules[loaded]
     sys.meta_path.insert(0, Finder(name, ROOT / trial.path, trial.text))
@@ -162,7 +172,9 @@ class Serving:
 def main(directories: Sequence[str]) -> int:
     """Serve until stdin closes."""
     asked, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.dup(1)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # pytest's own words; what cannot be collected has failed before
+    os.dup2(
+        os.open(os.devnull, os.O_WRONLY), 1
+    )  # pytest's own words; what cannot be collected has failed before
     return int(pytest.main([*PYTEST, *directories], plugins=[Serving(asked, answers)]))
 
 

@@ -1,4 +1,6 @@
-"""Puts a mutant's code in the place of functions that are loaded, so that nothing has to be imported anew."""
+"""Puts a mutant's code in the place of functions that are loaded, so that nothing has to be
+imported anew.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,16 @@ class Loaded:
                 self._functions[_place(found.__code__)].append(found)
 
     def swap(self, path: Path, before: str, after: str) -> bool:
-        """Give each function of the file the code that it has in the changed text. False, and nothing done, where that is not all
-        of the change: a module's own statements, bodies of classes and defaults of parameters have run already.
+        """Give each function of the file the code that it has in the changed text. False, and
+        nothing done, where that is not all of the change: a module's own statements, bodies of
+        classes and defaults of parameters have run already.
         """
         old, new = (compile(text, str(path), "exec", dont_inherit=True) for text in (before, after))
         differing = _differing(old, new) or []
         places = Counter(_place(code) for code in _all(old))
-        loaded = [(place, code) for of, code in differing if (place := _place(of)) in self._functions]
+        loaded = [
+            (place, code) for of, code in differing if (place := _place(of)) in self._functions
+        ]
         if not loaded or any(places[place] > 1 for place, _ in loaded):
             return False
         for place, code in loaded:
@@ -38,9 +43,14 @@ class Loaded:
 
 
 def _differing(old: CodeType, new: CodeType) -> list[tuple[CodeType, CodeType]] | None:
-    """The functions that differ, each with those around it; None where the change is outside of functions, or adds or removes one."""
+    """The functions that differ, each with those around it; None where the change is outside of
+    functions, or adds or removes one.
+    """
     inner = list(_inner(old)), list(_inner(new))
-    if len(inner[0]) != len(inner[1]) or (old.co_name, old.co_freevars) != (new.co_name, new.co_freevars):
+    if len(inner[0]) != len(inner[1]) or (old.co_name, old.co_freevars) != (
+        new.co_name,
+        new.co_freevars,
+    ):
         return None
     found: list[tuple[CodeType, CodeType]] = []
     for pair in zip(*inner, strict=True):
@@ -68,7 +78,9 @@ def _all(code: CodeType) -> Iterator[CodeType]:
 
 def _own(code: CodeType) -> tuple[object, ...]:
     """What a code object does by itself; where it stands does not count."""
-    constants = [repr(constant) for constant in code.co_consts if not isinstance(constant, CodeType)]
+    constants = [
+        repr(constant) for constant in code.co_consts if not isinstance(constant, CodeType)
+    ]
     return code.co_code, code.co_exceptiontable, code.co_names, code.co_varnames, constants
 
 

@@ -1,1 +1,3 @@
-"""The reference pages that are made from the code: ``python -m tools.reference`` writes them, a test holds them to it."""
+"""The reference pages that are made from the code: ``python -m tools.reference`` writes them, a
+test holds them to it.
+"""

@@ -48,7 +48,9 @@ def page() -> str:
     """The page."""
     root = typer.main.get_command(application())
     assert isinstance(root, TyperGroup)
-    return _HEAD + "".join(f"\n{line}\n" for name, command in _commands(root) for line in _section(name, command))
+    return _HEAD + "".join(
+        f"\n{line}\n" for name, command in _commands(root) for line in _section(name, command)
+    )
 
 
 def _commands(group: TyperGroup, prefix: str = "harness") -> Iterator[tuple[str, TyperCommand]]:
@@ -81,7 +83,10 @@ def _row(parameter: object, context: typer.Context) -> str:
         return ""
     names, meaning = record
     if isinstance(parameter, TyperArgument):
-        names, meaning = _metavar(parameter), meaning.removesuffix("[required]")  # brackets show what is optional
+        names, meaning = (
+            _metavar(parameter),
+            meaning.removesuffix("[required]"),
+        )  # brackets show what is optional
     names = re.sub(r"<str>$", "TEXT", re.sub(r"<(int|float) range>$", "N", names))
     return f"- `{_words(names)}`: {_words(_RANGE.sub(_without_range, meaning))}"
 

@@ -1,4 +1,6 @@
-"""``docs/deployment.md``: every key of a deployment file, with its type, default and meaning, from the model's own source."""
+"""``docs/deployment.md``: every key of a deployment file, with its type, default and meaning, from
+the model's own source.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,8 @@ TABLES = {
     "`[safety]`": "Safety",
 }
 _HIDDEN = {"password", "api_token", "model_config", "_place"}
-#: What an annotation is called where customers read; what is not here is a choice of values, or a table.
+#: What an annotation is called where customers read; what is not here is a choice of values, or a
+#: table.
 _WORDS = {
     "str": "text",
     "LineOfText": "text",
@@ -115,11 +118,22 @@ def keys() -> dict[str, list[Key]]:
         source = path.read_text(encoding="utf-8")
         comments = dict(_comments(source))
         for node in ast.parse(source).body:
-            if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):  # no table of the file
+            if not isinstance(node, ast.ClassDef) or node.name.startswith(
+                "_"
+            ):  # no table of the file
                 continue
-            own = [_key(item, comments, _model(node.name)) for item in node.body if isinstance(item, ast.AnnAssign)]
+            own = [
+                _key(item, comments, _model(node.name))
+                for item in node.body
+                if isinstance(item, ast.AnnAssign)
+            ]
             again = {key.name for key in own}
-            inherited = [key for base in node.bases if isinstance(base, ast.Name) for key in found.get(base.id, [])]
+            inherited = [
+                key
+                for base in node.bases
+                if isinstance(base, ast.Name)
+                for key in found.get(base.id, [])
+            ]
             inherited = [key for key in inherited if key.name not in again]
             found[node.name] = [*(key for key in own if key.name not in _HIDDEN), *inherited]
     return found
@@ -149,7 +163,9 @@ def _lines(keys: list[Key], shown: dict[str, list[Key]]) -> Iterator[str]:
     again: dict[str, list[str]] = {}
     tables = [key for key in keys if key.type.startswith("table") and key.meaning.endswith("]`)")]
     if tables:
-        names = ", ".join(f"`{key.name}`" + " (needed)" * (key.default == "needed") for key in tables)
+        names = ", ".join(
+            f"`{key.name}`" + " (needed)" * (key.default == "needed") for key in tables
+        )
         yield f"- Tables with a section of their own below: {names}"
     for key in (key for key in keys if key not in tables):
         earlier = next((heading for heading, others in shown.items() if key in others), None)
@@ -163,24 +179,32 @@ def _lines(keys: list[Key], shown: dict[str, list[Key]]) -> Iterator[str]:
 
 
 def _short(type_: str) -> str:
-    """The same in signs: numbers by their bounds, a choice of yes and no by nothing but its default."""
+    """The same in signs: numbers by their bounds, a choice of yes and no by nothing but its
+    default.
+    """
     type_ = (
         type_.replace("list of: ", "list of ")
         .replace("number above 0, up to", "above 0 to")
         .replace("number above 0", "> 0")
     )
     type_ = re.sub(
-        r"(?:whole )?number from (\d+)(?! to)\b", r"≥ \1", re.sub(r"(?:whole )?number from (\d+) to", r"\1 to", type_)
+        r"(?:whole )?number from (\d+)(?! to)\b",
+        r"≥ \1",
+        re.sub(r"(?:whole )?number from (\d+) to", r"\1 to", type_),
     )
     return type_.replace("true, false", "flag")
 
 
 def _comments(source: str) -> Iterator[tuple[int, str]]:
-    """Line → its ``#:`` comment; those that stand above a key are joined and belong to the key's line."""
+    """Line → its ``#:`` comment; those that stand above a key are joined and belong to the key's
+    line.
+    """
     above: list[str] = []
     lines = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type != tokenize.COMMENT or not (token.string.startswith("#:") or (above and token.string[0] == "#")):
+        if token.type != tokenize.COMMENT or not (
+            token.string.startswith("#:") or (above and token.string[0] == "#")
+        ):
             continue
         text = token.string.lstrip("#:").strip()
         row = token.start[0]
@@ -195,7 +219,9 @@ def _comments(source: str) -> Iterator[tuple[int, str]]:
 
 def _model(name: str) -> type[BaseModel]:
     """The class of the model that is called so."""
-    found: type[BaseModel] = next(getattr(module, name) for module in _MODULES if hasattr(module, name))
+    found: type[BaseModel] = next(
+        getattr(module, name) for module in _MODULES if hasattr(module, name)
+    )
     return found
 
 
@@ -203,7 +229,11 @@ def _key(item: ast.AnnAssign, comments: dict[int, str], of: type[BaseModel]) -> 
     assert isinstance(item.target, ast.Name)
     name, default = item.target.id, item.value
     alias = None
-    if isinstance(default, ast.Call) and isinstance(default.func, ast.Name) and default.func.id == "Field":
+    if (
+        isinstance(default, ast.Call)
+        and isinstance(default.func, ast.Name)
+        and default.func.id == "Field"
+    ):
         alias = next((k.value for k in default.keywords if k.arg == "alias"), None)
         default = default.args[0] if default.args else None
     if isinstance(alias, ast.Constant):
@@ -211,7 +241,11 @@ def _key(item: ast.AnnAssign, comments: dict[int, str], of: type[BaseModel]) -> 
     end = item.end_lineno or item.lineno
     meaning = " ".join(comments[row] for row in range(item.lineno, end + 1) if row in comments)
     if not meaning and (table := _table(item.annotation)):
-        meaning = f"{_docstrings()[table]} ({_heading(table)})" if table in TABLES.values() else _docstrings()[table]
+        meaning = (
+            f"{_docstrings()[table]} ({_heading(table)})"
+            if table in TABLES.values()
+            else _docstrings()[table]
+        )
     type_ = _type(item.annotation)
     if type_.endswith("number"):
         type_ += bounds(of.model_fields[item.target.id])
@@ -234,19 +268,25 @@ def _type(annotation: ast.expr) -> str:
             return _type(inner)
         case ast.Subscript(value=ast.Name(id="Literal"), slice=values):
             return ", ".join(f"`{ast.literal_eval(one)}`" for one in _each(values))
-        case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[inner, ast.Constant(value=x)])) if (
-            x is ...
-        ):
+        case ast.Subscript(
+            value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[inner, ast.Constant(value=x)])
+        ) if x is ...:
             return "tables" if _type(inner) == "table" else f"list of: {_type(inner)}"
         case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=elements)):
             return f"list of {len(elements)}: {_type(elements[0])}"
         case ast.Subscript(value=ast.Name(id="dict"), slice=ast.Tuple(elts=[key, inner])):
-            return "tables by name" if _type(inner) == "table" else f"table: {_type(key)} = {_type(inner)}"
+            return (
+                "tables by name"
+                if _type(inner) == "table"
+                else f"table: {_type(key)} = {_type(inner)}"
+            )
         case ast.Name(id=name) if name in _choices():
             return _type(_choices()[name])
         case ast.Name(id=name):
             return _WORDS.get(name, "table")
-    raise ValueError(f"{ast.unparse(annotation)}: no words for it; allowed: what tools/reference/deployment.py knows")
+    raise ValueError(
+        f"{ast.unparse(annotation)}: no words for it; allowed: what tools/reference/deployment.py knows"
+    )
 
 
 def _each(values: ast.expr) -> list[ast.expr]:
@@ -276,7 +316,10 @@ def _docstrings() -> dict[str, str]:
     """Class → the first sentence of its docstring."""
     bodies = [ast.parse(path.read_text(encoding="utf-8")).body for path in _FILES]
     classes = [node for body in bodies for node in body if isinstance(node, ast.ClassDef)]
-    return {node.name: re.split(r"[.:]", ast.get_docstring(node) or "")[0].rstrip(" ;") for node in classes}
+    return {
+        node.name: re.split(r"[.:]", ast.get_docstring(node) or "")[0].rstrip(" ;")
+        for node in classes
+    }
 
 
 def _default(default: ast.expr | None) -> str:

@@ -1,4 +1,5 @@
-"""``docs/reference/*.schema.json``: JSON Schemas of what the harness writes for machines, from the models that write it.
+"""``docs/reference/*.schema.json``: JSON Schemas of what the harness writes for machines, from the
+models that write it.
 
 Every field that is always written is required, and no other field is allowed.
 """
@@ -101,7 +102,9 @@ class _Strict(GenerateJsonSchema):
 
     def field_is_required(self, field: Any, total: bool) -> bool:
         """A dataclass is written with all of its fields."""
-        return super().field_is_required(field, total) if field["type"] == "typed-dict-field" else True
+        return (
+            super().field_is_required(field, total) if field["type"] == "typed-dict-field" else True
+        )
 
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
         """Keys are text, whatever object they are in Python."""
@@ -120,10 +123,14 @@ class _Strict(GenerateJsonSchema):
         """An object with these fields; of a base class whose subclasses are written, any of them."""
         cls = schema["cls"]
         if cls is Event:
-            events = {kind.__name__: kind for kind in Event.__subclasses__()}  # a class with slots is made twice
+            events = {
+                kind.__name__: kind for kind in Event.__subclasses__()
+            }  # a class with slots is made twice
             return {"anyOf": [self._of(kind) for kind in events.values()]}
         if cls is Measurement:  # which one depends on the check
-            kinds = dict.fromkeys(check.measures for check in CHECKS.values() if check.measures is not None)
+            kinds = dict.fromkeys(
+                check.measures for check in CHECKS.values() if check.measures is not None
+            )
             return {"anyOf": [self._of(kind) for kind in kinds]}
         found = _closed(super().dataclass_schema(schema))
         if issubclass(cls, Event):
@@ -139,7 +146,9 @@ class _Strict(GenerateJsonSchema):
 
 
 class _Masked(_Strict):
-    """The same for evidence, in which an integer of ten digits or more is masked like a telephone number."""
+    """The same for evidence, in which an integer of ten digits or more is masked like a telephone
+    number.
+    """
 
     def int_schema(self, schema: core_schema.IntSchema) -> JsonSchemaValue:
         """An integer, or what masking leaves of it."""
@@ -162,7 +171,9 @@ def _laid_out(value: Any, indent: int = 0) -> str:
     if isinstance(value, list):
         parts = [f"{inner}{_laid_out(item, indent + 2)}" for item in value]
         return "[\n" + ",\n".join(parts) + "\n" + " " * indent + "]"
-    parts = [f"{inner}{json.dumps(key)}: {_laid_out(item, indent + 2)}" for key, item in value.items()]
+    parts = [
+        f"{inner}{json.dumps(key)}: {_laid_out(item, indent + 2)}" for key, item in value.items()
+    ]
     return "{\n" + ",\n".join(parts) + "\n" + " " * indent + "}"
 
 

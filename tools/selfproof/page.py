@@ -1,4 +1,6 @@
-"""The self-proof as a page with the figures, and a longer one with the details of each fault, check and pair."""
+"""The self-proof as a page with the figures, and a longer one with the details of each fault, check
+and pair.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +112,9 @@ def _lists() -> Iterator[str]:
         where = [*(f"row {row}" for row in item.rows), *(f"{a} {v}" for a, v in item.axes.items())]
         where += [item.integration] if item.integration else []
         on = f" ({', '.join(where)})" if where else ""
-        lists.setdefault(item.among, []).append(f"{', '.join(f'`{fault}`' for fault in item.faults)}{on}")
+        lists.setdefault(item.among, []).append(
+            f"{', '.join(f'`{fault}`' for fault in item.faults)}{on}"
+        )
     for among, injected in lists.items():
         yield f"- {'; '.join(injected)}: one of {', '.join(f'`{cause}`' for cause in sorted(among))}. {why[among]}"
     yield ""
@@ -134,7 +138,9 @@ def _visibility(proof: Proof) -> Iterator[str]:
 
 
 def _cell(results: Sequence[Result], visibility: str) -> str:
-    """Named, a list with how long it is, another cause, or nothing seen; with counts where cases differ."""
+    """Named, a list with how long it is, another cause, or nothing seen; with counts where cases
+    differ.
+    """
     counted: dict[str, int] = {}
     for result in results:
         told = next((t for v, t in result.told.items() if v == visibility), None)
@@ -148,12 +154,17 @@ def _cell(results: Sequence[Result], visibility: str) -> str:
         elif told.first == result.cause:
             what = "named"
         else:
-            what = told.first if told.first in ("nothing", "no documented cause") else f"`{told.first}`"
+            what = (
+                told.first
+                if told.first in ("nothing", "no documented cause")
+                else f"`{told.first}`"
+            )
         counted[what] = counted.get(what, 0) + 1
     if len(counted) == 1:
         return next(iter(counted))
     return ", ".join(
-        f"{what} ({count})" for what, count in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+        f"{what} ({count})"
+        for what, count in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     )
 
 
@@ -163,7 +174,9 @@ def _pairs(proof: Proof) -> Iterator[str]:
     for one, other, _ in PAIRS:
         results = [r for r in proof.of("pair") if r.faults == (one, other)]
         named = sum(r.names_both for r in results)
-        rest = "; ".join(dict.fromkeys(spoken(r.told.get("all")) for r in results if not r.names_both))
+        rest = "; ".join(
+            dict.fromkeys(spoken(r.told.get("all")) for r in results if not r.names_both)
+        )
         yield f"| `{one}` + `{other}` | {len(results)} | {named} | {rest} |"
     yield ""
 

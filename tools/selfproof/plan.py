@@ -1,4 +1,5 @@
-"""What the self-proof does: every fault on every trunk it can show on, pairs of faults, and clean runs.
+"""What the self-proof does: every fault on every trunk it can show on, pairs of faults, and clean
+runs.
 
 ``faults.toml`` has the faults.
 """
@@ -34,7 +35,9 @@ class Where:
 
 
 def _where(rows: Sequence[str], **axes: str | list[str]) -> Where:
-    return Where(tuple(rows), {a: (v,) if isinstance(v, str) else tuple(v) for a, v in axes.items()})
+    return Where(
+        tuple(rows), {a: (v,) if isinstance(v, str) else tuple(v) for a, v in axes.items()}
+    )
 
 
 _TABLE = tomllib.loads(Path(__file__).with_name("faults.toml").read_text(encoding="utf-8"))
@@ -94,7 +97,9 @@ class Undecided:
 
 #: The documented lists of candidates: where two causes leave the same evidence, and why.
 UNDECIDED: tuple[Undecided, ...] = (
-    Undecided(("route-missing", "trunk-transport-mismatch", "trunk-down"), _UNREACHED, _NEVER_ARRIVED),
+    Undecided(
+        ("route-missing", "trunk-transport-mismatch", "trunk-down"), _UNREACHED, _NEVER_ARRIVED
+    ),
     Undecided(
         ("route-wrong-trunk",),
         _UNREACHED,
@@ -122,8 +127,8 @@ UNDECIDED: tuple[Undecided, ...] = (
 )
 
 
-#: Checks that no fault of the catalogue makes fail, and why; what they let through and what not is shown by
-#: ``tests/unit/checks/check_examples.py``.
+#: Checks that no fault of the catalogue makes fail, and why; what they let through and what not is
+#: shown by ``tests/unit/checks/check_examples.py``.
 UNREACHED: Mapping[str, str] = {
     **dict.fromkeys(RESPONSIVENESS, "the deployments of the proof set no limit to it"),
     "answered": "each fault that keeps a call from being answered is seen before, at the AI",
@@ -157,15 +162,19 @@ class Trial:
     case: Case
 
 
-def trials(deployments: Sequence[Deployment], clean_cases: int, faults: Iterable[str] = ()) -> list[Trial]:
+def trials(
+    deployments: Sequence[Deployment], clean_cases: int, faults: Iterable[str] = ()
+) -> list[Trial]:
     """All of them; with ``faults`` only those of these faults, and no clean runs.
 
-    ``pairs`` stands for all pairs, ``guides`` for each fault of the guides once. Clean runs go over the whole matrix, as often
-    as it takes to reach ``clean_cases``.
+    ``pairs`` stands for all pairs, ``guides`` for each fault of the guides once. Clean runs go over
+    the whole matrix, as often as it takes to reach ``clean_cases``.
     """
     every = cases(deployments, Selection(rows=()))
     wanted = tuple(faults)
-    found = list(_single(every, [name for name in wanted or FAULTS if name not in ("pairs", "guides")]))
+    found = list(
+        _single(every, [name for name in wanted or FAULTS if name not in ("pairs", "guides")])
+    )
     if "guides" in wanted:
         found += [next(_single(every, [fault])) for fault in OF_THE_GUIDES]
     if not wanted or "pairs" in wanted:
@@ -183,7 +192,9 @@ def _single(every: Sequence[Case], wanted: Sequence[str]) -> Iterator[Trial]:
 
 
 def _pairs(every: Sequence[Case]) -> Iterator[Trial]:
-    """Each pair once per integration and kind of AI: what is proved is the reasoning, the trunks are proved one by one."""
+    """Each pair once per integration and kind of AI: what is proved is the reasoning, the trunks
+    are proved one by one.
+    """
     for one, other, where in PAIRS:
         seen: set[tuple[str, str]] = set()
         for case in _variants(every, where):

@@ -1,7 +1,8 @@
-"""A pytest plugin for the self-proof: the run's cases are trials, each in a world made wrong for it alone.
+"""A pytest plugin for the self-proof: the run's cases are trials, each in a world made wrong for it
+alone.
 
-The verdict and its diagnosis are made by the ordinary plugin. Here the world is switched, and the same evidence is
-diagnosed once more with less to see.
+The verdict and its diagnosis are made by the ordinary plugin. Here the world is switched, and the
+same evidence is diagnosed once more with less to see.
 """
 
 from __future__ import annotations
@@ -39,12 +40,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Replace the cases by trials."""
     option = session.config.getoption
-    take_the_cases(session, lambda run: trials(run.deployments, option("clean_cases"), option("only_fault")))
+    take_the_cases(
+        session, lambda run: trials(run.deployments, option("clean_cases"), option("only_fault"))
+    )
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, and the rest well mixed: many cases of one kind at once would be a load test of the world."""
+    """The longest first, and the rest well mixed: many cases of one kind at once would be a load
+    test of the world.
+    """
     items.sort(key=lambda item: (not _is_long(item), hashlib.sha256(item.nodeid.encode()).digest()))
 
 
@@ -71,7 +76,9 @@ def _write(recorder: Any, trial: Trial, replica: Deployment) -> None:
     events = recorder.events
     failed = recorder.outcome.conclusion.verdict is Verdict.FAILED
     told = {
-        visibility: _plain(diagnose(trial.case.plain(), findings, events, replica, visibility=visibility))
+        visibility: _plain(
+            diagnose(trial.case.plain(), findings, events, replica, visibility=visibility)
+        )
         for visibility in VISIBILITIES
         if failed or visibility == "all"
     }

@@ -39,7 +39,13 @@ class Told:
     @property
     def first(self) -> str:
         """The first cause, or what there is instead."""
-        return self.causes[0] if self.causes else "no documented cause" if self.unexplained else "nothing"
+        return (
+            self.causes[0]
+            if self.causes
+            else "no documented cause"
+            if self.unexplained
+            else "nothing"
+        )
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,9 @@ class Result:
 
     @property
     def outcome(self) -> Outcome:
-        """Of a single fault: whether it was named alone, was in the list documented for it, or neither."""
+        """Of a single fault: whether it was named alone, was in the list documented for it, or
+        neither.
+        """
         told, cause = self.told.get("all"), self.cause
         if self.verdict is not Verdict.FAILED or told is None:
             return "not failed"
@@ -85,7 +93,14 @@ class Result:
     @property
     def undecided(self) -> Undecided | None:
         """The documented list of candidates, where the evidence cannot decide."""
-        return next((u for u in UNDECIDED if u.covers(self.faults[0], self.row, self.integration, self.axes)), None)
+        return next(
+            (
+                u
+                for u in UNDECIDED
+                if u.covers(self.faults[0], self.row, self.integration, self.axes)
+            ),
+            None,
+        )
 
     def claim(self, visibility: Visibility) -> Claim:
         """Of a single fault: what is said of it by one who sees no more than that."""
@@ -103,11 +118,17 @@ class Result:
         """Of a pair: whether both are among the first causes."""
         told = self.told.get("all")
         wanted = {cause_of(fault, self.row) for fault in self.faults}
-        return self.verdict is Verdict.FAILED and told is not None and wanted <= set(told.causes[:FIRST])
+        return (
+            self.verdict is Verdict.FAILED
+            and told is not None
+            and wanted <= set(told.causes[:FIRST])
+        )
 
     @property
     def is_void(self) -> bool:
-        """Whether it proves nothing: the case is broken, or so is what would have shown the other fault of a pair."""
+        """Whether it proves nothing: the case is broken, or so is what would have shown the other
+        fault of a pair.
+        """
         if self.kind == "pair" and self.verdict is Verdict.FAILED:
             return self.broke and not self.names_both
         return self.verdict is Verdict.BROKEN
@@ -130,7 +151,11 @@ class Proof:
     @property
     def false_alarms(self) -> list[Result]:
         """Clean cases that did not pass, or of which a cause was told."""
-        return [r for r in self.of("clean") if r.verdict is Verdict.FAILED or r.told["all"].first != "nothing"]
+        return [
+            r
+            for r in self.of("clean")
+            if r.verdict is Verdict.FAILED or r.told["all"].first != "nothing"
+        ]
 
     @property
     def broken(self) -> list[Result]:
@@ -157,12 +182,16 @@ class Proof:
             "repeated": self.repeated,
             "broken": [r.case for r in self.broken],
             "missing": list(self.missing),
-            "misnamed": {r.case: r.told["all"].first if "all" in r.told else "" for r in self._wrong()},
+            "misnamed": {
+                r.case: r.told["all"].first if "all" in r.told else "" for r in self._wrong()
+            },
             "wall_s": round(self.wall_s, 1),
             "matrix": self.matrix(),
             "checks": self.checks(),
             "claims": {visibility: self.claims(visibility) for visibility in VISIBILITIES},
-            "visibility": {fault: self.seen(fault) for fault in sorted({r.faults[0] for r in injected})},
+            "visibility": {
+                fault: self.seen(fault) for fault in sorted({r.faults[0] for r in injected})
+            },
         }
 
     def _wrong(self) -> Iterator[Result]:
@@ -201,25 +230,41 @@ class Proof:
 
     def shortfalls(self, clean_wanted: int) -> list[str]:
         """The bars that were missed, a line each."""
-        found = [f"{r.case}: did not fail ({r.verdict})" for r in self.of("fault") if r.outcome == "not failed"]
+        found = [
+            f"{r.case}: did not fail ({r.verdict})"
+            for r in self.of("fault")
+            if r.outcome == "not failed"
+        ]
         found += [
-            f"{r.case}: diagnosed as {spoken(r.told['all'])}" for r in self.of("fault") if r.outcome == "misnamed"
+            f"{r.case}: diagnosed as {spoken(r.told['all'])}"
+            for r in self.of("fault")
+            if r.outcome == "misnamed"
         ]
         for less in VISIBILITIES[1:]:
             wrong = [r for r in self.of("fault") if r.claim(less) == "wrong"]
             found += [f"{r.case}: by {less} diagnosed as {spoken(r.told[less])}" for r in wrong]
-        found += [f"{r.case}: a false alarm: {r.message.splitlines()[0]}" for r in self.false_alarms]
+        found += [
+            f"{r.case}: a false alarm: {r.message.splitlines()[0]}" for r in self.false_alarms
+        ]
         passed = sum(r.verdict is Verdict.PASSED for r in self.of("clean"))
         if passed < clean_wanted:
             found.append(f"{passed} clean cases passed; wanted: {clean_wanted}")
         pairs = self.of("pair")
         named = sum(r.names_both for r in pairs)
         if pairs and named < PAIRS_BAR * len(pairs):
-            missed = "; ".join(f"{r.case}: {spoken(r.told['all'])}" for r in pairs if not r.names_both)
-            found.append(f"{named} of {len(pairs)} pairs were named; wanted: {PAIRS_BAR:.0%} ({missed})")
+            missed = "; ".join(
+                f"{r.case}: {spoken(r.told['all'])}" for r in pairs if not r.names_both
+            )
+            found.append(
+                f"{named} of {len(pairs)} pairs were named; wanted: {PAIRS_BAR:.0%} ({missed})"
+            )
         found += [f"{name}: left no result" for name in self.missing]
         if not self.partial:
-            unmade = [check for check, faults in self.checks().items() if not faults and check not in UNREACHED]
+            unmade = [
+                check
+                for check, faults in self.checks().items()
+                if not faults and check not in UNREACHED
+            ]
             found += [f"no fault made the check {check} fail" for check in unmade]
         return found
 
@@ -230,13 +275,20 @@ def spoken(told: Told | None) -> str:
         return "nothing"
     if len(told.candidates) == 1:
         return f"possibly {told.first}"
-    return f"one of {', '.join(told.candidates)}" if told.candidates else ", then ".join(told.causes) or told.first
+    return (
+        f"one of {', '.join(told.candidates)}"
+        if told.candidates
+        else ", then ".join(told.causes) or told.first
+    )
 
 
 def read(run: Path) -> tuple[list[Result], list[str]]:
     """The results of a run, of the last attempt at each trial, and the cases that left none."""
     found, missing = ended(run, RESULT)
-    return [_result(json.loads((one.directory / RESULT).read_text(encoding="utf-8")), one) for one in found], missing
+    return [
+        _result(json.loads((one.directory / RESULT).read_text(encoding="utf-8")), one)
+        for one in found
+    ], missing
 
 
 def _result(plain: Mapping[str, Any], evidence: CaseEvidence) -> Result:
@@ -256,7 +308,12 @@ def _result(plain: Mapping[str, Any], evidence: CaseEvidence) -> Result:
 
 
 def _told(plain: Mapping[str, Any]) -> Told:
-    return Told(tuple(plain["causes"]), tuple(plain["candidates"]), str(plain["settles"]), tuple(plain["unexplained"]))
+    return Told(
+        tuple(plain["causes"]),
+        tuple(plain["candidates"]),
+        str(plain["settles"]),
+        tuple(plain["unexplained"]),
+    )
 
 
 def _ranked(counter: Counter[str]) -> dict[str, int]:

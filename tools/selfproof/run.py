@@ -1,9 +1,11 @@
-"""``make selfproof``: shows that the harness fails when it has to, says why, and is silent when all is well.
+"""``make selfproof``: shows that the harness fails when it has to, says why, and is silent when all
+is well.
 
-One pytest run holds every trial: each fault on every trunk it can show on, pairs of faults, and clean runs over the whole
-matrix. Each case has a simulated tenant for itself and switches that tenant's faults alone, so that all of them run side by
-side. The evidence of a trial is diagnosed once more without the AI's side, and with the callers' side alone. A trial that is
-broken, or that lacks evidence because the harness was kept waiting, is made once more.
+One pytest run holds every trial: each fault on every trunk it can show on, pairs of faults, and
+clean runs over the whole matrix. Each case has a simulated tenant for itself and switches that
+tenant's faults alone, so that all of them run side by side. The evidence of a trial is diagnosed
+once more without the AI's side, and with the callers' side alone. A trial that is broken, or that
+lacks evidence because the harness was kept waiting, is made once more.
 
 Exit code 0 when every bar is met, 1 when one is missed, 3 when the run could not be made.
 """
@@ -36,10 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def proof_of(run: Path) -> Proof:
         results, missing = read(run.resolve())
-        return Proof(results, 0.0 if asked.read else time.monotonic() - began, missing, partial=bool(asked.fault))
+        return Proof(
+            results,
+            0.0 if asked.read else time.monotonic() - began,
+            missing,
+            partial=bool(asked.fault),
+        )
 
     run: Path | None = (
-        asked.read if asked.read is not None else _run(asked, lambda so_far: _figures(proof_of(so_far), asked))
+        asked.read
+        if asked.read is not None
+        else _run(asked, lambda so_far: _figures(proof_of(so_far), asked))
     )
     if run is None:
         return BROKEN
@@ -49,7 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _write(proof, asked, clean_wanted)
     for visibility in VISIBILITIES:
         claims = proof.claims(visibility)
-        print(f"seen by {visibility}: " + "  ".join(f"{claim} {count}" for claim, count in claims.items()))
+        print(
+            f"seen by {visibility}: "
+            + "  ".join(f"{claim} {count}" for claim, count in claims.items())
+        )
     return trials.judged(proof.shortfalls(clean_wanted), proof.plain())
 
 
@@ -61,13 +73,25 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="this fault alone (pairs: all pairs; guides: each fault of the guides once)",
     )
-    parser.add_argument("--clean", type=int, default=CLEAN_CASES, metavar="N", help="clean cases, at least")
     parser.add_argument(
-        "-n", dest="workers", type=int, default=max(12, 6 * (os.cpu_count() or 1)), help="cases at once"
+        "--clean", type=int, default=CLEAN_CASES, metavar="N", help="clean cases, at least"
     )
-    parser.add_argument("--reports", type=Path, default=ROOT / "reports", help="where results are left")
-    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "selfproof.md", help="where the page goes")
-    parser.add_argument("--read", type=Path, metavar="RUN", help="judge the trials of this run's directory again")
+    parser.add_argument(
+        "-n",
+        dest="workers",
+        type=int,
+        default=max(12, 6 * (os.cpu_count() or 1)),
+        help="cases at once",
+    )
+    parser.add_argument(
+        "--reports", type=Path, default=ROOT / "reports", help="where results are left"
+    )
+    parser.add_argument(
+        "--page", type=Path, default=ROOT / "docs" / "selfproof.md", help="where the page goes"
+    )
+    parser.add_argument(
+        "--read", type=Path, metavar="RUN", help="judge the trials of this run's directory again"
+    )
     return parser
 
 
@@ -87,7 +111,10 @@ def _made_again(asked: argparse.Namespace, proof: Proof) -> Proof:
 
 
 def _run(
-    asked: argparse.Namespace, so_far: Callable[[Path], object], only: Sequence[str] = (), attempt: int = 0
+    asked: argparse.Namespace,
+    so_far: Callable[[Path], object],
+    only: Sequence[str] = (),
+    attempt: int = 0,
 ) -> Path | None:
     """The run's directory; None when there is none."""
     return trials.run(

@@ -1,9 +1,11 @@
-"""``python -m tools.selfproof.views RUN``: whether every view of each failure says its cause, its fix and its owner.
+"""``python -m tools.selfproof.views RUN``: whether every view of each failure says its cause, its
+fix and its owner.
 
-RUN is one of the self-proof's (``reports/selfproof/*``; ``--fault guides`` makes one of each fault of the guides). Each of its
-trials has a system of its own, so its views are made as of a run of that case alone, and looked at as their readers do: the
-report in Chromium, the terminal and ``harness explain`` as text, JUnit, Allure's results, the sign-off and the table. Prints what
-is missing where; the exit code is 1 when anything is.
+RUN is one of the self-proof's (``reports/selfproof/*``; ``--fault guides`` makes one of each fault
+of the guides). Each of its trials has a system of its own, so its views are made as of a run of
+that case alone, and looked at as their readers do: the report in Chromium, the terminal and
+``harness explain`` as text, JUnit, Allure's results, the sign-off and the table. Prints what is
+missing where; the exit code is 1 when anything is.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ def main(arguments: list[str]) -> int:
     run = Path(arguments[0]).resolve()
     failed = [case for case in read_cases(run) if case.verdict is Verdict.FAILED]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         missing = [line for case in failed for line in _missing(case, run, page)]
         browser.close()
@@ -50,7 +54,10 @@ def _missing(case: CaseEvidence, run: Path, page: Page) -> Iterator[str]:
     """A line for each thing that a view does not say of the case."""
     first = case.diagnosis[0] if case.diagnosis else {}
     with tempfile.TemporaryDirectory() as directory:
-        views = {name: _plain(text) for name, text in _views(case, run, Path(directory) / "run", page).items()}
+        views = {
+            name: _plain(text)
+            for name, text in _views(case, run, Path(directory) / "run", page).items()
+        }
     for key in ("cause", "fix", "owner"):
         words = _plain(str(first.get(key) or ""))
         for name, text in views.items():
@@ -66,7 +73,9 @@ def _views(case: CaseEvidence, run: Path, alone: Path, page: Page) -> dict[str, 
     """What each view of a run of that case alone says, as text."""
     shutil.copytree(case.directory, alone / CASES / case.directory.name)
     shutil.copyfile(run / scope.FILE, alone / scope.FILE)
-    write_end(alone, [case.case], RunEnd(workers=1, wall_s=case.wall_s, allure_results=alone / ALLURE))
+    write_end(
+        alone, [case.case], RunEnd(workers=1, wall_s=case.wall_s, allure_results=alone / ALLURE)
+    )
     finished = remake(alone)
     document = signoff.seal(finished.evidence).read_text(encoding="utf-8")
     console = Console(width=100, height=60, record=True, file=io.StringIO())
@@ -75,7 +84,9 @@ def _views(case: CaseEvidence, run: Path, alone: Path, page: Page) -> dict[str, 
         "report": _report(page, finished.report),
         "terminal": console.export_text(),
         "explain": CliRunner().invoke(application(), ["explain", str(alone), case.id]).output,
-        "junit": "".join(text for one in ET.parse(finished.junit).iter("failure") for text in one.itertext()),
+        "junit": "".join(
+            text for one in ET.parse(finished.junit).iter("failure") for text in one.itertext()
+        ),
         "allure": _allure(alone / ALLURE),
         "sign-off": html.unescape(re.sub(r"<[^>]+>", " ", document)),
         "csv": " ".join(_table(bundle.table(alone))),
@@ -84,7 +95,9 @@ def _views(case: CaseEvidence, run: Path, alone: Path, page: Page) -> dict[str, 
 
 def _allure(results: Path) -> str:
     """The message of the only result."""
-    (result,) = [json.loads(path.read_text(encoding="utf-8")) for path in results.glob("*-result.json")]
+    (result,) = [
+        json.loads(path.read_text(encoding="utf-8")) for path in results.glob("*-result.json")
+    ]
     return str(result["statusDetails"]["message"])
 
 

@@ -1,6 +1,8 @@
-"""Customers as Hypothesis draws them: a deployment file's table of kind ``simulated``, names and numbers of any form.
+"""Customers as Hypothesis draws them: a deployment file's table of kind ``simulated``, names and
+numbers of any form.
 
-A customer who is to be verified as a real one is, by a file and phones alone, carries that beside: :class:`Customer`.
+A customer who is to be verified as a real one is, by a file and phones alone, carries that beside:
+:class:`Customer`.
 """
 
 from __future__ import annotations
@@ -20,20 +22,33 @@ from tools.shapes import people
 
 Table = dict[str, Any]
 Kind = Literal["simulated", "live", "stand-in"]
-#: What of the AI's side can be seen: all of it; its records and their words; records without words; nothing.
+#: What of the AI's side can be seen: all of it; its records and their words; records without words;
+#: nothing.
 Told = Literal["marks", "words", "records", "nothing"]
 
-#: Numbers that are kept for stories in five countries, or lie beside those: country's prefix, and digits that follow.
-_RANGES: Final = (("+1312555", 4), ("+44207946", 4), ("+493023125", 3), ("+3319900", 4), ("+6125550", 4))
+#: Numbers that are kept for stories in five countries, or lie beside those: country's prefix, and
+#: digits that follow.
+_RANGES: Final = (
+    ("+1312555", 4),
+    ("+44207946", 4),
+    ("+493023125", 3),
+    ("+3319900", 4),
+    ("+6125550", 4),
+)
 _COUNTRIES = ["US", "GB", "DE", "FR", "AU"]
 _FIRST_VOICE = 240
 #: What fails on purpose, so that fallbacks can be proved: these transfer to nobody.
 _UNWILLING = ("unavailable", "never-answers", "busy", "declines", "early-media")
 _TRANSPORTS = st.sampled_from(["udp", "tcp", "tls"])
-_DOMAINS = {"talkdesk": "acme.talkdesk.example", "gladly": "acme.sip.gladly.example", "generic": "pbx.example.net"}
+_DOMAINS = {
+    "talkdesk": "acme.talkdesk.example",
+    "gladly": "acme.sip.gladly.example",
+    "generic": "pbx.example.net",
+}
 _KEYS = "0123456789*#"
 _PROMPTS = ("agent-please-de", "agent-please-en", "agent-please-es", "agent-please-fr")
-#: How long a caller says nothing who is handed over by that: longer than any case keeps silence for another reason, a fault among them.
+#: How long a caller says nothing who is handed over by that: longer than any case keeps silence for
+#: another reason, a fault among them.
 _SILENCE_S = 20.0
 #: The hours of a number that is closed, whenever that is.
 CLOSED: Final = "closed"
@@ -42,7 +57,9 @@ CALENDAR: Final = "feast days"
 
 
 class _Unaided(HypothesisProvider):
-    """Draws no constants of the modules that are loaded just then: with them a seed drew another customer in another process."""
+    """Draws no constants of the modules that are loaded just then: with them a seed drew another
+    customer in another process.
+    """
 
     _local_constants = Constants()
 
@@ -63,9 +80,11 @@ class Customer:
 
 
 def drawn(index: int, number: int) -> Customer:
-    """The customer ``index`` of the seed ``number``: a draw of its own, since those of one run of Hypothesis's repeat.
+    """The customer ``index`` of the seed ``number``: a draw of its own, since those of one run of
+    Hypothesis's repeat.
 
-    It does not know what day it is: where a number is closed, its hours say :data:`CLOSED` until the file is written.
+    It does not know what day it is: where a number is closed, its hours say :data:`CLOSED` until
+    the file is written.
     """
     found: list[Customer] = []
 
@@ -91,7 +110,9 @@ def drawn(index: int, number: int) -> Customer:
 def customer(draw: st.DrawFn) -> Customer:
     """One customer."""
     kind: Kind = draw(st.sampled_from(["simulated", "simulated", "live", "stand-in"]))
-    told: Told = draw(st.sampled_from(["words", "records", "nothing"])) if kind == "live" else "marks"
+    told: Told = (
+        draw(st.sampled_from(["words", "records", "nothing"])) if kind == "live" else "marks"
+    )
     integration = draw(st.sampled_from(["talkdesk", "talkdesk", "gladly", "generic"]))
     numbers = _numbers(110, draw(st.integers(0, 2**32 - 1)))
     trunks = [_trunk(draw, name, integration, kind) for name in draw(people.names(1, 6))]
@@ -120,7 +141,11 @@ def customer(draw: st.DrawFn) -> Customer:
         "kind": "simulated",
         "region": draw(st.sampled_from(_COUNTRIES)),
         "zone": "Etc/UTC",
-        "depth": draw(st.sampled_from(["every-number", "every-number", "once", "full" if count < 4 else "once"])),
+        "depth": draw(
+            st.sampled_from(
+                ["every-number", "every-number", "once", "full" if count < 4 else "once"]
+            )
+        ),
         "platform": {"domain": _DOMAINS[integration]},
         "axes": {"codecs": draw(st.sampled_from(codecs))},
         "trunks": trunks,
@@ -141,7 +166,9 @@ def customer(draw: st.DrawFn) -> Customer:
         lines[name] = made.menu(lines[name])
         led.remove(name)
     one = Customer(table, kind, told, spreadsheet=draw(st.integers(0, 3)) == 0)
-    if led and draw(st.integers(0, 3)) == 0:  # the guides have one number at the platform and at the AI
+    if (
+        led and draw(st.integers(0, 3)) == 0
+    ):  # the guides have one number at the platform and at the AI
         line = lines[draw(st.sampled_from(led))]
         assistants[line["assistant"]]["did"] = line["did"]
     return one
@@ -151,9 +178,14 @@ def _fixed(draw: st.DrawFn, integration: str, numbers: list[str]) -> Table:
     """What differs little from customer to customer."""
     desk = "tls" if integration == "gladly" else draw(_TRANSPORTS)
     numbers_left = {"no_such_number": numbers.pop()} if draw(st.booleans()) else {}
-    srtp = draw(st.booleans())  # decides the form of numbers as well, so that the customers drawn so far stay the same
+    srtp = draw(
+        st.booleans()
+    )  # decides the form of numbers as well, so that the customers drawn so far stay the same
     return {
-        "timings": {"ring_timeout_s": 30.0, "quick": {"ring_timeout_s": 2.0, "register_expires_s": 7}},
+        "timings": {
+            "ring_timeout_s": 30.0,
+            "quick": {"ring_timeout_s": 2.0, "register_expires_s": 7},
+        },
         "numbers": numbers_left,
         "synthflow": {
             "api_token_env": "SYNTHFLOW_API_TOKEN",
@@ -165,7 +197,11 @@ def _fixed(draw: st.DrawFn, integration: str, numbers: list[str]) -> Table:
             people.PUBLIC: {"domain": "carrier.example", "transport": "udp"},
             people.DESK: {"domain": _DOMAINS[integration], "transport": desk},
         },
-        "expect": {"rejected": [603], "srtp": srtp, "agent_number_format": "national" if srtp else "e164"},
+        "expect": {
+            "rejected": [603],
+            "srtp": srtp,
+            "agent_number_format": "national" if srtp else "e164",
+        },
         "safety": {"countries": _COUNTRIES},  # whose numbers it has
         "limits": {
             "concurrent_calls": 200,
@@ -218,7 +254,9 @@ def _trunk(draw: st.DrawFn, name: str, integration: str, kind: Kind) -> Table:
     return trunk
 
 
-def _assistants(draw: st.DrawFn, groups: list[str], topics: list[str], numbers: list[str], digits: str) -> Table:
+def _assistants(
+    draw: st.DrawFn, groups: list[str], topics: list[str], numbers: list[str], digits: str
+) -> Table:
     made: Table = {}
     for index, name in enumerate(draw(people.names(1, 5))):
         assistant: Table = {"did": numbers.pop(), "voice": _FIRST_VOICE + index}
@@ -233,13 +271,17 @@ def _assistants(draw: st.DrawFn, groups: list[str], topics: list[str], numbers: 
     return made
 
 
-def _by_topic(draw: st.DrawFn, groups: list[str], topics: list[str], numbers: list[str], digits: str) -> Table:
+def _by_topic(
+    draw: st.DrawFn, groups: list[str], topics: list[str], numbers: list[str], digits: str
+) -> Table:
     """Handovers with names, cold and warm, each asked for in ways of its own."""
     made: Table = {}
     keys, prompts = list(draw(st.permutations(digits))), list(draw(st.permutations(_PROMPTS)))
     silent = draw(st.integers(0, 3)) == 0
     for name in draw(people.names(1, 3)):
-        handover = _handed_over(draw, draw(st.sampled_from(["cold", "cold", "warm"])), groups, topics, numbers)
+        handover = _handed_over(
+            draw, draw(st.sampled_from(["cold", "cold", "warm"])), groups, topics, numbers
+        )
         if silent:
             handover["ways"], silent = ["silence"], False
         else:
@@ -249,7 +291,9 @@ def _by_topic(draw: st.DrawFn, groups: list[str], topics: list[str], numbers: li
     return made
 
 
-def _handed_over(draw: st.DrawFn, way: str, groups: list[str], topics: list[str], numbers: list[str]) -> Table:
+def _handed_over(
+    draw: st.DrawFn, way: str, groups: list[str], topics: list[str], numbers: list[str]
+) -> Table:
     """A transfer to some group."""
     made: Table = {"transfer": way, "transfer_to": draw(st.sampled_from(groups))}
     if way == "warm":
@@ -261,7 +305,10 @@ def _handed_over(draw: st.DrawFn, way: str, groups: list[str], topics: list[str]
 
 def _shown(draw: st.DrawFn, numbers: list[str]) -> Table:
     mode = draw(st.sampled_from(["original", "agent", "fixed", "header"]))
-    more = {"fixed": {"fixed_caller_id": numbers.pop()}, "header": {"caller_id_header": "X-Show-Number"}}
+    more = {
+        "fixed": {"fixed_caller_id": numbers.pop()},
+        "header": {"caller_id_header": "X-Show-Number"},
+    }
     return {"transfer_caller_id": mode, **more.get(mode, {})}
 
 
@@ -269,7 +316,12 @@ class _Lines:
     """Draws numbers of one customer's."""
 
     def __init__(
-        self, draw: st.DrawFn, trunks: list[Table], assistants: Table, groups: Table, integration: str
+        self,
+        draw: st.DrawFn,
+        trunks: list[Table],
+        assistants: Table,
+        groups: Table,
+        integration: str,
     ) -> None:
         self._draw = draw
         self._trunks = [trunk["name"] for trunk in trunks]
@@ -283,7 +335,9 @@ class _Lines:
         draw = self._draw
         line: Table = {"did": did, "trunk": draw(st.sampled_from(self._trunks)), **self._hours()}
         if draw(st.integers(0, 5)) == 0:
-            overflow: Table = {"fallback": draw(st.sampled_from(self._groups))} if draw(st.booleans()) else {}
+            overflow: Table = (
+                {"fallback": draw(st.sampled_from(self._groups))} if draw(st.booleans()) else {}
+            )
             return line | {"group": draw(st.sampled_from(self._groups)), **overflow}
         line["assistant"] = draw(st.sampled_from(self._assistants))
         if draw(st.booleans()):
@@ -311,7 +365,8 @@ class _Lines:
         draw, before = self._draw, ("did", "trunk", "announcement_s", "hours", "holidays", "closed")
         other = draw(
             st.sampled_from(
-                [{"group": name} for name in self._groups] + [{"assistant": name} for name in self._assistants]
+                [{"group": name} for name in self._groups]
+                + [{"assistant": name} for name in self._assistants]
             )
         )
         choices = {
@@ -325,7 +380,11 @@ class _Lines:
         which = self._draw(st.integers(0, 9))
         if which > 1:
             return {}
-        closed: Table = {"closed": self._draw(st.sampled_from(self._groups))} if self._draw(st.booleans()) else {}
+        closed: Table = (
+            {"closed": self._draw(st.sampled_from(self._groups))}
+            if self._draw(st.booleans())
+            else {}
+        )
         if which:
             return {"hours": "mon-sun 00:00-12:00 and 12:00-24:00", **closed}
         if self._draw(st.booleans()):

@@ -20,7 +20,9 @@ def names(least: int, most: int) -> st.SearchStrategy[list[str]]:
 
 
 def phones(draw: st.DrawFn, numbers: list[str]) -> tuple[dict[str, Any], list[str]]:
-    """Phones that call, and those of agents: SIP accounts, or telephone numbers at a carrier; the agents' names."""
+    """Phones that call, and those of agents: SIP accounts, or telephone numbers at a carrier; the
+    agents' names.
+    """
     callers = [f"{name} (test)" for name in draw(names(1, 6))]
     made: dict[str, Any] = {name: {"account": PUBLIC, "number": numbers.pop()} for name in callers}
     agents = draw(names(0, 9))
@@ -36,7 +38,11 @@ def phones(draw: st.DrawFn, numbers: list[str]) -> tuple[dict[str, Any], list[st
 
 
 def groups(
-    draw: st.DrawFn, numbers: list[str], phones: dict[str, Any], agents: list[str], topics: list[str]
+    draw: st.DrawFn,
+    numbers: list[str],
+    phones: dict[str, Any],
+    agents: list[str],
+    topics: list[str],
 ) -> dict[str, Any]:
     """Groups of nobody, of others, of one and of several, of whom some are away."""
     telephones = {name: phones[name]["number"] for name in agents if "number" in phones[name]}
@@ -45,7 +51,12 @@ def groups(
     for name in draw(names(1, 6)):
         members = draw(st.lists(st.sampled_from(agents), unique=True, max_size=5)) if agents else []
         away = members[:1] if len(members) > 1 and draw(st.integers(0, 3)) == 0 else []
-        group: dict[str, Any] = {"did": numbers.pop(), "agents": members, "away": away, **_manner(draw)}
+        group: dict[str, Any] = {
+            "did": numbers.pop(),
+            "agents": members,
+            "away": away,
+            **_manner(draw),
+        }
         if not members:
             group["empty"] = draw(st.booleans())
             group["voicemail"] = draw(st.booleans())
@@ -53,13 +64,18 @@ def groups(
             group["topic"] = waiting.pop()
         made[name] = group
         if len(members) == 1 and draw(st.integers(0, 3)):
-            group["did"] = telephones.pop(members[0], group["did"])  # a transfer to the telephone itself
+            group["did"] = telephones.pop(
+                members[0], group["did"]
+            )  # a transfer to the telephone itself
     return made
 
 
 def _manner(draw: st.DrawFn) -> dict[str, Any]:
     """How a group rings, and what happens when nobody answers."""
-    manner: dict[str, Any] = {"rings": draw(st.sampled_from(_RINGS)), "pause_s": draw(st.sampled_from([0.2, 1.0]))}
+    manner: dict[str, Any] = {
+        "rings": draw(st.sampled_from(_RINGS)),
+        "pause_s": draw(st.sampled_from([0.2, 1.0])),
+    }
     if manner["rings"] == "batches":
         manner["batch"] = draw(st.integers(1, 3))
     if draw(st.integers(0, 3)) == 0:

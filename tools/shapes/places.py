@@ -1,4 +1,6 @@
-"""Where drawn customers are: their files, and, for those who are to be known as real ones are, a world that is up by itself."""
+"""Where drawn customers are: their files, and, for those who are to be known as real ones are, a
+world that is up by itself.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,8 @@ class Place:
 def written(batch: Sequence[Customer], directory: Path, drawing: Drawing) -> Iterator[list[Place]]:
     """The files of these customers, and their worlds for as long as this lasts.
 
-    A world that is up by itself plays two of a customer, one clean and one wrong: their cases run side by side.
+    A world that is up by itself plays two of a customer, one clean and one wrong: their cases run
+    side by side.
     """
     places: list[Place] = []
     outside: list[tuple[Customer, Path, Deployment]] = []
@@ -57,7 +60,9 @@ def written(batch: Sequence[Customer], directory: Path, drawing: Drawing) -> Ite
             clean, wrong = tenants[deployment.name]
             places.append(_outside(customer, clean, directory))
             second = _outside(customer, wrong, directory, WRONG)
-            if fault := next((trial for trial in trials([second.deployment], drawing) if trial.fault), None):
+            if fault := next(
+                (trial for trial in trials([second.deployment], drawing) if trial.fault), None
+            ):
                 body = {"name": fault.fault, "line": fault.line, "tenant": 1}
                 url = f"{worlds.controls[deployment.name]}/faults"
                 httpx.post(url, json=body, timeout=20).raise_for_status()
@@ -93,7 +98,9 @@ def _write_csv(path: Path, lines: dict[str, dict[str, Any]]) -> None:
 def _rows(line: dict[str, Any]) -> list[dict[str, Any]]:
     """The line, or each choice of its menu."""
     shared = {key: value for key, value in line.items() if key != "choices"}
-    return [{**shared, "press": press, **choice} for press, choice in line.get("choices", {}).items()] or [shared]
+    return [
+        {**shared, "press": press, **choice} for press, choice in line.get("choices", {}).items()
+    ] or [shared]
 
 
 def _cell(value: object) -> object:

@@ -1,4 +1,6 @@
-"""What is done with each customer: every case as it is, and some again with one fault on one number."""
+"""What is done with each customer: every case as it is, and some again with one fault on one
+number.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,21 @@ from tools.selfproof.plan import FAULTS, SEEN_AT_PHONES, WHOLE_TENANT, Where
 from tools.shapes.untold import is_unseen
 from tools.trials import AXIS
 
-#: How the second deployment of a customer's ends whose world is up by itself: it is wrong for as long as it is.
+#: How the second deployment of a customer's ends whose world is up by itself: it is wrong for as
+#: long as it is.
 WRONG = "-wrong"
 #: Cases of other numbers, and of none, that run with the fault on: it must not show there.
 _OTHERS = 4
 
-#: What the platform does on calls that it transfers itself: one that a caller's phone places on a REFER is no call of the number's.
+#: What the platform does on calls that it transfers itself: one that a caller's phone places on a
+#: REFER is no call of the number's.
 _OF_TRANSFERS = frozenset(
-    {"group-answered-by-others", "agent-hangup-not-passed-on", "transfer-no-audio", "agent-audio-stops"}
+    {
+        "group-answered-by-others",
+        "agent-hangup-not-passed-on",
+        "transfer-no-audio",
+        "agent-audio-stops",
+    }
 )
 
 
@@ -37,7 +46,9 @@ ANY = "any"
 
 @dataclass(frozen=True)
 class Drawing:
-    """What is drawn: the same for the same seed; with ``faults`` no clean cases, and these faults alone."""
+    """What is drawn: the same for the same seed; with ``faults`` no clean cases, and these faults
+    alone.
+    """
 
     seed: int
     faults: tuple[str, ...] = ()
@@ -96,7 +107,9 @@ def _with_fault(deployment: Deployment, cases: Sequence[Case], drawing: Drawing)
 
 def _admits(place: Where, case: Case) -> bool:
     """Whether a fault shows there, by the rows of the self-proof's integrations."""
-    if case.line is None or not any(case.row.id in (row, row.replace("TD-", "SBC-")) for row in place.rows):
+    if case.line is None or not any(
+        case.row.id in (row, row.replace("TD-", "SBC-")) for row in place.rows
+    ):
         return False
     wanted: Mapping[str, tuple[str, ...]] = place.axes
     return all(
@@ -114,8 +127,9 @@ def _see_callers(deployment: Deployment, agents: Sequence[str]) -> bool:
 def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
     """Whether anybody of ours sees the fault at this number.
 
-    An agent's telephone may show any number as it is; a group is exchanged for another one that has agents, on calls that the
-    platform itself transfers (one that a caller's phone places on a REFER is no call of the number's).
+    An agent's telephone may show any number as it is; a group is exchanged for another one that has
+    agents, on calls that the platform itself transfers (one that a caller's phone places on a REFER
+    is no call of the number's).
     """
     entry = deployment.lines[case.line or ""]
     if is_unseen(fault, case, deployment):
@@ -132,11 +146,15 @@ def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
     ):  # a phone rings that belongs to the open number alone
         by_night = set(deployment.groups[entry.closed].agents) if entry.closed else set()
         return bool(set(deployment.groups[entry.group].first_turn) - by_night)
-    if fault == "hours-wrong" and not case.row.out_of_hours:  # a phone rings that belongs to the closed number alone
+    if (
+        fault == "hours-wrong" and not case.row.out_of_hours
+    ):  # a phone rings that belongs to the closed number alone
         return entry.hours is not None and bool(entry.closed) and _rings_first(deployment, entry)
     if fault == "fallback-wrong-group":  # where nobody else is, none is rung, as without a fallback
         return _has_others(deployment, [entry.fallback] if entry.fallback else [])
-    if fault == "trunk-limit-lower":  # than one is none: no call has a way to the AI, as without a route
+    if (
+        fault == "trunk-limit-lower"
+    ):  # than one is none: no call has a way to the AI, as without a route
         return deployment.trunk(case.trunk).max_concurrent_calls > 1
     if fault in _OF_TRANSFERS and case.row.moment == "transfer" and entry.refer != "consumed":
         return False
@@ -149,21 +167,34 @@ def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
     if fault == "group-wrong":
         return entry.refer == "consumed" and _rings_others(deployment, to)
     topic = handover.transfer_topic if handover else None
-    to += [name for name, group in deployment.groups.items() if group.topic and group.topic == topic]
+    to += [
+        name for name, group in deployment.groups.items() if group.topic and group.topic == topic
+    ]
     agents = {agent for name in to for agent in deployment.groups[name].present}
     return all(deployment.phones[agent].shows == "original" for agent in agents)
 
 
 def _rings_others(deployment: Deployment, groups: Sequence[str]) -> bool:
-    """Whether any other group's first turn rings somebody who is in none of these, before an agent of theirs has answered."""
+    """Whether any other group's first turn rings somebody who is in none of these, before an agent
+    of theirs has answered.
+    """
     own = {agent for name in groups for agent in deployment.groups[name].agents}
-    turns = [group.turns[0] for name, group in deployment.groups.items() if name not in groups and group.present]
+    turns = [
+        group.turns[0]
+        for name, group in deployment.groups.items()
+        if name not in groups and group.present
+    ]
     return bool(turns) and all(set(turn) - own for turn in turns)
 
 
 def _rings_first(deployment: Deployment, entry: Line) -> bool:
     """Whether the first turn out of hours has somebody who takes no call by day."""
-    by_day = {agent for name in (entry.group, entry.fallback) if name for agent in deployment.groups[name].agents}
+    by_day = {
+        agent
+        for name in (entry.group, entry.fallback)
+        if name
+        for agent in deployment.groups[name].agents
+    }
     return bool(set(deployment.groups[str(entry.closed)].first_turn) - by_day)
 
 

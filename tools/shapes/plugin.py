@@ -1,4 +1,5 @@
-"""A pytest plugin for drawn customers: the run's cases are trials, each with the fault switched on that it is for, if any.
+"""A pytest plugin for drawn customers: the run's cases are trials, each with the fault switched on
+that it is for, if any.
 
 The verdict and its diagnosis are made by the ordinary plugin.
 """
@@ -32,8 +33,18 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _made_wrong(request: pytest.FixtureRequest, run: Run, case: Case, replica: Deployment) -> Iterator[None]:
+def _made_wrong(
+    request: pytest.FixtureRequest, run: Run, case: Case, replica: Deployment
+) -> Iterator[None]:
     trial: Trial = trial_of(request, case)
-    own_world = case.deployment in run.controls  # a world started apart keeps its fault all the time
-    with made_wrong(run, case.deployment, replica, [trial.fault] if trial.fault and own_world else [], trial.line):
+    own_world = (
+        case.deployment in run.controls
+    )  # a world started apart keeps its fault all the time
+    with made_wrong(
+        run,
+        case.deployment,
+        replica,
+        [trial.fault] if trial.fault and own_world else [],
+        trial.line,
+    ):
         yield

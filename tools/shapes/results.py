@@ -35,7 +35,15 @@ KEYS = (
     "wrongly_certain",
 )
 #: What has to be nought.
-_BARS = ("not_run", "false_alarms", "unsaid_rows", "unsaid_entries", "missed", "wrongly_red", "wrongly_certain")
+_BARS = (
+    "not_run",
+    "false_alarms",
+    "unsaid_rows",
+    "unsaid_entries",
+    "missed",
+    "wrongly_red",
+    "wrongly_certain",
+)
 _NAMED_FIRST = 0.9
 #: Of fewer faults a share says nothing: a sample is held to what has to be nought.
 _A_SHARE_NEEDS = 20
@@ -49,14 +57,19 @@ class Results:
         self.drawing = drawing
         self.figures: Counter[str] = Counter({key: known.get(key, 0) for key in KEYS})
         self.said: list[str] = list(known.get("said", ()))
-        self.verified: set[int] = set(known.get("verified", ()))  #: the customers, by their places in the draw
+        self.verified: set[int] = set(
+            known.get("verified", ())
+        )  #: the customers, by their places in the draw
         self.wall_s: float = known.get("wall_s", 0.0)
         self.cpu_s: float = known.get("cpu_s", 0.0)
 
     @property
     def is_bad(self) -> bool:
         """Whether a bar is missed."""
-        named_first, faults = self.figures["named_first"], self.figures["faults"] - self.figures["undecided"]
+        named_first, faults = (
+            self.figures["named_first"],
+            self.figures["faults"] - self.figures["undecided"],
+        )
         is_low = faults >= _A_SHARE_NEEDS and named_first < _NAMED_FIRST * faults
         return is_low or any(self.figures[key] for key in _BARS)
 
@@ -87,7 +100,9 @@ class Results:
         attempts = [case for path in run.glob("cases/*/case.json") if (case := _read(path))]
         attempts.sort(key=lambda case: case.get("attempt", 1))
         found = {case["id"]: case for case in attempts}  # the last one counts
-        customers = [deployment for deployment in deployments if not deployment.name.endswith(WRONG)]
+        customers = [
+            deployment for deployment in deployments if not deployment.name.endswith(WRONG)
+        ]
         self.figures["customers"] += len(customers)
         if not self.drawing.faults:
             self._rows(run, customers, found)
@@ -121,34 +136,60 @@ class Results:
             self.figures["undecided"] += 1
         else:
             self.figures["listed"] += wanted in names
-            self.said.append(f"{trial.case.id}: {trial.fault}: named {names or 'nothing'}: {_message(case)}")
+            self.said.append(
+                f"{trial.case.id}: {trial.fault}: named {names or 'nothing'}: {_message(case)}"
+            )
         first = causes[0] if causes else {}
-        if first.get("confidence") == "certain" and not first.get("candidate") and names[0] != wanted:
+        if (
+            first.get("confidence") == "certain"
+            and not first.get("candidate")
+            and names[0] != wanted
+        ):
             self._say("wrongly_certain", trial, f"certain of {names[0]}")
 
-    def _rows(self, run: Path, deployments: Sequence[Deployment], found: dict[str, CaseFile]) -> None:
+    def _rows(
+        self, run: Path, deployments: Sequence[Deployment], found: dict[str, CaseFile]
+    ) -> None:
         """Every documented row has a case, or a reason why not."""
         asked = scope.read(run)
         left = scope.left_out(asked) if asked is not None else []
         for deployment in deployments:
-            told = {item["row"] for item in left if item["deployment"] == deployment.name and item["why"]}
-            told |= {case["row"] for case in found.values() if case["deployment"] == deployment.name}
+            told = {
+                item["row"]
+                for item in left
+                if item["deployment"] == deployment.name and item["why"]
+            }
+            told |= {
+                case["row"] for case in found.values() if case["deployment"] == deployment.name
+            }
             for row in integrations.find(deployment.integration).rows:
                 if row.documented and row.id not in told:
                     self.figures["unsaid_rows"] += 1
-                    self.said.append(f"{deployment.name}: {row.id}: neither run nor said to be left out")
+                    self.said.append(
+                        f"{deployment.name}: {row.id}: neither run nor said to be left out"
+                    )
 
-    def _entries(self, run: Path, deployments: Sequence[Deployment], found: Mapping[str, CaseFile]) -> None:
+    def _entries(
+        self, run: Path, deployments: Sequence[Deployment], found: Mapping[str, CaseFile]
+    ) -> None:
         """Everything a file declares has a case, or is listed as not verified."""
         asked = scope.read(run)
-        listed = {one.name: one.unverified for one in asked.deployments} if asked is not None else {}
+        listed = (
+            {one.name: one.unverified for one in asked.deployments} if asked is not None else {}
+        )
         for deployment in deployments:
             told = {entry for one in listed.get(deployment.name, ()) for entry in one.entries}
             told |= {f"lines.{left.line}" for left in matrix.left_out(deployment)}
-            cases = [t.case for t in trials([deployment], self.drawing) if not t.fault and t.case.id in found]
+            cases = [
+                t.case
+                for t in trials([deployment], self.drawing)
+                if not t.fault and t.case.id in found
+            ]
             for entry in sorted(_declared(deployment) - told - _used(cases, deployment)):
                 self.figures["unsaid_entries"] += 1
-                self.said.append(f"{deployment.name}: {entry}: no case, and not listed as not verified")
+                self.said.append(
+                    f"{deployment.name}: {entry}: no case, and not listed as not verified"
+                )
 
     def _say(self, figure: str, trial: Trial, what: str) -> None:
         self.figures[figure] += 1
@@ -159,7 +200,10 @@ class Results:
 def _declared(deployment: Deployment) -> set[str]:
     agents = {agent for group in deployment.groups.values() for agent in group.agents}
     tables = {name: list(getattr(deployment, name)) for name in ("lines", "assistants", "groups")}
-    tables |= {"trunks": [trunk.name for trunk in deployment.trunks], "phones": [*deployment.phones.keys() - agents]}
+    tables |= {
+        "trunks": [trunk.name for trunk in deployment.trunks],
+        "phones": [*deployment.phones.keys() - agents],
+    }
     return {f"{table}.{name}" for table, names in tables.items() for name in names}
 
 

@@ -1,15 +1,19 @@
-"""``make shapes``: drawn customers, each verified clean, and again with one fault on one of its numbers.
+"""``make shapes``: drawn customers, each verified clean, and again with one fault on one of its
+numbers.
 
-The harness is told the file alone, of a simulated deployment, or of a live or stand-in one whose world is up by itself. Clean,
-every planned case has to pass, and every documented row to be run or said to be left out; with the fault, the case that it
-strikes has to fail, and no case of another number. Exit code 0 when all of that is so.
+The harness is told the file alone, of a simulated deployment, or of a live or stand-in one whose
+world is up by itself. Clean, every planned case has to pass, and every documented row to be run or
+said to be left out; with the fault, the case that it strikes has to fail, and no case of another
+number. Exit code 0 when all of that is so.
 
-Customers are verified in batches, one run each and several beside each other. A run has few workers: each has phones of its own
-for every customer whose cases it takes, and they cost more than the calls.
+Customers are verified in batches, one run each and several beside each other. A run has few
+workers: each has phones of its own for every customer whose cases it takes, and they cost more than
+the calls.
 
-A customer costs 10 to 15 s of processor time with its clean cases (some 20 to 30), and 6 s without (``--only-fault``), five of
-which are its world, its workers and their phones. What is cut off is gone on with: ``--from 0`` takes the seed and the figures of
-``reports/shapes.json``, and verifies who is missing there. A seed draws the same on any day.
+A customer costs 10 to 15 s of processor time with its clean cases (some 20 to 30), and 6 s without
+(``--only-fault``), five of which are its world, its workers and their phones. What is cut off is
+gone on with: ``--from 0`` takes the seed and the figures of ``reports/shapes.json``, and verifies
+who is missing there. A seed draws the same on any day.
 """
 
 from __future__ import annotations
@@ -46,11 +50,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Draw, verify, judge, and write the figures."""
     parser = _parser()
     asked = parser.parse_args(arguments)
-    asked.json = asked.json or ROOT / "reports" / ("shapes-faults.json" if asked.only_fault else "shapes.json")
+    asked.json = asked.json or ROOT / "reports" / (
+        "shapes-faults.json" if asked.only_fault else "shapes.json"
+    )
     so_far = _so_far(asked.json) if asked.first is not None else {}
-    number = asked.seed if asked.seed is not None else so_far.get("seed", random.SystemRandom().randrange(2**32))
+    number = (
+        asked.seed
+        if asked.seed is not None
+        else so_far.get("seed", random.SystemRandom().randrange(2**32))
+    )
     if so_far and so_far["seed"] != number:
-        parser.error(f"{asked.json} holds the figures of seed {so_far['seed']}: give it, or another --json")
+        parser.error(
+            f"{asked.json} holds the figures of seed {so_far['seed']}: give it, or another --json"
+        )
     print(f"seed {number}", flush=True)
     drawing = Drawing(number, tuple(asked.only_fault))
     results = Results(drawing, so_far)
@@ -63,18 +75,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(results.is_bad)
 
 
-def _verify(customers: Sequence[Customer], asked: argparse.Namespace, results: Results, scratch: Path) -> None:
+def _verify(
+    customers: Sequence[Customer], asked: argparse.Namespace, results: Results, scratch: Path
+) -> None:
     """All of them, batch by batch; the figures are written whenever one has ended."""
     runs = _Runs(results.drawing, asked.workers)
     batches = list(_batches(customers, asked.batch))
     places = [scratch / f"batch-{index}" for index in range(len(batches))]
     clock = _Clock()
     with ThreadPoolExecutor(asked.beside) as pool:
-        begun = [pool.submit(runs.verify, batch, place) for batch, place in zip(batches, places, strict=True)]
+        begun = [
+            pool.submit(runs.verify, batch, place)
+            for batch, place in zip(batches, places, strict=True)
+        ]
         try:
             for done in as_completed(begun):
                 ended, said = done.result(), len(results.said)
-                results.add(ended.run, ended.deployments, [customer.index for customer in ended.batch])
+                results.add(
+                    ended.run, ended.deployments, [customer.index for customer in ended.batch]
+                )
                 results.spend(*clock.lap())
                 print(f"{results.wall_s:5.0f} s  {results.line()}", flush=True)
                 _write(asked.json, results)
@@ -87,18 +106,25 @@ def _verify(customers: Sequence[Customer], asked: argparse.Namespace, results: R
 
 
 def _put_away(directory: Path, *, keep: bool, beside: Path) -> None:
-    """What a batch left goes, unless something in it is to be looked into: a second run may not show it again."""
+    """What a batch left goes, unless something in it is to be looked into: a second run may not
+    show it again.
+    """
     if not keep:
         shutil.rmtree(directory, ignore_errors=True)
     else:
-        kept = beside.with_name(f"{beside.stem}-kept") / f"{time.strftime('%Y%m%dT%H%M%S')}-{directory.name}"
+        kept = (
+            beside.with_name(f"{beside.stem}-kept")
+            / f"{time.strftime('%Y%m%dT%H%M%S')}-{directory.name}"
+        )
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(directory, kept)
         print(f"         its evidence: {kept}", flush=True)
 
 
 class _Clock:
-    """How long it took since the last lap, and what processor time those processes used that have ended since."""
+    """How long it took since the last lap, and what processor time those processes used that have
+    ended since.
+    """
 
     def __init__(self) -> None:
         self._at = self._now()
@@ -131,9 +157,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="no clean cases, and this fault alone (repeatable; any: all of them)",
     )
-    parser.add_argument("--only", type=int, action="append", metavar="N", help="this customer of the draw (repeatable)")
+    parser.add_argument(
+        "--only",
+        type=int,
+        action="append",
+        metavar="N",
+        help="this customer of the draw (repeatable)",
+    )
     parser.add_argument("--batch", type=int, default=5, help="customers verified in one run")
-    parser.add_argument("--beside", type=int, default=2 * (os.cpu_count() or 1), help="runs beside each other")
+    parser.add_argument(
+        "--beside", type=int, default=2 * (os.cpu_count() or 1), help="runs beside each other"
+    )
     parser.add_argument("--workers", type=int, default=2, help="cases at once of one run")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave files and evidence there")
     parser.add_argument("--json", type=Path, help="where the figures go (reports/shapes.json)")
@@ -147,10 +181,14 @@ def _so_far(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, results: Results) -> None:
-    """The figures so far: what a run has found that is ended early counts, too, and it can be gone on with."""
+    """The figures so far: what a run has found that is ended early counts, too, and it can be gone
+    on with.
+    """
     path.parent.mkdir(exist_ok=True)
     new = path.with_suffix(".new")  # in one step, so that no cut leaves half of it
-    new.write_text(json.dumps(results.plain(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    new.write_text(
+        json.dumps(results.plain(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     new.replace(path)
 
 
@@ -183,7 +221,12 @@ class _Runs:
         """One run over these customers, in ``directory``."""
         directory.mkdir(parents=True)
         with written(batch, directory, self._drawing) as places:
-            return _Ended(batch, directory, self._run(places, directory), [place.deployment for place in places])
+            return _Ended(
+                batch,
+                directory,
+                self._run(places, directory),
+                [place.deployment for place in places],
+            )
 
     def stop(self) -> None:
         """End those that are under way, and begin no other."""
@@ -195,9 +238,24 @@ class _Runs:
     def _run(self, places: Sequence[Place], directory: Path) -> Path:
         reports = directory / "reports"
         command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
-        command += ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-p", "tools.shapes.plugin"]
+        command += [
+            "-c",
+            str(ROOT / "pyproject.toml"),
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "tools.shapes.plugin",
+        ]
         command += ["-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:allure_pytest"]
-        command += ["--no-reports", "--world-control", "--preflight", "off", "--live", "-n", str(self._workers)]
+        command += [
+            "--no-reports",
+            "--world-control",
+            "--preflight",
+            "off",
+            "--live",
+            "-n",
+            str(self._workers),
+        ]
         command += ["--reports", str(reports), f"--shapes-seed={self._drawing.seed}"]
         command += [f"--shapes-only-fault={fault}" for fault in self._drawing.faults]
         command += [f"--deployment={place.file}" for place in places]
@@ -207,7 +265,11 @@ class _Runs:
                 if self._stopped:
                     raise KeyboardInterrupt
                 process = subprocess.Popen(
-                    command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT, env={**os.environ, **secrets}
+                    command,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    cwd=ROOT,
+                    env={**os.environ, **secrets},
                 )
                 self._processes.add(process)
             try:

@@ -1,1 +1,3 @@
-"""The documents as a site: ``make docs`` stages the pages, has Zensical build them strictly, and looks at what came out."""
+"""The documents as a site: ``make docs`` stages the pages, has Zensical build them strictly, and
+looks at what came out.
+"""

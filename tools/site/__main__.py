@@ -1,4 +1,6 @@
-"""``python -m tools.site``: stages, builds strictly, and checks; exit code 1 for a page that is not as it should be."""
+"""``python -m tools.site``: stages, builds strictly, and checks; exit code 1 for a page that is not
+as it should be.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,15 @@ def main() -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
-    uv = [str(ROOT / ".uv" / "bin" / "uv"), "run", "-q", "--isolated", "--locked", "--only-group", "docs"]
+    uv = [
+        str(ROOT / ".uv" / "bin" / "uv"),
+        "run",
+        "-q",
+        "--isolated",
+        "--locked",
+        "--only-group",
+        "docs",
+    ]
     done = subprocess.run([*uv, "zensical", "build", "--clean", "--strict"], cwd=ROOT, check=False)
     wrong = list(faults(SITE / "html")) if done.returncode == 0 else []
     for line in wrong:

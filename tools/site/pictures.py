@@ -1,4 +1,5 @@
-"""``make docs-pictures``: the pictures of ``docs/images``, made in Chromium of the report of a real run in which a fault was injected.
+"""``make docs-pictures``: the pictures of ``docs/images``, made in Chromium of the report of a real
+run in which a fault was injected.
 
 ``python -m tools.site.pictures RUN`` makes them of a run that is there already.
 
@@ -26,7 +27,9 @@ _DEPLOYMENT = "scenarios/deployments/simulated-talkdesk.toml"
 
 
 def run() -> Path:
-    """The directory of a run in which the fault fails all but the registration. Raises ``RuntimeError`` if it did not."""
+    """The directory of a run in which the fault fails all but the registration. Raises
+    ``RuntimeError`` if it did not.
+    """
     rows = [word for row in _ROWS for word in ("--row", row)]
     command = [
         str(HARNESS),
@@ -65,7 +68,9 @@ def main() -> int:
 
 def _open(browser: Browser, path: Path, height: int, *, dark: bool = False) -> Page:
     context = browser.new_context(
-        viewport={"width": _WIDTH, "height": height}, color_scheme="dark" if dark else "light", bypass_csp=True
+        viewport={"width": _WIDTH, "height": height},
+        color_scheme="dark" if dark else "light",
+        bypass_csp=True,
     )
     page = context.new_page()
     page.goto(path.as_uri())

@@ -1,7 +1,8 @@
 """Copies every page to one directory, with links that hold there; looks at what was built.
 
-The pages stay readable where they are: some stand outside of ``docs/``, and link to files of the repository. A page of the
-root gets a name of its own in the site; a file that a page links to becomes a page that shows it.
+The pages stay readable where they are: some stand outside of ``docs/``, and link to files of the
+repository. A page of the root gets a name of its own in the site; a file that a page links to
+becomes a page that shows it.
 """
 
 from __future__ import annotations
@@ -34,11 +35,15 @@ def sources() -> dict[str, Path]:
 
 
 def stage(into: Path) -> None:
-    """Write all pages and pictures there. Raises ``ValueError`` with a line for each link that leads nowhere."""
+    """Write all pages and pictures there. Raises ``ValueError`` with a line for each link that
+    leads nowhere.
+    """
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
     shutil.copytree(ROOT / "docs" / "images", into / "images")
-    names = {source.relative_to(ROOT).as_posix(): name for name, source in sources().items()} | _INSTEAD
+    names = {
+        source.relative_to(ROOT).as_posix(): name for name, source in sources().items()
+    } | _INSTEAD
     shown: set[Path] = set()
     mistakes: list[str] = []
 
@@ -59,7 +64,10 @@ def stage(into: Path) -> None:
         return f"files/{inside}.md"
 
     for name, source in sources().items():
-        text = _LINK.sub(lambda match, source=source: led(match, source), source.read_text(encoding="utf-8"))  # type: ignore[misc]
+        text = _LINK.sub(
+            lambda match, source=source: led(match, source),  # type: ignore[misc]
+            source.read_text(encoding="utf-8"),
+        )
         (into / name).write_text(text, encoding="utf-8")
     if mistakes:
         raise ValueError("\n".join(mistakes))
@@ -71,7 +79,9 @@ def _show(path: Path, page: Path) -> None:
     page.parent.mkdir(parents=True, exist_ok=True)
     language = _LANGUAGES.get(path.suffix, "text")
     title = path.relative_to(ROOT).as_posix()
-    page.write_text(f"# {title}\n\n````{language}\n{path.read_text(encoding='utf-8')}````\n", encoding="utf-8")
+    page.write_text(
+        f"# {title}\n\n````{language}\n{path.read_text(encoding='utf-8')}````\n", encoding="utf-8"
+    )
 
 
 _LOADS = re.compile(
@@ -82,7 +92,9 @@ _LEADS = re.compile(r"""<a\b[^>]*?\bhref=["']?([^"'\s>]+)""")
 
 
 def faults(site: Path) -> Iterator[str]:
-    """A line for everything that a reader's browser would fetch from elsewhere, and for each link within that leads nowhere."""
+    """A line for everything that a reader's browser would fetch from elsewhere, and for each link
+    within that leads nowhere.
+    """
     for page in sorted(site.rglob("*.html")):
         text = page.read_text(encoding="utf-8")
         name = page.relative_to(site)

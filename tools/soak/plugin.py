@@ -1,4 +1,6 @@
-"""A pytest plugin for the soak: the selected cases, again and again in one run, each time a case of its own."""
+"""A pytest plugin for the soak: the selected cases, again and again in one run, each time a case of
+its own.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> Generator[None]:
-    """Multiply the run's cases, in the controller and in every worker alike, before anybody looks at them."""
+    """Multiply the run's cases, in the controller and in every worker alike, before anybody looks
+    at them.
+    """
     run, wanted = run_of(session.config), session.config.getoption("soak_cases")
     if run is not None and wanted:
         rounds = -(-wanted // len(run.cases))
@@ -31,5 +35,7 @@ def pytest_sessionstart(session: pytest.Session) -> Generator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Round by round: with the longest first, the mixture would change from the beginning to the end."""
+    """Round by round: with the longest first, the mixture would change from the beginning to the
+    end.
+    """
     items.sort(key=lambda item: item.nodeid.rpartition("-")[2])

@@ -54,7 +54,12 @@ def descendants(root: int) -> list[int]:
 def command_of(pid: int) -> str:
     """The command line of a process; empty when it is gone."""
     try:
-        return (Path("/proc") / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return (
+            (Path("/proc") / str(pid) / "cmdline")
+            .read_bytes()
+            .replace(b"\0", b" ")
+            .decode(errors="replace")
+        )
     except OSError:
         return ""
 
@@ -75,18 +80,20 @@ def sample(root: int, cases: int) -> Sample:
 
 @dataclass(frozen=True)
 class Growth:
-    """From the middle of a run to its end, medians of many samples: single ones have cases of one kind or another up."""
+    """From the middle of a run to its end, medians of many samples: single ones have cases of one
+    kind or another up.
+    """
 
     rss_percent: float
     descriptors: int
     processes: int
-    lasting_rss_percent: (
-        float  #: of those processes alone that are there from the first case on: workers, world, controller
-    )
+    lasting_rss_percent: float  #: of those processes alone that are there from the first case on: workers, world, controller
 
 
 def growth(samples: Sequence[Sample]) -> Growth | None:
-    """Between the time from a third to a half of the cases, and the last sixth but the very end; None with too few samples."""
+    """Between the time from a third to a half of the cases, and the last sixth but the very end;
+    None with too few samples.
+    """
     most = max((one.cases for one in samples), default=0)
     early = [one for one in samples if most / 3 <= one.cases < most / 2]
     late = [one for one in samples if most * 0.8 <= one.cases < most * 0.97]
@@ -94,12 +101,18 @@ def growth(samples: Sequence[Sample]) -> Growth | None:
         return None
 
     def rise(name: str) -> float:
-        return float(median(getattr(one, name) for one in late) - median(getattr(one, name) for one in early))
+        return float(
+            median(getattr(one, name) for one in late) - median(getattr(one, name) for one in early)
+        )
 
     base = median(one.rss_kb for one in early)
-    first = next(one for one in samples if one.cases)  # what came later, in a killed one's place, may still warm up
+    first = next(
+        one for one in samples if one.cases
+    )  # what came later, in a killed one's place, may still warm up
     lasting = set.intersection(*(set(one.each_kb) for one in (first, *early, *late)))
-    before, after = (sum(median(one.each_kb[pid] for one in some) for pid in lasting) for some in (early, late))
+    before, after = (
+        sum(median(one.each_kb[pid] for one in some) for pid in lasting) for some in (early, late)
+    )
     return Growth(
         round(100 * rise("rss_kb") / base, 2),
         round(rise("descriptors")),

@@ -1,8 +1,9 @@
 """Runs the soak and judges it: ``reports/soak.json``.
 
-One pytest run over thousands of cases, so that worlds, workers and softphones live long. Meanwhile a softphone's process is
-killed now and then: the attempt that uses it is broken, no other, and its case passes when it is run again. Exit code 0 when
-every bar is met, 1 when one is missed, 3 when the run could not be made.
+One pytest run over thousands of cases, so that worlds, workers and softphones live long. Meanwhile
+a softphone's process is killed now and then: the attempt that uses it is broken, no other, and its
+case passes when it is run again. Exit code 0 when every bar is met, 1 when one is missed, 3 when
+the run could not be made.
 """
 
 from __future__ import annotations
@@ -27,7 +28,14 @@ from tools import ROOT
 from tools.soak.processes import Growth, Sample, command_of, descendants, growth, parent_of, sample
 
 DEPLOYMENT = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
-ROWS = ("TD-INBOUND", "TD-TRANSFER-BLIND", "TD-FALLBACK-REFUSED", "HANGUP-CALLER", "HANGUP-AI", "ABANDON")
+ROWS = (
+    "TD-INBOUND",
+    "TD-TRANSFER-BLIND",
+    "TD-FALLBACK-REFUSED",
+    "HANGUP-CALLER",
+    "HANGUP-AI",
+    "ABANDON",
+)
 MET, MISSED, BROKEN = 0, 1, 3
 #: What may come and go between two windows of a run without being growth.
 _RSS_PERCENT, _DESCRIPTORS, _PROCESSES = 2.0, 4, 1
@@ -51,7 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     samples, kills, code = _run(asked, reports)
     runs = sorted(path.parent for path in reports.glob("*/cases"))
     if not runs:
-        print((reports / "run.log").read_text(encoding="utf-8", errors="replace")[-4000:], file=sys.stderr)
+        print(
+            (reports / "run.log").read_text(encoding="utf-8", errors="replace")[-4000:],
+            file=sys.stderr,
+        )
         return BROKEN
     figures = {"seconds": round(time.monotonic() - began, 1)} | counted(
         runs[-1], _planned(reports), kills, growth(samples)
@@ -71,21 +82,41 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--cases", type=int, default=4700, help="at least; 4,700 have 10,000 calls")
     parser.add_argument(
-        "--kill-every", type=float, default=20.0, metavar="S", help="seconds between two kills; 0: none"
+        "--kill-every",
+        type=float,
+        default=20.0,
+        metavar="S",
+        help="seconds between two kills; 0: none",
     )
-    # fewer than a run has: so each worker has more cases, and its caches more time to fill before growth is measured
-    parser.add_argument("-n", dest="workers", type=int, default=4 * (os.cpu_count() or 1), help="cases at once")
+    # fewer than a run has: so each worker has more cases, and its caches more time to fill before
+    # growth is measured
+    parser.add_argument(
+        "-n", dest="workers", type=int, default=4 * (os.cpu_count() or 1), help="cases at once"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of whom to kill")
-    parser.add_argument("--reports", type=Path, default=ROOT / "reports", help="where results are left")
+    parser.add_argument(
+        "--reports", type=Path, default=ROOT / "reports", help="where results are left"
+    )
     return parser
 
 
 def _run(asked: argparse.Namespace, reports: Path) -> tuple[list[Sample], int, int]:
     deployment = _deployment(reports, calls=3 * asked.cases)
     command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
-    command += ["-c", str(ROOT / "pyproject.toml"), "-p", "tools.soak.plugin", *(f"-pno:{name}" for name in _LEFT_OUT)]
+    command += [
+        "-c",
+        str(ROOT / "pyproject.toml"),
+        "-p",
+        "tools.soak.plugin",
+        *(f"-pno:{name}" for name in _LEFT_OUT),
+    ]
     command += ["--no-reports", "--preflight", "off", "-n", str(asked.workers)]
-    command += [f"--deployment={deployment}", "--reports", str(reports), f"--soak-cases={asked.cases}"]
+    command += [
+        f"--deployment={deployment}",
+        "--reports",
+        str(reports),
+        f"--soak-cases={asked.cases}",
+    ]
     command += [f"--row={row}" for row in ROWS]
     chosen, samples, kills = random.Random(asked.seed), list[Sample](), 0
     with (reports / "run.log").open("wb") as log:
@@ -107,10 +138,15 @@ def _run(asked: argparse.Namespace, reports: Path) -> tuple[list[Sample], int, i
 
 
 def _deployment(directory: Path, calls: int) -> Path:
-    """The deployment's file with a limit that a run of so many cases does not reach, and its numbers beside it."""
+    """The deployment's file with a limit that a run of so many cases does not reach, and its
+    numbers beside it.
+    """
     shutil.copy(DEPLOYMENT.with_suffix(".csv"), directory)
     file = directory / DEPLOYMENT.name
-    file.write_text(_LIMIT.sub(f"calls_per_run = {calls}", DEPLOYMENT.read_text(encoding="utf-8")), encoding="utf-8")
+    file.write_text(
+        _LIMIT.sub(f"calls_per_run = {calls}", DEPLOYMENT.read_text(encoding="utf-8")),
+        encoding="utf-8",
+    )
     return file
 
 
@@ -131,11 +167,15 @@ def _kill_a_phone(root: int, chosen: random.Random) -> int:
 
 
 def phones_of(root: int) -> list[int]:
-    """The softphones' processes and those that stand for them, but not the one of which all are forked: its end costs no case."""
+    """The softphones' processes and those that stand for them, but not the one of which all are
+    forked: its end costs no case.
+    """
     commands = {pid: command_of(pid) for pid in descendants(root)}
     found = [pid for pid, command in commands.items() if "harness.phone.child" in command]
     return sorted(
-        pid for pid in found if commands.get(parent_of(pid) or 0) == commands[pid] or _FORK_SERVER not in commands[pid]
+        pid
+        for pid in found
+        if commands.get(parent_of(pid) or 0) == commands[pid] or _FORK_SERVER not in commands[pid]
     )
 
 
@@ -147,7 +187,9 @@ def counted(run: Path, planned: int, kills: int, grown: Growth | None) -> dict[s
         case = json.loads(path.read_text(encoding="utf-8"))
         verdict = (case.get("end") or {}).get("verdict", "lost")
         verdicts[verdict] += 1
-        last[case["id"]] = max(last.get(case["id"], (0, "")), (int(case.get("attempt", 1)), verdict))
+        last[case["id"]] = max(
+            last.get(case["id"], (0, "")), (int(case.get("attempt", 1)), verdict)
+        )
         with contextlib.suppress(OSError):
             calls += len(set(_LEG.findall((path.parent / "events.jsonl").read_bytes())))
     lost = verdicts["lost"] + max(0, planned - len(last))
@@ -175,9 +217,13 @@ def shortfalls(figures: dict[str, Any]) -> list[str]:
     if figures["false_failures"]:
         missed.append(f"{figures['false_failures']} cases of a sound world did not pass")
     if figures["survived"] != figures["kills"] or figures["broken"] > figures["kills"]:
-        missed.append(f"{figures['broken']} attempts broke after {figures['kills']} kills; allowed: one a kill")
+        missed.append(
+            f"{figures['broken']} attempts broke after {figures['kills']} kills; allowed: one a kill"
+        )
     if figures["broken_at_last"]:
-        missed.append(f"{figures['broken_at_last']} cases are broken, though nobody was killed in their second attempt")
+        missed.append(
+            f"{figures['broken_at_last']} cases are broken, though nobody was killed in their second attempt"
+        )
     if figures["cases"] < _SETTLED_CASES:
         return missed  # the phones' processes are still coming up: growth says nothing
     if figures["rss_growth_percent"] is None:

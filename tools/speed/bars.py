@@ -51,12 +51,17 @@ BARS: Final[Mapping[str, Bar]] = {
 
 
 def at_reference(figures: Mapping[str, Any]) -> dict[str, float]:
-    """What the figures of CPU are at the speed of the machine that the bars were set on; empty where no floor was measured.
+    """What the figures of CPU are at the speed of the machine that the bars were set on; empty
+    where no floor was measured.
 
     The bars hold for the figures as they are: this tells a slow machine from slow code.
     """
     slowness = figures.get("machine_slowness")
-    return {name: figures[name] / slowness for name, bar in BARS.items() if slowness and bar.scales and name in figures}
+    return {
+        name: figures[name] / slowness
+        for name, bar in BARS.items()
+        if slowness and bar.scales and name in figures
+    }
 
 
 def missed(figures: Mapping[str, Any]) -> list[str]:

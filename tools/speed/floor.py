@@ -1,6 +1,8 @@
-"""What a leg of plain pjsua2 costs that plays a tone and records with pjsua2's own recorder: the least a harness leg can cost.
+"""What a leg of plain pjsua2 costs that plays a tone and records with pjsua2's own recorder: the
+least a harness leg can cost.
 
-Two processes call each other, with :data:`CALLS_A_PROCESS` calls each; no code of the harness runs in them.
+Two processes call each other, with :data:`CALLS_A_PROCESS` calls each; no code of the harness runs
+in them.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ import soundfile
 from tools.speed.processes import cpu_s
 
 _RATE = 8000
-#: As many as a process of the wheel on PyPI holds: what a process costs by itself is shared by so many legs, here and in ``leg``.
+#: As many as a process of the wheel on PyPI holds: what a process costs by itself is shared by so
+#: many legs, here and in ``leg``.
 CALLS_A_PROCESS = 4
 _HOST = "127.0.73.1"
 
@@ -109,7 +112,9 @@ class Floor:
 
     def legs(self, seconds: float) -> int:
         """How many legs they have. Raises ``RuntimeError`` unless each has recorded that long."""
-        recorded = [file for file in self._scratch.glob("*-*.wav") if file.stat().st_size > _RATE * seconds]
+        recorded = [
+            file for file in self._scratch.glob("*-*.wav") if file.stat().st_size > _RATE * seconds
+        ]
         if len(recorded) != 2 * CALLS_A_PROCESS:
             raise RuntimeError(f"{len(recorded)} of {2 * CALLS_A_PROCESS} legs were recorded")
         return len(recorded)
@@ -132,7 +137,9 @@ def floor() -> Iterator[Floor]:
 @contextlib.contextmanager
 def _started(scratch: str, *dial: str) -> Any:
     command = [sys.executable, "-m", "tools.speed.floor", scratch, *dial]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         try:
             yield process
         finally:
@@ -141,7 +148,9 @@ def _started(scratch: str, *dial: str) -> Any:
 
 def _said(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
-    line = next(line for line in process.stdout if line.startswith("ready "))  # behind pjlib's first words
+    line = next(
+        line for line in process.stdout if line.startswith("ready ")
+    )  # behind pjlib's first words
     return line.split()[1]
 
 

@@ -25,14 +25,20 @@ SIZES = (100, 300, 1000, 3000)
 
 
 def measure_growth(sizes: Sequence[int] = SIZES) -> dict[str, Any]:
-    """Wall time, CPU and the controller's memory while cases run, by their number; what the reports of the largest run cost."""
+    """Wall time, CPU and the controller's memory while cases run, by their number; what the reports
+    of the largest run cost.
+    """
     points = []
     found: dict[str, Any] = {}
     for size in sizes:
         with tempfile.TemporaryDirectory() as scratch:
             wall_s, cpu_s, memory_mb = _run(Path(scratch), size)
             points.append((size, wall_s, cpu_s, memory_mb))
-            found |= {f"growth_{size}_wall_s": wall_s, f"growth_{size}_cpu_s": cpu_s, f"growth_{size}_mb": memory_mb}
+            found |= {
+                f"growth_{size}_wall_s": wall_s,
+                f"growth_{size}_cpu_s": cpu_s,
+                f"growth_{size}_mb": memory_mb,
+            }
             if size == max(sizes):
                 found |= _reports((Path(scratch) / "latest").resolve(), size)
     count, wall, cpu, memory = (np.array(column, float) for column in zip(*points, strict=True))
@@ -52,7 +58,16 @@ def _linear(x: Any, y: Any) -> float:
 def _run(directory: Path, cases: int) -> tuple[float, float, float]:
     file = directory / "growth.toml"
     file.write_text(tomli_w.dumps(_customer(cases)))
-    command = [str(HARNESS), "verify", str(file), "--row", "TD-INBOUND", "--reports", str(directory), "-q"]
+    command = [
+        str(HARNESS),
+        "verify",
+        str(file),
+        "--row",
+        "TD-INBOUND",
+        "--reports",
+        str(directory),
+        "-q",
+    ]
     began = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     peak = [0.0]
@@ -70,9 +85,13 @@ def _run(directory: Path, cases: int) -> tuple[float, float, float]:
 
 
 def _watch(pid: int, directory: Path, cases: int, peak: list[float]) -> None:
-    """The most memory that the controller itself ever had until the last case (proc(5), VmHWM); reports have their own bar."""
+    """The most memory that the controller itself ever had until the last case (proc(5), VmHWM);
+    reports have their own bar.
+    """
     status = Path(f"/proc/{pid}/status")
-    while len(list(directory.glob("*/cases/*/case.json"))) < cases:  # not in "latest": that is linked after the reports
+    while (
+        len(list(directory.glob("*/cases/*/case.json"))) < cases
+    ):  # not in "latest": that is linked after the reports
         try:
             found = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
         except OSError:
@@ -87,7 +106,11 @@ def _reports(run: Path, cases: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=run.parent, prefix=".bench-") as scratch:
         large = enlarge(run, Path(scratch), cases)
         command = [sys.executable, "-m", "tools.speed.report", "--write", str(large)]
-        said = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+        said = json.loads(
+            subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[
+                -1
+            ]
+        )
     return {"growth_report_s": said["write_s"], "growth_report_mb": said["write_peak_mb"]}
 
 
@@ -97,7 +120,11 @@ def _customer(cases: int) -> dict[str, Any]:
     plain |= {"name": f"growth-{cases}", "depth": "every-number", "axes": {"codecs": ["pcmu"]}}
     plain["trunks"] = plain["trunks"][:1]
     plain["lines"] = {
-        f"line-{number}": {"did": f"+1312555{number:04}", "assistant": "main", "fallback": "reception"}
+        f"line-{number}": {
+            "did": f"+1312555{number:04}",
+            "assistant": "main",
+            "fallback": "reception",
+        }
         for number in range(cases)
     }
     for unused in ("numbers_csv", "campaign"):

@@ -1,4 +1,6 @@
-"""How many verified calls this machine holds at once, and what a leg of SIPp costs, which verifies nothing."""
+"""How many verified calls this machine holds at once, and what a leg of SIPp costs, which verifies
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -73,14 +75,36 @@ Content-Length: 0
 
 
 def measure_held(calls: int = CALLS, seconds: float = HOLD_S) -> dict[str, Any]:
-    """``calls_held``: those of the highest step without a wrong verdict; packets lost over all of them."""
+    """``calls_held``: those of the highest step without a wrong verdict; packets lost over all of
+    them.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "held.toml"
         file.write_text(tomli_w.dumps(wide(calls)))
-        command = [sys.executable, "-c", "from harness.run.cli.app import main; main()", "load", str(file), "--json"]
-        command += ["--calls", str(calls), "--cps", str(_CPS), "--for", str(seconds), "--step", str(max(1, calls // 5))]
+        command = [
+            sys.executable,
+            "-c",
+            "from harness.run.cli.app import main; main()",
+            "load",
+            str(file),
+            "--json",
+        ]
+        command += [
+            "--calls",
+            str(calls),
+            "--cps",
+            str(_CPS),
+            "--for",
+            str(seconds),
+            "--step",
+            str(max(1, calls // 5)),
+        ]
         done = subprocess.run(
-            [*command, "--reports", scratch], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
+            [*command, "--reports", scratch],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=False,
         )
         found: dict[str, Any] = json.loads(done.stdout)
     last = found["steps"][-1]
@@ -98,18 +122,34 @@ def measure_held(calls: int = CALLS, seconds: float = HOLD_S) -> dict[str, Any]:
 def wide(calls: int) -> dict[str, Any]:
     """A customer whose trunk carries them all."""
     plain = tomllib.loads(_WORLD.read_text(encoding="utf-8"))
-    plain |= {"name": "simulated-wide", "trunks": [{**plain["trunks"][0], "max_concurrent_calls": calls}]}
+    plain |= {
+        "name": "simulated-wide",
+        "trunks": [{**plain["trunks"][0], "max_concurrent_calls": calls}],
+    }
     name = plain["trunks"][0]["name"]
-    plain["lines"] = {"inbound": {"did": "+13125550100", "trunk": name, "assistant": "main", "fallback": "reception"}}
+    plain["lines"] = {
+        "inbound": {
+            "did": "+13125550100",
+            "trunk": name,
+            "assistant": "main",
+            "fallback": "reception",
+        }
+    }
     plain.pop("numbers_csv", None)
     plain.pop("campaign", None)
-    plain["limits"] |= {"seconds_per_call": 300.0, "concurrent_calls": calls, "calls_per_second": 1000.0}
+    plain["limits"] |= {
+        "seconds_per_call": 300.0,
+        "concurrent_calls": calls,
+        "calls_per_second": 1000.0,
+    }
     plain["limits"]["seconds_per_run"] = 600.0 * calls  # each is entered at its longest time
     return plain
 
 
 def measure_sipp() -> dict[str, Any]:
-    """CPU of SIPp's own leg that sends a tone, receives one and judges nothing; nothing where SIPp is missing."""
+    """CPU of SIPp's own leg that sends a tone, receives one and judges nothing; nothing where SIPp
+    is missing.
+    """
     sipp = shutil.which("sipp")
     if sipp is None:
         return {}
@@ -120,10 +160,25 @@ def measure_sipp() -> dict[str, Any]:
         (directory / "voice.ulaw").write_bytes(bytes(encode_ulaw(tone)))
         host = "127.0.72.1"
         ports = [_free(host) for _ in range(2)]
-        server = _start([sipp, "-sn", "uas", "-i", host, "-mi", host, "-p", str(ports[0]), "-rtp_echo"], directory)
+        server = _start(
+            [sipp, "-sn", "uas", "-i", host, "-mi", host, "-p", str(ports[0]), "-rtp_echo"],
+            directory,
+        )
         calls = str(_SIPP_CALLS)
         media = ["-i", host, "-mi", host]
-        caller = [sipp, f"{host}:{ports[0]}", "-sf", "uac.xml", *media, "-p", str(ports[1]), "-l", calls, "-m", calls]
+        caller = [
+            sipp,
+            f"{host}:{ports[0]}",
+            "-sf",
+            "uac.xml",
+            *media,
+            "-p",
+            str(ports[1]),
+            "-l",
+            calls,
+            "-m",
+            calls,
+        ]
         client = _start([*caller, "-r", calls], directory)
         try:
             time.sleep(3.0)  # until all are up

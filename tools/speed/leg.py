@@ -1,4 +1,6 @@
-"""What calls cost that are up: a leg of ours, beside the least that pjsua2 needs, and a whole simulated call."""
+"""What calls cost that are up: a leg of ours, beside the least that pjsua2 needs, and a whole
+simulated call.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,12 @@ _ROUNDS = 3
 
 
 def measure_leg(seconds: float = _STEADY_S) -> dict[str, float]:
-    """Per cent of a core: a leg, pjsua2's own with its C recorder, and a call with the world that relays and answers it.
+    """Per cent of a core: a leg, pjsua2's own with its C recorder, and a call with the world that
+    relays and answers it.
 
-    On both sides in two processes with as many calls each, so that what a process costs by itself is shared alike. Both
-    at the same time, as a shared machine is a third slower in some minutes than in others; and the median of each figure.
+    On both sides in two processes with as many calls each, so that what a process costs by itself
+    is shared alike. Both at the same time, as a shared machine is a third slower in some minutes
+    than in others; and the median of each figure.
     """
     rounds = [_measure_call(seconds) for _ in range(_ROUNDS)]
     for found in rounds:
@@ -63,7 +67,9 @@ def _measure_call(seconds: float) -> dict[str, float]:
             least_used = least.cpu_s() - least_before
             phones = sum(map(cpu_s, children)) - phones_before
             parent = time.process_time() - parent_before
-            threads = {name: used - threads_before[name] for name, used in threads_s(children).items()}
+            threads = {
+                name: used - threads_before[name] for name, used in threads_s(children).items()
+            }
             relay = cpu_s(process.pid) - world_before
             for leg in legs:
                 leg.hangup()
@@ -83,7 +89,9 @@ def _measure_call(seconds: float) -> dict[str, float]:
 
 
 def dialled(pool: PhonePool, deployments: Sequence[Deployment], scratch: Path) -> list[Leg]:
-    """Calls of two phones in each deployment: the phones of one are in one process, as their users differ."""
+    """Calls of two phones in each deployment: the phones of one are in one process, as their users
+    differ.
+    """
     legs: list[Leg] = []
     marks = iter(range(LEG_MARKS))
     for index, deployment in enumerate(deployments):
@@ -112,7 +120,9 @@ def world(path: str, tenants: int) -> Iterator[tuple[subprocess.Popen[str], Sequ
             "--directory",
             directory,
         ]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         assert process.stdin is not None
         assert process.stdout is not None
         try:

@@ -1,4 +1,6 @@
-"""The quick matrix of both integrations: how fast, at what cost, how soon a verdict, and what the evidence of a passed case costs."""
+"""The quick matrix of both integrations: how fast, at what cost, how soon a verdict, and what the
+evidence of a passed case costs.
+"""
 
 from __future__ import annotations
 
@@ -70,14 +72,19 @@ def measure_matrix(workers: str, reports: Path) -> dict[str, Any]:
 
 
 def measure_evidence(passed: Sequence[CaseEvidence], run: Path) -> dict[str, float]:
-    """What a passed case leaves (its directory, its files for Allure), and CPU of all that is made of it for both reports."""
+    """What a passed case leaves (its directory, its files for Allure), and CPU of all that is made
+    of it for both reports.
+    """
     octets = sum(_octets(case.directory) for case in passed) + _octets(run / "allure-results")
     with tempfile.TemporaryDirectory() as scratch:
         copies = [
-            shutil.copytree(case.directory, Path(scratch) / "cases" / case.directory.name) for case in passed[::5]
+            shutil.copytree(case.directory, Path(scratch) / "cases" / case.directory.name)
+            for case in passed[::5]
         ]
         for view in (
-            path for pattern in ("*.png", "*.mp3", "*.received*.json") for path in Path(scratch).rglob(pattern)
+            path
+            for pattern in ("*.png", "*.mp3", "*.received*.json")
+            for path in Path(scratch).rglob(pattern)
         ):
             view.unlink()  # kept from when they were made first
         results = Path(scratch) / "allure-results"
@@ -88,7 +95,10 @@ def measure_evidence(passed: Sequence[CaseEvidence], run: Path) -> dict[str, flo
             allure.write(results, case, arrows(case))
             CasePage.of(case, Path(scratch), "").html(linked=True)
         cpu_s = time.process_time() - began
-    return {"evidence_kb": octets / len(passed) / 1000, "evidence_cpu_ms": 1000 * cpu_s / len(copies)}
+    return {
+        "evidence_kb": octets / len(passed) / 1000,
+        "evidence_cpu_ms": 1000 * cpu_s / len(copies),
+    }
 
 
 def _octets(directory: Path) -> int:
@@ -115,4 +125,6 @@ def verdict_times(cases: Sequence[CaseEvidence]) -> Verdicts:
 
 def quantile(values: Sequence[float], share: float) -> float:
     """The value below which ``share`` of all lie; NaN of nothing."""
-    return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
+    return (
+        sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
+    )

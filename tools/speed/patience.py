@@ -1,6 +1,8 @@
-"""``python -m tools.speed.patience``: what an AI's API in trouble costs a live case, to ``reports/patience.json``.
+"""``python -m tools.speed.patience``: what an AI's API in trouble costs a live case, to
+``reports/patience.json``.
 
-The same cases run as if live against a world whose API is in order, refuses connections, or has transcripts ten seconds late.
+The same cases run as if live against a world whose API is in order, refuses connections, or has
+transcripts ten seconds late.
 """
 
 from __future__ import annotations
@@ -37,13 +39,23 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as directory:
             seconds[api], ended[api] = _tried(Path(directory), _WORLD.read_text("utf-8") + table)
     report = {
-        api: {"more_s_a_case": round(seconds[api] - seconds["in order"], 2), "bar_s": bar, **ended[api]}
+        api: {
+            "more_s_a_case": round(seconds[api] - seconds["in order"], 2),
+            "bar_s": bar,
+            **ended[api],
+        }
         for api, bar in _BARS.items()
     }
     path = ROOT / "reports" / "patience.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(
-        json.dumps({"in order": {"s_a_case": round(seconds["in order"], 2), **ended["in order"]}, **report}, indent=1)
+        json.dumps(
+            {
+                "in order": {"s_a_case": round(seconds["in order"], 2), **ended["in order"]},
+                **report,
+            },
+            indent=1,
+        )
         + "\n"
     )
     print(path.read_text())
@@ -53,7 +65,9 @@ def main() -> int:
 def _tried(directory: Path, text: str) -> tuple[float, dict[str, dict[str, int]]]:
     """Seconds a case, and how the cases ended."""
     file = directory / "world.toml"
-    file.write_text(text.replace('numbers_csv = "', f'numbers_csv = "{_WORLD.parent}/'), encoding="utf-8")
+    file.write_text(
+        text.replace('numbers_csv = "', f'numbers_csv = "{_WORLD.parent}/'), encoding="utf-8"
+    )
     with one_world(file, load(file), directory) as world:
         tenant = world.tenants[0]
         _, live, secrets = live_file(tenant, "live", tenant.timings_by("quick"))
@@ -73,9 +87,14 @@ def _tried(directory: Path, text: str) -> tuple[float, dict[str, dict[str, int]]
             stdout=subprocess.DEVNULL,
             check=False,
         )
-        cases = [json.loads(path.read_text()) for path in directory.glob("reports/latest/cases/*/case.json")]
+        cases = [
+            json.loads(path.read_text())
+            for path in directory.glob("reports/latest/cases/*/case.json")
+        ]
         taken = sum(float(case["end"]["at"]) - float(case["began"]) for case in cases)
-        return taken / len(cases), {"verdicts": dict(Counter(case["end"]["verdict"] for case in cases))}
+        return taken / len(cases), {
+            "verdicts": dict(Counter(case["end"]["verdict"] for case in cases))
+        }
 
 
 if __name__ == "__main__":

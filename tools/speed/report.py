@@ -1,7 +1,9 @@
-"""``python -m tools.speed.report RUN [CASES]``: what the reports of a very large run cost, made of copies of a real run's cases.
+"""``python -m tools.speed.report RUN [CASES]``: what the reports of a very large run cost, made of
+copies of a real run's cases.
 
-Prints a table, writes ``reports/bench-report.json``, exits 1 when a bar is missed. Every copy is a case of its own: its evidence is
-on disk, recordings as links to the original's. One case in ten failed, where the run has failed ones.
+Prints a table, writes ``reports/bench-report.json``, exits 1 when a bar is missed. Every copy is a
+case of its own: its evidence is on disk, recordings as links to the original's. One case in ten
+failed, where the run has failed ones.
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ def enlarge(run: Path, target: Path, cases: int = CASES) -> Path:
     return made
 
 
-def _copy(original: Path, into: Path, number: int, planned: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _copy(
+    original: Path, into: Path, number: int, planned: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
     directory = into / f"{original.name}-{number:05}"
     directory.mkdir()
     for file in original.rglob("*"):
@@ -114,7 +118,9 @@ def write_reports(run: Path) -> dict[str, float]:
 
 @contextmanager
 def _peak_mb() -> Iterator[list[float]]:
-    """What this process and its children hold, ten times a second; a child's ``ru_maxrss`` counts what it was forked from."""
+    """What this process and its children hold, ten times a second; a child's ``ru_maxrss`` counts
+    what it was forked from.
+    """
     held, over = [0.0], threading.Event()
 
     def look() -> None:
@@ -142,15 +148,23 @@ def _cpu_s() -> float:
 
 
 def _children() -> list[int]:
-    return [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+    return [
+        int(pid)
+        for task in Path("/proc/self/task").iterdir()
+        for pid in (task / "children").read_text().split()
+    ]
 
 
 def open_page(page_file: Path) -> dict[str, float]:
     """Until Chromium has laid the page out and its filters work."""
-    from playwright.sync_api import sync_playwright  # not where reports are made: their processes import this module
+    from playwright.sync_api import (
+        sync_playwright,
+    )  # not where reports are made: their processes import this module
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         session = page.context.new_cdp_session(page)
         session.send("Performance.enable")
@@ -158,20 +172,32 @@ def open_page(page_file: Path) -> dict[str, float]:
         page.goto(page_file.as_uri())
         page.locator("#count", has_text="of").wait_for()
         seconds = time.perf_counter() - began
-        told = {entry["name"]: entry["value"] for entry in session.send("Performance.getMetrics")["metrics"]}
-        page.locator("details.group").last.evaluate("group => { group.open = true }")  # those that passed are folded
+        told = {
+            entry["name"]: entry["value"]
+            for entry in session.send("Performance.getMetrics")["metrics"]
+        }
+        page.locator("details.group").last.evaluate(
+            "group => { group.open = true }"
+        )  # those that passed are folded
         began = time.perf_counter()
         page.locator("details.case > summary").last.click()
         page.locator("details.case[open] .body h4").first.wait_for()
         opened = time.perf_counter() - began
         browser.close()
-    return {"open_s": seconds, "open_cpu_s": told["ProcessTime"], "nodes": told["Nodes"], "open_case_s": opened}
+    return {
+        "open_s": seconds,
+        "open_cpu_s": told["ProcessTime"],
+        "nodes": told["Nodes"],
+        "open_case_s": opened,
+    }
 
 
 def main() -> int:
     """Measure, print, write, judge."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process would compile everything anew
-    if sys.argv[1] == "--write":  # a process of its own, so that its peak of memory is that of the reports
+    if (
+        sys.argv[1] == "--write"
+    ):  # a process of its own, so that its peak of memory is that of the reports
         print(json.dumps(write_reports(Path(sys.argv[2]))))
         return 0
     run = Path(sys.argv[1]).resolve()
@@ -182,7 +208,11 @@ def main() -> int:
         large = enlarge(run, Path(scratch), cases)
         command = [sys.executable, "-m", "tools.speed.report", "--write", str(large)]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        figures = {"cases": float(cases), **json.loads(said.splitlines()[-1]), **open_page(large / "report.html")}
+        figures = {
+            "cases": float(cases),
+            **json.loads(said.splitlines()[-1]),
+            **open_page(large / "report.html"),
+        }
     table = Table("figure", "measured", "bar", title=f"reports of {cases} cases")
     missed = {name for name, bar in BARS.items() if not figures[name] <= bar}
     for name, value in figures.items():

@@ -1,7 +1,8 @@
-"""``make bench``: how fast the matrix is, how soon a verdict, what a leg, a call and evidence cost, and how a run grows.
+"""``make bench``: how fast the matrix is, how soon a verdict, what a leg, a call and evidence cost,
+and how a run grows.
 
-Prints a table, writes ``reports/bench.json`` (flat: name → figure) and exits 1 when a bar is missed. Figures of one run on one
-machine: compare only what was measured side by side.
+Prints a table, writes ``reports/bench.json`` (flat: name → figure) and exits 1 when a bar is
+missed. Figures of one run on one machine: compare only what was measured side by side.
 """
 
 from __future__ import annotations
@@ -42,28 +43,62 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.speed", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS), help="measure these parts alone")
-    parser.add_argument("--workers", default="auto", metavar="N", help="cases of the matrix at once (auto)")
     parser.add_argument(
-        "--steady", type=float, default=10.0, metavar="S", help="seconds that a leg is measured for (10)"
-    )
-    parser.add_argument("--calls", type=int, default=CALLS, metavar="N", help=f"calls to hold ({CALLS})")
-    parser.add_argument(
-        "--seconds", type=float, default=HOLD_S, metavar="S", help=f"how long they are held ({HOLD_S:g})"
+        "--only",
+        nargs="+",
+        choices=list(PARTS),
+        default=list(PARTS),
+        help="measure these parts alone",
     )
     parser.add_argument(
-        "--sizes", type=int, nargs="+", default=list(SIZES), metavar="N", help=f"cases of the runs that grow {SIZES}"
+        "--workers", default="auto", metavar="N", help="cases of the matrix at once (auto)"
     )
-    parser.add_argument("--json", type=Path, default=Path("reports/bench.json"), metavar="FILE", help="where it goes")
+    parser.add_argument(
+        "--steady",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="seconds that a leg is measured for (10)",
+    )
+    parser.add_argument(
+        "--calls", type=int, default=CALLS, metavar="N", help=f"calls to hold ({CALLS})"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=HOLD_S,
+        metavar="S",
+        help=f"how long they are held ({HOLD_S:g})",
+    )
+    parser.add_argument(
+        "--sizes",
+        type=int,
+        nargs="+",
+        default=list(SIZES),
+        metavar="N",
+        help=f"cases of the runs that grow {SIZES}",
+    )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        default=Path("reports/bench.json"),
+        metavar="FILE",
+        help="where it goes",
+    )
     return parser
 
 
 def main() -> int:
     """Measure, print, write, judge."""
     asked = arguments().parse_args()
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process of a run would compile everything anew
+    os.environ.pop(
+        "PYTHONDONTWRITEBYTECODE", None
+    )  # each process of a run would compile everything anew
     # what else the machine did speaks against the figures, and stands beside them
-    figures: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "load_before": os.getloadavg()[0]}
+    figures: dict[str, Any] = {
+        "cores": len(os.sched_getaffinity(0)),
+        "load_before": os.getloadavg()[0],
+    }
     for part in asked.only:
         figures |= PARTS[part](asked)
     over, scaled = missed(figures), at_reference(figures)

@@ -22,7 +22,15 @@ def measure_start() -> dict[str, float]:
 
 def _once() -> float:
     with tempfile.TemporaryDirectory() as reports:
-        command = [str(HARNESS), "verify", DEPLOYMENTS[0], "--row", "TD-INBOUND", "--reports", reports]
+        command = [
+            str(HARNESS),
+            "verify",
+            DEPLOYMENTS[0],
+            "--row",
+            "TD-INBOUND",
+            "--reports",
+            reports,
+        ]
         began = time.monotonic()
         subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
         logs = Path(reports).glob("latest/cases/*/events.jsonl")
@@ -31,9 +39,13 @@ def _once() -> float:
 
 def _invites(log: Path) -> list[float]:
     """When the harness sent an INVITE, on this machine's monotonic clock."""
-    events = [json.loads(line).get("event", {}) for line in log.read_text(encoding="utf-8").splitlines()]
+    events = [
+        json.loads(line).get("event", {}) for line in log.read_text(encoding="utf-8").splitlines()
+    ]
     return [
         event["at"]
         for event in events
-        if event.get("kind") == "SipMessage" and event["direction"] == "sent" and event["text"].startswith("INVITE ")
+        if event.get("kind") == "SipMessage"
+        and event["direction"] == "sent"
+        and event["text"].startswith("INVITE ")
     ]

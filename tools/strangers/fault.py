@@ -1,4 +1,6 @@
-"""The faults shown on third-party programs: how each is made, where it shows, and what must be said of it."""
+"""The faults shown on third-party programs: how each is made, where it shows, and what must be said
+of it.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,9 @@ MediaChange = Literal[
 class Sip:
     """A change of the SIP messages of one kind, on the trunk's wire.
 
-    ``kind`` is a method, or a status with its method (``200 INVITE``); ``INVITE*`` is an INVITE within a dialog, ``*`` every
-    message. ``pattern`` is a regular expression over the whole message, whose Content-Length is corrected afterwards.
+    ``kind`` is a method, or a status with its method (``200 INVITE``); ``INVITE*`` is an INVITE
+    within a dialog, ``*`` every message. ``pattern`` is a regular expression over the whole
+    message, whose Content-Length is corrected afterwards.
     """
 
     side: Side
@@ -35,7 +38,9 @@ class Sip:
 
 @dataclass(frozen=True)
 class Media:
-    """A change of the RTP on the trunk's wire. ``amount`` is a share, a number of packets, or seconds."""
+    """A change of the RTP on the trunk's wire. ``amount`` is a share, a number of packets, or
+    seconds.
+    """
 
     side: Side
     do: MediaChange
@@ -58,9 +63,18 @@ class Fault:
 
 
 def _fault(name: str, plain: dict[str, Any]) -> Fault:
-    wire = tuple(Sip(**change) if "kind" in change else Media(**change) for change in plain.pop("wire", ()))
+    wire = tuple(
+        Sip(**change) if "kind" in change else Media(**change) for change in plain.pop("wire", ())
+    )
     axes = {axis: tuple(values) for axis, values in plain.pop("axes", {}).items()}
-    return Fault(name, rows=tuple(plain.pop("rows")), causes=tuple(plain.pop("causes")), wire=wire, axes=axes, **plain)
+    return Fault(
+        name,
+        rows=tuple(plain.pop("rows")),
+        causes=tuple(plain.pop("causes")),
+        wire=wire,
+        axes=axes,
+        **plain,
+    )
 
 
 _TABLE = tomllib.loads(Path(__file__).with_name("faults.toml").read_text(encoding="utf-8"))

@@ -1,4 +1,6 @@
-"""RTP on the wire between platform and AI: relayed, and changed as a fault says (RFC 3550 section 5.1)."""
+"""RTP on the wire between platform and AI: relayed, and changed as a fault says (RFC 3550 section
+5.1).
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ class Flow:
         self._loop = asyncio.get_running_loop()
         self.peers: dict[Side, Address | None] = {"to-ai": None, "from-ai": None}
         self._streams: dict[Side, _Stream] = {
-            side: _Stream([change for change in changes if change.side == side]) for side in ("to-ai", "from-ai")
+            side: _Stream([change for change in changes if change.side == side])
+            for side in ("to-ai", "from-ai")
         }
         self._echo = any(change.do == "echo" for change in changes)
         self._inner, self._outer = _pair(towards_ai), _pair(towards_platform)
@@ -112,7 +115,10 @@ def _pair(host: str) -> tuple[socket.socket, socket.socket]:
     """Sockets on an even port and the next one (RFC 3550 section 11)."""
     for _ in range(200):
         port = random.randrange(10_000, 30_000, 2)
-        made = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        made = (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
+        )
         try:
             for index, each in enumerate(made):
                 each.setblocking(False)
@@ -153,7 +159,11 @@ def _payload(change: Media, stream: _Stream, packet: bytes) -> bytes:
     if change.do == "gaps":
         sequence, moment = struct.unpack("!HI", head[2:8])
         moment -= stream.left_out * _SAMPLES
-        return head[:2] + struct.pack("!HI", (sequence - stream.left_out) & 0xFFFF, moment & 0xFFFFFFFF) + packet[8:]
+        return (
+            head[:2]
+            + struct.pack("!HI", (sequence - stream.left_out) & 0xFFFF, moment & 0xFFFFFFFF)
+            + packet[8:]
+        )
     if kind not in (_PCMU, _PCMA):
         return b"" if change.do == "no-events" else packet
     match change.do:
@@ -162,9 +172,15 @@ def _payload(change: Media, stream: _Stream, packet: bytes) -> bytes:
         case "noise":
             body = stream.chance.randbytes(len(body))
         case "type":
-            head = head[:1] + bytes([(packet[1] & 0x80) | (_PCMA if kind == _PCMU else _PCMU)]) + head[2:]
+            head = (
+                head[:1]
+                + bytes([(packet[1] & 0x80) | (_PCMA if kind == _PCMU else _PCMU)])
+                + head[2:]
+            )
         case "quiet":
-            decode, encode = (decode_ulaw, encode_ulaw) if kind == _PCMU else (decode_alaw, encode_alaw)
+            decode, encode = (
+                (decode_ulaw, encode_ulaw) if kind == _PCMU else (decode_alaw, encode_alaw)
+            )
             body = encode((decode(body) * 10 ** (-change.amount / 20)).astype(np.int16))
         case "mark":
             encode = encode_ulaw if kind == _PCMU else encode_alaw
@@ -175,9 +191,13 @@ def _payload(change: Media, stream: _Stream, packet: bytes) -> bytes:
 
 
 def _twice(stream: _Stream, packet: bytes) -> list[bytes]:
-    """A digit's packets, and all of them again as another digit's, half a second later by the clock of the stream."""
+    """A digit's packets, and all of them again as another digit's, half a second later by the clock
+    of the stream.
+    """
     sequence, moment = struct.unpack("!HI", packet[2:8])
-    sent = [packet[:2] + struct.pack("!HI", (sequence + stream.left_out) & 0xFFFF, moment) + packet[8:]]
+    sent = [
+        packet[:2] + struct.pack("!HI", (sequence + stream.left_out) & 0xFFFF, moment) + packet[8:]
+    ]
     if _type(packet) in (_PCMU, _PCMA):
         if stream.held:
             for index, held in enumerate(stream.held, start=1):

@@ -1,4 +1,6 @@
-"""Which cases are run: every fault on each of its rows, over the transports in turn, and clean ones between."""
+"""Which cases are run: every fault on each of its rows, over the transports in turn, and clean ones
+between.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from harness.integrations.matrix import Case, Selection, cases
 from tools.strangers.fault import FAULTS, Fault
 from tools.trials import AXIS
 
-#: Rows that this platform cannot carry out: it is a proxy, in front of a wire that hides who registers.
+#: Rows that this platform cannot carry out: it is a proxy, in front of a wire that hides who
+#: registers.
 LEFT_OUT = ("TD-REGISTER-NOTALLOWED", "SESSIONTIMER", "LONGCALL", "TLS-BADCERT")
 
 
@@ -23,14 +26,22 @@ class Trial:
     fault: Fault | None
 
 
-def trials(deployments: Sequence[Deployment], clean: int, only: Sequence[str], held_out: bool) -> list[Trial]:
-    """All of them, dealt to the deployments in turn. ``held_out`` adds the faults that are kept aside."""
-    by_deployment = [[c for c in cases([each], Selection()) if c.row.id not in LEFT_OUT] for each in deployments]
+def trials(
+    deployments: Sequence[Deployment], clean: int, only: Sequence[str], held_out: bool
+) -> list[Trial]:
+    """All of them, dealt to the deployments in turn. ``held_out`` adds the faults that are kept
+    aside.
+    """
+    by_deployment = [
+        [c for c in cases([each], Selection()) if c.row.id not in LEFT_OUT] for each in deployments
+    ]
     turn = cycle(range(len(deployments)))
     numbers = count()
     found: list[Trial] = []
     for index, fault in enumerate(FAULTS):
-        if (only and fault.name not in only) or (fault.held_out and not held_out and fault.name not in only):
+        if (only and fault.name not in only) or (
+            fault.held_out and not held_out and fault.name not in only
+        ):
             continue
         for row in fault.rows:
             for case in _chosen(fault, row, by_deployment[next(turn)], index):
@@ -50,7 +61,11 @@ def _chosen(fault: Fault, row: str, among: Sequence[Case], index: int) -> Iterat
     fitting = [case for case in among if case.row.id == row and _fits(fault, case)]
     variants: dict[tuple[str, ...], list[Case]] = {}
     for case in fitting:
-        own = {axis: value for axis, value in case.axes.items() if axis not in ("transport", "codec", "authentication")}
+        own = {
+            axis: value
+            for axis, value in case.axes.items()
+            if axis not in ("transport", "codec", "authentication")
+        }
         variants.setdefault(tuple(own.values()), []).append(case)
     for same in variants.values():
         yield same[index % len(same)]

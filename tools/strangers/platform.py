@@ -27,12 +27,23 @@ PASSWORD = "strangers-only"  # of accounts that live as long as this run, on loo
 PASSWORD_VARIABLE = "STRANGERS_PASSWORD"
 AI_PORTS = (32681, 32682)
 #: The last octets of who takes part.
-_KAMAILIO, _RTPENGINE, _PLATFORM_SEEN, _AI_SEEN, _AI, _CALLERS, _AGENTS, _OTHER = 10, 12, 13, 14, 20, 30, 31, 40
+_KAMAILIO, _RTPENGINE, _PLATFORM_SEEN, _AI_SEEN, _AI, _CALLERS, _AGENTS, _OTHER = (
+    10,
+    12,
+    13,
+    14,
+    20,
+    30,
+    31,
+    40,
+)
 _MARK_OF_NOBODY = 203
 
 
 class Strangers:
-    """Kamailio with rtpengine, a baresip that is nobody's, and the wire to the AI, between ``with`` and its end."""
+    """Kamailio with rtpengine, a baresip that is nobody's, and the wire to the AI, between ``with``
+    and its end.
+    """
 
     def __init__(self, name: str, directory: Path) -> None:
         self.name, self.directory = name, directory
@@ -50,7 +61,10 @@ class Strangers:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._stack.close()
 
@@ -61,7 +75,11 @@ class Strangers:
         self._generation += 1  # a call that a fault left up counts for nobody after it
         for name, value in (("now", switch or "none"), ("generation", f"g{self._generation}")):
             command = ["htable.sets", "fault", name, value]
-            subprocess.run([binary("kamcmd"), "-s", f"unix:{self._control}", *command], check=True, capture_output=True)
+            subprocess.run(
+                [binary("kamcmd"), "-s", f"unix:{self._control}", *command],
+                check=True,
+                capture_output=True,
+            )
 
     def late_s(self) -> float:
         """For how long our own wire held up at worst what goes over it, since this was last asked."""
@@ -75,12 +93,16 @@ class Strangers:
         authority = Authority(self.directory / "certificates")
         host = block[_KAMAILIO]
         port, tls_port = ports(host)
-        places = Places(host, block[_PLATFORM_SEEN], block[_AI], block[_AI_SEEN], (port, tls_port), AI_PORTS)
+        places = Places(
+            host, block[_PLATFORM_SEEN], block[_AI], block[_AI_SEEN], (port, tls_port), AI_PORTS
+        )
         own = authority.issue("kamailio", ["acme.kamailio.example", host])
         seen = authority.issue("wire", [places.platform_seen, places.ai_seen, host, places.ai])
         server, client = contexts(str(seen.certificate), str(seen.key))
         deployment = self._deployment(block, places, authority)
-        relay = self._stack.enter_context(Rtpengine(self.directory / "rtpengine", block[_RTPENGINE]))
+        relay = self._stack.enter_context(
+            Rtpengine(self.directory / "rtpengine", block[_RTPENGINE])
+        )
         other = self._other_device(block, authority)
         ring_ms = int(deployment.timings_by("quick").ring_timeout_s * 1000)
         self._stack.enter_context(

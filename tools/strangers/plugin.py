@@ -1,4 +1,6 @@
-"""A pytest plugin: the run's cases are trials, each with a fault that its platform shows while it lasts."""
+"""A pytest plugin: the run's cases are trials, each with a fault that its platform shows while it
+lasts.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from harness.run.plugin.run import Run
 from tools.strangers.plan import Trial, trials
 from tools.trials import add_options, take_the_cases, trial_of
 
-#: Where the switches of the platforms listen, by deployment (a directory with a socket of that name).
+#: Where the switches of the platforms listen, by deployment (a directory with a socket of that
+#: name).
 SWITCHES = "STRANGERS_SWITCHES"
 RESULT = "strangers.json"
 
@@ -37,7 +40,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
     def plan(run: Run) -> list[Trial]:
         run.switchboard = None  # cases never run beside each other: a platform shows the fault of one case at a time
-        return trials(run.deployments, option("clean_cases"), option("only_fault"), option("held_out"))
+        return trials(
+            run.deployments, option("clean_cases"), option("only_fault"), option("held_out")
+        )
 
     take_the_cases(session, plan)
 
@@ -58,7 +63,9 @@ def _made_wrong(request: pytest.FixtureRequest, case: Case, recorder: Any) -> It
 
 
 def switch(deployment: str, fault: str) -> float:
-    """Have that platform show the fault, or none; how late its wire was at worst since it was last switched, in seconds."""
+    """Have that platform show the fault, or none; how late its wire was at worst since it was last
+    switched, in seconds.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asked:
         asked.settimeout(30)
         asked.connect(str(Path(os.environ[SWITCHES]) / deployment))

@@ -16,7 +16,8 @@ from tools.strangers.plugin import RESULT
 from tools.trials import ended
 
 NAMED_BAR, LISTED_BAR, FALSE_ALARM_CASES = 0.90, 0.98, 500
-#: A wire that holds up messages for longer than this is no clean one: the harness allows a voice 400 ms.
+#: A wire that holds up messages for longer than this is no clean one: the harness allows a voice
+#: 400 ms.
 RIG_LATE_S = 0.3
 Outcome = Literal["named", "listed", "unknown", "misnamed", "not failed", "broken"]
 _BY_NAME: Mapping[str, Fault] = {fault.name: fault for fault in FAULTS}
@@ -94,12 +95,18 @@ class Proof:
 
     @property
     def rig_late(self) -> list[Result]:
-        """Clean trials that failed while our own wire was late: they show that it was, and count neither way."""
+        """Clean trials that failed while our own wire was late: they show that it was, and count
+        neither way.
+        """
         return [r for r in self.clean if r.verdict is Verdict.FAILED and r.rig_late_s >= RIG_LATE_S]
 
     def count(self, outcome: Outcome, *, held_out: bool | None = None) -> int:
         """Trials with that outcome; of the held-out faults alone, or of the others alone."""
-        return sum(r.outcome == outcome for r in self.injected if held_out in (None, r.fault and r.fault.held_out))
+        return sum(
+            r.outcome == outcome
+            for r in self.injected
+            if held_out in (None, r.fault and r.fault.held_out)
+        )
 
     def wrong(self, confidence: str) -> list[Result]:
         """Trials whose first cause is called that, and is another than the fault's."""
@@ -130,11 +137,18 @@ class Proof:
             "held_out": {"injected": len(kept), "named_first": self.count("named", held_out=True)},
             "calibration": self.calibration(),
             "unseen": {f.name: f.unseen for f in FAULTS if f.unseen},
-            "rig_late": {r.case: f"{r.rig_late_s:.2f} s: {r.message.splitlines()[0]}" for r in self.rig_late},
+            "rig_late": {
+                r.case: f"{r.rig_late_s:.2f} s: {r.message.splitlines()[0]}" for r in self.rig_late
+            },
             "broken": [r.case for r in self.results if r.verdict is Verdict.BROKEN],
             "missing": list(self.missing),
             "wrong": {
-                r.case: {"outcome": r.outcome, "said": r.first, "confidence": r.confidence, "listed": r.listed}
+                r.case: {
+                    "outcome": r.outcome,
+                    "said": r.first,
+                    "confidence": r.confidence,
+                    "listed": r.listed,
+                }
                 for r in self.injected
                 if r.outcome != "named"
             },
@@ -152,9 +166,13 @@ class Proof:
         if named < NAMED_BAR * injected:
             found.append(f"{named} of {injected} were named first; wanted: {NAMED_BAR:.0%}")
         if named + self.count("listed") < LISTED_BAR * injected:
-            found.append(f"{named + self.count('listed')} of {injected} were named or listed; wanted: {LISTED_BAR:.0%}")
+            found.append(
+                f"{named + self.count('listed')} of {injected} were named or listed; wanted: {LISTED_BAR:.0%}"
+            )
         found += [f"{r.case}: certain, and wrong: {r.first}" for r in self.wrong("certain")]
-        found += [f"{r.case}: a false alarm: {r.message.splitlines()[0]}" for r in self.false_alarms]
+        found += [
+            f"{r.case}: a false alarm: {r.message.splitlines()[0]}" for r in self.false_alarms
+        ]
         passed = sum(r.verdict is Verdict.PASSED for r in self.clean)
         if passed < clean_wanted:
             found.append(f"{passed} clean cases passed; wanted: {clean_wanted}")

@@ -1,4 +1,5 @@
-"""``make selfproof-strangers``: shows faults on programs that nobody here wrote, and counts what is said of them.
+"""``make selfproof-strangers``: shows faults on programs that nobody here wrote, and counts what is
+said of them.
 
 Exit code 0 when every bar is met, 1 when one is missed, 3 when the run could not be made.
 """
@@ -56,14 +57,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.strangers", description=__doc__)
-    parser.add_argument("--fault", action="append", default=[], help="this fault alone, without clean cases")
-    parser.add_argument("--clean", type=int, default=FALSE_ALARM_CASES, metavar="N", help="clean cases")
-    parser.add_argument("--held-out", action="store_true", help="with the faults that are kept aside")
     parser.add_argument(
-        "-n", dest="platforms", type=int, default=4, help="platforms side by side, a case at a time each"
+        "--fault", action="append", default=[], help="this fault alone, without clean cases"
     )
-    parser.add_argument("--reports", type=Path, default=ROOT / "reports", help="where results are left")
-    parser.add_argument("--read", type=Path, metavar="RUN", help="judge the trials of this run's directory again")
+    parser.add_argument(
+        "--clean", type=int, default=FALSE_ALARM_CASES, metavar="N", help="clean cases"
+    )
+    parser.add_argument(
+        "--held-out", action="store_true", help="with the faults that are kept aside"
+    )
+    parser.add_argument(
+        "-n",
+        dest="platforms",
+        type=int,
+        default=4,
+        help="platforms side by side, a case at a time each",
+    )
+    parser.add_argument(
+        "--reports", type=Path, default=ROOT / "reports", help="where results are left"
+    )
+    parser.add_argument(
+        "--read", type=Path, metavar="RUN", help="judge the trials of this run's directory again"
+    )
     return parser
 
 
@@ -94,7 +109,9 @@ def _run(asked: argparse.Namespace, so_far: Callable[[Path], object]) -> Path | 
 
 @contextmanager
 def _switching(directory: Path, platforms: Mapping[str, Strangers]) -> Iterator[None]:
-    """A socket for each platform that takes the name of the fault to show, and answers how late its wire was before that."""
+    """A socket for each platform that takes the name of the fault to show, and answers how late its
+    wire was before that.
+    """
     faults = {fault.name: fault for fault in FAULTS}
     listening: list[socket.socket] = []
 

@@ -1,7 +1,9 @@
-"""A wire between platform and AI that changes bytes: everybody's address is translated, so that neither side notices.
+"""A wire between platform and AI that changes bytes: everybody's address is translated, so that
+neither side notices.
 
-Towards the AI it has an address that stands for the platform, towards the platform one that stands for the AI; ports stay
-as they are. Digest credentials are left alone: their hash is over what the sender wrote.
+Towards the AI it has an address that stands for the platform, towards the platform one that stands
+for the AI; ports stay as they are. Digest credentials are left alone: their hash is over what the
+sender wrote.
 """
 
 from __future__ import annotations
@@ -57,15 +59,21 @@ class Wire:
         self._changes: Sequence[Sip | Media] = ()
         self._calls = _Calls()
         self._udp: dict[tuple[Side, int], asyncio.DatagramTransport] = {}
-        self._sources: dict[tuple[Side, int], str] = {}  #: who sent from that port last: an answer goes there
+        self._sources: dict[
+            tuple[Side, int], str
+        ] = {}  #: who sent from that port last: an answer goes there
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._servers: list[asyncio.Server] = []
         self._opening: dict[tuple[Side, int], asyncio.Lock] = {}
         self._late_s = 0.0
         self._thread = threading.Thread(target=self._loop.run_forever, name="wire", daemon=True)
-        self._to_ai = _translation((places.ai_seen, places.ai), (places.platform, places.platform_seen))
-        self._to_platform = _translation((places.ai, places.ai_seen), (places.platform_seen, places.platform))
+        self._to_ai = _translation(
+            (places.ai_seen, places.ai), (places.platform, places.platform_seen)
+        )
+        self._to_platform = _translation(
+            (places.ai, places.ai_seen), (places.platform_seen, places.platform)
+        )
 
     def __enter__(self) -> Wire:
         self._thread.start()
@@ -90,7 +98,9 @@ class Wire:
         self._do(change())
 
     def late_s(self) -> float:
-        """For how long the wire itself held up at worst what it should have passed on, since this was last asked."""
+        """For how long the wire itself held up at worst what it should have passed on, since this
+        was last asked.
+        """
         late, self._late_s = self._late_s, 0.0
         return late
 
@@ -151,7 +161,9 @@ class Wire:
             if (side, port) not in self._udp:
                 host = self._places.ai_seen if side == "to-ai" else self._places.platform_seen
                 made, _ = await self._loop.create_datagram_endpoint(
-                    lambda: _Datagrams(lambda data, source: self._keep(self._datagram(side, port, data, source))),
+                    lambda: _Datagrams(
+                        lambda data, source: self._keep(self._datagram(side, port, data, source))
+                    ),
                     local_addr=(host, port),
                 )
                 self._udp[side, port] = made
@@ -160,7 +172,9 @@ class Wire:
     async def _datagram(self, side: Side, port: int, data: bytes, source: tuple[str, int]) -> None:
         """``port`` is the receiver's own; the sender's port is kept on the other side as well."""
         back: Side = "from-ai" if side == "to-ai" else "to-ai"
-        host = self._sources.get((side, port)) or (self._places.ai if side == "to-ai" else self._places.platform)
+        host = self._sources.get((side, port)) or (
+            self._places.ai if side == "to-ai" else self._places.platform
+        )
         if data.strip(b"\r\n\0 "):
             self._sources[back, source[1]] = source[0]
             out = await self._datagrams(back, source[1])
@@ -169,13 +183,20 @@ class Wire:
     # -- connections
 
     async def _connection(
-        self, side: Side, port: int, tls: bool, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        side: Side,
+        port: int,
+        tls: bool,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         p = self._places
         host, own = (p.ai, p.platform_seen) if side == "to-ai" else (p.platform, p.ai_seen)
         context = self._client_tls if tls else None
         try:
-            far_reader, far_writer = await asyncio.open_connection(host, port, ssl=context, local_addr=(own, 0))
+            far_reader, far_writer = await asyncio.open_connection(
+                host, port, ssl=context, local_addr=(own, 0)
+            )
         except OSError:
             writer.close()
             return
@@ -183,9 +204,13 @@ class Wire:
         for each in (writer, far_writer):
             if made := each.get_extra_info("socket"):  # none where it has been closed already
                 made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await asyncio.gather(self._stream(side, reader, far_writer), self._stream(back, far_reader, writer))
+        await asyncio.gather(
+            self._stream(side, reader, far_writer), self._stream(back, far_reader, writer)
+        )
 
-    async def _stream(self, side: Side, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _stream(
+        self, side: Side, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         framer = StreamFramer()
 
         def send(data: bytes) -> None:
@@ -242,7 +267,9 @@ class Wire:
         return _measured(message)
 
     def _relayed(self, side: Side, message: bytes) -> bytes:
-        """An SDP that names the wire's own ports instead of its sender's; what names no address of this machine stays."""
+        """An SDP that names the wire's own ports instead of its sender's; what names no address of
+        this machine stays.
+        """
         address, audio = _LOOPBACK.search(message), _AUDIO.search(message)
         call = _header(message, b"Call-ID|i")
         if address is None or audio is None or call is None or int(audio[1]) in (0, _PRETENDED):
@@ -254,7 +281,9 @@ class Wire:
             flow = self._calls.flows[call] = Flow(p.platform_seen, p.ai_seen, media)
         back: Side = "from-ai" if side == "to-ai" else "to-ai"
         flow.peers[back] = (address[1].decode(), int(audio[1]))
-        shown, port = (p.platform_seen, flow.inner_port) if side == "to-ai" else (p.ai_seen, flow.outer_port)
+        shown, port = (
+            (p.platform_seen, flow.inner_port) if side == "to-ai" else (p.ai_seen, flow.outer_port)
+        )
         # written as the sender's side knows it: the translation of addresses comes behind
         message = _LOOPBACK.sub(b"c=IN IP4 " + shown.encode().replace(b".", b"\0"), message)
         message = _AUDIO.sub(b"m=audio %d " % port, message)
@@ -275,12 +304,16 @@ def _fits(wanted: str, kind: str) -> bool:
 
 
 def _header(message: bytes, name: bytes) -> bytes | None:
-    found = re.search(rb"(?im)^(?:" + name + rb")[ \t]*:[ \t]*([^\r\n]*)", message.partition(b"\r\n\r\n")[0])
+    found = re.search(
+        rb"(?im)^(?:" + name + rb")[ \t]*:[ \t]*([^\r\n]*)", message.partition(b"\r\n\r\n")[0]
+    )
     return found[1] if found else None
 
 
 def _translation(*pairs: tuple[str, str]) -> Callable[[bytes], bytes]:
-    """Replaces addresses, all at once, where they stand whole; what the relay has written is made whole then."""
+    """Replaces addresses, all at once, where they stand whole; what the relay has written is made
+    whole then.
+    """
     into = {old.encode(): new.encode() for old, new in pairs}
     pattern = re.compile(rb"(?<![\d.])(" + b"|".join(map(re.escape, into)) + rb")(?![\d])")
 
@@ -298,7 +331,9 @@ def _measured(message: bytes) -> bytes:
 
 
 def contexts(certificate: str, key: str) -> Iterator[ssl.SSLContext]:
-    """For those who connect to the wire, and for whom it connects to; it looks at nobody's certificate."""
+    """For those who connect to the wire, and for whom it connects to; it looks at nobody's
+    certificate.
+    """
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname, client.verify_mode = False, ssl.CERT_NONE

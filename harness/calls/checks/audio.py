@@ -1,4 +1,6 @@
-"""Checks of audio: whose voice arrived in one direction of a conversation, by the marks decoded at the listener; loss and delay."""
+"""Checks of audio: whose voice arrived in one direction of a conversation, by the marks decoded at
+the listener; loss and delay.
+"""
 
 from __future__ import annotations
 
@@ -20,24 +22,29 @@ from harness.calls.events import RtpStatistics, SipMessage
 from harness.calls.measurement import Direction
 from harness.calls.verdict import Finding, Strength
 
-#: ITU-T G.101 and G.111 plan some 10 dB of loss from end to end; 20 dB exceeds any plan. More gain than 9 dB would clip.
+#: ITU-T G.101 and G.111 plan some 10 dB of loss from end to end; 20 dB exceeds any plan. More gain
+#: than 9 dB would clip.
 MOST_LOSS_DB, MOST_GAIN_DB = 20.0, 9.0
 MOST_CLIPPED = 0.01
 
-#: Keep-alive packets for NAT come every few seconds (RFC 6263 section 6); speech has at least 16 packets a second.
+#: Keep-alive packets for NAT come every few seconds (RFC 6263 section 6); speech has at least 16
+#: packets a second.
 MOST_KEEPING_ALIVE = 3
 #: This many ignored RTP packets, half a second of audio, are a stream and not stray packets.
 FEWEST_UNHEARD = 25
 _WITH_AUDIO = re.compile(r"SIP/2\.0 18\d .*^m=audio ", re.DOTALL | re.MULTILINE)
 #: Sound below this level is no speech (the idle noise of G.711 is quieter).
 AUDIBLE_DBOV = -60.0
-#: Comfort noise is no louder. ITU-T P.56 puts the active level of speech on telephone lines at -26 dBov.
+#: Comfort noise is no louder. ITU-T P.56 puts the active level of speech on telephone lines at -26
+#: dBov.
 COMFORT_NOISE_DBOV = -45.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A mark (or a weaker sign) of the speaker, as it arrived at the listener. Times are monotonic seconds."""
+    """A mark (or a weaker sign) of the speaker, as it arrived at the listener. Times are monotonic
+    seconds.
+    """
 
     at: float
     observation: Observation
@@ -63,8 +70,12 @@ class ListenerReport:
     tx_packets: int | None = None
     unheard_packets: int = 0  #: ignored RTP: from hosts that neither SDP nor signalling names
     unheard_from: str = ""
-    undeciphered_from: str = ""  #: source of SRTP packets that the key does not decrypt, when it decrypted none
-    instead: HeardDescription | None = None  #: what was heard in the speaker's place; times from when listening began
+    undeciphered_from: str = (
+        ""  #: source of SRTP packets that the key does not decrypt, when it decrypted none
+    )
+    instead: HeardDescription | None = (
+        None  #: what was heard in the speaker's place; times from when listening began
+    )
 
 
 @check("audio")
@@ -84,13 +95,17 @@ def direction(
 ) -> Finding:
     """``listener`` hears ``speaker``.
 
-    ``own``: the listener's marks; hearing them is echo. ``names``: the leg of this case that a mark belongs to; marks of other
-    cases are missing. ``towards``: the listener's role (``ai``, ``caller``, ``agent``). ``again``: the call was changed after the
-    two first heard each other. ``denial``: contrary evidence. The finding shows both, and passes only on the stronger one.
+    ``own``: the listener's marks; hearing them is echo. ``names``: the leg of this case that a mark
+    belongs to; marks of other cases are missing. ``towards``: the listener's role (``ai``,
+    ``caller``, ``agent``). ``again``: the call was changed after the two first heard each other.
+    ``denial``: contrary evidence. The finding shows both, and passes only on the stronger one.
     """
     found = _Found(heard_at(speaker, listener), f"{listener} hears {speaker}", denial)
     measured = _measured(
-        Direction(speaker=speaker, listener=listener, towards=towards, again=again), account, own, names
+        Direction(speaker=speaker, listener=listener, towards=towards, again=again),
+        account,
+        own,
+        names,
     )
     if denial is not None:
         measured = replace(measured, denied_by=denial.observation.name.lower())
@@ -98,11 +113,13 @@ def direction(
         return found.by(sound, max(least, Strength.INDICATED), (sound.at - since) * 1000, measured)
     if account is None and denial is None:  # without a listener, absence proves nothing
         return found.unknown(f"nothing tells what {listener} hears", measured)
-    # A sender may send RTP from another address than it receives at (SDP names only the latter, RFC 3264 section 5.1; RFC 4961
-    # merely recommends the same one). The ignored packets may therefore have been the speaker's.
+    # A sender may send RTP from another address than it receives at (SDP names only the latter, RFC
+    # 3264 section 5.1; RFC 4961 merely recommends the same one). The ignored packets may therefore
+    # have been the speaker's.
     if account is not None and denial is None and _came_unheard(account, own, names):
         return found.unknown(
-            f"{_instead(account, own, names)} from where SDP or signalling says, but {_unheard(account)}", measured
+            f"{_instead(account, own, names)} from where SDP or signalling says, but {_unheard(account)}",
+            measured,
         )
     kind = "unheard" if account is None else _kind(account, own, names)
     return judged(
@@ -111,7 +128,8 @@ def direction(
         False,
         expected=found.expected,
         actual=" and ".join(
-            ([_instead(account, own, names)] if account else []) + ([denial.evidence] if denial else [])
+            ([_instead(account, own, names)] if account else [])
+            + ([denial.evidence] if denial else [])
         ),
         strength=Strength.UNKNOWN,
         evidence=[denial.evidence] if denial else (),
@@ -130,7 +148,9 @@ def _measured(
         tx_packets=account.tx_packets,
         level_dbov=account.level_dbov,
         echo=any(mark in own for mark in account.marks),
-        foreign=tuple(mark for mark in dict.fromkeys(account.marks) if mark not in own and mark not in names),
+        foreign=tuple(
+            mark for mark in dict.fromkeys(account.marks) if mark not in own and mark not in names
+        ),
         listened_s=account.seconds,
         instead=account.instead.what if account.instead else None,
     )
@@ -145,15 +165,22 @@ class _Found:
     denial: Denial | None
 
     def by(self, sound: Sound, least: Strength, delay_ms: float, measured: Direction) -> Finding:
-        """A finding from this sound. Not observable if it is weaker than ``least``, or not stronger than the denial."""
+        """A finding from this sound. Not observable if it is weaker than ``least``, or not stronger
+        than the denial.
+        """
         expected = f"{self.expected} (evidence required: {least.name.lower()})"
         evidence = [sound.evidence, *([self.denial.evidence] if self.denial else ())]
         measured = replace(
-            measured, delay_ms=delay_ms, level_dbov=sound.level_dbov, observation=sound.observation.name.lower()
+            measured,
+            delay_ms=delay_ms,
+            level_dbov=sound.level_dbov,
+            observation=sound.observation.name.lower(),
         )
         if self.denial is not None and sound.strength <= self.denial.strength:
             why = f"contradictory: {sound.evidence}; but {self.denial.evidence}"
-            return self._not(why, expected, sound, evidence, replace(measured, kind="contradictory"))
+            return self._not(
+                why, expected, sound, evidence, replace(measured, kind="contradictory")
+            )
         if sound.strength < least:  # too weak a proof is not the platform's fault
             why = f"only {sound.strength.name.lower()}: {sound.evidence}"
             return self._not(why, expected, sound, evidence, measured)
@@ -169,7 +196,9 @@ class _Found:
             measured=measured,
         )
 
-    def _not(self, why: str, expected: str, sound: Sound, evidence: Sequence[str], measured: Direction) -> Finding:
+    def _not(
+        self, why: str, expected: str, sound: Sound, evidence: Sequence[str], measured: Direction
+    ) -> Finding:
         return not_observable(
             "audio",
             self.subject,
@@ -182,7 +211,11 @@ class _Found:
 
     def unknown(self, why: str, measured: Direction) -> Finding:
         return not_observable(
-            "audio", self.subject, expected=self.expected, why=why, measured=replace(measured, kind="unknown")
+            "audio",
+            self.subject,
+            expected=self.expected,
+            why=why,
+            measured=replace(measured, kind="unknown"),
         )
 
 
@@ -208,7 +241,9 @@ def no_crossing(
         not wrong,
         expected="only voices of its own call",
         actual="it heard " + (" and ".join(wrong) if wrong else "no other"),
-        measured=measurement.Crossing(foreign=tuple(foreign), echo=bool(echo), heard=len(set(marks))),
+        measured=measurement.Crossing(
+            foreign=tuple(foreign), echo=bool(echo), heard=len(set(marks))
+        ),
     )
 
 
@@ -234,7 +269,11 @@ def level(speaker: str, listener: str, dbov: float, clipped: float = 0.0) -> Fin
 
 @check("audio.beneath")
 def beneath(
-    listener: str, listened_s: float, floor_db: float, sound: Beneath | None, left: Sequence[str] = ()
+    listener: str,
+    listened_s: float,
+    floor_db: float,
+    sound: Beneath | None,
+    left: Sequence[str] = (),
 ) -> Finding:
     """Nothing else is heard at ``listener`` beneath the marks that belong there, while they sound.
 
@@ -265,15 +304,25 @@ def beneath(
 
 
 def opens_early_media(message: SipMessage) -> bool:
-    """Whether the message is a provisional response (180 to 189) with audio in its SDP (RFC 3261 section 13.2.1)."""
+    """Whether the message is a provisional response (180 to 189) with audio in its SDP (RFC 3261
+    section 13.2.1).
+    """
     return message.direction == "received" and _WITH_AUDIO.match(message.text) is not None
 
 
 @check("audio.early")
-def early(speaker: str, listener: str, sound: Sound | None, answered_at: float | None, provisional: int) -> Finding:
-    """``speaker`` was heard before the answer; ``provisional`` 18x responses had an SDP (RFC 3960 section 1)."""
+def early(
+    speaker: str, listener: str, sound: Sound | None, answered_at: float | None, provisional: int
+) -> Finding:
+    """``speaker`` was heard before the answer; ``provisional`` 18x responses had an SDP (RFC 3960
+    section 1).
+    """
     before = sound is not None and (answered_at is None or sound.at < answered_at)
-    heard = "it was heard" + ("" if before else " only after the answer") if sound else "nothing was heard"
+    heard = (
+        "it was heard" + ("" if before else " only after the answer")
+        if sound
+        else "nothing was heard"
+    )
     return judged(
         "audio.early",
         heard_at(speaker, listener),
@@ -281,7 +330,9 @@ def early(speaker: str, listener: str, sound: Sound | None, answered_at: float |
         expected="audio before the 200, opened by a 18x with SDP",
         actual=heard + ("" if provisional else "; no 18x with SDP came"),
         strength=sound.strength if sound else Strength.UNKNOWN,
-        measured=measurement.EarlyMedia(speaker=speaker, listener=listener, provisional=provisional, early=before),
+        measured=measurement.EarlyMedia(
+            speaker=speaker, listener=listener, provisional=provisional, early=before
+        ),
     )
 
 
@@ -296,8 +347,9 @@ def silent(
 ) -> Finding:
     """While it should not be heard, ``speaker`` was not; shown only if the listener was listening.
 
-    A phone that holds the call takes no audio, whatever is sent: there the RTP packets count that it ``discarded``, of which
-    none are to be sent (RFC 3264 section 8.4), but for what keeps a NAT binding alive.
+    A phone that holds the call takes no audio, whatever is sent: there the RTP packets count that
+    it ``discarded``, of which none are to be sent (RFC 3264 section 8.4), but for what keeps a NAT
+    binding alive.
     """
     arrived = sorted({mark for mark in heard if mark in voices})
     if listened_s <= 0:
@@ -315,12 +367,17 @@ def silent(
         "audio.silent",
         heard_at(speaker, listener),
         not arrived and not flows,
-        expected=f"{listener} does not hear {speaker}" + ("" if discarded is None else ", and is sent no RTP on hold"),
+        expected=f"{listener} does not hear {speaker}"
+        + ("" if discarded is None else ", and is sent no RTP on hold"),
         actual=f"{discarded} RTP packets came in {listened_s:.1f} s, though {listener} holds the call"
         if flows
         else told,
         measured=measurement.Silence(
-            speaker=speaker, listener=listener, listened_s=listened_s, heard=tuple(arrived), discarded=discarded
+            speaker=speaker,
+            listener=listener,
+            listened_s=listened_s,
+            heard=tuple(arrived),
+            discarded=discarded,
         ),
     )
 
@@ -338,12 +395,16 @@ def _kind(account: ListenerReport, own: Collection[int], names: Mapping[int, str
         return "unmarked"  # the level was not measured
     if account.level_dbov is None or _is_silent(account, account.level_dbov):
         # nearly all packets: some were in transit when the call changed
-        return "other-codec" if account.rx_other_type > 0.9 * (account.rx_packets or 0) else "silence"
+        return (
+            "other-codec" if account.rx_other_type > 0.9 * (account.rx_packets or 0) else "silence"
+        )
     return "other"
 
 
 def _is_silent(account: ListenerReport, loudest_dbov: float) -> bool:
-    """Whether nothing but silence or comfort noise was heard, although the first moment may have held the end of another sound."""
+    """Whether nothing but silence or comfort noise was heard, although the first moment may have
+    held the end of another sound.
+    """
     if account.instead is not None and loudest_dbov >= AUDIBLE_DBOV:
         return account.instead.what == "silence"
     return loudest_dbov < COMFORT_NOISE_DBOV
@@ -355,7 +416,9 @@ def _came_unheard(account: ListenerReport, own: Collection[int], names: Mapping[
 
 
 def _unheard(account: ListenerReport) -> str:
-    return f"{account.unheard_packets} from {account.unheard_from}, which the phone does not listen to"
+    return (
+        f"{account.unheard_packets} from {account.unheard_from}, which the phone does not listen to"
+    )
 
 
 def _without_media(account: ListenerReport) -> bool:
@@ -365,7 +428,10 @@ def _without_media(account: ListenerReport) -> bool:
 
 def _instead(account: ListenerReport, own: Collection[int], names: Mapping[int, str]) -> str:
     kind = _kind(account, own, names)
-    heard = [names.get(mark) or f"a call that is not this one (mark {mark})" for mark in dict.fromkeys(account.marks)]
+    heard = [
+        names.get(mark) or f"a call that is not this one (mark {mark})"
+        for mark in dict.fromkeys(account.marks)
+    ]
     seconds = f"in {account.seconds:.1f} s"
     if account.instead is not None and kind in ("crossed", "echo", "other"):
         return f"{seconds} it heard {account.instead.words}"
@@ -377,7 +443,11 @@ def _instead(account: ListenerReport, own: Collection[int], names: Mapping[int, 
         else f"no RTP packet arrived {seconds}",
         "undeciphered": f"no packet arrived {seconds} that the SRTP key of the SDP fits, but others from {account.undeciphered_from}",
         "silence": f"{account.rx_packets if account.rx_packets is not None else 'RTP'} packets arrived {seconds}, all silence"
-        + (" or background noise" if account.instead and (account.level_dbov or 0.0) >= AUDIBLE_DBOV else ""),
+        + (
+            " or background noise"
+            if account.instead and (account.level_dbov or 0.0) >= AUDIBLE_DBOV
+            else ""
+        ),
         "other-codec": f"{account.rx_packets} packets arrived {seconds}, of another codec than the one agreed on",
         "unmarked": f"{account.rx_packets} packets arrived {seconds}, and no mark was heard in them"
         + (f", but {', '.join(heard)}" if heard else ""),
@@ -395,20 +465,25 @@ def _instead(account: ListenerReport, own: Collection[int], names: Mapping[int, 
 FEWEST_PACKETS = 50
 #: With this many packets the share is conclusive.
 ENOUGH_PACKETS = 2 * FEWEST_PACKETS
-#: Few packets are judged only if the loss would occur by chance in fewer than one of 10,000 calls on a network at the limit.
+#: Few packets are judged only if the loss would occur by chance in fewer than one of 10,000 calls
+#: on a network at the limit.
 _BY_CHANCE = 1e-4
-#: Beyond this, concealment no longer hides the gaps (ITU-T G.113 appendix I: G.711 with packet loss concealment).
+#: Beyond this, concealment no longer hides the gaps (ITU-T G.113 appendix I: G.711 with packet loss
+#: concealment).
 MOST_LOST = 0.05
-#: A stream is judged after one second. A missing quarter is more than a slow clock explains or concealment hides.
+#: A stream is judged after one second. A missing quarter is more than a slow clock explains or
+#: concealment hides.
 LEAST_SPANNED_MS = 1000
 LEAST_FILLED = 0.75
 #: One pause amid a voice may be due to a busy processor; two or more are due to the stream.
 FEWEST_PAUSES = 2
 #: ITU-T G.114 section 5: one way, 400 ms should not be exceeded for general network planning.
 MOST_DELAY_MS = 400.0
-#: Time that the detector needs to decode a mark, in addition to the network's delay: 116 ms over G.711, p95 (docs/audio.md).
+#: Time that the detector needs to decode a mark, in addition to the network's delay: 116 ms over
+#: G.711, p95 (docs/audio.md).
 DECISION_MS = 120.0
-#: A delay may grow by this much during a call: by as much as a jitter buffer that adapts to a busy path.
+#: A delay may grow by this much during a call: by as much as a jitter buffer that adapts to a busy
+#: path.
 MOST_GROWTH_MS = 200.0
 
 #: A voice detector takes some packets to open; more is a syllable.
@@ -417,10 +492,12 @@ MOST_CUT_MS = 100.0
 
 @check("audio.loss")
 def loss(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float] = ()) -> Finding | None:
-    """At most 5 % of the RTP to ``leg`` is lost (RFC 3550 section 6.4.1); None when too few packets came to judge.
+    """At most 5 % of the RTP to ``leg`` is lost (RFC 3550 section 6.4.1); None when too few packets
+    came to judge.
 
-    Few packets are judged only when the loss is beyond chance. Packets that were never sent leave no gap in the sequence numbers,
-    but one in the audio. ``paused_ms``: unannounced pauses, each amid one voice.
+    Few packets are judged only when the loss is beyond chance. Packets that were never sent leave
+    no gap in the sequence numbers, but one in the audio. ``paused_ms``: unannounced pauses, each
+    amid one voice.
     """
     if (thin := _thin(leg, statistics, paused_ms)) is not None:
         return thin
@@ -441,7 +518,9 @@ def loss(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float] = ()) -
 def _thin(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float]) -> Finding | None:
     spanned, filled = statistics.rx_spanned_ms + sum(paused_ms), statistics.rx_filled_ms
     lost = (
-        f"with {statistics.rx_lost} lost packets in it" if statistics.rx_lost else "with no gap in its sequence numbers"
+        f"with {statistics.rx_lost} lost packets in it"
+        if statistics.rx_lost
+        else "with no gap in its sequence numbers"
     )
     dropouts = f"{len(paused_ms)} dropouts amid a voice, the longest of {max(paused_ms, default=0):.0f} ms; "
     least = 1 - MOST_LOST if is_broken_up(paused_ms) else LEAST_FILLED
@@ -474,13 +553,19 @@ def is_open(statistics: RtpStatistics) -> bool:
 
 
 def _chance_of(lost: int, of: int) -> float:
-    """The probability of at least ``lost`` losses, if packets are lost independently at the highest permitted rate."""
-    return 1 - sum(math.comb(of, k) * MOST_LOST**k * (1 - MOST_LOST) ** (of - k) for k in range(lost))
+    """The probability of at least ``lost`` losses, if packets are lost independently at the highest
+    permitted rate.
+    """
+    return 1 - sum(
+        math.comb(of, k) * MOST_LOST**k * (1 - MOST_LOST) ** (of - k) for k in range(lost)
+    )
 
 
 @check("audio.first")
 def first(speaker: str, listener: str, seconds: float, limit_s: float) -> Finding:
-    """``listener`` heard ``speaker`` within ``limit_s`` after both were connected, or after the last that they were told instead."""
+    """``listener`` heard ``speaker`` within ``limit_s`` after both were connected, or after the
+    last that they were told instead.
+    """
     return judged(
         "audio.first",
         heard_at(speaker, listener),
@@ -506,14 +591,19 @@ def delay(speaker: str, listener: str, milliseconds: float, again: float | None 
         heard_at(speaker, listener),
         shorter <= limit,
         expected=f"{speaker} is heard within {limit:.0f} ms ({MOST_DELAY_MS:.0f} ms delay + {DECISION_MS:.0f} ms detection)",
-        actual=f"it took {milliseconds:.0f} ms" + ("" if again is None else f", and {again:.0f} ms when tried again"),
-        measured=measurement.Delay(speaker=speaker, listener=listener, delay_ms=shorter, limit_ms=limit),
+        actual=f"it took {milliseconds:.0f} ms"
+        + ("" if again is None else f", and {again:.0f} ms when tried again"),
+        measured=measurement.Delay(
+            speaker=speaker, listener=listener, delay_ms=shorter, limit_ms=limit
+        ),
     )
 
 
 @check("audio.words")
 def words(speaker: str, listener: str, heard_s: Sequence[float], whole_s: float) -> Finding:
-    """Words of a known length arrive whole. A path that cuts them does so each time: the one that lost least counts."""
+    """Words of a known length arrive whole. A path that cuts them does so each time: the one that
+    lost least counts.
+    """
     cut_ms = 1000 * max(0.0, whole_s - max(heard_s, default=0.0))
     return judged(
         "audio.words",
@@ -521,17 +611,25 @@ def words(speaker: str, listener: str, heard_s: Sequence[float], whole_s: float)
         cut_ms <= MOST_CUT_MS,
         expected=f"each word is heard at {listener}, but for {MOST_CUT_MS:.0f} ms at most",
         actual=f"of each word of {1000 * whole_s:.0f} ms after a pause, {cut_ms:.0f} ms are missing",
-        measured=measurement.Delay(speaker=speaker, listener=listener, delay_ms=cut_ms, limit_ms=MOST_CUT_MS),
+        measured=measurement.Delay(
+            speaker=speaker, listener=listener, delay_ms=cut_ms, limit_ms=MOST_CUT_MS
+        ),
     )
 
 
 @check("audio.one_way_delay")
 def one_way_delay(
-    speaker: str, listener: str, measured: Delay | None, listened_s: float, before_ms: float | None = None
+    speaker: str,
+    listener: str,
+    measured: Delay | None,
+    listened_s: float,
+    before_ms: float | None = None,
 ) -> Finding:
-    """The pulses of a probe took at most 400 ms from ``speaker`` to ``listener``. None: fewer than three pulses arrived.
+    """The pulses of a probe took at most 400 ms from ``speaker`` to ``listener``. None: fewer than
+    three pulses arrived.
 
-    ``before_ms``: their delay earlier in the call, from which it must not grow: clocks that differ fill a buffer on the way.
+    ``before_ms``: their delay earlier in the call, from which it must not grow: clocks that differ
+    fill a buffer on the way.
     """
     grew_ms = 0.0 if measured is None or before_ms is None else measured.median_ms - before_ms
     return judged(

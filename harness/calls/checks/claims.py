@@ -1,4 +1,6 @@
-"""How strongly each observation proves each claim. ``docs/evidence.md`` has the same tables for readers."""
+"""How strongly each observation proves each claim. ``docs/evidence.md`` has the same tables for
+readers.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,14 @@ class Claim(StrEnum):
 
 
 class Observation(StrEnum):
-    """A kind of evidence about a call. The names are stable: evidence on disk has them (``Direction.observation``)."""
+    """A kind of evidence about a call. The names are stable: evidence on disk has them
+    (``Direction.observation``).
+    """
 
     MARK = "the speaker's mark was decoded at the listener, by us or by a far end that names marks"
-    RECORDING = "the AI's recording of the call has the caller's mark, or the voice that the caller heard"
+    RECORDING = (
+        "the AI's recording of the call has the caller's mark, or the voice that the caller heard"
+    )
     WORDS = "the listener's transcript has the speaker's words, or the speaker's has its own"
     DIGIT = "the listener acted on a digit that the speaker sent as telephone-event"
     RTCP = "the listener's RTCP reports count the speaker's packets"
@@ -53,7 +59,8 @@ _HEARD = {
     Observation.SENT: Strength.UNKNOWN,
     Observation.RECORD: Strength.UNKNOWN,  # an answering machine's call is recorded as answered too
 }
-#: Facts other than sound: a SIP message shows them, a record reports them, a declaration alone proves nothing.
+#: Facts other than sound: a SIP message shows them, a record reports them, a declaration alone
+#: proves nothing.
 _TOLD = {
     Observation.MESSAGE: Strength.PROVED,
     Observation.RECORD: Strength.CONFIRMED,
@@ -70,7 +77,10 @@ STRENGTH: Mapping[Claim, Mapping[Observation, Strength]] = MappingProxyType(
             Observation.REPORT: Strength.CONFIRMED,
         },
         Claim.RELEASED: _TOLD,
-        Claim.CARRIED: {Observation.MESSAGE: Strength.PROVED, Observation.DECLARED: Strength.UNKNOWN},
+        Claim.CARRIED: {
+            Observation.MESSAGE: Strength.PROVED,
+            Observation.DECLARED: Strength.UNKNOWN,
+        },
     }
 )
 

@@ -1,5 +1,5 @@
-"""Checks of a call's dialog, from its SIP messages: how it was answered and ended (RFC 3261 sections 13 and 15), reliable
-provisional responses (RFC 3262), and session timers (RFC 4028).
+"""Checks of a call's dialog, from its SIP messages: how it was answered and ended (RFC 3261
+sections 13 and 15), reliable provisional responses (RFC 3262), and session timers (RFC 4028).
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from harness.sip.message import Message, Request, Response
 #: A 200 that was in transit when the ACK left arrives within this time. Copies closer together count once (section 17.1.1.1: T1 is
 #: 0.5 s).
 _ON_ITS_WAY_S = 0.3
-#: Any network may lose or delay one ACK, so section 13.3.1.4 repeats the 200. A second loss is unlikely.
+#: Any network may lose or delay one ACK, so section 13.3.1.4 repeats the 200. A second loss is
+#: unlikely.
 _MOST_REPEATED = 1
 
 
 @check("answered.once")
 def answered_once(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
-    """One party, not several, answered the initial INVITE (section 13.2.2.4); None when it had no answer."""
+    """One party, not several, answered the initial INVITE (section 13.2.2.4); None when it had no
+    answer.
+    """
     tags = Call(messages).parties
     if not tags:
         return None
@@ -32,17 +35,21 @@ def answered_once(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
         leg,
         len(tags) == 1,
         expected="one party answers",
-        actual=f"{len(tags)} did: 200 came with {len(tags)} different tags" if len(tags) > 1 else "one did",
+        actual=f"{len(tags)} did: 200 came with {len(tags)} different tags"
+        if len(tags) > 1
+        else "one did",
         measured=measurement.Answers(parties=len(tags)),
     )
 
 
 @check("answered.acknowledged")
 def acknowledged(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
-    """The ACK arrived: the far end stopped repeating the 200. None when there was nothing to acknowledge.
+    """The ACK arrived: the far end stopped repeating the 200. None when there was nothing to
+    acknowledge.
 
-    If no ACK left, for example because the Contact cannot be reached, repetitions count from the first 200. An ACK has the CSeq
-    number of its INVITE (section 17.1.1.3), which excludes the ACKs of refused and challenged attempts.
+    If no ACK left, for example because the Contact cannot be reached, repetitions count from the
+    first 200. An ACK has the CSeq number of its INVITE (section 17.1.1.3), which excludes the ACKs
+    of refused and challenged attempts.
     """
     call = Call(messages)
     acks: dict[int, list[float]] = {}  # sent, by the CSeq number of their INVITE
@@ -79,7 +86,9 @@ def acknowledged(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
 
 
 def answer_to_bye(messages: Sequence[SipMessage]) -> Response | None:
-    """The final response to the phone's BYE, None when none came. A challenge counts only if no other response followed."""
+    """The final response to the phone's BYE, None when none came. A challenge counts only if no
+    other response followed.
+    """
     return Call(messages).answer_to_bye
 
 
@@ -89,7 +98,9 @@ def ended_by_the_other(messages: Sequence[SipMessage]) -> bool:
 
 
 def accepted_to_bye(messages: Sequence[SipMessage]) -> tuple[int, ...]:
-    """The valid responses to the phone's BYE: also 481 if a BYE of the far end crossed it (sections 15.1.1 and 15.1.2)."""
+    """The valid responses to the phone's BYE: also 481 if a BYE of the far end crossed it (sections
+    15.1.1 and 15.1.2).
+    """
     return (200, 481) if any(bye.received for bye in Call(messages).byes) else (200,)
 
 
@@ -97,11 +108,13 @@ def accepted_to_bye(messages: Sequence[SipMessage]) -> tuple[int, ...]:
 
 
 @check("prack")
-def reliable_provisionals(subject: str, messages: Sequence[SipMessage], instead: str | None = None) -> Finding:
+def reliable_provisionals(
+    subject: str, messages: Sequence[SipMessage], instead: str | None = None
+) -> Finding:
     """A provisional response other than 100 was sent reliably, and its PRACK was answered 200.
 
-    If the INVITE requires 100rel, every one must be reliable: a UAS that is unwilling answers 420 (section 3). ``instead``: the
-    event that came in place of the 200 to the PRACK.
+    If the INVITE requires 100rel, every one must be reliable: a UAS that is unwilling answers 420
+    (section 3). ``instead``: the event that came in place of the 200 to the PRACK.
     """
     call = Call(messages)
     reliable = [response.status for response in call.provisional if _is_reliable(response)]
@@ -110,7 +123,11 @@ def reliable_provisionals(subject: str, messages: Sequence[SipMessage], instead:
     if reliable:
         answered = f"no 200 to the PRACK: {instead}" if instead else "200 to the PRACK"
         actual = f"{_listed(reliable)} with RSeq, and {answered}"
-        actual += f"; and {_listed(others)} without Require: 100rel and RSeq" if others and required else ""
+        actual += (
+            f"; and {_listed(others)} without Require: 100rel and RSeq"
+            if others and required
+            else ""
+        )
     elif others:
         actual = f"{_listed(others)} without Require: 100rel and RSeq, so that there was nothing to acknowledge"
     else:
@@ -122,7 +139,8 @@ def reliable_provisionals(subject: str, messages: Sequence[SipMessage], instead:
         expected=f"{'every' if required else 'a'} provisional response with RSeq, acknowledged by PRACK",
         actual=actual,
         measured=measurement.Provisional(
-            provisional=tuple(response.status for response in call.provisional), reliable=tuple(reliable)
+            provisional=tuple(response.status for response in call.provisional),
+            reliable=tuple(reliable),
         ),
     )
 
@@ -149,7 +167,9 @@ SHORTEST_S = 90
 
 @check("session.interval")
 def interval(subject: str, messages: Sequence[SipMessage]) -> Finding:
-    """The 200 agrees to a session interval (section 9). Every INVITE after a 422 asked for at least its Min-SE (sections 6, 7.1)."""
+    """The 200 agrees to a session interval (section 9). Every INVITE after a 422 asked for at least
+    its Min-SE (sections 6, 7.1).
+    """
     least = refused = 0
     asked: Message | None = None
     wrong: list[str] = []
@@ -202,18 +222,27 @@ def agreed_interval(messages: Sequence[SipMessage]) -> int | None:
 def given_up_after(agreed_s: int) -> float:
     """Seconds without a refresh after which the waiting side ends the session (section 10).
 
-    Section 10 recommends a refresh after half of the interval; a later one is valid until this time.
+    Section 10 recommends a refresh after half of the interval; a later one is valid until this
+    time.
     """
     return agreed_s - min(32.0, agreed_s / 3)
 
 
 def accepts_refresh(event: Event, since: Sequence[SipMessage]) -> bool:
-    """Whether the event is a 2xx with a session interval to a re-INVITE or UPDATE among ``since``, sent by either side.
+    """Whether the event is a 2xx with a session interval to a re-INVITE or UPDATE among ``since``,
+    sent by either side.
 
-    A refused refresh does not count (section 10); a 2xx without an interval ends the timer (section 7.2).
+    A refused refresh does not count (section 10); a 2xx without an interval ends the timer (section
+    7.2).
     """
     answer = message_of(event)
     if answer is None or answer.method not in _REFRESHES or not 200 <= answer.status < 300:
         return False
-    asked = (m for m in messages_of(since) if m.received != answer.received and isinstance(m.message, Request))
-    return seconds_of(answer.message, "Session-Expires") is not None and any(m.is_of(answer) for m in asked)
+    asked = (
+        m
+        for m in messages_of(since)
+        if m.received != answer.received and isinstance(m.message, Request)
+    )
+    return seconds_of(answer.message, "Session-Expires") is not None and any(
+        m.is_of(answer) for m in asked
+    )

@@ -28,7 +28,9 @@ def judged(
     evidence: Iterable[str] = (),
     measured: Measurement | None = None,
 ) -> Finding:
-    """A finding that passed or failed. Raises ``KeyError`` for a check that is not among :data:`CHECKS`."""
+    """A finding that passed or failed. Raises ``KeyError`` for a check that is not among
+    :data:`CHECKS`.
+    """
     verdict = Verdict.PASSED if right else Verdict.FAILED
     return _finding(check, subject, verdict, expected, actual, strength, evidence, measured)
 
@@ -43,9 +45,13 @@ def not_observable(
     evidence: Iterable[str] = (),
     measured: Measurement | None = None,
 ) -> Finding:
-    """A finding that says that the check could not observe its subject. Raises ``KeyError`` as :func:`judged` does."""
+    """A finding that says that the check could not observe its subject. Raises ``KeyError`` as
+    :func:`judged` does.
+    """
     actual = f"not observable: {why}"
-    return _finding(check, subject, Verdict.NOT_OBSERVABLE, expected, actual, strength, evidence, measured)
+    return _finding(
+        check, subject, Verdict.NOT_OBSERVABLE, expected, actual, strength, evidence, measured
+    )
 
 
 def _finding(
@@ -89,33 +95,45 @@ _SHOWN_S = 0.01
 
 @adjustment("late")
 def excused(finding: Finding, starved_s: float) -> Finding:
-    """Broken, not failed: the event came late, but the harness itself was kept waiting at least as long."""
+    """Broken, not failed: the event came late, but the harness itself was kept waiting at least as
+    long.
+    """
     return _starved(finding, "in the time it was too late", starved_s)
 
 
 @adjustment("starved")
 def hindered(finding: Finding, starved_s: float) -> Finding:
-    """Broken, not failed: a party was not heard, while the harness was kept from sending or listening."""
+    """Broken, not failed: a party was not heard, while the harness was kept from sending or
+    listening.
+    """
     return _starved(finding, "meanwhile", starved_s)
 
 
 @adjustment("mute")
 def mute(finding: Finding, phone: str, mute_s: float) -> Finding:
     """Broken, not failed: a party was not heard, while the process of a harness phone stood still."""
-    return _broken(finding, f"{phone}, a phone of the harness, sent no RTP packet for {mute_s:.1f} s")
+    return _broken(
+        finding, f"{phone}, a phone of the harness, sent no RTP packet for {mute_s:.1f} s"
+    )
 
 
 @adjustment("stranger")
 def unclear(finding: Finding, shown: Sequence[str]) -> Finding:
-    """Not observable, not failed: the finding rests on calls that may be strangers' calls. They show the numbers ``shown``."""
+    """Not observable, not failed: the finding rests on calls that may be strangers' calls. They
+    show the numbers ``shown``.
+    """
     what = f"shows {', '.join(shown)}, which may be a stranger's" if shown else "shows no number"
     actual = f"not observable: {finding.actual}; but strangers call there too, and the call {what}"
-    return replace(finding, verdict=Verdict.NOT_OBSERVABLE, actual=actual, strength=Strength.UNKNOWN)
+    return replace(
+        finding, verdict=Verdict.NOT_OBSERVABLE, actual=actual, strength=Strength.UNKNOWN
+    )
 
 
 @adjustment("broken")
 def unproven(finding: Finding, why: str) -> Finding:
-    """Broken, not failed: a part of the harness that the finding needs had broken. Only the first line of ``why`` is shown."""
+    """Broken, not failed: a part of the harness that the finding needs had broken. Only the first
+    line of ``why`` is shown.
+    """
     return _broken(finding, f"the harness itself had broken: {why.splitlines()[0]}")
 
 
@@ -126,6 +144,8 @@ def _starved(finding: Finding, when: str, starved_s: float) -> Finding:
 
 
 def _broken(finding: Finding, why: str) -> Finding:
-    """The finding as broken. The reason goes into the first line, which most views show; a log may follow it."""
+    """The finding as broken. The reason goes into the first line, which most views show; a log may
+    follow it.
+    """
     first, *log = finding.actual.split("\n", 1)
     return replace(finding, verdict=Verdict.BROKEN, actual="\n".join([f"{first}; but {why}", *log]))

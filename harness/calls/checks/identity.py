@@ -1,4 +1,6 @@
-"""Checks of the caller ID in a message's identity headers (RFC 3261 section 8.1.1.3, RFC 3325, RFC 3323)."""
+"""Checks of the caller ID in a message's identity headers (RFC 3261 section 8.1.1.3, RFC 3325, RFC
+3323).
+"""
 
 from __future__ import annotations
 
@@ -29,15 +31,20 @@ from harness.sip.uri import Uri
 ANONYMOUS_HOST = "anonymous.invalid"
 #: User parts of anonymous callers; RFC 3323 section 4.1.1.3 recommends the first.
 _ANONYMOUS_USERS = frozenset({"anonymous", "restricted", "private", "unavailable", "unknown", ""})
-#: Headers that show the caller to the callee (RFC 3323 section 4.1). Contact is excluded: it has to be a working address.
+#: Headers that show the caller to the callee (RFC 3323 section 4.1). Contact is excluded: it has to
+#: be a working address.
 _SHOWN_TO_ALL = ("From", "Reply-To", "Subject")
 
 
 @check("caller_id", compares_numbers=True)
-def caller_id(invite: Message, subject: str, number: str, form: str, region: str, where: str = "") -> Finding:
-    """From names the caller, ``number`` in E.164, written in ``form``: ``e164``, ``national`` or ``preserved``.
+def caller_id(
+    invite: Message, subject: str, number: str, form: str, region: str, where: str = ""
+) -> Finding:
+    """From names the caller, ``number`` in E.164, written in ``form``: ``e164``, ``national`` or
+    ``preserved``.
 
-    ``preserved`` accepts any spelling of the number. ``national`` does so too for numbers of another country.
+    ``preserved`` accepts any spelling of the number. ``national`` does so too for numbers of
+    another country.
     """
     shown = _from(invite, region)
     if form == "national" and not (_is_e164(number) and has_national_form(number, region)):
@@ -51,7 +58,8 @@ def caller_id(invite: Message, subject: str, number: str, form: str, region: str
         "caller_id",
         subject,
         right,
-        expected=f"From with the caller's number {number}" + (f" in {form} form" if form != "preserved" else ""),
+        expected=f"From with the caller's number {number}"
+        + (f" in {form} form" if form != "preserved" else ""),
         actual=actual,
         evidence=[where] if where else [],
         measured=_measured(shown, _number(shown, [number], region), number, trusted),
@@ -60,11 +68,18 @@ def caller_id(invite: Message, subject: str, number: str, form: str, region: str
 
 @check("caller_id.asserted", compares_numbers=True)
 def asserts_nobody_else(
-    invite: Message, subject: str, number: str, others: Collection[str], region: str, where: str = ""
+    invite: Message,
+    subject: str,
+    number: str,
+    others: Collection[str],
+    region: str,
+    where: str = "",
 ) -> Finding | None:
-    """P-Asserted-Identity names the caller, ``number``, or one of ``others``, which the platform may show as well.
+    """P-Asserted-Identity names the caller, ``number``, or one of ``others``, which the platform
+    may show as well.
 
-    None where it names no telephone number, or where the caller asks for privacy (RFC 3325 section 9.3).
+    None where it names no telephone number, or where the caller asks for privacy (RFC 3325 section
+    9.3).
     """
     identities = [identity for identity in asserted(invite, region) if identity.number is not None]
     if not identities or invite.tokens("Privacy") & {"id", "user", "header"}:
@@ -92,13 +107,19 @@ def _is_written(shown: Identity, number: str, form: str, region: str) -> bool:
 
 
 def number_shown(invite: Message, numbers: Collection[str], region: str) -> str | None:
-    """The one of ``numbers`` that From shows, in any spelling; else the number in From, None if it has none."""
+    """The one of ``numbers`` that From shows, in any spelling; else the number in From, None if it
+    has none.
+    """
     return _number(_from(invite, region), numbers, region)
 
 
 @check("caller_id.of_platform", compares_numbers=True)
-def platforms_number(invite: Message, subject: str, numbers: Collection[str], region: str, where: str = "") -> Finding:
-    """From shows one of the platform's ``numbers``. A platform may show its number when it calls an agent's telephone."""
+def platforms_number(
+    invite: Message, subject: str, numbers: Collection[str], region: str, where: str = ""
+) -> Finding:
+    """From shows one of the platform's ``numbers``. A platform may show its number when it calls an
+    agent's telephone.
+    """
     shown = _from(invite, region)
     seen = _number(shown, numbers, region)
     return judged(
@@ -136,13 +157,19 @@ def caller_in_record(shown: str, subject: str, number: str, region: str, call_id
         expected=f"the caller's number {number} in the call's record",
         actual=f"the record says {shown!r}",
         evidence=[f"record {call_id}"],
-        measured=measurement.CallerId(from_user=shown, from_e164=normalise(shown, region), number=number, record=True),
+        measured=measurement.CallerId(
+            from_user=shown, from_e164=normalise(shown, region), number=number, record=True
+        ),
     )
 
 
 @check("caller_id.in_report", compares_numbers=True)
-def caller_in_report(shown: str, subject: str, number: str, region: str, rows: Collection[str]) -> Finding:
-    """The platform's report names the caller in the ``rows`` of the call, however it spells the number."""
+def caller_in_report(
+    shown: str, subject: str, number: str, region: str, rows: Collection[str]
+) -> Finding:
+    """The platform's report names the caller in the ``rows`` of the call, however it spells the
+    number.
+    """
     right = shown == number or is_spelling(shown.removeprefix("tel:"), number, region)
     seen = number if right else normalise(shown, region)
     return judged(
@@ -159,11 +186,22 @@ def caller_in_report(shown: str, subject: str, number: str, region: str, rows: C
 
 @check("caller_id.withheld", compares_numbers=True)
 def withheld(invite: Message, subject: str, number: str, region: str, where: str = "") -> Finding:
-    """From is anonymous, and the number travels in P-Asserted-Identity with Privacy: id (RFC 3325 9.3)."""
+    """From is anonymous, and the number travels in P-Asserted-Identity with Privacy: id (RFC 3325
+    9.3).
+    """
     from_ = _from(invite, region)
-    trusted = [_number(identity, [number], region) or user_of(identity.uri) for identity in asserted(invite, region)]
-    privacy = {token.strip().lower() for value in invite.get_all("Privacy") for token in value.split(";")}
-    shown = [name for name in _SHOWN_TO_ALL if any(_names(value, number) for value in invite.get_all(name))]
+    trusted = [
+        _number(identity, [number], region) or user_of(identity.uri)
+        for identity in asserted(invite, region)
+    ]
+    privacy = {
+        token.strip().lower() for value in invite.get_all("Privacy") for token in value.split(";")
+    }
+    shown = [
+        name
+        for name in _SHOWN_TO_ALL
+        if any(_names(value, number) for value in invite.get_all(name))
+    ]
     anonymous = from_ is not None and _is_anonymous(from_)
     return judged(
         "caller_id.withheld",
@@ -172,7 +210,11 @@ def withheld(invite: Message, subject: str, number: str, region: str, where: str
         expected=f"an anonymous From, Privacy: id, and {number} in P-Asserted-Identity, not in From, Reply-To or Subject",
         actual=f"From {_said(invite, from_)}, Privacy {sorted(privacy) or 'is absent'}, "
         f"P-Asserted-Identity {trusted or 'is absent'}"
-        + (f", and {' and '.join(shown)} {'names' if len(shown) == 1 else 'name'} the number" if shown else ""),
+        + (
+            f", and {' and '.join(shown)} {'names' if len(shown) == 1 else 'name'} the number"
+            if shown
+            else ""
+        ),
         evidence=[where] if where else [],
         measured=measurement.Withheld(
             anonymous=anonymous and not shown,
@@ -184,9 +226,13 @@ def withheld(invite: Message, subject: str, number: str, region: str, where: str
 
 
 def _names(value: str, number: str) -> bool:
-    """Whether a header's value has the number's national digits, however they are set apart or escaped (RFC 3261 section 19.1.2)."""
+    """Whether a header's value has the number's national digits, however they are set apart or
+    escaped (RFC 3261 section 19.1.2).
+    """
     plain = unquote(value)
-    return national(number) in re.sub(r"[\s().-]", "", plain) if _is_e164(number) else number in plain
+    return (
+        national(number) in re.sub(r"[\s().-]", "", plain) if _is_e164(number) else number in plain
+    )
 
 
 def _is_e164(number: str) -> bool:
@@ -203,14 +249,24 @@ def _from(invite: Message, region: str) -> Identity | None:
 
 
 def _said(invite: Message, shown: Identity | None) -> str:
-    return f"cannot be read: {invite.get('From')!r}" if shown is None else f"says {user_of(shown.uri) or 'nothing'!r}"
+    return (
+        f"cannot be read: {invite.get('From')!r}"
+        if shown is None
+        else f"says {user_of(shown.uri) or 'nothing'!r}"
+    )
 
 
 def _number(shown: Identity | None, numbers: Collection[str], region: str) -> str | None:
-    """The one of ``numbers`` that the identity spells, else its number. Digits may spell numbers of several countries."""
+    """The one of ``numbers`` that the identity spells, else its number. Digits may spell numbers of
+    several countries.
+    """
     if shown is None:
         return None
-    spelled = (n for n in numbers if n in (shown.number, user_of(shown.uri)) or is_spelling(shown.user, n, region))
+    spelled = (
+        n
+        for n in numbers
+        if n in (shown.number, user_of(shown.uri)) or is_spelling(shown.user, n, region)
+    )
     return next(spelled, shown.number)
 
 

@@ -14,12 +14,17 @@ from harness.calls.verdict import Finding
 
 @check("landing")
 def landed(
-    subject: str, wanted: str, rang: Mapping[str, str], in_vain: Sequence[str] = (), alike: Sequence[str] = ()
+    subject: str,
+    wanted: str,
+    rang: Mapping[str, str],
+    in_vain: Sequence[str] = (),
+    alike: Sequence[str] = (),
 ) -> Finding:
-    """The call rang at ``wanted``, a group or a phone. ``rang`` maps each phone that rang to the group it rang for.
+    """The call rang at ``wanted``, a group or a phone. ``rang`` maps each phone that rang to the
+    group it rang for.
 
-    ``in_vain`` are phones that got an INVITE but could not take the call. ``alike`` are other groups for which the same phones
-    would have rung; the finding names them.
+    ``in_vain`` are phones that got an INVITE but could not take the call. ``alike`` are other
+    groups for which the same phones would have rung; the finding names them.
     """
     groups = list(dict.fromkeys(rang.values()))
     also = f", who would ring for {', '.join(alike)} as well" if alike else ""
@@ -34,19 +39,26 @@ def landed(
         wanted in groups,
         expected=f"the call lands at {wanted}",
         actual=(f"it landed at {', '.join(places)}" if places else "it landed nowhere") + called,
-        measured=measurement.Landing(wanted=wanted, rang=tuple(groups), phones=tuple(rang), alike=tuple(alike)),
+        measured=measurement.Landing(
+            wanted=wanted, rang=tuple(groups), phones=tuple(rang), alike=tuple(alike)
+        ),
     )
 
 
 @check("landing.in_report")
-def landed_by_report(subject: str, wanted: str, groups: Sequence[str], *, took: bool, rows: Sequence[str]) -> Finding:
-    """The platform's report lists the call in ``wanted``. ``groups``: every group it lists; ``took``: an agent took the call."""
+def landed_by_report(
+    subject: str, wanted: str, groups: Sequence[str], *, took: bool, rows: Sequence[str]
+) -> Finding:
+    """The platform's report lists the call in ``wanted``. ``groups``: every group it lists;
+    ``took``: an agent took the call.
+    """
     return judged(
         "landing",
         subject,
         wanted in groups,
         expected=f"the call lands at {wanted}",
-        actual=f"the platform's report lists it in {', '.join(groups)}" + (", taken by an agent" if took else ""),
+        actual=f"the platform's report lists it in {', '.join(groups)}"
+        + (", taken by an agent" if took else ""),
         strength=STRENGTH[Claim.TRANSFERRED][Observation.REPORT],
         evidence=rows,
         measured=measurement.Landing(wanted=wanted, rang=tuple(groups)),
@@ -55,13 +67,17 @@ def landed_by_report(subject: str, wanted: str, groups: Sequence[str], *, took: 
 
 @check("landing.others.in_report")
 def none_beside_in_report(subject: str, others: Sequence[str], rows: Sequence[str]) -> Finding:
-    """The platform's report lists the call in no group but the right one; ``others`` are the wrong ones."""
+    """The platform's report lists the call in no group but the right one; ``others`` are the wrong
+    ones.
+    """
     return judged(
         "landing.others",
         subject,
         not others,
         expected="no other group in the platform's report",
-        actual=f"the platform's report lists the call in {', '.join(others)}, too" if others else "it lists no other",
+        actual=f"the platform's report lists the call in {', '.join(others)}, too"
+        if others
+        else "it lists no other",
         strength=STRENGTH[Claim.TRANSFERRED][Observation.REPORT],
         evidence=rows,
         measured=measurement.Ringing(rang=len(others)),
@@ -92,7 +108,9 @@ def turn(phone: str, rang: bool, its_turn: bool, before: str = "its turn") -> Fi
         "landing.turn",
         phone,
         rang == its_turn,
-        expected="it rings in this turn of its group" if its_turn else f"it does not ring before {before}",
+        expected="it rings in this turn of its group"
+        if its_turn
+        else f"it does not ring before {before}",
         actual="it rang" if rang else "it did not ring",
         measured=measurement.Ringing(rang=int(rang)),
     )
@@ -100,7 +118,9 @@ def turn(phone: str, rang: bool, its_turn: bool, before: str = "its turn") -> Fi
 
 @check("landing.others")
 def never_rang(subject: str, rang: int, watched: bool, calls: Sequence[str] = ()) -> Finding:
-    """A phone that could have rung did not. A phone that was not reachable (not ``watched``) proves nothing, so it fails."""
+    """A phone that could have rung did not. A phone that was not reachable (not ``watched``) proves
+    nothing, so it fails.
+    """
     if not watched:
         return judged(
             "landing.others",
@@ -115,7 +135,9 @@ def never_rang(subject: str, rang: int, watched: bool, calls: Sequence[str] = ()
         subject,
         rang == 0,
         expected="it does not ring",
-        actual="it never rang" if rang == 0 else f"it rang {rang}×" + (f" ({', '.join(calls)})" if calls else ""),
+        actual="it never rang"
+        if rang == 0
+        else f"it rang {rang}×" + (f" ({', '.join(calls)})" if calls else ""),
         measured=measurement.Ringing(rang=rang),
     )
 
@@ -134,10 +156,14 @@ def only_one(
 ) -> Finding:
     """Exactly ``wanted`` answered, and no other assistant was ``called``.
 
-    ``code`` and ``state`` are those of the caller's call. ``attempted``: the call attempts that the AI's side saw when none was
-    answered. ``unseen``: the AI's side could not be observed.
+    ``code`` and ``state`` are those of the caller's call. ``attempted``: the call attempts that the
+    AI's side saw when none was answered. ``unseen``: the AI's side could not be observed.
     """
-    no_answer = "the platform itself or an unobserved phone answered" if state == "confirmed" else "there was no answer"
+    no_answer = (
+        "the platform itself or an unobserved phone answered"
+        if state == "confirmed"
+        else "there was no answer"
+    )
     return judged(
         "landing.answered_by",
         subject,
@@ -159,7 +185,9 @@ def only_one(
 
 @check("transfer.refer")
 def refer_mode(subject: str, declared: str, passed_on: bool) -> Finding:
-    """The platform treats the AI's REFER as declared: ``passed-on`` to the caller's phone, or ``consumed``."""
+    """The platform treats the AI's REFER as declared: ``passed-on`` to the caller's phone, or
+    ``consumed``.
+    """
     seen = "passed-on" if passed_on else "consumed"
     says = {
         "consumed": "the platform consumes the REFER: none reaches the caller's phone",

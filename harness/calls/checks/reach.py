@@ -11,11 +11,15 @@ from harness.calls.verdict import Finding
 
 #: A wait that begins this soon after the INVITE counts from the INVITE.
 _NEGLIGIBLE_S = 0.1
-#: Forbidden, method not allowed, bad extension, not implemented (RFC 3261 sections 21.4.4, 21.4.6, 21.4.15, 21.5.2): these refuse
-#: any transfer, and say nothing about the target.
+#: Forbidden, method not allowed, bad extension, not implemented (RFC 3261 sections 21.4.4, 21.4.6,
+#: 21.4.15, 21.5.2): these refuse any transfer, and say nothing about the target.
 _REFUSED_AS_SUCH = (403, 405, 420, 501)
 #: The words of a far end that refuses any transfer, or did not attempt it.
-_REFUSED_IN_WORDS = ("transfer_blocked_by_carrier", "transfer_method_unsupported", "transfer_outside_availability")
+_REFUSED_IN_WORDS = (
+    "transfer_blocked_by_carrier",
+    "transfer_method_unsupported",
+    "transfer_outside_availability",
+)
 
 
 @check("ringing")
@@ -38,18 +42,25 @@ def answered(
     instead: str = "no answer came",
     since_invite_s: float | None = None,
 ) -> Finding:
-    """The call was answered in time. ``seconds`` is None when it was not; ``instead`` then names what happened.
+    """The call was answered in time. ``seconds`` is None when it was not; ``instead`` then names
+    what happened.
 
-    The limit applies to the wait, which may begin long after the INVITE, for example after a fallback's ring timeout. The finding
-    therefore has the time since the INVITE too.
+    The limit applies to the wait, which may begin long after the INVITE, for example after a
+    fallback's ring timeout. The finding therefore has the time since the INVITE too.
     """
-    return _in_time("answered", subject, "the call is answered", seconds, limit_s, instead, since_invite_s)
+    return _in_time(
+        "answered", subject, "the call is answered", seconds, limit_s, instead, since_invite_s
+    )
 
 
 @check("call.up")
 def up(subject: str, ended_after: float | None) -> Finding:
-    """The call is still up before either party hangs up. ``ended_after``: seconds it lasted (0: unknown), None while it is up."""
-    lasted = f"it ended {ended_after:.1f} s after it was answered" if ended_after else "it has ended"
+    """The call is still up before either party hangs up. ``ended_after``: seconds it lasted (0:
+    unknown), None while it is up.
+    """
+    lasted = (
+        f"it ended {ended_after:.1f} s after it was answered" if ended_after else "it has ended"
+    )
     return judged(
         "call.up",
         subject,
@@ -64,7 +75,9 @@ def up(subject: str, ended_after: float | None) -> Finding:
 def machine_speaks(
     subject: str, asked: tuple[float, float | None] | None, instead: str = "", *, tone: bool = True
 ) -> Finding:
-    """A machine spoke, and with ``tone`` then asked for a message. ``asked``: when each began, in seconds after the answer."""
+    """A machine spoke, and with ``tone`` then asked for a message. ``asked``: when each began, in
+    seconds after the answer.
+    """
     speech_s, tone_s = asked or (None, None)
     beep = f", the tone at {tone_s:.1f} s" if tone_s is not None else ""
     return judged(
@@ -78,8 +91,12 @@ def machine_speaks(
 
 
 @check("transfer.told")
-def told(subject: str, spoken: tuple[str, float] | None, limit_s: float, instead: str = "") -> Finding:
-    """A voice spoke to the caller before the release. ``spoken``: the sound, and the seconds from its end to the call's end."""
+def told(
+    subject: str, spoken: tuple[str, float] | None, limit_s: float, instead: str = ""
+) -> Finding:
+    """A voice spoke to the caller before the release. ``spoken``: the sound, and the seconds from
+    its end to the call's end.
+    """
     was = None if spoken is None else f"{spoken[0]} until {spoken[1]:.1f} s before the end"
     return judged(
         "transfer.told",
@@ -111,13 +128,17 @@ def _in_time(
         seconds is not None and seconds <= limit_s,
         expected=f"{what} within {limit_s:g} s",
         actual=instead if seconds is None else came,
-        measured=measurement.Duration(seconds=seconds, limit_s=limit_s, since_invite_s=since_invite_s),
+        measured=measurement.Duration(
+            seconds=seconds, limit_s=limit_s, since_invite_s=since_invite_s
+        ),
     )
 
 
 @check("route.tried")
 def tried(subject: str, wanted: str, reached: Sequence[str]) -> Finding:
-    """An INVITE for ``wanted`` reached the AI; ``reached`` are the numbers of all calls that reached it."""
+    """An INVITE for ``wanted`` reached the AI; ``reached`` are the numbers of all calls that
+    reached it.
+    """
     return judged(
         "route.tried",
         subject,
@@ -130,9 +151,15 @@ def tried(subject: str, wanted: str, reached: Sequence[str]) -> Finding:
 
 @check("route.not_answered")
 def not_answered(
-    subject: str, answered: Sequence[str], otherwise: str = "none was", code: int = 0, *, goes_on: bool = False
+    subject: str,
+    answered: Sequence[str],
+    otherwise: str = "none was",
+    code: int = 0,
+    *,
+    goes_on: bool = False,
 ) -> Finding:
-    """No call was set up. ``answered`` names those that were; ``otherwise`` says how the call ended.
+    """No call was set up. ``answered`` names those that were; ``otherwise`` says how the call
+    ended.
 
     ``goes_on``: the call still rings and may yet be answered, which is a failure.
     """
@@ -161,7 +188,9 @@ def not_reached(subject: str, reached: Sequence[str]) -> Finding:
 
 @check("transfer.fails")
 def transfer_fails(subject: str, outcome: int | str) -> Finding:
-    """A transfer failed, and the AI was told. ``outcome``: the final status (0: none), or the far end's words for the failure."""
+    """A transfer failed, and the AI was told. ``outcome``: the final status (0: none), or the far
+    end's words for the failure.
+    """
     expected = "the transfer ends with an error the AI is told"
     if isinstance(outcome, str):
         measured, fails = measurement.FinalResponse(reason=outcome), True
@@ -171,7 +200,9 @@ def transfer_fails(subject: str, outcome: int | str) -> Finding:
         as_such = outcome in _REFUSED_AS_SUCH
     if as_such:
         why = f"it ended with {outcome}, which refuses any transfer, whatever its target"
-        return not_observable("transfer.fails", subject, expected=expected, why=why, measured=measured)
+        return not_observable(
+            "transfer.fails", subject, expected=expected, why=why, measured=measured
+        )
     return judged(
         "transfer.fails",
         subject,

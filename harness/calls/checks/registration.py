@@ -24,34 +24,50 @@ REFRESHED = "the registration is refreshed"
 
 @check("registration")
 def accepted(
-    subject: str, answer: Answer | None, within_s: float, unbound: str | None = None, *, came: bool = True
+    subject: str,
+    answer: Answer | None,
+    within_s: float,
+    unbound: str | None = None,
+    *,
+    came: bool = True,
 ) -> Finding:
-    """The REGISTER was answered 200, and the Contact is bound. ``answer`` is None when none came in time.
+    """The REGISTER was answered 200, and the Contact is bound. ``answer`` is None when none came in
+    time.
 
-    ``unbound`` is the result of :func:`unbound`. ``came``: the answer came from the network; False for a status that the phone
-    made up itself, as after a timeout.
+    ``unbound`` is the result of :func:`unbound`. ``came``: the answer came from the network; False
+    for a status that the phone made up itself, as after a timeout.
     """
     right = answer is not None and answer[0] == 200 and unbound is None
     finding = _judged("registration", subject, right, f"200 within {within_s:g} s", answer, came)
-    return replace(finding, actual=f"{finding.actual}, {unbound}") if answer and unbound else finding
+    return (
+        replace(finding, actual=f"{finding.actual}, {unbound}") if answer and unbound else finding
+    )
 
 
 def unbound(messages: Sequence[SipMessage]) -> str | None:
     """Why the last 200 to a REGISTER of this phone binds no Contact; None when it binds one.
 
-    The 200 must list the phone's Contact with its remaining time (RFC 3261 section 10.3 step 8). An SBC may have changed the
-    user or the address of the Contact, so one of the two is enough to recognise it.
+    The 200 must list the phone's Contact with its remaining time (RFC 3261 section 10.3 step 8). An
+    SBC may have changed the user or the address of the Contact, so one of the two is enough to
+    recognise it.
     """
     call = Call(messages)
     asked = next((m.message for m in reversed(call.sent) if m.is_request("REGISTER")), None)
-    answer = next((m.message for m in reversed(call.messages) if m.answers("REGISTER") == 200), None)
+    answer = next(
+        (m.message for m in reversed(call.messages) if m.answers("REGISTER") == 200), None
+    )
     if asked is None or answer is None or asked.contact is None:
         return None
     uri = asked.contact.uri
     listed = list(_readable(answer))
     by_user = [contact for contact in listed if contact.uri.user == uri.user]
-    by_place = [contact for contact in listed if (contact.uri.host, contact.uri.port) == (uri.host, uri.port)]
-    # Other devices of the same user may be listed too. Ignore them when this phone's Contact is listed unchanged.
+    by_place = [
+        contact
+        for contact in listed
+        if (contact.uri.host, contact.uri.port) == (uri.host, uri.port)
+    ]
+    # Other devices of the same user may be listed too. Ignore them when this phone's Contact is
+    # listed unchanged.
     ours = [contact for contact in by_user if contact in by_place] or [*by_user, *by_place]
     if not ours:
         return "which does not list its Contact"
@@ -60,7 +76,9 @@ def unbound(messages: Sequence[SipMessage]) -> str | None:
 
 
 def _readable(answer: Message) -> Iterator[NameAddr]:
-    """The Contacts of the answer that can be parsed. Another device may have registered a malformed one."""
+    """The Contacts of the answer that can be parsed. Another device may have registered a malformed
+    one.
+    """
     for value in answer.values("Contact"):
         with suppress(SipSyntaxError):
             yield NameAddr.parse(value)
@@ -76,16 +94,24 @@ def came(messages: Sequence[SipMessage], code: int) -> bool:
 def showed_password(messages: Sequence[SipMessage]) -> bool:
     """Whether the phone sent a REGISTER with credentials."""
     sent = (m.message for m in Call(messages).sent if m.is_request("REGISTER"))
-    return any(request.has("Authorization") or request.has("Proxy-Authorization") for request in sent)
+    return any(
+        request.has("Authorization") or request.has("Proxy-Authorization") for request in sent
+    )
 
 
 @check("registration.refused")
 def refused(
-    subject: str, answer: Answer | None, codes: Sequence[int], *, came: bool = True, showed_password: bool = True
+    subject: str,
+    answer: Answer | None,
+    codes: Sequence[int],
+    *,
+    came: bool = True,
+    showed_password: bool = True,
 ) -> Finding:
     """The REGISTER was refused with one of ``codes``; ``came`` as for :func:`accepted`.
 
-    ``showed_password``: the phone had sent the password that must be refused. Without it a refusal proves nothing.
+    ``showed_password``: the phone had sent the password that must be refused. Without it a refusal
+    proves nothing.
     """
     right, wanted = answer is not None and answer[0] in codes, " or ".join(map(str, codes))
     finding = _judged("registration.refused", subject, right, wanted, answer, came)
@@ -93,19 +119,29 @@ def refused(
         return finding
     why = f"{finding.actual}, and no password had been sent by then"
     return not_observable(
-        "registration.refused", subject, expected=finding.expected, why=why, measured=finding.measured
+        "registration.refused",
+        subject,
+        expected=finding.expected,
+        why=why,
+        measured=finding.measured,
     )
 
 
 @check("registration.refreshed")
 def refreshed(subject: str, seconds: float | None, granted_s: float, asked_s: float) -> Finding:
-    """The phone registered again before the granted interval ended; ``seconds`` is None when it never did."""
+    """The phone registered again before the granted interval ended; ``seconds`` is None when it
+    never did.
+    """
     finding = timing.within(subject, REFRESHED, seconds, granted_s)
     assert isinstance(finding.measured, measurement.Duration)
-    return replace(finding, measured=replace(finding.measured, granted_s=granted_s, asked_s=asked_s))
+    return replace(
+        finding, measured=replace(finding.measured, granted_s=granted_s, asked_s=asked_s)
+    )
 
 
-def _judged(check: str, subject: str, right: bool, expected: str, answer: Answer | None, came: bool) -> Finding:
+def _judged(
+    check: str, subject: str, right: bool, expected: str, answer: Answer | None, came: bool
+) -> Finding:
     code, reason = answer or (0, "")
     told = "it was answered" if came else "it was never answered; the phone itself ended it as"
     return judged(

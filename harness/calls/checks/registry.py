@@ -1,9 +1,10 @@
-"""The registry of checks. It records what each finding was made from, for ``harness report --rejudge``.
+"""The registry of checks. It records what each finding was made from, for ``harness report
+--rejudge``.
 
-``@check("caller_id")`` puts the check's stable name and its arguments on the finding that the function returns.
-``@adjustment("late")`` does the same for a later change of a finding. Stored evidence has these names and parameters: a check
-function may be renamed or moved, but its ``@check`` name stays, and renaming or removing a parameter needs a new version of
-``events.jsonl``.
+``@check("caller_id")`` puts the check's stable name and its arguments on the finding that the
+function returns. ``@adjustment("late")`` does the same for a later change of a finding. Stored
+evidence has these names and parameters: a check function may be renamed or moved, but its
+``@check`` name stays, and renaming or removing a parameter needs a new version of ``events.jsonl``.
 """
 
 from __future__ import annotations
@@ -40,10 +41,13 @@ _CHECKS: dict[str, _Check] = {}
 _ADJUSTMENTS: dict[str, Callable[..., Finding]] = {}
 
 
-def check(name: str, *, compares_numbers: bool = False) -> Callable[[Callable[P, Found]], Callable[P, Found]]:
+def check(
+    name: str, *, compares_numbers: bool = False
+) -> Callable[[Callable[P, Found]], Callable[P, Found]]:
     """Register a function that makes findings under a stable name.
 
-    ``compares_numbers``: the outcome depends on whole telephone numbers, which masked evidence does not have.
+    ``compares_numbers``: the outcome depends on whole telephone numbers, which masked evidence does
+    not have.
     """
 
     def declare(function: Callable[P, Found]) -> Callable[P, Found]:
@@ -56,7 +60,10 @@ def check(name: str, *, compares_numbers: bool = False) -> Callable[[Callable[P,
             finding = function(*args, **kwargs)
             if finding is None:
                 return finding
-            given = {key: plain_argument(value) for key, value in signature.bind(*args, **kwargs).arguments.items()}
+            given = {
+                key: plain_argument(value)
+                for key, value in signature.bind(*args, **kwargs).arguments.items()
+            }
             return cast(Found, replace(finding, asked=Asked(name, given), adjusted=()))
 
         return asked
@@ -66,7 +73,9 @@ def check(name: str, *, compares_numbers: bool = False) -> Callable[[Callable[P,
 
 def adjustment(
     name: str,
-) -> Callable[[Callable[Concatenate[Finding, P], Finding]], Callable[Concatenate[Finding, P], Finding]]:
+) -> Callable[
+    [Callable[Concatenate[Finding, P], Finding]], Callable[Concatenate[Finding, P], Finding]
+]:
     """Register a function that changes a finding that did not pass, under a stable name."""
 
     def declare(
@@ -89,13 +98,15 @@ def adjustment(
 
 
 def compares_numbers(name: str) -> bool:
-    """Whether the check of that name depends on whole telephone numbers. Raises ``KeyError`` for an unknown name."""
+    """Whether the check of that name depends on whole telephone numbers. Raises ``KeyError`` for an
+    unknown name.
+    """
     return _checks()[name].compares_numbers
 
 
 def make_again(asked: Asked) -> Finding | None:
-    """The finding that the current check makes from the same arguments. Raises ``KeyError`` for an unknown name, ``TypeError`` or
-    ``ValueError`` for arguments that the check does not have.
+    """The finding that the current check makes from the same arguments. Raises ``KeyError`` for an
+    unknown name, ``TypeError`` or ``ValueError`` for arguments that the check does not have.
     """
     function = _checks()[asked.by].function
     return function(**_read_arguments(function, asked.given))
@@ -135,7 +146,10 @@ def plain_argument(value: object) -> Any:
     if isinstance(value, Real):
         return float(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain_argument(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {
+            field.name: plain_argument(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+        }
     if isinstance(value, Mapping):
         return {str(key): plain_argument(item) for key, item in value.items()}
     if isinstance(value, set | frozenset):

@@ -17,7 +17,9 @@ _WAYS = {"inband": "tones in the audio (in-band)"}
 
 
 @check("route.transport")
-def transport(subject: str, expected: str, port: int, seen: str, local: str, where: str = "") -> Finding:
+def transport(
+    subject: str, expected: str, port: int, seen: str, local: str, where: str = ""
+) -> Finding:
     """The call came over ``expected`` to ``port``."""
     seen_port = int(local.rpartition(":")[2] or 0)
     return judged(
@@ -35,7 +37,8 @@ def transport(subject: str, expected: str, port: int, seen: str, local: str, whe
 def trunk(
     subject: str, name: str, hosts: Mapping[str, str | None], came_from: str | None, where: str = ""
 ) -> Finding | None:
-    """The call came from the address of the trunk ``name``. ``hosts`` has the address of each trunk; ``came_from`` is ``host:port``.
+    """The call came from the address of the trunk ``name``. ``hosts`` has the address of each
+    trunk; ``came_from`` is ``host:port``.
 
     None when addresses cannot tell the trunks apart: unknown, shared, or not used as a source.
     """
@@ -82,7 +85,9 @@ def encrypted(subject: str, secure: bool | None) -> Finding:
 
 
 @check("final_response")
-def final_response(subject: str, wanted: Sequence[int], code: int, reason: str, where: str = "") -> Finding:
+def final_response(
+    subject: str, wanted: Sequence[int], code: int, reason: str, where: str = ""
+) -> Finding:
     """The call ended with one of the ``wanted`` status codes."""
     return judged(
         "final_response",
@@ -105,20 +110,31 @@ def digits(subject: str, sent: str, seen: str, methods: Sequence[str], method: s
         right,
         expected=f"the digits {sent} by {method}",
         actual=f"{seen or 'none'}"
-        + (f" by {' and '.join(_WAYS.get(way, way) for way in sorted(set(methods)))}" if methods else ""),
+        + (
+            f" by {' and '.join(_WAYS.get(way, way) for way in sorted(set(methods)))}"
+            if methods
+            else ""
+        ),
         measured=measurement.Digits(sent=sent, seen=seen, methods=tuple(methods), method=method),
     )
 
 
 @check("dtmf.duration")
-def durations(subject: str, seen_ms: Sequence[int | None], least_ms: int = 40, most_ms: int = 1000) -> Finding:
+def durations(
+    subject: str, seen_ms: Sequence[int | None], least_ms: int = 40, most_ms: int = 1000
+) -> Finding:
     """Every digit was long enough (ITU-T Q.24) and not stuck; None is a digit of unknown length."""
     told = [d for d in seen_ms if d is not None]
-    expected, right = f"each digit between {least_ms} and {most_ms} ms", all(least_ms <= d <= most_ms for d in told)
+    expected, right = (
+        f"each digit between {least_ms} and {most_ms} ms",
+        all(least_ms <= d <= most_ms for d in told),
+    )
     measured = measurement.DigitDurations(durations_ms=tuple(told))
     if right and len(told) < len(seen_ms):
         why = f"the length of {len(seen_ms) - len(told)} of {len(seen_ms)} digits is unknown"
-        return not_observable("dtmf.duration", subject, expected=expected, why=why, measured=measured)
+        return not_observable(
+            "dtmf.duration", subject, expected=expected, why=why, measured=measured
+        )
     return judged(
         "dtmf.duration",
         subject,
@@ -156,7 +172,9 @@ def header(message: Message, subject: str, name: str, value: str, where: str = "
         subject,
         found == [value],
         expected=f"{name}: {value}, once",
-        actual=f"{name} is absent" if not found else f"{name} is " + " and ".join(repr(v) for v in found),
+        actual=f"{name} is absent"
+        if not found
+        else f"{name} is " + " and ".join(repr(v) for v in found),
         evidence=[where] if where else [],
         measured=measurement.Header(header=name, values=tuple(found), value=value),
     )
@@ -192,29 +210,41 @@ def called_in_record(called: str, subject: str, number: str, call_id: str) -> Fi
 
 
 @check("header.in_record", compares_numbers=True)
-def header_in_record(seen: str | None, subject: str, name: str, value: str, call_id: str) -> Finding:
-    """The far end's record has the header's value; ``seen`` is None when the record has only other X- headers."""
+def header_in_record(
+    seen: str | None, subject: str, name: str, value: str, call_id: str
+) -> Finding:
+    """The far end's record has the header's value; ``seen`` is None when the record has only other
+    X- headers.
+    """
     return judged(
         "header",
         subject,
         seen == value,
         expected=f"{name}: {value} among the record's variables",
-        actual="it is absent, and other X- headers are there" if seen is None else f"the record says {seen!r}",
+        actual="it is absent, and other X- headers are there"
+        if seen is None
+        else f"the record says {seen!r}",
         evidence=[f"record {call_id}"],
-        measured=measurement.Header(header=name, values=() if seen is None else (seen,), value=value, record=True),
+        measured=measurement.Header(
+            header=name, values=() if seen is None else (seen,), value=value, record=True
+        ),
     )
 
 
 @check("header.in_transfer", compares_numbers=True)
 def header_sent(seen: str | None, subject: str, name: str, value: str) -> Finding:
-    """The AI's transfer asks the platform to send this header with this value to the transfer target."""
+    """The AI's transfer asks the platform to send this header with this value to the transfer
+    target.
+    """
     return judged(
         "header",
         subject,
         seen == value,
         expected=f"the AI's transfer asks for {name}: {value}",
         actual="it does not ask for it" if seen is None else f"it asks for {seen!r}",
-        measured=measurement.Header(header=name, values=() if seen is None else (seen,), value=value),
+        measured=measurement.Header(
+            header=name, values=() if seen is None else (seen,), value=value
+        ),
     )
 
 
@@ -228,5 +258,7 @@ def header_not_in_record(seen: str | None, subject: str, name: str, call_id: str
         expected=f"no {name} among the record's variables",
         actual="it is absent" if seen is None else f"the record says {seen!r}",
         evidence=[f"record {call_id}"],
-        measured=measurement.Header(header=name, values=() if seen is None else (seen,), record=True),
+        measured=measurement.Header(
+            header=name, values=() if seen is None else (seen,), record=True
+        ),
     )

@@ -1,4 +1,6 @@
-"""Checks of time: when an event happened, whether a leg ended in time, and how fast a voice agent responds."""
+"""Checks of time: when an event happened, whether a leg ended in time, and how fast a voice agent
+responds.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,12 @@ def took(
 ) -> Finding:
     """``what`` took the configured time, within ``tolerance_s``.
 
-    It may take ``queue_s`` longer, for a queue or the route to a telephone, and ``way_in_s`` longer, until the call rang at all.
+    It may take ``queue_s`` longer, for a queue or the route to a telephone, and ``way_in_s``
+    longer, until the call rang at all.
     """
-    queued = f", and at most {queue_s:g} s in a queue or on the way to a telephone" if queue_s else ""
+    queued = (
+        f", and at most {queue_s:g} s in a queue or on the way to a telephone" if queue_s else ""
+    )
     queued += f", and {way_in_s:.1f} s until it rang" if way_in_s >= _SHOWN_S else ""
     limit_s = expected_s + tolerance_s + queue_s + way_in_s
     return judged(
@@ -38,7 +43,9 @@ def took(
         expected_s - tolerance_s <= seconds <= limit_s,
         expected=f"{what} after {expected_s:g} s ± {tolerance_s:g} s{queued}",
         actual=f"it was after {seconds:.2f} s",
-        measured=measurement.Duration(what=what, seconds=seconds, expected_s=expected_s, limit_s=limit_s),
+        measured=measurement.Duration(
+            what=what, seconds=seconds, expected_s=expected_s, limit_s=limit_s
+        ),
     )
 
 
@@ -64,7 +71,8 @@ def within(subject: str, what: str, seconds: float | None, limit_s: float) -> Fi
 def released(subject: str, seconds: float | None, limit_s: float, doubt_s: float = 0.0) -> Finding:
     """A leg ended within ``limit_s``; ``seconds`` is None when it is still up.
 
-    ``doubt_s``: how much earlier it may have ended. A slow answer of the AI's interface must not make a leg late.
+    ``doubt_s``: how much earlier it may have ended. A slow answer of the AI's interface must not
+    make a leg late.
     """
     expected = f"the leg ends within {limit_s:g} s"
     if seconds is not None and seconds - doubt_s <= limit_s < seconds:
@@ -93,8 +101,12 @@ RESPONSIVENESS: Mapping[str, str] = {
 
 
 @check("responsiveness")
-def responsive(check: str, subject: str, seconds: float | None, limit_s: float, basis: str) -> Finding:
-    """The event of the check came within ``limit_s``. ``seconds`` is None when it never came; ``basis`` names what was measured."""
+def responsive(
+    check: str, subject: str, seconds: float | None, limit_s: float, basis: str
+) -> Finding:
+    """The event of the check came within ``limit_s``. ``seconds`` is None when it never came;
+    ``basis`` names what was measured.
+    """
     return judged(
         check,
         subject,

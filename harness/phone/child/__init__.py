@@ -1,9 +1,10 @@
-"""The child process of softphones: one pjsua2 Endpoint with its accounts and calls, controlled over a socket pair.
+"""The child process of softphones: one pjsua2 Endpoint with its accounts and calls, controlled over
+a socket pair.
 
-``harness.phone.process`` starts it as ``python -m harness.phone.child FD DIRECTORY``. Its
-modules may import the standard library, numpy and soundfile, ``harness.audio``, ``harness.calls.events``, ``harness.support.memory``,
-``harness.sip``, ``harness.support.files``, and of the phones ``config``, ``protocol``, ``recording`` and ``rtp_log``;
-``bindings`` alone imports pjsua2.
+``harness.phone.process`` starts it as ``python -m harness.phone.child FD DIRECTORY``. Its modules
+may import the standard library, numpy and soundfile, ``harness.audio``, ``harness.calls.events``,
+``harness.support.memory``, ``harness.sip``, ``harness.support.files``, and of the phones
+``config``, ``protocol``, ``recording`` and ``rtp_log``; ``bindings`` alone imports pjsua2.
 
 - ``service``: the process and its main loop. ``commands``: messages to and from the parent, and its commands.
 - ``stack``: the Endpoint. ``native``: C functions of pjproject that pjsua2 lacks; ``pjlib``: its structures.

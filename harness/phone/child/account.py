@@ -1,4 +1,6 @@
-"""The phones of the process: each with its account and transport, or a share of another phone's account; and how they are removed."""
+"""The phones of the process: each with its account and transport, or a share of another phone's
+account; and how they are removed.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from harness.phone.child.service import Service
 
 _MOST_ACCOUNTS: Final = 8  # PJSUA_MAX_ACC
-#: pjsip refreshes no earlier than after five seconds (sip_reg.c), which is too late for the shortest registrations.
+#: pjsip refreshes no earlier than after five seconds (sip_reg.c), which is too late for the
+#: shortest registrations.
 _SHORT_REGISTRATION: Final = 10
 _REFRESHES_AGAIN_S: Final = 1.0
 _UNREGISTERS_AGAIN_S: Final = 0.1
@@ -50,14 +53,20 @@ _RELIABLE: Final = {
 
 
 class Sources:
-    """The hosts from which a phone accepts requests: ``places``, and hosts that were added. None for ``places`` accepts all."""
+    """The hosts from which a phone accepts requests: ``places``, and hosts that were added. None
+    for ``places`` accepts all.
+    """
 
     def __init__(self, places: Iterable[str] | None) -> None:
-        self._networks = None if places is None else [ipaddress.ip_network(place) for place in places]
+        self._networks = (
+            None if places is None else [ipaddress.ip_network(place) for place in places]
+        )
         self._addressed: set[str] = set()
 
     def add(self, host: str) -> None:
-        """Accept ``host``, to which the phone sends requests: requests in its dialogs may come from there (RFC 3261 section 12.2)."""
+        """Accept ``host``, to which the phone sends requests: requests in its dialogs may come from
+        there (RFC 3261 section 12.2).
+        """
         self._addressed.add(host)
 
     def include(self, host: str) -> bool:
@@ -76,8 +85,20 @@ class HostedPhone:
     account: Account
     challenges: Challenges  #: decides which challenges its password answers
 
-    def __init__(self, host_process: Service, key: int, config: PhoneConfig, directory: Path, sources: Sources) -> None:
-        self.host_process, self.key, self.config, self.directory = host_process, key, config, directory
+    def __init__(
+        self,
+        host_process: Service,
+        key: int,
+        config: PhoneConfig,
+        directory: Path,
+        sources: Sources,
+    ) -> None:
+        self.host_process, self.key, self.config, self.directory = (
+            host_process,
+            key,
+            config,
+            directory,
+        )
         self.sources = sources
         self.policy: Policy = Ring()
         self.parked = self.gone = False
@@ -131,15 +152,24 @@ class AccountHolder(HostedPhone):
     _losses = 0  #: consecutive connections that did not last
 
     def __init__(
-        self, host_process: Service, key: int, config: PhoneConfig, directory: Path, networks: list[str] | None
+        self,
+        host_process: Service,
+        key: int,
+        config: PhoneConfig,
+        directory: Path,
+        networks: list[str] | None,
     ) -> None:
         super().__init__(host_process, key, config, directory, Sources(networks))
         self.challenges = Challenges(config.realm)
         self.registration: RegistrationState | None = None  #: the registrar's last answer
         self.registers = False  #: a REGISTER is not answered yet
         self.refresh_at: float | None = None
-        self.shares: list[PhoneShare] = []  #: the cases that share the phone; empty when one case uses it alone
-        self._asking: list[tuple[PhoneShare, str]] = []  # shares with a request that is not sent yet, and its method
+        self.shares: list[
+            PhoneShare
+        ] = []  #: the cases that share the phone; empty when one case uses it alone
+        self._asking: list[
+            tuple[PhoneShare, str]
+        ] = []  # shares with a request that is not sent yet, and its method
         endpoint = host_process.endpoint
         if config.stun_server:
             endpoint.use_stun(config.stun_server)
@@ -147,7 +177,8 @@ class AccountHolder(HostedPhone):
         self.address = endpoint.address_of(self._transport)
         self.bound = endpoint.bound_to(self._transport, config)
         self.account = Account(self, host_process.fault)
-        #: Requests outside dialogs, by their tokens: the parent's command, and what the token points to.
+        #: Requests outside dialogs, by their tokens: the parent's command, and what the token
+        #: points to.
         self._unanswered: dict[int, tuple[int, Any]] = {}
         try:
             self._create_account()
@@ -166,7 +197,9 @@ class AccountHolder(HostedPhone):
             # "hide": the request goes to the proxy without a Route header for it.
             sip.proxies.append(f"<sip:{config.proxy}{suffix};lr;hide>")
         if config.username is not None:
-            sip.authCreds.append(pj.AuthCredInfo("digest", ANY, config.username, 0, config.password or ""))
+            sip.authCreds.append(
+                pj.AuthCredInfo("digest", ANY, config.username, 0, config.password or "")
+            )
         if config.proxy and config.registrar in (None, config.proxy):
             register.registrarUri = registrar_uri(config.domain, config.proxy, config.transport)
             register.proxyUse = _BY_ITS_PROXY
@@ -184,7 +217,8 @@ class AccountHolder(HostedPhone):
         nat.sipStunUse = nat.mediaStunUse = (
             pj.PJSUA_STUN_USE_DEFAULT if config.stun_server else pj.PJSUA_STUN_USE_DISABLED
         )
-        # Without a certificate no one can open a TLS connection to the phone: name the port of the connection it opened.
+        # Without a certificate no one can open a TLS connection to the phone: name the port of the
+        # connection it opened.
         nat.contactUseSrcPort = int(config.transport == "tls" and config.tls.certificate is None)
         self._configure_calls(account)
         return account
@@ -195,7 +229,9 @@ class AccountHolder(HostedPhone):
         media.srtpUse = _SRTP[config.srtp]
         media.srtpSecureSignaling = 0
         rtp = media.transportConfig
-        media.ipv6Use = pj.PJSUA_IPV6_ENABLED_USE_IPV6_ONLY if config.ipv6 else pj.PJSUA_IPV6_DISABLED
+        media.ipv6Use = (
+            pj.PJSUA_IPV6_ENABLED_USE_IPV6_ONLY if config.ipv6 else pj.PJSUA_IPV6_DISABLED
+        )
         rtp.boundAddress = config.bind_address
         rtp.publicAddress = config.public_address or ""
         first, last = config.media_ports
@@ -251,7 +287,9 @@ class AccountHolder(HostedPhone):
             self._unregisters_at = now + _UNREGISTERS_AGAIN_S
 
     def connection_lost(self, now: float) -> None:
-        """REGISTER over a new connection, with growing delays: callers may only reach the phone over this connection."""
+        """REGISTER over a new connection, with growing delays: callers may only reach the phone
+        over this connection.
+        """
         if self.registered and self._unregisters_at == 0.0:
             self._losses = 0 if now > self._registered_at + _LASTING_S else self._losses + 1
             again = now + min(2.0**self._losses, _LASTING_S)
@@ -266,8 +304,12 @@ class AccountHolder(HostedPhone):
         except pj.Error:  # pjsip's refresh is still unanswered (PJSIP_EBUSY)
             self.refresh_at = now + _REFRESHES_AGAIN_S
 
-    def send_request(self, call: int, method: str, uri: str, headers: Headers, body: str, content_type: str) -> None:
-        """Send a request outside dialogs; the parent's command ``call`` is answered with the final response."""
+    def send_request(
+        self, call: int, method: str, uri: str, headers: Headers, body: str, content_type: str
+    ) -> None:
+        """Send a request outside dialogs; the parent's command ``call`` is answered with the final
+        response.
+        """
         made = pj.SendRequestParam()
         made.method = method
         option = made.txOption
@@ -315,11 +357,16 @@ class AccountHolder(HostedPhone):
     def close(self) -> None:
         """Delete the account and free its ports.
 
-        pjsip keeps a transport until its last transaction times out (RFC 3261 timer J: 32 s), but the next case, perhaps in
-        another process, needs the port now; and pjsip has only 64 sockets.
+        pjsip keeps a transport until its last transaction times out (RFC 3261 timer J: 32 s), but
+        the next case, perhaps in another process, needs the port now; and pjsip has only 64
+        sockets.
         """
         endpoint = self.host_process.endpoint
-        udp = endpoint.native.udp_transport(self.account.getId()) if self.config.transport == "udp" else None
+        udp = (
+            endpoint.native.udp_transport(self.account.getId())
+            if self.config.transport == "udp"
+            else None
+        )
         self.parked = self.gone = True
         if self._unanswered:
             endpoint.waiting.append(self)
@@ -329,17 +376,21 @@ class AccountHolder(HostedPhone):
             endpoint.native.close_udp_socket(udp)
         endpoint.close_transport(self._transport)
         kind = socket.SOCK_DGRAM if self.config.transport == "udp" else socket.SOCK_STREAM
-        socket_limits.free({self.bound, *self.host_process.attribution.take_connections(self)}, kind)
+        socket_limits.free(
+            {self.bound, *self.host_process.attribution.take_connections(self)}, kind
+        )
         if udp is None:
-            # Let pjsip see that the connections are closed before the next phone opens: it finds a phone's connections by the memory
-            # address of the listener, which the next listener may get, and would send a request over a closed connection.
+            # Let pjsip see that the connections are closed before the next phone opens: it finds a
+            # phone's connections by the memory address of the listener, which the next listener may
+            # get, and would send a request over a closed connection.
             endpoint.handle_events(0)
 
     def _create_account(self) -> None:
         """Create the account.
 
-        pjsua asserts when an answer or a timeout arrives for a deleted account, so accounts with unanswered requests are kept.
-        When all account numbers are in use, a kept account is deleted and the new one takes its number and its answers.
+        pjsua asserts when an answer or a timeout arrives for a deleted account, so accounts with
+        unanswered requests are kept. When all account numbers are in use, a kept account is deleted
+        and the new one takes its number and its answers.
         """
         endpoint = self.host_process.endpoint
         if endpoint.waiting and endpoint.native.accounts() >= _MOST_ACCOUNTS:
@@ -350,7 +401,8 @@ class AccountHolder(HostedPhone):
 
     def _delete_account(self) -> None:
         self.account.shutdown()
-        # Its destructor would delete the account that then has its number, so it is never destroyed.
+        # Its destructor would delete the account that then has its number, so it is never
+        # destroyed.
         self.account.__disown__()
         self.account.listener = None
 
@@ -359,7 +411,12 @@ class PhoneShare(HostedPhone):
     """One case's share of a phone that several cases use at once. The parent treats it as a phone."""
 
     def __init__(
-        self, holder: AccountHolder, key: int, config: PhoneConfig, directory: Path, claim: CallFilter
+        self,
+        holder: AccountHolder,
+        key: int,
+        config: PhoneConfig,
+        directory: Path,
+        claim: CallFilter,
     ) -> None:
         super().__init__(holder.host_process, key, config, directory, holder.sources)
         self.holder, self.claim = holder, claim
@@ -394,7 +451,9 @@ class Departures:
 
     def __init__(self, host: Service) -> None:
         self._host = host
-        self._under_way: list[tuple[LeasedPhone, int, float]] = []  # with the command's id and the deadline
+        self._under_way: list[
+            tuple[LeasedPhone, int, float]
+        ] = []  # with the command's id and the deadline
 
     def __bool__(self) -> bool:
         return bool(self._under_way)

@@ -1,11 +1,14 @@
-"""Admission of requests: which are passed to pjsip, which are answered here, and which get no answer.
+"""Admission of requests: which are passed to pjsip, which are answered here, and which get no
+answer.
 
-A phone accepts only the platform's requests (``PhoneConfig.accepts_from``); others get no answer, and are reported. The check comes
-before pjsip, which finds dialogs by tag alone and obeys requests from any source. A forged UDP source address does not receive the
-answers, so an attacker would have to guess the Call-ID and tags.
+A phone accepts only the platform's requests (``PhoneConfig.accepts_from``); others get no answer,
+and are reported. The check comes before pjsip, which finds dialogs by tag alone and obeys requests
+from any source. A forged UDP source address does not receive the answers, so an attacker would have
+to guess the Call-ID and tags.
 
-Requests that pjsip cannot handle are answered here. Within a call pjsip would answer them with 500, on which some SBCs end the call.
-Outside of a call it would not answer, and a platform that probes a registered phone this way would consider it dead.
+Requests that pjsip cannot handle are answered here. Within a call pjsip would answer them with 500,
+on which some SBCs end the call. Outside of a call it would not answer, and a platform that probes a
+registered phone this way would consider it dead.
 """
 
 from __future__ import annotations
@@ -53,17 +56,24 @@ _REPLACES: Final = re.compile(r"^Replaces[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _OFFERING: Final = ("INVITE", "UPDATE")
 _MEDIA: Final = re.compile(r"^m=", re.MULTILINE)
 _MOST_MEDIA: Final = 6
-#: pjsip uses the last of several such headers, other readers the first; and pjsip starts a new line after a lone CR.
-_ONCE: Final = re.compile(r"^(?:(Call-ID|i)|(CSeq)|(From|f)|(To|t))[ \t]*:", re.IGNORECASE | re.MULTILINE)
+#: pjsip uses the last of several such headers, other readers the first; and pjsip starts a new line
+#: after a lone CR.
+_ONCE: Final = re.compile(
+    r"^(?:(Call-ID|i)|(CSeq)|(From|f)|(To|t))[ \t]*:", re.IGNORECASE | re.MULTILINE
+)
 _LONE_CR: Final = re.compile(r"\r(?!\n)")
 _OFFER: Final = re.compile(r"^v=0\r?$", re.MULTILINE)
 
-#: Methods that pjsip answers within a dialog, and outside of one; and methods that exist only within a dialog.
-_PJSIPS: Final = frozenset(["ACK", "BYE", "CANCEL", "INVITE", "MESSAGE", "PRACK", "REFER", "UPDATE"])
+#: Methods that pjsip answers within a dialog, and outside of one; and methods that exist only
+#: within a dialog.
+_PJSIPS: Final = frozenset(
+    ["ACK", "BYE", "CANCEL", "INVITE", "MESSAGE", "PRACK", "REFER", "UPDATE"]
+)
 _PJSIPS_OUTSIDE: Final = frozenset(["ACK", "CANCEL", "INVITE", "MESSAGE", "OPTIONS"])
 _OF_A_CALL: Final = frozenset(["BYE", "INFO", "PRACK", "UPDATE"])
-#: Methods that pjsip mishandles while the BYE's transaction of an ended call lasts: it answers 500, and an INVITE not at all.
-#: BYE and subscriptions are not among them: both sides may hang up, and subscriptions outlive a call (RFC 5057 section 4.2).
+#: Methods that pjsip mishandles while the BYE's transaction of an ended call lasts: it answers 500,
+#: and an INVITE not at all. BYE and subscriptions are not among them: both sides may hang up, and
+#: subscriptions outlive a call (RFC 5057 section 4.2).
 _NOTHING_LEFT: Final = frozenset(["INFO", "INVITE", "MESSAGE", "OPTIONS", "PRACK", "UPDATE"])
 
 
@@ -76,20 +86,27 @@ class _Count:
 
 
 class Admission:
-    """Decides on requests and counts those it refuses: the first count is reported at once, then one per second."""
+    """Decides on requests and counts those it refuses: the first count is reported at once, then
+    one per second.
+    """
 
     def __init__(self, host: Service) -> None:
         self._host = host
         self._counts: dict[StrangerRefused, _Count] = {}  # by an event without time and count
         # The phone of the INVITE that was last passed to pjsip, and its source.
         self._let_in: tuple[HostedPhone, str] | None = None
-        self._accepted: dict[tuple[str, str], float] = {}  # time of the ACK, by the INVITE's branch and Call-ID
+        self._accepted: dict[
+            tuple[str, str], float
+        ] = {}  # time of the ACK, by the INVITE's branch and Call-ID
 
-    def decide(self, message: WireMessage, local: SocketName, body: memoryview, *, ours: bool) -> int:
-        """:data:`PASS`, :data:`DROP`, or the status to answer a request with. Strangers' requests are no evidence.
+    def decide(
+        self, message: WireMessage, local: SocketName, body: memoryview, *, ours: bool
+    ) -> int:
+        """:data:`PASS`, :data:`DROP`, or the status to answer a request with. Strangers' requests
+        are no evidence.
 
-        ``local`` is the name of its socket, ``body`` its SDP in pjsip's memory, which is changed in place; ``ours``: it came on a
-        connection that this process opened.
+        ``local`` is the name of its socket, ``body`` its SDP in pjsip's memory, which is changed in
+        place; ``ours``: it came on a connection that this process opened.
         """
         phone = self._at(message, local)
         if phone is not None and not ours and not phone.sources.include(message.remote_host):
@@ -113,21 +130,26 @@ class Admission:
                 return _NOT_ACCEPTABLE_HERE
             if self.waits_for_names(message, names):
                 return DROP
-            if message.method in _OFFERING and not sdp.has_answer(body, self._host.endpoint.spoken(leg.codecs)):
+            if message.method in _OFFERING and not sdp.has_answer(
+                body, self._host.endpoint.spoken(leg.codecs)
+            ):
                 return _NOT_ACCEPTABLE_HERE  # RFC 3261 section 14.2
             self._narrow(message, body, leg.phone, leg.codecs)
             return _within(message, leg)
         if leg is not None or attribution.has_ended(message):
-            return DOES_NOT_EXIST if message.method in _NOTHING_LEFT else PASS  # RFC 3261 section 12.2.2
+            return (
+                DOES_NOT_EXIST if message.method in _NOTHING_LEFT else PASS
+            )  # RFC 3261 section 12.2.2
         if message.begins_call:
             return self._begins(message, body, phone)
         return PASS if tag else _outside(message)
 
     def waits_for_names(self, message: WireMessage, names: list[str]) -> bool:
-        """Whether the host names in an answer's SDP are still looked up. The far end then has to send the answer again.
+        """Whether the host names in an answer's SDP are still looked up. The far end then has to
+        send the answer again.
 
-        It does so until the answer is acknowledged (RFC 3261 section 13.3.1.4). The call ends in any case, but whose fault that is
-        depends on whether the names exist.
+        It does so until the answer is acknowledged (RFC 3261 section 13.3.1.4). The call ends in
+        any case, but whose fault that is depends on whether the names exist.
         """
         leg = self._host.attribution.leg_of_tag(message.local_tag) if names else None
         if leg is None:
@@ -138,7 +160,8 @@ class Admission:
         return any(map(self._host.names.looks_up_media, names))
 
     def _is_late_copy(self, message: WireMessage, leg: CallLeg | None) -> bool:
-        """Whether an INVITE is a copy of one that was acknowledged: such copies are absorbed (RFC 6026 section 7.1, Timer L).
+        """Whether an INVITE is a copy of one that was acknowledged: such copies are absorbed (RFC
+        6026 section 7.1, Timer L).
 
         pjsip forgets the transaction with the ACK, and would treat the copy as a new call.
         """
@@ -163,11 +186,14 @@ class Admission:
             if phone is not None:
                 phone.emit(CallsRefused, source=message.remote_host)
             return BUSY_HERE
-        # A phone with one line that is busy refuses another call with 486, unless it replaces the first one (RFC 3891).
+        # A phone with one line that is busy refuses another call with 486, unless it replaces the
+        # first one (RFC 3891).
         is_busy = phone is not None and host.calls_up(phone) >= phone.config.max_calls == 1
         refuses = is_busy and not _REPLACES.search(message.head)
         self._let_in = (phone, message.remote_host) if phone is not None and not refuses else None
-        if phone is not None and (unknown := self._narrow(message, body, phone, phone.config.codecs)):
+        if phone is not None and (
+            unknown := self._narrow(message, body, phone, phone.config.codecs)
+        ):
             phone.emit(CallsRefused, source=message.remote_host, why=unknown)
         return PASS
 
@@ -177,21 +203,29 @@ class Admission:
             phone, source = self._let_in
             phone.emit(CallsRefused, source=source)
 
-    def _narrow(self, message: WireMessage, body: memoryview, phone: HostedPhone, codecs: tuple[str, ...]) -> str:
-        """Hide media from pjsip that the phone cannot use; returns the unknown encryption, if that leaves no media."""
+    def _narrow(
+        self, message: WireMessage, body: memoryview, phone: HostedPhone, codecs: tuple[str, ...]
+    ) -> str:
+        """Hide media from pjsip that the phone cannot use; returns the unknown encryption, if that
+        leaves no media.
+        """
         if not body or message.method not in _OFFERING:
             return ""
         return sdp.narrow(body, self._host.endpoint.spoken(codecs), phone.config.srtp)
 
     def refuses_unread(self, message: WireMessage) -> bool:
-        """Whether a message that pjsip cannot parse comes from a stranger; such a message is counted."""
+        """Whether a message that pjsip cannot parse comes from a stranger; such a message is
+        counted.
+        """
         phone = self._host.attribution.called(message)
         if phone is None or phone.sources.include(message.remote_host):
             return False
         self._refuse(phone, message, "address")
         return True
 
-    def _refuse(self, phone: HostedPhone, message: WireMessage, why: Literal["address", "call-id"]) -> None:
+    def _refuse(
+        self, phone: HostedPhone, message: WireMessage, why: Literal["address", "call-id"]
+    ) -> None:
         """Count a refused request."""
         leg = self._host.attribution.leg_of_tag(message.local_tag)
         agent = _USER_AGENT.search(message.text)
@@ -206,7 +240,10 @@ class Admission:
             user_agent=agent.group(1).rstrip(" \t\r")[:_LONGEST] if agent else "",
             count=0,
         )
-        if kind not in self._counts and sum(known.phone is phone for known in self._counts.values()) >= _MOST_KINDS:
+        if (
+            kind not in self._counts
+            and sum(known.phone is phone for known in self._counts.values()) >= _MOST_KINDS
+        ):
             kind = replace(kind, leg=None, source="others", method="", user_agent="")
         count = self._counts.setdefault(kind, _Count(phone))
         count.count += 1
@@ -222,7 +259,9 @@ class Admission:
 
     def begins_anew(self, phone: HostedPhone) -> None:
         """Reset a phone's counts for another case."""
-        self._counts = {kind: count for kind, count in self._counts.items() if count.phone is not phone}
+        self._counts = {
+            kind: count for kind, count in self._counts.items() if count.phone is not phone
+        }
 
     def _say(self, kind: StrangerRefused, count: _Count, now: float) -> None:
         count.told, count.told_at = count.count, now
@@ -238,13 +277,18 @@ class Admission:
 
 
 def _crashes_pjsip(message: WireMessage) -> int:
-    """The status for a request that makes pjsip (2.15.1) assert, as found by a fuzzer; 0 for other requests."""
+    """The status for a request that makes pjsip (2.15.1) assert, as found by a fuzzer; 0 for other
+    requests.
+    """
     if message.text.split(" ", 1)[0].upper() != message.method:  # RFC 3261 section 8.1.1.5
         return _BAD_REQUEST
     once = [header.lastindex for header in _ONCE.finditer(message.head)]
-    if len(once) > len(set(once)) or _LONE_CR.search(message.head):  # RFC 3261 sections 7.3.1 and 25.1
+    if len(once) > len(set(once)) or _LONE_CR.search(
+        message.head
+    ):  # RFC 3261 sections 7.3.1 and 25.1
         return _BAD_REQUEST
-    # pjsip would match it to a dialog. The phone's final responses have a tag, so their ACK has it too (section 17.1.1.3).
+    # pjsip would match it to a dialog. The phone's final responses have a tag, so their ACK has it
+    # too (section 17.1.1.3).
     if message.method == "ACK" and not message.local_tag:
         return _BAD_REQUEST
     # Each media description, even a refused one, takes two of pjmedia's 64 sockets.
@@ -282,7 +326,9 @@ def _within(message: WireMessage, leg: CallLeg) -> int:
 
 
 def _of_other_info(request: Message) -> int:
-    """RFC 6086 section 4.2.2; without a package, RFC 2976 section 2.2: an INFO without a body is a keep-alive."""
+    """RFC 6086 section 4.2.2; without a package, RFC 2976 section 2.2: an INFO without a body is a
+    keep-alive.
+    """
     if request.get("Info-Package"):
         return BAD_INFO_PACKAGE
     return UNSUPPORTED_MEDIA_TYPE if request.body else OK
@@ -311,7 +357,9 @@ def _outside(message: WireMessage) -> int:
 
 
 def _subscription(event: str) -> int:
-    """Refuse a subscription: the phone has no event packages, and only a REFER subscribes to its outcome (RFC 3515 section 2.4.4)."""
+    """Refuse a subscription: the phone has no event packages, and only a REFER subscribes to its
+    outcome (RFC 3515 section 2.4.4).
+    """
     return _FORBIDDEN if event == "refer" else _BAD_EVENT
 
 

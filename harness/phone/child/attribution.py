@@ -1,7 +1,7 @@
 """Assigns messages and connections to phones and their legs.
 
-Messages come without their call, and both ends of a call may be in this process. The two copies of a message differ in direction, and
-so in the tag of the local side (RFC 3261 section 12).
+Messages come without their call, and both ends of a call may be in this process. The two copies of
+a message differ in direction, and so in the tag of the local side (RFC 3261 section 12).
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ _MOST_CONNECTIONS: Final = 8
 
 
 class Attribution:
-    """``phones`` returns the current phones; ``deliver`` receives each message with its phone and, within a call, its leg."""
+    """``phones`` returns the current phones; ``deliver`` receives each message with its phone and,
+    within a call, its leg.
+    """
 
     def __init__(
         self,
@@ -34,10 +36,15 @@ class Attribution:
     ) -> None:
         self._phones, self._deliver = phones, deliver
         self._dialogs: dict[str, list[CallLeg]] = {}
-        self._unbound: dict[str, list[tuple[float, WireMessage]]] = {}  # INVITEs that have no leg yet
-        # Phones of messages outside of calls, by Call-ID and ``ours`` (REGISTER, OPTIONS …) or the local tag (ended calls).
+        self._unbound: dict[
+            str, list[tuple[float, WireMessage]]
+        ] = {}  # INVITEs that have no leg yet
+        # Phones of messages outside of calls, by Call-ID and ``ours`` (REGISTER, OPTIONS …) or the
+        # local tag (ended calls).
         self._owners: dict[tuple[str, bool | str], weakref.ref[HostedPhone]] = {}
-        self._connections: dict[tuple[str, str], list[Connection]] = {}  # by transport and remote address
+        self._connections: dict[
+            tuple[str, str], list[Connection]
+        ] = {}  # by transport and remote address
 
     # Messages.
 
@@ -55,7 +62,9 @@ class Attribution:
             self._deliver_outside_calls(at, message)
 
     def begins(self, leg: CallLeg) -> list[tuple[float, WireMessage]]:
-        """Note a new leg; returns its messages that came before pjsua announced it, for :meth:`catch_up`."""
+        """Note a new leg; returns its messages that came before pjsua announced it, for
+        :meth:`catch_up`.
+        """
         self._dialogs.setdefault(leg.call_id, []).append(leg)
         before = self._unbound.pop(leg.call_id, []) if leg.direction == "incoming" else []
         if before:
@@ -117,7 +126,9 @@ class Attribution:
         """The leg with this local tag, regardless of its Call-ID; None for an empty tag."""
         if not tag:
             return None
-        return next((leg for legs in self._dialogs.values() for leg in legs if leg.tag == tag), None)
+        return next(
+            (leg for legs in self._dialogs.values() for leg in legs if leg.tag == tag), None
+        )
 
     def _referred(self, message: WireMessage) -> CallLeg | None:
         """The leg placed on a REFER, if this is its first INVITE: pjsua chooses its Call-ID."""
@@ -150,7 +161,9 @@ class Attribution:
             self._deliver(at, message, phone, None)
 
     def asker_of(self, response: WireMessage) -> HostedPhone | None:
-        """The phone whose request a received response answers; None when no phone sent such a request."""
+        """The phone whose request a received response answers; None when no phone sent such a
+        request.
+        """
         leg = self.leg_of_tag(response.local_tag)
         if leg is not None:
             return leg.phone
@@ -158,13 +171,17 @@ class Attribution:
         return owner() if owner is not None else None
 
     def _sender(self, message: WireMessage) -> AccountHolder | None:
-        """The phone named in the Via; a TLS phone without a certificate names its connection instead."""
+        """The phone named in the Via; a TLS phone without a certificate names its connection
+        instead.
+        """
         for phone in self._phones():
             if phone.sent_by == message.sent_by:
                 return phone
         host = message.sent_by.rpartition(":")[0]
         there = [p for p in self._phones() if host in (p.host, p.sent_by.rpartition(":")[0])]
-        found = [p for p in there if (p.transport_name, p.user) == (message.transport, message.from_user)]
+        found = [
+            p for p in there if (p.transport_name, p.user) == (message.transport, message.from_user)
+        ]
         return found[0] if len(found) == 1 else None
 
     def _own(self, key: tuple[str, bool | str], phone: HostedPhone) -> None:
@@ -174,7 +191,9 @@ class Attribution:
 
     def called(self, message: WireMessage) -> AccountHolder | None:
         """The phone a request is for: by address, else by user, else the only one on its transport."""
-        phones = [phone for phone in self._phones() if message.transport in ("", phone.transport_name)]
+        phones = [
+            phone for phone in self._phones() if message.transport in ("", phone.transport_name)
+        ]
         users = {user for user, _ in message.targets()}
         places = {place for _, place in message.targets()}
         for found in (
@@ -206,19 +225,25 @@ class Attribution:
         for known in self._connections.values():
             for connection in known:
                 if connection.handle == handle:
-                    yield from ((connection, phone) for phone in self._phones() if _may_have(phone, connection))
+                    yield from (
+                        (connection, phone)
+                        for phone in self._phones()
+                        if _may_have(phone, connection)
+                    )
 
     def take_connections(self, phone: HostedPhone) -> set[SocketName]:
         """Forget a phone that is removed; returns the addresses its connections are bound to.
 
-        Connections that may belong to another phone are left out: they close by themselves after 33 s without use.
+        Connections that may belong to another phone are left out: they close by themselves after 33
+        s without use.
         """
         others = [other for other in self._phones() if other is not phone]
         mine = {
             connection
             for known in self._connections.values()
             for connection in known
-            if _may_have(phone, connection) and not any(_may_have(other, connection) for other in others)
+            if _may_have(phone, connection)
+            and not any(_may_have(other, connection) for other in others)
         }
         self._connections = {
             key: rest
@@ -233,5 +258,7 @@ def _may_have(phone: HostedPhone, connection: Connection) -> bool:
     if phone.transport_name != connection.transport:
         return False
     return (
-        connection.local == phone.address if connection.handle is None else phone.bound.has_host(connection.name.host)
+        connection.local == phone.address
+        if connection.handle is None
+        else phone.bound.has_host(connection.name.host)
     )

@@ -1,4 +1,6 @@
-"""The child's interface to pjsua2: safe callbacks and helpers for parameter objects. The only importer of pjsua2."""
+"""The child's interface to pjsua2: safe callbacks and helpers for parameter objects. The only
+importer of pjsua2.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ def misuse(text: str) -> Refusal:
 
 
 def _callback(method: Callable[..., None]) -> Callable[..., None]:
-    """Ignore a callback of an object without a listener, and keep its exceptions: pjsua2's C++ would end in ``std::terminate``."""
+    """Ignore a callback of an object without a listener, and keep its exceptions: pjsua2's C++
+    would end in ``std::terminate``.
+    """
 
     @functools.wraps(method)
     def wrapped(self: Any, *arguments: Any) -> None:
@@ -166,7 +170,9 @@ class Call(pj.Call):  # type: ignore[misc]
         self.listener.replacement_asked(prm)
 
     def onCallRedirected(self, prm: Any) -> int:
-        """Do not follow a 3xx. REJECT ends the call with the 3xx; STOP would end it with a 487 by pjsip."""
+        """Do not follow a 3xx. REJECT ends the call with the 3xx; STOP would end it with a 487 by
+        pjsip.
+        """
         return int(pj.PJSIP_REDIRECT_REJECT)
 
     @_callback
@@ -191,13 +197,17 @@ def set_headers(option: Any, headers: Headers) -> None:
 
 
 def only_audio(settings: Any) -> None:
-    """One audio stream and nothing else; pjproject 2.16 and newer would offer text beside it (RFC 4103)."""
+    """One audio stream and nothing else; pjproject 2.16 and newer would offer text beside it (RFC
+    4103).
+    """
     settings.audioCount, settings.videoCount = 1, 0
     if hasattr(settings, "textCount"):
         settings.textCount = 0
 
 
-def parameters(code: int = 0, reason: str = "", headers: Headers = (), *, settings: bool = False) -> Any:
+def parameters(
+    code: int = 0, reason: str = "", headers: Headers = (), *, settings: bool = False
+) -> Any:
     """Parameters of a call operation; ``settings`` adds the media: one audio stream, no video."""
     made = pj.CallOpParam(settings)
     if settings:

@@ -80,7 +80,9 @@ class Parent:
         self._wire.send("done", call, value)
 
     def failed(self, call: int, kind: str, text: str) -> None:
-        """Send why a command failed; ``kind`` names the error that the parent raises. Raises ``OSError``."""
+        """Send why a command failed; ``kind`` names the error that the parent raises. Raises
+        ``OSError``.
+        """
         self._wire.send("failed", call, kind, text)
 
     # Notifications and questions.
@@ -95,7 +97,9 @@ class Parent:
         return self._wire.together()
 
     def ask(self, name: str, arguments: dict[str, Any]) -> Any:
-        """The parent's answer to a question. Without an answer in time this process counts as lost, a fault of the harness."""
+        """The parent's answer to a question. Without an answer in time this process counts as lost,
+        a fault of the harness.
+        """
         with contextlib.suppress(OSError, queue.Empty):
             return self._questions.ask(name, arguments, _ANSWER_S)
         self.tell("lost", reason=f"the harness took more than {_ANSWER_S:g} s to answer {name!r}")
@@ -125,7 +129,9 @@ class Commands:
         self._host = host
 
     def obey(self, name: str, call: int, arguments: dict[str, Any]) -> Any:
-        """Run a command. Returns the answer or :data:`LATER`. Raises :class:`Refusal` and ``pj.Error``."""
+        """Run a command. Returns the answer or :data:`LATER`. Raises :class:`Refusal` and
+        ``pj.Error``.
+        """
         if name in _OF_A_LEG:
             leg = self._leg(arguments.pop("leg"))
             return getattr(leg, name)(**arguments)
@@ -154,11 +160,15 @@ class Commands:
     def unpromised_slots(self) -> int:
         return self._host.unpromised_slots()
 
-    def add(self, phone: int, config: dict[str, Any], directory: str, networks: list[str] | None) -> str:
+    def add(
+        self, phone: int, config: dict[str, Any], directory: str, networks: list[str] | None
+    ) -> str:
         """Create a phone that accepts requests from ``networks`` (None: all); returns its address."""
         made = PhoneConfig.from_plain(config)
         self._host.endpoint.check_codecs(made.codecs)
-        hosted = self._host.phones[phone] = AccountHolder(self._host, phone, made, Path(directory), networks)
+        hosted = self._host.phones[phone] = AccountHolder(
+            self._host, phone, made, Path(directory), networks
+        )
         return hosted.address
 
     def join(
@@ -206,14 +216,23 @@ class Commands:
         asked.register(True)
 
     def request(
-        self, call: int, phone: int, method: str, uri: str, headers: Headers, body: str, content_type: str
+        self,
+        call: int,
+        phone: int,
+        method: str,
+        uri: str,
+        headers: Headers,
+        body: str,
+        content_type: str,
     ) -> None:
         """Send a request outside any dialog; the answer is ``[code, reason]``."""
         self._phone(phone).send_request(call, method, uri, headers, body, content_type)
 
     # Calls.
 
-    def dial(self, phone: int, uri: str, headers: Headers, mark: int, source: list[Any], local_uri: str) -> int:
+    def dial(
+        self, phone: int, uri: str, headers: Headers, mark: int, source: list[Any], local_uri: str
+    ) -> int:
         """Place a call; returns its leg's key."""
         caller = self._phone(phone)
         if self._host.free_slots() < 1:
@@ -248,5 +267,7 @@ class Commands:
 
 
 _COMMANDS: Final[dict[str, Callable[..., Any]]] = {
-    name: method for name, method in vars(Commands).items() if not name.startswith("_") and name != "obey"
+    name: method
+    for name, method in vars(Commands).items()
+    if not name.startswith("_") and name != "obey"
 }

@@ -1,8 +1,8 @@
 """The digits of a call: telephone-events of its RTP (RFC 4733), and the bodies of INFO requests.
 
-pjmedia separates events by digit and duration: a late packet turns one press into two, and a digit whose last packets are lost is
-missing. RFC 4733 section 2.5.1.2 separates events by timestamp. For INFO, pjsua knows only one of the two bodies in use, and
-no digits written as event codes.
+pjmedia separates events by digit and duration: a late packet turns one press into two, and a digit
+whose last packets are lost is missing. RFC 4733 section 2.5.1.2 separates events by timestamp. For
+INFO, pjsua knows only one of the two bodies in use, and no digits written as event codes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from harness.calls.events import DigitMethod
 from harness.sip.grammar import decimal
 from harness.sip.message import Message
 
-#: A sender updates an event at least every 50 ms (RFC 4733 section 2.6.1); after this silence its last packets were lost.
+#: A sender updates an event at least every 50 ms (RFC 4733 section 2.6.1); after this silence its
+#: last packets were lost.
 _SILENT_S: Final = 0.5
 _MOST_TOLD: Final = 64  # reported events whose late packets are ignored
 
@@ -33,7 +34,9 @@ DIGIT_TYPES: Final = ("application/dtmf", "application/dtmf-relay")
 _KEYS: Final = "0123456789*#ABCD"  # by event code (RFC 4733 section 3.2)
 _LONGEST_MS: Final = 60_000
 _SIGNAL: Final = re.compile(r"^[ \t]*Signal[ \t]*=[ \t]*(\S+)[ \t]*$", re.IGNORECASE | re.MULTILINE)
-_DURATION: Final = re.compile(r"^[ \t]*Duration[ \t]*=[ \t]*(\d+)[ \t]*$", re.IGNORECASE | re.MULTILINE | re.ASCII)
+_DURATION: Final = re.compile(
+    r"^[ \t]*Duration[ \t]*=[ \t]*(\d+)[ \t]*$", re.IGNORECASE | re.MULTILINE | re.ASCII
+)
 
 
 @dataclass
@@ -45,10 +48,14 @@ class _Event:
 
 
 class Digits:
-    """The digits of one call. ``tell`` receives each digit once, with its duration in ms and its method. Thread-safe."""
+    """The digits of one call. ``tell`` receives each digit once, with its duration in ms and its
+    method. Thread-safe.
+    """
 
     def __init__(
-        self, tell: Callable[[str, int, DigitMethod], None], clock: Callable[[], float] = time.monotonic
+        self,
+        tell: Callable[[str, int, DigitMethod], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tell, self._clock = tell, clock
         self._lock = threading.Lock()
@@ -109,8 +116,9 @@ class Digits:
 def read_body(body: str) -> tuple[str, int] | None:
     """The digit of an INFO's body and its duration in ms (0 if not given); None without a digit.
 
-    The bodies are not standardised (RFC 6086 section 1). ``application/dtmf-relay`` is Cisco's, with lines ``Signal=`` and
-    ``Duration=``; ``application/dtmf`` is just the digit. Some senders confuse the two types. Both may use the event code.
+    The bodies are not standardised (RFC 6086 section 1). ``application/dtmf-relay`` is Cisco's,
+    with lines ``Signal=`` and ``Duration=``; ``application/dtmf`` is just the digit. Some senders
+    confuse the two types. Both may use the event code.
     """
     lines = body.replace("\r\n", "\n").replace("\r", "\n")
     signal, duration = _SIGNAL.search(lines), _DURATION.search(lines)

@@ -1,4 +1,5 @@
-"""Headers that pjsip (2.15.1) mishandles, as it may see them. The evidence has each message as received.
+"""Headers that pjsip (2.15.1) mishandles, as it may see them. The evidence has each message as
+received.
 
 - Responses: headers that make pjsip abort or send requests in a loop are removed. A fuzzer found them. Without the header, pjsip
   keeps the dialog's target, assumes the requested registration time, and treats a 423 as a refusal.
@@ -23,14 +24,24 @@ from harness.calls.events import WithheldBy
 from harness.phone.child.messages import WireMessage, unquoted
 from harness.sip.grammar import decimal
 
-UNSAFE: Final = (b"Contact", b"Record-Route", b"Expires", b"Service-Route", b"Min-Expires", b"Flow-Timer")
+UNSAFE: Final = (
+    b"Contact",
+    b"Record-Route",
+    b"Expires",
+    b"Service-Route",
+    b"Min-Expires",
+    b"Flow-Timer",
+)
 
 _SCHEME: Final = re.compile(r"<[ \t]*([^:>]*):")
-_EXPIRES: Final = re.compile(r"(?:^Expires|;[ \t]*expires)[ \t]*[:=][ \t]*(\d+)", re.IGNORECASE | re.ASCII)
+_EXPIRES: Final = re.compile(
+    r"(?:^Expires|;[ \t]*expires)[ \t]*[:=][ \t]*(\d+)", re.IGNORECASE | re.ASCII
+)
 _LONGEST_S: Final = (1 << 31) - 1
 _MOST_ROUTES: Final = 8  # PJSUA_ACC_MAX_PROXIES: more are written beyond the end of an array
 _TOO_BRIEF: Final = 423
-#: pjsip obeys each further Min-Expires at once, in a loop; a registrar needs only one (RFC 3261 section 10.3).
+#: pjsip obeys each further Min-Expires at once, in a loop; a registrar needs only one (RFC 3261
+#: section 10.3).
 _MOST_TOO_BRIEF: Final = 1
 _SHORTEST_PING_S: Final = 2
 
@@ -39,7 +50,9 @@ class UnsafeHeaders:
     """Checks the responses of one process."""
 
     def __init__(self) -> None:
-        self._too_brief: OrderedDict[str, int] = OrderedDict()  # consecutive 423 responses, by Call-ID
+        self._too_brief: OrderedDict[str, int] = (
+            OrderedDict()
+        )  # consecutive 423 responses, by Call-ID
 
     def of(self, message: WireMessage, headers: Sequence[str]) -> list[bool]:
         """For each header of a response, whether pjsip must not see it."""
@@ -72,7 +85,9 @@ def _named(header: str, name: str) -> bool:
 
 
 def _floods(header: str) -> bool:
-    """Whether pjsip would send pings without a pause: it rounds one second to zero, and truncates times to 32 bits."""
+    """Whether pjsip would send pings without a pause: it rounds one second to zero, and truncates
+    times to 32 bits.
+    """
     if not _named(header, "Flow-Timer"):
         return False
     seconds = decimal(header.partition(":")[2].strip(), most=_LONGEST_S)
@@ -80,7 +95,9 @@ def _floods(header: str) -> bool:
 
 
 def _leads_nowhere(header: str, status: int) -> bool:
-    """Whether the dialog's target would not be a SIP URI, as RFC 3261 sections 12.1.2 and 20.10 require."""
+    """Whether the dialog's target would not be a SIP URI, as RFC 3261 sections 12.1.2 and 20.10
+    require.
+    """
     if status >= 300 or not (_named(header, "Contact") or _named(header, "Record-Route")):
         return False
     scheme = _SCHEME.search(unquoted(header))
@@ -98,8 +115,12 @@ def _lasts_too_long(header: str) -> bool:
 TARGETS: Final = (b"Contact", b"Record-Route")
 
 #: Quoted strings are skipped; an unclosed one extends to the end.
-_ADDRESS: Final = re.compile(r'"(?:[^"\\]|\\.)*(?:"|$)|<(sips?):([^>]*)>', re.IGNORECASE | re.DOTALL)
-_TRANSPORT: Final = re.compile(r";[ \t]*transport[ \t]*=[ \t]*(udp|tcp|tls|sctp)[ \t]*(?=[;?]|$)", re.IGNORECASE)
+_ADDRESS: Final = re.compile(
+    r'"(?:[^"\\]|\\.)*(?:"|$)|<(sips?):([^>]*)>', re.IGNORECASE | re.DOTALL
+)
+_TRANSPORT: Final = re.compile(
+    r";[ \t]*transport[ \t]*=[ \t]*(udp|tcp|tls|sctp)[ \t]*(?=[;?]|$)", re.IGNORECASE
+)
 _MOST_REMEMBERED: Final = 1000
 
 
@@ -107,21 +128,32 @@ class Targets:
     """Rewrites the messages of one process."""
 
     def __init__(self) -> None:
-        self._routed: OrderedDict[tuple[str, str], bool] = OrderedDict()  # by Call-ID and the other end's tag
+        self._routed: OrderedDict[tuple[str, str], bool] = (
+            OrderedDict()
+        )  # by Call-ID and the other end's tag
 
     def of(self, message: WireMessage, headers: Sequence[str]) -> list[str]:
-        """The ``Contact`` and ``Record-Route`` headers of a received message, as pjsip may see them."""
+        """The ``Contact`` and ``Record-Route`` headers of a received message, as pjsip may see
+        them.
+        """
         if message.method == "REGISTER" or message.status >= 300:
             return list(headers)
         routes = [header for header in headers if header.startswith("Record-Route")]
         if self._has_routes(message, has_some=bool(routes)):
-            hops = routes[-1:] if message.status else routes[:1]  # RFC 3261 sections 12.1.1 and 12.1.2
+            hops = (
+                routes[-1:] if message.status else routes[:1]
+            )  # RFC 3261 sections 12.1.1 and 12.1.2
         else:
             hops = [header for header in headers if header not in routes]
-        return [_ADDRESS.sub(partial(_bare, message.transport, header in hops), header) for header in headers]
+        return [
+            _ADDRESS.sub(partial(_bare, message.transport, header in hops), header)
+            for header in headers
+        ]
 
     def _has_routes(self, message: WireMessage, *, has_some: bool) -> bool:
-        """Whether the dialog has a route set, which does not change once the dialog is confirmed (section 12.2)."""
+        """Whether the dialog has a route set, which does not change once the dialog is confirmed
+        (section 12.2).
+        """
         dialog = (message.call_id, message.remote_tag)
         is_early = 0 < message.status < 200 and not has_some
         if message.method != "INVITE" or is_early or not (message.status or message.begins_call):
@@ -154,7 +186,9 @@ _REFER_TO: Final = re.compile(r'[^"<]*(?:"(?:[^"\\]|\\.)*"\s*)?(<[^>]*>)', re.DO
 
 
 def plain(name: bytes, value: str) -> str:
-    """The header's value for pjsip: a Refer-To keeps only its address, without display name and parameters."""
+    """The header's value for pjsip: a Refer-To keeps only its address, without display name and
+    parameters.
+    """
     address = _REFER_TO.match(value) if name == b"Refer-To" else None
     return address[1] if address else value.strip()
 
@@ -178,11 +212,12 @@ class Withheld:
 
 
 class Challenges:
-    """Decides which challenges one phone answers: those of ``realm``; all for :data:`ANY`; without a realm, those of the first realm.
+    """Decides which challenges one phone answers: those of ``realm``; all for :data:`ANY`; without
+    a realm, those of the first realm.
 
-    The first realm is learnt separately for REGISTER and for other requests: registrar and proxy may have different realms, but
-    other servers must not get the password's digest. Of a realm's algorithms the strongest is answered, and never a weaker one
-    afterwards (RFC 7616 section 5.7).
+    The first realm is learnt separately for REGISTER and for other requests: registrar and proxy
+    may have different realms, but other servers must not get the password's digest. Of a realm's
+    algorithms the strongest is answered, and never a weaker one afterwards (RFC 7616 section 5.7).
     """
 
     def __init__(self, realm: str) -> None:
@@ -198,7 +233,9 @@ class Challenges:
         mine = self._realm or self._learnt.setdefault(method == "REGISTER", read[0][0])
         for realm, algorithm in read:
             if mine in (ANY, realm):
-                self._strongest[realm] = max(_STRENGTH.get(algorithm, -1), self._strongest.get(realm, -1))
+                self._strongest[realm] = max(
+                    _STRENGTH.get(algorithm, -1), self._strongest.get(realm, -1)
+                )
         return [self._why_not(mine, realm, algorithm) for realm, algorithm in read]
 
     def _why_not(self, mine: str, realm: str, algorithm: str) -> Withheld | None:
@@ -213,9 +250,15 @@ class Challenges:
 
 
 def _read(text: str) -> tuple[str, str]:
-    """The realm and algorithm; ``qop="auth-int"`` alone, which pjsip does not support, counts as a different algorithm."""
+    """The realm and algorithm; ``qop="auth-int"`` alone, which pjsip does not support, counts as a
+    different algorithm.
+    """
     realm, algorithm, qop = _REALM.search(text), _ALGORITHM.search(text), _QOP.search(text)
     name = algorithm.group(1).upper() if algorithm else "MD5"
-    offered = [token.strip().lower() for token in qop.group(1).split(",") if token.strip()] if qop else []
+    offered = (
+        [token.strip().lower() for token in qop.group(1).split(",") if token.strip()] if qop else []
+    )
     is_computed = "auth" in offered or not offered
-    return realm.group(1) if realm else "", name if is_computed else f"{name} with {', '.join(offered)}"
+    return realm.group(
+        1
+    ) if realm else "", name if is_computed else f"{name} with {', '.join(offered)}"

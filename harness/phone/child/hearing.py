@@ -1,7 +1,8 @@
-"""Analyses the received audio of legs: marks, and a regular pulse that shows that a leg is being analysed.
+"""Analyses the received audio of legs: marks, and a regular pulse that shows that a leg is being
+analysed.
 
-The audio clock's thread records the audio in C and never waits for Python. One thread reads the recordings of all legs at once, and
-wakes as rarely as possible.
+The audio clock's thread records the audio in C and never waits for Python. One thread reads the
+recordings of all legs at once, and wakes as rarely as possible.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from harness.calls.events import DigitMethod, DtmfReceived, Event, Listened, Mar
 if TYPE_CHECKING:
     from harness.phone.child.native import Recorder
 
-#: Maximum seconds between two reads; with a busy machine's delay, less than a recorder buffers (``recording.BUFFERED_S``).
+#: Maximum seconds between two reads; with a busy machine's delay, less than a recorder buffers
+#: (``recording.BUFFERED_S``).
 LONGEST_PAUSE_S: Final = 0.32
 RATE: Final = 8000  #: of the child's conference bridge; G.711 goes through it untouched
 _PULSE_SAMPLES: Final = RATE // 5
@@ -38,7 +40,8 @@ _EVERY: Final = 20  # one sample of this many is checked for loudness
 _KNOWN, _QUIET, _UNDECIDED = 0.16, 0.05, 0.002
 #: After a mark was present at each read for this long, no decision is near.
 _STEADY_SAMPLES: Final = RATE
-#: The first reads date the beginning of the stream and are frequent, because the earliest one counts.
+#: The first reads date the beginning of the stream and are frequent, because the earliest one
+#: counts.
 _TIMING_SAMPLES: Final = RATE // 10
 
 
@@ -57,7 +60,9 @@ class Hearing:
 
     @property
     def pause(self) -> float:
-        """Seconds until the next read. While loud audio is not decided to be a mark, each frame counts."""
+        """Seconds until the next read. While loud audio is not decided to be a mark, each frame
+        counts.
+        """
         if self._samples < _TIMING_SAMPLES:
             return _UNDECIDED
         if self._marks.present is not None:
@@ -87,14 +92,21 @@ class Hearing:
         """Emit a digit that was received now."""
         at = time.monotonic()
         event = DtmfReceived(
-            at=at, phone=self._phone, leg=self._leg, digit=digit, duration_ms=duration_ms, method=method
+            at=at,
+            phone=self._phone,
+            leg=self._leg,
+            digit=digit,
+            duration_ms=duration_ms,
+            method=method,
         )
         self._emit([event])
 
     def _event_of(self, said: Heard | Ended) -> MarkHeard | MarkEnded:
         assert self._origin is not None
         if isinstance(said, Ended):
-            return MarkEnded(at=self._origin + said.at, phone=self._phone, leg=self._leg, mark=said.mark)
+            return MarkEnded(
+                at=self._origin + said.at, phone=self._phone, leg=self._leg, mark=said.mark
+            )
         return MarkHeard(
             at=self._origin + said.decided,
             phone=self._phone,
@@ -152,9 +164,13 @@ class _Stream:
 
 
 class MarkListener:
-    """Analyses running recordings. Events of one pass are sent ``together``; a failure goes to ``fault``."""
+    """Analyses running recordings. Events of one pass are sent ``together``; a failure goes to
+    ``fault``.
+    """
 
-    def __init__(self, together: Callable[[], AbstractContextManager[None]], fault: Callable[[str], None]) -> None:
+    def __init__(
+        self, together: Callable[[], AbstractContextManager[None]], fault: Callable[[str], None]
+    ) -> None:
         self._together, self._fault = together, fault
         self._streams: dict[Recorder, _Stream] = {}
         self._changed = threading.Condition()

@@ -1,4 +1,6 @@
-"""Incoming calls: the case that a call at a shared phone belongs to, and what a phone's policy does with its calls."""
+"""Incoming calls: the case that a call at a shared phone belongs to, and what a phone's policy does
+with its calls.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ _SHOWS: Final = tuple(
     for name in ("P-Asserted-Identity", "Remote-Party-ID", "From|f")
 )
 #: The user part of a URI; a host may have as many digits as a number.
-_USER: Final = re.compile(r"(?:sips?:([^@;:>\s,]+)(?:[;:][^@>\s]*)?@|tel:([^;>\s,]+))", re.IGNORECASE)
+_USER: Final = re.compile(
+    r"(?:sips?:([^@;:>\s,]+)(?:[;:][^@>\s]*)?@|tel:([^;>\s,]+))", re.IGNORECASE
+)
 _NO_DIGIT: Final = re.compile(r"[^0-9]")
 #: Fewer digits are an extension, which many numbers may end with.
 _LEAST_DIGITS: Final = 7
@@ -34,8 +38,8 @@ _LEAST_DIGITS: Final = 7
 
 @dataclass(frozen=True)
 class CallFilter:
-    """Which calls belong to a case: those that show one of ``numbers`` (E.164), those that show no number if ``withheld``, and
-    others if the case expects a call (``lands``).
+    """Which calls belong to a case: those that show one of ``numbers`` (E.164), those that show no
+    number if ``withheld``, and others if the case expects a call (``lands``).
     """
 
     numbers: tuple[str, ...] = ()
@@ -43,10 +47,14 @@ class CallFilter:
     withheld: bool = False
 
 
-def case_of(claimants: Sequence[PhoneShare], head: str) -> tuple[PhoneShare | None, list[PhoneShare]]:
-    """The case that takes the call of an INVITE with these headers; and, if that is a guess, all cases it may belong to.
+def case_of(
+    claimants: Sequence[PhoneShare], head: str
+) -> tuple[PhoneShare | None, list[PhoneShare]]:
+    """The case that takes the call of an INVITE with these headers; and, if that is a guess, all
+    cases it may belong to.
 
-    A call that shows no case's number may be misrouted: it may belong to a case that only checks whether this phone rings.
+    A call that shows no case's number may be misrouted: it may belong to a case that only checks
+    whether this phone rings.
     """
     shown = list(_shown(head))
     for number in shown:
@@ -88,7 +96,9 @@ class IncomingCalls:
         self._ringing: list[tuple[float, CallLeg, Answer]] = []  # with the time of the answer
 
     def take(self, holder: AccountHolder, call_id: int) -> None:
-        """Create a leg for pjsua's call ``call_id`` and apply the phone's policy; refuse the call if the phone is parked or full."""
+        """Create a leg for pjsua's call ``call_id`` and apply the phone's policy; refuse the call
+        if the phone is parked or full.
+        """
         host = self._host
         call = Call(holder.account, None, call_id)
         info = call.getInfo()
@@ -98,7 +108,8 @@ class IncomingCalls:
         if phone.parked or up >= phone.config.max_calls:
             code = 480 if phone.parked else 486
             host.afterwards(lambda: call.hangup(parameters(code)))
-            # A phone with one line is simply busy. A limit of several calls is the harness's, so a refusal is reported.
+            # A phone with one line is simply busy. A limit of several calls is the harness's, so a
+            # refusal is reported.
             if not phone.parked and up > 1 and invite is not None:
                 phone.emit(CallsRefused, source=invite.remote_host)
             return

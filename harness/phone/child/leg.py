@@ -1,4 +1,6 @@
-"""The calls of the child process, each from its first message until its recordings are on disk and its call slot is free."""
+"""The calls of the child process, each from its first message until its recordings are on disk and
+its call slot is free.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
 
 _INVALID_OPERATION: Final = 70013  # PJ_EINVALIDOP
 _NOT_IN_BRIDGE: Final = -1  # PJSUA_INVALID_ID
-_FIRST_IN_BRIDGE: Final = -1  # by its index getAudioMedia does not find a stream behind one that is no audio
+_FIRST_IN_BRIDGE: Final = (
+    -1
+)  # by its index getAudioMedia does not find a stream behind one that is no audio
 _STATES: Final = {
     pj.PJSIP_INV_STATE_CALLING: "calling",
     pj.PJSIP_INV_STATE_INCOMING: "incoming",
@@ -38,17 +42,29 @@ _STATES: Final = {
     pj.PJSIP_INV_STATE_CONFIRMED: "confirmed",
     pj.PJSIP_INV_STATE_DISCONNECTED: "disconnected",
 }
-_MEDIA_IS_UP: Final = (pj.PJSUA_CALL_MEDIA_ACTIVE, pj.PJSUA_CALL_MEDIA_LOCAL_HOLD, pj.PJSUA_CALL_MEDIA_REMOTE_HOLD)
+_MEDIA_IS_UP: Final = (
+    pj.PJSUA_CALL_MEDIA_ACTIVE,
+    pj.PJSUA_CALL_MEDIA_LOCAL_HOLD,
+    pj.PJSUA_CALL_MEDIA_REMOTE_HOLD,
+)
 #: Longer than pjmedia needs for the last packet of a digit, which it sends three times.
 _BETWEEN_DIGITS_S: Final = 0.5
 _TRY_AGAIN: Final = (401, 407, 422)  # pjsip makes the same offer again
-_SRTP_IS_ON: Final = "SRTP status: Active"  # in pjsua's dump of a stream; pjsua2 has no field for it
-_DIRECTIONS: Final = {(True, True): "sendrecv", (True, False): "sendonly", (False, True): "recvonly"}
+_SRTP_IS_ON: Final = (
+    "SRTP status: Active"  # in pjsua's dump of a stream; pjsua2 has no field for it
+)
+_DIRECTIONS: Final = {
+    (True, True): "sendrecv",
+    (True, False): "sendonly",
+    (False, True): "recvonly",
+}
 
 
 @contextlib.contextmanager
 def _while_no_other_is() -> Iterator[None]:
-    """Raise :class:`Refusal` if pjsip refuses an offer because another INVITE is pending (RFC 3261 section 14.1)."""
+    """Raise :class:`Refusal` if pjsip refuses an offer because another INVITE is pending (RFC 3261
+    section 14.1).
+    """
     try:
         yield
     except pj.Error as error:
@@ -57,9 +73,12 @@ def _while_no_other_is() -> Iterator[None]:
         raise Refusal("pending", "another offer is under way") from error
 
 
-#: The status line in a NOTIFY about a REFER (RFC 3515 section 2.4.5), and the header that ends the subscription.
+#: The status line in a NOTIFY about a REFER (RFC 3515 section 2.4.5), and the header that ends the
+#: subscription.
 _FRAGMENT: Final = re.compile(r"\s*SIP/2\.0 +(\d{3})\b *([^\r\n]*)", re.IGNORECASE | re.ASCII)
-_TERMINATED: Final = re.compile(r"^Subscription-State[ \t]*:[ \t]*terminated", re.IGNORECASE | re.MULTILINE)
+_TERMINATED: Final = re.compile(
+    r"^Subscription-State[ \t]*:[ \t]*terminated", re.IGNORECASE | re.MULTILINE
+)
 
 
 class CallLeg:
@@ -85,15 +104,23 @@ class CallLeg:
         self.codecs: tuple[str, ...] = phone.config.codecs  #: the codecs to offer and answer with
         self._agreed = self.codecs  # those of the last negotiation
         hearing = Hearing(phone.config.name, self.name, self._emit)
-        self.media = LegMedia(self._host.players, recording.paths(phone.directory, self.name), hearing)
+        self.media = LegMedia(
+            self._host.players, recording.paths(phone.directory, self.name), hearing
+        )
         self.media.mark = mark
-        self.rtp = RtpMonitor(host.endpoint.native.taps, path_of(phone.directory, self.name), self.emit)
-        self.disconnected = False  #: the call is over for pjsua, which forgets it as soon as it hangs up
+        self.rtp = RtpMonitor(
+            host.endpoint.native.taps, path_of(phone.directory, self.name), self.emit
+        )
+        self.disconnected = (
+            False  #: the call is over for pjsua, which forgets it as soon as it hangs up
+        )
         self.settled = False  #: the far end knows that the call is over
         self._answered = self._hung_up = False
         self._gives_up_at = 0.0  # waiting for the far end's answer and the recordings
         self.has_referred = False  #: the phone sent a REFER, so NOTIFYs may come
-        self.was_referred = False  #: a REFER of the far end was accepted; it may extend its subscription
+        self.was_referred = (
+            False  #: a REFER of the far end was accepted; it may extend its subscription
+        )
         self._last_notify = ""
         self.media_names: set[str] = set()  #: host names in the far end's answers
         self._presses_until = 0.0
@@ -101,7 +128,9 @@ class CallLeg:
 
     def emit(self, kind: type[Event], **facts: Any) -> None:
         """Emit an event of this leg, with the current time."""
-        self._emit([kind(at=time.monotonic(), phone=self.phone.config.name, leg=self.name, **facts)])
+        self._emit(
+            [kind(at=time.monotonic(), phone=self.phone.config.name, leg=self.name, **facts)]
+        )
 
     def _emit(self, events: Sequence[Event]) -> None:
         self._host.emit(events, self.phone, self)
@@ -116,7 +145,9 @@ class CallLeg:
         self._host.endpoint.prefer(self.codecs)
 
     def check_alive(self) -> bool:
-        """Whether the call exists. A call that pjsua dropped silently or never placed is ended here."""
+        """Whether the call exists. A call that pjsua dropped silently or never placed is ended
+        here.
+        """
         if self.call is None:
             return False
         # pjsua asserts on an id of -1, which means that it could not place the call of a REFER.
@@ -129,7 +160,9 @@ class CallLeg:
                 pass
             else:
                 return True
-        self.emit(CallState, state="disconnected", code=0, reason="the phone's stack dropped the call")
+        self.emit(
+            CallState, state="disconnected", code=0, reason="the phone's stack dropped the call"
+        )
         self.end()
         return False
 
@@ -172,7 +205,9 @@ class CallLeg:
         call.answer(parameters(code, reason, headers))
 
     def hang_up(self, code: int = 0, reason: str = "", headers: Headers = ()) -> None:
-        """Send BYE, CANCEL or a final response, according to the state; does nothing when the call is over."""
+        """Send BYE, CANCEL or a final response, according to the state; does nothing when the call
+        is over.
+        """
         call = self.call
         if call is not None:
             self._hung_up = True
@@ -215,18 +250,26 @@ class CallLeg:
             raise misuse(f"{self.name} has no media to send digits with")
         made = pj.CallSendDtmfParam()
         made.digits, made.duration = digits, duration_ms
-        made.method = pj.PJSUA_DTMF_METHOD_SIP_INFO if method == "info" else pj.PJSUA_DTMF_METHOD_RFC2833
+        made.method = (
+            pj.PJSUA_DTMF_METHOD_SIP_INFO if method == "info" else pj.PJSUA_DTMF_METHOD_RFC2833
+        )
         if method == "rfc4733":
             stream = call.getStreamInfo(self.rtp.stream)
             if (
                 min(stream.audTxEventPt, stream.audRxEventPt) < 0
             ):  # missing in the far end's SDP or in the phone's answer
-                raise Refusal("not_negotiated", f"{self.name}: telephone-event (RFC 4733) was not negotiated")
-            self._presses_until = time.monotonic() + len(digits) * (duration_ms / 1000 + _BETWEEN_DIGITS_S)
+                raise Refusal(
+                    "not_negotiated", f"{self.name}: telephone-event (RFC 4733) was not negotiated"
+                )
+            self._presses_until = time.monotonic() + len(digits) * (
+                duration_ms / 1000 + _BETWEEN_DIGITS_S
+            )
         call.sendDtmf(made)
 
     def transfer(self, uri: str, headers: Headers) -> None:
-        """Send REFER. The brackets keep the URI's parameters and headers from becoming header parameters (RFC 8217)."""
+        """Send REFER. The brackets keep the URI's parameters and headers from becoming header
+        parameters (RFC 8217).
+        """
         self.live_call("confirmed").xfer(f"<{uri}>", parameters(headers=headers))
 
     def play(self, source: list[Any]) -> None:
@@ -281,7 +324,12 @@ class CallLeg:
             return
         if message.method in ("REFER", "NOTIFY"):
             self._saw_transfer(message)
-        if message.ours and message.method == "INVITE" and message.status >= 300 and message.status not in _TRY_AGAIN:
+        if (
+            message.ours
+            and message.method == "INVITE"
+            and message.status >= 300
+            and message.status not in _TRY_AGAIN
+        ):
             self.codecs = self._agreed  # as if no re-INVITE had been sent (RFC 3261 section 14.1)
         if message.direction == "received":
             self.rtp.known.add_host(message.remote_host)
@@ -297,20 +345,27 @@ class CallLeg:
             self.settled = True  # the refusal has arrived
 
     def finished(self, now: float) -> bool:
-        """Whether the far end knows that the call is over and the recordings are complete, or the time for that has passed."""
-        return now >= self._gives_up_at or (self.settled and all(map(recording.is_whole, self.media.recordings)))
+        """Whether the far end knows that the call is over and the recordings are complete, or the
+        time for that has passed.
+        """
+        return now >= self._gives_up_at or (
+            self.settled and all(map(recording.is_whole, self.media.recordings))
+        )
 
     def media_changed(self) -> None:
         """Connect the negotiated media and emit its state."""
         assert self.call is not None
         self._agreed = self.codecs
         info = self.call.getInfo()
-        # Refused media stay in the SDP with port 0 (RFC 3264 section 6): other media before the audio, or alternatives of it.
+        # Refused media stay in the SDP with port 0 (RFC 3264 section 6): other media before the
+        # audio, or alternatives of it.
         audio = next(
             (
                 (m.index, m.status, m.dir)
                 for m in info.media
-                if m.type == pj.PJMEDIA_TYPE_AUDIO and m.status in _MEDIA_IS_UP and m.audioConfSlot != _NOT_IN_BRIDGE
+                if m.type == pj.PJMEDIA_TYPE_AUDIO
+                and m.status in _MEDIA_IS_UP
+                and m.audioConfSlot != _NOT_IN_BRIDGE
             ),
             None,
         )
@@ -320,10 +375,14 @@ class CallLeg:
             self.emit(MediaState, active=False, direction="inactive")
             return
         index, status, direction = audio
-        sends, receives = bool(direction & pj.PJMEDIA_DIR_ENCODING), bool(direction & pj.PJMEDIA_DIR_DECODING)
+        sends, receives = (
+            bool(direction & pj.PJMEDIA_DIR_ENCODING),
+            bool(direction & pj.PJMEDIA_DIR_DECODING),
+        )
         # First of all, because the audio clock does not wait.
         self.media.connect(
-            self.call.getAudioMedia(_FIRST_IN_BRIDGE), sends=sends and status != pj.PJSUA_CALL_MEDIA_LOCAL_HOLD
+            self.call.getAudioMedia(_FIRST_IN_BRIDGE),
+            sends=sends and status != pj.PJSUA_CALL_MEDIA_LOCAL_HOLD,
         )
         stream = self.call.getStreamInfo(index)
         secure = self.phone.config.srtp != "off" and self._is_encrypted(index)
@@ -342,7 +401,9 @@ class CallLeg:
         self.tell_statistics()
 
     def _is_encrypted(self, stream: int) -> bool:
-        """Whether pjmedia encrypts the stream. A key in the far end's SDP may not have been accepted (RFC 4568 section 5.1.2)."""
+        """Whether pjmedia encrypts the stream. A key in the far end's SDP may not have been
+        accepted (RFC 4568 section 5.1.2).
+        """
         assert self.call is not None
         _, _, dump = self.call.dump(True, "").partition(f"\n  #{stream} ")
         return _SRTP_IS_ON in dump.partition("\n  #")[0]
@@ -358,14 +419,17 @@ class CallLeg:
     def transfer_asked(self, prm: Any) -> None:
         """Follow a REFER if the configuration and the parent allow it."""
         target, phone = prm.dstUri, self.phone
-        if not is_sip_address(target) and "tel:" not in target.lower():  # pjsua crashes on an empty one
+        if (
+            not is_sip_address(target) and "tel:" not in target.lower()
+        ):  # pjsua crashes on an empty one
             prm.statusCode = pj.PJSIP_SC_BAD_REQUEST
             return
         question = {"leg": self.key, "uri": target, "has_room": self._host.free_slots() >= 1}
         if not self._host.parent.ask("may_follow", question):
             prm.statusCode = pj.PJSIP_SC_DECLINE
             return
-        # pjsua2 frees prm.opt before pjsua places the call, so a Call-ID set here would dangle: pjsua picks one.
+        # pjsua2 frees prm.opt before pjsua places the call, so a Call-ID set here would dangle:
+        # pjsua picks one.
         leg = CallLeg(self._host, phone, UNKNOWN, "outgoing", target, replaces=self)
         only_audio(prm.opt)
         leg.call = prm.newCall = Call(phone.account, leg)
@@ -375,8 +439,9 @@ class CallLeg:
     def _saw_transfer(self, message: WireMessage) -> None:
         """Emit what the far end says of the phone's REFER.
 
-        pjsua reports outcomes that it makes up: it turns a 202 with ``Refer-Sub: false`` (RFC 4488 section 4) into a 200 and then a
-        500, a REFER without an answer into a 408, and a subscription that expires into a 500.
+        pjsua reports outcomes that it makes up: it turns a 202 with ``Refer-Sub: false`` (RFC 4488
+        section 4) into a 200 and then a 500, a REFER without an answer into a 408, and a
+        subscription that expires into a 500.
         """
         status = message.status
         if message.method == "REFER" and message.direction == "sent":
@@ -388,7 +453,9 @@ class CallLeg:
         elif (message.method, message.direction, status) == ("NOTIFY", "received", 0) and (
             self.has_referred and message.text != self._last_notify
         ):
-            self._last_notify = message.text  # repeated if the answer is lost (RFC 3261 section 17.1.2.2)
+            self._last_notify = (
+                message.text
+            )  # repeated if the answer is lost (RFC 3261 section 17.1.2.2)
             if told := _FRAGMENT.match(message.text.partition("\r\n\r\n")[2]):
                 final = int(told[1]) >= 200 or _TERMINATED.search(message.head) is not None
                 self.emit(TransferProgress, code=int(told[1]), reason=told[2].strip(), final=final)
@@ -397,7 +464,9 @@ class CallLeg:
         """Create the leg of an INVITE with Replaces, which replaces this leg."""
         message = self._host.arrived
         assert message is not None
-        leg = CallLeg(self._host, self.phone, message.call_id, "incoming", message.from_uri, replaces=self)
+        leg = CallLeg(
+            self._host, self.phone, message.call_id, "incoming", message.from_uri, replaces=self
+        )
         leg.call = prm.newCall = Call(self.phone.account, leg)
         leg.offer_comes()
 
@@ -409,7 +478,9 @@ class Legs:
         self._attribution, self._parent = attribution, parent
         self._by_key: dict[int, CallLeg] = {}
         self.ending: list[CallLeg] = []  #: over, but not finished
-        self._lingering: list[tuple[float, CallLeg]] = []  # finished, but pjsua may still hold the call slot
+        self._lingering: list[
+            tuple[float, CallLeg]
+        ] = []  # finished, but pjsua may still hold the call slot
         self._freed = FreedMemory()
 
     def __iter__(self) -> Iterator[CallLeg]:
@@ -435,7 +506,9 @@ class Legs:
 
     @property
     def may_free_a_slot(self) -> bool:
-        """Whether a leg only waits for the answer to its BYE or CANCEL: pjsua frees its call slot then."""
+        """Whether a leg only waits for the answer to its BYE or CANCEL: pjsua frees its call slot
+        then.
+        """
         return any(not leg.settled for leg in self.ending)
 
     def begins(self, leg: CallLeg) -> None:

@@ -65,7 +65,8 @@ class LegMedia:
         self._port, self._sends = port, sends
         self._make_recorders()
         self._players.native.connect(port.getPortId(), self._recorders[0].slot)
-        # A recorder without a source writes nothing. What was sent begins with what was received, and has the leg's silence, too.
+        # A recorder without a source writes nothing. What was sent begins with what was received,
+        # and has the leg's silence, too.
         self._players.native.connect(_SILENCE_SLOT, self._recorders[1].slot)
         if self.bridged is not None:
             self._join()
@@ -75,15 +76,18 @@ class LegMedia:
             self._player.connect(port.getPortId())
         else:
             self.play(self.source)
-        if not self.recordings:  # last: its thread takes the interpreter, and the audio clock does not wait
+        if (
+            not self.recordings
+        ):  # last: its thread takes the interpreter, and the audio clock does not wait
             self.recordings = self._files
             self._players.listener.begin(self._recorders[0], self._hearing)
 
     def wait_until_alone(self) -> None:
-        """Wait until the bridge's clock has released the call's port, whose stream is about to be destroyed.
+        """Wait until the bridge's clock has released the call's port, whose stream is about to be
+        destroyed.
 
-        In the middle of a digit, pjmedia sends the last packet now and removes the digit from a list that the clock's thread also
-        uses: without the wait ``pj_array_erase`` may abort.
+        In the middle of a digit, pjmedia sends the last packet now and removes the digit from a
+        list that the clock's thread also uses: without the wait ``pj_array_erase`` may abort.
         """
         if self._port is not None:
             self._players.native.wait_until_removed(self._port.getPortId())
@@ -93,10 +97,14 @@ class LegMedia:
         self._port = None
 
     def prepare(self) -> None:
-        """Create the recorders and the mark's player early: when the call is answered, the audio clock would be faster."""
+        """Create the recorders and the mark's player early: when the call is answered, the audio
+        clock would be faster.
+        """
         if self._closed or self._port is not None or self._ready is not None:
             return
-        with contextlib.suppress(OSError):  # tried again, and reported, when there is something to record
+        with contextlib.suppress(
+            OSError
+        ):  # tried again, and reported, when there is something to record
             self._make_recorders()
         if self.mark is not None and isinstance(self.source, Mark):
             self._ready = self._players.player(self.source, self.mark)
@@ -133,7 +141,9 @@ class LegMedia:
             self.play(self.source)
 
     def tick(self, now: float) -> None:
-        """Return to the mark after a WAV that is played once; end a digit that gets no more packets."""
+        """Return to the mark after a WAV that is played once; end a digit that gets no more
+        packets.
+        """
         self.digits.tick(now)
         if self.player_done is not None and now >= self.player_done:
             self.play(Mark())
@@ -194,7 +204,9 @@ class LegMedia:
 
 
 def playable(plain: list[Any]) -> Source:
-    """The source, checked to be playable by pjmedia: a failure within a callback could not be refused."""
+    """The source, checked to be playable by pjmedia: a failure within a callback could not be
+    refused.
+    """
     source: Source = choice_from_plain(plain)
     if isinstance(source, Wav):
         try:
@@ -203,5 +215,7 @@ def playable(plain: list[Any]) -> Source:
         except (OSError, soundfile.LibsndfileError) as error:
             raise misuse(f"{source.path} cannot be played: {error}") from error
         if form != (1, "WAV") or subtype not in ("PCM_16", "ULAW", "ALAW"):
-            raise misuse(f"{source.path} cannot be played: use a mono WAV of 16-bit PCM, µ-law or A-law")
+            raise misuse(
+                f"{source.path} cannot be played: use a mono WAV of 16-bit PCM, µ-law or A-law"
+            )
     return source

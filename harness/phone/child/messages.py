@@ -1,11 +1,13 @@
 """SIP messages as they pass the process, and what pjsua's log says of messages and connections.
 
-A received message is read once, by ``requests``. A sent one is read from pjsua's log, which contains it in full: the structure of
-outgoing messages differs between versions of pjproject. The log is also the only place for messages that pjsip cannot parse.
+A received message is read once, by ``requests``. A sent one is read from pjsua's log, which
+contains it in full: the structure of outgoing messages differs between versions of pjproject. The
+log is also the only place for messages that pjsip cannot parse.
 
-Only the fields that attribution needs are read, by regular expressions: they run on every message of every call, and must cope with
-messages that no parser accepts. They search the unfolded headers (RFC 3261 section 7.3.1), and skip display names, which may contain
-anything. None of them backtracks: strangers' messages are read too, in the thread that serves every call.
+Only the fields that attribution needs are read, by regular expressions: they run on every message
+of every call, and must cope with messages that no parser accepts. They search the unfolded headers
+(RFC 3261 section 7.3.1), and skip display names, which may contain anything. None of them
+backtracks: strangers' messages are read too, in the thread that serves every call.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from urllib.parse import unquote
 from harness.calls.events import Direction
 from harness.phone.child.socket_limits import SocketName
 
-_SENT: Final = re.compile(r"TX \d+ bytes .*? to (?P<transport>UDP|TCP|TLS) (?P<remote>\S+):\n(?P<text>.*)", re.DOTALL)
+_SENT: Final = re.compile(
+    r"TX \d+ bytes .*? to (?P<transport>UDP|TCP|TLS) (?P<remote>\S+):\n(?P<text>.*)", re.DOTALL
+)
 _RECEIVED: Final = re.compile(r"RX \d+ bytes ")
 _CONNECTING: Final = re.compile(
     r"0x(?P<handle>[0-9a-f]+)\s+\.*(?P<transport>TCP|TLS) transport (?P<local>\S+) is connect(?:ed|ing) to (?P<remote>\S+:\d+)"
@@ -27,22 +31,28 @@ _CONNECTING: Final = re.compile(
 _ACCEPTED: Final = re.compile(
     r"(?P<transport>TCP|TLS) listener (?P<local>\S+): got incoming \w+ connection from (?P<remote>\S+:\d+)"
 )
-_REFUSED: Final = re.compile(r"Handshake failed on (?P<local>\S+:\d+) in accepting (?P<remote>\S+:\d+)")
+_REFUSED: Final = re.compile(
+    r"Handshake failed on (?P<local>\S+:\d+) in accepting (?P<remote>\S+:\d+)"
+)
 _DROPPING: Final = re.compile(
     r"Dropping \d+ bytes packet from (?P<transport>UDP|TCP|TLS) (?P<remote>\S+) : (?P<why>.*)"
 )
 _DROPPED: Final = re.compile(r"Dropped packet:(?P<text>.*)", re.DOTALL)
 _UNPROCESSED: Final = re.compile(
-    r"Error processing packet from (?P<remote>\S+): (?P<why>.*?)\[code \d+\]:\n(?P<text>.*)", re.DOTALL
+    r"Error processing packet from (?P<remote>\S+): (?P<why>.*?)\[code \d+\]:\n(?P<text>.*)",
+    re.DOTALL,
 )
 
 _CALL_ID: Final = re.compile(r"^(?:Call-ID|i)[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
 _CSEQ: Final = re.compile(r"^CSeq[ \t]*:[ \t]*(\d+)[ \t]+(\S+)", re.IGNORECASE | re.MULTILINE)
 _VIA: Final = re.compile(
-    r"^(?:Via|v)[ \t]*:[ \t]*SIP[ \t]*/[ \t]*2\.0[ \t]*/[ \t]*(\w+)[ \t]+([^\s;,]+)", re.IGNORECASE | re.MULTILINE
+    r"^(?:Via|v)[ \t]*:[ \t]*SIP[ \t]*/[ \t]*2\.0[ \t]*/[ \t]*(\w+)[ \t]+([^\s;,]+)",
+    re.IGNORECASE | re.MULTILINE,
 )
 _FROM: Final = re.compile(r"^(?:From|f)[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
-_USER_HOST: Final = re.compile(r"(?:sips?:(?:([^@>\s]+)@)?|tel:)(\[[^\]]+\]|[^\s;?>:]+)(?::(\d+))?", re.IGNORECASE)
+_USER_HOST: Final = re.compile(
+    r"(?:sips?:(?:([^@>\s]+)@)?|tel:)(\[[^\]]+\]|[^\s;?>:]+)(?::(\d+))?", re.IGNORECASE
+)
 _TO: Final = re.compile(r"^(?:To|t)[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
 _CONTACT: Final = re.compile(r"^(?:Contact|m)[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
 _RECORD_ROUTE: Final = re.compile(r"^Record-Route[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
@@ -94,7 +104,9 @@ class WireMessage:
 
     @property
     def is_last(self) -> bool:
-        """Whether it is a final response other than a challenge, which another request answers (RFC 3261 section 22.2)."""
+        """Whether it is a final response other than a challenge, which another request answers (RFC
+        3261 section 22.2).
+        """
         return self.status >= 200 and self.status not in (401, 407)
 
     @cached_property
@@ -122,7 +134,9 @@ class WireMessage:
 
     @property
     def next_hop(self) -> str:
-        """The host for requests back to the sender: of the topmost Record-Route, else of the Contact."""
+        """The host for requests back to the sender: of the topmost Record-Route, else of the
+        Contact.
+        """
         value = unquoted(_value(_RECORD_ROUTE, self.head) or _value(_CONTACT, self.head))
         match = _USER_HOST.search(value)
         return match.group(2).strip("[]").lower() if match else ""
@@ -135,11 +149,15 @@ class WireMessage:
 
     @property
     def begins_call(self) -> bool:
-        """Whether this is an INVITE outside any dialog (RFC 3261 section 12.2.2: its To has no tag)."""
+        """Whether this is an INVITE outside any dialog (RFC 3261 section 12.2.2: its To has no
+        tag).
+        """
         return not self.status and self.method == "INVITE" and not self._to_tag
 
     def targets(self) -> list[tuple[str, str]]:
-        """``(user, host:port)`` of the Request-URI and of the To; the port is left out where the URI has none."""
+        """``(user, host:port)`` of the Request-URI and of the To; the port is left out where the
+        URI has none.
+        """
         found = []
         for where in (self.request_uri, unquoted(_value(_TO, self.head))):
             if match := _USER_HOST.search(where):
@@ -157,7 +175,9 @@ class Connection:
     transport: str
     local: str  #: for an incoming connection, the address in the phone's messages
     remote: str
-    handle: int | None  #: the transport's address in the child, when the phone opened the connection itself
+    handle: (
+        int | None
+    )  #: the transport's address in the child, when the phone opened the connection itself
 
     @property
     def name(self) -> SocketName:
@@ -172,7 +192,9 @@ def read_text(
     start = text.split("\r\n", 1)[0].split("\n", 1)[0]
     code = start[8:11]
     # Only ASCII digits are valid (RFC 3261 section 25.1).
-    status = int(code) if start.startswith("SIP/2.0 ") and code.isascii() and code.isdecimal() else 0
+    status = (
+        int(code) if start.startswith("SIP/2.0 ") and code.isascii() and code.isdecimal() else 0
+    )
     parts = start.split(" ")
     head = text.partition("\r\n\r\n")[0]
     if "\n " in head or "\n\t" in head:
@@ -204,7 +226,9 @@ def _value(header: re.Pattern[str], head: str) -> str:
 
 
 def _user(written: str | None) -> str:
-    """Without a telephone number's parameters and a password, and unescaped (RFC 3261 sections 19.1.2 and 19.1.6)."""
+    """Without a telephone number's parameters and a password, and unescaped (RFC 3261 sections
+    19.1.2 and 19.1.6).
+    """
     return unquote(re.split("[;:]", written or "", maxsplit=1)[0])
 
 
@@ -230,22 +254,31 @@ class StackLog:
         match = _SENT.search(entry)
         if match is None:
             return None
-        # pjlib truncates entries at 4000 characters, so a long message has lost its end and the trailer.
+        # pjlib truncates entries at 4000 characters, so a long message has lost its end and the
+        # trailer.
         text, trailer, _ = match["text"].rpartition("\n--end msg--")
         transport, remote = match["transport"].lower(), match["remote"]
-        return read_text(text if trailer else match["text"], direction="sent", transport=transport, remote=remote)
+        return read_text(
+            text if trailer else match["text"], direction="sent", transport=transport, remote=remote
+        )
 
     def unread(self, entry: str) -> WireMessage | None:
         """A received message that pjsip could not process, or None.
 
-        A header that pjsip cannot parse makes two entries; the first one says why. A message without a mandatory header, or one on a
-        connection that is longer than the buffer, makes one entry.
+        A header that pjsip cannot parse makes two entries; the first one says why. A message
+        without a mandatory header, or one on a connection that is longer than the buffer, makes one
+        entry.
         """
         if (dropping := _DROPPING.search(entry)) is not None:
             self._dropping = dropping  # entries of media threads may come in between
         elif self._dropping is not None and (match := _DROPPED.search(entry)) is not None:
             dropping, self._dropping = self._dropping, None
-            return _unread(match["text"], dropping["remote"], dropping["why"].strip(), dropping["transport"].lower())
+            return _unread(
+                match["text"],
+                dropping["remote"],
+                dropping["why"].strip(),
+                dropping["transport"].lower(),
+            )
         match = _UNPROCESSED.search(entry)
         # Only the Via names the transport.
         return _unread(match["text"], match["remote"], match["why"].rstrip(" ")) if match else None
@@ -255,17 +288,32 @@ class StackLog:
         """The connection that an entry announces, or None."""
         match = _CONNECTING.search(entry)
         if match is not None:
-            return Connection(match["transport"].lower(), match["local"], match["remote"], int(match["handle"], 16))
+            return Connection(
+                match["transport"].lower(),
+                match["local"],
+                match["remote"],
+                int(match["handle"], 16),
+            )
         match = _ACCEPTED.search(entry)
-        return Connection(match["transport"].lower(), match["local"], match["remote"], None) if match else None
+        return (
+            Connection(match["transport"].lower(), match["local"], match["remote"], None)
+            if match
+            else None
+        )
 
     @staticmethod
     def handshake(entry: str) -> tuple[str, str, bool] | None:
-        """The local and remote address of an incoming TLS handshake, and whether it failed; None for other entries."""
+        """The local and remote address of an incoming TLS handshake, and whether it failed; None
+        for other entries.
+        """
         if (match := _REFUSED.search(entry)) is not None:
             return match["local"], match["remote"], True
         match = _ACCEPTED.search(entry)
-        return (match["local"], match["remote"], False) if match and match["transport"] == "TLS" else None
+        return (
+            (match["local"], match["remote"], False)
+            if match and match["transport"] == "TLS"
+            else None
+        )
 
 
 def _unread(text: str, remote: str, why: str, transport: str = "") -> WireMessage | None:

@@ -1,7 +1,9 @@
-"""DNS lookups outside of pjsip's thread, through its interface for external resolvers (``pjsip_ext_resolver``, pjproject 2.15).
+"""DNS lookups outside of pjsip's thread, through its interface for external resolvers
+(``pjsip_ext_resolver``, pjproject 2.15).
 
-By default pjsip calls the system's resolver in the thread that serves every call, so one slow name server would stop them all. The
-system's resolver is still used, so /etc/hosts counts; SRV and NAPTR (RFC 3263) are not looked up.
+By default pjsip calls the system's resolver in the thread that serves every call, so one slow name
+server would stop them all. The system's resolver is still used, so /etc/hosts counts; SRV and NAPTR
+(RFC 3263) are not looked up.
 """
 
 from __future__ import annotations
@@ -27,14 +29,24 @@ _RELIABLE, _SECURE = 1, 2  # of pjsip_transport_flags_e
 _UDP, _TCP, _TLS = 1, 2, 3  # of pjsip_transport_type_e
 _PORT: Final = {_UDP: 5060, _TCP: 5060, _TLS: 5061}  # RFC 3261 section 19.1.2
 _SLOW_S: Final = 1.0
-_MOST_AT_ONCE: Final = 64  # each lookup is a thread: one message with hundreds of names ended the process
-_DENIED: Final = (socket.EAI_NONAME, socket.EAI_NODATA)  # a name server's answer; other errors mean that none answered
+_MOST_AT_ONCE: Final = (
+    64  # each lookup is a thread: one message with hundreds of names ended the process
+)
+_DENIED: Final = (
+    socket.EAI_NONAME,
+    socket.EAI_NODATA,
+)  # a name server's answer; other errors mean that none answered
 
 
 class _Target(ctypes.Structure):
     """``pjsip_host_info``."""
 
-    _fields_ = (("flag", ctypes.c_uint), ("type", ctypes.c_int), ("host", Text), ("port", ctypes.c_int))
+    _fields_ = (
+        ("flag", ctypes.c_uint),
+        ("type", ctypes.c_int),
+        ("host", Text),
+        ("port", ctypes.c_int),
+    )
 
 
 class _Record(ctypes.Structure):
@@ -85,7 +97,8 @@ class _Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A lookup that is slow or failed. ``problem`` is empty if it succeeded; ``denied``: the name does not exist.
+    """A lookup that is slow or failed. ``problem`` is empty if it succeeded; ``denied``: the name
+    does not exist.
 
     ``media``: the name comes from SDP, and each such lookup is reported.
     """
@@ -101,7 +114,11 @@ class Names:
     """Resolves host names for pjsip. ``wake`` makes the main thread call :meth:`tick`."""
 
     def __init__(
-        self, ipv6: bool, wake: Callable[[], None], tell: Callable[[Trouble], None], fault: Callable[[str], None]
+        self,
+        ipv6: bool,
+        wake: Callable[[], None],
+        tell: Callable[[Trouble], None],
+        fault: Callable[[str], None],
     ) -> None:
         self._ipv6, self._wake, self._tell, self._fault = ipv6, wake, tell, fault
         self._lookups: dict[_Key, _Lookup] = {}
@@ -129,7 +146,9 @@ class Names:
         for key, lookup in self._lookups.items():
             if not lookup.told and now >= lookup.began + _SLOW_S:
                 lookup.told = True
-                self._tell(Trouble(lookup.name, now - lookup.began, "no answer yet", media=key.media))
+                self._tell(
+                    Trouble(lookup.name, now - lookup.began, "no answer yet", media=key.media)
+                )
 
     def _asked(self, _resolver: int, _pool: int, target: Any, token: int, answer: int) -> None:
         """pjsip's request; ``target`` is valid only during the call, ``token`` until the answer."""
@@ -145,7 +164,9 @@ class Names:
         kind, port = target.type % _IPV6 or asked, target.port
 
         def hand_over(found: list[str]) -> None:
-            records = _records(found, kind, port)  # a variable keeps it alive until pjsip has copied it
+            records = _records(
+                found, kind, port
+            )  # a variable keeps it alive until pjsip has copied it
             answer(0 if found else _UNRESOLVED, token, ctypes.addressof(records))
 
         try:
@@ -175,10 +196,14 @@ class Names:
             return
         self._lookups[key] = _Lookup(key.name, time.monotonic(), [hand_over])
         if len(self._lookups) > _MOST_AT_ONCE:
-            self._answers.put((key, [], f"more than {_MOST_AT_ONCE} names were asked for at once", False))
+            self._answers.put(
+                (key, [], f"more than {_MOST_AT_ONCE} names were asked for at once", False)
+            )
             self._wake()
             return
-        threading.Thread(target=self._find, args=(key,), name=f"name {key.name}", daemon=True).start()
+        threading.Thread(
+            target=self._find, args=(key,), name=f"name {key.name}", daemon=True
+        ).start()
 
     def _find(self, key: _Key) -> None:
         found: list[str] = []
@@ -186,7 +211,10 @@ class Names:
         try:
             entries = socket.getaddrinfo(key.name, None, key.family, socket.SOCK_DGRAM)
             found = list(dict.fromkeys(str(entry[4][0]) for entry in entries))[:_MOST_ADDRESSES]
-        except (OSError, ValueError) as error:  # a label of more than 63 octets, or a zero, is a ValueError
+        except (
+            OSError,
+            ValueError,
+        ) as error:  # a label of more than 63 octets, or a zero, is a ValueError
             problem = str(getattr(error, "strerror", None) or error)
             denied = not isinstance(error, socket.gaierror) or error.errno in _DENIED
         self._answers.put((key, found, problem, denied))

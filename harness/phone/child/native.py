@@ -1,7 +1,7 @@
 """Calls pjproject's C functions, which the wheel exports, for what pjsua2 lacks.
 
-Only functions and structures of the public headers (pjproject 2.15) are used, and one internal function,
-``pjsua_init_tpselector``.
+Only functions and structures of the public headers (pjproject 2.15) are used, and one internal
+function, ``pjsua_init_tpselector``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ _NO_LOOP: Final = 1  # PJMEDIA_FILE_NO_LOOP
 _ADDRESS_OCTETS: Final = 28  # of a pj_sockaddr
 _DESTROY_SOCKET: Final = 2  # PJSIP_UDP_TRANSPORT_DESTROY_SOCKET
 _FRAME: Final = 320  # octets of 20 ms
-#: A recorder's buffer in octets: more audio than arrives between two reads of the mark listener. pjmedia's default of 0.25 s is less.
+#: A recorder's buffer in octets: more audio than arrives between two reads of the mark listener.
+#: pjmedia's default of 0.25 s is less.
 _RING: Final = round(recording.BUFFERED_S * 50) * _FRAME
 _PORT_WORDS: Final = 26  # of a WAV writer
 _WAV_HEADER: Final = 44
@@ -40,14 +41,23 @@ _REMOVED_WITHIN_S: Final = 0.2
 _LOOKS_EVERY_S: Final = 0.002
 _POOLS_OF_CONNECTIONS: Final = (b"tcp", b"ssl%p")  # the names in pjsip and pjlib
 _CreatePool: Final = ctypes.CFUNCTYPE(
-    ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_char_p,
+    ctypes.c_size_t,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
 )
 
 
 class _Selector(ctypes.Structure):
     """``pjsip_tpselector``, as far as a UDP account fills it."""
 
-    _fields_ = (("type", ctypes.c_int), ("disable_reuse", ctypes.c_int), ("transport", ctypes.c_void_p))
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("disable_reuse", ctypes.c_int),
+        ("transport", ctypes.c_void_p),
+    )
 
 
 class Native:
@@ -63,8 +73,13 @@ class Native:
         library.pjsip_udp_transport_pause.argtypes = (pointer, ctypes.c_uint)
         library.pj_sockaddr_parse.argtypes = (ctypes.c_int, ctypes.c_uint, pointer, pointer)
         library.pjsua_player_create.argtypes = (pointer, ctypes.c_uint, pointer)
-        library.pjsua_player_get_conf_port.argtypes = library.pjsua_player_destroy.argtypes = (ctypes.c_int,)
-        library.pjsua_conf_connect.argtypes = library.pjsua_conf_disconnect.argtypes = (ctypes.c_int, ctypes.c_int)
+        library.pjsua_player_get_conf_port.argtypes = library.pjsua_player_destroy.argtypes = (
+            ctypes.c_int,
+        )
+        library.pjsua_conf_connect.argtypes = library.pjsua_conf_disconnect.argtypes = (
+            ctypes.c_int,
+            ctypes.c_int,
+        )
         library.pjmedia_wav_writer_port_create.argtypes = (
             pointer,
             ctypes.c_char_p,
@@ -85,7 +100,9 @@ class Native:
         return int(self._library.pjsua_acc_get_count())
 
     def calls(self) -> int:
-        """The number of call slots in use; a call keeps its slot until its last transaction has ended."""
+        """The number of call slots in use; a call keeps its slot until its last transaction has
+        ended.
+        """
         return int(self._library.pjsua_call_get_count())
 
     def udp_transport(self, account: int) -> int:
@@ -102,18 +119,26 @@ class Native:
         """Whether pjsua supports IPv6; the wheels on PyPI do not (``PJ_HAS_IPV6`` 0)."""
         address, parsed = b"::1", ctypes.create_string_buffer(_ADDRESS_OCTETS)
         text = Text(address, len(address))
-        return int(self._library.pj_sockaddr_parse(0, 0, ctypes.byref(text), ctypes.byref(parsed))) == 0
+        return (
+            int(self._library.pj_sockaddr_parse(0, 0, ctypes.byref(text), ctypes.byref(parsed)))
+            == 0
+        )
 
     def filter_messages(self, host: Service, names: Names) -> None:
-        """Let ``host`` see and decide on each received message; resolve pjsip's host names with ``names``."""
+        """Let ``host`` see and decide on each received message; resolve pjsip's host names with
+        ``names``.
+        """
         names.serve(self._library)
         self._filter = MessageFilter(host, self._library)
 
-    def before_each_connection(self, look: Callable[[], None], fault: Callable[[str], None]) -> None:
+    def before_each_connection(
+        self, look: Callable[[], None], fault: Callable[[str], None]
+    ) -> None:
         """Call ``look`` before pjlib gives an accepted or new connection its socket slot.
 
-        pjlib accepts all waiting connections in a loop, and does not log a TLS connection before its handshake is over. But it asks
-        its pool factory for memory for each connection. A build without assertions needs no check.
+        pjlib accepts all waiting connections in a loop, and does not log a TLS connection before
+        its handshake is over. But it asks its pool factory for memory for each connection. A build
+        without assertions needs no check.
         """
         if not self.asserts:
             return
@@ -155,7 +180,9 @@ class Native:
         self._library.pjsua_conf_disconnect(source, sink)
 
     def wait_until_removed(self, slot: int) -> None:
-        """Wait until the bridge's clock has removed a slot, at its next tick; give up if the clock is stopped."""
+        """Wait until the bridge's clock has removed a slot, at its next tick; give up if the clock
+        is stopped.
+        """
         by = time.monotonic() + _REMOVED_WITHIN_S
         slots, count = (ctypes.c_int * _MOST_SLOTS)(), ctypes.c_uint()
         while time.monotonic() < by:
@@ -167,22 +194,30 @@ class Native:
 
 
 def _has(path: str, name: bytes) -> bool:
-    """Whether a file contains these octets; mapped, because reading ten megabytes would slow each start down."""
-    with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as octets:
+    """Whether a file contains these octets; mapped, because reading ten megabytes would slow each
+    start down.
+    """
+    with (
+        Path(path).open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as octets,
+    ):
         return octets.find(name) != -1
 
 
 class Player:
     """Plays a file to slots of the bridge, once or in a loop.
 
-    pjsua2's AudioMediaPlayer drops a frame of 20 ms at each end of the file, which would interrupt a looped mark.
+    pjsua2's AudioMediaPlayer drops a frame of 20 ms at each end of the file, which would interrupt
+    a looped mark.
     """
 
     def __init__(self, library: ctypes.CDLL, path: Path, loop: bool) -> None:
         self._library = library
         name = str(path).encode()
         text, number = Text(name, len(name)), ctypes.c_int()
-        status = library.pjsua_player_create(ctypes.byref(text), 0 if loop else _NO_LOOP, ctypes.byref(number))
+        status = library.pjsua_player_create(
+            ctypes.byref(text), 0 if loop else _NO_LOOP, ctypes.byref(number)
+        )
         if status != 0:
             raise OSError(
                 f"{path} cannot be played (pjlib status {status}): use a mono WAV of 16-bit PCM, µ-law or A-law"
@@ -202,14 +237,24 @@ class Player:
 class Recorder:
     """Records audio of the bridge to a WAV file. Audio that is not on disk yet can be read too.
 
-    pjmedia's writer has no function for its buffer; its structure has the buffer's size, its address and the write position.
+    pjmedia's writer has no function for its buffer; its structure has the buffer's size, its
+    address and the write position.
     """
 
-    def __init__(self, library: ctypes.CDLL, pool: int, position: Callable[[int], int], path: Path) -> None:
+    def __init__(
+        self, library: ctypes.CDLL, pool: int, position: Callable[[int], int], path: Path
+    ) -> None:
         self._library, self._get_position, self._path = library, position, path
         port, slot = ctypes.c_void_p(), ctypes.c_int()
-        form = (RATE, 1, _FRAME // 2, 16)  # samples a second, channels, samples a frame, bits a sample: the bridge's
-        status = library.pjmedia_wav_writer_port_create(pool, bytes(path), *form, 0, _RING, ctypes.byref(port))
+        form = (
+            RATE,
+            1,
+            _FRAME // 2,
+            16,
+        )  # samples a second, channels, samples a frame, bits a sample: the bridge's
+        status = library.pjmedia_wav_writer_port_create(
+            pool, bytes(path), *form, 0, _RING, ctypes.byref(port)
+        )
         if status != 0:
             raise OSError(f"{path} cannot be recorded to (pjlib status {status})")
         assert port.value
@@ -222,7 +267,9 @@ class Recorder:
         self._buffer = _buffer_of(port.value)
 
     def read(self, begin: int) -> bytes:
-        """The recorded octets from ``begin`` to the newest frame; only those on disk if ``begin`` has left the buffer."""
+        """The recorded octets from ``begin`` to the newest frame; only those on disk if ``begin``
+        has left the buffer.
+        """
         end = self._get_position(self._port)
         if end == begin:
             return b""
@@ -230,7 +277,9 @@ class Recorder:
             at = begin % _RING
             read = ctypes.string_at(self._buffer + at, min(end - begin, _RING - at))
             read += ctypes.string_at(self._buffer, end - begin - len(read))
-            if self._get_position(self._port) - begin <= _RING - _FRAME:  # not overwritten meanwhile
+            if (
+                self._get_position(self._port) - begin <= _RING - _FRAME
+            ):  # not overwritten meanwhile
                 return read
         with self._path.open("rb") as file:
             file.seek(_WAV_HEADER + begin)

@@ -23,7 +23,9 @@ class Text(ctypes.Structure):
 
 
 class SocketAddress(ctypes.Structure):
-    """``pj_sockaddr``, laid out as the system's ``sockaddr_in6``, which is longer than its ``sockaddr_in``."""
+    """``pj_sockaddr``, laid out as the system's ``sockaddr_in6``, which is longer than its
+    ``sockaddr_in``.
+    """
 
     _fields_ = (("octets", ctypes.c_uint8 * 28),)
 

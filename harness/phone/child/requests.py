@@ -1,8 +1,10 @@
-"""Sees each received message before pjsua's log and pjsip's transactions and dialogs, and reads it once.
+"""Sees each received message before pjsua's log and pjsip's transactions and dialogs, and reads it
+once.
 
-Requests are passed, answered or dropped; headers and SDP that pjsip mishandles are rewritten in pjsip's memory. This is a
-``pjsip_module``. The structures are those of the public headers (pjproject 2.15), as far as they are used; the packet size of the
-build (``PJSIP_MAX_PKT_LEN``) is detected with the first message.
+Requests are passed, answered or dropped; headers and SDP that pjsip mishandles are rewritten in
+pjsip's memory. This is a ``pjsip_module``. The structures are those of the public headers
+(pjproject 2.15), as far as they are used; the packet size of the build (``PJSIP_MAX_PKT_LEN``) is
+detected with the first message.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ _PRIORITY: Final = 4  # pjsua logs messages with priority 7
 
 PASS: Final = -1
 DROP: Final = 0
-#: With Retry-After. A 503 would make the platform stop sending calls and treat the trunk as down (RFC 3261 section 21.5.4).
+#: With Retry-After. A 503 would make the platform stop sending calls and treat the trunk as down
+#: (RFC 3261 section 21.5.4).
 BUSY_HERE: Final = 486
 #: The answer to OPTIONS, with the capabilities (RFC 3261 section 11.2).
 OK: Final = 200
@@ -48,7 +51,11 @@ _CHALLENGES: Final = (b"WWW-Authenticate", b"Proxy-Authenticate")
 _LONGEST_HEADER: Final = 4000
 _OUTGOING: Final = 1  # PJSIP_TP_DIR_OUTGOING
 _PACKET_SIZES: Final = (4000, 8000, 16000, 32000, 64000, 65536)
-_TRANSPORTS: Final = {1: "udp", 2: "tcp", 3: "tls"}  # pjsip_transport_type_e, whose IPv6 kinds are 128 more
+_TRANSPORTS: Final = {
+    1: "udp",
+    2: "tcp",
+    3: "tls",
+}  # pjsip_transport_type_e, whose IPv6 kinds are 128 more
 
 _ON_MESSAGE = ctypes.CFUNCTYPE(ctypes.c_int, pointer)
 
@@ -140,18 +147,31 @@ class MessageFilter:
         library.pjsip_msg_find_hdr_by_name.argtypes = (pointer, ctypes.POINTER(Text), pointer)
         library.pjsip_hdr_print_on.argtypes = (pointer, ctypes.c_char_p, ctypes.c_size_t)
         library.pjsip_parse_hdr.restype = pointer
-        library.pjsip_parse_hdr.argtypes = (pointer, ctypes.POINTER(Text), pointer, ctypes.c_size_t, pointer)
+        library.pjsip_parse_hdr.argtypes = (
+            pointer,
+            ctypes.POINTER(Text),
+            pointer,
+            ctypes.c_size_t,
+            pointer,
+        )
         library.pj_strdup_with_null.argtypes = (pointer, ctypes.POINTER(Text), ctypes.POINTER(Text))
         library.pjsua_get_pjsip_endpt.restype = pointer
         library.pjsip_endpt_register_module.argtypes = (pointer, ctypes.POINTER(_Module))
-        library.pjsip_endpt_respond_stateless.argtypes = (pointer, pointer, ctypes.c_int, *(pointer,) * 3)
+        library.pjsip_endpt_respond_stateless.argtypes = (
+            pointer,
+            pointer,
+            ctypes.c_int,
+            *(pointer,) * 3,
+        )
         self._endpoint = library.pjsua_get_pjsip_endpt()
         pool = lasting_pool(library, b"headers")
         self._headers_of = {
             BUSY_HERE: _text_header(library, pool, b"Retry-After", _RETRY_AFTER_S),
             OK: _capabilities(library, self._endpoint, pool, _ACCEPT, _ALLOW, _SUPPORTED),
             NOT_ALLOWED: _capabilities(library, self._endpoint, pool, _ALLOW),
-            UNSUPPORTED_MEDIA_TYPE: _text_header(library, pool, b"Accept", b", ".join(map(str.encode, DIGIT_TYPES))),
+            UNSUPPORTED_MEDIA_TYPE: _text_header(
+                library, pool, b"Accept", b", ".join(map(str.encode, DIGIT_TYPES))
+            ),
             BAD_INFO_PACKAGE: _text_header(library, pool, b"Recv-Info", b""),
         }
         self._layout: Any = None
@@ -185,11 +205,15 @@ class MessageFilter:
             return False
         if code > DROP:
             headers = ctypes.byref(self._headers_of[code]) if code in self._headers_of else None
-            self._library.pjsip_endpt_respond_stateless(self._endpoint, address, code, None, headers, None)
+            self._library.pjsip_endpt_respond_stateless(
+                self._endpoint, address, code, None, headers, None
+            )
         return code != PASS
 
     def _on_response(self, address: int) -> int:
-        """Removes challenges and unsafe headers. Returns whether the response is kept back, so that pjsip must ignore it."""
+        """Removes challenges and unsafe headers. Returns whether the response is kept back, so that
+        pjsip must ignore it.
+        """
         try:
             received = self._at(address)
             message = _read(received)
@@ -220,10 +244,18 @@ class MessageFilter:
             _Headers.from_address(links.next).previous = links.previous
 
     def _keep_to_transport(self, received: Any, message: WireMessage) -> None:
-        """Remove from the next hop's URI a transport that differs from the one the message came over."""
-        found = [(name, header) for name in header_rewrites.TARGETS for header in self._headers(received.parsed, name)]
+        """Remove from the next hop's URI a transport that differs from the one the message came
+        over.
+        """
+        found = [
+            (name, header)
+            for name in header_rewrites.TARGETS
+            for header in self._headers(received.parsed, name)
+        ]
         printed = [self._printed(header) for _, header in found]
-        for (name, header), old, new in zip(found, printed, self._targets.of(message, printed), strict=True):
+        for (name, header), old, new in zip(
+            found, printed, self._targets.of(message, printed), strict=True
+        ):
             if new != old:
                 self._replace(received, header, name, new.partition(":")[2])
 
@@ -237,19 +269,34 @@ class MessageFilter:
 
     def _replace(self, received: Any, header: int, name: bytes, value: str) -> None:
         copy, links = self._parsed(received.pool, name, value), _Headers.from_address(header)
-        _Headers.from_address(copy).previous, _Headers.from_address(copy).next = links.previous, links.next
-        _Headers.from_address(links.previous).next = _Headers.from_address(links.next).previous = copy
+        _Headers.from_address(copy).previous, _Headers.from_address(copy).next = (
+            links.previous,
+            links.next,
+        )
+        _Headers.from_address(links.previous).next = _Headers.from_address(links.next).previous = (
+            copy
+        )
         if received.record_route == header:  # pjsip's pointer to the first one
             received.record_route = copy
 
     def _parsed(self, pool: int, name: bytes, value: str) -> Any:
-        octets, line, kind = value.strip().encode("utf-8", "surrogateescape"), Text(), Text(name, len(name))
-        self._library.pj_strdup_with_null(pool, ctypes.byref(line), ctypes.byref(Text(octets, len(octets))))
-        return self._library.pjsip_parse_hdr(pool, ctypes.byref(kind), pointer.from_buffer(line), line.slen, None)
+        octets, line, kind = (
+            value.strip().encode("utf-8", "surrogateescape"),
+            Text(),
+            Text(name, len(name)),
+        )
+        self._library.pj_strdup_with_null(
+            pool, ctypes.byref(line), ctypes.byref(Text(octets, len(octets)))
+        )
+        return self._library.pjsip_parse_hdr(
+            pool, ctypes.byref(kind), pointer.from_buffer(line), line.slen, None
+        )
 
     def _headers(self, parsed: int, name: bytes) -> Iterator[int]:
         wanted, start = Text(name, len(name)), None
-        while header := self._library.pjsip_msg_find_hdr_by_name(parsed, ctypes.byref(wanted), start):
+        while header := self._library.pjsip_msg_find_hdr_by_name(
+            parsed, ctypes.byref(wanted), start
+        ):
             yield header
             start = _Headers.from_address(header).next
 
@@ -267,7 +314,9 @@ class MessageFilter:
 def _read(received: Any) -> WireMessage:
     host, port = _place(received.source)
     return read_text(
-        ctypes.string_at(received.message, received.message_length).decode("utf-8", "surrogateescape"),
+        ctypes.string_at(received.message, received.message_length).decode(
+            "utf-8", "surrogateescape"
+        ),
         direction="received",
         transport=_TRANSPORTS.get(received.transport.contents.type % 128, ""),
         remote=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
@@ -276,7 +325,11 @@ def _read(received: Any) -> WireMessage:
 
 def _text_header(library: ctypes.CDLL, pool: int, name: bytes, value: bytes) -> _Headers:
     library.pjsip_generic_string_hdr_create.restype = pointer
-    library.pjsip_generic_string_hdr_create.argtypes = (pointer, ctypes.POINTER(Text), ctypes.POINTER(Text))
+    library.pjsip_generic_string_hdr_create.argtypes = (
+        pointer,
+        ctypes.POINTER(Text),
+        ctypes.POINTER(Text),
+    )
     texts = [ctypes.byref(Text(text, len(text))) for text in (name, value)]
     return _linked([library.pjsip_generic_string_hdr_create(pool, *texts)])
 
@@ -293,7 +346,9 @@ def _linked(headers: Sequence[int]) -> _Headers:
     """A header list; pjsip copies its headers into each answer."""
     head = _Headers()
     ring = [ctypes.addressof(head), *headers]
-    for at, previous, following in zip(ring, ring[-1:] + ring[:-1], ring[1:] + ring[:1], strict=True):
+    for at, previous, following in zip(
+        ring, ring[-1:] + ring[:-1], ring[1:] + ring[:1], strict=True
+    ):
         links = _Headers.from_address(at)
         links.previous, links.next = previous, following
     return head

@@ -1,4 +1,6 @@
-"""Emits the RTP events of one leg: counters, pauses, packets of other senders, and the far end's reports (RFC 3550 section 6.4)."""
+"""Emits the RTP events of one leg: counters, pauses, packets of other senders, and the far end's
+reports (RFC 3550 section 6.4).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ _NO_STREAM: Final = -1
 
 
 class RtpMonitor:
-    """Lasts as long as its call. Each negotiation may use another media transport and begin another stream."""
+    """Lasts as long as its call. Each negotiation may use another media transport and begin another
+    stream.
+    """
 
     def __init__(self, taps: Taps, log: Path, emit: Callable[..., None]) -> None:
         self._taps, self._log, self._emit = taps, log, emit
@@ -34,7 +38,9 @@ class RtpMonitor:
         self.known = Known()  #: the accepted sources
         self._strange: dict[Address, int] = {}  # packets from other sources, as last emitted
         self._far_end_has = 0  # received packets, as the far end reports
-        self._far_end_lost = 0  # lost packets of the SSRC, over all streams (RFC 3550 section 6.4.1)
+        self._far_end_lost = (
+            0  # lost packets of the SSRC, over all streams (RFC 3550 section 6.4.1)
+        )
         self._far_end_means = Means()  # from the far end's reports
 
     @property
@@ -43,7 +49,9 @@ class RtpMonitor:
         return self.stream != _NO_STREAM
 
     def watch(self, transport: int) -> None:
-        """Count and log the packets of a media transport (``pjmedia_transport *``) that the call is about to use."""
+        """Count and log the packets of a media transport (``pjmedia_transport *``) that the call is
+        about to use.
+        """
         log = self._tap.log if self._tap else RtpLog(self._log)
         self._tap = self._taps.put(transport, log, self.known, self._reported)
 
@@ -89,7 +97,9 @@ class RtpMonitor:
             pauses = reception.take_pauses()
         for began, ended in pauses:
             self._emit(RtpPaused, began=began, ended=ended)
-        self._counts = {name: count + self._counts_before.get(name, 0) for name, count in told.items()}
+        self._counts = {
+            name: count + self._counts_before.get(name, 0) for name, count in told.items()
+        }
         self._means = means.and_of(self._means_before)
         self._emit(
             RtpStatistics,
@@ -106,7 +116,9 @@ class RtpMonitor:
         return True
 
     def _source_of(self, call: Call) -> str:
-        """The source of received packets, used or not; empty without packets or for an unknown source."""
+        """The source of received packets, used or not; empty without packets or for an unknown
+        source.
+        """
         source = str(call.getMedTransportInfo(self.stream).srcRtpName)
         return source if self.known.has_host(source.rpartition(":")[0].strip("[]")) else ""
 
@@ -116,9 +128,12 @@ class RtpMonitor:
                 self._strange[source] = packets
                 self._emit(ForeignRtp, source=spelled(source), packets=packets)
 
-    def _reported(self, reporter: int, sent: int, received: int | None, block: Block | None) -> None:
+    def _reported(
+        self, reporter: int, sent: int, received: int | None, block: Block | None
+    ) -> None:
         """Handle a report of the far end, in the media thread."""
-        # A report has no block for a source without packets since the last report (RFC 3550 section 6.4.1): the count is unchanged.
+        # A report has no block for a source without packets since the last report (RFC 3550 section
+        # 6.4.1): the count is unchanged.
         self._far_end_has = self._far_end_has if received is None else received
         jitter_ms = 1000 * block.jitter / _RTP_CLOCK if block else 0.0
         if block is not None:

@@ -7,8 +7,9 @@
 - pjsip negotiates telephone-event in any case, but sends it only if the name is in lower case.
 - pjmedia resolves a host name (RFC 4566 section 5.7, RFC 3605) in the thread that serves every call.
 
-So audio that the phone cannot use gets port zero (RFC 3264 section 6) in the SDP that pjsip sees, keys with an MKI are renamed, and
-host names get an invalid address type: the phones take addresses only.
+So audio that the phone cannot use gets port zero (RFC 3264 section 6) in the SDP that pjsip sees,
+keys with an MKI are renamed, and host names get an invalid address type: the phones take addresses
+only.
 """
 
 from __future__ import annotations
@@ -26,17 +27,26 @@ from harness.sip.sdp import Codec, Crypto, Description, Line, Media, SdpError
 _RTP_CLOCKS = {"G722": 8000}
 _PLAIN: Final = ("RTP/AVP", "RTP/AVPF")
 _SDES: Final = ("RTP/SAVP", "RTP/SAVPF")
-_SECTION: Final = re.compile(rb"^m=[^ \t\r\n]+[ \t]+([0-9]+)(?:(?!^m=).)*", re.MULTILINE | re.DOTALL)
+_SECTION: Final = re.compile(
+    rb"^m=[^ \t\r\n]+[ \t]+([0-9]+)(?:(?!^m=).)*", re.MULTILINE | re.DOTALL
+)
 #: Audio with a profile that may abort pjsip.
-_UNKNOWN: Final = re.compile(rb"^m=audio[ \t]+([0-9]+)\S*[ \t]+(?!RTP/S?AVPF?[ \t])", re.MULTILINE | re.IGNORECASE)
+_UNKNOWN: Final = re.compile(
+    rb"^m=audio[ \t]+([0-9]+)\S*[ \t]+(?!RTP/S?AVPF?[ \t])", re.MULTILINE | re.IGNORECASE
+)
 _KEY: Final = re.compile(rb"^a=(crypto):([^\r\n]*)", re.MULTILINE)
-_EVENTS: Final = re.compile(rb"^a=rtpmap:[0-9]+[ \t]+(telephone-event)/", re.MULTILINE | re.IGNORECASE)
+_EVENTS: Final = re.compile(
+    rb"^a=rtpmap:[0-9]+[ \t]+(telephone-event)/", re.MULTILINE | re.IGNORECASE
+)
 _LEFT_OUT: Final = b"x-left"  # replaces "crypto"
 #: The address type and the address of media; or the attribute that names another address for RTCP.
 _PLACE: Final = re.compile(
-    rb"^(?:c=IN[ \t]+IP([46])|a=(rtcp):\d+[ \t]+IN[ \t]+IP[46])[ \t]+([^\s/]+)", re.IGNORECASE | re.MULTILINE
+    rb"^(?:c=IN[ \t]+IP([46])|a=(rtcp):\d+[ \t]+IN[ \t]+IP[46])[ \t]+([^\s/]+)",
+    re.IGNORECASE | re.MULTILINE,
 )
-_NO_RTCP: Final = b"x-no"  # replaces "rtcp": RTCP then goes to the port above that of RTP (RFC 3550 section 11)
+_NO_RTCP: Final = (
+    b"x-no"  # replaces "rtcp": RTCP then goes to the port above that of RTP (RFC 3550 section 11)
+)
 
 
 def codec_of(name: str) -> Codec:
@@ -46,7 +56,8 @@ def codec_of(name: str) -> Codec:
 
 
 def has_answer(offer: memoryview, own: Sequence[Codec]) -> bool:
-    """Whether ``offer`` has audio in one of ``own``, or disables all media; else it must be refused (RFC 3261 section 14.2).
+    """Whether ``offer`` has audio in one of ``own``, or disables all media; else it must be refused
+    (RFC 3261 section 14.2).
 
     True for SDP that cannot be parsed, so that pjsip decides.
     """
@@ -60,7 +71,8 @@ def has_answer(offer: memoryview, own: Sequence[Codec]) -> bool:
 
 
 def narrow(offer: memoryview, own: Sequence[Codec], srtp: str) -> str:
-    """Disable, in place, audio that the phone's codecs and SRTP setting do not fit, unless none would be left.
+    """Disable, in place, audio that the phone's codecs and SRTP setting do not fit, unless none
+    would be left.
 
     Returns the encryption that the stack does not support, if that is why no audio is left.
     """
@@ -72,9 +84,15 @@ def narrow(offer: memoryview, own: Sequence[Codec], srtp: str) -> str:
     except SdpError:
         return ""
     media = whole.media
-    offered = [(at, m) for at, m in enumerate(media) if m.kind.lower() == "audio" and not m.is_rejected]
+    offered = [
+        (at, m) for at, m in enumerate(media) if m.kind.lower() == "audio" and not m.is_rejected
+    ]
     unfit = [(at, m) for at, m in offered if not _fits(m, own, srtp)]
-    unknown = [what for _, m in unfit if _is_spoken(m, own) and (what := _unknown_encryption(m, whole.lines))]
+    unknown = [
+        what
+        for _, m in unfit
+        if _is_spoken(m, own) and (what := _unknown_encryption(m, whole.lines))
+    ]
     ports = [section.span(1) for section in _SECTION.finditer(octets)]
     for at, _ in unfit if len(ports) == len(media) and len(unfit) < len(offered) else ():
         _switch_off(offer, *ports[at])
@@ -109,7 +127,8 @@ def _is_read(key: str) -> bool:
 
 
 def disable_names(sdp: memoryview) -> list[str]:
-    """Give each host name of media an invalid address type, in place, so that pjmedia resolves none; returns the names.
+    """Give each host name of media an invalid address type, in place, so that pjmedia resolves
+    none; returns the names.
 
     An address for RTCP that is a host name is renamed, and then ignored.
     """
@@ -148,7 +167,10 @@ def _unknown_encryption(section: Media, session: Sequence[Line]) -> str:
     """The encryption of an audio section that pjsip does not support; empty if it does."""
     keys = section.attributes("crypto")
     # Older browsers offer RTP/SAVPF with a fingerprint only.
-    signed = any(letter == "a" and value.startswith("fingerprint:") for letter, value in (*session, *section.lines))
+    signed = any(
+        letter == "a" and value.startswith("fingerprint:")
+        for letter, value in (*session, *section.lines)
+    )
     if "/TLS/" in section.protocol.upper() or (section.is_secure and signed and not keys):
         return "DTLS-SRTP (RFC 5764)"
     if section.is_secure and keys and not any(map(_is_read, keys)):
@@ -195,7 +217,8 @@ class SdpBodies:
         library.pjsip_media_type_init2(ctypes.byref(self._sdp), *_SDP)
 
     def octets(self, message: int) -> memoryview:
-        """The octets of the body that pjsip takes for SDP, to be read and written in place; none without such a body.
+        """The octets of the body that pjsip takes for SDP, to be read and written in place; none
+        without such a body.
 
         It is the only body, or the first such part of several (RFC 5621 section 3.1).
         """
@@ -207,4 +230,6 @@ class SdpBodies:
                 body = _Part.from_address(part).body if part else None
         if not body or not body.contents.data:
             return memoryview(b"")
-        return memoryview((ctypes.c_char * body.contents.length).from_address(body.contents.data)).cast("B")
+        return memoryview(
+            (ctypes.c_char * body.contents.length).from_address(body.contents.data)
+        ).cast("B")

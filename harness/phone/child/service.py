@@ -67,7 +67,9 @@ class Service:
         self.endpoint = Endpoint(self, directory)
         self.connection_limit.needed = self.socket_slots.needed = self.endpoint.native.asserts
         self.endpoint.native.before_each_connection(self.connection_limit.look, self.fault)
-        self.names = Names(self.endpoint.native.has_ipv6(), self.endpoint.wake, self._tell_name, self.fault)
+        self.names = Names(
+            self.endpoint.native.has_ipv6(), self.endpoint.wake, self._tell_name, self.fault
+        )
         self.endpoint.native.filter_messages(self, self.names)
         self.players = PlayerFactory(self.endpoint.native, MarkListener(wire.together, self.fault))
 
@@ -81,7 +83,9 @@ class Service:
         """A message was sent or received."""
         now = time.monotonic()
         start = message.text.split("\r\n", 1)[0]
-        self._ring.write(f"{now:.3f} {message.direction} {message.transport} {message.remote} {start}")
+        self._ring.write(
+            f"{now:.3f} {message.direction} {message.transport} {message.remote} {start}"
+        )
         self.attribution.message(now, message)
 
     def logged(self, level: int, entry: str) -> None:
@@ -112,16 +116,22 @@ class Service:
             return [False for _ in challenges]
         found = phone.challenges.withheld(message.method, challenges)
         for one in filter(None, found):
-            (self.attribution.leg_of_tag(message.local_tag) or phone).emit(PasswordWithheld, **asdict(one))
+            (self.attribution.leg_of_tag(message.local_tag) or phone).emit(
+                PasswordWithheld, **asdict(one)
+            )
         return [one is not None for one in found]
 
     # Other callbacks of the stack.
 
     def select_account(self, prm: Any) -> None:
-        """Choose the phone of an incoming call, and prepare its answer's SDP, which pjsua makes right after this."""
+        """Choose the phone of an incoming call, and prepare its answer's SDP, which pjsua makes
+        right after this.
+        """
         phone = self.attribution.called(self.arrived) if self.arrived is not None else None
         if phone is None:
-            phone = next((p for p in self.accounts() if p.account.getId() == prm.accountIndex), None)
+            phone = next(
+                (p for p in self.accounts() if p.account.getId() == prm.accountIndex), None
+            )
         if phone is not None:
             prm.accountIndex = phone.account.getId()
             self.endpoint.prefer(phone.config.codecs)
@@ -132,7 +142,11 @@ class Service:
         if not tls.isEmpty() and tls.verifyStatus:
             reason = f"{reason}: {'; '.join(list(tls.verifyMsgs))}"
         for connection, phone in self.attribution.opened_by(handle):
-            facts = {"transport": connection.transport, "remote": connection.remote, "reason": reason}
+            facts = {
+                "transport": connection.transport,
+                "remote": connection.remote,
+                "reason": reason,
+            }
             phone.emit(TransportFailed, **facts)
             phone.connection_lost(time.monotonic())
 
@@ -152,17 +166,21 @@ class Service:
         return self.endpoint.most_calls - max(self.legs.slots_taken, self.endpoint.native.calls())
 
     def unpromised_slots(self) -> int:
-        """Free call slots that remain when every phone has its maximum of calls; negative if there are too few."""
+        """Free call slots that remain when every phone has its maximum of calls; negative if there
+        are too few.
+        """
         return self.free_slots() - sum(self._may_begin(phone) for phone in self.accounts())
 
     def _may_begin(self, phone: AccountHolder) -> int:
-        return max(0, phone.config.max_calls - sum(self.calls_up(one) for one in (phone, *phone.shares)))
+        return max(
+            0, phone.config.max_calls - sum(self.calls_up(one) for one in (phone, *phone.shares))
+        )
 
     def afterwards(self, do: Callable[[], None]) -> None:
         """Run ``do`` after pjsua's callback has returned.
 
-        pjsua frees the INVITE after ``onIncomingCall`` and asserts if an answer has freed it before, as any final answer to an
-        INVITE without SDP does.
+        pjsua frees the INVITE after ``onIncomingCall`` and asserts if an answer has freed it
+        before, as any final answer to an INVITE without SDP does.
         """
         self._afterwards.append(do)
 
@@ -170,9 +188,16 @@ class Service:
 
     def emit(self, events: Sequence[Event], phone: HostedPhone, leg: CallLeg | None = None) -> None:
         """Send events of a phone or ``leg`` to the parent. Thread-safe."""
-        self.parent.tell("events", phone=phone.key, leg=leg.key if leg else None, events=[*map(to_values, events)])
+        self.parent.tell(
+            "events",
+            phone=phone.key,
+            leg=leg.key if leg else None,
+            events=[*map(to_values, events)],
+        )
 
-    def _tell_message(self, at: float, message: WireMessage, phone: HostedPhone, leg: CallLeg | None) -> None:
+    def _tell_message(
+        self, at: float, message: WireMessage, phone: HostedPhone, leg: CallLeg | None
+    ) -> None:
         event = SipMessage(
             at=at,
             phone=phone.config.name,
@@ -187,11 +212,18 @@ class Service:
         self.emit([event], phone, leg)
         if message.direction == "sent" and not message.status:
             phone.sources.add(message.remote_host)
-        elif not message.unread and not message.status and message.method in _NAME_THEIR_TARGET and message.next_hop:
+        elif (
+            not message.unread
+            and not message.status
+            and message.method in _NAME_THEIR_TARGET
+            and message.next_hop
+        ):
             phone.sources.add(message.next_hop)
 
     def _tell_handshake(self, local: str, remote: str, failed: bool) -> None:
-        """Report a TLS handshake to the phone at ``local`` (its listener's or socket's address), unless it is a stranger's."""
+        """Report a TLS handshake to the phone at ``local`` (its listener's or socket's address),
+        unless it is a stranger's.
+        """
         source = SocketName.parse(remote).host
         for phone in self.accounts():
             at = phone.transport_name == "tls" and (
@@ -201,9 +233,13 @@ class Service:
                 phone.emit(TlsHandshake, remote=remote, failed=failed)
 
     def _tell_name(self, trouble: Trouble) -> None:
-        """Report a lookup to the phones and legs that may wait for it; to all phones if none is known to."""
+        """Report a lookup to the phones and legs that may wait for it; to all phones if none is
+        known to.
+        """
         legs = [leg for leg in self.legs if leg.waits_for(trouble.name)]
-        phones: list[HostedPhone] = [phone for phone in self.accounts() if trouble.name in phone.next_hops]
+        phones: list[HostedPhone] = [
+            phone for phone in self.accounts() if trouble.name in phone.next_hops
+        ]
         if trouble.media:
             legs, phones = [leg for leg in self.legs if trouble.name in leg.media_names], []
         facts = asdict(trouble)
@@ -236,7 +272,9 @@ class Service:
         signal.signal(signal.SIGTERM, lambda *_: self.parent.gone.set())
         endpoint, parent = self.endpoint, self.parent
         parent.listen(endpoint.wake)
-        parent.tell("ready", pid=os.getpid(), most_calls=endpoint.most_calls, version=endpoint.version)
+        parent.tell(
+            "ready", pid=os.getpid(), most_calls=endpoint.most_calls, version=endpoint.version
+        )
         next_pulse = 0.0
         pulses = 0
         while not parent.gone.is_set():
@@ -272,12 +310,16 @@ class Service:
         self._do_what_is_due(time.monotonic())
 
     def _waits(self, command: str) -> bool:
-        """Whether a command must wait for socket slots of pjlib, or for the call slot of an ending call."""
+        """Whether a command must wait for socket slots of pjlib, or for the call slot of an ending
+        call.
+        """
         if command == "add":
             return not self.connection_limit.have_room
         if command != "dial":
             return False
-        return not self.socket_slots.may_dial or (self.free_slots() < 1 and self.legs.may_free_a_slot)
+        return not self.socket_slots.may_dial or (
+            self.free_slots() < 1 and self.legs.may_free_a_slot
+        )
 
     def _do_what_is_due(self, now: float) -> None:
         self.names.tick(now)
@@ -285,7 +327,9 @@ class Service:
         self.attribution.give_up_unbound()
         todo, self._afterwards = self._afterwards, []
         for do in todo:
-            with contextlib.suppress(Refusal, pj.Error):  # the far end may have ended the call already
+            with contextlib.suppress(
+                Refusal, pj.Error
+            ):  # the far end may have ended the call already
                 do()
         self.incoming.tick(now)
         for leg in self.legs:

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from harness.phone.child.account import HostedPhone
 
 _RESTS_S: Final = 0.6
-#: Recently closed calls, from which on outgoing calls wait, and incoming ones are refused. The limits differ so that a dialled call
-#: may arrive in the same process. Two sockets for each of 27 calls, and for the four calls that such a build holds, are 62.
+#: Recently closed calls, from which on outgoing calls wait, and incoming ones are refused. The
+#: limits differ so that a dialled call may arrive in the same process. Two sockets for each of 27
+#: calls, and for the four calls that such a build holds, are 62.
 _DIALS_WAIT_FROM, _CALLS_REFUSED_FROM = 20, 27
 LONGEST_TRANSACTION: Final = 33.0  # 64 × T1 (RFC 3261 table 4), and a margin
 _MOST_TRANSACTIONS: Final = 1000
@@ -64,7 +65,9 @@ class SocketSlots:
         self._decided: dict[Transaction, tuple[float, bool]] = {}
 
     def closed(self, let_in: tuple[str, str] | None = None) -> None:
-        """Note that a call closed its sockets; ``let_in`` is branch and Call-ID of an incoming call's INVITE."""
+        """Note that a call closed its sockets; ``let_in`` is branch and Call-ID of an incoming
+        call's INVITE.
+        """
         self._closed.add(let_in)
 
     @property
@@ -75,8 +78,8 @@ class SocketSlots:
     def admits(self, transaction: Transaction) -> bool:
         """Whether the call of an INVITE may begin; a retransmission gets the same answer.
 
-        pjsua opens the sockets before its callback, and closes those of a refused call at once. So each admitted INVITE counts as
-        one closed call.
+        pjsua opens the sockets before its callback, and closes those of a refused call at once. So
+        each admitted INVITE counts as one closed call.
         """
         now = self._clock()
         known = self._decided.get(transaction)
@@ -98,7 +101,9 @@ WILDCARDS: Final = ("0.0.0.0", "::")
 
 
 class SocketName(NamedTuple):
-    """The address and port of a socket on this machine; a phone's messages may name a router's instead."""
+    """The address and port of a socket on this machine; a phone's messages may name a router's
+    instead.
+    """
 
     host: str  #: without brackets
     port: int
@@ -137,9 +142,11 @@ def is_at(one: socket.socket, names: Iterable[SocketName]) -> bool:
 
 
 def free(names: Collection[SocketName], kind: socket.SocketKind) -> int:
-    """Close every socket of this kind in this process that has one of ``names``; returns their number.
+    """Close every socket of this kind in this process that has one of ``names``; returns their
+    number.
 
-    The kind matters because TCP and UDP have separate ports: another phone's RTP may use a closed connection's port number.
+    The kind matters because TCP and UDP have separate ports: another phone's RTP may use a closed
+    connection's port number.
     """
     freed = 0
     for descriptor in among(os.listdir("/proc/self/fd")):
@@ -156,27 +163,32 @@ def free(names: Collection[SocketName], kind: socket.SocketKind) -> int:
     return freed
 
 
-#: Open and recently closed sockets: from the first number on connections wait, below the second they are accepted again.
+#: Open and recently closed sockets: from the first number on connections wait, below the second
+#: they are accepted again.
 _SHUT_FROM, _OPEN_BELOW = 44, 36
 _CLOSED: Final = re.compile(r"(?:UDP|TCP|TLS) (?:transport|listener) destroyed|Handshake failed on")
 
 
 _ATTACH_FILTER: Final = 26  # SO_ATTACH_FILTER of Linux
-_DROP: Final = ctypes.create_string_buffer(struct.pack("@HBBI", 0x06, 0, 0, 0), 8)  # one BPF instruction: keep 0 octets
+_DROP: Final = ctypes.create_string_buffer(
+    struct.pack("@HBBI", 0x06, 0, 0, 0), 8
+)  # one BPF instruction: keep 0 octets
 
 
 class ConnectionLimit:
     """Delays incoming TCP and TLS connections to ``phones`` while pjlib has few free socket slots.
 
-    Meanwhile the kernel queues connections: pjsip gets a blank listening socket that cannot be reached. Connections from addresses that
-    are not the platform's are then closed.
+    Meanwhile the kernel queues connections: pjsip gets a blank listening socket that cannot be
+    reached. Connections from addresses that are not the platform's are then closed.
     """
 
     def __init__(self, phones: Callable[[], Iterable[HostedPhone]]) -> None:
         self._phones = phones
         self.needed = False  #: True for a build with assertions
         self._closed = RecentlyClosed()
-        self._waiting: dict[int, socket.socket] = {}  # pjsip's descriptor → the real listening socket
+        self._waiting: dict[
+            int, socket.socket
+        ] = {}  # pjsip's descriptor → the real listening socket
 
     @property
     def have_room(self) -> bool:
@@ -192,13 +204,17 @@ class ConnectionLimit:
             self._closed.add()
 
     def look(self) -> None:
-        """Stop or resume accepting connections. Called in each turn, and before each connection gets its slot."""
+        """Stop or resume accepting connections. Called in each turn, and before each connection
+        gets its slot.
+        """
         if not self.needed:
             return
         phones = [phone for phone in self._phones() if phone.transport_name != "udp"]
         if not (phones or self._waiting):
             return
-        descriptors = os.listdir("/proc/self/fd")  # an upper bound; sockets are counted only if it matters
+        descriptors = os.listdir(
+            "/proc/self/fd"
+        )  # an upper bound; sockets are counted only if it matters
         if not self._waiting and len(descriptors) + len(self._closed) < _SHUT_FROM:
             return
         found = list(among(descriptors))
@@ -206,7 +222,9 @@ class ConnectionLimit:
         if taken >= _SHUT_FROM:
             names = [phone.bound for phone in phones]
             aside = {real.fileno() for real in self._waiting.values()}
-            self._shut([number for number in found if number not in aside and _listens_at(number, names)])
+            self._shut(
+                [number for number in found if number not in aside and _listens_at(number, names)]
+            )
             for number in found:
                 _turn_away(number, phones)
         elif taken < _OPEN_BELOW:
@@ -226,7 +244,9 @@ class ConnectionLimit:
             self._waiting[number] = real
 
     def reopen(self) -> None:
-        """Restore pjsip's listening sockets. Also called before pjsip closes one, because its descriptor may then be reused."""
+        """Restore pjsip's listening sockets. Also called before pjsip closes one, because its
+        descriptor may then be reused.
+        """
         for number, real in self._waiting.items():
             with real:
                 os.dup2(real.fileno(), number, inheritable=False)

@@ -36,7 +36,9 @@ _TRANSPORTS: Final = {
 
 
 class Endpoint:
-    """The running pjsua2; its files go to ``directory``. ``most_calls`` is the number of call slots of this build."""
+    """The running pjsua2; its files go to ``directory``. ``most_calls`` is the number of call slots
+    of this build.
+    """
 
     def __init__(self, listener: Service, directory: Path) -> None:
         self._directory = directory
@@ -64,7 +66,9 @@ class Endpoint:
         for codec in self._codec_ids:
             if codec.startswith(("PCMU/", "PCMA/")):
                 self._conceal_nothing(codec)
-        self.waiting: list[AccountHolder] = []  #: removed phones whose accounts have unanswered requests
+        self.waiting: list[
+            AccountHolder
+        ] = []  #: removed phones whose accounts have unanswered requests
         self._preferred: tuple[str, ...] = ()
         self._stun_server = ""
 
@@ -79,7 +83,8 @@ class Endpoint:
         media.audioFramePtime = media.ptime = FRAME_MS
         media.noVad = True
         media.ecTailLen = 0
-        # Play each packet as soon as it is due: no prefetching, at most two frames if the network has jitter.
+        # Play each packet as soon as it is due: no prefetching, at most two frames if the network
+        # has jitter.
         media.jbInit, media.jbMaxPre, media.jbMax = 0, 2 * FRAME_MS, 200
         media.sndAutoCloseTime = -1  # closing files needs the clock, also between calls
         log.level = log.consoleLevel = 4  # the "console" is the writer
@@ -89,7 +94,8 @@ class Endpoint:
     def _conceal_nothing(self, codec: str) -> None:
         """Disable packet loss concealment, so that recordings contain exactly the received samples.
 
-        pjmedia's concealment (WSOLA) delays all audio by 5 ms, fades the first packet in, and prolongs a voice that has ended.
+        pjmedia's concealment (WSOLA) delays all audio by 5 ms, fades the first packet in, and
+        prolongs a voice that has ended.
         """
         parameters = self._stack.codecGetParam(codec)
         setting = parameters.setting
@@ -102,10 +108,14 @@ class Endpoint:
         unknown = [name for name in names if name.upper() not in self._codecs]
         if unknown:
             have = ", ".join(sorted(self._codecs))
-            raise Refusal("resource", f"this build of pjsua2 has no {', '.join(unknown)}; it has {have}")
+            raise Refusal(
+                "resource", f"this build of pjsua2 has no {', '.join(unknown)}; it has {have}"
+            )
 
     def prefer(self, codecs: tuple[str, ...]) -> None:
-        """Set the codecs of the next SDP. pjsua has one list for all accounts, so it is set before each SDP."""
+        """Set the codecs of the next SDP. pjsua has one list for all accounts, so it is set before
+        each SDP.
+        """
         if self._preferred == codecs:
             return
         wanted = [self._codecs[name.upper()] for name in codecs]
@@ -118,7 +128,9 @@ class Endpoint:
         return [codec_of(self._codecs[name.upper()]) for name in codecs]
 
     def wake(self) -> None:
-        """Make :meth:`handle_events` return, with a datagram too short for SIP, which pjsip drops silently."""
+        """Make :meth:`handle_events` return, with a datagram too short for SIP, which pjsip drops
+        silently.
+        """
         with contextlib.suppress(OSError):
             self._waker.send(b"\r\n")
 
@@ -135,7 +147,9 @@ class Endpoint:
         try:
             self._stack.natUpdateStunServers(servers, True)
         except pj.Error as error:
-            raise Refusal("resource", f"the STUN server {server} does not answer: {error.reason}") from error
+            raise Refusal(
+                "resource", f"the STUN server {server} does not answer: {error.reason}"
+            ) from error
         self._stun_server = server
 
     def open_transport(self, config: PhoneConfig) -> int:
@@ -143,7 +157,8 @@ class Endpoint:
         if config.ipv6 and not self.native.has_ipv6():
             where = f"{config.transport} [{config.bind_address}]"
             raise Refusal(
-                "resource", f"phone {config.name} cannot open {where}: the installed pjsua2 has no IPv6; use IPv4"
+                "resource",
+                f"phone {config.name} cannot open {where}: the installed pjsua2 has no IPv6; use IPv4",
             )
         transport = _bound(config.bind_address, config.bind_port)
         transport.publicAddress = config.public_address or ""
@@ -155,10 +170,14 @@ class Endpoint:
             options.sockOpts.append(pj.SockOpt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1))
             transport.sockOptParams = options
         try:
-            return int(self._stack.transportCreate(_TRANSPORTS[config.transport, config.ipv6], transport))
+            return int(
+                self._stack.transportCreate(_TRANSPORTS[config.transport, config.ipv6], transport)
+            )
         except pj.Error as error:
             where = f"{config.transport} {config.bind_address}:{config.bind_port}"
-            raise Refusal("resource", f"phone {config.name} cannot open {where}: {error.reason}") from error
+            raise Refusal(
+                "resource", f"phone {config.name} cannot open {where}: {error.reason}"
+            ) from error
 
     def _configure_tls(self, tls: Any, config: PhoneConfig) -> None:
         trusted = config.tls.ca_file or ""
@@ -166,28 +185,37 @@ class Endpoint:
             try:
                 trusted = unnamed(trusted, self._directory)
             except OSError as error:
-                raise Refusal("resource", f"phone {config.name}: {trusted}: {error.strerror}") from error
+                raise Refusal(
+                    "resource", f"phone {config.name}: {trusted}: {error.strerror}"
+                ) from error
         tls.CaListFile = trusted
         tls.certFile = config.tls.certificate or ""
         tls.privKeyFile = config.tls.private_key or ""
         tls.verifyServer = config.tls.verify
-        # A handshake that never ends would keep its slot for ever: TLS has no time limit (RFC 5246, RFC 8446), but its request
-        # times out after 64 × T1 (RFC 3261 timers B and F). The limit is longer, so that requests time out first.
+        # A handshake that never ends would keep its slot for ever: TLS has no time limit (RFC 5246,
+        # RFC 8446), but its request times out after 64 × T1 (RFC 3261 timers B and F). The limit is
+        # longer, so that requests time out first.
         tls.msecTimeout = round(LONGEST_TRANSACTION * 1000)
-        tls.proto = pj.PJ_SSL_SOCK_PROTO_TLS1_2 | pj.PJ_SSL_SOCK_PROTO_TLS1_3  # the latter where its OpenSSL has it
+        tls.proto = (
+            pj.PJ_SSL_SOCK_PROTO_TLS1_2 | pj.PJ_SSL_SOCK_PROTO_TLS1_3
+        )  # the latter where its OpenSSL has it
 
     def close_transport(self, transport: int) -> None:
         """Close a transport; pending transactions keep it for a while."""
         self._stack.transportClose(transport)
 
     def address_of(self, transport: int) -> str:
-        """The ``address:port`` (IPv6: ``[address]:port``) in a transport's messages; behind a router, the router's."""
+        """The ``address:port`` (IPv6: ``[address]:port``) in a transport's messages; behind a
+        router, the router's.
+        """
         name = str(self._stack.transportGetInfo(transport).localName)
         host, _, port = name.rpartition(":")
         return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else name
 
     def bound_to(self, transport: int, config: PhoneConfig) -> SocketName:
-        """The name of the transport's socket. For a wildcard address, pjsip reports the interface that it publishes."""
+        """The name of the transport's socket. For a wildcard address, pjsip reports the interface
+        that it publishes.
+        """
         name = SocketName.parse(str(self._stack.transportGetInfo(transport).localAddress))
         return name._replace(host=config.bind_address) if config.bind_address in WILDCARDS else name
 
@@ -199,7 +227,8 @@ class Endpoint:
 def is_sip_address(text: str) -> bool:
     """Whether ``text`` is a SIP or SIPS URI, by itself or as a name-addr.
 
-    pjsua's check has a buffer of 1024 octets, enough for about fifteen parameters, and aborts the process beyond.
+    pjsua's check has a buffer of 1024 octets, enough for about fifteen parameters, and aborts the
+    process beyond.
     """
     try:
         return NameAddr.parse(text).uri.scheme in ("sip", "sips")
@@ -213,14 +242,19 @@ def _bound(address: str, port: int) -> Any:
     return transport
 
 
-_LABELS = ((b"BEGIN CERTIFICATE-", b"BEGIN TRUSTED CERTIFICATE-"), (b"END CERTIFICATE-", b"END TRUSTED CERTIFICATE-"))
+_LABELS = (
+    (b"BEGIN CERTIFICATE-", b"BEGIN TRUSTED CERTIFICATE-"),
+    (b"END CERTIFICATE-", b"END TRUSTED CERTIFICATE-"),
+)
 
 
 def unnamed(ca_file: str, directory: Path) -> str:
-    """A copy of a file of authorities, in ``directory``, that pjsip trusts but does not list to clients. Raises OSError.
+    """A copy of a file of authorities, in ``directory``, that pjsip trusts but does not list to
+    clients. Raises OSError.
 
-    pjsip (2.15.1) lists all authorities to each client (RFC 5246 section 7.4.4 allows an empty list), and a handshake of more than
-    8,192 octets never completes. OpenSSL trusts certificates labelled TRUSTED CERTIFICATE as well, but does not list them.
+    pjsip (2.15.1) lists all authorities to each client (RFC 5246 section 7.4.4 allows an empty
+    list), and a handshake of more than 8,192 octets never completes. OpenSSL trusts certificates
+    labelled TRUSTED CERTIFICATE as well, but does not list them.
     """
     certificates = user_files.read(Path(ca_file), user_files.PEM)
     for label, own in _LABELS:

@@ -1,14 +1,16 @@
-"""Counts received RTP as in RFC 3550, separately for each source and each run of its sequence numbers; counts sent RTP; and reads
-the far end's RTCP reports about the phone's stream.
+"""Counts received RTP as in RFC 3550, separately for each source and each run of its sequence
+numbers; counts sent RTP; and reads the far end's RTCP reports about the phone's stream.
 
-pjmedia ignores the SSRC. When an SBC connects another party (after a transfer, on hold), the new source's numbers begin anywhere
-(RFC 3550 section 5.1), and pjmedia counts the jump as loss.
+pjmedia ignores the SSRC. When an SBC connects another party (after a transfer, on hold), the new
+source's numbers begin anywhere (RFC 3550 section 5.1), and pjmedia counts the jump as loss.
 
-Sequence numbers show packets lost on the way (RFC 3550 section 6.4.1), but not packets that were never sent. An audio source
-without silence suppression sends all the time (RFC 3551 section 4.1); one with it begins each talkspurt with a marker, or
-sends comfort noise (RFC 3389) before silence. So the share of the stream's time that audio fills is counted too.
+Sequence numbers show packets lost on the way (RFC 3550 section 6.4.1), but not packets that were
+never sent. An audio source without silence suppression sends all the time (RFC 3551 section 4.1);
+one with it begins each talkspurt with a marker, or sends comfort noise (RFC 3389) before silence.
+So the share of the stream's time that audio fills is counted too.
 
-C code (``streams.c``; the structures here have its layout) reads the packets, as records of :func:`harness.phone.rtp_log.record`.
+C code (``streams.c``; the structures here have its layout) reads the packets, as records of
+:func:`harness.phone.rtp_log.record`.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ from typing import Final, NamedTuple
 from harness.calls.events import LONGEST_DROPOUT_S, PACKET_S
 
 _TYPES: Final = 128
-_STATIC: Final = 96  # payload types below are assigned (RFC 3551 section 6), those above by each SDP
+_STATIC: Final = (
+    96  # payload types below are assigned (RFC 3551 section 6), those above by each SDP
+)
 _COMFORT_NOISE: Final = (13, 19)  # RFC 3389; 19 was used for it before
 _SEEN: Final = 128
 _PAUSES: Final = 64
@@ -105,7 +109,9 @@ class Reception:
     """One leg's incoming stream of G.711 or G.722."""
 
     def __init__(self) -> None:
-        self._of = _Reception(longest_dropout_ms=1000 * LONGEST_DROPOUT_S, ssrc=-1, next_ssrc=-1, packet_s=PACKET_S)
+        self._of = _Reception(
+            longest_dropout_ms=1000 * LONGEST_DROPOUT_S, ssrc=-1, next_ssrc=-1, packet_s=PACKET_S
+        )
         self._at = ctypes.addressof(self._of)
         self._pauses: list[tuple[float, float]] = []
 
@@ -122,13 +128,17 @@ class Reception:
         self._of.pauses = 0
 
     def take_pauses(self) -> list[tuple[float, float]]:
-        """Take the begin and end of new pauses: not announced, without missing numbers, up to a second long."""
+        """Take the begin and end of new pauses: not announced, without missing numbers, up to a
+        second long.
+        """
         self._note_pauses()
         pauses, self._pauses = self._pauses, []
         return pauses
 
     def counts(self, agreed: int) -> dict[str, int]:
-        """The counters, by their names in :class:`~harness.calls.events.RtpStatistics`; ``agreed`` is the negotiated payload type."""
+        """The counters, by their names in :class:`~harness.calls.events.RtpStatistics`; ``agreed``
+        is the negotiated payload type.
+        """
         of = self._of
         return {
             "rx_lost": self.lost,
@@ -141,18 +151,24 @@ class Reception:
         }
 
     def of_other_types(self, agreed: int) -> int:
-        """Packets of other codecs than the one with the payload type ``agreed``, which the stream cannot use."""
+        """Packets of other codecs than the one with the payload type ``agreed``, which the stream
+        cannot use.
+        """
         types: list[int] = self._of.types[:_STATIC]
         return sum(types) - sum(types[kind] for kind in {agreed, *_COMFORT_NOISE} if kind < _STATIC)
 
     @property
     def lost(self) -> int:
-        """Packets expected but not received, over all runs (RFC 3550 appendix A.3); duplicates do not compensate for losses."""
+        """Packets expected but not received, over all runs (RFC 3550 appendix A.3); duplicates do
+        not compensate for losses.
+        """
         return int(self._of.lost_before) + self._lost_now
 
     @property
     def means(self) -> Means:
-        """The means so far. A gap's length is its number of packets, without any silence or hold that it spans."""
+        """The means so far. A gap's length is its number of packets, without any silence or hold
+        that it spans.
+        """
         of = self._of
         missing_ms = float(of.missing_before_ms) + 1000 * float(of.packet_s) * self._lost_now
         return Means(1000 * float(of.jitters), int(of.measured), missing_ms, int(of.bursts))
@@ -205,7 +221,9 @@ class Sending:
 _SENDER_REPORT, _RECEIVER_REPORT = 200, 201
 _HEADER: Final = struct.Struct("!BBHI")
 _SENDER_INFO: Final = 20
-_BLOCK: Final = struct.Struct("!IIIIII")  # SSRC, fraction and cumulative loss, highest sequence, jitter, LSR, DLSR
+_BLOCK: Final = struct.Struct(
+    "!IIIIII"
+)  # SSRC, fraction and cumulative loss, highest sequence, jitter, LSR, DLSR
 _MODULUS: Final = 1 << 32
 
 
@@ -227,7 +245,8 @@ def is_rtcp(packet: bytes) -> bool:
 def reports(compound: bytes, ssrc: int) -> dict[int, Block | None]:
     """For each reporting source of a compound packet, its block about ``ssrc``, or None.
 
-    A source may need several reports to cover all streams (section 6.1). Malformed data ends the packet (appendix A.2).
+    A source may need several reports to cover all streams (section 6.1). Malformed data ends the
+    packet (appendix A.2).
     """
     found: dict[int, Block | None] = {}
     at = 0
@@ -241,7 +260,10 @@ def reports(compound: bytes, ssrc: int) -> dict[int, Block | None]:
             count = first & 0x1F
             if begin + count * _BLOCK.size > end:
                 break
-            blocks = [_BLOCK.unpack_from(compound, begin + number * _BLOCK.size) for number in range(count)]
+            blocks = [
+                _BLOCK.unpack_from(compound, begin + number * _BLOCK.size)
+                for number in range(count)
+            ]
             on_us = next((_block(block) for block in blocks if block[0] == ssrc), None)
             found[reporter] = on_us or found.get(reporter)
         at = end
@@ -255,8 +277,12 @@ def _block(raw: tuple[int, ...]) -> Block:
 
 
 def packets_received(first: int, block: Block) -> int:
-    """The number of received packets of a stream that began with the sequence number ``first`` (appendix A.3)."""
+    """The number of received packets of a stream that began with the sequence number ``first``
+    (appendix A.3).
+    """
     expected = (block.highest - first + 1) % _MODULUS
-    if expected > _MODULUS // 2:  # the far end started after the sequence numbers wrapped, and did not count the wrap
+    if (
+        expected > _MODULUS // 2
+    ):  # the far end started after the sequence numbers wrapped, and did not count the wrap
         expected = (expected + (1 << 16)) % _MODULUS
     return max(0, expected - block.lost)

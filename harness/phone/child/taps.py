@@ -1,9 +1,10 @@
 """Counts and logs the packets of a call's media transport, and accepts only those of known hosts.
 
-RTP and RTCP are accepted from the hosts of the call's SDP and signalling, from any port (RFC 4961 only recommends the same one).
-pjmedia would accept RTCP from any host, and after three packets send its reports, with the SSRC, there.
-Six functions of a ``pjmedia_transport`` are replaced by ones that inspect the packets first (pjproject 2.15, public headers).
-C code (``crossing.c``) buffers most packets with their times. Python processes them together, and those that the C code leaves.
+RTP and RTCP are accepted from the hosts of the call's SDP and signalling, from any port (RFC 4961
+only recommends the same one). pjmedia would accept RTCP from any host, and after three packets send
+its reports, with the SSRC, there. Six functions of a ``pjmedia_transport`` are replaced by ones
+that inspect the packets first (pjproject 2.15, public headers). C code (``crossing.c``) buffers
+most packets with their times. Python processes them together, and those that the C code leaves.
 """
 
 from __future__ import annotations
@@ -18,13 +19,21 @@ from time import monotonic
 from typing import Any, Final
 
 from harness.phone.child.pjlib import SocketAddress, address_of
-from harness.phone.child.streams import Block, Reception, Sending, is_rtcp, packets_received, reports
+from harness.phone.child.streams import (
+    Block,
+    Reception,
+    Sending,
+    is_rtcp,
+    packets_received,
+    reports,
+)
 from harness.phone.rtp_log import Address, RtpLog, record
 
 # -- the ring buffers of crossing.c, whose layout the structures have
 
 FUNCTIONS: Final = 13  #: in a ``pjmedia_transport_op`` (pjproject 2.15)
-#: Of them ``get_info``, ``detach``, ``send_rtp``, ``send_rtcp``, ``send_rtcp2``, ``media_start``, ``destroy`` and ``attach2``.
+#: Of them ``get_info``, ``detach``, ``send_rtp``, ``send_rtcp``, ``send_rtcp2``, ``media_start``,
+#: ``destroy`` and ``attach2``.
 INFO, DETACH, SEND, REPORT, REPORT_TO, START, DESTROY, ATTACH = 0, 2, 3, 4, 5, 8, 11, 12
 RING_OCTETS: Final = 1 << 15
 _SOURCE_OCTETS: Final = 24
@@ -128,7 +137,11 @@ class _Info(ctypes.Structure):
 class _MediaTransport(ctypes.Structure):
     """``pjmedia_transport``, as far as it is used."""
 
-    _fields_ = (("name", ctypes.c_char * 32), ("type", ctypes.c_int), ("functions", ctypes.c_void_p))
+    _fields_ = (
+        ("name", ctypes.c_char * 32),
+        ("type", ctypes.c_int),
+        ("functions", ctypes.c_void_p),
+    )
 
 
 class _Arrival(ctypes.Structure):
@@ -154,12 +167,15 @@ _ATTACHES = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 _DETACHES = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 _DESTROYS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 
-#: The reporting source, the packets sent, the packets it received, and its block; None if it reports nothing about the stream.
+#: The reporting source, the packets sent, the packets it received, and its block; None if it
+#: reports nothing about the stream.
 Reported = Callable[[int, int, "int | None", "Block | None"], None]
 
 
 class Known:
-    """The hosts that a call's media may come from; lasts as long as the call, over all its negotiations."""
+    """The hosts that a call's media may come from; lasts as long as the call, over all its
+    negotiations.
+    """
 
     def __init__(self) -> None:
         self._hosts: set[bytes] = set()
@@ -169,12 +185,16 @@ class Known:
         self.strange: dict[Address, int] = {}  #: packets from elsewhere, by source
 
     def add_host(self, host: str) -> None:
-        """Accept the host of the call's signalling: behind a NAT the SDP may name a private address."""
+        """Accept the host of the call's signalling: behind a NAT the SDP may name a private
+        address.
+        """
         with contextlib.suppress(ValueError):
             self._hosts.add(ipaddress.ip_address(host).packed)
 
     def add_end(self, end: Address) -> None:
-        """Accept an address of the far end's SDP. Earlier ones stay accepted, because a party may go on speaking."""
+        """Accept an address of the far end's SDP. Earlier ones stay accepted, because a party may
+        go on speaking.
+        """
         self._hosts.add(end[0])
         self._ends.add(end)
 
@@ -203,7 +223,11 @@ class Known:
     def includes_reporter(self, source: Address) -> bool:
         """Whether RTCP from ``source`` is accepted."""
         ends = self._reporters.copy()
-        return source[0] in self._hosts or source[0] in {host for host, _ in ends} or _is_wildcard(source, ends)
+        return (
+            source[0] in self._hosts
+            or source[0] in {host for host, _ in ends}
+            or _is_wildcard(source, ends)
+        )
 
     @property
     def elsewhere(self) -> str:
@@ -215,10 +239,12 @@ class Known:
 
 
 def _is_wildcard(source: Address, ends: set[Address]) -> bool:
-    """Whether ``source`` may be an agent on this machine that is bound to the wildcard address: it sends from 127.0.0.1, although its
-    SDP names another loopback address.
+    """Whether ``source`` may be an agent on this machine that is bound to the wildcard address: it
+    sends from 127.0.0.1, although its SDP names another loopback address.
     """
-    return source[0] == _LOOPBACK and any(host[:1] == b"\x7f" and port == source[1] for host, port in ends)
+    return source[0] == _LOOPBACK and any(
+        host[:1] == b"\x7f" and port == source[1] for host, port in ends
+    )
 
 
 class _Tapped:
@@ -230,7 +256,11 @@ class _Tapped:
         """``functions`` is the address of the transport's original functions."""
         self._transport = transport
         own = [at or 0 for at in (ctypes.c_void_p * FUNCTIONS).from_address(functions)]
-        self.send, self.attach, self.detach = _SENDS(own[SEND]), _ATTACHES(own[ATTACH]), _DETACHES(own[DETACH])
+        self.send, self.attach, self.detach = (
+            _SENDS(own[SEND]),
+            _ATTACHES(own[ATTACH]),
+            _DETACHES(own[DETACH]),
+        )
         self.destroy, self.report_to = _DESTROYS(own[DESTROY]), _REPORTS_TO(own[REPORT_TO])
         self._info = _TELLS(own[INFO])
         self._rings = tuple((ctypes.c_uint8 * RING_OCTETS)() for _ in range(2))
@@ -239,22 +269,34 @@ class _Tapped:
         block.functions[:] = own
         block.functions[SEND], block.functions[START] = _SEND, _START
         block.send, block.start, block.acquire, block.release = own[SEND], own[START], *lock
-        self.address = ctypes.addressof(block)  #: of the functions; also the user data of received packets
+        self.address = ctypes.addressof(
+            block
+        )  #: of the functions; also the user data of received packets
         self.gone_at: float | None = None
         self.stream = 0  # the user data of the callbacks that follow
         self.on_rtp: Any = None
         self.on_rtcp: Any = None
-        self.reporter, self.reporter_length = SocketAddress(), 0  # where the SDP says that RTCP goes
+        self.reporter, self.reporter_length = (
+            SocketAddress(),
+            0,
+        )  # where the SDP says that RTCP goes
 
     def replace(self, functions: Mapping[int, Any], send: int, arrive: int) -> None:
-        """Use Python ``functions``, by their numbers; ``send`` and ``arrive`` get only packets that were not buffered."""
+        """Use Python ``functions``, by their numbers; ``send`` and ``arrive`` get only packets that
+        were not buffered.
+        """
         for number, function in functions.items():
             self._block.functions[number] = place(function)
         self._block.send_aside, self._block.arrive_aside = send, arrive
 
     def begins(self, asked: Any) -> None:
-        """Put the callbacks of a new stream behind those of the tap; ``asked`` is its :class:`_Attachment`."""
-        self.reporter, self.reporter_length = SocketAddress.from_buffer_copy(asked.rtcp_address), asked.address_length
+        """Put the callbacks of a new stream behind those of the tap; ``asked`` is its
+        :class:`_Attachment`.
+        """
+        self.reporter, self.reporter_length = (
+            SocketAddress.from_buffer_copy(asked.rtcp_address),
+            asked.address_length,
+        )
         self.stream = asked.user_data
         self.on_rtp, self.on_rtcp = _ON_RTP(asked.on_rtp), _ON_RTCP(asked.on_rtcp)
         self._block.stream, self._block.arrive = asked.user_data, asked.on_rtp
@@ -266,7 +308,9 @@ class _Tapped:
         self._block.source[:] = source[:_SOURCE_OCTETS]
 
     def received(self) -> bytes:
-        """Take the buffered received packets, as records for :func:`harness.phone.rtp_log.packets`. One thread at a time."""
+        """Take the buffered received packets, as records for :func:`harness.phone.rtp_log.packets`.
+        One thread at a time.
+        """
         return _taken(self._block.came, memoryview(self._rings[0]))
 
     def sent(self) -> bytes:
@@ -274,7 +318,9 @@ class _Tapped:
         return _taken(self._block.left, memoryview(self._rings[1]))
 
     def accepts_report(self) -> bool:
-        """Whether the RTCP packet that was just received comes from the far end, by the source that the transport reports."""
+        """Whether the RTCP packet that was just received comes from the far end, by the source that
+        the transport reports.
+        """
         info = _Info()
         return self._info(self._transport, info) == 0 and self.tap.known.includes_reporter(
             address_of(bytes(info.rtcp_source))
@@ -282,7 +328,8 @@ class _Tapped:
 
 
 class Tap:
-    """Counts the received RTP packets of a call's media transport before pjmedia gets them, and logs all packets.
+    """Counts the received RTP packets of a call's media transport before pjmedia gets them, and
+    logs all packets.
 
     Most packets are only buffered as they pass, and processed together.
     """
@@ -349,7 +396,9 @@ class Tap:
         self.drain()
         own = self.sending
         for reporter, block in reports(packet, own.ssrc).items() if own.sent else ():
-            self._reported(reporter, own.sent, packets_received(own.first, block) if block else None, block)
+            self._reported(
+                reporter, own.sent, packets_received(own.first, block) if block else None, block
+            )
 
     def close(self) -> None:
         """End with the call."""
@@ -362,7 +411,8 @@ class Taps:
 
     def __init__(self, lock: GroupLock) -> None:
         self._lock = lock
-        # What is kept of an ended call goes some time after it, or when another transport comes to the same address.
+        # What is kept of an ended call goes some time after it, or when another transport comes to
+        # the same address.
         self._by_transport: dict[int, _Tapped] = {}
         self._by_block: dict[int, _Tapped] = {}
         # Any thread may be inside these at any time, so they stay as long as the process.
@@ -405,7 +455,9 @@ class Taps:
         asked = _Attachment.from_address(attachment)
         tapped = self._by_transport[transport]
         if asked.on_rtp:
-            tapped.tap.begins(address_of(bytes(asked.rtp_address)), address_of(bytes(asked.rtcp_address)))
+            tapped.tap.begins(
+                address_of(bytes(asked.rtp_address)), address_of(bytes(asked.rtcp_address))
+            )
             tapped.begins(asked)
             if asked.on_rtcp:
                 asked.on_rtcp = place(self._reports)
@@ -435,11 +487,16 @@ class Taps:
         try:
             if parameter.size > 0 and parameter.source:  # below zero it is an error of the socket
                 packet = ctypes.string_at(parameter.packet, parameter.size)
-                accepted = tapped.tap.receive(packet, ctypes.string_at(parameter.source, _ADDRESS_OCTETS))
+                accepted = tapped.tap.receive(
+                    packet, ctypes.string_at(parameter.source, _ADDRESS_OCTETS)
+                )
         finally:  # an error here must not cost the call its audio
             if accepted:
                 source = parameter.source
-                parameter.user_data, parameter.source = tapped.stream, None  # as for buffered packets
+                parameter.user_data, parameter.source = (
+                    tapped.stream,
+                    None,
+                )  # as for buffered packets
                 tapped.on_rtp(arrival)
                 parameter.user_data, parameter.source = block, source
 
@@ -454,9 +511,13 @@ class Taps:
                 tapped.on_rtcp(tapped.stream, packet, size)
 
     def _send_report(self, transport: int, packet: int, size: int) -> int:
-        """Send RTCP to the address in the SDP; pjmedia would send it to where the far end's RTCP comes from."""
+        """Send RTCP to the address in the SDP; pjmedia would send it to where the far end's RTCP
+        comes from.
+        """
         tapped = self._by_transport[transport]
-        named = any(address_of(bytes(tapped.reporter))[0])  # without an address pjmedia knows where else
+        named = any(
+            address_of(bytes(tapped.reporter))[0]
+        )  # without an address pjmedia knows where else
         to = ctypes.addressof(tapped.reporter) if named else None
         return int(tapped.report_to(transport, to, tapped.reporter_length, packet, size))
 

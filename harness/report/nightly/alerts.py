@@ -10,7 +10,8 @@ from typing import Any, Literal
 from harness.errors import BrokenError, MistakeError
 from harness.report.nightly.problems import News
 
-#: Where alerts go: addresses as Apprise writes them, separated by blanks. They hold secrets, so they never stand in a file.
+#: Where alerts go: addresses as Apprise writes them, separated by blanks. They hold secrets, so
+#: they never stand in a file.
 VARIABLE = "HARNESS_ALERTS"
 _MOST, _MOST_CASES = 20, 3
 
@@ -21,7 +22,9 @@ class Alert:
 
     title: str
     body: str
-    kind: Literal["failure", "success", "info"] = "info"  #: Apprise's words: chats show each in a colour of its own
+    kind: Literal["failure", "success", "info"] = (
+        "info"  #: Apprise's words: chats show each in a colour of its own
+    )
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,14 @@ class AlertCause:
 
     def only(self, wanted: Sequence[str]) -> AlertCause:
         """With those of its problems alone."""
-        return replace(self, problems=tuple(problem for problem in self.problems if problem in wanted))
+        return replace(
+            self, problems=tuple(problem for problem in self.problems if problem in wanted)
+        )
 
     def words(self) -> str:
-        """The cause, then a line each for what to do, whose it is, where, how to see why, and the problems."""
+        """The cause, then a line each for what to do, whose it is, where, how to see why, and the
+        problems.
+        """
         named = {
             "fix": self.fix,
             "owner": self.owner,
@@ -70,13 +77,18 @@ def alert_of(
         return None
     told = [cause.only(news.new) for cause in causes]
     lines = [
-        *_listed("New", [*(cause.words() for cause in told if cause.problems), *unexplained(news.new, told)]),
+        *_listed(
+            "New",
+            [*(cause.words() for cause in told if cause.problems), *unexplained(news.new, told)],
+        ),
         *_listed("Gone", news.gone),
         *_listed("Not verified this night, so nobody knows whether they are gone", news.unverified),
         where,
     ]
     is_well = not now and not news.unverified
-    kind: Literal["failure", "success", "info"] = "failure" if news.new else "success" if is_well else "info"
+    kind: Literal["failure", "success", "info"] = (
+        "failure" if news.new else "success" if is_well else "info"
+    )
     return Alert(f"{series}: {summary(news, now)}", "\n".join(lines), kind)
 
 
@@ -102,7 +114,9 @@ def _listed(words: str, problems: Sequence[str]) -> list[str]:
 
 
 def addresses() -> list[str]:
-    """Where alerts are to go. Raises :class:`MistakeError` when they are wanted and cannot be sent: the first may be due in weeks."""
+    """Where alerts are to go. Raises :class:`MistakeError` when they are wanted and cannot be sent:
+    the first may be due in weeks.
+    """
     found = os.environ.get(VARIABLE, "").split()
     if found:
         _service(found)
@@ -110,12 +124,16 @@ def addresses() -> list[str]:
 
 
 def send(alert: Alert, to: Sequence[str]) -> None:
-    """Send it everywhere, if anywhere. Raises :class:`BrokenError` when an address did not take it; the address itself is not named."""
+    """Send it everywhere, if anywhere. Raises :class:`BrokenError` when an address did not take it;
+    the address itself is not named.
+    """
     if not to:
         return
     service = _service(to)
     # without body_format, Apprise would treat plain text from the wire as HTML in mails
-    if not service.notify(title=alert.title, body=alert.body, notify_type=alert.kind, body_format="text"):
+    if not service.notify(
+        title=alert.title, body=alert.body, notify_type=alert.kind, body_format="text"
+    ):
         raise BrokenError(f"{VARIABLE}: an alert could not be sent to every address")
 
 
@@ -123,7 +141,9 @@ def _service(to: Sequence[str]) -> Any:
     service = _apprise().Apprise()
     for number, address in enumerate(to, start=1):
         if not service.add(address):
-            raise MistakeError(f"{VARIABLE}: address {number} is none that Apprise knows; allowed: one of its own form")
+            raise MistakeError(
+                f"{VARIABLE}: address {number} is none that Apprise knows; allowed: one of its own form"
+            )
     return service
 
 
@@ -131,5 +151,7 @@ def _apprise() -> Any:
     try:
         import apprise
     except ImportError:
-        raise MistakeError(f"{VARIABLE} is set, and Apprise is missing; allowed: the extra `nightly`") from None
+        raise MistakeError(
+            f"{VARIABLE} is set, and Apprise is missing; allowed: the extra `nightly`"
+        ) from None
     return apprise

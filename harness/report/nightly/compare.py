@@ -10,8 +10,8 @@ from harness.calls.verdict import Verdict
 from harness.report.history import Result, Run, changes, shortened
 from harness.report.standing import Standings, standings
 
-#: A case is slower when it takes this much longer than before, both as a factor and in seconds: audio and ring times
-#: vary by less on a machine that is not overloaded.
+#: A case is slower when it takes this much longer than before, both as a factor and in seconds:
+#: audio and ring times vary by less on a machine that is not overloaded.
 SLOWER_FACTOR, SLOWER_S = 1.5, 2.0
 
 
@@ -24,14 +24,18 @@ class Slower(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One deployment at one site, in the older and the newer run. Cases by id; each list is in order of rows."""
+    """One deployment at one site, in the older and the newer run. Cases by id; each list is in
+    order of rows.
+    """
 
     deployment: str
     site: str
     old: str
     new: str
     incomparable: str = ""  #: why the two cannot be compared; the lists are then empty
-    notes: tuple[str, ...] = ()  #: what was not the same in both: injected faults, timings, the deployment file
+    notes: tuple[
+        str, ...
+    ] = ()  #: what was not the same in both: injected faults, timings, the deployment file
     since: Mapping[str, str] = field(default_factory=dict)  #: case: what the history says of it
     newly_failing: tuple[Result, ...] = ()
     fixed: tuple[Result, ...] = ()
@@ -50,14 +54,21 @@ class Difference:
 
 
 def compare(old: Sequence[Run], new: Sequence[Run], past: Sequence[Run] = ()) -> list[Difference]:
-    """A difference for each deployment and site of either run. ``past``: the runs before the new one, oldest first."""
+    """A difference for each deployment and site of either run. ``past``: the runs before the new
+    one, oldest first.
+    """
     then = {(run.deployment, run.site): run for run in old}
     now = {(run.deployment, run.site): run for run in new}
     said = standings(past, new)
-    return [_compare(place, then.get(place), now.get(place), said) for place in dict.fromkeys((*then, *now))]
+    return [
+        _compare(place, then.get(place), now.get(place), said)
+        for place in dict.fromkeys((*then, *now))
+    ]
 
 
-def _compare(place: tuple[str, str], old: Run | None, new: Run | None, said: Standings) -> Difference:
+def _compare(
+    place: tuple[str, str], old: Run | None, new: Run | None, said: Standings
+) -> Difference:
     same: dict[str, Any] = {
         "deployment": place[0],
         "site": place[1],
@@ -65,7 +76,9 @@ def _compare(place: tuple[str, str], old: Run | None, new: Run | None, said: Sta
         "new": new.run if new else "",
     }
     if old is None or new is None:
-        return Difference(**same, incomparable=f"only the {'new' if old is None else 'old'} run verified it")
+        return Difference(
+            **same, incomparable=f"only the {'new' if old is None else 'old'} run verified it"
+        )
     has_other_timings = old.key != new.key and old.faults == new.faults
     lists: dict[str, Any] = {}
     for name, result in _told_apart(old, new):
@@ -78,15 +91,23 @@ def _compare(place: tuple[str, str], old: Run | None, new: Run | None, said: Sta
         **entries,
         lost_rows=tuple(sorted(rows[0] - rows[1])),
         notes=tuple(_unlike(old, new, has_other_timings=has_other_timings)),
-        since={result.case: words for result in new.results if (words := said.get((new.site, result.case)))},
+        since={
+            result.case: words
+            for result in new.results
+            if (words := said.get((new.site, result.case)))
+        },
     )
 
 
 def _told_apart(old: Run, new: Run) -> Iterator[tuple[str, Result]]:
-    """Each case that is in a list of :class:`Difference`, with the list's name. What was never run has no attempts."""
+    """Each case that is in a list of :class:`Difference`, with the list's name. What was never run
+    has no attempts.
+    """
     before = {result.case: result for result in old.results}
     after = {result.case: result for result in new.results}
-    for case in sorted({**before, **after}, key=lambda case: ((after.get(case) or before[case]).row, case)):
+    for case in sorted(
+        {**before, **after}, key=lambda case: ((after.get(case) or before[case]).row, case)
+    ):
         then, now = before.get(case), after.get(case)
         had_run = then is not None and then.attempts > 0
         if then is not None and had_run and not (now and now.attempts):
@@ -110,8 +131,8 @@ def _told_apart(old: Run, new: Run) -> Iterator[tuple[str, Result]]:
 
 
 def _fails_anew(old: Result, new: Result) -> bool:
-    """Whether a failure is not known from before: the case had passed or not run, or nothing was known of the system under test
-    where that fails now.
+    """Whether a failure is not known from before: the case had passed or not run, or nothing was
+    known of the system under test where that fails now.
     """
     return old.passed or not old.attempts or new.verdict == Verdict.FAILED != old.verdict
 
@@ -145,14 +166,22 @@ _LISTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
 def lines(difference: Difference) -> Iterable[tuple[str, str, str]]:
     """(what, case, why) for each entry, the news first."""
     if difference.incomparable:
-        yield "cannot be compared", f"{difference.deployment} at {difference.site or 'local'}", difference.incomparable
+        yield (
+            "cannot be compared",
+            f"{difference.deployment} at {difference.site or 'local'}",
+            difference.incomparable,
+        )
     for note in difference.notes:
         yield "note", note, ""
     for row in difference.lost_rows:
         yield "row lost", row, "none of its cases has a result any more"
     for name, (words, why) in _LISTS.items():
         for result in getattr(difference, name):
-            yield words, result.case, "; ".join(filter(None, (why(result), difference.since.get(result.case))))
+            yield (
+                words,
+                result.case,
+                "; ".join(filter(None, (why(result), difference.since.get(result.case)))),
+            )
 
 
 def markdown(differences: Sequence[Difference]) -> str:
@@ -165,7 +194,9 @@ def markdown(differences: Sequence[Difference]) -> str:
         found = list(lines(one))
         if found:
             parts.append("| what | case | why |\n|---|---|---|")
-            parts += [f"| {_cell(what)} | {_cell(case)} | {_cell(why)} |" for what, case, why in found]
+            parts += [
+                f"| {_cell(what)} | {_cell(case)} | {_cell(why)} |" for what, case, why in found
+            ]
         else:
             parts.append("No difference.")
     return "\n".join(parts) + "\n"

@@ -14,7 +14,8 @@ from harness.report.standing import FlakeRate
 from harness.support.files import whole_file
 
 JOB = "call_verification"
-#: Of the file: a collector reads it (node_exporter's, say), and in it is no number that is not masked.
+#: Of the file: a collector reads it (node_exporter's, say), and in it is no number that is not
+#: masked.
 _MODE = 0o644
 _WHERE = ["series", "deployment", "site"]
 
@@ -25,7 +26,9 @@ def client() -> Any:
         import prometheus_client
         import prometheus_client.openmetrics.exposition
     except ImportError:
-        raise MistakeError("metrics: prometheus-client is missing; allowed: the extra `nightly`") from None
+        raise MistakeError(
+            "metrics: prometheus-client is missing; allowed: the extra `nightly`"
+        ) from None
     return prometheus_client
 
 
@@ -39,10 +42,12 @@ def registry_of(night: Night, runs: Sequence[Run], flakes: Iterable[FlakeRate]) 
 
     ended = gauge("night_ended_timestamp_seconds", "When the last night ended.", ["series"])
     ended.labels(night.series).set(night.ended)
-    gauge("night_exit_code", "How the last night ended: 0 all passed.", ["series"]).labels(night.series).set(night.code)
-    gauge("night_problems", "What was wrong in the last night.", ["series"]).labels(night.series).set(
-        len(night.problems)
-    )
+    gauge("night_exit_code", "How the last night ended: 0 all passed.", ["series"]).labels(
+        night.series
+    ).set(night.code)
+    gauge("night_problems", "What was wrong in the last night.", ["series"]).labels(
+        night.series
+    ).set(len(night.problems))
     cases = gauge("cases", "Cases by verdict.", [*_WHERE, "verdict"])
     passed = gauge("row_passed", "1 where all cases of the row passed.", [*_WHERE, "row"])
     figures = gauge("kpi", "The worst of a row's calls.", [*_WHERE, "row", "kpi"])
@@ -63,7 +68,9 @@ def registry_of(night: Night, runs: Sequence[Run], flakes: Iterable[FlakeRate]) 
 
 
 def write(path: Path, registry: Any) -> None:
-    """Write the OpenMetrics file in one step, so that its reader (usually another user) never finds half of it."""
+    """Write the OpenMetrics file in one step, so that its reader (usually another user) never finds
+    half of it.
+    """
     try:
         whole_file.write(path, client().openmetrics.exposition.generate_latest(registry), _MODE)
     except OSError as error:
@@ -73,6 +80,8 @@ def write(path: Path, registry: Any) -> None:
 def push(url: str, registry: Any, series: str) -> None:
     """Push to a Pushgateway, in place of what was there of this series."""
     try:
-        client().push_to_gateway(url, job=JOB, registry=registry, grouping_key={"series": series}, timeout=10)
+        client().push_to_gateway(
+            url, job=JOB, registry=registry, grouping_key={"series": series}, timeout=10
+        )
     except (OSError, ValueError) as error:
         raise BrokenError(f"{url}: the metrics cannot be pushed: {error}") from error

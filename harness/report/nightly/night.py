@@ -1,4 +1,6 @@
-"""One night: verify, compare with the last good night, keep what was found, and say what has changed."""
+"""One night: verify, compare with the last good night, keep what was found, and say what has
+changed.
+"""
 
 from __future__ import annotations
 
@@ -79,21 +81,39 @@ class Verification:
 
 
 def one_night(
-    files: Sequence[Path], reports: Path, *, series: str, bound: Sequence[Bound], more: Sequence[str]
+    files: Sequence[Path],
+    reports: Path,
+    *,
+    series: str,
+    bound: Sequence[Bound],
+    more: Sequence[str],
 ) -> FinishedNight:
-    """Run a night. ``more`` are further options of ``harness verify``. Raises :class:`MistakeError` while another one goes on."""
+    """Run a night. ``more`` are further options of ``harness verify``. Raises :class:`MistakeError`
+    while another one goes on.
+    """
     with _alone(reports):
         began, before, damaged = time.time(), _runs(reports), history.damaged(reports)
         asked = ["verify", *map(str, files), "--reports", str(reports), *more]
         code, mistakes = _verify([*PYTHON, "-c", _HARNESS, *asked])
         # somebody may have begun another run here meanwhile
-        run = max((name for name in _runs(reports) - before if _is_of(reports / name, asked)), default="")
+        run = max(
+            (name for name in _runs(reports) - before if _is_of(reports / name, asked)), default=""
+        )
         notes = [
             f"{reports / history.FILE}: was damaged; it is now {name}, and a new history begins"
-            for name in sorted(history.damaged(reports) - damaged)  # the verification found it first
+            for name in sorted(
+                history.damaged(reports) - damaged
+            )  # the verification found it first
         ]
         verification = Verification(
-            reports=reports, series=series, bound=bound, began=began, run=run, code=code, mistakes=mistakes, notes=notes
+            reports=reports,
+            series=series,
+            bound=bound,
+            began=began,
+            run=run,
+            code=code,
+            mistakes=mistakes,
+            notes=notes,
         )
         return conclude(verification)
 
@@ -105,9 +125,13 @@ def _is_of(run: Path, asked: Sequence[str]) -> bool:
 
 
 def _verify(command: Sequence[str]) -> tuple[int, tuple[str, ...]]:
-    """Its exit code, and the lines that it said what it could not do with; they are shown as they come."""
+    """Its exit code, and the lines that it said what it could not do with; they are shown as they
+    come.
+    """
     mistakes: list[str] = []
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as verification:
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, errors="replace"
+    ) as verification:
         assert verification.stderr is not None
         ended = _passing_on(verification.stderr, mistakes)
         try:
@@ -125,13 +149,17 @@ def _verify(command: Sequence[str]) -> tuple[int, tuple[str, ...]]:
 
 
 def _wait_for(ended: threading.Event) -> None:
-    """Wait for it. A signal that comes just before a wait itself, or to another thread, does not end that wait."""
+    """Wait for it. A signal that comes just before a wait itself, or to another thread, does not
+    end that wait.
+    """
     while not ended.wait(_MOMENT_S):
         pass
 
 
 def _passing_on(said: IO[str], mistakes: list[str]) -> threading.Event:
-    """Show the lines as they come, and keep the mistakes; what is returned tells when there are no more."""
+    """Show the lines as they come, and keep the mistakes; what is returned tells when there are no
+    more.
+    """
     ended = threading.Event()
 
     def pass_on() -> None:
@@ -147,7 +175,9 @@ def _passing_on(said: IO[str], mistakes: list[str]) -> threading.Event:
 
 
 def conclude(verification: Verification) -> FinishedNight:
-    """Judge a night and record it. A damaged history is set aside, and the night is the first of a new one."""
+    """Judge a night and record it. A damaged history is set aside, and the night is the first of a
+    new one.
+    """
     try:
         return _judged(verification)
     except DamagedHistoryError as error:
@@ -188,11 +218,21 @@ def _judged(given: Verification) -> FinishedNight:
     shown = [*nights, night][-NIGHTS:]
     names = {one.run for one in shown}
     found = before or _of_the_night_before(past, shown)
-    histories = tuple(tuple(one for one in runs_of_key if one.run in names) for runs_of_key in found)
+    histories = tuple(
+        tuple(one for one in runs_of_key if one.run in names) for runs_of_key in found
+    )
     told, since = _told_before(nights)
-    news = news_of(told, problems, verified_in(runs), lambda problem: is_open(problem, given.bound, runs), since)
+    news = news_of(
+        told,
+        problems,
+        verified_in(runs),
+        lambda problem: is_open(problem, given.bound, runs),
+        since,
+    )
     tables = matrix.of_run(left) if left else ()
-    page.write(written := given.reports / page.FILE, shown, histories, causes, news, differences, tables)
+    page.write(
+        written := given.reports / page.FILE, shown, histories, causes, news, differences, tables
+    )
     history.append_night(past, night)  # last: what a night could not tell is told by the next one
     where = "\n".join([*given.notes, f"See {_page_of(given.reports / given.run, written, causes)}"])
     alert = alert_of(given.series, news, problems, where, causes)
@@ -201,7 +241,8 @@ def _judged(given: Verification) -> FinishedNight:
         runs=runs,
         differences=tuple(differences),
         news=news,
-        alert=alert or (Alert(f"{given.series}: the history was damaged", where) if given.notes else None),
+        alert=alert
+        or (Alert(f"{given.series}: the history was damaged", where) if given.notes else None),
         page=written,
         histories=histories,
         notes=tuple(given.notes),
@@ -222,7 +263,9 @@ def _last_good(earlier: Sequence[Run], this: Run, nights: Collection[str]) -> Ru
 
 
 def _page_of(run: Path, nights: Path, causes: Sequence[AlertCause]) -> Path:
-    """The page to look at: the report of the night's run, where it has left one and something in it did not pass."""
+    """The page to look at: the report of the night's run, where it has left one and something in it
+    did not pass.
+    """
     return run / "report.html" if causes and (run / "report.html").is_file() else nights
 
 
@@ -240,12 +283,20 @@ def check_fresh(reports: Path, series: str, hours: float) -> str:
     if not nights:
         return f"{series}: there was no night yet in {reports}"
     age = (time.time() - nights[-1].ended) / 3600
-    is_stale = abs(age) > hours  # one that is to end in the future was put down by a clock that was ahead
-    return f"{series}: the last night ended {age:.1f} hours ago, more than {hours:g}" if is_stale else ""
+    is_stale = (
+        abs(age) > hours
+    )  # one that is to end in the future was put down by a clock that was ahead
+    return (
+        f"{series}: the last night ended {age:.1f} hours ago, more than {hours:g}"
+        if is_stale
+        else ""
+    )
 
 
 def _told_before(nights: Sequence[Night]) -> tuple[tuple[str, ...], str]:
-    """The problems of the last night that was told, and what the next night's news is since; empty where there was no night."""
+    """The problems of the last night that was told, and what the next night's news is since; empty
+    where there was no night.
+    """
     if not nights:
         return (), ""
     told = next((one.problems for one in reversed(nights) if one.told), ())
@@ -269,7 +320,9 @@ def _causes(run: RunEvidence, said: Standings) -> tuple[AlertCause, ...]:
 
 
 def _runs(reports: Path) -> set[str]:
-    return {path.parent.name for path in reports.glob(f"*/{scope.FILE}") if not path.parent.is_symlink()}
+    return {
+        path.parent.name for path in reports.glob(f"*/{scope.FILE}") if not path.parent.is_symlink()
+    }
 
 
 @contextmanager
@@ -281,12 +334,16 @@ def _alone(reports: Path) -> Iterator[None]:
         file = own_directories.shared_file(reports / ".nightly.lock")
     except OSError as error:
         what = f"cannot be written to: {error.strerror}"
-        raise MistakeError(f"--reports {reports}: {what}; allowed: a directory that can be") from None
+        raise MistakeError(
+            f"--reports {reports}: {what}; allowed: a directory that can be"
+        ) from None
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise MistakeError(f"{reports}: another night is under way here; allowed: one at a time") from None
+            raise MistakeError(
+                f"{reports}: another night is under way here; allowed: one at a time"
+            ) from None
         yield
     finally:
         os.close(file)

@@ -1,4 +1,6 @@
-"""The page of the last nights: rows × nights, figures as small charts, flaky cases. One file that needs nothing else."""
+"""The page of the last nights: rows × nights, figures as small charts, flaky cases. One file that
+needs nothing else.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +36,10 @@ def write(
 ) -> None:
     """Write the page.
 
-    ``histories`` has for each deployment and site of the last night its runs, oldest first, ``causes`` what
-    the problems of the last night have in common, ``news`` what has changed since the night before, ``differences`` since the
-    last good night, ``matrices`` the matrix of the last night's run.
+    ``histories`` has for each deployment and site of the last night its runs, oldest first,
+    ``causes`` what the problems of the last night have in common, ``news`` what has changed since
+    the night before, ``differences`` since the last good night, ``matrices`` the matrix of the last
+    night's run.
     """
     text = render(
         "nightly.html.j2",
@@ -66,14 +69,19 @@ def _table(nights: Sequence[Night], runs: Sequence[Run]) -> dict[str, Any]:
         "name": runs[-1].deployment,
         "site": runs[-1].site or "local",
         "columns": [
-            (night.when[5:] + (" *" if run and run.changed else ""), night.when, night.run) for night, run in columns
+            (night.when[5:] + (" *" if run and run.changed else ""), night.when, night.run)
+            for night, run in columns
         ],
-        "changed": [(night.when, shortened(run.changed)) for night, run in columns if run and run.changed],
+        "changed": [
+            (night.when, shortened(run.changed)) for night, run in columns if run and run.changed
+        ],
         "rows": [
             {
                 "row": row.partition("/")[2],
                 "cells": [(night.when, _cell(run, row, night)) for night, run in columns],
-                "charts": [chart for kpi in KPIS if (chart := _chart(row.partition("/")[2], kpi, columns))],
+                "charts": [
+                    chart for kpi in KPIS if (chart := _chart(row.partition("/")[2], kpi, columns))
+                ],
             }
             for row in rows
         ],
@@ -92,7 +100,9 @@ def _cell(run: Run | None, row: str, night: Night) -> str:
     return run.rows.get(row, "not run")
 
 
-def _chart(row: str, kpi: str, columns: Sequence[tuple[Night, Run | None]]) -> tuple[str, Markup] | None:
+def _chart(
+    row: str, kpi: str, columns: Sequence[tuple[Night, Run | None]]
+) -> tuple[str, Markup] | None:
     """The figure's name with its last value, and the chart; None where there are not two values."""
     values = [run.kpis.get(row, {}).get(kpi) if run else None for _, run in columns]
     known = [value for value in values if value is not None]

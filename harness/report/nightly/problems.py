@@ -1,4 +1,5 @@
-"""What is wrong in a night, each in words that stay the same from night to night; and what of it is new, gone or unverified.
+"""What is wrong in a night, each in words that stay the same from night to night; and what of it is
+new, gone or unverified.
 
 A problem whose case was not verified since is not gone: its state is unknown. A row's figures may be bounded by a TOML file::
 
@@ -60,30 +61,44 @@ def read_bounds(path: Path) -> tuple[Bound, ...]:
 
 
 def breaches(bounds: Sequence[Bound], runs: Iterable[Run]) -> list[str]:
-    """A line for each figure over its bound, and for each bound of a row of which there is no figure: nothing was held to it."""
+    """A line for each figure over its bound, and for each bound of a row of which there is no
+    figure: nothing was held to it.
+    """
     runs = list(runs)
     over = [words for words, value, bound in _held(bounds, runs) if value > bound.max]
     measured = {(row, kpi) for run in runs for row, figures in run.kpis.items() for kpi in figures}
     named = dict.fromkeys((bound.row, bound.kpi) for bound in bounds if runs and bound.row != "*")
     return over + [
-        f"{row}: {kpi} has a bound, and was not measured" for row, kpi in named if (row, kpi) not in measured
+        f"{row}: {kpi} has a bound, and was not measured"
+        for row, kpi in named
+        if (row, kpi) not in measured
     ]
 
 
 def _is_unheld(problem: str, bounds: Sequence[Bound], runs: Sequence[Run]) -> bool:
-    """Whether a problem of an earlier night is a figure's, and no figure of these ``runs`` was held to that bound."""
-    return bool(_OVER.search(problem)) and problem not in {words for words, *_ in _held(bounds, runs)}
+    """Whether a problem of an earlier night is a figure's, and no figure of these ``runs`` was held
+    to that bound.
+    """
+    return bool(_OVER.search(problem)) and problem not in {
+        words for words, *_ in _held(bounds, runs)
+    }
 
 
 def _held(bounds: Sequence[Bound], runs: Sequence[Run]) -> Iterator[tuple[str, float, Bound]]:
     """Each figure that has a bound: what is said where it is over, its value, and the bound."""
-    are_several = len({run.deployment for run in runs}) > 1  # rows of one platform have the same names
+    are_several = (
+        len({run.deployment for run in runs}) > 1
+    )  # rows of one platform have the same names
     for run in runs:
         whose = (f" of {run.deployment}" if are_several else "") + f" at {run.site or 'local'}"
         for row, figures in sorted(run.kpis.items()):
             for bound in bounds:
                 if bound.row in ("*", row) and bound.kpi in figures:
-                    yield f"{row}{whose}: {bound.kpi} above {bound.max:g}", figures[bound.kpi], bound
+                    yield (
+                        f"{row}{whose}: {bound.kpi} above {bound.max:g}",
+                        figures[bound.kpi],
+                        bound,
+                    )
 
 
 def problems_of(runs: Sequence[Run], differences: Sequence[Difference]) -> Iterator[str]:
@@ -119,19 +134,28 @@ def is_open(problem: str, bound: Sequence[Bound], runs: Sequence[Run]) -> bool:
     if _INTERRUPTED in problem:
         return not any(problem.startswith(_interrupted(run)) for run in runs if not run.interrupted)
     if problem.endswith(_LOST):
-        ran = {f"{result.row} of {run.deployment}{_LOST}" for run in runs for result in run.results if result.attempts}
+        ran = {
+            f"{result.row} of {run.deployment}{_LOST}"
+            for run in runs
+            for result in run.results
+            if result.attempts
+        }
         return problem not in ran
     return _is_unheld(problem, bound, runs)
 
 
 def _interrupted(run: Run) -> str:
-    """What a problem begins with that says why the run was interrupted in this deployment and at this site."""
+    """What a problem begins with that says why the run was interrupted in this deployment and at
+    this site.
+    """
     return f"{_named(run.deployment, run.site)}{_INTERRUPTED}"
 
 
 def verified_in(runs: Sequence[Run]) -> set[str]:
     known = (Verdict.PASSED, Verdict.FAILED)
-    return {_named(one.case, run.site) for run in runs for one in run.results if one.verdict in known}
+    return {
+        _named(one.case, run.site) for run in runs for one in run.results if one.verdict in known
+    }
 
 
 def _named(what: str, site: str) -> str:
@@ -147,7 +171,8 @@ class News:
 
     new: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
-    #: Problems of the night before whose cases neither passed nor failed this night, or which were not looked at.
+    #: Problems of the night before whose cases neither passed nor failed this night, or which were
+    #: not looked at.
     unverified: tuple[str, ...] = ()
     since: str = "the night before"  #: what it is news since; empty in the first night
 
@@ -170,7 +195,9 @@ def news_of(
     known, still = set(before), set(now)
     over = [problem for problem in before if problem not in still]
     gone = [
-        problem for problem in over if (case := case_of(problem)) in verified or (case is None and not is_open(problem))
+        problem
+        for problem in over
+        if (case := case_of(problem)) in verified or (case is None and not is_open(problem))
     ]
     return News(
         new=tuple(problem for problem in now if problem not in known),

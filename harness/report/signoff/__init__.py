@@ -1,4 +1,5 @@
-"""The sign-off of a run: what was proved, who answers for the rest, and a signature over all of the evidence.
+"""The sign-off of a run: what was proved, who answers for the rest, and a signature over all of the
+evidence.
 
 =============  =========================================================================
 ``manifest``   SHA-256 of every file of evidence
@@ -37,7 +38,9 @@ class Signed:
 
 
 def seal(run: RunEvidence) -> Path:
-    """At a run's end, and never later: write the manifest of its evidence, and the document, unsigned. Returns the document."""
+    """At a run's end, and never later: write the manifest of its evidence, and the document,
+    unsigned. Returns the document.
+    """
     manifest.write(run.directory)
     return make(run.directory, sealed=run).html
 
@@ -53,13 +56,16 @@ def make(
 ) -> Signed:
     """Make the sign-off of a run; signed with ``key``, or else saying that it is unsigned.
 
-    ``sealed``: the run's evidence, where the caller has just compared its files with the manifest, or written that.
+    ``sealed``: the run's evidence, where the caller has just compared its files with the manifest,
+    or written that.
     """
     run = run.resolve()
     signer = attest.signer_of(key) if key else None
     granted = read_waivers(waiver_file) if waiver_file else ()
     evidence = sealed or RunEvidence.read(run)
-    decision = decide(evidence, granted, today=_today(), source=waiver_file, is_sealed=sealed is not None)
+    decision = decide(
+        evidence, granted, today=_today(), source=waiver_file, is_sealed=sealed is not None
+    )
     if not (run / manifest.FILE).exists():
         if evidence.has_end:  # a new manifest would vouch for whatever is there by now
             raise MistakeError(
@@ -89,7 +95,8 @@ def make(
 
 
 def verify(run: Path, key: Path) -> tuple[Decision | None, list[str]]:
-    """Derive the decision again, and list all problems of the signed one: none when it is genuine and still counts.
+    """Derive the decision again, and list all problems of the signed one: none when it is genuine
+    and still counts.
 
     Bytes come first: from files that are not those that were signed nothing is derived.
     """
@@ -100,7 +107,9 @@ def verify(run: Path, key: Path) -> tuple[Decision | None, list[str]]:
     except ValueError as error:
         return None, [*problems, str(error)]
     if later := _added_later(run, attested):
-        return None, [f"evidence was added after signing: {', '.join(later)}; make the sign-off again and sign it"]
+        return None, [
+            f"evidence was added after signing: {', '.join(later)}; make the sign-off again and sign it"
+        ]
     problems += _changed(run, attested)
     if problems:
         return None, problems
@@ -108,18 +117,22 @@ def verify(run: Path, key: Path) -> tuple[Decision | None, list[str]]:
     granted = read_waivers(kept) if kept.exists() else ()
     decision = decide(RunEvidence.read(run), granted, today=_today(), source=kept)
     derived = attest.predicate_of(decision, [path for path in (kept,) if path.exists()])
-    # one that had run out before the signing, or that no row needs, changes nothing of what was signed
+    # one that had run out before the signing, or that no row needs, changes nothing of what was
+    # signed
     unanswered = {*attested.predicate.get("warnedTests", ())} & {*derived["failedTests"]}
     problems = [
         f"waiver of {waiver.row} ({waiver.who}): ran out on {waiver.until}"
         for waiver in decision.expired
         if any(
-            attest.name_of(row) in unanswered and waiver.covers(row.deployment, row.scope.row) for row in decision.rows
+            attest.name_of(row) in unanswered and waiver.covers(row.deployment, row.scope.row)
+            for row in decision.rows
         )
     ]
     problems += decision.contradictions
     if not problems and derived != attested.predicate:
-        problems.append(f"the evidence says {derived['result']}, the signature {attested.predicate.get('result')}")
+        problems.append(
+            f"the evidence says {derived['result']}, the signature {attested.predicate.get('result')}"
+        )
     return decision, problems
 
 

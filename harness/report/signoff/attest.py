@@ -58,10 +58,14 @@ class Resource(TypedDict):
 
 
 class Predicate(TypedDict):
-    """What is attested of a run, by the in-toto predicate type ``test-result``. Tests are rows, named ``DEPLOYMENT/ROW``."""
+    """What is attested of a run, by the in-toto predicate type ``test-result``. Tests are rows,
+    named ``DEPLOYMENT/ROW``.
+    """
 
     result: _Result
-    configuration: list[Resource]  # the waivers, the content of each deployment file, and files added after the run
+    configuration: list[
+        Resource
+    ]  # the waivers, the content of each deployment file, and files added after the run
     passedTests: list[str]
     warnedTests: list[str]  # not proved, and covered by a waiver
     failedTests: list[str]
@@ -87,10 +91,16 @@ class Attested:
 
 def make_keys(private: Path) -> Path:
     """Make a pair; the private key is readable by its owner alone. Returns the public key's path."""
-    public = private.with_suffix(".pub") if private.suffix == ".pem" else private.with_name(private.name + ".pub")
+    public = (
+        private.with_suffix(".pub")
+        if private.suffix == ".pem"
+        else private.with_name(private.name + ".pub")
+    )
     for path in (private, public):
         if path.exists():
-            raise MistakeError(f"{path}: is there already, and keys are never overwritten; allowed: another name")
+            raise MistakeError(
+                f"{path}: is there already, and keys are never overwritten; allowed: another name"
+            )
     key = Ed25519PrivateKey.generate()
     _write(private, 0o600, key.private_bytes(*_PEM_PRIVATE, serialization.NoEncryption()))
     _write(public, 0o644, key.public_key().public_bytes(*_PEM_PUBLIC))
@@ -109,12 +119,16 @@ def _write(path: Path, mode: int, content: bytes) -> None:
 
 
 def signer_of(path: Path) -> CryptoSigner:
-    """The signer of a private key. Raises :class:`MistakeError` for another kind of file, or one that others can read."""
+    """The signer of a private key. Raises :class:`MistakeError` for another kind of file, or one
+    that others can read.
+    """
     raw = _read(path, user_files.PRIVATE_KEY)
     try:
         key = serialization.load_pem_private_key(raw, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise MistakeError(f"{path}: not a private key; allowed: one that `harness signoff key` has made") from error
+        raise MistakeError(
+            f"{path}: not a private key; allowed: one that `harness signoff key` has made"
+        ) from error
     if not isinstance(key, Ed25519PrivateKey):
         raise MistakeError(f"{path}: not an Ed25519 key; `harness signoff key` makes one")
     return CryptoSigner(key)
@@ -129,7 +143,9 @@ def public_key(path: Path) -> SSlibKey:
             f"{path}: not a public key; allowed: the .pub that `harness signoff key` has made"
         ) from error
     if not isinstance(key, Ed25519PublicKey):
-        raise MistakeError(f"{path}: not an Ed25519 key; allowed: the .pub that `harness signoff key` has made")
+        raise MistakeError(
+            f"{path}: not an Ed25519 key; allowed: the .pub that `harness signoff key` has made"
+        )
     return SSlibKey.from_crypto(key)
 
 
@@ -154,7 +170,9 @@ def predicate_of(decision: Decision, inputs: Sequence[Path]) -> Predicate:
     digests |= {witness_name(one): one["sha256"] for one in decision.witnesses}
     predicate: Predicate = {
         "result": _RESULT[decision.outcome],
-        "configuration": [{"name": name, "digest": {"sha256": digest}} for name, digest in digests.items()],
+        "configuration": [
+            {"name": name, "digest": {"sha256": digest}} for name, digest in digests.items()
+        ],
         "passedTests": named["passedTests"],
         "warnedTests": named["warnedTests"],
         "failedTests": named["failedTests"],
@@ -165,7 +183,9 @@ def predicate_of(decision: Decision, inputs: Sequence[Path]) -> Predicate:
 
 
 def witness_name(added: AddedFile) -> str:
-    """The name in the statement of a file that was added after the run; two of one name are told apart."""
+    """The name in the statement of a file that was added after the run; two of one name are told
+    apart.
+    """
     return f"witness {added['file']} ({added['sha256'][:8]})"
 
 
@@ -183,9 +203,14 @@ def _place(row: RowResult) -> str:
     return "passedTests" if row.verdict == Verdict.PASSED else ""
 
 
-def sign(run: Path, signer: CryptoSigner, predicate: Mapping[str, Any], subjects: Sequence[Path]) -> Path:
+def sign(
+    run: Path, signer: CryptoSigner, predicate: Mapping[str, Any], subjects: Sequence[Path]
+) -> Path:
     """Write the signed envelope over these files of the run."""
-    described = [ResourceDescriptor(name=path.name, digest={"sha256": manifest.digest(path)}).pb for path in subjects]
+    described = [
+        ResourceDescriptor(name=path.name, digest={"sha256": manifest.digest(path)}).pb
+        for path in subjects
+    ]
     statement = Statement(described, PREDICATE, dict(predicate))
     statement.validate()
     payload = json.dumps(MessageToDict(statement.pb), sort_keys=True).encode()
@@ -212,7 +237,9 @@ def read(run: Path, key: SSlibKey) -> Attested:
         if len(envelope.signatures) > 1:  # the key vouches for one; nothing is known of another
             raise VerificationError
         if is_statement := envelope.payload_type == _PAYLOAD:
-            statement = Statement.copy_from_pb(ParseDict(json.loads(envelope.payload), statement_pb2.Statement()))
+            statement = Statement.copy_from_pb(
+                ParseDict(json.loads(envelope.payload), statement_pb2.Statement())
+            )
             statement.validate()
     except (VerificationError, FormatError):
         raise ValueError(f"{FILE}: not signed with this key, or changed since") from None
@@ -225,4 +252,6 @@ def read(run: Path, key: SSlibKey) -> Attested:
     if statement.pb.predicate_type != PREDICATE:
         raise ValueError(f"{FILE}: attests no test result")
     found = MessageToDict(statement.pb)
-    return Attested({item["name"]: item["digest"]["sha256"] for item in found["subject"]}, found["predicate"])
+    return Attested(
+        {item["name"]: item["digest"]["sha256"] for item in found["subject"]}, found["predicate"]
+    )

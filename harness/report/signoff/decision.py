@@ -1,7 +1,8 @@
-"""ACCEPTED, ACCEPTED WITH WAIVERS or NOT ACCEPTED: decided from a run's evidence alone, with every reason.
+"""ACCEPTED, ACCEPTED WITH WAIVERS or NOT ACCEPTED: decided from a run's evidence alone, with every
+reason.
 
-No record on disk is taken at its word: verdicts are derived from the findings again, files are held against the manifest of
-the run's end, and what was never run counts as much as what failed.
+No record on disk is taken at its word: verdicts are derived from the findings again, files are held
+against the manifest of the run's end, and what was never run counts as much as what failed.
 """
 
 from __future__ import annotations
@@ -58,14 +59,18 @@ class Decision:
     scope: Scope | None
     cases: tuple[JudgedCase, ...]
     planned: int
-    period: tuple[float, float] | None  #: from the first case's beginning to the last one's end, attempts included
+    period: (
+        tuple[float, float] | None
+    )  #: from the first case's beginning to the last one's end, attempts included
     remarks: tuple[str, ...]
     preflight: tuple[str, ...]  #: what preflight found wrong or doubtful
     numbers: Mapping[str, int]  #: dialled, masked → how often
     waivers: tuple[Waiver, ...]  #: those that count
     expired: tuple[Waiver, ...]
     contradictions: tuple[str, ...]
-    absent: tuple[Mapping[str, Any], ...]  #: the plain data of the planned cases that left no evidence
+    absent: tuple[
+        Mapping[str, Any], ...
+    ]  #: the plain data of the planned cases that left no evidence
     witnesses: tuple[AddedFile, ...]  #: files that others made, added when the run was over
 
     @property
@@ -126,8 +131,16 @@ def decide(
         *contradictions,
         *_blocks(rows, judged, scope),
     )
-    used = tuple(waiver for waiver in valid if any(row.short and row.waiver is waiver for row in rows))
-    outcome = Acceptance.NOT_ACCEPTED if reasons else Acceptance.WITH_WAIVERS if used else Acceptance.ACCEPTED
+    used = tuple(
+        waiver for waiver in valid if any(row.short and row.waiver is waiver for row in rows)
+    )
+    outcome = (
+        Acceptance.NOT_ACCEPTED
+        if reasons
+        else Acceptance.WITH_WAIVERS
+        if used
+        else Acceptance.ACCEPTED
+    )
     return Decision(
         run=run.name,
         outcome=outcome,
@@ -138,7 +151,9 @@ def decide(
         planned=len(planned),
         period=(run.began, run.ended_wall) if run.attempts else None,
         remarks=tuple(_remarks(run, judged, [w for w in valid if w not in used], expired)),
-        preflight=tuple(dict.fromkeys(_preflight(run.directory))),  # each shard of a fleet's run looks again
+        preflight=tuple(
+            dict.fromkeys(_preflight(run.directory))
+        ),  # each shard of a fleet's run looks again
         numbers=_numbers(run.attempts),
         waivers=used,
         expired=expired,
@@ -148,7 +163,9 @@ def decide(
     )
 
 
-def _about_the_run(run: RunEvidence, judged: Sequence[JudgedCase], planned: set[tuple[str, str]]) -> Iterable[str]:
+def _about_the_run(
+    run: RunEvidence, judged: Sequence[JudgedCase], planned: set[tuple[str, str]]
+) -> Iterable[str]:
     """What no waiver mends."""
     if run.scope is None:
         yield "The run left no record of its scope, so what was left out is not known."
@@ -167,14 +184,20 @@ def _about_the_run(run: RunEvidence, judged: Sequence[JudgedCase], planned: set[
 
 
 def _about_the_files(run: Path) -> Iterable[str]:
-    differing = manifest.differences(run) if (run / manifest.FILE).exists() else ["there is no manifest"]
+    differing = (
+        manifest.differences(run) if (run / manifest.FILE).exists() else ["there is no manifest"]
+    )
     if differing:
         more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
         yield f"The evidence is not as the run left it: {'; '.join(differing[:5])}{more}."
 
 
-def _blocks(rows: Sequence[RowResult], judged: Sequence[JudgedCase], scope: Scope | None) -> Iterable[str]:
-    """A sentence for each cause, or other reason, of rows without a waiver; rows that were left out share one sentence."""
+def _blocks(
+    rows: Sequence[RowResult], judged: Sequence[JudgedCase], scope: Scope | None
+) -> Iterable[str]:
+    """A sentence for each cause, or other reason, of rows without a waiver; rows that were left out
+    share one sentence.
+    """
     several = len({row.deployment for row in rows}) > 1
     blocking = {(row.deployment, row.scope.row): row for row in rows if row.blocks}
     names = {place: f"{place[1]} of {place[0]}" if several else place[1] for place in blocking}
@@ -217,7 +240,10 @@ def _strangers(every: Sequence[CaseEvidence]) -> Iterable[str]:
 
 
 def _remarks(
-    run: RunEvidence, judged: Sequence[JudgedCase], unused: Sequence[Waiver], expired: Sequence[Waiver]
+    run: RunEvidence,
+    judged: Sequence[JudgedCase],
+    unused: Sequence[Waiver],
+    expired: Sequence[Waiver],
 ) -> Iterable[str]:
     scope = run.scope
     options = scope.options if scope else {}
@@ -256,7 +282,12 @@ def _remarks(
 def _preflight(run: Path) -> Iterable[str]:
     try:
         reports = json_file.read(run / "preflight.json")
-        return [_looked(report, line) for report in reports for line in report["lines"] if line["status"] != "ok"]
+        return [
+            _looked(report, line)
+            for report in reports
+            for line in report["lines"]
+            if line["status"] != "ok"
+        ]
     except FileNotFoundError:
         return ["Preflight was not run."]
     except (ValueError, TypeError, KeyError, AttributeError):

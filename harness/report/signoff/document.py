@@ -1,4 +1,6 @@
-"""The document itself: HTML, and PDF/A-3b where WeasyPrint finds Pango. Numbers in it are masked, whatever the deployment is."""
+"""The document itself: HTML, and PDF/A-3b where WeasyPrint finds Pango. Numbers in it are masked,
+whatever the deployment is.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,14 @@ from markupsafe import Markup
 from harness.calls.verdict import Verdict
 from harness.errors import MistakeError
 from harness.report import matrix
-from harness.report.coverage import BY_MESSAGES, BY_PHONES, BY_RECORD, BY_THEIR_MESSAGES, NOT_SEEN, by_source
+from harness.report.coverage import (
+    BY_MESSAGES,
+    BY_PHONES,
+    BY_RECORD,
+    BY_THEIR_MESSAGES,
+    NOT_SEEN,
+    by_source,
+)
 from harness.report.markup import environment, printable
 from harness.report.scope import RowScope
 from harness.report.signoff import manifest
@@ -42,11 +51,13 @@ _MOST_COLUMNS, _MOST_OF_SEVERAL = 12, 3
 _MOST_REASONS, _MOST_WORDS = 6, 260
 
 
-def write(path: Path, decision: Decision, *, customer: str, signer: str, evidence: str, past: Past) -> None:
+def write(
+    path: Path, decision: Decision, *, customer: str, signer: str, evidence: str, past: Past
+) -> None:
     """Write the HTML.
 
-    ``signer`` is the id of the key the run is signed with, empty for none; ``evidence`` the manifest's digest; ``past`` what the
-    history says of the run.
+    ``signer`` is the id of the key the run is signed with, empty for none; ``evidence`` the
+    manifest's digest; ``past`` what the history says of the run.
     """
     scope = decision.scope
     statements = _statements(decision.rows)
@@ -64,7 +75,8 @@ def write(path: Path, decision: Decision, *, customer: str, signer: str, evidenc
         tables=_matrix(decision),
         most_reasons=_MOST_REASONS,
         most_words=_MOST_WORDS,
-        is_cut=len(decision.reasons) > _MOST_REASONS or any(len(reason) > _MOST_WORDS for reason in decision.reasons),
+        is_cut=len(decision.reasons) > _MOST_REASONS
+        or any(len(reason) > _MOST_WORDS for reason in decision.reasons),
         annex=_annex(decision.rows),
         statements=statements,
         seen=seen,
@@ -74,8 +86,12 @@ def write(path: Path, decision: Decision, *, customer: str, signer: str, evidenc
         accepted=decision.outcome is not Acceptance.NOT_ACCEPTED,
         signer=Markup(signer),  # digests are not to be masked: their runs of digits are no numbers
         evidence=Markup(evidence),
-        hashes={d.name: Markup.escape(printable(d.hash)) for d in (scope.deployments if scope else ())},
-        digests={one["sha256"]: Markup.escape(printable(one["sha256"])) for one in decision.witnesses},
+        hashes={
+            d.name: Markup.escape(printable(d.hash)) for d in (scope.deployments if scope else ())
+        },
+        digests={
+            one["sha256"]: Markup.escape(printable(one["sha256"])) for one in decision.witnesses
+        },
         versions=scope.versions if scope else {},
     )
     whole_file.write(path, text)
@@ -86,7 +102,9 @@ def _environment() -> Environment:
     """The templates' environment, in which numbers are masked."""
     return environment().overlay(
         finalize=lambda value: (
-            mask_text(printable(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
+            mask_text(printable(value))
+            if isinstance(value, str) and not isinstance(value, Markup)
+            else value
         )
     )
 
@@ -104,11 +122,21 @@ def heading(decision: Decision) -> str:
 
 
 def subject(decision: Decision) -> str:
-    """Who was verified: a stand-in is no Synthflow, nor is any voice agent; a simulation is no platform."""
-    platforms = sorted({d.integration.capitalize() for d in decision.scope.deployments}) if decision.scope else []
+    """Who was verified: a stand-in is no Synthflow, nor is any voice agent; a simulation is no
+    platform.
+    """
+    platforms = (
+        sorted({d.integration.capitalize() for d in decision.scope.deployments})
+        if decision.scope
+        else []
+    )
     ais = {ai_of(one.case, decision.scope) for one in decision.cases}
     simulated = "simulated " if decision.simulated else ""
-    words = {SYNTHFLOW: f"{simulated}Synthflow AI", UNNAMED: UNNAMED, STAND_IN: "a stand-in for the AI"}
+    words = {
+        SYNTHFLOW: f"{simulated}Synthflow AI",
+        UNNAMED: UNNAMED,
+        STAND_IN: "a stand-in for the AI",
+    }
     ai = " and ".join(said for name, said in words.items() if name in ais) or "no AI"
     return f"{simulated}{' and '.join(platforms) or 'unknown platform'} with {ai}"
 
@@ -128,17 +156,24 @@ def _matrix(decision: Decision) -> tuple[matrix.Table, ...]:
     results = [(one.case.case, str(one.verdict)) for one in decision.cases]
     places = len(decision.scope.deployments) if decision.scope else 1
     most = _MOST_COLUMNS if places == 1 else _MOST_OF_SEVERAL
-    return matrix.tables(decision.scope, [*results, *((case, matrix.NOT_RUN) for case in decision.absent)], most)
+    return matrix.tables(
+        decision.scope, [*results, *((case, matrix.NOT_RUN) for case in decision.absent)], most
+    )
 
 
 def _annex(rows: Iterable[RowResult]) -> dict[str, list[tuple[RowScope, list[RowResult]]]]:
-    """The rows of the guide, then those of practice: each once, with its result in each deployment, the worst first."""
+    """The rows of the guide, then those of practice: each once, with its result in each deployment,
+    the worst first.
+    """
     found: dict[str, dict[str, list[RowResult]]] = {}
     for documented, words in ((True, "Rows of the integration guide"), (False, "Rows of practice")):
         for row in sorted(rows, key=lambda row: (_ORDER.index(row.verdict), row.scope.row)):
             if row.scope.documented is documented:
                 found.setdefault(words, {}).setdefault(row.scope.row, []).append(row)
-    return {words: [(members[0].scope, members) for members in of_rows.values()] for words, of_rows in found.items()}
+    return {
+        words: [(members[0].scope, members) for members in of_rows.values()]
+        for words, of_rows in found.items()
+    }
 
 
 #: What a claim rests on, in a word, and in the words of the annex's key.
@@ -162,14 +197,21 @@ _WITNESSES = {
 
 def _statements(rows: Iterable[RowResult]) -> list[str]:
     """What was claimed of any row, the most frequent first: the annex has its numbers."""
-    return [words for words, _ in Counter(claim.words for row in rows for claim in row.claims).most_common()]
+    return [
+        words
+        for words, _ in Counter(claim.words for row in rows for claim in row.claims).most_common()
+    ]
 
 
 def _seen(row: RowResult, numbers: Mapping[str, int]) -> list[tuple[str, str]]:
-    """What was seen of a row: each witness in a word, with the numbers of the statements, ``1–4; 7 (3/5)``."""
+    """What was seen of a row: each witness in a word, with the numbers of the statements, ``1–4; 7
+    (3/5)``.
+    """
     found = []
     for source, claims in by_source(row.claims).items():
-        name = next((word for word, words in _WITNESSES.items() if words.startswith(source)), source)
+        name = next(
+            (word for word, words in _WITNESSES.items() if words.startswith(source)), source
+        )
         of_cases: dict[int, list[int]] = {}
         for claim in claims:
             of_cases.setdefault(claim.cases, []).append(numbers[claim.words])
@@ -188,7 +230,9 @@ def _ranges(numbers: Sequence[int]) -> str:
             spans[-1].append(number)
         else:
             spans.append([number])
-    return ", ".join(f"{span[0]}–{span[-1]}" if span[2:] else ", ".join(map(str, span)) for span in spans)
+    return ", ".join(
+        f"{span[0]}–{span[-1]}" if span[2:] else ", ".join(map(str, span)) for span in spans
+    )
 
 
 _ORDER = [
@@ -202,7 +246,9 @@ def _options(decision: Decision) -> list[tuple[str, str]]:
     given: Mapping[str, Any] = decision.scope.options
 
     def words(name: str, value: object) -> str:
-        if isinstance(value, (list, tuple)):  # no choice is all of them; nothing is required or injected by itself
+        if isinstance(
+            value, (list, tuple)
+        ):  # no choice is all of them; nothing is required or injected by itself
             return ", ".join(map(str, value)) or ("none" if name in ("fault", "require") else "all")
         return (
             {True: "yes", False: "no", "": "none"}.get(value, str(value))
@@ -212,7 +258,9 @@ def _options(decision: Decision) -> list[tuple[str, str]]:
 
     names = {"keyword": "-k"}
     kinds = {one.kind for one in decision.scope.deployments}
-    nothing = {"live"} if kinds == {"simulated"} else {"timings"} if "simulated" not in kinds else set()
+    nothing = (
+        {"live"} if kinds == {"simulated"} else {"timings"} if "simulated" not in kinds else set()
+    )
     nothing |= {"as_of"}  # a sentence of its own says it
     return [
         (names.get(name, f"--{name.replace('_', '-')}"), words(name, value))
@@ -249,5 +297,7 @@ def write_pdf(html: Path, pdf: Path) -> None:
 
     document: Any = weasyprint.HTML(filename=str(html))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # WeasyPrint 70 leaves its colour profile open
+        warnings.simplefilter(
+            "ignore", ResourceWarning
+        )  # WeasyPrint 70 leaves its colour profile open
         document.write_pdf(str(pdf), pdf_variant="pdf/a-3b")

@@ -1,7 +1,8 @@
 """SHA-256 of every file of evidence: ``signoff.manifest.json``, written once, when the run ends.
 
-Evidence is every file of the run directory except its views (reports, results, the sign-off itself). Views are made from the
-evidence and can be made again. They are known by their exact names: any other file counts as added.
+Evidence is every file of the run directory except its views (reports, results, the sign-off
+itself). Views are made from the evidence and can be made again. They are known by their exact
+names: any other file counts as added.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ ATTESTATION = "signoff.intoto.json"
 WAIVERS = "signoff.waivers.toml"
 
 _SIGN_OFF = frozenset({FILE, HTML, PDF, ATTESTATION, WAIVERS})
-_VIEWS = frozenset({REPORT, TABLE, JUNIT, SUMMARY, CAUSES, allure.CONFIG, allure.GATE, *map(page_of, people())})
+_VIEWS = frozenset(
+    {REPORT, TABLE, JUNIT, SUMMARY, CAUSES, allure.CONFIG, allure.GATE, *map(page_of, people())}
+)
 _VIEW_DIRECTORIES = frozenset({ALLURE, allure.REPORT, html.PARTS})
 _CONTROL = "control"  #: the locks of a run under way, or a link to them
 #: What a killed process left half written.
@@ -43,7 +46,9 @@ def files(run: Path) -> Iterator[Path]:
 
 
 def _entries(run: Path) -> Iterator[Path]:
-    """The entries of the run directory that are evidence; those of its cases instead of the directory that holds them."""
+    """The entries of the run directory that are evidence; those of its cases instead of the
+    directory that holds them.
+    """
     bundles = _bundles(run)
     for entry in run.iterdir():
         if _is_view(entry, bundles) or (entry.name in _SIGN_OFF and entry.is_file()):
@@ -105,14 +110,20 @@ def write(run: Path) -> Path:
 
 def _write(run: Path, digests: Mapping[str, str]) -> Path:
     path = run / FILE
-    whole_file.write(path, json.dumps({"algorithm": "sha256", "files": digests}, indent=1, sort_keys=True) + "\n")
+    whole_file.write(
+        path, json.dumps({"algorithm": "sha256", "files": digests}, indent=1, sort_keys=True) + "\n"
+    )
     return path
 
 
 def renew(run: Path, changed: Iterable[Path]) -> None:
-    """Put the digests of files that were added after the run's end into its manifest, if it has one; all others stay."""
+    """Put the digests of files that were added after the run's end into its manifest, if it has
+    one; all others stay.
+    """
     if (run / FILE).exists():
-        _write(run, read(run) | {file.relative_to(run).as_posix(): _digest(file) for file in changed})
+        _write(
+            run, read(run) | {file.relative_to(run).as_posix(): _digest(file) for file in changed}
+        )
 
 
 def read(run: Path) -> dict[str, str]:

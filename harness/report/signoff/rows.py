@@ -1,4 +1,5 @@
-"""Each row of each deployment: what its cases prove, what is not proved, and who answers for that, until when.
+"""Each row of each deployment: what its cases prove, what is not proved, and who answers for that,
+until when.
 
 Waivers are a TOML file::
 
@@ -35,7 +36,8 @@ from harness.support import toml_model
 from harness.support.model_words import instead
 
 NOT_RUN, PARTLY_RUN, NOT_APPLICABLE = "not run", "partly run", "not applicable"
-#: Who may be the AI. A file names Synthflow by its table; that of another vendor's voice agent has none (``docs/any-sbc.md``).
+#: Who may be the AI. A file names Synthflow by its table; that of another vendor's voice agent has
+#: none (``docs/any-sbc.md``).
 STAND_IN, SYNTHFLOW, UNNAMED = "stand-in", "synthflow", "a voice agent"
 _WORST_FIRST = (Verdict.FAILED, Verdict.BROKEN, Verdict.NOT_OBSERVABLE)
 
@@ -48,7 +50,10 @@ _INVISIBLE_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")
 
 
 def _readable(text: str) -> str:
-    if not any(unicodedata.category(sign).startswith("L") and sign not in _INVISIBLE_LETTERS for sign in text):
+    if not any(
+        unicodedata.category(sign).startswith("L") and sign not in _INVISIBLE_LETTERS
+        for sign in text
+    ):
         raise ValueError("has no letter that can be seen; allowed: words")
     return text
 
@@ -97,7 +102,9 @@ def read_waivers(path: Path) -> tuple[Waiver, ...]:
 def check_waivers(
     waivers: Iterable[Waiver], rows: Iterable[tuple[str, str]], path: Path, *, today: datetime.date
 ) -> None:
-    """Raise :class:`MistakeError` for each waiver of an unknown row, and each that ends later than ``MOST_DAYS`` after ``today``."""
+    """Raise :class:`MistakeError` for each waiver of an unknown row, and each that ends later than
+    ``MOST_DAYS`` after ``today``.
+    """
     known = list(rows)
     latest = today + datetime.timedelta(days=MOST_DAYS)
     lines = []
@@ -106,7 +113,9 @@ def check_waivers(
             lines.append(f"{path}: waiver of {waiver.what}: {_unknown(waiver, known)}")
         if waiver.until > latest:
             allowed = f"allowed: {latest} at the latest ({MOST_DAYS} days from today)"
-            lines.append(f"{path}: waiver of {waiver.what}: until {waiver.until} is too far ahead; {allowed}")
+            lines.append(
+                f"{path}: waiver of {waiver.what}: until {waiver.until} is too far ahead; {allowed}"
+            )
     if lines:
         raise MistakeError("\n".join(lines))
 
@@ -114,7 +123,9 @@ def check_waivers(
 def _unknown(waiver: Waiver, known: Iterable[tuple[str, str]]) -> str:
     if having := sorted({deployment for deployment, row in known if row == waiver.row}):
         return f"in this run no deployment of that name has the row; allowed: {', '.join(having)}"
-    return f"no such row in this run{instead(waiver.row, {row for _, row in known}, 'harness rows')}"
+    return (
+        f"no such row in this run{instead(waiver.row, {row for _, row in known}, 'harness rows')}"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +151,9 @@ class RowResult:
     strength: Strength | None = None  #: the weakest with which the audio of a passed case is known
     figures: tuple[str, ...] = ()
     claims: tuple[ProvedClaim, ...] = ()  #: what was seen in the cases that passed, and by what
-    unseen: Mapping[str, int] = field(default_factory=dict)  #: what was excused from being seen → in how many cases
+    unseen: Mapping[str, int] = field(
+        default_factory=dict
+    )  #: what was excused from being seen → in how many cases
     causes: tuple[str, ...] = ()
     ais: Mapping[str, int] = field(default_factory=dict)  #: who was the AI → in how many cases
     waiver: Waiver | None = None
@@ -149,7 +162,8 @@ class RowResult:
     def short(self) -> bool:
         """Whether something of it is not proved that the acceptance rests on.
 
-        A row of practice may be left out, but not one of its cases alone: the others would speak for it.
+        A row of practice may be left out, but not one of its cases alone: the others would speak
+        for it.
         """
         if self.verdict in (Verdict.PASSED, NOT_APPLICABLE):
             return False
@@ -164,20 +178,26 @@ class RowResult:
 
 
 def judge(case: CaseEvidence, required: RequiredFindings) -> JudgedCase:
-    """The case's verdict, by its own record and by its findings: the record is believed where it says the worse of the two.
+    """The case's verdict, by its own record and by its findings: the record is believed where it
+    says the worse of the two.
 
-    A case does not pass on audio of which nothing is known, whatever strength its deployment asks for.
+    A case does not pass on audio of which nothing is known, whatever strength its deployment asks
+    for.
     """
     if case.verdict is not Verdict.PASSED:
         return JudgedCase(case=case, verdict=case.verdict)
     derived = overall(case.findings)
     if not case.findings or derived is not Verdict.PASSED:
         found = f"its findings say {derived}" if case.findings else "it has no findings"
-        return JudgedCase(case=case, verdict=derived, contradiction=f"{case.id}: recorded as passed, but {found}")
+        return JudgedCase(
+            case=case, verdict=derived, contradiction=f"{case.id}: recorded as passed, but {found}"
+        )
     kinds = kinds_of(case.findings)
     for kind, least in required.items():
         if (seen := kind.count(kinds)) < least:
-            words = f"{case.id}: recorded as passed, but it looked {seen} of {least} times at {kind}"
+            words = (
+                f"{case.id}: recorded as passed, but it looked {seen} of {least} times at {kind}"
+            )
             return JudgedCase(case=case, verdict=Verdict.NOT_OBSERVABLE, contradiction=words)
     if any(f.verdict is Verdict.PASSED and f.strength is Strength.UNKNOWN for f in case.findings):
         return JudgedCase(case=case, verdict=Verdict.NOT_OBSERVABLE)
@@ -185,7 +205,10 @@ def judge(case: CaseEvidence, required: RequiredFindings) -> JudgedCase:
 
 
 def results(
-    scope: Scope, judged: Sequence[JudgedCase], planned: Iterable[tuple[str, str]], waivers: Sequence[Waiver]
+    scope: Scope,
+    judged: Sequence[JudgedCase],
+    planned: Iterable[tuple[str, str]],
+    waivers: Sequence[Waiver],
 ) -> tuple[RowResult, ...]:
     """A result for each row of each deployment, those of the guide first."""
     by_row: dict[tuple[str, str], list[JudgedCase]] = {}
@@ -193,7 +216,9 @@ def results(
         by_row.setdefault((str(one.case.case.get("deployment", "")), one.case.row), []).append(one)
     expected = set(planned)
     found = [
-        _result(deployment, row, by_row.get((deployment.name, row.row), []), expected, scope, waivers)
+        _result(
+            deployment, row, by_row.get((deployment.name, row.row), []), expected, scope, waivers
+        )
         for deployment in each_once(scope.deployments)
         for row in deployment.rows
     ]
@@ -229,21 +254,30 @@ def _result(
         unseen=_unseen(passed),
         causes=(*_causes(judged), *(one.contradiction for one in judged if one.contradiction)),
         ais=Counter(ai_of(one.case, scope) for one in judged),
-        waiver=next((waiver for waiver in waivers if waiver.covers(deployment.name, row.row)), None),
+        waiver=next(
+            (waiver for waiver in waivers if waiver.covers(deployment.name, row.row)), None
+        ),
     )
 
 
 def ai_of(case: CaseEvidence, scope: Scope | None) -> str:
-    """Who was the AI: :data:`STAND_IN`, :data:`SYNTHFLOW`, or, where the deployment's file does not name it, :data:`UNNAMED`."""
+    """Who was the AI: :data:`STAND_IN`, :data:`SYNTHFLOW`, or, where the deployment's file does not
+    name it, :data:`UNNAMED`.
+    """
     if case.axes.get("ai") == STAND_IN:
         return STAND_IN
     name = case.case.get("deployment")
-    is_named = any(one.name == name and SYNTHFLOW in one.content for one in (scope.deployments if scope else ()))
+    is_named = any(
+        one.name == name and SYNTHFLOW in one.content
+        for one in (scope.deployments if scope else ())
+    )
     return SYNTHFLOW if is_named else UNNAMED
 
 
 def _causes(judged: Iterable[JudgedCase]) -> Iterable[str]:
-    """Why cases did not pass, each cause once and as surely as one of them has it; the verdict stands beside it."""
+    """Why cases did not pass, each cause once and as surely as one of them has it; the verdict
+    stands beside it.
+    """
     found: dict[object, tuple[int, str]] = {}
     for one in judged:
         if one.verdict is Verdict.PASSED or one.contradiction:
@@ -255,7 +289,9 @@ def _causes(judged: Iterable[JudgedCase]) -> Iterable[str]:
     return [words for _, words in found.values()]
 
 
-def _verdict(row: RowScope, judged: Sequence[JudgedCase], lost: Sequence[str], left: Sequence[str]) -> tuple[str, str]:
+def _verdict(
+    row: RowScope, judged: Sequence[JudgedCase], lost: Sequence[str], left: Sequence[str]
+) -> tuple[str, str]:
     verdicts = {one.verdict for one in judged}
     why = f"{len(lost)} planned case{'s' if lost[1:] else ''} left no result" if lost else ""
     if lost:
@@ -279,14 +315,20 @@ def _verdict(row: RowScope, judged: Sequence[JudgedCase], lost: Sequence[str], l
 def narrowing(options: Mapping[str, Any]) -> str:
     """The options that made the run smaller than the deployment, as they were given."""
     words = [
-        f"--{name} {value}" for name in ("row", "transport", "auth", "codec", "ai") for value in options.get(name) or ()
+        f"--{name} {value}"
+        for name in ("row", "transport", "auth", "codec", "ai")
+        for value in options.get(name) or ()
     ]
     return ", ".join(words + ([f"-k '{options['keyword']}'"] if options.get("keyword") else []))
 
 
 def _strengths(cases: Iterable[CaseEvidence]) -> list[Strength]:
-    """How strongly each finding about audio is known that something rests on; what a platform's report tells is no audio."""
-    passed = (finding for case in cases for finding in case.findings if finding.verdict is Verdict.PASSED)
+    """How strongly each finding about audio is known that something rests on; what a platform's
+    report tells is no audio.
+    """
+    passed = (
+        finding for case in cases for finding in case.findings if finding.verdict is Verdict.PASSED
+    )
     audio = (finding for finding in passed if finding.check.partition(".")[0] == "audio")
     return [finding.strength for finding in audio if finding.strength is not None]
 
@@ -294,18 +336,28 @@ def _strengths(cases: Iterable[CaseEvidence]) -> list[Strength]:
 def _unseen(cases: Iterable[CaseEvidence]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for case in cases:
-        counts.update({f"{words_of(f)}: {seen_of(f)[1]}" for f in case.findings if f.verdict is Verdict.NOT_OBSERVABLE})
+        counts.update(
+            {
+                f"{words_of(f)}: {seen_of(f)[1]}"
+                for f in case.findings
+                if f.verdict is Verdict.NOT_OBSERVABLE
+            }
+        )
     return dict(counts)
 
 
 def figures(cases: Iterable[CaseEvidence]) -> list[str]:
-    """The worst of each figure over all cases, with what it rests on; nothing where nothing was measured."""
+    """The worst of each figure over all cases, with what it rests on; nothing where nothing was
+    measured.
+    """
     cases = list(cases)
     measured, calls = worst_figures(cases), len(answer_times(cases))
     packets = sum(one.rx_expected for case in cases for one in case.statistics.values())
     found = []
     if ANSWER in measured:
-        found.append(f"answered in {measured[ANSWER]:.1f} s at most ({calls} call{'s' if calls != 1 else ''})")
+        found.append(
+            f"answered in {measured[ANSWER]:.1f} s at most ({calls} call{'s' if calls != 1 else ''})"
+        )
     if packets:
         loss, jitter = measured[LOSS], measured[JITTER]
         found.append(f"RTP loss {loss:.1%}, jitter {jitter:.0f} ms at most ({packets} packets)")

@@ -20,7 +20,13 @@ from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
-from harness.errors import HarnessError, MistakeError, ResourceError, is_of_the_machine, is_of_the_path
+from harness.errors import (
+    HarnessError,
+    MistakeError,
+    ResourceError,
+    is_of_the_machine,
+    is_of_the_path,
+)
 from harness.run.cli import startup
 from harness.support.forkserver import allow_open_files
 from harness.support.memory import lasting
@@ -63,11 +69,16 @@ _COMMANDS = {
 }
 
 #: The option of all commands that place calls; ``harness.run.plugin.options`` reads the variable.
-Live = Annotated[bool, typer.Option("--live", help="Call real platforms, which may cost money (or HARNESS_LIVE=1).")]
+Live = Annotated[
+    bool,
+    typer.Option("--live", help="Call real platforms, which may cost money (or HARNESS_LIVE=1)."),
+]
 
 
 def application(asked: str = "") -> typer.Typer:
-    """The command line; with only the command ``asked`` for, if it exists: importing all of them takes a second."""
+    """The command line; with only the command ``asked`` for, if it exists: importing all of them
+    takes a second.
+    """
     app = typer.Typer(
         name="harness",
         help=_HELP,
@@ -94,14 +105,21 @@ def _print_version(asked: bool) -> None:
 
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version, and end.")
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version, and end."
+        ),
     ] = False,
 ) -> None:
-    """Options before a command. Without this callback Typer would drop the command's name if there were only one."""
+    """Options before a command. Without this callback Typer would drop the command's name if there
+    were only one.
+    """
 
 
 def main() -> None:
-    """The entry point. Mistakes and failures of the environment are printed as lines, never as a traceback."""
+    """The entry point. Mistakes and failures of the environment are printed as lines, never as a
+    traceback.
+    """
     allow_open_files()
     os.umask(0o077)  # whatever is written holds numbers: evidence, recordings, deployment files
     escape_unencodable(sys.stdout)
@@ -153,7 +171,9 @@ def _require_directory() -> None:
 
 
 def _say_usage(error: Any) -> None:
-    if not error.format_message() or "\n\n" in error.format_message():  # no command was given: typer lists them
+    if (
+        not error.format_message() or "\n\n" in error.format_message()
+    ):  # no command was given: typer lists them
         error.show()
         return
     said = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")

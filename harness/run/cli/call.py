@@ -1,4 +1,6 @@
-"""``harness call``: one call by hand, its course, what is heard, and its ladder; ``harness load``: many calls at once, in steps."""
+"""``harness call``: one call by hand, its course, what is heard, and its ladder; ``harness load``:
+many calls at once, in steps.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ from harness.support.terminal import SafeConsole
 
 
 def _may_call(file: Path, live: bool) -> Deployment:
-    """The deployment of a file. Raises :class:`RefusedError` for a real platform without ``--live``."""
+    """The deployment of a file. Raises :class:`RefusedError` for a real platform without
+    ``--live``.
+    """
     deployment = integrations.load(file)
     if deployment.kind != "simulated" and not live_is_allowed(live):
         raise live_refusal(str(file), deployment.kind)
@@ -65,7 +69,9 @@ def _may_call(file: Path, live: bool) -> Deployment:
 
 @contextlib.contextmanager
 def _complete(deployment: Deployment, file: Path, scratch: Path) -> Iterator[Deployment]:
-    """The deployment to call: itself, its phones held meanwhile, or a tenant of a world that is up as long as this lasts."""
+    """The deployment to call: itself, its phones held meanwhile, or a tenant of a world that is up
+    as long as this lasts.
+    """
     if deployment.kind != "simulated":
         with in_turn([deployment]):
             yield deployment
@@ -83,24 +89,37 @@ _PATIENCE_S = 10.0
 def call(
     words: Annotated[
         list[str],
-        typer.Argument(metavar="FILE NUMBER", help="A deployment file; its number, E.164 or as its region dials it."),
+        typer.Argument(
+            metavar="FILE NUMBER",
+            help="A deployment file; its number, E.164 or as its region dials it.",
+        ),
     ],
     deployment: Annotated[
-        Path | None, typer.Option("--deployment", metavar="FILE", help="The file, where NUMBER stands alone.")
+        Path | None,
+        typer.Option("--deployment", metavar="FILE", help="The file, where NUMBER stands alone."),
     ] = None,
     phone: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Who calls (default: the first with a number).")
+        str | None,
+        typer.Option(metavar="NAME", help="Who calls (default: the first with a number)."),
     ] = None,
-    seconds: Annotated[float, typer.Option(min=0.0, help="Seconds from the answer to the hang-up.")] = 10.0,
-    press: Annotated[str, typer.Option(metavar="DIGITS", help="Press these digits after the answer.")] = "",
+    seconds: Annotated[
+        float, typer.Option(min=0.0, help="Seconds from the answer to the hang-up.")
+    ] = 10.0,
+    press: Annotated[
+        str, typer.Option(metavar="DIGITS", help="Press these digits after the answer.")
+    ] = "",
     say: Annotated[
-        list[str] | None, typer.Option(metavar="PROMPT", help="Say this prompt after the answer (repeatable).")
+        list[str] | None,
+        typer.Option(metavar="PROMPT", help="Say this prompt after the answer (repeatable)."),
     ] = None,
     live: Live = False,
     directory: Annotated[
         Path | None,
         typer.Option(
-            "--reports", "--directory", metavar="DIR", help="Keep recordings and evidence there, in a new directory."
+            "--reports",
+            "--directory",
+            metavar="DIR",
+            help="Keep recordings and evidence there, in a new directory.",
         ),
     ] = None,
 ) -> None:
@@ -126,7 +145,9 @@ def call(
         guard, uri = Guard(world, world.region_at(caller)), _uri(world, caller, number)
         guard(uri)  # refuse before anything is sent
         kept = _kept(directory) if directory else scratch / "call"
-        code = _Attempt(console, world, guard, caller, kept, scratch).run(uri, seconds, press, say or [])
+        code = _Attempt(console, world, guard, caller, kept, scratch).run(
+            uri, seconds, press, say or []
+        )
         console.print(Text(ladder_text(CaseEvidence.read(kept))), soft_wrap=True)
         if directory:
             console.print(f"kept in {kept}")
@@ -145,23 +166,38 @@ def _kept(directory: Path) -> Path:
 
 def _caller(deployment: Deployment, asked: str | None) -> str:
     if asked is None:
-        return next((name for name, entry in deployment.phones.items() if entry.number), next(iter(deployment.phones)))
+        return next(
+            (name for name, entry in deployment.phones.items() if entry.number),
+            next(iter(deployment.phones)),
+        )
     if asked not in deployment.phones:
-        raise SelectionError(f"--phone {asked}: there is none; allowed: {', '.join(deployment.phones)}")
+        raise SelectionError(
+            f"--phone {asked}: there is none; allowed: {', '.join(deployment.phones)}"
+        )
     return asked
 
 
 def _uri(deployment: Deployment, caller: str, number: str) -> str:
     if re.fullmatch(r"[+\d\s().-]+", number):
         number = re.sub(r"[\s().-]", "", number)  # as people write it
-    return number if ":" in number else f"sip:{number}@{deployment.accounts[deployment.phones[caller].account].domain}"
+    return (
+        number
+        if ":" in number
+        else f"sip:{number}@{deployment.accounts[deployment.phones[caller].account].domain}"
+    )
 
 
 class _Attempt:
     """The call, and what is shown of it while it lasts."""
 
     def __init__(
-        self, console: Console, deployment: Deployment, guard: Guard, caller: str, directory: Path, scratch: Path
+        self,
+        console: Console,
+        deployment: Deployment,
+        guard: Guard,
+        caller: str,
+        directory: Path,
+        scratch: Path,
     ) -> None:
         self._console = console
         self._deployment = deployment
@@ -189,11 +225,19 @@ class _Attempt:
         """Register, call, watch, hang up. The exit code."""
         limits = self._deployment.limits
         gate = CallGate(self._scratch / "gate", limits)
-        rules = Rules(self._guard, gate.admit, _PATIENCE_S, limits.seconds_per_call, self._guard.refer)
+        rules = Rules(
+            self._guard, gate.admit, _PATIENCE_S, limits.seconds_per_call, self._guard.refer
+        )
         code, verdict, message = FAILED, Verdict.FAILED, ""
         with PhonePool(self._scratch / "phones") as pool:
             config = own_phone(self._deployment, self._caller)
-            phone = pool.lease(config, sink=self._take, marks=itertools.count(), directory=self._directory, rules=rules)
+            phone = pool.lease(
+                config,
+                sink=self._take,
+                marks=itertools.count(),
+                directory=self._directory,
+                rules=rules,
+            )
             try:
                 code = self._place(phone, uri, seconds, press, prompts)
                 verdict = Verdict.PASSED if code == PASSED else Verdict.FAILED
@@ -234,7 +278,9 @@ class _Attempt:
         return PASSED
 
     def _watch(self, leg: Leg, until: Callable[[], bool]) -> bool:
-        """Show events until ``until`` holds or the call is over; returns whether it held. Raises the error that lost the phone."""
+        """Show events until ``until`` holds or the call is over; returns whether it held. Raises
+        the error that lost the phone.
+        """
         while True:
             self._show_events(0.1)
             if (error := leg.phone.error) is not None:
@@ -264,7 +310,10 @@ class _Attempt:
                 self._say(f"{event.leg} {event.direction} {event.remote_uri}")
             case CallState():
                 code = f" {event.code} {event.reason}" if event.code else ""
-                self._say(f"{event.leg} {event.state}{code}", "green" if event.state == "confirmed" else "")
+                self._say(
+                    f"{event.leg} {event.state}{code}",
+                    "green" if event.state == "confirmed" else "",
+                )
             case MarkHeard():
                 self._heard(event)
             case Listened():
@@ -284,12 +333,23 @@ class _Attempt:
             return
         self._marks.add((event.leg, event.mark))
         assistants = self._deployment.assistants.items()
-        voice = next((f"assistant {name}" for name, assistant in assistants if assistant.voice == event.mark), None)
+        voice = next(
+            (
+                f"assistant {name}"
+                for name, assistant in assistants
+                if assistant.voice == event.mark
+            ),
+            None,
+        )
         whose = voice or ("an answer in band" if event.mark >= 256 else "a leg")
-        self._say(f"{event.leg} hears mark {event.mark} ({whose}), {event.level_dbov:.0f} dBov", "cyan")
+        self._say(
+            f"{event.leg} hears mark {event.mark} ({whose}), {event.level_dbov:.0f} dBov", "cyan"
+        )
 
     def _say(self, text: str, style: str = "") -> None:
-        self._console.print(Text(f"{time.monotonic() - self._began:7.2f}  {text}", style), soft_wrap=True)
+        self._console.print(
+            Text(f"{time.monotonic() - self._began:7.2f}  {text}", style), soft_wrap=True
+        )
         self._console.file.flush()
 
 
@@ -302,17 +362,28 @@ def load(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A deployment file.")],
     calls: Annotated[int, typer.Option("--calls", min=1, metavar="N", help="Calls at once.")],
     cps: Annotated[float, typer.Option("--cps", metavar="R", help="Calls per second.")] = 1.0,
-    hold: Annotated[float, typer.Option("--for", min=0.0, metavar="T", help="Hold all of them for T seconds.")] = 10.0,
-    step: Annotated[int | None, typer.Option(min=1, metavar="S", help="Calls added in a step (default: N/5).")] = None,
-    trunk: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Over this trunk (repeatable; default: the first).")
+    hold: Annotated[
+        float, typer.Option("--for", min=0.0, metavar="T", help="Hold all of them for T seconds.")
+    ] = 10.0,
+    step: Annotated[
+        int | None, typer.Option(min=1, metavar="S", help="Calls added in a step (default: N/5).")
     ] = None,
-    line: Annotated[str | None, typer.Option(metavar="NAME", help="Call this line of the file.")] = None,
-    reports: Annotated[Path, typer.Option(metavar="DIR", help="Where its results go.")] = Path("reports"),
+    trunk: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Over this trunk (repeatable; default: the first)."),
+    ] = None,
+    line: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Call this line of the file.")
+    ] = None,
+    reports: Annotated[Path, typer.Option(metavar="DIR", help="Where its results go.")] = Path(
+        "reports"
+    ),
     live: Live = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
-    """Place calls in steps, verify each both ways, hold them, end them. Exit code 0 only when all asked for were."""
+    """Place calls in steps, verify each both ways, hold them, end them. Exit code 0 only when all
+    asked for were.
+    """
     if not cps > 0:  # NaN as well
         raise RefusedError(f"--cps {cps:g}: no calls would be placed; allowed: more than 0")
     chosen = _may_call(file, live)
@@ -321,7 +392,9 @@ def load(
     plan.check_marks(calls, cases)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = SafeConsole(highlight=False, stderr=as_json)
-    console.width = max(_WIDTH, console.width)  # a narrow terminal wraps the table instead of cutting it off
+    console.width = max(
+        _WIDTH, console.width
+    )  # a narrow terminal wraps the table instead of cutting it off
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(Scratch()).path
         world = stack.enter_context(_complete(chosen, file, scratch))
@@ -354,14 +427,24 @@ def _show_load(console: SafeConsole, found: LoadResult, run: Path) -> None:
     table = Table(title=f"load of {found.deployment}")
     for heading in ("step", "calls", "placed", "verified", "held", "calls/s"):
         table.add_column(heading, justify="right")
-    for heading in ("setup ms\np50/p95/p99", "post-dial delay ms\np50/p95/p99", "two-way ms\np50/p95/p99"):
+    for heading in (
+        "setup ms\np50/p95/p99",
+        "post-dial delay ms\np50/p95/p99",
+        "two-way ms\np50/p95/p99",
+    ):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
     for step in found.steps:
         table.add_row(
-            *(str(value) for value in (step.step, step.calls, step.placed, step.verified, step.held)),
+            *(
+                str(value)
+                for value in (step.step, step.calls, step.placed, step.verified, step.held)
+            ),
             "" if step.cps is None else f"{step.cps:g}",
-            *(_percentiles(one) for one in (step.setup_ms, step.post_dial_delay_ms, step.two_way_ms)),
+            *(
+                _percentiles(one)
+                for one in (step.setup_ms, step.post_dial_delay_ms, step.two_way_ms)
+            ),
             str(step.verdict),
         )
     console.print(table)
@@ -383,4 +466,7 @@ def _show_load(console: SafeConsole, found: LoadResult, run: Path) -> None:
 
 def _percentiles(percentiles: Percentiles) -> str:
     known = (percentiles.p50, percentiles.p95, percentiles.p99)
-    return "/".join("–" if value is None else f"{value:.0f}" for value in known) + f" of {percentiles.of}"
+    return (
+        "/".join("–" if value is None else f"{value:.0f}" for value in known)
+        + f" of {percentiles.of}"
+    )

@@ -1,4 +1,6 @@
-"""The console script. Other modules are imported inside ``main``, so that Ctrl-C during imports also exits with 130."""
+"""The console script. Other modules are imported inside ``main``, so that Ctrl-C during imports
+also exits with 130.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ def main() -> None:
     _open_standard_streams()
     # child processes must not import files of the current directory as libraries
     os.environ["PYTHONSAFEPATH"] = "1"
-    # before numpy: its threads wait for work by computing, and there is none that several would do sooner
+    # before numpy: its threads wait for work by computing, and there is none that several would do
+    # sooner
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from harness.run.cli import startup
@@ -32,7 +35,9 @@ def main() -> None:
 
 
 def _open_standard_streams() -> None:
-    """Open the null device for each closed standard stream; else the next opened file would get its descriptor."""
+    """Open the null device for each closed standard stream; else the next opened file would get its
+    descriptor.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             nowhere = open(os.devnull, mode)  # noqa: SIM115  # lives as long as the process

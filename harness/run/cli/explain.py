@@ -24,16 +24,24 @@ _MOST_SUGGESTED = 3
 
 def explain(
     result: Annotated[
-        Path, typer.Argument(metavar="RESULT", help="A case's directory, or a run's (reports/latest) with a case's id.")
+        Path,
+        typer.Argument(
+            metavar="RESULT",
+            help="A case's directory, or a run's (reports/latest) with a case's id.",
+        ),
     ],
     case: Annotated[
         str,
         typer.Argument(
-            metavar="[CASE]", help="The case's id, or a part of it that only one case, or one failed case, has."
+            metavar="[CASE]",
+            help="The case's id, or a part of it that only one case, or one failed case, has.",
         ),
     ] = "",
     everything: Annotated[
-        bool, typer.Option("--all", help="Show every check, message, known fact, and rule that was ruled out.")
+        bool,
+        typer.Option(
+            "--all", help="Show every check, message, known fact, and rule that was ruled out."
+        ),
     ] = False,
 ) -> None:
     """Print the reasoning for one case: what decided, in 40 lines at most."""
@@ -42,7 +50,9 @@ def explain(
     if not evidence.closed:
         require_ended(directory.resolve().parents[1])
     plain = json_file.read(directory / CASE)
-    recorded = (plain.get("end") or {}).get("diagnosis") if evidence.verdict is Verdict.FAILED else None
+    recorded = (
+        (plain.get("end") or {}).get("diagnosis") if evidence.verdict is Verdict.FAILED else None
+    )
     try:
         diagnosis = Diagnosis.from_plain(recorded) if recorded else None
     except (KeyError, TypeError):
@@ -67,7 +77,11 @@ def _find(result: Path, case: str) -> CaseEvidence:
         require_files(result.resolve())
         return CaseEvidence.read(result)
     if not (result / "cases").is_dir():
-        wrong = "no such directory" if not result.exists() else "not the directory of a run or of a case"
+        wrong = (
+            "no such directory"
+            if not result.exists()
+            else "not the directory of a run or of a case"
+        )
         raise MistakeError(
             f"{result}: {wrong}; allowed: a case's directory, or a run's (reports/latest) and a case's id"
         )
@@ -76,8 +90,12 @@ def _find(result: Path, case: str) -> CaseEvidence:
         return CaseEvidence.read(result / "cases" / case)
     found = _named(result)
     if not found:
-        raise MistakeError(f"{result}: no case has left evidence there; allowed: another run's directory")
-    matching = [tries for name, tries in found if case == name] or [tries for name, tries in found if case in name]
+        raise MistakeError(
+            f"{result}: no case has left evidence there; allowed: another run's directory"
+        )
+    matching = [tries for name, tries in found if case == name] or [
+        tries for name, tries in found if case in name
+    ]
     if len(matching) > 1:
         matching = [tries for tries in matching if _has_failed(tries)] or matching
     if len(matching) == 1:
@@ -85,7 +103,9 @@ def _find(result: Path, case: str) -> CaseEvidence:
     if not matching and case in _planned(result):
         raise MistakeError(f"{result}: {case!r} was not run: it left no evidence")
     names = sorted(name for name, tries in found if not matching or tries in matching)
-    if matching and len(set(names)) < len(names):  # one case of several sites: their directories differ
+    if matching and len(set(names)) < len(
+        names
+    ):  # one case of several sites: their directories differ
         names = sorted(tries[-1].name for tries in matching)
     shown = ", ".join(names[:_MOST_SUGGESTED])
     if len(names) > _MOST_SUGGESTED:
@@ -101,7 +121,9 @@ def _find(result: Path, case: str) -> CaseEvidence:
 def _has_failed(tries: Sequence[Path]) -> bool:
     """Whether the last attempt did, by its record."""
     try:
-        return (json_file.read(tries[-1] / CASE).get("end") or {}).get("verdict") == str(Verdict.FAILED)
+        return (json_file.read(tries[-1] / CASE).get("end") or {}).get("verdict") == str(
+            Verdict.FAILED
+        )
     except (OSError, ValueError, AttributeError):
         return False
 
@@ -128,7 +150,9 @@ def _counting(tries: Sequence[Path]) -> CaseEvidence:
 
 
 def _named(run: Path) -> list[tuple[str, Sequence[Path]]]:
-    """Each case's id (its directory's name if it cannot be read) with the directories of its attempts, for each site."""
+    """Each case's id (its directory's name if it cannot be read) with the directories of its
+    attempts, for each site.
+    """
     every: dict[tuple[str, str], list[tuple[float, int, Path]]] = {}
     for path in sorted((run / "cases").glob(f"*/{CASE}")):
         try:
@@ -138,4 +162,6 @@ def _named(run: Path) -> list[tuple[str, Sequence[Path]]]:
         except (OSError, ValueError, TypeError, AttributeError, OverflowError):
             key, order = ("", path.parent.name), (0.0, 1, path.parent)
         every.setdefault(key, []).append(order)
-    return [(name, [directory for *_, directory in sorted(tries)]) for (_, name), tries in every.items()]
+    return [
+        (name, [directory for *_, directory in sorted(tries)]) for (_, name), tries in every.items()
+    ]

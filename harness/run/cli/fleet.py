@@ -25,21 +25,31 @@ if TYPE_CHECKING:
     from harness.run.fleet.controller import Record
     from harness.run.fleet.plan import FleetPlan
 
-_Files = Annotated[Path, typer.Option("--files", metavar="DIR", help="Where the deployment files are.")]
+_Files = Annotated[
+    Path, typer.Option("--files", metavar="DIR", help="Where the deployment files are.")
+]
 _Reports = Annotated[Path, typer.Option(metavar="DIR", help="Where the run leaves its results.")]
 
 
 def _whole(scenarios: str) -> str:
-    if scenarios and not Path(scenarios).is_absolute():  # a site resolves it in its shard's directory
-        raise MistakeError(f"--scenarios {scenarios}: is no whole path; allowed: one, the same at each site")
+    if (
+        scenarios and not Path(scenarios).is_absolute()
+    ):  # a site resolves it in its shard's directory
+        raise MistakeError(
+            f"--scenarios {scenarios}: is no whole path; allowed: one, the same at each site"
+        )
     return scenarios
 
 
-fleet_app = typer.Typer(name="fleet", help="One run over several sites (docs/fleet.md).", no_args_is_help=True)
+fleet_app = typer.Typer(
+    name="fleet", help="One run over several sites (docs/fleet.md).", no_args_is_help=True
+)
 
 
 def _check_extra() -> None:
-    missing = [name for name in ("celery", "redis", "fsspec") if importlib.util.find_spec(name) is None]
+    missing = [
+        name for name in ("celery", "redis", "fsspec") if importlib.util.find_spec(name) is None
+    ]
     if missing:
         raise ResourceError(
             f"{', '.join(missing)}: not installed; allowed: pip install 'FILE.whl[fleet]' with the wheel's file, "
@@ -57,10 +67,17 @@ def show_plan(
     _check_extra()
     from harness.run.fleet import plan
 
-    made = plan.plan(plan.read_fleet(file), files, plan.read_durations(reports / "fleet" / plan.DURATIONS), live=False)
+    made = plan.plan(
+        plan.read_fleet(file),
+        files,
+        plan.read_durations(reports / "fleet" / plan.DURATIONS),
+        live=False,
+    )
     for shard in made.shards:
         where = shard.sites[0] if len(shard.sites) == 1 else f"any of {', '.join(shard.sites)}"
-        typer.echo(f"{shard.seconds:8.1f} s  {len(shard.cases):5} cases  {shard.deployment}  at {where}")
+        typer.echo(
+            f"{shard.seconds:8.1f} s  {len(shard.cases):5} cases  {shard.deployment}  at {where}"
+        )
     total = sum(shard.seconds for shard in made.shards)
     workers = sum(site.workers for site in made.fleet.sites)
     cases = sum(len(shard.cases) for shard in made.shards)
@@ -73,7 +90,9 @@ def show_plan(
 def work(
     site: Annotated[str, typer.Option(metavar="NAME", help="The site this is.")],
     files: _Files = Path(),
-    scratch: Annotated[Path | None, typer.Option(metavar="DIR", help="For what is under way.")] = None,
+    scratch: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="For what is under way.")
+    ] = None,
 ) -> None:
     """Work for a site, until it is asked to end (SIGTERM: when its shard is done)."""
     _check_extra()
@@ -84,12 +103,16 @@ def work(
 
 @fleet_app.command("run")
 def run(
-    file: Annotated[Path | None, typer.Argument(metavar="FLEET.toml", help="The fleet's file.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FLEET.toml", help="The fleet's file.")
+    ] = None,
     files: _Files = Path(),
     reports: _Reports = Path("reports"),
     resume: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Go on with a run whose controller was killed (reports/fleet/RUN)."),
+        typer.Option(
+            metavar="DIR", help="Go on with a run whose controller was killed (reports/fleet/RUN)."
+        ),
     ] = None,
     live: Live = False,
     scenarios: Annotated[
@@ -123,11 +146,16 @@ def run(
     directory = resume or kept / made.run
     state = State(redis_address())
     with contextlib.closing(state):
-        controller = Controller(made, directory, state, worker.application(), lambda text: _say(console, text))
+        controller = Controller(
+            made, directory, state, worker.application(), lambda text: _say(console, text)
+        )
         if resume is None:
             made.write(directory)
             controller.begin()
-            _say(console, f"run {made.run}; if this is killed: {_resuming(directory, files, reports, made.live)}")
+            _say(
+                console,
+                f"run {made.run}; if this is killed: {_resuming(directory, files, reports, made.live)}",
+            )
         else:
             controller.resume()
         record = controller.run()
@@ -140,7 +168,17 @@ def run(
 
 def _resuming(directory: Path, files: Path, reports: Path, live: bool) -> str:
     """The command that resumes a run."""
-    command = ["harness", "fleet", "run", "--resume", directory, "--files", files, "--reports", reports]
+    command = [
+        "harness",
+        "fleet",
+        "run",
+        "--resume",
+        directory,
+        "--files",
+        files,
+        "--reports",
+        reports,
+    ]
     return shlex.join(map(str, [*command, *(["--live"] if live else [])]))
 
 
@@ -151,7 +189,9 @@ def _show_result(
 
     show(finished.summary, finished.groups, console, run=finished.directory, past=finished.past)
     for again in result.placed_again(ledger):
-        sites = ", then ".join(f"{one['calls']} calls from {one['site']}" for one in again["attempts"])
+        sites = ", then ".join(
+            f"{one['calls']} calls from {one['site']}" for one in again["attempts"]
+        )
         _say(console, f"PLACED AGAIN: {again['case']}: {sites}")
     for at, cases in record.not_run.items():
         _say(console, f"NOT RUN: {len(cases)} cases meant for {at}")

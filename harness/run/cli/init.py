@@ -1,4 +1,6 @@
-"""Before the first call: ``harness init`` writes a deployment file, and ``harness preflight`` looks at what calls depend on."""
+"""Before the first call: ``harness init`` writes a deployment file, and ``harness preflight`` looks
+at what calls depend on.
+"""
 
 from __future__ import annotations
 
@@ -50,41 +52,71 @@ _SPOKEN = {
 
 def init(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to write; it must not exist yet.")] = Path(
-        "deployment.toml"
-    ),
-    integration: Annotated[PlatformChoice | None, typer.Option(help="The contact centre's platform.")] = None,
-    kind: Annotated[AiChoice | None, typer.Option(help="The AI: Synthflow, or a harness phone.")] = None,
-    region: Annotated[str | None, typer.Option(help="The country of your numbers (default: US).")] = None,
+    file: Annotated[
+        Path, typer.Argument(metavar="[FILE]", help="The file to write; it must not exist yet.")
+    ] = Path("deployment.toml"),
+    integration: Annotated[
+        PlatformChoice | None, typer.Option(help="The contact centre's platform.")
+    ] = None,
+    kind: Annotated[
+        AiChoice | None, typer.Option(help="The AI: Synthflow, or a harness phone.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="The country of your numbers (default: US).")
+    ] = None,
     platform_domain: Annotated[str | None, typer.Option(help="The platform's SIP domain.")] = None,
     platform_host: Annotated[
         str | None, typer.Option(help="The host or address of its SBC (default: the domain).")
     ] = None,
-    transport: Annotated[TransportChoice | None, typer.Option(help="The trunk's transport.")] = None,
-    authentication: Annotated[Authentication | None, typer.Option(help="The trunk's authentication.")] = None,
-    synthflow_region: Annotated[SynthflowRegion | None, typer.Option(help="Whose hosts of Synthflow's.")] = None,
+    transport: Annotated[
+        TransportChoice | None, typer.Option(help="The trunk's transport.")
+    ] = None,
+    authentication: Annotated[
+        Authentication | None, typer.Option(help="The trunk's authentication.")
+    ] = None,
+    synthflow_region: Annotated[
+        SynthflowRegion | None, typer.Option(help="Whose hosts of Synthflow's.")
+    ] = None,
     synthflow_host: Annotated[
         str | None, typer.Option(help="Synthflow's host (default with live: the region's).")
     ] = None,
-    recordings: Annotated[YesNo | None, typer.Option(help="Fetch Synthflow's recordings (only with live).")] = None,
+    recordings: Annotated[
+        YesNo | None, typer.Option(help="Fetch Synthflow's recordings (only with live).")
+    ] = None,
     line: Annotated[str | None, typer.Option(help="The number a caller dials, E.164.")] = None,
-    assistant: Annotated[str | None, typer.Option(help="The assistant's number at Synthflow, E.164.")] = None,
+    assistant: Annotated[
+        str | None, typer.Option(help="The assistant's number at Synthflow, E.164.")
+    ] = None,
     assistant_model: Annotated[
         str | None, typer.Option(help="Synthflow's id of the assistant (only with live).")
     ] = None,
-    group: Annotated[str | None, typer.Option(help="The number of the group it transfers to, E.164.")] = None,
-    caller_number: Annotated[str | None, typer.Option(help="The number of the phone that calls, E.164.")] = None,
-    caller_host: Annotated[str | None, typer.Option(help="Where that phone registers: host or address.")] = None,
-    caller_domain: Annotated[str | None, typer.Option(help="That phone's SIP domain (default: its host).")] = None,
-    agent_user: Annotated[str | None, typer.Option(help="The agent phone's SIP user, or its number, E.164.")] = None,
-    second_agent: Annotated[str | None, typer.Option(help="A second agent phone of the group, likewise.")] = None,
-    bind: Annotated[str | None, typer.Option(help="The stand-in's address on this machine.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="The number of the group it transfers to, E.164.")
+    ] = None,
+    caller_number: Annotated[
+        str | None, typer.Option(help="The number of the phone that calls, E.164.")
+    ] = None,
+    caller_host: Annotated[
+        str | None, typer.Option(help="Where that phone registers: host or address.")
+    ] = None,
+    caller_domain: Annotated[
+        str | None, typer.Option(help="That phone's SIP domain (default: its host).")
+    ] = None,
+    agent_user: Annotated[
+        str | None, typer.Option(help="The agent phone's SIP user, or its number, E.164.")
+    ] = None,
+    second_agent: Annotated[
+        str | None, typer.Option(help="A second agent phone of the group, likewise.")
+    ] = None,
+    bind: Annotated[
+        str | None, typer.Option(help="The stand-in's address on this machine.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
 ) -> None:
     """Write a deployment file.
 
-    Asks for what no option says; ? leaves an answer open, and the same command asks for it later. Without a terminal, options without a
-    default are required.
+    Asks for what no option says; ? leaves an answer open, and the same command asks for it later.
+    Without a terminal, options without a default are required.
     """
     kept = file.with_suffix(".answers.json")
     before = _before(kept)
@@ -104,18 +136,24 @@ def init(
         elif question and name in before:
             answers[name] = before[name]
         elif question and sys.stdin.isatty():
-            answers[name] = _ask(question, check, default, partial(_keep, kept, answers, [*missing, name]))
+            answers[name] = _ask(
+                question, check, default, partial(_keep, kept, answers, [*missing, name])
+            )
             if answers[name] == _OPEN:
                 missing.append(name)
                 answers[name] = f"MISSING-{name}"
         elif default is None:
-            mistakes.append(f"{option}: is missing; allowed: a value, or a terminal to ask at ({question})")
+            mistakes.append(
+                f"{option}: is missing; allowed: a value, or a terminal to ask at ({question})"
+            )
     if mistakes:
         raise MistakeError("\n".join(mistakes))
     if missing:
         _keep(kept, answers, missing)
         _save(file, f"# MISSING: {', '.join(missing)}\n{written(answers)}")
-        typer.echo(f"{file} is written, and MISSING stands where an answer is open. To go on: {program()} init {file}")
+        typer.echo(
+            f"{file} is written, and MISSING stands where an answer is open. To go on: {program()} init {file}"
+        )
         return
     _write(file, written(answers))
     kept.unlink(missing_ok=True)
@@ -136,12 +174,17 @@ def _keep(kept: Path, answers: Mapping[str, str], missing: Collection[str]) -> N
 
 
 def _questions(answers: Mapping[str, str]) -> Iterator[tuple[str, str, Check, str | None]]:
-    """Option, question, check and default of each value that the file needs; later ones depend on the answers so far.
+    """Option, question, check and default of each value that the file needs; later ones depend on
+    the answers so far.
 
     A value without a question has only its default.
     """
     yield "integration", *_choice("Which platform?", PlatformChoice), None
-    yield "kind", *_choice("Who is the AI: Synthflow's own (live), or a harness phone (stand-in)?", AiChoice), None
+    yield (
+        "kind",
+        *_choice("Who is the AI: Synthflow's own (live), or a harness phone (stand-in)?", AiChoice),
+        None,
+    )
     is_gladly, is_live = answers["integration"] == "gladly", answers["kind"] == "live"
     yield "region", "Country of your numbers (two letters)", _region, "US"
     example = "acme.sip.gladly.example" if is_gladly else "acme.talkdesk.example"
@@ -170,7 +213,12 @@ def _questions(answers: Mapping[str, str]) -> Iterator[tuple[str, str, Check, st
     yield "caller_host", "Where that phone registers: host or address", _host, None
     yield "caller_domain", "The SIP domain of the phone that calls", _host, answers["caller_host"]
     user = _user(number)
-    yield "agent_user", "The agent phone's user name at the platform, or its telephone number", user, None
+    yield (
+        "agent_user",
+        "The agent phone's user name at the platform, or its telephone number",
+        user,
+        None,
+    )
     second = "A second agent phone of the same group, likewise (empty: none)"
     yield "second_agent", second, lambda text: user(text) if text else "", ""
     if is_live:
@@ -233,7 +281,9 @@ def _planned(deployment: Deployment) -> Iterator[str]:
     yield f"calls:    {total.calls} in {total.cases} cases"
     yield f"minutes:  {total.minutes} at most"
     yield f"cost:     {total.cost or 0:.2f} at most, by the file's cost_per_minute"
-    lacking = list(dict.fromkeys(left.row for left in plan.left_out if left.documented and left.line is None))
+    lacking = list(
+        dict.fromkeys(left.row for left in plan.left_out if left.documented and left.line is None)
+    )
     rows = f"{', '.join(lacking[:3])}{f' and {len(lacking) - 3} more' if len(lacking) > 3 else ''}"
     lacks = f"not of the whole guide, since this file lacks what these rows need: {rows}; --plan says what that is"
     yield f"sign-off: {lacks if lacking else 'a green run covers the whole guide'}"
@@ -242,12 +292,18 @@ def _planned(deployment: Deployment) -> Iterator[str]:
 def written(answers: Mapping[str, str]) -> str:
     """The file's text."""
     environment = Environment(
-        loader=PackageLoader("harness.run.cli"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("harness.run.cli"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     port = TLS_PORT if answers["transport"] == "tls" else PLAIN_PORT
     name = re.sub(r"[^a-z0-9]+", "-", answers["platform_domain"].lower()).strip("-")
     host, sip_port = answers["platform_host"], 5061 if answers["transport"] == "tls" else 5060
-    prompt = next((prompt for prompt, countries in _SPOKEN.items() if answers["region"] in countries.split()), _ENGLISH)
+    prompt = next(
+        (prompt for prompt, countries in _SPOKEN.items() if answers["region"] in countries.split()),
+        _ENGLISH,
+    )
     agents = [("agent", answers["agent_user"], "AGENT_PASSWORD")]
     if answers["second_agent"]:
         agents.append(('"second agent"', answers["second_agent"], "SECOND_AGENT_PASSWORD"))
@@ -268,7 +324,9 @@ def written(answers: Mapping[str, str]) -> str:
 
 
 def _check(file: Path, text: str) -> Deployment:
-    """The deployment. Raise :class:`DeploymentError` if the file would not load; its secrets count as set."""
+    """The deployment. Raise :class:`DeploymentError` if the file would not load; its secrets count
+    as set.
+    """
     with Scratch() as scratch:
         trial = scratch.path / file.name
         whole_file.write(trial, text)
@@ -287,7 +345,9 @@ def _choice(question: str, of: Any) -> tuple[str, Check]:
 
     def check(text: str) -> str:
         if text.lower() not in values:
-            raise ValueError(f"{text!r} is not valid{nearest(text, values)}; allowed: {', '.join(values)}")
+            raise ValueError(
+                f"{text!r} is not valid{nearest(text, values)}; allowed: {', '.join(values)}"
+            )
         return text.lower()
 
     return f"{question} [{'/'.join(values)}]", check
@@ -309,9 +369,13 @@ def _e164(region: str) -> Check:
         try:
             parsed = phonenumbers.parse(text, region)
         except phonenumbers.NumberParseException:
-            raise ValueError(f"{text!r} is not a telephone number; allowed: e.g. +12065550100") from None
+            raise ValueError(
+                f"{text!r} is not a telephone number; allowed: e.g. +12065550100"
+            ) from None
         if parsed.extension:  # without it another person would be called
-            raise ValueError(f"{text!r} has an extension; allowed: a number without one, e.g. +12065550100")
+            raise ValueError(
+                f"{text!r} has an extension; allowed: a number without one, e.g. +12065550100"
+            )
         if not phonenumbers.is_possible_number(parsed):
             raise ValueError(f"{text!r} has too few or too many digits; allowed: e.g. +12065550100")
         return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)

@@ -56,20 +56,34 @@ class ListenDocument(TypedDict):
     mixed_marks: list[Heard] | None  # None without --deep
     quality: Figures
     channel: NotRequired[str]  # left or right, in `channels`
-    channels: NotRequired[list[ListenDocument]]  # of a stereo file, which the rest describes as both together
+    channels: NotRequired[
+        list[ListenDocument]
+    ]  # of a stereo file, which the rest describes as both together
 
 
 def listen(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="A sound file, mono or stereo: WAV, MP3, Ogg, FLAC.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
-    deep: Annotated[bool, typer.Option("--deep", help="Also search for marks that sound under others.")] = False,
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A sound file, mono or stereo: WAV, MP3, Ogg, FLAC."),
+    ],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object instead of tables.")
+    ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also search for marks that sound under others.")
+    ] = False,
     picture: Annotated[
-        Path | None, typer.Option("--picture", metavar="FILE.svg", help="Write the spectrogram there.")
+        Path | None,
+        typer.Option("--picture", metavar="FILE.svg", help="Write the spectrogram there."),
     ] = None,
 ) -> None:
-    """Say what a recording holds and when: marks, speech, prompts, digits, tones, music, noise, silence."""
+    """Say what a recording holds and when: marks, speech, prompts, digits, tones, music, noise,
+    silence.
+    """
     if picture is not None and picture.suffix.lower() != ".svg":
-        raise MistakeError(f"--picture {picture}: the spectrogram is drawn as SVG; allowed: FILE.svg")
+        raise MistakeError(
+            f"--picture {picture}: the spectrogram is drawn as SVG; allowed: FILE.svg"
+        )
     sound = read_sound(path)
     report = _report(sound, sound.mixed, deep)
     if len(sound.channels) > 1:
@@ -79,7 +93,9 @@ def listen(
         ]
     if picture is not None:
         try:
-            whole_file.write(picture, spectrogram_svg(sound.mixed, SAMPLE_RATE, classify(sound.mixed), path.name))
+            whole_file.write(
+                picture, spectrogram_svg(sound.mixed, SAMPLE_RATE, classify(sound.mixed), path.name)
+            )
         except OSError as error:
             raise unwritable(picture, error) from error
     if as_json:
@@ -114,7 +130,11 @@ def _span(span: Span, heard: list[Heard]) -> SpanDocument:
         "detail": span.detail,
         "network": span.network,
     }
-    facts = [fact for fact in heard if span.kind == "mark" and span.began <= fact.decided <= span.ended + 0.3]
+    facts = [
+        fact
+        for fact in heard
+        if span.kind == "mark" and span.began <= fact.decided <= span.ended + 0.3
+    ]
     if facts:
         found["level_dbov"] = float(np.median([fact.level_dbov for fact in facts]))
         found["match"] = float(np.median([fact.quality for fact in facts]))
@@ -126,7 +146,12 @@ def _show(report: ListenDocument) -> None:
     if "channel" in report:
         console.print(f"{report['channel']} channel:")
     table = Table(box=None, pad_edge=False)
-    for heading, justify in (("from s", "right"), ("to s", "right"), ("what", "left"), ("detail", "left")):
+    for heading, justify in (
+        ("from s", "right"),
+        ("to s", "right"),
+        ("what", "left"),
+        ("detail", "left"),
+    ):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     for span in report["spans"]:
         table.add_row(f"{span['began']:.2f}", f"{span['ended']:.2f}", span["kind"], _detail(span))
@@ -149,7 +174,10 @@ def _detail(span: SpanDocument) -> str:
 
 
 def _quality_line(quality: dict[str, Any]) -> str:
-    parts = [f"level {quality['active_dbov']:.0f} dBov active", f"peak {quality['peak_dbov']:.0f} dBov"]
+    parts = [
+        f"level {quality['active_dbov']:.0f} dBov active",
+        f"peak {quality['peak_dbov']:.0f} dBov",
+    ]
     snr = best_snr(quality)
     if snr is not None:
         parts.append(f"SNR {snr:.0f} dB")

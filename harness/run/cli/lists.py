@@ -1,4 +1,6 @@
-"""``harness rows``, ``faults`` and ``examples``: what there is to verify, what can be made wrong, and files to copy."""
+"""``harness rows``, ``faults`` and ``examples``: what there is to verify, what can be made wrong,
+and files to copy.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ class RowDocument(TypedDict):
 
 
 def rows(
-    integration: Annotated[str, typer.Argument(metavar="[NAME]", help="Only this integration's rows.")] = "",
+    integration: Annotated[
+        str, typer.Argument(metavar="[NAME]", help="Only this integration's rows.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
 ) -> None:
     """List the rows of the matrix, and where each comes from."""
@@ -44,7 +48,13 @@ def rows(
     found = [(name, row) for name in names for row in integrations.find(name).rows]
     if as_json:
         plain: list[RowDocument] = [
-            {"integration": name, "row": row.id, "title": row.title, "proves": row.proves, "source": row.source}
+            {
+                "integration": name,
+                "row": row.id,
+                "title": row.title,
+                "proves": row.proves,
+                "source": row.source,
+            }
             for name, row in found
         ]
         typer.echo(json_file.text(plain))
@@ -53,7 +63,9 @@ def rows(
         _list(name, ((row.id, f"{row.title} ({row.source})") for _, row in members))
 
 
-def faults(as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False) -> None:
+def faults(
+    as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
+) -> None:
     """List what --fault takes, and how each fault shows."""
     found = list_faults()
     if as_json:
@@ -97,12 +109,17 @@ def fault_names(incomplete: str) -> list[str]:
 
 
 def examples(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Copy this one; without a name they are listed.")] = "",
-    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the copy goes.")] = Path(),
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME]", help="Copy this one; without a name they are listed.")
+    ] = "",
+    directory: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Where the copy goes.")
+    ] = Path(),
 ) -> None:
     """List or copy the example deployments, and the templates for machines, containers and CI.
 
-    An example may be named wherever a deployment file is asked for: `harness verify simulated-gladly`.
+    An example may be named wherever a deployment file is asked for: `harness verify
+    simulated-gladly`.
     """
     known = dict(_known())
     if not name:
@@ -110,7 +127,9 @@ def examples(
             typer.echo(f"  {each:<{_EXAMPLE}} {_about(path)}")
         return
     if name not in known:
-        raise MistakeError(f"{name}: no such example{nearest(name, known)}; allowed: {', '.join(known)}")
+        raise MistakeError(
+            f"{name}: no such example{nearest(name, known)}; allowed: {', '.join(known)}"
+        )
     for source, target in _copies(known[name], directory):
         if target.exists():
             raise MistakeError(f"{target}: exists already; allowed: another directory")
@@ -125,7 +144,9 @@ def examples(
 def _known() -> Iterator[tuple[str, Path]]:
     """Deployment files by name, and a directory for each kind of template."""
     yield from resources.examples().items()
-    yield from ((path.name, path) for path in sorted(resources.TEMPLATES.iterdir()) if path.is_dir())
+    yield from (
+        (path.name, path) for path in sorted(resources.TEMPLATES.iterdir()) if path.is_dir()
+    )
 
 
 def _about(path: Path) -> str:
@@ -133,7 +154,9 @@ def _about(path: Path) -> str:
     if path.is_dir():
         return "templates: " + ", ".join(str(file.relative_to(path)) for file in _files(path))
     lines = user_files.read_text(path, user_files.SETTINGS).splitlines()
-    comment = " ".join(line.lstrip("# ") for line in takewhile(lambda line: line.startswith("#"), lines))
+    comment = " ".join(
+        line.lstrip("# ") for line in takewhile(lambda line: line.startswith("#"), lines)
+    )
     return re.split(r"(?<=[.:]) ", comment)[0].rstrip(".:")
 
 

@@ -1,4 +1,6 @@
-"""``harness nightly``: verify every night, and tell what has changed; ``harness compare``: what is new between two runs."""
+"""``harness nightly``: verify every night, and tell what has changed; ``harness compare``: what is
+new between two runs.
+"""
 
 from __future__ import annotations
 
@@ -28,20 +30,29 @@ from harness.support.terminal import SafeConsole
 
 def nightly(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Deployment files.")],
-    reports: Annotated[Path, typer.Option(metavar="DIR", help="Where the nights leave their results.")] = Path(
-        "reports"
-    ),
-    name: Annotated[str, typer.Option(metavar="NAME", help="The series' name (default: the files').")] = "",
+    reports: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where the nights leave their results.")
+    ] = Path("reports"),
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="The series' name (default: the files').")
+    ] = "",
     verify: Annotated[
-        str, typer.Option(metavar="OPTIONS", help='More options of verify, e.g. "--transport tls -n 4".')
+        str,
+        typer.Option(
+            metavar="OPTIONS", help='More options of verify, e.g. "--transport tls -n 4".'
+        ),
     ] = "",
     bounds_file: Annotated[
-        Path | None, typer.Option("--bounds", metavar="FILE", help="Bounds of figures (TOML): kpi, row, max.")
+        Path | None,
+        typer.Option("--bounds", metavar="FILE", help="Bounds of figures (TOML): kpi, row, max."),
     ] = None,
     metrics_file: Annotated[
-        Path | None, typer.Option("--metrics", metavar="FILE", help="Write the figures as OpenMetrics.")
+        Path | None,
+        typer.Option("--metrics", metavar="FILE", help="Write the figures as OpenMetrics."),
     ] = None,
-    push: Annotated[str, typer.Option(metavar="URL", help="Push the figures to a Pushgateway.")] = "",
+    push: Annotated[
+        str, typer.Option(metavar="URL", help="Push the figures to a Pushgateway.")
+    ] = "",
     check_fresh: Annotated[
         float | None,
         typer.Option(
@@ -51,10 +62,12 @@ def nightly(
         ),
     ] = None,
 ) -> None:
-    """Verify (preflight first), compare with the last good night, and alert when something has changed.
+    """Verify (preflight first), compare with the last good night, and alert when something has
+    changed.
 
-    Alerts go to the addresses in HARNESS_ALERTS (Apprise: mail, Slack, Teams, webhooks). The exit code is the verification's, or 1
-    when a figure is over its bound, a row is lost, or the verification left no results.
+    Alerts go to the addresses in HARNESS_ALERTS (Apprise: mail, Slack, Teams, webhooks). The exit
+    code is the verification's, or 1 when a figure is over its bound, a row is lost, or the
+    verification left no results.
     """
     series = name or "+".join(file.stem for file in files)
     to = alerts.addresses()
@@ -87,7 +100,9 @@ def _check_fresh(reports: Path, series: str, hours: float, to: Sequence[str]) ->
 
 
 def _alert(finished: night.FinishedNight, reports: Path, to: Sequence[str]) -> None:
-    """Send the night's alert, if there is one; an alert that could not be sent is sent with the next night's."""
+    """Send the night's alert, if there is one; an alert that could not be sent is sent with the
+    next night's.
+    """
     if finished.alert is None:
         return
     try:
@@ -111,7 +126,9 @@ def _alerting(title: str, to: Sequence[str]) -> Iterator[None]:
 
 
 def _read(files: Sequence[Path], bounds_file: Path | None) -> Sequence[problems.Bound]:
-    """The bounds. Raises :class:`MistakeError` for them, and for the deployment files, before the night."""
+    """The bounds. Raises :class:`MistakeError` for them, and for the deployment files, before the
+    night.
+    """
     for file in files:
         load(file, secrets=False)
     return problems.read_bounds(bounds_file) if bounds_file else ()
@@ -121,7 +138,9 @@ def _split(verify: str) -> list[str]:
     try:
         return shlex.split(verify)
     except ValueError as error:
-        raise MistakeError(f"--verify {verify}: {error}; allowed: options of verify, as a shell takes them") from None
+        raise MistakeError(
+            f"--verify {verify}: {error}; allowed: options of verify, as a shell takes them"
+        ) from None
 
 
 def _say(finished: night.FinishedNight) -> None:
@@ -130,7 +149,9 @@ def _say(finished: night.FinishedNight) -> None:
     for note in finished.notes:
         typer.echo(note)
     typer.echo(f"nights         {finished.page}")
-    nothing = f"nothing since {finished.news.since}" if finished.news.since else "this is the first night"
+    nothing = (
+        f"nothing since {finished.news.since}" if finished.news.since else "this is the first night"
+    )
     typer.echo(f"changed        {finished.alert.title if finished.alert else nothing}")
     for line in finished.alert.body.splitlines() if finished.alert else ():
         typer.echo(f"  {line}" if line else "")
@@ -154,7 +175,9 @@ def compare_runs(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="As a Markdown table.")] = False,
 ) -> None:
-    """What fails anew, is fixed, flaky, slower or lost, and since when. Exit code 1 if there is news."""
+    """What fails anew, is fixed, flaky, slower or lost, and since when. Exit code 1 if there is
+    news.
+    """
     if as_json and as_markdown:
         raise MistakeError("--json and --markdown: two forms of one page; allowed: one of them")
     for directory in (old, new):
@@ -162,7 +185,9 @@ def compare_runs(
         require_ended(directory.resolve())
     before, after = (runs_of(RunEvidence.read(directory.resolve())) for directory in (old, new))
     kept = new.resolve().parent / history.FILE
-    differences = compare(before, after, [one for run in after for one in history.before(kept, run)[0]])
+    differences = compare(
+        before, after, [one for run in after for one in history.before(kept, run)[0]]
+    )
     if as_json:
         typer.echo(json_file.text(differences))
     elif as_markdown:
@@ -183,8 +208,14 @@ _STYLES = {
 
 
 def _show(heading: str, difference: Difference) -> None:
-    console = SafeConsole(highlight=False, soft_wrap=True)  # a case's name is to be copied: never broken
+    console = SafeConsole(
+        highlight=False, soft_wrap=True
+    )  # a case's name is to be copied: never broken
     found = list(lines(difference))
     console.print(Text(heading if found else f"{heading}: no difference"))
     for what, case, why in found:
-        console.print(Text.assemble("  ", (what, _STYLES.get(what, "yellow")), f": {case}", f" ({why})" if why else ""))
+        console.print(
+            Text.assemble(
+                "  ", (what, _STYLES.get(what, "yellow")), f": {case}", f" ({why})" if why else ""
+            )
+        )

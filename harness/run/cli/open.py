@@ -1,4 +1,6 @@
-"""``harness open``: a run's pages in the browser, served on this machine's loopback interface alone."""
+"""``harness open``: a run's pages in the browser, served on this machine's loopback interface
+alone.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ _OF_RUN: Final = {"report": REPORT, "sign-off": SIGNOFF, "Allure": f"{ALLURE}/in
 
 
 class _Pages(SimpleHTTPRequestHandler):
-    """Files below one directory, at paths that begin with a secret: other users of this machine reach the port, too."""
+    """Files below one directory, at paths that begin with a secret: other users of this machine
+    reach the port, too.
+    """
 
     def __init__(self, secret: str, *arguments: Any, **named: Any) -> None:
         self._secret = secret
@@ -47,22 +51,34 @@ class _Pages(SimpleHTTPRequestHandler):
 
 
 def open_run(
-    run: Annotated[Path, typer.Argument(metavar="[RUN]", help="A run's directory.")] = Path("reports/latest"),
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the addresses.")] = False,
+    run: Annotated[Path, typer.Argument(metavar="[RUN]", help="A run's directory.")] = Path(
+        "reports/latest"
+    ),
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Only print the addresses.")
+    ] = False,
 ) -> None:
     """Serve a run's pages on 127.0.0.1 until Ctrl-C, and open its report in the browser."""
     directory = run.resolve()
     if not (directory / REPORT).is_file():
-        raise MistakeError(f"{run}: has no {REPORT}; allowed: a run's directory, e.g. reports/latest")
+        raise MistakeError(
+            f"{run}: has no {REPORT}; allowed: a run's directory, e.g. reports/latest"
+        )
     require_files(directory)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     base = directory.parent if (directory.parent / page.FILE).is_file() else directory
-    places = {name: directory / file for name, file in _OF_RUN.items()} | {"nights": directory.parent / page.FILE}
+    places = {name: directory / file for name, file in _OF_RUN.items()} | {
+        "nights": directory.parent / page.FILE
+    }
     secret = secrets.token_urlsafe(16)
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Pages, secret, directory=str(base))) as server:
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(_Pages, secret, directory=str(base))
+    ) as server:
         root = f"http://127.0.0.1:{server.server_port}/{secret}/"
         addresses = {
-            name: root + quote(str(place.relative_to(base))) for name, place in places.items() if place.is_file()
+            name: root + quote(str(place.relative_to(base)))
+            for name, place in places.items()
+            if place.is_file()
         }
         for name, address in addresses.items():
             typer.echo(f"{name:<10}{address}")

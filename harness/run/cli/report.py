@@ -1,4 +1,6 @@
-"""``harness report``: every view of a run made again; ``harness signoff``: the document a customer signs."""
+"""``harness report``: every view of a run made again; ``harness signoff``: the document a customer
+signs.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,14 @@ from harness.errors import MistakeError
 from harness.report import bundle, matrix, owners, scope, signoff
 from harness.report.merge import merge
 from harness.report.run import remake
-from harness.report.run_directory import STOPPED, RunEvidence, read_end, require_ended, require_files, require_run
+from harness.report.run_directory import (
+    STOPPED,
+    RunEvidence,
+    read_end,
+    require_ended,
+    require_files,
+    require_run,
+)
 from harness.report.signoff import attest, document, manifest
 from harness.report.signoff.decision import Acceptance, Decision
 from harness.report.summary import summarise
@@ -34,7 +43,9 @@ class Form(StrEnum):
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Runs' directories; several become one.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN…", help="Runs' directories; several become one.")
+    ],
     into: Annotated[
         Path | None,
         typer.Option(
@@ -44,7 +55,11 @@ def report(
     ] = None,
     zip_case: Annotated[
         str,
-        typer.Option("--zip", metavar="CASE|all", help="Bundle a case, or all, to hand on: playable, numbers masked."),
+        typer.Option(
+            "--zip",
+            metavar="CASE|all",
+            help="Bundle a case, or all, to hand on: playable, numbers masked.",
+        ),
     ] = "",
     complete: Annotated[
         bool, typer.Option("--complete", help="Pictures, MP3 and captures of what passed, too.")
@@ -54,20 +69,37 @@ def report(
         bool,
         typer.Option("--rejudge", help="Write nothing; judge the run again, and say what differs."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="With --rejudge: everything, as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --rejudge: everything, as JSON.")
+    ] = False,
     show_matrix: Annotated[
-        bool, typer.Option("--matrix", help="Write nothing; print the matrix: rows, and how their cases ended.")
+        bool,
+        typer.Option(
+            "--matrix", help="Write nothing; print the matrix: rows, and how their cases ended."
+        ),
     ] = False,
     owner: Annotated[
         str,
         typer.Option(
-            "--for", metavar="OWNER", help="Write one page for them, numbers masked, ready for a ticket; nothing else."
+            "--for",
+            metavar="OWNER",
+            help="Write one page for them, numbers masked, ready for a ticket; nothing else.",
         ),
     ] = "",
-    form: Annotated[Form, typer.Option("--as", help="With --matrix: in which form.")] = Form.TERMINAL,
+    form: Annotated[
+        Form, typer.Option("--as", help="With --matrix: in which form.")
+    ] = Form.TERMINAL,
 ) -> None:
-    """Make the views of a run again, from its evidence. The exit code is the run's; of --rejudge, 1 when anything differs."""
-    others = {"several runs": len(runs) > 1, "--into": into, "--zip": zip_case, "--complete": complete, "--csv": csv}
+    """Make the views of a run again, from its evidence. The exit code is the run's; of --rejudge, 1
+    when anything differs.
+    """
+    others = {
+        "several runs": len(runs) > 1,
+        "--into": into,
+        "--zip": zip_case,
+        "--complete": complete,
+        "--csv": csv,
+    }
     if rejudge:
         more = [name for name, value in (others | {"--matrix": show_matrix}).items() if value]
         raise typer.Exit(_rejudge(runs[0], more, as_json=as_json))
@@ -75,7 +107,9 @@ def report(
         raise MistakeError("--json: only with --rejudge")
     if show_matrix:
         if given := [name for name, value in others.items() if value]:
-            raise MistakeError(f"--matrix: cannot be combined with {', '.join(given)}. Print the matrix of one run.")
+            raise MistakeError(
+                f"--matrix: cannot be combined with {', '.join(given)}. Print the matrix of one run."
+            )
         raise typer.Exit(_print_matrix(runs[0], form))
     if owner:
         require_run(runs[0])
@@ -86,7 +120,9 @@ def report(
         raise MistakeError(f"--as {form}: only with --matrix")
     one = len({path.resolve() for path in runs}) == 1
     if one and into is not None:
-        raise MistakeError(f"--into {into}: a single run is made again where it is; allowed: with several runs")
+        raise MistakeError(
+            f"--into {into}: a single run is made again where it is; allowed: with several runs"
+        )
     for run in runs:
         require_whole(run, is_merged=not one, complete=complete)
     run = runs[0].resolve() if one else merge(runs, into or runs[0].resolve().parent)
@@ -95,7 +131,12 @@ def report(
 
 
 def make_again(
-    run: Path, bundled: Sequence[Path] = (), *, is_new: bool = False, complete: bool = False, csv: bool = False
+    run: Path,
+    bundled: Sequence[Path] = (),
+    *,
+    is_new: bool = False,
+    complete: bool = False,
+    csv: bool = False,
 ) -> int:
     """Make the views of a run, and print the result and their names; the exit code is the run's."""
     finished = remake(run, complete=complete)
@@ -123,7 +164,11 @@ def _sign_off(evidence: RunEvidence, *, is_new: bool) -> Path | None:
         return signoff.seal(evidence)
     if not (run / manifest.FILE).exists():
         return None
-    return run / document.HTML if (run / attest.FILE).exists() else signoff.make(run, sealed=evidence).html
+    return (
+        run / document.HTML
+        if (run / attest.FILE).exists()
+        else signoff.make(run, sealed=evidence).html
+    )
 
 
 def _no_manifest(run: Path) -> str:
@@ -147,9 +192,13 @@ def _print_matrix(run: Path, form: Form) -> int:
 
 
 def _rejudge(run: Path, more: Sequence[str], *, as_json: bool) -> int:
-    """Print what differs from the record; the exit code. ``more`` names options that ask for something else."""
+    """Print what differs from the record; the exit code. ``more`` names options that ask for
+    something else.
+    """
     if more:
-        raise MistakeError(f"--rejudge: cannot be combined with {', '.join(more)}. Judge one run at a time.")
+        raise MistakeError(
+            f"--rejudge: cannot be combined with {', '.join(more)}. Judge one run at a time."
+        )
     from harness.report import rejudge
 
     require_run(run)
@@ -165,31 +214,42 @@ def _rejudge(run: Path, more: Sequence[str], *, as_json: bool) -> int:
                 typer.echo(printable(f"{case.directory}: {difference}"))
             for note in case.notes:
                 typer.echo(printable(f"{case.directory}: {note}"))
-        of_record = "".join(f", {count} taken from the record ({why})" for why, count in found.from_the_record.items())
+        of_record = "".join(
+            f", {count} taken from the record ({why})"
+            for why, count in found.from_the_record.items()
+        )
         findings = f"{found.made_again} findings made again{of_record}"
         typer.echo(f"{found.cases} cases judged again, {found.differing} differ; {findings}")
     return FAILED if found.differing else PASSED
 
 
 def require_whole(run: Path, *, is_merged: bool = False, complete: bool = False) -> None:
-    """Raise :class:`MistakeError` if no views may be made: not a run, a changed run, or a signed one that would get more files."""
+    """Raise :class:`MistakeError` if no views may be made: not a run, a changed run, or a signed
+    one that would get more files.
+    """
     if not (run / "cases").is_dir():
         what = "not a run's directory: it has no cases" if run.exists() else "no such directory"
         raise MistakeError(f"{run}: {what}; allowed: a run's directory, e.g. reports/latest")
     require_files(run.resolve())
     require_ended(run)
     has_manifest = (run / manifest.FILE).exists()
-    is_signed_off = (run / document.HTML).exists() or (run / attest.FILE).exists()  # both are made after the manifest
+    is_signed_off = (run / document.HTML).exists() or (
+        run / attest.FILE
+    ).exists()  # both are made after the manifest
     if not has_manifest and (is_signed_off or (is_merged and read_end(run))):
         raise MistakeError(f"{_no_manifest(run)}; allowed: a whole run")
     if has_manifest and (differing := manifest.differences(run.resolve())):
-        raise MistakeError(f"{run}: the evidence is not as the run left it: {'; '.join(differing[:3])}")
+        raise MistakeError(
+            f"{run}: the evidence is not as the run left it: {'; '.join(differing[:3])}"
+        )
     if is_merged and not (run / scope.FILE).exists():
         raise MistakeError(
             f"{run / scope.FILE}: is missing, so the selection of the run is unknown; allowed: whole runs, to be merged"
         )
     if complete and (run / attest.FILE).exists():
-        raise MistakeError(f"{run}: is signed, so --complete may add nothing to it; allowed: --zip, which makes a copy")
+        raise MistakeError(
+            f"{run}: is signed, so --complete may add nothing to it; allowed: --zip, which makes a copy"
+        )
 
 
 # -- harness signoff
@@ -200,22 +260,35 @@ class _Group(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command by its name, or ``make``."""
-        return super().resolve_command(ctx, args if args and args[0] in self.commands else ["make", *args])
+        return super().resolve_command(
+            ctx, args if args and args[0] in self.commands else ["make", *args]
+        )
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The commands, then the options of each."""
         super().format_help(ctx, formatter)
         for name, command in self.commands.items():
-            command.format_help(command.context_class(command, info_name=name, parent=ctx), formatter)
+            command.format_help(
+                command.context_class(command, info_name=name, parent=ctx), formatter
+            )
 
 
 def make(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory, e.g. reports/latest.")],
-    key: Annotated[Path | None, typer.Option(metavar="FILE", help="Sign with this private key.")] = None,
-    waivers: Annotated[Path | None, typer.Option(metavar="FILE", help="Waivers (TOML): row, who, why, until.")] = None,
-    customer: Annotated[str, typer.Option(metavar="NAME", help="The customer, as the document names it.")] = "",
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A run's directory, e.g. reports/latest.")
+    ],
+    key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Sign with this private key.")
+    ] = None,
+    waivers: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Waivers (TOML): row, who, why, until.")
+    ] = None,
+    customer: Annotated[
+        str, typer.Option(metavar="NAME", help="The customer, as the document names it.")
+    ] = "",
     pdf: Annotated[
-        bool | None, typer.Option("--pdf/--no-pdf", help="PDF/A too; by default where WeasyPrint works.")
+        bool | None,
+        typer.Option("--pdf/--no-pdf", help="PDF/A too; by default where WeasyPrint works."),
     ] = None,
 ) -> None:
     """Make the sign-off of a run, and sign it. Exit code 0 when accepted, with waivers or without."""
@@ -254,7 +327,9 @@ def verify(
     raise typer.Exit(PASSED if _code(decision) == PASSED else NOT_ACCEPTED)
 
 
-def make_key(path: Annotated[Path, typer.Argument(metavar="FILE", help="Where the private key goes.")]) -> None:
+def make_key(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Where the private key goes.")],
+) -> None:
     """Make a pair of Ed25519 keys; the private one is readable by its owner alone."""
     typer.echo(f"private key {path}, public key {attest.make_keys(path)}")
 
@@ -268,7 +343,9 @@ def _say(decision: Decision) -> None:
 
 
 def _one_line(text: str) -> str:
-    """The text in one line. Names of files and cases come from the run, and must not look like output of this command."""
+    """The text in one line. Names of files and cases come from the run, and must not look like
+    output of this command.
+    """
     return printable(" ".join(text.splitlines()))
 
 
@@ -276,7 +353,9 @@ def _code(decision: Decision) -> int:
     return FAILED if decision.outcome is Acceptance.NOT_ACCEPTED else PASSED
 
 
-signoff_app = typer.Typer(cls=_Group, no_args_is_help=True, help="Make, sign and verify the document a customer signs.")
+signoff_app = typer.Typer(
+    cls=_Group, no_args_is_help=True, help="Make, sign and verify the document a customer signs."
+)
 signoff_app.command("make")(make)
 signoff_app.command("verify")(verify)
 signoff_app.command("key")(make_key)

@@ -1,4 +1,6 @@
-"""``harness simulate``: the simulated world alone, for any SIP phone; also written as deployment files of a real one."""
+"""``harness simulate``: the simulated world alone, for any SIP phone; also written as deployment
+files of a real one.
+"""
 
 from __future__ import annotations
 
@@ -31,16 +33,26 @@ _WIDTH = 132
 
 
 def simulate(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A deployment file of kind simulated.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A deployment file of kind simulated.")
+    ],
     tenants: Annotated[int, typer.Option(min=1, help="How many independent copies of it.")] = 1,
     fault: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME[@LINE]", help="Inject this fault (repeatable).", autocompletion=fault_names),
+        typer.Option(
+            metavar="NAME[@LINE]",
+            help="Inject this fault (repeatable).",
+            autocompletion=fault_names,
+        ),
     ] = None,
-    timings: Annotated[TimingsName, typer.Option(help="Scaled down (quick), or as in the guides.")] = "quick",
+    timings: Annotated[
+        TimingsName, typer.Option(help="Scaled down (quick), or as in the guides.")
+    ] = "quick",
     as_live: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write the world there as live and stand-in deployment files."),
+        typer.Option(
+            metavar="DIR", help="Write the world there as live and stand-in deployment files."
+        ),
     ] = None,
 ) -> None:
     """Run the simulated world until Ctrl-C, and say how to call it."""
@@ -51,12 +63,20 @@ def simulate(
         tenants = max(tenants, 2)  # both files may be verified at once
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = SafeConsole(highlight=False)
-    console.width = max(_WIDTH, console.width)  # a narrow terminal wraps the lines instead of cutting them off
+    console.width = max(
+        _WIDTH, console.width
+    )  # a narrow terminal wraps the lines instead of cutting them off
     with Scratch() as scratch:
         control = scratch.path
         until_ctrl_c = contextlib.suppress(KeyboardInterrupt)
-        started = one_world(file, deployment, control, tenants=tenants, timings=timings, faults=fault or [])
-        with until_ctrl_c, started as world, until_ctrl_c:  # the inner one lets errors of the world's end be raised
+        started = one_world(
+            file, deployment, control, tenants=tenants, timings=timings, faults=fault or []
+        )
+        with (
+            until_ctrl_c,
+            started as world,
+            until_ctrl_c,
+        ):  # the inner one lets errors of the world's end be raised
             for number, tenant in enumerate(world.tenants, 1):
                 _describe(console, tenant, f"{deployment.name}, tenant {number} of {tenants}")
             if as_live is not None:
@@ -66,8 +86,12 @@ def simulate(
             released(alive_lock(control, deployment.name))  # returns only when the world has died
 
 
-def _write(console: Console, directory: Path, tenants: Sequence[Deployment], timings: TimingsName) -> None:
-    """Write one tenant as the live deployment and another for the stand-in; their secrets are printed, not written."""
+def _write(
+    console: Console, directory: Path, tenants: Sequence[Deployment], timings: TimingsName
+) -> None:
+    """Write one tenant as the live deployment and another for the stand-in; their secrets are
+    printed, not written.
+    """
     played: dict[Literal["live", "stand-in"], Ai] = {"live": "synthflow", "stand-in": "stand-in"}
     there = {trunk.ai for trunk in tenants[0].trunks}
     kinds = [kind for kind, ai in played.items() if ai in there]
@@ -90,7 +114,9 @@ def _write(console: Console, directory: Path, tenants: Sequence[Deployment], tim
 
 def _describe(console: Console, world: Deployment, title: str) -> None:
     console.rule(title)
-    phones = Table("phone", "account", "server", "transport", "user name", "password", box=None, pad_edge=False)
+    phones = Table(
+        "phone", "account", "server", "transport", "user name", "password", box=None, pad_edge=False
+    )
     for name, phone in world.phones.items():
         account = world.accounts[phone.account]
         phones.add_row(
@@ -101,15 +127,29 @@ def _describe(console: Console, world: Deployment, title: str) -> None:
             phone.username or phone.aor_user,
             phone.password.get_secret_value() if phone.password else "none is asked for",
         )
-    trunks = Table("trunk", "AI at", "transport", "authentication", "who is the AI", box=None, pad_edge=False)
+    trunks = Table(
+        "trunk", "AI at", "transport", "authentication", "who is the AI", box=None, pad_edge=False
+    )
     for trunk in world.trunks:
-        trunks.add_row(trunk.name, f"{trunk.host}:{trunk.port}", trunk.transport, trunk.authentication, trunk.ai)
-    lines = Table("line", "leads to", "digits", "falls back to", "numbers", box=None, pad_edge=False)
+        trunks.add_row(
+            trunk.name,
+            f"{trunk.host}:{trunk.port}",
+            trunk.transport,
+            trunk.authentication,
+            trunk.ai,
+        )
+    lines = Table(
+        "line", "leads to", "digits", "falls back to", "numbers", box=None, pad_edge=False
+    )
     for name, line in world.lines.items():
         target = (
-            f"{line.assistant} {world.assistants[line.assistant].address}" if line.assistant else f"group {line.group}"
+            f"{line.assistant} {world.assistants[line.assistant].address}"
+            if line.assistant
+            else f"group {line.group}"
         )
-        numbers = "\n".join(f"{number} ({trunk})" for trunk, number in world.numbers_of_line(name).items())
+        numbers = "\n".join(
+            f"{number} ({trunk})" for trunk, number in world.numbers_of_line(name).items()
+        )
         lines.add_row(name, target, line.press or "", line.fallback or "", numbers)
     groups = Table("group", "number", "agents", box=None, pad_edge=False)
     for name, group in world.groups.items():
@@ -118,9 +158,13 @@ def _describe(console: Console, world: Deployment, title: str) -> None:
         console.print(table)
         console.print()
     if world.platform.host:
-        console.print(f"platform {world.platform.host}:{world.platform.port} ({world.platform.domain})")
+        console.print(
+            f"platform {world.platform.host}:{world.platform.port} ({world.platform.domain})"
+        )
     if world.synthflow and world.synthflow.api_base:
-        token = world.synthflow.api_token.get_secret_value() if world.synthflow.api_token else "none"
+        token = (
+            world.synthflow.api_token.get_secret_value() if world.synthflow.api_token else "none"
+        )
         console.print(
             f"Synthflow's API {world.synthflow.api_base}, token {token}, CA {world.synthflow.ca_file or 'public'}"
         )
@@ -148,13 +192,16 @@ _TITLES = {
 def live_file(
     world: Deployment, kind: Literal["live", "stand-in"], timings: Timings
 ) -> tuple[str, str, dict[str, str]]:
-    """Name, TOML text and the secrets (environment variable → value) of one tenant of a world, as a deployment of ``kind``.
+    """Name, TOML text and the secrets (environment variable → value) of one tenant of a world, as a
+    deployment of ``kind``.
 
     ``timings`` are those the world runs with.
     """
     plain = to_plain(world)
     plain["kind"] = kind
-    plain["name"] = "-".join(part for part in (kind, world.name.removeprefix("simulated").strip("-")) if part)
+    plain["name"] = "-".join(
+        part for part in (kind, world.name.removeprefix("simulated").strip("-")) if part
+    )
     plain["timings"] = {name: getattr(timings, name) for name in Timings.model_fields}
     wanted = "synthflow" if kind == "live" else "stand-in"
     plain["trunks"] = [trunk for trunk in plain["trunks"] if trunk["ai"] == wanted]
@@ -164,7 +211,9 @@ def live_file(
         line["dids"] = {trunk: did for trunk, did in line.get("dids", {}).items() if trunk in kept}
         if not line["dids"] and (line.get("did") is None or line.get("trunk") not in {None, *kept}):
             del plain["lines"][name]
-    plain["assistants"] = {name: _without_empty(assistant) for name, assistant in plain["assistants"].items()}
+    plain["assistants"] = {
+        name: _without_empty(assistant) for name, assistant in plain["assistants"].items()
+    }
     if kind == "live":
         plain["stand_in"] = {}
         for assistant in plain["assistants"].values():
@@ -181,7 +230,11 @@ def live_file(
     else:
         plain.pop("synthflow", None)
     secrets = _without_secrets(plain)
-    return plain["name"], _HEADING.format(title=_TITLES[kind]) + tomli_w.dumps(_without_empty(plain)), secrets
+    return (
+        plain["name"],
+        _HEADING.format(title=_TITLES[kind]) + tomli_w.dumps(_without_empty(plain)),
+        secrets,
+    )
 
 
 def _without_secrets(plain: dict[str, Any]) -> dict[str, str]:
@@ -217,4 +270,6 @@ def _without_empty(plain: dict[str, Any]) -> dict[str, Any]:
 
 def exports(secrets: dict[str, str]) -> str:
     """Lines for a shell, or an ``.env`` file."""
-    return "\n".join(f"export {variable}={shlex.quote(value)}" for variable, value in secrets.items())
+    return "\n".join(
+        f"export {variable}={shlex.quote(value)}" for variable, value in secrets.items()
+    )

@@ -1,5 +1,5 @@
-"""What the command's process does before its command line is read: it says unexpected exceptions in a line, and begins to
-import for simulated worlds.
+"""What the command's process does before its command line is read: it says unexpected exceptions in
+a line, and begins to import for simulated worlds.
 
 Its own imports stand in functions: an exception in them is said in a line, too.
 """
@@ -26,25 +26,36 @@ BROKEN = 3
 
 
 def end(error: Exception) -> NoReturn:
-    """Say it, and exit with 3: Python's own exit code would say that the system under test has failed."""
+    """Say it, and exit with 3: Python's own exit code would say that the system under test has
+    failed.
+    """
     say(error)
     sys.exit(BROKEN)
 
 
 def say(error: BaseException) -> None:
-    """Print one line, with the name of a file of this user alone that has the traceback. Numbers are masked: it is made to be sent."""
+    """Print one line, with the name of a file of this user alone that has the traceback. Numbers
+    are masked: it is made to be sent.
+    """
     last = traceback.extract_tb(error.__traceback__)[-1:]
     where = "".join(f" at {Path(frame.filename).name}:{frame.lineno}" for frame in last)
     words, kept = f"{type(error).__name__}: {error}".rstrip(": "), ""
-    with contextlib.suppress(Exception):  # without a place for files, or whatever made the harness fail
+    with contextlib.suppress(
+        Exception
+    ):  # without a place for files, or whatever made the harness fail
         from harness.support.files import own_directories
         from harness.support.mask import mask_text
         from harness.support.network_text import printable
 
         words = printable(mask_text(words))
-        text = mask_text(f"harness {' '.join(sys.argv[1:])}\n{''.join(traceback.format_exception(error))}")
+        text = mask_text(
+            f"harness {' '.join(sys.argv[1:])}\n{''.join(traceback.format_exception(error))}"
+        )
         kept = f"; please report it with {own_directories.new_file('fault', '.txt', text)}"
-    print(f"ERROR: the harness has a fault: {' '.join(words.split())[:500]}{where}{kept}", file=sys.stderr)
+    print(
+        f"ERROR: the harness has a fault: {' '.join(words.split())[:500]}{where}{kept}",
+        file=sys.stderr,
+    )
 
 
 def say_of_threads() -> None:
@@ -68,7 +79,9 @@ _begun: list[ForkServer] = []
 
 @contextlib.contextmanager
 def begun(arguments: Sequence[str]) -> Iterator[None]:
-    """While this lasts there is a fork server for the worlds that these arguments of ``harness`` ask for. A wrong guess costs time."""
+    """While this lasts there is a fork server for the worlds that these arguments of ``harness``
+    ask for. A wrong guess costs time.
+    """
     if _asks_for_worlds(arguments):
         from harness.support.forkserver import ForkServer, of_a_child
 
@@ -92,7 +105,11 @@ def _asks_for_worlds(arguments: Sequence[str]) -> bool:
     if arguments[:1] != ["verify"] or _STARTS_NOTHING.intersection(arguments):
         return False
     # os.path.isfile: no argument is too long for it, and no directory unreadable
-    files = [file for argument in arguments[1:] if os.path.isfile(file := resources.deployment_file(Path(argument)))]
+    files = [
+        file
+        for argument in arguments[1:]
+        if os.path.isfile(file := resources.deployment_file(Path(argument)))
+    ]
     return not files or any(map(_is_simulated, files))
 
 

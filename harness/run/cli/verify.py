@@ -55,22 +55,31 @@ def verify(
     ] = None,
     row: Annotated[
         list[str] | None,
-        typer.Option(metavar="ID", help="Only this row of the matrix (repeatable).", autocompletion=row_ids),
+        typer.Option(
+            metavar="ID", help="Only this row of the matrix (repeatable).", autocompletion=row_ids
+        ),
     ] = None,
     transport: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only udp, tcp or tls (repeatable).")
     ] = None,
     auth: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only trunks with ip or digest (repeatable).")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only trunks with ip or digest (repeatable)."),
     ] = None,
-    codec: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only pcmu or pcma (repeatable).")] = None,
+    codec: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only pcmu or pcma (repeatable).")
+    ] = None,
     ai: Annotated[
-        list[str] | None, typer.Option(metavar="WHO", help="Only synthflow or stand-in (repeatable).")
+        list[str] | None,
+        typer.Option(metavar="WHO", help="Only synthflow or stand-in (repeatable)."),
     ] = None,
     workers: Annotated[
         str,
         typer.Option(
-            "--workers", "-n", metavar="N|auto", help="Cases at once; 0: one after another, all in this process."
+            "--workers",
+            "-n",
+            metavar="N|auto",
+            help="Cases at once; 0: one after another, all in this process.",
         ),
     ] = "auto",
     require: Annotated[
@@ -83,7 +92,9 @@ def verify(
     ] = None,
     timings: Annotated[
         TimingsName | None,
-        typer.Option(help="Simulated deployments: scaled down (quick, default), or as in the guides."),
+        typer.Option(
+            help="Simulated deployments: scaled down (quick, default), or as in the guides."
+        ),
     ] = None,
     fault: Annotated[
         list[str] | None,
@@ -96,14 +107,17 @@ def verify(
     witness: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="FILE", help="Add this recording or capture, or a folder of them, after the cases (repeatable)."
+            metavar="FILE",
+            help="Add this recording or capture, or a folder of them, after the cases (repeatable).",
         ),
     ] = None,
     reports: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where the run leaves its results (default: ./reports).")
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the run leaves its results (default: ./reports)."),
     ] = None,
     expression: Annotated[
-        str | None, typer.Option("--keyword", "-k", metavar="EXPR", help="Only cases whose name matches.")
+        str | None,
+        typer.Option("--keyword", "-k", metavar="EXPR", help="Only cases whose name matches."),
     ] = None,
     live: Live = False,
     preflight: Annotated[
@@ -114,7 +128,10 @@ def verify(
     ] = None,
     no_manual: Annotated[
         bool,
-        typer.Option("--no-manual", help="Do not ask a person to start a call; rows that need it are not observable."),
+        typer.Option(
+            "--no-manual",
+            help="Do not ask a person to start a call; rows that need it are not observable.",
+        ),
     ] = False,
     retries: Annotated[
         int,
@@ -127,13 +144,18 @@ def verify(
     plan: Annotated[bool, typer.Option("--plan", help="Show the cases; place no call.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only the result.")] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show every case that does not pass, and every row.")
+        bool,
+        typer.Option("--verbose", "-v", help="Show every case that does not pass, and every row."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON only; with --plan, the plan.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON only; with --plan, the plan.")
+    ] = False,
 ) -> None:
     """Run the matrix against deployments, in parallel, and judge every call."""
     if workers != "auto" and not workers.isdecimal():
-        raise SelectionError(f"-n {workers}: not a number of workers; allowed: auto, 0 (all in this process), 1, 2 …")
+        raise SelectionError(
+            f"-n {workers}: not a number of workers; allowed: auto, 0 (all in this process), 1, 2 …"
+        )
     given = {**context.params, "files": files or _example()}
     arguments = [*_of_pytest(Path(SCENARIOS)), "--cases-only"]
     for name, value in given.items():
@@ -142,7 +164,9 @@ def verify(
             if each is True:
                 arguments.append(option)
             elif each:
-                arguments += [f"{option}={each}"] if option.startswith("--") else [option, str(each)]
+                arguments += (
+                    [f"{option}={each}"] if option.startswith("--") else [option, str(each)]
+                )
     raise typer.Exit(_run(arguments, forks_workers=workers != "0" and not plan, plan=plan))
 
 
@@ -153,13 +177,19 @@ def _run(arguments: list[str], *, forks_workers: bool, plan: bool) -> int:
         code = pytest.main(arguments, [plugin for plugin in (forks, worlds, watch) if plugin])
     if code == pytest.ExitCode.OK and not plan and not watch.is_verification:
         given = os.environ.get("PYTEST_ADDOPTS")
-        why = f"PYTEST_ADDOPTS={given!r} only shows something; unset it" if given else "pytest ran no case"
+        why = (
+            f"PYTEST_ADDOPTS={given!r} only shows something; unset it"
+            if given
+            else "pytest ran no case"
+        )
         raise SelectionError(f"no call was placed: {why}, or use --plan")
     return _CODES.get(pytest.ExitCode(code), BROKEN)
 
 
 class _RunWatch:
-    """Notes whether pytest's session was a verification: options in PYTEST_ADDOPTS may make it only list tests."""
+    """Notes whether pytest's session was a verification: options in PYTEST_ADDOPTS may make it only
+    list tests.
+    """
 
     is_verification = False
 
@@ -169,12 +199,16 @@ class _RunWatch:
 
 
 def _example() -> list[Path]:
-    print(f"no deployment file was named: this verifies the example {resources.DEFAULT_EXAMPLE}", file=sys.stderr)
+    print(
+        f"no deployment file was named: this verifies the example {resources.DEFAULT_EXAMPLE}",
+        file=sys.stderr,
+    )
     return [Path(resources.DEFAULT_EXAMPLE)]
 
 
 def _of_pytest(own: Path) -> list[str]:
-    """pytest's arguments for the scenarios of the package, and for those of ``own`` where there is such a directory.
+    """pytest's arguments for the scenarios of the package, and for those of ``own`` where there is
+    such a directory.
 
     That is named as from here: pytest takes a ``[`` in a path for the parameters of a test.
     """

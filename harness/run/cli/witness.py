@@ -1,4 +1,6 @@
-"""``harness witness``: recordings and captures that others made of a run's calls, as further evidence."""
+"""``harness witness``: recordings and captures that others made of a run's calls, as further
+evidence.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +26,27 @@ class MadeAt(StrEnum):
 
 
 def witness(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory, e.g. reports/latest.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A run's directory, e.g. reports/latest.")
+    ],
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE…", help="Sound files, captures, or folders of them, of any name.")
+        list[Path],
+        typer.Argument(
+            metavar="FILE…", help="Sound files, captures, or folders of them, of any name."
+        ),
     ],
     made_at: Annotated[
-        MadeAt, typer.Option("--made-at", help="Who made the recordings; only the AI's prove what the AI heard.")
+        MadeAt,
+        typer.Option(
+            "--made-at", help="Who made the recordings; only the AI's prove what the AI heard."
+        ),
     ] = MadeAt.PLATFORM,
 ) -> None:
-    """Add recordings and captures that others made of a run's calls, judge the run again, and make its views.
+    """Add recordings and captures that others made of a run's calls, judge the run again, and make
+    its views.
 
-    Marks in a file tell whose call it is; in a capture, Call-IDs, headers and numbers do, too. The exit code is the run's, as it is
-    judged then.
+    Marks in a file tell whose call it is; in a capture, Call-IDs, headers and numbers do, too. The
+    exit code is the run's, as it is judged then.
     """
     require_whole(run)
     run = run.resolve()
@@ -49,7 +60,11 @@ def witness(
         typer.echo(
             "recordings count as the platform's, which prove nothing of what the AI heard (--made-at ai: the AI's)"
         )
-    before = {path.name: CaseEvidence.read(path).verdict for path in (run / CASES).iterdir() if path.is_dir()}
+    before = {
+        path.name: CaseEvidence.read(path).verdict
+        for path in (run / CASES).iterdir()
+        if path.is_dir()
+    }
     for name in witnesses.add(run, told):
         case = CaseEvidence.read(run / CASES / name)
         if case.verdict is not before[name]:

@@ -1,4 +1,5 @@
-"""One run over several sites: Celery carries shards of cases to them, Redis holds what all of them share.
+"""One run over several sites: Celery carries shards of cases to them, Redis holds what all of them
+share.
 
 ::
 
@@ -6,8 +7,9 @@
                ↓                                                    ↓
             result  ←───────────────  store  ←──────────────────────┘
 
-``plan`` reads the fleet's file and makes shards of cases; ``controller`` hands them out, notices losses and resumes; ``worker`` is
-the site's end of Celery, and runs each shard by the site's own pytest; ``site`` is that pytest's plugin, with a gate whose limits hold
-over all sites; ``state`` is all that stands in Redis, changed by Lua scripts; ``store`` takes the evidence; ``result`` makes one
+``plan`` reads the fleet's file and makes shards of cases; ``controller`` hands them out, notices
+losses and resumes; ``worker`` is the site's end of Celery, and runs each shard by the site's own
+pytest; ``site`` is that pytest's plugin, with a gate whose limits hold over all sites; ``state`` is
+all that stands in Redis, changed by Lua scripts; ``store`` takes the evidence; ``result`` makes one
 report of it.
 """

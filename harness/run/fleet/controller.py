@@ -1,7 +1,9 @@
-"""Hands shards to sites, notices lost attempts, and runs their cases again; resumes after an earlier controller was killed.
+"""Hands shards to sites, notices lost attempts, and runs their cases again; resumes after an
+earlier controller was killed.
 
-An attempt at a shard counts until it ended, or its worker gave no sign of life for a lease. Then what its cases left so far is
-taken, and the others go into the next attempt; from that moment Redis lets no call of the old attempt through.
+An attempt at a shard counts until it ended, or its worker gave no sign of life for a lease. Then
+what its cases left so far is taken, and the others go into the next attempt; from that moment Redis
+lets no call of the old attempt through.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ from harness.support.files import own_directories, user_files, whole_file
 from harness.support.network_text import line
 
 _POLL_S = 0.1
-#: Attempts at a shard before its cases count as not run. It is sent at least this often, and at least once to each suitable site.
+#: Attempts at a shard before its cases count as not run. It is sent at least this often, and at
+#: least once to each suitable site.
 _MOST_ATTEMPTS = 4
 #: A task that an idle live site has not taken for this long is sent again.
 _SENT_AGAIN_S = 10.0
@@ -57,7 +60,9 @@ class ShardProgress:
     site: str = ""  #: where it runs; empty: nowhere
     sent_at: float = 0.0
     begun: int = 0  #: attempts that were begun, and ended
-    in_vain: Counter[str] = field(default_factory=Counter)  #: by site, its attempts that left no new evidence
+    in_vain: Counter[str] = field(
+        default_factory=Counter
+    )  #: by site, its attempts that left no new evidence
     done: bool = False
 
 
@@ -77,7 +82,9 @@ class Record:
     """What happened in a run besides the verdicts."""
 
     accepted: list[Accepted] = field(default_factory=list)
-    losses: list[dict[str, Any]] = field(default_factory=list)  #: attempts that were lost, and run again
+    losses: list[dict[str, Any]] = field(
+        default_factory=list
+    )  #: attempts that were lost, and run again
     not_run: dict[str, list[str]] = field(default_factory=dict)  #: site: cases
     #: Cases that came with evidence of two attempts; the first counts.
     duplicates: list[str] = field(default_factory=list)
@@ -86,10 +93,20 @@ class Record:
 
 
 class Controller:
-    """One run of a fleet. ``directory`` is the run's own; ``notify`` gets a line when something happens."""
+    """One run of a fleet. ``directory`` is the run's own; ``notify`` gets a line when something
+    happens.
+    """
 
-    def __init__(self, plan: FleetPlan, directory: Path, state: State, app: Celery, notify: Notify) -> None:
-        self._plan, self._directory, self._state, self._app, self._notify = plan, directory, state, app, notify
+    def __init__(
+        self, plan: FleetPlan, directory: Path, state: State, app: Celery, notify: Notify
+    ) -> None:
+        self._plan, self._directory, self._state, self._app, self._notify = (
+            plan,
+            directory,
+            state,
+            app,
+            notify,
+        )
         self._store = Store(plan.fleet.results, plan.run)
         self.record = Record()
         self._shards = [ShardProgress(shard, list(shard.cases)) for shard in plan.shards]
@@ -107,7 +124,9 @@ class Controller:
         self._state.begin(self._plan.run, self._plan.nonce)
 
     def resume(self) -> None:
-        """Go on with what an earlier controller began. Raises :class:`ResourceError` when Redis does not know the run any more."""
+        """Go on with what an earlier controller began. Raises :class:`ResourceError` when Redis
+        does not know the run any more.
+        """
         if not self._state.knows(self._plan.run, self._plan.nonce):
             raise ResourceError(
                 f"{self._plan.run}: Redis has lost this run, and with it which calls may still be up; "
@@ -116,7 +135,8 @@ class Controller:
         losses = self._directory / _LOSSES
         if losses.exists():
             self.record.losses = [
-                json.loads(line) for line in user_files.read_text(losses, user_files.EVIDENCE).splitlines()
+                json.loads(line)
+                for line in user_files.read_text(losses, user_files.EVIDENCE).splitlines()
             ]
         for progress in self._shards:
             known = self._state.shard(self._ref(progress))
@@ -133,7 +153,9 @@ class Controller:
             progress.done = not progress.left
 
     def run(self) -> Record:
-        """Run to the end; on Ctrl-C (``KeyboardInterrupt``) workers hang up and the rest is not run."""
+        """Run to the end; on Ctrl-C (``KeyboardInterrupt``) workers hang up and the rest is not
+        run.
+        """
         try:
             while not all(progress.done for progress in self._shards):
                 for progress in self._shards:
@@ -165,21 +187,28 @@ class Controller:
             else:
                 since = self._nobody_since.setdefault(progress.shard.number, time.monotonic())
                 if time.monotonic() - since >= self._plan.fleet.patience_s:
-                    self._give_up(progress, f"none of its sites was there for {self._plan.fleet.patience_s:g} s")
+                    self._give_up(
+                        progress,
+                        f"none of its sites was there for {self._plan.fleet.patience_s:g} s",
+                    )
 
     def _alive(self) -> set[str]:
         return {site.name for site in self._plan.fleet.sites if self._state.is_alive(site.name)}
 
     @staticmethod
     def _next(progress: ShardProgress, able: Sequence[str]) -> list[str]:
-        """The sites that failed it least often: a site that refuses everything is free again at once."""
+        """The sites that failed it least often: a site that refuses everything is free again at
+        once.
+        """
         least = min(progress.in_vain[name] for name in able)
         return [name for name in able if progress.in_vain[name] == least]
 
     def _send(self, progress: ShardProgress, site: str) -> None:
         progress.attempt += 1
         if not self._state.queue(self._ref(progress), site):
-            raise ResourceError(f"shard {progress.shard.number}: another controller has handed it out")
+            raise ResourceError(
+                f"shard {progress.shard.number}: another controller has handed it out"
+            )
         progress.site = site
         self._post(progress)
 
@@ -205,8 +234,12 @@ class Controller:
         }
         try:
             self._app.send_task(TASK, args=[task], queue=queue_of(progress.site))
-        except Exception as error:  # kombu has several error trees; an unsent task is sent again by _check
-            self._notify(f"shard {shard.number} could not be sent to {progress.site}: {line(str(error))}")
+        except (
+            Exception
+        ) as error:  # kombu has several error trees; an unsent task is sent again by _check
+            self._notify(
+                f"shard {shard.number} could not be sent to {progress.site}: {line(str(error))}"
+            )
 
     # -- how attempts end
 
@@ -217,19 +250,29 @@ class Controller:
         if known.state == "ended" and known.code == NOT_BEGUN:
             self._ended(progress, f"it was not begun there: {known.words[-_WORDS:]}", begun=False)
         elif known.state == "ended":
-            self._ended(progress, f"its pytest ended with exit code {known.code}", words=known.words)
+            self._ended(
+                progress, f"its pytest ended with exit code {known.code}", words=known.words
+            )
         elif known.state == "running" and known.lease_left_s < 0 and is_settled:
-            self._lost(progress, f"its worker gave no sign of life for {self._plan.fleet.lease_s:g} s")
+            self._lost(
+                progress, f"its worker gave no sign of life for {self._plan.fleet.lease_s:g} s"
+            )
         elif known.state == "queued":
             waited = time.monotonic() - progress.sent_at
-            if is_settled and waited >= self._plan.fleet.lease_s and not self._state.is_alive(progress.site):
+            if (
+                is_settled
+                and waited >= self._plan.fleet.lease_s
+                and not self._state.is_alive(progress.site)
+            ):
                 self._lost(progress, "its site went before it began", begun=False)
             elif waited >= _SENT_AGAIN_S:
                 self._post(progress)
         elif known.state == "":
             raise ResourceError("Redis has lost this run; nothing more is placed")
 
-    def _ended(self, progress: ShardProgress, how: str, *, begun: bool = True, words: str = "") -> None:
+    def _ended(
+        self, progress: ShardProgress, how: str, *, begun: bool = True, words: str = ""
+    ) -> None:
         site, before = progress.site, len(progress.left)
         self._collect(progress, progress.attempt, site)
         progress.site = ""
@@ -262,8 +305,12 @@ class Controller:
 
     def _is_hopeless(self, progress: ShardProgress) -> bool:
         """Whether it was begun often enough, or sent so often and every site has had it in vain."""
-        everywhere = all(progress.in_vain[name] for name in self._alive().intersection(progress.shard.sites))
-        return progress.begun >= _MOST_ATTEMPTS or (progress.attempt >= _MOST_ATTEMPTS and everywhere)
+        everywhere = all(
+            progress.in_vain[name] for name in self._alive().intersection(progress.shard.sites)
+        )
+        return progress.begun >= _MOST_ATTEMPTS or (
+            progress.attempt >= _MOST_ATTEMPTS and everywhere
+        )
 
     def _lost(self, progress: ShardProgress, why: str, *, begun: bool = True) -> None:
         # From here on no call of that attempt is admitted, even if its worker is still running.
@@ -298,7 +345,9 @@ class Controller:
                 taken.append(evidence.id)
         progress.left = [case for case in progress.left if case not in taken]
         if taken:
-            self.record.accepted.append(Accepted(progress.shard.number, attempt, site, into, tuple(taken)))
+            self.record.accepted.append(
+                Accepted(progress.shard.number, attempt, site, into, tuple(taken))
+            )
 
     def _give_up(self, progress: ShardProgress, why: str) -> None:
         progress.done = True
@@ -311,10 +360,15 @@ class Controller:
         """Fence off every attempt: its worker ends it and hangs up."""
         self._notify("stopped: every call is hung up")
         under_way = [progress for progress in self._shards if progress.site]
-        before = {progress.shard.number: self._state.shard(self._ref(progress)).state for progress in under_way}
+        before = {
+            progress.shard.number: self._state.shard(self._ref(progress)).state
+            for progress in under_way
+        }
         for progress in under_way:
             self._state.cancel(self._ref(progress), progress.site)
-        running = [progress.site for progress in under_way if before[progress.shard.number] == "running"]
+        running = [
+            progress.site for progress in under_way if before[progress.shard.number] == "running"
+        ]
         if running:
             time.sleep(min(_END_WITHIN_S, self._plan.fleet.lease_s))  # until the workers notice
         for progress in under_way:

@@ -1,4 +1,6 @@
-"""The fleet's file, and the shards of a run: cases of one deployment, sized by how long they took last, the longest first."""
+"""The fleet's file, and the shards of a run: cases of one deployment, sized by how long they took
+last, the longest first.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +28,20 @@ from harness.support.files import json_file, whole_file
 from harness.support.model_words import form, nearest
 
 SiteName = Annotated[
-    str, form(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", "letters, digits and _ . - behind the first, 40 at most")
+    str,
+    form(
+        r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", "letters, digits and _ . - behind the first, 40 at most"
+    ),
 ]
 
-#: Each process would resolve a relative path differently: in a shard's directory, which is deleted, or the controller's.
+#: Each process would resolve a relative path differently: in a shard's directory, which is deleted,
+#: or the controller's.
 Results = Annotated[
     str,
-    form(r"((file|local)://)?/.*|(?!file:|local:)[^/]+://.+", "a whole path, or an address such as s3://bucket/prefix"),
+    form(
+        r"((file|local)://)?/.*|(?!file:|local:)[^/]+://.+",
+        "a whole path, or an address such as s3://bucket/prefix",
+    ),
 ]
 
 
@@ -77,7 +86,9 @@ class Fleet(_Model):
     verify: tuple[Verify, ...] = Field(min_length=1)
     trunks: tuple[SharedTrunk, ...] = ()
     shard_s: float = Field(120.0, gt=0)  #: a shard's time at one site, as measured
-    lease_s: float = Field(15.0, ge=1)  #: without a sign of life for so long a worker counts as lost
+    lease_s: float = Field(
+        15.0, ge=1
+    )  #: without a sign of life for so long a worker counts as lost
     patience_s: float = Field(300.0, ge=1)  #: how long cases wait for a site that may run them
 
     @model_validator(mode="after")
@@ -88,7 +99,9 @@ class Fleet(_Model):
         for one in self.verify:
             for name in one.sites:
                 if name not in names:
-                    raise ValueError(f"verify {one.file}: no site is called {name!r}; allowed: {', '.join(names)}")
+                    raise ValueError(
+                        f"verify {one.file}: no site is called {name!r}; allowed: {', '.join(names)}"
+                    )
         return self
 
     def site(self, name: str) -> Site:
@@ -151,9 +164,13 @@ def read(directory: Path) -> FleetPlan:
     try:
         plain: dict[str, Any] = json_file.read(directory / FILE)
         shards = tuple(_shard(shard) for shard in plain["shards"])
-        return FleetPlan(**plain | {"fleet": Fleet.model_validate(plain["fleet"]), "shards": shards})
+        return FleetPlan(
+            **plain | {"fleet": Fleet.model_validate(plain["fleet"]), "shards": shards}
+        )
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise MistakeError(f"{directory}: not a fleet run's directory ({error}); allowed: reports/fleet/RUN") from None
+        raise MistakeError(
+            f"{directory}: not a fleet run's directory ({error}); allowed: reports/fleet/RUN"
+        ) from None
 
 
 def _shard(plain: dict[str, Any]) -> Shard:
@@ -170,7 +187,9 @@ def plan(
     timings: str = "quick",
     scenarios: str = "",
 ) -> FleetPlan:
-    """Every case of every deployment in exactly one shard, or in one for each site. Raises what reading the files raises."""
+    """Every case of every deployment in exactly one shard, or in one for each site. Raises what
+    reading the files raises.
+    """
     moment = planned_at()
     with planning_for(moment):
         shards = _all_shards(fleet, files, durations)
@@ -203,7 +222,9 @@ def _all_shards(fleet: Fleet, files: Path, durations: Mapping[str, float]) -> tu
     if mistakes := list(_unlimited(fleet, names)):
         raise MistakeError("\n".join(mistakes))
     shards.sort(key=lambda shard: -shard.seconds)
-    return tuple(dataclasses.replace(shard, number=number) for number, shard in enumerate(shards, 1))
+    return tuple(
+        dataclasses.replace(shard, number=number) for number, shard in enumerate(shards, 1)
+    )
 
 
 def _unlimited(fleet: Fleet, names: Collection[str]) -> Iterator[str]:
@@ -235,7 +256,9 @@ def _shards(
     seconds = {case.id: durations.get(case.id, case.row.seconds + _OVERHEAD_S) for case in cases}
     at_once = min(fleet.site(site).workers for site in sites)
     wanted = math.ceil(sum(seconds.values()) / at_once / fleet.shard_s)
-    if deployment.kind == "simulated":  # each site has a world of its own; a real deployment is one site's at a time
+    if (
+        deployment.kind == "simulated"
+    ):  # each site has a world of its own; a real deployment is one site's at a time
         wanted = max(wanted, len(sites))
     count = min(len(cases), wanted)
     bins: list[list[Case]] = [[] for _ in range(count)]

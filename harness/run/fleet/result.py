@@ -1,4 +1,6 @@
-"""One report of all that the sites left, and ``fleet.json``: who ran what, what was lost, placed again, or not run."""
+"""One report of all that the sites left, and ``fleet.json``: who ran what, what was lost, placed
+again, or not run.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,15 @@ from harness.report.case_document import names
 from harness.report.evidence import CaseEvidence, key_of, latest
 from harness.report.merge import merge
 from harness.report.run import FinishedRun, remake
-from harness.report.run_directory import CASES, RunEnd, point_latest, read_cases, read_end, read_planned, write_end
+from harness.report.run_directory import (
+    CASES,
+    RunEnd,
+    point_latest,
+    read_cases,
+    read_end,
+    read_planned,
+    write_end,
+)
 from harness.run.fleet.controller import Accepted, Record
 from harness.run.fleet.plan import FleetPlan
 from harness.support.files import whole_file
@@ -27,17 +37,29 @@ FILE = "fleet.json"
 
 
 def report(
-    plan: FleetPlan, record: Record, ledger: Sequence[Mapping[str, Any]], *, files: Path, reports: Path, work: Path
+    plan: FleetPlan,
+    record: Record,
+    ledger: Sequence[Mapping[str, Any]],
+    *,
+    files: Path,
+    reports: Path,
+    work: Path,
 ) -> FinishedRun:
-    """Make the run of all sites in ``reports``, with ``fleet.json`` in it; ``work`` is where their evidence is."""
+    """Make the run of all sites in ``reports``, with ``fleet.json`` in it; ``work`` is where their
+    evidence is.
+    """
     parts = [_finished_part(plan, accepted) for accepted in record.accepted]
-    parts += [_missing_part(plan, site, cases, files, work) for site, cases in record.not_run.items()]
+    parts += [
+        _missing_part(plan, site, cases, files, work) for site, cases in record.not_run.items()
+    ]
     target = merge(parts, reports)
     planned, end = read_planned(target)
     workers = sum(site.workers for site in plan.fleet.sites)
     command = f"harness fleet ({plan.run})"
     interrupted = "; ".join(filter(None, (record.interrupted, end.interrupted)))
-    end = dataclasses.replace(end, workers=workers, wall_s=record.wall_s, command=command, interrupted=interrupted)
+    end = dataclasses.replace(
+        end, workers=workers, wall_s=record.wall_s, command=command, interrupted=interrupted
+    )
     write_end(target, planned, end)
     _write_scope(target, plan, command)
     finished = remake(target)
@@ -62,32 +84,48 @@ def _write_scope(target: Path, plan: FleetPlan, command: str) -> None:
 
 
 def _finished_part(plan: FleetPlan, accepted: Accepted) -> Path:
-    """Make an attempt's directory a run of exactly the cases with evidence; breakages outside of cases stay."""
+    """Make an attempt's directory a run of exactly the cases with evidence; breakages outside of
+    cases stay.
+    """
     run = accepted.directory
     planned = [evidence.case for evidence in read_cases(run)]
     known = read_end(run)  # none of an attempt that was lost
     broke = tuple(f"{accepted.site}: {line}" for line in known[1].broke) if known else ()
-    write_end(run, _distinct(planned), RunEnd(workers=plan.fleet.site(accepted.site).workers, wall_s=0.0, broke=broke))
+    write_end(
+        run,
+        _distinct(planned),
+        RunEnd(workers=plan.fleet.site(accepted.site).workers, wall_s=0.0, broke=broke),
+    )
     found = scope.read(run)
     if found is not None:
         scope.write(run, found.narrowed(set(map(key_of, planned))))
     return run
 
 
-def _missing_part(plan: FleetPlan, site: str, cases: Sequence[str], files: Path, work: Path) -> Path:
+def _missing_part(
+    plan: FleetPlan, site: str, cases: Sequence[str], files: Path, work: Path
+) -> Path:
     """A run that planned these cases and ran none."""
     run = work / "not-run" / site
     (run / CASES).mkdir(parents=True, exist_ok=True)
-    of_files = {shard.deployment: shard.file for shard in plan.shards if set(shard.cases) & set(cases)}
+    of_files = {
+        shard.deployment: shard.file for shard in plan.shards if set(shard.cases) & set(cases)
+    }
     deployments = [
-        load(files / file, secrets=False).model_copy(update={"site": site}) for file in dict.fromkeys(of_files.values())
+        load(files / file, secrets=False).model_copy(update={"site": site})
+        for file in dict.fromkeys(of_files.values())
     ]
     rows = {row for shard in plan.shards if shard.deployment in of_files for row in shard.rows}
     selection = Selection(rows=tuple(rows), ids=tuple(cases))
     with planning_for(datetime.fromisoformat(plan.as_of)):
         asked, options = matrix.cases(deployments, selection), _options(plan)
         found = scope.scope_of(
-            deployments, selection, asked, began=plan.began, options=options, command="harness fleet"
+            deployments,
+            selection,
+            asked,
+            began=plan.began,
+            options=options,
+            command="harness fleet",
         )
     scope.write(run, found)
     known = {d.name: d for d in deployments}
@@ -107,12 +145,18 @@ def _distinct(planned: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def durations(record: Record) -> list[tuple[str, float]]:
     """How long each case took."""
-    every = (evidence for accepted in record.accepted for evidence in latest(read_cases(accepted.directory)))
+    every = (
+        evidence
+        for accepted in record.accepted
+        for evidence in latest(read_cases(accepted.directory))
+    )
     return [(evidence.id, evidence.wall_s) for evidence in every]
 
 
 def placed_again(ledger: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Cases whose calls were admitted in more than one attempt of their shard: their numbers were called again."""
+    """Cases whose calls were admitted in more than one attempt of their shard: their numbers were
+    called again.
+    """
     attempts: dict[tuple[str, int], dict[int, Counter[str]]] = {}
     for entry in ledger:
         of_case = attempts.setdefault((str(entry["case"]), int(entry["shard"])), {})
@@ -132,13 +176,21 @@ def placed_again(ledger: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def plain(
-    plan: FleetPlan, record: Record, ledger: Sequence[Mapping[str, Any]], cases: Sequence[CaseEvidence]
+    plan: FleetPlan,
+    record: Record,
+    ledger: Sequence[Mapping[str, Any]],
+    cases: Sequence[CaseEvidence],
 ) -> dict[str, Any]:
-    """What ``fleet.json`` holds; ``cases`` are the last attempts, for a case counts once however often it was run."""
+    """What ``fleet.json`` holds; ``cases`` are the last attempts, for a case counts once however
+    often it was run.
+    """
     at = Counter(str(case.case.get("site", "")) for case in cases)
     return {
         "run": plan.run,
-        "sites": {site.name: {"workers": site.workers, "cases": at[site.name]} for site in plan.fleet.sites},
+        "sites": {
+            site.name: {"workers": site.workers, "cases": at[site.name]}
+            for site in plan.fleet.sites
+        },
         "planned": sum(len(shard.cases) for shard in plan.shards),
         "cases": len(cases),
         "shards": len(plan.shards),

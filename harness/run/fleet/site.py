@@ -1,7 +1,8 @@
-"""A site's pytest: every call passes the fleet's gate, whose limits hold over all sites, and evidence is stored when a case ends.
+"""A site's pytest: every call passes the fleet's gate, whose limits hold over all sites, and
+evidence is stored when a case ends.
 
-The plugin is loaded by ``-p harness.run.fleet.site`` in the xdist controller and its workers. The task is in the environment
-(:data:`TASK_VARIABLE`), which no softphone and no world inherits.
+The plugin is loaded by ``-p harness.run.fleet.site`` in the xdist controller and its workers. The
+task is in the environment (:data:`TASK_VARIABLE`), which no softphone and no world inherits.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from harness.run.fleet.state import CallRequest, ShardRef, State, redis_address
 from harness.run.fleet.store import REST, SCOPE, Store
 from harness.run.plugin.run import Run, case_of, run_of
 
-#: Duration of an unanswered hang-up (RFC 3261 timers B, F: 64 × T1), plus the time until the process notices.
+#: Duration of an unanswered hang-up (RFC 3261 timers B, F: 64 × T1), plus the time until the
+#: process notices.
 LONGEST_HANGUP_S = 32.0 + 8.0
 _POLL_S = 0.05
 
@@ -42,7 +44,9 @@ def longest_call_s(deployment: Deployment) -> float:
 
 
 class RedisGate:
-    """An implementation of :class:`harness.deployment.limits.Gate`. ``case`` says which case the process runs, for the ledger."""
+    """An implementation of :class:`harness.deployment.limits.Gate`. ``case`` says which case the
+    process runs, for the ledger.
+    """
 
     def __init__(
         self,
@@ -54,7 +58,13 @@ class RedisGate:
         case: Callable[[], str],
         changed: Callable[[int], None] = lambda calls: None,
     ) -> None:
-        self._state, self._ref, self._site, self._deployment, self._case = state, ref, site, deployment, case
+        self._state, self._ref, self._site, self._deployment, self._case = (
+            state,
+            ref,
+            site,
+            deployment,
+            case,
+        )
         self.limits = limits = deployment.limits
         own = (f"deployment {deployment.name}", limits.concurrent_calls, limits.calls_per_second)
         shared = [
@@ -65,10 +75,14 @@ class RedisGate:
         self._caps = (own, *shared)
         self._changed = changed
         self._lock = threading.Lock()
-        self._calls = Counter[str]()  #: in each place: two while a transfer replaces one by the other
+        self._calls = Counter[
+            str
+        ]()  #: in each place: two while a transfer replaces one by the other
 
     def admit(self, within: float) -> Permit[CallRequest]:
-        """As :meth:`harness.deployment.limits.Gate.admit`; a Redis that cannot be asked for so long lets nothing through."""
+        """As :meth:`harness.deployment.limits.Gate.admit`; a Redis that cannot be asked for so long
+        lets nothing through.
+        """
         deadline = time.monotonic() + within
         request = self._request()
         why = "calls_per_second"
@@ -85,7 +99,9 @@ class RedisGate:
             self._raise_for_good(said, what, used)
             why = what
             time.sleep(_POLL_S)
-        raise ResourceError(f"no call may be placed within {within:g} s over all sites (limits.{why})")
+        raise ResourceError(
+            f"no call may be placed within {within:g} s over all sites (limits.{why})"
+        )
 
     def _permit(self, request: CallRequest) -> Permit[CallRequest]:
         return Permit(request, self._settle, self._another)
@@ -117,12 +133,16 @@ class RedisGate:
         )
 
     def _another(self, request: CallRequest) -> Permit[CallRequest]:
-        """Ask for one more call in the place of one; it does not wait, as the far end waits for the answer to its REFER."""
+        """Ask for one more call in the place of one; it does not wait, as the far end waits for the
+        answer to its REFER.
+        """
         request = dataclasses.replace(request, token=secrets.token_hex(12))
         said, what, used = self._state.another(request)
         self._raise_for_good(said, what, used)
         if said != "go":
-            raise ResourceError(f"no call may take another's place: those under way may use up limits.{what}")
+            raise ResourceError(
+                f"no call may take another's place: those under way may use up limits.{what}"
+            )
         self._count(request, +1)
         return self._permit(request)
 
@@ -132,7 +152,9 @@ class RedisGate:
         left = self._count(request, -1)
         # In a thread of its own: where a call ends, all phones' events wait, and Redis may be away.
         used = request, seconds, self.limits.cost(seconds)
-        threading.Thread(target=self._state.settle, args=used, kwargs={"frees_place": not left}, name="settle").start()
+        threading.Thread(
+            target=self._state.settle, args=used, kwargs={"frees_place": not left}, name="settle"
+        ).start()
 
     def _count(self, request: CallRequest, change: int) -> int:
         """How many calls its place has then."""
@@ -146,7 +168,8 @@ class RedisGate:
 
 #: The environment variable that holds the task as JSON.
 TASK_VARIABLE = "HARNESS_FLEET_TASK"
-#: The environment variable that names a pipe: it closes when the Celery worker is gone, and all calls are hung up.
+#: The environment variable that names a pipe: it closes when the Celery worker is gone, and all
+#: calls are hung up.
 LIFELINE_VARIABLE = "HARNESS_FLEET_LIFELINE"
 
 _SENDER = pytest.StashKey["Sender"]()
@@ -202,9 +225,13 @@ class Sender:
             return
         case = next(case for case in self._run.cases if case.id == said["case"])
         for attempt in range(1, int(str(said.get("attempt", "1"))) + 1):
-            directory = case_directory(self._run.directory, {**self._run.plain(case), "attempt": attempt})
+            directory = case_directory(
+                self._run.directory, {**self._run.plain(case), "attempt": attempt}
+            )
             self._sent.append(
-                self._executor.submit(self._store.put_case, self._ref.shard, self._ref.attempt, directory)
+                self._executor.submit(
+                    self._store.put_case, self._ref.shard, self._ref.attempt, directory
+                )
             )
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

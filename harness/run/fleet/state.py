@@ -1,6 +1,8 @@
-"""What Redis holds: of a run its epoch, shards, usage and ledger; of all runs together caps, claims and sites.
+"""What Redis holds: of a run its epoch, shards, usage and ledger; of all runs together caps, claims
+and sites.
 
-Every request is repeated until a deadline, so a Redis that restarts is waited for. Without an answer no call is placed.
+Every request is repeated until a deadline, so a Redis that restarts is waited for. Without an
+answer no call is placed.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ from harness.support.network_text import keep_secret, line
 
 T = TypeVar("T")
 
-#: Where Redis is, for controller, workers and their runs; it may hold a password, so it stands in no file.
+#: Where Redis is, for controller, workers and their runs; it may hold a password, so it stands in
+#: no file.
 REDIS_VARIABLE = "HARNESS_FLEET_REDIS"
 
 _PREFIX = "harness"
@@ -41,12 +44,16 @@ _KEPT_S = 14 * 86400
 
 
 def redis_address() -> str:
-    """Where Redis is. Raises :class:`RefusedError` if the address is missing or invalid: without Redis no call is placed."""
+    """Where Redis is. Raises :class:`RefusedError` if the address is missing or invalid: without
+    Redis no call is placed.
+    """
     found = os.environ.get(REDIS_VARIABLE)
     keep_secret(found)
     if found and _is_redis(found):
         return found
-    what = "holds no address (it is not shown, as it may hold a password)" if found else "is not set"
+    what = (
+        "holds no address (it is not shown, as it may hold a password)" if found else "is not set"
+    )
     raise RefusedError(
         f"{REDIS_VARIABLE}: {what}, so no call is placed; allowed: redis://HOST:PORT/DB, or redis://USER:PASSWORD@HOST:PORT/DB "
         "(USER may be empty; rediss:// for TLS), with what is not a letter or digit in a password percent-encoded"
@@ -54,7 +61,9 @@ def redis_address() -> str:
 
 
 def _is_redis(address: str) -> bool:
-    """Whether Redis clients accept the address: an unencoded / ? or # ends the password or the host (RFC 3986 section 3.2)."""
+    """Whether Redis clients accept the address: an unencoded / ? or # ends the password or the host
+    (RFC 3986 section 3.2).
+    """
     try:
         parse_url(address)  # type: ignore[no-untyped-call]
         parts = urlsplit(address)
@@ -72,7 +81,8 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 """
 
-#: KEYS epoch, shard. ARGV nonce, attempt, token, lease ms. 1: the shard is this worker's; 0: it is not to be run (any more).
+#: KEYS epoch, shard. ARGV nonce, attempt, token, lease ms. 1: the shard is this worker's; 0: it is
+#: not to be run (any more).
 CLAIM_SHARD = (
     _NOW
     + """
@@ -86,7 +96,8 @@ return 1
 """
 )
 
-#: KEYS epoch, shard. ARGV nonce, attempt, token, lease ms. 1: extended; 0: the shard is another worker's.
+#: KEYS epoch, shard. ARGV nonce, attempt, token, lease ms. 1: extended; 0: the shard is another
+#: worker's.
 RENEW_SHARD = (
     _NOW
     + """
@@ -106,7 +117,8 @@ redis.call('HSET', KEYS[1], 'state', 'ended', 'code', ARGV[3], 'words', ARGV[4])
 return 1
 """
 
-#: KEYS shard. ARGV attempt, state, site: the attempt that counts from here on; calls of an older one are refused.
+#: KEYS shard. ARGV attempt, state, site: the attempt that counts from here on; calls of an older
+#: one are refused.
 FENCE_SHARD = """
 if tonumber(redis.call('HGET', KEYS[1], 'attempt') or '0') > tonumber(ARGV[1]) then return 0 end
 redis.call('DEL', KEYS[1])
@@ -115,7 +127,8 @@ redis.call('EXPIRE', KEYS[1], 1209600)
 return 1
 """
 
-#: KEYS claims. ARGV token, lease ms. All of them, or none: the number of the first that another holds, 0 when all are taken.
+#: KEYS claims. ARGV token, lease ms. All of them, or none: the number of the first that another
+#: holds, 0 when all are taken.
 CLAIM = """
 for number, key in ipairs(KEYS) do
   local holder = redis.call('GET', key)
@@ -133,9 +146,10 @@ end
 return 0
 """
 
-#: ADMIT and ANOTHER begin alike. KEYS epoch, usage, open, ledger, shard. ARGV nonce, call's token, lease ms, longest s, calls a run,
-#: seconds a run, cost of a call, cost a run (-1: none), ledger entry, attempt, shard's token. Both return
-#: {'go', ms to wait}, {'wait', why}, {'refused', what, used}, {'shut', why}.
+#: ADMIT and ANOTHER begin alike. KEYS epoch, usage, open, ledger, shard. ARGV nonce, call's token,
+#: lease ms, longest s, calls a run, seconds a run, cost of a call, cost a run (-1: none), ledger
+#: entry, attempt, shard's token. Both return {'go', ms to wait}, {'wait', why}, {'refused', what,
+#: used}, {'shut', why}.
 _CALL = (
     _NOW
     + """
@@ -206,8 +220,8 @@ return {'go', start - now}
 """
 )
 
-#: One more call in the place of one, which is held as long again. After those of all calls: KEYS each cap's calls.
-#: ARGV place's token.
+#: One more call in the place of one, which is held as long again. After those of all calls: KEYS
+#: each cap's calls. ARGV place's token.
 ANOTHER = (
     _CALL
     + _ROOM
@@ -236,7 +250,9 @@ return 0
 
 @dataclass(frozen=True)
 class ShardRef:
-    """One attempt at one shard of a run; ``token`` is the worker's that runs it, ``nonce`` the run's epoch."""
+    """One attempt at one shard of a run; ``token`` is the worker's that runs it, ``nonce`` the
+    run's epoch.
+    """
 
     run: str
     nonce: str
@@ -249,7 +265,9 @@ class ShardRef:
 class ShardState:
     """The state of an attempt."""
 
-    state: str  #: ``queued``, ``running``, ``ended``, ``cancelled``; empty: Redis knows nothing of it
+    state: (
+        str  #: ``queued``, ``running``, ``ended``, ``cancelled``; empty: Redis knows nothing of it
+    )
     attempt: int
     lease_left_s: float  #: of a running one
     code: int | None
@@ -286,28 +304,47 @@ class State:
         while True:
             try:
                 return request()
-            except (redis.ConnectionError, redis.TimeoutError) as error:  # BusyLoading is a ConnectionError
+            except (
+                redis.ConnectionError,
+                redis.TimeoutError,
+            ) as error:  # BusyLoading is a ConnectionError
                 self._failed_at = time.monotonic()
                 if self._failed_at >= deadline:
-                    raise ResourceError(f"Redis cannot be asked, so no call is placed: {line(str(error))}") from error
+                    raise ResourceError(
+                        f"Redis cannot be asked, so no call is placed: {line(str(error))}"
+                    ) from error
                 time.sleep(_RETRY_S)
             except redis.RedisError as error:
-                raise ResourceError(f"Redis cannot be asked, so no call is placed: {line(str(error))}") from error
+                raise ResourceError(
+                    f"Redis cannot be asked, so no call is placed: {line(str(error))}"
+                ) from error
 
-    def _run(self, script: str, keys: Sequence[str], arguments: Iterable[object], within_s: float | None = None) -> Any:
+    def _run(
+        self,
+        script: str,
+        keys: Sequence[str],
+        arguments: Iterable[object],
+        within_s: float | None = None,
+    ) -> Any:
         values = [str(value) for value in arguments]
         return self._ask(lambda: self._redis.eval(script, len(keys), *keys, *values), within_s)
 
     # -- a run
 
     def begin(self, run: str, nonce: str) -> None:
-        """Register the run, so that its calls are let through. Raises :class:`ResourceError` where Redis may forget them."""
+        """Register the run, so that its calls are let through. Raises :class:`ResourceError` where
+        Redis may forget them.
+        """
         self._require_memory()
         self._ask(lambda: self._redis.set(_key("run", run, "epoch"), nonce, ex=_KEPT_S))
 
     def _require_memory(self) -> None:
-        """Refuse a Redis that may forget which calls are up: it evicts keys, or restarts from an old snapshot."""
-        memory, kept = (self._ask(partial(self._redis.info, section)) for section in ("memory", "persistence"))
+        """Refuse a Redis that may forget which calls are up: it evicts keys, or restarts from an
+        old snapshot.
+        """
+        memory, kept = (
+            self._ask(partial(self._redis.info, section)) for section in ("memory", "persistence")
+        )
         policy = memory.get("maxmemory_policy", "noeviction")
         if policy != "noeviction":
             raise ResourceError(
@@ -352,7 +389,10 @@ class State:
 
     def shard(self, ref: ShardRef) -> ShardState:
         """The state of the shard."""
-        plain = {str(name): str(value) for name, value in self._ask(lambda: self._redis.hgetall(_shard(ref))).items()}
+        plain = {
+            str(name): str(value)
+            for name, value in self._ask(lambda: self._redis.hgetall(_shard(ref))).items()
+        }
         seconds, micro = self._ask(self._redis.time)
         now = seconds * 1000 + micro / 1000
         return ShardState(
@@ -373,10 +413,14 @@ class State:
     def heartbeat(self, site: str, for_s: float) -> None:
         """Mark the site's worker as alive for ``for_s``."""
         with contextlib.suppress(ResourceError):
-            self._ask(lambda: self._redis.set(_key("site", site), "alive", px=_ms(for_s)), within_s=0)
+            self._ask(
+                lambda: self._redis.set(_key("site", site), "alive", px=_ms(for_s)), within_s=0
+            )
 
     def take(self, names: Sequence[str], token: str, lease_s: float) -> str | None:
-        """Claim all of these names, or none; return the first that another holds, None when all are claimed."""
+        """Claim all of these names, or none; return the first that another holds, None when all are
+        claimed.
+        """
         held = int(self._run(CLAIM, [_key("claim", n) for n in names], [token, _ms(lease_s)]))
         return names[held - 1] if held else None
 
@@ -387,20 +431,30 @@ class State:
     # -- calls
 
     def admit(self, call: CallRequest, within_s: float) -> tuple[str, str, str]:
-        """Ask to place a call: ``go`` and ms to wait; ``wait`` and why; ``refused``, the cap and its usage; ``shut`` and why."""
-        caps = [part for name, _, _ in call.caps for part in (_key("cap", name, "calls"), _key("cap", name, "next"))]
+        """Ask to place a call: ``go`` and ms to wait; ``wait`` and why; ``refused``, the cap and
+        its usage; ``shut`` and why.
+        """
+        caps = [
+            part
+            for name, _, _ in call.caps
+            for part in (_key("cap", name, "calls"), _key("cap", name, "next"))
+        ]
         keys = [*_of_call(call), *caps]
         arguments = [*_terms(call), _ms(within_s)]
         arguments += [part for _, calls, rate in call.caps for part in (calls, _ms(1 / rate))]
         return _said(self._run(ADMIT, keys, arguments, within_s))
 
     def another(self, call: CallRequest) -> tuple[str, str, str]:
-        """Ask to place a call in the place of one that is up; as :meth:`admit`, but it never has to wait its turn."""
+        """Ask to place a call in the place of one that is up; as :meth:`admit`, but it never has to
+        wait its turn.
+        """
         keys = [*_of_call(call), *_cap_keys(call)]
         return _said(self._run(ANOTHER, keys, [*_terms(call), call.place], _ANOTHER_WITHIN_S))
 
     def settle(self, call: CallRequest, seconds: float, cost: float, *, frees_place: bool) -> None:
-        """Count what an ended call used. Where Redis cannot be reached, it counts in full when its lease is over."""
+        """Count what an ended call used. Where Redis cannot be reached, it counts in full when its
+        lease is over.
+        """
         keys = [*_usage(call), *(_cap_keys(call) if frees_place else ())]
         with contextlib.suppress(ResourceError):
             self._run(SETTLE, keys, [call.token, seconds, cost, call.place], within_s=_TIMEOUT_S)
@@ -408,7 +462,9 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class CallRequest:
-    """A call that is to be placed. ``caps`` are (name, concurrent calls, calls per second); all of them have to allow it."""
+    """A call that is to be placed. ``caps`` are (name, concurrent calls, calls per second); all of
+    them have to allow it.
+    """
 
     ref: ShardRef
     deployment: str
@@ -432,7 +488,12 @@ def _cap_keys(call: CallRequest) -> list[str]:
 
 
 def _of_call(call: CallRequest) -> list[str]:
-    return [_key("run", call.ref.run, "epoch"), *_usage(call), _key("run", call.ref.run, "ledger"), _shard(call.ref)]
+    return [
+        _key("run", call.ref.run, "epoch"),
+        *_usage(call),
+        _key("run", call.ref.run, "ledger"),
+        _shard(call.ref),
+    ]
 
 
 def _terms(call: CallRequest) -> list[object]:
@@ -440,7 +501,15 @@ def _terms(call: CallRequest) -> list[object]:
     most = [longest, limits.calls_per_run, limits.seconds_per_run, limits.cost(longest)]
     cost_per_run = -1 if limits.cost_per_run is None else limits.cost_per_run
     of_shard = [call.ref.attempt, call.ref.token]
-    return [call.ref.nonce, call.token, _ms(call.lease_s), *most, cost_per_run, json.dumps(call.entry), *of_shard]
+    return [
+        call.ref.nonce,
+        call.token,
+        _ms(call.lease_s),
+        *most,
+        cost_per_run,
+        json.dumps(call.entry),
+        *of_shard,
+    ]
 
 
 def _said(parts: list[Any]) -> tuple[str, str, str]:
@@ -449,7 +518,9 @@ def _said(parts: list[Any]) -> tuple[str, str, str]:
 
 
 def _key(*words: object) -> str:
-    """A Redis key. Customers' names are hashed: they may contain anything, and every user of Redis can read keys."""
+    """A Redis key. Customers' names are hashed: they may contain anything, and every user of Redis
+    can read keys.
+    """
     shown = [str(word) for word in words]
     if shown[0] in ("cap", "claim"):
         shown[1] = hashlib.sha256(shown[1].encode()).hexdigest()[:32]

@@ -1,6 +1,8 @@
-"""Where evidence goes from the sites, and the controller takes it from: a directory or an object store, by fsspec.
+"""Where evidence goes from the sites, and the controller takes it from: a directory or an object
+store, by fsspec.
 
-A failing object store is retried: cases whose evidence is missing when a site ends are run, and called, again.
+A failing object store is retried: cases whose evidence is missing when a site ends are run, and
+called, again.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ class Store:
     """The results of one run."""
 
     def __init__(self, address: str, run: str, within_s: float = _WITHIN_S) -> None:
-        """``address``: a directory, or what fsspec takes (``s3://bucket/prefix``). Raises :class:`ResourceError`.
+        """``address``: a directory, or what fsspec takes (``s3://bucket/prefix``). Raises
+        :class:`ResourceError`.
 
         ``within_s``: for how long an object store that fails is asked again.
         """
@@ -49,11 +52,16 @@ class Store:
             for path in paths:
                 archive.add(path, arcname=str(path.relative_to(within)))
         place = self._place(shard, attempt)
-        self._ask(f"{place}: results cannot be kept there", lambda: self._keep(place, name, packed.getvalue()))
+        self._ask(
+            f"{place}: results cannot be kept there",
+            lambda: self._keep(place, name, packed.getvalue()),
+        )
 
     def _keep(self, place: str, name: str, packed: bytes) -> None:
         self._files.makedirs(place, exist_ok=True)
-        if self._is_local:  # write, then rename, so that no reader sees half; an object store does so itself
+        if (
+            self._is_local
+        ):  # write, then rename, so that no reader sees half; an object store does so itself
             part = f"{place}/.{name}.part"
             self._files.pipe_file(part, packed)
             self._files.mv(part, f"{place}/{name}")
@@ -92,7 +100,9 @@ class Store:
         while True:
             try:
                 return what()
-            except Exception as error:  # any class: object store clients pass on their transport's errors
+            except (
+                Exception
+            ) as error:  # any class: object store clients pass on their transport's errors
                 if isinstance(error, PermissionError) or time.monotonic() >= deadline:
                     raise ResourceError(f"{failed}: {error}") from error
                 time.sleep(_AGAIN_S)

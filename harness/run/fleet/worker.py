@@ -1,6 +1,8 @@
-"""A site's Celery worker: takes tasks of its own queue, one at a time, and sends heartbeats meanwhile.
+"""A site's Celery worker: takes tasks of its own queue, one at a time, and sends heartbeats
+meanwhile.
 
-It runs a shard by pytest and xdist, in a process that is ended when the shard was given to another site.
+It runs a shard by pytest and xdist, in a process that is ended when the shard was given to another
+site.
 """
 
 from __future__ import annotations
@@ -39,14 +41,17 @@ from harness.support.forkserver import PYTHON
 RELEASE: Final = metadata.version("call-verification-harness")
 _CASES = "cases.txt"
 _POLL_S = 0.1
-#: How long a pytest that was told to end may take to hang up and exit; then it is killed, and its softphones' processes hang up.
+#: How long a pytest that was told to end may take to hang up and exit; then it is killed, and its
+#: softphones' processes hang up.
 _HANGUP_S = 45.0
-#: The exit code of an attempt that was never begun, as a shell has it and pytest does not; its words say why.
+#: The exit code of an attempt that was never begun, as a shell has it and pytest does not; its
+#: words say why.
 NOT_BEGUN: Final = 126
 
 
 def run_shard(task: dict[str, Any], state: State, *, files: Path, scratch: Path) -> None:
-    """Run an attempt, if it is still to be run; how it ended is noted in Redis, its evidence is in the store.
+    """Run an attempt, if it is still to be run; how it ended is noted in Redis, its evidence is in
+    the store.
 
     ``files`` is the site's directory of deployment files.
     """
@@ -66,16 +71,21 @@ def run_shard(task: dict[str, Any], state: State, *, files: Path, scratch: Path)
         claimed_for = longest_call_s(deployment) + lease_s
         if not _claim(state, ref, claims, claimed_for, lease_s):
             return
-        code, words = _verify(task, ref, state, files, directory, lambda: state.take(claims, ref.token, claimed_for))
+        code, words = _verify(
+            task, ref, state, files, directory, lambda: state.take(claims, ref.token, claimed_for)
+        )
     if code is not None:
         state.end(ref, code, words)
-        # An orderly end has hung up all calls. If a signal killed pytest, its softphones may still be hanging up.
+        # An orderly end has hung up all calls. If a signal killed pytest, its softphones may still
+        # be hanging up.
         if code >= 0:
             state.give_back(claims, ref.token)
 
 
 def claims_of(deployment: Deployment) -> list[str]:
-    """What only one site may use at a time: called numbers and registering phones; nothing in a simulated world."""
+    """What only one site may use at a time: called numbers and registering phones; nothing in a
+    simulated world.
+    """
     if deployment.kind == "simulated":
         return []
     numbers = {f"number {number}" for _, _, number in deployment.all_dids()}
@@ -92,13 +102,17 @@ def _read(task: dict[str, Any], files: Path) -> Deployment:
     Raises :class:`MistakeError` where its file, or the harness, is another than the controller's.
     """
     if (wanted := task.get("harness")) != RELEASE:
-        raise MistakeError(f"this site has harness {RELEASE}, and the controller {wanted}; allowed: the same")
+        raise MistakeError(
+            f"this site has harness {RELEASE}, and the controller {wanted}; allowed: the same"
+        )
     path = files / task["file"]
     if not path.resolve().is_relative_to(files.resolve()):
         raise DeploymentError(f"{task['file']}: lies outside of {files}")
     deployment = load(path)
     if scope.digest(scope.content_of(deployment)) != task["hash"]:
-        raise MistakeError(f"{path}: says something else than the controller's file of that name; allowed: the same")
+        raise MistakeError(
+            f"{path}: says something else than the controller's file of that name; allowed: the same"
+        )
     return deployment
 
 
@@ -107,7 +121,8 @@ def _directory(task: dict[str, Any], scratch: Path) -> Iterator[Path]:
     """A directory for the attempt, with its cases. Raises :class:`ResourceError`."""
     with contextlib.ExitStack() as stack:
         try:
-            # made and checked for each shard: temporary folders are tidied up while a worker works for months
+            # made and checked for each shard: temporary folders are tidied up while a worker works
+            # for months
             scratch.parent.mkdir(parents=True, exist_ok=True)
             directory = stack.enter_context(Scratch(own_directories.own(scratch))).path
             whole_file.write(directory / _CASES, "\n".join(task["cases"]) + "\n")
@@ -116,7 +131,9 @@ def _directory(task: dict[str, Any], scratch: Path) -> Iterator[Path]:
         yield directory
 
 
-def _claim(state: State, ref: ShardRef, claims: Sequence[str], for_s: float, lease_s: float) -> bool:
+def _claim(
+    state: State, ref: ShardRef, claims: Sequence[str], for_s: float, lease_s: float
+) -> bool:
     """Wait until all names are claimed; False when the shard was given to another meanwhile."""
     renewed = 0.0
     while state.take(claims, ref.token, for_s) is not None:
@@ -136,7 +153,8 @@ def _verify(
     directory: Path,
     keep_claims: Callable[[], str | None],
 ) -> tuple[int | None, str]:
-    """Run pytest to its end; return its exit code and the end of its output. No code: the shard was given to another.
+    """Run pytest to its end; return its exit code and the end of its output. No code: the shard was
+    given to another.
 
     ``keep_claims`` renews the shard's claims, and returns the first that another holds.
     """
@@ -171,7 +189,8 @@ def _verify(
             if time.monotonic() - renewed >= float(task["lease_s"]) / 3:
                 renewed = time.monotonic()
                 ours = state.renew(ref, float(task["lease_s"]))
-                # a worker suspended for longer than its claims last may have lost them, but not its shard
+                # a worker suspended for longer than its claims last may have lost them, but not its
+                # shard
                 ours = ours and keep_claims() is None
                 if not ours:
                     break
@@ -195,10 +214,27 @@ def _command(task: dict[str, Any], files: Path, directory: Path) -> list[str]:
     """The command of ``harness verify``, for these cases, with the fleet's plugin."""
     scenarios = Path(task["scenarios"] or resources.SCENARIOS)
     command = [*PYTHON, "-m", "pytest", *collection_arguments([scenarios])]
-    command += ["-p", "harness.run.fleet.site", "-n", str(task["workers"]), "--deployment", str(files / task["file"])]
+    command += [
+        "-p",
+        "harness.run.fleet.site",
+        "-n",
+        str(task["workers"]),
+        "--deployment",
+        str(files / task["file"]),
+    ]
     command += ["--site", task["site"], "--cases", str(directory / _CASES)]
-    command += ["--reports", str(directory / "reports"), "--no-reports", "--no-manual", f"--timings={task['timings']}"]
-    return [*command, *(f"--row={row}" for row in task["rows"]), *(["--live"] if task["live"] else [])]
+    command += [
+        "--reports",
+        str(directory / "reports"),
+        "--no-reports",
+        "--no-manual",
+        f"--timings={task['timings']}",
+    ]
+    return [
+        *command,
+        *(f"--row={row}" for row in task["rows"]),
+        *(["--live"] if task["live"] else []),
+    ]
 
 
 TASK = "harness.run_shard"
@@ -215,8 +251,9 @@ def queue_of(site: str) -> str:
 def application() -> Celery:
     """The Celery application of controller and workers.
 
-    Celery only carries tasks: the controller alone decides who runs what, and whether again. So tasks are acknowledged when they
-    arrive: one that came twice, or never, is found by the state of its shard.
+    Celery only carries tasks: the controller alone decides who runs what, and whether again. So
+    tasks are acknowledged when they arrive: one that came twice, or never, is found by the state of
+    its shard.
     """
     app = Celery("harness", broker=redis_address(), set_as_current=False)
     app.conf.update(
@@ -238,7 +275,8 @@ def application() -> Celery:
 def work(site: str, files: Path, base: Path) -> None:
     """Work for a site until asked to end (SIGTERM: the shard under way is finished first).
 
-    Shards run in a directory of this user alone, below ``base``. Raises :class:`MistakeError` where another has its name there.
+    Shards run in a directory of this user alone, below ``base``. Raises :class:`MistakeError` where
+    another has its name there.
     """
     app, state = application(), State(redis_address())
     scratch = base / f"harness-fleet-{site}"
@@ -246,16 +284,28 @@ def work(site: str, files: Path, base: Path) -> None:
         base.mkdir(parents=True, exist_ok=True)
         own_directories.own(scratch)  # again before each shard
     except OSError as error:
-        raise MistakeError(f"{scratch}: cannot be used: {error.strerror}; allowed: --scratch DIR") from error
+        raise MistakeError(
+            f"{scratch}: cannot be used: {error.strerror}; allowed: --scratch DIR"
+        ) from error
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]
     def take(task: dict[str, Any]) -> None:
         run_shard(task, state, files=files, scratch=scratch)
 
     threading.Thread(target=_send_heartbeats, args=(site,), name="heartbeats", daemon=True).start()
-    options = {"queues": queue_of(site), "pool": "threads", "concurrency": "1", "loglevel": "WARNING"}
+    options = {
+        "queues": queue_of(site),
+        "pool": "threads",
+        "concurrency": "1",
+        "loglevel": "WARNING",
+    }
     arguments = [f"--{name}={value}" for name, value in options.items()]
-    arguments += ["--without-gossip", "--without-mingle", "--without-heartbeat", f"--hostname={site}@%h"]
+    arguments += [
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+        f"--hostname={site}@%h",
+    ]
     app.worker_main(["worker", *arguments])
 
 

@@ -1,4 +1,5 @@
-"""A lane, one number over one trunk with its phones; and one call of it: placed, verified, verified again, ended.
+"""A lane, one number over one trunk with its phones; and one call of it: placed, verified, verified
+again, ended.
 
 Of the other calls of its lane a call knows only the marks.
 """
@@ -59,7 +60,8 @@ class CallerSlot:
 
     phone: Phone
     number: str
-    #: Held from dialling until the AI's side is found: two calls from one number cannot be distinguished.
+    #: Held from dialling until the AI's side is found: two calls from one number cannot be
+    #: distinguished.
     turn: threading.Lock
 
 
@@ -95,12 +97,16 @@ class Lane:
     def get_ready(self) -> None:
         """Take the AI's place, and register the phones. Raises as :meth:`CasePhones.lease` does."""
         with self.step("phones are ready"):
-            self.ai.take_place(**{"max_calls": max(self.calls, CALLS_A_PHONE)} if self.ai.is_ours else {})
+            self.ai.take_place(
+                **{"max_calls": max(self.calls, CALLS_A_PHONE)} if self.ai.is_ours else {}
+            )
             self._slots = list(self._leased())
         self._wait_until_asked()
 
     def _wait_until_asked(self) -> None:
-        """Wait for the platform's first OPTIONS to the stand-in, if the file declares OPTIONS: it may place no calls before."""
+        """Wait for the platform's first OPTIONS to the stand-in, if the file declares OPTIONS: it
+        may place no calls before.
+        """
         deployment = self.context.deployment
         every = deployment.stand_in.options_every_s if deployment.kind != "simulated" else None
         if every is None or not isinstance(self.ai.endpoint, StandInEndpoint):
@@ -110,7 +116,9 @@ class Lane:
             try:
                 phone.wait("OPTIONS", _is_options, within)
             except NeverCame:
-                self.notes.append(f"no OPTIONS came to {phone.address} in {within:g} s before the first call")
+                self.notes.append(
+                    f"no OPTIONS came to {phone.address} in {within:g} s before the first call"
+                )
 
     def _leased(self) -> Iterator[CallerSlot]:
         """As many phones as the calls need, of different callers as far as there are some."""
@@ -123,11 +131,15 @@ class Lane:
         for index in range(count):
             caller, again = callers[index % len(callers)], index // len(callers)
             named = {"name": f"{caller}~{again + 1}"} if again else {}
-            config = own_phone(deployment, caller, max_calls=math.ceil(self.calls / count), **more, **named)
+            config = own_phone(
+                deployment, caller, max_calls=math.ceil(self.calls / count), **more, **named
+            )
             entry = deployment.phones[caller]
             # One registration for each caller is enough, and two would compete.
             phone = phones.lease(config, register=not again)
-            yield CallerSlot(phone, entry.number or entry.aor_user, of_all if self.ai.is_ours else turns[caller])
+            yield CallerSlot(
+                phone, entry.number or entry.aor_user, of_all if self.ai.is_ours else turns[caller]
+            )
 
     def slot(self) -> CallerSlot:
         """The next phone that calls, in turns."""
@@ -151,14 +163,21 @@ class Lane:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
-        """Give the phones back, which hangs up what is left, and end the evidence: broken, where an error ended the load."""
+        """Give the phones back, which hangs up what is left, and end the evidence: broken, where an
+        error ended the load.
+        """
         if error is not None:
             self.recorder.outcome.raised(error)
         elif not self._next:
             why = "no call of the load came to this trunk"
-            self.recorder.finding(not_observable("case", self.line.name, expected="calls are placed", why=why))
+            self.recorder.finding(
+                not_observable("case", self.line.name, expected="calls are placed", why=why)
+            )
         self.hang_up()
         try:
             self.context.phones.release()
@@ -171,14 +190,20 @@ class Lane:
 
 
 class _OwnEvidence(Evidence):
-    """Records everything with the lane's recorder, and has the findings and the conclusion of this call alone."""
+    """Records everything with the lane's recorder, and has the findings and the conclusion of this
+    call alone.
+    """
 
     def __init__(self, lane: Lane, outcome: CaseOutcome) -> None:
         recorder: CaseRecorder = lane.recorder
         context = lane.context
         super().__init__(recorder, context.case.dispensable, lambda: context.phones.fatal_error)
         own = context.evidence
-        self.starved, self.starved_at_once, self.stood_still = own.starved, own.starved_at_once, own.stood_still
+        self.starved, self.starved_at_once, self.stood_still = (
+            own.starved,
+            own.starved_at_once,
+            own.stood_still,
+        )
         self.agents = own.agents
         self._outcome = outcome
 
@@ -270,7 +295,8 @@ class LoadCall:
             Expect(context, call).two_way_audio_with(self._ai_call)
 
     def verify_again(self, step: int) -> None:
-        """Verify that the call is up and heard both ways, with little loss and no voice of another call.
+        """Verify that the call is up and heard both ways, with little loss and no voice of another
+        call.
 
         If only a transcript shows the far end, hearing is verified after the call.
         """
@@ -290,17 +316,23 @@ class LoadCall:
             look_at_audio(self._context, leg)
 
     def _still_up(self, call: Call) -> bool:
-        """Record whether the call is still up. Raises the phone's error if the phone itself ended it."""
+        """Record whether the call is still up. Raises the phone's error if the phone itself ended
+        it.
+        """
         if (overrun := call.leg.phone.overrun) is not None:
             raise overrun
         ended, answered = call.released_at(0.0), call.answered_at()
-        self._context.evidence.add(reach.up(call.label, None if ended is None else ended - (answered or ended)))
+        self._context.evidence.add(
+            reach.up(call.label, None if ended is None else ended - (answered or ended))
+        )
         return ended is None
 
     def end(self, step: int | None = None) -> None:
-        """Hang up, and verify that both ends are released and the BYE is answered. A call that never came up is cancelled.
+        """Hang up, and verify that both ends are released and the BYE is answered. A call that
+        never came up is cancelled.
 
-        ``step``: the step in which the call must not end early; None when all calls were hung up at once.
+        ``step``: the step in which the call must not end early; None when all calls were hung up at
+        once.
         """
         call = self._call
         if call is None:
@@ -321,7 +353,8 @@ class LoadCall:
     def conclude(self, step: int) -> None:
         """Add the last findings, above all those that a far end reports only when its call is over.
 
-        ``step``: the last one, in which whatever has happened since the call was verified again is seen.
+        ``step``: the last one, in which whatever has happened since the call was verified again is
+        seen.
         """
         if self._concluded:
             return
@@ -330,7 +363,9 @@ class LoadCall:
             self._look_at_audio()
             self._seen_in(step)
             conclude(self._context, probe=False)
-            self._seen_in(self.step)  # findings that come only now, as from a transcript, concern its beginning
+            self._seen_in(
+                self.step
+            )  # findings that come only now, as from a transcript, concern its beginning
         if self.verdict is Verdict.PASSED and self._call is not None:
             self._forget_recordings(self._call)
 
@@ -350,7 +385,9 @@ class LoadCall:
 
     @contextmanager
     def _judged(self, step: int) -> Iterator[None]:
-        """Take an error of the body into the outcome, and note the step in which the call first did not pass."""
+        """Take an error of the body into the outcome, and note the step in which the call first did
+        not pass.
+        """
         try:
             yield
         except Exception as error:
@@ -374,7 +411,9 @@ class LoadCall:
             outcome.raised(error)
 
     def _forget_recordings(self, call: Call) -> None:
-        """Remove the recordings of a call that passed: they are not needed, and a load test makes many."""
+        """Remove the recordings of a call that passed: they are not needed, and a load test makes
+        many.
+        """
         legs = [call.first_leg, *([self._ai_call.leg] if isinstance(self._ai_call, Call) else [])]
         for leg in legs:
             with suppress(HarnessError, NeverCame):
@@ -403,7 +442,11 @@ class LoadCall:
     @property
     def is_up(self) -> bool:
         """Whether it is answered, and not over."""
-        return self._call is not None and self._call.answered_at() is not None and not self._call.is_over()
+        return (
+            self._call is not None
+            and self._call.answered_at() is not None
+            and not self._call.is_over()
+        )
 
     @property
     def _invited_at(self) -> float | None:
@@ -413,12 +456,16 @@ class LoadCall:
         return None
 
     def _ms_until(self, least: int) -> float | None:
-        """From its first INVITE until a response of at least that status, and no refusal, changed its state."""
+        """From its first INVITE until a response of at least that status, and no refusal, changed
+        its state.
+        """
         began = self._invited_at
         if began is None or self._call is None:
             return None
         states = (event for event in self._call.first_leg.events if isinstance(event, CallState))
-        return next((round((s.at - began) * 1000, 1) for s in states if least <= s.code < 300), None)
+        return next(
+            (round((s.at - began) * 1000, 1) for s in states if least <= s.code < 300), None
+        )
 
     def _refused_with(self, call: Call) -> str:
         """What refused it, as ``486 Busy Here``; empty where nothing did.
@@ -426,12 +473,18 @@ class LoadCall:
         The 487 to a CANCEL of the harness is no refusal (RFC 3261 section 9.1).
         """
         code, reason = call.final_response(0.0)
-        cancelled = code == 487 and any(m.text.startswith("CANCEL ") for m in call.first_leg.messages)
+        cancelled = code == 487 and any(
+            m.text.startswith("CANCEL ") for m in call.first_leg.messages
+        )
         return "" if code < 300 or cancelled else f"{code} {reason}"
 
     def _two_way_ms(self) -> float | None:
-        """From the answer until both directions were heard; None where one was not, or only a transcript shows it."""
-        audio = [f for f in self._outcome.findings if f.check == "audio" and not f.facts.get("again")]
+        """From the answer until both directions were heard; None where one was not, or only a
+        transcript shows it.
+        """
+        audio = [
+            f for f in self._outcome.findings if f.check == "audio" and not f.facts.get("again")
+        ]
         heard = [f for f in audio if f.verdict is Verdict.PASSED and f.strength is Strength.PROVED]
         delays = [float(f.facts["delay_ms"]) for f in heard[:2]]
         return round(max(delays), 1) if len(delays) == 2 else None
@@ -457,7 +510,9 @@ class LoadCall:
             ended=self.ended,
             invited_s=since(self._invited_at),
             answered_s=since(answered),
-            over_s=since(call.released_at(0.0)) if call is not None and answered is not None else None,
+            over_s=since(call.released_at(0.0))
+            if call is not None and answered is not None
+            else None,
             setup_ms=setup_ms,
             post_dial_delay_ms=self._ms_until(180),
             two_way_ms=self._two_way_ms(),

@@ -23,7 +23,9 @@ _SCENARIO = "INBOUND"
 
 @dataclass(frozen=True, kw_only=True)
 class LoadPlan:
-    """``levels`` are the calls that are up at the end of each step; the last of them are held for ``hold_s`` seconds."""
+    """``levels`` are the calls that are up at the end of each step; the last of them are held for
+    ``hold_s`` seconds.
+    """
 
     levels: tuple[int, ...]
     cps: float  #: calls begun in a second, at most
@@ -36,12 +38,18 @@ class LoadPlan:
 
     @property
     def longest_s(self) -> float:
-        """How long the first call is up at least: the way up and the hold, without what verifying takes."""
+        """How long the first call is up at least: the way up and the hold, without what verifying
+        takes.
+        """
         return self.calls / self.cps + self.hold_s
 
 
-def plan(deployment: Deployment, calls: int, cps: float, hold_s: float, step: int | None = None) -> LoadPlan:
-    """The planned load. Raises :class:`RefusedError` with a line for each limit of the deployment that it exceeds."""
+def plan(
+    deployment: Deployment, calls: int, cps: float, hold_s: float, step: int | None = None
+) -> LoadPlan:
+    """The planned load. Raises :class:`RefusedError` with a line for each limit of the deployment
+    that it exceeds.
+    """
     size = step or math.ceil(calls / _STEPS)
     made = LoadPlan(levels=(*range(size, calls, size), calls), cps=cps, hold_s=hold_s)
     if mistakes := list(_beyond(deployment, made)):
@@ -72,18 +80,25 @@ def _beyond(deployment: Deployment, plan: LoadPlan) -> Iterator[str]:
 
 
 def cases(deployment: Deployment, trunks: Sequence[str], line: str | None) -> list[Case]:
-    """The case that each call is, one for each trunk: the first trunk's alone unless some are named.
+    """The case that each call is, one for each trunk: the first trunk's alone unless some are
+    named.
 
-    Raises :class:`SelectionError` where the deployment has no such trunk or number, :class:`RefusedError` for a number that
-    may not be called.
+    Raises :class:`SelectionError` where the deployment has no such trunk or number,
+    :class:`RefusedError` for a number that may not be called.
     """
     rows = {case.row.id for case in matrix.cases([deployment]) if case.row.scenario == _SCENARIO}
     if not rows:
-        raise SelectionError(f"{deployment.name}: {_why_none(deployment)}; allowed: a number that leads to the AI now")
+        raise SelectionError(
+            f"{deployment.name}: {_why_none(deployment)}; allowed: a number that leads to the AI now"
+        )
     found: dict[str, Case] = {}
     for case in matrix.cases([deployment], Selection(rows=tuple(rows))):
         found.setdefault(case.trunk, case)
-    chosen = [_chosen(found, name) for name in dict.fromkeys(trunks)] if trunks else [next(iter(found.values()))]
+    chosen = (
+        [_chosen(found, name) for name in dict.fromkeys(trunks)]
+        if trunks
+        else [next(iter(found.values()))]
+    )
     if line is not None:
         chosen = [_at(deployment, case, line) for case in chosen]
     guard = Guard(deployment)
@@ -91,17 +106,26 @@ def cases(deployment: Deployment, trunks: Sequence[str], line: str | None) -> li
         assert case.line is not None  # the row calls a number
         guard.number(deployment.did(case.line, case.trunk))
     # A stand-in takes all the load's calls on one phone, which is set up for so many.
-    return [dataclasses.replace(case, row=dataclasses.replace(case.row, own_place=True)) for case in chosen]
+    return [
+        dataclasses.replace(case, row=dataclasses.replace(case.row, own_place=True))
+        for case in chosen
+    ]
 
 
 def _why_none(deployment: Deployment) -> str:
-    inbound = {row.id for row in integrations.find(deployment.integration).rows if row.scenario == _SCENARIO}
+    inbound = {
+        row.id
+        for row in integrations.find(deployment.integration).rows
+        if row.scenario == _SCENARIO
+    }
     return next(left.why for left in matrix.left_out(deployment) if left.row in inbound)
 
 
 def _chosen(found: dict[str, Case], trunk: str) -> Case:
     if trunk not in found:
-        raise SelectionError(f"--trunk {trunk}: no number that leads to the AI is on it; allowed: {', '.join(found)}")
+        raise SelectionError(
+            f"--trunk {trunk}: no number that leads to the AI is on it; allowed: {', '.join(found)}"
+        )
     return found[trunk]
 
 
@@ -117,7 +141,9 @@ def _at(deployment: Deployment, case: Case, line: str) -> Case:
         )
     if not deployment.is_open(line):
         hours = deployment.hours_in_words(line)
-        raise SelectionError(f"--line {line}: is closed now (its hours: {hours}); allowed: a number that is open")
+        raise SelectionError(
+            f"--line {line}: is closed now (its hours: {hours}); allowed: a number that is open"
+        )
     return dataclasses.replace(case, line=line)
 
 

@@ -1,4 +1,6 @@
-"""What a load found: ``load.json``, the table, and a picture (SVG) of calls up over time, setup times and what did not pass."""
+"""What a load found: ``load.json``, the table, and a picture (SVG) of calls up over time, setup
+times and what did not pass.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,12 @@ class Percentiles:
     def among(cls, values: Iterable[float | None]) -> Percentiles:
         """The percentiles of the values that were measured."""
         known = [round(value, 1) for value in values if value is not None]
-        return cls(of=len(known), p50=percentile(known, 0.5), p95=percentile(known, 0.95), p99=percentile(known, 0.99))
+        return cls(
+            of=len(known),
+            p50=percentile(known, 0.5),
+            p95=percentile(known, 0.95),
+            p99=percentile(known, 0.99),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +122,9 @@ class LoadResult:
     interrupted: bool
     wall_s: float  #: without the start of a simulated world
     notes: list[str] = field(default_factory=list)
-    exit_code: int = field(init=False, default=0)  #: 0 only when every call asked for was placed, verified and ended
+    exit_code: int = field(
+        init=False, default=0
+    )  #: 0 only when every call asked for was placed, verified and ended
     calls_held: int = field(
         init=False, default=0
     )  #: the most calls that were up and verified at once at the end of a step
@@ -128,12 +137,16 @@ class LoadResult:
 
     @property
     def first_failing(self) -> StepResult | None:
-        """The first step in which a call did not pass; a step that only Ctrl-C ended does not count."""
+        """The first step in which a call did not pass; a step that only Ctrl-C ended does not
+        count.
+        """
         first = next((step for step in self.steps if step.verdict is not Verdict.PASSED), None)
         if first is None or not self.interrupted or first is not self.steps[-1]:
             return first
         failed = [call for call in self.calls if call.failed_in == first.step]
-        is_stopped = first.verdict is Verdict.BROKEN and all(call.message == INTERRUPTED for call in failed)
+        is_stopped = first.verdict is Verdict.BROKEN and all(
+            call.message == INTERRUPTED for call in failed
+        )
         return None if is_stopped else first
 
     def write(self, run: Path) -> None:
@@ -164,7 +177,9 @@ def svg(result: LoadResult) -> str:
     scale = _WIDTH / ends
     most = max([result.asked.calls, 1])
     width = _LEFT + _WIDTH + _RIGHT
-    title = f"{result.deployment}: {result.calls_held} of {result.asked.calls} calls held and verified"
+    title = (
+        f"{result.deployment}: {result.calls_held} of {result.asked.calls} calls held and verified"
+    )
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="load" viewBox="0 0 {width} {_HEIGHT}" width="{width}" '
         f'height="{_HEIGHT}" role="img" aria-label="{xml(title)}"><style>{_STYLE}</style>'

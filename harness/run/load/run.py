@@ -1,4 +1,5 @@
-"""A load from its first lease to its files: its calls are placed in steps, held and ended; whatever happens, each is hung up.
+"""A load from its first lease to its files: its calls are placed in steps, held and ended; whatever
+happens, each is hung up.
 
 ``reports/load/<run>/`` holds ``load.json``, ``load.svg`` and the evidence.
 """
@@ -27,7 +28,14 @@ from harness.report.case_document import is_masked
 from harness.report.run_directory import create
 from harness.run.load.call import Lane, LoadCall
 from harness.run.load.plan import LoadPlan
-from harness.run.load.result import CallResult, LaneResult, LoadAsked, LoadResult, Percentiles, StepResult
+from harness.run.load.result import (
+    CallResult,
+    LaneResult,
+    LoadAsked,
+    LoadResult,
+    Percentiles,
+    StepResult,
+)
 from harness.run.plugin.starvation import LATE_S, monitor
 from harness.run.plugin.worlds import erred, heartbeat
 from harness.support.heartbeat import Listener
@@ -60,7 +68,9 @@ class Steps:
         self._next = 0.0  #: when a call may be dialled again (monotonic)
 
     def run(self) -> None:
-        """Run the load to its end. On Ctrl-C (``KeyboardInterrupt``) all calls are hung up, and the rest is left out."""
+        """Run the load to its end. On Ctrl-C (``KeyboardInterrupt``) all calls are hung up, and the
+        rest is left out.
+        """
         executor = ThreadPoolExecutor(THREADS, thread_name_prefix="load")
         try:
             try:
@@ -115,7 +125,9 @@ class Steps:
             self._on_step(number, self.calls)
             if not self._all_passed:
                 return
-            began = time.monotonic() - placed / self.plan.cps  # a step begins when the last one is verified
+            began = (
+                time.monotonic() - placed / self.plan.cps
+            )  # a step begins when the last one is verified
 
     @property
     def _all_passed(self) -> bool:
@@ -126,7 +138,9 @@ class Steps:
             call.place(self._may_dial)
 
     def _may_dial(self) -> bool:
-        """Wait for the rate, which also holds for calls that have waited for something else; false when the load was stopped."""
+        """Wait for the rate, which also holds for calls that have waited for something else; false
+        when the load was stopped.
+        """
         with self._pace:
             self._until(self._next)
             self._next = time.monotonic() + 1.0 / self.plan.cps
@@ -137,7 +151,9 @@ class Steps:
         self._stopped.wait(max(0.0, at - time.monotonic()))
 
     def _ramp_down(self, executor: ThreadPoolExecutor) -> None:
-        """End them at the rate they were begun with, the first one first; all at once when the load was stopped."""
+        """End them at the rate they were begun with, the first one first; all at once when the load
+        was stopped.
+        """
         began = time.monotonic()
         ends: list[Future[None]] = []
         for index, call in enumerate(self.calls):
@@ -154,8 +170,14 @@ class Steps:
         found = worst(call.verdict for call in self.calls) or Verdict.FAILED
         if found is not Verdict.PASSED:
             return found
-        all_placed = len(self.calls) == self.plan.calls and all(call.was_placed for call in self.calls)
-        return Verdict.PASSED if all_placed and all(call.ended for call in self.calls) else Verdict.FAILED
+        all_placed = len(self.calls) == self.plan.calls and all(
+            call.was_placed for call in self.calls
+        )
+        return (
+            Verdict.PASSED
+            if all_placed and all(call.ended for call in self.calls)
+            else Verdict.FAILED
+        )
 
 
 def _finish(futures: Iterable[Future[None]]) -> None:
@@ -178,18 +200,22 @@ def load(
     scratch: Path,
     on_step: OnStep,
 ) -> tuple[LoadResult, Path]:
-    """Place the calls of ``plan``; return the results, numbers of a real deployment masked, and the run's directory.
+    """Place the calls of ``plan``; return the results, numbers of a real deployment masked, and the
+    run's directory.
 
     ``on_step`` is called after each step.
 
-    Raises :class:`BrokenError` for what this machine cannot give: phones, registrations, marks, disk.
+    Raises :class:`BrokenError` for what this machine cannot give: phones, registrations, marks,
+    disk.
     """
     run = create(reports / "load")
     began = time.monotonic()
     with ExitStack() as stack:
         pool = stack.enter_context(PhonePool(scratch / "phones"))
         monitor().watch(lambda: pool.pids)
-        marks = iter(list(islice(Marks(0, 1, secrets.randbits(64)).of_case(), LEG_MARKS)))  # a list's: threads share it
+        marks = iter(
+            list(islice(Marks(0, 1, secrets.randbits(64)).of_case(), LEG_MARKS))
+        )  # a list's: threads share it
         apis: dict[Synthflow | None, SynthflowApi | None] = {}
         gate = CallGate(scratch / "gate", deployment.limits)
         lanes = []
@@ -207,7 +233,9 @@ def load(
             lane = Lane(run, case, reached, timings, pool, marks, api, gate, share, stood_still)
             lanes.append(stack.enter_context(lane))
             if world is not None:
-                lane.context.evidence.world_fault = partial(_fault, world, deployment.name, lane.context.began)
+                lane.context.evidence.world_fault = partial(
+                    _fault, world, deployment.name, lane.context.began
+                )
         for lane in lanes:
             lane.get_ready()
         steps = Steps(plan, lanes, on_step)
@@ -239,7 +267,9 @@ def _notes(lanes: Sequence[Lane], plan: LoadPlan, steps_found: Sequence[StepResu
         notes += lane.notes
         trunk, most = lane.line.trunk, lane.line.trunk.max_concurrent_calls
         if lane.calls > most:
-            notes.append(f"trunk {trunk.name} is declared with {most} calls at once, and was asked for {lane.calls}")
+            notes.append(
+                f"trunk {trunk.name} is declared with {most} calls at once, and was asked for {lane.calls}"
+            )
     if (late := monitor().take_lateness()) >= LATE_S:
         notes.append(f"this machine was busy: the harness was woken up to {late:.1f} s late")
     rates = [step.cps for step in steps_found if step.cps is not None]

@@ -1,4 +1,6 @@
-"""A case runs: a deployment is leased to it, and each attempt at it has its own evidence, findings and end."""
+"""A case runs: a deployment is leased to it, and each attempt at it has its own evidence, findings
+and end.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,14 @@ from allure_pytest.listener import AllureListener
 
 from harness.calls.checks.finding import excused, missed_by
 from harness.calls.events import PhoneLost
-from harness.calls.verdict import CaseOutcome, Conclusion, DidNotPassError, ExpectationError, Verdict, with_place
+from harness.calls.verdict import (
+    CaseOutcome,
+    Conclusion,
+    DidNotPassError,
+    ExpectationError,
+    Verdict,
+    with_place,
+)
 from harness.deployment.limits import Gate, place, places
 from harness.diagnosis import Diagnosis, diagnose
 from harness.diagnosis.result import DiagnosisDocument
@@ -37,7 +46,8 @@ from harness.support.model_words import nearest
 if TYPE_CHECKING:
     from harness.deployment import Deployment
 
-#: Why an attempt is repeated → what its evidence says of that. One that failed is repeated because ``--retries`` asks for it.
+#: Why an attempt is repeated → what its evidence says of that. One that failed is repeated because
+#: ``--retries`` asks for it.
 _REPEATS: Final = {
     "guessed": "A call of this case, or of a case running beside it, showed a number that did not identify its case: the case is "
     "run again alone, and that result counts.",
@@ -56,13 +66,17 @@ class Attempt:
     case: Case
     leased: Leased
     number: int = 1
-    left: Mapping[str, int] = field(default_factory=dict)  #: how many attempts may still follow for each reason
+    left: Mapping[str, int] = field(
+        default_factory=dict
+    )  #: how many attempts may still follow for each reason
     recorder: CaseRecorder | None = None
     outcome: CaseOutcome = field(default_factory=CaseOutcome)
     conclusion: Conclusion | None = None  #: once the case is closed
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
     late_s: float = 0.0  #: how late this process was woken at worst
-    guessed: bool = False  #: whether a call was this case's by a guess, so that it is run again alone
+    guessed: bool = (
+        False  #: whether a call was this case's by a guess, so that it is run again alone
+    )
 
     @property
     def replica(self) -> Deployment:
@@ -71,7 +85,9 @@ class Attempt:
 
     @property
     def repeat(self) -> str:
-        """Why another attempt follows: ``guessed``, ``starved``, ``phone lost`` or ``failed``; empty: none does."""
+        """Why another attempt follows: ``guessed``, ``starved``, ``phone lost`` or ``failed``;
+        empty: none does.
+        """
         conclusion = self.conclusion
         if conclusion is None:
             return ""
@@ -84,7 +100,9 @@ class Attempt:
             and any(isinstance(event, PhoneLost) for event in events),
             "failed": conclusion.may_be_retried,
         }
-        return next((why for why, found in applies.items() if found and self.left.get(why, 0) > 0), "")
+        return next(
+            (why for why, found in applies.items() if found and self.left.get(why, 0) > 0), ""
+        )
 
     @property
     def next(self) -> Attempt:
@@ -103,7 +121,9 @@ class Attempt:
             error = MistakeError(_misspelt(error))
         new = isinstance(error, ExpectationError) and error.finding not in self.outcome.findings
         if new and self.recorder is not None and self.conclusion is None:
-            with contextlib.suppress(ResourceError):  # a full disk is raised again when the case is closed
+            with contextlib.suppress(
+                ResourceError
+            ):  # a full disk is raised again when the case is closed
                 self.recorder.finding(error.finding)  # type: ignore[attr-defined]  # it is an ExpectationError
         self.outcome.raised(error)
 
@@ -117,7 +137,9 @@ class Attempt:
         if recorder is None:
             return
         if self.late_s >= LATE_S:
-            recorder.note(f"This machine was busy: the harness was woken up to {self.late_s:.1f} s late. {_BUSY}")
+            recorder.note(
+                f"This machine was busy: the harness was woken up to {self.late_s:.1f} s late. {_BUSY}"
+            )
         if self.guessed:
             recorder.guessed()
         if (why := self.repeat) in _REPEATS:
@@ -133,18 +155,30 @@ class Attempt:
         recorder.close(conclusion.verdict, conclusion.message, self.diagnosis_document)
 
     def _check_responsiveness(self, recorder: CaseRecorder) -> None:
-        """What the voice agent took too long for, by the limits of its deployment, in the calls that are held to its voice.
+        """What the voice agent took too long for, by the limits of its deployment, in the calls
+        that are held to its voice.
 
         Only now are the recordings whole. A case that broke shows nothing.
         """
-        if AUDIO_TO_AI not in self.case.required_findings or self.outcome.conclusion.verdict is Verdict.BROKEN:
+        if (
+            AUDIO_TO_AI not in self.case.required_findings
+            or self.outcome.conclusion.verdict is Verdict.BROKEN
+        ):
             return
-        for finding in response_findings(lambda: CaseEvidence.read(recorder.directory), self.replica.manners):
+        for finding in response_findings(
+            lambda: CaseEvidence.read(recorder.directory), self.replica.manners
+        ):
             late = missed_by(finding) if finding.verdict is Verdict.FAILED else None
-            recorder.finding(excused(finding, self.late_s) if late is not None and late <= self.late_s else finding)
+            recorder.finding(
+                excused(finding, self.late_s)
+                if late is not None and late <= self.late_s
+                else finding
+            )
 
     def amend(self) -> Conclusion:
-        """The conclusion, written anew where a plugin around ours, or our own writing of it, has raised since the case was closed."""
+        """The conclusion, written anew where a plugin around ours, or our own writing of it, has
+        raised since the case was closed.
+        """
         conclusion = self.outcome.conclusion
         if conclusion != self.conclusion and self.recorder is not None:
             # That may be what was raised: without an end the case reads as broken too.
@@ -157,16 +191,22 @@ class Attempt:
 def _misspelt(error: pytest.FixtureLookupError) -> str:
     """What asks for a fixture that does not exist, in a line."""
     function = error.request._pyfuncitem
-    known = [name for name in error.request._fixturemanager._arg2fixturedefs if not name.startswith("_")]
+    known = [
+        name for name in error.request._fixturemanager._arg2fixturedefs if not name.startswith("_")
+    ]
     name = str(error.argname)
-    return f"{function.nodeid.partition('[')[0]}: there is no fixture {name!r}{nearest(name, known)}"
+    return (
+        f"{function.nodeid.partition('[')[0]}: there is no fixture {name!r}{nearest(name, known)}"
+    )
 
 
 _UNDERWAY = pytest.StashKey[Attempt]()  #: the attempt that an item, or the process, is at
 
 
 class _WithoutCases(AllureReporter):
-    """Keeps cases and their fixtures out of what allure-pytest writes: their results are made of the evidence, at the end."""
+    """Keeps cases and their fixtures out of what allure-pytest writes: their results are made of
+    the evidence, at the end.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # allure_commons is not typed
@@ -189,11 +229,16 @@ class _WithoutCases(AllureReporter):
 
 def _allure_listener() -> Any:
     """allure-pytest's listener; None where no results are asked for."""
-    return next((p for p in allure_commons.plugin_manager.get_plugins() if isinstance(p, AllureListener)), None)
+    return next(
+        (p for p in allure_commons.plugin_manager.get_plugins() if isinstance(p, AllureListener)),
+        None,
+    )
 
 
 def leave_out_cases() -> None:
-    """Leave the results of cases to :mod:`harness.report.allure`. Call this before the first test begins."""
+    """Leave the results of cases to :mod:`harness.report.allure`. Call this before the first test
+    begins.
+    """
     if (listener := _allure_listener()) is not None:
         listener.allure_logger = _WithoutCases()
 
@@ -211,11 +256,15 @@ def pytest_sessionstart() -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, Any, Any]:
-    """Lease the case a deployment for itself, and a place on this machine; waiting is outside of the case's time limits.
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, Any, Any]:
+    """Lease the case a deployment for itself, and a place on this machine; waiting is outside of
+    the case's time limits.
 
-    An attempt that failed is repeated as asked for, by the whole protocol: each attempt has its own fixtures, evidence and
-    result. (pytest-rerunfailures hides all but the last, and its crash recovery wants a server of its own under xdist.)
+    An attempt that failed is repeated as asked for, by the whole protocol: each attempt has its own
+    fixtures, evidence and result. (pytest-rerunfailures hides all but the last, and its crash
+    recovery wants a server of its own under xdist.)
     """
     run, case = run_of(item.config), case_of(item)
     attempt = item.stash.get(_UNDERWAY, None)
@@ -229,7 +278,9 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
             del item.stash[_UNDERWAY]
 
 
-def _attempts(item: pytest.Item, nextitem: pytest.Item | None, run: Run, case: Case) -> Generator[None, Any, Any]:
+def _attempts(
+    item: pytest.Item, nextitem: pytest.Item | None, run: Run, case: Case
+) -> Generator[None, Any, Any]:
     """The first attempt by the hook that is wrapped, further ones by hooks of their own."""
     retries = int(item.config.getoption("retries"))
     with leased(run, case) as lease, place(max(places(), run.slots)):
@@ -265,8 +316,15 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     attempt, run = item.stash.get(_UNDERWAY, None), run_of(item.config)
     if attempt is None or run is None:
         return (yield)
-    asked = attempt.leased.wait_until_asked(attempt.case)  # waiting is outside of the case's time limits
-    plain = {**run.plain(attempt.case), **names(attempt.replica), "nodeid": item.nodeid, "attempt": attempt.number}
+    asked = attempt.leased.wait_until_asked(
+        attempt.case
+    )  # waiting is outside of the case's time limits
+    plain = {
+        **run.plain(attempt.case),
+        **names(attempt.replica),
+        "nodeid": item.nodeid,
+        "attempt": attempt.number,
+    }
     attempt.recorder = CaseRecorder(case_directory(run.directory, plain), plain, attempt.outcome)
     attempt.recorder.deployment(complete_content(attempt.replica))
     item.config.stash[_UNDERWAY] = attempt
@@ -280,7 +338,9 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Run the case, for as long as its world lives; to pytest it fails when its findings say that it did not pass."""
+    """Run the case, for as long as its world lives; to pytest it fails when its findings say that
+    it did not pass.
+    """
     attempt = item.stash.get(_UNDERWAY, None)
     if attempt is None or attempt.recorder is None:
         return (yield)
@@ -318,15 +378,25 @@ def pytest_runtest_makereport(
         return report
     is_last = call.when == "call" or (call.when == "setup" and call.excinfo is not None)
     if is_last and attempt.recorder is not None:
-        for name, text in (("log", report.caplog), ("stdout", report.capstdout), ("stderr", report.capstderr)):
+        for name, text in (
+            ("log", report.caplog),
+            ("stdout", report.capstdout),
+            ("stderr", report.capstderr),
+        ):
             if text:
                 attempt.recorder.attach(name, text, "text/plain")
     if call.excinfo is not None:
         attempt.raised(error := call.excinfo.value)
         said = with_place(attempt.outcome.conclusion.message, error)
-        is_known = isinstance(error, ExpectationError | DidNotPassError | MistakeError | pytest.FixtureLookupError)
-        report.longrepr = said if is_known else f"{attempt.outcome.conclusion.message}\n\n{report.longreprtext}"
-        if report.outcome == "skipped":  # a cell that means nothing is left out of the matrix, never skipped
+        is_known = isinstance(
+            error, ExpectationError | DidNotPassError | MistakeError | pytest.FixtureLookupError
+        )
+        report.longrepr = (
+            said if is_known else f"{attempt.outcome.conclusion.message}\n\n{report.longreprtext}"
+        )
+        if (
+            report.outcome == "skipped"
+        ):  # a cell that means nothing is left out of the matrix, never skipped
             report.outcome, report.longrepr = "failed", f"skipped: {call.excinfo.value}"
     if call.when == "teardown":
         conclusion = attempt.amend()
@@ -345,12 +415,15 @@ def pytest_runtest_makereport(
 
 
 def _mask(report: pytest.TestReport) -> None:
-    """As the evidence is: the terminal shows the report, and a CI job keeps it in its log and in pytest's own JUnit file."""
+    """As the evidence is: the terminal shows the report, and a CI job keeps it in its log and in
+    pytest's own JUnit file.
+    """
     if report.longrepr is not None:
         report.longrepr = mask_text(report.longreprtext)
     report.sections = [(title, mask_text(text)) for title, text in report.sections]
     report.user_properties = [
-        (name, mask_text(str(value)) if name == "message" else value) for name, value in report.user_properties
+        (name, mask_text(str(value)) if name == "message" else value)
+        for name, value in report.user_properties
     ]
 
 

@@ -1,4 +1,6 @@
-"""``@scenario``-marked tests are multiplied by the cases of their rows, and stand in the order of the queue."""
+"""``@scenario``-marked tests are multiplied by the cases of their rows, and stand in the order of
+the queue.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,18 @@ _SCENARIOS = pytest.StashKey[dict[str, str]]()  #: names, and the tests that pro
 
 @pytest.hookimpl(trylast=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Multiply a scenario by the cases of its rows; refuse other parametrisation, since a case has one place for its evidence."""
+    """Multiply a scenario by the cases of its rows; refuse other parametrisation, since a case has
+    one place for its evidence.
+    """
     marker = metafunc.definition.get_closest_marker("scenario")
     if marker is None:
         return
     run = run_of(metafunc.config)
     _check(metafunc, marker)
     _check_planned(metafunc, marker, run)
-    if metafunc._calls:  # no public name: marks, parameters of fixtures, and plugins (--count) come to the same
+    if (
+        metafunc._calls
+    ):  # no public name: marks, parameters of fixtures, and plugins (--count) come to the same
         pytest.fail(
             f"{metafunc.definition.nodeid}: is parametrized, and a case is one test; allowed: a custom row for each value, "
             "or a loop in the scenario",
@@ -40,24 +46,34 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _check(metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
-    """Fail unless each name belongs to a row and to no other scenario: else nothing would be proved, or a case run twice."""
+    """Fail unless each name belongs to a row and to no other scenario: else nothing would be
+    proved, or a case run twice.
+    """
     config, here = metafunc.config, metafunc.definition.nodeid
     rows = [row for one in integrations.loadable() for row in one.rows]
     if not {row.scenario for row in rows} & set(marker.args):
         named = ", ".join(map(str, marker.args))
         pytest.fail(
-            f"{here}: @scenario({named}): no row has it; allowed: a row's scenario, or a custom row", pytrace=False
+            f"{here}: @scenario({named}): no row has it; allowed: a row's scenario, or a custom row",
+            pytrace=False,
         )
     for name in marker.args:
         other = config.stash.setdefault(_SCENARIOS, {}).setdefault(str(name), here)
         if other != here:
-            pytest.fail(f"{here}: @scenario({name}): is that of {other}; allowed: a custom row", pytrace=False)
+            pytest.fail(
+                f"{here}: @scenario({name}): is that of {other}; allowed: a custom row",
+                pytrace=False,
+            )
 
 
 def _check_planned(metafunc: pytest.Metafunc, marker: pytest.Mark, run: Run | None) -> None:
-    """Fail for a row that was declared after planning: its calls are not in the plan, the caps and the preflight."""
+    """Fail for a row that was declared after planning: its calls are not in the plan, the caps and
+    the preflight.
+    """
     planned = run.planned_own if run is not None else None
-    late = [row.id for row in integrations.own_rows() if planned is not None and row.id not in planned]
+    late = [
+        row.id for row in integrations.own_rows() if planned is not None and row.id not in planned
+    ]
     if named := [row_id for row_id in late if row_id in marker.args]:
         pytest.fail(
             f"{metafunc.definition.nodeid}: own_row({named[0]!r}) was declared when the run was planned already; allowed: in the "
@@ -80,7 +96,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if found := case_of(item):
             deployment = run.deployment(found.deployment)
-            longest = max(deployment.limits.seconds_per_call, found.row.seconds) + waits_of(found, deployment)
+            longest = max(deployment.limits.seconds_per_call, found.row.seconds) + waits_of(
+                found, deployment
+            )
             item.add_marker(pytest.mark.timeout(longest + _LAST_RESORT_S, method="signal"))
 
 
@@ -89,11 +107,11 @@ _LONG_S: Final = 10.0
 
 
 def in_order(items: list[pytest.Item], run: Run) -> list[pytest.Item]:
-    """The longest first. xdist hands each worker two to begin with, and a worker keeps the second to itself while the
-    first runs: so behind each of the longest stands one of the shortest.
+    """The longest first. xdist hands each worker two to begin with, and a worker keeps the second
+    to itself while the first runs: so behind each of the longest stands one of the shortest.
 
-    At the end those that have a stand-in's address for themselves, and last of all those behind which a platform may take
-    the trunk for down.
+    At the end those that have a stand-in's address for themselves, and last of all those behind
+    which a platform may take the trunk for down.
     """
     cases = {id(item): case_of(item) for item in items}
     turns = Counter[str]()
@@ -102,7 +120,9 @@ def in_order(items: list[pytest.Item], run: Run) -> list[pytest.Item]:
         case = cases[id(item)]
         if case is None:
             return 0.0, 0
-        turns[case.deployment] += 1  # deployments take turns, since one that is real carries few cases at once
+        turns[case.deployment] += (
+            1  # deployments take turns, since one that is real carries few cases at once
+        )
         return -case.row.seconds, turns[case.deployment]
 
     def is_real(item: pytest.Item) -> bool:
@@ -110,9 +130,16 @@ def in_order(items: list[pytest.Item], run: Run) -> list[pytest.Item]:
         return case is not None and run.deployment(case.deployment).kind != "simulated"
 
     def is_last(item: pytest.Item) -> bool:
-        """Whether the case needs the stand-in's address for itself, so that the phone is set up again afterwards."""
+        """Whether the case needs the stand-in's address for itself, so that the phone is set up
+        again afterwards.
+        """
         case = cases[id(item)]
-        return case is not None and case.row.own_place and case.axes["ai"] == "stand-in" and is_real(item)
+        return (
+            case is not None
+            and case.row.own_place
+            and case.axes["ai"] == "stand-in"
+            and is_real(item)
+        )
 
     def troubles_trunk(item: pytest.Item) -> tuple[bool, float]:
         case = cases[id(item)]
@@ -123,7 +150,11 @@ def in_order(items: list[pytest.Item], run: Run) -> list[pytest.Item]:
     first = [item for item in queue if item not in last]
     # cases of real deployments swap places so that they do not wait for each other
     real = [index for index, item in enumerate(first) if is_real(item)]
-    waiting = [(case, run.deployment(case.deployment)) for index in real if (case := cases[id(first[index])])]
+    waiting = [
+        (case, run.deployment(case.deployment))
+        for index in real
+        if (case := cases[id(first[index])])
+    ]
     ordered = list(first)
     for index, taken in zip(real, in_turns(waiting, run.workers), strict=True):
         ordered[index] = first[real[taken]]
@@ -131,13 +162,19 @@ def in_order(items: list[pytest.Item], run: Run) -> list[pytest.Item]:
     return _dealt(ordered, seconds, run.workers, any_real=bool(real)) + last
 
 
-def _dealt(ordered: list[pytest.Item], seconds: Sequence[float], workers: int, *, any_real: bool) -> list[pytest.Item]:
-    """Reorder for xdist's first deal of two to each worker: a short case stands behind each long one."""
+def _dealt(
+    ordered: list[pytest.Item], seconds: Sequence[float], workers: int, *, any_real: bool
+) -> list[pytest.Item]:
+    """Reorder for xdist's first deal of two to each worker: a short case stands behind each long
+    one.
+    """
     if not workers or len(ordered) < 2 * workers:
         return ordered
     if not any_real:
         longest, rest, shortest = ordered[:workers], ordered[workers:-workers], ordered[-workers:]
-        return [item for pair in zip(longest, reversed(shortest), strict=True) for item in pair] + rest
+        return [
+            item for pair in zip(longest, reversed(shortest), strict=True) for item in pair
+        ] + rest
     left, dealt = deque(ordered[workers:]), list[pytest.Item]()
     for item, lasts_s in zip(ordered[:workers], seconds, strict=False):
         dealt += [item, left.pop() if lasts_s > _LONG_S else left.popleft()]

@@ -52,7 +52,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 @contextmanager
 def _outlasting(context: CaseContext | None) -> Iterator[None]:
-    """Wait for what would disturb the next case, however this one ends, unless the run was interrupted."""
+    """Wait for what would disturb the next case, however this one ends, unless the run was
+    interrupted.
+    """
     try:
         yield
     except Exception:
@@ -69,16 +71,22 @@ def _outlast(context: CaseContext | None) -> None:
 
 
 def _take(context: CaseContext, error: ExpectationError) -> None:
-    """Record what ended the scenario; the evidence may change the finding if the harness was the reason."""
+    """Record what ended the scenario; the evidence may change the finding if the harness was the
+    reason.
+    """
     if error.finding not in context.evidence.findings:
         error.finding = context.evidence.add(error.finding)
 
 
 @pytest.fixture(scope="session")
-def pool(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhonePool]:
+def pool(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PhonePool]:
     """The softphones of this process, kept from case to case."""
     run = run_of(pytestconfig)
-    with PhonePool(tmp_path_factory.mktemp("phones"), fork_server=run.phone_fork_server if run else None) as pool:
+    with PhonePool(
+        tmp_path_factory.mktemp("phones"), fork_server=run.phone_fork_server if run else None
+    ) as pool:
         starvation.monitor().watch(lambda: pool.pids)
         yield pool
 
@@ -116,14 +124,19 @@ def cast(
     gate: Gate,
     case_marks: Iterator[int],
 ) -> Iterator[Cast]:
-    """Who takes part. Every group's agents are at their phones, so that a call in the wrong place is seen."""
-    # as parameters, these fixtures of the whole session would keep each case's requests until it ends (FixtureDef.execute)
+    """Who takes part. Every group's agents are at their phones, so that a call in the wrong place
+    is seen.
+    """
+    # as parameters, these fixtures of the whole session would keep each case's requests until it
+    # ends (FixtureDef.execute)
     pool: PhonePool = request.getfixturevalue("pool")
     apis: Callable[[Deployment], SynthflowApi | None] = request.getfixturevalue("apis")
     attempt = attempt_of(request)
     others = attempt.leased.concurrent
     reached = replica.reached_over(case.trunk, case.line)
-    context = CaseContext(case, reached, timings, recorder, pool, case_marks, apis(reached), gate, others)
+    context = CaseContext(
+        case, reached, timings, recorder, pool, case_marks, apis(reached), gate, others
+    )
     context.phones.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
     watch = request.config.stash[WATCH]
     starvation.observe(context.evidence, pool, partial(watch.stood_still, case.deployment))
@@ -140,17 +153,21 @@ def cast(
         raise
     finally:
         del request.node.stash[_CONTEXT]  # pytest keeps every item until the session ends
-        attempt.guessed = was_guessed(context) and bool(others.others)  # otherwise no case ran beside it
+        attempt.guessed = was_guessed(context) and bool(
+            others.others
+        )  # otherwise no case ran beside it
         cast.close()
 
 
 def was_guessed(context: CaseContext) -> bool:
     """Whether a finding may rest on a call of a case beside this one.
 
-    A guess at a phone does not matter to a case that passed: an agent who took the call heard its caller's mark, and a watched
-    phone got no call.
+    A guess at a phone does not matter to a case that passed: an agent who took the call heard its
+    caller's mark, and a watched phone got no call.
     """
-    return context.guessed or (context.phones.guessed and context.evidence.conclusion.verdict is not Verdict.PASSED)
+    return context.guessed or (
+        context.phones.guessed and context.evidence.conclusion.verdict is not Verdict.PASSED
+    )
 
 
 @pytest.fixture
@@ -182,7 +199,9 @@ def line(cast: Cast, case: Case) -> Line:
     """The number the case calls."""
     assert case.line is not None, f"{case.row.id} calls no number"
     if why := why_not_now(case, cast.context.deployment, datetime.now(UTC)):
-        finding = not_observable("case", case.line, expected="the number is called at its time", why=why)
+        finding = not_observable(
+            "case", case.line, expected="the number is called at its time", why=why
+        )
         raise NotObservableError(cast.context.evidence.add(finding))
     return cast.line(case.line)
 

@@ -1,9 +1,11 @@
-"""What a case of a real deployment needs while others run at the same time, and how it gets it for itself.
+"""What a case of a real deployment needs while others run at the same time, and how it gets it for
+itself.
 
-Cases that run at the same time are told apart by their callers' numbers, so each has callers of its own. Where its call is to land
-it has the agents for itself, since a person takes one call at a time; where it only watches whether they ring it shares them. A
-trunk, and the deployment's limits, allow a number of calls. A case takes all that it needs at once, or nothing. What a whole run
-needs of this machine, other runs wait for (:func:`in_turn`).
+Cases that run at the same time are told apart by their callers' numbers, so each has callers of its
+own. Where its call is to land it has the agents for itself, since a person takes one call at a
+time; where it only watches whether they ring it shares them. A trunk, and the deployment's limits,
+allow a number of calls. A case takes all that it needs at once, or nothing. What a whole run needs
+of this machine, other runs wait for (:func:`in_turn`).
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ class AnyOf:
 
 @dataclass(frozen=True)
 class Needs:
-    """Names of what a case takes. ``shared`` are shared with cases of the same deployment, and of no other."""
+    """Names of what a case takes. ``shared`` are shared with cases of the same deployment, and of
+    no other.
+    """
 
     exclusive: frozenset[str]
     shared: frozenset[str]
@@ -60,7 +64,9 @@ class Needs:
 def needs_of(case: Case, deployment: Deployment) -> Needs:
     """What ``case`` needs of its deployment."""
     calls = [call for call in calls_of(case, deployment) if call.by == "the harness"]
-    numbers = {number for _, _, number in deployment.all_dids()} | {str(deployment.numbers.no_such_number)}
+    numbers = {number for _, _, number in deployment.all_dids()} | {
+        str(deployment.numbers.no_such_number)
+    }
     dialled = [call for call in calls if call.number in numbers]
     at_once = len(dialled) if case.row.moment != "registration" else 0
     return Needs(
@@ -80,11 +86,17 @@ def phone_key(deployment: Deployment, name: str) -> str:
 
 def landing_agents(case: Case, deployment: Deployment) -> frozenset[str]:
     """The agents that a call of the case is to land with."""
-    return frozenset(agent for group in landing_groups(case, deployment) for agent in deployment.groups[group].agents)
+    return frozenset(
+        agent
+        for group in landing_groups(case, deployment)
+        for agent in deployment.groups[group].agents
+    )
 
 
 def _callers(case: Case, deployment: Deployment, at_once: int) -> AnyOf:
-    """The callers it needs. A campaign calls the customer that the plan shows, whichever other caller is free."""
+    """The callers it needs. A campaign calls the customer that the plan shows, whichever other
+    caller is free.
+    """
     callers, moment = deployment.callers_from(case.caller), case.row.moment
     if "caller" in case.axes:
         callers = callers[:1]
@@ -94,15 +106,21 @@ def _callers(case: Case, deployment: Deployment, at_once: int) -> AnyOf:
 
 
 def _exclusive(case: Case, deployment: Deployment) -> Iterator[str]:
-    yield from (f"calls to {phone_key(deployment, agent)}" for agent in landing_agents(case, deployment))
-    # the people of such a group get one of our calls at a time, and the report's rows of it are of one case
-    reported = [name for name in landing_groups(case, deployment) if deployment.may_be_reported(name)]
+    yield from (
+        f"calls to {phone_key(deployment, agent)}" for agent in landing_agents(case, deployment)
+    )
+    # the people of such a group get one of our calls at a time, and the report's rows of it are of
+    # one case
+    reported = [
+        name for name in landing_groups(case, deployment) if deployment.may_be_reported(name)
+    ]
     yield from (f"landing at {deployment.groups[name].address or name}" for name in reported)
     if case.row.moment == "campaign":
         yield phone_key(deployment, deployment.customer)
     if case.row.moment == "registration":
         trunk = deployment.trunk(case.trunk)
-        # RFC 3261 section 10.2: bindings belong to the address of record, whatever transport and port they are made over
+        # RFC 3261 section 10.2: bindings belong to the address of record, whatever transport and
+        # port they are made over
         yield f"registration of {trunk.username} at {trunk.termination_host}"
     if case.row.withholds:
         yield f"withheld numbers of {deployment.name}"
@@ -128,10 +146,14 @@ def _tokens(case: Case, deployment: Deployment, placed: int, at_once: int) -> It
     carried = at_once + (case.row.moment in ("campaign", "transfer"))
     yield _any_of(f"call on {trunk.name} of {deployment.name}", trunk.max_concurrent_calls, carried)
     if case.axes["ai"] == "stand-in" and not case.row.own_place:
-        yield _any_of(f"call at {_place(case, deployment)}", CALLS_A_PHONE, carried)  # it would refuse more
+        yield _any_of(
+            f"call at {_place(case, deployment)}", CALLS_A_PHONE, carried
+        )  # it would refuse more
     yield _any_of(f"call of {deployment.name}", limits.concurrent_calls, placed)
     yield _any_of(
-        f"beginning call of {deployment.name}", max(1, math.ceil(_A_CASE_S * limits.calls_per_second)), placed
+        f"beginning call of {deployment.name}",
+        max(1, math.ceil(_A_CASE_S * limits.calls_per_second)),
+        placed,
     )
 
 
@@ -141,10 +163,11 @@ def _any_of(what: str, there_are: int, needed: int) -> AnyOf:
 
 
 def in_turns(cases: Sequence[tuple[Case, Deployment]], workers: int) -> list[int]:
-    """The order in which cases of real deployments best begin, so that none keeps a worker waiting for another.
+    """The order in which cases of real deployments best begin, so that none keeps a worker waiting
+    for another.
 
-    The run is simulated: of the cases that can begin, the first are those that are long themselves, and whose needs other cases
-    want for longest.
+    The run is simulated: of the cases that can begin, the first are those that are long themselves,
+    and whose needs other cases want for longest.
     """
     wants = [_wants(needs_of(case, deployment), deployment) for case, deployment in cases]
     seconds = [case.row.seconds + _OVERHEAD_S for case, _ in cases]
@@ -198,12 +221,16 @@ class Leased:
     concurrent: ConcurrentCases = ALONE
 
     def wait_until_asked(self, case: Case) -> AskedByOptions | None:
-        """Wait until the platform has asked the stand-in's phone by OPTIONS, where it does; None where no phone is kept for that."""
+        """Wait until the platform has asked the stand-in's phone by OPTIONS, where it does; None
+        where no phone is kept for that.
+        """
         if self.concurrent.switchboard is None or case.axes["ai"] != "stand-in":
             return None
         phone = stand_in(self.replica, self.replica.trunk(case.trunk))
         with suppress(HarnessError):  # the case reports why it cannot be reached
-            return wait_until_asked(self.concurrent.switchboard, phone, self.replica.stand_in.options_every_s)
+            return wait_until_asked(
+                self.concurrent.switchboard, phone, self.replica.stand_in.options_every_s
+            )
         return None
 
 
@@ -212,9 +239,13 @@ def leased(run: Run, case: Case, *, alone: bool = False) -> Iterator[Leased]:
     """Wait until the case can run. ``alone``: with no other of its deployment beside it."""
     replicas = run.replicas[case.deployment]
     if run.switchboard is None or replicas[0].kind == "simulated":
-        first = run.slot % len(replicas)  # each worker prefers its own, where its phones are registered
+        first = run.slot % len(
+            replicas
+        )  # each worker prefers its own, where its phones are registered
         order = [*range(first, len(replicas)), *range(first)]
-        with lease([run.control / f"replica-{stem_of(case.deployment)}-{index}" for index in order]) as held:
+        with lease(
+            [run.control / f"replica-{stem_of(case.deployment)}-{index}" for index in order]
+        ) as held:
             yield Leased(replicas[order[held.index]])
         return
     whole, alone = replicas[0], alone or run.slots == 1
@@ -228,18 +259,26 @@ def leased(run: Run, case: Case, *, alone: bool = False) -> Iterator[Leased]:
 
 def _narrowed(deployment: Deployment, callers: list[str]) -> Deployment:
     """The deployment with these callers alone: the others are another case's."""
-    without = {deployment.address_of_record(name) for name in set(deployment.callers) - set(callers)}
-    phones = {n: p for n, p in deployment.phones.items() if deployment.address_of_record(n) not in without}
+    without = {
+        deployment.address_of_record(name) for name in set(deployment.callers) - set(callers)
+    }
+    phones = {
+        n: p for n, p in deployment.phones.items() if deployment.address_of_record(n) not in without
+    }
     return deployment.model_copy(update={"phones": phones})
 
 
-def _concurrent_cases(run: Run, case: Case, deployment: Deployment, mine: set[str], *, alone: bool) -> ConcurrentCases:
+def _concurrent_cases(
+    run: Run, case: Case, deployment: Deployment, mine: set[str], *, alone: bool
+) -> ConcurrentCases:
     numbers = {name: phone.number for name, phone in deployment.phones.items() if phone.number}
     agents = {agent for group in deployment.groups.values() for agent in group.agents}
     return ConcurrentCases(
         switchboard=Path(run.switchboard) if run.switchboard else None,
         numbers=tuple(number for name, number in numbers.items() if name in mine),
-        others=frozenset() if alone else frozenset(n for name, n in numbers.items() if name not in mine | agents),
+        others=frozenset()
+        if alone
+        else frozenset(n for name, n in numbers.items() if name not in mine | agents),
         lands_at=landing_agents(case, deployment),
         withholds=case.row.withholds,
         shows=_shows(case, deployment),
@@ -247,23 +286,33 @@ def _concurrent_cases(run: Run, case: Case, deployment: Deployment, mine: set[st
 
 
 def _shows(case: Case, deployment: Deployment) -> str | None:
-    """What an agent sees after the case's warm transfer, where it is another number than the caller's."""
+    """What an agent sees after the case's warm transfer, where it is another number than the
+    caller's.
+    """
     handover = case.handover(deployment)
     if case.row.hands_over != "warm" or case.line is None or handover is None:
         return None
-    return number_shown(handover, deployment.assistants[str(deployment.lines[case.line].assistant)].address)
+    return number_shown(
+        handover, deployment.assistants[str(deployment.lines[case.line].assistant)].address
+    )
 
 
 class LeaseTable:
-    """File locks by name. A case takes all that it needs at once, or nothing, so that no two wait for each other."""
+    """File locks by name. A case takes all that it needs at once, or nothing, so that no two wait
+    for each other.
+    """
 
     def __init__(self, directory: Path, deployments: list[str]) -> None:
         self._directory, self._deployments = directory, deployments
         directory.mkdir(exist_ok=True)
 
     @contextmanager
-    def taken(self, needs: Needs, deployment: Deployment, *, alone: bool = False) -> Iterator[list[str]]:
-        """Wait until all of it is taken; yields the names of the callers. ``alone``: with no other case of the deployment."""
+    def taken(
+        self, needs: Needs, deployment: Deployment, *, alone: bool = False
+    ) -> Iterator[list[str]]:
+        """Wait until all of it is taken; yields the names of the callers. ``alone``: with no other
+        case of the deployment.
+        """
         with ExitStack() as waiting:
             if alone:  # no other case may begin meanwhile, or this one could wait forever
                 waiting.enter_context(lease([self._file(f"wish of {deployment.name}")]))
@@ -276,7 +325,9 @@ class LeaseTable:
     def _file(self, name: str) -> Path:
         return self._directory / stem_of(name)
 
-    def _try(self, needs: Needs, deployment: Deployment, *, alone: bool) -> tuple[ExitStack, list[str]] | None:
+    def _try(
+        self, needs: Needs, deployment: Deployment, *, alone: bool
+    ) -> tuple[ExitStack, list[str]] | None:
         with ExitStack() as stack, lease([self._file("mutex")]):
             if not alone and not self._is_free(f"wish of {deployment.name}"):
                 return None
@@ -284,7 +335,9 @@ class LeaseTable:
                 shared = not (alone or name in needs.exclusive)
                 if not self._take(stack, f"{name} by {deployment.name}", shared=shared):
                     return None
-                others = (f"{name} by {other}" for other in self._deployments if other != deployment.name)
+                others = (
+                    f"{name} by {other}" for other in self._deployments if other != deployment.name
+                )
                 if not all(map(self._is_free, others)):
                     return None
             for token in needs.tokens:
@@ -318,10 +371,11 @@ class LeaseTable:
 
 @contextlib.contextmanager
 def in_turn(deployments: Sequence[Deployment]) -> Iterator[None]:
-    """Wait until no other of the user's runs, loads or calls has a phone of these, or a stand-in's address; hold them meanwhile.
+    """Wait until no other of the user's runs, loads or calls has a phone of these, or a stand-in's
+    address; hold them meanwhile.
 
-    The platform would call both registrations of one phone, calls from one number could not be told apart, and a deployment's
-    limits would not hold over both runs. Raises :class:`ResourceError`.
+    The platform would call both registrations of one phone, calls from one number could not be told
+    apart, and a deployment's limits would not hold over both runs. Raises :class:`ResourceError`.
     """
     with contextlib.ExitStack() as stack:
         for place, words in sorted(

@@ -27,7 +27,10 @@ PreflightMode = Literal["stop", "tell", "off"]
 #: Options that may be given several times: what each names, and its help.
 _LISTS = {
     "row": ("ID", "only this row of the matrix (repeatable)"),
-    "require": ("ID", "fail when no case of this row is run; documented: of any row of the guide (repeatable)"),
+    "require": (
+        "ID",
+        "fail when no case of this row is run; documented: of any row of the guide (repeatable)",
+    ),
     "transport": ("NAME", "only this transport: udp, tcp, tls (repeatable)"),
     "auth": ("NAME", "only trunks with this authentication: ip, digest (repeatable)"),
     "codec": ("NAME", "only this codec: pcmu, pcma (repeatable)"),
@@ -46,8 +49,16 @@ _FLAGS = {
     "cases-only": "nothing else is run: no more workers than cases",
 }
 _VALUES: dict[str, dict[str, Any]] = {
-    "cases": {"type": Path, "metavar": "FILE", "help": "only the cases whose ids stand in this file, one a line"},
-    "site": {"default": "", "metavar": "NAME", "help": "where this runs, in the place of each file's own site"},
+    "cases": {
+        "type": Path,
+        "metavar": "FILE",
+        "help": "only the cases whose ids stand in this file, one a line",
+    },
+    "site": {
+        "default": "",
+        "metavar": "NAME",
+        "help": "where this runs, in the place of each file's own site",
+    },
     "timings": {
         "choices": get_args(TimingsName),
         "help": "of simulated deployments: the guides' own timings, or scaled down where the guides let one set them "
@@ -60,7 +71,11 @@ _VALUES: dict[str, dict[str, Any]] = {
         "metavar": "FILE",
         "help": "add this recording or capture, or a folder of them, when the cases are over (repeatable)",
     },
-    "reports": {"type": Path, "metavar": "DIR", "help": "where runs leave their results (default: ./reports)"},
+    "reports": {
+        "type": Path,
+        "metavar": "DIR",
+        "help": "where runs leave their results (default: ./reports)",
+    },
     "retries": {
         "type": int,
         "default": 0,
@@ -77,17 +92,24 @@ _VALUES: dict[str, dict[str, Any]] = {
 
 #: pytest's configuration for a verification, whatever stands in the current directory's.
 _CONFIGURATION = Path(__file__).with_name("verify.ini")
-#: Plugins of the development tools, which would cost every worker half a second; and one that has each worker collect five times at
-#: its end, to tell of exceptions that Python tells of by itself.
+#: Plugins of the development tools, which would cost every worker half a second; and one that has
+#: each worker collect five times at its end, to tell of exceptions that Python tells of by itself.
 _WITHOUT = ("cacheprovider", "hypothesispytest", "anyio", "unraisableexception")
 
 
 def collection_arguments(directories: Sequence[Path]) -> list[str]:
     """What to collect, and how.
 
-    Of conftest.py files, those of the last directory count alone: what lies above them belongs to other tests.
+    Of conftest.py files, those of the last directory count alone: what lies above them belongs to
+    other tests.
     """
-    arguments = [*map(str, directories), "--rootdir", str(resources.ROOT), "-c", str(_CONFIGURATION)]
+    arguments = [
+        *map(str, directories),
+        "--rootdir",
+        str(resources.ROOT),
+        "-c",
+        str(_CONFIGURATION),
+    ]
     arguments += ["--confcutdir", str(directories[-1].resolve())]
     return arguments + [word for name in _WITHOUT for word in ("-p", f"no:{name}")]
 
@@ -104,7 +126,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def preflight(config: pytest.Config) -> str:
-    """The mode of the preflight: ``stop`` by default, ``tell`` with ``--fault``, whose world is wrong on purpose."""
+    """The mode of the preflight: ``stop`` by default, ``tell`` with ``--fault``, whose world is
+    wrong on purpose.
+    """
     return str(config.getoption("preflight") or ("tell" if config.getoption("fault") else "stop"))
 
 
@@ -127,7 +151,9 @@ def check_live(config: pytest.Config, chosen: tuple[Deployment, ...]) -> None:
         return
     for deployment in chosen:
         if deployment.kind != "simulated":
-            raise live_refusal(deployment.name, deployment.kind, ", or --plan to see the calls first")
+            raise live_refusal(
+                deployment.name, deployment.kind, ", or --plan to see the calls first"
+            )
 
 
 def selection(config: pytest.Config) -> Selection:
@@ -147,7 +173,11 @@ def _listed(file: Path | None) -> tuple[str, ...]:
     if file is None:
         return ()
     try:
-        ids = tuple(filter(None, map(str.strip, user_files.read_text(file, user_files.NUMBERS).splitlines())))
+        ids = tuple(
+            filter(
+                None, map(str.strip, user_files.read_text(file, user_files.NUMBERS).splitlines())
+            )
+        )
     except (OSError, ValueError) as error:
         raise SelectionError(f"--cases {file}: cannot be read: {error}") from None
     if not ids:
@@ -178,10 +208,14 @@ def timings(config: pytest.Config) -> TimingsName:
 
 def check_required(config: pytest.Config, chosen: tuple[Deployment, ...]) -> None:
     """Raise :class:`SelectionError` for a row that none of the deployments has."""
-    known = {row.id for deployment in chosen for row in integrations.find(deployment.integration).rows}
+    known = {
+        row.id for deployment in chosen for row in integrations.find(deployment.integration).rows
+    }
     for row in config.getoption("require"):
         if row not in known and row != DOCUMENTED:
-            raise SelectionError(f"--require {row}: no row of these deployments; allowed: {DOCUMENTED}, a row's id")
+            raise SelectionError(
+                f"--require {row}: no row of these deployments; allowed: {DOCUMENTED}, a row's id"
+            )
 
 
 def only_looks(config: pytest.Config) -> bool:
@@ -205,7 +239,9 @@ def check_together(config: pytest.Config) -> None:
             "--dist each: every worker would run every case; allowed: load, worksteal, loadfile, loadscope"
         )
     if config.getoption("tx", ()) and not config.getoption("numprocesses", 0):
-        raise SelectionError("--tx: workers are processes of this machine, and share its calls; allowed: -n N")
+        raise SelectionError(
+            "--tx: workers are processes of this machine, and share its calls; allowed: -n N"
+        )
     if config.getoption("setuponly", False) or config.getoption("setupplan", False):
         raise SelectionError(
             "--setup-only, --setup-plan: a case without its calls shows nothing; allowed: --plan, --collect-only"
@@ -214,7 +250,9 @@ def check_together(config: pytest.Config) -> None:
     try:
         Expression.compile(expression or "any")
     except SyntaxError as error:
-        raise SelectionError(f"-k {expression}: {error.msg}; allowed: words with and, or, not, ( )") from None
+        raise SelectionError(
+            f"-k {expression}: {error.msg}; allowed: words with and, or, not, ( )"
+        ) from None
 
 
 def ignored(config: pytest.Config, chosen: tuple[Deployment, ...]) -> list[str]:
@@ -239,9 +277,11 @@ def files(config: pytest.Config) -> list[Path]:
 
 
 def deployments(paths: list[Path], *, secrets: bool, site: str = "") -> tuple[Deployment, ...]:
-    """Read all deployment files. ``secrets``: False if no call will be placed. ``site``: the site of the deployments, if given.
+    """Read all deployment files. ``secrets``: False if no call will be placed. ``site``: the site
+    of the deployments, if given.
 
-    Raises :class:`DeploymentError` with every mistake of every file, a line each."""
+    Raises :class:`DeploymentError` with every mistake of every file, a line each.
+    """
     found: dict[str, Deployment] = {}
     mistakes: list[str] = []
     for path in paths:
@@ -254,7 +294,9 @@ def deployments(paths: list[Path], *, secrets: bool, site: str = "") -> tuple[De
             mistakes.append(
                 f"{path}: name: {deployment.name!r} is another file's too; allowed: a name of its own for each"
             )
-        found[deployment.name] = deployment.model_copy(update={"site": site}) if site else deployment
+        found[deployment.name] = (
+            deployment.model_copy(update={"site": site}) if site else deployment
+        )
     if mistakes:
         raise DeploymentError("\n".join(mistakes))
     return tuple(found.values())

@@ -48,12 +48,16 @@ from harness.support.terminal import SafeConsole
 from harness.witness.campaign import SILENT_VARIABLE
 
 _INPUT = "harness"
-_AS_OF = pytest.StashKey[str]()  #: the moment that HARNESS_AS_OF had set before the run began; else empty
+_AS_OF = pytest.StashKey[
+    str
+]()  #: the moment that HARNESS_AS_OF had set before the run began; else empty
 _SLOT = pytest.StashKey[Lease]()
 _RUNNER = pytest.StashKey[Lease]()
 _TEXT = pytest.StashKey[str]()  #: the JSON that every worker receives
 _BOARD = pytest.StashKey[Switchboard]()
-_OTHERS = pytest.StashKey[list[Any]]()  #: the specifications of workers that are still to be started
+_OTHERS = pytest.StashKey[
+    list[Any]
+]()  #: the specifications of workers that are still to be started
 WORLDS = pytest.StashKey[Worlds]()
 WATCH = pytest.StashKey[Watch]()
 
@@ -62,8 +66,9 @@ WATCH = pytest.StashKey[Watch]()
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """``-n auto``: seven workers a core, nine at least, since a case waits most of its time.
 
-    The quick matrix on two quiet cores, for about the same CPU: 10 workers 121 s, 14 96 and 103 s, 18 85 and 98 s; verdicts come
-    later with 18 only, and no case was late or repeated (`python -m tools.speed --only matrix --workers N`).
+    The quick matrix on two quiet cores, for about the same CPU: 10 workers 121 s, 14 96 and 103 s,
+    18 85 and 98 s; verdicts come later with 18 only, and no case was late or repeated (`python -m
+    tools.speed --only matrix --workers N`).
     """
     if not options.files(config):
         return None
@@ -101,17 +106,20 @@ def _say(text: str) -> None:
 
 
 def _hand_down(config: pytest.Config, variable: str, value: str) -> None:
-    """Set an environment variable for the run's processes, unless it is set; unset when the run ends."""
+    """Set an environment variable for the run's processes, unless it is set; unset when the run
+    ends.
+    """
     if not os.environ.get(variable):
         os.environ[variable] = value
         config.add_cleanup(partial(os.environ.__delitem__, variable))
 
 
 def _end_in_order() -> None:
-    """Asked to end, or without its terminal (unless ``nohup`` stands before it), a run ends as on Ctrl-C: with everything hung up.
+    """Asked to end, or without its terminal (unless ``nohup`` stands before it), a run ends as on
+    Ctrl-C: with everything hung up.
 
-    Who asks may ask its process group as well (systemd), or be asked by a terminal that asks the run, too (``harness nightly``):
-    a second time only Ctrl-C cuts the hanging-up short.
+    Who asks may ask its process group as well (systemd), or be asked by a terminal that asks the
+    run, too (``harness nightly``): a second time only Ctrl-C cuts the hanging-up short.
     """
     asked = False
 
@@ -130,11 +138,15 @@ def _begin(config: pytest.Config) -> bool:
     """Whether the session may begin."""
     files = options.files(config)
     config.stash[_AS_OF] = planned_at().isoformat() if os.environ.get(AS_OF_VARIABLE) else ""
-    _hand_down(config, AS_OF_VARIABLE, datetime.now(UTC).isoformat())  # workers and worlds make the same plan
+    _hand_down(
+        config, AS_OF_VARIABLE, datetime.now(UTC).isoformat()
+    )  # workers and worlds make the same plan
     planned_at()  # an invalid moment is reported before anything is read
     _hand_down(config, "OPENBLAS_NUM_THREADS", "1")  # small matrices: threads only cost time
     allow_open_files()
-    os.umask(0o077)  # evidence and reports hold telephone numbers and what people said; workers and worlds inherit it
+    os.umask(
+        0o077
+    )  # evidence and reports hold telephone numbers and what people said; workers and worlds inherit it
     _end_in_order()
     only_plans = config.getoption("plan") or config.option.collectonly
     deployments = options.deployments(files, secrets=not only_plans, site=config.getoption("site"))
@@ -151,9 +163,13 @@ def _begin(config: pytest.Config) -> bool:
         config.option.dist = "no"
     workers = getattr(config.option, "numprocesses", None) or 0
     if workers and config.option.maxschedchunk is None:
-        config.option.maxschedchunk = 1  # the next free worker takes the next case; see order.in_order
+        config.option.maxschedchunk = (
+            1  # the next free worker takes the next case; see order.in_order
+        )
     if workers > MOST_WORKERS:
-        raise SelectionError(f"-n {workers}: every leg needs a mark of its own; allowed: up to {MOST_WORKERS} workers")
+        raise SelectionError(
+            f"-n {workers}: every leg needs a mark of its own; allowed: up to {MOST_WORKERS} workers"
+        )
     run = Run(
         directory=Path(),
         deployments=deployments,
@@ -172,7 +188,10 @@ def _begin(config: pytest.Config) -> bool:
         config.option.tx = config.option.tx[:cases]
     config.stash[RUN] = run
     if only_plans:
-        require_playable([path for path, d in zip(files, deployments, strict=True) if d.kind == "simulated"], faults)
+        require_playable(
+            [path for path, d in zip(files, deployments, strict=True) if d.kind == "simulated"],
+            faults,
+        )
         return True
     _use_own_temporary_files(config)
     run.directory = create(options.reports(config).absolute())
@@ -182,23 +201,29 @@ def _begin(config: pytest.Config) -> bool:
 
 
 def preflight_allows(run: Run, worlds: Worlds, mode: str, *, stderr: bool = False) -> bool:
-    """Whether calls may be placed: look at one replica of each deployment, keep it as ``preflight.json``, and say what is not ok.
+    """Whether calls may be placed: look at one replica of each deployment, keep it as
+    ``preflight.json``, and say what is not ok.
 
-    Raises :class:`WorldLostError` where a world had an error of its own, so that nothing that was found counts.
+    Raises :class:`WorldLostError` where a world had an error of its own, so that nothing that was
+    found counts.
     """
     preflight = _load_preflight()
     reports = []
     for name, replicas in run.replicas.items():
         replica = replicas[0]
         report = preflight.run(replica, [case for case in run.cases if case.deployment == name])
-        if is_masked(replica):  # as the evidence of its cases: a terminal's lines are kept by CI as files are
+        if is_masked(
+            replica
+        ):  # as the evidence of its cases: a terminal's lines are kept by CI as files are
             report = dataclasses.replace(mask_fields(report), deployment=shown_name(replica.name))
         reports.append(report)
     path = run.directory / PREFLIGHT
     try:
         whole_file.write(path, json.dumps([report.to_plain() for report in reports], indent=1))
     except OSError as error:
-        raise ResourceError(f"{path}: the run's results cannot be written here: {error.strerror}") from error
+        raise ResourceError(
+            f"{path}: the run's results cannot be written here: {error.strerror}"
+        ) from error
     worlds.require_sound()
     console = SafeConsole(highlight=False, stderr=stderr)
     for report in reports:
@@ -211,7 +236,9 @@ def preflight_allows(run: Run, worlds: Worlds, mode: str, *, stderr: bool = Fals
 
 
 def _use_own_temporary_files(config: pytest.Config) -> None:
-    """Another user can take the names of pytest's (pytest-of-USER) and of the machine's directory. Raises :class:`MistakeError`."""
+    """Another user can take the names of pytest's (pytest-of-USER) and of the machine's directory.
+    Raises :class:`MistakeError`.
+    """
     try:
         own_directories.of_this_machine()
         if not config.option.basetemp:
@@ -226,7 +253,9 @@ def _use_own_temporary_files(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Set up the stand-ins before the first case: a platform may send OPTIONS, and call only stand-ins that answered."""
+    """Set up the stand-ins before the first case: a platform may send OPTIONS, and call only
+    stand-ins that answered.
+    """
     run, board = run_of(session.config), session.config.stash.get(_BOARD, None)
     if run is None or board is None or run.switchboard is None:
         return
@@ -237,7 +266,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def _stand_ins(run: Run) -> list[PhoneConfig]:
     """The stand-ins for the AI at real platforms."""
-    trunks = dict.fromkeys((case.deployment, case.trunk) for case in run.cases if case.axes["ai"] == "stand-in")
+    trunks = dict.fromkeys(
+        (case.deployment, case.trunk) for case in run.cases if case.axes["ai"] == "stand-in"
+    )
     all_of_them = ((run.deployment(name), trunk) for name, trunk in trunks)
     return [stand_in(d, d.trunk(trunk)) for d, trunk in all_of_them if d.kind != "simulated"]
 
@@ -259,14 +290,18 @@ def _prepare(config: pytest.Config, run: Run) -> None:
         given: scope.Options = {**options.given(config), "as_of": config.stash[_AS_OF]}
         scope.write(run.directory, run.scope(given, _command()))
     except OSError as error:
-        raise ResourceError(f"{run.directory}: the run's results cannot be written here: {error.strerror}") from error
+        raise ResourceError(
+            f"{run.directory}: the run's results cannot be written here: {error.strerror}"
+        ) from error
     _load_preflight()
 
 
 def _command() -> str:
     """The command line as it was given: to ``harness``, or to pytest itself."""
     program = Path(sys.argv[0])
-    named = program.parent.name if program.name == "__main__.py" else program.name  # python -m pytest
+    named = (
+        program.parent.name if program.name == "__main__.py" else program.name
+    )  # python -m pytest
     return shlex.join(["pytest" if named in ("pytest", "py.test") else "harness", *sys.argv[1:]])
 
 
@@ -278,18 +313,24 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
     runner = lease([run.control / "runner"])
     config.stash[_RUNNER] = runner
     stack.callback(runner.release)
-    simulated = [pair for pair in zip(files, run.deployments, strict=True) if pair[1].kind == "simulated"]
+    simulated = [
+        pair for pair in zip(files, run.deployments, strict=True) if pair[1].kind == "simulated"
+    ]
     worlds = config.stash[WORLDS] = Worlds(run.control)
     stack.callback(worlds.stop)
     run.replicas = {d.name: [d] for d in run.deployments if d.kind != "simulated"}
     stack.enter_context(in_turn(run.deployments))
     if run.workers:
-        with contextlib.suppress(OSError):  # as where a path is too long: phones are started each for itself
+        with contextlib.suppress(
+            OSError
+        ):  # as where a path is too long: phones are started each for itself
             phones = PhoneForkServer()
             stack.callback(phones.close)
             run.phone_fork_server = phones.path
     if run.replicas and (run.slots > 1 or _stand_ins(run)):
-        board = config.stash[_BOARD] = Switchboard(fork_server=run.phone_fork_server, say=partial(_show, config))
+        board = config.stash[_BOARD] = Switchboard(
+            fork_server=run.phone_fork_server, say=partial(_show, config)
+        )
         stack.callback(board.close)
         run.switchboard = str(board.path)
     try:
@@ -299,10 +340,16 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
             timings=run.timings,
             faults=run.faults,
             controlled=config.getoption("world_control"),
-            fork_server=next((p.path for p in config.pluginmanager.get_plugins() if isinstance(p, ForkServer)), None),
+            fork_server=next(
+                (p.path for p in config.pluginmanager.get_plugins() if isinstance(p, ForkServer)),
+                None,
+            ),
             meanwhile=lambda: _prepare(config, run),
         )
-        for name, replicas in started.items():  # a world only reads the file, and --site overrides it
+        for (
+            name,
+            replicas,
+        ) in started.items():  # a world only reads the file, and --site overrides it
             run.replicas[name] = replicas.at(run.deployment(name).site)
         run.controls = worlds.controls
     except BaseException as error:
@@ -316,7 +363,9 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
 
 
 def _make_control(run: Run, stack: ExitStack) -> None:
-    """In memory if there is room: a permit that waited 1.4 s for a disk came too late for a transfer."""
+    """In memory if there is room: a permit that waited 1.4 s for a disk came too late for a
+    transfer.
+    """
     try:
         memory = stack.enter_context(Scratch(MEMORY))
         run.control.symlink_to(memory.path)
@@ -326,7 +375,9 @@ def _make_control(run: Run, stack: ExitStack) -> None:
 
 
 def _allure_results(config: pytest.Config, run: Run) -> None:
-    """Allure's results are always written: into the run's directory, unless ``--alluredir`` says where."""
+    """Allure's results are always written: into the run's directory, unless ``--alluredir`` says
+    where.
+    """
     if getattr(config.option, "allure_report_dir", "") is None:
         config.option.allure_report_dir = str(run.directory / ALLURE)
 
@@ -346,7 +397,9 @@ def _begin_worker(config: pytest.Config, run: Run) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
-    """End the process of a worker that an error ended: it may live on and hold the slot that its successor waits for."""
+    """End the process of a worker that an error ended: it may live on and hold the slot that its
+    successor waits for.
+    """
     if error and run_of(node.config):
         node.gateway.exit()
 
@@ -355,7 +408,8 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Send a worker the run, with its secrets, through the pipe."""
     if run := run_of(node.config):
-        # one string for all: xdist keeps each worker's input, which is megabytes for thousands of numbers
+        # one string for all: xdist keeps each worker's input, which is megabytes for thousands of
+        # numbers
         if _TEXT not in node.config.stash:
             node.config.stash[_TEXT] = run.to_json()
         node.workerinput[_INPUT] = node.config.stash[_TEXT]
@@ -380,5 +434,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """After an interruption, wake the workers at once: they stop waiting and hang up."""
-    if exitstatus == pytest.ExitCode.INTERRUPTED and (runner := session.config.stash.get(_RUNNER, None)):
+    if exitstatus == pytest.ExitCode.INTERRUPTED and (
+        runner := session.config.stash.get(_RUNNER, None)
+    ):
         runner.release()

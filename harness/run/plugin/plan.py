@@ -1,4 +1,6 @@
-"""``--plan``: which cases would run and whom they would call, as text or, with ``--json``, as data. No call is placed."""
+"""``--plan``: which cases would run and whom they would call, as text or, with ``--json``, as data.
+No call is placed.
+"""
 
 from __future__ import annotations
 
@@ -101,13 +103,19 @@ class Plan:
     deployments: tuple[DeploymentTotal, ...]
 
 
-def plan_of(deployments: Sequence[Deployment], cases: Sequence[Case], timings: TimingsName, attempts: int) -> Plan:
+def plan_of(
+    deployments: Sequence[Deployment], cases: Sequence[Case], timings: TimingsName, attempts: int
+) -> Plan:
     """The plan for these cases; ``required_missing`` is left to the caller, who knows the options."""
     by_name = {one.name: one for one in deployments}
     guards = {one.name: Guard(one) for one in deployments}
-    planned = tuple(_case(case, by_name[case.deployment], guards[case.deployment], timings) for case in cases)
+    planned = tuple(
+        _case(case, by_name[case.deployment], guards[case.deployment], timings) for case in cases
+    )
     lookalikes = {
-        (case.deployment, group): Lookalike(deployment=case.deployment, group=group, others=tuple(others))
+        (case.deployment, group): Lookalike(
+            deployment=case.deployment, group=group, others=tuple(others)
+        )
         for case in cases
         for group, others in landing_looks_like(case, by_name[case.deployment])
     }
@@ -120,7 +128,8 @@ def plan_of(deployments: Sequence[Deployment], cases: Sequence[Case], timings: T
         warnings=tuple(warning for one in deployments for warning in _warnings(one, cases)),
         required_missing=(),
         deployments=tuple(
-            _total(one, [case for case in planned if case.deployment == one.name], attempts) for one in deployments
+            _total(one, [case for case in planned if case.deployment == one.name], attempts)
+            for one in deployments
         ),
     )
 
@@ -129,11 +138,18 @@ def _warnings(deployment: Deployment, cases: Sequence[Case]) -> Iterator[str]:
     cold = [
         case
         for case in cases
-        if case.deployment == deployment.name and case.row.hands_over == "cold" and case.axes.get("refer") == "consumed"
+        if case.deployment == deployment.name
+        and case.row.hands_over == "cold"
+        and case.axes.get("refer") == "consumed"
     ]
-    supports_refer = deployment.kind == "simulated" or integrations.find(deployment.integration).carries_out_refer
+    supports_refer = (
+        deployment.kind == "simulated"
+        or integrations.find(deployment.integration).carries_out_refer
+    )
     if cold and not supports_refer:
-        names = dict.fromkeys(str(deployment.lines[case.line].assistant) for case in cold if case.line)
+        names = dict.fromkeys(
+            str(deployment.lines[case.line].assistant) for case in cold if case.line
+        )
         yield (
             f"{deployment.name}: cold transfers ({', '.join(names)}) need a platform that carries out the AI's REFER (RFC 3515); "
             'one that cannot needs transfer = "warm"'
@@ -160,7 +176,11 @@ def _case(case: Case, deployment: Deployment, guard: Guard, timings: TimingsName
         ),
         seconds=seconds,
         cannot_pass=why_never_passed(case, deployment) or "",
-        problems=tuple(_problems(deployment, len({call.who for call in calls if call.by == "the harness"}), seconds)),
+        problems=tuple(
+            _problems(
+                deployment, len({call.who for call in calls if call.by == "the harness"}), seconds
+            )
+        ),
     )
 
 
@@ -194,11 +214,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Show the plan where ``--plan`` asks for it."""
     run = run_of(config)
     if run is not None and config.getoption("plan"):
-        config.pluginmanager.register(PlanOnly(run, as_json=bool(config.getoption("json"))), "harness-plan")
+        config.pluginmanager.register(
+            PlanOnly(run, as_json=bool(config.getoption("json"))), "harness-plan"
+        )
 
 
 class PlanOnly:
-    """Prints the plan instead of running the cases. With ``as_json``, everything else goes to standard error."""
+    """Prints the plan instead of running the cases. With ``as_json``, everything else goes to
+    standard error.
+    """
 
     def __init__(self, run: Run, *, as_json: bool = False) -> None:
         self._run = run
@@ -215,11 +239,15 @@ class PlanOnly:
         """Name a scenario file that cannot be read: its cases are missing from the plan."""
         if report.failed:
             self._is_whole = False
-            self._console.print(Text(f"BROKEN   {report.nodeid} cannot be read:\n{report.longreprtext}", "red"))
+            self._console.print(
+                Text(f"BROKEN   {report.nodeid} cannot be read:\n{report.longreprtext}", "red")
+            )
 
     def pytest_internalerror(self, excrepr: object) -> None:
         """Say in one line that pytest or a plugin failed and there is no plan."""
-        self._console.print(Text(f"BROKEN   no plan could be made: {str(excrepr).strip().splitlines()[-1]}", "red"))
+        self._console.print(
+            Text(f"BROKEN   no plan could be made: {str(excrepr).strip().splitlines()[-1]}", "red")
+        )
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -256,7 +284,8 @@ def lines(plan: Plan, deployments: Sequence[Deployment]) -> Iterator[Text]:
     for one in plan.lookalikes:
         others = " or ".join(one.others)
         yield Text(
-            f"{one.deployment}: who rings does not tell a call that lands at {one.group} from one at {others}", "yellow"
+            f"{one.deployment}: who rings does not tell a call that lands at {one.group} from one at {others}",
+            "yellow",
         )
     for warning in plan.warnings:
         yield Text(warning, "yellow")
@@ -300,7 +329,10 @@ def _total_lines(total: DeploymentTotal, deployment: Deployment) -> Iterator[Tex
         waits = f"    calls to the stand-in wait for the platform's OPTIONS, {patience(asks):g} s at most: the first of a trunk, and"
         yield Text(f"{waits} the first after a row that uses the stand-in's address alone")
     if total.calls_refused:
-        yield Text(f"    planned calls that are REFUSED, each with its reason above: {total.calls_refused}", "red")
+        yield Text(
+            f"    planned calls that are REFUSED, each with its reason above: {total.calls_refused}",
+            "red",
+        )
     for problem in total.problems:
         yield Text(f"    {problem}", "red")
 

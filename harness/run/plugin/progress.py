@@ -1,7 +1,8 @@
 """What is shown during a run and at its end. It only reads reports; the run does not depend on it.
 
-pytest's own output is muted unless ``-v`` asks for it. A failure is shown as it comes when its cause is new; at the end each
-cause is shown once, with its cases. ``-q`` shows no more than that, and ``--json`` prints it for machines.
+pytest's own output is muted unless ``-v`` asks for it. A failure is shown as it comes when its
+cause is new; at the end each cause is shown once, with its cases. ``-q`` shows no more than that,
+and ``--json`` prints it for machines.
 """
 
 from __future__ import annotations
@@ -42,18 +43,25 @@ from harness.support.mask import mask_text
 from harness.support.memory import FreedMemory
 from harness.support.terminal import SafeConsole, print_document
 
-_ERROR = re.compile(r"^(?:E\s+)?(?!AssertionError: (?:Traceback|assert))([\w.]*(?:Error|Exception)\b.*)$", re.MULTILINE)
+_ERROR = re.compile(
+    r"^(?:E\s+)?(?!AssertionError: (?:Traceback|assert))([\w.]*(?:Error|Exception)\b.*)$",
+    re.MULTILINE,
+)
 #: Seconds between progress lines if there is no terminal to redraw.
 _PLAIN_EVERY_S = 5.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Show progress in the process that gathers the reports. What ``--collect-only`` lists pytest shows by itself."""
+    """Show progress in the process that gathers the reports. What ``--collect-only`` lists pytest
+    shows by itself.
+    """
     run = run_of(config)
     if run is None:
         return
     config.pluginmanager.register(Retention(run, config), "harness-retention")
-    if not (hasattr(config, "workerinput") or config.getoption("plan") or config.option.collectonly):
+    if not (
+        hasattr(config, "workerinput") or config.getoption("plan") or config.option.collectonly
+    ):
         config.pluginmanager.register(Progress(run, config), PROGRESS)
 
 
@@ -65,10 +73,15 @@ def mute_reporter(config: pytest.Config) -> None:
 
 
 def _summarises(config: pytest.Config) -> bool:
-    """Whether a summary of pytest's own is asked for (``-rA``, ``--durations``), and its reporter is mute."""
+    """Whether a summary of pytest's own is asked for (``-rA``, ``--durations``), and its reporter
+    is mute.
+    """
     if config.getoption("verbose", 0) > 0:
         return False
-    return config.getoption("reportchars", "fE") != "fE" or config.getoption("durations", None) is not None
+    return (
+        config.getoption("reportchars", "fE") != "fE"
+        or config.getoption("durations", None) is not None
+    )
 
 
 def _in_a_line(text: str) -> str:
@@ -79,11 +92,17 @@ def _in_a_line(text: str) -> str:
 
 
 def time_left(elapsed_s: float, done: float, left: float) -> str:
-    """The time that the cases left take at the pace so far, rounded; empty if none is left. ``done`` and ``left`` are rows' seconds."""
+    """The time that the cases left take at the pace so far, rounded; empty if none is left.
+    ``done`` and ``left`` are rows' seconds.
+    """
     if min(done, left) <= 0:
         return ""
     seconds = elapsed_s * left / done
-    return f" · about {seconds:.0f} s left" if seconds < 90 else f" · about {seconds / 60:.0f} min left"
+    return (
+        f" · about {seconds:.0f} s left"
+        if seconds < 90
+        else f" · about {seconds / 60:.0f} min left"
+    )
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -111,7 +130,9 @@ class Progress:
         self._console = SafeConsole(file=output, highlight=False, soft_wrap=True)
         self._live: Live | None = None
         self._last_line = self._began
-        self._planned: dict[str, str] = {}  #: ids of the cases to be reported → their pytest node ids
+        self._planned: dict[
+            str, str
+        ] = {}  #: ids of the cases to be reported → their pytest node ids
         self._done: dict[str, Verdict] = {}
         self._kinds: set[tuple[Verdict, str]] = set()  #: of failures already shown
         self._ordinary_ended: Counter[str] = Counter()  #: tests beside the cases, by outcome
@@ -130,7 +151,10 @@ class Progress:
             mute_reporter(self._config)
             if self._console.is_terminal and not self._quiet:
                 self._live = Live(
-                    console=self._console, get_renderable=self._line, refresh_per_second=5, transient=True
+                    console=self._console,
+                    get_renderable=self._line,
+                    refresh_per_second=5,
+                    transient=True,
                 )
                 self._live.start()
 
@@ -140,7 +164,8 @@ class Progress:
             self._unreadable.add(report.nodeid)
             why = report.longreprtext
             self._broken(
-                f"{report.nodeid} cannot be read: {_in_a_line(why)}", f"{report.nodeid} cannot be read:\n{why}"
+                f"{report.nodeid} cannot be read: {_in_a_line(why)}",
+                f"{report.nodeid} cannot be read:\n{why}",
             )
 
     def pytest_internalerror(self, excrepr: object) -> None:
@@ -170,7 +195,9 @@ class Progress:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Note what is to be reported (workers)."""
-        self._planned |= {name: nodeid for nodeid in ids if (name := case_id(nodeid)) in self._run.case_ids}
+        self._planned |= {
+            name: nodeid for nodeid in ids if (name := case_id(nodeid)) in self._run.case_ids
+        }
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -193,16 +220,26 @@ class Progress:
             if left is not None and left.verdict is not Verdict.BROKEN:
                 conclusion = left.conclusion
         else:
-            conclusion = Conclusion(Verdict(str(said.get("verdict", Verdict.BROKEN))), str(said.get("message", "")))
+            conclusion = Conclusion(
+                Verdict(str(said.get("verdict", Verdict.BROKEN))), str(said.get("message", ""))
+            )
         verdict = conclusion.verdict
         attempt = str(said.get("attempt", "1"))
-        first = conclusion.first_line().removeprefix(f"{verdict}: ") if conclusion.message else "no reason was given"
+        first = (
+            conclusion.first_line().removeprefix(f"{verdict}: ")
+            if conclusion.message
+            else "no reason was given"
+        )
         again = bool(said.get("tried again"))
         if not verdict.says_something and name in self._unsteady and not again:
             counting = self._by_evidence(name)
-            if counting is not None and counting.verdict is Verdict.FAILED:  # no later attempt hides a failure
+            if (
+                counting is not None and counting.verdict is Verdict.FAILED
+            ):  # no later attempt hides a failure
                 verdict = counting.verdict
-                first = f"attempt {counting.attempt}: {counting.headline.removeprefix(f'{verdict}: ')}"
+                first = (
+                    f"attempt {counting.attempt}: {counting.headline.removeprefix(f'{verdict}: ')}"
+                )
         if not again:
             self._done[name] = verdict
         elif verdict is not Verdict.PASSED:  # a passed guess is run again as well
@@ -211,24 +248,47 @@ class Progress:
             self._show_case(name, verdict, first, attempt, again=again)
 
     def _ordinary(self, report: pytest.TestReport) -> None:
-        """A test of the user's project beside the cases: its failure is shown and counts in the exit code."""
+        """A test of the user's project beside the cases: its failure is shown and counts in the
+        exit code.
+        """
         if report.when == "call" or not report.passed:
             self._ordinary_ended[report.outcome] += 1
         if report.failed:
-            self._say(Text(f"FAILED   {report.nodeid} (a test beside the cases):\n{report.longreprtext}", "red"))
+            self._say(
+                Text(
+                    f"FAILED   {report.nodeid} (a test beside the cases):\n{report.longreprtext}",
+                    "red",
+                )
+            )
 
-    def _show_case(self, name: str, verdict: Verdict, first: str, attempt: str, *, again: bool) -> None:
+    def _show_case(
+        self, name: str, verdict: Verdict, first: str, attempt: str, *, again: bool
+    ) -> None:
         """Show an ended case if it is news, else now and then the progress."""
         kind = (verdict, signature(first))
         if again:
             self._say(
-                Text.assemble((f"RETRY    attempt {attempt} {verdict}  ", "yellow"), (name, "bold"), f"  {first}")
+                Text.assemble(
+                    (f"RETRY    attempt {attempt} {verdict}  ", "yellow"),
+                    (name, "bold"),
+                    f"  {first}",
+                )
             )
         elif verdict is Verdict.PASSED and name in self._unsteady:
-            self._say(Text.assemble(("PASSED ON RETRY  ", "yellow"), (name, "bold"), f"  at attempt {attempt}"))
+            self._say(
+                Text.assemble(
+                    ("PASSED ON RETRY  ", "yellow"), (name, "bold"), f"  at attempt {attempt}"
+                )
+            )
         elif verdict is not Verdict.PASSED and (kind not in self._kinds or self._every_failure):
             self._kinds.add(kind)
-            self._say(Text.assemble((f"{verdict.upper():<8} ", terminal.STYLES[verdict]), (name, "bold"), f"  {first}"))
+            self._say(
+                Text.assemble(
+                    (f"{verdict.upper():<8} ", terminal.STYLES[verdict]),
+                    (name, "bold"),
+                    f"  {first}",
+                )
+            )
         elif self._live is None and time.monotonic() - self._last_line >= _PLAIN_EVERY_S:
             self._last_line = time.monotonic()
             self._say(self._line())
@@ -236,11 +296,14 @@ class Progress:
     def _by_evidence(self, case: str) -> CaseEvidence | None:
         """The attempt that the reports will count; None if the case left no evidence."""
         return last_attempt(
-            self._run.directory, next(self._run.plain(one) for one in self._run.cases if one.id == case)
+            self._run.directory,
+            next(self._run.plain(one) for one in self._run.cases if one.id == case),
         )
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> Generator[None]:
+    def pytest_terminal_summary(
+        self, terminalreporter: Any, config: pytest.Config
+    ) -> Generator[None]:
         """Let pytest's own summary through."""
         muted = terminalreporter._tw._file
         if _summarises(config):
@@ -250,10 +313,14 @@ class Progress:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None]:
-        """When the workers have ended: the worlds end too, then come the reports, the table and the exit code."""
+        """When the workers have ended: the worlds end too, then come the reports, the table and the
+        exit code.
+        """
         yield
         faults = (
-            session.config.stash[WORLDS].stop(keep_logs=self._run.directory) if WORLDS in session.config.stash else []
+            session.config.stash[WORLDS].stop(keep_logs=self._run.directory)
+            if WORLDS in session.config.stash
+            else []
         )
         if self._live is not None:
             self._live.stop()
@@ -262,23 +329,37 @@ class Progress:
         session.exitstatus = self._exit_code(exitstatus, self._interruption(session), bool(faults))
 
     def _interruption(self, session: pytest.Session) -> str:
-        """Why the run ended early; empty if it did not. Pytest runs nothing after an unreadable scenario."""
+        """Why the run ended early; empty if it did not. Pytest runs nothing after an unreadable
+        scenario.
+        """
         stopped = None if self._unreadable else self._stopped
-        if stopped == "" or (stopped or "").endswith("keyboard-interrupt"):  # xdist's text for a worker
+        if stopped == "" or (stopped or "").endswith(
+            "keyboard-interrupt"
+        ):  # xdist's text for a worker
             return STOPPED
         said = stopped or str(session.shouldfail or "")
-        is_cut_short = bool(self._planned.keys() - self._done.keys())  # pytest may have stopped after the last case
-        return f"pytest ended it: {mask_text(said).splitlines()[0]}" if said and is_cut_short else ""
+        is_cut_short = bool(
+            self._planned.keys() - self._done.keys()
+        )  # pytest may have stopped after the last case
+        return (
+            f"pytest ended it: {mask_text(said).splitlines()[0]}" if said and is_cut_short else ""
+        )
 
     def _exit_code(self, exitstatus: int, interruption: str, broken: bool) -> int:
-        """Failed before broken, so that what was found in the system under test is never hidden; see ``harness.run.cli.app``."""
+        """Failed before broken, so that what was found in the system under test is never hidden;
+        see ``harness.run.cli.app``.
+        """
         none_ran = exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED or (
             not self._planned and exitstatus == pytest.ExitCode.OK
         )
         if none_ran and not self._broke:
             self._say(Text("no case is left by what was asked for; --plan shows which there are"))
             return pytest.ExitCode.NO_TESTS_COLLECTED
-        broke = broken or bool(self._unreadable or interruption) or exitstatus == pytest.ExitCode.INTERNAL_ERROR
+        broke = (
+            broken
+            or bool(self._unreadable or interruption)
+            or exitstatus == pytest.ExitCode.INTERNAL_ERROR
+        )
         finished = None
         if self._config.getoption("no_reports"):
             broke = not self._end_kept(interruption) or broke
@@ -312,13 +393,17 @@ class Progress:
         try:
             write_end(self._run.directory, *self._end(interrupted))
         except OSError as error:
-            self._broken(f"{self._run.directory}: the run's end cannot be written: {error.strerror}")
+            self._broken(
+                f"{self._run.directory}: the run's end cannot be written: {error.strerror}"
+            )
             return False
         return True
 
     def _reports(self, interrupted: str) -> FinishedRun | None:
         try:
-            for line in add_files(self._run.directory, self._run.deployments, self._config.getoption("witness")):
+            for line in add_files(
+                self._run.directory, self._run.deployments, self._config.getoption("witness")
+            ):
                 self._say(Text(line))
         except (HarnessError, OSError) as error:  # the evidence of the run is none the worse for it
             self._broken(str(error))
@@ -349,7 +434,9 @@ class Progress:
             past=finished.past,
         )
         if self._ordinary_ended:
-            ended = ", ".join(f"{count} {outcome}" for outcome, count in sorted(self._ordinary_ended.items()))
+            ended = ", ".join(
+                f"{count} {outcome}" for outcome, count in sorted(self._ordinary_ended.items())
+            )
             self._say(Text(f"tests beside the cases: {ended}"))
         for name, path in files.items():
             self._say(Text(f"{name:<15}{relative(path)}"))
@@ -367,7 +454,9 @@ class Progress:
         print_document(json_file.text(document), sys.__stdout__)
 
     def _broken(self, message: str, whole: str = "") -> None:
-        """Report what broke outside of any case, masked: the first line in all views, the ``whole`` only here."""
+        """Report what broke outside of any case, masked: the first line in all views, the ``whole``
+        only here.
+        """
         self._broke += mask_text(message).splitlines()[:1]
         self._say(Text(f"BROKEN   {mask_text(whole or message)}", terminal.STYLES[Verdict.BROKEN]))
 
@@ -382,7 +471,9 @@ class Progress:
                 text.append(f" · {counts[verdict]} {verdict}", style)
         elapsed = time.monotonic() - self._began
         text.append(f" · {elapsed:.1f} s")
-        seconds = {case.id: case.row.seconds for case in self._run.cases if case.id in self._planned}
+        seconds = {
+            case.id: case.row.seconds for case in self._run.cases if case.id in self._planned
+        }
         done = sum(seconds.get(name, 0.0) for name in self._done)
         if len(self._done) >= self._run.slots:  # each worker has ended a case, so there is a pace
             text.append(time_left(elapsed, done, sum(seconds.values()) - done))
@@ -399,7 +490,9 @@ class Progress:
 
 
 class Retention:
-    """Drops what a process of the run keeps of finished cases: pytest keeps all their reports, and a night has thousands of cases."""
+    """Drops what a process of the run keeps of finished cases: pytest keeps all their reports, and
+    a night has thousands of cases.
+    """
 
     def __init__(self, run: Run, config: pytest.Config) -> None:
         self._run, self._config = run, config
@@ -418,7 +511,9 @@ class Retention:
             report.keywords = {}
             if report.passed and not _summarises(self._config):
                 report.sections = []
-            if self._config.getoption("verbose", 0) <= 0:  # the durations of fixtures are shown only when verbose
+            if (
+                self._config.getoption("verbose", 0) <= 0
+            ):  # the durations of fixtures are shown only when verbose
                 reporter.stats.pop("", None)
 
     def pytest_runtest_logfinish(self) -> None:

@@ -31,8 +31,8 @@ TimingsName = Literal["quick", "documented"]
 class Run:
     """One verification run, as seen by its controller, or by one of its workers.
 
-    ``deployments`` are as their files have them; ``replicas`` are the ones to call, filled in, by deployment name: one of
-    a real deployment, as many of a simulated one as its world has tenants.
+    ``deployments`` are as their files have them; ``replicas`` are the ones to call, filled in, by
+    deployment name: one of a real deployment, as many of a simulated one as its world has tenants.
     """
 
     directory: Path
@@ -46,11 +46,18 @@ class Run:
     replicas: dict[str, Sequence[Deployment]] = field(default_factory=dict)
     #: Where the phones are that cases beside each other share; None: no case is beside another.
     switchboard: str | None = None
-    phone_fork_server: Path | None = None  #: where phones' processes are forked; None: each is started for itself
-    controls: dict[str, str] = field(default_factory=dict)  #: the worlds' control APIs, where they were asked for
-    #: Makes the gate of a deployment, which tells how many calls this process has up; None: the run's own, of files.
+    phone_fork_server: Path | None = (
+        None  #: where phones' processes are forked; None: each is started for itself
+    )
+    controls: dict[str, str] = field(
+        default_factory=dict
+    )  #: the worlds' control APIs, where they were asked for
+    #: Makes the gate of a deployment, which tells how many calls this process has up; None: the
+    #: run's own, of files.
     make_gate: Callable[[Deployment, Callable[[int], None]], Gate] | None = None
-    lost: dict[str, str] = field(default_factory=dict)  #: deployments whose world died, with what it last said
+    lost: dict[str, str] = field(
+        default_factory=dict
+    )  #: deployments whose world died, with what it last said
     #: Ids of the custom rows in the plan; None: the plan is not made yet.
     planned_own: tuple[str, ...] | None = field(default=None, compare=False)
 
@@ -68,17 +75,30 @@ class Run:
 
     @cached_property
     def case_ids(self) -> frozenset[str]:
-        """The ids of all cases; use it only after the session's start, until when plugins may change them."""
+        """The ids of all cases; use it only after the session's start, until when plugins may
+        change them.
+        """
         return frozenset(case.id for case in self.cases)
 
     def plain(self, case: Case) -> dict[str, Any]:
         """What evidence and reports say of a case."""
-        return {**case.plain(), **names(self.deployment(case.deployment)), "run": self.directory.name}
+        return {
+            **case.plain(),
+            **names(self.deployment(case.deployment)),
+            "run": self.directory.name,
+        }
 
     def scope(self, options: Options, command: str) -> Scope:
         """What the run is asked to verify."""
         began = time.time()
-        return scope_of(self.deployments, self.selection, self.cases, began=began, options=options, command=command)
+        return scope_of(
+            self.deployments,
+            self.selection,
+            self.cases,
+            began=began,
+            options=options,
+            command=command,
+        )
 
     @property
     def control(self) -> Path:
@@ -119,7 +139,9 @@ class Run:
             return set_count
 
         def own(deployment: Deployment, changed: Callable[[int], None]) -> Gate:
-            return CallGate(self.control / f"gate-{stem_of(deployment.name)}", deployment.limits, changed)
+            return CallGate(
+                self.control / f"gate-{stem_of(deployment.name)}", deployment.limits, changed
+            )
 
         make = self.make_gate or own
         return {d.name: make(d, counter_of(d.name)) for d in self.deployments}
@@ -132,7 +154,9 @@ class Run:
         """For a worker, by the pipe to it: there are secrets in it."""
         sent = {name: getattr(self, name) for name in _SENT}
         rows = [row.id for row in own_rows()] if self.planned_own is None else self.planned_own
-        replicas = {name: replicas_to_plain(deployments) for name, deployments in self.replicas.items()}
+        replicas = {
+            name: replicas_to_plain(deployments) for name, deployments in self.replicas.items()
+        }
         return json.dumps(sent | {"planned_own": rows, "replicas": replicas}, default=_plain)
 
     @classmethod
@@ -141,8 +165,12 @@ class Run:
         plain = json.loads(text)
         plain["directory"] = Path(plain["directory"])
         plain["deployments"] = tuple(map(from_plain, plain["deployments"]))
-        plain["selection"] = Selection(**{name: tuple(value) for name, value in plain["selection"].items()})
-        plain["phone_fork_server"] = Path(plain["phone_fork_server"]) if plain["phone_fork_server"] else None
+        plain["selection"] = Selection(
+            **{name: tuple(value) for name, value in plain["selection"].items()}
+        )
+        plain["phone_fork_server"] = (
+            Path(plain["phone_fork_server"]) if plain["phone_fork_server"] else None
+        )
         plain["replicas"] = {name: Replicas(said) for name, said in plain["replicas"].items()}
         return cls(**plain | {name: tuple(plain[name]) for name in ("faults", "planned_own")})
 
@@ -176,5 +204,7 @@ def case_of(item: pytest.Item) -> Case | None:
 
 
 def case_id(nodeid: str) -> str:
-    """The case's id within a pytest node id; xdist adds a group's name to it (``--dist loadgroup``)."""
+    """The case's id within a pytest node id; xdist adds a group's name to it (``--dist
+    loadgroup``).
+    """
     return nodeid.partition("::")[2].partition("[")[2].rpartition("]")[0] or nodeid

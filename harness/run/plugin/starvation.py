@@ -1,4 +1,6 @@
-"""How long the harness's processes waited for a processor (CPU starvation): audio is lost, and timings stretch."""
+"""How long the harness's processes waited for a processor (CPU starvation): audio is lost, and
+timings stretch.
+"""
 
 from __future__ import annotations
 
@@ -32,21 +34,27 @@ _SETTLE_WITHIN_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """At ``at``: for each process the seconds it has been ready to run without a processor, since it began."""
+    """At ``at``: for each process the seconds it has been ready to run without a processor, since
+    it began.
+    """
 
     at: float
     waited: dict[int, float] = field(default_factory=dict)
 
 
 class StarvationMonitor:
-    """Notes how late this process was woken, and how long the harness's processes waited for a processor.
+    """Notes how late this process was woken, and how long the harness's processes waited for a
+    processor.
 
-    :meth:`start` begins a thread that sleeps for a period at a time, and calls :meth:`woken` after each.
+    :meth:`start` begins a thread that sleeps for a period at a time, and calls :meth:`woken` after
+    each.
     """
 
     def __init__(self) -> None:
         self._worst = 0.0
-        self._late: deque[tuple[float, float]] = deque(maxlen=_KEPT)  # (due, woken) of late wake-ups
+        self._late: deque[tuple[float, float]] = deque(
+            maxlen=_KEPT
+        )  # (due, woken) of late wake-ups
         self._samples: deque[_Sample] = deque(maxlen=_KEPT)
         self._pids: Callable[[], Iterable[int]] = tuple
         self._periods = 0
@@ -54,7 +62,9 @@ class StarvationMonitor:
     def start(self) -> None:
         """Monitor from now on."""
         # the first period begins here: the thread's first turn may be late as well
-        threading.Thread(target=self._run, args=(time.monotonic(),), name="starvation", daemon=True).start()
+        threading.Thread(
+            target=self._run, args=(time.monotonic(),), name="starvation", daemon=True
+        ).start()
 
     def watch(self, pids: Callable[[], Iterable[int]]) -> None:
         """Watch these processes too: the softphones, whose events are late when they are starved."""
@@ -66,7 +76,8 @@ class StarvationMonitor:
         return worst
 
     def starved(self, begin: float, end: float) -> float:
-        """Seconds between two moments in which the runner, or the worst of its softphones, waited for a processor.
+        """Seconds between two moments in which the runner, or the worst of its softphones, waited
+        for a processor.
 
         0 where the kernel keeps no account.
         """
@@ -76,15 +87,26 @@ class StarvationMonitor:
         before = samples[max(0, bisect_right(times, begin) - 1)]
         after = samples[min(len(samples) - 1, bisect_left(times, end))]
         # samples may span more than the time asked for
-        return max([0.0, *self._woken_late(begin, end), min(_waited_longest(before, after), end - begin)])
+        return max(
+            [0.0, *self._woken_late(begin, end), min(_waited_longest(before, after), end - begin)]
+        )
 
     def starved_at_once(self, begin: float, end: float) -> float:
         """The longest single wait, as far as the kernel's account shows it."""
         self.sample()
-        samples = [sample for sample in list(self._samples) if begin - 2 * _SAMPLE_S <= sample.at <= end + _SAMPLE_S]
+        samples = [
+            sample
+            for sample in list(self._samples)
+            if begin - 2 * _SAMPLE_S <= sample.at <= end + _SAMPLE_S
+        ]
         # waits in two consecutive intervals may be one wait
-        waits = (_waited_longest(before, after) for before, after in zip(samples, samples[2:], strict=False))
-        return max([0.0, *self._woken_late(begin, end), *(min(waited, end - begin) for waited in waits)])
+        waits = (
+            _waited_longest(before, after)
+            for before, after in zip(samples, samples[2:], strict=False)
+        )
+        return max(
+            [0.0, *self._woken_late(begin, end), *(min(waited, end - begin) for waited in waits)]
+        )
 
     def _woken_late(self, begin: float, end: float) -> list[float]:
         return [min(woken, end) - max(due, begin) for due, woken in list(self._late)]
@@ -99,7 +121,11 @@ class StarvationMonitor:
 
     def sample(self) -> None:
         """Ask the kernel how long each process has waited so far."""
-        waited = {pid: seconds for pid in (os.getpid(), *self._pids()) if (seconds := _run_delay(pid)) is not None}
+        waited = {
+            pid: seconds
+            for pid in (os.getpid(), *self._pids())
+            if (seconds := _run_delay(pid)) is not None
+        }
         self._samples.append(_Sample(time.monotonic(), waited))
 
     def _run(self, began: float) -> None:
@@ -122,13 +148,19 @@ class StarvationMonitor:
 
 def _waited_longest(before: _Sample, after: _Sample) -> float:
     """How long the process that waited longest waited between two samples."""
-    return max((after.waited[pid] - before.waited.get(pid, 0.0) for pid in after.waited), default=0.0)
+    return max(
+        (after.waited[pid] - before.waited.get(pid, 0.0) for pid in after.waited), default=0.0
+    )
 
 
 def _run_delay(pid: int) -> float | None:
-    """Seconds a process's main thread has waited for a processor (Linux, sched-stats.rst); None without statistics."""
+    """Seconds a process's main thread has waited for a processor (Linux, sched-stats.rst); None
+    without statistics.
+    """
     try:
-        with open(f"/proc/{pid}/schedstat", "rb", buffering=0) as file:  # of each process, four times a second
+        with open(
+            f"/proc/{pid}/schedstat", "rb", buffering=0
+        ) as file:  # of each process, four times a second
             return int(file.read(100).split()[1]) / 1e9
     except (OSError, ValueError, IndexError):
         return None
@@ -143,7 +175,9 @@ def monitor() -> StarvationMonitor:
 
 
 def observe(
-    evidence: Evidence, pool: PhonePool, world: Callable[[float, float], list[float]] = lambda begin, end: []
+    evidence: Evidence,
+    pool: PhonePool,
+    world: Callable[[float, float], list[float]] = lambda begin, end: [],
 ) -> None:
     """Let a case's evidence know about starvation of the runner, its softphones, and its world.
 
@@ -158,6 +192,12 @@ def observe(
         return max(own.starved(begin, end), stood_still(begin, end))
 
     def at_once(begin: float, end: float) -> float:
-        return max([own.starved_at_once(begin, end), *world(begin, end), *chain.from_iterable(pool.late(begin, end))])
+        return max(
+            [
+                own.starved_at_once(begin, end),
+                *world(begin, end),
+                *chain.from_iterable(pool.late(begin, end)),
+            ]
+        )
 
     evidence.starved, evidence.starved_at_once, evidence.stood_still = starved, at_once, stood_still

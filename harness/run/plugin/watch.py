@@ -1,10 +1,12 @@
 """Ends a process's waits when a world, or the runner, is gone or hangs.
 
-One thread per process waits for a lock that this process holds as long as it lives: it costs nothing, and wakes at once. It
-interrupts the main thread by a signal, whose handler raises there, whatever the case is waiting for; amid pytest's own work the
-signal comes again a little later, since an error raised there spoils every later case. A process that is stopped, or caught in a
-loop, keeps its locks: one more thread listens for the world's heartbeat, and the runner kills a process that has had none for
-long (:class:`Watchdog`), so that everything that follows from a death follows.
+One thread per process waits for a lock that this process holds as long as it lives: it costs
+nothing, and wakes at once. It interrupts the main thread by a signal, whose handler raises there,
+whatever the case is waiting for; amid pytest's own work the signal comes again a little later,
+since an error raised there spoils every later case. A process that is stopped, or caught in a loop,
+keeps its locks: one more thread listens for the world's heartbeat, and the runner kills a process
+that has had none for long (:class:`Watchdog`), so that everything that follows from a death
+follows.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ from harness.support.heartbeat import AFTERWARDS_S, DOUBTFUL_S, PERIOD_S, Heartb
 
 #: A world without a heartbeat for this long has spoilt the case.
 STALLED_S: Final = 5.0
-#: Packages whose bookkeeping of fixtures must not be interrupted: a finalizer without its fixture fails all later tests.
+#: Packages whose bookkeeping of fixtures must not be interrupted: a finalizer without its fixture
+#: fails all later tests.
 _UNINTERRUPTIBLE: Final = frozenset({"_pytest", "pluggy", "allure_pytest", "allure_commons"})
 #: A process without a heartbeat for this long hangs for good.
 HUNG_S: Final = 10.0
@@ -42,7 +45,8 @@ class Watch:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._stalled = ""
-        #: By deployment: until when a new case may suffer from its world's last gap, and the message about it.
+        #: By deployment: until when a new case may suffer from its world's last gap, and the
+        #: message about it.
         self._gaps: dict[str, tuple[float, str]] = {}
         self._listeners: dict[str, Listener] = {}
         self._waiting_on: str | None = None
@@ -50,14 +54,20 @@ class Watch:
         signal.signal(signal.SIGUSR1, self._interrupt)
         for deployment in run.deployments:
             if deployment.kind == "simulated":
-                self._when_released(alive_lock(run.control, deployment.name), self._world_died(deployment.name))
+                self._when_released(
+                    alive_lock(run.control, deployment.name), self._world_died(deployment.name)
+                )
                 self._listen(deployment.name)
 
     def runner(self, lock: Path) -> None:
-        """Watch the runner too, in a worker: when it is gone the worker ends as on Ctrl-C, in order and once."""
+        """Watch the runner too, in a worker: when it is gone the worker ends as on Ctrl-C, in order
+        and once.
+        """
 
         def once(signum: int, frame: FrameType | None) -> None:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would cut the hanging-up short
+            signal.signal(
+                signal.SIGINT, signal.SIG_IGN
+            )  # a second one would cut the hanging-up short
             raise KeyboardInterrupt
 
         signal.signal(signal.SIGINT, once)
@@ -65,7 +75,9 @@ class Watch:
 
     @contextmanager
     def waiting_on(self, deployment: str) -> Iterator[None]:
-        """While this lasts, :class:`WorldLostError` is raised in the main thread when that deployment's world dies or hangs."""
+        """While this lasts, :class:`WorldLostError` is raised in the main thread when that
+        deployment's world dies or hangs.
+        """
         self._stalled, self._waiting_on = "", deployment
         try:
             if message := self._run.lost.get(deployment):
@@ -75,19 +87,26 @@ class Watch:
             self._waiting_on = None
 
     def fault(self, deployment: str, since: float) -> BaseException | None:
-        """Why no finding of a case that began at ``since`` is anybody's fault: its world had an error of its own, or stood still, also
-        just before.
+        """Why no finding of a case that began at ``since`` is anybody's fault: its world had an
+        error of its own, or stood still, also just before.
 
-        However long ago in the case that was: a wait that it spoilt may end long after, and a time-out that it delayed may expire.
+        However long ago in the case that was: a wait that it spoilt may end long after, and a
+        time-out that it delayed may expire.
         """
         until, still = self._gaps.get(deployment, (0.0, ""))
         if since < until:
             return WorldLostError(still)
         listener = self._listeners.get(deployment)
-        return WorldLostError(erred(deployment)) if listener is not None and listener.has_erred(since) else None
+        return (
+            WorldLostError(erred(deployment))
+            if listener is not None and listener.has_erred(since)
+            else None
+        )
 
     def stood_still(self, deployment: str, begin: float, end: float) -> list[float]:
-        """For how many of the seconds between two moments the audio of its world stood still, each time, on too busy a machine."""
+        """For how many of the seconds between two moments the audio of its world stood still, each
+        time, on too busy a machine.
+        """
         listener = self._listeners.get(deployment)
         return [] if listener is None else listener.stood_still(begin, end)
 
@@ -131,7 +150,9 @@ class Watch:
 
 
 def _works_for(frame: FrameType | None) -> str:
-    """The package whose code a frame runs, directly or through the standard library; empty if there is none."""
+    """The package whose code a frame runs, directly or through the standard library; empty if there
+    is none.
+    """
     while frame is not None:
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if package not in sys.stdlib_module_names:
@@ -160,8 +181,12 @@ class Watchdog:
 
     def __init__(self, run: Run) -> None:
         worlds = [d.name for d in run.deployments if d.kind == "simulated"]
-        self._listeners = {Listener(heartbeat(run.control, name)): stderr(run.control, name) for name in worlds}
-        self._listeners |= {Listener(_beat_of_slot(run, slot)): Path(os.devnull) for slot in range(run.slots)}
+        self._listeners = {
+            Listener(heartbeat(run.control, name)): stderr(run.control, name) for name in worlds
+        }
+        self._listeners |= {
+            Listener(_beat_of_slot(run, slot)): Path(os.devnull) for slot in range(run.slots)
+        }
         self._ended = threading.Event()
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
@@ -175,7 +200,10 @@ class Watchdog:
                 beat = listener.look()
                 if beat is not None and listener.silent_s > HUNG_S and _is_descendant(beat.pid):
                     with contextlib.suppress(OSError):
-                        whole_file.append(words, f"it had not stirred for {listener.silent_s:.0f} s, and was ended\n")
+                        whole_file.append(
+                            words,
+                            f"it had not stirred for {listener.silent_s:.0f} s, and was ended\n",
+                        )
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(beat.pid, signal.SIGKILL)
 
@@ -189,7 +217,9 @@ def _is_descendant(pid: int) -> bool:
     while pid > 1:
         try:
             state, parent = (
-                user_files.read_text(Path(f"/proc/{pid}/stat"), user_files.SETTINGS).rpartition(")")[2].split()[:2]
+                user_files.read_text(Path(f"/proc/{pid}/stat"), user_files.SETTINGS)
+                .rpartition(")")[2]
+                .split()[:2]
             )
         except (OSError, ValueError):
             return False

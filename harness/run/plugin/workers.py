@@ -1,8 +1,9 @@
-"""The workers of a run: forked from a process that has imported what they need, since six interpreters that each import it took
-most of the time of a short run; and given their cases as they come.
+"""The workers of a run: forked from a process that has imported what they need, since six
+interpreters that each import it took most of the time of a short run; and given their cases as they
+come.
 
-``harness verify`` starts a :class:`WorkerForkServer` before pytest begins, while the process has only one thread. pytest itself
-starts its workers as always.
+``harness verify`` starts a :class:`WorkerForkServer` before pytest begins, while the process has
+only one thread. pytest itself starts its workers as always.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from harness.support.forkserver import ForkServer, interpreter, listening_at
 from harness.support.forkserver.server import serve
 from harness.support.memory import lasting
 
-#: What a worker of a run has imported when its first case begins; their own imports follow from these.
+#: What a worker of a run has imported when its first case begins; their own imports follow from
+#: these.
 _NEEDED: Final = (
     *(f"_pytest.{plugin}" for plugin in default_plugins),
     "harness.run.plugin.fixtures",
@@ -44,11 +46,16 @@ _NEEDED: Final = (
 def worker_fork_server(worlds: ForkServer | None = None) -> Iterator[WorkerForkServer | None]:
     """A fork server while this lasts; None where there can be none, which only makes a run slower.
 
-    ``worlds`` is the fork server of the worlds, if this process has started one: its forks must not keep it alive.
+    ``worlds`` is the fork server of the worlds, if this process has started one: its forks must not
+    keep it alive.
     """
     with Scratch() as scratch:
         try:
-            opened = None if threading.active_count() > 1 else WorkerForkServer(scratch.path / "server", worlds)
+            opened = (
+                None
+                if threading.active_count() > 1
+                else WorkerForkServer(scratch.path / "server", worlds)
+            )
         except OSError:  # as where the way to the directory of temporary files is longer than a socket's path may be
             opened = None
         try:
@@ -62,7 +69,9 @@ class WorkerForkServer:
     """The process that forks a run's workers, and the pytest plugin that has them started there."""
 
     def __init__(self, path: Path, worlds: ForkServer | None = None) -> None:
-        """Import what workers need, and fork; listen at ``path``. Raises OSError. No other thread may run."""
+        """Import what workers need, and fork; listen at ``path``. Raises OSError. No other thread
+        may run.
+        """
         with lasting():  # no garbage collection writes to shared pages
             for module in _NEEDED:
                 import_module(module)
@@ -93,7 +102,9 @@ class WorkerForkServer:
 
 
 class AsTheyCome(LoadScheduling):  # type: ignore[misc]  # xdist has no types
-    """xdist's scheduler, except that the first worker begins before the others, which it starts, have collected."""
+    """xdist's scheduler, except that the first worker begins before the others, which it starts,
+    have collected.
+    """
 
     collection: list[str] | None
     pending: list[int]
@@ -119,7 +130,9 @@ class AsTheyCome(LoadScheduling):  # type: ignore[misc]  # xdist has no types
         start(self.config, others)
 
     def schedule(self) -> None:
-        """All have collected: a worker with fewer than two cases gets more, or is told that there are none."""
+        """All have collected: a worker with fewer than two cases gets more, or is told that there
+        are none.
+        """
         for node in self.nodes:
             if not self.pending or len(self.node2pending[node]) < 2:
                 self.check_schedule(node)

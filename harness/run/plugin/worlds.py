@@ -1,7 +1,7 @@
 """The simulated worlds of a run: child processes that end with the runner, even when it is killed.
 
-A world holds a file lock as long as it lives, so a thread that waits for the lock wakes when the world dies
-(:mod:`harness.run.plugin.watch`).
+A world holds a file lock as long as it lives, so a thread that waits for the lock wakes when the
+world dies (:mod:`harness.run.plugin.watch`).
 """
 
 from __future__ import annotations
@@ -54,7 +54,11 @@ def last_words(control: Path, name: str) -> str:
     words: list[str] = []
     for log in (_directory(control, name) / _LOG, stderr(control, name)):
         with contextlib.suppress(OSError):
-            words += user_files.read_text(log, user_files.EVIDENCE, "replace").strip().splitlines()[-_LAST_LINES:]
+            words += (
+                user_files.read_text(log, user_files.EVIDENCE, "replace")
+                .strip()
+                .splitlines()[-_LAST_LINES:]
+            )
     return "\n".join(words) or "it left no log"
 
 
@@ -78,7 +82,9 @@ class FaultDocument(TypedDict):
 
 
 def list_faults() -> list[FaultDocument]:
-    """Every way in which a simulated world can be wrong. The world is asked, because nothing imports it."""
+    """Every way in which a simulated world can be wrong. The world is asked, because nothing
+    imports it.
+    """
     found: list[FaultDocument] = json.loads(_asked("--list-faults"))["faults"]
     return found
 
@@ -89,7 +95,9 @@ def require_playable(files: Sequence[Path], faults: Sequence[str]) -> None:
     Raises :class:`SelectionError` for what would keep it from starting.
     """
     for path in files:
-        said = json.loads(_asked(str(path), "--check", *(word for fault in faults for word in ("--fault", fault))))
+        said = json.loads(
+            _asked(str(path), "--check", *(word for fault in faults for word in ("--fault", fault)))
+        )
         if said["event"] == "error":
             raise SelectionError(said["message"])
 
@@ -98,7 +106,9 @@ def _asked(*arguments: str) -> str:
     command = [*PYTHON, "-m", "harness.world", *arguments]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=_START_S, check=False)
     if not answer.stdout.strip():
-        raise WorldLostError(f"the simulated world could not be asked: {answer.stderr.strip()[-500:]}")
+        raise WorldLostError(
+            f"the simulated world could not be asked: {answer.stderr.strip()[-500:]}"
+        )
     return answer.stdout
 
 
@@ -106,10 +116,14 @@ class World:
     """One simulated deployment, in a process of its own."""
 
     def __init__(self, name: str, command: Sequence[str], control: Path) -> None:
-        """Start the process; it is ready only after :meth:`ready`. ``control`` is where it may leave its files."""
+        """Start the process; it is ready only after :meth:`ready`. ``control`` is where it may
+        leave its files.
+        """
         self.name = name
         self.api = ""  #: the address of its control API, when it was asked for one
-        self.tenants: Sequence[Deployment] = ()  #: one complete deployment for each, once it is ready
+        self.tenants: Sequence[
+            Deployment
+        ] = ()  #: one complete deployment for each, once it is ready
         self._control = control
         alive = own_directories.shared_file(alive_lock(control, name))
         try:
@@ -143,7 +157,9 @@ class World:
         try:
             said: dict[str, Any] = json.loads(line)
         except ValueError:
-            raise WorldLostError(f"the world of {self.name} did not start:\n{self._last_words()}") from None
+            raise WorldLostError(
+                f"the world of {self.name} did not start:\n{self._last_words()}"
+            ) from None
         if said.get("event") == "ready":
             self.api = str(said.get("control") or "")
             self.tenants = replicas = Replicas(said["deployments"])
@@ -164,7 +180,9 @@ class World:
         waiting.register(descriptor, select.POLLIN)
         while not read.endswith(b"\n"):
             if not waiting.poll(1000 * max(0.0, deadline - time.monotonic())):
-                raise WorldLostError(f"the world of {self.name} was not ready in time:\n{self._last_words()}")
+                raise WorldLostError(
+                    f"the world of {self.name} was not ready in time:\n{self._last_words()}"
+                )
             chunk = os.read(descriptor, 1 << 20)
             if not chunk:
                 break
@@ -172,7 +190,9 @@ class World:
         return read.decode("utf-8", "replace")
 
     def stop(self, within: float = _STOP_S) -> None:
-        """End the world; harmless when done twice. Raises :class:`WorldLostError` when it died, hung, or its audit is not clean."""
+        """End the world; harmless when done twice. Raises :class:`WorldLostError` when it died,
+        hung, or its audit is not clean.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         if self._process.stdin.closed:
@@ -188,7 +208,9 @@ class World:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            raise WorldLostError(f"the world of {self.name} did not end in {within:g} s and was killed") from None
+            raise WorldLostError(
+                f"the world of {self.name} did not end in {within:g} s and was killed"
+            ) from None
         if died or code < 0:  # by a signal, which poll may not have shown yet
             raise WorldLostError(
                 f"the world of {self.name} died (exit code {code})\nIt last said:\n{self._last_words()}"
@@ -218,13 +240,21 @@ class Worlds:
         fork_server: Path | None = None,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> dict[str, Replicas]:
-        """Start a world for each, side by side, do something ``meanwhile``, and wait until all are ready.
+        """Start a world for each, side by side, do something ``meanwhile``, and wait until all are
+        ready.
 
         Raises what :meth:`World.ready` raises.
 
-        ``controlled`` worlds have a control API (:attr:`controls`); where there is a ``fork_server``, it forks the worlds.
+        ``controlled`` worlds have a control API (:attr:`controls`); where there is a
+        ``fork_server``, it forks the worlds.
         """
-        options = ["--tenants", str(tenants), "--timings", timings, *(["--control"] if controlled else [])]
+        options = [
+            "--tenants",
+            str(tenants),
+            "--timings",
+            timings,
+            *(["--control"] if controlled else []),
+        ]
         options += [argument for fault in faults for argument in ("--fault", fault)]
         for path, deployment in simulated:
             directory = _directory(self._control, deployment.name)
@@ -248,7 +278,9 @@ class Worlds:
         """Raise :class:`WorldLostError` where one has had an error of its own."""
         for world in self._worlds:
             if Listener(heartbeat(self._control, world.name)).has_erred(0.0):
-                raise WorldLostError(f"{erred(world.name)}:\n{last_words(self._control, world.name)}")
+                raise WorldLostError(
+                    f"{erred(world.name)}:\n{last_words(self._control, world.name)}"
+                )
 
     def stop(self, keep_logs: Path | None = None) -> list[HarnessError]:
         """End them all, and keep their logs in that directory; return what went wrong."""
@@ -277,10 +309,18 @@ def one_world(
     faults: Sequence[str] = (),
     controlled: bool = False,
 ) -> Iterator[World]:
-    """A world that is up as long as this lasts; raises what :meth:`Worlds.start` and :meth:`World.stop` raise."""
+    """A world that is up as long as this lasts; raises what :meth:`Worlds.start` and
+    :meth:`World.stop` raise.
+    """
     worlds = Worlds(control)
     try:
-        worlds.start([(path, deployment)], tenants=tenants, timings=timings, faults=faults, controlled=controlled)
+        worlds.start(
+            [(path, deployment)],
+            tenants=tenants,
+            timings=timings,
+            faults=faults,
+            controlled=controlled,
+        )
         yield worlds.all[0]
     finally:
         ended = worlds.stop()

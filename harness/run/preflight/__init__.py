@@ -1,7 +1,8 @@
 """Checks before a call is paid for: names, ports, certificates, answers, accounts, clocks, secrets.
 
-Plain sockets and :mod:`harness.sip`, no softphone. No probe places a call, and none changes anything (a REGISTER without Contact
-only asks for the bindings, RFC 3261 section 10.2.3). Requests are those of :mod:`harness.witness.ports`.
+Plain sockets and :mod:`harness.sip`, no softphone. No probe places a call, and none changes
+anything (a REGISTER without Contact only asks for the bindings, RFC 3261 section 10.2.3). Requests
+are those of :mod:`harness.witness.ports`.
 
 ===========  ================================================================================
 ``lines``    results: :class:`ProbeResult`, :class:`Status`, :class:`Report`, and their table

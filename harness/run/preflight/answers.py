@@ -1,4 +1,6 @@
-"""What SIP servers answer to OPTIONS (RFC 3261 section 11), and to a REGISTER without Contact, which only asks (section 10.2.3)."""
+"""What SIP servers answer to OPTIONS (RFC 3261 section 11), and to a REGISTER without Contact,
+which only asks (section 10.2.3).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,16 @@ from dataclasses import replace
 
 from harness.deployment import PhoneEntry, Trunk
 from harness.run.preflight import network
-from harness.run.preflight.lines import AUDIO, IN_GUIDE, OTHERS, REGISTRATION, Look, ProbeKind, ProbeResult, Status
+from harness.run.preflight.lines import (
+    AUDIO,
+    IN_GUIDE,
+    OTHERS,
+    REGISTRATION,
+    Look,
+    ProbeKind,
+    ProbeResult,
+    Status,
+)
 from harness.sip.digest import Login
 from harness.sip.message import Response
 from harness.witness.clock import date_told
@@ -25,16 +36,23 @@ _STATIC = {"0": "PCMU", "8": "PCMA", "9": "G722", "18": "G729", "3": "GSM"}
 
 
 async def asked(probing: Probing, place: Target, kind: str, domain: str) -> list[ProbeResult]:
-    """OPTIONS to a place; ``kind`` is ``account``, ``termination``, ``ai``, or ``for the ai``: what it alone calls."""
+    """OPTIONS to a place; ``kind`` is ``account``, ``termination``, ``ai``, or ``for the ai``: what
+    it alone calls.
+    """
     addresses: list[str | None] = [None]
     with suppress(UnresolvedError):  # which the request's outcome says
         addresses = [*(await probing.addresses(place))[:_MOST_ADDRESSES]]
     places = [replace(place, address=address) for address in addresses]
-    outcomes = await asyncio.gather(*(exchange(probing, one, "OPTIONS", "preflight", domain) for one in places))
+    outcomes = await asyncio.gather(
+        *(exchange(probing, one, "OPTIONS", "preflight", domain) for one in places)
+    )
     first = next((outcome for outcome in outcomes if outcome.response is not None), outcomes[0])
     found = lines(probing, place, kind, first)
     for one, outcome in zip(places, outcomes, strict=True):
-        if outcome is not first and (line := answer_line(place, kind, outcome)).status is not Status.OK:
+        if (
+            outcome is not first
+            and (line := answer_line(place, kind, outcome)).status is not Status.OK
+        ):
             # calls go to any of the addresses (RFC 3263 section 4.2), so that some will fail
             detail = f"at {one.address}, one of its addresses: {line.detail}"
             fix = f"Calls that go there fail, or go another way late. {line.fix}"
@@ -53,7 +71,10 @@ def lines(probing: Probing, place: Target, kind: str, outcome: RequestOutcome) -
         if clock := clock_line(probing, str(place), outcome.response.get("Date")):
             found.append(clock)
         if kind not in OTHERS:
-            found += [codec_line(probing, place, outcome.response), network.address_line(probing, place, outcome)]
+            found += [
+                codec_line(probing, place, outcome.response),
+                network.address_line(probing, place, outcome),
+            ]
     return found
 
 
@@ -69,14 +90,25 @@ def answer_line(place: Target, kind: str, outcome: RequestOutcome) -> ProbeResul
             source = outcome.local[0] if outcome.local else "this machine"
             fix = "Add this machine's public address to the allowed IPs there. (A firewall would have been silent.)"
             return look.failed(f"{said}: packets arrive, but {source} is not allowed", fix)
-        if outcome.code in (482, 483, 503):  # a loop, too many hops (RFC 3261 sections 21.4.20 and 21.4.21), no service
-            return look.warning(said, "Its routing there leads nowhere, or the server is overloaded: ask its operator.")
+        if outcome.code in (
+            482,
+            483,
+            503,
+        ):  # a loop, too many hops (RFC 3261 sections 21.4.20 and 21.4.21), no service
+            return look.warning(
+                said,
+                "Its routing there leads nowhere, or the server is overloaded: ask its operator.",
+            )
         if outcome.seconds > SLOW_S:
-            return look.warning(f"{said}: slow", "Use a region nearer to this machine, or repair the network.")
+            return look.warning(
+                f"{said}: slow", "Use a region nearer to this machine, or repair the network."
+            )
         return look.ok(said)
     fix = _WITHOUT_ANSWER.get(outcome.trouble or "", "Repair the network in between.")
     if caller and outcome.trouble not in ("unresolved", "bind"):
-        return look.warning(f"from here: {outcome.detail}", f"Only the {caller} has to reach it. {fix}")
+        return look.warning(
+            f"from here: {outcome.detail}", f"Only the {caller} has to reach it. {fix}"
+        )
     return look.failed(outcome.detail, fix)
 
 
@@ -96,7 +128,9 @@ _WITHOUT_ANSWER = {
 
 
 def by_registrar(probing: Probing, line: ProbeResult) -> ProbeResult:
-    """The line on OPTIONS, weakened where the same place has answered a REGISTER from the same address."""
+    """The line on OPTIONS, weakened where the same place has answered a REGISTER from the same
+    address.
+    """
     if line.look is not ProbeKind.OPTIONS or line.status is not Status.FAILED:
         return line
     if line.subject in map(str, probing.deaf & probing.registrars):
@@ -118,16 +152,24 @@ def by_registrar(probing: Probing, line: ProbeResult) -> ProbeResult:
 
 
 def clock_line(probing: Probing, who: str, date: str | None) -> ProbeResult | None:
-    """The far end's clock against ours, where it tells the time (RFC 3261 section 20.17, RFC 9110 section 6.6.1)."""
+    """The far end's clock against ours, where it tells the time (RFC 3261 section 20.17, RFC 9110
+    section 6.6.1).
+    """
     look = Look(ProbeKind.CLOCK, who)
     if not date:
         return None
     try:
         theirs = date_told(date)
     except (ValueError, OverflowError):
-        return look.warning(f"it says {date!r}", "Its Date header cannot be read; nothing depends on it.")
+        return look.warning(
+            f"it says {date!r}", "Its Date header cannot be read; nothing depends on it."
+        )
     skew = theirs - probing.wall_clock()
-    said = f"{abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}" if abs(skew) >= 1 else "the same to the second"
+    said = (
+        f"{abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
+        if abs(skew) >= 1
+        else "the same to the second"
+    )
     if abs(skew) <= SKEW_WARNING_S:
         return look.ok(said)
     fix = (
@@ -143,15 +185,22 @@ def codec_line(probing: Probing, place: Target, response: Response) -> ProbeResu
     body = response.part("application/sdp") if response.content_type == "application/sdp" else None
     if body is None:
         accept = response.get("Accept")
-        return look.ok(f"not told (Accept: {accept})" if accept else "not told; the first call shows them")
+        return look.ok(
+            f"not told (Accept: {accept})" if accept else "not told; the first call shows them"
+        )
     offered = _codecs_of(body.decode("utf-8", "replace"))
     missing = [codec.upper() for codec in wanted if codec.upper() not in offered]
     said = ", ".join(offered) or "none"
     if len(missing) == len(wanted):
         lacking = "G.711" if len(missing) > 1 else missing[0]
-        return look.failed(f"{said}: no {lacking}", f"Enable {' and '.join(missing)} there: Synthflow prefers G.711.")
+        return look.failed(
+            f"{said}: no {lacking}",
+            f"Enable {' and '.join(missing)} there: Synthflow prefers G.711.",
+        )
     if missing:
-        return look.warning(f"{said}: no {missing[0]}", f"Enable {missing[0]}, or take it out of axes.codecs.")
+        return look.warning(
+            f"{said}: no {missing[0]}", f"Enable {missing[0]}, or take it out of axes.codecs."
+        )
     return look.ok(said)
 
 
@@ -169,20 +218,35 @@ async def phone_line(probing: Probing, name: str, phone: PhoneEntry, place: Targ
     """One of the harness's phones at its registrar."""
     domain = probing.deployment.accounts[phone.account].domain
     user, username = phone.aor_user, phone.username or phone.aor_user
-    return await _registration(probing, Look(ProbeKind.REGISTRATION, name), place, user, domain, username, phone)
+    return await _registration(
+        probing, Look(ProbeKind.REGISTRATION, name), place, user, domain, username, phone
+    )
 
 
 async def trunk_line(probing: Probing, trunk: Trunk, place: Target) -> ProbeResult:
-    """The SIP number of a trunk, at the Termination URI and of its domain, from the stand-in's address."""
-    look, user = Look(ProbeKind.REGISTRATION, f"trunk {trunk.name}", REGISTRATION), trunk.username or ""
+    """The SIP number of a trunk, at the Termination URI and of its domain, from the stand-in's
+    address.
+    """
+    look, user = (
+        Look(ProbeKind.REGISTRATION, f"trunk {trunk.name}", REGISTRATION),
+        trunk.username or "",
+    )
     return await _registration(probing, look, place, user, place.host, user, trunk)
 
 
 async def _registration(
-    probing: Probing, look: Look, place: Target, user: str, domain: str, username: str, owner: PhoneEntry | Trunk
+    probing: Probing,
+    look: Look,
+    place: Target,
+    user: str,
+    domain: str,
+    username: str,
+    owner: PhoneEntry | Trunk,
 ) -> ProbeResult:
     """What the registrar's final answer, or its absence, says of the account."""
-    login = Login(username, owner.password.get_secret_value(), owner.realm) if owner.password else None
+    login = (
+        Login(username, owner.password.get_secret_value(), owner.realm) if owner.password else None
+    )
     outcome = await exchange(probing, place, "REGISTER", user, domain, login)
     response = outcome.response
     if response is None:
@@ -203,7 +267,9 @@ async def _registration(
         case code if 300 <= code < 400:
             to = response.get("Contact") or "nowhere"
             fix = "Name that place in the file, as the account's host and port or the trunk's termination."
-            return look.failed(f"{said}{realm}: it sends on to {to}, and the softphones follow no redirect", fix)
+            return look.failed(
+                f"{said}{realm}: it sends on to {to}, and the softphones follow no redirect", fix
+            )
         case 400:  # some want a Contact before they look at anything else (SIPSorcery; FreeSWITCH may be set to)
             fix = "Look whether a phone registers there: some registrars take no REGISTER that asks for the bindings alone."
             return look.warning(f"{said}{realm}: whether the password is right is not known", fix)
@@ -213,15 +279,25 @@ async def _registration(
             fix = f"Check {where}: username and password."
             return look.failed(f"{said}: credentials of {username} refused{realm}", fix)
         case 403:
-            which = f"these credentials{realm} or this address" if realm else "this address, before any password"
+            which = (
+                f"these credentials{realm} or this address"
+                if realm
+                else "this address, before any password"
+            )
             fix = "Check the allowed IPs there" + (" and the password." if realm else ".")
             return look.failed(f"{said}: the registrar refuses {which}", fix)
         case 404:
-            return look.failed(f"{said}: it does not know {username}{realm}", f"Check {where}: user or number.")
+            return look.failed(
+                f"{said}: it does not know {username}{realm}", f"Check {where}: user or number."
+            )
         case 405 | 501:
-            return look.warning(f"{said}: no registrar", "Set register = false, if the account needs none.")
+            return look.warning(
+                f"{said}: no registrar", "Set register = false, if the account needs none."
+            )
         case 423:
-            return look.ok(f"{said}{realm}: it wants a longer interval, which the phones will give it")
+            return look.ok(
+                f"{said}{realm}: it wants a longer interval, which the phones will give it"
+            )
     return look.warning(f"{said}{realm}", "Ask the registrar's operator.")
 
 

@@ -27,7 +27,9 @@ _NO_API = "Check synthflow.api_base: https://api.synthflow.ai/v2 or a region's."
 _LATELY_S = 7 * 86_400.0
 _LATER = "Look again later: the API was busy, or in trouble."
 _CHECK_MODEL = "Check model_id of [assistants]: Synthflow's id of each, as its page shows it."
-_GIVE_MODEL = "Give model_id in [assistants.NAME], Synthflow's id of it: its API lists calls by it alone."
+_GIVE_MODEL = (
+    "Give model_id in [assistants.NAME], Synthflow's id of it: its API lists calls by it alone."
+)
 #: A status → what it says of the token, and what to do.
 _REFUSALS = {
     401: ("the token is not known", "Check the token: it is wrong, expired or revoked."),
@@ -40,11 +42,15 @@ _REFUSALS = {
 
 
 async def api_lines(probing: Probing, subject: str = "") -> list[ProbeResult]:
-    """Ask for an assistant's calls, as after each call; this changes nothing. ``subject``: whose API, if there are several."""
+    """Ask for an assistant's calls, as after each call; this changes nothing. ``subject``: whose
+    API, if there are several.
+    """
     synthflow = probing.deployment.synthflow
     assert synthflow is not None
     found = await _lines(probing, synthflow, str(synthflow.api_base))
-    return [replace(line, subject=subject) if line.look is ProbeKind.API else line for line in found]
+    return [
+        replace(line, subject=subject) if line.look is ProbeKind.API else line for line in found
+    ]
 
 
 async def _lines(probing: Probing, synthflow: Synthflow, base: str) -> list[ProbeResult]:
@@ -62,7 +68,9 @@ async def _lines(probing: Probing, synthflow: Synthflow, base: str) -> list[Prob
             async def listed(model: str | None, lately_s: float = 0.0) -> HttpResponse:
                 query = calls_query(probing.wall_clock() - lately_s, model)
                 at = f"{base.rstrip('/')}/calls"
-                return await session.fetch(client, "GET", at, within_s, params=query, headers=headers, repeatable=True)
+                return await session.fetch(
+                    client, "GET", at, within_s, params=query, headers=headers, repeatable=True
+                )
 
             answer = await listed(models[0] if models else None)
             took = time.monotonic() - began
@@ -88,7 +96,9 @@ def _answer(answer: HttpResponse, took: float, fix_model: str) -> ProbeResult:
         words, fix = _REFUSALS[status]
         return _API.failed(f"{said}: {words}", fix)
     if status == 429:
-        after = answer.headers.get("retry-after", "")  # seconds, or a date (RFC 9110 section 10.2.3)
+        after = answer.headers.get(
+            "retry-after", ""
+        )  # seconds, or a date (RFC 9110 section 10.2.3)
         wait = f", Retry-After: {after}" if after else ""
         fix = "Wait, or run fewer cases at once: records are read after each call."
         return _API.warning(f"{said}: too many requests{wait}", fix)
@@ -107,7 +117,9 @@ def _answer(answer: HttpResponse, took: float, fix_model: str) -> ProbeResult:
         _calls_of(answer)
     except FarEndError:
         fix = "Check model_id of [assistants], and synthflow.api_base: https://api.synthflow.ai/v2 or a region's."
-        return _API.warning(f"{said}: the answer lists no calls, so that no record will be read", fix)
+        return _API.warning(
+            f"{said}: the answer lists no calls, so that no record will be read", fix
+        )
     return _API.ok(f"{said}, the token is accepted")
 
 
@@ -130,9 +142,13 @@ def _calls_of(answer: HttpResponse) -> list[Any]:
 async def _model_lines(
     deployment: Deployment, listed: Callable[[str, float], Awaitable[HttpResponse]]
 ) -> AsyncIterator[ProbeResult]:
-    """A line for each id; ``listed`` returns the calls of so many seconds. An API that gives no answer is asked no more."""
+    """A line for each id; ``listed`` returns the calls of so many seconds. An API that gives no
+    answer is asked no more.
+    """
     for model in deployment.models():
-        names = [name for name, assistant in deployment.assistants.items() if assistant.model_id == model]
+        names = [
+            name for name, assistant in deployment.assistants.items() if assistant.model_id == model
+        ]
         try:
             yield _model_line(deployment, model, names, await listed(model, _LATELY_S))
         except HttpError as error:
@@ -140,8 +156,12 @@ async def _model_lines(
             return
 
 
-def _model_line(deployment: Deployment, model: str, names: Sequence[str], answer: HttpResponse) -> ProbeResult:
-    """A wrong model id is not refused by the API: its list lacks the test calls, which then seem never to have reached the AI."""
+def _model_line(
+    deployment: Deployment, model: str, names: Sequence[str], answer: HttpResponse
+) -> ProbeResult:
+    """A wrong model id is not refused by the API: its list lacks the test calls, which then seem
+    never to have reached the AI.
+    """
     look = Look(ProbeKind.MODEL, ", ".join(names))
     if not answer.is_success:
         fix = _LATER if answer.status == 429 or answer.status >= 500 else _CHECK_MODEL
@@ -158,7 +178,9 @@ def _model_line(deployment: Deployment, model: str, names: Sequence[str], answer
     }
     if called & {deployment.assistants[assistant].address for assistant in names}:
         return look.ok("the calls it lists are this assistant's")
-    if others := [assistant for assistant, entry in deployment.assistants.items() if entry.address in called]:
+    if others := [
+        assistant for assistant, entry in deployment.assistants.items() if entry.address in called
+    ]:
         return look.warning(f"the calls it lists are those of {', '.join(others)}", _CHECK_MODEL)
     return look.ok("it lists calls" if calls else "it lists none lately")
 
@@ -171,7 +193,9 @@ _SCHEMES: dict[str, tuple[int, Transport]] = {"http": (80, "tcp"), "https": (443
 
 
 async def trigger_line(probing: Probing, campaign: Campaign) -> ProbeResult:
-    """A TCP connection, and for https the handshake, trusting whom the trigger trusts. No request: that would call somebody."""
+    """A TCP connection, and for https the handshake, trusting whom the trigger trusts. No request:
+    that would call somebody.
+    """
     target = urlsplit(str(campaign.url))
     port, transport = _SCHEMES[target.scheme]
     place = Target(target.hostname or "", target.port or port, transport, by_phones=False)
@@ -184,7 +208,9 @@ async def trigger_line(probing: Probing, campaign: Campaign) -> ProbeResult:
         async with Link(probing, place, trust):
             took = time.monotonic() - began
     except NoLinkError as error:
-        return _CAMPAIGN.failed(error.detail, "Check campaign.url, the firewall, and the certificate there.")
+        return _CAMPAIGN.failed(
+            error.detail, "Check campaign.url, the firewall, and the certificate there."
+        )
     if odd := _oddity(campaign):
         what, key = odd
         fix = f"Correct campaign.{key}: {{line}} and {{customer}} stand for numbers."
@@ -193,8 +219,12 @@ async def trigger_line(probing: Probing, campaign: Campaign) -> ProbeResult:
 
 
 def _oddity(campaign: Campaign) -> tuple[str, str] | None:
-    """What is wrong in a request, and its key: an unknown placeholder, or none for the customer's number."""
-    sent = {"url": str(campaign.url)} | ({} if campaign.method == "GET" else {"body": campaign.body})
+    """What is wrong in a request, and its key: an unknown placeholder, or none for the customer's
+    number.
+    """
+    sent = {"url": str(campaign.url)} | (
+        {} if campaign.method == "GET" else {"body": campaign.body}
+    )
     for key, text in sent.items():
         for found in _PLACE.findall(text):
             if found not in ("{line}", "{customer}"):

@@ -21,8 +21,8 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-# The rows of the guides' Quick Troubleshooting whose fixes preflight can look at, by their titles: Termination URI, credentials,
-# ports 32681 and 32682, allowed IPs; RTP ports, G.711.
+# The rows of the guides' Quick Troubleshooting whose fixes preflight can look at, by their titles:
+# Termination URI, credentials, ports 32681 and 32682, allowed IPs; RTP ports, G.711.
 REGISTRATION = "Registration fails"
 AUDIO = "One-way or no audio"
 
@@ -34,7 +34,9 @@ IN_GUIDE = {*OTHERS, "termination"}
 
 
 class ProbeKind(StrEnum):
-    """What is looked at. Each has a failing example in ``test_every_line.py`` and a line in docs/live.md."""
+    """What is looked at. Each has a failing example in ``test_every_line.py`` and a line in
+    docs/live.md.
+    """
 
     SECRET = "secret"
     NUMBERS = "numbers"
@@ -63,7 +65,9 @@ class ProbeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """One thing looked at. ``row`` is the guide's troubleshooting row that names its fix, if one does; ``fix``: what to do."""
+    """One thing looked at. ``row`` is the guide's troubleshooting row that names its fix, if one
+    does; ``fix``: what to do.
+    """
 
     look: ProbeKind
     subject: str  #: whose it is; empty if there is only one
@@ -71,12 +75,16 @@ class ProbeResult:
     detail: str
     row: str = ""
     fix: str = ""
-    source: str = ""  #: this machine's address that it was looked at from, where it was from several
+    source: str = (
+        ""  #: this machine's address that it was looked at from, where it was from several
+    )
 
     @property
     def name(self) -> str:
         """What it is called in a report."""
-        return f"{self.look} {self.subject}".rstrip() + (f" from {self.source}" if self.source else "")
+        return f"{self.look} {self.subject}".rstrip() + (
+            f" from {self.source}" if self.source else ""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +113,9 @@ Name = tuple[ProbeKind, str]
 
 @dataclass(frozen=True, slots=True)
 class RowNeed:
-    """One need of a row's cases. ``status``: the worst of the results about it; None if it could not be probed."""
+    """One need of a row's cases. ``status``: the worst of the results about it; None if it could
+    not be probed.
+    """
 
     row: str
     what: str  #: "agents registered"
@@ -116,7 +126,12 @@ class RowNeed:
     @property
     def answer(self) -> str:
         """What was found, in words."""
-        said = {Status.OK: "yes", Status.WARNING: "perhaps", Status.FAILED: "no", None: "not known"}[self.status]
+        said = {
+            Status.OK: "yes",
+            Status.WARNING: "perhaps",
+            Status.FAILED: "no",
+            None: "not known",
+        }[self.status]
         return f"{said} ({self.detail})" if self.detail else said
 
 
@@ -161,9 +176,13 @@ _STYLES = {Status.OK: "green", Status.WARNING: "yellow", Status.FAILED: "red"}
 
 def show(console: Console, report: Report, *, all_lines: bool) -> None:
     """Print the lines, the worst last; those that are ok only with ``all_lines``."""
-    table = Table("", "what", "found, and what to do", box=None, pad_edge=False, header_style="bold")
+    table = Table(
+        "", "what", "found, and what to do", box=None, pad_edge=False, header_style="bold"
+    )
     order = list(Status)
-    unknown = tuple(f"{line.subject} has no address" for line in report.failed if line.look is ProbeKind.DNS)
+    unknown = tuple(
+        f"{line.subject} has no address" for line in report.failed if line.look is ProbeKind.DNS
+    )
     for line in sorted(report.lines, key=lambda line: order.index(line.status)):
         if not all_lines and (
             line.status is Status.OK or line.detail.startswith(unknown)
@@ -177,8 +196,12 @@ def show(console: Console, report: Report, *, all_lines: bool) -> None:
     if table.row_count:
         console.print(table)
     _by_need(console, report, all_lines=all_lines)
-    counts = ", ".join(f"{report.counts[status]} {status}" for status in Status if report.counts[status])
-    console.print(f"{len(report.lines)} lines: {counts}; {report.seconds:.1f} s; no call was placed")
+    counts = ", ".join(
+        f"{report.counts[status]} {status}" for status in Status if report.counts[status]
+    )
+    console.print(
+        f"{len(report.lines)} lines: {counts}; {report.seconds:.1f} s; no call was placed"
+    )
 
 
 def _by_need(console: Console, report: Report, *, all_lines: bool) -> None:

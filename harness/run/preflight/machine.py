@@ -1,4 +1,6 @@
-"""What this machine and the file must provide: free ports, secrets, callable numbers, and the certificates that harness phones show."""
+"""What this machine and the file must provide: free ports, secrets, callable numbers, and the
+certificates that harness phones show.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ SOON = timedelta(days=21)
 
 
 def number_line(deployment: Deployment, dialled: Collection[str] = ()) -> ProbeResult:
-    """Every number is valid, and those that are called are allowed by the rules; ``dialled``: what harness phones dial."""
+    """Every number is valid, and those that are called are allowed by the rules; ``dialled``: what
+    harness phones dial.
+    """
     look, guard = Look(ProbeKind.NUMBERS), Guard(deployment)
     numbers = sorted(set(numbers_of(deployment)))
     called = sorted(set(numbers_called(deployment)))
@@ -32,7 +36,11 @@ def number_line(deployment: Deployment, dialled: Collection[str] = ()) -> ProbeR
     for user in sorted(users_called(deployment)):
         if reason := guard.refusal(user, by_others=user not in dialled):
             reasons[user] = reason
-    odd = [n for n in numbers if n not in reasons and not phonenumbers.is_valid_number(phonenumbers.parse(n, None))]
+    odd = [
+        n
+        for n in numbers
+        if n not in reasons and not phonenumbers.is_valid_number(phonenumbers.parse(n, None))
+    ]
     refused = list(_alike(reasons))
     # no row dials a phone's user, so an extension that looks like a short code is harmless
     names = sorted(phone.user for phone in deployment.phones.values() if phone.user)
@@ -69,11 +77,16 @@ def rtp_line(name: str, account: Account, calls: int) -> ProbeResult:
             return look.failed(f"{address}: {trouble}", f"Correct accounts.{name}.bind.")
         return look.ok(f"the system's own choice on {address}")
     first, last = account.rtp_ports
-    free = sum(not _trouble_of_binding(socket.SOCK_DGRAM, address, port) for port in range(first, last + 1))
+    free = sum(
+        not _trouble_of_binding(socket.SOCK_DGRAM, address, port) for port in range(first, last + 1)
+    )
     needed = 2 * calls  # RTP and RTCP
     said = f"{free} of {last - first + 1} ports {first}–{last} on {address} are free"
     if free < needed:
-        return look.failed(f"{said}, {needed} are needed", f"Widen accounts.{name}.rtp_ports, or end what holds them.")
+        return look.failed(
+            f"{said}, {needed} are needed",
+            f"Widen accounts.{name}.rtp_ports, or end what holds them.",
+        )
     return look.ok(said)
 
 
@@ -82,7 +95,9 @@ def stand_in_line(bind: str, trunk: Trunk) -> ProbeResult:
     look = Look(ProbeKind.STAND_IN_PORT, f"{bind}:{trunk.port}/{trunk.transport}")
     kind = socket.SOCK_DGRAM if trunk.transport == "udp" else socket.SOCK_STREAM
     if trouble := _trouble_of_binding(kind, bind, trunk.port):
-        return look.failed(trouble, "End what listens there (another run?), or correct stand_in.bind.")
+        return look.failed(
+            trouble, "End what listens there (another run?), or correct stand_in.bind."
+        )
     return look.ok("free")
 
 
@@ -98,14 +113,20 @@ def _trouble_of_binding(kind: socket.SocketKind, address: str, port: int) -> str
     """Why the port cannot be had, empty when it can."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, kind) as trial:
-        if kind == socket.SOCK_STREAM:  # connections of an earlier run may linger (TIME_WAIT); a listener may not
+        if (
+            kind == socket.SOCK_STREAM
+        ):  # connections of an earlier run may linger (TIME_WAIT); a listener may not
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((address, port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 return "something else listens there"
-            return "no address of this machine" if error.errno == errno.EADDRNOTAVAIL else str(error.strerror)
+            return (
+                "no address of this machine"
+                if error.errno == errno.EADDRNOTAVAIL
+                else str(error.strerror)
+            )
     return ""
 
 
@@ -123,10 +144,14 @@ def secret_line(variable: str, where: str, value: str | None) -> ProbeResult:
 def certificate_line(
     look: Look, where: str, pair: tuple[str, str] | None, hosts: Collection[str], at: float
 ) -> ProbeResult:
-    """What harness phones show on TLS: a certificate with its own key that counts ``at`` that time, made out to ``hosts``."""
+    """What harness phones show on TLS: a certificate with its own key that counts ``at`` that time,
+    made out to ``hosts``.
+    """
     fix = f"Name a certificate and its key in {where}, PEM files; the far end has to trust it."
     if pair is None:
-        return look.failed("certificate or private_key is missing: no TLS connection is set up without them", fix)
+        return look.failed(
+            "certificate or private_key is missing: no TLS connection is set up without them", fix
+        )
     certificate, key = pair
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -136,12 +161,18 @@ def certificate_line(
         return look.failed(f"{certificate} with {key}: {str(error) or type(error).__name__}", fix)
     begins, ends = shown.not_valid_before_utc, shown.not_valid_after_utc
     if not begins <= datetime.fromtimestamp(at, UTC) <= ends:
-        return look.failed(f"counts from {begins:%Y-%m-%d} until {ends:%Y-%m-%d}", "Renew the certificate.")
+        return look.failed(
+            f"counts from {begins:%Y-%m-%d} until {ends:%Y-%m-%d}", "Renew the certificate."
+        )
     until = f"until {ends:%Y-%m-%d}"
     names = alternative_names_of(shown) or []
     if strange := [host for host in hosts if not any(matches(host, name) for name in names)]:
-        said = f"made out to {', '.join(names) or 'no host'}, and the trunk calls {', '.join(strange)}"
-        return look.warning(said, "A platform that looks at names (RFC 5922) refuses it: have one made out.")
+        said = (
+            f"made out to {', '.join(names) or 'no host'}, and the trunk calls {', '.join(strange)}"
+        )
+        return look.warning(
+            said, "A platform that looks at names (RFC 5922) refuses it: have one made out."
+        )
     if (left := ends - datetime.fromtimestamp(at, UTC)) < SOON:
         return look.warning(f"{until}: {left.days} days left", "Renew the certificate in time.")
     return look.ok(f"with its key, {until}")

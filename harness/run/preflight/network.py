@@ -1,5 +1,5 @@
-"""DNS and address translation: has every host an address, do SRV and NAPTR agree with the file (RFC 3263), and which address do far
-ends see (RFC 8489)?
+"""DNS and address translation: has every host an address, do SRV and NAPTR agree with the file (RFC
+3263), and which address do far ends see (RFC 8489)?
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ async def host_line(probing: Probing, host: str, what: str) -> ProbeResult:
     if found.records and (found.of("A") or host not in probing.called_by_phones):
         return look.ok(said)
     if found.trouble:
-        return look.failed(f"it cannot be resolved: {found.trouble}", "Check this machine's DNS servers.")
+        return look.failed(
+            f"it cannot be resolved: {found.trouble}", "Check this machine's DNS servers."
+        )
     if found.records:
         fix = f"Give {what} a name with an A record, or an IPv6 address and an IPv6 bind."
         return look.failed(f"{said}: no IPv4, and softphones resolve IPv4 only", fix)
@@ -76,13 +78,19 @@ async def host_line(probing: Probing, host: str, what: str) -> ProbeResult:
 
 
 async def allowlist_line(probing: Probing, trunk: Trunk, end: Target) -> ProbeResult:
-    """The addresses the platform allows, as the file lists them, have those the AI's host resolves to."""
+    """The addresses the platform allows, as the file lists them, have those the AI's host resolves
+    to.
+    """
     look = Look(ProbeKind.ALLOWLIST, trunk.name, REGISTRATION)
     try:
         found = sorted(await probing.addresses(end))
     except UnresolvedError as error:
-        return look.warning(str(error), "Correct the name, then look again: nothing is known of its addresses.")
-    if unlisted := [address for address in found if not _is_listed(address, trunk.allowed_addresses)]:
+        return look.warning(
+            str(error), "Correct the name, then look again: nothing is known of its addresses."
+        )
+    if unlisted := [
+        address for address in found if not _is_listed(address, trunk.allowed_addresses)
+    ]:
         fix = "Add it to the platform's Allowed IPs, and to the file; ask Synthflow's support for the current list."
         said = f"{end.host} is at {', '.join(unlisted)}, which allowed_addresses does not list"
         return look.failed(said, fix)
@@ -99,25 +107,43 @@ def _is_listed(address: str, allowed: Sequence[str]) -> bool:
 
 
 async def service_line(probing: Probing, account: Account) -> ProbeResult:
-    """SRV and NAPTR of an account's domain; a domain without them is reached by the host in the file, and that is fine."""
+    """SRV and NAPTR of an account's domain; a domain without them is reached by the host in the
+    file, and that is fine.
+    """
     service, wanted = SERVICES[account.transport], _NAPTR[account.transport]
     look = Look(ProbeKind.SERVICE, account.domain)
     naptr, srv = await probing.ask_dns(account.domain, "NAPTR", f"{service} SRV")
-    if trouble := {answer for answer in (naptr, srv) if isinstance(answer, str)} - {NO_NAME, NO_RECORD}:
+    if trouble := {answer for answer in (naptr, srv) if isinstance(answer, str)} - {
+        NO_NAME,
+        NO_RECORD,
+    }:
         fix = "Check this machine's DNS servers; the file's host is used."
         return look.warning(f"not known: {', '.join(sorted(trouble))}", fix)
-    services = [] if isinstance(naptr, str) else [record.service.decode("utf-8", "replace") for record in naptr]
-    # a domain may also have NAPTR of ENUM or RADIUS; RFC 3263 section 4.1 names these, in upper or lower case
+    services = (
+        []
+        if isinstance(naptr, str)
+        else [record.service.decode("utf-8", "replace") for record in naptr]
+    )
+    # a domain may also have NAPTR of ENUM or RADIUS; RFC 3263 section 4.1 names these, in upper or
+    # lower case
     offered = [text for text in services if text.upper().startswith(("SIP+", "SIPS+"))]
-    targets = [] if isinstance(srv, str) else [(str(r.target).rstrip("."), int(r.port)) for r in srv]
+    targets = (
+        [] if isinstance(srv, str) else [(str(r.target).rstrip("."), int(r.port)) for r in srv]
+    )
     named = [f"{host}:{port}" if host else "." for host, port in targets]
-    said = [f"NAPTR {', '.join(offered)}"] * bool(offered) + [f"SRV {service} {', '.join(named)}"] * bool(named)
+    said = [f"NAPTR {', '.join(offered)}"] * bool(offered) + [
+        f"SRV {service} {', '.join(named)}"
+    ] * bool(named)
     found = "; ".join(said)
-    if targets and not any(host for host, _ in targets):  # RFC 2782: "." says that there is no such service
+    if targets and not any(
+        host for host, _ in targets
+    ):  # RFC 2782: "." says that there is no such service
         said_so = f"{found}: the domain says that it has no SIP over {account.transport}"
         return look.warning(said_so, "Check the account's transport.")
     if offered and wanted not in [text.upper() for text in offered]:
-        fix = f"The domain announces no SIP over {account.transport}: check the account's transport."
+        fix = (
+            f"The domain announces no SIP over {account.transport}: check the account's transport."
+        )
         return look.warning(f"{found}: nothing for {account.transport}", fix)
     ports = {None, *(port for _, port in targets)}
     if targets and (account.host, account.port) not in targets and account.port not in ports:
@@ -133,18 +159,27 @@ _AGAIN_S = 0.3
 
 
 def address_line(probing: Probing, place: Target, outcome: RequestOutcome) -> ProbeResult:
-    """The address that the far end saw (``received``, ``rport``: RFC 3581), against the one that the phones will name."""
+    """The address that the far end saw (``received``, ``rport``: RFC 3581), against the one that
+    the phones will name.
+    """
     assert outcome.response is not None
     assert outcome.local is not None
     look = Look(ProbeKind.ADDRESS, str(place))
     try:
         via = outcome.response.via
     except SipSyntaxError:
-        return look.warning("the answer has no readable Via", "The far end breaks RFC 3261 section 8.2.6.2.")
+        return look.warning(
+            "the answer has no readable Via", "The far end breaks RFC 3261 section 8.2.6.2."
+        )
     here, port = outcome.local
     # RFC 5118 section 4.5: an IPv6 address may stand in brackets there
-    seen, seen_port = (via.params.get("received") or via.host).strip("[]"), via.params.get("rport") or str(port)
-    accounts = [a for a in probing.deployment.accounts.values() if probing.account_place(a) == place]
+    seen, seen_port = (
+        (via.params.get("received") or via.host).strip("[]"),
+        via.params.get("rport") or str(port),
+    )
+    accounts = [
+        a for a in probing.deployment.accounts.values() if probing.account_place(a) == place
+    ]
     named = next((account.public_address for account in accounts if account.public_address), None)
     by_stun = any(account.stun_server for account in accounts)
     if named is not None and named != seen and is_address(named):
@@ -152,7 +187,9 @@ def address_line(probing: Probing, place: Target, outcome: RequestOutcome) -> Pr
         return look.failed(f"the far end sees {seen}, but public_address says {named}", fix)
     if seen == here:
         return look.ok(f"{here}, no address translation")
-    translated = f"{here} is seen as {seen}" + ("" if seen_port == str(port) else f", port {port} as {seen_port}")
+    translated = f"{here} is seen as {seen}" + (
+        "" if seen_port == str(port) else f", port {port} as {seen_port}"
+    )
     if named or by_stun:
         return look.ok(f"{translated}; the phones name {named or 'what STUN tells'}")
     fix = (
@@ -180,12 +217,19 @@ async def stun_line(probing: Probing, name: str, account: Account) -> ProbeResul
         def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
             received.put_nowait(data)
 
-    transport, _ = await loop.create_datagram_endpoint(Datagrams, local_addr=(account.bind or "0.0.0.0", 0))
+    transport, _ = await loop.create_datagram_endpoint(
+        Datagrams, local_addr=(account.bind or "0.0.0.0", 0)
+    )
     try:
         here = transport.get_extra_info("sockname")[:2]
         mapped = await _mapped(transport, received, (address, port), probing.patience)
-        # a second port (most servers have 3479) shows whether the mapping depends on the destination
-        other = await _mapped(transport, received, (address, port + 1), min(0.5, probing.patience)) if mapped else None
+        # a second port (most servers have 3479) shows whether the mapping depends on the
+        # destination
+        other = (
+            await _mapped(transport, received, (address, port + 1), min(0.5, probing.patience))
+            if mapped
+            else None
+        )
     finally:
         transport.close()
     if mapped is None:
@@ -197,7 +241,9 @@ async def stun_line(probing: Probing, name: str, account: Account) -> ProbeResul
             "STUN cannot help behind such a router: use public_address with forwarded ports, or a far end with symmetric RTP.",
         )
     kind = (
-        "one mapping for all destinations" if other else "its second port is silent, so the kind of mapping is unknown"
+        "one mapping for all destinations"
+        if other
+        else "its second port is silent, so the kind of mapping is unknown"
     )
     translation = "no address translation" if mapped == here else kind
     return look.ok(f"{said}, {translation}")
@@ -232,7 +278,9 @@ def stun_request() -> tuple[bytes, bytes]:
 
 
 def stun_address(answer: bytes, transaction: bytes) -> tuple[str, int] | None:
-    """The XOR-MAPPED-ADDRESS of a binding response, None when it is none or has none (RFC 8489 section 14.2)."""
+    """The XOR-MAPPED-ADDRESS of a binding response, None when it is none or has none (RFC 8489
+    section 14.2).
+    """
     if len(answer) < 20 or answer[:2] != b"\x01\x01" or answer[8:20] != transaction:
         return None
     rest = answer[20:]

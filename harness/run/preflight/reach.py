@@ -11,7 +11,12 @@ from cryptography import x509
 
 from harness.run.preflight.lines import IN_GUIDE, OTHERS, REGISTRATION, Look, ProbeKind, ProbeResult
 from harness.run.preflight.machine import SOON
-from harness.witness.ports.certificates import alternative_names_of, is_wildcard_of, matches, names_of
+from harness.witness.ports.certificates import (
+    alternative_names_of,
+    is_wildcard_of,
+    matches,
+    names_of,
+)
 from harness.witness.ports.probes import Probing, Target, unverified, verified
 from harness.witness.ports.wire import Link, NoLinkError
 
@@ -37,7 +42,9 @@ def _from_here(look: Look, whose: str, detail: str, fix: str = "") -> ProbeResul
 
 
 async def port_lines(probing: Probing, place: Target, kind: str) -> list[ProbeResult]:
-    """Probe a TCP connection, and for TLS the handshake and the certificate. UDP ports are judged by their answers."""
+    """Probe a TCP connection, and for TLS the handshake and the certificate. UDP ports are judged
+    by their answers.
+    """
     look, began = _look(ProbeKind.PORT, place, kind), time.monotonic()
     try:
         async with Link(probing, replace(place, transport="tcp")):
@@ -50,7 +57,11 @@ async def port_lines(probing: Probing, place: Target, kind: str) -> list[ProbeRe
         fix = f"Open {place} in the firewalls in between, or correct host, port and transport in the file."
         return [look.failed(error.detail, fix)]
     found = [look.ok(f"open, {took * 1000:.0f} ms")]
-    return [*found, *await certificate_lines(probing, place, kind)] if place.transport == "tls" else found
+    return (
+        [*found, *await certificate_lines(probing, place, kind)]
+        if place.transport == "tls"
+        else found
+    )
 
 
 async def certificate_lines(probing: Probing, place: Target, kind: str) -> list[ProbeResult]:
@@ -69,17 +80,21 @@ async def certificate_lines(probing: Probing, place: Target, kind: str) -> list[
 
 
 def _as_its_callers(context: ssl.SSLContext, place: Target) -> ssl.SSLContext:
-    """The version of TLS that callers speak there: the softphones' library at most TLS 1.2, others any version."""
+    """The version of TLS that callers speak there: the softphones' library at most TLS 1.2, others
+    any version.
+    """
     if place.by_phones:
         context.maximum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
-async def _no_handshake(probing: Probing, place: Target, kind: str, error: NoLinkError) -> ProbeResult:
+async def _no_handshake(
+    probing: Probing, place: Target, kind: str, error: NoLinkError
+) -> ProbeResult:
     """Why the handshake failed; TLS 1.3 is tried as well.
 
-    At TLS 1.3 a client is through before the server has looked at its certificate (RFC 8446 section 2), so the connection has to
-    last for a moment.
+    At TLS 1.3 a client is through before the server has looked at its certificate (RFC 8446 section
+    2), so the connection has to last for a moment.
     """
     look, version = _look(ProbeKind.TLS, place, kind), ""
     try:
@@ -88,7 +103,9 @@ async def _no_handshake(probing: Probing, place: Target, kind: str, error: NoLin
     except NoLinkError:
         pass
     if kind in OTHERS:  # it may ask for a certificate that its callers have
-        said = f"one handshake of two: {error.detail}" if version else f"no handshake: {error.detail}"
+        said = (
+            f"one handshake of two: {error.detail}" if version else f"no handshake: {error.detail}"
+        )
         return _from_here(look, kind, said)
     if version:
         said = f"only {version}; the softphones speak TLS 1.2 at most"
@@ -100,8 +117,12 @@ async def _no_handshake(probing: Probing, place: Target, kind: str, error: NoLin
     return look.failed(f"no handshake: {error.detail}", fix)
 
 
-async def _chain(probing: Probing, place: Target, kind: str, certificate: x509.Certificate) -> ProbeResult:
-    context = _as_its_callers(await verified(place.ca_file, place.own_pair, by_others=not place.by_phones), place)
+async def _chain(
+    probing: Probing, place: Target, kind: str, certificate: x509.Certificate
+) -> ProbeResult:
+    context = _as_its_callers(
+        await verified(place.ca_file, place.own_pair, by_others=not place.by_phones), place
+    )
     context.verify_flags |= _NO_CHECK_TIME
     look, issuer = _look(ProbeKind.CHAIN, place, kind), certificate.issuer.rfc4514_string()
     try:
@@ -109,14 +130,16 @@ async def _chain(probing: Probing, place: Target, kind: str, certificate: x509.C
             return look.ok(f"trusted, issuer {issuer}")
     except NoLinkError as error:
         whom = place.ca_file or "the system's list of authorities"
-        own = ": it is signed by itself" if certificate.issuer == certificate.subject else f", issuer {issuer}"
+        own = (
+            ": it is signed by itself"
+            if certificate.issuer == certificate.subject
+            else f", issuer {issuer}"
+        )
         said = f"not trusted by {whom}{own}"
         if kind in OTHERS:
             fix = "Install a certificate of a public authority there, unless its callers are known to trust the present one."
             return _from_here(look, kind, said, fix)
-        fix = (
-            "Install a certificate of a trusted authority there with its whole chain, or name the authority in ca_file."
-        )
+        fix = "Install a certificate of a trusted authority there with its whole chain, or name the authority in ca_file."
         fix += "" if error.trouble == "tls" else f" ({error.detail})"
         return look.failed(said, fix)
 
@@ -133,13 +156,16 @@ def _name(place: Target, certificate: x509.Certificate) -> ProbeResult:
     shown = ", ".join(names) or certificate.subject.rfc4514_string()
     said = f"made out to {shown}, not to {place.host}"
     fix = f"Use the host the certificate names, or have one made out to {place.host}"
-    if wide := next((candidate for candidate in names if is_wildcard_of(place.host, candidate)), None):
+    if wide := next(
+        (candidate for candidate in names if is_wildcard_of(place.host, candidate)), None
+    ):
         said = f"made out to {wide}: SIP takes no wildcard (RFC 5922 section 7.2)"
         said += ", and the softphones refuse it" if place.by_phones else ""
         fix = f"Have a certificate made out to {place.host}"
     if place.by_phones:
         return look.failed(said, f"{fix}.")
-    # a Termination URI may be an address (Talkdesk's guide), and its callers may check no name, or another one
+    # a Termination URI may be an address (Talkdesk's guide), and its callers may check no name, or
+    # another one
     return look.warning(said, f"{fix}, unless its callers are known to accept it.")
 
 

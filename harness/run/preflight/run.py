@@ -1,4 +1,6 @@
-"""All probes of a deployment, as rows of one table, asked at once; and what each row will need of what they found."""
+"""All probes of a deployment, as rows of one table, asked at once; and what each row will need of
+what they found.
+"""
 
 from __future__ import annotations
 
@@ -26,21 +28,29 @@ Probe = tuple[ProbeKind, str, Callable[..., Any], tuple[Any, ...]]
 
 
 def run(deployment: Deployment, asked: Iterable[Case] | None = None, **settings: Any) -> Report:
-    """Probe everything that the calls of a complete deployment depend on. It takes as long as the slowest probe, at most about 2 s.
+    """Probe everything that the calls of a complete deployment depend on. It takes as long as the
+    slowest probe, at most about 2 s.
 
-    The needs of rows are reported for every case, or for those ``asked`` for. ``settings`` are passed to
-    :class:`~harness.witness.ports.probes.Probing`: ``resolver``, ``wall_clock``, ``patience``.
+    The needs of rows are reported for every case, or for those ``asked`` for. ``settings`` are
+    passed to :class:`~harness.witness.ports.probes.Probing`: ``resolver``, ``wall_clock``,
+    ``patience``.
     """
     began = time.monotonic()
     lines = asyncio.run(_all(deployment, settings))
-    return Report(deployment.name, tuple(lines), time.monotonic() - began, needs(deployment, lines, asked))
+    return Report(
+        deployment.name, tuple(lines), time.monotonic() - began, needs(deployment, lines, asked)
+    )
 
 
 def of_file(path: Path, environment: Mapping[str, str] | None = None, **settings: Any) -> Report:
-    """The same from a file, with a line for each secret it names. Raises :class:`DeploymentError` for all other mistakes."""
+    """The same from a file, with a line for each secret it names. Raises :class:`DeploymentError`
+    for all other mistakes.
+    """
     environment = os.environ if environment is None else environment
     wanted = variables(path)
-    secret_lines = [machine.secret_line(name, where, environment.get(name)) for name, where in wanted.items()]
+    secret_lines = [
+        machine.secret_line(name, where, environment.get(name)) for name, where in wanted.items()
+    ]
     missing = {name for name in wanted if not environment.get(name)}
     deployment = load(path, {**environment, **dict.fromkeys(missing, "-")})
     report = run(_without(deployment, missing), **settings)
@@ -48,17 +58,27 @@ def of_file(path: Path, environment: Mapping[str, str] | None = None, **settings
 
 
 def variables(path: Path) -> dict[str, str]:
-    """Every environment variable a file names, and where; none for a file that cannot be read (loading it says why)."""
+    """Every environment variable a file names, and where; none for a file that cannot be read
+    (loading it says why).
+    """
     try:
         plain = read(path)
     except DeploymentError:
         return {}
 
     def walk(found: Any, where: str) -> Iterator[tuple[str, str]]:
-        pairs = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
+        pairs = (
+            found.items()
+            if isinstance(found, dict)
+            else enumerate(found)
+            if isinstance(found, list)
+            else ()
+        )
         for key, value in pairs:
             here = f"{where}.{key}" if where else str(key)
-            if isinstance(value, str) and (str(key).endswith("_env") or where.endswith("headers_env")):
+            if isinstance(value, str) and (
+                str(key).endswith("_env") or where.endswith("headers_env")
+            ):
                 yield value, here
             yield from walk(value, here)
 
@@ -66,11 +86,18 @@ def variables(path: Path) -> dict[str, str]:
 
 
 def _without(deployment: Deployment, variables: set[str]) -> Deployment:
-    """The deployment lacking the secrets of these variables: nothing is tried with a made-up password."""
+    """The deployment lacking the secrets of these variables: nothing is tried with a made-up
+    password.
+    """
     if not variables:
         return deployment
     plain = to_plain(deployment)
-    owners = (*plain["trunks"], *plain["phones"].values(), *plain["assistants"].values(), plain.get("synthflow") or {})
+    owners = (
+        *plain["trunks"],
+        *plain["phones"].values(),
+        *plain["assistants"].values(),
+        plain.get("synthflow") or {},
+    )
     for table in owners:
         for key in ("password", "api_token"):
             if table.get(f"{key}_env") in variables:
@@ -81,7 +108,13 @@ def _without(deployment: Deployment, variables: set[str]) -> Deployment:
 async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[ProbeResult]:
     probing = Probing(deployment, **settings)
     # in this order: local ports are looked at before another probe uses one
-    probes = [*_machine(probing), *_names(probing), *_ports(probing), *_phones(probing), *_http(probing)]
+    probes = [
+        *_machine(probing),
+        *_names(probing),
+        *_ports(probing),
+        *_phones(probing),
+        *_http(probing),
+    ]
     found = await asyncio.gather(*(_asked(*probe) for probe in probes))
     # of extensions alone it matters who dials them, and a plan takes a tenth of a second
     planned = _cases(deployment) if any(group.user for group in deployment.groups.values()) else ()
@@ -116,7 +149,9 @@ def _http(probing: Probing) -> Iterator[Probe]:
 
 def _api_of(deployment: Deployment, synthflow: Synthflow | None) -> str:
     """Whose interface it is, where the deployment has several."""
-    of_each = {reached.synthflow: ", ".join(reached.assistants) for reached in deployment.interfaces()}
+    of_each = {
+        reached.synthflow: ", ".join(reached.assistants) for reached in deployment.interfaces()
+    }
     return f"of {of_each[synthflow]}" if len(of_each) > 1 and synthflow in of_each else ""
 
 
@@ -125,7 +160,11 @@ def _names(probing: Probing) -> Iterator[Probe]:
         yield ProbeKind.DNS, host, network.host_line, (probing, host, what)
     seen = set[tuple[str, str]]()
     for account in probing.deployment.accounts.values():
-        if account.host and not is_address(account.host) and (account.domain, account.transport) not in seen:
+        if (
+            account.host
+            and not is_address(account.host)
+            and (account.domain, account.transport) not in seen
+        ):
             seen.add((account.domain, account.transport))
             yield ProbeKind.SERVICE, account.domain, network.service_line, (probing, account)
     for trunk in probing.deployment.trunks:
@@ -143,9 +182,19 @@ def _ports(probing: Probing) -> Iterator[Probe]:
     for place, (kind, domain) in wanted.items():
         source = "" if from_here[str(place)] == 1 else place.bind or "any address"
         if place.transport != "udp":
-            yield ProbeKind.PORT, str(place), _seen_from, (source, reach.port_lines, probing, place, kind)
+            yield (
+                ProbeKind.PORT,
+                str(place),
+                _seen_from,
+                (source, reach.port_lines, probing, place, kind),
+            )
         domain = domain or deployment.platform.domain
-        yield ProbeKind.OPTIONS, str(place), _seen_from, (source, answers.asked, probing, place, kind, domain)
+        yield (
+            ProbeKind.OPTIONS,
+            str(place),
+            _seen_from,
+            (source, answers.asked, probing, place, kind, domain),
+        )
 
 
 async def _seen_from(
@@ -174,14 +223,25 @@ def _wanted(probing: Probing) -> Iterator[tuple[str, Target, str]]:
 
 
 def _of_the_platform(probing: Probing) -> Iterator[Target]:
-    """The platform's address, to which agents' phones send OPTIONS (KEEPALIVE), except those at a carrier's telephone."""
+    """The platform's address, to which agents' phones send OPTIONS (KEEPALIVE), except those at a
+    carrier's telephone.
+    """
     platform, deployment = probing.deployment.platform, probing.deployment
-    agents = [deployment.phones[agent] for group in deployment.groups.values() for agent in group.agents]
+    agents = [
+        deployment.phones[agent] for group in deployment.groups.values() for agent in group.agents
+    ]
     for name in sorted({agent.account for agent in agents if agent.number is None}):
         account = deployment.accounts[name]
         if platform.host and platform.port:
             ca_file = account.ca_file or deployment.ca_file
-            yield Target(platform.host, platform.port, account.transport, account.bind, ca_file, account.own_pair)
+            yield Target(
+                platform.host,
+                platform.port,
+                account.transport,
+                account.bind,
+                ca_file,
+                account.own_pair,
+            )
 
 
 def _phones(probing: Probing) -> Iterator[Probe]:
@@ -195,13 +255,23 @@ def _phones(probing: Probing) -> Iterator[Probe]:
             yield ProbeKind.REGISTRATION, name, answers.phone_line, (probing, name, phone, place)
     for trunk in deployment.trunks:
         if trunk.ai == "stand-in" and trunk.username and (place := termination(deployment, trunk)):
-            yield ProbeKind.REGISTRATION, f"trunk {trunk.name}", answers.trunk_line, (probing, trunk, place)
+            yield (
+                ProbeKind.REGISTRATION,
+                f"trunk {trunk.name}",
+                answers.trunk_line,
+                (probing, trunk, place),
+            )
 
 
 def _machine(probing: Probing) -> Iterator[Probe]:
     deployment = probing.deployment
     for name, account in deployment.accounts.items():
-        yield ProbeKind.RTP_PORTS, name, machine.rtp_line, (name, account, deployment.limits.concurrent_calls)
+        yield (
+            ProbeKind.RTP_PORTS,
+            name,
+            machine.rtp_line,
+            (name, account, deployment.limits.concurrent_calls),
+        )
         if account.own_pair:
             own = Look(ProbeKind.OWN_CERTIFICATE, name)
             arguments = own, f"[accounts.{name}]", account.own_pair, (), probing.wall_clock()
@@ -213,19 +283,36 @@ def _machine(probing: Probing) -> Iterator[Probe]:
         for trunk in deployment.trunks:
             if trunk.ai == "stand-in" and (trunk.port, trunk.transport) not in seen:
                 seen.add((trunk.port, trunk.transport))
-                yield ProbeKind.STAND_IN_PORT, f"{bind}:{trunk.port}", machine.stand_in_line, (bind, trunk)
-        on_tls = [trunk for trunk in deployment.trunks if trunk.ai == "stand-in" and trunk.transport == "tls"]
+                yield (
+                    ProbeKind.STAND_IN_PORT,
+                    f"{bind}:{trunk.port}",
+                    machine.stand_in_line,
+                    (bind, trunk),
+                )
+        on_tls = [
+            trunk
+            for trunk in deployment.trunks
+            if trunk.ai == "stand-in" and trunk.transport == "tls"
+        ]
         if on_tls:
             hosts = sorted({trunk.host for trunk in on_tls if trunk.host})
             shown = Look(ProbeKind.STAND_IN_CERTIFICATE)
-            looked_at = shown, "[stand_in]", deployment.stand_in.own_pair, hosts, probing.wall_clock()
+            looked_at = (
+                shown,
+                "[stand_in]",
+                deployment.stand_in.own_pair,
+                hosts,
+                probing.wall_clock(),
+            )
             yield shown.kind, "", machine.certificate_line, looked_at
     for where, address in _own_addresses(deployment):
         yield ProbeKind.STAND_IN_PORT, where, machine.address_line, (where, address)
 
 
 def _own_addresses(deployment: Deployment) -> Iterator[tuple[str, str]]:
-    """Addresses of this machine that phones are bound to, besides those of accounts and of the stand-in."""
+    """Addresses of this machine that phones are bound to, besides those of accounts and of the
+    stand-in.
+    """
     if stranger := deployment.stand_in.stranger_bind:
         yield "stand_in.stranger_bind", stranger
     for name, phone in deployment.phones.items():
@@ -255,12 +342,16 @@ _WORST_LAST = (Status.OK, Status.WARNING, Status.FAILED)
 def needs(
     deployment: Deployment, lines: Sequence[ProbeResult], asked: Iterable[Case] | None = None
 ) -> tuple[RowNeed, ...]:
-    """Row by row, in the matrix's order: every thing that its cases need, once; of those ``asked`` for, where a run says them."""
+    """Row by row, in the matrix's order: every thing that its cases need, once; of those ``asked``
+    for, where a run says them.
+    """
     found: dict[tuple[str, str, str], RowNeed] = {}
     for case in _cases(deployment) if asked is None else asked:
         for what, whose, names, why in _needs_of_case(case, deployment):
             if (key := (case.row.id, what, whose)) not in found:
-                status, detail = _worst_of([line for line in lines if (line.look, line.subject) in names], why)
+                status, detail = _worst_of(
+                    [line for line in lines if (line.look, line.subject) in names], why
+                )
                 found[key] = RowNeed(*key, status, detail)
     return tuple(found.values())
 
@@ -287,25 +378,54 @@ def _needs_of_case(case: Case, deployment: Deployment) -> Iterator[_Need]:
         here = ProbeKind.STAND_IN_PORT, f"{deployment.stand_in.bind}:{trunk.port}/{trunk.transport}"
         yield "stand-in's port free", of, (here,), _UNASKED
         if trunk.transport == "tls":
-            yield "stand-in's certificate in order", "", ((ProbeKind.STAND_IN_CERTIFICATE, ""),), _UNASKED
-        yield "platform's end answers", of, _at(termination(deployment, trunk)), "no termination is known"
+            yield (
+                "stand-in's certificate in order",
+                "",
+                ((ProbeKind.STAND_IN_CERTIFICATE, ""),),
+                _UNASKED,
+            )
+        yield (
+            "platform's end answers",
+            of,
+            _at(termination(deployment, trunk)),
+            "no termination is known",
+        )
     elif case.row.moment != "people":  # whose calls do not reach it
         of_api = _api_of(deployment, deployment.reached_over(case.trunk, case.line).synthflow)
         yield "AI's end answers", of, _at(ai_end(deployment, trunk)), "no host is known"
         if _the_ai_calls(case, deployment):
-            yield "platform's end answers", of, _at(termination(deployment, trunk)), "no termination is known"
-        yield "AI's records can be read", "", ((ProbeKind.API, of_api),), "no API is declared: its side is not observed"
+            yield (
+                "platform's end answers",
+                of,
+                _at(termination(deployment, trunk)),
+                "no termination is known",
+            )
+        yield (
+            "AI's records can be read",
+            "",
+            ((ProbeKind.API, of_api),),
+            "no API is declared: its side is not observed",
+        )
     if case.row.moment == "registration" and trunk.ai == "stand-in":
         yield "credentials taken", of, ((ProbeKind.REGISTRATION, of),), "the trunk has no user name"
     if case.row.moment == "campaign":
-        yield "campaign can be started", "", ((ProbeKind.CAMPAIGN, ""),), "somebody has to start it by hand"
+        yield (
+            "campaign can be started",
+            "",
+            ((ProbeKind.CAMPAIGN, ""),),
+            "somebody has to start it by hand",
+        )
 
 
 def _the_ai_calls(case: Case, deployment: Deployment) -> bool:
-    """Whether the AI itself sends requests to the platform, outside the caller's call: a REFER goes within it."""
+    """Whether the AI itself sends requests to the platform, outside the caller's call: a REFER goes
+    within it.
+    """
     handover = case.handover(deployment)
     calls = any(call.by == "the AI" for call in calls_of(case, deployment))
-    return case.row.moment == "registration" or (calls and handover is not None and handover.transfer == "warm")
+    return case.row.moment == "registration" or (
+        calls and handover is not None and handover.transfer == "warm"
+    )
 
 
 def _needs_of_phones(case: Case, deployment: Deployment) -> Iterator[_Need]:

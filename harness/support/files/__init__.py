@@ -1,4 +1,5 @@
-"""Files and directories: every read, write and temporary directory of the harness goes through here.
+"""Files and directories: every read, write and temporary directory of the harness goes through
+here.
 
 ===================  =========================================================================
 ``user_files``       reads files that users name: regular files only, with a size limit for each kind
@@ -21,7 +22,9 @@ _LONGEST: Final = 120  # octets; with endings they stay below the 255 of a name
 
 
 def stem_of(name: str) -> str:
-    """``name`` as a file name without ending, which leads to no other directory; different names have different ones."""
+    """``name`` as a file name without ending, which leads to no other directory; different names
+    have different ones.
+    """
     stem = _UNFIT.sub(lambda found: f"%{ord(found[0]):02X}", name)
     if len(stem.encode()) > _LONGEST:
         stem = f"{stem[: _LONGEST // 4]}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"

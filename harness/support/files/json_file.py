@@ -11,7 +11,9 @@ from harness.support.files import user_files
 
 
 def read(path: Path, errors: str = "strict") -> Any:
-    """What a file of JSON holds, UTF-8 but for what ``errors`` lets pass. Raises ``OSError``, and ``ValueError`` for no JSON."""
+    """What a file of JSON holds, UTF-8 but for what ``errors`` lets pass. Raises ``OSError``, and
+    ``ValueError`` for no JSON.
+    """
     try:
         return json.loads(user_files.read_text(path, user_files.EVIDENCE, errors))
     except RecursionError as error:

@@ -1,9 +1,10 @@
 """Directories that belong to this user alone: under the system's temporary files, or in memory.
 
-Other users can create any name in a shared temporary folder first, also as a link. So a directory with a predictable name is used
-only after :func:`own` has checked it. A :class:`Scratch` has a random name. A process that is killed leaves its scratch directory
-behind, so each is locked while its owner lives, and creating one removes those whose lock the kernel has released. A
-directory without such a lock is never touched.
+Other users can create any name in a shared temporary folder first, also as a link. So a directory
+with a predictable name is used only after :func:`own` has checked it. A :class:`Scratch` has a
+random name. A process that is killed leaves its scratch directory behind, so each is locked while
+its owner lives, and creating one removes those whose lock the kernel has released. A directory
+without such a lock is never touched.
 """
 
 from __future__ import annotations
@@ -27,12 +28,16 @@ MEMORY: Final = Path("/dev/shm")
 
 
 def temporary(name: str = "") -> Path:
-    """The system's folder of temporary files, or what has that name there. Raises OSError where there is none."""
+    """The system's folder of temporary files, or what has that name there. Raises OSError where
+    there is none.
+    """
     return Path(tempfile.gettempdir()) / name
 
 
 def own(path: Path) -> Path:
-    """``path``, made with mode 0700 when missing. Raises OSError unless it is a real directory that only this user can enter."""
+    """``path``, made with mode 0700 when missing. Raises OSError unless it is a real directory that
+    only this user can enter.
+    """
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700)
     require_own(path)
@@ -54,7 +59,8 @@ def require_own(path: Path) -> None:
 def of_this_machine() -> Path:
     """The directory that all of a user's runs on this machine share. Raises OSError.
 
-    Where something else has its name in the temporary folder, another user's or a link, it is in the user's home.
+    Where something else has its name in the temporary folder, another user's or a link, it is in
+    the user's home.
     """
     path = temporary(f"{_PREFIX}{os.geteuid()}")
     try:
@@ -64,16 +70,22 @@ def of_this_machine() -> Path:
             raise
         caches = Path(os.path.expanduser("~")) / ".cache"  # without a home Path.home() raises
         caches.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return own(caches / f"{_PREFIX}{os.uname().nodename}")  # homes may be shared between machines
+        return own(
+            caches / f"{_PREFIX}{os.uname().nodename}"
+        )  # homes may be shared between machines
 
 
 def shared_file(path: Path) -> int:
-    """A descriptor of a small file that processes share (a lock, a heartbeat), made when missing; a link is not followed."""
+    """A descriptor of a small file that processes share (a lock, a heartbeat), made when missing; a
+    link is not followed.
+    """
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 def new_file(name: str, suffix: str, text: str) -> Path:
-    """A new file among the temporary ones, of this user alone and with a random name, that holds ``text`` and stays."""
+    """A new file among the temporary ones, of this user alone and with a random name, that holds
+    ``text`` and stays.
+    """
     descriptor, path = tempfile.mkstemp(prefix=f"{_PREFIX}{name}-", suffix=suffix)
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
@@ -81,13 +93,17 @@ def new_file(name: str, suffix: str, text: str) -> Path:
 
 
 class Scratch:
-    """A directory that is its owner's alone, up to :meth:`close`. The owner's forks hold it as well, until the last has ended.
+    """A directory that is its owner's alone, up to :meth:`close`. The owner's forks hold it as
+    well, until the last has ended.
 
-    It goes with :meth:`close` and not with a process: a ``TemporaryDirectory`` would end with any fork.
+    It goes with :meth:`close` and not with a process: a ``TemporaryDirectory`` would end with any
+    fork.
     """
 
     def __init__(self, base: Path | None = None) -> None:
-        """Make it in ``base``, or where temporary files are, and remove those of dead owners there. Raises OSError."""
+        """Make it in ``base``, or where temporary files are, and remove those of dead owners there.
+        Raises OSError.
+        """
         base = base or temporary()
         _remove_abandoned(base)
         self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
@@ -108,13 +124,18 @@ class Scratch:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
 
 def _lock_in(directory: Path) -> int:
-    """A lock file that gets its name only once it is locked, so that other processes never see it unlocked."""
+    """A lock file that gets its name only once it is locked, so that other processes never see it
+    unlocked.
+    """
     unnamed = directory / f"{_LOCK}.new"
     lock = shared_file(unnamed)
     try:
@@ -128,13 +149,18 @@ def _lock_in(directory: Path) -> int:
 
 def _remove_abandoned(base: Path) -> None:
     for directory in base.glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError), _released(directory):  # still locked, or just removed by another process
+        with (
+            contextlib.suppress(OSError),
+            _released(directory),
+        ):  # still locked, or just removed by another process
             shutil.rmtree(directory, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def _released(directory: Path) -> Iterator[None]:
-    """Hold the lock of an owner that has died. Raises OSError where it lives, and where the directory is not this user's."""
+    """Hold the lock of an owner that has died. Raises OSError where it lives, and where the
+    directory is not this user's.
+    """
     require_own(directory)
     lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:

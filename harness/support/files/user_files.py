@@ -1,7 +1,9 @@
-"""Reads files that users, other programs or other machines wrote: regular files only, up to a size limit for each kind.
+"""Reads files that users, other programs or other machines wrote: regular files only, up to a size
+limit for each kind.
 
-A FIFO would block forever, a device never ends, and a file of several GB would fill the memory. Every function raises ``OSError``
-whose ``strerror`` says what is wrong, so callers report these cases like any other file that cannot be read.
+A FIFO would block forever, a device never ends, and a file of several GB would fill the memory.
+Every function raises ``OSError`` whose ``strerror`` says what is wrong, so callers report these
+cases like any other file that cannot be read.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ class FileKind:
 
 SETTINGS: Final = FileKind(4 * _MIB)  #: TOML and other text that people write
 NUMBERS: Final = FileKind(16 * _MIB)  #: a spreadsheet of numbers: some 300,000 rows
-PEM: Final = FileKind(4 * _MIB)  #: certificates and keys; a system's whole list of authorities has 0.3 MiB
+PEM: Final = FileKind(
+    4 * _MIB
+)  #: certificates and keys; a system's whole list of authorities has 0.3 MiB
 PRIVATE_KEY: Final = FileKind(_MIB, is_secret=True)
 REPORT: Final = FileKind(8 * _MIB)  #: a platform's report
 SOUND: Final = FileKind(512 * _MIB)  #: nine hours of telephone sound
@@ -55,14 +59,18 @@ def opened(path: Path, kind: FileKind | None = None) -> BufferedReader:
 def read(path: Path, kind: FileKind) -> bytes:
     """The whole content of a regular file."""
     with opened(path, kind) as file:
-        raw = file.read(kind.most_bytes + 1)  # it may grow meanwhile, and files of /proc do not say their size
+        raw = file.read(
+            kind.most_bytes + 1
+        )  # it may grow meanwhile, and files of /proc do not say their size
     if len(raw) > kind.most_bytes:
         raise _too_large(path, kind)
     return raw
 
 
 def read_text(path: Path, kind: FileKind, errors: str = "strict") -> str:
-    """The content as UTF-8, with or without a byte order mark. Raises ``UnicodeDecodeError`` unless ``errors`` says otherwise."""
+    """The content as UTF-8, with or without a byte order mark. Raises ``UnicodeDecodeError`` unless
+    ``errors`` says otherwise.
+    """
     return read(path, kind).decode("utf-8-sig", errors)
 
 
@@ -79,7 +87,9 @@ def _check(found: os.stat_result, path: Path, kind: FileKind | None) -> None:
     if kind.is_secret and found.st_uid not in (os.geteuid(), 0):
         raise PermissionError(errno.EPERM, "It belongs to another user", str(path))
     if kind.is_secret and found.st_mode & 0o077:
-        raise PermissionError(errno.EPERM, "Others can read it; it needs mode 0600 (chmod 600)", str(path))
+        raise PermissionError(
+            errno.EPERM, "Others can read it; it needs mode 0600 (chmod 600)", str(path)
+        )
 
 
 def _too_large(path: Path, kind: FileKind) -> OSError:

@@ -1,4 +1,6 @@
-"""Writes files completely or not at all: a reader would take what a full disk cut short for the whole file."""
+"""Writes files completely or not at all: a reader would take what a full disk cut short for the
+whole file.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ PARTIAL = ".part"
 
 
 def write(path: Path, content: str | bytes, mode: int | None = None) -> None:
-    """Write a file, text as UTF-8; what stood there before stays until it is whole. Raises ``OSError``."""
+    """Write a file, text as UTF-8; what stood there before stays until it is whole. Raises
+    ``OSError``.
+    """
     with writing(path) as partial:
         partial.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
         if mode is not None:
@@ -36,8 +40,12 @@ def append(path: Path, text: str) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """Where to write what is to stand at ``path`` when it is whole; whatever is raised meanwhile, nothing of it stays."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")  # several processes may write the same at once
+    """Where to write what is to stand at ``path`` when it is whole; whatever is raised meanwhile,
+    nothing of it stays.
+    """
+    partial = path.with_name(
+        f".{path.name}.{os.getpid()}{PARTIAL}"
+    )  # several processes may write the same at once
     try:
         yield partial
         partial.replace(path)

@@ -1,9 +1,12 @@
-"""Stands for a process that a fork server forks, as if it were an interpreter started with these arguments.
+"""Stands for a process that a fork server forks, as if it were an interpreter started with these
+arguments.
 
-``python -I -S client.py SOCKET …``, and then the interpreter's arguments. It hands over the open files it was given, its
-environment and its directory, and ends as the process ended; when it dies, the process is killed. Where no fork server answers it
-becomes the interpreter. It imports nothing of the harness, and nothing that takes long: ``json``, ``signal`` and ``socket``, with
-the regular expressions, enumerations and selectors they import, would be more than half of what such a process costs.
+``python -I -S client.py SOCKET …``, and then the interpreter's arguments. It hands over the open
+files it was given, its environment and its directory, and ends as the process ended; when it dies,
+the process is killed. Where no fork server answers it becomes the interpreter. It imports nothing
+of the harness, and nothing that takes long: ``json``, ``signal`` and ``socket``, with the regular
+expressions, enumerations and selectors they import, would be more than half of what such a process
+costs.
 """
 
 import _signal as signal  # type: ignore[import-not-found]  # typeshed knows it by its public name alone
@@ -40,7 +43,9 @@ def main(path: str, arguments: list[str]) -> int:
     }
     text = marshal.dumps(request)
     numbers = struct.pack(f"{len(files)}i", *files)
-    server.sendmsg([HEAD.pack(len(text), len(files))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, numbers)])
+    server.sendmsg(
+        [HEAD.pack(len(text), len(files))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, numbers)]
+    )
     server.sendall(text)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process
     _release(files)
@@ -70,7 +75,9 @@ def _umask() -> int:
 
 
 def _release(files: list[int]) -> None:
-    """Close the files in this process, so that their other ends notice when the forked process ends."""
+    """Close the files in this process, so that their other ends notice when the forked process
+    ends.
+    """
     nothing = os.open(os.devnull, os.O_RDWR)
     for file in files:
         if file != 2:

@@ -1,7 +1,8 @@
-"""The fork server's own process: it forks for each request, returns the exit status, and kills the fork whose client is gone.
+"""The fork server's own process: it forks for each request, returns the exit status, and kills the
+fork whose client is gone.
 
-``python -m harness.support.forkserver.server DESCRIPTOR MODULE …`` listens at an open socket, and lives until its standard input
-ends.
+``python -m harness.support.forkserver.server DESCRIPTOR MODULE …`` listens at an open socket, and
+lives until its standard input ends.
 """
 
 from __future__ import annotations
@@ -30,9 +31,13 @@ _PATIENCE_S: Final = 10.0
 
 
 def serve(listening: socket.socket, lifeline: int) -> NoReturn:
-    """Serve fork requests at ``listening`` until the other end of ``lifeline`` is closed; never returns. No thread may run."""
+    """Serve fork requests at ``listening`` until the other end of ``lifeline`` is closed; never
+    returns. No thread may run.
+    """
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process in order
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # Ctrl-C reaches the parent, which ends this process in order
         _Server(listening, lifeline).serve()
     except BaseException:
         traceback.print_exc()
@@ -46,7 +51,9 @@ class _Server:
         self._selector.register(listening, selectors.EVENT_READ)
         self._selector.register(lifeline, selectors.EVENT_READ)
         self._listening, self._lifeline = listening, lifeline
-        self._forks: dict[socket.socket, tuple[int, int]] = {}  #: process and its descriptor, by connection
+        self._forks: dict[
+            socket.socket, tuple[int, int]
+        ] = {}  #: process and its descriptor, by connection
 
     def serve(self) -> None:
         while True:
@@ -76,7 +83,9 @@ class _Server:
                 return  # the client is gone
 
     def _fork(self) -> None:
-        """Fork what is asked for. Where that fails, only this connection is closed; the other forks go on."""
+        """Fork what is asked for. Where that fails, only this connection is closed; the other forks
+        go on.
+        """
         connection, _ = self._listening.accept()
         connection.settimeout(_PATIENCE_S)
         try:
@@ -92,7 +101,10 @@ class _Server:
             self._selector.close()
             for ours in (self._listening, connection, *self._forks):
                 ours.close()
-            for descriptor in (self._lifeline, *(descriptor for _, descriptor in self._forks.values())):
+            for descriptor in (
+                self._lifeline,
+                *(descriptor for _, descriptor in self._forks.values()),
+            ):
                 os.close(descriptor)
             _as_an_interpreter(request, files)
         for file in files:
@@ -150,7 +162,9 @@ def _as_an_interpreter(request: dict[str, Any], files: Sequence[int]) -> NoRetur
 
 
 def _place(files: Sequence[int], places: Sequence[int]) -> None:
-    """Move each file to the descriptor it had: first above all of them, so that none overwrites another."""
+    """Move each file to the descriptor it had: first above all of them, so that none overwrites
+    another.
+    """
     above = max(places, default=0) + 1
     moved = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, above) for file in files]
     for file in files:
@@ -162,7 +176,9 @@ def _place(files: Sequence[int], places: Sequence[int]) -> None:
 
 def _unbuffered(descriptor: int, errors: str) -> io.TextIOWrapper:
     """As ``python -u`` has it."""
-    return io.TextIOWrapper(open(descriptor, "wb", 0, closefd=False), errors=errors, write_through=True)
+    return io.TextIOWrapper(
+        open(descriptor, "wb", 0, closefd=False), errors=errors, write_through=True
+    )
 
 
 def _run(arguments: Sequence[str]) -> None:

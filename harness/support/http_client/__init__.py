@@ -1,6 +1,8 @@
-"""HTTP requests to somebody else's server: answers of a limited size, in a limited time, and no redirection followed.
+"""HTTP requests to somebody else's server: answers of a limited size, in a limited time, and no
+redirection followed.
 
-aiohttp is imported with the first client (``session``): a run's controller, which makes none, would begin a tenth of a second later.
+aiohttp is imported with the first client (``session``): a run's controller, which makes none, would
+begin a tenth of a second later.
 """
 
 from __future__ import annotations
@@ -41,31 +43,46 @@ class HttpClient:
         self._client = self.wait(opened())
 
     def _run(self) -> None:
-        # A bound method keeps the instance alive as long as the thread: aiohttp warns of unclosed sessions that are freed.
+        # A bound method keeps the instance alive as long as the thread: aiohttp warns of unclosed
+        # sessions that are freed.
         self._loop.run_forever()
 
     def request(
-        self, method: str, url: str, within_s: float, headers: Mapping[str, str] | None = None, **arguments: Any
+        self,
+        method: str,
+        url: str,
+        within_s: float,
+        headers: Mapping[str, str] | None = None,
+        **arguments: Any,
     ) -> HttpResponse:
         """One request and its whole answer. Raises :class:`HttpError`."""
         return self.wait(self.fetch(method, url, within_s, headers, **arguments))
 
     async def fetch(
-        self, method: str, url: str, within_s: float, headers: Mapping[str, str] | None = None, **arguments: Any
+        self,
+        method: str,
+        url: str,
+        within_s: float,
+        headers: Mapping[str, str] | None = None,
+        **arguments: Any,
     ) -> HttpResponse:
-        """The same as a coroutine for :meth:`wait`; further arguments are those of :func:`.session.fetch`."""
+        """The same as a coroutine for :meth:`wait`; further arguments are those of
+        :func:`.session.fetch`.
+        """
         own = {**self._headers, **(headers or {})}
         return await self._fetch(self._client, method, url, within_s, headers=own, **arguments)
 
     def wait(self, asked: Coroutine[Any, Any, Answer]) -> Answer:
-        """Run a coroutine that makes several requests, and return its result; a thread per request would be expensive.
+        """Run a coroutine that makes several requests, and return its result; a thread per request
+        would be expensive.
 
         An interruption cancels it.
         """
         answer = asyncio.run_coroutine_threadsafe(asked, self._loop)
         try:
             while not answer.done():
-                # a signal that comes between the interpreter's last look and the wait itself is seen when that ends, and not before
+                # a signal that comes between the interpreter's last look and the wait itself is
+                # seen when that ends, and not before
                 wait([answer], _LONGEST_NAP_S)
             return answer.result()
         finally:

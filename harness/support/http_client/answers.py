@@ -13,7 +13,8 @@ from harness.support import network_text
 MOST_BYTES = 8 * 1024 * 1024
 
 Trouble = Literal["refused", "late", "unusable"]
-#: Whose certificates are trusted; True: those whom the system trusts, whose list aiohttp reads once, when it is imported.
+#: Whose certificates are trusted; True: those whom the system trusts, whose list aiohttp reads
+#: once, when it is imported.
 Trust = ssl.SSLContext | Literal[True]
 
 
@@ -27,11 +28,15 @@ class HttpError(Exception):
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """A whole answer. What this process sent of its secrets stands in none of it, but for the octets of ``body``."""
+    """A whole answer. What this process sent of its secrets stands in none of it, but for the
+    octets of ``body``.
+    """
 
     status: int
     reason: str
-    headers: Mapping[str, str]  #: names in small letters; values of one that came twice with a comma between
+    headers: Mapping[
+        str, str
+    ]  #: names in small letters; values of one that came twice with a comma between
     body: bytes
 
     def json(self) -> Any:
@@ -45,5 +50,7 @@ class HttpResponse:
 
     @property
     def date(self) -> str | None:
-        """When its server sent it, by that one's clock; None where a cache has kept it since (RFC 9111 section 5.1)."""
+        """When its server sent it, by that one's clock; None where a cache has kept it since (RFC
+        9111 section 5.1).
+        """
         return self.headers.get("date") if self.headers.get("age", "0").strip() == "0" else None

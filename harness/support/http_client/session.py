@@ -1,6 +1,7 @@
 """One request of aiohttp's and its whole answer.
 
-aiohttp's exceptions end here: some hold the request with its headers, so that an :class:`HttpError` has none of them behind it.
+aiohttp's exceptions end here: some hold the request with its headers, so that an :class:`HttpError`
+has none of them behind it.
 """
 
 from __future__ import annotations
@@ -19,16 +20,21 @@ from yarl import URL
 from harness.support import network_text
 from harness.support.http_client.answers import MOST_BYTES, HttpError, HttpResponse, Trust
 
-#: Of a line of an answer's head; aiohttp's own limit of 8 KiB is less than some pages' policies have.
+#: Of a line of an answer's head; aiohttp's own limit of 8 KiB is less than some pages' policies
+#: have.
 _MOST_LINE_BYTES = 64 * 1024
-#: A kept connection is used again for so long: uvicorn and Node close theirs after 5 s, and a POST is not sent twice.
+#: A kept connection is used again for so long: uvicorn and Node close theirs after 5 s, and a POST
+#: is not sent twice.
 _KEPT_S = 4.0
 
 #: RFC 9110 sections 5.1 and 5.5; servers differ in how they read non-ASCII characters.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~]([ \t!-~]*[!-~])?)?")
-#: RFC 9110 section 8.4.1, and IANA's registry. Some servers write other words there, as UTF-8 or nothing, and mean none of them.
-_CODINGS = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz"})
+#: RFC 9110 section 8.4.1, and IANA's registry. Some servers write other words there, as UTF-8 or
+#: nothing, and mean none of them.
+_CODINGS = frozenset(
+    {"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz"}
+)
 _NO_HEX = re.compile(r"%(?![0-9A-Fa-f]{2})")
 #: What a path and a query may hold as it is, RFC 3986 sections 3.3 and 3.4.
 _AS_IT_IS = "/?:@!$&'()*+,;=%[]"
@@ -47,16 +53,26 @@ async def fetch(
     content: str | None = None,
     repeatable: bool = False,
 ) -> HttpResponse:
-    """One request and its whole answer. Raises :class:`HttpError`, whose text holds no header of the request.
+    """One request and its whole answer. Raises :class:`HttpError`, whose text holds no header of
+    the request.
 
-    ``repeatable``: it may be sent a second time where its connection, as one that was kept, is closed before an answer.
+    ``repeatable``: it may be sent a second time where its connection, as one that was kept, is
+    closed before an answer.
     """
     own = headers or {}
-    if not all(_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value) for name, value in own.items()):
-        raise HttpError("unusable", "a header of the request cannot be sent")  # which of them may be the token
+    if not all(
+        _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value)
+        for name, value in own.items()
+    ):
+        raise HttpError(
+            "unusable", "a header of the request cannot be sent"
+        )  # which of them may be the token
     arguments: dict[str, Any] = {"headers": own, "json": json}
     if content is not None:
-        arguments |= {"data": content.encode("utf-8", "replace"), "skip_auto_headers": (hdrs.CONTENT_TYPE,)}
+        arguments |= {
+            "data": content.encode("utf-8", "replace"),
+            "skip_auto_headers": (hdrs.CONTENT_TYPE,),
+        }
     if not repeatable:
         arguments["middlewares"] = (_once,)
     try:
@@ -89,12 +105,19 @@ def _failed(error: Exception, within_s: float) -> HttpError:
 
 @functools.lru_cache(maxsize=64)
 def _asked_for(url: str) -> URL:
-    """A URL with its path and query as they stand: yarl by itself would resolve ``..`` and unquote. Raises :class:`HttpError`."""
+    """A URL with its path and query as they stand: yarl by itself would resolve ``..`` and unquote.
+    Raises :class:`HttpError`.
+    """
     try:
         read = URL(url)
     except ValueError as error:
         raise HttpError("unusable", f"InvalidURL: {error}") from None
-    if read.scheme not in ("http", "https") or not read.raw_host or not read.port or not url.isprintable():
+    if (
+        read.scheme not in ("http", "https")
+        or not read.raw_host
+        or not read.port
+        or not url.isprintable()
+    ):
         raise HttpError("unusable", "InvalidURL: it is not http://host… or https://host…")
     rest = _NO_HEX.sub("%25", URL(url, encoded=True).raw_path_qs)
     return URL(f"{read.scheme}://{read.raw_authority}{quote(rest, _AS_IT_IS)}", encoded=True)
@@ -104,8 +127,12 @@ class DisconnectedError(aiohttp.ClientError):
     """In the stead of those that aiohttp takes as a reason to ask again."""
 
 
-async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Sends nothing twice, as aiohttp does with a GET or PUT where the connection breaks off: a campaign's calls somebody."""
+async def _once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Sends nothing twice, as aiohttp does with a GET or PUT where the connection breaks off: a
+    campaign's calls somebody.
+    """
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
@@ -120,19 +147,23 @@ async def _whole(response: aiohttp.ClientResponse, most_bytes: int) -> HttpRespo
         name, value = name.lower(), network_text.line(value)
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     # asked for as it is: a few bytes of gzip unpack to any number
-    if _CODINGS & {coding.strip().lower() for coding in headers.get("content-encoding", "").split(",")}:
+    if _CODINGS & {
+        coding.strip().lower() for coding in headers.get("content-encoding", "").split(",")
+    }:
         raise HttpError("unusable", "the answer is compressed, which was not asked for")
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > most_bytes:
             raise HttpError("unusable", f"the answer has more than {most_bytes} bytes")
-    return HttpResponse(response.status, network_text.line(response.reason or ""), headers, bytes(body))
+    return HttpResponse(
+        response.status, network_text.line(response.reason or ""), headers, bytes(body)
+    )
 
 
 def client(verify: Trust = True) -> aiohttp.ClientSession:
-    """A client for :func:`fetch`, made in the loop that it is used in: it reads neither proxies nor credentials from the
-    environment, and keeps no cookie.
+    """A client for :func:`fetch`, made in the loop that it is used in: it reads neither proxies nor
+    credentials from the environment, and keeps no cookie.
     """
     # By itself aiohttp asks DNS past the system's own table, where aiodns is installed.
     by_system = aiohttp.ThreadedResolver()

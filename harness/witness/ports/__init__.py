@@ -1,1 +1,3 @@
-"""Single SIP requests to a port, without a softphone: names, addresses, certificates, and what the port answers."""
+"""Single SIP requests to a port, without a softphone: names, addresses, certificates, and what the
+port answers.
+"""

@@ -1,4 +1,6 @@
-"""Questions to DNS, by dnspython, which is imported with the first: where all hosts are addresses there is none."""
+"""Questions to DNS, by dnspython, which is imported with the first: where all hosts are addresses
+there is none.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ NO_NAME, NO_RECORD = "no such name", "no record"
 
 
 def system_resolver(patience: float) -> dns.asyncresolver.Resolver:
-    """This machine's resolver, or one without servers if none is configured. ``patience``: seconds to wait for an answer."""
+    """This machine's resolver, or one without servers if none is configured. ``patience``: seconds
+    to wait for an answer.
+    """
     import dns.asyncresolver
     import dns.exception
 
@@ -23,19 +27,26 @@ def system_resolver(patience: float) -> dns.asyncresolver.Resolver:
     except dns.exception.DNSException:
         resolver = dns.asyncresolver.Resolver(configure=False)
     resolver.lifetime = patience
-    resolver.timeout = patience / max(2, len(resolver.nameservers))  # one that is dead leaves time to ask the next
+    resolver.timeout = patience / max(
+        2, len(resolver.nameservers)
+    )  # one that is dead leaves time to ask the next
     return resolver
 
 
-async def ask(resolver: dns.asyncresolver.Resolver, host: str, *kinds: str) -> list[dns.resolver.Answer | str]:
-    """The answers, or why there is none, in the order of ``kinds`` (``_sip._udp SRV`` asks for a service below ``host``)."""
+async def ask(
+    resolver: dns.asyncresolver.Resolver, host: str, *kinds: str
+) -> list[dns.resolver.Answer | str]:
+    """The answers, or why there is none, in the order of ``kinds`` (``_sip._udp SRV`` asks for a
+    service below ``host``).
+    """
     import dns.exception
     import dns.resolver
 
     async def one(kind: str) -> dns.resolver.Answer | str:
         service, _, record = kind.rpartition(" ")
         try:
-            # A host's name is completed by the machine's search list, as the softphones' lookups have it; a SIP domain's is not.
+            # A host's name is completed by the machine's search list, as the softphones' lookups
+            # have it; a SIP domain's is not.
             return await resolver.resolve(
                 f"{service}.{host}" if service else host, record, search=record in ("A", "AAAA")
             )

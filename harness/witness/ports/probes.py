@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 #: This machine's own table of names.
 HOSTS = Path("/etc/hosts")
-#: How long a single exchange may take, in seconds. UDP is sent again after 0.5 and 1.5 s (RFC 3261, timer E).
+#: How long a single exchange may take, in seconds. UDP is sent again after 0.5 and 1.5 s (RFC 3261,
+#: timer E).
 PATIENCE_S = 2.0
 
 
@@ -38,10 +39,14 @@ class Target:
     transport: Transport
     bind: str | None = None  #: the local address, None for any
     ca_file: str | None = None
-    own_pair: tuple[str, str] | None = None  #: the client certificate for TLS: the files of the certificate and its key
+    own_pair: tuple[str, str] | None = (
+        None  #: the client certificate for TLS: the files of the certificate and its key
+    )
     #: Harness softphones send there. They resolve IPv4 only.
     by_phones: bool = field(default=True, compare=False)
-    address: str | None = field(default=None, compare=False)  #: which of the host's; None: the first
+    address: str | None = field(
+        default=None, compare=False
+    )  #: which of the host's; None: the first
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "host", self.host.strip("[]"))
@@ -65,7 +70,9 @@ def ai_end(deployment: Deployment, trunk: Trunk, bind: str | None = None) -> Tar
     """The AI's own end of a trunk; None where the file names none."""
     if trunk.host is None:
         return None
-    return Target(trunk.host, trunk.port, trunk.transport, bind, deployment.ca_file, by_phones=False)
+    return Target(
+        trunk.host, trunk.port, trunk.transport, bind, deployment.ca_file, by_phones=False
+    )
 
 
 class UnresolvedError(Exception):
@@ -109,7 +116,9 @@ class Probing:
     resolver: dns.asyncresolver.Resolver | None = None  #: None: as this machine is set up
     wall_clock: Callable[[], float] = time.time
     patience: float = PATIENCE_S
-    registrars: set[Target] = field(default_factory=set)  #: targets that answered a REGISTER with any status
+    registrars: set[Target] = field(
+        default_factory=set
+    )  #: targets that answered a REGISTER with any status
     admitting: set[Target] = field(default_factory=set)  #: targets that accepted a REGISTER
     deaf: set[Target] = field(default_factory=set)  #: targets that did not answer OPTIONS
     forbidding: set[Target] = field(default_factory=set)  #: targets that refused OPTIONS with 403
@@ -124,9 +133,15 @@ class Probing:
         if is_address(place.host):
             return [place.host]
         found = await self.look_up(place.host)
-        usable = found.of("A") if place.by_phones or (place.bind and not is_ipv6(place.bind)) else found.addresses
+        usable = (
+            found.of("A")
+            if place.by_phones or (place.bind and not is_ipv6(place.bind))
+            else found.addresses
+        )
         if not usable:
-            raise UnresolvedError(f"{place.host} has no address{found.why_not(ipv4=bool(found.addresses))}")
+            raise UnresolvedError(
+                f"{place.host} has no address{found.why_not(ipv4=bool(found.addresses))}"
+            )
         return usable
 
     async def look_up(self, host: str) -> Found:
@@ -166,16 +181,26 @@ class Probing:
     def called_by_phones(self) -> set[str]:
         """Every host that harness softphones send to."""
         deployment = self.deployment
-        ends = [termination(deployment, trunk) for trunk in deployment.trunks if trunk.ai == "stand-in"]
+        ends = [
+            termination(deployment, trunk) for trunk in deployment.trunks if trunk.ai == "stand-in"
+        ]
         hosts = [end.host for end in ends if end] + [place.host for place in self.accounts]
-        agents = [deployment.phones[agent] for group in deployment.groups.values() for agent in group.agents]
-        if any(agent.number is None for agent in agents):  # they are at the platform, and ask it by OPTIONS
+        agents = [
+            deployment.phones[agent]
+            for group in deployment.groups.values()
+            for agent in group.agents
+        ]
+        if any(
+            agent.number is None for agent in agents
+        ):  # they are at the platform, and ask it by OPTIONS
             hosts.append(deployment.platform.host or "")
         return {host for host in hosts if host}
 
     @cached_property
     def accounts(self) -> dict[Target, list[str]]:
-        """The places of all accounts, with the accounts' names; a phone's own address makes a place of its own."""
+        """The places of all accounts, with the accounts' names; a phone's own address makes a place
+        of its own.
+        """
         found: dict[Target, list[str]] = {}
         for name, account in self.deployment.accounts.items():
             if place := self.account_place(account):
@@ -185,7 +210,11 @@ class Probing:
 
 async def by_hosts_file(host: str) -> tuple[tuple[str, str], ...]:
     """The addresses of ``host`` in this machine's hosts file, as A and AAAA, without asking DNS."""
-    if host != "localhost" and not host.endswith(".localhost") and host.lower() not in named_in(_hosts_file()):
+    if (
+        host != "localhost"
+        and not host.endswith(".localhost")
+        and host.lower() not in named_in(_hosts_file())
+    ):
         return ()
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
@@ -204,13 +233,17 @@ def _hosts_file() -> str:
 
 
 def named_in(hosts: str) -> set[str]:
-    """The names that a table of hosts has, in lower case (hosts(5): an address, its name, its aliases; # begins a remark)."""
+    """The names that a table of hosts has, in lower case (hosts(5): an address, its name, its
+    aliases; # begins a remark).
+    """
     lines = (line.partition("#")[0].split() for line in hosts.splitlines())
     return {name.lower() for words in lines for name in words[1:]}
 
 
 def unverified(own_pair: tuple[str, str] | None = None) -> ssl.SSLContext:
-    """For a client that takes any certificate, since the lines on it look at it themselves; it shows ``own_pair``."""
+    """For a client that takes any certificate, since the lines on it look at it themselves; it
+    shows ``own_pair``.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -227,10 +260,11 @@ def _show(context: ssl.SSLContext, own_pair: tuple[str, str] | None) -> None:
 async def verified(
     ca_file: str | None, own_pair: tuple[str, str] | None = None, *, by_others: bool = False
 ) -> ssl.SSLContext:
-    """The TLS context of a client that trusts ``ca_file`` or the system's authorities and shows ``own_pair``. It checks no names.
+    """The TLS context of a client that trusts ``ca_file`` or the system's authorities and shows
+    ``own_pair``. It checks no names.
 
-    ``by_others``: no harness phone calls there; other callers may trust more than ``ca_file``. A thread reads the system's list,
-    which takes 0.1 s and would disturb the timing of answers.
+    ``by_others``: no harness phone calls there; other callers may trust more than ``ca_file``. A
+    thread reads the system's list, which takes 0.1 s and would disturb the timing of answers.
     """
     context = await asyncio.to_thread(_trusting, ca_file, by_others)
     context.check_hostname = False

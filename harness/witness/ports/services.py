@@ -1,4 +1,6 @@
-"""Where a SIP name is served: by its SRV records (RFC 3263 section 4.2). The file names the transport, so NAPTR is not asked."""
+"""Where a SIP name is served: by its SRV records (RFC 3263 section 4.2). The file names the
+transport, so NAPTR is not asked.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +18,24 @@ _WITHIN_S = 2.0
 def server_of(host: str, port: int | None, transport: Transport) -> tuple[str, int]:
     """Host and port that requests go to.
 
-    A port or an address is taken as it is. Of several records, the one of the first priority with the greatest weight counts; the
-    others are not tried. Without records it is the host at the transport's own port.
+    A port or an address is taken as it is. Of several records, the one of the first priority with
+    the greatest weight counts; the others are not tried. Without records it is the host at the
+    transport's own port.
     """
     own_port = 5061 if transport == "tls" else 5060
     if port is not None or is_address(host):
         return host, port or own_port
     records = srv_records(f"{SERVICES[transport]}.{host}")
     _, _, target, at = min(records, default=(0, 0, host, own_port))
-    return (target, at) if target else (host, own_port)  # RFC 2782: "." says that there is no such service
+    return (
+        (target, at) if target else (host, own_port)
+    )  # RFC 2782: "." says that there is no such service
 
 
 def srv_records(service: str) -> list[tuple[int, int, str, int]]:
-    """Priority, negative weight, target and port of each record; none where DNS has none or does not answer."""
+    """Priority, negative weight, target and port of each record; none where DNS has none or does
+    not answer.
+    """
     import dns.exception
     import dns.resolver
 

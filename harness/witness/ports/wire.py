@@ -1,4 +1,6 @@
-"""Single SIP requests over plain sockets: the response and its time, or why none came; and the state of a port by them."""
+"""Single SIP requests over plain sockets: the response and its time, or why none came; and the
+state of a port by them.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,20 @@ from harness.support.network_text import redacted_bytes
 from harness.witness.ports.certificates import is_wildcard_of, matches, names_of
 from harness.witness.ports.probes import Probing, Target, UnresolvedError, unverified, verified
 
-#: Why no final response came. ``silent``: dropped or ignored; ``refused``: by the host or a firewall; ``cut``: the connection
-#: was closed; ``unreadable``: the response is not SIP; ``undecided``: only a provisional response came.
-Trouble = Literal["unresolved", "silent", "refused", "unreachable", "bind", "tls", "cut", "unreadable", "undecided"]
+#: Why no final response came. ``silent``: dropped or ignored; ``refused``: by the host or a
+#: firewall; ``cut``: the connection was closed; ``unreadable``: the response is not SIP;
+#: ``undecided``: only a provisional response came.
+Trouble = Literal[
+    "unresolved",
+    "silent",
+    "refused",
+    "unreachable",
+    "bind",
+    "tls",
+    "cut",
+    "unreadable",
+    "undecided",
+]
 
 _T1_S = 0.5
 _BRANCH = re.compile(r"branch=[^;]+")
@@ -54,8 +67,12 @@ class RequestOutcome:
     local: tuple[str, int] | None = None
     challenged_by: str | None = None  #: the digest realm, when there was a challenge
     certificate: bytes | None = None  #: what a TLS server showed, DER
-    distrust: int | None = None  #: why the handshake did not take that (OpenSSL's ``X509_V_ERR_…``), with ``verified``
-    unanswered: Unanswered | None = None  #: why the last challenge got no answer though a password is known
+    distrust: int | None = (
+        None  #: why the handshake did not take that (OpenSSL's ``X509_V_ERR_…``), with ``verified``
+    )
+    unanswered: Unanswered | None = (
+        None  #: why the last challenge got no answer though a password is known
+    )
 
     @property
     def code(self) -> int:
@@ -79,7 +96,9 @@ class Link:
     Opening it raises :class:`NoLinkError`.
     """
 
-    def __init__(self, probing: Probing, place: Target, trust: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, probing: Probing, place: Target, trust: ssl.SSLContext | None = None
+    ) -> None:
         self._probing = probing
         self._place = place
         self._trust = trust
@@ -103,7 +122,11 @@ class Link:
                 if place.transport == "udp":
                     await self._open_udp(address, local)
                 else:
-                    context = (self._trust or unverified(place.own_pair)) if place.transport == "tls" else None
+                    context = (
+                        (self._trust or unverified(place.own_pair))
+                        if place.transport == "tls"
+                        else None
+                    )
                     name = place.host if context else None
                     self._stream = await asyncio.open_connection(
                         address, place.port, ssl=context, server_hostname=name, local_addr=local
@@ -116,11 +139,16 @@ class Link:
         except (OSError, TimeoutError, ssl.SSLError) as error:
             raise _explained(error, place) from None
         except ValueError as error:  # asyncio's, of an address and a local address of two families
-            raise NoLinkError("bind", f"{address} cannot be reached from {place.bind}: {error}") from None
+            raise NoLinkError(
+                "bind", f"{address} cannot be reached from {place.bind}: {error}"
+            ) from None
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._udp is not None:
             self._udp.close()
@@ -150,7 +178,9 @@ class Link:
 
             def error_received(self, exc: Exception) -> None:
                 closed = NoLinkError("refused", "the port is closed (ICMP)")
-                queue.put_nowait(closed if isinstance(exc, ConnectionRefusedError) else _explained(exc, place))
+                queue.put_nowait(
+                    closed if isinstance(exc, ConnectionRefusedError) else _explained(exc, place)
+                )
 
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(
@@ -167,9 +197,13 @@ class Link:
                     message = Message.parse(redacted_bytes(raw)) if raw.strip() else None
                     if isinstance(message, Response):
                         self._received.put_nowait(message)
-            self._received.put_nowait(NoLinkError("cut", "the connection was closed without an answer"))
+            self._received.put_nowait(
+                NoLinkError("cut", "the connection was closed without an answer")
+            )
         except SipSyntaxError as error:
-            self._received.put_nowait(NoLinkError("unreadable", f"the response is not SIP: {error}"))
+            self._received.put_nowait(
+                NoLinkError("unreadable", f"the response is not SIP: {error}")
+            )
         except OSError as error:
             self._received.put_nowait(NoLinkError("cut", f"the connection broke: {error}"))
 
@@ -180,7 +214,10 @@ class Link:
         transport = self._place.transport
         address = f"<sip:{user}@{domain}>"
         headers = [
-            ("Via", f"SIP/2.0/{transport.upper()} {here};branch=z9hG4bK{secrets.token_hex(8)};rport"),
+            (
+                "Via",
+                f"SIP/2.0/{transport.upper()} {here};branch=z9hG4bK{secrets.token_hex(8)};rport",
+            ),
             ("Max-Forwards", "70"),
             ("From", f"{address};tag={secrets.token_hex(4)}"),
             ("To", address if method == "REGISTER" else f"<{uri}>"),
@@ -189,12 +226,17 @@ class Link:
             ("User-Agent", "call-verification-harness preflight"),
         ]
         if method == "OPTIONS":
-            headers += [("Accept", "application/sdp"), ("Contact", f"<sip:{user}@{here};transport={transport}>")]
+            headers += [
+                ("Accept", "application/sdp"),
+                ("Contact", f"<sip:{user}@{here};transport={transport}>"),
+            ]
         return Request.build(method, uri, headers)
 
     @staticmethod
     def again(request: Request, cseq: int) -> Request:
-        """A request as :meth:`request` makes it, as the next of its Call-ID (RFC 3261 section 22.2)."""
+        """A request as :meth:`request` makes it, as the next of its Call-ID (RFC 3261 section
+        22.2).
+        """
         via = request.get("Via") or ""
         branch = f"branch=z9hG4bK{secrets.token_hex(8)}"
         renewed = request.without("Via", "CSeq").adding("Via", _BRANCH.sub(branch, via), top=True)
@@ -224,7 +266,9 @@ class Link:
                         if found.is_final:
                             return found
                         came = f"{found.status} {found.reason}".rstrip()
-                        instead = NoLinkError("undecided", f"{came}, and no final answer within {seconds:g} s")
+                        instead = NoLinkError(
+                            "undecided", f"{came}, and no final answer within {seconds:g} s"
+                        )
         except TimeoutError:
             raise instead from None
 
@@ -246,11 +290,14 @@ async def exchange(
 ) -> RequestOutcome:
     """One request to a place and its final response; ``trust`` is for :class:`Link`.
 
-    Challenges are answered as :class:`~harness.sip.digest.Login` has it, and over TLS only to a server whose certificate is
-    trusted and made out to the place. Anybody else would get a hash to guess the password by.
+    Challenges are answered as :class:`~harness.sip.digest.Login` has it, and over TLS only to a
+    server whose certificate is trusted and made out to the place. Anybody else would get a hash to
+    guess the password by.
     """
     domain = in_uri(domain)
-    uri = registrar_uri(domain if method == "REGISTER" else place.host, _hostport(place), place.transport)
+    uri = registrar_uri(
+        domain if method == "REGISTER" else place.host, _hostport(place), place.transport
+    )
     began = time.monotonic()
     distrust = await _distrust(probing, place) if login and place.transport == "tls" else ""
     link = Link(probing, place, trust)
@@ -267,14 +314,20 @@ async def exchange(
                 fix = "Correct the certificate there, or host or ca_file in the file."
                 return replace(found, unanswered=Unanswered(distrust, fix))
             response = await _log_in(link, login, request, response)
-            return replace(found, response=response, challenged_by=login.realm, unanswered=login.unanswered)
+            return replace(
+                found, response=response, challenged_by=login.realm, unanswered=login.unanswered
+            )
     except NoLinkError as error:
         took, shown = time.monotonic() - began, link.certificate
-        return RequestOutcome(None, took, error.trouble, error.detail, certificate=shown, distrust=error.distrust)
+        return RequestOutcome(
+            None, took, error.trouble, error.detail, certificate=shown, distrust=error.distrust
+        )
 
 
 async def _log_in(link: Link, login: Login, request: Request, response: Response) -> Response:
-    """The final response when ``login`` has answered what it can; a proxy may challenge, and then the registrar."""
+    """The final response when ``login`` has answered what it can; a proxy may challenge, and then
+    the registrar.
+    """
     for cseq in range(2, 2 + MOST_CHALLENGES):
         again = link.again(request, cseq)
         if (answered := login.answer(login.again(again), response)) is None:
@@ -282,7 +335,9 @@ async def _log_in(link: Link, login: Login, request: Request, response: Response
         response = await link.ask(answered)
         if not response.is_challenge:
             return response
-    login.unanswered = Unanswered(f"it has had {MOST_CHALLENGES} answers already", "Ask the registrar's operator.")
+    login.unanswered = Unanswered(
+        f"it has had {MOST_CHALLENGES} answers already", "Ask the registrar's operator."
+    )
     return response
 
 
@@ -301,7 +356,9 @@ async def _distrust(probing: Probing, place: Target) -> str:
 
 
 def _is_to(response: Response, request: Request) -> bool:
-    """Whether it has the request's CSeq, or none that can be read: that is the far end's mistake, and it has answered."""
+    """Whether it has the request's CSeq, or none that can be read: that is the far end's mistake,
+    and it has answered.
+    """
     try:
         return response.cseq == request.cseq
     except SipSyntaxError:
@@ -309,24 +366,37 @@ def _is_to(response: Response, request: Request) -> bool:
 
 
 def _explained(error: Exception, place: Target) -> NoLinkError:
-    """What a socket's error means. Raises :class:`ResourceError` for one that is this machine's own."""
+    """What a socket's error means. Raises :class:`ResourceError` for one that is this machine's
+    own.
+    """
     match error:
         case OSError(errno=errno.EMFILE | errno.ENFILE | errno.ENOBUFS | errno.ENOMEM):
-            raise ResourceError(f"{place} cannot be looked at from this machine: {error.strerror}") from error
+            raise ResourceError(
+                f"{place} cannot be looked at from this machine: {error.strerror}"
+            ) from error
         case ssl.SSLCertVerificationError():
-            return NoLinkError("tls", f"the certificate is not trusted: {error.verify_message}", error.verify_code)
+            return NoLinkError(
+                "tls", f"the certificate is not trusted: {error.verify_message}", error.verify_code
+            )
         case ssl.SSLError():
             return NoLinkError("tls", f"the TLS handshake failed: {error.reason or error}")
         case TimeoutError():
-            return NoLinkError("silent", "no answer to the connection: packets are dropped on the way")
+            return NoLinkError(
+                "silent", "no answer to the connection: packets are dropped on the way"
+            )
         case ConnectionRefusedError():
-            return NoLinkError("refused", "the connection was refused: nothing listens there, or a firewall rejects it")
+            return NoLinkError(
+                "refused",
+                "the connection was refused: nothing listens there, or a firewall rejects it",
+            )
         case ConnectionError():
             return NoLinkError("cut", f"the connection was cut {error.strerror or ''}".rstrip())
         case OSError() if place.bind and _is_about_binding(error):
             return NoLinkError("bind", f"{place.bind} is no address of this machine")
         case _:
-            return NoLinkError("unreachable", f"it cannot be reached: {getattr(error, 'strerror', None) or error}")
+            return NoLinkError(
+                "unreachable", f"it cannot be reached: {getattr(error, 'strerror', None) or error}"
+            )
 
 
 def _is_about_binding(error: OSError) -> bool:
@@ -341,16 +411,20 @@ def _hostport(place: Target) -> str:
 
 
 def ask_port(deployment: Deployment, place: Target, **settings: Any) -> dict[str, Any]:
-    """A SIP port asked by itself, when calls or registrations over it fail: does it answer, and what certificate does it show?
+    """A SIP port asked by itself, when calls or registrations over it fail: does it answer, and
+    what certificate does it show?
 
-    From here, that is: a firewall may let this machine through and not the platform, or the other way round.
+    From here, that is: a firewall may let this machine through and not the platform, or the other
+    way round.
 
-    Returns ``reach`` (``answers``, ``refuses``, ``silent``, ``unresolved``; None where it could not be asked), ``detail``, and for TLS
-    ``certificate`` (``valid``, ``expired``, ``wrong name``, ``untrusted``).
+    Returns ``reach`` (``answers``, ``refuses``, ``silent``, ``unresolved``; None where it could not
+    be asked), ``detail``, and for TLS ``certificate`` (``valid``, ``expired``, ``wrong name``,
+    ``untrusted``).
 
-    OPTIONS (RFC 3261 section 11) has to be answered by anything but silence; on a connection, that it is taken is not enough, but
-    that TLS is spoken is, where only others call: it may ask for a certificate that they have.
-    A refusal is asked for twice: a connection may break by chance. ``settings`` go to :class:`Probing`.
+    OPTIONS (RFC 3261 section 11) has to be answered by anything but silence; on a connection, that
+    it is taken is not enough, but that TLS is spoken is, where only others call: it may ask for a
+    certificate that they have. A refusal is asked for twice: a connection may break by chance.
+    ``settings`` go to :class:`Probing`.
     """
     return asyncio.run(_twice(Probing(deployment, **settings), place))
 
@@ -364,15 +438,22 @@ async def _told(probing: Probing, place: Target) -> dict[str, Any]:
     trust = None
     if place.transport == "tls":
         trust = await verified(place.ca_file, place.own_pair, by_others=not place.by_phones)
-    outcome = await exchange(probing, place, "OPTIONS", "probe", probing.deployment.platform.domain, trust=trust)
+    outcome = await exchange(
+        probing, place, "OPTIONS", "probe", probing.deployment.platform.domain, trust=trust
+    )
     return _reached(place, outcome) | _certificate(place, outcome)
 
 
 def _reached(place: Target, outcome: RequestOutcome) -> dict[str, Any]:
     if outcome.response is not None:
-        return {"reach": "answers", "detail": f"{outcome.response.status} {outcome.response.reason}"}
+        return {
+            "reach": "answers",
+            "detail": f"{outcome.response.status} {outcome.response.reason}",
+        }
     # other callers may have the client certificate that a port requires after it has spoken TLS
-    is_for_others = not place.by_phones and outcome.trouble in ("tls", "cut") and _spoke_tls(outcome)
+    is_for_others = (
+        not place.by_phones and outcome.trouble in ("tls", "cut") and _spoke_tls(outcome)
+    )
     reach = _REACH.get(outcome.trouble or "", "silent")
     if outcome.distrust is not None or is_for_others:
         reach = "answers"
@@ -382,7 +463,9 @@ def _reached(place: Target, outcome: RequestOutcome) -> dict[str, Any]:
 
 
 def _spoke_tls(outcome: RequestOutcome) -> bool:
-    """Whether a server of TLS ended it: behind the handshake, or by an alert (RFC 8446 section 6.2)."""
+    """Whether a server of TLS ended it: behind the handshake, or by an alert (RFC 8446 section
+    6.2).
+    """
     return outcome.certificate is not None or "ALERT" in outcome.detail
 
 

@@ -52,9 +52,11 @@ class EventReceiver:
 
 
 def event_packets(digits: str, frame: int) -> Iterator[tuple[bytes, int, bool] | None]:
-    """For each tick of 20 ms: payload, the event's start (samples after the first tick) and marker; or None for a pause.
+    """For each tick of 20 ms: payload, the event's start (samples after the first tick) and marker;
+    or None for a pause.
 
-    The end of an event goes out three times, one packet a tick (RFC 4733 section 2.5.1.4 wants them repeated).
+    The end of an event goes out three times, one packet a tick (RFC 4733 section 2.5.1.4 wants them
+    repeated).
     """
     tick = 0
     for digit in digits:
@@ -69,12 +71,22 @@ def event_packets(digits: str, frame: int) -> Iterator[tuple[bytes, int, bool] |
 
 
 def digit_of_info(content_type: str, body: bytes) -> ReceivedDigit | None:
-    """The digit in an INFO's body: ``application/dtmf-relay``, or the bare digit of ``application/dtmf``."""
+    """The digit in an INFO's body: ``application/dtmf-relay``, or the bare digit of
+    ``application/dtmf``.
+    """
     text = body.decode("utf-8", "replace")
     if content_type == "application/dtmf-relay":
         signal, duration = _SIGNAL.search(text), _DURATION.search(text)
-        return ReceivedDigit(signal[1].upper(), int(duration[1]) if duration else 0, "info") if signal else None
-    if content_type == "application/dtmf" and text.strip().upper() in EVENTS and len(text.strip()) == 1:
+        return (
+            ReceivedDigit(signal[1].upper(), int(duration[1]) if duration else 0, "info")
+            if signal
+            else None
+        )
+    if (
+        content_type == "application/dtmf"
+        and text.strip().upper() in EVENTS
+        and len(text.strip()) == 1
+    ):
         return ReceivedDigit(text.strip().upper(), 0, "info")
     return None
 
@@ -87,7 +99,8 @@ def info_of_digit(digit: str) -> tuple[str, bytes]:
 def take_info(request: InDialogRequest) -> ReceivedDigit | None:
     """Answer an INFO; the digit in it, None when there is none.
 
-    One without a body is a keep-alive; a body that cannot be read gets 415 with what could be (RFC 3261 section 21.4.13).
+    One without a body is a keep-alive; a body that cannot be read gets 415 with what could be (RFC
+    3261 section 21.4.13).
     """
     asked = request.request
     digit = digit_of_info(asked.content_type, asked.body)
@@ -98,7 +111,9 @@ def take_info(request: InDialogRequest) -> ReceivedDigit | None:
     return digit
 
 
-def listen_for_digits(media: LegMedia, on_digit: Callable[[ReceivedDigit], None]) -> Callable[[], None]:
+def listen_for_digits(
+    media: LegMedia, on_digit: Callable[[ReceivedDigit], None]
+) -> Callable[[], None]:
     """Report a leg's digits, as telephone-events or as tones. Returns what stops that."""
     events, tones = EventReceiver(), DtmfDetector()
 

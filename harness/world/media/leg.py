@@ -1,4 +1,5 @@
-"""The media of one call leg, negotiated by offer and answer (RFC 3264), and the relay between two legs.
+"""The media of one call leg, negotiated by offer and answer (RFC 3264), and the relay between two
+legs.
 
 The relay works as an SBC that anchors media does: no transcoding, no mixing.
 """
@@ -18,7 +19,9 @@ from harness.world.settings import RtcpSettings
 
 Send = Callable[[bytes], None]
 Impairment = Callable[[bytes, Send], None]
-"""Changes, delays or drops the packets of one direction, as a bad network does; passes them on with the given function."""
+"""Changes, delays or drops the packets of one direction, as a bad network does; passes them on with
+the given function.
+"""
 
 
 def _path(send: Send, renumbering: Mapping[int, int], impair: Impairment | None) -> Send:
@@ -56,9 +59,13 @@ def audio_of(description: Description) -> Media:
 
 
 class LegMedia:
-    """An anchored leg's end of the media path. ``shown`` is the address its SDP names when that is not its own."""
+    """An anchored leg's end of the media path. ``shown`` is the address its SDP names when that is
+    not its own.
+    """
 
-    def __init__(self, address: str, shown: str | None = None, rtcp: RtcpSettings | None = None) -> None:
+    def __init__(
+        self, address: str, shown: str | None = None, rtcp: RtcpSettings | None = None
+    ) -> None:
         self.rtcp = rtcp or RtcpSettings()
         self.port = RtpPort(address, None if self.rtcp.reports == "none" else self.rtcp.interval_s)
         self._shown = shown or address
@@ -70,7 +77,9 @@ class LegMedia:
         self.codec: Codec | None = None  #: the agreed codec, with the peer's payload type
         self.event: Codec | None = None  #: the peer's telephone-event format
         self.held = False  #: the peer has put the call on hold
-        self.voice_types: frozenset[int] = frozenset()  #: payload types of the voice that the peer may send
+        self.voice_types: frozenset[int] = (
+            frozenset()
+        )  #: payload types of the voice that the peer may send
         self.event_type: int | None = None  #: … and of its telephone-events
 
     def _changed(self) -> None:
@@ -79,10 +88,14 @@ class LegMedia:
             return
         ours = audio_of(self.local)
         self.voice_types = frozenset(codec.payload_type for codec in ours.voice)
-        self.event_type = ours.telephone_event.payload_type if ours.telephone_event is not None else None
+        self.event_type = (
+            ours.telephone_event.payload_type if ours.telephone_event is not None else None
+        )
         if self.remote is not None:
             self.codec = offer_answer.agreed(self.local, self.remote)
-            self.event = audio_of(self.remote).telephone_event if self.event_type is not None else None
+            self.event = (
+                audio_of(self.remote).telephone_event if self.event_type is not None else None
+            )
 
     def learn(self, body: bytes) -> Description:
         """Take the peer's description: the port sends there from now on. Raises `SdpError`."""
@@ -115,7 +128,9 @@ class LegMedia:
         )
 
     def pass_answer(self, other: Description) -> bytes:
-        """As :meth:`pass_on`, reduced to one codec and its digits: with several, each side may switch as it likes."""
+        """As :meth:`pass_on`, reduced to one codec and its digits: with several, each side may
+        switch as it likes.
+        """
         chosen = next((codec for codec in audio_of(other).codecs if is_g711(codec)), None)
         return self.pass_on(other, lambda codec: codec == chosen or is_event(codec))
 
@@ -123,20 +138,30 @@ class LegMedia:
         """An offer of its own."""
         self._version += 1
         return self._say(
-            offer_answer.offer(self._shown, self.port.port, codecs, session_id=self._session, version=self._version)
+            offer_answer.offer(
+                self._shown, self.port.port, codecs, session_id=self._session, version=self._version
+            )
         )
 
     def answer(self, body: bytes) -> bytes:
-        """Take an offer and answer it: its first G.711 codec, its digits. Raises `SdpError`, `NoAgreementError`."""
+        """Take an offer and answer it: its first G.711 codec, its digits. Raises `SdpError`,
+        `NoAgreementError`.
+        """
         self._version += 1
         answered = offer_answer.answer(
-            Description.parse(body), self._shown, self.port.port, session_id=self._session, version=self._version
+            Description.parse(body),
+            self._shown,
+            self.port.port,
+            session_id=self._session,
+            version=self._version,
         )
         self.learn(body)
         return self._say(answered)
 
     def again(self) -> bytes:
-        """The description sent last: for a peer that asks for an offer, or refreshes the session (RFC 4028)."""
+        """The description sent last: for a peer that asks for an offer, or refreshes the session
+        (RFC 4028).
+        """
         return bytes(self.local) if self.local is not None else self.offer()
 
     def restore(self, local: Description | None) -> None:
@@ -159,13 +184,17 @@ class LegMedia:
 def couple(
     a: LegMedia, b: LegMedia, a_to_b: Impairment | None = None, b_to_a: Impairment | None = None
 ) -> Callable[[], None]:
-    """Relay media between two legs that have negotiated, each with the payload types of its own description.
+    """Relay media between two legs that have negotiated, each with the payload types of its own
+    description.
 
-    RTCP is relayed as well, unless it ends here. Returns what stops the relay; a port that has since been coupled anew
-    stays so.
+    RTCP is relayed as well, unless it ends here. Returns what stops the relay; a port that has
+    since been coupled anew stays so.
     """
     ports = (a.port, b.port)
-    handlers = (_path(b.port.send, _renumbering(a, b), a_to_b), _path(a.port.send, _renumbering(b, a), b_to_a))
+    handlers = (
+        _path(b.port.send, _renumbering(a, b), a_to_b),
+        _path(a.port.send, _renumbering(b, a), b_to_a),
+    )
     a.port.on_packet, b.port.on_packet = handlers
     passes_reports_on = "terminated" not in (a.rtcp.reports, b.rtcp.reports)
     a.port.passes_reports_on = b.port.passes_reports_on = passes_reports_on
@@ -185,12 +214,15 @@ def couple(
 def encrypted(description: bytes) -> bytes:
     """The offer with SRTP and nothing else (RFC 4568)."""
     offered = Description.parse(description)
-    audio = replace(audio_of(offered), protocol="RTP/SAVP").with_attribute("crypto", str(Crypto.fresh()))
+    audio = replace(audio_of(offered), protocol="RTP/SAVP").with_attribute(
+        "crypto", str(Crypto.fresh())
+    )
     return bytes(offered.with_audio(audio))
 
 
 def _renumbering(source: LegMedia, target: LegMedia) -> dict[int, int]:
-    # A peer sends with the payload types of our description (RFC 3264 section 5.1), and expects those of its own.
+    # A peer sends with the payload types of our description (RFC 3264 section 5.1), and expects
+    # those of its own.
     if source.local is None or target.remote is None:
         return {}
     return {

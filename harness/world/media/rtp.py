@@ -34,7 +34,9 @@ class LocalNetwork:
         self._awaited = False
 
     def carry(self, to: Address, data: bytes, source: Address) -> None:
-        """Deliver a packet in a later turn of the loop, so that a receiver never runs inside the sender's call."""
+        """Deliver a packet in a later turn of the loop, so that a receiver never runs inside the
+        sender's call.
+        """
         self._under_way.append((to, data, source))
         self._await()
 
@@ -52,7 +54,8 @@ class LocalNetwork:
     def _deliver(self) -> None:
         self._awaited = False
         try:
-            # Packets sent meanwhile wait for the next turn: two ports that echo each other must not block the loop.
+            # Packets sent meanwhile wait for the next turn: two ports that echo each other must not
+            # block the loop.
             for _ in range(len(self._under_way)):
                 to, data, source = self._under_way.popleft()
                 take = self.ports.get(to)
@@ -123,7 +126,9 @@ class RtpStream:
         self.timestamp = _dice.getrandbits(31)
         self._ssrc = _dice.getrandbits(32)
 
-    def packet(self, payload_type: int, payload: bytes, timestamp: int | None = None, *, marker: bool) -> bytes:
+    def packet(
+        self, payload_type: int, payload: bytes, timestamp: int | None = None, *, marker: bool
+    ) -> bytes:
         """The next packet; ``timestamp`` defaults to the present one."""
         self._sequence = (self._sequence + 1) & 0xFFFF
         at = (self.timestamp if timestamp is None else timestamp) & 0xFFFFFFFF
@@ -136,7 +141,9 @@ def with_payload_type(data: bytes, payload_type: int) -> bytes:
 
 
 class _Continuity:
-    """Shifts the sequence numbers and timestamps of every source after the first, so that each follows on the last."""
+    """Shifts the sequence numbers and timestamps of every source after the first, so that each
+    follows on the last.
+    """
 
     def __init__(self) -> None:
         self._source: bytes | None = None
@@ -161,14 +168,22 @@ class _Continuity:
         if self._last:
             _, _, sequence, timestamp, _ = _HEADER.unpack_from(data)
             _, _, before, then, _ = _HEADER.unpack_from(self._last)
-            self._shift = (before + 1 - sequence, then + round((now - self._last_at) * 8000) - timestamp)
+            self._shift = (
+                before + 1 - sequence,
+                then + round((now - self._last_at) * 8000) - timestamp,
+            )
 
     def _shifted(self, data: bytes, marker: int = 0) -> bytes:
         if self._shift is None:
             return data
         first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data)
-        sequence, timestamp = (sequence + self._shift[0]) & 0xFFFF, (timestamp + self._shift[1]) & 0xFFFFFFFF
-        return _HEADER.pack(first, second | marker, sequence, timestamp, ssrc) + data[_HEADER.size :]
+        sequence, timestamp = (
+            (sequence + self._shift[0]) & 0xFFFF,
+            (timestamp + self._shift[1]) & 0xFFFFFFFF,
+        )
+        return (
+            _HEADER.pack(first, second | marker, sequence, timestamp, ssrc) + data[_HEADER.size :]
+        )
 
 
 # --- RTCP: what a leg has sent, and what it received and lost (section 6) ------------------------------
@@ -218,7 +233,9 @@ class _Source:
         delay = round((now - self.last_sr_at) * 65536) & 0xFFFFFFFF if self.last_sr else 0
         lost_in_all = max(-0x800000, min(0x7FFFFF, expected - self._received)) & 0xFFFFFF
         highest = self._highest & 0xFFFFFFFF
-        return _BLOCK.pack(self.ssrc, fraction << 24 | lost_in_all, highest, self._jitter >> 4, self.last_sr, delay)
+        return _BLOCK.pack(
+            self.ssrc, fraction << 24 | lost_in_all, highest, self._jitter >> 4, self.last_sr, delay
+        )
 
 
 class Reporter:
@@ -272,7 +289,9 @@ class Reporter:
                     self._source.last_sr, self._source.last_sr_at = ntp >> 16 & 0xFFFFFFFF, now
 
     def report(self, now: float) -> bytes:
-        """A compound packet: a sender report, or a receiver report where nothing was sent lately, and the CNAME."""
+        """A compound packet: a sender report, or a receiver report where nothing was sent lately,
+        and the CNAME.
+        """
         self._count()
         block = self._source.block(now) if self._source is not None and self._heard else b""
         self._heard = False
@@ -280,7 +299,9 @@ class Reporter:
         if self._sent > self._sent_before:
             sent = int.from_bytes(self._last[4:8], "big")
             timestamp = (sent + round((now - self._last_at) * CLOCK)) & 0xFFFFFFFF
-            own = _SENDER.pack(_ntp(), timestamp, self._sent & 0xFFFFFFFF, self._octets & 0xFFFFFFFF)
+            own = _SENDER.pack(
+                _ntp(), timestamp, self._sent & 0xFFFFFFFF, self._octets & 0xFFFFFFFF
+            )
             first = _packet(_SR, bool(block), ssrc + own + block)
         else:
             first = _packet(_RR, bool(block), ssrc + block)
@@ -318,8 +339,9 @@ def _ntp() -> int:
 class RtpPort:
     """A leg's end of its media: RTP on an even port, RTCP on the next (RFC 3550 section 11).
 
-    It sends where SDP says, until packets come from elsewhere: then to their source (symmetric RTP, RFC 4961). The address
-    of the SDP wins over any other source, so what is left of another call cannot capture the leg.
+    It sends where SDP says, until packets come from elsewhere: then to their source (symmetric RTP,
+    RFC 4961). The address of the SDP wins over any other source, so what is left of another call
+    cannot capture the leg.
     """
 
     def __init__(self, address: str, reports_every: float | None = None) -> None:
@@ -342,14 +364,17 @@ class RtpPort:
         self._reporter = Reporter(f"{self.port}@{address}") if reports_every else None
         self._every = reports_every or 0.0
         self._report_due: asyncio.TimerHandle | None = None
-        #: Whether RTCP is relayed to another leg, which answers it: then this port sends no reports.
+        #: Whether RTCP is relayed to another leg, which answers it: then this port sends no
+        #: reports.
         self.passes_reports_on = False
         self.last_received = time.monotonic()
         self._loop.add_reader(self._rtp.fileno(), self._read)
         self._loop.add_reader(self._rtcp.fileno(), self._read_control)
 
     def aim(self, address: str, port: int, control_port: int | None = None) -> None:
-        """Send to the address that the peer's SDP names; nowhere at port 0, or an address outside this machine."""
+        """Send to the address that the peer's SDP names; nowhere at port 0, or an address outside
+        this machine.
+        """
         announced = (address, port) if port and address.startswith(_LOOPBACK) else None
         if announced == self._announced and announced is not None:
             return
@@ -358,7 +383,8 @@ class RtpPort:
         self._settled = False
 
     def send(self, data: bytes) -> None:
-        """Send a packet if the remote address is known; a packet that the socket refuses is lost, as RTP is.
+        """Send a packet if the remote address is known; a packet that the socket refuses is lost,
+        as RTP is.
 
         The sequence continues when the source changes: an SBC's leg is one stream to its peer (RFC 3550 section
         7.1 has translators care for that), and a jump would count as loss with peers that do not look at the SSRC.

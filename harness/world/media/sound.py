@@ -92,7 +92,9 @@ Frames = tuple[bytes, ...]
 
 
 def frames(samples: NDArray[np.float32], codec: str) -> Frames:
-    """Float samples as frames of that codec (``PCMU`` or ``PCMA``); the last is filled up with silence."""
+    """Float samples as frames of that codec (``PCMU`` or ``PCMA``); the last is filled up with
+    silence.
+    """
     pcm = to_int16(np.pad(samples, (0, -len(samples) % FRAME)))
     octets = g711.encode_ulaw(pcm) if codec == "PCMU" else g711.encode_alaw(pcm)
     return tuple(octets[at : at + FRAME] for at in range(0, len(octets), FRAME))
@@ -118,7 +120,12 @@ def _cadence(tones: tuple[float, ...], on: float, off: float) -> NDArray[np.floa
 
 def _music() -> NDArray[np.float32]:
     """Eight seconds of music on hold: four chords, each note struck and dying away."""
-    chords = ((261.6, 329.6, 392.0), (220.0, 261.6, 329.6), (174.6, 220.0, 261.6), (196.0, 246.9, 293.7))
+    chords = (
+        (261.6, 329.6, 392.0),
+        (220.0, 261.6, 329.6),
+        (174.6, 220.0, 261.6),
+        (196.0, 246.9, 293.7),
+    )
     at = np.arange(round(0.5 * _RATE)) / _RATE
     dying = np.exp(-3.0 * at)
     bars = []
@@ -139,7 +146,9 @@ silence = _sound(lambda: np.zeros(FRAME, np.float32))
 #: North America's ringback: 440 and 480 Hz, two seconds of six (ITU-T E.180 supplement 2).
 ringback = _sound(lambda: _cadence((440.0, 480.0), 2.0, 4.0))
 #: The menu's prompt: two notes, one after the other, every two seconds.
-menu = _sound(lambda: np.concatenate([_cadence((587.3,), 0.2, 0.05), _cadence((784.0,), 0.2, 1.55)]))
+menu = _sound(
+    lambda: np.concatenate([_cadence((587.3,), 0.2, 0.05), _cadence((784.0,), 0.2, 1.55)])
+)
 #: A second of the test tone of 1020 Hz (ITU-T O.6), which no network uses for signalling.
 tone = _sound(lambda: _cadence((1020.0,), 1.0, 0.0))
 #: The tone of an answering machine.
@@ -195,7 +204,9 @@ class Player:
         sound = self._sound(codec.name.upper())
         if not self._media.held:
             payload = sound[self._at % len(sound)]
-            self._media.port.send(self._stream.packet(codec.payload_type, payload, marker=self._at == 0))
+            self._media.port.send(
+                self._stream.packet(codec.payload_type, payload, marker=self._at == 0)
+            )
         self._at += 1
         self._stream.timestamp += FRAME
 

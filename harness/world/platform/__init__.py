@@ -1,1 +1,3 @@
-"""Contact-centre platforms: an SBC that anchors media, menus, ring groups, trunks to the AI, campaigns."""
+"""Contact-centre platforms: an SBC that anchors media, menus, ring groups, trunks to the AI,
+campaigns.
+"""

@@ -18,7 +18,8 @@ from harness.world.wire.invite import IncomingCall
 if TYPE_CHECKING:
     from harness.world.platform.base import Platform
 
-#: The end of an event is sent three times (RFC 4733 section 2.5.1.4). The copies must not reach the next party of the call.
+#: The end of an event is sent three times (RFC 4733 section 2.5.1.4). The copies must not reach the
+#: next party of the call.
 _COPIES_SECONDS: Final = 0.1
 PATIENCE_SECONDS: Final = 20.0  #: without the right digit for so long, the menu gives up
 
@@ -31,7 +32,8 @@ async def wait_for_digit(
     within: float = PATIENCE_SECONDS,
     plays: Callable[[str], sound.Frames] = sound.menu,
 ) -> str:
-    """Play to a leg until one of the ``wanted`` digits comes; others are ignored. Raises `LegRefusedError` when none does.
+    """Play to a leg until one of the ``wanted`` digits comes; others are ignored. Raises
+    `LegRefusedError` when none does.
 
     Digits come as telephone-events or as tones; ``digits`` may get others, which came by INFO.
     """
@@ -61,7 +63,9 @@ _SOUNDS: Final[dict[str, tuple[Callable[[str], sound.Frames], bool]]] = {
 
 
 async def announce(platform: Platform, call: IncomingCall) -> None:
-    """Play the announcement that the URI's user names: `VOICEMAIL`, `CLOSED`, `SOMEBODY` (a person who is no agent)."""
+    """Play the announcement that the URI's user names: `VOICEMAIL`, `CLOSED`, `SOMEBODY` (a person
+    who is no agent).
+    """
     if call.source[0] != platform.ua.listening[0].address:
         call.reject(403, "Address not allowed")
         return
@@ -87,7 +91,9 @@ _LOOKS_EVERY = 0.5  # seconds between two tries of a queue
 
 @dataclass(frozen=True)
 class RingGroup:
-    """Agents who ring together or in turn for ``toward``; the first to answer gets the call, the others are cancelled."""
+    """Agents who ring together or in turn for ``toward``; the first to answer gets the call, the
+    others are cancelled.
+    """
 
     call: BackToBack
     settings: GroupSettings
@@ -96,7 +102,9 @@ class RingGroup:
     on_ringing: OnRinging | None = None
 
     async def ring(self, logged_in: Callable[[], Sequence[LegTarget]]) -> WireLeg:
-        """The leg of the agent who answers, not connected yet. Raises `LegRefusedError`, with 480 when no agent is logged in."""
+        """The leg of the agent who answers, not connected yet. Raises `LegRefusedError`, with 480
+        when no agent is logged in.
+        """
         loop = asyncio.get_running_loop()
         patience = loop.time() + self.settings.queue_s
         while True:
@@ -112,7 +120,9 @@ class RingGroup:
         for batch in self.settings.batches(len(targets)):
             if refusals:
                 await asyncio.sleep(self.settings.pause_s)
-            winner = await _first([asyncio.ensure_future(self._one(targets[at])) for at in batch], refusals)
+            winner = await _first(
+                [asyncio.ensure_future(self._one(targets[at])) for at in batch], refusals
+            )
             if winner is not None:
                 return winner
         raise LegRefusedError(*min(refusals, key=_preference, default=(480, "Nobody is logged in")))
@@ -123,14 +133,18 @@ class RingGroup:
             return leg
         digit, within = target.accept
         try:
-            await wait_for_digit(digit, asyncio.Queue(), leg.anchored, self.ticker, within, sound.accept)
+            await wait_for_digit(
+                digit, asyncio.Queue(), leg.anchored, self.ticker, within, sound.accept
+            )
         except BaseException:
             leg.call.hangup()
             raise
         return leg
 
 
-async def _first(rings: Sequence[asyncio.Future[WireLeg]], refusals: list[Refusal]) -> WireLeg | None:
+async def _first(
+    rings: Sequence[asyncio.Future[WireLeg]], refusals: list[Refusal]
+) -> WireLeg | None:
     """The first leg that is answered; the others are cancelled."""
     winner: WireLeg | None = None
     waiting: set[asyncio.Future[WireLeg]] = set(rings)
@@ -138,7 +152,8 @@ async def _first(rings: Sequence[asyncio.Future[WireLeg]], refusals: list[Refusa
         while waiting and winner is None:
             finished, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for ring in (ring for ring in rings if ring in finished):
-                # Not raised here: a raised error would keep this frame, the frame the ring, and the ring the error.
+                # Not raised here: a raised error would keep this frame, the frame the ring, and the
+                # ring the error.
                 match ring.exception():
                     case None:
                         winner = winner or ring.result()

@@ -1,6 +1,6 @@
 """What every simulated contact-centre platform has, and what the vendors add: Talkdesk
-(https://docs.synthflow.ai/sip-with-talkdesk), Gladly (https://docs.synthflow.ai/sip-with-gladly), and any other SBC, by
-RFC 3261 alone.
+(https://docs.synthflow.ai/sip-with-talkdesk), Gladly (https://docs.synthflow.ai/sip-with-gladly),
+and any other SBC, by RFC 3261 alone.
 """
 
 from __future__ import annotations
@@ -92,9 +92,15 @@ class Platform:
         return number in self.subscribers
 
     def outside(
-        self, number: str, caller: Caller, headers: Headers, external: ExternalSettings | None = None
+        self,
+        number: str,
+        caller: Caller,
+        headers: Headers,
+        external: ExternalSettings | None = None,
     ) -> LegTarget:
-        """Where a number of the public network is reached; ``external`` says how an agent's is called."""
+        """Where a number of the public network is reached; ``external`` says how an agent's is
+        called.
+        """
         external = external or ExternalSettings()
         return LegTarget(
             peer=number,
@@ -120,8 +126,12 @@ class Platform:
     def ringing(self, group: str) -> GroupSettings:
         return self.settings.group(group, self.deployment.groups[group])
 
-    def agents(self, group: str, call: PlatformCall, toward: WireLeg, headers: Headers) -> list[LegTarget]:
-        """Where a group's agents are reached: phones of those who are logged in, and numbers of the public network."""
+    def agents(
+        self, group: str, call: PlatformCall, toward: WireLeg, headers: Headers
+    ) -> list[LegTarget]:
+        """Where a group's agents are reached: phones of those who are logged in, and numbers of the
+        public network.
+        """
         if self.faults.on("group-answered-by-others", call.line):
             return [self.announcement(SOMEBODY, call)]
         declared = self.deployment.groups[group]
@@ -140,9 +150,15 @@ class Platform:
                 caller = first_shown.showing(self.number_shown(call))
             if phone.number is not None:
                 # A platform that may show any number shows one of its own.
-                shows: Literal["original", "platform"] = "original" if phone.shows == "original" else "platform"
+                shows: Literal["original", "platform"] = (
+                    "original" if phone.shows == "original" else "platform"
+                )
                 external = settings.external or ExternalSettings(shows=shows, accept=phone.accept)
-                shown = caller if external.shows == "original" else caller.showing(self.number_shown(call))
+                shown = (
+                    caller
+                    if external.shows == "original"
+                    else caller.showing(self.number_shown(call))
+                )
                 found.append(self.outside(phone.number, shown, headers, external))
                 continue
             found += [
@@ -152,7 +168,9 @@ class Platform:
                     uri=binding.contact,
                     hop=binding.hop,
                     flow=binding.flow,
-                    from_=caller.written(self.deployment.number_format_at(group), self.region).from_(self.domain),
+                    from_=caller.written(
+                        self.deployment.number_format_at(group), self.region
+                    ).from_(self.domain),
                     headers=[*headers, *self.headers_to_agent(call, toward)],
                 )
                 for binding in self.registrar.bindings(phone.aor_user)
@@ -173,21 +191,29 @@ class Platform:
 
     def takes(self, dialled: str, number: str) -> bool:
         """Whether the carrier knows the number in the form that was dialled."""
-        return dialled.startswith("+") or not self.faults.on("national-form-refused", self.routes.line_of(number))
+        return dialled.startswith("+") or not self.faults.on(
+            "national-form-refused", self.routes.line_of(number)
+        )
 
     def line_of_call(self, call_id: str) -> str | None:
         """The line whose call has a leg with that Call-ID."""
-        return next((call.line for call in self.calls for leg in call if leg.call.call_id == call_id), None)
+        return next(
+            (call.line for call in self.calls for leg in call if leg.call.call_id == call_id), None
+        )
 
     # --- what the calls ask ------------------------------------------------------------------------
 
     def line_behind(self, termination: Termination) -> str | None:
-        """The line of the call that the AI is transferring; None if calls of several lines use the trunk."""
+        """The line of the call that the AI is transferring; None if calls of several lines use the
+        trunk.
+        """
         lines = {call.line for call in termination.in_use}
         return lines.pop() if len(lines) == 1 else None
 
     def number_shown(self, call: PlatformCall) -> str:
-        """The platform's number to show as caller: the number that was called, else the line's first number."""
+        """The platform's number to show as caller: the number that was called, else the line's
+        first number.
+        """
         numbers = self.deployment.numbers_of_line(call.line or next(iter(self.lines)))
         return call.called or next(iter(numbers.values()))
 
@@ -215,7 +241,9 @@ SELECTOR: Final = "X-Gladly-Routing-Selector"
 
 
 class Gladly(Platform):
-    """Takes SIP over TLS only; forwards calls with the caller's number and a topic in headers of its own."""
+    """Takes SIP over TLS only; forwards calls with the caller's number and a topic in headers of
+    its own.
+    """
 
     transports: ClassVar[tuple[TransportName, ...]] = ("tls",)
 
@@ -237,7 +265,9 @@ class Gladly(Platform):
         if selector is None or self.faults.on("selector-missing", route.name):
             return []
         if self.faults.on("selector-wrong", route.name):
-            others = (g.topic for g in self.deployment.groups.values() if g.topic and g.topic != selector)
+            others = (
+                g.topic for g in self.deployment.groups.values() if g.topic and g.topic != selector
+            )
             selector = next(others, "nobodys-topic")
         return [(SELECTOR, selector)]
 

@@ -1,4 +1,6 @@
-"""Calls through the platform's SBC: from the carrier, over a trunk from the AI, or of a campaign; menu, AI, fallback, transfer."""
+"""Calls through the platform's SBC: from the carrier, over a trunk from the AI, or of a campaign;
+menu, AI, fallback, transfer.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,11 @@ class PlatformCall(BackToBack):
     caller: Caller = Caller("anonymous", withheld=True)
 
     def __init__(
-        self, platform: Platform, incoming: IncomingCall | None, name: str, termination: Termination | None = None
+        self,
+        platform: Platform,
+        incoming: IncomingCall | None,
+        name: str,
+        termination: Termination | None = None,
     ) -> None:
         super().__init__(name, platform.audit, platform.calls)
         self.platform = platform
@@ -98,7 +104,9 @@ class PlatformCall(BackToBack):
                 self.name = f"{platform.name} {chosen.name} {call.call_id}"
                 await self.to_ai(first, chosen, x_headers(call.request))
         elif number and platform.is_outside(number):
-            await self.dial(platform.outside(number, self.caller, x_headers(call.request)), first, _RING_SECONDS)
+            await self.dial(
+                platform.outside(number, self.caller, x_headers(call.request)), first, _RING_SECONDS
+            )
         else:
             raise LegRefusedError(404)
 
@@ -111,7 +119,9 @@ class PlatformCall(BackToBack):
             self.called = numbers.get(self.termination.trunk.name)
         headers = x_headers(self.incoming.request)
         try:
-            leg = await self.ring_group(self.platform.group_for(route.name, headers, self.line), first, headers)
+            leg = await self.ring_group(
+                self.platform.group_for(route.name, headers, self.line), first, headers
+            )
         except LegRefusedError:
             overflow = self.platform.routes.fallback(route.line) if route.line is not None else None
             if overflow is None:
@@ -120,7 +130,9 @@ class PlatformCall(BackToBack):
         self.connect(leg, first)
 
     async def _goes_in(self, first: WireLeg, route: Route) -> Route | None:
-        """Go through hours, announcement and menus; return where they lead, None when the call has been handled by then."""
+        """Go through hours, announcement and menus; return where they lead, None when the call has
+        been handled by then.
+        """
         name = route.line if isinstance(route, GroupRoute) else route.name
         if name is None:  # a group's own number
             return route
@@ -132,7 +144,9 @@ class PlatformCall(BackToBack):
         await self._give_notice(first, line.announcement_s)
         if menu := self.platform.routes.menu(self.called or ""):
             route = await self._choose(first, menu)
-            self.line = chosen = (route.line if isinstance(route, GroupRoute) else route.name) or name
+            self.line = chosen = (
+                route.line if isinstance(route, GroupRoute) else route.name
+            ) or name
             line = self.platform.lines[chosen]
             if line.closes_after_menu and await self._is_closed(first, chosen):
                 return None
@@ -163,7 +177,9 @@ class PlatformCall(BackToBack):
         pressed = ""
         try:
             while pressed not in menu:
-                level = "".join(digits[len(pressed)] for digits in menu if digits.startswith(pressed))
+                level = "".join(
+                    digits[len(pressed)] for digits in menu if digits.startswith(pressed)
+                )
                 pressed += await wait_for_digit(level, queue, media, self.platform.ticker)
             return menu[pressed]
         finally:
@@ -208,9 +224,13 @@ class PlatformCall(BackToBack):
         except LegRefusedError as error:
             if route.line.failover is None or error.status not in _NO_WAY:
                 raise
-            await self._dial_over(self.platform.deployment.trunk(route.line.failover), first, route, headers)
+            await self._dial_over(
+                self.platform.deployment.trunk(route.line.failover), first, route, headers
+            )
 
-    async def _dial_over(self, trunk: Trunk, first: WireLeg, route: LineRoute, headers: Headers) -> None:
+    async def _dial_over(
+        self, trunk: Trunk, first: WireLeg, route: LineRoute, headers: Headers
+    ) -> None:
         termination = self.platform.terminations[trunk.name]
         if termination.is_full(route.name):
             raise LegRefusedError(503, "The trunk carries no more calls")
@@ -218,8 +238,12 @@ class PlatformCall(BackToBack):
             raise LegRefusedError(503)
         termination.in_use.add(self)
         try:
-            timeout = self.platform.routes.ring_timeout(route, self.platform.context.timings.ring_timeout_s)
-            leg = await self._with_ringback(first, self.dial(self._ai(termination, route, headers), first, timeout))
+            timeout = self.platform.routes.ring_timeout(
+                route, self.platform.context.timings.ring_timeout_s
+            )
+            leg = await self._with_ringback(
+                first, self.dial(self._ai(termination, route, headers), first, timeout)
+            )
         except BaseException:
             termination.in_use.discard(self)
             raise
@@ -230,9 +254,13 @@ class PlatformCall(BackToBack):
         termination.in_use.discard(self)
 
     async def _with_ringback(
-        self, first: WireLeg, dial: Awaitable[WireLeg], plays: Callable[[str], sound.Frames] = sound.ringback
+        self,
+        first: WireLeg,
+        dial: Awaitable[WireLeg],
+        plays: Callable[[str], sound.Frames] = sound.ringback,
     ) -> WireLeg:
-        """Play ringback to a caller who has been answered; a caller who is still with the AI keeps hearing the AI.
+        """Play ringback to a caller who has been answered; a caller who is still with the AI keeps
+        hearing the AI.
 
         Streams are not mixed here, and two at once would count as loss.
         """
@@ -282,15 +310,25 @@ class PlatformCall(BackToBack):
             return NameAddr(Uri("sip", national(caller.number), domain))
         if self._wrong("from-other-number"):
             return caller.showing(unassigned_number(self.platform.deployment)).from_(domain)
-        return caller.written(self.platform.deployment.number_format_at(None), self.platform.region).from_(domain)
+        return caller.written(
+            self.platform.deployment.number_format_at(None), self.platform.region
+        ).from_(domain)
 
     def agent_caller(self) -> Caller:
         """The number that an agent is shown."""
         lost = "caller-id-lost-on-transfer" if self._transferred else "caller-id-lost-on-fallback"
-        return self.caller.showing(self.platform.number_shown(self)) if self._wrong(lost) else self.caller
+        return (
+            self.caller.showing(self.platform.number_shown(self))
+            if self._wrong(lost)
+            else self.caller
+        )
 
     async def ring_group(
-        self, name: str | None, toward: WireLeg, headers: Headers, on_ringing: Callable[[int, str], None] | None = None
+        self,
+        name: str | None,
+        toward: WireLeg,
+        headers: Headers,
+        on_ringing: Callable[[int, str], None] | None = None,
     ) -> WireLeg:
         """Ring the agents of a group for ``toward``, as the group does. Raises `LegRefusedError`."""
         if name is None:
@@ -302,7 +340,9 @@ class PlatformCall(BackToBack):
         ring_group = RingGroup(self, group, toward, platform.ticker, on_ringing)
         ringing = ring_group.ring(lambda: platform.agents(name, self, toward, headers))
         try:
-            return await self._with_ringback(toward, ringing, sound.music if group.queue_s else sound.ringback)
+            return await self._with_ringback(
+                toward, ringing, sound.music if group.queue_s else sound.ringback
+            )
         except LegRefusedError:
             if not (group.voicemail or group.announcement):
                 raise
@@ -316,7 +356,9 @@ class PlatformCall(BackToBack):
         return self.platform.anchored(_PRIVATE_ADDRESS if is_private else None)
 
     def offer(self, media: LegSdp, toward: WireLeg, peer: str) -> bytes:
-        """The other leg's offer; once a codec was agreed with it, only that one, as nothing is transcoded."""
+        """The other leg's offer; once a codec was agreed with it, only that one, as nothing is
+        transcoded.
+        """
         assert isinstance(media, LegMedia)
         caller = toward.anchored
         faulty = faulty_offer(self._wrong, media, caller) if peer == AI else None
@@ -336,16 +378,22 @@ class PlatformCall(BackToBack):
             return media.answer(bytes(media.remote))
         return super().answer(toward, leg)
 
-    def impairments_between(self, a: WireLeg, b: WireLeg) -> tuple[Impairment | None, Impairment | None]:
+    def impairments_between(
+        self, a: WireLeg, b: WireLeg
+    ) -> tuple[Impairment | None, Impairment | None]:
         """The impairments that the faults of this line cause, and the network's own delay."""
         faulty = self._faults_between(a, b) if self.platform.faults else (None, None)
         noise = self.platform.settings.noise
         if not noise.rtp_delay_s and not noise.rtp_jitter_s:
             return faulty
-        forward, back = (impairments.delayed(noise.rtp_delay_s, noise.rtp_jitter_s, each) for each in faulty)
+        forward, back = (
+            impairments.delayed(noise.rtp_delay_s, noise.rtp_jitter_s, each) for each in faulty
+        )
         return forward, back
 
-    def _faults_between(self, a: WireLeg, b: WireLeg) -> tuple[Impairment | None, Impairment | None]:
+    def _faults_between(
+        self, a: WireLeg, b: WireLeg
+    ) -> tuple[Impairment | None, Impairment | None]:
         if AI in (a.peer, b.peer):
             to_ai, to_caller = impairments_with_ai(self._wrong, self._ai_said)
             return (to_ai, to_caller) if b.peer == AI else (to_caller, to_ai)
@@ -452,7 +500,8 @@ class PlatformCall(BackToBack):
         return self.platform.faults.on(fault, self.line)
 
 
-#: No name server is asked for it, so it exists nowhere: a label has 63 octets at most (RFC 1035 section 2.3.4).
+#: No name server is asked for it, so it exists nowhere: a label has 63 octets at most (RFC 1035
+#: section 2.3.4).
 _NO_HOST: Final = f"media.{'x' * 64}.invalid"
 
 
@@ -475,7 +524,9 @@ async def _from_outside(platform: Platform, call: IncomingCall) -> None:
 
 async def _from_trunk(platform: Platform, termination: Termination, call: IncomingCall) -> None:
     if termination.admit_call(call, platform.line_behind(termination)):
-        made = PlatformCall(platform, call, f"{platform.name} {termination.trunk.name} {call.call_id}", termination)
+        made = PlatformCall(
+            platform, call, f"{platform.name} {termination.trunk.name} {call.call_id}", termination
+        )
         made.start(WireLeg(call, platform.anchored(), AI))
 
 
@@ -493,7 +544,11 @@ class CampaignCall(PlatformCall):
         target = platform.outside(customer, Caller(route.did), [])
         media = platform.anchored()
         call = platform.ua.invite(
-            target.uri, from_=target.from_, hop=target.hop, sdp=media.offer(), headers=target.headers
+            target.uri,
+            from_=target.from_,
+            hop=target.hop,
+            sdp=media.offer(),
+            headers=target.headers,
         )
         self.start(WireLeg(call, media, "customer"))
 
@@ -512,7 +567,9 @@ class CampaignCall(PlatformCall):
 
 
 def campaigns(platform: Platform, deployment: Deployment) -> web.Application:
-    """The trigger: ``POST /campaigns/calls`` with ``from`` (a line's number or name) and ``to`` (the customer's)."""
+    """The trigger: ``POST /campaigns/calls`` with ``from`` (a line's number or name) and ``to``
+    (the customer's).
+    """
 
     async def call(request: web.Request) -> web.Response:
         try:

@@ -1,4 +1,6 @@
-"""Impairments of RTP, packet by packet, and the faults of the media between caller and AI that cause them."""
+"""Impairments of RTP, packet by packet, and the faults of the media between caller and AI that
+cause them.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,18 @@ from harness.world.media.leg import Impairment, LegMedia, Send, audio_of, encryp
 from harness.world.media.rtp import Packet
 from harness.world.media.sound import FRAME, Frames
 
-#: The mark that stands for another call's audio: no leg sends it, so the listener cannot have it by chance.
+#: The mark that stands for another call's audio: no leg sends it, so the listener cannot have it by
+#: chance.
 FOREIGN_MARK = LEG_MARKS
 _PCMU, _PCMA = 0, 8  # payload types (RFC 3551 section 6)
 _G711 = {"PCMU": (g711.encode_ulaw, g711.decode_ulaw), "PCMA": (g711.encode_alaw, g711.decode_alaw)}
 _SETTLED = 50  # frames of a call after which its caller is sure to be heard
 _ECHO = 10  # frames that an echo is behind at most
 _BURST = 3.0  # packets lost in a row, on average
-_CLOSES, _OPENS = 5, 10  # frames after which a voice detector takes a pause for one, and those that it needs to open
+_CLOSES, _OPENS = (
+    5,
+    10,
+)  # frames after which a voice detector takes a pause for one, and those that it needs to open
 _DIGITAL_SILENCE = 2  # different octets: phones send nothing else in pauses
 # Bits in reverse order: what G.711 makes of octets that are something else.
 _NOISE = bytes(int(f"{octet:08b}"[::-1], 2) ^ 0x5A for octet in range(256))
@@ -64,7 +70,9 @@ def blocked_until(seconds: float, clock: Callable[[], float] = time.monotonic) -
 
 
 def only(count: int, after: int = 25) -> Impairment:
-    """``count`` packets get through, and no more: not the first ones, which may arrive before the receiver is ready."""
+    """``count`` packets get through, and no more: not the first ones, which may arrive before the
+    receiver is ready.
+    """
     seen = 0
 
     def impair(data: bytes, onward: Send) -> None:
@@ -77,7 +85,9 @@ def only(count: int, after: int = 25) -> Impairment:
 
 
 def lossy(share: float, seed: int = 1) -> Impairment:
-    """Loses ``share`` of the packets, three in a row on average (Gilbert's model), the same ones for the same ``seed``."""
+    """Loses ``share`` of the packets, three in a row on average (Gilbert's model), the same ones
+    for the same ``seed``.
+    """
     dice = random.Random(seed)
     losing = False
     to_good, to_bad = 1 / _BURST, share / _BURST / (1 - share)
@@ -92,7 +102,9 @@ def lossy(share: float, seed: int = 1) -> Impairment:
 
 
 def delayed(seconds: float, jitter: float = 0.0, then: Impairment | None = None) -> Impairment:
-    """Every packet arrives ``seconds`` later, and up to ``jitter`` more; what else happens to it happens ``then``."""
+    """Every packet arrives ``seconds`` later, and up to ``jitter`` more; what else happens to it
+    happens ``then``.
+    """
     dice = random.Random(1)
 
     def impair(data: bytes, onward: Send) -> None:
@@ -157,7 +169,9 @@ _earlier: dict[str, Frames] = {}  # what a caller sent in the last call of this 
 
 
 def replayed() -> tuple[Impairment, Impairment]:
-    """The impairments of RTP to the AI and to the caller: both hear the caller of an earlier call, if there was one."""
+    """The impairments of RTP to the AI and to the caller: both hear the caller of an earlier call,
+    if there was one.
+    """
     audio, own = dict(_earlier), list[bytes]()
     to_ai, to_caller = (crossed(lambda law: audio.get(law) or foreign(law)) for _ in range(2))
 
@@ -171,7 +185,9 @@ def replayed() -> tuple[Impairment, Impairment]:
 
 
 def echoed() -> tuple[Impairment, Impairment]:
-    """The impairments of RTP to the AI, which hears the caller, and to the caller, who hears itself instead of the AI."""
+    """The impairments of RTP to the AI, which hears the caller, and to the caller, who hears itself
+    instead of the AI.
+    """
     said: deque[bytes] = deque(maxlen=_ECHO)
 
     def again(packet: Packet) -> bytes:
@@ -193,11 +209,22 @@ def _with_payload(data: bytes, make: Callable[[Packet], bytes]) -> bytes:
     if packet is None or packet.payload_type not in (_PCMU, _PCMA):
         return data
     payload = make(packet)
-    return bytes(Packet(packet.payload_type, packet.sequence, packet.timestamp, packet.ssrc, payload, packet.marker))
+    return bytes(
+        Packet(
+            packet.payload_type,
+            packet.sequence,
+            packet.timestamp,
+            packet.ssrc,
+            payload,
+            packet.marker,
+        )
+    )
 
 
 def gated() -> Impairment:
-    """The first 200 ms of each sound after a pause are silent, as behind a voice detector that is slow to open."""
+    """The first 200 ms of each sound after a pause are silent, as behind a voice detector that is
+    slow to open.
+    """
     quiet, shut = _SETTLED, 0
 
     def pass_open(packet: Packet) -> bytes:
@@ -240,14 +267,18 @@ IsOn = Callable[[str], bool]
 
 
 def faulty_offer(wrong: IsOn, media: LegMedia, toward: LegMedia) -> bytes | None:
-    """The offer to the AI for a caller's leg ``toward``, as a fault makes it; None unless one is on."""
+    """The offer to the AI for a caller's leg ``toward``, as a fault makes it; None unless one is
+    on.
+    """
     agreed = toward.codec
     if wrong("codecs-stripped-to-ai"):
         return media.offer((TELEPHONE_EVENT,))
     if wrong("telephone-event-stripped-to-ai"):
         if toward.remote is None:
             return media.offer((PCMU, PCMA))
-        return media.pass_on(toward.remote, lambda codec: is_g711(codec) and (not agreed or codec.is_same(agreed)))
+        return media.pass_on(
+            toward.remote, lambda codec: is_g711(codec) and (not agreed or codec.is_same(agreed))
+        )
     if wrong("no-g711"):
         return media.offer((G722, G729, TELEPHONE_EVENT))
     if wrong("g711-one-side"):
@@ -268,7 +299,9 @@ _OF_EVERY_CALL: dict[str, Callable[[], tuple[Impairment, Impairment]]] = {
 _OF_PEOPLE = {**_OF_EVERY_CALL, "ends-hear-themselves": self_heard}
 
 
-def impairments_with_people(wrong: IsOn, ai_said: deque[bytes]) -> tuple[Impairment | None, Impairment | None]:
+def impairments_with_people(
+    wrong: IsOn, ai_said: deque[bytes]
+) -> tuple[Impairment | None, Impairment | None]:
     """The impairments of RTP between a caller and people."""
     if ai_said and wrong("ai-stays-audible"):
         ai = tuple(ai_said)
@@ -276,8 +309,12 @@ def impairments_with_people(wrong: IsOn, ai_said: deque[bytes]) -> tuple[Impairm
     return next((make() for fault, make in _OF_PEOPLE.items() if wrong(fault)), (None, None))
 
 
-def impairments_with_ai(wrong: IsOn, ai_said: deque[bytes]) -> tuple[Impairment | None, Impairment | None]:
-    """The impairments of RTP to the AI, and to the caller; ``ai_said`` gets the AI's last packets where they are needed later."""
+def impairments_with_ai(
+    wrong: IsOn, ai_said: deque[bytes]
+) -> tuple[Impairment | None, Impairment | None]:
+    """The impairments of RTP to the AI, and to the caller; ``ai_said`` gets the AI's last packets
+    where they are needed later.
+    """
     impairments_of: dict[str, Callable[[], tuple[Impairment | None, Impairment | None]]] = {
         "rtp-blocked-to-ai": lambda: (blocked, None),
         "rtp-blocked-to-caller": lambda: (None, blocked),

@@ -36,7 +36,9 @@ class LineRoute:
 
 @dataclass(frozen=True, slots=True)
 class GroupRoute:
-    """A number whose calls go to a ring group: the group's own, or that of a ``line`` for people only."""
+    """A number whose calls go to a ring group: the group's own, or that of a ``line`` for people
+    only.
+    """
 
     name: str
     line: str | None = None
@@ -56,14 +58,18 @@ class Routes:
         self._menus = defaultdict[str, dict[str, Route]](dict)
         for name, trunk, number in deployment.all_dids():
             line = deployment.lines[name]
-            route = GroupRoute(line.group, name) if line.group else LineRoute(name, line, trunk, number)
+            route = (
+                GroupRoute(line.group, name) if line.group else LineRoute(name, line, trunk, number)
+            )
             self._by_number.setdefault(number, route)
             if line.press:
                 self._menus[number][line.press] = route
         for name, group in deployment.groups.items():
             if group.did:  # a line for people only may have its group's own number
                 self._by_number.setdefault(group.did, GroupRoute(name))
-        self._by_user = {group.user: GroupRoute(name) for name, group in deployment.groups.items() if group.user}
+        self._by_user = {
+            group.user: GroupRoute(name) for name, group in deployment.groups.items() if group.user
+        }
 
     def find(self, number: str) -> Route | None:
         """Where calls to the number lead; the first choice where it has a menu."""
@@ -80,7 +86,13 @@ class Routes:
     def line_of(self, number: str | None) -> str | None:
         """The line that the number belongs to."""
         route = self.find(number or "")
-        return route.line if isinstance(route, GroupRoute) else route.name if route is not None else None
+        return (
+            route.line
+            if isinstance(route, GroupRoute)
+            else route.name
+            if route is not None
+            else None
+        )
 
     def from_ai(self, target: Uri) -> Route | None:
         """The destination of an address that the AI names, which may be internal, as an extension."""
@@ -88,12 +100,16 @@ class Routes:
         return self._by_user.get(target.user or "") or (self.find(number) if number else None)
 
     def assistant_called(self, route: LineRoute) -> str:
-        """The number or user that the line's routing names: the assistant's; with the fault, another's or an unassigned number."""
+        """The number or user that the line's routing names: the assistant's; with the fault,
+        another's or an unassigned number.
+        """
         assistants = self._deployment.assistants
         assert route.line.assistant is not None, "people's numbers have a GroupRoute"
         right = assistants[route.line.assistant]
         if self._faults.on("route-wrong-did", route.name):
-            others = (a.address for a in assistants.values() if a is not right and a.behaviour == "talks")
+            others = (
+                a.address for a in assistants.values() if a is not right and a.behaviour == "talks"
+            )
             return next(others, unassigned_number(self._deployment))
         return right.address
 
@@ -109,7 +125,9 @@ class Routes:
         return right
 
     def fallback(self, line: str) -> str | None:
-        """The group that takes over when the AI cannot be reached, or no agent takes a call to people."""
+        """The group that takes over when the AI cannot be reached, or no agent takes a call to
+        people.
+        """
         right = self._deployment.lines[line].fallback
         if right is None or self._faults.on("fallback-missing", line):
             return None
@@ -117,7 +135,9 @@ class Routes:
 
     def own_agents(self, route: LineRoute) -> str | None:
         """The group that answers itself where no SIP transfer is configured."""
-        return route.line.fallback or next((n for n, group in self._deployment.groups.items() if group.agents), None)
+        return route.line.fallback or next(
+            (n for n, group in self._deployment.groups.items() if group.agents), None
+        )
 
     def ring_timeout(self, route: LineRoute, configured: float) -> float:
         """Seconds the AI may ring."""
@@ -128,28 +148,41 @@ class Routes:
         return self._another(name) if self._faults.on("group-wrong", line) else name
 
     def topic(self, topic: str) -> str | None:
-        return next((name for name, group in self._deployment.groups.items() if group.topic == topic), None)
+        return next(
+            (name for name, group in self._deployment.groups.items() if group.topic == topic), None
+        )
 
     def _another(self, name: str) -> str | None:
         groups = self._deployment.groups
         own = set(groups[name].agents)
-        others = [other for other, group in groups.items() if other != name and set(group.agents) - own]
+        others = [
+            other for other, group in groups.items() if other != name and set(group.agents) - own
+        ]
         # Preferably a group that shares no agent.
-        return next((other for other in others if not own & set(groups[other].agents)), others[0] if others else None)
+        return next(
+            (other for other in others if not own & set(groups[other].agents)),
+            others[0] if others else None,
+        )
 
 
 Answer = Callable[[int, str | None, HeaderPairs], None]
 
 
 class Termination:
-    """The trunk's own address at the platform, by which it is known: the Termination URI of the AI's side."""
+    """The trunk's own address at the platform, by which it is known: the Termination URI of the
+    AI's side.
+    """
 
-    def __init__(self, context: TenantContext, trunk: Trunk, ua: UserAgent, clear: UserAgent | None) -> None:
+    def __init__(
+        self, context: TenantContext, trunk: Trunk, ua: UserAgent, clear: UserAgent | None
+    ) -> None:
         self.trunk = trunk
         self.ua = ua
         self._clear = clear
         self._faults = context.faults
-        self._lines = [line for line, name, _ in context.deployment.all_dids() if name == trunk.name]
+        self._lines = [
+            line for line, name, _ in context.deployment.all_dids() if name == trunk.name
+        ]
         realm = context.deployment.platform.domain
         password = trunk.password.get_secret_value() if trunk.password else ""
         self.credentials: Final = Credentials(trunk.username, password) if trunk.username else None
@@ -166,10 +199,16 @@ class Termination:
         """Whether one more call of that line is too many."""
         if self._faults.on("trunk-limit-not-enforced", line):
             return False
-        return len(self.in_use) >= self.trunk.max_concurrent_calls - self._faults.on("trunk-limit-lower", line)
+        return len(self.in_use) >= self.trunk.max_concurrent_calls - self._faults.on(
+            "trunk-limit-lower", line
+        )
 
-    def next_hop(self, line: str, *, other_host: str | None, in_the_clear: bool) -> tuple[UserAgent, Endpoint]:
-        """Who sends calls to the AI, and where to. ``other_host`` is an address instead of the AI's."""
+    def next_hop(
+        self, line: str, *, other_host: str | None, in_the_clear: bool
+    ) -> tuple[UserAgent, Endpoint]:
+        """Who sends calls to the AI, and where to. ``other_host`` is an address instead of the
+        AI's.
+        """
         trunk = self.trunk
         host = other_host or trunk.host or ""
         if in_the_clear and self._clear is not None:
@@ -181,7 +220,9 @@ class Termination:
         return self.ua, Endpoint(trunk.transport, host, port)
 
     def admit_call(self, call: IncomingCall, line: str | None) -> bool:
-        """Whether an INVITE over the trunk, for a call of that line, is accepted; otherwise it has been answered."""
+        """Whether an INVITE over the trunk, for a call of that line, is accepted; otherwise it has
+        been answered.
+        """
         if not self._admit(call.source[0], call.reject, line):
             return False
         if self.trunk.authentication == "digest" or self._faults.on("trunk-wants-digest", line):
@@ -201,7 +242,9 @@ class Termination:
         await self.registrar.handle(incoming)
 
     def _admit(self, source: str, answer: Answer, *lines: str | None) -> bool:
-        if source not in self.trunk.allowed_addresses or self._faults.on("synthflow-ip-not-allowed"):
+        if source not in self.trunk.allowed_addresses or self._faults.on(
+            "synthflow-ip-not-allowed"
+        ):
             answer(403, "Address not allowed", ())
             return False
         if any(self._faults.on("trunk-inactive", line) for line in (None, *lines)):

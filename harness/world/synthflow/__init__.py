@@ -1,1 +1,3 @@
-"""Synthflow: assistants that answer, hear, speak and transfer; the registration of SIP numbers; the HTTP API."""
+"""Synthflow: assistants that answer, hear, speak and transfer; the registration of SIP numbers; the
+HTTP API.
+"""

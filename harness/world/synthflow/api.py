@@ -1,4 +1,6 @@
-"""Synthflow's HTTP API: calls as documented, and the simulation's own ``sip_numbers`` (see docs/simulation.md)."""
+"""Synthflow's HTTP API: calls as documented, and the simulation's own ``sip_numbers`` (see
+docs/simulation.md).
+"""
 
 from __future__ import annotations
 
@@ -58,37 +60,52 @@ class AskedCall(BaseModel):
 def api(
     context: TenantContext, records: Records, numbers: SipNumbers, store: RecordingStore, token: str
 ) -> web.Application:
-    """The application for one tenant; every request needs the bearer token. ``store`` gives the files of recordings."""
+    """The application for one tenant; every request needs the bearer token. ``store`` gives the
+    files of recordings.
+    """
     deployment, began = context.deployment, time.time()
-    models = {assistant.address: str(assistant.model_id) for assistant in deployment.assistants.values()}
+    models = {
+        assistant.address: str(assistant.model_id) for assistant in deployment.assistants.values()
+    }
     callers = [phone.number for phone in deployment.phones.values() if phone.number]
 
     def old_calls(model: str) -> Iterator[CallRecord]:
         """Old calls of each caller."""
         dids = [did for did, named in models.items() if named == model]
         for did, caller, age_s in product(dids, callers, _AGES_S):
-            record = CallRecord(f"stale-{did[1:]}-{caller[1:]}-{age_s:g}", caller, did, status="completed")
+            record = CallRecord(
+                f"stale-{did[1:]}-{caller[1:]}-{age_s:g}", caller, did, status="completed"
+            )
             record.began = record.answered_at = began - age_s
             record.released_at = record.began + 1.0
             yield record
 
     def in_a_list(record: CallRecord) -> dict[str, Any]:
         known = record.plain(context.settings.api).items()
-        return {_NAMES_IN_A_LIST.get(name, name): value for name, value in known if name not in _NOT_IN_A_LIST}
+        return {
+            _NAMES_IN_A_LIST.get(name, name): value
+            for name, value in known
+            if name not in _NOT_IN_A_LIST
+        }
 
     async def calls(request: web.Request) -> web.Response:
         asked = AskedList.model_validate(dict(request.query))
         found = [
             record
             for record in records.newest_first()
-            if record.began * 1000 >= asked.from_date and models.get(record.number_to) == asked.model_id
+            if record.began * 1000 >= asked.from_date
+            and models.get(record.number_to) == asked.model_id
         ]
         if context.settings.api.stale:
             found += old_calls(asked.model_id)
         page = found[asked.offset :][: asked.limit]
         return _ok(
             {
-                "pagination": {"total_records": len(found), "limit": asked.limit, "offset": asked.offset},
+                "pagination": {
+                    "total_records": len(found),
+                    "limit": asked.limit,
+                    "offset": asked.offset,
+                },
                 "calls": [in_a_list(record) for record in page],
             }
         )
@@ -116,8 +133,14 @@ def api(
 
     async def sip_number(request: web.Request) -> web.Response:
         number_id = request.match_info["id"]
-        found = next((registration for registration in numbers.all() if registration.id == number_id), None)
-        return _ok(found.plain()) if found is not None else http_server.error(404, "no such SIP number")
+        found = next(
+            (registration for registration in numbers.all() if registration.id == number_id), None
+        )
+        return (
+            _ok(found.plain())
+            if found is not None
+            else http_server.error(404, "no such SIP number")
+        )
 
     async def detach(request: web.Request) -> web.Response:
         found = await numbers.detach(request.match_info["id"])
@@ -143,14 +166,18 @@ def api(
 def with_models(deployment: Deployment) -> Deployment:
     """The deployment with Synthflow's id of each assistant, made up where the file does not say it."""
     named = {
-        name: assistant.model_copy(update={"model_id": assistant.model_id or str(uuid5(NAMESPACE_URL, name))})
+        name: assistant.model_copy(
+            update={"model_id": assistant.model_id or str(uuid5(NAMESPACE_URL, name))}
+        )
         for name, assistant in deployment.assistants.items()
     }
     return deployment.model_copy(update={"assistants": named})
 
 
 def _as_settings_say(context: TenantContext, records: Records) -> Middleware:
-    """Down, slow, limited or with a wrong Date, as the settings say; an error of a handler is a JSON object, too."""
+    """Down, slow, limited or with a wrong Date, as the settings say; an error of a handler is a
+    JSON object, too.
+    """
 
     @web.middleware
     async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -170,12 +197,16 @@ def _as_settings_say(context: TenantContext, records: Records) -> Middleware:
             except web.HTTPException as error:
                 response = http_server.error(error.status, error.reason)
             except ValidationError as error:
-                response = http_server.error(400, "; ".join(f"{one['loc']}: {one['msg']}" for one in error.errors()))
+                response = http_server.error(
+                    400, "; ".join(f"{one['loc']}: {one['msg']}" for one in error.errors())
+                )
             except Exception:
                 _log.exception("%s %s failed", request.method, request.path)
                 response = http_server.error(500, "internal error")
         else:
-            response = http_server.error(int(settings.answers), HTTPStatus(int(settings.answers)).phrase)
+            response = http_server.error(
+                int(settings.answers), HTTPStatus(int(settings.answers)).phrase
+            )
             if settings.answers in ("429", "503"):
                 response.headers["Retry-After"] = "1"
         if settings.date_jumps_s and records.newest_first():

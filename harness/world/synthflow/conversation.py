@@ -1,4 +1,6 @@
-"""Synthflow as one customer sees it: the calls its assistants take, and what they do in them: answer, listen, speak, transfer."""
+"""Synthflow as one customer sees it: the calls its assistants take, and what they do in them:
+answer, listen, speak, transfer.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,28 @@ from harness.sip.offer_answer import NoAgreementError
 from harness.sip.sdp import TELEPHONE_EVENT
 from harness.sip.uri import NameAddr, Uri
 from harness.world.addresses import Host
-from harness.world.b2bua import BackToBack, LegRefusedError, Watched, WireLeg, renegotiate_alone, unassigned_number
+from harness.world.b2bua import (
+    BackToBack,
+    LegRefusedError,
+    Watched,
+    WireLeg,
+    renegotiate_alone,
+    unassigned_number,
+)
 from harness.world.media import sound
 from harness.world.media.digits import ReceivedDigit, info_of_digit, take_info
 from harness.world.media.leg import LegMedia
 from harness.world.media.sound import TICK
 from harness.world.settings import TenantContext
-from harness.world.synthflow.media_engine import ANSWER, FIRST_WORDS, GOODBYE, HOLD, SPEAKS_ON, Channel, MediaEngine
+from harness.world.synthflow.media_engine import (
+    ANSWER,
+    FIRST_WORDS,
+    GOODBYE,
+    HOLD,
+    SPEAKS_ON,
+    Channel,
+    MediaEngine,
+)
 from harness.world.synthflow.record import CallRecord, Records
 from harness.world.synthflow.recordings import Recording
 from harness.world.synthflow.trunks import Trunks
@@ -42,7 +59,9 @@ _NOT_A_NUMBER = "anonymous"
 
 
 class Synthflow:
-    """One tenant's Synthflow: admits calls and hands them to assistants. Its user agent traces into :meth:`trace`."""
+    """One tenant's Synthflow: admits calls and hands them to assistants. Its user agent traces into
+    :meth:`trace`.
+    """
 
     def __init__(
         self,
@@ -52,7 +71,9 @@ class Synthflow:
         trunks: Trunks,
         line_of_call: Callable[[str], str | None],
     ) -> None:
-        """``line_of_call`` returns the platform's line of a Call-ID; only faults set for one line use it."""
+        """``line_of_call`` returns the platform's line of a Call-ID; only faults set for one line
+        use it.
+        """
         self.context = context
         self.deployment = context.deployment
         self.faults = context.faults
@@ -62,7 +83,9 @@ class Synthflow:
         self.trunks = trunks
         self.records = Records()
         self.conversations: set[Conversation] = set()
-        self._assistants = {assistant.address: name for name, assistant in self.deployment.assistants.items()}
+        self._assistants = {
+            assistant.address: name for name, assistant in self.deployment.assistants.items()
+        }
         self._line_of_call = line_of_call
         ua.on_invite = self._invited
 
@@ -100,7 +123,9 @@ class Synthflow:
                 conversation = self._admitted(call, record, self._line_of_call(call.call_id), trunk)
         except LegRefusedError as error:
             record.error_message = f"{error.status} {error.reason}" if error.reason else None
-            record.ended(_STATUS.get(error.status, "failed"), "agent", error.reason or str(error.status))
+            record.ended(
+                _STATUS.get(error.status, "failed"), "agent", error.reason or str(error.status)
+            )
             call.reject(error.status, error.reason)
         if trunk is None and not self.trunks.knows(call.source[0]):
             self.records.forget(record)  # a stranger's: no customer gets to see it
@@ -110,7 +135,9 @@ class Synthflow:
         self.conversations.add(conversation)
         await conversation.take()
 
-    def _admitted(self, call: IncomingCall, record: CallRecord, line: str | None, trunk: Trunk) -> Conversation:
+    def _admitted(
+        self, call: IncomingCall, record: CallRecord, line: str | None, trunk: Trunk
+    ) -> Conversation:
         """The conversation with the assistant whose number was called. Raises `LegRefusedError`."""
         name = self._assistants.get(record.number_to)
         if name is None or self.faults.on("assistant-not-attached", line):
@@ -171,7 +198,9 @@ class Conversation:
         self._handovers = service.deployment.handovers(assistant)
         self._settings = service.context.settings.assistant(assistant)
         self._channel: Channel | None = None
-        self._attentive = self._settings.interruptible or not self._settings.greeting_s  #: takes in what it hears
+        self._attentive = (
+            self._settings.interruptible or not self._settings.greeting_s
+        )  #: takes in what it hears
         self._acting = False
         #: Handovers that are asked for, and what it waits to hear before each.
         self._amid: dict[str, tuple[str, ...]] = {}
@@ -214,7 +243,9 @@ class Conversation:
     def _open_channel(self) -> None:
         if self._channel is not None or self._call.state == "ended":
             return
-        channel = self._service.media_engine.open(self._media, self, self._assistant.voice, self._settings)
+        channel = self._service.media_engine.open(
+            self._media, self, self._assistant.voice, self._settings
+        )
         self._channel = channel
         self.record.count_packets = lambda: channel.packets
         declared = self._service.deployment.synthflow
@@ -278,14 +309,22 @@ class Conversation:
             for digit in digits:
                 content_type, body = info_of_digit(digit)
                 await self._call.info(body, content_type)
-        elif self._channel is not None and not (like.method == "rfc4733" and self._channel.send_digits(digits)):
+        elif self._channel is not None and not (
+            like.method == "rfc4733" and self._channel.send_digits(digits)
+        ):
             self._channel.say(sound.frames(dtmf(digits), self._channel.law))
 
     def _asks(self, way: Way, said: str) -> bool:
-        """Whether that asks for a handover, or answers the assistant's question; it hands over when everything has been said."""
+        """Whether that asks for a handover, or answers the assistant's question; it hands over when
+        everything has been said.
+        """
         left = {name: answers[1:] for name, answers in self._amid.items() if answers[0] == said}
         if not left:
-            left = {name: handover.then for name, handover in self._handovers.items() if _begins(handover, way, said)}
+            left = {
+                name: handover.then
+                for name, handover in self._handovers.items()
+                if _begins(handover, way, said)
+            }
         if not left:
             return False  # what it does not understand is no answer
         whole = next((name for name, answers in left.items() if not answers), None)
@@ -293,7 +332,9 @@ class Conversation:
         if whole is None:
             self.record.say("bot", "[asks back]")
         else:
-            made = self._handovers.get(self._settings.confuses.get(whole, whole))  # none: it does nothing
+            made = self._handovers.get(
+                self._settings.confuses.get(whole, whole)
+            )  # none: it does nothing
             if made is not None and not self._acting:
                 self._acting = True
                 self._spawn(self._transfer(made))
@@ -316,7 +357,9 @@ class Conversation:
             self._say(HOLD)
             await asyncio.sleep(self._settings.please_hold_s)
         try:
-            status = await (self._cold if handover.transfer == "cold" else self._warm)(handover, number)
+            status = await (self._cold if handover.transfer == "cold" else self._warm)(
+                handover, number
+            )
         except TimeoutError:
             status = 408
         action |= {"status": "done" if status == 200 else "failed", "status_code": status}
@@ -363,12 +406,16 @@ class Conversation:
             headers.append(("X-Gladly-Routing-Selector", handover.transfer_topic))
         call = self._pending = service.ua.invite(
             service.trunks.dialled(trunk, number),
-            from_=NameAddr(Uri("sip", self._number_shown(handover), service.ua.listening[0].address)),
+            from_=NameAddr(
+                Uri("sip", self._number_shown(handover), service.ua.listening[0].address)
+            ),
             hop=service.trunks.hop(trunk),
             # What the caller's side has agreed on, as nothing is transcoded here.
             sdp=to_agent.offer((media.codec, TELEPHONE_EVENT)),
             headers=headers,
-            credentials=service.trunks.credentials(trunk) if trunk.authentication == "digest" else None,
+            credentials=service.trunks.credentials(trunk)
+            if trunk.authentication == "digest"
+            else None,
         )
         service.records.also(self.record, call.call_id)
         try:
@@ -404,7 +451,9 @@ class Conversation:
         """Connect caller and agent: they hear each other, and requests of one go to the other."""
         self._stop_listening()
         self.record.end_call_reason = "transferred"
-        bridge = self._bridge = BackToBack(f"synthflow call {self.record.id}", self._service.audit, set())
+        bridge = self._bridge = BackToBack(
+            f"synthflow call {self.record.id}", self._service.audit, set()
+        )
         caller = bridge.adopt(WireLeg(self._call, self._media, "caller"))
         bridge_ended = self._call.on_ended
 
@@ -443,6 +492,10 @@ class Conversation:
         elif end.how is How.REJECTED:
             record.ended(_STATUS.get(end.status, "failed"), by, end.reason)
         else:
-            reason = record.end_call_reason or ("human_hangup" if by == "caller" else "agent_hangup")
-            record.ended("completed", by, "normal clearing" if end.how is How.BYE else end.how.value, reason)
+            reason = record.end_call_reason or (
+                "human_hangup" if by == "caller" else "agent_hangup"
+            )
+            record.ended(
+                "completed", by, "normal clearing" if end.how is How.BYE else end.how.value, reason
+            )
         self._service.conversations.discard(self)

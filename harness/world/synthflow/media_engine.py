@@ -58,7 +58,10 @@ class Turns:
 
     def hear(self, samples: NDArray[np.int16], *, mark_present: bool) -> None:
         """The next frame."""
-        loud = not mark_present and float(np.sqrt(np.mean(np.square(samples.astype(np.float64))))) > _LOUD
+        loud = (
+            not mark_present
+            and float(np.sqrt(np.mean(np.square(samples.astype(np.float64))))) > _LOUD
+        )
         if loud:
             self._sound, self._silence = self._sound + 1, 0
         else:
@@ -77,11 +80,12 @@ class Turns:
 
 
 class AudioInput:
-    """The received audio of one assistant in one call. A frame is analysed in the tick after its packet: there is no buffer.
+    """The received audio of one assistant in one call. A frame is analysed in the tick after its
+    packet: there is no buffer.
 
-    A mark that goes on repeats itself, octet by octet. Once a whole period that repeats the one before is known to be the
-    mark, further frames that repeat it are not analysed: the detector would find the same again. It goes on with the first
-    frame that differs.
+    A mark that goes on repeats itself, octet by octet. Once a whole period that repeats the one
+    before is known to be the mark, further frames that repeat it are not analysed: the detector
+    would find the same again. It goes on with the first frame that differs.
     """
 
     def __init__(self, media: LegMedia, listener: Conversation, prompts: tuple[str, ...]) -> None:
@@ -199,7 +203,9 @@ class AudioInput:
         heard = np.concatenate(self._kept)
         self._kept.clear()
         for tone in self._tones.feed(heard):
-            self._listener.heard_digit(ReceivedDigit(tone.digit, round(tone.duration * 1000), "inband"))
+            self._listener.heard_digit(
+                ReceivedDigit(tone.digit, round(tone.duration * 1000), "inband")
+            )
         for match in self._prompts.feed(heard):
             self._listener.heard_prompt(match.name)
 
@@ -207,13 +213,19 @@ class AudioInput:
 GREETING, ANSWER, HOLD, GOODBYE = "hello-en", "how-can-i-help-en", "connecting-you-en", "goodbye-en"
 MACHINE = "voicemail-greeting-en"
 #: What an assistant says first, by the prompt's name; the others say no words.
-FIRST_WORDS: Final[dict[Sends, str]] = {"speech": GREETING, "talks-on": GREETING, "machine": MACHINE}
+FIRST_WORDS: Final[dict[Sends, str]] = {
+    "speech": GREETING,
+    "talks-on": GREETING,
+    "machine": MACHINE,
+}
 #: Assistants that answer in words.
 SPEAKS_ON: Final[tuple[Sends, ...]] = ("speech", "talks-on")
 _REFLECTS = 20  # frames before an assistant answers a caller who has finished
 
 
-def script(settings: AssistantSettings, voice: int | None, law: str, turns: Turns) -> Iterator[bytes]:
+def script(
+    settings: AssistantSettings, voice: int | None, law: str, turns: Turns
+) -> Iterator[bytes]:
     """The endless frames of an assistant; ``voice`` is its mark."""
     nothing = sound.silence(law)[0]
     match settings.sends:
@@ -233,10 +245,14 @@ def script(settings: AssistantSettings, voice: int | None, law: str, turns: Turn
             return chain(sound.prompt(MACHINE, law), sound.beep(law), repeat(nothing))
 
 
-def _conversation(law: str, turns: Turns, greeting_s: float, interruptible: bool) -> Iterator[bytes]:
+def _conversation(
+    law: str, turns: Turns, greeting_s: float, interruptible: bool
+) -> Iterator[bytes]:
     nothing = sound.silence(law)[0]
     greeting = sound.prompt(GREETING, law)
-    saying: Iterator[bytes] = islice(cycle(greeting), round(greeting_s * 50)) if greeting_s else iter(greeting)
+    saying: Iterator[bytes] = (
+        islice(cycle(greeting), round(greeting_s * 50)) if greeting_s else iter(greeting)
+    )
     while True:
         if turns.caller_speaks and interruptible:
             saying = iter(())
@@ -298,7 +314,12 @@ class Channel:
 
     def _reply(self) -> None:
         mark = self.input.mark
-        if self._may_reply and mark is not None and mark < REPLY_OFFSET and mark != self._replying_to:
+        if (
+            self._may_reply
+            and mark is not None
+            and mark < REPLY_OFFSET
+            and mark != self._replying_to
+        ):
             self._replying_to = mark
             self._script = self._replies(mark)
 
@@ -328,7 +349,11 @@ class Channel:
 
     def relearn(self) -> None:
         """Use the leg's new codec from the next frame on."""
-        self._script = self._replies(self._replying_to) if self._replying_to is not None else self._plain_voice()
+        self._script = (
+            self._replies(self._replying_to)
+            if self._replying_to is not None
+            else self._plain_voice()
+        )
 
     def speak(self) -> None:
         """Send the frame of this tick."""
@@ -343,13 +368,17 @@ class Channel:
             if isinstance(event, tuple):
                 payload, start, marker = event
                 number = self._media.event.payload_type if self._media.event is not None else 101
-                self._media.port.send(self._rtp.packet(number, payload, self._sending_since + start, marker=marker))
+                self._media.port.send(
+                    self._rtp.packet(number, payload, self._sending_since + start, marker=marker)
+                )
             elif self._sending is None:
                 payload = next(self._script, b"")
                 if not payload:
                     self._script = self._plain_voice()
                     payload = next(self._script)
-                self._media.port.send(self._rtp.packet(codec.payload_type, payload, marker=not self._has_spoken))
+                self._media.port.send(
+                    self._rtp.packet(codec.payload_type, payload, marker=not self._has_spoken)
+                )
                 self._has_spoken = True
                 self._sent = payload
         self._rtp.timestamp += FRAME
@@ -365,7 +394,9 @@ class Channel:
 
 
 class MediaEngine:
-    """All channels of the world. ``prompts`` are the names of the spoken prompts that assistants understand."""
+    """All channels of the world. ``prompts`` are the names of the spoken prompts that assistants
+    understand.
+    """
 
     def __init__(self, ticker: Ticker, prompts: tuple[str, ...], capacity: int) -> None:
         self._ticker = ticker
@@ -374,7 +405,13 @@ class MediaEngine:
         self._free = list(range(capacity - 1, -1, -1))
         self._channels: list[Channel] = []
 
-    def open(self, media: LegMedia, listener: Conversation, voice: int | None, settings: AssistantSettings) -> Channel:
+    def open(
+        self,
+        media: LegMedia,
+        listener: Conversation,
+        voice: int | None,
+        settings: AssistantSettings,
+    ) -> Channel:
         """A channel for a leg that has negotiated. Raises `ResourceError` when all are in use."""
         if not self._free:
             raise ResourceError("no more calls can be listened to at once")

@@ -1,4 +1,6 @@
-"""The record of a call in Synthflow's API: the documented fields, and more that this far end can report."""
+"""The record of a call in Synthflow's API: the documented fields, and more that this far end can
+report.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from harness.world.synthflow.recordings import Recording
 
 _MOST_WAITING = 200  # INVITEs whose call has no record
-_NO_WORDS = re.compile(r"(human: \[(mark|pressed) |bot: \[speaks\])")  # lines that no speech recognition writes
+_NO_WORDS = re.compile(
+    r"(human: \[(mark|pressed) |bot: \[speaks\])"
+)  # lines that no speech recognition writes
 
 
 def wall(monotonic: float) -> float:
@@ -75,11 +79,18 @@ class CallRecord:
     def press(self, digit: ReceivedDigit) -> None:
         """Note a digit that was received."""
         self.digits.append(
-            {"digit": digit.digit, "at": time.time(), "method": digit.method, "duration_ms": digit.duration_ms}
+            {
+                "digit": digit.digit,
+                "at": time.time(),
+                "method": digit.method,
+                "duration_ms": digit.duration_ms,
+            }
         )
         self.say("human", f"[pressed {digit.digit}]")
 
-    def ended(self, status: str, by: str | None, reason: str, end_reason: str | None = None) -> None:
+    def ended(
+        self, status: str, by: str | None, reason: str, end_reason: str | None = None
+    ) -> None:
         """Note why the call ended; the first reason counts."""
         if self.released_at is None:
             self.released_at = time.time()
@@ -124,7 +135,10 @@ class CallRecord:
         return plain
 
     def _words(self, settings: ApiSettings) -> list[str]:
-        ripe = self.released_at is not None and time.time() >= self.released_at + settings.transcript_after_s
+        ripe = (
+            self.released_at is not None
+            and time.time() >= self.released_at + settings.transcript_after_s
+        )
         if settings.transcript == "none" or (settings.transcript == "after" and not ripe):
             return []
         return [line for line in self.transcript if settings.witness or not _NO_WORDS.match(line)]
@@ -142,7 +156,9 @@ def _plain(message: Traced) -> dict[str, Any]:
 
 
 class Records:
-    """One tenant's calls that are up, the latest of those that are over, and the ids reserved for calls to come."""
+    """One tenant's calls that are up, the latest of those that are over, and the ids reserved for
+    calls to come.
+    """
 
     def __init__(self, most_over: int = 50, kept_s: float = 60.0) -> None:
         """``kept_s`` is how long a call is kept that is over; the latest are kept longer."""
@@ -164,7 +180,11 @@ class Records:
         """Add a call, and drop old ones that are over."""
         self._records[record.id] = record
         self.also(record, sip_call_id)
-        over = [(kept.released_at, kept) for kept in self._records.values() if kept.released_at is not None]
+        over = [
+            (kept.released_at, kept)
+            for kept in self._records.values()
+            if kept.released_at is not None
+        ]
         for released_at, old in over[: -self._most_over]:
             if released_at <= time.time() - self._kept_s:
                 self.forget(old)
@@ -172,7 +192,9 @@ class Records:
     def forget(self, record: CallRecord) -> None:
         """Remove the call's record."""
         self._records.pop(record.id, None)
-        self._by_call_id = {key: kept for key, kept in self._by_call_id.items() if kept is not record}
+        self._by_call_id = {
+            key: kept for key, kept in self._by_call_id.items() if kept is not record
+        }
 
     def also(self, record: CallRecord, sip_call_id: str) -> None:
         """A SIP call that belongs to it; a warm transfer's has two."""

@@ -1,4 +1,6 @@
-"""Synthflow's recordings of calls, as the documented endpoint gives them: a redirection to a signed address on another host."""
+"""Synthflow's recordings of calls, as the documented endpoint gives them: a redirection to a signed
+address on another host.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def _decoded(frames: list[tuple[str, bytes]]) -> NDArray[np.int16]:
 
 
 class RecordingStore:
-    """The host that signed addresses name: it gives each file once it is asked for with the right signature, and no token."""
+    """The host that signed addresses name: it gives each file once it is asked for with the right
+    signature, and no token.
+    """
 
     def __init__(self) -> None:
         self.base = ""
@@ -64,7 +68,9 @@ class RecordingStore:
     def application(self) -> web.Application:
         async def file(request: web.Request) -> web.Response:
             name = request.match_info["name"]
-            if "Authorization" in request.headers:  # as Amazon S3 answers two ways of authorization at once
+            if (
+                "Authorization" in request.headers
+            ):  # as Amazon S3 answers two ways of authorization at once
                 return http_server.error(400, "Only one auth mechanism allowed")
             if not hmac.compare_digest(request.query.get("signature", ""), self._signature(name)):
                 return http_server.error(403, "the signature does not match")
@@ -79,18 +85,32 @@ class RecordingStore:
 
 
 async def answer(
-    record: CallRecord | None, others: list[CallRecord], settings: ApiSettings, store: RecordingStore
+    record: CallRecord | None,
+    others: list[CallRecord],
+    settings: ApiSettings,
+    store: RecordingStore,
 ) -> web.Response:
-    """The answer of ``GET /calls/{id}/recording``; ``others`` are the tenant's other calls, the newest first."""
+    """The answer of ``GET /calls/{id}/recording``; ``others`` are the tenant's other calls, the
+    newest first.
+    """
     kind = settings.recording
     if kind in ("403", "502"):
         return http_server.error(int(kind), "the recording cannot be given")
-    released_at = record.released_at if record is not None and record.recording is not None else None
-    if record is None or released_at is None or kind == "404" or time.time() < released_at + settings.recording_after_s:
+    released_at = (
+        record.released_at if record is not None and record.recording is not None else None
+    )
+    if (
+        record is None
+        or released_at is None
+        or kind == "404"
+        or time.time() < released_at + settings.recording_after_s
+    ):
         return http_server.error(404, "there is no recording")
     shown = record
     if kind == "another-call":
-        with_sound = [other for other in others if other is not record and other.recording is not None]
+        with_sound = [
+            other for other in others if other is not record and other.recording is not None
+        ]
         shown = next(iter(with_sound), record)
     if shown.recording is None or (kind == "another-call" and shown is record):
         return http_server.error(404, "there is no recording")
@@ -106,12 +126,25 @@ def _file(sides: NDArray[np.int16], kind: str) -> tuple[str, bytes]:
         sides = sides[: len(sides) // 3]
     content = io.BytesIO()
     if kind in ("stereo", "swapped"):
-        soundfile.write(content, sides[:, ::-1] if kind == "swapped" else sides, 8000, format="WAV", subtype="PCM_16")
+        soundfile.write(
+            content,
+            sides[:, ::-1] if kind == "swapped" else sides,
+            8000,
+            format="WAV",
+            subtype="PCM_16",
+        )
         return "wav", content.getvalue()
     mixed = np.clip(sides.sum(axis=1, dtype=np.int32), -32768, 32767).astype(np.int16)
     wide = resample(mixed, 8000, _RATE) / np.float32(32768)
     with soundfile.SoundFile(
-        content, "w", _RATE, 1, "MPEG_LAYER_III", format="MP3", bitrate_mode="VARIABLE", compression_level=0.9
+        content,
+        "w",
+        _RATE,
+        1,
+        "MPEG_LAYER_III",
+        format="MP3",
+        bitrate_mode="VARIABLE",
+        compression_level=0.9,
     ) as file:
         file.write(wide)
     encoded = content.getvalue()

@@ -1,4 +1,6 @@
-"""Synthflow's side of the trunks: their settings, which calls they bring, and the registration of SIP numbers."""
+"""Synthflow's side of the trunks: their settings, which calls they bring, and the registration of
+SIP numbers.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ class Trunks:
         self._is_gladly = deployment.integration == "gladly"
         self.all = [trunk for trunk in deployment.trunks if trunk.ai == "synthflow"]
         self._by_address = {trunk.termination_host: trunk for trunk in self.all}
-        self._by_user = {t.username: t for t in self.all if t.authentication == "digest" and t.username}
+        self._by_user = {
+            t.username: t for t in self.all if t.authentication == "digest" and t.username
+        }
         self._digest = DigestServer("synthflow", self._password_of)
 
     def credentials(self, trunk: Trunk) -> Credentials:
@@ -48,7 +52,9 @@ class Trunks:
     def copied(self, right: Credentials) -> Credentials:
         """The credentials as they were typed in, wrong where a fault says so."""
         wrong_name, wrong_password = map(self._faults.on, ("username-wrong", "password-wrong"))
-        return Credentials(right.username + "-x" * wrong_name, right.password + "-x" * wrong_password)
+        return Credentials(
+            right.username + "-x" * wrong_name, right.password + "-x" * wrong_password
+        )
 
     def _termination(self, trunk: Trunk) -> Endpoint:
         return Endpoint(trunk.transport, trunk.termination_host or "", trunk.termination_port or 0)
@@ -59,7 +65,11 @@ class Trunks:
 
     def typed(self, right: Endpoint) -> Endpoint:
         """The address as it was typed in, wrong where a fault says so."""
-        return replace(right, address=self._no_listener) if self._faults.on("termination-uri-wrong") else right
+        return (
+            replace(right, address=self._no_listener)
+            if self._faults.on("termination-uri-wrong")
+            else right
+        )
 
     def target(self, trunk: Trunk, number: str) -> Uri:
         """A number at the platform, as calls and transfers name it."""
@@ -68,21 +78,35 @@ class Trunks:
         return self._termination(trunk).uri(number)
 
     def dialled(self, trunk: Trunk, number: str) -> Uri:
-        """The Request-URI of a call that the AI makes: the number at the Termination URI as it was typed in."""
+        """The Request-URI of a call that the AI makes: the number at the Termination URI as it was
+        typed in.
+        """
         right = self.target(trunk, number)
-        return replace(right, host=self._no_listener) if self._faults.on("termination-uri-wrong") else right
+        return (
+            replace(right, host=self._no_listener)
+            if self._faults.on("termination-uri-wrong")
+            else right
+        )
 
     def knows(self, address: str) -> bool:
         """Whether a trunk's calls come from that address."""
         return address in self._by_address
 
     def admit(self, call: IncomingCall) -> Trunk | None:
-        """The trunk an INVITE came over; None when it has been challenged. Raises `LegRefusedError`."""
+        """The trunk an INVITE came over; None when it has been challenged. Raises
+        `LegRefusedError`.
+        """
         trunk = self._by_address.get(call.source[0])
         if trunk is None or trunk.authentication == "digest":
             checked = self._digest.verify(call.request)
-            if checked.outcome in (CredentialCheck.MISSING, CredentialCheck.STALE, CredentialCheck.REPLAYED):
-                call.reject(self._digest.status, None, [self._digest.challenge(stale=checked.stale)])
+            if checked.outcome in (
+                CredentialCheck.MISSING,
+                CredentialCheck.STALE,
+                CredentialCheck.REPLAYED,
+            ):
+                call.reject(
+                    self._digest.status, None, [self._digest.challenge(stale=checked.stale)]
+                )
                 return None
             if not checked.accepted:
                 raise LegRefusedError(403, f"Credentials: {checked.outcome.value}")
@@ -124,7 +148,9 @@ class SipNumber:
 
 
 class Registration:
-    """A SIP number that is attached: registered, and registered again at half its interval until it is detached."""
+    """A SIP number that is attached: registered, and registered again at half its interval until it
+    is detached.
+    """
 
     def __init__(self, ua: UserAgent, number: SipNumber, audit: Audit) -> None:
         self.number = number
@@ -132,7 +158,9 @@ class Registration:
         self._ua = ua
         self._call_id = secrets.token_hex(16)
         self._cseq = 1
-        self._attempts: deque[dict[str, Any]] = deque(maxlen=_MOST_KEPT)  # each REGISTER's final answer
+        self._attempts: deque[dict[str, Any]] = deque(
+            maxlen=_MOST_KEPT
+        )  # each REGISTER's final answer
         self._due = asyncio.Event()
         self._task = audit.spawn(self._keep(), f"registration {number.credentials.username}")
 
@@ -144,7 +172,9 @@ class Registration:
 
     def plain(self) -> dict[str, Any]:
         """As the API returns it, without the password."""
-        latest: dict[str, Any] = self._attempts[-1] if self._attempts else dict.fromkeys(("code", "reason", "expires"))
+        latest: dict[str, Any] = (
+            self._attempts[-1] if self._attempts else dict.fromkeys(("code", "reason", "expires"))
+        )
         return {
             "id": self.id,
             "username": self.number.credentials.username,
@@ -160,7 +190,12 @@ class Registration:
         while True:
             response = await self._register(self.number.expires)
             granted = self._granted(response)
-            attempt = {"code": response.status, "reason": response.reason, "at": time.time(), "expires": granted}
+            attempt = {
+                "code": response.status,
+                "reason": response.reason,
+                "at": time.time(),
+                "expires": granted,
+            }
             self._attempts.append(attempt)
             self._due.clear()
             # By its own setting, not by the granted interval: a shorter grant leaves a gap.
@@ -175,7 +210,9 @@ class Registration:
         hop, user = self.number.hop, self.number.credentials.username
         of_record = NameAddr(Uri("sip", user, hop.address))
         # A separate Contact, so that removing this binding leaves other bindings of the user.
-        contact = NameAddr(self._ua.contact(self._ua.local(hop.transport), user).uri.with_param("line", self.id))
+        contact = NameAddr(
+            self._ua.contact(self._ua.local(hop.transport), user).uri.with_param("line", self.id)
+        )
         response = await self._ua.request(
             "REGISTER",
             hop.uri(None),
@@ -196,7 +233,9 @@ class Registration:
         """
         if not response.is_success:
             return 0
-        own = [contact for contact in response.contacts if contact.uri.params.get("line") == self.id]
+        own = [
+            contact for contact in response.contacts if contact.uri.params.get("line") == self.id
+        ]
         for contact in own or response.contacts:
             granted = decimal(contact.params.get("expires") or "", most=_MOST_EXPIRES)
             if granted is not None:
@@ -207,14 +246,19 @@ class Registration:
 class SipNumbers:
     """The SIP numbers of one tenant; ``agents`` are by region."""
 
-    def __init__(self, context: TenantContext, agents: dict[Region, UserAgent], trunks: Trunks) -> None:
+    def __init__(
+        self, context: TenantContext, agents: dict[Region, UserAgent], trunks: Trunks
+    ) -> None:
         self._agents = agents
         self._trunks = trunks
         self._expires = context.timings.register_expires_s
-        # trunk registrations have the documented lifetime in quick runs, too: no case waits for their refresh
+        # trunk registrations have the documented lifetime in quick runs, too: no case waits for
+        # their refresh
         self._trunks_expire = context.deployment.timings.register_expires_s
         self._audit = context.audit
-        self._registrations: dict[str, Registration] = {}  # of each digest trunk by its name, others by their id
+        self._registrations: dict[
+            str, Registration
+        ] = {}  # of each digest trunk by its name, others by their id
         context.faults.on_change.append(self.renew)
 
     def renew(self) -> None:
@@ -222,7 +266,9 @@ class SipNumbers:
         for trunk in self._trunks.all:
             if trunk.authentication != "digest":
                 continue
-            number = SipNumber(self._trunks.hop(trunk), self._trunks.credentials(trunk), self._trunks_expire)
+            number = SipNumber(
+                self._trunks.hop(trunk), self._trunks.credentials(trunk), self._trunks_expire
+            )
             old = self._registrations.get(trunk.name)
             if old is not None and old.number == number:
                 old.again()
@@ -239,13 +285,17 @@ class SipNumbers:
         host, _, port = asked.termination_uri.partition(":")
         hop = self._trunks.typed(Endpoint(asked.transport, host, int(port)))
         credentials = self._trunks.copied(Credentials(asked.username, asked.password))
-        made = self._attached(SipNumber(hop, credentials, asked.expires or self._expires, asked.region))
+        made = self._attached(
+            SipNumber(hop, credentials, asked.expires or self._expires, asked.region)
+        )
         self._registrations[made.id] = made
         return made
 
     async def detach(self, number_id: str) -> bool:
         """Detach a number that was attached over the API; return whether there was one."""
-        if (registration := self._registrations.get(number_id)) is None or registration.id != number_id:
+        if (
+            registration := self._registrations.get(number_id)
+        ) is None or registration.id != number_id:
             return False
         del self._registrations[number_id]
         await registration.detach()

@@ -1,4 +1,5 @@
-"""SIP for nodes of the simulated world: transport, transactions, dialogs and a user agent on top (asyncio).
+"""SIP for nodes of the simulated world: transport, transactions, dialogs and a user agent on top
+(asyncio).
 
 Knows nothing of platforms, registrars or assistants. Proxies do not exist here: Record-Route is not read, and a second 2xx of
 a fork is not acknowledged. What a node uses, by module::
@@ -45,5 +46,6 @@ a fork is not acknowledged. What a node uses, by module::
     call.InDialogRequest: .request .offer; accept(sdp) · respond(status, …)    now or later
         of a REFER: .refer_to, .accept_refer() -> Notifier, await .notify(status)
 
-An exception of a handler never reaches the loop: it is logged, and the request it served is answered 500.
+An exception of a handler never reaches the loop: it is logged, and the request it served is
+answered 500.
 """

@@ -12,7 +12,14 @@ from harness.sip.message import HeaderPairs, Request, Response
 from harness.sip.uri import NameAddr, Uri
 from harness.world.audit import Tasks
 from harness.world.wire.call import Call, IncomingRequest
-from harness.world.wire.dialog import LEAST_S, Dialog, DialogId, content_header, dialog_id_of, is_too_small
+from harness.world.wire.dialog import (
+    LEAST_S,
+    Dialog,
+    DialogId,
+    content_header,
+    dialog_id_of,
+    is_too_small,
+)
 from harness.world.wire.invite import IncomingCall, OutgoingCall
 from harness.world.wire.sockets import TransportLayer
 from harness.world.wire.transactions import (
@@ -49,8 +56,8 @@ def refusal_of(request: Request, known: Collection[str], allowed: Sequence[str])
     if request.method not in known:
         return 405, [("Allow", ", ".join(allowed))]
     if request.max_forwards == 0 and request.method != "OPTIONS":
-        # A user agent need not look at it (8.1.1.6), but the nodes here stand for hops; OPTIONS at zero
-        # is for the hop that receives it (section 11).
+        # A user agent need not look at it (8.1.1.6), but the nodes here stand for hops; OPTIONS at
+        # zero is for the hop that receives it (section 11).
         return 483, ()
     try:
         unknown = sorted(request.tokens("Require") - set(_SUPPORTED))
@@ -64,7 +71,9 @@ def refusal_of(request: Request, known: Collection[str], allowed: Sequence[str])
     encoding = (request.get("Content-Encoding") or "identity").strip().lower()
     if encoding != "identity":
         return 415, [("Accept-Encoding", "identity")]
-    optional = "handling=optional" in (request.get("Content-Disposition") or "").replace(" ", "").lower()
+    optional = (
+        "handling=optional" in (request.get("Content-Disposition") or "").replace(" ", "").lower()
+    )
     if request.body and request.content_type not in ("", *_BODIES) and not optional:
         return 415, [("Accept", "application/sdp")]
     accept = request.tokens("Accept")
@@ -100,7 +109,9 @@ class UserAgent(Tasks):
         self.name = name
         self.timers = timers or Timers()
         self.layer = TransactionLayer(self, self.timers)
-        self.transport = TransportLayer(local, self.layer, TracedFilter(name, filter, trace), tls, connect_timeout)
+        self.transport = TransportLayer(
+            local, self.layer, TracedFilter(name, filter, trace), tls, connect_timeout
+        )
         self.layer.transport = self.transport
         self.on_invite: CallHandler | None = None
         self._handlers: dict[str, RequestHandler] = {"OPTIONS": self._answer_options}
@@ -131,7 +142,9 @@ class UserAgent(Tasks):
         return self.transport.listening
 
     def calls(self) -> tuple[Call, ...]:
-        """Calls not over yet, and over ones whose dialog still serves a subscription or a BYE under way."""
+        """Calls not over yet, and over ones whose dialog still serves a subscription or a BYE under
+        way.
+        """
         return tuple(self._calls)
 
     def add_dialog(self, call: Call) -> None:
@@ -166,8 +179,8 @@ class UserAgent(Tasks):
     def flow_for(self, dialog: Dialog) -> Flow:
         """Where requests of a dialog go. Raises LookupError when its next hop has no address.
 
-        The dialog's connection is used again while it is open: a phone that connected by TCP or TLS cannot be reached
-        in another way (RFC 5626's reason, without its headers).
+        The dialog's connection is used again while it is open: a phone that connected by TCP or TLS
+        cannot be reached in another way (RFC 5626's reason, without its headers).
         """
         flow = dialog.flow
         if flow.reliable and flow.is_open:
@@ -189,12 +202,17 @@ class UserAgent(Tasks):
     ) -> OutgoingCall:
         """Send an INVITE, at once. Failures come through the call, not from here.
 
-        It goes over ``flow`` if that is open (a registered phone's connection), else to ``hop``, else to the address in
-        ``uri``. Raises LookupError without a next hop or a listener of its transport, ValueError for headers that
-        cannot be sent.
+        It goes over ``flow`` if that is open (a registered phone's connection), else to ``hop``,
+        else to the address in ``uri``. Raises LookupError without a next hop or a listener of its
+        transport, ValueError for headers that cannot be sent.
         """
         way = flow if flow is not None and flow.is_open else self._way(uri, hop)
-        lines = [("Contact", str(self.contact(way.listen))), *self.capabilities(), *headers, *content_header(sdp)]
+        lines = [
+            ("Contact", str(self.contact(way.listen))),
+            *self.capabilities(),
+            *headers,
+            *content_header(sdp),
+        ]
         request = self._outside_dialog("INVITE", uri, from_, lines, sdp or b"")
         call = OutgoingCall(self, request, way, DigestClient(credentials) if credentials else None)
         self._calls.add(call)
@@ -215,11 +233,14 @@ class UserAgent(Tasks):
     ) -> Response:
         """A request outside of any dialog, to its final response; challenges are answered.
 
-        Silence gives a local 408, a transport failure a local 503 (``received`` is None). For a REGISTER that is
-        refreshed, give the same ``call_id`` and a higher ``cseq`` (a challenge answered takes one more).
+        Silence gives a local 408, a transport failure a local 503 (``received`` is None). For a
+        REGISTER that is refreshed, give the same ``call_id`` and a higher ``cseq`` (a challenge
+        answered takes one more).
         """
         way = self._way(uri, hop)
-        request = self._outside_dialog(method, uri, from_, headers, to=to, call_id=call_id, cseq=cseq)
+        request = self._outside_dialog(
+            method, uri, from_, headers, to=to, call_id=call_id, cseq=cseq
+        )
         digest = DigestClient(credentials) if credentials else None
         return await transact(self.layer, request, lambda: way, digest=digest)
 
@@ -249,7 +270,9 @@ class UserAgent(Tasks):
         return Request.build(method, uri, lines, body)
 
     def _way(self, uri: Uri | str, hop: Endpoint | None) -> Flow:
-        return self.transport.flow_to(hop or hop_of(uri if isinstance(uri, Uri) else Uri.parse(uri)))
+        return self.transport.flow_to(
+            hop or hop_of(uri if isinstance(uri, Uri) else Uri.parse(uri))
+        )
 
     # --- handlers ----------------------------------------------------------------------------------
 
@@ -300,13 +323,18 @@ class UserAgent(Tasks):
             incoming = IncomingRequest(transaction)
             self.serve(self._handlers[request.method](incoming), incoming)
         elif dialog is None or dialog not in self._by_dialog:
-            # A method that is only sensible within a dialog (BYE, PRACK, UPDATE, NOTIFY …), or an unknown dialog.
+            # A method that is only sensible within a dialog (BYE, PRACK, UPDATE, NOTIFY …), or an
+            # unknown dialog.
             self._refuse(transaction, 481)
         else:
             self._by_dialog[dialog].receive(transaction)
 
-    def _refuse(self, transaction: ServerTransaction, status: int, headers: HeaderPairs = ()) -> None:
-        transaction.respond(Response.to_request(transaction.request, status, tag=new_token(), headers=headers))
+    def _refuse(
+        self, transaction: ServerTransaction, status: int, headers: HeaderPairs = ()
+    ) -> None:
+        transaction.respond(
+            Response.to_request(transaction.request, status, tag=new_token(), headers=headers)
+        )
 
     def _invited(self, transaction: ServerTransaction) -> None:
         try:

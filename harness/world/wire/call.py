@@ -1,4 +1,6 @@
-"""Requests to be answered, and a call: the INVITE dialog that both roles share (RFC 3261 sections 12 to 15)."""
+"""Requests to be answered, and a call: the INVITE dialog that both roles share (RFC 3261 sections
+12 to 15).
+"""
 
 from __future__ import annotations
 
@@ -60,9 +62,15 @@ class IncomingRequest:
     def is_answered(self) -> bool:
         return self._transaction.is_answered
 
-    def respond(self, status: int, reason: str | None = None, headers: HeaderPairs = (), body: bytes = b"") -> None:
+    def respond(
+        self, status: int, reason: str | None = None, headers: HeaderPairs = (), body: bytes = b""
+    ) -> None:
         """Answer it."""
-        self._send(Response.to_request(self.request, status, reason, tag=self._tag, headers=headers, body=body))
+        self._send(
+            Response.to_request(
+                self.request, status, reason, tag=self._tag, headers=headers, body=body
+            )
+        )
 
     def _send(self, response: Response) -> None:
         self._transaction.respond(response)
@@ -92,15 +100,20 @@ class InDialogRequest(IncomingRequest):
 
     @property
     def refer_to(self) -> NameAddr:
-        """The target. Raises SipSyntaxError when it is missing, doubled or malformed (section 2.4.1 wants exactly one).
+        """The target. Raises SipSyntaxError when it is missing, doubled or malformed (section 2.4.1
+        wants exactly one).
 
-        A URI without brackets is taken as a whole: by RFC 3261 section 20.10 its parameters would be the header's, but
-        pjsua, which leaves the brackets out, means them to be the URI's.
+        A URI without brackets is taken as a whole: by RFC 3261 section 20.10 its parameters would
+        be the header's, but pjsua, which leaves the brackets out, means them to be the URI's.
         """
         values = self.request.get_all("Refer-To")
         if len(values) != 1:
             raise SipSyntaxError("not exactly one Refer-To")
-        return NameAddr.parse(values[0]) if "<" in values[0] else NameAddr(Uri.parse(values[0].strip()))
+        return (
+            NameAddr.parse(values[0])
+            if "<" in values[0]
+            else NameAddr(Uri.parse(values[0].strip()))
+        )
 
     def accept_refer(self, status: int = 202) -> Notifier:
         """Accept, and send a NOTIFY with 100 at once; the notifier sends the further ones."""
@@ -114,10 +127,11 @@ InDialogHandler = Callable[[InDialogRequest], Awaitable[None]]
 
 
 class Call:
-    """The common part of incoming and outgoing calls. Handlers are attributes; without one the standard answer is given.
+    """The common part of incoming and outgoing calls. Handlers are attributes; without one the
+    standard answer is given.
 
-    Standard answers: BYE 200; a session refresh, or an offer equal to the last one, 200; another offer 488; REFER
-    603; OPTIONS 200; NOTIFY outside of a subscription 481; the rest 405.
+    Standard answers: BYE 200; a session refresh, or an offer equal to the last one, 200; another
+    offer 488; REFER 603; OPTIONS 200; NOTIFY outside of a subscription 481; the rest 405.
     """
 
     def __init__(self, ua: UserAgent, request: Request, contact: NameAddr) -> None:
@@ -134,19 +148,25 @@ class Call:
         self.local_sdp: bytes | None = None
         self.remote_sdp: bytes | None = None
 
-        self.on_offer: InDialogHandler | None = None  # of a re-INVITE, or an UPDATE that is no mere refresh
+        self.on_offer: InDialogHandler | None = (
+            None  # of a re-INVITE, or an UPDATE that is no mere refresh
+        )
         self.on_info: InDialogHandler | None = None
         self.on_refer: InDialogHandler | None = None
         self.on_ended: Callable[[End], None] | None = None
 
         self._ended: Waitable[End] = Waitable()
-        self._acks: dict[int, tuple[Request, Flow]] = {}  # sent, by CSeq: sent again when their 2xx comes again
-        self._unacked: dict[int, Repeater] = {}  # our 2xx responses that wait for the peer's ACK, by CSeq
+        self._acks: dict[
+            int, tuple[Request, Flow]
+        ] = {}  # sent, by CSeq: sent again when their 2xx comes again
+        self._unacked: dict[
+            int, Repeater
+        ] = {}  # our 2xx responses that wait for the peer's ACK, by CSeq
         self._offer_turn = asyncio.Lock()
         self._is_offering = False  # our re-INVITE, or UPDATE with an offer, is under way
         self._reinvited: InDialogRequest | None = None  # the peer's last re-INVITE
-        # Subscriptions by REFER (RFC 6665), ours and the peer's. The call owns them: they have a weak reference to it, so that
-        # it goes with its last user, not with a garbage collection.
+        # Subscriptions by REFER (RFC 6665), ours and the peer's. The call owns them: they have a
+        # weak reference to it, so that it goes with its last user, not with a garbage collection.
         self._referrals: list[Referral] = []
         self._notifiers: list[Notifier] = []
         self._bye_pending = False
@@ -167,26 +187,34 @@ class Call:
     ) -> Response:
         """Send a request in the dialog and return its final response; for an INVITE, see `change`.
 
-        Silence gives a local 408, a transport failure a local 503. A 481 or 408 ends an answered call, with a
-        BYE in case somebody is there after all (RFC 3261 12.2.1.2).
-        Raises RuntimeError when there is no dialog yet.
+        Silence gives a local 408, a transport failure a local 503. A 481 or 408 ends an answered
+        call, with a BYE in case somebody is there after all (RFC 3261 12.2.1.2). Raises
+        RuntimeError when there is no dialog yet.
         """
         dialog = self._need_dialog()
-        response = await self._transact(dialog.build(method, [*headers, *content_header(body, content_type)], body))
+        response = await self._transact(
+            dialog.build(method, [*headers, *content_header(body, content_type)], body)
+        )
         dialog.take_response(response)
         is_gone = response.status in (408, 481) and method not in ("BYE", "NOTIFY")
         if is_gone and self.state == "confirmed":
-            self.ua.spawn(self._bye(End(How.LOST, "remote", 0, response.reason)), "BYE of a lost dialog")
+            self.ua.spawn(
+                self._bye(End(How.LOST, "remote", 0, response.reason)), "BYE of a lost dialog"
+            )
         return response
 
-    async def info(self, body: bytes | str, content_type: str = "application/dtmf-relay") -> Response:
+    async def info(
+        self, body: bytes | str, content_type: str = "application/dtmf-relay"
+    ) -> Response:
         """INFO (RFC 6086; without a package header, the older way DTMF is sent)."""
         return await self.send("INFO", (), body, content_type)
 
     async def change(self, method: str, sdp: bytes | None = None) -> Response:
-        """A re-INVITE, whose 2xx is acknowledged, or an UPDATE (RFC 3311), which without an offer is a mere refresh.
+        """A re-INVITE, whose 2xx is acknowledged, or an UPDATE (RFC 3311), which without an offer
+        is a mere refresh.
 
-        One at a time. A 491 is returned: the party that wanted the change repeats it (RFC 3261 section 14.1).
+        One at a time. A 491 is returned: the party that wanted the change repeats it (RFC 3261
+        section 14.1).
         """
         async with self._offer_turn:
             self._is_offering = sdp is not None
@@ -204,7 +232,9 @@ class Call:
         return response
 
     def refer(self, refer_to: NameAddr | str, referred_by: str | None = None) -> Referral:
-        """Ask the peer to call ``refer_to`` (RFC 3515, RFC 3892). Returns at once; the referral tells how it goes."""
+        """Ask the peer to call ``refer_to`` (RFC 3515, RFC 3892). Returns at once; the referral
+        tells how it goes.
+        """
         dialog = self._need_dialog()
         referrer = referred_by or str(dialog.local.with_tag(None))
         request = dialog.build("REFER", [("Refer-To", str(refer_to)), ("Referred-By", referrer)])
@@ -219,11 +249,15 @@ class Call:
         return referral
 
     async def bye(self) -> Response | None:
-        """End an answered call. The call is over at once; returns the answer to the BYE, None if the call is not up."""
+        """End an answered call. The call is over at once; returns the answer to the BYE, None if
+        the call is not up.
+        """
         return await self._bye(End(How.BYE, "local")) if self.state == "confirmed" else None
 
     def hangup(self) -> asyncio.Task[object]:
-        """End the call in any state: before the answer by CANCEL (outgoing) or 603 (incoming), after it by BYE."""
+        """End the call in any state: before the answer by CANCEL (outgoing) or 603 (incoming),
+        after it by BYE.
+        """
         return self.ua.spawn(self._hangup(), "hang-up")
 
     async def _hangup(self) -> None:
@@ -276,8 +310,14 @@ class Call:
         return dialog.flow
 
     def answer_headers(self, request: Request) -> list[tuple[str, str]]:
-        """What a 2xx to an INVITE or UPDATE carries besides its body: Contact, capabilities, session timer."""
-        return [("Contact", str(self.contact)), *self.ua.capabilities(), *self._session.accepting(request)]
+        """What a 2xx to an INVITE or UPDATE carries besides its body: Contact, capabilities,
+        session timer.
+        """
+        return [
+            ("Contact", str(self.contact)),
+            *self.ua.capabilities(),
+            *self._session.accepting(request),
+        ]
 
     def note_exchange(self, *, offer: bytes | None, answer: bytes | None) -> None:
         """Note the descriptions of a finished offer/answer exchange: the peer's and ours."""
@@ -288,8 +328,11 @@ class Call:
 
     def acknowledge(self, response: Response) -> None:
         """ACK a 2xx to our INVITE (RFC 3261 section 13.2.2.4)."""
-        # The credentials of the INVITE stand for its ACK, which cannot be challenged (section 22.1).
-        credentials = [h for h in self.request.headers if h.key in ("authorization", "proxy-authorization")]
+        # The credentials of the INVITE stand for its ACK, which cannot be challenged (section
+        # 22.1).
+        credentials = [
+            h for h in self.request.headers if h.key in ("authorization", "proxy-authorization")
+        ]
         number = response.cseq.number
         headers = credentials if number == self.request.cseq.number else ()
         try:
@@ -331,7 +374,9 @@ class Call:
         """Answer a NOTIFY of the peer's, and take it to its subscription."""
         package, _, params = (incoming.request.get("Event") or "").partition(";")
         number = Params.parse(params).get("id")
-        live = [one for one in self._referrals if not one.is_over and number in (None, str(one.cseq))]
+        live = [
+            one for one in self._referrals if not one.is_over and number in (None, str(one.cseq))
+        ]
         if package.strip().lower() != "refer":
             incoming.respond(489)
         elif not live:
@@ -342,7 +387,11 @@ class Call:
 
     def usage_ended(self) -> None:
         """A dialog usage has ended; after the last one the call is forgotten (RFC 5057)."""
-        if self.state == "ended" and not self._bye_pending and all(one.is_over for one in self._subscriptions):
+        if (
+            self.state == "ended"
+            and not self._bye_pending
+            and all(one.is_over for one in self._subscriptions)
+        ):
             self.ua.forget(self)
 
     @property
@@ -381,10 +430,15 @@ class Call:
 
     async def _refresh(self) -> None:
         by_update = "UPDATE" in self._need_dialog().allowed
-        response = await (self.change("UPDATE") if by_update else self.change("INVITE", self.local_sdp))
+        response = await (
+            self.change("UPDATE") if by_update else self.change("INVITE", self.local_sdp)
+        )
         if response.is_success or self.state != "confirmed":
             return
-        if response.status in (408, 481):  # RFC 4028 section 10: these end the session, others do not
+        if response.status in (
+            408,
+            481,
+        ):  # RFC 4028 section 10: these end the session, others do not
             await self._bye(End(How.EXPIRED, "local", 0, response.reason))
         else:
             self._session.refused()
@@ -405,14 +459,21 @@ class Call:
         if repeater is None:
             return
         repeater.stop()
-        self.note_exchange(offer=sdp_of(request), answer=None)  # an ACK has the answer where our 2xx had the offer
+        self.note_exchange(
+            offer=sdp_of(request), answer=None
+        )  # an ACK has the answer where our 2xx had the offer
 
     def receive(self, transaction: ServerTransaction) -> None:
         """Handle a request within the dialog."""
         request, dialog = transaction.request, self._need_dialog()
         incoming = InDialogRequest(self, transaction)
         if not dialog.is_from_peer(transaction.flow):
-            _log.info("%s: %s of a dialog from a stranger, %s", self.ua.name, request.method, transaction.flow.remote)
+            _log.info(
+                "%s: %s of a dialog from a stranger, %s",
+                self.ua.name,
+                request.method,
+                transaction.flow.remote,
+            )
             incoming.respond(481)  # to a stranger, the dialog does not exist
             return
         try:
@@ -454,7 +515,10 @@ class Call:
         is_invite, offer = incoming.method == "INVITE", incoming.offer
         if self._is_offering and (is_invite or offer is not None):
             incoming.respond(491)
-        elif is_invite and (self.state == "early" or (self._reinvited is not None and not self._reinvited.is_answered)):
+        elif is_invite and (
+            self.state == "early"
+            or (self._reinvited is not None and not self._reinvited.is_answered)
+        ):
             # Another offer is still open (RFC 3261 section 14.2).
             incoming.respond(500, headers=[("Retry-After", str(random.randint(0, 10)))])
         elif is_too_small(incoming.request, self.ua.least_session_s):

@@ -1,4 +1,6 @@
-"""A dialog (RFC 3261 section 12): its state, its session timer (RFC 4028), repeated responses, and how a call ended."""
+"""A dialog (RFC 3261 section 12): its state, its session timer (RFC 4028), repeated responses, and
+how a call ended.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ T = TypeVar("T")
 
 
 class Waitable(Generic[T]):
-    """Set once, to a value or an error. Unlike a future, it does not log an error that is never awaited."""
+    """Set once, to a value or an error. Unlike a future, it does not log an error that is never
+    awaited.
+    """
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -38,7 +42,9 @@ class Waitable(Generic[T]):
             self._event.set()
 
     def fail(self, error: Callable[[], BaseException]) -> None:
-        """Set what makes the error to raise. A kept error would keep the frames it was raised through, and these the error."""
+        """Set what makes the error to raise. A kept error would keep the frames it was raised
+        through, and these the error.
+        """
         if not self._event.is_set():
             self._error = error
             self._event.set()
@@ -57,12 +63,16 @@ _SDP = "application/sdp"
 
 
 def content_header(body: bytes | str | None, kind: str | None = _SDP) -> list[tuple[str, str]]:
-    """The Content-Type line that a message with this body has (RFC 3261 section 20.15); none without a body."""
+    """The Content-Type line that a message with this body has (RFC 3261 section 20.15); none
+    without a body.
+    """
     return [("Content-Type", kind)] if body and kind else []
 
 
 def sdp_of(message: Request | Response) -> bytes | None:
-    """The session description a message carries, within multipart bodies too (RFC 5621); None without."""
+    """The session description a message carries, within multipart bodies too (RFC 5621); None
+    without.
+    """
     return message.part(_SDP)
 
 
@@ -121,9 +131,11 @@ class OutOfOrderError(ValueError):
 
 @dataclass(eq=False)
 class Dialog:
-    """One dialog. ``local`` and ``remote`` carry their tags; ``flow`` is where its messages last went.
+    """One dialog. ``local`` and ``remote`` carry their tags; ``flow`` is where its messages last
+    went.
 
-    There are no proxies in the simulated world: Record-Route is not read, and requests go to the remote target.
+    There are no proxies in the simulated world: Record-Route is not read, and requests go to the
+    remote target.
     """
 
     call_id: str
@@ -145,7 +157,9 @@ class Dialog:
 
     @classmethod
     def of_client(cls, request: Request, response: Response, flow: Flow) -> Dialog:
-        """From our request and a response with a To tag (RFC 3261 section 12.1.2). Raises SipSyntaxError."""
+        """From our request and a response with a To tag (RFC 3261 section 12.1.2). Raises
+        SipSyntaxError.
+        """
         contact = response.contact
         return cls(
             call_id=request.call_id,
@@ -161,7 +175,9 @@ class Dialog:
 
     @classmethod
     def of_server(cls, request: Request, local_tag: str, flow: Flow, contact: NameAddr) -> Dialog:
-        """From a peer's request, the tag we answer with, and our Contact (RFC 3261 section 12.1.1). Raises SipSyntaxError."""
+        """From a peer's request, the tag we answer with, and our Contact (RFC 3261 section 12.1.1).
+        Raises SipSyntaxError.
+        """
         if request.contact is None:
             raise SipSyntaxError("Contact is missing")
         return cls(
@@ -182,9 +198,16 @@ class Dialog:
         return self.call_id, self.local.tag or "", self.remote.tag or ""
 
     def build(
-        self, method: str, headers: HeaderPairs = (), body: bytes | str = b"", *, cseq: int | None = None
+        self,
+        method: str,
+        headers: HeaderPairs = (),
+        body: bytes | str = b"",
+        *,
+        cseq: int | None = None,
     ) -> Request:
-        """A request within the dialog, without Via. Takes the next sequence number unless given one (ACK)."""
+        """A request within the dialog, without Via. Takes the next sequence number unless given one
+        (ACK).
+        """
         if cseq is None:
             self.local_seq += 1
             cseq = self.local_seq
@@ -200,7 +223,8 @@ class Dialog:
         return Request.build(method, self.remote_target.without_headers(), [*lines, *headers], body)
 
     def take(self, request: Request) -> None:
-        """Note a request of the peer: sequence number, and its Contact where it is a target refresh.
+        """Note a request of the peer: sequence number, and its Contact where it is a target
+        refresh.
 
         Raises OutOfOrderError, and SipSyntaxError for a broken Contact.
         """
@@ -220,9 +244,11 @@ class Dialog:
         self.allowed = _allowed(response) or self.allowed
 
     def is_from_peer(self, flow: Flow) -> bool:
-        """Whether a request over ``flow`` can be the peer's: from where the dialog began, or where the peer says it is.
+        """Whether a request over ``flow`` can be the peer's: from where the dialog began, or where
+        the peer says it is.
 
-        Call-ID and tags cross the network in the clear, but an eavesdropper can only send from another address.
+        Call-ID and tags cross the network in the clear, but an eavesdropper can only send from
+        another address.
         """
         return flow.remote[0] in (self.source, self.remote_target.address)
 
@@ -238,14 +264,20 @@ def dialog_id_of(request: Request) -> DialogId | None:
 
 
 class Repeater:
-    """Calls ``send`` now, then after T1, 2*T1 … until `stop`; after 64*T1 calls ``on_timeout`` instead.
+    """Calls ``send`` now, then after T1, 2*T1 … until `stop`; after 64*T1 calls ``on_timeout``
+    instead.
 
-    RFC 3261 section 13.3.1.4 caps the interval at T2 and repeats over every transport, since a 2xx is end to end;
-    RFC 3262 section 3 has no cap.
+    RFC 3261 section 13.3.1.4 caps the interval at T2 and repeats over every transport, since a 2xx
+    is end to end; RFC 3262 section 3 has no cap.
     """
 
     def __init__(
-        self, timers: Timers, send: Callable[[], None], on_timeout: Callable[[], None], *, capped: bool
+        self,
+        timers: Timers,
+        send: Callable[[], None],
+        on_timeout: Callable[[], None],
+        *,
+        capped: bool,
     ) -> None:
         self._send = send
         self._on_timeout = on_timeout
@@ -298,7 +330,9 @@ class SessionExpires:
 
 
 def is_too_small(request: Request, least: int) -> bool:
-    """Whether the request is owed a 422 (section 9): only a client that knows the extension understands one."""
+    """Whether the request is owed a 422 (section 9): only a client that knows the extension
+    understands one.
+    """
     wanted = SessionExpires.of(request)
     return wanted is not None and wanted.seconds < least and "timer" in request.tokens("Supported")
 
@@ -349,10 +383,17 @@ class SessionTimer:
         """Headers of our request that refreshes the session."""
         if not self._interval:
             return []
-        return [("Session-Expires", str(SessionExpires(self._interval, "uac" if self._we_refresh else "uas")))]
+        return [
+            (
+                "Session-Expires",
+                str(SessionExpires(self._interval, "uac" if self._we_refresh else "uas")),
+            )
+        ]
 
     def accepting(self, request: Request) -> list[tuple[str, str]]:
-        """Headers of the 2xx to the peer's ``request`` (section 9); the timer then runs, or stops. Raises SipSyntaxError."""
+        """Headers of the 2xx to the peer's ``request`` (section 9); the timer then runs, or stops.
+        Raises SipSyntaxError.
+        """
         wanted = SessionExpires.of(request)
         if wanted is None:
             self.stop()
@@ -361,10 +402,14 @@ class SessionTimer:
         if client_knows:
             session = SessionExpires(wanted.seconds, wanted.refresher or "uac")
         else:
-            # A proxy asks, or a mistaken client: it cannot be refused with 422, and gets no shorter interval.
+            # A proxy asks, or a mistaken client: it cannot be refused with 422, and gets no shorter
+            # interval.
             session = SessionExpires(max(wanted.seconds, self._least), "uas")
         self._start(session, we_refresh=session.refresher == "uas")
-        return [*([("Require", "timer")] if client_knows else []), ("Session-Expires", str(session))]
+        return [
+            *([("Require", "timer")] if client_knows else []),
+            ("Session-Expires", str(session)),
+        ]
 
     def accepted(self, response: Response) -> None:
         """Our request was accepted: the 2xx says what was agreed (section 7.2)."""

@@ -1,4 +1,6 @@
-"""Both sides of an INVITE: incoming calls (RFC 3261 section 13.3, RFC 3262) and outgoing calls (section 13.2)."""
+"""Both sides of an INVITE: incoming calls (RFC 3261 section 13.3, RFC 3262) and outgoing calls
+(section 13.2).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,16 @@ from harness.sip.digest import DigestClient
 from harness.sip.grammar import SipSyntaxError, decimal
 from harness.sip.message import HeaderPairs, Request, Response
 from harness.world.wire.call import Call, InDialogRequest
-from harness.world.wire.dialog import CallFailedError, Dialog, End, How, Repeater, Waitable, content_header, sdp_of
+from harness.world.wire.dialog import (
+    CallFailedError,
+    Dialog,
+    End,
+    How,
+    Repeater,
+    Waitable,
+    content_header,
+    sdp_of,
+)
 from harness.world.wire.transactions import ClientTransaction, ServerTransaction, new_token
 from harness.world.wire.transport import Address, Flow
 
@@ -24,7 +35,9 @@ _MOST_TRIES = 4  # a challenge of each hop, a stale nonce
 
 
 class IncomingCall(Call):
-    """An INVITE to be answered. `ring`, `progress`, `answer` and `reject` may be called at any time after."""
+    """An INVITE to be answered. `ring`, `progress`, `answer` and `reject` may be called at any time
+    after.
+    """
 
     def __init__(self, ua: UserAgent, transaction: ServerTransaction) -> None:
         request = transaction.request
@@ -37,7 +50,8 @@ class IncomingCall(Call):
         self._tag = new_token()
         self.dialog = Dialog.of_server(request, self._tag, transaction.flow, self.contact)
         self._acked: Waitable[bool] = Waitable()
-        # RFC 3262, where the caller requires it: responses that wait for a PRACK, each for that of the one before.
+        # RFC 3262, where the caller requires it: responses that wait for a PRACK, each for that of
+        # the one before.
         self._is_reliable = "100rel" in request.tokens("Require")
         self._rseq = random.randint(1, 2**30)
         self._waiting: list[tuple[int, bytes | None]] = []
@@ -57,7 +71,9 @@ class IncomingCall(Call):
         self.progress(180)
 
     def progress(self, status: int = 183, sdp: bytes | None = None) -> None:
-        """A provisional response, with an SDP for early media; by RFC 3262 where the caller requires 100rel."""
+        """A provisional response, with an SDP for early media; by RFC 3262 where the caller
+        requires 100rel.
+        """
         if not self._is_open:
             return
         self.note_exchange(offer=None, answer=sdp)
@@ -73,16 +89,27 @@ class IncomingCall(Call):
         return self.state == "early" and not self._transaction.is_answered
 
     def _provisional(self, status: int, sdp: bytes | None, headers: HeaderPairs = ()) -> Response:
-        lines = [("Contact", str(self.contact)), *self.ua.capabilities(), *headers, *content_header(sdp)]
+        lines = [
+            ("Contact", str(self.contact)),
+            *self.ua.capabilities(),
+            *headers,
+            *content_header(sdp),
+        ]
         return self._response(status, None, lines, sdp)
 
-    def _response(self, status: int, reason: str | None, headers: HeaderPairs, body: bytes | None) -> Response:
-        return Response.to_request(self.request, status, reason, tag=self._tag, headers=headers, body=body or b"")
+    def _response(
+        self, status: int, reason: str | None, headers: HeaderPairs, body: bytes | None
+    ) -> Response:
+        return Response.to_request(
+            self.request, status, reason, tag=self._tag, headers=headers, body=body or b""
+        )
 
     def _send_reliable(self) -> None:
         status, sdp = self._waiting.pop(0)
         self._rseq += 1
-        response = self._provisional(status, sdp, [("Require", "100rel"), ("RSeq", str(self._rseq))])
+        response = self._provisional(
+            status, sdp, [("Require", "100rel"), ("RSeq", str(self._rseq))]
+        )
         # RFC 3262 section 3: without a PRACK, the request is rejected with a 5xx.
         self._unpracked = Repeater(
             self.ua.timers,
@@ -102,7 +129,9 @@ class IncomingCall(Call):
             self._answer = sdp
             return
         self.local_sdp = sdp
-        response = self._response(200, None, [*self.answer_headers(self.request), *content_header(sdp)], sdp)
+        response = self._response(
+            200, None, [*self.answer_headers(self.request), *content_header(sdp)], sdp
+        )
         self.state = "confirmed"
         self.repeat_until_acked(self.request, lambda: self._transaction.respond(response))
 
@@ -146,7 +175,10 @@ class IncomingCall(Call):
     def _take_prack(self, incoming: InDialogRequest) -> None:
         """RFC 3262 section 3: it has to name the provisional that waits for it."""
         wanted = f"{self._rseq} {self.request.cseq.number} INVITE"
-        if self._unpracked is None or " ".join((incoming.request.get("RAck") or "").split()) != wanted:
+        if (
+            self._unpracked is None
+            or " ".join((incoming.request.get("RAck") or "").split()) != wanted
+        ):
             incoming.respond(481)
             return
         self._unpracked.stop()
@@ -184,11 +216,13 @@ class IncomingCall(Call):
 class OutgoingCall(Call):
     """An INVITE under way. Made by `UserAgent.invite`; sent at once.
 
-    ``dialog`` is that of the last response. No proxy forks the calls of the world's nodes: a 2xx of a second dialog is
-    not acknowledged.
+    ``dialog`` is that of the last response. No proxy forks the calls of the world's nodes: a 2xx of
+    a second dialog is not acknowledged.
     """
 
-    def __init__(self, ua: UserAgent, request: Request, flow: Flow, digest: DigestClient | None) -> None:
+    def __init__(
+        self, ua: UserAgent, request: Request, flow: Flow, digest: DigestClient | None
+    ) -> None:
         super().__init__(ua, request, request.contacts[0])
         self.digest = digest
         self.local_sdp = sdp_of(request)
@@ -214,7 +248,9 @@ class OutgoingCall(Call):
         return await self._answered.wait(within)
 
     def cancel(self) -> None:
-        """Give up before the answer. A 2xx that crosses the CANCEL is acknowledged and ended by BYE."""
+        """Give up before the answer. A 2xx that crosses the CANCEL is acknowledged and ended by
+        BYE.
+        """
         if self.state == "early" and not self._cancelling and self._transaction is not None:
             self._cancelling = True
             self._transaction.cancel()
@@ -230,7 +266,13 @@ class OutgoingCall(Call):
         elif not response.is_final:
             self._progressed(response)
         elif response.received is None:
-            how = How.UNREACHABLE if response.status == 503 else How.CANCELLED if self._cancelling else How.NO_ANSWER
+            how = (
+                How.UNREACHABLE
+                if response.status == 503
+                else How.CANCELLED
+                if self._cancelling
+                else How.NO_ANSWER
+            )
             self._finish(End(how, "local", response.status, response.reason))
         elif not self._try_again(response):
             self._refused(response)
@@ -261,7 +303,11 @@ class OutgoingCall(Call):
 
     def _is_in_sequence(self, response: Response) -> bool:
         """Whether it is new; RFC 3262 section 4: reliable ones count in RSeq, and get a PRACK."""
-        if "100rel" not in response.tokens("Require") or not response.has("RSeq") or self.dialog is None:
+        if (
+            "100rel" not in response.tokens("Require")
+            or not response.has("RSeq")
+            or self.dialog is None
+        ):
             return True
         rseq = decimal((response.get("RSeq") or "").strip(), most=2**32 - 1)
         if rseq is None or (self._rseq is not None and rseq != self._rseq + 1):
@@ -290,7 +336,8 @@ class OutgoingCall(Call):
             return
         self.state = "confirmed"
         if self._cancelling:
-            # The 2xx crossed our CANCEL (RFC 3261 section 9.1): the call stands, and is ended at once.
+            # The 2xx crossed our CANCEL (RFC 3261 section 9.1): the call stands, and is ended at
+            # once.
             self._not_answered(End(How.CANCELLED, "local", 487, "Request Terminated"))
             self.ua.spawn(self._bye(End(How.CANCELLED, "local")), "BYE after CANCEL")
             return
@@ -299,7 +346,12 @@ class OutgoingCall(Call):
 
     def _try_again(self, response: Response) -> bool:
         """A challenge: the same INVITE once more, with credentials."""
-        if not response.is_challenge or self.digest is None or self._cancelling or self._tries >= _MOST_TRIES:
+        if (
+            not response.is_challenge
+            or self.digest is None
+            or self._cancelling
+            or self._tries >= _MOST_TRIES
+        ):
             return False
         again = self.digest.answer(self.request, response)
         if again is None:

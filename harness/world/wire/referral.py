@@ -29,7 +29,9 @@ class Referral:
         self.on_progress: Callable[[int, str], None] | None = None
         self._accepted: Waitable[Response] = Waitable()
         self._final: Waitable[tuple[int, str]] = Waitable()
-        self._timer = asyncio.get_running_loop().call_later(LIFETIME, self._end, 408, "the subscription expired")
+        self._timer = asyncio.get_running_loop().call_later(
+            LIFETIME, self._end, 408, "the subscription expired"
+        )
 
     @property
     def final(self) -> tuple[int, str] | None:
@@ -97,12 +99,15 @@ class Notifier:
     async def notify(self, status: int, reason: str | None = None) -> Response | None:
         """Send one NOTIFY; a status from 200 up ends the subscription.
 
-        Returns the answer (a local 408 or 503 when none came), None when there is nothing to tell any more.
+        Returns the answer (a local 408 or 503 when none came), None when there is nothing to tell
+        any more.
         """
         if self.is_over:
             return None
         ends = status >= 200
-        sending = self._send(status, REASONS.get(status, "") if reason is None else reason, ends=ends)
+        sending = self._send(
+            status, REASONS.get(status, "") if reason is None else reason, ends=ends
+        )
         if ends:
             self.close()
         return await sending
@@ -110,14 +115,18 @@ class Notifier:
     def _send(self, status: int, reason: str, *, ends: bool) -> asyncio.Task[Response]:
         """Queue a NOTIFY behind the last one: a 180 must not overtake the 100."""
         last = self._last
-        send = self._call.send  # bound, it keeps the call, which may be over, and go with its last subscription
+        send = (
+            self._call.send
+        )  # bound, it keeps the call, which may be over, and go with its last subscription
         state = "terminated;reason=noresource" if ends else f"active;expires={int(LIFETIME)}"
         headers = [("Event", self._event), ("Subscription-State", state)]
 
         async def in_turn() -> Response:
             if last is not None:
                 await asyncio.wait([last])
-            response = await send("NOTIFY", headers, f"SIP/2.0 {status} {reason}\r\n", "message/sipfrag;version=2.0")
+            response = await send(
+                "NOTIFY", headers, f"SIP/2.0 {status} {reason}\r\n", "message/sipfrag;version=2.0"
+            )
             if response.status in (408, 481, 503):
                 self.close()
             return response

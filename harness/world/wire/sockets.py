@@ -1,6 +1,8 @@
-"""The sockets of a node, and the transport layer that joins them and routes responses (RFC 3261 section 18).
+"""The sockets of a node, and the transport layer that joins them and routes responses (RFC 3261
+section 18).
 
-UDP reports ICMP errors (section 18.4); keep-alive CRLFs of TCP and TLS are answered (RFC 5626 section 3.5.1).
+UDP reports ICMP errors (section 18.4); keep-alive CRLFs of TCP and TLS are answered (RFC 5626
+section 3.5.1).
 """
 
 from __future__ import annotations
@@ -75,8 +77,8 @@ class UdpFlow(Flow):
 class UdpSocket:
     """One bound UDP socket of a node.
 
-    The event loop's own datagram endpoint is not used: it drops the datagram being sent when an ICMP error of an
-    earlier one is pending, and does not report the peer that the error is about.
+    The event loop's own datagram endpoint is not used: it drops the datagram being sent when an
+    ICMP error of an earlier one is pending, and does not report the peer that the error is about.
     """
 
     def __init__(self, layer: TransportLayer, listen: Endpoint) -> None:
@@ -87,7 +89,9 @@ class UdpSocket:
             self._socket.bind(listen.sockaddr)
         except OSError as error:
             self._socket.close()
-            raise ListenError(error.errno, f"cannot listen on {listen}: {error.strerror}") from error
+            raise ListenError(
+                error.errno, f"cannot listen on {listen}: {error.strerror}"
+            ) from error
         self.listen = Endpoint("udp", listen.address, self._socket.getsockname()[1])
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self._socket.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
@@ -100,7 +104,11 @@ class UdpSocket:
             return
         refused = ConnectionRefusedError(errno.ECONNREFUSED, "rejected by the node's filter")
         self._layer.filter.carry(
-            "out", flow, data, lambda piece: self._sendto(flow, piece), lambda: self._report(flow, refused)
+            "out",
+            flow,
+            data,
+            lambda piece: self._sendto(flow, piece),
+            lambda: self._report(flow, refused),
         )
 
     def _sendto(self, flow: UdpFlow, data: bytes) -> None:
@@ -113,7 +121,8 @@ class UdpSocket:
             except BlockingIOError:
                 return  # a full buffer loses the datagram, as a network may
             except OSError as error:
-                # With IP_RECVERR a pending error of an earlier datagram is raised here: take it off, try again.
+                # With IP_RECVERR a pending error of an earlier datagram is raised here: take it
+                # off, try again.
                 if not self._drain_errors():
                     self._report(flow, error)
                     return
@@ -169,7 +178,8 @@ class UdpSocket:
 
 
 def quick_ack(sock: Any) -> None:
-    """Acknowledge at once. Small SIP writes meet the peer's delayed ACK otherwise: 40 ms an exchange.
+    """Acknowledge at once. Small SIP writes meet the peer's delayed ACK otherwise: 40 ms an
+    exchange.
 
     Linux forgets the option, so it is set again after each read.
     """
@@ -203,7 +213,9 @@ class StreamFlow(Flow, asyncio.Protocol):
     def send(self, data: bytes) -> None:
         """Queue one message."""
         if self._closed:
-            self._loop.call_soon(self._layer.stream_closed, self, ConnectionResetError("the connection is gone"))
+            self._loop.call_soon(
+                self._layer.stream_closed, self, ConnectionResetError("the connection is gone")
+            )
             return
         self._layer.filter.carry("out", self, data, self._write, self.reset)
 
@@ -241,15 +253,23 @@ class StreamFlow(Flow, asyncio.Protocol):
         self._loop.call_soon(self._layer.stream_closed, self, error)
 
     async def connect(self, hop: Endpoint, context: ssl.SSLContext | None) -> None:
-        """Connect to ``hop`` from the address of the listener; a failure is reported as that of the flow."""
+        """Connect to ``hop`` from the address of the listener; a failure is reported as that of the
+        flow.
+        """
         sock: socket.socket | None = None
         try:
             async with asyncio.timeout(self._layer.connect_timeout):
-                verdict = self._layer.filter.judge(Passage("connect", hop.transport, self.local, hop.sockaddr, b""))
+                verdict = self._layer.filter.judge(
+                    Passage("connect", hop.transport, self.local, hop.sockaddr, b"")
+                )
                 if verdict is REJECT:
-                    raise ConnectionRefusedError(errno.ECONNREFUSED, "rejected by the node's filter")
+                    raise ConnectionRefusedError(
+                        errno.ECONNREFUSED, "rejected by the node's filter"
+                    )
                 if verdict is None:
-                    await asyncio.Event().wait()  # a SYN into a black hole: only the timeout ends it
+                    await (
+                        asyncio.Event().wait()
+                    )  # a SYN into a black hole: only the timeout ends it
                 sock = _stream_socket()
                 sock.bind((self.listen.address, 0))
                 try:
@@ -259,7 +279,10 @@ class StreamFlow(Flow, asyncio.Protocol):
                     raise OSError(number, os.strerror(number)) from error
                 quick_ack(sock)
                 await self._loop.create_connection(
-                    lambda: self, sock=sock, ssl=context, server_hostname=hop.address if context else None
+                    lambda: self,
+                    sock=sock,
+                    ssl=context,
+                    server_hostname=hop.address if context else None,
                 )
         except (OSError, TimeoutError) as error:
             if sock is not None:
@@ -315,7 +338,9 @@ class StreamFlow(Flow, asyncio.Protocol):
 class StreamListener:
     """A listening TCP socket, for TLS with the handshake done in tasks of its own."""
 
-    def __init__(self, layer: TransportLayer, listen: Endpoint, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, layer: TransportLayer, listen: Endpoint, context: ssl.SSLContext | None
+    ) -> None:
         self._layer = layer
         self._context = context
         self._socket = _stream_socket()
@@ -324,7 +349,9 @@ class StreamListener:
             self._socket.listen(_BACKLOG)
         except OSError as error:
             self._socket.close()
-            raise ListenError(error.errno, f"cannot listen on {listen}: {error.strerror}") from error
+            raise ListenError(
+                error.errno, f"cannot listen on {listen}: {error.strerror}"
+            ) from error
         self.listen = Endpoint(listen.transport, listen.address, self._socket.getsockname()[1])
         self._deaf: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -345,7 +372,9 @@ class StreamListener:
         sock.setblocking(False)
         quick_ack(sock)
         remote: Address = peer[:2]
-        verdict = self._layer.filter.judge(Passage("accept", self.listen.transport, self.listen.sockaddr, remote, b""))
+        verdict = self._layer.filter.judge(
+            Passage("accept", self.listen.transport, self.listen.sockaddr, remote, b"")
+        )
         if verdict is REJECT:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             sock.close()
@@ -390,7 +419,9 @@ class StreamListener:
 
 
 def _without_frames(error: Exception) -> Exception:
-    """``error``, with the frames it was raised through cleared: asyncio's refer to it, and each TLS connection has 256 kB of buffer."""
+    """``error``, with the frames it was raised through cleared: asyncio's refer to it, and each TLS
+    connection has 256 kB of buffer.
+    """
     traceback.clear_frames(error.__traceback__)
     return error
 
@@ -437,7 +468,11 @@ class TransportLayer:
         if listen.transport == "udp":
             self._udp.append(UdpSocket(self, listen))
         else:
-            context = self._tls.server_context() if self._tls is not None and listen.transport == "tls" else None
+            context = (
+                self._tls.server_context()
+                if self._tls is not None and listen.transport == "tls"
+                else None
+            )
             self._listeners.append(StreamListener(self, listen, context))
 
     async def stop(self) -> None:
@@ -477,13 +512,19 @@ class TransportLayer:
         raise LookupError(f"{self._name} has no {transport} listener")
 
     def flow_to(self, hop: Endpoint, source: Endpoint | None = None) -> Flow:
-        """A flow to ``hop``, from ``source`` if that has its transport: an open connection if there is one, else a new one.
+        """A flow to ``hop``, from ``source`` if that has its transport: an open connection if there
+        is one, else a new one.
 
-        Raises LookupError when the node does not listen with that transport: its Via would name nothing. A request is
-        never moved from UDP to TCP by its size, as RFC 3261 section 18.1.1 wants it: a trunk's transport is what its
-        deployment says, and one that lost large datagrams should show.
+        Raises LookupError when the node does not listen with that transport: its Via would name
+        nothing. A request is never moved from UDP to TCP by its size, as RFC 3261 section 18.1.1
+        wants it: a trunk's transport is what its deployment says, and one that lost large datagrams
+        should show.
         """
-        listen = source if source and source.transport == hop.transport else self.find_listen(hop.transport)
+        listen = (
+            source
+            if source and source.transport == hop.transport
+            else self.find_listen(hop.transport)
+        )
         if hop.transport == "udp":
             return UdpFlow(next(udp for udp in self._udp if udp.listen == listen), hop.sockaddr)
         for flow in self._flows:
@@ -503,7 +544,9 @@ class TransportLayer:
 
     @cached_property
     def _client_context(self) -> ssl.SSLContext | None:
-        """The TLS context for connecting, made when it is first needed: it costs milliseconds, and few nodes ever connect."""
+        """The TLS context for connecting, made when it is first needed: it costs milliseconds, and
+        few nodes ever connect.
+        """
         return self._tls.client_context() if self._tls is not None else None
 
     def via(self, flow: Flow, branch: str) -> Via:
@@ -515,8 +558,8 @@ class TransportLayer:
         """The flow a response takes (RFC 3261 section 18.2.2, RFC 3581 section 4)."""
         if not isinstance(flow, UdpFlow):
             return flow
-        # The request came from flow.remote; without rport, the answer goes to the port of sent-by, or to 5060,
-        # whatever transport the Via names.
+        # The request came from flow.remote; without rport, the answer goes to the port of sent-by,
+        # or to 5060, whatever transport the Via names.
         via = response.via
         port = flow.remote[1] if "rport" in via.params else via.port or 5060
         return flow.to((flow.remote[0], port))

@@ -1,4 +1,6 @@
-"""Timers, client and server transactions, and the layer that matches messages to them (RFC 3261 section 17, RFC 6026)."""
+"""Timers, client and server transactions, and the layer that matches messages to them (RFC 3261
+section 17, RFC 6026).
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ class Timers:
     trying: float = 0.2
     """When an INVITE that got no answer from its user gets 100 (RFC 3261 section 17.2.1)."""
     patience: int = 64
-    """After so many T1 a transaction is given up. RFC 3261 says 64; some SBCs wait for some seconds only."""
+    """After so many T1 a transaction is given up. RFC 3261 says 64; some SBCs wait for some seconds
+    only.
+    """
 
     @property
     def transaction(self) -> float:
@@ -86,7 +90,9 @@ class _Transaction:
                 handle.cancel()
 
     def _finish(self, state: State, seconds: float, letter: str) -> None:
-        """Only absorb retransmissions from now on, for that long; reliable transports have none (timers D, I, J, K)."""
+        """Only absorb retransmissions from now on, for that long; reliable transports have none
+        (timers D, I, J, K).
+        """
         self._stop()
         self.state = state
         if letter in "DIJK" and self.flow.reliable:
@@ -104,15 +110,20 @@ class _Transaction:
 class ClientTransaction(_Transaction):
     """Our request, until its final response is handled.
 
-    ``on_response`` gets each provisional, the first final response, and for an INVITE every further 2xx (each needs an
-    ACK). Timeout and transport failure give a final response of our own, 408 or 503 (RFC 3261 section 8.1.3.1), whose
-    ``received`` is None.
+    ``on_response`` gets each provisional, the first final response, and for an INVITE every further
+    2xx (each needs an ACK). Timeout and transport failure give a final response of our own, 408 or
+    503 (RFC 3261 section 8.1.3.1), whose ``received`` is None.
     """
 
-    def __init__(self, layer: TransactionLayer, request: Request, flow: Flow, on_response: OnResponse) -> None:
+    def __init__(
+        self, layer: TransactionLayer, request: Request, flow: Flow, on_response: OnResponse
+    ) -> None:
         super().__init__(layer, request, flow)
         self.request = request
-        self.key = request.via.branch, request.method  # what responses match (RFC 3261 section 17.1.3)
+        self.key = (
+            request.via.branch,
+            request.method,
+        )  # what responses match (RFC 3261 section 17.1.3)
         self._on_response = on_response
         self._ack: Request | None = None
         self._to_cancel = self._is_cancelled = False
@@ -129,7 +140,11 @@ class ClientTransaction(_Transaction):
         self.flow.send(self.request.raw)
         self._interval *= 2  # timer A is not capped
         if not self.is_invite:
-            self._interval = self.timers.t2 if self.state is State.PROCEEDING else min(self._interval, self.timers.t2)
+            self._interval = (
+                self.timers.t2
+                if self.state is State.PROCEEDING
+                else min(self._interval, self.timers.t2)
+            )
         self._start("A/E", self._interval, self._retransmit)
 
     def receive(self, response: Response) -> None:
@@ -175,7 +190,9 @@ class ClientTransaction(_Transaction):
         )
 
     def cancel(self) -> None:
-        """Ask to end a pending INVITE: the CANCEL leaves once a provisional response is there (RFC 3261 9.1)."""
+        """Ask to end a pending INVITE: the CANCEL leaves once a provisional response is there (RFC
+        3261 9.1).
+        """
         self._to_cancel = True
         self._send_cancel()
 
@@ -204,14 +221,18 @@ class ClientTransaction(_Transaction):
 class ServerTransaction(_Transaction):
     """A peer's request, until its final response is handled.
 
-    ``on_cancel`` gets the CANCEL of an INVITE not answered finally yet. The ACK of a 2xx belongs to the dialog.
+    ``on_cancel`` gets the CANCEL of an INVITE not answered finally yet. The ACK of a 2xx belongs to
+    the dialog.
 
-    An answered transaction only waits for retransmissions (32 s over UDP), and a busy node has thousands of them. When
-    they kept parsed messages and whole calls, a garbage collection took half a second, in which no audio was sent; so an
-    answered one keeps the octets of its answer alone.
+    An answered transaction only waits for retransmissions (32 s over UDP), and a busy node has
+    thousands of them. When they kept parsed messages and whole calls, a garbage collection took
+    half a second, in which no audio was sent; so an answered one keeps the octets of its answer
+    alone.
     """
 
-    def __init__(self, layer: TransactionLayer, request: Request, flow: Flow, key: ServerKey) -> None:
+    def __init__(
+        self, layer: TransactionLayer, request: Request, flow: Flow, key: ServerKey
+    ) -> None:
         super().__init__(layer, request, flow)
         self.key = key
         self.on_cancel: Callable[[], None] | None = None
@@ -219,7 +240,11 @@ class ServerTransaction(_Transaction):
         self._last: tuple[Flow, bytes] | None = None
         self.state = State.PROCEEDING if self.is_invite else State.TRYING
         if self.is_invite:
-            self._start("trying", self.timers.trying, lambda: self.respond(Response.to_request(self.request, 100)))
+            self._start(
+                "trying",
+                self.timers.trying,
+                lambda: self.respond(Response.to_request(self.request, 100)),
+            )
         else:
             # Its client gives up after timer F.
             self._start("F", self.timers.transaction, self.terminate)
@@ -237,7 +262,9 @@ class ServerTransaction(_Transaction):
         return self.state not in (State.TRYING, State.PROCEEDING)
 
     def respond(self, response: Response) -> None:
-        """Send a response. After a final one only an INVITE's further 2xx still goes out (RFC 6026 7.1)."""
+        """Send a response. After a final one only an INVITE's further 2xx still goes out (RFC 6026
+        7.1).
+        """
         if self.is_answered and not (self.state is State.ACCEPTED and response.is_success):
             _log.debug("%d to an answered request is not sent", response.status)
             return
@@ -312,11 +339,15 @@ class TransactionLayer:
 
     # --- out ---------------------------------------------------------------------------------------
 
-    def send_request(self, request: Request, flow: Flow, on_response: OnResponse) -> ClientTransaction:
+    def send_request(
+        self, request: Request, flow: Flow, on_response: OnResponse
+    ) -> ClientTransaction:
         """Put our Via on top of a new request and send it."""
         return self.begin_client(self._with_via(request, flow), flow, on_response)
 
-    def begin_client(self, request: Request, flow: Flow, on_response: OnResponse) -> ClientTransaction:
+    def begin_client(
+        self, request: Request, flow: Flow, on_response: OnResponse
+    ) -> ClientTransaction:
         """Send a request that has its Via already."""
         transaction = ClientTransaction(self, request, flow, on_response)
         self._clients[transaction.key] = transaction
@@ -324,7 +355,9 @@ class TransactionLayer:
         return transaction
 
     def send_ack(self, request: Request, flow: Flow) -> Request:
-        """Send the ACK of a 2xx: a transaction of its own that waits for nothing. Returns it with its Via."""
+        """Send the ACK of a 2xx: a transaction of its own that waits for nothing. Returns it with
+        its Via.
+        """
         ack = self._with_via(request, flow)
         flow.send(ack.raw)
         return ack
@@ -333,7 +366,9 @@ class TransactionLayer:
         branch = MAGIC_COOKIE + secrets.token_hex(10)
         return request.adding("Via", str(self.transport.via(flow, branch)), top=True)
 
-    def _respond_statelessly(self, request: Request, flow: Flow, status: int, reason: str | None = None) -> None:
+    def _respond_statelessly(
+        self, request: Request, flow: Flow, status: int, reason: str | None = None
+    ) -> None:
         if request.method != "ACK":
             response = Response.to_request(request, status, reason, tag=new_token())
             self.transport.response_flow(response, flow).send(response.raw)
@@ -342,7 +377,10 @@ class TransactionLayer:
         """A transaction is over."""
         if isinstance(transaction, ClientTransaction):
             self._clients.pop(transaction.key, None)
-        elif isinstance(transaction, ServerTransaction) and self._servers.pop(transaction.key, None) is not None:
+        elif (
+            isinstance(transaction, ServerTransaction)
+            and self._servers.pop(transaction.key, None) is not None
+        ):
             source = transaction.flow.remote[0]
             self._sources[source] -= 1
             if not self._sources[source]:
@@ -366,7 +404,8 @@ class TransactionLayer:
         elif known is not None:
             known.receive(request)
         elif self._sources[flow.remote[0]] >= _MOST_OF_ONE_SOURCE:
-            # A flood takes no memory: further requests are answered statelessly (RFC 3261 section 8.2.7).
+            # A flood takes no memory: further requests are answered statelessly (RFC 3261 section
+            # 8.2.7).
             self._respond_statelessly(request, flow, 503)
         else:
             transaction = ServerTransaction(self, request, flow, key)
@@ -387,7 +426,9 @@ class TransactionLayer:
             target.on_cancel()
 
     def response_received(self, response: Response) -> None:
-        """Hand a response to its transaction. One that none waits for is dropped (RFC 3261 section 18.1.2)."""
+        """Hand a response to its transaction. One that none waits for is dropped (RFC 3261 section
+        18.1.2).
+        """
         transaction = self._clients.get((response.via.branch, response.cseq.method))
         # More than one Via: the response was misrouted (RFC 3261 section 8.1.3.3).
         if transaction is not None and len(response.vias) == 1:
@@ -398,12 +439,15 @@ class TransactionLayer:
         where = (flow.transport, flow.local, flow.remote)
         for transaction in list(self._clients.values()):
             mine = transaction.flow
-            if mine is flow or (not flow.reliable and (mine.transport, mine.local, mine.remote) == where):
+            if mine is flow or (
+                not flow.reliable and (mine.transport, mine.local, mine.remote) == where
+            ):
                 transaction.transport_failed(error)
 
 
 def _server_key(request: Request, method: str | None = None) -> ServerKey:
-    """What makes a request part of a transaction: the ACK and the CANCEL's target have the INVITE's key.
+    """What makes a request part of a transaction: the ACK and the CANCEL's target have the INVITE's
+    key.
 
     Call-ID and CSeq tell requests apart whose branch is not unique (RFC 2543).
     """
@@ -421,7 +465,8 @@ async def transact(
     next_cseq: Callable[[], int] | None = None,
     on_more: OnResponse = lambda response: None,
 ) -> Response:
-    """Send a built request (without Via), answer challenges, and return its final response, a local 408 or 503 included.
+    """Send a built request (without Via), answer challenges, and return its final response, a local
+    408 or 503 included.
 
     ``on_more`` gets the further 2xx of an INVITE.
     """
@@ -441,7 +486,9 @@ async def transact(
     return response
 
 
-async def _once(layer: TransactionLayer, request: Request, flow: Flow, on_more: OnResponse) -> Response:
+async def _once(
+    layer: TransactionLayer, request: Request, flow: Flow, on_more: OnResponse
+) -> Response:
     final: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
 
     def responded(response: Response) -> None:

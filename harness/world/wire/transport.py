@@ -52,7 +52,9 @@ class Endpoint:
 
 
 def hop_of(uri: Uri) -> Endpoint:
-    """The hop of a URI. Raises LookupError for a host name, which no node here looks up, and for other transports."""
+    """The hop of a URI. Raises LookupError for a host name, which no node here looks up, and for
+    other transports.
+    """
     transport = next((name for name in TRANSPORTS if name == uri.transport), None)
     try:
         address = str(ipaddress.ip_address(uri.address))
@@ -86,7 +88,9 @@ class TlsIdentity:
 
 
 class Reject(Enum):
-    """A filter's answer that the peer or the sender notices, as with a firewall that rejects instead of dropping."""
+    """A filter's answer that the peer or the sender notices, as with a firewall that rejects
+    instead of dropping.
+    """
 
     REJECT = "reject"
 
@@ -96,7 +100,9 @@ REJECT = Reject.REJECT
 
 @dataclass(frozen=True, slots=True)
 class Delayed:
-    """A filter's answer: let the bytes through after ``seconds``. Over a stream, what follows overtakes them."""
+    """A filter's answer: let the bytes through after ``seconds``. Over a stream, what follows
+    overtakes them.
+    """
 
     seconds: float
     data: bytes
@@ -106,8 +112,8 @@ class Delayed:
 class Passage:
     """Bytes about to pass a node's filter.
 
-    ``data`` is a datagram, or a stream segment (with TLS, its plain text). ``accept`` and ``connect`` are a
-    stream's beginning and have no data.
+    ``data`` is a datagram, or a stream segment (with TLS, its plain text). ``accept`` and
+    ``connect`` are a stream's beginning and have no data.
     """
 
     direction: Literal["in", "out", "accept", "connect"]
@@ -119,17 +125,21 @@ class Passage:
 
 Passed = bytes | Sequence[bytes] | Delayed | Reject | None
 Filter = Callable[[Passage], Passed]
-"""Judges bytes, synchronously. Bytes (changed or not) pass; a list passes in order (duplicates, splits); None drops.
+"""Judges bytes, synchronously. Bytes (changed or not) pass; a list passes in order (duplicates,
+splits); None drops.
 
-`REJECT` is what a refusing firewall does: of outgoing data, the sender learns of it at once as if by ICMP; of
-"accept" and of data on a stream, the peer gets a reset; of an incoming datagram, nothing (the kernel owns ICMP).
-None for "accept" or "connect" leaves the connection open and ignores it.
+`REJECT` is what a refusing firewall does: of outgoing data, the sender learns of it at once as if
+by ICMP; of "accept" and of data on a stream, the peer gets a reset; of an incoming datagram,
+nothing (the kernel owns ICMP). None for "accept" or "connect" leaves the connection open and
+ignores it.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """A whole SIP message that a node sent or received, as its filter changed it; ``at`` is `time.monotonic`."""
+    """A whole SIP message that a node sent or received, as its filter changed it; ``at`` is
+    `time.monotonic`.
+    """
 
     at: float
     node: str
@@ -144,9 +154,11 @@ Trace = Callable[[Traced], None]
 
 
 class Flow(ABC):
-    """A way to one peer: a connection, or for UDP a socket and a remote address. Compares by identity.
+    """A way to one peer: a connection, or for UDP a socket and a remote address. Compares by
+    identity.
 
-    Sending never raises; a failure is reported to the layer's user once, whether at connecting or later.
+    Sending never raises; a failure is reported to the layer's user once, whether at connecting or
+    later.
     """
 
     transport: TransportName
@@ -193,7 +205,9 @@ class TracedFilter:
         *,
         is_whole: bool = True,
     ) -> None:
-        """Judge the bytes, and do what the filter says. A whole message is traced as the filter changed it."""
+        """Judge the bytes, and do what the filter says. A whole message is traced as the filter
+        changed it.
+        """
         verdict = self.judge(Passage(direction, flow.transport, flow.local, flow.remote, data))
         if is_whole:
             passed = verdict if isinstance(verdict, bytes) else data
@@ -219,7 +233,17 @@ class TracedFilter:
     def record(self, direction: Literal["sent", "received"], flow: Flow, data: bytes) -> None:
         """Hand a whole message to the trace; keep-alive packets are not traced."""
         if self.trace is not None and data.strip(b"\r\n\x00"):
-            self.trace(Traced(time.monotonic(), self.node, direction, flow.transport, flow.local, flow.remote, data))
+            self.trace(
+                Traced(
+                    time.monotonic(),
+                    self.node,
+                    direction,
+                    flow.transport,
+                    flow.local,
+                    flow.remote,
+                    data,
+                )
+            )
 
     def close(self) -> None:
         """Forget what is still delayed."""

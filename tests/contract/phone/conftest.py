@@ -25,7 +25,9 @@ def fork_server() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def pools(fork_server: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PhonePool, PhonePool]]:
+def pools(
+    fork_server: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[PhonePool, PhonePool]]:
     """Two pools, so that a phone of the one never shares a child with a phone of the other."""
     with contextlib.ExitStack() as stack:
         one, other = (
@@ -51,7 +53,10 @@ def apart(pools: tuple[PhonePool, PhonePool], tmp_path: Path) -> Iterator[Desk]:
 @pytest.fixture
 def own(fork_server: Path, tmp_path: Path) -> Iterator[Desk]:
     """As ``lease``, from a pool of the test's own, whose child a test may kill."""
-    with PhonePool(tmp_path / "own", fork_server=fork_server) as pool, contextlib.closing(Desk(pool, tmp_path)) as desk:
+    with (
+        PhonePool(tmp_path / "own", fork_server=fork_server) as pool,
+        contextlib.closing(Desk(pool, tmp_path)) as desk,
+    ):
         yield desk
 
 

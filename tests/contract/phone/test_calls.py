@@ -1,4 +1,6 @@
-"""Calls: dialled and taken, rung, answered, refused and hung up, with their messages, states and rules."""
+"""Calls: dialled and taken, rung, answered, refused and hung up, with their messages, states and
+rules.
+"""
 
 from __future__ import annotations
 
@@ -36,13 +38,19 @@ def ended(leg: Leg) -> CallState:
 
 def answer_codes(leg: Leg) -> list[str]:
     """The statuses of all responses of a leg."""
-    return [message.text.split(" ")[1] for message in once(leg.messages) if message.text.startswith("SIP/2.0 ")]
+    return [
+        message.text.split(" ")[1]
+        for message in once(leg.messages)
+        if message.text.startswith("SIP/2.0 ")
+    ]
 
 
 # What a leg says of its call
 
 
-def test_dial_returns_at_once_and_the_leg_knows_its_call(lease: Desk, alice: Phone, bob: Phone) -> None:
+def test_dial_returns_at_once_and_the_leg_knows_its_call(
+    lease: Desk, alice: Phone, bob: Phone
+) -> None:
     out, back = connect(alice, bob)
     assert (out.id, out.direction, out.phone) == ("alice.1", "outgoing", alice)
     assert (back.id, back.direction, back.phone) == ("bob.1", "incoming", bob)
@@ -63,7 +71,13 @@ def test_a_hang_up_ends_both_ends(alice: Phone, bob: Phone, who: str) -> None:
         ended(leg)
         leg.wait_closed(10)
         assert leg.closed
-    assert [state for state, _ in states(out)] == ["calling", "early", "connecting", "confirmed", "disconnected"]
+    assert [state for state, _ in states(out)] == [
+        "calling",
+        "early",
+        "connecting",
+        "confirmed",
+        "disconnected",
+    ]
     assert states(back)[0][0] == "incoming"
     assert (out.state, back.state) == ("disconnected", "disconnected")
 
@@ -76,7 +90,10 @@ def test_every_message_is_an_event_of_its_leg(alice: Phone, bob: Phone) -> None:
         (back, bob, ("received", "sent")),
     ):
         leg.wait_closed(10)
-        starts = [(m.direction, m.text.split(" ")[0 if m.text[:3] != "SIP" else 1]) for m in once(leg.messages)]
+        starts = [
+            (m.direction, m.text.split(" ")[0 if m.text[:3] != "SIP" else 1])
+            for m in once(leg.messages)
+        ]
         assert starts == [
             (request, "INVITE"),
             (response, "100"),
@@ -98,7 +115,11 @@ def test_headers_go_both_ways(alice: Phone, bob: Phone) -> None:
     back = bob.expect_call(10, headers=[("X-CI", "call-1")])
     assert "X-EI: S.abc;E.crm456;\r\n" in back.invite.text
     out.wait_state("confirmed", 10)
-    assert any("X-CI: call-1\r\n" in message.text for message in out.messages if message.direction == "received")
+    assert any(
+        "X-CI: call-1\r\n" in message.text
+        for message in out.messages
+        if message.direction == "received"
+    )
 
 
 def test_a_number_is_dialled_in_the_domain_over_the_proxy(lease: Desk, bob: Phone) -> None:
@@ -169,15 +190,23 @@ def test_a_phone_answers_by_itself_after_a_while(alice: Phone, bob: Phone) -> No
 
 
 def test_reliable_provisional_responses_are_acknowledged(lease: Desk) -> None:
-    alice, bob = lease("alice", reliable_provisional="optional"), lease("bob", reliable_provisional="required")
+    alice, bob = (
+        lease("alice", reliable_provisional="optional"),
+        lease("bob", reliable_provisional="required"),
+    )
     out, back = connect(alice, bob)
     assert any(m.text.startswith("PRACK ") for m in out.messages)
-    assert "Require: 100rel" in next(m.text for m in back.messages if m.text.startswith("SIP/2.0 180"))
+    assert "Require: 100rel" in next(
+        m.text for m in back.messages if m.text.startswith("SIP/2.0 180")
+    )
 
 
 def test_session_timers_are_offered_as_configured(lease: Desk) -> None:
     """RFC 4028: 422 names the least interval bob takes, and alice offers that."""
-    alice, bob = lease("alice", session_timer="required", session_expires=120), lease("bob", min_se=200)
+    alice, bob = (
+        lease("alice", session_timer="required", session_expires=120),
+        lease("bob", min_se=200),
+    )
     out, back = connect(alice, bob)
     assert any(m.text.startswith("SIP/2.0 422") for m in out.messages)
     offers = [m.text for m in once(out.messages) if m.text.startswith("INVITE ")]
@@ -189,7 +218,9 @@ def test_session_timers_are_offered_as_configured(lease: Desk) -> None:
 # Refusals, cancellations and limits
 
 
-def test_a_refusal_by_policy_reaches_the_caller_and_a_policy_can_be_changed(alice: Phone, bob: Phone) -> None:
+def test_a_refusal_by_policy_reaches_the_caller_and_a_policy_can_be_changed(
+    alice: Phone, bob: Phone
+) -> None:
     bob.policy = Reject(603, "No")
     refused = ended(alice.dial(uri_of(bob)))
     assert (refused.code, refused.reason) == (603, "No")
@@ -245,7 +276,13 @@ def test_a_call_beyond_the_callees_limit_is_refused_as_busy(alice: Phone, bob: P
 
 def test_misuse_is_an_error_and_ends_neither_call_nor_child(alice: Phone, bob: Phone) -> None:
     out, back = ringing(alice, bob)
-    for wrong in (out.answer, out.hold, back.hold, lambda: back.transfer(uri_of(alice)), lambda: out.send_digits("1")):
+    for wrong in (
+        out.answer,
+        out.hold,
+        back.hold,
+        lambda: back.transfer(uri_of(alice)),
+        lambda: out.send_digits("1"),
+    ):
         with pytest.raises(PhoneMisuseError):
             wrong()
     back.answer()
@@ -276,13 +313,20 @@ def test_a_command_to_a_call_that_the_far_end_ended_never_came(alice: Phone, bob
     out, back = connect(alice, bob)
     back.hangup()
     out.wait_closed(10)
-    for act in (out.hold, out.resume, lambda: out.send_digits("1"), lambda: out.reinvite(codecs=("PCMA",))):
+    for act in (
+        out.hold,
+        out.resume,
+        lambda: out.send_digits("1"),
+        lambda: out.reinvite(codecs=("PCMA",)),
+    ):
         with pytest.raises(NeverCame, match=r"still up.*the call has ended"):
             act()
 
 
 @pytest.mark.parametrize("answered", [True, False], ids=["answered", "refused"])
-def test_a_call_that_the_far_end_took_or_refused_cannot_be_cancelled(alice: Phone, bob: Phone, answered: bool) -> None:
+def test_a_call_that_the_far_end_took_or_refused_cannot_be_cancelled(
+    alice: Phone, bob: Phone, answered: bool
+) -> None:
     out, back = ringing(alice, bob)
     if answered:
         back.answer()

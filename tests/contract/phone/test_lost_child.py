@@ -1,4 +1,6 @@
-"""Child processes that crash, are killed or hang: waits end, calls are ended for them, and the next lease gets a new child."""
+"""Child processes that crash, are killed or hang: waits end, calls are ended for them, and the next
+lease gets a new child.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def test_a_wait_for_audio_ends_when_the_child_is_killed(own: Desk) -> None:
     with pytest.raises(PhoneLostError, match="SIGKILL"):
         event_of(out, MarkHeard, within=60, mark=255)
     assert out.closed
-    assert out.wait_state("confirmed", within=0).state == "confirmed", "what came before still counts"
+    assert out.wait_state("confirmed", within=0).state == "confirmed", (
+        "what came before still counts"
+    )
 
 
 def test_a_child_that_hangs_is_ended(tmp_path: Path) -> None:
@@ -73,7 +77,9 @@ def test_a_child_that_died_while_no_phone_was_leased_is_replaced(own: Desk) -> N
     assert pid not in own.pool.pids
 
 
-def test_what_never_came_where_another_phone_was_lost_is_no_fault_of_the_far_end(own: Desk, holds: int) -> None:
+def test_what_never_came_where_another_phone_was_lost_is_no_fault_of_the_far_end(
+    own: Desk, holds: int
+) -> None:
     lost, other = own("lost"), own("other", max_calls=holds)
     before = own.pool.pids
     assert len(before) == 2
@@ -86,7 +92,9 @@ def test_what_never_came_where_another_phone_was_lost_is_no_fault_of_the_far_end
 
 
 @pytest.mark.parametrize("who", ["caller", "callee"])
-def test_a_call_of_a_killed_child_is_hung_up_and_its_recording_is_whole(own: Desk, lease: Desk, who: str) -> None:
+def test_a_call_of_a_killed_child_is_hung_up_and_its_recording_is_whole(
+    own: Desk, lease: Desk, who: str
+) -> None:
     dying, living = own("dying"), lease("living")
     legs = connect(dying, living) if who == "caller" else connect(living, dying)
     dead, left = legs if who == "caller" else legs[::-1]

@@ -1,4 +1,6 @@
-"""Audio: marks each way, other sources, codecs, hold, re-INVITEs, SRTP, digits, bridges, counters and recordings."""
+"""Audio: marks each way, other sources, codecs, hold, re-INVITEs, SRTP, digits, bridges, counters
+and recordings.
+"""
 
 from __future__ import annotations
 
@@ -192,7 +194,9 @@ def test_digits_arrive_in_order_with_their_durations(
     assert all(100 <= event.duration_ms <= 160 for event in came)
 
 
-def test_digits_by_rfc4733_need_telephone_event_and_those_by_info_do_not(lease: Desk, peer: Stranger) -> None:
+def test_digits_by_rfc4733_need_telephone_event_and_those_by_info_do_not(
+    lease: Desk, peer: Stranger
+) -> None:
     phone = lease("callee")
     leg, answer = talking(phone, peer)
     with pytest.raises(NeverCame, match="telephone-event in the negotiated SDP"):
@@ -207,7 +211,9 @@ def test_digits_by_rfc4733_need_telephone_event_and_those_by_info_do_not(lease: 
 # Bridges
 
 
-def test_a_bridge_lets_both_far_ends_hear_each_other_and_ends_the_marks(alice: Phone, lease: Desk) -> None:
+def test_a_bridge_lets_both_far_ends_hear_each_other_and_ends_the_marks(
+    alice: Phone, lease: Desk
+) -> None:
     bob, carol = lease("bob", max_calls=2), lease("carol")
     carol.policy = Answer()
     out, back = connect(alice, bob)
@@ -221,10 +227,14 @@ def test_a_bridge_lets_both_far_ends_hear_each_other_and_ends_the_marks(alice: P
     landed.hangup()
     end = event_of(out, MarkEnded, mark=landed.mark)
     assert back.state == "confirmed"
-    assert not [e for e in out.events if isinstance(e, MarkHeard) and e.mark == back.mark and e.at > end.at]
+    assert not [
+        e for e in out.events if isinstance(e, MarkHeard) and e.mark == back.mark and e.at > end.at
+    ]
 
 
-def test_a_leg_is_bridged_neither_with_itself_nor_with_one_of_another_child(alice: Phone, apart: Desk) -> None:
+def test_a_leg_is_bridged_neither_with_itself_nor_with_one_of_another_child(
+    alice: Phone, apart: Desk
+) -> None:
     out, back = connect(alice, apart("bob"))
     with pytest.raises(PhoneMisuseError, match="itself"):
         out.bridge(out)
@@ -251,7 +261,9 @@ def test_statistics_count_packets_both_ways(alice: Phone, bob: Phone) -> None:
     assert last.rx_packets >= now.rx_packets
 
 
-def test_a_call_without_media_has_neither_counters_nor_a_recording(alice: Phone, bob: Phone) -> None:
+def test_a_call_without_media_has_neither_counters_nor_a_recording(
+    alice: Phone, bob: Phone
+) -> None:
     for policy in (Reject(486), Ring()):
         bob.policy = policy
         out = alice.dial(uri_of(bob))
@@ -266,7 +278,9 @@ def test_a_call_without_media_has_neither_counters_nor_a_recording(alice: Phone,
     assert list(alice.directory.glob("*.wav")) == []
 
 
-def test_a_recording_holds_what_was_received_and_another_what_was_sent(alice: Phone, bob: Phone, lease: Desk) -> None:
+def test_a_recording_holds_what_was_received_and_another_what_was_sent(
+    alice: Phone, bob: Phone, lease: Desk
+) -> None:
     """Played to another phone, each is heard as the mark that it holds."""
     out, back = connect(alice, bob)
     first = hears(out, back)
@@ -280,7 +294,11 @@ def test_a_recording_holds_what_was_received_and_another_what_was_sent(alice: Ph
         with wave.open(path) as file:
             assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 8000)
         _, heard = connect(lease("player"), listener, play=Wav(path, loop=True))
-        heard.wait("the recorded mark", lambda e, mark=mark: isinstance(e, MarkHeard) and e.mark == mark, 10)  # type: ignore[misc]
+        heard.wait(
+            "the recorded mark",
+            lambda e, mark=mark: isinstance(e, MarkHeard) and e.mark == mark,  # type: ignore[misc]
+            10,
+        )
         assert marks_of(heard) == {mark}
         heard.hangup()
 

@@ -1,4 +1,6 @@
-"""Leases: which phones share a child process, what a lease cannot give, and what is left when phones are given back."""
+"""Leases: which phones share a child process, what a lease cannot give, and what is left when
+phones are given back.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,13 @@ from pathlib import Path
 import pytest
 
 from harness.calls.events import Event, LegStarted, Recorded
-from harness.errors import BrokenError, PhoneLostError, PhoneMisuseError, ResourceError, WorldLostError
+from harness.errors import (
+    BrokenError,
+    PhoneLostError,
+    PhoneMisuseError,
+    ResourceError,
+    WorldLostError,
+)
 from harness.phone import PhoneConfig, PhoneForkServer, PhonePool, TlsConfig
 from tests.loopback import fresh_address
 from tests.phones import Desk, connect, hears, settle, uri_of
@@ -54,7 +62,9 @@ def test_phones_that_may_have_all_calls_of_a_child_live_in_several(own: Desk, ho
 
 
 def test_more_calls_than_a_child_holds_cannot_be_leased(lease: Desk, holds: int) -> None:
-    with pytest.raises(ResourceError, match=f"phone alice needs {holds + 1} calls at once; .* has {holds}"):
+    with pytest.raises(
+        ResourceError, match=f"phone alice needs {holds + 1} calls at once; .* has {holds}"
+    ):
         lease("alice", max_calls=holds + 1)
 
 
@@ -75,7 +85,12 @@ def test_more_calls_than_a_child_holds_cannot_be_leased(lease: Desk, holds: int)
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused(options: dict[str, object], said: str) -> None:
-    settings: dict[str, object] = {"name": "alice", "user": "101", "domain": "example.com", **options}
+    settings: dict[str, object] = {
+        "name": "alice",
+        "user": "101",
+        "domain": "example.com",
+        **options,
+    }
     with pytest.raises(ValueError, match=said):
         PhoneConfig(**settings)  # type: ignore[arg-type]
 
@@ -86,7 +101,9 @@ def test_a_codec_that_is_not_built_in_is_named(lease: Desk) -> None:
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_a_fixed_port_is_refused_while_it_is_taken_and_free_after_the_release(lease: Desk, transport: str) -> None:
+def test_a_fixed_port_is_refused_while_it_is_taken_and_free_after_the_release(
+    lease: Desk, transport: str
+) -> None:
     first = lease("first", transport=transport)
     host, _, port = first.address.rpartition(":")
     place = {"transport": transport, "bind_address": host, "bind_port": int(port)}
@@ -111,7 +128,9 @@ def test_a_lease_without_a_mark_left_dials_no_call_and_says_so_of_one_that_comes
 # Giving phones back
 
 
-def test_release_hangs_up_and_returns_when_the_recordings_are_whole(lease: Desk, apart: Desk) -> None:
+def test_release_hangs_up_and_returns_when_the_recordings_are_whole(
+    lease: Desk, apart: Desk
+) -> None:
     alice, bob = lease("alice"), apart("bob")
     out, back = connect(alice, bob)
     hears(back, out)
@@ -138,7 +157,9 @@ def test_hang_up_ends_all_calls_of_a_phone(lease: Desk) -> None:
         leg.wait_state("disconnected", 10)
 
 
-def test_closing_the_pool_hangs_up_ends_its_children_and_leaves_no_file(lease: Desk, tmp_path: Path) -> None:
+def test_closing_the_pool_hangs_up_ends_its_children_and_leaves_no_file(
+    lease: Desk, tmp_path: Path
+) -> None:
     bob = lease("bob", max_calls=2)
     with PhonePool(tmp_path / "scratch") as pool:
         desk = Desk(pool, tmp_path)
@@ -181,7 +202,9 @@ def test_the_sink_gets_every_event_in_order_and_one_at_a_time(lease: Desk, tmp_p
 
     settings = {"sink": sink, "marks": itertools.count(), "directory": tmp_path}
     names = ("alice", "bob")
-    configs = [PhoneConfig(name, name, "example.com", bind_address=fresh_address()) for name in names]
+    configs = [
+        PhoneConfig(name, name, "example.com", bind_address=fresh_address()) for name in names
+    ]
     alice, bob = (lease.pool.lease(config, **settings) for config in configs)  # type: ignore[arg-type]
     out, back = connect(alice, bob)
     assert isinstance(seen[0], LegStarted), "it was there when dial() returned"
@@ -192,10 +215,14 @@ def test_the_sink_gets_every_event_in_order_and_one_at_a_time(lease: Desk, tmp_p
     for leg in (out, back):
         assert [event for event in seen if event.leg == leg.id] == leg.events
     for phone in (alice, bob):
-        assert [event for event in seen if event.leg is None and event.phone == phone.name] == phone.events
+        assert [
+            event for event in seen if event.leg is None and event.phone == phone.name
+        ] == phone.events
 
 
-def test_what_the_sink_raises_is_raised_by_release_and_ends_no_call(lease: Desk, tmp_path: Path) -> None:
+def test_what_the_sink_raises_is_raised_by_release_and_ends_no_call(
+    lease: Desk, tmp_path: Path
+) -> None:
     def full(event: Event) -> None:
         raise OSError("no space left")
 
@@ -232,7 +259,9 @@ def holds_no_secret(own: Desk, tmp_path: Path) -> None:
         assert SECRET.encode() not in Path(f"/proc/{pid}/{name}").read_bytes()
     assert b"PATH=" in Path(f"/proc/{pid}/environ").read_bytes()
     assert not any(SECRET in str(event) for event in own.events)
-    assert not any(SECRET.encode() in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert not any(
+        SECRET.encode() in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()
+    )
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(PhoneLostError) as caught:
         alice.next_call(10)

@@ -25,7 +25,9 @@ def is_active(event: Event) -> bool:
     return isinstance(event, RegistrationState) and event.active
 
 
-def test_a_phone_registers_with_its_password_and_stays_registered(lease: Desk, registrar: Registrar) -> None:
+def test_a_phone_registers_with_its_password_and_stays_registered(
+    lease: Desk, registrar: Registrar
+) -> None:
     alice = lease("alice", **account(registrar, register_expires=120))
     assert alice.registration is None
     state = alice.register()
@@ -35,7 +37,9 @@ def test_a_phone_registers_with_its_password_and_stays_registered(lease: Desk, r
     assert [request.method for request in registrar.requests] == ["REGISTER", "REGISTER"]
     messages = once(event for event in alice.events if isinstance(event, SipMessage))
     assert [message.direction for message in messages] == ["sent", "received"] * 2
-    assert {(message.local, message.remote) for message in messages} == {(alice.address, registrar.address)}
+    assert {(message.local, message.remote) for message in messages} == {
+        (alice.address, registrar.address)
+    }
 
 
 def test_a_wrong_password_is_refused(lease: Desk, registrar: Registrar) -> None:
@@ -66,7 +70,11 @@ def test_a_registration_is_refreshed_before_it_ends(lease: Desk, registrar: Regi
     alice = lease("alice", **account(registrar, register_expires=4))
     first = alice.register()
     alice.wait("a refresh", is_active, 20, since=first.at + 0.001)
-    again = next(e for e in alice.events if isinstance(e, SipMessage) and e.direction == "sent" and e.at > first.at)
+    again = next(
+        e
+        for e in alice.events
+        if isinstance(e, SipMessage) and e.direction == "sent" and e.at > first.at
+    )
     assert again.at - first.at < 4
 
 
@@ -86,7 +94,9 @@ def test_a_registration_can_be_kept_for_an_equal_phone_and_calls_are_refused_mea
     first.release(keep_registration=True)
     seen = len(registrar.requests)
     caller = lease("caller")
-    assert caller.dial(f"sip:+12065550107@{first.address}").wait_state("disconnected", 10).code == 480
+    assert (
+        caller.dial(f"sip:+12065550107@{first.address}").wait_state("disconnected", 10).code == 480
+    )
     second = lease("alice", **settings)
     assert second.address == first.address
     assert second.registration is not None
@@ -99,8 +109,12 @@ def test_a_registration_can_be_kept_for_an_equal_phone_and_calls_are_refused_mea
     registrar.until("0", since=seen)
 
 
-def test_a_kept_registration_gives_way_to_another_phone_of_the_same_address(own: Desk, registrar: Registrar) -> None:
-    """A call would go to whichever registered last. Another phone of the child stays leased meanwhile."""
+def test_a_kept_registration_gives_way_to_another_phone_of_the_same_address(
+    own: Desk, registrar: Registrar
+) -> None:
+    """A call would go to whichever registered last. Another phone of the child stays leased
+    meanwhile.
+    """
     settings = account(registrar, user="+12065550108")
     own("bob")
     first = own("alice", codecs=("PCMU",), **settings)
@@ -111,7 +125,9 @@ def test_a_kept_registration_gives_way_to_another_phone_of_the_same_address(own:
     registrar.until("0", since=seen)
 
 
-def test_the_registration_of_a_killed_child_is_given_back_before_the_next_one(own: Desk, registrar: Registrar) -> None:
+def test_the_registration_of_a_killed_child_is_given_back_before_the_next_one(
+    own: Desk, registrar: Registrar
+) -> None:
     """A registrar that holds one binding would refuse the next phone."""
     alice = own("alice", **account(registrar))
     alice.register()
@@ -121,7 +137,9 @@ def test_the_registration_of_a_killed_child_is_given_back_before_the_next_one(ow
         alice.wait("its end", lambda event: False, within=10)
     alice.release()
     own.of(alice.config).register()
-    bound, given_back, again = [request for request in registrar.requests if request.has("Authorization")]
+    bound, given_back, again = [
+        request for request in registrar.requests if request.has("Authorization")
+    ]
     assert (given_back.get("Expires"), again.get("Expires")) == ("0", bound.get("Expires"))
     assert given_back.contact == bound.contact != again.contact
     said = [event.text for event in alice.events if isinstance(event, SipMessage)]

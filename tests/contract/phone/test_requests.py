@@ -23,11 +23,19 @@ def test_phones_answer_options_and_both_have_it_among_their_events(lease: Desk) 
         )
 
 
-def test_any_request_is_sent_with_headers_and_body_and_its_final_answer_returned(lease: Desk, peer: Stranger) -> None:
+def test_any_request_is_sent_with_headers_and_body_and_its_final_answer_returned(
+    lease: Desk, peer: Stranger
+) -> None:
     alice = lease("alice")
     with ThreadPoolExecutor(1) as threads:
         asked = threads.submit(
-            alice.request, "MESSAGE", f"sip:100@{peer.address}", [("X-EI", "S.abc;")], "hello", "text/plain", 10.0
+            alice.request,
+            "MESSAGE",
+            f"sip:100@{peer.address}",
+            [("X-EI", "S.abc;")],
+            "hello",
+            "text/plain",
+            10.0,
         )
         request = peer.request("MESSAGE")
         assert (request.get("X-EI"), request.body) == ("S.abc;", b"hello")

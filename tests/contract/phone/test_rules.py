@@ -1,4 +1,6 @@
-"""The rules of a lease: whom a phone may call, how many calls it places, and how long any of them lasts."""
+"""The rules of a lease: whom a phone may call, how many calls it places, and how long any of them
+lasts.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ def test_the_guard_keeps_a_number_from_being_called(lease: Desk, bob: Phone) -> 
     ],
     ids=["route", "broken-line", "refer-to"],
 )
-def test_a_header_that_leads_elsewhere_is_not_sent(lease: Desk, bob: Phone, header: tuple[str, str]) -> None:
+def test_a_header_that_leads_elsewhere_is_not_sent(
+    lease: Desk, bob: Phone, header: tuple[str, str]
+) -> None:
     alice = lease("alice")
     with pytest.raises(RefusedError):
         alice.dial(uri_of(bob), headers=[header])
@@ -77,11 +81,15 @@ def test_a_plain_request_begins_no_call(lease: Desk, bob: Phone, method: str) ->
 def test_a_refer_that_may_not_be_followed_is_declined_with_603(
     lease: Desk, peer: Stranger, bob: Phone, holds: int, why: str
 ) -> None:
-    """``declined`` says why, where the rules of this run or this machine alone forbid it: what then fails is broken."""
+    """``declined`` says why, where the rules of this run or this machine alone forbid it: what then
+    fails is broken.
+    """
 
     def guard(uri: str) -> None:
         if FORBIDDEN in uri:
-            raise (WrongTargetError if why == "wrong-target" else RefusedError)(f"{uri} may not be called")
+            raise (WrongTargetError if why == "wrong-target" else RefusedError)(
+                f"{uri} may not be called"
+            )
 
     phone = bound(lease, Rules(guard), max_calls=holds)
     leg, call = talking(phone, peer)
@@ -92,7 +100,11 @@ def test_a_refer_that_may_not_be_followed_is_declined_with_603(
     assert peer.within(phone, "REFER", 2, call, headers=(f"Refer-To: <{target}>",)).status == 603
     assert leg.successor is None
     assert leg.state == "confirmed"
-    words = {"guard": "may not be called", "room": "has no free call", "transport": "Refer-To asks for TCP"}
+    words = {
+        "guard": "may not be called",
+        "room": "has no free call",
+        "transport": "Refer-To asks for TCP",
+    }
     assert words.get(why, "None") in str(phone.declined)
     assert peer.hangs_up(phone, call).status == 200
 
@@ -157,7 +169,9 @@ def test_the_call_of_a_followed_refer_takes_the_place_of_the_first(
         gate.admit(10.0)
 
 
-def test_a_refer_is_declined_when_the_runs_calls_are_used_up(lease: Desk, bob: Phone, gates: LockFiles) -> None:
+def test_a_refer_is_declined_when_the_runs_calls_are_used_up(
+    lease: Desk, bob: Phone, gates: LockFiles
+) -> None:
     out, back = following(lease, bob, gates(calls_per_run=1))
     back.transfer(uri_of(lease("carol")))
     assert outcome(back) == 603
@@ -167,7 +181,9 @@ def test_a_refer_is_declined_when_the_runs_calls_are_used_up(lease: Desk, bob: P
 def test_a_refer_in_a_received_call_is_declined_when_no_place_comes_free_soon(
     lease: Desk, bob: Phone, gates: LockFiles
 ) -> None:
-    """The child waits a second for the answer, however long a call that is dialled may wait for its place."""
+    """The child waits a second for the answer, however long a call that is dialled may wait for its
+    place.
+    """
     gate = gates(concurrent_calls=1)
     alice = bound(lease, Rules(admit=gate.admit, admitted_within_s=30.0))
     up = gate.admit(10.0)
@@ -192,6 +208,7 @@ def test_a_call_that_lasts_too_long_is_hung_up_and_every_wait_of_its_phone_ends(
     other.wait_state("disconnected", 10)
     for wait in (bounded.wait, alice.wait):
         with pytest.raises(
-            ResourceError, match=r"alice\.1 was hung up after 0\.5 s; allowed: limits\.seconds_per_call"
+            ResourceError,
+            match=r"alice\.1 was hung up after 0\.5 s; allowed: limits\.seconds_per_call",
         ):
             wait("anything", lambda event: False, 10)

@@ -1,4 +1,6 @@
-"""Who may reach a phone: the addresses of its configuration and the far ends of its own calls. Others are refused and reported."""
+"""Who may reach a phone: the addresses of its configuration and the far ends of its own calls.
+Others are refused and reported.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +33,19 @@ def phone(lease: Desk, platform: Stranger) -> Phone:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_strangers_request_gets_no_answer_and_is_reported(phone: Phone, peer: Stranger, method: str) -> None:
+def test_a_strangers_request_gets_no_answer_and_is_reported(
+    phone: Phone, peer: Stranger, method: str
+) -> None:
     headers = ("User-Agent: friendly-scanner", "Event: presence", "Refer-To: <sip:1@192.0.2.1>")
     peer.says(phone, method, 1, None, headers)
     event = event_of(phone, StrangerRefused)
     assert (event.source, event.transport, event.method) == (peer.host, "udp", method)
-    assert (event.user_agent, event.count, event.why, event.leg) == ("friendly-scanner", 1, "address", None)
+    assert (event.user_agent, event.count, event.why, event.leg) == (
+        "friendly-scanner",
+        1,
+        "address",
+        None,
+    )
     assert phone.incoming == []
     assert not any(isinstance(event, SipMessage) for event in phone.events)
     phone.dial(f"sip:100@{peer.address}")  # an answer would be there ahead of the INVITE
@@ -63,7 +72,9 @@ def test_a_call_that_was_refused_is_named_where_it_is_missed(phone: Phone, lease
 
 @pytest.mark.parametrize("listed", ["address", "network", "name"])
 def test_addresses_networks_and_names_can_be_listed(lease: Desk, listed: str) -> None:
-    with contextlib.closing(Stranger("127.0.0.1" if listed == "name" else fresh_address())) as platform:
+    with contextlib.closing(
+        Stranger("127.0.0.1" if listed == "name" else fresh_address())
+    ) as platform:
         network = f"{platform.host.rpartition('.')[0]}.0/24"
         entry = {"address": platform.host, "network": network, "name": "localhost"}[listed]
         phone = lease("callee", accepts_from=(entry, "no-such-host.invalid"))
@@ -73,8 +84,12 @@ def test_addresses_networks_and_names_can_be_listed(lease: Desk, listed: str) ->
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
-def test_the_far_end_of_the_phones_own_call_is_listened_to(lease: Desk, authority: Authority, transport: str) -> None:
-    """Whom the phone calls need not be listed: it may hang up, hold and refresh (RFC 3261 section 12.2)."""
+def test_the_far_end_of_the_phones_own_call_is_listened_to(
+    lease: Desk, authority: Authority, transport: str
+) -> None:
+    """Whom the phone calls need not be listed: it may hang up, hold and refresh (RFC 3261 section
+    12.2).
+    """
 
     caller = lease("caller", accepts_from=(), **authority.settings(transport))
     callee = lease("callee", **authority.settings(transport))
@@ -91,11 +106,17 @@ def test_a_strangers_connection_is_refused_as_well(lease: Desk) -> None:
     caller = lease("caller", transport="tcp")
     caller.dial(uri_of(phone))
     event = event_of(phone, StrangerRefused)
-    assert (event.transport, event.method, event.source) == ("tcp", "INVITE", caller.config.bind_address)
+    assert (event.transport, event.method, event.source) == (
+        "tcp",
+        "INVITE",
+        caller.config.bind_address,
+    )
     assert phone.incoming == []
 
 
-@pytest.mark.parametrize("method", ["BYE", "INVITE", "UPDATE", "REFER", "INFO", "NOTIFY", "MESSAGE", "CANCEL"])
+@pytest.mark.parametrize(
+    "method", ["BYE", "INVITE", "UPDATE", "REFER", "INFO", "NOTIFY", "MESSAGE", "CANCEL"]
+)
 def test_a_request_within_a_call_from_another_address_is_not_obeyed(
     phone: Phone, platform: Stranger, peer: Stranger, method: str
 ) -> None:
@@ -104,12 +125,19 @@ def test_a_request_within_a_call_from_another_address_is_not_obeyed(
     forged = re.sub(r"^INVITE|(?<=CSeq: 1 )INVITE", method, leg.invite.text, flags=re.MULTILINE)
     forged = forged.replace("CSeq: 1 ", "CSeq: 7 ").replace("branch=", "branch=z9hG4bKforged")
     forged = re.sub(r"^To: .*?\r$", f"To: {answer.get('To')}\r", forged, flags=re.MULTILINE)
-    forged = forged.replace("Contact:", f"Refer-To: <sip:1@{peer.host}>\r\nContact:").replace(platform.host, peer.host)
+    forged = forged.replace("Contact:", f"Refer-To: <sip:1@{peer.host}>\r\nContact:").replace(
+        platform.host, peer.host
+    )
     forged = forged.replace(f"Call-ID: {peer.host}", f"Call-ID: {platform.host}")
     before = len(leg.messages)
     peer.sends(phone, forged)
     event = event_of(leg, StrangerRefused)
-    assert (event.leg, event.method, event.source, event.why) == (leg.id, method, peer.host, "address")
+    assert (event.leg, event.method, event.source, event.why) == (
+        leg.id,
+        method,
+        peer.host,
+        "address",
+    )
     assert (leg.state, len(leg.messages), leg.successor) == ("confirmed", before, None)
     assert platform.hangs_up(phone, answer).status == 200
 

@@ -34,7 +34,9 @@ def carol(lease: Desk) -> Phone:
     return phone
 
 
-def test_a_blind_transfer_is_followed_and_the_first_call_can_end(alice: Phone, bob: Phone, carol: Phone) -> None:
+def test_a_blind_transfer_is_followed_and_the_first_call_can_end(
+    alice: Phone, bob: Phone, carol: Phone
+) -> None:
     out, back = connect(alice, bob)
     assert (out.successor, out.predecessor) == (None, None)
     back.transfer(f"{uri_of(carol)}?X-Routing=billing", headers=[("X-Reason", "test")])
@@ -44,7 +46,9 @@ def test_a_blind_transfer_is_followed_and_the_first_call_can_end(alice: Phone, b
     following = out.successor
     assert following is not None
     assert following.predecessor is out
-    assert [event.replaces for event in following.events if isinstance(event, LegStarted)] == [out.id]
+    assert [event.replaces for event in following.events if isinstance(event, LegStarted)] == [
+        out.id
+    ]
     hears(following, landed)
     hears(landed, following)
     assert "X-Routing: billing\r\n" in landed.invite.text
@@ -54,7 +58,9 @@ def test_a_blind_transfer_is_followed_and_the_first_call_can_end(alice: Phone, b
     assert following.state == "confirmed"
 
 
-def test_over_a_proxy_a_target_of_another_transport_is_followed(bob: Phone, carol: Phone, lease: Desk) -> None:
+def test_over_a_proxy_a_target_of_another_transport_is_followed(
+    bob: Phone, carol: Phone, lease: Desk
+) -> None:
     """The proxy is the next hop, whatever the Request-URI asks for (RFC 3261 section 8.1.2)."""
     dora = lease("dora", max_calls=2, proxy=carol.address)
     out, back = connect(bob, dora)
@@ -78,14 +84,20 @@ def test_a_transfer_to_someone_who_refuses_reports_it_and_leaves_the_call_up(
     assert out.successor.state == "disconnected"
 
 
-def test_a_transfer_with_replaces_joins_the_two_others(alice: Phone, bob: Phone, carol: Phone) -> None:
-    """RFC 3891: the transferred call takes the place of the one that the transferor has with the target."""
+def test_a_transfer_with_replaces_joins_the_two_others(
+    alice: Phone, bob: Phone, carol: Phone
+) -> None:
+    """RFC 3891: the transferred call takes the place of the one that the transferor has with the
+    target.
+    """
     bob.policy = Answer()
     out, back = connect(alice, bob)
     asking = bob.dial(uri_of(carol))
     asked = carol.expect_call(10)
     asking.wait_state("confirmed", 10)
-    (answer,) = [Message.parse(m.text) for m in once(asking.messages) if m.text.startswith("SIP/2.0 200")]
+    (answer,) = [
+        Message.parse(m.text) for m in once(asking.messages) if m.text.startswith("SIP/2.0 200")
+    ]
     replaced = f"{answer.call_id};to-tag={answer.to.tag};from-tag={answer.from_.tag}"
     back.transfer(f"{uri_of(carol)}?Replaces={quote(replaced, safe='')}")
     assert outcome(back) == 200
@@ -106,7 +118,10 @@ def test_of_several_transfers_the_successor_is_the_call_that_is_up(
     phone = lease("transferee", max_calls=3)
     leg, call = talking(phone, peer)
     for number, target in ((2, uri_of(agent)), (3, f"sip:100@{peer.address}")):
-        assert peer.within(phone, "REFER", number, call, headers=(f"Refer-To: <{target}>",)).status == 202
+        assert (
+            peer.within(phone, "REFER", number, call, headers=(f"Refer-To: <{target}>",)).status
+            == 202
+        )
         if number == 2:
             agent.expect_call(10)
     peer.refuses("486 Busy Here")
@@ -120,8 +135,12 @@ def test_of_several_transfers_the_successor_is_the_call_that_is_up(
 # What the far end says of it
 
 
-def test_the_refer_and_its_target_are_written_as_they_were_asked_for(lease: Desk, peer: Stranger) -> None:
-    """In brackets (RFC 8217): else what follows a semicolon or question mark is the header's, and not the address's."""
+def test_the_refer_and_its_target_are_written_as_they_were_asked_for(
+    lease: Desk, peer: Stranger
+) -> None:
+    """In brackets (RFC 8217): else what follows a semicolon or question mark is the header's, and
+    not the address's.
+    """
     phone = lease("transferor")
     leg, call = talking(phone, peer)
     target = f"sip:100@{peer.address};transport=udp?X-Routing=billing"
@@ -140,8 +159,14 @@ def test_each_notify_is_a_step_of_the_transfer(lease: Desk, peer: Stranger) -> N
     leg.transfer(f"sip:100@{peer.address}")
     peer.is_referred(phone, call, ["100 Trying…", "180 Ringing…", "200 OK"])
     assert outcome(leg) == 200
-    steps = [(event.code, event.final) for event in leg.events if isinstance(event, TransferProgress)]
-    assert [step for step, _ in itertools.groupby(steps)] == [(100, False), (180, False), (200, True)]
+    steps = [
+        (event.code, event.final) for event in leg.events if isinstance(event, TransferProgress)
+    ]
+    assert [step for step, _ in itertools.groupby(steps)] == [
+        (100, False),
+        (180, False),
+        (200, True),
+    ]
     assert peer.hangs_up(phone, call).status == 200
 
 

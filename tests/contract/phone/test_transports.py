@@ -30,11 +30,16 @@ def test_calls_over_streams(lease: Desk, authority: Authority, transport: str) -
         leg.wait_closed(10)
     assert {message.transport for message in (*out.messages, *back.messages)} == {transport}
     assert {message.local.split(":")[0] for message in out.messages} == {alice.config.bind_address}
-    ways = [{(m.local, m.remote) for m in out.messages}, {(m.remote, m.local) for m in back.messages}]
+    ways = [
+        {(m.local, m.remote) for m in out.messages},
+        {(m.remote, m.local) for m in back.messages},
+    ]
     assert ways[0] == ways[1], "both ends report the same connection"
 
 
-def test_a_tls_caller_needs_no_certificate_and_its_handshake_is_reported(lease: Desk, authority: Authority) -> None:
+def test_a_tls_caller_needs_no_certificate_and_its_handshake_is_reported(
+    lease: Desk, authority: Authority
+) -> None:
     alice = lease("alice", transport="tls", tls=TlsConfig(ca_file=authority.ca_file))
     bob = lease("bob", **authority.settings("tls"))
     hears(*connect(alice, bob))
@@ -56,7 +61,9 @@ def test_a_bad_certificate_is_refused_unless_verification_is_waived(
 ) -> None:
     server = fresh_address()
     alice = lease("alice", transport="tls", tls=TlsConfig(ca_file=authority.ca_file, verify=verify))
-    bob = lease("bob", transport="tls", bind_address=server, tls=CERTIFICATES[fault](authority, server))
+    bob = lease(
+        "bob", transport="tls", bind_address=server, tls=CERTIFICATES[fault](authority, server)
+    )
     if not verify:
         hears(*connect(alice, bob))
         return

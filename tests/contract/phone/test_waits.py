@@ -1,4 +1,6 @@
-"""Waits: a goal, a deadline, an end at once when nothing can come any more, and a log of what came instead."""
+"""Waits: a goal, a deadline, an end at once when nothing can come any more, and a log of what came
+instead.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +84,10 @@ def test_several_threads_wait_at_once(lease: Desk) -> None:
     alice, bob = lease("alice"), lease("bob")
     out = alice.dial(uri_of(bob))
     came: list[CallState] = []
-    waiting = [threading.Thread(target=lambda: came.append(out.wait_state("confirmed", 10))) for _ in range(3)]
+    waiting = [
+        threading.Thread(target=lambda: came.append(out.wait_state("confirmed", 10)))
+        for _ in range(3)
+    ]
     for thread in waiting:
         thread.start()
     bob.expect_call(10)
@@ -95,10 +100,15 @@ def test_several_threads_wait_at_once(lease: Desk) -> None:
 @pytest.mark.parametrize(
     ("challenge", "error", "words"),
     [
-        # any scheme is legal (RFC 3261 section 25.1, other-challenge): the phone's stack is at fault
+        # any scheme is legal (RFC 3261 section 25.1, other-challenge): the phone's stack is at
+        # fault
         ('NTLM realm="x", targetname="y", version=4', PhoneParseError, "though it is valid"),
         ('Basic realm="x"', NeverCame, "asks for Basic, which SIP forbids"),
-        ('Digest realm="x", nonce="1", Digest realm="y", nonce="2"', NeverCame, "several challenges share one"),
+        (
+            'Digest realm="x", nonce="1", Digest realm="y", nonce="2"',
+            NeverCame,
+            "several challenges share one",
+        ),
     ],
     ids=["legal", "forbidden", "malformed"],
 )
@@ -107,16 +117,22 @@ def test_a_message_that_the_stack_could_not_read_ends_the_wait_by_its_fault(
 ) -> None:
     leg = lease("caller").dial(f"sip:100@{peer.address}")
     peer.refuses("407 Proxy Authentication Required", ("Proxy-Authenticate", challenge))
-    unread = leg.wait("what cannot be read", lambda e: isinstance(e, SipMessage) and bool(e.unread), within=10)
+    unread = leg.wait(
+        "what cannot be read", lambda e: isinstance(e, SipMessage) and bool(e.unread), within=10
+    )
     with pytest.raises(error, match=words):
         leg.wait_state("confirmed", 0.1)
     assert unread not in leg.messages
 
 
-def test_an_unreadable_message_within_a_call_that_goes_on_excuses_nothing(lease: Desk, peer: Stranger) -> None:
+def test_an_unreadable_message_within_a_call_that_goes_on_excuses_nothing(
+    lease: Desk, peer: Stranger
+) -> None:
     phone = lease("callee")
     leg, call = talking(phone, peer)
-    peer.says(phone, "OPTIONS", 2, call, headers=('Proxy-Authorization: NTLM realm="x", version=4',))
+    peer.says(
+        phone, "OPTIONS", 2, call, headers=('Proxy-Authorization: NTLM realm="x", version=4',)
+    )
     leg.wait("the message", lambda e: isinstance(e, SipMessage) and bool(e.unread), within=10)
     with pytest.raises(NeverCame, match="came within the call; the phone's stack cannot parse it"):
         leg.wait("a sign", never, within=0.1)

@@ -31,7 +31,9 @@ def test_call_is_held(cast, context, caller, line, assistant, expect):  # type: 
 
 
 def meet(context: CaseContext, place: Path) -> None:
-    """Wait until as many calls are up at once as the deployment's name ends with; the call fails if they never are."""
+    """Wait until as many calls are up at once as the deployment's name ends with; the call fails if
+    they never are.
+    """
     deployment = context.deployment.name
     (place / f"{deployment}-{time.monotonic_ns()}").touch()
     deadline = time.monotonic() + LONGEST_S

@@ -33,7 +33,9 @@ def desk(fork_server: PhoneForkServer, tmp_path: Path) -> Iterator[Desk]:
         desk.close()
 
 
-def test_phones_of_a_fork_server_call_and_hear_each_other(fork_server: PhoneForkServer, desk: Desk) -> None:
+def test_phones_of_a_fork_server_call_and_hear_each_other(
+    fork_server: PhoneForkServer, desk: Desk
+) -> None:
     alice, bob = desk("alice"), desk("bob", max_calls=desk.process_holds)
     pids = {alice.process.pid, bob.process.pid}
     assert len(pids) == 2
@@ -43,13 +45,17 @@ def test_phones_of_a_fork_server_call_and_hear_each_other(fork_server: PhoneFork
     hears(back, out)
 
 
-def test_no_secret_is_in_a_forked_phones_memory_or_environment(fork_server: PhoneForkServer, desk: Desk) -> None:
+def test_no_secret_is_in_a_forked_phones_memory_or_environment(
+    fork_server: PhoneForkServer, desk: Desk
+) -> None:
     pid = desk("alice").process.pid
     assert SECRET.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
     assert not remembers(fork_server.pid, SECRET)
 
 
-def test_where_the_fork_server_is_gone_phones_are_started(fork_server: PhoneForkServer, desk: Desk) -> None:
+def test_where_the_fork_server_is_gone_phones_are_started(
+    fork_server: PhoneForkServer, desk: Desk
+) -> None:
     os.kill(fork_server.pid, signal.SIGKILL)
     assert gone(fork_server.pid)
     alice, bob = desk("alice"), desk("bob")

@@ -43,7 +43,11 @@ class Runner:
     def worker(self, code: str, **options: object) -> subprocess.Popen[str]:
         """As execnet starts one: its code is the last argument."""
         return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
-            [*self.command, "-u", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options
+            [*self.command, "-u", "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            **options,
         )
 
     def close(self) -> int:
@@ -77,7 +81,9 @@ def own_runner(tmp_path: Path) -> Iterator[Runner]:
         yield runner
 
 
-def test_a_worker_has_its_starters_streams_environment_and_place(runner: Runner, tmp_path: Path) -> None:
+def test_a_worker_has_its_starters_streams_environment_and_place(
+    runner: Runner, tmp_path: Path
+) -> None:
     code = "import os, sys; print(sys.stdin.readline().strip(), os.environ, os.getcwd(), sys.argv, __name__)"
     worker = runner.worker(code, env={"LC_ALL": "C.UTF-8"}, cwd=tmp_path)
     output, _ = worker.communicate("said\n", timeout=60)
@@ -86,9 +92,7 @@ def test_a_worker_has_its_starters_streams_environment_and_place(runner: Runner,
 
 
 def test_what_workers_need_is_there_when_they_begin(runner: Runner) -> None:
-    code = (
-        "import sys; print({'harness.scenario.audio_quality', 'harness.support.http_client.session'} <= {*sys.modules})"
-    )
+    code = "import sys; print({'harness.scenario.audio_quality', 'harness.support.http_client.session'} <= {*sys.modules})"
     output, _ = runner.worker(code).communicate(timeout=60)
     assert output == "True\n"
 
@@ -114,7 +118,8 @@ def test_what_a_worker_asked_to_be_done_at_its_end_is_done(runner: Runner) -> No
     assert worker.communicate(timeout=60)[0] == "gone\n"
 
 
-#: Sleeps in short turns: a signal that arrives just before one long sleep begins would be handled only after it.
+#: Sleeps in short turns: a signal that arrives just before one long sleep begins would be handled
+#: only after it.
 SLEEPER = "import os, time; print(os.getpid()); [time.sleep(0.1) for _ in range(600)]"
 
 
@@ -147,7 +152,9 @@ def test_ctrl_c_reaches_it(runner: Runner) -> None:
 
 
 @pytest.mark.parametrize("killed", [False, True])
-def test_a_fork_server_ends_with_its_runner(own_runner: Runner, tmp_path: Path, killed: bool) -> None:
+def test_a_fork_server_ends_with_its_runner(
+    own_runner: Runner, tmp_path: Path, killed: bool
+) -> None:
     output, _ = own_runner.worker("import os; print(os.getppid())").communicate(timeout=60)
     if killed:
         own_runner.process.kill()
@@ -162,6 +169,9 @@ def test_where_no_socket_can_be_there_is_no_fork_server(tmp_path: Path) -> None:
     code = "from harness.run.plugin.workers import worker_fork_server\nwith worker_fork_server() as forks: print(forks)"
     environment = {**os.environ, "TMPDIR": str(deep)}
     assert (
-        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True).stdout == "None\n"
+        subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+        ).stdout
+        == "None\n"
     )
     assert list(deep.iterdir()) == []

@@ -39,9 +39,9 @@ def worlds(tmp_path: Path) -> Iterator[Worlds]:
 
 def started(worlds: Worlds, fork_server: ForkServer) -> Sequence[Deployment]:
     deployment = load(FILE)
-    return worlds.start([(FILE, deployment)], tenants=2, timings="quick", faults=(), fork_server=fork_server.path)[
-        deployment.name
-    ]
+    return worlds.start(
+        [(FILE, deployment)], tenants=2, timings="quick", faults=(), fork_server=fork_server.path
+    )[deployment.name]
 
 
 def pid_in(control: Path) -> int:
@@ -51,7 +51,9 @@ def pid_in(control: Path) -> int:
     return beat.pid
 
 
-def test_it_comes_from_there_and_ends_in_order(fork_server: ForkServer, worlds: Worlds, tmp_path: Path) -> None:
+def test_it_comes_from_there_and_ends_in_order(
+    fork_server: ForkServer, worlds: Worlds, tmp_path: Path
+) -> None:
     tenants = started(worlds, fork_server)
     pid = pid_in(tmp_path)
     assert len(tenants) == 2
@@ -67,7 +69,9 @@ def test_it_knows_no_secret(fork_server: ForkServer, worlds: Worlds, tmp_path: P
         assert not remembers(pid, SECRET)
 
 
-def test_where_the_fork_server_is_gone_a_world_is_started(fork_server: ForkServer, worlds: Worlds) -> None:
+def test_where_the_fork_server_is_gone_a_world_is_started(
+    fork_server: ForkServer, worlds: Worlds
+) -> None:
     os.kill(fork_server.pid, signal.SIGKILL)
     assert gone(fork_server.pid)
     assert len(started(worlds, fork_server)) == 2

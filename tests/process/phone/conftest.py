@@ -16,7 +16,17 @@ from tests.loopback import fresh_address
 from tests.phones import Authority, connect, event_of, hears, media_of, once, uri_of
 from tests.stranger import Stranger
 
-__all__ = ["Authority", "Desk", "connect", "event_of", "hears", "media_of", "once", "told", "uri_of"]
+__all__ = [
+    "Authority",
+    "Desk",
+    "connect",
+    "event_of",
+    "hears",
+    "media_of",
+    "once",
+    "told",
+    "uri_of",
+]
 
 
 class Desk(phones.Desk):
@@ -49,13 +59,17 @@ def lease(pool: PhonePool, tmp_path: Path) -> Iterator[Desk]:
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Desk]:
-    """As ``lease``, of processes of the test's own: what others left in theirs (sockets, accounts) makes no difference."""
+    """As ``lease``, of processes of the test's own: what others left in theirs (sockets, accounts)
+    makes no difference.
+    """
     with PhonePool(tmp_path / "own") as pool, contextlib.closing(Desk(pool, tmp_path)) as desk:
         yield desk
 
 
 def told(*phones: Phone) -> None:
-    """What their processes have said so far has been read: an answer comes behind it. Of two processes either may be read first."""
+    """What their processes have said so far has been read: an answer comes behind it. Of two
+    processes either may be read first.
+    """
     for phone in phones:
         phone.command("free_slots")
 

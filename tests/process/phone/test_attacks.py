@@ -20,7 +20,9 @@ def lives(phone: Phone) -> bool:
     return phone.options(uri_of(phone))[0] == 200
 
 
-@pytest.mark.parametrize("line", ["SIP/2.0 ²²² OK", "SIP/2.0 ٢٠٠ OK", "INVITE ² SIP/2.0", "²" * 800])
+@pytest.mark.parametrize(
+    "line", ["SIP/2.0 ²²² OK", "SIP/2.0 ٢٠٠ OK", "INVITE ² SIP/2.0", "²" * 800]
+)
 def test_digits_of_other_scripts_kill_no_phone(lease: Desk, stranger: Stranger, line: str) -> None:
     phone = lease("callee")
     headers = f"Call-ID: ²\r\nCSeq: ² INVITE\r\nVia: SIP/2.0/UDP {stranger.host}:²;branch=z9hG4bK²\r\n\r\n"
@@ -29,12 +31,15 @@ def test_digits_of_other_scripts_kill_no_phone(lease: Desk, stranger: Stranger, 
 
 
 @pytest.mark.parametrize(
-    ("policy", "status"), [(Reject(603), 603), (Reject(486), 486), (Answer(), 200), (Reject(480, "away"), 480)]
+    ("policy", "status"),
+    [(Reject(603), 603), (Reject(486), 486), (Answer(), 200), (Reject(480, "away"), 480)],
 )
 def test_a_call_without_sdp_is_answered_as_the_policy_says(
     lease: Desk, stranger: Stranger, policy: Policy, status: int
 ) -> None:
-    """RFC 3261 section 14.1 and 13.2.1: the offer may come with the answer. pjsua asserts on an answer within its callback."""
+    """RFC 3261 section 14.1 and 13.2.1: the offer may come with the answer. pjsua asserts on an
+    answer within its callback.
+    """
     phone = lease("callee")
     phone.policy = policy
     answer = stranger.calls(phone, "")
@@ -46,7 +51,9 @@ def test_a_call_without_sdp_is_answered_as_the_policy_says(
 
 
 @pytest.mark.parametrize("policy", [Ring(), Early()])
-def test_a_call_without_sdp_that_rings_is_answered_later(lease: Desk, stranger: Stranger, policy: Policy) -> None:
+def test_a_call_without_sdp_that_rings_is_answered_later(
+    lease: Desk, stranger: Stranger, policy: Policy
+) -> None:
     phone = lease("callee")
     phone.policy = policy
     leg, answer = answered(phone, stranger, "")
@@ -78,13 +85,23 @@ def test_what_was_said_is_for_its_owner_alone(lease: Desk) -> None:
 
 
 def test_a_method_that_is_two_is_refused(lease: Desk, stranger: Stranger) -> None:
-    """RFC 3261 section 8.1.1.5: the Request-Line and CSeq name the same, within a dialog and outside of one."""
+    """RFC 3261 section 8.1.1.5: the Request-Line and CSeq name the same, within a dialog and
+    outside of one.
+    """
     phone = lease("callee")
     leg, call = talking(phone, stranger)
     invite = leg.invite.text
-    pairs = [("REFER", "INVITE"), ("INFO", "BYE"), ("ACK", "SUBSCRIBE"), ("SUBSCRIBE", "ACK"), ("BYE", "ACK")]
+    pairs = [
+        ("REFER", "INVITE"),
+        ("INFO", "BYE"),
+        ("ACK", "SUBSCRIBE"),
+        ("SUBSCRIBE", "ACK"),
+        ("BYE", "ACK"),
+    ]
     for number, (line, cseq) in enumerate(pairs, start=2):
-        forged = invite.replace("INVITE ", f"{line} ", 1).replace("CSeq: 1 INVITE", f"CSeq: {number} {cseq}")
+        forged = invite.replace("INVITE ", f"{line} ", 1).replace(
+            "CSeq: 1 INVITE", f"CSeq: {number} {cseq}"
+        )
         forged = forged.replace("branch=z9hG4bK", f"branch=z9hG4bK{line}")
         stranger.sends(phone, forged)
         forged = forged.replace("branch=z9hG4bK", "branch=z9hG4bKwithin")
@@ -116,7 +133,9 @@ def test_an_offer_of_more_media_than_there_are_sockets_is_refused(
 
 
 def test_an_offer_of_no_media_is_read_and_not_acceptable(lease: Desk, stranger: Stranger) -> None:
-    """RFC 3264 section 5: zero or more media streams, so that nothing about it is malformed (RFC 3261 section 21.4.26)."""
+    """RFC 3264 section 5: zero or more media streams, so that nothing about it is malformed (RFC
+    3261 section 21.4.26).
+    """
     phone = lease("callee")
     phone.policy = Answer()
     assert stranger.calls(phone, SESSION.format(host=stranger.host)).status == 488
@@ -124,7 +143,9 @@ def test_an_offer_of_no_media_is_read_and_not_acceptable(lease: Desk, stranger: 
 
 
 @pytest.mark.parametrize("policy", [Answer(), Reject(486)])
-def test_an_ack_without_a_tag_ends_no_process(lease: Desk, stranger: Stranger, policy: Policy) -> None:
+def test_an_ack_without_a_tag_ends_no_process(
+    lease: Desk, stranger: Stranger, policy: Policy
+) -> None:
     """As RFC 2543 still had it. The response comes again, until an ACK as it has to be."""
     phone = lease("callee")
     phone.policy = policy
@@ -140,7 +161,8 @@ def test_an_ack_without_a_tag_ends_no_process(lease: Desk, stranger: Stranger, p
 
 
 @pytest.mark.parametrize(
-    "extra", ["To: <sip:x@y>", "f: <sip:x@y>;tag=2", "i: another", "CSeq: 2 BYE", "Subject: x\rX-Y: z"]
+    "extra",
+    ["To: <sip:x@y>", "f: <sip:x@y>;tag=2", "i: another", "CSeq: 2 BYE", "Subject: x\rX-Y: z"],
 )
 def test_a_request_that_says_twice_what_it_can_say_once_is_malformed(
     lease: Desk, stranger: Stranger, extra: str
@@ -157,7 +179,11 @@ def dialled(phone: Phone, stranger: Stranger, headers: Sequence[tuple[str, str]]
     """A call of the phone's, answered with these headers."""
     leg = phone.dial(f"sip:+12065550177@{stranger.address}")
     invite = stranger.request("INVITE")
-    offer = (SESSION + AUDIO).format(host=stranger.host, port=stranger.rtp.getsockname()[1]).replace("\n", "\r\n")
+    offer = (
+        (SESSION + AUDIO)
+        .format(host=stranger.host, port=stranger.rtp.getsockname()[1])
+        .replace("\n", "\r\n")
+    )
     stranger.respond(invite, 200, [*headers, ("Content-Type", "application/sdp")], offer)
     leg.wait_state("confirmed", 10)
     return leg
@@ -170,14 +196,23 @@ def hangs_up(leg: Leg, stranger: Stranger) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [("Contact", "<tel:+12065550177>"), ("Contact", "<http://x/>"), ("Record-Route", "<tel:+12065550177>")]
+    "header",
+    [
+        ("Contact", "<tel:+12065550177>"),
+        ("Contact", "<http://x/>"),
+        ("Record-Route", "<tel:+12065550177>"),
+    ],
 )
-def test_an_answer_that_leads_nowhere_ends_no_process(lease: Desk, stranger: Stranger, header: tuple[str, str]) -> None:
+def test_an_answer_that_leads_nowhere_ends_no_process(
+    lease: Desk, stranger: Stranger, header: tuple[str, str]
+) -> None:
     phone = lease("caller")
     leg = dialled(phone, stranger, [header])
     hangs_up(leg, stranger)
     assert phone.process.lost is None
-    assert any(f"{header[0]}: {header[1]}" in message.text for message in leg.messages), "told as it came"
+    assert any(f"{header[0]}: {header[1]}" in message.text for message in leg.messages), (
+        "told as it came"
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,28 +220,41 @@ def test_an_answer_that_leads_nowhere_ends_no_process(lease: Desk, stranger: Str
     [
         [("Contact", "<sip:a@{there};transport=tcp>")],
         [("Contact", "<sips:a@{there}>")],
-        [("Contact", "<sip:a@192.0.2.1;transport=tls>"), ("Record-Route", "<sip:{there};transport=tcp;lr>")],
+        [
+            ("Contact", "<sip:a@192.0.2.1;transport=tls>"),
+            ("Record-Route", "<sip:{there};transport=tcp;lr>"),
+        ],
         [("Contact", "<sips:a@192.0.2.1>"), ("Record-Route", "<sip:{there};lr>")],
     ],
 )
 def test_an_answer_that_leads_to_another_transport_ends_no_process(
     lease: Desk, stranger: Stranger, headers: list[tuple[str, str]]
 ) -> None:
-    """RFC 3263 section 4.1: a proxy's other side, and whoever is behind it, may be reached otherwise; a phone has one transport."""
+    """RFC 3263 section 4.1: a proxy's other side, and whoever is behind it, may be reached
+    otherwise; a phone has one transport.
+    """
     phone = lease("caller")
     told = [(name, value.format(there=stranger.address)) for name, value in headers]
     leg = dialled(phone, stranger, told)
     assert stranger.request("ACK").via.transport == "UDP"
     hangs_up(leg, stranger)
     assert phone.process.lost is None
-    assert any(f"{told[0][0]}: {told[0][1]}" in message.text for message in leg.messages), "told as it came"
+    assert any(f"{told[0][0]}: {told[0][1]}" in message.text for message in leg.messages), (
+        "told as it came"
+    )
 
 
-@pytest.mark.parametrize("header", ["Contact: <sip:a@{there};transport=tcp>", "Record-Route: <sips:{there};lr>"])
-def test_a_call_that_leads_to_another_transport_is_hung_up(lease: Desk, stranger: Stranger, header: str) -> None:
+@pytest.mark.parametrize(
+    "header", ["Contact: <sip:a@{there};transport=tcp>", "Record-Route: <sips:{there};lr>"]
+)
+def test_a_call_that_leads_to_another_transport_is_hung_up(
+    lease: Desk, stranger: Stranger, header: str
+) -> None:
     phone = lease("callee")
     line = header.format(there=stranger.address)
-    stranger.writes = lambda head: "\r\n".join([*(old for old in head.split("\r\n") if line[:7] != old[:7]), line])
+    stranger.writes = lambda head: "\r\n".join(
+        [*(old for old in head.split("\r\n") if line[:7] != old[:7]), line]
+    )
     leg, _ = talking(phone, stranger)
     hangs_up(leg, stranger)
 

@@ -25,7 +25,9 @@ GIVEN_UP_S = 35
 
 
 class BadWire:
-    """Between two phones, each of which has one side of it as its proxy; it loses, doubles and swaps datagrams."""
+    """Between two phones, each of which has one side of it as its proxy; it loses, doubles and
+    swaps datagrams.
+    """
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
@@ -41,7 +43,10 @@ class BadWire:
 
     def between(self, *addresses: str) -> None:
         """From now on it leads from one phone to the other."""
-        self._to = [(host, int(port)) for host, _, port in (address.rpartition(":") for address in addresses)]
+        self._to = [
+            (host, int(port))
+            for host, _, port in (address.rpartition(":") for address in addresses)
+        ]
         self._thread.start()
 
     def close(self) -> None:
@@ -80,9 +85,15 @@ def wire() -> Iterator[BadWire]:
         yield wire
 
 
-def test_calls_come_and_go_though_signalling_is_lost_doubled_and_overtaken(lease: Desk, wire: BadWire) -> None:
-    """RFC 3261 section 17: every request is repeated until it is answered, and a repetition is no other request."""
-    alice, bob = (lease(name, proxy=place) for name, place in zip(("alice", "bob"), wire.places, strict=True))
+def test_calls_come_and_go_though_signalling_is_lost_doubled_and_overtaken(
+    lease: Desk, wire: BadWire
+) -> None:
+    """RFC 3261 section 17: every request is repeated until it is answered, and a repetition is no
+    other request.
+    """
+    alice, bob = (
+        lease(name, proxy=place) for name, place in zip(("alice", "bob"), wire.places, strict=True)
+    )
     wire.between(alice.address, bob.address)
     bob.policy = Answer()
     for number in range(1, CALLS + 1):
@@ -98,8 +109,12 @@ def test_calls_come_and_go_though_signalling_is_lost_doubled_and_overtaken(lease
     assert all(wire.did[what] >= 2 for what in ("lost", "doubled", "overtaken")), wire.did
 
 
-def test_a_storm_of_5xx_is_told_call_by_call_and_harms_no_later_one(lease: Desk, stranger: Stranger) -> None:
-    """Section 21.5: each is a final response, which ends its own call only; no number is dialled again."""
+def test_a_storm_of_5xx_is_told_call_by_call_and_harms_no_later_one(
+    lease: Desk, stranger: Stranger
+) -> None:
+    """Section 21.5: each is a final response, which ends its own call only; no number is dialled
+    again.
+    """
     alice, bob = lease("alice"), lease("bob")
     lines = ["500 Server Internal Error", "503 Service Unavailable", "504 Server Time-out"]
     for number in range(40):
@@ -118,7 +133,9 @@ def test_a_storm_of_5xx_is_told_call_by_call_and_harms_no_later_one(lease: Desk,
 def test_an_invite_that_comes_once_more_after_its_ack_is_no_call(
     lease: Desk, stranger: Stranger, is_over: bool
 ) -> None:
-    """The transaction stays for 64*T1 after a 2xx, and absorbs what comes of its INVITE (RFC 6026 section 7.1)."""
+    """The transaction stays for 64*T1 after a 2xx, and absorbs what comes of its INVITE (RFC 6026
+    section 7.1).
+    """
     phone = lease("callee")
     phone.policy = Answer()
     offer = (SESSION + AUDIO).format(host=stranger.host, port=stranger.rtp.getsockname()[1])
@@ -130,9 +147,13 @@ def test_an_invite_that_comes_once_more_after_its_ack_is_no_call(
     stranger.says(phone, "INVITE", 1, None, ("Content-Type: application/sdp",), offer)
     stranger.says(phone, "OPTIONS", 100, None)
     came = [stranger.next()]
-    while (last := came[-1]) is not None and last.cseq.method != "OPTIONS":  # which shows that the copy was read
+    while (
+        last := came[-1]
+    ) is not None and last.cseq.method != "OPTIONS":  # which shows that the copy was read
         came.append(stranger.next())
     assert last is not None
-    assert [message for message in came if message is not None and message.cseq.method == "INVITE"] == []
+    assert [
+        message for message in came if message is not None and message.cseq.method == "INVITE"
+    ] == []
     told(phone)
     assert phone.incoming == [leg]

@@ -1,4 +1,6 @@
-"""A call whose phone's process is killed: the parent ends it, in every state and over every transport."""
+"""A call whose phone's process is killed: the parent ends it, in every state and over every
+transport.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from tests.process.phone.conftest import Authority, Desk, connect, hears, uri_of
 OUTSIDE = "203.0.113.5"  # RFC 5737: nobody here can bind to it
 
 
-def strangers(lease: Desk, authority: Authority, transport: str, **alices: object) -> tuple[Phone, Phone]:
+def strangers(
+    lease: Desk, authority: Authority, transport: str, **alices: object
+) -> tuple[Phone, Phone]:
     """Two phones in processes of their own."""
 
     alice, bob = (
@@ -67,7 +71,8 @@ def test_an_answer_that_crosses_the_cancel_is_hung_up(lease: Desk, authority: Au
     out = alice.dial(uri_of(bob))
     back = bob.expect_call(10, answer=None)
     out.wait_state("early", 10)
-    # Nobody reads the answer: the caller's process is frozen first, and killed when the answer waits in its socket.
+    # Nobody reads the answer: the caller's process is frozen first, and killed when the answer
+    # waits in its socket.
     os.kill(alice.process.pid, signal.SIGSTOP)
     back.answer()
     back.wait("200", lambda e: isinstance(e, SipMessage) and e.text.startswith("SIP/2.0 200"), 10)

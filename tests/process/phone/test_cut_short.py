@@ -1,4 +1,6 @@
-"""Far ends that stop in the middle: of a message, of a connection, of a hang-up. The next call is unharmed."""
+"""Far ends that stop in the middle: of a message, of a connection, of a hang-up. The next call is
+unharmed.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def listener() -> Iterator[socket.socket]:
         yield server
 
 
-def test_an_answer_that_is_cut_short_ends_the_call_alone(lease: Desk, listener: socket.socket) -> None:
+def test_an_answer_that_is_cut_short_ends_the_call_alone(
+    lease: Desk, listener: socket.socket
+) -> None:
     """RFC 3261 section 18.3: a stream that ends within a message has said nothing."""
     alice, bob = lease("alice", transport="tcp", max_calls=2), lease("bob", transport="tcp")
     host, port = listener.getsockname()
@@ -41,14 +45,20 @@ def test_an_answer_that_is_cut_short_ends_the_call_alone(lease: Desk, listener: 
     assert failed.remote == f"{host}:{port}"
     ended = out.wait_state("disconnected", 10)
     assert ended.code in (408, 503)
-    assert not [m for m in out.events if isinstance(m, SipMessage) and m.text.startswith("SIP/2.0 200")]
+    assert not [
+        m for m in out.events if isinstance(m, SipMessage) and m.text.startswith("SIP/2.0 200")
+    ]
 
     out, back = connect(alice, bob)
     hears(out, back)
 
 
-def test_a_bye_that_nobody_answers_frees_the_phone_for_the_next_call(lease: Desk, stranger: Stranger) -> None:
-    """Timer F lets go of it after 32 s (RFC 3261 section 17.1.2.2); a phone does not wait so long to be of use."""
+def test_a_bye_that_nobody_answers_frees_the_phone_for_the_next_call(
+    lease: Desk, stranger: Stranger
+) -> None:
+    """Timer F lets go of it after 32 s (RFC 3261 section 17.1.2.2); a phone does not wait so long
+    to be of use.
+    """
     phone, other = lease("callee"), lease("other")
     leg, _ = talking(phone, stranger)
     asked = threading.Event()
@@ -70,7 +80,9 @@ def test_a_bye_that_nobody_answers_frees_the_phone_for_the_next_call(lease: Desk
 
 
 def test_a_far_end_that_starts_anew_within_a_call_ends_it(lease: Desk, stranger: Stranger) -> None:
-    """It knows nothing of the call any more: 481 to a request within it ends the dialog (RFC 3261 section 12.2.1.2)."""
+    """It knows nothing of the call any more: 481 to a request within it ends the dialog (RFC 3261
+    section 12.2.1.2).
+    """
     phone, other = lease("callee"), lease("other")
     leg, _ = talking(phone, stranger)
     leg.reinvite()
@@ -81,12 +93,17 @@ def test_a_far_end_that_starts_anew_within_a_call_ends_it(lease: Desk, stranger:
     hears(out, back)
 
 
-def test_who_has_just_hung_up_may_dial_again_where_every_place_is_taken(own: Desk, stranger: Stranger) -> None:
+def test_who_has_just_hung_up_may_dial_again_where_every_place_is_taken(
+    own: Desk, stranger: Stranger
+) -> None:
     """pjsua has a call's place until its BYE is answered: the next call waits for that."""
     caller, others = own("caller"), own("others", max_calls=own.process_holds - 1)
     assert caller.process is others.process
     leg, _ = talking(caller, stranger)
-    with contextlib.closing(Stranger(fresh_address())) as elsewhere, ThreadPoolExecutor(1) as thread:
+    with (
+        contextlib.closing(Stranger(fresh_address())) as elsewhere,
+        ThreadPoolExecutor(1) as thread,
+    ):
         for _ in range(others.config.max_calls):
             others.dial(f"sip:1@{elsewhere.address}")
         leg.hangup()

@@ -1,4 +1,6 @@
-"""Floods of calls at a phone that answers strangers, as one in a lab may: it refuses what it has no room for, and lives."""
+"""Floods of calls at a phone that answers strangers, as one in a lab may: it refuses what it has no
+room for, and lives.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ class Flood(Stranger):
             pass
 
     def _until_all_has_been_read(self, phone: Phone) -> None:
-        """An OPTIONS behind the calls, repeated since a full socket drops it: once it is answered, nothing waits there."""
+        """An OPTIONS behind the calls, repeated since a full socket drops it: once it is answered,
+        nothing waits there.
+        """
         self.call_id, self._settled = f"last-{self.port}", False
         for number in range(1, 100):
             if self._settled:
@@ -63,7 +67,9 @@ class Flood(Stranger):
         if not readable:
             return False
         message = Message.parse(self.sip.recv(65536))
-        self._settled = self._settled or (isinstance(message, Response) and message.cseq.method == "OPTIONS")
+        self._settled = self._settled or (
+            isinstance(message, Response) and message.cseq.method == "OPTIONS"
+        )
         if isinstance(message, Response) and message.is_final and message.cseq.method == "INVITE":
             self.call_id = message.call_id
             self._send(phone, "ACK", 1, to=message)
@@ -83,7 +89,9 @@ def flood() -> Iterator[Flood]:
 
 @pytest.mark.parametrize("policy", [Answer(), Reject(603)])
 def test_a_flood_of_calls_ends_no_process(lease: Desk, flood: Flood, policy: Policy) -> None:
-    """RFC 3261 section 21.4.18: what an end system cannot take now is 486, which may say when to try again."""
+    """RFC 3261 section 21.4.18: what an end system cannot take now is 486, which may say when to
+    try again.
+    """
     phone, caller = lease("callee", max_calls=2), lease("caller")
     phone.policy = policy
     flood.comes_over(phone)
@@ -109,7 +117,9 @@ def test_a_flood_of_calls_ends_no_process(lease: Desk, flood: Flood, policy: Pol
 
 
 def come(many: contextlib.ExitStack, place: tuple[str, int], count: int, host: str = "") -> None:
-    """So many connections, as far as they are taken, from an address that is nobody's, or from ``host``."""
+    """So many connections, as far as they are taken, from an address that is nobody's, or from
+    ``host``.
+    """
     host = host or fresh_address()
     waiting = []
     for _ in range(count):
@@ -123,7 +133,9 @@ def come(many: contextlib.ExitStack, place: tuple[str, int], count: int, host: s
 
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
-def test_a_flood_of_connections_ends_no_process(own: Desk, authority: Authority, transport: str) -> None:
+def test_a_flood_of_connections_ends_no_process(
+    own: Desk, authority: Authority, transport: str
+) -> None:
     """Of strangers, who need no more than the port: the kernel keeps what pjlib has no places for."""
     phone = own("callee", accepts_from=(), **authority.settings(transport))
     place = (phone.config.bind_address, int(phone.address.rpartition(":")[2]))
@@ -136,7 +148,8 @@ def test_a_flood_of_connections_ends_no_process(own: Desk, authority: Authority,
     caller = own("caller", **authority.settings(transport))
     assert phone.process.lost is None
     leg = caller.dial(f"{uri_of(phone)};transport={transport}")
-    # a full queue of the kernel's drops a SYN, which comes again after 1, 3, 7 and 15 s (RFC 6298 section 5)
+    # a full queue of the kernel's drops a SYN, which comes again after 1, 3, 7 and 15 s (RFC 6298
+    # section 5)
     event_of(phone, StrangerRefused, within=30)
     leg.hangup()
 
@@ -149,14 +162,17 @@ def test_who_holds_connections_keeps_nobody_of_the_platforms_out(lease: Desk) ->
     host, _, port = phone.address.rpartition(":")
     with contextlib.ExitStack() as many:
         for _ in range(20):
-            come(many, (host, int(port)), 5)  # the kernel keeps no more for a listener that is not quick
+            come(
+                many, (host, int(port)), 5
+            )  # the kernel keeps no more for a listener that is not quick
         out = caller.dial(f"{uri_of(phone)};transport=tcp")
         back = phone.expect_call(10)
         out.wait_state("confirmed", 10)
         hears(out, back)
 
 
-#: The phones' process imports this first: it gives up after two seconds what it gives up after 33 otherwise.
+#: The phones' process imports this first: it gives up after two seconds what it gives up after 33
+#: otherwise.
 SHORT_S = 2.0
 SHORTENED = f"from harness.phone.child import socket_limits\nsocket_limits.LONGEST_TRANSACTION = {SHORT_S}\n"
 
@@ -165,20 +181,31 @@ def test_a_tls_handshake_that_never_ends_gives_its_place_back(
     tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether its client says nothing or half of it; a connection that is up stays up."""
-    assert LONGEST_TRANSACTION > 64 * 0.5, "no request that waits for the handshake is given up yet (RFC 3261 table 4)"
+    assert LONGEST_TRANSACTION > 64 * 0.5, (
+        "no request that waits for the handshake is given up yet (RFC 3261 table 4)"
+    )
     (tmp_path / "sitecustomize.py").write_text(SHORTENED)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     here, there = fresh_address(), fresh_address()
     context = ssl.create_default_context(cafile=authority.ca_file)
     with PhonePool(tmp_path) as pool, contextlib.ExitStack() as many:
         desk = many.enter_context(contextlib.closing(Desk(pool, tmp_path)))
-        phone = desk("callee", transport="tls", bind_address=here, tls=authority.server(here), accepts_from=(there,))
+        phone = desk(
+            "callee",
+            transport="tls",
+            bind_address=here,
+            tls=authority.server(here),
+            accepts_from=(there,),
+        )
         place = (here, int(phone.address.rpartition(":")[2]))
         began = time.monotonic()
         silent, cut, whole = (
-            many.enter_context(socket.create_connection(place, source_address=(there, 0))) for _ in range(3)
+            many.enter_context(socket.create_connection(place, source_address=(there, 0)))
+            for _ in range(3)
         )
-        cut.sendall(b"\x16\x03\x01\x02\x00\x01")  # a record of a ClientHello (RFC 8446 section 5.1), and then nothing
+        cut.sendall(
+            b"\x16\x03\x01\x02\x00\x01"
+        )  # a record of a ClientHello (RFC 8446 section 5.1), and then nothing
         up = many.enter_context(context.wrap_socket(whole, server_hostname=here))
         for one in (silent, cut):
             one.settimeout(SHORT_S + 20)

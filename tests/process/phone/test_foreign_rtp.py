@@ -1,4 +1,6 @@
-"""RTP is heard from where the call's SDP and signalling say alone, and the far end's own account of ours is told."""
+"""RTP is heard from where the call's SDP and signalling say alone, and the far end's own account of
+ours is told.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +49,12 @@ def test_rtp_of_a_stranger_is_neither_heard_nor_counted(lease: Desk, stranger: S
     assert stranger.hangs_up(phone, answer).status == 200
 
 
-def test_media_from_the_signalling_s_host_where_the_sdp_names_another(lease: Desk, stranger: Stranger) -> None:
-    """As of a platform that advertises a media address which is not its own: it is heard, and hears nothing."""
+def test_media_from_the_signalling_s_host_where_the_sdp_names_another(
+    lease: Desk, stranger: Stranger
+) -> None:
+    """As of a platform that advertises a media address which is not its own: it is heard, and hears
+    nothing.
+    """
     phone = lease("callee")
     offer = SESSION.replace("c=IN IP4 {host}", f"c=IN IP4 {fresh_address()}") + AUDIO
     leg, answer = answered(phone, stranger, offer)
@@ -61,7 +67,9 @@ def test_media_from_the_signalling_s_host_where_the_sdp_names_another(lease: Des
 
 
 def test_rtp_that_the_keys_do_not_fit_is_not_no_rtp(lease: Desk, stranger: Stranger) -> None:
-    """A far end that has agreed on SRTP and sends RTP, or encrypts with another key than its SDP names: no path is to blame."""
+    """A far end that has agreed on SRTP and sends RTP, or encrypts with another key than its SDP
+    names: no path is to blame.
+    """
     phone = lease("callee", srtp="mandatory")
     leg, answer = answered(phone, stranger, SESSION + AUDIO.replace("RTP/AVP", "RTP/SAVP") + KEY)
     since = time.monotonic()
@@ -76,10 +84,16 @@ def test_rtp_that_the_keys_do_not_fit_is_not_no_rtp(lease: Desk, stranger: Stran
 
 
 def test_who_speaks_from_another_port_is_heard_at_once(lease: Desk, stranger: Stranger) -> None:
-    """As behind a NAT that binds anew (RFC 4961 only recommends one port); pjmedia drops the first nine packets of another source."""
+    """As behind a NAT that binds anew (RFC 4961 only recommends one port); pjmedia drops the first
+    nine packets of another source.
+    """
     phone = lease("callee")
     leg, answer = talking(phone, stranger)
-    target, pace, numbers = (phone.address.rpartition(":")[0], port_of(answer)), threading.Event(), itertools.count()
+    target, pace, numbers = (
+        (phone.address.rpartition(":")[0], port_of(answer)),
+        threading.Event(),
+        itertools.count(),
+    )
 
     def is_heard(mark: int, by: socket.socket, packets: int) -> bool:
         for packet in rtp_of(mark, itertools.islice(numbers, packets)):
@@ -92,16 +106,21 @@ def test_who_speaks_from_another_port_is_heard_at_once(lease: Desk, stranger: St
 
     assert is_heard(VOICE, stranger.rtp, 20)
     with contextlib.ExitStack() as stack:
-        others = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(4)]
+        others = [
+            stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(4)
+        ]
         for other in others:
             other.bind((stranger.host, 0))
-        # a busy machine may tear nine packets apart, so that they hold no mark: none of four is then heard only where they are dropped
+        # a busy machine may tear nine packets apart, so that they hold no mark: none of four is
+        # then heard only where they are dropped
         assert any(is_heard(VOICE + 1 + number, other, 9) for number, other in enumerate(others))
     assert stranger.hangs_up(phone, answer).status == 200
 
 
 def reported(leg: Leg, received: int) -> FarEndReport:
-    event = leg.wait("a report", lambda e: isinstance(e, FarEndReport) and e.received >= received, 20)
+    event = leg.wait(
+        "a report", lambda e: isinstance(e, FarEndReport) and e.received >= received, 20
+    )
     assert isinstance(event, FarEndReport)
     return event
 
@@ -125,22 +144,37 @@ class Reporter:
         by.sendto(struct.pack("!BBHI", 0x81, 203, 1, 1), self._target)
 
     def says(
-        self, ssrc: int | None, highest: int = 0, lost: int = 0, by: socket.socket | None = None, round_trip_s: int = 0
+        self,
+        ssrc: int | None,
+        highest: int = 0,
+        lost: int = 0,
+        by: socket.socket | None = None,
+        round_trip_s: int = 0,
     ) -> None:
         """A receiver's report; without a block for ``None``."""
-        seen = int(time.time() - round_trip_s) + _SINCE_1900 << 16 & 0xFFFFFFFF if round_trip_s else 0
-        block = b"" if ssrc is None else struct.pack("!IIIIII", ssrc, lost, highest, 80, seen, bool(seen))
+        seen = (
+            int(time.time() - round_trip_s) + _SINCE_1900 << 16 & 0xFFFFFFFF if round_trip_s else 0
+        )
+        block = (
+            b""
+            if ssrc is None
+            else struct.pack("!IIIIII", ssrc, lost, highest, 80, seen, bool(seen))
+        )
         header = struct.pack("!BBHI", 0x80 | bool(block), 201, 1 + len(block) // 4, 5)
         with contextlib.closing(bound(self._stranger.host)) as own:
             (by or own).sendto(header + block, self._target)
 
 
 @pytest.mark.parametrize("forged", [False, True])
-def test_a_report_on_no_packets_grows_by_nothing(lease: Desk, stranger: Stranger, forged: bool) -> None:
+def test_a_report_on_no_packets_grows_by_nothing(
+    lease: Desk, stranger: Stranger, forged: bool
+) -> None:
     phone = lease("callee")
     leg, answer = talking(phone, stranger)
     reporter = Reporter(stranger, phone, port_of(answer))
-    reporter.says(reporter.ssrc ^ 1 if forged else None, highest=reporter.sequence + 50)  # who never saw our stream
+    reporter.says(
+        reporter.ssrc ^ 1 if forged else None, highest=reporter.sequence + 50
+    )  # who never saw our stream
     event = reported(leg, 0)
     assert (event.names_us, event.received, event.lost) == (False, 0, 0)
     assert event.sent > 0
@@ -154,11 +188,20 @@ def test_a_report_on_no_packets_grows_by_nothing(lease: Desk, stranger: Stranger
     assert stranger.hangs_up(phone, answer).status == 200
 
 
-def test_reports_of_a_stranger_count_for_nothing_and_have_no_answer(lease: Desk, stranger: Stranger) -> None:
-    """pjmedia takes them from anywhere and on any source, and sends its own to who sends it three: the SSRC stands in them."""
+def test_reports_of_a_stranger_count_for_nothing_and_have_no_answer(
+    lease: Desk, stranger: Stranger
+) -> None:
+    """pjmedia takes them from anywhere and on any source, and sends its own to who sends it three:
+    the SSRC stands in them.
+    """
     phone = lease("callee")
-    with contextlib.closing(Stranger(fresh_address())) as other, contextlib.closing(bound(stranger.host)) as own:
-        leg, answer = answered(phone, stranger, SESSION + AUDIO + f"a=rtcp:{own.getsockname()[1]}\n")
+    with (
+        contextlib.closing(Stranger(fresh_address())) as other,
+        contextlib.closing(bound(stranger.host)) as own,
+    ):
+        leg, answer = answered(
+            phone, stranger, SESSION + AUDIO + f"a=rtcp:{own.getsockname()[1]}\n"
+        )
         reporter = Reporter(stranger, phone, port_of(answer))
         for _ in range(5):
             reporter.says(None, by=other.rtp)
@@ -170,7 +213,9 @@ def test_reports_of_a_stranger_count_for_nothing_and_have_no_answer(lease: Desk,
         assert counted is not None
         assert counted.rtt_ms == 0.0
         own.settimeout(20)
-        while own.recv(2048)[1] != SENDER_REPORT:  # the first, before it has sent anything, is a receiver's
+        while (
+            own.recv(2048)[1] != SENDER_REPORT
+        ):  # the first, before it has sent anything, is a receiver's
             pass
         other.rtp.setblocking(False)
         with pytest.raises(BlockingIOError):
@@ -179,7 +224,9 @@ def test_reports_of_a_stranger_count_for_nothing_and_have_no_answer(lease: Desk,
 
 
 def test_a_goodbye_by_rtcp_ends_neither_call_nor_stream(lease: Desk, stranger: Stranger) -> None:
-    """RFC 3261 section 15: a session is ended by SIP's BYE; RTCP's (RFC 3550 section 6.6) anybody can send."""
+    """RFC 3261 section 15: a session is ended by SIP's BYE; RTCP's (RFC 3550 section 6.6) anybody
+    can send.
+    """
     phone = lease("callee")
     leg, answer = talking(phone, stranger)
     stranger.speaks_to(port_of(answer), phone)
@@ -192,7 +239,9 @@ def test_a_goodbye_by_rtcp_ends_neither_call_nor_stream(lease: Desk, stranger: S
     before = leg.statistics()
     assert before is not None
     leg.wait(
-        "more packets", lambda e: isinstance(e, RtpStatistics) and e.rx_packets > before.rx_packets + 50, within=10
+        "more packets",
+        lambda e: isinstance(e, RtpStatistics) and e.rx_packets > before.rx_packets + 50,
+        within=10,
     )
     assert leg.state == "confirmed"
     assert stranger.hangs_up(phone, answer).status == 200

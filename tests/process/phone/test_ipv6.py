@@ -1,4 +1,6 @@
-"""IPv6, if the installed pjsua2 supports it; otherwise one line says so, and the phone's process goes on."""
+"""IPv6, if the installed pjsua2 supports it; otherwise one line says so, and the phone's process
+goes on.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from tests.process.phone.conftest import Authority, Desk, connect, hears
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
-def test_an_ipv6_address_carries_calls_or_is_refused(lease: Desk, authority: Authority, transport: str) -> None:
+def test_an_ipv6_address_carries_calls_or_is_refused(
+    lease: Desk, authority: Authority, transport: str
+) -> None:
     options: dict[str, object] = {"tls": authority.server("::1")} if transport == "tls" else {}
     refused = ""
     try:
@@ -17,7 +21,10 @@ def test_an_ipv6_address_carries_calls_or_is_refused(lease: Desk, authority: Aut
     except ResourceError as error:
         refused = str(error)
     if refused:
-        assert refused == f"phone alice cannot open {transport} [::1]: the installed pjsua2 has no IPv6; use IPv4"
+        assert (
+            refused
+            == f"phone alice cannot open {transport} [::1]: the installed pjsua2 has no IPv6; use IPv4"
+        )
         return
     out, back = connect(alice, lease("bob", bind_address="::1", transport=transport, **options))
     hears(out, back)

@@ -9,10 +9,17 @@ from tests.acceptance.pages import ROOT, fences
 
 
 def test_the_example_runs() -> None:
-    (example,) = [fence.text for fence in fences(ROOT / "docs" / "phones.md") if fence.language == "python"]
+    (example,) = [
+        fence.text for fence in fences(ROOT / "docs" / "phones.md") if fence.language == "python"
+    ]
     example += "print(sum(isinstance(event, MarkHeard) for event in events))\n"
     done = subprocess.run(
-        [sys.executable, "-c", example], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", example],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 0

@@ -1,4 +1,6 @@
-"""A stand-in's phone is at its address between cases as well, for platforms that call nobody who does not answer OPTIONS."""
+"""A stand-in's phone is at its address between cases as well, for platforms that call nobody who
+does not answer OPTIONS.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,13 @@ def platform() -> Iterator[OptionsAsker]:
 @pytest.fixture
 def config(platform: OptionsAsker) -> PhoneConfig:
     place = {"bind_address": fresh_address(), "bind_port": 5060}
-    return PhoneConfig(name="stand-in", user="ai", domain="ai.example", accepts_from=(platform.host,), **place)  # type: ignore[arg-type]
+    return PhoneConfig(
+        name="stand-in",
+        user="ai",
+        domain="ai.example",
+        accepts_from=(platform.host,),
+        **place,  # type: ignore[arg-type]
+    )
 
 
 def place(config: PhoneConfig) -> tuple[str, int]:

@@ -1,4 +1,6 @@
-"""Later offers and answers (RFC 3264 section 8) of phones in one process that have different codecs."""
+"""Later offers and answers (RFC 3264 section 8) of phones in one process that have different
+codecs.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ def strangers() -> Iterator[list[Stranger]]:
 Later = Callable[[Phone, Leg, Stranger, Response], bytes]
 
 
-def one_after_the_other(own: Desk, strangers: list[Stranger], later: Later) -> Iterator[tuple[PhoneConfig, list[str]]]:
+def one_after_the_other(
+    own: Desk, strangers: list[Stranger], later: Later
+) -> Iterator[tuple[PhoneConfig, list[str]]]:
     """Each phone's SDP in ``later``, while all of them are in calls."""
     phones = [own(f"phone-{number}", codecs=codecs) for number, codecs in enumerate(HOSTED)]
     assert len({phone.process.pid for phone in phones}) == 1, "one process hosts them"

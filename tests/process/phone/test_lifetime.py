@@ -1,4 +1,6 @@
-"""Processes that hang, stop for a while or are used one lease after another, and what they leave open."""
+"""Processes that hang, stop for a while or are used one lease after another, and what they leave
+open.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ def test_refused_calls_leave_nothing_open(lease: Desk) -> None:
 
 
 def test_a_stopped_process_breaks_what_follows_and_fails_nothing(tmp_path: Path) -> None:
-    """With a slow disk, a debugger or a hypervisor that stops a processor, missed messages look like the far end's silence."""
+    """With a slow disk, a debugger or a hypervisor that stops a processor, missed messages look
+    like the far end's silence.
+    """
     with PhonePool(tmp_path) as pool:
         desk = Desk(pool, tmp_path)
         alice = desk("alice")
@@ -83,7 +87,9 @@ def test_a_stopped_process_breaks_what_follows_and_fails_nothing(tmp_path: Path)
         desk.close()
 
 
-def test_a_blocked_main_thread_is_noticed_while_the_mark_listener_runs(lease: Desk, tmp_path: Path) -> None:
+def test_a_blocked_main_thread_is_noticed_while_the_mark_listener_runs(
+    lease: Desk, tmp_path: Path
+) -> None:
     """Events of the mark listener's thread must not hide that commands and calls are not handled."""
     alice = lease("alice", max_calls=2)
     out, _ = connect(alice, lease("bob"))
@@ -91,13 +97,17 @@ def test_a_blocked_main_thread_is_noticed_while_the_mark_listener_runs(lease: De
     os.mkfifo(slow)
     carol = uri_of(lease("carol"))
     with ThreadPoolExecutor() as threads:
-        dialled = threads.submit(alice.dial, carol)  # opens the recording, which waits for its other end
+        dialled = threads.submit(
+            alice.dial, carol
+        )  # opens the recording, which waits for its other end
         try:
             deadline = time.monotonic() + 10
             while alice.process.stood_still is None:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
-            assert any(isinstance(e, Listened) and e.at > time.monotonic() - 0.5 for e in out.events)
+            assert any(
+                isinstance(e, Listened) and e.at > time.monotonic() - 0.5 for e in out.events
+            )
         finally:
             reader = os.open(slow, os.O_RDONLY | os.O_NONBLOCK)
         assert dialled.result(10).id == "alice.2"
@@ -122,7 +132,9 @@ def test_removing_a_tcp_phone_leaves_rtp_of_the_same_port_number_open(own: Desk)
 
 
 def test_an_unanswered_request_may_outlive_its_phone(own: Desk) -> None:
-    """Its process went down at once, with the calls of all others: pjsua asserts on an answer to an account that is gone."""
+    """Its process went down at once, with the calls of all others: pjsua asserts on an answer to an
+    account that is gone.
+    """
     alice, bob, asking = own("alice"), own("bob"), own("asking")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
         mute.bind(("127.0.0.1", 0))
@@ -130,14 +142,18 @@ def test_an_unanswered_request_may_outlive_its_phone(own: Desk) -> None:
             asking.options(f"sip:anybody@127.0.0.1:{mute.getsockname()[1]}", within=0.2)
         asking.release()
         assert asking.process is alice.process
-        assert not gone(alice.process.pid, within=2.0)  # it is to be sent again after half a second, and another
+        assert not gone(
+            alice.process.pid, within=2.0
+        )  # it is to be sent again after half a second, and another
     out, back = connect(alice, bob)
     hears(out, back)
 
 
 def test_unanswered_requests_leave_room_for_new_phones(own: Desk) -> None:
     """Each keeps an account for up to 32 s (RFC 3261 timer F), of which pjsua has eight."""
-    here = fresh_address()  # whose connections could be anyone's of it: they are not closed with a phone
+    here = (
+        fresh_address()
+    )  # whose connections could be anyone's of it: they are not closed with a phone
     alice = own("alice", bind_address=here)
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
@@ -145,7 +161,9 @@ def test_unanswered_requests_leave_room_for_new_phones(own: Desk) -> None:
         for number in range(9):
             asking = own(f"asking-{number}", transport="tcp", bind_address=here)
             with pytest.raises(BrokenError):
-                asking.options(f"sip:anybody@127.0.0.1:{mute.getsockname()[1]};transport=tcp", within=0.1)
+                asking.options(
+                    f"sip:anybody@127.0.0.1:{mute.getsockname()[1]};transport=tcp", within=0.1
+                )
             asking.release()
             assert asking.process is alice.process
         bob = own("bob")

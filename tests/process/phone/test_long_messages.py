@@ -1,4 +1,6 @@
-"""Messages that pjsua2 drops or truncates (RFC 3261 section 18.1.1): reported, and not the platform's fault."""
+"""Messages that pjsua2 drops or truncates (RFC 3261 section 18.1.1): reported, and not the
+platform's fault.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def test_an_invite_over_tcp_that_is_too_long_breaks_the_wait(lease: Desk) -> Non
     assert [event.transport for event in unread] == ["tcp"]
 
 
-def test_an_invite_over_udp_that_has_lost_its_headers_breaks_the_wait(lease: Desk, stranger: Stranger) -> None:
+def test_an_invite_over_udp_that_has_lost_its_headers_breaks_the_wait(
+    lease: Desk, stranger: Stranger
+) -> None:
     """Everything after the first line is lost, also Call-ID and Via."""
     stranger.writes = lambda head: head.replace("\r\n", f"\r\nX-Padding: {PADDING}\r\n", 1)
     phone = lease("callee")

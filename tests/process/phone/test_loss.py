@@ -29,7 +29,11 @@ def test_what_came_is_recorded_sample_for_sample_and_nothing_where_nothing_came(
     leg.wait("all packets", lambda e: isinstance(e, RtpStatistics) and e.rx_packets >= 50, 10)
     assert stranger.hangs_up(phone, answer).status == 200
     samples, _ = read_wav(Path(recorded(leg).path))
-    came = [packet for packet in rtp_log.read(rtp_log.path_of(phone.directory, leg.id)) if packet.source is not None]
+    came = [
+        packet
+        for packet in rtp_log.read(rtp_log.path_of(phone.directory, leg.id))
+        if packet.source is not None
+    ]
     voice = np.concatenate([g711.decode_ulaw(packet.octets[12:]) for packet in came])
     frames = {frame.tobytes() for frame in voice.reshape(-1, 80)}  # pjmedia's are of 10 ms
     recorded_frames = samples[: len(samples) // 80 * 80].reshape(-1, 80)
@@ -41,11 +45,15 @@ def test_what_came_is_recorded_sample_for_sample_and_nothing_where_nothing_came(
 def test_what_is_never_sent_leaves_no_gap_in_the_numbers_and_fails_all_the_same(
     lease: Desk, stranger: Stranger
 ) -> None:
-    """RFC 3551 section 4.1: without silence suppression a source sends all the time; this one a quarter of it."""
+    """RFC 3551 section 4.1: without silence suppression a source sends all the time; this one a
+    quarter of it.
+    """
     phone = lease("callee")
     leg, answer = talking(phone, stranger)
     stranger.speaks_to(port_of(answer), phone, every_s=0.08)
-    counted = leg.wait("two seconds", lambda e: isinstance(e, RtpStatistics) and e.rx_spanned_ms > 2000, within=10)
+    counted = leg.wait(
+        "two seconds", lambda e: isinstance(e, RtpStatistics) and e.rx_spanned_ms > 2000, within=10
+    )
     assert isinstance(counted, RtpStatistics)
     assert counted.rx_lost == 0
     finding = audio.loss(leg.id, counted)

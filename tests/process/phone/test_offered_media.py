@@ -1,4 +1,6 @@
-"""Offers with several audio sections, or with unsupported encryption: supported audio is accepted, and no process ends."""
+"""Offers with several audio sections, or with unsupported encryption: supported audio is accepted,
+and no process ends.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,11 @@ def taken(answer: bytes) -> list[bool]:
         pytest.param(DTLS + SDES, [False, True], id="dtls-first"),
         pytest.param(SDES + DTLS, [True, False], id="dtls-behind"),
         pytest.param(WITH_MKI + SDES, [False, True], id="mki-first"),
-        pytest.param(SDES.replace("{port} RTP/SAVP 0", "{port} RTP/SAVP 8") + SDES, [False, True], id="codecs"),
+        pytest.param(
+            SDES.replace("{port} RTP/SAVP 0", "{port} RTP/SAVP 8") + SDES,
+            [False, True],
+            id="codecs",
+        ),
     ],
 )
 def test_supported_audio_is_chosen_among_several_sections(
@@ -43,7 +49,9 @@ def test_supported_audio_is_chosen_among_several_sections(
 
 @pytest.mark.parametrize("srtp", ["optional", "mandatory"])
 @pytest.mark.parametrize(("media", "why"), [(DTLS, "DTLS"), (WITH_MKI, "master key identifier")])
-def test_unsupported_encryption_breaks_the_wait(own: Desk, stranger: Stranger, srtp: str, media: str, why: str) -> None:
+def test_unsupported_encryption_breaks_the_wait(
+    own: Desk, stranger: Stranger, srtp: str, media: str, why: str
+) -> None:
     phone = own("callee", srtp=srtp)
     assert stranger.calls(phone, SESSION + media).status == 488
     refused = event_of(phone, CallsRefused)
@@ -60,14 +68,21 @@ def lives(own: Desk, phone: Phone) -> None:
     call.wait_state("confirmed", 10)
 
 
-def test_an_answer_with_a_master_key_identifier_breaks_the_wait(lease: Desk, stranger: Stranger) -> None:
+def test_an_answer_with_a_master_key_identifier_breaks_the_wait(
+    lease: Desk, stranger: Stranger
+) -> None:
     phone = lease("caller", srtp="mandatory", codecs=("PCMU",))
     leg = phone.dial(f"sip:stranger@{stranger.address}")
     invite = stranger.request("INVITE")
     (key, *_) = Description.parse(invite.body).media[0].crypto
     made = f"m=audio {{port}} RTP/SAVP 0\na=crypto:{key.tag} {key.suite} {key.key}|1:4\n"
     sdp = (SESSION + made).format(host=stranger.host, port=stranger.rtp.getsockname()[1])
-    stranger.respond(invite, 200, [("Content-Type", "application/sdp"), ("Contact", f"<sip:{stranger.address}>")], sdp)
+    stranger.respond(
+        invite,
+        200,
+        [("Content-Type", "application/sdp"), ("Contact", f"<sip:{stranger.address}>")],
+        sdp,
+    )
     stranger.request("ACK")
     stranger.respond(stranger.request("BYE"), 200)
     with pytest.raises(BrokenError, match="master key identifier"):

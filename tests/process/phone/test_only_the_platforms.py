@@ -1,4 +1,6 @@
-"""Phones act on the requests of the platform's addresses alone; others are counted, named, and disturb nobody."""
+"""Phones act on the requests of the platform's addresses alone; others are counted, named, and
+disturb nobody.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def platform() -> Iterator[Stranger]:
 def test_an_answer_to_what_nobody_has_asked_is_none(
     lease: Desk, platform: Stranger, stranger: Stranger, strangers: bool
 ) -> None:
-    """RFC 3261 section 18.1.2. Its Via is known to whoever knows the phone's address; as a 200 to REGISTER it would unbind it."""
+    """RFC 3261 section 18.1.2. Its Via is known to whoever knows the phone's address; as a 200 to
+    REGISTER it would unbind it.
+    """
     phone = lease("callee", accepts_from=(platform.host,))
     source = stranger if strangers else platform
     text = (
@@ -41,14 +45,20 @@ def test_an_answer_to_what_nobody_has_asked_is_none(
     assert not any("Call-ID: forged-" in event.text for event in seen)
 
 
-@pytest.mark.parametrize("header", ["Contact: <sip:p@{there}>", "Record-Route: <sip:{there};lr>, <sip:192.0.2.1;lr>"])
+@pytest.mark.parametrize(
+    "header", ["Contact: <sip:p@{there}>", "Record-Route: <sip:{there};lr>, <sip:192.0.2.1;lr>"]
+)
 def test_who_is_named_by_the_platforms_invite_goes_on_with_the_call(
     lease: Desk, platform: Stranger, stranger: Stranger, header: str
 ) -> None:
-    """RFC 3261 section 12.1.1: of the remote target, or the route to it, are the ACK and all that follows."""
+    """RFC 3261 section 12.1.1: of the remote target, or the route to it, are the ACK and all that
+    follows.
+    """
     phone = lease("callee", accepts_from=(platform.host,))
     line = header.format(there=stranger.address)
-    platform.writes = lambda head: re.sub(r"^Contact: .*?\r$", f"{line}\r", head, flags=re.MULTILINE)
+    platform.writes = lambda head: re.sub(
+        r"^Contact: .*?\r$", f"{line}\r", head, flags=re.MULTILINE
+    )
     if not header.startswith("Contact"):
         platform.writes = lambda head: f"{head}\r\n{line}"
     ring = threading.Thread(target=phone.expect_call, args=(10.0,))
@@ -71,7 +81,9 @@ def test_who_is_named_by_the_platforms_invite_goes_on_with_the_call(
     assert refusals(phone) == []
 
 
-def test_what_cannot_be_read_from_a_stranger_is_counted_alone(lease: Desk, stranger: Stranger) -> None:
+def test_what_cannot_be_read_from_a_stranger_is_counted_alone(
+    lease: Desk, stranger: Stranger
+) -> None:
     phone = lease("callee", accepts_from=("192.0.2.1",))
     stranger.says(phone, "OPTIONS", 1, None, ('Proxy-Authorization: NTLM realm="x", version=4',))
     assert event_of(phone, StrangerRefused).source == stranger.host

@@ -34,7 +34,9 @@ def test_however_it_is_written(lease: Desk, stranger: Stranger, headers: tuple[s
     invite = stranger.request("INVITE")
     assert invite.uri.user == "x"
     assert invite.get("Referred-By") == "<sip:stranger@example.com>"
-    assert any(all(header in message.text for header in written) for message in leg.messages), "told as it came"
+    assert any(all(header in message.text for header in written) for message in leg.messages), (
+        "told as it came"
+    )
 
 
 def test_a_replaced_call_is_named(lease: Desk, stranger: Stranger) -> None:
@@ -57,5 +59,7 @@ def test_a_transfer_that_the_harness_is_too_late_to_permit_is_nobodys_refusal(
     bob.process.call("transfer", leg=back.key, uri=uri_of(bob), headers=[])
     event_of(back, TransferProgress, final=True)
     waits.set()
-    with pytest.raises(PhoneLostError, match="the harness took more than 1 s to answer 'may_follow'"):
+    with pytest.raises(
+        PhoneLostError, match="the harness took more than 1 s to answer 'may_follow'"
+    ):
         out.wait_state("disconnected", 10)

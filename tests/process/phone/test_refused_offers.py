@@ -1,4 +1,6 @@
-"""Offers within a call that are refused: the session goes on as it was (RFC 3261 sections 14.1 and 14.2)."""
+"""Offers within a call that are refused: the session goes on as it was (RFC 3261 sections 14.1 and
+14.2).
+"""
 
 from __future__ import annotations
 
@@ -48,8 +50,12 @@ def test_an_offer_of_nothing_the_phone_has_changes_nothing(
     assert stranger.hangs_up(phone, call).status == 200
 
 
-def test_an_offer_of_the_phones_that_is_refused_changes_nothing(lease: Desk, stranger: Stranger) -> None:
-    """RFC 3261 section 14.1: the session goes on as before the re-INVITE. The far end may still refresh it."""
+def test_an_offer_of_the_phones_that_is_refused_changes_nothing(
+    lease: Desk, stranger: Stranger
+) -> None:
+    """RFC 3261 section 14.1: the session goes on as before the re-INVITE. The far end may still
+    refresh it.
+    """
     phone = lease("callee", codecs=("PCMU",))
     leg, call = talking(phone, stranger)
     leg.reinvite(["PCMA"])

@@ -26,8 +26,12 @@ def registrar() -> Iterator[Registrar]:
 
 
 @pytest.mark.parametrize("behind", [True, False])
-def test_a_register_asks_for_the_domain_that_its_proxy_serves(own: Desk, registrar: Registrar, behind: bool) -> None:
-    """As its calls do. For another domain a registrar has to refuse the address of record (RFC 3261 section 10.3 step 5)."""
+def test_a_register_asks_for_the_domain_that_its_proxy_serves(
+    own: Desk, registrar: Registrar, behind: bool
+) -> None:
+    """As its calls do. For another domain a registrar has to refuse the address of record (RFC 3261
+    section 10.3 step 5).
+    """
     domain = "example.com" if behind else registrar.address.partition(":")[0]
     way = {"proxy": registrar.address, "registrar": registrar.address}
     alice = own("alice", domain=domain, **way, username="alice", password=PASSWORD)
@@ -44,7 +48,9 @@ def test_a_register_asks_for_the_domain_that_its_proxy_serves(own: Desk, registr
 def test_a_registrar_that_is_mute_from_the_refresh_on_keeps_nobody_from_giving_the_phone_back(
     own: Desk, registrar: Registrar, call_up: bool
 ) -> None:
-    """pjsip sends no REGISTER while another waits for its answer, up to 32 s (RFC 3261 section 17.1.2.2)."""
+    """pjsip sends no REGISTER while another waits for its answer, up to 32 s (RFC 3261 section
+    17.1.2.2).
+    """
     registrar.grants = "9"  # refreshed after five
     alice = own("alice", registrar=registrar.address, username="alice", password=PASSWORD)
     alice.register()
@@ -60,8 +66,12 @@ def test_a_registrar_that_is_mute_from_the_refresh_on_keeps_nobody_from_giving_t
 
 
 def test_a_registered_phone_keeps_the_way_to_it_open(own: Desk, registrar: Registrar) -> None:
-    """A router may forget who has sent nothing for half a minute, and a call would find nobody (RFC 4787 section 4.3)."""
-    alice = own("alice", registrar=registrar.address, username="alice", password=PASSWORD, keep_alive_s=2)
+    """A router may forget who has sent nothing for half a minute, and a call would find nobody (RFC
+    4787 section 4.3).
+    """
+    alice = own(
+        "alice", registrar=registrar.address, username="alice", password=PASSWORD, keep_alive_s=2
+    )
     alice.register()
     registrar.until_pinged(2)
     bob = own("bob")
@@ -72,7 +82,9 @@ def test_a_registered_phone_keeps_the_way_to_it_open(own: Desk, registrar: Regis
 
 
 def test_no_registrar_has_itself_flooded(own: Desk, registrar: Registrar) -> None:
-    """pjsip waits for nothing between the pings of a Flow-Timer (RFC 5626 section 4.4) of one second: 40,000 a second."""
+    """pjsip waits for nothing between the pings of a Flow-Timer (RFC 5626 section 4.4) of one
+    second: 40,000 a second.
+    """
     registrar.more = [("Flow-Timer", "1")]
     alice = own("alice", registrar=registrar.address, username="alice", password=PASSWORD)
     alice.register()
@@ -97,7 +109,9 @@ def registers(connection: socket.socket) -> str:
 
 
 def test_a_phone_whose_connection_is_closed_registers_over_another(own: Desk) -> None:
-    """Its calls would come over the one that is gone: an SBC may know no other way to it (RFC 5626 section 4.3)."""
+    """Its calls would come over the one that is gone: an SBC may know no other way to it (RFC 5626
+    section 4.3).
+    """
     with socket.create_server((fresh_address(), 0)) as listener:
         listener.settimeout(20)
         address = "{}:{}".format(*listener.getsockname())
@@ -121,15 +135,25 @@ def test_a_phone_whose_connection_is_closed_registers_over_another(own: Desk) ->
 def test_who_comes_next_has_all_its_calls_though_nobody_answers_the_last_ones_bye(
     own: Desk, registrar: Registrar, stranger: Stranger, whose: str
 ) -> None:
-    """pjsua keeps the place of such a call for 32 s (RFC 3261 section 17.1.2.2), in the process that keeps the registration, too."""
-    account: dict[str, Any] = {"registrar": registrar.address, "username": "alice", "password": PASSWORD}
+    """pjsua keeps the place of such a call for 32 s (RFC 3261 section 17.1.2.2), in the process
+    that keeps the registration, too.
+    """
+    account: dict[str, Any] = {
+        "registrar": registrar.address,
+        "username": "alice",
+        "password": PASSWORD,
+    }
     kept = own("alice", **account, max_calls=own.process_holds)
     kept.register()
     leg, _ = talking(kept, stranger)
     leg.hangup()
     kept.release(keep_registration=True)
     stranger.request("BYE")
-    again = own.of(kept.config) if whose == "the phone that was kept" else own("bob", max_calls=own.process_holds)
+    again = (
+        own.of(kept.config)
+        if whose == "the phone that was kept"
+        else own("bob", max_calls=own.process_holds)
+    )
     with contextlib.closing(Stranger(fresh_address())) as elsewhere:
         for _ in range(own.process_holds):
             again.dial(f"sip:1@{elsewhere.address}")

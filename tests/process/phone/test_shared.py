@@ -64,20 +64,29 @@ def cases(board: Switchboard, tmp_path: Path) -> Iterator[list[Case]]:
 
 
 def agent(**more: Any) -> PhoneConfig:
-    return PhoneConfig(name="agent", user="agent-7", domain="example.com", bind_address=fresh_address(), **more)
+    return PhoneConfig(
+        name="agent", user="agent-7", domain="example.com", bind_address=fresh_address(), **more
+    )
 
 
 def shared(cases: list[Case], **more: Any) -> list[Phone]:
     """The same phone in both cases, whose callers are Anne and Bert."""
     config = agent(**more)
-    return [case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True)]
+    return [
+        case.share(config, numbers=(number,))
+        for case, number in zip(cases, (ANNE, BERT), strict=True)
+    ]
 
 
-def test_two_cases_share_a_phone_and_each_gets_the_calls_of_its_own_caller(lease: Desk, cases: list[Case]) -> None:
+def test_two_cases_share_a_phone_and_each_gets_the_calls_of_its_own_caller(
+    lease: Desk, cases: list[Case]
+) -> None:
     first, second = shared(cases)
     assert first.address == second.address
     anne, bert = lease("anne", user=ANNE), lease("bert", user=BERT)
-    dialled = {caller.name: caller.dial(uri_of(first)) for caller in (bert, anne)}  # the second case's rings first
+    dialled = {
+        caller.name: caller.dial(uri_of(first)) for caller in (bert, anne)
+    }  # the second case's rings first
     for phone, caller in ((first, anne), (second, bert)):
         leg = phone.expect_call(within=10)
         assert leg.id == "agent.1", "named as in a case of its own"
@@ -96,7 +105,9 @@ def test_two_cases_share_a_phone_and_each_gets_the_calls_of_its_own_caller(lease
     assert not second.guessed
 
 
-def test_a_call_with_an_unknown_number_goes_to_the_waiting_case_by_a_guess(lease: Desk, cases: list[Case]) -> None:
+def test_a_call_with_an_unknown_number_goes_to_the_waiting_case_by_a_guess(
+    lease: Desk, cases: list[Case]
+) -> None:
     """It may be a misrouted call of the other case, which only checks whether this phone rings."""
     config = agent()
     looker = cases[0].share(config, numbers=(ANNE,))
@@ -110,7 +121,9 @@ def test_a_call_with_an_unknown_number_goes_to_the_waiting_case_by_a_guess(lease
     assert waiter.guessed
 
 
-def test_a_call_refused_because_cases_share_the_phone_is_reported(lease: Desk, cases: list[Case]) -> None:
+def test_a_call_refused_because_cases_share_the_phone_is_reported(
+    lease: Desk, cases: list[Case]
+) -> None:
     holds = lease.process_holds
     phones = shared(cases, max_calls=holds)
     bert = lease("bert", user=BERT, max_calls=holds)
@@ -137,9 +150,14 @@ def test_each_case_knows_that_a_phone_it_shares_stood_still(cases: list[Case]) -
         assert "had not stirred for" in str(phone.fault())
 
 
-def test_a_case_that_ends_or_dies_hangs_up_its_own_calls_alone(lease: Desk, cases: list[Case]) -> None:
+def test_a_case_that_ends_or_dies_hangs_up_its_own_calls_alone(
+    lease: Desk, cases: list[Case]
+) -> None:
     first, second = shared(cases)
-    mine, other = lease("anne", user=ANNE).dial(uri_of(first)), lease("bert", user=BERT).dial(uri_of(first))
+    mine, other = (
+        lease("anne", user=ANNE).dial(uri_of(first)),
+        lease("bert", user=BERT).dial(uri_of(first)),
+    )
     for phone, leg in ((first, mine), (second, other)):
         phone.expect_call(within=10)
         leg.wait_state("confirmed", within=10)
@@ -157,12 +175,17 @@ def test_an_address_belongs_to_one_phone_at_a_time(cases: list[Case]) -> None:
     place = {"bind_address": address, "bind_port": 5060}
     first = cases[0].share(PhoneConfig(**{**plain(one), **place}))
     first.release()
-    second = cases[1].share(PhoneConfig(**{**plain(other), **place}))  # the first has left the address to it
+    second = cases[1].share(
+        PhoneConfig(**{**plain(other), **place})
+    )  # the first has left the address to it
     assert first.address == second.address
     second.release()
     reserved = Reservation(cases[0].board.path, second.config)
     own = cases[0].pool.lease(
-        second.config, sink=cases[0].events.append, marks=cases[0].marks, directory=cases[0].directory / "case"
+        second.config,
+        sink=cases[0].events.append,
+        marks=cases[0].marks,
+        directory=cases[0].directory / "case",
     )
     assert own.address == second.address
     own.release()
@@ -171,7 +194,12 @@ def test_an_address_belongs_to_one_phone_at_a_time(cases: list[Case]) -> None:
 
 
 def plain(config: PhoneConfig) -> dict[str, Any]:
-    return {"name": config.name, "user": config.user, "domain": config.domain, "realm": config.realm}
+    return {
+        "name": config.name,
+        "user": config.user,
+        "domain": config.domain,
+        "realm": config.realm,
+    }
 
 
 def test_a_shared_phone_whose_process_dies_is_lost_to_all(cases: list[Case]) -> None:
@@ -185,15 +213,23 @@ def test_a_shared_phone_whose_process_dies_is_lost_to_all(cases: list[Case]) -> 
     assert again.process.pid != phones[0].process.pid
 
 
-def test_requests_outside_calls_belong_to_the_case_that_sent_them(stranger: Stranger, cases: list[Case]) -> None:
+def test_requests_outside_calls_belong_to_the_case_that_sent_them(
+    stranger: Stranger, cases: list[Case]
+) -> None:
     first, second = shared(cases)
     with ThreadPoolExecutor(2) as threads:
-        asked = [threads.submit(send_options, phone, f"sip:{stranger.address}") for phone in (first, second)]
+        asked = [
+            threads.submit(send_options, phone, f"sip:{stranger.address}")
+            for phone in (first, second)
+        ]
         while not all(one.done() for one in asked):
             request = stranger.next(0.05)
             if isinstance(request, Request):
                 stranger.respond(request, 200)
     assert [one.result() for one in asked] == [(200, "OK"), (200, "OK")]
-    calls = [{Message.parse(e.text).call_id for e in case.events if isinstance(e, SipMessage)} for case in cases]
+    calls = [
+        {Message.parse(e.text).call_id for e in case.events if isinstance(e, SipMessage)}
+        for case in cases
+    ]
     assert [len(ids) for ids in calls] == [1, 1]
     assert not calls[0] & calls[1]

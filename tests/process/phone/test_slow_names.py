@@ -1,4 +1,6 @@
-"""Slow and mute name servers, and unknown names: no process counts as hung, and the verdict names DNS."""
+"""Slow and mute name servers, and unknown names: no process counts as hung, and the verdict names
+DNS.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,10 @@ def desk(server: NameServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """Phones in a process that has that name server."""
     (tmp_path / "sitecustomize.py").write_text(CUSTOM % server.port)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with PhonePool(tmp_path / "phones", patience=PATIENCE_S) as pool, contextlib.closing(Desk(pool, tmp_path)) as desk:
+    with (
+        PhonePool(tmp_path / "phones", patience=PATIENCE_S) as pool,
+        contextlib.closing(Desk(pool, tmp_path)) as desk,
+    ):
         yield desk
 
 
@@ -87,7 +92,9 @@ def slow(phone: Phone) -> NameLookup:
 
 
 def told_while_others_talk(phone: Phone, caller: Phone, callee: Phone) -> NameLookup:
-    """The event of a slow lookup, while other phones of the process are in a call for longer than a process may be silent."""
+    """The event of a slow lookup, while other phones of the process are in a call for longer than a
+    process may be silent.
+    """
     assert phone.process is caller.process
     out, back = connect(caller, callee)
     hears(out, back)
@@ -96,14 +103,20 @@ def told_while_others_talk(phone: Phone, caller: Phone, callee: Phone) -> NameLo
     return event
 
 
-def test_a_slow_lookup_delays_its_own_call_only(desk: Desk, server: NameServer, stranger: Stranger) -> None:
-    """Longer than a process may be silent before it counts as hung; its other phones call meanwhile."""
+def test_a_slow_lookup_delays_its_own_call_only(
+    desk: Desk, server: NameServer, stranger: Stranger
+) -> None:
+    """Longer than a process may be silent before it counts as hung; its other phones call
+    meanwhile.
+    """
     phone, alice, bob = desk("callee"), desk("alice"), desk("bob")
     leg = phone.dial(f"sip:100@{NAME}:{stranger.port}")
     with server.is_asked() as question:
         event = told_while_others_talk(phone, alice, bob)
         assert (event.name, event.problem, event.denied) == (NAME, "no answer yet", False)
-        with pytest.raises(BrokenError, match=rf"DNS: {NAME} was looked up for \d\.\d s: no answer yet"):
+        with pytest.raises(
+            BrokenError, match=rf"DNS: {NAME} was looked up for \d\.\d s: no answer yet"
+        ):
             leg.wait_state("early", 0.05)
         question.sendall(stranger.host.encode())
     stranger.refuses("480 Temporarily Unavailable")
@@ -134,8 +147,16 @@ SDP, MIXED = "application/sdp", "multipart/mixed;boundary=p"
 @pytest.mark.parametrize(
     ("found", "error", "words"),
     [
-        ("EAI_NONAME", NeverCame, rf"DNS has no address for {NAME} \(in the far end's SDP\): EAI_NONAME"),
-        ("EAI_AGAIN", BrokenError, rf"DNS: {NAME} \(in the far end's SDP\) was looked up for .*: EAI_AGAIN"),
+        (
+            "EAI_NONAME",
+            NeverCame,
+            rf"DNS has no address for {NAME} \(in the far end's SDP\): EAI_NONAME",
+        ),
+        (
+            "EAI_AGAIN",
+            BrokenError,
+            rf"DNS: {NAME} \(in the far end's SDP\) was looked up for .*: EAI_AGAIN",
+        ),
         ("192.0.2.1", BrokenError, rf"takes addresses only, and not the host name {NAME}"),
     ],
 )
@@ -149,7 +170,9 @@ def test_a_name_in_an_answer_ends_the_call_by_its_fault(
     error: type[Exception],
     words: str,
 ) -> None:
-    """RFC 4566 section 5.7 allows a name, and the phones take addresses only. They look it up to see whose fault that is."""
+    """RFC 4566 section 5.7 allows a name, and the phones take addresses only. They look it up to
+    see whose fault that is.
+    """
     body, content = answer
     phone, alice, bob = desk("caller"), desk("alice"), desk("bob")
     leg = phone.dial(f"sip:100@{stranger.address}")
@@ -161,7 +184,9 @@ def test_a_name_in_an_answer_ends_the_call_by_its_fault(
     assert leg.state == "calling"
     server.answers(found)
     leg.wait("the lookup", lambda e: isinstance(e, NameLookup) and e.problem != "no answer yet", 10)
-    stranger.respond(invite, 200, headers, sdp)  # again, as until the ACK (RFC 3261 section 13.3.1.4)
+    stranger.respond(
+        invite, 200, headers, sdp
+    )  # again, as until the ACK (RFC 3261 section 13.3.1.4)
     stranger.request("ACK")
     stranger.respond(stranger.request("BYE"), 200)
     with pytest.raises(error, match=words):

@@ -18,7 +18,12 @@ EVENTS = SESSION + AUDIO.replace("AVP 0", "AVP 0 97") + "a=rtpmap:97 telephone-e
 
 #: Digit, timestamp, duration, whether it has ended.
 Packet = tuple[int, int, int, bool]
-ONE: Sequence[Packet] = [(1, 800, 160, False), (1, 800, 480, False), (1, 800, 640, True), (1, 800, 640, True)]
+ONE: Sequence[Packet] = [
+    (1, 800, 160, False),
+    (1, 800, 480, False),
+    (1, 800, 640, True),
+    (1, 800, 640, True),
+]
 TWO: Sequence[Packet] = [(2, 8800, 160, False), (2, 8800, 480, True), (2, 8800, 480, True)]
 
 
@@ -51,7 +56,10 @@ def test_each_press_arrives_once(
     assert stranger.hangs_up(phone, answer).status == 200
     leg.wait_closed(10)
     told = [event for event in leg.events if isinstance(event, DtmfReceived)]
-    assert ("".join(event.digit for event in told), tuple(event.duration_ms for event in told)) == (digits, lasted)
+    assert ("".join(event.digit for event in told), tuple(event.duration_ms for event in told)) == (
+        digits,
+        lasted,
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,11 +71,18 @@ def test_each_press_arrives_once(
     ],
 )
 def test_digits_by_info_are_read_in_both_forms(
-    lease: Desk, stranger: Stranger, kind: str, body: str, status: int, digits: Sequence[tuple[str, int]]
+    lease: Desk,
+    stranger: Stranger,
+    kind: str,
+    body: str,
+    status: int,
+    digits: Sequence[tuple[str, int]],
 ) -> None:
     phone = lease("callee")
     leg, answer = answered(phone, stranger, EVENTS)
-    assert stranger.within(phone, "INFO", 2, answer, body, (f"Content-Type: {kind}",)).status == status
+    assert (
+        stranger.within(phone, "INFO", 2, answer, body, (f"Content-Type: {kind}",)).status == status
+    )
     assert stranger.hangs_up(phone, answer).status == 200
     leg.wait_closed(10)
     told = [event for event in leg.events if isinstance(event, DtmfReceived)]
@@ -75,7 +90,9 @@ def test_digits_by_info_are_read_in_both_forms(
     assert {event.method for event in told} <= {"info"}
 
 
-def test_digits_are_sent_for_any_spelling_of_telephone_event(lease: Desk, stranger: Stranger) -> None:
+def test_digits_are_sent_for_any_spelling_of_telephone_event(
+    lease: Desk, stranger: Stranger
+) -> None:
     """An encoding's name has no case (RFC 4855 section 3)."""
     phone = lease("callee")
     leg, answer = answered(phone, stranger, EVENTS.replace("telephone-event", "TELEPHONE-EVENT"))
@@ -88,8 +105,12 @@ def test_digits_are_sent_for_any_spelling_of_telephone_event(lease: Desk, strang
 
 
 @pytest.mark.parametrize("ends", ["hangs up", "offers anew"])
-def test_a_stream_that_ends_during_a_digit_leaves_the_bridge_first(own: Desk, tmp_path: Path, ends: str) -> None:
-    """Otherwise two threads of pjmedia handle the digit, and the process aborts (once in some thousand transfers)."""
+def test_a_stream_that_ends_during_a_digit_leaves_the_bridge_first(
+    own: Desk, tmp_path: Path, ends: str
+) -> None:
+    """Otherwise two threads of pjmedia handle the digit, and the process aborts (once in some
+    thousand transfers).
+    """
     alice, bob = own("alice", max_calls=own.process_holds), own("bob")
     out, back = connect(alice, bob)
     out.send_digits("1", duration_ms=1000)

@@ -22,16 +22,26 @@ ENCRYPTED = f"m=audio 5002 RTP/SAVP 0\n{KEY}"
         pytest.param(SESSION + VIDEO + AUDIO, "off", id="video-before-audio"),
         pytest.param(SESSION + AUDIO + VIDEO, "off", id="video-behind-audio"),
         pytest.param(SESSION + ENCRYPTED + AUDIO, "off", id="the-second-of-two-ways-to-audio"),
-        pytest.param(SESSION + AUDIO + VIDEO.replace("AVP", "SAVP") + KEY, "optional", id="encrypted-video-alone"),
+        pytest.param(
+            SESSION + AUDIO + VIDEO.replace("AVP", "SAVP") + KEY,
+            "optional",
+            id="encrypted-video-alone",
+        ),
     ],
 )
-def test_audio_is_accepted_at_any_place_in_the_offer(lease: Desk, stranger: Stranger, offer: str, srtp: str) -> None:
-    """RFC 3264 section 6: what the answer refuses keeps its place, with port 0. A key belongs to its own stream alone."""
+def test_audio_is_accepted_at_any_place_in_the_offer(
+    lease: Desk, stranger: Stranger, offer: str, srtp: str
+) -> None:
+    """RFC 3264 section 6: what the answer refuses keeps its place, with port 0. A key belongs to
+    its own stream alone.
+    """
     phone = lease("callee", srtp=srtp)
     leg, answer = answered(phone, stranger, offer)
     media = [line for line in answer.body.decode().splitlines() if line.startswith("m=")]
     (port,) = (int(line.split()[1]) for line in media if line.split()[1] != "0")
-    assert [line.split()[0] for line in media] == [line.split()[0] for line in offer.splitlines() if line[:2] == "m="]
+    assert [line.split()[0] for line in media] == [
+        line.split()[0] for line in offer.splitlines() if line[:2] == "m="
+    ]
     stranger.speaks_to(port, phone)
     event_of(leg, MarkHeard, mark=VOICE)
     state = [event for event in leg.events if isinstance(event, MediaState)][-1]
@@ -58,11 +68,19 @@ def test_rtp_goes_to_the_address_in_the_sdp(lease: Desk, stranger: Stranger) -> 
     assert stranger.hangs_up(phone, answer).status == 200
 
 
-@pytest.mark.parametrize("suite", ["F8_128_HMAC_SHA1_80", "AEAD_AES_256_GCM", "NULL", "x-unheard-of"])
-def test_an_unsupported_srtp_suite_leaves_the_media_plain(lease: Desk, stranger: Stranger, suite: str) -> None:
-    """RFC 4568 section 5.1.2: the answer names the key that was chosen, or the media is as without any."""
+@pytest.mark.parametrize(
+    "suite", ["F8_128_HMAC_SHA1_80", "AEAD_AES_256_GCM", "NULL", "x-unheard-of"]
+)
+def test_an_unsupported_srtp_suite_leaves_the_media_plain(
+    lease: Desk, stranger: Stranger, suite: str
+) -> None:
+    """RFC 4568 section 5.1.2: the answer names the key that was chosen, or the media is as without
+    any.
+    """
     phone = lease("callee", srtp="optional")
-    leg, answer = answered(phone, stranger, SESSION + AUDIO + KEY.replace("AES_CM_128_HMAC_SHA1_80", suite))
+    leg, answer = answered(
+        phone, stranger, SESSION + AUDIO + KEY.replace("AES_CM_128_HMAC_SHA1_80", suite)
+    )
     assert b"a=crypto" not in answer.body
     assert not media_of(leg, within=10).secure
     assert stranger.hangs_up(phone, answer).status == 200
@@ -78,18 +96,28 @@ def compact(head: str) -> str:
         "Content-Type": "c",
         "Content-Length": "l",
     }
-    return re.sub(r"(?m)^([\w-]+):", lambda name: f"{short.get(name[1], name[1].upper())}\t :", head)
+    return re.sub(
+        r"(?m)^([\w-]+):", lambda name: f"{short.get(name[1], name[1].upper())}\t :", head
+    )
 
 
 @pytest.mark.parametrize(
     "writes",
     [
-        pytest.param(lambda head: re.sub(r"(?m)^([\w-]+):", "\\1:\r\n  ", head), id="folded-behind-each-name"),
         pytest.param(
-            lambda head: head.replace(";", "\r\n\t;").replace(" SIP/2.0/", "\r\n SIP/2.0/"), id="folded-within"
+            lambda head: re.sub(r"(?m)^([\w-]+):", "\\1:\r\n  ", head), id="folded-behind-each-name"
         ),
-        pytest.param(lambda head: head.replace("To: <", 'To: "a;tag=b <sip:c;tag=d@e>" <'), id="a-tag-in-a-name"),
-        pytest.param(lambda head: head.replace("From: <", r'From: "\"<;tag=1\\" <'), id="escapes-in-a-name"),
+        pytest.param(
+            lambda head: head.replace(";", "\r\n\t;").replace(" SIP/2.0/", "\r\n SIP/2.0/"),
+            id="folded-within",
+        ),
+        pytest.param(
+            lambda head: head.replace("To: <", 'To: "a;tag=b <sip:c;tag=d@e>" <'),
+            id="a-tag-in-a-name",
+        ),
+        pytest.param(
+            lambda head: head.replace("From: <", r'From: "\"<;tag=1\\" <'), id="escapes-in-a-name"
+        ),
         pytest.param(compact, id="compact"),
     ],
 )
@@ -102,7 +130,9 @@ def test_a_call_is_followed_in_every_legal_header_form(
     leg, answer = talking(phone, stranger)
     assert stranger.hangs_up(phone, answer).status == 200
     leg.wait_closed(10)
-    came = [message.text.split()[0] for message in once(leg.messages) if message.direction == "received"]
+    came = [
+        message.text.split()[0] for message in once(leg.messages) if message.direction == "received"
+    ]
     assert came == ["INVITE", "ACK", "BYE"]
     assert [event.local for event in leg.messages] == [phone.address] * len(leg.messages)
 
@@ -111,7 +141,10 @@ def test_a_call_is_followed_in_every_legal_header_form(
     ("steps", "status"),
     [
         (["200 OK"], 200),
-        (["100 Trying…", "BYE", "480 Temporarily Unavailable"], 480),  # a usage of its own: RFC 5057 section 4.1
+        (
+            ["100 Trying…", "BYE", "480 Temporarily Unavailable"],
+            480,
+        ),  # a usage of its own: RFC 5057 section 4.1
         (["BYE", "200 OK"], 200),
         (["603 Decline…"], 603),  # final, though the subscription goes on
         (["100 Trying…", "BYE"], 0),
@@ -119,7 +152,9 @@ def test_a_call_is_followed_in_every_legal_header_form(
         (["sip/2.0 486 Busy Here"], 486),
     ],
 )
-def test_transfer_outcomes(lease: Desk, stranger: Stranger, steps: Sequence[str], status: int) -> None:
+def test_transfer_outcomes(
+    lease: Desk, stranger: Stranger, steps: Sequence[str], status: int
+) -> None:
     phone = lease("transferor")
     leg, call = talking(phone, stranger)
     leg.transfer(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
@@ -139,7 +174,9 @@ def test_the_second_refer_has_its_own_outcome(own: Desk, stranger: Stranger, nam
         asked = stranger.request("REFER")
         stranger.respond(asked, 202)
         event = f"Event: refer;id={asked.cseq.number}" if named else "Event: refer"
-        said = stranger.within(phone, "NOTIFY", number, call, f"SIP/2.0 {code} x\r\n", (event, *OVER))
+        said = stranger.within(
+            phone, "NOTIFY", number, call, f"SIP/2.0 {code} x\r\n", (event, *OVER)
+        )
         assert said.status == 200
         assert leg.transfer_outcome(10) == code
     assert stranger.hangs_up(phone, call).status == 200

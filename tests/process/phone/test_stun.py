@@ -17,7 +17,9 @@ COOKIE = 0x2112A442
 
 
 class StunServer:
-    """Answers every Binding request with one address and the port it came from (RFC 5389, and RFC 3489's attribute)."""
+    """Answers every Binding request with one address and the port it came from (RFC 5389, and RFC
+    3489's attribute).
+    """
 
     def __init__(self) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -33,7 +35,9 @@ class StunServer:
                 return
             (address,) = struct.unpack("!I", socket.inet_aton(OUTSIDE))
             mapped = struct.pack("!HHBBHI", 0x0001, 8, 0, 1, peer[1], address)
-            xored = struct.pack("!HHBBHI", 0x0020, 8, 0, 1, peer[1] ^ COOKIE >> 16, address ^ COOKIE)
+            xored = struct.pack(
+                "!HHBBHI", 0x0020, 8, 0, 1, peer[1] ^ COOKIE >> 16, address ^ COOKIE
+            )
             head = struct.pack("!HH", 0x0101, len(mapped + xored)) + request[4:20]
             self.socket.sendto(head + mapped + xored, peer)
 

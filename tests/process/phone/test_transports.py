@@ -21,10 +21,14 @@ ANYWHERE = {"bind_address": "0.0.0.0"}
 def test_pjsip_reads_the_systems_authorities(
     lease: Desk, authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The list has one more authority, that of the called server. pjsip does not look for the list by itself."""
+    """The list has one more authority, that of the called server. pjsip does not look for the list
+    by itself.
+    """
     own = tmp_path / "list.pem"
     usual = system_authorities()
-    own.write_bytes((Path(usual).read_bytes() if usual else b"") + Path(authority.ca_file).read_bytes())
+    own.write_bytes(
+        (Path(usual).read_bytes() if usual else b"") + Path(authority.ca_file).read_bytes()
+    )
     monkeypatch.setenv("SSL_CERT_FILE", str(own))
     alice = lease("alice", transport="tls", tls=TlsConfig(ca_file=system_authorities()))
     bob = lease("bob", **authority.settings("tls"))
@@ -33,8 +37,12 @@ def test_pjsip_reads_the_systems_authorities(
 
 
 @pytest.mark.parametrize("trusted", [True, False])
-def test_a_callee_may_trust_many_authorities(lease: Desk, authority: Authority, tmp_path: Path, trusted: bool) -> None:
-    """For example a stand-in that trusts the system's list. pjsip would list them all in a handshake, for which it has 8 kB."""
+def test_a_callee_may_trust_many_authorities(
+    lease: Desk, authority: Authority, tmp_path: Path, trusted: bool
+) -> None:
+    """For example a stand-in that trusts the system's list. pjsip would list them all in a
+    handshake, for which it has 8 kB.
+    """
     many = tmp_path / "list.pem"
     others = (
         Authority(tmp_path, f"{number:03} of the many authorities that a system trusts as it came")
@@ -58,9 +66,13 @@ def test_a_callee_may_trust_many_authorities(lease: Desk, authority: Authority, 
 
 
 @pytest.mark.parametrize("place", [{}, BEHIND_A_ROUTER, ANYWHERE])
-def test_a_failed_handshake_is_reported(lease: Desk, authority: Authority, place: dict[str, str]) -> None:
+def test_a_failed_handshake_is_reported(
+    lease: Desk, authority: Authority, place: dict[str, str]
+) -> None:
     server = fresh_address()
-    bob = lease("bob", transport="tls", tls=authority.server(server), **{"bind_address": server} | place)
+    bob = lease(
+        "bob", transport="tls", tls=authority.server(server), **{"bind_address": server} | place
+    )
     with socket.create_connection((server, int(bob.address.rpartition(":")[2]))) as comer:
         comer.sendall(b"OPTIONS sip:b SIP/2.0\r\n")
         shown = event_of(bob, TlsHandshake, failed=True)

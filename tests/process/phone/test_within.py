@@ -13,11 +13,23 @@ from tests.stranger import VOICE, Stranger, talking
 ASKED: tuple[tuple[str, Sequence[str], str, int, tuple[str, str] | None], ...] = (
     ("OPTIONS", (), "", 200, ("Allow", "PRACK, INVITE")),
     ("INFO", (), "", 200, None),
-    ("INFO", ("Content-Type: x/y",), "well", 415, ("Accept", "application/dtmf, application/dtmf-relay")),
+    (
+        "INFO",
+        ("Content-Type: x/y",),
+        "well",
+        415,
+        ("Accept", "application/dtmf, application/dtmf-relay"),
+    ),
     ("INFO", ("Info-Package: example", "Content-Type: x/y"), "well", 469, ("Recv-Info", "")),
     ("NOTIFY", ("Event: talk", "Subscription-State: active"), "", 489, None),
     ("NOTIFY", ("o: presence;id=1", "Subscription-State: active"), "", 489, None),
-    ("NOTIFY", ("Event: refer", "Subscription-State: active;expires=60"), "SIP/2.0 100 Trying\r\n", 481, None),
+    (
+        "NOTIFY",
+        ("Event: refer", "Subscription-State: active;expires=60"),
+        "SIP/2.0 100 Trying\r\n",
+        481,
+        None,
+    ),
     ("NOTIFY", ("o: Refer;id=7", "Subscription-State: terminated;reason=timeout"), "", 481, None),
     ("SUBSCRIBE", ("Event: kpml", "Expires: 60"), "", 489, None),
     ("SUBSCRIBE", ("Expires: 60",), "", 489, None),
@@ -35,7 +47,9 @@ def test_other_requests_within_a_call_are_answered(lease: Desk, stranger: Strang
         assert response.status == status, (method, headers)
         if said is not None:
             name, value = said
-            assert (response.get(name) or "").startswith(value) if value else response.get(name) == "", (method, name)
+            assert (
+                (response.get(name) or "").startswith(value) if value else response.get(name) == ""
+            ), (method, name)
     assert leg.state == "confirmed"
     assert stranger.hangs_up(phone, call).status == 200
     leg.wait_state("disconnected", 10)
@@ -45,7 +59,11 @@ def test_other_requests_within_a_call_are_answered(lease: Desk, stranger: Strang
 ASKED_OUTSIDE: tuple[tuple[str, Sequence[str], int], ...] = (
     ("OPTIONS", (), 200),
     ("MESSAGE", ("Content-Type: text/plain",), 200),
-    ("NOTIFY", ("Event: message-summary", "Content-Type: application/simple-message-summary"), 200),  # RFC 3842
+    (
+        "NOTIFY",
+        ("Event: message-summary", "Content-Type: application/simple-message-summary"),
+        200,
+    ),  # RFC 3842
     ("NOTIFY", ("Event: keep-alive",), 489),
     ("NOTIFY", ("o: check-sync;reboot=true", "Subscription-State: active"), 489),
     ("NOTIFY", ("Event: refer", "Subscription-State: active"), 481),
@@ -70,7 +88,9 @@ def test_requests_outside_calls_are_answered(lease: Desk, stranger: Stranger) ->
         stranger.says(phone, method, number, None, headers, "hello" if method == "MESSAGE" else "")
         response = stranger.final_response(method)
         assert response.status == status, (method, headers)
-        assert response.has("Allow") == (status in (200, 405) and method not in ("MESSAGE", "NOTIFY")), method
+        assert response.has("Allow") == (
+            status in (200, 405) and method not in ("MESSAGE", "NOTIFY")
+        ), method
 
 
 NOTIFY = ("Event: refer", "Subscription-State: active;expires=60", "Content-Type: message/sipfrag")
@@ -81,7 +101,9 @@ NOTIFY = ("Event: refer", "Subscription-State: active;expires=60", "Content-Type
     [
         pytest.param(202, [], 200, id="accepted"),
         pytest.param(603, [], 481, id="refused"),
-        pytest.param(202, [("Refer-Sub", "false")], 481, id="accepted-without-a-subscription"),  # RFC 4488 section 4
+        pytest.param(
+            202, [("Refer-Sub", "false")], 481, id="accepted-without-a-subscription"
+        ),  # RFC 4488 section 4
     ],
 )
 def test_a_notify_needs_an_accepted_refer(
@@ -92,7 +114,9 @@ def test_a_notify_needs_an_accepted_refer(
     leg, call = talking(phone, stranger)
     leg.transfer(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
     stranger.respond(stranger.request("REFER"), answer, headers)
-    assert stranger.within(phone, "NOTIFY", 2, call, "SIP/2.0 100 Trying\r\n", NOTIFY).status == status
+    assert (
+        stranger.within(phone, "NOTIFY", 2, call, "SIP/2.0 100 Trying\r\n", NOTIFY).status == status
+    )
     assert leg.state == "confirmed"
     assert stranger.hangs_up(phone, call).status == 200
     leg.wait_state("disconnected", 10)
@@ -105,7 +129,10 @@ def test_a_transferor_may_extend_its_subscription(own: Desk, stranger: Stranger)
     target = f"Refer-To: <sip:{VOICE}@{stranger.host}:{stranger.port}>"
     assert stranger.within(phone, "REFER", 2, call, headers=(target,)).status == 202
     placed = stranger.request("INVITE")
-    assert stranger.within(phone, "SUBSCRIBE", 3, call, headers=("Event: refer", "Expires: 60")).status == 200
+    assert (
+        stranger.within(phone, "SUBSCRIBE", 3, call, headers=("Event: refer", "Expires: 60")).status
+        == 200
+    )
     stranger.respond(placed, 486)
     assert stranger.hangs_up(phone, call).status == 200
 
@@ -123,7 +150,9 @@ def test_a_notify_may_precede_the_answer_to_the_refer(lease: Desk, stranger: Str
 
 
 @pytest.mark.parametrize("method", ["INFO", "INVITE", "MESSAGE", "OPTIONS", "PRACK", "UPDATE"])
-def test_of_a_call_that_is_over_a_platform_is_told_so(lease: Desk, stranger: Stranger, method: str) -> None:
+def test_of_a_call_that_is_over_a_platform_is_told_so(
+    lease: Desk, stranger: Stranger, method: str
+) -> None:
     """pjsip keeps the dialog for 32 s, and would answer 500; an INVITE would get no answer."""
     phone = lease("callee")
     leg, call = talking(phone, stranger)

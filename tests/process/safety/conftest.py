@@ -56,7 +56,11 @@ class Line:
         config = PhoneConfig(name=name, **(fields | options))  # type: ignore[arg-type]
         rules = Rules(guard, gate.admit if gate else None, within, seconds)
         phone = self.pool.lease(
-            config, sink=lambda event: None, marks=itertools.count(), directory=self.directory, rules=rules
+            config,
+            sink=lambda event: None,
+            marks=itertools.count(),
+            directory=self.directory,
+            rules=rules,
         )
         self.phones.append(phone)
         return phone

@@ -1,4 +1,6 @@
-"""A far end that tries to have its caller's phone call somebody else: by REFER, in and out of a call, and by redirection."""
+"""A far end that tries to have its caller's phone call somebody else: by REFER, in and out of a
+call, and by redirection.
+"""
 
 from __future__ import annotations
 
@@ -46,11 +48,15 @@ class Rogue(SipPeer):
         invite = self._invite
         inside = to is None and invite is not None
         lines = {
-            "From": f"{invite.get('To')};tag=rogue" if inside and invite else f"<sip:rogue@{self.address}>;tag=r",
+            "From": f"{invite.get('To')};tag=rogue"
+            if inside and invite
+            else f"<sip:rogue@{self.address}>;tag=r",
             "To": str(invite.get("From")) if inside and invite else f"<sip:victim@{to}>",
             "Call-ID": invite.call_id if inside and invite else "out-of-dialog@rogue",
         }
-        uri = str(invite.contact.uri) if inside and invite and invite.contact else f"sip:victim@{to}"
+        uri = (
+            str(invite.contact.uri) if inside and invite and invite.contact else f"sip:victim@{to}"
+        )
         if to is not None:
             host, _, port = to.rpartition(":")
             self.peer = (host, int(port))
@@ -70,7 +76,9 @@ class Rogue(SipPeer):
         return 0
 
     def calls(self, within: float = QUIET_S, least: int = 0) -> list[str]:
-        """Whom the phone has called since, ``least`` of them waited for; requests of a call that is up are answered."""
+        """Whom the phone has called since, ``least`` of them waited for; requests of a call that is
+        up are answered.
+        """
         found: list[str] = []
         while (message := self.next(within if len(found) >= least else PATIENCE_S)) is not None:
             if isinstance(message, Request):
@@ -126,7 +134,9 @@ def called(line: Line, rogue: Rogue) -> Leg:
 
 
 def done_with(phone: Phone) -> None:
-    """Its process has done what it does about what it was sent: the call it would place has left it."""
+    """Its process has done what it does about what it was sent: the call it would place has left
+    it.
+    """
     for _ in range(2):  # what is asked first may be answered within the same turn
         phone.command("free_slots")
 
@@ -167,7 +177,9 @@ TARGETS = [
 
 def test_no_other_is(line: Line, rogue: Rogue, accomplice: Rogue) -> None:
     leg = called(line, rogue)
-    answers = {to: rogue.refer(to.format(evil=accomplice.address, evil_host="127.0.0.9")) for to in TARGETS}
+    answers = {
+        to: rogue.refer(to.format(evil=accomplice.address, evil_host="127.0.0.9")) for to in TARGETS
+    }
     assert {to: status for to, status in answers.items() if status < 400} == {}
     done_with(leg.phone)
     assert rogue.calls() == []
@@ -186,7 +198,9 @@ def test_two_targets_are_none(line: Line, rogue: Rogue, accomplice: Rogue) -> No
     end(leg, rogue)
 
 
-def test_a_refer_outside_of_a_call_is_not_followed(line: Line, rogue: Rogue, accomplice: Rogue) -> None:
+def test_a_refer_outside_of_a_call_is_not_followed(
+    line: Line, rogue: Rogue, accomplice: Rogue
+) -> None:
     victim = line.phone("victim", guard=guard(rogue), max_calls=2)
     for user in ("911", LISTED):
         assert not 200 <= rogue.refer(f"<sip:{user}@{accomplice.address}>", to=victim.address) < 300
@@ -195,7 +209,9 @@ def test_a_refer_outside_of_a_call_is_not_followed(line: Line, rogue: Rogue, acc
     assert victim.legs == []
 
 
-@pytest.mark.parametrize("contacts", [("911",), (), ("911", "912", LISTED, "913;q=0.1", "914", "915", "916", "917")])
+@pytest.mark.parametrize(
+    "contacts", [("911",), (), ("911", "912", LISTED, "913;q=0.1", "914", "915", "916", "917")]
+)
 @pytest.mark.parametrize("status", [300, 301, 302, 305, 380])
 def test_no_redirection_is_followed(
     line: Line, rogue: Rogue, accomplice: Rogue, status: int, contacts: tuple[str, ...]

@@ -1,4 +1,6 @@
-"""A ring group, or an AI's place, that strangers call, too: their calls ring on, and are nobody's of the case."""
+"""A ring group, or an AI's place, that strangers call, too: their calls ring on, and are nobody's
+of the case.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,13 @@ def deployment(**more: object) -> Deployment:
             "lines": {"inbound": {"did": "+13125550100", "assistant": "main"}},
             "groups": {"billing": {"did": "+18155550101", "shared": True}},
             "trunks": [
-                {"name": "udp", "transport": "udp", "port": 32681, "ai": "stand-in", "termination": "127.0.0.1:5060"}
+                {
+                    "name": "udp",
+                    "transport": "udp",
+                    "port": 32681,
+                    "ai": "stand-in",
+                    "termination": "127.0.0.1:5060",
+                }
             ],
         }
         | more
@@ -69,7 +77,9 @@ def test_a_strangers_call_goes_on_ringing_and_ours_is_taken(line: Line) -> None:
     [("4155550101", {}), ("+12065550100", {}), ("trunk-7", {}), ("anybody", {"privacy": True})],
     ids=["national", "the assistant's", "no number", "withheld"],
 )
-def test_a_call_that_may_be_ours_is_taken(line: Line, user: str, options: dict[str, object]) -> None:
+def test_a_call_that_may_be_ours_is_taken(
+    line: Line, user: str, options: dict[str, object]
+) -> None:
     agent = line.phone("agent", max_calls=3)
     agent.is_ours = may_be_ours
     out = calls(line, agent, user, **options)
@@ -78,7 +88,9 @@ def test_a_call_that_may_be_ours_is_taken(line: Line, user: str, options: dict[s
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_a_stand_in_leaves_a_strangers_call_alone_where_strangers_are_told_of(line: Line, shared: bool) -> None:
+def test_a_stand_in_leaves_a_strangers_call_alone_where_strangers_are_told_of(
+    line: Line, shared: bool
+) -> None:
     described = deployment(stand_in={"bind": "127.0.0.1", "shared": shared})
     phone = line.phone("stand-in", max_calls=3)
     context: Any = SimpleNamespace(

@@ -21,7 +21,8 @@ from tests.loopback import fresh_address
 
 OFFER = bytes(offer("127.0.0.1", 40000))
 ANSWER = bytes(offer("127.0.0.1", 40002))
-# Stories that are not about timers run with the RFC's own: a busy machine must not look like a lossy network.
+# Stories that are not about timers run with the RFC's own: a busy machine must not look like a
+# lossy network.
 
 
 def scaled(t1: float) -> Timers:
@@ -83,7 +84,9 @@ class Nodes:
 
     @staticmethod
     def taking(ua: UserAgent, *, answers: bool = True) -> asyncio.Queue[IncomingCall]:
-        """The calls that a node takes from now on: it rings, and answers them unless told otherwise."""
+        """The calls that a node takes from now on: it rings, and answers them unless told
+        otherwise.
+        """
         taken: asyncio.Queue[IncomingCall] = asyncio.Queue()
 
         async def take(call: IncomingCall) -> None:
@@ -116,7 +119,9 @@ class Nodes:
     def starts(self, node: str, direction: str, head: str) -> list[Traced]:
         """What a node sent or received whose start line begins so."""
         return [
-            m for m in self.traced if (m.node, m.direction) == (node, direction) and m.data.startswith(head.encode())
+            m
+            for m in self.traced
+            if (m.node, m.direction) == (node, direction) and m.data.startswith(head.encode())
         ]
 
     def run(self, story: Coroutine[Any, Any, None], *, patient: bool = False) -> None:
@@ -145,11 +150,16 @@ class Nodes:
             await asyncio.sleep(0.02)
 
     async def _settle(self, patient: bool) -> None:
-        """Wait until no call and no transaction is left: that takes 64*T1 at most, and as long again for a transaction that lingers."""
+        """Wait until no call and no transaction is left: that takes 64*T1 at most, and as long
+        again for a transaction that lingers.
+        """
         longest = max(ua.timers.transaction for ua in self._agents) if patient else 5.0
         deadline = asyncio.get_running_loop().time() + 2.5 * longest + 5.0
         answered = () if patient else (State.ACCEPTED, State.COMPLETED, State.CONFIRMED)
-        while any(ua.calls() or [t for t in ua.layer.transactions() if t.state not in answered] for ua in self._agents):
+        while any(
+            ua.calls() or [t for t in ua.layer.transactions() if t.state not in answered]
+            for ua in self._agents
+        ):
             left = [(ua.name, ua.calls(), ua.layer.transactions()) for ua in self._agents]
             assert asyncio.get_running_loop().time() < deadline, left
             await asyncio.sleep(0.02)

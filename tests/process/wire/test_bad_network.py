@@ -16,10 +16,12 @@ from harness.world.wire.transport import Passage, Passed
 
 
 class Lossy:
-    """Drops a fifth of all datagrams and doubles another fifth, both ways; none is dropped more than three times.
+    """Drops a fifth of all datagrams and doubles another fifth, both ways; none is dropped more
+    than three times.
 
-    Which they are depends on the order that a busy machine has them come in, and it has a request repeated five times instead
-    of seven within 64*T1: every hundredth run had a call that was lost each time, and there was nothing wrong with its 408.
+    Which they are depends on the order that a busy machine has them come in, and it has a request
+    repeated five times instead of seven within 64*T1: every hundredth run had a call that was lost
+    each time, and there was nothing wrong with its 408.
     """
 
     def __init__(self, seed: int, loss: float = 0.2, doubled: float = 0.2) -> None:
@@ -61,7 +63,9 @@ def test_every_call_comes_and_goes_with_loss_and_duplicates(nodes: Any) -> None:
         async def one(index: int) -> str:
             async with few:
                 call = nodes.dial(caller, callee)
-                if index % 3 == 2:  # a third hang up while it rings, or while the answer is on its way
+                if (
+                    index % 3 == 2
+                ):  # a third hang up while it rings, or while the answer is on its way
                     call.cancel()
                 try:
                     await call.wait_answered()
@@ -69,7 +73,8 @@ def test_every_call_comes_and_goes_with_loss_and_duplicates(nodes: Any) -> None:
                     return f"{error.end.how.value}"
                 response = await call.bye()
                 assert response is not None
-                # A BYE whose answers were all lost is a local 408: the peer has ended the call nevertheless.
+                # A BYE whose answers were all lost is a local 408: the peer has ended the call
+                # nevertheless.
                 return "ended" if response.status in (200, 408, 481) else f"BYE {response.status}"
 
         results = await asyncio.gather(*(one(index) for index in range(30)))
@@ -113,7 +118,9 @@ def test_invite_into_a_black_hole_is_repeated_and_given_up(nodes: Any) -> None:
             await call.wait_answered(10)
         assert (caught.value.status, caught.value.end.how) == (408, How.NO_ANSWER)
         times = [m.at for m in nodes.starts("caller", "sent", "INVITE")]
-        assert 5 <= len(times) <= 7  # 0, 1, 3, 7, 15, 31 and 63 T1; a busy machine comes late to the last ones
+        assert (
+            5 <= len(times) <= 7
+        )  # 0, 1, 3, 7, 15, 31 and 63 T1; a busy machine comes late to the last ones
         gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
         for doubling, gap in enumerate(gaps):
             assert gap >= 0.98 * nodes.quick.t1 * 2**doubling

@@ -1,4 +1,6 @@
-"""Calls between two nodes over each transport, from the first message until nothing is left of them."""
+"""Calls between two nodes over each transport, from the first message until nothing is left of
+them.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def test_everything_a_dialog_may_carry(nodes: Any, transport: TransportName) -> 
     async def story() -> None:
         caller, callee = await nodes.ua("caller", transport), await nodes.ua("callee", transport)
         call, theirs = await nodes.connected(caller, callee)
-        assert (await call.refer("<sip:x@example.com>").wait_final(5))[0] == 603  # without a handler
+        assert (await call.refer("<sip:x@example.com>").wait_final(5))[
+            0
+        ] == 603  # without a handler
         theirs.on_info, theirs.on_refer = info, referred
         theirs.on_offer = changed
         assert (await call.info("Signal=5\r\nDuration=160\r\n")).status == 200
@@ -60,22 +64,30 @@ def test_everything_a_dialog_may_carry(nodes: Any, transport: TransportName) -> 
         assert theirs.remote_sdp == hold
         assert (await call.change("UPDATE", nodes.offer)).status == 200
         assert theirs.remote_sdp == nodes.offer
-        referral = call.refer("<sip:+12065550188@sip.example.com;transport=tls?X-Gladly-Routing-Selector=billing>")
+        referral = call.refer(
+            "<sip:+12065550188@sip.example.com;transport=tls?X-Gladly-Routing-Selector=billing>"
+        )
         assert (await referral.wait_accepted(5)).status == 202
         assert await referral.wait_final(5) == (200, "OK")
         assert referral.progress == [(100, "Trying"), (180, "Ringing"), (200, "OK")]
         assert (await call.send("OPTIONS")).status == 200
         assert (await call.send("MESSAGE", body="hello", content_type="text/plain")).status == 405
         # The other way round, in the callee's own sequence of numbers.
-        assert (await theirs.change("INVITE", hold)).status == 488  # the caller has no handler for a new offer
+        assert (
+            await theirs.change("INVITE", hold)
+        ).status == 488  # the caller has no handler for a new offer
         assert (await theirs.send("OPTIONS")).status == 200
         await theirs.bye()
         numbers = [
             message.cseq.number
-            for data in dict.fromkeys(t.data for t in nodes.traced if (t.node, t.direction) == ("callee", "sent"))
+            for data in dict.fromkeys(
+                t.data for t in nodes.traced if (t.node, t.direction) == ("callee", "sent")
+            )
             if isinstance(message := Message.parse(data), Request) and message.method != "ACK"
         ]
-        assert numbers == sorted(set(numbers))  # NOTIFYs, re-INVITE, OPTIONS and BYE share one sequence
+        assert numbers == sorted(
+            set(numbers)
+        )  # NOTIFYs, re-INVITE, OPTIONS and BYE share one sequence
 
     nodes.run(story())
 

@@ -27,9 +27,14 @@ async def quick_pair(nodes: Any) -> list[UserAgent]:
 
 
 async def nothing_is_left(
-    nodes: Any, place: Callable[[], Awaitable[None]], agents: list[UserAgent], known: list[weakref.ref[Any]]
+    nodes: Any,
+    place: Callable[[], Awaitable[None]],
+    agents: list[UserAgent],
+    known: list[weakref.ref[Any]],
 ) -> None:
-    """Nothing of what is ``known`` by then is there once calls were placed and their transactions are over."""
+    """Nothing of what is ``known`` by then is there once calls were placed and their transactions
+    are over.
+    """
     with no_collections():
         await place()
         await nodes.settled(agents)
@@ -45,7 +50,9 @@ def test_a_call(nodes: Any, how: str) -> None:
 
         async def take(call: IncomingCall) -> None:
             known.append(weakref.ref(call))
-            call.on_refer = call.on_info = call.on_offer = lambda request: take(call)  # as a relay has them
+            call.on_refer = call.on_info = call.on_offer = lambda request: take(
+                call
+            )  # as a relay has them
             call.ring()
             if how == "answered":
                 call.answer(nodes.answer)
@@ -77,7 +84,9 @@ def test_a_handshake_that_failed(nodes: Any) -> None:
 
     async def story() -> None:
         caller = await nodes.ua("caller", "tls")
-        callee = await nodes.answering("callee", "tls", tls=nodes.identity("callee.example", days=-1))
+        callee = await nodes.answering(
+            "callee", "tls", tls=nodes.identity("callee.example", days=-1)
+        )
         with no_collections():
             assert not protocols()
             with pytest.raises(CallFailedError):

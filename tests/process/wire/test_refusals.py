@@ -18,7 +18,9 @@ def beside(ua: UserAgent) -> Datagrams:
     return Datagrams(target, target[0])
 
 
-def invite(method: str = "INVITE", *, branch: str = "1", drop: str = "", body: str = "", **headers: str) -> bytes:
+def invite(
+    method: str = "INVITE", *, branch: str = "1", drop: str = "", body: str = "", **headers: str
+) -> bytes:
     lines = {
         "Via": f"SIP/2.0/UDP 127.0.0.1:1;rport;branch=z9hG4bK{branch}",
         "Max-Forwards": "70",
@@ -50,7 +52,12 @@ REFUSALS: list[tuple[bytes, int, str, str]] = [
     (invite("BYE"), 481, "", ""),
     (invite("CANCEL"), 481, "", ""),
     (invite(body="{}", Content_Type="application/json"), 415, "Accept", "application/sdp"),
-    (invite(body="x", Content_Type="application/sdp", Content_Encoding="gzip"), 415, "Accept-Encoding", "id"),
+    (
+        invite(body="x", Content_Type="application/sdp", Content_Encoding="gzip"),
+        415,
+        "Accept-Encoding",
+        "id",
+    ),
     (invite(Accept="text/plain"), 406, "", ""),
     (invite(Session_Expires="30", Supported="timer"), 422, "Min-SE", "90"),
     (invite("OPTIONS", Max_Forwards="0"), 200, "Allow", "INVITE"),
@@ -74,7 +81,9 @@ def test_refusals(nodes: Any) -> None:
                     .replace(b"1 INVITE", b"1 ACK")
                 )
         host, port = plain.target
-        plain.send(invite("ACK", branch="stray", To="<sip:callee@example.com>;tag=unknown"))  # gets no answer
+        plain.send(
+            invite("ACK", branch="stray", To="<sip:callee@example.com>;tag=unknown")
+        )  # gets no answer
         plain.send(
             f"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bKnobody\r\nFrom: <sip:a@b>;tag=1\r\n"
             "To: <sip:c@d>;tag=2\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n\r\n".encode()
@@ -113,12 +122,19 @@ def test_responses_go_where_rfc_3581_says(nodes: Any) -> None:
         ua = await nodes.ua("callee")
         plain, other = beside(ua), beside(ua)
         host = ua.local("udp").address
-        plain.send(invite("OPTIONS", branch="a", Via="SIP/2.0/UDP 192.0.2.9:9;rport;branch=z9hG4bKa"))
+        plain.send(
+            invite("OPTIONS", branch="a", Via="SIP/2.0/UDP 192.0.2.9:9;rport;branch=z9hG4bKa")
+        )
         via = (await plain.receive()).via
         assert (via.params.get("rport"), via.params.get("received")) == (str(plain.port), host)
         # Without rport: to the source's address, and the port of sent-by (RFC 3261 section 18.2.2).
         plain.send(
-            invite("OPTIONS", branch="b", Via=f"SIP/2.0/UDP 192.0.2.9:{other.port};branch=z9hG4bKb", CSeq="2 OPTIONS")
+            invite(
+                "OPTIONS",
+                branch="b",
+                Via=f"SIP/2.0/UDP 192.0.2.9:{other.port};branch=z9hG4bKb",
+                CSeq="2 OPTIONS",
+            )
         )
         via = (await other.receive()).via
         assert (via.params.get("received"), "rport" in via.params) == (host, False)

@@ -25,16 +25,21 @@ def asks(refresher: str) -> list[tuple[str, str]]:
 
 def agreed(nodes: Any) -> str | None:
     """The Session-Expires of the callee's 200 to the INVITE."""
-    return Message.parse(nodes.starts("callee", "sent", "SIP/2.0 200")[0].data).get("Session-Expires")
+    return Message.parse(nodes.starts("callee", "sent", "SIP/2.0 200")[0].data).get(
+        "Session-Expires"
+    )
 
 
-@pytest.mark.parametrize(("refresher", "node", "other"), [("uac", "caller", "callee"), ("uas", "callee", "caller")])
+@pytest.mark.parametrize(
+    ("refresher", "node", "other"), [("uac", "caller", "callee"), ("uas", "callee", "caller")]
+)
 def test_the_agreed_side_refreshes(nodes: Any, refresher: str, node: str, other: str) -> None:
     async def story() -> None:
         caller, callee = await short(nodes, "caller"), await short(nodes, "callee")
         call, theirs = await nodes.connected(caller, callee, headers=asks(refresher))
         assert agreed(nodes) == f"{SHORT_S};refresher={refresher}"
-        # Without the first, the other side would have ended it a third of the interval before its end (section 10).
+        # Without the first, the other side would have ended it a third of the interval before its
+        # end (section 10).
         await nodes.until(node, "sent", "UPDATE", 2)
         assert nodes.starts(other, "sent", "UPDATE") == []
         assert call.state == theirs.state == "confirmed"

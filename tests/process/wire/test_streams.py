@@ -15,7 +15,9 @@ from tests.process.wire.conftest import provisional
 
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
-def test_calls_share_a_connection_and_the_callee_uses_it_back(nodes: Any, transport: TransportName) -> None:
+def test_calls_share_a_connection_and_the_callee_uses_it_back(
+    nodes: Any, transport: TransportName
+) -> None:
     async def story() -> None:
         caller, callee = await nodes.ua("caller", transport), await nodes.ua("callee", transport)
         for _ in range(3):
@@ -31,7 +33,10 @@ def test_a_registered_flow_is_used_for_calls_to_it(nodes: Any, transport: Transp
     """Pitfall of phones behind TCP: only the connection they opened leads to them."""
 
     async def story() -> None:
-        phone, platform = await nodes.answering("phone", transport), await nodes.ua("platform", transport)
+        phone, platform = (
+            await nodes.answering("phone", transport),
+            await nodes.ua("platform", transport),
+        )
         bindings: list[Any] = []
 
         async def register(incoming: IncomingRequest) -> None:
@@ -46,7 +51,9 @@ def test_a_registered_flow_is_used_for_calls_to_it(nodes: Any, transport: Transp
             from_="<sip:phone@example.com>",
             to="<sip:phone@example.com>",
             hop=hop,
-            headers=[("Contact", "<sip:phone@192.0.2.1:9;transport=tcp>")],  # leads nowhere, as behind NAT
+            headers=[
+                ("Contact", "<sip:phone@192.0.2.1:9;transport=tcp>")
+            ],  # leads nowhere, as behind NAT
         )
         assert response.status == 200
         call = platform.invite(

@@ -49,7 +49,9 @@ class RunningWorld:
         state: dict[str, Any] = self.client.get("/calls").json()
         return state
 
-    def wait_for_state(self, goal: str, fulfilled: Callable[[dict[str, Any]], bool], within: float = PATIENCE) -> None:
+    def wait_for_state(
+        self, goal: str, fulfilled: Callable[[dict[str, Any]], bool], within: float = PATIENCE
+    ) -> None:
         deadline = time.monotonic() + within
         while not fulfilled(state := self.state()):
             if time.monotonic() > deadline:
@@ -98,7 +100,9 @@ def running(deployment: str | Path, directory: Path, *options: str) -> Iterator[
         assert line["event"] == "ready", line
         assert line["pid"] == process.pid
         with httpx.Client(base_url=line["control"]) as client:
-            yield RunningWorld(process, directory, Replicas(line["deployments"]), line["control"], client)
+            yield RunningWorld(
+                process, directory, Replicas(line["deployments"]), line["control"], client
+            )
     finally:
         if process.poll() is None:
             process.kill()
@@ -140,7 +144,9 @@ def api_of(deployment: Deployment) -> SynthflowApi:
     assert synthflow is not None
     assert synthflow.api_base
     assert synthflow.api_token
-    return SynthflowApi(synthflow.api_base, synthflow.api_token.get_secret_value(), synthflow.ca_file)
+    return SynthflowApi(
+        synthflow.api_base, synthflow.api_token.get_secret_value(), synthflow.ca_file
+    )
 
 
 _marks = itertools.count(os.getpid())
@@ -205,7 +211,10 @@ class Stage:
         api = self.api()
         try:
             found = api.calls(since, self.deployment.models())
-            newest = max((r for r in found if r.is_since(since)), key=lambda record: int(record.plain["start_time"]))
+            newest = max(
+                (r for r in found if r.is_since(since)),
+                key=lambda record: int(record.plain["start_time"]),
+            )
             return api.call(newest.id)
         finally:
             api.close()
@@ -232,5 +241,8 @@ def cu(customer: RunningWorld, pool: PhonePool, tmp_path: Path) -> Iterator[Stag
 
 def hears(leg: Leg, mark: int, since: float | None = None, within: float = PATIENCE) -> Event:
     return leg.wait(
-        f"mark {mark}", lambda event: isinstance(event, MarkHeard) and event.mark == mark, within, since=since
+        f"mark {mark}",
+        lambda event: isinstance(event, MarkHeard) and event.mark == mark,
+        within,
+        since=since,
     )

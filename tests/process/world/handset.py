@@ -66,7 +66,10 @@ class Handset:
             Uri("sip", None, *self.server.sockaddr),
             from_=of_record,
             to=of_record,
-            headers=[("Contact", str(self.ua.contact(self.ua.local("udp"), self.user))), ("Expires", "60")],
+            headers=[
+                ("Contact", str(self.ua.contact(self.ua.local("udp"), self.user))),
+                ("Expires", "60"),
+            ],
             credentials=self.credentials,
         )
         assert response.status == 200
@@ -79,7 +82,9 @@ class Handset:
             credentials=self.credentials,
         )
 
-    async def talk(self, number: str, codecs: tuple[Codec, ...] = (PCMU, PCMA, EVENT_96)) -> OutgoingCall:
+    async def talk(
+        self, number: str, codecs: tuple[Codec, ...] = (PCMU, PCMA, EVENT_96)
+    ) -> OutgoingCall:
         """Call and wait for the answer."""
         call = self.call(number, self.media.offer(codecs))
         body = sdp_of(await call.wait_answered(PATIENCE))
@@ -117,7 +122,9 @@ class Handset:
         assert self.media.codec is not None
         codec = self.media.codec
         frames = sound.frames(samples, codec.name)
-        await self.send([(codec.payload_type, 160 * i, frame, i == 0) for i, frame in enumerate(frames)])
+        await self.send(
+            [(codec.payload_type, 160 * i, frame, i == 0) for i, frame in enumerate(frames)]
+        )
 
 
 Handsets = Callable[..., Awaitable[Handset]]

@@ -42,7 +42,9 @@ def told(deployment: Deployment, directory: Path) -> Deployment:
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 def test_the_platform_port_is_that_of_the_agents_transport(tmp_path: Path, transport: str) -> None:
-    """As docs/deployment.md has ``platform.port``; over TLS it was UDP's, where preflight found no TLS listener."""
+    """As docs/deployment.md has ``platform.port``; over TLS it was UDP's, where preflight found no
+    TLS listener.
+    """
     world = told(changed("talkdesk", agents={"transport": transport}), tmp_path)
     agents = world.accounts["agents"]
     assert (world.platform.host, world.platform.port) == (agents.host, agents.port)
@@ -55,8 +57,12 @@ def test_agents_on_an_unsupported_transport_are_a_mistake() -> None:
     ]
 
 
-def test_a_carrier_account_may_have_a_user_name_and_a_number(pool: PhonePool, tmp_path: Path) -> None:
-    """Many carriers do so; the world refused such a REGISTER with 403, and preflight blamed the password."""
+def test_a_carrier_account_may_have_a_user_name_and_a_number(
+    pool: PhonePool, tmp_path: Path
+) -> None:
+    """Many carriers do so; the world refused such a REGISTER with 403, and preflight blamed the
+    password.
+    """
     text = CUSTOMER.read_text(encoding="utf-8")
     for number, user in (("+4915155501001", "2345678e0"), ("+4915155501009", "2345678e9")):
         assert number in text
@@ -75,7 +81,9 @@ def test_a_carrier_account_may_have_a_user_name_and_a_number(pool: PhonePool, tm
 
 
 def test_an_outside_agent_is_shown_the_called_number(pool: PhonePool, tmp_path: Path) -> None:
-    """With numbers on several trunks it was the first trunk's, which the file of another trunk does not have."""
+    """With numbers on several trunks it was the first trunk's, which the file of another trunk does
+    not have.
+    """
     text = CUSTOMER.read_text(encoding="utf-8")
     for old, new in (
         (
@@ -114,18 +122,25 @@ def test_an_account_for_phones_with_and_without_numbers_is_a_mistake() -> None:
 def test_settings_for_unknown_names_are_a_mistake() -> None:
     """A misspelt name was ignored."""
     plain = to_plain(load(EXAMPLES / "simulated-gladly.toml"))
-    plain["simulated"] = {"groups": {"Queue": {"queue_s": 5.0}, "*": {}}, "lines": {"inbound": {}, "people-": {}}}
+    plain["simulated"] = {
+        "groups": {"Queue": {"queue_s": 5.0}, "*": {}},
+        "lines": {"inbound": {}, "people-": {}},
+    }
     first, second = mistakes_of(from_plain(plain))
     assert first.startswith(
         "simulated.groups.Queue: the file has none of that name (perhaps queue); allowed: queue, billing, "
     )
-    assert second.startswith("simulated.lines.people-: the file has none of that name (perhaps people); allowed: ")
+    assert second.startswith(
+        "simulated.lines.people-: the file has none of that name (perhaps people); allowed: "
+    )
     assert second.endswith(", or * for all others")
 
 
 @pytest.mark.parametrize(("transport", "port"), [("tcp", 5060), ("tls", 5061), ("tcp", 32681)])
 def test_the_ai_answers_at_the_trunk_s_own_port(tmp_path: Path, transport: str, port: int) -> None:
-    """It was 32681 and 32682 whatever the file said: no call of an SBC in front of another AI could be simulated."""
+    """It was 32681 and 32682 whatever the file said: no call of an SBC in front of another AI could
+    be simulated.
+    """
     plain = to_plain(load(EXAMPLES / "simulated-generic.toml"))
     for trunk in plain["trunks"]:
         if trunk["ai"] == "synthflow" and trunk["transport"] == transport:
@@ -137,7 +152,9 @@ def test_the_ai_answers_at_the_trunk_s_own_port(tmp_path: Path, transport: str, 
         try:
             tenant = world.tenants[0]
             trunk = next(
-                one for one in tenant.deployment.trunks if one.ai == "synthflow" and one.transport == transport
+                one
+                for one in tenant.deployment.trunks
+                if one.ai == "synthflow" and one.transport == transport
             )
             ua = tenant.platform.terminations[trunk.name].ua
             uri = Uri("sip", None, trunk.host or "", trunk.port).with_param("transport", transport)

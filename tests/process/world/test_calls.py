@@ -42,7 +42,9 @@ async def talk_with_stand_in(
         ai.media.close()
 
 
-def test_a_referrer_may_hang_up_at_once_and_digits_keep_their_meaning(talkdesk: RunningWorld) -> None:
+def test_a_referrer_may_hang_up_at_once_and_digits_keep_their_meaning(
+    talkdesk: RunningWorld,
+) -> None:
     async def script(deployment: Deployment, make: Handsets) -> None:
         desk = await make("billing", registered=True)
         async with talk_with_stand_in(deployment, make) as (caller, call, at_ai):
@@ -128,8 +130,14 @@ def test_a_campaign_refuses_unknown_numbers(talkdesk: RunningWorld) -> None:
         (f'{{"from": "+12015550100", "to": "{customer}"}}'.encode(), 404),
         (f'{{"from": "{line}", "to": "+12015550100"}}'.encode(), 404),
     ]:
-        assert talkdesk.client.post(deployment.campaign.url, content=body, headers=kind).status_code == status
+        assert (
+            talkdesk.client.post(deployment.campaign.url, content=body, headers=kind).status_code
+            == status
+        )
     # the customer's phone is not registered: the call is made, and fails
     asked = f'{{"from": "{line}", "to": "{customer}"}}'.encode()
-    assert talkdesk.client.post(deployment.campaign.url, content=asked, headers=kind).status_code == 202
+    assert (
+        talkdesk.client.post(deployment.campaign.url, content=asked, headers=kind).status_code
+        == 202
+    )
     talkdesk.wait_until_quiet()

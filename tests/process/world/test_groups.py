@@ -1,4 +1,6 @@
-"""A customer's groups and numbers: who rings when, who gets the call, and what the caller hears meanwhile."""
+"""A customer's groups and numbers: who rings when, who gets the call, and what the caller hears
+meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -72,14 +74,23 @@ def test_an_agent_at_an_outside_number_takes_the_call_by_a_digit(cu: Stage, sett
     there = mobile.expect_call(PATIENCE)
     assert there.invite is not None
     assert "<sip:+4930555001333@" in there.invite.text, "the platform's number"
-    there.wait("the question", lambda e: isinstance(e, RtpStatistics) and e.rx_packets > 20, PATIENCE)
+    there.wait(
+        "the question", lambda e: isinstance(e, RtpStatistics) and e.rx_packets > 20, PATIENCE
+    )
     assert call.state != "confirmed", "answered, not taken"
     there.send_digits("1")
     talk(call, there)
 
 
 def test_an_outside_agent_who_presses_no_digit_loses_the_call(cu: Stage, settle: Settle) -> None:
-    settle(groups={"tier-1": {"away": ["Zoë", "Bernd"], "external": {"accept": "1", "accept_within_s": 1.0}}})
+    settle(
+        groups={
+            "tier-1": {
+                "away": ["Zoë", "Bernd"],
+                "external": {"accept": "1", "accept_within_s": 1.0},
+            }
+        }
+    )
     mobile = cu.phone("Handy")
     call = dial(cu, "people")
     there = mobile.expect_call(PATIENCE)
@@ -89,7 +100,9 @@ def test_an_outside_agent_who_presses_no_digit_loses_the_call(cu: Stage, settle:
     assert call.wait_state("disconnected", PATIENCE).code == 480
 
 
-def test_a_closed_number_plays_a_message_or_rings_its_closed_group(cu: Stage, settle: Settle) -> None:
+def test_a_closed_number_plays_a_message_or_rings_its_closed_group(
+    cu: Stage, settle: Settle
+) -> None:
     settle(lines={"Hotline (Köln)": {"open": False}})
     call = dial(cu, "Hotline (Köln)")
     call.wait_state("confirmed", PATIENCE)

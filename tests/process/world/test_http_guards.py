@@ -1,4 +1,6 @@
-"""The world's own HTTP interfaces: they need a token and their own Host, and read bodies up to a limit."""
+"""The world's own HTTP interfaces: they need a token and their own Host, and read bodies up to a
+limit.
+"""
 
 from __future__ import annotations
 
@@ -28,24 +30,44 @@ def campaign(td: Stage) -> str:
     return td.deployment.campaign.url
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic Y29udHJvbDo="}, {"Authorization": "Bearer x"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Basic Y29udHJvbDo="}, {"Authorization": "Bearer x"}]
+)
 def test_the_control_api_wants_its_token(talkdesk: RunningWorld, headers: dict[str, str]) -> None:
     bare = str(httpx.URL(talkdesk.control).copy_with(userinfo=b""))  # without the password in it
     for path in ("/calls", "/faults", "/nothing"):
         assert talkdesk.client.get(bare + path, headers=headers).status_code == 401
-        refused = talkdesk.client.post(bare + path, headers=headers, json={"name": "from-anonymous"})
+        refused = talkdesk.client.post(
+            bare + path, headers=headers, json={"name": "from-anonymous"}
+        )
         assert refused.status_code == 401
     assert talkdesk.client.get("/faults").json() == {"0": []}
 
 
 def test_synthflows_api_wants_its_token(api: httpx.Client) -> None:
-    for authorization in ("", "Bearer", "Bearer x", "Basic x", "Bearer \xff", "Bearer " + "x" * 4000):
-        for method, path in (("GET", "/calls"), ("POST", "/prepare_inbound"), ("POST", "/sip_numbers"), ("GET", "/x")):
-            refused = api.request(method, path, headers={b"Authorization": authorization.encode("latin-1")})
+    for authorization in (
+        "",
+        "Bearer",
+        "Bearer x",
+        "Basic x",
+        "Bearer \xff",
+        "Bearer " + "x" * 4000,
+    ):
+        for method, path in (
+            ("GET", "/calls"),
+            ("POST", "/prepare_inbound"),
+            ("POST", "/sip_numbers"),
+            ("GET", "/x"),
+        ):
+            refused = api.request(
+                method, path, headers={b"Authorization": authorization.encode("latin-1")}
+            )
             assert refused.status_code == 401, (method, path, authorization)
 
 
-def test_another_hosts_name_is_refused(talkdesk: RunningWorld, api: httpx.Client, campaign: str) -> None:
+def test_another_hosts_name_is_refused(
+    talkdesk: RunningWorld, api: httpx.Client, campaign: str
+) -> None:
     """DNS rebinding: the browser believes it talks to the page's own host, and says so."""
     for host in ("rebound.example", "localhost", "127.0.0.1", ""):
         assert talkdesk.client.get("/calls", headers={"Host": host}).status_code == 421
@@ -80,7 +102,9 @@ def test_a_wrong_body_gets_400_and_the_reason(
 
 
 def test_a_web_page_cannot_start_a_campaign(talkdesk: RunningWorld, campaign: str) -> None:
-    """A page may post text or a form to any address unasked, but no JSON (the Fetch standard's CORS)."""
+    """A page may post text or a form to any address unasked, but no JSON (the Fetch standard's
+    CORS).
+    """
     body = json.dumps({"from": "inbound", "to": "+14155550105"})
     refused = talkdesk.client.post(campaign, content=body, headers={"Content-Type": "text/plain"})
     assert refused.status_code == 415

@@ -61,9 +61,12 @@ def test_rtcp_reports_come_from_the_receiver(
     with talkdesk.fault("heavy-loss"):
         leg = td.dial("inbound")
         leg.wait_state("confirmed", PATIENCE)
-        # not by its round trip, which needs a report of the phone's own: there are few, and they may be lost as well
+        # not by its round trip, which needs a report of the phone's own: there are few, and they
+        # may be lost as well
         told = leg.wait(
-            "a report of the third second", lambda e: isinstance(e, FarEndReport) and e.sent > 150, PATIENCE
+            "a report of the third second",
+            lambda e: isinstance(e, FarEndReport) and e.sent > 150,
+            PATIENCE,
         )
     assert isinstance(told, FarEndReport)
     assert (told.lost > 10) is lost
@@ -80,13 +83,19 @@ def test_captures_show_on_which_side_of_the_platform_audio_is_lost(
     with td.world.fault("rtp-blocked-to-ai"):
         leg = td.dial("inbound", trunk)
         leg.wait_state("confirmed", PATIENCE)
-        leg.wait("two seconds", lambda e: isinstance(e, RtpStatistics) and e.rx_packets > 100, PATIENCE)
+        leg.wait(
+            "two seconds", lambda e: isinstance(e, RtpStatistics) and e.rx_packets > 100, PATIENCE
+        )
         leg.hangup()
         leg.wait_state("disconnected", PATIENCE)
-    captures = {path.stem: read_capture(path) for path in (td.world.directory / "captures-0").iterdir()}
+    captures = {
+        path.stem: read_capture(path) for path in (td.world.directory / "captures-0").iterdir()
+    }
     assert {capture.notes for capture in captures.values()} == {()}
     assert {
-        point: [one.transport for one in capture.messages if one.message.start_line.startswith("INVITE")]
+        point: [
+            one.transport for one in capture.messages if one.message.start_line.startswith("INVITE")
+        ]
         for point, capture in captures.items()
     } == {"trunk": [transport], "carrier": ["udp"]}
     marks = {
@@ -106,7 +115,9 @@ def confirmed(td: Stage, line: str = "inbound", **more: Any) -> Leg:
     return leg
 
 
-def test_an_assistant_that_only_speaks_hears_digits_and_hands_over(td: Stage, settle: Settle) -> None:
+def test_an_assistant_that_only_speaks_hears_digits_and_hands_over(
+    td: Stage, settle: Settle
+) -> None:
     settle({"assistants": {"main": {"sends": "speech", "please_hold_s": 1.5}}})
     agent = td.phone("billing")
     leg = confirmed(td)

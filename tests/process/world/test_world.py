@@ -130,16 +130,28 @@ def test_strangers_get_403_and_options_an_answer(td: Stage) -> None:
         with pytest.raises(CallFailedError) as refused:
             await call.wait_answered(PATIENCE)
         media.close()
-        platform = Endpoint("udp", td.deployment.platform.host or "", td.deployment.platform.port or 0)
+        platform = Endpoint(
+            "udp", td.deployment.platform.host or "", td.deployment.platform.port or 0
+        )
         call = ua.invite(Uri("sip", group, *platform.sockaddr), from_=me, sdp=b"v=0\r\n")
         with pytest.raises(CallFailedError) as refused_by_platform:
             await call.wait_answered(PATIENCE)
         account = td.deployment.accounts["carrier"]
-        everywhere = [(host, int(port)), platform.sockaddr, (account.host, account.port), (trunk.host, 32681)]
-        answers = [
-            await ua.request("OPTIONS", Uri("sip", None, str(where[0]), where[1]), from_=me) for where in everywhere
+        everywhere = [
+            (host, int(port)),
+            platform.sockaddr,
+            (account.host, account.port),
+            (trunk.host, 32681),
         ]
-        return refused.value.status, refused_by_platform.value.status, [answer.status for answer in answers]
+        answers = [
+            await ua.request("OPTIONS", Uri("sip", None, str(where[0]), where[1]), from_=me)
+            for where in everywhere
+        ]
+        return (
+            refused.value.status,
+            refused_by_platform.value.status,
+            [answer.status for answer in answers],
+        )
 
     assert with_agent(stranger, script) == (403, 403, [200, 200, 200, 200])
 
@@ -154,7 +166,12 @@ REFUSED: list[tuple[str, str, dict[str, Any], int]] = [
     ("POST", "/prepare_inbound", {"content": b"[1]"}, 400),
     ("POST", "/prepare_inbound", {"json": {"from_number": "+14155550101"}}, 400),
     ("POST", "/sip_numbers", {"json": {"termination_uri": "nowhere"}}, 400),
-    ("POST", "/sip_numbers", {"json": {"termination_uri": "127.0.0.1:5060", "transport": "pigeon"}}, 400),
+    (
+        "POST",
+        "/sip_numbers",
+        {"json": {"termination_uri": "127.0.0.1:5060", "transport": "pigeon"}},
+        400,
+    ),
     ("DELETE", "/sip_numbers/none", {}, 404),
     ("PUT", "/calls", {}, 405),
     ("GET", "/nothing", {}, 404),
@@ -171,7 +188,9 @@ def test_a_prepared_call_has_the_id_that_was_given_out(td: Stage) -> None:
     api = td.api()
     main = td.deployment.assistants["main"]
     prepared = api.prepare_inbound("+14155550101", main.address, main.model_id)
-    call = td.dial("inbound", headers=[("X-EI", f"S.{prepared};E.crm-1;O.+14155550101;"), ("X-Shop", "7")])
+    call = td.dial(
+        "inbound", headers=[("X-EI", f"S.{prepared};E.crm-1;O.+14155550101;"), ("X-Shop", "7")]
+    )
     call.wait_state("confirmed", PATIENCE)
     record = api.call(prepared)
     api.close()
@@ -194,7 +213,9 @@ def test_control_refuses_unknown_faults_and_tenants(talkdesk: RunningWorld) -> N
 
 
 def test_control_ends_calls(td: Stage) -> None:
-    """A call that a fault keeps up ends at once, too, before the platform notices that its other side has gone."""
+    """A call that a fault keeps up ends at once, too, before the platform notices that its other
+    side has gone.
+    """
 
     def end(**asked: int) -> httpx.Response:
         return td.world.client.request("DELETE", "/calls", json=asked, timeout=2 * PATIENCE)

@@ -11,7 +11,9 @@ from harness.audio.wav import to_int16
 Samples = NDArray[np.int16]
 
 
-def mark(number: int, seconds: float, *, rate: int = 8000, level_dbov: float = -15.0, skip: int = 0) -> Samples:
+def mark(
+    number: int, seconds: float, *, rate: int = 8000, level_dbov: float = -15.0, skip: int = 0
+) -> Samples:
     """A mark as a leg sends it, joined ``skip`` samples after its beginning."""
     period = waveform(number, rate, level_dbov)
     return to_int16(np.resize(np.roll(period, -skip), round(seconds * rate)))

@@ -20,7 +20,11 @@ def loud(samples: Samples, rate: int = 8000) -> list[Span]:
 
 @pytest.mark.parametrize("country", PLANS)
 def test_each_countrys_tones_are_told_apart(country: str) -> None:
-    for kind, seconds, expected in (("ringback", 13, "ringback"), ("busy", 5, "busy"), ("congestion", 5, "busy")):
+    for kind, seconds, expected in (
+        ("ringback", 13, "ringback"),
+        ("busy", 5, "busy"),
+        ("congestion", 5, "busy"),
+    ):
         tone = to_int16(call_progress(country, kind, seconds))  # type: ignore[arg-type]
         (span,) = loud(join(silence(0.5), tone, silence(0.5)))
         assert span.kind == expected
@@ -45,10 +49,20 @@ def test_fax_tones() -> None:
 
 def test_a_call_with_everything_in_it() -> None:
     audio = join(
-        silence(1.0), mark(9, 1.6), silence(1.0), prompt_samples("hello-en"), silence(0.6), to_int16(dtmf("1#"))
+        silence(1.0),
+        mark(9, 1.6),
+        silence(1.0),
+        prompt_samples("hello-en"),
+        silence(0.6),
+        to_int16(dtmf("1#")),
     )
     spans = classify(audio)
-    assert [span.kind for span in spans if span.kind != "silence"] == ["mark", "speech", "dtmf", "dtmf"]
+    assert [span.kind for span in spans if span.kind != "silence"] == [
+        "mark",
+        "speech",
+        "dtmf",
+        "dtmf",
+    ]
     found = next(span for span in spans if span.kind == "mark")
     assert found.detail == "mark 9"
     assert found.began == pytest.approx(1.0, abs=0.02)
@@ -70,5 +84,7 @@ def test_noise_silence_and_music() -> None:
 @pytest.mark.parametrize("level_dbov", [-55.0, -50.0, -45.0, -40.0])
 def test_speech_over_background_noise_keeps_its_times(level_dbov: float) -> None:
     spoken = join(silence(2.0), prompt_samples("how-can-i-help-en"))
-    found = [span for span in classify(mix(noise(6.0, level_dbov), spoken)) if span.kind == "speech"]
+    found = [
+        span for span in classify(mix(noise(6.0, level_dbov), spoken)) if span.kind == "speech"
+    ]
     assert [(span.began, span.ended) for span in found] == [pytest.approx((2.0, 3.06), abs=0.1)]

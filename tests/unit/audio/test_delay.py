@@ -38,8 +38,12 @@ def test_a_slip_shows_as_a_step() -> None:
 
 @pytest.mark.parametrize("early_s", [0.0, 0.009, 0.04])
 def test_what_seems_to_come_before_it_was_sent_has_no_delay(early_s: float) -> None:
-    """Either end's time is known to a packet only, and a whole circle of the probe is no delay of 2.4 s."""
-    measured = one_way_delay(to_int16(np.tile(probe(), 2)), 8000, sent_from=early_s, received_from=0.0)
+    """Either end's time is known to a packet only, and a whole circle of the probe is no delay of
+    2.4 s.
+    """
+    measured = one_way_delay(
+        to_int16(np.tile(probe(), 2)), 8000, sent_from=early_s, received_from=0.0
+    )
     assert measured is not None
     assert measured.median_ms == pytest.approx(0.0, abs=0.1)
 

@@ -20,7 +20,11 @@ BEEP = to_int16(0.2 * np.sin(2 * np.pi * 1000 * np.arange(6400) / 8000))
     [
         (join(silence(0.3), mark(7, 2.0)), "as expected", "it from 0.30 s on"),
         (mark(5, 2.0), "echo", "itself, from 0.00 to 2.00 s: an echo"),
-        (mix(mark(7, 2.0), mark(5, 2.0, level_dbov=-33, skip=400)), "echo", "it from 0.00 s on, and itself"),
+        (
+            mix(mark(7, 2.0), mark(5, 2.0, level_dbov=-33, skip=400)),
+            "echo",
+            "it from 0.00 s on, and itself",
+        ),
         (
             join(silence(1.0), mark(9, 2.0)),
             "crossed",
@@ -28,15 +32,47 @@ BEEP = to_int16(0.2 * np.sin(2 * np.pi * 1000 * np.arange(6400) / 8000))
         ),
         (join(mark(240, 2.0), silence(0.5)), "another party", "assistant main, from 0.00 to"),
         (join(mark(240, 2.0), mark(77, 2.0)), "crossed", "(mark 77)"),
-        (join(silence(1.0), prompt_samples("voicemail-greeting-en")), "voicemail", "Leave a message"),
-        (join(prompt_samples("hello-en")[:9000], silence(0.5), BEEP, silence(1.2)), "voicemail", "a beep at"),
-        (join(prompt_samples("hello-en")[:9000], silence(0.5), BEEP, silence(0.5)), "tone", "a steady tone"),
-        (prompt_samples("announcement-not-in-service-en"), "announcement", "This number is not in service"),
-        (join(to_int16(sit()), silence(0.6), prompt_samples("hello-en")), "announcement", "and then an announcement"),
+        (
+            join(silence(1.0), prompt_samples("voicemail-greeting-en")),
+            "voicemail",
+            "Leave a message",
+        ),
+        (
+            join(prompt_samples("hello-en")[:9000], silence(0.5), BEEP, silence(1.2)),
+            "voicemail",
+            "a beep at",
+        ),
+        (
+            join(prompt_samples("hello-en")[:9000], silence(0.5), BEEP, silence(0.5)),
+            "tone",
+            "a steady tone",
+        ),
+        (
+            prompt_samples("announcement-not-in-service-en"),
+            "announcement",
+            "This number is not in service",
+        ),
+        (
+            join(to_int16(sit()), silence(0.6), prompt_samples("hello-en")),
+            "announcement",
+            "and then an announcement",
+        ),
         (to_int16(call_progress("us", "busy", 4)), "tone", "busy tone"),
-        (join(silence(0.5), prompt_samples("connecting-you-en")[::-1]), "speech", "speech without a mark"),
-        (g711.decode_ulaw(g711.encode_alaw(mark(7, 2.0))), "other law", "it in A-law that was read as µ-law"),
-        (g711.decode_alaw(g711.encode_ulaw(mark(7, 2.0))), "other law", "it in µ-law that was read as A-law"),
+        (
+            join(silence(0.5), prompt_samples("connecting-you-en")[::-1]),
+            "speech",
+            "speech without a mark",
+        ),
+        (
+            g711.decode_ulaw(g711.encode_alaw(mark(7, 2.0))),
+            "other law",
+            "it in A-law that was read as µ-law",
+        ),
+        (
+            g711.decode_alaw(g711.encode_ulaw(mark(7, 2.0))),
+            "other law",
+            "it in µ-law that was read as A-law",
+        ),
         (noise(2.0, -25), "noise", "noise from 0.00 s"),
         (silence(2.0), "silence", "nothing but silence for 2.00 s"),
         (noise(2.0, -48), "silence", "nothing but silence or comfort noise for 2.00 s"),

@@ -37,14 +37,18 @@ def rough(said: list[Heard | Ended]) -> list[tuple[type, int, float]]:
 
 
 @given(MARKS, st.floats(-30, 0), st.integers(0, 4000), st.integers(0, 1279))
-def test_any_mark_at_any_level_offset_and_chopped_start(number: int, level: float, offset: int, skip: int) -> None:
+def test_any_mark_at_any_level_offset_and_chopped_start(
+    number: int, level: float, offset: int, skip: int
+) -> None:
     audio = join(np.zeros(offset, np.int16), mark(number, 0.6, level_dbov=level, skip=skip))
     audio = g711.decode_ulaw(g711.encode_ulaw(mix(audio, noise(len(audio) / 8000, level - 20))))
     first, *rest = heard(marks_heard(audio))
     assert {first.mark, *(fact.mark for fact in rest)} == {number}
     assert 0.06 <= first.decided - offset / 8000 <= 0.13
     assert first.began == pytest.approx(offset / 8000, abs=0.03)
-    assert first.level_dbov == pytest.approx(level, abs=4.0)  # at 0 dBov a good part of it is clipped off
+    assert first.level_dbov == pytest.approx(
+        level, abs=4.0
+    )  # at 0 dBov a good part of it is clipped off
     assert 0.7 < first.quality <= 1.0
 
 
@@ -83,18 +87,28 @@ def test_a_short_hole_does_not_end_a_mark() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(1, 4000), min_size=1, max_size=4))
-def test_marks_that_are_lost_and_mixed_are_heard_alike_however_they_are_cut(seed: int, sizes: list[int]) -> None:
-    """One mark after another, over each other, with holes: where it ends and where the next begins are near each other."""
+def test_marks_that_are_lost_and_mixed_are_heard_alike_however_they_are_cut(
+    seed: int, sizes: list[int]
+) -> None:
+    """One mark after another, over each other, with holes: where it ends and where the next begins
+    are near each other.
+    """
     random = np.random.default_rng(seed)
     parts = [mark(int(random.integers(512)), float(random.uniform(0.1, 0.9))) for _ in range(5)]
     audio = join(*parts)[: sum(map(len, parts)) // 160 * 160]
-    other = mark(int(random.integers(512)), len(audio) / 8000 + 0.2, level_dbov=float(random.uniform(-40, -10)))
+    other = mark(
+        int(random.integers(512)),
+        len(audio) / 8000 + 0.2,
+        level_dbov=float(random.uniform(-40, -10)),
+    )
     frames = mix(audio, other[: len(audio)]).reshape(-1, 160).copy()
     frames[random.random(len(frames)) < random.choice([0.0, 0.2, 0.4])] = 0
     whole = rough(marks_heard(frames.reshape(-1)))
     assert rough(stream(frames.reshape(-1), sizes)) == whole
     bank, both = DetectorBank(3), np.array([0, 2])  # beside another stream
-    banked = [found for frame in frames for found in bank.feed(np.stack([frame[::-1], frame]), both)]
+    banked = [
+        found for frame in frames for found in bank.feed(np.stack([frame[::-1], frame]), both)
+    ]
     assert rough([fact for stream, fact in banked if stream == 2]) == whole
 
 

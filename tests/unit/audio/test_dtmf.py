@@ -18,9 +18,13 @@ from .sounds import join, mix, noise, silence
     st.floats(-35, -6),
     st.integers(0, 400),
 )
-def test_digits_in_order_with_their_durations(text: str, tone: float, pause: float, level: float, offset: int) -> None:
+def test_digits_in_order_with_their_durations(
+    text: str, tone: float, pause: float, level: float, offset: int
+) -> None:
     audio = join(
-        np.zeros(offset, np.int16), to_int16(dtmf(text, tone=tone, pause=pause, level_dbov=level)), silence(0.2)
+        np.zeros(offset, np.int16),
+        to_int16(dtmf(text, tone=tone, pause=pause, level_dbov=level)),
+        silence(0.2),
     )
     digits = digits_in(mix(audio, noise(len(audio) / 8000, level - 25)))
     assert "".join(digit.digit for digit in digits) == text
@@ -32,9 +36,11 @@ def test_digits_in_order_with_their_durations(text: str, tone: float, pause: flo
 def test_frames_give_the_same_as_the_whole() -> None:
     audio = join(to_int16(dtmf("19*#A", tone=0.08, pause=0.06)), silence(0.3))
     detector = DtmfDetector()
-    assert [digit for frame in audio[: len(audio) // 160 * 160].reshape(-1, 160) for digit in detector.feed(frame)] == (
-        digits_in(audio)
-    )
+    assert [
+        digit
+        for frame in audio[: len(audio) // 160 * 160].reshape(-1, 160)
+        for digit in detector.feed(frame)
+    ] == (digits_in(audio))
 
 
 def test_too_short_is_no_digit() -> None:
@@ -44,7 +50,9 @@ def test_too_short_is_no_digit() -> None:
 def test_a_tone_off_its_place_is_refused() -> None:
     time = np.arange(1600) / 8000
     for share, wanted in ((1.01, "5"), (1.035, "")):
-        pair = 0.2 * (np.sin(2 * np.pi * 770 * share * time) + np.sin(2 * np.pi * 1336 * share * time))
+        pair = 0.2 * (
+            np.sin(2 * np.pi * 770 * share * time) + np.sin(2 * np.pi * 1336 * share * time)
+        )
         assert "".join(digit.digit for digit in digits_in(to_int16(pair))) == wanted
 
 

@@ -22,11 +22,17 @@ def test_ulaw_is_libsndfiles() -> None:
 
 
 def test_alaw_is_libsndfiles_but_for_ties() -> None:
-    theirs, ours = (g711.decode_alaw(code) for code in (by_libsndfile("ALAW"), g711.encode_alaw(ALL)))
+    theirs, ours = (
+        g711.decode_alaw(code) for code in (by_libsndfile("ALAW"), g711.encode_alaw(ALL))
+    )
     apart = theirs != ours
-    # Exactly between two steps, G.191 (which is followed here) and libsndfile choose different ones.
+    # Exactly between two steps, G.191 (which is followed here) and libsndfile choose different
+    # ones.
     assert np.all(ALL[apart] % 16 == 0)
-    assert np.all(np.abs(ALL[apart] - ours[apart].astype(int)) <= np.abs(ALL[apart] - theirs[apart].astype(int)))
+    assert np.all(
+        np.abs(ALL[apart] - ours[apart].astype(int))
+        <= np.abs(ALL[apart] - theirs[apart].astype(int))
+    )
 
 
 @pytest.mark.parametrize("law", ["ulaw", "alaw"])

@@ -19,7 +19,9 @@ from .sounds import join, mark, silence
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
     path = tmp_path / "leg.wav"
-    write_wav(path, join(silence(1.0), mark(263, 3.0), silence(0.5), prompt_samples("hello-en")), 8000)
+    write_wav(
+        path, join(silence(1.0), mark(263, 3.0), silence(0.5), prompt_samples("hello-en")), 8000
+    )
     return path
 
 
@@ -46,9 +48,14 @@ def test_mistakes_are_said_in_a_line(recording: Path, tmp_path: Path) -> None:
 
 def test_as_json_and_picture(recording: Path, tmp_path: Path) -> None:
     picture = tmp_path / "leg.svg"
-    result = CliRunner().invoke(application(), ["listen", str(recording), "--json", "--picture", str(picture)])
+    result = CliRunner().invoke(
+        application(), ["listen", str(recording), "--json", "--picture", str(picture)]
+    )
     report = json.loads(result.output)
-    assert [span["kind"] for span in report["spans"] if span["kind"] != "silence"] == ["mark", "speech"]
+    assert [span["kind"] for span in report["spans"] if span["kind"] != "silence"] == [
+        "mark",
+        "speech",
+    ]
     assert report["prompts"][0]["name"] == "hello-en"
     assert report["quality"]["clock_drift_ppm"] == pytest.approx(0, abs=10)
     assert picture.read_text("utf-8").startswith("<svg")

@@ -13,7 +13,9 @@ from tools.accuracy import mark_words
 
 
 def test_the_frozen_table_is_what_its_script_makes() -> None:
-    assert Path(marks.__file__).with_name("mark_words.txt").read_text("utf-8") == mark_words.source()
+    assert (
+        Path(marks.__file__).with_name("mark_words.txt").read_text("utf-8") == mark_words.source()
+    )
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000])

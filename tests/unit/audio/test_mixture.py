@@ -23,7 +23,11 @@ def test_both_of_two_are_named(second_db: int) -> None:
 
 
 def test_three_at_once() -> None:
-    audio = mix(mark(3, 0.8, skip=5), mark(77, 0.8, level_dbov=-18, skip=500), mark(400, 0.8, level_dbov=-20, skip=900))
+    audio = mix(
+        mark(3, 0.8, skip=5),
+        mark(77, 0.8, level_dbov=-18, skip=500),
+        mark(400, 0.8, level_dbov=-20, skip=900),
+    )
     assert {fact.mark for fact in marks_in(through_ulaw(audio))} == {3, 77, 400}
 
 

@@ -40,14 +40,18 @@ def test_an_unknown_prompt_is_named_with_those_there_are() -> None:
 def feed(audio: Samples, names: tuple[str, ...]) -> list[tuple[Matched, float]]:
     matcher = PromptMatcher(names)
     return [
-        (match, (at + 160) / 8000) for at in range(0, len(audio), 160) for match in matcher.feed(audio[at : at + 160])
+        (match, (at + 160) / 8000)
+        for at in range(0, len(audio), 160)
+        for match in matcher.feed(audio[at : at + 160])
     ]
 
 
 @pytest.mark.parametrize("name", prompt_names())
 def test_each_is_found_among_all_and_soon(name: str) -> None:
     audio = join(silence(0.613), prompt_samples(name), silence(0.5))
-    audio = g711.decode_alaw(g711.encode_alaw(mix((audio // 4).astype(np.int16), noise(len(audio) / 8000, -50))))
+    audio = g711.decode_alaw(
+        g711.encode_alaw(mix((audio // 4).astype(np.int16), noise(len(audio) / 8000, -50)))
+    )
     ((match, when),) = feed(audio, prompt_names())
     assert match.name == name
     assert match.began == pytest.approx(0.613, abs=0.001)

@@ -35,7 +35,13 @@ def test_the_e_model_at_its_known_points() -> None:
 
 
 def test_levels_noise_and_snr() -> None:
-    audio = join(silence(0.5), prompt_samples("hello-en"), silence(0.5), prompt_samples("goodbye-en"), silence(0.5))
+    audio = join(
+        silence(0.5),
+        prompt_samples("hello-en"),
+        silence(0.5),
+        prompt_samples("goodbye-en"),
+        silence(0.5),
+    )
     measured = figures(mix(audio, noise(len(audio) / 8000, -55)), [])
     assert measured.active_dbov == pytest.approx(-20, abs=4)
     assert measured.noise_dbov == pytest.approx(-55, abs=1.5)
@@ -83,11 +89,15 @@ def test_clock_drift(ppm: int) -> None:
 def test_a_step_in_the_sound_itself_is_no_drift() -> None:
     audio = mark(162, 3.0)
     assert clock_drift_ppm(heard(np.delete(audio, slice(12000, 12320)))) is None
-    assert clock_drift_ppm(heard(np.delete(mark(162, 6.0), slice(24000, 24320)))) == pytest.approx(0, abs=12)
+    assert clock_drift_ppm(heard(np.delete(mark(162, 6.0), slice(24000, 24320)))) == pytest.approx(
+        0, abs=12
+    )
 
 
 def said(cut_s: float = 0.0) -> Samples:
-    """Two words with a mark before and behind them, and of each sound after a pause so much cut off."""
+    """Two words with a mark before and behind them, and of each sound after a pause so much cut
+    off.
+    """
     audio = join(mark(5, 0.3), to_int16(spoken_words(5)), mark(5, 0.8))
     loud = np.abs(audio.astype(int)) > 300
     for begin in np.flatnonzero(loud)[1:][np.diff(np.flatnonzero(loud)) > 1000]:
@@ -98,14 +108,18 @@ def said(cut_s: float = 0.0) -> Samples:
 @pytest.mark.parametrize("codec", ["ulaw", "gsm", "opus"])
 @pytest.mark.parametrize(("cut_s", "left_s"), [(0.0, 0.32), (0.2, 0.12), (0.4, 0.0)])
 def test_how_much_of_each_word_arrives(cut_s: float, left_s: float, codec: str) -> None:
-    assert heard_words(codecs.CODECS[codec](said(cut_s))) == pytest.approx([left_s, left_s], abs=0.05)
+    assert heard_words(codecs.CODECS[codec](said(cut_s))) == pytest.approx(
+        [left_s, left_s], abs=0.05
+    )
 
 
 def test_loss_does_not_cut_words_each_time() -> None:
     draw = np.random.default_rng(1)
     for _ in range(20):
         audio = said()
-        left = heard_words(channels.conceal(audio, channels.random_loss(draw, len(audio) // 160, 0.1)))
+        left = heard_words(
+            channels.conceal(audio, channels.random_loss(draw, len(audio) // 160, 0.1))
+        )
         assert left is not None
         assert max(left) > 0.25
 

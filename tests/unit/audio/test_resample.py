@@ -14,7 +14,9 @@ RATES = st.sampled_from([8000, 11025, 16000, 22050, 44100, 48000])
 @settings(max_examples=20)
 @given(RATES, RATES, st.floats(200, 3000))
 def test_a_tone_keeps_its_frequency_level_and_time(source: int, target: int, hertz: float) -> None:
-    tone = [np.sin(2 * np.pi * hertz * np.arange(rate // 2) / rate) * 0.5 for rate in (source, target)]
+    tone = [
+        np.sin(2 * np.pi * hertz * np.arange(rate // 2) / rate) * 0.5 for rate in (source, target)
+    ]
     converted = resample(to_int16(tone[0]), source, target)
     assert len(converted) == source // 2 * target // source
     inner = slice(target // 50, len(converted) - target // 50)

@@ -1,4 +1,6 @@
-"""What sounds beneath a mark: foreign sounds and other marks are found, what codecs and networks leave is not."""
+"""What sounds beneath a mark: foreign sounds and other marks are found, what codecs and networks
+leave is not.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ MUSIC = waves(262, 330, 392, 523) * (0.6 + 0.4 * np.sin(5 * TIME))
         ("speech", np.resize(monologue(3, 4).astype(float), len(TIME)), "ulaw"),
     ],
 )
-def test_a_sound_beneath_a_mark_is_found_and_named(kind: str, sound: NDArray[np.float64], codec: str) -> None:
+def test_a_sound_beneath_a_mark_is_found_and_named(
+    kind: str, sound: NDArray[np.float64], codec: str
+) -> None:
     found = residue(codecs.CODECS[codec](to_int16(voice() + sound / sound.std() * voice().std())))
     assert found is not None
     assert found.sound is not None

@@ -32,7 +32,9 @@ def chunks_of(png: bytes) -> dict[bytes, bytes]:
 
 def test_a_picture_with_its_spans() -> None:
     audio = join(silence(1.0), mark(5, 2.0), silence(1.0))
-    svg = spectrogram_svg(audio, 8000, [Span("mark", 1.0, 3.0, "mark 5"), Span("silence", 3.0, 4.0)], "leg <caller>")
+    svg = spectrogram_svg(
+        audio, 8000, [Span("mark", 1.0, 3.0, "mark 5"), Span("silence", 3.0, 4.0)], "leg <caller>"
+    )
     root = ElementTree.fromstring(svg)
     titles = [element.text for element in root.iter("{http://www.w3.org/2000/svg}title")]
     assert titles == ["leg <caller>", "mark 5: 1.00 to 3.00 s"]

@@ -16,7 +16,12 @@ from tests.unit.audio.sounds import Samples, join, mark, mix, noise, silence
 from tools.accuracy.music import hold_music
 from tools.accuracy.tones import PLANS, call_progress
 
-KINDS: tuple[Literal["ringback", "busy", "congestion", "dial"], ...] = ("ringback", "busy", "congestion", "dial")
+KINDS: tuple[Literal["ringback", "busy", "congestion", "dial"], ...] = (
+    "ringback",
+    "busy",
+    "congestion",
+    "dial",
+)
 
 
 @pytest.mark.parametrize("seconds", [1.2, 2.2, 5.0])
@@ -84,4 +89,6 @@ def test_misread_speech_is_no_voice(name: str) -> None:
 def test_what_can_be_heard_of_it() -> None:
     tone = 8000 * np.sin(2 * np.pi * 440 * TIME)
     faint = tone * 0.005
-    assert audible_s(np.concatenate([tone[:960], faint, np.zeros(160)]).astype(np.int16)) == pytest.approx(0.12)
+    assert audible_s(
+        np.concatenate([tone[:960], faint, np.zeros(160)]).astype(np.int16)
+    ) == pytest.approx(0.12)

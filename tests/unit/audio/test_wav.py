@@ -35,14 +35,19 @@ def test_errors_say_the_file_and_what_is_wrong(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "subtype"), [("WAV", "GSM610"), ("WAV", "FLOAT"), ("FLAC", "PCM_24"), ("OGG", "VORBIS")]
+    ("kind", "subtype"),
+    [("WAV", "GSM610"), ("WAV", "FLOAT"), ("FLAC", "PCM_24"), ("OGG", "VORBIS")],
 )
-def test_what_is_stored_in_another_form_is_heard_as_loud_as_it_is(tmp_path: Path, kind: str, subtype: str) -> None:
+def test_what_is_stored_in_another_form_is_heard_as_loud_as_it_is(
+    tmp_path: Path, kind: str, subtype: str
+) -> None:
     tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 8000)
     soundfile.write(tmp_path / "a", tone, 8000, format=kind, subtype=subtype)
     samples, rate = read_wav(tmp_path / "a")
     assert rate == 8000
-    assert np.sqrt(2 * np.mean(np.square(samples[2000:6000].astype(float)))) / 32768 == pytest.approx(0.5, rel=0.15)
+    assert np.sqrt(
+        2 * np.mean(np.square(samples[2000:6000].astype(float)))
+    ) / 32768 == pytest.approx(0.5, rel=0.15)
 
 
 def test_floats_that_are_no_numbers_are_silence_or_full_scale(tmp_path: Path) -> None:

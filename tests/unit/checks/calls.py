@@ -35,23 +35,35 @@ def invite(*more: str, from_: str = f"<sip:{CALLER}@example.com>") -> Request:
 
 def answered(*more: str) -> list[SipMessage]:
     text = "\r\n".join(
-        ["SIP/2.0 200 OK", *invite(*more).serialize().decode().split("\r\n")[1:]]  # the same headers
+        [
+            "SIP/2.0 200 OK",
+            *invite(*more).serialize().decode().split("\r\n")[1:],
+        ]  # the same headers
     )
     return [sip_message("received", text)]
 
 
 def exchange(*answers: tuple[str, str, float]) -> list[SipMessage]:
-    """An INVITE of the harness, and its answers (status, tag, seconds after it), the first acknowledged at once."""
+    """An INVITE of the harness, and its answers (status, tag, seconds after it), the first
+    acknowledged at once.
+    """
     sent = invite().serialize().decode()
     texts = [(0.0, "sent", sent)]
     for status, tag, at in answers:
         head = [
             f"SIP/2.0 {status} OK",
-            *sent.replace("To: <sip:+12065550100@192.0.2.1>", f"To: <sip:ai@x>;tag={tag}").split("\r\n")[1:],
+            *sent.replace("To: <sip:+12065550100@192.0.2.1>", f"To: <sip:ai@x>;tag={tag}").split(
+                "\r\n"
+            )[1:],
         ]
         texts.append((at, "received", "\r\n".join(head)))
     texts.insert(
-        2, (answers[0][2] + 0.001, "sent", sent.replace("INVITE sip:", "ACK sip:", 1).replace("1 INVITE", "1 ACK"))
+        2,
+        (
+            answers[0][2] + 0.001,
+            "sent",
+            sent.replace("INVITE sip:", "ACK sip:", 1).replace("1 INVITE", "1 ACK"),
+        ),
     )
     return [sip_message(direction, text, at=at) for at, direction, text in texts]
 
@@ -63,7 +75,9 @@ def counted(received: int, lost: int) -> RtpStatistics:
 NAMES = {7: "caller.1", 263: "the AI answering caller.1", 240: "assistant main"}
 
 
-def heard(sound: Sound | None, account: ListenerReport | None = None, least: Strength = Strength.PROVED) -> Finding:
+def heard(
+    sound: Sound | None, account: ListenerReport | None = None, least: Strength = Strength.PROVED
+) -> Finding:
     return audio.direction(
         "caller.1",
         "stand-in.1",

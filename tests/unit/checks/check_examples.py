@@ -1,7 +1,8 @@
-"""For each check what it has to let through, and what it must not: the arguments of the function that makes the finding.
+"""For each check what it has to let through, and what it must not: the arguments of the function
+that makes the finding.
 
-``rule``: the diagnosis's rule that explains the first wrong finding of an otherwise right call, and ``answer`` what it says then;
-such a rule needs no other example.
+``rule``: the diagnosis's rule that explains the first wrong finding of an otherwise right call, and
+``answer`` what it says then; such a rule needs no other example.
 """
 
 from __future__ import annotations
@@ -13,7 +14,16 @@ from typing import Any
 
 from harness.audio.delay import Delay
 from harness.audio.residue import Beneath
-from harness.calls.checks import audio, dialog, identity, landing, reach, registration, signalling, timing
+from harness.calls.checks import (
+    audio,
+    dialog,
+    identity,
+    landing,
+    reach,
+    registration,
+    signalling,
+    timing,
+)
 from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.verdict import Finding, Strength
 from tests.unit.checks import messages
@@ -56,11 +66,19 @@ def given(*args: Any, **more: Any) -> Given:
 
 
 def listening(sound: Sound | None, account: ListenerReport | None = None) -> Given:
-    more: dict[str, Any] = {"since": 10.0, "own": {9}, "least": Strength.PROVED, "names": NAMES, "towards": "ai"}
+    more: dict[str, Any] = {
+        "since": 10.0,
+        "own": {9},
+        "least": Strength.PROVED,
+        "names": NAMES,
+        "towards": "ai",
+    }
     return given("caller.1", "stand-in.1", sound, account, **more)
 
 
-def shows(of: Callable[..., Finding | None], right: Given, *wrong: Given, rule: str = "", answer: str = "") -> Example:
+def shows(
+    of: Callable[..., Finding | None], right: Given, *wrong: Given, rule: str = "", answer: str = ""
+) -> Example:
     made = [partial(of, *args, **more) for args, more in (right, *wrong)]
     return Example(of, made[0], tuple(made[1:]), rule, answer)
 
@@ -130,8 +148,18 @@ EXAMPLES = [
         given("caller", ["caller.2"], "caller.1"),
         given("caller", [], "caller.1"),
     ),
-    shows(reach.rings, given("caller.1", 0.1, 4.0), given("caller.1", None, 4.0), given("caller.1", 4.1, 4.0)),
-    shows(reach.answered, given("caller.1", 0.1, 4.0), given("caller.1", None, 4.0), given("caller.1", 4.1, 4.0)),
+    shows(
+        reach.rings,
+        given("caller.1", 0.1, 4.0),
+        given("caller.1", None, 4.0),
+        given("caller.1", 4.1, 4.0),
+    ),
+    shows(
+        reach.answered,
+        given("caller.1", 0.1, 4.0),
+        given("caller.1", None, 4.0),
+        given("caller.1", 4.1, 4.0),
+    ),
     shows(
         reach.machine_speaks,
         given("caller.1", (0.2, 3.4), ""),
@@ -152,7 +180,11 @@ EXAMPLES = [
     shows(reach.not_answered, given("the AI", []), given("the AI", ["stand-in.1"])),
     shows(reach.not_reached, given("the AI", []), given("the AI", ["stand-in.1"])),
     shows(reach.transfer_fails, given("the AI", 480), given("the AI", 200), given("the AI", 0)),
-    shows(signalling.request_user, given(invite(), "ai", AI_NUMBER), given(invite(), "ai", "+12065550101")),
+    shows(
+        signalling.request_user,
+        given(invite(), "ai", AI_NUMBER),
+        given(invite(), "ai", "+12065550101"),
+    ),
     shows(
         signalling.called_in_record,
         given(AI_NUMBER, "ai", AI_NUMBER, "c1"),
@@ -175,8 +207,16 @@ EXAMPLES = [
         given("billing", "agent.1", SELECTOR, "billing"),
         given(None, "agent.1", SELECTOR, "billing"),
     ),
-    shows(signalling.no_header, given(invite(), "ai", SELECTOR), given(invite(f"{SELECTOR}: billing"), "ai", SELECTOR)),
-    shows(signalling.header_not_in_record, given(None, "ai", SELECTOR, "c1"), given("billing", "ai", SELECTOR, "c1")),
+    shows(
+        signalling.no_header,
+        given(invite(), "ai", SELECTOR),
+        given(invite(f"{SELECTOR}: billing"), "ai", SELECTOR),
+    ),
+    shows(
+        signalling.header_not_in_record,
+        given(None, "ai", SELECTOR, "c1"),
+        given("billing", "ai", SELECTOR, "c1"),
+    ),
     shows(
         identity.caller_id,
         given(invite(), "ai", CALLER, "e164", "US"),
@@ -198,7 +238,10 @@ EXAMPLES = [
     ),
     shows(
         dialog.acknowledged,
-        given("caller.1", exchange(("200", "a", 0.1), ("200", "a", 0.1), ("200", "a", 0.7), ("200", "a", 0.71))),
+        given(
+            "caller.1",
+            exchange(("200", "a", 0.1), ("200", "a", 0.1), ("200", "a", 0.7), ("200", "a", 0.71)),
+        ),
         given("caller.1", exchange(("200", "a", 0.1), ("200", "a", 0.7), ("200", "a", 1.8))),
     ),
     shows(
@@ -209,7 +252,11 @@ EXAMPLES = [
         rule="audio.level",
         answer="certain level-wrong",
     ),
-    shows(audio.level, given("caller.1", "agent.1", -7.0, 0.0), given("caller.1", "agent.1", -7.0, 0.58)),
+    shows(
+        audio.level,
+        given("caller.1", "agent.1", -7.0, 0.0),
+        given("caller.1", "agent.1", -7.0, 0.58),
+    ),
     shows(
         audio.beneath,
         given("agent.1", 4.0, -37.0, None),
@@ -227,7 +274,13 @@ EXAMPLES = [
     shows(
         identity.asserts_nobody_else,
         given(invite(ASSERTED), "assistant main", CALLER, [], "US"),
-        given(invite("P-Asserted-Identity: <sip:+14155550199@b.example>"), "assistant main", CALLER, [], "US"),
+        given(
+            invite("P-Asserted-Identity: <sip:+14155550199@b.example>"),
+            "assistant main",
+            CALLER,
+            [],
+            "US",
+        ),
         rule="caller_id.asserted",
         answer="certain pai-other-number",
     ),
@@ -237,7 +290,12 @@ EXAMPLES = [
         given(invite(ASSERTED, "Privacy: id"), "ai", CALLER, "US"),
         given(invite("Privacy: id", from_=ANONYMOUS), "ai", CALLER, "US"),
         given(invite(ASSERTED, from_=ANONYMOUS), "ai", CALLER, "US"),
-        given(invite(ASSERTED, "Privacy: id", from_=f'"+1 (415) 555-0101" {ANONYMOUS}'), "ai", CALLER, "US"),
+        given(
+            invite(ASSERTED, "Privacy: id", from_=f'"+1 (415) 555-0101" {ANONYMOUS}'),
+            "ai",
+            CALLER,
+            "US",
+        ),
         given(
             invite(ASSERTED, "Privacy: id", f"Reply-To: <sip:{CALLER}@192.0.2.1>", from_=ANONYMOUS),
             "ai",
@@ -263,7 +321,12 @@ EXAMPLES = [
         given("ai", ("PCMA",), "PCMU"),
         given("ai", signalling.G711, ""),
     ),
-    shows(signalling.encrypted, given("caller.1", True), given("caller.1", False), given("caller.1", None)),
+    shows(
+        signalling.encrypted,
+        given("caller.1", True),
+        given("caller.1", False),
+        given("caller.1", None),
+    ),
     shows(
         signalling.final_response,
         given("caller.1", (486,), 486, "Busy Here"),
@@ -280,7 +343,11 @@ EXAMPLES = [
         given("ai", "12#", "", [], "rfc4733"),
     ),
     shows(
-        signalling.durations, given("ai", [100, 160]), given("ai", [10, 160]), given("ai", [100, 4000]), given("ai", [])
+        signalling.durations,
+        given("ai", [100, 160]),
+        given("ai", [10, 160]),
+        given("ai", [100, 4000]),
+        given("ai", []),
     ),
     shows(
         timing.took,
@@ -288,7 +355,12 @@ EXAMPLES = [
         given("x", "the fallback", 0.2, 2.0),
         given("x", "the fallback", 30.0, 2.0),
     ),
-    shows(timing.within, given("x", "it", 0.5, 1.0), given("x", "it", 1.5, 1.0), given("x", "it", None, 1.0)),
+    shows(
+        timing.within,
+        given("x", "it", 0.5, 1.0),
+        given("x", "it", 1.5, 1.0),
+        given("x", "it", None, 1.0),
+    ),
     shows(timing.released, given("x", 0.2, 1.0), given("x", 1.2, 1.0), given("x", None, 1.0)),
     shows(
         audio.direction,
@@ -303,8 +375,17 @@ EXAMPLES = [
         given("ai", "caller.1", MARK, None, 0),
         given("ai", "caller.1", None, 11.0, 1),
     ),
-    shows(audio.silent, given("a", "b", [8], {7}, 0.8), given("a", "b", [7], {7}, 0.8), given("a", "b", [], {7}, 0.0)),
-    shows(audio.no_crossing, given("caller.1", [240], {7}, [240]), given("caller.1", [240, 99], {7}, [240])),
+    shows(
+        audio.silent,
+        given("a", "b", [8], {7}, 0.8),
+        given("a", "b", [7], {7}, 0.8),
+        given("a", "b", [], {7}, 0.0),
+    ),
+    shows(
+        audio.no_crossing,
+        given("caller.1", [240], {7}, [240]),
+        given("caller.1", [240, 99], {7}, [240]),
+    ),
     shows(
         audio.no_crossing,
         given("caller.1", [240], {7}, [240]),

@@ -1,4 +1,6 @@
-"""Checks of audio: whose voice arrived, the evidence for it, the sound heard in its place, and loss of RTP."""
+"""Checks of audio: whose voice arrived, the evidence for it, the sound heard in its place, and loss
+of RTP.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,12 @@ def direction(
     least: Strength = Strength.PROVED,
     denial: Denial | None = None,
 ) -> Finding:
-    more: dict[str, Any] = {"since": 10.0, "own": {OWN}, "least": least, "names": {OWN: "b", KNOWN: "c"}}
+    more: dict[str, Any] = {
+        "since": 10.0,
+        "own": {OWN},
+        "least": least,
+        "names": {OWN: "b", KNOWN: "c"},
+    }
     return audio.direction("a", "b", sound, account, towards="caller", denial=denial, **more)
 
 
@@ -50,7 +57,11 @@ def test_every_observation_has_its_worth_and_the_page_says_the_same() -> None:
     assert set(STRENGTH) == set(Claim)
     assert set().union(*STRENGTH.values()) == set(Observation)
     lines = PAGE.read_text(encoding="utf-8").splitlines()
-    rows = {line for line in lines if line.startswith("| ") and not line.startswith(("| observation", "| claim"))}
+    rows = {
+        line
+        for line in lines
+        if line.startswith("| ") and not line.startswith(("| observation", "| claim"))
+    }
     wanted = set()
     for claim, worth in STRENGTH.items():
         for observation, strength in worth.items():
@@ -62,7 +73,11 @@ def test_every_observation_has_its_worth_and_the_page_says_the_same() -> None:
 
 def test_a_heard_mark_proves_the_direction_and_says_how_late() -> None:
     found = direction(Sound(10.2, Observation.MARK, "mark 7", 7, -20.0))
-    assert (found.verdict, found.strength, measured(found).observation) == (Verdict.PASSED, Strength.PROVED, "mark")
+    assert (found.verdict, found.strength, measured(found).observation) == (
+        Verdict.PASSED,
+        Strength.PROVED,
+        "mark",
+    )
     assert round(found.facts["delay_ms"]) == 200
 
 
@@ -75,10 +90,14 @@ def test_evidence_weaker_than_asked_for_is_not_observable(observation: Observati
 
 @pytest.mark.parametrize("denied", [Observation.RTCP, Observation.WORDS])
 @pytest.mark.parametrize("sign", [o for o in HEARD if HEARD[o] > Strength.UNKNOWN])
-def test_nothing_passes_on_the_weaker_of_two_that_disagree(sign: Observation, denied: Observation) -> None:
+def test_nothing_passes_on_the_weaker_of_two_that_disagree(
+    sign: Observation, denied: Observation
+) -> None:
     denial = Denial(denied, f"a silence: {denied.name}")
     found = direction(by(sign), least=Strength.INDICATED, denial=denial)
-    assert found.verdict is (Verdict.PASSED if HEARD[sign] > HEARD[denied] else Verdict.NOT_OBSERVABLE)
+    assert found.verdict is (
+        Verdict.PASSED if HEARD[sign] > HEARD[denied] else Verdict.NOT_OBSERVABLE
+    )
     for words in (f"sign: {sign.name}", f"silence: {denied.name}"):
         assert words in " ".join((found.actual, *found.evidence))
     assert measured(found).denied_by == denied.name.lower()
@@ -105,23 +124,47 @@ ANOTHER = HeardDescription("speech", "speech from 0.40 s", 0.4, ())
 @pytest.mark.parametrize(
     ("received", "kind", "words"),
     [
-        (report(marks=(OWN, 3)), "crossed", "in 2.0 s it heard b, a call that is not this one (mark 3): crossed audio"),
+        (
+            report(marks=(OWN, 3)),
+            "crossed",
+            "in 2.0 s it heard b, a call that is not this one (mark 3): crossed audio",
+        ),
         (report(marks=(OWN,)), "echo", "in 2.0 s it heard only itself: echo"),
         (report(marks=(OWN, KNOWN)), "other", ""),
         (report(instead=ANOTHER), "other", "in 2.0 s it heard speech from 0.40 s"),
         (report(rx_packets=0), "no-rtp", "no RTP packet arrived in 2.0 s"),
         (report(rx_packets=None, seconds=0.0), "no-rtp", "no media was set up, so nothing arrived"),
         (report(rx_packets=None, seconds=0.1), "other", ""),
-        (report(level_dbov=None), "unmarked", "50 packets arrived in 2.0 s, and no mark was heard in them"),
+        (
+            report(level_dbov=None),
+            "unmarked",
+            "50 packets arrived in 2.0 s, and no mark was heard in them",
+        ),
         (report(level_dbov=None, marks=(KNOWN,)), "unmarked", "no mark was heard in them, but c"),
-        (report(level_dbov=None, rx_packets=None), "silence", "RTP packets arrived in 2.0 s, all silence"),
+        (
+            report(level_dbov=None, rx_packets=None),
+            "silence",
+            "RTP packets arrived in 2.0 s, all silence",
+        ),
         (report(level_dbov=-45.0), "other", ""),
-        (report(level_dbov=-45.1), "silence", "50 packets arrived in 2.0 s, all silence"),  # comfort noise
-        (report(instead=replace(ANOTHER, what="silence")), "silence", ""),  # behind the last of another sound
+        (
+            report(level_dbov=-45.1),
+            "silence",
+            "50 packets arrived in 2.0 s, all silence",
+        ),  # comfort noise
+        (
+            report(instead=replace(ANOTHER, what="silence")),
+            "silence",
+            "",
+        ),  # behind the last of another sound
         (report(level_dbov=-60.0, instead=ANOTHER), "other", ""),
         (report(level_dbov=-60.1, instead=ANOTHER), "silence", ""),
         (report(level_dbov=-60.1, rx_other_type=45), "silence", ""),
-        (report(level_dbov=-60.1, rx_other_type=46), "other-codec", "of another codec than the one agreed on"),
+        (
+            report(level_dbov=-60.1, rx_other_type=46),
+            "other-codec",
+            "of another codec than the one agreed on",
+        ),
         (
             report(rx_packets=0, undeciphered_from="h:1"),
             "undeciphered",
@@ -129,7 +172,11 @@ ANOTHER = HeardDescription("speech", "speech from 0.40 s", 0.4, ())
         ),
         (report(rx_packets=9, level_dbov=-96.0, undeciphered_from="h:1"), "silence", ""),
         # stray packets of others
-        (report(rx_packets=0, unheard_packets=FEWEST_UNHEARD - 1, unheard_from="h:1"), "no-rtp", ""),
+        (
+            report(rx_packets=0, unheard_packets=FEWEST_UNHEARD - 1, unheard_from="h:1"),
+            "no-rtp",
+            "",
+        ),
         (report(level_dbov=-96.0, unheard_packets=90, unheard_from="h:1"), "silence", ""),
     ],
 )
@@ -143,7 +190,9 @@ def test_what_arrived_instead(received: ListenerReport, kind: str, words: str) -
 
 def test_without_a_listener_or_with_rtp_that_was_not_listened_to_nothing_is_known() -> None:
     """Many send from another address than their SDP names (RFC 4961 section 3)."""
-    unheard = direction(None, report(rx_packets=0, unheard_packets=90, unheard_from="192.0.2.9:4000"))
+    unheard = direction(
+        None, report(rx_packets=0, unheard_packets=90, unheard_from="192.0.2.9:4000")
+    )
     for found in (direction(None), unheard):
         assert (found.verdict, measured(found).kind) == (Verdict.NOT_OBSERVABLE, "unknown")
     assert unheard.actual == (
@@ -170,7 +219,9 @@ def test_what_was_heard_of_others(marks: list[int], check: str, actual: str) -> 
     [(1.0, None, 1, True), (1.0, 1.1, 1, True), (1.0, 1.0, 1, False), (1.0, 1.1, 0, False)],
 )
 def test_early_audio(at: float, answered_at: float | None, provisional: int, passed: bool) -> None:
-    found = audio.early("a", "b", Sound(at, Observation.MARK, "mark 7", 7), answered_at, provisional)
+    found = audio.early(
+        "a", "b", Sound(at, Observation.MARK, "mark 7", 7), answered_at, provisional
+    )
     assert (found.verdict is Verdict.PASSED) is passed
     assert ("after the answer" in found.actual) is (answered_at == at)
     assert ("no 18x" in found.actual) is (provisional == 0)
@@ -195,7 +246,12 @@ def test_any_provisional_response_with_audio_opens_early_media(
 ) -> None:
     text = f"SIP/2.0 {status}\r\nCSeq: 1 INVITE\r\nContent-Length: {len(body)}\r\n\r\n{body}"
     where = {"transport": "udp", "local": "192.0.2.1:5060", "remote": "192.0.2.2:5060"}
-    assert audio.opens_early_media(SipMessage(at=1.0, phone="p", leg="p.1", direction=way, text=text, **where)) is opens
+    assert (
+        audio.opens_early_media(
+            SipMessage(at=1.0, phone="p", leg="p.1", direction=way, text=text, **where)
+        )
+        is opens
+    )
 
 
 # -- loss
@@ -235,23 +291,31 @@ def test_a_packet_that_came_twice_was_sent_once() -> None:
 
 
 @given(st.lists(st.floats(200.0, 999.0), max_size=8), st.integers(1000, 60_000))
-def test_a_voice_that_is_broken_up_has_lost_what_it_was_silent_for(pauses: list[float], flowed_ms: int) -> None:
+def test_a_voice_that_is_broken_up_has_lost_what_it_was_silent_for(
+    pauses: list[float], flowed_ms: int
+) -> None:
     """By the same limit as packets that are missing; one pause alone is a moment's."""
     even = replace(counted(flowed_ms // 20, 0), rx_spanned_ms=flowed_ms, rx_filled_ms=flowed_ms)
     limit = audio.MOST_LOST if len(pauses) > 1 else 1 - audio.LEAST_FILLED
     missing = sum(pauses) / (flowed_ms + sum(pauses))
-    caught_up = replace(even, rx_filled_ms=flowed_ms + int(sum(pauses)))  # late, and sent all the same
+    caught_up = replace(
+        even, rx_filled_ms=flowed_ms + int(sum(pauses))
+    )  # late, and sent all the same
     for counters, passed in ((even, missing <= limit), (caught_up, True)):
         found = audio.loss("caller.1", counters, pauses)
         assert found is not None
         assert (found.verdict is Verdict.PASSED) is passed
 
 
-@pytest.mark.parametrize(("spanned_ms", "filled_ms", "passed"), [(999, 0, True), (1000, 749, False), (1000, 750, True)])
+@pytest.mark.parametrize(
+    ("spanned_ms", "filled_ms", "passed"), [(999, 0, True), (1000, 749, False), (1000, 750, True)]
+)
 def test_a_stream_is_thin_if_a_quarter_of_a_second_or_more_is_missing(
     spanned_ms: int, filled_ms: int, passed: bool
 ) -> None:
-    found = audio.loss("p.1", replace(counted(100, 0), rx_spanned_ms=spanned_ms, rx_filled_ms=filled_ms))
+    found = audio.loss(
+        "p.1", replace(counted(100, 0), rx_spanned_ms=spanned_ms, rx_filled_ms=filled_ms)
+    )
     assert found is not None
     assert (found.verdict is Verdict.PASSED) is passed
 
@@ -262,9 +326,13 @@ def test_a_stream_is_thin_if_a_quarter_of_a_second_or_more_is_missing(
 def test_a_thin_stream_says_whether_packets_were_lost(lost: int, said: str) -> None:
     found = audio.loss("p.1", replace(counted(100, lost), rx_spanned_ms=4000, rx_filled_ms=2000))
     assert found is not None
-    assert found.actual.startswith(f"of 4.0 s it filled 2.0 s (50%), {said}: its source sends too few packets")
+    assert found.actual.startswith(
+        f"of 4.0 s it filled 2.0 s (50%), {said}: its source sends too few packets"
+    )
 
 
-@pytest.mark.parametrize(("received", "lost", "is_open"), [(30, 0, False), (0, 1, True), (98, 1, True), (99, 1, False)])
+@pytest.mark.parametrize(
+    ("received", "lost", "is_open"), [(30, 0, False), (0, 1, True), (98, 1, True), (99, 1, False)]
+)
 def test_a_packet_missing_of_few_leaves_it_open(received: int, lost: int, is_open: bool) -> None:
     assert audio.is_open(counted(received, lost)) is is_open

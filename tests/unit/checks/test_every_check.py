@@ -1,4 +1,6 @@
-"""Each check lets through what is right and nothing else; one without an example, or unnamed, is noticed."""
+"""Each check lets through what is right and nothing else; one without an example, or unnamed, is
+noticed.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,14 @@ import pytest
 import harness.calls.checks
 from harness.calls.check_table import CHECKS, check_named
 from harness.calls.checks import finding, registry
-from harness.calls.checks.finding import excused, judged, missed_by, not_observable, unclear, unproven
+from harness.calls.checks.finding import (
+    excused,
+    judged,
+    missed_by,
+    not_observable,
+    unclear,
+    unproven,
+)
 from harness.calls.checks.timing import within
 from harness.calls.measurement import Direction, Duration
 from harness.calls.verdict import Finding, Strength, Verdict
@@ -24,9 +33,14 @@ from tests.unit.checks.check_examples import EXAMPLES, Example
 BY_SCENARIOS = {"case", "campaign", "phone.wait"}
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: f"{example.check}-{example.of.__name__}")
+@pytest.mark.parametrize(
+    "example", EXAMPLES, ids=lambda example: f"{example.check}-{example.of.__name__}"
+)
 def test_right_passes_and_wrong_fails(example: Example) -> None:
-    for make, verdict in ((example.right, Verdict.PASSED), *((wrong, Verdict.FAILED) for wrong in example.wrong)):
+    for make, verdict in (
+        (example.right, Verdict.PASSED),
+        *((wrong, Verdict.FAILED) for wrong in example.wrong),
+    ):
         found = make()
         assert found is not None
         assert found.verdict is verdict, found
@@ -34,7 +48,9 @@ def test_right_passes_and_wrong_fails(example: Example) -> None:
         assert found.expected
         assert found.actual
         ends = f"{found.speaker} → {found.listener}" if found.speaker else found.subject
-        assert found.subject == ends, "fields say to programs what a text with an arrow says to people"
+        assert found.subject == ends, (
+            "fields say to programs what a text with an arrow says to people"
+        )
         assert type(found.measured) is CHECKS[found.check].measures
         assert Finding.from_plain(json.loads(json.dumps(found.plain()))) == found
 
@@ -53,7 +69,9 @@ def _finding_functions() -> list[Callable[..., object]]:
         found += [
             member
             for name, member in members
-            if inspect.isfunction(member) and not name.startswith("_") and member.__module__ == module.name
+            if inspect.isfunction(member)
+            and not name.startswith("_")
+            and member.__module__ == module.name
             if "Finding" in str(inspect.signature(member).return_annotation)
         ]
     return found
@@ -69,14 +87,19 @@ def test_a_check_goes_by_a_known_name_and_measures_its_own(make: Callable[..., F
 
 
 def test_a_check_of_a_users_own_scenario_is_read_and_reported() -> None:
-    own = Finding("queue.length", "billing", Verdict.FAILED, "at most 3 waiting", "5 waiting", at=1.0)
+    own = Finding(
+        "queue.length", "billing", Verdict.FAILED, "at most 3 waiting", "5 waiting", at=1.0
+    )
     assert Finding.from_plain(json.loads(json.dumps(own.plain()))) == own
     assert check_named("queue.length").claim == "queue.length"
 
 
 def test_what_cannot_be_seen_says_why() -> None:
     unseen = not_observable("codec", "x", expected="PCMU", why="nobody looks")
-    assert (unseen.verdict, unseen.actual) == (Verdict.NOT_OBSERVABLE, "not observable: nobody looks")
+    assert (unseen.verdict, unseen.actual) == (
+        Verdict.NOT_OBSERVABLE,
+        "not observable: nobody looks",
+    )
     assert unseen.strength is Strength.UNKNOWN
 
 
@@ -87,9 +110,14 @@ def test_what_cannot_be_seen_says_why() -> None:
     ("seconds", "limit_s", "late"),
     [(2.5, 2.0, 0.5), (2.0, 2.0, None), (None, 2.0, None), (2.5, None, None)],
 )
-def test_by_how_much_something_was_late(seconds: float | None, limit_s: float | None, late: float | None) -> None:
+def test_by_how_much_something_was_late(
+    seconds: float | None, limit_s: float | None, late: float | None
+) -> None:
     measured = Duration(seconds=seconds, limit_s=limit_s)
-    assert missed_by(judged("released", "x", False, expected="a", actual="b", measured=measured)) == late
+    assert (
+        missed_by(judged("released", "x", False, expected="a", actual="b", measured=measured))
+        == late
+    )
     assert missed_by(judged("codec", "x", False, expected="a", actual="b")) is None
 
 
@@ -103,17 +131,25 @@ def test_a_delay_of_the_harness_itself_breaks_the_finding() -> None:
 
 def test_why_a_finding_is_broken_stands_in_its_first_line() -> None:
     """Where a log follows, most readers show the first line alone."""
-    came = never_came("the call", 0.0, "stand-in.1", "the call has ended with 488", "0.1 s  INVITE\n0.2 s  488").finding
+    came = never_came(
+        "the call", 0.0, "stand-in.1", "the call has ended with 488", "0.1 s  INVITE\n0.2 s  488"
+    ).finding
     told = unproven(came, "the world stood still\nits log")
     first, *log = told.actual.splitlines()
-    assert first == "the call has ended with 488; but the harness itself had broken: the world stood still"
+    assert (
+        first
+        == "the call has ended with 488; but the harness itself had broken: the world stood still"
+    )
     assert log == ["0.1 s  INVITE", "0.2 s  488"]
 
 
 @pytest.mark.parametrize(
-    ("shown", "what"), [(["+1", "+2"], "shows +1, +2, which may be a stranger's"), ([], "shows no number")]
+    ("shown", "what"),
+    [(["+1", "+2"], "shows +1, +2, which may be a stranger's"), ([], "shows no number")],
 )
-def test_a_finding_that_may_rest_on_strangers_calls_is_not_observable(shown: list[str], what: str) -> None:
+def test_a_finding_that_may_rest_on_strangers_calls_is_not_observable(
+    shown: list[str], what: str
+) -> None:
     told = unclear(within("x", "it", None, 2.0), shown)
     assert told.verdict is Verdict.NOT_OBSERVABLE
     assert told.actual.endswith(f"but strangers call there too, and the call {what}")

@@ -38,7 +38,8 @@ def passes(from_: str, number: str = CALLER, form: str = "preserved", region: st
         ("<sip:+14155550102@example.com>", "preserved", False),
         (ANONYMOUS, "preserved", False),
         ("<sip:example.com>", "e164", False),
-        # RFC 3966 section 5.1.5: a local number is completed by its context, in a SIP user part as well
+        # RFC 3966 section 5.1.5: a local number is completed by its context, in a SIP user part as
+        # well
         ("<tel:5550101;phone-context=+1415>", "preserved", True),
         ("<sip:4155550101;phone-context=+1@example.com;user=phone>", "preserved", True),
         ("<tel:5550101;phone-context=+1416>", "preserved", False),
@@ -48,7 +49,11 @@ def passes(from_: str, number: str = CALLER, form: str = "preserved", region: st
         # RFC 4475 section 3.1.2.15: a display name that lacks its quotes hides no number
         (f"Müller & Söhne, Berlin <sip:{CALLER}@example.com>", "e164", True),
         (f"O'Neil & Co <sip:{CALLER}@not a host>", "e164", False),
-        (b'"M\xfcller" <sip:+14155550101@x.example>'.decode("utf-8", "surrogateescape"), "e164", True),
+        (
+            b'"M\xfcller" <sip:+14155550101@x.example>'.decode("utf-8", "surrogateescape"),
+            "e164",
+            True,
+        ),
     ],
 )
 def test_caller_id(from_: str, form: str, passed: bool) -> None:
@@ -67,12 +72,16 @@ def test_caller_id(from_: str, form: str, passed: bool) -> None:
         ("02079460111", "+442079460111", False),  # read here it is another's
     ],
 )
-def test_the_national_form_of_a_country_with_a_trunk_prefix(shown: str, caller: str, passed: bool) -> None:
+def test_the_national_form_of_a_country_with_a_trunk_prefix(
+    shown: str, caller: str, passed: bool
+) -> None:
     assert passes(f"<sip:{shown}@example.com>", caller, "national", "DE") is passed
 
 
 def test_caller_id_tells_what_came_instead() -> None:
-    finding = identity.caller_id(invite("<sip:+13125550100@x>", ASSERTED), "ai", CALLER, "e164", "US", "m4")
+    finding = identity.caller_id(
+        invite("<sip:+13125550100@x>", ASSERTED), "ai", CALLER, "e164", "US", "m4"
+    )
     assert (finding.facts["from_e164"], finding.facts["asserted"]) == ("+13125550100", [CALLER])
     assert finding.evidence == ("m4",)
     assert finding.expected == f"From with the caller's number {CALLER} in e164 form"
@@ -99,7 +108,11 @@ def test_of_the_platform_s_numbers_the_one_shown_is_told() -> None:
         # a proxy passes the phone's own Contact on, and may not change it
         (ANONYMOUS, (ASSERTED, "Privacy: id", f"Contact: <sip:{CALLER}@192.0.2.9>"), True),
         (f"<sip:{CALLER}@example.com>", (ASSERTED, "Privacy: id"), False),
-        ("<sip:+13125550100@example.com>", (ASSERTED, "Privacy: id"), False),  # somebody else's number
+        (
+            "<sip:+13125550100@example.com>",
+            (ASSERTED, "Privacy: id"),
+            False,
+        ),  # somebody else's number
         ("<sip:switchboard@example.com>", (ASSERTED, "Privacy: id"), False),
         (ANONYMOUS, ("Privacy: id",), False),
         (ANONYMOUS, (ASSERTED,), False),
@@ -109,7 +122,9 @@ def test_of_the_platform_s_numbers_the_one_shown_is_told() -> None:
     ],
 )
 def test_a_withheld_number_needs_all_three(from_: str, more: tuple[str, ...], passed: bool) -> None:
-    assert (identity.withheld(invite(from_, *more), "ai", CALLER, "US").verdict is Verdict.PASSED) is passed
+    assert (
+        identity.withheld(invite(from_, *more), "ai", CALLER, "US").verdict is Verdict.PASSED
+    ) is passed
 
 
 def test_an_asserted_identity_without_a_number_is_shown_as_it_is() -> None:
@@ -137,23 +152,34 @@ def test_a_caller_without_a_number_is_shown_by_its_user_s_name(form: str, name: 
     assert passes(f"<sip:{name}@p.example>", name, form)
     assert not passes("<sip:somebody@p.example>", name, form)
     assert identity.caller_in_record(name, "ai", name, "US", "c1").verdict is Verdict.PASSED
-    assert identity.caller_in_report("somebody", "ai", name, "US", ["row"]).verdict is Verdict.FAILED
+    assert (
+        identity.caller_in_report("somebody", "ai", name, "US", ["row"]).verdict is Verdict.FAILED
+    )
     asserted = ("Privacy: id", f"P-Asserted-Identity: <sip:{name}@p.example>")
-    assert identity.withheld(invite(ANONYMOUS, *asserted), "ai", name, "US").verdict is Verdict.PASSED
+    assert (
+        identity.withheld(invite(ANONYMOUS, *asserted), "ai", name, "US").verdict is Verdict.PASSED
+    )
     told = invite(f'"{name}" {ANONYMOUS}', *asserted)
     assert identity.withheld(told, "ai", name, "US").verdict is Verdict.FAILED
 
 
 _ABROAD = {"US": "011", "JP": "010", "AU": "0011"}
-_COUNTRIES = st.sampled_from(("US", "CA", "GB", "DE", "FR", "IT", "AU", "BR", "IN", "JP", "MX", "SE"))
+_COUNTRIES = st.sampled_from(
+    ("US", "CA", "GB", "DE", "FR", "IT", "AU", "BR", "IN", "JP", "MX", "SE")
+)
 
 
 @st.composite
 def _spellings(draw: st.DrawFn) -> tuple[str, str, str]:
     """A number, where its platform is, and one of the ways that it may be written there."""
     country, region = draw(_COUNTRIES), draw(_COUNTRIES)
-    kinds = (phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE)
-    example = next(filter(None, (phonenumbers.example_number_for_type(country, kind) for kind in kinds)))
+    kinds = (
+        phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
+        phonenumbers.PhoneNumberType.FIXED_LINE,
+    )
+    example = next(
+        filter(None, (phonenumbers.example_number_for_type(country, kind) for kind in kinds))
+    )
     plain = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
     number = f"{plain[:-2]}{draw(st.integers(0, 99)):02}"
     ways = [number, number[1:], "00" + number[1:], _ABROAD.get(region, "00") + number[1:]]

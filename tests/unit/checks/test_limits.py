@@ -20,7 +20,9 @@ MOST = DEFAULT_LEVEL_DBOV + MOST_GAIN_DB
 def agreed(seconds: int, least: int = 0, asked: int = 200) -> Finding:
     """The session interval of a 200 to an INVITE that asks for 200 s, and for no less than that."""
     asks = invite(f"Session-Expires: {asked}", f"Min-SE: {least}")
-    return dialog.interval("p.1", [asks, answer("200 OK", f"Session-Expires: {seconds};refresher=uas")])
+    return dialog.interval(
+        "p.1", [asks, answer("200 OK", f"Session-Expires: {seconds};refresher=uas")]
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,11 @@ def agreed(seconds: int, least: int = 0, asked: int = 200) -> Finding:
         (lambda ms: audio.delay("a", "b", ms), [520.0], [520.1]),
         (lambda ms: audio.delay("a", "b", 900.0, ms), [520.0], [520.1]),
         (lambda ms: audio.one_way_delay("a", "b", Delay(ms, ms, ms, 3), 1.0), [400.0], [400.1]),
-        (lambda dbov: audio.level("a", "b", dbov), [LEAST, DEFAULT_LEVEL_DBOV, MOST], [LEAST - 0.1, MOST + 0.1]),
+        (
+            lambda dbov: audio.level("a", "b", dbov),
+            [LEAST, DEFAULT_LEVEL_DBOV, MOST],
+            [LEAST - 0.1, MOST + 0.1],
+        ),
         (agreed, [90, 200], [89, 201]),
         (lambda seconds: agreed(seconds, 100), [100], [99]),
         (lambda seconds: agreed(seconds, 10), [90], [89]),
@@ -50,15 +56,24 @@ def agreed(seconds: int, least: int = 0, asked: int = 200) -> Finding:
         (lambda packets: audio.silent("a", "b", (), {7}, 1.0, packets), [0, 3], [4, 200]),
     ],
 )
-def test_on_the_limit(check: Callable[[object], Finding], right: list[object], wrong: list[object]) -> None:
+def test_on_the_limit(
+    check: Callable[[object], Finding], right: list[object], wrong: list[object]
+) -> None:
     assert [check(limit).verdict for limit in right] == [Verdict.PASSED] * len(right)
     assert [check(limit).verdict for limit in wrong] == [Verdict.FAILED] * len(wrong)
 
 
 def test_an_end_within_the_doubt_is_not_observable() -> None:
     """A slow answer of the AI's interface must not make a leg late."""
-    verdicts = [timing.released("p", seconds, 2.0, 0.5).verdict for seconds in (2.0, 2.01, 2.5, 2.51)]
-    assert verdicts == [Verdict.PASSED, Verdict.NOT_OBSERVABLE, Verdict.NOT_OBSERVABLE, Verdict.FAILED]
+    verdicts = [
+        timing.released("p", seconds, 2.0, 0.5).verdict for seconds in (2.0, 2.01, 2.5, 2.51)
+    ]
+    assert verdicts == [
+        Verdict.PASSED,
+        Verdict.NOT_OBSERVABLE,
+        Verdict.NOT_OBSERVABLE,
+        Verdict.FAILED,
+    ]
 
 
 @pytest.mark.parametrize(("seconds", "too_soon"), [(3.9, True), (4.0, False)])
@@ -71,7 +86,10 @@ def test_too_soon_is_beyond_the_tolerance(seconds: float, too_soon: bool) -> Non
     [
         (lambda: audio.level("a", "b", DEFAULT_LEVEL_DBOV - 21.0), "21 dB below what was sent"),
         (lambda: audio.level("a", "b", DEFAULT_LEVEL_DBOV + 0.6), "1 dB above what was sent"),
-        (lambda: audio.delay("a", "b", 900.0, 130.0), "it took 900 ms, and 130 ms when tried again"),
+        (
+            lambda: audio.delay("a", "b", 900.0, 130.0),
+            "it took 900 ms, and 130 ms when tried again",
+        ),
         (lambda: reach.answered("p", 1.0, 2.0), "after 1.00 s"),
         (lambda: reach.answered("p", 1.0, 2.0, since_invite_s=1.05), "1.05 s after the INVITE"),
         (
@@ -81,7 +99,10 @@ def test_too_soon_is_beyond_the_tolerance(seconds: float, too_soon: bool) -> Non
         (lambda: reach.answered("p", None, 2.0, since_invite_s=9.0), "no answer came"),
         (lambda: reach.up("p", 1.0), "it ended 1.0 s after it was answered"),
         (lambda: reach.up("p", 0.0), "it has ended"),
-        (lambda: reach.not_answered("a", [], "after 4 s it rings on", goes_on=True), "after 4 s it rings on"),
+        (
+            lambda: reach.not_answered("a", [], "after 4 s it rings on", goes_on=True),
+            "after 4 s it rings on",
+        ),
         (
             lambda: landing.landed("a", "b", {}, ["p1"]),
             "it landed nowhere; p1 got an INVITE, but could not take the call",
@@ -96,12 +117,18 @@ def test_too_soon_is_beyond_the_tolerance(seconds: float, too_soon: bool) -> Non
             lambda: landing.only_one("c", [], "m", state="confirmed"),
             "the platform itself or an unobserved phone answered",
         ),
-        (lambda: landing.only_one("c", ["m"], "m", called=["s"]), "m answered, and the call went to s as well"),
+        (
+            lambda: landing.only_one("c", ["m"], "m", called=["s"]),
+            "m answered, and the call went to s as well",
+        ),
         (lambda: timing.released("p", -0.3, 1.0), "it ended after 0.00 s"),
         (lambda: signalling.final_response("p", (486,), 486, ""), "it was 486"),
         (lambda: signalling.final_response("p", (486,), 0, "x"), "x"),
         (lambda: signalling.final_response("p", (486,), 0, ""), "none came"),
-        (lambda: signalling.digits("ai", "12", "12", ["info", "rfc4733"], "rfc4733"), "12 by info and rfc4733"),
+        (
+            lambda: signalling.digits("ai", "12", "12", ["info", "rfc4733"], "rfc4733"),
+            "12 by info and rfc4733",
+        ),
         (lambda: registration.accepted("n", None, 5.0, "which is odd"), "it was never answered"),
         (
             lambda: registration.accepted("n", (408, "Timeout"), 5.0, came=False),
@@ -121,11 +148,17 @@ def test_what_a_finding_says(made: Callable[[], Finding], actual: str) -> None:
         ("transfer-failed-timeout", Verdict.PASSED),
         *(
             (f"transfer-failed-connection-error ({why})", Verdict.NOT_OBSERVABLE)
-            for why in ("transfer_method_unsupported", "transfer_blocked_by_carrier", "transfer_outside_availability")
+            for why in (
+                "transfer_method_unsupported",
+                "transfer_blocked_by_carrier",
+                "transfer_outside_availability",
+            )
         ),
     ],
 )
-def test_a_transfer_that_is_refused_as_such_says_nothing_of_the_group(outcome: int | str, verdict: Verdict) -> None:
+def test_a_transfer_that_is_refused_as_such_says_nothing_of_the_group(
+    outcome: int | str, verdict: Verdict
+) -> None:
     finding = reach.transfer_fails("assistant main", outcome)
     assert finding.verdict is verdict
     assert str(outcome) in finding.actual
@@ -155,4 +188,7 @@ def test_a_digit_of_unknown_length(seen: list[int | None], verdict: Verdict) -> 
 def test_a_refusal_proves_something_only_of_a_password_that_was_sent(
     answered: tuple[int, str], showed_password: bool, verdict: Verdict
 ) -> None:
-    assert registration.refused("n", answered, (403,), showed_password=showed_password).verdict is verdict
+    assert (
+        registration.refused("n", answered, (403,), showed_password=showed_password).verdict
+        is verdict
+    )

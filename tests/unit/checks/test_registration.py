@@ -18,7 +18,13 @@ MISSING, EXPIRED = "which does not list its Contact", "which lists its Contact a
         ((f"Contact: {OURS};expires=60",), None),
         ((f"m: {OURS}", "Expires: 60"), None),
         ((f"Contact: {OURS}",), None),
-        (("Contact: <sip:x@192.0.2.8>;expires=9", f'Contact: "a, b" <sip:y@192.0.2.7>, {OURS};expires=60'), None),
+        (
+            (
+                "Contact: <sip:x@192.0.2.8>;expires=9",
+                f'Contact: "a, b" <sip:y@192.0.2.7>, {OURS};expires=60',
+            ),
+            None,
+        ),
         (("Contact: <sip:u1@198.51.100.1:1024>;expires=60",), None),  # what an SBC made of it
         (("Contact: <sip:masked@192.0.2.9:5070>;expires=60",), None),
         ((), MISSING),

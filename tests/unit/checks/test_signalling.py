@@ -56,7 +56,12 @@ def test_the_codec(seen: str, right: bool) -> None:
 
 @pytest.mark.parametrize(
     ("seen", "methods", "right"),
-    [("12", [], True), ("12", ["info"], False), ("12", ["rfc4733", "info"], False), ("1", ["rfc4733"], False)],
+    [
+        ("12", [], True),
+        ("12", ["info"], False),
+        ("12", ["rfc4733", "info"], False),
+        ("1", ["rfc4733"], False),
+    ],
 )
 def test_digits_by_their_method(seen: str, methods: list[str], right: bool) -> None:
     assert passed(signalling.digits("ai", "12", seen, methods, "rfc4733")) is right
@@ -71,7 +76,10 @@ def invite(uri: str, *lines: str) -> Request:
 @pytest.mark.parametrize(
     ("uri", "right"),
     [
-        ("sip:+12065550100;phone-context=x@h", True),  # parameters of a tel URI (RFC 3261 section 19.1.6)
+        (
+            "sip:+12065550100;phone-context=x@h",
+            True,
+        ),  # parameters of a tel URI (RFC 3261 section 19.1.6)
         ("sip:x;+12065550100@h", False),
         ("sip:h", False),
         ("tel:+1-206-555-0100", True),
@@ -94,7 +102,9 @@ def test_the_number_of_a_request_uri(uri: str, right: bool) -> None:
         ([], False, True, "X-A is absent"),
     ],
 )
-def test_a_header_stands_once_with_its_value(lines: list[str], present: bool, absent: bool, actual: str) -> None:
+def test_a_header_stands_once_with_its_value(
+    lines: list[str], present: bool, absent: bool, actual: str
+) -> None:
     request = invite("sip:h", *lines)
     given = signalling.header(request, "ai", "X-A", "1")
     missing = signalling.no_header(request, "ai", "X-A")

@@ -1,4 +1,6 @@
-"""``harness call`` leaves masked evidence, and ``harness simulate`` writes its world as a live deployment."""
+"""``harness call`` leaves masked evidence, and ``harness simulate`` writes its world as a live
+deployment.
+"""
 
 import io
 import shlex
@@ -24,20 +26,25 @@ from tests.unit.phone_events import sip_message
 
 
 @pytest.mark.parametrize(
-    "number", ["+1 312 555-0100", "(312) 555-0100", "312.555.0100", "sip:+13125550100@carrier.example"]
+    "number",
+    ["+1 312 555-0100", "(312) 555-0100", "312.555.0100", "sip:+13125550100@carrier.example"],
 )
 def test_call_accepts_common_number_formats(number: str) -> None:
     talkdesk = load(EXAMPLES / "simulated-talkdesk.toml")
     Guard(talkdesk)(call._uri(talkdesk, "caller", number))
 
 
-def test_call_evidence_holds_no_number_and_no_digest_answer(tmp_path: Path, runs: ModuleType) -> None:
+def test_call_evidence_holds_no_number_and_no_digest_answer(
+    tmp_path: Path, runs: ModuleType
+) -> None:
     """A password can be tried against a digest answer."""
     deployment = runs.live()
     caller = deployment.callers[0]
     number = deployment.phones[caller].number
     kept = tmp_path / "call"
-    attempt = call._Attempt(SafeConsole(file=io.StringIO()), deployment, Guard(deployment), caller, kept, tmp_path)
+    attempt = call._Attempt(
+        SafeConsole(file=io.StringIO()), deployment, Guard(deployment), caller, kept, tmp_path
+    )
     text = (
         f"INVITE sip:{number}@example.com SIP/2.0\r\nFrom: <sip:{number}@example.com>;tag=a\r\n"
         'Authorization: Digest username="u", realm="r", nonce="n", uri="sip:x", response="0123456789abcdef"\r\n\r\n'
@@ -56,7 +63,10 @@ ALIKE = {"Frau Yıldız": "one", 'Frau-Y"ld"z': "two", "frau y ld z": "it's thre
 def world() -> Deployment:
     found = load(EXAMPLES / "simulated-talkdesk.toml")
     phone = next(iter(found.phones.values()))
-    more = {name: phone.model_copy(update={"password": SecretStr(secret)}) for name, secret in ALIKE.items()}
+    more = {
+        name: phone.model_copy(update={"password": SecretStr(secret)})
+        for name, secret in ALIKE.items()
+    }
     return found.model_copy(update={"phones": {**found.phones, **more}})
 
 
@@ -64,7 +74,10 @@ WORLD = world()
 
 
 @pytest.mark.nightly
-@given(st.text(min_size=1, max_size=20) | st.sampled_from(["simulated", "simulated-acme", "Müller & Söhne", "live-a"]))
+@given(
+    st.text(min_size=1, max_size=20)
+    | st.sampled_from(["simulated", "simulated-acme", "Müller & Söhne", "live-a"])
+)
 def test_as_live_writes_two_files_for_any_world_name(name: str) -> None:
     named = WORLD.model_copy(update={"name": name})
     files = [live_file(named, kind, named.timings)[:2] for kind in ("live", "stand-in")]
@@ -76,11 +89,15 @@ def test_exports_set_one_shell_variable_per_secret() -> None:
     secrets = live_file(WORLD, "live", WORLD.timings)[2]
     assert set(ALIKE.values()) <= set(secrets.values())
     script = f"{exports(secrets)}\nenv"
-    said = subprocess.run(["sh", "-euc", script], env={}, capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        ["sh", "-euc", script], env={}, capture_output=True, text=True, check=True
+    )
     assert {f"{name}={value}" for name, value in secrets.items()} <= set(said.stdout.splitlines())
 
 
-def test_printed_verify_command_quotes_the_file_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_printed_verify_command_quotes_the_file_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     named = WORLD.model_copy(update={"name": "acme prod"})
     simulate._write(SafeConsole(soft_wrap=True, width=1000), tmp_path, [named], "quick")
     (said,) = [line for line in capsys.readouterr().out.splitlines() if " verify " in line]

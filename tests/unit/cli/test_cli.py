@@ -28,7 +28,9 @@ from tests.unit.cli.conftest import Harness
 
 @pytest.fixture
 def handed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """pytest's arguments. Before the call the list's last entry is how pytest ends: an exit code, or an exception to raise."""
+    """pytest's arguments. Before the call the list's last entry is how pytest ends: an exit code,
+    or an exception to raise.
+    """
     seen: list[Any] = [pytest.ExitCode.OK]
 
     def main(arguments: list[str], plugins: list[Any]) -> Any:
@@ -66,7 +68,9 @@ def test_verify_leaves_defaults_to_the_plugin(harness: Harness, handed: list[Any
     assert harness("verify", "one.toml").code == 0
     assert handed[handed.index("-n") + 1] == "auto"
     options = {argument.partition("=")[0] for argument in handed} - {"--deployment", "--cases-only"}
-    assert options.isdisjoint(argument.partition("=")[0] for argument in [*HANDED.split()[2:], "-k"])
+    assert options.isdisjoint(
+        argument.partition("=")[0] for argument in [*HANDED.split()[2:], "-k"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,11 +86,15 @@ def test_verify_leaves_defaults_to_the_plugin(harness: Harness, handed: list[Any
         (BrokenError("a.toml: one\na.toml: two"), 3),
     ],
 )
-def test_exit_codes_follow_the_documentation(harness: Harness, handed: list[Any], end: Any, code: int) -> None:
+def test_exit_codes_follow_the_documentation(
+    harness: Harness, handed: list[Any], end: Any, code: int
+) -> None:
     handed[0] = end
     ended = harness("verify", "one.toml")
     assert ended.code == code
-    assert ended.err == ("ERROR: a.toml: one\nERROR: a.toml: two\n" if isinstance(end, Exception) else "")
+    assert ended.err == (
+        "ERROR: a.toml: one\nERROR: a.toml: two\n" if isinstance(end, Exception) else ""
+    )
 
 
 def test_own_scenarios_are_found_below_a_directory_with_brackets(
@@ -156,19 +164,33 @@ def test_only_the_requested_command_is_imported() -> None:
 
 
 def test_every_command_and_option_has_help() -> None:
-    options = {(name, one.name): one for name, command in commands().items() for one in command.params}
+    options = {
+        (name, one.name): one for name, command in commands().items() for one in command.params
+    }
     assert all(command.help for command in commands().values())
     assert not [name for name, option in options.items() if name[1] != "help" and not option.help]
-    assert not [name for name, one in options.items() if one.multiple and "(repeatable" not in one.help]
+    assert not [
+        name for name, one in options.items() if one.multiple and "(repeatable" not in one.help
+    ]
     flags = [one.opts for one in options.values() if one.opts[0].startswith("-")]
     assert all("--" in "".join(opts) for opts in flags), "a long form"
     defaults = {
-        name for (command, name), one in options.items() if command == "init" and "(default" in (one.help or "")
+        name
+        for (command, name), one in options.items()
+        if command == "init" and "(default" in (one.help or "")
     }
     assert defaults == {"region", "platform_host", "synthflow_host", "caller_domain"}
-    root = {name for parameter in typer.main.get_command(app.application()).params for name in parameter.opts}
+    root = {
+        name
+        for parameter in typer.main.get_command(app.application()).params
+        for name in parameter.opts
+    }
     assert {"--install-completion", "--show-completion"} <= root
-    assert row_ids("TD-FALLBACK-") == ["TD-FALLBACK-DOWN", "TD-FALLBACK-REFUSED", "TD-FALLBACK-TIMEOUT"]
+    assert row_ids("TD-FALLBACK-") == [
+        "TD-FALLBACK-DOWN",
+        "TD-FALLBACK-REFUSED",
+        "TD-FALLBACK-TIMEOUT",
+    ]
     assert fault_names("trunk-limit-") == ["trunk-limit-lower", "trunk-limit-not-enforced"]
 
 
@@ -183,9 +205,13 @@ def test_harness_without_a_command_lists_the_commands(harness: Harness) -> None:
 
 
 def test_rows_lists_every_row_once(harness: Harness) -> None:
-    rows = [(entry["integration"], entry["row"]) for entry in json.loads(harness("rows", "--json").out)]
+    rows = [
+        (entry["integration"], entry["row"]) for entry in json.loads(harness("rows", "--json").out)
+    ]
     assert len(set(rows)) == len(rows)
-    assert rows == [(name, row.id) for name in integrations.names() for row in integrations.find(name).rows]
+    assert rows == [
+        (name, row.id) for name in integrations.names() for row in integrations.find(name).rows
+    ]
     shown = set(re.findall(r"^  (\S+)", harness("rows", "gladly").out, re.MULTILINE))
     assert shown == {row for integration, row in rows if integration == "gladly"}
 
@@ -206,7 +232,11 @@ def test_help_works_in_a_latin_1_terminal() -> None:
 
 
 def contents(directory: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_examples_lists_and_copies_files(harness: Harness, tmp_path: Path) -> None:

@@ -37,7 +37,11 @@ CAUSE = Cause(
 )
 DIAGNOSIS = Diagnosis(
     causes=(CAUSE,),
-    ruled_out=(RuledOut("caller_id.from-national", "from-national", "the caller's number – it is anonymous"),),
+    ruled_out=(
+        RuledOut(
+            "caller_id.from-national", "from-national", "the caller's number – it is anonymous"
+        ),
+    ),
     facts=("the caller's number in From at the AI: anonymous",),
 )
 
@@ -50,9 +54,17 @@ def case(
     actual: str = "anonymous",
 ) -> Path:
     directory = run / "cases" / name.replace("[", "_").rstrip("]")
-    recorder = CaseRecorder(directory, {"id": name, "row": name.partition("[")[0], "title": "A call"})
-    recorder.event(sip_message("sent", "INVITE sip:+13125550100@carrier.example SIP/2.0\r\n\r\n", at=time.monotonic()))
-    recorder.finding(Finding("caller_id", "assistant main", verdict, "the number", actual, time.monotonic()))
+    recorder = CaseRecorder(
+        directory, {"id": name, "row": name.partition("[")[0], "title": "A call"}
+    )
+    recorder.event(
+        sip_message(
+            "sent", "INVITE sip:+13125550100@carrier.example SIP/2.0\r\n\r\n", at=time.monotonic()
+        )
+    )
+    recorder.finding(
+        Finding("caller_id", "assistant main", verdict, "the number", actual, time.monotonic())
+    )
     recorder.close(verdict, "message", diagnosis.to_plain() if diagnosis else None)
     return directory
 
@@ -86,18 +98,24 @@ def test_explain_prints_the_complete_reasoning(tmp_path: Path) -> None:
         assert part in text
 
 
-@pytest.mark.parametrize("told", ["late", ["late"], [{"cause": "late"}], {"causes": [{"id": "x", "cause": "late"}]}])
+@pytest.mark.parametrize(
+    "told", ["late", ["late"], [{"cause": "late"}], {"causes": [{"id": "x", "cause": "late"}]}]
+)
 def test_diagnosis_of_another_version_is_a_mistake(tmp_path: Path, told: object) -> None:
     """Reports accept these forms (docs/reports.md); explain needs the rules of this version."""
     directory = case(tmp_path, "TD-INBOUND[a]")
     end = json.loads((directory / "case.json").read_text())["end"]
     amend(directory, end=end | {"diagnosis": told})
-    with pytest.raises(MistakeError, match=r"not of this version|not a case's evidence: its diagnosis"):
+    with pytest.raises(
+        MistakeError, match=r"not of this version|not a case's evidence: its diagnosis"
+    ):
         explained(str(directory))
 
 
 def test_control_characters_from_the_wire_are_escaped(tmp_path: Path) -> None:
-    text = explained(str(case(tmp_path, "TD-INBOUND[a]", actual="486 \x1b[2J\x1b]0;all passed\x07")))
+    text = explained(
+        str(case(tmp_path, "TD-INBOUND[a]", actual="486 \x1b[2J\x1b]0;all passed\x07"))
+    )
     assert "\\x1b[2J\\x1b]0;all passed\\x07" in text
     assert "\x1b" not in text
 
@@ -111,14 +129,22 @@ def test_case_is_found_by_id_or_a_part_of_it(tmp_path: Path) -> None:
 
 def test_without_all_it_is_what_decided(tmp_path: Path) -> None:
     wrong = [f"check {number}" for number in range(9)]
-    many = replace(DIAGNOSIS, causes=(replace(CAUSE, evidence=tuple(wrong)),) * 9, unexplained=tuple(wrong))
-    directory = case(tmp_path, "TD-INBOUND[a]", diagnosis=replace(many, nearest_facts=tuple(wrong), next_look="look"))
+    many = replace(
+        DIAGNOSIS, causes=(replace(CAUSE, evidence=tuple(wrong)),) * 9, unexplained=tuple(wrong)
+    )
+    directory = case(
+        tmp_path,
+        "TD-INBOUND[a]",
+        diagnosis=replace(many, nearest_facts=tuple(wrong), next_look="look"),
+    )
     text = explained(str(directory))
     assert "rule caller_id.from-anonymous: From is anonymous" in text
     assert text.count("fix: ") == 1
     assert not {"INVITE sip:", "What is known", "ruled out, and why"} & set(text.splitlines())
     assert len(text.splitlines()) <= 40
-    assert text.endswith("--all shows every check, message, known fact, and rule that was ruled out\n")
+    assert text.endswith(
+        "--all shows every check, message, known fact, and rule that was ruled out\n"
+    )
 
 
 def test_the_failed_case_is_meant_where_one_alone_failed(tmp_path: Path) -> None:
@@ -136,12 +162,15 @@ def test_the_failed_case_is_meant_where_one_alone_failed(tmp_path: Path) -> None
 def test_unknown_case_is_a_mistake_that_lists_the_cases(tmp_path: Path) -> None:
     case(tmp_path, "TD-INBOUND[a]")
     case(tmp_path, "GL-INBOUND[b]")
-    with pytest.raises(MistakeError, match=r": no case of this run is called 'XY'; allowed: one of GL"):
+    with pytest.raises(
+        MistakeError, match=r": no case of this run is called 'XY'; allowed: one of GL"
+    ):
         explained(str(tmp_path), "XY")
     with pytest.raises(MistakeError, match="more than one case is meant"):
         explained(str(tmp_path), "INBOUND")
     with pytest.raises(
-        MistakeError, match=r"/nowhere/else: no such directory; allowed: a case's directory, or a run's"
+        MistakeError,
+        match=r"/nowhere/else: no such directory; allowed: a case's directory, or a run's",
     ):
         explained(str(tmp_path / "nowhere" / "else"))
     with pytest.raises(MistakeError, match="not the directory of a run or of a case"):
@@ -149,14 +178,23 @@ def test_unknown_case_is_a_mistake_that_lists_the_cases(tmp_path: Path) -> None:
 
 
 def test_cases_of_two_sites_are_told_apart(tmp_path: Path, runs: ModuleType) -> None:
-    """One failed and one passed: each report's command explains its own case, and the id alone is ambiguous."""
+    """One failed and one passed: each report's command explains its own case, and the id alone is
+    ambiguous.
+    """
     made = [
-        runs.make_run(tmp_path, deployment=runs.live().model_copy(update={"site": site}), rows=("HOLD",), plays=plays)
+        runs.make_run(
+            tmp_path,
+            deployment=runs.live().model_copy(update={"site": site}),
+            rows=("HOLD",),
+            plays=plays,
+        )
         for site, plays in (("Austin", {"HOLD": runs.fails}), ("Berlin", {}))
     ]
     merged = merge([one.directory for one in made], tmp_path)
     for evidence in read_cases(merged):
-        assert f": {evidence.verdict}" in explained(*shlex.split(explain_command(str(merged), evidence))[2:])
+        assert f": {evidence.verdict}" in explained(
+            *shlex.split(explain_command(str(merged), evidence))[2:]
+        )
     assert "verdict: failed" in explained(str(merged), made[0].cases[0].id)
 
 
@@ -165,7 +203,9 @@ def test_cases_of_two_sites_are_told_apart(tmp_path: Path, runs: ModuleType) -> 
     [([Verdict.FAILED] * 11, 11), ([Verdict.FAILED, Verdict.BROKEN], 1)],
     ids=["the last", "no broken one behind a failure"],
 )
-def test_counting_attempt_is_explained(tmp_path: Path, verdicts: list[Verdict], explained_attempt: int) -> None:
+def test_counting_attempt_is_explained(
+    tmp_path: Path, verdicts: list[Verdict], explained_attempt: int
+) -> None:
     for attempt, verdict in enumerate(verdicts, start=1):
         directory = case(tmp_path, "HOLD[x]", verdict, actual=f"so it was at attempt {attempt}")
         amend(directory, attempt=attempt, began_wall=float(attempt))
@@ -207,7 +247,9 @@ def test_open_case_of_a_run_under_way_is_a_mistake(tmp_path: Path) -> None:
             explained(*result)
     assert "anonymous" in explained(str(ended))
     with pytest.raises(MistakeError, match="still under way"):
-        CliRunner().invoke(application(), ["compare", str(tmp_path), str(tmp_path)], catch_exceptions=False)
+        CliRunner().invoke(
+            application(), ["compare", str(tmp_path), str(tmp_path)], catch_exceptions=False
+        )
     runner.release()
     assert "because: worker died" in explained(str(open_still))
 

@@ -45,12 +45,18 @@ OPTIONS = {
 def arguments(path: Path, **changes: str | None) -> list[str]:
     own = {"authentication": "ip"} if changes.get("integration") == "gladly" else {}
     options = OPTIONS | own | {name.replace("_", "-"): value for name, value in changes.items()}
-    return ["init", str(path), *(f"--{name}={value}" for name, value in options.items() if value is not None)]
+    return [
+        "init",
+        str(path),
+        *(f"--{name}={value}" for name, value in options.items() if value is not None),
+    ]
 
 
 def made(path: Path, **changes: str | None) -> Result:
     """Run ``harness init PATH`` with these options; raises its errors."""
-    return CliRunner().invoke(application("init"), arguments(path, **changes), catch_exceptions=False)
+    return CliRunner().invoke(
+        application("init"), arguments(path, **changes), catch_exceptions=False
+    )
 
 
 def deployment_of(path: Path) -> Deployment:
@@ -75,7 +81,11 @@ def test_written_file_is_a_valid_deployment(
     assert deployment.kind == kind
     assert deployment.lines["main number"].did == "+13125550100"
     assert all(f"{name}=" in result.output for name in variables(path))
-    said = [shlex.split(line) for line in result.output.splitlines() if str(path) in line and line.startswith("  ")]
+    said = [
+        shlex.split(line)
+        for line in result.output.splitlines()
+        if str(path) in line and line.startswith("  ")
+    ]
     assert said == [[program(), "preflight", str(path)], [program(), "verify", str(path), "--plan"]]
     assert "s3cret" not in path.read_text()
     assert row in {case.row.id for case in cases([deployment])}
@@ -89,7 +99,10 @@ def test_ipv6_hosts_are_bracketed_where_needed(tmp_path: Path) -> None:
     made(path, kind="stand-in", caller_domain="carrier.example", **hosts)
     deployment = deployment_of(path)
     assert deployment.trunks[0].termination == "[2001:db8::5]:5061"
-    assert {account.host for account in deployment.accounts.values()} == {"2001:db8::5", "2001:db8::7"}
+    assert {account.host for account in deployment.accounts.values()} == {
+        "2001:db8::5",
+        "2001:db8::7",
+    }
 
 
 @pytest.mark.parametrize("integration", ["talkdesk", "gladly", "generic"])
@@ -112,7 +125,9 @@ def test_commented_out_settings_are_valid(tmp_path: Path, integration: str) -> N
 
 def test_all_missing_answers_are_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(MistakeError) as caught:
-        CliRunner().invoke(application(), ["init", str(tmp_path / "x.toml")], catch_exceptions=False)
+        CliRunner().invoke(
+            application(), ["init", str(tmp_path / "x.toml")], catch_exceptions=False
+        )
     lines = str(caught.value).splitlines()
     assert len(lines) >= 9
     assert all("is missing; allowed:" in line for line in lines)
@@ -176,10 +191,19 @@ def test_init_asks_at_a_terminal(tmp_path: Path) -> None:
     assert "'nonsense' is not valid" in output
     assert "'911' has too few or too many digits" in output
     assert "'m 1' is no id of an assistant" in output
-    assert [line.partition(":")[0] for line in output.splitlines()[-4:]] == ["calls", "minutes", "cost", "sign-off"]
+    assert [line.partition(":")[0] for line in output.splitlines()[-4:]] == [
+        "calls",
+        "minutes",
+        "cost",
+        "sign-off",
+    ]
     deployment = load(path, dict.fromkeys(variables(path), "-"))
     assert deployment.assistants["main"].model_id == "m1"
-    assert (deployment.kind, deployment.region, deployment.lines["main number"].did) == ("live", "US", "+13125550100")
+    assert (deployment.kind, deployment.region, deployment.lines["main number"].did) == (
+        "live",
+        "US",
+        "+13125550100",
+    )
     assert deployment.groups["billing"].agents == ("agent", "second agent")
     assert deployment.synthflow is not None
     assert deployment.synthflow.recording
@@ -196,7 +220,10 @@ def test_init_goes_on_where_it_was_left(tmp_path: Path) -> None:
     assert path.read_text().startswith("# MISSING: group\n")
     typed(path, "+18155550101\n", **asked)
     deployment = load(path, dict.fromkeys(variables(path), "-"))
-    assert (deployment.lines["main number"].did, deployment.groups["billing"].did) == ("+13125550100", "+18155550101")
+    assert (deployment.lines["main number"].did, deployment.groups["billing"].did) == (
+        "+13125550100",
+        "+18155550101",
+    )
     assert [file.name for file in tmp_path.iterdir()] == ["acme.toml"]
 
 
@@ -217,7 +244,9 @@ def test_option_that_the_platform_lacks_is_refused(tmp_path: Path, option: dict[
         ("CA", "agent-please-en", "An agent, please."),
     ],
 )
-def test_prompt_is_in_the_countrys_language(tmp_path: Path, region: str, prompt: str, text: str) -> None:
+def test_prompt_is_in_the_countrys_language(
+    tmp_path: Path, region: str, prompt: str, text: str
+) -> None:
     path = tmp_path / "x.toml"
     made(path, region=region)
     assert deployment_of(path).escalation.prompt == prompt

@@ -30,6 +30,10 @@ def test_ctrl_c_during_imports_exits_with_130(tmp_path: Path, name: str) -> None
     (tmp_path / "sitecustomize.py").write_text(CUSTOM.format(name=name))
     command = [str(Path(sys.executable).parent / "harness"), "rows"]
     done = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)}, check=False
+        command,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

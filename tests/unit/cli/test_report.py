@@ -30,7 +30,8 @@ def reported(arguments: list[str]) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("interrupted", "code"), [("", 0), (STOPPED, 130), (f"{NEVER_ENDED}; {STOPPED}", 130), (NEVER_ENDED, 3)]
+    ("interrupted", "code"),
+    [("", 0), (STOPPED, 130), (f"{NEVER_ENDED}; {STOPPED}", 130), (NEVER_ENDED, 3)],
 )
 def test_report_of_an_interrupted_run_exits_with_130(
     tmp_path: Path, runs: ModuleType, interrupted: str, code: int
@@ -40,7 +41,9 @@ def test_report_of_an_interrupted_run_exits_with_130(
 
 
 def test_run_without_its_scope_is_not_merged(tmp_path: Path, runs: ModuleType) -> None:
-    """Its faults and options would be lost, and the sign-off would apply the other run's scope to both."""
+    """Its faults and options would be lost, and the sign-off would apply the other run's scope to
+    both.
+    """
     whole = runs.make_run(tmp_path, rows=("HOLD",)).directory
     faulty = runs.make_run(tmp_path, rows=("BUSY",), options={"fault": ["heavy-loss"]}).directory
     (faulty / "scope.json").unlink()
@@ -65,12 +68,16 @@ def test_missing_manifest_is_not_made_again(tmp_path: Path, runs: ModuleType) ->
     other = runs.make_run(tmp_path, rows=("BUSY",)).directory
     ended = reported([str(made), str(other), "--into", str(tmp_path / "both")])
     assert isinstance(ended.exception, MistakeError)
-    assert "signoff.manifest.json is missing, so the files of the run cannot be checked" in str(ended.exception)
+    assert "signoff.manifest.json is missing, so the files of the run cannot be checked" in str(
+        ended.exception
+    )
     assert not (tmp_path / "both").exists()
 
 
 @pytest.mark.parametrize("name", ["signoff.html", "signoff.intoto.json"])
-def test_signoff_without_its_manifest_is_refused(tmp_path: Path, runs: ModuleType, name: str) -> None:
+def test_signoff_without_its_manifest_is_refused(
+    tmp_path: Path, runs: ModuleType, name: str
+) -> None:
     made = runs.make_run(tmp_path, rows=("HOLD",)).directory
     (made / manifest.FILE).unlink()
     (made / name).touch()
@@ -86,8 +93,13 @@ def test_files_without_signature_are_listed(tmp_path: Path, runs: ModuleType) ->
     assert reported([str(made)]).exit_code == 0
     signoff.make(made, key=tmp_path / "key.pem")
     (made / "report.html").write_text("everything passed")
-    ended = CliRunner().invoke(application(), ["signoff", "verify", str(made), "--key", str(public)])
-    assert "not covered, whatever they say: causes.json, junit.xml, report.html, summary.json" in ended.output
+    ended = CliRunner().invoke(
+        application(), ["signoff", "verify", str(made), "--key", str(public)]
+    )
+    assert (
+        "not covered, whatever they say: causes.json, junit.xml, report.html, summary.json"
+        in ended.output
+    )
 
 
 def test_matrix_is_printed_and_nothing_is_written(tmp_path: Path, runs: ModuleType) -> None:
@@ -132,15 +144,27 @@ def test_open_serves_the_runs_pages_behind_a_secret(
     assert answers == [200, 404, 404, 404]
 
 
-def test_page_for_an_owner_has_its_calls_with_masked_numbers(tmp_path: Path, runs: ModuleType) -> None:
+def test_page_for_an_owner_has_its_calls_with_masked_numbers(
+    tmp_path: Path, runs: ModuleType
+) -> None:
     def fails(case: Any, recorder: Any) -> tuple[object, ...]:
-        cause = {"id": "x", "cause": "Calls drop: the trunk is full", "owner": "trunk", "fix": "Enlarge it."}
+        cause = {
+            "id": "x",
+            "cause": "Calls drop: the trunk is full",
+            "owner": "trunk",
+            "fix": "Enlarge it.",
+        }
         return *runs.fails(case, recorder), [{**cause, "confidence": "certain"}]
 
     run = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), plays={"HOLD": fails}).directory
     page = Path(reported([str(run), "--for", "platform administrator"]).output.strip())
     text = page.read_text()
-    for words in ("Calls drop: the trunk is full", "Enlarge it.", "The caller holds and resumes", "INVITE sip:"):
+    for words in (
+        "Calls drop: the trunk is full",
+        "Enlarge it.",
+        "The caller holds and resumes",
+        "INVITE sip:",
+    ):
         assert words in text, words
     assert "3125550100" not in text
     assert manifest.differences(run) == [], "a view"

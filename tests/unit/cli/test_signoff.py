@@ -16,7 +16,9 @@ from harness.run.cli.app import application
 FORGED = "verified: the evidence is what was signed, and the verdicts follow from it"
 
 
-def test_verify_tells_authentic_but_not_accepted_from_tampered(tmp_path: Path, runs: ModuleType) -> None:
+def test_verify_tells_authentic_but_not_accepted_from_tampered(
+    tmp_path: Path, runs: ModuleType
+) -> None:
     run = runs.make_run(tmp_path / "reports", rows=("HOLD",), plays={"HOLD": runs.fails}).directory
     public = attest.make_keys(tmp_path / "key.pem")
     signoff.make(run, key=tmp_path / "key.pem")
@@ -35,7 +37,9 @@ def test_help_shows_every_option() -> None:
 
 
 @pytest.mark.parametrize("before", ["\n", "\r", "\x1b[2K\x1b[G", "\u2028"])
-def test_names_in_the_evidence_cannot_forge_an_output_line(tmp_path: Path, runs: ModuleType, before: str) -> None:
+def test_names_in_the_evidence_cannot_forge_an_output_line(
+    tmp_path: Path, runs: ModuleType, before: str
+) -> None:
     """Neither the name of a file nor of a case."""
     made = runs.make_run(tmp_path / "reports", rows=("HOLD",), plays={"HOLD": runs.fails})
     run, name = made.directory, f"x{before}{FORGED}{before}"

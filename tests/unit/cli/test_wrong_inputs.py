@@ -1,4 +1,6 @@
-"""Invalid input to any command gives lines that say what, where and what is allowed, and exit code 2."""
+"""Invalid input to any command gives lines that say what, where and what is allowed, and exit code
+2.
+"""
 
 import errno
 import os
@@ -22,9 +24,20 @@ WORLD, LIVE = str(EXAMPLES / "simulated-talkdesk.toml"), str(EXAMPLES / "live-ta
 #: Longer than a file name may be (NAME_MAX).
 LONG = "x" * 300
 
-#: Names passed where a file or a run's directory is expected; :func:`here` makes them. FIFOs, devices and large files are in
-#: ``tests/unit/files/test_special_files.py``.
-FILES = ["missing", "directory", "empty", "octets", "latin-1", "wrong-types", "", "\u202ename", "two\nlines", LONG]
+#: Names passed where a file or a run's directory is expected; :func:`here` makes them. FIFOs,
+#: devices and large files are in ``tests/unit/files/test_special_files.py``.
+FILES = [
+    "missing",
+    "directory",
+    "empty",
+    "octets",
+    "latin-1",
+    "wrong-types",
+    "",
+    "\u202ename",
+    "two\nlines",
+    LONG,
+]
 FILES += ["f/x"]
 RUNS = ["missing", "directory", "empty", "octets", "no-end", "", "two\nlines", LONG, "f/x"]
 #: Commands whose last argument is a file or a run's directory.
@@ -106,7 +119,9 @@ def _commands() -> list[list[str]]:
     return found
 
 
-@pytest.mark.parametrize("arguments", _commands(), ids=lambda arguments: " ".join(map(ascii, arguments))[:90])
+@pytest.mark.parametrize(
+    "arguments", _commands(), ids=lambda arguments: " ".join(map(ascii, arguments))[:90]
+)
 def test_invalid_input_is_reported_in_lines(harness: Harness, arguments: list[str]) -> None:
     before = sorted(Path().rglob("*"))
     assert any("allowed: " in line for line in harness(*arguments).mistakes)
@@ -120,13 +135,19 @@ def test_invalid_input_is_reported_in_lines(harness: Harness, arguments: list[st
             ["verify", "--timings", "slow"],
             "Invalid value for '--timings': 'slow' is not one of 'quick', 'documented'; ",
         ),
-        (["verifyy"], "No such command 'verifyy'. Did you mean 'verify'?; allowed: what `harness --help` says"),
+        (
+            ["verifyy"],
+            "No such command 'verifyy'. Did you mean 'verify'?; allowed: what `harness --help` says",
+        ),
         (
             ["signoff", "verify", "reports"],
             "Missing option '--key'; allowed: what `harness signoff verify --help` says",
         ),
         (["listen", "directory"], "directory: cannot be read: Is a directory; allowed: "),
-        (["listen", "heard.wav", "--picture", "heard.png"], "--picture heard.png: the spectrogram is drawn as SVG; "),
+        (
+            ["listen", "heard.wav", "--picture", "heard.png"],
+            "--picture heard.png: the spectrogram is drawn as SVG; ",
+        ),
         (
             ["fleet", "run", "--scenarios", "own"],
             "--scenarios own: is no whole path; allowed: one, the same at each site",
@@ -148,7 +169,9 @@ def test_missing_fleet_packages_are_reported_with_the_install_command(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     ended = harness("fleet", "plan", "fleet.toml")
     assert ended.code == app.BROKEN
-    assert ended.err.startswith("ERROR: celery, redis, fsspec: not installed; allowed: pip install ")
+    assert ended.err.startswith(
+        "ERROR: celery, redis, fsspec: not installed; allowed: pip install "
+    )
 
 
 def test_aborted_question_exits_with_130(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +199,11 @@ def test_aborted_question_exits_with_130(harness: Harness, monkeypatch: pytest.M
         (OSError(errno.EMFILE, os.strerror(errno.EMFILE)), app.BROKEN, False),
         (OSError(errno.EACCES, "Permission denied"), app.BROKEN, True),
         # tempfile's message on a read-only file system
-        (OSError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"), app.BROKEN, False),
+        (
+            OSError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"),
+            app.BROKEN,
+            False,
+        ),
         (ValueError("no call to +13125550100\x1b[2J,\nnone"), app.BROKEN, True),
     ],
 )
@@ -232,7 +259,9 @@ def test_fault_before_the_command_line_is_read_is_one_line(
         entry.main()
     assert caught.value.code == app.BROKEN
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("ERROR: the harness has a fault: ZeroDivisionError: division by zero at ")
+    assert line.startswith(
+        "ERROR: the harness has a fault: ZeroDivisionError: division by zero at "
+    )
 
 
 # -- in a process, as a user starts it
@@ -240,10 +269,14 @@ def test_fault_before_the_command_line_is_read_is_one_line(
 
 def started(*arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
     code = f"{before}\nfrom harness.run.cli.entry import main; main()"
-    return subprocess.run([sys.executable, "-P", "-c", code, *arguments], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-P", "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
 
 
-@pytest.mark.parametrize("arguments", [["--reports", LONG], pytest.param([LONG], marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    "arguments", [["--reports", LONG], pytest.param([LONG], marks=pytest.mark.nightly)]
+)
 def test_argument_longer_than_a_file_name_is_a_mistake(arguments: list[str]) -> None:
     done = started("verify", WORLD, *arguments)
     assert done.returncode == app.MISTAKE, done.stderr
@@ -251,13 +284,19 @@ def test_argument_longer_than_a_file_name_is_a_mistake(arguments: list[str]) -> 
 
 
 def test_removed_current_directory_is_a_mistake() -> None:
-    done = started("verify", WORLD, before="import os; os.mkdir('gone'); os.chdir('gone'); os.rmdir(os.getcwd())")
+    done = started(
+        "verify",
+        WORLD,
+        before="import os; os.mkdir('gone'); os.chdir('gone'); os.rmdir(os.getcwd())",
+    )
     assert done.returncode == app.MISTAKE
     (line,) = done.stderr.splitlines()
     assert line.startswith("ERROR: the current directory: No such file or directory; allowed: ")
 
 
-def test_unreadable_current_directory_is_a_mistake(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_current_directory_is_a_mistake(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may read all of them
     (line,) = harness("rows").mistakes
     assert "cannot be read; allowed: " in line
@@ -280,7 +319,9 @@ def test_unreadable_current_directory_is_a_mistake(harness: Harness, monkeypatch
         "redis://:secret@redis.example:7001/0?db=secret",
     ],
 )
-def test_invalid_redis_address_is_not_shown(harness: Harness, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_invalid_redis_address_is_not_shown(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
     """It may hold a password."""
     monkeypatch.setenv(REDIS_VARIABLE, address)
     (said,) = harness("fleet", "work", "--site", "ams").mistakes
@@ -291,7 +332,11 @@ def test_invalid_redis_address_is_not_shown(harness: Harness, monkeypatch: pytes
 
 @pytest.mark.parametrize(
     "address",
-    ["redis://127.0.0.1", "redis://:p@ss@redis.example:7001/0", "rediss://user:p%23w@[::1]:7001/3?x=required"],
+    [
+        "redis://127.0.0.1",
+        "redis://:p@ss@redis.example:7001/0",
+        "rediss://user:p%23w@[::1]:7001/3?x=required",
+    ],
 )
 def test_valid_redis_address_is_kept(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv(REDIS_VARIABLE, address)

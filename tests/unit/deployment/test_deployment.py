@@ -1,4 +1,6 @@
-"""What a right file says: who calls, which number, digit and group; and what crosses to other processes."""
+"""What a right file says: who calls, which number, digit and group; and what crosses to other
+processes.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def test_whose_results_these_are(tmp_path: Path) -> None:
     assert load(path, {**SECRETS, "HARNESS_SITE": "berlin"}).site == "berlin"
     path = written(tmp_path, "live-gladly", {"site": "Seattle 2"})
     assert load(path, SECRETS).site == "Seattle 2"
-    assert load(path, {**SECRETS, "HARNESS_SITE": "berlin"}).site == "berlin", "one file, many sites"
+    assert load(path, {**SECRETS, "HARNESS_SITE": "berlin"}).site == "berlin", (
+        "one file, many sites"
+    )
     (said,) = mistakes_of(path, {**SECRETS, "HARNESS_SITE": "a/b"})
     assert said.startswith("site (HARNESS_SITE): 'a/b'")
 
@@ -53,14 +57,20 @@ def test_secrets_do_not_show_in_what_is_printed() -> None:
     deployment = load(EXAMPLES / "live-talkdesk.toml", SECRETS)
     assert "hunter2" not in repr(deployment)
     assert "hunter2" not in str(deployment.model_dump())
-    assert str(to_plain(deployment)).count("'hunter2'") == 6  # a trunk, the API, four phones: for the pipe to a worker
+    assert (
+        str(to_plain(deployment)).count("'hunter2'") == 6
+    )  # a trunk, the API, four phones: for the pipe to a worker
 
 
 # -- who calls
 
 
 def with_phones(**phones: PhoneEntry) -> Deployment:
-    kept = {name: phone for name, phone in ONE.phones.items() if name in ("billing", "support", "reception")}
+    kept = {
+        name: phone
+        for name, phone in ONE.phones.items()
+        if name in ("billing", "support", "reception")
+    }
     return ONE.model_copy(update={"phones": {**phones, **kept}, "campaign": None})
 
 
@@ -71,7 +81,11 @@ OTHER = PhoneEntry(account="carrier", number="+14155550102")
 @pytest.mark.parametrize(
     ("phones", "customer", "callers"),
     [
-        ({"spare": PhoneEntry(account="agents", user="spare"), "outside": OUTSIDE}, None, ["outside"]),
+        (
+            {"spare": PhoneEntry(account="agents", user="spare"), "outside": OUTSIDE},
+            None,
+            ["outside"],
+        ),
         ({"guest": PhoneEntry(account="carrier", user="guest")}, None, ["guest"]),
         ({"outside": OUTSIDE}, "outside", ["outside"]),
         ({"outside": OUTSIDE, "other": OTHER}, "outside", ["other"]),
@@ -114,7 +128,9 @@ KEYS = "0123456789*#ABCD"
 @pytest.mark.parametrize("digit", KEYS)
 def test_idle_digits_have_no_other_meaning_to_the_ai(digit: str) -> None:
     for goodbye, back in itertools.permutations(KEYS.replace(digit, ""), 2):
-        asked = Escalation(digit=digit, goodbye_digit=goodbye, digits_back_digit=back, digits_back="159D")
+        asked = Escalation(
+            digit=digit, goodbye_digit=goodbye, digits_back_digit=back, digits_back="159D"
+        )
         idle = ONE.model_copy(update={"escalation": asked}).idle_digits("main")
         assert not {digit, goodbye, back} & set(idle)
         assert len(set(idle)) == len(idle) == IDLE
@@ -122,7 +138,9 @@ def test_idle_digits_have_no_other_meaning_to_the_ai(digit: str) -> None:
 
 def test_digits_of_handovers_and_answers_are_not_idle() -> None:
     handovers = {
-        f"to {key}": Handover(transfer="cold", transfer_to="billing", digit=key, then=(KEYS[at + 8],))
+        f"to {key}": Handover(
+            transfer="cold", transfer_to="billing", digit=key, then=(KEYS[at + 8],)
+        )
         for at, key in enumerate(KEYS[:7])
     }
     main = ONE.assistants["main"].model_copy(update={"handovers": handovers})
@@ -138,7 +156,11 @@ def test_replicas_cross_a_pipe_and_what_they_have_in_common_is_said_once() -> No
     changes: list[dict[str, Any]] = [
         *({"ca_file": f"/tenant-{number}/ca.pem"} for number in range(3)),
         {"synthflow": None, "zone": "Europe/Berlin"},
-        {"platform": generic.platform, "leave_out": {"TD-INBOUND": "because"}, "require": ("TD-INBOUND",)},
+        {
+            "platform": generic.platform,
+            "leave_out": {"TD-INBOUND": "because"},
+            "require": ("TD-INBOUND",),
+        },
     ]
     for replicas in ([], [ONE.model_copy(update=change) for change in changes]):
         said = replicas_to_plain(replicas)

@@ -1,4 +1,5 @@
-"""Each key of a deployment file with values that it cannot have: a line says where, what was found, and what is allowed.
+"""Each key of a deployment file with values that it cannot have: a line says where, what was found,
+and what is allowed.
 
 The keys are those of the model, found by walking over it, so that a new one is held to it as well.
 """
@@ -52,12 +53,16 @@ BASE: dict[str, Any] = {
     "holidays": {"germany": {"dates": "2026-12-25 closed"}},
     "groups": {"desk": {"did": "+12065550101", "agents": ["maria"]}},
     "assistants": {
-        "front": {"did": "+12065550102", "handovers": {"x": {"transfer": "cold", "transfer_to": "desk", "digit": "1"}}}
+        "front": {
+            "did": "+12065550102",
+            "handovers": {"x": {"transfer": "cold", "transfer_to": "desk", "digit": "1"}},
+        }
     },
     "synthflow": {},
     "stand_in": {
         "bad_certificates": {
-            kind: {"certificate": "a.pem", "private_key": "b.pem"} for kind in ("expired", "self-signed", "wrong-name")
+            kind: {"certificate": "a.pem", "private_key": "b.pem"}
+            for kind in ("expired", "self-signed", "wrong-name")
         }
     },
     "escalation": {"digit": "9"},
@@ -92,7 +97,9 @@ FILES: dict[Model, dict[str, Any]] = {
         "trunks": [{"name": "x", "concurrent_calls": 1, "calls_per_second": 1.0}],
     },
     Bounds: {"bound": [{"kpi": "answer_s", "max": 3.0}]},
-    Waivers: {"waiver": [{"row": "HOLD", "who": "Ada", "why": "later", "until": date(2026, 12, 25)}]},
+    Waivers: {
+        "waiver": [{"row": "HOLD", "who": "Ada", "why": "later", "until": date(2026, 12, 25)}]
+    },
 }
 #: Not in a file, or read by another part.
 ELSEWHERE = {"password", "api_token"}
@@ -103,7 +110,14 @@ def tables(model: Model, plain: dict[str, Any], place: Place = ()) -> Iterator[t
     yield place, model
     for name, field in model.model_fields.items():
         key = field.alias or name
-        inner = next((t for t in _leaves(field.annotation) if isinstance(t, type) and issubclass(t, BaseModel)), None)
+        inner = next(
+            (
+                t
+                for t in _leaves(field.annotation)
+                if isinstance(t, type) and issubclass(t, BaseModel)
+            ),
+            None,
+        )
         if inner is None or key not in plain:
             continue
         below = plain[key]
@@ -141,7 +155,10 @@ def changed(found: Any, place: Place, value: Any) -> Any:
     if not place:
         return value
     if isinstance(found, list):
-        return [changed(item, place[1:], value) if index == place[0] else item for index, item in enumerate(found)]
+        return [
+            changed(item, place[1:], value) if index == place[0] else item
+            for index, item in enumerate(found)
+        ]
     return {**found, place[0]: changed(found.get(place[0]), place[1:], value)}
 
 
@@ -164,8 +181,12 @@ def hold(lines: list[str], value: object) -> None:
         assert allowed.strip(), line
         assert len(line) < 1200, line
         own = found.replace(repr(value)[1:-1], "") if isinstance(value, str) else found
-        for entry in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-            own = own.replace(repr(entry), "") if isinstance(entry, str) else own  # whoever wrote the file wrote it
+        for entry in (
+            value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        ):
+            own = (
+                own.replace(repr(entry), "") if isinstance(entry, str) else own
+            )  # whoever wrote the file wrote it
         assert not FOREIGN.search(own), line
         assert not FOREIGN.search(allowed), line
 
@@ -173,8 +194,17 @@ def hold(lines: list[str], value: object) -> None:
 def test_every_table_is_walked_over() -> None:
     places = {shown(place) for _, place in keys()}
     assert {"trunks.0.port", "platform.report.zone", "assistants.front.handovers.x.then"} <= places
-    assert {"accounts.carrier.register", "stand_in.bad_certificates.expired.certificate", "lines.sales.hours"} <= places
-    assert {"timings.quick.ring_timeout_s", "groups.*.external.accept", "sites.0.workers", "bound.0.kpi"} <= places
+    assert {
+        "accounts.carrier.register",
+        "stand_in.bad_certificates.expired.certificate",
+        "lines.sales.hours",
+    } <= places
+    assert {
+        "timings.quick.ring_timeout_s",
+        "groups.*.external.accept",
+        "sites.0.workers",
+        "bound.0.kpi",
+    } <= places
     for file, base in FILES.items():
         assert said_of(file, (), base) == []
 

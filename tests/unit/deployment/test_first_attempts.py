@@ -1,4 +1,6 @@
-"""What people write who have never seen TOML: the line says what is allowed there, so that the second attempt is right."""
+"""What people write who have never seen TOML: the line says what is allowed there, so that the
+second attempt is right.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,8 @@ def test_a_name_whose_dots_parted_it(tmp_path: Path) -> None:
 
 def test_a_table_and_a_country_are_told_as_the_file_has_them(tmp_path: Path) -> None:
     said = said_of(
-        tmp_path, 'region = "UK"\nplatform = "acme"\ntrunks = []\n[lines.a]\ndids = ["+12065550100"]\n[groups]\nb = 1\n'
+        tmp_path,
+        'region = "UK"\nplatform = "acme"\ntrunks = []\n[lines.a]\ndids = ["+12065550100"]\n[groups]\nb = 1\n',
     )
     assert {
         "region: 'UK': no country; allowed: two letters, e.g. US, DE or GB",
@@ -85,6 +88,7 @@ def test_a_table_and_a_country_are_told_as_the_file_has_them(tmp_path: Path) -> 
         'lines.a.dids: a list: is no table; allowed: a table: { NAME = "…" }',
         "groups.b: 1: is no table; allowed: a table, headed [groups.b]",
     } <= set(said)
-    assert "region: 'us': no country (perhaps US); allowed: two letters, e.g. US, DE or GB" in said_of(
-        tmp_path, 'region = "us"'
+    assert (
+        "region: 'us': no country (perhaps US); allowed: two letters, e.g. US, DE or GB"
+        in said_of(tmp_path, 'region = "us"')
     )

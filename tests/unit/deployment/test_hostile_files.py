@@ -75,5 +75,7 @@ def test_different_names_have_different_files() -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DeploymentError, match=r"^no such file: .*nosuch\.toml; allowed: .*simulated-gladly"):
+    with pytest.raises(
+        DeploymentError, match=r"^no such file: .*nosuch\.toml; allowed: .*simulated-gladly"
+    ):
         load(tmp_path / "nosuch.toml")

@@ -18,7 +18,11 @@ TALKDESK = EXAMPLES / "simulated-talkdesk.toml"
 WEEK = "mon-fri 08:00-18:00, sat 09:00-13:00"
 FEASTS = f"{WEEK}, 2026-12-24 08:00-12:00; 2026-12-25 closed, 2026-12-27 22:00-02:00"
 NIGHTS = "mon-sun 22:00-06:00, 2026-12-25 closed"
-NOON = ("mon-fri 08:00-12:00 and 13:00-17:00", "mon-fri 08:00-12:00 13:00-17:00", "mon-fri 08:00-12:00, 13:00-17:00")
+NOON = (
+    "mon-fri 08:00-12:00 and 13:00-17:00",
+    "mon-fri 08:00-12:00 13:00-17:00",
+    "mon-fri 08:00-12:00, 13:00-17:00",
+)
 BERLIN = "Europe/Berlin"
 
 
@@ -53,18 +57,40 @@ def at(text: str) -> datetime:
         (NIGHTS, "2026-12-26T05:59+01:00", False),  # and no night begins on it
     ],
 )
-def test_it_is_open_within_its_hours_by_its_own_clocks(hours: str, moment: str, opened: bool) -> None:
+def test_it_is_open_within_its_hours_by_its_own_clocks(
+    hours: str, moment: str, opened: bool
+) -> None:
     assert is_open(TypeAdapter(Hours).validate_python(hours), BERLIN, at(moment)) is opened
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "always", "mon 8:00-18:00", "mon 08:00-25:00", "mon 08:00-12:60", "mon-fri", "mo 08:00-12:00"),
-        *("08:00-12:00", f"{WEEK}, 2026-12-26 to 2026-12-24 closed", f"{WEEK}, 2026-12-26 to 2028-12-24 closed"),
+        *(
+            "",
+            "always",
+            "mon 8:00-18:00",
+            "mon 08:00-25:00",
+            "mon 08:00-12:60",
+            "mon-fri",
+            "mo 08:00-12:00",
+        ),
+        *(
+            "08:00-12:00",
+            f"{WEEK}, 2026-12-26 to 2026-12-24 closed",
+            f"{WEEK}, 2026-12-26 to 2028-12-24 closed",
+        ),
         "mon-fri 08:00-08:00",
-        *("sun closed", "2026-12-25 closed", f"{WEEK}, 2026-02-30 closed", f"{WEEK}, 25.12.2026 closed"),
-        *(f"{WEEK}, 2026-12-25 closed, 2026-12-25 08:00-12:00", f"{WEEK}, 2026-12-24-2026-12-26 closed"),
+        *(
+            "sun closed",
+            "2026-12-25 closed",
+            f"{WEEK}, 2026-02-30 closed",
+            f"{WEEK}, 25.12.2026 closed",
+        ),
+        *(
+            f"{WEEK}, 2026-12-25 closed, 2026-12-25 08:00-12:00",
+            f"{WEEK}, 2026-12-24-2026-12-26 closed",
+        ),
     ],
 )
 def test_what_are_no_hours_is_said_with_an_example(text: str) -> None:
@@ -81,21 +107,43 @@ def test_what_are_no_hours_is_said_with_an_example(text: str) -> None:
     ],
 )
 def test_times_of_one_day_that_overlap_are_a_mistake(text: str, day: str) -> None:
-    """Who wrote a shorter Friday beside mon-fri was called on Friday afternoon, and nothing was said of it."""
-    with pytest.raises(ValidationError, match=f"{day}: two of its times overlap; allowed: times apart"):
+    """Who wrote a shorter Friday beside mon-fri was called on Friday afternoon, and nothing was
+    said of it.
+    """
+    with pytest.raises(
+        ValidationError, match=f"{day}: two of its times overlap; allowed: times apart"
+    ):
         TypeAdapter(Hours).validate_python(text)
     TypeAdapter(Hours).validate_python(f"{WEEK}, fri 18:00-20:00, mon 20:00-02:00, tue 01:00-07:00")
 
 
 def test_holidays_of_a_calendar_close_each_number_that_names_it(tmp_path: Path) -> None:
-    number = {"did": "+12065550188", "assistant": "main", "trunk": "udp-ip", "zone": BERLIN, "holidays": "germany"}
+    number = {
+        "did": "+12065550188",
+        "assistant": "main",
+        "trunk": "udp-ip",
+        "zone": BERLIN,
+        "holidays": "germany",
+    }
     changes = {
         "holidays.germany.dates": "2026-12-24 08:00-12:00,\n2026-12-25 to 2027-01-01 closed",
         "lines.shop": {**number, "hours": f"{WEEK}, 2026-12-29 09:00-12:00"},
     }
     found = loaded(tmp_path, "simulated-talkdesk", changes)
-    moments = ("2026-12-23T13:00", "2026-12-24T13:00", "2026-12-28T10:00", "2026-12-29T10:00", "2027-01-04T10:00")
-    assert [found.is_open("shop", at(f"{moment}+01:00")) for moment in moments] == [True, False, False, True, True]
+    moments = (
+        "2026-12-23T13:00",
+        "2026-12-24T13:00",
+        "2026-12-28T10:00",
+        "2026-12-29T10:00",
+        "2027-01-04T10:00",
+    )
+    assert [found.is_open("shop", at(f"{moment}+01:00")) for moment in moments] == [
+        True,
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_a_zone_is_one_that_there_is() -> None:
@@ -122,8 +170,14 @@ def test_a_plan_is_made_for_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert talkdesk.is_open("inbound"), "a number without hours is always open"
 
 
-@pytest.mark.parametrize("told", ["nonsense", "2026-13-01T00:00+00:00", "2026-10-25T01:30", "25.10.2026", "12:00Z"])
-def test_a_moment_that_is_none_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+@pytest.mark.parametrize(
+    "told", ["nonsense", "2026-13-01T00:00+00:00", "2026-10-25T01:30", "25.10.2026", "12:00Z"]
+)
+def test_a_moment_that_is_none_is_said_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
     monkeypatch.setenv(AS_OF_VARIABLE, told)
-    with pytest.raises(SelectionError, match=r"^HARNESS_AS_OF: '.*' is no moment; allowed: .* 2026-03-08T03:00"):
+    with pytest.raises(
+        SelectionError, match=r"^HARNESS_AS_OF: '.*' is no moment; allowed: .* 2026-03-08T03:00"
+    ):
         planned_at()

@@ -20,8 +20,14 @@ URL = "https://acme.example/dial"
     ("example", "changes", "said"),
     [
         *(
-            (row["example"], row.get("change", {}) | dict.fromkeys(row.get("without", ())), row["said"])
-            for row in tomllib.loads(Path(__file__).with_name("mistakes.toml").read_text(encoding="utf-8"))["mistake"]
+            (
+                row["example"],
+                row.get("change", {}) | dict.fromkeys(row.get("without", ())),
+                row["said"],
+            )
+            for row in tomllib.loads(
+                Path(__file__).with_name("mistakes.toml").read_text(encoding="utf-8")
+            )["mistake"]
         ),
         *(
             (
@@ -34,7 +40,11 @@ URL = "https://acme.example/dial"
         *(
             (GL, {place: value}, f"{place}: {value.strip()!r}: ")
             for value in ("", " \t ", "a\r\nX-Evil: b", "a\x00b", "a\u2028b")
-            for place in ("lines.inbound.selector", "assistants.main.transfer_topic", "leave_out.GL-INBOUND")
+            for place in (
+                "lines.inbound.selector",
+                "assistants.main.transfer_topic",
+                "leave_out.GL-INBOUND",
+            )
         ),
     ],
 )
@@ -51,11 +61,17 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "of"),
     [
-        # the guides, "Add the SIP Number": "Enter the phone number in E.164 format (same DID provisioned in Gladly)"
+        # the guides, "Add the SIP Number": "Enter the phone number in E.164 format (same DID
+        # provisioned in Gladly)"
         ({"assistants.Ava.did": "+16465550100"}, "lines.Customer hotline.did"),
-        # a group's own number is one of the platform's, which outsiders can call: a spreadsheet of all numbers has it
+        # a group's own number is one of the platform's, which outsiders can call: a spreadsheet of
+        # all numbers has it
         (
-            {f"{HOTLINE}.assistant": None, f"{HOTLINE}.group": "Inbox", f"{HOTLINE}.did": "+18085550101"},
+            {
+                f"{HOTLINE}.assistant": None,
+                f"{HOTLINE}.group": "Inbox",
+                f"{HOTLINE}.did": "+18085550101",
+            },
             "groups.Inbox.did",
         ),
         # a group that is one telephone
@@ -79,7 +95,9 @@ def test_numbers_that_have_two_roles(tmp_path: Path, changes: Changes, of: str) 
         {"accounts.carrier.register": False},
     ],
 )
-def test_callers_may_share_an_address_and_need_not_register(tmp_path: Path, changes: Changes) -> None:
+def test_callers_may_share_an_address_and_need_not_register(
+    tmp_path: Path, changes: Changes
+) -> None:
     assert loaded(tmp_path, LIVE_TD, changes).callers
 
 
@@ -109,10 +127,19 @@ def test_callers_may_share_an_address_and_need_not_register(tmp_path: Path, chan
     ],
 )
 @pytest.mark.parametrize(
-    "place", ["trunks.0.host", "trunks.0.termination", "platform.domain", "platform.addresses.0", "safety.hosts.0"]
+    "place",
+    [
+        "trunks.0.host",
+        "trunks.0.termination",
+        "platform.domain",
+        "platform.addresses.0",
+        "safety.hosts.0",
+    ],
 )
 def test_what_is_no_host(tmp_path: Path, place: str, host: str) -> None:
-    path, entry, _ = place.partition(".0") if place.count(".") == 2 and place.endswith(".0") else (place, "", "")
+    path, entry, _ = (
+        place.partition(".0") if place.count(".") == 2 and place.endswith(".0") else (place, "", "")
+    )
     (line,) = mistakes(tmp_path, LIVE_GL, {path: [host] if entry else host})
     assert line.startswith(f"{place}: {host!r}: no ")
     assert "; allowed: " in line
@@ -149,9 +176,18 @@ def test_an_allowed_address_is_one(tmp_path: Path, address: str) -> None:
 @pytest.mark.parametrize("user", ["maria", "1001", "m.lopez+test", "%40acme", "a-b_c~d"])
 def test_users(tmp_path: Path, user: str) -> None:
     assert loaded(tmp_path, LIVE_GL, {f"{PHONE}.user": user}).phones["Test agent"].user == user
-    for wrong in (f"{user}@acme.example", f"sip:{user}", f"{user} lopez", f"{user}ë", f"<{user}>", f"{user}%r"):
+    for wrong in (
+        f"{user}@acme.example",
+        f"sip:{user}",
+        f"{user} lopez",
+        f"{user}ë",
+        f"<{user}>",
+        f"{user}%r",
+    ):
         (line,) = mistakes(tmp_path, LIVE_GL, {f"{PHONE}.user": wrong})
-        assert line.startswith(f"{PHONE}.user: {wrong!r}: no user of a SIP address; allowed: the part before the @")
+        assert line.startswith(
+            f"{PHONE}.user: {wrong!r}: no user of a SIP address; allowed: the part before the @"
+        )
 
 
 # -- secrets
@@ -180,10 +216,24 @@ def test_users(tmp_path: Path, user: str) -> None:
         ({"campaign.url": "https://acme:hunter2@acme.example/dial"}, "campaign.url: secrets"),
         *(
             ({"campaign.url": f"{URL}?{query}=hunter2"}, "campaign.url: secrets")
-            for query in ("key", "x-api-key", "page=2&token", "api_key", "x=1&access_token", "Signature", "auth")
+            for query in (
+                "key",
+                "x-api-key",
+                "page=2&token",
+                "api_key",
+                "x=1&access_token",
+                "Signature",
+                "auth",
+            )
         ),
-        ({"synthflow.api_base": "https://api.example/v2?api_key=hunter2"}, "synthflow.api_base: secrets"),
-        ({"trunks.0.password": "hunter2"}, "trunks.0.password: secrets do not stand in files; allowed: password_env"),
+        (
+            {"synthflow.api_base": "https://api.example/v2?api_key=hunter2"},
+            "synthflow.api_base: secrets",
+        ),
+        (
+            {"trunks.0.password": "hunter2"},
+            "trunks.0.password: secrets do not stand in files; allowed: password_env",
+        ),
     ],
 )
 def test_secrets_do_not_stand_in_files(tmp_path: Path, changes: Changes, said: str) -> None:
@@ -197,7 +247,10 @@ def test_secrets_do_not_stand_in_files(tmp_path: Path, changes: Changes, said: s
     [
         *(
             {"campaign.body": body}
-            for body in ('{"template_key": "welcome", "tokens": [], "from": "{line}"}', '{"token": "{customer}"}')
+            for body in (
+                '{"template_key": "welcome", "tokens": [], "from": "{line}"}',
+                '{"token": "{customer}"}',
+            )
         ),
         *(
             {"campaign.url": f"{URL}?{query}"}
@@ -218,15 +271,23 @@ def test_what_is_no_secret(tmp_path: Path, changes: Changes) -> None:
 
 
 def test_a_missing_secret_is_named_by_its_variable(tmp_path: Path) -> None:
-    path = written(tmp_path, LIVE_TD, {**REQUEST, "campaign.headers_env": {"Authorization": "CAMPAIGN_KEY"}})
+    path = written(
+        tmp_path, LIVE_TD, {**REQUEST, "campaign.headers_env": {"Authorization": "CAMPAIGN_KEY"}}
+    )
     (said,) = mistakes_of(path)
-    variable = "campaign.headers_env.Authorization: the environment variable CAMPAIGN_KEY is not set"
+    variable = (
+        "campaign.headers_env.Authorization: the environment variable CAMPAIGN_KEY is not set"
+    )
     assert said == f"{variable}; allowed: export CAMPAIGN_KEY=…"
 
 
-@pytest.mark.parametrize("secret", ["eyJhbGciOi.J9-x", "1741798049693x8392", "hunter2", "s p", "a" * 90, "$TOKEN"])
+@pytest.mark.parametrize(
+    "secret", ["eyJhbGciOi.J9-x", "1741798049693x8392", "hunter2", "s p", "a" * 90, "$TOKEN"]
+)
 @pytest.mark.parametrize("place", ["synthflow.api_token_env", f"{PHONE}.password_env"])
-def test_a_secret_in_the_place_of_its_variable_is_not_shown(tmp_path: Path, secret: str, place: str) -> None:
+def test_a_secret_in_the_place_of_its_variable_is_not_shown(
+    tmp_path: Path, secret: str, place: str
+) -> None:
     found = mistakes(tmp_path, LIVE_GL, {place: secret})
     assert [line for line in found if "environment variable" in line and place in line]
     assert not [line for line in found if secret in line]

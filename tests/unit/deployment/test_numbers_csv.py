@@ -32,7 +32,9 @@ def lines(tmp_path: Path, text: str, ignored: tuple[str, ...] = ()) -> dict[str,
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("begins", ["", "\ufeff", "\ufeff\r\n"])
 def test_as_programs_write_it(tmp_path: Path, separator: str, ends: str, begins: str) -> None:
-    """Their separators, line ends and byte order mark; hours with commas in a file of semicolons; columns without anything."""
+    """Their separators, line ends and byte order mark; hours with commas in a file of semicolons;
+    columns without anything.
+    """
     hours = '"mon 08:00-12:00, tue 08:00-12:00, wed 08:00-12:00, thu 08:00-12:00, fri 08:00-12:00"'
     rows = [
         ["Name", "DID ", "hours", "", ""],
@@ -40,12 +42,17 @@ def test_as_programs_write_it(tmp_path: Path, separator: str, ends: str, begins:
         ["", "", "", "", ""],
     ]
     text = begins + ends.join(separator.join(row) for row in rows) + ends
-    assert lines(tmp_path, text) == {"K\u00fcche": {"did": "+493023125010", "hours": hours.strip('"')}}
+    assert lines(tmp_path, text) == {
+        "K\u00fcche": {"did": "+493023125010", "hours": hours.strip('"')}
+    }
 
 
 @pytest.mark.parametrize("did", ["'+12145550107", '"=""+12145550107"""', " '+12145550107 "])
 def test_a_number_that_was_kept_from_the_spreadsheet(tmp_path: Path, did: str) -> None:
-    found = lines(tmp_path, f"name,did,press\n's-Hertogenbosch,{did},'07\n,+12145550108,\n#1 Pizza,+12145550109,\n")
+    found = lines(
+        tmp_path,
+        f"name,did,press\n's-Hertogenbosch,{did},'07\n,+12145550108,\n#1 Pizza,+12145550109,\n",
+    )
     assert found == {
         "'s-Hertogenbosch": {"did": "+12145550107", "press": "07"},
         "+12145550108": {"did": "+12145550108"},
@@ -55,14 +62,21 @@ def test_a_number_that_was_kept_from_the_spreadsheet(tmp_path: Path, did: str) -
 
 def test_one_name_in_several_rows_has_a_number_on_each_trunk(tmp_path: Path) -> None:
     text = 'name,did,trunk,assistant\n"Main, west",+13125550100,one,front\n"Main, west",+442079460001,two,front\nShop,+12145550107,,\n'
-    found = numbers_csv.merged({"Shop": {"group": "people"}, "odd": 1}, numbers_csv.read(sheet(tmp_path, text)))
-    assert found["Main, west"] == {"assistant": "front", "dids": {"one": "+13125550100", "two": "+442079460001"}}
+    found = numbers_csv.merged(
+        {"Shop": {"group": "people"}, "odd": 1}, numbers_csv.read(sheet(tmp_path, text))
+    )
+    assert found["Main, west"] == {
+        "assistant": "front",
+        "dids": {"one": "+13125550100", "two": "+442079460001"},
+    }
     assert found["Shop"] == {"group": "people", **SHOP}
 
 
 def test_rows_of_one_name_and_number_are_the_choices_of_its_menu(tmp_path: Path) -> None:
     text = "name,did,press,assistant,group\nMain,+13125550100,1,front,\nMain,+13125550100,2.1,,people\n"
-    found = numbers_csv.merged({"Main": {"announcement_s": 4.0}}, numbers_csv.read(sheet(tmp_path, text)))
+    found = numbers_csv.merged(
+        {"Main": {"announcement_s": 4.0}}, numbers_csv.read(sheet(tmp_path, text))
+    )
     shared = {"did": "+13125550100", "announcement_s": 4.0}
     assert found == {
         "Main press 1": {**shared, "press": "1", "assistant": "front"},
@@ -70,7 +84,9 @@ def test_rows_of_one_name_and_number_are_the_choices_of_its_menu(tmp_path: Path)
     }
 
 
-def test_columns_of_somebody_else_s_are_passed_over_where_the_file_names_them(tmp_path: Path) -> None:
+def test_columns_of_somebody_else_s_are_passed_over_where_the_file_names_them(
+    tmp_path: Path,
+) -> None:
     """Notes, and a column that is called as one of a line's and means another thing."""
     text = "Site notes;DID;Zone;Name\n# by the lake;+12145550107;north;Shop\n;+12145550108;;Bar\n"
     found = lines(tmp_path, text.replace("# ", ""), ("site notes ", "ZONE", "Owner"))
@@ -81,13 +97,19 @@ def test_columns_of_somebody_else_s_are_passed_over_where_the_file_names_them(tm
     ("text", "said"),
     [
         ("name,number\nShop,1\n", "row 1: unknown column 'number'; allowed: name, did,"),
-        ("name,did,hoursx\nShop,1,\n", "row 1: unknown column 'hoursx' (perhaps hours); allowed: name, did,"),
+        (
+            "name,did,hoursx\nShop,1,\n",
+            "row 1: unknown column 'hoursx' (perhaps hours); allowed: name, did,",
+        ),
         ("name,trunk\nShop,one\n", "row 1: column did is missing; allowed: name, did,"),
         ("name,did,DID\nShop,+1,+2\n", "row 1: column did is there twice; allowed: once"),
         ("name,did\n", "number of rows: 1; allowed: a heading, and 1 to 9999 numbers"),
         ("\n,,\nname,did\n\nShop,\n", "row 5, column did: is missing; allowed: a number in E.164"),
         *(
-            (f"name,did{comma}\nShop,+1,more\n", "row 2: has a cell behind the heading, or in a column without a name")
+            (
+                f"name,did{comma}\nShop,+1,more\n",
+                "row 2: has a cell behind the heading, or in a column without a name",
+            )
             for comma in ("", ",")
         ),
         (
@@ -98,12 +120,18 @@ def test_columns_of_somebody_else_s_are_passed_over_where_the_file_names_them(tm
             "name,did,trunk,press\nShop,+1,a,1\nShop,+2,b,2\n",
             "row 3, column press: '2', though another row of 'Shop' has '1'; allowed: the same",
         ),
-        ("name,did,trunk\nShop,+1,a\nShop,+1,a\n", "row 3, column trunk: 'Shop' has several numbers"),
+        (
+            "name,did,trunk\nShop,+1,a\nShop,+1,a\n",
+            "row 3, column trunk: 'Shop' has several numbers",
+        ),
         (
             "name,did,press\nA,+1,1\nA,+1,2\nA,+1,\n",
             "row 4, column press: is missing, though other rows of 'A' have it",
         ),
-        ("name,did,press\nA,+1,1\nA,+1,1\n", "row 3, column trunk: 'A press 1' has several numbers; allowed: a trunk"),
+        (
+            "name,did,press\nA,+1,1\nA,+1,1\n",
+            "row 3, column trunk: 'A press 1' has several numbers; allowed: a trunk",
+        ),
         ("did\n+1\n+1\n", "row 3, column trunk: '+1' has several numbers"),
         (
             "name,did\nShop,+1\n# Bar,+2\n",
@@ -123,7 +151,9 @@ def test_a_mistake_names_row_and_column(tmp_path: Path, text: str, said: str) ->
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
-def test_a_sheet_that_excel_saved_in_another_way_says_how_to_save_it(tmp_path: Path, encoding: str) -> None:
+def test_a_sheet_that_excel_saved_in_another_way_says_how_to_save_it(
+    tmp_path: Path, encoding: str
+) -> None:
     path = sheet(tmp_path, "name;did\nKüche;+12145550107\n", encoding)
     with pytest.raises(DeploymentError) as caught:
         numbers_csv.read(path)
@@ -132,7 +162,8 @@ def test_a_sheet_that_excel_saved_in_another_way_says_how_to_save_it(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("nosuch.csv", "no such file"), ("no\0such.csv", "cannot be read"), (".", "cannot be read")]
+    ("name", "said"),
+    [("nosuch.csv", "no such file"), ("no\0such.csv", "cannot be read"), (".", "cannot be read")],
 )
 def test_a_file_that_is_not_there(tmp_path: Path, name: str, said: str) -> None:
     with pytest.raises(DeploymentError, match=said):
@@ -145,8 +176,19 @@ def test_a_file_that_is_not_there(tmp_path: Path, name: str, said: str) -> None:
 def said_of(tmp_path: Path, text: str, **changes: object) -> list[str]:
     """Mistakes where a file with two trunks has that spreadsheet."""
     sheet(tmp_path, text)
-    trunk = {"transport": "tcp", "port": 32681, "host": "sip.example", "termination": "sbc.example", "name": "a.b"}
-    two: Changes = {"numbers_csv": "x.csv", "lines": {}, "trunks": [{**trunk, "name": "EU"}, trunk], **changes}
+    trunk = {
+        "transport": "tcp",
+        "port": 32681,
+        "host": "sip.example",
+        "termination": "sbc.example",
+        "name": "a.b",
+    }
+    two: Changes = {
+        "numbers_csv": "x.csv",
+        "lines": {},
+        "trunks": [{**trunk, "name": "EU"}, trunk],
+        **changes,
+    }
     return mistakes(tmp_path, "live-talkdesk", two)
 
 
@@ -173,7 +215,10 @@ def said_of(tmp_path: Path, text: str, **changes: object) -> list[str]:
             '"A\nB",+12145550107,EU,nobody\n',
             "lines.A\\nB.group (x.csv: row 2, column group): no group is called 'nobody'",
         ),
-        ("A,+12145550107,EU,\n", "lines.A (x.csv: row 2): where it leads to is needed; allowed: assistant, or group"),
+        (
+            "A,+12145550107,EU,\n",
+            "lines.A (x.csv: row 2): where it leads to is needed; allowed: assistant, or group",
+        ),
         (
             "A,020 7946 0123,EU,billing\n",
             "lines.A.did (x.csv: row 2, column did): '020 7946 0123' is not E.164; allowed: + and country code, e.g. "
@@ -195,7 +240,9 @@ def said_of(tmp_path: Path, text: str, **changes: object) -> list[str]:
         ),
     ],
 )
-def test_what_contradicts_the_rest_of_the_file_is_told_by_row_and_column(tmp_path: Path, rows: str, said: str) -> None:
+def test_what_contradicts_the_rest_of_the_file_is_told_by_row_and_column(
+    tmp_path: Path, rows: str, said: str
+) -> None:
     found = said_of(tmp_path, "name,did,trunk,group\n" + rows, region="GB")
     assert found[0].startswith(said), found
     assert len(found) == 1
@@ -210,13 +257,19 @@ def test_what_contradicts_the_rest_of_the_file_is_told_by_row_and_column(tmp_pat
         ("may_fail", True, "may_fail"),
     ],
 )
-def test_a_key_stands_in_the_file_or_in_the_sheet(tmp_path: Path, key: str, value: object, column: str) -> None:
+def test_a_key_stands_in_the_file_or_in_the_sheet(
+    tmp_path: Path, key: str, value: object, column: str
+) -> None:
     """One that was taken without a word would leave the other's number uncalled."""
     sheet(tmp_path, "name,did,trunk,group,may_fail\nA,+12145550107,tls-digest,billing,no\n")
-    path = written(tmp_path, "live-talkdesk", {"numbers_csv": "x.csv", "lines": {"A": {key: value}}})
+    path = written(
+        tmp_path, "live-talkdesk", {"numbers_csv": "x.csv", "lines": {"A": {key: value}}}
+    )
     with pytest.raises(DeploymentError) as caught:
         load(path)
-    said = f"row 2, column {column}: the deployment file has lines.A.{key}, too; allowed: one of them"
+    said = (
+        f"row 2, column {column}: the deployment file has lines.A.{key}, too; allowed: one of them"
+    )
     assert str(caught.value) == f"{tmp_path / 'x.csv'}: {said}"
 
 
@@ -232,13 +285,28 @@ def test_every_mistake_of_the_sheet_is_told_at_once(tmp_path: Path) -> None:
         ("F", "12145550112", "EU", "", "billing"),
         ("F", "+12145550113", "UK", "", "billing"),
     ]
-    sheet(tmp_path, "name,did,trunk,presses,group\n" + "".join(",".join(row) + "\n" for row in rows))
-    trunk = {"transport": "tcp", "port": 32681, "host": "sip.example", "termination": "sbc.example", "name": "EU"}
-    changes: Changes = {"numbers_csv": "x.csv", "lines": {"B": {"announcement_s": 500}}, "trunks": [trunk]}
+    sheet(
+        tmp_path, "name,did,trunk,presses,group\n" + "".join(",".join(row) + "\n" for row in rows)
+    )
+    trunk = {
+        "transport": "tcp",
+        "port": 32681,
+        "host": "sip.example",
+        "termination": "sbc.example",
+        "name": "EU",
+    }
+    changes: Changes = {
+        "numbers_csv": "x.csv",
+        "lines": {"B": {"announcement_s": 500}},
+        "trunks": [trunk],
+    }
     path = written(tmp_path, "live-talkdesk", {**changes, "campaign": {"line": "B"}})
     with pytest.raises(DeploymentError) as caught:
         load(path)
-    said = [re.sub(r"^\S+?(x.csv|toml): ", "", line).partition(";")[0] for line in str(caught.value).splitlines()]
+    said = [
+        re.sub(r"^\S+?(x.csv|toml): ", "", line).partition(";")[0]
+        for line in str(caught.value).splitlines()
+    ]
     assert said == [
         "row 1: unknown column 'presses' (perhaps press)",
         "row 3, column did: is missing",
@@ -256,7 +324,9 @@ def test_every_mistake_of_the_sheet_is_told_at_once(tmp_path: Path) -> None:
 def test_words_for_true_and_false(tmp_path: Path) -> None:
     text = "name,did,trunk,group,may_fail\nA,+12145550107,EU,billing,{}\n"
     (said,) = said_of(tmp_path, text.format("WAHR"))
-    assert said.startswith("lines.A.may_fail (x.csv: row 2, column may_fail): 'WAHR': is neither; allowed: true, false")
+    assert said.startswith(
+        "lines.A.may_fail (x.csv: row 2, column may_fail): 'WAHR': is neither; allowed: true, false"
+    )
     sheet(tmp_path, text.format("no").replace("EU", "tls-digest"))
     path = written(tmp_path, "live-talkdesk", {"numbers_csv": "x.csv", "lines": {}})
     assert load(path, secrets=False).lines["A"].may_fail is False

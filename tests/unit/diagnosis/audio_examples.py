@@ -55,7 +55,11 @@ def changed_at_the_ai(example: Example, *answers: int) -> Example:
 def cut_by_record(who: str, reason: str = "") -> Example:
     """The caller gets a BYE, and the AI's record, which has no messages, says who hung up."""
     example = Example().dials().after(0.1).answered().taken().counted().after(2)
-    example.record(status="completed", telephony_hangup=who, end_call_reason="agent_goodbye" if who == "agent" else "")
+    example.record(
+        status="completed",
+        telephony_hangup=who,
+        end_call_reason="agent_goodbye" if who == "agent" else "",
+    )
     example.caller_gets("BYE sip:caller SIP/2.0" + (f"\r\nReason: {reason}" if reason else ""))
     return example.after(0.2).to_ai("no-rtp").to_caller("no-rtp")
 
@@ -79,7 +83,9 @@ def counted(example: Example, **packets: int) -> Example:
     """RTP of an AI without a mark, by the captures that it passed."""
     for name, count in packets.items():
         made: dict[str, str] = {"file": f"{name}.pcap", "sha256": name, "made_at": "a:1 → b:2"}
-        example.events.append(RtpInFile(at=example.now, phone="caller", leg="caller.1", packets=count, **made))
+        example.events.append(
+            RtpInFile(at=example.now, phone="caller", leg="caller.1", packets=count, **made)
+        )
     return example
 
 
@@ -104,11 +110,19 @@ def lost_on_its_way(way: str) -> tuple[Example, str]:
 AUDIO = [
     *(
         Expected(
-            f"audio.way.{way}.{rule}", captured(*lost_on_its_way(way), heard), f"{surely} audio-lost-on-the-way{also}"
+            f"audio.way.{way}.{rule}",
+            captured(*lost_on_its_way(way), heard),
+            f"{surely} audio-lost-on-the-way{also}",
         )
         for rule, heard, surely, of_agent, of_ai in (
             ("between", {"trunk": True, "carrier": False}, "certain", ", transfer-no-audio", ""),
-            ("behind", {"trunk": True}, "likely", "; certain transfer-no-audio", "; possible own-rtp-blocked"),
+            (
+                "behind",
+                {"trunk": True},
+                "likely",
+                "; certain transfer-no-audio",
+                "; possible own-rtp-blocked",
+            ),
             ("ahead", {"carrier": False}, "likely", "; certain transfer-no-audio", ""),
         )
         for way, also in (("to_ai", of_ai), ("to_caller", ""), ("agent", of_agent))
@@ -119,9 +133,15 @@ AUDIO = [
         "certain audio-lost-on-the-way",
     ),
     Expected(
-        "audio.noise.to-caller", _same(talk(Example())).to_ai().to_caller("other", 200), "likely payload-mismatch"
+        "audio.noise.to-caller",
+        _same(talk(Example())).to_ai().to_caller("other", 200),
+        "likely payload-mismatch",
     ),
-    Expected("audio.noise.to-ai", _same(talk(Example())).to_ai("other", 200).to_caller(), "likely payload-mismatch"),
+    Expected(
+        "audio.noise.to-ai",
+        _same(talk(Example())).to_ai("other", 200).to_caller(),
+        "likely payload-mismatch",
+    ),
     Expected(
         "audio.silenced.to-caller.transcoded",
         _transcoded("heard", "silence"),
@@ -173,8 +193,12 @@ AUDIO = [
         "likely rtp-blocked-to-caller",
     ),
     Expected("audio.two-codecs.at-caller", _transcoded("no-rtp", "other"), "likely g711-one-side"),
-    Expected("audio.crossed", talk(Example()).to_ai().to_caller("crossed"), "certain audio-crossed"),
-    Expected("audio.crossed.at-ai", talk(Example()).to_ai("crossed").to_caller(), "certain audio-crossed"),
+    Expected(
+        "audio.crossed", talk(Example()).to_ai().to_caller("crossed"), "certain audio-crossed"
+    ),
+    Expected(
+        "audio.crossed.at-ai", talk(Example()).to_ai("crossed").to_caller(), "certain audio-crossed"
+    ),
     Expected(
         "audio.stopped",
         talk(Example()).to_ai().to_caller().after(11).to_ai("no-rtp").to_caller("no-rtp"),
@@ -208,7 +232,9 @@ AUDIO = [
     ),
     *(
         Expected(
-            f"audio.agent.{rule}", with_a_person().with_agent("billing", "heard", kind, packets), f"likely {cause}"
+            f"audio.agent.{rule}",
+            with_a_person().with_agent("billing", "heard", kind, packets),
+            f"likely {cause}",
         )
         for rule, kind, packets, cause in (
             ("noise", "other", 100, "payload-mismatch"),
@@ -219,12 +245,20 @@ AUDIO = [
     ),
     Expected(
         "audio.no-rtp-to-ai",
-        talk(Example()).to_ai("no-rtp").to_caller().codec("caller.1", "PCMU").record(witness={"codec": "PCMU"}),
+        talk(Example())
+        .to_ai("no-rtp")
+        .to_caller()
+        .codec("caller.1", "PCMU")
+        .record(witness={"codec": "PCMU"}),
         "certain rtp-blocked-to-ai",
     ),
     Expected(
         "audio.no-rtp-to-caller",
-        talk(Example()).to_ai().to_caller("no-rtp").codec("caller.1", "PCMU").record(witness={"codec": "PCMU"}),
+        talk(Example())
+        .to_ai()
+        .to_caller("no-rtp")
+        .codec("caller.1", "PCMU")
+        .record(witness={"codec": "PCMU"}),
         "certain rtp-blocked-to-caller",
     ),
     Expected(
@@ -238,9 +272,15 @@ AUDIO = [
         "likely g711-one-side",
     ),
     Expected(
-        "audio.undeciphered.to-caller", talk(Example()).to_ai().to_caller("undeciphered", 0), "likely srtp-mismatch"
+        "audio.undeciphered.to-caller",
+        talk(Example()).to_ai().to_caller("undeciphered", 0),
+        "likely srtp-mismatch",
     ),
-    Expected("audio.undeciphered.to-ai", talk(Example()).to_ai("undeciphered", 0).to_caller(), "likely srtp-mismatch"),
+    Expected(
+        "audio.undeciphered.to-ai",
+        talk(Example()).to_ai("undeciphered", 0).to_caller(),
+        "likely srtp-mismatch",
+    ),
     Expected(
         "audio.late.to-caller",
         talk(Example()).to_ai().to_caller("no-rtp").after(1).to_caller(),
@@ -301,12 +341,17 @@ AUDIO = [
     ),
     Expected(
         "audio.noise.like-sound",
-        _same(talk(Example())).to_ai("other", 200, instead="speech").to_caller("other", 200, instead="speech"),
+        _same(talk(Example()))
+        .to_ai("other", 200, instead="speech")
+        .to_caller("other", 200, instead="speech"),
         "likely payload-mismatch",
     ),
     Expected(
         "audio.unsent",
-        talk(Example()).to_ai().to_caller().finding("audio.loss", "caller.1", spanned_s=3.6, filled_s=2.7),
+        talk(Example())
+        .to_ai()
+        .to_caller()
+        .finding("audio.loss", "caller.1", spanned_s=3.6, filled_s=2.7),
         "certain rtp-not-sent",
     ),
     Expected(
@@ -371,12 +416,18 @@ AUDIO = [
     ),
     Expected(
         "audio.crossed.at-agent",
-        transfer(Example()).landed("billing", "billing").with_agent("billing").finding("audio.crossed", "billing.1"),
+        transfer(Example())
+        .landed("billing", "billing")
+        .with_agent("billing")
+        .finding("audio.crossed", "billing.1"),
         "certain audio-crossed",
     ),
     Expected(
         "audio.answer",
-        called(Example()).asks("INVITE", 200, "OK", within=False).ends_here(406, "SDP incomplete").unanswered(),
+        called(Example())
+        .asks("INVITE", 200, "OK", within=False)
+        .ends_here(406, "SDP incomplete")
+        .unanswered(),
         "certain answer-unusable",
     ),
     Expected(
@@ -386,7 +437,9 @@ AUDIO = [
     ),
     Expected(
         "change.refused.by-ai",
-        changed_at_the_ai(talk(Example(row="HOLD")), 488).asks("INVITE", 488, "Not Acceptable Here").never(),
+        changed_at_the_ai(talk(Example(row="HOLD")), 488)
+        .asks("INVITE", 488, "Not Acceptable Here")
+        .never(),
         "likely ai-refuses-change",
     ),
     Expected(
@@ -396,10 +449,17 @@ AUDIO = [
     ),
     Expected(
         "audio.unsaid",
-        talk(Example(ai="stand-in")).counted("stand-in.1", received=0).to_ai().to_caller("silence", 0),
+        talk(Example(ai="stand-in"))
+        .counted("stand-in.1", received=0)
+        .to_ai()
+        .to_caller("silence", 0),
         "certain ai-silent",
     ),
-    Expected("audio.unsaid", recorded(call().answered().to_ai().to_caller("no-rtp"), spoken_s=0.0), "likely ai-silent"),
+    Expected(
+        "audio.unsaid",
+        recorded(call().answered().to_ai().to_caller("no-rtp"), spoken_s=0.0),
+        "likely ai-silent",
+    ),
     Expected(
         "audio.silenced.to-caller",
         recorded(call().answered().to_ai().to_caller("silence", 400), spoken_s=3.2),
@@ -421,7 +481,9 @@ AUDIO = [
         "likely audio-silenced; possible rtp-blocked-to-ai",
     ),
     Expected(
-        "audio.distorted", same_talk().to_ai().to_caller("other", 200, instead="distorted"), "likely voice-distorted"
+        "audio.distorted",
+        same_talk().to_ai().to_caller("other", 200, instead="distorted"),
+        "likely voice-distorted",
     ),
     *(
         Expected(
@@ -432,7 +494,11 @@ AUDIO = [
         for rule in ("audio.very-quiet", "audio.very-quiet.or-silenced")
     ),
     *(
-        Expected(rule, same_talk().to_ai().to_caller().after(5).to_caller(kind, 200, **facts), f"likely {cause}")
+        Expected(
+            rule,
+            same_talk().to_ai().to_caller().after(5).to_caller(kind, 200, **facts),
+            f"likely {cause}",
+        )
         for rule, kind, facts, cause in (
             ("audio.later.replaced", "other", {"instead": "tone"}, "audio-silenced"),
             ("audio.later.noise", "other", {"instead": "noise"}, "payload-mismatch"),
@@ -442,19 +508,29 @@ AUDIO = [
     *(
         Expected(
             f"audio.fallback{rule}",
-            fallen_back(packets or 10).with_agent("reception", kind, packets=packets, listened_s=3.4),
+            fallen_back(packets or 10).with_agent(
+                "reception", kind, packets=packets, listened_s=3.4
+            ),
             f"{confidence} fallback-no-audio",
         )
-        for rule, kind, packets, confidence in (("", "no-rtp", 0, "certain"), (".at-first", "other", 60, "likely"))
+        for rule, kind, packets, confidence in (
+            ("", "no-rtp", 0, "certain"),
+            (".at-first", "other", 60, "likely"),
+        )
     ),
     Expected(
         "audio.fallback.joined",
-        fallen_back().ai_invites(GROUP).with_agent("reception", "silence", packets=60, listened_s=3.4),
+        fallen_back()
+        .ai_invites(GROUP)
+        .with_agent("reception", "silence", packets=60, listened_s=3.4),
         "likely fallback-no-audio",
     ),
     Expected(
         "digits.lost",
-        talk(Example(row="DTMF-RFC4733")).to_ai().to_caller().finding("dtmf", "assistant main", sent="12#", seen=""),
+        talk(Example(row="DTMF-RFC4733"))
+        .to_ai()
+        .to_caller()
+        .finding("dtmf", "assistant main", sent="12#", seen=""),
         "certain digits-lost",
     ),
     Expected(
@@ -471,24 +547,37 @@ OWN_NUMBER = Example().deployment.assistants["warm"].address
 
 
 def warm_shows(number: str, sent: str = "") -> Example:
-    """A warm transfer after which the agent is shown that number, with that one in the AI's own INVITE; "": nobody saw it."""
+    """A warm transfer after which the agent is shown that number, with that one in the AI's own
+    INVITE; "": nobody saw it.
+    """
     if sent:
         example = warm(Example()).ai_invites(GROUP, shown=sent).platform_says(200, "OK", "INVITE")
     else:
-        example = Example(row="TD-TRANSFER-WARM", line="inbound-warm").dials().answered().taken().to_ai().to_caller()
+        example = (
+            Example(row="TD-TRANSFER-WARM", line="inbound-warm")
+            .dials()
+            .answered()
+            .taken()
+            .to_ai()
+            .to_caller()
+        )
     return example.reaches("billing").caller_id("billing.1", number)
 
 
 def shows_its_account(example: Example, user: str = "sip4711") -> Example:
     """The caller's own phone has the name of its account in From."""
-    example._at_caller("sent", f"INVITE sip:x@carrier.example SIP/2.0\r\nFrom: <sip:{user}@carrier.example>;tag=c")
+    example._at_caller(
+        "sent", f"INVITE sip:x@carrier.example SIP/2.0\r\nFrom: <sip:{user}@carrier.example>;tag=c"
+    )
     return example
 
 
 IDENTITY = [
     Expected(
         "caller_id.own",
-        shows_its_account(talk(Example(), shown="<sip:sip4711@platform.example>;tag=a")).caller_id("the AI", "sip4711"),
+        shows_its_account(talk(Example(), shown="<sip:sip4711@platform.example>;tag=a")).caller_id(
+            "the AI", "sip4711"
+        ),
         "certain caller-number-not-sent",
     ),
     Expected(
@@ -527,7 +616,9 @@ IDENTITY = [
     ),
     Expected(
         "caller_id.form",
-        talk(Example(file={"expect.number_format": "national"})).caller_id("assistant main", "+14155550101"),
+        talk(Example(file={"expect.number_format": "national"})).caller_id(
+            "assistant main", "+14155550101"
+        ),
         "certain number-format-differs",
     ),
     Expected(
@@ -553,10 +644,17 @@ IDENTITY = [
     ),
     Expected(
         "caller_id.form.at-agent",
-        transfer(Example()).ai_refers(GROUP).reaches("billing").caller_id("billing.1", "4155550101"),
+        transfer(Example())
+        .ai_refers(GROUP)
+        .reaches("billing")
+        .caller_id("billing.1", "4155550101"),
         "certain number-format-differs",
     ),
-    Expected("caller_id.not-set", warm_shows(OWN_NUMBER, sent=OWN_NUMBER), "certain transfer-caller-id-not-set"),
+    Expected(
+        "caller_id.not-set",
+        warm_shows(OWN_NUMBER, sent=OWN_NUMBER),
+        "certain transfer-caller-id-not-set",
+    ),
     Expected(
         "caller_id.not-set.own-number",
         warm_shows(OWN_NUMBER),
@@ -564,7 +662,9 @@ IDENTITY = [
     ),
     *(
         Expected(
-            rule, warm_shows("+12015550199"), "likely caller-id-lost-on-transfer; possible transfer-caller-id-not-set"
+            rule,
+            warm_shows("+12015550199"),
+            "likely caller-id-lost-on-transfer; possible transfer-caller-id-not-set",
         )
         for rule in ("caller_id.lost-on-transfer.unseen", "caller_id.not-set.unseen")
     ),

@@ -1,4 +1,6 @@
-"""A made-up case with its evidence, as a run would have left it: the words that examples and tests are written in."""
+"""A made-up case with its evidence, as a run would have left it: the words that examples and tests
+are written in.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,8 @@ SDP = "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audi
 
 @cache
 def deployment(integration: str, *changes: tuple[str, Any]) -> Deployment:
-    """A simulated deployment with its addresses filled in; each trunk has one of its own at the platform.
+    """A simulated deployment with its addresses filled in; each trunk has one of its own at the
+    platform.
 
     A change is of one key of the file (``timings.ring_timeout_s``).
     """
@@ -64,7 +67,9 @@ def deployment(integration: str, *changes: tuple[str, Any]) -> Deployment:
 
 @dataclass
 class Example:
-    """One case under construction, on a clock of its own, in a simulated deployment whose addresses are filled in."""
+    """One case under construction, on a clock of its own, in a simulated deployment whose addresses
+    are filled in.
+    """
 
     integration: str = "talkdesk"
     row: str = "TD-INBOUND"
@@ -74,8 +79,12 @@ class Example:
     line: str = "inbound"
     now: float = 1000.0
     axes: dict[str, str] = field(default_factory=dict)
-    handovers: dict[str, Handover] = field(default_factory=dict)  #: of the line's assistant, beside its own table's
-    file: dict[str, Any] = field(default_factory=dict)  #: what the deployment file says otherwise, by place
+    handovers: dict[str, Handover] = field(
+        default_factory=dict
+    )  #: of the line's assistant, beside its own table's
+    file: dict[str, Any] = field(
+        default_factory=dict
+    )  #: what the deployment file says otherwise, by place
     events: list[Event] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     _messages: list[dict[str, str]] = field(default_factory=list)
@@ -98,7 +107,9 @@ class Example:
     @property
     def trunk(self) -> Any:
         wanted = (self.ai, self.transport, self.authentication)
-        return next(t for t in self.deployment.trunks if (t.ai, t.transport, t.authentication) == wanted)
+        return next(
+            t for t in self.deployment.trunks if (t.ai, t.transport, t.authentication) == wanted
+        )
 
     @property
     def did(self) -> str:
@@ -121,7 +132,9 @@ class Example:
             return []
         record = {"call_id": "c1", **self._record}
         record["witness"] = {"messages": self._messages, **self._record.get("witness", {})}
-        return [FarEndRecord(at=self.now, phone="synthflow", source="GET /v2/calls/c1", record=record)]
+        return [
+            FarEndRecord(at=self.now, phone="synthflow", source="GET /v2/calls/c1", record=record)
+        ]
 
     # -- what harness phones saw
 
@@ -129,7 +142,14 @@ class Example:
         """The caller's INVITE; one that is ``taken`` is answered with 100."""
         uri = f"sip:{number or self.did}@carrier.example"
         self.events.append(
-            LegStarted(at=self.now, phone="caller", leg="caller.1", direction="outgoing", mark=7, remote_uri=uri)
+            LegStarted(
+                at=self.now,
+                phone="caller",
+                leg="caller.1",
+                direction="outgoing",
+                mark=7,
+                remote_uri=uri,
+            )
         )
         self._at_caller("sent", f"INVITE {uri} SIP/2.0" + ("\r\nPrivacy: id" if withheld else ""))
         if taken:
@@ -140,15 +160,29 @@ class Example:
         """Another caller's call at the same time."""
         uri = f"sip:{self.did}@carrier.example"
         self.events.append(
-            LegStarted(at=self.now, phone=phone, leg=f"{phone}.1", direction="outgoing", mark=8, remote_uri=uri)
+            LegStarted(
+                at=self.now,
+                phone=phone,
+                leg=f"{phone}.1",
+                direction="outgoing",
+                mark=8,
+                remote_uri=uri,
+            )
         )
         return self
 
     def replaces(self) -> Self:
         """The caller's phone places the call that a REFER asked for, and it is answered."""
-        fields = {"direction": "outgoing", "mark": 7, "remote_uri": "sip:x@y.example", "replaces": "caller.1"}
+        fields = {
+            "direction": "outgoing",
+            "mark": 7,
+            "remote_uri": "sip:x@y.example",
+            "replaces": "caller.1",
+        }
         self.events.append(LegStarted(at=self.now, phone="caller", leg="caller.2", **fields))  # type: ignore[arg-type]
-        self.events.append(CallState(at=self.now, phone="caller", leg="caller.2", state="confirmed", code=200))
+        self.events.append(
+            CallState(at=self.now, phone="caller", leg="caller.2", state="confirmed", code=200)
+        )
         return self
 
     def at_phone(
@@ -163,11 +197,19 @@ class Example:
         within: bool = False,
         leg: str | None = None,
     ) -> Self:
-        """A message of a harness phone: a request, or the answer with that code; what it is asked it receives."""
+        """A message of a harness phone: a request, or the answer with that code; what it is asked
+        it receives.
+        """
         start = f"SIP/2.0 {code} {reason}" if code else f"{method} sip:{phone} SIP/2.0"
         out = bool(code) if sent is None else sent
         to = "<sip:y@y.example>;tag=t" if within or code else "<sip:y@y.example>"
-        head = [start, "From: <sip:x@y.example>;tag=f", f"To: {to}", f"Call-ID: at-{phone}", f"CSeq: 1 {method}"]
+        head = [
+            start,
+            "From: <sip:x@y.example>;tag=f",
+            f"To: {to}",
+            f"Call-ID: at-{phone}",
+            f"CSeq: 1 {method}",
+        ]
         if body:
             head.append("Content-Type: application/sdp")
         text = "\r\n".join([*head, f"Content-Length: {len(body)}"]) + "\r\n\r\n" + body
@@ -188,7 +230,11 @@ class Example:
         self.events.append(message)
 
     def state(self, state: Any, code: int = 0, reason: str = "", phone: str = "caller") -> Self:
-        self.events.append(CallState(at=self.now, phone=phone, leg=f"{phone}.1", state=state, code=code, reason=reason))
+        self.events.append(
+            CallState(
+                at=self.now, phone=phone, leg=f"{phone}.1", state=state, code=code, reason=reason
+            )
+        )
         return self
 
     def answered(self) -> Self:
@@ -223,7 +269,13 @@ class Example:
         phone = leg.partition(".")[0]
         self.events.append(
             MediaState(
-                at=self.now, phone=phone, leg=leg, active=True, direction="sendrecv", codec=codec, clock_rate=8000
+                at=self.now,
+                phone=phone,
+                leg=leg,
+                active=True,
+                direction="sendrecv",
+                codec=codec,
+                clock_rate=8000,
             )
         )
         return self
@@ -231,7 +283,15 @@ class Example:
     def hears_mark(self, leg: str, mark: int) -> Self:
         phone = leg.partition(".")[0]
         self.events.append(
-            MarkHeard(at=self.now, phone=phone, leg=leg, mark=mark, began=self.now, level_dbov=-15.0, quality=0.9)
+            MarkHeard(
+                at=self.now,
+                phone=phone,
+                leg=leg,
+                mark=mark,
+                began=self.now,
+                level_dbov=-15.0,
+                quality=0.9,
+            )
         )
         return self
 
@@ -244,9 +304,19 @@ class Example:
         reordered: int = 0,
         elsewhere: str = "",
     ) -> Self:
-        both = {"tx_packets": received, "tx_bytes": 160 * received, "rx_packets": received, "rx_bytes": 160 * received}
+        both = {
+            "tx_packets": received,
+            "tx_bytes": 160 * received,
+            "rx_packets": received,
+            "rx_bytes": 160 * received,
+        }
         jitter = {"rx_jitter_ms": 1.0, "tx_jitter_ms": 1.0}
-        told = {"rx_lost": lost, "rx_reordered": reordered, "rtt_ms": rtt_ms, "rx_elsewhere": elsewhere}
+        told = {
+            "rx_lost": lost,
+            "rx_reordered": reordered,
+            "rtt_ms": rtt_ms,
+            "rx_elsewhere": elsewhere,
+        }
         self.events.append(rtp_statistics(self.now, leg, **both | jitter | told))
         return self
 
@@ -254,15 +324,29 @@ class Example:
         """The second call, after the case has failed."""
         for record in ({"begins": True}, outcome):
             told = {"of": "second call", "asks": asks, "dialled": dialled, **record}
-            self.after(1).events.append(FarEndRecord(at=self.now, phone="probe", source="second call", record=told))
+            self.after(1).events.append(
+                FarEndRecord(at=self.now, phone="probe", source="second call", record=told)
+            )
             if "begins" in record:
-                leg = {"direction": "outgoing", "mark": 8, "remote_uri": f"sip:{dialled}@carrier.example"}
+                leg = {
+                    "direction": "outgoing",
+                    "mark": 8,
+                    "remote_uri": f"sip:{dialled}@carrier.example",
+                }
                 self.events.append(LegStarted(at=self.now, phone="caller", leg="caller.2", **leg))  # type: ignore[arg-type]
         return self
 
     # -- what the AI's side saw, and what probes found
 
-    def _sip(self, direction: str, start: str, method: str, body: str = "", remote: str = "", **headers: str) -> Self:
+    def _sip(
+        self,
+        direction: str,
+        start: str,
+        method: str,
+        body: str = "",
+        remote: str = "",
+        **headers: str,
+    ) -> Self:
         invite_from = headers.pop("from_", f"<sip:{self.caller}@platform.example>;tag=a")
         lines = [
             start,
@@ -322,7 +406,11 @@ class Example:
         formats, protocol, lines = {
             "G.711": ("0 8 101", "RTP/AVP", "a=rtpmap:0 PCMU/8000\r\n"),
             "no G.711": ("9 18", "RTP/AVP", "a=rtpmap:9 G722/8000\r\na=rtpmap:18 G729/8000\r\n"),
-            "named only": ("101", "RTP/AVP", "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"),
+            "named only": (
+                "101",
+                "RTP/AVP",
+                "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n",
+            ),
             "SRTP alone": ("0 8", "RTP/SAVP", "a=rtpmap:0 PCMU/8000\r\n"),
             "no media": ("", "", ""),
         }[offer]
@@ -334,7 +422,11 @@ class Example:
         user = did or self.deployment.assistants[self.assistant].address
         secure = self.transport == "tls" if tls is None else tls
         uri = f"sip:{user}@{AI}:{self.trunk.port}" + (";transport=tls" if secure else "")
-        remote = remote or next((t.termination for t in self.deployment.trunks if t.name == trunk), "") or ""
+        remote = (
+            remote
+            or next((t.termination for t in self.deployment.trunks if t.name == trunk), "")
+            or ""
+        )
         headers = {"Content_Type": "application/sdp", "call_id": call_id, "number": number} | (
             {"from_": shown} if shown else {}
         )
@@ -355,7 +447,9 @@ class Example:
         number: str = "1",
     ) -> Self:
         to = "<sip:ai@192.0.2.60>;tag=b"
-        return self._sip("sent", f"SIP/2.0 {code} {reason}", method, sdp, to=to, call_id=call_id, number=number)
+        return self._sip(
+            "sent", f"SIP/2.0 {code} {reason}", method, sdp, to=to, call_id=call_id, number=number
+        )
 
     def reinvites(self) -> Self:
         """The caller changes the call."""
@@ -373,7 +467,9 @@ class Example:
         offer: str = "",
         **headers: str,
     ) -> Self:
-        """A request of the caller's within its call (or the INVITE that begins it), and the final response, if one came."""
+        """A request of the caller's within its call (or the INVITE that begins it), and the final
+        response, if one came.
+        """
         host = "192.0.2.1"
         if method == "INVITE":
             offer = offer or SDP.format(host=host, protocol="RTP/AVP", formats="0 8", lines="")
@@ -388,7 +484,11 @@ class Example:
 
         def text(start: str, body: str) -> str:
             typed = ["Content-Type: application/sdp"] if body else []
-            return "\r\n".join([start, *head, *more, *typed, f"Content-Length: {len(body)}"]) + "\r\n\r\n" + body
+            return (
+                "\r\n".join([start, *head, *more, *typed, f"Content-Length: {len(body)}"])
+                + "\r\n\r\n"
+                + body
+            )
 
         self._at_caller("sent", text(f"{method} sip:platform SIP/2.0", offer), whole=True)
         if code:
@@ -421,21 +521,34 @@ class Example:
             number="2",
         )
 
-    def ai_invites(self, to: str, remote: str = "", authorization: str = "", shown: str = "") -> Self:
-        """The AI's own call to people; ``shown`` is the number in its From, the caller's where there is none."""
+    def ai_invites(
+        self, to: str, remote: str = "", authorization: str = "", shown: str = ""
+    ) -> Self:
+        """The AI's own call to people; ``shown`` is the number in its From, the caller's where
+        there is none.
+        """
         more = {"Proxy_Authorization": authorization} if authorization else {}
         more |= {"from_": f"<sip:{shown}@synthflow.example>;tag=a"} if shown else {}
         start = f"INVITE sip:{to if '@' in to else f'{to}@platform.example'} SIP/2.0"
         return self._sip("sent", start, "INVITE", "", remote, call_id="onward", number="2", **more)
 
-    def platform_says(self, code: int, reason: str = "", method: str = "REFER", number: int = 2) -> Self:
+    def platform_says(
+        self, code: int, reason: str = "", method: str = "REFER", number: int = 2
+    ) -> Self:
         call = "at-the-ai" if method == "REFER" else "onward"
-        return self._sip("received", f"SIP/2.0 {code} {reason}", method, call_id=call, number=str(number))
+        return self._sip(
+            "received", f"SIP/2.0 {code} {reason}", method, call_id=call, number=str(number)
+        )
 
     def notified(self, code: int, reason: str = "") -> Self:
         body = f"SIP/2.0 {code} {reason}\r\n"
         return self._sip(
-            "received", "NOTIFY sip:ai SIP/2.0", "NOTIFY", body, number="9", Content_Type="message/sipfrag"
+            "received",
+            "NOTIFY sip:ai SIP/2.0",
+            "NOTIFY",
+            body,
+            number="9",
+            Content_Type="message/sipfrag",
         )
 
     def record(self, **values: Any) -> Self:
@@ -445,13 +558,24 @@ class Example:
     def sip_number(self, **values: Any) -> Self:
         """What Synthflow says of the SIP number that should register."""
         trunk = self.trunk
-        record = {"termination_uri": trunk.termination, "username": trunk.username, "registrations": [], **values}
-        self.events.append(FarEndRecord(at=self.now, phone="synthflow", source="GET /v2/sip_numbers/n1", record=record))
+        record = {
+            "termination_uri": trunk.termination,
+            "username": trunk.username,
+            "registrations": [],
+            **values,
+        }
+        self.events.append(
+            FarEndRecord(
+                at=self.now, phone="synthflow", source="GET /v2/sip_numbers/n1", record=record
+            )
+        )
         return self
 
     def probed(self, of: str, reach: str, certificate: str | None = None) -> Self:
         record = {"of": of, "reach": reach} | ({"certificate": certificate} if certificate else {})
-        self.events.append(FarEndRecord(at=self.now, phone="probe", source=f"OPTIONS to {of}", record=record))
+        self.events.append(
+            FarEndRecord(at=self.now, phone="probe", source=f"OPTIONS to {of}", record=record)
+        )
         return self
 
     def all_ports_answer(self) -> Self:
@@ -461,14 +585,25 @@ class Example:
     def transport_failed(self, phone: str, reason: str) -> Self:
         self.events.append(
             TransportFailed(
-                at=self.now, phone=phone, transport=self.transport, remote="198.51.100.20:5060", reason=reason
+                at=self.now,
+                phone=phone,
+                transport=self.transport,
+                remote="198.51.100.20:5060",
+                reason=reason,
             )
         )
         return self
 
     def refer_ended(self, code: int, reason: str = "") -> Self:
         self.events.append(
-            TransferProgress(at=self.now, phone="stand-in", leg="stand-in.1", code=code, reason=reason, final=True)
+            TransferProgress(
+                at=self.now,
+                phone="stand-in",
+                leg="stand-in.1",
+                code=code,
+                reason=reason,
+                final=True,
+            )
         )
         return self
 
@@ -486,9 +621,13 @@ class Example:
             "axes": axes | self.axes,
         }
 
-    def diagnose(self, visibility: Visibility = "all", rules: Sequence[Rule] | None = None) -> Diagnosis:
+    def diagnose(
+        self, visibility: Visibility = "all", rules: Sequence[Rule] | None = None
+    ) -> Diagnosis:
         events = [*self.events, *self._records()]
-        return diagnose(self.case, self.findings, events, self.deployment, visibility=visibility, rules=rules)
+        return diagnose(
+            self.case, self.findings, events, self.deployment, visibility=visibility, rules=rules
+        )
 
     def finding(
         self,
@@ -514,7 +653,9 @@ class Example:
         return self
 
     def unanswered(self) -> Self:
-        return self.finding("answered", "caller.1", actual="it never came", seconds=None, limit_s=4.0)
+        return self.finding(
+            "answered", "caller.1", actual="it never came", seconds=None, limit_s=4.0
+        )
 
     def never(self, why: str = "it never came") -> Self:
         """What the caller waited for did not come."""
@@ -526,12 +667,22 @@ class Example:
 
     def taken(self) -> Self:
         """The right assistant answered."""
-        return self.finding("landing.answered_by", "the call", True, answered=[self.assistant], wanted=self.assistant)
+        return self.finding(
+            "landing.answered_by",
+            "the call",
+            True,
+            answered=[self.assistant],
+            wanted=self.assistant,
+        )
 
     def not_taken(self, *answered: str, attempted: Sequence[str] = ()) -> Self:
         """It did not; these did."""
         return self.finding(
-            "landing.answered_by", "the call", answered=list(answered), wanted=self.assistant, attempted=list(attempted)
+            "landing.answered_by",
+            "the call",
+            answered=list(answered),
+            wanted=self.assistant,
+            attempted=list(attempted),
         )
 
     def to_ai(self, kind: str = "heard", packets: int | None = 0, **facts: object) -> Self:
@@ -552,14 +703,18 @@ class Example:
         self._direction("caller.1", f"{phone}.{leg}", to_agent, packets, **facts)
         return self._direction(f"{phone}.{leg}", "caller.1", to_caller, packets, **facts)
 
-    def _direction(self, speaker: str, listener: str, kind: str, packets: int | None, **more: Any) -> Self:
+    def _direction(
+        self, speaker: str, listener: str, kind: str, packets: int | None, **more: Any
+    ) -> Self:
         foreign = [99] if kind == "crossed" else []
         heard = kind == "heard"
         instead = {"kind": kind, "rx_packets": packets, "foreign": foreign}
         facts: dict[str, Any] = {"delay_ms": 120.0} if heard else instead
         return self.finding("audio", f"{speaker} → {listener}", heard, actual=kind, **facts | more)
 
-    def caller_id(self, subject: str, user: str, *, passed: bool = False, anonymous: bool = False) -> Self:
+    def caller_id(
+        self, subject: str, user: str, *, passed: bool = False, anonymous: bool = False
+    ) -> Self:
         e164 = user if user.startswith("+") else f"+1{user}" if user.isdigit() else None
         return self.finding(
             "caller_id",
@@ -573,7 +728,9 @@ class Example:
         )
 
     def landed(self, wanted: str, *rang: str) -> Self:
-        return self.finding("landing", "the call", wanted in rang, wanted=wanted, rang=list(rang), phones=list(rang))
+        return self.finding(
+            "landing", "the call", wanted in rang, wanted=wanted, rang=list(rang), phones=list(rang)
+        )
 
     def copy(self, **changes: Any) -> Self:
         fresh: dict[str, Any] = {
@@ -599,14 +756,25 @@ def named(example: Example, visibility: Visibility = "all") -> list[tuple[str, s
     return [(cause.id, cause.confidence) for cause in example.diagnose(visibility).causes]
 
 
-def scene_of(example: Example, visibility: Visibility = "all", *, has_deployment: bool = True) -> Scene:
+def scene_of(
+    example: Example, visibility: Visibility = "all", *, has_deployment: bool = True
+) -> Scene:
     """The case as that vantage sees it, before any rule is applied."""
     deployment = example.deployment if has_deployment else None
     events = [*example.events, *example._records()]
-    return observe(example.case, example.findings, events, deployment, visibility=visibility, number_of=lambda _: "m1")
+    return observe(
+        example.case,
+        example.findings,
+        events,
+        deployment,
+        visibility=visibility,
+        number_of=lambda _: "m1",
+    )
 
 
-def facts_of(example: Example, visibility: Visibility = "all", *, has_deployment: bool = True) -> Facts:
+def facts_of(
+    example: Example, visibility: Visibility = "all", *, has_deployment: bool = True
+) -> Facts:
     """All that is known of it."""
     return scene_of(example, visibility, has_deployment=has_deployment).facts
 
@@ -620,4 +788,6 @@ def _measured(check: str, subject: str, facts: dict[str, Any]) -> Measurement | 
     if CHECKS[check].measures is None:
         return None
     speaker, arrow, listener = subject.partition(" → ")
-    return read_measurement(check, {"speaker": speaker, "listener": listener, **facts} if arrow else facts)
+    return read_measurement(
+        check, {"speaker": speaker, "listener": listener, **facts} if arrow else facts
+    )

@@ -1,4 +1,6 @@
-"""Examples of what any leg shows: hang-ups, headers, codecs, digits, and Gladly's headers and transport."""
+"""Examples of what any leg shows: hang-ups, headers, codecs, digits, and Gladly's headers and
+transport.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,10 @@ WITH_EVENTS = SDP.format(host="192.0.2.1", protocol="RTP/AVP", formats="0 8 101"
 WITHOUT = SDP.format(host="192.0.2.1", protocol="RTP/AVP", formats="0 8", lines="")
 NO_G711 = SDP.format(host="198.51.100.70", protocol="RTP/AVP", formats="18", lines="")
 WITH_KEYS = SDP.format(
-    host="192.0.2.1", protocol="RTP/SAVP", formats="0", lines="a=crypto:1 AES_CM_128_HMAC_SHA1_80 x\r\n"
+    host="192.0.2.1",
+    protocol="RTP/SAVP",
+    formats="0",
+    lines="a=crypto:1 AES_CM_128_HMAC_SHA1_80 x\r\n",
 )
 
 
@@ -51,7 +56,9 @@ def untaken() -> Example:
 
 def to_agent(example: Example, phone: str, code: int, offer: str = NO_G711) -> Example:
     """An INVITE that the agent's phone refuses by itself: no leg of it begins."""
-    return example.at_phone(phone, "INVITE", offer).at_phone(phone, "INVITE", code=code, reason="Not Acceptable Here")
+    return example.at_phone(phone, "INVITE", offer).at_phone(
+        phone, "INVITE", code=code, reason="Not Acceptable Here"
+    )
 
 
 def refused_fallback(example: Example) -> Example:
@@ -68,9 +75,20 @@ def capacity(reached: int, made: int = 4, row: str = "TD-CAPACITY") -> Example:
     return example
 
 
-def _lost_on_the_way(row: str, check: str, offer: str, line: str = "inbound", **invite: str) -> Example:
-    example = Example(row=row, ai="stand-in", line=line).asks("INVITE", 200, "OK", within=False, offer=offer, **invite)
-    return example.dials().ai_gets().ai_answers(200, "OK").answered().taken().finding(check, "caller.1")
+def _lost_on_the_way(
+    row: str, check: str, offer: str, line: str = "inbound", **invite: str
+) -> Example:
+    example = Example(row=row, ai="stand-in", line=line).asks(
+        "INVITE", 200, "OK", within=False, offer=offer, **invite
+    )
+    return (
+        example.dials()
+        .ai_gets()
+        .ai_answers(200, "OK")
+        .answered()
+        .taken()
+        .finding(check, "caller.1")
+    )
 
 
 def _early_media(ai: Literal["synthflow", "stand-in"]) -> Example:
@@ -84,26 +102,40 @@ def _early_media(ai: Literal["synthflow", "stand-in"]) -> Example:
 
 def _kept_silent() -> Example:
     """The caller got a 183 with SDP as well, and heard the AI only once it had answered."""
-    example = Example(row="EARLYMEDIA", line="early-media", ai="stand-in").dials().after(0.1).ai_gets()
+    example = (
+        Example(row="EARLYMEDIA", line="early-media", ai="stand-in").dials().after(0.1).ai_gets()
+    )
     example.ai_answers(183, "Session Progress", sdp=WITHOUT)
     example.caller_gets(
         f"SIP/2.0 183 Session Progress\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\n\r\n{WITHOUT}"
     )
-    example.ai_answers(200, "OK", sdp=WITHOUT).rings("stand-in").state("connecting", 200, "OK", phone="stand-in")
+    example.ai_answers(200, "OK", sdp=WITHOUT).rings("stand-in").state(
+        "connecting", 200, "OK", phone="stand-in"
+    )
     example.answered().taken().finding("audio.early", "stand-in.1 → caller.1")
     return example.to_ai().to_caller()
 
 
 def _pressed(row: str = "DTMF-RFC4733") -> Example:
-    example = Example(row=row).dials().asks("INVITE", 200, "OK", within=False, offer=WITH_EVENTS, answer=WITHOUT)
-    example.ai_gets(events=True).ai_answers(200, "OK", sdp=WITH_EVENTS).answered().taken().to_ai().to_caller()
+    example = (
+        Example(row=row)
+        .dials()
+        .asks("INVITE", 200, "OK", within=False, offer=WITH_EVENTS, answer=WITHOUT)
+    )
+    example.ai_gets(events=True).ai_answers(
+        200, "OK", sdp=WITH_EVENTS
+    ).answered().taken().to_ai().to_caller()
     return example.finding("dtmf", "assistant main", sent="12", seen="")
 
 
 def _media_refused(offer: str, row: str = "TD-FALLBACK-REFUSED") -> Example:
     """The AI refuses the call for its media, and so is the caller refused."""
     example = Example(row=row, line="fallback-refused").dials().ai_gets(offer=offer)
-    return example.ai_answers(488, "Not Acceptable Here").after(0.1).ends_here(488, "Not Acceptable Here")
+    return (
+        example.ai_answers(488, "Not Acceptable Here")
+        .after(0.1)
+        .ends_here(488, "Not Acceptable Here")
+    )
 
 
 def hung_up(by: str, code: int = 200) -> Example:
@@ -115,7 +147,9 @@ def hung_up(by: str, code: int = 200) -> Example:
             example.at_phone("billing", "BYE", code=code, sent=False)
     else:
         example = talk(Example(row="HANGUP-AI", ai="stand-in")).to_ai().to_caller()
-        example._sip("sent", "BYE sip:platform SIP/2.0", "BYE", to="<sip:x@y.example>;tag=p", number="5")
+        example._sip(
+            "sent", "BYE sip:platform SIP/2.0", "BYE", to="<sip:x@y.example>;tag=p", number="5"
+        )
         if code:
             example._sip("received", f"SIP/2.0 {code} OK", "BYE", number="5")
     return example.after(1.5).finding("released", "caller.1", actual="it is still up", seconds=None)
@@ -126,7 +160,9 @@ MACHINE = "+18155550106"  #: a group with voicemail, at Talkdesk
 
 def said_done(example: Example | None = None, to: str = GROUP) -> Example:
     """The platform's NOTIFY says 200, whoever rang."""
-    return transfer(example or Example(ai="stand-in")).ai_refers(to).platform_says(202).notified(200)
+    return (
+        transfer(example or Example(ai="stand-in")).ai_refers(to).platform_says(202).notified(200)
+    )
 
 
 def to_a_machine() -> Example:
@@ -147,14 +183,21 @@ def refused_form(form: str = "") -> Example:
 
 
 def untold() -> Example:
-    """A transfer that succeeded, of which the AI was never told; it hangs up late, and the caller at some time."""
+    """A transfer that succeeded, of which the AI was never told; it hangs up late, and the caller
+    at some time.
+    """
     example = referred(ai="stand-in").rings("billing")
     example.landed("billing", "billing").asks("BYE", 200, "OK")
     return example.finding("released", "stand-in.1", actual="it ended after 1.72 s", seconds=1.72)
 
 
 def at_agent(
-    method: str, code: int = 0, *, row: str = "TD-TRANSFER-BLIND", reason: str = "", after: float = 0.1
+    method: str,
+    code: int = 0,
+    *,
+    row: str = "TD-TRANSFER-BLIND",
+    reason: str = "",
+    after: float = 0.1,
 ) -> Example:
     """An agent takes the call of a transfer; then something comes to that phone."""
     example = referred(ai="stand-in").rings("billing").landed("billing", "billing")
@@ -169,7 +212,9 @@ def at_agent(
 
 LEGS = [
     Expected(
-        "transfer.raced", at_agent("CANCEL").with_agent("billing", "no-rtp", "no-rtp"), "likely another-device-answered"
+        "transfer.raced",
+        at_agent("CANCEL").with_agent("billing", "no-rtp", "no-rtp"),
+        "likely another-device-answered",
     ),
     *(
         Expected(
@@ -229,7 +274,9 @@ LEGS = [
     Expected("release.unreported.late", untold(), "likely transfer-not-reported"),
     Expected(
         "reach.form.again",
-        refused_form("4155550123").calls_again("form", "+14155550123", rang=["stand-in"], again_as_before="refused"),
+        refused_form("4155550123").calls_again(
+            "form", "+14155550123", rang=["stand-in"], again_as_before="refused"
+        ),
         "likely number-form-refused",
     ),
     Expected(
@@ -260,13 +307,17 @@ LEGS = [
     Expected(
         "transfer.again.nobody-available",
         # As Asterisk's Queue does it: 200, and music, with nobody logged in.
-        said_done(to_a_machine(), MACHINE).landed("machine").calls_again("group", MACHINE, answered=True),
+        said_done(to_a_machine(), MACHINE)
+        .landed("machine")
+        .calls_again("group", MACHINE, answered=True),
         "likely nobody-available",
     ),
     Expected(
         "caller_id.lost-on-fallback",
         # the first agent who rang was shown the right number
-        fallback().caller_id("billing.1", CALLER, passed=True).caller_id("reception.1", "+13125550100"),
+        fallback()
+        .caller_id("billing.1", CALLER, passed=True)
+        .caller_id("reception.1", "+13125550100"),
         "certain caller-id-lost-on-fallback",
     ),
     Expected(
@@ -313,12 +364,16 @@ LEGS = [
     ),
     Expected(
         "header.missing.ai",
-        talk(Example(row="XEI")).finding("header", "assistant main", header="X-EI", values=[], value="S.1;"),
+        talk(Example(row="XEI")).finding(
+            "header", "assistant main", header="X-EI", values=[], value="S.1;"
+        ),
         "certain header-not-passed-on",
     ),
     Expected(
         "header.changed.ai",
-        talk(Example(row="XEI")).finding("header", "assistant main", header="X-EI", values=["S."], value="S.1;"),
+        talk(Example(row="XEI")).finding(
+            "header", "assistant main", header="X-EI", values=["S."], value="S.1;"
+        ),
         "certain header-changed",
     ),
     Expected(
@@ -326,7 +381,9 @@ LEGS = [
         transfer(Example("gladly", transport="tls"), "GL-TRANSFER-TOPIC")
         .ai_refers(QUEUE, "?X-Gladly-Routing-Selector=support")
         .rings("queue")
-        .finding("header", "support.1", header="X-Gladly-Routing-Selector", values=[], value="support"),
+        .finding(
+            "header", "support.1", header="X-Gladly-Routing-Selector", values=[], value="support"
+        ),
         "certain header-not-passed-on",
     ),
     Expected(
@@ -334,7 +391,9 @@ LEGS = [
         transfer(Example("gladly", transport="tls"), "GL-TRANSFER-TOPIC")
         .ai_refers(QUEUE, "?X-Gladly-Routing-Selector=x")
         .rings("queue")
-        .finding("header", "support.1", header="X-Gladly-Routing-Selector", values=["x"], value="support"),
+        .finding(
+            "header", "support.1", header="X-Gladly-Routing-Selector", values=["x"], value="support"
+        ),
         "certain transfer-topic-wrong",
     ),
     Expected(
@@ -342,7 +401,9 @@ LEGS = [
         transfer(Example("gladly", transport="tls"), "GL-TRANSFER-TOPIC")
         .ai_refers(QUEUE, "?X-Gladly-Routing-Selector=support")
         .rings("queue")
-        .finding("header", "support.1", header="X-Gladly-Routing-Selector", values=["x"], value="support"),
+        .finding(
+            "header", "support.1", header="X-Gladly-Routing-Selector", values=["x"], value="support"
+        ),
         "certain header-changed",
     ),
     Expected("release.ai.kept", hung_up("ai"), "certain ai-hangup-not-passed-on"),
@@ -362,7 +423,9 @@ LEGS = [
     Expected("limit.high", capacity(4).landed("reception"), "likely limit-not-enforced"),
     *(
         Expected(
-            rule, lost(said_done(Example()).replaces()), "likely another-device-answered; possible nobody-available"
+            rule,
+            lost(said_done(Example()).replaces()),
+            "likely another-device-answered; possible nobody-available",
         )
         for rule in ("transfer.elsewhere", "transfer.elsewhere.or-nobody")
     ),
@@ -376,12 +439,18 @@ LEGS = [
         "certain reliability-not-passed-on",
     ),
     Expected(
-        "lost.encryption", _lost_on_the_way("SRTP", "media.encrypted", WITH_KEYS), "certain encryption-not-passed-on"
+        "lost.encryption",
+        _lost_on_the_way("SRTP", "media.encrypted", WITH_KEYS),
+        "certain encryption-not-passed-on",
     ),
     Expected("lost.early", _early_media("stand-in"), "certain early-media-not-passed-on"),
     Expected("lost.early.audio", _kept_silent(), "likely early-media-not-passed-on"),
     *(
-        Expected(rule, _early_media("synthflow"), "likely early-media-not-passed-on, platform-answers-first")
+        Expected(
+            rule,
+            _early_media("synthflow"),
+            "likely early-media-not-passed-on, platform-answers-first",
+        )
         for rule in ("lost.early.unordered", "lost.early.answered-first")
     ),
     Expected(
@@ -415,7 +484,9 @@ LEGS = [
         "certain ai-not-let-go",
     ),
     Expected(
-        "fallback.no-g711", _media_refused("no G.711").landed("reception"), "certain no-g711; likely fallback-missing"
+        "fallback.no-g711",
+        _media_refused("no G.711").landed("reception"),
+        "certain no-g711; likely fallback-missing",
     ),
     Expected(
         "fallback.srtp",
@@ -430,7 +501,11 @@ LEGS = [
     Expected("digits.not-negotiated", _pressed(), "certain dtmf-not-negotiated"),
     Expected(
         "transfer.challenged",
-        lost(warm(Example()).ai_invites(GROUP).platform_says(407, "Proxy Authentication Required", "INVITE")),
+        lost(
+            warm(Example())
+            .ai_invites(GROUP)
+            .platform_says(407, "Proxy Authentication Required", "INVITE")
+        ),
         "certain transfer-call-challenged",
     ),
     Expected(
@@ -444,7 +519,9 @@ LEGS = [
     ),
     Expected("registration.unanswered.outside", from_outside(), "likely registration-unanswered"),
     Expected(
-        "registration.unanswered", register(0, ai="stand-in", authentication="ip"), "certain registration-unanswered"
+        "registration.unanswered",
+        register(0, ai="stand-in", authentication="ip"),
+        "certain registration-unanswered",
     ),
     Expected(
         "fallback.nobody",
@@ -489,7 +566,9 @@ def _gladly(row: str, **invite: object) -> Example:
 
 
 def _header(name: str, values: list[str], value: str | None) -> Example:
-    return _gladly("GL-HEADER-CALLER").finding("header", "assistant main", header=name, values=values, value=value)
+    return _gladly("GL-HEADER-CALLER").finding(
+        "header", "assistant main", header=name, values=values, value=value
+    )
 
 
 def call_from_outside(code: int = 0, *, answered: bool = False) -> Example:
@@ -522,24 +601,48 @@ GLADLY = [
         .finding("route.not_answered", "the AI", answered=["main"], code=0),
         "certain taken-in-the-clear",
     ),
-    Expected("gladly.taken-in-the-clear.landing", taken_in_the_clear(), "certain taken-in-the-clear"),
+    Expected(
+        "gladly.taken-in-the-clear.landing", taken_in_the_clear(), "certain taken-in-the-clear"
+    ),
     Expected(
         "gladly.in-the-clear",
-        refused(Example("gladly", "GL-INBOUND", transport="tls"), 403, "TLS required", over="udp", tls=False),
+        refused(
+            Example("gladly", "GL-INBOUND", transport="tls"),
+            403,
+            "TLS required",
+            over="udp",
+            tls=False,
+        ),
         "certain tls-not-appended",
     ),
-    Expected("gladly.caller.missing", _header("X-Gladly-Caller-Id", [], CALLER), "certain caller-header-missing"),
     Expected(
-        "gladly.caller.plus", _header("X-Gladly-Caller-Id", [CALLER[1:]], CALLER), "certain caller-header-without-plus"
+        "gladly.caller.missing",
+        _header("X-Gladly-Caller-Id", [], CALLER),
+        "certain caller-header-missing",
     ),
     Expected(
-        "gladly.caller.wrong", _header("X-Gladly-Caller-Id", ["+12015550199"], CALLER), "certain caller-header-wrong"
+        "gladly.caller.plus",
+        _header("X-Gladly-Caller-Id", [CALLER[1:]], CALLER),
+        "certain caller-header-without-plus",
     ),
     Expected(
-        "gladly.selector.missing", _header("X-Gladly-Routing-Selector", [], "billing"), "certain selector-missing"
+        "gladly.caller.wrong",
+        _header("X-Gladly-Caller-Id", ["+12015550199"], CALLER),
+        "certain caller-header-wrong",
     ),
     Expected(
-        "gladly.selector.wrong", _header("X-Gladly-Routing-Selector", ["support"], "billing"), "certain selector-wrong"
+        "gladly.selector.missing",
+        _header("X-Gladly-Routing-Selector", [], "billing"),
+        "certain selector-missing",
     ),
-    Expected("gladly.repeated", _header("X-Gladly-Caller-Id", [CALLER, CALLER], CALLER), "certain caller-header-wrong"),
+    Expected(
+        "gladly.selector.wrong",
+        _header("X-Gladly-Routing-Selector", ["support"], "billing"),
+        "certain selector-wrong",
+    ),
+    Expected(
+        "gladly.repeated",
+        _header("X-Gladly-Caller-Id", [CALLER, CALLER], CALLER),
+        "certain caller-header-wrong",
+    ),
 ]

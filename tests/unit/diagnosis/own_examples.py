@@ -14,7 +14,16 @@ from harness.calls.events import (
 )
 from tests.unit.diagnosis.case import SDP, Example
 from tests.unit.diagnosis.leg_examples import to_agent
-from tests.unit.diagnosis.stories import GROUP, Expected, called, campaign, lost, referred, talk, transfer
+from tests.unit.diagnosis.stories import (
+    GROUP,
+    Expected,
+    called,
+    campaign,
+    lost,
+    referred,
+    talk,
+    transfer,
+)
 
 SRTP_ALONE = SDP.format(host="198.51.100.70", protocol="RTP/SAVP", formats="0 8", lines="")
 G711 = SDP.format(host="198.51.100.70", protocol="RTP/AVP", formats="0 8", lines="")
@@ -46,7 +55,11 @@ def looked_up(problem: str, *, denied: bool) -> Example:
         )
         example.events.append(lookup)
     example.after(2.0).ends_here(503, "Service Unavailable")
-    return example.all_ports_answer().not_taken().never(f"DNS has no address for sip.carrier.example: {problem}")
+    return (
+        example.all_ports_answer()
+        .not_taken()
+        .never(f"DNS has no address for sip.carrier.example: {problem}")
+    )
 
 
 def media_at(name: str) -> Example:
@@ -65,13 +78,17 @@ def media_at(name: str) -> Example:
         )
         example.events.append(lookup)
     example.after(0.1).ends_here(200, "OK")
-    return example.all_ports_answer().never(f"DNS has no address for {name} (in the far end's SDP): EAI_NONAME")
+    return example.all_ports_answer().never(
+        f"DNS has no address for {name} (in the far end's SDP): EAI_NONAME"
+    )
 
 
 def closed(reason: str = "End of file (PJ_EEOF)") -> Example:
     """The AI took the call, and the caller's connection was closed between 100 and 200."""
     example = Example(ai="stand-in").dials().ai_gets().ai_answers(200, "OK").after(0.1)
-    lost = TransportFailed(at=example.now, phone="caller", transport="tcp", remote="192.0.2.1:5060", reason=reason)
+    lost = TransportFailed(
+        at=example.now, phone="caller", transport="tcp", remote="192.0.2.1:5060", reason=reason
+    )
     example.events.append(lost)
     return example.ends_here(503, reason).never(f"the phone itself ended the call: 503 {reason}")
 
@@ -81,10 +98,21 @@ def withheld(rule: WithheldBy, realm: str, why: str) -> Example:
     example = Example().dials()
     example.events.append(
         PasswordWithheld(
-            at=example.now, phone="caller", leg="caller.1", realm=realm, algorithm="MD5", why=why, rule=rule
+            at=example.now,
+            phone="caller",
+            leg="caller.1",
+            realm=realm,
+            algorithm="MD5",
+            why=why,
+            rule=rule,
         )
     )
-    return example.after(0.1).ends_here(407, "Proxy Authentication Required").all_ports_answer().not_taken()
+    return (
+        example.after(0.1)
+        .ends_here(407, "Proxy Authentication Required")
+        .all_ports_answer()
+        .not_taken()
+    )
 
 
 def no_room(example: Example, phone: str) -> Example:
@@ -109,12 +137,16 @@ def _at_the_customer() -> Example:
 
 def malformed(example: Example, phone: str) -> Example:
     """Its stack cannot read the platform's INVITE, and answers that without asking anybody."""
-    asked = example.at_phone(phone, "INVITE", "v=0\r\n").at_phone(phone, "INVITE", code=100, reason="Trying")
+    asked = example.at_phone(phone, "INVITE", "v=0\r\n").at_phone(
+        phone, "INVITE", code=100, reason="Trying"
+    )
     return asked.at_phone(phone, "INVITE", code=400, reason="Bad SDP")
 
 
 def _unread_by_the_ai() -> Example:
-    example = malformed(Example(ai="stand-in").dials(), "stand-in").after(0.1).ends_here(400, "Bad SDP")
+    example = (
+        malformed(Example(ai="stand-in").dials(), "stand-in").after(0.1).ends_here(400, "Bad SDP")
+    )
     return malformed(example, "reception").all_ports_answer().not_taken()
 
 
@@ -129,7 +161,9 @@ def _unread_by_the_customer() -> Example:
 
 
 def behind_a_router(address: str = "192.168.1.20") -> Example:
-    """The caller's INVITE has that address for its audio, the platform's is public, and both agree on a codec."""
+    """The caller's INVITE has that address for its audio, the platform's is public, and both agree
+    on a codec.
+    """
     offer = SDP.format(host=address, protocol="RTP/AVP", formats="0 8", lines="")
     answer = SDP.format(host="198.51.100.9", protocol="RTP/AVP", formats="0", lines="")
     example = Example().dials().after(0.1).ai_gets().answered().taken().counted(received=0)
@@ -138,17 +172,31 @@ def behind_a_router(address: str = "192.168.1.20") -> Example:
 
 
 def astray(named: str, elsewhere: str = "") -> Example:
-    """The answer to the caller has that address for audio, and RTP comes from ``elsewhere``; a stand-in hears nothing."""
+    """The answer to the caller has that address for audio, and RTP comes from ``elsewhere``; a
+    stand-in hears nothing.
+    """
     answer = SDP.format(host=named, protocol="RTP/AVP", formats="0", lines="")
     example = (
-        Example(ai="stand-in").dials().after(0.1).ai_gets(address="198.51.100.26").ai_answers(200, "OK").answered()
+        Example(ai="stand-in")
+        .dials()
+        .after(0.1)
+        .ai_gets(address="198.51.100.26")
+        .ai_answers(200, "OK")
+        .answered()
     )
     example.taken().asks("INVITE", 200, "OK", within=False, answer=answer)
-    return example.counted("stand-in.1", received=0).counted(elsewhere=elsewhere).to_ai("no-rtp").to_caller()
+    return (
+        example.counted("stand-in.1", received=0)
+        .counted(elsewhere=elsewhere)
+        .to_ai("no-rtp")
+        .to_caller()
+    )
 
 
 def unacknowledged() -> Example:
-    """A reliable 183 comes to the caller again and again after its PRACK, and no 200, though the AI has answered."""
+    """A reliable 183 comes to the caller again and again after its PRACK, and no 200, though the AI
+    has answered.
+    """
     example = Example(ai="stand-in").dials().after(0.1).ai_gets().ai_answers(200, "OK").taken()
     for text in ("PRACK sip:x SIP/2.0\r\nRAck: 7  10 INVITE\r\nCSeq: 11 PRACK", ""):
         example.caller_gets("SIP/2.0 183 Session Progress\r\nRSeq: 7\r\nCSeq: 10 INVITE")
@@ -165,7 +213,11 @@ def options(code: int) -> Example:
 def _queued() -> Example:
     """The AI refuses, and a queue takes the call, with music and nobody in it."""
     example = (
-        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused", file={"groups.reception.queue_s": 20.0})
+        Example(
+            row="TD-FALLBACK-REFUSED",
+            line="fallback-refused",
+            file={"groups.reception.queue_s": 20.0},
+        )
         .dials()
         .ai_gets()
     )
@@ -173,22 +225,42 @@ def _queued() -> Example:
 
 
 def _transferred_to_a_queue() -> Example:
-    example = transfer(Example(file={"groups.billing.queue_s": 20.0})).ai_refers(GROUP).platform_says(202).notified(200)
+    example = (
+        transfer(Example(file={"groups.billing.queue_s": 20.0}))
+        .ai_refers(GROUP)
+        .platform_says(202)
+        .notified(200)
+    )
     return lost(example.replaces())
 
 
 def connects(at_s: float, port: str = "answers") -> Example:
-    """The platform makes a TLS connection to the stand-in that many seconds after the caller's INVITE, and sends nothing over it."""
+    """The platform makes a TLS connection to the stand-in that many seconds after the caller's
+    INVITE, and sends nothing over it.
+    """
     example = Example(ai="stand-in", transport="tls").dials()
-    shown = TlsHandshake(at=example.now + at_s, phone="stand-in", remote="198.51.100.20:40000", failed=False)
+    shown = TlsHandshake(
+        at=example.now + at_s, phone="stand-in", remote="198.51.100.20:40000", failed=False
+    )
     example.events.append(shown)
-    return example.after(0.3).rings("reception").probed("termination", port).not_taken("the phone reception")
+    return (
+        example.after(0.3)
+        .rings("reception")
+        .probed("termination", port)
+        .not_taken("the phone reception")
+    )
 
 
 def asked_by_options(
-    *, there_s: float = 3.0, answered: bool = False, every_s: float | None = None, asked_after_s: float | None = None
+    *,
+    there_s: float = 3.0,
+    answered: bool = False,
+    every_s: float | None = None,
+    asked_after_s: float | None = None,
 ) -> Example:
-    """A call that the platform's agents took at once; what it had asked the stand-in by OPTIONS before, and while that went on."""
+    """A call that the platform's agents took at once; what it had asked the stand-in by OPTIONS
+    before, and while that went on.
+    """
     example = Example(ai="stand-in")
     told = {"there_s": there_s, "answered": answered, "every_s": every_s}
     example.events.append(AskedByOptions(at=example.now, phone="stand-in", **told))  # type: ignore[arg-type]
@@ -213,7 +285,11 @@ def asked_by_options(
 OWN = [
     Expected("reach.not-asked", asked_by_options(every_s=30.0), "likely trunk-not-asked"),
     *(
-        Expected(f"fallback.queue.{cause}", _queued(), "likely nobody-available; possible another-device-answered")
+        Expected(
+            f"fallback.queue.{cause}",
+            _queued(),
+            "likely nobody-available; possible another-device-answered",
+        )
         for cause in ("nobody-available", "another-device-answered")
     ),
     *(
@@ -234,7 +310,9 @@ OWN = [
     Expected("reach.certificate.refused", connects(0.1), "likely certificate-refused"),
     Expected(
         "reach.certificate.unchecked",
-        Example(row="TLS-BADCERT", ai="stand-in", transport="tls", axes={"certificate": "wrong-name"})
+        Example(
+            row="TLS-BADCERT", ai="stand-in", transport="tls", axes={"certificate": "wrong-name"}
+        )
         .dials()
         .ai_gets()
         .finding("route.not_reached", "the AI", reached=["stand-in.1"]),
@@ -248,7 +326,11 @@ OWN = [
         "certain withheld-number-shown",
     ),
     Expected("audio.private-address.caller", astray("10.0.0.9"), "likely sdp-private-address"),
-    Expected("audio.other-address.caller", astray("198.51.100.99", "192.0.2.2"), "likely sdp-other-address"),
+    Expected(
+        "audio.other-address.caller",
+        astray("198.51.100.99", "192.0.2.2"),
+        "likely sdp-other-address",
+    ),
     Expected(
         "audio.other-address",
         talk(Example(ai="stand-in"), address="198.51.100.99")
@@ -272,31 +354,53 @@ OWN = [
         .finding("prack", "caller.1"),
         "likely platform-refuses-caller",
     ),
-    Expected("audio.own-address", behind_a_router().to_ai().to_caller("no-rtp"), "likely own-address-private"),
+    Expected(
+        "audio.own-address",
+        behind_a_router().to_ai().to_caller("no-rtp"),
+        "likely own-address-private",
+    ),
     Expected("reach.malformed", _unread_by_the_ai(), "likely harness-phone-refuses"),
     Expected("transfer.malformed", _unread_by_an_agent(), "certain harness-phone-refuses"),
     Expected("customer.malformed", _unread_by_the_customer(), "certain harness-phone-refuses"),
-    Expected("reach.name.unknown", looked_up("EAI_NONAME", denied=True), "certain host-name-unknown"),
-    Expected("reach.name.silent", looked_up("no answer yet", denied=False), "certain host-name-unknown"),
     Expected(
-        "reach.unheard", Example().dials(taken=False).after(4).not_taken().all_ports_answer(), "certain call-unanswered"
+        "reach.name.unknown", looked_up("EAI_NONAME", denied=True), "certain host-name-unknown"
+    ),
+    Expected(
+        "reach.name.silent", looked_up("no answer yet", denied=False), "certain host-name-unknown"
+    ),
+    Expected(
+        "reach.unheard",
+        Example().dials(taken=False).after(4).not_taken().all_ports_answer(),
+        "certain call-unanswered",
     ),
     Expected("options.unanswered", options(405), "certain options-not-answered"),
     Expected("reach.connection.closed", closed(), "certain call-unanswered"),
     Expected("audio.name.unknown", media_at("media.carrier.example"), "certain media-host-unknown"),
     Expected(
         "reach.realm",
-        withheld("realm configured", "carrier.example", "its realm is carrier.example, and acme.example is configured"),
+        withheld(
+            "realm configured",
+            "carrier.example",
+            "its realm is carrier.example, and acme.example is configured",
+        ),
         "likely password-withheld",
     ),
     Expected(
         "reach.realm.second",
-        withheld("first realm", "elsewhere", "its realm is elsewhere, and acme.example asked first"),
+        withheld(
+            "first realm", "elsewhere", "its realm is elsewhere, and acme.example asked first"
+        ),
         "likely password-withheld",
     ),
     Expected("reach.no-room", _at_the_stand_in(), "likely harness-phone-refuses"),
     Expected("transfer.no-room", _at_an_agent(), "certain harness-phone-refuses"),
     Expected("customer.no-room", _at_the_customer(), "certain harness-phone-refuses"),
-    Expected("encryption.agent", refused_by_an_agent(488, SRTP_ALONE), "likely harness-phone-refuses"),
-    Expected("encryption.customer", refused_by_the_customer(488, SRTP_ALONE), "likely harness-phone-refuses"),
+    Expected(
+        "encryption.agent", refused_by_an_agent(488, SRTP_ALONE), "likely harness-phone-refuses"
+    ),
+    Expected(
+        "encryption.customer",
+        refused_by_the_customer(488, SRTP_ALONE),
+        "likely harness-phone-refuses",
+    ),
 ]

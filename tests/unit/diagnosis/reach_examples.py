@@ -1,4 +1,6 @@
-"""Examples of registrations that fail, of calls that do not reach the AI, and of evidence that fits several causes."""
+"""Examples of registrations that fail, of calls that do not reach the AI, and of evidence that fits
+several causes.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ from tests.unit.diagnosis.stories import (
     warm,
 )
 
-#: An SBC that answers the harness may ignore an address that it does not know. So may a firewall between the two.
+#: An SBC that answers the harness may ignore an address that it does not know. So may a firewall
+#: between the two.
 _UNHEARD = "likely synthflow-ip-not-allowed; possible registration-unanswered"
 
 REGISTRATION = [
@@ -34,15 +37,29 @@ REGISTRATION = [
         challenged(register(403, "Forbidden").sip_number(username="another")),
         "certain username-wrong",
     ),
-    Expected("registration.user.said", register(403, "Forbidden: unknown user"), "likely username-wrong"),
-    Expected("registration.password", challenged(register(401, "Unauthorized").sip_number()), "likely password-wrong"),
-    Expected("registration.password.said", register(403, "Forbidden: wrong password"), "certain password-wrong"),
+    Expected(
+        "registration.user.said", register(403, "Forbidden: unknown user"), "likely username-wrong"
+    ),
+    Expected(
+        "registration.password",
+        challenged(register(401, "Unauthorized").sip_number()),
+        "likely password-wrong",
+    ),
+    Expected(
+        "registration.password.said",
+        register(403, "Forbidden: wrong password"),
+        "certain password-wrong",
+    ),
     Expected(
         "registration.address",
         register(403, "Forbidden")._sip("received", "SIP/2.0 403 Forbidden", "REGISTER"),
         "likely synthflow-ip-not-allowed",
     ),
-    Expected("registration.address.said", register(403, "Address not allowed"), "certain synthflow-ip-not-allowed"),
+    Expected(
+        "registration.address.said",
+        register(403, "Address not allowed"),
+        "certain synthflow-ip-not-allowed",
+    ),
     Expected(
         "registration.address.silent",
         register(0).sip_number(),
@@ -63,24 +80,56 @@ REGISTRATION = [
     ),
     Expected(
         "registration.password.unsent",
-        challenged(register(401, "Unauthorized").sip_number()._sip("sent", "REGISTER sip:x SIP/2.0", "REGISTER")),
+        challenged(
+            register(401, "Unauthorized")
+            .sip_number()
+            ._sip("sent", "REGISTER sip:x SIP/2.0", "REGISTER")
+        ),
         "likely password-wrong",
     ),
     Expected(
-        "registration.refuses.domain", register(404, "Domain not found").sip_number(), "likely registration-refused"
+        "registration.refuses.domain",
+        register(404, "Domain not found").sip_number(),
+        "likely registration-refused",
     ),
-    Expected("registration.elsewhere.said", register(404, "Domain not found"), "likely termination-uri-wrong"),
+    Expected(
+        "registration.elsewhere.said",
+        register(404, "Domain not found"),
+        "likely termination-uri-wrong",
+    ),
     Expected("registration.inactive", register(503, "Trunk inactive"), "certain trunk-inactive"),
-    Expected("registration.unavailable", register(503, "Maintenance").sip_number(), "likely trunk-inactive"),
-    Expected("registration.failing", register(504, "Server Time-out"), "likely registration-refused"),
-    Expected("registration.failing.said", register(503, "No circuit available"), "likely registration-refused"),
-    Expected("registration.refuses.said", register(403, "TLS required"), "likely registration-refused"),
-    Expected("registration.refuses.user", register(404, "User not found").sip_number(), "likely registration-refused"),
+    Expected(
+        "registration.unavailable",
+        register(503, "Maintenance").sip_number(),
+        "likely trunk-inactive",
+    ),
+    Expected(
+        "registration.failing", register(504, "Server Time-out"), "likely registration-refused"
+    ),
+    Expected(
+        "registration.failing.said",
+        register(503, "No circuit available"),
+        "likely registration-refused",
+    ),
+    Expected(
+        "registration.refuses.said", register(403, "TLS required"), "likely registration-refused"
+    ),
+    Expected(
+        "registration.refuses.user",
+        register(404, "User not found").sip_number(),
+        "likely registration-refused",
+    ),
     Expected(
         "registration.lapsed",
         Example(row="TD-REGISTER-OK", authentication="digest")
         .finding("registration", "Synthflow's number", True, code=200)
-        .finding("timing.within", "Synthflow's number", what="the registration is refreshed", granted_s=1, asked_s=5),
+        .finding(
+            "timing.within",
+            "Synthflow's number",
+            what="the registration is refreshed",
+            granted_s=1,
+            asked_s=5,
+        ),
         "certain registration-expires-early",
     ),
     Expected(
@@ -93,8 +142,14 @@ REGISTRATION = [
         register(405, "Method Not Allowed").sip_number(termination_uri="203.0.113.9:5060"),
         "likely termination-uri-wrong",
     ),
-    Expected("registration.refuses", register(423, "Interval Too Brief"), "likely registration-refused"),
-    Expected("registration.refuses.address", register(404, "Not Found").sip_number(), "likely registration-refused"),
+    Expected(
+        "registration.refuses", register(423, "Interval Too Brief"), "likely registration-refused"
+    ),
+    Expected(
+        "registration.refuses.address",
+        register(404, "Not Found").sip_number(),
+        "likely registration-refused",
+    ),
 ]
 
 
@@ -106,7 +161,15 @@ def refused_by_record(words: str) -> Example:
 
 def unheard() -> Example:
     """The AI's answers do not get back to the platform, which sends its INVITE again and again."""
-    example = Example(ai="stand-in").dials().ai_gets().ai_answers(180, "Ringing").ai_gets().ai_gets().ai_gets()
+    example = (
+        Example(ai="stand-in")
+        .dials()
+        .ai_gets()
+        .ai_answers(180, "Ringing")
+        .ai_gets()
+        .ai_gets()
+        .ai_gets()
+    )
     return example.after(30).rings("reception").after(4).gives_up().not_taken("the phone reception")
 
 
@@ -119,7 +182,9 @@ def given_up_early() -> Example:
 def busy(example: Example) -> Example:
     """The AI is busy, and the platform tells the caller something else."""
     example.row, example.line = "BUSY", "fallback-refused"
-    example.dials().ai_gets().ai_answers(486, "Busy Here").after(0.1).ends_here(480, "Temporarily Unavailable")
+    example.dials().ai_gets().ai_answers(486, "Busy Here").after(0.1).ends_here(
+        480, "Temporarily Unavailable"
+    )
     return example.all_ports_answer().finding("final_response", "caller.1", code=480, wanted=(486,))
 
 
@@ -127,7 +192,9 @@ REACH = [
     Expected("reach.firewall-udp-32681.unheard", unheard(), "likely firewall-udp-32681"),
     Expected(
         "reach.number-form",
-        talk(Example(), did="12065550100").finding("route.request_uri", "assistant main", request_user="12065550100"),
+        talk(Example(), did="12065550100").finding(
+            "route.request_uri", "assistant main", request_user="12065550100"
+        ),
         "certain request-uri-form",
     ),
     Expected(
@@ -135,7 +202,9 @@ REACH = [
         stood_in(did=NOBODY).not_taken("nobody known"),
         "certain route-wrong-did",
     ),
-    Expected("reach.answer.kept", called(Example()).after(4).unanswered(), "certain answer-not-passed-on"),
+    Expected(
+        "reach.answer.kept", called(Example()).after(4).unanswered(), "certain answer-not-passed-on"
+    ),
     Expected(
         "reach.answer.refused",
         called(Example()).ends_here(500, "Server Internal Error").unanswered(),
@@ -148,12 +217,16 @@ REACH = [
     ),
     Expected(
         "reach.another-trunk",
-        talk(Example(), trunk="udp-digest").finding("route.trunk", "assistant main", trunk="udp-digest"),
+        talk(Example(), trunk="udp-digest").finding(
+            "route.trunk", "assistant main", trunk="udp-digest"
+        ),
         "certain route-wrong-trunk",
     ),
     Expected(
         "reach.another-transport",
-        talk(Example(), over="tcp", remote="203.0.113.50:5060").finding("route.transport", "assistant main"),
+        talk(Example(), over="tcp", remote="203.0.113.50:5060").finding(
+            "route.transport", "assistant main"
+        ),
         "likely route-wrong-trunk",
     ),
     Expected(
@@ -166,33 +239,69 @@ REACH = [
         refused_unseen(606),
         "one of no-g711, srtp-mismatch, route-wrong-trunk, platform-refuses-caller",
     ),
-    Expected("reach.not-attached", refused(Example(), 404, "Not Found"), "likely assistant-not-attached"),
-    Expected("reach.nobodys-number", refused(Example(), 404, "Not Found", did=NOBODY), "certain route-wrong-did"),
     Expected(
-        "reach.number-form.refused", refused(Example(), 404, "Not Found", did="12065550100"), "certain request-uri-form"
+        "reach.not-attached", refused(Example(), 404, "Not Found"), "likely assistant-not-attached"
     ),
-    Expected("reach.concurrency.busy", refused(Example(), 486, "Busy Here"), "likely concurrency-exhausted"),
-    Expected("reach.concurrency", refused(Example(), 429, "Too many"), "likely concurrency-exhausted"),
-    Expected("reach.no-g711", refused(Example(), 488, "Not Acceptable", offer="no G.711"), "certain no-g711"),
-    Expected("reach.srtp", refused(Example(), 488, "Not Acceptable", offer="SRTP alone"), "certain srtp-mismatch"),
-    Expected("reach.no-g711.recorded", refused_by_record("488 no codec in common (offered: G722)"), "likely no-g711"),
-    Expected("reach.srtp.recorded", refused_by_record("488 SRTP is not wanted"), "likely srtp-mismatch"),
+    Expected(
+        "reach.nobodys-number",
+        refused(Example(), 404, "Not Found", did=NOBODY),
+        "certain route-wrong-did",
+    ),
+    Expected(
+        "reach.number-form.refused",
+        refused(Example(), 404, "Not Found", did="12065550100"),
+        "certain request-uri-form",
+    ),
+    Expected(
+        "reach.concurrency.busy",
+        refused(Example(), 486, "Busy Here"),
+        "likely concurrency-exhausted",
+    ),
+    Expected(
+        "reach.concurrency", refused(Example(), 429, "Too many"), "likely concurrency-exhausted"
+    ),
+    Expected(
+        "reach.no-g711",
+        refused(Example(), 488, "Not Acceptable", offer="no G.711"),
+        "certain no-g711",
+    ),
+    Expected(
+        "reach.srtp",
+        refused(Example(), 488, "Not Acceptable", offer="SRTP alone"),
+        "certain srtp-mismatch",
+    ),
+    Expected(
+        "reach.no-g711.recorded",
+        refused_by_record("488 no codec in common (offered: G722)"),
+        "likely no-g711",
+    ),
+    Expected(
+        "reach.srtp.recorded", refused_by_record("488 SRTP is not wanted"), "likely srtp-mismatch"
+    ),
     Expected(
         "reach.user",
         refused(
-            Example(authentication="digest"), 403, "unknown user", authorization='Digest username="x", response="y"'
+            Example(authentication="digest"),
+            403,
+            "unknown user",
+            authorization='Digest username="x", response="y"',
         ),
         "certain trunk-username-wrong",
     ),
     Expected(
         "reach.password",
         refused(
-            Example(authentication="digest"), 403, "wrong password", authorization='Digest username="x", response="y"'
+            Example(authentication="digest"),
+            403,
+            "wrong password",
+            authorization='Digest username="x", response="y"',
         ),
         "certain trunk-password-wrong",
     ),
     Expected(
-        "reach.no-credentials", refused(Example(), 407, "Proxy Authentication Required"), "certain credentials-not-sent"
+        "reach.no-credentials",
+        refused(Example(), 407, "Proxy Authentication Required"),
+        "certain credentials-not-sent",
     ),
     Expected(
         "reach.turned-away",
@@ -201,7 +310,11 @@ REACH = [
     ),
     Expected(
         "reach.caller-media",
-        Example(ai="stand-in").dials().after(0.1).state("disconnected", 488, "Not Acceptable Here").not_taken(),
+        Example(ai="stand-in")
+        .dials()
+        .after(0.1)
+        .state("disconnected", 488, "Not Acceptable Here")
+        .not_taken(),
         "likely platform-refuses-caller",
     ),
     Expected(
@@ -249,19 +362,33 @@ REACH = [
         "likely harness-phone-refuses",
     ),
     *(
-        Expected("reach.malformed", refused(Example(ai="stand-in"), code, words), "certain harness-phone-refuses")
+        Expected(
+            "reach.malformed",
+            refused(Example(ai="stand-in"), code, words),
+            "certain harness-phone-refuses",
+        )
         for code, words in ((422, "Session Interval Too Small"), (420, "Bad Extension"))
     ),
-    *(Expected("final.changed", busy(Example(ai=ai)), "likely refusal-changed") for ai in ("stand-in", "synthflow")),
-    Expected("reach.refused", refused(Example(), 500, "Server Internal Error"), "likely ai-refuses"),
+    *(
+        Expected("final.changed", busy(Example(ai=ai)), "likely refusal-changed")
+        for ai in ("stand-in", "synthflow")
+    ),
+    Expected(
+        "reach.refused", refused(Example(), 500, "Server Internal Error"), "likely ai-refuses"
+    ),
     Expected(
         "reach.refused.known",
         refused(
-            Example(authentication="digest"), 403, "IP not allowed", authorization='Digest username="x", response="y"'
+            Example(authentication="digest"),
+            403,
+            "IP not allowed",
+            authorization='Digest username="x", response="y"',
         ),
         "likely ai-refuses",
     ),
-    Expected("reach.refused.transport", refused(Example(), 403, "TLS required"), "likely ai-refuses"),
+    Expected(
+        "reach.refused.transport", refused(Example(), 403, "TLS required"), "likely ai-refuses"
+    ),
     Expected(
         "reach.rang.at-once",
         fallback(Example()).ai_gets().not_taken("the phone reception", attempted=["no-answer:x"]),
@@ -273,7 +400,9 @@ REACH = [
     ),
     Expected(
         "reach.rang",
-        fallback(Example(), after=30.0).ai_gets().not_taken("the phone reception", attempted=["no-answer:x"]),
+        fallback(Example(), after=30.0)
+        .ai_gets()
+        .not_taken("the phone reception", attempted=["no-answer:x"]),
         "certain ai-never-answers",
     ),
     Expected(
@@ -289,7 +418,12 @@ REACH = [
     ),
     Expected(
         "reach.answered-first.unseen",
-        Example(ai="stand-in").dials().ai_gets().after(0.1).answered().finding("ringing", "caller.1", seconds=None),
+        Example(ai="stand-in")
+        .dials()
+        .ai_gets()
+        .after(0.1)
+        .answered()
+        .finding("ringing", "caller.1", seconds=None),
         "likely platform-answers-first",
     ),
     Expected(
@@ -299,21 +433,31 @@ REACH = [
     ),
     Expected(
         "reach.certificate.expired",
-        nothing(Example(transport="tls")).probed("ai", "answers", "expired").probed("termination", "answers"),
+        nothing(Example(transport="tls"))
+        .probed("ai", "answers", "expired")
+        .probed("termination", "answers"),
         "certain certificate-expired",
     ),
     Expected(
         "reach.certificate.name",
-        nothing(Example(transport="tls")).probed("ai", "answers", "wrong name").probed("termination", "answers"),
+        nothing(Example(transport="tls"))
+        .probed("ai", "answers", "wrong name")
+        .probed("termination", "answers"),
         "certain certificate-wrong-name",
     ),
     Expected(
         "reach.certificate.untrusted",
-        nothing(Example(transport="tls")).probed("ai", "answers", "untrusted").probed("termination", "answers"),
+        nothing(Example(transport="tls"))
+        .probed("ai", "answers", "untrusted")
+        .probed("termination", "answers"),
         "likely certificate-untrusted",
     ),
     *(
-        Expected(rule, refused_caller(404, "Not Found"), "likely assistant-not-attached, number-unknown-at-platform")
+        Expected(
+            rule,
+            refused_caller(404, "Not Found"),
+            "likely assistant-not-attached, number-unknown-at-platform",
+        )
         for rule in ("reach.unknown-number", "reach.not-attached.passed-on")
     ),
 ]
@@ -344,12 +488,16 @@ def firewalls() -> list[Expected]:
             found += [
                 Expected(
                     f"reach.{cause}{suffix}",
-                    nothing(Example(transport=transport), after).probed("ai", reach).probed("termination", "answers"),
+                    nothing(Example(transport=transport), after)
+                    .probed("ai", reach)
+                    .probed("termination", "answers"),
                     f"likely {cause}{suffix}",
                 ),
                 Expected(
                     f"reach.{cause}{suffix}.here",
-                    nothing(Example(ai="stand-in", transport=transport), after).probed("termination", reach),
+                    nothing(Example(ai="stand-in", transport=transport), after).probed(
+                        "termination", reach
+                    ),
                     f"likely {cause}{suffix}",
                 ),
             ]
@@ -395,14 +543,27 @@ NO_CIRCUIT = "Q.850;cause=34"
 def refused_by_ai(code: int, phrase: str, **headers: str) -> Example:
     """The AI's side refused the call, and its answer has these headers."""
     example = fallback(Example()).ai_gets()
-    example._sip("sent", f"SIP/2.0 {code} {phrase}", "INVITE", to="<sip:ai@192.0.2.60>;tag=b", **headers)
-    return example.all_ports_answer().not_taken("the phone reception", attempted=[f"failed:{example.did}"])
+    example._sip(
+        "sent", f"SIP/2.0 {code} {phrase}", "INVITE", to="<sip:ai@192.0.2.60>;tag=b", **headers
+    )
+    return example.all_ports_answer().not_taken(
+        "the phone reception", attempted=[f"failed:{example.did}"]
+    )
 
 
 def announced() -> Example:
-    """Nobody sees the AI's side; the caller hears an announcement for seconds, and is told that the number is not assigned."""
-    example = Example().dials().after(3.0).caller_gets(f"SIP/2.0 480 x\r\nCSeq: 1 INVITE\r\nReason: {UNALLOCATED}")
-    return example.ends_here(480, "x").finding("landing.answered_by", "the call", wanted="main", unseen=True)
+    """Nobody sees the AI's side; the caller hears an announcement for seconds, and is told that the
+    number is not assigned.
+    """
+    example = (
+        Example()
+        .dials()
+        .after(3.0)
+        .caller_gets(f"SIP/2.0 480 x\r\nCSeq: 1 INVITE\r\nReason: {UNALLOCATED}")
+    )
+    return example.ends_here(480, "x").finding(
+        "landing.answered_by", "the call", wanted="main", unseen=True
+    )
 
 
 def refused_by_platform(code: int, phrase: str, *lines: str) -> Example:
@@ -422,7 +583,9 @@ def transfer_refused(code: int, phrase: str, reason: str) -> Example:
 def ended(reason: str, example: Example | None = None) -> Example:
     """The platform answers, and ends the call at once with that Reason; nothing of the AI is heard."""
     example = (example or Example()).dials().after(0.1).answered().after(0.3)
-    example.caller_gets(f"BYE sip:caller SIP/2.0\r\nReason: {reason}").ends_here(200, "OK").counted().after(0.5)
+    example.caller_gets(f"BYE sip:caller SIP/2.0\r\nReason: {reason}").ends_here(
+        200, "OK"
+    ).counted().after(0.5)
     return example.to_caller("no-rtp")
 
 
@@ -432,8 +595,14 @@ def starved(by: str, *, later: bool = False) -> Example:
     example._sip("received", "ACK sip:ai SIP/2.0", "ACK", to="<sip:ai@192.0.2.60>;tag=b")
     if later:
         example.to_ai().to_caller()
-    bye = {"to": "<sip:x@y.example>;tag=p", "number": "3", "Reason": 'SIP;cause=200;text="RTP Timeout"'}
-    example.after(30)._sip("sent" if by == "the AI" else "received", "BYE sip:x SIP/2.0", "BYE", **bye)
+    bye = {
+        "to": "<sip:x@y.example>;tag=p",
+        "number": "3",
+        "Reason": 'SIP;cause=200;text="RTP Timeout"',
+    }
+    example.after(30)._sip(
+        "sent" if by == "the AI" else "received", "BYE sip:x SIP/2.0", "BYE", **bye
+    )
     return example.caller_gets("BYE sip:caller SIP/2.0").to_ai("no-rtp").to_caller("no-rtp")
 
 
@@ -459,7 +628,11 @@ _UNREACHED = "one of " + ", ".join(
 )
 
 TOLD = [
-    Expected("audio.cut.no-rtp.later", starved("the platform", later=True), "likely rtp-blocked-after-10s"),
+    Expected(
+        "audio.cut.no-rtp.later",
+        starved("the platform", later=True),
+        "likely rtp-blocked-after-10s",
+    ),
     Expected("audio.cut.no-rtp.ai", starved("the AI"), "likely rtp-blocked-to-ai"),
     Expected("audio.cut.no-rtp.platform", starved("the platform"), "likely rtp-blocked-both"),
     Expected(
@@ -471,9 +644,15 @@ TOLD = [
         Expected(rule, ended("Q.850;cause=16", Example(line="ivr")).all_ports_answer(), _UNREACHED)
         for rule in ("reach.cut.by-ai.unseen", "reach.cut.by-platform")
     ),
-    Expected("reach.not-attached.said", refused_by_ai(480, "No assistant attached"), "certain assistant-not-attached"),
     Expected(
-        "reach.concurrency.said", refused_by_ai(503, "Maximum Calls In Progress"), "certain concurrency-exhausted"
+        "reach.not-attached.said",
+        refused_by_ai(480, "No assistant attached"),
+        "certain assistant-not-attached",
+    ),
+    Expected(
+        "reach.concurrency.said",
+        refused_by_ai(503, "Maximum Calls In Progress"),
+        "certain concurrency-exhausted",
     ),
     *(
         Expected(
@@ -483,7 +662,11 @@ TOLD = [
         )
         for rule in ("reach.unknown-number.said", "reach.not-attached.said-on")
     ),
-    Expected("reach.not-attached.said-on", announced(), "likely assistant-not-attached, number-unknown-at-platform"),
+    Expected(
+        "reach.not-attached.said-on",
+        announced(),
+        "likely assistant-not-attached, number-unknown-at-platform",
+    ),
     Expected(
         "reach.identity.said",
         refused_by_platform(403, "Unverified origination number"),
@@ -494,14 +677,26 @@ TOLD = [
         transfer_refused(500, "Server Internal Error", UNALLOCATED),
         "certain number-unknown-at-platform",
     ),
-    Expected("reach.refused.no-route", refused_by_ai(404, "Not Found", Reason=NO_ROUTE), "likely ai-refuses"),
     Expected(
-        "reach.channels", refused_by_ai(503, "Service Unavailable", Reason=NO_CIRCUIT), "likely concurrency-exhausted"
+        "reach.refused.no-route",
+        refused_by_ai(404, "Not Found", Reason=NO_ROUTE),
+        "likely ai-refuses",
     ),
     Expected(
-        "reach.no-route", refused_by_platform(404, "Not Found", f"Reason: {NO_ROUTE}"), "likely platform-refuses-caller"
+        "reach.channels",
+        refused_by_ai(503, "Service Unavailable", Reason=NO_CIRCUIT),
+        "likely concurrency-exhausted",
     ),
-    Expected("transfer.no-route", transfer_refused(404, "Not Found", NO_ROUTE), "likely transfer-call-refused"),
+    Expected(
+        "reach.no-route",
+        refused_by_platform(404, "Not Found", f"Reason: {NO_ROUTE}"),
+        "likely platform-refuses-caller",
+    ),
+    Expected(
+        "transfer.no-route",
+        transfer_refused(404, "Not Found", NO_ROUTE),
+        "likely transfer-call-refused",
+    ),
 ]
 
 
@@ -538,14 +733,24 @@ def _cut(*, ack: bool, refresh: int = 0) -> Example:
 
 def _no_fallback(refused: int, told: int) -> Example:
     """The AI refused with one status, and the caller was told another, or the same."""
-    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused", ai="stand-in").dials().ai_gets()
-    return example.ai_answers(refused).after(0.1).state("disconnected", told, "x").landed("reception")
+    example = (
+        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused", ai="stand-in").dials().ai_gets()
+    )
+    return (
+        example.ai_answers(refused).after(0.1).state("disconnected", told, "x").landed("reception")
+    )
 
 
 def unseen(refused: int = 503, told: int = 500, reason: str = "x") -> Example:
-    """The same of a number whose fallback leads to people in browsers, who were rung in vain, or not at all."""
+    """The same of a number whose fallback leads to people in browsers, who were rung in vain, or
+    not at all.
+    """
     example = (
-        Example(ai="stand-in", file={"groups.reception.agents": ()}).dials().ai_gets().ai_answers(refused).after(20)
+        Example(ai="stand-in", file={"groups.reception.agents": ()})
+        .dials()
+        .ai_gets()
+        .ai_answers(refused)
+        .after(20)
     )
     return example.state("disconnected", told, reason).all_ports_answer().landed("reception")
 
@@ -555,20 +760,30 @@ def _cut_by_the_ai() -> Example:
     example = warm(Example(ai="stand-in")).ai_invites(GROUP).platform_says(200, "OK", "INVITE")
     example.reaches("billing")
     example._sip("sent", "BYE sip:x SIP/2.0", "BYE", call_id="onward", number="3")
-    return example.at_phone("billing", "BYE", within=True, leg="billing.1").after(0.1).with_agent("billing", "no-rtp")
+    return (
+        example.at_phone("billing", "BYE", within=True, leg="billing.1")
+        .after(0.1)
+        .with_agent("billing", "no-rtp")
+    )
 
 
 _SILENCE = ("silence", 15000)
 
 RIVALS = [
     Expected(
-        "registration.password.forbidden", challenged(register(403, "Forbidden").sip_number()), "likely password-wrong"
+        "registration.password.forbidden",
+        challenged(register(403, "Forbidden").sip_number()),
+        "likely password-wrong",
     ),
     Expected(
-        "registration.unavailable.or-none", register(503).sip_number(), "likely trunk-inactive, registration-unanswered"
+        "registration.unavailable.or-none",
+        register(503).sip_number(),
+        "likely trunk-inactive, registration-unanswered",
     ),
     Expected(
-        "registration.unanswered.or-503", register(503).sip_number(), "likely trunk-inactive, registration-unanswered"
+        "registration.unanswered.or-503",
+        register(503).sip_number(),
+        "likely trunk-inactive, registration-unanswered",
     ),
     Expected(
         "reach.own-agents.silent-ai",
@@ -586,7 +801,9 @@ RIVALS = [
         "likely rtp-blocked-after-10s; possible ai-silent",
     ),
     Expected(
-        "audio.unsaid.later", _later().to_ai().to_caller("no-rtp"), "likely rtp-blocked-after-10s; possible ai-silent"
+        "audio.unsaid.later",
+        _later().to_ai().to_caller("no-rtp"),
+        "likely rtp-blocked-after-10s; possible ai-silent",
     ),
     Expected(
         "audio.own-side.caller",
@@ -634,16 +851,32 @@ RIVALS = [
     Expected("audio.cut.by-ai", _cut(ack=True), "certain ai-hangs-up"),
     Expected("audio.cut.no-refresh", _cut(ack=True, refresh=481), "certain refresh-not-taken"),
     Expected("audio.cut.no-ack", _cut(ack=False), "certain ack-not-taken"),
-    Expected("audio.two-codecs.no-rtp", _laws("no-rtp", "no-rtp"), "likely g711-one-side; possible rtp-blocked-both"),
-    Expected("audio.no-rtp.two-codecs", _laws("no-rtp", "no-rtp"), "likely g711-one-side; possible rtp-blocked-both"),
+    Expected(
+        "audio.two-codecs.no-rtp",
+        _laws("no-rtp", "no-rtp"),
+        "likely g711-one-side; possible rtp-blocked-both",
+    ),
+    Expected(
+        "audio.no-rtp.two-codecs",
+        _laws("no-rtp", "no-rtp"),
+        "likely g711-one-side; possible rtp-blocked-both",
+    ),
     Expected("fallback.none.passed-on", _no_fallback(486, 486), "certain fallback-missing"),
     *(
         Expected(rule, unseen(), "likely fallback-missing; possible nobody-available")
         for rule in ("fallback.none.unseen", "fallback.nobody.unseen")
     ),
     Expected("fallback.none.or-number", _no_fallback(503, 404), "likely fallback-missing"),
-    Expected("fallback.none.or-nobody", _no_fallback(503, 480), "likely fallback-missing; possible nobody-available"),
-    Expected("fallback.nobody.or-none", _no_fallback(503, 480), "likely fallback-missing; possible nobody-available"),
+    Expected(
+        "fallback.none.or-nobody",
+        _no_fallback(503, 480),
+        "likely fallback-missing; possible nobody-available",
+    ),
+    Expected(
+        "fallback.nobody.or-none",
+        _no_fallback(503, 480),
+        "likely fallback-missing; possible nobody-available",
+    ),
     Expected(
         "transfer.credentials.forbidden",
         lost(

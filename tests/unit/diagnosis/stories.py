@@ -1,4 +1,6 @@
-"""What happens in the examples: a call that is refused, taken, handed over … up to the part that an example is about."""
+"""What happens in the examples: a call that is refused, taken, handed over … up to the part that an
+example is about.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ RINGS_30_S = {"timings.ring_timeout_s": 30.0, "timings.quick": None}
 
 @dataclass(frozen=True)
 class Expected:
-    """Evidence in, answer out: ``answer`` is what :func:`answer` makes of the diagnosis, which without ``rule`` is another."""
+    """Evidence in, answer out: ``answer`` is what :func:`answer` makes of the diagnosis, which
+    without ``rule`` is another.
+    """
 
     rule: str
     example: Example
@@ -28,13 +32,18 @@ class Expected:
 
 
 def answer(diagnosis: Diagnosis) -> str:
-    """The causes in order, by confidence: "certain a; possible b", or "one of a, b" where one observation would decide."""
+    """The causes in order, by confidence: "certain a; possible b", or "one of a, b" where one
+    observation would decide.
+    """
     groups = []
     for (_, confidence, is_candidate), group in groupby(
-        diagnosis.causes, lambda cause: (cause.separating_observation, cause.confidence, cause.candidate)
+        diagnosis.causes,
+        lambda cause: (cause.separating_observation, cause.confidence, cause.candidate),
     ):
         names = [cause.id for cause in group]
-        groups.append(f"{'one of' if is_candidate and len(names) > 1 else confidence} {', '.join(names)}")
+        groups.append(
+            f"{'one of' if is_candidate and len(names) > 1 else confidence} {', '.join(names)}"
+        )
     return "; ".join(groups)
 
 
@@ -46,13 +55,23 @@ def fallback(example: Example, after: float = 0.1, phone: str = "reception") -> 
 def refused(example: Example, code: int, reason: str = "", **invite: object) -> Example:
     """The call got to the AI, which refused it."""
     fallback(example).ai_gets(**invite).ai_answers(code, reason)  # type: ignore[arg-type]
-    return example.all_ports_answer().not_taken("the phone reception", attempted=[f"failed:{example.did}"])
+    return example.all_ports_answer().not_taken(
+        "the phone reception", attempted=[f"failed:{example.did}"]
+    )
 
 
 def refused_unseen(code: int) -> Example:
     """The caller was refused, and nobody could look at the AI's side."""
-    example = Example().dials().after(0.2).state("disconnected", code, "Not Acceptable Here").all_ports_answer()
-    return example.finding("landing.answered_by", "the call", answered=[], wanted="main", unseen=True)
+    example = (
+        Example()
+        .dials()
+        .after(0.2)
+        .state("disconnected", code, "Not Acceptable Here")
+        .all_ports_answer()
+    )
+    return example.finding(
+        "landing.answered_by", "the call", answered=[], wanted="main", unseen=True
+    )
 
 
 def nothing(example: Example, after: float = 0.1) -> Example:
@@ -63,14 +82,20 @@ def nothing(example: Example, after: float = 0.1) -> Example:
 def talk(example: Example, **invite: object) -> Example:
     """The AI answered."""
     withheld = bool(invite.pop("withheld", False))
-    return example.dials(withheld=withheld).after(0.1).ai_gets(**invite).answered().taken().counted()  # type: ignore[arg-type]
+    return (
+        example.dials(withheld=withheld).after(0.1).ai_gets(**invite).answered().taken().counted()  # type: ignore[arg-type]
+    )
 
 
 def taken(ai: str = "synthflow") -> Example:
     """The AI answered, both sides have one codec, and nobody has counted any RTP."""
     example = Example(ai=ai).dials().after(0.1).ai_gets(address="198.51.100.20").answered().taken()
     example.codec("caller.1", "PCMU")
-    return example.codec("stand-in.1", "PCMU") if ai == "stand-in" else example.record(witness={"codec": "PCMU"})
+    return (
+        example.codec("stand-in.1", "PCMU")
+        if ai == "stand-in"
+        else example.record(witness={"codec": "PCMU"})
+    )
 
 
 def transfer(example: Example, row: str = "TD-TRANSFER-BLIND") -> Example:
@@ -160,7 +185,11 @@ def same_codec() -> Example:
 def left_up(example: Example) -> Example:
     """The AI's leg does not end when the caller hangs up."""
     example.row = "HANGUP-CALLER"
-    return example.to_ai().to_caller().finding("released", example.ai_label, actual="it is still up", seconds=None)
+    return (
+        example.to_ai()
+        .to_caller()
+        .finding("released", example.ai_label, actual="it is still up", seconds=None)
+    )
 
 
 def handed_on(example: Example, *answers: int, crossed: bool = False) -> Example:

@@ -25,21 +25,30 @@ from tests.unit.diagnosis.leg_examples import call_from_outside, in_the_clear
 def test_what_the_ai_s_side_saw(answered: list[str], attempted: list[str], saw: str) -> None:
     facts = facts_of(call().not_taken(*answered, attempted=attempted))
     assert facts.value("ai.saw") == saw
-    assert facts.value("ai.did") == ("another assistant's" if saw == "another assistant answered" else None)
+    assert facts.value("ai.did") == (
+        "another assistant's" if saw == "another assistant answered" else None
+    )
 
 
-@pytest.mark.parametrize(("reached", "saw"), [(["sales"], "another assistant answered"), ([], "nothing")])
+@pytest.mark.parametrize(
+    ("reached", "saw"), [(["sales"], "another assistant answered"), ([], "nothing")]
+)
 def test_an_ai_that_was_not_tried(reached: list[str], saw: str) -> None:
     assert value(call().finding("route.tried", "the AI", reached=reached), "ai.saw") == saw
     assert value(call().finding("route.tried", "the AI", True, reached=reached), "ai.saw") is None
     rang = value(call().ai_gets().finding("route.tried", "the AI", reached=reached), "ai.saw")
-    assert rang == (saw if reached else "rang"), "a scenario does not see what the phone's stack refuses"
+    assert rang == (saw if reached else "rang"), (
+        "a scenario does not see what the phone's stack refuses"
+    )
 
 
 def test_the_trunk_is_unknown_if_two_have_one_address(monkeypatch: pytest.MonkeyPatch) -> None:
     example = call().ai_gets()
     assert value(example, "ai.trunk") == "the right one"
-    trunks = [t.model_copy(update={"termination": example.trunk.termination}) for t in example.deployment.trunks]
+    trunks = [
+        t.model_copy(update={"termination": example.trunk.termination})
+        for t in example.deployment.trunks
+    ]
     shared = example.deployment.model_copy(update={"trunks": tuple(trunks)})
     monkeypatch.setattr(Example, "deployment", property(lambda _: shared))
     assert value(example, "ai.trunk") is None
@@ -62,7 +71,9 @@ DIGEST = 'Digest username="x", response="y"'
         ("", 200, "none", None),
     ],
 )
-def test_what_became_of_a_challenge(shown: str, code: int, challenge: str, final: int | None) -> None:
+def test_what_became_of_a_challenge(
+    shown: str, code: int, challenge: str, final: int | None
+) -> None:
     facts = facts_of(call(authentication="digest").ai_gets(authorization=shown).ai_answers(code))
     assert (facts.value("ai.challenge"), facts.value("ai.code")) == (challenge, final)
 
@@ -81,7 +92,14 @@ def test_a_call_from_an_address_that_is_not_allowed(example: Example) -> None:
 
 
 def test_a_call_over_tls_or_a_refused_one_was_not_taken_in_the_clear() -> None:
-    over_tls = in_the_clear().ai_gets(over="tls").ai_answers(200, "OK").answered().after(5).landed("reception")
+    over_tls = (
+        in_the_clear()
+        .ai_gets(over="tls")
+        .ai_answers(200, "OK")
+        .answered()
+        .after(5)
+        .landed("reception")
+    )
     refused = in_the_clear().ai_gets(over="udp", tls=False).ai_answers(403, "TLS required").after(5)
     for example in (over_tls, refused.landed("reception")):
         assert value(example, "access.taken") is None

@@ -28,20 +28,32 @@ def test_only_the_caller_s_own_cancel_gives_the_call_up() -> None:
 @pytest.mark.parametrize(("waited", "unheard"), [(0.9, False), (1.0, True)])
 def test_a_platform_that_answers_nothing_within_a_second(waited: float, unheard: bool) -> None:
     silent = Example(now=0.0).dials(taken=False)
-    assert (value(silent.copy().after(waited).ends_here(408, "x"), "caller.end") == UNHEARD) is unheard
+    assert (
+        value(silent.copy().after(waited).ends_here(408, "x"), "caller.end") == UNHEARD
+    ) is unheard
     rang = silent.after(2).rings("reception").after(2).gives_up()
     assert value(rang, "caller.end") == "still ringing", "the platform routed the call"
 
 
 @pytest.mark.parametrize(
     ("answers", "code", "end"),
-    [((), 408, UNHEARD), ((), 503, UNHEARD), (("408 Request Timeout",), 408, "refused"), (("100 x",), 408, "refused")],
+    [
+        ((), 408, UNHEARD),
+        ((), 503, UNHEARD),
+        (("408 Request Timeout",), 408, "refused"),
+        (("100 x",), 408, "refused"),
+    ],
 )
-def test_an_invite_with_credentials_may_be_unheard(answers: tuple[str, ...], code: int, end: str) -> None:
+def test_an_invite_with_credentials_may_be_unheard(
+    answers: tuple[str, ...], code: int, end: str
+) -> None:
     """It is longer than the one before it, and so may be lost where that one was not."""
     example = Example(now=0.0).dials(taken=False)
     example.events = example.events[:1]
-    for number, answered in ((7, ("100 Trying", "407 Proxy Authentication Required")), (8, answers)):
+    for number, answered in (
+        (7, ("100 Trying", "407 Proxy Authentication Required")),
+        (8, answers),
+    ):
         head = f"Call-ID: c\r\nCSeq: {number} INVITE"
         example._at_caller("sent", f"INVITE sip:x@y.example SIP/2.0\r\n{head}")
         for answer in answered:
@@ -58,33 +70,50 @@ def test_when_somebody_rang_instead(after: float, when: str) -> None:
     refused = facts_of(call().after(after).ends_here(486, "x"))
     assert (refused.value("instead"), refused.value("instead.when")) == ("nobody", when)
     alone = facts_of(call().after(after).answered(), "caller")
-    assert alone.value("instead.when") == (when if when == "at once" else None), "an agent may have taken a while"
+    assert alone.value("instead.when") == (when if when == "at once" else None), (
+        "an agent may have taken a while"
+    )
 
 
 @pytest.mark.parametrize(("after", "early"), [(28.9, True), (29.0, None)])
 def test_an_ai_may_ring_as_long_as_agreed(after: float, early: bool | None) -> None:
-    assert value(call(file=RINGS_30_S).after(after).rings("reception").ai_gets(), "instead.early") is early
+    assert (
+        value(call(file=RINGS_30_S).after(after).rings("reception").ai_gets(), "instead.early")
+        is early
+    )
 
 
 # -- who answered first: the platform, only if everybody it may have called is seen not to have answered
 
 
 def _called() -> Example:
-    """The AI has got the call, which only rings there, and so has an agent; the caller has not been answered yet."""
+    """The AI has got the call, which only rings there, and so has an agent; the caller has not been
+    answered yet.
+    """
     return Example(now=0.0).dials().ai_gets().rings("reception").after(0.2)
 
 
 def _taken_by(example: Example, phone: str, state: str) -> Example:
-    example.events.append(CallState(at=example.now, phone=phone, leg=f"{phone}.1", state=state, code=200))  # type: ignore[arg-type]
+    example.events.append(
+        CallState(at=example.now, phone=phone, leg=f"{phone}.1", state=state, code=200)  # type: ignore[arg-type]
+    )
     return example
 
 
 @pytest.mark.parametrize(
     ("state", "after", "first"),
-    [("connecting", 0.1, None), ("confirmed", 0.1, None), ("confirmed", 0.0, None), ("early", 0.1, PLATFORM)],
+    [
+        ("connecting", 0.1, None),
+        ("confirmed", 0.1, None),
+        ("confirmed", 0.0, None),
+        ("early", 0.1, PLATFORM),
+    ],
 )
 def test_an_agent_may_have_answered_first(state: str, after: float, first: str | None) -> None:
-    assert value(_taken_by(_called(), "reception", state).after(after).answered(), "answered.first") == first
+    assert (
+        value(_taken_by(_called(), "reception", state).after(after).answered(), "answered.first")
+        == first
+    )
 
 
 @pytest.mark.parametrize(("method", "first"), [("INVITE", None), ("PRACK", PLATFORM)])
@@ -97,8 +126,14 @@ def test_a_200_counts_before_its_phone_reports_a_state(method: str, first: str |
 def test_without_the_ai_s_side_the_platform_may_have_been_first() -> None:
     """Only if something is missing that comes before an answer."""
     late = _called().answered().after(1)
-    assert value(late.copy().finding("answered", "caller.1", seconds=None), "answered.first", "caller") is None
+    assert (
+        value(late.copy().finding("answered", "caller.1", seconds=None), "answered.first", "caller")
+        is None
+    )
     late.finding("ringing", "caller.1", seconds=None)
     assert value(late, "answered.first", "caller") == UNSEEN
     taken = _taken_by(_called(), "reception", "confirmed").answered().after(1)
-    assert value(taken.finding("ringing", "caller.1", seconds=None), "answered.first", "caller+agents") is None
+    assert (
+        value(taken.finding("ringing", "caller.1", seconds=None), "answered.first", "caller+agents")
+        is None
+    )

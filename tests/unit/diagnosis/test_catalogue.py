@@ -1,4 +1,6 @@
-"""The tables of causes and rules: how they are read, and that a mistake in one is a line that says where and what."""
+"""The tables of causes and rules: how they are read, and that a mistake in one is a line that says
+where and what.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,12 @@ GUIDE_ISSUES = {
 def table(**changes: Any) -> dict[str, Any]:
     """A table of one cause with one rule, which ``changes`` alters."""
     cause = {"title": "t", "issue": "Transfer fails", "owner": "trunk", "fix": "f"}
-    rule = {"cause": "broken", "symptoms": ["transfer"], "needs": ["transfer.landed = nowhere"], "because": "b"}
+    rule = {
+        "cause": "broken",
+        "symptoms": ["transfer"],
+        "needs": ["transfer.landed = nowhere"],
+        "because": "b",
+    }
     return {"cause": {"broken": cause | changes.pop("cause", {})}, "rule": {"r": rule | changes}}
 
 
@@ -50,14 +57,19 @@ def test_a_condition_reads_as_it_is_written() -> None:
         unless=["transfer.handover = another one", "transfer.mode != as declared"],
     )
     assert rule.needs == (Condition("transfer.landed", "is", ("nowhere", "another group")),)
-    assert rule.when == (Condition("transfer.answer", "is not", (403, 404)), Condition("agent.cut", "is", (True,)))
+    assert rule.when == (
+        Condition("transfer.answer", "is not", (403, 404)),
+        Condition("agent.cut", "is", (True,)),
+    )
     handover = Condition("transfer.handover", "not shown", ("another one",))
     assert rule.unless == (handover, Condition("transfer.mode", "not shown", ("not as declared",)))
 
 
 def test_named_lists_stand_for_their_values_and_shared_conditions_are_added() -> None:
     shared = {"with": ["media undisturbed"]}
-    rule = rule_of(**shared, needs=["transfer.answer = $no such number"], unless=["agent.cut = yes"])
+    rule = rule_of(
+        **shared, needs=["transfer.answer = $no such number"], unless=["agent.cut = yes"]
+    )
     assert rule.needs[0].values == (404, 410, 484, 485, 604)
     assert [c.fact for c in rule.when] == ["audio.stopped"]
     assert [c.fact for c in rule.unless] == ["call.cut", "sdp.hold", "caller.held", "agent.cut"]
@@ -66,20 +78,32 @@ def test_named_lists_stand_for_their_values_and_shared_conditions_are_added() ->
 @pytest.mark.parametrize(
     ("changes", "mistake"),
     [
-        ({"needs": ["transfer.lands = nowhere"]}, "no fact 'transfer.lands'; did you mean 'transfer.landed'?"),
-        ({"needs": ["transfer.landed = nowere"]}, "no value of transfer.landed 'nowere'; did you mean 'nowhere'?"),
+        (
+            {"needs": ["transfer.lands = nowhere"]},
+            "no fact 'transfer.lands'; did you mean 'transfer.landed'?",
+        ),
+        (
+            {"needs": ["transfer.landed = nowere"]},
+            "no value of transfer.landed 'nowere'; did you mean 'nowhere'?",
+        ),
         (
             {"needs": ["transfer.landed: nowhere"]},
             "'transfer.landed: nowhere' does not read 'FACT = VALUE' or 'FACT != VALUE'",
         ),
         ({"needs": ["agent.cut = 404"]}, "no value of agent.cut '404'"),
-        ({"needs": ["transfer.answer = $no such"]}, "no list of values 'no such'; did you mean 'no such number'?"),
+        (
+            {"needs": ["transfer.answer = $no such"]},
+            "no list of values 'no such'; did you mean 'no such number'?",
+        ),
         ({"symptoms": ["transfers"]}, "no symptom 'transfers'; did you mean 'transfer'?"),
         (
             {"consequences": ["$after transfer"]},
             "no list of symptoms 'after transfer'; did you mean 'after a transfer'?",
         ),
-        ({"with": ["media disturbed"]}, "no shared conditions 'media disturbed'; did you mean 'media undisturbed'?"),
+        (
+            {"with": ["media disturbed"]},
+            "no shared conditions 'media disturbed'; did you mean 'media undisturbed'?",
+        ),
         ({"confidence": "sure"}, "no confidence 'sure'"),
         ({"vary": "transport"}, "no list to vary by 'transport'; did you mean 'transports'?"),
         ({"owner": "nobody"}, "no owner 'nobody'"),
@@ -88,7 +112,10 @@ def test_named_lists_stand_for_their_values_and_shared_conditions_are_added() ->
     ],
 )
 def test_a_mistake_is_one_line_with_its_place(changes: dict[str, Any], mistake: str) -> None:
-    assert mistake_in(table(**changes)) == f"t.toml: {'cause broken' if 'cause' in changes else 'rule r'}: {mistake}"
+    assert (
+        mistake_in(table(**changes))
+        == f"t.toml: {'cause broken' if 'cause' in changes else 'rule r'}: {mistake}"
+    )
 
 
 def test_unknown_and_missing_keys_name_the_key() -> None:
@@ -121,7 +148,8 @@ def test_a_rule_asks_for_each_fact() -> None:
     asked = {condition.fact for rule in rules for condition in (*rule.conditions, *rule.favours)}
     # of a family over roles (rtp.caller, rtp.agent), for one role at least
     families = {
-        name: {other for other in fact_kinds() if other.split(".")[0] == name} for name in ("rtp", "sent", "refusal")
+        name: {other for other in fact_kinds() if other.split(".")[0] == name}
+        for name in ("rtp", "sent", "refusal")
     }
     asked |= {fact for family in families.values() if family & asked for fact in family}
     assert set(fact_kinds()) == asked
@@ -151,7 +179,10 @@ def test_a_condition_holds_fails_or_is_unknown() -> None:
     assert Condition("ai.code", "not shown", (404,)).holds(facts) is True
     shown = Condition("ai.saw", "is", ("rang",)).answered(facts)
     assert shown == "what the AI's side saw of the call: rang – it is nothing (the record)"
-    assert Condition("ai.code", "is not", (404,)).answered(facts) == "the AI's final response: not 404 – not known"
+    assert (
+        Condition("ai.code", "is not", (404,)).answered(facts)
+        == "the AI's final response: not 404 – not known"
+    )
 
 
 def test_the_first_value_of_a_fact_stands_and_one_that_is_not_declared_remains_unknown() -> None:

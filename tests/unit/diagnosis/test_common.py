@@ -11,26 +11,43 @@ TRANSPORTS = ("udp", "tcp", "tls")
 
 
 def cause(name: str, *, candidate: bool = False, **about: str) -> dict[str, Any]:
-    return {"id": name, "title": f"it is {name}", "owner": "trunk", "candidate": candidate, "about": about}
+    return {
+        "id": name,
+        "title": f"it is {name}",
+        "owner": "trunk",
+        "candidate": candidate,
+        "about": about,
+    }
 
 
 def case(row: str, *causes: dict[str, Any], passed: bool = False, **axes: str) -> Judged:
     name = f"{row}[acme:{'-'.join(axes.values())}]"
     trunk = axes.get("transport", "")
-    return Judged(name, row, "acme", axes, passed=passed, failed=not passed, causes=causes, trunk=trunk)
+    return Judged(
+        name, row, "acme", axes, passed=passed, failed=not passed, causes=causes, trunk=trunk
+    )
 
 
 def test_many_failures_with_one_cause_are_one_line() -> None:
-    wrong = [case("TRANSFER", cause("group-did-wrong", group="billing"), transport=t) for t in TRANSPORTS]
+    wrong = [
+        case("TRANSFER", cause("group-did-wrong", group="billing"), transport=t) for t in TRANSPORTS
+    ]
     (found,) = common_causes([*wrong, case("INBOUND", passed=True, transport="udp")])
-    assert (found.cause["id"], len(found.cases), found.plain()["rows"]) == ("group-did-wrong", 3, ["TRANSFER"])
+    assert (found.cause["id"], len(found.cases), found.plain()["rows"]) == (
+        "group-did-wrong",
+        3,
+        ["TRANSFER"],
+    )
     assert found.where == ("group billing",)
 
 
 def test_the_agents_of_failures_are_named_and_of_one_failure_too() -> None:
     (found,) = common_causes([case("FALLBACK", cause("caller-id-lost-on-fallback", agent="Lee"))])
     assert found.where == ("agent Lee",)
-    lost = [case("FALLBACK", cause("caller-id-lost-on-fallback", agent=name), codec=name) for name in ("Lee", "Noor")]
+    lost = [
+        case("FALLBACK", cause("caller-id-lost-on-fallback", agent=name), codec=name)
+        for name in ("Lee", "Noor")
+    ]
     assert common_causes(lost)[0].where == ("agent Lee and Noor",)
 
 
@@ -43,11 +60,20 @@ def test_what_only_failures_share_is_told_and_what_passed_cases_share_is_not() -
 
 def test_a_number_refused_in_one_form_alone_is_a_matter_of_its_form() -> None:
     """However sure the case alone was that the number is unknown."""
-    national = case("NUMBERFORMATS", cause("number-unknown-at-platform"), transport="udp", form="national")
-    (found,) = common_causes([national, case("NUMBERFORMATS", passed=True, transport="udp", form="e164")])
+    national = case(
+        "NUMBERFORMATS", cause("number-unknown-at-platform"), transport="udp", form="national"
+    )
+    (found,) = common_causes(
+        [national, case("NUMBERFORMATS", passed=True, transport="udp", form="e164")]
+    )
     assert found.cause["id"] == "number-form-refused"
-    assert found.because == ["NUMBERFORMATS[acme:udp-e164] dialled the same number in E.164, and reached it"]
-    assert found.cause["title"] == "the platform refuses the number in the form in which it was dialled"
+    assert found.because == [
+        "NUMBERFORMATS[acme:udp-e164] dialled the same number in E.164, and reached it"
+    ]
+    assert (
+        found.cause["title"]
+        == "the platform refuses the number in the form in which it was dialled"
+    )
     assert found.plain()["owner"] == "platform routing"
     assert found.plain()["fix"].startswith("Have the platform take")
 
@@ -76,7 +102,9 @@ def lost_on(trunk: str, line: str, *names: str) -> Judged:
 def test_a_failed_registration_shows_why_calls_over_the_same_trunk_fail() -> None:
     registered = case("REGISTER", cause("trunk-inactive", trunk="udp", line="a"), transport="udp")
     calls = [lost_on(trunk, "a", "route-missing", "trunk-inactive") for trunk in ("udp", "tcp")]
-    assert [(each.cause["id"], each.cases, each.where) for each in common_causes([*calls, registered])] == [
+    assert [
+        (each.cause["id"], each.cases, each.where) for each in common_causes([*calls, registered])
+    ] == [
         (
             "trunk-inactive",
             ("REGISTER[acme:udp]", "INBOUND[acme:udp-a]"),
@@ -93,19 +121,36 @@ def test_where_no_call_over_a_trunk_gets_to_the_ai_the_cause_is_the_trunk_s() ->
     assert found.because == ["no call of 2 numbers gets to the AI over trunk udp"]
     right = replace(case("XEI", passed=True, transport="udp"), reached=lambda: True)
     (found,) = common_causes([*calls, right])
-    assert (found.cause["id"], found.settled) == ("route-missing", True), "a call got there over this trunk"
+    assert (found.cause["id"], found.settled) == ("route-missing", True), (
+        "a call got there over this trunk"
+    )
     (found,) = common_causes([calls[0], replace(calls[1], axes={}, row="OTHER", trunk="tcp")])
     assert (found.cause["id"], found.settled) == ("route-missing", False)
 
 
-def test_a_call_that_reached_the_group_contradicts_its_number_and_not_what_differs_from_call_to_call() -> None:
-    open_ = ("group-wrong", "another-device-answered", "number-unknown-at-platform", "nobody-available")
-    lost = case("TRANSFER", *(cause(name, candidate=True, group="billing") for name in open_), transport="udp")
+def test_a_call_that_reached_the_group_contradicts_its_number_and_not_what_differs_from_call_to_call() -> (
+    None
+):
+    open_ = (
+        "group-wrong",
+        "another-device-answered",
+        "number-unknown-at-platform",
+        "nobody-available",
+    )
+    lost = case(
+        "TRANSFER",
+        *(cause(name, candidate=True, group="billing") for name in open_),
+        transport="udp",
+    )
     lost = replace(lost, moment="transfer")
-    warm = replace(case("WARM", passed=True, transport="udp"), moment="transfer", landed=lambda: {"billing"})
+    warm = replace(
+        case("WARM", passed=True, transport="udp"), moment="transfer", landed=lambda: {"billing"}
+    )
     (found,) = common_causes([lost, warm])
     assert (found.cause["id"], found.settled) == ("another-device-answered", False)
-    assert found.because == ["WARM[acme:udp] reached the group billing by its number over the same trunk"]
+    assert found.because == [
+        "WARM[acme:udp] reached the group billing by its number over the same trunk"
+    ]
     for other in ({"landed": lambda: {"support"}}, {"moment": "fallback"}, {"trunk": "tls"}):
         (found,) = common_causes([lost, replace(warm, **other)])
         assert (found.cause["id"], found.because) == ("group-wrong", [])
@@ -117,8 +162,12 @@ def test_what_passes_with_the_other_codec_fails_for_its_codec() -> None:
     right = case("INBOUND", passed=True, transport="udp", codec="pcmu")
     (found,) = common_causes([wrong, right])
     assert (found.cause["id"], found.settled) == ("no-g711", True)
-    wrong = case("INBOUND", cause("ai-silent", candidate=True), *open_, transport="udp", codec="pcma")
-    assert common_causes([wrong, right])[0].cause["id"] == "ai-silent", "it may differ from call to call"
+    wrong = case(
+        "INBOUND", cause("ai-silent", candidate=True), *open_, transport="udp", codec="pcma"
+    )
+    assert common_causes([wrong, right])[0].cause["id"] == "ai-silent", (
+        "it may differ from call to call"
+    )
 
 
 def test_a_trunk_that_carries_other_calls_is_not_closed() -> None:
@@ -137,7 +186,9 @@ def test_other_cases_that_speak_against_every_cause_decide_nothing() -> None:
 
 
 def test_the_plain_form_tells_of_failures_that_nothing_explains() -> None:
-    told = plain([case("PRACK", {"id": "unknown"}), case("INBOUND", cause("echo")), case("XEI", passed=True)])
+    told = plain(
+        [case("PRACK", {"id": "unknown"}), case("INBOUND", cause("echo")), case("XEI", passed=True)]
+    )
     assert told["failures"] == 2
     assert told["unexplained"] == ["PRACK[acme:]"]
     assert [each["id"] for each in told["causes"]] == ["echo"]
@@ -154,6 +205,8 @@ def test_an_e164_case_that_failed_otherwise_decides_nothing() -> None:
 
 def test_attempts_and_sites_are_no_difference_of_the_number() -> None:
     unknown = cause("number-unknown-at-platform")
-    national = case("NUMBERFORMATS", unknown, transport="udp", form="national", site="a", attempt="1")
+    national = case(
+        "NUMBERFORMATS", unknown, transport="udp", form="national", site="a", attempt="1"
+    )
     e164 = case("NUMBERFORMATS", passed=True, transport="udp", form="e164", site="b", attempt="2")
     assert [each.cause["id"] for each in common_causes([national, e164])] == ["number-form-refused"]

@@ -1,4 +1,6 @@
-"""Facts that the caller's own messages show: how its call was answered, and what became of its requests."""
+"""Facts that the caller's own messages show: how its call was answered, and what became of its
+requests.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,16 @@ def sdp(formats: str = "0", lines: str = "") -> str:
     ],
 )
 def test_what_an_answer_makes_of_the_offer(answer: str, told: str) -> None:
-    assert value(Example().dials().asks("INVITE", 200, "OK", within=False, answer=answer), "caller.answer") == told
-    no_audio = Example().asks("INVITE", 200, "OK", within=False, offer=sdp().replace("audio", "video"), answer=answer)
+    assert (
+        value(
+            Example().dials().asks("INVITE", 200, "OK", within=False, answer=answer),
+            "caller.answer",
+        )
+        == told
+    )
+    no_audio = Example().asks(
+        "INVITE", 200, "OK", within=False, offer=sdp().replace("audio", "video"), answer=answer
+    )
     assert value(no_audio, "caller.answer") is None
 
 
@@ -41,7 +51,9 @@ def taken_early(body: str, *, tag: str = "p", number: int = 0) -> object:
     assert isinstance(answer, SipMessage)
     text = answer.text.replace("@carrier.example>\r\nCall-ID", "@carrier.example>;tag=p\r\nCall-ID")
     head = text.partition("\r\n\r\n")[0].replace("SIP/2.0 200 OK", "SIP/2.0 183 Session Progress")
-    head = re.sub(r"(?m)^Content-Length.*", f"Content-Length: {len(body)}", head).replace(";tag=p", f";tag={tag}")
+    head = re.sub(r"(?m)^Content-Length.*", f"Content-Length: {len(body)}", head).replace(
+        ";tag=p", f";tag={tag}"
+    )
     if number:
         head = re.sub(r"(?m)^CSeq: \d+", f"CSeq: {number}", head)
     example.events += [replace(answer, text=f"{head}\r\n\r\n{body}"), replace(answer, text=text)]
@@ -50,7 +62,9 @@ def taken_early(body: str, *, tag: str = "p", number: int = 0) -> object:
 
 def test_a_183_of_the_same_dialog_and_attempt_answers_the_offer() -> None:
     assert taken_early(sdp()) == "usable"
-    assert taken_early(sdp(), tag="q") == taken_early(sdp(), number=1) == taken_early("") == "no SDP"
+    assert (
+        taken_early(sdp(), tag="q") == taken_early(sdp(), number=1) == taken_early("") == "no SDP"
+    )
 
 
 def test_the_last_change_counts_and_other_requests_do_not() -> None:
@@ -61,12 +75,17 @@ def test_the_last_change_counts_and_other_requests_do_not() -> None:
     assert told == ["accepted", None, None]
 
 
-@pytest.mark.parametrize(("method", "fact"), [("BYE", "hangup.answer"), ("INVITE", "change.answer")])
+@pytest.mark.parametrize(
+    ("method", "fact"), [("BYE", "hangup.answer"), ("INVITE", "change.answer")]
+)
 @pytest.mark.parametrize(("waited", "outcome"), [(0.9, None), (0.91, "none")])
 def test_a_request_just_before_the_end_may_still_be_answered(
     method: str, fact: str, waited: float, outcome: str | None
 ) -> None:
-    assert value(Example(now=0.0).asks(method).after(waited).finding("prack", "caller.1"), fact) == outcome
+    assert (
+        value(Example(now=0.0).asks(method).after(waited).finding("prack", "caller.1"), fact)
+        == outcome
+    )
 
 
 def test_a_cancel_counts_until_the_case_is_over() -> None:
@@ -77,7 +96,10 @@ def test_a_cancel_counts_until_the_case_is_over() -> None:
 
 def test_a_prack_that_is_answered_after_all_is_not_lost() -> None:
     assert value(unacknowledged(), "prack.lost") is True
-    assert value(unacknowledged().caller_gets("SIP/2.0 200 OK\r\nCSeq: 11 PRACK"), "prack.lost") is None
+    assert (
+        value(unacknowledged().caller_gets("SIP/2.0 200 OK\r\nCSeq: 11 PRACK"), "prack.lost")
+        is None
+    )
 
 
 @pytest.mark.parametrize("phone", ["caller", "caller-2"])
@@ -103,7 +125,9 @@ def _told(host: str) -> str:
     return SDP.format(host=host, protocol="RTP/AVP", formats="0 8", lines="")
 
 
-def _within(example: Example, start: str, host: str = "", number: int = 1, *, sent: bool = False) -> Example:
+def _within(
+    example: Example, start: str, host: str = "", number: int = 1, *, sent: bool = False
+) -> Example:
     """A message of the platform's within the caller's call, or one that the caller answers it with."""
     body = _told(host) if host else ""
     method = "INVITE" if start.startswith("SIP") else start.partition(" ")[0]
@@ -116,7 +140,9 @@ def _within(example: Example, start: str, host: str = "", number: int = 1, *, se
 def _answered_with(host: str) -> Example:
     """The 200 to the caller has that address for audio."""
     example = Example(ai="stand-in", now=100.0)
-    example.dials().asks("INVITE", 200, "OK", within=False, answer=_told(host)).ai_gets().ai_answers(200, "OK")
+    example.dials().asks(
+        "INVITE", 200, "OK", within=False, answer=_told(host)
+    ).ai_gets().ai_answers(200, "OK")
     return example.answered().taken().codec("caller.1", "PCMU").codec("stand-in.1", "PCMU")
 
 
@@ -127,22 +153,31 @@ def _reach(example: Example) -> object:
 
 
 @pytest.mark.parametrize("method", ["INVITE", "UPDATE", "ACK"])
-@pytest.mark.parametrize(("first", "then", "told"), [(PUBLIC, PRIVATE, "private"), (PRIVATE, PUBLIC, "reachable")])
-def test_the_newest_sdp_says_where_the_caller_sends(method: str, first: str, then: str, told: str) -> None:
+@pytest.mark.parametrize(
+    ("first", "then", "told"), [(PUBLIC, PRIVATE, "private"), (PRIVATE, PUBLIC, "reachable")]
+)
+def test_the_newest_sdp_says_where_the_caller_sends(
+    method: str, first: str, then: str, told: str
+) -> None:
     """RFC 3264 section 8; an ACK has the answer to an offer in a 200."""
     assert _reach(_within(_answered_with(first), f"{method} sip:caller SIP/2.0", then)) == told
 
 
 @pytest.mark.parametrize(
-    ("code", "number", "told"), [(300, 1, "reachable"), (488, 1, "reachable"), (488, 2, "private"), (200, 1, "private")]
+    ("code", "number", "told"),
+    [(300, 1, "reachable"), (488, 1, "reachable"), (488, 2, "private"), (200, 1, "private")],
 )
-def test_an_offer_that_was_refused_leaves_the_one_before_it(code: int, number: int, told: str) -> None:
+def test_an_offer_that_was_refused_leaves_the_one_before_it(
+    code: int, number: int, told: str
+) -> None:
     """RFC 3261 section 14.1."""
     example = _within(_answered_with(PUBLIC), "INVITE sip:caller SIP/2.0", PRIVATE)
     assert _reach(_within(example, f"SIP/2.0 {code} x", number=number, sent=True)) == told
 
 
-@pytest.mark.parametrize(("code", "told"), [(200, "private"), (183, "reachable"), (488, "reachable")])
+@pytest.mark.parametrize(
+    ("code", "told"), [(200, "private"), (183, "reachable"), (488, "reachable")]
+)
 def test_the_final_answer_to_the_caller_s_own_change_counts(code: int, told: str) -> None:
     changed = _answered_with(PUBLIC).after(0.1).asks("INVITE", code, "x", answer=_told(PRIVATE))
     assert _reach(changed) == told

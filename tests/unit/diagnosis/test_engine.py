@@ -1,4 +1,6 @@
-"""How rules are held against facts: what fires, what stays possible, what is ruled out, and what is said of it."""
+"""How rules are held against facts: what fires, what stays possible, what is ruled out, and what is
+said of it.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def not_shown(fact: str, *values: object) -> Condition:
     return Condition(fact, "not shown", values)
 
 
-def rule(cause: str, *conditions: Condition, symptoms: tuple[Symptom, ...] = ("reach",), **more: object) -> Rule:
+def rule(
+    cause: str, *conditions: Condition, symptoms: tuple[Symptom, ...] = ("reach",), **more: object
+) -> Rule:
     contradicted_by = tuple(c for c in conditions if c.how == "not shown")
     fields: dict[str, object] = {
         "id": cause,
@@ -57,13 +61,19 @@ def named(diagnosis: Diagnosis) -> list[tuple[str, str]]:
 
 def test_a_rule_whose_conditions_all_hold_is_certain() -> None:
     assert named(told(rule("route-missing", FITS))) == [("route-missing", "certain")]
-    assert named(told(rule("route-missing", FITS, confidence="likely"))) == [("route-missing", "likely")]
+    assert named(told(rule("route-missing", FITS, confidence="likely"))) == [
+        ("route-missing", "likely")
+    ]
     assert named(told(rule("route-missing", FITS, SPEAKS_AGAINST))) == []
 
 
 def test_beside_a_possible_rival_nothing_is_certain() -> None:
-    assert named(told(rule("route-missing", FITS), rule("echo", UNKNOWN))) == [("route-missing", "likely")]
-    assert named(told(rule("route-missing", FITS), rule("echo", SPEAKS_AGAINST))) == [("route-missing", "certain")]
+    assert named(told(rule("route-missing", FITS), rule("echo", UNKNOWN))) == [
+        ("route-missing", "likely")
+    ]
+    assert named(told(rule("route-missing", FITS), rule("echo", SPEAKS_AGAINST))) == [
+        ("route-missing", "certain")
+    ]
     another_rule = rule("route-missing", UNKNOWN, id="the same cause")
     assert named(told(rule("route-missing", FITS), another_rule)) == [("route-missing", "certain")]
     of_another = rule("echo", UNKNOWN, symptoms=("audio",))
@@ -91,13 +101,17 @@ def test_what_is_not_excluded_is_possible() -> None:
 
 def test_a_needed_condition_has_to_be_known() -> None:
     assert named(told(rule("route-missing", FITS, needs=(UNKNOWN,)))) == []
-    assert named(told(rule("route-missing", UNKNOWN, needs=(FITS,)))) == [("route-missing", "possible")]
+    assert named(told(rule("route-missing", UNKNOWN, needs=(FITS,)))) == [
+        ("route-missing", "possible")
+    ]
     assert named(told(rule("route-missing", FITS, needs=(FITS,)))) == [("route-missing", "certain")]
 
 
 def test_a_cause_explains_its_consequences() -> None:
     example = Example().dials().not_taken().finding("released", "caller.1", seconds=None)
-    alone = told(rule("route-missing", FITS), rule("echo", FITS, symptoms=("release",)), example=example)
+    alone = told(
+        rule("route-missing", FITS), rule("echo", FITS, symptoms=("release",)), example=example
+    )
     assert [name for name, _ in named(alone)] == ["route-missing", "echo"]
     with_it = rule("route-missing", FITS, consequences=("release",))
     both = told(with_it, rule("echo", FITS, symptoms=("release",)), example=example)
@@ -113,7 +127,11 @@ def test_a_cause_of_two_symptoms_is_named_once() -> None:
 
 def test_what_would_settle_it_is_what_most_candidates_wait_for() -> None:
     other, third = when("ai.lost", "it refused"), when("level", "wrong")
-    diagnosis = told(rule("route-missing", UNKNOWN, other), rule("echo", third, other), rule("no-g711", UNKNOWN, other))
+    diagnosis = told(
+        rule("route-missing", UNKNOWN, other),
+        rule("echo", third, other),
+        rule("no-g711", UNKNOWN, other),
+    )
     assert {cause.separating_observation for cause in diagnosis.causes} == {
         "look at the AI's own record of the call, or put a stand-in in its place"
     }
@@ -122,20 +140,32 @@ def test_what_would_settle_it_is_what_most_candidates_wait_for() -> None:
         "what both wait for tells neither apart"
     )
     only = told(rule("route-missing", third), rule("echo", third))
-    assert only.causes[0].separating_observation == "measure the level of a known sound at the other end"
+    assert (
+        only.causes[0].separating_observation
+        == "measure the level of a known sound at the other end"
+    )
 
 
 def test_of_candidates_those_come_first_for_which_something_speaks() -> None:
     later = rule("echo", UNKNOWN, favours=(SPEAKS_AGAINST, FITS))
-    listed = told(rule("route-missing", UNKNOWN), rule("no-g711", UNKNOWN, favours=(SPEAKS_AGAINST,)), later)
+    listed = told(
+        rule("route-missing", UNKNOWN), rule("no-g711", UNKNOWN, favours=(SPEAKS_AGAINST,)), later
+    )
     assert [name for name, _ in named(listed)] == ["echo", "route-missing", "no-g711"]
     sure = told(rule("route-missing", FITS), rule("echo", FITS, favours=(FITS,)))
-    assert [name for name, _ in named(sure)] == ["route-missing", "echo"], "what is shown stays in the order of a call"
+    assert [name for name, _ in named(sure)] == ["route-missing", "echo"], (
+        "what is shown stays in the order of a call"
+    )
 
 
 def test_a_condition_of_another_kind_settles_it_where_there_is_none_else() -> None:
-    diagnosis = told(rule("route-missing", unless("level", "wrong")), rule("echo", unless("level", "wrong")))
-    assert diagnosis.causes[0].separating_observation == "measure the level of a known sound at the other end"
+    diagnosis = told(
+        rule("route-missing", unless("level", "wrong")), rule("echo", unless("level", "wrong"))
+    )
+    assert (
+        diagnosis.causes[0].separating_observation
+        == "measure the level of a known sound at the other end"
+    )
     first = told(rule("route-missing", unless("level", "wrong"), unless("delay", "high"), UNKNOWN))
     assert (
         first.causes[0].separating_observation
@@ -145,7 +175,9 @@ def test_a_condition_of_another_kind_settles_it_where_there_is_none_else() -> No
 
 
 def test_the_evidence_is_the_finding_and_the_facts_that_hold() -> None:
-    (cause,) = told(rule("route-missing", FITS, unless("ai.did", "nobody's"), not_shown("level", "wrong"))).causes
+    (cause,) = told(
+        rule("route-missing", FITS, unless("ai.did", "nobody's"), not_shown("level", "wrong"))
+    ).causes
     assert cause.evidence == (
         "landing.answered_by of the call: expected promised; seen",
         "what the AI's side saw of the call: nothing (landing.answered_by)",
@@ -203,7 +235,9 @@ def test_the_next_look_is_at_what_most_rules_for_it_ask_and_nobody_knows() -> No
         rule("echo", SPEAKS_AGAINST, when("level", "x")),
     )
     third = rule("no-g711", SPEAKS_AGAINST, UNKNOWN)
-    assert told(third, asks, other).next_look == "measure the level of a known sound at the other end"
+    assert (
+        told(third, asks, other).next_look == "measure the level of a known sound at the other end"
+    )
     assert told(rule("echo", SPEAKS_AGAINST)).next_look == ""
     assert told(rule("echo", FITS)).next_look == ""
 
@@ -213,13 +247,17 @@ def test_the_next_look_is_at_what_most_rules_for_it_ask_and_nobody_knows() -> No
     symptoms=st.lists(st.sampled_from(SYMPTOMS), unique=True, min_size=1),
     integration=st.sampled_from(("talkdesk", "gladly", "")),
 )
-def test_any_facts_have_an_answer(known: dict[str, int], symptoms: list[Symptom], integration: str) -> None:
+def test_any_facts_have_an_answer(
+    known: dict[str, int], symptoms: list[Symptom], integration: str
+) -> None:
     scene = scene_of(Example().dials().not_taken())
     scene.facts.clear()
     for name, drawn in known.items():
         values = (*fact_kinds()[name].values, *((404, 503) if fact_kinds()[name].status else ()))
         scene.record(name, values[drawn % len(values)])
-    found = infer(scene, rules_of(integration), integration, dict.fromkeys(symptoms, scene.findings))
+    found = infer(
+        scene, rules_of(integration), integration, dict.fromkeys(symptoms, scene.findings)
+    )
     assert found.headline
     assert Diagnosis.from_plain(json.loads(json.dumps(found.to_plain()))) == found
 
@@ -232,7 +270,8 @@ def test_a_diagnosis_that_fails_says_so_and_raises_nothing(monkeypatch: pytest.M
     diagnosis = Example().dials().not_taken().diagnose()
     assert diagnosis.is_unknown
     assert (
-        "the diagnosis itself failed, which is a fault of the harness (KeyError: 'no such thing'" in diagnosis.headline
+        "the diagnosis itself failed, which is a fault of the harness (KeyError: 'no such thing'"
+        in diagnosis.headline
     )
 
 
@@ -244,18 +283,24 @@ def test_it_is_about_the_parts_of_the_deployment() -> None:
     (cause,) = told(rule("route-missing", FITS)).causes
     assert cause.about == {"line": "inbound", "trunk": "udp-ip"}
     example = Example().dials().not_taken().landed("customer").landed("reception").landed("billing")
-    assert told(rule("route-missing", FITS), example=example).causes[0].about["group"] == "reception"
+    assert (
+        told(rule("route-missing", FITS), example=example).causes[0].about["group"] == "reception"
+    )
 
 
 # -- whose facts explain a finding
 
 
 def test_a_finding_is_explained_by_its_own_leg_and_the_agent_is_named() -> None:
-    example = Example(row="PEOPLE", line="people").dials().rings("billing").rings("reception").answered()
+    example = (
+        Example(row="PEOPLE", line="people").dials().rings("billing").rings("reception").answered()
+    )
     example.landed("reception", "reception").caller_id("billing.1", CALLER, passed=True)
     diagnosis = example.caller_id("reception.1", "+13125550100").diagnose()
     assert [cause.about["agent"] for cause in diagnosis.causes] == ["reception"]
-    shown = [fact for fact in diagnosis.facts if fact.startswith("the caller's number at the agent")]
+    shown = [
+        fact for fact in diagnosis.facts if fact.startswith("the caller's number at the agent")
+    ]
     assert [fact.partition(" (")[0].rpartition(": ")[2] for fact in shown] == [
         "right",
         "a number of the deployment's own",
@@ -270,28 +315,60 @@ def test_another_call_s_facts_are_unknown_to_a_finding() -> None:
     heard, silent = ("caller-2.1", "stand-in.2"), ("stand-in.2", "caller-2.1")
     example._direction(*heard, "heard", 0)._direction(*silent, "no-rtp", 0)
     scene = scene_of(example)
-    first, last = (scene.facts_of(finding) for finding in (example.findings[2], example.findings[-1]))
-    assert [facts.value("audio.to_caller") for facts in (scene.facts, first, last)] == ["nothing", "heard", "nothing"]
-    assert [facts.value("caller.end") for facts in (scene.facts, first, last)] == ["answered", "answered", None]
-    assert [facts.value("caller_id.ai") for facts in (scene.facts, first, last)] == ["right", "right", None]
+    first, last = (
+        scene.facts_of(finding) for finding in (example.findings[2], example.findings[-1])
+    )
+    assert [facts.value("audio.to_caller") for facts in (scene.facts, first, last)] == [
+        "nothing",
+        "heard",
+        "nothing",
+    ]
+    assert [facts.value("caller.end") for facts in (scene.facts, first, last)] == [
+        "answered",
+        "answered",
+        None,
+    ]
+    assert [facts.value("caller_id.ai") for facts in (scene.facts, first, last)] == [
+        "right",
+        "right",
+        None,
+    ]
 
 
 # -- what a diagnosis says
 
 
-def cause(name: str = "echo", confidence: str = "certain", settles: str = "", **more: object) -> Cause:
+def cause(
+    name: str = "echo", confidence: str = "certain", settles: str = "", **more: object
+) -> Cause:
     fields: dict[str, object] = {"candidate": False, **more}
-    return Cause(name, f"it is {name}", f"{name} issue", "", "", "trunk", confidence, (), settles, **fields)  # type: ignore[arg-type]
+    return Cause(
+        name,
+        f"it is {name}",
+        f"{name} issue",
+        "",
+        "",
+        "trunk",
+        confidence,  # type: ignore[arg-type]
+        (),
+        settles,
+        **fields,  # type: ignore[arg-type]
+    )
 
 
-@pytest.mark.parametrize(("confidence", "hedge"), [("certain", ""), ("likely", "probably "), ("possible", "possibly ")])
+@pytest.mark.parametrize(
+    ("confidence", "hedge"), [("certain", ""), ("likely", "probably "), ("possible", "possibly ")]
+)
 def test_the_headline_hedges(confidence: str, hedge: str) -> None:
     assert Diagnosis((cause(confidence=confidence),)).headline == f"echo issue: {hedge}it is echo"
     assert Diagnosis().headline == ""
 
 
 def test_candidates_are_those_that_the_same_observation_settles() -> None:
-    first, second = cause("a", "possible", "look", candidate=True), cause("b", "possible", "look", candidate=True)
+    first, second = (
+        cause("a", "possible", "look", candidate=True),
+        cause("b", "possible", "look", candidate=True),
+    )
     other, sure = cause("c", "possible", "listen", candidate=True), cause("d", settles="look")
     assert Diagnosis((first, second, other, sure)).candidates == (first, second)
     assert Diagnosis((sure, first, second)).candidates == ()
@@ -306,14 +383,35 @@ def test_the_first_cause_has_the_headline_and_the_others_their_own_line() -> Non
 
 
 def test_the_plain_form_is_json_and_comes_back() -> None:
-    unreached = Example(transport="tcp").dials().after(0.1).rings("reception").after(4).gives_up().all_ports_answer()
-    for example in (unreached.not_taken("the phone reception"), Example().dials().taken().finding("prack", "caller.1")):
+    unreached = (
+        Example(transport="tcp")
+        .dials()
+        .after(0.1)
+        .rings("reception")
+        .after(4)
+        .gives_up()
+        .all_ports_answer()
+    )
+    for example in (
+        unreached.not_taken("the phone reception"),
+        Example().dials().taken().finding("prack", "caller.1"),
+    ):
         diagnosis = example.diagnose()
         assert Diagnosis.from_plain(json.loads(json.dumps(diagnosis.to_plain()))) == diagnosis
 
 
 def test_an_unknown_failure_stands_in_place_of_causes() -> None:
-    diagnosis = Example().dials().ai_gets().answered().taken().to_ai().to_caller().finding("prack", "x").diagnose()
+    diagnosis = (
+        Example()
+        .dials()
+        .ai_gets()
+        .answered()
+        .taken()
+        .to_ai()
+        .to_caller()
+        .finding("prack", "x")
+        .diagnose()
+    )
     assert diagnosis.headline == "No documented cause fits: prack of x: expected promised; seen"
     (plain,) = diagnosis.to_plain()["causes"]
     assert plain == {"id": "unknown", "cause": diagnosis.headline, "settles": diagnosis.next_look}
@@ -321,6 +419,18 @@ def test_an_unknown_failure_stands_in_place_of_causes() -> None:
 
 def test_events_after_the_last_finding_are_due_to_the_harness_hanging_up() -> None:
     """Its own agents decline what still rings when a case is over."""
-    example = Example(transport="tcp").dials().after(0.1).rings("reception").after(4).not_taken("the phone reception")
-    diagnosis = example.all_ports_answer().after(0.2).state("disconnected", 603, "Decline").diagnose()
-    assert "how the caller's call was set up: still ringing (caller.1 was never answered)" in diagnosis.facts
+    example = (
+        Example(transport="tcp")
+        .dials()
+        .after(0.1)
+        .rings("reception")
+        .after(4)
+        .not_taken("the phone reception")
+    )
+    diagnosis = (
+        example.all_ports_answer().after(0.2).state("disconnected", 603, "Decline").diagnose()
+    )
+    assert (
+        "how the caller's call was set up: still ringing (caller.1 was never answered)"
+        in diagnosis.facts
+    )

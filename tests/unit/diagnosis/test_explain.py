@@ -21,7 +21,14 @@ def text(example: Example, diagnosis: Diagnosis | None, **more: Any) -> list[str
 
 
 def test_a_known_cause_stands_first_with_what_to_do() -> None:
-    example = Example().dials().ai_gets().answered().taken().caller_id("assistant main", "anonymous", anonymous=True)
+    example = (
+        Example()
+        .dials()
+        .ai_gets()
+        .answered()
+        .taken()
+        .caller_id("assistant main", "anonymous", anonymous=True)
+    )
     lines = text(example, example.diagnose())
     headline = "Caller ID missing: the platform sends the AI an anonymous From"
     assert lines[:4] == ["case", "a title", "verdict: failed", f"diagnosis: {headline}"]
@@ -42,13 +49,24 @@ def test_candidates_are_not_rules_that_fired() -> None:
 
 
 def test_an_unknown_failure_names_what_is_nearest() -> None:
-    example = Example().dials().ai_gets().answered().taken().to_ai().to_caller().finding("prack", "caller.1")
+    example = (
+        Example()
+        .dials()
+        .ai_gets()
+        .answered()
+        .taken()
+        .to_ai()
+        .to_caller()
+        .finding("prack", "caller.1")
+    )
     diagnosis = example.diagnose()
     lines = text(example, diagnosis)
     assert lines[lines.index("Rules that fired") + 1] == "  none"
     assert "No documented cause fits" in lines
     assert f"  would settle it: {diagnosis.next_look}" in lines
-    assert not [line for line in text(example, replace(diagnosis, next_look="")) if "would settle" in line]
+    assert not [
+        line for line in text(example, replace(diagnosis, next_look="")) if "would settle" in line
+    ]
 
 
 def test_a_case_without_a_diagnosis_says_so() -> None:
@@ -65,7 +83,9 @@ def test_each_finding_has_its_sign_and_time_and_each_message_its_number_and_dire
     found = [*example.findings, unseen, replace(unseen, verdict=Verdict.BROKEN)]
     lines = text(example, None, findings=found)
     at = lines.index("What was expected, and what was seen") + 1
-    assert [lines[at + 3 * n].split()[:2] for n in range(5)] == [[sign, "0.500"] for sign in "✓✗✗?!"]
+    assert [lines[at + 3 * n].split()[:2] for n in range(5)] == [
+        [sign, "0.500"] for sign in "✓✗✗?!"
+    ]
     seen = [lines[at + 3 * n + 2].strip() for n in range(4)]
     assert seen == ["seen: seen", "seen: one", "seen:", "seen: seen  [m1, m2]"]
     at = lines.index("The SIP messages of the harness's own phones") + 1
@@ -77,7 +97,15 @@ def test_each_finding_has_its_sign_and_time_and_each_message_its_number_and_dire
 
 
 def test_what_was_ruled_out_stands_by_cause() -> None:
-    example = Example().dials().ai_gets(offer="no G.711").ai_answers(488).after(0.1).rings("reception").gives_up()
+    example = (
+        Example()
+        .dials()
+        .ai_gets(offer="no G.711")
+        .ai_answers(488)
+        .after(0.1)
+        .rings("reception")
+        .gives_up()
+    )
     diagnosis = example.not_taken("the phone reception").diagnose()
     lines = text(example, diagnosis)
     after = lines[lines.index("Rules that were ruled out, and why") + 1 :]
@@ -89,7 +117,9 @@ def test_what_was_ruled_out_stands_by_cause() -> None:
 def test_in_short_there_is_what_decided_and_how_much_more_there_is() -> None:
     def cause(number: int) -> Cause:
         evidence = tuple(f"fact {number}.{n}" for n in range(1, 5))
-        return Cause(f"c{number}", f"title {number}", "issue", "fix", "link", "ai", "likely", evidence)
+        return Cause(
+            f"c{number}", f"title {number}", "issue", "fix", "link", "ai", "likely", evidence
+        )
 
     diagnosis = Diagnosis(
         causes=tuple(map(cause, range(1, 6))),
@@ -99,11 +129,19 @@ def test_in_short_there_is_what_decided_and_how_much_more_there_is() -> None:
     failed = Example().dials().finding("dtmf", "x", True)
     for subject in "12345":
         failed = failed.after(0.1).finding("codec", subject)
-    lines = explain({"id": "case"}, Verdict.FAILED, failed.findings, [], diagnosis, 999.5, whole=False).splitlines()
+    lines = explain(
+        {"id": "case"}, Verdict.FAILED, failed.findings, [], diagnosis, 999.5, whole=False
+    ).splitlines()
     assert [line.split()[-1] for line in lines if "✗" in line] == ["1", "2", "3"]
     assert "  2 more did not pass; 1 passed" in lines
-    assert [line for line in lines if ": title" in line] == ["  1. issue: title 1", "  2. issue: title 2"]
-    assert [line.partition(": ")[2] for line in lines if "shown by" in line] == ["fact 1.1", "fact 1.2"]
+    assert [line for line in lines if ": title" in line] == [
+        "  1. issue: title 1",
+        "  2. issue: title 2",
+    ]
+    assert [line.partition(": ")[2] for line in lines if "shown by" in line] == [
+        "fact 1.1",
+        "fact 1.2",
+    ]
     assert "  and 3 more" in lines
     assert [line.strip() for line in lines if "left" in line] == ["left 1", "left 2"]
     assert [line.strip() for line in lines if "near " in line] == ["near 1", "near 2"]

@@ -1,4 +1,6 @@
-"""Facts that any leg can show: what harness phones refused, who hung up, how many calls got through."""
+"""Facts that any leg can show: what harness phones refused, who hung up, how many calls got
+through.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,12 @@ OFFER = SDP.format(host="192.0.2.2", protocol="RTP/AVP", formats="9", lines="")
     ],
 )
 @pytest.mark.parametrize(("phone", "role"), [("reception", "agent"), ("customer", "caller")])
-def test_what_a_stack_refuses_by_itself(phone: str, role: str, code: int, about: str | None) -> None:
-    facts = facts_of(Example().at_phone(phone, "INVITE", OFFER).at_phone(phone, "INVITE", code=code))
+def test_what_a_stack_refuses_by_itself(
+    phone: str, role: str, code: int, about: str | None
+) -> None:
+    facts = facts_of(
+        Example().at_phone(phone, "INVITE", OFFER).at_phone(phone, "INVITE", code=code)
+    )
     assert facts.value(f"refusal.{role}") == about
     assert facts.value("offer.agent") == ("no G.711" if about and role == "agent" else None)
 
@@ -39,7 +45,9 @@ def _bye(*codes: int) -> Example:
             example.at_phone("reception", "BYE", code=code, sent=False)
         for index, event in enumerate(example.events[began:], start=began):
             assert isinstance(event, SipMessage)
-            example.events[index] = replace(event, text=event.text.replace("CSeq: 1", f"CSeq: {number}"))
+            example.events[index] = replace(
+                event, text=event.text.replace("CSeq: 1", f"CSeq: {number}")
+            )
     return example
 
 
@@ -62,7 +70,9 @@ def test_what_became_of_an_agent_s_bye(codes: tuple[int, ...], outcome: str) -> 
 
 
 @pytest.mark.parametrize(("waited", "outcome"), [(0.9, None), (0.91, "none")])
-def test_a_bye_just_before_the_end_may_still_be_answered(waited: float, outcome: str | None) -> None:
+def test_a_bye_just_before_the_end_may_still_be_answered(
+    waited: float, outcome: str | None
+) -> None:
     example = _bye(0).after(waited).finding("released", "reception", seconds=None)
     assert value(example, "hangup.agent") == outcome
 
@@ -71,11 +81,21 @@ def test_a_bye_just_before_the_end_may_still_be_answered(waited: float, outcome:
 def test_a_bye_that_another_crosses_finds_no_call(code: int, outcome: str | None) -> None:
     """RFC 3261 section 15.1.2; the call is over then, as it should be."""
     for phone, fact in (("reception", "hangup.agent"), ("caller", "hangup.answer")):
-        crossing = Example().at_phone(phone, "BYE", sent=True, within=True).at_phone(phone, "BYE", within=True)
+        crossing = (
+            Example()
+            .at_phone(phone, "BYE", sent=True, within=True)
+            .at_phone(phone, "BYE", within=True)
+        )
         crossing.at_phone(phone, "BYE", code=code, sent=False).finding("released", "caller.1")
         assert value(crossing, fact) == outcome
-    byes = Example()._sip("sent", "BYE sip:x SIP/2.0", "BYE", number="3")._sip("received", "BYE sip:y SIP/2.0", "BYE")
-    assert value(byes._sip("received", f"SIP/2.0 {code} x", "BYE", number="3"), "hangup.ai") == outcome
+    byes = (
+        Example()
+        ._sip("sent", "BYE sip:x SIP/2.0", "BYE", number="3")
+        ._sip("received", "BYE sip:y SIP/2.0", "BYE")
+    )
+    assert (
+        value(byes._sip("received", f"SIP/2.0 {code} x", "BYE", number="3"), "hangup.ai") == outcome
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,14 +135,18 @@ def test_three_calls_at_once_are_agreed(made: int, reached: int, limit: str) -> 
 
 @pytest.mark.parametrize(("ended", "code"), [("", 500), ("CANCEL", 487), ("BYE", 200)])
 @pytest.mark.parametrize(("others", "limit"), [(2, "as agreed"), (3, "more than agreed")])
-def test_a_call_that_is_tried_again_was_not_there_twice(ended: str, code: int, others: int, limit: str) -> None:
+def test_a_call_that_is_tried_again_was_not_there_twice(
+    ended: str, code: int, others: int, limit: str
+) -> None:
     """A platform that fails over, or dials again, begins another call with another Call-ID."""
     example = capacity(others).ai_gets(call_id="first")
     if ended != "BYE":
         example.ai_answers(code, "x", call_id="first")
     if ended:
         example._sip("received", f"{ended} sip:ai SIP/2.0", ended, call_id="first")
-    again = example.ai_gets(call_id="again").ai_answers(200, "OK", call_id="again").landed("reception")
+    again = (
+        example.ai_gets(call_id="again").ai_answers(200, "OK", call_id="again").landed("reception")
+    )
     assert value(again, "limit") == limit
 
 

@@ -1,4 +1,6 @@
-"""Facts that harness phones report of themselves, and those of the call that a case places after its failure."""
+"""Facts that harness phones report of themselves, and those of the call that a case places after
+its failure.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ from tests.unit.diagnosis.stories import GROUP
         (("first realm", None), None),
     ],
 )
-def test_why_the_password_was_withheld_last(rules: tuple[WithheldBy | None, ...], told: str | None) -> None:
+def test_why_the_password_was_withheld_last(
+    rules: tuple[WithheldBy | None, ...], told: str | None
+) -> None:
     example = Example().dials()
     for rule in rules:
         asked = {"leg": "caller.1", "realm": "x", "algorithm": "MD5", "why": "x", "rule": rule}
@@ -47,7 +51,9 @@ def test_a_tls_connection_before_the_call_is_not_the_call_s() -> None:
         ({"there_s": 121.0}, None),
     ],
 )
-def test_a_platform_that_had_not_asked_by_options(told: dict[str, Any], confidence: str | None) -> None:
+def test_a_platform_that_had_not_asked_by_options(
+    told: dict[str, Any], confidence: str | None
+) -> None:
     assert dict(named(asked_by_options(**told))).get("trunk-not-asked") == confidence
 
 
@@ -67,7 +73,9 @@ def again(asks: str, dialled: str = "+14155550123", **outcome: object) -> Exampl
     ],
 )
 @pytest.mark.parametrize("asks", ["form", "codec"])
-def test_a_second_call_in_another_form_or_codec(asks: str, outcome: dict[str, Any], told: str | None) -> None:
+def test_a_second_call_in_another_form_or_codec(
+    asks: str, outcome: dict[str, Any], told: str | None
+) -> None:
     assert value(again(asks, **outcome), f"again.{asks}") == told
 
 
@@ -86,7 +94,13 @@ def test_a_second_call_to_a_group(dialled: str, outcome: dict[str, Any], told: s
 
 
 def test_what_the_second_call_brought_about_is_not_evidence() -> None:
-    example = Example(ai="stand-in").dials().after(0.1).state("disconnected", 404, "Not Found").not_taken()
+    example = (
+        Example(ai="stand-in")
+        .dials()
+        .after(0.1)
+        .state("disconnected", 404, "Not Found")
+        .not_taken()
+    )
     alone = example.copy().diagnose()
     example.calls_again("codec", "+14155550123", rang=["stand-in"], again_as_before="not refused")
     assert example.ai_gets().rings("reception").diagnose() == alone

@@ -1,4 +1,6 @@
-"""Facts on what is lost or changed on the way: numbers, headers, digits, encryption, reliable responses."""
+"""Facts on what is lost or changed on the way: numbers, headers, digits, encryption, reliable
+responses.
+"""
 
 from __future__ import annotations
 
@@ -42,31 +44,57 @@ def called(offer: str = "", **headers: Any) -> Example:
 def test_where_telephone_event_was_lost(
     offer: bool, reached: bool, answered: bool, answer: bool, negotiated: str | None
 ) -> None:
-    offers, gets, says, hears = (sdp(EVENTS if has else "") for has in (offer, reached, answered, answer))
+    offers, gets, says, hears = (
+        sdp(EVENTS if has else "") for has in (offer, reached, answered, answer)
+    )
     example = Example().dials().asks("INVITE", 200, "OK", within=False, offer=offers, answer=hears)
     assert value(at_ai(example, gets).ai_answers(200, sdp=says), "digits.negotiated") == negotiated
 
 
-@pytest.mark.parametrize(("method", "cause"), [("rfc4733", "dtmf-not-negotiated"), ("info", "digits-lost")])
+@pytest.mark.parametrize(
+    ("method", "cause"), [("rfc4733", "dtmf-not-negotiated"), ("info", "digits-lost")]
+)
 def test_digits_by_info_need_no_telephone_event(method: str, cause: str) -> None:
-    example = Example(row="DTMF-INFO").dials().asks("INVITE", 200, "OK", within=False, offer=sdp(EVENTS), answer=sdp())
-    example.answered().taken().to_ai().to_caller().finding("dtmf", "assistant main", sent="1", seen="", method=method)
+    example = (
+        Example(row="DTMF-INFO")
+        .dials()
+        .asks("INVITE", 200, "OK", within=False, offer=sdp(EVENTS), answer=sdp())
+    )
+    example.answered().taken().to_ai().to_caller().finding(
+        "dtmf", "assistant main", sent="1", seen="", method=method
+    )
     assert [name for name, _ in named(example)] == [cause]
 
 
 @pytest.mark.parametrize(
     ("seen", "passed", "told"),
-    [("12", True, "right"), ("12", False, "by another method"), ("1", False, "wrong"), ("", False, "none")],
+    [
+        ("12", True, "right"),
+        ("12", False, "by another method"),
+        ("1", False, "wrong"),
+        ("", False, "none"),
+    ],
 )
 def test_digits_that_arrived(seen: str, passed: bool, told: str) -> None:
-    assert value(talk().finding("dtmf", "assistant main", passed, sent="12", seen=seen), "digits") == told
+    assert (
+        value(talk().finding("dtmf", "assistant main", passed, sent="12", seen=seen), "digits")
+        == told
+    )
 
 
-@pytest.mark.parametrize(("ask", "listed", "told"), [("digit", ["0"], "arrived"), ("digit", [], "none")])
+@pytest.mark.parametrize(
+    ("ask", "listed", "told"), [("digit", ["0"], "arrived"), ("digit", [], "none")]
+)
 @pytest.mark.parametrize("without", ["", "record", "ask"])
-def test_a_digit_that_asks_for_a_person(ask: str, listed: list[str], told: str, without: str) -> None:
+def test_a_digit_that_asks_for_a_person(
+    ask: str, listed: list[str], told: str, without: str
+) -> None:
     digits = None if without == "record" else listed
-    example = Example(axes={"ask": "words" if without == "ask" else ask}).dials().record(witness={"digits": digits})
+    example = (
+        Example(axes={"ask": "words" if without == "ask" else ask})
+        .dials()
+        .record(witness={"digits": digits})
+    )
     assert value(example, "digits") == (None if without else told)
 
 
@@ -82,7 +110,9 @@ def test_a_digit_that_asks_for_a_person(ask: str, listed: list[str], told: str, 
         ({"Supported": "100rel"}, {}, None),
     ],
 )
-def test_whether_100rel_was_taken_out(asked: dict[str, str], arrived: dict[str, str], lost: bool | None) -> None:
+def test_whether_100rel_was_taken_out(
+    asked: dict[str, str], arrived: dict[str, str], lost: bool | None
+) -> None:
     assert value(at_ai(called(**asked), "", **arrived), "lost.reliability") is lost
     assert value(called(**asked), "lost.reliability") is None
 
@@ -91,12 +121,24 @@ def test_whether_100rel_was_taken_out(asked: dict[str, str], arrived: dict[str, 
     ("sent", "passed_on", "lost"),
     [("RSeq", "", True), ("RSeq", "RSeq: 77", False), ("X", "", False), ("RSeq", None, False)],
 )
-def test_whether_the_ai_s_reliable_responses_stay_reliable(sent: str, passed_on: str | None, lost: bool) -> None:
-    """A platform that acknowledges them itself owes the caller reliable ones of its own (RFC 3262 section 3)."""
+def test_whether_the_ai_s_reliable_responses_stay_reliable(
+    sent: str, passed_on: str | None, lost: bool
+) -> None:
+    """A platform that acknowledges them itself owes the caller reliable ones of its own (RFC 3262
+    section 3).
+    """
     example = at_ai(called(Require="100rel"), "", Require="100rel")
-    example._sip("sent", "SIP/2.0 183 Session Progress", "INVITE", to="<sip:ai@192.0.2.60>;tag=b", **{sent: "1"})
+    example._sip(
+        "sent",
+        "SIP/2.0 183 Session Progress",
+        "INVITE",
+        to="<sip:ai@192.0.2.60>;tag=b",
+        **{sent: "1"},
+    )
     if passed_on is not None:
-        example.caller_gets("\r\n".join(filter(None, ("SIP/2.0 183 x", "CSeq: 1 INVITE", passed_on))))
+        example.caller_gets(
+            "\r\n".join(filter(None, ("SIP/2.0 183 x", "CSeq: 1 INVITE", passed_on)))
+        )
     assert value(example.finding("prack", "caller.1"), "lost.reliability") is lost
 
 
@@ -104,14 +146,19 @@ def test_whether_the_ai_s_reliable_responses_stay_reliable(sent: str, passed_on:
 
 
 @pytest.mark.parametrize(
-    ("values", "wrong"), [([], "missing"), (["a", "b"], "there more than once"), (["a"], "another value")]
+    ("values", "wrong"),
+    [([], "missing"), (["a", "b"], "there more than once"), (["a"], "another value")],
 )
 def test_an_agreed_header(values: list[str], wrong: str) -> None:
     measured: dict[str, Any] = {"header": "X-Account", "values": values, "value": "b"}
     assert value(Example().finding("header", "assistant main", **measured), "header.ai") == wrong
-    assert value(Example().finding("header.absent", "billing.1", **measured), "header.agent") == wrong
+    assert (
+        value(Example().finding("header.absent", "billing.1", **measured), "header.agent") == wrong
+    )
     assert value(Example().finding("header", "caller.1", **measured), "header.ai") is None
-    assert value(Example().finding("header", "assistant main", True, **measured), "header.ai") is None
+    assert (
+        value(Example().finding("header", "assistant main", True, **measured), "header.ai") is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,9 +174,12 @@ def test_an_agreed_header(values: list[str], wrong: str) -> None:
     ],
 )
 @pytest.mark.parametrize(
-    ("header", "fact"), [("X-Gladly-Caller-Id", "header.caller"), ("x-gladly-routing-selector", "header.selector")]
+    ("header", "fact"),
+    [("X-Gladly-Caller-Id", "header.caller"), ("x-gladly-routing-selector", "header.selector")],
 )
-def test_what_gladly_s_headers_say(header: str, fact: str, values: list[str], wanted: str | None, told: str) -> None:
+def test_what_gladly_s_headers_say(
+    header: str, fact: str, values: list[str], wanted: str | None, told: str
+) -> None:
     measured: dict[str, Any] = {"header": header, "values": values, "value": wanted}
     assert value(talk().finding("header", "assistant main", **measured), fact) == told
     assert value(talk().finding("header", "billing.1", **measured), fact) is None
@@ -140,20 +190,31 @@ def test_what_gladly_s_headers_say(header: str, fact: str, values: list[str], wa
 
 @pytest.mark.parametrize(
     ("host", "anonymous", "shown"),
-    [("platform.example", True, "no number"), ("anonymous.invalid", True, "anonymous"), (None, False, "no number")],
+    [
+        ("platform.example", True, "no number"),
+        ("anonymous.invalid", True, "anonymous"),
+        (None, False, "no number"),
+    ],
 )
 def test_a_from_without_a_user(host: str | None, anonymous: bool, shown: str) -> None:
-    example = talk().finding("caller_id", "assistant main", from_user="", from_host=host, anonymous=anonymous)
+    example = talk().finding(
+        "caller_id", "assistant main", from_user="", from_host=host, anonymous=anonymous
+    )
     assert value(example, "caller_id.ai") == shown
 
 
 def test_a_wrong_number_in_any_invite_counts() -> None:
     wrong = "<sip:+12025550177@p.example>;tag=a"
-    assert value(Example().dials().ai_gets(shown=wrong).ai_gets(), "caller_id.ai") == "another number"
+    assert (
+        value(Example().dials().ai_gets(shown=wrong).ai_gets(), "caller_id.ai") == "another number"
+    )
     assert value(Example().dials().ai_gets(), "caller_id.ai") == "right"
     assert value(Example().ai_gets(), "caller_id.ai") is None
     assert value(Example().dials().dials_too("stranger").ai_gets(), "caller_id.ai") == "right"
-    assert value(Example().dials().ai_gets(shown=wrong).ai_gets(shown="<<>"), "caller_id.ai") == "another number"
+    assert (
+        value(Example().dials().ai_gets(shown=wrong).ai_gets(shown="<<>"), "caller_id.ai")
+        == "another number"
+    )
 
 
 def test_the_deployment_file_says_who_decides_on_the_number_if_the_transfer_is_not_seen() -> None:
@@ -163,4 +224,6 @@ def test_the_deployment_file_says_who_decides_on_the_number_if_the_transfer_is_n
     assert value(unseen, "transfer.caller_id") == "none: the platform decides on it"
     action = {"name": "transfer_call", "type": "cold", "to": "+18155550101"}
     recorded = warm_shows("+12015550199").record(executed_actions={"a": action})
-    assert value(recorded, "transfer.caller_id") == "none: the platform decides on it", "the record comes first"
+    assert value(recorded, "transfer.caller_id") == "none: the platform decides on it", (
+        "the record comes first"
+    )

@@ -9,8 +9,12 @@ import pytest
 from tests.unit.diagnosis.case import Example, facts_of, value
 
 
-def registers(code: int, reason: str = "", *, check: str = "registration", **changes: Any) -> Example:
-    return Example(row="TD-REGISTER-OK", **changes).finding(check, "Synthflow's number", code=code, reason=reason)
+def registers(
+    code: int, reason: str = "", *, check: str = "registration", **changes: Any
+) -> Example:
+    return Example(row="TD-REGISTER-OK", **changes).finding(
+        check, "Synthflow's number", code=code, reason=reason
+    )
 
 
 @pytest.mark.parametrize("check", ["registration", "registration.refused"])
@@ -46,7 +50,9 @@ def test_a_phone_reports_that_its_connection_was_refused() -> None:
         (None, "Service Unavailable", "none"),  # pjsip's own phrase for a transport error
     ],
 )
-def test_a_503_that_was_received_is_the_registrars(received: int | None, reason: str, answer: object) -> None:
+def test_a_503_that_was_received_is_the_registrars(
+    received: int | None, reason: str, answer: object
+) -> None:
     example = registers(503, reason, ai="stand-in", transport="tcp")
     example._sip("sent", "REGISTER sip:x SIP/2.0", "REGISTER")
     if received:
@@ -56,11 +62,23 @@ def test_a_503_that_was_received_is_the_registrars(received: int | None, reason:
 
 @pytest.mark.parametrize(
     ("granted", "asked", "told"),
-    [(59, 60, "shorter"), (60, 60, "as asked"), (61, 60, "as asked"), (0, 60, None), (60, None, None)],
+    [
+        (59, 60, "shorter"),
+        (60, 60, "as asked"),
+        (61, 60, "as asked"),
+        (0, 60, None),
+        (60, None, None),
+    ],
 )
 def test_the_interval_that_was_granted(granted: int, asked: int | None, told: str | None) -> None:
-    what: dict[str, Any] = {"what": "the registration is refreshed", "granted_s": granted, "asked_s": asked}
-    facts = facts_of(Example(row="TD-REGISTER-OK").finding("timing.within", "Synthflow's number", **what))
+    what: dict[str, Any] = {
+        "what": "the registration is refreshed",
+        "granted_s": granted,
+        "asked_s": asked,
+    }
+    facts = facts_of(
+        Example(row="TD-REGISTER-OK").finding("timing.within", "Synthflow's number", **what)
+    )
     assert (facts.value("registration.granted"), facts.value("registration.lapsed")) == (told, True)
     other = Example().finding("timing.within", "Synthflow's number", **what | {"what": "the call"})
     assert value(other, "registration.lapsed") is None
@@ -75,6 +93,8 @@ def test_the_interval_that_was_granted(granted: int, asked: int | None, told: st
         ({"termination_uri": None, "username": None}, None, None),
     ],
 )
-def test_what_synthflow_says_of_its_number(said: dict[str, Any], target: str | None, user: str | None) -> None:
+def test_what_synthflow_says_of_its_number(
+    said: dict[str, Any], target: str | None, user: str | None
+) -> None:
     facts = facts_of(registers(403, authentication="digest").sip_number(**said))
     assert (facts.value("registration.target"), facts.value("registration.user")) == (target, user)

@@ -1,7 +1,8 @@
 """Each rule names its cause on the evidence of its example, and is missed when it is gone.
 
-A new cause needs its entry in ``harness/diagnosis/tables``, an example for each of its rules in a ``*_examples.py`` beside this
-file, and ``make diagnosis-page``. Of a rule that explains one check's finding, that check's example may name rule and answer.
+A new cause needs its entry in ``harness/diagnosis/tables``, an example for each of its rules in a
+``*_examples.py`` beside this file, and ``make diagnosis-page``. Of a rule that explains one check's
+finding, that check's example may name rule and answer.
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ from tests.unit.diagnosis.audio_examples import AUDIO, IDENTITY
 from tests.unit.diagnosis.case import Example
 from tests.unit.diagnosis.leg_examples import GLADLY, LEGS
 from tests.unit.diagnosis.own_examples import OWN
-from tests.unit.diagnosis.reach_examples import REACH, REGISTRATION, RIVALS, TOLD, UNDECIDED, firewalls
+from tests.unit.diagnosis.reach_examples import (
+    REACH,
+    REGISTRATION,
+    RIVALS,
+    TOLD,
+    UNDECIDED,
+    firewalls,
+)
 from tests.unit.diagnosis.stories import Expected, answer, talk
 from tests.unit.diagnosis.transfer_examples import REFUSED, STATUSES, TRANSFER
 
@@ -33,8 +41,25 @@ def explained(check: check_examples.Example) -> Expected:
     return Expected(check.rule, example, check.answer)
 
 
-EXAMPLES = [*REGISTRATION, *REACH, *UNDECIDED, *firewalls(), *AUDIO, *IDENTITY, *TRANSFER, *REFUSED, *STATUSES]
-EXAMPLES += [*GLADLY, *RIVALS, *TOLD, *LEGS, *OWN, *map(explained, (e for e in check_examples.EXAMPLES if e.rule))]
+EXAMPLES = [
+    *REGISTRATION,
+    *REACH,
+    *UNDECIDED,
+    *firewalls(),
+    *AUDIO,
+    *IDENTITY,
+    *TRANSFER,
+    *REFUSED,
+    *STATUSES,
+]
+EXAMPLES += [
+    *GLADLY,
+    *RIVALS,
+    *TOLD,
+    *LEGS,
+    *OWN,
+    *map(explained, (e for e in check_examples.EXAMPLES if e.rule)),
+]
 RULES = {rule.id: rule for name in ("talkdesk", "gladly") for rule in rules_of(name)}
 LESS: tuple[Visibility, ...] = ("caller+agents", "caller")
 
@@ -50,13 +75,22 @@ def test_the_evidence_gives_the_answer(expected: Expected) -> None:
     for each in (diagnosis, *map(expected.example.diagnose, LESS)):
         assert len(each.candidates) < 2 or each.causes[0].separating_observation
         sure = {cause.id for cause in each.causes if cause.confidence == "certain"}
-        assert sure <= {cause.id for cause in diagnosis.causes}, f"certain with less evidence: {each.facts}"
+        assert sure <= {cause.id for cause in diagnosis.causes}, (
+            f"certain with less evidence: {each.facts}"
+        )
 
 
-@given(st.sampled_from(EXAMPLES), st.randoms(use_true_random=False), st.sampled_from(("all", *LESS)))
-def test_evidence_with_parts_missing_has_an_answer(expected: Expected, lots: Random, seen: Visibility) -> None:
+@given(
+    st.sampled_from(EXAMPLES), st.randoms(use_true_random=False), st.sampled_from(("all", *LESS))
+)
+def test_evidence_with_parts_missing_has_an_answer(
+    expected: Expected, lots: Random, seen: Visibility
+) -> None:
     example = expected.example
-    kept = {name: [each for each in getattr(example, name) if lots.random() < 0.7] for name in ("events", "findings")}
+    kept = {
+        name: [each for each in getattr(example, name) if lots.random() < 0.7]
+        for name in ("events", "findings")
+    }
     diagnosis = example.copy(**kept).diagnose(seen)
     assert not [fact for fact in diagnosis.nearest_facts if "the diagnosis itself failed" in fact]
 

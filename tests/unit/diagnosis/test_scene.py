@@ -1,4 +1,6 @@
-"""Whose evidence it is: the roles of phones and legs, and whether a number is the caller's in another form."""
+"""Whose evidence it is: the roles of phones and legs, and whether a number is the caller's in
+another form.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,11 @@ def test_roles_without_a_deployment_by_who_calls_whom() -> None:
         ("00" + "0550101", "+10550101", False),
         ("sip 415-555-0101", "+14155550101", True),
         ("24155550101", "+14155550101", False),
-        ("02079460123", "+442079460123", True),  # with the trunk prefix that most of the world dials
+        (
+            "02079460123",
+            "+442079460123",
+            True,
+        ),  # with the trunk prefix that most of the world dials
         ("02079460124", "+442079460123", False),
         ("02079460123", "", False),
         ("1001", "1001", True),  # an extension

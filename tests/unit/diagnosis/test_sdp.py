@@ -1,4 +1,6 @@
-"""What a session description says of its audio: of the stream that carries it, and of no other beside it."""
+"""What a session description says of its audio: of the stream that carries it, and of no other
+beside it.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,10 @@ def test_a_hold_is_the_audio_s(media: str, held: bool) -> None:
         ("m=audio 4000 RTP/SAVP 0\r\nm=audio 0 RTP/AVP 0\r\n", "SRTP alone"),
         ("m=video 4000 RTP/AVP 96\r\n" + AUDIO, "G.711"),
         ("m=video 4000 RTP/AVP 0\r\n", "no audio"),
-        ("m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 opus/48000\r\na=rtpmap:0 PCMU/8000\r\n", "no G.711"),
+        (
+            "m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 opus/48000\r\na=rtpmap:0 PCMU/8000\r\n",
+            "no G.711",
+        ),
     ],
 )
 def test_what_one_stream_offers_is_enough(media: str, what: str) -> None:
@@ -41,7 +46,10 @@ def test_what_one_stream_offers_is_enough(media: str, what: str) -> None:
 def test_a_description_that_cannot_be_read_says_nothing() -> None:
     broken = HEAD + "m=audio 4000\r\na=inactive\r\n"
     assert (holds(broken), address(broken), offered(broken)) == (False, None, None)
-    assert (reach(broken, "198.51.100.1:5060"), is_beside(broken, "198.51.100.1:5060")) == (None, None)
+    assert (reach(broken, "198.51.100.1:5060"), is_beside(broken, "198.51.100.1:5060")) == (
+        None,
+        None,
+    )
     assert offered("") == "no audio"
 
 
@@ -62,7 +70,9 @@ def test_a_description_that_cannot_be_read_says_nothing() -> None:
         ("10.0.0.1", "sbc.example:5060", None),
     ],
 )
-def test_a_private_address_is_wrong_unless_all_is_private(shown: str, sender: str, told: str | None) -> None:
+def test_a_private_address_is_wrong_unless_all_is_private(
+    shown: str, sender: str, told: str | None
+) -> None:
     body = HEAD.replace("10.0.0.10", shown) + AUDIO
     assert reach(body, sender) == own_reach(body, sender) == told
     assert is_beside(body, sender) is (None if told is None else True)

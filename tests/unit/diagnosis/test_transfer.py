@@ -1,4 +1,6 @@
-"""Facts on transfers, handovers and fallbacks: what the AI tried, what the platform said, where the call landed, what is left."""
+"""Facts on transfers, handovers and fallbacks: what the AI tried, what the platform said, where the
+call landed, what is left.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,25 @@ def blind(**changes: Any) -> Example:
 
 
 def warm(**changes: Any) -> Example:
-    return Example(row="TD-TRANSFER-WARM", line="inbound-warm", **changes).dials().ai_gets().answered().taken()
+    return (
+        Example(row="TD-TRANSFER-WARM", line="inbound-warm", **changes)
+        .dials()
+        .ai_gets()
+        .answered()
+        .taken()
+    )
 
 
 # -- where it landed
 
 
 def test_one_of_the_right_people_may_answer_for_the_wrong_group() -> None:
-    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().rings("reception").rings("billing")
+    example = (
+        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")
+        .dials()
+        .rings("reception")
+        .rings("billing")
+    )
     example.answered().landed("reception", "reception", "billing")
     example.finding("landing.others", "billing", rang=1, watched=True)
     assert [cause for cause, _ in named(example)] == ["fallback-wrong-group"]
@@ -36,9 +49,18 @@ def test_one_of_the_right_people_may_answer_for_the_wrong_group() -> None:
 @pytest.mark.parametrize(
     "example",
     [
-        Example(row="GROUP-RINGING", line="people-in-turns").dials().rings("reception").landed("support", "reception"),
-        Example(row="VOICEMAIL", line="nobody-there").dials().rings("billing").finding("answered", "caller.1"),
-        Example(row="PEOPLE", line="people").dials().rings("billing").landed("reception", "billing"),
+        Example(row="GROUP-RINGING", line="people-in-turns")
+        .dials()
+        .rings("reception")
+        .landed("support", "reception"),
+        Example(row="VOICEMAIL", line="nobody-there")
+        .dials()
+        .rings("billing")
+        .finding("answered", "caller.1"),
+        Example(row="PEOPLE", line="people")
+        .dials()
+        .rings("billing")
+        .landed("reception", "billing"),
     ],
     ids=lambda example: str(example.row),
 )
@@ -47,7 +69,12 @@ def test_a_number_of_people_that_leads_to_others_is_not_the_ai_s_fault(example: 
 
 
 def test_a_fallback_may_lead_to_a_group_that_other_numbers_are_transferred_to() -> None:
-    example = Example(row="TD-FALLBACK-TIMEOUT", ai="stand-in", line="fallback-timeout").dials().ai_gets().after(4)
+    example = (
+        Example(row="TD-FALLBACK-TIMEOUT", ai="stand-in", line="fallback-timeout")
+        .dials()
+        .ai_gets()
+        .after(4)
+    )
     facts = facts_of(example.gives_up().landed("billing"))
     assert (facts.value("fallback.landed"), facts.value("transfer.landed")) == ("nowhere", None)
 
@@ -62,10 +89,21 @@ def test_a_finding_that_broke_is_no_evidence_of_where_the_call_landed() -> None:
 
 
 def test_without_a_target_the_group_waited_for_is_meant() -> None:
-    example = Example(row="TD-TRANSFER-BLIND", line="skill-language").dials().ai_gets().ai_refers(OTHER_GROUP)
+    example = (
+        Example(row="TD-TRANSFER-BLIND", line="skill-language")
+        .dials()
+        .ai_gets()
+        .ai_refers(OTHER_GROUP)
+    )
     assert value(example, "transfer.target") == "the group's number"
-    assert value(example.copy().landed("support", "support"), "transfer.target") == "the group's number"
-    assert value(example.landed("customer").landed("billing"), "transfer.target") == "another group's number"
+    assert (
+        value(example.copy().landed("support", "support"), "transfer.target")
+        == "the group's number"
+    )
+    assert (
+        value(example.landed("customer").landed("billing"), "transfer.target")
+        == "another group's number"
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,8 +127,12 @@ def test_a_host_by_its_name_or_address(
     example = warm().ai_invites(f"{GROUP}@{asked}", remote=remote or "203.0.113.9:5060")
     if not remote and termination.startswith("198"):
         example._messages[-1]["remote"] = ""
-    trunks = [trunk.model_copy(update={"termination": termination}) for trunk in example.deployment.trunks]
-    monkeypatch.setattr(Example, "deployment", example.deployment.model_copy(update={"trunks": trunks}))
+    trunks = [
+        trunk.model_copy(update={"termination": termination}) for trunk in example.deployment.trunks
+    ]
+    monkeypatch.setattr(
+        Example, "deployment", example.deployment.model_copy(update={"trunks": trunks})
+    )
     assert value(example, "transfer.host") == host
 
 
@@ -120,17 +162,29 @@ def test_the_platform_s_answer(codes: list[int], answer: object) -> None:
 
 
 def _refers_again(example: Example) -> Example:
-    refer = {"Refer_To": f"<sip:{GROUP}@platform.example>", "to": "<sip:x@y.example>;tag=p", "number": "3"}
+    refer = {
+        "Refer_To": f"<sip:{GROUP}@platform.example>",
+        "to": "<sip:x@y.example>;tag=p",
+        "number": "3",
+    }
     return example._sip("sent", "REFER sip:platform SIP/2.0", "REFER", **refer)
 
 
 def test_an_answer_is_to_the_attempt_of_its_number() -> None:
-    """RFC 3261 section 17.1.3: an AI that asks twice may get the first answer after the second request."""
+    """RFC 3261 section 17.1.3: an AI that asks twice may get the first answer after the second
+    request.
+    """
     twice = _refers_again(blind().ai_refers(GROUP))
     assert value(twice.copy().platform_says(603, number=2), "transfer.answer") == "none"
-    assert value(twice.platform_says(202, number=3).platform_says(603), "transfer.answer") == "accepted"
+    assert (
+        value(twice.platform_says(202, number=3).platform_says(603), "transfer.answer")
+        == "accepted"
+    )
     refreshed = (
-        warm().ai_invites(GROUP).platform_says(200, method="INVITE").platform_says(491, method="INVITE", number=3)
+        warm()
+        .ai_invites(GROUP)
+        .platform_says(200, method="INVITE")
+        .platform_says(491, method="INVITE", number=3)
     )
     assert value(refreshed, "transfer.answer") == "accepted"
 
@@ -170,7 +224,14 @@ def test_the_outcome_of_the_second_refer(said: list[tuple[str, int]], outcome: o
     """RFC 3515 section 2.4.6."""
     example = _refers_again(referred()).platform_says(202, number=3)
     for event, code in said:
-        example._sip("received", "NOTIFY sip:ai SIP/2.0", "NOTIFY", f"SIP/2.0 {code} x\r\n", number="9", Event=event)
+        example._sip(
+            "received",
+            "NOTIFY sip:ai SIP/2.0",
+            "NOTIFY",
+            f"SIP/2.0 {code} x\r\n",
+            number="9",
+            Event=event,
+        )
     assert value(example, "transfer.outcome") == outcome
 
 
@@ -178,27 +239,44 @@ def test_the_outcome_of_the_second_refer(said: list[tuple[str, int]], outcome: o
     ("ai", "outcome", "cause"),
     [
         ("stand-in", "nothing, and the platform ended the AI's call", "transfer-unanswered"),
-        ("synthflow", "nothing", "refer-never-notified"),  # the harness hangs up, too, and a record has no times
+        (
+            "synthflow",
+            "nothing",
+            "refer-never-notified",
+        ),  # the harness hangs up, too, and a record has no times
     ],
 )
-def test_a_platform_may_hang_up_on_the_ai_once_it_has_accepted(ai: str, outcome: str, cause: str) -> None:
+def test_a_platform_may_hang_up_on_the_ai_once_it_has_accepted(
+    ai: str, outcome: str, cause: str
+) -> None:
     """RFC 5589 section 6.1."""
     example = transfer(Example(ai=ai)).ai_refers(GROUP).platform_says(202)
-    example._sip("received", "BYE sip:ai SIP/2.0", "BYE", to="<sip:ai@192.0.2.60>;tag=b", number="3")
+    example._sip(
+        "received", "BYE sip:ai SIP/2.0", "BYE", to="<sip:ai@192.0.2.60>;tag=b", number="3"
+    )
     assert value(lost(example), "transfer.outcome") == outcome
     assert named(example) == [(cause, "likely")]
 
 
 def test_a_call_that_was_answered_before_anybody_rang() -> None:
     """Contact centres answer a group's number themselves, with a queue's music."""
-    example = lost(warm_transfer(Example(ai="stand-in")).ai_invites(GROUP).platform_says(200, "OK", "INVITE"))
-    assert named(example) == [("another-device-answered", "likely"), ("nobody-available", "possible")]
+    example = lost(
+        warm_transfer(Example(ai="stand-in")).ai_invites(GROUP).platform_says(200, "OK", "INVITE")
+    )
+    assert named(example) == [
+        ("another-device-answered", "likely"),
+        ("nobody-available", "possible"),
+    ]
     rings = example.calls_again("group", GROUP, rang=["billing"])
     assert named(rings) == [("another-device-answered", "likely")], "somebody of the group is there"
 
 
 def test_a_stand_in_s_report_of_its_refer_counts_until_the_case_is_over() -> None:
-    stood = Example(now=0.0, row="TD-TRANSFER-BLIND", ai="stand-in").dials().finding("prack", "caller.1")
+    stood = (
+        Example(now=0.0, row="TD-TRANSFER-BLIND", ai="stand-in")
+        .dials()
+        .finding("prack", "caller.1")
+    )
     assert value(stood.copy().refer_ended(603), "transfer.outcome") == 603
     assert value(stood.copy().after(0.1).refer_ended(603), "transfer.outcome") is None
     under_way = stood.refer_ended(180)
@@ -212,7 +290,13 @@ def test_a_stand_in_s_report_of_its_refer_counts_until_the_case_is_over() -> Non
 
 
 def test_no_topic_is_none_of_them_where_each_has_one() -> None:
-    example = by_topic("inbound-support").ai_refers(QUEUE).platform_says(202).rings("queue").landed("support", "queue")
+    example = (
+        by_topic("inbound-support")
+        .ai_refers(QUEUE)
+        .platform_says(202)
+        .rings("queue")
+        .landed("support", "queue")
+    )
     assert named(example) == [("transfer-topic-wrong", "certain")]
 
 
@@ -235,6 +319,8 @@ def test_a_record_of_the_number_alone_does_not_tell_topics_apart() -> None:
         (2.0, None, False, None),
     ],
 )
-def test_when_a_fallback_came(seconds: float | None, expected: float | None, passed: bool, time: str | None) -> None:
+def test_when_a_fallback_came(
+    seconds: float | None, expected: float | None, passed: bool, time: str | None
+) -> None:
     example = blind().finding("timing", "the call", passed, seconds=seconds, expected_s=expected)
     assert value(example, "fallback.time") == time

@@ -44,12 +44,16 @@ def though_there(example: Example) -> Example:
     return example.calls_again("group", GROUP, rang=["billing"])
 
 
-def notified(body: str, state: str = "active;expires=60", code: int = 202, **accepted: str) -> Example:
+def notified(
+    body: str, state: str = "active;expires=60", code: int = 202, **accepted: str
+) -> Example:
     """A REFER that was accepted, with such headers, and a NOTIFY of that state."""
     example = transfer(Example()).ai_refers(GROUP)
     example._sip("received", f"SIP/2.0 {code} Accepted", "REFER", number="2", **accepted)
     typed = {"Content_Type": "message/sipfrag;version=2.0", "Subscription_State": state}
-    return lost(example._sip("received", "NOTIFY sip:ai SIP/2.0", "NOTIFY", body, number="9", **typed))
+    return lost(
+        example._sip("received", "NOTIFY sip:ai SIP/2.0", "NOTIFY", body, number="9", **typed)
+    )
 
 
 #: As the check says it of people who ring before the caller asks for one.
@@ -59,12 +63,16 @@ UNASKED = turn("billing", True, its_turn=False, before=ASKED).expected
 def told(example: Example | None = None, **action: object) -> Example:
     """A transfer of which the AI's record alone tells."""
     action = {"name": "transfer_call", "type": "cold", "to": GROUP, **action}
-    talked = (example or Example(row="TD-TRANSFER-BLIND")).dials().answered().taken().to_ai().to_caller()
+    talked = (
+        (example or Example(row="TD-TRANSFER-BLIND")).dials().answered().taken().to_ai().to_caller()
+    )
     return talked.record(executed_actions={"a": action})
 
 
 def several(to: str = "support") -> Example:
-    """An assistant that hands over to others as well, each asked for in its own way, asked for what its own table says."""
+    """An assistant that hands over to others as well, each asked for in its own way, asked for what
+    its own table says.
+    """
     more = Handover(transfer="cold", transfer_to=to, digit="2")
     return transfer(Example(handovers={to: more}))
 
@@ -87,15 +95,24 @@ def by_topic(line: str = "inbound") -> Example:
 def cut_with_the_agent(reason: str = "") -> Example:
     """The transfer lands, and the platform ends the call at once, with that Reason."""
     example = referred().reaches("billing")
-    example.ends("received").caller_gets("BYE sip:caller SIP/2.0" + (f"\r\nReason: {reason}" if reason else ""))
+    example.ends("received").caller_gets(
+        "BYE sip:caller SIP/2.0" + (f"\r\nReason: {reason}" if reason else "")
+    )
     return example.with_agent("billing", "no-rtp", "no-rtp")
 
 
 def untold_caller() -> Example:
     """The AI hears that the transfer has failed, and hangs up."""
-    refused = transfer(Example(ai="stand-in"), "TRANSFER-UNAVAILABLE").ai_refers(GROUP).platform_says(202).notified(480)
+    refused = (
+        transfer(Example(ai="stand-in"), "TRANSFER-UNAVAILABLE")
+        .ai_refers(GROUP)
+        .platform_says(202)
+        .notified(480)
+    )
     example = refused.to_ai().to_caller().finding("transfer.fails", "stand-in.1", True, code=480)
-    return example.finding("transfer.told", "caller.1", actual="no voice spoke: it heard silence", before_end_s=None)
+    return example.finding(
+        "transfer.told", "caller.1", actual="no voice spoke: it heard silence", before_end_s=None
+    )
 
 
 def with_the_agent(example: Example, packets: int = 200) -> Example:
@@ -104,8 +121,15 @@ def with_the_agent(example: Example, packets: int = 200) -> Example:
 
 
 def overdue(ai: str = "stand-in", given_up: float = 0.0, *, answered: bool = False) -> Example:
-    """The fallback rings after 5 s, where 2 s are agreed; the AI is given up before that, or the caller answered."""
-    example = Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout", ai=ai).dials().ai_gets().after(given_up)
+    """The fallback rings after 5 s, where 2 s are agreed; the AI is given up before that, or the
+    caller answered.
+    """
+    example = (
+        Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout", ai=ai)
+        .dials()
+        .ai_gets()
+        .after(given_up)
+    )
     if given_up:
         example._sip("received", "CANCEL sip:ai SIP/2.0", "CANCEL")
     if answered:
@@ -116,15 +140,21 @@ def overdue(ai: str = "stand-in", given_up: float = 0.0, *, answered: bool = Fal
 
 TRANSFER = [
     Expected("transfer.inactive.said", answered(403, "Trunk inactive"), "certain trunk-inactive"),
-    Expected("transfer.address.said", answered(403, "IP not allowed"), "likely synthflow-ip-not-allowed"),
+    Expected(
+        "transfer.address.said", answered(403, "IP not allowed"), "likely synthflow-ip-not-allowed"
+    ),
     Expected(
         "transfer.caller-id",
         own_call(403, "Caller Origination Number is Invalid D35"),
         "likely transfer-call-refused",
     ),
-    Expected("transfer.nobody.forbidden", answered(403, "No agent logged in"), "likely nobody-available"),
     Expected(
-        "transfer.handover", lost(several().ai_refers(OTHER_GROUP).platform_says(202)), "certain handover-confused"
+        "transfer.nobody.forbidden", answered(403, "No agent logged in"), "likely nobody-available"
+    ),
+    Expected(
+        "transfer.handover",
+        lost(several().ai_refers(OTHER_GROUP).platform_says(202)),
+        "certain handover-confused",
     ),
     Expected(
         "transfer.topic",
@@ -147,7 +177,11 @@ TRANSFER = [
     ),
     Expected(
         "transfer.number.rewritten",
-        lost(referred().caller_gets(f"REFER sip:x SIP/2.0\r\nRefer-To: <sip:{NOBODY}@x>").notified(404)),
+        lost(
+            referred()
+            .caller_gets(f"REFER sip:x SIP/2.0\r\nRefer-To: <sip:{NOBODY}@x>")
+            .notified(404)
+        ),
         "likely transfer-target-changed",
     ),
     Expected(
@@ -162,7 +196,10 @@ TRANSFER = [
     ),
     Expected(
         "hours.open",
-        closed_by("out-of-hours").landed("reception").copy(file={"lines.out-of-hours.fallback": "reception"}).ai_gets(),
+        closed_by("out-of-hours")
+        .landed("reception")
+        .copy(file={"lines.out-of-hours.fallback": "reception"})
+        .ai_gets(),
         "likely hours-wrong",
     ),
     Expected(
@@ -218,7 +255,9 @@ TRANSFER = [
         .after(0.1)
         .state("disconnected", 480, "Temporarily Unavailable")
         .landed("reception")
-        .calls_again("group", str(Example().deployment.groups["reception"].did), rang=["reception"]),
+        .calls_again(
+            "group", str(Example().deployment.groups["reception"].did), rang=["reception"]
+        ),
         "likely group-wrong",
     ),
     Expected(
@@ -227,8 +266,16 @@ TRANSFER = [
         "likely trunk-inactive",
     ),
     Expected("transfer.rejected", answered(403, "Forbidden"), "certain refer-rejected"),
-    Expected("transfer.rejected.in-words", answered(403, "Account is disabled D17"), "likely refer-rejected"),
-    Expected("transfer.rejected.as-written", answered(416, "Unsupported URI Scheme"), "likely refer-rejected"),
+    Expected(
+        "transfer.rejected.in-words",
+        answered(403, "Account is disabled D17"),
+        "likely refer-rejected",
+    ),
+    Expected(
+        "transfer.rejected.as-written",
+        answered(416, "Unsupported URI Scheme"),
+        "likely refer-rejected",
+    ),
     Expected(
         "transfer.address",
         lost(warm(Example()).ai_invites(GROUP).platform_says(403, "Forbidden", "INVITE")),
@@ -241,7 +288,11 @@ TRANSFER = [
     ),
     Expected(
         "transfer.unsent",
-        lost(warm(Example()).record(executed_actions={"a": {"name": "transfer_call", "type": "warm", "to": GROUP}})),
+        lost(
+            warm(Example()).record(
+                executed_actions={"a": {"name": "transfer_call", "type": "warm", "to": GROUP}}
+            )
+        ),
         "likely termination-uri-wrong",
     ),
     Expected(
@@ -251,7 +302,8 @@ TRANSFER = [
     ),
     Expected(
         "transfer.released",
-        # As Asterisk does it: a transferee whose dial plan has come to its end gets a BYE, and the AI a NOTIFY with 503.
+        # As Asterisk does it: a transferee whose dial plan has come to its end gets a BYE, and the
+        # AI a NOTIFY with 503.
         transfer(Example(ai="stand-in"), "TRANSFER-UNAVAILABLE")
         .ai_refers(NOBODY)
         .platform_says(202)
@@ -276,7 +328,10 @@ TRANSFER = [
     ),
     Expected(
         "release.ack",
-        talk(Example()).to_ai().to_caller().finding("answered.acknowledged", "caller.1", repeated=2),
+        talk(Example())
+        .to_ai()
+        .to_caller()
+        .finding("answered.acknowledged", "caller.1", repeated=2),
         "certain ack-not-taken",
     ),
     Expected(
@@ -285,20 +340,32 @@ TRANSFER = [
         "certain hangup-not-taken",
     ),
     Expected(
-        "release.hangup.by-ai", left_up(handed_on(talk(Example())).asks("BYE", 408, "x")), "likely ai-refuses-hangup"
+        "release.hangup.by-ai",
+        left_up(handed_on(talk(Example())).asks("BYE", 408, "x")),
+        "likely ai-refuses-hangup",
     ),
     Expected(
         "release.hangup.kept.at-agent",
-        handed_on(talk(Example()).asks("BYE", 200, "OK")).after(1.5).finding("released", "billing.1", seconds=None),
+        handed_on(talk(Example()).asks("BYE", 200, "OK"))
+        .after(1.5)
+        .finding("released", "billing.1", seconds=None),
         "certain hangup-not-passed-on",
     ),
-    Expected("release.hangup.kept", left_up(talk(Example()).asks("BYE", 200, "OK")), "certain hangup-not-passed-on"),
+    Expected(
+        "release.hangup.kept",
+        left_up(talk(Example()).asks("BYE", 200, "OK")),
+        "certain hangup-not-passed-on",
+    ),
     Expected(
         "transfer.nobody",
         lost(referred().notified(480, "Temporarily Unavailable")),
         "likely nobody-available",
     ),
-    Expected("transfer.nobody.at-once", answered(480, "Temporarily Unavailable"), "likely nobody-available"),
+    Expected(
+        "transfer.nobody.at-once",
+        answered(480, "Temporarily Unavailable"),
+        "likely nobody-available",
+    ),
     Expected(
         "transfer.nobody.said",
         lost(referred().notified(480, "Nobody is logged in")),
@@ -314,11 +381,27 @@ TRANSFER = [
         lost(referred().notified(404, "Not Found")),
         "likely number-unknown-at-platform",
     ),
-    Expected("transfer.unanswered.timeout", answered(408, "Request Timeout"), "likely transfer-unanswered"),
-    Expected("transfer.left-ringing.ended", own_call(408, "Request Timeout"), "likely transfer-unanswered"),
-    Expected("transfer.left-ringing.untold", notified("", Refer_Sub="false"), "likely transfer-unanswered"),
+    Expected(
+        "transfer.unanswered.timeout",
+        answered(408, "Request Timeout"),
+        "likely transfer-unanswered",
+    ),
+    Expected(
+        "transfer.left-ringing.ended",
+        own_call(408, "Request Timeout"),
+        "likely transfer-unanswered",
+    ),
+    Expected(
+        "transfer.left-ringing.untold",
+        notified("", Refer_Sub="false"),
+        "likely transfer-unanswered",
+    ),
     Expected("transfer.call-declined", own_call(603, "Decline"), "likely transfer-call-refused"),
-    Expected("transfer.unanswered", lost(transfer(Example()).ai_refers(GROUP)), "certain transfer-unanswered"),
+    Expected(
+        "transfer.unanswered",
+        lost(transfer(Example()).ai_refers(GROUP)),
+        "certain transfer-unanswered",
+    ),
     Expected(
         "transfer.left-ringing",
         lost(warm(Example()).ai_invites(GROUP).platform_says(180, "Ringing", "INVITE")),
@@ -342,12 +425,16 @@ TRANSFER = [
     ),
     Expected(
         "transfer.no-audio.joined",
-        with_the_agent(warm(Example()).ai_invites(GROUP)).with_agent("billing", "silence", packets=60, listened_s=3.4),
+        with_the_agent(warm(Example()).ai_invites(GROUP)).with_agent(
+            "billing", "silence", packets=60, listened_s=3.4
+        ),
         "likely transfer-no-audio",
     ),
     Expected(
         "audio.agent.stopped.rtp",
-        with_the_agent(transfer(Example())).with_agent("billing", "silence", packets=60, listened_s=3.4),
+        with_the_agent(transfer(Example())).with_agent(
+            "billing", "silence", packets=60, listened_s=3.4
+        ),
         "likely agent-audio-stops",
     ),
     Expected(
@@ -367,7 +454,10 @@ TRANSFER = [
     ),
     Expected(
         "release.left-behind",
-        referred().notified(200, "OK").reaches("billing").finding("released", "assistant main", seconds=None),
+        referred()
+        .notified(200, "OK")
+        .reaches("billing")
+        .finding("released", "assistant main", seconds=None),
         "certain ai-leg-left-behind",
     ),
     Expected(
@@ -436,7 +526,9 @@ TRANSFER = [
     Expected("fallback.time", overdue(given_up=5.0), "certain ring-timeout-wrong"),
     Expected("fallback.time.unseen", overdue(ai="synthflow"), "likely ring-timeout-wrong"),
     Expected("fallback.held-back", overdue(given_up=2.0), "likely fallback-late"),
-    Expected("fallback.announced", overdue(given_up=2.0, answered=True), "likely fallback-announced"),
+    Expected(
+        "fallback.announced", overdue(given_up=2.0, answered=True), "likely fallback-announced"
+    ),
 ]
 
 
@@ -447,8 +539,18 @@ def again(code: int, reason: str = "") -> Example:
     """The platform challenges the REFER, and answers so to the one that shows credentials."""
     example = transfer(Example(authentication="digest")).ai_refers(GROUP)
     example.platform_says(407, "Proxy Authentication Required")
-    refer = {"Refer_To": f"<sip:{GROUP}@platform.example>", "Proxy_Authorization": 'Digest username="x"'}
-    example._sip("sent", "REFER sip:platform SIP/2.0", "REFER", to="<sip:x@y.example>;tag=p", number="3", **refer)
+    refer = {
+        "Refer_To": f"<sip:{GROUP}@platform.example>",
+        "Proxy_Authorization": 'Digest username="x"',
+    }
+    example._sip(
+        "sent",
+        "REFER sip:platform SIP/2.0",
+        "REFER",
+        to="<sip:x@y.example>;tag=p",
+        number="3",
+        **refer,
+    )
     return lost(example.platform_says(code, reason, number=3))
 
 
@@ -463,7 +565,11 @@ def nobodys(example: Example) -> Example:
     warmly = example.line == "inbound-warm"
     asked = example.ai_invites(GROUP) if warmly else example.ai_refers(GROUP)
     method, call = ("INVITE", "onward") if warmly else ("REFER", "at-the-ai")
-    return lost(asked._sip("received", "SIP/2.0 503 x", method, call_id=call, number="2", Reason="Q.850;cause=1"))
+    return lost(
+        asked._sip(
+            "received", "SIP/2.0 503 x", method, call_id=call, number="2", Reason="Q.850;cause=1"
+        )
+    )
 
 
 def taken_then(code: int, reason: str) -> Example:
@@ -475,7 +581,11 @@ REFUSED = [
     Expected("transfer.rejected.authenticated", again(603, "Decline"), "likely refer-rejected"),
     Expected(
         "transfer.rejected.handed-on",
-        lost(transfer(Example(line=PASSED_ON)).ai_refers(GROUP).platform_says(405, "Method Not Allowed")),
+        lost(
+            transfer(Example(line=PASSED_ON))
+            .ai_refers(GROUP)
+            .platform_says(405, "Method Not Allowed")
+        ),
         "likely refer-rejected",
     ),
     Expected(
@@ -484,9 +594,13 @@ REFUSED = [
         "likely refer-accepted-then-failed",
     ),
     Expected(
-        "transfer.call-refused.though-there", though_there(own_call(486, "Busy Here")), "likely transfer-call-refused"
+        "transfer.call-refused.though-there",
+        though_there(own_call(486, "Busy Here")),
+        "likely transfer-call-refused",
     ),
-    Expected("transfer.rejected.though-there", though_there(answered(480, "x")), "likely refer-rejected"),
+    Expected(
+        "transfer.rejected.though-there", though_there(answered(480, "x")), "likely refer-rejected"
+    ),
     Expected(
         "transfer.failed.though-there",
         though_there(taken_then(404, "Not Found")),
@@ -507,16 +621,26 @@ def turned_away(code: int, reason: str = "x") -> Example:
 
 
 STATUSES = [
-    Expected("transfer.rejected.recorded", recorded(status="failed", status_code=403), "likely refer-rejected"),
     Expected(
-        "transfer.failed.recorded", recorded(status="failed", status_code=486), "likely refer-accepted-then-failed"
+        "transfer.rejected.recorded",
+        recorded(status="failed", status_code=403),
+        "likely refer-rejected",
+    ),
+    Expected(
+        "transfer.failed.recorded",
+        recorded(status="failed", status_code=486),
+        "likely refer-accepted-then-failed",
     ),
     Expected(
         "transfer.challenged.recorded",
         recorded(status="failed", status_code=407),
         "likely transfer-call-challenged",
     ),
-    Expected("transfer.nobody.recorded", recorded(status="failed", status_code=480), "likely nobody-available"),
+    Expected(
+        "transfer.nobody.recorded",
+        recorded(status="failed", status_code=480),
+        "likely nobody-available",
+    ),
     Expected(
         "transfer.unknown-number.recorded",
         recorded(status="failed", status_code=404),

@@ -1,4 +1,6 @@
-"""Files, temporary directories and processes are opened in few places: elsewhere a FIFO, a link or another user's file gets in."""
+"""Files, temporary directories and processes are opened in few places: elsewhere a FIFO, a link or
+another user's file gets in.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,13 @@ import harness
 
 PACKAGE = Path(harness.__file__).parent
 
-FILE, TEMPORARY, PROCESS, PYTHON, DATABASE = "file", "temporary directory", "process", "Python", "database"
+FILE, TEMPORARY, PROCESS, PYTHON, DATABASE = (
+    "file",
+    "temporary directory",
+    "process",
+    "Python",
+    "database",
+)
 
 #: Module or room → what it may use, and why.
 ALLOWED = {
@@ -23,8 +31,14 @@ ALLOWED = {
     "witness/sound_file.py": ({FILE}, "hands libsndfile what user_files has read"),
     "world/synthflow/recordings.py": ({FILE}, "has libsndfile encode in memory"),
     "report/history.py": ({DATABASE}, "keeps earlier runs in SQLite"),
-    "report/recorder.py": ({FILE}, "appends evidence to a file of its own case while the case runs"),
-    "phone/recording.py": ({FILE}, "repairs recordings that pjmedia wrote in the harness's own directory"),
+    "report/recorder.py": (
+        {FILE},
+        "appends evidence to a file of its own case while the case runs",
+    ),
+    "phone/recording.py": (
+        {FILE},
+        "repairs recordings that pjmedia wrote in the harness's own directory",
+    ),
     "phone/rtp_log.py": ({FILE}, "appends to a log in the harness's own directory"),
     "phone/protocol.py": ({FILE}, "maps a log in the harness's own directory into memory"),
     "phone/child/native.py": ({FILE}, "maps what pjsip wrote, and pjsip's own library"),
@@ -35,8 +49,14 @@ ALLOWED = {
     "run/plugin/starvation.py": ({FILE}, "reads the kernel's counters four times a second"),
     "witness/campaign.py": ({FILE}, "writes to the terminal"),
     "run/plugin/worlds.py": ({FILE, PROCESS}, "starts simulated worlds, and keeps their stderr"),
-    "run/plugin/witness_files.py": ({PROCESS, TEMPORARY}, "runs the customer's command, in a directory of its own"),
-    "support/terminal.py": ({PYTHON}, "looks for the command beside the interpreter; starts nothing"),
+    "run/plugin/witness_files.py": (
+        {PROCESS, TEMPORARY},
+        "runs the customer's command, in a directory of its own",
+    ),
+    "support/terminal.py": (
+        {PYTHON},
+        "looks for the command beside the interpreter; starts nothing",
+    ),
     "phone/process.py": ({FILE, PROCESS}, "starts softphones, and keeps their stderr"),
     "run/fleet/worker.py": ({FILE, PROCESS}, "starts pytest for a shard, and keeps its output"),
     "support/forkserver/__init__.py": (
@@ -52,7 +72,14 @@ ALLOWED = {
 }
 
 METHODS = {"read_text", "read_bytes", "write_text", "write_bytes"}
-TEMPORARIES = {"mkdtemp", "mkstemp", "gettempdir", "TemporaryDirectory", "NamedTemporaryFile", "TemporaryFile"}
+TEMPORARIES = {
+    "mkdtemp",
+    "mkstemp",
+    "gettempdir",
+    "TemporaryDirectory",
+    "NamedTemporaryFile",
+    "TemporaryFile",
+}
 OF_MODULES = {
     FILE: """os.open os.makedirs os.mkfifo io.open codecs.open soundfile.SoundFile soundfile.info soundfile.read""",
     DATABASE: "sqlite3.connect",
@@ -64,13 +91,17 @@ KINDS = {name: kind for kind, names in OF_MODULES.items() for name in names.spli
 
 
 def uses(source: str) -> Iterator[tuple[str, int]]:
-    """What of the outside a module uses, and in which line. To open ``os.devnull`` is no use, nor a descriptor."""
+    """What of the outside a module uses, and in which line. To open ``os.devnull`` is no use, nor a
+    descriptor.
+    """
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module in {"subprocess", "tempfile"}:
             yield (PROCESS if node.module == "subprocess" else TEMPORARY), node.lineno
         if isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.executable":
             yield PYTHON, node.lineno
-        if not isinstance(node, ast.Call) or (node.args and ast.unparse(node.args[0]) == "os.devnull"):
+        if not isinstance(node, ast.Call) or (
+            node.args and ast.unparse(node.args[0]) == "os.devnull"
+        ):
             continue
         function = node.func
         if isinstance(function, ast.Name) and function.id == "open":
@@ -91,11 +122,15 @@ def uses(source: str) -> Iterator[tuple[str, int]]:
 
 def _is_mode(call: ast.Call) -> bool:
     """Whether it is ``Path.open``: without an argument, or with a mode first."""
-    return not call.args or (isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str))
+    return not call.args or (
+        isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str)
+    )
 
 
 def permitted(module: str) -> set[str]:
-    return set().union(*(kinds for place, (kinds, _) in ALLOWED.items() if module.startswith(place)))
+    return set().union(
+        *(kinds for place, (kinds, _) in ALLOWED.items() if module.startswith(place))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +145,9 @@ def found() -> dict[str, dict[str, list[int]]]:
     return result
 
 
-def test_no_other_module_opens_files_or_starts_processes(found: dict[str, dict[str, list[int]]]) -> None:
+def test_no_other_module_opens_files_or_starts_processes(
+    found: dict[str, dict[str, list[int]]],
+) -> None:
     wrong = [
         f"harness/{module}:{','.join(map(str, lines))}: uses a {kind} by itself; use harness/support/files, or add it to ALLOWED"
         for module, kinds in sorted(found.items())

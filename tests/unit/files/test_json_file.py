@@ -21,7 +21,12 @@ def test_what_it_holds(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"", "Expecting value"), (b"{", "Expecting property"), (b'"\xfc"', "utf-8"), (b"[" * 100_000, "recursion depth")],
+    [
+        (b"", "Expecting value"),
+        (b"{", "Expecting property"),
+        (b'"\xfc"', "utf-8"),
+        (b"[" * 100_000, "recursion depth"),
+    ],
     ids=["empty", "cut off", "not UTF-8", "nested too deeply"],
 )
 def test_what_is_none(tmp_path: Path, content: bytes, why: str) -> None:

@@ -94,7 +94,8 @@ def test_it_goes_when_it_is_closed(directory: Path) -> None:
     assert list(directory.iterdir()) == []
 
 
-#: How something else may have the name of a directory: the error of :func:`own_directories.own`, and what it says.
+#: How something else may have the name of a directory: the error of :func:`own_directories.own`,
+#: and what it says.
 TAKEN = {
     "another user's": (PermissionError, "another user"),
     "open to others": (PermissionError, "chmod 700"),

@@ -1,4 +1,6 @@
-"""Where users name files, a FIFO, an endless device and 3 GB are a mistake in one line: nothing waits, and nothing fills the memory."""
+"""Where users name files, a FIFO, an endless device and 3 GB are a mistake in one line: nothing
+waits, and nothing fills the memory.
+"""
 
 from __future__ import annotations
 

@@ -45,7 +45,9 @@ def link_to_a_device(directory: Path) -> Path:
         (lambda directory: directory / "missing", "No such file"),
     ],
 )
-def test_only_regular_files_are_read(tmp_path: Path, make: Callable[[Path], Path], said: str) -> None:
+def test_only_regular_files_are_read(
+    tmp_path: Path, make: Callable[[Path], Path], said: str
+) -> None:
     with pytest.raises(OSError, match=said):
         user_files.read(make(tmp_path), SETTINGS)
 
@@ -73,7 +75,9 @@ def test_text_is_utf_8_with_or_without_a_byte_order_mark(tmp_path: Path) -> None
     assert user_files.read_text(tmp_path / "file", SMALL, "replace") == "\ufffd"
 
 
-def test_only_a_secret_of_this_user_alone_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_secret_of_this_user_alone_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key = tmp_path / "key.pem"
     key.write_bytes(b"secret")
     key.chmod(0o600)

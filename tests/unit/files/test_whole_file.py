@@ -13,9 +13,13 @@ from harness.support.files import whole_file
 from tests.disk import full_beyond
 
 
-@given(st.binary(max_size=300), st.binary(max_size=300) | st.text(max_size=100), st.integers(1, 200))
+@given(
+    st.binary(max_size=300), st.binary(max_size=300) | st.text(max_size=100), st.integers(1, 200)
+)
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_has_no_room_leaves_what_was_there(tmp_path: Path, old: bytes, new: bytes | str, room: int) -> None:
+def test_what_has_no_room_leaves_what_was_there(
+    tmp_path: Path, old: bytes, new: bytes | str, room: int
+) -> None:
     path = tmp_path / "name"
     path.write_bytes(old)
     raw = new.encode() if isinstance(new, str) else new

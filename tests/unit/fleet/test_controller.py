@@ -72,13 +72,19 @@ class Sites:
             directory = self._directory / "site" / "cases" / case
             directory.mkdir(parents=True, exist_ok=True)
             (directory / CASE).write_text(json.dumps({"id": case}))
-            Store(task["results"], task["ref"]["run"]).put_case(task["ref"]["shard"], attempt, directory)
+            Store(task["results"], task["ref"]["run"]).put_case(
+                task["ref"]["shard"], attempt, directory
+            )
         while True:
             words = "a secret is missing" if code == NOT_BEGUN else ""
             yield ShardState("ended", attempt, 1.0, code, words, task["site"])
 
     def shard(self, ref: ShardRef) -> ShardState:
-        return next(self._shards[ref.shard]) if ref.shard in self._shards else ShardState("", 0, 0.0, None, "")
+        return (
+            next(self._shards[ref.shard])
+            if ref.shard in self._shards
+            else ShardState("", 0, 0.0, None, "")
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -99,14 +105,26 @@ def made(directory: Path, sites: tuple[str, ...], shards: int) -> FleetPlan:
         as_of="2026-03-04T15:00:00+00:00",
         fleet=Fleet.model_validate(fleet),
         shards=tuple(
-            Shard(number, "lab.toml", "lab", "", "simulated", (f"{number}-a", f"{number}-b"), (), sites, 1.0)
+            Shard(
+                number,
+                "lab.toml",
+                "lab",
+                "",
+                "simulated",
+                (f"{number}-a", f"{number}-b"),
+                (),
+                sites,
+                1.0,
+            )
             for number in range(1, shards + 1)
         ),
     )
 
 
 def of(directory: Path, sites: Sites, plan: FleetPlan) -> Controller:
-    return Controller(plan, directory / "run", cast("State", sites), cast("Celery", sites), lambda _: None)
+    return Controller(
+        plan, directory / "run", cast("State", sites), cast("Celery", sites), lambda _: None
+    )
 
 
 def test_site_that_refuses_everything_does_not_starve_the_others(tmp_path: Path) -> None:
@@ -117,8 +135,12 @@ def test_site_that_refuses_everything_does_not_starve_the_others(tmp_path: Path)
     assert len(record.accepted) == 10
     assert {one.site for one in record.accepted} == {"fra", "nyc"}
     assert all(where.count("ams") <= 1 for where in sites.began.values()), sites.began
-    assert {task["as_of"] for task in sites.tasks} == {"2026-03-04T15:00:00+00:00"}, "the plan's moment"
-    assert {loss["why"] for loss in record.losses} == {"it was not begun there: a secret is missing"}
+    assert {task["as_of"] for task in sites.tasks} == {"2026-03-04T15:00:00+00:00"}, (
+        "the plan's moment"
+    )
+    assert {loss["why"] for loss in record.losses} == {
+        "it was not begun there: a secret is missing"
+    }
 
 
 @pytest.mark.parametrize(
@@ -126,7 +148,12 @@ def test_site_that_refuses_everything_does_not_starve_the_others(tmp_path: Path)
     [
         ("abc", refuses, refuses, "abca"),
         ("abc", breaks, breaks, "abca"),
-        ("abcdef", refuses, sound, "abcdef"),  # refusals do not count as attempts until every site has had the shard
+        (
+            "abcdef",
+            refuses,
+            sound,
+            "abcdef",
+        ),  # refusals do not count as attempts until every site has had the shard
         ("abcdef", breaks, breaks, "abcd"),  # each attempt that began may have placed calls
     ],
 )

@@ -22,7 +22,11 @@ from harness.support.resources import EXAMPLES
 
 
 def fleet(*verify: dict[str, Any], sites: str = "abc", **more: Any) -> Fleet:
-    plain = {"results": "/r", "sites": [{"name": name, "workers": 2} for name in sites], "verify": list(verify)}
+    plain = {
+        "results": "/r",
+        "sites": [{"name": name, "workers": 2} for name in sites],
+        "verify": list(verify),
+    }
     return Fleet.model_validate(plain | more)
 
 
@@ -45,7 +49,9 @@ def test_each_case_is_in_one_shard_and_each_site_gets_a_shard() -> None:
 def test_each_site_gets_every_case_when_asked() -> None:
     found = shards(fleet(INBOUND | {"each": True}, sites="ab"))
     for site in "ab":
-        assert len({case for shard in found if shard.sites == (site,) for case in shard.cases}) == 15
+        assert (
+            len({case for shard in found if shard.sites == (site,) for case in shard.cases}) == 15
+        )
 
 
 def test_shards_are_sized_by_measured_durations_longest_first() -> None:
@@ -55,7 +61,9 @@ def test_shards_are_sized_by_measured_durations_longest_first() -> None:
     found = shards(made, slow)  # 1,140 s for two workers: six shards of 100 s
     assert len(found) == 6
     assert found[0].cases == (whole.cases[0],), "nothing goes with the longest"
-    assert [shard.seconds for shard in found] == sorted((shard.seconds for shard in found), reverse=True)
+    assert [shard.seconds for shard in found] == sorted(
+        (shard.seconds for shard in found), reverse=True
+    )
     assert sum(shard.seconds for shard in found) == 1140.0
 
 
@@ -73,7 +81,9 @@ def test_plan_survives_writing_and_reading(tmp_path: Path) -> None:
         plan.read(tmp_path / "nowhere")
 
 
-def test_opening_hours_are_judged_at_one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_hours_are_judged_at_one_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without HARNESS_AS_OF it is the moment at which the plan was made."""
     moments = iter([datetime(2026, 3, 4, 15, tzinfo=UTC)])  # Wednesday afternoon, then Sunday night
     clock = MagicMock(datetime, wraps=datetime)
@@ -89,9 +99,13 @@ def test_opening_hours_are_judged_at_one_moment(tmp_path: Path, monkeypatch: pyt
     assert plan.read(tmp_path).as_of == made.as_of
 
 
-def test_resumed_run_with_real_calls_needs_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resumed_run_with_real_calls_needs_live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv(LIVE_VARIABLE, raising=False)
-    plan.plan(fleet({"file": "live-talkdesk.toml", "rows": ["TD-INBOUND"]}), EXAMPLES, {}, live=True).write(tmp_path)
+    plan.plan(
+        fleet({"file": "live-talkdesk.toml", "rows": ["TD-INBOUND"]}), EXAMPLES, {}, live=True
+    ).write(tmp_path)
     outcome = CliRunner().invoke(application(), ["fleet", "run", "--resume", str(tmp_path)])
     assert isinstance(outcome.exception, RefusedError)
     assert "--live" in str(outcome.exception)
@@ -102,8 +116,14 @@ def test_resumed_run_with_real_calls_needs_live(tmp_path: Path, monkeypatch: pyt
     [
         ("results = ", "not TOML"),
         ('results = "/r"\nsites = []\nverify = []', "sites"),
-        ('results = "/r"\nsites = [{name = "a"}, {name = "a"}]\nverify = [{file = "x"}]', "two have one name"),
-        ('results = "/r"\nsites = [{name = "a"}]\nverify = [{file = "x", sites = ["b"]}]', "no site is called 'b'"),
+        (
+            'results = "/r"\nsites = [{name = "a"}, {name = "a"}]\nverify = [{file = "x"}]',
+            "two have one name",
+        ),
+        (
+            'results = "/r"\nsites = [{name = "a"}]\nverify = [{file = "x", sites = ["b"]}]',
+            "no site is called 'b'",
+        ),
         ('results = "/r"\nsites = [{name = "a b"}]\nverify = [{file = "x"}]', r"sites\.0\.name"),
         ('results = "/r"\nsites = [{name = "a"}]\nverify = [{file = "x"}]\nlease = 1', "lease"),
     ],
@@ -117,7 +137,9 @@ def test_mistake_in_the_fleet_file_is_reported(tmp_path: Path, text: str, said: 
 
 @pytest.mark.parametrize("results", ["results", "~/results", "", "file://results", "s3:bucket"])
 def test_results_need_an_absolute_path(results: str) -> None:
-    """Each process would resolve a relative path in its own directory, and a shard's directory is deleted."""
+    """Each process would resolve a relative path in its own directory, and a shard's directory is
+    deleted.
+    """
     with pytest.raises(ValidationError, match="allowed: a whole path"):
         fleet(INBOUND, results=results)
     for whole in ("/results", "s3://bucket/prefix", "simplecache::s3://bucket"):
@@ -150,13 +172,21 @@ def test_case_called_in_two_attempts_is_reported() -> None:
 @pytest.mark.parametrize(
     ("deployments", "said"),
     [
-        (["simulated-talkdsk", "acme-*"], "'simulated-talkdsk' (perhaps simulated-talkdesk), 'acme-*' is none"),
+        (
+            ["simulated-talkdsk", "acme-*"],
+            "'simulated-talkdsk' (perhaps simulated-talkdesk), 'acme-*' is none",
+        ),
         ([], "[] is none"),
     ],
 )
 def test_trunk_cap_without_a_deployment_is_a_mistake(deployments: list[str], said: str) -> None:
     """A misspelt name would lift the trunk's cap."""
-    trunk = {"name": "carrier", "concurrent_calls": 2, "calls_per_second": 1.0, "deployments": deployments}
+    trunk = {
+        "name": "carrier",
+        "concurrent_calls": 2,
+        "calls_per_second": 1.0,
+        "deployments": deployments,
+    }
     with pytest.raises(MistakeError) as caught:
         shards(fleet(INBOUND, trunks=[trunk]))
     assert str(caught.value).startswith(f"trunks.0.deployments (carrier): {said}")

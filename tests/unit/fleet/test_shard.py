@@ -70,15 +70,25 @@ def run(files: Path, scratch: Path, **changes: Any) -> Redis:
     return redis
 
 
-def verified(directory: Path, program: str | None, monkeypatch: pytest.MonkeyPatch, keep: Any = lambda: None) -> Any:
-    """Run an attempt with this Python program in the place of pytest; returns its exit code and last output."""
+def verified(
+    directory: Path, program: str | None, monkeypatch: pytest.MonkeyPatch, keep: Any = lambda: None
+) -> Any:
+    """Run an attempt with this Python program in the place of pytest; returns its exit code and
+    last output.
+    """
     if program is not None:
         monkeypatch.setattr(worker, "_command", lambda *_: [sys.executable, "-c", program])
-    return worker._verify(TASK, ShardRef(**REF, token="t"), cast("State", Redis()), directory, directory, keep)
+    return worker._verify(
+        TASK, ShardRef(**REF, token="t"), cast("State", Redis()), directory, directory, keep
+    )
 
 
-def test_shard_without_its_claims_ends_its_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As after a suspend that outlasted the claims: the shard is still this site's, the numbers are another's."""
+def test_shard_without_its_claims_ends_its_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a suspend that outlasted the claims: the shard is still this site's, the numbers are
+    another's.
+    """
     answers = iter([None, None, "number +12065550100"])
     until_let_go = "import os; os.read(int(os.environ['HARNESS_FLEET_LIFELINE']), 1)"
     assert verified(tmp_path, until_let_go, monkeypatch, lambda: next(answers))[0] is None
@@ -94,7 +104,9 @@ def test_claims_are_released_after_an_orderly_end(
     assert run(tmp_path, tmp_path).told == ["take", "end", "give back"][: 2 + given_back]
 
 
-def test_removed_scratch_directory_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: None) -> None:
+def test_removed_scratch_directory_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: None
+) -> None:
     """systemd-tmpfiles removes directories that were not used for ten days."""
     monkeypatch.setattr(worker, "_command", lambda *_: [sys.executable, "-c", ""])
     assert run(tmp_path, tmp_path / "gone").ended == (0, "")
@@ -145,16 +157,22 @@ def take(path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_shard_imports_no_file_of_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shard_imports_no_file_of_its_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """``python -m pytest`` alone would search the current directory first."""
     for name in ("pytest", "xdist"):
-        (tmp_path / f"{name}.py").write_text("import pathlib; pathlib.Path(__file__).with_name('ran').touch()\n")
+        (tmp_path / f"{name}.py").write_text(
+            "import pathlib; pathlib.Path(__file__).with_name('ran').touch()\n"
+        )
     code, words = verified(tmp_path, None, monkeypatch)
     assert (code, "none.toml" in words) == (4, True), "pytest itself has said what is wrong"
     assert not (tmp_path / "ran").exists()
 
 
-def test_workers_of_a_shard_import_no_file_of_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_of_a_shard_import_no_file_of_its_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """execnet starts the workers without Python options."""
     program = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import sys; print(repr(sys.path[0]))'])"
     words = verified(tmp_path, program, monkeypatch)[1]

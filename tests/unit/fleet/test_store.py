@@ -34,7 +34,9 @@ class Flaky(MemoryFileSystem):  # type: ignore[misc]
         self.fail()
         super().pipe_file(path, value, mode)
 
-    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: object) -> bytes:
+    def cat_file(
+        self, path: str, start: int | None = None, end: int | None = None, **_: object
+    ) -> bytes:
         self.fail()
         found: bytes = super().cat_file(path, start, end)
         return found
@@ -78,7 +80,11 @@ def test_damaged_object_is_named_and_left_out(cut: bool, where: float, bit: int)
         whole = packed.read_bytes()
         at = int(len(whole) * where)
         turned = max(at, 10)  # after gzip's header, whose time and system fields are ignored
-        damaged = whole[:at] if cut else whole[:turned] + bytes([whole[turned] ^ 1 << bit]) + whole[turned + 1 :]
+        damaged = (
+            whole[:at]
+            if cut
+            else whole[:turned] + bytes([whole[turned] ^ 1 << bit]) + whole[turned + 1 :]
+        )
         packed.write_bytes(damaged)
         left_out = store.fetch(1, 1, here / "out")
         unpacked = [path.read_text(encoding="utf-8") for path in (here / "out").rglob("case.json")]

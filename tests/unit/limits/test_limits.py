@@ -40,7 +40,9 @@ time.sleep(60)
 
 def held_elsewhere(path: Path) -> subprocess.Popen[str]:
     """Start a process that holds the lease of ``path`` until it is killed."""
-    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     return process
@@ -54,7 +56,9 @@ def end(process: subprocess.Popen[str]) -> None:
 # Leases
 
 
-def test_second_run_waits_for_the_address_and_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_second_run_waits_for_the_address_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     said, taken = threading.Event(), threading.Event()
     first = address("192.0.2.80:32681/udp", lambda: pytest.fail("nobody has it"))
@@ -88,8 +92,16 @@ def test_lock_files_are_private(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     (tmp_path / "tmp").mkdir()
     umask = os.umask(0)
     try:
-        with lease([tmp_path / "a"]), place(1), address("192.0.2.80:32681/udp", lambda: pytest.fail("nobody has it")):
-            found = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*") if path.name != "tmp"}
+        with (
+            lease([tmp_path / "a"]),
+            place(1),
+            address("192.0.2.80:32681/udp", lambda: pytest.fail("nobody has it")),
+        ):
+            found = {
+                path.name: path.stat().st_mode & 0o777
+                for path in tmp_path.rglob("*")
+                if path.name != "tmp"
+            }
     finally:
         os.umask(umask)
     machine = found.pop(f"harness-{os.getuid()}")
@@ -98,8 +110,12 @@ def test_lock_files_are_private(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert set(found.values()) == {0o600}
 
 
-def test_file_removed_before_it_is_locked_is_opened_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """tmpfiles.d(5) or another run may remove it; the next process would then lock a new file of that name."""
+def test_file_removed_before_it_is_locked_is_opened_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """tmpfiles.d(5) or another run may remove it; the next process would then lock a new file of
+    that name.
+    """
     path, open_, opened = tmp_path / "a", os.open, list[int]()
 
     def tidied(*arguments: Any) -> int:
@@ -116,7 +132,9 @@ def test_file_removed_before_it_is_locked_is_opened_again(monkeypatch: pytest.Mo
             os.fstat(descriptor)
 
 
-def test_link_in_place_of_the_lock_directory_is_not_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_link_in_place_of_the_lock_directory_is_not_followed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Old files in its target would be deleted."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -129,7 +147,9 @@ def test_link_in_place_of_the_lock_directory_is_not_followed(monkeypatch: pytest
     assert [path.name for path in target.iterdir()] == ["address-of-grandmother"]
 
 
-def test_lock_directory_of_another_user_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_lock_directory_of_another_user_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     taken = tmp_path / f"harness-{os.geteuid()}"
@@ -139,7 +159,9 @@ def test_lock_directory_of_another_user_is_not_used(monkeypatch: pytest.MonkeyPa
         assert list(taken.iterdir()) == []
 
 
-def test_of_those_that_wait_for_a_place_one_looks_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_of_those_that_wait_for_a_place_one_looks_for_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     looks: list[int] = []
 
@@ -190,7 +212,9 @@ def test_signal_handler_may_raise_while_waiting_for_a_lease(tmp_path: Path) -> N
         end(holder)
 
 
-def test_missing_temporary_folder_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_temporary_folder_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     with pytest.raises(ResourceError, match="places cannot be kept"):
         place(2)
@@ -239,10 +263,15 @@ def test_marks_are_drawn_for_each_run() -> None:
 
 
 def gate(directory: Path, **limits: float) -> CallGate:
-    return CallGate(directory, Limits.model_validate({"calls_per_second": 1000.0, "calls_per_run": 100, **limits}))
+    return CallGate(
+        directory,
+        Limits.model_validate({"calls_per_second": 1000.0, "calls_per_run": 100, **limits}),
+    )
 
 
-@pytest.mark.parametrize("books", ["", "{", "[]", '{"placed": "many", "next": 0}', '{"placed": 1, "wages": 2}'])
+@pytest.mark.parametrize(
+    "books", ["", "{", "[]", '{"placed": "many", "next": 0}', '{"placed": 1, "wages": 2}']
+)
 def test_unreadable_books_refuse_the_call(tmp_path: Path, books: str) -> None:
     calls = gate(tmp_path, concurrent_calls=1)
     (tmp_path / "books.json").write_text(books)

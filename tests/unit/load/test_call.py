@@ -39,7 +39,9 @@ def lane(tmp_path: Path) -> Iterator[Lane]:
     with PhonePool(tmp_path / "phones") as pool:
         gate, marks = CallGate(tmp_path / "gate", deployment.limits), iter(range(200))
         timings = deployment.timings_by("quick")
-        lane = Lane(tmp_path, case, deployment, timings, pool, marks, None, gate, 3, lambda begin, end: [])
+        lane = Lane(
+            tmp_path, case, deployment, timings, pool, marks, None, gate, 3, lambda begin, end: []
+        )
         yield lane
         ended(lane)
 
@@ -50,7 +52,9 @@ def place(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Place:
 
     def expect(context: Any, call: Any) -> Any:
         heard = finding("audio", Verdict.PASSED)
-        return SimpleNamespace(two_way_audio_with=lambda other, changed: context.evidence.add(heard))
+        return SimpleNamespace(
+            two_way_audio_with=lambda other, changed: context.evidence.add(heard)
+        )
 
     monkeypatch.setattr(load_call, "Expect", expect)
     monkeypatch.setattr(LoadCall, "_call", property(lambda self: self._context.calls.own[0]))
@@ -60,10 +64,14 @@ def place(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Place:
     def place(step: int) -> LoadCall:
         lane._next += 1  # a slot is taken
         call = LoadCall(step, step, lane)
-        leg = SimpleNamespace(id=f"caller.{step}", events=[SimpleNamespace(at=1.0)], direction="incoming", lost=0)
+        leg = SimpleNamespace(
+            id=f"caller.{step}", events=[SimpleNamespace(at=1.0)], direction="incoming", lost=0
+        )
         leg.state, leg.messages = "confirmed", ()
         leg.statistics, leg.invite = lambda: counted(1000, leg.lost), SimpleNamespace(at=1.0)
-        own: Any = SimpleNamespace(label=leg.id, leg=leg, first_leg=leg, legs=[leg], number=None, is_over=lambda: False)
+        own: Any = SimpleNamespace(
+            label=leg.id, leg=leg, first_leg=leg, legs=[leg], number=None, is_over=lambda: False
+        )
         own.answered_at, own.released_at, own.peer = lambda: 1.0, lambda within: None, None
         own.final_response = lambda within: (0, "")
         call._context.calls.own.append(own)
@@ -91,7 +99,9 @@ def found_of(*calls: LoadCall, lanes: Sequence[Lane] = ()) -> LoadResult:
 
 
 @pytest.mark.parametrize("by_words", [False, True])
-def test_loss_fails_the_step_in_which_it_occurs(place: Place, monkeypatch: pytest.MonkeyPatch, by_words: bool) -> None:
+def test_loss_fails_the_step_in_which_it_occurs(
+    place: Place, monkeypatch: pytest.MonkeyPatch, by_words: bool
+) -> None:
     """Not the step in which the call was placed."""
     monkeypatch.setattr(LoadCall, "_is_known_by_words", by_words)
     call = place(1)
@@ -132,7 +142,9 @@ def test_loss_seen_at_the_end_fails_the_last_step(place: Place) -> None:
     assert (found.first_failing_step, found.calls_held) == (3, 2)
 
 
-def test_error_at_the_end_breaks_the_last_step(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_at_the_end_breaks_the_last_step(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The phone is lost after all steps were verified."""
 
     def conclude(context: Any, *, probe: bool) -> None:
@@ -179,7 +191,11 @@ def test_broken_call_breaks_the_evidence_of_its_lane(
     monkeypatch.setattr(LoadCall, "_still_up", dies)
     call.verify_again(2)
     evidence = ended(lane)
-    assert (evidence.verdict, evidence.message) == (call.verdict, call.message) == (Verdict.BROKEN, str(LOST))
+    assert (
+        (evidence.verdict, evidence.message)
+        == (call.verdict, call.message)
+        == (Verdict.BROKEN, str(LOST))
+    )
 
 
 def test_trunk_without_calls_is_not_observable(place: Place, lane: Lane, tmp_path: Path) -> None:
@@ -187,7 +203,16 @@ def test_trunk_without_calls_is_not_observable(place: Place, lane: Lane, tmp_pat
     whole = lane.context
     every = matrix.cases([whole.deployment], Selection(rows=("TD-INBOUND",), ais=("synthflow",)))
     case = next(case for case in every if case.trunk != whole.case.trunk)
-    given: Any = (whole.deployment, whole.timings, SimpleNamespace(), None, None, None, 3, lambda begin, end: [])
+    given: Any = (
+        whole.deployment,
+        whole.timings,
+        SimpleNamespace(),
+        None,
+        None,
+        None,
+        3,
+        lambda begin, end: [],
+    )
     with Lane(tmp_path, case, *given) as other:
         found = found_of(place(1), lanes=[lane, other])
     evidence = CaseEvidence.read(other.recorder.directory)

@@ -16,7 +16,12 @@ def talkdesk() -> Deployment:
 
 
 def limited(deployment: Deployment, **limits: float) -> Deployment:
-    wide = {"concurrent_calls": 1000, "calls_per_second": 1000.0, "calls_per_run": 1000, "seconds_per_call": 100.0}
+    wide = {
+        "concurrent_calls": 1000,
+        "calls_per_second": 1000.0,
+        "calls_per_run": 1000,
+        "seconds_per_call": 100.0,
+    }
     return deployment.model_copy(update={"limits": Limits.model_validate(wide | limits)})
 
 
@@ -29,7 +34,9 @@ def limited(deployment: Deployment, **limits: float) -> Deployment:
         (6, 9, (6,)),
     ],
 )
-def test_steps_end_with_all_calls(talkdesk: Deployment, calls: int, step: int | None, levels: tuple[int, ...]) -> None:
+def test_steps_end_with_all_calls(
+    talkdesk: Deployment, calls: int, step: int | None, levels: tuple[int, ...]
+) -> None:
     made = plan.plan(limited(talkdesk), calls, 10.0, 1.0, step)
     assert made.levels == levels
     assert made.calls == calls
@@ -48,7 +55,10 @@ def test_steps_end_with_all_calls(talkdesk: Deployment, calls: int, step: int | 
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
 def test_load_stays_within_each_limit(
-    talkdesk: Deployment, limits: dict[str, float], at: tuple[int, float, float], beyond: tuple[int, float, float]
+    talkdesk: Deployment,
+    limits: dict[str, float],
+    at: tuple[int, float, float],
+    beyond: tuple[int, float, float],
 ) -> None:
     deployment = limited(talkdesk, **limits)
     assert plan.plan(deployment, *at).calls == at[0]
@@ -70,7 +80,8 @@ def test_unknown_trunk_or_line_is_a_mistake(talkdesk: Deployment) -> None:
     with pytest.raises(SelectionError, match=r"--trunk nosuch: .*allowed: udp-ip, "):
         plan.cases(talkdesk, ("nosuch",), None)
     with pytest.raises(
-        SelectionError, match="--line people: leads to no assistant over trunk udp-ip; allowed: inbound, "
+        SelectionError,
+        match="--line people: leads to no assistant over trunk udp-ip; allowed: inbound, ",
     ):
         plan.cases(talkdesk, (), "people")
 
@@ -85,21 +96,28 @@ def test_closed_number_is_not_called(talkdesk: Deployment, monkeypatch: pytest.M
         plan.cases(two, (), "inbound")
     (case,) = plan.cases(two, (), None)
     assert case.line != "inbound"
-    alone = talkdesk.model_copy(update={"lines": {"inbound": closed, "people": talkdesk.lines["people"]}})
+    alone = talkdesk.model_copy(
+        update={"lines": {"inbound": closed, "people": talkdesk.lines["people"]}}
+    )
     said = "^simulated-talkdesk: closed now: inbound; allowed: a number that leads to the AI now$"
     with pytest.raises(SelectionError, match=said):
         plan.cases(alone, (), None)
 
 
 def test_premium_number_is_refused(talkdesk: Deployment) -> None:
-    premium = talkdesk.lines["inbound"].model_copy(update={"did": "+19005550100", "dids": {}, "trunk": "udp-ip"})
+    premium = talkdesk.lines["inbound"].model_copy(
+        update={"did": "+19005550100", "dids": {}, "trunk": "udp-ip"}
+    )
     deployment = talkdesk.model_copy(update={"lines": {"inbound": premium}})
     with pytest.raises(RefusedError, match="premium"):
         plan.cases(deployment, (), None)
 
 
 def test_load_needs_a_mark_for_every_leg(talkdesk: Deployment) -> None:
-    own, stand_in = plan.cases(talkdesk, ("udp-ip",), None), plan.cases(talkdesk, ("udp-ip-stand-in",), None)
+    own, stand_in = (
+        plan.cases(talkdesk, ("udp-ip",), None),
+        plan.cases(talkdesk, ("udp-ip-stand-in",), None),
+    )
     plan.check_marks(239, own)
     plan.check_marks(119, stand_in)
     for calls, cases in ((240, own), (120, stand_in)):

@@ -44,9 +44,16 @@ def test_result_names_the_first_failing_step() -> None:
         (Verdict.FAILED, ["nobody answered"], 2),
     ],
 )
-def test_step_ended_by_ctrl_c_did_not_fail(verdict: Verdict, messages: list[str], first: int | None) -> None:
-    calls = [replace(call(at, verdict), message=words, failed_in=2) for at, words in enumerate(messages, 2)]
-    stopped = replace(LOAD, steps=[LOAD.steps[0], step(2, 2, 0, verdict)], calls=calls, interrupted=True)
+def test_step_ended_by_ctrl_c_did_not_fail(
+    verdict: Verdict, messages: list[str], first: int | None
+) -> None:
+    calls = [
+        replace(call(at, verdict), message=words, failed_in=2)
+        for at, words in enumerate(messages, 2)
+    ]
+    stopped = replace(
+        LOAD, steps=[LOAD.steps[0], step(2, 2, 0, verdict)], calls=calls, interrupted=True
+    )
     assert stopped.first_failing_step == first
 
 
@@ -60,9 +67,18 @@ def test_step_ended_by_ctrl_c_did_not_fail(verdict: Verdict, messages: list[str]
         (False, (486, "Busy Here"), False, "486 Busy Here"),
     ],
 )
-def test_call_result_names_the_refusal(answered: bool, final: tuple[int, str], cancelled: bool, refused: str) -> None:
-    states = [(1.0, "calling", 0), (1.2, "early", 183), *([(1.5, "confirmed", 200)] if answered else [])]
-    events = [CallState(at=at, phone="caller", leg="caller.1", state=state, code=code) for at, state, code in states]  # type: ignore[arg-type]
+def test_call_result_names_the_refusal(
+    answered: bool, final: tuple[int, str], cancelled: bool, refused: str
+) -> None:
+    states = [
+        (1.0, "calling", 0),
+        (1.2, "early", 183),
+        *([(1.5, "confirmed", 200)] if answered else []),
+    ]
+    events = [
+        CallState(at=at, phone="caller", leg="caller.1", state=state, code=code)  # type: ignore[arg-type]
+        for at, state, code in states
+    ]
     messages = [SimpleNamespace(text="CANCEL sip:x SIP/2.0")] if cancelled else []
     leg = SimpleNamespace(events=events, messages=messages, invite=SimpleNamespace(at=1.0))
     one: Any = LoadCall.__new__(LoadCall)

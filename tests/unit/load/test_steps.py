@@ -89,7 +89,9 @@ def test_call_ended_by_the_far_end_does_not_pass(more: list[int], data: st.DataO
     made = run(levels, told)
     assert made.verdict is Verdict.FAILED
     assert made.calls[which - 1].failed_in == min(after + 1, len(levels))
-    assert len(made.reached) == min(after + 1, len(levels)), "no step is begun after the one that fails"
+    assert len(made.reached) == min(after + 1, len(levels)), (
+        "no step is begun after the one that fails"
+    )
     assert all(call.ended for call in made.calls)
 
 
@@ -119,8 +121,14 @@ def test_delayed_calls_still_keep_the_rate(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(load_run, "LoadCall", Waiting)
     monkeypatch.setattr(load_run, "time", clock)
-    made = load_run.Steps(LoadPlan(levels=(3,), cps=0.5, hold_s=0.0), [Lane()], lambda number, calls: None)  # type: ignore[list-item]
-    monkeypatch.setattr(made, "_stopped", SimpleNamespace(wait=clock.wait, is_set=lambda: False, set=lambda: None))
+    made = load_run.Steps(
+        LoadPlan(levels=(3,), cps=0.5, hold_s=0.0),
+        [Lane()],  # type: ignore[list-item]
+        lambda number, calls: None,
+    )
+    monkeypatch.setattr(
+        made, "_stopped", SimpleNamespace(wait=clock.wait, is_set=lambda: False, set=lambda: None)
+    )
     made.run()
 
     assert made.verdict is Verdict.PASSED

@@ -12,7 +12,8 @@ from harness.integrations import load
 from harness.integrations.matrix import Case, cases, left_out
 from harness.support.resources import EXAMPLES
 
-#: Place ("lines.*.refer", "trunks.udp-ip.host") → value, or what makes it of the one there; None takes an entry of a table away.
+#: Place ("lines.*.refer", "trunks.udp-ip.host") → value, or what makes it of the one there; None
+#: takes an entry of a table away.
 Changes = Mapping[str, Any]
 
 
@@ -53,13 +54,21 @@ def of_ai(ai: str, *kept: str) -> Any:
     """Of the trunks those of that AI which signal, or authenticate, so."""
 
     def trunks(there: tuple[Trunk, ...]) -> tuple[Trunk, ...]:
-        return tuple(t for t in there if t.ai == ai and (not kept or {t.transport, t.authentication} & set(kept)))
+        return tuple(
+            t
+            for t in there
+            if t.ai == ai and (not kept or {t.transport, t.authentication} & set(kept))
+        )
 
     return trunks
 
 
 def of(deployment: Deployment, row: str, **axes: str) -> list[Case]:
-    return [case for case in cases([deployment]) if case.row.id == row and axes.items() <= case.axes.items()]
+    return [
+        case
+        for case in cases([deployment])
+        if case.row.id == row and axes.items() <= case.axes.items()
+    ]
 
 
 def why(deployment: Deployment, row: str) -> str:

@@ -1,4 +1,6 @@
-"""The cases of a deployment: by trunks, axes, numbers and selection; what each calls, where it lands, and whether it can pass."""
+"""The cases of a deployment: by trunks, axes, numbers and selection; what each calls, where it
+lands, and whether it can pass.
+"""
 
 from __future__ import annotations
 
@@ -51,10 +53,14 @@ def test_a_number_registers_over_each_of_two_trunks_that_are_alike(talkdesk: Dep
 def test_a_closed_number_is_called_once_whatever_its_menu_offers(talkdesk: Deployment) -> None:
     entry = talkdesk.lines["out-of-hours"]
     menu = {f"main press {digit}": entry.model_copy(update={"press": digit}) for digit in "12"}
-    assert [case.line for case in of(changed(talkdesk, {"lines": menu}), "CLOSED")] == ["main press 1"]
+    assert [case.line for case in of(changed(talkdesk, {"lines": menu}), "CLOSED")] == [
+        "main press 1"
+    ]
 
 
-def test_every_number_that_can_proves_a_row_whichever_trunk_carries_it(talkdesk: Deployment) -> None:
+def test_every_number_that_can_proves_a_row_whichever_trunk_carries_it(
+    talkdesk: Deployment,
+) -> None:
     entry = talkdesk.lines["inbound"].model_copy(update={"dids": {}})
     lines = {
         trunk.name: entry.model_copy(update={"did": f"+1312555010{place}", "trunk": trunk.name})
@@ -72,7 +78,8 @@ def test_of_several_numbers_the_plainest_is_called(talkdesk: Deployment) -> None
         once = changed(talkdesk, {"lines": lines})
         called = [once.lines[str(case.line)] for case in of(once, "TD-INBOUND")]
         assert {(entry.press, entry.announcement_s) for entry in called} == {(None, 0.0)}
-        # a stand-in does what it is told at any number; the one whose assistant does it by itself is called first
+        # a stand-in does what it is told at any number; the one whose assistant does it by itself
+        # is called first
         assert {case.line for case in of(once, "TD-FALLBACK-TIMEOUT")} == {"fallback-timeout"}
 
 
@@ -101,12 +108,15 @@ def test_of_several_numbers_the_plainest_is_called(talkdesk: Deployment) -> None
         *(({"trunks.*.max_concurrent_calls": most, "phones": lambda phones: phones | {
             f"c{n}": phones["caller"].model_copy(update={"number": f"+141555502{n:02}"}) for n in range(40)}}, "TD-CAPACITY", who)
           for most, who in ((3, {"synthflow", "stand-in"}), (4, {"synthflow"}), (30, {"synthflow"}))),
-        # people only: there is no AI that could be down, though a sheet says of all numbers that they are not reachable
+        # people only: there is no AI that could be down, though a sheet says of all numbers that
+        # they are not reachable
         ({"lines.*.assistant": None, "lines.*.group": "billing", "lines.*.reachable": False}, "TD-FALLBACK-DOWN", set()),
         ({"lines.skill-menu.press": None}, "TD-SKILLS-MENU", set()),
     ],
 )  # fmt: skip
-def test_who_is_the_ai_in_a_row(talkdesk: Deployment, changes: Changes, row: str, who: set[str]) -> None:
+def test_who_is_the_ai_in_a_row(
+    talkdesk: Deployment, changes: Changes, row: str, who: set[str]
+) -> None:
     assert ais(changed(talkdesk, changes), row) == who
 
 
@@ -138,7 +148,11 @@ def test_national_form_is_dialled_from_the_numbers_own_country_alone(
 
 def test_a_selection_is_kept_to(talkdesk: Deployment) -> None:
     only = Selection(
-        rows=("TD-INBOUND",), transports=("tls",), ais=("synthflow",), codecs=("pcma",), authentication=("ip",)
+        rows=("TD-INBOUND",),
+        transports=("tls",),
+        ais=("synthflow",),
+        codecs=("pcma",),
+        authentication=("ip",),
     )
     (case,) = cases([talkdesk], only)
     assert [case.axes[axis] for axis in ("transport", "codec", "ai", "authentication")] == [
@@ -154,7 +168,9 @@ def test_a_selection_is_kept_to(talkdesk: Deployment) -> None:
 
 
 def test_a_case_is_selected_by_its_own_axes_whatever_its_trunk_does(talkdesk: Deployment) -> None:
-    """The command line that repeats a case has its axes (``report.markup``), and so must be allowed."""
+    """The command line that repeats a case has its axes (``report.markup``), and so must be
+    allowed.
+    """
     alone = changed(talkdesk, {"trunks": PHONES})
     for case in cases([alone]):
         axes = case.axes
@@ -190,17 +206,23 @@ def test_what_cannot_be_selected_is_a_mistake(
 # -- calls, landings, time
 
 
-def test_rows_that_take_long_run_when_named_and_take_the_minutes_of_their_case(talkdesk: Deployment) -> None:
+def test_rows_that_take_long_run_when_named_and_take_the_minutes_of_their_case(
+    talkdesk: Deployment,
+) -> None:
     found = cases([talkdesk], Selection(rows=("LONGCALL",), ais=("synthflow",)))
     times = {case.axes["minutes"]: seconds_of(case, talkdesk, talkdesk.timings) for case in found}
     assert times == {"10": 600.0, "31": 1860.0}
 
 
 def test_a_callers_phone_cannot_follow_a_refer_to_an_extension(talkdesk: Deployment) -> None:
-    extension = changed(talkdesk, {"groups.billing.did": None, "groups.billing.user": "5001234567890"})
+    extension = changed(
+        talkdesk, {"groups.billing.did": None, "groups.billing.user": "5001234567890"}
+    )
     assert {case.axes["refer"] for case in of(extension, BLIND)} == {"consumed"}
     for row in (BLIND, WARM):
-        assert {calls_of(case, extension)[-1].number for case in of(extension, row)} == {"5001234567890"}
+        assert {calls_of(case, extension)[-1].number for case in of(extension, row)} == {
+            "5001234567890"
+        }
 
 
 @pytest.mark.parametrize(
@@ -220,7 +242,9 @@ def test_a_callers_phone_cannot_follow_a_refer_to_an_extension(talkdesk: Deploym
         ("gladly", "GL-ALLOWLIST-LISTED", {"queue"}),  # the group's own number is called
     ],
 )
-def test_the_groups_that_a_call_is_to_land_with(integration: str, row: str, groups: set[str]) -> None:
+def test_the_groups_that_a_call_is_to_land_with(
+    integration: str, row: str, groups: set[str]
+) -> None:
     deployment = example(f"simulated-{integration}")
     found = [set(landing_groups(case, deployment)) for case in of(deployment, row)]
     assert found
@@ -231,12 +255,18 @@ def test_a_transfer_and_people_in_time_land_neither_with_the_fallback_nor_where_
     talkdesk: Deployment,
 ) -> None:
     found = changed(talkdesk, {"lines.*.fallback": "support", "lines.*.closed": "support"})
-    landing = [c for c in cases([found]) if c.row.moment in ("transfer", "people") and not c.row.out_of_hours]
+    landing = [
+        c
+        for c in cases([found])
+        if c.row.moment in ("transfer", "people") and not c.row.out_of_hours
+    ]
     landing = [case for case in landing if "overflow" not in case.axes]
     assert {BLIND, "PEOPLE"} <= {case.row.id for case in landing}
     for case in landing:
         assert "support" not in landing_groups(case, found), case.id
-    of_people = changed(talkdesk, {"lines.out-of-hours.assistant": None, "lines.out-of-hours.group": "everybody"})
+    of_people = changed(
+        talkdesk, {"lines.out-of-hours.assistant": None, "lines.out-of-hours.group": "everybody"}
+    )
     (closed,) = [case for case in of(of_people, "CLOSED") if case.line == "out-of-hours"]
     assert set(landing_groups(closed, of_people)) == {"reception"}
 
@@ -259,7 +289,9 @@ def test_what_nobody_sees_is_dispensed_with_where_that_is_so_alone(talkdesk: Dep
 
 
 def test_a_world_without_the_ais_interface_is_planned_as_a_live_one(talkdesk: Deployment) -> None:
-    """What nobody will tell is dispensable, and what is about it left out: all else would be not observable in every run."""
+    """What nobody will tell is dispensable, and what is about it left out: all else would be not
+    observable in every run.
+    """
     blind = changed(talkdesk, {"synthflow": None})
     live = changed(blind, {"kind": "live", "platform.host": "sbc.example"})  # a world fills it in
     told = [
@@ -286,15 +318,21 @@ def test_audio_that_nothing_can_make_known_so_strongly_is_told_beforehand(
     strength: str, synthflow: dict[str, Any] | None, said: str | None
 ) -> None:
     told: Changes = (
-        {"synthflow": None} if synthflow is None else {f"synthflow.{key}": value for key, value in synthflow.items()}
+        {"synthflow": None}
+        if synthflow is None
+        else {f"synthflow.{key}": value for key, value in synthflow.items()}
     )
     found = changed(example("live-talkdesk"), {"expect.strength": strength, **told})
     for case in cases([found]):
         why_not = why_never_passed(case, found)
-        assert (why_not or "none").startswith("none") is (said is None or AUDIO_TO_AI not in case.required_findings)
+        assert (why_not or "none").startswith("none") is (
+            said is None or AUDIO_TO_AI not in case.required_findings
+        )
         assert why_not is None or str(said) in why_not
     phones = changed(found, {"kind": "stand-in", "trunks.*.ai": "stand-in"})
-    assert {why_never_passed(case, phones) for case in cases([phones])} == {None}, "a harness phone proves audio"
+    assert {why_never_passed(case, phones) for case in cases([phones])} == {None}, (
+        "a harness phone proves audio"
+    )
 
 
 @pytest.mark.parametrize(
@@ -306,20 +344,34 @@ def test_audio_that_nothing_can_make_known_so_strongly_is_told_beforehand(
         ("2026-11-23T18:00:30+01:00", "begin or end now", "begin or end now"),
         ("2026-11-23T18:01:30+01:00", "have begun or ended", None),
         ("2026-11-24T07:59:30+01:00", "begin or end now", "begin or end now"),
-        ("2026-10-25T00:30+00:00", None, "have begun or ended"),  # 02:30 in summer time, and again an hour later
+        (
+            "2026-10-25T00:30+00:00",
+            None,
+            "have begun or ended",
+        ),  # 02:30 in summer time, and again an hour later
         ("2026-10-25T01:30+00:00", None, "have begun or ended"),
         ("2026-10-25T02:00:30+00:00", "begin or end now", "begin or end now"),
-        ("2026-03-29T00:59:30+00:00", "begin or end now", "begin or end now"),  # 01:59:30; what follows is 03:00
+        (
+            "2026-03-29T00:59:30+00:00",
+            "begin or end now",
+            "begin or end now",
+        ),  # 01:59:30; what follows is 03:00
         ("2026-03-29T01:02+00:00", "have begun or ended", None),
     ],
 )
 def test_a_number_is_called_only_where_no_clock_doubts_its_time(
     talkdesk: Deployment, moment: str, opened: str | None, closed: str | None
 ) -> None:
-    hours = {"lines.inbound.hours": "sun 01:00-03:00, mon-fri 08:00-18:00", "lines.inbound.zone": "Europe/Berlin"}
+    hours = {
+        "lines.inbound.hours": "sun 01:00-03:00, mon-fri 08:00-18:00",
+        "lines.inbound.zone": "Europe/Berlin",
+    }
     found, at = changed(talkdesk, hours), datetime.fromisoformat(moment)
     (case, *_) = [case for case in of(talkdesk, "TD-INBOUND") if case.line == "inbound"]
-    for planned, said in ((case, opened), (replace(case, row=replace(case.row, out_of_hours=True)), closed)):
+    for planned, said in (
+        (case, opened),
+        (replace(case, row=replace(case.row, out_of_hours=True)), closed),
+    ):
         why_not = why_not_now(planned, found, at)
         assert why_not is None if said is None else said in str(why_not)
     assert why_not_now(replace(case, line=None), found, at) is None
@@ -330,7 +382,10 @@ def test_a_landing_with_the_people_of_another_group_cannot_pass(talkdesk: Deploy
     two = changed(talkdesk, {"groups.twin": twin})
     (case, *_) = of(two, BLIND)
     assert why_never_passed(case, talkdesk) is None
-    assert why_never_passed(case, two) == "nothing tells its landing from one at twin, which has the same people"
+    assert (
+        why_never_passed(case, two)
+        == "nothing tells its landing from one at twin, which has the same people"
+    )
 
 
 @pytest.mark.parametrize(

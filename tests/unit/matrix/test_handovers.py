@@ -1,4 +1,6 @@
-"""An assistant that hands over to several groups: each handover is proved by itself, or said not to be."""
+"""An assistant that hands over to several groups: each handover is proved by itself, or said not to
+be.
+"""
 
 from __future__ import annotations
 
@@ -21,21 +23,29 @@ UNSEEN = "not observable: its group has no harness phone, and no report names it
 ALONE = {"assistants.main.transfer": None, "assistants.main.transfer_to": None}
 
 
-def handover(way: str = "cold", to: str = "support", digit: str | None = "2", **more: Any) -> Handover:
+def handover(
+    way: str = "cold", to: str = "support", digit: str | None = "2", **more: Any
+) -> Handover:
     return Handover.model_validate({"transfer": way, "transfer_to": to, "digit": digit, **more})
 
 
-def with_handovers(deployment: Deployment, handovers: Mapping[str, Handover], **more: Any) -> Deployment:
+def with_handovers(
+    deployment: Deployment, handovers: Mapping[str, Handover], **more: Any
+) -> Deployment:
     """Its assistant ``main`` hands over so, beside what its own table says."""
     return changed(deployment, {"assistants.main.handovers": dict(handovers), **more})
 
 
 def said_of(deployment: Deployment) -> list[tuple[str, str]]:
     """Which handovers are said to be left out, by a row, and why."""
-    return [(left.row, left.why) for left in left_out(deployment) if left.why.startswith("assistants.")]
+    return [
+        (left.row, left.why) for left in left_out(deployment) if left.why.startswith("assistants.")
+    ]
 
 
-def test_handovers_are_proved_in_the_rows_of_their_kind_and_change_no_other_case(talkdesk: Deployment) -> None:
+def test_handovers_are_proved_in_the_rows_of_their_kind_and_change_no_other_case(
+    talkdesk: Deployment,
+) -> None:
     """Over all trunks and codecs, as the assistant's own is."""
     handovers = {
         "sales": handover("warm"),
@@ -44,7 +54,11 @@ def test_handovers_are_proved_in_the_rows_of_their_kind_and_change_no_other_case
     }
     deployment = with_handovers(talkdesk, handovers)
     for row, name in ((ROWS["cold"], "orders"), (ROWS["warm"], "sales")):
-        own = [case for case in of(talkdesk, row, ai="synthflow") if case.axes.get("ask", "digit") == "digit"]
+        own = [
+            case
+            for case in of(talkdesk, row, ai="synthflow")
+            if case.axes.get("ask", "digit") == "digit"
+        ]
         cells = [
             {(case.trunk, case.axes["codec"], case.axes.get("refer")) for case in found}
             for found in (own, of(deployment, row, ai="synthflow", handover=name))
@@ -80,28 +94,47 @@ def test_a_topic_goes_with_its_own_handover(gladly: Deployment) -> None:
     }
     deployment = with_handovers(gladly, handovers)
     groups = {
-        case.axes.get("handover"): set(landing_groups(case, deployment)) for case in of(deployment, "GL-TRANSFER-TOPIC")
+        case.axes.get("handover"): set(landing_groups(case, deployment))
+        for case in of(deployment, "GL-TRANSFER-TOPIC")
     }
     del groups[None]
     assert groups == {"bills": {"queue", "billing"}, "help": {"queue", "support"}}
-    assert {case.axes.get("handover") for case in of(deployment, "GL-TRANSFER-PLAIN")} == {None, "plain"}
+    assert {case.axes.get("handover") for case in of(deployment, "GL-TRANSFER-PLAIN")} == {
+        None,
+        "plain",
+    }
     key = "assistants.main.handovers"
     assert said_of(deployment) == [
-        ("GL-TRANSFER-PLAIN", f"{key}.lost: not observable: no group with a harness phone has its topic"),
+        (
+            "GL-TRANSFER-PLAIN",
+            f"{key}.lost: not observable: no group with a harness phone has its topic",
+        ),
         ("GL-TRANSFER-PLAIN", f"{key}.joined: no row proves a warm handover"),
     ]
 
 
 def test_each_way_to_ask_for_one_has_a_case(talkdesk: Deployment) -> None:
-    """Of a handover with a name the way it is asked for is what tells it from the others, warm or cold."""
+    """Of a handover with a name the way it is asked for is what tells it from the others, warm or
+    cold.
+    """
     said = handover("warm", prompt="agent-please-de", transfer_caller_id="agent")
-    deployment = with_handovers(talkdesk, {"sales": said, "silent": handover("cold", digit="3", ways=["silence"])})
+    deployment = with_handovers(
+        talkdesk, {"sales": said, "silent": handover("cold", digit="3", ways=["silence"])}
+    )
     found = of(deployment, ROWS["warm"], handover="sales", ai="synthflow")
-    assert [case.axes["ask"] for case in found if case.trunk == found[0].trunk][:2] == ["digit", "prompt"]
+    assert [case.axes["ask"] for case in found if case.trunk == found[0].trunk][:2] == [
+        "digit",
+        "prompt",
+    ]
     assert {case.axes["caller_id"] for case in found} == {"agent"}
-    assert {case.axes["ask"] for case in of(deployment, ROWS["cold"], handover="silent")} == {"silence"}
+    assert {case.axes["ask"] for case in of(deployment, ROWS["cold"], handover="silent")} == {
+        "silence"
+    }
     spoken, digit = (
-        [case.axes | {"ask": ""} for case in of(with_handovers(talkdesk, {"sales": one}, **ALONE), ROWS["cold"])]
+        [
+            case.axes | {"ask": ""}
+            for case in of(with_handovers(talkdesk, {"sales": one}, **ALONE), ROWS["cold"])
+        ]
         for one in (handover(digit=None, prompt="agent-please-de"), handover())
     )
     assert spoken == digit, "the way takes no cases from the others"
@@ -113,8 +146,13 @@ def set_ups(draw: st.DrawFn) -> tuple[dict[str, Handover], bool, str]:
     character = st.characters(codec="utf-8", exclude_categories=("Cc", "Cf", "Cs", "Co", "Cn"))
     names = draw(st.lists(st.text(character, min_size=1), max_size=5, unique=True))
     made = {}
-    for name, digit in zip(dict.fromkeys(name.strip() or "x" for name in names), DIGITS, strict=False):
-        way, to = st.sampled_from(["cold", "warm"]), st.sampled_from(["billing", "support", "strangers", "nobody"])
+    for name, digit in zip(
+        dict.fromkeys(name.strip() or "x" for name in names), DIGITS, strict=False
+    ):
+        way, to = (
+            st.sampled_from(["cold", "warm"]),
+            st.sampled_from(["billing", "support", "strangers", "nobody"]),
+        )
         made[name] = handover(draw(way), draw(to), digit)
     return made, draw(st.booleans()), draw(st.sampled_from(["once", "every-number", "full"]))
 
@@ -122,9 +160,15 @@ def set_ups(draw: st.DrawFn) -> tuple[dict[str, Handover], bool, str]:
 @pytest.mark.nightly
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(set_up=set_ups())
-def test_each_is_proved_or_said_not_to_be(talkdesk: Deployment, set_up: tuple[dict[str, Handover], bool, str]) -> None:
+def test_each_is_proved_or_said_not_to_be(
+    talkdesk: Deployment, set_up: tuple[dict[str, Handover], bool, str]
+) -> None:
     handovers, own, depth = set_up
-    update = {"groups.strangers": Group(did="+18085550199"), "depth": depth, "axes.codecs": ("pcmu",)}
+    update = {
+        "groups.strangers": Group(did="+18085550199"),
+        "depth": depth,
+        "axes.codecs": ("pcmu",),
+    }
     deployment = with_handovers(talkdesk, handovers, **update, **({} if own else ALONE))
     found = [case for case in cases([deployment]) if "handover" in case.axes]
     said = [why for _, why in said_of(deployment)]
@@ -141,10 +185,19 @@ def test_each_is_proved_or_said_not_to_be(talkdesk: Deployment, set_up: tuple[di
         assert calls_of(case, deployment)[1].number == deployment.groups[to].did
 
 
-def test_one_whose_numbers_are_closed_is_said_to_be(talkdesk: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_whose_numbers_are_closed_is_said_to_be(
+    talkdesk: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-04T12:00+00:00")
-    gone = {f"lines.{name}": None for name, entry in talkdesk.lines.items() if entry.assistant == "sales"}
-    sales = {"lines.out-of-hours.assistant": "sales", "assistants.sales.handovers": {"a": handover()}}
+    gone = {
+        f"lines.{name}": None
+        for name, entry in talkdesk.lines.items()
+        if entry.assistant == "sales"
+    }
+    sales = {
+        "lines.out-of-hours.assistant": "sales",
+        "assistants.sales.handovers": {"a": handover()},
+    }
     why = [why for _, why in said_of(changed(talkdesk, gone | sales))]
     assert why == ["assistants.sales.handovers.a: closed now: out-of-hours"]
 
@@ -167,19 +220,25 @@ def test_an_only_handover_that_no_row_proves_is_said_where_another_is_proved(
 
 
 def test_a_handover_to_nobody_is_proved_on_the_trunk_that_leads_to_it(talkdesk: Deployment) -> None:
-    """The row was over when one trunk had shown it: another's assistant was not asked, for want of a phone in an empty group."""
+    """The row was over when one trunk had shown it: another's assistant was not asked, for want of
+    a phone in an empty group.
+    """
     plain = talkdesk.lines["transfer-unavailable"].model_copy(update={"dids": {}})
     lines = {
         **{name: talkdesk.lines[name] for name in ("inbound", "campaign")},
         "a": plain.model_copy(update={"did": "+12135550171", "trunk": "udp-ip"}),
-        "b": plain.model_copy(update={"did": "+12135550172", "trunk": "udp-digest", "assistant": "other"}),
+        "b": plain.model_copy(
+            update={"did": "+12135550172", "trunk": "udp-digest", "assistant": "other"}
+        ),
         "c": plain.model_copy(update={"did": "+12135550173", "trunk": "udp-digest"}),
     }
     other = talkdesk.assistants["to-nobody"].model_copy(update={"did": "+12535550199"})
     for depth, proved in (("every-number", ["a", "b"]), ("once", ["a"])):
         deployment = changed(talkdesk, {"lines": lines, "assistants.other": other, "depth": depth})
         assert [case.line for case in of(deployment, "TRANSFER-UNAVAILABLE")] == proved
-        assert bool([why for _, why in said_of(deployment) if why.startswith("assistants.other")]) is (depth == "once")
+        assert bool(
+            [why for _, why in said_of(deployment) if why.startswith("assistants.other")]
+        ) is (depth == "once")
 
 
 @pytest.mark.parametrize(
@@ -187,11 +246,39 @@ def test_a_handover_to_nobody_is_proved_on_the_trunk_that_leads_to_it(talkdesk: 
     [
         ("one-by-one", "+18085550191", "cold", None, "consumed", True),
         ("one-by-one", "+18085550191", "warm", None, "consumed", True),
-        ("all", "+18085550191", "cold", None, "consumed", False),  # who does not ring for the other one rings
-        ("one-by-one", "+18085550191", "cold", ("record",), "consumed", False),  # the record tells the number
+        (
+            "all",
+            "+18085550191",
+            "cold",
+            None,
+            "consumed",
+            False,
+        ),  # who does not ring for the other one rings
+        (
+            "one-by-one",
+            "+18085550191",
+            "cold",
+            ("record",),
+            "consumed",
+            False,
+        ),  # the record tells the number
         ("one-by-one", "+18085550192", "cold", ("record",), "consumed", True),
-        ("one-by-one", "+18085550192", "cold", ("record", "messages"), "consumed", True),  # one number, and no topic
-        ("one-by-one", "+18085550191", "cold", None, "passed-on", False),  # the caller's phone gets the REFER
+        (
+            "one-by-one",
+            "+18085550192",
+            "cold",
+            ("record", "messages"),
+            "consumed",
+            True,
+        ),  # one number, and no topic
+        (
+            "one-by-one",
+            "+18085550191",
+            "cold",
+            None,
+            "passed-on",
+            False,
+        ),  # the caller's phone gets the REFER
     ],
 )
 def test_where_the_same_phone_rings_for_two_somebody_has_to_tell_which_it_was(
@@ -217,7 +304,15 @@ def test_where_the_same_phone_rings_for_two_somebody_has_to_tell_which_it_was(
     }
     made = {"a": handover(way, "ours"), "b": handover(way, "theirs", "3")}
     deployment = with_handovers(talkdesk, made, **update)
-    said = [why for row, why in said_of(deployment) if row == ROWS[way] and "the same phones ring" in why]
+    said = [
+        why
+        for row, why in said_of(deployment)
+        if row == ROWS[way] and "the same phones ring" in why
+    ]
     assert bool(of(deployment, ROWS[way], handover="a")) is not ambiguous
-    left = [one.why for one in left_out(deployment) if one.row == ROWS[way] and "the same phones ring" in one.why]
+    left = [
+        one.why
+        for one in left_out(deployment)
+        if one.row == ROWS[way] and "the same phones ring" in one.why
+    ]
     assert bool(said or left) is ambiguous

@@ -48,7 +48,9 @@ _OTHERS = st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF) | st.charact
 @given(st.sets(st.text(_OTHERS, min_size=2, max_size=8), min_size=290, max_size=310))
 @settings(max_examples=20)
 def test_hundreds_of_names_in_another_script_are_as_many_in_ids(names: set[str]) -> None:
-    """With four digits of their hash alone two of 300 were one, and the file refused, in two sets of five."""
+    """With four digits of their hash alone two of 300 were one, and the file refused, in two sets
+    of five.
+    """
     assert len({_in_id(name) for name in names}) == len(names)
 
 
@@ -57,10 +59,17 @@ def test_hundreds_of_names_in_another_script_are_as_many_in_ids(names: set[str])
 def test_an_id_holds_no_number_that_would_be_masked_and_none_is_another_s(
     talkdesk: Deployment, drawn: dict[str, None]
 ) -> None:
-    """A spreadsheet without a column for names makes the numbers names; masked, two numbers may look the same."""
+    """A spreadsheet without a column for names makes the numbers names; masked, two numbers may
+    look the same.
+    """
     entry = next(line for line in talkdesk.lines.values() if line.assistant and not line.hours)
-    named = dict.fromkeys(("front desk", *drawn), entry)  # of every row; what other numbers are called is no matter
-    ids = [f"{case.id}" for case in cases([talkdesk.model_copy(update={"lines": named, "depth": "full"})])]
+    named = dict.fromkeys(
+        ("front desk", *drawn), entry
+    )  # of every row; what other numbers are called is no matter
+    ids = [
+        f"{case.id}"
+        for case in cases([talkdesk.model_copy(update={"lines": named, "depth": "full"})])
+    ]
     assert len(ids) > 60 * len(named)
     assert [mask_text(name) for name in ids] == ids
     assert len(set(ids)) == len(ids)
@@ -69,13 +78,18 @@ def test_an_id_holds_no_number_that_would_be_masked_and_none_is_another_s(
 def test_two_cases_that_would_have_one_id_are_refused(talkdesk: Deployment) -> None:
     entry = next(line for line in talkdesk.lines.values() if line.assistant and not line.hours)
     both = {**talkdesk.lines, "front desk": entry, "front-desk": entry}
-    with pytest.raises(SelectionError, match=r"front-desk\]: two cases have this id \(.*front desk and .*front-desk\)"):
+    with pytest.raises(
+        SelectionError,
+        match=r"front-desk\]: two cases have this id \(.*front desk and .*front-desk\)",
+    ):
         cases([talkdesk.model_copy(update={"lines": both, "depth": "full"})])
 
 
 @given(st.sampled_from(_NUMBERS), st.sampled_from(("", "Linha ", "desk-")))
 def test_of_a_number_in_a_name_four_digits_stay(number: str, before: str) -> None:
-    """A national number with dashes, or of nine digits, stood whole in ids that have no number by the documents."""
+    """A national number with dashes, or of nine digits, stood whole in ids that have no number by
+    the documents.
+    """
     digits = "".join(filter(str.isdigit, number))
     written = _in_id(before + number).partition("~")[0]
     assert "".join(filter(str.isdigit, written)) == digits[-4:]

@@ -1,4 +1,6 @@
-"""Groups without harness phones whose landings the platform's report tells of: which rows follow, and which do not."""
+"""Groups without harness phones whose landings the platform's report tells of: which rows follow,
+and which do not.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,18 @@ from harness.run.preflight.run import needs as needs_of_rows
 from harness.support.resources import EXAMPLES
 
 FILE = EXAMPLES / "live-gladly.toml"
-SECRETS = dict.fromkeys(("SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD", "CALLER_PASSWORD", "KEY"), "x")
+SECRETS = dict.fromkeys(
+    ("SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD", "CALLER_PASSWORD", "KEY"), "x"
+)
 ROWS = {"GL-TRANSFER-PLAIN", "GL-FALLBACK-TIMEOUT", "GL-FALLBACK-REFUSED", "GL-FALLBACK-DOWN"}
 #: Of a landing as well, but of what a harness phone alone does or sees.
 OF_PHONES = {"HANGUP-AGENT", "PEOPLE", "GROUP-RINGING", "CLOSED", "GL-TRANSFER-TOPIC"}
 
 
 def plain(**groups: Any) -> dict[str, Any]:
-    """The example without a harness phone in any group, with a stand-in that makes fallbacks happen."""
+    """The example without a harness phone in any group, with a stand-in that makes fallbacks
+    happen.
+    """
     found = tomllib.loads(FILE.read_text())
     found["kind"] = "stand-in"
     found["stand_in"] = {"bind": "192.0.2.7"}
@@ -37,7 +43,10 @@ def plain(**groups: Any) -> dict[str, Any]:
         line["fallback"] = next(iter(found["groups"]))
     for group in found["groups"].values():
         group |= {"agents": []} | groups
-    found["platform"]["report"] = {"url": "https://reports.example/calls", "headers_env": {"X-Key": "KEY"}}
+    found["platform"]["report"] = {
+        "url": "https://reports.example/calls",
+        "headers_env": {"X-Key": "KEY"},
+    }
     return found
 
 
@@ -48,7 +57,9 @@ def deployment(directory: Path, written: dict[str, Any]) -> Deployment:
 
 
 def test_a_report_that_is_a_file_is_the_same_content_wherever_it_lies(tmp_path: Path) -> None:
-    """Else a fleet's site refused the controller's file, and a night was compared with no other once its directory had moved."""
+    """Else a fleet's site refused the controller's file, and a night was compared with no other
+    once its directory had moved.
+    """
     written = plain(reported_as=["Kasse"])
     written["platform"]["report"] = {"file": "calls.csv"}
     contents = []
@@ -73,7 +84,9 @@ def test_what_a_report_tells_is_planned_and_no_more(tmp_path: Path) -> None:
     planned = {case.row.id: case for case in cases([named])}
     assert set(planned) >= ROWS
     assert not OF_PHONES & set(planned)
-    assert all(LANDING_OTHERS in planned[row].required_findings for row in ROWS), "a report tells of other groups"
+    assert all(LANDING_OTHERS in planned[row].required_findings for row in ROWS), (
+        "a report tells of other groups"
+    )
     why = {left.row: left.why for left in left_out(named)}
     assert why["HANGUP-AGENT"].startswith("not observable")
 
@@ -91,7 +104,11 @@ def test_cases_that_land_there_go_one_after_another(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("ignored", "other", "said"),
     [
-        ([], "kasse - süd", "groups.other.reported_as: kasse - süd is already groups.{group}.reported_as"),
+        (
+            [],
+            "kasse - süd",
+            "groups.other.reported_as: kasse - süd is already groups.{group}.reported_as",
+        ),
         (
             ["Trunk", "kasse - süd"],
             "",
@@ -99,7 +116,9 @@ def test_cases_that_land_there_go_one_after_another(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_groups_name_is_its_own(tmp_path: Path, ignored: list[str], other: str, said: str) -> None:
+def test_a_groups_name_is_its_own(
+    tmp_path: Path, ignored: list[str], other: str, said: str
+) -> None:
     """Every landing in a group whose name is passed over was one in no group, and not observable."""
     written = plain(reported_as=["Kasse \u2013  Süd", "Kasse 2"])
     (group,) = written["groups"]
@@ -108,13 +127,19 @@ def test_a_groups_name_is_its_own(tmp_path: Path, ignored: list[str], other: str
         written["groups"]["other"] = {"did": "+13125550199", "reported_as": [other]}
     with pytest.raises(DeploymentError) as caught:
         deployment(tmp_path, written)
-    assert f"{said.format(group=group)}; allowed: a name of its own for each group" in str(caught.value)
+    assert f"{said.format(group=group)}; allowed: a name of its own for each group" in str(
+        caught.value
+    )
 
 
 @pytest.mark.parametrize("strength", [None, "unknown"])
 @pytest.mark.parametrize("ai", ["stand-in", "synthflow"])
-def test_what_a_report_cannot_tell_is_said_beforehand(tmp_path: Path, strength: str | None, ai: str) -> None:
-    """A report does not say when phones rang; the moment at which an AI was given up a stand-in alone sees."""
+def test_what_a_report_cannot_tell_is_said_beforehand(
+    tmp_path: Path, strength: str | None, ai: str
+) -> None:
+    """A report does not say when phones rang; the moment at which an AI was given up a stand-in
+    alone sees.
+    """
     written = plain(reported_as=["Kasse"])
     written["kind"] = "stand-in" if ai == "stand-in" else "live"
     for trunk in written["trunks"]:
@@ -123,13 +148,24 @@ def test_what_a_report_cannot_tell_is_said_beforehand(tmp_path: Path, strength: 
     for number, behaviour in ((1, "never-answers"), (2, "unavailable")):
         assistant = {"did": f"+1813555016{number}", "behaviour": behaviour, "model_id": behaviour}
         written["assistants"][behaviour] = assistant
-        written["lines"][behaviour] = {"did": f"+1813555017{number}", "assistant": behaviour, "fallback": group}
+        written["lines"][behaviour] = {
+            "did": f"+1813555017{number}",
+            "assistant": behaviour,
+            "fallback": group,
+        }
     if strength:
         written["platform"]["report"]["strength"] = strength
     made = deployment(tmp_path, written)
-    why: dict[str, str | None] = {case.row.id: why_never_passed(case, made) for case in cases([made])}
+    why: dict[str, str | None] = {
+        case.row.id: why_never_passed(case, made) for case in cases([made])
+    }
     assert "when the group's phones rang" in str(why["GL-FALLBACK-REFUSED"])
-    assert ("when the group's phones rang" in str(why["GL-FALLBACK-TIMEOUT"])) is (ai == "synthflow")
+    assert ("when the group's phones rang" in str(why["GL-FALLBACK-TIMEOUT"])) is (
+        ai == "synthflow"
+    )
     if ai == "stand-in":
-        assert all((why[row] is None) is (strength is not None) for row in ("GL-TRANSFER-PLAIN", "GL-FALLBACK-TIMEOUT"))
+        assert all(
+            (why[row] is None) is (strength is not None)
+            for row in ("GL-TRANSFER-PLAIN", "GL-FALLBACK-TIMEOUT")
+        )
     assert why["GL-INBOUND"] is None

@@ -1,4 +1,6 @@
-"""Everything a deployment file declares is exercised by a case, or listed once with its reason; callers take turns."""
+"""Everything a deployment file declares is exercised by a case, or listed once with its reason;
+callers take turns.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,16 @@ def copied(table: str, old: str, new: str, **fields: object) -> Changes:
 @pytest.mark.parametrize(
     ("changes", "entry", "reason"),
     [
-        (copied("assistants", "main", "spare", did="+12065550188"), "assistants.spare", "no number leads to it"),
-        (copied("groups", "support", "spare", did="+18155550188"), "groups.spare", "no number, handover or topic"),
+        (
+            copied("assistants", "main", "spare", did="+12065550188"),
+            "assistants.spare",
+            "no number leads to it",
+        ),
+        (
+            copied("groups", "support", "spare", did="+18155550188"),
+            "groups.spare",
+            "no number, handover or topic",
+        ),
         (copied("accounts", "carrier", "spare"), "accounts.spare", "no phone uses it"),
         (copied("phones", "caller", "spare", number=None), "phones.spare", "it is no caller"),
         (
@@ -36,7 +46,11 @@ def copied(table: str, old: str, new: str, **fields: object) -> Changes:
             "no agent and no machine answers there",
         ),
         (
-            {"groups.support.agents": (), "lines.people.fallback": "support", "depth": "every-number"},
+            {
+                "groups.support.agents": (),
+                "lines.people.fallback": "support",
+                "depth": "every-number",
+            },
             "lines.people.fallback",
             "no agent there has a harness phone",
         ),
@@ -47,9 +61,17 @@ def copied(table: str, old: str, new: str, **fields: object) -> Changes:
             "no row calls a number of people that leads to it",
         ),
         ({"trunks": of_ai("stand-in", "udp")}, "axes.codecs.pcma", "no case calls the AI with it"),
-        ({"groups.billing.voicemail": True}, "groups.billing.voicemail", "no number of people leads to it"),
         (
-            {"lines.*.fallback": None, "lines.trunk-failover": None, "trunks": of_ai("synthflow", "udp")},
+            {"groups.billing.voicemail": True},
+            "groups.billing.voicemail",
+            "no number of people leads to it",
+        ),
+        (
+            {
+                "lines.*.fallback": None,
+                "lines.trunk-failover": None,
+                "trunks": of_ai("synthflow", "udp"),
+            },
             "trunks.udp-ip.max_concurrent_calls",
             "no number has a fallback",
         ),
@@ -62,30 +84,50 @@ def test_what_no_case_exercises_is_listed_with_its_reason(
     assert why(changed(talkdesk, changes))[entry].startswith(reason)
 
 
-def test_a_number_with_a_failover_trunk_does_not_prove_that_people_take_over(talkdesk: Deployment) -> None:
+def test_a_number_with_a_failover_trunk_does_not_prove_that_people_take_over(
+    talkdesk: Deployment,
+) -> None:
     before = {case.line for case in cases([talkdesk]) if case.row.id == "TD-FALLBACK-DOWN"}
     found = changed(talkdesk, {f"lines.{line}.failover": "tls-ip" for line in before})
-    assert before.isdisjoint(case.line for case in cases([found]) if case.row.id == "TD-FALLBACK-DOWN")
+    assert before.isdisjoint(
+        case.line for case in cases([found]) if case.row.id == "TD-FALLBACK-DOWN"
+    )
 
 
-def test_a_failover_trunk_is_proved_while_the_number_s_own_trunk_is_down(talkdesk: Deployment) -> None:
+def test_a_failover_trunk_is_proved_while_the_number_s_own_trunk_is_down(
+    talkdesk: Deployment,
+) -> None:
     def lines(deployment: Deployment) -> dict[str | None, str]:
         found = [case for case in cases([deployment]) if case.row.id == "TRUNK-FAILOVER"]
         return {case.line: case.axes["ai"] for case in found}
 
     assert lines(talkdesk) == {"trunk-failover": "synthflow"}
-    alone = changed(talkdesk, {"lines.*.dids": lambda dids: {n: did for n, did in dids.items() if n != "tls-ip"}})
+    alone = changed(
+        talkdesk,
+        {"lines.*.dids": lambda dids: {n: did for n, did in dids.items() if n != "tls-ip"}},
+    )
     assert not {"lines.trunk-failover.failover", "trunks.tls-ip"} & why(alone).keys()
     up = changed(talkdesk, {"lines.trunk-failover.reachable": True})
     assert not lines(up)
     assert why(up)["lines.trunk-failover.failover"].startswith("its own trunk is never down")
-    place = {"lines.trunk-failover.trunk": "udp-ip-stand-in", "lines.trunk-failover.failover": "tcp-ip-stand-in"}
-    assert lines(changed(up, place)) == {"trunk-failover": "stand-in"}, "a stand-in is at one of the two alone"
+    place = {
+        "lines.trunk-failover.trunk": "udp-ip-stand-in",
+        "lines.trunk-failover.failover": "tcp-ip-stand-in",
+    }
+    assert lines(changed(up, place)) == {"trunk-failover": "stand-in"}, (
+        "a stand-in is at one of the two alone"
+    )
 
 
 def test_a_trunk_without_numbers_is_listed(talkdesk: Deployment) -> None:
-    udp = {f"lines.{name}": None for name in ("people", "people-in-turns", "nobody-there", "trunk-failover")}
-    without = {"lines.*.dids": lambda dids: {name: did for name, did in dids.items() if name != "tls-ip"}, **udp}
+    udp = {
+        f"lines.{name}": None
+        for name in ("people", "people-in-turns", "nobody-there", "trunk-failover")
+    }
+    without = {
+        "lines.*.dids": lambda dids: {name: did for name, did in dids.items() if name != "tls-ip"},
+        **udp,
+    }
     alone = changed(talkdesk, {**without, "trunks": of_ai("synthflow", "ip")})
     assert why(alone)["trunks.tls-ip"] == "it carries no number"
 
@@ -99,7 +141,10 @@ def test_callers_take_turns_whatever_is_selected(talkdesk: Deployment) -> None:
 
 
 def test_fewer_cases_than_callers_leave_some_unused(talkdesk: Deployment) -> None:
-    more = {f"caller-{n}": PhoneEntry(account="carrier", number=f"+1415555{n:04d}") for n in range(1000, 1600)}
+    more = {
+        f"caller-{n}": PhoneEntry(account="carrier", number=f"+1415555{n:04d}")
+        for n in range(1000, 1600)
+    }
     many = changed(talkdesk, {"phones": lambda phones: {**phones, **more}})
     assert "there are fewer cases than callers" in why(many).values()
 

@@ -44,7 +44,12 @@ class Nights:
 
     def conclude(self, run: str = "", **more: Any) -> night.FinishedNight:
         """What a night comes to by the run of that name, or by none."""
-        plain: dict[str, Any] = {"series": "s", "bound": (), "began": 1.8e9 + 86400 * self._count, "run": run}
+        plain: dict[str, Any] = {
+            "series": "s",
+            "bound": (),
+            "began": 1.8e9 + 86400 * self._count,
+            "run": run,
+        }
         return conclude(Verification(reports=self.reports, **plain | more))
 
 

@@ -34,7 +34,10 @@ def run(verdict: str, attempts: int = 1) -> Run:
 
 
 def told(
-    before: Sequence[str], now: Sequence[str], causes: Sequence[AlertCause] = (), verified: Sequence[str] = ()
+    before: Sequence[str],
+    now: Sequence[str],
+    causes: Sequence[AlertCause] = (),
+    verified: Sequence[str] = (),
 ) -> Alert | None:
     return alert_of("s", news_of(before, now, verified), now, "x", causes)
 
@@ -42,7 +45,12 @@ def told(
 class TestFlakes:
     @pytest.mark.parametrize(
         ("hits", "trials", "low", "high"),
-        [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0), (1, 30, 0.0059, 0.1667)],
+        [
+            (0, 10, 0.0, 0.2775),
+            (5, 10, 0.2366, 0.7634),
+            (10, 10, 0.7225, 1.0),
+            (1, 30, 0.0059, 0.1667),
+        ],
     )
     def test_the_interval_is_wilsons(self, hits: int, trials: int, low: float, high: float) -> None:
         assert wilson(hits, trials) == pytest.approx((low, high), abs=1e-4)
@@ -52,11 +60,21 @@ class TestFlakes:
         assert (found.flaky, found.nights) == (2, 4)
 
 
-@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's own, on Python 3.11 and 3.12
+@pytest.mark.filterwarnings(
+    "ignore:'imghdr' is deprecated"
+)  # Apprise's own, on Python 3.11 and 3.12
 class TestAlerts:
     def test_new_problems_of_one_cause_are_one_thing_to_mend(self) -> None:
-        cause = AlertCause("Transfer fails", tuple(map(str, range(12))), "Allow it.", "trunk", "harness explain run 1")
-        found = told(("0",), [*map(str, range(12)), "another"], [cause, AlertCause("Known", ("0",))])
+        cause = AlertCause(
+            "Transfer fails",
+            tuple(map(str, range(12))),
+            "Allow it.",
+            "trunk",
+            "harness explain run 1",
+        )
+        found = told(
+            ("0",), [*map(str, range(12)), "another"], [cause, AlertCause("Known", ("0",))]
+        )
         assert found is not None
         assert found.body == (
             "New:\n- Transfer fails\n  fix: Allow it.\n  owner: trunk\n  why: harness explain run 1\n  1\n  2\n  3\n"
@@ -65,20 +83,32 @@ class TestAlerts:
 
     @given(st.data())
     def test_every_problem_is_told_once(self, data: st.DataObject) -> None:
-        names = st.sampled_from([f"{row}[{at}]" for row in ("HOLD", "A: B") for at in ("x", "y: passed")])
+        names = st.sampled_from(
+            [f"{row}[{at}]" for row in ("HOLD", "A: B") for at in ("x", "y: passed")]
+        )
         nights = st.dictionaries(names, st.sampled_from(list(Verdict)))
         then, now = data.draw(nights), data.draw(nights)
         problems = [
-            [problem_of(case, "", verdict) for case, verdict in night.items() if verdict is not Verdict.PASSED]
+            [
+                problem_of(case, "", verdict)
+                for case, verdict in night.items()
+                if verdict is not Verdict.PASSED
+            ]
             for night in (then, now)
         ]
-        verified = {case for case, verdict in now.items() if verdict in (Verdict.PASSED, Verdict.FAILED)}
+        verified = {
+            case for case, verdict in now.items() if verdict in (Verdict.PASSED, Verdict.FAILED)
+        }
         news = news_of(problems[0], problems[1], verified)
         assert {*news.new, *(set(problems[0]) & set(problems[1]))} == set(problems[1])
-        assert {*news.gone, *news.unverified, *(set(problems[0]) & set(problems[1]))} == set(problems[0])
+        assert {*news.gone, *news.unverified, *(set(problems[0]) & set(problems[1]))} == set(
+            problems[0]
+        )
         assert not set(news.gone) & set(news.unverified)
         assert {case_of(problem) for problem in news.gone} == {
-            case for case, verdict in then.items() if case in verified and verdict not in (Verdict.PASSED, now[case])
+            case
+            for case, verdict in then.items()
+            if case in verified and verdict not in (Verdict.PASSED, now[case])
         }
 
     def test_one_that_is_not_taken_is_said_without_its_address(self, receiver: Receiver) -> None:
@@ -110,24 +140,42 @@ Pass = Callable[[], tuple[object, list[str]]]
 
 
 @pytest.fixture
-def pass_one(tmp_path: Path, runs: ModuleType, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Pass:
-    """A night by the command line, in which HOLD fails after the first one: what ended it, and the titles of its alerts."""
+def pass_one(
+    tmp_path: Path, runs: ModuleType, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> Pass:
+    """A night by the command line, in which HOLD fails after the first one: what ended it, and the
+    titles of its alerts.
+    """
     monkeypatch.setenv(alerts.VARIABLE, f"json://127.0.0.1:{receiver.port}/")
 
-    def one_night(files: object, reports: Path, *, series: str, bound: Sequence[Bound], more: object) -> object:
+    def one_night(
+        files: object, reports: Path, *, series: str, bound: Sequence[Bound], more: object
+    ) -> object:
         made = runs.make_run(reports, rows=("HOLD",), plays={"HOLD": runs.fails} if nights else {})
         nights.append(made.directory.name)
         code = int(len(nights) > 1)
         return night.conclude(
             night.Verification(
-                reports=reports, series=series, bound=bound, began=time.time(), run=nights[-1], code=code
+                reports=reports,
+                series=series,
+                bound=bound,
+                began=time.time(),
+                run=nights[-1],
+                code=code,
             )
         )
 
     def pass_one() -> tuple[object, list[str]]:
         receiver.requests.clear()
         file = str(Path("scenarios/deployments/simulated-talkdesk.toml").absolute())
-        arguments = ["--reports", str(tmp_path), "--name", "s", "--metrics", str(tmp_path / "m.prom")]
+        arguments = [
+            "--reports",
+            str(tmp_path),
+            "--name",
+            "s",
+            "--metrics",
+            str(tmp_path / "m.prom"),
+        ]
         ended = CliRunner().invoke(application(), ["nightly", file, *arguments])
         return ended.exception, [json.loads(body)["title"] for _, _, body in receiver.requests]
 
@@ -137,7 +185,9 @@ def pass_one(tmp_path: Path, runs: ModuleType, receiver: Receiver, monkeypatch: 
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
-def test_what_could_not_be_told_is_told_the_next_night(tmp_path: Path, receiver: Receiver, pass_one: Pass) -> None:
+def test_what_could_not_be_told_is_told_the_next_night(
+    tmp_path: Path, receiver: Receiver, pass_one: Pass
+) -> None:
     """Of what goes on nothing is told later: nobody would ever have heard of it."""
     assert pass_one()[1] == []
     receiver.code = 500
@@ -160,7 +210,9 @@ class TestUnrecordedNights:
 
     def nightly(self, reports: Path, *more: str) -> Ended:
         file = str(Path("scenarios/deployments/simulated-talkdesk.toml").absolute())
-        return CliRunner().invoke(application(), ["nightly", file, "--reports", str(reports), "--name", "s", *more])
+        return CliRunner().invoke(
+            application(), ["nightly", file, "--reports", str(reports), "--name", "s", *more]
+        )
 
     @pytest.mark.parametrize(
         ("more", "title"),
@@ -169,7 +221,9 @@ class TestUnrecordedNights:
             (("--check-fresh", "26"), "s: it is unknown when a night last ended"),
         ],
     )
-    def test_one_is_told(self, tmp_path: Path, receiver: Receiver, more: Sequence[str], title: str) -> None:
+    def test_one_is_told(
+        self, tmp_path: Path, receiver: Receiver, more: Sequence[str], title: str
+    ) -> None:
         """Without its history no later night would alert, either."""
         ended = self.nightly(tmp_path, *more)
         assert isinstance(ended.exception, ResourceError)

@@ -82,15 +82,21 @@ def test_a_night_after_damage_has_its_page_and_alert_and_begins_a_new_history(
     assert found.alert is not None
     assert found.notes[0] in found.alert.body
     assert "HOLD" in found.page.read_text()
-    assert [one.problems for one in history.read_nights(nights.reports / history.FILE, "s")] == [found.night.problems]
+    assert [one.problems for one in history.read_nights(nights.reports / history.FILE, "s")] == [
+        found.night.problems
+    ]
     again = nights.pass_one(code=1, plays={"HOLD": runs.fails})
     assert (again.notes, again.alert, _set_aside(nights.reports)) == ((), None, [kept])
 
 
-def test_a_night_says_what_its_verification_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_night_says_what_its_verification_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The verification ends first, so as a rule it is the one that finds the damage."""
     monkeypatch.setattr(
-        night, "_HARNESS", f"import pathlib; pathlib.Path({str(tmp_path)!r}, {history.FILE + '.damaged-1'!r}).touch()"
+        night,
+        "_HARNESS",
+        f"import pathlib; pathlib.Path({str(tmp_path)!r}, {history.FILE + '.damaged-1'!r}).touch()",
     )
     found = night.one_night([], tmp_path, series="s", bound=(), more=())
     assert len(found.notes) == 1

@@ -16,7 +16,9 @@ from harness.run.cli.app import application
 
 DEPLOY = Path("deploy")
 TEMPLATES = [
-    path for path in sorted(DEPLOY.rglob("*")) if "harness nightly" in (path.read_text() if path.is_file() else "")
+    path
+    for path in sorted(DEPLOY.rglob("*"))
+    if "harness nightly" in (path.read_text() if path.is_file() else "")
 ]
 
 
@@ -25,7 +27,9 @@ def commands(path: Path) -> list[list[str]]:
     return [shlex.split(line) for line in lines]
 
 
-@pytest.mark.parametrize("path", [path for path in TEMPLATES if path.suffix != ".md"], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [path for path in TEMPLATES if path.suffix != ".md"], ids=lambda path: path.name
+)
 def test_what_a_template_calls_is_there(path: Path) -> None:
     found = commands(path)
     assert found
@@ -39,7 +43,9 @@ def test_every_directory_is_in_the_list() -> None:
     text = (DEPLOY / "README.md").read_text()
     listed = set(re.findall(r"^\| `(\w+)/`", text, re.MULTILINE))
     assert {path.parent.name for path in TEMPLATES if path.suffix != ".md"} <= listed
-    assert {path.name for path in DEPLOY.iterdir() if path.is_dir()} == listed | {"container"}  # which has a chapter
+    assert {path.name for path in DEPLOY.iterdir() if path.is_dir()} == listed | {
+        "container"
+    }  # which has a chapter
 
 
 def test_actions_of_others_are_pinned_to_a_commit() -> None:
@@ -51,19 +57,27 @@ def test_actions_of_others_are_pinned_to_a_commit() -> None:
         if re.match(r"\s*(- )?uses:", line)
     ]
     assert used
-    assert [line for line in used if not re.search(r"uses: [\w./-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+$", line)] == []
+    assert [
+        line
+        for line in used
+        if not re.search(r"uses: [\w./-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+$", line)
+    ] == []
 
 
 def of_github() -> dict[str, Any]:
     """The job of GitHub's template."""
-    job: dict[str, Any] = yaml.safe_load((DEPLOY / "github" / "nightly.yml").read_text())["jobs"]["nightly"]
+    job: dict[str, Any] = yaml.safe_load((DEPLOY / "github" / "nightly.yml").read_text())["jobs"][
+        "nightly"
+    ]
     return job
 
 
 def test_a_night_that_failed_is_kept_for_the_next_one() -> None:
     """``actions/cache`` by itself saves only after a job that succeeded."""
     cached = {
-        step["uses"].partition("@")[0]: step for step in of_github()["steps"] if "actions/cache" in step.get("uses", "")
+        step["uses"].partition("@")[0]: step
+        for step in of_github()["steps"]
+        if "actions/cache" in step.get("uses", "")
     }
     assert set(cached) == {"actions/cache/restore", "actions/cache/save"}
     assert cached["actions/cache/save"]["if"] == "always()"
@@ -79,7 +93,9 @@ def test_a_large_report_is_kept_with_its_parts(name: str) -> None:
 
 
 def test_whoever_ends_it_gives_it_time_to_hang_up() -> None:
-    """GitHub asks the shell alone, which tells nobody; a container is killed 10 s after it was asked."""
+    """GitHub asks the shell alone, which tells nobody; a container is killed 10 s after it was
+    asked.
+    """
     (step,) = (s for s in of_github()["steps"] if "harness nightly" in s.get("run", ""))
     assert step["run"].startswith("exec .venv/bin/harness nightly ")
     services = yaml.safe_load((DEPLOY / "fleet" / "compose.yaml").read_text())["services"]
@@ -89,7 +105,9 @@ def test_whoever_ends_it_gives_it_time_to_hang_up() -> None:
 
 
 def test_the_night_of_systemd_shares_a_tmp_that_can_be_written_to() -> None:
-    """Runs with the same phones find each other there; ProtectSystem=strict alone leaves it read-only."""
+    """Runs with the same phones find each other there; ProtectSystem=strict alone leaves it
+    read-only.
+    """
     unit = (DEPLOY / "systemd" / "harness-nightly.service").read_text().splitlines()
     assert {"ProtectSystem=strict", "ReadWritePaths=/tmp"} <= set(unit)
     assert not any(line.startswith("PrivateTmp") for line in unit)

@@ -36,7 +36,8 @@ print("a warning", "ERROR: acme.toml: name: is missing", "ERROR: +12065550100: a
 sys.exit(2)
 """
 
-#: Makes a run by its own command line, and one by another, of which its last argument is the pattern.
+#: Makes a run by its own command line, and one by another, of which its last argument is the
+#: pattern.
 _TWO_RUNS = """
 import json, pathlib, shlex, shutil, sys
 for number, command in enumerate([["harness", *sys.argv[1:]], ["harness", "verify", "--fault", "heavy-loss"]], 1):
@@ -62,7 +63,9 @@ except KeyboardInterrupt:
 """
 
 
-def test_every_view_says_the_same_of_a_case(nights: Nights, runs: ModuleType, tmp_path: Path) -> None:
+def test_every_view_says_the_same_of_a_case(
+    nights: Nights, runs: ModuleType, tmp_path: Path
+) -> None:
     good = nights.pass_one()
     first = nights.pass_one(code=1, plays={"HOLD": runs.fails})
     third = nights.pass_one(code=1, plays={"HOLD": runs.fails})
@@ -72,7 +75,9 @@ def test_every_view_says_the_same_of_a_case(nights: Nights, runs: ModuleType, tm
     (case,) = (case for case in finished.evidence.cases if case.key in finished.past.standings)
     (tmp_path / "results").mkdir()
     allure.write(tmp_path / "results", case, [], standing)
-    compared = CliRunner().invoke(application(), ["compare", str(nights.reports / good.night.run), str(run)])
+    compared = CliRunner().invoke(
+        application(), ["compare", str(nights.reports / good.night.run), str(run)]
+    )
     out = io.StringIO()
     show(finished.summary, finished.groups, SafeConsole(file=out), run=run, past=finished.past)
 
@@ -88,14 +93,18 @@ def test_every_view_says_the_same_of_a_case(nights: Nights, runs: ModuleType, tm
     assert "history: new" in first.alert.body
 
 
-def test_first_run_says_that_there_is_nothing_to_compare_with(nights: Nights, runs: ModuleType) -> None:
+def test_first_run_says_that_there_is_nothing_to_compare_with(
+    nights: Nights, runs: ModuleType
+) -> None:
     run = nights.reports / nights.pass_one(code=1, plays={"HOLD": runs.fails}).night.run
     said = CliRunner().invoke(application(), ["report", str(run)]).output
     for view in (said, *((run / name).read_text() for name in ("report.html", "signoff.html"))):
         assert view.count("no earlier run to compare with") == 1
 
 
-def test_injected_faults_are_never_mixed_and_a_narrower_night_has_lost_rows(nights: Nights, runs: ModuleType) -> None:
+def test_injected_faults_are_never_mixed_and_a_narrower_night_has_lost_rows(
+    nights: Nights, runs: ModuleType
+) -> None:
     nights.pass_one()
     faulty = nights.pass_one(code=1, plays={"HOLD": runs.fails}, options={"fault": ["heavy-loss"]})
     other = nights.pass_one(rows=("HOLD",))
@@ -106,7 +115,9 @@ def test_injected_faults_are_never_mixed_and_a_narrower_night_has_lost_rows(nigh
 
 
 def test_a_figure_over_its_bound_is_a_problem_though_all_passed(nights: Nights) -> None:
-    found = nights.pass_one(bound=(Bound(kpi="answer_s", row="HOLD", max=0.4), Bound(kpi="rtp_loss", max=0.5)))
+    found = nights.pass_one(
+        bound=(Bound(kpi="answer_s", row="HOLD", max=0.4), Bound(kpi="rtp_loss", max=0.5))
+    )
 
     assert found.night.problems == ("HOLD at local: answer_s above 0.4",)
     assert found.night.code == 1
@@ -134,8 +145,15 @@ def test_a_preflight_that_fails_says_what_is_wrong(nights: Nights, runs: ModuleT
         "detail": "403 for +12065550100",
         "fix": "Ask the carrier.",
     }
-    told = [{"deployment": "example", "lines": [{"name": "DNS", "status": "ok", "detail": ""}, *[line] * 5]}]
-    made = runs.make_run(nights.reports, rows=ROWS, lost=ROWS, ended=False, options={"preflight": "stop"})
+    told = [
+        {
+            "deployment": "example",
+            "lines": [{"name": "DNS", "status": "ok", "detail": ""}, *[line] * 5],
+        }
+    ]
+    made = runs.make_run(
+        nights.reports, rows=ROWS, lost=ROWS, ended=False, options={"preflight": "stop"}
+    )
     (made.directory / "preflight.json").write_text(json.dumps(told))
     found = nights.conclude(made.directory.name, code=1)
 
@@ -171,10 +189,15 @@ def test_a_verification_that_leaves_no_results_has_not_passed(
     assert nights.conclude().news.gone == mistaken.night.problems
 
 
-def test_a_verification_that_a_mistake_ended_says_which(nights: Nights, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_verification_that_a_mistake_ended_says_which(
+    nights: Nights, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Who reads the alert in the morning has no terminal to look at."""
     code, mistakes = night._verify([sys.executable, "-c", _TWO_LINES])
-    assert capfd.readouterr() == ("", "a warning\nERROR: acme.toml: name: is missing\nERROR: +12065550100: and more\n")
+    assert capfd.readouterr() == (
+        "",
+        "a warning\nERROR: acme.toml: name: is missing\nERROR: +12065550100: and more\n",
+    )
     assert (code, mistakes) == (2, ("acme.toml: name: is missing", "+1206•••0100: and more"))
     found = nights.conclude(code=code, mistakes=mistakes)
 
@@ -184,14 +207,31 @@ def test_a_verification_that_a_mistake_ended_says_which(nights: Nights, capfd: p
     assert f"- {problem}" in found.alert.body
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    "ending", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.nightly)]
+)
 # as a terminal and systemd do, or as `kill` does
-@pytest.mark.parametrize("who", ["its group", pytest.param("the night alone", marks=pytest.mark.nightly)])
-def test_a_night_that_is_stopped_lets_its_verification_end(tmp_path: Path, ending: signal.Signals, who: str) -> None:
+@pytest.mark.parametrize(
+    "who", ["its group", pytest.param("the night alone", marks=pytest.mark.nightly)]
+)
+def test_a_night_that_is_stopped_lets_its_verification_end(
+    tmp_path: Path, ending: signal.Signals, who: str
+) -> None:
     """It hangs up and makes its reports; it was killed amid that, or went on calling."""
     nightly = f"from harness.report.nightly import night\nnight._HARNESS = {_STOPPED!r}\nfrom harness.run.cli.entry import main\nmain()"
-    command = [sys.executable, "-c", nightly, "nightly", str(resources.EXAMPLES / "simulated-talkdesk.toml")]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
+    command = [
+        sys.executable,
+        "-c",
+        nightly,
+        "nightly",
+        str(resources.EXAMPLES / "simulated-talkdesk.toml"),
+    ]
+    pipes: dict[str, Any] = {
+        "stdin": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "text": True,
+        "cwd": tmp_path,
+    }
     with subprocess.Popen(command, start_new_session=True, **pipes) as process:
         assert process.stdin is not None
         assert process.stderr is not None
@@ -199,7 +239,11 @@ def test_a_night_that_is_stopped_lets_its_verification_end(tmp_path: Path, endin
             assert process.stderr.readline() == "under way\n"
             (os.kill if who == "the night alone" else os.killpg)(process.pid, ending)
             until = time.monotonic() + 60
-            while not (tmp_path / "hangs up").exists() and process.poll() is None and time.monotonic() < until:
+            while (
+                not (tmp_path / "hangs up").exists()
+                and process.poll() is None
+                and time.monotonic() < until
+            ):
                 time.sleep(0.02)
             assert (tmp_path / "hangs up").exists()
             with contextlib.suppress(BrokenPipeError):
@@ -212,7 +256,9 @@ def test_a_night_that_is_stopped_lets_its_verification_end(tmp_path: Path, endin
 
 
 class TestFresh:
-    def test_one_in_time_and_one_too_long_ago(self, nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_in_time_and_one_too_long_ago(
+        self, nights: Nights, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         nights.pass_one()
         assert check_fresh(nights.reports, "s", 26) == ""
         now = time.time()
@@ -243,7 +289,9 @@ def test_the_page_says_what_has_changed(nights: Nights, runs: ModuleType) -> Non
     assert "all is well" in mended.page.read_text()
 
 
-def test_a_night_whose_page_cannot_be_written_is_not_recorded(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_night_whose_page_cannot_be_written_is_not_recorded(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The next night tells what this one could not."""
     monkeypatch.setattr("harness.report.nightly.page.write", MagicMock(side_effect=OSError("full")))
     with pytest.raises(OSError, match="full"):
@@ -267,7 +315,10 @@ def test_a_run_that_somebody_else_begins_meanwhile_is_not_the_nights(
     tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With faults in it, say: they would be the night's problems."""
-    made, reports = runs.make_run(tmp_path / "made", rows=ROWS).directory, tmp_path / "nights of ours"
+    made, reports = (
+        runs.make_run(tmp_path / "made", rows=ROWS).directory,
+        tmp_path / "nights of ours",
+    )
     monkeypatch.setattr(night, "_HARNESS", _TWO_RUNS)
     found = night.one_night([Path("a b.toml")], reports, series="s", bound=(), more=(str(made),))
     assert found.night.run == "20991231T000000Z-1"

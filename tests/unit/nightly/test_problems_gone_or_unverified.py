@@ -23,7 +23,9 @@ from tests.unit.nightly.conftest import BUSY, ROWS, Nights
         {"rows": ("BUSY",)},
     ],
 )
-def test_a_figure_that_nobody_held_to_its_bound_is_not_gone(nights: Nights, then: dict[str, Any]) -> None:
+def test_a_figure_that_nobody_held_to_its_bound_is_not_gone(
+    nights: Nights, then: dict[str, Any]
+) -> None:
     bound = (Bound(kpi="answer_s", max=0.4),)
     over = nights.pass_one(bound=bound)
     second = nights.pass_one(**{"bound": bound, **then})
@@ -46,7 +48,9 @@ def test_a_figure_within_its_bound_is_gone(nights: Nights, monkeypatch: pytest.M
 
 
 def _faster(run: history.Run) -> history.Run:
-    return replace(run, kpis={row: {**figures, "answer_s": 0.1} for row, figures in run.kpis.items()})
+    return replace(
+        run, kpis={row: {**figures, "answer_s": 0.1} for row, figures in run.kpis.items()}
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,8 +103,12 @@ def test_an_interruption_is_gone_when_its_deployment_was_verified_to_the_end(
     else:
         more: dict[str, dict[str, Any]] = {
             "another reason": {"interrupted": "stopped by the user", "code": 130},
-            "another deployment": {"deployment": runs.live().model_copy(update={"name": "another"})},
+            "another deployment": {
+                "deployment": runs.live().model_copy(update={"name": "another"})
+            },
         }
         second = nights.pass_one(**more.get(then, {}))
     news = second.news
-    assert (news.gone, news.unverified) == (((problem,), ()) if then == "ended" else ((), (problem,)))
+    assert (news.gone, news.unverified) == (
+        ((problem,), ()) if then == "ended" else ((), (problem,))
+    )

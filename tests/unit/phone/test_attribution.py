@@ -37,7 +37,13 @@ class FakeLeg:
 
 
 def request(
-    method: str, uri: str, *, to_tag: str = "", branch: str = "b1", call_id: str = "c", via: str = "127.0.0.1:1"
+    method: str,
+    uri: str,
+    *,
+    to_tag: str = "",
+    branch: str = "b1",
+    call_id: str = "c",
+    via: str = "127.0.0.1:1",
 ) -> str:
     return (
         f"{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {via};branch={branch}\r\nFrom: <sip:a@x>;tag=fa\r\n"
@@ -45,7 +51,9 @@ def request(
     )
 
 
-def response(status: int, method: str = "INVITE", *, to_tag: str = "", call_id: str = "c", branch: str = "b1") -> str:
+def response(
+    status: int, method: str = "INVITE", *, to_tag: str = "", call_id: str = "c", branch: str = "b1"
+) -> str:
     return (
         f"SIP/2.0 {status} X\r\nVia: SIP/2.0/UDP 127.0.0.1:1;branch={branch}\r\nFrom: <sip:a@x>;tag=fa\r\n"
         f"To: <sip:b@x>{';tag=' + to_tag if to_tag else ''}\r\nCall-ID: {call_id}\r\nCSeq: 1 {method}\r\n\r\n"
@@ -68,10 +76,14 @@ class Scene:
         self.delivered.append((message.text.split("\r\n")[0], phone, leg))
 
     def sent(self, text: str) -> None:
-        self.attribution.message(0.0, read_text(text, direction="sent", transport="udp", remote="127.0.0.9:9"))
+        self.attribution.message(
+            0.0, read_text(text, direction="sent", transport="udp", remote="127.0.0.9:9")
+        )
 
     def received(self, text: str) -> None:
-        self.attribution.message(0.0, read_text(text, direction="received", transport="udp", remote="127.0.0.9:9"))
+        self.attribution.message(
+            0.0, read_text(text, direction="received", transport="udp", remote="127.0.0.9:9")
+        )
 
     def begins(self, leg: FakeLeg) -> FakeLeg:
         self.attribution.catch_up(leg, self.attribution.begins(leg))
@@ -79,7 +91,9 @@ class Scene:
 
 
 def test_each_fork_gets_the_messages_of_its_own_invite() -> None:
-    """A proxy rings two phones of one process, as for a ring group, and cancels the one that has not answered."""
+    """A proxy rings two phones of one process, as for a ring group, and cancels the one that has
+    not answered.
+    """
     scene = Scene()
     legs: dict[str, FakeLeg] = {}
     for phone, branch in ((scene.alice, "f1"), (scene.bob, "f2")):
@@ -91,8 +105,14 @@ def test_each_fork_gets_the_messages_of_its_own_invite() -> None:
     scene.sent(response(200, to_tag="t-f1", branch="f1"))
     scene.received(request("CANCEL", "sip:b@127.0.0.2:2", branch="f2"))
     scene.sent(response(200, "CANCEL", to_tag="t-f2", branch="f2"))
-    seen = {branch: [line.removeprefix("SIP/2.0 ").split()[0] for line in leg.seen] for branch, leg in legs.items()}
-    assert seen == {"f1": ["INVITE", "100", "180", "200"], "f2": ["INVITE", "100", "180", "CANCEL", "200"]}
+    seen = {
+        branch: [line.removeprefix("SIP/2.0 ").split()[0] for line in leg.seen]
+        for branch, leg in legs.items()
+    }
+    assert seen == {
+        "f1": ["INVITE", "100", "180", "200"],
+        "f2": ["INVITE", "100", "180", "CANCEL", "200"],
+    }
     assert {branch: leg.tag for branch, leg in legs.items()} == {"f1": "t-f1", "f2": "t-f2"}
 
 
@@ -127,7 +147,9 @@ def test_the_called_phone_is_found_by_address_then_user() -> None:
 
     def called(uri: str, to: str = "<sip:z@x>") -> FakePhone | None:
         text = request("INVITE", uri).replace("To: <sip:b@x>", f"To: {to}")
-        found: FakePhone | None = scene.attribution.called(read_text(text, direction="received", transport="udp"))
+        found: FakePhone | None = scene.attribution.called(
+            read_text(text, direction="received", transport="udp")
+        )
         return found
 
     assert called("sip:z@127.0.0.2:2") is scene.bob

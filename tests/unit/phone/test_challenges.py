@@ -31,7 +31,9 @@ def test_a_realm_that_is_configured_is_the_only_one() -> None:
     ],
 )
 def test_a_weaker_algorithm_is_answered_if_pjsip_cannot_compute_the_stronger(strong: str) -> None:
-    """RFC 7616 section 3.7: the strongest that the client supports, as preflight tries it (docs/interop.md)."""
+    """RFC 7616 section 3.7: the strongest that the client supports, as preflight tries it
+    (docs/interop.md).
+    """
     challenges = Challenges("acme")
     weak = 'WWW-Authenticate: Digest realm="acme", nonce="n", algorithm=MD5, qop="auth-int, auth"'
     assert answered(challenges, strong, weak) == [True, True]
@@ -55,8 +57,20 @@ def test_a_realm_is_read_in_every_legal_form(text: str) -> None:
 @pytest.mark.parametrize(
     ("realm", "first", "then", "rule", "why"),
     [
-        ("acme", None, challenge("evil"), "realm configured", "its realm is evil, and acme is configured"),
-        ("", challenge("acme"), challenge("evil"), "first realm", "its realm is evil, and acme asked first"),
+        (
+            "acme",
+            None,
+            challenge("evil"),
+            "realm configured",
+            "its realm is evil, and acme is configured",
+        ),
+        (
+            "",
+            challenge("acme"),
+            challenge("evil"),
+            "first realm",
+            "its realm is evil, and acme asked first",
+        ),
         (
             "acme",
             challenge("acme", "SHA-256"),

@@ -36,7 +36,9 @@ def test_an_invalid_message_is_a_value_error(raw: bytes) -> None:
 
 
 @given(
-    st.lists(st.text(st.characters(exclude_categories=())), max_size=5), st.integers(-(2**63), 2**64 - 1), st.floats()
+    st.lists(st.text(st.characters(exclude_categories=())), max_size=5),
+    st.integers(-(2**63), 2**64 - 1),
+    st.floats(),
 )
 def test_any_plain_value_survives(texts: list[str], number: int, real: float) -> None:
     one, two = socket.socketpair()
@@ -44,7 +46,13 @@ def test_any_plain_value_survives(texts: list[str], number: int, real: float) ->
     try:
         ends[0].send("done", number, [texts, repr(real), real])
         what, came, (words, spelled, value) = ends[1].receive(1) or []
-        assert [what, came, words, spelled, repr(value)] == ["done", number, texts, repr(real), repr(real)]
+        assert [what, came, words, spelled, repr(value)] == [
+            "done",
+            number,
+            texts,
+            repr(real),
+            repr(real),
+        ]
     finally:
         for end in ends:
             end.close()

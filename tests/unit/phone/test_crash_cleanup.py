@@ -1,4 +1,6 @@
-"""Calls whose phone process died: the message that ends each, sent from the phone's port with its password."""
+"""Calls whose phone process died: the message that ends each, sent from the phone's port with its
+password.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def answered_call(local: str, remote: str, call_id: str = "c1") -> list[SipMessa
         ("sent", INVITE),
         ("received", answer(200).replace("127.0.0.2:5060", remote)),
     )
-    return [message(direction, text.replace("c1", call_id), local, remote) for direction, text in texts]
+    return [
+        message(direction, text.replace("c1", call_id), local, remote) for direction, text in texts
+    ]
 
 
 LOCAL, REMOTE = "127.0.0.1:5060", "127.0.0.2:5060"
@@ -51,14 +55,23 @@ LOCAL, REMOTE = "127.0.0.1:5060", "127.0.0.2:5060"
 
 def said(direction: str, text: str) -> SipMessage:
     return sip_message(
-        "sent" if direction == ">" else "received", text, at=0.0, leg="alice.1", local=LOCAL, remote=REMOTE
+        "sent" if direction == ">" else "received",
+        text,
+        at=0.0,
+        leg="alice.1",
+        local=LOCAL,
+        remote=REMOTE,
     )
 
 
 def test_the_remote_target_is_the_latest_contact_and_the_number_the_next() -> None:
-    again = INVITE.replace("sip:a@127.0.0.1:5060", "sip:a@127.0.0.5:5090").replace("41 INVITE", "99 INVITE")
+    again = INVITE.replace("sip:a@127.0.0.1:5060", "sip:a@127.0.0.5:5090").replace(
+        "41 INVITE", "99 INVITE"
+    )
     again = again.replace("To: <sip:b@example.com>", "To: <sip:b@example.com>;tag=tb")
-    own = INVITE.replace("41 INVITE", "7 INVITE").replace("To: <sip:b@example.com>", "To: <sip:b@example.com>;tag=x")
+    own = INVITE.replace("41 INVITE", "7 INVITE").replace(
+        "To: <sip:b@example.com>", "To: <sip:b@example.com>;tag=x"
+    )
     messages = [said("<", INVITE), said(">", answer(200)), said(">", own), said("<", again)]
     teardown = pending_teardown(messages)
     assert teardown is not None
@@ -67,7 +80,9 @@ def test_the_remote_target_is_the_latest_contact_and_the_number_the_next() -> No
     assert str(teardown.message.cseq) == "8 BYE"
 
 
-BYE = INVITE.replace("INVITE", "BYE").replace("To: <sip:b@example.com>", "To: <sip:b@example.com>;tag=tb")
+BYE = INVITE.replace("INVITE", "BYE").replace(
+    "To: <sip:b@example.com>", "To: <sip:b@example.com>;tag=tb"
+)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +147,9 @@ def test_a_challenge_is_answered_as_by_the_phone(
     phone = config(local, username="a", password="b", realm=configured)
     with ThreadPoolExecutor(1) as threads:
         ended = threads.submit(hang_up, phone, "p.1", messages, lambda _: None)
-        peer.respond(peer.request("BYE"), 407, [("Proxy-Authenticate", f'Digest realm="{asks}", nonce="n"')])
+        peer.respond(
+            peer.request("BYE"), 407, [("Proxy-Authenticate", f'Digest realm="{asks}", nonce="n"')]
+        )
         if is_answered:
             again = peer.request("BYE")
             assert again.has("Proxy-Authorization")
@@ -145,7 +162,13 @@ def test_all_who_had_calls_at_one_port_end_them_from_there(peer: SipPeer) -> Non
     local = f"{fresh_address()}:5060"
     with ThreadPoolExecutor(2) as threads:
         ended = [
-            threads.submit(hang_up, config(local), "p.1", answered_call(local, peer.address, call_id), lambda _: None)
+            threads.submit(
+                hang_up,
+                config(local),
+                "p.1",
+                answered_call(local, peer.address, call_id),
+                lambda _: None,
+            )
             for call_id in ("one", "other")
         ]
         first = peer.request("BYE")

@@ -46,14 +46,18 @@ class Far:
         return "".join(digit for digit, _, _ in self.told)
 
 
-def press(digit: str, timestamp: int, packets: int, ends: int = 3, every_ms: int = 20) -> list[Packet]:
+def press(
+    digit: str, timestamp: int, packets: int, ends: int = 3, every_ms: int = 20
+) -> list[Packet]:
     goes_on = [Packet(digit, timestamp, every_ms * number, False) for number in range(1, packets)]
     return goes_on + [Packet(digit, timestamp, every_ms * packets, True)] * ends
 
 
 @st.composite
 def arrivals(draw: st.DrawFn) -> tuple[str, list[Packet]]:
-    """Digits, and their packets as a network delivers them: at least one of each in its order, others lost, doubled or late."""
+    """Digits, and their packets as a network delivers them: at least one of each in its order,
+    others lost, doubled or late.
+    """
     keys = draw(st.text(st.sampled_from(KEYS), min_size=1, max_size=6))
     arrived: list[Packet] = []
     late: list[Packet] = []
@@ -68,7 +72,9 @@ def arrivals(draw: st.DrawFn) -> tuple[str, list[Packet]]:
 
 
 @given(arrivals())
-def test_each_press_is_one_digit_despite_loss_and_reordering(drawn: tuple[str, list[Packet]]) -> None:
+def test_each_press_is_one_digit_despite_loss_and_reordering(
+    drawn: tuple[str, list[Packet]],
+) -> None:
     keys, packets = drawn
     far = Far()
     far.sends(*packets)
@@ -88,7 +94,13 @@ def test_a_digit_without_end_packets_is_reported_after_silence() -> None:
 
 
 @pytest.mark.parametrize("name", ["Signal", "signal", " SIGNAL "])
-@given(st.integers(0, 15), st.booleans(), st.one_of(st.none(), st.integers(0, 5000)), st.booleans(), st.booleans())
+@given(
+    st.integers(0, 15),
+    st.booleans(),
+    st.one_of(st.none(), st.integers(0, 5000)),
+    st.booleans(),
+    st.booleans(),
+)
 def test_a_dtmf_relay_body_is_read(
     name: str, code: int, by_code: bool, duration: int | None, first: bool, ends: bool
 ) -> None:
@@ -109,7 +121,9 @@ def test_any_body_is_read_as_a_key_or_none(body: str) -> None:
     assert found is None or (found[0] in KEYS and found[1] >= 0)
 
 
-@pytest.mark.parametrize("body", ["", "Duration=160", "Signal=", "Signal=16", "55", "hold", "²", "Signal=ß"])
+@pytest.mark.parametrize(
+    "body", ["", "Duration=160", "Signal=", "Signal=16", "55", "hold", "²", "Signal=ß"]
+)
 def test_invalid_keys_are_none(body: str) -> None:
     assert read_body(body) is None
 
@@ -122,6 +136,9 @@ def info(number: int, body: str, kind: str = "application/dtmf") -> Message:
 
 def test_repeated_and_late_infos_add_no_digit() -> None:
     far = Far()
-    answers = [far.digits.info(info(*asked)) for asked in ((2, "1"), (2, "1"), (4, "1"), (3, "7"), (5, "x"), (5, "x"))]
+    answers = [
+        far.digits.info(info(*asked))
+        for asked in ((2, "1"), (2, "1"), (4, "1"), (3, "7"), (5, "x"), (5, "x"))
+    ]
     assert answers == [200, 200, 200, 500, 400, 400]
     assert far.told == [("1", 0, "info")] * 2

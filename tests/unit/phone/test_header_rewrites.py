@@ -1,4 +1,6 @@
-"""Headers as pjsip may see them: without those that crash it, and without another transport for the next hop."""
+"""Headers as pjsip may see them: without those that crash it, and without another transport for the
+next hop.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def response(status: int, method: str, call_id: str = "one") -> WireMessage:
 )
 def test_where_a_dialog_leads(header: str, is_out: bool) -> None:
     assert UnsafeHeaders().of(response(200, "INVITE"), [header]) == [is_out]
-    assert UnsafeHeaders().of(response(302, "INVITE"), [header]) == [False], "a redirection is followed nowhere"
+    assert UnsafeHeaders().of(response(302, "INVITE"), [header]) == [False], (
+        "a redirection is followed nowhere"
+    )
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 3600, 2**31 - 1, 2**31, 2**32 - 1, 10**4000])
@@ -67,17 +71,31 @@ def test_no_more_routes_than_there_are_places_for(each: int) -> None:
 def test_a_registrar_has_one_shortest_interval() -> None:
     known, header = UnsafeHeaders(), ["Min-Expires: 600"]
     seen = [
-        (status, known.of(response(status, "REGISTER"), header)[0]) for status in (423, 401, 423, 423, 200, 423, 423)
+        (status, known.of(response(status, "REGISTER"), header)[0])
+        for status in (423, 401, 423, 423, 200, 423, 423)
     ]
-    assert seen == [(423, False), (401, False), (423, True), (423, True), (200, False), (423, False), (423, True)]
+    assert seen == [
+        (423, False),
+        (401, False),
+        (423, True),
+        (423, True),
+        (200, False),
+        (423, False),
+        (423, True),
+    ]
     assert known.of(response(423, "REGISTER", "another"), header) == [False]
 
 
 HOP, NEXT = "Contact: <sip:a@192.0.2.1;transport=tcp>", "Contact: <sip:a@192.0.2.1>"
-FIRST, LAST = "Record-Route: <sip:192.0.2.2;transport=tcp;lr>", "Record-Route: <sip:192.0.2.3;transport=tcp;lr>"
+FIRST, LAST = (
+    "Record-Route: <sip:192.0.2.2;transport=tcp;lr>",
+    "Record-Route: <sip:192.0.2.3;transport=tcp;lr>",
+)
 
 
-def received(start: str, transport: str = "udp", method: str = "INVITE", tag: str = "") -> WireMessage:
+def received(
+    start: str, transport: str = "udp", method: str = "INVITE", tag: str = ""
+) -> WireMessage:
     mine, theirs = ("From: <sip:a@x>;tag=us", "To: <sip:b@x>;tag=them")
     if not start.startswith("SIP/"):
         mine, theirs = f"To: <sip:a@x>{tag}", "From: <sip:b@x>;tag=them"
@@ -93,7 +111,11 @@ ANSWER, OFFER = received("SIP/2.0 200 OK"), received("INVITE sip:a@x SIP/2.0")
     [
         ("udp", "Contact: <sip:a@b;transport=udp;ob>", None),
         ("udp", "Contact: <sip:a@b;transport=ws>", None),
-        ("udp", "Contact: <sip:a@b;transport=TCP;ob>;q=1;transport=tcp", "Contact: <sip:a@b;ob>;q=1;transport=tcp"),
+        (
+            "udp",
+            "Contact: <sip:a@b;transport=TCP;ob>;q=1;transport=tcp",
+            "Contact: <sip:a@b;ob>;q=1;transport=tcp",
+        ),
         (
             "tcp",
             'Contact: "<sip:x;transport=udp>\\"" <sip:b;transport=udp>',
@@ -105,20 +127,36 @@ ANSWER, OFFER = received("SIP/2.0 200 OK"), received("INVITE sip:a@x SIP/2.0")
         ("udp", "Contact: *", None),
     ],
 )
-def test_the_next_hop_asks_for_no_other_transport(transport: str, header: str, seen: str | None) -> None:
+def test_the_next_hop_asks_for_no_other_transport(
+    transport: str, header: str, seen: str | None
+) -> None:
     assert Targets().of(received("SIP/2.0 200 OK", transport), [header]) == [seen or header]
 
 
 def test_behind_a_route_the_target_is_the_proxys_affair() -> None:
-    assert Targets().of(ANSWER, [HOP, FIRST, LAST]) == [HOP, FIRST, "Record-Route: <sip:192.0.2.3;lr>"]
-    assert Targets().of(OFFER, [HOP, FIRST, LAST]) == [HOP, "Record-Route: <sip:192.0.2.2;lr>", LAST]
-    assert Targets().of(ANSWER, ["Contact: <sips:a@b>", LAST])[0] == "Contact: <sip:a@b>", "pjsip would want TLS"
+    assert Targets().of(ANSWER, [HOP, FIRST, LAST]) == [
+        HOP,
+        FIRST,
+        "Record-Route: <sip:192.0.2.3;lr>",
+    ]
+    assert Targets().of(OFFER, [HOP, FIRST, LAST]) == [
+        HOP,
+        "Record-Route: <sip:192.0.2.2;lr>",
+        LAST,
+    ]
+    assert Targets().of(ANSWER, ["Contact: <sips:a@b>", LAST])[0] == "Contact: <sip:a@b>", (
+        "pjsip would want TLS"
+    )
 
 
 @pytest.mark.parametrize("first", [ANSWER, OFFER])
 def test_a_route_set_stays_as_it_is(first: WireMessage) -> None:
     """RFC 3261 section 12.2: Record-Route of a re-INVITE is ignored, and so is its absence."""
-    again = [ANSWER, received("INVITE sip:a@x SIP/2.0", tag=";tag=us"), received("SIP/2.0 200 OK", method="UPDATE")]
+    again = [
+        ANSWER,
+        received("INVITE sip:a@x SIP/2.0", tag=";tag=us"),
+        received("SIP/2.0 200 OK", method="UPDATE"),
+    ]
     routed, direct = Targets(), Targets()
     routed.of(first, [HOP, FIRST])
     direct.of(first, [HOP])

@@ -18,7 +18,9 @@ FRAME = RATE // 50
 
 
 def hear(samples: np.ndarray, *, begin: float = 100.0, late: float = 0.0) -> list[Event]:
-    """All events of a stream whose first sample is due at ``begin``; every third frame comes ``late`` seconds late."""
+    """All events of a stream whose first sample is due at ``begin``; every third frame comes
+    ``late`` seconds late.
+    """
     events: list[Event] = []
     hearing = Hearing("alice", "alice.1", events.extend)
     for number in range(len(samples) // FRAME):

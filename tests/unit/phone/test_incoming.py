@@ -23,7 +23,16 @@ class Case:
 
 
 def invite(*headers: str) -> str:
-    return "\r\n".join(["INVITE sip:+12065550199@127.0.0.1 SIP/2.0", *headers, "Call-ID: a", "", "From: <sip:1@b>", ""])
+    return "\r\n".join(
+        [
+            "INVITE sip:+12065550199@127.0.0.1 SIP/2.0",
+            *headers,
+            "Call-ID: a",
+            "",
+            "From: <sip:1@b>",
+            "",
+        ]
+    )
 
 
 def whose(cases: Any, text: str) -> tuple[Any, list[Any]]:
@@ -49,20 +58,34 @@ def test_a_number_is_found_wherever_it_may_stand(headers: list[str]) -> None:
     assert whose([other, mine], invite(*headers)) == (mine, [])
 
 
-@pytest.mark.parametrize("host", ["192.168.100.200", "[2001:db8:1234:5678::1]", "20655501010.example.com"])
+@pytest.mark.parametrize(
+    "host", ["192.168.100.200", "[2001:db8:1234:5678::1]", "20655501010.example.com"]
+)
 def test_a_host_is_no_number(host: str) -> None:
     """A URI may have no user (RFC 3261 section 19.1.1): such a call shows no number."""
-    withheld, other = Case(CallFilter((MINE,), withheld=True)), Case(CallFilter((OTHER,), lands=True))
+    withheld, other = (
+        Case(CallFilter((MINE,), withheld=True)),
+        Case(CallFilter((OTHER,), lands=True)),
+    )
     assert whose([other, withheld], invite(f"From: <sip:{host}:5060>;tag=1")) == (withheld, [])
 
 
 @pytest.mark.parametrize("user", ["0000000000", "000000", "0000101", "00000101"])
 def test_zeros_ahead_of_a_number_make_an_extension_none(user: str) -> None:
     """Without the zeros nothing may be left, and every number ends with nothing."""
-    withheld, other = Case(CallFilter((MINE,), withheld=True)), Case(CallFilter((OTHER,), lands=True))
-    assert whose([other, withheld], invite(f"From: <sip:{user}@example.com>;tag=1")) == (withheld, [])
+    withheld, other = (
+        Case(CallFilter((MINE,), withheld=True)),
+        Case(CallFilter((OTHER,), lands=True)),
+    )
+    assert whose([other, withheld], invite(f"From: <sip:{user}@example.com>;tag=1")) == (
+        withheld,
+        [],
+    )
     alone = Case(CallFilter((MINE,)))
-    assert whose([alone, withheld], invite(f"From: <sip:{user}@example.com>;tag=1")) == (withheld, [])
+    assert whose([alone, withheld], invite(f"From: <sip:{user}@example.com>;tag=1")) == (
+        withheld,
+        [],
+    )
 
 
 SHOWN = {"mine": MINE, "other's": OTHER, "the platform's": "+12065550140", "none": "anonymous"}
@@ -73,8 +96,12 @@ SHOWN = {"mine": MINE, "other's": OTHER, "the platform's": "+12065550140", "none
     land=st.lists(st.booleans(), min_size=1, max_size=4),
     had=st.lists(st.integers(0, 2), min_size=4, max_size=4),
 )
-def test_a_call_that_shows_no_case_s_number_may_be_each_one_s(shown: str, land: list[bool], had: list[int]) -> None:
-    """A call that was to land elsewhere, or nowhere, may come to a phone that its case only watches."""
+def test_a_call_that_shows_no_case_s_number_may_be_each_one_s(
+    shown: str, land: list[bool], had: list[int]
+) -> None:
+    """A call that was to land elsewhere, or nowhere, may come to a phone that its case only
+    watches.
+    """
     numbers = [MINE, OTHER, "+12065550103", "+12065550104"]
     cases = [
         Case(CallFilter((number,), lands=lands), calls)

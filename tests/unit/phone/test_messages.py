@@ -36,13 +36,15 @@ OK = (
 
 
 def test_a_sent_message_is_read_from_the_log_even_if_it_is_cut_off() -> None:
-    head = (
-        f"          pjsua_core.c TX {len(OK)} bytes Response msg 200/INVITE/cseq=17 (tdta0x55) to TLS 127.0.0.11:5060"
-    )
+    head = f"          pjsua_core.c TX {len(OK)} bytes Response msg 200/INVITE/cseq=17 (tdta0x55) to TLS 127.0.0.11:5060"
     whole = f"{head}:\n{OK}\n--end msg--"
     message, cut_off = StackLog.sent(whole), StackLog.sent(whole[:-40])
     assert message is not None
-    assert (message.direction, message.transport, message.remote) == ("sent", "tls", "127.0.0.11:5060")
+    assert (message.direction, message.transport, message.remote) == (
+        "sent",
+        "tls",
+        "127.0.0.11:5060",
+    )
     assert (message.text, message.ours, message.local_tag) == (OK, False, "to-tag")
     assert cut_off is not None
     assert OK.startswith(cut_off.text)
@@ -61,7 +63,14 @@ def test_a_sent_message_is_read_from_the_log_even_if_it_is_cut_off() -> None:
         ("t: ", 't: "' + '\\"' * 30_000 + "\r\nX: "),
         ("t: ", "t: " + "<" * 60_000 + "\r\nX: "),
     ],
-    ids=["folded", "quotes of From", "angles of From", "blanks of From", "quotes of To", "angles of To"],
+    ids=[
+        "folded",
+        "quotes of From",
+        "angles of From",
+        "blanks of From",
+        "quotes of To",
+        "angles of To",
+    ],
 )
 def test_long_messages_are_read_in_linear_time(old: str, new: str) -> None:
     began = time.process_time()
@@ -75,7 +84,9 @@ def test_long_messages_are_read_in_linear_time(old: str, new: str) -> None:
 
 NAMES = st.one_of(
     st.just(""),
-    st.text(st.sampled_from('a ;,<>@=:tagsip1"\\'), max_size=20).map(lambda text: quote(text) + " "),
+    st.text(st.sampled_from('a ;,<>@=:tagsip1"\\'), max_size=20).map(
+        lambda text: quote(text) + " "
+    ),
 )
 FOLDS = st.sampled_from(["", " ", "\t", "\r\n ", " \r\n\t "])
 
@@ -114,7 +125,9 @@ def test_headers_are_read_as_the_parser_reads_them(
     ],
 )
 def test_the_user_of_a_uri_is_read_in_every_legal_form(uri: str) -> None:
-    text = INVITE.replace("sip:+12065550102@127.0.0.12:5070", uri).replace("sip:+12065550101@example.com;x=1", uri)
+    text = INVITE.replace("sip:+12065550102@127.0.0.12:5070", uri).replace(
+        "sip:+12065550101@example.com;x=1", uri
+    )
     message = read_text(text, direction="received")
     assert message.targets()[0] == ("+12065550102", "127.0.0.12:5070")
     assert message.from_user == "+12065550102"
@@ -126,7 +139,10 @@ def test_the_user_of_a_uri_is_read_in_every_legal_form(uri: str) -> None:
         ("", ""),
         ("m: <sip:a@192.0.2.1:5062;transport=tcp>\r\n", "192.0.2.1"),
         ('Contact: "sip:x@192.0.2.9" <sips:a:b@[2001:DB8::1]:5061>;expires=60\r\n', "2001:db8::1"),
-        ("Contact: sip:192.0.2.1\r\nRecord-Route: <sip:192.0.2.2;lr>, <sip:192.0.2.3;lr>\r\n", "192.0.2.2"),
+        (
+            "Contact: sip:192.0.2.1\r\nRecord-Route: <sip:192.0.2.2;lr>, <sip:192.0.2.3;lr>\r\n",
+            "192.0.2.2",
+        ),
         (
             "Record-Route:\r\n <sip:r@192.0.2.2;lr>\r\nRecord-Route: <sip:192.0.2.3>\r\nm: <sip:a@192.0.2.1>\r\n",
             "192.0.2.2",
@@ -135,7 +151,10 @@ def test_the_user_of_a_uri_is_read_in_every_legal_form(uri: str) -> None:
     ],
 )
 def test_the_next_hop_is_the_topmost_route_or_the_contact(headers: str, host: str) -> None:
-    assert read_text(INVITE.removesuffix("\r\n") + headers + "\r\n", direction="received").next_hop == host
+    assert (
+        read_text(INVITE.removesuffix("\r\n") + headers + "\r\n", direction="received").next_hop
+        == host
+    )
 
 
 def test_the_ring_keeps_the_last_lines(tmp_path: Path) -> None:
@@ -181,8 +200,17 @@ def test_a_packet_that_was_dropped_is_read_from_two_entries() -> None:
     assert dropped.unread(DROPPING) is None
     message = dropped.unread(f"     sip_transport.c Dropped packet:{OK}\n-- end of packet.")
     assert message is not None
-    assert (message.direction, message.transport, message.remote) == ("received", "udp", "127.0.0.11:5060")
-    assert (message.text, message.call_id, message.status, message.unread) == (OK, "call@example", 200, WHY)
+    assert (message.direction, message.transport, message.remote) == (
+        "received",
+        "udp",
+        "127.0.0.11:5060",
+    )
+    assert (message.text, message.call_id, message.status, message.unread) == (
+        OK,
+        "call@example",
+        200,
+        WHY,
+    )
 
 
 @pytest.mark.parametrize("end", ["\n-- end of packet.", ""])
@@ -193,7 +221,11 @@ def test_an_unprocessed_packet_is_read_from_one_entry(end: str) -> None:
         f"sip_endpoint.c Error processing packet from 127.0.0.11:5061: {why}  [code 171062]:\n{text}{end}"
     )
     assert message is not None
-    assert (message.direction, message.transport, message.remote) == ("received", "tls", "127.0.0.11:5061")
+    assert (message.direction, message.transport, message.remote) == (
+        "received",
+        "tls",
+        "127.0.0.11:5061",
+    )
     assert (message.text, message.call_id, message.unread) == (text, "call@example", why)
 
 
@@ -201,6 +233,13 @@ def test_packets_that_are_not_sip_are_ignored() -> None:
     dropped = StackLog()
     assert dropped.unread(DROPPING) is None
     assert dropped.unread("sip_transport.c Dropped packet:hello\n-- end of packet.") is None
-    assert dropped.unread(f"sip_transport.c Dropped packet:{OK}\n-- end of packet.") is None, "nothing said that it was"
-    assert dropped.unread("sip_endpoint.c Error processing packet from 127.0.0.11:5061: why [code 1]:\nhello") is None
+    assert dropped.unread(f"sip_transport.c Dropped packet:{OK}\n-- end of packet.") is None, (
+        "nothing said that it was"
+    )
+    assert (
+        dropped.unread(
+            "sip_endpoint.c Error processing packet from 127.0.0.11:5061: why [code 1]:\nhello"
+        )
+        is None
+    )
     assert dropped.unread("pjsua_core.c something else") is None

@@ -31,7 +31,9 @@ class Asker:
     def asks(self, host: str, kind: int = 1, flag: int = 0, port: int = 0) -> list[Answer]:
         """The answers so far."""
         text = ctypes.create_string_buffer(host.encode())
-        target = names._Target(flag, kind, Text(ctypes.cast(text, ctypes.c_char_p), len(text) - 1), port)
+        target = names._Target(
+            flag, kind, Text(ctypes.cast(text, ctypes.c_char_p), len(text) - 1), port
+        )
         answer = ctypes.cast(self._found, ctypes.c_void_p).value
         self.names._resolver.resolve(None, None, ctypes.byref(target), None, answer)
         return self.answers
@@ -65,8 +67,12 @@ class Asker:
         (0, 3, 0, (3, "192.0.2.1", 5061)),
     ],
 )
-def test_an_address_needs_no_lookup(kind: int, flag: int, port: int, told: tuple[int, str, int]) -> None:
-    """RFC 3263 section 4.1 and 4.2: the named transport, else that of the flags; the named port, else its default."""
+def test_an_address_needs_no_lookup(
+    kind: int, flag: int, port: int, told: tuple[int, str, int]
+) -> None:
+    """RFC 3263 section 4.1 and 4.2: the named transport, else that of the flags; the named port,
+    else its default.
+    """
     assert Asker().asks("192.0.2.1", kind, flag, port) == [(0, [told])]
 
 
@@ -90,7 +96,9 @@ def test_a_name_is_looked_up_in_another_thread(monkeypatch: pytest.MonkeyPatch) 
     ]
     go.set()
     # One question for both.
-    assert asker.waits() == [(0, [(1, "192.0.2.1", port), (1, "192.0.2.2", port)]) for port in (5060, 5070)]
+    assert asker.waits() == [
+        (0, [(1, "192.0.2.1", port), (1, "192.0.2.2", port)]) for port in (5060, 5070)
+    ]
     assert asked == [("sip.example.com", socket.AF_INET)]
     assert [trouble.problem for trouble in asker.told] == ["no answer yet", ""]
 
@@ -116,4 +124,6 @@ def test_an_invalid_name_is_denied(name: str) -> None:
     assert asker.names.looks_up_media(name)
     asker.waits()
     assert not asker.names.looks_up_media(name)
-    assert [(trouble.name, trouble.denied, trouble.media) for trouble in asker.told] == [(name, True, True)]
+    assert [(trouble.name, trouble.denied, trouble.media) for trouble in asker.told] == [
+        (name, True, True)
+    ]

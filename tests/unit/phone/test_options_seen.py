@@ -46,14 +46,18 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(options_seen, "_SLACK_S", 0.0)
 
 
-def test_where_nothing_tells_that_a_platform_asks_nothing_is_waited_for(seen: OptionsSeen, said: list[str]) -> None:
+def test_where_nothing_tells_that_a_platform_asks_nothing_is_waited_for(
+    seen: OptionsSeen, said: list[str]
+) -> None:
     told = seen.wait(None, said.append)
     assert (told.answered, told.every_s, told.phone, said) == (False, None, "stand-in", [])
     seen.take(answer(10.0, 1))
     assert seen.wait(None, said.append).answered
     seen.phone_came()
     told = seen.wait(None, said.append)
-    assert (told.answered, told.every_s, said) == (False, None, []), "one alone does not tell how often"
+    assert (told.answered, told.every_s, said) == (False, None, []), (
+        "one alone does not tell how often"
+    )
 
 
 def test_what_the_file_says_is_waited_for_and_each_who_waits_goes_on_with_the_first(
@@ -65,7 +69,10 @@ def test_what_the_file_says_is_waited_for_and_each_who_waits_goes_on_with_the_fi
         said.append(text)
         waiting.set()
 
-    cases = [threading.Thread(target=lambda: told.append(seen.wait(600.0, say).answered)) for _ in range(2)]
+    cases = [
+        threading.Thread(target=lambda: told.append(seen.wait(600.0, say).answered))
+        for _ in range(2)
+    ]
     for case in cases:
         case.start()
     assert waiting.wait(20)
@@ -101,18 +108,30 @@ def test_options_far_apart_are_no_keep_alive_and_not_waited_for_unless_the_file_
 
 
 @pytest.mark.usefixtures("_at_once")
-def test_a_phone_that_comes_again_is_asked_anew_as_often_as_was_seen(seen: OptionsSeen, said: list[str]) -> None:
-    for at, number in ((10.0, 1), (10.01, 2), (10.05, 3), (10.9, 3), (10.07, 4)):  # the third once more, late
+def test_a_phone_that_comes_again_is_asked_anew_as_often_as_was_seen(
+    seen: OptionsSeen, said: list[str]
+) -> None:
+    for at, number in (
+        (10.0, 1),
+        (10.01, 2),
+        (10.05, 3),
+        (10.9, 3),
+        (10.07, 4),
+    ):  # the third once more, late
         seen.take(answer(at, number))
     seen.phone_came()
     told = seen.wait(None, said.append)
     assert not told.answered
-    assert told.every_s == pytest.approx(0.04), "the longest time between two, a repeated one left out"
+    assert told.every_s == pytest.approx(0.04), (
+        "the longest time between two, a repeated one left out"
+    )
     assert len(said) == 2
 
 
 @pytest.mark.usefixtures("_at_once")
-def test_what_never_comes_is_waited_for_once_and_said_with_who_was_refused(seen: OptionsSeen, said: list[str]) -> None:
+def test_what_never_comes_is_waited_for_once_and_said_with_who_was_refused(
+    seen: OptionsSeen, said: list[str]
+) -> None:
     seen.take(refused("198.51.100.7"))
     seen.take(refused("198.51.100.8", "INVITE"))
     for _ in range(2):
@@ -122,5 +141,7 @@ def test_what_never_comes_is_waited_for_once_and_said_with_who_was_refused(seen:
     assert "no OPTIONS came" in said[1]
     assert "(OPTIONS from 198.51.100.7 were refused" in said[1]
     seen.phone_came()
-    assert not seen.wait(600.0, said.append).answered, "none ever came, and it is not waited for again"
+    assert not seen.wait(600.0, said.append).answered, (
+        "none ever came, and it is not waited for again"
+    )
     assert len(said) == 2

@@ -13,7 +13,9 @@ from harness.phone.child.streams import Block, packets_received, reports
 OURS = 0x1234
 
 
-def block(ssrc: int = OURS, fraction: int = 0, lost: int = 0, highest: int = 100, jitter: int = 8) -> bytes:
+def block(
+    ssrc: int = OURS, fraction: int = 0, lost: int = 0, highest: int = 100, jitter: int = 8
+) -> bytes:
     return struct.pack("!IIIIII", ssrc, fraction << 24 | lost & 0xFFFFFF, highest, jitter, 0, 0)
 
 
@@ -28,7 +30,9 @@ SDES = struct.pack("!BBHI", 0x81, 202, 2, 9) + b"\x01\x02ab\0\0\0\0"[:4]
 
 @pytest.mark.parametrize("kind", [200, 201])
 def test_the_report_block_for_our_stream_is_found(kind: int) -> None:
-    found = reports(report(kind, block(7), block(fraction=64, lost=5, highest=0x10002)) + SDES, OURS)
+    found = reports(
+        report(kind, block(7), block(fraction=64, lost=5, highest=0x10002)) + SDES, OURS
+    )
     assert found == {9: Block(0.25, 5, 0x10002, 8)}
 
 
@@ -38,10 +42,14 @@ def test_a_report_without_our_block_counts_no_packets(blocks: tuple[bytes, ...])
 
 
 def test_each_reporting_source_is_listed_once() -> None:
-    """RFC 3550 section 6.1: who hears more than 31 sources sends a second report; section 6.4.1: another hears none."""
+    """RFC 3550 section 6.1: who hears more than 31 sources sends a second report; section 6.4.1:
+    another hears none.
+    """
     compound = report(200, *map(block, range(31))) + report(201, block(lost=5)) + report(200, by=10)
     assert reports(compound, OURS) == {9: Block(0.0, 5, 100, 8), 10: None}
-    assert reports(report(201, block(lost=5)) + report(201, block(7)), OURS) == {9: Block(0.0, 5, 100, 8)}
+    assert reports(report(201, block(lost=5)) + report(201, block(7)), OURS) == {
+        9: Block(0.0, 5, 100, 8)
+    }
 
 
 @given(st.binary(max_size=80))

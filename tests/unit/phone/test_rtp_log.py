@@ -24,7 +24,9 @@ def test_the_log_of_a_killed_writer_can_be_read(tmp_path: Path) -> None:
 
 @given(st.integers(1, 10_000), st.integers(0, 300))
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_disk_that_was_full_for_a_while_leaves_no_hole(tmp_path: Path, room: int, more: int) -> None:
+def test_a_disk_that_was_full_for_a_while_leaves_no_hole(
+    tmp_path: Path, room: int, more: int
+) -> None:
     path = path_of(tmp_path, "caller.1")
     path.unlink(missing_ok=True)
     log = RtpLog(path)

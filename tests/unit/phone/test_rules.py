@@ -40,7 +40,13 @@ class Permit:
         self.released += 1
 
 
-@given(steps=st.lists(st.tuples(st.sampled_from(["dial", "receive", "refer", "follow", "end"]), st.integers(0, 99))))
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["dial", "receive", "refer", "follow", "end"]), st.integers(0, 99)
+        )
+    )
+)
 def test_a_permit_is_given_back_once_with_its_call(steps: list[tuple[str, int]]) -> None:
     permits = Permits()
     slots = CallSlots(Rules(admit=permits.admit))
@@ -59,13 +65,17 @@ def test_a_permit_is_given_back_once_with_its_call(steps: list[tuple[str, int]])
         elif step == "end" and calls:
             calls[which % len(calls)].release()
         held: set[Any] = {call.slot for call in calls if call.slot is not None}
-        assert all(not permit.released for permit in held), "a call is up on a permit that was given back"
+        assert all(not permit.released for permit in held), (
+            "a call is up on a permit that was given back"
+        )
     for call in calls:
         call.release()
     assert [permit.released for permit in permits.given] == [1] * len(permits.given)
 
 
-def test_a_permit_that_came_too_late_for_the_answer_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_permit_that_came_too_late_for_the_answer_is_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(rules, "_ANSWERED_WITHIN_S", -1.0)
     permits = Permits()
     slots = CallSlots(Rules(admit=permits.admit))
@@ -77,7 +87,9 @@ def test_a_permit_that_came_too_late_for_the_answer_is_given_back(monkeypatch: p
 
 def test_what_is_cancelled_is_not_done() -> None:
     scheduler, done = DeadlineScheduler(), queue.Queue[str]()
-    cancel = scheduler.after(0.5, lambda: done.put("cancelled"))  # so long it may take until the next line
+    cancel = scheduler.after(
+        0.5, lambda: done.put("cancelled")
+    )  # so long it may take until the next line
     cancel()
     cancel()
     scheduler.after(0.5, lambda: done.put("later"))

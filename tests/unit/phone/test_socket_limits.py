@@ -31,7 +31,9 @@ def test_the_sockets_of_closed_calls_take_places_for_a_while() -> None:
 
 
 def test_a_repetition_has_the_answer_that_the_invite_had() -> None:
-    """RFC 3261 section 17.2.1: it is no other request. What was let in goes on; what was refused begins no call later."""
+    """RFC 3261 section 17.2.1: it is no other request. What was let in goes on; what was refused
+    begins no call later.
+    """
     clock = Clock()
     places = SocketSlots(clock)
     for number in range(28):

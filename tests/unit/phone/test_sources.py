@@ -14,13 +14,22 @@ def networks(places: tuple[str, ...]) -> list[str] | None:
 
 
 def test_addresses_networks_and_names_become_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    def resolve(name: str, *_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+    def resolve(
+        name: str, *_: object, **__: object
+    ) -> list[tuple[int, int, int, str, tuple[str, int]]]:
         if name != "sip.example.com":
             raise socket.gaierror
         return [(2, 2, 0, "", ("198.51.100.4", 0)), (2, 2, 0, "", ("198.51.100.5", 0))]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    places = ("192.0.2.1", "203.0.113.9/24", "[2001:db8::1]", "sip.example.com", "nobody.example.com", "192.0.2.1")
+    places = (
+        "192.0.2.1",
+        "203.0.113.9/24",
+        "[2001:db8::1]",
+        "sip.example.com",
+        "nobody.example.com",
+        "192.0.2.1",
+    )
     assert networks(places) == [
         "192.0.2.1/32",
         "203.0.113.0/24",
@@ -31,7 +40,12 @@ def test_addresses_networks_and_names_become_networks(monkeypatch: pytest.Monkey
 
 
 def test_a_failed_lookup_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = iter([socket.gaierror(socket.EAI_AGAIN, "Temporary failure"), [(2, 2, 0, "", ("198.51.100.6", 0))]])
+    answers = iter(
+        [
+            socket.gaierror(socket.EAI_AGAIN, "Temporary failure"),
+            [(2, 2, 0, "", ("198.51.100.6", 0))],
+        ]
+    )
 
     def resolve(name: str, *_: object, **__: object) -> object:
         answer = next(answers)

@@ -1,4 +1,6 @@
-"""Received RTP as RFC 3550 counts it: gaps, other sources, jitter, and how much of the time the audio fills."""
+"""Received RTP as RFC 3550 counts it: gaps, other sources, jitter, and how much of the time the
+audio fills.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ MARKER = 0x80
 
 
 def packet(number: int, stamp: int, kind: int = 0, ssrc: int = 7, octets: int = 0) -> bytes:
-    return struct.pack("!BBHII", 0x80, kind, number & 0xFFFF, stamp & 0xFFFFFFFF, ssrc) + bytes(octets)
+    return struct.pack("!BBHII", 0x80, kind, number & 0xFFFF, stamp & 0xFFFFFFFF, ssrc) + bytes(
+        octets
+    )
 
 
 class Stream:
@@ -34,12 +38,16 @@ class Stream:
             self.reception.take(record(self.now + late, packet(number, number * 160, ssrc=ssrc)))
             self.now += FRAME_S
 
-    def goes_on(self, count: int, every_ms: float = 20.0, *, kind: int = 0, octets: int = 160) -> None:
+    def goes_on(
+        self, count: int, every_ms: float = 20.0, *, kind: int = 0, octets: int = 160
+    ) -> None:
         """The next packets arrive, with the timestamps of their time."""
         for _ in range(count):
             self.now += every_ms / 1000
             self.number += 1
-            self.reception.take(record(self.now, packet(self.number, int(self.now * 8000), kind, octets=octets)))
+            self.reception.take(
+                record(self.now, packet(self.number, int(self.now * 8000), kind, octets=octets))
+            )
 
     def counted(self, *names: str) -> list[int]:
         return [self.reception.counts(0)[name] for name in names]
@@ -55,25 +63,40 @@ def stream() -> Stream:
     return Stream()
 
 
-@given(st.permutations(range(100, 140)), st.sets(st.integers(1, 38)), st.integers(0, 65_535), st.booleans())
+@given(
+    st.permutations(range(100, 140)),
+    st.sets(st.integers(1, 38)),
+    st.integers(0, 65_535),
+    st.booleans(),
+)
 def test_loss_and_bursts_do_not_depend_on_the_order_of_arrival(
     order: list[int], lost: set[int], first: int, twice: bool
 ) -> None:
-    """As long as the first packet comes first and the last one comes: only they show where a stream begins and ends."""
+    """As long as the first packet comes first and the last one comes: only they show where a stream
+    begins and ends.
+    """
     stream = Stream()
     numbers = [first + 100, *(first + n for n in order if n > 100 and n - 100 not in lost)]
     stream.come(1, [n for n in numbers for _ in range(1 + twice)])
     stream.come(1, numbers if twice else [])
     bursts = sum(n - 1 not in lost for n in lost)
     duplicated = 2 * len(numbers) if twice else 0
-    assert stream.counted("rx_lost", "rx_duplicated", "rx_bursts") == [len(lost), duplicated, bursts]
-    assert stream.reception.means.burst_ms == pytest.approx(20.0 * len(lost) / bursts if lost else 0.0)
+    assert stream.counted("rx_lost", "rx_duplicated", "rx_bursts") == [
+        len(lost),
+        duplicated,
+        bursts,
+    ]
+    assert stream.reception.means.burst_ms == pytest.approx(
+        20.0 * len(lost) / bursts if lost else 0.0
+    )
 
 
 @pytest.mark.parametrize("ssrc", [1, 2], ids=["same-source", "new-source"])
 @pytest.mark.parametrize("distance", [-30_000, 200, 952, MAX_DROPOUT - 1, 30_000])
 def test_a_new_source_counts_no_loss(stream: Stream, distance: int, ssrc: int) -> None:
-    """After a transfer: a new SSRC (RFC 3550 section 8), or an SBC that keeps its SSRC and passes on another party's numbers."""
+    """After a transfer: a new SSRC (RFC 3550 section 8), or an SBC that keeps its SSRC and passes
+    on another party's numbers.
+    """
     stream.come(1, range(5000, 5128))
     stream.come(ssrc, range(5128 + distance, 5256 + distance))
     assert (stream.reception.lost, stream.reception.sources) == (0, 2)
@@ -98,7 +121,10 @@ def test_jitter_is_measured_per_source(stream: Stream) -> None:
     assert steady.reception.means.jitter_ms == pytest.approx(0.0, abs=1e-6)
 
 
-@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 400)), max_size=5), st.sampled_from([160, 240, 400]))
+@given(
+    st.lists(st.tuples(st.integers(1, 9), st.integers(0, 400)), max_size=5),
+    st.sampled_from([160, 240, 400]),
+)
 def test_digits_add_no_jitter(digits: list[tuple[int, int]], every: int) -> None:
     """RFC 4733 section 2.2.1: all packets of one event have the time of its beginning."""
     reception, sequence, stamp = Reception(), 0, 0
@@ -115,31 +141,42 @@ def test_digits_add_no_jitter(digits: list[tuple[int, int]], every: int) -> None
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(["sent", "stood", "anew"]), st.floats(0, 30), st.integers(1, 20)), max_size=4),
+    st.lists(
+        st.tuples(st.sampled_from(["sent", "stood", "anew"]), st.floats(0, 30), st.integers(1, 20)),
+        max_size=4,
+    ),
     st.sampled_from([80, 160, 240, 480]),
     st.integers(0, 2**32 - 1),
 )
 def test_missing_audio_does_not_depend_on_the_silence_around_it(
     breaks: list[tuple[str, float, int]], ticks: int, stamp: int
 ) -> None:
-    """A hold or silence whose timestamps go on, stand still, or begin anew (RFC 3550 section 5.1), and packets lost at its end."""
+    """A hold or silence whose timestamps go on, stand still, or begin anew (RFC 3550 section 5.1),
+    and packets lost at its end.
+    """
     reception, at, sequence = Reception(), 100.0, 65_500
     for how, silence_s, lost in [("sent", 0.0, 0), *breaks]:
         at += silence_s + lost * ticks / 8000
         sequence += lost
-        stamp += {"sent": int(silence_s * 8000), "stood": 0, "anew": 1_000_000_007}[how] + lost * ticks
+        stamp += {"sent": int(silence_s * 8000), "stood": 0, "anew": 1_000_000_007}[
+            how
+        ] + lost * ticks
         for _ in range(40):
             reception.take(record(at, packet(sequence, stamp, ssrc=1)))
             at, sequence, stamp = at + ticks / 8000, sequence + 1, stamp + ticks
     assert reception.lost == sum(lost for _, _, lost in breaks)
-    assert reception.means.burst_ms * reception.counts(0)["rx_bursts"] == pytest.approx(reception.lost * ticks / 8)
+    assert reception.means.burst_ms * reception.counts(0)["rx_bursts"] == pytest.approx(
+        reception.lost * ticks / 8
+    )
 
 
 def test_restarted_timestamps_add_no_jitter(stream: Stream) -> None:
     """As a PBX sends them that connects another party and keeps SSRC and sequence numbers."""
     stream.come(1, range(50))
     for number in range(50, 100):
-        stream.reception.take(record(stream.now, packet(number, number * 160 + 1_000_000_007, ssrc=1)))
+        stream.reception.take(
+            record(stream.now, packet(number, number * 160 + 1_000_000_007, ssrc=1))
+        )
         stream.now += FRAME_S
     assert stream.reception.means.jitter_ms == pytest.approx(0.0, abs=0.1)
 
@@ -163,10 +200,14 @@ def test_audio_fills_the_time_for_every_packet_length(stream: Stream) -> None:
 
 @pytest.mark.parametrize(("every", "filled"), [(1, 1.0), (2, 0.5)])
 @given(st.integers(), st.sampled_from([0.035, 0.08]))
-def test_reordering_does_not_change_how_much_is_filled(every: int, filled: float, seed: int, most: float) -> None:
+def test_reordering_does_not_change_how_much_is_filled(
+    every: int, filled: float, seed: int, most: float
+) -> None:
     """The source sends 20 ms of audio each 20 ms, or each 40."""
     stream, chance = Stream(), random.Random(seed)
-    arrivals = [(100 + 0.02 * every * number + chance.uniform(0, most), number) for number in range(300)]
+    arrivals = [
+        (100 + 0.02 * every * number + chance.uniform(0, most), number) for number in range(300)
+    ]
     for at, number in sorted(arrivals):
         stream.reception.take(record(at, packet(number, number * 160, octets=160)))
     assert stream.counted("rx_lost", "rx_bursts") == [0, 0]
@@ -174,7 +215,9 @@ def test_reordering_does_not_change_how_much_is_filled(every: int, filled: float
 
 
 def test_announced_silence_counts_as_filled(stream: Stream) -> None:
-    """RFC 3551 section 4.1: the first packet of a talkspurt has the marker. RFC 3389: comfort noise stands for silence."""
+    """RFC 3551 section 4.1: the first packet of a talkspurt has the marker. RFC 3389: comfort noise
+    stands for silence.
+    """
     for _ in range(20):
         stream.goes_on(10)
         stream.goes_on(1, 150.0, kind=MARKER)
@@ -206,7 +249,9 @@ def test_an_unannounced_pause_is_reported_once(
     stream.goes_on(1, apart_ms, kind=kind)
     stream.goes_on(10)
     pauses = stream.reception.take_pauses()
-    lengths = [round(1000 * (ended - began)) for began, ended in pauses if began == pytest.approx(before)]
+    lengths = [
+        round(1000 * (ended - began)) for began, ended in pauses if began == pytest.approx(before)
+    ]
     assert lengths == [round(apart_ms)] * reported
     assert stream.reception.take_pauses() == []
 
@@ -230,7 +275,9 @@ def test_digits_replace_the_audio(stream: Stream) -> None:
 
 
 @pytest.mark.parametrize("kind", [96, 111, 3, 18])
-def test_a_codec_whose_packets_do_not_show_their_length_is_not_measured(stream: Stream, kind: int) -> None:
+def test_a_codec_whose_packets_do_not_show_their_length_is_not_measured(
+    stream: Stream, kind: int
+) -> None:
     stream.goes_on(50, 80.0, kind=kind)
     assert stream.counted("rx_spanned_ms") == [0]
 
@@ -238,7 +285,10 @@ def test_a_codec_whose_packets_do_not_show_their_length_is_not_measured(stream: 
 @given(st.integers(1, 200), st.integers(0, 40))
 def test_batches_count_like_single_packets(count: int, torn: int) -> None:
     """More pauses than there is room for, and a truncated last packet."""
-    packets = [record(0.3 * number, packet(number, 2400 * number, octets=160)) for number in range(count + 1)]
+    packets = [
+        record(0.3 * number, packet(number, 2400 * number, octets=160))
+        for number in range(count + 1)
+    ]
     together, singly = Reception(), Reception()
     together.take(b"".join(packets) + record(0.3 * (count + 1), bytes(172))[:torn])
     for one in packets:

@@ -28,8 +28,16 @@ Locks = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 
 def sockaddr(host: str, port: int) -> bytes:
     if ":" in host:
-        return struct.pack("=H", AF_INET6) + struct.pack("!HI16s", port, 0, inet_pton(AF_INET6, host)) + bytes(4)
-    return struct.pack("=H", AF_INET) + struct.pack("!H4s", port, inet_pton(AF_INET, host)) + b"left over".ljust(20)
+        return (
+            struct.pack("=H", AF_INET6)
+            + struct.pack("!HI16s", port, 0, inet_pton(AF_INET6, host))
+            + bytes(4)
+        )
+    return (
+        struct.pack("=H", AF_INET)
+        + struct.pack("!H4s", port, inet_pton(AF_INET, host))
+        + b"left over".ljust(20)
+    )
 
 
 def address(host: str, port: int) -> Address:
@@ -64,8 +72,13 @@ class Transport:
         self._table = Words()
         for number, function in self._functions.items():
             self._table[number] = taps.place(function)
-        self._lock = [Locks(lambda lock, what=what: self._note(what, lock)) for what in ("acquire", "release")]
-        self._on_rtp, self._on_rtcp = taps._ON_RTP(self._rtp_arrived), taps._ON_RTCP(lambda *_: None)
+        self._lock = [
+            Locks(lambda lock, what=what: self._note(what, lock)) for what in ("acquire", "release")
+        ]
+        self._on_rtp, self._on_rtcp = (
+            taps._ON_RTP(self._rtp_arrived),
+            taps._ON_RTCP(lambda *_: None),
+        )
         self._structure = Structure(b"udp", 0, ctypes.pointer(self._table), None, GROUP)
         self.address = ctypes.addressof(self._structure)
         self.lock = taps.place(self._lock[0]), taps.place(self._lock[1])
@@ -80,7 +93,9 @@ class Transport:
         return 0
 
     def _attach(self, transport: int, attachment: int) -> int:
-        self._attached = taps._Attachment.from_buffer_copy(taps._Attachment.from_address(attachment))
+        self._attached = taps._Attachment.from_buffer_copy(
+            taps._Attachment.from_address(attachment)
+        )
         return 0
 
     def _start(self, *given: int) -> int:
@@ -92,7 +107,9 @@ class Transport:
         given = taps._Arrival.from_address(arrival)
         assert given.user_data == STREAM
         self.heard.append(ctypes.string_at(given.packet, given.size))
-        given.switch = int(given.source is not None)  # as the stream asks for when the source is another than the SDP's
+        given.switch = int(
+            given.source is not None
+        )  # as the stream asks for when the source is another than the SDP's
 
     # What pjsip and the network do.
 
@@ -110,9 +127,15 @@ class Transport:
         taps._ATTACHES(self._function(taps.ATTACH))(self.address, ctypes.addressof(asked))
 
     def arrives(self, packet: bytes, source: bytes) -> None:
-        kept = ctypes.create_string_buffer(packet, len(packet)), ctypes.create_string_buffer(source, 28)
+        kept = (
+            ctypes.create_string_buffer(packet, len(packet)),
+            ctypes.create_string_buffer(source, 28),
+        )
         arrival = taps._Arrival(
-            self._attached.user_data, ctypes.addressof(kept[0]), len(packet), ctypes.addressof(kept[1])
+            self._attached.user_data,
+            ctypes.addressof(kept[0]),
+            len(packet),
+            ctypes.addressof(kept[1]),
         )
         taps._ON_RTP(self._attached.on_rtp)(ctypes.addressof(arrival))
         assert arrival.switch == 0
@@ -120,7 +143,12 @@ class Transport:
 
     def sends(self, packet: bytes) -> None:
         kept = ctypes.create_string_buffer(packet, len(packet))
-        assert taps._SENDS(self._function(taps.SEND))(self.address, ctypes.addressof(kept), len(packet)) == 0
+        assert (
+            taps._SENDS(self._function(taps.SEND))(
+                self.address, ctypes.addressof(kept), len(packet)
+            )
+            == 0
+        )
 
 
 class Call:
@@ -130,7 +158,9 @@ class Call:
         self.transport, self.known = Transport(), Known()
         self.taps = Taps(self.transport.lock)
         self._path = directory / f"{time.monotonic_ns()}.rtp.gz"
-        self.reports: list[tuple[int, int, int | None]] = []  # by whom, of packets sent, and received
+        self.reports: list[
+            tuple[int, int, int | None]
+        ] = []  # by whom, of packets sent, and received
         log = RtpLog(self._path)
         self.tap: Tap = self.taps.put(
             self.transport.address, log, self.known, lambda *said: self.reports.append(said[:3])
@@ -149,11 +179,15 @@ PLACES = {"v4": (END, OTHER_PORT, STRANGER), "v6": (END_6, OTHER_6, STRANGER_6)}
 
 
 def rtp(sequence: int, size: int = 172, kind: int = 0) -> bytes:
-    return struct.pack("!BBHII", 0x80, kind, sequence & 0xFFFF, 160 * sequence, 7).ljust(size, b"\x5a")
+    return struct.pack("!BBHII", 0x80, kind, sequence & 0xFFFF, 160 * sequence, 7).ljust(
+        size, b"\x5a"
+    )
 
 
 def packets() -> st.SearchStrategy[bytes]:
-    sized = st.builds(rtp, st.integers(0, 65535), st.integers(12, 1500), st.sampled_from([0, 8, 101, 128]))
+    sized = st.builds(
+        rtp, st.integers(0, 65535), st.integers(12, 1500), st.sampled_from([0, 8, 101, 128])
+    )
     report = st.just(struct.pack("!BBHI", 0x80, 201, 1, 7))
     return sized | report | st.binary(min_size=1, max_size=40)
 
@@ -207,7 +241,9 @@ def test_a_report_on_the_port_of_rtp_is_read(scratch: Path) -> None:
     for number in range(10):
         call.transport.sends(rtp(number))
     call.transport.arrives(rtp(0), sockaddr(*END))
-    block = struct.pack("!IBBHIIII", 7, 0, 0, 1, 8, 0, 0, 0)  # of our source, one lost, 8 the highest
+    block = struct.pack(
+        "!IBBHIIII", 7, 0, 0, 1, 8, 0, 0, 0
+    )  # of our source, one lost, 8 the highest
     call.transport.arrives(struct.pack("!BBHI", 0x81, 201, 7, 9) + block, sockaddr(*END))
     assert call.reports == [(9, 10, 8)]
 

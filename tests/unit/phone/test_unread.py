@@ -1,4 +1,6 @@
-"""Messages longer than pjsua2 accepts (4000 octets) break a case, and fail none (RFC 3261 section 18.1.1)."""
+"""Messages longer than pjsua2 accepts (4000 octets) break a case, and fail none (RFC 3261 section
+18.1.1).
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def received(text: str, direction: str = "received") -> SipMessage:
 
 
 @given(NAMES, st.integers(0, 65535), st.integers(0, 3000), st.data())
-def test_a_message_beyond_the_limit_is_truncated(name: str, body: int, padding: int, draw: st.DataObject) -> None:
+def test_a_message_beyond_the_limit_is_truncated(
+    name: str, body: int, padding: int, draw: st.DataObject
+) -> None:
     lines = draw.draw(st.permutations([f"X-Padding: {'x' * padding}\r\n", f"{name}{body}\r\n"]))
     head = f"{HEAD}{''.join(lines)}\r\n"
     found = too_long([received(logged(head, body))])
@@ -40,7 +44,10 @@ def test_headers_that_fill_a_log_entry_are_truncated() -> None:
 
 @given(st.text(st.characters(max_codepoint=126), max_size=3000))
 def test_a_short_message_is_never_truncated(text: str) -> None:
-    assert too_long([received("SIP/2.0 200 OK\r\n" + text.lower().replace("l", "") + "\r\n\r\n")]) is None
+    assert (
+        too_long([received("SIP/2.0 200 OK\r\n" + text.lower().replace("l", "") + "\r\n\r\n")])
+        is None
+    )
 
 
 def test_a_timeout_after_a_truncated_message_is_broken() -> None:

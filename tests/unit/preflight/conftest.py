@@ -1,4 +1,6 @@
-"""Small SIP, HTTP, STUN and DNS servers with configurable defects, and a deployment that points at them."""
+"""Small SIP, HTTP, STUN and DNS servers with configurable defects, and a deployment that points at
+them.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +40,13 @@ _CHOSEN_FROM = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().sp
 Answer = Callable[[Request], "Response | bytes | None"]
 
 
-def says(status: int, *headers: tuple[str, str], body: str = "", reason: str | None = None) -> Answer:
+def says(
+    status: int, *headers: tuple[str, str], body: str = "", reason: str | None = None
+) -> Answer:
     """A far end that gives every request this response."""
-    return lambda request: Response.to_request(request, status, reason, tag="far", headers=headers, body=body)
+    return lambda request: Response.to_request(
+        request, status, reason, tag="far", headers=headers, body=body
+    )
 
 
 fine = says(200)
@@ -50,7 +56,9 @@ def silent(request: Request) -> None:
     return None
 
 
-def registrar(password: str | None = "right", realm: str = "carrier.example", **options: Any) -> Answer:
+def registrar(
+    password: str | None = "right", realm: str = "carrier.example", **options: Any
+) -> Answer:
     """A far end that challenges REGISTER for the password of +14155550101."""
     server = DigestServer(realm, {"+14155550101": password}.get, **options)
 
@@ -77,7 +85,9 @@ def check(line: ProbeResult, status: Status, detail: str, row: str = "", fix: st
 
 
 async def _settle() -> None:
-    """Run a few iterations of the event loop, which an accepted connection needs to start its handler."""
+    """Run a few iterations of the event loop, which an accepted connection needs to start its
+    handler.
+    """
     for _ in range(_TURNS):
         await asyncio.sleep(0)
 
@@ -107,7 +117,8 @@ class FarEnd:
 
     def close(self) -> None:
         async def end() -> None:
-            # a server that is closed between an accept and the connection's own first step leaves its socket open
+            # a server that is closed between an accept and the connection's own first step leaves
+            # its socket open
             for listener in self._listeners:
                 self._loop.remove_reader(listener)
             await _settle()
@@ -124,7 +135,9 @@ class FarEnd:
         self._thread.join(10)
         self._loop.close()
 
-    def _datagrams(self, reply: Callable[[bytes, tuple[str, int]], bytes | None], port: int = 0) -> int:
+    def _datagrams(
+        self, reply: Callable[[bytes, tuple[str, int]], bytes | None], port: int = 0
+    ) -> int:
         """A port that replies to each datagram, unless the reply is None."""
 
         class Server(asyncio.DatagramProtocol):
@@ -135,7 +148,9 @@ class FarEnd:
                 if (answer := reply(data, addr)) is not None:
                     self.transport.sendto(answer, addr)
 
-        transport, _ = self._do(self._loop.create_datagram_endpoint(Server, local_addr=(self.address, port)))
+        transport, _ = self._do(
+            self._loop.create_datagram_endpoint(Server, local_addr=(self.address, port))
+        )
         self._closers.append(transport.close)
         found: int = transport.get_extra_info("sockname")[1]
         return found
@@ -153,7 +168,9 @@ class FarEnd:
         response = answer(request)
         return None if response is None else bytes(response)
 
-    def stream(self, answer: Answer = fine, context: ssl.SSLContext | None = None, *, hang_up: bool = False) -> int:
+    def stream(
+        self, answer: Answer = fine, context: ssl.SSLContext | None = None, *, hang_up: bool = False
+    ) -> int:
         """A port that answers on connections, over TLS if there is a context."""
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -198,7 +215,9 @@ class FarEnd:
                     await self._never.wait()
                 text = body if isinstance(body, str) else body(asked)
                 said = text if text[:3].isdigit() else status  # the body is a status line
-                writer.write(f"HTTP/1.1 {said}\r\nContent-Length: {len(text)}\r\n{headers}\r\n{text}".encode())
+                writer.write(
+                    f"HTTP/1.1 {said}\r\nContent-Length: {len(text)}\r\n{headers}\r\n{text}".encode()
+                )
                 await writer.drain()
             writer.close()
 
@@ -226,7 +245,9 @@ class FarEnd:
 
     # DNS
 
-    def dns(self, zone: dict[tuple[str, str], list[str]], *, silent: bool = False) -> dns.asyncresolver.Resolver:
+    def dns(
+        self, zone: dict[tuple[str, str], list[str]], *, silent: bool = False
+    ) -> dns.asyncresolver.Resolver:
         """A resolver that asks a name server with this zone."""
 
         def reply(data: bytes, source: tuple[str, int]) -> bytes | None:
@@ -234,7 +255,10 @@ class FarEnd:
             answer = dns.message.make_response(query)
             answer.flags |= dns.flags.RA
             question = query.question[0]
-            name, kind = question.name.to_text(omit_final_dot=True), dns.rdatatype.to_text(question.rdtype)
+            name, kind = (
+                question.name.to_text(omit_final_dot=True),
+                dns.rdatatype.to_text(question.rdtype),
+            )
             if records := zone.get((name, kind)):
                 answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *records))
             elif not any(known == name for known, _ in zone):
@@ -256,10 +280,15 @@ class FarEnd:
         days: int = 90,
         starts: int = -1,
         signed_by: str = "ca",
-        versions: tuple[ssl.TLSVersion, ssl.TLSVersion] = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2),
+        versions: tuple[ssl.TLSVersion, ssl.TLSVersion] = (
+            ssl.TLSVersion.TLSv1_2,
+            ssl.TLSVersion.TLSv1_2,
+        ),
         common_name: str = "server",
     ) -> ssl.SSLContext:
-        """A server's TLS context with this certificate; ``signed_by`` is ``ca``, ``stranger`` or ``self``."""
+        """A server's TLS context with this certificate; ``signed_by`` is ``ca``, ``stranger`` or
+        ``self``.
+        """
         names = (self.address,) if names is None else names
         certificate, key = self._authority("ca" if signed_by == "self" else signed_by).issue(
             *names, days=(starts, days), common_name=common_name, self_signed=signed_by == "self"
@@ -328,7 +357,9 @@ class Lab:
                     "register": True,
                 }
             },
-            "phones": {"caller": {"account": "carrier", "number": "+14155550101", "password": "right"}},
+            "phones": {
+                "caller": {"account": "carrier", "number": "+14155550101", "password": "right"}
+            },
         }
 
     @property

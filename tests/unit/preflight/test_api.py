@@ -29,17 +29,38 @@ LIMITED, PAGE = "429 Too Many Requests", "Content-Type: text/html\r\n"
     ("status", "headers", "body", "expected", "detail", "fix"),
     [
         ("200 OK", "", "[]", OK, "the token is accepted", ""),
-        ("200 OK", "", '{"status": "ok", "response": {"calls": [{}]}}', OK, "the token is accepted", ""),
+        (
+            "200 OK",
+            "",
+            '{"status": "ok", "response": {"calls": [{}]}}',
+            OK,
+            "the token is accepted",
+            "",
+        ),
         ("401 Unauthorized", "", "", FAILED, "not known", "wrong, expired or revoked"),
         ("403 Forbidden", "", "", FAILED, "may not do this", "workspace"),
         ("404 Not Found", "", "", FAILED, "no API there", "api_base"),
         (LIMITED, "Retry-After: 7\r\n", "", WARNING, "too many requests, Retry-After: 7", "Wait"),
         ("500 Internal Server Error", "", "", WARNING, "in trouble", "weaker evidence"),
         ("422 Unprocessable Content", "", "", WARNING, "the token is taken", "model_id"),
-        ("302 Found", "Location: https://x.example/\r\n", "", FAILED, "it sends on to https://x.example/", "api_base"),
+        (
+            "302 Found",
+            "Location: https://x.example/\r\n",
+            "",
+            FAILED,
+            "it sends on to https://x.example/",
+            "api_base",
+        ),
         # a web server that answers everything with 200
         ("200 OK", PAGE, "<html>Log in</html>", FAILED, "no API there, but text/html", "api_base"),
-        ("200 OK", "", '{"status": "error", "message": "no such model"}', WARNING, "lists no calls", "model_id"),
+        (
+            "200 OK",
+            "",
+            '{"status": "error", "message": "no such model"}',
+            WARNING,
+            "lists no calls",
+            "model_id",
+        ),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -56,7 +77,11 @@ def test_each_region_is_asked_with_its_own_token(lab: Any, far: Any) -> None:
     lab.account["port"] = far.udp()
     lab.trunk.update({"api_base": bases[0], "api_token": "one"})
     lab.plain["synthflow"] = {"api_token": "of neither"}
-    lab.plain["assistants"]["eu"] = {"did": "+12065550101", "api_base": bases[1], "api_token": "two"}
+    lab.plain["assistants"]["eu"] = {
+        "did": "+12065550101",
+        "api_base": bases[1],
+        "api_token": "two",
+    }
     lab.plain["lines"]["eu"] = {"did": "+13125550101", "assistant": "eu"}
     report = lab.report()
     assert report.line("Synthflow API of main").status is OK
@@ -68,7 +93,13 @@ def test_each_region_is_asked_with_its_own_token(lab: Any, far: Any) -> None:
 def test_api_without_an_answer_fails(lab: Any, far: Any) -> None:
     silent = token(lab, far, far.api(silent=True), SOON, timeout_s=SOON["patience"])
     check(silent, FAILED, "no answer within 1.5 s", "", "firewall")
-    check(token(lab, far, f"http://{far.address}:{far.closed_port()}/v2"), FAILED, "ConnectError", "", "api_base")
+    check(
+        token(lab, far, f"http://{far.address}:{far.closed_port()}/v2"),
+        FAILED,
+        "ConnectError",
+        "",
+        "api_base",
+    )
     check(token(lab, far, far.api(), api_token=None), FAILED, "no token", "", "api_token_env")
     port = far.stream(context=far.certificate(signed_by="stranger"))
     distrusted = token(lab, far, f"https://{far.address}:{port}/v2", ca_file=far.ca_file)
@@ -77,7 +108,9 @@ def test_api_without_an_answer_fails(lab: Any, far: Any) -> None:
 
 def test_api_keeps_the_files_timeout_and_has_a_clock(lab: Any, far: Any) -> None:
     late = email.utils.formatdate(time.time() - 300, usegmt=True)
-    slow = token(lab, far, far.api(headers=f"Date: {late}\r\n"), {"patience": 0.0001}, timeout_s=60.0)
+    slow = token(
+        lab, far, far.api(headers=f"Date: {late}\r\n"), {"patience": 0.0001}, timeout_s=60.0
+    )
     check(slow, OK, "the token is accepted")
     check(lab.line("clock Synthflow API"), FAILED, "behind", "", "NTP")
 
@@ -91,7 +124,9 @@ def call(model: str | None, number: str | None) -> dict[str, Any]:
     return {"call_id": f"{model}-{number}", "model_id": model, "agent_phone_number": number}
 
 
-def models(lab: Any, far: Any, listed: dict[str, Any], repairs: str = "m2") -> dict[str, ProbeResult]:
+def models(
+    lab: Any, far: Any, listed: dict[str, Any], repairs: str = "m2"
+) -> dict[str, ProbeResult]:
     """The line on each assistant's id; ``listed`` is the API's answer for each model."""
 
     def body(asked: str) -> str:
@@ -99,11 +134,16 @@ def models(lab: Any, far: Any, listed: dict[str, Any], repairs: str = "m2") -> d
         return calls if isinstance(calls, str) else json.dumps({"response": {"calls": calls}})
 
     lab.account["port"] = far.udp()
-    ids = {"sales": {"did": SALES, "model_id": "m1"}, "repairs": {"did": REPAIRS, "model_id": repairs}}
+    ids = {
+        "sales": {"did": SALES, "model_id": "m1"},
+        "repairs": {"did": REPAIRS, "model_id": repairs},
+    }
     lab.plain["assistants"] = ids
     lab.plain["lines"]["inbound"]["assistant"] = "sales"
     lab.plain["synthflow"] = {"api_base": far.api(body=body), "api_token": "t0ken"}
-    return {line.subject: line for line in lab.report().lines if line.name.startswith("model_id of")}
+    return {
+        line.subject: line for line in lab.report().lines if line.name.startswith("model_id of")
+    }
 
 
 def test_exchanged_model_ids_are_warnings(lab: Any, far: Any) -> None:
@@ -119,7 +159,10 @@ def test_exchanged_model_ids_are_warnings(lab: Any, far: Any) -> None:
         ([call("m1", "12065550100"), call("m1", REPAIRS)], "are this assistant's"),
         ([call("m1", ELSEWHERE)], "it lists calls"),
         ([call("m1", None), {"model_id": "m1"}, 7, None], "it lists calls"),
-        ([call("m2", REPAIRS)], "it lists calls"),  # an API that ignores the model and lists all calls
+        (
+            [call("m2", REPAIRS)],
+            "it lists calls",
+        ),  # an API that ignores the model and lists all calls
         ([], "it lists none lately"),
     ],
 )
@@ -130,12 +173,22 @@ def test_plausible_model_id_is_ok(lab: Any, far: Any, calls: list[Any], words: s
 @pytest.mark.parametrize(
     ("answer", "said", "fix"),
     [
-        ("503 Service Unavailable", "503 Service Unavailable: no list of calls", "Look again later"),
-        ("422 Unprocessable Content", "422 Unprocessable Content: no list of calls", "Check model_id"),
+        (
+            "503 Service Unavailable",
+            "503 Service Unavailable: no list of calls",
+            "Look again later",
+        ),
+        (
+            "422 Unprocessable Content",
+            "422 Unprocessable Content: no list of calls",
+            "Check model_id",
+        ),
         ('{"status": "error", "message": "no such model"}', "lists no calls", "Check model_id"),
     ],
 )
-def test_refused_model_id_is_a_warning(lab: Any, far: Any, answer: str, said: str, fix: str) -> None:
+def test_refused_model_id_is_a_warning(
+    lab: Any, far: Any, answer: str, said: str, fix: str
+) -> None:
     check(models(lab, far, {"m1": [], "m2": answer})["repairs"], WARNING, said, "", fix)
 
 
@@ -150,7 +203,13 @@ def trigger(lab: Any, far: Any, url: str, **more: str) -> ProbeResult:
 
 
 def test_campaign_url_is_probed(lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    check(trigger(lab, far, f"http://{far.address}:{far.closed_port()}/"), FAILED, "refused", "", "campaign.url")
+    check(
+        trigger(lab, far, f"http://{far.address}:{far.closed_port()}/"),
+        FAILED,
+        "refused",
+        "",
+        "campaign.url",
+    )
     url = f"https://{far.address}:{far.stream(context=far.certificate())}/"
     check(trigger(lab, far, url), FAILED, "certificate is not trusted", "", "certificate")
     monkeypatch.setenv("SSL_CERT_FILE", far.ca_file)  # the trigger itself trusts it, too
@@ -166,20 +225,34 @@ NOBODY, NOTHING = "so that it is not told whom to call", "which nothing is put i
         ("POST", "", '{"call": {"to": "{customer}", "tags": {}}}', "open, ", ""),
         ("GET", "?to={customer}", "", "open, ", ""),
         ("POST", "", '{"campaign": 7}', f"its body has no {{customer}}, {NOBODY}", "body"),
-        ("POST", "", '{"from": "{line}", "to": "{{customer}}"}', f"its body has {{{{customer}}}}, {NOTHING}", "body"),
+        (
+            "POST",
+            "",
+            '{"from": "{line}", "to": "{{customer}}"}',
+            f"its body has {{{{customer}}}}, {NOTHING}",
+            "body",
+        ),
         ("GET", "?to=", "{customer}", f"its url has no {{customer}}, {NOBODY}", "url"),
     ],
 )
 def test_campaign_request_must_name_the_customer(
     lab: Any, far: Any, method: str, query: str, body: str, said: str, key: str
 ) -> None:
-    found = trigger(lab, far, f"http://{far.address}:{far.stream()}/start{query}", method=method, body=body)
+    found = trigger(
+        lab, far, f"http://{far.address}:{far.stream()}/start{query}", method=method, body=body
+    )
     check(found, WARNING if key else OK, said, "", f"campaign.{key}" if key else "")
 
 
 def test_campaign_probe_starts_no_campaign(lab: Any, far: Any) -> None:
     with socket.create_server((far.address, 0)) as platform:
-        check(trigger(lab, far, f"http://{far.address}:{platform.getsockname()[1]}/start?{{customer}}"), OK, "open, ")
+        check(
+            trigger(
+                lab, far, f"http://{far.address}:{platform.getsockname()[1]}/start?{{customer}}"
+            ),
+            OK,
+            "open, ",
+        )
         connection, _ = platform.accept()
         with connection:
             connection.settimeout(5)

@@ -22,7 +22,9 @@ def certified(**options: Any) -> Callable[[Lab, FarEnd], object]:
     """The account's server has such a certificate."""
 
     def wrong(lab: Lab, far: FarEnd) -> None:
-        lab.account.update({"transport": "tls", "port": far.stream(context=far.certificate(**options))})
+        lab.account.update(
+            {"transport": "tls", "port": far.stream(context=far.certificate(**options))}
+        )
         lab.plain["ca_file"] = far.ca_file
 
     return wrong
@@ -45,7 +47,12 @@ def answers(answer: Any) -> Callable[[Lab, FarEnd], object]:
 
 
 def stand_in_certificate(lab: Lab, far: FarEnd) -> None:
-    lab.trunk.update({"transport": "tls", "termination": f"{far.address}:{far.stream(context=far.certificate())}"})
+    lab.trunk.update(
+        {
+            "transport": "tls",
+            "termination": f"{far.address}:{far.stream(context=far.certificate())}",
+        }
+    )
     lab.plain["ca_file"] = far.ca_file
 
 
@@ -78,12 +85,18 @@ API = {"api_token": "t0ken"}
 
 WRONG: Mapping[ProbeKind, Callable[[Lab, FarEnd], object]] = {
     ProbeKind.SECRET: lambda lab, far: lab.plain["phones"].update(caller=UNSET),
-    ProbeKind.NUMBERS: lambda lab, far: lab.plain.update(numbers={"no_such_number": "+19005550100"}),  # premium
+    ProbeKind.NUMBERS: lambda lab, far: lab.plain.update(
+        numbers={"no_such_number": "+19005550100"}
+    ),  # premium
     ProbeKind.DNS: named(),
-    ProbeKind.SERVICE: named((HOST, "A", "FAR"), (SERVICE, "SRV", "10 10 5099 sip.carrier.example.")),
+    ProbeKind.SERVICE: named(
+        (HOST, "A", "FAR"), (SERVICE, "SRV", "10 10 5099 sip.carrier.example.")
+    ),
     ProbeKind.ALLOWLIST: lambda lab, far: lab.trunk.update(allowed_addresses=["198.51.100.9"]),
     ProbeKind.PORT: lambda lab, far: lab.account.update(transport="tcp", port=far.closed_port()),
-    ProbeKind.TLS: lambda lab, far: lab.account.update(transport="tls", port=far.stream()),  # it speaks plain SIP
+    ProbeKind.TLS: lambda lab, far: lab.account.update(
+        transport="tls", port=far.stream()
+    ),  # it speaks plain SIP
     ProbeKind.CHAIN: certified(signed_by="stranger"),
     ProbeKind.CERTIFICATE_NAME: certified(names=("sip.other.example",)),
     ProbeKind.EXPIRY: certified(days=-1, starts=-90),
@@ -94,10 +107,14 @@ WRONG: Mapping[ProbeKind, Callable[[Lab, FarEnd], object]] = {
     ProbeKind.STUN: stun,
     ProbeKind.REGISTRATION: answers(only("REGISTER", says(404))),
     ProbeKind.RTP_PORTS: lambda lab, far: lab.account.update(bind="192.0.2.1"),
-    ProbeKind.STAND_IN_PORT: lambda lab, far: lab.trunk.update(port=far.udp()),  # somebody else listens there
+    ProbeKind.STAND_IN_PORT: lambda lab, far: lab.trunk.update(
+        port=far.udp()
+    ),  # somebody else listens there
     ProbeKind.STAND_IN_CERTIFICATE: stand_in_certificate,
     ProbeKind.OWN_CERTIFICATE: own_certificate,
-    ProbeKind.API: lambda lab, far: lab.plain.update(synthflow=API | {"api_base": far.api("401 Unauthorized")}),
+    ProbeKind.API: lambda lab, far: lab.plain.update(
+        synthflow=API | {"api_base": far.api("401 Unauthorized")}
+    ),
     ProbeKind.MODEL: model,
     ProbeKind.CAMPAIGN: lambda lab, far: lab.plain.update(
         campaign={"trigger": "http", "url": f"http://{far.address}:{far.closed_port()}/start"}
@@ -123,7 +140,10 @@ def lines(lab: Lab, directory: Path) -> tuple[ProbeResult, ...]:
 def without_none(plain: Any) -> Any:
     """As TOML: without null values, and with environment variables for secrets."""
     if isinstance(plain, dict):
-        moved = {"password": ("password_env", "CALLER_PASSWORD"), "api_token": ("api_token_env", "API_TOKEN")}
+        moved = {
+            "password": ("password_env", "CALLER_PASSWORD"),
+            "api_token": ("api_token_env", "API_TOKEN"),
+        }
         known = {key: without_none(value) for key, value in plain.items() if value is not None}
         return dict(moved.get(key, (key, value)) for key, value in known.items())
     return [without_none(entry) for entry in plain] if isinstance(plain, list) else plain
@@ -140,7 +160,9 @@ def right(lab: Lab, far: FarEnd) -> Lab:
 
 
 @pytest.mark.parametrize("look", ProbeKind, ids=lambda look: look.name.lower())
-def test_each_defect_fails_its_own_line_only(right: Lab, far: FarEnd, tmp_path: Path, look: ProbeKind) -> None:
+def test_each_defect_fails_its_own_line_only(
+    right: Lab, far: FarEnd, tmp_path: Path, look: ProbeKind
+) -> None:
     assert [line for line in lines(right, tmp_path) if line.status is not Status.OK] == []
     WRONG[look](right, far)
     found = [line for line in lines(right, tmp_path) if line.status is not Status.OK]

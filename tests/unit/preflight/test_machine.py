@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from harness.run.preflight import ProbeKind, Status
 from harness.run.preflight.machine import number_line, secret_line
@@ -20,9 +25,21 @@ AUDIO = "One-way or no audio"
     ("changes", "status", "detail", "row", "fix"),
     [
         ({}, OK, "3 numbers", "", ""),
-        ({"numbers": {"no_such_number": "+13115550100"}}, WARNING, "+13115550100 cannot be valid", "", ""),
+        (
+            {"numbers": {"no_such_number": "+13115550100"}},
+            WARNING,
+            "+13115550100 cannot be valid",
+            "",
+            "",
+        ),
         ({"numbers": {"no_such_number": "+19005550100"}}, FAILED, "premium", "", "safety.allow"),
-        ({"numbers": {"no_such_number": "+19005550100"}, "safety": {"allow": ["+19005550100"]}}, OK, "allowed", "", ""),
+        (
+            {"numbers": {"no_such_number": "+19005550100"}, "safety": {"allow": ["+19005550100"]}},
+            OK,
+            "allowed",
+            "",
+            "",
+        ),
         ({"user": "911"}, FAILED, "911 is an emergency number", "", "another user"),
         ({"user": "9110"}, OK, "allowed", "", ""),  # an extension that no case dials
     ],
@@ -39,7 +56,10 @@ def test_numbers_are_valid_and_allowed(
 def test_extension_is_no_short_code_unless_a_harness_phone_dials_it(lab: Any) -> None:
     lab.plain["groups"] = {"desk": {"user": "2000"}}
     assert number_line(lab.deployment()).status is OK
-    assert number_line(lab.deployment(), {"2000"}).detail == "2000 is a short code (safety.allow may name it)"
+    assert (
+        number_line(lab.deployment(), {"2000"}).detail
+        == "2000 is a short code (safety.allow may name it)"
+    )
 
 
 def test_only_called_numbers_need_an_allowed_country(lab: Any) -> None:
@@ -78,14 +98,18 @@ def test_rtp_ports_must_suffice(lab: Any, far: Any) -> None:
         check(lab.line("RTP ports"), FAILED, "8 are needed", AUDIO, "rtp_ports")
     del lab.account["rtp_ports"]
     lab.account["bind"] = "192.0.2.1"
-    check(lab.line("RTP ports"), FAILED, "no address of this machine", AUDIO, "accounts.carrier.bind")
+    check(
+        lab.line("RTP ports"), FAILED, "no address of this machine", AUDIO, "accounts.carrier.bind"
+    )
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_stand_in_port_must_be_free(lab: Any, far: Any, transport: str) -> None:
     lab.account["port"] = far.udp()
     lab.plain["stand_in"] = {"bind": far.address}
-    with socket.socket(type=socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM) as listener:
+    with socket.socket(
+        type=socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
+    ) as listener:
         listener.bind((far.address, 0))
         if transport == "tcp":
             listener.listen()
@@ -104,7 +128,8 @@ def test_bind_must_be_an_address_of_this_machine(lab: Any, far: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "status"), [("s3cret", OK), ("", FAILED), (None, FAILED), (" s3cret", FAILED), ("s3cret\n", FAILED)]
+    ("value", "status"),
+    [("s3cret", OK), ("", FAILED), (None, FAILED), (" s3cret", FAILED), ("s3cret\n", FAILED)],
 )
 def test_secret_must_be_one_clean_line(value: str | None, status: Status) -> None:
     line = secret_line("TRUNK_PASSWORD", "trunks.0.password_env", value)
@@ -161,9 +186,16 @@ def test_unusable_stand_in_certificate_fails(
     good = far.pem((HOST,))
     (tmp_path / "empty.pem").touch()
     made = ec.generate_private_key(ec.SECP256R1())
-    for name, encryption in (("other.key", NoEncryption()), ("locked.key", BestAvailableEncryption(b"secret"))):
-        (tmp_path / name).write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
-    own, own_key = (name and (good if name == "good" else str(tmp_path / name)) for name in (certificate, key))
+    for name, encryption in (
+        ("other.key", NoEncryption()),
+        ("locked.key", BestAvailableEncryption(b"secret")),
+    ):
+        (tmp_path / name).write_bytes(
+            made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+        )
+    own, own_key = (
+        name and (good if name == "good" else str(tmp_path / name)) for name in (certificate, key)
+    )
     check(shown(lab, far, own, own_key), FAILED, said, "", "[stand_in]")
 
 
@@ -179,7 +211,10 @@ def test_mutual_tls_uses_the_accounts_certificate(lab: Any, far: Any, has_one: b
     found = {line.look: line for line in lab.report().lines}
     assert (ProbeKind.OWN_CERTIFICATE in found) is has_one
     if has_one:
-        assert {found[look].status for look in (ProbeKind.OWN_CERTIFICATE, ProbeKind.TLS, ProbeKind.OPTIONS)} == {OK}
+        assert {
+            found[look].status
+            for look in (ProbeKind.OWN_CERTIFICATE, ProbeKind.TLS, ProbeKind.OPTIONS)
+        } == {OK}
         assert far.requests, "requests are sent over that connection"
     else:
         check(found[ProbeKind.TLS], FAILED, "handshake", fix="(certificate and private_key)")

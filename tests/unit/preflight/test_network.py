@@ -41,14 +41,22 @@ def test_dns_line_lists_the_records(lab: Any, far: Any) -> None:
 
 def test_unknown_host_fails_all_its_lines(lab: Any, far: Any) -> None:
     named(lab, far, {})
-    check(lab.line(f"DNS {HOST}"), FAILED, "it has no address", "", "accounts.carrier.host: the name does not exist")
+    check(
+        lab.line(f"DNS {HOST}"),
+        FAILED,
+        "it has no address",
+        "",
+        "accounts.carrier.host: the name does not exist",
+    )
     check(lab.line("OPTIONS"), FAILED, "has no address", "", "name")
     check(lab.line("registration"), FAILED, "has no address", "", "does not resolve")
     console = Console(file=io.StringIO(), width=300)
     show(console, lab.report(), all_lines=False)
     said = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert [line.split()[1] for line in said if line.startswith("failed")] == ["DNS"], "once"
-    assert len([line for line in said if "callers registered" in line]) == 1, "whatever else the rows need"
+    assert len([line for line in said if "callers registered" in line]) == 1, (
+        "whatever else the rows need"
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,7 +66,9 @@ def test_unknown_host_fails_all_its_lines(lab: Any, far: Any) -> None:
         ({"ai": "synthflow", "host": "sbc.acme.example"}, "", "udp-ip"),
     ],
 )
-def test_unknown_trunk_host_fails(lab: Any, far: Any, trunk: dict[str, str], row: str, fix: str) -> None:
+def test_unknown_trunk_host_fails(
+    lab: Any, far: Any, trunk: dict[str, str], row: str, fix: str
+) -> None:
     lab.account["port"] = far.udp()
     lab.trunk.update(trunk)
     lab.settings["resolver"] = far.dns({})
@@ -67,20 +77,36 @@ def test_unknown_trunk_host_fails(lab: Any, far: Any, trunk: dict[str, str], row
 
 def test_silent_name_servers_are_reported(lab: Any, far: Any) -> None:
     named(lab, far, {}, silent=True)
-    lab.trunk.update({"ai": "synthflow", "host": "ai.example", "port": 5060, "allowed_addresses": ["192.0.2.1"]})
+    lab.trunk.update(
+        {"ai": "synthflow", "host": "ai.example", "port": 5060, "allowed_addresses": ["192.0.2.1"]}
+    )
     report = lab.report()
     for name, status, detail, fix in (
         (f"DNS {HOST}", FAILED, "the name servers do not answer", "DNS servers"),
-        ("DNS service carrier.example", WARNING, "not known: the name servers do not answer", "DNS servers"),
+        (
+            "DNS service carrier.example",
+            WARNING,
+            "not known: the name servers do not answer",
+            "DNS servers",
+        ),
         ("allowlist of udp-ip", WARNING, "ai.example has no address", "nothing is known"),
-        (f"OPTIONS {HOST}:{lab.account['port']}/udp", FAILED, "has no address: the name servers do not answer", "name"),
+        (
+            f"OPTIONS {HOST}:{lab.account['port']}/udp",
+            FAILED,
+            "has no address: the name servers do not answer",
+            "name",
+        ),
     ):
         check(report.line(name), status, detail, TRUNK if "allowlist" in name else "", fix)
 
 
 NAPTR = '10 100 "s" "SIP+D2U" "" _sip._udp.carrier.example.'
-#: RFC 3263 section 4.1 concerns SIP records only; universities also have NAPTR records of RADIUS and ENUM.
-OTHERS = ['100 10 "s" "x-eduroam:radius.tls" "" _radsec._tcp.carrier.example.', '1 1 "u" "E2U+sip" "!^.*$!sip:a@b!" .']
+#: RFC 3263 section 4.1 concerns SIP records only; universities also have NAPTR records of RADIUS
+#: and ENUM.
+OTHERS = [
+    '100 10 "s" "x-eduroam:radius.tls" "" _radsec._tcp.carrier.example.',
+    '1 1 "u" "E2U+sip" "!^.*$!sip:a@b!" .',
+]
 
 
 @pytest.mark.parametrize(
@@ -88,10 +114,28 @@ OTHERS = ['100 10 "s" "x-eduroam:radius.tls" "" _radsec._tcp.carrier.example.', 
     [
         (OTHERS, [], OK, "announces no SIP service", ""),
         ([*OTHERS, NAPTR.lower()], [], OK, "NAPTR sip+d2u", ""),
-        ([NAPTR], ["10 10 PORT sip.carrier.example."], OK, "NAPTR SIP+D2U; SRV _sip._udp sip.carrier.example:PORT", ""),
-        ([NAPTR], ["10 10 5099 sip.carrier.example."], WARNING, "but the file says port PORT", "host and port"),
+        (
+            [NAPTR],
+            ["10 10 PORT sip.carrier.example."],
+            OK,
+            "NAPTR SIP+D2U; SRV _sip._udp sip.carrier.example:PORT",
+            "",
+        ),
+        (
+            [NAPTR],
+            ["10 10 5099 sip.carrier.example."],
+            WARNING,
+            "but the file says port PORT",
+            "host and port",
+        ),
         (['10 100 "s" "SIPS+D2T" "" x.'], [], WARNING, "nothing for udp", "transport"),
-        ([], ["0 0 0 ."], WARNING, "the domain says that it has no SIP over udp", "transport"),  # RFC 2782
+        (
+            [],
+            ["0 0 0 ."],
+            WARNING,
+            "the domain says that it has no SIP over udp",
+            "transport",
+        ),  # RFC 2782
     ],
 )
 def test_srv_and_naptr_are_compared_with_the_file(
@@ -101,7 +145,11 @@ def test_srv_and_naptr_are_compared_with_the_file(
     named(lab, far, zone)
     port = str(lab.account["port"])
     zone |= {("carrier.example", "NAPTR"): naptr} if naptr else {}
-    zone |= {("_sip._udp.carrier.example", "SRV"): [record.replace("PORT", port) for record in srv]} if srv else {}
+    zone |= (
+        {("_sip._udp.carrier.example", "SRV"): [record.replace("PORT", port) for record in srv]}
+        if srv
+        else {}
+    )
     check(lab.line("DNS service"), status, detail.replace("PORT", port), "", fix)
 
 
@@ -123,7 +171,9 @@ def test_allowlist_must_have_the_ais_addresses(
     probing = Probing(lab.deployment(), resolver=far.dns({("ai.example", kind): addresses}))
     end = Target("ai.example", 5060, "udp", by_phones=False)
     line = asyncio.run(allowlist_line(probing, probing.deployment.trunks[0], end))
-    said = "is listed" if status is OK else f"{addresses[-1]}, which allowed_addresses does not list"
+    said = (
+        "is listed" if status is OK else f"{addresses[-1]}, which allowed_addresses does not list"
+    )
     check(line, status, said, "" if status is OK else TRUNK, "" if status is OK else "Allowed IPs")
 
 
@@ -137,14 +187,21 @@ def test_dead_address_among_several_is_a_warning(lab: Any, far: Any, transport: 
         lab.settings["resolver"] = far.dns({(HOST, "A"): order})
         lines = [line for line in lab.report().lines if line.look is ProbeKind.OPTIONS]
         assert [line.status for line in lines] == [OK, WARNING]
-        check(lines[1], WARNING, f"at {dead}, one of its addresses: ", "", "Calls that go there fail")
+        check(
+            lines[1], WARNING, f"at {dead}, one of its addresses: ", "", "Calls that go there fail"
+        )
 
 
 def test_hosts_file_counts_as_for_the_softphones(lab: Any, tmp_path: Any) -> None:
     here = FarEnd(tmp_path, "127.0.0.1")
     try:
         lab.account.update({"host": "localhost", "port": here.udp()})
-        ai = {"ai": "synthflow", "host": "localhost", "port": here.udp(), "allowed_addresses": ["192.0.2.1"]}
+        ai = {
+            "ai": "synthflow",
+            "host": "localhost",
+            "port": here.udp(),
+            "allowed_addresses": ["192.0.2.1"],
+        }
         lab.trunk.update(ai)
         report = lab.report()
     finally:
@@ -159,23 +216,39 @@ def test_hosts_file_counts_as_for_the_softphones(lab: Any, tmp_path: Any) -> Non
 @pytest.mark.parametrize(
     ("mapped", "status", "detail", "fix"),
     [
-        (lambda source, which: ("198.51.100.7", 4000), OK, "198.51.100.7:4000, one mapping for all", ""),
-        (lambda source, which: ("198.51.100.7", 4000 + which), WARNING, "depends on", "public_address"),
+        (
+            lambda source, which: ("198.51.100.7", 4000),
+            OK,
+            "198.51.100.7:4000, one mapping for all",
+            "",
+        ),
+        (
+            lambda source, which: ("198.51.100.7", 4000 + which),
+            WARNING,
+            "depends on",
+            "public_address",
+        ),
         (lambda source, which: source, OK, "no address translation", ""),
         (None, FAILED, "does not answer", "stun_server"),
     ],
 )
-def test_stun_shows_the_mapping(lab: Any, far: Any, mapped: Any, status: Status, detail: str, fix: str) -> None:
+def test_stun_shows_the_mapping(
+    lab: Any, far: Any, mapped: Any, status: Status, detail: str, fix: str
+) -> None:
     lab.account.update({"port": far.udp(), "bind": far.address, "stun_server": far.stun(mapped)})
     check(lab.line("STUN", **SOON), status, detail, "", fix)
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
-    return kind.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value + b"\0" * (-len(value) % 4)
+    return (
+        kind.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value + b"\0" * (-len(value) % 4)
+    )
 
 
 @given(
-    before=st.lists(st.tuples(st.sampled_from([0x0001, 0x8022, 0x8028]), st.binary(max_size=24)), max_size=4),
+    before=st.lists(
+        st.tuples(st.sampled_from([0x0001, 0x8022, 0x8028]), st.binary(max_size=24)), max_size=4
+    ),
     host=st.ip_addresses(v=4),
     port=st.integers(1, 65535),
 )
@@ -184,9 +257,17 @@ def test_stun_address_is_found_among_other_attributes(
 ) -> None:
     """RFC 8489 section 14: attributes come in any order."""
     xored = (port ^ 0x2112).to_bytes(2, "big") + (int(host) ^ 0x2112A442).to_bytes(4, "big")
-    attributes = b"".join(_attribute(kind, value) for kind, value in [*before, (0x0020, b"\0\x01" + xored)])
+    attributes = b"".join(
+        _attribute(kind, value) for kind, value in [*before, (0x0020, b"\0\x01" + xored)]
+    )
     transaction = b"t" * 12
-    answer = b"\x01\x01" + len(attributes).to_bytes(2, "big") + b"\x21\x12\xa4\x42" + transaction + attributes
+    answer = (
+        b"\x01\x01"
+        + len(attributes).to_bytes(2, "big")
+        + b"\x21\x12\xa4\x42"
+        + transaction
+        + attributes
+    )
     assert stun_address(answer, transaction) == (str(host), port)
     for other in (b"", answer[:20], b"\x01\x11" + answer[2:]):
         assert stun_address(other, transaction) is None
@@ -204,7 +285,9 @@ def six(tmp_path: Path) -> Iterator[FarEnd]:
 
 
 @pytest.mark.parametrize(("host", "transport"), [("::1", "udp"), ("[::1]", "tcp")])
-def test_ipv6_far_end_is_reached_by_its_address(lab: Lab, six: FarEnd, host: str, transport: str) -> None:
+def test_ipv6_far_end_is_reached_by_its_address(
+    lab: Lab, six: FarEnd, host: str, transport: str
+) -> None:
     port = six.udp() if transport == "udp" else six.stream()
     lab.account.update({"host": host, "port": port, "transport": transport, "bind": "::1"})
     report = lab.report()
@@ -240,7 +323,11 @@ def test_softphones_resolve_ipv4_only(lab: Lab, far: FarEnd, six: FarEnd) -> Non
 def test_mixed_address_families_break_no_probe(lab: Lab, far: FarEnd) -> None:
     lab.trunk.update({"termination": "[::1]:5060", "transport": "tcp"})
     lab.plain["stand_in"] = {"bind": "127.0.0.1"}
-    lines = [line for line in lab.report(patience=1.5).lines if line.look in (ProbeKind.OPTIONS, ProbeKind.PORT)]
+    lines = [
+        line
+        for line in lab.report(patience=1.5).lines
+        if line.look in (ProbeKind.OPTIONS, ProbeKind.PORT)
+    ]
     assert not [line for line in lines if "probe broke" in line.fix]
 
 
@@ -283,8 +370,12 @@ def test_a_name_without_a_port_is_served_where_its_srv_records_say(
 
 
 @pytest.mark.usefixtures("served")
-def test_phones_and_preflight_go_where_srv_records_say(lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a port an account was refused, and a termination was called at the transport's own port."""
+def test_phones_and_preflight_go_where_srv_records_say(
+    lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a port an account was refused, and a termination was called at the transport's own
+    port.
+    """
     port = far.udp()
     monkeypatch.setitem(RECORDS, f"_sip._udp.{HOST}", [(0, 0, "sbc.example", port)])
     del lab.account["port"]

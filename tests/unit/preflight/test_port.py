@@ -15,7 +15,9 @@ from harness.witness.ports.wire import ask_port as ask
 from tests.unit.preflight.conftest import SOON, FarEnd, Lab, says, silent
 
 
-def told(lab: Lab, far: FarEnd, port: int, transport: Any = "udp", bind: Any = None, **settings: Any) -> Any:
+def told(
+    lab: Lab, far: FarEnd, port: int, transport: Any = "udp", bind: Any = None, **settings: Any
+) -> Any:
     """Probe a port of ``far``, from the address ``bind``."""
     place = Target(far.address, port, transport, bind, far.ca_file)
     return ask(lab.deployment(), place, **(lab.settings | settings))
@@ -25,7 +27,9 @@ def test_port_answers_is_silent_or_refuses(lab: Lab, far: FarEnd) -> None:
     assert told(lab, far, far.udp(says(403))) == {"reach": "answers", "detail": "403 Forbidden"}
     assert told(lab, far, far.udp(silent), **SOON)["reach"] == "silent"
     assert told(lab, far, far.stream(), "tcp")["reach"] == "answers"
-    assert told(lab, far, far.stream(silent), "tcp", **SOON)["reach"] == "silent", "a connection is not enough"
+    assert told(lab, far, far.stream(silent), "tcp", **SOON)["reach"] == "silent", (
+        "a connection is not enough"
+    )
     assert told(lab, far, far.stream(hang_up=True), "tcp")["reach"] == "refuses"
 
 
@@ -48,13 +52,17 @@ def test_unbindable_local_address_is_not_silence(lab: Lab, far: FarEnd, transpor
         ({"signed_by": "stranger"}, "untrusted"),
     ],
 )
-def test_certificate_is_classified(lab: Lab, far: FarEnd, options: dict[str, Any], worth: str) -> None:
+def test_certificate_is_classified(
+    lab: Lab, far: FarEnd, options: dict[str, Any], worth: str
+) -> None:
     found = told(lab, far, far.stream(context=far.certificate(**options)), "tls")
     assert (found["reach"], found["certificate"]) == ("answers", worth)
 
 
 @pytest.mark.parametrize(("by_phones", "worth"), [(True, "wrong name"), (False, "valid")])
-def test_wildcard_certificate_counts_for_softphones_only(lab: Lab, far: FarEnd, by_phones: bool, worth: str) -> None:
+def test_wildcard_certificate_counts_for_softphones_only(
+    lab: Lab, far: FarEnd, by_phones: bool, worth: str
+) -> None:
     lab.settings["resolver"] = far.dns({("sip.acme.example", "A"): [far.address]})
     port = far.stream(context=far.certificate(names=("*.acme.example",)))
     place = Target("sip.acme.example", port, "tls", ca_file=far.ca_file, by_phones=by_phones)
@@ -62,8 +70,12 @@ def test_wildcard_certificate_counts_for_softphones_only(lab: Lab, far: FarEnd, 
 
 
 @pytest.mark.parametrize("behind_the_handshake", [False, True])
-def test_port_that_requires_a_client_certificate_answers(lab: Lab, far: FarEnd, behind_the_handshake: bool) -> None:
-    """A firewall sends no TLS alert (RFC 8446 section 6.2) and no certificate request (section 4.4.2)."""
+def test_port_that_requires_a_client_certificate_answers(
+    lab: Lab, far: FarEnd, behind_the_handshake: bool
+) -> None:
+    """A firewall sends no TLS alert (RFC 8446 section 6.2) and no certificate request (section
+    4.4.2).
+    """
 
     async def alert(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.CancelledError):
@@ -83,4 +95,6 @@ def test_port_that_requires_a_client_certificate_answers(lab: Lab, far: FarEnd, 
     place = Target(far.address, port, "tls", ca_file=far.ca_file, by_phones=False)
     found = ask(lab.deployment(), place, **lab.settings)
     assert found["reach"] == "answers", found
-    assert ask(lab.deployment(), replace(place, by_phones=True), **lab.settings)["reach"] == "refuses"
+    assert (
+        ask(lab.deployment(), replace(place, by_phones=True), **lab.settings)["reach"] == "refuses"
+    )

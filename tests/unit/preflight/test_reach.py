@@ -27,7 +27,9 @@ def test_port_is_open_or_refused(lab: Any, far: Any) -> None:
     lab.account["port"] = far.closed_port()
     check(lab.line("port"), FAILED, "refused", "", "firewall")
     lab.account.update({"transport": "udp", "port": far.udp()})
-    lab.trunk.update({"ai": "synthflow", "transport": "tcp", "host": far.address, "port": far.closed_port()})
+    lab.trunk.update(
+        {"ai": "synthflow", "transport": "tcp", "host": far.address, "port": far.closed_port()}
+    )
     check(lab.line("port"), WARNING, "from here", TRUNK, "32681")
 
 
@@ -46,7 +48,9 @@ def test_port_that_drops_connections_fails(lab: Any, far: Any) -> None:
 def test_missing_local_resources_are_an_error(
     lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch, transport: str
 ) -> None:
-    lab.account.update({"transport": transport, "port": far.udp() if transport == "udp" else far.stream()})
+    lab.account.update(
+        {"transport": transport, "port": far.udp() if transport == "udp" else far.stream()}
+    )
 
     async def fails(*_: object, **__: object) -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
@@ -65,9 +69,15 @@ def test_probes_use_the_accounts_bind_address(lab: Any, far: Any) -> None:
         sources.add(writer.get_extra_info("peername")[0])
         writer.transport.abort()
 
-    lab.account.update({"transport": "tls", "port": far._serve(serve, context), "bind": fresh_address()})
+    lab.account.update(
+        {"transport": "tls", "port": far._serve(serve, context), "bind": fresh_address()}
+    )
     lab.plain["ca_file"] = far.ca_file
-    lines = [line for line in lab.report(**SOON).lines if line.name.startswith(("port", "TLS", "OPTIONS"))]
+    lines = [
+        line
+        for line in lab.report(**SOON).lines
+        if line.name.startswith(("port", "TLS", "OPTIONS"))
+    ]
     assert len(lines) == 3
     assert sources == {lab.account["bind"]}
 
@@ -75,7 +85,11 @@ def test_probes_use_the_accounts_bind_address(lab: Any, far: Any) -> None:
 def tls(lab: Any, far: Any, context: ssl.SSLContext) -> dict[ProbeKind, Any]:
     lab.account.update({"transport": "tls", "port": far.stream(context=context)})
     lab.plain["ca_file"] = far.ca_file
-    return {line.look: line for line in lab.report().lines if line.look in (ProbeKind.TLS, CHAIN, NAME, EXPIRY)}
+    return {
+        line.look: line
+        for line in lab.report().lines
+        if line.look in (ProbeKind.TLS, CHAIN, NAME, EXPIRY)
+    }
 
 
 @pytest.mark.parametrize(
@@ -92,11 +106,19 @@ def tls(lab: Any, far: Any, context: ssl.SSLContext) -> dict[ProbeKind, Any]:
     ],
 )
 def test_bad_certificate_fails_one_line(
-    lab: Any, far: Any, wrong: ProbeKind | None, options: dict[str, Any], status: Any, said: str, fix: str
+    lab: Any,
+    far: Any,
+    wrong: ProbeKind | None,
+    options: dict[str, Any],
+    status: Any,
+    said: str,
+    fix: str,
 ) -> None:
     lines = tls(lab, far, far.certificate(**options))
     assert lines[ProbeKind.TLS].detail == "TLSv1.2"
-    assert [look for look, line in lines.items() if line.status is not OK] == ([wrong] if wrong else [])
+    assert [look for look, line in lines.items() if line.status is not OK] == (
+        [wrong] if wrong else []
+    )
     if wrong:
         check(lines[wrong], status, said, "", fix)
 
@@ -117,37 +139,65 @@ def test_missing_client_certificate_is_named(lab: Any, far: Any, newest: ssl.TLS
     check(lab.line("OPTIONS"), FAILED, "the connection", "", "hangs up")
 
 
-COMMON_NAME, WILDCARD = {"names": (), "common_name": "sip.acme.example"}, {"names": ("*.acme.example",)}
+COMMON_NAME, WILDCARD = (
+    {"names": (), "common_name": "sip.acme.example"},
+    {"names": ("*.acme.example",)},
+)
 
 
 @pytest.mark.parametrize(
     ("certificate", "called_by", "status", "said", "fix"),
     [
-        # as Asterisk's ast_tls_cert makes it; RFC 5922 section 7.1 leaves it to the client, and the softphones accept it
+        # as Asterisk's ast_tls_cert makes it; RFC 5922 section 7.1 leaves it to the client, and the
+        # softphones accept it
         (COMMON_NAME, "the phones", OK, "made out to sip.acme.example", ""),
         (COMMON_NAME, "the platform", WARNING, "common name alone", "known to accept it"),
         # with an alternative name the common name does not count (RFC 5922 section 7.1)
-        (COMMON_NAME | {"names": ("other.example",)}, "the phones", FAILED, "made out to other.example", "host"),
+        (
+            COMMON_NAME | {"names": ("other.example",)},
+            "the phones",
+            FAILED,
+            "made out to other.example",
+            "host",
+        ),
         # RFC 5922 section 7.2: pjsip refuses wildcards; whether another platform does is unknown
         (WILDCARD, "the phones", FAILED, "softphones refuse it", "to sip.acme.example"),
         (WILDCARD, "the platform", WARNING, "*.acme.example", "unless"),
         # a Termination URI is the SBC's "hostname or IP address" (Talkdesk's guide)
-        ({"names": ("sbc-7.acme.example",)}, "the AI", WARNING, "made out to sbc-7.acme.example", "unless its callers"),
+        (
+            {"names": ("sbc-7.acme.example",)},
+            "the AI",
+            WARNING,
+            "made out to sbc-7.acme.example",
+            "unless its callers",
+        ),
     ],
 )
 def test_certificate_name_rule_depends_on_the_caller(
-    lab: Any, far: Any, certificate: dict[str, Any], called_by: str, status: Any, said: str, fix: str
+    lab: Any,
+    far: Any,
+    certificate: dict[str, Any],
+    called_by: str,
+    status: Any,
+    said: str,
+    fix: str,
 ) -> None:
     lab.settings["resolver"] = far.dns({("sip.acme.example", "A"): [far.address]})
     lab.plain["ca_file"] = far.ca_file
-    at = {"host": "sip.acme.example", "transport": "tls", "port": far.stream(context=far.certificate(**certificate))}
+    at = {
+        "host": "sip.acme.example",
+        "transport": "tls",
+        "port": far.stream(context=far.certificate(**certificate)),
+    }
     if called_by == "the phones":
         lab.account.update(at)
     else:
         lab.account["port"] = far.udp()
         lab.trunk.update(at | {"ai": "synthflow"})
     if called_by == "the AI":
-        lab.trunk.update({"host": "127.9.9.200", "port": 32682, "termination": f"sip.acme.example:{at['port']}"})
+        lab.trunk.update(
+            {"host": "127.9.9.200", "port": 32682, "termination": f"sip.acme.example:{at['port']}"}
+        )
     check(lab.line("certificate name"), status, said, "", fix)
 
 
@@ -166,7 +216,13 @@ def test_platform_only_port_need_not_suit_the_softphones(lab: Any, far: Any, mut
     lines = {line.look: line for line in lab.report().lines if f":{port}/" in line.subject}
     if mutual:
         assert not [line for line in lines.values() if line.status is FAILED]
-        check(lines[ProbeKind.TLS], WARNING, "from here: no handshake", "", "The platform has to reach")
+        check(
+            lines[ProbeKind.TLS],
+            WARNING,
+            "from here: no handshake",
+            "",
+            "The platform has to reach",
+        )
     else:
         assert {lines[look].status for look in (ProbeKind.TLS, CHAIN, NAME, EXPIRY)} == {OK}
 

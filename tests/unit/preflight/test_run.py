@@ -32,8 +32,15 @@ def test_probes_run_concurrently(lab: Any, far: Any) -> None:
     lab.account["port"] = far.udp(together)
     for number in range(7):
         lab.plain["accounts"][f"another-{number}"] = {**lab.account, "port": far.udp(together)}
-        lab.plain["phones"][f"phone-{number}"] = {"account": f"another-{number}", "user": f"user-{number}"}
-    answered = [line for line in lab.report().lines if line.look in (ProbeKind.OPTIONS, ProbeKind.REGISTRATION)]
+        lab.plain["phones"][f"phone-{number}"] = {
+            "account": f"another-{number}",
+            "user": f"user-{number}",
+        }
+    answered = [
+        line
+        for line in lab.report().lines
+        if line.look in (ProbeKind.OPTIONS, ProbeKind.REGISTRATION)
+    ]
     assert len(answered) == 16
     assert not [line for line in answered if line.status is FAILED]
 
@@ -65,7 +72,9 @@ def test_platform_port_is_probed_for_agents_phones(lab: Any, far: Any, at_a_carr
 
 
 def with_a_group(lab: Any, far: Any) -> None:
-    """The assistant transfers to the group Billing, whose agent's phone is unknown to the registrar."""
+    """The assistant transfers to the group Billing, whose agent's phone is unknown to the
+    registrar.
+    """
 
     def knows_callers_alone(request: Request) -> Any:
         is_annas = request.method == "REGISTER" and "agent-anna" in str(request.to.uri)
@@ -89,20 +98,32 @@ def test_row_needs_name_unregistered_agents(lab: Any, far: Any) -> None:
     report = lab.report()
     found = needed(report, TRANSFER)
     assert found["callers registered", ""] == "yes"
-    assert found["agents registered", "group Billing"].startswith("no (registration of anna: 404 Not Found")
+    assert found["agents registered", "group Billing"].startswith(
+        "no (registration of anna: 404 Not Found"
+    )
     assert found["platform's end answers", "trunk udp-ip"] == "yes"
     assert found["stand-in's port free", "trunk udp-ip"] == "yes"
-    assert ("agents registered", "group Billing") not in needed(report, INBOUND), "its call is to land with no agent"
+    assert ("agents registered", "group Billing") not in needed(report, INBOUND), (
+        "its call is to land with no agent"
+    )
     console = Console(file=io.StringIO(), width=300)
     show(console, report, all_lines=False)
     said = console.file.getvalue()  # type: ignore[attr-defined]
     (line,) = [line for line in said.splitlines() if TRANSFER in line]
     assert "agents registered (group Billing): no" in line
     assert "callers registered" not in said, "what is there is told with --all"
-    as_plain = {"row": TRANSFER, "what": "callers registered", "whose": "", "status": "ok", "detail": ""}
+    as_plain = {
+        "row": TRANSFER,
+        "what": "callers registered",
+        "whose": "",
+        "status": "ok",
+        "detail": "",
+    }
     assert as_plain in report.to_plain()["rows"]
     asked = cases([lab.deployment()], Selection(rows=(TRANSFER,)))
-    assert lab.report(asked=asked).rows == tuple(need for need in report.rows if need.row == TRANSFER)
+    assert lab.report(asked=asked).rows == tuple(
+        need for need in report.rows if need.row == TRANSFER
+    )
 
 
 def test_need_without_a_probe_is_not_known(lab: Any, far: Any) -> None:
@@ -110,24 +131,35 @@ def test_need_without_a_probe_is_not_known(lab: Any, far: Any) -> None:
     lab.plain["accounts"]["agents"] = dict(lab.account)
     lab.plain["phones"]["anna"]["account"] = "agents"
     lab.account["register"] = False
-    assert needed(lab.report(), TRANSFER)["callers registered", ""] == "not known (their accounts register nowhere)"
+    assert (
+        needed(lab.report(), TRANSFER)["callers registered", ""]
+        == "not known (their accounts register nowhere)"
+    )
 
 
 def test_every_need_names_an_existing_line() -> None:
     """A need without such a line would never be met."""
     plain = to_plain(load(examples()["simulated-talkdesk"]))
-    plain["trunks"] = [trunk | {"host": "192.0.2.9", "termination": "192.0.2.8:5060"} for trunk in plain["trunks"]]
+    plain["trunks"] = [
+        trunk | {"host": "192.0.2.9", "termination": "192.0.2.8:5060"} for trunk in plain["trunks"]
+    ]
     deployment = from_plain(plain | {"stand_in": plain["stand_in"] | {"bind": "192.0.2.7"}})
     places = [f"{t.host}:{t.port}/{t.transport}" for t in deployment.trunks]
     places += [f"{t.termination}/{t.transport}" for t in deployment.trunks]
     looks = [(ProbeKind.OPTIONS, place) for place in places]
-    looks += [(ProbeKind.STAND_IN_PORT, f"192.0.2.7:{t.port}/{t.transport}") for t in deployment.trunks]
+    looks += [
+        (ProbeKind.STAND_IN_PORT, f"192.0.2.7:{t.port}/{t.transport}") for t in deployment.trunks
+    ]
     looks += [(ProbeKind.REGISTRATION, name) for name in deployment.phones]
     looks += [(ProbeKind.REGISTRATION, f"trunk {t.name}") for t in deployment.trunks]
-    looks += [(kind, "") for kind in (ProbeKind.STAND_IN_CERTIFICATE, ProbeKind.API, ProbeKind.CAMPAIGN)]
+    looks += [
+        (kind, "") for kind in (ProbeKind.STAND_IN_CERTIFICATE, ProbeKind.API, ProbeKind.CAMPAIGN)
+    ]
     found = needs(deployment, [Look(kind, subject).ok("") for kind, subject in looks])
     assert len({need.row for need in found}) > 15
-    assert {need.status for need in found} == {Status.OK}, [need for need in found if need.status is not Status.OK]
+    assert {need.status for need in found} == {Status.OK}, [
+        need for need in found if need.status is not Status.OK
+    ]
 
 
 @pytest.mark.parametrize(
@@ -147,12 +179,16 @@ def test_platform_end_for_a_live_ai_is_probed_where_a_row_needs_it(
     lab.plain["assistants"]["main"] |= {"transfer": "warm"}
     lab.plain["stand_in"] = {}
     end = f"{far.address}:{far.udp(answer)}"
-    lab.trunk.update({"ai": "synthflow", "host": far.address, "port": far.udp(), "termination": end})
+    lab.trunk.update(
+        {"ai": "synthflow", "host": far.address, "port": far.udp(), "termination": end}
+    )
     report = lab.report(**SOON)
     (line,) = [line for line in report.lines if line.subject == f"{end}/udp"]
     check(line, status, words, "" if status is Status.OK else "Registration fails", "")
     assert needed(report, WARM)["platform's end answers", "trunk udp-ip"].startswith(answered)
-    assert ("platform's end answers", "trunk udp-ip") not in needed(report, INBOUND), "no call goes there"
+    assert ("platform's end answers", "trunk udp-ip") not in needed(report, INBOUND), (
+        "no call goes there"
+    )
 
 
 def test_a_place_that_is_looked_at_from_several_addresses_has_a_line_for_each_with_its_source(

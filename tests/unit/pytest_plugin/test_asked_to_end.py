@@ -22,7 +22,9 @@ def _own_signals() -> Iterator[None]:
 
 @pytest.mark.parametrize("first", SIGNALS)
 @pytest.mark.parametrize("second", SIGNALS)
-def test_only_a_second_ctrl_c_cuts_the_hangup_short(first: signal.Signals, second: signal.Signals) -> None:
+def test_only_a_second_ctrl_c_cuts_the_hangup_short(
+    first: signal.Signals, second: signal.Signals
+) -> None:
     _end_in_order()
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(first)

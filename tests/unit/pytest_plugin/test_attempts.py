@@ -25,7 +25,9 @@ LOST = PhoneLost(at=1.0, phone="caller", reason="its process ended by SIGABRT", 
 def outcome(end: str) -> CaseOutcome:
     verdict = Verdict.BROKEN if end in ("starved", "lost") else Verdict(end)
     starved_s = 0.5 if end == "starved" else None
-    return CaseOutcome([Finding("seen", "x", verdict, "it", "so", time.monotonic(), starved_s=starved_s)])
+    return CaseOutcome(
+        [Finding("seen", "x", verdict, "it", "so", time.monotonic(), starved_s=starved_s)]
+    )
 
 
 class Item:
@@ -60,7 +62,10 @@ def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cases, "monitor", lambda: SimpleNamespace(settle=lambda: None))
 
 
-@given(st.lists(st.tuples(st.sampled_from(ENDS), st.booleans()), min_size=1, max_size=8), st.integers(0, 3))
+@given(
+    st.lists(st.tuples(st.sampled_from(ENDS), st.booleans()), min_size=1, max_size=8),
+    st.integers(0, 3),
+)
 def test_attempts_are_limited_for_each_reason(ends: list[tuple[str, bool]], retries: int) -> None:
     item: Any = Item(ends, retries)
     steps = cases._attempts(item, None, SimpleNamespace(slots=1), SimpleNamespace())  # type: ignore[arg-type]
@@ -73,7 +78,9 @@ def test_attempts_are_limited_for_each_reason(ends: list[tuple[str, bool]], retr
     guesses = [at for at, (_, _, guessed, _) in enumerate(played) if guessed]
     assert len(guesses) <= 1
     # after a guess the case runs alone
-    assert [alone for *_, alone in played] == [bool(guesses) and at > guesses[0] for at in range(len(played))]
+    assert [alone for *_, alone in played] == [
+        bool(guesses) and at > guesses[0] for at in range(len(played))
+    ]
     counting = [end for _, end, guessed, _ in played if not guessed]
     assert 1 <= len(counting) <= 1 + retries + 2 + 1
     starved, lost = counting.count("starved"), counting.count("lost")

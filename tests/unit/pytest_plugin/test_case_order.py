@@ -17,24 +17,35 @@ from harness.run.plugin.run import Run, case_of
 from harness.support.resources import EXAMPLES
 
 #: As pytest collects them: by the names of the scenarios' files.
-FILE_OF = {"TLS-BADCERT": "test_access", "FALLBACK-DOWN": "test_fallback", "FALLBACK-REFUSED": "test_fallback"}
+FILE_OF = {
+    "TLS-BADCERT": "test_access",
+    "FALLBACK-DOWN": "test_fallback",
+    "FALLBACK-REFUSED": "test_fallback",
+}
 
 
 def in_turn(deployment: Deployment, workers: int, ai: str) -> list[Case]:
     """The cases with this AI, in order."""
     run = Run(Path(), (deployment,), matrix.Selection(ais=(ai,)), "quick", workers=workers)
-    collected = sorted(run.cases, key=lambda case: FILE_OF.get(case.row.scenario, "test_call_control"))
-    items: Any = [SimpleNamespace(callspec=SimpleNamespace(params={"case": case})) for case in collected]
+    collected = sorted(
+        run.cases, key=lambda case: FILE_OF.get(case.row.scenario, "test_call_control")
+    )
+    items: Any = [
+        SimpleNamespace(callspec=SimpleNamespace(params={"case": case})) for case in collected
+    ]
     ordered = [case_of(item) for item in in_order(items, run)]
     found = [case for case in ordered if case is not None]
-    assert sorted(case.id for case in found) == sorted(case.id for case in run.cases), "none is lost, none twice"
+    assert sorted(case.id for case in found) == sorted(case.id for case in run.cases), (
+        "none is lost, none twice"
+    )
     return found
 
 
 def real(name: str) -> Deployment:
     found = load(EXAMPLES / f"simulated-{name}.toml")
     bad = {
-        kind: CertificateFiles(certificate="c", private_key="k") for kind in ("expired", "self-signed", "wrong-name")
+        kind: CertificateFiles(certificate="c", private_key="k")
+        for kind in ("expired", "self-signed", "wrong-name")
     }
     place = found.stand_in.model_copy(update={"bind": "192.0.2.80", "bad_certificates": bad})
     return found.model_copy(update={"kind": "stand-in", "stand_in": place})
@@ -49,8 +60,12 @@ def test_cases_that_take_the_trunk_down_come_last(integration: str, workers: int
     assert kinds == sorted(kinds), (
         "those that share the address, those that have it alone, those that take the trunk down"
     )
-    scenarios = list(dict.fromkeys(case.row.scenario for case in cases if case.row.takes_trunk_down))
-    assert scenarios == ["FALLBACK-REFUSED", "TLS-BADCERT", "FALLBACK-DOWN"], "and last of all who is away"
+    scenarios = list(
+        dict.fromkeys(case.row.scenario for case in cases if case.row.takes_trunk_down)
+    )
+    assert scenarios == ["FALLBACK-REFUSED", "TLS-BADCERT", "FALLBACK-DOWN"], (
+        "and last of all who is away"
+    )
 
 
 def test_longest_cases_come_first_at_a_simulated_platform() -> None:

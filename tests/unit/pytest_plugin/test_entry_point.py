@@ -34,7 +34,11 @@ PLAIN = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio"
 
 def run(directory: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     """Run plain pytest there; returns its exit code and output."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTEST_", "PYTHON"))
+    }
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *PLAIN, *arguments],
         cwd=directory,
@@ -48,7 +52,9 @@ def run(directory: Path, *arguments: str, **environment: str) -> tuple[int, str]
 
 def test_entry_point_has_the_modules_name() -> None:
     """Otherwise a conftest.py that names the module would register a second plugin."""
-    (found,) = [point for point in entry_points(group="pytest11") if point.name.startswith("harness")]
+    (found,) = [
+        point for point in entry_points(group="pytest11") if point.name.startswith("harness")
+    ]
     assert found.name == found.value == harness.pytest_plugin.__name__
 
 
@@ -106,6 +112,19 @@ def test_every_fixture_is_documented() -> None:
 
 
 def test_packaged_scenarios_run_with_warnings_as_errors(tmp_path: Path) -> None:
-    code, output = run(tmp_path, "--deployment", "simulated-generic", "--row", "SBC-INBOUND", "--plan", "-W", "error")
-    assert (code, "SBC-INBOUND[simulated-generic:" in output, "Warning" in output) == (0, True, False), output
+    code, output = run(
+        tmp_path,
+        "--deployment",
+        "simulated-generic",
+        "--row",
+        "SBC-INBOUND",
+        "--plan",
+        "-W",
+        "error",
+    )
+    assert (code, "SBC-INBOUND[simulated-generic:" in output, "Warning" in output) == (
+        0,
+        True,
+        False,
+    ), output
     assert not (tmp_path / "reports").exists()

@@ -36,13 +36,30 @@ def by_hand(found: Deployment) -> Deployment:
     [
         ("simulated-talkdesk", with_a_report, "TD-TRANSFER-BLIND", 300.0),
         ("simulated-talkdesk", by_hand, "TD-OUTBOUND-CAMPAIGN", 180.0),
-        ("simulated-talkdesk", lambda found: found, "TD-REGISTER-OK", 295.0),  # the next registration may be that late
-        ("live-talkdesk", lambda found: changed(found, "synthflow", transcript_within_s=400.0), "TD-INBOUND", 400.0),
+        (
+            "simulated-talkdesk",
+            lambda found: found,
+            "TD-REGISTER-OK",
+            295.0,
+        ),  # the next registration may be that late
+        (
+            "live-talkdesk",
+            lambda found: changed(found, "synthflow", transcript_within_s=400.0),
+            "TD-INBOUND",
+            400.0,
+        ),
         # a trial account's rate: a case with two calls waits for the second
-        ("live-talkdesk", lambda found: changed(found, "limits", calls_per_second=1 / 60), "TD-INBOUND", 60.0),
+        (
+            "live-talkdesk",
+            lambda found: changed(found, "limits", calls_per_second=1 / 60),
+            "TD-INBOUND",
+            60.0,
+        ),
     ],
 )
-def test_time_limit_leaves_room_for_declared_waits(example: str, change: Any, row: str, least_s: float) -> None:
+def test_time_limit_leaves_room_for_declared_waits(
+    example: str, change: Any, row: str, least_s: float
+) -> None:
     found = load(EXAMPLES / f"{example}.toml", secrets=False)
     before, after = waits_s(found), waits_s(change(found))
     assert after[row] >= least_s

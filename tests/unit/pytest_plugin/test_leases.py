@@ -39,7 +39,9 @@ def table(tmp_path: Path) -> LeaseTable:
     return LeaseTable(tmp_path / "table", ["acme", "other"])
 
 
-def try_all(table: LeaseTable, stack: ExitStack, deployment: Deployment, *cases: Case) -> list[list[str]]:
+def try_all(
+    table: LeaseTable, stack: ExitStack, deployment: Deployment, *cases: Case
+) -> list[list[str]]:
     """Try to lease all cases in this order; returns the callers of those that can run."""
     found = []
     for case in cases:
@@ -71,35 +73,58 @@ def test_concurrent_cases_have_different_callers(deployment: Deployment, table: 
     by_trunk = {case.trunk: case for case in inbound}.values()
     with ExitStack() as stack:
         callers = try_all(table, stack, deployment, *by_trunk)
-    assert sorted(callers) == [[name] for name in sorted(deployment.callers)], "as many as there are callers"
+    assert sorted(callers) == [[name] for name in sorted(deployment.callers)], (
+        "as many as there are callers"
+    )
 
 
 @pytest.mark.parametrize(
-    ("rows", "ai"), [(("TD-CAPACITY", "TD-INBOUND"), "synthflow"), (("TD-FALLBACK-DOWN", "TD-INBOUND"), "stand-in")]
+    ("rows", "ai"),
+    [
+        (("TD-CAPACITY", "TD-INBOUND"), "synthflow"),
+        (("TD-FALLBACK-DOWN", "TD-INBOUND"), "stand-in"),
+    ],
 )
 def test_exclusive_needs_keep_other_cases_out(
     deployment: Deployment, table: LeaseTable, rows: tuple[str, ...], ai: str
 ) -> None:
-    """A case that fills the trunk takes it and every caller; one that changes the stand-in's phone takes its address."""
+    """A case that fills the trunk takes it and every caller; one that changes the stand-in's phone
+    takes its address.
+    """
     first, second = (case_of(deployment, row, ai) for row in rows)
     assert first.trunk == second.trunk
     assert beside(table, deployment, first, second) == beside(table, deployment, second, first) == 1
 
 
-def test_cases_landing_with_the_same_agents_take_turns(deployment: Deployment, table: LeaseTable) -> None:
+def test_cases_landing_with_the_same_agents_take_turns(
+    deployment: Deployment, table: LeaseTable
+) -> None:
     blind, warm = case_of(deployment, "TD-TRANSFER-BLIND"), case_of(deployment, "TD-TRANSFER-WARM")
     falls_back = case_of(deployment, "TD-FALLBACK-REFUSED")
     assert landing_agents(blind, deployment) == landing_agents(warm, deployment) == {"billing"}
     assert landing_agents(falls_back, deployment) == {"reception"}
-    apart = [replace(case, trunk=f"{transport}-ip") for case, transport in ((warm, "tcp"), (falls_back, "tls"))]
+    apart = [
+        replace(case, trunk=f"{transport}-ip")
+        for case, transport in ((warm, "tcp"), (falls_back, "tls"))
+    ]
     assert beside(table, deployment, blind, *apart) == 2, "blind and fallback, not warm"
 
 
-def test_stand_in_address_is_shared_within_one_deployment(deployment: Deployment, table: LeaseTable) -> None:
-    accounts = {n: a.model_copy(update={"domain": f"other.{a.domain}"}) for n, a in deployment.accounts.items()}
+def test_stand_in_address_is_shared_within_one_deployment(
+    deployment: Deployment, table: LeaseTable
+) -> None:
+    accounts = {
+        n: a.model_copy(update={"domain": f"other.{a.domain}"})
+        for n, a in deployment.accounts.items()
+    }
     other = deployment.model_copy(update={"name": "other", "accounts": accounts})
-    elsewhere = other.model_copy(update={"stand_in": other.stand_in.model_copy(update={"bind": "192.0.2.81"})})
-    mine, theirs = case_of(deployment, "TD-INBOUND", "stand-in"), case_of(deployment, "HANGUP-CALLER", "stand-in")
+    elsewhere = other.model_copy(
+        update={"stand_in": other.stand_in.model_copy(update={"bind": "192.0.2.81"})}
+    )
+    mine, theirs = (
+        case_of(deployment, "TD-INBOUND", "stand-in"),
+        case_of(deployment, "HANGUP-CALLER", "stand-in"),
+    )
     with ExitStack() as stack:
         assert len(try_all(table, stack, deployment, mine, theirs)) == 2
         assert table._try(needs_of(mine, other), other, alone=False) is None
@@ -114,24 +139,34 @@ def test_stand_in_address_is_shared_within_one_deployment(deployment: Deployment
         (Limits(concurrent_calls=50, calls_per_second=200.0), 4),
     ],
 )
-def test_limits_bound_concurrent_cases(deployment: Deployment, table: LeaseTable, limits: Limits, at_once: int) -> None:
+def test_limits_bound_concurrent_cases(
+    deployment: Deployment, table: LeaseTable, limits: Limits, at_once: int
+) -> None:
     limited = deployment.model_copy(update={"limits": limits})
     inbound = [c for c in matrix.cases([limited]) if c.row.id == "TD-INBOUND"]
     assert beside(table, limited, *inbound) == at_once
 
 
-def test_stand_in_gets_no_more_calls_than_a_phone_takes(deployment: Deployment, table: LeaseTable) -> None:
-    """A trunk may carry more, but the harness phone would refuse the call and the platform be blamed."""
+def test_stand_in_gets_no_more_calls_than_a_phone_takes(
+    deployment: Deployment, table: LeaseTable
+) -> None:
+    """A trunk may carry more, but the harness phone would refuse the call and the platform be
+    blamed.
+    """
     wide = [trunk.model_copy(update={"max_concurrent_calls": 50}) for trunk in deployment.trunks]
     one = deployment.phones["caller"]
-    more = {f"caller-{n}": one.model_copy(update={"number": f"+1415555016{n}"}) for n in range(5, 9)}
+    more = {
+        f"caller-{n}": one.model_copy(update={"number": f"+1415555016{n}"}) for n in range(5, 9)
+    }
     wider = deployment.model_copy(update={"trunks": wide, "phones": deployment.phones | more})
     synthflow, stand_in = case_of(wider, "TD-INBOUND"), case_of(wider, "TD-INBOUND", "stand-in")
     assert beside(table, wider, *[stand_in] * 8) == CALLS_A_PHONE
     assert beside(table, wider, *[synthflow] * 8) == 8
 
 
-def test_case_that_must_run_alone_waits_for_the_others(deployment: Deployment, table: LeaseTable) -> None:
+def test_case_that_must_run_alone_waits_for_the_others(
+    deployment: Deployment, table: LeaseTable
+) -> None:
     inbound, hangs_up = case_of(deployment, "TD-INBOUND"), case_of(deployment, "HANGUP-CALLER")
     alone, go_on = threading.Event(), threading.Event()
 
@@ -161,39 +196,58 @@ def test_phones_with_one_user_count_as_one_caller(deployment: Deployment, tmp_pa
     """From shows the user, so both phones show one number (RFC 3261 section 8.1.1.3)."""
     first, second, *others = deployment.callers
     trunk = {"account": deployment.phones[first].account, "user": "acme-trunk"}
-    phones = {n: p.model_copy(update=trunk if n in (first, second) else {}) for n, p in deployment.phones.items()}
+    phones = {
+        n: p.model_copy(update=trunk if n in (first, second) else {})
+        for n, p in deployment.phones.items()
+    }
     deployment = deployment.model_copy(update={"phones": phones})
     run, inbound = run_of(deployment, tmp_path), case_of(deployment, "TD-INBOUND")
     with leased(run, inbound) as one, leased(run, inbound) as other:
         assert one.replica.callers == [first]
         assert other.replica.callers == others[:1], "and not the second of the user that is taken"
-    only = deployment.model_copy(update={"phones": {n: p for n, p in phones.items() if n not in others}})
+    only = deployment.model_copy(
+        update={"phones": {n: p for n, p in phones.items() if n not in others}}
+    )
     assert "CONCURRENT" not in {case.row.id for case in matrix.cases([only])}, "two are needed"
 
 
-def test_leased_deployment_and_numbers_of_other_cases(deployment: Deployment, tmp_path: Path) -> None:
+def test_leased_deployment_and_numbers_of_other_cases(
+    deployment: Deployment, tmp_path: Path
+) -> None:
     run = run_of(deployment, tmp_path)
     first, *others = deployment.callers
     with leased(run, case_of(deployment, "TD-INBOUND")) as mine:
         assert mine.replica.callers == [first]
         assert set(mine.replica.phones) > {"billing", "support", "reception"}
         assert mine.concurrent.numbers == (deployment.phones[first].number,)
-        assert mine.concurrent.others == {deployment.phones[name].number for name in (*others, deployment.customer)}
+        assert mine.concurrent.others == {
+            deployment.phones[name].number for name in (*others, deployment.customer)
+        }
     with leased(run, case_of(deployment, "TD-TRANSFER-BLIND"), alone=True) as mine:
         assert mine.concurrent.lands_at == {"billing"}
         assert mine.concurrent.others == set(), "no case is beside it"
     run.workers = 1
     with leased(run, case_of(deployment, "TD-INBOUND", "stand-in")) as mine:
-        assert (mine.concurrent.switchboard, mine.concurrent.others) == (Path("/nowhere"), frozenset())
+        assert (mine.concurrent.switchboard, mine.concurrent.others) == (
+            Path("/nowhere"),
+            frozenset(),
+        )
 
 
-def test_campaign_keeps_the_planned_customer(deployment: Deployment, table: LeaseTable, tmp_path: Path) -> None:
+def test_campaign_keeps_the_planned_customer(
+    deployment: Deployment, table: LeaseTable, tmp_path: Path
+) -> None:
     """The campaign calls that phone, whichever caller is free."""
     assert deployment.campaign is not None
     unnamed = deployment.campaign.model_copy(update={"customer": None})
     deployment = deployment.model_copy(update={"campaign": unnamed})
-    campaign, inbound = case_of(deployment, "TD-OUTBOUND-CAMPAIGN"), case_of(deployment, "TD-INBOUND")
-    (planned,) = (call.number for call in matrix.calls_of(campaign, deployment) if call.by == "the platform")
+    campaign, inbound = (
+        case_of(deployment, "TD-OUTBOUND-CAMPAIGN"),
+        case_of(deployment, "TD-INBOUND"),
+    )
+    (planned,) = (
+        call.number for call in matrix.calls_of(campaign, deployment) if call.by == "the platform"
+    )
     with ExitStack() as stack:
         first, second, *_ = deployment.callers
         assert try_all(table, stack, deployment, campaign, inbound) == [[first], [second]]
@@ -245,7 +299,9 @@ def test_cases_that_take_turns_are_spread(deployment: Deployment) -> None:
     assert sorted(order) == list(range(len(cases)))
     lands = [bool(landing_agents(cases[i], deployment)) for i in order]
     first = lands[: 2 * sum(lands)]
-    assert all(sum(first[i : i + 3]) <= 2 for i in range(len(first) - 2)), "an agent's cases are spread"
+    assert all(sum(first[i : i + 3]) <= 2 for i in range(len(first) - 2)), (
+        "an agent's cases are spread"
+    )
     assert lands[0], "what is asked for longest begins first"
 
 
@@ -264,8 +320,14 @@ print([list(_wants(needs_of(case, large), large)) for case in cases], in_turns([
 @pytest.mark.nightly
 def test_order_does_not_depend_on_hashes() -> None:
     def order(hash_seed: str) -> str:
-        environment = {"PYTHONHASHSEED": hash_seed, "HARNESS_AS_OF": "2026-03-04T15:00+00:00", "PATH": "/usr/bin"}
+        environment = {
+            "PYTHONHASHSEED": hash_seed,
+            "HARNESS_AS_OF": "2026-03-04T15:00+00:00",
+            "PATH": "/usr/bin",
+        }
         command = [sys.executable, "-c", PROGRAM]
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        ).stdout
 
     assert order("1") == order("2")

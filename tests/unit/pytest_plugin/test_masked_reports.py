@@ -22,14 +22,23 @@ NUMBER, MASKED = "+442079460155", "+4420••••0155"
 
 def reported(kind: str, when: str) -> pytest.TestReport:
     """The pytest report of a phase whose finding, error and captured output contain a number."""
-    finding = Finding("caller_id", "billing.1", Verdict.FAILED, f"From with {NUMBER}", "anonymous", time.monotonic())
+    finding = Finding(
+        "caller_id",
+        "billing.1",
+        Verdict.FAILED,
+        f"From with {NUMBER}",
+        "anonymous",
+        time.monotonic(),
+    )
     case: Any = SimpleNamespace(id="HOLD[acme:udp]", row=SimpleNamespace(id="HOLD"))
     replica = SimpleNamespace(kind=kind)
     attempt = Attempt(case, SimpleNamespace(replica=replica), outcome=CaseOutcome([finding]))  # type: ignore[arg-type]
     item: Any = SimpleNamespace(stash=pytest.Stash())
     item.stash[cases._UNDERWAY] = attempt
     error = DidNotPassError(str(finding))
-    call: Any = SimpleNamespace(when=when, excinfo=SimpleNamespace(value=error) if when == "call" else None)
+    call: Any = SimpleNamespace(
+        when=when, excinfo=SimpleNamespace(value=error) if when == "call" else None
+    )
     report = pytest.TestReport(
         "test_it[HOLD[acme:udp]]",
         ("test_it.py", 1, "test_it"),
@@ -56,7 +65,9 @@ def shown(report: pytest.TestReport) -> str:
 @pytest.mark.parametrize("when", ["setup", "call", "teardown"])
 def test_test_reports_mask_real_numbers(kind: str, when: str) -> None:
     said = shown(reported(kind, when))
-    assert (NUMBER in said, MASKED in said) == ((True, False) if kind == "simulated" else (False, True))
+    assert (NUMBER in said, MASKED in said) == (
+        (True, False) if kind == "simulated" else (False, True)
+    )
 
 
 def test_breakage_outside_of_cases_is_masked(tmp_path: Path) -> None:
@@ -72,7 +83,11 @@ def test_breakage_outside_of_cases_is_masked(tmp_path: Path) -> None:
     )
     progress.pytest_internalerror(f"E  ValueError: {NUMBER} is no extension of b\u00fcro\udce4")
     progress.pytest_collectreport(
-        SimpleNamespace(failed=True, nodeid="test_it.py", longreprtext=f"NUMBERS = ['{NUMBER}'\nE  SyntaxError: here")
+        SimpleNamespace(
+            failed=True,
+            nodeid="test_it.py",
+            longreprtext=f"NUMBERS = ['{NUMBER}'\nE  SyntaxError: here",
+        )
     )
     said = f"{shown_lines} {progress._broke} {(tmp_path / 'internal-error.txt').read_text(encoding='utf-8')}"
     assert "b\u00fcro\\udce4" in said, "whatever the locale, and whatever was in it"
@@ -80,16 +95,29 @@ def test_breakage_outside_of_cases_is_masked(tmp_path: Path) -> None:
     assert said.count(MASKED) == 4
 
 
-def looked_at(kind: str, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
-    """The output of preflight, on the terminal and in preflight.json, when a registrar does not know a number."""
+def looked_at(
+    kind: str, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> str:
+    """The output of preflight, on the terminal and in preflight.json, when a registrar does not
+    know a number.
+    """
     told = f"404 Not Found: it does not know {NUMBER}"
     line = ProbeResult(
-        ProbeKind.REGISTRATION, "caller", Status.FAILED, told, "Registration fails", "Check phones.caller."
+        ProbeKind.REGISTRATION,
+        "caller",
+        Status.FAILED,
+        told,
+        "Registration fails",
+        "Check phones.caller.",
     )
     need = RowNeed("HOLD", "callers registered", "", Status.FAILED, told)
-    monkeypatch.setattr(preflight, "run", lambda replica, asked: Report(f"of {NUMBER}", (line,), 0.1, (need,)))
+    monkeypatch.setattr(
+        preflight, "run", lambda replica, asked: Report(f"of {NUMBER}", (line,), 0.1, (need,))
+    )
     run: Any = SimpleNamespace(
-        cases=[], replicas={"lab": [SimpleNamespace(kind=kind, name=f"of {NUMBER}")]}, directory=directory
+        cases=[],
+        replicas={"lab": [SimpleNamespace(kind=kind, name=f"of {NUMBER}")]},
+        directory=directory,
     )
     sound: Any = SimpleNamespace(require_sound=lambda: None)
     assert not parallel.preflight_allows(run, sound, "stop")

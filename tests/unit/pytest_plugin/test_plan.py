@@ -16,7 +16,9 @@ from harness.run.plugin.run import TimingsName
 from harness.support.resources import EXAMPLES
 
 
-def problems(deployment: Deployment, timings: TimingsName = "documented") -> list[tuple[Case, tuple[str, ...]]]:
+def problems(
+    deployment: Deployment, timings: TimingsName = "documented"
+) -> list[tuple[Case, tuple[str, ...]]]:
     """Each case of the deployment with the limits it exceeds."""
     found = cases([deployment])
     plan = plan_of([deployment], found, timings, attempts=1)
@@ -25,7 +27,10 @@ def problems(deployment: Deployment, timings: TimingsName = "documented") -> lis
 
 def too_long(deployment: Deployment, timings: TimingsName = "documented") -> dict[str, bool]:
     """Whether a row's calls exceed seconds_per_call."""
-    return {case.row.id: any("seconds_per_call" in p for p in found) for case, found in problems(deployment, timings)}
+    return {
+        case.row.id: any("seconds_per_call" in p for p in found)
+        for case, found in problems(deployment, timings)
+    }
 
 
 def limited(deployment: Deployment, **limits: float) -> Deployment:
@@ -42,7 +47,9 @@ def total(deployment: Deployment, calls: int) -> str:
 @pytest.mark.parametrize(("failed", "code"), [(True, 3), (False, 0)])
 def test_unreadable_scenario_gives_the_plan_the_runs_exit_code(failed: bool, code: int) -> None:
     plan, session = PlanOnly(cast("Any", None)), SimpleNamespace(exitstatus=int(failed))
-    plan.pytest_collectreport(cast("Any", SimpleNamespace(failed=failed, nodeid="test_x.py", longreprtext="no module")))
+    plan.pytest_collectreport(
+        cast("Any", SimpleNamespace(failed=failed, nodeid="test_x.py", longreprtext="no module"))
+    )
     plan.pytest_sessionfinish(cast("Any", session))
     assert session.exitstatus == code
 
@@ -52,7 +59,8 @@ def test_plan_reports_cases_beyond_concurrent_calls(most: int) -> None:
     deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     deployment = limited(deployment, concurrent_calls=most)
     told = {
-        (case.row.id, case.axes["ai"]): [p for p in found if "at once" in p] for case, found in problems(deployment)
+        (case.row.id, case.axes["ai"]): [p for p in found if "at once" in p]
+        for case, found in problems(deployment)
     }
     carries = deployment.trunks[0].max_concurrent_calls + 1
     too_many = [f"needs {carries} calls at once: raise limits.concurrent_calls"]
@@ -79,7 +87,9 @@ def test_plan_reports_required_rows_without_a_case(
     says: bool,
 ) -> None:
     """Such a run cannot pass."""
-    deployment = load(EXAMPLES / "live-talkdesk.toml", secrets=False).model_copy(update={"require": require})
+    deployment = load(EXAMPLES / "live-talkdesk.toml", secrets=False).model_copy(
+        update={"require": require}
+    )
     run = cast("Any", SimpleNamespace(deployments=[deployment], timings="quick"))
     selection = Selection(rows=row)
     asked = cases([deployment], selection)
@@ -102,7 +112,11 @@ def test_plan_reports_required_rows_without_a_case(
         (1, {}, "1 call placed by the harness, 2 minutes at most; repeats"),
         (1, {"seconds_per_call": 20.0}, "1 call placed by the harness, 1 minute at most"),
         (1, {"seconds_per_call": 80.0}, "1 call placed by the harness, 2 minutes at most"),
-        (1, {"seconds_per_run": 60.0}, "1 minute at most (limits.seconds_per_run = 60; the calls may take 2 minutes)"),
+        (
+            1,
+            {"seconds_per_run": 60.0},
+            "1 minute at most (limits.seconds_per_run = 60; the calls may take 2 minutes)",
+        ),
         (400, {}, "600 minutes at most (limits.seconds_per_run = 36000; the calls may take 800"),
     ],
 )
@@ -116,13 +130,25 @@ def test_plan_reports_cases_beyond_seconds_per_call(most: float) -> None:
     """Waits for a ring timeout, an announcement or a queue count."""
     deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     nobody = {n for n, group in deployment.groups.items() if group.empty and group.voicemail}
-    queued = {n: g.model_copy(update={"queue_s": 300.0} if n in nobody else {}) for n, g in deployment.groups.items()}
-    spoken = {
-        n: e.model_copy(update={"announcement_s": 60.0} if n == "ivr" else {}) for n, e in deployment.lines.items()
+    queued = {
+        n: g.model_copy(update={"queue_s": 300.0} if n in nobody else {})
+        for n, g in deployment.groups.items()
     }
-    deployment = limited(deployment.model_copy(update={"groups": queued, "lines": spoken}), seconds_per_call=most)
+    spoken = {
+        n: e.model_copy(update={"announcement_s": 60.0} if n == "ivr" else {})
+        for n, e in deployment.lines.items()
+    }
+    deployment = limited(
+        deployment.model_copy(update={"groups": queued, "lines": spoken}), seconds_per_call=most
+    )
     told = too_long(deployment)
-    waits = {"TD-FALLBACK-TIMEOUT": 30.0, "NOANSWER": 30.0, "TD-OUTBOUND-IVR": 60.0, "VOICEMAIL": 300.0, "ABANDON": 0.0}
+    waits = {
+        "TD-FALLBACK-TIMEOUT": 30.0,
+        "NOANSWER": 30.0,
+        "TD-OUTBOUND-IVR": 60.0,
+        "VOICEMAIL": 300.0,
+        "ABANDON": 0.0,
+    }
     assert {row: told[row] for row in waits} == {row: wait > most for row, wait in waits.items()}
 
 
@@ -135,7 +161,11 @@ def test_cold_transfers_of_a_plain_sip_trunk_warn_that_the_platform_carries_out_
 ) -> None:
     deployment = load(EXAMPLES / f"simulated-{example}.toml").model_copy(update={"kind": kind})
     plan = plan_of([deployment], cases([deployment]), "documented", attempts=1)
-    said = [line.plain for line in lines(plan, [deployment]) if "carries out the AI's REFER" in line.plain]
+    said = [
+        line.plain
+        for line in lines(plan, [deployment])
+        if "carries out the AI's REFER" in line.plain
+    ]
     assert len(said) == len(plan.warnings) == int(warned)
 
 
@@ -143,8 +173,18 @@ def test_cold_transfers_of_a_plain_sip_trunk_warn_that_the_platform_carries_out_
     ("example", "synthflow", "made_at", "audio"),
     [
         ("simulated-talkdesk", {}, None, "proved by the marks that the AI names"),
-        ("live-talkdesk", {}, None, "confirmed by the transcript; recordings of the AI prove it (harness witness)"),
-        ("live-talkdesk", {"transcript": "none"}, None, "indicated by RTCP and sound; recordings of the AI prove it"),
+        (
+            "live-talkdesk",
+            {},
+            None,
+            "confirmed by the transcript; recordings of the AI prove it (harness witness)",
+        ),
+        (
+            "live-talkdesk",
+            {"transcript": "none"},
+            None,
+            "indicated by RTCP and sound; recordings of the AI prove it",
+        ),
         ("live-talkdesk", {"recording": True}, None, "proved by the AI's recording of each call"),
         ("live-talkdesk", {}, "ai", "proved by the AI's recordings that [witness] brings"),
         ("live-talkdesk", {}, "platform", "confirmed by the transcript"),

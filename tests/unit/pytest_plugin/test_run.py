@@ -34,9 +34,12 @@ def test_run_survives_the_pipe_to_a_worker() -> None:
 
 def test_case_id_is_found_in_the_node_id() -> None:
     assert (
-        case_id("scenarios/test_a.py::test_b[TD-INBOUND[lab:synthflow-udp-ip]]") == "TD-INBOUND[lab:synthflow-udp-ip]"
+        case_id("scenarios/test_a.py::test_b[TD-INBOUND[lab:synthflow-udp-ip]]")
+        == "TD-INBOUND[lab:synthflow-udp-ip]"
     )
-    assert case_id("scenarios/test_a.py::test_b[A[lab:udp]]@group") == "A[lab:udp]", "as --dist loadgroup has it"
+    assert case_id("scenarios/test_a.py::test_b[A[lab:udp]]@group") == "A[lab:udp]", (
+        "as --dist loadgroup has it"
+    )
     assert case_id("scenarios/test_a.py::test_b") == "scenarios/test_a.py::test_b"
 
 

@@ -22,7 +22,9 @@ class Config:
         self.hook = SimpleNamespace(pytest_collectreport=lambda report: self.reports.append(report))
         self._options = {"tx": ["popen"] * workers, "maxschedchunk": 1}
         nodes = SimpleNamespace(setup_node=self._start)
-        session = SimpleNamespace(nodemanager=nodes, queue=SimpleNamespace(put=None), _active_nodes=set())
+        session = SimpleNamespace(
+            nodemanager=nodes, queue=SimpleNamespace(put=None), _active_nodes=set()
+        )
         self.pluginmanager = SimpleNamespace(get_plugin=lambda name: session)
 
     def _start(self, spec: str, put: None) -> str:
@@ -70,14 +72,18 @@ def come(scheduler: LoadScheduling, workers: Sequence[Worker], cases: int) -> No
             scheduler.schedule()
 
 
-@pytest.mark.parametrize(("cases", "workers"), [(0, 1), (1, 1), (3, 3), (15, 10), (19, 10), (20, 10), (347, 10)])
+@pytest.mark.parametrize(
+    ("cases", "workers"), [(0, 1), (1, 1), (3, 3), (15, 10), (19, 10), (20, 10), (347, 10)]
+)
 def test_workers_begin_with_the_cases_xdist_deals(cases: int, workers: int) -> None:
     ours, xdists = ([Worker(number) for number in range(workers)] for _ in range(2))
     come(scheduler_of(Config(workers)), ours, cases)
     come(LoadScheduling(Config(workers)), xdists, cases)
     assert [worker.told for worker in ours] == [worker.told for worker in xdists]
     if cases:
-        assert [worker.shutting_down for worker in ours] == [worker.shutting_down for worker in xdists]
+        assert [worker.shutting_down for worker in ours] == [
+            worker.shutting_down for worker in xdists
+        ]
 
 
 def test_first_worker_begins_before_the_others_are_started() -> None:

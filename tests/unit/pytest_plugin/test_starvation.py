@@ -33,12 +33,20 @@ def test_late_wakeup_is_measured_once(clock: Clock, waited: Any) -> None:
     monitor.woken(begin)
     assert monitor.take_lateness() == pytest.approx(0.4)
     assert monitor.take_lateness() == 0.0
-    assert monitor.starved(begin, clock.now) == monitor.starved_at_once(begin, clock.now) == pytest.approx(0.4)
-    assert monitor.starved(begin + 0.2, begin + 0.3) == pytest.approx(0.1)  # clipped to the interval
+    assert (
+        monitor.starved(begin, clock.now)
+        == monitor.starved_at_once(begin, clock.now)
+        == pytest.approx(0.4)
+    )
+    assert monitor.starved(begin + 0.2, begin + 0.3) == pytest.approx(
+        0.1
+    )  # clipped to the interval
     assert monitor.starved(clock.now, clock.now + 1.0) == 0.0
 
 
-def test_softphone_starvation_comes_from_the_kernels_account(clock: Clock, waited: dict[int, float]) -> None:
+def test_softphone_starvation_comes_from_the_kernels_account(
+    clock: Clock, waited: dict[int, float]
+) -> None:
     waited |= {1: 5.0, 2: 0.0}
     monitor = StarvationMonitor()
     monitor.watch(lambda: [1, 2])
@@ -46,7 +54,9 @@ def test_softphone_starvation_comes_from_the_kernels_account(clock: Clock, waite
     begin = clock.now
     waited[2] = 0.5
     clock.now += 0.2
-    assert monitor.starved(begin, begin + 0.2) == pytest.approx(0.2)  # clipped: the sample interval is longer
+    assert monitor.starved(begin, begin + 0.2) == pytest.approx(
+        0.2
+    )  # clipped: the sample interval is longer
 
 
 def test_many_short_waits_are_not_one_long_wait(clock: Clock, waited: dict[int, float]) -> None:

@@ -33,7 +33,9 @@ def _own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def of_phones(deployment: Deployment, *names: str) -> Deployment:
     """With these phones only, and no stand-in."""
     phones = {name: deployment.phones[name] for name in names}
-    return deployment.model_copy(update={"kind": "live", "name": "other", "phones": phones, "trunks": ()})
+    return deployment.model_copy(
+        update={"kind": "live", "name": "other", "phones": phones, "trunks": ()}
+    )
 
 
 def without_phones(deployment: Deployment) -> Deployment:
@@ -57,7 +59,10 @@ def test_second_run_with_the_same_phones_waits_and_says_so(
     waiter = threading.Thread(target=second)
     # capsys loses text that is written while it is read
     out, into = os.pipe()
-    with open(out, encoding="utf-8") as heard, open(into, "w", encoding="utf-8", buffering=1) as stderr:
+    with (
+        open(out, encoding="utf-8") as heard,
+        open(into, "w", encoding="utf-8", buffering=1) as stderr,
+    ):
         monkeypatch.setattr(sys, "stderr", stderr)
         with in_turn([deployment]):
             waiter.start()
@@ -65,14 +70,23 @@ def test_second_run_with_the_same_phones_waits_and_says_so(
             assert not others_turn.is_set()
         assert others_turn.wait(60)
         waiter.join()
-    words = f"which has the phone {phone} of other" if by == "phones" else "whose stand-in is at 192.0.2.80:"
+    words = (
+        f"which has the phone {phone} of other"
+        if by == "phones"
+        else "whose stand-in is at 192.0.2.80:"
+    )
     assert said.startswith(f"waiting for another run, {words}")
 
 
-def test_runs_with_nothing_in_common_do_not_wait(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_with_nothing_in_common_do_not_wait(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
     one, another, *_ = deployment.phones
     simulated = deployment.model_copy(update={"kind": "simulated"})
-    with in_turn([of_phones(deployment, one), simulated]), in_turn([of_phones(deployment, another), simulated]):
+    with (
+        in_turn([of_phones(deployment, one), simulated]),
+        in_turn([of_phones(deployment, another), simulated]),
+    ):
         assert capsys.readouterr().err == ""
     with in_turn([deployment, of_phones(deployment, one)]):
         assert capsys.readouterr().err == "", "cases of one run take turns"

@@ -62,7 +62,9 @@ def test_pytests_own_code_is_interrupted_only_afterwards(watch: Watch, package: 
             signal.raise_signal(signal.SIGUSR1)
 
 
-def test_stalled_world_breaks_the_case_however_late(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stalled_world_breaks_the_case_however_late(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert watch.fault("home", 100.0) is None
     monkeypatch.setattr(time, "monotonic", lambda: 110.0)
     watch._silent("home", DOUBTFUL_S - 0.1)
@@ -73,7 +75,9 @@ def test_stalled_world_breaks_the_case_however_late(watch: Watch, monkeypatch: p
         fault = watch.fault("home", under_way)
         assert isinstance(fault, WorldLostError)
         assert "home did not stir for 1.0 s" in str(fault)
-    assert watch.fault("home", 110.0 + AFTERWARDS_S) is None, "that case began when the world was itself again"
+    assert watch.fault("home", 110.0 + AFTERWARDS_S) is None, (
+        "that case began when the world was itself again"
+    )
     assert watch.fault("away", 100.0) is None, "another deployment's world stirs"
 
 

@@ -1,4 +1,6 @@
-"""Files that others make of a run's calls are added when its cases are over: from a folder, by a command, and as named."""
+"""Files that others make of a run's calls are added when its cases are over: from a folder, by a
+command, and as named.
+"""
 
 from __future__ import annotations
 
@@ -31,18 +33,35 @@ COPIES = "import os, shutil, sys; sys.exit(4) if 'TOKEN' in os.environ else shut
         ({"directory": "folder"}, 1, ""),
         ({"directory": "nowhere"}, 0, "[witness] directory: nowhere: no such folder"),
         ({"command": [sys.executable, "-c", COPIES, "{folder}/call.wav"]}, 1, ""),
-        ({"command": [sys.executable, "-c", COPIES, "x"], "environment": ["TOKEN"]}, 0, "exit code 4; run it by hand"),
+        (
+            {"command": [sys.executable, "-c", COPIES, "x"], "environment": ["TOKEN"]},
+            0,
+            "exit code 4; run it by hand",
+        ),
         (
             {"command": [sys.executable, "-c", "input(); import time; time.sleep(60)"]},
             0,
             "exit code 1",
         ),  # nobody answers
-        ({"command": ["sleep", "60"], "command_within_s": 0.1}, 0, "took longer than 0.1 s (witness.command_within_s)"),
-        ({"command": ["no-such-program; touch x"]}, 0, "No such file or directory; name a program of the PATH"),
+        (
+            {"command": ["sleep", "60"], "command_within_s": 0.1},
+            0,
+            "took longer than 0.1 s (witness.command_within_s)",
+        ),
+        (
+            {"command": ["no-such-program; touch x"]},
+            0,
+            "No such file or directory; name a program of the PATH",
+        ),
     ],
 )
 def test_the_file_says_where_recordings_come_from(
-    tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch, declared: dict[str, Any], added: int, line: str
+    tmp_path: Path,
+    runs: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    declared: dict[str, Any],
+    added: int,
+    line: str,
 ) -> None:
     def hears_the_ai(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
         leg: Any = {"phone": "caller", "leg": "caller.1", "mark": AI}
@@ -57,10 +76,16 @@ def test_the_file_says_where_recordings_come_from(
     folder = tmp_path / "folder"
     folder.mkdir()
     for name in ("call.wav", "old.wav"):
-        soundfile.write(folder / name, np.concatenate([np.tile(waveform(3), 12), np.tile(waveform(AI), 6)]), 8000)
+        soundfile.write(
+            folder / name,
+            np.concatenate([np.tile(waveform(3), 12), np.tile(waveform(AI), 6)]),
+            8000,
+        )
     os.utime(folder / "old.wav", (1e9, 1e9))
     declared = {
-        key: [each.replace("{folder}", str(folder)) for each in value] if key == "command" else value
+        key: [each.replace("{folder}", str(folder)) for each in value]
+        if key == "command"
+        else value
         for key, value in declared.items()
     }
     deployment = made.deployment.model_copy(update={"witness": WitnessFiles(**declared)})

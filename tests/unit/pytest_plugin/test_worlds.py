@@ -45,7 +45,9 @@ def test_ready_world_has_a_deployment_per_tenant_and_ends_on_request(tmp_path: P
         os.kill(started.pid, 0)
 
 
-def test_world_has_no_secret_in_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_world_has_no_secret_in_its_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("SYNTHFLOW_API_TOKEN", "CARRIER_PW", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "correct-horse-battery")
     started = world(tmp_path, says(READY) + WAIT)
@@ -60,12 +62,16 @@ def test_world_has_no_secret_in_its_environment(tmp_path: Path, monkeypatch: pyt
     ("script", "error", "said"),
     [
         (
-            says('{"event": "error", "kind": "busy-port", "message": "127.64.0.1:32681 is taken"}') + "sys.exit(3)",
+            says('{"event": "error", "kind": "busy-port", "message": "127.64.0.1:32681 is taken"}')
+            + "sys.exit(3)",
             WorldLostError,
             "the world of lab did not start: 127.64.0.1:32681 is taken",
         ),
         (
-            says('{"event": "error", "kind": "mistake", "message": "--fault gravity: no such fault"}') + "sys.exit(3)",
+            says(
+                '{"event": "error", "kind": "mistake", "message": "--fault gravity: no such fault"}'
+            )
+            + "sys.exit(3)",
             SelectionError,
             "--fault gravity: no such fault",
         ),
@@ -73,7 +79,9 @@ def test_world_has_no_secret_in_its_environment(tmp_path: Path, monkeypatch: pyt
         (says("hello"), WorldLostError, "the world of lab did not start:\nit left no log"),
     ],
 )
-def test_world_that_does_not_start_says_why(tmp_path: Path, script: str, error: type[Exception], said: str) -> None:
+def test_world_that_does_not_start_says_why(
+    tmp_path: Path, script: str, error: type[Exception], said: str
+) -> None:
     started = world(tmp_path, script)
     with pytest.raises(error) as caught:
         started.ready(60)
@@ -90,7 +98,10 @@ def test_world_that_never_gets_ready_is_given_up(tmp_path: Path) -> None:
 
 
 def test_world_with_an_unclean_audit_is_an_error(tmp_path: Path) -> None:
-    started = world(tmp_path, says(READY) + WAIT + "\nprint('call 7 was never ended', file=sys.stderr)\nsys.exit(1)")
+    started = world(
+        tmp_path,
+        says(READY) + WAIT + "\nprint('call 7 was never ended', file=sys.stderr)\nsys.exit(1)",
+    )
     started.ready(60)
     with pytest.raises(WorldLostError, match="call 7 was never ended"):
         started.stop()
@@ -105,7 +116,9 @@ def test_world_that_does_not_end_is_killed(tmp_path: Path) -> None:
 
 def test_death_of_a_world_frees_its_lock_and_is_reported(tmp_path: Path) -> None:
     # printed before "ready", so before it is killed
-    started = world(tmp_path, "print('out of luck', file=sys.stderr, flush=True)\n" + says(READY) + WAIT)
+    started = world(
+        tmp_path, "print('out of luck', file=sys.stderr, flush=True)\n" + says(READY) + WAIT
+    )
     started.ready(60)
     noticed = threading.Event()
 
@@ -130,13 +143,21 @@ def test_error_of_a_commands_world_is_raised_at_its_end(tmp_path: Path) -> None:
         if error is not None:
             raise error
 
-    with pytest.raises(WorldLostError, match="died"), one_world(FILE, load(FILE), tmp_path) as started:
+    with (
+        pytest.raises(WorldLostError, match="died"),
+        one_world(FILE, load(FILE), tmp_path) as started,
+    ):
         lose(started)
-    with pytest.raises(SelectionError, match="the user's"), one_world(FILE, load(FILE), tmp_path) as started:
+    with (
+        pytest.raises(SelectionError, match="the user's"),
+        one_world(FILE, load(FILE), tmp_path) as started,
+    ):
         lose(started, SelectionError("the user's"))
 
 
-def test_world_imports_no_file_of_the_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_world_imports_no_file_of_the_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A ``calendar.py`` of the user's would be imported in the run's processes."""
     (tmp_path / "harness").mkdir()
     for name in ("calendar", "json", "queue", "harness/__init__"):

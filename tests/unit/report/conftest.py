@@ -88,12 +88,21 @@ class Sample:
         self, direction: str, text: str, leg: str = "caller.1", remote: str = CARRIER, **values: Any
     ) -> SipMessage:
         phone = phone_of(leg)
-        local = {"caller": "127.0.2.1:5070", "billing": "127.0.2.2:5072"}.get(phone, "127.0.2.3:5074")
+        local = {"caller": "127.0.2.1:5070", "billing": "127.0.2.2:5072"}.get(
+            phone, "127.0.2.3:5074"
+        )
         message = SipMessage(
             at=self.now,
             phone=phone,
             leg=leg,
-            **{"direction": direction, "transport": "udp", "local": local, "remote": remote, "text": text} | values,
+            **{
+                "direction": direction,
+                "transport": "udp",
+                "local": local,
+                "remote": remote,
+                "text": text,
+            }
+            | values,
         )
         self.recorder.event(message)
         return message
@@ -104,7 +113,15 @@ class Sample:
         at = self.now + 0.11
         while at < self.now + seconds:
             self.recorder.event(
-                MarkHeard(at=at, phone=phone, leg=leg, mark=mark, began=self.now, level_dbov=-14.2, quality=0.93)
+                MarkHeard(
+                    at=at,
+                    phone=phone,
+                    leg=leg,
+                    mark=mark,
+                    began=self.now,
+                    level_dbov=-14.2,
+                    quality=0.93,
+                )
             )
             at += 0.2
         self.recorder.event(MarkEnded(at=self.now + seconds, phone=phone, leg=leg, mark=mark))
@@ -112,7 +129,9 @@ class Sample:
     def wav(self, leg: str, seconds: float) -> None:
         rate = 8000
         t = np.arange(int(seconds * rate)) / rate
-        tones = (6000 * (np.sin(2 * np.pi * 700 * t) + np.sin(2 * np.pi * 1885 * t))).astype(np.int16)
+        tones = (6000 * (np.sin(2 * np.pi * 700 * t) + np.sin(2 * np.pi * 1885 * t))).astype(
+            np.int16
+        )
         received = self.recorder.directory / f"{leg}.received.wav"
         sent = self.recorder.directory / f"{leg}.sent.wav"
         write_wav(received, tones, rate)
@@ -138,18 +157,32 @@ class Sample:
             rtt_ms=1.2,
         )
 
-    def finding(self, check: str, subject: str, verdict: Verdict = Verdict.PASSED, **values: Any) -> None:
-        plain: dict[str, Any] = {"expected": "what was promised", "actual": "what was seen", "at": self.now, **values}
+    def finding(
+        self, check: str, subject: str, verdict: Verdict = Verdict.PASSED, **values: Any
+    ) -> None:
+        plain: dict[str, Any] = {
+            "expected": "what was promised",
+            "actual": "what was seen",
+            "at": self.now,
+            **values,
+        }
         self.recorder.finding(Finding(check=check, subject=subject, verdict=verdict, **plain))
 
     def inbound(self, *, talk: float = 1.0) -> None:
         """A call from 200 OK and two-way audio to BYE, by the caller's softphone alone."""
         self.event(
-            LegStarted, "caller", "caller.1", direction="outgoing", mark=12, remote_uri="sip:+12065550110@127.0.3.1"
+            LegStarted,
+            "caller",
+            "caller.1",
+            direction="outgoing",
+            mark=12,
+            remote_uri="sip:+12065550110@127.0.3.1",
         )
         offer = SDP.format(host="127.0.2.1", port=4000, direction="sendrecv")
         with self.recorder.step("the caller dials the line"):
-            self.message("sent", sip("INVITE sip:+12065550110@127.0.3.1 SIP/2.0", "1 INVITE", body=offer))
+            self.message(
+                "sent", sip("INVITE sip:+12065550110@127.0.3.1 SIP/2.0", "1 INVITE", body=offer)
+            )
             self.event(CallState, "caller", "caller.1", state="calling")
             self.after(0.01).message("received", sip("SIP/2.0 100 Trying", "1 INVITE"))
             self.after(0.02).message("received", sip("SIP/2.0 180 Ringing", "1 INVITE"))
@@ -159,7 +192,13 @@ class Sample:
             self.message("sent", sip("ACK sip:+12065550110@127.0.3.1 SIP/2.0", "1 ACK"))
             self.event(CallState, "caller", "caller.1", state="confirmed", code=200, reason="OK")
             self.event(
-                MediaState, "caller", "caller.1", active=True, direction="sendrecv", codec="PCMU", clock_rate=8000
+                MediaState,
+                "caller",
+                "caller.1",
+                active=True,
+                direction="sendrecv",
+                codec="PCMU",
+                clock_rate=8000,
             )
         with self.recorder.step("they hear each other"):
             self.event(Listened, "caller", "caller.1", seconds=0.1, level_dbov=-15.0)
@@ -172,26 +211,55 @@ class Sample:
     def hang_up(self) -> None:
         self.message("sent", sip("BYE sip:+12065550110@127.0.3.1 SIP/2.0", "2 BYE"))
         self.after(0.01).message("received", sip("SIP/2.0 200 OK", "2 BYE"))
-        self.event(CallState, "caller", "caller.1", state="disconnected", code=200, reason="Normal call clearing")
+        self.event(
+            CallState,
+            "caller",
+            "caller.1",
+            state="disconnected",
+            code=200,
+            reason="Normal call clearing",
+        )
 
     def transfer(self) -> None:
         """The caller's call moves to the billing group's agent."""
         self.event(
-            LegStarted, "billing", "billing.1", direction="incoming", mark=13, remote_uri=f"sip:{CALLER}@127.0.3.2"
+            LegStarted,
+            "billing",
+            "billing.1",
+            direction="incoming",
+            mark=13,
+            remote_uri=f"sip:{CALLER}@127.0.3.2",
         )
         offer = SDP.format(host="127.0.3.2", port=20010, direction="sendrecv")
         self.message(
             "received",
-            sip(f"INVITE sip:{AGENT}@127.0.2.2 SIP/2.0", "7 INVITE", call="call-2", body=offer, X_EI="S.abc;"),
+            sip(
+                f"INVITE sip:{AGENT}@127.0.2.2 SIP/2.0",
+                "7 INVITE",
+                call="call-2",
+                body=offer,
+                X_EI="S.abc;",
+            ),
             "billing.1",
             PLATFORM,
         )
         answer = SDP.format(host="127.0.2.2", port=4004, direction="sendrecv")
         self.after(0.02).message(
-            "sent", sip("SIP/2.0 200 OK", "7 INVITE", call="call-2", body=answer), "billing.1", PLATFORM
+            "sent",
+            sip("SIP/2.0 200 OK", "7 INVITE", call="call-2", body=answer),
+            "billing.1",
+            PLATFORM,
         )
         self.event(CallState, "billing", "billing.1", state="confirmed", code=200, reason="OK")
-        self.event(MediaState, "billing", "billing.1", active=True, direction="sendrecv", codec="PCMU", clock_rate=8000)
+        self.event(
+            MediaState,
+            "billing",
+            "billing.1",
+            active=True,
+            direction="sendrecv",
+            codec="PCMU",
+            clock_rate=8000,
+        )
         self.event(TransferProgress, "caller", "caller.1", code=200, reason="OK", final=True)
         self.after(0.1).hears("billing.1", 12, 0.8)
         self.hears("caller.1", 13, 0.8)
@@ -222,7 +290,9 @@ def case_of(row: str = "TD-INBOUND", **changes: Any) -> dict[str, Any]:
 
 
 class _Clock:
-    """Stands in for the recorder's ``time``: the sample's own, so that a case takes as long as it says."""
+    """Stands in for the recorder's ``time``: the sample's own, so that a case takes as long as it
+    says.
+    """
 
     def __init__(self, now: float) -> None:
         self.now = now
@@ -249,7 +319,13 @@ def passed(directory: Path, case: Mapping[str, Any] = CASE, *, sound: bool = Fal
         if sound:
             sample.wav("caller.1", 1.2)
         sample.finding("audio", "caller.1", strength=Strength.PROVED, evidence=("m4", "mark 268"))
-        sample.finding("caller_id", "assistant", evidence=("m1",), expected=f"From with {CALLER}", actual=CALLER)
+        sample.finding(
+            "caller_id",
+            "assistant",
+            evidence=("m1",),
+            expected=f"From with {CALLER}",
+            actual=CALLER,
+        )
         sample.recorder.close(Verdict.PASSED, "passed")
     return directory
 
@@ -281,7 +357,11 @@ def _record_of_the_ai(sample: Sample) -> None:
                         "transport": "udp",
                         "local": "127.0.4.1:32681",
                         "remote": "127.0.3.2:5060",
-                        "text": sip("INVITE sip:+12065550190@127.0.4.1:32681 SIP/2.0", "3 INVITE", call="call-3"),
+                        "text": sip(
+                            "INVITE sip:+12065550190@127.0.4.1:32681 SIP/2.0",
+                            "3 INVITE",
+                            call="call-3",
+                        ),
                     }
                 ]
             },
@@ -291,7 +371,9 @@ def _record_of_the_ai(sample: Sample) -> None:
 
 def failed(directory: Path, case: Mapping[str, Any] | None = None, *, sound: bool = False) -> Path:
     """A transfer whose agent saw no caller's number."""
-    case = case or case_of("TD-TRANSFER-BLIND", title="The AI hands the caller to the ring group by REFER")
+    case = case or case_of(
+        "TD-TRANSFER-BLIND", title="The AI hands the caller to the ring group by REFER"
+    )
     with playing(directory, case) as sample:
         sample.inbound()
         with sample.recorder.step("the caller asks for a person"):
@@ -311,7 +393,9 @@ def failed(directory: Path, case: Mapping[str, Any] | None = None, *, sound: boo
             evidence=("m8",),
         )
         sample.recorder.close(
-            Verdict.FAILED, f"caller_id of billing.1: expected From with {CALLER}; anonymous", [NOT_PASSED_ON]
+            Verdict.FAILED,
+            f"caller_id of billing.1: expected From with {CALLER}; anonymous",
+            [NOT_PASSED_ON],
         )
     return directory
 
@@ -319,22 +403,36 @@ def failed(directory: Path, case: Mapping[str, Any] | None = None, *, sound: boo
 def unobserved(directory: Path, case: Mapping[str, Any] | None = None) -> Path:
     """A call nobody could listen to at the far end."""
     with playing(
-        directory, case or case_of("TD-OUTBOUND-IVR", title="A menu choice sends the call to the AI")
+        directory,
+        case or case_of("TD-OUTBOUND-IVR", title="A menu choice sends the call to the AI"),
     ) as sample:
         sample.inbound()
         sample.hang_up()
         sample.finding(
-            "audio", "assistant", Verdict.NOT_OBSERVABLE, actual="not observable: no witness", strength=Strength.UNKNOWN
+            "audio",
+            "assistant",
+            Verdict.NOT_OBSERVABLE,
+            actual="not observable: no witness",
+            strength=Strength.UNKNOWN,
         )
-        sample.recorder.close(Verdict.NOT_OBSERVABLE, "audio of assistant: not observable: no witness")
+        sample.recorder.close(
+            Verdict.NOT_OBSERVABLE, "audio of assistant: not observable: no witness"
+        )
     return directory
 
 
 def died(directory: Path, case: Mapping[str, Any] | None = None) -> Path:
     """A case whose worker was killed amid a line."""
-    with playing(directory, case or case_of("TD-FALLBACK-DOWN", title="The trunk is down")) as sample:
+    with playing(
+        directory, case or case_of("TD-FALLBACK-DOWN", title="The trunk is down")
+    ) as sample:
         sample.event(
-            LegStarted, "caller", "caller.1", direction="outgoing", mark=12, remote_uri="sip:+12065550110@127.0.3.1"
+            LegStarted,
+            "caller",
+            "caller.1",
+            direction="outgoing",
+            mark=12,
+            remote_uri="sip:+12065550110@127.0.3.1",
         )
         sample.message("sent", sip("INVITE sip:+12065550110@127.0.3.1 SIP/2.0", "1 INVITE"))
     with (directory / "events.jsonl").open("a") as file:
@@ -350,7 +448,9 @@ def samples() -> ModuleType:
 
 @dataclass
 class SampleRun:
-    """A run's directory with one case of each verdict, one whose worker died, and one that never ran."""
+    """A run's directory with one case of each verdict, one whose worker died, and one that never
+    ran.
+    """
 
     directory: Path
     planned: list[dict[str, Any]]
@@ -361,7 +461,9 @@ def run(tmp_path: Path) -> SampleRun:
     directory = create(tmp_path / "reports")
     cases: dict[Callable[[Path, Mapping[str, Any]], Path], dict[str, Any]] = {
         passed: case_of(),
-        failed: case_of("TD-TRANSFER-BLIND", title="The AI hands the caller to the ring group by REFER"),
+        failed: case_of(
+            "TD-TRANSFER-BLIND", title="The AI hands the caller to the ring group by REFER"
+        ),
         unobserved: case_of("TD-OUTBOUND-IVR", title="A menu choice sends the call to the AI"),
         died: case_of("TD-FALLBACK-DOWN", title="The trunk is down"),
     }

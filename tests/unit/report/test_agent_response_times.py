@@ -33,7 +33,9 @@ def spoken(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple[float, float
     told: dict[str, list[tuple[float, float]]] = {"sent": [], "received": []}
 
     def words(evidence: CaseEvidence, leg: str, which: str) -> Any:
-        answered = next(e.at for e in evidence.legs[leg] if isinstance(e, CallState) and e.state == "confirmed")
+        answered = next(
+            e.at for e in evidence.legs[leg] if isinstance(e, CallState) and e.state == "confirmed"
+        )
         return [(answered + began, answered + ended) for began, ended in told[which]]
 
     monkeypatch.setattr(module, "_words", words)
@@ -43,7 +45,9 @@ def spoken(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple[float, float
 def call(directory: Path, samples: ModuleType, *heard: tuple[int, float, float]) -> CaseEvidence:
     """A call that is answered, and then hears marks: mark, from, to, in seconds after the answer."""
     with samples.playing(directory) as sample:
-        sample.event(LegStarted, "caller", "caller.1", direction="outgoing", mark=12, remote_uri="sip:a")
+        sample.event(
+            LegStarted, "caller", "caller.1", direction="outgoing", mark=12, remote_uri="sip:a"
+        )
         sample.after(0.5).event(CallState, "caller", "caller.1", state="confirmed", code=200)
         answered = sample.now
         for mark, began, ended in heard:
@@ -55,21 +59,30 @@ def call(directory: Path, samples: ModuleType, *heard: tuple[int, float, float])
 
 
 def said(evidence: CaseEvidence) -> dict[str, float | None]:
-    return {m.title: None if m.seconds is None else round(m.seconds, 2) for m in response_times(evidence)}
+    return {
+        m.title: None if m.seconds is None else round(m.seconds, 2)
+        for m in response_times(evidence)
+    }
 
 
-@pytest.mark.parametrize(("rang_from", "silence"), [(5.0, 1.5), (3.5, 0.5)])  # the AI speaks until 4.0
+@pytest.mark.parametrize(
+    ("rang_from", "silence"), [(5.0, 1.5), (3.5, 0.5)]
+)  # the AI speaks until 4.0
 def test_that_our_own_phone_lets_it_ring_is_no_silence_of_its(
     tmp_path: Path, samples: ModuleType, spoken: Any, rang_from: float, silence: float
 ) -> None:
     with samples.playing(tmp_path) as sample:
-        sample.event(LegStarted, "caller", "caller.1", direction="outgoing", mark=12, remote_uri="sip:a")
+        sample.event(
+            LegStarted, "caller", "caller.1", direction="outgoing", mark=12, remote_uri="sip:a"
+        )
         sample.after(0.5).event(CallState, "caller", "caller.1", state="confirmed", code=200)
         answered = sample.now
         sample.clock.now = answered + 1.0
         sample.hears("caller.1", AI, 3.0)
         sample.clock.now = answered + rang_from
-        sample.event(LegStarted, "maria", "maria.1", direction="incoming", mark=AGENT, remote_uri="sip:b")
+        sample.event(
+            LegStarted, "maria", "maria.1", direction="incoming", mark=AGENT, remote_uri="sip:b"
+        )
         sample.clock.now = answered + 6.5
         sample.event(CallState, "maria", "maria.1", state="confirmed", code=200)
         sample.clock.now = answered + 7.0
@@ -80,7 +93,9 @@ def test_that_our_own_phone_lets_it_ring_is_no_silence_of_its(
     assert found[module.TRANSFER] == pytest.approx(silence, abs=0.01)
 
 
-def test_answer_time_counts_from_the_last_word(tmp_path: Path, samples: ModuleType, spoken: Any) -> None:
+def test_answer_time_counts_from_the_last_word(
+    tmp_path: Path, samples: ModuleType, spoken: Any
+) -> None:
     spoken["sent"] = [(3.0, 3.8), (4.0, 5.0)]
     figures = said(call(tmp_path, samples, (AI, 0.5, 2.0), (AI, 6.2, 8.0)))
     assert figures == {"dead air before the first word": 0.5, "answer time": 1.2}
@@ -94,7 +109,9 @@ def test_whether_it_stops_when_interrupted(
     assert said(call(tmp_path, samples, (AI, 0.5, ended)))["stops when interrupted"] == seconds
 
 
-def test_an_agent_without_a_mark_is_known_by_its_speech(tmp_path: Path, samples: ModuleType, spoken: Any) -> None:
+def test_an_agent_without_a_mark_is_known_by_its_speech(
+    tmp_path: Path, samples: ModuleType, spoken: Any
+) -> None:
     spoken["received"] = [(0.8, 2.0), (9.0, 10.0)]
     figures = said(call(tmp_path, samples, (AGENT, 5.0, 8.0)))
     assert figures == {"dead air before the first word": 0.8, "silence in the transfer": 3.0}
@@ -117,7 +134,10 @@ class TestSent:
 
 
 def test_the_run_s_figures_are_medians_of_what_passed(tmp_path: Path, samples: ModuleType) -> None:
-    cases = [CaseEvidence.read(samples.passed(tmp_path / "a")), CaseEvidence.read(samples.failed(tmp_path / "b"))]
+    cases = [
+        CaseEvidence.read(samples.passed(tmp_path / "a")),
+        CaseEvidence.read(samples.failed(tmp_path / "b")),
+    ]
     run = run_of(*cases, directory=tmp_path)
     times = html.write(tmp_path / "report.html", run, summarise(run))
     found = {entry["key"]: entry for entry in medians("run", cases, times)}
@@ -135,8 +155,14 @@ class TestLimits:
     def test_one_is_held_to(
         self, tmp_path: Path, samples: ModuleType, spoken: Any, limit: float, verdict: Verdict
     ) -> None:
-        (found,) = module.response_findings(lambda: call(tmp_path, samples, (AI, 1.5, 4.0)), Manners(dead_air_s=limit))
-        assert (found.check, found.subject, found.verdict) == ("manners.dead_air", "caller.1", verdict)
+        (found,) = module.response_findings(
+            lambda: call(tmp_path, samples, (AI, 1.5, 4.0)), Manners(dead_air_s=limit)
+        )
+        assert (found.check, found.subject, found.verdict) == (
+            "manners.dead_air",
+            "caller.1",
+            verdict,
+        )
         assert "1.50 s from the answer" in found.actual
 
     def test_one_that_never_stops_when_interrupted_fails(

@@ -53,7 +53,10 @@ def no_allure_program(monkeypatch: pytest.MonkeyPatch) -> None:
 def results(run: Path) -> dict[str, dict[str, Any]]:
     """Results by row, the last attempt at each case."""
     found = [json.loads(path.read_text()) for path in (run / ALLURE).glob("*-result.json")]
-    return {labels(one)["feature"]: one for one in sorted(found, key=lambda one: labels(one).get("tag", ""))}
+    return {
+        labels(one)["feature"]: one
+        for one in sorted(found, key=lambda one: labels(one).get("tag", ""))
+    }
 
 
 def labels(result: Mapping[str, Any]) -> dict[str, str]:
@@ -67,7 +70,9 @@ def ended(run: Path, *planned: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def test_a_result_says_what_the_case_is_and_what_it_did(run: Any) -> None:
     made = ended(run.directory, *run.planned)
-    passed, failed, unseen = (made[row] for row in ("TD-INBOUND", "TD-TRANSFER-BLIND", "TD-OUTBOUND-IVR"))
+    passed, failed, unseen = (
+        made[row] for row in ("TD-INBOUND", "TD-TRANSFER-BLIND", "TD-OUTBOUND-IVR")
+    )
 
     assert passed["status"] == "passed"
     assert passed["name"] == "An outside call reaches the AI [udp · ip · pcmu · synthflow]"
@@ -97,7 +102,11 @@ def test_a_result_says_what_the_case_is_and_what_it_did(run: Any) -> None:
         ("guide, Verification 1", "https://docs.synthflow.ai/sip-with-talkdesk#verification")
     ]
     steps = passed["steps"]
-    assert [step["name"] for step in steps] == ["the caller dials the line", "they hear each other", "What was checked"]
+    assert [step["name"] for step in steps] == [
+        "the caller dials the line",
+        "they hear each other",
+        "What was checked",
+    ]
     assert steps[1]["stop"] - steps[1]["start"] == pytest.approx(1050, abs=2)
     assert [inner["status"] for inner in steps[2]["steps"]] == ["passed", "passed"]
 
@@ -109,19 +118,34 @@ def test_a_result_says_what_the_case_is_and_what_it_did(run: Any) -> None:
     assert labels(failed)["issue"] == "Caller ID missing"
     assert "Fix: Set the From header" in failed["description"]
     assert {attachment["name"] for attachment in failed["attachments"]} == {
-        *("Diagnosis", "Ladder", "Ladder as text", "Marks heard", "SIP of caller.1", "SIP of billing.1", "Findings"),
+        *(
+            "Diagnosis",
+            "Ladder",
+            "Ladder as text",
+            "Marks heard",
+            "SIP of caller.1",
+            "SIP of billing.1",
+            "Findings",
+        ),
         *("RTP statistics", "Capture"),
     }
     # `unknown` and `skipped` do not count in Allure's success rate
     assert (unseen["status"], labels(unseen)["tag"]) == ("failed", "not observable")
-    assert unseen["statusDetails"]["message"].endswith("  expected: what was promised\n  not seen: no witness")
+    assert unseen["statusDetails"]["message"].endswith(
+        "  expected: what was promised\n  not seen: no witness"
+    )
     assert made["TD-FALLBACK-DOWN"]["statusDetails"]["message"].startswith("worker died")
     absent = made["TD-FALLBACK-REFUSED"]
-    assert (absent["status"], absent["statusDetails"]["message"]) == ("broken", NEVER_REPORTED.message)
+    assert (absent["status"], absent["statusDetails"]["message"]) == (
+        "broken",
+        NEVER_REPORTED.message,
+    )
 
 
 def test_the_ids_of_a_test_are_those_that_allure_pytest_makes(run: Any) -> None:
-    planned = [{**case, "nodeid": "scenarios/test_inbound.py::test_fallback[x]"} for case in run.planned]
+    planned = [
+        {**case, "nodeid": "scenarios/test_inbound.py::test_fallback[x]"} for case in run.planned
+    ]
     result = ended(run.directory, *planned)["TD-FALLBACK-REFUSED"]
 
     assert (result["fullName"], result["titlePath"]) == (
@@ -129,7 +153,10 @@ def test_the_ids_of_a_test_are_those_that_allure_pytest_makes(run: Any) -> None:
         ["scenarios", "test_inbound.py"],
     )
     assert result["testCaseId"] == md5(result["fullName"])  # type: ignore[no-untyped-call]
-    values = [parameter["value"] for parameter in sorted(result["parameters"], key=lambda one: one["name"])]
+    values = [
+        parameter["value"]
+        for parameter in sorted(result["parameters"], key=lambda one: one["name"])
+    ]
     assert result["historyId"] == md5(result["fullName"], *values)  # type: ignore[no-untyped-call]
 
 
@@ -144,18 +171,27 @@ def test_an_attempt_that_says_nothing_is_told_as_the_failure_before_it(
     result = ended(run, first)["TD-INBOUND"]
 
     said = [(label["name"], label["value"]) for label in result["labels"]]
-    assert {("verdict", "failed"), ("tag", "attempt 2"), ("issue", "Caller ID missing")} <= set(said)
+    assert {("verdict", "failed"), ("tag", "attempt 2"), ("issue", "Caller ID missing")} <= set(
+        said
+    )
     assert len(said) == len(set(said))
     assert ("tag", "not observable") not in said
     assert result["status"] == "failed"
-    assert result["statusDetails"]["message"].startswith("Attempt 1, which counts, failed: The platform does not pass")
+    assert result["statusDetails"]["message"].startswith(
+        "Attempt 1, which counts, failed: The platform does not pass"
+    )
 
 
 def test_certain_and_probable_causes_are_one_category(tmp_path: Path, samples: ModuleType) -> None:
     run = create(tmp_path)
     cases = [samples.case_of(row=row) for row in ("TD-INBOUND", "HOLD")]
     for case, hedge in zip(cases, ("", "probably "), strict=True):
-        cause = {"id": "x", "title": "the trunk is down", "cause": f"Trunk: {hedge}the trunk is down", "issue": "Trunk"}
+        cause = {
+            "id": "x",
+            "title": "the trunk is down",
+            "cause": f"Trunk: {hedge}the trunk is down",
+            "issue": "Trunk",
+        }
         with samples.playing(case_directory(run, case), case) as sample:
             sample.finding("caller_id", "billing.1", Verdict.FAILED)
             sample.recorder.close(Verdict.FAILED, "caller_id", [cause])
@@ -163,7 +199,9 @@ def test_certain_and_probable_causes_are_one_category(tmp_path: Path, samples: M
     assert {labels(one)["cause"] for one in ended(run, *cases).values()} == {"the trunk is down"}
 
 
-def test_where_the_harness_broke_is_told_masked_where_numbers_are_real(tmp_path: Path, samples: ModuleType) -> None:
+def test_where_the_harness_broke_is_told_masked_where_numbers_are_real(
+    tmp_path: Path, samples: ModuleType
+) -> None:
     run, case = create(tmp_path), samples.case_of(mask=True)
     with samples.playing(case_directory(run, case), case) as sample:
         sample.finding("answered", "caller.1", strength=Strength.PROVED)
@@ -178,10 +216,15 @@ def test_where_the_harness_broke_is_told_masked_where_numbers_are_real(tmp_path:
     assert "OSError: no route to +1312•••0100" in trace
 
 
-def test_recordings_are_heard_in_a_page_and_kept_as_wav(tmp_path: Path, samples: ModuleType) -> None:
+def test_recordings_are_heard_in_a_page_and_kept_as_wav(
+    tmp_path: Path, samples: ModuleType
+) -> None:
     run, case = create(tmp_path), samples.case_of()
     samples.failed(case_directory(run, case), case, sound=True)
-    attachments = {one["name"]: run / ALLURE / one["source"] for one in ended(run, case)["TD-INBOUND"]["attachments"]}
+    attachments = {
+        one["name"]: run / ALLURE / one["source"]
+        for one in ended(run, case)["TD-INBOUND"]["attachments"]
+    }
     page = attachments["Seen and heard"].read_text()
 
     assert page.count('<audio controls preload="none" src="data:audio/mpeg;base64,') == 2
@@ -191,7 +234,9 @@ def test_recordings_are_heard_in_a_page_and_kept_as_wav(tmp_path: Path, samples:
             assert attachments[f"WAV {way} by {leg}"].read_bytes()[:4] == b"RIFF"
 
 
-def test_allure_pytest_writes_tests_that_are_no_cases_and_their_fixtures(tmp_path: Path, forked_python: str) -> None:
+def test_allure_pytest_writes_tests_that_are_no_cases_and_their_fixtures(
+    tmp_path: Path, forked_python: str
+) -> None:
     (tmp_path / "conftest.py").write_text(_CONFTEST)
     (tmp_path / "test_both.py").write_text(
         "def test_case(of_cases, of_both): pass\ndef test_case_again(of_cases): pass\n"
@@ -199,15 +244,34 @@ def test_allure_pytest_writes_tests_that_are_no_cases_and_their_fixtures(tmp_pat
     )
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     results = tmp_path / "results"
-    command = [forked_python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--alluredir", str(results)]
+    command = [
+        forked_python,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--alluredir",
+        str(results),
+    ]
     done = subprocess.run(
-        [*command, str(tmp_path)], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        [*command, str(tmp_path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
     assert "3 passed" in done.stdout, done.stdout + done.stderr
-    assert [json.loads(path.read_text())["name"] for path in results.glob("*-result.json")] == ["test_other"]
+    assert [json.loads(path.read_text())["name"] for path in results.glob("*-result.json")] == [
+        "test_other"
+    ]
     written = [json.loads(path.read_text()) for path in results.glob("*-container.json")]
-    assert {before["name"] for plain in written for before in plain["befores"]} == {"of_other", "of_both"}
+    assert {before["name"] for plain in written for before in plain["befores"]} == {
+        "of_other",
+        "of_both",
+    }
 
 
 #: A page as Allure writes it, which asks Google to count its readers.
@@ -223,7 +287,10 @@ def test_config_lets_nothing_through(tmp_path: Path) -> None:
     config = json.loads(path.read_text())
 
     assert config["qualityGate"] == {"rules": [{"maxFailures": 0, "minTestsCount": 155}]}
-    verdicts = {rule["name"]: rule["matchers"][0]["labels"]["verdict"] for rule in config["categories"]["rules"]}
+    verdicts = {
+        rule["name"]: rule["matchers"][0]["labels"]["verdict"]
+        for rule in config["categories"]["rules"]
+    }
     assert verdicts == {
         "Not observable: nobody could look": "not observable",
         "The harness or its surroundings broke": "broken",
@@ -231,7 +298,9 @@ def test_config_lets_nothing_through(tmp_path: Path) -> None:
     }
 
 
-def test_without_allure_3_on_the_path_no_report_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_allure_3_on_the_path_no_report_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert allure.generate(tmp_path, tmp_path) is None
 
@@ -241,7 +310,9 @@ def test_without_allure_3_on_the_path_no_report_is_made(tmp_path: Path, monkeypa
     assert allure.generate(tmp_path, tmp_path) is None
 
 
-def test_allure_3_is_told_where_everything_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_allure_3_is_told_where_everything_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program = tmp_path / "allure"
     program.write_text(
         '#!/bin/sh\n[ "$1" = --version ] && { echo 3.18.0; exit; }\n'
@@ -277,12 +348,15 @@ def test_a_report_made_again_is_no_further_run(tmp_path: Path) -> None:
     shared = tmp_path / "shared.jsonl"
 
     def past(name: str) -> str:
-        config = json.loads(allure.write_config(tmp_path, name=name, cases=1, history=shared).read_text())
+        config = json.loads(
+            allure.write_config(tmp_path, name=name, cases=1, history=shared).read_text()
+        )
         return str(config["historyPath"])
 
     assert past("first") == str(shared)
     points = [
-        json.dumps({"uuid": name, "name": name}, separators=(",", ":")) + "\n" for name in ("one", "two", "three")
+        json.dumps({"uuid": name, "name": name}, separators=(",", ":")) + "\n"
+        for name in ("one", "two", "three")
     ]
     shared.write_text("".join(points))
     assert past("four") == str(shared)

@@ -42,8 +42,16 @@ def test_a_case_that_is_not_there_or_not_one(run: Any) -> None:
     ("lost", "more", "words"),
     [
         (("BUSY",), {}, "1 of 2 cases did not run"),
-        (("BUSY",), {"interrupted": "stopped by the user"}, "Interrupted: stopped by the user; 1 of 2 cases passed"),
-        ((), {"options": {"require": ["TD-CAPACITY"]}}, "Required, and not run: example: TD-CAPACITY"),
+        (
+            ("BUSY",),
+            {"interrupted": "stopped by the user"},
+            "Interrupted: stopped by the user; 1 of 2 cases passed",
+        ),
+        (
+            (),
+            {"options": {"require": ["TD-CAPACITY"]}},
+            "Required, and not run: example: TD-CAPACITY",
+        ),
     ],
 )
 def test_a_bundled_run_is_told_as_the_run_itself(

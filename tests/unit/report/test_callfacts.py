@@ -1,4 +1,6 @@
-"""The facts of a call, from its messages and what was heard; links to messages; command lines to copy; folded ladders."""
+"""The facts of a call, from its messages and what was heard; links to messages; command lines to
+copy; folded ladders.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def failed(tmp_path: Path, samples: ModuleType) -> CaseEvidence:
     return CaseEvidence.read(samples.failed(tmp_path / "case"))
 
 
-def finding(check: str, subject: str, at: float = 1000.0, evidence: tuple[str, ...] = ()) -> Finding:
+def finding(
+    check: str, subject: str, at: float = 1000.0, evidence: tuple[str, ...] = ()
+) -> Finding:
     return Finding(check, subject, Verdict.FAILED, "this", "that", at, evidence=evidence)
 
 
@@ -37,10 +41,18 @@ class TestCallFacts:
     def test_of_each_leg(self, failed: CaseEvidence) -> None:
         caller, billing = call_facts(failed, arrows(failed), figures(failed))
         said = caller.facts
-        assert (caller.leg, said["direction"], said["Call-ID"]) == ("caller.1", "outgoing", "call-1")
+        assert (caller.leg, said["direction"], said["Call-ID"]) == (
+            "caller.1",
+            "outgoing",
+            "call-1",
+        )
         assert said["From"] == "<sip:+13125550100@127.0.3.1>"
         assert said["number dialled"] == "+12065550110"
-        assert (said["post-dial delay"], said["ring time"], said["answered after"]) == ("0.03 s", "0.05 s", "0.08 s")
+        assert (said["post-dial delay"], said["ring time"], said["answered after"]) == (
+            "0.03 s",
+            "0.05 s",
+            "0.08 s",
+        )
         assert said["INVITE at"].endswith(" UTC")
         assert said["codec"] == "PCMU"
         assert said["ended by"].startswith("caller, BYE m")
@@ -49,8 +61,12 @@ class TestCallFacts:
         assert numbers_of([caller, billing]) == ["+12065550110", "+13125550142"]
 
     @pytest.mark.parametrize("skew_s", [-3600.0, -2.5, 0.0, 2.5])
-    def test_the_far_ends_clock_makes_no_time_of_ours(self, tmp_path: Path, samples: ModuleType, skew_s: float) -> None:
-        """An AI's record that says when it heard the caller says so by the clock of another machine; the ladder says whose it is."""
+    def test_the_far_ends_clock_makes_no_time_of_ours(
+        self, tmp_path: Path, samples: ModuleType, skew_s: float
+    ) -> None:
+        """An AI's record that says when it heard the caller says so by the clock of another
+        machine; the ladder says whose it is.
+        """
         with samples.playing(tmp_path / "case") as sample:
             sample.inbound()
             at = sample.clock.time() + skew_s - 0.5
@@ -87,14 +103,22 @@ class TestCallFacts:
             (["s INVITE 1", "r 180 1", "s CANCEL 1", "r 487 1"], "caller, CANCEL m3"),
         ],
     )
-    def test_who_ended_the_call(self, tmp_path: Path, samples: ModuleType, said: list[str], ended: str) -> None:
+    def test_who_ended_the_call(
+        self, tmp_path: Path, samples: ModuleType, said: list[str], ended: str
+    ) -> None:
         with samples.playing(tmp_path / "case") as sample:
-            sample.event(LegStarted, "caller", "caller.1", direction="outgoing", mark=1, remote_uri="sip:a")
+            sample.event(
+                LegStarted, "caller", "caller.1", direction="outgoing", mark=1, remote_uri="sip:a"
+            )
             for line in said:
                 way, what, number = line.split()
-                start = f"SIP/2.0 {what} x" if what.isdecimal() else f"{what} sip:a@127.0.3.1 SIP/2.0"
+                start = (
+                    f"SIP/2.0 {what} x" if what.isdecimal() else f"{what} sip:a@127.0.3.1 SIP/2.0"
+                )
                 cseq = f"{number} {'INVITE' if what.isdecimal() else what}"
-                sample.after(0.1).message({"s": "sent", "r": "received"}[way], samples.sip(start, cseq))
+                sample.after(0.1).message(
+                    {"s": "sent", "r": "received"}[way], samples.sip(start, cseq)
+                )
             sample.recorder.close(Verdict.PASSED, "")
         evidence = CaseEvidence.read(tmp_path / "case")
         (facts,) = call_facts(evidence, arrows(evidence), figures(evidence))
@@ -127,13 +151,19 @@ class TestFolded:
     ) -> None:
         with samples.playing(tmp_path / "case", samples.case_of(row)) as sample:
             for cseq, code in ((1, 401), (2, 200)):
-                sample.message("sent", samples.sip("REGISTER sip:127.0.3.1 SIP/2.0", f"{cseq} REGISTER"))
-                sample.after(0.01).message("received", samples.sip(f"SIP/2.0 {code} X", f"{cseq} REGISTER"))
+                sample.message(
+                    "sent", samples.sip("REGISTER sip:127.0.3.1 SIP/2.0", f"{cseq} REGISTER")
+                )
+                sample.after(0.01).message(
+                    "received", samples.sip(f"SIP/2.0 {code} X", f"{cseq} REGISTER")
+                )
             sample.recorder.close(Verdict.PASSED, "")
         evidence = CaseEvidence.read(tmp_path / "case")
         left, folded = without_registrations(arrows(evidence), evidence.row)
         assert len(left) == arrows_left
-        assert [moment.text for moment in folded] == ([] if arrows_left else ["registered: 200 (m1 to m4)"])
+        assert [moment.text for moment in folded] == (
+            [] if arrows_left else ["registered: 200 (m1 to m4)"]
+        )
 
 
 def _holds(name: str, word: str, **_: object) -> bool:
@@ -149,7 +179,8 @@ class TestCommands:
         )
 
     @pytest.mark.parametrize(
-        "line", ["front desk", "+13125550100", "Büro 1", "not", "sales (new)", "a and b", "~", "<script>"]
+        "line",
+        ["front desk", "+13125550100", "Büro 1", "not", "sales (new)", "a and b", "~", "<script>"],
     )
     def test_whatever_a_number_is_called_the_line_selects_its_case(
         self, tmp_path: Path, samples: ModuleType, runs: ModuleType, line: str
@@ -160,27 +191,39 @@ class TestCommands:
         named = deployment.model_copy(update={"lines": lines, "depth": "full"})
         every = cases([named], Selection(rows=("TD-INBOUND",)))
         case = next(one for one in every if one.line == line)
-        evidence = CaseEvidence.read(samples.passed(tmp_path / "case", {**case.plain(), "mask": True}))
+        evidence = CaseEvidence.read(
+            samples.passed(tmp_path / "case", {**case.plain(), "mask": True})
+        )
         words = shlex.split(verify_command("", evidence))
         chosen = Expression.compile(words[words.index("-k") + 1])
-        named_so = [one for one in every if chosen.evaluate(partial(_holds, f"test_inbound[{one.id}]"))]
+        named_so = [
+            one for one in every if chosen.evaluate(partial(_holds, f"test_inbound[{one.id}]"))
+        ]
         assert [one.line for one in named_so] == [line]
 
 
 @pytest.mark.parametrize(
     ("recorded", "shown"),
-    [(Verdict.NOT_OBSERVABLE, Verdict.NOT_OBSERVABLE), (Verdict.BROKEN, Verdict.BROKEN), (None, Verdict.FAILED)],
+    [
+        (Verdict.NOT_OBSERVABLE, Verdict.NOT_OBSERVABLE),
+        (Verdict.BROKEN, Verdict.BROKEN),
+        (None, Verdict.FAILED),
+    ],
 )
 def test_a_step_that_a_finding_ended_is_what_the_finding_is(
     tmp_path: Path, samples: ModuleType, recorded: Verdict | None, shown: Verdict
 ) -> None:
     """In a case that broke, or that nobody could see, a red step blamed the system under test."""
     with samples.playing(tmp_path / "case") as sample:
-        found = Finding("landing", "billing", Verdict.FAILED, "a call within 5 s", "none came", sample.now)
+        found = Finding(
+            "landing", "billing", Verdict.FAILED, "a call within 5 s", "none came", sample.now
+        )
         with contextlib.suppress(ExpectationError), sample.recorder.step("the agent is called"):
             raise ExpectationError(found)
         if recorded is not None:  # as the harness holds it against itself
-            sample.recorder.finding(replace(found, verdict=recorded, actual="none came; no processor was free"))
+            sample.recorder.finding(
+                replace(found, verdict=recorded, actual="none came; no processor was free")
+            )
         sample.recorder.close(recorded or Verdict.FAILED, "")
     evidence = CaseEvidence.read(tmp_path / "case")
     (step,) = evidence.steps

@@ -20,7 +20,9 @@ UNSEEN, SEEN = Verdict.NOT_OBSERVABLE, Verdict.PASSED
 
 
 def finding(check: str, subject: str, verdict: Verdict = SEEN) -> Finding:
-    return Finding(check, subject, verdict, "expected", "actual", 1.0, dispensable=verdict is UNSEEN)
+    return Finding(
+        check, subject, verdict, "expected", "actual", 1.0, dispensable=verdict is UNSEEN
+    )
 
 
 def test_each_thing_counts_once_and_a_codec_at_each_end() -> None:
@@ -39,7 +41,14 @@ def test_each_thing_counts_once_and_a_codec_at_each_end() -> None:
 def test_a_phone_may_be_called_as_the_ai_is() -> None:
     """What its leg saw was counted as seen at the AI, or not."""
     findings = [finding("codec", "assistant desk.1"), finding("codec", "assistant main", UNSEEN)]
-    ours = {"assistant", "assistant.1", "assistant desk", "assistant desk.1", "stand-in", "stand-in.1"}
+    ours = {
+        "assistant",
+        "assistant.1",
+        "assistant desk",
+        "assistant desk.1",
+        "stand-in",
+        "stand-in.1",
+    }
     assert str(coverage(findings, ours)) == "seen 1 of 2; nobody could see: codec at the AI"
     assert (
         str(coverage([finding("codec", "stand-in.1", UNSEEN)], ours))
@@ -72,7 +81,12 @@ def test_terminal_summary_and_report_tell_it(tmp_path: Path, samples: ModuleType
     assert told.seen == told.of - 1 >= 1
     out = io.StringIO()
     terminal.show(summary, [], Console(file=out, width=120, color_system=None), run=tmp_path)
-    assert f"seen in part: TD-INBOUND {told.seen} of {told.of}; nobody could see: codec at the AI" in out.getvalue()
+    assert (
+        f"seen in part: TD-INBOUND {told.seen} of {told.of}; nobody could see: codec at the AI"
+        in out.getvalue()
+    )
     page = CasePage.of(case, tmp_path, "harness verify").html()
     assert f"seen {told.seen} of {told.of}; nobody could see: codec at the AI" in page
-    assert "Declared in the deployment file, seen by nobody: transport udp, authentication ip." in page
+    assert (
+        "Declared in the deployment file, seen by nobody: transport udp, authentication ip." in page
+    )

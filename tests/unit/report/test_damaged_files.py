@@ -1,4 +1,6 @@
-"""The files of a run that are read back, of any shape: views are made of what can be read, or one line says what cannot."""
+"""The files of a run that are read back, of any shape: views are made of what can be read, or one
+line says what cannot.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ from harness.report.run_directory import RunEnd, RunEvidence, case_directory, cr
 from harness.run.cli.explain import explain
 
 DEEP = "[" * 100_000
-#: What the harness never writes there, and JSON can hold: in any place, and in the fields of a case and of a far end's record.
+#: What the harness never writes there, and JSON can hold: in any place, and in the fields of a case
+#: and of a far end's record.
 ODD: list[Any] = [None, 7, "x", [], ["x"], [[]], {"x": 1}]
 ODD_FIELDS: list[Any] = [
     None, True, -1, 7, 1.5, 1e15, 1e300, -1e300, float("nan"), float("inf"), 10**400, "", "x", "x" * 70_000, [], ["x"], {},
@@ -43,7 +46,11 @@ def nightly(*keys: str) -> list[Any]:
 def places(plain: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Where something stands in JSON data; of a list its first entry."""
     yield at
-    for name in plain if isinstance(plain, dict) else range(min(1, len(plain) if isinstance(plain, list) else 0)):
+    for name in (
+        plain
+        if isinstance(plain, dict)
+        else range(min(1, len(plain) if isinstance(plain, list) else 0))
+    ):
         yield from places(plain[name], (*at, name))
 
 
@@ -60,8 +67,12 @@ def odd(plain: Any) -> Iterator[str]:
             yield json.dumps(changed[""])
 
 
-@pytest.mark.parametrize("name", ["scope.json", pytest.param("run.json", marks=pytest.mark.nightly)])
-def test_a_damaged_scope_or_end_is_read_or_named_in_a_line(tmp_path: Path, runs: ModuleType, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["scope.json", pytest.param("run.json", marks=pytest.mark.nightly)]
+)
+def test_a_damaged_scope_or_end_is_read_or_named_in_a_line(
+    tmp_path: Path, runs: ModuleType, name: str
+) -> None:
     run = runs.make_run(tmp_path, rows=("HOLD",)).directory
     whole = (run / name).read_text()
     plain = json.loads(whole)
@@ -98,9 +109,13 @@ def test_a_damaged_line_of_evidence_leaves_the_others(tmp_path: Path, samples: M
     kinds = [(kind, plain[kind].get("kind")) for plain in map(json.loads, lines) for kind in plain]
     finish(run, [case], RunEnd(workers=1, wall_s=1.0))
     damaged = set()
-    for number in {kind: number for number, kind in enumerate(kinds) if kind[0] != "format"}.values():
+    for number in {
+        kind: number for number, kind in enumerate(kinds) if kind[0] != "format"
+    }.values():
         for text in odd(json.loads(lines[number])):
-            (directory / "events.jsonl").write_text("\n".join([*lines[:number], text, *lines[number + 1 :]]))
+            (directory / "events.jsonl").write_text(
+                "\n".join([*lines[:number], text, *lines[number + 1 :]])
+            )
             damaged.add(CaseEvidence.read(directory).damaged_lines)
             explain(directory)
             table(run)
@@ -108,7 +123,9 @@ def test_a_damaged_line_of_evidence_leaves_the_others(tmp_path: Path, samples: M
 
 
 def test_a_figure_that_is_masked_is_no_damage(tmp_path: Path, samples: ModuleType) -> None:
-    """A number of ten digits is masked where numbers are real: every RTCP report of a live run has such an SSRC."""
+    """A number of ten digits is masked where numbers are real: every RTCP report of a live run has
+    such an SSRC.
+    """
     ssrc = FarEndReport(
         at=1000.5, phone="a", sent=9, received=9, lost=0, fraction_lost=0.0, jitter_ms=1.0, names_us=True, reporter=3105550142
     )  # fmt: skip
@@ -142,7 +159,9 @@ def reported(directory: Path, case: dict[str, Any]) -> None:
     ["began", "attempt", "hosts", "axes",
      *nightly("began_wall", "run", "site", "deployment", "integration", "voices", "link", "source")],
 )  # fmt: skip
-def test_a_case_whose_own_data_are_of_any_kind_is_reported(tmp_path: Path, samples: ModuleType, key: str) -> None:
+def test_a_case_whose_own_data_are_of_any_kind_is_reported(
+    tmp_path: Path, samples: ModuleType, key: str
+) -> None:
     for value in ODD_FIELDS:
         run, case = create(tmp_path), samples.case_of()
         written = samples.failed(case_directory(run, case)) / "case.json"
@@ -151,7 +170,9 @@ def test_a_case_whose_own_data_are_of_any_kind_is_reported(tmp_path: Path, sampl
         reported(run, {**case, **json.loads(written.read_text())})
 
 
-@pytest.mark.parametrize("key", ["at", "text", *nightly("local", "remote", "transport", "direction")])
+@pytest.mark.parametrize(
+    "key", ["at", "text", *nightly("local", "remote", "transport", "direction")]
+)
 def test_a_case_whose_far_end_says_anything_of_a_message_is_reported(
     tmp_path: Path, samples: ModuleType, key: str
 ) -> None:
@@ -161,7 +182,11 @@ def test_a_case_whose_far_end_says_anything_of_a_message_is_reported(
         run, case = create(tmp_path), samples.case_of()
         written = samples.failed(case_directory(run, case), case) / "events.jsonl"
         lines = [json.loads(line) for line in written.read_text().splitlines()]
-        (record,) = (line["event"]["record"] for line in lines if line.get("event", {}).get("kind") == "FarEndRecord")
+        (record,) = (
+            line["event"]["record"]
+            for line in lines
+            if line.get("event", {}).get("kind") == "FarEndRecord"
+        )
         record["witness"]["messages"][0][key] = value
         record["witness"]["marks"] = [
             {"mark": 12, "at": value, "until": value, "level_dbov": value},

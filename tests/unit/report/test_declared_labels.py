@@ -31,36 +31,65 @@ INVITE = "INVITE sip:+12065550100@192.0.2.1 SIP/2.0\r\nCSeq: 1 INVITE\r\n{more}\
 ANSWER = "SIP/2.0 200 OK\r\nVia: SIP/2.0/TLS 192.0.2.1\r\nCSeq: 1 INVITE\r\n\r\n"
 CREDENTIALS = 'Authorization: Digest username="acme"\r\n'
 OWN = (
-    LegStarted(at=1.0, phone="caller", leg="caller.1", direction="outgoing", mark=1, remote_uri="sip:x@192.0.2.1"),
-    MediaState(at=1.2, phone="caller", leg="caller.1", active=True, direction="sendrecv", codec="PCMU"),
+    LegStarted(
+        at=1.0,
+        phone="caller",
+        leg="caller.1",
+        direction="outgoing",
+        mark=1,
+        remote_uri="sip:x@192.0.2.1",
+    ),
+    MediaState(
+        at=1.2, phone="caller", leg="caller.1", active=True, direction="sendrecv", codec="PCMU"
+    ),
 )
 
 
 def finding(check: str, verdict: Verdict = Verdict.PASSED, measured: Any = None) -> Finding:
     strength = Strength.UNKNOWN if verdict is Verdict.NOT_OBSERVABLE else None
-    return Finding(check, "the call", verdict, "so", "so", 1.5, strength=strength, measured=measured)
+    return Finding(
+        check, "the call", verdict, "so", "so", 1.5, strength=strength, measured=measured
+    )
 
 
 def at_stand_in(transport: str, *texts: str) -> list[Event]:
     where = {"local": "192.0.2.1:32682", "remote": "192.0.2.9:5061"}
     return [
         SipMessage(
-            at=1.1, phone="stand-in", leg="stand-in.1", direction="received", transport=transport, text=text, **where
+            at=1.1,
+            phone="stand-in",
+            leg="stand-in.1",
+            direction="received",
+            transport=transport,
+            text=text,
+            **where,
         )
         for text in texts
     ]
 
 
 def recorded(*texts: str) -> FarEndRecord:
-    messages = [{"transport": "tls", "text": text, "local": "a:1", "remote": "b:2"} for text in texts]
-    return FarEndRecord(at=2.0, phone="synthflow", source="GET", record={"witness": {"messages": messages}})
+    messages = [
+        {"transport": "tls", "text": text, "local": "a:1", "remote": "b:2"} for text in texts
+    ]
+    return FarEndRecord(
+        at=2.0, phone="synthflow", source="GET", record={"witness": {"messages": messages}}
+    )
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Callable[..., CaseEvidence]:
-    def make(events: Sequence[Event] = OWN, findings: Sequence[Finding] = (), **more: Any) -> CaseEvidence:
+    def make(
+        events: Sequence[Event] = OWN, findings: Sequence[Finding] = (), **more: Any
+    ) -> CaseEvidence:
         directory = tmp_path / "run" / "cases" / "one"
-        plain = {"id": "A[b]", "row": "TD-TRANSFER-BLIND", "integration": "talkdesk", "title": "A call", "axes": AXES}
+        plain = {
+            "id": "A[b]",
+            "row": "TD-TRANSFER-BLIND",
+            "integration": "talkdesk",
+            "title": "A call",
+            "axes": AXES,
+        }
         recorder = CaseRecorder(directory, plain | more)
         for event in events:
             recorder.event(event)
@@ -83,22 +112,37 @@ DONE = {"ai", "ask", "codec", "number"}  #: what the harness itself does, or hea
     ("events", "findings", "more"),
     [
         ((), (), set()),
-        ((), (finding("route.transport", measured=Transport(transport="tls", port=1)),), {"transport"}),
+        (
+            (),
+            (finding("route.transport", measured=Transport(transport="tls", port=1)),),
+            {"transport"},
+        ),
         ((), (finding("route.transport", Verdict.FAILED),), {"transport"}),
         ((), (finding("route.transport", Verdict.NOT_OBSERVABLE),), set()),
         ((), (finding("route.trunk"),), {"trunk"}),
-        ((), (finding("transfer.refer", measured=ReferMode(declared="consumed", seen="consumed")),), {"refer"}),
+        (
+            (),
+            (finding("transfer.refer", measured=ReferMode(declared="consumed", seen="consumed")),),
+            {"refer"},
+        ),
         (at_stand_in("tls", INVITE.format(more="")), (), {"transport"}),
         (at_stand_in("udp", INVITE.format(more="")), (), set()),
         (at_stand_in("tls", INVITE.format(more=CREDENTIALS)), (), {"transport", "authentication"}),
-        (at_stand_in("tls", INVITE.format(more=""), ANSWER), (), {"transport"}),  # accepted by address: not as labelled
+        (
+            at_stand_in("tls", INVITE.format(more=""), ANSWER),
+            (),
+            {"transport"},
+        ),  # accepted by address: not as labelled
         # the AI's record shows the caller; the axis is about the agent, who was not observable
         ((), (finding("caller_id"), finding("caller_id", Verdict.NOT_OBSERVABLE)), set()),
         ((), (finding("caller_id"),), {"caller_id"}),
     ],
 )
 def test_a_label_is_a_fact_where_somebody_saw_it(
-    made: Callable[..., CaseEvidence], events: Sequence[Event], findings: Sequence[Finding], more: set[str]
+    made: Callable[..., CaseEvidence],
+    events: Sequence[Event],
+    findings: Sequence[Finding],
+    more: set[str],
 ) -> None:
     assert seen(made([*OWN, *events], findings)) == DONE | more
 
@@ -111,7 +155,9 @@ def test_trust_in_an_address_is_seen_by_an_answer_without_credentials(
     assert ("authentication" in seen(made(events, axes=AXES | {"authentication": "ip"}))) is is_seen
 
 
-def test_a_call_that_was_never_placed_has_no_number_and_no_codec(made: Callable[..., CaseEvidence]) -> None:
+def test_a_call_that_was_never_placed_has_no_number_and_no_codec(
+    made: Callable[..., CaseEvidence],
+) -> None:
     assert seen(made(())) == {"ai", "ask"}
 
 
@@ -124,11 +170,18 @@ def test_a_codec_is_seen_where_it_is_the_labels_own(
     assert ("codec" in seen(made((), findings, axes=AXES | {"codec": label}))) is is_seen
 
 
-def test_who_registers_in_the_ais_place_shows_its_trunk_as_well(made: Callable[..., CaseEvidence]) -> None:
+def test_who_registers_in_the_ais_place_shows_its_trunk_as_well(
+    made: Callable[..., CaseEvidence],
+) -> None:
     register = INVITE.replace("INVITE", "REGISTER")
-    events = [replace(event, phone="sip-number") for event in at_stand_in("tls", register.format(more=CREDENTIALS))]
+    events = [
+        replace(event, phone="sip-number")
+        for event in at_stand_in("tls", register.format(more=CREDENTIALS))
+    ]
     assert {"transport", "authentication"} <= seen(made(events))
-    assert not {"transport", "authentication"} & seen(made([replace(event, phone="caller") for event in events]))
+    assert not {"transport", "authentication"} & seen(
+        made([replace(event, phone="caller") for event in events])
+    )
 
 
 def test_messages_of_the_far_end_count_where_the_deployment_says_that_it_shows_them(

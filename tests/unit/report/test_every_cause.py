@@ -41,7 +41,9 @@ def diagnosed(name: str) -> Cause:
     )
 
 
-def fails_of(name: str, fails: Any) -> Callable[[Case, CaseRecorder], tuple[Verdict, str, Mapping[str, Any]]]:
+def fails_of(
+    name: str, fails: Any
+) -> Callable[[Case, CaseRecorder], tuple[Verdict, str, Mapping[str, Any]]]:
     def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str, Mapping[str, Any]]:
         return (*fails(case, recorder), Diagnosis(causes=(diagnosed(name),)).to_plain())
 
@@ -53,7 +55,9 @@ def ended(reports: Path, runs: ModuleType) -> Iterator[FinishedRun]:
     rows = tuple(dict.fromkeys(case.row.id for case in runs.cases([runs.live()], runs.Selection())))
     names = list(causes())
     for begin in range(0, len(names), len(rows)):
-        plays = {row: fails_of(name, runs.fails) for row, name in zip(rows, names[begin:], strict=False)}
+        plays = {
+            row: fails_of(name, runs.fails) for row, name in zip(rows, names[begin:], strict=False)
+        }
         yield remake(runs.make_run(reports, rows=tuple(plays), plays=plays).directory)
 
 
@@ -70,9 +74,16 @@ class Views:
     def of(self, case: CaseEvidence) -> dict[str, str]:
         out = io.StringIO()
         summary = summarise(alone := run_of(case))
-        terminal.show(summary, alone.groups, Console(file=out, width=80, color_system=None), run=self._run.directory)
+        terminal.show(
+            summary,
+            alone.groups,
+            Console(file=out, width=80, color_system=None),
+            run=self._run.directory,
+        )
         lines = out.getvalue().splitlines()
-        assert [line for line in lines if len(line) > 80 and not line.startswith("         why ")] == []
+        assert [
+            line for line in lines if len(line) > 80 and not line.startswith("         why ")
+        ] == []
         failure = self._failures[case.id]
         assert failure is not None
         return {

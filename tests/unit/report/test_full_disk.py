@@ -20,12 +20,18 @@ OF_A_CASE = (".mp3", ".png", ".json", ".pcapng")
 
 def kept(directory: Path) -> dict[str, bytes]:
     """What views keep beside a case's evidence for the next view."""
-    return {path.name: path.read_bytes() for path in sorted(directory.iterdir()) if path.suffix in OF_A_CASE}
+    return {
+        path.name: path.read_bytes()
+        for path in sorted(directory.iterdir())
+        if path.suffix in OF_A_CASE
+    }
 
 
 @pytest.mark.parametrize("room", [1, 200, 3_000, 12_000, 60_000])
 def test_views_are_made_anew(tmp_path: Path, samples: ModuleType, room: int) -> None:
-    """Of a picture, an MP3, a capture, figures: half of one would be shown, or would not be read, for good."""
+    """Of a picture, an MP3, a capture, figures: half of one would be shown, or would not be read,
+    for good.
+    """
     directory = create(tmp_path / "first")
     case = samples.case_of("TD-INBOUND")
     samples.failed(case_directory(directory, case), case, sound=True)
@@ -49,7 +55,9 @@ def test_views_are_made_anew(tmp_path: Path, samples: ModuleType, room: int) -> 
     assert not list(other.rglob("*.part"))
 
 
-def test_a_history_that_cannot_be_opened_takes_no_report_away(tmp_path: Path, samples: ModuleType) -> None:
+def test_a_history_that_cannot_be_opened_takes_no_report_away(
+    tmp_path: Path, samples: ModuleType
+) -> None:
     """The run is broken by it, and its evidence none the worse."""
     run, case = tmp_path / "run", samples.case_of()
     samples.passed(run / "cases" / "one", case)

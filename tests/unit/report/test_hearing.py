@@ -21,18 +21,36 @@ from harness.report.html import player_of
 
 
 def heard(
-    samples: ModuleType, directory: Path, *marks: int, verdict: Verdict = Verdict.FAILED, **counters: float
+    samples: ModuleType,
+    directory: Path,
+    *marks: int,
+    verdict: Verdict = Verdict.FAILED,
+    **counters: float,
 ) -> CaseEvidence:
-    """A call whose leg (mark 12) received a second of each of these marks, with a silence between them."""
+    """A call whose leg (mark 12) received a second of each of these marks, with a silence between
+    them.
+    """
     with samples.playing(directory) as sample:
         sample.inbound()
-        parts = [np.concatenate([np.tile(waveform(mark), 6), np.zeros(4000, np.float32)]) for mark in marks]
+        parts = [
+            np.concatenate([np.tile(waveform(mark), 6), np.zeros(4000, np.float32)])
+            for mark in marks
+        ]
         path = sample.recorder.directory / "caller.1.received.wav"
         write_wav(path, to_int16(np.concatenate(parts)) if parts else np.zeros(0, np.int16), 8000)
         sample.event(Recorded, "caller", "caller.1", path=str(path), sent_path=None)
         if counters:
             plain = dict.fromkeys(
-                ("tx_packets", "tx_bytes", "rx_bytes", "rx_reordered", "rx_duplicated", "tx_lost", "rx_discarded"), 0
+                (
+                    "tx_packets",
+                    "tx_bytes",
+                    "rx_bytes",
+                    "rx_reordered",
+                    "rx_duplicated",
+                    "tx_lost",
+                    "rx_discarded",
+                ),
+                0,
             ) | {"tx_jitter_ms": 0.0, "rx_jitter_ms": 0.0, "rtt_ms": 0.0}
             sample.event(RtpStatistics, "caller", "caller.1", **plain | counters)
         sample.recorder.close(verdict, "so it ended")
@@ -54,7 +72,9 @@ def test_the_sounds_name_whose_marks_they_are(tmp_path: Path, samples: ModuleTyp
 
 
 def test_a_recording_begins_when_its_first_sample_came(tmp_path: Path, samples: ModuleType) -> None:
-    """Every leg on the case's own time axis: the first pulse says how much had been received by then."""
+    """Every leg on the case's own time axis: the first pulse says how much had been received by
+    then.
+    """
     evidence = heard(samples, tmp_path, 240)
     (found,) = hearings(evidence)
     first = next(event for event in evidence.events if isinstance(event, Listened))
@@ -62,7 +82,9 @@ def test_a_recording_begins_when_its_first_sample_came(tmp_path: Path, samples: 
     assert found.began == pytest.approx(first.at - 0.1)
     picture = timeline_svg(evidence, [found])
     (x,) = re.findall(r'<image x="([0-9.]+)"', picture)
-    (left, scale) = (float(value) for value in re.findall(r'data-(?:left|scale)="([0-9.]+)"', picture))
+    (left, scale) = (
+        float(value) for value in re.findall(r'data-(?:left|scale)="([0-9.]+)"', picture)
+    )
     assert float(x) == pytest.approx(left + (found.began - evidence.began) * scale, abs=0.1)
 
 
@@ -80,21 +102,40 @@ def test_what_passed_is_drawn_when_it_is_asked_for(tmp_path: Path, samples: Modu
 
 
 def test_figures_of_a_direction(tmp_path: Path, samples: ModuleType) -> None:
-    row = cells(heard(samples, tmp_path, 240, rx_packets=95, rx_lost=5, rx_bursts=2, rx_burst_ms=50.0, rtt_ms=40.0))
+    row = cells(
+        heard(
+            samples,
+            tmp_path,
+            240,
+            rx_packets=95,
+            rx_lost=5,
+            rx_bursts=2,
+            rx_burst_ms=50.0,
+            rtt_ms=40.0,
+        )
+    )
 
     assert list(row) == [title for title, _ in COLUMNS]
     assert row["codec"] == "PCMU"
     assert row["received"] == "1.46 s, 95 packets"
-    assert (row["lost"], row["bursts"], row["round trip"]) == ("5 of 100 (5.0%)", "2 of 50 ms", "40.0 ms")
+    assert (row["lost"], row["bursts"], row["round trip"]) == (
+        "5 of 100 (5.0%)",
+        "2 of 50 ms",
+        "40.0 ms",
+    )
     assert row["level"].startswith("-15 dBov")
-    # G.711 with 5 % loss in bursts of 2.5 packets: Ie-eff = 95 · 5 / (5 / 2.375 + 25.1) = 17.5, so R = 75.7 (G.107)
+    # G.711 with 5 % loss in bursts of 2.5 packets: Ie-eff = 95 · 5 / (5 / 2.375 + 25.1) = 17.5, so
+    # R = 75.7 (G.107)
     assert row["MOS"] == "3.9 (100 packets)"
 
 
 @pytest.mark.parametrize(
-    ("packets", "said"), [(9, "– (too few packets: 9)"), (99, "– (too few packets: 99)"), (100, "4.4 (100 packets)")]
+    ("packets", "said"),
+    [(9, "– (too few packets: 9)"), (99, "– (too few packets: 99)"), (100, "4.4 (100 packets)")],
 )
-def test_nine_packets_are_no_call_to_rate(tmp_path: Path, samples: ModuleType, packets: int, said: str) -> None:
+def test_nine_packets_are_no_call_to_rate(
+    tmp_path: Path, samples: ModuleType, packets: int, said: str
+) -> None:
     assert cells(heard(samples, tmp_path, 240, rx_packets=packets, rx_lost=0))["MOS"] == said
 
 
@@ -102,10 +143,14 @@ def test_nine_packets_are_no_call_to_rate(tmp_path: Path, samples: ModuleType, p
 def test_a_loss_that_the_far_end_did_not_report_is_no_zero(
     tmp_path: Path, samples: ModuleType, reports: tuple[bool, ...]
 ) -> None:
-    """A far end that got no RTP of ours says nothing of it: there the reader looks for the loss (RFC 3550 section 6.4.1)."""
+    """A far end that got no RTP of ours says nothing of it: there the reader looks for the loss
+    (RFC 3550 section 6.4.1).
+    """
     with samples.playing(tmp_path / "case") as sample:
         sample.inbound()
-        counters = dict.fromkeys(("tx_packets", "tx_bytes", "rx_packets", "rx_bytes", "rx_lost", "rx_discarded"), 5)
+        counters = dict.fromkeys(
+            ("tx_packets", "tx_bytes", "rx_packets", "rx_bytes", "rx_lost", "rx_discarded"), 5
+        )
         counters |= dict.fromkeys(("rx_reordered", "rx_duplicated", "tx_lost"), 0)
         times = dict.fromkeys(("rx_jitter_ms", "tx_jitter_ms", "rtt_ms"), 0.0)
         for names_us in reports:
@@ -118,5 +163,9 @@ def test_a_loss_that_the_far_end_did_not_report_is_no_zero(
     header, row = rtp_table(CaseEvidence.read(tmp_path / "case"))
     shown = dict(zip(header, row, strict=True))
     told = "0" if any(reports) else "–"
-    assert (shown["lost"], shown["lost at far end"], shown["jitter at far end ms"]) == ("5", told, told)
+    assert (shown["lost"], shown["lost at far end"], shown["jitter at far end ms"]) == (
+        "5",
+        told,
+        told,
+    )
     assert shown["round trip ms"] == "–"

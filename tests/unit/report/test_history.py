@@ -18,12 +18,24 @@ from harness.report.standing import standings
 
 def a_run(name: str, began: float = 1.0, key: str = "k", verdict: str = "passed") -> Run:
     results = (Result("TD-INBOUND[x]", "talkdesk", "TD-INBOUND", Verdict(verdict), 1, 1.5),)
-    return Run(name, began, "d", "local", key, ("heavy-loss",), "", results, {"TD-INBOUND": {"answer_s": 0.5}})
+    return Run(
+        name,
+        began,
+        "d",
+        "local",
+        key,
+        ("heavy-loss",),
+        "",
+        results,
+        {"TD-INBOUND": {"answer_s": 0.5}},
+    )
 
 
 def test_many_at_once(tmp_path: Path) -> None:
     path = tmp_path / history.FILE
-    threads = [threading.Thread(target=history.append, args=(path, [a_run(str(n))])) for n in range(20)]
+    threads = [
+        threading.Thread(target=history.append, args=(path, [a_run(str(n))])) for n in range(20)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -36,7 +48,10 @@ def test_a_changed_file_marks_the_run_and_leaves_the_history(tmp_path: Path) -> 
     path = tmp_path / history.FILE
     files = [{"limits": {"calls": 5}}, {"limits": {"calls": 7}, "manners": {"answer_s": 2}}]
     made = [dataclasses.replace(a_run(str(n), n), content=files[min(n, 1)]) for n in range(3)]
-    for one in (*made, made[1]):  # the verification puts a night's run down, and the night does so again
+    for one in (
+        *made,
+        made[1],
+    ):  # the verification puts a night's run down, and the night does so again
         history.append(path, [one])
 
     kept = {one.run: one.changed for one in history.read(path, key="k")}
@@ -62,20 +77,30 @@ def test_a_changed_file_marks_the_run_and_leaves_the_history(tmp_path: Path) -> 
 )
 def test_a_case_is_new_known_fixed_or_flaky(earlier: str, now: str, words: str) -> None:
     verdicts = {"P": "passed", "F": "failed", "B": "broken"}
-    past = [a_run(str(number), number, verdict=verdicts[letter]) for number, letter in enumerate(earlier)]
-    assert standings(past, [a_run("now", 9.0, verdict=now)]).get(("local", "TD-INBOUND[x]"), "") == words
+    past = [
+        a_run(str(number), number, verdict=verdicts[letter])
+        for number, letter in enumerate(earlier)
+    ]
+    assert (
+        standings(past, [a_run("now", 9.0, verdict=now)]).get(("local", "TD-INBOUND[x]"), "")
+        == words
+    )
 
 
 def test_faults_or_another_site_make_another_history(tmp_path: Path, runs: ModuleType) -> None:
     deployment = runs.live()
-    changed = deployment.model_copy(update={"limits": deployment.limits.model_copy(update={"calls_per_run": 7})})
+    changed = deployment.model_copy(
+        update={"limits": deployment.limits.model_copy(update={"calls_per_run": 7})}
+    )
     made = [
         runs.make_run(tmp_path, rows=("HOLD",)),
         runs.make_run(tmp_path, rows=("HOLD",)),
         runs.make_run(tmp_path, rows=("HOLD",), options={"fault": ["heavy-loss"]}),
         runs.make_run(tmp_path, rows=("HOLD", "BUSY")),
         runs.make_run(tmp_path, rows=("HOLD",), deployment=changed),
-        runs.make_run(tmp_path, rows=("HOLD",), deployment=deployment.model_copy(update={"site": "Berlin"})),
+        runs.make_run(
+            tmp_path, rows=("HOLD",), deployment=deployment.model_copy(update={"site": "Berlin"})
+        ),
     ]
     keys = [runs_of(RunEvidence.read(run.directory))[0].key for run in made]
 

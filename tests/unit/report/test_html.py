@@ -28,12 +28,19 @@ from tests.unit.conftest import run_of
 
 def report(run: Any, past: Sequence[Run] = ()) -> str:
     """The page of the run of every verdict, of whose cases the last was never run."""
-    return page_of(run_of(*read_cases(run.directory), planned=run.planned, directory=run.directory), past)
+    return page_of(
+        run_of(*read_cases(run.directory), planned=run.planned, directory=run.directory), past
+    )
 
 
 def page_of(run: RunEvidence, past: Sequence[Run] = ()) -> str:
     run.directory.mkdir(exist_ok=True)
-    html.write(run.directory / "report.html", run, summarise(run), Past(past, standings(past, runs_of(run))))
+    html.write(
+        run.directory / "report.html",
+        run,
+        summarise(run),
+        Past(past, standings(past, runs_of(run))),
+    )
     return (run.directory / "report.html").read_text()
 
 
@@ -57,10 +64,18 @@ def test_links_lead_to_messages_that_exist(run: Any) -> None:
 def test_a_row_of_two_sites_is_one_mark_in_an_earlier_run(run: Any) -> None:
     """The worst of them: neither hides the other, and no run counts twice."""
     verdicts = {"a": Verdict.PASSED, "b": Verdict.FAILED}
-    results = {site: Result("c", "talkdesk", "TD-INBOUND", verdict, 1, 1.0) for site, verdict in verdicts.items()}
-    past = [Run("x", 1e9, "talkdesk-sim", site, "k", results=(result,)) for site, result in results.items()]
+    results = {
+        site: Result("c", "talkdesk", "TD-INBOUND", verdict, 1, 1.0)
+        for site, verdict in verdicts.items()
+    }
+    past = [
+        Run("x", 1e9, "talkdesk-sim", site, "k", results=(result,))
+        for site, result in results.items()
+    ]
 
-    assert re.findall(r'<i class="v-\w+" title="([^"]*)">', report(run, past)) == ["2001-09-09 01:46: failed"]
+    assert re.findall(r'<i class="v-\w+" title="([^"]*)">', report(run, past)) == [
+        "2001-09-09 01:46: failed"
+    ]
 
 
 def test_a_large_run_s_cases_lie_beside_the_page(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,8 +101,16 @@ def test_a_large_run_s_cases_lie_beside_the_page(run: Any, monkeypatch: pytest.M
         (["unobserved"], {}, "1 of 1 cases could not be observed"),
         (["died"], {}, "1 of 1 cases broke: nothing is known about the system in them"),
         (["passed"], {"interrupted": "stopped"}, "Interrupted: stopped; 1 of 1 cases passed"),
-        (["failed"], {"interrupted": "stopped"}, "1 of 1 cases failed, and the run was interrupted"),
-        (["passed"], {"broke": ("no disk",)}, "1 case passed, but the harness broke outside of them"),
+        (
+            ["failed"],
+            {"interrupted": "stopped"},
+            "1 of 1 cases failed, and the run was interrupted",
+        ),
+        (
+            ["passed"],
+            {"broke": ("no disk",)},
+            "1 case passed, but the harness broke outside of them",
+        ),
         (["passed"], {"planned": []}, "1 case passed, of which 1 had not been planned"),
         ([], {}, "No case ran"),
     ],
@@ -96,7 +119,10 @@ def test_the_headline_is_the_worst(
     tmp_path: Path, samples: ModuleType, plays: list[str], end: dict[str, Any], said: str
 ) -> None:
     cases = [samples.case_of(play.upper()) for play in plays]
-    played = [getattr(samples, play)(tmp_path / play, case) for play, case in zip(plays, cases, strict=True)]
+    played = [
+        getattr(samples, play)(tmp_path / play, case)
+        for play, case in zip(plays, cases, strict=True)
+    ]
     more: dict[str, Any] = {"planned": cases, **end}
     run = run_of(*map(CaseEvidence.read, played), directory=tmp_path, **more)
     assert page_of(run).partition("<title>")[2].startswith(said)
@@ -107,25 +133,39 @@ def test_each_filter_says_what_it_chooses_by(tmp_path: Path, samples: ModuleType
     cases = [samples.case_of(), samples.case_of()]
     for case, line, ask in zip(cases, ("Store 1", "Store 2"), ("digit", "prompt"), strict=True):
         case |= {"id": f"{case['id']}{line}", "axes": {**case["axes"], "number": line, "ask": ask}}
-    evidences = [CaseEvidence.read(samples.passed(tmp_path / case["axes"]["ask"], case)) for case in cases]
+    evidences = [
+        CaseEvidence.read(samples.passed(tmp_path / case["axes"]["ask"], case)) for case in cases
+    ]
     text = page_of(run_of(*evidences, planned=cases, directory=tmp_path))
     said = re.findall('<select[^>]*><option value="">([^<]*)', text)
-    assert said == ["every verdict", "every row", "every number dialled", "every line", "every way to ask"]
+    assert said == [
+        "every verdict",
+        "every row",
+        "every number dialled",
+        "every line",
+        "every way to ask",
+    ]
     assert text.index("More filters") > text.index("every row")
     assert text.index("More filters") < text.index("every number dialled")
 
 
 def test_what_was_not_verified_is_told_though_all_passed(tmp_path: Path, runs: ModuleType) -> None:
     def plays(case: Any, recorder: CaseRecorder) -> tuple[Verdict, str]:
-        unseen = Finding("codec", "the AI", Verdict.NOT_OBSERVABLE, "PCMU", "not observable: dark", 1.0)
+        unseen = Finding(
+            "codec", "the AI", Verdict.NOT_OBSERVABLE, "PCMU", "not observable: dark", 1.0
+        )
         recorder.finding(dataclasses.replace(unseen, dispensable=True))
         return runs.passes(case, recorder)  # type: ignore[no-any-return]
 
-    finished = remake(runs.make_run(tmp_path, rows=("TD-INBOUND",), plays={"TD-INBOUND": plays}).directory)
+    finished = remake(
+        runs.make_run(tmp_path, rows=("TD-INBOUND",), plays={"TD-INBOUND": plays}).directory
+    )
     left_out = finished.summary.left_out
     text = finished.report.read_text()
     shown, section = (unescape(runs.words(part)) for part in text.split('id="unverified"'))
-    assert {str(left[key]) for left in left_out for key in ("row", "why") if str(left[key]) not in shown} == set()
+    assert {
+        str(left[key]) for left in left_out for key in ("row", "why") if str(left[key]) not in shown
+    } == set()
     assert left_out[0]["why"] not in section, "the matrix says it"
     guide = len({left["row"] for left in left_out if left["documented"]})
     assert f'<a href="#matrix">{guide} rows of the guide not run</a>' in text

@@ -12,17 +12,31 @@ from harness.report import junit
 from harness.report.run_directory import read_cases
 from tests.unit.conftest import run_of
 
-#: What Jenkins' xUnit plugin allows (its junit-10.xsd): of each element its attributes (required ones marked ``!``) and its
-#: children; elements without children hold text.
+#: What Jenkins' xUnit plugin allows (its junit-10.xsd): of each element its attributes (required
+#: ones marked ``!``) and its children; elements without children hold text.
 SCHEMA: dict[str, tuple[set[str], set[str]]] = {
     "testsuites": ({"name", "time", "tests", "failures", "errors"}, {"testsuite"}),
     "testsuite": (
-        {"name!", "tests!", "failures!", "errors!", "time", "skipped", "timestamp", "hostname", "id", "package"},
+        {
+            "name!",
+            "tests!",
+            "failures!",
+            "errors!",
+            "time",
+            "skipped",
+            "timestamp",
+            "hostname",
+            "id",
+            "package",
+        },
         {"properties", "testcase", "system-out", "system-err"},
     ),
     "properties": (set(), {"property"}),
     "property": ({"name!", "value!"}, set()),
-    "testcase": ({"name!", "time", "classname", "group"}, {"skipped", "error", "failure", "system-out", "system-err"}),
+    "testcase": (
+        {"name!", "time", "classname", "group"},
+        {"skipped", "error", "failure", "system-out", "system-err"},
+    ),
     "skipped": ({"type", "message"}, set()),
     "error": ({"type", "message"}, set()),
     "failure": ({"type", "message"}, set()),
@@ -39,15 +53,21 @@ def violations(element: ET.Element) -> list[str]:
     found = [f"{element.tag}: no such element"] if element.tag not in SCHEMA else []
     found += [f"{element.tag}: attribute {n}" for n in set(element.attrib) - required - attributes]
     found += [f"{element.tag}: no {name}" for name in required - set(element.attrib)]
-    found += [f"{element.tag}: element {child.tag}" for child in element if child.tag not in children]
-    if element.tag in ("testsuites", "testsuite") and not SUREFIRE_TIME.fullmatch(element.get("time", "0")):
+    found += [
+        f"{element.tag}: element {child.tag}" for child in element if child.tag not in children
+    ]
+    if element.tag in ("testsuites", "testsuite") and not SUREFIRE_TIME.fullmatch(
+        element.get("time", "0")
+    ):
         found.append(f"{element.tag}: time {element.get('time')}")
     return found + [line for child in element for line in violations(child)]
 
 
 @pytest.fixture
 def root(run: Any) -> ET.Element:
-    junit.write(run.directory / "junit.xml", run_of(*read_cases(run.directory), planned=run.planned))
+    junit.write(
+        run.directory / "junit.xml", run_of(*read_cases(run.directory), planned=run.planned)
+    )
     return ET.parse(run.directory / "junit.xml").getroot()
 
 
@@ -57,7 +77,11 @@ def test_jenkins_takes_it(root: ET.Element) -> None:
 
 def test_the_other_verdicts(root: ET.Element) -> None:
     problems = {
-        str(case.get("classname")).partition(".")[2]: (child.tag, child.get("type"), child.get("message"))
+        str(case.get("classname")).partition(".")[2]: (
+            child.tag,
+            child.get("type"),
+            child.get("message"),
+        )
         for case in root.iter("testcase")
         for child in case
         if child.tag in ("failure", "error", "skipped")

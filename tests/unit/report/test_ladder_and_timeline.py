@@ -33,7 +33,9 @@ class TestFlow:
         time.tzset()
         try:
             began = datetime.fromtimestamp(transfer.began_wall + 2, UTC)
-            assert on_our_clock(transfer, began.isoformat(), -1.0) == pytest.approx(transfer.began + 2)
+            assert on_our_clock(transfer, began.isoformat(), -1.0) == pytest.approx(
+                transfer.began + 2
+            )
             assert on_our_clock(transfer, began.replace(tzinfo=None).isoformat(), -1.0) == -1.0
         finally:
             monkeypatch.undo()
@@ -41,19 +43,33 @@ class TestFlow:
 
     def test_sdp_in_short(self, samples: ModuleType) -> None:
         def body(**values: object) -> str:
-            sdp = samples.SDP.format(**{"host": "127.0.0.1", "port": 4000, "direction": "sendrecv"} | values)
+            sdp = samples.SDP.format(
+                **{"host": "127.0.0.1", "port": 4000, "direction": "sendrecv"} | values
+            )
             return str(samples.sip("INVITE sip:a SIP/2.0", "1 INVITE", body=sdp))
 
         assert sdp_summary(body()) == "PCMU PCMA DTMF · 127.0.0.1:4000"
-        assert sdp_summary(body(direction="sendonly")) == "PCMU PCMA DTMF · 127.0.0.1:4000 · sendonly"
+        assert (
+            sdp_summary(body(direction="sendonly")) == "PCMU PCMA DTMF · 127.0.0.1:4000 · sendonly"
+        )
         assert sdp_summary(body(port=0)) == "PCMU PCMA DTMF · refused"
-        assert sdp_summary(body().replace("RTP/AVP", "RTP/SAVP")) == "PCMU PCMA DTMF · 127.0.0.1:4000 · SRTP"
-        assert sdp_summary(body().replace("a=rtpmap:0 PCMU/8000\r\n", "")) == "PCMU PCMA DTMF · 127.0.0.1:4000"
+        assert (
+            sdp_summary(body().replace("RTP/AVP", "RTP/SAVP"))
+            == "PCMU PCMA DTMF · 127.0.0.1:4000 · SRTP"
+        )
+        assert (
+            sdp_summary(body().replace("a=rtpmap:0 PCMU/8000\r\n", ""))
+            == "PCMU PCMA DTMF · 127.0.0.1:4000"
+        )
         assert sdp_summary(samples.sip("BYE sip:a SIP/2.0", "1 BYE")) == ""
         assert sdp_summary("Content-Type: application/sdp\r\n\r\nm=audio what") == ""
 
-    @pytest.mark.parametrize("text", ["", "\r\n\r\n", "garbage", "\x00\xff", "SIP/2.0", "SIP/2.0 abc def"])
-    def test_what_is_no_message_still_is_an_arrow(self, tmp_path: Path, samples: ModuleType, text: str) -> None:
+    @pytest.mark.parametrize(
+        "text", ["", "\r\n\r\n", "garbage", "\x00\xff", "SIP/2.0", "SIP/2.0 abc def"]
+    )
+    def test_what_is_no_message_still_is_an_arrow(
+        self, tmp_path: Path, samples: ModuleType, text: str
+    ) -> None:
         with samples.playing(tmp_path / "case") as sample:
             sample.message("received", text)
         evidence = CaseEvidence.read(tmp_path / "case")
@@ -79,11 +95,15 @@ class TestLadder:
         assert invite.rindex("▶") > invite.index("INVITE")
 
     @pytest.mark.parametrize("met", [True, False])
-    def test_a_challenge_is_red_only_where_nobody_met_it(self, tmp_path: Path, samples: ModuleType, met: bool) -> None:
+    def test_a_challenge_is_red_only_where_nobody_met_it(
+        self, tmp_path: Path, samples: ModuleType, met: bool
+    ) -> None:
         credentials = {"Proxy_Authorization": "Digest username=caller"} if met else {}
         with samples.playing(tmp_path / "case") as sample:
             sample.message("sent", samples.sip("INVITE sip:a SIP/2.0", "1 INVITE"))
-            sample.message("received", samples.sip("SIP/2.0 407 Proxy Authentication Required", "1 INVITE"))
+            sample.message(
+                "received", samples.sip("SIP/2.0 407 Proxy Authentication Required", "1 INVITE")
+            )
             sample.message("sent", samples.sip("INVITE sip:a SIP/2.0", "2 INVITE", **credentials))
         assert ('class="er"' in ladder_svg(CaseEvidence.read(tmp_path / "case"))) is not met
 
@@ -104,7 +124,9 @@ class TestLadder:
 
         tips = [title.text or "" for title in alone.iter(f"{SVG}title")]
         assert sum("Call-ID: call-1" in tip for tip in tips) == 7
-        assert {a.get("href") for a in linked.iter(f"{SVG}a")} == {f"#c7-{m.number}" for m in transfer.messages}
+        assert {a.get("href") for a in linked.iter(f"{SVG}a")} == {
+            f"#c7-{m.number}" for m in transfer.messages
+        }
         assert {m.get("id") for m in linked.iter(f"{SVG}marker")} == {
             f"c7-a-{kind}" for kind in ("rq", "ok", "pr", "er")
         }
@@ -114,12 +136,20 @@ class TestMoments:
     def test_states_of_a_leg_over_time(self, tmp_path: Path, samples: ModuleType) -> None:
         with samples.playing(tmp_path / "case") as sample:
             media = {"codec": "PCMU", "clock_rate": 8000}
-            sample.event(LegStarted, "caller", "caller.1", direction="outgoing", mark=1, remote_uri="sip:a")
+            sample.event(
+                LegStarted, "caller", "caller.1", direction="outgoing", mark=1, remote_uri="sip:a"
+            )
             sample.event(CallState, "caller", "caller.1", state="calling")
             sample.after(1).event(CallState, "caller", "caller.1", state="confirmed", code=200)
-            sample.event(MediaState, "caller", "caller.1", active=True, direction="sendrecv", **media)
-            sample.after(1).event(MediaState, "caller", "caller.1", active=True, direction="sendonly", **media)
-            sample.after(1).event(MediaState, "caller", "caller.1", active=True, direction="sendrecv", **media)
+            sample.event(
+                MediaState, "caller", "caller.1", active=True, direction="sendrecv", **media
+            )
+            sample.after(1).event(
+                MediaState, "caller", "caller.1", active=True, direction="sendonly", **media
+            )
+            sample.after(1).event(
+                MediaState, "caller", "caller.1", active=True, direction="sendrecv", **media
+            )
             sample.after(1).event(CallState, "caller", "caller.1", state="disconnected")
             sample.recorder.close(Verdict.PASSED, "")
         evidence = CaseEvidence.read(tmp_path / "case")
@@ -150,4 +180,6 @@ class TestMoments:
 
 def test_the_timeline_draws_each_mark_by_its_name_and_time(transfer: CaseEvidence) -> None:
     tips = [title.text or "" for title in ET.fromstring(timeline_svg(transfer)).iter(f"{SVG}title")]
-    assert any(tip.startswith("reply to caller.1 (mark 268) 0.630–1.130 s, -14 dBov") for tip in tips)
+    assert any(
+        tip.startswith("reply to caller.1 (mark 268) 0.630–1.130 s, -14 dBov") for tip in tips
+    )

@@ -7,16 +7,23 @@ import pytest
 from harness.report.markup import printable, with_code, xml
 
 
-#: Embeddings, overrides and isolates of Unicode UAX #9: what follows in the line is turned around, too.
+#: Embeddings, overrides and isolates of Unicode UAX #9: what follows in the line is turned around,
+#: too.
 @pytest.mark.parametrize("code", [*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 def test_nothing_turns_the_order_of_what_is_shown_around(code: int) -> None:
-    """A number could read as another, in a From's display name, say; a terminal shows such characters as escapes, too."""
-    assert printable(f'From: "{chr(code)}0010-555 {chr(code)}"') == f'From: "\\u{code:04x}0010-555 \\u{code:04x}"'
+    """A number could read as another, in a From's display name, say; a terminal shows such
+    characters as escapes, too.
+    """
+    assert (
+        printable(f'From: "{chr(code)}0010-555 {chr(code)}"')
+        == f'From: "\\u{code:04x}0010-555 \\u{code:04x}"'
+    )
     assert chr(code) not in xml(f"<{chr(code)}>")
 
 
 @pytest.mark.parametrize(
-    "words", ["مرحبا\u200f!", "שלום\u200e 1", "日本語", "🦄", "\U0001f469\u200d\U0001f52c", "a\xa0b"]
+    "words",
+    ["مرحبا\u200f!", "שלום\u200e 1", "日本語", "🦄", "\U0001f469\u200d\U0001f52c", "a\xa0b"],
 )
 def test_words_of_every_script_stay_as_they_are(words: str) -> None:
     assert printable(words) == words

@@ -17,17 +17,26 @@ from harness.report.matrix import Table
 from harness.report.run_directory import RunEvidence
 
 
-def result(row: str, verdict: str, deployment: str = "acme", **axes: str) -> tuple[dict[str, Any], str]:
+def result(
+    row: str, verdict: str, deployment: str = "acme", **axes: str
+) -> tuple[dict[str, Any], str]:
     return {"row": row, "title": f"Title of {row}", "deployment": deployment, "axes": axes}, verdict
 
 
 def cells(table: Table, row: str) -> dict[str, str]:
     """The filled cells of a row, by column."""
     line = next(line for line in table.lines if line.row == row)
-    return {table.label(column): str(cell) for column, cell in zip(table.headed, line.cells, strict=True) if cell}
+    return {
+        table.label(column): str(cell)
+        for column, cell in zip(table.headed, line.cells, strict=True)
+        if cell
+    }
 
 
-UDP, TLS = {"transport": "udp", "authentication": "ip"}, {"transport": "tls", "authentication": "digest"}
+UDP, TLS = (
+    {"transport": "udp", "authentication": "ip"},
+    {"transport": "tls", "authentication": "digest"},
+)
 RESULTS = [
     result("HOLD", "passed", **UDP, codec="pcmu", ai="stand-in"),
     result("HOLD", "failed", **UDP, codec="pcmu", ai="synthflow"),
@@ -66,7 +75,9 @@ def test_columns_are_divided_as_finely_as_there_is_room() -> None:
 
 
 def test_a_deployment_with_trunks_has_a_column_for_each() -> None:
-    results = [result("HOLD", "passed", **UDP, trunk=trunk, ai="synthflow") for trunk in ("East", "West")]
+    results = [
+        result("HOLD", "passed", **UDP, trunk=trunk, ai="synthflow") for trunk in ("East", "West")
+    ]
     assert [table.headed for table in matrix.tables(None, results)] == [(("East",), ("West",))]
 
 
@@ -84,7 +95,9 @@ def test_link_of_a_cell_names_its_row_deployment_and_values() -> None:
 
 @pytest.fixture
 def small(tmp_path: Path, runs: ModuleType) -> RunEvidence:
-    made = runs.make_run(tmp_path, rows=("TD-INBOUND", "HOLD", "BUSY"), plays={"HOLD": runs.fails}, lost=("BUSY",))
+    made = runs.make_run(
+        tmp_path, rows=("TD-INBOUND", "HOLD", "BUSY"), plays={"HOLD": runs.fails}, lost=("BUSY",)
+    )
     return RunEvidence.read(made.directory)
 
 
@@ -94,10 +107,20 @@ def in_terminal(tables: Sequence[Table]) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
-@pytest.mark.parametrize("form", [in_terminal, matrix.markdown, lambda tables: matrix.svg(tables, "The matrix")])
-def test_every_form_says_what_failed_what_was_not_run_and_why(small: RunEvidence, form: Any) -> None:
+@pytest.mark.parametrize(
+    "form", [in_terminal, matrix.markdown, lambda tables: matrix.svg(tables, "The matrix")]
+)
+def test_every_form_says_what_failed_what_was_not_run_and_why(
+    small: RunEvidence, form: Any
+) -> None:
     words = form(matrix.of_run(small))
-    for said in ("An outside call reaches the AI", "TD-INBOUND", "1/1", "0/1", "1 failed, 1 not run, 1 passed"):
+    for said in (
+        "An outside call reaches the AI",
+        "TD-INBOUND",
+        "1/1",
+        "0/1",
+        "1 failed, 1 not run, 1 passed",
+    ):
         assert said in words, said
     assert "not asked for in this run" in words
     assert "takes long" in words

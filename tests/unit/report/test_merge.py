@@ -35,7 +35,13 @@ def at(runs: ModuleType, site: str, **changes: Any) -> Any:
 
 def test_two_sites_keep_their_results(tmp_path: Path, runs: ModuleType) -> None:
     one = runs.make_run(tmp_path, deployment=at(runs, "Berlin"), rows=ROWS)
-    two = runs.make_run(tmp_path, deployment=at(runs, "Austin"), rows=ROWS, plays={"HOLD": runs.fails}, lost=("BUSY",))
+    two = runs.make_run(
+        tmp_path,
+        deployment=at(runs, "Austin"),
+        rows=ROWS,
+        plays={"HOLD": runs.fails},
+        lost=("BUSY",),
+    )
     merged = merge([one.directory, two.directory], tmp_path)
     summary = remake(merged).summary
 
@@ -47,20 +53,34 @@ def test_two_sites_keep_their_results(tmp_path: Path, runs: ModuleType) -> None:
     assert {deployment.site for deployment in found.deployments} == {"Berlin", "Austin"}
 
 
-def test_the_report_lists_a_case_of_each_deployment_by_its_deployment(tmp_path: Path, runs: ModuleType) -> None:
+def test_the_report_lists_a_case_of_each_deployment_by_its_deployment(
+    tmp_path: Path, runs: ModuleType
+) -> None:
     """Two customers' files, or two regions', have the same rows and axes."""
     names = ["acme", "umbra"]
     made = [
-        runs.make_run(tmp_path, deployment=runs.live().model_copy(update={"name": name}), rows=("HOLD",))
+        runs.make_run(
+            tmp_path, deployment=runs.live().model_copy(update={"name": name}), rows=("HOLD",)
+        )
         for name in names
     ]
     finished = remake(merge([one.directory for one in made], tmp_path))
     config = json.loads((finished.directory / "allurerc.json").read_text())
-    assert config["plugins"]["awesome"]["options"]["groupBy"] == ["epic", "deployment", "feature", "story"]
+    assert config["plugins"]["awesome"]["options"]["groupBy"] == [
+        "epic",
+        "deployment",
+        "feature",
+        "story",
+    ]
     text = finished.report.read_text()
     assert sorted(re.findall(r'<span class="ax">[^<]* · of (\w+)</span>', text)) == names
-    assert sorted(re.findall(r'<details class="case"[^>]* data-x-deployment="(\w+)"', text)) == names
-    assert re.search(r'<select name="deployment" aria-label="deployment">.*<option value="acme">acme</option>', text)
+    assert (
+        sorted(re.findall(r'<details class="case"[^>]* data-x-deployment="(\w+)"', text)) == names
+    )
+    assert re.search(
+        r'<select name="deployment" aria-label="deployment">.*<option value="acme">acme</option>',
+        text,
+    )
     assert "every deployment" not in remake(made[0].directory).report.read_text()
 
 
@@ -76,12 +96,21 @@ def with_allure(made: Any, command: str = "") -> Path:
     return Path(made.directory)
 
 
-def test_injected_faults_and_the_way_to_run_a_case_again_are_those_of_its_run(tmp_path: Path, runs: ModuleType) -> None:
+def test_injected_faults_and_the_way_to_run_a_case_again_are_those_of_its_run(
+    tmp_path: Path, runs: ModuleType
+) -> None:
     def made(row: str, *faults: str) -> Path:
         found = runs.make_run(
-            tmp_path, rows=(row,), plays={row: runs.fails}, options={"fault": list(faults), "row": [row]}
+            tmp_path,
+            rows=(row,),
+            plays={row: runs.fails},
+            options={"fault": list(faults), "row": [row]},
         )
-        words = ["pytest", f"--deployment={row.lower()}/example.toml", *(f"--fault={fault}" for fault in faults)]
+        words = [
+            "pytest",
+            f"--deployment={row.lower()}/example.toml",
+            *(f"--fault={fault}" for fault in faults),
+        ]
         return with_allure(found, shlex.join(words))
 
     merged = merge([made("HOLD", "heavy-loss"), made("BUSY", "no-g711")], tmp_path)
@@ -91,7 +120,10 @@ def test_injected_faults_and_the_way_to_run_a_case_again_are_those_of_its_run(tm
     again = sorted(re.findall(r'data-copy="([^"]* verify [^"]*)"', text))
     assert [line.split(" ")[2] for line in again] == ["busy/example.toml", "hold/example.toml"]
     assert [re.findall(r"--fault (\S+)", line) for line in again] == [["no-g711"], ["heavy-loss"]]
-    assert "faults.injected=heavy-loss, no-g711" in (merged / "allure-results" / "environment.properties").read_text()
+    assert (
+        "faults.injected=heavy-loss, no-g711"
+        in (merged / "allure-results" / "environment.properties").read_text()
+    )
     assert json.loads((merged / "summary.json").read_text())["faults"] == ["heavy-loss", "no-g711"]
 
 
@@ -114,7 +146,9 @@ def test_a_case_run_again_has_two_attempts_and_says_so(tmp_path: Path, runs: Mod
     assert summary.passed_on_retry == [first.cases[0].id]
 
 
-def test_what_a_later_run_lost_is_not_hidden_by_an_earlier_one_that_had_it(tmp_path: Path, runs: ModuleType) -> None:
+def test_what_a_later_run_lost_is_not_hidden_by_an_earlier_one_that_had_it(
+    tmp_path: Path, runs: ModuleType
+) -> None:
     """The other way round the later one fills the gap."""
     whole = runs.make_run(tmp_path, rows=ROWS)
     lossy = runs.make_run(tmp_path, rows=ROWS, lost=("BUSY",))
@@ -129,7 +163,10 @@ def test_what_a_later_run_lost_is_not_hidden_by_an_earlier_one_that_had_it(tmp_p
         assert remake(merged).summary.exit_code == 3 * lost
         assert (
             any(
-                said in reason for reason in decide(RunEvidence.read(merged), today=datetime.date(2026, 11, 20)).reasons
+                said in reason
+                for reason in decide(
+                    RunEvidence.read(merged), today=datetime.date(2026, 11, 20)
+                ).reasons
             )
             is lost
         )
@@ -149,27 +186,43 @@ def test_options_that_differ_are_told_each_once_and_a_choice_that_one_run_had_no
     tmp_path: Path, runs: ModuleType
 ) -> None:
     def options_of(*every: dict[str, Any]) -> dict[str, Any]:
-        made = [runs.make_run(tmp_path, rows=("HOLD",), options=options).directory for options in every]
+        made = [
+            runs.make_run(tmp_path, rows=("HOLD",), options=options).directory for options in every
+        ]
         found = scope.read(merge(made, tmp_path))
         assert found is not None
         return dict(found.options)
 
-    every = [{"timings": timings, "no_manual": timings == "quick"} for timings in ("quick", "documented", "quick")]
-    assert options_of(*every).items() >= {"timings": "quick, documented", "no_manual": "yes, no"}.items()
+    every = [
+        {"timings": timings, "no_manual": timings == "quick"}
+        for timings in ("quick", "documented", "quick")
+    ]
+    assert (
+        options_of(*every).items()
+        >= {"timings": "quick, documented", "no_manual": "yes, no"}.items()
+    )
     assert options_of({"keyword": "udp"}, {"keyword": ""}, {"keyword": "udp"})["keyword"] == ""
-    assert options_of({"keyword": "udp"}, {"keyword": "tcp and ip"})["keyword"] == "udp or tcp and ip"
+    assert (
+        options_of({"keyword": "udp"}, {"keyword": "tcp and ip"})["keyword"] == "udp or tcp and ip"
+    )
     assert options_of({"keyword": "udp"}, {"keyword": "udp"})["keyword"] == "udp"
     # the part of a fleet's run that no site ran, or a run of another version, has put down fewer
-    fewer = options_of({"require": ["BUSY"], "ai": ["stand-in"], "live": True, "keyword": "udp"}, {})
+    fewer = options_of(
+        {"require": ["BUSY"], "ai": ["stand-in"], "live": True, "keyword": "udp"}, {}
+    )
     assert {name: fewer[name] for name in ("require", "ai", "live", "keyword")} == {
         "require": ["BUSY"], "ai": [], "live": True, "keyword": "",
     }  # fmt: skip
 
 
 def test_what_either_of_two_sites_ran_was_run(tmp_path: Path, runs: ModuleType) -> None:
-    """As the sign-off counts it: a deployment's rows may be shared out among sites, and each then lacks the other's."""
+    """As the sign-off counts it: a deployment's rows may be shared out among sites, and each then
+    lacks the other's.
+    """
     made = [
-        runs.make_run(tmp_path, deployment=at(runs, site, require=("HOLD", "BUSY")), rows=(row,)).directory
+        runs.make_run(
+            tmp_path, deployment=at(runs, site, require=("HOLD", "BUSY")), rows=(row,)
+        ).directory
         for site, row in (("Austin", "HOLD"), ("Berlin", "BUSY"))
     ]
     summary = remake(merge(made, tmp_path)).summary

@@ -1,4 +1,6 @@
-"""Captures: what tshark does not tell by itself (``tests/interop/test_tshark.py`` compares them with the wire)."""
+"""Captures: what tshark does not tell by itself (``tests/interop/test_tshark.py`` compares them
+with the wire).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def captured(evidence: CaseEvidence, path: Path) -> tuple[int, bytes]:
     return pcap.export(evidence, path), path.read_bytes()
 
 
-def test_each_message_is_one_packet_that_names_its_number(tmp_path: Path, samples: ModuleType) -> None:
+def test_each_message_is_one_packet_that_names_its_number(
+    tmp_path: Path, samples: ModuleType
+) -> None:
     evidence = CaseEvidence.read(samples.failed(tmp_path / "case"))
     count, raw = captured(evidence, tmp_path / "x.pcapng")
     assert count == len(arrows(evidence)) == 10
@@ -33,7 +37,9 @@ def test_each_message_is_one_packet_that_names_its_number(tmp_path: Path, sample
 def test_names_ipv6_addresses_and_masked_numbers(tmp_path: Path, samples: ModuleType) -> None:
     with samples.playing(tmp_path / "case", samples.case_of(mask=True)) as sample:
         sample.message(
-            "sent", samples.sip("OPTIONS sip:+13125550100@h SIP/2.0", "1 OPTIONS"), remote="sbc.example.com:5060"
+            "sent",
+            samples.sip("OPTIONS sip:+13125550100@h SIP/2.0", "1 OPTIONS"),
+            remote="sbc.example.com:5060",
         )
         sample.message("sent", "OPTIONS", local="[::1]:5060", remote="127.0.0.1:5060")
     _, raw = captured(CaseEvidence.read(tmp_path / "case"), tmp_path / "x.pcapng")
@@ -43,7 +49,9 @@ def test_names_ipv6_addresses_and_masked_numbers(tmp_path: Path, samples: Module
 
 
 def with_media(samples: ModuleType, directory: Path) -> CaseEvidence:
-    """A caller and an agent who hear each other directly; of the caller's three packets one is lost."""
+    """A caller and an agent who hear each other directly; of the caller's three packets one is
+    lost.
+    """
     with samples.playing(directory) as sample:
         sample.inbound()
         sample.transfer()
@@ -65,7 +73,8 @@ def with_media(samples: ModuleType, directory: Path) -> CaseEvidence:
         log = RtpLog(path_of(directory, "billing.1"))
         for number in (0, 2):
             log.received(
-                (ip_address(caller[0]).packed, caller[1]), record(sample.now + number / 50 + 0.001, rtp(number))
+                (ip_address(caller[0]).packed, caller[1]),
+                record(sample.now + number / 50 + 0.001, rtp(number)),
             )
         log.close()
         sample.recorder.close(Verdict.PASSED, "passed")

@@ -28,7 +28,9 @@ def test_the_same_processes_do_it_again_and_one_that_dies_is_made_up_for() -> No
     assert os.getpid() not in helpers
     assert len(helpers) <= (os.cpu_count() or 1)
 
-    assert list(each(die_elsewhere, range(WORTH))) == [(number, os.getpid()) for number in range(WORTH)]
+    assert list(each(die_elsewhere, range(WORTH))) == [
+        (number, os.getpid()) for number in range(WORTH)
+    ]
     assert {pid for _, pid in each(tell, range(WORTH))}.isdisjoint(helpers | {os.getpid()})
 
 
@@ -36,7 +38,9 @@ def test_they_end_with_the_process_that_they_work_for_however_that_ends() -> Non
     program = "import os, signal\nfrom tests.unit.report import test_processes as of\n"
     program += "print(len(list(of.each(of.tell, range(of.WORTH)))) == of.WORTH, flush=True)\n"
     program += "os.kill(os.getpid(), signal.SIGKILL)"
-    killed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    killed = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
+    )
     # a process that is left would hold the other end of its output
     assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, "True\n")
 

@@ -17,7 +17,9 @@ from tests.unit.phone_events import sip_message
 
 
 def heard(mark: int, at: float = 1.0) -> MarkHeard:
-    return MarkHeard(at=at, phone="caller", leg="caller.1", mark=mark, began=at, level_dbov=-12.0, quality=0.9)
+    return MarkHeard(
+        at=at, phone="caller", leg="caller.1", mark=mark, began=at, level_dbov=-12.0, quality=0.9
+    )
 
 
 def message(text: str = "OPTIONS sip:a SIP/2.0\r\n\r\n", at: float = 1.0) -> SipMessage:
@@ -32,7 +34,9 @@ def test_everything_comes_back(tmp_path: Path, samples: ModuleType) -> None:
     assert evidence.row == "TD-TRANSFER-BLIND"
     assert evidence.axes == samples.CASE["axes"]
     assert list(evidence.legs) == ["caller.1", "billing.1"]
-    assert [m.number for m in evidence.messages] == [f"m{n}" for n in range(1, len(evidence.messages) + 1)]
+    assert [m.number for m in evidence.messages] == [
+        f"m{n}" for n in range(1, len(evidence.messages) + 1)
+    ]
     assert [step.title for step in evidence.steps] == [
         "the caller dials the line",
         "they hear each other",
@@ -50,7 +54,9 @@ def test_everything_comes_back(tmp_path: Path, samples: ModuleType) -> None:
     assert evidence.far_end[0].record["status"] == "completed"
 
 
-def test_a_case_whose_worker_died_is_broken_and_its_torn_line_left_out(tmp_path: Path, samples: ModuleType) -> None:
+def test_a_case_whose_worker_died_is_broken_and_its_torn_line_left_out(
+    tmp_path: Path, samples: ModuleType
+) -> None:
     evidence = CaseEvidence.read(samples.died(tmp_path / "case"))
 
     assert evidence.verdict is Verdict.BROKEN
@@ -102,7 +108,9 @@ def test_attachments_and_notes(tmp_path: Path) -> None:
     evidence = CaseEvidence.read(tmp_path / "case")
 
     assert [item.path.read_text() for item in evidence.attachments] == ["line", "text"]
-    assert all(item.path.parent == tmp_path / "case" / "attachments" for item in evidence.attachments)
+    assert all(
+        item.path.parent == tmp_path / "case" / "attachments" for item in evidence.attachments
+    )
     assert evidence.notes[0].text == "the trunk was busy"
 
 
@@ -124,7 +132,9 @@ class TestFullDisk:
         monkeypatch.setattr(os, "write", limited)
         return room
 
-    def test_is_said_at_once_and_again_when_the_case_ends(self, tmp_path: Path, room: list[int]) -> None:
+    def test_is_said_at_once_and_again_when_the_case_ends(
+        self, tmp_path: Path, room: list[int]
+    ) -> None:
         recorder = CaseRecorder(tmp_path, {"id": "A"})
         with pytest.raises(ResourceError, match="disk is full"):
             recorder.event(heard(1))
@@ -138,10 +148,18 @@ class TestFullDisk:
 
 
 class TestMasked:
-    def test_no_number_and_no_digest_answer_reaches_the_disk(self, tmp_path: Path, samples: ModuleType) -> None:
+    def test_no_number_and_no_digest_answer_reaches_the_disk(
+        self, tmp_path: Path, samples: ModuleType
+    ) -> None:
         case = samples.case_of(mask=True, id="A[+13125550100]")
         spelled = (
-            *("01.23.45.67.89", "06-12-34-56-78", "+49 30/1234567", "0049 30 1234567", "13125550100.0"),
+            *(
+                "01.23.45.67.89",
+                "06-12-34-56-78",
+                "+49 30/1234567",
+                "0049 30 1234567",
+                "13125550100.0",
+            ),
             *(
                 "+33\u00a01\u00a023\u00a045\u00a067\u00a089",
                 "+33\u202f1\u202f23\u202f45\u202f67\u202f89",
@@ -151,15 +169,24 @@ class TestMasked:
         with samples.playing(tmp_path / "case", case) as sample:
             sample.inbound()
             sample.message(
-                "sent", samples.sip("REGISTER sip:a SIP/2.0", "9 REGISTER", Authorization='Digest response="abc123"')
+                "sent",
+                samples.sip(
+                    "REGISTER sip:a SIP/2.0", "9 REGISTER", Authorization='Digest response="abc123"'
+                ),
             )
-            sample.recorder.note("call 13125550100, 3125550100, +1 (312) 555-0100 or tel:+13125550100")
+            sample.recorder.note(
+                "call 13125550100, 3125550100, +1 (312) 555-0100 or tel:+13125550100"
+            )
             for number in spelled:
                 sample.recorder.note(f"call {number}, please")
             sample.recorder.attach("log of +13125550100", "from sip:3125550100@host", "text/plain")
-            sample.recorder.close(Verdict.FAILED, "+13125550100 was not shown", [{"cause": "+13125550100 is wrong"}])
+            sample.recorder.close(
+                Verdict.FAILED, "+13125550100 was not shown", [{"cause": "+13125550100 is wrong"}]
+            )
 
-        raw = b"".join(path.read_bytes() for path in (tmp_path / "case").rglob("*") if path.is_file())
+        raw = b"".join(
+            path.read_bytes() for path in (tmp_path / "case").rglob("*") if path.is_file()
+        )
         names = " ".join(path.name for path in (tmp_path / "case").rglob("*"))
         for number in ("3125550100", "555-0100", "2065550110", "abc123"):
             assert number not in raw.decode() + names
@@ -183,5 +210,7 @@ class TestVersion:
     def test_a_newer_one_is_not_misread(self, tmp_path: Path) -> None:
         CaseRecorder(tmp_path, {"id": "A"}).close(Verdict.PASSED, "")
         (tmp_path / EVENTS).write_text('{"format":{"version":6}}\n')
-        with pytest.raises(MistakeError, match=r"events.jsonl: version 6; this harness reads versions up to 5"):
+        with pytest.raises(
+            MistakeError, match=r"events.jsonl: version 6; this harness reads versions up to 5"
+        ):
             CaseEvidence.read(tmp_path)

@@ -1,4 +1,6 @@
-"""``harness report RUN --rejudge``: each finding is made again from what it was made from, and what differs is said."""
+"""``harness report RUN --rejudge``: each finding is made again from what it was made from, and what
+differs is said.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def case(tmp_path: Path) -> Callable[..., CaseRecorder]:
     """A case of the run in ``tmp_path``, under way."""
 
     def begin(name: str = "A", **more: Any) -> CaseRecorder:
-        return CaseRecorder(tmp_path / "cases" / name, {"id": name, "integration": "generic", **more})
+        return CaseRecorder(
+            tmp_path / "cases" / name, {"id": name, "integration": "generic", **more}
+        )
 
     return begin
 
@@ -70,7 +74,9 @@ def test_every_check_makes_the_finding_again_that_was_recorded(
     assert found["totals"]["from_the_record"] == {}
 
 
-def test_a_check_that_judges_otherwise_now_is_said(tmp_path: Path, case: Callable[..., CaseRecorder]) -> None:
+def test_a_check_that_judges_otherwise_now_is_said(
+    tmp_path: Path, case: Callable[..., CaseRecorder]
+) -> None:
     """The record is changed, since the check cannot be."""
     recorder = case("B")
     end(recorder, [signalling.codec("caller.1", ["PCMU"], "PCMU")])
@@ -98,7 +104,10 @@ def test_a_check_that_judges_otherwise_now_is_said(tmp_path: Path, case: Callabl
     ids=["late", "starved", "mute", "broken", "stranger", "two"],
 )
 def test_a_finding_is_adjusted_again(
-    tmp_path: Path, case: Callable[..., CaseRecorder], adjusted: Callable[[Finding], Finding], verdict: str
+    tmp_path: Path,
+    case: Callable[..., CaseRecorder],
+    adjusted: Callable[[Finding], Finding],
+    verdict: str,
 ) -> None:
     end(case(), [adjusted(reach.answered("caller.1", 9.0, 4.0))])
     (found,) = rejudged(tmp_path)["cases"]
@@ -112,7 +121,9 @@ def test_checks_that_compare_masked_numbers_are_taken_from_the_record(
     invite: Event = sip_message("received", INVITE.format("+12065550142"))
     recorder.event(invite)
     assert isinstance(invite, SipMessage)
-    shown = identity.caller_id(Message.parse(invite.text), "p.1", "+12065550142", "e164", "US", "m1")
+    shown = identity.caller_id(
+        Message.parse(invite.text), "p.1", "+12065550142", "e164", "US", "m1"
+    )
     end(recorder, [shown, signalling.final_response("p.1", [486], 486, "Busy Here")])
     assert "5550142" not in (recorder.directory / EVENTS).read_text()
     (found,) = rejudged(tmp_path)["cases"]

@@ -37,8 +37,12 @@ def no_allure_program(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class TestDirectories:
     @pytest.mark.parametrize("below", ["", "cases", "load"])
-    def test_in_another_run_there_is_none(self, tmp_path: Path, runs: ModuleType, below: str) -> None:
-        """It would be no more as it was left, and could not be signed (``--reports reports/latest``, ``--into RUN``)."""
+    def test_in_another_run_there_is_none(
+        self, tmp_path: Path, runs: ModuleType, below: str
+    ) -> None:
+        """It would be no more as it was left, and could not be signed (``--reports
+        reports/latest``, ``--into RUN``).
+        """
         other = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
         with pytest.raises(MistakeError, match=f"is in the directory of the run {other.name}"):
             create(other / below)
@@ -53,42 +57,63 @@ class TestDirectories:
 
         assert len(set(found)) == len(ids)
         assert all(path.parent == tmp_path / "cases" and len(path.name) < 150 for path in found)
-        assert case_directory(tmp_path, {"id": "A", "attempt": 2}) != case_directory(tmp_path, {"id": "A"})
+        assert case_directory(tmp_path, {"id": "A", "attempt": 2}) != case_directory(
+            tmp_path, {"id": "A"}
+        )
 
 
 class TestLatest:
     @pytest.mark.parametrize("kind", ["file", "directory"])
-    def test_what_else_has_its_name_is_left_as_it_is_and_a_note_says_so(self, run: Any, kind: str) -> None:
+    def test_what_else_has_its_name_is_left_as_it_is_and_a_note_says_so(
+        self, run: Any, kind: str
+    ) -> None:
         taken = run.directory.parent / "latest"
         taken.mkdir() if kind == "directory" else taken.write_text("my notes")
         finished = ended(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0))
         (note,) = [note for note in finished.notes if "latest" in note]
-        assert note == f"{taken}: is not a link to the newest run, and is left as it is; move it away"
+        assert (
+            note == f"{taken}: is not a link to the newest run, and is left as it is; move it away"
+        )
         assert taken.is_dir() if kind == "directory" else taken.read_text() == "my notes"
         assert not list(taken.parent.glob(".latest*"))
 
 
 class TestFinish:
-    def test_a_run_whose_results_are_gone_leaves_others_alone(self, tmp_path: Path, runs: ModuleType) -> None:
+    def test_a_run_whose_results_are_gone_leaves_others_alone(
+        self, tmp_path: Path, runs: ModuleType
+    ) -> None:
         """A CI job empties the place, and its next run is there by now."""
         results = tmp_path / "results"
         for row in ("HOLD", "BUSY"):
             made = runs.make_run(tmp_path / "reports", rows=(row,))
             shutil.rmtree(results, ignore_errors=True)
-            planned = [runs.plain(case, made.deployment) | {"run": made.directory.name} for case in made.cases]
+            planned = [
+                runs.plain(case, made.deployment) | {"run": made.directory.name}
+                for case in made.cases
+            ]
             finish(made.directory, planned, RunEnd(workers=1, wall_s=1.0, allure_results=results))
         before = {path.name: path.read_bytes() for path in results.iterdir()}
-        first = min(path for path in (tmp_path / "reports").iterdir() if path.is_dir() and not path.is_symlink())
+        first = min(
+            path
+            for path in (tmp_path / "reports").iterdir()
+            if path.is_dir() and not path.is_symlink()
+        )
         remake(first)
         assert {path.name: path.read_bytes() for path in results.iterdir()} == before
         assert len(list((first / "allure-results").glob("*-result.json"))) == 1
 
     def test_what_pytest_left_out_was_not_run(self, tmp_path: Path, runs: ModuleType) -> None:
-        """By ``-k``, a path, ``--deselect`` or ``--lf``: that comes after the scope is put down, which has both rows."""
-        made = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), lost=("BUSY",), options={"require": ["BUSY"]})
+        """By ``-k``, a path, ``--deselect`` or ``--lf``: that comes after the scope is put down,
+        which has both rows.
+        """
+        made = runs.make_run(
+            tmp_path, rows=("HOLD", "BUSY"), lost=("BUSY",), options={"require": ["BUSY"]}
+        )
         planned = [runs.plain(case, made.deployment) for case in made.cases]
         finished = finish(
-            made.directory, [one for one in planned if one["row"] == "HOLD"], RunEnd(workers=1, wall_s=1.0)
+            made.directory,
+            [one for one in planned if one["row"] == "HOLD"],
+            RunEnd(workers=1, wall_s=1.0),
         )
 
         assert (finished.summary.passed, finished.summary.missing) == (1, [])
@@ -100,7 +125,9 @@ class TestFinish:
 
     def test_reports_can_be_made_again(self, run: Any) -> None:
         results = run.directory / "allure-results"
-        first = ended(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0, allure_results=results))
+        first = ended(
+            run.directory, run.planned, RunEnd(workers=4, wall_s=9.0, allure_results=results)
+        )
         for name in ("summary.json", "report.html", "junit.xml"):
             (run.directory / name).unlink()
         again = remake(run.directory)
@@ -111,8 +138,12 @@ class TestFinish:
         assert len(history.read(run.directory.parent / history.FILE)) == 1
 
 
-def test_a_live_run_whose_names_are_numbers_is_whole_and_holds_none(tmp_path: Path, runs: ModuleType) -> None:
-    """A deployment by its customer's number, lines by theirs; one of them is closed, and the file says why a row is left out."""
+def test_a_live_run_whose_names_are_numbers_is_whole_and_holds_none(
+    tmp_path: Path, runs: ModuleType
+) -> None:
+    """A deployment by its customer's number, lines by theirs; one of them is closed, and the file
+    says why a row is left out.
+    """
     deployment = runs.live()
     open_, closed = deployment.lines["inbound"], deployment.lines["out-of-hours"]
     lines = {
@@ -120,26 +151,37 @@ def test_a_live_run_whose_names_are_numbers_is_whole_and_holds_none(tmp_path: Pa
         "+13129990100": open_,
         "+1 (312) 555-0199": closed.model_copy(update={"closed": None}),
     }
-    changes = {"name": "customer-0044205550", "lines": lines, "depth": "full", "site": "Berlin 0044205550"}
+    changes = {
+        "name": "customer-0044205550",
+        "lines": lines,
+        "depth": "full",
+        "site": "Berlin 0044205550",
+    }
     changes["leave_out"] = {"HOLD": "asked of +1 312 555 0177"}
-    made = runs.make_run(tmp_path, deployment=deployment.model_copy(update=changes), rows=("TD-INBOUND",))
+    made = runs.make_run(
+        tmp_path, deployment=deployment.model_copy(update=changes), rows=("TD-INBOUND",)
+    )
     numbered = [{**runs.plain(case, made.deployment)} for case in made.cases]
     finished = ended(
-        made.directory, numbered, RunEnd(workers=1, wall_s=1.0, allure_results=made.directory / "allure-results")
+        made.directory,
+        numbered,
+        RunEnd(workers=1, wall_s=1.0, allure_results=made.directory / "allure-results"),
     )
     decision = decide(RunEvidence.read(made.directory), today=datetime.date(2026, 11, 20))
 
     assert len(made.cases) >= 2
     assert (finished.summary.passed, finished.summary.exit_code) == (len(made.cases), 0)
-    assert [(row.verdict, row.passed) for row in decision.rows if row.scope.row == "TD-INBOUND"] == [
-        ("passed", len(made.cases))
-    ]
+    assert [
+        (row.verdict, row.passed) for row in decision.rows if row.scope.row == "TD-INBOUND"
+    ] == [("passed", len(made.cases))]
     (entry,) = history.read(tmp_path / history.FILE)
     assert entry.key == runs_of(RunEvidence.read(made.directory))[0].key
     for path in made.directory.rglob("*"):
         assert not re.search(r"312555|312999|0044205550", path.name)
         if path.is_file() and path.suffix not in (".wav", ".mp3"):
-            assert not re.search(rb"312[- ]?(555|999)[- ]?01|312\) 555-01|0044205550", path.read_bytes()), path
+            assert not re.search(
+                rb"312[- ]?(555|999)[- ]?01|312\) 555-01|0044205550", path.read_bytes()
+            ), path
 
 
 def test_names_come_from_the_deployment() -> None:
@@ -153,7 +195,9 @@ def test_names_come_from_the_deployment() -> None:
     trunk = deployment.trunks[0].model_copy(
         update={"ai": "synthflow", "host": "192.0.2.8", "termination": "192.0.2.9:5060"}
     )
-    assert names(deployment.model_copy(update={"platform": platform, "trunks": (trunk,)}))["hosts"] == {
+    assert names(deployment.model_copy(update={"platform": platform, "trunks": (trunk,)}))[
+        "hosts"
+    ] == {
         "192.0.2.7": "talkdesk",
         "192.0.2.8": "synthflow",
         "192.0.2.9": "talkdesk trunk",

@@ -18,12 +18,18 @@ from tests.unit.conftest import run_of
 
 
 class TestSummary:
-    def test_what_one_deployment_cannot_see_is_not_said_of_another(self, tmp_path: Path, samples: ModuleType) -> None:
+    def test_what_one_deployment_cannot_see_is_not_said_of_another(
+        self, tmp_path: Path, samples: ModuleType
+    ) -> None:
         def play(name: str, verdict: Verdict) -> CaseEvidence:
             case = samples.case_of("TD-INBOUND", deployment=name)
             with samples.playing(tmp_path / name, case) as sample:
-                sample.finding("codec", "the AI", verdict, expected="PCMU", actual="none", dispensable=True)
-                sample.finding("answered", "caller.1", Verdict.PASSED, expected="an answer", actual="one")
+                sample.finding(
+                    "codec", "the AI", verdict, expected="PCMU", actual="none", dispensable=True
+                )
+                sample.finding(
+                    "answered", "caller.1", Verdict.PASSED, expected="an answer", actual="one"
+                )
                 sample.recorder.close(Verdict.PASSED, "")
             return CaseEvidence.read(tmp_path / name)
 
@@ -55,11 +61,17 @@ class TestSummary:
         self, tmp_path: Path, samples: ModuleType, plays: list[str], counts: str
     ) -> None:
         for number, verdict in enumerate(plays, start=1):
-            with samples.playing(tmp_path / str(number), samples.case_of(run=f"r{number}")) as sample:
+            with samples.playing(
+                tmp_path / str(number), samples.case_of(run=f"r{number}")
+            ) as sample:
                 sample.recorder.close(Verdict(verdict), verdict)
             case = tmp_path / str(number) / "case.json"
-            case.write_text(json.dumps(json.loads(case.read_text()) | {"began_wall": 1.8e9 + number}))
-        evidences = [CaseEvidence.read(tmp_path / str(number)) for number in range(1, len(plays) + 1)]
+            case.write_text(
+                json.dumps(json.loads(case.read_text()) | {"began_wall": 1.8e9 + number})
+            )
+        evidences = [
+            CaseEvidence.read(tmp_path / str(number)) for number in range(1, len(plays) + 1)
+        ]
         for order in (evidences, evidences[::-1]):
             (found,) = latest(order)
             assert found.verdict == counts
@@ -71,9 +83,13 @@ class TestSummary:
     def test_a_guess_counts_for_nothing_where_the_case_was_not_run_again_alone(
         self, tmp_path: Path, samples: ModuleType, verdict: Verdict, failed_before: bool
     ) -> None:
-        """Its worker died while it waited for the others to end: it passed, or failed, by what may be another case's call."""
+        """Its worker died while it waited for the others to end: it passed, or failed, by what may
+        be another case's call.
+        """
         for attempt in (1, 2)[not failed_before :]:
-            with samples.playing(tmp_path / str(attempt), samples.case_of(attempt=attempt)) as sample:
+            with samples.playing(
+                tmp_path / str(attempt), samples.case_of(attempt=attempt)
+            ) as sample:
                 if attempt == 2:
                     sample.recorder.guessed()
                 sample.recorder.close(verdict if attempt == 2 else Verdict.FAILED, "")
@@ -84,7 +100,10 @@ class TestSummary:
             assert (found.attempt, found.verdict, summary.exit_code) == (1, Verdict.FAILED, 1)
         else:
             assert (found.verdict, summary.broken, summary.exit_code) == (Verdict.BROKEN, 1, 3)
-            assert found.message == "it was a guess that a call was this case's, and it was not run again alone"
+            assert (
+                found.message
+                == "it was a guess that a call was this case's, and it was not run again alone"
+            )
 
     @pytest.mark.parametrize("starved_s", [0.5, None])
     def test_an_attempt_without_a_processor_is_no_retry(
@@ -105,13 +124,20 @@ class TestSummary:
 def refused(
     at: float, count: int, source: str = "198.51.100.7", method: str = "INVITE", **more: Any
 ) -> StrangerRefused:
-    fields = {"transport": "udp", "user_agent": "friendly-scanner", "phone": "stand-in", "why": "address"} | more
+    fields = {
+        "transport": "udp",
+        "user_agent": "friendly-scanner",
+        "phone": "stand-in",
+        "why": "address",
+    } | more
     return StrangerRefused(at=at, source=source, method=method, count=count, **fields)
 
 
 def test_counts_of_one_lease_go_on_and_those_of_the_next_begin_anew() -> None:
     told = [refused(1.0, 1), refused(2.0, 4), refused(3.0, 1), refused(4.0, 2)]
-    assert strangers(told) == [Stranger("198.51.100.7", 6, ("INVITE",), ("friendly-scanner",), ("address",))]
+    assert strangers(told) == [
+        Stranger("198.51.100.7", 6, ("INVITE",), ("friendly-scanner",), ("address",))
+    ]
 
 
 def test_the_most_frequent_come_first_each_with_what_it_asked_for() -> None:
@@ -121,7 +147,13 @@ def test_the_most_frequent_come_first_each_with_what_it_asked_for() -> None:
         refused(1.5, 1, method="OPTIONS", user_agent="sipvicious"),
     ]
     assert strangers(told) == [
-        Stranger("198.51.100.7", 6, ("INVITE", "OPTIONS"), ("friendly-scanner", "sipvicious"), ("address",)),
+        Stranger(
+            "198.51.100.7",
+            6,
+            ("INVITE", "OPTIONS"),
+            ("friendly-scanner", "sipvicious"),
+            ("address",),
+        ),
         Stranger("203.0.113.9", 2, ("REGISTER",), (), ("address",)),
     ]
     assert strangers([]) == []

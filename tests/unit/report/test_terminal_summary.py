@@ -35,7 +35,9 @@ def shown(made: Any, width: int = 80, **options: Any) -> str:
 
 def many(tmp_path: Path, samples: ModuleType, rows: list[str]) -> list[CaseEvidence]:
     return [
-        CaseEvidence.read(samples.failed(tmp_path / f"{index}", samples.case_of(row, deployment=f"d{index}")))
+        CaseEvidence.read(
+            samples.failed(tmp_path / f"{index}", samples.case_of(row, deployment=f"d{index}"))
+        )
         for index, row in enumerate(rows)
     ]
 
@@ -43,9 +45,21 @@ def many(tmp_path: Path, samples: ModuleType, rows: list[str]) -> list[CaseEvide
 def test_the_table_holds_in_eighty_columns(run: Any) -> None:
     text = shown(run)
     lines = text.splitlines()
-    headings = ["integration", "passed", "failed", "observable", "broken", "run", "cases", "seconds"]
+    headings = [
+        "integration",
+        "passed",
+        "failed",
+        "observable",
+        "broken",
+        "run",
+        "cases",
+        "seconds",
+    ]
     assert (lines[0].split(), lines[1].split()) == (["not", "not"], headings)
-    assert any(line.split()[:9] == ["talkdesk", "(5", "rows)", "1", "1", "1", "1", "1", "5"] for line in lines)
+    assert any(
+        line.split()[:9] == ["talkdesk", "(5", "rows)", "1", "1", "1", "1", "1", "5"]
+        for line in lines
+    )
     assert "5 cases in 12.5 s: 1 passed, 1 failed, 1 not observable, 1 broken, 1 not run" in lines
     assert "TD-FALLBACK-REFUSED[talkdesk-sim:udp-ip-pcmu-synthflow]" in text
 
@@ -60,10 +74,14 @@ def test_piped_output_has_every_cause_whole(
     cases = many(tmp_path, samples, ["TD-INBOUND"] * 30)
     groups = [CauseGroup(Verdict.FAILED, (case,)) for case in cases]
     out = io.StringIO()
-    terminal.show(summarise(run_of(*cases)), groups, SafeConsole(file=out, highlight=False), run=tmp_path)
+    terminal.show(
+        summarise(run_of(*cases)), groups, SafeConsole(file=out, highlight=False), run=tmp_path
+    )
     assert out.getvalue().count(groups[0].headline.split()[0]) >= 30
     assert "…" not in out.getvalue()
-    words = [line for line in out.getvalue().splitlines() if "why " not in line and "case" not in line]
+    words = [
+        line for line in out.getvalue().splitlines() if "why " not in line and "case" not in line
+    ]
     assert columns is None or max(map(len, words)) <= columns
     assert SafeConsole(file=out).width == (columns or 120)
 
@@ -85,7 +103,13 @@ def test_subjects_and_figures_make_no_new_cause(one: str, other: str) -> None:
 def failing(directory: Path, samples: ModuleType, *causes: str) -> CaseEvidence:
     """A case that failed, with these causes shown by its own evidence."""
     told = [
-        {"id": name, "cause": f"Issue: {name}", "title": name, "issue": "Issue", "fix": f"mend {name}"}
+        {
+            "id": name,
+            "cause": f"Issue: {name}",
+            "title": name,
+            "issue": "Issue",
+            "fix": f"mend {name}",
+        }
         for name in causes
     ]
     with samples.playing(directory, samples.case_of()) as sample:
@@ -96,16 +120,26 @@ def failing(directory: Path, samples: ModuleType, *causes: str) -> CaseEvidence:
 
 def test_a_case_with_two_causes_stands_in_both_groups(tmp_path: Path, samples: ModuleType) -> None:
     """Neither cause hides the other: what is mended first leaves the other one to be seen."""
-    cases = [failing(tmp_path / "a", samples, "one"), failing(tmp_path / "b", samples, "one", "other")]
+    cases = [
+        failing(tmp_path / "a", samples, "one"),
+        failing(tmp_path / "b", samples, "one", "other"),
+    ]
     first, second = grouped(cases)
 
     assert (first.headline, len(first.cases)) == ("Issue: one", 2)
-    assert (second.headline, [case.directory.name for case in second.cases]) == ("Issue: other", ["b"])
+    assert (second.headline, [case.directory.name for case in second.cases]) == (
+        "Issue: other",
+        ["b"],
+    )
     assert second.said("fix") == "mend other"
 
 
-def test_a_cause_that_only_others_leave_possible_is_hedged(tmp_path: Path, samples: ModuleType) -> None:
-    """Passed cases exclude the first of a case's candidates; the next one is no more certain for that."""
+def test_a_cause_that_only_others_leave_possible_is_hedged(
+    tmp_path: Path, samples: ModuleType
+) -> None:
+    """Passed cases exclude the first of a case's candidates; the next one is no more certain for
+    that.
+    """
     told = [
         {
             "id": name,
@@ -118,7 +152,10 @@ def test_a_cause_that_only_others_leave_possible_is_hedged(tmp_path: Path, sampl
         for name in ("trunk-transport-mismatch", "route-wrong-trunk", "route-missing")
     ]
     cases = []
-    for verdict, case in ((Verdict.PASSED, samples.case_of(line="one")), (Verdict.FAILED, samples.case_of(line="two"))):
+    for verdict, case in (
+        (Verdict.PASSED, samples.case_of(line="one")),
+        (Verdict.FAILED, samples.case_of(line="two")),
+    ):
         with samples.playing(tmp_path / str(verdict), case) as sample:
             sample.recorder.close(verdict, "seen", told if verdict is Verdict.FAILED else [])
         cases.append(CaseEvidence.read(tmp_path / str(verdict)))
@@ -126,7 +163,9 @@ def test_a_cause_that_only_others_leave_possible_is_hedged(tmp_path: Path, sampl
     assert group.headline == "Issue: possibly route-wrong-trunk"
 
 
-def of_deployment(directory: Path, samples: ModuleType, deployment: str, verdict: Verdict) -> CaseEvidence:
+def of_deployment(
+    directory: Path, samples: ModuleType, deployment: str, verdict: Verdict
+) -> CaseEvidence:
     told = [{"id": "one", "cause": "Issue: one", "title": "one", "issue": "Issue"}]
     with samples.playing(directory, samples.case_of(deployment=deployment)) as sample:
         sample.recorder.close(verdict, "it broke", told if verdict is Verdict.FAILED else None)
@@ -138,7 +177,9 @@ def test_a_cause_says_whose_it_is_where_a_run_has_several_deployments(
     tmp_path: Path, samples: ModuleType, verdict: Verdict
 ) -> None:
     """The same words of two customers' systems are two things to mend, at two places."""
-    kyoto, lima = (of_deployment(tmp_path / name, samples, name, verdict) for name in ("Kyōto", "lima"))
+    kyoto, lima = (
+        of_deployment(tmp_path / name, samples, name, verdict) for name in ("Kyōto", "lima")
+    )
     other = of_deployment(tmp_path / "other", samples, "lima", Verdict.PASSED)
 
     (group,) = grouped([kyoto, other])

@@ -81,13 +81,22 @@ def test_directories_nested_without_end_are_refused_in_one_line(
     try:
         ended = CliRunner().invoke(application(), [command, str(received)])
     finally:
-        subprocess.run(["rm", "-rf", str(deep)], check=True)  # pytest's own removal would recurse as well
+        subprocess.run(
+            ["rm", "-rf", str(deep)], check=True
+        )  # pytest's own removal would recurse as well
     assert isinstance(ended.exception, MistakeError)
     assert str(ended.exception).endswith("more than 32 levels deep; allowed: as the run wrote it")
 
 
 @pytest.mark.parametrize(
-    "command", [("report", "--zip", "all"), ("report", "--complete"), ("explain",), ("signoff",), ("compare", ".")]
+    "command",
+    [
+        ("report", "--zip", "all"),
+        ("report", "--complete"),
+        ("explain",),
+        ("signoff",),
+        ("compare", "."),
+    ],
 )
 @pytest.mark.parametrize(
     "planted",
@@ -106,19 +115,32 @@ def test_what_is_neither_file_nor_directory_is_refused(
     there = set(received.rglob("*"))
     more = [str(received) if word == "." else word for word in command[1:]]
     result = CliRunner().invoke(application(command[0]), [command[0], str(received), *more])
-    assert "allowed in the directory of a run: files and directories" in str(result.exception or result.output)
+    assert "allowed in the directory of a run: files and directories" in str(
+        result.exception or result.output
+    )
     assert mine.read_text(encoding="utf-8") == MINE
     assert not mine.with_name("new.txt").exists()
     assert set(received.rglob("*")) == there
 
 
 @pytest.mark.parametrize("absolute", [True, False])
-def test_evidence_names_no_file_outside_of_its_case(received: Path, mine: Path, absolute: bool) -> None:
+def test_evidence_names_no_file_outside_of_its_case(
+    received: Path, mine: Path, absolute: bool
+) -> None:
     case = a_case(received)
     name = str(mine) if absolute else os.path.relpath(mine, case)
     lines: list[dict[str, Any]] = [
         {"attachment": {"at": 1.0, "name": "log", "path": name, "mime": "text/plain"}},
-        {"event": {"kind": "Recorded", "at": 1.0, "phone": "x", "leg": "x.1", "path": name, "sent_path": name}},
+        {
+            "event": {
+                "kind": "Recorded",
+                "at": 1.0,
+                "phone": "x",
+                "leg": "x.1",
+                "path": name,
+                "sent_path": name,
+            }
+        },
     ]
     with (case / "events.jsonl").open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(line) + "\n" for line in lines)

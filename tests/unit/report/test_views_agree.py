@@ -1,4 +1,6 @@
-"""Every view of a run says the same of it: how many cases ended in which way, and whether it was good."""
+"""Every view of a run says the same of it: how many cases ended in which way, and whether it was
+good.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,10 @@ class Drawn:
     words: str
 
     def plain(self) -> dict[str, Any]:
-        axes = {"transport": "udp", "number": f"+1312{self.number}550100"}  # masked, they look the same
+        axes = {
+            "transport": "udp",
+            "number": f"+1312{self.number}550100",
+        }  # masked, they look the same
         names = {
             "row": self.row,
             "integration": "talkdesk",
@@ -69,7 +74,9 @@ class Drawn:
         """How it ended: what broke after a failure, or could not be seen, does not hide it."""
         said = [verdict for verdict in self.attempts if verdict in (Verdict.PASSED, Verdict.FAILED)]
         last = (self.attempts[-1] if self.attempts else None) or Verdict.BROKEN
-        return Verdict.FAILED if last is not Verdict.PASSED and said[-1:] == [Verdict.FAILED] else last
+        return (
+            Verdict.FAILED if last is not Verdict.PASSED and said[-1:] == [Verdict.FAILED] else last
+        )
 
     def play(self, run: Path) -> None:
         for attempt, verdict in enumerate(self.attempts, start=1):
@@ -79,7 +86,9 @@ class Drawn:
                 home.with_name(f"{self.site}{home.name}"), plain, CaseOutcome()
             )  # as of merged sites
             if verdict is not None:
-                found = Finding("answered", "caller.1", verdict, self.words, self.words, time.monotonic())
+                found = Finding(
+                    "answered", "caller.1", verdict, self.words, self.words, time.monotonic()
+                )
                 recorder.finding(found)
                 cause = [dict.fromkeys(("cause", "fix", "owner", "issue"), self.words)]
                 recorder.close(verdict, str(found), cause if verdict is Verdict.FAILED else None)
@@ -120,9 +129,14 @@ def views(finished: FinishedRun) -> Iterator[tuple[str, Mapping[str, int]]]:
     run = finished.directory
     plain = json.loads((run / "summary.json").read_text())
     yield "summary.json", {str(v): plain[v.name.lower()] for v in Verdict}
-    yield "summary.json, rows", {str(v): sum(row[v.name.lower()] for row in plain["rows"].values()) for v in Verdict}
+    yield (
+        "summary.json, rows",
+        {str(v): sum(row[v.name.lower()] for row in plain["rows"].values()) for v in Verdict},
+    )
     root = ET.parse(finished.junit).getroot()
-    by_type = Counter(str(problem.get("type")) for problem in root.iter() if problem.tag in ("failure", "error"))
+    by_type = Counter(
+        str(problem.get("type")) for problem in root.iter() if problem.tag in ("failure", "error")
+    )
     names = {(test.get("classname"), test.get("name")) for test in root.iter("testcase")}
     yield "JUnit", by_type | {"passed": len(names) - by_type.total()}
     assert int(root.get("failures", 0)) == by_type["failed"] + by_type["not observable"]
@@ -139,8 +153,16 @@ def views(finished: FinishedRun) -> Iterator[tuple[str, Mapping[str, int]]]:
     out = io.StringIO()
     terminal.show(finished.summary, finished.groups, SafeConsole(file=out, width=120), run=run)
     told = out.getvalue().strip().splitlines()[-1].rpartition(": ")[2].split(", ")
-    yield "terminal", _with_not_run({words: int(number) for number, words in (one.split(" ", 1) for one in told)})
-    yield "history", Counter(result.verdict for one in runs_of(RunEvidence.read(run)) for result in one.results)
+    yield (
+        "terminal",
+        _with_not_run(
+            {words: int(number) for number, words in (one.split(" ", 1) for one in told)}
+        ),
+    )
+    yield (
+        "history",
+        Counter(result.verdict for one in runs_of(RunEvidence.read(run)) for result in one.results),
+    )
 
 
 def _allure(results: Path) -> list[str]:
@@ -149,7 +171,11 @@ def _allure(results: Path) -> list[str]:
     for path in results.glob("*-result.json"):
         plain = json.loads(path.read_text())
         labels = {label["name"]: label["value"] for label in plain["labels"]}
-        attempt = int(labels["evidence"].rpartition(".")[2]) if re.search(r"\.\d$", labels["evidence"]) else 1
+        attempt = (
+            int(labels["evidence"].rpartition(".")[2])
+            if re.search(r"\.\d$", labels["evidence"])
+            else 1
+        )
         mine = (plain["start"], attempt, labels.get("verdict", "broken"))
         last[plain["historyId"]] = max(last.get(plain["historyId"], mine), mine)
     return [verdict for *_, verdict in last.values()]
@@ -160,9 +186,17 @@ def _allure(results: Path) -> list[str]:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(drawn=st.lists(cases, max_size=8, unique_by=lambda case: (case.site, case.plain()["id"])), end=ends)
-@example(drawn=[Drawn(0, "", "BUSY", True, False, (Verdict.FAILED, None), "\ud800")], end=RunEnd(workers=2, wall_s=0.0))
-def test_every_view_of_a_run_counts_the_same(drawn: list[Drawn], end: RunEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+@given(
+    drawn=st.lists(cases, max_size=8, unique_by=lambda case: (case.site, case.plain()["id"])),
+    end=ends,
+)
+@example(
+    drawn=[Drawn(0, "", "BUSY", True, False, (Verdict.FAILED, None), "\ud800")],
+    end=RunEnd(workers=2, wall_s=0.0),
+)
+def test_every_view_of_a_run_counts_the_same(
+    drawn: list[Drawn], end: RunEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")  # no Allure to make its report
     ended = Counter(str(case.verdict) for case in drawn if case.planned or case.attempts)
     with tempfile.TemporaryDirectory() as scratch:
@@ -180,7 +214,9 @@ def test_every_view_of_a_run_counts_the_same(drawn: list[Drawn], end: RunEnd, mo
 
 
 def test_what_is_wrong_besides_is_no_other_possibility(tmp_path: Path, samples: ModuleType) -> None:
-    """Two faults, each shown: both are to be mended. What the evidence does not show is said to be possible."""
+    """Two faults, each shown: both are to be mended. What the evidence does not show is said to be
+    possible.
+    """
     told = [
         {
             "id": name,
@@ -205,7 +241,9 @@ def test_what_is_wrong_besides_is_no_other_possibility(tmp_path: Path, samples: 
     results = run / "allure-results"
     finished = finish(run, [case], RunEnd(workers=1, wall_s=1.0, allure_results=results))
     (result,) = (json.loads(path.read_text()) for path in results.glob("*-result.json"))
-    page = re.sub(r"<details><summary>.*?</details>", "", finished.report.read_text(), flags=re.DOTALL)
+    page = re.sub(
+        r"<details><summary>.*?</details>", "", finished.report.read_text(), flags=re.DOTALL
+    )
     for view in (page, finished.junit.read_text(), result["statusDetails"]["message"]):
         text = unescape(re.sub(r"<[^>]+>", " ", view))
         assert "Also: The second cause" in text
@@ -219,11 +257,19 @@ def test_what_is_wrong_besides_is_no_other_possibility(tmp_path: Path, samples: 
     assert "**Or, less likely (4): The fourth cause**" in result["description"]
 
 
-def test_what_the_case_may_do_without_makes_its_evidence_no_weaker(tmp_path: Path, samples: ModuleType) -> None:
-    """Each finding that could not be made says ``unknown``, whatever it is about; the sign-off leaves it out as well."""
+def test_what_the_case_may_do_without_makes_its_evidence_no_weaker(
+    tmp_path: Path, samples: ModuleType
+) -> None:
+    """Each finding that could not be made says ``unknown``, whatever it is about; the sign-off
+    leaves it out as well.
+    """
     with samples.playing(tmp_path) as sample:
         sample.finding("audio", "caller.1 → assistant main", strength=Strength.CONFIRMED)
-        unseen = {"actual": "not observable: no SDP", "strength": Strength.UNKNOWN, "dispensable": True}
+        unseen = {
+            "actual": "not observable: no SDP",
+            "strength": Strength.UNKNOWN,
+            "dispensable": True,
+        }
         sample.finding("codec", "assistant main", Verdict.NOT_OBSERVABLE, **unseen)
         sample.recorder.close(Verdict.PASSED, "")
     assert CaseEvidence.read(tmp_path).strength is Strength.CONFIRMED

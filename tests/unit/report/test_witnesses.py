@@ -1,4 +1,6 @@
-"""Files that others made are added to a run: its own evidence stays, and verdicts, views and the sign-off follow from both."""
+"""Files that others made are added to a run: its own evidence stays, and verdicts, views and the
+sign-off follow from both.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,15 @@ def counted(observation: Observation, least: Strength = Strength.PROVED) -> Find
     """The AI's end received packets of the caller, or its words."""
     sound = Sound(2.0, observation, "RTCP counts 98 of 98 RTP packets")
     return audio.direction(
-        "caller.1", "assistant main", sound, None, since=1.5, own=(), least=least, names={}, towards="ai"
+        "caller.1",
+        "assistant main",
+        sound,
+        None,
+        since=1.5,
+        own=(),
+        least=least,
+        names={},
+        towards="ai",
     )
 
 
@@ -104,7 +114,14 @@ def of_file(heard_s: float, name: str = "pbx.mp3", sha256: str = SHA) -> MarkInF
 
 
 def told(directory: Path, event: MarkInFile) -> Told:
-    return Told(event.file, event.sha256, 1000, "recording", {directory.name: [event]}, ["12 s without a mark"])
+    return Told(
+        event.file,
+        event.sha256,
+        1000,
+        "recording",
+        {directory.name: [event]},
+        ["12 s without a mark"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,13 +129,25 @@ def told(directory: Path, event: MarkInFile) -> Told:
     [
         (Observation.RTCP, Strength.PROVED, 0.6, Verdict.PASSED),
         (Observation.RTCP, Strength.PROVED, 0.0, Verdict.FAILED),  # counted packets are no sound
-        (Observation.WORDS, Strength.CONFIRMED, 0.0, Verdict.NOT_OBSERVABLE),  # a transcript contradicts the recording
+        (
+            Observation.WORDS,
+            Strength.CONFIRMED,
+            0.0,
+            Verdict.NOT_OBSERVABLE,
+        ),  # a transcript contradicts the recording
     ],
 )
 def test_a_case_is_judged_by_its_evidence_and_the_file(
-    tmp_path: Path, runs: ModuleType, observation: Observation, least: Strength, heard_s: float, verdict: Verdict
+    tmp_path: Path,
+    runs: ModuleType,
+    observation: Observation,
+    least: Strength,
+    heard_s: float,
+    verdict: Verdict,
 ) -> None:
-    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, observation, least)})
+    made = runs.make_run(
+        tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, observation, least)}
+    )
     directory = made.case_directory(ROW)
     before = {path: path.read_bytes() for path in manifest.files(made.directory)}
     assert add(made.directory, [told(directory, of_file(heard_s))]) == [directory.name]
@@ -126,7 +155,9 @@ def test_a_case_is_judged_by_its_evidence_and_the_file(
     assert manifest.differences(made.directory) == []
     run = RunEvidence.read(made.directory)
     (case,) = run.cases
-    finding = next(one for one in case.findings if one.check == "audio" and one.facts["towards"] == "ai")
+    finding = next(
+        one for one in case.findings if one.check == "audio" and one.facts["towards"] == "ai"
+    )
     assert case.verdict is finding.verdict is verdict
     assert (finding.strength is Strength.PROVED) is (verdict is Verdict.PASSED)
     assert bool(case.diagnosis) is (verdict is Verdict.FAILED)
@@ -136,31 +167,49 @@ def test_a_case_is_judged_by_its_evidence_and_the_file(
     assert [one["sha256"] for one in RunEvidence.read(made.directory).witnesses] == [SHA, "b" * 64]
 
 
-def test_a_mark_after_a_finding_was_made_changes_nothing_in_it(tmp_path: Path, runs: ModuleType) -> None:
-    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)})
+def test_a_mark_after_a_finding_was_made_changes_nothing_in_it(
+    tmp_path: Path, runs: ModuleType
+) -> None:
+    made = runs.make_run(
+        tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)}
+    )
     add(made.directory, [told(made.case_directory(ROW), replace(of_file(0.6), at=1e9))])
-    assert [case.verdict for case in RunEvidence.read(made.directory).cases] == [Verdict.NOT_OBSERVABLE]
+    assert [case.verdict for case in RunEvidence.read(made.directory).cases] == [
+        Verdict.NOT_OBSERVABLE
+    ]
 
 
 def test_every_view_names_the_file(tmp_path: Path, runs: ModuleType) -> None:
-    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)})
+    made = runs.make_run(
+        tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)}
+    )
     assert remake(made.directory).summary.exit_code == 1
     add(made.directory, [told(made.case_directory(ROW), of_file(0.6))])
     finished = remake(made.directory)
     assert finished.summary.exit_code == 0
     (line,) = json.loads((made.directory / "summary.json").read_text())["witnesses"]
-    assert (line["file"], line["sha256"], line["unmatched"]) == ("pbx.mp3", SHA, ["12 s without a mark"])
+    assert (line["file"], line["sha256"], line["unmatched"]) == (
+        "pbx.mp3",
+        SHA,
+        ["12 s without a mark"],
+    )
     page = runs.words(finished.report.read_text())
     assert "pbx.mp3 (recording, SHA-256 550100123456…), added 20" in page
     assert 'failures="0"' in (made.directory / "junit.xml").read_text()
     assert zipped(made.directory, "all").stat().st_size
     other = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
-    assert [one["file"] for one in read_witnesses(merge([made.directory, other], tmp_path / "merged"))] == ["pbx.mp3"]
+    assert [
+        one["file"] for one in read_witnesses(merge([made.directory, other], tmp_path / "merged"))
+    ] == ["pbx.mp3"]
 
 
-def test_an_older_signature_no_longer_verifies_and_says_why(tmp_path: Path, runs: ModuleType) -> None:
+def test_an_older_signature_no_longer_verifies_and_says_why(
+    tmp_path: Path, runs: ModuleType
+) -> None:
     public = attest.make_keys(tmp_path / "key.pem")
-    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)})
+    made = runs.make_run(
+        tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)}
+    )
     signoff.make(made.directory, key=tmp_path / "key.pem")
     add(made.directory, [told(made.case_directory(ROW), of_file(0.6))])
     why = "evidence was added after signing: pbx.mp3; make the sign-off again and sign it"
@@ -176,19 +225,27 @@ def test_an_older_signature_no_longer_verifies_and_says_why(tmp_path: Path, runs
     ]
 
 
-def test_the_command_takes_files_of_any_name_and_goes_on_after_a_broken_one(tmp_path: Path, runs: ModuleType) -> None:
-    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)})
+def test_the_command_takes_files_of_any_name_and_goes_on_after_a_broken_one(
+    tmp_path: Path, runs: ModuleType
+) -> None:
+    made = runs.make_run(
+        tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)}
+    )
     folder = tmp_path / "from the portal"
     folder.mkdir()
     caller = np.concatenate([np.zeros(8000), np.tile(waveform(3), 12), np.zeros(4000)])
     call = np.concatenate([caller, np.tile(waveform(AI), 6)])
-    soundfile.write(folder / "2019-01-01 someone.mp3", call, 8000, format="MP3", subtype="MPEG_LAYER_III")
+    soundfile.write(
+        folder / "2019-01-01 someone.mp3", call, 8000, format="MP3", subtype="MPEG_LAYER_III"
+    )
     soundfile.write(folder / "other.wav", np.tile(waveform(200), 12), 8000)
     soundfile.write(folder / "yesterday.wav", caller, 8000)
     (folder / "broken.mp3").write_bytes(b"ID3" + bytes(100))
     asked = ["witness", str(made.directory), str(folder)]
     ended = CliRunner().invoke(application(), asked)
-    assert ended.exit_code == 1, ended.output  # who made it was not said, so it proves nothing of the AI
+    assert ended.exit_code == 1, (
+        ended.output
+    )  # who made it was not said, so it proves nothing of the AI
     ended = CliRunner().invoke(application(), [*asked, "--made-at", "ai"])
     assert ended.exit_code == 0, ended.output
     (case,) = RunEvidence.read(made.directory).cases
@@ -196,24 +253,44 @@ def test_the_command_takes_files_of_any_name_and_goes_on_after_a_broken_one(tmp_
     assert lines[0].startswith(f"{folder}/broken.mp3: not a sound file")
     assert f"2019-01-01 someone.mp3: {case.id}: mark 3 of caller.1" in lines
     assert "other.wav: mark 200 is of no call of this run" in lines
-    assert any(line.startswith("yesterday.wav: mark 3 at 1.0 s may be of TD-INBOUND") for line in lines)
+    assert any(
+        line.startswith("yesterday.wav: mark 3 at 1.0 s may be of TD-INBOUND") for line in lines
+    )
     assert f"{case.id}: not observable → passed" in lines
     missing = CliRunner().invoke(application(), ["witness", str(made.directory), "nothing.wav"])
     assert isinstance(missing.exception, MistakeError)
-    assert str(missing.exception) == "nothing.wav: no such file; name sound files, captures, or folders of them"
+    assert (
+        str(missing.exception)
+        == "nothing.wav: no such file; name sound files, captures, or folders of them"
+    )
 
 
 @pytest.mark.parametrize(
     ("agent_speaks_at", "others_have_callers", "second", "verdict"),
     [
-        (3.0, True, "incoming", Verdict.FAILED),  # the folder's files hold callers, this one does not
+        (
+            3.0,
+            True,
+            "incoming",
+            Verdict.FAILED,
+        ),  # the folder's files hold callers, this one does not
         (3.0, False, "incoming", Verdict.NOT_OBSERVABLE),  # a source that may record one side alone
-        (0.5, True, "incoming", Verdict.NOT_OBSERVABLE),  # a mark beneath another as loud is not always found
+        (
+            0.5,
+            True,
+            "incoming",
+            Verdict.NOT_OBSERVABLE,
+        ),  # a mark beneath another as loud is not always found
         (3.0, True, "outgoing", Verdict.NOT_OBSERVABLE),  # two callers have a call each
     ],
 )
 def test_a_caller_who_is_missing_is_evidence_where_callers_are_recorded(
-    tmp_path: Path, runs: ModuleType, agent_speaks_at: float, others_have_callers: bool, second: str, verdict: Verdict
+    tmp_path: Path,
+    runs: ModuleType,
+    agent_speaks_at: float,
+    others_have_callers: bool,
+    second: str,
+    verdict: Verdict,
 ) -> None:
     def sends(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
         for leg, mark, direction in (("caller.1", 3, "outgoing"), ("agent.1", 9, second)):
@@ -225,21 +302,31 @@ def test_a_caller_who_is_missing_is_evidence_where_callers_are_recorded(
             began = 0 if leg == "caller.1" else round(agent_speaks_at * 8000)
             sent[began : began + 16000] = np.tile(waveform(mark), 13)[:16000]
             soundfile.write(recorder.directory / f"{leg}.sent.wav", sent, 8000)
-            recorder.event(Recorded(at=7.0, phone=phone, leg=leg, path=f"{leg}.wav", sent_path=f"{leg}.sent.wav"))
+            recorder.event(
+                Recorded(
+                    at=7.0, phone=phone, leg=leg, path=f"{leg}.wav", sent_path=f"{leg}.sent.wav"
+                )
+            )
             recordings[leg] = sent
         hears(recorder, "agent.1", AI)
         ended: tuple[Verdict, str] = heard_by(runs, Observation.RTCP)(case, recorder)
         return ended
 
     recordings: dict[str, Any] = {}
-    made = runs.make_run(tmp_path / "reports", rows=(ROW, "HOLD"), plays={ROW: sends, "HOLD": runs.passes})
+    made = runs.make_run(
+        tmp_path / "reports", rows=(ROW, "HOLD"), plays={ROW: sends, "HOLD": runs.passes}
+    )
     folder = tmp_path / "folder"
     folder.mkdir()
     voice = np.tile(waveform(AI), 6)
     soundfile.write(folder / "a.wav", np.concatenate([recordings["agent.1"], voice]), 8000)
     if others_have_callers:
-        soundfile.write(folder / "b.wav", np.concatenate([recordings["caller.1"][:12000], voice]), 8000)
-    add(made.directory, read_files(made.directory, [folder], "ai")[0][:1])  # b.wav would prove the caller's side itself
+        soundfile.write(
+            folder / "b.wav", np.concatenate([recordings["caller.1"][:12000], voice]), 8000
+        )
+    add(
+        made.directory, read_files(made.directory, [folder], "ai")[0][:1]
+    )  # b.wav would prove the caller's side itself
     case = next(case for case in RunEvidence.read(made.directory).cases if case.row == ROW)
     assert case.verdict is verdict
 
@@ -251,7 +338,9 @@ def test_a_capture_proves_what_was_sent_to_the_ai_and_its_messages_are_on_the_la
         recorder.deployment(to_plain(runs.load(runs.DEPLOYMENT)))
         at_ai, why = "assistant main", "no messages are shown"
         recorder.finding(signalling.header_in_record("S.1;", at_ai, "X-EI", "S.1;", "abc"))
-        recorder.finding(not_observable("route.transport", at_ai, expected="UDP to port 32681", why=why))
+        recorder.finding(
+            not_observable("route.transport", at_ai, expected="UDP to port 32681", why=why)
+        )
         recorder.finding(not_observable("codec", at_ai, expected="PCMU or PCMA", why=why))
         return Verdict.NOT_OBSERVABLE, "route.transport of assistant main"
 
@@ -260,9 +349,14 @@ def test_a_capture_proves_what_was_sent_to_the_ai_and_its_messages_are_on_the_la
     hosts, trunk = {"192.0.2.2": "synthflow"}, runs.load(runs.DEPLOYMENT).trunks[0].name
     directory = runs.record(made.directory, made.deployment, case, looks, hosts=hosts, trunk=trunk)
     caller, ai = ("192.0.2.1", 4000), ("192.0.2.2", 4002)
-    asked = invite(sdp(caller), "b2", "+12065550100", "X-Talkdesk-Other-Leg-Call-Id: 1", "X-EI: S.1;")
+    asked = invite(
+        sdp(caller), "b2", "+12065550100", "X-Talkdesk-Other-Leg-Call-Id: 1", "X-EI: S.1;"
+    )
     to_ai = ("192.0.2.1", 5060), ("192.0.2.2", 32681)
-    packets = [(BEGAN, udp(*to_ai, asked)), (BEGAN + 0.9, udp(*to_ai[::-1], ok(sdp(ai, "8 101"), "b2")))]
+    packets = [
+        (BEGAN, udp(*to_ai, asked)),
+        (BEGAN + 0.9, udp(*to_ai[::-1], ok(sdp(ai, "8 101"), "b2"))),
+    ]
     (tmp_path / "sbc.pcap").write_bytes(pcap(packets))
     told, problems = read_files(made.directory, [tmp_path / "sbc.pcap"], "platform")
     assert problems == []
@@ -275,21 +369,29 @@ def test_a_capture_proves_what_was_sent_to_the_ai_and_its_messages_are_on_the_la
     }
     assert evidence.verdict is Verdict.PASSED
     assert [note.text.partition(", added ")[0] for note in evidence.notes] == ["sbc.pcap"]
-    assert {source_of(one, evidence.gist.ours, stand_in=False) for one in evidence.findings} == {BY_CAPTURE}
+    assert {source_of(one, evidence.gist.ours, stand_in=False) for one in evidence.findings} == {
+        BY_CAPTURE
+    }
     shown = [arrow for arrow in arrows(evidence) if arrow.file]
     assert [(arrow.numbers, arrow.label, arrow.detail) for arrow in shown] == [
         (("h1",), "INVITE", "PCMU PCMA DTMF · 192.0.2.1:4000; by sbc.pcap"),
         (("h2",), "200 OK", "PCMA DTMF · 192.0.2.2:4002; by sbc.pcap"),
     ]
-    assert {"192.0.2.1:5060", "synthflow"} <= {lifeline.title for lifeline in Ladder.of(evidence).lifelines}
+    assert {"192.0.2.1:5060", "synthflow"} <= {
+        lifeline.title for lifeline in Ladder.of(evidence).lifelines
+    }
 
 
-def test_captures_of_two_hops_show_where_the_audio_is_lost(tmp_path: Path, runs: ModuleType) -> None:
+def test_captures_of_two_hops_show_where_the_audio_is_lost(
+    tmp_path: Path, runs: ModuleType
+) -> None:
     def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
         recorder.deployment(to_plain(runs.load(runs.DEPLOYMENT)))
         leg = {"phone": "caller", "leg": "caller.1"}
         ends = {"transport": "udp", "local": "192.0.2.1:5060", "remote": "192.0.2.2:5060"}
-        recorder.event(SipMessage(at=1.0, direction="sent", text=invite(call_id="a1").decode(), **ends, **leg))
+        recorder.event(
+            SipMessage(at=1.0, direction="sent", text=invite(call_id="a1").decode(), **ends, **leg)
+        )
         recorder.event(CallState(at=2.0, state="confirmed", code=200, reason="", **leg))
         recorder.event(CallState(at=8.0, state="disconnected", code=200, reason="", **leg))
         denial = Denial(Observation.WORDS, "the transcript has no words of the caller")
@@ -313,8 +415,14 @@ def test_captures_of_two_hops_show_where_the_audio_is_lost(tmp_path: Path, runs:
     trunk, carrier = tmp_path / "trunk.pcap", tmp_path / "carrier.pcap"
     trunk.write_bytes(pcap(sorted(hop("a1", to_callee=3), key=lambda packet: packet[0])))
     inside = hop("b2", to_callee=None, to_caller=40, header="X-Talkdesk-Other-Leg-Call-Id: a1")
-    carrier.write_bytes(pcap(sorted([*inside, *hop("c3", dialled="+13125550188", at=BEGAN + 60)], key=lambda p: p[0])))
-    ended = CliRunner().invoke(application(), ["witness", str(made.directory), str(trunk), str(carrier)])
+    carrier.write_bytes(
+        pcap(
+            sorted([*inside, *hop("c3", dialled="+13125550188", at=BEGAN + 60)], key=lambda p: p[0])
+        )
+    )
+    ended = CliRunner().invoke(
+        application(), ["witness", str(made.directory), str(trunk), str(carrier)]
+    )
     assert ended.exit_code == 1, ended.output
     (case,) = RunEvidence.read(made.directory).cases
     assert case.verdict is Verdict.FAILED
@@ -323,23 +431,34 @@ def test_captures_of_two_hops_show_where_the_audio_is_lost(tmp_path: Path, runs:
     where = "caller.1's mark is not in carrier.pcap (192.0.2.1:5060 → 192.0.2.2:5062, no RTP)"
     assert any(where in line for line in cause["evidence"])
     assert any(
-        "caller.1's mark is in trunk.pcap (192.0.2.1:4000 → 192.0.2.2:4002)" in line for line in cause["evidence"]
+        "caller.1's mark is in trunk.pcap (192.0.2.1:4000 → 192.0.2.2:4002)" in line
+        for line in cause["evidence"]
     )
     assert (
-        "carrier.pcap: call c3 from 192.0.2.1 to sip:+13125550188@192.0.2.2 is of no call of this run" in ended.output
+        "carrier.pcap: call c3 from 192.0.2.1 to sip:+13125550188@192.0.2.2 is of no call of this run"
+        in ended.output
     )
     texts = [
-        event.text for event in case.log.added if isinstance(event, MessageInFile) and event.file == "carrier.pcap"
+        event.text
+        for event in case.log.added
+        if isinstance(event, MessageInFile) and event.file == "carrier.pcap"
     ]
     assert len(texts) == 3
 
 
-def test_each_of_several_callers_has_the_captured_call_with_its_mark(tmp_path: Path, runs: ModuleType) -> None:
+def test_each_of_several_callers_has_the_captured_call_with_its_mark(
+    tmp_path: Path, runs: ModuleType
+) -> None:
     """The AI's records do not tell which caller theirs is."""
     marks, other_leg = {"caller": 3, "bob": 4}, "X-Talkdesk-Other-Leg-Call-Id"
 
     def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
-        bob: Any = {"phone": "bob", "leg": "bob.1", "direction": "outgoing", "remote_uri": "sip:a@example.com"}
+        bob: Any = {
+            "phone": "bob",
+            "leg": "bob.1",
+            "direction": "outgoing",
+            "remote_uri": "sip:a@example.com",
+        }
         recorder.event(LegStarted(at=1.0, mark=marks["bob"], **bob))
         for name in marks:
             leg = {"phone": name, "leg": f"{name}.1"}
@@ -358,18 +477,31 @@ def test_each_of_several_callers_has_the_captured_call_with_its_mark(tmp_path: P
     (tmp_path / "trunk.pcap").write_bytes(pcap(sorted(packets, key=lambda packet: packet[0])))
     (told,), _ = read_files(made.directory, [tmp_path / "trunk.pcap"], "platform")
     (events,) = told.events.values()
-    assert {(event.leg, event.heard_s > 0) for event in events if isinstance(event, MarkInFile)} == {
+    assert {
+        (event.leg, event.heard_s > 0) for event in events if isinstance(event, MarkInFile)
+    } == {
         ("caller.1", True),
         ("bob.1", True),
     }
 
 
-@pytest.mark.parametrize(("is_same", "verdict"), [(True, Verdict.PASSED), (False, Verdict.NOT_OBSERVABLE)])
+@pytest.mark.parametrize(
+    ("is_same", "verdict"), [(True, Verdict.PASSED), (False, Verdict.NOT_OBSERVABLE)]
+)
 def test_both_directions_are_proved_by_a_recording_of_the_ai(
-    tmp_path: Path, runs: ModuleType, is_same: bool, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    runs: ModuleType,
+    is_same: bool,
+    verdict: Verdict,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def voice(*prompts: str) -> Any:
-        return np.concatenate([prompt_samples(name) for name in prompts])[: 3 * 8000].astype(np.float32) / 32768
+        return (
+            np.concatenate([prompt_samples(name) for name in prompts])[: 3 * 8000].astype(
+                np.float32
+            )
+            / 32768
+        )
 
     heard = voice("agent-please-en", "hello-en", "how-can-i-help-en")
     other = voice("agent-please-de", "agent-please-fr", "agent-please-es")
@@ -381,10 +513,19 @@ def test_both_directions_are_proved_by_a_recording_of_the_ai(
         recorder.event(Listened(at=1.0, seconds=0.0, level_dbov=-15.0, **leg))
         for name, samples in (("received", np.pad(heard, (0, 40000))), ("sent", sent)):
             soundfile.write(recorder.directory / f"caller.1.{name}.wav", samples, 8000)
-        recorder.event(Recorded(at=9.0, path="caller.1.received.wav", sent_path="caller.1.sent.wav", **leg))
+        recorder.event(
+            Recorded(at=9.0, path="caller.1.received.wav", sent_path="caller.1.sent.wav", **leg)
+        )
         sound = Sound(2.0, Observation.SOUND, "sound at caller.1")
-        names: dict[str, Any] = {"own": (3,), "least": Strength.PROVED, "names": {}, "towards": "caller"}
-        recorder.finding(audio.direction("assistant main", "caller.1", sound, None, since=1.5, **names))
+        names: dict[str, Any] = {
+            "own": (3,),
+            "least": Strength.PROVED,
+            "names": {},
+            "towards": "caller",
+        }
+        recorder.finding(
+            audio.direction("assistant main", "caller.1", sound, None, since=1.5, **names)
+        )
         recorder.finding(counted(Observation.RTCP))
         return Verdict.NOT_OBSERVABLE, "audio"
 

@@ -117,8 +117,12 @@ def test_other_targets_are_refused(lab: Lab, uri: str) -> None:
         ("+4499912", "emergency"),
     ],
 )
-@pytest.mark.parametrize("role", ["lines__inbound__did", "groups__billing__did", "phones__caller__number"])
-def test_listed_number_is_still_held_to_the_rules(lab: Lab, number: str, why: str, role: str) -> None:
+@pytest.mark.parametrize(
+    "role", ["lines__inbound__did", "groups__billing__did", "phones__caller__number"]
+)
+def test_listed_number_is_still_held_to_the_rules(
+    lab: Lab, number: str, why: str, role: str
+) -> None:
     guard = Guard(lab(**{role: number}))
     with pytest.raises(RefusedError, match=why):
         guard(f"sip:{number}@{HOST}")
@@ -134,7 +138,9 @@ def test_toll_free_number_belongs_to_all_its_countries(lab: Lab) -> None:
         Guard(lab(region="CA", groups__billing__did="+12065550123"))(f"sip:+12065550123@{HOST}")
 
 
-@pytest.mark.parametrize("number", ["+19005550100", "+18765550100", "+442079460100", "+13129765550"])
+@pytest.mark.parametrize(
+    "number", ["+19005550100", "+18765550100", "+442079460100", "+13129765550"]
+)
 def test_exception_allows_one_number(lab: Lab, number: str) -> None:
     deployment = lab(groups__billing__did=number, safety__allow=[number])
     Guard(deployment)(f"sip:{number}@{HOST}")
@@ -161,23 +167,36 @@ def test_emergency_number_in_e164_has_no_exception(lab: Lab) -> None:
 
 def test_extension_beginning_like_an_emergency_number_needs_an_exception(lab: Lab) -> None:
     """Private exchanges have such extensions, but some networks dial the emergency number at once."""
-    with pytest.raises(RefusedError, match=r"begins with an emergency number \(safety.allow may name it\)"):
+    with pytest.raises(
+        RefusedError, match=r"begins with an emergency number \(safety.allow may name it\)"
+    ):
         Guard(lab(region="DE", phones__billing__user="1120"))(f"sip:1120@{HOST}")
-    Guard(lab(region="DE", phones__billing__user="1120", safety__allow=["1120"]))(f"sip:1120@{HOST}")
+    Guard(lab(region="DE", phones__billing__user="1120", safety__allow=["1120"]))(
+        f"sip:1120@{HOST}"
+    )
     with pytest.raises(RefusedError, match="112 is an emergency number;"):
-        Guard(lab(region="DE", phones__billing__user="112", safety__allow=["112"]))(f"sip:112@{HOST}")
+        Guard(lab(region="DE", phones__billing__user="112", safety__allow=["112"]))(
+            f"sip:112@{HOST}"
+        )
 
 
 @pytest.mark.parametrize("user", ["411", "*72", "#31#", "22000"])
 def test_short_codes_need_an_exception(lab: Lab, user: str) -> None:
     with pytest.raises(RefusedError, match="short code"):
         Guard(lab(phones__billing__user=user))(f"sip:{user.replace('#', '%23')}@{HOST}")
-    Guard(lab(phones__billing__user=user, safety__allow=[user]))(f"sip:{user.replace('#', '%23')}@{HOST}")
+    Guard(lab(phones__billing__user=user, safety__allow=[user]))(
+        f"sip:{user.replace('#', '%23')}@{HOST}"
+    )
 
 
 @pytest.mark.parametrize("extension", ["0", "101", "2000", "4711", "1120"])
-def test_extension_may_be_a_refer_target_though_no_harness_phone_may_dial_it(lab: Lab, extension: str) -> None:
-    guard, uri = Guard(lab(groups__billing={"user": extension, "agents": ["billing"]})), f"sip:{extension}@{HOST}"
+def test_extension_may_be_a_refer_target_though_no_harness_phone_may_dial_it(
+    lab: Lab, extension: str
+) -> None:
+    guard, uri = (
+        Guard(lab(groups__billing={"user": extension, "agents": ["billing"]})),
+        f"sip:{extension}@{HOST}",
+    )
     guard.refer(uri)
     with pytest.raises(RefusedError, match=r"short code|begins with an emergency number"):
         guard(uri)
@@ -193,7 +212,9 @@ def test_extension_of_a_phone_may_be_called(lab: Lab) -> None:
 
 
 def test_foreign_number_has_no_ambiguous_national_form(lab: Lab) -> None:
-    """+34 911 234 567, allowed on purpose, is 911 to a switch in the United States once its prefix is gone."""
+    """+34 911 234 567, allowed on purpose, is 911 to a switch in the United States once its prefix
+    is gone.
+    """
     guard = Guard(lab(groups__billing__did="+34911234567", safety__allow=["+34911234567"]))
     guard(f"sip:+34911234567@{HOST}")
     for digits in ("911234567", "0034911234567", "911"):
@@ -202,7 +223,9 @@ def test_foreign_number_has_no_ambiguous_national_form(lab: Lab) -> None:
 
 
 def test_phone_abroad_dials_no_national_form(lab: Lab) -> None:
-    """Its own network interprets the digits: 911 234 567 is Spanish, and an emergency call in the United States."""
+    """Its own network interprets the digits: 911 234 567 is Spanish, and an emergency call in the
+    United States.
+    """
     swiss, spanish = (
         lab(region="CH", groups__billing__did="+41441234567"),
         lab(region="ES", groups__billing__did="+34911234567"),
@@ -222,7 +245,8 @@ def test_number_without_plus_must_not_mean_an_emergency(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["sbc-2.acme.example", "SBC-2.acme.example:5080", "[2001:DB8::7]", "[2001:db8::7]:5080"]
+    "place",
+    ["sbc-2.acme.example", "SBC-2.acme.example:5080", "[2001:DB8::7]", "[2001:db8::7]:5080"],
 )
 def test_safety_hosts_adds_a_host(lab: Lab, place: str) -> None:
     uri = f"sip:+18155550101@{place}"
@@ -232,7 +256,9 @@ def test_safety_hosts_adds_a_host(lab: Lab, place: str) -> None:
 
 
 def test_rules_survive_serialisation(lab: Lab) -> None:
-    deployment = from_plain(to_plain(lab(safety__allow=["+18765550100"], groups__billing__did="+18765550100")))
+    deployment = from_plain(
+        to_plain(lab(safety__allow=["+18765550100"], groups__billing__did="+18765550100"))
+    )
     Guard(deployment)(f"sip:+18765550100@{HOST}")
 
 
@@ -292,7 +318,13 @@ def test_routing_headers_are_refused(header: tuple[str, str]) -> None:
 
 
 def test_custom_headers_pass() -> None:
-    check_headers([("X-EI", "S.a;E.b;O.+14155550101;"), ("Privacy", "id"), ("P-Asserted-Identity", "<sip:a@b>")])
+    check_headers(
+        [
+            ("X-EI", "S.a;E.b;O.+14155550101;"),
+            ("Privacy", "id"),
+            ("P-Asserted-Identity", "<sip:a@b>"),
+        ]
+    )
 
 
 @pytest.mark.parametrize(

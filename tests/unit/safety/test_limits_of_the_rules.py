@@ -26,7 +26,15 @@ def test_headers_of_plain_requests_are_checked() -> None:
 
 @pytest.mark.parametrize(
     ("code", "refused"),
-    [("12", True), ("123", True), ("1000", False), ("1009", False), ("*69", True), ("7777*", True), ("*99999", True)],
+    [
+        ("12", True),
+        ("123", True),
+        ("1000", False),
+        ("1009", False),
+        ("*69", True),
+        ("7777*", True),
+        ("*99999", True),
+    ],
 )
 def test_short_codes_have_up_to_three_digits_or_signs(lab: Lab, code: str, refused: bool) -> None:
     found = Guard(lab()).refusal(code)
@@ -52,7 +60,10 @@ def test_default_sip_ports_are_always_allowed(lab: Lab, port: int) -> None:
         ("+19005550100", "+19005550100 is a premium-rate number (safety.allow may name it)"),
         ("+14155550101", None),
         ("+17735550199", None),
-        ("+442079460101", "+442079460101 belongs to GB, and the deployment to US (safety.countries may name it)"),
+        (
+            "+442079460101",
+            "+442079460101 belongs to GB, and the deployment to US (safety.countries may name it)",
+        ),
         (
             "+80012345678",
             "+80012345678 belongs to no country's network, and the deployment to US (safety.allow may name it)",
@@ -106,7 +117,9 @@ def test_sip_ports_are_allowed_at_every_deployment_port(lab: Lab, port: int) -> 
 def test_trunk_host_and_termination_may_be_called(lab: Lab) -> None:
     plain = lab()
     trunks = tuple(
-        trunk.model_copy(update={"host": f"127.9.8.{index}", "termination": f"127.9.7.{index}:15070"})
+        trunk.model_copy(
+            update={"host": f"127.9.8.{index}", "termination": f"127.9.7.{index}:15070"}
+        )
         for index, trunk in enumerate(plain.trunks, 1)
     )
     guard = Guard(plain.model_copy(update={"trunks": trunks}))
@@ -119,15 +132,18 @@ def test_trunk_host_and_termination_may_be_called(lab: Lab) -> None:
 
 @pytest.mark.parametrize(
     ("region", "nobodys"),
-    [("DE", "+491991234567"), ("FR", "+33099123456"), ("US", "+10005550100"), ("GB", "+440005550100")],
+    [
+        ("DE", "+491991234567"),
+        ("FR", "+33099123456"),
+        ("US", "+10005550100"),
+        ("GB", "+440005550100"),
+    ],
 )
 def test_unknown_numbering_plan_belongs_to_no_country(lab: Lab, region: str, nobodys: str) -> None:
     """Also for a country that has its code alone."""
     assert Guard(lab(region=region)).refusal(nobodys) is None
     abroad = Guard(lab(region="JP", safety__countries=[region]))
-    said = (
-        f"{nobodys} belongs to no country that is known, and the deployment to JP, {region} (safety.allow may name it)"
-    )
+    said = f"{nobodys} belongs to no country that is known, and the deployment to JP, {region} (safety.allow may name it)"
     assert abroad.refusal(nobodys) == said
     assert Guard(lab(region="JP", safety__allow=[nobodys])).refusal(nobodys) is None
 
@@ -144,7 +160,9 @@ def test_unknown_numbering_plan_belongs_to_no_country(lab: Lab, region: str, nob
         ("GB", "+44118118", "is a short code behind its country's code"),
     ],
 )
-def test_unknown_numbering_plan_may_look_like_premium(lab: Lab, region: str, number: str, why: str) -> None:
+def test_unknown_numbering_plan_may_look_like_premium(
+    lab: Lab, region: str, number: str, why: str
+) -> None:
     """Networks ignore surplus digits, and bill a call by the first ones."""
     assert Guard(lab(region=region)).refusal(number) == f"{number} {why} (safety.allow may name it)"
     assert Guard(lab(region=region, safety__allow=[number])).refusal(number) is None

@@ -1,4 +1,6 @@
-"""Cases with everything real but the phones and the far end: no process is started, and nobody is called."""
+"""Cases with everything real but the phones and the far end: no process is started, and nobody is
+called.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The time of the room and of its findings: waits advance it, and nothing else does."""
     ticking = Clock()
     for name, module in list(sys.modules.items()):
-        if name.startswith(("harness.scenario.", "harness.calls.checks.")) and hasattr(module, "time"):
+        if name.startswith(("harness.scenario.", "harness.calls.checks.")) and hasattr(
+            module, "time"
+        ):
             monkeypatch.setattr(module, "time", ticking)
     return ticking
 
@@ -71,11 +75,21 @@ def make_context(tmp_path: Path) -> Iterator[MakeContext]:
         ) -> CaseContext:
             deployment = _deployment().model_copy(update=changes)
             recorder = CaseRecorder(tmp_path / f"case-{next(number)}", {"id": row})
-            files.callback(recorder.close, Verdict.PASSED, "")  # it holds one open, and a drawn test makes many
+            files.callback(
+                recorder.close, Verdict.PASSED, ""
+            )  # it holds one open, and a drawn test makes many
             gate = CallGate(tmp_path / "gate", deployment.limits)
             timings, marks = deployment.timings_by("quick"), iter(range(200))
             return CaseContext(
-                _case(row, ai), deployment, timings, recorder, pool, marks, api, gate, clock=clock or SkippingClock()
+                _case(row, ai),
+                deployment,
+                timings,
+                recorder,
+                pool,
+                marks,
+                api,
+                gate,
+                clock=clock or SkippingClock(),
             )
 
         yield make

@@ -1,4 +1,6 @@
-"""A scripted conversation: legs whose events come as a clock goes on, at phones that nobody started."""
+"""A scripted conversation: legs whose events come as a clock goes on, at phones that nobody
+started.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ TOLD: dict[str, Any] = {"phone": "caller", "leg": "caller.1"}
 
 
 class ScriptedLeg:
-    """A leg with these events: each comes when ``clock`` gets there; without a clock, all have come.
+    """A leg with these events: each comes when ``clock`` gets there; without a clock, all have
+    come.
 
     What the leg is made to do is in ``did``.
     """
@@ -64,7 +67,12 @@ class ScriptedLeg:
         return self._state or (states[-1] if states else "confirmed")
 
     def wait(
-        self, goal: str, wanted: Callable[[Event], bool], within: float = 0.0, since: float = 0.0, **_: Any
+        self,
+        goal: str,
+        wanted: Callable[[Event], bool],
+        within: float = 0.0,
+        since: float = 0.0,
+        **_: Any,
     ) -> Event:
         for event in self.told:
             if self._clock is not None and event.at > self._clock.now + within:
@@ -106,36 +114,64 @@ def leg(*told: Event, **more: Any) -> Any:
     return ScriptedLeg(*told, **more)
 
 
-def states(*named: str, began: float = 1.0, apart_s: float = 0.1, leg: str = "caller.1", **more: Any) -> list[Event]:
+def states(
+    *named: str, began: float = 1.0, apart_s: float = 0.1, leg: str = "caller.1", **more: Any
+) -> list[Event]:
     """A call that is in these states, one after the other."""
     about: dict[str, Any] = {"phone": leg.partition(".")[0], "leg": leg, **more}
-    return [CallState(at=began + apart_s * n, state=state, **about) for n, state in enumerate(named)]  # type: ignore[arg-type]
+    return [
+        CallState(at=began + apart_s * n, state=state, **about)  # type: ignore[arg-type]
+        for n, state in enumerate(named)
+    ]
 
 
 def heard(at: float, mark: int) -> MarkHeard:
     return MarkHeard(at=at, mark=mark, began=at, level_dbov=-20.0, quality=0.99, **TOLD)
 
 
-def sounds(began: float, seconds: float, speaks: Callable[[float], bool] = lambda at: True) -> list[Event]:
+def sounds(
+    began: float, seconds: float, speaks: Callable[[float], bool] = lambda at: True
+) -> list[Event]:
     """What a listener says each 0.2 s: whether it is loud."""
     pulses = [number / 5 for number in range(1, round(seconds * 5) + 1)]
-    return [Listened(at=began + at, seconds=at, level_dbov=-20.0 if speaks(at) else -96.0, **TOLD) for at in pulses]
+    return [
+        Listened(at=began + at, seconds=at, level_dbov=-20.0 if speaks(at) else -96.0, **TOLD)
+        for at in pulses
+    ]
 
 
-def message(at: float, direction: str, start: str, to_tag: str, method: str = "INVITE") -> SipMessage:
+def message(
+    at: float, direction: str, start: str, to_tag: str, method: str = "INVITE"
+) -> SipMessage:
     text = (
         f"{start}\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\nFrom: <sip:a@example.com>;tag=1\r\n"
         f"To: <sip:b@example.com>{to_tag and f';tag={to_tag}'}\r\nCall-ID: c\r\nCSeq: 1 {method}\r\n\r\n"
     )
-    where: Any = {"transport": "udp", "local": "192.0.2.9:5060", "remote": "192.0.2.1:5060", "direction": direction}
+    where: Any = {
+        "transport": "udp",
+        "local": "192.0.2.9:5060",
+        "remote": "192.0.2.1:5060",
+        "direction": direction,
+    }
     return SipMessage(at=at, text=text, **where, **TOLD)
 
 
 def invite(shown: str, *more: str, number: str = "ada", at: float = 1.0) -> SipMessage:
     """An INVITE for ``number`` that shows a caller's number, or a word where none is told."""
     lines = [f"INVITE sip:{number}@p.example SIP/2.0", "Via: SIP/2.0/UDP x;branch=z9hG4bK1"]
-    lines += [f"From: <sip:{shown}@b.example>;tag=1", "To: <sip:ada@p.example>", "Call-ID: c", "CSeq: 1 INVITE", *more]
-    where: Any = {"transport": "udp", "local": "192.0.2.9:5060", "remote": "192.0.2.1:5060", "direction": "received"}
+    lines += [
+        f"From: <sip:{shown}@b.example>;tag=1",
+        "To: <sip:ada@p.example>",
+        "Call-ID: c",
+        "CSeq: 1 INVITE",
+        *more,
+    ]
+    where: Any = {
+        "transport": "udp",
+        "local": "192.0.2.9:5060",
+        "remote": "192.0.2.1:5060",
+        "direction": "received",
+    }
     return SipMessage(at=at, text="\r\n".join(lines) + "\r\n\r\n", **where, **TOLD)
 
 
@@ -146,7 +182,9 @@ class ScriptedPhone:
     declined: Any = None
     guessed = False
 
-    def __init__(self, name: str, *legs: Any, is_ours: Callable[[Any], bool] = accept_every_leg) -> None:
+    def __init__(
+        self, name: str, *legs: Any, is_ours: Callable[[Any], bool] = accept_every_leg
+    ) -> None:
         self.name, self.legs, self.is_ours = name, list[Any](), is_ours
         self.registration: Any = SimpleNamespace(active=True)
         self.process: Any = SimpleNamespace(pid=id(self), stood_still=lambda *_: 0.0)
@@ -158,11 +196,15 @@ class ScriptedPhone:
         self.legs.append(leg)
         return leg
 
-    def rings(self, shown: str, *named: str, at: float = 1.0, number: str = "ada", **more: Any) -> Any:
+    def rings(
+        self, shown: str, *named: str, at: float = 1.0, number: str = "ada", **more: Any
+    ) -> Any:
         """A call comes, and is in these states."""
         name = f"{self.name}.{len(self.legs) + 1}"
         told = states(*named or ("incoming",), began=at, leg=name)
-        return self.add(leg(invite(shown, number=number, at=at), *told, name=name, direction="incoming", **more))
+        return self.add(
+            leg(invite(shown, number=number, at=at), *told, name=name, direction="incoming", **more)
+        )
 
     @property
     def incoming(self) -> list[Any]:

@@ -31,7 +31,9 @@ class Caller:
     is_ours = True
     began = routed = 0.0
 
-    def __init__(self, heard: bool = True, counts: tuple[int, int] | None = None, packets: int = 100) -> None:
+    def __init__(
+        self, heard: bool = True, counts: tuple[int, int] | None = None, packets: int = 100
+    ) -> None:
         self.looks: list[Any] = []
         self.is_quiet = False
         self.did: list[str] = []
@@ -79,12 +81,22 @@ class Caller:
 class Case:
     """One look at a call of that caller's."""
 
-    def __init__(self, make_context: MakeContext, caller: Caller, told: str, *, strength: str, **declared: Any) -> None:
+    def __init__(
+        self,
+        make_context: MakeContext,
+        caller: Caller,
+        told: str,
+        *,
+        strength: str,
+        **declared: Any,
+    ) -> None:
         expect = Expectations(strength=strength)
         self._status = declared.pop("status", "completed")
         within_s = declared.pop("within_s", 0.01)
         self.transcripts = [told]  #: as the API tells them one after the other, the last for ever
-        context: CaseContext = make_context(expect=expect, synthflow=Synthflow(poll_s=0.001, **declared))
+        context: CaseContext = make_context(
+            expect=expect, synthflow=Synthflow(poll_s=0.001, **declared)
+        )
         api: Any = SimpleNamespace(is_down=False)
         context.far_end.api = api
         words = Words(context, self._read, within_s, lambda: False)

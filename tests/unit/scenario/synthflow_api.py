@@ -35,7 +35,12 @@ class FakeApi:
 
 
 def call(
-    *, answered: bool = True, over: bool = False, prepared: str | None = None, number: str = CALLER, leg: Any = None
+    *,
+    answered: bool = True,
+    over: bool = False,
+    prepared: str | None = None,
+    number: str = CALLER,
+    leg: Any = None,
 ) -> Any:
     leg = leg or SimpleNamespace(id="caller.1", messages=[])
     return SimpleNamespace(
@@ -55,7 +60,9 @@ def record(**fields: Any) -> dict[str, Any]:
         "status": "in-progress",
         "phone_number_to": ASSISTANT,
         "phone_number_from": CALLER,
-        "start_time": str(int(time.time() * 1000) + 3_600_000),  # after whatever call of these tests
+        "start_time": str(
+            int(time.time() * 1000) + 3_600_000
+        ),  # after whatever call of these tests
     }
     return {key: value for key, value in (known | fields).items() if value is not None}
 
@@ -65,7 +72,9 @@ class Place:
 
     def __init__(self, make_context: MakeContext, api: Any, **synthflow: Any) -> None:
         self.api = api
-        self.context = make_context(api=api, synthflow=Synthflow(**{"poll_s": 0.001, "lag_s": 0.0} | synthflow))
+        self.context = make_context(
+            api=api, synthflow=Synthflow(**{"poll_s": 0.001, "lag_s": 0.0} | synthflow)
+        )
         self.context.calls.add(call())
         self.endpoint = SynthflowEndpoint(self.context)
 
@@ -76,7 +85,8 @@ class Place:
 
 def leg(*messages: tuple[str, str]) -> Any:
     return SimpleNamespace(
-        id="caller.1", messages=[SimpleNamespace(direction=way, text=text) for way, text in messages]
+        id="caller.1",
+        messages=[SimpleNamespace(direction=way, text=text) for way, text in messages],
     )
 
 
@@ -114,7 +124,10 @@ class LateApi(FakeApi):
 
 def ai_of(make_context: MakeContext, api: Any, **synthflow: Any) -> Ai:
     context = make_context(
-        api=api, synthflow=Synthflow(**{"poll_s": 0.001, "lag_s": _LAG_S, "witness": ("record",)} | synthflow)
+        api=api,
+        synthflow=Synthflow(
+            **{"poll_s": 0.001, "lag_s": _LAG_S, "witness": ("record",)} | synthflow
+        ),
     )
     api.monotonic = context.clock.monotonic
     ai = Ai(context)

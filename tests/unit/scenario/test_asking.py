@@ -1,4 +1,6 @@
-"""A caller asks for a person: by digits, words or silence, again while nothing comes of it, and while an AI is down."""
+"""A caller asks for a person: by digits, words or silence, again while nothing comes of it, and
+while an AI is down.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,13 @@ PROMPT = "agent-please-en"
 
 
 class Asker(Call):
-    """A caller whose prompts take 2 s; somebody rings, or the call ends, when it has asked so often."""
+    """A caller whose prompts take 2 s; somebody rings, or the call ends, when it has asked so
+    often.
+    """
 
-    def __init__(self, context: CaseContext, clock: Clock, rings_at: int = 0, ends_at: int = 0) -> None:
+    def __init__(
+        self, context: CaseContext, clock: Clock, rings_at: int = 0, ends_at: int = 0
+    ) -> None:
         super().__init__(context, leg(), "caller", CALLER)
         self.clock, self.rings_at, self.ends_at = clock, rings_at, ends_at
         self.said: list[str] = self.leg.did  # type: ignore[attr-defined]
@@ -58,7 +64,9 @@ def ai_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def asked(make_context: MakeContext, clock: Clock, *, once: bool = False, **how: Any) -> Asker:
     numbers = {name: how.pop(name) for name in ("rings_at", "ends_at") if name in how}
-    escalation = Escalation.model_validate({"digit": "7", "prompt": PROMPT, "retry_after_s": 8.0, **how})
+    escalation = Escalation.model_validate(
+        {"digit": "7", "prompt": PROMPT, "retry_after_s": 8.0, **how}
+    )
     context = make_context(escalation=escalation, clock=clock)
     context.patience = 0.0
     caller = Asker(context, clock, **numbers)
@@ -75,7 +83,11 @@ def asked(make_context: MakeContext, clock: Clock, *, once: bool = False, **how:
         ({"attempts": 3}, ["7"] * 3, 16.4),
         ({"attempts": 3, "once": True}, ["7"], 0.0),  # nothing can come of it
         ({"attempts": 3, "ends_at": 1}, ["7"], 16.4),
-        ({"ways": ["prompt"], "attempts": 3}, [PROMPT] * 3, 20.0),  # the prompts take their time as well
+        (
+            {"ways": ["prompt"], "attempts": 3},
+            [PROMPT] * 3,
+            20.0,
+        ),  # the prompts take their time as well
         ({"ways": ["silence"], "silence_s": 20.0, "rings_at": 1}, ["Silence", "Mark"], 20.0),
     ],
 )
@@ -83,12 +95,16 @@ def test_a_caller_asks_again_while_nobody_rings(
     make_context: MakeContext, clock: Clock, how: dict[str, Any], said: list[str], more_s: float
 ) -> None:
     caller = asked(make_context, clock, **how)
-    names = [type(each).__name__ if isinstance(each, Silence | Mark) else each for each in caller.said]
+    names = [
+        type(each).__name__ if isinstance(each, Silence | Mark) else each for each in caller.said
+    ]
     assert names == said
     assert caller._context.more_patience == pytest.approx(more_s, abs=0.05)
 
 
-def test_a_silent_caller_whose_transfer_was_refused_sends_its_mark_again(make_context: MakeContext) -> None:
+def test_a_silent_caller_whose_transfer_was_refused_sends_its_mark_again(
+    make_context: MakeContext,
+) -> None:
     caller = Call(make_context(), leg(), "caller", CALLER)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
@@ -115,7 +131,12 @@ def test_an_ai_that_asks_back_is_answered(
 ) -> None:
     context = make_context(clock=clock)
     handover = Handover.model_construct(
-        transfer="cold", transfer_to="x", ways=("prompt",), prompt=PROMPT, digit=None, then=("and.wav", "4")
+        transfer="cold",
+        transfer_to="x",
+        ways=("prompt",),
+        prompt=PROMPT,
+        digit=None,
+        then=("and.wav", "4"),
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CaseContext, "handover", handover)
@@ -153,7 +174,9 @@ def test_an_agent_who_rings_before_the_caller_asks_fails(
 def test_an_ai_that_names_no_marks_hears_the_end_of_a_turn(
     make_context: MakeContext, names_marks: bool, phone: str
 ) -> None:
-    """To whatever goes by loudness, a mark behind the words is a caller who speaks on, and is never answered."""
+    """To whatever goes by loudness, a mark behind the words is a caller who speaks on, and is never
+    answered.
+    """
     context = make_context()
     caller = Call(context, leg(name=f"{phone}.1"), "caller")
     look: Any = object()
@@ -174,7 +197,13 @@ def test_an_ai_that_names_no_marks_hears_the_end_of_a_turn(
     [
         ("udp", False, [(5.0, CALLER)], 1, 5.0),
         ("udp", False, [], 0, 32.0),
-        ("udp", True, [(5.0, STRANGER), (6.0, CALLER)], 2, 6.0),  # a stranger's call is not what is waited for
+        (
+            "udp",
+            True,
+            [(5.0, STRANGER), (6.0, CALLER)],
+            2,
+            6.0,
+        ),  # a stranger's call is not what is waited for
         ("tcp", False, [(5.0, CALLER)], 0, 0.0),  # over a connection nothing is sent again
     ],
 )

@@ -23,12 +23,25 @@ from harness.scenario.people import AssistantOf
 from harness.witness.synthflow import AbsentApi
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import ScriptedPhone, invite
-from tests.unit.scenario.synthflow_api import ASSISTANT, CALLER, OTHER, FakeApi, LateApi, Place, call, record
+from tests.unit.scenario.synthflow_api import (
+    ASSISTANT,
+    CALLER,
+    OTHER,
+    FakeApi,
+    LateApi,
+    Place,
+    call,
+    record,
+)
 
 
 def another(context: CaseContext) -> tuple[str, str]:
     """Name and number of an assistant that the call is not for."""
-    return next((name, one.address) for name, one in context.deployment.assistants.items() if one.address != ASSISTANT)
+    return next(
+        (name, one.address)
+        for name, one in context.deployment.assistants.items()
+        if one.address != ASSISTANT
+    )
 
 
 def answered_by(context: CaseContext, endpoint: Any, of: Any) -> list[Any]:
@@ -38,20 +51,28 @@ def answered_by(context: CaseContext, endpoint: Any, of: Any) -> list[Any]:
     line = Cast(context).line(str(context.case.line))
     AssistantOf(context, ai, line).expect_call(of, within=0.0)
     conclude(context, probe=False)
-    return [finding for finding in context.evidence.findings if finding.check == "landing.answered_by"]
+    return [
+        finding for finding in context.evidence.findings if finding.check == "landing.answered_by"
+    ]
 
 
-def case(make_context: MakeContext, *records: dict[str, Any], after_s: float = 0.0, **synthflow: Any) -> Any:
+def case(
+    make_context: MakeContext, *records: dict[str, Any], after_s: float = 0.0, **synthflow: Any
+) -> Any:
     api: Any = LateApi(*records, after_s=after_s)
     context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, **{"lag_s": 0.0} | synthflow))
     return context, SynthflowEndpoint(context)
 
 
 @pytest.mark.parametrize("status", ["in-progress", "completed"])
-def test_a_second_assistant_that_took_the_call_as_well(make_context: MakeContext, status: str) -> None:
+def test_a_second_assistant_that_took_the_call_as_well(
+    make_context: MakeContext, status: str
+) -> None:
     context, _ = case(make_context)
     name, number = another(context)
-    context, endpoint = case(make_context, record(), record(call_id="c2", phone_number_to=number, status=status))
+    context, endpoint = case(
+        make_context, record(), record(call_id="c2", phone_number_to=number, status=status)
+    )
     *_, found = answered_by(context, endpoint, call())
     assert found.verdict is Verdict.FAILED
     assert found.actual == f"main answered, and the call went to {name} as well"
@@ -70,7 +91,9 @@ def test_a_second_assistant_that_took_the_call_as_well(make_context: MakeContext
 def test_what_is_no_second_assistants(make_context: MakeContext, more: dict[str, Any]) -> None:
     context, _ = case(make_context)
     _, number = another(context)
-    context, endpoint = case(make_context, record(), record(call_id="c2", **{"phone_number_to": number} | more))
+    context, endpoint = case(
+        make_context, record(), record(call_id="c2", **{"phone_number_to": number} | more)
+    )
     assert [found.verdict for found in answered_by(context, endpoint, call())] == [Verdict.PASSED]
 
 
@@ -113,11 +136,15 @@ def test_a_second_call_at_the_stand_in(
 
 
 @pytest.mark.parametrize("share", [1.0, 0.25])
-def test_call_that_rang_out_unanswered_breaks_the_case(make_context: MakeContext, share: float) -> None:
+def test_call_that_rang_out_unanswered_breaks_the_case(
+    make_context: MakeContext, share: float
+) -> None:
     endpoint = stand_in(make_context, (ASSISTANT, CALLER, "early", 10.0))
     leg: Any = endpoint.phone.incoming[0]
     ended = 10.0 + share * endpoint._context.timings.ring_timeout_s
-    leg.told.append(CallState(at=ended, phone="stand-in", leg=leg.id, state="disconnected", code=487, reason=""))
+    leg.told.append(
+        CallState(at=ended, phone="stand-in", leg=leg.id, state="disconnected", code=487, reason="")
+    )
     with pytest.raises(BrokenError, match="too busy to answer") if share == 1.0 else nullcontext():
         assert endpoint.expect_call(called(), "main", 0.0) is None
 
@@ -141,17 +168,23 @@ def expect_both(context: CaseContext, endpoint: Any) -> list[Verdict]:
     assistant.expect_call(first, within=0.0)
     with pytest.raises(ExpectationError):
         assistant.expect_call(second, within=0.0)
-    return [found.verdict for found in context.evidence.findings if found.check == "landing.answered_by"]
+    return [
+        found.verdict for found in context.evidence.findings if found.check == "landing.answered_by"
+    ]
 
 
-def test_a_stand_in_that_has_one_caller_has_not_answered_the_other(make_context: MakeContext) -> None:
+def test_a_stand_in_that_has_one_caller_has_not_answered_the_other(
+    make_context: MakeContext,
+) -> None:
     """A trunk that carries one call: the platform refuses the second caller."""
     endpoint = stand_in(make_context, (ASSISTANT, CALLER, "early", 10.0))
     assert expect_both(endpoint._context, endpoint) == [Verdict.PASSED, Verdict.FAILED]
 
 
 @pytest.mark.parametrize("shown", [CALLER, None, "+1415555****"])
-def test_a_record_is_of_one_caller_whatever_number_it_shows(make_context: MakeContext, shown: str | None) -> None:
+def test_a_record_is_of_one_caller_whatever_number_it_shows(
+    make_context: MakeContext, shown: str | None
+) -> None:
     api: Any = FakeApi([record(phone_number_from=shown)])
     context = make_context("CONCURRENT", api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.0))
     assert expect_both(context, SynthflowEndpoint(context)) == [Verdict.PASSED, Verdict.FAILED]
@@ -187,7 +220,9 @@ def test_an_id_is_taken(make_context: MakeContext, answer: str) -> None:
         FarEndError("Synthflow API: POST /prepare_inbound: 500"),
     ],
 )
-def test_anything_else_is_trouble_of_the_interface(make_context: MakeContext, answer: str | FarEndError) -> None:
+def test_anything_else_is_trouble_of_the_interface(
+    make_context: MakeContext, answer: str | FarEndError
+) -> None:
     found, troubles = prepared(make_context, answer)
     assert found is None
     assert len(troubles) == 1
@@ -204,7 +239,9 @@ def test_an_answered_call_is_one_of_which_nothing_is_known(make_context: MakeCon
     assert talk is not None
     assert talk.is_unknown
     assert talk.is_blind
-    assert place.troubles == ["no API is declared (synthflow.api_base), so nothing is known from the AI's side"]
+    assert place.troubles == [
+        "no API is declared (synthflow.api_base), so nothing is known from the AI's side"
+    ]
 
 
 def test_nobody_waits_to_see_that_the_ai_was_tried(make_context: MakeContext) -> None:

@@ -1,4 +1,6 @@
-"""Closer looks at audio: other voices and levels, phones that sent nothing, pauses, and thin streams."""
+"""Closer looks at audio: other voices and levels, phones that sent nothing, pauses, and thin
+streams.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,10 @@ from tests.unit.scenario.legs import heard as mark_heard
 
 PASSED, FAILED = Verdict.PASSED, Verdict.FAILED
 OWN, VOICE, FOREIGN, SALES, OTHERS = 7, 240, 99, 246, 8
-ASSISTANTS = {"main": Assistant(did="+12065550100", voice=VOICE), "sales": Assistant(did="+12065550101", voice=SALES)}
+ASSISTANTS = {
+    "main": Assistant(did="+12065550100", voice=VOICE),
+    "sales": Assistant(did="+12065550101", voice=SALES),
+}
 
 
 def sound(*beneath: int, db: float = -15.0) -> NDArray[np.int16]:
@@ -46,11 +51,20 @@ def sound(*beneath: int, db: float = -15.0) -> NDArray[np.int16]:
     return to_int16(mixed)
 
 
-def hearing(*looks: NDArray[np.int16], level_dbov: float = -15.0, ended: bool = False, lasts: bool = False) -> Any:
+def hearing(
+    *looks: NDArray[np.int16], level_dbov: float = -15.0, ended: bool = False, lasts: bool = False
+) -> Any:
     """A caller's leg that received these sounds, one a look, the last one from then on."""
     left = list(looks)
-    marks = [replace(mark_heard(at, VOICE), level_dbov=level_dbov) for at in (1.2, *([1e6] if lasts else []))]
-    told = [*states("confirmed", began=1.0), *marks, *(states("disconnected", began=2.0) if ended else [])]
+    marks = [
+        replace(mark_heard(at, VOICE), level_dbov=level_dbov)
+        for at in (1.2, *([1e6] if lasts else []))
+    ]
+    told = [
+        *states("confirmed", began=1.0),
+        *marks,
+        *(states("disconnected", began=2.0) if ended else []),
+    ]
     return ScriptedLeg(*told, heard=lambda since: left.pop(0) if left[1:] else left[0])
 
 
@@ -86,18 +100,25 @@ def case(make_context: MakeContext, leg: Any, **changes: Any) -> tuple[CaseConte
         (hearing(sound(reply_to(OTHERS))), ["audio.crossed: it heard the AI answering caller.2"]),
         (hearing(sound(reply_to(OWN))), []),
         (hearing(sound(OWN)), ["audio.echo: it heard its own mark, as echo"]),
-        (hearing(sound(), level_dbov=-50.0), ["audio.level: at -50 dBov, 35 dB below what was sent"]),
+        (
+            hearing(sound(), level_dbov=-50.0),
+            ["audio.level: at -50 dBov, 35 dB below what was sent"],
+        ),
         (hearing(sound(), ended=True), ["call.up: it ended 1.0 s after it was answered"]),
     ],
 )
 def test_an_end_hears_its_peer_alone(make_context: MakeContext, leg: Any, wrong: list[str]) -> None:
     context, call = case(make_context, leg)
     audio_quality.check_crosstalk(context, call, ai())
-    assert [f"{f.check}: {f.actual}" for f in context.evidence.findings if f.verdict is FAILED] == wrong
+    assert [
+        f"{f.check}: {f.actual}" for f in context.evidence.findings if f.verdict is FAILED
+    ] == wrong
 
 
 def test_only_other_conversations_are_strange(make_context: MakeContext) -> None:
-    """Within one caller's conversation all may hear each other: a briefing, a transfer, a second leg."""
+    """Within one caller's conversation all may hear each other: a briefing, a transfer, a second
+    leg.
+    """
     context = make_context()
 
     def add(name: str, mark: int, of: Call | None = None) -> Call:
@@ -127,13 +148,21 @@ def test_only_other_conversations_are_strange(make_context: MakeContext) -> None
     ("looks", "held", "verdict"),
     [
         ([sound()], False, PASSED),
-        ([sound(OTHERS, db=-20.0)], False, FAILED),  # an AI that stays in a conference of caller and agent
+        (
+            [sound(OTHERS, db=-20.0)],
+            False,
+            FAILED,
+        ),  # an AI that stays in a conference of caller and agent
         ([sound(OTHERS, db=-6.0), sound()], False, PASSED),  # what was on its way
         ([sound(OTHERS, db=-6.0)], True, PASSED),  # a phone that holds the call takes no audio
     ],
 )
 def test_who_is_heard_beneath_another_is_not_silent(
-    make_context: MakeContext, clock: Clock, looks: list[NDArray[np.int16]], held: bool, verdict: Verdict
+    make_context: MakeContext,
+    clock: Clock,
+    looks: list[NDArray[np.int16]],
+    held: bool,
+    verdict: Verdict,
 ) -> None:
     context, made = make_context(clock=clock), hearing(*looks)
     made.told.append(Listened(at=clock.now + 60.0, seconds=9.0, level_dbov=-15.0, **TOLD))
@@ -158,7 +187,11 @@ def test_an_ai_that_handed_over_by_refer_is_not_heard_beside_the_person(
 ) -> None:
     context = make_context()
     person, theirs = 5, 3
-    told = [mark_heard(1.2 + 0.2 * turn, person if turn % 2 else theirs) for turn in range(20) if 0.2 * turn < last_s]
+    told = [
+        mark_heard(1.2 + 0.2 * turn, person if turn % 2 else theirs)
+        for turn in range(20)
+        if 0.2 * turn < last_s
+    ]
     heard = to_int16(np.tile(waveform(person), 12))
     agent: Any = ScriptedLeg(*told, name="agent.1", mark=6, heard=lambda since: heard)
     caller: Any = ScriptedLeg(mark=person)
@@ -168,11 +201,17 @@ def test_an_ai_that_handed_over_by_refer_is_not_heard_beside_the_person(
     phone: Any = None
     context.calls.add_ai(StandInCall(context, ai_leg, phone, context.trunk, "main", first))
     audio_quality.listen_to_whole_call(context, agent)
-    found = [f.actual for f in context.evidence.findings if f.check == "audio.beneath" and f.verdict is FAILED]
+    found = [
+        f.actual
+        for f in context.evidence.findings
+        if f.check == "audio.beneath" and f.verdict is FAILED
+    ]
     assert found == ["it heard ai.1, beside the person who has the call now"] * named
 
 
-@pytest.mark.parametrize(("state", "verdicts"), [("confirmed", [FAILED]), ("disconnected", [PASSED])])
+@pytest.mark.parametrize(
+    ("state", "verdicts"), [("confirmed", [FAILED]), ("disconnected", [PASSED])]
+)
 def test_what_sounds_beneath_is_searched_for_longer_where_little_was_heard(
     make_context: MakeContext, clock: Clock, state: str, verdicts: list[Verdict]
 ) -> None:
@@ -226,7 +265,9 @@ def counts(*pairs: tuple[float, int]) -> list[Event]:
 
 def leg(*events: Event, counted: RtpStatistics | None = None) -> Any:
     ordered = sorted(events, key=lambda event: event.at)
-    return SimpleNamespace(id="caller.1", mark=OWN, events=ordered, successor=None, statistics=lambda: counted)
+    return SimpleNamespace(
+        id="caller.1", mark=OWN, events=ordered, successor=None, statistics=lambda: counted
+    )
 
 
 STOOD_STILL = counts((10.0, 0), (11.0, 0), (12.5, 0))
@@ -236,9 +277,15 @@ STOOD_STILL = counts((10.0, 0), (11.0, 0), (12.5, 0))
     ("events", "verdict"),
     [
         ([media(9.9), *STOOD_STILL], Verdict.BROKEN),
-        ([media(9.9), *counts((10.0, 5), (11.0, 5), (12.0, 55), (12.5, 55))], Verdict.BROKEN),  # for 1 s
+        (
+            [media(9.9), *counts((10.0, 5), (11.0, 5), (12.0, 55), (12.5, 55))],
+            Verdict.BROKEN,
+        ),  # for 1 s
         ([media(9.9), *counts((10.0, 5), (10.9, 5), (12.0, 55), (12.5, 80))], FAILED),
-        ([media(9.9), *counts((10.0, 300), (11.0, 2), (12.0, 52))], FAILED),  # another transport, after a re-INVITE
+        (
+            [media(9.9), *counts((10.0, 300), (11.0, 2), (12.0, 52))],
+            FAILED,
+        ),  # another transport, after a re-INVITE
         ([media(9.9, "sendonly"), *STOOD_STILL], FAILED),  # its own hold
         ([*STOOD_STILL], FAILED),
     ],
@@ -250,7 +297,9 @@ def test_audio_missing_at_a_phone_that_made_no_packet_is_broken(
     still = Call(context, leg(*events), "agent")
     well = Call(context, leg(media(9.9), *counts((10.0, 0), (11.0, 50), (12.5, 125))), "caller")
     unheard = judged("audio", "x", False, expected="it is heard", actual="no RTP packet arrived")
-    assert {excuse_mute_phone(unheard, ends, 9.95).verdict for ends in ((still, well), (well, still))} == {verdict}
+    assert {
+        excuse_mute_phone(unheard, ends, 9.95).verdict for ends in ((still, well), (well, still))
+    } == {verdict}
 
 
 # -- A mark has no pauses: an RTP pause between two of one voice's marks is a dropout
@@ -271,16 +320,30 @@ STEADY = [mark(9.0 + 0.2 * n) for n in range(20)]
     ("events", "dropouts"),
     [
         ([mark(9.8), mark(10.5), pause(10.0)], [(10.0, 10.3)]),
-        ([mark(9.8, VOICE), mark(10.5, reply_to(17)), pause(10.0)], [(10.0, 10.3)]),  # an AI says both by turns
+        (
+            [mark(9.8, VOICE), mark(10.5, reply_to(17)), pause(10.0)],
+            [(10.0, 10.3)],
+        ),  # an AI says both by turns
         ([mark(9.8), mark(10.5, 18), pause(10.0)], []),  # another party
         ([mark(10.5), pause(10.0)], []),  # an announcement before it may pause
-        ([*STEADY, pause(10.0), media(10.5)], []),  # a negotiation may pause the stream (RFC 3264 section 8)
+        (
+            [*STEADY, pause(10.0), media(10.5)],
+            [],
+        ),  # a negotiation may pause the stream (RFC 3264 section 8)
         ([*STEADY, pause(10.0), media(12.0)], [(10.0, 10.3)]),
-        ([*STEADY, pause(10.0), pause(10.35)], [(10.0, 10.65)]),  # one packet in between is no voice
-        ([*STEADY, pause(10.0, 0.7), pause(10.71, 0.7)], []),  # a second of standstill is no dropout
+        (
+            [*STEADY, pause(10.0), pause(10.35)],
+            [(10.0, 10.65)],
+        ),  # one packet in between is no voice
+        (
+            [*STEADY, pause(10.0, 0.7), pause(10.71, 0.7)],
+            [],
+        ),  # a second of standstill is no dropout
     ],
 )
-def test_a_short_pause_within_one_voice_is_a_dropout(events: list[Event], dropouts: list[tuple[float, float]]) -> None:
+def test_a_short_pause_within_one_voice_is_a_dropout(
+    events: list[Event], dropouts: list[tuple[float, float]]
+) -> None:
     found = audio_quality.pauses_in_a_voice(leg(*events))
     assert [(round(one.began, 2), round(one.ended, 2)) for one in found] == dropouts
 
@@ -295,14 +358,19 @@ def test_a_short_pause_within_one_voice_is_a_dropout(events: list[Event], dropou
     ],
 )
 def test_dropouts_while_this_machine_had_no_processor_are_not_the_streams(
-    make_context: MakeContext, stood_still: list[tuple[float, float]], verdict: Verdict, dropouts_told: int
+    make_context: MakeContext,
+    stood_still: list[tuple[float, float]],
+    verdict: Verdict,
+    dropouts_told: int,
 ) -> None:
     context = make_context()
     context.evidence.starved = lambda begin, end: sum(
         max(0.0, min(until, end) - max(since, begin)) for since, until in stood_still
     )
     counters = replace(counted(450, 0), rx_spanned_ms=9000, rx_filled_ms=9000)
-    conclusion.look_at_audio(context, leg(*STEADY, *map(pause, (10.0, 11.0, 12.0)), counted=counters))
+    conclusion.look_at_audio(
+        context, leg(*STEADY, *map(pause, (10.0, 11.0, 12.0)), counted=counters)
+    )
     (found,) = [finding for finding in context.evidence.findings if finding.check == "audio.loss"]
     assert found.verdict is verdict
     assert f"{dropouts_told} dropouts amid a voice" in found.actual
@@ -316,4 +384,6 @@ def test_a_thin_stream_fails_unless_this_machine_was_starved(
     context.evidence.starved = lambda begin, end: starved_s
     thin = replace(counted(50, 0), rx_spanned_ms=3000, rx_filled_ms=1000)
     conclusion.look_at_audio(context, leg(media(1.0), counted=thin))
-    assert [(finding.check, finding.verdict) for finding in context.evidence.findings] == [("audio.loss", verdict)]
+    assert [(finding.check, finding.verdict) for finding in context.evidence.findings] == [
+        ("audio.loss", verdict)
+    ]

@@ -1,4 +1,6 @@
-"""What the messages of one call show: final responses, session refreshes, PRACK, and two offers at once."""
+"""What the messages of one call show: final responses, session refreshes, PRACK, and two offers at
+once.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,11 @@ def ended(code: int, *lines: str) -> Any:
     ("code", "lines", "final"),
     [
         (487, ("180 Ringing", "200 OK", "487 Request Terminated"), (487, "Request Terminated")),
-        (487, ("302 Moved Temporarily",), (302, "Moved Temporarily")),  # whatever the phone calls it
+        (
+            487,
+            ("302 Moved Temporarily",),
+            (302, "Moved Temporarily"),
+        ),  # whatever the phone calls it
         (
             487,
             ("180 Ringing", "200 Answered", "200 OK"),
@@ -54,7 +60,9 @@ def ended(code: int, *lines: str) -> Any:
         ),
     ],
 )
-def test_the_final_response_is_the_one_on_the_wire(code: int, lines: tuple[str, ...], final: tuple[int, str]) -> None:
+def test_the_final_response_is_the_one_on_the_wire(
+    code: int, lines: tuple[str, ...], final: tuple[int, str]
+) -> None:
     nothing: Any = None
     assert Call(nothing, ended(code, INVITE, *lines), "caller").final_response(1.0) == final
 
@@ -65,7 +73,11 @@ def test_the_final_response_is_the_one_on_the_wire(code: int, lines: tuple[str, 
 @pytest.mark.parametrize(
     ("told", "verdict", "actual"),
     [
-        (states("disconnected", code=403, reason="Forbidden"), PASSED, "it ended with 403 Forbidden"),
+        (
+            states("disconnected", code=403, reason="Forbidden"),
+            PASSED,
+            "it ended with 403 Forbidden",
+        ),
         (states("calling"), PASSED, "no answer came"),
         (states("early"), FAILED, "after 4 s it rings on"),
         (states("confirmed", "disconnected"), FAILED, "ai.1 answered"),
@@ -77,7 +89,11 @@ def test_a_call_that_rings_on_was_accepted(
     context = make_context()
     Expect(context, Call(context, leg(*told, name="ai.1"), "ai")).never_answered()
     (finding,) = context.evidence.findings
-    assert (finding.check, finding.verdict, finding.actual) == ("route.not_answered", verdict, actual)
+    assert (finding.check, finding.verdict, finding.actual) == (
+        "route.not_answered",
+        verdict,
+        actual,
+    )
 
 
 # -- When a session has to be refreshed, and where a case cannot wait for it (RFC 4028)
@@ -99,13 +115,25 @@ def refresh(direction: str, at: float, start: str, interval: int, cseq: int) -> 
         (90, 59.0, 600.0, PASSED),  # half is recommended, and not asked for (section 10)
         (90, 67.0, 600.0, FAILED),  # a side that waits for it has sent its BYE
         (1800, 900.0, 1900.0, PASSED),
-        (1800, 900.0, 120.0, Verdict.NOT_OBSERVABLE),  # limits.seconds_per_call ends the call before
+        (
+            1800,
+            900.0,
+            120.0,
+            Verdict.NOT_OBSERVABLE,
+        ),  # limits.seconds_per_call ends the call before
     ],
 )
 def test_a_session_is_refreshed_before_it_is_given_up(
-    make_context: MakeContext, clock: Any, interval: int, after: float, most_s: float, verdict: Verdict
+    make_context: MakeContext,
+    clock: Any,
+    interval: int,
+    after: float,
+    most_s: float,
+    verdict: Verdict,
 ) -> None:
-    context = make_context("SESSIONTIMER", "stand-in", limits=Limits(seconds_per_call=most_s), clock=clock)
+    context = make_context(
+        "SESSIONTIMER", "stand-in", limits=Limits(seconds_per_call=most_s), clock=clock
+    )
     began = clock.now
     made = leg(
         refresh("sent", began, "INVITE sip:b@b.example SIP/2.0", interval, 1),
@@ -128,7 +156,11 @@ def test_a_session_is_refreshed_before_it_is_given_up(
 
 @pytest.mark.parametrize(
     ("required", "before", "verdict"),
-    [("Require", [], PASSED), ("Require", ["180 Ringing"], FAILED), ("Supported", ["180 Ringing"], PASSED)],
+    [
+        ("Require", [], PASSED),
+        ("Require", ["180 Ringing"], FAILED),
+        ("Supported", ["180 Ringing"], PASSED),
+    ],
 )
 def test_each_provisional_response_is_reliable(
     make_context: MakeContext, required: str, before: list[str], verdict: Verdict
@@ -138,14 +170,18 @@ def test_each_provisional_response_is_reliable(
     acknowledged = message("received", "SIP/2.0 200 OK", "2 PRACK")
     made = leg(invite(f"{required}: 100rel"), *map(answer, before), reliable, acknowledged)
     Expect(context, Call(context, made, "caller")).acknowledged_provisional()
-    assert [(finding.check, finding.verdict) for finding in context.evidence.findings] == [("prack", verdict)]
+    assert [(finding.check, finding.verdict) for finding in context.evidence.findings] == [
+        ("prack", verdict)
+    ]
 
 
 # -- Two offers at once (RFC 3261 section 14.1)
 
 
 class OfferingLeg(ScriptedLeg):
-    """A leg whose offers are answered so: with 491, another refusal, as asked for; or not made, as another is under way (0)."""
+    """A leg whose offers are answered so: with 491, another refusal, as asked for; or not made, as
+    another is under way (0).
+    """
 
     offers = 0
 
@@ -159,7 +195,11 @@ class OfferingLeg(ScriptedLeg):
             raise OfferPendingError("another offer is under way")
         self.offers += 1
         self.told = [
-            sip_message("received", f"SIP/2.0 {status} A\r\nCSeq: {self.offers} {method}\r\n\r\n", at=self.now.now)
+            sip_message(
+                "received",
+                f"SIP/2.0 {status} A\r\nCSeq: {self.offers} {method}\r\n\r\n",
+                at=self.now.now,
+            )
             for method, status in (("UPDATE", 491), ("INVITE", code))
         ]
         if code == 200:
@@ -177,7 +217,12 @@ class OfferingLeg(ScriptedLeg):
     ],
 )
 def test_an_offer_that_met_another_is_made_again(
-    make_context: MakeContext, clock: Any, direction: str, answers: tuple[int, ...], least: float, most: float
+    make_context: MakeContext,
+    clock: Any,
+    direction: str,
+    answers: tuple[int, ...],
+    least: float,
+    most: float,
 ) -> None:
     made: Any = OfferingLeg(clock, direction, *answers)
     began = clock.now
@@ -192,7 +237,11 @@ def test_an_invite_that_lost_headers_is_not_judged() -> None:
     nothing: Any = None
     with pytest.raises(PhoneParseError, match="and drops the rest"):
         Call(nothing, leg(sip_message("received", text)), "ai").invite  # noqa: B018
-    whole = Call(nothing, leg(sip_message("received", f"{text}\r\nX-Last: 1\r\nContent-Length: 900\r\n\r\nv=0")), "ai")
+    whole = Call(
+        nothing,
+        leg(sip_message("received", f"{text}\r\nX-Last: 1\r\nContent-Length: 900\r\n\r\nv=0")),
+        "ai",
+    )
     assert whole.invite is not None, "a body that was cut off loses no header"
 
 
@@ -204,12 +253,20 @@ def test_an_invite_that_lost_headers_is_not_judged() -> None:
     [
         ("acme.sip.example:5061", "tcp", "acme.sip.example"),
         ("[2001:db8::7]:5061", "tcp", "[2001:db8::7]"),
-        ("acme.sip.example:5071", "udp", "acme.sip.example:5071"),  # a port of its own says nothing of a transport
+        (
+            "acme.sip.example:5071",
+            "udp",
+            "acme.sip.example:5071",
+        ),  # a port of its own says nothing of a transport
         ("acme.sip.example:5061", None, "acme.sip.example:5061"),  # over the trunk's own
     ],
 )
 def test_a_call_in_the_clear_goes_where_it_may_be_taken(
-    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, termination: str, transport: Any, place: str
+    make_context: MakeContext,
+    monkeypatch: pytest.MonkeyPatch,
+    termination: str,
+    transport: Any,
+    place: str,
 ) -> None:
     """RFC 3261 section 19.1.2: 5061 is TLS's, and 5060 that of the others."""
     context = make_context(ai="stand-in")

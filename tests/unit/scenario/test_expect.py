@@ -1,4 +1,6 @@
-"""What calls are held to, where a harness phone sees all of it: digits, encryption, one call each, nobody rings on."""
+"""What calls are held to, where a harness phone sees all of it: digits, encryption, one call each,
+nobody rings on.
+"""
 
 from __future__ import annotations
 
@@ -43,11 +45,21 @@ def verdicts(context: Any) -> dict[str, Verdict]:
 @pytest.mark.parametrize(
     ("agent", "caller", "written", "verdict"),
     [
-        ("+442079460188", "+442079460100", "02079460100", PASSED),  # as London writes it, whatever the file's region
+        (
+            "+442079460188",
+            "+442079460100",
+            "02079460100",
+            PASSED,
+        ),  # as London writes it, whatever the file's region
         ("+442079460188", "+442079460100", "+442079460100", PASSED),
         ("+442079460188", "+14155550101", "0014155550101", PASSED),
         ("+442079460188", "+442079460100", "02079460101", FAILED),
-        ("+13125550177", "+442079460100", "02079460100", FAILED),  # Chicago writes no number of London so
+        (
+            "+13125550177",
+            "+442079460100",
+            "02079460100",
+            FAILED,
+        ),  # Chicago writes no number of London so
         ("+13125550177", "+442079460100", "011442079460100", PASSED),
     ],
 )
@@ -58,16 +70,25 @@ def test_a_telephone_s_own_country_has_the_national_form(
     assert context.deployment.region == "US"
     phones = context.deployment.phones
     telephone = phones["billing"].model_copy(update={"number": agent})
-    context.deployment = context.deployment.model_copy(update={"phones": {**phones, "billing": telephone}})
+    context.deployment = context.deployment.model_copy(
+        update={"phones": {**phones, "billing": telephone}}
+    )
     invite = Request.parse(TO_AGENT.format(written=written))
     end: Any = SimpleNamespace(
-        label="billing.1", role="agent", phone_name="billing", invite=invite, invite_number="", record=None
+        label="billing.1",
+        role="agent",
+        phone_name="billing",
+        invite=invite,
+        invite_number="",
+        record=None,
     )
     Expect(context, end).caller_id(caller)
     assert verdicts(context) == {"caller_id": verdict}
 
 
-@pytest.mark.parametrize(("of_agents", "of_group"), [(None, "national"), ("national", None), ("e164", "national")])
+@pytest.mark.parametrize(
+    ("of_agents", "of_group"), [(None, "national"), ("national", None), ("e164", "national")]
+)
 @pytest.mark.parametrize("written", ["4155550101", "+14155550101"])
 def test_agents_may_be_shown_numbers_in_another_form_than_the_ai(
     make_context: MakeContext, of_agents: Any, of_group: Any, written: str
@@ -139,14 +160,21 @@ def test_digits_in_the_audio_are_told_from_none(make_context: MakeContext) -> No
         (("disconnected",), FAILED),
     ],
 )
-def test_each_phone_has_its_one_call_up(make_context: MakeContext, named: tuple[str, ...], verdict: Verdict) -> None:
+def test_each_phone_has_its_one_call_up(
+    make_context: MakeContext, named: tuple[str, ...], verdict: Verdict
+) -> None:
     context, phone = make_context(expect=Expectations(patience_s=0.05)), ScriptedPhone("caller")
-    legs = [phone.add(leg(name=f"caller.{number}", state=state)) for number, state in enumerate(named, start=1)]
+    legs = [
+        phone.add(leg(name=f"caller.{number}", state=state))
+        for number, state in enumerate(named, start=1)
+    ]
     Cast(context).one_call_each(Call(context, legs[0], "caller"))
     assert verdicts(context) == {"one_call": verdict}
 
 
-def test_what_the_row_promises_and_nobody_looked_at_is_not_observable(make_context: MakeContext) -> None:
+def test_what_the_row_promises_and_nobody_looked_at_is_not_observable(
+    make_context: MakeContext,
+) -> None:
     context = make_context()
     promised = context.case.required_findings
     assert promised
@@ -155,7 +183,9 @@ def test_what_the_row_promises_and_nobody_looked_at_is_not_observable(make_conte
     assert {finding.verdict for finding in unseen} == {Verdict.NOT_OBSERVABLE}
     assert [finding.check for finding in unseen] == [kind.check for kind in promised]
     once = make_context()
-    kind, least = next((kind, least) for kind, least in promised.items() if kind.each() and "." in kind.check)
+    kind, least = next(
+        (kind, least) for kind, least in promised.items() if kind.each() and "." in kind.check
+    )
     for _ in range(least):
         once.evidence.add(judged(kind.check, "x", True, expected="so", actual="so"))
     require_promised_findings(once)
@@ -173,9 +203,16 @@ def recorded(make_context: MakeContext, **fields: Any) -> tuple[Any, Expect]:
     context = make_context()
     told = CallRecord("c1", fields)
     end = SimpleNamespace(
-        label="assistant main", record=told, invite=None, invite_number="", received_on=None, role="ai"
+        label="assistant main",
+        record=told,
+        invite=None,
+        invite_number="",
+        received_on=None,
+        role="ai",
     )
-    return context, Expect(context, cast("Any", SimpleNamespace(**vars(end), phone_name="", came_from=None)))
+    return context, Expect(
+        context, cast("Any", SimpleNamespace(**vars(end), phone_name="", came_from=None))
+    )
 
 
 @pytest.mark.parametrize(

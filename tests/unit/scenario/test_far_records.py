@@ -25,7 +25,9 @@ NAME = "X-Gladly-Caller-Id"
 
 
 class Api:
-    """Lists its calls as documented, and tells of a single one what ``told`` has, one after the other, the last for ever."""
+    """Lists its calls as documented, and tells of a single one what ``told`` has, one after the
+    other, the last for ever.
+    """
 
     is_down = False
 
@@ -63,10 +65,16 @@ def found(context: CaseContext) -> Finding:
         ({"prompt_variables": {NAME: CALLER}}, Verdict.PASSED),
         ({"prompt_variables": {NAME: "+14155550177"}}, Verdict.FAILED),
         ({"prompt_variables": {"X-Order": "7"}}, Verdict.FAILED),
-        ({"prompt_variables": {NAME: "+1415*****01"}}, Verdict.NOT_OBSERVABLE),  # as some accounts hide digits
+        (
+            {"prompt_variables": {NAME: "+1415*****01"}},
+            Verdict.NOT_OBSERVABLE,
+        ),  # as some accounts hide digits
         ({"prompt_variables": {"name": "Ann"}}, Verdict.NOT_OBSERVABLE),
         ({"telephony_sip_headers": {"x-gladly-caller-id": CALLER}}, Verdict.PASSED),
-        ({"telephony_sip_headers": {"X-Carrier-Id": "7"}, "prompt_variables": {}}, Verdict.NOT_OBSERVABLE),
+        (
+            {"telephony_sip_headers": {"X-Carrier-Id": "7"}, "prompt_variables": {}},
+            Verdict.NOT_OBSERVABLE,
+        ),
         ({}, Verdict.NOT_OBSERVABLE),
     ],
 )
@@ -84,10 +92,15 @@ def test_a_header_is_looked_for_in_the_single_call(
         ({"prompt_variables": {NAME: CALLER}}, Verdict.FAILED),
         ({"prompt_variables": {"X-Order": "7"}}, Verdict.PASSED),
         ({"prompt_variables": {}}, Verdict.NOT_OBSERVABLE),
-        ({"prompt_variables": {}, "telephony_sip_headers": {"X-Carrier-Id": "7"}}, Verdict.NOT_OBSERVABLE),
+        (
+            {"prompt_variables": {}, "telephony_sip_headers": {"X-Carrier-Id": "7"}},
+            Verdict.NOT_OBSERVABLE,
+        ),
     ],
 )
-def test_so_is_one_that_is_to_be_absent(make_context: MakeContext, told: dict[str, Any], verdict: Verdict) -> None:
+def test_so_is_one_that_is_to_be_absent(
+    make_context: MakeContext, told: dict[str, Any], verdict: Verdict
+) -> None:
     expect, context = asked(make_context, Api(told | {"status": "completed"}))
     expect.no_header(NAME)
     assert found(context).verdict is verdict
@@ -105,7 +118,9 @@ def test_variables_may_come_when_the_call_is_over(make_context: MakeContext) -> 
 
 
 def test_a_record_that_is_complete_is_not_waited_for(make_context: MakeContext) -> None:
-    expect, context = asked(make_context, Api({"status": "completed", "prompt_variables": {}}), lag_s=3600.0)
+    expect, context = asked(
+        make_context, Api({"status": "completed", "prompt_variables": {}}), lag_s=3600.0
+    )
     expect.header(NAME, CALLER)
     assert found(context).verdict is Verdict.NOT_OBSERVABLE
 
@@ -119,14 +134,19 @@ SENT = ("X-EI", "X-Order-Id", "X-Locale")
         ({"prompt_variables": {"X-Talkdesk-Other-Leg-Call-Id": "7"}}, Verdict.NOT_OBSERVABLE),
         ({"prompt_variables": {"X-Locale": "pt-BR"}}, Verdict.FAILED),
         ({"prompt_variables": {"x-ei": "S.1;"}}, Verdict.FAILED),
-        ({"prompt_variables": {}, "telephony_sip_headers": {"X-Locale": "pt-BR"}}, Verdict.NOT_OBSERVABLE),
+        (
+            {"prompt_variables": {}, "telephony_sip_headers": {"X-Locale": "pt-BR"}},
+            Verdict.NOT_OBSERVABLE,
+        ),
         ({"prompt_variables": {"X-Order-Id": "7"}}, Verdict.PASSED),
     ],
 )
 def test_a_header_of_the_caller_s_is_missing_beside_others_of_its_own(
     make_context: MakeContext, told: dict[str, Any], verdict: Verdict
 ) -> None:
-    """The platform's own show nothing: a carrier may have dropped what the caller sent before it got there."""
+    """The platform's own show nothing: a carrier may have dropped what the caller sent before it
+    got there.
+    """
     expect, context = asked(make_context, Api(told | {"status": "completed"}))
     expect.header("X-Order-Id", "7", sent_with=SENT)
     assert found(context).verdict is verdict
@@ -135,7 +155,9 @@ def test_a_header_of_the_caller_s_is_missing_beside_others_of_its_own(
 # -- A record that cannot be read any more says nothing of what the AI hears now: not that it hears nobody, and not that it does
 
 
-KNOWN = record(witness={"marks": [], "digits": [{"digit": "1", "method": "rfc4733"}], "rx_packets": 50})
+KNOWN = record(
+    witness={"marks": [], "digits": [{"digit": "1", "method": "rfc4733"}], "rx_packets": 50}
+)
 
 
 class FailingCalls(FakeApi):
@@ -155,12 +177,16 @@ def test_what_was_read_before_the_interface_failed_is_not_what_is_heard_now(
 ) -> None:
     api: Any = FailingCalls([KNOWN])
     api.fails = fails
-    context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.0, witness=("marks", "dtmf")))
+    context = make_context(
+        api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.0, witness=("marks", "dtmf"))
+    )
     talk = SynthflowCall(context, CallRecord("c1", KNOWN), call())
     assert (talk.account(0.0) is None) is fails
     assert (talk.marks_since(0.0) is None) is fails
     assert (talk.digits(2, within=0.0) is None) is fails
-    assert talk.digits(1, within=0.0) == ("1", ["rfc4733"], [None]), "what came is known all the same"
+    assert talk.digits(1, within=0.0) == ("1", ["rfc4733"], [None]), (
+        "what came is known all the same"
+    )
 
 
 # -- Whose call a record of the AI's is, where cases run beside each other: the case's own, or it is run again alone
@@ -171,8 +197,15 @@ SHOWN = st.sampled_from([CALLER, BESIDE, NOBODYS, None, "anonymous", "Restricted
 WITHHELD = {None, "anonymous", "Restricted"}
 
 
-@given(mine=SHOWN, theirs=st.lists(SHOWN, max_size=3), place_in_list=st.integers(0, 3), withholds=st.booleans())
-@example(mine="anonymous", theirs=[NOBODYS], place_in_list=1, withholds=True)  # from-other-number beside ANONYMOUS
+@given(
+    mine=SHOWN,
+    theirs=st.lists(SHOWN, max_size=3),
+    place_in_list=st.integers(0, 3),
+    withholds=st.booleans(),
+)
+@example(
+    mine="anonymous", theirs=[NOBODYS], place_in_list=1, withholds=True
+)  # from-other-number beside ANONYMOUS
 @example(mine="anonymous", theirs=["anonymous"], place_in_list=1, withholds=True)
 @example(mine=BESIDE, theirs=[], place_in_list=0, withholds=False)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -181,10 +214,14 @@ def test_a_case_has_its_own_record_or_is_run_again_alone(
 ) -> None:
     # where a platform interchanges two callers' numbers, that is what it is found to do
     assume(mine != BESIDE or not (CALLER in theirs or (withholds and WITHHELD & set(theirs))))
-    records = [record(call_id=f"theirs{n}", phone_number_from=number) for n, number in enumerate(theirs)]
+    records = [
+        record(call_id=f"theirs{n}", phone_number_from=number) for n, number in enumerate(theirs)
+    ]
     records.insert(place_in_list, record(call_id="mine", phone_number_from=mine))
     place = Place(make_context, FakeApi(records))
-    place.context.company = ConcurrentCases(numbers=(CALLER,), others=frozenset({BESIDE}), withholds=withholds)
+    place.context.company = ConcurrentCases(
+        numbers=(CALLER,), others=frozenset({BESIDE}), withholds=withholds
+    )
     of = call()
     talk = place.endpoint.expect_call(of, "main", within=0.0)
     if talk is not None:

@@ -29,7 +29,9 @@ NOW = 1000.0
 class Agents:
     """A case with agents at their phones, whom strangers call as well where they are ``shared``."""
 
-    def __init__(self, make_context: MakeContext, clock: Clock, *, shared: bool = False, **changes: Any) -> None:
+    def __init__(
+        self, make_context: MakeContext, clock: Clock, *, shared: bool = False, **changes: Any
+    ) -> None:
         expect = Expectations(released_within_s=1.0, patience_s=2.0)
         self.context = make_context(clock=clock, **{"expect": expect} | changes)
         self.context.evidence.starved = lambda begin, end: 0.0
@@ -41,7 +43,9 @@ class Agents:
         if shared:
             for phone in self.phones.values():
                 phone.is_ours = self.context.phones.may_be_ours
-        caller: Any = SimpleNamespace(number=CALLER, first_leg=leg(), leg=leg(), label="caller.1", legs=())
+        caller: Any = SimpleNamespace(
+            number=CALLER, first_leg=leg(), leg=leg(), label="caller.1", legs=()
+        )
         self.context.calls.own.append(caller)
 
     def group(self, *names: str, **entry: Any) -> Group:
@@ -54,11 +58,15 @@ class Agents:
         return taken
 
     def verdicts(self, check: str) -> dict[str, Verdict]:
-        return {one.subject: one.verdict for one in self.context.evidence.findings if one.check == check}
+        return {
+            one.subject: one.verdict for one in self.context.evidence.findings if one.check == check
+        }
 
 
 def caller(answered: Callable[[], float | None] = lambda: NOW) -> Any:
-    return SimpleNamespace(is_over=lambda: False, obeyed=lambda at: None, end_quiet=lambda: None, answered_at=answered)
+    return SimpleNamespace(
+        is_over=lambda: False, obeyed=lambda at: None, end_quiet=lambda: None, answered_at=answered
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,12 +96,15 @@ def test_a_call_that_other_agents_of_the_group_may_have_is_not_observable(
 
 
 @pytest.mark.parametrize(
-    ("told_s", "answered_s", "waits_s"), [(0.0, 0.0, 0.0), (6.2, 6.4, 6.4), (6.2, 99.0, 7.2), (30.0, 99.0, 10.0)]
+    ("told_s", "answered_s", "waits_s"),
+    [(0.0, 0.0, 0.0), (6.2, 6.4, 6.4), (6.2, 99.0, 7.2), (30.0, 99.0, 10.0)],
 )
 def test_a_caller_may_be_answered_behind_what_the_agent_is_told(
     make_context: MakeContext, clock: Clock, told_s: float, answered_s: float, waits_s: float
 ) -> None:
-    """FreeSWITCH answers its caller when it connects the agent, behind what it says to the agent first."""
+    """FreeSWITCH answers its caller when it connects the agent, behind what it says to the agent
+    first.
+    """
     agents = Agents(make_context, clock)
     taken = agents.phones[ZOE].rings(CALLER, "confirmed", at=NOW, clock=clock)
     taken.told += sounds(NOW, told_s)
@@ -155,7 +166,8 @@ def test_two_groups_of_the_same_people_are_told_apart_by_their_turns_or_not_at_a
     turns: dict[str, Verdict],
 ) -> None:
     own, other = (
-        GroupEntry(did=f"+1312555014{n}", **TURNS, **of) for n, of in ((2, {"agents": (ZOE, DESK)}), (3, twin))
+        GroupEntry(did=f"+1312555014{n}", **TURNS, **of)
+        for n, of in ((2, {"agents": (ZOE, DESK)}), (3, twin))
     )
     agents = Agents(make_context, clock, groups={"Größe L": own, "Twin": other})
     for name in rings:
@@ -166,10 +178,14 @@ def test_two_groups_of_the_same_people_are_told_apart_by_their_turns_or_not_at_a
     assert agents.verdicts("landing.turn") == turns
 
 
-def test_the_report_tells_groups_of_the_same_people_apart(make_context: MakeContext, clock: Clock) -> None:
+def test_the_report_tells_groups_of_the_same_people_apart(
+    make_context: MakeContext, clock: Clock
+) -> None:
     names = ("Größe L", "Twin")
     groups = {name: GroupEntry(agents=(ZOE,), reported_as=(name,)) for name in names}
-    platform = Platform(domain="platform.example", report=Report(url="https://reports.example/calls"))
+    platform = Platform(
+        domain="platform.example", report=Report(url="https://reports.example/calls")
+    )
     agents = Agents(make_context, clock, groups=groups, platform=platform)
     agents.phones[ZOE].rings(CALLER, "incoming", "confirmed", at=NOW, state="incoming")
     agents.context.phones.rang = lambda since=0.0: [ZOE]  # type: ignore[method-assign]
@@ -195,7 +211,8 @@ def test_one_agent_of_a_turn_who_rings_alone_as_in_another_group_proves_no_landi
 
 
 @pytest.mark.parametrize(
-    ("queue_s", "rings_s", "verdict"), [(600.0, 40.0, PASSED), (600.0, None, FAILED), (0.0, 40.0, FAILED)]
+    ("queue_s", "rings_s", "verdict"),
+    [(600.0, 40.0, PASSED), (600.0, None, FAILED), (0.0, 40.0, FAILED)],
 )
 def test_agents_have_their_time_once_the_caller_has_waited_in_the_queue(
     make_context: MakeContext, clock: Clock, queue_s: float, rings_s: float | None, verdict: Verdict
@@ -225,7 +242,12 @@ def test_agents_have_their_time_once_the_caller_has_waited_in_the_queue(
     ],
 )
 def test_a_group_that_must_not_ring(
-    make_context: MakeContext, clock: Clock, shown: tuple[str, ...], shared: bool, watched: bool, verdict: Verdict
+    make_context: MakeContext,
+    clock: Clock,
+    shown: tuple[str, ...],
+    shared: bool,
+    watched: bool,
+    verdict: Verdict,
 ) -> None:
     agents = Agents(make_context, clock, shared=shared)
     phone = agents.phones[ZOE]
@@ -272,7 +294,12 @@ def test_a_call_too_many_fails_where_it_shows_the_caller(
         (CALLER, (), True, True),
         ("anonymous", (), True, False),
         (STRANGER, (), False, False),
-        (CALLER, (f"P-Asserted-Identity: <sip:{STRANGER}@b.example>",), True, True),  # a trunk may assert its own
+        (
+            CALLER,
+            (f"P-Asserted-Identity: <sip:{STRANGER}@b.example>",),
+            True,
+            True,
+        ),  # a trunk may assert its own
         (STRANGER, (f"P-Asserted-Identity: <sip:{CALLER}@b.example>",), True, True),
         ("anonymous", (f"P-Asserted-Identity: <sip:{STRANGER}@b.example>",), False, False),
         (CALLER[1:], (), True, True),  # without its plus
@@ -280,12 +307,20 @@ def test_a_call_too_many_fails_where_it_shows_the_caller(
     ],
 )
 def test_a_call_is_known_by_the_numbers_it_shows(
-    make_context: MakeContext, clock: Clock, from_: str, more: tuple[str, ...], may_be: bool, surely: bool
+    make_context: MakeContext,
+    clock: Clock,
+    from_: str,
+    more: tuple[str, ...],
+    may_be: bool,
+    surely: bool,
 ) -> None:
     agents = Agents(make_context, clock, shared=True)
     phone = agents.phones[ZOE]
     came = phone.add(leg(invite(from_, *more), name="x", direction="incoming"))
-    assert (agents.context.phones.may_be_ours(came), agents.context.is_surely_ours(came)) == (may_be, surely)
+    assert (agents.context.phones.may_be_ours(came), agents.context.is_surely_ours(came)) == (
+        may_be,
+        surely,
+    )
 
 
 # -- The groups that a scenario watches

@@ -44,7 +44,9 @@ def landed(make_context: MakeContext) -> Callable[..., CaseContext]:
             update={"transfer": None, "transfer_to": None, "handovers": handovers}
         )
         assistants = {**context.deployment.assistants, name: entry}
-        context.deployment = context.deployment.model_copy(update={"groups": groups, "assistants": assistants})
+        context.deployment = context.deployment.model_copy(
+            update={"groups": groups, "assistants": assistants}
+        )
         context.case = replace(context.case, axes=context.case.axes | {"handover": asked})
         context.phones.rang = lambda since=0.0: list(rang)  # type: ignore[method-assign]
         return context
@@ -108,7 +110,9 @@ def test_a_transfer_in_a_record() -> None:
         {"name": "transfer_call", "to": "the billing people"},
     ]
     assert list(handover.in_actions(actions[:-1])) == [SentTransfer(BOTH, shows_topic=False)]
-    assert list(handover.in_actions(actions)) == []  # by the last it may have landed, wherever that leads
+    assert (
+        list(handover.in_actions(actions)) == []
+    )  # by the last it may have landed, wherever that leads
 
 
 # -- That a transfer's topic reached the platform, where the agent's phone may never be told of it
@@ -140,7 +144,9 @@ def arrives(
     passed_on: Any = None,
     alike: bool = False,
 ) -> Finding:
-    """What is found of the topic "billing", where the AI's side tells that and the caller's phone was passed that on."""
+    """What is found of the topic "billing", where the AI's side tells that and the caller's phone
+    was passed that on.
+    """
     context = make_context("TD-TRANSFER-BLIND")
     context.far_end._declared = None
     leg = SimpleNamespace(messages=[passed_on] if passed_on else [])
@@ -148,7 +154,9 @@ def arrives(
     talk: Any = SimpleNamespace(transfers=lambda: by_ai or [])
     landed: Any = SimpleNamespace(label="ada.1", invite=got, record=None, invite_number="m7")
     its: Any = SimpleNamespace(name="Billing", entry=SimpleNamespace(present=("ada",)))
-    others: Any = SimpleNamespace(name="Queue", entry=SimpleNamespace(present=("ada", "ben") if alike else ("ben",)))
+    others: Any = SimpleNamespace(
+        name="Queue", entry=SimpleNamespace(present=("ada", "ben") if alike else ("ben",))
+    )
     Cast(context).topic_arrives(call, talk, landed, "billing", (its, others))
     (finding,) = context.evidence.findings
     assert (finding.check, finding.subject) == ("header", "ada.1")
@@ -156,19 +164,23 @@ def arrives(
 
 
 @pytest.mark.parametrize(
-    ("topic", "by_refer", "alike"), list(itertools.product(["billing", "support", None], [True, False], [True, False]))
+    ("topic", "by_refer", "alike"),
+    list(itertools.product(["billing", "support", None], [True, False], [True, False])),
 )
 def test_a_telephone_is_told_no_topic(
     make_context: MakeContext, topic: str | None, by_refer: bool, alike: bool
 ) -> None:
     """Then the AI's transfer has to ask for it, and only its people may have taken the call.
 
-    A REFER that the platform passed on to the caller without it shows nothing: the platform may have minded it.
+    A REFER that the platform passed on to the caller without it shows nothing: the platform may
+    have minded it.
     """
     if by_refer:
         finding = arrives(make_context, invite(), passed_on=refer(topic), alike=alike)
     else:
-        finding = arrives(make_context, invite(), by_ai=[SentTransfer(OTHER_QUEUE, topic)], alike=alike)
+        finding = arrives(
+            make_context, invite(), by_ai=[SentTransfer(OTHER_QUEUE, topic)], alike=alike
+        )
     right = Verdict.NOT_OBSERVABLE if alike else Verdict.PASSED
     wrong = Verdict.NOT_OBSERVABLE if by_refer and topic is None else Verdict.FAILED
     assert finding.verdict is (right if topic == "billing" else wrong)

@@ -1,4 +1,6 @@
-"""A failed finding that the harness itself may have caused is broken: lateness, a lost phone, a refused call, an ignored request."""
+"""A failed finding that the harness itself may have caused is broken: lateness, a lost phone, a
+refused call, an ignored request.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ def test_what_came_late_while_this_machine_was_starved_is_broken(
     assert ("kept the harness waiting for 0.50 s" in found.actual) is (verdict is BROKEN)
 
 
-@pytest.mark.parametrize(("stood_still", "verdict"), [((100.2, 100.9), BROKEN), ((103.0, 104.0), FAILED)])
+@pytest.mark.parametrize(
+    ("stood_still", "verdict"), [((100.2, 100.9), BROKEN), ((103.0, 104.0), FAILED)]
+)
 def test_the_machine_of_the_time_that_was_missed_counts(
     make_context: MakeContext, stood_still: tuple[float, float], verdict: Verdict
 ) -> None:
@@ -104,7 +108,11 @@ def test_what_was_said_while_audio_stood_still_again_and_again_may_not_have_been
     [
         (PhoneLostError("phone caller was lost: its process ended\nlast lines"), NEVER, BROKEN),
         (PhoneLostError("phone caller was lost"), late(2.4), PASSED),
-        (ExpectationError(late(3.4)), NEVER, FAILED),  # what failed in the background excuses nothing
+        (
+            ExpectationError(late(3.4)),
+            NEVER,
+            FAILED,
+        ),  # what failed in the background excuses nothing
     ],
 )
 @pytest.mark.parametrize("where", ["background", "phone", "world"])
@@ -130,7 +138,9 @@ def test_a_failure_made_with_a_broken_part_is_broken(
         context.evidence.world_fault = lambda: WorldLostError(str(error))
     found = context.evidence.add(finding)
     assert found.verdict is verdict
-    assert ("but the harness itself had broken: phone caller was lost" in found.actual) is (verdict is BROKEN)
+    assert ("but the harness itself had broken: phone caller was lost" in found.actual) is (
+        verdict is BROKEN
+    )
 
 
 def awaited(phone: str) -> Finding:
@@ -138,37 +148,58 @@ def awaited(phone: str) -> Finding:
 
 
 def unanswered(leg: str) -> Finding:
-    return judged("answered", leg, False, expected="an answer", actual="none came", measured=Duration())
+    return judged(
+        "answered", leg, False, expected="an answer", actual="none came", measured=Duration()
+    )
 
 
 def test_a_phone_without_room_excuses_only_calls_for_it(make_context: MakeContext) -> None:
     context = make_context()
     evidence, groups = context.evidence, context.deployment.groups
     billing, support = groups["billing"].agents[0], groups["support"].agents[0]
-    started: Any = {"phone": "caller", "direction": "outgoing", "remote_uri": "sip:a@example.com", "mark": 1}
+    started: Any = {
+        "phone": "caller",
+        "direction": "outgoing",
+        "remote_uri": "sip:a@example.com",
+        "mark": 1,
+    }
     evidence.event(LegStarted(at=1.0, leg="caller.1", **started))
     evidence.event(CallsRefused(at=2.0, phone=billing, source="198.51.100.20"))
     evidence.event(LegStarted(at=3.0, leg="caller.2", **started))
     answered = landing.only_one("the call", [], 'assistant "main"')
     never = landing.landed("the call", "billing", {})
     broken = [never, landing.turn(billing, False, True), awaited(billing), unanswered("caller.1")]
-    failed = [landing.landed("the call", "support", {}), landing.turn(support, False, True), answered]
+    failed = [
+        landing.landed("the call", "support", {}),
+        landing.turn(support, False, True),
+        answered,
+    ]
     failed += [awaited(support), unanswered("caller.2"), late(3.4)]
     assert {evidence.add(finding).verdict for finding in broken} == {BROKEN}
     assert {evidence.add(finding).verdict for finding in failed} == {FAILED}
     evidence.event(CallsRefused(at=4.0, phone="stand-in", source="198.51.100.20"))
     assert evidence.add(answered).verdict is BROKEN
-    evidence.event(CallsRefused(at=5.0, phone=billing, source="198.51.100.20", why="DTLS-SRTP (RFC 5764)"))
+    evidence.event(
+        CallsRefused(at=5.0, phone=billing, source="198.51.100.20", why="DTLS-SRTP (RFC 5764)")
+    )
     assert evidence.add(never).actual.endswith("488, its stack does not know DTLS-SRTP (RFC 5764)")
 
 
 def test_a_request_that_a_phone_ignored_excuses_its_call(make_context: MakeContext) -> None:
-    """A platform has several addresses, and the file lacks one: of its call's requests some come from there."""
+    """A platform has several addresses, and the file lacks one: of its call's requests some come
+    from there.
+    """
     evidence = make_context().evidence
     of_it = [timing.released("ai.1", None, 1.0), timing.released("ai's leg", None, 1.0)]
     of_it += [landing.stops("ai", False, 1.0), reach.up("ai.1", 32.0)]
     others = [timing.released("caller.1", None, 1.0), landing.landed("the call", "billing", {})]
-    refused: Any = {"phone": "ai", "transport": "udp", "user_agent": "", "count": 1, "source": "198.51.100.9"}
+    refused: Any = {
+        "phone": "ai",
+        "transport": "udp",
+        "user_agent": "",
+        "count": 1,
+        "source": "198.51.100.9",
+    }
     evidence.event(StrangerRefused(at=1.0, leg="ai.1", method="OPTIONS", why="address", **refused))
     evidence.event(StrangerRefused(at=1.0, leg=None, method="BYE", why="address", **refused))
     evidence.event(StrangerRefused(at=1.0, leg="ai.1", method="BYE", why="call-id", **refused))
@@ -176,7 +207,9 @@ def test_a_request_that_a_phone_ignored_excuses_its_call(make_context: MakeConte
     evidence.event(StrangerRefused(at=2.0, leg="ai.1", method="BYE", why="address", **refused))
     found = [evidence.add(finding) for finding in of_it]
     said = "ai.1 did not act on BYE from 198.51.100.9, which is none of the platform's addresses in the file"
-    assert {(finding.verdict, finding.actual.endswith(said)) for finding in found} == {(BROKEN, True)}
+    assert {(finding.verdict, finding.actual.endswith(said)) for finding in found} == {
+        (BROKEN, True)
+    }
     assert {evidence.add(finding).verdict for finding in others} == {FAILED}
 
 
@@ -185,7 +218,9 @@ def test_a_request_that_a_phone_ignored_excuses_its_call(make_context: MakeConte
 
 def heard_after(ms: float) -> Finding:
     measured = Direction(delay_ms=ms)
-    return judged("audio", "x", True, expected="x", actual="x", strength=Strength.PROVED, measured=measured)
+    return judged(
+        "audio", "x", True, expected="x", actual="x", strength=Strength.PROVED, measured=measured
+    )
 
 
 class Speaker(Call):
@@ -201,7 +236,13 @@ class Speaker(Call):
     ("there_ms", "back_ms", "again_ms", "starved_s", "verdicts"),
     [
         (150.0, 150.0, None, 0.0, [PASSED, PASSED]),
-        (800.0, 150.0, 700.0, 0.0, [FAILED, PASSED]),  # of 520 that may be; the quick way back excuses nothing
+        (
+            800.0,
+            150.0,
+            700.0,
+            0.0,
+            [FAILED, PASSED],
+        ),  # of 520 that may be; the quick way back excuses nothing
         (800.0, 150.0, 150.0, 0.0, [PASSED, PASSED]),  # late once
         (800.0, 150.0, 700.0, 0.2, [BROKEN, PASSED]),
         (800.0, 150.0, 700.0, 0.1, [FAILED, PASSED]),

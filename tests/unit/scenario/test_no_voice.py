@@ -1,4 +1,6 @@
-"""Sounds that are no voice of an AI's: tones, music, noise, a single packet, and speech that answers nothing."""
+"""Sounds that are no voice of an AI's: tones, music, noise, a single packet, and speech that
+answers nothing.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,10 @@ _TIME = np.arange(8 * 8000) / 8000
 ENDLESS: dict[str, tuple[Samples, str]] = {
     "ringing tone": (to_int16(call_progress("us", "ringback", 8.0)), "tone"),
     "busy tone": (to_int16(call_progress("de", "busy", 4.0)), "tone"),
-    "two tones": (to_int16(0.1 * (np.sin(2 * np.pi * 1020 * _TIME) + np.sin(2 * np.pi * 1300 * _TIME))), "tone"),
+    "two tones": (
+        to_int16(0.1 * (np.sin(2 * np.pi * 1020 * _TIME) + np.sin(2 * np.pi * 1300 * _TIME))),
+        "tone",
+    ),
     "music": (hold_music(np.random.default_rng(2), 30), "music"),
     "loud noise": (noise(8.0, -20.0), "noise"),
     "background noise": (noise(8.0, -40.0), "silence"),
@@ -45,7 +50,9 @@ class Hearing(Caller):
         self._lets_finish_s = lets_finish_s
         self._clock, self._began = clock, clock.now
         self._audio = join(*sounds, *[sounds[-1]] * (1 + 40 * 8000 // len(sounds[-1])))
-        self.leg: Any = SimpleNamespace(received_since=lambda since: self._heard_between(since, clock.now))
+        self.leg: Any = SimpleNamespace(
+            received_since=lambda since: self._heard_between(since, clock.now)
+        )
 
     def hears(self, talk: Any, since: float, deadline: float) -> Sound | None:
         at = since
@@ -62,7 +69,9 @@ class Hearing(Caller):
 
     def _heard_between(self, since: float, until: float) -> Samples:
         since = max(since, self._began)
-        return self._audio[round((since - self._began) * 8000) : round((until - self._began) * 8000)]
+        return self._audio[
+            round((since - self._began) * 8000) : round((until - self._began) * 8000)
+        ]
 
 
 @pytest.fixture
@@ -77,7 +86,10 @@ def listened(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> Call
         if words:
             how |= {"strength": "confirmed", "transcript": "after"}
         return Case(
-            partial(make_context, clock=clock), Hearing(clock, *sounds, lets_finish_s=lets_finish_s), words, **how
+            partial(make_context, clock=clock),
+            Hearing(clock, *sounds, lets_finish_s=lets_finish_s),
+            words,
+            **how,
         ).settle()
 
     return listen
@@ -85,7 +97,9 @@ def listened(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> Call
 
 @pytest.mark.parametrize("words", ["", "bot: Hi.\nhuman: Hello, who is there?"])
 @pytest.mark.parametrize("sound", ENDLESS)
-def test_only_speech_is_the_ai_s_voice(listened: Callable[..., Case], sound: str, words: str) -> None:
+def test_only_speech_is_the_ai_s_voice(
+    listened: Callable[..., Case], sound: str, words: str
+) -> None:
     """Not even where the transcript has the AI's words: the platform may keep them from the caller."""
     samples, what = ENDLESS[sound]
     case = listened(samples, words=words)
@@ -109,10 +123,17 @@ def test_a_voice_over_background_noise_is_heard(listened: Callable[..., Case]) -
     assert listened(mix(VOICE, noise(2.0, -42.0))).heard_by_caller == ("SOUND", "")
 
 
-@pytest.mark.parametrize("words", ["", "bot: Hi, I am Robin.\nhuman: Hello, who is there?\nbot: It is me."])
-def test_speech_that_answers_nothing_may_be_an_announcement(listened: Callable[..., Case], words: str) -> None:
+@pytest.mark.parametrize(
+    "words", ["", "bot: Hi, I am Robin.\nhuman: Hello, who is there?\nbot: It is me."]
+)
+def test_speech_that_answers_nothing_may_be_an_announcement(
+    listened: Callable[..., Case], words: str
+) -> None:
     """Also where it is as short as the greeting in the transcript."""
-    assert listened(VOICE, silence(1.0), words=words, lets_finish_s=4.0).heard_by_caller == ("OTHER_SOUND", "")
+    assert listened(VOICE, silence(1.0), words=words, lets_finish_s=4.0).heard_by_caller == (
+        "OTHER_SOUND",
+        "",
+    )
 
 
 @pytest.mark.parametrize(("lets_finish_s", "expected"), [(4.0, "WORDS"), (15.0, "OTHER_SOUND")])
@@ -120,7 +141,10 @@ def test_speech_has_to_fit_the_ai_s_greeting(
     listened: Callable[..., Case], lets_finish_s: float, expected: str
 ) -> None:
     words = "bot: Hi, I am Robin.\nhuman: Hello, who is there?"
-    assert listened(VOICE, words=words, lets_finish_s=lets_finish_s).heard_by_caller == (expected, "")
+    assert listened(VOICE, words=words, lets_finish_s=lets_finish_s).heard_by_caller == (
+        expected,
+        "",
+    )
 
 
 def test_one_packet_is_no_voice(listened: Callable[..., Case]) -> None:

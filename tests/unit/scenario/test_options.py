@@ -23,10 +23,21 @@ OPTIONS = (
 def _silence(*sent: str) -> Any:
     """A phone whose requests stay unanswered, and whose log has the messages it sent."""
     events = [
-        SipMessage(at=1.0, phone="agent", leg=None, direction="sent", transport="udp", local="", remote="", text=text)
+        SipMessage(
+            at=1.0,
+            phone="agent",
+            leg=None,
+            direction="sent",
+            transport="udp",
+            local="",
+            remote="",
+            text=text,
+        )
         for text in sent
     ]
-    phone = SimpleNamespace(name="agent", config=SimpleNamespace(username="a", password="b", realm=""), events=[])
+    phone = SimpleNamespace(
+        name="agent", config=SimpleNamespace(username="a", password="b", realm=""), events=[]
+    )
 
     def request(*what: str, within: float, credentials: object) -> tuple[int, str]:
         assert within > 32.0
@@ -40,7 +51,9 @@ def _silence(*sent: str) -> Any:
 def test_a_platform_that_ignores_options_has_not_answered(make_context: MakeContext) -> None:
     """The phone says 408 by itself, as if somebody had (RFC 3261 section 17.1.2.2)."""
     context = make_context("KEEPALIVE")
-    Cast(context).responded("OPTIONS", *send_options(_silence(OPTIONS), "sip:sbc.example"), (200, 408))
+    Cast(context).responded(
+        "OPTIONS", *send_options(_silence(OPTIONS), "sip:sbc.example"), (200, 408)
+    )
     finding = context.evidence.findings[-1]
     assert finding.verdict is Verdict.FAILED
     assert finding.actual == "no final response; the phone itself ended it as 408 Request Timeout"

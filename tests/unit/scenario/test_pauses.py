@@ -22,7 +22,9 @@ LOUD, QUIET = -20.0, -70.0
 class Leg:
     """Has had these levels, one each 200 ms; a ``live`` one gets them during the wait."""
 
-    def __init__(self, levels: Sequence[float] = (), marks: bool = False, *, live: bool = False) -> None:
+    def __init__(
+        self, levels: Sequence[float] = (), marks: bool = False, *, live: bool = False
+    ) -> None:
         now = time.monotonic()
         self._coming: list[Event] = []
         self.events: list[Event] = [] if live else self._coming
@@ -30,11 +32,21 @@ class Leg:
             at = now + 0.2 * (number + 1)
             if marks:
                 self._coming.append(
-                    MarkHeard(at=at, phone="p", leg="p.1", mark=240, began=at, level_dbov=level, quality=1.0)
+                    MarkHeard(
+                        at=at,
+                        phone="p",
+                        leg="p.1",
+                        mark=240,
+                        began=at,
+                        level_dbov=level,
+                        quality=1.0,
+                    )
                 )
             self._coming.append(Listened(at=at, phone="p", leg="p.1", seconds=at, level_dbov=level))
 
-    def wait(self, goal: str, predicate: Callable[[Event], bool], within: float, since: float) -> Event:
+    def wait(
+        self, goal: str, predicate: Callable[[Event], bool], within: float, since: float
+    ) -> Event:
         for event in self._coming:
             if self.events is not self._coming:
                 self.events.append(event)
@@ -57,7 +69,10 @@ def leg(**had: Any) -> Any:
         ([QUIET] * 4 + [LOUD] * 3, False),  # it paused, and speaks again
         ([LOUD] * 20, False),
         ([], False),  # nobody listened
-        ([-40.0, -39.0] * 3 + [LOUD, -25.0] * 4 + [-39.0, -40.0] * 4, True),  # over background noise
+        (
+            [-40.0, -39.0] * 3 + [LOUD, -25.0] * 4 + [-39.0, -40.0] * 4,
+            True,
+        ),  # over background noise
         ([-40.0, -39.0] * 3 + [LOUD, -25.0] * 4, False),
     ],
 )
@@ -80,7 +95,9 @@ def test_caller_is_silent_until_the_greeting_has_ended(
 ) -> None:
     around = noise * 10
     far_end = leg(
-        levels=around[:before] + ([LOUD, -24.0, -28.0, -19.0] * 3)[:spoken] + around[:after], marks=marks, live=True
+        levels=around[:before] + ([LOUD, -24.0, -28.0, -19.0] * 3)[:spoken] + around[:after],
+        marks=marks,
+        live=True,
     )
     wait_for_greeting(far_end, time.monotonic(), 3.5)
     assert sum(isinstance(event, Listened) for event in far_end.events) in (pulses - marks, pulses)
@@ -92,7 +109,12 @@ def test_caller_is_silent_until_the_greeting_has_ended(
         ("TD-INBOUND", "synthflow", ("record",), True),
         ("TD-INBOUND", "synthflow", ("record", "marks"), False),
         ("TD-INBOUND", "stand-in", ("record",), False),
-        ("TD-FALLBACK-REFUSED", "synthflow", ("record",), False),  # people answer, and a mark is theirs to hear
+        (
+            "TD-FALLBACK-REFUSED",
+            "synthflow",
+            ("record",),
+            False,
+        ),  # people answer, and a mark is theirs to hear
     ],
 )
 def test_caller_lets_an_ai_without_marks_greet_first(

@@ -25,7 +25,12 @@ _FILE = EXAMPLES / "live-talkdesk.toml"
 
 @pytest.fixture
 def deployment(monkeypatch: pytest.MonkeyPatch) -> Deployment:
-    for name in ("SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD", "TALKDESK_TRUNK_PASSWORD"):
+    for name in (
+        "SYNTHFLOW_API_TOKEN",
+        "TEST_LINE_PASSWORD",
+        "AGENT_PASSWORD",
+        "TALKDESK_TRUNK_PASSWORD",
+    ):
         monkeypatch.setenv(name, "for-this-test")
     return load(_FILE)
 
@@ -53,10 +58,16 @@ def test_whom_phones_trust(
     paths = SimpleNamespace(cafile=SYSTEMS, capath=None)
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
     name = deployment.phones["caller"].account
-    account = deployment.accounts[name].model_copy(update={"transport": transport, "ca_file": of_account})
+    account = deployment.accounts[name].model_copy(
+        update={"transport": transport, "ca_file": of_account}
+    )
     trunk = deployment.trunks[0].model_copy(update={"transport": transport})
     place = deployment.stand_in.model_copy(update={"bind": "127.0.0.7"})
-    changes = {"accounts": {**deployment.accounts, name: account}, "ca_file": of_file, "stand_in": place}
+    changes = {
+        "accounts": {**deployment.accounts, name: account},
+        "ca_file": of_file,
+        "stand_in": place,
+    }
     changed = deployment.model_copy(update=changes)
     assert own_phone(changed, "caller").tls.ca_file == trusted
     assert stand_in(changed, trunk).tls.ca_file == (of_file if of_account else trusted)
@@ -64,7 +75,11 @@ def test_whom_phones_trust(
 
 @pytest.mark.parametrize(
     ("inside", "found"),
-    [(["ca-certificates.crt", "0f5dc4f3.0"], "ca-certificates.crt"), (["ca-bundle.crt"], "ca-bundle.crt"), ([], None)],
+    [
+        (["ca-certificates.crt", "0f5dc4f3.0"], "ca-certificates.crt"),
+        (["ca-bundle.crt"], "ca-bundle.crt"),
+        ([], None),
+    ],
 )
 def test_the_systems_list_may_be_in_its_directory_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: list[str], found: str | None
@@ -111,7 +126,11 @@ class Transferring(ScriptedLeg):
 
 
 def hand_over(
-    make_context: MakeContext, made: Any, how: str = "cold", phone: Any = None, topic: str | None = None
+    make_context: MakeContext,
+    made: Any,
+    how: str = "cold",
+    phone: Any = None,
+    topic: str | None = None,
 ) -> Any:
     """The case whose stand-in has handed its caller over."""
     context = make_context("TD-TRANSFER-BLIND", "stand-in")
@@ -120,13 +139,17 @@ def hand_over(
     peer: Any = None
     talk = StandInCall(context, made, phone, trunk, "main", peer)
     talk.digits = lambda count, within: ("0", ["rfc4733"], [160])  # type: ignore[method-assign]
-    group: Any = SimpleNamespace(name="billing", address=next(iter(context.deployment.groups.values())).did)
+    group: Any = SimpleNamespace(
+        name="billing", address=next(iter(context.deployment.groups.values())).did
+    )
     talk.hand_over(group, how, topic=topic)
     return context
 
 
 @pytest.mark.parametrize(("status", "leaves"), [(200, True), (486, False)])
-def test_a_stand_in_leaves_when_an_agent_has_answered(make_context: MakeContext, status: int, leaves: bool) -> None:
+def test_a_stand_in_leaves_when_an_agent_has_answered(
+    make_context: MakeContext, status: int, leaves: bool
+) -> None:
     made: Any = Transferring(status)
     hand_over(make_context, made).background.join(5.0)
     assert made.did == ["BYE"] * leaves

@@ -33,10 +33,28 @@ def verdict(endpoint: AiEndpoint, look: str, of: Any) -> Verdict:
         (CALLER, ("incoming", "confirmed"), 15.0, False, (FAILED, FAILED, FAILED)),
         (CALLER, ("incoming", "confirmed", "disconnected"), 15.0, False, (FAILED, FAILED, FAILED)),
         (CALLER, ("incoming", "early"), 15.0, False, (FAILED, FAILED, PASSED)),
-        (CALLER, ("incoming", "early"), 75.0, False, (FAILED, PASSED, PASSED)),  # the caller had chosen
-        (CALLER, ("incoming", "confirmed"), 9.0, False, (PASSED, PASSED, PASSED)),  # a call of before
+        (
+            CALLER,
+            ("incoming", "early"),
+            75.0,
+            False,
+            (FAILED, PASSED, PASSED),
+        ),  # the caller had chosen
+        (
+            CALLER,
+            ("incoming", "confirmed"),
+            9.0,
+            False,
+            (PASSED, PASSED, PASSED),
+        ),  # a call of before
         ("anonymous", ("incoming", "confirmed"), 15.0, False, (FAILED, FAILED, FAILED)),
-        ("anonymous", ("incoming", "confirmed"), 15.0, True, (UNSEEN, UNSEEN, UNSEEN)),  # strangers call as well
+        (
+            "anonymous",
+            ("incoming", "confirmed"),
+            15.0,
+            True,
+            (UNSEEN, UNSEEN, UNSEEN),
+        ),  # strangers call as well
     ],
 )
 def test_a_call_at_the_stand_in(
@@ -54,7 +72,10 @@ def test_a_call_at_the_stand_in(
     if shared:
         phone.is_ours = context.phones.may_be_ours
     there: Any = phone
-    assert tuple(verdict(StandInEndpoint(context, there, context.trunk), look, of) for look in LOOKS) == verdicts
+    assert (
+        tuple(verdict(StandInEndpoint(context, there, context.trunk), look, of) for look in LOOKS)
+        == verdicts
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,13 +86,28 @@ def test_a_call_at_the_stand_in(
         ({}, 60.2, (FAILED, PASSED, FAILED)),  # the caller had chosen
         ({}, None, (UNSEEN, UNSEEN, UNSEEN)),
         ({"phone_number_from": None}, 5.0, (FAILED, FAILED, FAILED)),
-        ({"phone_number_from": STRANGER}, 5.0, (UNSEEN, UNSEEN, UNSEEN)),  # a stranger, or a wrong number
-        ({"call_id": "p1", "status": "registered"}, -1.0, (PASSED, PASSED, PASSED)),  # given out, and not called
-        ({"call_id": "p1", "status": "ringing"}, -1.0, (FAILED, UNSEEN, PASSED)),  # it has the time of its preparation
+        (
+            {"phone_number_from": STRANGER},
+            5.0,
+            (UNSEEN, UNSEEN, UNSEEN),
+        ),  # a stranger, or a wrong number
+        (
+            {"call_id": "p1", "status": "registered"},
+            -1.0,
+            (PASSED, PASSED, PASSED),
+        ),  # given out, and not called
+        (
+            {"call_id": "p1", "status": "ringing"},
+            -1.0,
+            (FAILED, UNSEEN, PASSED),
+        ),  # it has the time of its preparation
     ],
 )
 def test_a_call_in_synthflow_s_list(
-    make_context: MakeContext, fields: dict[str, Any], after_s: float | None, verdicts: tuple[Verdict, ...]
+    make_context: MakeContext,
+    fields: dict[str, Any],
+    after_s: float | None,
+    verdicts: tuple[Verdict, ...],
 ) -> None:
     of = call(prepared="p1")
     of.chosen = of.began + 60.0
@@ -102,4 +138,7 @@ def test_a_bad_certificate_is_refused_by_a_platform_that_saw_it(
     there: Any = phone
     there.events = shaken
     endpoint = StandInEndpoint(context, there, context.trunk)
-    assert verdict(endpoint, "was_refused_for_its_certificate", SimpleNamespace(began=10.0)) is expected
+    assert (
+        verdict(endpoint, "was_refused_for_its_certificate", SimpleNamespace(began=10.0))
+        is expected
+    )

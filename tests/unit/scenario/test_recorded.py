@@ -1,4 +1,6 @@
-"""The AI's recording of a case's call, as evidence: what it proves, what it is silent about, and whose it is not."""
+"""The AI's recording of a case's call, as evidence: what it proves, what it is silent about, and
+whose it is not.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,17 @@ from harness.scenario.context import CaseContext
 from harness.scenario.recorded import RecordedCall
 from harness.witness.recordings import FetchedFile, Shown
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.witness.recorded_calls import AI, CALLER, MARK, WORDS, Samples, encoded, mixed, over_the_line, quiet
+from tests.unit.witness.recorded_calls import (
+    AI,
+    CALLER,
+    MARK,
+    WORDS,
+    Samples,
+    encoded,
+    mixed,
+    over_the_line,
+    quiet,
+)
 
 RATE = 8000
 OTHERS_MARK = 90
@@ -37,7 +49,9 @@ def marked(mark: int, at_s: float) -> Samples:
 class Recorded(RecordedCall):
     """A call whose caller heard ``received``, and whose recording is ``content``, or cannot be had."""
 
-    def __init__(self, context: CaseContext, content: bytes | FarEndError, patch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, context: CaseContext, content: bytes | FarEndError, patch: pytest.MonkeyPatch
+    ) -> None:
         self.asked = 0
 
         def fetch(*_: object) -> FetchedFile:
@@ -47,10 +61,16 @@ class Recorded(RecordedCall):
             return FetchedFile("c1.mp3", content)
 
         patch.setattr(recorded, "fetch", fetch)
-        super().__init__(context, SimpleNamespace(is_unknown=False, call_id="c1", label="assistant main"))  # type: ignore[arg-type]
+        super().__init__(
+            context,
+            SimpleNamespace(is_unknown=False, call_id="c1", label="assistant main"),  # type: ignore[arg-type]
+        )
         self.caller: Any = Call.__new__(Call)
         leg: Any = SimpleNamespace(
-            id="caller.1", mark=MARK, successor=None, received=lambda: (over_the_line(AI, 0.1), 100.0)
+            id="caller.1",
+            mark=MARK,
+            successor=None,
+            received=lambda: (over_the_line(AI, 0.1), 100.0),
         )
         self.caller._leg, self.caller.peer = leg, None
         self.caller.marked_at, self.caller.words_s = [105.0], len(WORDS) / RATE
@@ -67,9 +87,13 @@ class Recorded(RecordedCall):
 
 
 @pytest.fixture
-def make(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> Callable[[Samples | FarEndError], Recorded]:
+def make(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Samples | FarEndError], Recorded]:
     def made(recording: Samples | FarEndError) -> Recorded:
-        context = make_context(synthflow=Synthflow(api_base="https://api.example/v2", recording=True))
+        context = make_context(
+            synthflow=Synthflow(api_base="https://api.example/v2", recording=True)
+        )
         content = recording if isinstance(recording, FarEndError) else encoded(recording)
         return Recorded(context, content, monkeypatch)
 
@@ -90,7 +114,11 @@ def test_both_directions_are_proved_and_the_file_is_kept(make: Make) -> None:
     assert voice.strength is Strength.PROVED
     assert "one way it takes about" in voice.evidence
     assert (call.context.evidence.directory / "caller.1.ai-recording.mp3").stat().st_size
-    told = [event for event in call.context.evidence.events if isinstance(event, MarkInFile | VoiceInFile)]
+    told = [
+        event
+        for event in call.context.evidence.events
+        if isinstance(event, MarkInFile | VoiceInFile)
+    ]
     assert [type(event) for event in told] == [MarkInFile, VoiceInFile]
     assert call.found is found
 
@@ -104,7 +132,9 @@ def test_both_directions_are_proved_and_the_file_is_kept(make: Make) -> None:
         (mixed(quiet(9.0), over_the_line(WORDS, 1.0)), "may be another call's"),
     ],
 )
-def test_what_shows_nothing_of_the_call_says_so_once(make: Make, recording: Samples | FarEndError, said: str) -> None:
+def test_what_shows_nothing_of_the_call_says_so_once(
+    make: Make, recording: Samples | FarEndError, said: str
+) -> None:
     call = make(recording)
     assert call.found is None
     assert said in call.notes

@@ -19,8 +19,12 @@ from tests.unit.checks.messages import registering as message
 from tests.unit.scenario.conftest import MakeContext
 
 BARE = message("sent", "REGISTER sip:example.com SIP/2.0", f"Contact: {OURS}", "Expires: 300")
-WITH_PASSWORD = message("sent", "REGISTER sip:example.com SIP/2.0", f"Contact: {OURS}", 'Authorization: Digest x="y"')
-CHALLENGED = message("received", "SIP/2.0 401 Unauthorized", 'WWW-Authenticate: Digest realm="x", nonce="1"')
+WITH_PASSWORD = message(
+    "sent", "REGISTER sip:example.com SIP/2.0", f"Contact: {OURS}", 'Authorization: Digest x="y"'
+)
+CHALLENGED = message(
+    "received", "SIP/2.0 401 Unauthorized", 'WWW-Authenticate: Digest realm="x", nonce="1"'
+)
 
 
 def phone(code: int, reason: str, *messages: SipMessage) -> tuple[Any, list[float]]:
@@ -46,7 +50,11 @@ def refused(context: CaseContext, of: Any, **how: bool) -> Finding:
     [
         (403, (BARE, CHALLENGED, WITH_PASSWORD), Verdict.PASSED),
         (401, (BARE, CHALLENGED, WITH_PASSWORD, CHALLENGED), Verdict.PASSED),
-        (401, (BARE, CHALLENGED), Verdict.NOT_OBSERVABLE),  # a realm, or an algorithm, that this phone does not answer
+        (
+            401,
+            (BARE, CHALLENGED),
+            Verdict.NOT_OBSERVABLE,
+        ),  # a realm, or an algorithm, that this phone does not answer
         (403, (BARE,), Verdict.NOT_OBSERVABLE),  # it refuses whoever asks
         (404, (BARE,), Verdict.FAILED),
         (200, (BARE, CHALLENGED, WITH_PASSWORD), Verdict.FAILED),
@@ -61,8 +69,12 @@ def test_a_wrong_password_is_refused_when_it_has_been_shown(
 
 @pytest.mark.parametrize("code", [408, 503])
 @pytest.mark.parametrize("came", [True, False])
-def test_what_the_phone_made_of_silence_is_no_answer(make_context: MakeContext, code: int, came: bool) -> None:
-    """RFC 3261 section 8.1.3.1: a transaction that times out counts as 408, a transport's error as 503."""
+def test_what_the_phone_made_of_silence_is_no_answer(
+    make_context: MakeContext, code: int, came: bool
+) -> None:
+    """RFC 3261 section 8.1.3.1: a transaction that times out counts as 408, a transport's error as
+    503.
+    """
     told = [BARE, message("received", f"SIP/2.0 {code} Trouble")] if came else [BARE]
     of, _ = phone(code, "Trouble", *told)
     context = make_context()
@@ -77,9 +89,13 @@ def test_what_the_phone_made_of_silence_is_no_answer(make_context: MakeContext, 
 def test_the_number_is_of_the_termination_uris_domain(
     make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, outside: bool
 ) -> None:
-    """RFC 3261 section 10.3 step 5: who registers an address of record of its own host's gets 404, whatever its password."""
+    """RFC 3261 section 10.3 step 5: who registers an address of record of its own host's gets 404,
+    whatever its password.
+    """
     of_the_file = make_context().deployment
-    place = of_the_file.stand_in.model_copy(update={"bind": "127.0.0.7", "stranger_bind": "127.0.0.8"})
+    place = of_the_file.stand_in.model_copy(
+        update={"bind": "127.0.0.7", "stranger_bind": "127.0.0.8"}
+    )
     own = {"termination": "SBC.example:5060", "username": "number"}
     trunks = [trunk.model_copy(update=own) for trunk in of_the_file.trunks]
     context = make_context("TD-REGISTER-OK", ai="stand-in", stand_in=place, trunks=trunks)
@@ -88,7 +104,10 @@ def test_the_number_is_of_the_termination_uris_domain(
     with attached(context, from_outside=outside):
         pass
     (config,) = leased
-    assert (config.address_of_record, config.proxy) == ("sip:number@sbc.example", "SBC.example:5060")
+    assert (config.address_of_record, config.proxy) == (
+        "sip:number@sbc.example",
+        "SBC.example:5060",
+    )
     assert config.bind_address == ("127.0.0.8" if outside else "127.0.0.7")
 
 
@@ -96,12 +115,19 @@ def test_the_number_is_of_the_termination_uris_domain(
     ("contact", "words"),
     [
         (f"{OURS};expires=60", None),
-        ("<sip:another@198.51.100.8>;expires=60", "it was answered 200 OK, which does not list its Contact"),
+        (
+            "<sip:another@198.51.100.8>;expires=60",
+            "it was answered 200 OK, which does not list its Contact",
+        ),
         (f"{OURS};expires=0", "it was answered 200 OK, which lists its Contact as expired"),
     ],
 )
-def test_a_refresh_binds_as_the_first_one_does(make_context: MakeContext, contact: str, words: str | None) -> None:
-    """RFC 3261 section 10.2.4: it is a REGISTER like the first, and its 200 lists the bindings there are."""
+def test_a_refresh_binds_as_the_first_one_does(
+    make_context: MakeContext, contact: str, words: str | None
+) -> None:
+    """RFC 3261 section 10.2.4: it is a REGISTER like the first, and its 200 lists the bindings
+    there are.
+    """
     bound = [BARE, message("received", "SIP/2.0 200 OK", f"Contact: {OURS};expires=60")]
     again = [BARE, message("received", "SIP/2.0 200 OK", f"Contact: {contact}")]
     first = RegistrationState(at=2.0, phone="p", code=200, reason="OK", expires=60, active=True)
@@ -112,7 +138,9 @@ def test_a_refresh_binds_as_the_first_one_does(make_context: MakeContext, contac
     registration = Registration(context, "the number", answers_of_phone(of))  # type: ignore[arg-type]
     registration.is_accepted()
     registration.is_refreshed(before_s=60.0)
-    failed = [found.actual for found in context.evidence.findings if found.verdict is Verdict.FAILED]
+    failed = [
+        found.actual for found in context.evidence.findings if found.verdict is Verdict.FAILED
+    ]
     assert failed == ([words] if words else [])
 
 

@@ -33,7 +33,11 @@ from tests.unit.scenario.synthflow_api import _LAG_S, LateApi, ai_of, call, reco
 WITHIN_S = 1.0
 
 
-@given(after=st.floats(0.0, 6.0), lag_s=st.sampled_from([0.0, 0.5, 3.0]), farewell_s=st.sampled_from([0.0, 2.0]))
+@given(
+    after=st.floats(0.0, 6.0),
+    lag_s=st.sampled_from([0.0, 0.5, 3.0]),
+    farewell_s=st.sampled_from([0.0, 2.0]),
+)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_it_may_be_told_as_much_later_as_its_interface_lags_and_its_farewell_takes(
     make_context: MakeContext, after: float, lag_s: float, farewell_s: float
@@ -75,10 +79,14 @@ def test_at_the_end_one_of_two_hangs_up_and_the_other_s_leg_must_end(
 
 
 @pytest.mark.parametrize("what", ["answered_nothing", "was_not_reached"])
-def test_an_interface_that_fails_does_not_show_that_the_ai_got_no_call(make_context: MakeContext, what: str) -> None:
+def test_an_interface_that_fails_does_not_show_that_the_ai_got_no_call(
+    make_context: MakeContext, what: str
+) -> None:
     ai = ai_of(make_context, AbsentApi())
     getattr(ai, what)(call())
-    assert [finding.verdict for finding in ai._context.evidence.findings] == [Verdict.NOT_OBSERVABLE]
+    assert [finding.verdict for finding in ai._context.evidence.findings] == [
+        Verdict.NOT_OBSERVABLE
+    ]
 
 
 # -- An interface that takes its time to answer makes no leg late, and none that is late in time
@@ -89,7 +97,8 @@ UP: Any = SimpleNamespace(is_down=False)
 
 
 looks = st.lists(
-    st.tuples(st.floats(0.0, 3.0), st.floats(0.0, 1.0), st.sampled_from([True, True, True, False])), min_size=1
+    st.tuples(st.floats(0.0, 3.0), st.floats(0.0, 1.0), st.sampled_from([True, True, True, False])),
+    min_size=1,
 )
 
 
@@ -97,7 +106,10 @@ looks = st.lists(
 @example(ended=0.05, looks=[(1.5, 0.1, True)], tells_when=False)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_said_of_the_end_is_so(
-    monkeypatch: pytest.MonkeyPatch, ended: float, looks: list[tuple[float, float, bool]], tells_when: bool
+    monkeypatch: pytest.MonkeyPatch,
+    ended: float,
+    looks: list[tuple[float, float, bool]],
+    tells_when: bool,
 ) -> None:
     """Each look takes so long, shows the call as it was at some moment meanwhile, and may fail."""
     clock, coming = Clock(0.0), itertools.cycle([*looks, (0.0, 0.0, True)])
@@ -209,7 +221,8 @@ def test_it_is_waited_for_however_the_case_ends(
 
 
 @pytest.mark.parametrize(
-    ("after_s", "verdict"), [(0.0, Verdict.FAILED), (_LAG_S / 2, Verdict.FAILED), (60.0, Verdict.PASSED)]
+    ("after_s", "verdict"),
+    [(0.0, Verdict.FAILED), (_LAG_S / 2, Verdict.FAILED), (60.0, Verdict.PASSED)],
 )
 def test_a_record_that_comes_later_shows_that_the_ai_got_the_call(
     make_context: MakeContext, after_s: float, verdict: Verdict
@@ -230,13 +243,17 @@ def test_a_record_that_comes_later_shows_that_the_ai_got_the_call(
 def test_a_record_that_comes_later_shows_that_the_ai_answered(
     make_context: MakeContext, after_s: float, answered: bool, is_found: bool, is_over: bool
 ) -> None:
-    """However short the time for the answer was; a call that nobody answered needs no record to be told by."""
+    """However short the time for the answer was; a call that nobody answered needs no record to be
+    told by.
+    """
     ai = ai_of(make_context, LateApi(record(), after_s=after_s))
     talk = ai.endpoint.expect_call(call(answered=answered, over=is_over), "main", within=0.0)
     assert (talk is not None) is is_found
 
 
-def test_the_ai_was_tried_though_its_record_comes_after_our_own_patience(make_context: MakeContext) -> None:
+def test_the_ai_was_tried_though_its_record_comes_after_our_own_patience(
+    make_context: MakeContext,
+) -> None:
     ai = ai_of(make_context, LateApi(record(status="busy"), after_s=_LAG_S / 2))
     context = ai._context
     context.patience = 0.0

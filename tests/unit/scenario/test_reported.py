@@ -1,4 +1,6 @@
-"""A landing with people whom no harness phone hears: what the platform's report makes of it, when it comes, and if it never does."""
+"""A landing with people whom no harness phone hears: what the platform's report makes of it, when
+it comes, and if it never does.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +28,37 @@ Reads = Callable[..., list[ReportRow]]
 
 def deployment(context: CaseContext, **more: Any) -> Deployment:
     """Billing and support are people of the platform's own, which its report names."""
-    plain = {"url": "https://reports.example/calls", "stay_s": 5, "within_s": 0.2, "poll_s": 0.01} | more
+    plain = {
+        "url": "https://reports.example/calls",
+        "stay_s": 5,
+        "within_s": 0.2,
+        "poll_s": 0.01,
+    } | more
     entries = {
-        name: group.model_copy(update={"agents": (), "reported_as": (NAMES[name],)} if name in NAMES else {})
+        name: group.model_copy(
+            update={"agents": (), "reported_as": (NAMES[name],)} if name in NAMES else {}
+        )
         for name, group in context.deployment.groups.items()
     }
-    platform = context.deployment.platform.model_copy(update={"report": Report.model_validate(plain)})
+    platform = context.deployment.platform.model_copy(
+        update={"report": Report.model_validate(plain)}
+    )
     return context.deployment.model_copy(update={"platform": platform, "groups": entries})
 
 
 def listed(context: CaseContext, group: str = "billing", **more: Any) -> ReportRow:
     """A row as of now."""
-    whole: dict[str, Any] = {"place": "row 2", "caller": CALLER, "number": context.deployment.groups["billing"].did}
-    whole |= {"groups": (NAMES[group],), "agent": "Eve", "moments": (time.time(),), "cut_off_s": 1.0}
+    whole: dict[str, Any] = {
+        "place": "row 2",
+        "caller": CALLER,
+        "number": context.deployment.groups["billing"].did,
+    }
+    whole |= {
+        "groups": (NAMES[group],),
+        "agent": "Eve",
+        "moments": (time.time(),),
+        "cut_off_s": 1.0,
+    }
     return ReportRow(**(whole | more))
 
 
@@ -68,7 +88,12 @@ class Case:
         return found
 
     def lands(self) -> ReportedCall:
-        landed = ReportedCall(self.context, self.group, self.caller, self.context.deployment.platform.report)  # type: ignore[arg-type]
+        landed = ReportedCall(
+            self.context,
+            self.group,
+            self.caller,
+            self.context.deployment.platform.report,  # type: ignore[arg-type]
+        )
         Expect(self.context, landed).caller_id(CALLER)
         return landed
 
@@ -95,8 +120,12 @@ def test_the_report_comes_late(make: Callable[..., Case]) -> None:
         "landing.others": Verdict.PASSED,
     }
     assert {finding.strength for finding in found.values()} == {2}
-    assert all(finding.at <= case.hung_up_at for finding in found.values()), "what the harness did then is no evidence"
-    assert not any("Eve" in text for finding in found.values() for text in (finding.actual, *finding.evidence))
+    assert all(finding.at <= case.hung_up_at for finding in found.values()), (
+        "what the harness did then is no evidence"
+    )
+    assert not any(
+        "Eve" in text for finding in found.values() for text in (finding.actual, *finding.evidence)
+    )
 
 
 OPEN = Verdict.NOT_OBSERVABLE
@@ -115,7 +144,12 @@ OPEN = Verdict.NOT_OBSERVABLE
     ],
 )
 def test_a_landing_is_what_the_report_lists(
-    make: Callable[..., Case], monkeypatch: pytest.MonkeyPatch, rows: Any, ahead_s: float, verdict: Verdict, said: str
+    make: Callable[..., Case],
+    monkeypatch: pytest.MonkeyPatch,
+    rows: Any,
+    ahead_s: float,
+    verdict: Verdict,
+    said: str,
 ) -> None:
     case = make(strength="unknown")
     case.lands()
@@ -123,9 +157,13 @@ def test_a_landing_is_what_the_report_lists(
     if isinstance(rows, list):
         moments = [(time.time() + row.get("later_s", 0.0),) for row in rows]
         plain = [{name: value for name, value in row.items() if name != "later_s"} for row in rows]
-        rows = [listed(case.context, **row, moments=at) for row, at in zip(plain, moments, strict=True)]
+        rows = [
+            listed(case.context, **row, moments=at) for row, at in zip(plain, moments, strict=True)
+        ]
     case.reads = [rows]
     found = case.told()
     assert found["landing"].verdict is verdict
     assert said in found["landing"].actual
-    assert not any(finding.dispensable for finding in found.values()), "no row passes without its landing"
+    assert not any(finding.dispensable for finding in found.values()), (
+        "no row passes without its landing"
+    )

@@ -14,7 +14,9 @@ from harness.scenario.call import Call
 # Only a far end that has named our stream can say that nothing came.
 
 
-def report(at: float, sent: int, received: int, names_us: bool = True, reporter: int = 1) -> FarEndReport:
+def report(
+    at: float, sent: int, received: int, names_us: bool = True, reporter: int = 1
+) -> FarEndReport:
     return FarEndReport(
         at=at,
         phone="caller",
@@ -48,14 +50,26 @@ def call(*reports: FarEndReport) -> tuple[Call, list[FarEndReport | None]]:
         ([report(0.5, 40, 40), report(2.0, 100, 98)], (60, 58)),
         ([report(0.5, 40, 38), report(2.0, 100, 100)], (60, 60)),  # two were on their way
         ([report(2.0, 100, 0, names_us=False)], None),  # it may name no stream at all
-        ([report(0.5, 40, 40), report(2.0, 100, 40, names_us=False)], (60, 0)),  # it could, and nothing came
+        (
+            [report(0.5, 40, 40), report(2.0, 100, 40, names_us=False)],
+            (60, 0),
+        ),  # it could, and nothing came
         # Another of its sources, which reports on nothing (RFC 8861), or an earlier party's.
         ([report(0.5, 40, 40), report(2.0, 165, 40, names_us=False, reporter=2)], None),
         ([report(0.5, 40, 40), report(2.0, 165, 40, False, 2), report(3.0, 200, 196)], (160, 156)),
-        ([report(0.2, 40, 40), report(0.5, 90, 90, True, 2), report(2.0, 165, 90, names_us=False)], None),
+        (
+            [
+                report(0.2, 40, 40),
+                report(0.5, 90, 90, True, 2),
+                report(2.0, 165, 90, names_us=False),
+            ],
+            None,
+        ),
     ],
 )
-def test_what_is_counted_since_a_moment(reports: list[FarEndReport], counted: tuple[int, int] | None) -> None:
+def test_what_is_counted_since_a_moment(
+    reports: list[FarEndReport], counted: tuple[int, int] | None
+) -> None:
     mine, awaited = call(*reports)
     assert mine.counted_by_far_end(1.0) == counted
     mine.wait_for_far_end_report(1.0, 5.0)

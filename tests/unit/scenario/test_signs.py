@@ -1,4 +1,6 @@
-"""What is known of a call whose AI names no marks: signs for and against each direction, and how they are waited for."""
+"""What is known of a call whose AI names no marks: signs for and against each direction, and how
+they are waited for.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.sign_cases import HELLO, Caller, Case
 from tests.unit.scenario.sign_cases import at_once as at_once
 
-#: What Synthflow's example of a record has in the human's place when the AI was not answered (Get a call).
+#: What Synthflow's example of a record has in the human's place when the AI was not answered (Get a
+#: call).
 REMINDED = "(Now the user has not responded in a while, you would say:)"
 
 
@@ -26,13 +29,33 @@ REMINDED = "(Now the user has not responded in a while, you would say:)"
     ("transcript", "by_ai", "by_caller"),
     [
         (f"bot: Hi.\n{HELLO}", ("WORDS", ""), ("WORDS", "")),
-        ("bot: Hi.", ("", "WORDS"), ("WORDS", "")),  # it can tell words, and has none of the caller's
-        (HELLO, ("WORDS", ""), ("SOUND", "WORDS")),  # answered and silent, says the record; and sound arrives
+        (
+            "bot: Hi.",
+            ("", "WORDS"),
+            ("WORDS", ""),
+        ),  # it can tell words, and has none of the caller's
+        (
+            HELLO,
+            ("WORDS", ""),
+            ("SOUND", "WORDS"),
+        ),  # answered and silent, says the record; and sound arrives
         ("", ("", ""), ("SOUND", "")),  # never seen to have any word
         ("bot: Hi.\nhuman: something else entirely was said", ("", ""), ("WORDS", "")),
-        ("bot: Hi.\nhuman:\nbot: Pardon?", ("", ""), ("WORDS", "")),  # it heard somebody, and understood nothing
-        (f"bot: Hi.\nhuman: {REMINDED}\nbot: Are you there?", ("", "WORDS"), ("WORDS", "")),  # nobody said that
-        ("bot: Hi.\nlead: something else entirely", ("", ""), ("WORDS", "")),  # it may be the caller's
+        (
+            "bot: Hi.\nhuman:\nbot: Pardon?",
+            ("", ""),
+            ("WORDS", ""),
+        ),  # it heard somebody, and understood nothing
+        (
+            f"bot: Hi.\nhuman: {REMINDED}\nbot: Are you there?",
+            ("", "WORDS"),
+            ("WORDS", ""),
+        ),  # nobody said that
+        (
+            "bot: Hi.\nlead: something else entirely",
+            ("", ""),
+            ("WORDS", ""),
+        ),  # it may be the caller's
         (f"{HELLO}\nAnna from Acme: Hi.", ("WORDS", ""), ("SOUND", "")),
     ],
 )
@@ -45,7 +68,10 @@ def test_words(
 ) -> None:
     case = Case(make_context, Caller(), transcript, strength="confirmed", transcript=come).settle()
     # what an AI says is no sign that its transcript has the caller's words by now
-    assert case.caller.did == ["says hello-en", *(["lets the AI answer"] if come == "after" else [])]
+    assert case.caller.did == [
+        "says hello-en",
+        *(["lets the AI answer"] if come == "after" else []),
+    ]
     assert (case.heard_by_ai, case.heard_by_caller) == (by_ai, by_caller)
 
 
@@ -56,7 +82,12 @@ def test_words(
         ("bot: Hi.", 0.5, Caller(), Verdict.BROKEN),
         ("", 0.5, Caller(), Verdict.BROKEN),  # nobody can tell, and this machine may be why
         (f"bot: Hi.\n{HELLO}\n{HELLO}", 0.5, Caller(), Verdict.PASSED),
-        ("bot: Hi.", 0.5, Caller(counts=(200, 0)), Verdict.FAILED),  # no packet of 200: that is not for want of words
+        (
+            "bot: Hi.",
+            0.5,
+            Caller(counts=(200, 0)),
+            Verdict.FAILED,
+        ),  # no packet of 200: that is not for want of words
     ],
 )
 def test_words_that_a_busy_machine_may_have_spoilt_blame_nobody(
@@ -64,7 +95,9 @@ def test_words_that_a_busy_machine_may_have_spoilt_blame_nobody(
 ) -> None:
     case = Case(make_context, caller, transcript, strength="confirmed", transcript="after").settle()
     case.context.evidence.starved = lambda begin, end: share * (end - begin)
-    ExpectAudio(case.context, cast("Any", caller))._look(cast("Any", caller), case.look._talk, 0.0, False)
+    ExpectAudio(case.context, cast("Any", caller))._look(
+        cast("Any", caller), case.look._talk, 0.0, False
+    )
     caller.looks[-1].settle()
     found = case.context.later[-1]()[0]
     assert (found.subject, found.verdict) == ("caller.1 → assistant main", to_ai)
@@ -74,20 +107,34 @@ def test_words_that_a_busy_machine_may_have_spoilt_blame_nobody(
 def test_a_call_is_changed_when_whoever_looks_at_it_is_done(make_context: MakeContext) -> None:
     """A digit, a hold, words, a hang-up and a new codec wait; and asking by a digit says so."""
     did: list[str] = []
-    leg: Any = SimpleNamespace(events=[], id="caller.1", successor=None, hangup=lambda: did.append("BYE"))
+    leg: Any = SimpleNamespace(
+        events=[], id="caller.1", successor=None, hangup=lambda: did.append("BYE")
+    )
     leg.send_digits = lambda digits, method: did.append(digits)
     call = Call(make_context(escalation=Escalation(digit="5")), leg, "caller")
-    call.looks.append(cast("Any", SimpleNamespace(settle=lambda asking: did.append(f"settles {asking}"))))
+    call.looks.append(
+        cast("Any", SimpleNamespace(settle=lambda asking: did.append(f"settles {asking}")))
+    )
     call.press("1")
     call.hang_up()
     call.ask_for_a_person(once=True)
-    assert did == ["settles False", "1", "settles False", "BYE", "settles True", "settles False", "5"]
+    assert did == [
+        "settles False",
+        "1",
+        "settles False",
+        "BYE",
+        "settles True",
+        "settles False",
+        "5",
+    ]
 
 
 # -- A digit that the AI acted on: a sign that it hears, and where it is none
 
 
-SILENT = Handover.model_validate({"transfer": "cold", "transfer_to": "billing", "ways": ["silence"]})
+SILENT = Handover.model_validate(
+    {"transfer": "cold", "transfer_to": "billing", "ways": ["silence"]}
+)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +149,9 @@ SILENT = Handover.model_validate({"transfer": "cold", "transfer_to": "billing", 
 def test_a_digit_tells_nothing_where_the_ai_hands_over_who_says_nothing(
     make_context: MakeContext, ways: list[str], named: dict[str, Handover], tells: bool
 ) -> None:
-    """To a deaf AI everybody says nothing: it hands over as well, and whoever looks has to look for something else."""
+    """To a deaf AI everybody says nothing: it hands over as well, and whoever looks has to look for
+    something else.
+    """
     settled: list[bool] = []
     context = make_context(escalation=Escalation.model_validate({"ways": ways, "digit": "5"}))
     deployment = context.deployment
@@ -112,7 +161,9 @@ def test_a_digit_tells_nothing_where_the_ai_hands_over_who_says_nothing(
         for name, entry in deployment.assistants.items()
     }
     context.deployment = deployment.model_copy(update={"assistants": assistants})
-    leg: Any = SimpleNamespace(events=[], id="caller.1", successor=None, send_digits=lambda digits, method: None)
+    leg: Any = SimpleNamespace(
+        events=[], id="caller.1", successor=None, send_digits=lambda digits, method: None
+    )
     call = Call(context, leg, "caller")
     call.looks.append(cast("Any", SimpleNamespace(settle=lambda asking: settled.append(asking))))
     call.ask_for_a_person(once=True)
@@ -135,15 +186,21 @@ def test_a_digit_tells_nothing_where_the_ai_hands_over_who_says_nothing(
         (None, ("", "")),
     ],
 )
-def test_counters(make_context: MakeContext, counts: tuple[int, int] | None, by_ai: tuple[str, str]) -> None:
+def test_counters(
+    make_context: MakeContext, counts: tuple[int, int] | None, by_ai: tuple[str, str]
+) -> None:
     caller = Caller(counts=counts)
     case = Case(make_context, caller, "", strength="indicated", transcript="none").settle()
     assert caller.did == ["says hello-en", "waits for RTCP"]
     assert case.heard_by_ai == by_ai
 
 
-def test_a_report_has_its_time_from_when_it_can_tell_of_what_is_asked(make_context: MakeContext) -> None:
-    """Of what comes 0.36 s after a change, say; 7.5 s may lie between two reports (RFC 3550 section 6.3.1)."""
+def test_a_report_has_its_time_from_when_it_can_tell_of_what_is_asked(
+    make_context: MakeContext,
+) -> None:
+    """Of what comes 0.36 s after a change, say; 7.5 s may lie between two reports (RFC 3550 section
+    6.3.1).
+    """
     caller = Caller()
     case = Case(make_context, caller, "", strength="indicated", transcript="none")
     later = time.monotonic() + 2.0
@@ -156,9 +213,13 @@ def test_a_report_has_its_time_from_when_it_can_tell_of_what_is_asked(make_conte
     assert ends == pytest.approx([8.5, 11.5], abs=1.0), "and as long as this machine was busy"
 
 
-def test_a_platforms_own_counters_say_nothing_for_it_and_all_against_it(make_context: MakeContext) -> None:
+def test_a_platforms_own_counters_say_nothing_for_it_and_all_against_it(
+    make_context: MakeContext,
+) -> None:
     caller = Caller(counts=(200, 200))
-    case = Case(make_context, caller, "", strength="indicated", transcript="none", rtcp="by-hop").settle()
+    case = Case(
+        make_context, caller, "", strength="indicated", transcript="none", rtcp="by-hop"
+    ).settle()
     assert case.heard_by_ai == ("HOP_RTCP", "")
     caller.counts = (200, 0)
     assert case.heard_by_ai == ("", "RTCP")

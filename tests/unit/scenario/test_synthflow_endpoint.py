@@ -1,4 +1,6 @@
-"""The AI's place seen through its API: whose call is whose, and what is known when the API is in trouble."""
+"""The AI's place seen through its API: whose call is whose, and what is known when the API is in
+trouble.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,16 @@ import pytest
 
 from harness.errors import FarEndError
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.synthflow_api import ASSISTANT, OTHER, Failing, FakeApi, Place, call, leg, record
+from tests.unit.scenario.synthflow_api import (
+    ASSISTANT,
+    OTHER,
+    Failing,
+    FakeApi,
+    Place,
+    call,
+    leg,
+    record,
+)
 
 
 @pytest.fixture
@@ -39,8 +50,13 @@ def test_an_answered_call_that_the_api_cannot_show_is_unknown_not_missing(
     assert seen.troubles
 
 
-def test_a_call_that_was_not_answered_is_missing_whatever_the_api_says(place: Callable[..., Place]) -> None:
-    assert place(FarEndError("500")).endpoint.expect_call(call(answered=False), "main", within=0.0) is None
+def test_a_call_that_was_not_answered_is_missing_whatever_the_api_says(
+    place: Callable[..., Place],
+) -> None:
+    assert (
+        place(FarEndError("500")).endpoint.expect_call(call(answered=False), "main", within=0.0)
+        is None
+    )
 
 
 def test_a_call_that_the_api_does_not_list_is_missing(place: Callable[..., Place]) -> None:
@@ -52,26 +68,49 @@ def test_a_call_that_the_api_does_not_list_is_missing(place: Callable[..., Place
 OLD = str(int((time.time() - 60) * 1000))
 THEIRS = record(call_id="theirs", phone_number_from=OTHER)
 CHANGED = record(call_id="c7", phone_number_from="+18885550100")
-TOLD = leg(("received", "SIP/2.0 200 OK\r\nX-CI: c7\r\n\r\n"), ("sent", "ACK sip:x SIP/2.0\r\nx-ci: theirs\r\n\r\n"))
+TOLD = leg(
+    ("received", "SIP/2.0 200 OK\r\nX-CI: c7\r\n\r\n"),
+    ("sent", "ACK sip:x SIP/2.0\r\nx-ci: theirs\r\n\r\n"),
+)
 
 
 @pytest.mark.parametrize(
     ("records", "of", "synthflow", "found"),
     [
         ([record()], call(), {}, "c1"),
-        ([THEIRS, record()], call(), {}, "c1"),  # the caller's own number says more than the place in the list
-        ([record(call_id="x", status="completed"), record()], call(), {}, "c1"),  # the one that goes on
+        (
+            [THEIRS, record()],
+            call(),
+            {},
+            "c1",
+        ),  # the caller's own number says more than the place in the list
+        (
+            [record(call_id="x", status="completed"), record()],
+            call(),
+            {},
+            "c1",
+        ),  # the one that goes on
         ([CHANGED], call(), {}, "c7"),  # a number of nobody's may be what became of the caller's
         ([record(), CHANGED], call(leg=TOLD), {}, "c7"),  # an id tells more than a number
         ([record(), record(call_id="p1", start_time=OLD)], call(prepared="p1"), {}, "p1"),
-        ([record(call_id="p1", status="registered")], call(prepared="p1"), {}, None),  # given out, and not called yet
+        (
+            [record(call_id="p1", status="registered")],
+            call(prepared="p1"),
+            {},
+            None,
+        ),  # given out, and not called yet
         ([record(start_time=OLD)], call(), {}, None),
         ([record(type_of_call="outbound", phone_number_from=ASSISTANT)], call(), {}, None),
         ([record(start_time=None)], call(), {}, "unknown"),
         ([CHANGED], call(), {"shared": True}, None),  # another customer's
         ([THEIRS, CHANGED], call(leg=TOLD), {"shared": True}, "c7"),
         ([record(phone_number_from="anonymous")], call(), {"shared": True}, "unknown"),
-        ([record(phone_number_from=ASSISTANT)], call(), {"shared": True}, "unknown"),  # any call may show it
+        (
+            [record(phone_number_from=ASSISTANT)],
+            call(),
+            {"shared": True},
+            "unknown",
+        ),  # any call may show it
     ],
 )
 def test_a_call_has_its_own_record(
@@ -103,7 +142,9 @@ def test_an_api_that_recovers_is_believed_again(place: Callable[..., Place]) -> 
 
 
 @pytest.mark.parametrize("then", [FarEndError("503"), record(status="talking"), {"call_id": "c1"}])
-def test_an_api_that_fails_during_the_call_makes_no_leg_hang(make_context: MakeContext, then: Any) -> None:
+def test_an_api_that_fails_during_the_call_makes_no_leg_hang(
+    make_context: MakeContext, then: Any
+) -> None:
     api: Any = Failing(then)
     seen = Place(make_context, api)
     talk = seen.endpoint.expect_call(call(), "main", within=0.0)

@@ -1,4 +1,6 @@
-"""Transferred calls: the leg that a call has become, the outcome in the record, and rings that are over."""
+"""Transferred calls: the leg that a call has become, the outcome in the record, and rings that are
+over.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,11 @@ from tests.unit.scenario.synthflow_api import Failing, Place, call, record
     ("first", "second", "expected"),
     [
         (("calling", "confirmed", "disconnected"), (), "caller.2"),
-        (("calling", "disconnected"), (), "caller.1"),  # RFC 5589 section 6.2: the first call goes on
+        (
+            ("calling", "disconnected"),
+            (),
+            "caller.1",
+        ),  # RFC 5589 section 6.2: the first call goes on
         (("calling", "confirmed"), ("calling", "early"), "caller.2"),
         (("calling", "disconnected"), ("calling", "disconnected"), "caller.1"),
         (("calling", "confirmed"), ("calling", "confirmed"), "caller.3"),
@@ -34,7 +40,9 @@ def test_a_call_is_the_leg_of_its_last_transfer_that_succeeded(
     """An AI may send a second REFER while the first is carried out (RFC 3515 section 2.4.6)."""
     phone: Any = SimpleNamespace(changed=threading.Condition())
     legs: list[Leg] = []
-    for number, named in enumerate(filter(None, (("calling", "confirmed"), first, second)), start=1):
+    for number, named in enumerate(
+        filter(None, (("calling", "confirmed"), first, second)), start=1
+    ):
         about: dict[str, Any] = {"phone": "caller", "leg": f"caller.{number}"}
         began = LegStarted(at=1.0, direction="outgoing", mark=number, remote_uri="", **about)
         legs.append(Leg(phone, number, began, legs[0] if legs else None))
@@ -65,7 +73,9 @@ def test_a_transfer_s_outcome_is_read_from_the_record(
     make_context: MakeContext, witness: tuple[Any, ...], actions: list[Any], outcome: int | None
 ) -> None:
     api: Any = Failing(record(executed_actions=actions))
-    talk = Place(make_context, api, witness=witness).endpoint.expect_call(call(), "main", within=0.0)
+    talk = Place(make_context, api, witness=witness).endpoint.expect_call(
+        call(), "main", within=0.0
+    )
     assert talk is not None
     assert talk.transfer_outcome(0.0) == outcome
 
@@ -82,7 +92,9 @@ def test_a_transfer_s_outcome_is_read_from_the_record(
 def test_a_ring_that_is_over_is_not_answered(
     make_context: MakeContext, anna: tuple[str, ...], ben: tuple[str, ...], found: str | None
 ) -> None:
-    """A caller may still be answering what the AI asks while a queue rings one agent after the other."""
+    """A caller may still be answering what the AI asks while a queue rings one agent after the
+    other.
+    """
     both: list[Any] = [ScriptedPhone("anna"), ScriptedPhone("ben")]
     for phone, named in zip(both, (anna, ben), strict=True):
         for state in named:

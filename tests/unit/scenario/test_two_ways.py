@@ -1,4 +1,6 @@
-"""Who hears whom: each direction by itself, in the call as it is now, and silence where it is asked for."""
+"""Who hears whom: each direction by itself, in the call as it is now, and silence where it is asked
+for.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +31,27 @@ from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import TOLD, leg, sounds, states
 from tests.unit.scenario.legs import heard as mark_heard
 
-PASSED, FAILED, UNSEEN, BROKEN = Verdict.PASSED, Verdict.FAILED, Verdict.NOT_OBSERVABLE, Verdict.BROKEN
-SAID = {"words": np.tile(prompt_samples("connecting-you-en"), 30), "music": music(40.0), "": np.zeros(0, np.int16)}
+PASSED, FAILED, UNSEEN, BROKEN = (
+    Verdict.PASSED,
+    Verdict.FAILED,
+    Verdict.NOT_OBSERVABLE,
+    Verdict.BROKEN,
+)
+SAID = {
+    "words": np.tile(prompt_samples("connecting-you-en"), 30),
+    "music": music(40.0),
+    "": np.zeros(0, np.int16),
+}
 BOTH = ("caller.1 → agent.1", "agent.1 → caller.1")
 
 
 def directions(context: CaseContext, *, again: bool | None = None) -> dict[str, Verdict]:
     found = (finding for finding in context.evidence.findings if finding.check == "audio")
-    return {one.subject: one.verdict for one in found if again is None or one.facts.get("again") is again}
+    return {
+        one.subject: one.verdict
+        for one in found
+        if again is None or one.facts.get("again") is again
+    }
 
 
 class Ends:
@@ -44,13 +59,22 @@ class Ends:
 
     def __init__(self, context: CaseContext, clock: Clock) -> None:
         self.context, self.clock, self.began = context, clock, clock.now
-        self.caller, self.agent = (self._end(name, mark) for name, mark in (("caller.1", 7), ("agent.1", 8)))
+        self.caller, self.agent = (
+            self._end(name, mark) for name, mark in (("caller.1", 7), ("agent.1", 8))
+        )
 
     def _end(self, name: str, mark: int) -> Call:
         made = leg(*states("confirmed", began=self.began), name=name, mark=mark, clock=self.clock)
         return Call(self.context, made, name.partition(".")[0])
 
-    def hears(self, end: Call, *after_s: float, mark: int | None = None, said: str = "", until_s: float = 0.0) -> None:
+    def hears(
+        self,
+        end: Call,
+        *after_s: float,
+        mark: int | None = None,
+        said: str = "",
+        until_s: float = 0.0,
+    ) -> None:
         """Marks of the other end after so many seconds, and something else until then."""
         made: Any = end.leg
         made.told += [mark_heard(self.began + at, mark or 15 - made.mark) for at in after_s]
@@ -73,7 +97,9 @@ def steady(until_s: float, since_s: float = 0.2) -> Sequence[float]:
     return list(np.arange(since_s, until_s, 0.2))
 
 
-def talk(ends: Ends, lasts_s: float, said: str = "", until_s: float = 0.0, direction: Any = "sendrecv") -> None:
+def talk(
+    ends: Ends, lasts_s: float, said: str = "", until_s: float = 0.0, direction: Any = "sendrecv"
+) -> None:
     """Caller and agent have a call, and are listened to; their marks last so long."""
     for end in (ends.caller, ends.agent):
         ends.hears(end, *steady(lasts_s), said=said, until_s=until_s)
@@ -96,19 +122,32 @@ def talk(ends: Ends, lasts_s: float, said: str = "", until_s: float = 0.0, direc
     ],
 )
 def test_two_people_are_listened_to_again_two_seconds_later_and_at_the_end(
-    ends: Ends, lasts_s: float, said: str, until_s: float, again: Verdict, direction: Any, to_the_end: list[Verdict]
+    ends: Ends,
+    lasts_s: float,
+    said: str,
+    until_s: float,
+    again: Verdict,
+    direction: Any,
+    to_the_end: list[Verdict],
 ) -> None:
     talk(ends, lasts_s, said, until_s, direction)
     assert directions(ends.context) == dict.fromkeys(BOTH, PASSED)
     Expect(ends.context, ends.caller).still_hears(ends.agent)
     assert directions(ends.context, again=True) == dict.fromkeys(BOTH, again)
-    ends.clock.now, looked = max(ends.clock.now, ends.began + 6.0), len(ends.context.evidence.findings)
+    ends.clock.now, looked = (
+        max(ends.clock.now, ends.began + 6.0),
+        len(ends.context.evidence.findings),
+    )
     conclude(ends.context, probe=False)
-    assert [one.verdict for one in ends.context.evidence.findings[looked:] if one.check == "audio"] == to_the_end
+    assert [
+        one.verdict for one in ends.context.evidence.findings[looked:] if one.check == "audio"
+    ] == to_the_end
 
 
 @pytest.mark.parametrize("verdict", [FAILED, BROKEN])
-def test_ends_are_not_listened_to_at_the_end_where_something_went_wrong(ends: Ends, verdict: Verdict) -> None:
+def test_ends_are_not_listened_to_at_the_end_where_something_went_wrong(
+    ends: Ends, verdict: Verdict
+) -> None:
     talk(ends, lasts_s=4.5)
     ends.clock.now = ends.began + 6.0
     ends.context.evidence.add(replace(timing.released("caller.1", None, 1.0), verdict=verdict))
@@ -123,7 +162,14 @@ def test_ends_are_not_listened_to_at_the_end_where_something_went_wrong(ends: En
         ("agent", "", 0.0, 0.2, None, PASSED),
         ("agent", "music", 6.2, 6.4, None, PASSED),  # a whisper to the agent, of any sound
         ("agent", "music", 6.2, 99.0, None, FAILED),
-        ("agent", "music", 6.2, 6.4, 0.0, FAILED),  # of an AI the file says how long it speaks with the agent first
+        (
+            "agent",
+            "music",
+            6.2,
+            6.4,
+            0.0,
+            FAILED,
+        ),  # of an AI the file says how long it speaks with the agent first
         ("caller", "words", 6.2, 6.4, None, PASSED),  # a whisper to the caller
         ("caller", "music", 6.2, 6.4, None, FAILED),  # a caller who hears music is kept apart
         ("caller", "words", 30.0, 30.2, None, FAILED),
@@ -146,10 +192,14 @@ def test_who_is_told_something_first_is_connected_behind_it(
     Expect(ends.context, ends.caller).two_way_audio_with(ends.agent, joined_within_s=joined_s)
     assert directions(ends.context) == dict.fromkeys(BOTH, verdict)
     is_whisper = verdict is PASSED and told_s > 0.0  # who transferred may stay until then
-    assert ends.agent.answered_at() == pytest.approx(ends.began + (connected_s if is_whisper else 0.0))
+    assert ends.agent.answered_at() == pytest.approx(
+        ends.began + (connected_s if is_whisper else 0.0)
+    )
 
 
-@pytest.mark.parametrize(("said", "heard_s", "first"), [("", 0.2, PASSED), ("", 2.0, FAILED), ("words", 2.0, PASSED)])
+@pytest.mark.parametrize(
+    ("said", "heard_s", "first"), [("", 0.2, PASSED), ("", 2.0, FAILED), ("words", 2.0, PASSED)]
+)
 def test_a_new_start_does_not_hide_that_the_first_seconds_were_lost(
     ends: Ends, monkeypatch: pytest.MonkeyPatch, said: str, heard_s: float, first: Verdict
 ) -> None:
@@ -159,7 +209,11 @@ def test_a_new_start_does_not_hide_that_the_first_seconds_were_lost(
     monkeypatch.setattr(audio_quality, "check_delay", lambda *_: None)
     Expect(ends.context, ends.caller).two_way_audio_with(ends.agent)
     assert directions(ends.context) == dict.fromkeys(BOTH, PASSED)
-    found = {one.subject: one.verdict for one in ends.context.evidence.findings if one.check == "audio.first"}
+    found = {
+        one.subject: one.verdict
+        for one in ends.context.evidence.findings
+        if one.check == "audio.first"
+    }
     assert found == dict(zip(BOTH, (PASSED, first), strict=True))
 
 
@@ -169,12 +223,16 @@ def test_after_a_change_only_what_is_heard_since_counts(ends: Ends, changed: boo
         ends.hears(end, SETTLE_S - 0.05)
     Expect(ends.context, ends.caller).two_way_audio_with(ends.agent, changed=changed)
     assert directions(ends.context) == dict.fromkeys(BOTH, FAILED if changed else PASSED)
-    delays = [finding for finding in ends.context.evidence.findings if finding.check == "audio.delay"]
+    delays = [
+        finding for finding in ends.context.evidence.findings if finding.check == "audio.delay"
+    ]
     assert len(delays) == (0 if changed else 2), "a change takes its own time"
 
 
 def test_a_voice_heard_before_the_answer_has_to_be_heard_behind_it(ends: Ends) -> None:
-    """A mark of the early media is told once more up to 0.2 s after the answer, though nothing comes any more."""
+    """A mark of the early media is told once more up to 0.2 s after the answer, though nothing
+    comes any more.
+    """
     ends.hears(ends.caller, -0.4, -0.2, 0.005)
     ends.hears(ends.agent, -0.4, -0.2, *steady(2.0))
     Expect(ends.context, ends.caller).two_way_audio_with(ends.agent)
@@ -223,7 +281,11 @@ def test_silence_is_of_one_speaker(
     context = make_context()
     Expect(context, listener).silence_from(speaker(*voices))
     (finding,) = context.evidence.findings
-    assert (finding.check, finding.subject, finding.verdict) == ("audio.silent", "agent.1 → caller.1", verdict)
+    assert (finding.check, finding.subject, finding.verdict) == (
+        "audio.silent",
+        "agent.1 → caller.1",
+        verdict,
+    )
 
 
 @pytest.mark.parametrize(
@@ -239,8 +301,12 @@ def test_what_was_under_way_when_a_speaker_fell_silent_is_let_pass(
     make_context: MakeContext, clock: Clock, way_s: float, stops_s: float, verdict: Verdict
 ) -> None:
     context, listener, stops = make_context(clock=clock), Listener([]), clock.now + stops_s
-    measured = Direction(speaker="agent.1", listener="caller.1", towards="caller", delay_ms=1000 * way_s)
-    found = judged("audio", heard_at("agent.1", "caller.1"), True, expected="", actual="", measured=measured)
+    measured = Direction(
+        speaker="agent.1", listener="caller.1", towards="caller", delay_ms=1000 * way_s
+    )
+    found = judged(
+        "audio", heard_at("agent.1", "caller.1"), True, expected="", actual="", measured=measured
+    )
     context.evidence.add(found)
     listener.marks_since = lambda since: ([8] if since < stops else [], 0.8)  # type: ignore[method-assign]
     Expect(context, listener).silence_from(speaker(8))  # type: ignore[arg-type]
@@ -248,13 +314,17 @@ def test_what_was_under_way_when_a_speaker_fell_silent_is_let_pass(
 
 
 @pytest.mark.parametrize(
-    ("direction", "came", "verdict"), [("sendonly", 0, PASSED), ("inactive", 2, PASSED), ("sendonly", 40, FAILED)]
+    ("direction", "came", "verdict"),
+    [("sendonly", 0, PASSED), ("inactive", 2, PASSED), ("sendonly", 40, FAILED)],
 )
 def test_who_holds_the_call_is_sent_no_rtp(
     make_context: MakeContext, clock: Clock, direction: Any, came: int, verdict: Verdict
 ) -> None:
     """RFC 3264 section 8.4."""
-    told: list[Event] = [MediaState(at=1.0, active=True, direction=direction, **TOLD), *sounds(clock.now, 9.0)]
+    told: list[Event] = [
+        MediaState(at=1.0, active=True, direction=direction, **TOLD),
+        *sounds(clock.now, 9.0),
+    ]
     made, counted = leg(*told), iter([100, 100 + came])
     made.statistics = lambda: SimpleNamespace(rx_packets=next(counted))
     context = make_context(clock=clock)

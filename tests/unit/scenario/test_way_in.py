@@ -24,10 +24,16 @@ PASSED, FAILED = Verdict.PASSED, Verdict.FAILED
 
 
 def calls(context: CaseContext, clock: Clock, told: list[Event], **entry: Any) -> tuple[Call, Any]:
-    """A caller's call of the case's line with such an entry, and its leg, on which these events come."""
+    """A caller's call of the case's line with such an entry, and its leg, on which these events
+    come.
+    """
     line = Cast(context).line(str(context.case.line))
-    made = leg(message(clock.now, "sent", "INVITE sip:b@example.com SIP/2.0", ""), *told, clock=clock)
-    phone: Any = SimpleNamespace(config=SimpleNamespace(domain="example.com"), dial=lambda uri, headers, play: made)
+    made = leg(
+        message(clock.now, "sent", "INVITE sip:b@example.com SIP/2.0", ""), *told, clock=clock
+    )
+    phone: Any = SimpleNamespace(
+        config=SimpleNamespace(domain="example.com"), dial=lambda uri, headers, play: made
+    )
     called: Any = SimpleNamespace(did=line.did, entry=line.entry.model_copy(update=entry))
     return Caller(context, "caller", phone, "+12065550100").call(called), made
 
@@ -35,7 +41,10 @@ def calls(context: CaseContext, clock: Clock, told: list[Event], **entry: Any) -
 @pytest.mark.parametrize(
     ("speaks", "second_s"),
     [
-        ([(1.2, 2.0)], 2.7),  # a digit that comes before the menu has begun is lost (as with Twilio's Gather)
+        (
+            [(1.2, 2.0)],
+            2.7,
+        ),  # a digit that comes before the menu has begun is lost (as with Twilio's Gather)
         ([(0.0, 0.4), (1.2, 2.0)], 2.7),  # the digit cuts the first menu off a moment later
         ([], 3.7),  # it says nothing
     ],
@@ -48,7 +57,13 @@ def test_a_digit_waits_for_its_own_menu(
     context = make_context(ai="stand-in", clock=clock)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Call, "press", lambda call, digit: pressed.append(clock.now - answered))
-        calls(context, clock, [*states("confirmed", began=answered), *pulses], announcement_s=0.0, press="21")
+        calls(
+            context,
+            clock,
+            [*states("confirmed", began=answered), *pulses],
+            announcement_s=0.0,
+            press="21",
+        )
     assert pressed == [pytest.approx(0.0, abs=0.1), pytest.approx(second_s, abs=0.35)]
 
 
@@ -57,22 +72,38 @@ def test_a_digit_waits_for_its_own_menu(
     [
         ({"announcement_s": 1.0, "press": "2"}, ["2"], 5.0),
         ({"announcement_s": 8.0, "press": None}, [], 12.0),
-        ({"announcement_s": 0.0, "press": None}, [], 0.0),  # an open number's call goes to the AI at once
-        ({"announcement_s": 1.0, "press": "2", "closes_after_menu": True}, [], 0.0),  # the digits are pressed already
+        (
+            {"announcement_s": 0.0, "press": None},
+            [],
+            0.0,
+        ),  # an open number's call goes to the AI at once
+        (
+            {"announcement_s": 1.0, "press": "2", "closes_after_menu": True},
+            [],
+            0.0,
+        ),  # the digits are pressed already
     ],
 )
 def test_behind_a_machine_the_way_in_of_an_open_number_is_tried(
-    make_context: MakeContext, clock: Clock, entry: dict[str, Any], pressed: list[str], stayed_s: float
+    make_context: MakeContext,
+    clock: Clock,
+    entry: dict[str, Any],
+    pressed: list[str],
+    stayed_s: float,
 ) -> None:
     context, began, found = make_context(ai="stand-in", clock=clock), clock.now, list[str]()
-    line: Any = SimpleNamespace(did="+13125550143", entry=Cast(context).line(str(context.case.line)).entry)
+    line: Any = SimpleNamespace(
+        did="+13125550143", entry=Cast(context).line(str(context.case.line)).entry
+    )
     line.entry = line.entry.model_copy(update=entry)
     call = Call(context, leg(*states("confirmed", began=began)), "caller")
     group: Any = SimpleNamespace(name="billing")
     phone: Any = None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Call, "press", lambda call, digit: found.append(digit))
-        Caller(context, "caller", phone, "+12065550100").goes_on_as_if_open(call, line, MachineCall(group, call, 0.0))
+        Caller(context, "caller", phone, "+12065550100").goes_on_as_if_open(
+            call, line, MachineCall(group, call, 0.0)
+        )
     assert found == pressed
     assert clock.now - began == pytest.approx(stayed_s)
 
@@ -88,11 +119,17 @@ def test_behind_a_machine_the_way_in_of_an_open_number_is_tried(
     ],
 )
 def test_a_number_may_speak_before_it_answers(
-    make_context: MakeContext, clock: Clock, early_s: float | None, answered_s: float | None, routed_s: float | None
+    make_context: MakeContext,
+    clock: Clock,
+    early_s: float | None,
+    answered_s: float | None,
+    routed_s: float | None,
 ) -> None:
     context, began = make_context(ai="stand-in", clock=clock), clock.now
     named = (("calling", 0.0), ("early", early_s), ("confirmed", answered_s))
-    told = [event for state, at in named if at is not None for event in states(state, began=began + at)]
+    told = [
+        event for state, at in named if at is not None for event in states(state, began=began + at)
+    ]
     if routed_s is None:
         with pytest.raises(ExpectationError):
             calls(context, clock, told, announcement_s=8.0, press=None)
@@ -113,7 +150,11 @@ def test_a_number_may_speak_before_it_answers(
     ],
 )
 def test_a_refusal_may_come_behind_an_announcement(
-    make_context: MakeContext, clock: Clock, after_s: float, speaks: Callable[[float], bool], verdict: Verdict
+    make_context: MakeContext,
+    clock: Clock,
+    after_s: float,
+    speaks: Callable[[float], bool],
+    verdict: Verdict,
 ) -> None:
     context, began = make_context("NOSUCHNUMBER", clock=clock), clock.now
     made = leg(

@@ -26,16 +26,28 @@ TODAY = datetime.date(2026, 11, 20)
 
 
 def test_every_check_has_words_for_what_it_claims() -> None:
-    assert {check.name for check in CHECKS.values() if not check.claim} == {"case", "phone.wait"}  # they only ever fail
+    assert {check.name for check in CHECKS.values() if not check.claim} == {
+        "case",
+        "phone.wait",
+    }  # they only ever fail
 
 
 SOURCES: Mapping[str, tuple[str, dict[str, Any]]] = {
     claims.BY_RECORD: ("caller_id", {"measured": CallerId(from_user="+13125550100", record=True)}),
-    claims.BY_MESSAGES: ("caller_id", {"measured": CallerId(from_user="+13125550100"), "evidence": ("m3",)}),
+    claims.BY_MESSAGES: (
+        "caller_id",
+        {"measured": CallerId(from_user="+13125550100"), "evidence": ("m3",)},
+    ),
     claims.BY_THEIR_MESSAGES: ("route.transport", {"evidence": ("f2",)}),
     claims.BY_PHONES: ("answered", {}),
-    claims.DECLARED: ("route.transport", {"verdict": Verdict.NOT_OBSERVABLE, "strength": Strength.UNKNOWN}),
-    claims.NOT_SEEN: ("audio.silent", {"verdict": Verdict.NOT_OBSERVABLE, "strength": Strength.UNKNOWN}),
+    claims.DECLARED: (
+        "route.transport",
+        {"verdict": Verdict.NOT_OBSERVABLE, "strength": Strength.UNKNOWN},
+    ),
+    claims.NOT_SEEN: (
+        "audio.silent",
+        {"verdict": Verdict.NOT_OBSERVABLE, "strength": Strength.UNKNOWN},
+    ),
     "confirmed, by the far system's own account": ("audio to ai", {"strength": Strength.CONFIRMED}),
 }
 
@@ -54,13 +66,17 @@ def test_a_claim_says_what_it_was_seen_by(runs: ModuleType, source: str) -> None
         ("billing-1's leg", False, claims.BY_PHONES),
     ],
 )
-def test_the_end_of_a_leg_is_seen_where_the_leg_is(runs: ModuleType, subject: str, stand_in: bool, source: str) -> None:
+def test_the_end_of_a_leg_is_seen_where_the_leg_is(
+    runs: ModuleType, subject: str, stand_in: bool, source: str
+) -> None:
     finding: Finding = replace(runs.finding("released"), subject=subject)
     assert claims.source_of(finding, ["caller.1", "billing-1"], stand_in=stand_in) == source
 
 
 @pytest.mark.parametrize("name", ["Desk 3 (test)", "desk.3", "Anna's phone", "a → b"])
-@pytest.mark.parametrize("subject", ["{}", "{}'s leg", "{} → assistant main", "assistant main → {}"])
+@pytest.mark.parametrize(
+    "subject", ["{}", "{}'s leg", "{} → assistant main", "assistant main → {}"]
+)
 def test_a_phone_of_any_name_is_ours(runs: ModuleType, name: str, subject: str) -> None:
     finding: Finding = replace(runs.finding("released"), subject=subject.format(name))
     assert claims.source_of(finding, ["caller.1", name], stand_in=False) == claims.BY_PHONES
@@ -68,18 +84,28 @@ def test_a_phone_of_any_name_is_ours(runs: ModuleType, name: str, subject: str) 
 
 
 def test_a_row_claims_no_more_than_its_cases_saw(tmp_path: Path, runs: ModuleType) -> None:
-    """The number is known by the record alone, the transport by nobody: the document says so, and not otherwise."""
+    """The number is known by the record alone, the transport by nobody: the document says so, and
+    not otherwise.
+    """
 
     def by_the_record(case: Any, recorder: Any) -> tuple[Verdict, str]:
-        unseen = {"verdict": Verdict.NOT_OBSERVABLE, "strength": Strength.UNKNOWN, "dispensable": True}
-        recorder.finding(runs.finding("caller_id", measured=CallerId(from_user="+13125550100", record=True)))
+        unseen = {
+            "verdict": Verdict.NOT_OBSERVABLE,
+            "strength": Strength.UNKNOWN,
+            "dispensable": True,
+        }
+        recorder.finding(
+            runs.finding("caller_id", measured=CallerId(from_user="+13125550100", record=True))
+        )
         for one in runs.promised(case):
             if one.check != "caller_id":
                 recorder.finding(replace(one, **unseen) if one.check == "route.transport" else one)
         return Verdict.PASSED, ""
 
     run = runs.make_run(tmp_path, plays={ROW: by_the_record}).directory
-    row = next(row for row in decide_on(RunEvidence.read(run), today=TODAY).rows if row.scope.row == ROW)
+    row = next(
+        row for row in decide_on(RunEvidence.read(run), today=TODAY).rows if row.scope.row == ROW
+    )
     found = {claim.words: claim for claim in row.claims}
     text = html.unescape(runs.words(signoff.make(run).html.read_text()))
 

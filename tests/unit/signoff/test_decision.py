@@ -57,10 +57,16 @@ def test_a_whole_run_that_passed_is_accepted(tmp_path: Path, runs: ModuleType) -
     assert all("•" in number for number in decision.numbers)
 
 
-def test_deployments_and_sites_whose_masked_names_are_alike_stay_apart(tmp_path: Path, runs: ModuleType) -> None:
-    """Two customers named by numbers became one, and the rows that one of them had not run were gone."""
+def test_deployments_and_sites_whose_masked_names_are_alike_stay_apart(
+    tmp_path: Path, runs: ModuleType
+) -> None:
+    """Two customers named by numbers became one, and the rows that one of them had not run were
+    gone.
+    """
     made = [
-        runs.make_run(tmp_path, deployment=runs.live().model_copy(update=names), rows=("HOLD",), plays=plays)
+        runs.make_run(
+            tmp_path, deployment=runs.live().model_copy(update=names), rows=("HOLD",), plays=plays
+        )
         for names, plays in (
             ({"name": "acme +13125550100", "site": "+442079460155"}, {}),
             ({"name": "acme +13129990100", "site": "+442079990155"}, {"HOLD": runs.fails}),
@@ -72,7 +78,9 @@ def test_deployments_and_sites_whose_masked_names_are_alike_stay_apart(tmp_path:
     assert decision.scope is not None
     assert len({one.name for one in decision.scope.deployments}) == 2
     assert len({(one.name, one.site) for one in decision.scope.deployments}) == 3
-    held = {row.deployment: (row.verdict, row.of) for row in decision.rows if row.scope.row == "HOLD"}
+    held = {
+        row.deployment: (row.verdict, row.of) for row in decision.rows if row.scope.row == "HOLD"
+    }
     assert sorted(held.values()) == [("failed", 2), ("passed", 1)]
     assert all(name.startswith("acme +1312•••0100 ~") for name in held)
     assert {row.deployment for row in decision.rows if row.verdict == "not run"} == held.keys()
@@ -91,10 +99,15 @@ class TestWhatWasNotRun:
         decision = decide(runs.make_run(tmp_path, lost=(ROW,)).directory)
 
         assert decision.outcome is Acceptance.NOT_ACCEPTED
-        assert (result(decision).verdict, result(decision).why) == ("broken", "1 planned case left no result")
+        assert (result(decision).verdict, result(decision).why) == (
+            "broken",
+            "1 planned case left no result",
+        )
 
     def test_a_practice_row_that_was_run_in_part(self, tmp_path: Path, runs: ModuleType) -> None:
-        """It may be left out, but a part of it says nothing of the rest; and the reason does not call it a row of the guide."""
+        """It may be left out, but a part of it says nothing of the rest; and the reason does not
+        call it a row of the guide.
+        """
         made = runs.make_run(tmp_path, options={"keyword": "not numberformats_one"})
         run, left = made.directory, made.case_directory("NUMBERFORMATS")
         planned, end = read_planned(run)
@@ -113,7 +126,9 @@ class TestWhatWasNotRun:
         )
         assert decide(run, [waiver("NUMBERFORMATS")]).outcome is Acceptance.WITH_WAIVERS
 
-    def test_what_an_option_required_is_as_what_the_file_requires(self, tmp_path: Path, runs: ModuleType) -> None:
+    def test_what_an_option_required_is_as_what_the_file_requires(
+        self, tmp_path: Path, runs: ModuleType
+    ) -> None:
         """The run failed for it, and was accepted."""
         whole = runs.make_run(tmp_path).directory
         made = runs.make_run(tmp_path, options={"require": ["LONGCALL"]}).directory
@@ -126,16 +141,25 @@ class TestWhatWasNotRun:
         assert decide(made, [waiver("LONGCALL")]).outcome is Acceptance.WITH_WAIVERS
 
     @pytest.mark.parametrize("row", ["TD-FALLBACK-TIMEOUT", "TD-FALLBACK-DOWN", "TD-CAPACITY"])
-    def test_a_row_of_the_guide_that_nobody_could_bring_about(self, tmp_path: Path, runs: ModuleType, row: str) -> None:
-        """A real AI does not fail for a test, and there are too few phones to fill the trunk: neither is proved by anybody."""
+    def test_a_row_of_the_guide_that_nobody_could_bring_about(
+        self, tmp_path: Path, runs: ModuleType, row: str
+    ) -> None:
+        """A real AI does not fail for a test, and there are too few phones to fill the trunk:
+        neither is proved by anybody.
+        """
         run = runs.make_run(tmp_path, deployment=load(LIVE, secrets=False)).directory
         decision = decide(run)
-        assert (result(decision, row).verdict, result(decision, row).short) == ("not observable", True)
+        assert (result(decision, row).verdict, result(decision, row).short) == (
+            "not observable",
+            True,
+        )
         assert any(row in reason for reason in decision.reasons)
         assert decision.outcome is Acceptance.NOT_ACCEPTED
 
     def test_left_out_by_the_deployment_file(self, tmp_path: Path, runs: ModuleType) -> None:
-        deployment = runs.live().model_copy(update={"leave_out": {"TD-CAPACITY": "we do not want to know"}})
+        deployment = runs.live().model_copy(
+            update={"leave_out": {"TD-CAPACITY": "we do not want to know"}}
+        )
         run = runs.make_run(tmp_path, deployment=deployment).directory
         decision = decide(run)
 
@@ -145,14 +169,18 @@ class TestWhatWasNotRun:
         assert decide(run, [waiver("TD-CAPACITY")]).outcome is Acceptance.WITH_WAIVERS
 
     def test_a_row_of_the_guide_that_nobody_can_see(self, tmp_path: Path, runs: ModuleType) -> None:
-        """There is no case of it, since Synthflow's interface tells of no registrations; that is no reason to accept it."""
+        """There is no case of it, since Synthflow's interface tells of no registrations; that is no
+        reason to accept it.
+        """
         deployment = runs.live()
         blind = deployment.synthflow.model_copy(update={"witness": ("record",)})
         (trunk,) = deployment.trunks
         registers = trunk.model_copy(update={"authentication": "digest", "username": "acme"})
         changed = deployment.model_copy(update={"synthflow": blind, "trunks": (registers,)})
         decision = decide(run := runs.make_run(tmp_path, deployment=changed).directory)
-        unseen = {row.scope.row for row in decision.rows if row.scope.hidden and row.scope.documented}
+        unseen = {
+            row.scope.row for row in decision.rows if row.scope.hidden and row.scope.documented
+        }
 
         assert unseen
         assert all(result(decision, row).verdict == "not observable" for row in unseen)
@@ -162,7 +190,9 @@ class TestWhatWasNotRun:
     def test_a_run_by_night_proves_nothing_of_the_day(
         self, tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """There is no case of a row all of whose numbers are closed; that is no reason to accept it."""
+        """There is no case of a row all of whose numbers are closed; that is no reason to accept
+        it.
+        """
         deployment = runs.live()
         hours = {"hours": "mon-fri 08:00-18:00", "zone": "America/New_York", "closed": "billing"}
         lines = {name: line.model_copy(update=hours) for name, line in deployment.lines.items()}
@@ -171,12 +201,20 @@ class TestWhatWasNotRun:
         night = runs.make_run(tmp_path, deployment=changed)
         decision = decide(night.directory)
 
-        assert {case.row.id for case in night.cases if case.row.id != "CLOSED"}.isdisjoint({ROW, "TD-TRANSFER-BLIND"})
+        assert {case.row.id for case in night.cases if case.row.id != "CLOSED"}.isdisjoint(
+            {ROW, "TD-TRANSFER-BLIND"}
+        )
         assert result(decision, "CLOSED").verdict == "passed"
         assert decision.outcome is Acceptance.NOT_ACCEPTED
-        assert (result(decision).verdict, result(decision).why) == ("not run", "every number is closed now")
+        assert (result(decision).verdict, result(decision).why) == (
+            "not run",
+            "every number is closed now",
+        )
         closed = {row.scope.row for row in decision.rows if row.blocks}
-        assert decide(night.directory, [waiver(row) for row in closed]).outcome is Acceptance.WITH_WAIVERS
+        assert (
+            decide(night.directory, [waiver(row) for row in closed]).outcome
+            is Acceptance.WITH_WAIVERS
+        )
         monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-04T15:00+00:00")
         day = runs.make_run(tmp_path, deployment=changed)
         assert not result(decide(day.directory)).blocks
@@ -184,14 +222,18 @@ class TestWhatWasNotRun:
 
     def test_an_interrupted_run_cannot_be_waived(self, tmp_path: Path, runs: ModuleType) -> None:
         run = runs.make_run(tmp_path, interrupted="stopped by the user").directory
-        decision = decide(run, [waiver(row) for row in {case.row.id for case in runs.make_run(tmp_path).cases}])
+        decision = decide(
+            run, [waiver(row) for row in {case.row.id for case in runs.make_run(tmp_path).cases}]
+        )
 
         assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert decision.reasons == ("The run was interrupted: stopped by the user.",)
 
 
 class TestRecordsAreNotBelieved:
-    def test_a_verdict_that_its_findings_do_not_bear_out(self, tmp_path: Path, runs: ModuleType) -> None:
+    def test_a_verdict_that_its_findings_do_not_bear_out(
+        self, tmp_path: Path, runs: ModuleType
+    ) -> None:
         run = runs.make_run(tmp_path, plays={ROW: runs.fails})
         case = run.case_directory(ROW) / "case.json"
         plain = json.loads(case.read_text())
@@ -215,7 +257,9 @@ class TestRecordsAreNotBelieved:
         assert result(decision).verdict == "not observable"
         assert "looked 0 of 1 times" in decision.contradictions[0]
 
-    def test_audio_of_which_nothing_is_known_does_not_pass(self, tmp_path: Path, runs: ModuleType) -> None:
+    def test_audio_of_which_nothing_is_known_does_not_pass(
+        self, tmp_path: Path, runs: ModuleType
+    ) -> None:
         def unknown(case: Any, recorder: Any) -> tuple[Verdict, str]:
             recorder.finding(runs.finding("audio to ai", strength=Strength.UNKNOWN))
             return runs.passes(case, recorder)  # type: ignore[no-any-return]
@@ -225,7 +269,9 @@ class TestRecordsAreNotBelieved:
         assert result(decision).verdict == "not observable"
         assert decision.outcome is Acceptance.NOT_ACCEPTED
 
-    def test_evidence_that_changed_since_the_run_ended(self, tmp_path: Path, runs: ModuleType) -> None:
+    def test_evidence_that_changed_since_the_run_ended(
+        self, tmp_path: Path, runs: ModuleType
+    ) -> None:
         run = runs.make_run(tmp_path)
         (run.case_directory(ROW) / "caller.1.received.wav").write_bytes(b"")
         decision = decide(run.directory)
@@ -242,7 +288,9 @@ class TestWaivers:
         assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert any("does not count" in remark for remark in decision.remarks)
 
-    def test_one_of_another_deployment_does_not_count(self, tmp_path: Path, runs: ModuleType) -> None:
+    def test_one_of_another_deployment_does_not_count(
+        self, tmp_path: Path, runs: ModuleType
+    ) -> None:
         run = runs.make_run(tmp_path, plays={ROW: runs.fails}).directory
         with pytest.raises(MistakeError) as told:
             decide(run, [waiver(deployment="another"), waiver("TD-INBUOND")])

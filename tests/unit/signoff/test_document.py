@@ -26,17 +26,31 @@ def text_of(run: Path, runs: ModuleType, **more: object) -> str:
     return runs.words(html)  # type: ignore[no-any-return]
 
 
-def test_first_page_has_decision_matrix_waivers_and_signatures(tmp_path: Path, runs: ModuleType) -> None:
+def test_first_page_has_decision_matrix_waivers_and_signatures(
+    tmp_path: Path, runs: ModuleType
+) -> None:
     html = signoff.make(runs.make_run(tmp_path).directory, customer="Example GmbH").html.read_text()
     text, first = runs.words(html), runs.words(html[: html.index("</section>")])
 
     places = [
         first.index(words)
-        for words in ("ACCEPTED", "Example GmbH", "What was verified", "An outside call", "Waivers", "For the customer")
+        for words in (
+            "ACCEPTED",
+            "Example GmbH",
+            "What was verified",
+            "An outside call",
+            "Waivers",
+            "For the customer",
+        )
     ]
     assert places == sorted(places)
     assert "Numbers dialled" not in first
-    for words in ("Acceptance of call handling", "Talkdesk with Synthflow AI", "Numbers dialled", "+1312•••0100"):
+    for words in (
+        "Acceptance of call handling",
+        "Talkdesk with Synthflow AI",
+        "Numbers dialled",
+        "+1312•••0100",
+    ):
         assert words in text
     for words in ("3125550100", "simulated"):
         assert words not in text
@@ -48,7 +62,13 @@ def test_one_cause_is_one_reason_certain_or_not(tmp_path: Path, runs: ModuleType
     def fails(case: Case, recorder: CaseRecorder) -> tuple[object, ...]:
         verdict, words = runs.fails(case, recorder)
         hedged = "" if case.row.id == ROW else "probably "
-        known = {"id": "x", "title": "the trunk is full", "issue": "Calls drop", "owner": "trunk", "fix": "More."}
+        known = {
+            "id": "x",
+            "title": "the trunk is full",
+            "issue": "Calls drop",
+            "owner": "trunk",
+            "fix": "More.",
+        }
         cause = {
             **known,
             "cause": f"Calls drop: {hedged}the trunk is full",
@@ -63,7 +83,9 @@ def test_one_cause_is_one_reason_certain_or_not(tmp_path: Path, runs: ModuleType
     ]
 
 
-def test_what_is_not_accepted_has_no_place_for_a_signature(tmp_path: Path, runs: ModuleType) -> None:
+def test_what_is_not_accepted_has_no_place_for_a_signature(
+    tmp_path: Path, runs: ModuleType
+) -> None:
     text = text_of(runs.make_run(tmp_path, plays={ROW: runs.fails}).directory, runs)
 
     assert "NOT ACCEPTED" in text
@@ -86,7 +108,9 @@ def test_a_stand_in_is_no_synthflow(tmp_path: Path, runs: ModuleType) -> None:
     deployment = runs.live()
     trunks = tuple(trunk.model_copy(update={"ai": "stand-in"}) for trunk in deployment.trunks)
     bind = deployment.stand_in.model_copy(update={"bind": "127.0.0.1"})
-    stand_in = deployment.model_copy(update={"trunks": trunks, "kind": "stand-in", "stand_in": bind})
+    stand_in = deployment.model_copy(
+        update={"trunks": trunks, "kind": "stand-in", "stand_in": bind}
+    )
     text = text_of(runs.make_run(tmp_path, deployment=stand_in).directory, runs)
 
     assert "Talkdesk with a stand-in for the AI" in text
@@ -94,17 +118,25 @@ def test_a_stand_in_is_no_synthflow(tmp_path: Path, runs: ModuleType) -> None:
     assert "A STAND-IN WAS THE AI" in text
 
 
-def test_a_voice_agent_that_nobody_named_is_not_called_synthflow(tmp_path: Path, runs: ModuleType) -> None:
-    """Whose it is the file says by its [synthflow] table: that of another vendor's has none (docs/any-sbc.md)."""
+def test_a_voice_agent_that_nobody_named_is_not_called_synthflow(
+    tmp_path: Path, runs: ModuleType
+) -> None:
+    """Whose it is the file says by its [synthflow] table: that of another vendor's has none
+    (docs/any-sbc.md).
+    """
     deployment = runs.live().model_copy(update={"synthflow": None, "integration": "generic"})
-    text = text_of(runs.make_run(tmp_path, deployment=deployment, rows=("SBC-INBOUND",)).directory, runs)
+    text = text_of(
+        runs.make_run(tmp_path, deployment=deployment, rows=("SBC-INBOUND",)).directory, runs
+    )
 
     assert "Generic with a voice agent" in text
     assert "AI: a voice agent in 1" in text
     assert "with Synthflow AI" not in text
 
 
-def test_the_evidence_can_be_checked_by_what_it_says_of_it(tmp_path: Path, runs: ModuleType) -> None:
+def test_the_evidence_can_be_checked_by_what_it_says_of_it(
+    tmp_path: Path, runs: ModuleType
+) -> None:
     run = runs.make_run(tmp_path).directory
     found = re.search(r"SHA-256 of (\S+) in the run's directory[^:]*: (\w{64})", text_of(run, runs))
     assert found is not None
@@ -121,14 +153,18 @@ def test_hostile_words_stay_words(tmp_path: Path, runs: ModuleType) -> None:
     waiver.write_text(
         f'[[waiver]]\nrow="{ROW}"\nwho="<script>alert(1)</script>"\nwhy="x"\nuntil={datetime.datetime.now(datetime.UTC).date()}\n'
     )
-    html = signoff.make(run, waiver_file=waiver, customer="<script>alert(2)</script>").html.read_text()
+    html = signoff.make(
+        run, waiver_file=waiver, customer="<script>alert(2)</script>"
+    ).html.read_text()
 
     assert "<script" not in html
     assert html.count("&lt;script") >= 3
 
 
 @pytest.mark.nightly
-@pytest.mark.skipif(not document.pdf_available(), reason="WeasyPrint (the extra `signoff`) finds no Pango here")
+@pytest.mark.skipif(
+    not document.pdf_available(), reason="WeasyPrint (the extra `signoff`) finds no Pango here"
+)
 def test_pdf(tmp_path: Path, runs: ModuleType) -> None:
     made = signoff.make(runs.make_run(tmp_path).directory, pdf=True)
     assert made.pdf is not None
@@ -136,15 +172,22 @@ def test_pdf(tmp_path: Path, runs: ModuleType) -> None:
 
     assert raw.startswith(b"%PDF-")
     streams = re.findall(rb"/FlateDecode[^>]*>>\s*stream\r?\n(.*?)endstream", raw, re.DOTALL)
-    # What ends a stream may be its own last byte or the line's: the decompressor knows where it ends.
-    assert any(b"pdfaid" in zlib.decompressobj().decompress(stream) for stream in streams)  # PDF/A says so
+    # What ends a stream may be its own last byte or the line's: the decompressor knows where it
+    # ends.
+    assert any(
+        b"pdfaid" in zlib.decompressobj().decompress(stream) for stream in streams
+    )  # PDF/A says so
 
     import weasyprint
 
     pages = weasyprint.HTML(filename=str(made.html)).render().pages
-    boxes = [(number, box) for number, page in enumerate(pages) for box in page._page_box.descendants()]
+    boxes = [
+        (number, box) for number, page in enumerate(pages) for box in page._page_box.descendants()
+    ]
     parties = ("For the customer", "For the integrator")
-    places = [(number, box.position_y) for number, box in boxes if getattr(box, "text", "") in parties]
+    places = [
+        (number, box.position_y) for number, box in boxes if getattr(box, "text", "") in parties
+    ]
     assert len(places) == 2
     assert {number for number, _ in places} == {0}
     assert places[0] == places[1], "both sign on the first page, side by side"

@@ -38,8 +38,12 @@ def key(tmp_path: Path) -> Path:
 
 
 def test_each_of_many_changes_is_found(tmp_path: Path, runs: ModuleType, key: Path) -> None:
-    """A byte changed, a file cut short, taken away or added, anywhere in the evidence and in what is signed."""
-    run = runs.make_run(tmp_path / "reports", rows=(ROW, "HOLD"), plays={"HOLD": runs.fails}).directory
+    """A byte changed, a file cut short, taken away or added, anywhere in the evidence and in what
+    is signed.
+    """
+    run = runs.make_run(
+        tmp_path / "reports", rows=(ROW, "HOLD"), plays={"HOLD": runs.fails}
+    ).directory
     signoff.make(run, key=key, pdf=False)
     signed = [run / name for name in (manifest.FILE, attest.FILE, "signoff.html")]
     files = [*manifest.files(run), *signed]
@@ -47,11 +51,16 @@ def test_each_of_many_changes_is_found(tmp_path: Path, runs: ModuleType, key: Pa
     missed = []
     for number in range(CHANGES):
         path = draw.choice(files)
-        before, what = path.read_bytes(), draw.choice(["change", "change", "cut", "append", "delete", "add"])
+        before, what = (
+            path.read_bytes(),
+            draw.choice(["change", "change", "cut", "append", "delete", "add"]),
+        )
         added = path.with_name(f"{path.name}.{number}")
         if what == "change" and before:
             at = draw.randrange(len(before))
-            path.write_bytes(before[:at] + bytes([before[at] ^ draw.randrange(1, 256)]) + before[at + 1 :])
+            path.write_bytes(
+                before[:at] + bytes([before[at] ^ draw.randrange(1, 256)]) + before[at + 1 :]
+            )
         elif what == "cut" and before:
             path.write_bytes(before[:-1])
         elif what == "delete":
@@ -86,9 +95,13 @@ def test_each_of_many_changes_is_found(tmp_path: Path, runs: ModuleType, key: Pa
 def test_what_was_changed_is_told_before_anything_is_made_of_it(
     tmp_path: Path, runs: ModuleType, key: Path, name: str, text: str
 ) -> None:
-    """Of JSON of another shape the verification ended as a fault of the harness, and of none at all as a mistake of the reader's."""
+    """Of JSON of another shape the verification ended as a fault of the harness, and of none at all
+    as a mistake of the reader's.
+    """
     run = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
-    (tmp_path / "waivers.toml").write_text(f'[[waiver]]\nrow = "{ROW}"\nwho = "J"\nwhy = "x"\nuntil = {tomorrow()}\n')
+    (tmp_path / "waivers.toml").write_text(
+        f'[[waiver]]\nrow = "{ROW}"\nwho = "J"\nwhy = "x"\nuntil = {tomorrow()}\n'
+    )
     signoff.make(run, key=key, waiver_file=tmp_path / "waivers.toml")
     (run / name).write_text(text)
     decision, problems = signoff.verify(run, key.with_suffix(".pub"))
@@ -101,7 +114,9 @@ def test_what_was_changed_is_told_before_anything_is_made_of_it(
      '{"payload": "a", "payloadType": "x", "signatures": []}'],
     ids=range(6),
 )  # fmt: skip
-def test_a_signature_of_any_shape_is_none(tmp_path: Path, runs: ModuleType, key: Path, text: str) -> None:
+def test_a_signature_of_any_shape_is_none(
+    tmp_path: Path, runs: ModuleType, key: Path, text: str
+) -> None:
     """Which file it is that cannot be believed is said of all of them."""
     run = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
     signoff.make(run, key=key)
@@ -111,7 +126,9 @@ def test_a_signature_of_any_shape_is_none(tmp_path: Path, runs: ModuleType, key:
     assert problem.startswith(f"{attest.FILE}: no signed statement: ")
 
 
-def test_views_that_were_made_again_are_no_change(tmp_path: Path, runs: ModuleType, key: Path) -> None:
+def test_views_that_were_made_again_are_no_change(
+    tmp_path: Path, runs: ModuleType, key: Path
+) -> None:
     """In another place, too, since what Allure is told holds the run's path."""
     first = runs.make_run(tmp_path / "reports", plays={ROW: runs.fails}).directory
     (first / "allure-results").mkdir()
@@ -127,11 +144,15 @@ def test_views_that_were_made_again_are_no_change(tmp_path: Path, runs: ModuleTy
     assert signoff.verify(run, key.with_suffix(".pub"))[1] == []
 
 
-def test_a_sign_off_that_cannot_be_made_again_stays_as_it_is(tmp_path: Path, runs: ModuleType, key: Path) -> None:
+def test_a_sign_off_that_cannot_be_made_again_stays_as_it_is(
+    tmp_path: Path, runs: ModuleType, key: Path
+) -> None:
     """Without its manifest nothing is made of a run, so nothing that was signed may be taken away."""
     run = runs.make_run(tmp_path / "reports").directory
     signoff.make(run, key=key)
-    before = {path.name: path.read_bytes() for path in run.glob("signoff.*") if path.name != manifest.FILE}
+    before = {
+        path.name: path.read_bytes() for path in run.glob("signoff.*") if path.name != manifest.FILE
+    }
     (run / manifest.FILE).unlink()
 
     with pytest.raises(MistakeError, match="nobody knows what the run left"):
@@ -144,27 +165,41 @@ def test_a_waiver_that_runs_out_after_the_signing(
 ) -> None:
     run = runs.make_run(tmp_path / "reports", plays={ROW: runs.fails}).directory
     path = tmp_path / "waivers.toml"
-    path.write_text(f'[[waiver]]\nrow = "{ROW}"\nwho = "Jane Doe"\nwhy = "It is known."\nuntil = 2026-11-30\n')
+    path.write_text(
+        f'[[waiver]]\nrow = "{ROW}"\nwho = "Jane Doe"\nwhy = "It is known."\nuntil = 2026-11-30\n'
+    )
     monkeypatch.setattr(signoff, "_today", lambda: datetime.date(2026, 11, 30))
     assert signoff.make(run, key=key, waiver_file=path).decision.outcome is Acceptance.WITH_WAIVERS
     assert signoff.verify(run, key.with_suffix(".pub"))[1] == []
 
     monkeypatch.setattr(signoff, "_today", lambda: datetime.date(2026, 12, 1))
-    assert signoff.verify(run, key.with_suffix(".pub"))[1] == ["waiver of TD-INBOUND (Jane Doe): ran out on 2026-11-30"]
+    assert signoff.verify(run, key.with_suffix(".pub"))[1] == [
+        "waiver of TD-INBOUND (Jane Doe): ran out on 2026-11-30"
+    ]
 
 
-def test_the_statement_is_what_in_toto_asks_for(tmp_path: Path, runs: ModuleType, key: Path) -> None:
+def test_the_statement_is_what_in_toto_asks_for(
+    tmp_path: Path, runs: ModuleType, key: Path
+) -> None:
     run = runs.make_run(tmp_path / "reports", plays={ROW: runs.fails}).directory
     signoff.make(run, key=key)
     found = attest.read(run, attest.public_key(key.with_suffix(".pub")))
 
-    assert set(found.predicate) == {"result", "configuration", "passedTests", "warnedTests", "failedTests"}
+    assert set(found.predicate) == {
+        "result",
+        "configuration",
+        "passedTests",
+        "warnedTests",
+        "failedTests",
+    }
     assert found.predicate["result"] == "FAILED"
     assert found.predicate["failedTests"] == ["example/TD-INBOUND"]
     assert "example/HOLD" in found.predicate["passedTests"]
     (deployment,) = json.loads((run / "scope.json").read_text())["deployments"]
     digests = {item["name"]: item["digest"]["sha256"] for item in found.predicate["configuration"]}
-    assert digests["deployment example"] == deployment["hash"], "what was verified, not only how it ended"
+    assert digests["deployment example"] == deployment["hash"], (
+        "what was verified, not only how it ended"
+    )
     assert found.subjects[manifest.FILE] == manifest.digest(run / manifest.FILE)
     payload = json.loads((run / attest.FILE).read_text())
     assert payload["payloadType"] == "application/vnd.in-toto+json"
@@ -217,11 +252,17 @@ def test_every_signature_has_to_be_the_keys(tmp_path: Path, runs: ModuleType, ke
     run = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
     signoff.make(run, key=key)
     envelope = Envelope.from_dict(json.loads((run / attest.FILE).read_text()))
-    for second in (Signature("0" * 64, "00" * 64), attest.signer_of(other_key(tmp_path)).sign(envelope.pae())):
+    for second in (
+        Signature("0" * 64, "00" * 64),
+        attest.signer_of(other_key(tmp_path)).sign(envelope.pae()),
+    ):
         envelope.signatures[second.keyid] = second
         (run / attest.FILE).write_text(json.dumps(envelope.to_dict(), indent=1) + "\n")
         decision, problems = signoff.verify(run, key.with_suffix(".pub"))
-        assert (decision, problems) == (None, ["signoff.intoto.json: not signed with this key, or changed since"])
+        assert (decision, problems) == (
+            None,
+            ["signoff.intoto.json: not signed with this key, or changed since"],
+        )
         del envelope.signatures[second.keyid]
 
 
@@ -233,21 +274,35 @@ def other_key(tmp_path: Path) -> Path:
 class TestWaivers:
     @pytest.mark.parametrize("key", ["who", "why"])
     @pytest.mark.parametrize("words", ["\u200b\u2060", "\u3164", "\u2800", "- . -", "\u202e\ufeff"])
-    def test_by_nobody_that_can_be_read_are_refused(self, tmp_path: Path, key: str, words: str) -> None:
+    def test_by_nobody_that_can_be_read_are_refused(
+        self, tmp_path: Path, key: str, words: str
+    ) -> None:
         said = {"row": ROW, "who": "Jane Doe", "why": "It is known.", key: words}
         path = tmp_path / "waivers.toml"
-        path.write_text("[[waiver]]\n" + "".join(f'{k} = "{v}"\n' for k, v in said.items()) + "until = 2026-12-31\n")
-        with pytest.raises(MistakeError, match=rf"waiver\.0\.{key}: .*no letter that can be seen; allowed: words"):
+        path.write_text(
+            "[[waiver]]\n"
+            + "".join(f'{k} = "{v}"\n' for k, v in said.items())
+            + "until = 2026-12-31\n"
+        )
+        with pytest.raises(
+            MistakeError, match=rf"waiver\.0\.{key}: .*no letter that can be seen; allowed: words"
+        ):
             read_waivers(path)
 
-    def test_count_for_a_year_at_most(self, tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_count_for_a_year_at_most(
+        self, tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         run = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: runs.fails}).directory
         path = tmp_path / "waivers.toml"
         monkeypatch.setattr(signoff, "_today", lambda: datetime.date(2026, 11, 30))
         for until, is_taken in (("2027-12-01", True), ("2027-12-02", False), ("9999-12-31", False)):
-            path.write_text(f'[[waiver]]\nrow = "{ROW}"\nwho = "Jane Doe"\nwhy = "Known."\nuntil = {until}\n')
+            path.write_text(
+                f'[[waiver]]\nrow = "{ROW}"\nwho = "Jane Doe"\nwhy = "Known."\nuntil = {until}\n'
+            )
             if is_taken:
-                assert signoff.make(run, waiver_file=path).decision.outcome is Acceptance.NOT_ACCEPTED
+                assert (
+                    signoff.make(run, waiver_file=path).decision.outcome is Acceptance.NOT_ACCEPTED
+                )
                 continue
             with pytest.raises(MistakeError) as caught:
                 signoff.make(run, waiver_file=path)

@@ -1,7 +1,7 @@
 """A second opinion: what an independent parser and digest client make of ordinary messages.
 
-aiosipua was the first choice for these modules, and fails on some of what the harness has to read (see the docstring of
-`harness.sip`). On what is ordinary the two have to agree.
+aiosipua was the first choice for these modules, and fails on some of what the harness has to read
+(see the docstring of `harness.sip`). On what is ordinary the two have to agree.
 """
 
 from __future__ import annotations
@@ -31,7 +31,11 @@ def test_messages() -> None:
     ours, theirs = Message.parse(raw), SipMessage.parse(raw)
     assert isinstance(ours, Request)
     assert isinstance(theirs, SipRequest)
-    assert (ours.method, ours.request_uri, ours.call_id) == (theirs.method, theirs.uri, theirs.call_id)
+    assert (ours.method, ours.request_uri, ours.call_id) == (
+        theirs.method,
+        theirs.uri,
+        theirs.call_id,
+    )
     assert ours.body == theirs.body
     assert theirs.cseq is not None
     assert (ours.cseq.number, ours.cseq.method) == (theirs.cseq.seq, theirs.cseq.method)
@@ -44,19 +48,34 @@ def test_messages() -> None:
         (ours.contacts[0], theirs.contact[0]),
     ):
         assert other is not None
-        assert (mine.display, mine.tag, dict(mine.params)) == (other.display_name, other.tag, other.params)
-        assert (mine.uri.user, mine.uri.host, mine.uri.port) == (other.uri.user, other.uri.host, other.uri.port)
+        assert (mine.display, mine.tag, dict(mine.params)) == (
+            other.display_name,
+            other.tag,
+            other.params,
+        )
+        assert (mine.uri.user, mine.uri.host, mine.uri.port) == (
+            other.uri.user,
+            other.uri.host,
+            other.uri.port,
+        )
     assert ours.values("Record-Route") == theirs.headers.get("record-route")
 
 
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
 @pytest.mark.parametrize(
-    ("password", "outcome"), [("right", CredentialCheck.ACCEPTED), ("wrong", CredentialCheck.WRONG_PASSWORD)]
+    ("password", "outcome"),
+    [("right", CredentialCheck.ACCEPTED), ("wrong", CredentialCheck.WRONG_PASSWORD)],
 )
-def test_their_client_convinces_our_server(algorithm: str, password: str, outcome: CredentialCheck) -> None:
+def test_their_client_convinces_our_server(
+    algorithm: str, password: str, outcome: CredentialCheck
+) -> None:
     server = DigestServer("example.com", {"a": "right"}.get, algorithm=algorithm)  # type: ignore[arg-type]
     _, challenge = server.challenge()
-    credentials = build_credentials(SipDigestAuth("a", password), parse_auth(challenge), "REGISTER", "sip:example.com")
+    credentials = build_credentials(
+        SipDigestAuth("a", password), parse_auth(challenge), "REGISTER", "sip:example.com"
+    )
     assert credentials is not None
-    request = Request.build("REGISTER", "sip:example.com", [("Authorization", stringify_auth(credentials))])
+    request = Request.build(
+        "REGISTER", "sip:example.com", [("Authorization", stringify_auth(credentials))]
+    )
     assert server.verify(request).outcome is outcome

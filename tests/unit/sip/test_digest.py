@@ -1,4 +1,6 @@
-"""Digest against the RFCs' own vectors, its two sides against each other, and a softphone's answers."""
+"""Digest against the RFCs' own vectors, its two sides against each other, and a softphone's
+answers.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ def test_vectors_of_the_rfcs(password: str, params: dict[str, str], response: st
     assert digest_response(Credentials("Mufasa", password), params | uri, "GET") == response
 
 
-def answered(server: DigestServer, client: DigestClient, asked: Request = REQUEST, *, stale: bool = False) -> Request:
+def answered(
+    server: DigestServer, client: DigestClient, asked: Request = REQUEST, *, stale: bool = False
+) -> Request:
     challenge = Response.to_request(asked, server.status, headers=[server.challenge(stale=stale)])
     found = client.answer(asked, challenge)
     assert found is not None
@@ -81,13 +85,17 @@ def given(answer: Request | None, header: str = "Authorization") -> dict[str, st
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
 @pytest.mark.parametrize(("proxy", "status", "side"), [(False, 401, "WWW-"), (True, 407, "Proxy-")])
 @pytest.mark.parametrize("username", PASSWORDS)
-def test_both_sides_agree(algorithm: Algorithm, proxy: bool, status: int, side: str, username: str) -> None:
+def test_both_sides_agree(
+    algorithm: Algorithm, proxy: bool, status: int, side: str, username: str
+) -> None:
     server = DigestServer(REALM, PASSWORDS.get, algorithm=algorithm, proxy=proxy)
     name, value = server.challenge()
     assert (server.status, name) == (status, f"{side}Authenticate")
     nonce = parse(value)["nonce"]
     assert value == f'Digest realm="{REALM}", nonce="{nonce}", algorithm={algorithm}, qop="auth"'
-    checked = server.verify(answered(server, DigestClient(Credentials(username, PASSWORDS[username]))))
+    checked = server.verify(
+        answered(server, DigestClient(Credentials(username, PASSWORDS[username])))
+    )
     assert (checked.outcome, checked.username) == (CredentialCheck.ACCEPTED, username)
 
 
@@ -111,7 +119,9 @@ def test_both_sides_agree(algorithm: Algorithm, proxy: bool, status: int, side: 
         ({"nonce": ""}, CredentialCheck.MALFORMED),
     ],
 )
-def test_nothing_is_taken_on_the_clients_word(changes: dict[str, str], outcome: CredentialCheck) -> None:
+def test_nothing_is_taken_on_the_clients_word(
+    changes: dict[str, str], outcome: CredentialCheck
+) -> None:
     server = DigestServer(REALM, PASSWORDS.get, algorithm="SHA-256")
     found = answered(server, DigestClient(AGENT))
     params = {name: value for name, value in (given(found) | changes).items() if value}
@@ -123,7 +133,9 @@ def test_a_wrong_password_is_tried_once() -> None:
     first = answered(server, client)
     checked = server.verify(first)
     assert (checked.outcome, checked.stale) == (CredentialCheck.WRONG_PASSWORD, False)
-    assert client.answer(first, Response.to_request(first, 401, headers=[server.challenge()])) is None
+    assert (
+        client.answer(first, Response.to_request(first, 401, headers=[server.challenge()])) is None
+    )
 
 
 def test_a_replayed_request_is_refused_and_each_count_taken_once() -> None:
@@ -138,8 +150,12 @@ def test_a_replayed_request_is_refused_and_each_count_taken_once() -> None:
     assert given(again)["nc"] == "00000011"  # hexadecimal
 
 
-@pytest.mark.parametrize(("after", "outcome"), [(300.0, CredentialCheck.ACCEPTED), (300.5, CredentialCheck.STALE)])
-def test_a_nonce_lives_five_minutes_and_a_stale_one_is_answered_anew(after: float, outcome: CredentialCheck) -> None:
+@pytest.mark.parametrize(
+    ("after", "outcome"), [(300.0, CredentialCheck.ACCEPTED), (300.5, CredentialCheck.STALE)]
+)
+def test_a_nonce_lives_five_minutes_and_a_stale_one_is_answered_anew(
+    after: float, outcome: CredentialCheck
+) -> None:
     clock = Clock()
     server, client = DigestServer(REALM, PASSWORDS.get, clock=clock.monotonic), DigestClient(AGENT)
     first = answered(server, client)
@@ -153,22 +169,35 @@ def test_a_nonce_lives_five_minutes_and_a_stale_one_is_answered_anew(after: floa
 
 def test_the_strongest_challenge_understood_is_answered_and_never_a_weaker_one_afterwards() -> None:
     md5, sha = (
-        f'Digest realm="r", nonce="{name}", algorithm={name}, qop="auth,auth-int"' for name in ("MD5", "SHA-256")
+        f'Digest realm="r", nonce="{name}", algorithm={name}, qop="auth,auth-int"'
+        for name in ("MD5", "SHA-256")
     )
-    unknown = ['Digest realm="r", nonce="new", algorithm=SHA3-512, qop="auth"', "NoOneKnowsThisScheme opaque-data=here"]
+    unknown = [
+        'Digest realm="r", nonce="new", algorithm=SHA3-512, qop="auth"',
+        "NoOneKnowsThisScheme opaque-data=here",
+    ]
     client = DigestClient(AGENT)
     assert (
-        client.answer(REQUEST, challenged(*unknown, 'Digest realm="r", nonce="n", qop="token"', "Digest what")) is None
+        client.answer(
+            REQUEST, challenged(*unknown, 'Digest realm="r", nonce="n", qop="token"', "Digest what")
+        )
+        is None
     )
     assert given(client.answer(REQUEST, challenged(md5, sha, *unknown)))["nonce"] == "SHA-256"
     assert client.answer(REQUEST, challenged(md5)) is None, "a downgrade (RFC 7616 section 5.7)"
 
 
 def test_credentials_have_what_the_challenge_asks_for() -> None:
-    found = DigestClient(AGENT).answer(REQUEST, challenged('Digest realm="r", nonce="n", qop="auth"'))
+    found = DigestClient(AGENT).answer(
+        REQUEST, challenged('Digest realm="r", nonce="n", qop="auth"')
+    )
     assert ", qop=auth, nc=00000001, " in str(found and found.get("Authorization"))
     assert len(given(found)["cnonce"]) == 16
-    legacy = given(DigestClient(AGENT).answer(REQUEST, challenged('Digest realm="r", nonce="n", opaque="o\\"p"')))
+    legacy = given(
+        DigestClient(AGENT).answer(
+            REQUEST, challenged('Digest realm="r", nonce="n", opaque="o\\"p"')
+        )
+    )
     assert legacy["opaque"] == 'o"p'
     assert not legacy.keys() & {"qop", "nc", "cnonce", "algorithm"}
 
@@ -214,7 +243,9 @@ def challenge(realm: str = "a.example", more: str = 'qop="auth"') -> str:
         ("a", ["b", "c"], None, "the realm is b, and a is configured"),
     ],
 )
-@pytest.mark.parametrize(("status", "header"), [(401, "Authorization"), (407, "Proxy-Authorization")])
+@pytest.mark.parametrize(
+    ("status", "header"), [(401, "Authorization"), (407, "Proxy-Authorization")]
+)
 def test_a_realm_is_its_own_any_or_the_first(
     realm: str | None, asks: list[str], answered: str | None, said: str, status: int, header: str
 ) -> None:
@@ -247,7 +278,9 @@ def test_the_realm_that_asked_first_stays_the_only_one() -> None:
         (['algorithm=MD5-sess, qop="auth"'], "MD5-sess with qop auth"),
     ],
 )
-def test_what_softphones_compute_is_answered_and_nothing_else(more: list[str], wanted: str | None) -> None:
+def test_what_softphones_compute_is_answered_and_nothing_else(
+    more: list[str], wanted: str | None
+) -> None:
     login = Login("agent", "secret", ANY_REALM)
     answer = login.answer(REQUEST, challenged(*(challenge(more=each) for each in more)))
     assert (answer is None) == (wanted is not None)

@@ -1,4 +1,6 @@
-"""Text from the wire that only looks like SIP or SDP: it is refused as a syntax error, never another exception."""
+"""Text from the wire that only looks like SIP or SDP: it is refused as a syntax error, never
+another exception.
+"""
 
 from __future__ import annotations
 
@@ -53,23 +55,31 @@ def _read_all(data: bytes) -> None:
     _ = message.expires, message.content_type, message.part("application/sdp")
     try:
         description = Description.parse(message.body)
-        _ = description.rtp, description.direction, [(m.codecs, m.ptime, m.crypto) for m in description.media]
+        _ = (
+            description.rtp,
+            description.direction,
+            [(m.codecs, m.ptime, m.crypto) for m in description.media],
+        )
         _ = answer(description, "192.0.2.2", 4002)
     except (SipSyntaxError, NoAgreementError):
         pass
 
 
-#: Pieces from which hostile messages are made: digits that are none, lengths, control characters, half a surrogate.
+#: Pieces from which hostile messages are made: digits that are none, lengths, control characters,
+#: half a surrogate.
 PIECES = st.sampled_from(
     [*NO_NUMBERS, *'\0;,="<>@%\\:/ é', "\x1b[2J", "\r\n", "\r\n ", "\r²", "%00", "sip:", "m=audio"]
 )
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 600), PIECES, st.integers(0, 5)), min_size=1, max_size=4), st.sampled_from([0, 1])
+    st.lists(st.tuples(st.integers(0, 600), PIECES, st.integers(0, 5)), min_size=1, max_size=4),
+    st.sampled_from([0, 1]),
 )
 @example([(INVITE.index("\r\nFrom"), "\r²", 0)], 0)
-def test_no_piece_put_anywhere_raises_anything_but_a_syntax_error(edits: list[tuple[int, str, int]], kind: int) -> None:
+def test_no_piece_put_anywhere_raises_anything_but_a_syntax_error(
+    edits: list[tuple[int, str, int]], kind: int
+) -> None:
     text = INVITE
     if kind:
         text = text.replace("INVITE sip:+12065550100@127.0.0.1 SIP/2.0", "SIP/2.0 200 OK", 1)

@@ -49,9 +49,14 @@ def test_numbers(number: str, region: str, e164: str | None) -> None:
     assert normalise(number, region) == e164
 
 
-def request(*lines: str, source: str = '"A" <sip:+12065550123@carrier.example.com>;tag=1') -> Request:
+def request(
+    *lines: str, source: str = '"A" <sip:+12065550123@carrier.example.com>;tag=1'
+) -> Request:
     message = Message.parse(
-        "INVITE sip:x SIP/2.0\r\nFrom: " + source + "".join(f"\r\n{line}" for line in lines) + "\r\n\r\n"
+        "INVITE sip:x SIP/2.0\r\nFrom: "
+        + source
+        + "".join(f"\r\n{line}" for line in lines)
+        + "\r\n\r\n"
     )
     assert isinstance(message, Request)
     return message
@@ -70,7 +75,10 @@ TRUNK = "<sip:trunk@c.example>;tag=1"
             request('P-Asserted-Identity: "A" <sip:+12065550124@c.example>, <tel:+1-206-555-0125>'),
             ["+12065550124", "+12065550125", "+12065550123"],
         ),
-        (request("P-Asserted-Identity: <tel:+12065550123>", "Privacy: id", source=ANONYMOUS), ["+12065550123"]),
+        (
+            request("P-Asserted-Identity: <tel:+12065550123>", "Privacy: id", source=ANONYMOUS),
+            ["+12065550123"],
+        ),
         (
             request(
                 'Remote-Party-ID: "A" <sip:12065550123@c.example>;party=calling;screen=yes;privacy=full',
@@ -82,11 +90,18 @@ TRUNK = "<sip:trunk@c.example>;tag=1"
         ),
         (request("Remote-Party-ID: <sip:+12065550124@c.example>", source=TRUNK), ["+12065550124"]),
         # RFC 3966 section 5.1.5: a local number is told by its phone-context
-        (request("P-Asserted-Identity: <tel:555-0188;phone-context=+1206>", source=TRUNK), ["+12065550188"]),
+        (
+            request("P-Asserted-Identity: <tel:555-0188;phone-context=+1206>", source=TRUNK),
+            ["+12065550188"],
+        ),
         (request(source="<sip:+12065550123;isub=1@c.example;user=phone>;tag=1"), ["+12065550123"]),
         # a broken header counts as absent
         (
-            request('P-Asserted-Identity: "open <sip:x@y>', "P-Asserted-Identity: <tel:+12065550124>", source=TRUNK),
+            request(
+                'P-Asserted-Identity: "open <sip:x@y>',
+                "P-Asserted-Identity: <tel:+12065550124>",
+                source=TRUNK,
+            ),
             ["+12065550124"],
         ),
         (request(source=ANONYMOUS), []),
@@ -99,7 +114,8 @@ def test_the_numbers_that_a_caller_shows(message: Request, numbers: list[str]) -
 def test_digits_that_are_a_known_numbers_are_no_national_form() -> None:
     known = known_spellings(["+493012345678"])
     message = request(
-        "P-Asserted-Identity: <sip:00493012345678@c.example>", source="<sip:493012345678@c.example>;tag=1"
+        "P-Asserted-Identity: <sip:00493012345678@c.example>",
+        source="<sip:493012345678@c.example>;tag=1",
     )
     assert numbers_shown(message, US, known) == ("+493012345678",)
 

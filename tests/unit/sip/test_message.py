@@ -51,7 +51,9 @@ def test_every_compact_form_is_known(short: str) -> None:
 
 
 def test_header_lines_are_never_merged_and_lists_are_read_over_all_of_them() -> None:
-    found = request("X-A: 1", "Allow: INVITE, ACK", "X-A: 2", "Allow: BYE", "Require: 100rel, Timer ;x=1")
+    found = request(
+        "X-A: 1", "Allow: INVITE, ACK", "X-A: 2", "Allow: BYE", "Require: 100rel, Timer ;x=1"
+    )
     assert (found.get("x-a"), found.get_all("x-a")) == ("1", ["1", "2"])
     assert found.values("Allow") == ["INVITE", "ACK", "BYE"]
     assert found.get_all("Allow") == ["INVITE, ACK", "BYE"]
@@ -140,7 +142,9 @@ def test_what_was_changed_is_written_anew() -> None:
     assert not found.without("X-A", "Via").has("x-a")
 
 
-@pytest.mark.parametrize(("name", "value"), [("X-A", "1\r\nX-B: 2"), ("X-A", "a\nb"), ("X A", "1"), ("X", "\x00")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("X-A", "1\r\nX-B: 2"), ("X-A", "a\nb"), ("X A", "1"), ("X", "\x00")]
+)
 def test_no_header_can_smuggle_in_another(name: str, value: str) -> None:
     with pytest.raises(ValueError, match="not a header that can be sent"):
         invite().adding(name, value)
@@ -148,7 +152,13 @@ def test_no_header_can_smuggle_in_another(name: str, value: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "uri"),
-    [("O PTIONS", "sip:h"), ("", "sip:h"), ("OPTIONS", ""), ("OPTIONS", "sip:h x"), ("OPTIONS", "sip:h\r\n")],
+    [
+        ("O PTIONS", "sip:h"),
+        ("", "sip:h"),
+        ("OPTIONS", ""),
+        ("OPTIONS", "sip:h x"),
+        ("OPTIONS", "sip:h\r\n"),
+    ],
 )
 def test_nor_can_a_start_line(method: str, uri: str) -> None:
     with pytest.raises(ValueError, match="not a start line"):
@@ -176,7 +186,9 @@ TOKENS = st.text(st.sampled_from("abcXYZ019-.!%*_+`'~"), min_size=1, max_size=12
 VALUES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40).map(str.strip)
 
 
-@given(st.lists(st.tuples(TOKENS.map(lambda t: "X-" + t), VALUES), max_size=8), st.binary(max_size=60))
+@given(
+    st.lists(st.tuples(TOKENS.map(lambda t: "X-" + t), VALUES), max_size=8), st.binary(max_size=60)
+)
 def test_what_is_built_is_read_back(pairs: list[tuple[str, str]], body: bytes) -> None:
     again = Message.parse(Request.build("INVITE", "sip:a@b", pairs, body).raw)
     assert isinstance(again, Request)
@@ -203,16 +215,24 @@ def test_the_tag_of_an_answer(to: str, status: int, tag: str | None, answered: s
     asked = request("Timestamp: 54", "Subject: x", head=HEAD.replace("<sip:b@h>", to))
     response = Response.to_request(asked, status, tag=tag)
     assert response.get("To") == answered
-    assert response.get_all("Timestamp") == (["54"] if status == 100 else [])  # RFC 3261 section 8.2.6.1
+    assert response.get_all("Timestamp") == (
+        ["54"] if status == 100 else []
+    )  # RFC 3261 section 8.2.6.1
     assert response.get_all("Subject") == []
 
 
 def test_responses_are_made_of_their_request() -> None:
     asked = invite().with_top_via(invite().via.stamped("198.51.100.7", 4711))
-    response = Response.to_request(asked, 180, tag="callee", headers=[("Contact", "<sip:b@192.0.2.9>")])
+    response = Response.to_request(
+        asked, 180, tag="callee", headers=[("Contact", "<sip:b@192.0.2.9>")]
+    )
     assert response.start_line == "SIP/2.0 180 Ringing"
     assert response.get_all("Via") == asked.get_all("Via")
-    assert (response.call_id, response.cseq, response.method) == (asked.call_id, asked.cseq, "INVITE")
+    assert (response.call_id, response.cseq, response.method) == (
+        asked.call_id,
+        asked.cseq,
+        "INVITE",
+    )
 
 
 # -- Via
@@ -240,7 +260,15 @@ def test_a_via_without_a_port_means_its_transports_default(transport: str, port:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "SIP/2.0 host", "SIP/2.0/UDP", "SIP/2.0/UDP ho st", "SIP/2.0/UDP h:99999", "SIP/2.0/UDP h:x"]
+    "text",
+    [
+        "",
+        "SIP/2.0 host",
+        "SIP/2.0/UDP",
+        "SIP/2.0/UDP ho st",
+        "SIP/2.0/UDP h:99999",
+        "SIP/2.0/UDP h:x",
+    ],
 )
 def test_what_is_no_via(text: str) -> None:
     with pytest.raises(SipSyntaxError):
@@ -264,7 +292,13 @@ def test_the_vias_below_the_top_one_stay_and_keep_no_request_from_its_answer() -
 
 @pytest.mark.parametrize(
     ("text", "ok"),
-    [("2147483647 BYE", True), ("2147483648 BYE", False), ("0 BYE", True), ("1 B,E", False), ("1", False)],
+    [
+        ("2147483647 BYE", True),
+        ("2147483648 BYE", False),
+        ("0 BYE", True),
+        ("1 B,E", False),
+        ("1", False),
+    ],
 )
 def test_cseq(text: str, ok: bool) -> None:
     if ok:

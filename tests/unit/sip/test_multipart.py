@@ -39,9 +39,18 @@ def test_the_description_is_found(body: str) -> None:
         ("multipart/mixed", "--\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n----"),
         ("multipart/mixed;boundary=", "--\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n----"),
         ('multipart/mixed;boundary="a', "--a\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--a--"),
-        (f"multipart/mixed;boundary={'a' * 71}", f"--{'a' * 71}\r\nContent-Type: application/sdp\r\n\r\nv=0"),
-        ("multipart/mixed;boundary=a", "--a--\r\n--a\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--a--"),
-        ("multipart/mixed;boundary=a", "--a\r\n\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--a--"),
+        (
+            f"multipart/mixed;boundary={'a' * 71}",
+            f"--{'a' * 71}\r\nContent-Type: application/sdp\r\n\r\nv=0",
+        ),
+        (
+            "multipart/mixed;boundary=a",
+            "--a--\r\n--a\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--a--",
+        ),
+        (
+            "multipart/mixed;boundary=a",
+            "--a\r\n\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--a--",
+        ),
     ],
 )
 def test_where_there_is_none(content: str, body: str) -> None:
@@ -54,13 +63,25 @@ def test_octets_stay_as_they_are() -> None:
 
 
 HOSTILE = {
-    "comments": ("multipart/mixed;boundary=a", f"--a\r\nContent-Type: {'(' * 60_000}\r\n\r\nx\r\n--a--"),
-    "messages": ("multipart/mixed;boundary=a", "--a\r\n" + "Content-Type: message/rfc822\r\n\r\n" * 2_000),
+    "comments": (
+        "multipart/mixed;boundary=a",
+        f"--a\r\nContent-Type: {'(' * 60_000}\r\n\r\nx\r\n--a--",
+    ),
+    "messages": (
+        "multipart/mixed;boundary=a",
+        "--a\r\n" + "Content-Type: message/rfc822\r\n\r\n" * 2_000,
+    ),
     "nested": (
         "multipart/mixed;boundary=b0",
-        "".join(f"--b{at}\r\nContent-Type: multipart/mixed;boundary=b{at + 1}\r\n\r\n" for at in range(1_200)),
+        "".join(
+            f"--b{at}\r\nContent-Type: multipart/mixed;boundary=b{at + 1}\r\n\r\n"
+            for at in range(1_200)
+        ),
     ),
-    "blanks": ("multipart/mixed;boundary=a", f"--a\r\nc:{' ' * 30_000}x\r\n\r\n{' ' * 30_000}\r\n--a{' ' * 3_000}x"),
+    "blanks": (
+        "multipart/mixed;boundary=a",
+        f"--a\r\nc:{' ' * 30_000}x\r\n\r\n{' ' * 30_000}\r\n--a{' ' * 3_000}x",
+    ),
 }
 
 

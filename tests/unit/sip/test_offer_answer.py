@@ -59,11 +59,15 @@ def test_session_ids_fit_31_bits_and_differ() -> None:
     """Several stacks read them as signed integers."""
     made = {int(offer("192.0.2.1", 1).lines[1][1].split()[1]) for _ in range(60)}
     assert len(made) > 50
-    assert 2**30 <= max(made) < 2**31  # that none of 60 has the highest bit is as likely as 1 to 2^60
+    assert (
+        2**30 <= max(made) < 2**31
+    )  # that none of 60 has the highest bit is as likely as 1 to 2^60
 
 
 def test_one_voice_codec_is_answered_the_offer_s_first() -> None:
-    """RFC 3264 section 10.2, so that the codec in use is certain; telephone-event beside it, if of the same rate."""
+    """RFC 3264 section 10.2, so that the codec in use is certain; telephone-event beside it, if of
+    the same rate.
+    """
     assert codecs(answered(G722, PCMA, PCMU, TELEPHONE_EVENT)) == ["PCMA", "telephone-event"]
     assert codecs(answered(PCMU, PCMA)) == ["PCMU"]
     assert codecs(answered(PCMU, Codec("telephone-event", 48000, 102))) == ["PCMU"]
@@ -73,7 +77,9 @@ def test_one_voice_codec_is_answered_the_offer_s_first() -> None:
 def test_the_answer_takes_the_offers_payload_types_and_packet_time() -> None:
     offered = [Codec("opus", 48000, 111, 2), Codec("telephone-event", 8000, 120)]
     theirs = offer("192.0.2.1", 4000, offered, ptime=30)
-    ours = answer(theirs, "192.0.2.2", 4002, [Codec("opus", 48000, 96, 2, "useinbandfec=1"), TELEPHONE_EVENT])
+    ours = answer(
+        theirs, "192.0.2.2", 4002, [Codec("opus", 48000, 96, 2, "useinbandfec=1"), TELEPHONE_EVENT]
+    )
     assert (audio(ours).formats, audio(ours).ptime) == (("111", "120"), 30)
     assert audio(answer(offer("192.0.2.1", 1, ptime=None), "192.0.2.2", 2)).ptime is None
     assert agreed(theirs, ours) == audio(ours).codecs[0] == Codec("opus", 48000, 111, 2)
@@ -92,7 +98,10 @@ def test_the_first_audio_that_can_be_had_is_taken_and_all_else_refused() -> None
         ("v=0\r\nm=video 5 RTP/AVP 31\r\n", "video is not wanted"),
         ("v=0\r\nm=audio 5 RTP/AVP 9 101\r\n", "no codec in common \\(offered: G722\\)"),
         ("v=0\r\nm=audio 5 RTP/AVP 101\r\n", "no codec in common \\(offered: none\\)"),
-        ("v=0\r\nm=audio 0 RTP/AVP 0\r\nm=video 5 RTP/AVP 31\r\n", "audio is not wanted; video is not wanted"),
+        (
+            "v=0\r\nm=audio 0 RTP/AVP 0\r\nm=video 5 RTP/AVP 31\r\n",
+            "audio is not wanted; video is not wanted",
+        ),
     ],
 )
 def test_why_there_is_no_agreement(text: str, said: str) -> None:
@@ -126,7 +135,11 @@ def test_directions_are_algebra() -> None:
 
 def test_srtp() -> None:
     key = Crypto.fresh(SUITE)
-    theirs = offer("192.0.2.1", 4000, crypto=[Crypto.fresh("AES_256_CM_HMAC_SHA1_80", 1), Crypto(2, SUITE, key.key)])
+    theirs = offer(
+        "192.0.2.1",
+        4000,
+        crypto=[Crypto.fresh("AES_256_CM_HMAC_SHA1_80", 1), Crypto(2, SUITE, key.key)],
+    )
     ours = audio(answer(theirs, "192.0.2.2", 4002, suites=[SUITE]))
     (chosen,) = ours.crypto
     assert (ours.protocol, chosen.tag, chosen.suite) == ("RTP/SAVP", 2, SUITE)

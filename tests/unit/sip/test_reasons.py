@@ -27,7 +27,12 @@ def test_every_code_is_a_registered_one() -> None:
 
 @pytest.mark.parametrize(
     ("code", "phrase"),
-    [(183, "Session Progress"), (416, "Unsupported URI Scheme"), (469, "Bad Info Package"), (603, "Decline")],
+    [
+        (183, "Session Progress"),
+        (416, "Unsupported URI Scheme"),
+        (469, "Bad Info Package"),
+        (603, "Decline"),
+    ],
 )
 def test_a_code_has_its_phrase(code: int, phrase: str) -> None:
     assert REASONS[code] == phrase

@@ -1,4 +1,6 @@
-"""A NOTIFY belongs to the REFER its Event names, and to the earliest that waits where it names none (RFC 3515 section 2.4.6)."""
+"""A NOTIFY belongs to the REFER its Event names, and to the earliest that waits where it names none
+(RFC 3515 section 2.4.6).
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,16 @@ def test_without_names_outcomes_come_in_the_order_of_the_refers(numbers: list[in
 
 
 @pytest.mark.parametrize(
-    "event", ["refer", "refer;id=9", "refer;id=", "refer;id=x", "refer;id=99999999999", "refer;ID", "refer;id=²"]
+    "event",
+    [
+        "refer",
+        "refer;id=9",
+        "refer;id=",
+        "refer;id=x",
+        "refer;id=99999999999",
+        "refer;ID",
+        "refer;id=²",
+    ],
 )
 def test_a_name_that_nobody_has_is_none(event: str) -> None:
     assert sent(2, 3).of(notify(event), 100) == 2

@@ -74,7 +74,9 @@ def test_an_rtpmap(rtpmap: str, codec: Codec | None) -> None:
     assert audio(f"a=rtpmap:{rtpmap}", formats="96").codecs == (() if codec is None else (codec,))
 
 
-def test_an_rtpmap_goes_before_the_static_meaning_and_a_dynamic_type_without_one_is_left_out() -> None:
+def test_an_rtpmap_goes_before_the_static_meaning_and_a_dynamic_type_without_one_is_left_out() -> (
+    None
+):
     lines = ("a=rtpmap:0 X/16000", "a=rtpmap:127 Y/8000", "a=fmtp:127 a=b")
     found = audio(*lines, formats="0 127 8 96").codecs
     assert found == (Codec("X", 16000, 0), Codec("Y", 8000, 127, 1, "a=b"), PCMA)
@@ -82,7 +84,13 @@ def test_an_rtpmap_goes_before_the_static_meaning_and_a_dynamic_type_without_one
 
 @pytest.mark.parametrize(
     ("line", "fmtp"),
-    [("18 annexb=no", "annexb=no"), ("18  annexb=no ", "annexb=no"), ("19 annexb=no", None), ("² y", None), ("18", "")],
+    [
+        ("18 annexb=no", "annexb=no"),
+        ("18  annexb=no ", "annexb=no"),
+        ("19 annexb=no", None),
+        ("² y", None),
+        ("18", ""),
+    ],
 )
 def test_an_fmtp_is_of_its_payload_type(line: str, fmtp: str | None) -> None:
     (codec,) = audio(f"a=fmtp:{line}", formats="18").codecs
@@ -119,7 +127,9 @@ def test_a_crypto_attribute_comes_back(text: str) -> None:
     assert str(Crypto.parse(text)) == text
 
 
-@pytest.mark.parametrize("text", ["", "1", "1 AES", "1000000000 AES inline:x", "x AES inline:x", "-1 AES inline:x"])
+@pytest.mark.parametrize(
+    "text", ["", "1", "1 AES", "1000000000 AES inline:x", "x AES inline:x", "-1 AES inline:x"]
+)
 def test_what_is_no_crypto_attribute(text: str) -> None:
     with pytest.raises(SdpError):
         Crypto.parse(text)
@@ -130,7 +140,12 @@ def test_what_is_no_crypto_attribute(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("line", "ports"),
-    [("audio 0 RTP/AVP 0", 1), ("audio 65535 RTP/AVP 127", 1), ("audio 4000/2 RTP/AVP 0", 2), ("image 9 udptl t38", 1)],
+    [
+        ("audio 0 RTP/AVP 0", 1),
+        ("audio 65535 RTP/AVP 127", 1),
+        ("audio 4000/2 RTP/AVP 0", 2),
+        ("image 9 udptl t38", 1),
+    ],
 )
 def test_a_media_line_comes_back(line: str, ports: int) -> None:
     media = Media.parse(line)
@@ -155,7 +170,9 @@ def test_a_media_line_comes_back(line: str, ports: int) -> None:
     ],
 )
 def test_what_is_wrong_with_a_media_line_is_quoted(line: str, said: str) -> None:
-    """RFC 8866 section 5.14: over RTP a format is a payload type; RFC 3550 section 5.1: of seven bits."""
+    """RFC 8866 section 5.14: over RTP a format is a payload type; RFC 3550 section 5.1: of seven
+    bits.
+    """
     with pytest.raises(SdpError, match=f"^{re.escape(said)}$"):
         Media.parse(line)
 
@@ -182,7 +199,14 @@ def test_the_packet_time(line: str, ptime: int | None) -> None:
 
 @pytest.mark.parametrize(
     ("line", "value"),
-    [("a=x:1", "1"), ("a=X : 1 ", "1"), ("a=x", ""), ("a=xy:1", None), ("b=x:1", None), ("a=y:x", None)],
+    [
+        ("a=x:1", "1"),
+        ("a=X : 1 ", "1"),
+        ("a=x", ""),
+        ("a=xy:1", None),
+        ("b=x:1", None),
+        ("a=y:x", None),
+    ],
 )
 def test_an_attribute_by_its_name(line: str, value: str | None) -> None:
     assert audio(line).attribute("x") == value
@@ -215,7 +239,10 @@ def test_codecs_are_written_where_they_are_usually_read() -> None:
         ("a", "fmtp:101 0-16"),
         ("a", "x"),
     )
-    assert audio("i=title").with_codecs([PCMU]).lines == (("i", "title"), ("a", "rtpmap:0 PCMU/8000"))
+    assert audio("i=title").with_codecs([PCMU]).lines == (
+        ("i", "title"),
+        ("a", "rtpmap:0 PCMU/8000"),
+    )
 
 
 # -- the whole
@@ -260,7 +287,9 @@ def test_a_line_may_be_empty_and_end_in_lf_alone() -> None:
         (None, None, None),
     ],
 )
-def test_where_the_audio_goes(session: str | None, section: str | None, address: str | None) -> None:
+def test_where_the_audio_goes(
+    session: str | None, section: str | None, address: str | None
+) -> None:
     head = HEAD + (f"c={session}\r\n" if session else "")
     found = described("m=audio 4000 RTP/AVP 0", *([f"c={section}"] if section else []), head=head)
     assert found.rtp == (None if address is None else (address, 4000))
@@ -279,7 +308,9 @@ def test_where_the_audio_goes(session: str | None, section: str | None, address:
         ("inactive", "0.0.0.0", "inactive", True),
     ],
 )
-def test_direction_and_the_null_address(said: str, address: str, direction: Direction, is_hold: bool) -> None:
+def test_direction_and_the_null_address(
+    said: str, address: str, direction: Direction, is_hold: bool
+) -> None:
     """RFC 3264 section 8.4: a null address is the way to hold from before there was sendonly."""
     found = described("m=audio 4000 RTP/AVP 0", f"c=IN IP4 {address}", f"a={said}")
     assert (found.direction, found.is_hold) == (direction, is_hold)
@@ -298,16 +329,27 @@ def test_a_description_without_audio_is_inactive_and_stays_as_it_is() -> None:
 
 
 def test_only_the_first_audio_that_is_not_refused_is_changed() -> None:
-    found = described("m=video 1 RTP/AVP 31", "m=audio 0 RTP/AVP 0", "m=audio 5 RTP/AVP 0", "m=audio 6 RTP/AVP 0")
+    found = described(
+        "m=video 1 RTP/AVP 31", "m=audio 0 RTP/AVP 0", "m=audio 5 RTP/AVP 0", "m=audio 6 RTP/AVP 0"
+    )
     assert [media.port for media in found.with_rtp("192.0.2.9", 7).media] == [1, 0, 7, 6]
-    assert [media.formats for media in found.with_codecs([PCMA]).media] == [("31",), ("0",), ("8",), ("0",)]
+    assert [media.formats for media in found.with_codecs([PCMA]).media] == [
+        ("31",),
+        ("0",),
+        ("8",),
+        ("0",),
+    ]
 
 
 @pytest.mark.parametrize(("address", "kind"), [("192.0.2.9", "IP4"), ("2001:db8::9", "IP6")])
 def test_a_relay_writes_its_own_address_and_nothing_else(address: str, kind: str) -> None:
-    head = "v=0\r\no=- 1 2 IN IP4 10.0.0.1\r\ns=-\r\ni=x\r\nc=IN IP4 10.0.0.1\r\nb=AS:64\r\nt=0 0\r\n"
+    head = (
+        "v=0\r\no=- 1 2 IN IP4 10.0.0.1\r\ns=-\r\ni=x\r\nc=IN IP4 10.0.0.1\r\nb=AS:64\r\nt=0 0\r\n"
+    )
     lines = ("a=candidate:1", "a=ice-ufrag:x", "a=ice-pwd:x", "a=rtcp:1", "a=x")
-    moved = described("m=audio 4000 RTP/AVP 0", "c=IN IP4 10.0.0.2", *lines, head=head).with_rtp(address, 7)
+    moved = described("m=audio 4000 RTP/AVP 0", "c=IN IP4 10.0.0.2", *lines, head=head).with_rtp(
+        address, 7
+    )
     assert moved.rtp == (address, 7)
     assert moved.lines == (
         ("v", "0"),
@@ -322,5 +364,12 @@ def test_a_relay_writes_its_own_address_and_nothing_else(address: str, kind: str
 
 
 def test_a_relay_leaves_an_origin_that_it_cannot_read() -> None:
-    odd = described("m=audio 4000 RTP/AVP 0", head="v=0\r\no=- 1 2\r\ns=a b c d e f\r\n").with_rtp("192.0.2.9", 7)
-    assert odd.lines == (("v", "0"), ("o", "- 1 2"), ("s", "a b c d e f"), ("c", "IN IP4 192.0.2.9"))
+    odd = described("m=audio 4000 RTP/AVP 0", head="v=0\r\no=- 1 2\r\ns=a b c d e f\r\n").with_rtp(
+        "192.0.2.9", 7
+    )
+    assert odd.lines == (
+        ("v", "0"),
+        ("o", "- 1 2"),
+        ("s", "a b c d e f"),
+        ("c", "IN IP4 192.0.2.9"),
+    )

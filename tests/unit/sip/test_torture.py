@@ -10,7 +10,8 @@ from harness.sip.uri import NameAddr
 from harness.sip.validation import problem_of_request, problem_of_response, salvage
 from tests.unit.sip.torture import MESSAGES
 
-# Statuses that need to know what a node supports are given by its user agent, not by the message's syntax.
+# Statuses that need to know what a node supports are given by its user agent, not by the message's
+# syntax.
 OF_THE_AGENT = {"405", "406", "415", "420", "481"}
 
 
@@ -41,7 +42,9 @@ def verdict(data: bytes) -> str:
 def test_each_message_meets_its_verdict(name: str) -> None:
     expectation, data = MESSAGES[name]
     if name in ("unreason", "noreason", "bcast"):
-        expectation = "ok"  # well-formed; a transport layer drops them because their Via is not its own
+        expectation = (
+            "ok"  # well-formed; a transport layer drops them because their Via is not its own
+        )
     if expectation in OF_THE_AGENT:
         expectation = "ok"
     assert verdict(data) == expectation
@@ -57,7 +60,12 @@ def test_what_is_well_formed_keeps_its_octets(name: str) -> None:
     data = MESSAGES[name][1]
     assert data.startswith(message.raw.rstrip(b"\r\n")[:50])
     again = Message.parse(message.serialize())
-    assert again.headers == message.without("Content-Length").adding("Content-Length", str(len(message.body))).headers
+    assert (
+        again.headers
+        == message.without("Content-Length")
+        .adding("Content-Length", str(len(message.body)))
+        .headers
+    )
     assert again.body == message.body
 
 

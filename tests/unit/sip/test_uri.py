@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.sip.grammar import Params, SipSyntaxError, split_host_port, split_list, split_outside, unquote
+from harness.sip.grammar import (
+    Params,
+    SipSyntaxError,
+    split_host_port,
+    split_list,
+    split_outside,
+    unquote,
+)
 from harness.sip.uri import NameAddr, Uri
 
 
@@ -16,7 +23,13 @@ from harness.sip.uri import NameAddr, Uri
     ("text", "user", "host", "port", "password"),
     [
         ("sip:h", None, "h", None, None),
-        ("sips:+12065550100@sip.us.example.com:32682", "+12065550100", "sip.us.example.com", 32682, None),
+        (
+            "sips:+12065550100@sip.us.example.com:32682",
+            "+12065550100",
+            "sip.us.example.com",
+            32682,
+            None,
+        ),
         ("SIP:a@h:0", "a", "h", 0, None),
         ("sip:127.0.0.1:5060", None, "127.0.0.1", 5060, None),
         ("sip:a:@h", "a", "h", None, ""),
@@ -31,7 +44,9 @@ from harness.sip.uri import NameAddr, Uri
         ("tel:+1-206-555-0100;phone-context=example.com", "+1-206-555-0100", "", None, None),
     ],
 )
-def test_the_parts_of_a_uri(text: str, user: str | None, host: str, port: int | None, password: str | None) -> None:
+def test_the_parts_of_a_uri(
+    text: str, user: str | None, host: str, port: int | None, password: str | None
+) -> None:
     uri = Uri.parse(text)
     assert (uri.user, uri.host, uri.port, uri.password) == (user, host, port, password)
     assert Uri.parse(str(uri)) == uri
@@ -40,7 +55,18 @@ def test_the_parts_of_a_uri(text: str, user: str | None, host: str, port: int | 
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "sip", "sip:", ":x", "1sip:x", "alice@example.com", "<sip:a@b>", "sip:a b@c", "sip:a@h>", "sip:<a@h"),
+        *(
+            "",
+            "sip",
+            "sip:",
+            ":x",
+            "1sip:x",
+            "alice@example.com",
+            "<sip:a@b>",
+            "sip:a b@c",
+            "sip:a@h>",
+            "sip:<a@h",
+        ),
         *(
             "sip:@h",
             "sip::secret@h",
@@ -51,7 +77,16 @@ def test_the_parts_of_a_uri(text: str, user: str | None, host: str, port: int | 
             "sip:a\0@h",
             "sip:a@h;x=\x1b",
         ),
-        *("sip:a@h;=x", "sip:h?x", "sip:h?=x", "sip:h?x=1&", "sip:h?x%=1", "sip:h?x=%1", "sip:h:65536", "sip:h:-1"),
+        *(
+            "sip:a@h;=x",
+            "sip:h?x",
+            "sip:h?=x",
+            "sip:h?x=1&",
+            "sip:h?x%=1",
+            "sip:h?x=%1",
+            "sip:h:65536",
+            "sip:h:-1",
+        ),
         *("sip:h:x", "sip:[2001:db8::1", "sip:[x]", "sip:-h", "tel:", "tel:;x=1", "tel:%4"),
     ],
 )
@@ -125,7 +160,17 @@ def test_a_name_addr(text: str, display: str | None, uri: str, params: str) -> N
 
 @pytest.mark.parametrize(
     "text",
-    ['"A" sip:a@h', '"A', '"', '"A\\" <sip:a@h>', "<sip:a@h", "<sip:a@h> x", "<>", "A> <sip:a@h>", "*"],
+    [
+        '"A" sip:a@h',
+        '"A',
+        '"',
+        '"A\\" <sip:a@h>',
+        "<sip:a@h",
+        "<sip:a@h> x",
+        "<>",
+        "A> <sip:a@h>",
+        "*",
+    ],
 )
 def test_what_is_no_name_addr(text: str) -> None:
     with pytest.raises(SipSyntaxError):
@@ -168,7 +213,9 @@ def test_brackets_do_not_hide_what_a_parameter_holds() -> None:
 
 
 @given(st.text(alphabet='a b;,<>"\\', max_size=12), st.sampled_from(",;"), st.booleans())
-def test_what_stands_in_no_quotes_and_brackets_is_split_as_all_else(text: str, separator: str, angles: bool) -> None:
+def test_what_stands_in_no_quotes_and_brackets_is_split_as_all_else(
+    text: str, separator: str, angles: bool
+) -> None:
     with contextlib.suppress(SipSyntaxError):
         by_character = split_outside(f'{text}{separator}"q"', separator, angles=angles)
         if by_character[-1] == '"q"':
@@ -183,7 +230,15 @@ def test_a_quoted_string_that_is_not_closed(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [('"a"', "a"), ('"a\\"b"', 'a"b'), ('""', ""), ('"', '"'), ('"a', '"a'), ('a"', 'a"'), (' "a" ', "a")],
+    [
+        ('"a"', "a"),
+        ('"a\\"b"', 'a"b'),
+        ('""', ""),
+        ('"', '"'),
+        ('"a', '"a'),
+        ('a"', 'a"'),
+        (' "a" ', "a"),
+    ],
 )
 def test_quotes_are_taken_off(text: str, value: str) -> None:
     assert unquote(text) == value
@@ -192,7 +247,12 @@ def test_quotes_are_taken_off(text: str, value: str) -> None:
 def test_parameters_keep_order_case_and_flags() -> None:
     params = Params.parse(' ;A=1; b ;c="x;y";;a=2')
     assert params.items == (("A", "1"), ("b", None), ("c", '"x;y"'), ("a", "2"))
-    assert (params.get("a"), params.get("B"), params.get("z"), params.get("z", "d")) == ("1", "", None, "d")
+    assert (params.get("a"), params.get("B"), params.get("z"), params.get("z", "d")) == (
+        "1",
+        "",
+        None,
+        "d",
+    )
     assert ("B" in params, "z" in params, 1 in params, len(params)) == (True, False, False, 4)
     assert params.with_("B", "3").items[1] == ("b", "3")
     assert params.with_("z", None).items[-1] == ("z", None)
@@ -212,7 +272,8 @@ def test_host_and_port(text: str, host: str, port: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", ":1", "h:", "h:x", "[::1", "[::1]x", "[::1]x5", "[::1]:", "[g]", "-", "a..-", "h:70000"]
+    "text",
+    ["", ":1", "h:", "h:x", "[::1", "[::1]x", "[::1]x5", "[::1]:", "[g]", "-", "a..-", "h:70000"],
 )
 def test_what_is_no_host(text: str) -> None:
     with pytest.raises(SipSyntaxError):

@@ -32,7 +32,10 @@ from tests.unit.sip.sip_requests import HEAD, request
         (request(head=HEAD.replace("Call-ID: a@b", "Call-ID: a b")), 400),
         (request(head=HEAD.replace("branch", ";branch")), 400),
         (request(head=HEAD.replace("z9hG4bK1", "z9hG4bK\x1b")), 400),
-        *((request(head=HEAD.replace(name, "X-Gone")), 400) for name in ("Via", "From", "To", "Call-ID", "CSeq")),
+        *(
+            (request(head=HEAD.replace(name, "X-Gone")), 400)
+            for name in ("Via", "From", "To", "Call-ID", "CSeq")
+        ),
     ],
 )
 def test_what_is_wrong_with_a_request(changed: Request, status: int) -> None:
@@ -60,11 +63,14 @@ def test_what_may_be_processed(right: Request) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type", "Expires"]
+    "name",
+    ["From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type", "Expires"],
 )
 def test_what_stands_once_is_refused_twice(name: str) -> None:
     """RFC 3261 section 7.3.1: of these a message has no list."""
-    once = request("Max-Forwards: 70", "Content-Length: 0", "Content-Type: text/plain", "Expires: 60")
+    once = request(
+        "Max-Forwards: 70", "Content-Length: 0", "Content-Type: text/plain", "Expires: 60"
+    )
     assert problem_of_request(once) is None
     twice = once.adding(name, once.get(name) or "")
     assert problem_of_request(twice) == Problem(400, f"{name} stands more than once")

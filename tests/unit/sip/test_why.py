@@ -9,7 +9,9 @@ from harness.sip.why import Q850, Reason, q850, reasons, told
 
 
 def response(*lines: str) -> Message:
-    return Message.parse("\r\n".join(["SIP/2.0 503 Service Unavailable", "CSeq: 1 INVITE", *lines, "", ""]))
+    return Message.parse(
+        "\r\n".join(["SIP/2.0 503 Service Unavailable", "CSeq: 1 INVITE", *lines, "", ""])
+    )
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ import harness
 from harness.support.network_text import printable
 from harness.support.terminal import SafeConsole, has_left
 
-#: Clears the screen, writes the clipboard, answers back, changes the title (7- and 8-bit forms), overwrites, turns around.
+#: Clears the screen, writes the clipboard, answers back, changes the title (7- and 8-bit forms),
+#: overwrites, turns around.
 ATTACKS = (
     "\x1b[2J", "\x1b]52;c;Y2FsYw==\x07", "\x1b[c", "\x1b]0;title\x1b\\", "\x9b2J", "\x9d0;x\x9c", "a\rb", "\x08\x08",
     "\u202e+123",
@@ -40,13 +41,17 @@ def test_an_attack_is_shown_as_text_however_it_is_printed(attack: str) -> None:
     table.add_row(f"cell {attack}")
     for renderable in (attack, Text(attack), table, Panel(Text(attack), title=attack)):
         shown = _shown(renderable, markup=False)
-        assert not [c for c in shown if unicodedata.category(c) in ("Cc", "Cf") and c != "\n"], shown
+        assert not [c for c in shown if unicodedata.category(c) in ("Cc", "Cf") and c != "\n"], (
+            shown
+        )
     assert "\\x" in printable(attack) or "\\u" in printable(attack)
 
 
 def test_its_own_styles_reach_the_terminal() -> None:
     file = io.StringIO()
-    SafeConsole(file=file, force_terminal=True, color_system="standard").print(Text("a\x1b[5mb", "red"))
+    SafeConsole(file=file, force_terminal=True, color_system="standard").print(
+        Text("a\x1b[5mb", "red")
+    )
     assert file.getvalue().startswith("\x1b[31ma\\x1b")
 
 
@@ -58,14 +63,18 @@ def test_plain_text_stays_as_it_is() -> None:
 def test_every_console_of_the_package_is_a_safe_one() -> None:
     """A console made otherwise would print what the wire says as it is."""
     package = Path(harness.__file__).parent
-    files = [file for file in package.rglob("*.py") if "bench" not in file.parts]  # shows only what it counted itself
+    files = [
+        file for file in package.rglob("*.py") if "bench" not in file.parts
+    ]  # shows only what it counted itself
     assert len(files) > 100
     assert [file.name for file in files if re.search(r"(?<!\w)Console\(", file.read_text())] == []
 
 
 @given(st.text())
 def test_nothing_printable_holds_a_control_character(text: str) -> None:
-    assert not [c for c in printable(text) if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t"]
+    assert not [
+        c for c in printable(text) if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t"
+    ]
     assert printable(printable(text)) == printable(text)
 
 
@@ -73,7 +82,9 @@ def test_nothing_printable_holds_a_control_character(text: str) -> None:
 def test_what_a_terminal_s_encoding_lacks_is_shown_as_its_escape(encoding: str) -> None:
     """The run of a customer whose locale is not UTF-8 ended as broken when a fix had a dash in it."""
     octets = io.BytesIO()
-    console = SafeConsole(file=io.TextIOWrapper(octets, encoding=encoding), width=200, highlight=False)
+    console = SafeConsole(
+        file=io.TextIOWrapper(octets, encoding=encoding), width=200, highlight=False
+    )
     table = Table("é ✓")
     table.add_row("10000–60000")
     console.print(table)
@@ -85,7 +96,9 @@ def test_what_a_terminal_s_encoding_lacks_is_shown_as_its_escape(encoding: str) 
 
 
 def test_a_terminal_that_is_closed_ends_nothing() -> None:
-    """Each line of a run broke it from then on (EIO), and its exit code was 1 or 3, whoever had closed it."""
+    """Each line of a run broke it from then on (EIO), and its exit code was 1 or 3, whoever had
+    closed it.
+    """
     reader, terminal = os.openpty()
     with os.fdopen(terminal, "w") as file:
         console = SafeConsole(file=file, force_terminal=True)
@@ -99,7 +112,11 @@ def test_a_terminal_that_is_closed_ends_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("error", "expected"),
-    [(BrokenPipeError(), True), (OSError(errno.EIO, "x"), False), (OSError(errno.ENOSPC, "x"), False)],
+    [
+        (BrokenPipeError(), True),
+        (OSError(errno.EIO, "x"), False),
+        (OSError(errno.ENOSPC, "x"), False),
+    ],
 )
 def test_of_a_file_it_is_the_disk_s_fault(tmp_path: Path, error: OSError, expected: bool) -> None:
     with (tmp_path / "out").open("w") as file:

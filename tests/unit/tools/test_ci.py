@@ -1,4 +1,6 @@
-"""The CI runs: a part that fails does not stop the rest, and the table has its result and its figures."""
+"""The CI runs: a part that fails does not stop the rest, and the table has its result and its
+figures.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,18 @@ def runner(tmp_path: Path) -> Runner:
     return Runner(tmp_path / "logs", tmp_path, say=lambda line: None)
 
 
-def shell(name: str, script: str, lane: str = "one", limit_s: float = 300, report: str = "") -> Part:
+def shell(
+    name: str, script: str, lane: str = "one", limit_s: float = 300, report: str = ""
+) -> Part:
     return Part(name, ("sh", "-c", script), lane, limit_s, report)
 
 
 def test_a_part_that_fails_does_not_stop_the_rest(runner: Runner) -> None:
-    parts = [shell("bad", "echo why; exit 3"), Part("absent", ("/no/such/program",), "one", 300), shell("good", "true")]
+    parts = [
+        shell("bad", "echo why; exit 3"),
+        Part("absent", ("/no/such/program",), "one", 300),
+        shell("good", "true"),
+    ]
     outcomes = runner.run(parts)
     assert [(each.part.name, each.result, each.exit_code) for each in outcomes] == [
         ("bad", "failed", 3),
@@ -37,14 +45,18 @@ def test_a_part_that_fails_does_not_stop_the_rest(runner: Runner) -> None:
 
 
 def test_a_part_that_hangs_is_ended_with_all_its_processes(runner: Runner, tmp_path: Path) -> None:
-    (hung,) = runner.run([shell("hangs", f"sleep 600 & echo $! > {tmp_path}/pid; wait", limit_s=0.5)])
+    (hung,) = runner.run(
+        [shell("hangs", f"sleep 600 & echo $! > {tmp_path}/pid; wait", limit_s=0.5)]
+    )
     assert hung.result == "timed out"
     child = Path("/proc", (tmp_path / "pid").read_text().strip(), "cmdline")
     while child.exists() and b"sleep" in child.read_bytes():  # killed already, and about to end
         time.sleep(0.01)
 
 
-def test_lanes_run_side_by_side_and_the_part_alone_comes_last(runner: Runner, tmp_path: Path) -> None:
+def test_lanes_run_side_by_side_and_the_part_alone_comes_last(
+    runner: Runner, tmp_path: Path
+) -> None:
     def meet(mine: str, other: str) -> str:  # ends only when the other lane's part is running
         return f"touch {tmp_path}/{mine}; until [ -e {tmp_path}/{other} ]; do sleep 0.01; done"
 
@@ -68,7 +80,14 @@ def test_a_part_waits_for_one_of_another_lane(runner: Runner, tmp_path: Path) ->
 
 def test_figures_are_numbers_and_counts_of_this_run_alone(runner: Runner, tmp_path: Path) -> None:
     (tmp_path / "stale.json").write_text('{"calls": 7}')
-    told = {"calls": 3, "score": 0.5, "ok": True, "broken": ["a", "b"], "seen": {"deep": 1}, "seed": "x"}
+    told = {
+        "calls": 3,
+        "score": 0.5,
+        "ok": True,
+        "broken": ["a", "b"],
+        "seen": {"deep": 1},
+        "seed": "x",
+    }
     parts = [
         shell("fresh", f"echo '{json.dumps(told)}' > {tmp_path}/fresh.json", report="fresh.json"),
         shell("died", "exit 1", report="stale.json"),
@@ -93,7 +112,9 @@ def test_some_parts_replace_their_rows_in_the_table(runner: Runner, tmp_path: Pa
     ]
 
 
-@pytest.mark.parametrize("parts", [nightly.parts("20260101", None), submission.PARTS], ids=["night", "submission"])
+@pytest.mark.parametrize(
+    "parts", [nightly.parts("20260101", None), submission.PARTS], ids=["night", "submission"]
+)
 def test_every_part_is_a_target_of_the_makefile_or_a_tool(parts: Sequence[Part]) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {part.command[2] for part in parts if part.command[0] == "make"} <= targets

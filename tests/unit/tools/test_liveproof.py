@@ -1,4 +1,6 @@
-"""The live proof: which worlds there are, what counts against the harness, and what the page says of it."""
+"""The live proof: which worlds there are, what counts against the harness, and what the page says
+of it.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def world(witness: str = "late words", ai: Any = LISTENS, fault: str | None = No
 
 
 def result(of: World, verdict: Verdict, *certain: str) -> Result:
-    return Result(of, f"{INBOUND}[{of.name}]", INBOUND, verdict, "", certain, (0.0, 2.0), (0.0, 3.0), 2.0)
+    return Result(
+        of, f"{INBOUND}[{of.name}]", INBOUND, verdict, "", certain, (0.0, 2.0), (0.0, 3.0), 2.0
+    )
 
 
 def counted(*found: Result) -> dict[str, Any]:
@@ -50,7 +54,9 @@ def test_every_fault_meets_every_witness_and_so_does_every_ai() -> None:
     assert met >= {
         (witness.name, fault)
         for witness in WITNESSES
-        for fault in (every if witness.recording is None or witness.name == "recording" else FAULTS_OF_AUDIO)
+        for fault in (
+            every if witness.recording is None or witness.name == "recording" else FAULTS_OF_AUDIO
+        )
     }
     told = {(one.witness.name, one.ai.name) for one in wrong()}
     asked = [witness for witness in WITNESSES if witness.asks == "confirmed"]
@@ -81,7 +87,15 @@ def test_a_sample_has_as_many_wrong_worlds_as_are_asked_for_and_clean_ones() -> 
 )
 def test_what_counts_against_it(of: World, verdict: Verdict, counts: dict[str, int]) -> None:
     plain = counted(result(of, verdict))
-    keys = ("false_pass", "failed", "not_observable", "broken", "clean_passed", "false_alarms", "wrong_certain")
+    keys = (
+        "false_pass",
+        "failed",
+        "not_observable",
+        "broken",
+        "clean_passed",
+        "false_alarms",
+        "wrong_certain",
+    )
     assert {key: plain[key] for key in keys if plain[key]} == counts
     assert (plain["injected"], plain["clean_cases"]) == (int(of.is_false), int(not of.is_false))
     proof = Proof([result(of, verdict)], 1, 0, 1.0)
@@ -98,7 +112,9 @@ def test_what_counts_against_it(of: World, verdict: Verdict, counts: dict[str, i
         (world(), ["rtp-blocked-to-caller"], True),
     ],
 )
-def test_a_cause_is_certain_only_where_it_is_the_one(of: World, certain: Sequence[str], is_wrong: bool) -> None:
+def test_a_cause_is_certain_only_where_it_is_the_one(
+    of: World, certain: Sequence[str], is_wrong: bool
+) -> None:
     found = result(of, Verdict.FAILED, *certain)
     assert found.is_wrong_certain is is_wrong
     assert counted(found)["wrong_certain"] == int(is_wrong)
@@ -109,10 +125,14 @@ def test_audio_lost_between_two_captures_is_localised_where_the_right_way_is_nam
         world(witness, fault="rtp-blocked-to-ai")
         for witness in ("captures at trunk and carrier", "capture at the trunk")
     )
-    named, other = (replace(result(both, Verdict.FAILED, LOST), lost_between=frozenset({way})) for way in WAYS)
+    named, other = (
+        replace(result(both, Verdict.FAILED, LOST), lost_between=frozenset({way})) for way in WAYS
+    )
     assert not named.is_wrong_certain
     assert [counted(*found)["localised"] for found in ((named,), (named, other))] == [1.0, 0.5]
-    assert [line.rpartition(": ")[2] for line in Proof([named, other], 2, 0, 1.0).shortfalls] == ["not localised"]
+    assert [line.rpartition(": ")[2] for line in Proof([named, other], 2, 0, 1.0).shortfalls] == [
+        "not localised"
+    ]
     assert counted(result(one, Verdict.FAILED))["localised"] is None
 
 
@@ -127,14 +147,20 @@ def test_audio_lost_between_two_captures_is_localised_where_the_right_way_is_nam
         (world(fault="no-g711"), Verdict.PASSED, 0.9, False),  # nothing excuses that
     ],
 )
-def test_what_says_nothing_is_made_once_more(of: World, verdict: Verdict, still: float, is_void: bool) -> None:
+def test_what_says_nothing_is_made_once_more(
+    of: World, verdict: Verdict, still: float, is_void: bool
+) -> None:
     found = replace(result(of, verdict), still=still)
     assert found.is_void is is_void
-    assert [(batch.rows, batch.worlds) for batch in again([found])] == ([((INBOUND,), [of])] if is_void else [])
+    assert [(batch.rows, batch.worlds) for batch in again([found])] == (
+        [((INBOUND,), [of])] if is_void else []
+    )
 
 
 def test_world_without_processor_time_excuses_only_the_cause_that_is_true_of_it() -> None:
-    """It did send too little RTP. Any other cause that is called certain is wrong, whatever the machine did."""
+    """It did send too little RTP. Any other cause that is called certain is wrong, whatever the
+    machine did.
+    """
     assert not replace(result(world(), Verdict.FAILED, "ai-silent"), still=0.9).is_void
     starved = replace(result(world(), Verdict.FAILED, "rtp-not-sent"), still=0.9)
     assert starved.is_void

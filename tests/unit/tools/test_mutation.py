@@ -1,4 +1,6 @@
-"""The mutation run: its mutants are those of the file, and one that no test notices is reported as a survivor."""
+"""The mutation run: its mutants are those of the file, and one that no test notices is reported as
+a survivor.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,12 @@ def made(tmp_path: Path) -> list[Mutant]:
 
 
 def test_comparisons_conditions_and_constants_are_changed(made: list[Mutant]) -> None:
-    changes = [difference(SOURCE, changed(SOURCE, mutant.operator, mutant.occurrence)) for mutant in made]
-    assert {before for before, _ in changes} == {"return self.most is None or not seconds > self.most"}
+    changes = [
+        difference(SOURCE, changed(SOURCE, mutant.operator, mutant.occurrence)) for mutant in made
+    ]
+    assert {before for before, _ in changes} == {
+        "return self.most is None or not seconds > self.most"
+    }
     assert {after for _, after in changes} == {
         "return self.most is not None or not seconds > self.most",
         "return self.most is None and not seconds > self.most",
@@ -45,7 +51,9 @@ def test_decorators_and_types_are_left_alone(made: list[Mutant]) -> None:
 
 def test_every_accepted_survivor_is_one_of_the_code() -> None:
     """A reason whose lines have changed speaks of nothing any more."""
-    texts = {path: (ROOT / path).read_text(encoding="utf-8").splitlines() for path, _, _ in run.reasons()}
+    texts = {
+        path: (ROOT / path).read_text(encoding="utf-8").splitlines() for path, _, _ in run.reasons()
+    }
     stripped = {path: " ".join(line.strip() for line in lines) for path, lines in texts.items()}
     assert [key for key in run.reasons() if key[1] not in stripped[key[0]]] == []
     assert all(run.reasons().values())

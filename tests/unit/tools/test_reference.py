@@ -7,7 +7,9 @@ from tools.reference import cli, deployment, schemas
 
 
 def test_the_page_is_what_the_model_says() -> None:
-    assert deployment.PAGE.read_text(encoding="utf-8") == deployment.page(), "run: python -m tools.reference"
+    assert deployment.PAGE.read_text(encoding="utf-8") == deployment.page(), (
+        "run: python -m tools.reference"
+    )
 
 
 def test_the_command_line_is_what_help_says() -> None:
@@ -19,13 +21,17 @@ def test_the_command_line_is_what_help_says() -> None:
 
 
 def test_published_json_schemas_are_those_of_the_models() -> None:
-    published = {path.name: path.read_text(encoding="utf-8") for path in schemas.DIRECTORY.iterdir()}
+    published = {
+        path.name: path.read_text(encoding="utf-8") for path in schemas.DIRECTORY.iterdir()
+    }
     generated = {schemas.path(name).name: schemas.text(name) for name in schemas.DOCUMENTS}
     assert published == generated, "run: make reference"
 
 
 def test_every_json_output_of_the_command_line_has_a_schema() -> None:
-    """Each ``--json`` of the reference page, by its command; verify has a second one with ``--plan``."""
+    """Each ``--json`` of the reference page, by its command; verify has a second one with
+    ``--plan``.
+    """
     sections = cli.page().split("\n## ")[1:]
     commands = [section.split("`")[1] for section in sections if "`--json`" in section]
     assert commands
@@ -36,7 +42,9 @@ def test_every_json_output_of_the_command_line_has_a_schema() -> None:
 def test_every_key_has_a_meaning_and_every_table_is_there() -> None:
     keys = deployment.keys()
     shown = {name: keys[name] for name in deployment.TABLES.values()}
-    assert [f"{name}.{key.name}" for name, found in shown.items() for key in found if not key.meaning] == []
+    assert [
+        f"{name}.{key.name}" for name, found in shown.items() for key in found if not key.meaning
+    ] == []
     tables = {line for line in deployment.page().splitlines() if line.startswith("### `[")}
     for field, found in Deployment.model_fields.items():
         if "harness.deployment" in str(found.annotation) and "Zone" not in str(found.annotation):
@@ -44,7 +52,11 @@ def test_every_key_has_a_meaning_and_every_table_is_there() -> None:
 
 
 def test_what_is_allowed_and_needed_is_the_model_s() -> None:
-    found = {(name, key.name): (key.type, key.default) for name, table in deployment.keys().items() for key in table}
+    found = {
+        (name, key.name): (key.type, key.default)
+        for name, table in deployment.keys().items()
+        for key in table
+    }
     assert found["Assistant", "voice"] == ("whole number from 240 to 255", "none")
     assert found["Group", "ring_s"] == ("number above 0, up to 600", "`30.0`")
     assert found["Account", "rtp_ports"][0] == "list of 2: whole number from 1024 to 65535"

@@ -6,7 +6,10 @@ import pytest
 
 from tools import release
 
-RELEASED, OPEN = "# Changelog\n\n## 1.2.0 – 2026-03-01\n\n## 1.1.0 – 2026-01-01\n", "## 1.2.0 – unreleased\n"
+RELEASED, OPEN = (
+    "# Changelog\n\n## 1.2.0 – 2026-03-01\n\n## 1.1.0 – 2026-01-01\n",
+    "## 1.2.0 – unreleased\n",
+)
 
 
 def test_this_tree_fits(capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,7 +28,9 @@ def test_this_tree_fits(capsys: pytest.CaptureFixture[str]) -> None:
         ("1.2.0", "# Changelog\n", [], ["CHANGELOG.md: no heading"]),
     ],
 )
-def test_what_does_not_fit_is_said(found: str, changelog: str, tags: list[str], said: list[str]) -> None:
+def test_what_does_not_fit_is_said(
+    found: str, changelog: str, tags: list[str], said: list[str]
+) -> None:
     lines = release.problems(found, changelog, tags)
     assert len(lines) == len(said)
     assert all(line.startswith(start) for line, start in zip(lines, said, strict=True))

@@ -19,7 +19,16 @@ from harness.report.run_directory import case_directory
 from harness.support.resources import EXAMPLES
 from harness.world.faults import listed
 from tools.selfproof import run
-from tools.selfproof.plan import FAULTS, OF_THE_GUIDES, PAIRS, UNDECIDED, UNREACHED, Kind, cause_of, trials
+from tools.selfproof.plan import (
+    FAULTS,
+    OF_THE_GUIDES,
+    PAIRS,
+    UNDECIDED,
+    UNREACHED,
+    Kind,
+    cause_of,
+    trials,
+)
 from tools.selfproof.plugin import RESULT
 from tools.selfproof.results import Proof, Result, Told, read
 from tools.trials import AXIS
@@ -28,7 +37,11 @@ DEPLOYMENTS = [load(EXAMPLES / f"simulated-{name}.toml") for name in ("talkdesk"
 
 
 def result(
-    *faults: str, kind: Kind = "fault", causes: tuple[str, ...] = (), candidates: tuple[str, ...] = (), **more: object
+    *faults: str,
+    kind: Kind = "fault",
+    causes: tuple[str, ...] = (),
+    candidates: tuple[str, ...] = (),
+    **more: object,
 ) -> Result:
     made = Result(
         kind=kind,
@@ -82,7 +95,9 @@ def test_trials_have_ids_of_their_own_and_clean_runs_reach_their_number() -> Non
         ("group-wrong", {("fault", ("group-wrong",))}),
     ],
 )
-def test_chosen_faults_alone_are_tried_without_clean_runs(asked: str, tried: set[tuple[str, tuple[str, ...]]]) -> None:
+def test_chosen_faults_alone_are_tried_without_clean_runs(
+    asked: str, tried: set[tuple[str, tuple[str, ...]]]
+) -> None:
     assert {(trial.kind, trial.faults) for trial in trials(DEPLOYMENTS, 1000, [asked])} == tried
 
 
@@ -113,7 +128,10 @@ ELSEWHERE = ("route-wrong-trunk", "route-missing")
 def test_an_outcome_follows_from_the_causes_that_were_named(
     fault: str, causes: tuple[str, ...], is_list: bool, more: dict[str, Any], outcome: str
 ) -> None:
-    assert result(fault, causes=causes, candidates=causes if is_list else (), **more).outcome == outcome
+    assert (
+        result(fault, causes=causes, candidates=causes if is_list else (), **more).outcome
+        == outcome
+    )
 
 
 def test_both_causes_of_a_pair_are_among_the_first_three() -> None:
@@ -146,7 +164,9 @@ def test_a_trial_that_proves_nothing_is_made_once_more(
     monkeypatch.setattr(run, "_run", begin)
     monkeypatch.setattr(run, "read", lambda _run: ([again], []))
     proof = run._made_again(Namespace(), Proof([made]))
-    assert (asked, proof.repeated, proof.results) == (([[made.case]], 1, [again]) if is_void else ([], 0, [made]))
+    assert (asked, proof.repeated, proof.results) == (
+        ([[made.case]], 1, [again]) if is_void else ([], 0, [made])
+    )
 
 
 def test_documented_lists_name_causes_and_hold_their_own_faults() -> None:
@@ -155,7 +175,9 @@ def test_documented_lists_name_causes_and_hold_their_own_faults() -> None:
 
 
 def test_figures_have_the_agreed_keys() -> None:
-    pair = result("from-anonymous", "high-delay", kind="pair", causes=("high-delay", "from-anonymous"))
+    pair = result(
+        "from-anonymous", "high-delay", kind="pair", causes=("high-delay", "from-anonymous")
+    )
     clean = result(kind="clean", verdict=Verdict.PASSED)
     plain = Proof([result("from-anonymous", causes=("from-anonymous",)), pair, clean]).plain()
     keys = [
@@ -169,7 +191,9 @@ def test_figures_have_the_agreed_keys() -> None:
         "pairs",
         "pairs_named",
     ]
-    assert {key: plain[key] for key in keys} == dict(zip(keys, (1, 1, 1, 1, 0, 1, 0, 1, 1), strict=True))
+    assert {key: plain[key] for key in keys} == dict(
+        zip(keys, (1, 1, 1, 1, 0, 1, 0, 1, 1), strict=True)
+    )
 
 
 def test_every_missed_bar_is_said() -> None:
@@ -187,14 +211,18 @@ def test_every_missed_bar_is_said() -> None:
 
 
 def test_nine_pairs_of_ten_are_enough() -> None:
-    named = result("no-g711", "fallback-missing", kind="pair", causes=("no-g711", "fallback-missing"))
+    named = result(
+        "no-g711", "fallback-missing", kind="pair", causes=("no-g711", "fallback-missing")
+    )
     missed = result("no-g711", "fallback-missing", kind="pair", causes=("no-g711",))
     assert Proof([*[named] * 9, missed], partial=True).shortfalls(0) == []
     assert Proof([*[named] * 8, missed], partial=True).shortfalls(0) != []
 
 
 def test_a_check_that_no_fault_makes_fail_is_missed_unless_it_is_said_why() -> None:
-    missed = Proof([result("from-anonymous", causes=("from-anonymous",), failed=("caller_id",))]).shortfalls(0)
+    missed = Proof(
+        [result("from-anonymous", causes=("from-anonymous",), failed=("caller_id",))]
+    ).shortfalls(0)
     assert "no fault made the check audio fail" in missed
     assert "no fault made the check caller_id fail" not in missed
     assert [line for line in missed if line.split()[5] in UNREACHED] == []
@@ -218,11 +246,23 @@ def test_with_less_to_see_no_other_cause_may_be_claimed() -> None:
 
 def test_a_trial_is_judged_by_its_last_attempt(tmp_path: Path) -> None:
     for attempt, verdict in ((1, Verdict.BROKEN), (2, Verdict.FAILED)):
-        case = {"id": "A", "row": "TD-INBOUND", "integration": "talkdesk", "run": "r", "axes": {}, "attempt": attempt}
+        case = {
+            "id": "A",
+            "row": "TD-INBOUND",
+            "integration": "talkdesk",
+            "run": "r",
+            "axes": {},
+            "attempt": attempt,
+        }
         directory = case_directory(tmp_path, case)
         CaseRecorder(directory, case).close(verdict, "what was seen")
         told = {"all": {"causes": ["no-g711"], "candidates": [], "settles": "", "unexplained": []}}
-        left = {"kind": "fault", "faults": ["no-g711"], "failed": [], "told": told if attempt == 2 else {}}
+        left = {
+            "kind": "fault",
+            "faults": ["no-g711"],
+            "failed": [],
+            "told": told if attempt == 2 else {},
+        }
         (directory / RESULT).write_text(json.dumps(left))
     (tmp_path / "cases" / "B").mkdir()
     results, missing = read(tmp_path)

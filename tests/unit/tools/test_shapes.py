@@ -30,7 +30,9 @@ def found() -> list[Customer]:
 
 
 @pytest.fixture(scope="module")
-def deployments(found: Sequence[Customer], tmp_path_factory: pytest.TempPathFactory) -> list[Deployment]:
+def deployments(
+    found: Sequence[Customer], tmp_path_factory: pytest.TempPathFactory
+) -> list[Deployment]:
     directory = tmp_path_factory.mktemp("customers")
     made = []
     for index, customer in enumerate(found):
@@ -46,7 +48,9 @@ def test_faults_are_tried_on_their_number_and_on_another(deployments: list[Deplo
     struck = [trial for trial in planned if trial.struck]
     assert len(struck) > 10
     assert all(trial.case.line == trial.line for trial in struck)
-    assert all(trial.case.line != trial.line for trial in planned if trial.fault and not trial.struck)
+    assert all(
+        trial.case.line != trial.line for trial in planned if trial.fault and not trial.struck
+    )
     assert any(trial.fault and not trial.struck for trial in planned)
 
 
@@ -58,11 +62,16 @@ def test_selected_faults_are_tried_without_clean_cases(deployments: list[Deploym
     assert [trial for trial in trials(made, Drawing(SEED)) if trial.fault] == every
 
 
-def test_wrong_fallback_group_needs_another_group_with_present_agents(deployments: list[Deployment]) -> None:
+def test_wrong_fallback_group_needs_another_group_with_present_agents(
+    deployments: list[Deployment],
+) -> None:
     """Without present agents no phone rings, so no fallback can be observed."""
     struck = trials(deployments, Drawing(SEED, ("fallback-wrong-group",)))
     made = {deployment.name: deployment for deployment in deployments}
-    fell = [(made[trial.case.deployment], made[trial.case.deployment].lines[trial.line].fallback) for trial in struck]
+    fell = [
+        (made[trial.case.deployment], made[trial.case.deployment].lines[trial.line].fallback)
+        for trial in struck
+    ]
     assert fell
     for deployment, group in fell:
         own = set(deployment.groups[str(group)].agents)
@@ -80,7 +89,12 @@ def test_lost_caller_id_needs_an_agent_who_may_see_it(deployments: list[Deployme
 
 
 def test_closed_number_is_closed_on_any_day(found: list[Customer]) -> None:
-    closed = [line for customer in found for line in customer.table["lines"].values() if line.get("hours") == CLOSED]
+    closed = [
+        line
+        for customer in found
+        for line in customer.table["lines"].values()
+        if line.get("hours") == CLOSED
+    ]
     assert closed, "the draw itself names no day"
     for day in range(7):
         moment = datetime(2031, 3, 3, 10, tzinfo=UTC) + timedelta(days=day)
@@ -91,7 +105,10 @@ def test_closed_number_is_closed_on_any_day(found: list[Customer]) -> None:
 
 def test_customers_cover_every_shape(found: list[Customer]) -> None:
     tables = [customer.table for customer in found]
-    named = {kind: [one for table in tables for one in table[kind].values()] for kind in ("groups", "lines", "phones")}
+    named = {
+        kind: [one for table in tables for one in table[kind].values()]
+        for kind in ("groups", "lines", "phones")
+    }
     assert {1, 2, 3} <= {len(table["trunks"]) for table in tables}
     assert max(len(table["lines"]) for table in tables) > 20
     assert {"live", "stand-in", "simulated"} == {customer.kind for customer in found}
@@ -104,10 +121,16 @@ def test_customers_cover_every_shape(found: list[Customer]) -> None:
                       ("lines", "closed"), ("lines", "press"), ("phones", "accept")):  # fmt: skip
         assert any(one.get(key) for one in named[kind]), f"{kind}: {key}"
     assert any(line.get("group") and line.get("fallback") for line in named["lines"])
-    callers = [[phone["number"][:3] for phone in table["phones"].values() if "number" in phone] for table in tables]
+    callers = [
+        [phone["number"][:3] for phone in table["phones"].values() if "number" in phone]
+        for table in tables
+    ]
     assert any(len(set(countries)) > 3 for countries in callers)
     handovers = [
-        each for table in tables for one in table["assistants"].values() for each in one.get("handovers", {}).values()
+        each
+        for table in tables
+        for one in table["assistants"].values()
+        for each in one.get("handovers", {}).values()
     ]
     assert {"cold", "warm"} == {each["transfer"] for each in handovers}
     assert {("digit",), ("prompt",), ("digit", "prompt"), ("ways",)} <= {

@@ -22,7 +22,9 @@ def samples(rss: float = 1.0, descriptors: float = 0.0, processes: float = 0.0) 
         Sample(
             n,
             int(100 + descriptors * n / 100),
-            dict.fromkeys(range(int(20 + processes * n / 100)), int(1000 * (1 + (rss - 1) * n / 100))),
+            dict.fromkeys(
+                range(int(20 + processes * n / 100)), int(1000 * (1 + (rss - 1) * n / 100))
+            ),
         )
         for n in range(101)
     ]
@@ -37,7 +39,9 @@ def test_what_grows_is_seen() -> None:
 
 
 def test_what_grows_is_seen_although_others_have_ended() -> None:
-    """Phones go with their cases, and the last cases have fewer: the sum of all falls, whatever the workers keep."""
+    """Phones go with their cases, and the last cases have fewer: the sum of all falls, whatever the
+    workers keep.
+    """
     both = {1: 1000, 2: 5000}
     found = growth([Sample(n, 0, both if n < 60 else {1: 1200}) for n in range(101)])
     assert found is not None
@@ -82,17 +86,37 @@ def test_cases_without_an_end_are_lost(tmp_path: Path) -> None:
         directory = tmp_path / "cases" / name
         directory.mkdir(parents=True)
         (directory / "case.json").write_text(json.dumps({"id": name, "end": end}))
-        (directory / "events.jsonl").write_text('{"leg": "caller.1"}\n{"leg": "caller.1"}\n{"leg": "billing.1"}\n')
+        (directory / "events.jsonl").write_text(
+            '{"leg": "caller.1"}\n{"leg": "caller.1"}\n{"leg": "billing.1"}\n'
+        )
     found = counted(tmp_path, planned=5, kills=1, grown=None)
-    assert (found["cases"], found["calls"], found["lost_verdicts"], found["false_failures"]) == (3, 6, 3, 1)
+    assert (found["cases"], found["calls"], found["lost_verdicts"], found["false_failures"]) == (
+        3,
+        6,
+        3,
+        1,
+    )
     assert found["survived"] == 0
 
 
 def test_a_second_attempt_is_no_case_more(tmp_path: Path) -> None:
-    tried = [("a", 1, "broken"), ("a", 2, "passed"), ("b", 1, "broken"), ("b", 2, "broken"), ("c", 1, "passed")]
+    tried = [
+        ("a", 1, "broken"),
+        ("a", 2, "passed"),
+        ("b", 1, "broken"),
+        ("b", 2, "broken"),
+        ("c", 1, "passed"),
+    ]
     for name, attempt, verdict in tried:
         directory = tmp_path / "cases" / f"{name}-{attempt}"
         directory.mkdir(parents=True)
-        (directory / "case.json").write_text(json.dumps({"id": name, "attempt": attempt, "end": {"verdict": verdict}}))
+        (directory / "case.json").write_text(
+            json.dumps({"id": name, "attempt": attempt, "end": {"verdict": verdict}})
+        )
     found = counted(tmp_path, planned=4, kills=3, grown=None)
-    assert (found["cases"], found["lost_verdicts"], found["broken"], found["broken_at_last"]) == (3, 1, 3, 1)
+    assert (found["cases"], found["lost_verdicts"], found["broken"], found["broken_at_last"]) == (
+        3,
+        1,
+        3,
+        1,
+    )

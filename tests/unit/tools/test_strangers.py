@@ -16,7 +16,14 @@ from tools.strangers.results import Proof, read
 def test_trial_is_judged_by_its_last_attempt(tmp_path: Path) -> None:
     """A trial that the machine's load broke is run again; the first attempt is no second trial."""
     for attempt, verdict in ((1, Verdict.BROKEN), (2, Verdict.FAILED)):
-        case = {"id": "A", "row": "TD-INBOUND", "integration": "talkdesk", "run": "r", "axes": {}, "attempt": attempt}
+        case = {
+            "id": "A",
+            "row": "TD-INBOUND",
+            "integration": "talkdesk",
+            "run": "r",
+            "axes": {},
+            "attempt": attempt,
+        }
         directory = case_directory(tmp_path, case)
         CaseRecorder(directory, case).close(verdict, "what was seen")
         (directory / RESULT).write_text(json.dumps({"fault": FAULTS[0].name, "rig_late_s": 0.0}))

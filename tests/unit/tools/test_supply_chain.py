@@ -62,18 +62,34 @@ def test_every_package_is_pinned_by_hash() -> None:
     packages = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
     fetched = [package for package in packages if "registry" in package["source"]]
     assert len(fetched) > 50
-    assert [package["name"] for package in packages if package not in fetched] == ["call-verification-harness"]
-    archives = [archive for package in fetched for archive in [*package.get("wheels", ()), package.get("sdist", {})]]
-    assert [archive for archive in archives if archive and not archive.get("hash", "").startswith("sha256:")] == []
+    assert [package["name"] for package in packages if package not in fetched] == [
+        "call-verification-harness"
+    ]
+    archives = [
+        archive
+        for package in fetched
+        for archive in [*package.get("wheels", ()), package.get("sdist", {})]
+    ]
+    assert [
+        archive
+        for archive in archives
+        if archive and not archive.get("hash", "").startswith("sha256:")
+    ] == []
     assert all(package.get("wheels") or package.get("sdist") for package in fetched)
 
 
 def test_the_bootstrap_installs_nothing_else() -> None:
-    """Two commands of its install something: pip, the pinned uv by its hashes; uv, what the lock names."""
+    """Two commands of its install something: pip, the pinned uv by its hashes; uv, what the lock
+    names.
+    """
     source = (ROOT / ".ci" / "bootstrap.py").read_text(encoding="utf-8")
     lists = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.List)]
     words = [[e.value for e in found.elts if isinstance(e, ast.Constant)] for found in lists]
-    installing = [found for found in words if {"install", "sync", "add", "pip"} & set(found) and "-m" not in found]
+    installing = [
+        found
+        for found in words
+        if {"install", "sync", "add", "pip"} & set(found) and "-m" not in found
+    ]
     assert len(installing) == 2
     (pip,) = [found for found in installing if "install" in found]
     (uv,) = [found for found in installing if "sync" in found]

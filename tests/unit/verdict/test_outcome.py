@@ -32,11 +32,24 @@ from harness.report.summary import summarise
 from tests.unit.asserted import asserted
 from tests.unit.conftest import run_of
 
-PASSED, FAILED, BROKEN, UNSEEN = Verdict.PASSED, Verdict.FAILED, Verdict.BROKEN, Verdict.NOT_OBSERVABLE
+PASSED, FAILED, BROKEN, UNSEEN = (
+    Verdict.PASSED,
+    Verdict.FAILED,
+    Verdict.BROKEN,
+    Verdict.NOT_OBSERVABLE,
+)
 
 
 def finding(verdict: Verdict, *, dispensable: bool = False, actual: str = "so it was") -> Finding:
-    return Finding("seen", "caller.1", verdict, "it to be so", actual, time.monotonic(), dispensable=dispensable)
+    return Finding(
+        "seen",
+        "caller.1",
+        verdict,
+        "it to be so",
+        actual,
+        time.monotonic(),
+        dispensable=dispensable,
+    )
 
 
 def outcome(*findings: Finding) -> CaseOutcome:
@@ -109,7 +122,9 @@ class TestConclusion:
         assert [f.verdict for f in found.findings] == [PASSED, FAILED]
         assert found.conclusion == Conclusion(FAILED, str(error))
 
-    def test_a_case_that_could_not_go_on_without_looking_does_not_pass_even_where_that_is_dispensable(self) -> None:
+    def test_a_case_that_could_not_go_on_without_looking_does_not_pass_even_where_that_is_dispensable(
+        self,
+    ) -> None:
         unseen = finding(UNSEEN, dispensable=True)
         assert outcome(finding(PASSED), unseen).conclusion.verdict is PASSED
         found = outcome(finding(PASSED), unseen)
@@ -117,7 +132,9 @@ class TestConclusion:
         assert found.conclusion.verdict is UNSEEN
 
     def test_the_reason_is_what_cannot_be_done_without(self) -> None:
-        found = outcome(finding(UNSEEN, dispensable=True, actual="one"), finding(UNSEEN, actual="other"))
+        found = outcome(
+            finding(UNSEEN, dispensable=True, actual="one"), finding(UNSEEN, actual="other")
+        )
         assert found.conclusion.message.endswith("other")
 
     def test_nothing_found_is_a_failure_unless_something_says_why(self) -> None:
@@ -142,7 +159,11 @@ class TestConclusion:
     @pytest.mark.parametrize(
         ("error", "verdict", "message"),
         [
-            (AssertionError("one is not two"), BROKEN, "AssertionError: one is not two"),  # nobody knows whose it is
+            (
+                AssertionError("one is not two"),
+                BROKEN,
+                "AssertionError: one is not two",
+            ),  # nobody knows whose it is
             (AssertionError(), BROKEN, "AssertionError"),
             (KeyError("x"), BROKEN, "KeyError: 'x'"),
             (pytest.fail.Exception("Timeout >61.0s"), BROKEN, "Failed: Timeout >61.0s"),
@@ -157,8 +178,22 @@ class TestConclusion:
     @pytest.mark.parametrize(
         ("said_by", "verdict"),
         [
-            (["{ours}/run/plugin/cases.py", "{lib}/site-packages/_pytest/runner.py", "/mine/test_rows.py"], FAILED),
-            (["/mine/test_rows.py", "{lib}/site-packages/numpy/testing/utils.py", "{lib}/contextlib.py"], FAILED),
+            (
+                [
+                    "{ours}/run/plugin/cases.py",
+                    "{lib}/site-packages/_pytest/runner.py",
+                    "/mine/test_rows.py",
+                ],
+                FAILED,
+            ),
+            (
+                [
+                    "/mine/test_rows.py",
+                    "{lib}/site-packages/numpy/testing/utils.py",
+                    "{lib}/contextlib.py",
+                ],
+                FAILED,
+            ),
             (["/mine/test_rows.py", "/usr/lib/python3/dist-packages/numpy/testing.py"], FAILED),
             (["/mine/test_rows.py", "{ours}/scenario/expect.py", "/mine/helpers.py"], FAILED),
             (["{ours}/support/_resources/scenarios/test_inbound.py"], FAILED),
@@ -179,11 +214,19 @@ class TestConclusion:
         found.raised(asserted(words, files))
         place = f"{Path(files[-1]).name}, line 1"
         told = {FAILED: words or "an assertion failed", BROKEN: f"AssertionError: {words or place}"}
-        mine = [file for file in files if "rows" in file or "helpers" in file or "_resources" in file]
-        where = f" ({mine[-1].removeprefix(f'{Path.cwd()}/').removeprefix('/mine/')}, line 1)" if mine else ""
+        mine = [
+            file for file in files if "rows" in file or "helpers" in file or "_resources" in file
+        ]
+        where = (
+            f" ({mine[-1].removeprefix(f'{Path.cwd()}/').removeprefix('/mine/')}, line 1)"
+            if mine
+            else ""
+        )
         assert found.conclusion == Conclusion(verdict, told[verdict] + where)
 
-    @pytest.mark.parametrize("error", [KeyError("x"), TypeError("no"), ZeroDivisionError(), PhoneLostError("lost")])
+    @pytest.mark.parametrize(
+        "error", [KeyError("x"), TypeError("no"), ZeroDivisionError(), PhoneLostError("lost")]
+    )
     def test_a_slip_of_a_scenario_is_no_assertion(self, error: Exception) -> None:
         """A scenario that stumbles over itself has shown nothing of the platform."""
         found = outcome(finding(PASSED))
@@ -199,10 +242,14 @@ class TestConclusion:
     def test_the_first_line(self) -> None:
         assert Conclusion(FAILED, "one\ntwo").first_line() == "one"
         assert Conclusion(FAILED, "one\ntwo").first_line("the cause") == "the cause"
-        assert Conclusion(UNSEEN, "audio of x: not observable").first_line().startswith("not observable: audio")
-        assert Conclusion(UNSEEN, "codec of x: expected PCMA; not observable: no SDP").first_line() == (
-            "not observable: codec of x: expected PCMA; no SDP"
+        assert (
+            Conclusion(UNSEEN, "audio of x: not observable")
+            .first_line()
+            .startswith("not observable: audio")
         )
+        assert Conclusion(
+            UNSEEN, "codec of x: expected PCMA; not observable: no SDP"
+        ).first_line() == ("not observable: codec of x: expected PCMA; no SDP")
         assert Conclusion(PASSED).first_line() == "passed"
 
 
@@ -224,7 +271,12 @@ def test_the_verdict_of_findings(findings: list[Finding], verdict: Verdict) -> N
 
 
 def test_strengths_keep_the_numbers_that_evidence_on_disk_has() -> None:
-    assert [strength.name for strength in map(Strength, range(4))] == ["UNKNOWN", "INDICATED", "CONFIRMED", "PROVED"]
+    assert [strength.name for strength in map(Strength, range(4))] == [
+        "UNKNOWN",
+        "INDICATED",
+        "CONFIRMED",
+        "PROVED",
+    ]
 
 
 def test_the_common_verdict_of_several() -> None:

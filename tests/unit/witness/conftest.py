@@ -1,4 +1,6 @@
-"""A web server of the tests' own, which answers what it is told to, and remembers what it was asked."""
+"""A web server of the tests' own, which answers what it is told to, and remembers what it was
+asked.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ import pytest
 
 @dataclass
 class Web:
-    """Answers each connection's request with the next of ``answers`` (raw, the last for ever); None: silence."""
+    """Answers each connection's request with the next of ``answers`` (raw, the last for ever);
+    None: silence.
+    """
 
     answers: list[bytes | None]
     requests: list[bytes] = field(default_factory=list)
@@ -24,7 +28,9 @@ class Web:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
-def answer(status: str, body: str | bytes = "{}", *headers: str, length: int | None = None) -> bytes:
+def answer(
+    status: str, body: str | bytes = "{}", *headers: str, length: int | None = None
+) -> bytes:
     """An HTTP response."""
     raw = body.encode() if isinstance(body, str) else body
     head = [
@@ -38,7 +44,9 @@ def answer(status: str, body: str | bytes = "{}", *headers: str, length: int | N
 
 @contextmanager
 def listening(serve: Callable[[socket.socket, threading.Event], None]) -> Iterator[str]:
-    """A server's address; each connection is given to ``serve`` in a thread of its own, and the event is the server's end."""
+    """A server's address; each connection is given to ``serve`` in a thread of its own, and the
+    event is the server's end.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     ended = threading.Event()
 
@@ -76,7 +84,9 @@ def serving(web: Web) -> Iterator[Web]:
             request += received
         head, _, body = request.partition(b"\r\n\r\n")
         lines = head.split(b"\r\n")
-        wanted = next((int(line[15:]) for line in lines if line.lower().startswith(b"content-length:")), 0)
+        wanted = next(
+            (int(line[15:]) for line in lines if line.lower().startswith(b"content-length:")), 0
+        )
         while len(body) < wanted:
             body += connection.recv(65536)
         web.requests.append(head + b"\r\n\r\n" + body)

@@ -31,7 +31,13 @@ def packed(host: str) -> bytes:
 
 def ip(source: Address, target: Address, protocol: int, inside: bytes, **more: int) -> Any:
     if ":" in source[0]:
-        return dpkt.ip6.IP6(src=packed(source[0]), dst=packed(target[0]), nxt=protocol, plen=len(inside), data=inside)
+        return dpkt.ip6.IP6(
+            src=packed(source[0]),
+            dst=packed(target[0]),
+            nxt=protocol,
+            plen=len(inside),
+            data=inside,
+        )
     return dpkt.ip.IP(src=packed(source[0]), dst=packed(target[0]), p=protocol, data=inside, **more)
 
 
@@ -40,8 +46,12 @@ def udp(source: Address, target: Address, octets: bytes, **more: int) -> Any:
     return ip(source, target, 17, bytes(datagram), **more)
 
 
-def tcp(source: Address, target: Address, sequence: int, octets: bytes, flags: int = dpkt.tcp.TH_ACK) -> Any:
-    segment = dpkt.tcp.TCP(sport=source[1], dport=target[1], seq=sequence & 0xFFFFFFFF, flags=flags, data=octets)
+def tcp(
+    source: Address, target: Address, sequence: int, octets: bytes, flags: int = dpkt.tcp.TH_ACK
+) -> Any:
+    segment = dpkt.tcp.TCP(
+        sport=source[1], dport=target[1], seq=sequence & 0xFFFFFFFF, flags=flags, data=octets
+    )
     return ip(source, target, 6, bytes(segment))
 
 
@@ -56,10 +66,23 @@ def fragments(packet: Any, size: int) -> list[Any]:
         part, more = inside[begin : begin + size], begin + size < len(inside)
         if isinstance(packet, dpkt.ip6.IP6):
             head = struct.pack("!BBHI", protocol, 0, begin | more, 77)
-            made.append(dpkt.ip6.IP6(src=packet.src, dst=packet.dst, nxt=44, plen=8 + len(part), data=head + part))
+            made.append(
+                dpkt.ip6.IP6(
+                    src=packet.src, dst=packet.dst, nxt=44, plen=8 + len(part), data=head + part
+                )
+            )
         else:
             flags = (0x2000 if more else 0) | begin // 8
-            made.append(dpkt.ip.IP(src=packet.src, dst=packet.dst, p=protocol, id=77, _flags_offset=flags, data=part))
+            made.append(
+                dpkt.ip.IP(
+                    src=packet.src,
+                    dst=packet.dst,
+                    p=protocol,
+                    id=77,
+                    _flags_offset=flags,
+                    data=part,
+                )
+            )
     return made
 
 
@@ -73,7 +96,11 @@ def frame(link: str, packet: Any) -> bytes:
         return struct.pack("!HHH8sH", 0, 1, 6, bytes(8), kind) + raw
     if link == "sll2":
         return struct.pack("!HHIHBB8s", kind, 0, 1, 1, 0, 6, bytes(8)) + raw
-    tags = {"ethernet": b"", "vlan": b"\x81\x00\x00\x64", "qinq": b"\x88\xa8\x00\x0a\x81\x00\x00\x64"}[link]
+    tags = {
+        "ethernet": b"",
+        "vlan": b"\x81\x00\x00\x64",
+        "qinq": b"\x88\xa8\x00\x0a\x81\x00\x00\x64",
+    }[link]
     return bytes(12) + tags + struct.pack("!H", kind) + raw
 
 
@@ -91,19 +118,30 @@ def pcap(packets: Iterable[Timed], link: str = "ethernet") -> bytes:
 def pcapng(packets: Iterable[Timed], links: Sequence[str] = ("ethernet",)) -> bytes:
     """With an interface for each link; packets go to them in turn."""
     file = io.BytesIO()
-    interfaces = [dpkt.pcapng.InterfaceDescriptionBlockLE(linktype=LINKS[link], snaplen=262144) for link in links]
+    interfaces = [
+        dpkt.pcapng.InterfaceDescriptionBlockLE(linktype=LINKS[link], snaplen=262144)
+        for link in links
+    ]
     dpkt.pcapng.Writer(file, idb=interfaces)
     for number, (at, packet) in enumerate(packets):
         ticks, octets = round(at * 1e6), frame(links[number % len(links)], packet)
         block = dpkt.pcapng.EnhancedPacketBlockLE(
-            iface_id=number % len(links), ts_high=ticks >> 32, ts_low=ticks & 0xFFFFFFFF, pkt_data=octets
+            iface_id=number % len(links),
+            ts_high=ticks >> 32,
+            ts_low=ticks & 0xFFFFFFFF,
+            pkt_data=octets,
         )
         file.write(bytes(block))
     return file.getvalue()
 
 
-def rtp(sequence: int, timestamp: int, payload: bytes, payload_type: int = 0, ssrc: int = 0x1234) -> bytes:
-    return struct.pack("!BBHII", 0x80, payload_type, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc) + payload
+def rtp(
+    sequence: int, timestamp: int, payload: bytes, payload_type: int = 0, ssrc: int = 0x1234
+) -> bytes:
+    return (
+        struct.pack("!BBHII", 0x80, payload_type, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc)
+        + payload
+    )
 
 
 def speaking(
@@ -123,7 +161,13 @@ def speaking(
             udp(
                 source,
                 target,
-                rtp(sequence + number, 0xFFFFFF00 + at, encode(samples[at : at + 160]), payload_type, ssrc),
+                rtp(
+                    sequence + number,
+                    0xFFFFFF00 + at,
+                    encode(samples[at : at + 160]),
+                    payload_type,
+                    ssrc,
+                ),
             ),
         )
         for number, at in enumerate(range(0, len(samples), 160))
@@ -133,11 +177,17 @@ def speaking(
 def sdp(place: Address, formats: str = "0 8 101", protocol: str = "RTP/AVP", *lines: str) -> bytes:
     kind = "IP6" if ":" in place[0] else "IP4"
     text = ("v=0", f"o=- 1 1 IN {kind} {place[0]}", "s=-", f"c=IN {kind} {place[0]}", "t=0 0")  # fmt: skip
-    media = (f"m=audio {place[1]} {protocol} {formats}", "a=rtpmap:101 telephone-event/8000", *lines)
+    media = (
+        f"m=audio {place[1]} {protocol} {formats}",
+        "a=rtpmap:101 telephone-event/8000",
+        *lines,
+    )
     return "".join(f"{line}\r\n" for line in (*text, *media)).encode()
 
 
-def invite(body: bytes = b"", call_id: str = "a1@192.0.2.1", dialled: str = "+12065550100", *more: str) -> bytes:
+def invite(
+    body: bytes = b"", call_id: str = "a1@192.0.2.1", dialled: str = "+12065550100", *more: str
+) -> bytes:
     return _message(f"INVITE sip:{dialled}@192.0.2.2 SIP/2.0", body, call_id, "INVITE", *more)
 
 
@@ -180,7 +230,9 @@ def hop(
     ports: int = 4000,
     is_told: bool = True,
 ) -> list[Timed]:
-    """A call of nine seconds at one point of the network; in a direction without a mark there is no RTP."""
+    """A call of nine seconds at one point of the network; in a direction without a mark there is no
+    RTP.
+    """
     caller, callee = ("192.0.2.1", ports), ("192.0.2.2", ports + 2)
     packets: list[Timed] = []
     if is_told:

@@ -40,7 +40,8 @@ def over_the_line(sound: Samples, delay_s: float, gain_db: float = -6.0) -> Samp
     return join(quiet(delay_s), g711.decode_ulaw(g711.encode_ulaw(quieter)))
 
 
-#: The AI speaks from 1 s on; the caller sends its mark and words behind the greeting, from 5 s on, and the AI answers.
+#: The AI speaks from 1 s on; the caller sends its mark and words behind the greeting, from 5 s on,
+#: and the AI answers.
 GREETING: Final = join(*(prompt_samples(f"agent-please-{language}") for language in ("de", "fr")))
 ANSWER: Final = prompt_samples("how-can-i-help-en")
 AI: Final = join(quiet(1.0), GREETING, quiet(8.0 - 1.0 - len(GREETING) / RATE), ANSWER, quiet(1.0))

@@ -1,4 +1,6 @@
-"""Everything an API can do wrong, on a real connection: each is a FarEndError or knows less, and nothing else."""
+"""Everything an API can do wrong, on a real connection: each is a FarEndError or knows less, and
+nothing else.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ ALWAYS_WRONG = {
     "null": answer("200 OK", "null"),
     "a list of nonsense": answer("200 OK", '[1, null, [], ""]'),
     "other names": answer("200 OK", '{"status": "ok", "result": {"items": []}}'),
-    "other types": answer("200 OK", '{"response": {"calls": {"call_id": 7}, "synthflow_call_id": 7}}'),
+    "other types": answer(
+        "200 OK", '{"response": {"calls": {"call_id": 7}, "synthflow_call_id": 7}}'
+    ),
     "too deep": answer("200 OK", "[" * 100_000 + "]" * 100_000),
     "no text": answer("200 OK", b"\xff\xfe\x00{}"),
     "cut gzip": answer("200 OK", gzip.compress(FINE.encode())[:20], "Content-Encoding: gzip"),
@@ -118,10 +122,14 @@ def in_(seconds: float) -> str:
         ("soon", 1.0, 1.0),
     ],
 )
-def test_too_many_requests(web: Make, waited: list[float], after: str, least: float, most: float) -> None:
+def test_too_many_requests(
+    web: Make, waited: list[float], after: str, least: float, most: float
+) -> None:
     dates = {"a date in 3 s": in_(3), "a date 60 s ago": in_(-60)}
     after = dates.get(after, after)
-    server = web(answer("429 Too Many Requests", "{}", f"Retry-After: {after}"), answer("200 OK", FINE))
+    server = web(
+        answer("429 Too Many Requests", "{}", f"Retry-After: {after}"), answer("200 OK", FINE)
+    )
     api = client(server)
     assert [record.id for record in api.calls(since=0.0)] == ["c1"]
     assert least <= waited[0] <= most

@@ -1,4 +1,6 @@
-"""What starts a campaign's call: a request as the file describes it, its secrets from the environment."""
+"""What starts a campaign's call: a request as the file describes it, its secrets from the
+environment.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def test_the_request(web: Make, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_plus_of_a_number_in_a_form_is_no_blank(web: Make) -> None:
-    """As dialers take it that are called as a page's form is sent: there "+" stands for a blank, and nobody was called."""
+    """As dialers take it that are called as a page's form is sent: there "+" stands for a blank,
+    and nobody was called.
+    """
     server = web(answer("200 OK"))
     settings = {
         "headers": {"Content-Type": "Application/X-WWW-Form-URLEncoded; charset=utf-8"},
@@ -63,12 +67,16 @@ def test_numbers_in_the_url(web: Make, method: str) -> None:
     assert head.startswith(
         f"{method} /calls/%2B14155550105?from=%2B13125550100&to=%2B14155550105&tags=%7B%7D HTTP/1.1\r\n"
     )
-    assert bool(body) is (method == "POST"), "RFC 9110 section 9.3.1: a GET that has one may be refused"
+    assert bool(body) is (method == "POST"), (
+        "RFC 9110 section 9.3.1: a GET that has one may be refused"
+    )
     assert ("content-type" in head.lower()) is (method == "POST")
 
 
 @pytest.mark.parametrize("status", ["302 Found", "401 Unauthorized", "503 Busy"])
-def test_a_refusal_is_said_without_the_secret(web: Make, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
+def test_a_refusal_is_said_without_the_secret(
+    web: Make, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
     monkeypatch.setenv("CAMPAIGN_KEY", "s3cret")
     trigger = described(web(answer(status)).base, headers_env={"Authorization": "CAMPAIGN_KEY"})
     with pytest.raises(FarEndError, match=status[:3]) as caught:

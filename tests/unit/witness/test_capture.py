@@ -1,4 +1,6 @@
-"""Captures that others made: SIP messages and RTP with its sound, whatever carries them, and no input that breaks the reader."""
+"""Captures that others made: SIP messages and RTP with its sound, whatever carries them, and no
+input that breaks the reader.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,10 @@ from tests.unit.witness.made_captures import (
 )
 
 RTP_A, RTP_B = ("192.0.2.1", 4000), ("192.0.2.2", 4002)
-DESCRIBED: list[Timed] = [(BEGAN - 2, udp(A, B, invite(sdp(RTP_A)))), (BEGAN - 1, udp(B, A, ok(sdp(RTP_B))))]
+DESCRIBED: list[Timed] = [
+    (BEGAN - 2, udp(A, B, invite(sdp(RTP_A)))),
+    (BEGAN - 1, udp(B, A, ok(sdp(RTP_B)))),
+]
 
 
 def sound(seconds: float, law: str = "u", seed: int = 1) -> NDArray[np.int16]:
@@ -61,7 +66,9 @@ def read(tmp_path: Path) -> Any:
 
 @pytest.mark.parametrize("link", LINKS)
 @pytest.mark.parametrize("addresses", [(A, B), (A6, B6)], ids=["IPv4", "IPv6"])
-def test_messages_of_every_link_type(read: Any, link: str, addresses: Sequence[tuple[str, int]]) -> None:
+def test_messages_of_every_link_type(
+    read: Any, link: str, addresses: Sequence[tuple[str, int]]
+) -> None:
     source, target = addresses
     packets = [(BEGAN, udp(source, target, invite())), (BEGAN + 0.5, udp(target, source, ok()))]
     for content in (pcap(packets, link), pcapng(packets, [link])):
@@ -83,13 +90,17 @@ def test_interfaces_of_one_file_with_different_link_types(read: Any) -> None:
 
 
 @given(st.data())
-def test_fragments_in_any_order(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_fragments_in_any_order(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     source, target = data.draw(st.sampled_from([(A, B), (A6, B6)]))
     message = invite(sdp(RTP_A, "0", "RTP/AVP", *(f"a=x:{number}" for number in range(300))))
     parts = fragments(udp(source, target, message), 8 * data.draw(st.integers(3, 120)))
     order = data.draw(st.permutations(parts)) + parts[:1]  # one came twice
     path = tmp_path_factory.getbasetemp() / "fragments.pcap"
-    path.write_bytes(pcap([(BEGAN, part) for part in order], data.draw(st.sampled_from(list(LINKS)))))
+    path.write_bytes(
+        pcap([(BEGAN, part) for part in order], data.draw(st.sampled_from(list(LINKS))))
+    )
     (captured,) = read_capture(path).messages
     assert captured.message.raw == message
     assert captured.source == source
@@ -99,14 +110,21 @@ def test_fragments_in_any_order(tmp_path_factory: pytest.TempPathFactory, data: 
 def test_tcp_segments_in_any_order_and_cut_anywhere(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    said = [invite(sdp(RTP_A), f"{number}@192.0.2.1") for number in range(data.draw(st.integers(1, 4)))]
+    said = [
+        invite(sdp(RTP_A), f"{number}@192.0.2.1") for number in range(data.draw(st.integers(1, 4)))
+    ]
     stream, first = b"\r\n\r\n".join(said), data.draw(st.sampled_from([100, 0xFFFFFF00]))
     cuts = sorted({0, len(stream), *data.draw(st.lists(st.integers(0, len(stream)), max_size=12))})
     segments = [(begin, stream[begin:end]) for begin, end in itertools.pairwise(cuts)]
-    again = data.draw(st.lists(st.tuples(st.integers(0, len(stream) - 1), st.integers(1, 500)), max_size=4))
+    again = data.draw(
+        st.lists(st.tuples(st.integers(0, len(stream) - 1), st.integers(1, 500)), max_size=4)
+    )
     segments += [(begin, stream[begin : begin + length]) for begin, length in again]
     packets = [(BEGAN, tcp(A, B, first - 1, b"", dpkt.tcp.TH_SYN))]
-    packets += [(BEGAN + 1, tcp(A, B, first + begin, part)) for begin, part in data.draw(st.permutations(segments))]
+    packets += [
+        (BEGAN + 1, tcp(A, B, first + begin, part))
+        for begin, part in data.draw(st.permutations(segments))
+    ]
     path = tmp_path_factory.getbasetemp() / "tcp.pcap"
     path.write_bytes(pcap(packets))
     capture = read_capture(path)
@@ -120,15 +138,22 @@ def test_tcp_goes_on_after_a_segment_that_the_capture_lacks(read: Any) -> None:
     begins = [0, len(whole[0]), len(whole[0]) + len(whole[1])]
     packets = [(BEGAN + number, tcp(A, B, 1 + begins[number], whole[number])) for number in (0, 2)]
     capture = read(pcap(packets))
-    assert [captured.message.call_id for captured in capture.messages] == ["0@192.0.2.1", "2@192.0.2.1"]
+    assert [captured.message.call_id for captured in capture.messages] == [
+        "0@192.0.2.1",
+        "2@192.0.2.1",
+    ]
     assert capture.notes == ("TCP segments from 192.0.2.1 to 192.0.2.2 are missing in the capture",)
 
 
 @pytest.mark.parametrize(("law", "payload_type"), [("u", 0), ("a", 8)])
 @pytest.mark.parametrize("described", [DESCRIBED, []], ids=["with SDP", "without"])
-def test_sound_and_times_of_a_stream(read: Any, law: str, payload_type: int, described: list[Timed]) -> None:
+def test_sound_and_times_of_a_stream(
+    read: Any, law: str, payload_type: int, described: list[Timed]
+) -> None:
     spoken = sound(1.0, law)
-    (stream,) = read(pcap(described + speaking(RTP_A, RTP_B, spoken, payload_type=payload_type))).streams
+    (stream,) = read(
+        pcap(described + speaking(RTP_A, RTP_B, spoken, payload_type=payload_type))
+    ).streams
     (heard,) = stream.sounds()
     assert np.array_equal(heard.samples, spoken)
     assert heard.at == pytest.approx(BEGAN, abs=1e-3)
@@ -148,7 +173,10 @@ def test_lost_late_and_repeated_packets(read: Any) -> None:
     packets = speaking(RTP_A, RTP_B, spoken)
     packets[20], packets[21] = packets[21], packets[20]
     del packets[30:32]
-    jittered = [(at + 0.015 * (number % 3), packet) for number, (at, packet) in enumerate([*packets, packets[9]])]
+    jittered = [
+        (at + 0.015 * (number % 3), packet)
+        for number, (at, packet) in enumerate([*packets, packets[9]])
+    ]
     (stream,) = read(pcap(jittered)).streams
     (heard,) = stream.sounds()
     spoken[30 * 160 : 32 * 160] = 0
@@ -168,7 +196,11 @@ def test_a_new_ssrc_is_a_new_stream_and_a_new_payload_type_is_named(read: Any) -
 
 def test_what_is_not_rtp_makes_no_stream(read: Any) -> None:
     dns = [
-        udp(A, ("192.0.2.9", 53), struct.pack("!6H", 0x8000 + n, 0x100, 1, 0, 0, 0) + b"\1a\0\0\1\0\1")
+        udp(
+            A,
+            ("192.0.2.9", 53),
+            struct.pack("!6H", 0x8000 + n, 0x100, 1, 0, 0, 0) + b"\1a\0\0\1\0\1",
+        )
         for n in range(30)
     ]
     stun = [udp(RTP_A, RTP_B, struct.pack("!HHI", 1, 0, 0x2112A442) + bytes(12))] * 30
@@ -179,7 +211,9 @@ def test_what_is_not_rtp_makes_no_stream(read: Any) -> None:
 
 
 def test_other_codecs_and_missing_keys_are_notes(read: Any) -> None:
-    described = [(BEGAN - 1, udp(B, A, ok(sdp(RTP_B, "96", "RTP/AVP", "a=rtpmap:96 opus/48000/2"))))]
+    described = [
+        (BEGAN - 1, udp(B, A, ok(sdp(RTP_B, "96", "RTP/AVP", "a=rtpmap:96 opus/48000/2"))))
+    ]
     capture = read(pcap(described + speaking(RTP_A, RTP_B, sound(0.1), payload_type=96)))
     assert capture.notes == ("RTP from 192.0.2.1:4000 to 192.0.2.2:4002: OPUS is not decoded",)
     described = [(BEGAN - 1, udp(B, A, ok(sdp(RTP_B, "0", "RTP/SAVP"))))]
@@ -192,8 +226,12 @@ def test_other_codecs_and_missing_keys_are_notes(read: Any) -> None:
 
 def test_srtp_with_the_senders_key_in_the_capture(read: Any) -> None:
     # Packet and key of libsrtp's own test (srtp_validate, AES_CM_128_HMAC_SHA1_80)
-    key = base64.b64encode(bytes.fromhex("e1f97a0d3e018be0d64fa32c06de41390ec675ad498afeebb6960b3aabe6")).decode()
-    packet = bytes.fromhex("800f1234decafbadcafebabe4e55dc4ce79978d88ca4d215949d2402b78d6acc99ea179b8dbb")
+    key = base64.b64encode(
+        bytes.fromhex("e1f97a0d3e018be0d64fa32c06de41390ec675ad498afeebb6960b3aabe6")
+    ).decode()
+    packet = bytes.fromhex(
+        "800f1234decafbadcafebabe4e55dc4ce79978d88ca4d215949d2402b78d6acc99ea179b8dbb"
+    )
     lines = ("a=rtpmap:15 PCMU/8000", f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{key}")
     offered = udp(A, B, invite(sdp(RTP_A, "15", "RTP/SAVP", *lines)))
     (stream,) = read(pcap([(BEGAN - 1, offered), (BEGAN, udp(RTP_A, RTP_B, packet))])).streams
@@ -221,14 +259,20 @@ def test_another_file_is_one_line(read: Any, content: bytes, words: str) -> None
 
 def test_a_file_that_ends_early_is_read_to_there(read: Any) -> None:
     packets = [(BEGAN, udp(A, B, invite())), (BEGAN + 1, udp(B, A, ok()))]
-    for content, note in ((pcap(packets), "where the file ends"), (pcapng(packets), "within a block")):
+    for content, note in (
+        (pcap(packets), "where the file ends"),
+        (pcapng(packets), "within a block"),
+    ):
         capture = read(content[:-20])
         assert len(capture.messages) == 1
         assert note in capture.notes[0]
 
 
 def test_tls_and_snap_lengths_are_notes(read: Any) -> None:
-    packets = [(BEGAN, tcp(A, B, 1, b"\x16\x03\x01\0\x05hello")), (BEGAN, udp(A, B, invite(sdp(RTP_A))))]
+    packets = [
+        (BEGAN, tcp(A, B, 1, b"\x16\x03\x01\0\x05hello")),
+        (BEGAN, udp(A, B, invite(sdp(RTP_A)))),
+    ]
     content = pcap(packets, "raw")
     short = content[:-100]
     head = len(content) - len(bytes(packets[1][1])) - 16

@@ -1,4 +1,6 @@
-"""Which calls of a run a capture shows, by Call-ID, headers, marks and numbers; whose mark passed, and whose did not."""
+"""Which calls of a run a capture shows, by Call-ID, headers, marks and numbers; whose mark passed,
+and whose did not.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,20 @@ from tests.unit.witness.made_captures import BEGAN, Timed, hop, pcap
 
 OFFSET = 100.0 - BEGAN  #: the run's clock is at 100 when the captures begin
 NUMBERS = frozenset({"155550101", "065550100"})
-CALLER = KnownLeg("inbound", "caller.1", "caller", 7, ((101.0, 107.0),), True, frozenset({"a1"}), NUMBERS, 100.0)
-AI = KnownLeg("inbound", "stand-in.1", "stand-in", 9, ((101.0, 107.0),), False, frozenset({"z9"}), NUMBERS, 100.2)
+CALLER = KnownLeg(
+    "inbound", "caller.1", "caller", 7, ((101.0, 107.0),), True, frozenset({"a1"}), NUMBERS, 100.0
+)
+AI = KnownLeg(
+    "inbound",
+    "stand-in.1",
+    "stand-in",
+    9,
+    ((101.0, 107.0),),
+    False,
+    frozenset({"z9"}),
+    NUMBERS,
+    100.2,
+)
 
 
 def matched(tmp_path: Path, packets: list[Timed], *legs: KnownLeg) -> CaptureMatch:
@@ -34,7 +48,9 @@ def matched(tmp_path: Path, packets: list[Timed], *legs: KnownLeg) -> CaptureMat
     ],
     ids=["Call-ID", "header", "marks", "marks without SIP", "numbers and order"],
 )
-def test_a_call_is_found_whatever_the_clock_of_the_capture(tmp_path: Path, packets: list[Timed], how: str) -> None:
+def test_a_call_is_found_whatever_the_clock_of_the_capture(
+    tmp_path: Path, packets: list[Timed], how: str
+) -> None:
     legs = (CALLER,) if how == "numbers" else (CALLER, AI)
     found = matched(tmp_path, packets, *legs)
     assert {(one.how, one.leg.case) for one in found.calls} == {(how, "inbound")}
@@ -48,7 +64,9 @@ def test_whose_audio_passed_in_which_direction_and_when(tmp_path: Path) -> None:
         "caller.1": "192.0.2.1",
         "stand-in.1": "192.0.2.2",
     }
-    assert [one.voice.began + OFFSET for one in found.heard] == pytest.approx([101.0, 101.0], abs=0.1)
+    assert [one.voice.began + OFFSET for one in found.heard] == pytest.approx(
+        [101.0, 101.0], abs=0.1
+    )
     assert found.absent == ()
 
 
@@ -62,7 +80,9 @@ def test_a_mark_that_was_sent_and_did_not_pass_is_named_with_its_way(tmp_path: P
 
 def test_rtp_towards_a_caller_counts_without_a_mark(tmp_path: Path) -> None:
     passed, lost = (matched(tmp_path, hop("a1", to_caller=mark)).to_callers for mark in (31, None))
-    assert [(one.leg.leg, [stream.packets for stream in one.streams]) for one in passed] == [("caller.1", [304])]
+    assert [(one.leg.leg, [stream.packets for stream in one.streams]) for one in passed] == [
+        ("caller.1", [304])
+    ]
     assert [(one.leg.leg, one.streams) for one in lost] == [("caller.1", ())]
 
 
@@ -74,8 +94,12 @@ def test_both_sides_of_an_sbc_in_one_capture(tmp_path: Path) -> None:
 
 
 def test_other_calls_are_listed_and_disturb_nothing(tmp_path: Path) -> None:
-    strange = hop("c3", to_callee=40, to_caller=41, at=BEGAN + 2, dialled="+13125550188", ports=6000)
-    later = hop("d4", at=BEGAN + 600, dialled="+13125550199", ports=7000)  # marks of the run, at another time
+    strange = hop(
+        "c3", to_callee=40, to_caller=41, at=BEGAN + 2, dialled="+13125550188", ports=6000
+    )
+    later = hop(
+        "d4", at=BEGAN + 600, dialled="+13125550199", ports=7000
+    )  # marks of the run, at another time
     found = matched(tmp_path, hop("a1") + strange + later)
     assert [one.call.call_id for one in found.calls] == ["a1"]
     assert found.unmatched == (
@@ -85,7 +109,9 @@ def test_other_calls_are_listed_and_disturb_nothing(tmp_path: Path) -> None:
 
 
 def test_another_run_of_the_same_numbers_and_marks_says_nothing(tmp_path: Path) -> None:
-    """Seen on one machine: worlds of several runs place calls from and to the same numbers at the same time."""
+    """Seen on one machine: worlds of several runs place calls from and to the same numbers at the
+    same time.
+    """
     packets = [
         *hop("a1"),
         *hop("c3", at=BEGAN + 1.7, to_callee=None, ports=6000),
@@ -97,20 +123,36 @@ def test_another_run_of_the_same_numbers_and_marks_says_nothing(tmp_path: Path) 
 
 
 def test_a_mark_that_two_cases_sent_alike_is_of_neither(tmp_path: Path) -> None:
-    twin = KnownLeg("other", "caller.1", "caller", 7, ((101.0, 107.0),), True, frozenset({"x"}), NUMBERS, 100.0)
+    twin = KnownLeg(
+        "other", "caller.1", "caller", 7, ((101.0, 107.0),), True, frozenset({"x"}), NUMBERS, 100.0
+    )
     found = matched(tmp_path, hop("b2", dialled="+13125550177", to_caller=None), CALLER, twin)
     assert found.heard == ()
     assert found.calls == ()
 
 
 def test_a_call_that_the_capture_does_not_cover_says_nothing(tmp_path: Path) -> None:
-    early = KnownLeg("inbound", "caller.1", "caller", 7, ((80.0, 95.0),), True, frozenset({"a1"}), NUMBERS, 100.0)
+    early = KnownLeg(
+        "inbound", "caller.1", "caller", 7, ((80.0, 95.0),), True, frozenset({"a1"}), NUMBERS, 100.0
+    )
     assert matched(tmp_path, hop("a1", to_callee=None), early).absent == ()
     silent = hop("a1", to_callee=None, to_caller=None)  # media takes another way
     assert matched(tmp_path, silent).absent == ()
 
 
 def test_callers_of_one_case_have_a_call_each(tmp_path: Path) -> None:
-    other = KnownLeg("inbound", "second.1", "second", 8, ((101.0, 107.0),), True, frozenset({"c3"}), NUMBERS, 100.0)
-    found = matched(tmp_path, [*hop("a1"), *hop("c3", to_callee=8, to_caller=None, ports=5000)], CALLER, other)
+    other = KnownLeg(
+        "inbound",
+        "second.1",
+        "second",
+        8,
+        ((101.0, 107.0),),
+        True,
+        frozenset({"c3"}),
+        NUMBERS,
+        100.0,
+    )
+    found = matched(
+        tmp_path, [*hop("a1"), *hop("c3", to_callee=8, to_caller=None, ports=5000)], CALLER, other
+    )
     assert found.absent == ()

@@ -15,7 +15,9 @@ from harness.witness.clock import ClockOffset
     st.one_of(st.just(0.0), st.floats(-100, 100)),
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.9)), min_size=1, max_size=40),
 )
-def test_the_bounds_hold_the_offset_after_every_answer(ahead: float, answers: list[tuple[float, float]]) -> None:
+def test_the_bounds_hold_the_offset_after_every_answer(
+    ahead: float, answers: list[tuple[float, float]]
+) -> None:
     offset, now = ClockOffset(), 1_800_000_000.0
     for pause, takes in answers:
         asked_at, now = now + pause, now + pause + takes

@@ -53,7 +53,9 @@ def test_an_answer_of_any_size_is_not_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "head", [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: "], ids=["body", "head"]
+    "head",
+    [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: "],
+    ids=["body", "head"],
 )
 def test_an_answer_byte_by_byte_has_a_limited_time(head: bytes) -> None:
     """A limit of each read would be kept by every byte."""
@@ -79,7 +81,10 @@ FINE = answer("200 OK", json.dumps({"call_id": "c1", "status": "completed"}))
         ([answer("401 Unauthorized")], 1),
         ([answer("500 Internal Server Error")], 3),
         ([answer("503 Service Unavailable")], 3),
-        ([answer("500 No"), answer("200 OK", "{}"), answer("502 No")], 5),  # a success in between begins anew
+        (
+            [answer("500 No"), answer("200 OK", "{}"), answer("502 No")],
+            5,
+        ),  # a success in between begins anew
     ],
     ids=["401", "500", "503", "not in a row"],
 )

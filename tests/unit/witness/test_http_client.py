@@ -41,7 +41,10 @@ def test_a_header_that_cannot_be_sent_is_not_shown(value: str, where: str) -> No
     with serving(Web([answer("200 OK")])) as web, pytest.raises(HttpError) as caught:
         client.request("GET", web.base, 30.0, headers=headers if where == "request" else None)
     client.close()
-    assert (caught.value.trouble, str(caught.value)) == ("unusable", "a header of the request cannot be sent")
+    assert (caught.value.trouble, str(caught.value)) == (
+        "unusable",
+        "a header of the request cannot be sent",
+    )
     assert web.requests == []
 
 
@@ -79,15 +82,23 @@ def kept(status: str, *headers: str) -> bytes:
 def in_a_process(text: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """What a process says in which every warning is an error.
 
-    Not in development mode: asyncio would tell of each step of 0.1 s, which a busy machine makes of any.
+    Not in development mode: asyncio would tell of each step of 0.1 s, which a busy machine makes of
+    any.
     """
     command = [sys.executable, "-W", "error", "-c", textwrap.dedent(text)]
     return subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=60
+        command,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
 
 
-def test_a_client_trusts_nobody_whom_the_system_does_not(client: HttpClient, tmp_path: Path) -> None:
+def test_a_client_trusts_nobody_whom_the_system_does_not(
+    client: HttpClient, tmp_path: Path
+) -> None:
     with secured(tmp_path) as (url, _):
         with pytest.raises(HttpError, match=r"ConnectError: .*CERTIFICATE_VERIFY_FAILED") as caught:
             client.request("GET", url.replace("https", "HTTPS"), 30.0)
@@ -95,7 +106,9 @@ def test_a_client_trusts_nobody_whom_the_system_does_not(client: HttpClient, tmp
 
 
 @pytest.mark.parametrize("ends", ["client.close()", ""], ids=["closed", "not closed"])
-def test_a_client_trusts_whom_the_system_does_and_ends_without_a_word(tmp_path: Path, ends: str) -> None:
+def test_a_client_trusts_whom_the_system_does_and_ends_without_a_word(
+    tmp_path: Path, ends: str
+) -> None:
     with secured(tmp_path) as (url, authority):
         asked = f"""
             from harness.support.http_client import HttpClient
@@ -113,7 +126,12 @@ def head(client: HttpClient, path: str, **arguments: Any) -> list[str]:
     """The request that a server then has, by lines."""
     with serving(Web([answer("200 OK")])) as web:
         client.request("GET", web.base + path, 30.0, **arguments)
-    return web.requests[0].decode("ascii").replace(web.base.removeprefix("http://"), "HOST").split("\r\n")
+    return (
+        web.requests[0]
+        .decode("ascii")
+        .replace(web.base.removeprefix("http://"), "HOST")
+        .split("\r\n")
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,10 +141,15 @@ def head(client: HttpClient, path: str, **arguments: Any) -> list[str]:
         ("?a=1", "/?a=1"),
         ("/calls/..%2F..%2Fadmin%2Fdelete%3Fx%3D", "/calls/..%2F..%2Fadmin%2Fdelete%3Fx%3D"),
         ("/calls/a:b@c/./..;x=1,2/%7Eme/%2e", "/calls/a:b@c/./..;x=1,2/%7Eme/%2e"),
-        ("/a b/ä/100%/%zz?q=a+b%20c&q=ä|&r=#part", "/a%20b/%C3%A4/100%25/%25zz?q=a+b%20c&q=%C3%A4%7C&r="),
+        (
+            "/a b/ä/100%/%zz?q=a+b%20c&q=ä|&r=#part",
+            "/a%20b/%C3%A4/100%25/%25zz?q=a+b%20c&q=%C3%A4%7C&r=",
+        ),
     ],
 )
-def test_a_path_and_a_query_are_asked_for_as_they_stand(client: HttpClient, path: str, asked_for: str) -> None:
+def test_a_path_and_a_query_are_asked_for_as_they_stand(
+    client: HttpClient, path: str, asked_for: str
+) -> None:
     request, *lines = head(client, path)
     assert request == f"GET {asked_for} HTTP/1.1"
     assert "Host: HOST" in lines
@@ -143,12 +166,17 @@ def test_a_body_is_sent_as_it_is(client: HttpClient) -> None:
     assert b"content-type: application/json" in told[0].lower()
 
 
-def test_nothing_is_read_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_read_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "netrc").write_text("default login u password s3cret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    with serving(Web([answer("502 Bad Gateway")])) as proxy, serving(Web([answer("200 OK")])) as web:
+    with (
+        serving(Web([answer("502 Bad Gateway")])) as proxy,
+        serving(Web([answer("200 OK")])) as web,
+    ):
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.base)
         client = HttpClient()
@@ -176,13 +204,17 @@ def test_a_coding_that_was_not_asked_for(client: HttpClient, said: str) -> None:
         b"",
     ],
 )
-def test_an_answer_that_is_none_says_nothing_of_the_request(client: HttpClient, wrong: bytes | None) -> None:
+def test_an_answer_that_is_none_says_nothing_of_the_request(
+    client: HttpClient, wrong: bytes | None
+) -> None:
     def serve(connection: socket.socket, _ended: threading.Event) -> None:
         request = connection.recv(65536)
         connection.sendall(request if wrong is None else wrong)
 
     with listening(serve) as base, pytest.raises(HttpError) as caught:
-        client.request("GET", f"{base}/?account=acme", 30.0, headers={"Authorization": "Bearer s3cret"})
+        client.request(
+            "GET", f"{base}/?account=acme", 30.0, headers={"Authorization": "Bearer s3cret"}
+        )
     assert caught.value.trouble == "unusable"
     said = str(caught.value)
     assert "s3cret" not in said
@@ -194,7 +226,9 @@ def test_an_answer_that_is_none_says_nothing_of_the_request(client: HttpClient, 
 
 @contextmanager
 def breaking_off() -> Iterator[tuple[str, list[bytes]]]:
-    """A server that keeps its first connection, and closes it at the second request there; and what it was asked."""
+    """A server that keeps its first connection, and closes it at the second request there; and what
+    it was asked.
+    """
     asked = list[bytes]()
 
     def serve(connection: socket.socket, _ended: threading.Event) -> None:
@@ -238,9 +272,13 @@ def test_who_stops_waiting_asks_no_further(client: HttpClient, reaches: str) -> 
     ended, here = threading.Event(), threading.get_ident()
 
     async def asked() -> None:
-        while sys._current_frames()[here].f_code.co_filename != threading.__file__:  # it does not wait yet
+        while (
+            sys._current_frames()[here].f_code.co_filename != threading.__file__
+        ):  # it does not wait yet
             pass
-        signal.pthread_kill(here if reaches == "who waits" else threading.get_ident(), signal.SIGUSR1)
+        signal.pthread_kill(
+            here if reaches == "who waits" else threading.get_ident(), signal.SIGUSR1
+        )
         try:
             await asyncio.Event().wait()
         finally:

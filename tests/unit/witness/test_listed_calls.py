@@ -1,4 +1,6 @@
-"""The list of calls as Synthflow documents it: for one model, by pages, times in milliseconds, names unlike a single record's."""
+"""The list of calls as Synthflow documents it: for one model, by pages, times in milliseconds,
+names unlike a single record's.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,8 @@ def documented(
     page: int = 20,
     paged: bool = True,
 ) -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """Such an API over the calls of each model; ``deaf`` to some of what it is asked. Its base, and all it was asked.
+    """Such an API over the calls of each model; ``deaf`` to some of what it is asked. Its base, and
+    all it was asked.
 
     Unless ``paged``, its list says nothing of pages, and is all there is.
     """
@@ -57,9 +60,15 @@ def documented(
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+            query = {
+                name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()
+            }
             asked.append(query)
-            if query.get("model_id") not in calls or set(query) - {"model_id", "from_date", "offset"}:
+            if query.get("model_id") not in calls or set(query) - {
+                "model_id",
+                "from_date",
+                "offset",
+            }:
                 self._say(400, {"detail": "model_id"})
                 return
             since = 0 if "from_date" in deaf else int(query["from_date"])
@@ -118,7 +127,11 @@ def test_a_list_is_read_as_documented() -> None:
     assert record.over
     assert record.readable
     told = record.evidence
-    assert (told["status"], told["phone_number_from"], told["phone_number_to"]) == ("completed", CALLER, ASSISTANT)
+    assert (told["status"], told["phone_number_from"], told["phone_number_to"]) == (
+        "completed",
+        CALLER,
+        ASSISTANT,
+    )
 
 
 @given(st.integers(0, 49), st.integers(1, 20), st.booleans())
@@ -127,7 +140,9 @@ def test_every_page_is_read(count: int, page: int, paged: bool) -> None:
     calls = {"m": [listed(n, now - n) for n in range(count)]}
     with documented(calls, page=page if paged else 49, paged=paged) as (base, asked):
         api = SynthflowApi(base, "token")
-        assert [record.id for record in api.calls(now - 60, ["m"])] == [f"c{n}" for n in range(count)]
+        assert [record.id for record in api.calls(now - 60, ["m"])] == [
+            f"c{n}" for n in range(count)
+        ]
         api.close()
     assert len(asked) == (max(1, -(-count // page)) if paged else 1)
 
@@ -151,7 +166,10 @@ def test_calls_that_look_at_once_have_one_reading() -> None:
         begun.set()
         assert may_go.wait(60)
 
-    with documented({"m1": [listed(1, 1000.0)]}, date=held) as (base, asked), ThreadPoolExecutor(8) as threads:
+    with (
+        documented({"m1": [listed(1, 1000.0)]}, date=held) as (base, asked),
+        ThreadPoolExecutor(8) as threads,
+    ):
         api = SynthflowApi(base, "token", timeout_s=60)
         first = threads.submit(api.calls, 900.0, ["m1"])
         assert begun.wait(60)
@@ -191,7 +209,9 @@ def test_a_clock_that_differs_is_seen_by_its_date(ahead: float) -> None:
 
 
 def test_a_call_that_was_known_before_is_an_earlier_one_whatever_its_moment_is_told_to_be() -> None:
-    """Two calls of one caller may be nearer to each other than the Date of an API whose clock was just set is able to tell."""
+    """Two calls of one caller may be nearer to each other than the Date of an API whose clock was
+    just set is able to tell.
+    """
     earlier = listed(1, time.time())
     calls = [earlier]
     with documented({"m": calls}) as (base, _):
@@ -200,13 +220,20 @@ def test_a_call_that_was_known_before_is_an_earlier_one_whatever_its_moment_is_t
         now = time.time()
         earlier["start_time"] = listed(1, now + 0.5)["start_time"]
         calls.insert(0, listed(2, now + 0.5))
-        assert {record.id: record.is_since(now) for record in api.calls(now, ["m"])} == {"c2": True, "c1": False}
+        assert {record.id: record.is_since(now) for record in api.calls(now, ["m"])} == {
+            "c2": True,
+            "c1": False,
+        }
         api.close()
 
 
 @pytest.mark.parametrize("behind", [0.15, 0.4, 0.9])
-def test_a_call_of_ours_is_no_earlier_one_while_it_is_not_known_that_the_clock_is_behind(behind: float) -> None:
-    """A machine that is fast by less than a second, as a Date tells only at a second's turn, lost its own call."""
+def test_a_call_of_ours_is_no_earlier_one_while_it_is_not_known_that_the_clock_is_behind(
+    behind: float,
+) -> None:
+    """A machine that is fast by less than a second, as a Date tells only at a second's turn, lost
+    its own call.
+    """
 
     def date() -> str:
         return email.utils.formatdate(time.time() - behind, usegmt=True)
@@ -241,12 +268,17 @@ def test_a_date_that_is_ahead_of_the_records_leaves_a_call_in_doubt() -> None:
 
 @pytest.mark.parametrize("ahead", [-3600.0, -2.5, 2.5, 3600.0])
 def test_what_a_far_end_witnesses_is_told_by_this_machines_clock(ahead: float) -> None:
-    """Of a far end whose clock was set by two seconds each release was late from then on, or heard before it was spoken."""
+    """Of a far end whose clock was set by two seconds each release was late from then on, or heard
+    before it was spoken.
+    """
 
     def date() -> str:
         return email.utils.formatdate(time.time() + ahead, usegmt=True)
 
-    with documented({"m": [listed(1, time.time() + ahead)]}, date=date, deaf=("from_date",)) as (base, _):
+    with documented({"m": [listed(1, time.time() + ahead)]}, date=date, deaf=("from_date",)) as (
+        base,
+        _,
+    ):
         api = SynthflowApi(base, "token")
         (record,) = api.calls(time.time(), ["m"])
         now, told = time.monotonic(), time.time() + ahead
@@ -274,7 +306,9 @@ def test_another_calls_record_is_none_of_this_one(web: Callable[..., Web]) -> No
 
 
 def test_a_call_is_prepared_as_documented(web: Callable[..., Web]) -> None:
-    server = web(answer("200 OK", json.dumps({"call_status": "registered", "synthflow_call_id": "p1"})))
+    server = web(
+        answer("200 OK", json.dumps({"call_status": "registered", "synthflow_call_id": "p1"}))
+    )
     api = SynthflowApi(server.base, "token")
     assert api.prepare_inbound(CALLER, ASSISTANT, "m1") == "p1"
     api.close()

@@ -1,4 +1,6 @@
-"""Whose calls a file holds: by marks and the times at which legs sent theirs, whatever the clock of the file is."""
+"""Whose calls a file holds: by marks and the times at which legs sent theirs, whatever the clock of
+the file is.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +30,18 @@ LEGS = [
         ([(9, 0.0, 1.5)], ["D"], []),  # the file begins or ends amid the mark
         ([(7, 1.0, 1.8), (7, 4.0, 7.0)], ["B", "B"], []),  # by its times
         ([(7, 5.0, 7.0), (8, 5.5, 6.5)], ["A", "A"], []),  # the agent's mark tells
-        ([(9, 2.0, 6.0), (7, 20.0, 20.8), (7, 23.0, 26.0)], ["D", "B", "B"], []),  # two calls in one file
+        (
+            [(9, 2.0, 6.0), (7, 20.0, 20.8), (7, 23.0, 26.0)],
+            ["D", "B", "B"],
+            [],
+        ),  # two calls in one file
         ([(7, 5.0, 7.0)], [], ["mark 7 at 5.0 s may be of A or C: these sent it alike"]),
         ([(77, 1.0, 3.0)], [], ["mark 77 is of no call of this run"]),
-        ([(9, 1.0, 30.0)], [], ["mark 9 fits the times of no call of this run"]),  # a tape of somebody else
+        (
+            [(9, 1.0, 30.0)],
+            [],
+            ["mark 9 fits the times of no call of this run"],
+        ),  # a tape of somebody else
         ([(9, 1.0, 1.2)], [], []),  # a blip
     ],
 )
@@ -48,6 +58,8 @@ def test_the_offset_brings_a_wrong_clock_to_that_of_the_run() -> None:
 
 
 @pytest.mark.parametrize("ended", [1646.1, 1692.194222458, 1733.7])
-def test_a_mark_that_fits_the_beginning_and_the_end_alike_is_laid_on_the_beginning(ended: float) -> None:
+def test_a_mark_that_fits_the_beginning_and_the_end_alike_is_laid_on_the_beginning(
+    ended: float,
+) -> None:
     ((found,), _) = match([Stretch(9, 0.0, 1.91)], [leg("D", 9, (1.5, ended))])
     assert found.offset == 1.5

@@ -1,4 +1,6 @@
-"""A platform's report: its rows, by documented columns or those of the file, and that no input breaks the reader."""
+"""A platform's report: its rows, by documented columns or those of the file, and that no input
+breaks the reader.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,8 @@ def one_row(report: Report | None = None, **cells: Any) -> ReportRow:
     return row
 
 
-#: https://docs.talkdesk.com/docs/explore-calls-report and …/calls-report, what tells of a landing; ring groups beside the older ones.
+#: https://docs.talkdesk.com/docs/explore-calls-report and …/calls-report, what tells of a landing;
+#: ring groups beside the older ones.
 TALKDESK = {
     "explore": {
         "entries": [
@@ -103,12 +106,20 @@ def test_headings_as_a_page_shows_them() -> None:
 @pytest.mark.parametrize("separator", [";", "\t", "|", ","])
 def test_a_spreadsheet_of_another_country(encoding: str, separator: str) -> None:
     columns = {"caller": "Rufnummer", "group": "Gruppe", "started": "Zeitpunkt", "number": "Ziel"}
-    cells = ['"01.03.2026 15:05:09"', '"Büro Süd; Köln, Mitte, West, Ost, Nord"', f'="{LINE}"', '"(206) 555-0100"']
+    cells = [
+        '"01.03.2026 15:05:09"',
+        '"Büro Süd; Köln, Mitte, West, Ost, Nord"',
+        f'="{LINE}"',
+        '"(206) 555-0100"',
+    ]
     text = f"{separator.join(['Zeitpunkt', 'Gruppe', 'Ziel', 'Rufnummer'])}\r\n{separator.join(cells)}\r\n"
     report = declared(columns=columns, time_format="%d.%m.%Y %H:%M:%S", zone="Europe/Berlin")
     (row,) = rows_of(text.encode(encoding), report)
     assert (row.caller, row.number, row.moments) == ("(206) 555-0100", LINE, (AT.timestamp(),))
-    assert [*names_in(row.groups, frozenset({plain_name("Köln, Mitte")}))][:2] == ["büro süd", "köln, mitte"]
+    assert [*names_in(row.groups, frozenset({plain_name("Köln, Mitte")}))][:2] == [
+        "büro süd",
+        "köln, mitte",
+    ]
 
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=6)
@@ -119,7 +130,9 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min
     st.sampled_from([",", " ; ", "+", " + ", "|", "\n"]),
 )
 def test_several_groups_in_one_cell(names: list[str], between: str) -> None:
-    assert [*names_in([between.join(names)], frozenset())] == list(dict.fromkeys(map(plain_name, names)))
+    assert [*names_in([between.join(names)], frozenset())] == list(
+        dict.fromkeys(map(plain_name, names))
+    )
 
 
 @given(NAMES, NAMES, st.sampled_from(["+", ", ", " & ", "; "]))
@@ -129,16 +142,26 @@ def test_a_known_name_may_have_a_separator_in_it(one: str, two: str, between: st
 
 
 @given(
-    st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31)).map(lambda at: at.replace(microsecond=0)),
+    st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31)).map(
+        lambda at: at.replace(microsecond=0)
+    ),
     st.sampled_from(["UTC", "Europe/Berlin", "America/Chicago", "Asia/Kolkata"]),
     st.sampled_from(
-        ["%Y-%m-%d %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%d.%m.%Y %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+        [
+            "%Y-%m-%d %H:%M:%S",
+            "%m/%d/%Y %I:%M:%S %p",
+            "%d.%m.%Y %H:%M",
+            "%Y-%m-%dT%H:%M",
+            "%Y-%m-%dT%H:%M:%S",
+        ]
     ),
 )
 def test_a_time_is_the_moment_it_was_written_of(at: datetime, zone: str, form: str) -> None:
     moment = at.replace(tzinfo=UTC)
     told = moment.astimezone(ZoneInfo(zone)).strftime(form)
-    row = one_row(declared(zone=zone, time_format=None if form.startswith("%Y") else form), started=told)
+    row = one_row(
+        declared(zone=zone, time_format=None if form.startswith("%Y") else form), started=told
+    )
     cut = moment if "S" in form else moment.replace(second=0)
     assert cut.timestamp() in row.moments
     assert len(row.moments) <= 2
@@ -161,9 +184,13 @@ def test_a_time_with_its_offset_needs_no_zone(told: object, form: str | None) ->
     assert (row.moments, row.cut_off_s) == ((AT.timestamp(),), 1.0)
 
 
-@pytest.mark.parametrize("form", ["%d.%m.%Y", "%H:%M:%S", "%d.%m.%Y %H:%M:%S %Z", "%m/%d/%Y %I:%M", "now", "%Q"])
+@pytest.mark.parametrize(
+    "form", ["%d.%m.%Y", "%H:%M:%S", "%d.%m.%Y %H:%M:%S %Z", "%m/%d/%Y %I:%M", "now", "%Q"]
+)
 def test_a_form_of_no_moment_is_refused(form: str) -> None:
-    """A zone's name is none: what it stands for differs from country to country, and strptime passes it over."""
+    """A zone's name is none: what it stands for differs from country to country, and strptime
+    passes it over.
+    """
     with pytest.raises(ValidationError, match="no form of a date and a time"):
         declared(time_format=form)
 
@@ -173,7 +200,9 @@ def test_an_hour_that_comes_twice_is_two_moments() -> None:
     assert row.moments[1] - row.moments[0] == timedelta(hours=1).total_seconds()
 
 
-@pytest.mark.parametrize("told", ["yesterday", "", "12", "2026-13-40 10:00:00", None, True, "NaN", "9" * 400])
+@pytest.mark.parametrize(
+    "told", ["yesterday", "", "12", "2026-13-40 10:00:00", None, True, "NaN", "9" * 400]
+)
 def test_any_other_time_is_unknown(told: object) -> None:
     assert one_row(started=told).moments == ()
 
@@ -213,7 +242,11 @@ def test_a_report_without_rows_is_no_mistake() -> None:
     ("raw", "columns", "said"),
     [
         (b"caller,started\n1,2\n", {}, r"no column for group .*it has caller, started"),
-        (b'[{"caller": "1", "group": "2", "started": 3}]', {"agent": "Owner"}, "no column for agent"),
+        (
+            b'[{"caller": "1", "group": "2", "started": 3}]',
+            {"agent": "Owner"},
+            "no column for agent",
+        ),
         (b"<html>Sign in</html>", {}, "no column for caller, group, started"),
         ("caller;group;started\n1;Süd;2\n".encode("cp1252"), {}, "not in UTF-8"),
         (b'{"error": "token expired"}', {}, "JSON with 0 lists"),
@@ -230,7 +263,9 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from(["caller", "group", "started", "entries", "x"]), inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["caller", "group", "started", "entries", "x"]), inner, max_size=4
+        )
     ),
     max_leaves=12,
 )
@@ -243,7 +278,12 @@ def as_csv(table: list[list[str]]) -> bytes:
     return out.getvalue().encode("utf-8", "replace")
 
 
-@given(st.binary(max_size=300) | JSON.map(lambda plain: json.dumps(plain).encode()) | CELLS.map(as_csv), st.booleans())
+@given(
+    st.binary(max_size=300)
+    | JSON.map(lambda plain: json.dumps(plain).encode())
+    | CELLS.map(as_csv),
+    st.booleans(),
+)
 def test_no_input_breaks_the_reader(raw: bytes, formatted: bool) -> None:
     try:
         rows = rows_of(raw, declared(time_format="%d/%m/%y %H:%M" if formatted else None))

@@ -27,14 +27,21 @@ class Api:
     def read(self) -> CallRecord:
         self.reads += 1
         text = WORDS if self.comes is not None and self.now >= self.comes else ""
-        return CallRecord("c1", {"status": "completed" if self.now >= self.ends else "in-progress", "transcript": text})
+        return CallRecord(
+            "c1",
+            {"status": "completed" if self.now >= self.ends else "in-progress", "transcript": text},
+        )
 
     def pause(self) -> None:
         self.now += 1.0
 
     def reader(self, transcript: Transcript = "after", within_s: float = 30.0) -> RecordReader:
         return RecordReader(
-            self.read, transcript=transcript, within_s=within_s, is_down=lambda: self.down, clock=lambda: self.now
+            self.read,
+            transcript=transcript,
+            within_s=within_s,
+            is_down=lambda: self.down,
+            clock=lambda: self.now,
         )
 
 
@@ -87,7 +94,9 @@ def test_an_api_that_dies_meanwhile_ends_the_waiting() -> None:
 def test_a_transcript_that_grows_after_the_call_is_waited_for_to_its_last_word(
     before: list[float], ends: float, pauses: list[float], polled_s: float
 ) -> None:
-    """However long it stood still while the call went on: an API may write what was said last when the call is over."""
+    """However long it stood still while the call went on: an API may write what was said last when
+    the call is over.
+    """
     written = [at for at in before if at <= ends]
     for pause in pauses:
         written.append(max(ends, max(written, default=0.0)) + pause)
@@ -95,7 +104,9 @@ def test_a_transcript_that_grows_after_the_call_is_waited_for_to_its_last_word(
 
     def read() -> CallRecord:
         text = "\n".join(f"bot: word-{n}." for n, at in enumerate(sorted(written)) if now >= at)
-        return CallRecord("c1", {"status": "completed" if now >= ends else "in-progress", "transcript": text})
+        return CallRecord(
+            "c1", {"status": "completed" if now >= ends else "in-progress", "transcript": text}
+        )
 
     def pause_a_little() -> None:
         nonlocal now
@@ -113,13 +124,19 @@ def test_a_transcript_that_grows_after_the_call_is_waited_for_to_its_last_word(
 
 
 @pytest.mark.parametrize(("comes", "found"), [(15.0, True), (99.0, False)])
-def test_what_a_call_had_while_it_went_on_is_not_the_transcript_that_comes_after_it(comes: float, found: bool) -> None:
-    """The AI's greeting alone, say: that it stands still after the end denies nobody's words before their time is over."""
+def test_what_a_call_had_while_it_went_on_is_not_the_transcript_that_comes_after_it(
+    comes: float, found: bool
+) -> None:
+    """The AI's greeting alone, say: that it stands still after the end denies nobody's words before
+    their time is over.
+    """
     now = 0.0
 
     def read() -> CallRecord:
         status = "in-progress" if now < 4.0 else "completed"
-        return CallRecord("c1", {"status": status, "transcript": WORDS if now >= comes else "bot: hello"})
+        return CallRecord(
+            "c1", {"status": status, "transcript": WORDS if now >= comes else "bot: hello"}
+        )
 
     def pause() -> None:
         nonlocal now
@@ -136,18 +153,24 @@ def test_nobody_gives_up_before_the_first_look() -> None:
     """Be the machine so busy that the time is over by then."""
     api = Api()
     moments = iter([0.0, 99.0, 99.0, 99.0, 99.0])
-    reader = RecordReader(api.read, transcript="after", within_s=1.0, clock=lambda: next(moments, 99.0))
+    reader = RecordReader(
+        api.read, transcript="after", within_s=1.0, clock=lambda: next(moments, 99.0)
+    )
     assert reader.find(has("hello"), api.pause)
     assert api.reads == 1
 
 
 @pytest.mark.parametrize("polled_s", [0.5, 1.0, 2.0, 5.0, 20.0])
 def test_what_was_read_once_has_not_settled(polled_s: float) -> None:
-    """Whoever looks seldom, or asks an interface that takes its time, has seen no more than those who look often."""
+    """Whoever looks seldom, or asks an interface that takes its time, has seen no more than those
+    who look often.
+    """
     now = 0.0
 
     def read() -> CallRecord:
-        return CallRecord("c1", {"status": "completed", "transcript": WORDS if now >= 1.5 else "bot: hello"})
+        return CallRecord(
+            "c1", {"status": "completed", "transcript": WORDS if now >= 1.5 else "bot: hello"}
+        )
 
     def pause() -> None:
         nonlocal now
@@ -161,9 +184,17 @@ def test_what_was_read_once_has_not_settled(polled_s: float) -> None:
 
 
 def test_a_look_that_failed_shows_nothing() -> None:
-    """An API that answers, and not with the record (404, a status that is not known): it is not down, and what was read may be half."""
+    """An API that answers, and not with the record (404, a status that is not known): it is not
+    down, and what was read may be half.
+    """
     api, is_blind = Api(comes=0.0), False
-    reader = RecordReader(api.read, transcript="after", within_s=30.0, is_blind=lambda: is_blind, clock=lambda: api.now)
+    reader = RecordReader(
+        api.read,
+        transcript="after",
+        within_s=30.0,
+        is_blind=lambda: is_blind,
+        clock=lambda: api.now,
+    )
     assert reader.find(has("hello"), api.pause)
     is_blind = True
     assert not reader.find(has("never said"), api.pause)

@@ -1,4 +1,6 @@
-"""What a record says of a transfer: as Synthflow documents it, as real records have it, and as far ends of another make tell it."""
+"""What a record says of a transfer: as Synthflow documents it, as real records have it, and as far
+ends of another make tell it.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,10 @@ def action(status: str | None = None, reason: str | None = None, **set_up: Any) 
 
 def as_text(plain: dict[str, Any]) -> dict[str, Any]:
     """The same with its tables as text, as real records have them."""
-    return {name: json.dumps(value) if isinstance(value, dict) else value for name, value in plain.items()}
+    return {
+        name: json.dumps(value) if isinstance(value, dict) else value
+        for name, value in plain.items()
+    }
 
 
 @pytest.mark.parametrize("spelled", [dict, as_text], ids=["a table", "JSON as text"])
@@ -45,7 +50,11 @@ def as_text(plain: dict[str, Any]) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_what_became_of_a_transfer(
-    spelled: Any, status: str | None, reason: str | None, outcome: int | str | None, code: int | None
+    spelled: Any,
+    status: str | None,
+    reason: str | None,
+    outcome: int | str | None,
+    code: int | None,
 ) -> None:
     plain = {"executed_actions": {"action_transfer_call": spelled(action(status, reason))}}
     (transfer,) = transfers_among(actions_of(plain))
@@ -67,7 +76,9 @@ def test_what_became_of_a_transfer(
         ({}, None, None),
     ],
 )  # fmt: skip
-def test_whom_it_leads_to(spelled: Any, set_up: dict[str, Any], to: str | None, way: str | None) -> None:
+def test_whom_it_leads_to(
+    spelled: Any, set_up: dict[str, Any], to: str | None, way: str | None
+) -> None:
     (transfer,) = transfers_among([spelled(action("transfer-success", **set_up))])
     assert (transfer.get("to"), transfer.get("type")) == (to, way)
 
@@ -96,7 +107,8 @@ def test_a_number_is_read_however_the_target_is_written(spelled: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spelled", "user"), [("billing", "billing"), ("1001", "1001"), ("billing@p.example:5061", "billing")]
+    ("spelled", "user"),
+    [("billing", "billing"), ("1001", "1001"), ("billing@p.example:5061", "billing")],
 )
 def test_a_target_that_is_no_telephone_number_is_a_user(spelled: str, user: str) -> None:
     assert number_in(recorded_target(spelled)) == user

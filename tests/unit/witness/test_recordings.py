@@ -36,7 +36,9 @@ Make = Callable[..., Web]
 
 def fetched(api: Web, *, waits: int = 0, old: str | None = None) -> bytes:
     left = iter([True] * waits)
-    found = fetch(SynthflowApi(api.base, "secret"), "c1", lambda: next(left, False), lambda: old, None)
+    found = fetch(
+        SynthflowApi(api.base, "secret"), "c1", lambda: next(left, False), lambda: old, None
+    )
     assert found.name.startswith("c1")
     return found.content
 
@@ -85,9 +87,14 @@ def test_a_store_that_refuses_or_never_ends_is_said_in_words(web: Make) -> None:
 
 
 def compared(
-    recording: Samples | None = None, received: Samples | None = None, mark: int = MARK, kind: str = "MP3"
+    recording: Samples | None = None,
+    received: Samples | None = None,
+    mark: int = MARK,
+    kind: str = "MP3",
 ) -> Shown:
-    """By default what a flawless call leaves: the caller's sound reaches the AI after 0.2 s, the AI's the caller after 0.1 s."""
+    """By default what a flawless call leaves: the caller's sound reaches the AI after 0.2 s, the
+    AI's the caller after 0.1 s.
+    """
     recording = mixed(AI, over_the_line(CALLER, 0.2)) if recording is None else recording
     received = over_the_line(AI, 0.1) if received is None else received
     call = CallAudio(received, mark, ((5.0, 5.7),), len(WORDS) / RATE)
@@ -128,8 +135,12 @@ def test_a_mark_beneath_a_louder_one_is_not_missing() -> None:
     assert not found.is_missing
 
 
-@pytest.mark.parametrize("other", [AI[: 5 * RATE], join(AI, quiet(6.0))], ids=["truncated", "of a longer call"])
-def test_a_recording_that_does_not_end_with_the_call_says_nothing_of_a_missing_mark(other: Samples) -> None:
+@pytest.mark.parametrize(
+    "other", [AI[: 5 * RATE], join(AI, quiet(6.0))], ids=["truncated", "of a longer call"]
+)
+def test_a_recording_that_does_not_end_with_the_call_says_nothing_of_a_missing_mark(
+    other: Samples,
+) -> None:
     found = compared(other)
     assert found.has_voice
     assert not found.is_missing
@@ -170,7 +181,10 @@ def test_an_echo_of_the_caller_is_not_the_ais_voice() -> None:
     caller = join(quiet(5.0), SHORT_MARK, words)
     received = over_the_line(caller, 0.4)
     call = CallAudio(received, MARK, ((5.0, 5.7),), len(words) / RATE)
-    for recording in (mixed(AI, over_the_line(caller, 0.2)), over_the_line(join(quiet(5.7), words), 0.2)):
+    for recording in (
+        mixed(AI, over_the_line(caller, 0.2)),
+        over_the_line(join(quiet(5.7), words), 0.2),
+    ):
         assert not shown(sound_of(encoded(recording), "recording"), call).has_voice
 
 
@@ -190,7 +204,12 @@ def test_another_calls_recording_with_the_same_greeting_is_not_taken_for_this_ca
         (mixed(quiet(len(AI) / RATE), over_the_line(CALLER, 0.2)), None),
         (AI, None),
     ],
-    ids=["the AI speaks", "its side is silent", "one side alone, perhaps the caller's", "no mark of this call"],
+    ids=[
+        "the AI speaks",
+        "its side is silent",
+        "one side alone, perhaps the caller's",
+        "no mark of this call",
+    ],
 )
 def test_a_recording_says_whether_the_ai_spoke_to_a_caller_who_heard_nothing(
     recording: Samples, spoken: bool | None

@@ -1,4 +1,6 @@
-"""Where a platform's report is read: by HTTP with its secrets, or from a file that was written since the call."""
+"""Where a platform's report is read: by HTTP with its secrets, or from a file that was written
+since the call.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,10 @@ def source(**more: Any) -> ReportSource:
 def test_the_request(web: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REPORT_KEY", "s3cret")
     server = web(answer("200 OK", ROWS))
-    declared = {"url": f"{server.base}/calls?from={{since}}&type=csv", "headers_env": {"Authorization": "REPORT_KEY"}}
+    declared = {
+        "url": f"{server.base}/calls?from={{since}}&type=csv",
+        "headers_env": {"Authorization": "REPORT_KEY"},
+    }
     (row,) = source(**declared).read(1_772_373_909.0)
     assert row.groups == ("Billing",)
     head = server.requests[0].decode().lower()
@@ -45,12 +50,16 @@ def test_a_report_that_is_asked_for_with_a_body(web: Make) -> None:
 
 
 @pytest.mark.parametrize("status", ["302 Found", "401 Unauthorized", "503 Busy"])
-def test_a_refusal_is_said_without_the_secret(web: Make, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
+def test_a_refusal_is_said_without_the_secret(
+    web: Make, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
     """A redirection is not followed: the secret would go along."""
     monkeypatch.setenv("REPORT_KEY", "s3cret")
     elsewhere = web(answer("200 OK", ROWS))
     server = web(answer(status, "", f"Location: {elsewhere.base}"))
-    declared = source(url=f"{server.base}/?account=acme", headers_env={"Authorization": "REPORT_KEY"})
+    declared = source(
+        url=f"{server.base}/?account=acme", headers_env={"Authorization": "REPORT_KEY"}
+    )
     with pytest.raises(FarEndError, match=status[:3]) as caught:
         declared.read(time.time())
     assert "s3cret" not in str(caught.value)
@@ -66,9 +75,13 @@ def test_a_clock_that_is_ahead(web: Make) -> None:
     assert read.clock_ahead_s > 1e9
 
 
-@pytest.mark.parametrize(("age", "is_known"), [("Age: 0", True), ("Age: 75", False), ("Age: 75, 3", False)])
+@pytest.mark.parametrize(
+    ("age", "is_known"), [("Age: 0", True), ("Age: 75", False), ("Age: 75, 3", False)]
+)
 def test_what_a_cache_has_kept_tells_of_no_clock(web: Make, age: str, is_known: bool) -> None:
-    """Its Date is of when it was kept: the clock was said to be so much behind, and no row to be sure."""
+    """Its Date is of when it was kept: the clock was said to be so much behind, and no row to be
+    sure.
+    """
     read = source(url=web(answer("200 OK", "[]", "Date: Sun, 01 Mar 2026 14:05:09 GMT", age)).base)
     read.read(time.time())
     assert (read.clock_ahead_s != 0.0) is is_known

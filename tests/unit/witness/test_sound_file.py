@@ -34,7 +34,9 @@ def seconds_of_mark(mark: int, seconds: float, rate: int = 8000) -> np.ndarray[A
         (44100, "FLAC", "PCM_24"),
     ],
 )
-def test_a_mark_is_found_where_it_is_in_each_format(tmp_path: Path, rate: int, kind: str, subtype: str) -> None:
+def test_a_mark_is_found_where_it_is_in_each_format(
+    tmp_path: Path, rate: int, kind: str, subtype: str
+) -> None:
     path = tmp_path / "recording"
     soundfile.write(path, seconds_of_mark(7, 1.6, rate), rate, format=kind, subtype=subtype)
     sound = read_sound(path)
@@ -48,9 +50,14 @@ def test_a_mark_is_found_where_it_is_in_each_format(tmp_path: Path, rate: int, k
 
 def test_each_channel_has_its_marks(tmp_path: Path) -> None:
     path = tmp_path / "stereo.wav"
-    soundfile.write(path, np.stack([seconds_of_mark(7, 1.6), seconds_of_mark(9, 1.6)], axis=1), 8000)
+    soundfile.write(
+        path, np.stack([seconds_of_mark(7, 1.6), seconds_of_mark(9, 1.6)], axis=1), 8000
+    )
     sound = read_sound(path)
-    assert [(mark.mark, sound.channel_name(mark.channel)) for mark in marks_in(sound)] == [(7, "left"), (9, "right")]
+    assert [(mark.mark, sound.channel_name(mark.channel)) for mark in marks_in(sound)] == [
+        (7, "left"),
+        (9, "right"),
+    ]
     assert len(sound.mixed) == len(sound.channels[0])
 
 
@@ -60,7 +67,9 @@ def test_the_deep_search_finds_a_mark_beneath_another(tmp_path: Path) -> None:
     assert {mark.mark for mark in marks_in(read_sound(path), deep=True)} == {7, 9}
 
 
-def test_what_cannot_be_read_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_read_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refused(content: bytes | np.ndarray[Any, Any], rate: int = 8000) -> str:
         path = tmp_path / "a.sound"
         if isinstance(content, bytes):
@@ -84,9 +93,13 @@ def test_what_cannot_be_read_is_refused_in_one_line(tmp_path: Path, monkeypatch:
         read_sound(tmp_path / "a.sound")
 
 
-def test_a_damaged_file_writes_nothing_to_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_file_writes_nothing_to_the_terminal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "damaged.mp3"
-    soundfile.write(path, seconds_of_mark(7, 1.6, 16000), 16000, format="MP3", subtype="MPEG_LAYER_III")
+    soundfile.write(
+        path, seconds_of_mark(7, 1.6, 16000), 16000, format="MP3", subtype="MPEG_LAYER_III"
+    )
     content = bytearray(path.read_bytes())
     content[600:900] = bytes(300)
     path.write_bytes(content)

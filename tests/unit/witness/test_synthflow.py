@@ -34,13 +34,19 @@ def test_fields_that_changed_are_unknown_not_wrong(web: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("declared", "told"), [(["record"], None), ([], None), (["marks"], "PCMA"), (["record", "messages"], "PCMA")]
+    ("declared", "told"),
+    [(["record"], None), ([], None), (["marks"], "PCMA"), (["record", "messages"], "PCMA")],
 )
 def test_what_a_deployment_does_not_declare_it_is_not_told(
     web: Make, runs: ModuleType, declared: list[str], told: str | None
 ) -> None:
-    live, plain = runs.live(), {"call_id": "c1", "status": "completed", "witness": {"codec": "PCMA"}}
-    server = web(answer("200 OK", json.dumps(plain)), answer("200 OK", json.dumps({"calls": [plain]})))
+    live, plain = (
+        runs.live(),
+        {"call_id": "c1", "status": "completed", "witness": {"codec": "PCMA"}},
+    )
+    server = web(
+        answer("200 OK", json.dumps(plain)), answer("200 OK", json.dumps({"calls": [plain]}))
+    )
     synthflow = Synthflow(api_base=server.base, api_token="token", witness=declared)
     api = api_of(live.model_copy(update={"synthflow": synthflow}))
     assert api is not None
@@ -54,23 +60,50 @@ def test_what_a_deployment_does_not_declare_it_is_not_told(
 def test_a_number_of_the_deployments_is_known_without_its_plus(
     web: Make, runs: ModuleType, region: str, prefix: str
 ) -> None:
-    """A From in digits alone reaches the record so: in Germany those of another country may be a number of its own as well."""
+    """A From in digits alone reaches the record so: in Germany those of another country may be a
+    number of its own as well.
+    """
     live = runs.live()
     called = next(iter(live.assistants.values())).did
-    phones = {name: phone.model_copy(update={"number": "+442079460101"}) for name, phone in live.phones.items()}
-    plain = {"call_id": "c1", "phone_number_from": f"{prefix}44 20-79460101", "phone_number_to": prefix + called[1:]}
+    phones = {
+        name: phone.model_copy(update={"number": "+442079460101"})
+        for name, phone in live.phones.items()
+    }
+    plain = {
+        "call_id": "c1",
+        "phone_number_from": f"{prefix}44 20-79460101",
+        "phone_number_to": prefix + called[1:],
+    }
     synthflow = Synthflow(api_base=web(answer("200 OK", json.dumps(plain))).base, api_token="token")
-    api = api_of(live.model_copy(update={"synthflow": synthflow, "phones": phones, "region": region}))
+    api = api_of(
+        live.model_copy(update={"synthflow": synthflow, "phones": phones, "region": region})
+    )
     assert api is not None
     record = api.call("c1")
     assert (record.number_from, record.number_to) == ("+442079460101", called)
 
 
 @pytest.mark.parametrize(
-    "call_id", ["../../../admin/delete?x=", "..", "a?b", "a%2fb", "a b", "", "\ud800", "a\n", "x" * 129, "é", 7, None]
+    "call_id",
+    [
+        "../../../admin/delete?x=",
+        "..",
+        "a?b",
+        "a%2fb",
+        "a b",
+        "",
+        "\ud800",
+        "a\n",
+        "x" * 129,
+        "é",
+        7,
+        None,
+    ],
 )
 def test_an_id_that_leads_elsewhere_is_asked_for_nowhere(web: Make, call_id: object) -> None:
-    server = web(answer("200 OK", json.dumps({"calls": [{"call_id": call_id, "status": "completed"}]})))
+    server = web(
+        answer("200 OK", json.dumps({"calls": [{"call_id": call_id, "status": "completed"}]}))
+    )
     api = SynthflowApi(server.base, "token")
     with pytest.raises(FarEndError, match=r"call_id|an id that is none"):
         api.calls(since=0.0)
@@ -81,7 +114,9 @@ def test_an_id_that_leads_elsewhere_is_asked_for_nowhere(web: Make, call_id: obj
     assert len(server.requests) == 1, "the list alone was asked for"
 
 
-@pytest.mark.parametrize("call_id", ["c1", "7b0c1e7e-6f2a-4c53-9c39-0a7d1d0b8f11", "1716220000.123", "a:b_c"])
+@pytest.mark.parametrize(
+    "call_id", ["c1", "7b0c1e7e-6f2a-4c53-9c39-0a7d1d0b8f11", "1716220000.123", "a:b_c"]
+)
 def test_ids_as_they_are_pass(web: Make, call_id: str) -> None:
     server = web(answer("200 OK", json.dumps({"call_id": call_id})))
     assert SynthflowApi(server.base, "token").call(call_id).id == call_id

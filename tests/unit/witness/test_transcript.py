@@ -7,12 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.witness.call_record import CallRecord
-from harness.witness.transcript import has_turn, is_alike, is_as_documented, said, takes_as_long, times_heard
+from harness.witness.transcript import (
+    has_turn,
+    is_alike,
+    is_as_documented,
+    said,
+    takes_as_long,
+    times_heard,
+)
 
 WORDS = "Hello, who is there?"
 
 
-@pytest.mark.parametrize("heard", ["Hello, who's there?", "Well, hello, who is there, please?", "Hallo who is there"])
+@pytest.mark.parametrize(
+    "heard", ["Hello, who's there?", "Well, hello, who is there, please?", "Hallo who is there"]
+)
 def test_recognition_bends_words_and_adds_others(heard: str) -> None:
     assert is_alike(heard, WORDS)
     assert not is_alike("I would like to speak to a person", WORDS)
@@ -35,8 +44,15 @@ def test_who_said_what() -> None:
         ("Hi.", 0.4, True),
     ],
 )
-def test_speech_fits_the_ai_s_greeting_by_its_length(greeting: str, seconds: float, fits: bool) -> None:
-    assert takes_as_long(f"bot: {greeting}\nhuman: Hello\nbot: And much more, which came later", seconds) is fits
+def test_speech_fits_the_ai_s_greeting_by_its_length(
+    greeting: str, seconds: float, fits: bool
+) -> None:
+    assert (
+        takes_as_long(
+            f"bot: {greeting}\nhuman: Hello\nbot: And much more, which came later", seconds
+        )
+        is fits
+    )
     assert takes_as_long("human: Hello\nbot: Hi", seconds), "it did not speak first"
 
 
@@ -47,12 +63,21 @@ def _greeted(draw: st.DrawFn) -> tuple[int, str]:
     at = draw(st.integers(0, len(words) - 1))
     halves = [" ".join(half) for half in (words[:at], words[at:]) if half]
     others = st.sampled_from(["human: An agent, please.\n", "human: [mark 3]\n", f"bot: {WORDS}\n"])
-    return draw(st.one_of(st.just((1, "".join(f"human: {half}\n" for half in halves))), st.tuples(st.just(0), others)))
+    return draw(
+        st.one_of(
+            st.just((1, "".join(f"human: {half}\n" for half in halves))),
+            st.tuples(st.just(0), others),
+        )
+    )
 
 
 @given(st.lists(_greeted(), max_size=6))
-def test_each_time_counts_whether_a_pause_broke_it_in_two_or_not(turns: list[tuple[int, str]]) -> None:
-    assert times_heard("".join(text for _, text in turns), WORDS) == sum(times for times, _ in turns)
+def test_each_time_counts_whether_a_pause_broke_it_in_two_or_not(
+    turns: list[tuple[int, str]],
+) -> None:
+    assert times_heard("".join(text for _, text in turns), WORDS) == sum(
+        times for times, _ in turns
+    )
 
 
 @pytest.mark.parametrize("told", [None, 7, {}, [{"role": "human", "content": WORDS}]])
@@ -70,15 +95,15 @@ def test_a_transcript_is_text(told: object) -> None:
         ("[00:01] bot: Hi.", False),
     ],
 )
-def test_only_a_transcript_with_known_speakers_tells_who_was_silent(transcript: str, is_documented: bool) -> None:
+def test_only_a_transcript_with_known_speakers_tells_who_was_silent(
+    transcript: str, is_documented: bool
+) -> None:
     assert is_as_documented(transcript) is is_documented
 
 
 def test_that_nothing_was_heard_is_not_what_somebody_said() -> None:
     """As in the example of https://docs.synthflow.ai/api-reference/platform-api/calls/get-phone-call."""
-    told = (
-        "bot: Hi.\nhuman: (Now the user has not responded in a while, you would say:)\nbot: Hey Eddie, are you there?"
-    )
+    told = "bot: Hi.\nhuman: (Now the user has not responded in a while, you would say:)\nbot: Hey Eddie, are you there?"
     assert not has_turn(told, "human")
     assert said(f"{told}\nhuman: Yes.", "human") == ["Yes."]
 

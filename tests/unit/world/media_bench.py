@@ -62,7 +62,9 @@ class Bench:
         self._sequence = 0
 
     def open(self) -> Channel:
-        return self.media_engine.open(self.media, cast("Conversation", self.notes), VOICE, AssistantSettings())
+        return self.media_engine.open(
+            self.media, cast("Conversation", self.notes), VOICE, AssistantSettings()
+        )
 
     def _sent(self, data: bytes) -> None:
         packet = Packet.parse(data)

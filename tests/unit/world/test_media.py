@@ -20,7 +20,9 @@ from harness.world.media.sound import Ticker
 ADDRESS = "127.0.0.1"
 
 
-def packet(sequence: int = 1, payload_type: int = 0, ssrc: int = 7, payload: bytes = b"\xff" * 160) -> Packet:
+def packet(
+    sequence: int = 1, payload_type: int = 0, ssrc: int = 7, payload: bytes = b"\xff" * 160
+) -> Packet:
     return Packet(payload_type, sequence, sequence * 160, ssrc, payload)
 
 

@@ -34,7 +34,15 @@ def blocks_of(report: bytes) -> list[ReportBlock]:
 
 
 def packet(number: int, *, start: int = 0, ssrc: int = SSRC) -> bytes:
-    return bytes(Packet(0, (start + number) & 0xFFFF, (start + number) * FRAME & 0xFFFFFFFF, ssrc, b"\xff" * FRAME))
+    return bytes(
+        Packet(
+            0,
+            (start + number) & 0xFFFF,
+            (start + number) * FRAME & 0xFFFFFFFF,
+            ssrc,
+            b"\xff" * FRAME,
+        )
+    )
 
 
 @given(
@@ -43,7 +51,9 @@ def packet(number: int, *, start: int = 0, ssrc: int = SSRC) -> bytes:
     data=st.data(),
 )
 def test_a_report_counts_what_was_lost(start: int, count: int, data: st.DataObject) -> None:
-    """Whatever is lost after the first and before the last packet, over the wrap of sequence numbers, too."""
+    """Whatever is lost after the first and before the last packet, over the wrap of sequence
+    numbers, too.
+    """
     lost = data.draw(st.sets(st.integers(1, count), max_size=count - 1)) if count > 1 else set()
     lost.discard(count)
     reporter = Reporter("leg")
@@ -58,7 +68,9 @@ def test_a_report_counts_what_was_lost(start: int, count: int, data: st.DataObje
 
 
 def test_a_silent_source_is_not_reported() -> None:
-    """The sender of what never arrived learns just that: a report without a block about it (section 6.4.1)."""
+    """The sender of what never arrived learns just that: a report without a block about it (section
+    6.4.1).
+    """
     reporter = Reporter("leg")
     reporter.sent(packet(0, ssrc=7), 0.0)
     report = reporter.report(0.1)

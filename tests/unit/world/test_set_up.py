@@ -1,4 +1,6 @@
-"""What a tenant is made of before a call comes: addresses, certificates, faults, numbers, routes, records."""
+"""What a tenant is made of before a call comes: addresses, certificates, faults, numbers, routes,
+records.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,10 @@ def faults(integration: str = "talkdesk") -> Faults:
 def test_a_block_is_exclusive_until_it_is_released() -> None:
     blocks = [take_block() for _ in range(3)]
     assert len({str(block) for block in blocks}) == 3
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other, pytest.raises(OSError, match="in use"):
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
+        pytest.raises(OSError, match="in use"),
+    ):
         other.bind((blocks[0][1].rpartition(".")[0] + ".254", addresses.LOCK_PORT))
     for block in blocks:
         block.release()
@@ -82,14 +87,26 @@ def test_a_fault_holds_for_its_line_or_for_all() -> None:
     ("integration", "name", "line", "says"),
     [
         ("talkdesk", "nonsense", None, r"not one of talkdesk; `harness faults` lists them$"),
-        ("talkdesk", "rtp-bloked-both", None, r"not one of talkdesk; did you mean rtp-blocked-both\?$"),
+        (
+            "talkdesk",
+            "rtp-bloked-both",
+            None,
+            r"not one of talkdesk; did you mean rtp-blocked-both\?$",
+        ),
         ("talkdesk", "selector-wrong", None, "one of gladly"),
-        ("acme", "caller-header-missing", None, "not one of generic"),  # a customer's own integration is an SBC
+        (
+            "acme",
+            "caller-header-missing",
+            None,
+            "not one of generic",
+        ),  # a customer's own integration is an SBC
         ("talkdesk", "password-wrong", "inbound", "whole tenant"),
         ("talkdesk", "from-anonymous", "Inbound", r"no such line; did you mean inbound\?$"),
     ],
 )
-def test_unknown_faults_and_lines_are_refused(integration: str, name: str, line: str | None, says: str) -> None:
+def test_unknown_faults_and_lines_are_refused(
+    integration: str, name: str, line: str | None, says: str
+) -> None:
     with pytest.raises(SelectionError, match=says):
         faults(integration).set(name, line)
 
@@ -103,11 +120,24 @@ def test_every_fault_changes_something() -> None:
 
 
 def test_a_fault_of_one_line_is_asked_for_by_line() -> None:
-    """``trunk-inactive@LINE`` was taken, and passed over where the world asked for the whole tenant's alone."""
+    """``trunk-inactive@LINE`` was taken, and passed over where the world asked for the whole
+    tenant's alone.
+    """
     sources = Path(harness.world.__file__).parent.rglob("*.py")
-    calls = [n for source in sources for n in ast.walk(ast.parse(source.read_text())) if isinstance(n, ast.Call)]
-    asked = [call.args for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "on"]
-    alone = {args[0].value for args in asked if len(args) == 1 and isinstance(args[0], ast.Constant)}
+    calls = [
+        n
+        for source in sources
+        for n in ast.walk(ast.parse(source.read_text()))
+        if isinstance(n, ast.Call)
+    ]
+    asked = [
+        call.args
+        for call in calls
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "on"
+    ]
+    alone = {
+        args[0].value for args in asked if len(args) == 1 and isinstance(args[0], ast.Constant)
+    }
     assert not {name for name in alone & FAULTS.keys() if FAULTS[name].per_line}
 
 
@@ -115,7 +145,9 @@ def test_an_extension_is_reached_by_the_ai_alone() -> None:
     plan = deployment()
     group = plan.groups["billing"].model_copy(update={"did": None, "user": "Kundendienst"})
     routes = Routes(plan.model_copy(update={"groups": {**plan.groups, "billing": group}}), faults())
-    assert routes.from_ai(Uri.parse("sip:Kundendienst@acme.example;transport=tls")) == GroupRoute("billing")
+    assert routes.from_ai(Uri.parse("sip:Kundendienst@acme.example;transport=tls")) == GroupRoute(
+        "billing"
+    )
     assert routes.from_ai(Uri.parse("sip:+18155550102@acme.example")) == GroupRoute("support")
     assert routes.from_ai(Uri.parse("sip:kundendienst@acme.example")) is None
     assert routes.find("Kundendienst") is None
