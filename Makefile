@@ -96,8 +96,12 @@ audit: .venv/.developer  ## known vulnerabilities of what uv.lock names (needs p
 sbom: .venv/.developer  ## what the package is made of: CycloneDX with licences, which are checked (reports/sbom.json)
 	@.uv/bin/uv export -q --locked --all-extras --no-default-groups --preview-features sbom-export --format cyclonedx1.5 | .venv/bin/python -m tools.supply_chain
 
+.PHONY: wheel
+wheel:  ## the wheel, and the source archive, in dist/; hashes of all that builds it are checked
+	@$(BOOTSTRAP) wheel
+
 .PHONY: test-wheel
-test-wheel: .venv/.developer  ## source archive and wheel: built, installed alone, used from an empty directory (about half a minute)
+test-wheel: .venv/.developer  ## a fresh clone: wheel built in each way, installed beside Python 3.11 and 3.12, used from an empty directory (minutes)
 	@.venv/bin/python -m tools.wheel
 .PHONY: docs docs-pictures
 docs: .venv/.developer  ## the documents as a site, every link checked (reports/site/html/index.html)
@@ -115,11 +119,11 @@ lint: .venv/.developer  ## types, style, spelling, and which module may import w
 	&& .venv/bin/codespell && .venv/bin/typos --format brief; style=$$?; wait $$types && exit $$style
 
 clean:  ## removes what was built; reports stay
-	@rm -rf .venv .uv .ci/bootstrap.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .uv dist .ci/bootstrap.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+BOOTSTRAP = command -v $(PYTHON) >/dev/null || { echo "environment: there is no $(PYTHON); needed: Python 3.11 or newer" >&2; exit 2; }; $(PYTHON) .ci/bootstrap.py
 ENVIRONMENT = uv.lock pyproject.toml hatch_build.py $(shell find harness -name '*.[ch]') .ci/uv.txt .ci/bootstrap.py
 
 .venv/.ready .venv/.developer: $(ENVIRONMENT)
-	@command -v $(PYTHON) >/dev/null || { echo "environment: there is no $(PYTHON); needed: Python 3.11 or newer" >&2; exit 2; }
-	@$(PYTHON) .ci/bootstrap.py $(patsubst .%,%,$(notdir $@))
+	@$(BOOTSTRAP) $(patsubst .%,%,$(notdir $@))

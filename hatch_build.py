@@ -11,6 +11,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -32,25 +33,24 @@ class NativeHook(BuildHookInterface[Any]):
             raise SystemExit(
                 f"the harness runs on Linux, as pjsua2-python does; this is {sys.platform}"
             )
-        # Nothing outside of the environment changes.
-        environment = os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(Path(sys.prefix, "zig-cache"))}
-        for source in sorted(Path(self.root, "harness").rglob("*.c")):
-            library = source.with_name(f"lib{source.stem}.so")
-            unfinished = library.with_suffix(f".{os.getpid()}.so")
-            compiler = [
-                sys.executable,
-                "-m",
-                "ziglang",
-                "cc",
-                "-target",
-                f"{machine}-linux-gnu.{_GLIBC}",
-            ]
-            subprocess.run(
-                [*compiler, *_FLAGS, "-o", str(unfinished), str(source)],
-                check=True,
-                env=environment,
-            )
-            unfinished.replace(library)  # at once: a process may have the old one loaded
-            build_data["artifacts"].append(library.relative_to(self.root).as_posix())
+        # The interpreter may be the system's (pip builds with its own), so nothing is left there.
+        with tempfile.TemporaryDirectory(prefix="harness-zig-") as scratch:
+            environment = {"ZIG_GLOBAL_CACHE_DIR": scratch} | os.environ
+            for source in sorted(Path(self.root, "harness").rglob("*.c")):
+                library = _compiled(source, machine, environment)
+                build_data["artifacts"].append(library.relative_to(self.root).as_posix())
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-manylinux_{_GLIBC.replace('.', '_')}_{machine}"
+
+
+def _compiled(source: Path, machine: str, environment: dict[str, str]) -> Path:
+    """The library made from ``source``, beside it."""
+    library = source.with_name(f"lib{source.stem}.so")
+    unfinished = library.with_suffix(f".{os.getpid()}.so")
+    target = ("-target", f"{machine}-linux-gnu.{_GLIBC}")
+    compiler = [sys.executable, "-m", "ziglang", "cc", *target]
+    subprocess.run(
+        [*compiler, *_FLAGS, "-o", str(unfinished), str(source)], check=True, env=environment
+    )
+    unfinished.replace(library)  # at once: a process may have the old one loaded
+    return library

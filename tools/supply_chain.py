@@ -1,5 +1,5 @@
-"""``make sbom``: adds the licence of each component to an SBOM (CycloneDX), and refuses those that
-nobody has agreed to.
+"""``make sbom``: adds the licence of each component to an SBOM (CycloneDX), lists them, and refuses a
+licence that is not in :data:`LICENCES`.
 
 ``uv export --format cyclonedx1.5 | python -m tools.supply_chain``
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import re
 import sys
+import tomllib
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,17 @@ from tools import ROOT
 
 REPORT = ROOT / "reports" / "sbom.json"
 
-#: Licences that ask for no more than their notice, or (MPL) for changes to the library's own files.
+#: Licences that ask for no more than their notice.
 PERMISSIVE = frozenset({
-    "MIT", "MIT-0", "MIT-CMU", "BSD-2-Clause", "BSD-3-Clause", "0BSD", "Apache-2.0", "ISC", "PSF-2.0", "MPL-2.0", "Zlib", "CC0-1.0",
+    "MIT", "MIT-0", "MIT-CMU", "BSD-2-Clause", "BSD-3-Clause", "0BSD", "Apache-2.0", "ISC", "PSF-2.0", "Zlib", "CC0-1.0",
 })  # fmt: skip
-#: What trove classifiers call them (PEP 639 has replaced these, and not every package has
-#: followed).
+#: Licences that ask for the source of what they cover. docs/security.md names the packages.
+COPYLEFT = frozenset({
+    "MPL-2.0", "LGPL-2.1-or-later", "GPL-2.0-or-later", "GPL-3.0-or-later WITH GCC-exception-3.1",
+})  # fmt: skip
+#: All that a part of the harness, which is GPL-3.0-or-later, may have.
+LICENCES = PERMISSIVE | COPYLEFT
+#: Their names as trove classifiers, which packages without PEP 639 still use.
 _CLASSIFIERS = {
     "MIT License": "MIT",
     "BSD License": "BSD-3-Clause",
@@ -35,63 +41,70 @@ _CLASSIFIERS = {
     "GNU General Public License v2 or later (GPLv2+)": "GPL-2.0-or-later",
     "GNU Lesser General Public License v2 or later (LGPLv2+)": "LGPL-2.0-or-later",
 }
-#: Packages whose metadata names no licence, or one that is agreed to for this package alone, with
-#: the reason.
-AGREED = {
-    "pjsua2-python": ("GPL-2.0-or-later", "PJSIP, also sold by Teluu; runs in processes of its own, is not part of the wheel"),
-    "protobuf": ("BSD-3-Clause", "its metadata names none; its LICENSE file is the three-clause BSD"),
-    "soxr": ("LGPL-2.1-or-later", "resamples recordings; installed beside the wheel, unchanged, and not part of it"),
-    "pyphen": ("MPL-1.1", "GPL, LGPL or MPL, at one's choice; only for the sign-off document as PDF"),
+#: Packages whose metadata name no licence, or only a part of it, with the evidence.
+STATED = {
+    "pjsua2-python": ("GPL-2.0-or-later", "PJSIP's own (docs.pjsip.org, overview/license_pjsip); its metadata name none"),
+    "protobuf": ("BSD-3-Clause", "its metadata name none; its LICENSE file is the three-clause BSD"),
+    "soundfile": ("BSD-3-Clause AND LGPL-2.1-or-later", "its wheel carries libsndfile, mpg123 and LAME; its metadata name the rest"),
+    "numpy": (
+        "BSD-3-Clause AND 0BSD AND MIT AND Zlib AND CC0-1.0 AND GPL-3.0-or-later WITH GCC-exception-3.1",
+        "its wheel carries libgfortran (its LICENSE.txt); its metadata name the rest",
+    ),
+    "pyphen": ("GPL-2.0-or-later OR LGPL-2.1-or-later OR MPL-1.1", "its LICENSE file offers the choice"),
 }  # fmt: skip
 
 
 class LicenceError(Exception):
-    """Components whose licence nobody has agreed to, a line each."""
+    """Components whose licence is not in :data:`LICENCES`, a line each."""
 
 
 def licence_of(name: str) -> str:
-    """The licence of an installed distribution as an SPDX expression; empty when it names none that
-    is known.
+    """The licence of an installed distribution as an SPDX expression; empty when its metadata name
+    none that is known.
     """
-    if name in AGREED:
-        return AGREED[name][0]
+    if name in STATED:
+        return STATED[name][0]
     try:
-        told = importlib.metadata.metadata(name)
+        metadata = importlib.metadata.metadata(name)
     except importlib.metadata.PackageNotFoundError:
         return ""
-    if "License-Expression" in told:
-        return str(told["License-Expression"])
+    if "License-Expression" in metadata:
+        return str(metadata["License-Expression"])
     marked = (
         line.rpartition(" :: ")[2]
-        for line in told.get_all("Classifier", [])
+        for line in metadata.get_all("Classifier", [])
         if line.startswith("License ::")
     )
     known = " OR ".join(_CLASSIFIERS[line] for line in marked if line in _CLASSIFIERS)
     plain = (
-        str(told["License"]) if "License" in told else ""
+        str(metadata["License"]) if "License" in metadata else ""
     )  # before PEP 639: any text, often the identifier
-    return known or (plain if plain in PERMISSIVE else "")
+    return known or (plain if plain in LICENCES else "")
 
 
-def is_agreed(name: str, expression: str) -> bool:
-    """Whether every licence that applies is a permissive one: all of an AND, one of an OR."""
-    if name in AGREED:
-        return True
-    alternatives = [
-        re.findall(r"[\w.+-]+", part.replace(" AND ", " "))
-        for part in expression.strip("()").split(" OR ")
-    ]
-    return any(part and set(part) <= PERMISSIVE for part in alternatives)
+def is_listed(expression: str) -> bool:
+    """Whether every licence that applies is in :data:`LICENCES`: all of an AND, one of an OR.
+
+    One with parentheses is refused: it has to be read, and stated in :data:`STATED`.
+    """
+    if "(" in expression:
+        return False
+    return any(set(part.split(" AND ")) <= LICENCES for part in expression.split(" OR "))
 
 
 def with_licences(
     bom: dict[str, Any], licence: Callable[[str], str] = licence_of
 ) -> dict[str, Any]:
-    """The SBOM with each component's licence. Raises :class:`LicenceError`."""
+    """The SBOM with the harness's own licence and each component's. Raises :class:`LicenceError`.
+
+    A component that is not installed here belongs to another operating system.
+    """
+    own = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    bom["metadata"]["component"]["licenses"] = [{"expression": own["license"]}]
     refused = []
     for component in bom["components"]:
         name, expression = component["name"], licence(component["name"])
-        if is_agreed(name, expression):
+        if is_listed(expression):
             component["licenses"] = [{"expression": expression}]
         elif component.get("purl") and _is_installed(name):
             refused.append(f"{name} {component.get('version')}: {expression or 'names no licence'}")
@@ -100,10 +113,16 @@ def with_licences(
     return bom
 
 
+def by_licence(bom: dict[str, Any]) -> dict[str, list[str]]:
+    """Licence → names of the components that have it."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for component in bom["components"]:
+        licences = component.get("licenses", [{"expression": "not installed here"}])
+        found[licences[0]["expression"]].add(component["name"])
+    return {expression: sorted(names) for expression, names in sorted(found.items())}
+
+
 def _is_installed(name: str) -> bool:
-    """Whether it is a part of this machine's environment; the lock also names what other systems
-    need.
-    """
     try:
         importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
@@ -112,20 +131,20 @@ def _is_installed(name: str) -> bool:
 
 
 def main(exported: str, report: Path = REPORT, say: Callable[[str], None] = print) -> int:
-    """0 when every licence is agreed to; the SBOM is written in any case."""
+    """0 when every licence is listed; the SBOM is written in any case."""
     bom = json.loads(exported)
     try:
         with_licences(bom)
     except LicenceError as error:
-        say(f"ERROR: licences nobody has agreed to (tools/supply_chain.py has the list):\n{error}")
+        say(f"ERROR: licences that are not listed in tools/supply_chain.py:\n{error}")
         return 1
     finally:
         report.parent.mkdir(exist_ok=True)
         report.write_text(json.dumps(bom, indent=1) + "\n", encoding="utf-8")
-    licensed = sum("licenses" in component for component in bom["components"])
-    say(
-        f"sbom: {len(bom['components'])} components, {licensed} installed here with a licence agreed to: {report}"
-    )
+    for expression, names in by_licence(bom).items():
+        say(f"{expression}: {', '.join(names)}")
+    own = bom["metadata"]["component"]["licenses"][0]["expression"]
+    say(f"sbom: the harness is {own}; {len(bom['components'])} components: {report}")
     return 0
 
 

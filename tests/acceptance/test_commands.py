@@ -21,8 +21,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.pages import ROOT, Command, commands, fences
+from tools import ROOT
 from tools.ci.submission import PARTS
+from tools.pages import Command, commands, fences
 from tools.reference import cli
 
 README = ROOT / "README.md"

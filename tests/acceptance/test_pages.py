@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.pages import ROOT, Command, commands, fences, files
+from tools import ROOT
+from tools.pages import Command, commands, fences, files
 
 SCENARIO, INTEGRATION = ROOT / "docs" / "write-a-scenario.md", ROOT / "docs" / "new-integration.md"
 PASSES, FAILS = {"passed": 1, "failed": 0}, {"passed": 0, "failed": 1}

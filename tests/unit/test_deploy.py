@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -69,7 +70,11 @@ def test_what_the_images_are_made_of_is_sent_to_the_build() -> None:
     """
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", CONTAINERFILE.read_text(), re.MULTILINE)
     sources = [str(path.relative_to(ROOT)) for path in bootstrap().SOURCES]
-    for name in [*(name for line in copied for name in line.split()), "Makefile", *sources]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    packaged = [project["readme"], *project["license-files"]]
+    files = [name for line in copied for name in line.split()]
+    assert set(packaged) <= set(files)
+    for name in [*files, "Makefile", *sources]:
         assert in_build_context(name), name
     assert not in_build_context("reports/latest/summary.json")
     assert not in_build_context(".git/config")
@@ -109,6 +114,22 @@ def test_verify_installs_no_developer_tools_and_removes_none(
     assert ("--no-default-groups" not in synced[-1]) == tools
     assert "build" not in synced[-1], "the C compiler does not stay"
     assert (tmp_path / "developer").exists() == tools
+
+
+def test_bootstrap_shows_each_download_and_a_failure_in_one_line(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Two minutes passed without a word after "about half a minute"."""
+    made = bootstrap()
+    said = "Resolved 9 packages\nDownloading ziglang (96.4MiB)\n Downloaded ziglang\n + ziglang==0.16\n"
+    made.run([sys.executable, "-c", f"import sys; sys.stderr.write({said!r})"], "not installed")
+    shown = capfd.readouterr()
+    assert shown.out == "  Downloading ziglang (96.4MiB)\n  Downloaded ziglang\n"
+    assert shown.err == ""
+    broken = "error: no wheel\n  Caused by: dns error\n"
+    failing = [sys.executable, "-c", f"import sys; sys.stderr.write({broken!r}); sys.exit(2)"]
+    with pytest.raises(SystemExit, match=r"^environment: not installed; .* error: no wheel"):
+        made.run(failing, "not installed")
 
 
 def test_only_verify_does_without_developer_tools() -> None:
@@ -159,9 +180,11 @@ def test_the_fleets_image_is_not_called_as_the_container_is() -> None:
     [
         ("vendor.compose-spec", "deploy/container/compose.yaml"),
         ("vendor.github-workflows", "deploy/github/nightly.yml"),
+        ("vendor.github-workflows", "deploy/github/verify.yml"),
         ("vendor.github-workflows", ".github/workflows/ci.yml"),
         ("vendor.github-workflows", ".github/workflows/nightly.yml"),
         ("vendor.gitlab-ci", "deploy/gitlab/nightly.gitlab-ci.yml"),
+        ("vendor.gitlab-ci", "deploy/gitlab/verify.gitlab-ci.yml"),
         ("vendor.github-issue-forms", ".github/ISSUE_TEMPLATE/wrong-verdict.yml"),
         ("vendor.github-issue-forms", ".github/ISSUE_TEMPLATE/broken.yml"),
         ("vendor.github-issue-forms", ".github/ISSUE_TEMPLATE/platform.yml"),

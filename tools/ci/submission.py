@@ -82,7 +82,7 @@ PARTS: Final = (
         after="programs",
         closing=of_pytest,
     ),
-    Part("wheel", make("test-wheel"), CALLS, 1200, closing=of_wheel),
+    Part("wheel", make("test-wheel"), CALLS, 1800, closing=of_wheel),
     suite("unit", COMPUTES, 2),
     Part("lint", make("lint"), STYLE, 1200, computes=True),
     Part("docs", make("docs"), STYLE, 1200, computes=True),

@@ -1,7 +1,7 @@
-"""``make docs-pictures``: the pictures of ``docs/images``, made in Chromium of the report of a real
-run in which a fault was injected.
+"""``make docs-pictures``: the pictures of ``docs/images``, made in Chromium of two real runs: one in
+which a fault was injected, and one that is signed.
 
-``python -m tools.site.pictures RUN`` makes them of a run that is there already.
+``python -m tools.site.pictures FAULTY SIGNED`` makes them of runs that are there already.
 
 Needs Chromium (``apt-get install chromium``). Look at them before they are committed.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from PIL import Image
@@ -26,27 +27,33 @@ _FAULT = "rtp-blocked-to-caller"
 _DEPLOYMENT = "scenarios/deployments/simulated-talkdesk.toml"
 
 
-def run() -> Path:
-    """The directory of a run in which the fault fails all but the registration. Raises
-    ``RuntimeError`` if it did not.
-    """
+def faulty_run() -> Path:
+    """The directory of a run in which the fault fails all but the registration."""
     rows = [word for row in _ROWS for word in ("--row", row)]
-    command = [
-        str(HARNESS),
-        "verify",
-        _DEPLOYMENT,
-        *rows,
-        "--transport",
-        "udp",
-        "--fault",
-        _FAULT,
-        "-n",
-        "2",
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode != 1:
-        raise RuntimeError(f"exit code {done.returncode}, expected 1\n{done.stdout}{done.stderr}")
+    _harness(
+        "verify", _DEPLOYMENT, *rows, "--transport", "udp", "--fault", _FAULT, "-n", "2", code=1
+    )
     return (ROOT / "reports" / "latest").resolve()
+
+
+def signed_run() -> Path:
+    """The directory of a whole run that is accepted and signed."""
+    _harness("verify", "simulated-gladly", "-n", "2")
+    with tempfile.TemporaryDirectory() as scratch:
+        key = f"{scratch}/go-live.pem"
+        _harness("signoff", "key", key)
+        _harness("signoff", "reports/latest", "--key", key, "--customer", "Example GmbH")
+    return (ROOT / "reports" / "latest").resolve()
+
+
+def _harness(*arguments: str, code: int = 0) -> None:
+    """Run a command. Raises ``RuntimeError`` for another exit code."""
+    command = [str(HARNESS), *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != code:
+        raise RuntimeError(
+            f"exit code {done.returncode}, expected {code}\n{done.stdout}{done.stderr}"
+        )
 
 
 def main() -> int:
@@ -54,12 +61,13 @@ def main() -> int:
     if not CHROMIUM.exists():
         print(f"{CHROMIUM}: not there; apt-get install chromium", file=sys.stderr)
         return 3
-    found = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else run()
+    given = [Path(name).resolve() for name in sys.argv[1:]]
+    faulty, signed = given if len(given) == 2 else (faulty_run(), signed_run())
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
-        _report(browser, found / "report.html")
-        page = _open(browser, found / "signoff.html", 980)
-        _keep(page, "signoff.png")
+        _report(browser, faulty / "report.html")
+        _keep(_open(browser, faulty / "signoff.html", 980), "signoff.png")
+        _keep(_open(browser, signed / "signoff.html", 760), "signed.png")
         browser.close()
     for picture in sorted(IMAGES.glob("*.png")):
         print(f"{picture.relative_to(ROOT)}: {picture.stat().st_size // 1024} KB")

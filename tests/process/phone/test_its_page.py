@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.acceptance.pages import ROOT, fences
+from tools import ROOT
+from tools.pages import fences
 
 
 def test_the_example_runs() -> None:

@@ -1,8 +1,8 @@
-"""What stands in the fences of a page: files to write, and commands to run.
+"""The fences of a documentation page: files to write and commands to run.
 
-A fence with a title is a file of that name. A fence of ``sh`` holds commands, one a line, a
-backslash continues it; ``# exits 1`` at the end is the exit code it is to have. Every other fence,
-and what is indented, is shown and not run.
+A fence with a title is a file of that name. A fence of ``sh`` holds commands, one a line; a
+backslash continues a line, and ``# exits 1`` at its end states the exit code. Every other fence,
+and indented code, is shown and not run.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
 _FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"\s+#\s*(?:exits (\d+))?.*$")
 
@@ -22,7 +21,7 @@ class Fence:
     """A fenced block of a page."""
 
     language: str
-    title: str  #: the file's name; empty where it is none
+    title: str  #: the file's name, or empty
     text: str
 
 
@@ -41,7 +40,7 @@ def fences(page: Path) -> list[Fence]:
         for match in _FENCE.findall(page.read_text(encoding="utf-8"))
     ]
     assert page.read_text(encoding="utf-8").count("\n```") == 2 * len(found), (
-        f"{page}: a fence that is not understood"
+        f"{page}: a fence cannot be read"
     )
     return found
 
