@@ -122,36 +122,32 @@ def test_octets_that_are_no_text_stay() -> None:
     )
 
 
-def live(monkeypatch: pytest.MonkeyPatch, **more: Any) -> Mapping[str, Any]:
+def live(**more: Any) -> Mapping[str, Any]:
     """A deployment as a worker is handed it, its secrets with it."""
     found = load(EXAMPLES / "live-talkdesk.toml", secrets=False)
-    monkeypatch.setenv("REPORT_KEY", "Bearer of-the-report-123")
     plain = to_plain(found)
-    report = {"url": "https://report.example/calls", "headers_env": {"Authorization": "REPORT_KEY"}}
+    secret = {"Authorization": "Bearer of-the-report-123"}
+    report = {"url": "https://report.example/calls", "headers_secret": secret}
     plain["platform"]["report"] = report
     plain["synthflow"]["api_token"] = "token-of-the-api"
     plain["phones"]["caller"] |= {"password": "of-the-phone"} | more
     return plain
 
 
-def test_what_a_deployment_names_as_a_secret_is_one_to_each_process_that_has_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from_plain(dict(live(monkeypatch)))
+def test_what_a_deployment_names_as_a_secret_is_one_to_each_process_that_has_it() -> None:
+    from_plain(dict(live()))
     text = "token-of-the-api, of-the-phone, of-the-report-123"
     assert redacted(text) == "REDACTED, REDACTED, REDACTED"
 
 
-def test_a_password_that_every_message_shows_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_that_every_message_shows_is_no_secret() -> None:
     """A phone whose password is its user name: redacted it would be missing from its own messages."""
-    from_plain(dict(live(monkeypatch, user="of-the-phone")))
+    from_plain(dict(live(user="of-the-phone")))
     assert redacted("From: <sip:of-the-phone@192.0.2.1>") == "From: <sip:of-the-phone@192.0.2.1>"
 
 
-def test_the_numbers_of_a_deployment_are_masked_in_their_national_form(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    plain = dict(live(monkeypatch))
+def test_the_numbers_of_a_deployment_are_masked_in_their_national_form() -> None:
+    plain = dict(live())
     plain["assistants"]["main"]["did"] = "+6565550123"
     assert mask.mask_text("65550123") == "65550123"
     from_plain(plain)

@@ -32,6 +32,7 @@ pytest run directly has its own codes for mistakes (4) and interruptions (2).
 | variable | for |
 |---|---|
 | `HARNESS_LIVE=1` | the same as `--live` |
+| `HARNESS_GRANT` | words as of `--grant`, but `command` |
 | `HARNESS_SITE` | the site, instead of the file's `site` |
 | `HARNESS_AS_OF` | the moment that hours are judged by, instead of now: ISO 8601 with its offset; scope, report and sign-off show it |
 | `HARNESS_ALERTS` | where `nightly` sends [alerts](nightly.md#alerts) |
