@@ -14,6 +14,9 @@ from tests.forked import forked_python as program
 # The audio is of small matrices, for which threads only cost (as in the worlds and phones of a
 # run). Set before numpy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Files of the tests name hosts that nobody has, servers on loopback, and files of other tests'
+# directories. Tests of what is refused without a user's word unset it.
+os.environ["HARNESS_GRANT"] = "host=*.example host=127.* path=/"
 
 # How fast a busy machine is says nothing about the code. `.ci/nightly properties` draws more
 # examples (--hypothesis-profile=thorough).

@@ -69,6 +69,7 @@ from harness.deployment.values import (
     is_address,
     is_digit,
     is_ipv6,
+    is_loopback,
 )
 
 __all__ = [
@@ -127,6 +128,7 @@ __all__ = [
     "is_address",
     "is_digit",
     "is_ipv6",
+    "is_loopback",
     "plain_name",
     "plain_signs",
     "replicas_to_plain",

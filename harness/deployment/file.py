@@ -1,5 +1,8 @@
 """Reading a deployment file (TOML): every mistake in it is one line, and its secrets come from the
 environment.
+
+What a file wants of its user's machine is asked for here (``grants``): a deployment that was loaded
+wants nothing that its user has not granted.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from harness.deployment import Account, Deployment, Trunk, from_plain, numbers_csv, to_plain
+from harness.deployment.grants import DemandKind, Grants
+from harness.deployment.places import PEM_KINDS, PROMPT, REPORT, each_at, named_files
 from harness.errors import DeploymentError, MistakeError
 from harness.support import resources, toml_model
 from harness.support.files import user_files
@@ -38,34 +43,16 @@ _SECRET_IN_BODY = re.compile(
 _REGION = Deployment.model_fields["region"].default
 #: Where a mistake of a trunk is, at the beginning of its line.
 _TRUNK = re.compile(r"^trunks\.(\d{1,9})[\w.]*")
-_API_TOKENS = ("synthflow.api_token_env", "trunks.*.api_token_env", "assistants.*.api_token_env")
-_NEVER_WRITTEN = ("password", "api_token")
-#: What a key's file holds, by its PEM header (RFC 7468). It is written in forms of various makers
-#: ("RSA PRIVATE KEY").
-_PEM_KINDS: Mapping[str, str] = {
-    "ca_file": "CERTIFICATE",
-    "certificate": "CERTIFICATE",
-    "private_key": "PRIVATE KEY",
+#: Keys that no file has: secrets, and the key that names the variable with each.
+_NEVER_WRITTEN = {
+    "password": "password_env",
+    "api_token": "api_token_env",
+    "headers_secret": "headers_env",
 }
-_PEM_OWNERS = (
-    "",
-    "synthflow.",
-    "stand_in.",
-    "platform.report.",
-    "accounts.*.",
-    "stand_in.bad_certificates.*.",
+_WITH_VARIABLE = (
+    *("trunks.*.password_env", "phones.*.password_env"),
+    *("synthflow.api_token_env", "trunks.*.api_token_env", "assistants.*.api_token_env"),
 )
-_REPORT, _PROMPT = "report", "prompt"
-#: Each place that names a file, from the deployment file's own directory (see :func:`_at`), and
-#: what the file holds.
-_FILES: Mapping[str, str] = {
-    **{f"{owner}{key}": kind for owner in _PEM_OWNERS for key, kind in _PEM_KINDS.items()},
-    "platform.report.file": _REPORT,
-    "witness.directory": _REPORT,
-    "escalation.prompt": _PROMPT,
-    "assistants.*.handovers.*.prompt": _PROMPT,
-    "assistants.*.handovers.*.then.*": _PROMPT,
-}
 #: What a simulated deployment leaves out, and every other needs.
 NEEDED_BUT_SIMULATED: Mapping[type[BaseModel], tuple[str, ...]] = {
     Trunk: ("host", "termination"),
@@ -77,25 +64,42 @@ SITE_VARIABLE = "HARNESS_SITE"
 
 
 def load(
-    path: Path, environment: Mapping[str, str] | None = None, *, secrets: bool = True
+    path: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    secrets: bool = True,
+    commands: bool = False,
+    grants: Grants | None = None,
 ) -> Deployment:
-    """Read a deployment file, or the example of that name. Secrets come from ``environment``
-    (default: the process's).
+    """Read a deployment file, or the example of that name, as far as its user allows what it wants.
 
-    ``secrets = False``: missing secrets are accepted, because no call will be placed. Raises
-    :class:`DeploymentError` with one line per mistake: file, key, what is wrong, what is allowed.
+    ``environment``: where secrets are; default: the process's, as far as ``grants`` have it (by
+    default those of ``HARNESS_GRANT``). ``secrets = False``: nothing will be asked and no call be
+    placed. ``commands``: what the file runs will be run.
+
+    Raises :class:`DeploymentError` with one line per mistake: file, key, what is wrong, what is
+    allowed.
     """
-    environment = os.environ if environment is None else environment
+    grants = grants or Grants.given()
+    site = (os.environ if environment is None else environment).get(SITE_VARIABLE)
     path = resources.deployment_file(path)
     plain = read(path)
+    kinds: set[DemandKind] = {"path"}
+    kinds |= {"env", "host"} if secrets else set()
+    kinds |= {"command"} if commands else set()
     secret = "secrets do not stand in files; allowed: {}, the name of an environment variable"
-    if mistakes := [
+    mistakes = [
         f"{inline(where)}: {secret.format(instead)}" for where, instead in _written_secrets(plain)
-    ]:
+    ]
+    for demand in grants.needed(plain, path.parent):
+        if demand.kind in kinds and demand.what not in (environment or ()):
+            mistakes.append(f"{inline(demand.where)}: {grants.refusal(demand)}")
+    if mistakes:
         raise mistaken(path, mistakes, plain)
-    deployment = _checked(path, plain, environment.get(SITE_VARIABLE))
+    deployment = _checked(path, plain, site)
     if deployment.kind == "simulated":
         return deployment
+    environment = grants.environment() if environment is None else environment
     return _complete(path, deployment, environment, secrets)
 
 
@@ -104,7 +108,7 @@ def _checked(path: Path, plain: dict[str, Any], site: str | None) -> Deployment:
     together.
     """
     numbers = _numbers(path, plain)
-    mistakes = list(_place_files(plain, path.parent, {_REPORT, _PROMPT}))
+    mistakes = list(_place_files(plain, path.parent, {REPORT, PROMPT}))
     lines, wrong = plain.get("lines", {}), set(numbers.wrong)
     if site:
         plain["site"] = site
@@ -237,7 +241,7 @@ def _written_secrets(plain: object, where: str = "") -> Iterator[tuple[str, str]
     for key, value in items:
         path = f"{where}.{key}" if where else key
         if key in _NEVER_WRITTEN:
-            yield path, f"{key}_env"
+            yield path, _NEVER_WRITTEN[key]
         elif where.endswith("headers") and _SECRET_HEADER.search(key):
             yield path, f"{where}_env.{key}"
         elif isinstance(value, str) and _CREDENTIALS_IN_URL.match(value):
@@ -281,17 +285,19 @@ def _complete(
         needed(f"accounts.{name}", account, *NEEDED_BUT_SIMULATED[Account])
     if any(trunk["ai"] == "stand-in" for trunk in plain["trunks"]):
         needed("stand_in", plain["stand_in"], "bind")
-    headers = ["platform.report.headers_env.*"]
+    requests = {"platform.report": plain["platform"].get("report")}
     if (campaign := plain.get("campaign")) and campaign["trigger"] == "http":
         needed("campaign", campaign, "url")
-        headers.append("campaign.headers_env.*")
-    for pattern in ("trunks.*.password_env", "phones.*.password_env", *_API_TOKENS):
-        for where, table, key in _at(plain, pattern):
-            table[key.removesuffix("_env")] = variable(where, table[key])
-    for pattern in headers:
-        for where, table, header in _at(plain, pattern):
-            variable(where, table[header])
-    mistakes += _place_files(plain, path.parent, set(_PEM_KINDS.values()))
+        requests["campaign"] = campaign
+    for where, table, key in each_at(plain, _WITH_VARIABLE):
+        table[key.removesuffix("_env")] = variable(where, table[key])
+    for where, request in requests.items():
+        if request and request["headers_env"]:
+            request["headers_secret"] = {
+                header: variable(f"{where}.headers_env.{header}", name)
+                for header, name in request["headers_env"].items()
+            }
+    mistakes += _place_files(plain, path.parent, set(PEM_KINDS.values()))
     if mistakes:
         raise mistaken(path, mistakes, plain)
     return from_plain(plain)
@@ -302,57 +308,20 @@ def _place_files(plain: dict[str, Any], directory: Path, kinds: Collection[str])
     with which.
     """
     for where, table, key, kind in named_files(plain):
-        name = table[key].strip()
-        is_one = resources.is_wav(name) if kind == _PROMPT else bool(name) or kind != _REPORT
-        if kind in kinds and is_one:
+        if kind in kinds:
+            name = table[key].strip()
             table[key] = str((directory / name).absolute())
             if why := _why_not(Path(table[key]), kind, name):
                 yield f"{inline(where)}: {why}"
-
-
-def named_files(plain: dict[str, Any]) -> Iterator[tuple[str, Any, Any, str]]:
-    """Each place in a deployment's data that may name a file: the place, what holds the name, under
-    which key; what the file holds.
-    """
-    for pattern, kind in _FILES.items():
-        yield from ((*found, kind) for found in _at(plain, pattern))
-
-
-def _at(plain: Any, pattern: str) -> Iterator[tuple[str, Any, Any]]:
-    """Where there is text at a place of the data: the place, what holds the text, and under which
-    key. ``*`` is any key.
-    """
-    holders = [("", plain)]
-    *tables, last = pattern.split(".")
-    for part in tables:
-        holders = [
-            (f"{where}{key}.", holder[key])
-            for where, holder in holders
-            for key in _keys(holder, part)
-        ]
-    for where, holder in holders:
-        yield from (
-            (f"{where}{key}", holder, key)
-            for key in _keys(holder, last)
-            if isinstance(holder[key], str)
-        )
-
-
-def _keys(holder: Any, part: str) -> Collection[Any]:
-    if isinstance(holder, list) and part == "*":
-        return range(len(holder))
-    if not isinstance(holder, dict):
-        return ()
-    return list(holder) if part == "*" else holder.keys() & {part}
 
 
 def _why_not(file: Path, kind: str, name: str) -> str:
     """Why a file does not hold what it should; empty where it does. OpenSSL's own words say neither
     which file nor what is wrong.
     """
-    if kind == _REPORT:
+    if kind == REPORT:
         return ""
-    if kind == _PROMPT:
+    if kind == PROMPT:
         from harness.audio.prompts import (
             check_prompt,
         )  # numpy takes its time, and most files need none of it

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Self, overload
@@ -51,8 +50,8 @@ def _leaves(plain: Any, shown: list[str], key: str = "") -> Iterator[str]:
     if isinstance(plain, dict):
         for name, value in plain.items():
             shown.append(str(name))
-            if name == "headers_env":
-                yield from (os.environ.get(str(variable), "") for variable in value.values())
+            if name == "headers_secret":
+                yield from value.values()
             else:
                 yield from _leaves(value, shown, str(name))
     elif isinstance(plain, (list, tuple)):

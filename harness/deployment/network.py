@@ -24,10 +24,10 @@ from harness.deployment.values import (
     Model,
     Port,
     Secret,
+    SecretHeaders,
     Source,
     Transport,
     User,
-    Variable,
     WebAddress,
     is_ipv6,
 )
@@ -73,7 +73,7 @@ def plain_name(name: str) -> str:
     return " ".join(plain_signs(normalize("NFC", name)).casefold().split())
 
 
-class Report(Model):
+class Report(SecretHeaders):
     """The platform's report of its calls, CSV or JSON: where a call landed in a group without
     harness phones.
     """
@@ -82,8 +82,6 @@ class Report(Model):
         None  #: gives the report; ``{since}`` is a minute before the call, in UTC
     )
     method: Literal["GET", "POST"] = "GET"  #: the request's
-    headers: dict[str, str] = {}  #: the request's, without secrets
-    headers_env: dict[str, Variable] = {}  #: header name → variable with its value
     body: str = ""  #: the request's; ``{since}`` as in ``url``
     ca_file: str | None = None  #: CA certificates (PEM); default: the system's
     timeout_s: float = Field(10.0, gt=0, le=120)  #: limit of one request

@@ -26,6 +26,7 @@ from harness.deployment.values import (
     OwnHeader,
     Pressed,
     Prompt,
+    SecretHeaders,
     SynthflowId,
     UserCalled,
     Variable,
@@ -553,7 +554,7 @@ class Escalation(Model):
     digits_back: DigitsBack | None = None  #: the digits that it sends
 
 
-class Campaign(Model):
+class Campaign(SecretHeaders):
     """How a campaign's call is started."""
 
     trigger: Literal["http", "manual"] = "manual"  #: started by a request, or by a person
@@ -564,8 +565,6 @@ class Campaign(Model):
         None  #: the request's; ``{line}`` and ``{customer}`` stand for their numbers
     )
     method: Literal["GET", "POST", "PUT"] = "POST"  #: the request's; a GET has no body
-    headers: dict[str, str] = {}  #: the request's, without secrets
-    headers_env: dict[str, Variable] = {}  #: header name → variable with its value
     #: the request's; ``{line}`` and ``{customer}`` as in ``url``
     body: str = '{"from": "{line}", "to": "{customer}"}'
     line: str | None = None  #: the line whose number customers see

@@ -129,14 +129,33 @@ def _web_address(url: str) -> str:
     try:
         _HTTP_URL.validate_python(url)
     except ValidationError:
-        raise ValueError(
-            f"{url!r}: no address that HTTP can ask; allowed: https://host/path, or http://…"
-        ) from None
+        is_one = False
+    else:
+        is_one = web_place(url) is not None
+    if not is_one:
+        allowed = "https://host/path, and http:// on this machine's loopback addresses alone"
+        raise ValueError(f"{url!r}: no address that HTTP can ask; allowed: {allowed}")
     return url
 
 
 _HTTP_URL = TypeAdapter(HttpUrl)
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+#: Scheme, host and port. Parsers of URLs disagree about a user, a backslash or a placeholder in
+#: front of the path, so that the host that was granted might not be the one that is asked.
+_AUTHORITY = re.compile(
+    r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?(?![^/?#])", re.IGNORECASE
+)
+_HTTP_PORTS = {"http": 80, "https": 443}
+
+
+def web_place(url: str) -> str | None:
+    """``host:port`` of an address that HTTP may ask: in clear on loopback alone; None for others."""
+    if (read := _AUTHORITY.match(url)) is None:
+        return None
+    scheme, host = read[1].lower(), read[2].lower()
+    if scheme == "http" and not is_loopback(host):
+        return None
+    return f"{host}:{int(read[3] or _HTTP_PORTS[scheme])}"
 
 
 #: A label of a host name. Underscores are in use, although RFC 1123 section 2.1 excludes them.
@@ -283,8 +302,15 @@ def is_address(host: str) -> bool:
     return True
 
 
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is this machine's own: an address, or its name (RFC 6761 section 6.3)."""
+    return host.lower() == "localhost" or (
+        is_address(host) and ip_address(host.strip("[]")).is_loopback
+    )
+
+
 def _variable(name: str) -> str:
-    if not _VARIABLE.fullmatch(name):
+    if not VARIABLE.fullmatch(name):
         # a secret that was put in its place must not be shown
         raise ValueError(
             "no name of an environment variable (it is not shown); allowed: letters, digits and _"
@@ -328,7 +354,7 @@ Dialled = Annotated[
     ),
 ]
 #: POSIX has upper-case letters, digits and underscores (XBD 8.1); many shells take small ones.
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
 Variable = Annotated[str, AfterValidator(_variable)]
 
 
@@ -354,6 +380,20 @@ class ApiAccess(Model):
     @field_serializer("api_token", when_used="json")
     def _reveal_token(self, value: SecretStr | None) -> str | None:
         return value.get_secret_value() if value else None
+
+
+class SecretHeaders(Model):
+    """The headers of an HTTP request, some of them with values from the environment."""
+
+    headers: dict[str, str] = {}  #: the request's, without secrets
+    headers_env: dict[str, Variable] = {}  #: header name → variable with its value
+    headers_secret: dict[str, SecretStr] | None = None
+
+    @field_serializer("headers_secret", when_used="json")
+    def _reveal_headers(self, value: dict[str, SecretStr] | None) -> dict[str, str] | None:
+        if value is None:
+            return None
+        return {name: secret.get_secret_value() for name, secret in value.items()}
 
 
 class Secret(Model):

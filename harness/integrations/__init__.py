@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.deployment import Deployment
 from harness.deployment import file as deployment_file
+from harness.deployment.grants import Grants
 from harness.errors import DeploymentError, SelectionError
 from harness.finding_kinds import FindingKind, RequiredFindings
 from harness.integrations.base import Calls, Integration, Need, Row, Which
@@ -84,12 +85,19 @@ def _declared(name: str) -> Integration:
 
 
 def load(
-    path: Path, environment: Mapping[str, str] | None = None, *, secrets: bool = True
+    path: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    secrets: bool = True,
+    commands: bool = False,
+    grants: Grants | None = None,
 ) -> Deployment:
     """As :func:`harness.deployment.file.load`, and held to what the integration allows. Raises
     :class:`DeploymentError`.
     """
-    deployment = deployment_file.load(path, environment, secrets=secrets)
+    deployment = deployment_file.load(
+        path, environment, secrets=secrets, commands=commands, grants=grants
+    )
     try:
         allowed = find(deployment.integration).transports
     except SelectionError as error:

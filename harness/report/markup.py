@@ -179,11 +179,11 @@ _OPTIONS = {
 
 
 #: Options of the run's command that the case depends on.
-_KEPT = ("--fault=", "--timings=", "--preflight=")
+_KEPT = ("--fault=", "--timings=", "--preflight=", "--grant=")
 
 
 _FLAGS = ("--live", "--no-manual")
-_WITH_VALUE = re.compile(r"(--(?:deployment|fault|timings|preflight)) ")
+_WITH_VALUE = re.compile(r"(--(?:deployment|fault|timings|preflight|grant)) ")
 
 
 #: Characters that a name in an expression of pytest's ``-k`` cannot hold.

@@ -31,7 +31,7 @@ from harness.support.files import json_file, whole_file
 
 #: Options that are true of a run made of several where they are of one of these; other lists make a
 #: run smaller.
-_NO_LIMITS = ("fault", "deployment", "require")
+_NO_LIMITS = ("fault", "deployment", "require", "grant")
 #: What tells one attempt at a case from all others: site, id, when it began, and the process it ran
 #: in.
 _Identity = tuple[str, str, float, int]

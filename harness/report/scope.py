@@ -24,7 +24,7 @@ from typing_extensions import TypedDict
 
 from harness import integrations
 from harness.deployment import Deployment, Kind
-from harness.deployment.file import named_files
+from harness.deployment.places import named_files
 from harness.errors import MistakeError
 from harness.finding_kinds import FindingKind, RequiredFindings
 from harness.integrations import matrix, observability
@@ -65,6 +65,7 @@ class Options(TypedDict, total=False):
     live: bool | str
     no_manual: bool | str
     preflight: str
+    grant: list[str]  # what the files may use by the user's word (harness.deployment.grants)
     as_of: str  # the moment by which hours were judged, where HARNESS_AS_OF set one; else empty
 
 
@@ -448,13 +449,17 @@ def complete_content(deployment: Deployment) -> dict[str, Any]:
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {
-            str(key): _without_secrets(item)
-            for key, item in value.items()
-            if not isinstance(item, SecretStr)
+            str(key): _without_secrets(item) for key, item in value.items() if not _is_secret(item)
         }
     if isinstance(value, (list, tuple)):
         return [_without_secrets(item) for item in value]
     return value
+
+
+def _is_secret(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return bool(value) and all(isinstance(item, SecretStr) for item in value.values())
+    return isinstance(value, SecretStr)
 
 
 _PACKAGES = {

@@ -11,7 +11,10 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+import sys
+from array import array
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote, quote_plus, unquote
 
@@ -38,6 +41,9 @@ _SHOWN |= {
 #: A text in which what is escaped is escaped as ``json.dumps`` does it.
 _USUAL_ESCAPES: Final = re.compile(r'(?:[^\\]++|\\[nrt"\\])*+')
 
+#: RFC 3986 section 2.1, and HTML's numeric character references.
+_ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})|&#(?:([0-9]{1,7})|[xX]([0-9A-Fa-f]{1,6}));")
+
 _secrets: set[str] = set()
 
 
@@ -55,11 +61,16 @@ class _Search:
         characters = re.escape(bytes(sorted({octet for secret in spelled for octet in secret})))
         self._runs = re.compile(b"[%b]{%d,}" % (characters, self._least))
         self._beginnings = {secret[: self._least] for secret in spelled}
-        longest_first = sorted(secrets, key=lambda one: (-len(one), one))
-        self._any = re.compile("|".join(map(re.escape, longest_first)))
+        longest_first = sorted(spelled, key=lambda one: (-len(one), one))
+        self._any = re.compile(b"|".join(map(re.escape, longest_first)))
 
     def may_find(self, raw: bytes) -> bool:
         """Whether one may stand there; never False where one does."""
+        return self._may_stand_in(raw) or (
+            _ESCAPE.search(raw) is not None and self._may_stand_in(_unescaped(raw)[0])
+        )
+
+    def _may_stand_in(self, raw: bytes) -> bool:
         least, beginnings = self._least, self._beginnings
         return any(
             run[at : at + least] in beginnings
@@ -68,11 +79,38 @@ class _Search:
         )
 
     def redacted(self, text: str) -> str:
-        return (
-            self._any.sub(REDACTED, text)
-            if self.may_find(text.encode("utf-8", "surrogatepass"))
-            else text
-        )
+        raw = text.encode("utf-8", "surrogatepass")
+        if not self.may_find(raw):
+            return text
+        raw = self._any.sub(REDACTED.encode(), raw)
+        plain, places = _unescaped(raw)
+        clean, at = bytearray(), 0
+        for found in self._any.finditer(plain):
+            clean += raw[at : places[found.start()]] + REDACTED.encode()
+            at = places[found.end()]
+        return (clean + raw[at:]).decode("utf-8", "surrogatepass")
+
+
+def _unescaped(raw: bytes) -> tuple[bytes, Sequence[int]]:
+    """Octets without the escapes of URLs and HTML, and where in ``raw`` each of them begins, and
+    the last one ends. An API may escape any character that it echoes, not only those that need it.
+    """
+    plain, places, at = bytearray(), array("L"), 0
+    for escape in _ESCAPE.finditer(raw):
+        plain += raw[at : escape.start()]
+        places.extend(range(at, escape.start()))
+        octet, decimal, hexadecimal = escape.groups()
+        if octet:
+            character = bytes.fromhex(octet.decode())
+        else:
+            code = int(decimal or hexadecimal, 10 if decimal else 16)
+            character = chr(min(code, sys.maxunicode)).encode("utf-8", "surrogatepass")
+        plain += character
+        places.extend([escape.start()] * len(character))
+        at = escape.end()
+    plain += raw[at:]
+    places.extend(range(at, len(raw) + 1))
+    return bytes(plain), places
 
 
 _search: list[_Search] = []  #: for all of them; made when it is needed first
@@ -105,7 +143,7 @@ def _searched() -> _Search | None:
 
 
 def _spellings(secret: str) -> Iterator[str]:
-    """As it is, and as URLs, HTML and JSON have it."""
+    """As it is, and as URLs, HTML, JSON and base64 have it."""
     yield from (
         secret,
         quote(secret, safe=""),
@@ -114,6 +152,18 @@ def _spellings(secret: str) -> Iterator[str]:
         html.escape(secret),
     )
     yield from (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+    yield from _in_base64(secret.encode("utf-8", "surrogatepass"))
+
+
+def _in_base64(secret: bytes) -> Iterator[str]:
+    """By itself, and behind any other octets, as in ``Basic`` of user and password: then without
+    the characters at both ends that hold bits of its neighbours.
+    """
+    for encode in (b64encode, urlsafe_b64encode):
+        yield encode(secret).decode().rstrip("=")
+        for before in range(3):
+            first, last = -(-before * 8 // 6), (before + len(secret)) * 8 // 6
+            yield encode(bytes(before) + secret).decode()[first:last]
 
 
 def redacted(text: str) -> str:

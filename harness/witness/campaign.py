@@ -32,19 +32,10 @@ def ask_at_terminal(text: str) -> bool:
     return True
 
 
-def request_headers(where: str, declared: Campaign | Report, *, has_body: bool) -> dict[str, str]:
-    """The headers that the table ``where`` declares, with secrets from the environment; a body is
-    JSON unless they say otherwise.
-
-    Raises :class:`FarEndError`.
-    """
-    headers = dict(declared.headers)
-    for name, variable in declared.headers_env.items():
-        if not (value := os.environ.get(variable)):
-            raise FarEndError(
-                f"{where}.headers_env.{name}: the environment variable {variable} is not set"
-            )
-        headers[name] = value
+def request_headers(declared: Campaign | Report, *, has_body: bool) -> dict[str, str]:
+    """The headers of a request, with their secrets; a body is JSON unless they say otherwise."""
+    secrets = (declared.headers_secret or {}).items()
+    headers = declared.headers | {name: value.get_secret_value() for name, value in secrets}
     if has_body and "content-type" not in {name.lower() for name in headers}:
         headers["Content-Type"] = "application/json"
     return headers
@@ -57,7 +48,7 @@ def start(campaign: Campaign, line: str, customer: str) -> None:
     has_body = (
         campaign.method != "GET"
     )  # RFC 9110 section 9.3.1: there it may not be read, or have the request refused
-    headers = request_headers("campaign", campaign, has_body=has_body)
+    headers = request_headers(campaign, has_body=has_body)
     if not campaign.url:
         raise FarEndError("campaign.url: is missing; a campaign triggered by HTTP needs one")
     escaped = quote(line), quote(customer)

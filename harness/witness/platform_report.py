@@ -169,7 +169,7 @@ class ReportSource:
         url = str(declared.url).replace("{since}", moment)
         where = f"the platform's report {url.partition('?')[0]}"  # the query may hold secrets
         body = declared.body.replace("{since}", moment)
-        headers = request_headers("platform.report", declared, has_body=bool(body))
+        headers = request_headers(declared, has_body=bool(body))
         client = HttpClient(self._trust())
         asked_at = to_wall(time.monotonic())
         try:

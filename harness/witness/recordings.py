@@ -9,7 +9,6 @@ where the endpoint has nothing.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from harness.audio.likeness import LEAST_MATCH, Likeness, likeness
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.samples import levels
 from harness.calls.events import VoiceInFile
+from harness.deployment import is_loopback
 from harness.errors import FarEndError
 from harness.support.http_client import HttpClient, HttpError
 from harness.witness.sound_file import HeardMark, Sound, marks_in
@@ -98,19 +98,19 @@ def fetch(
     )  # another host than the API's, which a private authority may have signed for
     if ca_file is not None:
         trusted.load_verify_locations(ca_file)
-    client = HttpClient(trusted)  # it never learns the token
+    client = HttpClient(trusted, public=not api.is_local)  # it never learns the token
     try:
-        content = _download(client, address)
+        content = _download(client, address, in_clear=api.is_local)
     finally:
         client.close()
     ending = PurePosixPath(urlsplit(address).path).suffix.lower()
     return FetchedFile(f"{call_id}{ending if ending in _ENDINGS else ''}", content)
 
 
-def _download(client: HttpClient, address: str) -> bytes:
+def _download(client: HttpClient, address: str, *, in_clear: bool) -> bytes:
     for _ in range(1 + _MOST_REDIRECTIONS):
         host = urlsplit(address).hostname or ""
-        if not _is_safe(address):
+        if not _is_safe(address, in_clear):
             raise FarEndError(f"the recording's address on {host or 'no host'} is not https")
         try:
             answer = client.request(
@@ -130,15 +130,11 @@ def _download(client: HttpClient, address: str) -> bytes:
     )
 
 
-def _is_safe(address: str) -> bool:
-    """https anywhere; http on this machine alone, where a simulated API is."""
+def _is_safe(address: str, in_clear: bool) -> bool:
+    """https, and of an API on this machine http on this machine, too."""
     read = urlsplit(address)
-    try:
-        return read.scheme == "https" or (
-            read.scheme == "http" and ipaddress.ip_address(read.hostname or "").is_loopback
-        )
-    except ValueError:
-        return False
+    is_local = read.scheme == "http" and is_loopback(read.hostname or "")
+    return read.scheme == "https" or (in_clear and is_local)
 
 
 @dataclass(frozen=True, slots=True)

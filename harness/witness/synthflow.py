@@ -18,9 +18,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequen
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from harness.deployment import SYNTHFLOW_ID, Deployment
+from harness.deployment import SYNTHFLOW_ID, Deployment, is_loopback
 from harness.deployment.safety import addresses_in_records
 from harness.errors import FarEndError
 from harness.sip.identity import known_spellings
@@ -134,6 +134,11 @@ class SynthflowApi:
         self._offset = ClockOffset()
         self._known_since: dict[str, float] = {}  # by id, the oldest first
         self._guard = threading.Lock()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine's loopback, as a simulated one is."""
+        return is_loopback(urlsplit(self._base).hostname or "")
 
     @property
     def is_down(self) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 
 from harness.deployment import Deployment, to_plain
 from harness.deployment.file import load, mistaken
+from harness.deployment.grants import Grants
 from harness.errors import DeploymentError, HarnessError, MistakeError
 from harness.support import resources
 from harness.support.forkserver import allow_open_files
@@ -30,6 +31,8 @@ from harness.world.tenant import mistakes_of
 from harness.world.world import World
 
 COULD_NOT_START = 3
+#: Whoever starts a world has asked the file's user; the world itself asks no host that a file names.
+_GRANTED = Grants(host=("*",), path=("/",))
 PRIORITY = -10
 
 
@@ -73,7 +76,7 @@ def _playable(asked: argparse.Namespace) -> Deployment:
     these faults.
     """
     path = resources.deployment_file(asked.file)
-    deployment = load(path)
+    deployment = load(path, grants=_GRANTED)
     if deployment.kind != "simulated":
         raise DeploymentError(f"{path}: kind: {deployment.kind!r}; allowed: 'simulated'")
     if mistakes := mistakes_of(deployment):

@@ -37,7 +37,7 @@ phones.support = {{ account = "carrier", user = "agent-support" }}
 groups.billing = {{ did = "+18155550101", agents = ["billing"] }}
 groups.support = {{ did = "+18155550102", agents = ["support"] }}
 assistants.main = {{ did = "+12065550100", transfer = "cold", transfer_to = "billing" }}
-synthflow = {{ api_base = "http://127.9.9.4:9", api_token_env = "LAB_TOKEN", witness = ["messages", "marks", "in-band", "dtmf"] }}
+synthflow = {{ api_base = "http://127.9.9.4:9", api_token_env = "HARNESS_LAB", witness = ["messages", "marks", "in-band", "dtmf"] }}
 depth = "once"
 escalation = {{ digit = "0" }}
 lines.inbound = {{ dids = {{ udp-ip = "+13125550100", tcp-ip = "+13125550101" }}, assistant = "main" }}
@@ -135,7 +135,10 @@ class Tree:
                 for name, value in os.environ.items()
                 if not name.startswith(("PYTEST_", "PYTHON"))
             }
-            | {"TMPDIR": str(self.path / "tmp"), "LAB_TOKEN": "of an API that is never asked"}
+            | {
+                "TMPDIR": str(self.path / "tmp"),
+                "HARNESS_LAB": "of an API that is never asked",
+            }
             | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

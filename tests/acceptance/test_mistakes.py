@@ -92,6 +92,7 @@ def test_plan_places_no_call(tree: Tree) -> None:
         "    caller calls +13125550100, 120 s at most",
         "TD-INBOUND[lab:synthflow-tcp-ip-pcmu]  An outside call reaches the AI",
         "    caller calls +13125550101, 120 s at most",
+        "lab: asks 127.9.9.4:9 with the value of HARNESS_LAB (synthflow.api_base)",
         "2 cases planned; no calls placed",
         "lab: 2 calls placed by the harness, 4 minutes at most; repeats of disturbed cases are not counted",
         "    audio to and from the AI: proved by the marks that the AI names",

@@ -107,10 +107,10 @@ def told(landing: dict[str, Any], *, group: str | None = None) -> list[str]:
 
 def file(outside: Outside, url: str, **more: Any) -> Path:
     """A customer's file with that report."""
-    outside.secrets["REPORT_KEY"] = KEY
+    outside.secrets["HARNESS_REPORT_KEY"] = KEY
     report = {
         "url": url,
-        "headers_env": {"X-Key": "REPORT_KEY"},
+        "headers_env": {"X-Key": "HARNESS_REPORT_KEY"},
         "columns": dict(
             zip(("started", "group", "number", "caller", "agent"), COLUMNS, strict=True)
         ),

@@ -62,6 +62,7 @@ class Fleet:
         """Start a site's worker."""
         command = [*HARNESS, "fleet", "work", "--site", name, "--files", str(self.files)]
         command += ["--scratch", str(self.directory / f"scratch-{name}")]
+        command += ["--scenarios", str(CALLS)]
         with (self.directory / f"{name}.log").open("ab") as log:
             self.sites[name] = subprocess.Popen(
                 command, stdout=log, stderr=log, cwd=ROOT, env=self.environment(HELD_S=str(held_s), **environment),

@@ -97,7 +97,7 @@ def _written(
 @contextmanager
 def running(directory: Path, block: Block, authority: Authority) -> Iterator[Others]:
     """Start everybody, and end them."""
-    os.environ["INTEROP_PASSWORD"], os.environ["INTEROP_TOKEN"] = PASSWORD, TOKEN
+    os.environ["HARNESS_INTEROP_PASSWORD"], os.environ["HARNESS_INTEROP_TOKEN"] = PASSWORD, TOKEN
     directory.mkdir()
     host = block[_KAMAILIO]
     port, tls_port = ports(host)

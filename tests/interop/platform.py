@@ -85,7 +85,7 @@ def _written(
             "CALLS": "1" if who == "synthflow" else "20",  # baresip takes one call at a time
             "SYNTHFLOW": ""
             if who != "synthflow"
-            else f'[synthflow]\napi_base = "{api_base}"\napi_token_env = "INTEROP_TOKEN"\n'
+            else f'[synthflow]\napi_base = "{api_base}"\napi_token_env = "HARNESS_INTEROP_TOKEN"\n'
             'witness = ["record", "marks", "messages", "dtmf"]\n',
         }
         template = "kamailio.toml" if who in ("stand-in", "synthflow") else f"kamailio-{who}.toml"
@@ -111,8 +111,8 @@ def running(
     """``api_base`` is the API of the AI that is no stand-in, ``spoilt`` says by line what is done
     to media.
     """
-    os.environ["INTEROP_PASSWORD"] = PASSWORD
-    os.environ["INTEROP_TOKEN"] = TOKEN
+    os.environ["HARNESS_INTEROP_PASSWORD"] = PASSWORD
+    os.environ["HARNESS_INTEROP_TOKEN"] = TOKEN
     host = block[KAMAILIO]
     port, tls_port = ports
     own = authority.issue("kamailio", ["acme.kamailio.example", host])

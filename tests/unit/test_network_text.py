@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Mapping
+import string
+from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import msgpack
 import pytest
@@ -19,6 +22,7 @@ from harness.support import mask
 from harness.support.http_client import HttpError, HttpResponse
 from harness.support.network_text import (
     MOST_CHARACTERS,
+    REDACTED,
     SHORTEST_SECRET,
     keep_secret,
     line,
@@ -44,6 +48,60 @@ SECRET = "s3cret+/=&\"'%é"
 def test_a_secret_is_redacted_as_urls_html_and_json_have_it(quoted: str) -> None:
     keep_secret(SECRET)
     assert redacted(f"Denied Bearer {quoted}.") == "Denied Bearer REDACTED."
+
+
+def _each_octet(form: str) -> str:
+    return "".join(form.format(octet) for octet in SECRET.encode())
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        _each_octet("%{:02X}"),
+        _each_octet("%{:02x}"),
+        "s3c%72et%2B%2f%3D%26%22%27%25%C3%A9",
+        "".join(f"&#{ord(each)};" for each in SECRET),
+        "".join(f"&#x{ord(each):x};" for each in SECRET),
+        "s3cr&#101;t+/=&#x26;&#34;'%&#xE9;",
+        base64.b64encode(SECRET.encode()).decode().rstrip("="),
+        base64.urlsafe_b64encode(SECRET.encode()).decode().rstrip("="),
+        quote(base64.b64encode(SECRET.encode()), safe=""),
+    ],
+)
+def test_a_secret_is_redacted_whichever_characters_are_escaped(quoted: str) -> None:
+    """The API that echoes a token decides which it escapes."""
+    keep_secret(SECRET)
+    assert redacted(f"Denied Bearer {quoted}.") in (
+        "Denied Bearer REDACTED.",
+        "Denied Bearer REDACTED%3D.",
+    )
+    (body,) = read_json(json.dumps([f"Denied Bearer {quoted}."]).encode())
+    assert body.startswith("Denied Bearer REDACTED")
+
+
+@given(
+    st.text(string.ascii_letters + string.digits + "-_", min_size=SHORTEST_SECRET, max_size=40),
+    st.binary(max_size=7),
+    st.binary(max_size=7),
+    st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]),
+)
+def test_base64_of_a_secret_and_its_surroundings_does_not_give_it_away(
+    secret: str, before: bytes, after: bytes, encode: Callable[[bytes], bytes]
+) -> None:
+    """As in ``Basic`` of a user and a password: at most one octet at either end is left."""
+    keep_secret(secret)
+    clean = redacted(encode(before + secret.encode() + after).decode())
+    assert REDACTED in clean
+    left, _, right = clean.partition(REDACTED)
+    assert len(left) * 6 <= (len(before) + 1) * 8 + 6
+    assert len(right.rstrip("=")) * 6 <= (len(after) + 1) * 8 + 6
+
+
+@pytest.mark.parametrize("text", ["%", "%zz 100% &#; &#x; &#99999999;", "%E9%FF", "&#1114112; %41"])
+def test_escapes_that_hold_no_secret_stay(text: str) -> None:
+    keep_secret(SECRET)
+    assert redacted(text) == text
+    assert redacted_bytes(text.encode() + b"\xff") == text.encode() + b"\xff"
 
 
 @pytest.mark.parametrize(
@@ -122,36 +180,32 @@ def test_octets_that_are_no_text_stay() -> None:
     )
 
 
-def live(monkeypatch: pytest.MonkeyPatch, **more: Any) -> Mapping[str, Any]:
+def live(**more: Any) -> Mapping[str, Any]:
     """A deployment as a worker is handed it, its secrets with it."""
     found = load(EXAMPLES / "live-talkdesk.toml", secrets=False)
-    monkeypatch.setenv("REPORT_KEY", "Bearer of-the-report-123")
     plain = to_plain(found)
-    report = {"url": "https://report.example/calls", "headers_env": {"Authorization": "REPORT_KEY"}}
+    secret = {"Authorization": "Bearer of-the-report-123"}
+    report = {"url": "https://report.example/calls", "headers_secret": secret}
     plain["platform"]["report"] = report
     plain["synthflow"]["api_token"] = "token-of-the-api"
     plain["phones"]["caller"] |= {"password": "of-the-phone"} | more
     return plain
 
 
-def test_what_a_deployment_names_as_a_secret_is_one_to_each_process_that_has_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from_plain(dict(live(monkeypatch)))
+def test_what_a_deployment_names_as_a_secret_is_one_to_each_process_that_has_it() -> None:
+    from_plain(dict(live()))
     text = "token-of-the-api, of-the-phone, of-the-report-123"
     assert redacted(text) == "REDACTED, REDACTED, REDACTED"
 
 
-def test_a_password_that_every_message_shows_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_that_every_message_shows_is_no_secret() -> None:
     """A phone whose password is its user name: redacted it would be missing from its own messages."""
-    from_plain(dict(live(monkeypatch, user="of-the-phone")))
+    from_plain(dict(live(user="of-the-phone")))
     assert redacted("From: <sip:of-the-phone@192.0.2.1>") == "From: <sip:of-the-phone@192.0.2.1>"
 
 
-def test_the_numbers_of_a_deployment_are_masked_in_their_national_form(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    plain = dict(live(monkeypatch))
+def test_the_numbers_of_a_deployment_are_masked_in_their_national_form() -> None:
+    plain = dict(live())
     plain["assistants"]["main"]["did"] = "+6565550123"
     assert mask.mask_text("65550123") == "65550123"
     from_plain(plain)

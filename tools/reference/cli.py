@@ -32,14 +32,18 @@ pytest run directly has its own codes for mistakes (4) and interruptions (2).
 | variable | for |
 |---|---|
 | `HARNESS_LIVE=1` | the same as `--live` |
+| `HARNESS_GRANT` | words as of `--grant`, but `command` |
 | `HARNESS_SITE` | the site, instead of the file's `site` |
 | `HARNESS_AS_OF` | the moment that hours are judged by, instead of now: ISO 8601 with its offset; scope, report and sign-off show it |
 | `HARNESS_ALERTS` | where `nightly` sends [alerts](nightly.md#alerts) |
 | `HARNESS_FLEET_REDIS` | a fleet's Redis |
 | `NO_COLOR` | no colours on the terminal |
 
-Passwords and tokens are in the variables that the deployment file names.
+Passwords and tokens are in the variables that the deployment file names. Each command that reads one takes `--grant WHAT`, repeatable:
+`env=NAME`, `host=HOST`, `path=DIR` or `command` ([security](security.md#a-file-from-somebody-else)).
 """
+#: An option of so many commands that the page says it once.
+_SAID_ABOVE = "--grant"
 #: What an option says of its bounds, between its default and whether it is required.
 _RANGE = re.compile(r"\[(?:(default: [^;\]]+); )?x>=[\d.]+(; (required))?\]")
 
@@ -79,7 +83,7 @@ def _metavar(argument: TyperArgument) -> str:
 def _row(parameter: object, context: typer.Context) -> str:
     assert isinstance(parameter, TyperArgument | TyperOption)
     record = parameter.get_help_record(context)
-    if parameter.hidden or record is None:
+    if parameter.hidden or record is None or _SAID_ABOVE in parameter.opts:
         return ""
     names, meaning = record
     if isinstance(parameter, TyperArgument):

@@ -54,7 +54,7 @@ TABLES = {
     "`[limits]`": "Limits",
     "`[safety]`": "Safety",
 }
-_HIDDEN = {"password", "api_token", "model_config", "_place"}
+_HIDDEN = {"password", "api_token", "headers_secret", "model_config", "_place"}
 #: What an annotation is called where customers read; what is not here is a choice of values, or a
 #: table.
 _WORDS = {

@@ -188,7 +188,7 @@ def _fixed(draw: st.DrawFn, integration: str, numbers: list[str]) -> Table:
         },
         "numbers": numbers_left,
         "synthflow": {
-            "api_token_env": "SYNTHFLOW_API_TOKEN",
+            "api_token_env": "HARNESS_SYNTHFLOW_API_TOKEN",
             "poll_s": 0.04,
             "transcript": "during",
             "witness": ["marks", "in-band", "messages", "dtmf", "registration"],

@@ -24,7 +24,7 @@ from tools.strangers.wire import Places, Wire, contexts
 
 HERE = Path(__file__).parent
 PASSWORD = "strangers-only"  # of accounts that live as long as this run, on loopback
-PASSWORD_VARIABLE = "STRANGERS_PASSWORD"
+PASSWORD_VARIABLE = "HARNESS_STRANGERS_PASSWORD"
 AI_PORTS = (32681, 32682)
 #: The last octets of who takes part.
 _KAMAILIO, _RTPENGINE, _PLATFORM_SEEN, _AI_SEEN, _AI, _CALLERS, _AGENTS, _OTHER = (

@@ -249,7 +249,9 @@ def _options(decision: Decision) -> list[tuple[str, str]]:
         if isinstance(
             value, (list, tuple)
         ):  # no choice is all of them; nothing is required or injected by itself
-            return ", ".join(map(str, value)) or ("none" if name in ("fault", "require") else "all")
+            return ", ".join(map(str, value)) or (
+                "none" if name in ("fault", "require", "grant") else "all"
+            )
         return (
             {True: "yes", False: "no", "": "none"}.get(value, str(value))
             if isinstance(value, (bool, str))

@@ -74,6 +74,16 @@ Live = Annotated[
     typer.Option("--live", help="Call real platforms, which may cost money (or HARNESS_LIVE=1)."),
 ]
 
+#: The option of all commands that read deployment files (``harness.deployment.grants``).
+Grant = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--grant",
+        metavar="WHAT",
+        help="Grant env=NAME, host=HOST, path=DIR or command (repeatable).",
+    ),
+]
+
 
 def application(asked: str = "") -> typer.Typer:
     """The command line; with only the command ``asked`` for, if it exists: importing all of them

@@ -27,6 +27,7 @@ from harness.audio.prompts import prompt_path, prompt_samples, prompt_text
 from harness.calls.events import CallState, Event, LegStarted, Listened, MarkHeard
 from harness.calls.verdict import Verdict
 from harness.deployment import Deployment
+from harness.deployment.grants import Grants
 from harness.deployment.limits import CallGate
 from harness.deployment.safety import Guard
 from harness.errors import HarnessError, MistakeError, RefusedError, SelectionError, unwritable
@@ -41,7 +42,7 @@ from harness.report.drawings import ladder_text
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import said_of
 from harness.report.recorder import CaseRecorder
-from harness.run.cli.app import FAILED, INTERRUPTED, PASSED, Live
+from harness.run.cli.app import FAILED, INTERRUPTED, PASSED, Grant, Live
 from harness.run.load import plan, result
 from harness.run.load.call import LoadCall
 from harness.run.load.result import LoadResult, Percentiles
@@ -57,11 +58,11 @@ from harness.support.mask import mask_text
 from harness.support.terminal import SafeConsole
 
 
-def _may_call(file: Path, live: bool) -> Deployment:
+def _may_call(file: Path, live: bool, grant: Sequence[str] | None) -> Deployment:
     """The deployment of a file. Raises :class:`RefusedError` for a real platform without
     ``--live``.
     """
-    deployment = integrations.load(file)
+    deployment = integrations.load(file, grants=Grants.given(grant))
     if deployment.kind != "simulated" and not live_is_allowed(live):
         raise live_refusal(str(file), deployment.kind)
     return deployment
@@ -113,6 +114,7 @@ def call(
         typer.Option(metavar="PROMPT", help="Say this prompt after the answer (repeatable)."),
     ] = None,
     live: Live = False,
+    grant: Grant = None,
     directory: Annotated[
         Path | None,
         typer.Option(
@@ -129,7 +131,7 @@ def call(
             f"{' '.join(words)}: allowed: a deployment file and a number, or a number and --deployment FILE"
         )
     number, file = words[-1], deployment or Path(words[0])
-    chosen = _may_call(file, live)
+    chosen = _may_call(file, live, grant)
     for name in say or ():
         prompt_path(name)  # raises before the call
     if unknown := sorted(set(press.upper()) - set(DIGITS)):
@@ -379,6 +381,7 @@ def load(
         "reports"
     ),
     live: Live = False,
+    grant: Grant = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
     """Place calls in steps, verify each both ways, hold them, end them. Exit code 0 only when all
@@ -386,7 +389,7 @@ def load(
     """
     if not cps > 0:  # NaN as well
         raise RefusedError(f"--cps {cps:g}: no calls would be placed; allowed: more than 0")
-    chosen = _may_call(file, live)
+    chosen = _may_call(file, live, grant)
     asked = plan.plan(chosen, calls, cps, hold, step)
     cases = plan.cases(chosen, trunk or (), line)
     plan.check_marks(calls, cases)

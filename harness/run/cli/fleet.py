@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.deployment.grants import Grants
 from harness.errors import MistakeError, RefusedError, ResourceError
 from harness.report.run_directory import STOPPED
 from harness.report.terminal import show
-from harness.run.cli.app import INTERRUPTED, Live
+from harness.run.cli.app import INTERRUPTED, Grant, Live
 from harness.run.plugin.options import live_is_allowed, live_refusal
 from harness.support.files import own_directories
 from harness.support.terminal import SafeConsole
@@ -41,6 +42,16 @@ def _whole(scenarios: str) -> str:
     return scenarios
 
 
+_Scenarios = Annotated[
+    str,
+    typer.Option(
+        "--scenarios",
+        metavar="DIR",
+        callback=_whole,
+        help="Other scenarios: a whole path, the same at each site.",
+    ),
+]
+
 fleet_app = typer.Typer(
     name="fleet", help="One run over several sites (docs/fleet.md).", no_args_is_help=True
 )
@@ -62,6 +73,7 @@ def show_plan(
     file: Annotated[Path, typer.Argument(metavar="FLEET.toml", help="The fleet's file.")],
     files: _Files = Path(),
     reports: _Reports = Path("reports"),
+    grant: Grant = None,
 ) -> None:
     """Show a run's shards; place no call."""
     _check_extra()
@@ -71,6 +83,7 @@ def show_plan(
         plan.read_fleet(file),
         files,
         plan.read_durations(reports / "fleet" / plan.DURATIONS),
+        Grants.given(grant),
         live=False,
     )
     for shard in made.shards:
@@ -93,12 +106,17 @@ def work(
     scratch: Annotated[
         Path | None, typer.Option(metavar="DIR", help="For what is under way.")
     ] = None,
+    live: Live = False,
+    grant: Grant = None,
+    scenarios: _Scenarios = "",
 ) -> None:
     """Work for a site, until it is asked to end (SIGTERM: when its shard is done)."""
     _check_extra()
     from harness.run.fleet import worker
 
-    worker.work(site, files.resolve(), (scratch or own_directories.temporary()).resolve())
+    Grants.given(grant)  # a wrong word is said now, not with the first shard
+    rules = worker.SiteRules(files.resolve(), live_is_allowed(live), scenarios, tuple(grant or ()))
+    worker.work(site, rules, (scratch or own_directories.temporary()).resolve())
 
 
 @fleet_app.command("run")
@@ -115,14 +133,8 @@ def run(
         ),
     ] = None,
     live: Live = False,
-    scenarios: Annotated[
-        str,
-        typer.Option(
-            metavar="DIR",
-            callback=_whole,
-            help="Other scenarios: a whole path, the same at each site.",
-        ),
-    ] = "",
+    grant: Grant = None,
+    scenarios: _Scenarios = "",
 ) -> None:
     """Verify over all sites, and make one report. The exit code is the run's."""
     _check_extra()
@@ -134,12 +146,14 @@ def run(
     console = SafeConsole(highlight=False, soft_wrap=True)
     files, reports = files.absolute(), reports.absolute()
     kept = reports / "fleet"
-    live = live_is_allowed(live)
+    live, grants = live_is_allowed(live), Grants.given(grant)
     if resume is not None:
         made = plan.read(resume)
     elif file is not None:
         known = plan.read_durations(kept / plan.DURATIONS)
-        made = plan.plan(plan.read_fleet(file), files, known, live=live, scenarios=scenarios)
+        made = plan.plan(
+            plan.read_fleet(file), files, known, grants, live=live, scenarios=scenarios
+        )
     else:
         raise RefusedError("what to run is missing; allowed: FLEET.toml, or --resume DIR")
     _check_live(made, live)
@@ -160,7 +174,9 @@ def run(
             controller.resume()
         record = controller.run()
         ledger = state.ledger(made.run)
-    finished = result.report(made, record, ledger, files=files, reports=reports, work=directory)
+    finished = result.report(
+        made, record, ledger, files=files, reports=reports, work=directory, grants=grants
+    )
     plan.write_durations(kept / plan.DURATIONS, result.durations(record))
     _show_result(console, finished, record, ledger)
     raise typer.Exit(INTERRUPTED if record.interrupted == STOPPED else finished.summary.exit_code)

@@ -17,11 +17,20 @@ import typer
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.audio.prompts import prompt_text
-from harness.deployment import PLAIN_PORT, SYNTHFLOW_ID, TLS_PORT, Deployment, in_uri, is_address
+from harness.deployment import (
+    PLAIN_PORT,
+    SYNTHFLOW_ID,
+    TLS_PORT,
+    Deployment,
+    in_uri,
+    is_address,
+    to_plain,
+)
+from harness.deployment.grants import Grants
 from harness.errors import DeploymentError, MistakeError, unwritable
 from harness.integrations import load
 from harness.integrations.matrix import cases
-from harness.run.cli.app import FAILED, PASSED
+from harness.run.cli.app import FAILED, PASSED, Grant
 from harness.run.plugin.plan import plan_of
 from harness.run.plugin.worlds import one_world
 from harness.run.preflight import Report, of_file, show, variables
@@ -276,7 +285,7 @@ def _save(file: Path, text: str) -> None:
 
 def _planned(deployment: Deployment) -> Iterator[str]:
     """What a run of it takes, and whether it can be signed, in four lines."""
-    plan = plan_of([deployment], cases([deployment]), "documented", 1)
+    plan = plan_of([deployment], cases([deployment]), "documented", 1, Grants())
     (total,) = plan.deployments
     yield f"calls:    {total.calls} in {total.cases} cases"
     yield f"minutes:  {total.minutes} at most"
@@ -304,9 +313,9 @@ def written(answers: Mapping[str, str]) -> str:
         (prompt for prompt, countries in _SPOKEN.items() if answers["region"] in countries.split()),
         _ENGLISH,
     )
-    agents = [("agent", answers["agent_user"], "AGENT_PASSWORD")]
+    agents = [("agent", answers["agent_user"], "HARNESS_AGENT_PASSWORD")]
     if answers["second_agent"]:
-        agents.append(('"second agent"', answers["second_agent"], "SECOND_AGENT_PASSWORD"))
+        agents.append(('"second agent"', answers["second_agent"], "HARNESS_SECOND_AGENT_PASSWORD"))
     more = {
         "agents": agents,
         "prompt": prompt,
@@ -418,21 +427,25 @@ def _region(text: str) -> str:
 def preflight(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Deployment files.")],
     all_lines: Annotated[bool, typer.Option("--all", help="Show what is ok as well.")] = False,
+    grant: Grant = None,
 ) -> None:
     """Look at names, ports, certificates, accounts, clocks, secrets and numbers; place no call.
 
     A simulated deployment's world is started for it.
     """
     console = SafeConsole(highlight=False)
-    reports = [_report(file) for file in files]
+    grants = Grants.given(grant)
+    reports = [_report(file, grants, console) for file in files]
     for report in reports:
         show(console, report, all_lines=all_lines)
     raise typer.Exit(FAILED if any(report.failed for report in reports) else PASSED)
 
 
-def _report(file: Path) -> Report:
-    deployment = load(file, dict.fromkeys(variables(file), "-"))
+def _report(file: Path, grants: Grants, console: SafeConsole) -> Report:
+    deployment = load(file, secrets=False, grants=grants)
+    for line in grants.outlook(to_plain(deployment), Path("/")):  # before anything is asked
+        console.print(f"{deployment.name}: {line}", markup=False, soft_wrap=True)
     if deployment.kind != "simulated":
-        return of_file(file)
+        return of_file(file, grants=grants)
     with Scratch() as scratch, one_world(file, deployment, scratch.path) as world:
         return run_probes(world.tenants[0])

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from harness.deployment.grants import Grants
 from harness.errors import BrokenError, HarnessError, MistakeError
 from harness.integrations import load
 from harness.report import history
@@ -22,7 +23,7 @@ from harness.report.nightly import alerts, metrics, night, problems
 from harness.report.nightly.compare import Difference, compare, lines, markdown
 from harness.report.run_directory import RunEvidence, require_ended, require_run
 from harness.report.standing import rates
-from harness.run.cli.app import FAILED, PASSED
+from harness.run.cli.app import FAILED, PASSED, Grant
 from harness.support.files import json_file
 from harness.support.mask import mask_text
 from harness.support.terminal import SafeConsole
@@ -61,6 +62,7 @@ def nightly(
             help="Only check that a night has ended in so many hours; alert if none has.",
         ),
     ] = None,
+    grant: Grant = None,
 ) -> None:
     """Verify (preflight first), compare with the last good night, and alert when something has
     changed.
@@ -74,7 +76,8 @@ def nightly(
     if check_fresh is not None:
         raise typer.Exit(_check_fresh(reports, series, check_fresh, to))
     with _alerting(f"{series}: the night did not begin", to):
-        bound, more = _read(files, bounds_file), _split(verify)
+        bound = _read(files, bounds_file, Grants.given(grant))
+        more = [*_split(verify), *(f"--grant={word}" for word in grant or ())]
         if metrics_file or push:
             metrics.client()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -125,12 +128,14 @@ def _alerting(title: str, to: Sequence[str]) -> Iterator[None]:
         raise
 
 
-def _read(files: Sequence[Path], bounds_file: Path | None) -> Sequence[problems.Bound]:
+def _read(
+    files: Sequence[Path], bounds_file: Path | None, grants: Grants
+) -> Sequence[problems.Bound]:
     """The bounds. Raises :class:`MistakeError` for them, and for the deployment files, before the
     night.
     """
     for file in files:
-        load(file, secrets=False)
+        load(file, secrets=False, grants=grants)
     return problems.read_bounds(bounds_file) if bounds_file else ()
 
 

@@ -9,6 +9,7 @@ import itertools
 import re
 import shlex
 import signal
+import tomllib
 from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,9 +20,11 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.deployment import Ai, Deployment, Timings, to_plain
+from harness.deployment.grants import GRANT_VARIABLE, PREFIX, Grants
 from harness.deployment.limits import released
 from harness.errors import SelectionError, unwritable
 from harness.integrations import load
+from harness.run.cli.app import Grant
 from harness.run.cli.lists import fault_names
 from harness.run.plugin.run import TimingsName
 from harness.run.plugin.worlds import alive_lock, one_world
@@ -54,9 +57,10 @@ def simulate(
             metavar="DIR", help="Write the world there as live and stand-in deployment files."
         ),
     ] = None,
+    grant: Grant = None,
 ) -> None:
     """Run the simulated world until Ctrl-C, and say how to call it."""
-    deployment = load(file)
+    deployment = load(file, grants=Grants.given(grant))
     if deployment.kind != "simulated":
         raise SelectionError(f"{file}: kind: is {deployment.kind!r}; allowed: simulated")
     if as_live is not None:
@@ -97,6 +101,7 @@ def _write(
     kinds = [kind for kind, ai in played.items() if ai in there]
     shown = ["export HARNESS_LIVE=1"]
     paths = []
+    wanted: dict[str, None] = {}
     for world, kind in zip(tenants, kinds, strict=False):
         name, text, secrets = live_file(world, kind, world.timings_by(timings))
         path = directory / f"{stem_of(name)}.toml"
@@ -106,7 +111,9 @@ def _write(
         except OSError as error:
             raise unwritable(path, error) from error
         paths.append(path)
+        wanted |= {one.grant: None for one in Grants().needed(tomllib.loads(text), directory)}
         shown.append(exports(secrets))
+    shown.insert(1, exports({GRANT_VARIABLE: shlex.join(wanted)}))
     console.rule("as if live: in another terminal")
     console.print("\n".join(shown), soft_wrap=True, markup=False)
     console.print(f"{program()} verify {shlex.join(map(str, paths))}", soft_wrap=True, markup=False)
@@ -258,8 +265,7 @@ def _without_secrets(plain: dict[str, Any]) -> dict[str, str]:
 
 def _variable(words: str, taken: Container[str]) -> str:
     """An unused variable name that a POSIX shell accepts (ASCII letters, digits and underscores)."""
-    plain = re.sub(r"[^A-Za-z0-9]+", "_", words).upper()
-    plain = f"_{plain}" if plain[0].isdigit() else plain
+    plain = PREFIX + re.sub(r"[^A-Za-z0-9]+", "_", words).upper()
     numbered = (f"{plain}_{number}" for number in itertools.count(2))
     return next(name for name in itertools.chain([plain], numbered) if name not in taken)
 

@@ -13,7 +13,7 @@ import typer
 
 from harness.errors import BrokenError, SelectionError
 from harness.pytest_plugin import PROGRESS, SCENARIOS
-from harness.run.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED, Live
+from harness.run.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED, Grant, Live
 from harness.run.cli.lists import fault_names, row_ids
 from harness.run.cli.startup import world_fork_server
 from harness.run.plugin.options import PreflightMode, collection_arguments
@@ -120,6 +120,7 @@ def verify(
         typer.Option("--keyword", "-k", metavar="EXPR", help="Only cases whose name matches."),
     ] = None,
     live: Live = False,
+    grant: Grant = None,
     preflight: Annotated[
         PreflightMode | None,
         typer.Option(

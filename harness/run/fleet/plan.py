@@ -18,6 +18,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.deployment import Deployment
+from harness.deployment.grants import Grants
 from harness.deployment.hours import planned_at, planning_for
 from harness.errors import DeploymentError, MistakeError, unwritable
 from harness.integrations import load, matrix
@@ -182,6 +183,7 @@ def plan(
     fleet: Fleet,
     files: Path,
     durations: Mapping[str, float],
+    grants: Grants | None = None,
     *,
     live: bool,
     timings: str = "quick",
@@ -192,7 +194,7 @@ def plan(
     """
     moment = planned_at()
     with planning_for(moment):
-        shards = _all_shards(fleet, files, durations)
+        shards = _all_shards(fleet, files, durations, grants)
     began = time.time()
     return FleetPlan(
         run=time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(began)) + "-" + secrets.token_hex(3),
@@ -207,11 +209,13 @@ def plan(
     )
 
 
-def _all_shards(fleet: Fleet, files: Path, durations: Mapping[str, float]) -> tuple[Shard, ...]:
+def _all_shards(
+    fleet: Fleet, files: Path, durations: Mapping[str, float], grants: Grants | None
+) -> tuple[Shard, ...]:
     names: dict[str, str] = {}
     shards: list[Shard] = []
     for verify in fleet.verify:
-        deployment = load(files / verify.file, secrets=False)
+        deployment = load(files / verify.file, secrets=False, grants=grants)
         if names.setdefault(deployment.name, verify.file) != verify.file:
             raise DeploymentError(
                 f"{verify.file}: name: {deployment.name!r} is another file's too; allowed: one of its own"

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from harness.deployment.grants import Grants
 from harness.deployment.hours import planning_for
 from harness.integrations import load, matrix
 from harness.integrations.matrix import Selection
@@ -44,13 +45,15 @@ def report(
     files: Path,
     reports: Path,
     work: Path,
+    grants: Grants | None = None,
 ) -> FinishedRun:
     """Make the run of all sites in ``reports``, with ``fleet.json`` in it; ``work`` is where their
     evidence is.
     """
     parts = [_finished_part(plan, accepted) for accepted in record.accepted]
     parts += [
-        _missing_part(plan, site, cases, files, work) for site, cases in record.not_run.items()
+        _missing_part(plan, site, cases, files, work, grants)
+        for site, cases in record.not_run.items()
     ]
     target = merge(parts, reports)
     planned, end = read_planned(target)
@@ -103,7 +106,12 @@ def _finished_part(plan: FleetPlan, accepted: Accepted) -> Path:
 
 
 def _missing_part(
-    plan: FleetPlan, site: str, cases: Sequence[str], files: Path, work: Path
+    plan: FleetPlan,
+    site: str,
+    cases: Sequence[str],
+    files: Path,
+    work: Path,
+    grants: Grants | None,
 ) -> Path:
     """A run that planned these cases and ran none."""
     run = work / "not-run" / site
@@ -112,7 +120,7 @@ def _missing_part(
         shard.deployment: shard.file for shard in plan.shards if set(shard.cases) & set(cases)
     }
     deployments = [
-        load(files / file, secrets=False).model_copy(update={"site": site})
+        load(files / file, secrets=False, grants=grants).model_copy(update={"site": site})
         for file in dict.fromkeys(of_files.values())
     ]
     rows = {row for shard in plan.shards if shard.deployment in of_files for row in shard.rows}

@@ -17,6 +17,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -24,13 +25,14 @@ from typing import Any, Final
 from celery import Celery
 
 from harness.deployment import Deployment
+from harness.deployment.grants import Grants
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import DeploymentError, HarnessError, MistakeError, ResourceError
 from harness.integrations import load
 from harness.report import scope
 from harness.run.fleet.site import LIFELINE_VARIABLE, TASK_VARIABLE, longest_call_s
 from harness.run.fleet.state import ShardRef, State, redis_address
-from harness.run.plugin.options import collection_arguments
+from harness.run.plugin.options import collection_arguments, live_refusal
 from harness.scenario.phones import own_phone
 from harness.support import resources
 from harness.support.files import own_directories, user_files, whole_file
@@ -49,11 +51,19 @@ _HANGUP_S = 45.0
 NOT_BEGUN: Final = 126
 
 
-def run_shard(task: dict[str, Any], state: State, *, files: Path, scratch: Path) -> None:
+@dataclass(frozen=True)
+class SiteRules:
+    """What a site's own command line has, and thereby allows; the queue's tasks add nothing to it."""
+
+    files: Path  #: its deployment files
+    live: bool = False
+    scenarios: str = ""
+    grant: tuple[str, ...] = ()
+
+
+def run_shard(task: dict[str, Any], state: State, rules: SiteRules, scratch: Path) -> None:
     """Run an attempt, if it is still to be run; how it ended is noted in Redis, its evidence is in
     the store.
-
-    ``files`` is the site's directory of deployment files.
     """
     ref = ShardRef(**task["ref"])
     ref = dataclasses.replace(ref, token=secrets.token_hex(8))
@@ -62,7 +72,7 @@ def run_shard(task: dict[str, Any], state: State, *, files: Path, scratch: Path)
         return
     with contextlib.ExitStack() as stack:
         try:
-            deployment = _read(task, files)
+            deployment = _read(task, rules)
             directory = stack.enter_context(_directory(task, scratch))
         except HarnessError as error:
             state.end(ref, NOT_BEGUN, str(error))
@@ -72,7 +82,7 @@ def run_shard(task: dict[str, Any], state: State, *, files: Path, scratch: Path)
         if not _claim(state, ref, claims, claimed_for, lease_s):
             return
         code, words = _verify(
-            task, ref, state, files, directory, lambda: state.take(claims, ref.token, claimed_for)
+            task, ref, state, rules, directory, lambda: state.take(claims, ref.token, claimed_for)
         )
     if code is not None:
         state.end(ref, code, words)
@@ -96,19 +106,30 @@ def claims_of(deployment: Deployment) -> list[str]:
     return sorted(numbers | phones)
 
 
-def _read(task: dict[str, Any], files: Path) -> Deployment:
+def _read(task: dict[str, Any], rules: SiteRules) -> Deployment:
     """The deployment, with the site's secrets.
 
-    Raises :class:`MistakeError` where its file, or the harness, is another than the controller's.
+    Raises :class:`MistakeError` where its file, or the harness, is another than the controller's,
+    and where the task wants what the site does not allow.
     """
     if (wanted := task.get("harness")) != RELEASE:
         raise MistakeError(
             f"this site has harness {RELEASE}, and the controller {wanted}; allowed: the same"
         )
+    if task["scenarios"] != rules.scenarios:
+        here, wanted = (
+            f"--scenarios {one}".strip() for one in (rules.scenarios, task["scenarios"])
+        )
+        raise MistakeError(
+            f"the run wants {wanted}, and this site has {here}; allowed: the same with fleet work"
+        )
+    files = rules.files
     path = files / task["file"]
     if not path.resolve().is_relative_to(files.resolve()):
         raise DeploymentError(f"{task['file']}: lies outside of {files}")
-    deployment = load(path)
+    deployment = load(path, grants=Grants.given(rules.grant))
+    if deployment.kind != "simulated" and not rules.live:
+        raise live_refusal(deployment.name, deployment.kind, " with fleet work at this site")
     if scope.digest(scope.content_of(deployment)) != task["hash"]:
         raise MistakeError(
             f"{path}: says something else than the controller's file of that name; allowed: the same"
@@ -124,7 +145,7 @@ def _directory(task: dict[str, Any], scratch: Path) -> Iterator[Path]:
             # made and checked for each shard: temporary folders are tidied up while a worker works
             # for months
             scratch.parent.mkdir(parents=True, exist_ok=True)
-            directory = stack.enter_context(Scratch(own_directories.own(scratch))).path
+            directory = stack.enter_context(Scratch(own_directories.own_below(scratch))).path
             whole_file.write(directory / _CASES, "\n".join(task["cases"]) + "\n")
         except OSError as error:
             raise ResourceError(f"{scratch}: cannot be used: {error.strerror}") from error
@@ -149,7 +170,7 @@ def _verify(
     task: dict[str, Any],
     ref: ShardRef,
     state: State,
-    files: Path,
+    rules: SiteRules,
     directory: Path,
     keep_claims: Callable[[], str | None],
 ) -> tuple[int | None, str]:
@@ -171,7 +192,7 @@ def _verify(
     environment["PYTHONSAFEPATH"] = "1"  # as -P for pytest, so for its workers
     with log.open("wb") as output:
         process = subprocess.Popen(
-            _command(task, files, directory),
+            _command(task, rules, directory),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -210,9 +231,9 @@ def _end(process: subprocess.Popen[bytes], lifeline: int) -> None:
         process.wait()
 
 
-def _command(task: dict[str, Any], files: Path, directory: Path) -> list[str]:
+def _command(task: dict[str, Any], rules: SiteRules, directory: Path) -> list[str]:
     """The command of ``harness verify``, for these cases, with the fleet's plugin."""
-    scenarios = Path(task["scenarios"] or resources.SCENARIOS)
+    scenarios = Path(rules.scenarios or resources.SCENARIOS)
     command = [*PYTHON, "-m", "pytest", *collection_arguments([scenarios])]
     command += [
         "-p",
@@ -220,7 +241,7 @@ def _command(task: dict[str, Any], files: Path, directory: Path) -> list[str]:
         "-n",
         str(task["workers"]),
         "--deployment",
-        str(files / task["file"]),
+        str(rules.files / task["file"]),
     ]
     command += ["--site", task["site"], "--cases", str(directory / _CASES)]
     command += [
@@ -233,7 +254,8 @@ def _command(task: dict[str, Any], files: Path, directory: Path) -> list[str]:
     return [
         *command,
         *(f"--row={row}" for row in task["rows"]),
-        *(["--live"] if task["live"] else []),
+        *(f"--grant={word}" for word in rules.grant),
+        *(["--live"] if task["live"] and rules.live else []),
     ]
 
 
@@ -272,7 +294,7 @@ def application() -> Celery:
     return app
 
 
-def work(site: str, files: Path, base: Path) -> None:
+def work(site: str, rules: SiteRules, base: Path) -> None:
     """Work for a site until asked to end (SIGTERM: the shard under way is finished first).
 
     Shards run in a directory of this user alone, below ``base``. Raises :class:`MistakeError` where
@@ -282,7 +304,7 @@ def work(site: str, files: Path, base: Path) -> None:
     scratch = base / f"harness-fleet-{site}"
     try:
         base.mkdir(parents=True, exist_ok=True)
-        own_directories.own(scratch)  # again before each shard
+        own_directories.own_below(scratch)  # again before each shard
     except OSError as error:
         raise MistakeError(
             f"{scratch}: cannot be used: {error.strerror}; allowed: --scratch DIR"
@@ -290,7 +312,7 @@ def work(site: str, files: Path, base: Path) -> None:
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]
     def take(task: dict[str, Any]) -> None:
-        run_shard(task, state, files=files, scratch=scratch)
+        run_shard(task, state, rules, scratch)
 
     threading.Thread(target=_send_heartbeats, args=(site,), name="heartbeats", daemon=True).start()
     options = {

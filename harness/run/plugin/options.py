@@ -12,6 +12,7 @@ from _pytest.mark.expression import Expression
 
 from harness import integrations
 from harness.deployment import Deployment
+from harness.deployment.grants import Grants
 from harness.errors import DeploymentError, RefusedError, SelectionError
 from harness.integrations import load
 from harness.integrations.matrix import DOCUMENTED, Selection
@@ -36,6 +37,10 @@ _LISTS = {
     "codec": ("NAME", "only this codec: pcmu, pcma (repeatable)"),
     "ai": ("WHO", "only with this AI: synthflow, stand-in (repeatable)"),
     "fault": ("NAME[@LINE]", "make the simulated world wrong in this way (repeatable)"),
+    "grant": (
+        "WHAT",
+        "grant the files env=NAME, host=HOST, path=DIR or command (repeatable; or HARNESS_GRANT)",
+    ),
 }
 _FLAGS = {
     "no-reports": "keep the cases' evidence, and make no reports of it",
@@ -188,7 +193,7 @@ def _listed(file: Path | None) -> tuple[str, ...]:
 def given(config: pytest.Config) -> Options:
     """Every option that decides what is verified, and how."""
     option = config.getoption
-    lists = {name: list(option(name)) for name in _LISTS}
+    lists = {name: list(option(name)) for name in _LISTS} | {"grant": grants(config).words}
     found: Options = {
         "deployment": [str(path) for path in option("deployment")],
         "keyword": str(option("keyword") or ""),
@@ -276,9 +281,16 @@ def files(config: pytest.Config) -> list[Path]:
     return [Path(name) for name in config.getoption("deployment")]
 
 
-def deployments(paths: list[Path], *, secrets: bool, site: str = "") -> tuple[Deployment, ...]:
-    """Read all deployment files. ``secrets``: False if no call will be placed. ``site``: the site
-    of the deployments, if given.
+def grants(config: pytest.Config) -> Grants:
+    """What the user lets the deployment files use. Raises :class:`SelectionError`."""
+    return Grants.given(config.getoption("grant"))
+
+
+def deployments(
+    paths: list[Path], grants: Grants, *, secrets: bool, commands: bool = False, site: str = ""
+) -> tuple[Deployment, ...]:
+    """Read all deployment files. ``secrets``: False if no call will be placed. ``commands``:
+    whether their commands will be run. ``site``: the site of the deployments, if given.
 
     Raises :class:`DeploymentError` with every mistake of every file, a line each.
     """
@@ -286,7 +298,7 @@ def deployments(paths: list[Path], *, secrets: bool, site: str = "") -> tuple[De
     mistakes: list[str] = []
     for path in paths:
         try:
-            deployment = load(path, secrets=secrets)
+            deployment = load(path, secrets=secrets, commands=commands, grants=grants)
         except DeploymentError as error:
             mistakes.append(str(error))
             continue

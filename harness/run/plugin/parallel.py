@@ -149,7 +149,13 @@ def _begin(config: pytest.Config) -> bool:
     )  # evidence and reports hold telephone numbers and what people said; workers and worlds inherit it
     _end_in_order()
     only_plans = config.getoption("plan") or config.option.collectonly
-    deployments = options.deployments(files, secrets=not only_plans, site=config.getoption("site"))
+    deployments = options.deployments(
+        files,
+        options.grants(config),
+        secrets=not only_plans,
+        commands=not only_plans and not config.getoption("no_reports"),
+        site=config.getoption("site"),
+    )
     faults = list(config.getoption("fault"))
     options.check_faults(faults, deployments)
     options.check_required(config, deployments)

@@ -8,13 +8,15 @@ import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from rich.text import Text
 
 from harness import integrations
 from harness.calls.verdict import Verdict, exit_code
-from harness.deployment import Deployment
+from harness.deployment import Deployment, to_plain
+from harness.deployment.grants import Grants
 from harness.deployment.hours import planned_at
 from harness.deployment.safety import Guard
 from harness.integrations.base import By
@@ -33,7 +35,7 @@ from harness.phone.options_seen import patience
 from harness.report.evidence import key_of
 from harness.report.run_directory import as_kept
 from harness.report.scope import missing
-from harness.run.plugin.options import given
+from harness.run.plugin.options import given, grants
 from harness.run.plugin.progress import mute_reporter
 from harness.run.plugin.run import Run, TimingsName, case_of, run_of
 from harness.support.files import json_file
@@ -99,12 +101,18 @@ class Plan:
     unverified: tuple[Unverified, ...]  #: what the files declare and no case of theirs exercises
     lookalikes: tuple[Lookalike, ...]
     warnings: tuple[str, ...]  #: what a deployment's cases take for granted of its platform
+    #: What a run asks, reads and runs on this machine besides its calls, and which option lets it.
+    uses: tuple[str, ...]
     required_missing: tuple[str, ...]  #: rows that must run and have no case here
     deployments: tuple[DeploymentTotal, ...]
 
 
 def plan_of(
-    deployments: Sequence[Deployment], cases: Sequence[Case], timings: TimingsName, attempts: int
+    deployments: Sequence[Deployment],
+    cases: Sequence[Case],
+    timings: TimingsName,
+    attempts: int,
+    grants: Grants,
 ) -> Plan:
     """The plan for these cases; ``required_missing`` is left to the caller, who knows the options."""
     by_name = {one.name: one for one in deployments}
@@ -126,6 +134,11 @@ def plan_of(
         unverified=tuple(entry for one in deployments for entry in unverified(one)),
         lookalikes=tuple(lookalikes.values()),
         warnings=tuple(warning for one in deployments for warning in _warnings(one, cases)),
+        uses=tuple(
+            f"{one.name}: {line}"
+            for one in deployments
+            for line in grants.outlook(to_plain(one), Path("/"))
+        ),
         required_missing=(),
         deployments=tuple(
             _total(one, [case for case in planned if case.deployment == one.name], attempts)
@@ -262,7 +275,8 @@ class PlanOnly:
         attempts = 1 + int(session.config.getoption("retries"))
         kept = {key_of(case) for case in as_kept(self._run.plain(case) for case in cases)}
         required = missing(self._run.scope(given(session.config), "").narrowed(kept))
-        plan = plan_of(self._run.deployments, cases, self._run.timings, attempts)
+        allowed = grants(session.config)
+        plan = plan_of(self._run.deployments, cases, self._run.timings, attempts, allowed)
         plan = replace(plan, required_missing=tuple(required))
         if self._as_json:
             print_document(json_file.text(plan), sys.__stdout__ or sys.stdout)
@@ -289,6 +303,8 @@ def lines(plan: Plan, deployments: Sequence[Deployment]) -> Iterator[Text]:
         )
     for warning in plan.warnings:
         yield Text(warning, "yellow")
+    for use in plan.uses:
+        yield Text(use)
     for gap in plan.required_missing:
         yield Text(f"required, and not run: {gap}", "red")
     yield Text(f"{_counted(len(plan.cases), 'case')} planned; no calls placed")

@@ -34,7 +34,7 @@ from harness.report.markup import relative
 from harness.report.run import FinishedRun, finish, remember
 from harness.report.run_directory import STOPPED, RunEnd, last_attempt, write_end
 from harness.report.summary import Figures
-from harness.run.plugin.options import ignored
+from harness.run.plugin.options import grants, ignored
 from harness.run.plugin.parallel import WORLDS
 from harness.run.plugin.run import Run, case_id, case_of, run_of
 from harness.run.plugin.witness_files import add_files
@@ -402,7 +402,10 @@ class Progress:
     def _reports(self, interrupted: str) -> FinishedRun | None:
         try:
             for line in add_files(
-                self._run.directory, self._run.deployments, self._config.getoption("witness")
+                self._run.directory,
+                self._run.deployments,
+                self._config.getoption("witness"),
+                grants(self._config),
             ):
                 self._say(Text(line))
         except (HarnessError, OSError) as error:  # the evidence of the run is none the worse for it

@@ -7,13 +7,14 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.deployment import Deployment, WitnessFiles
+from harness.deployment.grants import Grants
 from harness.report.run_directory import read_cases
 from harness.support.network_text import printable
 
@@ -26,7 +27,9 @@ _OLDER_S = 3600.0
 _ENVIRONMENT = ("PATH", "HOME", "LANG")
 
 
-def add_files(run: Path, deployments: Iterable[Deployment], given: Sequence[Path]) -> list[str]:
+def add_files(
+    run: Path, deployments: Iterable[Deployment], given: Sequence[Path], grants: Grants
+) -> list[str]:
     """Add the files to the evidence of a run whose cases are over; in lines, what went wrong and
     what each file shows.
     """
@@ -57,11 +60,11 @@ def add_files(run: Path, deployments: Iterable[Deployment], given: Sequence[Path
                 lines += (
                     [] if folder.is_dir() else [f"[witness] directory: {folder}: no such folder"]
                 )
-            if one.command:
+            if one.command and grants.command:
                 folder = Path(
                     stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-witness-"))
                 )
-                lines += _bring(one, folder, began, ended)
+                lines += _bring(one, grants.environment(), folder, began, ended)
                 places.append((folder, one.made_at))
         told: list[Told] = []
         missing = [path for path in given if not path.exists()]
@@ -87,15 +90,18 @@ def _recent(folder: Path, began: float) -> Iterator[Path]:
             yield path
 
 
-def _bring(declared: WitnessFiles, folder: Path, began: float, ended: float) -> Iterator[str]:
+def _bring(
+    declared: WitnessFiles,
+    granted: Mapping[str, str],
+    folder: Path,
+    began: float,
+    ended: float,
+) -> Iterator[str]:
     """Run the command in the folder, with the time of the calls in its environment; a line if it
     failed. Its output is not kept.
     """
-    environment = {
-        name: os.environ[name]
-        for name in (*_ENVIRONMENT, *declared.environment)
-        if name in os.environ
-    }
+    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    environment |= {name: granted[name] for name in declared.environment if name in granted}
     for name, moment in (("SINCE", began), ("UNTIL", ended)):
         environment[f"HARNESS_{name}"] = datetime.fromtimestamp(moment, UTC).isoformat(
             timespec="seconds"

@@ -5,7 +5,6 @@ what they found.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 from harness.deployment import Deployment, Synthflow, from_plain, is_address, to_plain
 from harness.deployment.file import read
+from harness.deployment.grants import Grants, demands
 from harness.errors import DeploymentError, ResourceError, SelectionError
 from harness.integrations import load
 from harness.integrations.matrix import Case, calls_of, cases, landing_groups
@@ -42,17 +42,28 @@ def run(deployment: Deployment, asked: Iterable[Case] | None = None, **settings:
     )
 
 
-def of_file(path: Path, environment: Mapping[str, str] | None = None, **settings: Any) -> Report:
+def of_file(
+    path: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    grants: Grants | None = None,
+    **settings: Any,
+) -> Report:
     """The same from a file, with a line for each secret it names. Raises :class:`DeploymentError`
     for all other mistakes.
     """
-    environment = os.environ if environment is None else environment
-    wanted = variables(path)
+    grants = grants or Grants.given()
+    environment = grants.environment() if environment is None else environment
+    wanted = {
+        name: where
+        for name, where in variables(path).items()
+        if name in environment or grants.reads(name)
+    }
     secret_lines = [
         machine.secret_line(name, where, environment.get(name)) for name, where in wanted.items()
     ]
     missing = {name for name in wanted if not environment.get(name)}
-    deployment = load(path, {**environment, **dict.fromkeys(missing, "-")})
+    deployment = load(path, {**environment, **dict.fromkeys(missing, "-")}, grants=grants)
     report = run(_without(deployment, missing), **settings)
     return Report(report.deployment, (*secret_lines, *report.lines), report.seconds, report.rows)
 
@@ -65,24 +76,7 @@ def variables(path: Path) -> dict[str, str]:
         plain = read(path)
     except DeploymentError:
         return {}
-
-    def walk(found: Any, where: str) -> Iterator[tuple[str, str]]:
-        pairs = (
-            found.items()
-            if isinstance(found, dict)
-            else enumerate(found)
-            if isinstance(found, list)
-            else ()
-        )
-        for key, value in pairs:
-            here = f"{where}.{key}" if where else str(key)
-            if isinstance(value, str) and (
-                str(key).endswith("_env") or where.endswith("headers_env")
-            ):
-                yield value, here
-            yield from walk(value, here)
-
-    return dict(walk(plain, ""))
+    return {one.what: one.where for one in demands(plain, path.parent) if one.kind == "env"}
 
 
 def _without(deployment: Deployment, variables: set[str]) -> Deployment:

@@ -44,6 +44,21 @@ def own(path: Path) -> Path:
     return path
 
 
+def own_below(path: Path) -> Path:
+    """The same where a user chose the place. Raises OSError as well if another user could put a
+    directory of theirs in its place, or in that of one above it.
+    """
+    real = Path(os.path.realpath(path.parent))
+    for above in (real, *real.parents):
+        found = above.stat()
+        may_write = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
+        if may_write or found.st_uid not in (0, os.geteuid()):
+            raise PermissionError(
+                errno.EPERM, f"Other users can change {above} (chmod go-w)", str(path)
+            )
+    return own(path)
+
+
 def require_own(path: Path) -> None:
     """Raise OSError unless ``path`` is a directory, no link, of this user, with mode 0700."""
     found = path.lstat()

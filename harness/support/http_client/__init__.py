@@ -28,11 +28,18 @@ _LONGEST_NAP_S: Final = 1.0
 class HttpClient:
     """Requests for callers that block, from any thread; connections are kept."""
 
-    def __init__(self, verify: Trust = True, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        verify: Trust = True,
+        headers: Mapping[str, str] | None = None,
+        *,
+        public: bool = False,
+    ) -> None:
+        """``public``: it connects to addresses of the Internet alone, whatever a name leads to."""
         from harness.support.http_client import session
 
         async def opened() -> aiohttp.ClientSession:
-            return session.client(verify)
+            return session.client(verify, public=public)
 
         self._headers = headers or {}
         self._fetch = session.fetch

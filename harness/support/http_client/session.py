@@ -7,8 +7,11 @@ has none of them behind it.
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
+import ipaddress
 import re
+import socket
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -141,6 +144,18 @@ async def _once(
         raise DisconnectedError from error
 
 
+def _public_socket(target: aiohttp.AddrInfoType) -> socket.socket:
+    """The socket for a connection. Raises OSError for a private, link-local or loopback address: it
+    is asked for just before the connection, when all names are looked up.
+    """
+    family, kind, protocol, _, (address, *_) = target
+    read = ipaddress.ip_address(str(address).partition("%")[0])
+    read = getattr(read, "ipv4_mapped", None) or read
+    if not read.is_global or read.is_multicast:
+        raise OSError(errno.EACCES, f"{read} is no address of the Internet")
+    return socket.socket(family, kind, protocol)
+
+
 async def _whole(response: aiohttp.ClientResponse, most_bytes: int) -> HttpResponse:
     headers: dict[str, str] = {}
     for name, value in response.headers.items():
@@ -161,14 +176,21 @@ async def _whole(response: aiohttp.ClientResponse, most_bytes: int) -> HttpRespo
     )
 
 
-def client(verify: Trust = True) -> aiohttp.ClientSession:
+def client(verify: Trust = True, *, public: bool = False) -> aiohttp.ClientSession:
     """A client for :func:`fetch`, made in the loop that it is used in: it reads neither proxies nor
     credentials from the environment, and keeps no cookie.
+
+    ``public``: it connects to addresses of the Internet alone.
     """
     # By itself aiohttp asks DNS past the system's own table, where aiodns is installed.
     by_system = aiohttp.ThreadedResolver()
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=verify, resolver=by_system, keepalive_timeout=_KEPT_S),
+        connector=aiohttp.TCPConnector(
+            ssl=verify,
+            resolver=by_system,
+            keepalive_timeout=_KEPT_S,
+            socket_factory=_public_socket if public else None,
+        ),
         headers={hdrs.ACCEPT_ENCODING: "identity"},
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(),  # fetch has its own, of the whole

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from harness.deployment import Deployment
+from harness.deployment.grants import Grants
 from harness.deployment.safety import Guard
 from harness.integrations import load
 from harness.run.cli import call, simulate
@@ -103,3 +104,26 @@ def test_printed_verify_command_quotes_the_file_names(
     (said,) = [line for line in capsys.readouterr().out.splitlines() if " verify " in line]
     assert Path(shlex.split(said)[2]).is_file()
     assert len(shlex.split(said)) == 3
+
+
+def test_what_is_written_as_live_needs_the_printed_grants_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A world's API is on loopback, and its certificate among temporary files."""
+    authority = tmp_path / "of the world" / "ca.pem"
+    authority.parent.mkdir()
+    authority.write_text("-----BEGIN CERTIFICATE-----\n")
+    assert WORLD.synthflow is not None
+    api = {"api_base": "https://127.0.3.4:4443/v2", "ca_file": str(authority)}
+    named = WORLD.model_copy(update={"synthflow": WORLD.synthflow.model_copy(update=api)})
+    directory = tmp_path / "files"
+    simulate._write(SafeConsole(soft_wrap=True, width=1000), directory, [named], "quick")
+    printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("export ")]
+    (granted,) = [line for line in printed if line.startswith("export HARNESS_GRANT=")]
+    name, _, value = shlex.split(granted)[1].partition("=")
+    assert shlex.split(value) == ["host=127.0.3.4:4443", f"path={authority}"]
+    plain = tomllib.loads(next(iter(directory.glob("live*"))).read_text(encoding="utf-8"))
+    monkeypatch.delenv(name)
+    assert len(Grants.given().needed(plain, directory)) == 2
+    monkeypatch.setenv(name, value)
+    assert Grants.given().needed(plain, directory) == []

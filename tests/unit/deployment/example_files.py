@@ -17,10 +17,13 @@ from harness.integrations import load
 from harness.support.resources import EXAMPLES
 
 SECRETS = dict.fromkeys(
-    ("TALKDESK_TRUNK_PASSWORD", "SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD", "CALLER_PASSWORD",
-     "TRUNK_US_EAST_PASSWORD", "TRUNK_EU_PASSWORD"),
+    (
+        *("HARNESS_TALKDESK_TRUNK_PASSWORD", "HARNESS_SYNTHFLOW_API_TOKEN"),
+        *("HARNESS_TEST_LINE_PASSWORD", "HARNESS_AGENT_PASSWORD", "HARNESS_CALLER_PASSWORD"),
+        *("HARNESS_TRUNK_US_EAST_PASSWORD", "HARNESS_TRUNK_EU_PASSWORD"),
+    ),
     "hunter2",
-)  # fmt: skip
+)
 
 #: Place ("groups.Inbox.did", "trunks.0.host") → value; None takes the key away.
 Changes = Mapping[str, Any]

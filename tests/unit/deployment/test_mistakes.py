@@ -272,13 +272,13 @@ def test_what_is_no_secret(tmp_path: Path, changes: Changes) -> None:
 
 def test_a_missing_secret_is_named_by_its_variable(tmp_path: Path) -> None:
     path = written(
-        tmp_path, LIVE_TD, {**REQUEST, "campaign.headers_env": {"Authorization": "CAMPAIGN_KEY"}}
+        tmp_path,
+        LIVE_TD,
+        {**REQUEST, "campaign.headers_env": {"Authorization": "HARNESS_CAMPAIGN_KEY"}},
     )
     (said,) = mistakes_of(path)
-    variable = (
-        "campaign.headers_env.Authorization: the environment variable CAMPAIGN_KEY is not set"
-    )
-    assert said == f"{variable}; allowed: export CAMPAIGN_KEY=…"
+    variable = "campaign.headers_env.Authorization: the environment variable HARNESS_CAMPAIGN_KEY is not set"
+    assert said == f"{variable}; allowed: export HARNESS_CAMPAIGN_KEY=…"
 
 
 @pytest.mark.parametrize(
@@ -291,3 +291,44 @@ def test_a_secret_in_the_place_of_its_variable_is_not_shown(
     found = mistakes(tmp_path, LIVE_GL, {place: secret})
     assert [line for line in found if "environment variable" in line and place in line]
     assert not [line for line in found if secret in line]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "http://api.example/v2",
+            "http://10.0.0.7/",
+            "http://localhost.example/",
+            "ftp://127.0.0.1/",
+        ),
+        *(
+            "http://127.1/",
+            "http://2130706433/",
+            "http://[::ffff:127.0.0.1]/",
+            "HTTP://api.example/",
+        ),
+        *("https://{line}.api.example/", "https://api.example:x/", "https://api.example\\.other/"),
+        *("https://user@api.example/", "https:api.example", "https://api.example%2f.other/"),
+    ],
+)
+@pytest.mark.parametrize(
+    "place",
+    ["synthflow.api_base", "assistants.Ava.api_base", "campaign.url", "platform.report.url"],
+)
+def test_an_address_that_http_asks_is_https_with_a_plain_host(
+    tmp_path: Path, place: str, url: str
+) -> None:
+    """In clear a token is everybody's, and parsers disagree about the host of some of these."""
+    (said,) = mistakes(tmp_path, LIVE_GL, {place: url})
+    assert said.startswith(f"{place}: {url!r}: no address that HTTP can ask; allowed: https://host")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.66.7:8080/v2", "http://localhost/", "http://[::1]:80"]
+)
+def test_http_in_clear_is_for_loopback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("HARNESS_GRANT", "host=*")
+    assert loaded(tmp_path, LIVE_GL, {"synthflow.api_base": url}).api_base == url

@@ -8,9 +8,12 @@ from typing import Any, cast
 
 import pytest
 
+from harness.integrations import load
+from harness.report import scope
 from harness.run.fleet import worker
 from harness.run.fleet.state import ShardRef, State
 from tests.ownership import give_away
+from tests.unit.deployment.example_files import SECRETS, written
 
 REF: dict[str, Any] = {"run": "r", "nonce": "n", "shard": 1, "attempt": 1}
 TASK: dict[str, Any] = {
@@ -66,7 +69,8 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
 def run(files: Path, scratch: Path, **changes: Any) -> Redis:
     """Run an attempt; returns the fake Redis."""
     redis = Redis()
-    worker.run_shard(TASK | changes, cast("State", redis), files=files, scratch=scratch)
+    rules = worker.SiteRules(files)
+    worker.run_shard(TASK | changes, cast("State", redis), rules, scratch)
     return redis
 
 
@@ -79,7 +83,12 @@ def verified(
     if program is not None:
         monkeypatch.setattr(worker, "_command", lambda *_: [sys.executable, "-c", program])
     return worker._verify(
-        TASK, ShardRef(**REF, token="t"), cast("State", Redis()), directory, directory, keep
+        TASK,
+        ShardRef(**REF, token="t"),
+        cast("State", Redis()),
+        worker.SiteRules(directory),
+        directory,
+        keep,
     )
 
 
@@ -155,6 +164,112 @@ def take(path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> Path:
 
         monkeypatch.setattr(Path, "write_bytes", write_bytes)
     return path
+
+
+@pytest.mark.parametrize("above", ["writable by its group", "writable by all", "of another user"])
+@pytest.mark.parametrize("levels", [1, 2])
+def test_shard_refuses_a_directory_below_one_that_others_can_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: None, above: str, levels: int
+) -> None:
+    """Another user could put a directory of theirs in its place between two shards."""
+    changed = tmp_path / "shared"
+    scratch = changed / ("x" if levels == 1 else "mine/x")
+    scratch.parent.mkdir(parents=True)
+    changed.chmod({"writable by its group": 0o775, "writable by all": 0o777}.get(above, 0o755))
+    if above == "of another user":
+        give_away(changed, monkeypatch)
+    redis = run(tmp_path, scratch)
+    assert redis.ended[0] == worker.NOT_BEGUN
+    assert (
+        redis.ended[1]
+        == f"{scratch}: cannot be used: Other users can change {changed} (chmod go-w)"
+    )
+    assert not scratch.exists()
+
+
+def test_shard_is_run_below_a_directory_in_which_others_remove_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: None
+) -> None:
+    """As /tmp is, through a link."""
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "tmp").chmod(0o1777)
+    (tmp_path / "link").symlink_to("tmp")
+    monkeypatch.setattr(worker, "_command", lambda *_: [sys.executable, "-c", ""])
+    assert run(tmp_path, tmp_path / "link" / "x").ended == (0, "")
+
+
+def real(directory: Path, **changes: Any) -> dict[str, Any]:
+    """A task for a deployment with real calls, of the file and release that the site has, too."""
+    file = written(directory, "live-gladly")
+    digest = scope.digest(scope.content_of(load(file, secrets=False)))
+    return {"file": file.name, "hash": digest, "harness": worker.RELEASE, "live": True} | changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "rules", "said"),
+    [
+        ({}, {}, "allowed: --live or HARNESS_LIVE=1 with fleet work at this site"),
+        ({"live": False}, {}, "allowed: --live or HARNESS_LIVE=1 with fleet work at this site"),
+        (
+            {"scenarios": "/srv/of-others"},
+            {"live": True},
+            "the run wants --scenarios /srv/of-others, and this site has --scenarios; allowed: ",
+        ),
+        (
+            {},
+            {"live": True, "scenarios": "/srv/mine"},
+            "the run wants --scenarios, and this site has --scenarios /srv/mine; allowed: ",
+        ),
+    ],
+)
+def test_task_wants_what_the_sites_command_line_lacks(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    rules: dict[str, Any],
+    said: str,
+) -> None:
+    """Whoever can write to the queue places no real call, and runs no file of their own."""
+    monkeypatch.setattr(worker, "_verify", lambda *_: pytest.fail("it was run"))
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    task = real(tmp_path, **changes)
+    redis = Redis()
+    site = worker.SiteRules(tmp_path, **rules)
+    worker.run_shard(TASK | task, cast("State", redis), site, tmp_path / "scratch")
+    assert redis.ended[0] == worker.NOT_BEGUN
+    assert said in redis.ended[1]
+
+
+@pytest.mark.parametrize("variable", ["AWS_SECRET_ACCESS_KEY", "HARNESS_FLEET_REDIS"])
+def test_site_reads_variables_for_a_file_as_its_own_command_line_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "of-the-site")
+    changes = {"phones.caller": {"account": "carrier", "user": "x", "password_env": variable}}
+    written(tmp_path, "live-gladly", changes)
+    task = {"file": "file.toml", "harness": worker.RELEASE, "live": True}
+    redis = Redis()
+    site = worker.SiteRules(tmp_path, live=True, grant=("env=OTHER",))
+    worker.run_shard(TASK | task, cast("State", redis), site, tmp_path / "scratch")
+    assert redis.ended[0] == worker.NOT_BEGUN
+    assert f"--grant env={variable}" in redis.ended[1]
+
+
+@pytest.mark.parametrize(("asked", "allowed"), [(True, True), (True, False), (False, True)])
+def test_shards_command_has_the_options_of_its_site(
+    tmp_path: Path, asked: bool, allowed: bool
+) -> None:
+    site = worker.SiteRules(tmp_path, allowed, "/srv/mine", ("host=a.example", "env=A"))
+    task = TASK | {"live": asked, "scenarios": "/srv/of-others"}
+    command = worker._command(task, site, tmp_path)
+    assert ("--live" in command) is (asked and allowed)
+    assert [word for word in command if word.startswith("--grant")] == [
+        "--grant=host=a.example",
+        "--grant=env=A",
+    ]
+    assert "/srv/mine" in command
+    assert "/srv/of-others" not in command
 
 
 def test_shard_imports_no_file_of_its_directory(

@@ -23,7 +23,14 @@ from harness.support.resources import EXAMPLES
 
 FILE = EXAMPLES / "live-gladly.toml"
 SECRETS = dict.fromkeys(
-    ("SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD", "CALLER_PASSWORD", "KEY"), "x"
+    (
+        "HARNESS_SYNTHFLOW_API_TOKEN",
+        "HARNESS_TEST_LINE_PASSWORD",
+        "HARNESS_AGENT_PASSWORD",
+        "HARNESS_CALLER_PASSWORD",
+        "KEY",
+    ),
+    "x",
 )
 ROWS = {"GL-TRANSFER-PLAIN", "GL-FALLBACK-TIMEOUT", "GL-FALLBACK-REFUSED", "GL-FALLBACK-DOWN"}
 #: Of a landing as well, but of what a harness phone alone does or sees.

@@ -357,13 +357,13 @@ def test_unset_password_variable_sends_no_credentials(
     lab.plain["phones"]["caller"] = {
         "account": "carrier",
         "number": "+14155550101",
-        "password_env": "CALLER_PASSWORD",
+        "password_env": "HARNESS_CALLER_PASSWORD",
     }
     lab.plain["stand_in"] = {"bind": far.address}
     lab.trunk["termination"] = f"{far.address}:{lab.account['port']}"
     file = tmp_path / "lab.toml"
     file.write_bytes(tomli_w.dumps(lab.plain).encode())
-    environment = {"CALLER_PASSWORD": "right"} if known else {}
+    environment = {"HARNESS_CALLER_PASSWORD": "right"} if known else {}
     found = {line.look: line for line in of_file(file, environment, **lab.settings).lines}
     secret, registered = found[ProbeKind.SECRET], found[ProbeKind.REGISTRATION]
     answered = [request for request in far.requests if request.has("Authorization")]

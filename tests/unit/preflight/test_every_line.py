@@ -80,7 +80,7 @@ def model(lab: Lab, far: FarEnd) -> None:
 SDP = "v=0\r\no=- 0 0 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 0 RTP/AVP 18\r\n"
 LATE = email.utils.formatdate(time.time() - 300, usegmt=True)
 HOST, SERVICE = "sip.carrier.example", "_sip._udp.carrier.example"
-UNSET = {"account": "carrier", "number": "+14155550101", "password_env": "NOT_SET"}
+UNSET = {"account": "carrier", "number": "+14155550101", "password_env": "HARNESS_NOT_SET"}
 API = {"api_token": "t0ken"}
 
 WRONG: Mapping[ProbeKind, Callable[[Lab, FarEnd], object]] = {
@@ -133,7 +133,7 @@ def lines(lab: Lab, directory: Path) -> tuple[ProbeResult, ...]:
     """The lines of ``harness preflight FILE``."""
     file = directory / "lab.toml"
     file.write_text(tomli_w.dumps(without_none(lab.plain)))
-    environment = {"CALLER_PASSWORD": "right", "API_TOKEN": "t0ken"}
+    environment = {"HARNESS_CALLER_PASSWORD": "right", "API_TOKEN": "t0ken"}
     return of_file(file, environment, **lab.settings).lines
 
 
@@ -141,7 +141,7 @@ def without_none(plain: Any) -> Any:
     """As TOML: without null values, and with environment variables for secrets."""
     if isinstance(plain, dict):
         moved = {
-            "password": ("password_env", "CALLER_PASSWORD"),
+            "password": ("password_env", "HARNESS_CALLER_PASSWORD"),
             "api_token": ("api_token_env", "API_TOKEN"),
         }
         known = {key: without_none(value) for key, value in plain.items() if value is not None}

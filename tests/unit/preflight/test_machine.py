@@ -132,7 +132,7 @@ def test_bind_must_be_an_address_of_this_machine(lab: Any, far: Any) -> None:
     [("s3cret", OK), ("", FAILED), (None, FAILED), (" s3cret", FAILED), ("s3cret\n", FAILED)],
 )
 def test_secret_must_be_one_clean_line(value: str | None, status: Status) -> None:
-    line = secret_line("TRUNK_PASSWORD", "trunks.0.password_env", value)
+    line = secret_line("HARNESS_TRUNK_PASSWORD", "trunks.0.password_env", value)
     assert line.status is status
     assert "s3cret" not in str(line)
 

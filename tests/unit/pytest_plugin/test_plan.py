@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from harness.deployment import Deployment, WitnessFiles
+from harness.deployment.grants import Grants
 from harness.integrations import load
 from harness.integrations.matrix import Case, Selection, cases
 from harness.report.scope import scope_of
@@ -21,7 +22,7 @@ def problems(
 ) -> list[tuple[Case, tuple[str, ...]]]:
     """Each case of the deployment with the limits it exceeds."""
     found = cases([deployment])
-    plan = plan_of([deployment], found, timings, attempts=1)
+    plan = plan_of([deployment], found, timings, 1, Grants())
     return [(case, entry.problems) for case, entry in zip(found, plan.cases, strict=True)]
 
 
@@ -40,7 +41,7 @@ def limited(deployment: Deployment, **limits: float) -> Deployment:
 def total(deployment: Deployment, calls: int) -> str:
     """The plan's total for this many cases with one call each."""
     case = next(case for case in cases([deployment]) if case.row.id == "TD-INBOUND")
-    plan = plan_of([deployment], [case] * calls, "documented", attempts=1)
+    plan = plan_of([deployment], [case] * calls, "documented", 1, Grants())
     return " ".join(line.plain for line in lines(plan, [deployment]))
 
 
@@ -160,7 +161,7 @@ def test_cold_transfers_of_a_plain_sip_trunk_warn_that_the_platform_carries_out_
     example: str, kind: str, warned: bool
 ) -> None:
     deployment = load(EXAMPLES / f"simulated-{example}.toml").model_copy(update={"kind": kind})
-    plan = plan_of([deployment], cases([deployment]), "documented", attempts=1)
+    plan = plan_of([deployment], cases([deployment]), "documented", 1, Grants())
     said = [
         line.plain
         for line in lines(plan, [deployment])

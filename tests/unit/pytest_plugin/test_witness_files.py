@@ -18,13 +18,17 @@ from harness.audio.marks import waveform
 from harness.calls.events import MarkEnded, MarkHeard
 from harness.calls.verdict import Verdict
 from harness.deployment import WitnessFiles
+from harness.deployment.grants import Grants
 from harness.integrations.matrix import Case
 from harness.report.recorder import CaseRecorder
 from harness.report.run_directory import read_witnesses
 from harness.run.plugin.witness_files import add_files
 
 ROW, AI = "TD-INBOUND", 240
-COPIES = "import os, shutil, sys; sys.exit(4) if 'TOKEN' in os.environ else shutil.copy(sys.argv[1], os.environ['HARNESS_SINCE'][:4])"
+COPIES = (
+    "import os, shutil, sys; sys.exit(4) if {'TOKEN', 'NOT_GRANTED'} & {*os.environ} "
+    "else shutil.copy(sys.argv[1], os.environ['HARNESS_SINCE'][:4])"
+)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +37,14 @@ COPIES = "import os, shutil, sys; sys.exit(4) if 'TOKEN' in os.environ else shut
         ({"directory": "folder"}, 1, ""),
         ({"directory": "nowhere"}, 0, "[witness] directory: nowhere: no such folder"),
         ({"command": [sys.executable, "-c", COPIES, "{folder}/call.wav"]}, 1, ""),
+        (
+            {
+                "command": [sys.executable, "-c", COPIES, "{folder}/call.wav"],
+                "environment": ["NOT_GRANTED"],
+            },
+            1,
+            "",
+        ),
         (
             {"command": [sys.executable, "-c", COPIES, "x"], "environment": ["TOKEN"]},
             0,
@@ -73,6 +85,7 @@ def test_the_file_says_where_recordings_come_from(
     made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: hears_the_ai})
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TOKEN", "secret")
+    monkeypatch.setenv("NOT_GRANTED", "secret")
     folder = tmp_path / "folder"
     folder.mkdir()
     for name in ("call.wav", "old.wav"):
@@ -89,9 +102,21 @@ def test_the_file_says_where_recordings_come_from(
         for key, value in declared.items()
     }
     deployment = made.deployment.model_copy(update={"witness": WitnessFiles(**declared)})
-    lines = add_files(made.directory, [deployment], [])
+    granted = Grants(env=("TOKEN",), command=True)
+    lines = add_files(made.directory, [deployment], [], granted)
     assert len(read_witnesses(made.directory)) == added
     assert any(line in each for each in lines)
-    named = add_files(made.directory, [made.deployment], [folder / "call.wav", Path("missing.wav")])
+    given = [folder / "call.wav", Path("missing.wav")]
+    named = add_files(made.directory, [made.deployment], given, Grants())
     assert "missing.wav: no such file; name sound files, captures, or folders of them" in named
     assert [one["cases"] != [] for one in read_witnesses(made.directory)] == [True]
+
+
+def test_a_command_without_its_users_word_is_not_run(tmp_path: Path, runs: ModuleType) -> None:
+    made = runs.make_run(tmp_path / "reports", rows=(ROW,))
+    command = ("touch", str(tmp_path / "ran"))
+    deployment = made.deployment.model_copy(update={"witness": WitnessFiles(command=command)})
+    assert add_files(made.directory, [deployment], [], Grants(env=("*",))) == []
+    assert not (tmp_path / "ran").exists()
+    add_files(made.directory, [deployment], [], Grants(command=True))
+    assert (tmp_path / "ran").exists()

@@ -48,7 +48,7 @@ def test_ready_world_has_a_deployment_per_tenant_and_ends_on_request(tmp_path: P
 def test_world_has_no_secret_in_its_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("SYNTHFLOW_API_TOKEN", "CARRIER_PW", "AWS_SECRET_ACCESS_KEY"):
+    for name in ("HARNESS_SYNTHFLOW_API_TOKEN", "CARRIER_PW", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "correct-horse-battery")
     started = world(tmp_path, says(READY) + WAIT)
     started.ready(60)

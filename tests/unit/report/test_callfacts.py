@@ -172,10 +172,13 @@ def _holds(name: str, word: str, **_: object) -> bool:
 
 class TestCommands:
     def test_the_case_alone_with_its_run_s_file_and_faults(self, failed: CaseEvidence) -> None:
-        command = "pytest scenarios --deployment=a/talkdesk-sim.toml --deployment=b/x.toml --fault no-g711 -n 8 --timings quick --live"
+        command = (
+            "pytest scenarios --deployment=a/talkdesk-sim.toml --deployment=b/x.toml --fault no-g711 "
+            "-n 8 --timings quick --live --grant=host=a.example --grant path=/srv"
+        )
         assert verify_command(command, failed) == (
             f"{program()} verify a/talkdesk-sim.toml --row TD-TRANSFER-BLIND --transport udp --auth ip --codec pcmu --ai synthflow "
-            "--fault no-g711 --live"
+            "--fault no-g711 --grant host=a.example --grant path=/srv --live"
         )
 
     @pytest.mark.parametrize(

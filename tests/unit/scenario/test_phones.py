@@ -26,10 +26,10 @@ _FILE = EXAMPLES / "live-talkdesk.toml"
 @pytest.fixture
 def deployment(monkeypatch: pytest.MonkeyPatch) -> Deployment:
     for name in (
-        "SYNTHFLOW_API_TOKEN",
-        "TEST_LINE_PASSWORD",
-        "AGENT_PASSWORD",
-        "TALKDESK_TRUNK_PASSWORD",
+        "HARNESS_SYNTHFLOW_API_TOKEN",
+        "HARNESS_TEST_LINE_PASSWORD",
+        "HARNESS_AGENT_PASSWORD",
+        "HARNESS_TALKDESK_TRUNK_PASSWORD",
     ):
         monkeypatch.setenv(name, "for-this-test")
     return load(_FILE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 import numpy as np
@@ -84,6 +85,53 @@ def test_a_store_that_refuses_or_never_ends_is_said_in_words(web: Make) -> None:
         fetched(web(redirected(web(answer("403 Forbidden")).base)))
     with pytest.raises(FarEndError, match="more than 3 redirections"):
         fetched(web(redirected(web(redirected("/again")).base)))
+
+
+class ApiElsewhere(SynthflowApi):
+    """An API of the Internet, which names an address of its choice."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__("https://api.synthflow.ai/v2", "secret")
+        self.address = address
+
+    def recording_address(self, call_id: str) -> str | None:
+        return self.address
+
+
+@pytest.mark.parametrize(
+    ("resolved", "host"),
+    [
+        *(("", host) for host in ("127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.7")),
+        *(("", host) for host in ("169.254.169.254", "[fe80::1]", "[fd00::7]", "100.64.0.1")),
+        *(("", host) for host in ("0.0.0.0", "192.168.1.1", "localhost", "224.0.0.1")),
+        *((address, "recordings.example") for address in ("127.0.66.7", "10.0.0.7", "172.16.0.1")),
+        *((address, "recordings.example") for address in ("169.254.169.254", "::1", "fd00::7")),
+    ],
+)
+def test_an_api_of_the_internet_leads_to_no_address_of_a_private_network(
+    web: Make, monkeypatch: pytest.MonkeyPatch, resolved: str, host: str
+) -> None:
+    """Written, or behind a name: it is looked at where a connection is made."""
+    port = int(web(answer("200 OK", b"admin")).base.rpartition(":")[2])
+    if resolved:
+        family = socket.AF_INET6 if ":" in resolved else socket.AF_INET
+        rest = (0, 0) if family == socket.AF_INET6 else ()
+        found = [(family, socket.SOCK_STREAM, 6, "", (resolved, port, *rest))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    api = ApiElsewhere(f"https://{host}:{port}/c1.mp3")
+    with pytest.raises(FarEndError, match="is no address of the Internet"):
+        fetch(api, "c1", lambda: False, lambda: None, None)
+    api.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "recordings.example"])
+def test_an_api_of_the_internet_leads_to_https_alone(web: Make, host: str) -> None:
+    store = web(answer("200 OK", b"admin"))
+    api = ApiElsewhere(f"{store.base.replace('127.0.0.1', host)}/c1.mp3")
+    with pytest.raises(FarEndError, match=f"on {host} is not https"):
+        fetch(api, "c1", lambda: False, lambda: None, None)
+    assert store.requests == []
+    api.close()
 
 
 def compared(

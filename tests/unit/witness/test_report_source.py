@@ -25,12 +25,11 @@ def source(**more: Any) -> ReportSource:
     return ReportSource(Report.model_validate(more))
 
 
-def test_the_request(web: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REPORT_KEY", "s3cret")
+def test_the_request(web: Make) -> None:
     server = web(answer("200 OK", ROWS))
     declared = {
         "url": f"{server.base}/calls?from={{since}}&type=csv",
-        "headers_env": {"Authorization": "REPORT_KEY"},
+        "headers_secret": {"Authorization": "s3cret"},
     }
     (row,) = source(**declared).read(1_772_373_909.0)
     assert row.groups == ("Billing",)
@@ -50,15 +49,12 @@ def test_a_report_that_is_asked_for_with_a_body(web: Make) -> None:
 
 
 @pytest.mark.parametrize("status", ["302 Found", "401 Unauthorized", "503 Busy"])
-def test_a_refusal_is_said_without_the_secret(
-    web: Make, monkeypatch: pytest.MonkeyPatch, status: str
-) -> None:
+def test_a_refusal_is_said_without_the_secret(web: Make, status: str) -> None:
     """A redirection is not followed: the secret would go along."""
-    monkeypatch.setenv("REPORT_KEY", "s3cret")
     elsewhere = web(answer("200 OK", ROWS))
     server = web(answer(status, "", f"Location: {elsewhere.base}"))
     declared = source(
-        url=f"{server.base}/?account=acme", headers_env={"Authorization": "REPORT_KEY"}
+        url=f"{server.base}/?account=acme", headers_secret={"Authorization": "s3cret"}
     )
     with pytest.raises(FarEndError, match=status[:3]) as caught:
         declared.read(time.time())
