@@ -1,9 +1,10 @@
 """Rules on what may be called: only numbers of the deployment, and of those only harmless ones.
 
-The rules compare whole strings with a list made once from the deployment, so input from elsewhere
-(a header, a Refer-To, an API's answer, the environment) cannot be read as a number in an unforeseen
-way. The phones' parent process (:class:`harness.phone.pool.PhonePool`) applies them; scenarios
-cannot bypass it.
+Targets are compared with a list made once from the deployment, as whole strings, so input from
+elsewhere (a header, a Refer-To, an API's answer, the environment) cannot be read as a number in an
+unforeseen way. What the file itself lists is read as networks read it, in one place
+(:meth:`Guard.refusal`). The phones' parent process (:class:`harness.phone.pool.PhonePool`) applies
+the rules to every INVITE and REFER; scenarios cannot bypass it.
 """
 
 from __future__ import annotations
