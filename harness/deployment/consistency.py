@@ -9,6 +9,7 @@ from unicodedata import category
 
 from harness.deployment.network import plain_name
 from harness.deployment.tables import Tables
+from harness.deployment.trigger import numbers_in_trigger
 from harness.deployment.values import OWN_PHONES
 from harness.support.model_words import nearest
 from harness.support.toml_model import Mistake, MistakesError
@@ -406,5 +407,6 @@ _CONTRADICTIONS = (
     _phones_that_cannot_be_called,
     _groups_that_cannot_be_called,
     _indistinguishable_calls,
+    numbers_in_trigger,
 )
 _NAMES = (_of_its_kind, _odd_names)

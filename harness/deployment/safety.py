@@ -1,9 +1,10 @@
 """Rules on what may be called: only numbers of the deployment, and of those only harmless ones.
 
-The rules compare whole strings with a list made once from the deployment, so input from elsewhere
-(a header, a Refer-To, an API's answer, the environment) cannot be read as a number in an unforeseen
-way. The phones' parent process (:class:`harness.phone.pool.PhonePool`) applies them; scenarios
-cannot bypass it.
+Targets are compared with a list made once from the deployment, as whole strings, so input from
+elsewhere (a header, a Refer-To, an API's answer, the environment) cannot be read as a number in an
+unforeseen way. What the file itself lists is read as networks read it, in one place
+(:meth:`Guard.refusal`). The phones' parent process (:class:`harness.phone.pool.PhonePool`) applies
+the rules to every INVITE and REFER; scenarios cannot bypass it.
 """
 
 from __future__ import annotations
@@ -11,12 +12,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
+from itertools import chain
+from urllib.parse import unquote
 
 import phonenumbers
-from phonenumbers import PhoneNumberType, shortnumberinfo
+from phonenumbers import PhoneNumber, shortnumberinfo
 
-from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment
+from harness.deployment import PLAIN_PORT, TLS_PORT, TOPIC_HEADER, Deployment
+from harness.deployment.tariffs import dear, regions_alike
 from harness.errors import RefusedError, WrongTargetError
+from harness.sip.dialled import Dialled, dialled, is_emergency, numbers_dialled
 from harness.sip.grammar import SipSyntaxError, host_of, is_token, split_host_port
 from harness.sip.identity import dialled_at_home, has_national_form, is_number
 from harness.sip.uri import NameAddr, Uri
@@ -24,22 +29,12 @@ from harness.sip.uri import NameAddr, Uri
 #: Answered as emergency calls by mobile and many other networks, wherever they are dialled (3GPP TS
 #: 22.101 section 10.1.1).
 _EMERGENCY_ANYWHERE = frozenset({"112", "911", "999"})
-#: Kinds of number whose caller pays more than for an ordinary call.
-_DEAR = {
-    PhoneNumberType.PREMIUM_RATE: "a premium-rate number",
-    PhoneNumberType.SHARED_COST: "a shared-cost number",
-    PhoneNumberType.PERSONAL_NUMBER: "a personal number, which is charged like a premium-rate one",
-    PhoneNumberType.PAGER: "a pager's number",
-}
-#: E.164 section 6.2.1, without the country code.
-_MOST_DIGITS = 14
-#: Premium exchange of every North American area code, which phonenumbers' data does not list.
-_NANP_976 = re.compile(r"\+1\d{3}976\d{4}")
+#: Extensions and short codes have no more digits; longer ones have to be a number.
+_LONGEST_EXTENSION = 8
 #: ``-``, ``.`` and brackets mean nothing in a tel URI (RFC 3966 section 3).
 _VISUAL_SEPARATORS = re.compile(r"[-.()]")
-#: Headers that a URI may carry into the request made from it. Route, From and their like would lead
-#: it elsewhere.
-_URI_HEADERS = re.compile(r"(X-[A-Za-z0-9_-]+|Replaces)\Z", re.IGNORECASE)
+#: Parameters of a SIP URI that lead no call elsewhere, and their values.
+_PARAMETERS = {"transport": ("udp", "tcp", "tls"), "lr": ("",), "user": ("phone",)}
 #: Headers a caller may add to a request: none that routes it, or is the business of the stack.
 _FORBIDDEN_HEADERS = frozenset(
     {
@@ -64,11 +59,11 @@ class Guard:
 
     A URI passes when its user is, whole and to the letter, a number of the deployment (in E.164,
     with or without plus, or as ``dialled_in`` dials it) or the user of one of its phones, lines or
-    groups; when the number is no emergency, premium, short-code or foreign one (or ``safety.allow``
-    names it; emergency numbers never pass); and when its host is one of the deployment's.
+    groups; when :meth:`refusal` has nothing against it; and when its host is one of the
+    deployment's, and no parameter or header leads elsewhere.
 
     Where another party is asked by REFER to place the call (:meth:`refer`), an extension of that
-    party's own exchange is no short code of a network, so that only emergency numbers are refused.
+    party's own exchange is no short code of a network.
 
     ``dialled_in`` is the region whose network reads what the phone dials, the deployment's own
     unless said: there the digits of a national number of another country are a stranger's, or call
@@ -108,7 +103,10 @@ class Guard:
             raise self._wrong(uri, f"{user!r} is no number of {self._deployment.name}")
         if parsed.scheme != "tel":
             self._check_target(uri, parsed)
-        if reason := self.refusal(number, by_others=by_others):
+        reason = self.refusal(number, by_others=by_others)
+        if reason is None and user != number and is_emergency(user):
+            reason = f"{user} is an emergency number"  # where nobody dials the national form
+        if reason:
             raise self._refused(uri, reason)
 
     def _check_target(self, uri: str, parsed: Uri) -> None:
@@ -129,16 +127,17 @@ class Guard:
             # some don't.
             if "%" in name:
                 raise self._wrong(uri, f"it has the parameter {name}, whose name is escaped")
-            if name.lower() in ("maddr", "method"):  # another destination, another request
-                is_default = (
-                    name.lower() == "method" and (value or "").upper() == "INVITE"
-                )  # section 19.1.1
-                raise (self._refused if is_default else self._wrong)(
-                    uri, f"it has the parameter {name}"
-                )
+            known, said = name.lower(), (value or "").lower()
+            if known == "maddr" or (known == "method" and said != "invite"):
+                raise self._wrong(uri, f"it has the parameter {name}")  # another place or request
+            if said not in _PARAMETERS.get(known, ()):
+                raise self._refused(uri, f"it has the parameter {name}, which may lead elsewhere")
         for name, value in parsed.headers:
-            if not _URI_HEADERS.match(name) or _CONTROL.search(value):
-                raise self._refused(uri, f"it carries the header {name!r}")
+            # A topic chooses among the platform's own groups; a wrong one is a finding.
+            if name.lower() != TOPIC_HEADER.lower() or _CONTROL.search(value):
+                raise self._refused(
+                    uri, f"it carries the header {name!r}, which may lead elsewhere"
+                )
 
     def _refused(self, uri: str, reason: str) -> RefusedError:
         return RefusedError(
@@ -155,73 +154,103 @@ class Guard:
         """Raise :class:`RefusedError` unless ``number`` (E.164, or a user) may be called, by
         whomever.
         """
-        if self._strings.get(number) != number:
+        if self._strings.get(unquote(number)) != number:
             raise self._refused(number, "it is no number of the deployment")
         if reason := self.refusal(number):
             raise self._refused(number, reason)
 
     def refusal(self, number: str, *, by_others: bool = False) -> str | None:
-        """Why a listed number (E.164), or the user of a phone or group, may still not be called;
-        None when it may.
+        """Why a listed number (E.164), or the user of a phone, line or group, may still not be
+        called; None when it may.
+
+        A user is what a network may read in it (:func:`dialled`). Emergency numbers of any region
+        have no exception.
         """
-        if is_number(number):
-            return self._refusal_of_e164(number)
-        if number.isdecimal() or set(number) & set("*#"):
-            return self._refusal_of_code(number, by_others)
-        return None  # a name, which no network takes for a number
+        read = dialled(number)
+        if read is None:
+            return f"{number} cannot be read as a number, an extension or a name"
+        if is_number(read.keys):
+            return self._refusal_of_e164(read.keys)
+        return self._refusal_of_keys(number, read, by_others) if read.keys else None
 
     def _refusal_of_e164(self, number: str) -> str | None:
         try:
             parsed = phonenumbers.parse(number, None)
         except phonenumbers.NumberParseException:
             return f"{number} is no telephone number"
-        assert parsed.country_code is not None  # the number begins with "+"
-        home = phonenumbers.region_code_for_country_code(parsed.country_code)
-        digits = phonenumbers.national_significant_number(parsed)
-        valid = phonenumbers.is_valid_number(parsed)
-        if not valid and shortnumberinfo.connects_to_emergency_number(digits, home):
-            return f"{number} begins with the emergency number of {home}"
+        if not phonenumbers.is_valid_number(parsed):
+            digits = phonenumbers.national_significant_number(parsed)
+            home = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+            if shortnumberinfo.connects_to_emergency_number(digits, home):
+                return f"{number} begins with the emergency number of {home}"
+            if is_emergency(number):
+                return f"{number} is an emergency number"
+        return self._too_dear(number, parsed) or self._abroad(number, parsed)
+
+    def _too_dear(self, number: str, parsed: PhoneNumber) -> str | None:
+        why = None if number in self._exceptions else dear(parsed)
+        return why and f"{number} {why} (safety.allow may name it)"
+
+    def _abroad(self, number: str, parsed: PhoneNumber) -> str | None:
+        """Why the number is of no country of the deployment.
+
+        An unassigned number of the home country is not abroad: NOSUCHNUMBER needs to call one.
+        Some numbers belong to several countries, for example North American toll-free ones.
+        """
         if number in self._exceptions:
             return None
-        if dear := _DEAR.get(phonenumbers.number_type(parsed)):
-            return f"{number} is {dear} (safety.allow may name it)"
-        if _NANP_976.fullmatch(number):
-            return f"{number} is a premium-rate number (safety.allow may name it)"
-        if not valid and (dear := _begins_dear(parsed)):
-            return f"{number} {dear} (safety.allow may name it)"
+        countries = self._countries
+        if any(phonenumbers.is_valid_number_for_region(parsed, each) for each in countries):
+            return None
         # the library names a country for any number whose code belongs to one country only
-        region = phonenumbers.region_code_for_number(parsed) if valid else None
-        if region is None and parsed.country_code == phonenumbers.country_code_for_region(
-            self._deployment.region
-        ):
-            return None  # an unassigned number of the home country: NOSUCHNUMBER needs to call one
-        # some numbers belong to several countries, for example North American toll-free ones
-        if not any(
-            phonenumbers.is_valid_number_for_region(parsed, country) for country in self._countries
-        ):
-            nowhere = _NO_COUNTRY.get(region)
-            key = (
-                "safety.allow" if nowhere else "safety.countries"
-            )  # which names countries, and no other networks
-            home = ", ".join(self._countries)
-            return f"{number} belongs to {nowhere or region}, and the deployment to {home} ({key} may name it)"
-        return None
+        is_valid = phonenumbers.is_valid_number(parsed)
+        region = phonenumbers.region_code_for_number(parsed) if is_valid else None
+        is_home = parsed.country_code == self._home_code and phonenumbers.is_possible_number(parsed)
+        if is_home and not is_valid:
+            alike = regions_alike(parsed)
+            if not alike or alike.intersection(countries):
+                return None
+            region = min(alike)
+        nowhere = _NO_COUNTRY.get(region)
+        key = "safety.allow" if nowhere else "safety.countries"  # names countries, and no networks
+        home = ", ".join(countries)
+        return f"{number} belongs to {nowhere or region}, and the deployment to {home} ({key} may name it)"
+
+    def _refusal_of_keys(self, user: str, read: Dialled, by_others: bool) -> str | None:
+        keys = read.keys
+        if is_emergency(keys):
+            return f"{user} is an emergency number"
+        if user in self._exceptions:
+            return None
+        abroad: list[str | None] = []
+        # the phone's network reads it, or, behind a REFER, the platform's
+        networks = dict.fromkeys((self._dialled_in, self._deployment.region))
+        for parsed in chain.from_iterable(numbers_dialled(keys, each) for each in networks):
+            number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+            if why := self._too_dear(number, parsed):
+                return f"{user} may reach another number: {why}"
+            abroad.append(self._abroad(number, parsed))
+        if abroad and all(abroad):
+            return f"{user} may reach another number: {abroad[0]}"
+        if read.is_name:
+            return None
+        refused = None if by_others else self._refusal_of_code(user, keys)
+        is_of_a_plan = bool(abroad) and keys.isdecimal()
+        if refused is None and len(keys) > _LONGEST_EXTENSION and not is_of_a_plan:
+            return f"{user} is longer than an extension, and no number of a numbering plan"
+        return refused
 
     def is_emergency(self, code: str) -> bool:
-        """Whether these digits are an emergency number."""
+        """Whether these digits are an emergency number of the region, or of every mobile network."""
         return code in _EMERGENCY_ANYWHERE or shortnumberinfo.is_emergency_number(
             code, self._dialled_in
         )
 
-    def _refusal_of_code(self, code: str, by_others: bool) -> str | None:
-        if self.is_emergency(code):
-            return f"{code} is an emergency number"
-        if by_others or code in self._exceptions:
-            return None
+    def _refusal_of_code(self, user: str, code: str) -> str | None:
         if shortnumberinfo.connects_to_emergency_number(code, self._dialled_in):
-            return f"{code} begins with an emergency number (safety.allow may name it)"
+            return f"{user} begins with an emergency number (safety.allow may name it)"
         if len(code) <= 3 or not code.isdecimal() or self._is_short(int(code)):
-            return f"{code} is a short code (safety.allow may name it)"
+            return f"{user} is a short code (safety.allow may name it)"
         return None
 
     def _is_short(self, code: int) -> bool:
@@ -243,11 +272,13 @@ class Guard:
             found[number] = number
             for digits in _spellings(number, self._dialled_in):
                 found[digits] = number
-        found |= {
-            phone.user: phone.user for phone in self._deployment.phones.values() if phone.user
-        }
-        found |= {user: user for user in users_called(self._deployment)}
-        return found
+        users = {phone.user for phone in self._deployment.phones.values() if phone.user}
+        users |= users_called(self._deployment)
+        return found | {unquote(user): user for user in users}
+
+    @cached_property
+    def _home_code(self) -> int:
+        return int(phonenumbers.country_code_for_region(self._deployment.region))
 
     @cached_property
     def _hosts(self) -> frozenset[str]:
@@ -345,41 +376,20 @@ def check_request(method: str, headers: Iterable[tuple[str, str]]) -> None:
     check_headers(headers)
 
 
-def _begins_dear(number: phonenumbers.PhoneNumber) -> str | None:
-    """What a number that no plan has may be taken for all the same: a short code, or one with
-    digits that a network passes over.
-    """
-    if shortnumberinfo.is_valid_short_number(number):
-        return "is a short code behind its country's code"
-    kinds = (_DEAR.get(phonenumbers.number_type(like)) for like in _numbers_like(number))
-    return next((f"begins with {kind}" for kind in kinds if kind), None)
+def check_never_called(uri: str) -> None:
+    """Raise :class:`WrongTargetError` for a target that no run may call, whatever its deployment
+    says: an emergency number of any region, or a user that cannot be read.
 
-
-def _numbers_like(number: phonenumbers.PhoneNumber) -> Iterator[phonenumbers.PhoneNumber]:
-    """Numbers of the plan that begin alike: with fewer digits, with more, and the expensive ones
-    with the same first three.
+    A URI that cannot be read is left to the rules.
     """
-    code, digits = number.country_code, phonenumbers.national_significant_number(number)
-    shorter = phonenumbers.PhoneNumber(country_code=code, national_number=number.national_number)
-    if phonenumbers.truncate_too_long_number(shorter):
-        yield shorter
-    for length in range(len(digits) + 1, _MOST_DIGITS + 1):
-        for digit in "0123456789":
-            longer = int(digits.ljust(length, digit))
-            yield phonenumbers.PhoneNumber(
-                country_code=code,
-                national_number=longer,
-                italian_leading_zero=number.italian_leading_zero,
-            )
-    assert code is not None
-    for region in phonenumbers.region_codes_for_country_code(code):
-        for kind in _DEAR:
-            example = phonenumbers.example_number_for_type(region, kind)
-            if (
-                example is not None
-                and phonenumbers.national_significant_number(example)[:3] == digits[:3]
-            ):
-                yield example
+    try:
+        parsed = NameAddr.parse(uri).uri if "<" in uri else Uri.parse(uri)
+    except SipSyntaxError:
+        return
+    read = dialled(parsed.user or "")
+    if parsed.user and (read is None or is_emergency(read.keys)):
+        what = "cannot be read" if read is None else "is an emergency number"
+        raise WrongTargetError(f"{uri} is not called: its user {what}; no file can allow that")
 
 
 @lru_cache(

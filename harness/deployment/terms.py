@@ -141,7 +141,7 @@ class Safety(Model):
     rules.
     """
 
-    #: Numbers that may be called although the rules refuse them.
+    #: Numbers that may be called although the rules refuse them; never emergency numbers.
     allow: tuple[Dialled, ...] = ()
     #: Further countries whose numbers may be called.
     countries: tuple[Region, ...] = ()

@@ -19,7 +19,7 @@ from harness.calls.events import (
     from_values,
 )
 from harness.deployment.limits import LEG_MARKS, Admitted
-from harness.deployment.safety import check_headers, check_request
+from harness.deployment.safety import check_headers, check_never_called, check_request
 from harness.errors import (
     BrokenError,
     HarnessError,
@@ -358,10 +358,12 @@ class Phone:
     def guard(self, uri: str) -> None:
         """Raise :class:`RefusedError` if ``uri`` may not be called."""
         self._rules.guard(uri)
+        check_never_called(uri)
 
     def guard_refer(self, uri: str) -> None:
         """Raise :class:`RefusedError` if another party may not be asked to call ``uri``."""
         (self._rules.refer_guard or self._rules.guard)(uri)
+        check_never_called(uri)
 
     def follow(self, leg: Leg, uri: str, *, has_room: bool) -> None:
         """Reserve a slot for the call that a REFER in ``leg`` asks for. Raises

@@ -148,6 +148,9 @@ def plan_of(
 
 
 def _warnings(deployment: Deployment, cases: Sequence[Case]) -> Iterator[str]:
+    for key, values in deployment.safety:
+        if values:  # the file may be from somebody else
+            yield f"{deployment.name}: its safety.{key} permits {', '.join(values)}"
     cold = [
         case
         for case in cases

@@ -50,8 +50,8 @@ def test_phones_share_a_child_and_the_child_is_kept_for_the_next_lease(own: Desk
 
 
 def test_two_phones_of_one_user_part_live_in_two_children(own: Desk) -> None:
-    own("alice", user="100")
-    own("bob", user="100")
+    own("alice", user="7001")
+    own("bob", user="7001")
     assert len(own.pool.pids) == 2
 
 
@@ -146,7 +146,7 @@ def test_a_released_phone_takes_no_commands(lease: Desk) -> None:
     with lease("alice") as alice:
         pass
     with pytest.raises(PhoneMisuseError, match="phone alice was released"):
-        alice.dial("100")
+        alice.dial("7001")
 
 
 def test_hang_up_ends_all_calls_of_a_phone(lease: Desk) -> None:

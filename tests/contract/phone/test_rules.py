@@ -52,6 +52,25 @@ def test_the_guard_keeps_a_number_from_being_called(lease: Desk, bob: Phone) -> 
 
 
 @pytest.mark.parametrize(
+    "user", ["112", "9-1-1", "0110", "*31112", "911,,1", "112;x=1", "%2539%31%31"]
+)
+def test_no_rules_let_a_phone_call_an_emergency_number(
+    lease: Desk, peer: Stranger, bob: Phone, user: str
+) -> None:
+    """Nor what cannot be read: the phone itself refuses it, whatever its guard says."""
+    phone = bound(lease, Rules())
+    target = f"sip:{user}@{bob.address}"
+    leg, call = talking(phone, peer)
+    for ask in (phone.dial, leg.transfer):
+        with pytest.raises(WrongTargetError, match="no file can allow that"):
+            ask(target)
+    assert peer.within(phone, "REFER", 2, call, headers=(f"Refer-To: <{target}>",)).status >= 400
+    assert phone.legs == [leg]
+    assert bob.legs == []
+    assert peer.hangs_up(phone, call).status == 200
+
+
+@pytest.mark.parametrize(
     "header",
     [
         ("Route", "<sip:evil.example;lr>"),
@@ -94,7 +113,7 @@ def test_a_refer_that_may_not_be_followed_is_declined_with_603(
     phone = bound(lease, Rules(guard), max_calls=holds)
     leg, call = talking(phone, peer)
     for _ in range(holds - 1 if why == "room" else 0):
-        phone.dial(f"sip:100@{fresh_address()}")
+        phone.dial(f"sip:7001@{fresh_address()}")
     target = f"sip:{FORBIDDEN}@{bob.address}" if why in ("guard", "wrong-target") else uri_of(bob)
     target += ";transport=tcp" if why == "transport" else ""
     assert peer.within(phone, "REFER", 2, call, headers=(f"Refer-To: <{target}>",)).status == 603

@@ -48,7 +48,7 @@ def test_a_strangers_request_gets_no_answer_and_is_reported(
     )
     assert phone.incoming == []
     assert not any(isinstance(event, SipMessage) for event in phone.events)
-    phone.dial(f"sip:100@{peer.address}")  # an answer would be there ahead of the INVITE
+    phone.dial(f"sip:7001@{peer.address}")  # an answer would be there ahead of the INVITE
     first = peer.next(10)
     assert isinstance(first, Request)
     assert first.method == "INVITE"

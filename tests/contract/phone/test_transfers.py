@@ -117,7 +117,7 @@ def test_of_several_transfers_the_successor_is_the_call_that_is_up(
     agent = lease("agent")
     phone = lease("transferee", max_calls=3)
     leg, call = talking(phone, peer)
-    for number, target in ((2, uri_of(agent)), (3, f"sip:100@{peer.address}")):
+    for number, target in ((2, uri_of(agent)), (3, f"sip:7001@{peer.address}")):
         assert (
             peer.within(phone, "REFER", number, call, headers=(f"Refer-To: <{target}>",)).status
             == 202
@@ -143,7 +143,7 @@ def test_the_refer_and_its_target_are_written_as_they_were_asked_for(
     """
     phone = lease("transferor")
     leg, call = talking(phone, peer)
-    target = f"sip:100@{peer.address};transport=udp?X-Routing=billing"
+    target = f"sip:7001@{peer.address};transport=udp?X-Routing=billing"
     leg.transfer(target)
     refer = peer.request("REFER")
     assert refer.get("Refer-To") == f"<{target}>"
@@ -156,7 +156,7 @@ def test_the_refer_and_its_target_are_written_as_they_were_asked_for(
 def test_each_notify_is_a_step_of_the_transfer(lease: Desk, peer: Stranger) -> None:
     phone = lease("transferor")
     leg, call = talking(phone, peer)
-    leg.transfer(f"sip:100@{peer.address}")
+    leg.transfer(f"sip:7001@{peer.address}")
     peer.is_referred(phone, call, ["100 Trying…", "180 Ringing…", "200 OK"])
     assert outcome(leg) == 200
     steps = [
@@ -174,7 +174,7 @@ def test_a_transfer_without_notify_has_no_outcome(lease: Desk, peer: Stranger) -
     """An accepted REFER (202) alone is no success."""
     phone = lease("transferor")
     leg, call = talking(phone, peer)
-    leg.transfer(f"sip:100@{peer.address}")
+    leg.transfer(f"sip:7001@{peer.address}")
     peer.respond(peer.request("REFER"), 202)
     assert peer.within(phone, "OPTIONS", 2, call).status == 200  # the phone has read the 202
     with pytest.raises(NeverCame):

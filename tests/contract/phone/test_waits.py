@@ -115,7 +115,7 @@ def test_several_threads_wait_at_once(lease: Desk) -> None:
 def test_a_message_that_the_stack_could_not_read_ends_the_wait_by_its_fault(
     lease: Desk, peer: Stranger, challenge: str, error: type[Exception], words: str
 ) -> None:
-    leg = lease("caller").dial(f"sip:100@{peer.address}")
+    leg = lease("caller").dial(f"sip:7001@{peer.address}")
     peer.refuses("407 Proxy Authentication Required", ("Proxy-Authenticate", challenge))
     unread = leg.wait(
         "what cannot be read", lambda e: isinstance(e, SipMessage) and bool(e.unread), within=10

@@ -108,7 +108,7 @@ def test_whoever_is_called_gets_no_answer_after_the_proxy_has(
 ) -> None:
     phone = lease_for(lease, stranger)
     for realm in ("acme", "callee"):
-        leg = phone.dial("sip:100@example.com")
+        leg = phone.dial("sip:7001@example.com")
         invite = stranger.request("INVITE")
         challenges(stranger, invite, (realm, "MD5"), proxy=realm == "acme")
         stranger.request("ACK")

@@ -110,7 +110,7 @@ def test_a_slow_lookup_delays_its_own_call_only(
     meanwhile.
     """
     phone, alice, bob = desk("callee"), desk("alice"), desk("bob")
-    leg = phone.dial(f"sip:100@{NAME}:{stranger.port}")
+    leg = phone.dial(f"sip:7001@{NAME}:{stranger.port}")
     with server.is_asked() as question:
         event = told_while_others_talk(phone, alice, bob)
         assert (event.name, event.problem, event.denied) == (NAME, "no answer yet", False)
@@ -125,14 +125,14 @@ def test_a_slow_lookup_delays_its_own_call_only(
 
 
 def test_a_mute_name_server_breaks_the_wait(desk: Desk, server: NameServer) -> None:
-    leg = desk("caller").dial(f"sip:100@{NAME}:5060")
+    leg = desk("caller").dial(f"sip:7001@{NAME}:5060")
     server.answers("EAI_AGAIN")
     with pytest.raises(BrokenError, match=rf"DNS: {NAME} was looked up for \d\.\d s: EAI_AGAIN"):
         leg.wait_state("early", 10)
 
 
 def test_a_name_that_does_not_exist_fails_the_wait(desk: Desk, server: NameServer) -> None:
-    leg = desk("caller", proxy=f"{NAME}:5060").dial("sip:100@example.com")
+    leg = desk("caller", proxy=f"{NAME}:5060").dial("sip:7001@example.com")
     server.answers("EAI_NONAME")
     with pytest.raises(NeverCame, match=rf"DNS has no address for {NAME}: EAI_NONAME"):
         leg.wait_state("early", 10)
@@ -175,7 +175,7 @@ def test_a_name_in_an_answer_ends_the_call_by_its_fault(
     """
     body, content = answer
     phone, alice, bob = desk("caller"), desk("alice"), desk("bob")
-    leg = phone.dial(f"sip:100@{stranger.address}")
+    leg = phone.dial(f"sip:7001@{stranger.address}")
     invite = stranger.request("INVITE")
     headers = [("Contact", f"<sip:100@{stranger.address}>"), ("Content-Type", content)]
     sdp = body.format(host=stranger.host, port=stranger.rtp.getsockname()[1]).replace("\n", "\r\n")

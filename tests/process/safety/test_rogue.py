@@ -189,6 +189,50 @@ def test_no_other_is(line: Line, rogue: Rogue, accomplice: Rogue) -> None:
     end(leg, rogue)
 
 
+ROUTED = [
+    ";rn=+19005551234",
+    ";npdi;rn=+19005551234",
+    ";npdi",
+    ";cic=+10288",
+    ";tgrp=expensive;trunk-context=evil.example",
+    ";phone-context=+1900",
+    ";route=evil.example",
+    ";user=dialstring",
+    ";isub=911",
+    ";x-anything",
+    "?X-Forward-To=911",
+    "?X-Route=sip%3A911%40evil.example",
+    "?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc",
+    "?P-Asserted-Identity=%3Csip%3A911%40evil.example%3E",
+    "?X-Gladly-Routing-Selector=billing&X-Forward-To=911",
+]
+
+
+def test_refer_with_routing_in_its_uri_is_declined_and_named(line: Line, rogue: Rogue) -> None:
+    """The caller's INVITE would carry it to the listed number's host, which may act on it."""
+    leg = called(line, rogue)
+    for more in ROUTED:
+        leg.phone.declined = None
+        assert rogue.refer(f"<sip:{LISTED}@{rogue.address}{more}>") == 603, more
+        assert "which may lead elsewhere" in str(leg.phone.declined), more
+    done_with(leg.phone)
+    assert rogue.calls() == []
+    assert leg.successor is None
+    end(leg, rogue)
+
+
+@pytest.mark.parametrize(
+    "more", [";user=phone", ";transport=udp", ";lr", "?X-Gladly-Routing-Selector=billing"]
+)
+def test_refer_with_what_leads_nowhere_else_is_followed(
+    line: Line, rogue: Rogue, more: str
+) -> None:
+    leg = called(line, rogue)
+    assert rogue.refer(f"<sip:{LISTED}@{rogue.address}{more}>") == 202
+    assert len(rogue.calls(least=1)) == 1
+    end(leg, rogue)
+
+
 def test_two_targets_are_none(line: Line, rogue: Rogue, accomplice: Rogue) -> None:
     leg = called(line, rogue)
     rogue.refer(f"<sip:{LISTED}@{rogue.address}>", f"<sip:911@{accomplice.address}>")

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.deployment import Deployment, WitnessFiles
+from harness.deployment import Deployment, Safety, WitnessFiles
 from harness.deployment.grants import Grants
 from harness.integrations import load
 from harness.integrations.matrix import Case, Selection, cases
@@ -168,6 +168,18 @@ def test_cold_transfers_of_a_plain_sip_trunk_warn_that_the_platform_carries_out_
         if "carries out the AI's REFER" in line.plain
     ]
     assert len(said) == len(plan.warnings) == int(warned)
+
+
+def test_plan_names_what_the_file_permits_beyond_the_rules() -> None:
+    """The file may be from somebody else, and its calls may cost more than others."""
+    deployment = load(EXAMPLES / "simulated-talkdesk.toml")
+    permits = Safety(allow=("+19005550100", "2000"), countries=("CU",))
+    changed = deployment.model_copy(update={"safety": permits})
+    plan = plan_of([changed], [], "documented", 1, Grants())
+    assert plan.warnings == (
+        "simulated-talkdesk: its safety.allow permits +19005550100, 2000",
+        "simulated-talkdesk: its safety.countries permits CU",
+    )
 
 
 @pytest.mark.parametrize(

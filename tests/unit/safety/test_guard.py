@@ -33,7 +33,7 @@ from tests.unit.safety.conftest import HOST, Lab
         f"sip:agent-billing@{HOST}",
         f"sips:+13125550100@{HOST}",
         f"sip:+18155550101@{HOST}?X-Gladly-Routing-Selector=billing",
-        f"sip:+18155550101@{HOST}?Replaces=abc%40host%3Bto-tag%3D1%3Bfrom-tag%3D2",
+        f"sip:+18155550101@{HOST};user=phone;lr",
         f"<sip:+18155550101@{HOST}>",
         f'"Billing" <sip:+18155550101@{HOST};transport=tls>;method=INVITE',
     ],
@@ -189,7 +189,7 @@ def test_short_codes_need_an_exception(lab: Lab, user: str) -> None:
     )
 
 
-@pytest.mark.parametrize("extension", ["0", "101", "2000", "4711", "1120"])
+@pytest.mark.parametrize("extension", ["0", "201", "2000", "4711", "1120"])
 def test_extension_may_be_a_refer_target_though_no_harness_phone_may_dial_it(
     lab: Lab, extension: str
 ) -> None:

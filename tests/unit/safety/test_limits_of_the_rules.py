@@ -28,12 +28,12 @@ def test_headers_of_plain_requests_are_checked() -> None:
     ("code", "refused"),
     [
         ("12", True),
-        ("123", True),
+        ("423", True),
         ("1000", False),
         ("1009", False),
         ("*69", True),
         ("7777*", True),
-        ("*99999", True),
+        ("*77777", True),
     ],
 )
 def test_short_codes_have_up_to_three_digits_or_signs(lab: Lab, code: str, refused: bool) -> None:
@@ -55,7 +55,12 @@ def test_default_sip_ports_are_always_allowed(lab: Lab, port: int) -> None:
 @pytest.mark.parametrize(
     ("number", "reason"),
     [
-        ("+", "+ is no telephone number"),
+        ("+", "+ cannot be read as a number, an extension or a name"),
+        ("+1", "+1 is no telephone number"),
+        (
+            "+145",
+            "+145 belongs to no country that is known, and the deployment to US (safety.allow may name it)",
+        ),
         ("+1911", "+1911 begins with the emergency number of US"),
         ("+19005550100", "+19005550100 is a premium-rate number (safety.allow may name it)"),
         ("+14155550101", None),
@@ -166,3 +171,69 @@ def test_unknown_numbering_plan_may_look_like_premium(
     """Networks ignore surplus digits, and bill a call by the first ones."""
     assert Guard(lab(region=region)).refusal(number) == f"{number} {why} (safety.allow may name it)"
     assert Guard(lab(region=region, safety__allow=[number])).refusal(number) is None
+
+
+#: The North American area codes of other countries and territories, from the plan's own pages
+#: (nationalnanpa.com), by region.
+ABROAD = {
+    "AG": "268", "AI": "264", "AS": "684", "BB": "246", "BM": "441", "BS": "242", "DM": "767", "DO": "809 829 849", "GD": "473",
+    "GU": "671", "JM": "876 658", "KN": "869", "KY": "345", "LC": "758", "MP": "670", "MS": "664", "PR": "787 939", "SX": "721",
+    "TC": "649", "TT": "868", "VC": "784", "VG": "284", "VI": "340",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("region", "area"), [(r, area) for r, codes in ABROAD.items() for area in codes.split()]
+)
+@pytest.mark.parametrize("exchange", ["100", "111", "200", "555", "999"])
+def test_area_code_decides_the_country_whether_the_exchange_is_known(
+    lab: Lab, region: str, area: str, exchange: str
+) -> None:
+    number = f"+1{area}{exchange}0199"
+    said = Guard(lab()).refusal(number) or ""
+    assert (
+        f"{number} belongs to {region}, and the deployment to US" in said or "begins with" in said
+    )
+    if "begins with" not in said:  # as premium numbers and pagers of that area code do
+        assert Guard(lab(safety__countries=[region])).refusal(number) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        ("+441481100199", "belongs to GG"),
+        ("+441481999999", "belongs to GG"),
+        ("+441534900000", "belongs to JE"),
+        ("+441534300", "belongs to JE"),
+        ("+441624100100", "belongs to IM"),
+        ("+447781000000", "belongs to GG"),
+        ("+447797900000", "belongs to JE"),
+        ("+447624700000", "belongs to IM"),
+        ("+447600000000", "is a pager's number"),
+        ("+447610000000", "begins with a pager's number"),
+        ("+447692000000", "begins with a pager's number"),
+        ("+4476", "begins with a pager's number"),
+    ],
+)
+def test_islands_and_pagers_of_the_british_plan_are_known_by_leading_digits(
+    lab: Lab, number: str, said: str
+) -> None:
+    assert said in str(Guard(lab(region="GB")).refusal(number))
+
+
+@pytest.mark.parametrize(
+    ("region", "number"),
+    [
+        ("US", "+13121550199"),
+        ("US", "+12120550199"),
+        ("US", "+10005550100"),
+        ("GB", "+442071000000"),
+        ("GB", "+441632000000"),
+        ("DE", "+49301"),
+        ("FR", "+33100000000"),
+    ],
+)
+def test_unassigned_numbers_of_the_home_country_may_be_called(
+    lab: Lab, region: str, number: str
+) -> None:
+    assert Guard(lab(region=region)).refusal(number) is None
