@@ -138,7 +138,7 @@ def main() -> None:
         with lasting():
             run = application(*sys.argv[1:2])
         # standalone, typer prints boxes and has its own exit codes
-        sys.exit(run(standalone_mode=False, prog_name="harness") or PASSED)
+        sys.exit(startup.exit_code(run(standalone_mode=False, prog_name="harness") or PASSED))
     except typer.Abort:  # at a question
         sys.exit(INTERRUPTED)
     except _UsageError as error:

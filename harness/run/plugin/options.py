@@ -97,9 +97,10 @@ _VALUES: dict[str, dict[str, Any]] = {
 
 #: pytest's configuration for a verification, whatever stands in the current directory's.
 _CONFIGURATION = Path(__file__).with_name("verify.ini")
-#: Plugins of the development tools, which would cost every worker half a second; and one that has
-#: each worker collect five times at its end, to tell of exceptions that Python tells of by itself.
-_WITHOUT = ("cacheprovider", "hypothesispytest", "anyio", "unraisableexception")
+#: Plugins of the development tools, which would cost every worker half a second; one that has each
+#: worker collect garbage five times at its end, to report exceptions that Python reports by itself;
+#: and one that turns the death of a thread into a warning, which nothing here shows.
+_WITHOUT = ("cacheprovider", "hypothesispytest", "anyio", "unraisableexception", "threadexception")
 
 
 def collection_arguments(directories: Sequence[Path]) -> list[str]:

@@ -34,7 +34,7 @@ from harness.report.run_directory import ALLURE, PREFLIGHT, create
 from harness.run.plugin import options
 from harness.run.plugin.leases import in_turn
 from harness.run.plugin.run import RUN, Run, run_of
-from harness.run.plugin.watch import Watch, Watchdog, start_heartbeat
+from harness.run.plugin.watch import DEAD_THREADS, Watch, Watchdog, start_heartbeat
 from harness.run.plugin.workers import AsTheyCome
 from harness.run.plugin.worlds import Worlds, require_playable
 from harness.scenario.phones import stand_in
@@ -259,9 +259,11 @@ def _use_own_temporary_files(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Set up the stand-ins before the first case: a platform may send OPTIONS, and call only
-    stand-ins that answered.
+    """Watch this process's threads, once pytest has its own hook for them. Set up the stand-ins
+    before the first case: a platform may send OPTIONS, and call only stand-ins that answered.
     """
+    if (watch := session.config.stash.get(WATCH, None)) is not None:
+        watch.threads(getattr(session.config, "workeroutput", {}).setdefault(DEAD_THREADS, []))
     run, board = run_of(session.config), session.config.stash.get(_BOARD, None)
     if run is None or board is None or run.switchboard is None:
         return
