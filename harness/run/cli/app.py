@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from importlib import import_module, metadata
 from pathlib import Path
@@ -133,6 +134,9 @@ def main() -> None:
     allow_open_files()
     os.umask(0o077)  # whatever is written holds numbers: evidence, recordings, deployment files
     escape_unencodable(sys.stdout)
+    for name in ("COLUMNS", "LINES"):  # rich takes any digits for a size
+        if not re.fullmatch("[1-9][0-9]{0,3}", os.environ.get(name, "80")):
+            del os.environ[name]
     try:
         _require_directory()
         with lasting():

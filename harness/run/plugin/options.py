@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import pytest
 from _pytest.mark.expression import Expression
@@ -252,13 +253,32 @@ def check_together(config: pytest.Config) -> None:
         raise SelectionError(
             "--setup-only, --setup-plan: a case without its calls shows nothing; allowed: --plan, --collect-only"
         )
+    _check_keyword(config.option.keyword or "any")
+
+
+#: Operators and brackets that pytest's parser, which calls itself for each, is sure to take.
+_MOST_OPERATORS: Final = 250
+
+
+def _check_keyword(expression: str) -> None:
+    problem = ""
+    if len(re.findall(r"\(|\b(?:and|or|not)\b", expression)) > _MOST_OPERATORS:
+        problem = f"more than {_MOST_OPERATORS} operators and brackets"
+    else:
+        try:
+            Expression.compile(expression)
+        except (SyntaxError, ValueError) as error:  # ValueError: a number of 5,000 digits
+            problem = getattr(error, "msg", str(error))
+    if problem:
+        shown = expression if len(expression) <= 80 else f"{expression[:80]}…"
+        raise SelectionError(f"-k {shown}: {problem}; allowed: words with and, or, not, ( )")
+
+
+def no_case(config: pytest.Config) -> str:
+    """The line for a run, or a plan, without cases."""
     expression = config.option.keyword
-    try:
-        Expression.compile(expression or "any")
-    except SyntaxError as error:
-        raise SelectionError(
-            f"-k {expression}: {error.msg}; allowed: words with and, or, not, ( )"
-        ) from None
+    why = f"-k {expression}: matches no case" if expression else "no case is left"
+    return f"ERROR: {why}; allowed: a selection that leaves some, as `--plan` shows them"
 
 
 def ignored(config: pytest.Config, chosen: tuple[Deployment, ...]) -> list[str]:

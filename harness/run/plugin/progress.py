@@ -36,7 +36,7 @@ from harness.report.run import FinishedRun, finish, remember
 from harness.report.run_directory import STOPPED, RunEnd, last_attempt, write_end
 from harness.report.summary import Figures
 from harness.run.plugin.live_line import Standing
-from harness.run.plugin.options import grants, ignored
+from harness.run.plugin.options import grants, ignored, no_case
 from harness.run.plugin.parallel import WORLDS
 from harness.run.plugin.run import Run, case_id, case_of, run_of
 from harness.run.plugin.watch import DEAD_THREADS, when_thread_dies
@@ -359,7 +359,7 @@ class Progress:
             not self._planned and exitstatus == pytest.ExitCode.OK
         )
         if none_ran and not self._broke:
-            self._say(Text("no case is left by what was asked for; --plan shows which there are"))
+            print(no_case(self._config), file=sys.stderr)
             return pytest.ExitCode.NO_TESTS_COLLECTED
         broke = (
             broken

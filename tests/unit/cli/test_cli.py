@@ -231,6 +231,15 @@ def test_help_works_in_a_latin_1_terminal() -> None:
     assert b"--fault" in done.stdout
 
 
+@pytest.mark.parametrize("columns", ["\u00b2", "9" * 30, "-1", "0"])
+def test_impossible_window_size_is_ignored(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("LINES", columns)
+    assert "preflight" in harness("--help").out
+
+
 def contents(directory: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(directory)): path.read_bytes()
