@@ -146,6 +146,23 @@ def test_run_goes_on_when_its_output_pipe_is_closed(
     tree.nothing_left()
 
 
+@pytest.mark.parametrize("target", ["gone/history.sqlite", "/proc/version"])
+def test_history_that_cannot_be_written_is_a_note(tree: Tree, target: str) -> None:
+    """A line said BROKEN, and the exit code 0. The run's verdicts and reports are whole."""
+    tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see()\n')
+    arguments = ("--deployment", str(tree.deployment()), "-n", "0", "--codec", "pcmu")
+    history = tree.path / "reports" / "history.sqlite"
+    history.parent.mkdir()
+    history.symlink_to(target)  # root may write all files but those of /proc
+    code, output = tree.run(*arguments)
+    assert code == 0, output
+    assert "BROKEN" not in output
+    (note,) = re.findall("^later runs will not know of this one: .*", output, re.MULTILINE)
+    assert "history.sqlite: what earlier runs found cannot be read or written: " in note
+    assert (tree.run_directory / "report.html").exists()
+    assert tree.summary()["broke"] == []
+
+
 def test_plan_into_a_closed_pipe_exits_with_zero(tree: Tree) -> None:
     command = (
         "harness=$0; $harness verify simulated-talkdesk --plan | head -n 1; exit ${PIPESTATUS[0]}"

@@ -427,9 +427,10 @@ class Progress:
             self._say(self._line())
             return None
         try:
-            finished = dataclasses.replace(finished, notes=(*finished.notes, *remember(finished)))
-        except HarnessError as error:  # about earlier runs: this run's reports are complete
-            self._broken(str(error))
+            kept = remember(finished)
+        except HarnessError as error:  # this run's verdicts and reports are whole without it
+            kept = (f"later runs will not know of this one: {mask_text(str(error))}",)
+        finished = dataclasses.replace(finished, notes=(*finished.notes, *kept))
         files = finished.files | ({"signoff": document} if document is not None else {})
         if self._as_json:
             self._print_json(finished, files)
