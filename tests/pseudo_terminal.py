@@ -132,21 +132,28 @@ def at_terminal(
         os.close(ours)
 
 
+def environment(window: str, **more: str) -> dict[str, str]:
+    """This process's environment, without what would decide how a command draws; with that of the
+    window.
+    """
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(_LEFT_OUT)}
+    return {**kept, "TERM": "xterm-256color", **more, **WINDOWS[window][1]}
+
+
 def shown(
     command: Sequence[str],
     window: str,
     directory: Path,
     *,
     resized: str = "",
-    **environment: str,
+    **more: str,
 ) -> PseudoTerminal:
     """What a command shows in a window. It must exit with 0, without a traceback. Once the pattern
     ``resized`` is shown, the window shrinks and grows.
     """
-    columns, more = WINDOWS[window]
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(_LEFT_OUT)}
-    whole = {**kept, "TERM": "xterm-256color", **environment, **more}
-    with at_terminal(command, columns=columns, directory=directory, environment=whole) as terminal:
+    columns = WINDOWS[window][0]
+    given = environment(window, **more)
+    with at_terminal(command, columns=columns, directory=directory, environment=given) as terminal:
         if resized:
             terminal.wait_for(resized)
             for other in (columns // 2, 3 * columns, columns):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from harness.audio.wav import write_wav
 from harness.support.resources import EXAMPLES
 from tests.acceptance.conftest import Tree
-from tests.pseudo_terminal import WINDOWS, PseudoTerminal, shown
+from tests.pseudo_terminal import WINDOWS, PseudoTerminal, at_terminal, environment, shown
 
 HARNESS = str(Path(sys.executable).with_name("harness"))
 WORLD = str(EXAMPLES / "simulated-talkdesk.toml")
@@ -28,22 +29,20 @@ def windows(*first: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("window", [*first, *others])
 
 
+def surroundings(tree: Tree) -> dict[str, str]:
+    token = "of an API that is never asked"
+    return {"TMPDIR": str(tree.path / "tmp"), "LAB_TOKEN": token, "HARNESS_LIVE": "1"}
+
+
 def at_the(tree: Tree, window: str, command: Sequence[str], resized: str = "") -> PseudoTerminal:
-    return shown(
-        command,
-        window,
-        tree.path,
-        resized="" if window == "dumb" else resized,
-        TMPDIR=str(tree.path / "tmp"),
-        LAB_TOKEN="of an API that is never asked",
-        HARNESS_LIVE="1",
-    )
+    resized = "" if window == "dumb" else resized
+    return shown(command, window, tree.path, resized=resized, **surroundings(tree))
 
 
 def run_of(file: Path) -> list[str]:
     """A run of the scenarios in the directory, without the command line's own startup."""
     command = [sys.executable, "-m", "pytest", "scenarios", "-p", "no:hypothesispytest"]
-    return [*command, "-p", "no:anyio", "--preflight=off", "-n", "2", "--deployment", str(file)]
+    return [*command, "-p", "no:anyio", "--preflight=off", "--deployment", str(file)]
 
 
 #: Four cases that place no calls.
@@ -70,7 +69,7 @@ def require_one_live_line(terminal: PseudoTerminal, columns: int) -> None:
 @windows("40", "dumb", "no colour")
 def test_progress_is_drawn_in_one_line(tree: Tree, window: str) -> None:
     tree.scenarios(CASES)
-    terminal = at_the(tree, window, run_of(tree.deployment()), "/4 cases")
+    terminal = at_the(tree, window, [*run_of(tree.deployment()), "-n", "2"], "/4 cases")
     assert re.search(r"^4 cases in .*: 4 passed", terminal.text, re.MULTILINE)
     if window != "dumb":
         require_one_live_line(terminal, WINDOWS[window][0])
@@ -84,6 +83,69 @@ def test_verify_shows_its_progress_from_the_first_call_to_the_verdict(tree: Tree
     assert re.search(r"^(\d+) cases in .*: \1 passed", terminal.text, re.MULTILINE)
     assert re.search(r"^report +reports/", terminal.text, re.MULTILINE)
     assert any("calls up · " in frame for frame in frames_of(terminal))
+
+
+SLOWLY = """
+    import threading
+
+    @scenario("INBOUND")
+    def test_inbound(see):
+        see()
+        try:
+            Path("begun").touch()
+            threading.Event().wait(50)
+        finally:
+            Path("ending").touch()
+            threading.Event().wait(20)
+"""
+AT_ITS_END = """
+import threading
+from pathlib import Path
+
+
+def pytest_sessionfinish(session):
+    if not hasattr(session.config, "workerinput"):
+        Path("ending").touch()
+        threading.Event().wait(20)
+"""
+
+
+def press_ctrl_c(tree: Tree, terminal: PseudoTerminal, when: str) -> None:
+    while not (tree.path / when).exists():
+        assert terminal.process.poll() is None, terminal.text
+        time.sleep(0.02)
+    terminal.press_ctrl_c()
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("when", ["a case ends", "reports are made"])
+def test_ctrl_c_while_the_run_ends_is_one_line_and_keeps_the_evidence(
+    tree: Tree, workers: str, when: str
+) -> None:
+    """It left warnings of plugins and no report, or a report that knew of no interruption."""
+    if when == "a case ends":
+        tree.scenarios(SLOWLY)
+    else:
+        tree.scenarios(CASES)
+        (tree.path / "scenarios" / "conftest.py").write_text(AT_ITS_END)
+    command = [*run_of(tree.deployment()), "--codec", "pcmu", "-n", workers]
+    with at_terminal(
+        command, directory=tree.path, environment=environment("80", **surroundings(tree))
+    ) as terminal:
+        if when == "a case ends":
+            press_ctrl_c(tree, terminal, "begun")
+        press_ctrl_c(tree, terminal, "ending")
+        assert terminal.finish() == 130, terminal.text
+    tree.nothing_left()
+    assert "Warning" not in terminal.text
+    line, *more = terminal.output.rpartition("\x1b[?25h")[2].splitlines()
+    assert more == []
+    assert line.startswith("BROKEN   interrupted while it ended: calls are being hung up; no ")
+    (report,) = re.findall("`harness (report reports/.*)` makes", line)
+    code, output = tree.finished(tree.start_harness(*report.split()))
+    assert code == 130, output
+    assert "the run was interrupted: stopped by the user" in output
+    assert tree.summary()["passed"] == (0 if when == "a case ends" else 2)
 
 
 DIES = """

@@ -16,7 +16,6 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -32,6 +31,7 @@ from harness.report import scope
 from harness.report.case_document import is_masked, shown_name
 from harness.report.run_directory import ALLURE, PREFLIGHT, create
 from harness.run.plugin import options
+from harness.run.plugin.interruption import INTERRUPTION, Interruption
 from harness.run.plugin.leases import in_turn
 from harness.run.plugin.run import RUN, Run, run_of
 from harness.run.plugin.watch import DEAD_THREADS, Watch, Watchdog, start_heartbeat
@@ -44,7 +44,7 @@ from harness.support.forkserver import ForkServer, allow_open_files
 from harness.support.mask import mask_fields
 from harness.support.memory import settle
 from harness.support.network_text import printable
-from harness.support.terminal import SafeConsole
+from harness.support.terminal import SafeConsole, lead_nowhere
 from harness.witness.campaign import SILENT_VARIABLE
 
 _INPUT = "harness"
@@ -114,26 +114,6 @@ def _hand_down(config: pytest.Config, variable: str, value: str) -> None:
         config.add_cleanup(partial(os.environ.__delitem__, variable))
 
 
-def _end_in_order() -> None:
-    """Asked to end, or without its terminal (unless ``nohup`` stands before it), a run ends as on
-    Ctrl-C: with everything hung up.
-
-    Who asks may ask its process group as well (systemd), or be asked by a terminal that asks the
-    run, too (``harness nightly``): a second time only Ctrl-C cuts the hanging-up short.
-    """
-    asked = False
-
-    def end(signum: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if not asked or signum == signal.SIGINT:
-            asked = True
-            raise KeyboardInterrupt
-
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(each) is not signal.SIG_IGN:
-            signal.signal(each, end)
-
-
 def _begin(config: pytest.Config) -> bool:
     """Whether the session may begin."""
     files = options.files(config)
@@ -147,7 +127,7 @@ def _begin(config: pytest.Config) -> bool:
     os.umask(
         0o077
     )  # evidence and reports hold telephone numbers and what people said; workers and worlds inherit it
-    _end_in_order()
+    config.stash[INTERRUPTION] = Interruption()
     only_plans = config.getoption("plan") or config.option.collectonly
     deployments = options.deployments(
         files,
@@ -441,7 +421,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """After an interruption, wake the workers at once: they stop waiting and hang up."""
+    """After an interruption, wake the workers at once: they stop waiting and hang up.
+
+    In a worker, Ctrl-C and the runner's death have no more effect from here on. If the runner is
+    gone, the worker prints nothing more: xdist cannot send its results.
+    """
+    if hasattr(session.config, "workerinput") and run_of(session.config) is not None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if session.config.stash[WATCH].runner_is_gone:
+            lead_nowhere(sys.stderr)
     if exitstatus == pytest.ExitCode.INTERRUPTED and (
         runner := session.config.stash.get(_RUNNER, None)
     ):

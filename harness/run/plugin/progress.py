@@ -35,6 +35,7 @@ from harness.report.markup import relative
 from harness.report.run import FinishedRun, finish, remember
 from harness.report.run_directory import STOPPED, RunEnd, last_attempt, write_end
 from harness.report.summary import Figures
+from harness.run.plugin.interruption import ENDED, INTERRUPTION
 from harness.run.plugin.live_line import Standing
 from harness.run.plugin.options import grants, ignored, no_case
 from harness.run.plugin.parallel import WORLDS
@@ -50,6 +51,8 @@ _ERROR = re.compile(
     r"^(?:E\s+)?(?!AssertionError: (?:Traceback|assert))([\w.]*(?:Error|Exception)\b.*)$",
     re.MULTILINE,
 )
+#: Erases the live line and shows the cursor (ECMA-48 EL; DECTCEM), where rich has no time to.
+_END_LIVE = "\r\x1b[2K\x1b[?25h"
 #: Seconds between progress lines if there is no terminal to redraw.
 _PLAIN_EVERY_S = 5.0
 
@@ -136,6 +139,8 @@ class Progress:
     def pytest_sessionstart(self) -> None:
         """Begin to show."""
         when_thread_dies(self._broke.append)
+        interruption = self._config.stash[INTERRUPTION]
+        interruption.keep, interruption.output = self._cut_short, self._console.file.fileno()
         for line in ignored(self._config, self._run.deployments):
             self._say(Text(line))
         if self._config.getoption("verbose", 0) <= 0:
@@ -322,6 +327,7 @@ class Progress:
         """When the workers have ended: the worlds end too, then come the reports, the table and the
         exit code.
         """
+        self._config.stash[INTERRUPTION].is_ending = True
         yield
         faults = (
             session.config.stash[WORLDS].stop(keep_logs=self._run.directory)
@@ -333,6 +339,14 @@ class Progress:
         for fault in faults:
             self._broken(str(fault))
         session.exitstatus = self._exit_code(exitstatus, self._interruption(session), bool(faults))
+
+    def _cut_short(self) -> str:
+        """Keep the record of an end at once, called in a signal's handler; returns what to write."""
+        is_live = self._live is not None and self._live.is_started
+        write_end(self._run.directory, *self._end(STOPPED))
+        report = f"`harness report {relative(self._run.directory)}`"
+        line = f"{ENDED}; no reports were made: {report} makes them of what was recorded"
+        return f"{_END_LIVE * is_live}BROKEN   {line}"
 
     def _interruption(self, session: pytest.Session) -> str:
         """Why the run ended early; empty if it did not. Pytest runs nothing after an unreadable

@@ -72,6 +72,7 @@ class Watch:
         self._listeners: dict[str, Listener] = {}
         self._waiting_on: str | None = None
         self._dead_threads: list[str] = []
+        self.runner_is_gone = False
         self._main = threading.get_ident()
         signal.signal(signal.SIGUSR1, self._interrupt)
         for deployment in run.deployments:
@@ -92,8 +93,12 @@ class Watch:
             )  # a second one would cut the hanging-up short
             raise KeyboardInterrupt
 
+        def gone() -> None:
+            self.runner_is_gone = True
+            signal.pthread_kill(self._main, signal.SIGINT)
+
         signal.signal(signal.SIGINT, once)
-        self._when_released(lock, lambda: signal.pthread_kill(self._main, signal.SIGINT))
+        self._when_released(lock, gone)
 
     def threads(self, dead: list[str]) -> None:
         """Watch this process's threads: a line for each that an exception ends goes to ``dead``."""

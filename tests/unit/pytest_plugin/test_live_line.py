@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from harness.calls.verdict import Verdict
+from harness.run.plugin.interruption import INTERRUPTION
 from harness.run.plugin.live_line import Standing
 from harness.run.plugin.progress import Progress
 
@@ -107,7 +108,9 @@ def test_line_is_redrawn_where_the_terminal_can(
         config: Any = SimpleNamespace(
             getoption=lambda name, default=None: options.get(name, default),
             pluginmanager=SimpleNamespace(getplugin=lambda name: None),
+            stash=pytest.Stash(),
         )
+        config.stash[INTERRUPTION] = SimpleNamespace()
         monkeypatch.setattr("harness.run.plugin.progress.ignored", lambda *_: [])
         run.deployments = ()
         progress = Progress(run, config)
