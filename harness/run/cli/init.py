@@ -26,6 +26,7 @@ from harness.deployment import (
     is_address,
     to_plain,
 )
+from harness.deployment.file import OPEN_ANSWER
 from harness.deployment.grants import Grants
 from harness.errors import DeploymentError, MistakeError, unwritable
 from harness.integrations import load
@@ -150,7 +151,7 @@ def init(
             )
             if answers[name] == _OPEN:
                 missing.append(name)
-                answers[name] = f"MISSING-{name}"
+                answers[name] = f"{OPEN_ANSWER}{name}"
         elif default is None:
             mistakes.append(
                 f"{option}: is missing; allowed: a value, or a terminal to ask at ({question})"
@@ -159,9 +160,9 @@ def init(
         raise MistakeError("\n".join(mistakes))
     if missing:
         _keep(kept, answers, missing)
-        _save(file, f"# MISSING: {', '.join(missing)}\n{written(answers)}")
+        _save(file, f"# open: {', '.join(missing)}\n{written(answers)}")
         typer.echo(
-            f"{file} is written, and MISSING stands where an answer is open. To go on: {program()} init {file}"
+            f"{file} is written, with {OPEN_ANSWER}… where an answer is open. To go on: {program()} init {file}"
         )
         return
     _write(file, written(answers))
