@@ -4,7 +4,7 @@ signs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -58,7 +58,7 @@ def report(
         typer.Option(
             "--zip",
             metavar="CASE|all",
-            help="Bundle a case, or all, to hand on: playable, numbers masked.",
+            help="Bundle a case, or all, to hand on: playable, numbers masked. Prints its path alone.",
         ),
     ] = "",
     complete: Annotated[
@@ -138,9 +138,18 @@ def make_again(
     complete: bool = False,
     csv: bool = False,
 ) -> int:
-    """Make the views of a run, and print the result and their names; the exit code is the run's."""
+    """Make the views of a run, and print the result and their names; the exit code is the run's.
+    Of a bundle, only its name is printed.
+    """
     finished = remake(run, complete=complete)
     page = _sign_off(finished.evidence, is_new=is_new)
+    stopped = STOPPED in finished.summary.interrupted.split("; ")
+    code = INTERRUPTED if stopped else finished.summary.exit_code
+    asked_for = [*bundled, *([bundle.table(run)] if csv else [])]
+    if bundled:
+        _print_paths(asked_for)
+        typer.echo("telephone numbers and digest answers in it are masked", err=True)
+        return code
     show(
         finished.summary,
         finished.groups,
@@ -149,12 +158,15 @@ def make_again(
         past=finished.past,
     )
     made = [finished.report, page, finished.junit, finished.allure_report]
-    for path in [*filter(None, made), *bundled, *([bundle.table(run)] if csv else [])]:
-        typer.echo(str(path))
+    _print_paths([*filter(None, made), *asked_for])
     for note in (*finished.notes, *([] if page else [f"no sign-off: {_no_manifest(run)}"])):
         typer.echo(note)
-    stopped = STOPPED in finished.summary.interrupted.split("; ")
-    return INTERRUPTED if stopped else finished.summary.exit_code
+    return code
+
+
+def _print_paths(paths: Iterable[Path]) -> None:
+    for path in paths:
+        typer.echo(str(path))
 
 
 def _sign_off(evidence: RunEvidence, *, is_new: bool) -> Path | None:

@@ -119,6 +119,18 @@ def test_matrix_is_printed_and_nothing_is_written(tmp_path: Path, runs: ModuleTy
     assert sorted(path.name for path in run.iterdir()) == before
 
 
+def test_zip_prints_its_path_and_that_it_is_masked(tmp_path: Path, runs: ModuleType) -> None:
+    """It was the fourth line of the run's whole result."""
+    run = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), plays={"HOLD": runs.fails}).directory
+    shown = reported([str(run), "--zip", "all"])
+    assert shown.exit_code == 1, "the run's"
+    assert shown.stdout == f"{run / 'report-all.zip'}\n"
+    assert shown.stderr == "telephone numbers and digest answers in it are masked\n"
+    assert (run / "report-all.zip").exists()
+    shown = reported([str(run), "--zip", "HOLD", "--csv"])
+    assert [Path(line).suffix for line in shown.stdout.splitlines()] == [".zip", ".csv"]
+
+
 #: Behind the secret: a zero octet, a name that is too long, directories, ways out of the directory.
 WRONG_PATHS = (
     *("", "nothing.html", "%00", "report.html%00", "x" * 300, "%F0%9F", "cases", "cases/"),
