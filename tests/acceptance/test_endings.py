@@ -109,6 +109,31 @@ def test_run_ended_by_pytest_is_not_reported_as_ctrl_c(
     assert len({one["historyId"] for one in results}) == 2
 
 
+@pytest.mark.parametrize(
+    "options", [("-n", "0", "-x"), ("-n", "1", "--maxfail=1"), ("-n", "0", "--stepwise")]
+)
+def test_run_ends_at_a_case_and_not_at_an_attempt_that_does_not_pass(
+    tree: Tree, options: tuple[str, ...]
+) -> None:
+    """The first case passes on its second attempt, the second one never."""
+    tree.scenarios("""
+        @scenario("INBOUND")
+        def test_inbound(see, case):
+            mine = Path(f"tried-{case.axes['transport']}-{case.axes['codec']}")
+            is_again = mine.exists()
+            mine.touch()
+            is_first = len(list(Path().glob("tried-*"))) == 1
+            see(Verdict.PASSED if is_first and is_again else Verdict.FAILED)
+    """)
+    code, output = tree.run("--deployment", str(tree.deployment()), "--retries", "1", *options)
+    assert code == pytest.ExitCode.TESTS_FAILED, output
+    summary = tree.summary()
+    assert (summary["passed"], summary["failed"]) == (1, 1)
+    assert len(summary["passed_on_retry"]) == 1
+    assert len(summary["planned"]["missing"]) == 2
+    assert "pytest ended it: " in summary["interrupted"]
+
+
 def test_run_whose_last_case_fails_counts_as_complete(tree: Tree) -> None:
     tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see(Verdict.FAILED)\n')
     code, output = tree.run(

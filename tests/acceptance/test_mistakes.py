@@ -37,13 +37,6 @@ SCENARIO = """
             for text in ("(" * 3000 + "a" + ")" * 3000, "not " * 300 + "a", "a or " * 3000 + "a")
         ),
         (["-k", f"a(b={'9' * 5000})"], f"ERROR: -k a(b={'9' * 76}…: Exceeds the limit (4300 "),
-        *(
-            (
-                ["--retries", "1", *ends],
-                "ERROR: --retries: with -x, --maxfail or --stepwise pytest ends the run at ",
-            )
-            for ends in (["-x"], ["--maxfail", "3", "-n", "2"], ["--stepwise"])
-        ),
         (
             ["-n", "2", "--dist", "each"],
             "ERROR: --dist each: every worker would run every case; allowed: load, ",

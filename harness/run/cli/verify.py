@@ -37,6 +37,8 @@ _OPTIONS = {
     "files": "--deployment",
     "workers": "-n",
     "expression": "-k",
+    "last_failed": "--last-failed-cases",
+    "exitfirst": "-x",
     "quiet": "-q",
     "verbose": "--every-failure",
     "as_json": "--json",
@@ -118,6 +120,22 @@ def verify(
     expression: Annotated[
         str | None,
         typer.Option("--keyword", "-k", metavar="EXPR", help="Only cases whose name matches."),
+    ] = None,
+    last_failed: Annotated[
+        bool,
+        typer.Option(
+            "--last-failed",
+            "--lf",
+            help="Only the cases that did not pass in the newest run of these files.",
+        ),
+    ] = False,
+    exitfirst: Annotated[
+        bool,
+        typer.Option("--exitfirst", "-x", help="End the run after the first that does not pass."),
+    ] = False,
+    maxfail: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="End the run after so many that do not pass."),
     ] = None,
     live: Live = False,
     grant: Grant = None,

@@ -52,6 +52,7 @@ _FLAGS = {
     "no-manual": "what a person would have to start is not observable",
     "live": "place calls at real platforms, which may cost money: deployments of kind live and stand-in need it "
     f"(or {LIVE_VARIABLE}=1)",
+    "last-failed-cases": "only the cases that did not pass in the newest run of these files",
     "cases-only": "nothing else is run: no more workers than cases",
 }
 _VALUES: dict[str, dict[str, Any]] = {
@@ -238,9 +239,6 @@ def check_together(config: pytest.Config) -> None:
     """
     if (retries := config.getoption("retries")) < 0:
         raise SelectionError(f"--retries {retries}: not a number of retries; allowed: 0, 1, 2 …")
-    if retries and (config.getoption("maxfail", 0) or config.getoption("stepwise", False)):
-        ends = "with -x, --maxfail or --stepwise pytest ends the run at a first attempt, whatever the next one shows"
-        raise SelectionError(f"--retries: {ends}; allowed: one of them")
     if config.getoption("dist", "no") == "each":
         raise SelectionError(
             "--dist each: every worker would run every case; allowed: load, worksteal, loadfile, loadscope"

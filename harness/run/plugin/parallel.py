@@ -30,7 +30,7 @@ from harness.pytest_plugin import PROGRESS
 from harness.report import scope
 from harness.report.case_document import is_masked, shown_name
 from harness.report.run_directory import ALLURE, PREFLIGHT, create
-from harness.run.plugin import options
+from harness.run.plugin import last_failed, options
 from harness.run.plugin.interruption import INTERRUPTION, Interruption
 from harness.run.plugin.leases import in_turn
 from harness.run.plugin.run import RUN, Run, run_of
@@ -51,6 +51,7 @@ _INPUT = "harness"
 _AS_OF = pytest.StashKey[
     str
 ]()  #: the moment that HARNESS_AS_OF had set before the run began; else empty
+_LAST_FAILED = pytest.StashKey[str]()  #: the run that --last-failed has taken its cases from
 _SLOT = pytest.StashKey[Lease]()
 _RUNNER = pytest.StashKey[Lease]()
 _TEXT = pytest.StashKey[str]()  #: the JSON that every worker receives
@@ -164,6 +165,9 @@ def _begin(config: pytest.Config) -> bool:
         faults=tuple(faults),
         workers=workers,
     )
+    config.stash[_LAST_FAILED] = ""
+    if config.getoption("last_failed_cases"):
+        run, config.stash[_LAST_FAILED] = last_failed.narrowed(run, options.reports(config))
     if importlib.util.find_spec("pjsua2") is None:
         raise ResourceError(
             "the softphones' library pjsua2 is not installed for this Python; `make clean verify` installs it"
@@ -275,7 +279,11 @@ def _load_preflight() -> Any:
 def _prepare(config: pytest.Config, run: Run) -> None:
     """What there is to do while the worlds start."""
     try:
-        given: scope.Options = {**options.given(config), "as_of": config.stash[_AS_OF]}
+        given: scope.Options = {
+            **options.given(config),
+            "as_of": config.stash[_AS_OF],
+            "last_failed": config.stash[_LAST_FAILED],
+        }
         scope.write(run.directory, run.scope(given, _command()))
     except OSError as error:
         raise ResourceError(

@@ -31,6 +31,7 @@ from harness.pytest_plugin import PROGRESS
 from harness.report import terminal
 from harness.report.causes import GroupDocument, signature
 from harness.report.evidence import CaseEvidence
+from harness.report.github import workflow_commands
 from harness.report.markup import relative
 from harness.report.run import FinishedRun, finish, remember
 from harness.report.run_directory import STOPPED, RunEnd, last_attempt, write_end
@@ -457,6 +458,8 @@ class Progress:
             every_row=self._every_failure,
             past=finished.past,
         )
+        for command in workflow_commands(finished.groups, self._broke):
+            self._say(Text(command))
         if self._ordinary_ended:
             ended = ", ".join(
                 f"{count} {outcome}" for outcome, count in sorted(self._ordinary_ended.items())

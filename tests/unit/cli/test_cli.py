@@ -49,10 +49,10 @@ def handed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 ASKED = """verify one.toml other.toml --row TD-INBOUND --row HOLD --transport tls --auth ip --codec pcmu --ai stand-in -n 8
 --timings documented --fault no-g711@inbound --reports elsewhere -k 'not digest' --plan --live --retries 2 --no-manual
---preflight tell --require documented --quiet -v --json"""
+--preflight tell --require documented --quiet -v --json --last-failed --exitfirst --maxfail 3"""
 HANDED = """--deployment=one.toml --deployment=other.toml --row=TD-INBOUND --row=HOLD --transport=tls --auth=ip --codec=pcmu
 --ai=stand-in --fault=no-g711@inbound --reports=elsewhere --plan --live --retries=2 --no-manual --preflight=tell
---timings=documented --require=documented -q --every-failure --json"""
+--timings=documented --require=documented -q --every-failure --json --last-failed-cases -x --maxfail=3"""
 
 
 def test_verify_passes_every_option_to_pytest(harness: Harness, handed: list[Any]) -> None:
