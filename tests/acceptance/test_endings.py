@@ -134,6 +134,26 @@ def test_run_ends_at_a_case_and_not_at_an_attempt_that_does_not_pass(
     assert "pytest ended it: " in summary["interrupted"]
 
 
+def test_cases_that_did_not_pass_are_run_again_and_annotated(tree: Tree) -> None:
+    tree.scenarios("""
+        @scenario("INBOUND")
+        def test_inbound(see, case):
+            see(Verdict.FAILED if case.axes["transport"] == "tcp" else Verdict.PASSED)
+    """)
+    arguments = ("--deployment", str(tree.deployment()), "-n", "0", "--codec", "pcmu")
+    for options, counts in (((), "1 passed, 1 failed"), (("--last-failed-cases",), "0 passed, 1")):
+        code, output = tree.finished(tree.start(*arguments, *options, GITHUB_ACTIONS="true"))
+        assert code == pytest.ExitCode.TESTS_FAILED, output
+        assert counts in output
+        assert len(re.findall("^::error title=failed%3A 1 case::", output, re.MULTILINE)) == 1
+    given = [
+        json.loads(path.read_text())["options"]["last_failed"]
+        for path in sorted((tree.path / "reports").glob("2*/scope.json"))
+    ]
+    assert given[0] == ""
+    assert (tree.path / "reports" / given[1]).is_dir()
+
+
 def test_run_whose_last_case_fails_counts_as_complete(tree: Tree) -> None:
     tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see(Verdict.FAILED)\n')
     code, output = tree.run(

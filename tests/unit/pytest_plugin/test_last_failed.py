@@ -90,7 +90,7 @@ def test_nothing_to_run_again_is_a_mistake(
     rows: tuple[str, ...],
     said: str,
 ) -> None:
-    with pytest.raises(SelectionError, match="^--last-failed: .* has no run of "):
+    with pytest.raises(SelectionError, match=r"^--last-failed: .* has no run of "):
         narrowed(make(), tmp_path / "elsewhere")
     run = make(plays={row: getattr(runs, play) for row, play in plays.items()})
     with pytest.raises(SelectionError, match=said):
