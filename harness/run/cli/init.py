@@ -32,6 +32,7 @@ from harness.errors import DeploymentError, MistakeError, unwritable
 from harness.integrations import load
 from harness.integrations.matrix import cases
 from harness.run.cli.app import FAILED, PASSED, Grant
+from harness.run.cli.completion import deployment_files
 from harness.run.plugin.plan import plan_of
 from harness.run.plugin.worlds import one_world
 from harness.run.preflight import Report, of_file, show, variables
@@ -426,7 +427,10 @@ def _region(text: str) -> str:
 
 
 def preflight(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Deployment files.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE…", help="Deployment files.", autocompletion=deployment_files),
+    ],
     all_lines: Annotated[bool, typer.Option("--all", help="Show what is ok as well.")] = False,
     grant: Grant = None,
 ) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from harness.errors import MistakeError
 from harness.report import bundle, matrix, owners, scope, signoff
@@ -29,6 +28,8 @@ from harness.report.signoff.decision import Acceptance, Decision
 from harness.report.summary import summarise
 from harness.report.terminal import show
 from harness.run.cli.app import FAILED, INTERRUPTED, NOT_ACCEPTED, PASSED
+from harness.run.cli.completion import bundled_cases, owner_names
+from harness.run.cli.help import Command, Group, epilog
 from harness.support.files import json_file
 from harness.support.network_text import printable
 from harness.support.terminal import SafeConsole
@@ -58,6 +59,7 @@ def report(
         typer.Option(
             "--zip",
             metavar="CASE|all",
+            autocompletion=bundled_cases,
             help="Bundle a case, or all, to hand on: playable, numbers masked. Prints its path alone.",
         ),
     ] = "",
@@ -83,6 +85,7 @@ def report(
         typer.Option(
             "--for",
             metavar="OWNER",
+            autocompletion=owner_names,
             help="Write one page for them, numbers masked, ready for a ticket; nothing else.",
         ),
     ] = "",
@@ -267,7 +270,7 @@ def require_whole(run: Path, *, is_merged: bool = False, complete: bool = False)
 # -- harness signoff
 
 
-class _Group(TyperGroup):
+class _Group(Group):
     """``harness signoff RUN`` is ``harness signoff make RUN``: a run's directory is no command."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -368,6 +371,9 @@ def _code(decision: Decision) -> int:
 signoff_app = typer.Typer(
     cls=_Group, no_args_is_help=True, help="Make, sign and verify the document a customer signs."
 )
-signoff_app.command("make")(make)
-signoff_app.command("verify")(verify)
-signoff_app.command("key")(make_key)
+for _name, _command, _example in (
+    ("make", make, "harness signoff reports/latest --key key.pem"),
+    ("verify", verify, "harness signoff verify reports/latest --key key.pub"),
+    ("key", make_key, "harness signoff key key.pem"),
+):
+    signoff_app.command(_name, cls=Command, epilog=epilog(_example))(_command)

@@ -14,7 +14,7 @@ import typer
 from harness.errors import BrokenError, SelectionError
 from harness.pytest_plugin import PROGRESS, SCENARIOS
 from harness.run.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED, Grant, Live
-from harness.run.cli.lists import fault_names, row_ids
+from harness.run.cli.completion import deployment_files, fault_names, row_ids
 from harness.run.cli.startup import world_fork_server
 from harness.run.plugin.options import PreflightMode, collection_arguments
 from harness.run.plugin.run import TimingsName
@@ -53,6 +53,7 @@ def verify(
             metavar="[FILE]…",
             help=f"Deployment files, or names of examples (default: the example {resources.DEFAULT_EXAMPLE}).",
             show_default=False,
+            autocompletion=deployment_files,
         ),
     ] = None,
     row: Annotated[

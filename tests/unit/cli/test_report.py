@@ -233,5 +233,8 @@ def test_page_for_an_owner_has_its_calls_with_masked_numbers(
         assert words in text, words
     assert "3125550100" not in text
     assert manifest.differences(run) == [], "a view"
-    assert "theirs" in Path(reported([str(run), "--for", "Synthflow"]).output.strip()).read_text()
+    for name in ("platform-administrator", "Trunk"):
+        assert Path(reported([str(run), "--for", name]).output.strip()) == page
+    for name in ("Synthflow", "ai side"):
+        assert "theirs" in Path(reported([str(run), "--for", name]).output.strip()).read_text()
     assert "(perhaps network)" in str(reported([str(run), "--for", "netwrk"]).exception)
