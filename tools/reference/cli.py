@@ -38,6 +38,7 @@ pytest run directly has its own codes for mistakes (4) and interruptions (2).
 | `HARNESS_ALERTS` | where `nightly` sends [alerts](nightly.md#alerts) |
 | `HARNESS_FLEET_REDIS` | a fleet's Redis |
 | `NO_COLOR` | no colours on the terminal |
+| `GITHUB_ACTIONS=true` | GitHub's: each cause becomes an annotation |
 
 Passwords and tokens are in the variables that the deployment file names. Each command that reads one takes `--grant WHAT`, repeatable:
 `env=NAME`, `host=HOST`, `path=DIR` or `command` ([security](security.md#a-file-from-somebody-else)).
