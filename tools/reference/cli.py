@@ -17,24 +17,22 @@ PAGE = ROOT / "docs" / "cli.md"
 _HEAD = """# The command line
 
 Made by `python -m tools.reference` from `harness COMMAND --help`; do not edit it. `harness --version` prints the version.
-`harness --install-completion` installs shell completion, also of rows, cases, faults, examples, integrations and owners.
+`harness --install-completion` installs shell completion.
 
 | exit code | meaning |
 |---|---|
 | 0 | all passed |
 | 1 | something failed, or could not be observed |
-| 2 | invalid input or configuration: one line for each mistake says where, what, and what is allowed |
+| 2 | invalid input or configuration: one line for each mistake |
 | 3 | the harness or its environment broke, and nothing failed |
-| 130 | interrupted (Ctrl-C, SIGTERM, a closed terminal); findings so far are kept |
-
-pytest run directly has its own codes for mistakes (4) and interruptions (2).
+| 130 | interrupted; findings so far are kept |
 
 | variable | for |
 |---|---|
 | `HARNESS_LIVE=1` | the same as `--live` |
 | `HARNESS_GRANT` | words as of `--grant`, but `command` |
 | `HARNESS_SITE` | the site, instead of the file's `site` |
-| `HARNESS_AS_OF` | the moment that hours are judged by, instead of now: ISO 8601 with its offset; scope, report and sign-off show it |
+| `HARNESS_AS_OF` | the moment that hours are judged by: ISO 8601 with its offset |
 | `HARNESS_ALERTS` | where `nightly` sends [alerts](nightly.md#alerts) |
 | `HARNESS_FLEET_REDIS` | a fleet's Redis |
 | `NO_COLOR` | no colours on the terminal |

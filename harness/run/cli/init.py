@@ -434,10 +434,7 @@ def preflight(
     all_lines: Annotated[bool, typer.Option("--all", help="Show what is ok as well.")] = False,
     grant: Grant = None,
 ) -> None:
-    """Look at names, ports, certificates, accounts, clocks, secrets and numbers; place no call.
-
-    A simulated deployment's world is started for it.
-    """
+    """Look at names, ports, certificates, accounts, clocks, secrets and numbers; place no call."""
     console = SafeConsole(highlight=False)
     grants = Grants.given(grant)
     reports = [_report(file, grants, console) for file in files]

@@ -111,7 +111,7 @@ def verify(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Add this recording or capture, or a folder of them, after the cases (repeatable).",
+            help="Add this recording, capture or folder after the cases (repeatable).",
         ),
     ] = None,
     reports: Annotated[
@@ -143,14 +143,14 @@ def verify(
     preflight: Annotated[
         PreflightMode | None,
         typer.Option(
-            help="Check ports, accounts and certificates first: stop on a failure (default), or only tell (default with --fault)."
+            help="Check ports, accounts and certificates first: stop on a failure (default), or tell (default with --fault)."
         ),
     ] = None,
     no_manual: Annotated[
         bool,
         typer.Option(
             "--no-manual",
-            help="Do not ask a person to start a call; rows that need it are not observable.",
+            help="Ask no person to start a call; rows that need it are not observable.",
         ),
     ] = False,
     retries: Annotated[
@@ -158,7 +158,7 @@ def verify(
         typer.Option(
             min=0,
             metavar="N",
-            help="Retry cases that failed or broke; those that then pass are marked 'passed on retry'.",
+            help="Retry cases that failed or broke; then they are 'passed on retry'.",
         ),
     ] = 0,
     plan: Annotated[bool, typer.Option("--plan", help="Show the cases; place no call.")] = False,
