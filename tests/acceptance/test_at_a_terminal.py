@@ -31,7 +31,7 @@ def windows(*first: str) -> pytest.MarkDecorator:
 
 def surroundings(tree: Tree) -> dict[str, str]:
     token = "of an API that is never asked"
-    return {"TMPDIR": str(tree.path / "tmp"), "LAB_TOKEN": token, "HARNESS_LIVE": "1"}
+    return {"TMPDIR": str(tree.path / "tmp"), "HARNESS_LAB": token, "HARNESS_LIVE": "1"}
 
 
 def at_the(tree: Tree, window: str, command: Sequence[str], resized: str = "") -> PseudoTerminal:
