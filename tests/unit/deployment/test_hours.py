@@ -175,7 +175,8 @@ def test_a_plan_is_made_for_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         *("nonsense", "2026-13-01T00:00+00:00", "2026-10-25T01:30", "25.10.2026", "12:00Z"),
         *("0001-01-01T00:00:00+14:00", "0001-01-01T00:00Z", "9999-12-31T23:59:59-12:00"),
-        *("1969-12-31T23:59Z", "3000-01-01T00:00Z", "9" * 5000),
+        *("1969-12-31T23:59Z", "3000-01-01T00:00Z"),
+        pytest.param("9" * 5000, id="5000 digits"),
     ],
 )
 def test_a_moment_that_is_none_is_said_in_a_line(
