@@ -13,6 +13,9 @@ FILE``.
 ``fixtures``     the fixtures of scenarios
 ``plan``         ``--plan``
 ``progress``     what is shown while a run goes on, and at its end; what is kept of cases that are over
+``live_line``    the line that a terminal shows meanwhile
+``interruption`` Ctrl-C, SIGTERM, a terminal that closes
+``last_failed``  the cases that did not pass last time
 ===============  ====================================================================================
 
 What ``fixtures`` builds on: the fixtures ``case`` (:class:`harness.integrations.matrix.Case`),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,8 @@ _WITH_VARIABLE = (
     *("trunks.*.password_env", "phones.*.password_env"),
     *("synthflow.api_token_env", "trunks.*.api_token_env", "assistants.*.api_token_env"),
 )
+#: What ``harness init`` writes in the place of an answer that is still open, before its name.
+OPEN_ANSWER = "MISSING-"
 #: What a simulated deployment leaves out, and every other needs.
 NEEDED_BUT_SIMULATED: Mapping[type[BaseModel], tuple[str, ...]] = {
     Trunk: ("host", "termination"),
@@ -84,6 +87,10 @@ def load(
     site = (os.environ if environment is None else environment).get(SITE_VARIABLE)
     path = resources.deployment_file(path)
     plain = read(path)
+    if places := ", ".join(inline(where) for where in _open_answers(plain)):
+        raise DeploymentError(
+            f"{path}: {places}: still open: run `harness init {shlex.quote(str(path))}`"
+        )
     kinds: set[DemandKind] = {"path"}
     kinds |= {"env", "host"} if secrets else set()
     kinds |= {"command"} if commands else set()
@@ -230,6 +237,18 @@ def read(path: Path) -> dict[str, Any]:
             f"{said}; allowed: a deployment file, or an example: {', '.join(examples)}"
         )
     return toml_model.read(found, DeploymentError)
+
+
+def _open_answers(plain: object, where: str = "") -> Iterator[str]:
+    if isinstance(plain, str) and OPEN_ANSWER in plain:
+        yield where
+    items: Iterable[tuple[object, object]] = ()
+    if isinstance(plain, dict):
+        items = plain.items()
+    elif isinstance(plain, list):
+        items = enumerate(plain)
+    for key, value in items:
+        yield from _open_answers(value, f"{where}.{key}" if where else str(key))
 
 
 def _written_secrets(plain: object, where: str = "") -> Iterator[tuple[str, str]]:

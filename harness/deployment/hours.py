@@ -37,6 +37,8 @@ _PART = re.compile(
 _FORM = "days and times, e.g. mon-fri 08:00-18:00, sat 09:00-13:00, 2026-12-25 closed"
 _DATES_FORM = "dates, e.g. 2026-12-24 08:00-12:00, 2026-12-25 to 2027-01-01 closed"
 _LONGEST_RANGE = timedelta(days=366)
+#: Of a moment that a plan is made for.
+_FIRST_YEAR, _LAST_YEAR = 1970, 2999
 
 #: First minute of the day and the one behind the last; one that ends after midnight runs into the
 #: next day.
@@ -215,12 +217,17 @@ def planned_at() -> datetime:
         return datetime.now(UTC)
     try:
         moment = datetime.fromisoformat(told)
-        if moment.tzinfo is None:  # by this machine's clocks it would be another moment on each
+        # Without an offset, by this machine's clocks, it would be another moment on each machine.
+        # At the first and last days of the calendar, a zone's own day may be outside of it.
+        if moment.tzinfo is None or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
             raise ValueError
     except ValueError:
-        allowed = "a date and time with its offset, e.g. 2026-03-08T03:00+00:00"
+        allowed = (
+            f"a date and time of the years {_FIRST_YEAR} to {_LAST_YEAR} with its offset, "
+            "e.g. 2026-03-08T03:00+00:00"
+        )
         raise SelectionError(
-            f"{AS_OF_VARIABLE}: {told!r} is no moment; allowed: {allowed}"
+            f"{AS_OF_VARIABLE}: {told[:80]!r} is no moment; allowed: {allowed}"
         ) from None
     return moment
 

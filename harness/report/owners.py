@@ -35,8 +35,9 @@ def write(run: RunEvidence, name: str) -> Path:
     """Write the page for an owner, with numbers masked; returns its path. Raises
     :class:`MistakeError` for an unknown owner.
     """
+    wanted = name.lower().replace("-", " ")  # a shell completes words
     person = next(
-        (one for one in people() if name.lower() in (one.name.lower(), *one.owners)), None
+        (one for one in people() if wanted in map(str.lower, (one.name, *one.owners))), None
     )
     if person is None:
         known = [one.name for one in people()]

@@ -405,13 +405,19 @@ def require_ended(directory: Path) -> None:
     """Raise :class:`MistakeError` for a run under way: its remaining cases would be reported as
     broken.
     """
+    if not has_ended(directory):
+        raise MistakeError(f"{directory}: this run is still under way; allowed: one that has ended")
+
+
+def has_ended(directory: Path) -> bool:
+    """Whether a run is not under way: its runner holds a lock for life."""
     lock = directory / _CONTROL / _RUNNER
     if not lock.exists():
-        return
+        return True
     held = try_lease(lock, shared=True)
-    if held is None:
-        raise MistakeError(f"{directory}: this run is still under way; allowed: one that has ended")
-    held.release()
+    if held is not None:
+        held.release()
+    return held is not None
 
 
 def require_files(directory: Path) -> None:

@@ -60,6 +60,7 @@ class Options(TypedDict, total=False):
     ai: list[str]
     fault: list[str]
     keyword: str
+    last_failed: str  # the run whose cases that did not pass are run again; empty: not asked for
     timings: str
     retries: int | str
     live: bool | str

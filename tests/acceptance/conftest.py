@@ -133,7 +133,7 @@ class Tree:
             env={
                 name: value
                 for name, value in os.environ.items()
-                if not name.startswith(("PYTEST_", "PYTHON"))
+                if not name.startswith(("PYTEST_", "PYTHON", "GITHUB_"))
             }
             | {
                 "TMPDIR": str(self.path / "tmp"),

@@ -109,6 +109,51 @@ def test_run_ended_by_pytest_is_not_reported_as_ctrl_c(
     assert len({one["historyId"] for one in results}) == 2
 
 
+@pytest.mark.parametrize(
+    "options", [("-n", "0", "-x"), ("-n", "1", "--maxfail=1"), ("-n", "0", "--stepwise")]
+)
+def test_run_ends_at_a_case_and_not_at_an_attempt_that_does_not_pass(
+    tree: Tree, options: tuple[str, ...]
+) -> None:
+    """The first case passes on its second attempt, the second one never."""
+    tree.scenarios("""
+        @scenario("INBOUND")
+        def test_inbound(see, case):
+            mine = Path(f"tried-{case.axes['transport']}-{case.axes['codec']}")
+            is_again = mine.exists()
+            mine.touch()
+            is_first = len(list(Path().glob("tried-*"))) == 1
+            see(Verdict.PASSED if is_first and is_again else Verdict.FAILED)
+    """)
+    code, output = tree.run("--deployment", str(tree.deployment()), "--retries", "1", *options)
+    assert code == pytest.ExitCode.TESTS_FAILED, output
+    summary = tree.summary()
+    assert (summary["passed"], summary["failed"]) == (1, 1)
+    assert len(summary["passed_on_retry"]) == 1
+    assert len(summary["planned"]["missing"]) == 2
+    assert "pytest ended it: " in summary["interrupted"]
+
+
+def test_cases_that_did_not_pass_are_run_again_and_annotated(tree: Tree) -> None:
+    tree.scenarios("""
+        @scenario("INBOUND")
+        def test_inbound(see, case):
+            see(Verdict.FAILED if case.axes["transport"] == "tcp" else Verdict.PASSED)
+    """)
+    arguments = ("--deployment", str(tree.deployment()), "-n", "0", "--codec", "pcmu")
+    for options, counts in (((), "1 passed, 1 failed"), (("--last-failed-cases",), "0 passed, 1")):
+        code, output = tree.finished(tree.start(*arguments, *options, GITHUB_ACTIONS="true"))
+        assert code == pytest.ExitCode.TESTS_FAILED, output
+        assert counts in output
+        assert len(re.findall("^::error title=failed%3A 1 case::", output, re.MULTILINE)) == 1
+    given = [
+        json.loads(path.read_text())["options"]["last_failed"]
+        for path in sorted((tree.path / "reports").glob("2*/scope.json"))
+    ]
+    assert given[0] == ""
+    assert (tree.path / "reports" / given[1]).is_dir()
+
+
 def test_run_whose_last_case_fails_counts_as_complete(tree: Tree) -> None:
     tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see(Verdict.FAILED)\n')
     code, output = tree.run(
@@ -144,6 +189,23 @@ def test_run_goes_on_when_its_output_pipe_is_closed(
     assert (summary["cases"], summary[verdict], summary["broke"]) == (4, 4, [])
     assert (tree.run_directory / "report.html").exists()
     tree.nothing_left()
+
+
+@pytest.mark.parametrize("target", ["gone/history.sqlite", "/proc/version"])
+def test_history_that_cannot_be_written_is_a_note(tree: Tree, target: str) -> None:
+    """A line said BROKEN, and the exit code 0. The run's verdicts and reports are whole."""
+    tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see()\n')
+    arguments = ("--deployment", str(tree.deployment()), "-n", "0", "--codec", "pcmu")
+    history = tree.path / "reports" / "history.sqlite"
+    history.parent.mkdir()
+    history.symlink_to(target)  # root may write all files but those of /proc
+    code, output = tree.run(*arguments)
+    assert code == 0, output
+    assert "BROKEN" not in output
+    (note,) = re.findall("^later runs will not know of this one: .*", output, re.MULTILINE)
+    assert "history.sqlite: what earlier runs found cannot be read or written: " in note
+    assert (tree.run_directory / "report.html").exists()
+    assert tree.summary()["broke"] == []
 
 
 def test_plan_into_a_closed_pipe_exits_with_zero(tree: Tree) -> None:

@@ -33,12 +33,10 @@ SCENARIO = """
         (["--deployment", "missing.toml"], "ERROR: no such file: missing.toml"),
         (["-k", "and and"], "ERROR: -k and and: expected not"),
         *(
-            (
-                ["--retries", "1", *ends],
-                "ERROR: --retries: with -x, --maxfail or --stepwise pytest ends the run at ",
-            )
-            for ends in (["-x"], ["--maxfail", "3", "-n", "2"], ["--stepwise"])
+            (["-k", text], f"ERROR: -k {text[:80]}…: more than 250 operators and brackets; ")
+            for text in ("(" * 3000 + "a" + ")" * 3000, "not " * 300 + "a", "a or " * 3000 + "a")
         ),
+        (["-k", f"a(b={'9' * 5000})"], f"ERROR: -k a(b={'9' * 76}…: Exceeds the limit (4300 "),
         (
             ["-n", "2", "--dist", "each"],
             "ERROR: --dist each: every worker would run every case; allowed: load, ",
@@ -62,6 +60,22 @@ def test_invalid_choice_is_reported_with_the_valid_ones(
     assert output.startswith(said), output
     assert len(output.splitlines()) == 1
     assert not (tree.path / "reports").exists()
+
+
+@pytest.mark.parametrize("options", [["--plan"], ["--plan", "--json"], ["-n", "0"]])
+def test_keyword_that_matches_no_case_is_a_mistake(tree: Tree, options: list[str]) -> None:
+    tree.scenarios(SCENARIO)
+    code, output = tree.run("--deployment", str(tree.deployment()), "-k", "nowhere", *options)
+    assert code == pytest.ExitCode.NO_TESTS_COLLECTED
+    (line,) = [line for line in output.splitlines() if line.startswith("ERROR: ")]
+    assert line.startswith("ERROR: -k nowhere: matches no case; allowed: ")
+
+
+def test_largest_keyword_expression_is_taken(tree: Tree) -> None:
+    tree.scenarios(SCENARIO)
+    for text in ("(" * 250 + "udp" + ")" * 250, "not " * 250 + "udp", "x or " * 250 + "udp"):
+        code, output = tree.run("--deployment", str(tree.deployment()), "--plan", "-k", text)
+        assert code == 0, output
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])

@@ -5,13 +5,27 @@ Redis; ``reports/fleet.json``.
 from __future__ import annotations
 
 import json
+import re
 import signal
 import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.contract.gates import most_at_once
-from tests.fleet.fleet import CALLS, ROOT, SITES, Fleet, finished, outgoing, run_again, verdicts
+from tests.fleet.fleet import (
+    CALLS,
+    HARNESS,
+    ROOT,
+    SITES,
+    Fleet,
+    finished,
+    outgoing,
+    run_again,
+    verdicts,
+)
+from tests.pseudo_terminal import WINDOWS, shown
 from tests.redis_server import until
 
 REPORT = ROOT / "reports" / "fleet.json"
@@ -60,6 +74,16 @@ def test_four_sites_carry_calls_side_by_side(fleet: Fleet) -> None:
         held_s=held_s,
         cases_a_second={str(n): round(r, 3) for n, r in rates.items()},
     )
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_run_is_shown_at_a_terminal(fleet: Fleet, window: str) -> None:
+    fleet.site("ams", 0.5)
+    file = fleet.file(fleet.customer("acme", 2), SITES[:1])
+    command = [*HARNESS, "fleet", "run", str(file), "--scenarios", str(CALLS)]
+    command += ["--files", str(fleet.files), "--reports", str(fleet.reports)]
+    terminal = shown(command, window, ROOT, resized="run ", **fleet.environment())
+    assert re.search(r"^2 cases in .*: 2 passed", terminal.text, re.MULTILINE)
 
 
 def test_no_case_is_lost_when_worker_site_redis_and_controller_are_killed(fleet: Fleet) -> None:

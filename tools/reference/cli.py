@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterator
 
@@ -10,6 +9,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from harness.run.cli.app import application
+from harness.run.cli.help import COMMANDS
 from tools import ROOT
 
 PAGE = ROOT / "docs" / "cli.md"
@@ -17,27 +17,26 @@ PAGE = ROOT / "docs" / "cli.md"
 _HEAD = """# The command line
 
 Made by `python -m tools.reference` from `harness COMMAND --help`; do not edit it. `harness --version` prints the version.
-`harness --install-completion` installs shell completion of commands, options, rows and faults.
+`harness --install-completion` installs shell completion.
 
 | exit code | meaning |
 |---|---|
 | 0 | all passed |
 | 1 | something failed, or could not be observed |
-| 2 | invalid input or configuration: one line for each mistake says where, what, and what is allowed |
+| 2 | invalid input or configuration: one line for each mistake |
 | 3 | the harness or its environment broke, and nothing failed |
-| 130 | interrupted (Ctrl-C, SIGTERM, a closed terminal); findings so far are kept |
-
-pytest run directly has its own codes for mistakes (4) and interruptions (2).
+| 130 | interrupted; findings so far are kept |
 
 | variable | for |
 |---|---|
 | `HARNESS_LIVE=1` | the same as `--live` |
 | `HARNESS_GRANT` | words as of `--grant`, but `command` |
 | `HARNESS_SITE` | the site, instead of the file's `site` |
-| `HARNESS_AS_OF` | the moment that hours are judged by, instead of now: ISO 8601 with its offset; scope, report and sign-off show it |
+| `HARNESS_AS_OF` | the moment that hours are judged by: ISO 8601 with its offset |
 | `HARNESS_ALERTS` | where `nightly` sends [alerts](nightly.md#alerts) |
 | `HARNESS_FLEET_REDIS` | a fleet's Redis |
 | `NO_COLOR` | no colours on the terminal |
+| `GITHUB_ACTIONS=true` | GitHub's: each cause becomes an annotation |
 
 Passwords and tokens are in the variables that the deployment file names. Each command that reads one takes `--grant WHAT`, repeatable:
 `env=NAME`, `host=HOST`, `path=DIR` or `command` ([security](security.md#a-file-from-somebody-else)).
@@ -59,7 +58,13 @@ def page() -> str:
 
 def _commands(group: TyperGroup, prefix: str = "harness") -> Iterator[tuple[str, TyperCommand]]:
     """Every command that does something, by its whole name."""
-    for name, command in group.commands.items():
+    names = (
+        (name for name in COMMANDS if name in group.commands)
+        if prefix == "harness"
+        else group.commands
+    )
+    for name in names:
+        command = group.commands[name]
         if isinstance(command, TyperGroup):
             yield from _commands(command, f"{prefix} {name}")
         else:
@@ -69,9 +74,14 @@ def _commands(group: TyperGroup, prefix: str = "harness") -> Iterator[tuple[str,
 
 def _section(name: str, command: TyperCommand) -> Iterator[str]:
     yield f"## `{name}`"
-    yield inspect.cleandoc(command.help or "")
+    yield command.help or ""
+    yield str(command.epilog).replace("Example: ", "    ")
     context = typer.Context(command, info_name=name)
-    told = [row for parameter in command.params if (row := _row(parameter, context))]
+    told = [
+        row
+        for one in command.get_params(context)
+        if one.name != "help" and (row := _row(one, context))
+    ]
     if told:
         yield "\n".join(told)
 
@@ -91,7 +101,6 @@ def _row(parameter: object, context: typer.Context) -> str:
             _metavar(parameter),
             meaning.removesuffix("[required]"),
         )  # brackets show what is optional
-    names = re.sub(r"<str>$", "TEXT", re.sub(r"<(int|float) range>$", "N", names))
     return f"- `{_words(names)}`: {_words(_RANGE.sub(_without_range, meaning))}"
 
 

@@ -319,7 +319,9 @@ def narrowing(options: Mapping[str, Any]) -> str:
         for name in ("row", "transport", "auth", "codec", "ai")
         for value in options.get(name) or ()
     ]
-    return ", ".join(words + ([f"-k '{options['keyword']}'"] if options.get("keyword") else []))
+    words += [f"-k '{options['keyword']}'"] if options.get("keyword") else []
+    words += [f"--last-failed of {options['last_failed']}"] if options.get("last_failed") else []
+    return ", ".join(words)
 
 
 def _strengths(cases: Iterable[CaseEvidence]) -> list[Strength]:

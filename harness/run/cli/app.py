@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from importlib import import_module, metadata
 from pathlib import Path
@@ -28,6 +29,7 @@ from harness.errors import (
     is_of_the_path,
 )
 from harness.run.cli import startup
+from harness.run.cli.help import COMMANDS, JOURNEY, Command, Entry, Group, epilog, panel
 from harness.support.forkserver import allow_open_files
 from harness.support.memory import lasting
 from harness.support.network_text import printable
@@ -45,28 +47,6 @@ _HELP = """Proves, call by call, that a contact centre hands its calls to an AI 
 Exit codes: 0 all passed, 1 something failed or could not be observed, 2 invalid input or configuration, 3 the harness broke,
 130 interrupted."""
 
-
-#: Command → where it is: a function, or a group of commands.
-_COMMANDS = {
-    "call": "call:call",
-    "compare": "nightly:compare_runs",
-    "examples": "lists:examples",
-    "explain": "explain:explain",
-    "fleet": "fleet:fleet_app",
-    "init": "init:init",
-    "listen": "listen:listen",
-    "rows": "lists:rows",
-    "faults": "lists:faults",
-    "load": "call:load",
-    "nightly": "nightly:nightly",
-    "open": "open:open_run",
-    "preflight": "init:preflight",
-    "report": "report:report",
-    "signoff": "report:signoff_app",
-    "simulate": "simulate:simulate",
-    "verify": "verify:verify",
-    "witness": "witness:witness",
-}
 
 #: The option of all commands that place calls; ``harness.run.plugin.options`` reads the variable.
 Live = Annotated[
@@ -91,20 +71,28 @@ def application(asked: str = "") -> typer.Typer:
     """
     app = typer.Typer(
         name="harness",
+        cls=Group,
         help=_HELP,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(help=_HELP)(_options)
-    for name in [asked] if asked in _COMMANDS else _COMMANDS:
-        module, _, attribute = _COMMANDS[name].partition(":")
-        command = getattr(import_module(f"harness.run.cli.{module}"), attribute)
-        if isinstance(command, typer.Typer):
-            app.add_typer(command, name=name)
-        else:
-            app.command(name)(command)
+    for part, commands in JOURNEY.items():
+        for name, entry in commands.items():
+            if asked not in COMMANDS or name == asked:
+                _add(app, name, entry, part)
     return app
+
+
+def _add(app: typer.Typer, name: str, entry: Entry, part: str) -> None:
+    module, _, attribute = entry.where.partition(":")
+    command = getattr(import_module(f"harness.run.cli.{module}"), attribute)
+    shown: Any = {"rich_help_panel": panel(part), "epilog": epilog(entry.example)}
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name, **shown)
+    else:
+        app.command(name, cls=Command, **shown)(command)
 
 
 def _print_version(asked: bool) -> None:
@@ -133,12 +121,15 @@ def main() -> None:
     allow_open_files()
     os.umask(0o077)  # whatever is written holds numbers: evidence, recordings, deployment files
     escape_unencodable(sys.stdout)
+    for name in ("COLUMNS", "LINES"):  # rich takes any digits for a size
+        if not re.fullmatch("[1-9][0-9]{0,3}", os.environ.get(name, "80")):
+            del os.environ[name]
     try:
         _require_directory()
         with lasting():
             run = application(*sys.argv[1:2])
         # standalone, typer prints boxes and has its own exit codes
-        sys.exit(run(standalone_mode=False, prog_name="harness") or PASSED)
+        sys.exit(startup.exit_code(run(standalone_mode=False, prog_name="harness") or PASSED))
     except typer.Abort:  # at a question
         sys.exit(INTERRUPTED)
     except _UsageError as error:

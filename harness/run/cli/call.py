@@ -43,6 +43,7 @@ from harness.report.evidence import CaseEvidence
 from harness.report.flow import said_of
 from harness.report.recorder import CaseRecorder
 from harness.run.cli.app import FAILED, INTERRUPTED, PASSED, Grant, Live
+from harness.run.cli.completion import deployment_files
 from harness.run.load import plan, result
 from harness.run.load.call import LoadCall
 from harness.run.load.result import LoadResult, Percentiles
@@ -93,6 +94,7 @@ def call(
         typer.Argument(
             metavar="FILE NUMBER",
             help="A deployment file; its number, E.164 or as its region dials it.",
+            autocompletion=deployment_files,
         ),
     ],
     deployment: Annotated[
@@ -361,7 +363,10 @@ _WIDTH = 132
 
 
 def load(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A deployment file.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A deployment file.", autocompletion=deployment_files),
+    ],
     calls: Annotated[int, typer.Option("--calls", min=1, metavar="N", help="Calls at once.")],
     cps: Annotated[float, typer.Option("--cps", metavar="R", help="Calls per second.")] = 1.0,
     hold: Annotated[

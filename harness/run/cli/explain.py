@@ -15,6 +15,7 @@ from harness.errors import MistakeError
 from harness.report.case_document import CASE
 from harness.report.evidence import CaseEvidence, latest
 from harness.report.run_directory import read_planned, require_ended, require_files
+from harness.run.cli.completion import case_ids
 from harness.support.files import json_file
 from harness.support.model_words import nearest
 from harness.support.network_text import printable
@@ -35,6 +36,7 @@ def explain(
         typer.Argument(
             metavar="[CASE]",
             help="The case's id, or a part of it that only one case, or one failed case, has.",
+            autocompletion=case_ids,
         ),
     ] = "",
     everything: Annotated[

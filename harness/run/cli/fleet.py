@@ -17,6 +17,7 @@ from harness.errors import MistakeError, RefusedError, ResourceError
 from harness.report.run_directory import STOPPED
 from harness.report.terminal import show
 from harness.run.cli.app import INTERRUPTED, Grant, Live
+from harness.run.cli.help import Command, Group, epilog
 from harness.run.plugin.options import live_is_allowed, live_refusal
 from harness.support.files import own_directories
 from harness.support.terminal import SafeConsole
@@ -53,7 +54,10 @@ _Scenarios = Annotated[
 ]
 
 fleet_app = typer.Typer(
-    name="fleet", help="One run over several sites (docs/fleet.md).", no_args_is_help=True
+    name="fleet",
+    cls=Group,
+    help="One run over several sites (docs/fleet.md).",
+    no_args_is_help=True,
 )
 
 
@@ -68,7 +72,7 @@ def _check_extra() -> None:
         )
 
 
-@fleet_app.command("plan")
+@fleet_app.command("plan", cls=Command, epilog=epilog("harness fleet plan fleet.toml"))
 def show_plan(
     file: Annotated[Path, typer.Argument(metavar="FLEET.toml", help="The fleet's file.")],
     files: _Files = Path(),
@@ -99,7 +103,7 @@ def show_plan(
     )
 
 
-@fleet_app.command("work")
+@fleet_app.command("work", cls=Command, epilog=epilog("harness fleet work --site ams"))
 def work(
     site: Annotated[str, typer.Option(metavar="NAME", help="The site this is.")],
     files: _Files = Path(),
@@ -119,7 +123,7 @@ def work(
     worker.work(site, rules, (scratch or own_directories.temporary()).resolve())
 
 
-@fleet_app.command("run")
+@fleet_app.command("run", cls=Command, epilog=epilog("harness fleet run fleet.toml"))
 def run(
     file: Annotated[
         Path | None, typer.Argument(metavar="FLEET.toml", help="The fleet's file.")

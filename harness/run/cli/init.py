@@ -26,11 +26,13 @@ from harness.deployment import (
     is_address,
     to_plain,
 )
+from harness.deployment.file import OPEN_ANSWER
 from harness.deployment.grants import Grants
 from harness.errors import DeploymentError, MistakeError, unwritable
 from harness.integrations import load
 from harness.integrations.matrix import cases
 from harness.run.cli.app import FAILED, PASSED, Grant
+from harness.run.cli.completion import deployment_files
 from harness.run.plugin.plan import plan_of
 from harness.run.plugin.worlds import one_world
 from harness.run.preflight import Report, of_file, show, variables
@@ -150,7 +152,7 @@ def init(
             )
             if answers[name] == _OPEN:
                 missing.append(name)
-                answers[name] = f"MISSING-{name}"
+                answers[name] = f"{OPEN_ANSWER}{name}"
         elif default is None:
             mistakes.append(
                 f"{option}: is missing; allowed: a value, or a terminal to ask at ({question})"
@@ -159,9 +161,9 @@ def init(
         raise MistakeError("\n".join(mistakes))
     if missing:
         _keep(kept, answers, missing)
-        _save(file, f"# MISSING: {', '.join(missing)}\n{written(answers)}")
+        _save(file, f"# open: {', '.join(missing)}\n{written(answers)}")
         typer.echo(
-            f"{file} is written, and MISSING stands where an answer is open. To go on: {program()} init {file}"
+            f"{file} is written, with {OPEN_ANSWER}… where an answer is open. To go on: {program()} init {file}"
         )
         return
     _write(file, written(answers))
@@ -425,14 +427,14 @@ def _region(text: str) -> str:
 
 
 def preflight(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Deployment files.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE…", help="Deployment files.", autocompletion=deployment_files),
+    ],
     all_lines: Annotated[bool, typer.Option("--all", help="Show what is ok as well.")] = False,
     grant: Grant = None,
 ) -> None:
-    """Look at names, ports, certificates, accounts, clocks, secrets and numbers; place no call.
-
-    A simulated deployment's world is started for it.
-    """
+    """Look at names, ports, certificates, accounts, clocks, secrets and numbers; place no call."""
     console = SafeConsole(highlight=False)
     grants = Grants.given(grant)
     reports = [_report(file, grants, console) for file in files]

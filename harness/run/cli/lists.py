@@ -17,7 +17,8 @@ from typing_extensions import TypedDict
 
 from harness import integrations
 from harness.deployment.file import read
-from harness.errors import HarnessError, MistakeError, unwritable
+from harness.errors import MistakeError, unwritable
+from harness.run.cli.completion import example_names, integration_names
 from harness.run.plugin.worlds import FaultDocument, list_faults
 from harness.support import resources
 from harness.support.files import json_file, user_files
@@ -39,7 +40,12 @@ class RowDocument(TypedDict):
 
 def rows(
     integration: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="Only this integration's rows.")
+        str,
+        typer.Argument(
+            metavar="[NAME]",
+            help="Only this integration's rows.",
+            autocompletion=integration_names,
+        ),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
 ) -> None:
@@ -90,27 +96,14 @@ def _list(heading: str, entries: Iterable[tuple[str, str]]) -> None:
         typer.echo(textwrap.fill(words, width, initial_indent=first, subsequent_indent=" " * _NAME))
 
 
-# -- shell completion
-
-
-def row_ids(incomplete: str) -> list[str]:
-    """The rows whose ids begin so."""
-    rows = {row.id for one in integrations.loadable() for row in one.rows}
-    return sorted(row for row in rows if row.startswith(incomplete))
-
-
-def fault_names(incomplete: str) -> list[str]:
-    """The faults that begin so; empty if the simulated world cannot list them."""
-    try:
-        found = list_faults()
-    except HarnessError:
-        return []
-    return sorted(name for fault in found if (name := str(fault["name"])).startswith(incomplete))
-
-
 def examples(
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="Copy this one; without a name they are listed.")
+        str,
+        typer.Argument(
+            metavar="[NAME]",
+            help="Copy this one; without a name they are listed.",
+            autocompletion=example_names,
+        ),
     ] = "",
     directory: Annotated[
         Path, typer.Argument(metavar="[DIR]", help="Where the copy goes.")

@@ -24,13 +24,17 @@ from harness.report.nightly.compare import Difference, compare, lines, markdown
 from harness.report.run_directory import RunEvidence, require_ended, require_run
 from harness.report.standing import rates
 from harness.run.cli.app import FAILED, PASSED, Grant
+from harness.run.cli.completion import deployment_files
 from harness.support.files import json_file
 from harness.support.mask import mask_text
 from harness.support.terminal import SafeConsole
 
 
 def nightly(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Deployment files.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE…", help="Deployment files.", autocompletion=deployment_files),
+    ],
     reports: Annotated[
         Path, typer.Option(metavar="DIR", help="Where the nights leave their results.")
     ] = Path("reports"),

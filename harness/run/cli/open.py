@@ -5,14 +5,16 @@ alone.
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import signal
+import sys
 import webbrowser
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Annotated, Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import typer
 
@@ -21,6 +23,9 @@ from harness.report.allure import REPORT as ALLURE
 from harness.report.nightly import page
 from harness.report.run_directory import REPORT, require_files
 from harness.report.signoff.manifest import HTML as SIGNOFF
+from harness.run.cli import startup
+from harness.support.files import whole_file
+from harness.support.files.own_directories import Scratch
 
 _OF_RUN: Final = {"report": REPORT, "sign-off": SIGNOFF, "Allure": f"{ALLURE}/index.html"}
 
@@ -35,19 +40,45 @@ class _Pages(SimpleHTTPRequestHandler):
         super().__init__(*arguments, **named)
 
     def send_head(self) -> Any:
-        """Answer a path behind the secret, and no other."""
-        first, _, rest = self.path.lstrip("/").partition("/")
-        if not secrets.compare_digest(first.encode(), self._secret.encode()):
+        """Answer the path of a file behind the secret, and no other: a directory's would be
+        redirected.
+        """
+        file = self._file()
+        if file is None:
             self.send_error(404)
             return None
-        self.path = f"/{rest}"
+        self.path = quote(f"/{os.path.relpath(file, self.directory)}")
         return super().send_head()
 
-    def list_directory(self, path: Any) -> None:
-        self.send_error(404)
+    def _file(self) -> str | None:
+        secret, _, rest = self.path.partition("?")[0].lstrip("/").partition("/")
+        if not secrets.compare_digest(secret.encode(), self._secret.encode()):
+            return None
+        with contextlib.suppress(ValueError):  # a zero octet
+            file = os.path.realpath(os.path.join(self.directory, unquote(rest)))
+            if os.path.isfile(file) and Path(file).is_relative_to(self.directory):
+                return file
+        return None
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: the terminal shows the addresses."""
+
+
+class _Server(ThreadingHTTPServer):
+    """The server of the pages."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say an error in a line. A browser that leaves a page while it is sent makes none."""
+        error = sys.exc_info()[1]
+        if error is not None and not isinstance(error, ConnectionError):
+            startup.say(error)
+
+
+#: Leads a browser to an address that its command line, which all users can read, does not have.
+_LEADING: Final = """<!doctype html>
+<meta charset="utf-8"><meta name="referrer" content="no-referrer">
+<meta http-equiv="refresh" content="0; url={address}"><a href="{address}">The report</a>
+"""
 
 
 def open_run(
@@ -58,7 +89,10 @@ def open_run(
         bool, typer.Option("--no-browser", help="Only print the addresses.")
     ] = False,
 ) -> None:
-    """Serve a run's pages on 127.0.0.1 until Ctrl-C, and open its report in the browser."""
+    """Serve a run's pages on 127.0.0.1 until Ctrl-C, and open its report in the browser.
+
+    The addresses hold a secret: other users of this machine cannot open the pages.
+    """
     directory = run.resolve()
     if not (directory / REPORT).is_file():
         raise MistakeError(
@@ -71,9 +105,10 @@ def open_run(
         "nights": directory.parent / page.FILE
     }
     secret = secrets.token_urlsafe(16)
-    with ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(_Pages, secret, directory=str(base))
-    ) as server:
+    with (
+        Scratch() as scratch,
+        _Server(("127.0.0.1", 0), partial(_Pages, secret, directory=str(base))) as server,
+    ):
         root = f"http://127.0.0.1:{server.server_port}/{secret}/"
         addresses = {
             name: root + quote(str(place.relative_to(base)))
@@ -85,5 +120,7 @@ def open_run(
         typer.echo("Ctrl-C ends it.")
         with contextlib.suppress(KeyboardInterrupt):
             if not no_browser:
-                webbrowser.open(addresses["report"])
+                leading = scratch.path / "open.html"
+                whole_file.write(leading, _LEADING.format(address=addresses["report"]))
+                webbrowser.open(leading.as_uri())
             server.serve_forever()

@@ -4,13 +4,12 @@ signs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from harness.errors import MistakeError
 from harness.report import bundle, matrix, owners, scope, signoff
@@ -29,6 +28,8 @@ from harness.report.signoff.decision import Acceptance, Decision
 from harness.report.summary import summarise
 from harness.report.terminal import show
 from harness.run.cli.app import FAILED, INTERRUPTED, NOT_ACCEPTED, PASSED
+from harness.run.cli.completion import bundled_cases, owner_names
+from harness.run.cli.help import Command, Group, epilog
 from harness.support.files import json_file
 from harness.support.network_text import printable
 from harness.support.terminal import SafeConsole
@@ -58,7 +59,8 @@ def report(
         typer.Option(
             "--zip",
             metavar="CASE|all",
-            help="Bundle a case, or all, to hand on: playable, numbers masked.",
+            autocompletion=bundled_cases,
+            help="Bundle a case, or all, to hand on: playable, numbers masked. Prints its path alone.",
         ),
     ] = "",
     complete: Annotated[
@@ -83,6 +85,7 @@ def report(
         typer.Option(
             "--for",
             metavar="OWNER",
+            autocompletion=owner_names,
             help="Write one page for them, numbers masked, ready for a ticket; nothing else.",
         ),
     ] = "",
@@ -138,9 +141,18 @@ def make_again(
     complete: bool = False,
     csv: bool = False,
 ) -> int:
-    """Make the views of a run, and print the result and their names; the exit code is the run's."""
+    """Make the views of a run, and print the result and their names; the exit code is the run's.
+    Of a bundle, only its name is printed.
+    """
     finished = remake(run, complete=complete)
     page = _sign_off(finished.evidence, is_new=is_new)
+    stopped = STOPPED in finished.summary.interrupted.split("; ")
+    code = INTERRUPTED if stopped else finished.summary.exit_code
+    asked_for = [*bundled, *([bundle.table(run)] if csv else [])]
+    if bundled:
+        _print_paths(asked_for)
+        typer.echo("telephone numbers and digest answers in it are masked", err=True)
+        return code
     show(
         finished.summary,
         finished.groups,
@@ -149,12 +161,15 @@ def make_again(
         past=finished.past,
     )
     made = [finished.report, page, finished.junit, finished.allure_report]
-    for path in [*filter(None, made), *bundled, *([bundle.table(run)] if csv else [])]:
-        typer.echo(str(path))
+    _print_paths([*filter(None, made), *asked_for])
     for note in (*finished.notes, *([] if page else [f"no sign-off: {_no_manifest(run)}"])):
         typer.echo(note)
-    stopped = STOPPED in finished.summary.interrupted.split("; ")
-    return INTERRUPTED if stopped else finished.summary.exit_code
+    return code
+
+
+def _print_paths(paths: Iterable[Path]) -> None:
+    for path in paths:
+        typer.echo(str(path))
 
 
 def _sign_off(evidence: RunEvidence, *, is_new: bool) -> Path | None:
@@ -255,7 +270,7 @@ def require_whole(run: Path, *, is_merged: bool = False, complete: bool = False)
 # -- harness signoff
 
 
-class _Group(TyperGroup):
+class _Group(Group):
     """``harness signoff RUN`` is ``harness signoff make RUN``: a run's directory is no command."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -356,6 +371,9 @@ def _code(decision: Decision) -> int:
 signoff_app = typer.Typer(
     cls=_Group, no_args_is_help=True, help="Make, sign and verify the document a customer signs."
 )
-signoff_app.command("make")(make)
-signoff_app.command("verify")(verify)
-signoff_app.command("key")(make_key)
+for _name, _command, _example in (
+    ("make", make, "harness signoff reports/latest --key key.pem"),
+    ("verify", verify, "harness signoff verify reports/latest --key key.pub"),
+    ("key", make_key, "harness signoff key key.pem"),
+):
+    signoff_app.command(_name, cls=Command, epilog=epilog(_example))(_command)

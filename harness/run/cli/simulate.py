@@ -25,7 +25,7 @@ from harness.deployment.limits import released
 from harness.errors import SelectionError, unwritable
 from harness.integrations import load
 from harness.run.cli.app import Grant
-from harness.run.cli.lists import fault_names
+from harness.run.cli.completion import deployment_files, fault_names
 from harness.run.plugin.run import TimingsName
 from harness.run.plugin.worlds import alive_lock, one_world
 from harness.support.files import stem_of, whole_file
@@ -37,7 +37,12 @@ _WIDTH = 132
 
 def simulate(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A deployment file of kind simulated.")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A deployment file of kind simulated.",
+            autocompletion=deployment_files,
+        ),
     ],
     tenants: Annotated[int, typer.Option(min=1, help="How many independent copies of it.")] = 1,
     fault: Annotated[

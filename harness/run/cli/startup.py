@@ -58,14 +58,24 @@ def say(error: BaseException) -> None:
     )
 
 
+#: Whether an exception has ended a thread: the command then never exits with 0.
+_thread_died = threading.Event()
+
+
 def say_of_threads() -> None:
     """Say the exceptions of threads in the same way from now on."""
 
     def hook(arguments: threading.ExceptHookArgs) -> None:
+        _thread_died.set()
         if arguments.exc_value is not None:
             say(arguments.exc_value)
 
     threading.excepthook = hook
+
+
+def exit_code(code: int) -> int:
+    """How a command exits that ended with ``code``: not with 0 once a thread of it has died."""
+    return BROKEN if not code and _thread_died.is_set() else code
 
 
 # -- the process that simulated worlds are forked from: it imports while this one does, and there are two cores

@@ -14,7 +14,7 @@ import typer
 from harness.errors import BrokenError, SelectionError
 from harness.pytest_plugin import PROGRESS, SCENARIOS
 from harness.run.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED, Grant, Live
-from harness.run.cli.lists import fault_names, row_ids
+from harness.run.cli.completion import deployment_files, fault_names, row_ids
 from harness.run.cli.startup import world_fork_server
 from harness.run.plugin.options import PreflightMode, collection_arguments
 from harness.run.plugin.run import TimingsName
@@ -37,6 +37,8 @@ _OPTIONS = {
     "files": "--deployment",
     "workers": "-n",
     "expression": "-k",
+    "last_failed": "--last-failed-cases",
+    "exitfirst": "-x",
     "quiet": "-q",
     "verbose": "--every-failure",
     "as_json": "--json",
@@ -51,6 +53,7 @@ def verify(
             metavar="[FILE]…",
             help=f"Deployment files, or names of examples (default: the example {resources.DEFAULT_EXAMPLE}).",
             show_default=False,
+            autocompletion=deployment_files,
         ),
     ] = None,
     row: Annotated[
@@ -108,7 +111,7 @@ def verify(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Add this recording or capture, or a folder of them, after the cases (repeatable).",
+            help="Add this recording, capture or folder after the cases (repeatable).",
         ),
     ] = None,
     reports: Annotated[
@@ -119,19 +122,35 @@ def verify(
         str | None,
         typer.Option("--keyword", "-k", metavar="EXPR", help="Only cases whose name matches."),
     ] = None,
+    last_failed: Annotated[
+        bool,
+        typer.Option(
+            "--last-failed",
+            "--lf",
+            help="Only the cases that did not pass in the newest run of these files.",
+        ),
+    ] = False,
+    exitfirst: Annotated[
+        bool,
+        typer.Option("--exitfirst", "-x", help="End the run after the first that does not pass."),
+    ] = False,
+    maxfail: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="End the run after so many that do not pass."),
+    ] = None,
     live: Live = False,
     grant: Grant = None,
     preflight: Annotated[
         PreflightMode | None,
         typer.Option(
-            help="Check ports, accounts and certificates first: stop on a failure (default), or only tell (default with --fault)."
+            help="Check ports, accounts and certificates first: stop on a failure (default), or tell (default with --fault)."
         ),
     ] = None,
     no_manual: Annotated[
         bool,
         typer.Option(
             "--no-manual",
-            help="Do not ask a person to start a call; rows that need it are not observable.",
+            help="Ask no person to start a call; rows that need it are not observable.",
         ),
     ] = False,
     retries: Annotated[
@@ -139,7 +158,7 @@ def verify(
         typer.Option(
             min=0,
             metavar="N",
-            help="Retry cases that failed or broke; those that then pass are marked 'passed on retry'.",
+            help="Retry cases that failed or broke; then they are 'passed on retry'.",
         ),
     ] = 0,
     plan: Annotated[bool, typer.Option("--plan", help="Show the cases; place no call.")] = False,

@@ -5,7 +5,7 @@ and end.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,6 +56,8 @@ _REPEATS: Final = {
     "phone lost": "This attempt says nothing of the system under test: a softphone's process died in it. The case is run again "
     "once, and that result counts; what passes then is marked as passed on retry.",
 }
+#: The outcome that pytest-rerunfailures has for this: pytest takes it for no failure.
+_RERUN: Final[Any] = "rerun"
 _BUSY: Final = "Audio and timings may have suffered from that; fewer cases at once (-n) would show."
 
 
@@ -77,6 +79,8 @@ class Attempt:
     guessed: bool = (
         False  #: whether a call was this case's by a guess, so that it is run again alone
     )
+    is_guess: Callable[[], bool] = lambda: False  #: the same while the case is under way
+    is_rerun: bool = False  #: whether pytest was not told of a failure, as another attempt follows
 
     @property
     def replica(self) -> Deployment:
@@ -88,12 +92,13 @@ class Attempt:
         """Why another attempt follows: ``guessed``, ``starved``, ``phone lost`` or ``failed``;
         empty: none does.
         """
-        conclusion = self.conclusion
-        if conclusion is None:
-            return ""
+        return self.repeat_after(self.conclusion) if self.conclusion is not None else ""
+
+    def repeat_after(self, conclusion: Conclusion) -> str:
+        """The same, were the case to end so now."""
         events = self.recorder.events if self.recorder is not None else ()
         applies = {
-            "guessed": self.guessed,
+            "guessed": self.guessed or self.is_guess(),
             "starved": self.outcome.is_starved,
             # by a fault of pjsip's, as a rule, which comes once
             "phone lost": conclusion.verdict is Verdict.BROKEN
@@ -398,8 +403,13 @@ def pytest_runtest_makereport(
             report.outcome == "skipped"
         ):  # a cell that means nothing is left out of the matrix, never skipped
             report.outcome, report.longrepr = "failed", f"skipped: {call.excinfo.value}"
+    if report.failed and attempt.repeat_after(attempt.outcome.conclusion):
+        # Not the case has failed, but an attempt at it: -x, --maxfail and --stepwise go on.
+        report.outcome, attempt.is_rerun = _RERUN, True
     if call.when == "teardown":
         conclusion = attempt.amend()
+        if attempt.is_rerun and not attempt.repeat and conclusion.verdict is not Verdict.PASSED:
+            report.outcome = "failed"  # no other attempt follows after all
         report.user_properties += [
             ("row", attempt.case.row.id),
             ("case", attempt.case.id),

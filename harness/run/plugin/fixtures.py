@@ -142,6 +142,8 @@ def cast(
     starvation.observe(context.evidence, pool, partial(watch.stood_still, case.deployment))
     context.evidence.world_fault = partial(watch.fault, case.deployment, context.began)
     request.node.stash[_CONTEXT] = context
+    # without others, no case ran beside it
+    attempt.is_guess = lambda: was_guessed(context) and bool(others.others)
     cast = Cast(context)
     try:
         with context.evidence.step("phones are ready"):
@@ -153,9 +155,8 @@ def cast(
         raise
     finally:
         del request.node.stash[_CONTEXT]  # pytest keeps every item until the session ends
-        attempt.guessed = was_guessed(context) and bool(
-            others.others
-        )  # otherwise no case ran beside it
+        attempt.guessed = attempt.is_guess()
+        attempt.is_guess = bool  # which lets go of the context
         cast.close()
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import pytest
 from _pytest.mark.expression import Expression
@@ -51,6 +52,7 @@ _FLAGS = {
     "no-manual": "what a person would have to start is not observable",
     "live": "place calls at real platforms, which may cost money: deployments of kind live and stand-in need it "
     f"(or {LIVE_VARIABLE}=1)",
+    "last-failed-cases": "only the cases that did not pass in the newest run of these files",
     "cases-only": "nothing else is run: no more workers than cases",
 }
 _VALUES: dict[str, dict[str, Any]] = {
@@ -97,9 +99,10 @@ _VALUES: dict[str, dict[str, Any]] = {
 
 #: pytest's configuration for a verification, whatever stands in the current directory's.
 _CONFIGURATION = Path(__file__).with_name("verify.ini")
-#: Plugins of the development tools, which would cost every worker half a second; and one that has
-#: each worker collect five times at its end, to tell of exceptions that Python tells of by itself.
-_WITHOUT = ("cacheprovider", "hypothesispytest", "anyio", "unraisableexception")
+#: Plugins of the development tools, which would cost every worker half a second; one that has each
+#: worker collect garbage five times at its end, to report exceptions that Python reports by itself;
+#: and one that turns the death of a thread into a warning, which nothing here shows.
+_WITHOUT = ("cacheprovider", "hypothesispytest", "anyio", "unraisableexception", "threadexception")
 
 
 def collection_arguments(directories: Sequence[Path]) -> list[str]:
@@ -236,9 +239,6 @@ def check_together(config: pytest.Config) -> None:
     """
     if (retries := config.getoption("retries")) < 0:
         raise SelectionError(f"--retries {retries}: not a number of retries; allowed: 0, 1, 2 …")
-    if retries and (config.getoption("maxfail", 0) or config.getoption("stepwise", False)):
-        ends = "with -x, --maxfail or --stepwise pytest ends the run at a first attempt, whatever the next one shows"
-        raise SelectionError(f"--retries: {ends}; allowed: one of them")
     if config.getoption("dist", "no") == "each":
         raise SelectionError(
             "--dist each: every worker would run every case; allowed: load, worksteal, loadfile, loadscope"
@@ -251,13 +251,32 @@ def check_together(config: pytest.Config) -> None:
         raise SelectionError(
             "--setup-only, --setup-plan: a case without its calls shows nothing; allowed: --plan, --collect-only"
         )
+    _check_keyword(config.option.keyword or "any")
+
+
+#: Operators and brackets that pytest's parser, which calls itself for each, is sure to take.
+_MOST_OPERATORS: Final = 250
+
+
+def _check_keyword(expression: str) -> None:
+    problem = ""
+    if len(re.findall(r"\(|\b(?:and|or|not)\b", expression)) > _MOST_OPERATORS:
+        problem = f"more than {_MOST_OPERATORS} operators and brackets"
+    else:
+        try:
+            Expression.compile(expression)
+        except (SyntaxError, ValueError) as error:  # ValueError: a number of 5,000 digits
+            problem = getattr(error, "msg", str(error))
+    if problem:
+        shown = expression if len(expression) <= 80 else f"{expression[:80]}…"
+        raise SelectionError(f"-k {shown}: {problem}; allowed: words with and, or, not, ( )")
+
+
+def no_case(config: pytest.Config) -> str:
+    """The line for a run, or a plan, without cases."""
     expression = config.option.keyword
-    try:
-        Expression.compile(expression or "any")
-    except SyntaxError as error:
-        raise SelectionError(
-            f"-k {expression}: {error.msg}; allowed: words with and, or, not, ( )"
-        ) from None
+    why = f"-k {expression}: matches no case" if expression else "no case is left"
+    return f"ERROR: {why}; allowed: a selection that leaves some, as `--plan` shows them"
 
 
 def ignored(config: pytest.Config, chosen: tuple[Deployment, ...]) -> list[str]:

@@ -16,7 +16,6 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -31,10 +30,11 @@ from harness.pytest_plugin import PROGRESS
 from harness.report import scope
 from harness.report.case_document import is_masked, shown_name
 from harness.report.run_directory import ALLURE, PREFLIGHT, create
-from harness.run.plugin import options
+from harness.run.plugin import last_failed, options
+from harness.run.plugin.interruption import INTERRUPTION, Interruption
 from harness.run.plugin.leases import in_turn
 from harness.run.plugin.run import RUN, Run, run_of
-from harness.run.plugin.watch import Watch, Watchdog, start_heartbeat
+from harness.run.plugin.watch import DEAD_THREADS, Watch, Watchdog, start_heartbeat
 from harness.run.plugin.workers import AsTheyCome
 from harness.run.plugin.worlds import Worlds, require_playable
 from harness.scenario.phones import stand_in
@@ -44,13 +44,14 @@ from harness.support.forkserver import ForkServer, allow_open_files
 from harness.support.mask import mask_fields
 from harness.support.memory import settle
 from harness.support.network_text import printable
-from harness.support.terminal import SafeConsole
+from harness.support.terminal import SafeConsole, lead_nowhere
 from harness.witness.campaign import SILENT_VARIABLE
 
 _INPUT = "harness"
 _AS_OF = pytest.StashKey[
     str
 ]()  #: the moment that HARNESS_AS_OF had set before the run began; else empty
+_LAST_FAILED = pytest.StashKey[str]()  #: the run that --last-failed has taken its cases from
 _SLOT = pytest.StashKey[Lease]()
 _RUNNER = pytest.StashKey[Lease]()
 _TEXT = pytest.StashKey[str]()  #: the JSON that every worker receives
@@ -114,26 +115,6 @@ def _hand_down(config: pytest.Config, variable: str, value: str) -> None:
         config.add_cleanup(partial(os.environ.__delitem__, variable))
 
 
-def _end_in_order() -> None:
-    """Asked to end, or without its terminal (unless ``nohup`` stands before it), a run ends as on
-    Ctrl-C: with everything hung up.
-
-    Who asks may ask its process group as well (systemd), or be asked by a terminal that asks the
-    run, too (``harness nightly``): a second time only Ctrl-C cuts the hanging-up short.
-    """
-    asked = False
-
-    def end(signum: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if not asked or signum == signal.SIGINT:
-            asked = True
-            raise KeyboardInterrupt
-
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(each) is not signal.SIG_IGN:
-            signal.signal(each, end)
-
-
 def _begin(config: pytest.Config) -> bool:
     """Whether the session may begin."""
     files = options.files(config)
@@ -147,7 +128,7 @@ def _begin(config: pytest.Config) -> bool:
     os.umask(
         0o077
     )  # evidence and reports hold telephone numbers and what people said; workers and worlds inherit it
-    _end_in_order()
+    config.stash[INTERRUPTION] = Interruption()
     only_plans = config.getoption("plan") or config.option.collectonly
     deployments = options.deployments(
         files,
@@ -184,6 +165,9 @@ def _begin(config: pytest.Config) -> bool:
         faults=tuple(faults),
         workers=workers,
     )
+    config.stash[_LAST_FAILED] = ""
+    if config.getoption("last_failed_cases"):
+        run, config.stash[_LAST_FAILED] = last_failed.narrowed(run, options.reports(config))
     if importlib.util.find_spec("pjsua2") is None:
         raise ResourceError(
             "the softphones' library pjsua2 is not installed for this Python; `make clean verify` installs it"
@@ -259,9 +243,11 @@ def _use_own_temporary_files(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Set up the stand-ins before the first case: a platform may send OPTIONS, and call only
-    stand-ins that answered.
+    """Watch this process's threads, once pytest has its own hook for them. Set up the stand-ins
+    before the first case: a platform may send OPTIONS, and call only stand-ins that answered.
     """
+    if (watch := session.config.stash.get(WATCH, None)) is not None:
+        watch.threads(getattr(session.config, "workeroutput", {}).setdefault(DEAD_THREADS, []))
     run, board = run_of(session.config), session.config.stash.get(_BOARD, None)
     if run is None or board is None or run.switchboard is None:
         return
@@ -293,7 +279,11 @@ def _load_preflight() -> Any:
 def _prepare(config: pytest.Config, run: Run) -> None:
     """What there is to do while the worlds start."""
     try:
-        given: scope.Options = {**options.given(config), "as_of": config.stash[_AS_OF]}
+        given: scope.Options = {
+            **options.given(config),
+            "as_of": config.stash[_AS_OF],
+            "last_failed": config.stash[_LAST_FAILED],
+        }
         scope.write(run.directory, run.scope(given, _command()))
     except OSError as error:
         raise ResourceError(
@@ -439,7 +429,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """After an interruption, wake the workers at once: they stop waiting and hang up."""
+    """After an interruption, wake the workers at once: they stop waiting and hang up.
+
+    In a worker, Ctrl-C and the runner's death have no more effect from here on. If the runner is
+    gone, the worker prints nothing more: xdist cannot send its results.
+    """
+    if hasattr(session.config, "workerinput") and run_of(session.config) is not None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if session.config.stash[WATCH].runner_is_gone:
+            lead_nowhere(sys.stderr)
     if exitstatus == pytest.ExitCode.INTERRUPTED and (
         runner := session.config.stash.get(_RUNNER, None)
     ):

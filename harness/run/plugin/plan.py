@@ -35,7 +35,7 @@ from harness.phone.options_seen import patience
 from harness.report.evidence import key_of
 from harness.report.run_directory import as_kept
 from harness.report.scope import missing
-from harness.run.plugin.options import given, grants
+from harness.run.plugin.options import given, grants, no_case
 from harness.run.plugin.progress import mute_reporter
 from harness.run.plugin.run import Run, TimingsName, case_of, run_of
 from harness.support.files import json_file
@@ -270,6 +270,8 @@ class PlanOnly:
         """End with the exit code of a run in which the same scenario file cannot be read."""
         if not self._is_whole:
             session.exitstatus = exit_code([Verdict.PASSED], broke=True)
+        elif session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            print(no_case(session.config), file=sys.stderr)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:

@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Generator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,17 @@ from harness.pytest_plugin import PROGRESS
 from harness.report import terminal
 from harness.report.causes import GroupDocument, signature
 from harness.report.evidence import CaseEvidence
+from harness.report.github import workflow_commands
 from harness.report.markup import relative
 from harness.report.run import FinishedRun, finish, remember
 from harness.report.run_directory import STOPPED, RunEnd, last_attempt, write_end
 from harness.report.summary import Figures
-from harness.run.plugin.options import grants, ignored
+from harness.run.plugin.interruption import ENDED, INTERRUPTION
+from harness.run.plugin.live_line import Standing
+from harness.run.plugin.options import grants, ignored, no_case
 from harness.run.plugin.parallel import WORLDS
 from harness.run.plugin.run import Run, case_id, case_of, run_of
+from harness.run.plugin.watch import DEAD_THREADS, when_thread_dies
 from harness.run.plugin.witness_files import add_files
 from harness.support.files import json_file, whole_file
 from harness.support.mask import mask_text
@@ -47,6 +52,8 @@ _ERROR = re.compile(
     r"^(?:E\s+)?(?!AssertionError: (?:Traceback|assert))([\w.]*(?:Error|Exception)\b.*)$",
     re.MULTILINE,
 )
+#: Erases the live line and shows the cursor (ECMA-48 EL; DECTCEM), where rich has no time to.
+_END_LIVE = "\r\x1b[2K\x1b[?25h"
 #: Seconds between progress lines if there is no terminal to redraw.
 _PLAIN_EVERY_S = 5.0
 
@@ -91,20 +98,6 @@ def _in_a_line(text: str) -> str:
     return named[-1] if named else re.sub(r"^E\s+", "", lines[-1]).strip()
 
 
-def time_left(elapsed_s: float, done: float, left: float) -> str:
-    """The time that the cases left take at the pace so far, rounded; empty if none is left.
-    ``done`` and ``left`` are rows' seconds.
-    """
-    if min(done, left) <= 0:
-        return ""
-    seconds = elapsed_s * left / done
-    return (
-        f" · about {seconds:.0f} s left"
-        if seconds < 90
-        else f" · about {seconds / 60:.0f} min left"
-    )
-
-
 @dataclasses.dataclass(kw_only=True)
 class ResultDocument(Figures):
     """What ``harness verify --json`` prints."""
@@ -129,6 +122,7 @@ class Progress:
         output = os.fdopen(os.dup(stream.fileno()), "w", encoding=stream.encoding)
         self._console = SafeConsole(file=output, highlight=False, soft_wrap=True)
         self._live: Live | None = None
+        self._standing = Standing()  #: what the live line shows; replaced, never changed
         self._last_line = self._began
         self._planned: dict[
             str, str
@@ -145,11 +139,16 @@ class Progress:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Begin to show."""
+        when_thread_dies(self._broke.append)
+        interruption = self._config.stash[INTERRUPTION]
+        interruption.keep, interruption.output = self._cut_short, self._console.file.fileno()
         for line in ignored(self._config, self._run.deployments):
             self._say(Text(line))
         if self._config.getoption("verbose", 0) <= 0:
             mute_reporter(self._config)
-            if self._console.is_terminal and not self._quiet:
+            # Not where FORCE_COLOR makes a pipe pass for a terminal, and not where TERM is dumb.
+            if self._console.is_interactive and self._console.file.isatty() and not self._quiet:
+                self._calls_up = self._run.calls_up  # opens a file, so not in rich's thread
                 self._live = Live(
                     console=self._console,
                     get_renderable=self._line,
@@ -179,8 +178,9 @@ class Progress:
             whole_file.append(whole, mask_text(text) + "\n")
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, error: object) -> None:
-        """A worker that ended by an error (not by its death)."""
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """A worker that ended, maybe by an error (not by its death)."""
+        self._broke += getattr(node, "workeroutput", {}).get(DEAD_THREADS, ())
         if isinstance(error, RemoteError):
             self.pytest_internalerror(error.formatted)
 
@@ -190,14 +190,25 @@ class Progress:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what is to be reported (one process)."""
-        self._planned |= {case.id: item.nodeid for item in session.items if (case := case_of(item))}
+        self._plan(
+            {case.id: item.nodeid for item in session.items if (case := case_of(item)) is not None}
+        )
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Note what is to be reported (workers)."""
-        self._planned |= {
-            name: nodeid for nodeid in ids if (name := case_id(nodeid)) in self._run.case_ids
-        }
+        self._plan({case_id(nodeid): nodeid for nodeid in ids})
+
+    def _plan(self, nodes: Mapping[str, str]) -> None:
+        """Note the cases among these; ``nodes`` are pytest's node ids by the name in them."""
+        seconds = self._seconds
+        self._planned |= {name: node for name, node in nodes.items() if name in seconds}
+        self._standing = self._standing.with_plan([seconds[name] for name in self._planned])
+
+    @cached_property
+    def _seconds(self) -> Mapping[str, float]:
+        """How long each case takes, by its row."""
+        return {case.id: case.row.seconds for case in self._run.cases}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -242,6 +253,7 @@ class Progress:
                 )
         if not again:
             self._done[name] = verdict
+            self._standing = self._standing.with_ended(verdict, self._seconds[name])
         elif verdict is not Verdict.PASSED:  # a passed guess is run again as well
             self._unsteady.add(name)
         if not self._quiet:
@@ -316,6 +328,7 @@ class Progress:
         """When the workers have ended: the worlds end too, then come the reports, the table and the
         exit code.
         """
+        self._config.stash[INTERRUPTION].is_ending = True
         yield
         faults = (
             session.config.stash[WORLDS].stop(keep_logs=self._run.directory)
@@ -327,6 +340,14 @@ class Progress:
         for fault in faults:
             self._broken(str(fault))
         session.exitstatus = self._exit_code(exitstatus, self._interruption(session), bool(faults))
+
+    def _cut_short(self) -> str:
+        """Keep the record of an end at once, called in a signal's handler; returns what to write."""
+        is_live = self._live is not None and self._live.is_started
+        write_end(self._run.directory, *self._end(STOPPED))
+        report = f"`harness report {relative(self._run.directory)}`"
+        line = f"{ENDED}; no reports were made: {report} makes them of what was recorded"
+        return f"{_END_LIVE * is_live}BROKEN   {line}"
 
     def _interruption(self, session: pytest.Session) -> str:
         """Why the run ended early; empty if it did not. Pytest runs nothing after an unreadable
@@ -353,7 +374,7 @@ class Progress:
             not self._planned and exitstatus == pytest.ExitCode.OK
         )
         if none_ran and not self._broke:
-            self._say(Text("no case is left by what was asked for; --plan shows which there are"))
+            print(no_case(self._config), file=sys.stderr)
             return pytest.ExitCode.NO_TESTS_COLLECTED
         broke = (
             broken
@@ -421,9 +442,10 @@ class Progress:
             self._say(self._line())
             return None
         try:
-            finished = dataclasses.replace(finished, notes=(*finished.notes, *remember(finished)))
-        except HarnessError as error:  # about earlier runs: this run's reports are complete
-            self._broken(str(error))
+            kept = remember(finished)
+        except HarnessError as error:  # this run's verdicts and reports are whole without it
+            kept = (f"later runs will not know of this one: {mask_text(str(error))}",)
+        finished = dataclasses.replace(finished, notes=(*finished.notes, *kept))
         files = finished.files | ({"signoff": document} if document is not None else {})
         if self._as_json:
             self._print_json(finished, files)
@@ -436,6 +458,8 @@ class Progress:
             every_row=self._every_failure,
             past=finished.past,
         )
+        for command in workflow_commands(finished.groups, self._broke):
+            self._say(Text(command))
         if self._ordinary_ended:
             ended = ", ".join(
                 f"{count} {outcome}" for outcome, count in sorted(self._ordinary_ended.items())
@@ -464,22 +488,12 @@ class Progress:
         self._say(Text(f"BROKEN   {mask_text(whole or message)}", terminal.STYLES[Verdict.BROKEN]))
 
     def _line(self) -> Text:
-        counts = Counter(map(str, self._done.values()))
-        parts = [f"{len(self._done)}/{len(self._planned) or '…'} cases"]
-        if self._live is not None and self._live.is_started:
-            parts.append(f"{self._run.calls_up.total()} calls up")
-        text = Text("         " + " · ".join(parts))
-        for verdict, style in terminal.STYLES.items():
-            if counts[verdict]:
-                text.append(f" · {counts[verdict]} {verdict}", style)
-        elapsed = time.monotonic() - self._began
-        text.append(f" · {elapsed:.1f} s")
-        seconds = {
-            case.id: case.row.seconds for case in self._run.cases if case.id in self._planned
-        }
-        done = sum(seconds.get(name, 0.0) for name in self._done)
-        if len(self._done) >= self._run.slots:  # each worker has ended a case, so there is a pace
-            text.append(time_left(elapsed, done, sum(seconds.values()) - done))
+        """Called in rich's thread, too: what it reads is replaced, and never changes."""
+        elapsed_s, workers = time.monotonic() - self._began, self._run.slots
+        if self._live is None or not self._live.is_started:
+            return self._standing.line(elapsed_s, workers)
+        text = self._standing.line(elapsed_s, workers, self._calls_up.total())
+        text.no_wrap, text.overflow = True, "ellipsis"  # a second line would stay in the window
         return text
 
     def mention(self, text: str) -> None:

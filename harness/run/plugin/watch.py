@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,11 +25,12 @@ from types import FrameType
 from typing import Final
 
 from harness.deployment.limits import released
-from harness.errors import WorldLostError
+from harness.errors import BrokenError, WorldLostError
 from harness.run.plugin.run import Run
 from harness.run.plugin.worlds import alive_lock, erred, heartbeat, last_words, stderr
 from harness.support.files import user_files, whole_file
 from harness.support.heartbeat import AFTERWARDS_S, DOUBTFUL_S, PERIOD_S, Heartbeat, Listener
+from harness.support.mask import mask_text
 
 #: A world without a heartbeat for this long has spoilt the case.
 STALLED_S: Final = 5.0
@@ -37,6 +39,25 @@ STALLED_S: Final = 5.0
 _UNINTERRUPTIBLE: Final = frozenset({"_pytest", "pluggy", "allure_pytest", "allure_commons"})
 #: A process without a heartbeat for this long hangs for good.
 HUNG_S: Final = 10.0
+#: The key in xdist's ``workeroutput`` for a worker's threads that an exception ended.
+DEAD_THREADS: Final = "harness-dead-threads"
+
+
+def when_thread_dies(note: Callable[[str], None]) -> None:
+    """From now on call ``note`` with a line, numbers masked, for each thread of this process that
+    an exception ends; the hook that was there is called as well.
+    """
+    before = threading.excepthook
+
+    def hook(arguments: threading.ExceptHookArgs) -> None:
+        name = arguments.thread.name if arguments.thread is not None else "unknown"
+        what = f"{arguments.exc_type.__name__}: {' '.join(str(arguments.exc_value).split())}"
+        frames = traceback.extract_tb(arguments.exc_traceback)[-1:]
+        where = "".join(f" at {Path(frame.filename).name}:{frame.lineno}" for frame in frames)
+        note(mask_text(f"the thread {name} ended by {what}{where}"))
+        before(arguments)
+
+    threading.excepthook = hook
 
 
 class Watch:
@@ -50,6 +71,8 @@ class Watch:
         self._gaps: dict[str, tuple[float, str]] = {}
         self._listeners: dict[str, Listener] = {}
         self._waiting_on: str | None = None
+        self._dead_threads: list[str] = []
+        self.runner_is_gone = False
         self._main = threading.get_ident()
         signal.signal(signal.SIGUSR1, self._interrupt)
         for deployment in run.deployments:
@@ -70,8 +93,17 @@ class Watch:
             )  # a second one would cut the hanging-up short
             raise KeyboardInterrupt
 
+        def gone() -> None:
+            self.runner_is_gone = True
+            signal.pthread_kill(self._main, signal.SIGINT)
+
         signal.signal(signal.SIGINT, once)
-        self._when_released(lock, lambda: signal.pthread_kill(self._main, signal.SIGINT))
+        self._when_released(lock, gone)
+
+    def threads(self, dead: list[str]) -> None:
+        """Watch this process's threads: a line for each that an exception ends goes to ``dead``."""
+        self._dead_threads = dead
+        when_thread_dies(dead.append)
 
     @contextmanager
     def waiting_on(self, deployment: str) -> Iterator[None]:
@@ -87,12 +119,14 @@ class Watch:
             self._waiting_on = None
 
     def fault(self, deployment: str, since: float) -> BaseException | None:
-        """Why no finding of a case that began at ``since`` is anybody's fault: its world had an
-        error of its own, or stood still, also just before.
+        """Why a case that began at ``since`` cannot count as failed: a thread of this process died,
+        or its world had an error or stood still, also just before.
 
         However long ago in the case that was: a wait that it spoilt may end long after, and a
         time-out that it delayed may expire.
         """
+        if self._dead_threads:
+            return BrokenError(self._dead_threads[0])
         until, still = self._gaps.get(deployment, (0.0, ""))
         if since < until:
             return WorldLostError(still)

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from _pytest.main import resolve_collection_argument
 from harness import integrations
 from harness.deployment.file import load
 from harness.errors import BrokenError, DeploymentError
+from harness.report.run_directory import RunEnd, write_end
 from harness.run.cli import app, startup
-from harness.run.cli.lists import fault_names, row_ids
+from harness.run.cli.help import COMMANDS
 from harness.run.cli.verify import _of_pytest
 from harness.support import resources
 from harness.support.forkserver import ForkServer
@@ -49,10 +51,10 @@ def handed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 ASKED = """verify one.toml other.toml --row TD-INBOUND --row HOLD --transport tls --auth ip --codec pcmu --ai stand-in -n 8
 --timings documented --fault no-g711@inbound --reports elsewhere -k 'not digest' --plan --live --retries 2 --no-manual
---preflight tell --require documented --quiet -v --json"""
+--preflight tell --require documented --quiet -v --json --last-failed --exitfirst --maxfail 3"""
 HANDED = """--deployment=one.toml --deployment=other.toml --row=TD-INBOUND --row=HOLD --transport=tls --auth=ip --codec=pcmu
 --ai=stand-in --fault=no-g711@inbound --reports=elsewhere --plan --live --retries=2 --no-manual --preflight=tell
---timings=documented --require=documented -q --every-failure --json"""
+--timings=documented --require=documented -q --every-failure --json --last-failed-cases -x --maxfail=3"""
 
 
 def test_verify_passes_every_option_to_pytest(harness: Harness, handed: list[Any]) -> None:
@@ -186,12 +188,102 @@ def test_every_command_and_option_has_help() -> None:
         for name in parameter.opts
     }
     assert {"--install-completion", "--show-completion"} <= root
-    assert row_ids("TD-FALLBACK-") == [
-        "TD-FALLBACK-DOWN",
-        "TD-FALLBACK-REFUSED",
-        "TD-FALLBACK-TIMEOUT",
-    ]
-    assert fault_names("trunk-limit-") == ["trunk-limit-lower", "trunk-limit-not-enforced"]
+
+
+def test_help_shows_the_commands_by_the_users_journey(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    shown = harness("--help").out
+    assert "[bool]" not in shown
+    assert "<bool>" not in shown
+    parts = re.findall(r"^╭─ (?!Options)([\w ]+): (harness .*?) ─", shown, re.MULTILINE)
+    assert [part for part, _ in parts] == ["Set up", "Run", "Read", "Sign", "Operate"]
+    assert re.findall(r"^│ ([a-z]+) ", shown, re.MULTILINE) == list(COMMANDS)
+    assert all(re.search(rf"^│ {example.split()[1]} ", shown, re.MULTILINE) for _, example in parts)
+
+
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ("verify", "harness verify [OPTIONS] [FILE]…"),
+        ("init", "harness init [OPTIONS] [FILE]"),
+        ("report", "harness report [OPTIONS] RUN…"),
+        ("call", "harness call [OPTIONS] FILE NUMBER"),
+        ("fleet", "harness fleet [OPTIONS] COMMAND [ARGS]…"),
+        ("signoff", "harness signoff verify [OPTIONS] RUN"),
+    ],
+)
+def test_help_shows_arguments_and_flags_without_their_types(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, command: str, usage: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = harness(command, "--help").out
+    assert f"Usage: {usage} " in shown
+    assert re.findall(r"<(?:bool|str|path|list|int|float)\b|\[\[", shown) == []
+
+
+def leaves(group: Any, *names: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command that does something, with its names."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from leaves(command, *names, name)
+        else:
+            yield (*names, name), command
+
+
+def test_every_command_has_an_example_that_it_takes() -> None:
+    root: Any = typer.main.get_command(app.application())
+    shown = {names: command.epilog for names, command in leaves(root)}
+    assert len(shown) == 22
+    for names, epilog in shown.items():
+        program, *words = shlex.split(epilog.removeprefix("Example: "))
+        assert program == "harness"
+        context = root.make_context("harness", words)
+        while hasattr(context.command, "commands"):  # as click goes from a group to its command
+            left = [*context._protected_args, *context.args]
+            name, command, left = context.command.resolve_command(context, left)
+            context = command.make_context(name, left, parent=context)
+        taken = re.sub(" [A-Z]\\S*", "", context.command_path)  # usage may have arguments
+        assert tuple(taken.split()[1:]) == names, epilog
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("verify simulated-t", ["simulated-talkdesk"]),
+        ("preflight ac", ["acme.toml", "accounts/"]),
+        ("examples sys", ["systemd"]),
+        ("rows t", ["talkdesk"]),
+        ("verify --row TD-FALLBACK-D", ["TD-FALLBACK-DOWN"]),
+        ("verify --fault trunk-limit-", ["trunk-limit-lower", "trunk-limit-not-enforced"]),
+        ("report run --for platform", ["platform-administrator"]),
+        ("report run --zip a", ["all"]),
+        ("report run --zip BUS", ["BUSY[acme:udp]"]),
+        ("explain run HO", ["HOLD[acme:udp]"]),
+        ("explain missing HO", []),
+    ],
+)
+def test_shell_completes_names(
+    harness: Harness,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    words: str,
+    offered: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("acme.toml", "ac`x`.toml", "ac;x\\.toml", "acme.txt"):
+        Path(name).touch()
+    Path("accounts").mkdir()
+    ids = ("HOLD[acme:udp]", "HOLD$(x)", 'HO"LD', "BUSY[acme:udp]")
+    end = RunEnd(workers=1, wall_s=1.0)
+    Path("run").mkdir()
+    write_end(Path("run"), [{"id": one, "row": "HOLD"} for one in ids], end)
+    monkeypatch.setenv("_HARNESS_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"harness {words}")
+    monkeypatch.setenv("COMP_CWORD", str(len(f"{words}x".split())))
+    ended = harness()
+    assert (ended.code, ended.out.split()) == (0, offered)
 
 
 def test_harness_without_a_command_lists_the_commands(harness: Harness) -> None:
@@ -229,6 +321,15 @@ def test_help_works_in_a_latin_1_terminal() -> None:
     done = subprocess.run(command, capture_output=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert b"--fault" in done.stdout
+
+
+@pytest.mark.parametrize("columns", ["\u00b2", "9" * 30, "-1", "0"])
+def test_impossible_window_size_is_ignored(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("LINES", columns)
+    assert "preflight" in harness("--help").out
 
 
 def contents(directory: Path) -> dict[str, bytes]:

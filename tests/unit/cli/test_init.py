@@ -216,8 +216,12 @@ def test_init_goes_on_where_it_was_left(tmp_path: Path) -> None:
     assert "are kept" in typed(path, "\n\n?\n\x04", 130, **asked)
     assert not path.exists()
     output = typed(path, "(312) 555-0100\n?\n\n\n\n\n", **asked)
-    assert "MISSING stands where an answer is open" in output
-    assert path.read_text().startswith("# MISSING: group\n")
+    assert "with MISSING-… where an answer is open" in output
+    assert path.read_text().startswith("# open: group\n")
+    with pytest.raises(DeploymentError) as raised:
+        load(path, secrets=False)
+    said = f"{path}: groups.billing.did: still open: run `harness init {path}`"
+    assert str(raised.value) == said
     typed(path, "+18155550101\n", **asked)
     deployment = load(path, dict.fromkeys(variables(path), "-"))
     assert (deployment.lines["main number"].did, deployment.groups["billing"].did) == (

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import _thread
+import re
+import tempfile
 import threading
 from http.client import HTTPConnection
 from pathlib import Path
+from socket import create_connection
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +20,7 @@ from harness.errors import MistakeError
 from harness.report import signoff
 from harness.report.run_directory import NEVER_ENDED, STOPPED
 from harness.report.signoff import attest, manifest
+from harness.run.cli import open as open_pages
 from harness.run.cli.app import application
 
 
@@ -115,33 +119,94 @@ def test_matrix_is_printed_and_nothing_is_written(tmp_path: Path, runs: ModuleTy
     assert sorted(path.name for path in run.iterdir()) == before
 
 
+def test_zip_prints_its_path_and_that_it_is_masked(tmp_path: Path, runs: ModuleType) -> None:
+    """It was the fourth line of the run's whole result."""
+    run = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), plays={"HOLD": runs.fails}).directory
+    shown = reported([str(run), "--zip", "all"])
+    assert shown.exit_code == 1, "the run's"
+    assert shown.stdout == f"{run / 'report-all.zip'}\n"
+    assert shown.stderr == "telephone numbers and digest answers in it are masked\n"
+    assert (run / "report-all.zip").exists()
+    shown = reported([str(run), "--zip", "HOLD", "--csv"])
+    assert [Path(line).suffix for line in shown.stdout.splitlines()] == [".zip", ".csv"]
+
+
+#: Behind the secret: a zero octet, a name that is too long, directories, ways out of the directory.
+WRONG_PATHS = (
+    *("", "nothing.html", "%00", "report.html%00", "x" * 300, "%F0%9F", "cases", "cases/"),
+    *("../history.sqlite", "..%2fhistory.sqlite", "cases/../../history.sqlite", "%2fetc%2fpasswd"),
+    *("/evil.example/%2f..", "/evil.example/..%2f", "%2f%2fevil.example/..", "link.html"),
+)
+
+
 def test_open_serves_the_runs_pages_behind_a_secret(
     tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = runs.make_run(tmp_path / "reports", rows=("HOLD",))
     (made.directory / "report.html").write_text("page")
+    (tmp_path / "reports" / "history.sqlite").touch()
     opened: list[str] = []
-    answers: list[int] = []
+    answers: dict[str, tuple[int, str | None, bytes]] = {}
 
     def read_and_end(address: str) -> None:
         place = urlsplit(address)
         secret = place.path.split("/")[1]
-        for path in (place.path, "/report.html", f"/{secret}/", f"/{secret}/../history.sqlite"):
+        (made.directory / "link.html").symlink_to("/etc/passwd")  # since the check
+        wrong = ("/report.html", *(f"/{secret}/{path}" for path in WRONG_PATHS))
+        for path in (place.path, f"{place.path}?x=%00#y", *wrong):
             connection = HTTPConnection(place.hostname or "", place.port)
             connection.request("GET", path)
-            answers.append(connection.getresponse().status)
+            answer = connection.getresponse()
+            answers[path] = answer.status, answer.getheader("Location"), answer.read()
             connection.close()
         _thread.interrupt_main()
 
     def browse(address: str) -> None:
         opened.append(address)
-        threading.Thread(target=read_and_end, args=(address,)).start()
+        leading = Path(urlsplit(address).path)
+        assert leading.parent.stat().st_mode & 0o777 == 0o700
+        (target,) = re.findall('url=([^"]+)"', leading.read_text())
+        opened.append(target)
+        threading.Thread(target=read_and_end, args=(target,)).start()
 
     monkeypatch.setattr("webbrowser.open", browse)
     ended = CliRunner().invoke(application("open"), ["open", str(made.directory)])
     assert ended.exit_code == 0, ended.output
-    assert f"report    {opened[0]}" in ended.output
-    assert answers == [200, 404, 404, 404]
+    argument, address = opened
+    assert f"report    {address}" in ended.output
+    assert urlsplit(address).path.split("/")[1] not in argument, "other users can read it"
+    assert not Path(urlsplit(argument).path).exists()
+    served = [path for path, (status, _, page) in answers.items() if page == b"page"]
+    assert [path.partition("?")[0] for path in served] == [urlsplit(address).path] * 2
+    rest = {answer[:2] for path, answer in answers.items() if path not in served}
+    assert rest == {(404, None)}
+    assert "Traceback" not in ended.output + ended.stderr
+
+
+@pytest.mark.parametrize(("error", "lines"), [(ConnectionResetError(), 0), (KeyError("x"), 1)])
+def test_page_server_says_an_error_in_one_line(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    lines: int,
+) -> None:
+    """A browser that leaves a page while it is sent printed a traceback."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def fails(*_: object) -> None:
+        raise error
+
+    with open_pages._Server(("127.0.0.1", 0), fails) as server:  # type: ignore[arg-type]
+        server.daemon_threads = False
+        with create_connection(("127.0.0.1", server.server_port)):
+            server.handle_request()
+        server.server_close()  # waits for the thread
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == lines
+    assert all(
+        line.startswith("ERROR: the harness has a fault: KeyError: 'x' at ") for line in said
+    )
 
 
 def test_page_for_an_owner_has_its_calls_with_masked_numbers(
@@ -168,5 +233,8 @@ def test_page_for_an_owner_has_its_calls_with_masked_numbers(
         assert words in text, words
     assert "3125550100" not in text
     assert manifest.differences(run) == [], "a view"
-    assert "theirs" in Path(reported([str(run), "--for", "Synthflow"]).output.strip()).read_text()
+    for name in ("platform-administrator", "Trunk"):
+        assert Path(reported([str(run), "--for", name]).output.strip()) == page
+    for name in ("Synthflow", "ai side"):
+        assert "theirs" in Path(reported([str(run), "--for", name]).output.strip()).read_text()
     assert "(perhaps network)" in str(reported([str(run), "--for", "netwrk"]).exception)

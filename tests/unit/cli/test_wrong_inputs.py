@@ -236,10 +236,13 @@ def test_fault_in_a_thread_is_one_line_even_without_a_temporary_folder(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(Path("missing").absolute()))
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)  # restored afterwards
+    monkeypatch.setattr(startup, "_thread_died", threading.Event())
     startup.say_of_threads()
+    assert [startup.exit_code(code) for code in (0, 1, 2)] == [0, 1, 2]
     thread = threading.Thread(target=lambda: 1 / 0)
     thread.start()
     thread.join()
+    assert [startup.exit_code(code) for code in (0, 1, 2)] == [app.BROKEN, 1, 2]
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(
         "ERROR: the harness has a fault: ZeroDivisionError: division by zero at test_wrong_inputs.py:"

@@ -171,7 +171,13 @@ def test_a_plan_is_made_for_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "told", ["nonsense", "2026-13-01T00:00+00:00", "2026-10-25T01:30", "25.10.2026", "12:00Z"]
+    "told",
+    [
+        *("nonsense", "2026-13-01T00:00+00:00", "2026-10-25T01:30", "25.10.2026", "12:00Z"),
+        *("0001-01-01T00:00:00+14:00", "0001-01-01T00:00Z", "9999-12-31T23:59:59-12:00"),
+        *("1969-12-31T23:59Z", "3000-01-01T00:00Z"),
+        pytest.param("9" * 5000, id="5000 digits"),
+    ],
 )
 def test_a_moment_that_is_none_is_said_in_a_line(
     monkeypatch: pytest.MonkeyPatch, told: str
@@ -179,5 +185,15 @@ def test_a_moment_that_is_none_is_said_in_a_line(
     monkeypatch.setenv(AS_OF_VARIABLE, told)
     with pytest.raises(
         SelectionError, match=r"^HARNESS_AS_OF: '.*' is no moment; allowed: .* 2026-03-08T03:00"
-    ):
+    ) as raised:
         planned_at()
+    assert len(str(raised.value)) < 250
+
+
+@pytest.mark.parametrize("moment", ["1970-01-01T00:00+14:00", "2999-12-31T23:59-12:00"])
+def test_hours_of_the_first_and_last_moment_are_known(
+    monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    monkeypatch.setenv(AS_OF_VARIABLE, moment)
+    for zone in ("Pacific/Kiritimati", "Etc/GMT+12"):
+        assert is_open("mon-sun 00:00-24:00", zone, planned_at())

@@ -50,8 +50,8 @@ for number, command in enumerate([["harness", *sys.argv[1:]], ["harness", "verif
 #: Ends as a verification does.
 _STOPPED = """
 import pathlib, sys, time
-from harness.run.plugin.parallel import _end_in_order
-_end_in_order()
+from harness.run.plugin.interruption import Interruption
+Interruption()
 try:
     print("under way", file=sys.stderr, flush=True)
     while True:

@@ -93,3 +93,48 @@ def test_attempts_are_limited_for_each_reason(ends: list[tuple[str, bool]], retr
         of_lost = lost - (last == "lost")
         assert len(others) + max(0, starved - 2) + max(0, of_lost - 1) == retries
         assert last != "lost" or of_lost, "it had its further attempt"
+
+
+def reported(attempt: Attempt, when: str, outcome: str) -> str:
+    """The outcome that pytest gets for a phase of the attempt."""
+    item: Any = SimpleNamespace(stash=pytest.Stash())
+    item.stash[cases._UNDERWAY] = attempt
+    call: Any = SimpleNamespace(when=when, excinfo=None)
+    report = pytest.TestReport("t.py::t[x]", ("t.py", 1, "t"), {}, outcome, None, when)  # type: ignore[arg-type]
+    steps = cases.pytest_runtest_makereport(item, call)
+    next(steps)
+    with pytest.raises(StopIteration):
+        steps.send(report)
+    return report.outcome
+
+
+@pytest.mark.parametrize(
+    ("left", "is_guess", "call", "teardown"),
+    [
+        ({"failed": 1}, False, "rerun", "passed"),
+        ({"failed": 0}, False, "failed", "passed"),
+        ({"failed": 0, "guessed": 1}, True, "rerun", "passed"),
+    ],
+)
+def test_failure_of_an_attempt_that_another_one_follows_is_a_rerun(
+    left: dict[str, int], is_guess: bool, call: str, teardown: str
+) -> None:
+    """pytest's -x and --maxfail count failures."""
+    case: Any = SimpleNamespace(id="x", row=SimpleNamespace(id="X"))
+    leased: Any = SimpleNamespace(replica=SimpleNamespace(kind="simulated"))
+    attempt = Attempt(case, leased, left=left, outcome=outcome("failed"))
+    attempt.is_guess = lambda: is_guess
+    assert reported(attempt, "call", "failed") == call
+    attempt.guessed, attempt.conclusion = is_guess, attempt.outcome.conclusion
+    assert reported(attempt, "teardown", "passed") == teardown
+
+
+def test_failure_counts_after_all_if_no_attempt_follows() -> None:
+    """The call may have been a guess until its end."""
+    case: Any = SimpleNamespace(id="x", row=SimpleNamespace(id="X"))
+    leased: Any = SimpleNamespace(replica=SimpleNamespace(kind="simulated"))
+    attempt = Attempt(case, leased, left={"guessed": 1}, outcome=outcome("failed"))
+    attempt.is_guess = lambda: True
+    assert reported(attempt, "call", "failed") == "rerun"
+    attempt.is_guess, attempt.conclusion = bool, attempt.outcome.conclusion
+    assert reported(attempt, "teardown", "passed") == "failed"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from harness.integrations import load
 from harness.integrations.matrix import Selection
-from harness.run.plugin.progress import time_left
+from harness.run.plugin.live_line import time_left
 from harness.run.plugin.run import Run, case_id
 from harness.support.resources import EXAMPLES
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
+import threading
 import time
 import types
 from collections.abc import Iterator
@@ -11,8 +13,9 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from _pytest.threadexception import collect_thread_exception
 
-from harness.errors import WorldLostError
+from harness.errors import BrokenError, WorldLostError
 from harness.run.plugin.run import Run
 from harness.run.plugin.watch import Watch
 from harness.support.heartbeat import AFTERWARDS_S, DOUBTFUL_S, Heartbeat, Listener
@@ -89,3 +92,35 @@ def test_world_with_an_error_breaks_the_case(watch: Watch, tmp_path: Path) -> No
     fault = watch.fault("home", 0.0)
     assert isinstance(fault, WorldLostError)
     assert "home had an error of its own" in str(fault)
+
+
+def test_dead_thread_breaks_what_would_have_failed(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", others.append)
+    dead: list[str] = []
+    watch.threads(dead)
+    assert watch.fault("home", 0.0) is None
+
+    def call() -> None:
+        raise ValueError("no call\nto +14155550101")
+
+    thread = threading.Thread(target=call, name="phones 12")
+    thread.start()
+    thread.join()
+    fault = watch.fault("home", 0.0)
+    assert isinstance(fault, BrokenError)
+    assert [str(fault)] == dead
+    (said,) = dead
+    assert said.startswith("the thread phones 12 ended by ValueError: no call to +1415•••0101 at")
+    assert re.search(r" at test_watch\.py:\d+$", said)
+    assert len(others) == 1, "the hook that was there is called as well"
+
+
+def test_dead_thread_fails_the_test_that_it_dies_in(pytestconfig: pytest.Config) -> None:
+    thread = threading.Thread(target=lambda: 1 / 0)
+    thread.start()
+    thread.join()
+    with pytest.raises(pytest.PytestUnhandledThreadExceptionWarning):
+        collect_thread_exception(pytestconfig)  # as pytest does after each phase of a test

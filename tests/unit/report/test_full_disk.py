@@ -58,7 +58,7 @@ def test_views_are_made_anew(tmp_path: Path, samples: ModuleType, room: int) -> 
 def test_a_history_that_cannot_be_opened_takes_no_report_away(
     tmp_path: Path, samples: ModuleType
 ) -> None:
-    """The run is broken by it, and its evidence none the worse."""
+    """Nor is the run broken by it."""
     run, case = tmp_path / "run", samples.case_of()
     samples.passed(run / "cases" / "one", case)
     (tmp_path / history.FILE).mkdir()
