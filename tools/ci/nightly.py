@@ -47,6 +47,7 @@ def parts(seed: str, since: str | None) -> list[Part]:
             CALLS,
             3600,
             "liveproof.json",
+            programs=(VOICES,),
         ),
         Part(
             "selfproof",
