@@ -38,9 +38,8 @@ _STEP: Final = 160
 _WINDOW: Final = 512
 #: This much speech is speech; less may be music (docs/audio.md).
 SURE_S: Final = 3.0
-#: A shorter sound is too short to be classified; a sentence; and a pause behind one.
-_WORD_S: Final = 0.25
-_SENTENCE_S: Final = 0.4
+#: A shorter sound is too short to be classified; and a pause behind a sentence.
+_WORD_S: Final = 0.4
 _PAUSE_S: Final = 0.5
 _BEEP_S: Final = 0.28
 _BEEP_HZ: Final = 700.0
@@ -58,6 +57,7 @@ _ALONE_S: Final = 0.37
 _EVENT_S: Final = STEP / SAMPLE_RATE
 _MEAN_FRAMES: Final = 50
 _LIKELY: Final = 0.5
+_PERHAPS: Final = 0.3  #: of music: no voice resembles it, but codecs hide it
 #: So much likelier than music speech is: G.729 makes music resemble speech.
 _MARGIN: Final = 0.5
 #: A pause in speech or music; and what is too short to be speech beside music, or music beside
@@ -368,7 +368,7 @@ def _kinds(audio: NDArray[np.int16], began: float, ended: float) -> Iterator[Spa
         np.convolve(column, window, "same") / np.convolve(np.ones(len(column)), window, "same")
         for column in likely.T
     )
-    kinds = np.where(music > _LIKELY, _MUSIC, _NOISE)
+    kinds = np.where(music > _PERHAPS, _MUSIC, _NOISE)
     kinds[(speech > _LIKELY) & (speech >= music + _MARGIN)] = _SPEECH
     for run in _without_blips(kinds):
         until = ended if run.end == len(kinds) else began + run.end * _EVENT_S
@@ -450,7 +450,7 @@ def is_sure(spans: Sequence[Span]) -> bool:
     """
     return spoken_s(spans) >= SURE_S or any(
         before.is_voice
-        and before.seconds >= _SENTENCE_S
+        and before.seconds >= _WORD_S
         and after.kind in ("silence", "noise")
         and after.seconds >= _PAUSE_S
         for before, after in itertools.pairwise(spans)

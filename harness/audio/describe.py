@@ -225,6 +225,8 @@ def _prompt(match: Matched) -> tuple[What, str, float]:
 #: Comfort noise (RFC 3389) and the noise of a quiet room are heard for a smaller share of their
 #: time than this.
 _MOST_BACKGROUND: Final = 0.5
+#: So much more speech than music is a voice: codecs make one resemble the other for moments.
+_MORE: Final = 1.5
 #: A voice that speaks in turns is silent, or this much quieter, for so long before it begins.
 _PAUSE_FRAMES: Final = 25
 _QUIETER_DB: Final = 12.0
@@ -264,7 +266,7 @@ def voiceless_spans(
         words = f"{TONES[longest.kind]} from {tones[0].began:.2f} s ({longest.detail})"
         return HeardDescription("tone", words, tones[0].began, ())
     music = [span for span in spans if span.kind == "music"]
-    if spoken_s(spans) > _seconds(music):
+    if spoken_s(spans) > _MORE * _seconds(music):
         return None
     if music:
         return HeardDescription("music", f"music from {music[0].began:.2f} s", music[0].began, ())
