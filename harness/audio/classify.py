@@ -16,6 +16,7 @@ from harness.audio.detector import Heard, marks_heard
 from harness.audio.dtmf import digits_in
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.samples import levels, resample
+from harness.audio.speech import STEP, events
 
 Kind = Literal[
     "mark",
@@ -35,18 +36,37 @@ Kind = Literal[
 SILENT_DBOV: Final = -50.0  #: what is quieter is silence
 _STEP: Final = 160
 _WINDOW: Final = 512
+#: This much speech is speech; less may be music (docs/audio.md).
+SURE_S: Final = 3.0
+#: A shorter sound is too short to be classified; and a pause behind a sentence.
+_WORD_S: Final = 0.4
+_PAUSE_S: Final = 0.5
 _BEEP_S: Final = 0.28
 _BEEP_HZ: Final = 700.0
 _STEP_SECONDS: Final = _STEP / SAMPLE_RATE
-#: Of a hole in a tone: shorter than any pause of a cadence (0.2 s), and so quiet beside the tone.
+#: What interrupts a tone is shorter than any pause of a cadence (0.2 s).
 _HOLE_S: Final = 0.121
-_HOLE_POWER: Final = 0.01
-_BLOCK: Final = 80
-#: Of a sound over steady noise, this share of the time at least is noise alone; a voice stands out
-#: from it by so much.
-_PAUSES_PERCENT: Final = 10
-_OVER_NOISE_DB: Final = 6.0
-_PAUSE_FRAMES: Final = 20  # 400 ms
+_SAME_HZ: Final = 25.0
+#: A voice may hold its fundamental, and the octave, for 0.9 s; networks signal with nothing as low.
+_LOWEST_HZ: Final = 300.0
+#: The shortest tone of a rhythm, and one alone. No country's is shorter than 0.2 s or, in a ringing
+#: tone, 0.4 s (tools/accuracy/tones.py); vowels are as pure for 0.24 s, and once for 0.36 s.
+_LEAST_ON_S: Final = 0.17
+_ALONE_S: Final = 0.37
+#: Speech and music are looked for in the mean of the library's figures over 0.5 s.
+_EVENT_S: Final = STEP / SAMPLE_RATE
+_MEAN_FRAMES: Final = 50
+_LIKELY: Final = 0.5
+_PERHAPS: Final = 0.3  #: of music: no voice resembles it, but codecs hide it
+#: So much likelier than music speech is: G.729 makes music resemble speech.
+_MARGIN: Final = 0.5
+#: A pause in speech or music; and what is too short to be speech beside music, or music beside
+#: speech.
+_PAUSE_FRAMES: Final = 40
+_LEAST_FRAMES: Final = 100
+_CLICK_FRAMES: Final = 20
+_LOUD_KINDS: Final[tuple[Kind, ...]] = ("noise", "music", "speech")
+_NOISE, _MUSIC, _SPEECH = range(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +82,16 @@ class Span:
     ended: float
     detail: str = ""
     network: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+        return self.ended - self.began
+
+    @property
+    def is_voice(self) -> bool:
+        """Whether somebody is heard: in words, or by a mark."""
+        return self.kind in ("speech", "mark")
 
     @property
     def mark(self) -> int | None:
@@ -169,8 +199,8 @@ def tones_in(audio: NDArray[np.int16]) -> list[Tone]:
     before, after = steps[:-1], steps[1:]
     breaks = (
         (after - before > 1)
-        | (np.abs(low[after] - low[before]) >= 25)
-        | (np.abs(high[after] - high[before]) >= 25)
+        | (np.abs(low[after] - low[before]) >= _SAME_HZ)
+        | (np.abs(high[after] - high[before]) >= _SAME_HZ)
     )
     runs = [
         (run, _tone(run, low, high))
@@ -179,7 +209,7 @@ def tones_in(audio: NDArray[np.int16]) -> list[Tone]:
     ]
     joined: list[tuple[int, Tone]] = []
     for run, tone in runs:
-        if joined and _goes_on(audio, joined[-1][1], tone):
+        if joined and _goes_on(joined[-1][1], tone):
             count, before_it = joined.pop()
             joined.append((count + len(run), replace(before_it, ended=tone.ended)))
         else:
@@ -194,27 +224,13 @@ def _tone(run: NDArray[np.intp], low: NDArray[np.float64], high: NDArray[np.floa
     return Tone(float(np.median(low[middle])), float(np.median(high[middle])), began, ended)
 
 
-def _goes_on(audio: NDArray[np.int16], tone: Tone, after: Tone) -> bool:
-    """Whether there is nothing between two tones but the hole that late or lost packets leave in
-    one.
-    """
-    if (
-        tone.second_hz
-        or after.second_hz
-        or abs(tone.hz - after.hz) >= 25
-        or after.began - tone.ended > _HOLE_S
-    ):
-        return False
-    half = _WINDOW / SAMPLE_RATE / 2
-    between = audio[
-        round((tone.ended - half) * SAMPLE_RATE) : round((after.began + half) * SAMPLE_RATE)
-    ]
-    power = (
-        np.square(between[: len(between) // _BLOCK * _BLOCK].astype(np.float64))
-        .reshape(-1, _BLOCK)
-        .mean(axis=1)
+def _goes_on(tone: Tone, after: Tone) -> bool:
+    """Whether it is one tone that late, lost or concealed packets interrupt."""
+    return (
+        after.began - tone.ended <= _HOLE_S
+        and abs(tone.hz - after.hz) < _SAME_HZ
+        and abs(tone.second_hz - after.second_hz) < _SAME_HZ
     )
-    return bool(power.min() < _HOLE_POWER * power.max())
 
 
 def _strongest(power: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -262,7 +278,7 @@ def _special(tones: Sequence[Tone]) -> tuple[Span | None, int]:
         return Span("fax", first.began, first.ended, "answer tone (CED)", network=True), 1
     if (
         first.seconds > 2.6
-        or (first.seconds > 0.5 and not _call_progress(first))
+        or (first.seconds > 0.5 and first.hz > _LOWEST_HZ and not _call_progress(first))
         or _is_beep(first)
     ):
         network = _call_progress(first)
@@ -279,7 +295,7 @@ def _is_beep(tone: Tone) -> bool:
 
 
 def _call_progress(tone: Tone) -> bool:
-    return 330 < tone.hz < 500 and (not tone.second_hz or 400 < tone.second_hz < 650)
+    return 340 < tone.hz < 500 and (not tone.second_hz or 400 < tone.second_hz < 650)
 
 
 def _cadenced(tones: Sequence[Tone]) -> tuple[Span | None, int]:
@@ -300,11 +316,13 @@ def _cadenced(tones: Sequence[Tone]) -> tuple[Span | None, int]:
         run.append(tone)
     pauses = _pauses(run)
     on = [tone.seconds for tone in run]
+    if np.median(on) < _LEAST_ON_S:
+        return None, 1
     if any(pause > 1.5 for pause in pauses) or (len(run) <= 2 and max(on) > 0.7):
         kind: Kind = "ringback"
     elif len(run) >= 2 and max(on) < 1.0:
         kind = "busy"
-    elif len(run) == 1 and first.seconds < 0.3:
+    elif len(run) == 1 and first.seconds < _ALONE_S:
         return None, 1
     else:
         kind = "tone"
@@ -333,43 +351,70 @@ def _rest(audio: NDArray[np.int16], taken: _Cover, total: float) -> list[Span]:
             active = active and int(loud[from_:to].sum()) >= min(5, len(loud))
             began, ended = begin + from_ * _STEP_SECONDS, min(end, begin + to * _STEP_SECONDS)
             if active:
-                heard = audio[int(began * SAMPLE_RATE) : int(ended * SAMPLE_RATE)]
-                spans += _above_noise(heard, level[first + from_ : first + to], began, ended)
+                spans += _kinds(audio, began, ended)
             else:
                 spans.append(Span("silence", began, ended))
     return spans
 
 
-def _above_noise(
-    audio: NDArray[np.int16], level: NDArray[np.float64], began: float, ended: float
-) -> Iterator[Span]:
-    """A stretch without silence: one kind of sound, or sounds over steady noise, whose pauses are
-    noise.
-
-    Without this, a voice over background noise would last from the first noise to the last.
-    """
-    floor = float(np.percentile(level, _PAUSES_PERCENT)) if len(level) else SILENT_DBOV
-    parts = (
-        _stretches(level > floor + _OVER_NOISE_DB) if floor > SILENT_DBOV - _OVER_NOISE_DB else []
-    )
-
-    def samples(from_: int, to: int) -> NDArray[np.int16]:
-        return audio[from_ * _STEP : to * _STEP]
-
-    pauses = [part for part in parts if not part[2]]
-    longest = max(pauses, key=lambda part: part[1] - part[0], default=None)
-    is_over_noise = (
-        len(parts) > 1
-        and longest is not None
-        and longest[1] - longest[0] >= _PAUSE_FRAMES
-        and _broad_kind(samples(*longest[:2])) == "noise"
-    )
-    if not is_over_noise:
-        yield Span(_broad_kind(audio), began, ended)
+def _kinds(audio: NDArray[np.int16], began: float, ended: float) -> Iterator[Span]:
+    """Speech, music and noise between two moments without silence."""
+    first = round(began * SAMPLE_RATE)
+    likely = events(audio[first : max(first + STEP, round(ended * SAMPLE_RATE))])
+    if not len(likely):
         return
-    for from_, to, active in parts:
-        kind: Kind = _broad_kind(samples(from_, to)) if active else "noise"
-        yield Span(kind, began + from_ * _STEP_SECONDS, min(ended, began + to * _STEP_SECONDS))
+    window = np.ones(min(_MEAN_FRAMES, len(likely)))
+    speech, _, music = (
+        np.convolve(column, window, "same") / np.convolve(np.ones(len(column)), window, "same")
+        for column in likely.T
+    )
+    kinds = np.where(music > _PERHAPS, _MUSIC, _NOISE)
+    kinds[(speech > _LIKELY) & (speech >= music + _MARGIN)] = _SPEECH
+    for run in _without_blips(kinds):
+        until = ended if run.end == len(kinds) else began + run.end * _EVENT_S
+        yield Span(_LOUD_KINDS[run.kind], began + run.begin * _EVENT_S, until)
+
+
+@dataclass(slots=True)
+class _Run:
+    """Frames of one kind."""
+
+    kind: int
+    begin: int
+    end: int
+
+    @property
+    def frames(self) -> int:
+        return self.end - self.begin
+
+    def is_blip_beside(self, others: Sequence[_Run]) -> bool:
+        is_beside_noise = all(other.kind == _NOISE for other in others)
+        if self.kind == _NOISE:
+            return self.frames < _PAUSE_FRAMES
+        return self.frames < (_CLICK_FRAMES if is_beside_noise else _LEAST_FRAMES)
+
+
+def _without_blips(kinds: NDArray[np.intp]) -> list[_Run]:
+    """Runs of one kind; those too short to count, the shortest first, belong to the longer of their
+    neighbours.
+    """
+    edges = [0, *(np.flatnonzero(np.diff(kinds)) + 1).tolist(), len(kinds)]
+    runs = [_Run(int(kinds[begin]), begin, end) for begin, end in itertools.pairwise(edges)]
+    while len(runs) > 1:
+        beside = [runs[max(0, at - 1) : at] + runs[at + 1 : at + 2] for at in range(len(runs))]
+        blips = [at for at, run in enumerate(runs) if run.is_blip_beside(beside[at])]
+        if not blips:
+            break
+        at = min(blips, key=lambda at: runs[at].frames)
+        runs[at].kind = max(beside[at], key=lambda run: run.frames).kind
+        joined: list[_Run] = []
+        for run in runs:
+            if joined and joined[-1].kind == run.kind:
+                joined[-1].end = run.end
+            else:
+                joined.append(run)
+        runs = joined
+    return runs
 
 
 def _stretches(loud: NDArray[np.bool_]) -> list[tuple[int, int, bool]]:
@@ -394,30 +439,22 @@ def _runs(values: NDArray[np.bool_]) -> list[tuple[int, int, bool]]:
     ]
 
 
-def _broad_kind(audio: NDArray[np.int16]) -> Kind:
-    """Speech, music or noise, by how steady the level and how lasting the spectral peaks are."""
-    if len(audio) < 2 * _WINDOW:
-        return "speech" if len(audio) > _WINDOW else "noise"
-    windows = np.lib.stride_tricks.sliding_window_view(audio, _WINDOW)[::_STEP] * _HANN
-    power = np.square(np.abs(np.fft.rfft(windows, axis=1)))[:, 12:224] + 1e-3
-    level = 10 * np.log10(power.sum(axis=1))
-    swing = float(np.percentile(level, 90) - np.percentile(level, 10))
-    flatness = float(np.median(np.exp(np.mean(np.log(power), axis=1)) / np.mean(power, axis=1)))
-    if swing < 7.0 and flatness > 0.1:
-        return "noise"
-    # A partial of music stays in its bin for 160 ms; those of a voice glide.
-    later = 8
-    if len(power) <= later:
-        return "speech"
-    peaks = (power[:, 1:-1] > power[:, :-2]) & (power[:, 1:-1] > power[:, 2:])
-    peaks &= power[:, 1:-1] > 0.02 * power.max(axis=1, keepdims=True)
-    stays = peaks[:-later] & peaks[later // 2 : -later // 2] & peaks[later:]
-    lasting = float(stays.sum() / max(1, peaks[:-later].sum()))
-    pauses = float(np.mean(level < np.percentile(level, 90) - 18))
-    # A few pure partials hold nearly all of a beeping tune, never of a voice.
-    strongest = np.sort(power, axis=1)[:, -8:].sum(axis=1) / power.sum(axis=1)
-    pure = float(np.median(strongest))
-    return "music" if lasting - 0.8 * pauses > 0.2 or pure > 0.85 else "speech"
+def spoken_s(spans: Iterable[Span]) -> float:
+    """Seconds of speech or marks, without sounds that are too short to be classified."""
+    return sum(seconds for span in spans if span.is_voice and (seconds := span.seconds) >= _WORD_S)
+
+
+def is_sure(spans: Sequence[Span]) -> bool:
+    """Whether there is enough speech to be sure of it, or a sentence with a pause behind it, which
+    music lacks.
+    """
+    return spoken_s(spans) >= SURE_S or any(
+        before.is_voice
+        and before.seconds >= _WORD_S
+        and after.kind in ("silence", "noise")
+        and after.seconds >= _PAUSE_S
+        for before, after in itertools.pairwise(spans)
+    )
 
 
 def _joined(spans: list[Span]) -> list[Span]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio import g711
-from harness.audio.classify import Kind, Span, classify
+from harness.audio.classify import Kind, Span, classify, spoken_s
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.machine import asks_for_message
 from harness.audio.marks import SAMPLE_RATE
@@ -225,8 +225,12 @@ def _prompt(match: Matched) -> tuple[What, str, float]:
 #: Comfort noise (RFC 3389) and the noise of a quiet room are heard for a smaller share of their
 #: time than this.
 _MOST_BACKGROUND: Final = 0.5
-#: The classifier takes a shorter sound for speech whatever it is.
-_WORD_S: Final = 0.25
+#: So much more speech than music is a voice: codecs make one resemble the other for moments.
+_MORE: Final = 1.5
+#: A voice that speaks in turns is silent, or this much quieter, for so long before it begins.
+_PAUSE_FRAMES: Final = 25
+_QUIETER_DB: Final = 12.0
+_BEGINS_FRAMES: Final = 10
 #: Background noise is quieter than speech ever should be (ITU-T P.56: -26 dBov).
 _LOUDEST_BACKGROUND_DBOV: Final = -33.0
 #: The largest share of audio that may be something else than a tone. Of speech or music, at most
@@ -245,7 +249,14 @@ _MOST_FLAT: Final = 0.35
 
 def voiceless(samples: NDArray[np.int16]) -> HeardDescription | None:
     """Describes the samples (8 kHz) if there is no voice in them; None if there is one."""
-    spans = [span for span in classify(samples) if span.kind != "silence"]
+    return voiceless_spans(samples, classify(samples))
+
+
+def voiceless_spans(
+    samples: NDArray[np.int16], all_spans: Sequence[Span]
+) -> HeardDescription | None:
+    """The same for samples whose spans are known."""
+    spans = [span for span in all_spans if span.kind != "silence"]
     if is_garbled(samples) and not _is_background(samples):
         return HeardDescription(
             "noise", "noise, as of a payload that is not of the codec agreed on", None, ()
@@ -255,7 +266,7 @@ def voiceless(samples: NDArray[np.int16]) -> HeardDescription | None:
         words = f"{TONES[longest.kind]} from {tones[0].began:.2f} s ({longest.detail})"
         return HeardDescription("tone", words, tones[0].began, ())
     music = [span for span in spans if span.kind == "music"]
-    if spoken_s(spans) > _seconds(music):
+    if spoken_s(spans) > _MORE * _seconds(music):
         return None
     if music:
         return HeardDescription("music", f"music from {music[0].began:.2f} s", music[0].began, ())
@@ -264,10 +275,24 @@ def voiceless(samples: NDArray[np.int16]) -> HeardDescription | None:
     return HeardDescription("silence", "nothing but silence", None, ())
 
 
-def spoken_s(spans: Iterable[Span]) -> float:
-    """Seconds of speech or marks, without sounds that are too short to be classified."""
-    voices = (span for span in spans if span.kind in ("speech", "mark"))
-    return sum(seconds for span in voices if (seconds := span.ended - span.began) >= _WORD_S)
+def begins_after_pause(samples: NDArray[np.int16]) -> bool:
+    """Whether the sound begins, or begins again, behind a pause: a voice that takes its turn does,
+    babble and music do not.
+    """
+    level = levels(samples)
+    if not len(level):
+        return False
+    is_loud = level > float(np.percentile(level, 95)) - _QUIETER_DB
+    paused = 0
+    for at in range(len(level) - _BEGINS_FRAMES):
+        if (
+            is_loud[at]
+            and paused >= _PAUSE_FRAMES
+            and is_loud[at : at + _BEGINS_FRAMES].mean() > 0.5
+        ):
+            return True
+        paused = 0 if is_loud[at] else paused + 1
+    return False
 
 
 def is_ringing(samples: NDArray[np.int16]) -> bool:

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.classify import SILENT_DBOV, Span, Tone, classify, tones_in
+from harness.audio.classify import SILENT_DBOV, Span, Tone, classify, is_sure, tones_in
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.samples import levels
 
 #: A word; anything shorter may be a click.
 _WORD_S: Final = 0.4
-#: A tone comes so soon after what it belongs to.
-_BEHIND_S: Final = 0.5
-#: So much before the tone says what spoke last.
-_LAST_S: Final = 1.0
 #: What is over for so long, and nothing like it has followed: longer than the pauses of any busy
 #: tone (ITU-T E.180).
 _OVER_S: Final = 1.0
@@ -48,30 +43,23 @@ _TONES: Final = frozenset({"tone", "busy", "ringback", "dial", "sit", "fax", "dt
 def message_asked_in(audio: NDArray[np.int16]) -> tuple[float, float] | None:
     """When a machine spoke and its tone began, in seconds of ``audio`` (received, 8 kHz); None
     where there is no such thing.
-
-    A greeting right behind a queue's music is one sound with it: then the last of that sound tells.
     """
     tones = tones_in(audio)
     spans = _with_last_tone(audio, classify(audio), tones)
-    if asked := asks_for_message(spans, _LISTENS_S):
-        return None if _is_of_a_rhythm(asked[1], tones) else asked
-    loud = [span for span in spans if span.kind != "silence"]
-    for before, tone in pairwise(loud):
-        if before.kind == "music" and tone.kind == "tone" and tone.began - before.ended < _BEHIND_S:
-            begin = max(before.began, before.ended - _LAST_S)
-            last = classify(audio[round(begin * SAMPLE_RATE) :])
-            asked = asks_for_message(last, _LISTENS_S)
-            if asked and not _is_of_a_rhythm(begin + asked[1], tones):
-                return begin + asked[0], begin + asked[1]
-    return None
+    asked = asks_for_message(spans, _LISTENS_S)
+    return None if asked is None or _is_of_a_rhythm(asked[1], tones) else asked
 
 
-def announcement_in(audio: NDArray[np.int16]) -> tuple[float, None] | None:
-    """When a voice began to speak, in seconds of ``audio``; None where none does, or after a
-    special information tone.
+def announcement_in(audio: NDArray[np.int16], *, is_over: bool) -> tuple[float, None] | None:
+    """When a voice began to speak, in seconds of ``audio``; None where none does or may yet turn
+    out to be music, or after a special information tone.
+
+    ``is_over``: no more audio will come, and so what was said is a sentence.
     """
     spans = classify(audio)
     if any(span.kind == "sit" for span in spans):  # no party (ITU-T E.180)
+        return None
+    if not is_over and not is_sure(spans):
         return None
     began = (
         span.began for span in spans if span.kind == "speech" and span.ended - span.began > _WORD_S

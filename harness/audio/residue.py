@@ -5,8 +5,9 @@ A symbol has two tones of known frequencies, so least squares take it out at any
 fraction of a sample. The ends of a symbol, with its ramps, are left out; so are symbols near a jump
 of the phase (a jitter buffer that slips) and with a hole in them (a packet that is missing). What
 remains is what codecs leave, and any other sound. G.711 leaves little. Codecs of low rate leave
-much, and nothing in the payload tells that one is on the way. But what they leave changes with the
-symbol, while a note or a tone lasts over all four; and it does not stop, while speech pauses.
+much, and nothing in the payload tells that one is on the way. But most of what they leave is near
+the symbol's own tones, where the ear does not notice it. And it changes with the symbol, while a
+note or a tone lasts over all four; and it does not stop, while speech pauses.
 """
 
 from __future__ import annotations
@@ -57,9 +58,14 @@ _MOSTLY: Final = 0.8
 #: codecs of low rate there is never more than -22.7 dB, nor more than 25.2 dB (docs/audio.md): both
 #: limits are 3 dB from that in one of the two.
 _LASTING: Final = ((-33.0, 28.0), (-20.0, 24.0))
+#: Away from a symbol's own tones, this level relative to the mark, and this distance. Codecs leave
+#: -11.3 dB there at most: AMR at 4.75 kbit/s; two of G.729 -13.7, one -16.7 (docs/audio.md).
+_LOUD_DB: Final = -10.5
+_AWAY_HZ: Final = 200.0
 #: A path that leaves as little as this for a moment has no codec of low rate on it.
 _CLEAN_DB: Final = -31.5
 _CLEAN_SYMBOLS: Final = 5
+_MOST_CLIPPED: Final = 0.01
 _FFT: Final = 256
 _BAND: Final = slice(8, 110)  #: 250 to 3400 Hz
 _SEARCHED_S: Final = 3.0  #: the search for other marks takes 10 ms of CPU for a second
@@ -123,7 +129,7 @@ def residue(audio: NDArray[np.int16]) -> Residue | None:
         (stretch, block)
         for stretch, block in audible
         if not _overlaps(others, stretch, block)
-        and (_lasts(stretch, block) or _comes_and_goes(stretch, block))
+        and (_is_loud(stretch, block) or _lasts(stretch, block) or _comes_and_goes(stretch, block))
     ]
     left = (
         np.concatenate([stretch.relative_db for stretch in stretches])
@@ -230,16 +236,25 @@ def _audible(stretch: _Stretch) -> Iterator[_Block]:
             yield block
 
 
+def _is_loud(stretch: _Stretch, block: _Block) -> bool:
+    """Whether most of the symbols have more away from their tones than any codec leaves.
+
+    A mark that is clipped has harmonics there.
+    """
+    block = block[stretch.clipped[block] <= _MOST_CLIPPED]
+    if len(block) < _MOSTLY * _BLOCK:
+        return False
+    away = _away(stretch.mark)[stretch.place[block]]
+    level = 10 * np.log10((_left(stretch, block) * away).sum(axis=1) + 1e-12)
+    return bool(np.percentile(level, 100 * (1 - _MOSTLY)) > _LOUD_DB)
+
+
 def _lasts(stretch: _Stretch, block: _Block) -> bool:
     """Whether a tone goes on through all four symbols."""
-    rest, place = stretch.rest[block], stretch.place[block]
+    place = stretch.place[block]
     if any(np.count_nonzero(place == one) < 2 for one in range(SYMBOLS)):
         return False
-    spectrum = (
-        np.square(np.abs(np.fft.rfft(rest * _HANN, _FFT, axis=1)))
-        * _SCALE
-        / stretch.power[block][:, None]
-    )
+    spectrum = _left(stretch, block)
     least = np.min([np.median(spectrum[place == one], axis=0) for one in range(SYMBOLS)], axis=0)
     peaks = (least[1:-1] + least[:-2] + least[2:])[_BAND] + 1e-12
     highest = 10 * np.log10(peaks.max())
@@ -247,6 +262,13 @@ def _lasts(stretch: _Stretch, block: _Block) -> bool:
     return any(
         highest > least_db and stands_out > least_above for least_db, least_above in _LASTING
     )
+
+
+def _left(stretch: _Stretch, block: _Block) -> NDArray[np.float64]:
+    """The power spectra of what is left of these symbols, relative to the mark."""
+    spectra = np.square(np.abs(np.fft.rfft(stretch.rest[block] * _HANN, _FFT, axis=1)))
+    left: NDArray[np.float64] = spectra * _SCALE / stretch.power[block][:, None]
+    return left
 
 
 def _comes_and_goes(stretch: _Stretch, block: _Block) -> bool:
@@ -359,6 +381,22 @@ def _tones(mark: int) -> NDArray[np.float32]:
     )
     columns = [[wave(angle) for angle in pair for wave in (np.cos, np.sin)] for pair in angles]
     return np.array([np.stack([*each, np.ones(_SYMBOL)], axis=1) for each in columns], np.float32)
+
+
+@lru_cache(maxsize=64)
+def _away(mark: int) -> NDArray[np.float64]:
+    """For each symbol, a weight for each bin: those near its tones count for nothing, so that the
+    others stand for the whole band.
+    """
+    hertz = np.arange(_FFT // 2 + 1) * SAMPLE_RATE / _FFT
+    band = np.zeros(len(hertz))
+    band[_BAND] = 1.0
+    found = []
+    for low, high in MARKS[mark]:
+        near = np.minimum(np.abs(hertz - LOW_HZ[low]), np.abs(hertz - HIGH_HZ[high])) < _AWAY_HZ
+        away = band * ~near
+        found.append(away * band.sum() / away.sum())
+    return np.array(found)
 
 
 @lru_cache(maxsize=64)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from operator import itemgetter
 
-from harness.audio.classify import classify
-from harness.audio.describe import describe, voiceless
+from harness.audio.classify import classify, is_sure
+from harness.audio.describe import describe, voiceless_spans
 from harness.audio.machine import last_sound
 from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
 from harness.calls.checks import audio, reach
@@ -159,7 +159,9 @@ class ExpectAudio:
         since, now = people.began, time.monotonic()
         later = (since + now) / 2  # not the AI's last words
         heard = caller.hears_sound(later, now)
-        if heard is not None and voiceless(caller.leg.received_since(later)) is not None:
+        samples = caller.leg.received_since(later)
+        spans = classify(samples)
+        if voiceless_spans(samples, spans) is not None or not is_sure(spans):
             heard = None  # a ringing tone, for example
         self._unseen_audio(people, heard, again=False)
 

@@ -72,7 +72,9 @@ class MachineCall(End):
             if before is not None:
                 before.declines()
             heard = self._of.leg.received_since(self.since)
-            return message_asked_in(heard) if tone else announcement_in(heard)
+            if tone:
+                return message_asked_in(heard)
+            return announcement_in(heard, is_over=self._of.is_over())
 
         until = time.monotonic() + self._after_s + _GREETING_S + _LISTENS_S
         spoken = context.wait_for(

@@ -15,8 +15,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from harness.audio.classify import classify
-from harness.audio.describe import spoken_s, voiceless
+from harness.audio.classify import SURE_S, classify, is_sure, spoken_s
+from harness.audio.describe import begins_after_pause, voiceless, voiceless_spans
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples, prompt_text
 from harness.calls.checks.audio import ListenerReport, Sound
@@ -184,6 +184,9 @@ class Look:
         self._account: ListenerReport | None = None
         self._greeting_s = 0.0  #: of speech, until the caller's words
         self._voice_since = since
+        self._has_greeted = False
+        self._is_sure = False  #: that it is speech
+        self._takes_turns = False  #: it began after the caller's words, behind a pause
         self._lock = threading.Lock()
         self._settled = False
 
@@ -299,7 +302,9 @@ class Look:
         if is_recorded or self._caller.is_over():
             return
         with suppress(NeverCame):  # it may hang up meanwhile
-            ended = self._greeted_at if self._wanted else self._caller.speak(GREETING)[0]
+            if not self._wanted:
+                self._greeted_at = self._caller.speak(GREETING)[0]
+            self._has_greeted, ended = True, self._greeted_at
             before = self._heard
             with self._context.evidence.step(f"{self._caller.label} hears the answer"):
                 self._hear(ended, ended + LISTEN_S)
@@ -335,12 +340,16 @@ class Look:
         heard = self._heard
         if heard is not None and heard.observation is not Observation.SOUND:
             return
-        if self._wanted:
+        if self._wanted or self._has_greeted:
             words_began = self._greeted_at - len(prompt_samples(GREETING)) / SAMPLE_RATE
             greeting = received_between(self._caller.leg, self._since, words_began)
             self._greeting_s = spoken_s(classify(greeting))
+            self._takes_turns = begins_after_pause(self._caller.leg.received_since(words_began))
         since = self._since if heard is None else self._voice_since
-        instead = voiceless(self._caller.leg.received_since(since))
+        samples = self._caller.leg.received_since(since)
+        spans = classify(samples)
+        instead = voiceless_spans(samples, spans)
+        self._is_sure = is_sure(spans)
         if instead is not None and instead.what == "music":
             told = f"{instead.words} at {self._caller.label}, and no speech"
             self._heard = Sound(heard.at if heard else self._since, Observation.OTHER_SOUND, told)
@@ -401,18 +410,20 @@ class Look:
         # words from before a change of the call say nothing about the way now
         if words.may_confirm and words.find_answer(self._wanted if self._again else 0):
             if not self._again and not words.greeted_for(self._greeting_s):
-                spoken = (
-                    f"{self._greeting_s:.1f} s of speech at {self._caller.label} before it spoke"
-                )
-                evidence = f"{spoken}, longer than {self._talk.label}'s greeting in the transcript"
-                return (
-                    replace(heard, observation=Observation.OTHER_SOUND, evidence=evidence),
-                    None,
-                    None,
-                )
+                spoken = f"{self._greeting_s:.1f} s of speech before the caller spoke"
+                longer = f"longer than {self._talk.label}'s greeting in the transcript"
+                return self._no_proof(heard, f"{spoken}, {longer}")
+            if not self._takes_turns:
+                return self._no_proof(heard, "speech that does not pause for the caller's words")
             evidence = f"{heard.evidence}; the transcript has {self._talk.label}'s own words"
             return replace(heard, observation=Observation.WORDS, evidence=evidence), None, None
+        if not self._is_sure and not self._takes_turns:
+            return self._no_proof(heard, f"speech for less than {SURE_S:g} s, which may be music")
         return heard, None, self._no_words_of_the_ai()
+
+    def _no_proof(self, heard: Sound, what: str) -> DirectionSigns:
+        evidence = f"{what}, at {self._caller.label}"
+        return replace(heard, observation=Observation.OTHER_SOUND, evidence=evidence), None, None
 
     def crossing(self) -> Finding | None:
         """Whether the AI heard another call as well, where its recording tells."""

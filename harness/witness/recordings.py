@@ -19,8 +19,7 @@ from urllib.parse import urljoin, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.classify import classify
-from harness.audio.describe import spoken_s
+from harness.audio.classify import classify, spoken_s
 from harness.audio.likeness import LEAST_MATCH, Likeness, likeness
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.samples import levels

@@ -42,14 +42,16 @@ class RtcpSettings(_Model):
 
 
 #: What an assistant sends: its mark (``voice``); speech in turns with the caller, or without end;
-#: sounds; an answering machine.
-Sends = Literal["voice", "speech", "talks-on", "tone", "music", "silence", "machine"]
+#: sounds; an answering machine; or its own words are lost, and an office's babble is heard.
+Sends = Literal["voice", "speech", "talks-on", "tone", "music", "silence", "machine", "babble"]
 
 
 class AssistantSettings(_Model):
     """How an assistant takes and holds a call."""
 
     sends: Sends = "voice"
+    #: Of one that sends ``speech``: WAV files in place of its greeting and its answer.
+    recorded: tuple[str, str] | None = None
     hears: bool = True  #: if not, it notices no mark, word or digit in the audio
     replies: bool = True  #: names the marks it hears in band, if its voice is one
     answers_after_s: Seconds = 0.0

@@ -3,8 +3,8 @@ accuracy``).
 
 Everything is drawn by seeds, so two runs of one version count the same errors; only speeds differ.
 Writes ``reports/accuracy.json`` and ``reports/accuracy.md``; the exit code is 1 when a bar is
-missed. ``--short`` is a tenth of it, ``--only`` one part of it: marks in telephone calls, or in
-recordings of calls.
+missed. ``--short`` is a tenth of it, ``--only`` one part of it: marks in telephone calls, marks in
+recordings of calls, or the kinds of real sounds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import multiprocessing
 import numpy as np
 
 from harness.audio.detector import Heard, marks_heard
-from tools.accuracy import codecs, speed
+from tools.accuracy import codecs, real_sound, speed
 from tools.accuracy.channels import conceal, random_loss
 from tools.accuracy.corpus import MINUTES, Item, corpus
 from tools.accuracy.pairs import delay_trial, pair_trial
@@ -42,7 +42,7 @@ from tools.accuracy.recordings import (
     recording_trial,
 )
 from tools.accuracy.trials import CONDITIONS, MIXED, Condition, trial
-from tools.ci.programs import missing_voices
+from tools.ci.programs import missing_sounds, missing_voices
 
 _WAYS: Final = ("clean", "5 % loss", "GSM", "Opus")
 _SPEEDS: Final = ("batch_x_realtime", "leg_cpu_percent")
@@ -86,6 +86,9 @@ def run_task(task: Task) -> tuple[Task, Any]:
         case "recording":
             form = next(form for form in FORMATS if form.name == task.name)
             return task, recording_trial(form, task.first)
+        case "sound":
+            minute = real_sound.Minute(task.name, task.first)
+            return task, {way: real_sound.heard(minute, way) for way in real_sound.WAYS}
         case "trial":
             condition = next(c for c in (*CONDITIONS, MIXED) if c.name == task.name)
             outcomes = [trial(condition, seed) for seed in seeds]
@@ -120,17 +123,19 @@ def main() -> int:
     parser.add_argument(
         "--short", action="store_true", help="a tenth of the corpus and of the trials"
     )
-    parser.add_argument("--only", choices=("calls", "recordings"), help="one part")
+    parser.add_argument("--only", choices=("calls", "recordings", "sounds"), help="one part")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument(
         "--reports", type=Path, default=Path("reports"), help="where the results go"
     )
     options = parser.parse_args()
     share = 0.1 if options.short else 1.0
+    if options.only == "sounds" and (missing := missing_sounds()):
+        parser.error(f"no recorded sounds; apt-get install {' '.join(missing)}")
     begun = time.monotonic()
     summary: dict[str, Any] = {}
     rows: list[Row] = []
-    if options.only != "recordings":
+    if options.only in (None, "calls"):
         with multiprocessing.get_context("spawn").Pool(
             1
         ) as alone:  # speeds first, with the machine to itself
@@ -140,9 +145,13 @@ def main() -> int:
             }
         summary |= _summary(_done(_tasks(share), options.processes), speeds, share)
         rows += _rows(summary)
-    if options.only != "calls":
+    if options.only in (None, "recordings"):
         summary |= _recordings(_done(_recording_tasks(share), options.processes))
         rows += _recording_rows(summary)
+    if options.only == "sounds" or (options.only is None and not missing_sounds()):
+        tasks = [Task("sound", m.source, m.number, 1) for m in real_sound.minutes(share)]
+        summary["sounds"] = real_sound.summary(_done(tasks, options.processes))
+        rows += [Row(*row) for row in real_sound.rows(summary["sounds"])]
     summary["seconds"] = round(time.monotonic() - begun)
     text = _table(rows, summary, " ".join(["make accuracy", *sys.argv[1:]]))
     options.reports.mkdir(parents=True, exist_ok=True)

@@ -47,6 +47,7 @@ def parts(seed: str, since: str | None) -> list[Part]:
             CALLS,
             3600,
             "liveproof.json",
+            programs=(VOICES,),
         ),
         Part(
             "selfproof",
@@ -68,7 +69,12 @@ def parts(seed: str, since: str | None) -> list[Part]:
         Part("interop", make("test-interop"), CALLS, 1500, "interop.json", programs=(SIP,)),
         Part("soak", make("soak"), CALLS, 3600, "soak.json"),
         Part(
-            "strangers", make("selfproof-strangers"), CALLS, 1500, "strangers.json", programs=(SIP,)
+            "strangers",
+            make("selfproof-strangers"),
+            CALLS,
+            1500,
+            "strangers.json",
+            programs=(SIP, VOICES),
         ),
         Part("fleet", make("test-fleet"), CALLS, 1500, "fleet.json", programs=(REDIS,)),
         Part("browser", make("test-browser"), BROWSER, 1200, programs=(CHROMIUM,)),

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from harness.calls.verdict import Verdict
-from tools.liveproof.plan import AIS, FAULTS, WITNESSES
+from tools.liveproof.plan import AIS, FAULTS, VOICES, WITNESSES
 from tools.liveproof.results import Proof, Result
 
 _HEAD = """\
@@ -46,7 +46,7 @@ def page(proof: Proof, drawn: str = "") -> str:
             "AI",
             [r for r in proof.results if not r.world.fault],
             lambda r: r.world.ai.name,
-            [a.name for a in AIS],
+            [a.name for a in (*AIS, *VOICES)],
         )
         + amiss(proof.shortfalls)
         + _TAIL

@@ -7,7 +7,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Literal
+
+from tools.ci.programs import PROMPTS
 
 Strength = Literal["indicated", "confirmed", "proved"]
 Transcript = Literal["none", "after", "during"]
@@ -69,10 +72,16 @@ WITNESSES: Final = (
         captures=("trunk", "carrier"),
     ),
 )
+#: With these a healthy call with any voice is known for more than "indicated".
+_KNOWS_VOICES: Final = ("late words", "words during the call", "recording")
 #: Only these are tried with the witnesses whose recording differs from the first one's.
 FAULTS_OF_AUDIO: Final = (
     "rtp-blocked-to-ai", "rtp-blocked-to-caller", "rtp-one-packet-to-caller", "audio-replayed", "audio-echoed",
 )  # fmt: skip
+
+
+def _files(voice: Path) -> tuple[str, str]:
+    return str(voice / "demo-echodone.wav"), str(voice / "please-try-again.wav")
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,13 @@ class Ai:
     name: str
     sends: str
     hears: bool = True
+    recorded: tuple[str, str] | None = None  #: greeting and answer, as people recorded them
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """In the simulated world."""
+        recorded = {"recorded": self.recorded} if self.recorded else {}
+        return {"sends": self.sends, "hears": self.hears, "replies": False, **recorded}
 
     @property
     def speaks(self) -> bool:
@@ -92,6 +108,10 @@ class Ai:
 
 
 LISTENS: Final = Ai("listens and answers", "speech")
+#: A recorded greeting of each voice of `tools/ci/programs.py`, and an answer.
+VOICES: Final = tuple(
+    Ai(f"speaks with {voice.name}", "speech", recorded=_files(voice)) for voice in PROMPTS.values()
+)
 AIS: Final = (
     LISTENS,
     Ai("deaf, a tone", "tone", hears=False),
@@ -100,6 +120,7 @@ AIS: Final = (
     Ai("speaks without end", "talks-on"),
     Ai("silent", "silence"),
     Ai("answering machine", "machine", hears=False),
+    Ai("babble of an office", "babble"),
 )
 
 #: What falsifies a claim, by row. What only the INVITE at the AI shows (an anonymous From)
@@ -177,7 +198,7 @@ class World:
             return "proved" if self.witness.proves and self.ai.speaks else None
         if self.witness.transcript != "none":
             return (
-                "confirmed" if self.ai is LISTENS else None
+                "confirmed" if self.ai in (LISTENS, *VOICES) else None
             )  # one that speaks without end does not fit its transcript
         return "indicated" if self.witness.rtcp == "passed-on" else None
 
@@ -194,7 +215,7 @@ class World:
                 "recording_after_s": self.witness.recording_after_s,
             },
             "captures": list(self.witness.captures),
-            "assistants": {"*": {"sends": self.ai.sends, "hears": self.ai.hears, "replies": False}},
+            "assistants": {"*": self.ai.settings},
         }
 
     @property
@@ -244,9 +265,13 @@ def wrong() -> list[World]:
 
 def _is_what_was_asked(world: World) -> bool:
     """Where packets that arrive are all that is asked for, a deaf AI that speaks on is as good as
-    another.
+    another; and where its recording proves what it says, any sound is.
     """
     heard_as_asked = world.ai.speaks and world.ai.sends != "machine"  # a machine answers nobody
+    if (
+        world.ai.sends == "babble" and world.witness.proves
+    ):  # the AI's recording has the babble, too
+        return True
     return (
         world.witness.asks == "indicated"
         and world.fault is None
@@ -259,11 +284,17 @@ def clean(cases: int, witnesses: Sequence[str] = ()) -> Iterator[tuple[Witness, 
     """Witnesses and AIs of clean worlds, as often as it takes to come to so many cases of a world
     with 17.
     """
-    kinds = [
-        (witness, LISTENS) for witness in WITNESSES if not witnesses or witness.name in witnesses
-    ]
+    asked = [witness for witness in WITNESSES if not witnesses or witness.name in witnesses]
+    kinds = [(witness, LISTENS) for witness in asked]
     for at in range(-(-cases // 17)):
         yield kinds[at % len(kinds)]
+
+
+def voiced(witnesses: Sequence[str] = ()) -> Iterator[tuple[Witness, Ai]]:
+    """Recorded voices, each with witnesses that know it."""
+    for witness in WITNESSES:
+        if witness.name in _KNOWS_VOICES and (not witnesses or witness.name in witnesses):
+            yield from ((witness, voice) for voice in VOICES)
 
 
 def worlds(
@@ -288,4 +319,6 @@ def worlds(
         made.add(world.witness, world.ai, world.fault, *world.rows)
     for witness, ai in clean(cases, witnesses):
         made.add(witness, ai, None, *ROWS)
+    for witness, ai in voiced(witnesses):
+        made.add(witness, ai, None, INBOUND)
     return made.worlds

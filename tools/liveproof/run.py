@@ -21,9 +21,10 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from tools import ROOT
+from tools.ci.programs import missing_voices
 from tools.liveproof.outside import Outside, world
 from tools.liveproof.page import page
-from tools.liveproof.plan import ROWS, World, worlds, wrong
+from tools.liveproof.plan import ROWS, VOICES, World, worlds, wrong
 from tools.liveproof.results import Proof, Result, read
 from tools.trials import ATTEMPTS_MORE
 
@@ -40,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(2**32)
     partial = asked.sample is not None or bool(asked.fault) or bool(asked.witness)
     clean = asked.clean if asked.clean is not None else 17 if partial else CLEAN_CASES
+    if missing := missing_voices():
+        print(f"liveproof: apt-get install {' '.join(missing)}", file=sys.stderr)
+        return 3
     every = worlds(asked.sample, clean, random.Random(seed), asked.fault, asked.witness)
     print(f"{len(every)} worlds, seed {seed}", flush=True)
     for directory in filter(None, (asked.reports, asked.keep)):
@@ -57,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     drawn = (
         ""
         if not partial
-        else f"{sum(one.rows != ROWS for one in every)} of the {len(wrong())} worlds in which something is wrong (seed {seed})"
+        else f"{_wrong_of(every)} of the {len(wrong())} worlds in which something is wrong (seed {seed})"
     )
     text = page(proof, drawn)
     print(text)
@@ -67,6 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.page is not None or not partial:
         (asked.page or _PAGE).write_text(text, encoding="utf-8")
     return int(bool(proof.shortfalls))
+
+
+def _wrong_of(every: Sequence[World]) -> int:
+    return sum(one.rows != ROWS and one.ai not in VOICES for one in every)
 
 
 def _parser() -> argparse.ArgumentParser:

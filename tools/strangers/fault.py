@@ -15,7 +15,7 @@ Side = Literal["to-ai", "from-ai"]
 SipChange = Literal["drop", "change", "hold", "copy"]
 MediaChange = Literal[
     "drop", "stop", "first", "loss", "bursts", "disorder", "delay", "silence", "noise", "type", "quiet", "echo", "mark", "gaps",
-    "copy", "no-events", "events-twice",
+    "copy", "no-events", "events-twice", "beneath",
 ]  # fmt: skip
 
 
@@ -38,13 +38,14 @@ class Sip:
 
 @dataclass(frozen=True)
 class Media:
-    """A change of the RTP on the trunk's wire. ``amount`` is a share, a number of packets, or
-    seconds.
+    """A change of the RTP on the trunk's wire. ``amount`` is a share, a number of packets, seconds,
+    or decibels; ``sound`` is heard beneath the voice, so much louder than it.
     """
 
     side: Side
     do: MediaChange
     amount: float = 0.0
+    sound: Literal["music", "voice", "babble", "noise"] = "music"
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,16 @@ import socket
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
+import soundfile
+from numpy.typing import NDArray
 
 from harness.audio.g711 import decode_alaw, decode_ulaw, encode_alaw, encode_ulaw
-from harness.audio.marks import waveform
+from harness.audio.marks import DEFAULT_LEVEL_DBOV, SAMPLE_RATE, waveform
+from tools.accuracy.speech import recorded_speech
+from tools.ci.programs import HOLD_MUSIC
 from tools.strangers.fault import Media, Side
 
 _PCMU, _PCMA = 0, 8
@@ -182,12 +187,39 @@ def _payload(change: Media, stream: _Stream, packet: bytes) -> bytes:
                 (decode_ulaw, encode_ulaw) if kind == _PCMU else (decode_alaw, encode_alaw)
             )
             body = encode((decode(body) * 10 ** (-change.amount / 20)).astype(np.int16))
+        case "beneath":
+            decode, encode = (
+                (decode_ulaw, encode_ulaw) if kind == _PCMU else (decode_alaw, encode_alaw)
+            )
+            sound = _beneath(change.sound) * 10 ** ((DEFAULT_LEVEL_DBOV + change.amount) / 20)
+            at = (stream.count * len(body)) % (len(sound) - len(body))
+            mixed = decode(body) + 32768 * sound[at : at + len(body)]
+            body = encode(np.clip(mixed, -32768, 32767).astype(np.int16))
         case "mark":
             encode = encode_ulaw if kind == _PCMU else encode_alaw
             voice = (np.tile(waveform(int(change.amount)), 2) * 32767).astype(np.int16)
             at = (stream.count * len(body)) % (len(voice) // 2)
             body = encode(voice[at : at + len(body)])
     return head + body
+
+
+@cache
+def _beneath(sound: str) -> NDArray[np.float64]:
+    """A minute of real sound, RMS 1."""
+    seconds, draw = 60, np.random.default_rng(1)
+    match sound:
+        case "music":
+            samples = soundfile.read(next(iter(sorted(HOLD_MUSIC.glob("*.wav")))))[0]
+            samples = samples[: seconds * SAMPLE_RATE]
+        case "voice":
+            samples = recorded_speech(2, seconds).astype(float)
+        case "babble":
+            voices = [recorded_speech(seed, seconds).astype(float) for seed in range(6)]
+            samples = np.sum([voice / voice.std() for voice in voices], axis=0)
+        case _:
+            samples = draw.normal(0, 1, seconds * SAMPLE_RATE)
+    scaled: NDArray[np.float64] = samples / samples.std()
+    return scaled
 
 
 def _twice(stream: _Stream, packet: bytes) -> list[bytes]:

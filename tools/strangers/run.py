@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tools import ROOT, trials
+from tools.ci.programs import missing_sounds
 from tools.interop.programs import missing as missing_packages
 from tools.interop.programs import version
 from tools.strangers.fault import FAULTS
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run all trials (or read those of a run), write the figures, and judge."""
     asked = _parser().parse_args(arguments)
     began = time.monotonic()
-    if packages := missing_packages():
+    if packages := [*missing_packages(), *missing_sounds()]:
         print(f"strangers: apt-get install {' '.join(packages)}", file=sys.stderr)
         return BROKEN
     programs = {name: version(name) for name in PROGRAMS}

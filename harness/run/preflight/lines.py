@@ -58,6 +58,7 @@ class ProbeKind(StrEnum):
     STAND_IN_PORT = "stand-in port"
     STAND_IN_CERTIFICATE = "stand-in certificate"
     OWN_CERTIFICATE = "own certificate of"
+    SPEECH = "speech"
     API = "Synthflow API"
     MODEL = "model_id of"
     CAMPAIGN = "campaign URL"

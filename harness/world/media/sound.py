@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 
 from harness.audio import g711, marks
 from harness.audio.prompts import prompt_samples
-from harness.audio.wav import to_int16
+from harness.audio.samples import resample
+from harness.audio.wav import read_wav, to_int16
+from harness.support.resources import prompt_names
 from harness.world.media.leg import LegMedia, is_g711
 from harness.world.media.rtp import RtpStream
 
@@ -112,6 +115,13 @@ def prompt(name: str, codec: str) -> Frames:
     return frames((prompt_samples(name) / 32768.0).astype(np.float32), codec)
 
 
+@cache
+def recorded(path: Path, codec: str) -> Frames:
+    """A WAV file."""
+    samples, rate = read_wav(path)
+    return frames((resample(samples, rate, _RATE) / 32768.0).astype(np.float32), codec)
+
+
 def _cadence(tones: tuple[float, ...], on: float, off: float) -> NDArray[np.float32]:
     time = np.arange(round(on * _RATE)) / _RATE
     sound = sum(0.1 * np.sin(2 * np.pi * tone * time) for tone in tones)
@@ -138,6 +148,18 @@ def _music() -> NDArray[np.float32]:
     return np.concatenate(bars).astype(np.float32)
 
 
+def _babble() -> NDArray[np.float32]:
+    """Six seconds of an office: twelve voices at once, as loud together as -37 dBov."""
+    count = 6 * _RATE
+    names = prompt_names()
+    whole = np.zeros(count, np.float32)
+    for number in range(12):
+        voice = np.resize(prompt_samples(names[number % len(names)]), count)
+        whole += np.roll(voice, number * 3701)
+    whole *= 10 ** (-37 / 20) / whole.std()
+    return whole
+
+
 def _sound(make: Callable[[], NDArray[np.float32]]) -> Callable[[str], Frames]:
     return cache(lambda codec: frames(make(), codec))
 
@@ -154,6 +176,7 @@ tone = _sound(lambda: _cadence((1020.0,), 1.0, 0.0))
 #: The tone of an answering machine.
 beep = _sound(lambda: _cadence((1000.0,), 0.4, 0.0))
 music = _sound(_music)
+babble = _sound(_babble)
 
 
 @cache

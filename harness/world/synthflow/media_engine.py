@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain, cycle, islice, repeat
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
@@ -217,9 +218,10 @@ FIRST_WORDS: Final[dict[Sends, str]] = {
     "speech": GREETING,
     "talks-on": GREETING,
     "machine": MACHINE,
+    "babble": GREETING,
 }
 #: Assistants that answer in words.
-SPEAKS_ON: Final[tuple[Sends, ...]] = ("speech", "talks-on")
+SPEAKS_ON: Final[tuple[Sends, ...]] = ("speech", "talks-on", "babble")
 _REFLECTS = 20  # frames before an assistant answers a caller who has finished
 
 
@@ -232,32 +234,35 @@ def script(
         case "voice":
             return cycle(sound.mark(voice, law) if voice is not None else sound.silence(law))
         case "speech":
-            return _conversation(law, turns, settings.greeting_s, settings.interruptible)
+            return _conversation(law, turns, settings)
         case "talks-on":
             return cycle(chain(*(sound.prompt(name, law) for name in (GREETING, ANSWER, HOLD))))
         case "tone":
             return cycle(sound.tone(law))
         case "music":
             return cycle(sound.music(law))
+        case "babble":
+            return cycle(sound.babble(law))
         case "silence":
             return repeat(nothing)
         case "machine":
             return chain(sound.prompt(MACHINE, law), sound.beep(law), repeat(nothing))
 
 
-def _conversation(
-    law: str, turns: Turns, greeting_s: float, interruptible: bool
-) -> Iterator[bytes]:
+def _conversation(law: str, turns: Turns, settings: AssistantSettings) -> Iterator[bytes]:
     nothing = sound.silence(law)[0]
-    greeting = sound.prompt(GREETING, law)
-    saying: Iterator[bytes] = (
-        islice(cycle(greeting), round(greeting_s * 50)) if greeting_s else iter(greeting)
-    )
+    if settings.recorded is not None:
+        greeting, answer = (sound.recorded(Path(path), law) for path in settings.recorded)
+    else:
+        greeting, answer = sound.prompt(GREETING, law), sound.prompt(ANSWER, law)
+    saying: Iterator[bytes] = iter(greeting)
+    if settings.greeting_s:
+        saying = islice(cycle(greeting), round(settings.greeting_s * 50))
     while True:
-        if turns.caller_speaks and interruptible:
+        if turns.caller_speaks and settings.interruptible:
             saying = iter(())
         if turns.take_finished():
-            saying = chain(repeat(nothing, _REFLECTS), sound.prompt(ANSWER, law))
+            saying = chain(repeat(nothing, _REFLECTS), answer)
         yield next(saying, nothing)
 
 

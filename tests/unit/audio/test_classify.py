@@ -9,7 +9,9 @@ from harness.audio.classify import Span, classify
 from harness.audio.dtmf import dtmf
 from harness.audio.prompts import prompt_samples
 from harness.audio.wav import to_int16
-from tools.accuracy.tones import PLANS, SIT, call_progress, fax, sit
+from tools.accuracy.channels import conceal, random_loss
+from tools.accuracy.music import hold_music
+from tools.accuracy.tones import PLANS, SIT, Segment, call_progress, fax, sit, sound
 
 from .sounds import Samples, join, mark, mix, noise, silence
 
@@ -88,3 +90,30 @@ def test_speech_over_background_noise_keeps_its_times(level_dbov: float) -> None
         span for span in classify(mix(noise(6.0, level_dbov), spoken)) if span.kind == "speech"
     ]
     assert [(span.began, span.ended) for span in found] == [pytest.approx((2.0, 3.06), abs=0.1)]
+
+
+def test_vowels_are_no_busy_tone() -> None:
+    """A voice holds one frequency for as long as this, as Debian's English prompts do."""
+    vowels = to_int16(sound((Segment((351.0,), 0.12), Segment((), 0.26)), 1.14))
+    heard = join(prompt_samples("hello-en"), vowels, prompt_samples("goodbye-en"))
+    assert {span.kind for span in loud(heard)} <= {"speech", "noise"}
+
+
+def test_a_fundamental_and_its_octave_are_no_steady_tone() -> None:
+    vowel = to_int16(sound((Segment((207.0, 414.0), 0.8),), 0.8))
+    heard = loud(join(prompt_samples("hello-en"), vowel, prompt_samples("goodbye-en")))
+    assert "tone" not in {span.kind for span in heard}
+
+
+@pytest.mark.parametrize("country", ["us", "de", "gb"])
+def test_lost_and_concealed_packets_do_not_divide_a_ringing_tone(country: str) -> None:
+    ringing = join(silence(0.5), to_int16(call_progress(country, "ringback", 9.0)))
+    lost = random_loss(np.random.default_rng(3), len(ringing) // 160 + 1, 0.05)
+    assert {span.kind for span in loud(conceal(ringing, lost))} == {"ringback"}
+
+
+def test_music_before_speech_is_a_span_of_its_own() -> None:
+    music = hold_music(np.random.default_rng(2), 6)
+    spans = loud(join(music, prompt_samples("voicemail-greeting-en"), silence(0.5)))
+    assert [span.kind for span in spans] == ["music", "speech"]
+    assert spans[1].began == pytest.approx(6.0, abs=0.3)

@@ -14,6 +14,8 @@ from harness.audio.marks import PERIOD, SAMPLE_RATE, waveform
 from harness.audio.residue import residue
 from harness.audio.wav import to_int16
 from tools.accuracy import channels, codecs
+from tools.accuracy.corpus import Item
+from tools.accuracy.music import hold_music
 from tools.accuracy.speech import monologue
 
 MARK, OTHER = 37, 200
@@ -53,6 +55,28 @@ def test_a_sound_beneath_a_mark_is_found_and_named(
     assert codec != "ulaw" or found.sound.kind == kind
 
 
+#: Sounds that go on for the whole call, so that no clean path before or behind shows them.
+LASTING = {
+    "hold music": hold_music(np.random.default_rng(4), 10),
+    "babble": Item("babble", 1).samples(),
+    "speech": monologue(4, 10),
+    "steady noise": to_int16(DRAW.normal(0, 0.1, 80_000)),
+}
+
+
+@pytest.mark.parametrize(("codec", "db"), [("ulaw", 0), ("ulaw", -5), ("gsm", -3), ("opus", -3)])
+@pytest.mark.parametrize("sound", LASTING)
+def test_a_sound_beneath_a_mark_for_the_whole_call_is_found(
+    sound: str, codec: str, db: float
+) -> None:
+    above = np.tile(voice(), 2)
+    beneath = np.resize(LASTING[sound], len(above)).astype(float)
+    beneath *= above.std() * 10 ** (db / 20) / beneath.std()
+    found = residue(codecs.CODECS[codec](to_int16(0.5 * (above + beneath))))
+    assert found is not None
+    assert found.sound is not None
+
+
 @pytest.mark.parametrize("db", [0, -10, -20])
 def test_a_mark_beneath_another_is_named(db: float) -> None:
     found = residue(codecs.ulaw(to_int16(voice() + np.roll(voice(OTHER), 333) * 10 ** (db / 20))))
@@ -63,6 +87,8 @@ def test_a_mark_beneath_another_is_named(db: float) -> None:
 
 WAYS = {
     **codecs.CODECS,
+    "gsm and amr": lambda sent: codecs.amr(codecs.gsm(sent)),
+    "clipped": lambda sent: to_int16(np.clip(sent / 3000, -1, 1)),
     "noise": lambda sent: channels.with_noise(DRAW, sent, 15.0, -15.0),
     "loss": lambda sent: channels.conceal(sent, channels.random_loss(DRAW, PERIODS * 8, 0.05)),
     "slips": lambda sent: channels.slips(DRAW, sent),

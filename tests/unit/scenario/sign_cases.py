@@ -16,6 +16,7 @@ from harness.scenario import signs
 from harness.scenario.context import CaseContext
 from harness.scenario.signs import DirectionSigns, Look, Words
 from harness.witness.call_record import CallRecord
+from tests.unit.audio.sounds import join, silence
 from tests.unit.scenario.conftest import MakeContext
 
 NEVER = float("inf")
@@ -40,7 +41,8 @@ class Caller:
         self.waited: list[tuple[float, float]] = []  #: for what comes after, and until when
         self.obeyed_digit: Sound | None = None
         self.counts = counts
-        self.leg = SimpleNamespace(received_since=lambda since: prompt_samples("how-can-i-help-en"))
+        answer = join(silence(1.5), prompt_samples("how-can-i-help-en"), silence(0.6))
+        self.leg = SimpleNamespace(received_since=lambda since: answer)
         self._heard = heard
         self._packets = packets
 

@@ -23,6 +23,7 @@ from tests.unit.audio.sounds import Samples, join, mix, noise, silence
 from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.sign_cases import Caller, Case
+from tools.accuracy.corpus import Item
 from tools.accuracy.music import hold_music
 from tools.accuracy.tones import call_progress
 
@@ -65,7 +66,7 @@ class Hearing(Caller):
 
     def speak(self, prompt: str) -> tuple[float, bool]:
         self._clock.now += self._lets_finish_s
-        return self._clock.now, True
+        return self._clock.now + len(prompt_samples(prompt)) / 8000, True
 
     def _heard_between(self, since: float, until: float) -> Samples:
         since = max(since, self._began)
@@ -150,3 +151,22 @@ def test_speech_has_to_fit_the_ai_s_greeting(
 def test_one_packet_is_no_voice(listened: Callable[..., Case]) -> None:
     """The concealment of what is lost after it lasts 120 ms."""
     assert listened(noise(0.12, -10.0), silence(1.0)).heard_by_caller == ("", "")
+
+
+def test_babble_without_a_pause_is_not_the_ai_s_voice(listened: Callable[..., Case]) -> None:
+    """Of an office at -37 dBov in its place, while its words are in the transcript."""
+    babble = Item("babble", 1).samples().astype(float)
+    babble *= 32768 * 10 ** (-37 / 20) / babble.std()
+    words = "bot: Hi, I am Robin.\nhuman: Hello, who is there?\nbot: It is me."
+    case = listened(babble.astype(np.int16), words=words, lets_finish_s=4.0)
+    assert case.heard_by_caller == ("OTHER_SOUND", "")
+
+
+def test_an_answer_over_an_office_s_babble_is_the_ai_s_voice(
+    listened: Callable[..., Case],
+) -> None:
+    babble = Item("babble", 1).samples()[: 8 * 8000].astype(float)
+    babble *= 32768 * 10 ** (-48 / 20) / babble.std()
+    heard = mix(join(*[VOICE] * 8)[: 8 * 8000], babble.astype(np.int16))
+    words = "bot: Hi, I am Robin.\nhuman: Hello, who is there?\nbot: It is me."
+    assert listened(heard, words=words, lets_finish_s=1.0).heard_by_caller == ("WORDS", "")
