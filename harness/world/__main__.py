@@ -99,7 +99,12 @@ def _check(asked: argparse.Namespace) -> int:
 
 async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
     world = World(
-        deployment, asked.tenants, asked.directory, timings=asked.timings, trace=asked.trace
+        deployment,
+        asked.tenants,
+        asked.directory,
+        timings=asked.timings,
+        trace=asked.trace,
+        speech=asked.speech,
     )
     for logs in ("harness.world", "asyncio"):
         logging.getLogger(logs).addHandler(AuditHandler(world.audit))
@@ -184,6 +189,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--timings", choices=("quick", "documented"), default="quick")
     parser.add_argument(
         "--fault", action="append", default=[], metavar="NAME[@LINE]", help="be wrong in this way"
+    )
+    parser.add_argument(
+        "--speech",
+        action="store_true",
+        help="assistants speak as real ones do, and send no marks",
     )
     parser.add_argument("--control", action="store_true", help="open the control API")
     parser.add_argument(

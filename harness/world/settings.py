@@ -197,8 +197,13 @@ class Settings(_Model):
         return self.lines.get(name) or self.lines.get("*") or LineSettings()
 
 
-def parse(plain: dict[str, Any]) -> Settings:
-    """Settings from a table. Raises `DeploymentError` with every mistake in a line."""
+def parse(plain: dict[str, Any], *, speech: bool = False) -> Settings:
+    """Settings from a table. Raises `DeploymentError` with every mistake in a line.
+
+    ``speech``: assistants without settings speak; otherwise they send their mark.
+    """
+    if speech:
+        plain = plain | {"assistants": {"*": {"sends": "speech"}} | plain.get("assistants", {})}
     try:
         return Settings.model_validate(plain)
     except ValidationError as error:

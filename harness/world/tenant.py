@@ -110,7 +110,7 @@ class Tenant:
             with_addresses(deployment, block, self._certificates),
             timings,
             Faults(deployment.integration, frozenset(deployment.lines)),
-            parse(deployment.simulated),
+            parse(deployment.simulated, speech=world.speech),
             world.audit,
             world.ticker,
             block,

@@ -59,8 +59,10 @@ class World:
         *,
         timings: Literal["quick", "documented"] = "quick",
         trace: bool = False,
+        speech: bool = False,
     ) -> None:
         self.directory = directory
+        self.speech = speech
         self.audit = Audit()
         self.ticker = Ticker()
         self.media_engine = MediaEngine(
@@ -218,7 +220,7 @@ def control(world: World, token: str) -> web.Application:
 
     async def change_settings(request: web.Request) -> web.Response:
         asked = await _asked(request)
-        now = parse(asked["settings"])
+        now = parse(asked["settings"], speech=world.speech)
         for tenant in chosen(asked):
             await tenant.change_settings(now)
         return web.json_response(now.model_dump())

@@ -217,7 +217,9 @@ def tree(tmp_path: Path, forked_python: str) -> Tree:
 def outside(tmp_path_factory: pytest.TempPathFactory, forked_python: str) -> Iterator[Outside]:
     directory = tmp_path_factory.mktemp("outside")
     with (
-        one_world(WORLD_FILE, load(WORLD_FILE), directory, tenants=2, controlled=True) as world,
+        one_world(
+            WORLD_FILE, load(WORLD_FILE), directory, tenants=2, controlled=True, speech=True
+        ) as world,
         httpx.Client(base_url=world.api) as control,
     ):
         yield Outside(directory, control, world.tenants, forked_python)

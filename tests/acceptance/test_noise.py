@@ -28,7 +28,7 @@ STRANGERS = {
 LATE = {
     "noise": {"sip_delay_s": 0.05, "rtp_delay_s": 0.08, "rtp_jitter_s": 0.015},
     "api": {"delay_s": 0.5, "transcript": "after", "transcript_after_s": 1.0},
-    "assistants": {"*": {"answers_after_s": 1.0}},
+    "assistants": {"*": {"answers_after_s": 1.0, "sends": "speech"}},
 }
 #: Longer than a jitter buffer hides.
 STARVED = {"noise": {"stands_still_s": 0.5, "stands_still_every_s": 2.0}}

@@ -79,7 +79,13 @@ def simulate(
         control = scratch.path
         until_ctrl_c = contextlib.suppress(KeyboardInterrupt)
         started = one_world(
-            file, deployment, control, tenants=tenants, timings=timings, faults=fault or []
+            file,
+            deployment,
+            control,
+            tenants=tenants,
+            timings=timings,
+            faults=fault or [],
+            speech=as_live is not None,
         )
         with (
             until_ctrl_c,

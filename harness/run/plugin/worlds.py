@@ -237,6 +237,7 @@ class Worlds:
         timings: str,
         faults: Sequence[str],
         controlled: bool = False,
+        speech: bool = False,
         fork_server: Path | None = None,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> dict[str, Replicas]:
@@ -245,8 +246,9 @@ class Worlds:
 
         Raises what :meth:`World.ready` raises.
 
-        ``controlled`` worlds have a control API (:attr:`controls`); where there is a
-        ``fork_server``, it forks the worlds.
+        ``controlled`` worlds have a control API (:attr:`controls`). With ``speech``, their
+        assistants speak as real ones do, and send no marks. Where there is a ``fork_server``, it
+        forks the worlds.
         """
         options = [
             "--tenants",
@@ -254,6 +256,7 @@ class Worlds:
             "--timings",
             timings,
             *(["--control"] if controlled else []),
+            *(["--speech"] if speech else []),
         ]
         options += [argument for fault in faults for argument in ("--fault", fault)]
         for path, deployment in simulated:
@@ -308,6 +311,7 @@ def one_world(
     timings: str = "quick",
     faults: Sequence[str] = (),
     controlled: bool = False,
+    speech: bool = False,
 ) -> Iterator[World]:
     """A world that is up as long as this lasts; raises what :meth:`Worlds.start` and
     :meth:`World.stop` raise.
@@ -320,6 +324,7 @@ def one_world(
             timings=timings,
             faults=faults,
             controlled=controlled,
+            speech=speech,
         )
         yield worlds.all[0]
     finally:
