@@ -23,14 +23,13 @@ from harness.audio.marks import PERIOD_SECONDS, REPLY_OFFSET, VOICES
 from harness.audio.wav import WavError, read_wav
 from harness.calls.checks.audio import AUDIBLE_DBOV
 from harness.calls.checks.timing import responsive
-from harness.calls.events import FarEndReport, LegStarted, Listened, phone_of
+from harness.calls.events import LegStarted, phone_of
 from harness.calls.measurement import Delay
 from harness.calls.verdict import Finding, Verdict
 from harness.deployment import STAND_IN, Manners
-from harness.report.case_document import answered_at, started
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow, is_invite
-from harness.report.hearing import first_sample, sounds
+from harness.report.hearing import sounds
 from harness.report.markup import moment
 
 #: The columns of :func:`harness.report.hearing.figures` that are call facts as well.
@@ -114,11 +113,7 @@ def _party(value: str | None) -> str:
 def _first_sound(evidence: CaseEvidence, leg: str) -> float | None:
     """When the leg first received anything audible: its first mark, or a pulse with sound in it."""
     marks = [span.began for span in evidence.marks if span.leg == leg]
-    pulses = [
-        event.at
-        for event in evidence.legs[leg]
-        if isinstance(event, Listened) and event.level_dbov > AUDIBLE_DBOV
-    ]
+    pulses = evidence.legs[leg].sounds(AUDIBLE_DBOV)
     return min([*marks, *pulses[:1]], default=None)
 
 
@@ -126,7 +121,7 @@ def _first_heard_elsewhere(evidence: CaseEvidence, leg: str) -> float | None:
     """When this leg's mark was first known to be heard: at another leg, or by a reply. A far end's
     record has a clock of its own.
     """
-    own = {event.mark for event in evidence.legs[leg] if isinstance(event, LegStarted)}
+    own = evidence.legs[leg].marks_sent
     others = [span.began for span in evidence.marks if span.leg != leg and span.mark in own]
     replies = [
         span.began for span in evidence.marks if span.leg == leg and span.mark - REPLY_OFFSET in own
@@ -222,9 +217,7 @@ def rtp_table(evidence: CaseEvidence) -> list[list[str]]:
     rows = [["leg", *(title for title, _ in _RTP)]]
     for leg, counters in evidence.statistics.items():
         plain: dict[str, int | float | str] = dataclasses.asdict(counters)
-        named = any(
-            isinstance(event, FarEndReport) and event.names_us for event in evidence.legs[leg]
-        )
+        named = evidence.legs[leg].is_counted_by_far_end
         # not reported: a far end that heard nothing from the harness reports no loss (RFC 3550
         # section 6.4.1)
         untold = [
@@ -297,14 +290,9 @@ Turn = tuple[float, float]
 def response_times(evidence: CaseEvidence) -> list[ResponseTime]:
     """The figures of each answered call of a harness caller; none where no voice agent was heard."""
     found: list[ResponseTime] = []
-    for leg, events in evidence.legs.items():
-        begun, answered = started(events), answered_at(events)
-        if (
-            begun is None
-            or begun.direction != "outgoing"
-            or begun.replaces is not None
-            or answered is None
-        ):
+    for leg, call in evidence.legs.items():
+        answered = call.answered_at
+        if not call.is_first_call or answered is None:
             continue
         agent, person = _heard(evidence, leg)
         if agent:
@@ -328,9 +316,9 @@ def _heard(evidence: CaseEvidence, leg: str) -> tuple[list[Turn], _Person | None
     mark by speech, up to the hand-over.
     """
     stand_ins = {
-        event.mark
-        for event in evidence.events
-        if isinstance(event, LegStarted) and event.phone == STAND_IN and event.leg
+        begun.mark
+        for begun in evidence.events.of(LegStarted)
+        if begun.phone == STAND_IN and begun.leg
     }
     spans = sorted(
         (span for span in evidence.marks if span.leg == leg), key=lambda span: span.began
@@ -347,8 +335,8 @@ def _heard(evidence: CaseEvidence, leg: str) -> tuple[list[Turn], _Person | None
 
 def _rang(evidence: CaseEvidence, mark: int) -> Turn | None:
     """From when until when the leg that sends this mark rang; None where that is not seen."""
-    for events in evidence.legs.values():
-        begun, answered = started(events), answered_at(events)
+    for leg in evidence.legs.values():
+        begun, answered = leg.started, leg.answered_at
         if begun is not None and begun.mark == mark and begun.direction == "incoming":
             return (begun.at, answered) if answered is not None else None
     return None
@@ -396,7 +384,7 @@ def _words(evidence: CaseEvidence, leg: str, which: Literal["received", "sent"])
     """The speech in one of the leg's recordings. Both of them begin with the leg's media."""
     recording = next((recording for recording in evidence.recordings if recording.leg == leg), None)
     path = getattr(recording, which) if recording else None
-    began = first_sample(evidence, leg)
+    began = evidence.legs[leg].first_sample_at
     if path is None or began is None:
         return
     try:

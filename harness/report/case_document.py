@@ -20,14 +20,10 @@ from pydantic_core import from_json
 from typing_extensions import TypedDict
 
 from harness.calls.events import (
-    CallState,
     Event,
     FarEndRecord,
     FileEvent,
     LegStarted,
-    Listened,
-    MarkEnded,
-    MarkHeard,
     MediaState,
     Recorded,
     RtpStatistics,
@@ -35,6 +31,7 @@ from harness.calls.events import (
     StrangerRefused,
     from_plain,
 )
+from harness.calls.legs import CaseEvents, EventLog, LegEvents, MarkSpan
 from harness.calls.model import CallMessage, messages_in_record, messages_of
 from harness.calls.verdict import ORDER, Finding, Verdict
 from harness.deployment import SIP_NUMBER, STAND_IN, Deployment, Kind
@@ -261,20 +258,6 @@ class Message:
 
 
 @dataclass(frozen=True)
-class MarkSpan:
-    """A stretch of time in which a leg heard one mark. Times are on the monotonic clock, in
-    seconds.
-    """
-
-    leg: str
-    mark: int
-    began: float
-    ended: float
-    level_dbov: float
-    quality: float
-
-
-@dataclass(frozen=True)
 class MadeFrom:
     """The inputs of a finding, as ``events.jsonl`` has them: plain data with references to events."""
 
@@ -369,11 +352,10 @@ class CaseLog:
         self._directory = directory
         self.added: list[FileEvent] = []  #: the events that files of others have added
         self.added_end: CaseEnd | None = None  #: how the case ends with them
-        self.events: list[Event] = []
+        self._events: list[Event] = []
         self.messages: list[Message] = []
         self.findings: list[Finding] = []
         self.made_from: list[MadeFrom] = []  #: of each finding
-        self.recorded: list[Event] = []  #: the events in the order in which they were recorded
         self.steps: list[Step] = []
         self.notes: list[Note] = []
         self.attachments: list[Attachment] = []
@@ -391,8 +373,8 @@ class CaseLog:
                 self._add(json_file.read(directory / ADDED))
             except (OSError, KeyError, TypeError, ValueError, AttributeError, IndexError):
                 self.damaged += 1
-        self.recorded = list(self.events)
-        self.events.sort(key=lambda event: event.at)
+        self.recorded: list[Event] = list(self._events)  #: in the order of recording
+        self.events = CaseEvents(sorted(self._events, key=lambda event: event.at))
         self.messages.sort(key=lambda message: message.event.at)
 
     def scripted_s(self, until: float) -> float:
@@ -405,41 +387,37 @@ class CaseLog:
             covered = max(covered, min(ended, until))
         return total
 
-    @cached_property
-    def legs(self) -> dict[str, list[Event]]:
-        """The events of each leg, legs in order of appearance."""
-        legs: dict[str, list[Event]] = {}
-        for event in self.events:
-            if event.leg is not None:
-                legs.setdefault(event.leg, []).append(event)
-        return legs
+    @property
+    def legs(self) -> dict[str, LegEvents]:
+        """The events and facts of each leg, legs in order of appearance."""
+        return self.events.legs
 
     @cached_property
     def marks(self) -> tuple[MarkSpan, ...]:
         """The marks heard, the repeated reports of one mark joined."""
-        return tuple(span for leg, events in self.legs.items() for span in _spans(leg, events))
+        return tuple(span for leg in self.legs.values() for span in leg.marks())
 
     @cached_property
     def statistics(self) -> dict[str, RtpStatistics]:
         """The last counters of each leg."""
         return {
-            leg: event
-            for leg, events in self.legs.items()
-            for event in events
-            if isinstance(event, RtpStatistics)
+            name: counters
+            for name, leg in self.legs.items()
+            if (counters := leg.statistics) is not None
         }
 
     @cached_property
     def gist(self) -> Gist:
         """The facts that stay in memory when the rest is dropped."""
-        invites = {leg: _first_invite(events) for leg, events in self.legs.items()}
-        answered = (_answered_after(events, invites[leg]) for leg, events in self.legs.items())
-        phones = {event.phone for event in self.events if isinstance(event, LegStarted)}
+        legs = self.legs.values()
+        answered = [leg.answered_after_s for leg in legs]
+        invites = [leg.invite_sent for leg in legs]
+        phones = {begun.phone for begun in self.events.of(LegStarted)}
         return Gist(
             statistics=self.statistics,
             answered_s=tuple(seconds for seconds in answered if seconds is not None),
-            invites=tuple(invite.text for invite in invites.values() if invite),
-            strangers=tuple(event for event in self.events if isinstance(event, StrangerRefused)),
+            invites=tuple(invite.text for invite in invites if invite is not None),
+            strangers=tuple(self.events.of(StrangerRefused)),
             ours=frozenset(phones | self.legs.keys()),
             values_seen=values_seen(self.events),
             values_recorded=values_recorded(self.events),
@@ -450,23 +428,18 @@ class CaseLog:
         """The last record of each call at the far end's own interface, which may be asked
         repeatedly.
         """
-        last = {
-            (event.phone, event.source): event
-            for event in self.events
-            if isinstance(event, FarEndRecord)
-        }
+        records = self.events.of(FarEndRecord)
+        last = {(record.phone, record.source): record for record in records}
         return tuple(last.values())
 
     @cached_property
     def recordings(self) -> tuple[Recording, ...]:
         """The WAVs that exist, one entry a leg."""
         found = []
-        for leg, events in self.legs.items():
-            for event in events:
-                if isinstance(event, Recorded):
-                    received, sent = self._file(event.path), self._file(event.sent_path)
-                    if received or sent:
-                        found.append(Recording(leg, received, sent))
+        for event in self.events.of(Recorded):
+            received, sent = self._file(event.path), self._file(event.sent_path)
+            if event.leg is not None and (received or sent):
+                found.append(Recording(event.leg, received, sent))
         return tuple(found)
 
     def _file(self, path: str | None) -> Path | None:
@@ -503,7 +476,7 @@ class CaseLog:
                 if isinstance(event, SipMessage):
                     self.messages.append(Message(_text(number), event))
                 self.times.append(at)
-                self.events.append(event)
+                self._events.append(event)
             case "finding":
                 made_from = MadeFrom(value.pop("asked", None), value.pop("adjusted", ()))
                 finding = Finding.from_plain(value)
@@ -562,7 +535,7 @@ class CaseLog:
         notes = [Note(max(self.times, default=0.0), _text(note)) for note in plain["notes"]]
         for place, (found, made_from) in judged.items():
             self.findings[place], self.made_from[place] = found, made_from
-        self.events += events
+        self._events += events
         self.added = [event for event in events if isinstance(event, FileEvent)]
         self.notes += notes
         self.added_end = plain["end"]
@@ -596,65 +569,6 @@ def _text(value: object) -> str:
     return value
 
 
-def started(events: Iterable[Event]) -> LegStarted | None:
-    """The beginning of the leg that these events are of."""
-    return next((event for event in events if isinstance(event, LegStarted)), None)
-
-
-def answered_at(events: Iterable[Event]) -> float | None:
-    """When the leg that these events are of was answered."""
-    return next((e.at for e in events if isinstance(e, CallState) and e.state == "confirmed"), None)
-
-
-def _first_invite(events: Iterable[Event]) -> SipMessage | None:
-    sent = (e for e in events if isinstance(e, SipMessage) and e.direction == "sent")
-    return next((e for e in sent if e.text.startswith("INVITE ")), None)
-
-
-def _answered_after(events: Sequence[Event], invite: SipMessage | None) -> float | None:
-    """Seconds from the first INVITE sent to the answer; None for a leg that was called, or never
-    answered.
-    """
-    leg, answer = started(events), answered_at(events)
-    is_placed = leg is not None and leg.direction == "outgoing"
-    return answer - invite.at if is_placed and invite is not None and answer is not None else None
-
-
-def _spans(leg: str, events: list[Event]) -> Iterator[MarkSpan]:
-    """A mark is reported every 200 ms while it lasts and ended once; without an end it lasts to the
-    last pulse.
-    """
-    heard: dict[int, list[MarkHeard]] = {}
-    last_pulse = 0.0
-    for event in events:
-        if isinstance(event, MarkHeard):
-            run = heard.setdefault(event.mark, [])
-            if (
-                run and event.began > run[-1].at + 0.5
-            ):  # a new stretch; the end of the one before was never reported
-                yield _span(leg, run, run[-1].at)
-                run.clear()
-            run.append(event)
-        elif isinstance(event, MarkEnded) and (ended := heard.pop(event.mark, None)):
-            yield _span(leg, ended, event.at)
-        elif isinstance(event, Listened):
-            last_pulse = event.at
-    for run in heard.values():
-        yield _span(leg, run, max(run[-1].at, min(last_pulse, run[-1].at + 0.2)))
-
-
-def _span(leg: str, run: list[MarkHeard], ended: float) -> MarkSpan:
-    first = min(event.began for event in run)
-    return MarkSpan(
-        leg,
-        run[0].mark,
-        first,
-        max(ended, first),
-        sum(event.level_dbov for event in run) / len(run),
-        max(event.quality for event in run),
-    )
-
-
 @lru_cache(maxsize=MOST_KEPT)
 def log_of(directory: Path, reading: int, with_added: bool = True) -> CaseLog:
     """A case's log, read again after it was dropped from memory: a run has more cases than memory
@@ -669,27 +583,21 @@ def log_of(directory: Path, reading: int, with_added: bool = True) -> CaseLog:
 _AT_AI = (STAND_IN, SIP_NUMBER)
 
 
-def values_seen(events: Sequence[Event]) -> dict[str, frozenset[str]]:
+def values_seen(events: EventLog) -> dict[str, frozenset[str]]:
     """Axis → the values that the harness phones saw. They see the AI's trunk only where one stands
     in for the AI.
     """
-    codecs, dialled = set(), set()
-    for event in events:
-        if isinstance(event, MediaState) and event.codec and event.phone not in _AT_AI:
-            codecs.add(event.codec.lower())
-        elif (
-            isinstance(event, LegStarted)
-            and event.direction == "outgoing"
-            and event.phone not in _AT_AI
-        ):
-            dialled.add(event.phone)
-    at_ai = messages_of(event for event in events if event.phone in _AT_AI)
+    media = [event for event in events.of(MediaState) if event.phone not in _AT_AI]
+    placed = [event for event in events.of(LegStarted) if event.direction == "outgoing"]
+    codecs = {event.codec.lower() for event in media if event.codec}
+    dialled = {event.phone for event in placed} - set(_AT_AI)
+    at_ai = messages_of(e for e in events.of(SipMessage) if e.phone in _AT_AI)
     return _of_trunk(at_ai) | {"codec": frozenset(codecs), "number": frozenset(dialled)}
 
 
-def values_recorded(events: Iterable[Event]) -> dict[str, frozenset[str]]:
+def values_recorded(events: EventLog) -> dict[str, frozenset[str]]:
     """Axis → the values that SIP messages in the far end's records show."""
-    records = (event for event in events if isinstance(event, FarEndRecord))
+    records = events.of(FarEndRecord)
     return _of_trunk(message for record in records for message in messages_in_record(record))
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from harness.audio.marks import REPLY_OFFSET
 from harness.calls.events import DtmfReceived, LegStarted, phone_of
+from harness.calls.legs import MarkSpan
 from harness.calls.model import CHALLENGES
-from harness.report.case_document import MarkSpan
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import (
     Activity,
@@ -155,7 +155,7 @@ def _lifelines(
 
 def _callers(evidence: CaseEvidence) -> set[str]:
     """The phones that place the case's first calls: what is dialled on a REFER comes later."""
-    started = [event for event in evidence.events if isinstance(event, LegStarted)]
+    started = evidence.events.of(LegStarted)
     placed = [
         event for event in started if event.direction == "outgoing" and event.replaces is None
     ]
@@ -538,8 +538,9 @@ def timeline_svg(evidence: CaseEvidence, hearings: Iterable[Hearing] = ()) -> st
             )
         )
     parts += _marks(evidence, axis, (*evidence.marks, *far))
-    digits = (event for event in evidence.events if isinstance(event, DtmfReceived) and event.leg)
-    parts += [_digit(axis.x(event.at), axis.tops[event.leg or ""], event) for event in digits]
+    for digit in evidence.events.of(DtmfReceived):
+        if digit.leg is not None:
+            parts.append(_digit(axis.x(digit.at), axis.tops[digit.leg], digit))
     parts.append(f'<line class="cursor" x1="-9" x2="-9" y1="0" y2="{axis.height - 20}"/>')
     return "".join(parts) + "</svg>"
 

@@ -12,7 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.calls.events import Event, FarEndRecord, RtpStatistics
+from harness.calls.events import FarEndRecord, RtpStatistics
+from harness.calls.legs import CaseEvents, LegEvents, MarkSpan
 from harness.calls.verdict import (
     CaseOutcome,
     Conclusion,
@@ -27,7 +28,6 @@ from harness.report.case_document import (
     Attachment,
     CaseLog,
     Gist,
-    MarkSpan,
     Message,
     Note,
     Recording,
@@ -231,7 +231,7 @@ class CaseEvidence:
         return max(0.0, self.began_wall + (at - self.began))
 
     @property
-    def events(self) -> Sequence[Event]:
+    def events(self) -> CaseEvents:
         """Every fact, by time."""
         return self.log.events
 
@@ -256,8 +256,8 @@ class CaseEvidence:
         return self.log.attachments
 
     @property
-    def legs(self) -> Mapping[str, list[Event]]:
-        """The events of each leg, legs in order of appearance."""
+    def legs(self) -> Mapping[str, LegEvents]:
+        """The events and facts of each leg, legs in order of appearance."""
         return self.log.legs
 
     @property

@@ -37,9 +37,10 @@ from harness.calls.events import (
     TransportFailed,
     phone_of,
 )
+from harness.calls.legs import MarkSpan
 from harness.calls.model import CHALLENGES, CallMessage, read
 from harness.calls.verdict import Finding
-from harness.report.case_document import MarkSpan, finite
+from harness.report.case_document import finite
 from harness.report.evidence import CaseEvidence
 from harness.sip.grammar import decimal
 from harness.sip.message import Request
@@ -487,9 +488,7 @@ def is_foreign(mark: int, owners: Mapping[int, str]) -> bool:
 def owners(evidence: CaseEvidence) -> dict[int, str]:
     """The leg that sends each mark of this case."""
     return {
-        event.mark: event.leg
-        for event in evidence.events
-        if isinstance(event, LegStarted) and event.leg
+        begun.mark: begun.leg for begun in evidence.events.of(LegStarted) if begun.leg is not None
     }
 
 
@@ -601,9 +600,9 @@ def leg_phases(evidence: CaseEvidence) -> list[LegPhase]:
     """When each leg rang, talked and was on hold."""
     return [
         LegPhase(leg, phase, began, ended, text)
-        for leg, events in evidence.legs.items()
+        for leg, call in evidence.legs.items()
         for (began, phase, text), (ended, *_) in itertools.pairwise(
-            [*_changes(events), (evidence.ended, None, "")]
+            [*_changes(call), (evidence.ended, None, "")]
         )
         if phase is not None and ended > began
     ]

@@ -32,7 +32,7 @@ from harness.audio.marks import SAMPLE_RATE
 from harness.audio.samples import SILENCE_DBOV, resample
 from harness.audio.spectrogram import spectrogram_png
 from harness.audio.wav import WavError, read_wav
-from harness.calls.events import Listened, MediaState, RtpStatistics
+from harness.calls.events import RtpStatistics
 from harness.calls.verdict import Verdict
 from harness.report.case_document import Recording, finite
 from harness.report.evidence import CaseEvidence
@@ -126,15 +126,13 @@ def figures(evidence: CaseEvidence) -> list[list[str]]:
     """The quality of each direction, measured where it is received: a header, then a row a leg."""
     rows = [[title for title, _ in COLUMNS]]
     recordings = {recording.leg: recording for recording in evidence.recordings}
-    for leg, events in evidence.legs.items():
+    for leg, call in evidence.legs.items():
         statistics = evidence.statistics.get(leg)
         recording = recordings.get(leg)
         measured = _measured(recording.received) if recording and recording.received else None
         if statistics is None and measured is None:
             continue
-        codec = next(
-            (e.codec for e in reversed(events) if isinstance(e, MediaState) and e.active), ""
-        )
+        codec = call.codec
         seconds = measured["seconds"] if measured else None
         received = [f"{seconds:.2f} s"] if seconds is not None else []
         received += [f"{statistics.rx_packets} packets"] if statistics else []
@@ -152,13 +150,13 @@ def _hearing(evidence: CaseEvidence, recording: Recording) -> Hearing:
     kept = _picture_of(received)
     player = data_uri(received) if kept.is_file() else None
     if player is None:
-        return Hearing(recording, "", "", began=first_sample(evidence, recording.leg))
+        return Hearing(recording, "", "", began=evidence.legs[recording.leg].first_sample_at)
     seconds, heard = sounds(evidence, received)
     picture = "data:image/png;base64," + base64.b64encode(
         user_files.read(kept, user_files.EVIDENCE)
     ).decode("ascii")
     return Hearing(
-        recording, picture, player, seconds, first_sample(evidence, recording.leg), heard
+        recording, picture, player, seconds, evidence.legs[recording.leg].first_sample_at, heard
     )
 
 
@@ -180,11 +178,6 @@ def sounds(evidence: CaseEvidence, received: Path) -> tuple[float, tuple[Sound, 
 def _read_sound(plain: dict[str, Any]) -> Sound:
     require_kinds(Sound, plain)
     return Sound(**plain)
-
-
-def first_sample(evidence: CaseEvidence, leg: str) -> float | None:
-    """When the leg's recording began: the first pulse says how much had been received by then."""
-    return next((e.at - e.seconds for e in evidence.legs[leg] if isinstance(e, Listened)), None)
 
 
 def _sounds(evidence: CaseEvidence, samples: NDArray[np.int16], rate: int) -> Iterator[Sound]:

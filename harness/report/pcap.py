@@ -122,8 +122,8 @@ def _octets(text: str) -> bytes:
 def _media(evidence: CaseEvidence) -> list[_Packet]:
     seen: list[tuple[float, FlowEnd, FlowEnd, bytes, str]] = []
     received: set[tuple[FlowEnd, bytes]] = set()
-    for leg, events in evidence.legs.items():
-        states = [event for event in events if isinstance(event, MediaState) and event.local_rtp]
+    for leg, seen_by in evidence.legs.items():
+        states = [state for state in seen_by.of(MediaState) if state.local_rtp]
         places = [
             (state.at, FlowEnd.parse(state.local_rtp), FlowEnd.parse(state.remote_rtp))
             for state in states

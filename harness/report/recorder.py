@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.calls.events import Event, Recorded, SipMessage, to_plain
+from harness.calls.legs import EventLog
 from harness.calls.verdict import Asked, CaseOutcome, Finding, Verdict, is_failure
 from harness.errors import ResourceError
 from harness.report.case_document import (
@@ -73,7 +74,7 @@ class CaseRecorder:
         self.outcome = (
             outcome if outcome is not None else CaseOutcome()
         )  #: what its findings make of the case
-        self.events: list[Event] = []  #: as they were recorded: the diagnosis is made of them
+        self.events = EventLog()  #: as they were recorded: the diagnosis is made of them
         self._masked = bool(case.get("mask"))
         self._lock = threading.Lock()
         self._references: dict[
@@ -112,7 +113,7 @@ class CaseRecorder:
             }
         with self._lock:
             self._references[id(event)] = len(self.events)
-            self.events.append(event)  # which keeps its id from being used again
+            self.events.add(event)  # which keeps its id from being used again
             if isinstance(event, SipMessage):
                 self._message_count += 1
                 plain["number"] = self._references[id(event)] = f"m{self._message_count}"
@@ -130,8 +131,10 @@ class CaseRecorder:
 
     def _reference_to(self, is_meant: Callable[[SipMessage], bool]) -> str | int | None:
         """The number of the first recorded message that is meant."""
-        messages = (event for event in self.events if isinstance(event, SipMessage))
-        return next((self._references[id(event)] for event in messages if is_meant(event)), None)
+        for message in self.events.of(SipMessage):
+            if is_meant(message):
+                return self._references[id(message)]
+        return None
 
     def finding(self, finding: Finding) -> None:
         """Record what a check expected and saw, and what it was made from."""

@@ -20,7 +20,6 @@ from typing_extensions import TypedDict
 
 from harness.audio.marks import VOICES
 from harness.calls.events import (
-    CallState,
     FileEvent,
     MarkInFile,
     MessageInFile,
@@ -29,9 +28,8 @@ from harness.calls.events import (
 )
 from harness.calls.model import messages_of
 from harness.errors import MistakeError
-from harness.report.case_document import ADDED, CASE, answered_at, started
+from harness.report.case_document import ADDED, CASE
 from harness.report.evidence import CaseEvidence
-from harness.report.hearing import first_sample
 from harness.report.rejudge import judged_with
 from harness.report.run_directory import CASES, WITNESSES, AddedFile, read_witnesses
 from harness.report.signoff import manifest
@@ -402,7 +400,7 @@ def _compared(run: Path, recording: _Recording, leg: KnownLeg) -> Shown | None:
     """What the recording shows of the sound that the leg received; None where that was not kept."""
     evidence = CaseEvidence.read(run / CASES / leg.case, with_added=False)
     received = next((one.received for one in evidence.recordings if one.leg == leg.leg), None)
-    origin = first_sample(evidence, leg.leg)
+    origin = evidence.legs[leg.leg].first_sample_at
     if received is None or origin is None:
         return None
     sent = tuple((began - origin, ended - origin) for began, ended in leg.sent)
@@ -416,7 +414,7 @@ def _compared(run: Path, recording: _Recording, leg: KnownLeg) -> Shown | None:
 def _voice(run: Path, recording: _Recording, leg: KnownLeg) -> Iterator[VoiceInFile]:
     """Whether the AI's recording of a call has what its caller received."""
     evidence = CaseEvidence.read(run / CASES / leg.case, with_added=False)
-    began, found = first_sample(evidence, leg.leg), _compared(run, recording, leg)
+    began, found = evidence.legs[leg.leg].first_sample_at, _compared(run, recording, leg)
     if began is not None and found is not None:
         yield found.voice_event(
             at=began,
@@ -457,9 +455,7 @@ def _known_legs(run: Path, marks: Collection[int] | None) -> list[KnownLeg]:
     for directory in sorted(path.parent for path in (run / CASES).glob(f"*/{CASE}")):
         evidence = CaseEvidence.read(directory, with_added=False)
         starts = {
-            leg: start
-            for leg, events in evidence.legs.items()
-            if (start := started(events)) is not None
+            name: leg.started for name, leg in evidence.legs.items() if leg.started is not None
         }
         if marks is None or any(start.mark in marks for start in starts.values()):
             callers = {start.phone for start in starts.values() if start.direction == "outgoing"}
@@ -508,21 +504,14 @@ def _sent(evidence: CaseEvidence, leg: str, mark: int) -> tuple[Times, ...]:
     lasted.
     """
     recorded = next((one.sent for one in evidence.recordings if one.leg == leg), None)
-    began = first_sample(evidence, leg)
+    began = evidence.legs[leg].first_sample_at
     if recorded is not None and began is not None:
         with contextlib.suppress(SoundFileError):
             spans = [one for one in marks_in(read_sound(recorded)) if one.mark == mark]
             return tuple((began + one.began, began + one.ended) for one in spans)
-    events = evidence.legs[leg]
-    ended = next(
-        (
-            event.at
-            for event in events
-            if isinstance(event, CallState) and event.state == "disconnected"
-        ),
-        None,
-    )
-    return (((answered_at(events) or events[0].at), ended or evidence.ended),)
+    call = evidence.legs[leg]
+    ended = call.ended
+    return ((call.answered_at or call[0].at, ended.at if ended else evidence.ended),)
 
 
 def _heard(found: Match, recording: _Recording, made_at: Place) -> MarkInFile:
