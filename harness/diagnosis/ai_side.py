@@ -56,13 +56,10 @@ def derive(scene: Scene) -> None:
         scene.record(
             "certificate.taken", bool(certificate) or None, f"{certificate}: {finding.actual}"
         )
-    for event in scene.events:
-        if (
-            isinstance(event, TlsHandshake)
-            and scene.vantage.role(event.phone) == "ai"
-            and scene.call
-        ):
-            scene.record("ai.handshake", event.at >= scene.call.at or None, f"from {event.remote}")
+    if scene.call:
+        for handshake in scene.reported(TlsHandshake, "ai"):
+            in_time = handshake.at >= scene.call.at or None
+            scene.record("ai.handshake", in_time, f"from {handshake.remote}")
     _final_responses(scene)
     _unheard(scene)
     _lost(scene)

@@ -117,10 +117,8 @@ def _on_its_way(scene: Scene, finding: Finding) -> None:
     what = f"{finding.speaker}'s mark"
     captured = [
         (f"{event.file} ({event.made_at})", event.heard_s > 0)
-        for event in scene.events
-        if isinstance(event, MarkInFile)
-        and event.leg == finding.speaker
-        and "→" in event.made_at  # RTP, no recording
+        for event in scene.events_of(MarkInFile, finding.speaker)
+        if "→" in event.made_at  # RTP, no recording
     ]
     if not captured and _heard(scene, finding) in NO_RTP:  # of an AI without a mark
         what = f"RTP to {finding.listener}"
@@ -129,8 +127,7 @@ def _on_its_way(scene: Scene, finding: Finding) -> None:
                 f"{event.file} ({event.made_at}; packets: {event.packets})",
                 event.packets >= FEW_PACKETS,
             )
-            for event in scene.events
-            if isinstance(event, RtpInFile) and event.leg == finding.listener
+            for event in scene.events_of(RtpInFile, finding.listener)
         ]
     if not captured:
         return
@@ -243,7 +240,7 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
     ):
         return "a few packets" if packets else "nothing"
     if kind in ("silence", "other") and isinstance(packets, int):
-        counted = _statistics(scene, finding.listener)
+        counted = scene.events_of(RtpStatistics, finding.listener)
         lost = max((e.rx_lost for e in counted), default=0)
         came_s = (packets + lost) * (counted[-1].packet_s if counted else PACKET_S)
         if isinstance(listened, float) and came_s <= listened / 2:
@@ -272,11 +269,7 @@ def _voice(finding: Finding) -> str | None:
 
 def received(scene: Scene, leg: str) -> int:
     """RTP packets received by a harness phone's leg in all."""
-    return max((e.rx_packets for e in _statistics(scene, leg)), default=0)
-
-
-def _statistics(scene: Scene, leg: str) -> list[RtpStatistics]:
-    return [e for e in scene.events if isinstance(e, RtpStatistics) and e.leg == leg]
+    return max((e.rx_packets for e in scene.events_of(RtpStatistics, leg)), default=0)
 
 
 # -- whose side the audio is missing on
@@ -293,15 +286,15 @@ def _own_side(scene: Scene, finding: Finding) -> None:
     for other in scene.of("audio"):
         if other.verdict is Verdict.PASSED and scene.vantage.role(other.listener) == role:
             scene.record(fact, _ARRIVES, other.subject, leg=leg)
-    for event in (e for e in scene.events if scene.vantage.role(e.phone) == role):
-        if isinstance(event, RtpStatistics) and event.rx_packets:
-            scene.record(fact, _ARRIVES, f"{event.leg} got RTP", leg=leg)
-        elif isinstance(event, FarEndReport):
-            scene.record(fact, _ARRIVES, f"{event.leg} got RTCP", leg=leg)
-        elif isinstance(event, MediaState) and _is_loopback(event.remote_rtp):
-            scene.record(
-                fact, _ARRIVES, f"{event.leg}: {event.remote_rtp} is on this machine", leg=leg
-            )
+    for counters in scene.reported(RtpStatistics, role):
+        if counters.rx_packets:
+            scene.record(fact, _ARRIVES, f"{counters.leg} got RTP", leg=leg)
+    for report in scene.reported(FarEndReport, role):
+        scene.record(fact, _ARRIVES, f"{report.leg} got RTCP", leg=leg)
+    for media in scene.reported(MediaState, role):
+        if _is_loopback(media.remote_rtp):
+            local = f"{media.leg}: {media.remote_rtp} is on this machine"
+            scene.record(fact, _ARRIVES, local, leg=leg)
     is_harness_phone = role != "ai" or scene.has_stand_in
     scene.record(fact, _NONE_CAME if is_harness_phone else None, finding.subject, leg=leg)
 
@@ -316,11 +309,10 @@ def _is_loopback(place: str) -> bool:
 def _sent(scene: Scene, speaker: str) -> None:
     """Whether RTCP says that the speaker's RTP arrives at the far end (RFC 3550 section 6.4)."""
     role = scene.vantage.role(speaker)
-    for event in scene.events:
-        if isinstance(event, FarEndReport) and scene.vantage.role(event.phone) == role:
-            arrives = event.names_us and event.received >= FEW_PACKETS
-            told = f"the far end of {event.leg} reports {event.received} packets of {event.sent}"
-            scene.record(f"sent.{role}", _ARRIVES if arrives else None, told, leg=event.leg)
+    for report in scene.reported(FarEndReport, role):
+        arrives = report.names_us and report.received >= FEW_PACKETS
+        counted = f"the far end of {report.leg} reports {report.received} packets of {report.sent}"
+        scene.record(f"sent.{role}", _ARRIVES if arrives else None, counted, leg=report.leg)
 
 
 # -- what session descriptions say of it
@@ -436,11 +428,7 @@ def _stopped_at(scene: Scene, failed: Finding, fact: str) -> None:
     legs = dict.fromkeys((call.leg, failed.speaker, failed.listener))
     changes = [m for leg in legs for m in scene.messages_on(leg) if m.changes_media]
     changes = [m for m in changes if call.at < m.time and since <= m.time < failed.at]
-    heard = [
-        e.at
-        for e in scene.events
-        if isinstance(e, MarkHeard) and e.leg == failed.listener and e.at < failed.at
-    ]
+    heard = [e.at for e in scene.events_of(MarkHeard, failed.listener) if e.at < failed.at]
     for change in changes:
         if heard and abs(change.time - heard[-1]) < _AT_A_CHANGE_S:
             scene.record(fact, "a re-INVITE or UPDATE", change.where, leg=leg)
@@ -465,11 +453,7 @@ def _marks_heard(scene: Scene, finding: Finding) -> list[MarkHeard]:
     if scene.deployment is not None and name in scene.deployment.assistants:
         voices |= {scene.deployment.assistants[name].voice} | {reply_to(mark) for mark in own}
     any_voice = not scene.vantage.sees("ai")
-    heard = (
-        e
-        for e in scene.events
-        if isinstance(e, MarkHeard) and e.leg == finding.listener and e.mark not in own
-    )
+    heard = [e for e in scene.events_of(MarkHeard, finding.listener) if e.mark not in own]
     return [e for e in heard if any_voice or e.mark in voices]
 
 
@@ -543,7 +527,7 @@ def _codecs(scene: Scene) -> None:
     """The codecs with which the call began. A record has only the newest, which a re-INVITE may
     have changed.
     """
-    media = [e for e in scene.events if isinstance(e, MediaState) and e.codec]
+    media = [e for e in scene.events.of(MediaState) if e.codec]
     own = [e for e in media if scene.call and e.leg == scene.call.leg]
     theirs = [(e.codec, str(e.leg)) for e in media if scene.vantage.role(e.phone) == "ai"]
     named = ((record.witness("codec"), record.source) for record in scene.records)

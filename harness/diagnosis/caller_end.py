@@ -155,10 +155,7 @@ def _unheard(scene: Scene, call: LegStarted) -> tuple[str, str] | None:
     if call.direction != "outgoing" or not invites:
         return None
     received = [m for m in scene.own if m.received]
-    if any(
-        isinstance(e, SipMessage) and e.leg == call.leg and read(e.text) is None
-        for e in scene.events
-    ):
+    if any(read(message.text) is None for message in scene.events_of(SipMessage, call.leg)):
         return None  # something came that is not a SIP message
     if received:
         # Nothing came back to the INVITE with credentials (RFC 3261 section 22.2) if all that came
@@ -302,11 +299,8 @@ def _has_answered(scene: Scene, legs: set[str | None], by: float) -> bool:
     """Whether one of these legs was answered by then. Its state may be reported only after the
     caller got the 200 that it sent.
     """
-    up = ("connecting", "confirmed")
-    if any(
-        isinstance(e, CallState) and e.leg in legs and e.state in up and e.at <= by
-        for e in scene.events
-    ):
+    up = [e for e in scene.events.of(CallState) if e.state in ("connecting", "confirmed")]
+    if any(e.leg in legs and e.at <= by for e in up):
         return True
     sent = (m for m in scene.messages if m.leg in legs and not m.received and m.time <= by)
     return any(200 <= m.answers("INVITE") < 300 for m in sent)

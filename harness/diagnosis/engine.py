@@ -13,6 +13,7 @@ from pathlib import Path
 
 from harness.calls.check_table import Symptom
 from harness.calls.events import Event, SipMessage, phone_of
+from harness.calls.legs import CaseEvents
 from harness.calls.model import NumberOf
 from harness.calls.verdict import Finding
 from harness.deployment import Deployment
@@ -85,16 +86,15 @@ def observe(
     """The evidence with all facts derived from it, before any rule is applied; parameters as for
     :func:`diagnose`.
     """
-    numbers = {
-        id(e): f"m{index}"
-        for index, e in enumerate((e for e in events if isinstance(e, SipMessage)), start=1)
-    }
-    events = own.without_second_call(events)
-    vantage = Vantage(deployment, events, visibility)
+    recorded = CaseEvents(events)
+    messages = recorded.of(SipMessage)
+    numbers = {id(message): f"m{index}" for index, message in enumerate(messages, start=1)}
+    before = own.without_second_call(recorded)
+    vantage = Vantage(deployment, before, visibility)
     scene = Scene(
         case=case,
         findings=vantage.findings(findings),
-        events=vantage.events(events),
+        events=vantage.events(before),
         deployment=deployment,
         vantage=vantage,
         number_of=number_of or (lambda message: numbers.get(id(message), "")),

@@ -6,18 +6,17 @@ decide between causes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 from harness.calls.check_table import Role
 from harness.calls.events import (
     AskedByOptions,
     CallsRefused,
-    Event,
     FarEndRecord,
     NameLookup,
     PasswordWithheld,
     WithheldBy,
 )
+from harness.calls.legs import CaseEvents, E
 from harness.diagnosis.scene import Scene, is_ai_record, listed
 
 #: Why a password was withheld: the realm is not the configured one, or another than in the first
@@ -29,8 +28,6 @@ _WITHHELD_BY: dict[WithheldBy, str] = {
 }
 #: A platform that sent no OPTIONS within this time sends them less than once a minute, or never.
 _ASKED_WITHIN_S = 120.0
-
-Reported = TypeVar("Reported", bound=Event)
 
 
 def derive(scene: Scene) -> None:
@@ -46,17 +43,16 @@ def derive(scene: Scene) -> None:
             told = f"{last.phone} refused {len(refused)} calls by itself with 486, the last from {last.source}"
             scene.record(f"refusal.{role}", "no room", told)
     _declared(scene)
-    for event in scene.events:
-        if isinstance(event, FarEndRecord) and not is_ai_record(event):
-            _probed(scene, event)
+    for record in scene.events.of(FarEndRecord):
+        if not is_ai_record(record):
+            _probed(scene, record)
 
 
 # -- what harness phones report
 
 
-def _reports(scene: Scene, kind: type[Reported], role: Role) -> list[Reported]:
-    events = (event for event in scene.events if isinstance(event, kind) and event.at <= scene.over)
-    return [event for event in events if scene.vantage.role(event.phone) == role]
+def _reports(scene: Scene, kind: type[E], role: Role) -> list[E]:
+    return [event for event in scene.reported(kind, role) if event.at <= scene.over]
 
 
 def _names(scene: Scene) -> None:
@@ -82,7 +78,7 @@ def _options(scene: Scene) -> None:
     """Whether the platform sent the stand-in an OPTIONS before the call. Many platforms call no
     address that has not answered one.
     """
-    told = next((event for event in scene.events if isinstance(event, AskedByOptions)), None)
+    told = scene.events.first(AskedByOptions)
     if told is None or scene.call is None:
         return
     asked = [m.time for m in scene.messages if m.phone == told.phone and m.is_request("OPTIONS")]
@@ -142,20 +138,15 @@ def _probed(scene: Scene, event: FarEndRecord) -> None:
 # -- the second call
 
 
-def without_second_call(events: Sequence[Event]) -> list[Event]:
+def without_second_call(events: CaseEvents) -> CaseEvents:
     """The events before the second call, and all records, among which are the second call's
     results.
     """
-    records = (event for event in events if isinstance(event, FarEndRecord))
-    began = next(
-        (event.at for event in records if _is_of_second_call(event) and event.record.get("begins")),
-        None,
-    )
-    return [
-        event
-        for event in events
-        if began is None or event.at < began or isinstance(event, FarEndRecord)
-    ]
+    second = [one for one in events.of(FarEndRecord) if _is_of_second_call(one)]
+    begins = [one.at for one in second if one.record.get("begins")]
+    if not begins:
+        return events
+    return CaseEvents(e for e in events if e.at < begins[0] or type(e) is FarEndRecord)
 
 
 def _is_of_second_call(event: FarEndRecord) -> bool:

@@ -59,10 +59,8 @@ def _answered(
     response = same[-1] if same else None
     refused = [
         f"{event.phone}: {event.reason} ({event.transport} to {event.remote})"
-        for event in scene.events
-        if isinstance(event, TransportFailed)
-        and OF_THE_STACK.search(event.reason)
-        and not TIMED_OUT.search(event.reason)
+        for event in scene.events.of(TransportFailed)
+        if OF_THE_STACK.search(event.reason) and not TIMED_OUT.search(event.reason)
     ]
     # A stack reports a timeout as 408, and a transport error as 503 (RFC 3261 section 8.1.3.1).
     answer: object = code

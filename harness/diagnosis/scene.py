@@ -14,6 +14,7 @@ from typing import Literal
 from harness import integrations
 from harness.calls.check_table import Role, check_named
 from harness.calls.events import CallState, Event, FarEndRecord, LegStarted, RtpStatistics, phone_of
+from harness.calls.legs import CaseEvents, E
 from harness.calls.model import CallMessage, NumberOf, messages_in_record, messages_of
 from harness.calls.verdict import Finding, Verdict
 from harness.deployment import SIP_NUMBER, STAND_IN, STRANGER, Deployment, Trunk
@@ -51,7 +52,7 @@ class Vantage:
     """Tells the roles of phones and findings apart, by the deployment where there is one."""
 
     def __init__(
-        self, deployment: Deployment | None, events: Sequence[Event], visibility: Visibility = "all"
+        self, deployment: Deployment | None, events: CaseEvents, visibility: Visibility = "all"
     ) -> None:
         self._seen = _SEEN[visibility]
         self._groups: set[str] = set()
@@ -60,7 +61,7 @@ class Vantage:
             self._agents = {agent for group in deployment.groups.values() for agent in group.agents}
             self._callers = set(deployment.phones) - self._agents
         else:  # who places calls is a caller, and who gets them an agent, as far as events tell
-            started = [event for event in events if isinstance(event, LegStarted)]
+            started = events.of(LegStarted)
             self._callers = {event.phone for event in started if event.direction == "outgoing"}
             self._agents = {event.phone for event in started} - self._callers
 
@@ -90,13 +91,12 @@ class Vantage:
         """Whose eyes or ears a finding is from."""
         return check_named(finding.check).made_by or self.role(finding.listener or finding.subject)
 
-    def events(self, events: Sequence[Event]) -> list[Event]:
+    def events(self, events: CaseEvents) -> CaseEvents:
         """Those that may be used, in their order."""
-        return [
-            event
-            for event in events
-            if self.sees("ai" if is_ai_record(event) else self.role(event.phone))
-        ]
+        if self._seen == _SEEN["all"]:
+            return events
+        roles = (("ai" if is_ai_record(e) else self.role(e.phone), e) for e in events)
+        return CaseEvents(event for role, event in roles if self.sees(role))
 
     def findings(self, findings: Sequence[Finding]) -> list[Finding]:
         """Those that may be used, in their order."""
@@ -105,7 +105,7 @@ class Vantage:
 
 def is_ai_record(event: Event) -> bool:
     """Whether it is a record of the AI's interface, and not one of a probe."""
-    return isinstance(event, FarEndRecord) and event.phone != "probe"
+    return type(event) is FarEndRecord and event.phone != "probe"
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Scene:
 
     case: Mapping[str, object]
     findings: Sequence[Finding]
-    events: Sequence[Event]
+    events: CaseEvents
     deployment: Deployment | None
     vantage: Vantage
     number_of: NumberOf
@@ -264,14 +264,23 @@ class Scene:
     @cached_property
     def records(self) -> list[FarEndRecord]:
         """What the AI's interface last said of each of its calls."""
-        told = (e for e in self.events if isinstance(e, FarEndRecord) and is_ai_record(e))
-        return list({e.source: e for e in told}.values())
+        records = filter(is_ai_record, self.events.of(FarEndRecord))
+        return list({record.source: record for record in records}.values())
+
+    def events_of(self, kind: type[E], leg: str | None) -> list[E]:
+        """The events of this kind on one leg."""
+        known = self.events.legs.get(leg or "")
+        return known.of(kind) if known is not None else []
+
+    def reported(self, kind: type[E], role: Role) -> list[E]:
+        """The events of this kind that phones of a role reported."""
+        return [event for event in self.events.of(kind) if self.vantage.role(event.phone) == role]
 
     # -- calls of harness phones
 
     @cached_property
     def legs(self) -> list[LegStarted]:
-        return [e for e in self.events if isinstance(e, LegStarted)]
+        return self.events.of(LegStarted)
 
     @cached_property
     def call(self) -> LegStarted | None:
@@ -310,11 +319,7 @@ class Scene:
 
     def states(self, leg: str | None) -> list[CallState]:
         """The states of a leg until the harness hung up."""
-        return [
-            e
-            for e in self.events
-            if isinstance(e, CallState) and e.leg == leg and e.at <= self.over
-        ]
+        return [state for state in self.events_of(CallState, leg) if state.at <= self.over]
 
     def state(self, leg: str | None, name: str) -> CallState | None:
         """The first state of that name."""
@@ -323,7 +328,7 @@ class Scene:
     @cached_property
     def last_statistics(self) -> list[RtpStatistics]:
         """The last counters of each leg."""
-        return list({e.leg: e for e in self.events if isinstance(e, RtpStatistics)}.values())
+        return list({e.leg: e for e in self.events.of(RtpStatistics)}.values())
 
     # -- the deployment
 

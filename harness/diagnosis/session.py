@@ -163,7 +163,7 @@ def _spoke(scene: Scene) -> None:
     for record in scene.records:
         if said(as_text(record.record.get("transcript")), "bot"):
             scene.record("ai.spoke", True, record.source)
-    recorded = [event for event in scene.events if isinstance(event, VoiceInFile)]
+    recorded = scene.events.of(VoiceInFile)
     for voice in recorded:
         if voice.spoken_s is not None:
             speech = f"{voice.file} has {voice.spoken_s:.1f} s of speech that is not the caller's"

@@ -325,17 +325,11 @@ def _by_phone(scene: Scene) -> None:
             scene.record(
                 "transfer.target", target_of(scene, seen.message.get("Refer-To") or ""), seen.where
             )
-    for told in scene.events:
-        in_time = (
-            isinstance(told, TransferProgress) and told.at <= scene.over
-        )  # else due to the harness hanging up
-        if (
-            in_time
-            and isinstance(told, TransferProgress)
-            and told.final
-            and scene.vantage.role(told.phone) == "ai"
-        ):
-            scene.record("transfer.outcome", told.code, f"{told.leg}: {told.code} {told.reason}")
+    for notified in scene.reported(TransferProgress, "ai"):
+        # Later ones are due to the harness hanging up.
+        if notified.final and notified.at <= scene.over:
+            words = f"{notified.leg}: {notified.code} {notified.reason}"
+            scene.record("transfer.outcome", notified.code, words)
 
 
 def _by_record(scene: Scene) -> list[tuple[str | None, str]]:

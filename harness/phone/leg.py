@@ -15,10 +15,10 @@ from harness.calls.events import (
     Event,
     LegStarted,
     Listened,
-    MediaState,
     RtpStatistics,
     SipMessage,
 )
+from harness.calls.legs import E, LegEvents
 from harness.calls.model import message_of, notifies
 from harness.deployment.safety import check_headers
 from harness.errors import HarnessError, PhoneMisuseError
@@ -71,11 +71,7 @@ class Leg:
         self.direction = started.direction
         self.remote_uri = started.remote_uri
         self.predecessor = predecessor
-        self._events: list[Event] = [started]
-        #: ``calling``, ``incoming``, ``early``, ``connecting``, ``confirmed`` or ``disconnected``;
-        #: empty at first.
-        self.state = ""
-        self.codec = ""  #: negotiated last; empty before the first negotiation
+        self._facts = LegEvents([started])
         self._successors: list[Leg] = []
         self.closed = (
             False  #: no more events will come: the BYE is answered and the recordings are complete
@@ -96,26 +92,42 @@ class Leg:
     def events(self) -> list[Event]:
         """The leg's events so far, in order of arrival."""
         with self.phone.changed:
-            return list(self._events)
+            return list(self._facts)
+
+    @property
+    def facts(self) -> LegEvents:
+        """The events so far by their kind, and what follows from them. They grow meanwhile: each
+        fact is what is known when it is asked for.
+        """
+        return self._facts
+
+    @property
+    def state(self) -> str:
+        """``calling``, ``incoming``, ``early``, ``connecting``, ``confirmed`` or
+        ``disconnected``; empty at first.
+        """
+        return self._facts.state
+
+    @property
+    def codec(self) -> str:
+        """The codec negotiated last; empty before the first negotiation."""
+        return self._facts.codec
 
     @property
     def messages(self) -> list[SipMessage]:
         """The leg's SIP messages, except those that the stack could not parse."""
-        return [
-            event for event in self.events if isinstance(event, SipMessage) and not event.unread
-        ]
+        return self._facts.messages
 
     @property
     def invite(self) -> SipMessage:
         """The first INVITE, sent or received. Raises ``LookupError`` when the leg has none."""
-        found = next(filter(_is_invite, self.events), None)
+        found = self._facts.invite
         # The start of a call is reported first, its INVITE a moment later.
         if found is None and self.direction == "incoming":
             with contextlib.suppress(NeverCame):
-                found = self.wait(
-                    "its INVITE", _is_invite, _INVITE_EVENT_WITHIN_S, outlives_call=True
-                )
-        if not isinstance(found, SipMessage):
+                self.wait("its INVITE", _is_invite, _INVITE_EVENT_WITHIN_S, outlives_call=True)
+                found = self._facts.invite
+        if found is None:
             raise LookupError(f"{self.id} has no INVITE")
         return found
 
@@ -131,9 +143,7 @@ class Leg:
     def _came_to(self) -> int:
         if self.state == "confirmed":
             return 3
-        was_up = any(
-            isinstance(event, CallState) and event.state == "confirmed" for event in self._events
-        )
+        was_up = self._facts.answered_at is not None
         return 2 if self.state != "disconnected" else int(was_up)
 
     def log(self) -> str:
@@ -252,9 +262,7 @@ class Leg:
                 NeverCame
             ):  # it has just ended; its last counters are among the events
                 self._do("tell_statistics")
-        return next(
-            (event for event in reversed(self.events) if isinstance(event, RtpStatistics)), None
-        )
+        return self._facts.statistics
 
     def _do(self, name: str, **arguments: Any) -> Any:
         """Run a command. Raises :class:`NeverCame` when the far end has ended the call, so that the
@@ -293,29 +301,40 @@ class Leg:
             if error is not None:
                 return error
             if self.closed or (self.state == "disconnected" and not outlives_call):
-                return why_it_ended(self._events)
+                return why_it_ended(self._facts)
             return None
 
         return wait_for(
             self.phone.changed,
-            first(self._events, sought),
+            first(self._facts, sought),
             goal=goal,
             within=within,
             subject=self.id,
             hopeless=hopeless,
             log=self.log,
-            missed=lambda: self.phone.instead(self._events),
+            missed=lambda: self.phone.instead(self._facts),
         )
+
+    def wait_for(
+        self,
+        kind: type[E],
+        goal: str,
+        predicate: Callable[[E], bool],
+        within: float,
+        since: float | None = None,
+    ) -> E:
+        """:meth:`wait` for an event of one kind."""
+        found = self.wait(
+            goal, lambda event: isinstance(event, kind) and predicate(event), within, since
+        )
+        assert isinstance(found, kind)
+        return found
 
     def wait_state(self, state: str, within: float) -> CallState:
         """Wait until the call is in ``state``, or has been."""
-        event = self.wait(
-            f"{self.id} {state}",
-            lambda event: isinstance(event, CallState) and event.state == state,
-            within,
+        return self.wait_for(
+            CallState, f"{self.id} {state}", lambda event: event.state == state, within
         )
-        assert isinstance(event, CallState)
-        return event
 
     def transfer_outcome(self, within: float, *, outlives_call: bool = True) -> int:
         """The final status of the call's last REFER, from its NOTIFYs or its refusal; 0 when none
@@ -338,7 +357,7 @@ class Leg:
             return wait_for(
                 self.phone.changed,
                 # A NOTIFY is an event of the leg until the leg has closed, then of the phone.
-                lambda: _outcome_of_refer([*self._events, *self.phone.events]) or None,
+                lambda: _outcome_of_refer([*self._facts, *self.phone.events]) or None,
                 goal="the outcome of the transfer",
                 within=within,
                 subject=self.id,
@@ -374,7 +393,7 @@ class Leg:
         """
         self.require_recorded(_HELD_BACK_S)
         samples = recording.so_far(recording.paths(self.phone.directory, self.id)[0])
-        pulses = [event for event in self.events if isinstance(event, Listened)][-_PULSES:]
+        pulses = self._facts.of(Listened)[-_PULSES:]
         if not pulses:
             return samples[:0], 0.0
         # A pulse may arrive late but never early, so the earliest start time is the recording's.
@@ -384,24 +403,20 @@ class Leg:
         """Raise :class:`ResourceError` when received audio is missing on disk, apart from the last
         ``held_back_s`` seconds.
         """
-        heard = [event.seconds for event in self.events if isinstance(event, Listened)]
-        if heard:
-            recording.require_whole(
-                recording.paths(self.phone.directory, self.id)[0], heard[-1], held_back_s
-            )
+        newest = self._facts.last(Listened)
+        if newest is not None:
+            path = recording.paths(self.phone.directory, self.id)[0]
+            recording.require_whole(path, newest.seconds, held_back_s)
 
     # The pool's side; ``changed`` is held.
 
     def take(self, event: Event) -> None:
-        self._events.append(event)
+        self._facts.add(event)
         if isinstance(event, CallState):
-            self.state = event.state
             if event.code >= 100 and event.code != 422:
                 self.is_offered = True
             if event.state == "disconnected":
                 self.limits.release()
-        elif isinstance(event, MediaState) and event.active:
-            self.codec = event.codec
 
     def close(self) -> None:
         """Mark the leg as closed: no more events will come."""

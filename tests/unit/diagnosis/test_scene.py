@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.calls.legs import CaseEvents
 from harness.diagnosis.scene import Vantage, said_by, same_number
 from harness.sip.message import Message
 from tests.unit.diagnosis.case import Example
@@ -25,20 +26,20 @@ from tests.unit.diagnosis.case import Example
     ],
 )
 def test_roles_by_the_deployments_names(label: str, role: str) -> None:
-    assert Vantage(Example().deployment, []).role(label) == role
+    assert Vantage(Example().deployment, CaseEvents()).role(label) == role
 
 
 @pytest.mark.parametrize("agent", ["front.desk", "caller.7", "2.5 (test)"])
 def test_a_phones_name_may_have_dots(agent: str) -> None:
     deployment = Example().deployment
     group = deployment.groups["billing"].model_copy(update={"agents": (agent,)})
-    vantage = Vantage(deployment.model_copy(update={"groups": {"billing": group}}), [])
+    vantage = Vantage(deployment.model_copy(update={"groups": {"billing": group}}), CaseEvents())
     assert {vantage.role(label) for label in (agent, f"{agent}.12", f"{agent}'s leg")} == {"agent"}
     assert vantage.role("caller.1") == "caller"
 
 
 def test_roles_without_a_deployment_by_who_calls_whom() -> None:
-    vantage = Vantage(None, Example().dials().rings("somebody").events)
+    vantage = Vantage(None, CaseEvents(Example().dials().rings("somebody").events))
     assert (vantage.role("caller.1"), vantage.role("somebody.1")) == ("caller", "agent")
 
 
