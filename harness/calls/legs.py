@@ -127,6 +127,11 @@ class LegEvents(EventLog):
         return next((e.at for e in self.of(CallState) if e.state == "confirmed"), None)
 
     @property
+    def was_accepted(self) -> bool:
+        """Whether a 200 was sent or received, be the ACK seen or not."""
+        return any(e.state in ("connecting", "confirmed") for e in self.of(CallState))
+
+    @property
     def ended(self) -> CallState | None:
         """The end of the call; ``code`` is the status of its refusal, where it was refused."""
         return next((e for e in self.of(CallState) if e.state == "disconnected"), None)

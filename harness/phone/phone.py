@@ -18,6 +18,7 @@ from harness.calls.events import (
     RegistrationState,
     from_values,
 )
+from harness.calls.legs import EventLog
 from harness.deployment.limits import LEG_MARKS, Admitted
 from harness.deployment.safety import check_headers, check_never_called, check_request
 from harness.errors import (
@@ -65,7 +66,7 @@ class Phone:
         self.address = ""  #: ``address:port`` in its messages; behind a router, the router's
         self._sink, self._marks = sink, marks
         self._legs: dict[int, Leg] = {}
-        self._events: list[Event] = []
+        self._events = EventLog()
         self._policy: Policy = Ring()
         #: Whether an incoming leg belongs to the case. Other legs are ignored and keep ringing.
         self.is_ours: Callable[[Leg], bool] = accept_every_leg
@@ -101,6 +102,11 @@ class Phone:
         """Events of the phone that belong to no leg: registrations, OPTIONS, transports."""
         with self.changed:
             return list(self._events)
+
+    @property
+    def facts(self) -> EventLog:
+        """:attr:`events` by their kind. They grow meanwhile."""
+        return self._events
 
     @property
     def legs(self) -> list[Leg]:
@@ -448,7 +454,7 @@ class Phone:
         if leg is not None:
             leg.take(event)
         else:
-            self._events.append(event)
+            self._events.add(event)
             if isinstance(event, RegistrationState):
                 self.registration = event
         self._emit(event, leg)

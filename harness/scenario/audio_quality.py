@@ -107,9 +107,7 @@ def _marks_at(call: Call) -> set[int]:
 
 def _check_level(context: CaseContext, speaker: End, listener: Call) -> None:
     voices = speaker.voices_for(listener)
-    levels = [
-        e.level_dbov for e in listener.leg.events if isinstance(e, MarkHeard) and e.mark in voices
-    ]
+    levels = [e.level_dbov for e in listener.leg.facts.of(MarkHeard) if e.mark in voices]
     if levels:
         context.evidence.add(audio.level(speaker.label, listener.label, statistics.median(levels)))
 
@@ -130,7 +128,7 @@ def listen_to_whole_call(context: CaseContext, leg: Leg) -> list[int]:
     """Findings on everything that a leg received. Returns the marks that sound beneath the
     strongest.
     """
-    if not any(isinstance(event, MarkHeard) for event in leg.events):
+    if not leg.facts.of(MarkHeard):
         return []
     left = residue(leg.received_since(0.0))
     if _missing_s(left, leg):
@@ -146,8 +144,8 @@ def listen_to_whole_call(context: CaseContext, leg: Leg) -> list[int]:
                 left = residue(leg.received_since(0.0))
     if left is None:
         return []
-    heard = [event for event in leg.events if isinstance(event, MarkHeard)]
-    pulses = [event for event in leg.events if isinstance(event, Listened)]
+    heard = leg.facts.of(MarkHeard)
+    pulses = leg.facts.of(Listened)
     origin = min((pulse.at - pulse.seconds for pulse in pulses), default=0.0)
     times = [(event.mark, event.at, event.at) for event in heard]
     times += [(fact.mark, origin + fact.began, origin + fact.decided) for fact in left.marks]
@@ -419,10 +417,8 @@ def longest_mute_s(leg: Leg, since: float) -> float:
     is off); none on hold.
     """
     leg.statistics()
-    counted = [
-        event for event in leg.events if isinstance(event, RtpStatistics) and event.at >= since
-    ]
-    media = [event for event in leg.events if isinstance(event, MediaState)]
+    counted = [event for event in leg.facts.of(RtpStatistics) if event.at >= since]
+    media = leg.facts.of(MediaState)
     longest, began = 0.0, None
     for one, two in pairwise(counted):
         if two.tx_offered != one.tx_offered or not _was_to_send(media, one.at, two.at):
@@ -456,10 +452,9 @@ _CHANGES_S: Final = 0.3
 
 def pauses_in_a_voice(leg: Leg) -> list[RtpPaused]:
     """The unannounced pauses with one single voice heard before and after each."""
-    events = leg.events
-    marks = [event for event in events if isinstance(event, MarkHeard)]
-    pauses = _joined(event for event in events if isinstance(event, RtpPaused))
-    changes = [event.at for event in events if isinstance(event, MediaState)]
+    marks = leg.facts.of(MarkHeard)
+    pauses = _joined(leg.facts.of(RtpPaused))
+    changes = [event.at for event in leg.facts.of(MediaState)]
     short = [pause for pause in pauses if pause.ended - pause.began < LONGEST_DROPOUT_S]
 
     def is_dropout(pause: RtpPaused) -> bool:

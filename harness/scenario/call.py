@@ -116,7 +116,7 @@ class Call(ListeningLeg):
         """A third-party call controller may set a call up on hold and offer media a moment later
         (RFC 3725 section 4).
         """
-        media = [event for event in self.leg.events if isinstance(event, MediaState)]
+        media = self.leg.facts.of(MediaState)
         if media and not media[-1].active:
             self.leg.wait(
                 "media to send digits by",
@@ -419,8 +419,7 @@ class Call(ListeningLeg):
 
     def state(self) -> CallState | None:
         """The last state of the call."""
-        states = [event for event in self.leg.events if isinstance(event, CallState)]
-        return states[-1] if states else None
+        return self.leg.facts.last(CallState)
 
     def final_response(self, within: float) -> tuple[int, str]:
         """The final response on the wire. A refusal by the phone itself is none.
@@ -455,10 +454,7 @@ class Call(ListeningLeg):
 
     def answered_at(self) -> float | None:
         """When the leg was confirmed, or when the agent was connected if that was later."""
-        return self.connected_at or next(
-            (e.at for e in self.leg.events if isinstance(e, CallState) and e.state == "confirmed"),
-            None,
-        )
+        return self.connected_at or self.leg.facts.answered_at
 
     def released_at(self, deadline: float) -> float | None:
         """When the leg ended."""

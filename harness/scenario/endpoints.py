@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 
 from harness.audio.marks import reply_to
-from harness.calls.events import CallState, SipMessage
+from harness.calls.events import SipMessage
 from harness.calls.model import read
 from harness.deployment import Trunk
 from harness.deployment.safety import numbers_of
@@ -333,22 +333,19 @@ class StandInEndpoint:
 
     def rang(self, of: Call) -> tuple[float, float] | None:
         """From the first INVITE until the CANCEL."""
-        events = [
-            event for leg in self.phone.incoming for event in leg.events if event.at >= of.began
-        ]
-        ended = [
-            event.at
-            for event in events
-            if isinstance(event, CallState) and event.state == "disconnected"
-        ]
-        return (min(event.at for event in events), max(ended)) if ended else None
+        legs = [leg.facts for leg in self.phone.incoming]
+        ends = [leg.ended.at for leg in legs if leg.ended is not None]
+        ended = [at for at in ends if at >= of.began]
+        if not ended:
+            return None
+        return min(event.at for leg in legs for event in leg if event.at >= of.began), max(ended)
 
     def set_up(self, of: Call) -> list[str]:
         """Its answered legs, also those that are over."""
         return self._own(
             leg
             for leg in self.phone.incoming
-            if leg.events[0].at >= of.began and _was_answered(leg)
+            if leg.events[0].at >= of.began and leg.facts.was_accepted
         )
 
     def reached_by(self, of: Call) -> list[str]:
@@ -413,15 +410,10 @@ class StandInEndpoint:
         )
         for leg in self.phone.incoming:
             began = leg.events[0].at
-            ended = next(
-                (
-                    e.at
-                    for e in leg.events
-                    if isinstance(e, CallState) and e.state == "disconnected"
-                ),
-                began,
+            ended = leg.facts.ended.at if leg.facts.ended else began
+            is_its = (
+                began >= of.began and not leg.facts.was_accepted and not self._shows(leg, others)
             )
-            is_its = began >= of.began and not _was_answered(leg) and not self._shows(leg, others)
             if is_its and ended - began >= limit - _CANCELLED_S:
                 raise BrokenError(
                     f"{leg.id} rang for {ended - began:.1f} s, and the harness was too busy to answer it"
@@ -458,13 +450,6 @@ class StandInEndpoint:
     def answered_by(self, of: Call) -> list[str]:
         """The assistants whose calls it answered for ``of``; another caller's call does not count."""
         return [call.assistant or "an unknown number" for call in self.taken if call.peer is of]
-
-
-def _was_answered(leg: Leg) -> bool:
-    return any(
-        isinstance(event, CallState) and event.state in ("connecting", "confirmed")
-        for event in leg.events
-    )
 
 
 #: Who answers calls to the AI.

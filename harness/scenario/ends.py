@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +22,6 @@ from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.checks.claims import Observation
 from harness.calls.checks.signalling import G711
 from harness.calls.events import (
-    CallState,
     DtmfReceived,
     Event,
     FarEndReport,
@@ -31,6 +30,7 @@ from harness.calls.events import (
     MarkHeard,
     RtpStatistics,
 )
+from harness.calls.legs import LegEvents
 from harness.phone.leg import Leg
 from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.phone.waiter import NeverCame
@@ -243,15 +243,15 @@ class ListeningLeg(End):
     def hears_sound(self, since: float, deadline: float) -> Sound | None:
         """Wait for any sound, which does not show whose voice it is."""
         try:
-            event = self.leg.wait(
+            event = self.leg.wait_for(
+                Listened,
                 "a sound",
-                lambda e: isinstance(e, Listened) and e.level_dbov > SOUND_DBOV,
+                lambda pulse: pulse.level_dbov > SOUND_DBOV,
                 within=max(0.0, deadline - time.monotonic()),
                 since=since,
             )
         except NeverCame:
             return None
-        assert isinstance(event, Listened)
         level = event.level_dbov
         return Sound(
             event.at,
@@ -262,9 +262,7 @@ class ListeningLeg(End):
 
     def hears_on(self, since: float, until: float, pauses_s: float) -> bool:
         """Whether any sound is heard between two moments, with no longer pauses than these."""
-        sounds = [
-            e.at for e in self.leg.events if isinstance(e, Listened) and e.level_dbov > SOUND_DBOV
-        ]
+        sounds = [e.at for e in self.leg.facts.of(Listened) if e.level_dbov > SOUND_DBOV]
         sounds = [at for at in sounds if since <= at <= until]
         return bool(sounds) and all(b - a <= pauses_s for a, b in pairwise([since, *sounds, until]))
 
@@ -283,15 +281,15 @@ class ListeningLeg(End):
         leg = self.leg
         while True:
             try:
-                event = leg.wait(
+                event = leg.wait_for(
+                    MarkHeard,
                     f"one of the marks {sorted(voices())}",
-                    lambda e: isinstance(e, MarkHeard) and e.mark in voices(),
+                    lambda heard: heard.mark in voices(),
                     within=max(0.0, deadline - time.monotonic()),
                     since=since,
                 )
             except NeverCame:
                 return None if self.leg is leg else self._hears(voices, since, deadline)
-            assert isinstance(event, MarkHeard)
             if event.quality >= CLEAR or not self._is_misread(leg, event, voices()):
                 break
             since = event.at + _JUDGED_BY_S
@@ -306,14 +304,10 @@ class ListeningLeg(End):
             return False
         began, until = time.monotonic(), heard.at + _JUDGED_BY_S + ON_DISK_WITHIN_S
         try:  # a mark that was joined within a symbol is clear the next time
-            leg.wait(
+            leg.wait_for(
+                MarkHeard,
                 "a clear mark",
-                lambda e: (
-                    isinstance(e, MarkHeard)
-                    and e.mark in voices
-                    and e.quality >= CLEAR
-                    and e.at <= until
-                ),
+                lambda e: e.mark in voices and e.quality >= CLEAR and e.at <= until,
                 within=max(0.0, until - began),
                 since=heard.at,
             )
@@ -342,35 +336,35 @@ class ListeningLeg(End):
         """RTP packets sent, and of those the ones the far end counts as received:
         :func:`counted_between`.
         """
-        return counted_between(self._leg.events, since, until)
+        return counted_between(self._leg.facts, since, until)
 
     def wait_for_far_end_report(self, since: float, within: float) -> None:
         """Wait until the far end has reported by RTCP, or the time is over."""
         with contextlib.suppress(NeverCame):
             leg = self.leg
-            leg.wait(
+            leg.wait_for(
+                FarEndReport,
                 "an RTCP report of the far end",
-                lambda event: (
-                    isinstance(event, FarEndReport) and event in reports_that_count(leg.events)
-                ),
+                lambda report: report in reports_that_count(leg.facts),
                 within,
                 since=since,
             )
 
     def is_listening(self, since: float) -> bool:
         """Whether the leg looked at received audio after ``since``."""
-        return any(isinstance(e, Listened) and e.at >= since for e in self.leg.events)
+        newest = self.leg.facts.last(Listened)
+        return newest is not None and newest.at >= since
 
     def account(self, since: float, missing: End | None = None) -> ListenerReport:
         """What arrived after ``since``, by events and by the recording."""
-        events = self.leg.events
-        pulses = [e for e in events if isinstance(e, Listened)]
+        facts = self.leg.facts
+        pulses = facts.of(Listened)
         before = max((e.seconds for e in pulses if e.at < since), default=0.0)
         after = [e for e in pulses if e.at >= since]
-        counters = [e for e in events if isinstance(e, RtpStatistics)]
+        counters = facts.of(RtpStatistics)
         first = next((e for e in reversed(counters) if e.at < since), None)
         last = counters[-1] if counters else None
-        unheard = _unheard(events, since)
+        unheard = _unheard(facts, since)
         return ListenerReport(
             seconds=max(0.0, max((e.seconds for e in after), default=before) - before),
             level_dbov=max((e.level_dbov for e in after), default=None),
@@ -407,7 +401,7 @@ class ListeningLeg(End):
         """
 
         def arrived() -> list[DtmfReceived]:
-            return [event for event in self.leg.events if isinstance(event, DtmfReceived)]
+            return self.leg.facts.of(DtmfReceived)
 
         with contextlib.suppress(NeverCame):
             self.leg.wait(f"{count} digits", lambda _: len(arrived()) >= count, within=within)
@@ -428,7 +422,7 @@ class ListeningLeg(End):
 
 def marks_heard(leg: Leg, since: float = 0.0) -> list[int]:
     """Every mark that a leg heard after ``since``."""
-    return [e.mark for e in leg.events if isinstance(e, MarkHeard) and e.at >= since]
+    return [e.mark for e in leg.facts.of(MarkHeard) if e.at >= since]
 
 
 def marks_sustained(leg: Leg, since: float = 0.0) -> list[int]:
@@ -440,9 +434,9 @@ def marks_sustained(leg: Leg, since: float = 0.0) -> list[int]:
     return [mark for mark, following in pairwise(marks_heard(leg, since)) if mark == following]
 
 
-def _unheard(events: Sequence[Event], since: float) -> dict[str, int]:
+def _unheard(facts: LegEvents, since: float) -> dict[str, int]:
     """RTP packets after ``since`` that the phone did not listen to, by where they came from."""
-    foreign = [event for event in events if isinstance(event, ForeignRtp)]
+    foreign = facts.of(ForeignRtp)
     before = {event.source: event.packets for event in foreign if event.at < since}
     told = {event.source: event.packets for event in foreign}
     return {
@@ -454,13 +448,10 @@ def _unheard(events: Sequence[Event], since: float) -> dict[str, int]:
 
 def _fell_through(leg: Leg) -> bool:
     """Whether the call was refused, or given up, before anybody answered."""
-    answered = any(
-        isinstance(event, CallState) and event.state == "confirmed" for event in leg.events
-    )
-    return leg.state == "disconnected" and not answered
+    return leg.facts.is_over and leg.facts.answered_at is None
 
 
-def reports_that_count(events: Iterable[Event]) -> list[FarEndReport]:
+def reports_that_count(facts: LegEvents) -> list[FarEndReport]:
     """The RTCP reports that say how much of the harness's stream has arrived.
 
     One without a block on it says that nothing has (RFC 3550 section 6.4.1) only from the source
@@ -468,21 +459,19 @@ def reports_that_count(events: Iterable[Event]) -> list[FarEndReport]:
     another party on others, and some far ends never name any.
     """
     found: list[FarEndReport] = []
-    for report in events:
-        if isinstance(report, FarEndReport) and (
-            report.names_us or (found and report.reporter == found[-1].reporter)
-        ):
+    for report in facts.of(FarEndReport):
+        if report.names_us or (found and report.reporter == found[-1].reporter):
             found.append(report)
     return found
 
 
-def counted_between(events: Iterable[Event], since: float, until: float) -> tuple[int, int] | None:
+def counted_between(facts: LegEvents, since: float, until: float) -> tuple[int, int] | None:
     """RTP packets sent between two moments (monotonic seconds), and of those the ones the far end
     has received by its own count.
 
     None where no report of that time counts.
     """
-    told = [report for report in reports_that_count(events) if report.at <= until]
+    told = [report for report in reports_that_count(facts) if report.at <= until]
     later = [report for report in told if report.at >= since]
     if not later:
         return None
@@ -505,10 +494,8 @@ def wait_for_pause(leg: Leg, within: float = PAUSES_WITHIN_S) -> bool:
     """
     silent_since: float | None = None
 
-    def pauses(event: Event) -> bool:
+    def pauses(event: Listened) -> bool:
         nonlocal silent_since
-        if not isinstance(event, Listened):
-            return False
         if _is_speech(leg, event):
             silent_since = None
         elif silent_since is None:
@@ -525,10 +512,8 @@ def wait_for_pause(leg: Leg, within: float = PAUSES_WITHIN_S) -> bool:
 def wait_for_speech(leg: Leg, since: float, within: float) -> bool:
     """Whether the far end speaks within ``within`` seconds after ``since`` (``time.monotonic()``)."""
 
-    def speaks(event: Event) -> bool:
-        return (
-            isinstance(event, Listened) and event.at >= since + PULSE_S and _is_speech(leg, event)
-        )
+    def speaks(pulse: Listened) -> bool:
+        return pulse.at >= since + PULSE_S and _is_speech(leg, pulse)
 
     return _comes(
         leg, "the far end speaks", speaks, max(0.0, since + within - time.monotonic()), since
@@ -547,18 +532,20 @@ def wait_for_greeting(leg: Leg, since: float, within: float) -> None:
             return True
         if not isinstance(event, Listened) or not _is_newest(leg, event):
             return False
-        pulses = (e for e in leg.events if isinstance(e, Listened) and e.at > since)
+        pulses = (e for e in leg.facts.of(Listened) if e.at > since)
         spoken = [pulse.at for pulse in pulses if _is_speech(leg, pulse)]
         if len(spoken) < _WORD_PULSES:
             return event.at >= since + within
         return event.at - spoken[-1] >= TURN_S
 
-    _comes(leg, "the end of the far end's greeting", is_over, within + PAUSES_WITHIN_S, since)
+    with contextlib.suppress(NeverCame):
+        goal = "the end of the far end's greeting"
+        leg.wait(goal, is_over, within + PAUSES_WITHIN_S, since=since)
 
 
 def last_spoken_to(leg: Leg, since: float) -> float:
     """When a sound other than a mark was last heard after ``since``; ``since`` if there was none."""
-    heard = (event for event in leg.events if isinstance(event, Listened) and event.at > since)
+    heard = (event for event in leg.facts.of(Listened) if event.at > since)
     return max((event.at for event in heard if _is_speech(leg, event)), default=since)
 
 
@@ -567,15 +554,11 @@ def last_other_sound(leg: Leg, voices: Collection[int], since: float, until: flo
     was none.
     """
 
-    def is_other(event: Event) -> bool:
-        if isinstance(event, MarkHeard):
-            return event.mark not in voices
-        return isinstance(event, Listened) and _is_speech(leg, event)
-
-    return max(
-        (event.at for event in leg.events if since < event.at < until and is_other(event)),
-        default=since,
-    )
+    marks = [heard.at for heard in leg.facts.of(MarkHeard) if heard.mark not in voices]
+    pulses = [pulse for pulse in leg.facts.of(Listened) if since < pulse.at < until]
+    others = [at for at in marks if since < at < until]
+    others += [pulse.at for pulse in pulses if _is_speech(leg, pulse)]
+    return max(others, default=since)
 
 
 def received_between(leg: Leg, since: float, until: float) -> NDArray[np.int16]:
@@ -600,28 +583,25 @@ def _noise_dbov(leg: Leg, at: float) -> float:
     """The level of steady noise around a moment; minus infinity if there is none. A voice varies
     more from pulse to pulse.
     """
-    near = [
-        e.level_dbov
-        for e in leg.events
-        if isinstance(e, Listened) and abs(e.at - at) < _NOISE_WITHIN_S
-    ]
+    near = [e.level_dbov for e in leg.facts.of(Listened) if abs(e.at - at) < _NOISE_WITHIN_S]
     threes = (near[i : i + 3] for i in range(len(near) - 2))
     steady = (max(three) for three in threes if max(three) - min(three) < _STEADY_DB)
     return min((level for level in steady if level < _LOUDEST_NOISE_DBOV), default=-math.inf)
 
 
 def _comes(
-    leg: Leg, goal: str, predicate: Callable[[Event], bool], within: float, since: float
+    leg: Leg, goal: str, predicate: Callable[[Listened], bool], within: float, since: float
 ) -> bool:
     try:
-        leg.wait(goal, predicate, within, since=since)
+        leg.wait_for(Listened, goal, predicate, within, since=since)
     except NeverCame:
         return False
     return True
 
 
 def _is_newest(leg: Leg, heard: Listened) -> bool:
-    return not any(event.at > heard.at for event in leg.events if isinstance(event, Listened))
+    newest = leg.facts.last(Listened)
+    return newest is None or newest.at <= heard.at
 
 
 def _is_speech(leg: Leg, heard: Listened) -> bool:
@@ -631,5 +611,5 @@ def _is_speech(leg: Leg, heard: Listened) -> bool:
         or heard.level_dbov <= _noise_dbov(leg, heard.at) + _OVER_NOISE_DB
     ):
         return False
-    marks = (event for event in leg.events if isinstance(event, MarkHeard))
+    marks = leg.facts.of(MarkHeard)
     return not any(abs(mark.at - heard.at) <= _RECOGNISED_S for mark in marks)

@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.calls.check_table import check_named
 from harness.calls.checks.finding import excused, hindered, missed_by, not_observable, unproven
 from harness.calls.events import CallsRefused, Event, LegStarted, SipMessage, StrangerRefused
+from harness.calls.legs import EventLog
 from harness.calls.measurement import AnsweredBy, Landing, Measurement
 from harness.calls.verdict import Conclusion, Finding, Verdict
 from harness.errors import BrokenError, ResourceError
@@ -64,7 +65,7 @@ class Evidence:
         return self._recorder.outcome.findings
 
     @property
-    def events(self) -> Sequence[Event]:
+    def events(self) -> EventLog:
         """What was recorded so far."""
         return self._recorder.events
 
@@ -138,7 +139,7 @@ class Evidence:
     def _no_room(self, finding: Finding) -> ResourceError | None:
         if not check_named(finding.check).needs_call:
             return None
-        refused = [event for event in self.events if isinstance(event, CallsRefused)]
+        refused = self.events.of(CallsRefused)
         meant = [event for event in refused if self._may_be_missed(event, finding)]
         if not meant:
             return None
@@ -156,11 +157,7 @@ class Evidence:
             return refused.phone in (measured.wanted, *self.agents.get(measured.wanted, ()))
         if isinstance(measured, AnsweredBy):  # about the AI
             return all(refused.phone not in agents for agents in self.agents.values())
-        legs = (
-            event.at
-            for event in self.events
-            if isinstance(event, LegStarted) and event.leg == finding.subject
-        )
+        legs = (event.at for event in self.events.of(LegStarted) if event.leg == finding.subject)
         if (began := next(legs, None)) is not None:
             return refused.at >= began
         return (
@@ -175,9 +172,7 @@ class Evidence:
             return None
         about = {finding.subject, finding.speaker, finding.listener}
         refused = (
-            e
-            for e in self.events
-            if isinstance(e, StrangerRefused) and e.why == "address" and e.leg is not None
+            e for e in self.events.of(StrangerRefused) if e.why == "address" and e.leg is not None
         )
         of_it = [
             e

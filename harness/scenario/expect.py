@@ -519,7 +519,7 @@ class Expect(ExpectAudio):
     def encrypted(self) -> None:
         """Its media was always SRTP, however often it was negotiated."""
         call = self._call
-        secure = [e.secure for e in call.leg.events if isinstance(e, MediaState) and e.active]
+        secure = [e.secure for e in call.leg.facts.of(MediaState) if e.active]
         self._evidence.add(signalling.encrypted(call.label, all(secure) if secure else None))
 
     def took(
@@ -566,9 +566,7 @@ def way_in_s(call: Call, most_s: float) -> float:
     """How long after its INVITE the caller was told that it rings; 0 if it was not told, or had
     been let in before.
     """
-    states = (
-        e for e in call.leg.events if isinstance(e, CallState) and e.state in ("early", "confirmed")
-    )
+    states = (e for e in call.leg.facts.of(CallState) if e.state in ("early", "confirmed"))
     first = next(states, None)
     rings = first is not None and first.state == "early" and call.routed == call.began
     return min(first.at - call.began, most_s) if first and rings else 0.0

@@ -463,7 +463,7 @@ def _since_answered(one: End, other: End, begin: float) -> float:
 
 
 def _flows_both_ways(call: Call) -> bool:
-    media = [event for event in call.leg.events if isinstance(event, MediaState)]
+    media = call.leg.facts.of(MediaState)
     return (
         not call.is_over()
         and bool(media)
@@ -478,9 +478,7 @@ def _discarded(listener: End) -> int | None:
     """
     if not isinstance(listener, Call):
         return None
-    media = [
-        event for event in listener.leg.events if isinstance(event, MediaState) and event.active
-    ]
+    media = [event for event in listener.leg.facts.of(MediaState) if event.active]
     if not media or media[-1].direction in ("sendrecv", "recvonly"):
         return None
     counted = listener.leg.statistics()

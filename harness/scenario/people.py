@@ -119,7 +119,7 @@ class Caller:
         answered = call.answered_at()
         if answered is None or answered - call.began <= self._context.patience:
             return announcement_s
-        early = (e.at for e in call.leg.events if isinstance(e, CallState) and e.state == "early")
+        early = (e.at for e in call.leg.facts.of(CallState) if e.state == "early")
         return max(0.0, announcement_s - (answered - next(early, answered)))
 
     def dial(self, number: str, headers: Sequence[tuple[str, str]] = ()) -> Call:

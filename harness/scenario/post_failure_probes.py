@@ -168,7 +168,7 @@ def _is_unsure(context: CaseContext) -> bool:
 
 def _worth_asking(context: CaseContext, call: Call) -> Iterator[_Wanted]:
     axes, line = context.case.axes, context.case.line
-    states = [event.state for event in call.first_leg.events if isinstance(event, CallState)]
+    states = [event.state for event in call.first_leg.facts.of(CallState)]
     is_refused = "disconnected" in states and "confirmed" not in states
     if line is not None and is_refused:
         did = context.deployment.did(line, context.trunk.name)
@@ -207,9 +207,7 @@ def _outcome(context: CaseContext, phone: Phone, number: str) -> dict[str, Any]:
         if came := rang():
             return {"rang": came}
         if leg.state == "disconnected":
-            return {
-                "refused": max(event.code for event in leg.events if isinstance(event, CallState))
-            }
+            return {"refused": max(event.code for event in leg.facts.of(CallState))}
         return {"answered": True} if leg.state == "confirmed" else {}
     finally:
         if leg.state != "disconnected":

@@ -186,11 +186,7 @@ def answers_of_phone(phone: Phone) -> NextAnswer:
         except NeverCame:
             return None
         assert isinstance(state, RegistrationState)
-        messages = [
-            e
-            for e in phone.events
-            if isinstance(e, SipMessage) and not e.unread and e.at <= state.at
-        ]
+        messages = [e for e in phone.facts.of(SipMessage) if not e.unread and e.at <= state.at]
         return RegisterAnswer(
             state.code,
             state.reason,

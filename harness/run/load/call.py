@@ -462,7 +462,7 @@ class LoadCall:
         began = self._invited_at
         if began is None or self._call is None:
             return None
-        states = (event for event in self._call.first_leg.events if isinstance(event, CallState))
+        states = self._call.first_leg.facts.of(CallState)
         return next(
             (round((s.at - began) * 1000, 1) for s in states if least <= s.code < 300), None
         )
