@@ -448,7 +448,7 @@ def _unheard(facts: LegEvents, since: float) -> dict[str, int]:
 
 def _fell_through(leg: Leg) -> bool:
     """Whether the call was refused, or given up, before anybody answered."""
-    return leg.facts.is_over and leg.facts.answered_at is None
+    return leg.state == "disconnected" and leg.facts.answered_at is None
 
 
 def reports_that_count(facts: LegEvents) -> list[FarEndReport]:

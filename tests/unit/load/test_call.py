@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from harness.audio.marks import reply_to
+from harness.calls.legs import LegEvents
 from harness.calls.verdict import Finding, Verdict
 from harness.deployment.limits import CallGate
 from harness.errors import BrokenError
@@ -65,7 +66,11 @@ def place(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Place:
         lane._next += 1  # a slot is taken
         call = LoadCall(step, step, lane)
         leg = SimpleNamespace(
-            id=f"caller.{step}", events=[SimpleNamespace(at=1.0)], direction="incoming", lost=0
+            id=f"caller.{step}",
+            events=[SimpleNamespace(at=1.0)],
+            facts=LegEvents(),
+            direction="incoming",
+            lost=0,
         )
         leg.state, leg.messages = "confirmed", ()
         leg.statistics, leg.invite = lambda: counted(1000, leg.lost), SimpleNamespace(at=1.0)
@@ -116,7 +121,9 @@ def test_loss_fails_the_step_in_which_it_occurs(
 def test_marks_of_other_calls_in_the_lane_are_foreign(lane: Lane) -> None:
     calls = []
     for step in (1, 2):
-        leg: Any = SimpleNamespace(id=f"caller.{step}", mark=step, events=[], successor=None)
+        leg: Any = SimpleNamespace(
+            id=f"caller.{step}", mark=step, events=[], facts=LegEvents(), successor=None
+        )
         of = LoadCall(step, step, lane)._context
         calls.append((of, of.calls.add(Call(of, leg, "caller"))))
     (of, call), _ = calls

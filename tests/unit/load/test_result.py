@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from harness.calls.events import CallState
+from harness.calls.legs import LegEvents
 from harness.calls.verdict import INTERRUPTED, Verdict
 from harness.run.load.call import LoadCall
 from harness.run.load.result import Percentiles, svg
@@ -80,7 +81,9 @@ def test_call_result_names_the_refusal(
         for at, state, code in states
     ]
     messages = [SimpleNamespace(text="CANCEL sip:x SIP/2.0")] if cancelled else []
-    leg = SimpleNamespace(events=events, messages=messages, invite=SimpleNamespace(at=1.0))
+    leg = SimpleNamespace(
+        facts=LegEvents(events), messages=messages, invite=SimpleNamespace(at=1.0)
+    )
     one: Any = LoadCall.__new__(LoadCall)
     own = MagicMock(spec=Call, first_leg=leg, final_response=lambda within: final)
     one._context = SimpleNamespace(calls=SimpleNamespace(own=[own]))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.calls.events import CallState, Event, Listened, MarkHeard, SipMessage
+from harness.calls.legs import LegEvents
 from harness.phone.leg import accept_every_leg
 from harness.phone.waiter import never_came
 from tests.unit.clock import Clock
@@ -54,6 +55,10 @@ class ScriptedLeg:
         return [event for event in self.told if self._clock is None or event.at <= self._clock.now]
 
     @property
+    def facts(self) -> LegEvents:
+        return LegEvents(self.events)
+
+    @property
     def messages(self) -> list[SipMessage]:
         return [event for event in self.events if isinstance(event, SipMessage)]
 
@@ -86,6 +91,16 @@ class ScriptedLeg:
         if self._clock is not None:
             self._clock.now += within
         raise never_came(goal, within, self.id, "nothing", "")
+
+    def wait_for(
+        self,
+        kind: type[Event],
+        goal: str,
+        wanted: Callable[[Any], bool],
+        within: float = 0.0,
+        since: float = 0.0,
+    ) -> Event:
+        return self.wait(goal, lambda e: isinstance(e, kind) and wanted(e), within, since)
 
     def wait_state(self, state: str, within: float) -> Event:
         return self.wait(state, lambda event: getattr(event, "state", "") == state, within)

@@ -18,6 +18,7 @@ from harness.calls.checks.audio import Sound
 from harness.calls.checks.claims import Observation
 from harness.calls.checks.finding import judged
 from harness.calls.events import Event, Listened, MarkHeard, MediaState, RtpPaused, RtpStatistics
+from harness.calls.legs import LegEvents
 from harness.calls.verdict import Verdict
 from harness.deployment import Assistant
 from harness.scenario import audio_quality, conclusion
@@ -266,7 +267,12 @@ def counts(*pairs: tuple[float, int]) -> list[Event]:
 def leg(*events: Event, counted: RtpStatistics | None = None) -> Any:
     ordered = sorted(events, key=lambda event: event.at)
     return SimpleNamespace(
-        id="caller.1", mark=OWN, events=ordered, successor=None, statistics=lambda: counted
+        id="caller.1",
+        mark=OWN,
+        events=ordered,
+        facts=LegEvents(ordered),
+        successor=None,
+        statistics=lambda: counted,
     )
 
 

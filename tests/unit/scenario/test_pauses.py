@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness.calls.events import Event, Listened, MarkHeard
+from harness.calls.legs import LegEvents
 from harness.phone import Silence
 from harness.phone.waiter import never_came
 from harness.scenario.ends import wait_for_greeting, wait_for_pause
@@ -43,6 +44,20 @@ class Leg:
                     )
                 )
             self._coming.append(Listened(at=at, phone="p", leg="p.1", seconds=at, level_dbov=level))
+
+    @property
+    def facts(self) -> LegEvents:
+        return LegEvents(self.events)
+
+    def wait_for(
+        self,
+        kind: type[Event],
+        goal: str,
+        predicate: Callable[[Any], bool],
+        within: float,
+        since: float,
+    ) -> Event:
+        return self.wait(goal, lambda e: isinstance(e, kind) and predicate(e), within, since)
 
     def wait(
         self, goal: str, predicate: Callable[[Event], bool], within: float, since: float
@@ -129,7 +144,7 @@ def test_caller_lets_an_ai_without_marks_greet_first(
 
     def dial(uri: str, headers: object, play: object) -> Any:
         dialled.append(play)
-        return SimpleNamespace(events=[], id="caller.1")
+        return SimpleNamespace(events=[], facts=LegEvents(), id="caller.1")
 
     phone.dial = dial
     call = Caller(context, "caller", phone, "+12025550101").dial("+12025550100")

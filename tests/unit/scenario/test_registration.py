@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.calls.events import RegistrationState, SipMessage
+from harness.calls.legs import EventLog
 from harness.calls.verdict import Finding, Verdict
 from harness.deployment.terms import Expectations
 from harness.phone import PhoneConfig
@@ -36,7 +37,7 @@ def phone(code: int, reason: str, *messages: SipMessage) -> tuple[Any, list[floa
         waited.append(within)
         return state
 
-    return SimpleNamespace(register=register, events=list(messages)), waited
+    return SimpleNamespace(register=register, facts=EventLog(messages)), waited
 
 
 def refused(context: CaseContext, of: Any, **how: bool) -> Finding:
@@ -133,7 +134,9 @@ def test_a_refresh_binds_as_the_first_one_does(
     first = RegistrationState(at=2.0, phone="p", code=200, reason="OK", expires=60, active=True)
     later = RegistrationState(at=7.0, phone="p", code=200, reason="OK", expires=60, active=True)
     events = [*bound, first, *(replace(told, at=6.9) for told in again), later]
-    of = SimpleNamespace(register=lambda within: first, wait=lambda *_, **__: later, events=events)
+    of = SimpleNamespace(
+        register=lambda within: first, wait=lambda *_, **__: later, facts=EventLog(events)
+    )
     context = make_context()
     registration = Registration(context, "the number", answers_of_phone(of))  # type: ignore[arg-type]
     registration.is_accepted()

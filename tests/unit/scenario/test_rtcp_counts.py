@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.calls.events import FarEndReport
+from harness.calls.legs import LegEvents
 from harness.scenario.call import Call
 
 # Only a far end that has named our stream can say that nothing came.
@@ -35,10 +36,16 @@ def call(*reports: FarEndReport) -> tuple[Call, list[FarEndReport | None]]:
     """A call with these reports, and what waits for one have found."""
     found: list[FarEndReport | None] = []
 
-    def wait(goal: str, predicate: Callable[[Any], bool], within: float, since: float) -> Any:
-        found.append(next((e for e in reported.events if e.at >= since and predicate(e)), None))
+    facts = LegEvents(reports)
 
-    reported: Any = SimpleNamespace(events=list(reports), id="caller.1", successor=None, wait=wait)
+    def wait_for(
+        kind: type[FarEndReport], goal: str, predicate: Callable[[Any], bool], within: float, since: float
+    ) -> Any:
+        found.append(next((e for e in facts.of(kind) if e.at >= since and predicate(e)), None))
+
+    reported: Any = SimpleNamespace(
+        events=[], facts=facts, id="caller.1", successor=None, wait_for=wait_for
+    )
     return Call(SimpleNamespace(), reported, "caller"), found  # type: ignore[arg-type]
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 
 import pytest
 
+from harness.calls.legs import LegEvents
 from harness.calls.verdict import Verdict
 from harness.deployment import Escalation, Handover
 from harness.scenario.call import Call
@@ -108,7 +109,11 @@ def test_a_call_is_changed_when_whoever_looks_at_it_is_done(make_context: MakeCo
     """A digit, a hold, words, a hang-up and a new codec wait; and asking by a digit says so."""
     did: list[str] = []
     leg: Any = SimpleNamespace(
-        events=[], id="caller.1", successor=None, hangup=lambda: did.append("BYE")
+        events=[],
+        facts=LegEvents(),
+        id="caller.1",
+        successor=None,
+        hangup=lambda: did.append("BYE"),
     )
     leg.send_digits = lambda digits, method: did.append(digits)
     call = Call(make_context(escalation=Escalation(digit="5")), leg, "caller")
@@ -162,7 +167,11 @@ def test_a_digit_tells_nothing_where_the_ai_hands_over_who_says_nothing(
     }
     context.deployment = deployment.model_copy(update={"assistants": assistants})
     leg: Any = SimpleNamespace(
-        events=[], id="caller.1", successor=None, send_digits=lambda digits, method: None
+        events=[],
+        facts=LegEvents(),
+        id="caller.1",
+        successor=None,
+        send_digits=lambda digits, method: None,
     )
     call = Call(context, leg, "caller")
     call.looks.append(cast("Any", SimpleNamespace(settle=lambda asking: settled.append(asking))))
