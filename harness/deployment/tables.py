@@ -31,7 +31,7 @@ from harness.deployment.terms import (
     Expectations,
     ExtraNumbers,
     Limits,
-    Manners,
+    Responsiveness,
     Safety,
     Timings,
 )
@@ -88,7 +88,7 @@ class Tables(Model):
     accounts: dict[str, Account]
     phones: dict[str, PhoneEntry]
     expect: Expectations = Expectations()
-    manners: Manners = Manners()
+    responsiveness: Responsiveness = Responsiveness()
     leave_out: dict[str, LineOfText] = {}  #: row → why it is left out
     limits: Limits = Limits()
     safety: Safety = Safety()

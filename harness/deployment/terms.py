@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from harness.calls.checks import responsiveness
 from harness.calls.verdict import Strength
 from harness.deployment.values import E164, Dialled, HostPort, Model, NumberFormat, Region
 
@@ -93,7 +94,7 @@ class Expectations(Model):
         return Strength[self.strength.upper()]
 
 
-class Manners(Model):
+class Responsiveness(Model):
     """The most that a voice agent may take, in seconds. A figure without a limit is shown, and
     nothing hangs on it.
     """
@@ -105,6 +106,16 @@ class Manners(Model):
     transfer_silence_s: float | None = Field(None, gt=0)
     #: Until it stops when interrupted; one that never stops fails.
     interruption_s: float | None = Field(None, gt=0)
+
+    @property
+    def limits(self) -> dict[str, float | None]:
+        """Seconds by the name of the check."""
+        return {
+            responsiveness.DEAD_AIR: self.dead_air_s,
+            responsiveness.ANSWER: self.answer_s,
+            responsiveness.TRANSFER: self.transfer_silence_s,
+            responsiveness.INTERRUPTION: self.interruption_s,
+        }
 
 
 class Limits(Model):

@@ -26,13 +26,13 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from harness.calls.checks.responsiveness import ResponseTime
 from harness.calls.verdict import ORDER, Finding, Verdict
 from harness.diagnosis.catalogue import owner_in_words, person_of
 from harness.report import matrix
 from harness.report.callfacts import (
     LegFacts,
     Measured,
-    ResponseTime,
     call_facts,
     numbers_of,
     response_times,

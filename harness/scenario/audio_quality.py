@@ -226,7 +226,7 @@ def check_first_audio(context: CaseContext, both: Iterable[Heard], since: float)
     answer, or after what it was told.
 
     A voice that is begun again shows nothing of that. What an AI is allowed before its first word
-    is in ``[manners]``.
+    is in ``[responsiveness]``.
     """
     limit_s = context.deployment.expect.first_audio_within_s
     for finding, speaker, listener in both:

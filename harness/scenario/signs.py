@@ -212,7 +212,7 @@ class Look:
                 if said_at := look.wait_until_said():
                     self._caller.let_answer(said_at, _ANSWERED_WITHIN_S)
             self._caller.hear_greeting(
-                max(LISTEN_S, self._context.deployment.manners.dead_air_s or 0.0)
+                max(LISTEN_S, self._context.deployment.responsiveness.dead_air_s or 0.0)
             )
             if not self._wanted:
                 return

@@ -50,7 +50,7 @@ TABLES = {
     "`[phones.NAME]`": "PhoneEntry",
     "`[numbers]`": "ExtraNumbers",
     "`[expect]`": "Expectations",
-    "`[manners]`: the voice agent's": "Manners",
+    "`[responsiveness]`: the voice agent's": "Responsiveness",
     "`[limits]`": "Limits",
     "`[safety]`": "Safety",
 }

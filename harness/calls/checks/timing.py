@@ -4,8 +4,6 @@ responds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from harness.calls import measurement
 from harness.calls.checks.finding import judged, not_observable
 from harness.calls.checks.registry import check
@@ -85,33 +83,4 @@ def released(subject: str, seconds: float | None, limit_s: float, doubt_s: float
         expected=expected,
         actual="it is still up" if seconds is None else f"it ended after {max(seconds, 0.0):.2f} s",
         measured=measurement.Duration(seconds=seconds, limit_s=limit_s),
-    )
-
-
-# -- responsiveness of a voice agent, against the limits of the deployment file
-
-
-#: Check → the event that must come in time.
-RESPONSIVENESS: Mapping[str, str] = {
-    "manners.dead_air": "the AI's first word comes",
-    "manners.answer": "the AI answers the caller's last word",
-    "manners.transfer": "the person is heard after the AI's last sound",
-    "manners.interruption": "the AI stops when the caller speaks",
-}
-
-
-@check("responsiveness")
-def responsive(
-    check: str, subject: str, seconds: float | None, limit_s: float, basis: str
-) -> Finding:
-    """The event of the check came within ``limit_s``. ``seconds`` is None when it never came;
-    ``basis`` names what was measured.
-    """
-    return judged(
-        check,
-        subject,
-        seconds is not None and seconds <= limit_s,
-        expected=f"{RESPONSIVENESS[check]} within {limit_s:g} s",
-        actual=f"never: {basis}" if seconds is None else f"it took {seconds:.2f} s {basis}",
-        measured=measurement.Duration(what=RESPONSIVENESS[check], seconds=seconds, limit_s=limit_s),
     )

@@ -15,6 +15,7 @@ from allure_commons.reporter import AllureReporter
 from allure_pytest.listener import AllureListener
 
 from harness.calls.checks.finding import excused, missed_by
+from harness.calls.checks.responsiveness import responsive
 from harness.calls.events import PhoneLost
 from harness.calls.verdict import (
     CaseOutcome,
@@ -30,7 +31,7 @@ from harness.diagnosis.result import DiagnosisDocument
 from harness.errors import MistakeError, ResourceError
 from harness.finding_kinds import AUDIO_TO_AI
 from harness.integrations.matrix import Case
-from harness.report.callfacts import response_findings
+from harness.report.callfacts import response_times
 from harness.report.case_document import is_masked, names
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
@@ -165,14 +166,15 @@ class Attempt:
 
         Only now are the recordings whole. A case that broke shows nothing.
         """
-        if (
-            AUDIO_TO_AI not in self.case.required_findings
-            or self.outcome.conclusion.verdict is Verdict.BROKEN
-        ):
+        limits = self.replica.responsiveness.limits
+        is_broken = self.outcome.conclusion.verdict is Verdict.BROKEN
+        if AUDIO_TO_AI not in self.case.required_findings or is_broken or not any(limits.values()):
             return
-        for finding in response_findings(
-            lambda: CaseEvidence.read(recorder.directory), self.replica.manners
-        ):
+        for one in response_times(CaseEvidence.read(recorder.directory)):
+            limit_s = limits[one.check]
+            if limit_s is None:
+                continue
+            finding = responsive(one.check, one.leg, one.seconds, limit_s, one.basis)
             late = missed_by(finding) if finding.verdict is Verdict.FAILED else None
             recorder.finding(
                 excused(finding, self.late_s)

@@ -21,6 +21,7 @@ from harness.calls.checks import (
     landing,
     reach,
     registration,
+    responsiveness,
     signalling,
     timing,
 )
@@ -469,13 +470,13 @@ EXAMPLES = [
     ),
     *(
         shows(
-            timing.responsive,
+            responsiveness.responsive,
             given(check, "caller.1", 1.0, 1.0, "from the answer"),
             given(check, "caller.1", 1.1, 1.0, "from the answer"),
             given(check, "caller.1", None, 1.0, "the caller spoke for 2.0 s"),
             rule=check,
             answer="likely ai-too-slow",
         )
-        for check in timing.RESPONSIVENESS
+        for check in responsiveness.RESPONSIVENESS
     ),
 ]

@@ -8,7 +8,16 @@ import pytest
 
 from harness.audio.delay import Delay
 from harness.audio.marks import DEFAULT_LEVEL_DBOV
-from harness.calls.checks import audio, dialog, landing, reach, registration, signalling, timing
+from harness.calls.checks import (
+    audio,
+    dialog,
+    landing,
+    reach,
+    registration,
+    responsiveness,
+    signalling,
+    timing,
+)
 from harness.calls.checks.audio import MOST_GAIN_DB, MOST_LOSS_DB
 from harness.calls.verdict import Finding, Verdict
 from tests.unit.checks.messages import answer, invite
@@ -33,7 +42,11 @@ def agreed(seconds: int, least: int = 0, asked: int = 200) -> Finding:
         (lambda s: timing.took("p", "it", s, 5.0, way_in_s=3.0), [4.0, 9.0], [3.9, 9.1]),
         (lambda s: timing.within("p", "it", s, 2.0), [2.0], [2.01, None]),
         (lambda s: timing.released("p", s, 2.0), [-0.1, 2.0], [2.01, None]),
-        (lambda s: timing.responsive("manners.answer", "p", s, 2.0, "x"), [2.0], [2.01, None]),
+        (
+            lambda s: responsiveness.responsive("responsiveness.answer", "p", s, 2.0, "x"),
+            [2.0],
+            [2.01, None],
+        ),
         (lambda s: reach.rings("p", s, 2.0), [2.0], [2.01, None]),
         (lambda s: reach.answered("p", s, 2.0), [2.0], [2.01, None]),
         (lambda s: reach.told("p", ("speech", s), 2.0), [2.0], [2.01]),

@@ -74,7 +74,7 @@ BASE: dict[str, Any] = {
     },
     "numbers": {},
     "expect": {},
-    "manners": {},
+    "responsiveness": {},
     "leave_out": {},
     "limits": {},
     "safety": {},

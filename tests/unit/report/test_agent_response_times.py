@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from harness.audio.marks import waveform
 from harness.audio.prompts import prompt_path
 from harness.audio.wav import read_wav, write_wav
+from harness.calls.checks.responsiveness import ResponseTime, responsive
 from harness.calls.events import CallState, LegStarted
-from harness.calls.verdict import Verdict
-from harness.deployment import Manners
+from harness.calls.verdict import Finding, Verdict
+from harness.deployment import Responsiveness
 from harness.report import callfacts as module
 from harness.report import html
 from harness.report.callfacts import medians, response_times
@@ -90,7 +91,7 @@ def test_that_our_own_phone_lets_it_ring_is_no_silence_of_its(
         sample.clock.now = answered + 20.0
         sample.recorder.close(Verdict.PASSED, "")
     found = said(CaseEvidence.read(tmp_path))
-    assert found[module.TRANSFER] == pytest.approx(silence, abs=0.01)
+    assert found["silence in the transfer"] == pytest.approx(silence, abs=0.01)
 
 
 def test_answer_time_counts_from_the_last_word(
@@ -148,6 +149,14 @@ def test_the_run_s_figures_are_medians_of_what_passed(tmp_path: Path, samples: M
     assert medians("run", cases[1:], []) == []
 
 
+def held_to(limits: Responsiveness, measured: list[ResponseTime]) -> list[Finding]:
+    return [
+        responsive(one.check, one.leg, one.seconds, limit_s, one.basis)
+        for one in measured
+        if (limit_s := limits.limits[one.check]) is not None
+    ]
+
+
 class TestLimits:
     """A figure is only shown; with a limit in the deployment it is held to it."""
 
@@ -155,11 +164,10 @@ class TestLimits:
     def test_one_is_held_to(
         self, tmp_path: Path, samples: ModuleType, spoken: Any, limit: float, verdict: Verdict
     ) -> None:
-        (found,) = module.response_findings(
-            lambda: call(tmp_path, samples, (AI, 1.5, 4.0)), Manners(dead_air_s=limit)
-        )
+        measured = response_times(call(tmp_path, samples, (AI, 1.5, 4.0)))
+        (found,) = held_to(Responsiveness(dead_air_s=limit), measured)
         assert (found.check, found.subject, found.verdict) == (
-            "manners.dead_air",
+            "responsiveness.dead_air",
             "caller.1",
             verdict,
         )
@@ -169,7 +177,6 @@ class TestLimits:
         self, tmp_path: Path, samples: ModuleType, spoken: Any
     ) -> None:
         spoken["sent"] = [(2.0, 4.0)]
-        (found,) = module.response_findings(
-            lambda: call(tmp_path, samples, (AI, 0.5, 9.0)), Manners(interruption_s=1.0)
-        )
-        assert (found.check, found.verdict) == ("manners.interruption", Verdict.FAILED)
+        measured = response_times(call(tmp_path, samples, (AI, 0.5, 9.0)))
+        (found,) = held_to(Responsiveness(interruption_s=1.0), measured)
+        assert (found.check, found.verdict) == ("responsiveness.interruption", Verdict.FAILED)

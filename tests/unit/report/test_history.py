@@ -46,7 +46,7 @@ def test_many_at_once(tmp_path: Path) -> None:
 
 def test_a_changed_file_marks_the_run_and_leaves_the_history(tmp_path: Path) -> None:
     path = tmp_path / history.FILE
-    files = [{"limits": {"calls": 5}}, {"limits": {"calls": 7}, "manners": {"answer_s": 2}}]
+    files = [{"limits": {"calls": 5}}, {"limits": {"calls": 7}, "responsiveness": {"answer_s": 2}}]
     made = [dataclasses.replace(a_run(str(n), n), content=files[min(n, 1)]) for n in range(3)]
     for one in (
         *made,
@@ -55,7 +55,11 @@ def test_a_changed_file_marks_the_run_and_leaves_the_history(tmp_path: Path) -> 
         history.append(path, [one])
 
     kept = {one.run: one.changed for one in history.read(path, key="k")}
-    assert kept == {"0": (), "1": ("limits.calls: 5 → 7", "manners.answer_s: absent → 2"), "2": ()}
+    assert kept == {
+        "0": (),
+        "1": ("limits.calls: 5 → 7", "responsiveness.answer_s: absent → 2"),
+        "2": (),
+    }
     assert [one.run for one in history.before(path, made[2])[0]] == ["0", "1"]
     assert history.before(path, made[1])[1] == kept["1"]
 

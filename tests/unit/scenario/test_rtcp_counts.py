@@ -39,7 +39,11 @@ def call(*reports: FarEndReport) -> tuple[Call, list[FarEndReport | None]]:
     facts = LegEvents(reports)
 
     def wait_for(
-        kind: type[FarEndReport], goal: str, predicate: Callable[[Any], bool], within: float, since: float
+        kind: type[FarEndReport],
+        goal: str,
+        predicate: Callable[[Any], bool],
+        within: float,
+        since: float,
     ) -> Any:
         found.append(next((e for e in facts.of(kind) if e.at >= since and predicate(e)), None))
 
