@@ -111,7 +111,7 @@ _DIGITS = re.compile(rf"(?<!%)(?<!%[0-9A-Fa-f]){_DIGIT}(?:{_BETWEEN}{_DIGIT}){{5
 _ANY_BETWEEN = rf"(?:[{_GAP}.()/_\u200b-\u200f\u2060]{{4}}(?=[0-9])|[^0-9]{{0,3}}+)"
 _DIGITS_AHEAD = re.compile(rf"[0-9](?:{_ANY_BETWEEN}[0-9]){{5,19}}+")
 #: Beyond so many beginnings, shorter ones are looked for: an expression of thousands is slow.
-_MOST_BEGINNINGS = 400
+_MOST_BEGINNINGS = 20_000
 #: What makes of few digits a time or an identifier.
 _OF_SOMETHING_ELSE = re.compile(r"[^\W\d_]|:")
 #: What continues a figure, an address or a time on either side.
@@ -250,7 +250,7 @@ def _branches(beginnings: Iterable[str]) -> Iterator[tuple[str, str]]:
         by_first[digits[0]].add(digits[1:])
     for first, rests in sorted(by_first.items()):
         behind = "|".join(f"{digit}{more}" for digit, more in _branches(rests - {""}))
-        yield first, f"{_ANY_BETWEEN}(?:{behind})" if behind else ""
+        yield first, f"[^0-9]{{0,4}}+(?:{behind})" if behind else ""
 
 
 @lru_cache(maxsize=8192)
