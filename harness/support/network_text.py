@@ -123,7 +123,7 @@ def keep_secret(secret: str | None) -> None:
     password.
     """
     words = (secret or "").strip()
-    password = re.match(r"[a-z][a-z0-9+.-]*://[^/@\s]*?:([^/@\s]+)@", words, re.IGNORECASE)
+    password = re.match(r"[a-z][a-z0-9+.-]*://[^/@\s:]*:([^/@\s]+)@", words, re.IGNORECASE)
     parts = {words, words.rpartition(" ")[2]} | (
         {password[1], unquote(password[1])} if password else set()
     )
