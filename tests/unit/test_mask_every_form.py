@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import unicodedata
 from collections.abc import Callable
 from urllib.parse import quote, unquote
@@ -145,6 +146,25 @@ def test_a_deployments_number_is_masked_whatever_separates_its_digits(
     assert masked.startswith(place.partition("{}")[0].replace("{{", "{"))
 
 
+@pytest.mark.parametrize(
+    "repeated",
+    ["3", "31255501", "3 1 2 5 5 5 0 1 ", "%25", "&amp;", "&", "\\", "\\u", "\u0663,", "tag=13125550142 +13125550143 "],
+)  # fmt: skip
+def test_masking_takes_time_in_proportion(repeated: str) -> None:
+    """Sixteen times the text takes 256 times as long where each place is tried with each other."""
+    masker = Masker(["+13125550100"])
+
+    def seconds(size: int) -> float:
+        times: list[float] = []
+        for _ in range(3):
+            began = time.process_time()
+            masker.text(f"{repeated * (size // len(repeated))}{len(times)}x")
+            times.append(time.process_time() - began)
+        return min(times)
+
+    assert seconds(160_000) < 100 * max(seconds(10_000), 1e-4)
+
+
 #: No more than three of these stand between two digits.
 OTHERS = st.text(
     st.characters(exclude_categories=("Nd", "Nl", "No", "Cs")).filter(
@@ -160,7 +180,7 @@ ESCAPED = st.lists(
 
 @given(
     number=numbers(),
-    separators=st.one_of(st.lists(one, min_size=16, max_size=16) for one in (OTHERS, ESCAPED)),
+    separators=st.one_of([st.lists(one, min_size=16, max_size=16) for one in (OTHERS, ESCAPED)]),
     zero=st.sampled_from("0٠०๐０𝟎"),
     is_e164=st.booleans(),
 )

@@ -106,7 +106,7 @@ def test_patterns_for_secrets_take_time_in_proportion(
 
     def seconds(count: int) -> float:
         text = begin + repeated * count
-        times = []
+        times: list[float] = []
         for _ in range(3):
             began = time.process_time()
             assert not pattern.match(text)
