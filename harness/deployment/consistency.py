@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
-from unicodedata import category
 
 from harness.deployment.network import plain_name
 from harness.deployment.tables import Tables
 from harness.deployment.trigger import numbers_in_trigger
-from harness.deployment.values import OWN_PHONES
+from harness.deployment.values import OWN_PHONES, hidden_in
 from harness.support.model_words import nearest
 from harness.support.toml_model import Mistake, MistakesError
 
@@ -384,11 +383,8 @@ def _odd_names(deployment: Tables) -> Iterator[Mistake]:
     for table in (*_NAMED, "assistants.*.handovers"):
         names += _at(deployment, table)
     for place, name in names:
-        if any(category(character) in ("Cc", "Zl", "Zp") for character in name):
-            yield (
-                place,
-                f"{name!r}: a line break or another control character; allowed: a name in one line",
-            )
+        if what := hidden_in(name):
+            yield place, f"{name!r}: {what}; allowed: a name in one line"
         elif not name.strip():
             yield place[:1], "one has no name; allowed: a name for each"
         elif place[0] == "phones" and name in OWN_PHONES:

@@ -30,7 +30,7 @@ from harness.support.toml_model import inline
 _SECRET_HEADER = re.compile(
     r"authorization|(?<![a-z])auth(?![a-z])|cookie|token|secret|password|key\Z", re.IGNORECASE
 )
-_CREDENTIALS_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
+_CREDENTIALS_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/@\s:]*:[^/@\s]*@", re.IGNORECASE)
 
 _SECRET_IN_QUERY = re.compile(
     r"[a-z][a-z0-9+.-]*://\S*[?&;](?!(sort|order|group|partition|page|next)[_.-]?(key|token)=)([\w.-]*[_.-])?(api|access|auth|client)?_?(key|token|secret|password|passwd|signature|sig|auth)=.",
@@ -54,6 +54,17 @@ _WITH_VARIABLE = (
     *("trunks.*.password_env", "phones.*.password_env"),
     *("synthflow.api_token_env", "trunks.*.api_token_env", "assistants.*.api_token_env"),
 )
+#: Most entries of a table. What follows from them (the matrix, comparisons of names) takes minutes
+#: beyond that.
+_MOST_ENTRIES: Mapping[str, int] = {
+    "trunks": 100,
+    "lines": 10_000,
+    "groups": 2_000,
+    "assistants": 500,
+    "accounts": 100,
+    "phones": 2_000,
+    "holidays": 500,
+}
 #: What ``harness init`` writes in the place of an answer that is still open, before its name.
 OPEN_ANSWER = "MISSING-"
 #: What a simulated deployment leaves out, and every other needs.
@@ -87,6 +98,7 @@ def load(
     site = (os.environ if environment is None else environment).get(SITE_VARIABLE)
     path = resources.deployment_file(path)
     plain = read(path)
+    _require_few_entries(path, plain)
     if places := ", ".join(inline(where) for where in _open_answers(plain)):
         raise DeploymentError(
             f"{path}: {places}: still open: run `harness init {shlex.quote(str(path))}`"
@@ -108,6 +120,13 @@ def load(
         return deployment
     environment = grants.environment() if environment is None else environment
     return _complete(path, deployment, environment, secrets)
+
+
+def _require_few_entries(path: Path, plain: Mapping[str, Any]) -> None:
+    for table, most in _MOST_ENTRIES.items():
+        entries = plain.get(table)
+        if isinstance(entries, dict | list) and len(entries) > most:
+            raise DeploymentError(f"{path}: {table}: has {len(entries)} entries; allowed: {most}")
 
 
 def _checked(path: Path, plain: dict[str, Any], site: str | None) -> Deployment:

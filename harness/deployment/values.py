@@ -8,7 +8,6 @@ import re
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Final, Literal, get_args
-from unicodedata import category
 
 import phonenumbers
 from pydantic import (
@@ -27,6 +26,7 @@ from pydantic import (
 from harness.sip.grammar import SipSyntaxError, split_host_port
 from harness.sip.identity import is_number, normalise
 from harness.support.model_words import form, nearest
+from harness.support.network_text import hidden
 from harness.support.resources import is_wav, prompt_names
 
 #: Who plays platform and AI.
@@ -116,10 +116,19 @@ def _line_of_text(text: str) -> str:
     """Text for a header or a line of a report, without line breaks (RFC 3261 section 25.1). Raises
     ``ValueError``.
     """
-    if not text or any(category(character) in ("Cc", "Zl", "Zp") for character in text):
-        what = "a line break or another control character" if text else "is empty"
+    what = hidden_in(text) if text else "is empty"
+    if what:
         raise ValueError(f"{text!r}: {what}; allowed: text in one line, or no such key")
     return text
+
+
+def hidden_in(text: str) -> str:
+    """Which character of the text is not seen, or breaks its line, and where; empty without one.
+    Two names that differ by it would look the same.
+    """
+    for at in hidden(text):
+        return f"character {at + 1} is U+{ord(text[at]):04X}, a control or invisible character"
+    return ""
 
 
 LineOfText = Annotated[str, AfterValidator(_line_of_text)]

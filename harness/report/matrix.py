@@ -15,14 +15,13 @@ from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from markupsafe import escape
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.calls.verdict import ORDER, Verdict
-from harness.report.markup import SIGNS, short
+from harness.report.markup import SIGNS, short, xml
 from harness.report.run_directory import RunEvidence
 from harness.report.scope import NOT_ASKED, RowScope, Scope
 from harness.report.terminal import STYLES
@@ -393,7 +392,7 @@ def markdown(found: Iterable[Table]) -> str:
             cells = [cell.mark if cell else "" for cell in line.cells]
             rows.append(
                 [
-                    f"{_plain(line.title)} <sub>{line.row}</sub>",
+                    f"{_plain(line.title)} <sub>{_plain(line.row)}</sub>",
                     *cells,
                     f"{SIGNS[line.verdict]} {line.passed}",
                 ]
@@ -401,7 +400,9 @@ def markdown(found: Iterable[Table]) -> str:
         said = [f"### {_plain(table.heading)}", "", f"{table.total}", ""]
         said += [f"| {' | '.join(row)} |" for row in rows]
         for why, lines in table.skipped.items():
-            names = ", ".join(f"{_plain(line.title)} <sub>{line.row}</sub>" for line in lines)
+            names = ", ".join(
+                f"{_plain(line.title)} <sub>{_plain(line.row)}</sub>" for line in lines
+            )
             said += [
                 "",
                 f"<details><summary>{len(lines)} not run: {_plain(why)}</summary>{names}</details>",
@@ -412,7 +413,7 @@ def markdown(found: Iterable[Table]) -> str:
 
 def _plain(text: str) -> str:
     """Text that is no markup in Markdown: names are the customer's."""
-    escaped = str(escape(" ".join(text.split())))
+    escaped = xml(" ".join(text.split()))
     return "".join(f"\\{sign}" if sign in r"\`*_[]|~" else sign for sign in escaped)
 
 
@@ -430,9 +431,7 @@ def svg(found: Sequence[Table], title: str) -> str:
     y, width = 8, 0
 
     def text(x: float, y: float, words: str, style: str = "") -> None:
-        parts.append(
-            f'<text x="{x:g}" y="{y:g}"{f" {style}" if style else ""}>{escape(words)}</text>'
-        )
+        parts.append(f'<text x="{x:g}" y="{y:g}"{f" {style}" if style else ""}>{xml(words)}</text>')
 
     for table in found:
         y += _LINE
@@ -454,7 +453,7 @@ def svg(found: Sequence[Table], title: str) -> str:
         y += 6
         total = _LEFT + len(table.headed) * _CELL
         for line in table.run:
-            name = f'{escape(short(line.title, 48))} <tspan fill="#52606d" font-size="10">{escape(line.row)}</tspan>'
+            name = f'{xml(short(line.title, 48))} <tspan fill="#52606d" font-size="10">{xml(line.row)}</tspan>'
             parts.append(f'<text x="8" y="{y + 15}">{name}</text>')
             for number, cell in enumerate(line.cells):
                 if cell:
@@ -475,7 +474,7 @@ def svg(found: Sequence[Table], title: str) -> str:
     style = 'font-family="system-ui,Segoe UI,Roboto,DejaVu Sans,sans-serif" font-size="12.5" fill="#1f2933"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y}" width="{width}" height="{y}" role="img" {style}>'
-        f'<title>{escape(title)}</title><rect width="100%" height="100%" fill="#fff"/>{"".join(parts)}</svg>\n'
+        f'<title>{xml(title)}</title><rect width="100%" height="100%" fill="#fff"/>{"".join(parts)}</svg>\n'
     )
 
 
@@ -483,5 +482,5 @@ def _square(x: float, y: float, verdict: str, mark: str, wide: int = 0) -> str:
     middle = x + (_CELL + wide) / 2
     return (
         f'<rect x="{x + 1:g}" y="{y + 1:g}" width="{_CELL + wide - 2}" height="{_LINE - 2}" rx="3" fill="{_FILLS[verdict]}"/>'
-        f'<text x="{middle:g}" y="{y + 15:g}" text-anchor="middle" font-size="11">{escape(mark)}</text>'
+        f'<text x="{middle:g}" y="{y + 15:g}" text-anchor="middle" font-size="11">{xml(mark)}</text>'
     )

@@ -3,7 +3,9 @@
 ``+13125550100`` becomes ``+1312•••0100``: the reader can still tell numbers apart, and equal
 numbers stay equal, but they cannot be dialled. A number is masked for one of three reasons:
 
-- It is a number of a deployment that this process has read (:func:`remember`), in any form that its country writes it in.
+- It is a number of a deployment that this process has read (:func:`remember`), in any form that its country writes it in:
+  its digits in their order, of any script, with up to three other signs between two, also where those are escaped
+  (``3&nbsp;1``, ``3%2C%201``, ``3\\u00a01``).
 - It has the form of a number: E.164 with or without separators, ``00`` or an escaped ``%2B`` for its plus, the user of a ``sip:``,
   ``sips:`` or ``tel:`` URI, ``312-555-0100``, groups of digits behind a trunk's 0 (``020 7946 0155``), a
   run of 10 to 15 digits that stands alone.
@@ -15,12 +17,18 @@ UUID, or a time.
 
 from __future__ import annotations
 
+import html
 import re
+import sys
 import unicodedata
+from array import array
+from bisect import bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import phonenumbers
@@ -95,15 +103,39 @@ _DIGEST = re.compile(r'\b(response|cnonce)="[^"]*"', re.IGNORECASE)
 _PASSPORT = re.compile(r"(?<![\w.-])(ey[\w-]{8,})?\.[\w-]*\.[\w-]{40,}(?![\w.-])", re.ASCII)
 
 #: A digit, which a URI may escape (RFC 3986 section 2.1), with what may stand between two of a
-#: number.
+#: number that is none of the deployment's.
 _DIGIT = r"(?:%3\d|\d)"
 _BETWEEN = rf"(?:%2[0-9A-Fa-f]|[{_GAP}.()/_\u200b-\u200f\u2060]){{0,4}}"
 _DIGITS = re.compile(rf"(?<!%)(?<!%[0-9A-Fa-f]){_DIGIT}(?:{_BETWEEN}{_DIGIT}){{5,}}")
-_SIX_DIGITS = re.compile(r"(?:\d[^\d\n]{0,12}){6}")
+#: The same for a number of the deployment. Nothing is tried twice, so the time is linear.
+_ANY_BETWEEN = rf"(?:[{_GAP}.()/_\u200b-\u200f\u2060]{{4}}(?=[0-9])|[^0-9]{{0,3}}+)"
+_DIGITS_AHEAD = re.compile(rf"[0-9](?:{_ANY_BETWEEN}[0-9]){{5,19}}+")
+#: Beyond so many beginnings, shorter ones are looked for: an expression of thousands is slow.
+_MOST_BEGINNINGS = 20_000
+#: What makes of few digits a time or an identifier.
+_OF_SOMETHING_ELSE = re.compile(r"[^\W\d_]|:")
+#: What continues a figure, an address or a time on either side.
+_FIGURE_BEFORE, _FIGURE_BEHIND = re.compile(r"[0-9][.:]?\Z"), re.compile(r"[.:]?[0-9]")
+#: One character as URLs (RFC 3986 section 2.1; UTF-8), HTML and JSON escape it, also if they do so
+#: more than once.
+_ESCAPE = re.compile(
+    r"""
+      %(?:25)*(?P<octets>[0-7][0-9a-f]|[c-f][0-9a-f](?:%(?:25)*[89ab][0-9a-f]){1,3})
+    | &(?:amp;)*(?P<entity>\#(?:x[0-9a-f]{1,6}|[0-9]{1,7})|[a-z][a-z0-9]{1,31});
+    | (?<!\\)\\+(?:(?-i:U)(?P<long>[0-9a-f]{8})|u\{(?P<braced>[0-9a-f]{1,6})\}|u(?P<short>[0-9a-f]{4})
+        |x(?P<octet>[0-9a-f]{2})|[nrtfvb])
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_SIX_DIGITS = re.compile(r"(?:\d\D{0,12}){6}")
 _ONE_DIGIT = re.compile(r"%3(\d)|%[0-9A-Fa-f]{2}|(\d)")
 #: A form of fewer digits counts only where no other digit stands beside it.
 _UNMISTAKABLE = 10
 _SHORTEST, _SHORTEST_LOCAL = 6, 7
+#: A form of fewer digits counts only where neither letters nor colons part them.
+_SHORTEST_PARTED = 8
+
+_ASCII_DIGITS = frozenset("0123456789")
 
 _Span = tuple[int, int]
 
@@ -147,7 +179,8 @@ class Masker:
             return text
         text = _DIGEST.sub(lambda found: f'{found[1]}="{dot * 3}"', text)
         text = _PASSPORT.sub(lambda found: f"{found[1] or ''}.{dot * 3}.{dot * 3}", text)
-        spans = [*_by_form(text, is_id=is_id), *_in_any_form(text, self._known, elsewhere)]
+        spans = [*_by_form(text, is_id=is_id), *_in_any_form(text, elsewhere)]
+        spans += _in_any_writing(text, self._known)
         parts, at = [], 0
         for start, end in _united(spans):
             parts += [text[at:start], mask_number(text[start:end], dot)]
@@ -159,11 +192,13 @@ class Masker:
             return self._text(value, elsewhere, is_id=_is_id(key))
         if isinstance(value, Mapping):
             found: dict[str, Any] = {}
+            alike: Counter[str] = Counter()
             for name, item in value.items():
                 masked = self._text(str(name), elsewhere)
-                count = 2
                 while masked in found:  # two numbers that look the same masked
-                    masked, count = f"{masked.partition(' ~')[0]} ~{count}", count + 1
+                    masked = masked.partition(" ~")[0]
+                    alike[masked] += 1
+                    masked = f"{masked} ~{alike[masked] + 1}"
                 found[masked] = self._plain(item, elsewhere, str(name))
             return found
         if isinstance(value, Sequence) and not isinstance(value, bytes):
@@ -190,11 +225,32 @@ class _Forms:
         self.beginnings = {form[:_SHORTEST] for form in digits}
         self._lengths = sorted({len(form) for form in digits})
 
+    @cached_property
+    def begin(self) -> re.Pattern[str]:
+        """Finds the first digit of each place where one may begin, whatever separates its digits."""
+        length = _SHORTEST
+        while length > 1 and len({form[:length] for form in self.digits}) > _MOST_BEGINNINGS:
+            length -= 1
+        branches = _branches({form[:length] for form in self.digits})
+        return re.compile("|".join(f"{first}(?={rest})" for first, rest in branches))
+
     def at(self, digits: str, at: int) -> Iterator[str]:
         """Those that ``digits`` has there."""
         yield from (
             found for length in self._lengths if (found := digits[at : at + length]) in self.digits
         )
+
+
+def _branches(beginnings: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each first digit, and an expression for the digits behind it: a tree, in which none is read
+    for two of the beginnings.
+    """
+    by_first = defaultdict(set)
+    for digits in beginnings:
+        by_first[digits[0]].add(digits[1:])
+    for first, rests in sorted(by_first.items()):
+        behind = "|".join(f"{digit}{more}" for digit, more in _branches(rests - {""}))
+        yield first, f"[^0-9]{{0,4}}+(?:{behind})" if behind else ""
 
 
 @lru_cache(maxsize=8192)
@@ -220,6 +276,7 @@ def forms_of(number: str) -> frozenset[str]:
         f"{trunk}{national}",
     }
     found |= {_digits_of(at_home), _digits_of(at_home).removeprefix(trunk)}
+    found |= {digits[::-1]} if len(digits) >= _UNMISTAKABLE else set()  # ENUM (RFC 6116, 3.2)
     local = national[phonenumbers.length_of_geographical_area_code(parsed) :]
     found |= {local} if len(local) >= _SHORTEST_LOCAL else set()
     return frozenset(form for form in found if len(form) >= _SHORTEST)
@@ -257,7 +314,7 @@ def _by_form(text: str, *, is_id: bool = False) -> Sequence[_Span]:
     found = list(_NUMBER.finditer(text)) if _may_hold_any(text) else []
     if all(one["sure"] for one in found):
         return [one.span() for one in found]
-    ids = [one.span() for one in _IDENTIFIERS.finditer(text)]
+    ids = [one.span() for one in _IDENTIFIERS.finditer(text)]  # in their order, none within another
     return [
         one.span() for one in found if one["sure"] or not (is_id or _is_something_else(one, ids))
     ]
@@ -268,7 +325,8 @@ def _is_something_else(found: re.Match[str], ids: Sequence[_Span]) -> bool:
         return True
     if found["lone"] and _is_moment(found["lone"]):
         return True
-    return any(start <= found.start() and found.end() <= end for start, end in ids)
+    before = bisect_right(ids, found.start(), key=itemgetter(0))
+    return before > 0 and found.end() <= ids[before - 1][1]
 
 
 def _is_moment(digits: str) -> bool:
@@ -276,9 +334,9 @@ def _is_moment(digits: str) -> bool:
     return seconds in _MOMENTS_S or _DATE_AND_TIME.fullmatch(digits) is not None
 
 
-def _in_any_form(text: str, *wanted: _Forms) -> Iterator[_Span]:
-    """Where the digits that are wanted stand, whatever separates them."""
-    beginnings = set().union(*(forms.beginnings for forms in wanted))
+def _in_any_form(text: str, wanted: _Forms) -> Iterator[_Span]:
+    """Where the digits that are wanted stand, whatever usually separates them."""
+    beginnings = wanted.beginnings
     for run in _DIGITS.finditer(text) if beginnings else ():
         digits = _digits_of(run[0])
         begins = [at for at in range(len(digits)) if digits[at : at + _SHORTEST] in beginnings]
@@ -289,12 +347,7 @@ def _in_any_form(text: str, *wanted: _Forms) -> Iterator[_Span]:
         )
         end = 0
         for at in begins:
-            fitting = (
-                form
-                for forms in wanted
-                for form in forms.at(digits, at)
-                if _stands_alone(form, at, places)
-            )
+            fitting = (form for form in wanted.at(digits, at) if _stands_alone(form, at, places))
             if at >= end and (form := max(fitting, key=len, default="")):
                 end = at + len(form)
                 yield places[at][0], places[end - 1][1]
@@ -306,6 +359,80 @@ def _stands_alone(form: str, at: int, places: Sequence[_Span]) -> bool:
     before = at > 0 and places[at - 1][1] == places[at][0]
     after = end < len(places) and places[end - 1][1] == places[end][0]
     return len(form) >= _UNMISTAKABLE or not (before or after)
+
+
+def _in_any_writing(text: str, wanted: _Forms) -> Iterator[_Span]:
+    """Where the digits that are wanted stand, of any script, whatever separates or escapes them."""
+    if not wanted.digits:
+        return
+    yield from _in_ascii_digits(_with_ascii_digits(text), wanted)
+    if "%" in text or "&" in text or "\\" in text:
+        # besides: in "50%312" as in "%20312", the digits behind the sign may be any
+        plain, places = _unescaped(text)
+        if len(plain) < len(text):
+            for start, end in _in_ascii_digits(_with_ascii_digits(plain), wanted):
+                yield places[start], places[end]
+
+
+def _in_ascii_digits(text: str, wanted: _Forms) -> Iterator[_Span]:
+    end = 0
+    for begin in wanted.begin.finditer(text):
+        start = begin.start()
+        ahead = _DIGITS_AHEAD.match(text, start) if start >= end else None
+        if ahead is None:
+            continue
+        ends = [start + at + 1 for at, sign in enumerate(ahead[0]) if sign in _ASCII_DIGITS]
+        digits = "".join(text[at - 1] for at in ends)
+        fitting = [
+            form for form in wanted.at(digits, 0) if _is_one(form, text, start, ends[len(form) - 1])
+        ]
+        if fitting:
+            end = ends[len(fitting[-1]) - 1]
+            yield start, end
+
+
+def _is_one(form: str, text: str, start: int, end: int) -> bool:
+    """Whether digits that are as wanted are a number: the fewer there are, the more they may be
+    something else.
+    """
+    if len(form) >= _UNMISTAKABLE:
+        return True
+    if _FIGURE_BEFORE.search(text, max(start - 2, 0), start) or _FIGURE_BEHIND.match(text, end):
+        return False
+    return len(form) >= _SHORTEST_PARTED or not _OF_SOMETHING_ELSE.search(text, start, end)
+
+
+def _with_ascii_digits(text: str) -> str:
+    """The text, of the same length, with ASCII digits for those of other scripts."""
+    if text.isascii():
+        return text
+    others = {sign for sign in set(text) if sign.isdecimal() and sign not in _ASCII_DIGITS}
+    table = {ord(sign): str(unicodedata.decimal(sign)) for sign in others}
+    return text.translate(table) if table else text
+
+
+def _unescaped(text: str) -> tuple[str, Sequence[int]]:
+    """The text with one character for each escape, and where in ``text`` each of them begins, and
+    the last one ends.
+    """
+    parts, places, at = [], array("L"), 0
+    for escape in _ESCAPE.finditer(text):
+        parts += [text[at : escape.start()], _character(escape)]
+        places.extend(range(at, escape.start() + 1))
+        at = escape.end()
+    places.extend(range(at, len(text) + 1))
+    return "".join([*parts, text[at:]]), places
+
+
+def _character(escape: re.Match[str]) -> str:
+    if octets := escape["octets"]:
+        digits = re.sub("%(?:25)*", "", octets)
+        return bytes.fromhex(digits).decode("utf-8", "replace")[:1]
+    if entity := escape["entity"]:
+        found = html.unescape(f"&{entity};")
+        return found if len(found) == 1 else " "
+    code = escape["long"] or escape["braced"] or escape["short"] or escape["octet"]
+    return chr(min(int(code, 16), sys.maxunicode)) if code else " "
 
 
 def _united(spans: Iterable[_Span]) -> list[_Span]:
@@ -320,12 +447,9 @@ def _united(spans: Iterable[_Span]) -> list[_Span]:
 
 
 def _digits_of(text: str) -> str:
-    digits = (
-        "".join(one[1] or one[2] for one in _ONE_DIGIT.finditer(text) if one.lastindex)
-        if "%" in text
-        else text
-    )
-    digits = "".join(filter(str.isdecimal, digits))
+    if "%" in text or "&" in text or "\\" in text:
+        text = _unescaped(text)[0]
+    digits = "".join(filter(str.isdecimal, text))
     return (
         digits if digits.isascii() else "".join(str(unicodedata.digit(digit)) for digit in digits)
     )  # of any script

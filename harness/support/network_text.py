@@ -16,6 +16,7 @@ from array import array
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
+from unicodedata import category
 from urllib.parse import quote, quote_plus, unquote
 
 #: Stands for a secret; a token of SIP, and no markup anywhere.
@@ -27,16 +28,10 @@ MOST_CHARACTERS = 1000
 
 #: Left as they are: a line break and a tab only lay text out.
 _LAYOUT = "\n\t"
-#: Turn the order of what is shown around (Unicode UAX #9): a number could read as another.
-_DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)
-_SHOWN = {
-    code: f"\\x{code:02x}"
-    for code in (*range(0x20), *range(0x7F, 0xA0))
-    if chr(code) not in _LAYOUT
-}
-_SHOWN |= {
-    code: f"\\u{code:04x}" for code in (*_DIRECTIONS, 0x2028, 0x2029, *range(0xD800, 0xE000))
-}
+#: Categories of what steers a terminal, turns the order of what is shown around (Unicode UAX #9), so
+#: that a number could read as another, or is not seen, so that two names look the same; and halves
+#: of surrogate pairs.
+_HIDDEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
 
 #: A text in which what is escaped is escaped as ``json.dumps`` does it.
 _USUAL_ESCAPES: Final = re.compile(r'(?:[^\\]++|\\[nrt"\\])*+')
@@ -123,7 +118,7 @@ def keep_secret(secret: str | None) -> None:
     password.
     """
     words = (secret or "").strip()
-    password = re.match(r"[a-z][a-z0-9+.-]*://[^/@\s]*?:([^/@\s]+)@", words, re.IGNORECASE)
+    password = re.match(r"[a-z][a-z0-9+.-]*://[^/@\s:]*:([^/@\s]+)@", words, re.IGNORECASE)
     parts = {words, words.rpartition(" ")[2]} | (
         {password[1], unquote(password[1])} if password else set()
     )
@@ -221,8 +216,25 @@ def read_json(raw: bytes) -> Any:
         raise ValueError("nested without end") from error
 
 
+def hidden(text: str) -> Iterator[int]:
+    """Where characters stand that are not seen, or change how others are."""
+    if not text.isprintable():
+        yield from (at for at, sign in enumerate(text) if category(sign) in _HIDDEN)
+
+
+def escaped(sign: str) -> str:
+    """One character as its escape, e.g. ``\\x1b``."""
+    code = ord(sign)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
 def printable(text: str) -> str:
-    """``text`` with every character that would steer a terminal shown as its escape, e.g. ``\\x1b``
-    (CWE-150).
+    """``text`` with every character that would steer a terminal or is not seen shown as its escape,
+    e.g. ``\\x1b`` (CWE-150).
     """
-    return text if text.isascii() and text.isprintable() else text.translate(_SHOWN)
+    if text.isprintable():
+        return text
+    found = {sign for sign in set(text) if sign not in _LAYOUT and category(sign) in _HIDDEN}
+    return text.translate({ord(sign): escaped(sign) for sign in found}) if found else text

@@ -23,6 +23,10 @@ MOST_ALIKE = 3  #: lines with the same mistake at entries of one table
 _NAMED = 10  #: names of further entries with it
 _ROW = re.compile(r"\brow (\d+)")  #: in the place of a spreadsheet's cell
 _DEEPEST = 20  #: levels; a deployment has five
+#: Python's parser takes seconds for what 4 MiB can hold of these, and hours for dotted names in one
+#: line. A deployment with 3,000 numbers has a sixth of them.
+_LONGEST_LINE, _MOST_LINES, _MOST_SIGNS = 20_000, 50_000, 100_000
+_COUNTED = "=[{,"  #: one of them stands at each table, key and further value
 
 _TEXT = 'text, in quotes ("…")'
 #: How pydantic's name of a mistake begins → what the value is not, and what is allowed.
@@ -47,7 +51,7 @@ _IN_TOML = {
     "overwrite": "each name once in its table",
 }
 #: What a value was perhaps meant as.
-_READ_AS = re.compile(r"; read in \w+ it is .*|\(perhaps .*?\)")
+_READ_AS = re.compile(r"; read in \w+ it is .*|\(perhaps [^()]*\)")
 _LONG_TEXT = re.compile(rf"'([^']{{{_SHOWN}}})[^']+'")
 
 M = TypeVar("M", bound=BaseModel)
@@ -84,6 +88,8 @@ def read(path: Path, kind: type[MistakeError] = MistakeError) -> dict[str, Any]:
         text = unicodedata.normalize(
             "NFC", text
         )  # editors write ä as one or two characters; names must match
+        if too_much := _too_much(text):
+            raise kind(f"{path}: {too_much}")
         plain = tomllib.loads(text)
         if _depth(plain) > _DEEPEST:
             raise RecursionError
@@ -106,6 +112,18 @@ def read(path: Path, kind: type[MistakeError] = MistakeError) -> dict[str, Any]:
         )
         raise kind(f"{path}: not TOML: {inline(said)}; allowed: {allowed}") from None
     return plain
+
+
+def _too_much(text: str) -> str:
+    """What a text has more of than is read, and how much is; empty for the usual."""
+    lines = text.split("\n")
+    longest = max(range(len(lines)), key=lambda index: len(lines[index]))
+    if len(lines[longest]) > _LONGEST_LINE:
+        return f"line {longest + 1} has {len(lines[longest])} characters; allowed: {_LONGEST_LINE}"
+    if len(lines) > _MOST_LINES:
+        return f"has {len(lines)} lines; allowed: {_MOST_LINES}"
+    signs = sum(map(text.count, _COUNTED))
+    return f"has {signs} keys, tables and values; allowed: {_MOST_SIGNS}" * (signs > _MOST_SIGNS)
 
 
 def _depth(plain: object) -> int:

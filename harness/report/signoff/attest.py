@@ -245,6 +245,9 @@ def read(run: Path, key: SSlibKey) -> Attested:
         raise ValueError(f"{FILE}: not signed with this key, or changed since") from None
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, ParseError) as error:
         raise ValueError(f"{FILE}: no signed statement: {error}") from None
+    # Envelope keeps members that DSSE does not define, and no signature covers those.
+    for signature in envelope.signatures.values():
+        signature.unrecognized_fields.clear()
     if raw != _bytes(envelope):  # no byte beside what is signed, either
         raise ValueError(f"{FILE}: was changed")
     if not is_statement:

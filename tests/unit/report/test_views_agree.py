@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from harness.calls.verdict import CaseOutcome, Finding, Strength, Verdict
-from harness.report import bundle, terminal
+from harness.report import bundle, matrix, signoff, terminal
 from harness.report.evidence import CaseEvidence
 from harness.report.history import runs_of
 from harness.report.recorder import CaseRecorder
@@ -211,6 +211,52 @@ def test_every_view_of_a_run_counts_the_same(
             assert badge is not None
             assert (badge[1] == "passed") is (again.summary.exit_code == 0)
             assert (badge[1] in ("failed", "not-observable")) is (again.summary.exit_code == 1)
+
+
+#: Turned around (UAX #9), not seen, line breaks of Unicode, controls of ISO 6429, tags.
+HIDDEN = "\u202e\u2066\u200b\u200d\u2060\u200f\u00ad\ufeff\u061c\u180e\u2028\u2029\x85\x9b\x1b\ufff9\U000e0041"
+
+
+@pytest.mark.parametrize("sign", HIDDEN, ids=lambda sign: f"U+{ord(sign):04X}")
+def test_no_view_holds_a_character_that_is_not_seen(
+    sign: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, runs: ModuleType
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")  # no Allure to make its report
+    run = create(tmp_path)
+    words = f"ac{sign}me"
+    drawn = [Drawn(n, words, "HOLD", True, False, (v,), words) for n, v in enumerate(Verdict)]
+    finished = made(
+        run, drawn, RunEnd(workers=1, wall_s=1.0, broke=(words,), allure_results=run / "allure")
+    )
+    signed = runs.make_run(tmp_path / "signed", rows=("HOLD",)).directory
+    signoff.make(signed, customer=words)
+    out = io.StringIO()
+    terminal.show(finished.summary, finished.groups, SafeConsole(file=out, width=120), run=run)
+    tables = matrix.of_run(RunEvidence.read(run), matrix.MOST_NARROW)
+    seen = {
+        "terminal": out.getvalue(),
+        "report --matrix": matrix.markdown(tables),
+        "report --matrix --as svg": matrix.svg(tables, words),
+        "report.html": finished.report.read_text(),
+        "signoff.html": (signed / "signoff.html").read_text(),
+        "JUnit": finished.junit.read_text(),
+        "report.csv": bundle.table(run).read_text("utf-8-sig"),
+    }
+    results = list((run / "allure").glob("*.json"))
+    seen |= {path.name: str(json.loads(path.read_text())) for path in results}
+    assert results
+    assert [name for name, text in seen.items() if sign in unescape(text)] == []
+    named = {
+        name for name, text in seen.items() if re.search(r"ac(\\+[xuU][0-9a-f]+|\ufffd)me", text)
+    }
+    assert {
+        "terminal",
+        "report --matrix",
+        "report.html",
+        "signoff.html",
+        "JUnit",
+        "report.csv",
+    } <= named
 
 
 def test_what_is_wrong_besides_is_no_other_possibility(tmp_path: Path, samples: ModuleType) -> None:

@@ -10,6 +10,7 @@ import shutil
 import stat
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from securesystemslib.dsse import Envelope
@@ -264,6 +265,31 @@ def test_every_signature_has_to_be_the_keys(tmp_path: Path, runs: ModuleType, ke
             ["signoff.intoto.json: not signed with this key, or changed since"],
         )
         del envelope.signatures[second.keyid]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [(), ("signatures", 0), ("signatures", 0, "cert"), ("payloadType",)],
+    ids=["envelope", "signature", "object in the signature", "no text"],
+)
+@pytest.mark.parametrize("name", ["note", "Sig", "cert", "_type", "unrecognized_fields", ""])
+def test_a_member_beside_those_of_dsse_is_refused(
+    tmp_path: Path, runs: ModuleType, key: Path, path: tuple[str | int, ...], name: str
+) -> None:
+    """What no signature covers could be read as if it were signed."""
+    run = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
+    signoff.make(run, key=key)
+    envelope = json.loads((run / attest.FILE).read_text())
+    place: Any = envelope
+    for step in path:
+        if not isinstance(place, list) and not isinstance(place.get(step), list | dict):
+            place[step] = {}
+        place = place[step]
+    place[name] = "ACCEPTED"
+    (run / attest.FILE).write_text(json.dumps(envelope, indent=1) + "\n")
+    decision, (problem,) = signoff.verify(run, key.with_suffix(".pub"))
+    assert decision is None
+    assert problem.startswith(f"{attest.FILE}: ")
 
 
 def other_key(tmp_path: Path) -> Path:

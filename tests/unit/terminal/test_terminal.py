@@ -24,7 +24,7 @@ from harness.support.terminal import SafeConsole, has_left
 #: overwrites, turns around.
 ATTACKS = (
     "\x1b[2J", "\x1b]52;c;Y2FsYw==\x07", "\x1b[c", "\x1b]0;title\x1b\\", "\x9b2J", "\x9d0;x\x9c", "a\rb", "\x08\x08",
-    "\u202e+123",
+    "\u202e+123", "a\u200bb", "a\u00adb", "a\u2028b", "a\ufeffb", "a\u2066b", "a\U000e0041b",
 )  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def test_an_attack_is_shown_as_text_however_it_is_printed(attack: str) -> None:
         assert not [c for c in shown if unicodedata.category(c) in ("Cc", "Cf") and c != "\n"], (
             shown
         )
-    assert "\\x" in printable(attack) or "\\u" in printable(attack)
+    assert re.search(r"\\[xuU]", printable(attack))
 
 
 def test_its_own_styles_reach_the_terminal() -> None:
@@ -73,7 +73,9 @@ def test_every_console_of_the_package_is_a_safe_one() -> None:
 @given(st.text())
 def test_nothing_printable_holds_a_control_character(text: str) -> None:
     assert not [
-        c for c in printable(text) if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t"
+        c
+        for c in printable(text)
+        if unicodedata.category(c) in ("Cc", "Cs", "Cf", "Zl", "Zp") and c not in "\n\t"
     ]
     assert printable(printable(text)) == printable(text)
 
