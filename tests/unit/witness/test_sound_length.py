@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ def silence(path: Path, seconds: float, form: str, rate: int = 8000, channels: i
 
 
 @pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many samples of each channel were decoded, block by block."""
     read, found = soundfile.SoundFile.read, list[int]()
 
