@@ -44,7 +44,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-FORMS = ["FLAC", "OGG VORBIS", "OGG OPUS", "MP3", "WAV", "WAV ULAW", "AIFF", "AU", "CAF ALAC_16"]
+FORMS = ["FLAC", "OGG VORBIS", "OGG OPUS", "MP3", "WAV", "WAV ULAW", "AIFF", "AU", "W64"]
 
 
 @pytest.mark.parametrize("form", FORMS)
