@@ -327,12 +327,12 @@ class CaseRecorder:
             self._write_case(end=mask_plain(end) if self._masked else end)
 
     def written(self) -> dict[str, whole_file.Written]:
-        """The files of a case that has ended, by name; those that are not there are left out."""
-        found = {}
-        for name in (EVENTS, CASE):
-            with contextlib.suppress(OSError):
-                found[name] = whole_file.written(self.directory / name)
-        return found
+        """The files of a case that has ended, by name; empty where its evidence is not whole."""
+        if self._fault is not None or not self._closed:
+            return {}
+        with self._disk():
+            case = whole_file.written(self.directory / CASE)
+        return {EVENTS: self._events_file._replace(size=self._size), CASE: case}
 
     def _write_case(self, **more: object) -> None:
         whole_file.write(

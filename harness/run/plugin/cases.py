@@ -422,8 +422,10 @@ def pytest_runtest_makereport(
         ]
         if attempt.recorder is not None:
             directory = attempt.recorder.directory.name
-            for name, file in attempt.recorder.written().items():
-                report.user_properties.append(("written", [f"{CASES}/{directory}/{name}", *file]))
+            with contextlib.suppress(ResourceError):  # a case without evidence is broken
+                for name, file in attempt.recorder.written().items():
+                    path = f"{CASES}/{directory}/{name}"
+                    report.user_properties.append(("written", [path, *file]))
     if is_masked(attempt.replica):
         _mask(report)
     return report

@@ -352,7 +352,7 @@ class Progress:
         """Whether others have changed files of the evidence, which is reported."""
         changed = self._run.changed_files()
         for line in changed[:_MOST_CHANGED]:
-            self._broken(f"{line} before the run ended: its evidence is not what was recorded")
+            self._broken(f"{line} before the run ended, so the evidence is not what was recorded")
         if len(changed) > _MOST_CHANGED:
             self._broken(f"{len(changed) - _MOST_CHANGED} more files of the evidence were changed")
         return bool(changed)
