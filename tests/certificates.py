@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 
@@ -17,7 +17,7 @@ class Authority:
 
     def __init__(self, directory: Path, name: str = "Test CA") -> None:
         self._directory = directory
-        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._key = _ec_key()
         self._name = _name(name)
         certificate = _builder(self._name, self._name, self._key, (-400, 400)).add_extension(
             x509.BasicConstraints(ca=True, path_length=0), critical=True
@@ -34,12 +34,13 @@ class Authority:
         days: tuple[int, int] = (-1, 30),
         common_name: str = "",
         self_signed: bool = False,
+        rsa_key: bool = False,
     ) -> tuple[Path, Path]:
         """The PEM files of a certificate for ``names`` (addresses and domains), and of its key.
 
         It is valid from and until so many ``days`` from now.
         """
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = rsa.generate_private_key(65537, 2048) if rsa_key else _ec_key()
         subject = _name(common_name or names[0])
         builder = _builder(subject, subject if self_signed else self._name, key, days)
         if names:
@@ -58,8 +59,15 @@ class Authority:
         return path, path.with_suffix(".key")
 
 
+def _ec_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, days: tuple[int, int]
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey,
+    days: tuple[int, int],
 ) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (

@@ -159,10 +159,11 @@ class Authority(certificates.Authority):
         *,
         days: tuple[int, int] = (-1, 30),
         self_signed: bool = False,
+        rsa_key: bool = False,
         **options: Any,
     ) -> TlsConfig:
         """The settings of a phone that shows a certificate for ``address``."""
-        certificate, key = self.issue(address, days=days, self_signed=self_signed)
+        certificate, key = self.issue(address, days=days, self_signed=self_signed, rsa_key=rsa_key)
         return TlsConfig(
             ca_file=self.ca_file, certificate=str(certificate), private_key=str(key), **options
         )

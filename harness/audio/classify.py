@@ -35,6 +35,7 @@ Kind = Literal[
 
 SILENT_DBOV: Final = -50.0  #: what is quieter is silence
 _STEP: Final = 160
+_PIECE: Final = 3000  #: windows whose spectra are in memory at once: a minute
 _WINDOW: Final = 512
 #: This much speech is speech; less may be music (docs/audio.md).
 SURE_S: Final = 3.0
@@ -184,15 +185,10 @@ def tones_in(audio: NDArray[np.int16]) -> list[Tone]:
     """
     if len(audio) < _WINDOW:
         return []
-    windows = np.lib.stride_tricks.sliding_window_view(audio, _WINDOW)[::_STEP] * _HANN
-    power = np.square(np.abs(np.fft.rfft(windows, axis=1)))
-    power[:, :12] = 0.0  # below 190 Hz a telephone line carries hum
-    total = np.maximum(power.sum(axis=1), 1e-3)
-    first, first_power = _strongest(power)
-    second, second_power = _strongest(power)
-    quiet = 10 * np.log10(total / _WINDOW_POWER) < SILENT_DBOV
-    pure = ((first_power + second_power) / total > 0.85) & ~quiet
-    second = np.where(second_power > 0.08 * total, second, 0.0)
+    windows = np.lib.stride_tricks.sliding_window_view(audio, _WINDOW)[::_STEP]
+    # Piece by piece: the spectra of a whole recording take 60 times its own memory.
+    pieces = [_peaks(windows[at : at + _PIECE]) for at in range(0, len(windows), _PIECE)]
+    pure, first, second = map(np.concatenate, zip(*pieces, strict=True))
     low, high = np.minimum(first, second), np.maximum(first, second)
     low, high = np.where(low > 0, low, high), np.where(low > 0, high, 0.0)
     steps = np.flatnonzero(pure)
@@ -215,6 +211,22 @@ def tones_in(audio: NDArray[np.int16]) -> list[Tone]:
         else:
             joined.append((len(run), tone))
     return [tone for count, tone in joined if count >= 4]
+
+
+def _peaks(
+    windows: NDArray[np.int16],
+) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
+    """For each window: whether it is nearly nothing but its two strongest peaks, and their
+    frequencies; the second is 0 when it is weak.
+    """
+    power = np.square(np.abs(np.fft.rfft(windows * _HANN, axis=1)))
+    power[:, :12] = 0.0  # below 190 Hz a telephone line carries hum
+    total = np.maximum(power.sum(axis=1), 1e-3)
+    first, first_power = _strongest(power)
+    second, second_power = _strongest(power)
+    quiet = 10 * np.log10(total / _WINDOW_POWER) < SILENT_DBOV
+    pure = ((first_power + second_power) / total > 0.85) & ~quiet
+    return pure, first, np.where(second_power > 0.08 * total, second, 0.0)
 
 
 def _tone(run: NDArray[np.intp], low: NDArray[np.float64], high: NDArray[np.float64]) -> Tone:

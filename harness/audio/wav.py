@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import soundfile
@@ -16,12 +17,24 @@ from harness.support.files import user_files, whole_file
 
 #: Samples read at a time.
 _BLOCK = 1 << 18
+#: Longer than calls are. Compressed silence has no size: 440 kB of FLAC, or 700 kB of Ogg, hold
+#: four hours, whose analysis took 6 GB.
+MOST_SECONDS: Final = 2 * 3600.0
+#: Decoding takes time by the sample: a file with more than two channels at 48 kHz may be
+#: accordingly shorter.
+_MOST_RATE: Final = 2 * 48_000
+#: What libsndfile says of a stream whose header does not know its length.
+_UNKNOWN_FRAMES: Final = (1 << 63) - 1
 #: libsndfile's names of what holds fractions of full scale.
 _STORED_AS_FLOATS = ("FLOAT", "DOUBLE")
 
 
 class WavError(MistakeError):
     """An audio file is missing, is not one, or has a form this harness does not read."""
+
+
+class TooLongError(Exception):
+    """A sound file is longer than is read; the message does not name the file."""
 
 
 def read_wav(path: Path) -> tuple[NDArray[np.int16], int]:
@@ -39,11 +52,15 @@ def read_wav(path: Path) -> tuple[NDArray[np.int16], int]:
             # What is stored as floats libsndfile gives as integers without scaling them: everything
             # would be 0 or 1.
             is_float = file.subtype in _STORED_AS_FLOATS
-            blocks = list(_blocks(file, "float64" if is_float else "int16"))
-            samples = np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
+            # The size of a WAV file limits its length, and the harness's own recordings are WAV.
+            most_s = math.inf if file.format == "WAV" else MOST_SECONDS
+            read = list(blocks(file, _BLOCK, "float64" if is_float else "int16", most_s))
+            samples = np.concatenate(read) if read else np.zeros(0, np.int16)
             return to_int16(np.clip(np.nan_to_num(samples), -1, 1)) if is_float else samples, int(
                 file.samplerate
             )
+    except TooLongError as error:
+        raise WavError(f"{path}: {error}") from None
     except FileNotFoundError as error:
         raise WavError(f"{path}: no such file; allowed: a sound file") from error
     except IsADirectoryError as error:
@@ -74,10 +91,39 @@ def sound_file(
         yield file
 
 
-def _blocks(file: soundfile.SoundFile, dtype: str) -> Iterator[NDArray[Any]]:
-    """All of it; some codecs (GSM 06.10, as PBXs record) cannot be asked for the whole at once."""
-    while len(block := file.read(_BLOCK, dtype=dtype)):
+def blocks(
+    file: soundfile.SoundFile,
+    size: int,
+    dtype: str,
+    most_s: float = MOST_SECONDS,
+    *,
+    always_2d: bool = False,
+) -> Iterator[NDArray[Any]]:
+    """The samples of a file, ``size`` at a time: some codecs (GSM 06.10, as PBXs record) cannot be
+    asked for the whole at once.
+
+    Raises :class:`TooLongError` before anything is read where the header says so. A header may say
+    nothing or lie, so samples are counted as well.
+    """
+    most = most_s * min(file.samplerate, _MOST_RATE / file.channels)
+    if most < file.frames < _UNKNOWN_FRAMES:
+        raise TooLongError(_too_long(file, most, f"{_hours(file, file.frames)} long"))
+    read = 0
+    while len(block := file.read(size, dtype=dtype, always_2d=always_2d)):
+        read += len(block)
+        if read > most:
+            raise TooLongError(_too_long(file, most, "longer than its header says"))
         yield block
+
+
+def _too_long(file: soundfile.SoundFile, most: float, what: str) -> str:
+    form = f"at {file.samplerate} Hz with {file.channels} channel(s)"
+    allowed = f"up to {_hours(file, most)} are read {form}"
+    return f"{what}; {allowed}; see --max-hours of harness listen and harness witness"
+
+
+def _hours(file: soundfile.SoundFile, frames: float) -> str:
+    return f"{frames / file.samplerate / 3600:,.4g} hours"
 
 
 def write_wav(path: Path, samples: NDArray[np.int16] | NDArray[np.float32], rate: int) -> None:

@@ -13,6 +13,16 @@ from typing import Any, Final, Literal
 Transport = Literal["udp", "tcp", "tls"]
 Use = Literal["off", "optional", "required"]
 
+#: The ciphers of TLS that phones offer and take, with IANA's numbers: ECDHE with AES-GCM (RFC 9325
+#: section 4.2). The wheel's OpenSSL 1.0.2 would offer static RSA and DH, CBC and SHA-1 as well.
+TLS_CIPHERS: Final = {
+    "ECDHE-ECDSA-AES256-GCM-SHA384": 0xC02C,
+    "ECDHE-RSA-AES256-GCM-SHA384": 0xC030,
+    "ECDHE-ECDSA-AES128-GCM-SHA256": 0xC02B,
+    "ECDHE-RSA-AES128-GCM-SHA256": 0xC02F,
+}
+#: The same of TLS 1.3, for a pjsua2 whose OpenSSL has it.
+TLS13_CIPHERS: Final = {"TLS_AES_256_GCM_SHA384": 0x1302, "TLS_AES_128_GCM_SHA256": 0x1301}
 _ANY_RTP_PORT = (10000, 59998)
 _ANONYMOUS: Final = '"Anonymous" <sip:anonymous@anonymous.invalid>'  # RFC 3323 section 4.1.1.3
 

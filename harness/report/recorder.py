@@ -100,6 +100,7 @@ class CaseRecorder:
                 os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC,
                 0o644,
             )
+            self._events_file = whole_file.written(directory / EVENTS)
             self._write_case()
         version: FormatEntry = {"version": VERSION}
         self._append({"format": version})
@@ -279,11 +280,20 @@ class CaseRecorder:
         entry: AttachmentEntry = {"at": time.monotonic(), "name": name, "path": path, "mime": mime}
         self._append({"attachment": entry})
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether its events are on disk as they were recorded."""
+        return not self._changed()
+
+    def _changed(self) -> str:
+        file = self._events_file._replace(size=self._size)
+        return whole_file.changed(self.directory / EVENTS, file)
+
     def close(self, verdict: Verdict, message: str, diagnosis: Any = None) -> None:
         """End the case, with the plain form of its diagnosis (readers also take a list of causes).
 
-        Raises the :class:`ResourceError` that any earlier call met; the case then stands on disk
-        without an end.
+        Raises the :class:`ResourceError` that any earlier call met, or one for events that others
+        have changed; the case then stands on disk without an end.
         """
         with self._lock:
             if self._closed:
@@ -291,6 +301,8 @@ class CaseRecorder:
             self._closed = True
             with self._disk():
                 os.close(self._file)
+            if self._fault is None and (what := self._changed()):
+                self._fault = ResourceError(f"{self.directory / EVENTS}: {what} during the case")
         self.amend(verdict, message, diagnosis)
 
     def amend(self, verdict: Verdict, message: str, diagnosis: Any = None) -> None:
@@ -316,6 +328,14 @@ class CaseRecorder:
         }
         with self._disk():
             self._write_case(end=mask_plain(end) if self._masked else end)
+
+    def written(self) -> dict[str, whole_file.Written]:
+        """The files of a case that has ended, by name; empty where its evidence is not whole."""
+        if self._fault is not None or not self._closed:
+            return {}
+        with self._disk():
+            case = whole_file.written(self.directory / CASE)
+        return {EVENTS: self._events_file._replace(size=self._size), CASE: case}
 
     def _write_case(self, **more: object) -> None:
         whole_file.write(

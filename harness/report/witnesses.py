@@ -19,6 +19,7 @@ from typing import Final, Literal
 from typing_extensions import TypedDict
 
 from harness.audio.marks import VOICES
+from harness.audio.wav import MOST_SECONDS
 from harness.calls.events import (
     FileEvent,
     MarkInFile,
@@ -190,10 +191,11 @@ class _Recording:
     lanes: tuple[str, ...]  #: its channels
     marks: tuple[Stretch, ...]
     decoded: Sound | None = field(compare=False)  #: kept where it will be compared with calls
+    most_s: float  #: how long it may be
 
     @property
     def sound(self) -> Sound:
-        return self.decoded or read_sound(self.path)
+        return self.decoded or read_sound(self.path, self.most_s)
 
     @property
     def stretches(self) -> list[Stretch]:
@@ -218,9 +220,11 @@ class _Recording:
         return max(0.0, ended - began) if set(self.lanes) - taken else 0.0
 
 
-def read_files(run: Path, given: Iterable[Path], made_at: Place) -> tuple[list[Told], list[str]]:
-    """What each file shows of the cases of a run; and a line for each that cannot be read. Folders
-    are read with all they hold.
+def read_files(
+    run: Path, given: Iterable[Path], made_at: Place, most_s: float = MOST_SECONDS
+) -> tuple[list[Told], list[str]]:
+    """What each file shows of the cases of a run; and a line for each that cannot be read, or is
+    longer than ``most_s``. Folders are read with all they hold.
     """
     recordings, captures, problems = [], [], []
     for path in _every_file(given):
@@ -228,7 +232,7 @@ def read_files(run: Path, given: Iterable[Path], made_at: Place) -> tuple[list[T
             if _is_capture(path):
                 captures.append(read_capture(path))
             else:
-                recordings.append(_recording(path))
+                recordings.append(_recording(path, most_s))
         except (SoundFileError, CaptureError, OSError) as error:
             problems.append(str(error))
     marks = {stretch.mark for one in recordings for stretch in one.stretches}
@@ -300,8 +304,8 @@ def _is_capture(path: Path) -> bool:
         return file.read(4) in _CAPTURES
 
 
-def _recording(path: Path) -> _Recording:
-    sound = read_sound(path)
+def _recording(path: Path, most_s: float) -> _Recording:
+    sound = read_sound(path, most_s)
     marks = _marks(sound)
     if not any(mark.mark < VOICES.start for mark in marks):
         marks = _marks(sound, deep=True)
@@ -309,7 +313,14 @@ def _recording(path: Path) -> _Recording:
     is_of_a_call = any(mark.mark < VOICES.start for mark in marks) and sound.seconds <= _KEPT_S
     decoded = sound if is_of_a_call else None
     return _Recording(
-        path, manifest.digest(path), path.stat().st_size, sound.seconds, lanes, marks, decoded
+        path,
+        manifest.digest(path),
+        path.stat().st_size,
+        sound.seconds,
+        lanes,
+        marks,
+        decoded,
+        most_s,
     )
 
 

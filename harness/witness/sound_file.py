@@ -24,13 +24,10 @@ from numpy.typing import NDArray
 from harness.audio.detector import Ended, Heard, marks_heard
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.mixture import marks_in as marks_at_once
-from harness.audio.wav import to_int16
+from harness.audio.wav import MOST_SECONDS, TooLongError, blocks, to_int16
 from harness.errors import MistakeError
 from harness.support.files import user_files
 
-#: A call of this length is longer than any that the harness makes; a few bytes of FLAC may claim
-#: years.
-MOST_SECONDS: Final = 4 * 3600.0
 _RATES: Final = range(4000, 384_001)
 _MOST_CHANNELS: Final = 2
 _BLOCK_S: Final = 10
@@ -79,23 +76,25 @@ class HeardMark:
     match: float  #: the best correlation with the mark's waveform, 0…1
 
 
-def read_sound(path: Path) -> Sound:
-    """The sound of a file on disk. Raises :class:`SoundFileError`."""
+def read_sound(path: Path, most_s: float = MOST_SECONDS) -> Sound:
+    """The sound of a file on disk, up to ``most_s`` seconds long. Raises :class:`SoundFileError`."""
     try:
-        return sound_of(user_files.read(path, user_files.SOUND), str(path))
+        return sound_of(user_files.read(path, user_files.SOUND), str(path), most_s)
     except OSError as error:
         raise SoundFileError(
             f"{path}: cannot be read: {error.strerror}; allowed: a sound file"
         ) from error
 
 
-def sound_of(content: bytes, name: str) -> Sound:
+def sound_of(content: bytes, name: str, most_s: float = MOST_SECONDS) -> Sound:
     """The sound in a file's ``content``. Raises :class:`SoundFileError`, whose line begins with
     ``name``.
     """
     try:
         with _without_stderr(), soundfile.SoundFile(BytesIO(content)) as file:
-            return _read(file, name)
+            return _read(file, name, most_s)
+    except TooLongError as error:
+        raise SoundFileError(f"{name}: {error}") from None
     except (soundfile.LibsndfileError, ValueError, MemoryError) as error:
         why = error.error_string if isinstance(error, soundfile.LibsndfileError) else error
         if content[4:8] == b"ftyp":
@@ -119,7 +118,7 @@ def _without_stderr() -> Iterator[None]:
             os.close(nothing)
 
 
-def _read(file: soundfile.SoundFile, name: str) -> Sound:
+def _read(file: soundfile.SoundFile, name: str, most_s: float) -> Sound:
     rate, channels = int(file.samplerate), file.channels
     if channels > _MOST_CHANNELS:
         raise SoundFileError(f"{name}: {channels} channels; one or two are read")
@@ -130,13 +129,7 @@ def _read(file: soundfile.SoundFile, name: str) -> Sound:
     # Resampled block by block: of a long stereo file at 48 kHz only what is kept fills memory.
     stream = soxr.ResampleStream(rate, SAMPLE_RATE, channels, dtype="float32")
     kept: list[NDArray[np.int16]] = []
-    samples = 0
-    while len(block := file.read(_BLOCK_S * rate, dtype="float32", always_2d=True)):
-        samples += len(block)
-        if samples > MOST_SECONDS * rate:
-            raise SoundFileError(
-                f"{name}: longer than {MOST_SECONDS / 3600:g} hours, which are the most that are read"
-            )
+    for block in blocks(file, _BLOCK_S * rate, "float32", most_s, always_2d=True):
         kept.append(to_int16(stream.resample_chunk(np.clip(np.nan_to_num(block), -1, 1))))
     kept.append(to_int16(stream.resample_chunk(np.zeros((0, channels), np.float32), last=True)))
     whole = np.concatenate(kept)

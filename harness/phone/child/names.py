@@ -1,5 +1,5 @@
 """DNS lookups outside of pjsip's thread, through its interface for external resolvers
-(``pjsip_ext_resolver``, pjproject 2.15).
+(``pjsip_ext_resolver``, pjproject 2.15 to 2.17).
 
 By default pjsip calls the system's resolver in the thread that serves every call, so one slow name
 server would stop them all. The system's resolver is still used, so /etc/hosts counts; SRV and NAPTR
@@ -12,6 +12,7 @@ import ctypes
 import encodings.idna  # noqa: F401 - else the first lookup imports it, and a library that loads while all other threads wait
 import ipaddress
 import queue
+import re
 import socket
 import struct
 import threading
@@ -61,10 +62,31 @@ class _Record(ctypes.Structure):
     )
 
 
+class _NamedRecord(ctypes.Structure):
+    """The same since pjproject 2.16."""
+
+    _fields_ = (("name", Text), *_Record._fields_)
+
+
 class _Addresses(ctypes.Structure):
     """``pjsip_server_addresses``."""
 
     _fields_ = (("count", ctypes.c_uint), ("entry", _Record * _MOST_ADDRESSES))
+
+
+class _NamedAddresses(ctypes.Structure):
+    """The same since pjproject 2.16."""
+
+    _fields_ = (("count", ctypes.c_uint), ("entry", _NamedRecord * _MOST_ADDRESSES))
+
+
+_AnyAddresses = _Addresses | _NamedAddresses
+
+
+def _addresses_of(version: str) -> type[_AnyAddresses]:
+    """The structure of a version of pjproject, such as ``2.15.1`` or ``2.17-dev``."""
+    major, minor = map(int, re.findall(r"\d+", version)[:2])
+    return _NamedAddresses if (major, minor) >= (2, 16) else _Addresses
 
 
 _Resolve = ctypes.CFUNCTYPE(None, pointer, pointer, ctypes.POINTER(_Target), pointer, pointer)
@@ -124,9 +146,12 @@ class Names:
         self._lookups: dict[_Key, _Lookup] = {}
         self._answers: queue.SimpleQueue[tuple[_Key, list[str], str, bool]] = queue.SimpleQueue()
         self._resolver = _ExtResolver(_Resolve(self._asked))
+        self._addresses: type[_AnyAddresses] = _Addresses
 
     def serve(self, library: ctypes.CDLL) -> None:
         """Install this resolver in pjsip."""
+        library.pj_get_version.restype = ctypes.c_char_p
+        self._addresses = _addresses_of(library.pj_get_version().decode())
         library.pjsua_get_pjsip_endpt.restype = pointer
         library.pjsip_endpt_set_ext_resolver.argtypes = (pointer, pointer)
         endpoint = library.pjsua_get_pjsip_endpt()
@@ -164,9 +189,12 @@ class Names:
         kind, port = target.type % _IPV6 or asked, target.port
 
         def hand_over(found: list[str]) -> None:
-            records = _records(
-                found, kind, port
-            )  # a variable keeps it alive until pjsip has copied it
+            # variables keep both alive until pjsip has copied them
+            octets = name.encode()
+            records = _records(self._addresses(), found, kind, port)
+            for record in records.entry[: records.count]:
+                if isinstance(record, _NamedRecord):
+                    record.name = Text(octets, len(octets))
             answer(0 if found else _UNRESOLVED, token, ctypes.addressof(records))
 
         try:
@@ -221,8 +249,8 @@ class Names:
         self._wake()
 
 
-def _records(found: list[str], kind: int, port: int) -> _Addresses:
-    made = _Addresses(count=len(found))
+def _records(made: _AnyAddresses, found: list[str], kind: int, port: int) -> _AnyAddresses:
+    made.count = len(found)
     for record, text in zip(made.entry, found, strict=False):
         address = ipaddress.ip_address(text.partition("%")[0])
         head = struct.pack("!H", port or _PORT[kind])

@@ -14,7 +14,7 @@ from harness.phone.child.hearing import RATE
 from harness.phone.child.native import Native
 from harness.phone.child.sdp import codec_of
 from harness.phone.child.socket_limits import LONGEST_TRANSACTION, WILDCARDS, SocketName
-from harness.phone.config import PhoneConfig
+from harness.phone.config import TLS13_CIPHERS, TLS_CIPHERS, PhoneConfig
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.sdp import Codec
 from harness.sip.uri import NameAddr
@@ -199,6 +199,7 @@ class Endpoint:
         tls.proto = (
             pj.PJ_SSL_SOCK_PROTO_TLS1_2 | pj.PJ_SSL_SOCK_PROTO_TLS1_3
         )  # the latter where its OpenSSL has it
+        tls.ciphers = pj.IntVector([*TLS_CIPHERS.values(), *TLS13_CIPHERS.values()])
 
     def close_transport(self, transport: int) -> None:
         """Close a transport; pending transactions keep it for a while."""

@@ -19,11 +19,18 @@ from harness.audio.mixture import marks_in
 from harness.audio.prompts import Matched, find_prompts, prompt_text
 from harness.audio.quality import Figures, best_snr, figures
 from harness.audio.spectrogram import spectrogram_svg
+from harness.audio.wav import MOST_SECONDS
 from harness.errors import MistakeError, unwritable
 from harness.support.files import json_file, whole_file
 from harness.support.resources import prompt_names
 from harness.support.terminal import SafeConsole
 from harness.witness.sound_file import Sound, read_sound
+
+#: A compressed file may be small and yet hold hours of sound, which take memory and time.
+MaxHours = Annotated[
+    float,
+    typer.Option("--max-hours", metavar="N", min=0.0, help="Refuse longer sound files."),
+]
 
 
 class SpanDocument(TypedDict):
@@ -76,6 +83,7 @@ def listen(
         Path | None,
         typer.Option("--picture", metavar="FILE.svg", help="Write the spectrogram there."),
     ] = None,
+    max_hours: MaxHours = MOST_SECONDS / 3600,
 ) -> None:
     """Say what a recording holds and when: marks, speech, prompts, digits, tones, music, noise,
     silence.
@@ -84,7 +92,7 @@ def listen(
         raise MistakeError(
             f"--picture {picture}: the spectrogram is drawn as SVG; allowed: FILE.svg"
         )
-    sound = read_sound(path)
+    sound = read_sound(path, max_hours * 3600)
     report = _report(sound, sound.mixed, deep)
     if len(sound.channels) > 1:
         report["channels"] = [

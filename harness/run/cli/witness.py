@@ -10,10 +10,12 @@ from typing import Annotated
 
 import typer
 
+from harness.audio.wav import MOST_SECONDS
 from harness.report import witnesses
 from harness.report.evidence import CaseEvidence
 from harness.report.run_directory import CASES
 from harness.report.signoff import attest
+from harness.run.cli.listen import MaxHours
 from harness.run.cli.report import make_again, require_whole
 from harness.support.network_text import printable
 
@@ -41,6 +43,7 @@ def witness(
             "--made-at", help="Who made the recordings; only the AI's prove what the AI heard."
         ),
     ] = MadeAt.PLATFORM,
+    max_hours: MaxHours = MOST_SECONDS / 3600,
 ) -> None:
     """Add recordings and captures that others made of a run's calls, judge the run again, and make
     its views.
@@ -50,7 +53,7 @@ def witness(
     """
     require_whole(run)
     run = run.resolve()
-    told, problems = witnesses.read_files(run, files, made_at.value)
+    told, problems = witnesses.read_files(run, files, made_at.value, max_hours * 3600)
     for problem in problems:
         typer.echo(printable(problem))
     for one in told:

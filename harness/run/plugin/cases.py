@@ -35,7 +35,7 @@ from harness.report.callfacts import response_times
 from harness.report.case_document import is_masked, names
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
-from harness.report.run_directory import case_directory
+from harness.report.run_directory import CASES, case_directory
 from harness.report.scope import complete_content
 from harness.run.plugin.leases import Leased, leased
 from harness.run.plugin.parallel import WATCH
@@ -138,7 +138,8 @@ class Attempt:
         recorder = self.recorder
         if recorder is not None:
             self.late_s = monitor().take_lateness()
-            self._check_responsiveness(recorder)
+            if recorder.is_whole:
+                self._check_responsiveness(recorder)
         conclusion = self.conclusion = self.outcome.conclusion
         if recorder is None:
             return
@@ -421,6 +422,12 @@ def pytest_runtest_makereport(
             ("late_s", f"{attempt.late_s:.3f}"),
             ("message", "\n".join(filter(None, (attempt.diagnosis.headline, conclusion.message)))),
         ]
+        if attempt.recorder is not None:
+            directory = attempt.recorder.directory.name
+            with contextlib.suppress(ResourceError):  # a case without evidence is broken
+                for name, file in attempt.recorder.written().items():
+                    path = f"{CASES}/{directory}/{name}"
+                    report.user_properties.append(("written", [path, *file]))
     if is_masked(attempt.replica):
         _mask(report)
     return report

@@ -285,6 +285,7 @@ def _prepare(config: pytest.Config, run: Run) -> None:
             "last_failed": config.stash[_LAST_FAILED],
         }
         scope.write(run.directory, run.scope(given, _command()))
+        run.written[scope.FILE] = whole_file.written(run.directory / scope.FILE)
     except OSError as error:
         raise ResourceError(
             f"{run.directory}: the run's results cannot be written here: {error.strerror}"

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Generator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from execnet import RemoteError
@@ -56,6 +56,8 @@ _ERROR = re.compile(
 _END_LIVE = "\r\x1b[2K\x1b[?25h"
 #: Seconds between progress lines if there is no terminal to redraw.
 _PLAIN_EVERY_S = 5.0
+#: Lines on changed files of the evidence: a whole directory may have been removed.
+_MOST_CHANGED = 3
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -214,6 +216,10 @@ class Progress:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a case, or an ordinary test."""
         name = case_id(report.nodeid)
+        for key, value in report.user_properties:
+            if key == "written":
+                path, device, inode, size = cast("list[Any]", value)
+                self._run.written[path] = whole_file.Written(device, inode, size)
         if name in self._run.case_ids:
             self._count(name, report)
         else:
@@ -339,7 +345,17 @@ class Progress:
             self._live.stop()
         for fault in faults:
             self._broken(str(fault))
-        session.exitstatus = self._exit_code(exitstatus, self._interruption(session), bool(faults))
+        broken = self._is_evidence_changed() or bool(faults)
+        session.exitstatus = self._exit_code(exitstatus, self._interruption(session), broken)
+
+    def _is_evidence_changed(self) -> bool:
+        """Whether others have changed files of the evidence, which is reported."""
+        changed = self._run.changed_files()
+        for line in changed[:_MOST_CHANGED]:
+            self._broken(f"{line} before the run ended, so the evidence is not what was recorded")
+        if len(changed) > _MOST_CHANGED:
+            self._broken(f"{len(changed) - _MOST_CHANGED} more files of the evidence were changed")
+        return bool(changed)
 
     def _cut_short(self) -> str:
         """Keep the record of an end at once, called in a signal's handler; returns what to write."""

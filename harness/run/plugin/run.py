@@ -23,6 +23,7 @@ from harness.integrations.matrix import Case, Selection
 from harness.report.case_document import names
 from harness.report.scope import Options, Scope, scope_of
 from harness.support.files import stem_of
+from harness.support.files.whole_file import Written, changed
 
 TimingsName = Literal["quick", "documented"]
 
@@ -58,8 +59,15 @@ class Run:
     lost: dict[str, str] = field(
         default_factory=dict
     )  #: deployments whose world died, with what it last said
+    #: Files of the evidence that are complete, by their paths in the run's directory (controller).
+    written: dict[str, Written] = field(default_factory=dict, compare=False)
     #: Ids of the custom rows in the plan; None: the plan is not made yet.
     planned_own: tuple[str, ...] | None = field(default=None, compare=False)
+
+    def changed_files(self) -> list[str]:
+        """What others have done to complete files of the evidence, a line for each."""
+        found = ((self.directory / name, file) for name, file in self.written.items())
+        return [f"{path}: {what}" for path, file in found if (what := changed(path, file))]
 
     @property
     def slots(self) -> int:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from cryptography import x509
 
+from harness.phone.config import TLS_CIPHERS
 from harness.run.preflight.lines import IN_GUIDE, OTHERS, REGISTRATION, Look, ProbeKind, ProbeResult
 from harness.run.preflight.machine import SOON
 from harness.witness.ports.certificates import (
@@ -72,7 +73,7 @@ async def certificate_lines(probing: Probing, place: Target, kind: str) -> list[
     except NoLinkError as error:
         return [await _no_handshake(probing, place, kind, error)]
     return [
-        Look(ProbeKind.TLS, str(place)).ok(link.tls_version),
+        Look(ProbeKind.TLS, str(place)).ok(f"{link.tls_version}, {link.cipher}"),
         await _chain(probing, place, kind, certificate),
         _name(place, certificate),
         _expiry(probing, place, certificate),
@@ -80,26 +81,30 @@ async def certificate_lines(probing: Probing, place: Target, kind: str) -> list[
 
 
 def _as_its_callers(context: ssl.SSLContext, place: Target) -> ssl.SSLContext:
-    """The version of TLS that callers speak there: the softphones' library at most TLS 1.2, others
-    any version.
+    """What callers offer there: the softphones' library at most TLS 1.2 and few ciphers, others
+    anything.
     """
     if place.by_phones:
         context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(":".join(TLS_CIPHERS))
     return context
 
 
 async def _no_handshake(
     probing: Probing, place: Target, kind: str, error: NoLinkError
 ) -> ProbeResult:
-    """Why the handshake failed; TLS 1.3 is tried as well.
+    """Why the handshake failed; TLS 1.3 and every cipher are tried as well.
 
     At TLS 1.3 a client is through before the server has looked at its certificate (RFC 8446 section
     2), so the connection has to last for a moment.
     """
     look, version = _look(ProbeKind.TLS, place, kind), ""
+    context = unverified(place.own_pair)
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
     try:
-        async with Link(probing, place, unverified(place.own_pair)) as link:
-            version = link.tls_version if await link.lasts(_MOMENT_S) else ""
+        async with Link(probing, place, context) as link:
+            if await link.lasts(_MOMENT_S):
+                version = f"{link.tls_version}, {link.cipher}"
     except NoLinkError:
         pass
     if kind in OTHERS:  # it may ask for a certificate that its callers have
@@ -108,8 +113,9 @@ async def _no_handshake(
         )
         return _from_here(look, kind, said)
     if version:
-        said = f"only {version}; the softphones speak TLS 1.2 at most"
-        return look.failed(said, "Allow TLS 1.2 there.")
+        offered = "TLS 1.2 with ECDHE and AES-GCM"
+        said = f"not with {offered}, which the softphones offer, but with {version}"
+        return look.failed(said, f"Allow {offered} there.")
     fix = (
         "Check that the port speaks TLS at all (32682 does, 32681 does not); where it asks for a client's certificate, "
         "that the file names one that it trusts (certificate and private_key)."

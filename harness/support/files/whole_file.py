@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 #: How the name of a file ends that is not whole yet; it begins with a dot.
 PARTIAL = ".part"
@@ -53,3 +54,31 @@ def writing(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
+
+
+class Written(NamedTuple):
+    """Which file a path leads to, and how much was written there."""
+
+    device: int
+    inode: int
+    size: int
+
+
+def written(path: Path) -> Written:
+    """The file as it is now; a link is itself. Raises ``OSError``."""
+    found = path.lstat()
+    return Written(found.st_dev, found.st_ino, found.st_size)
+
+
+def changed(path: Path, before: Written) -> str:
+    """What others have done to a file since it was written; empty: nothing that shows."""
+    try:
+        now = written(path)
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        return "is missing" if missing else f"cannot be read: {error.strerror}"
+    if now[:2] != before[:2]:
+        return "was replaced"
+    if now.size < before.size:
+        return "was cut short"
+    return "was added to" if now.size > before.size else ""

@@ -108,7 +108,7 @@ class Link:
         self._reading: asyncio.Task[None] | None = None
         self.local: tuple[str, int] = ("", 0)
         self.certificate: bytes | None = None
-        self.tls_version = ""
+        self.tls_version = self.cipher = ""  #: what was negotiated
 
     async def __aenter__(self) -> Self:
         place = self._place
@@ -135,6 +135,7 @@ class Link:
                     if session := self._stream[1].get_extra_info("ssl_object"):
                         self.certificate = session.getpeercert(binary_form=True)
                         self.tls_version = str(session.version())
+                        self.cipher = str(session.cipher()[0])
                     self._reading = asyncio.create_task(self._read(self._stream[0]))
         except (OSError, TimeoutError, ssl.SSLError) as error:
             raise _explained(error, place) from None

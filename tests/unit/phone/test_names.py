@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import ipaddress
 import socket
+import struct
 import threading
 from typing import Any
 
@@ -74,6 +75,35 @@ def test_an_address_needs_no_lookup(
     else its default.
     """
     assert Asker().asks("192.0.2.1", kind, flag, port) == [(0, [told])]
+
+
+@pytest.mark.parametrize(
+    ("version", "octets", "place"),
+    [("2.15.1", 44, 0), ("2.16", 64, 16), ("2.17", 64, 16), ("2.17-dev", 64, 16), ("3.0", 64, 16)],
+)
+@pytest.mark.parametrize("host", ["192.0.2.1", "[2001:db8::1]"])
+def test_records_are_laid_out_as_the_version_of_pjproject_has_them(
+    version: str, octets: int, place: int, host: str
+) -> None:
+    """``pjsip_server_address_record`` begins with the name since 2.16, or else with the type."""
+    found: list[tuple[int, bytes]] = []
+
+    def take(_status: int, _token: Any, address: int) -> None:
+        (count,) = struct.unpack("=I", ctypes.string_at(address, 4))
+        first = address + (8 if place else 4)
+        record = ctypes.string_at(first, octets)
+        if place:
+            pointer, length = struct.unpack_from("=QQ", record)
+            assert ctypes.string_at(pointer, length).decode() == host.strip("[]")
+        kind, _, _, family, port = struct.unpack_from("=IIIH2s", record, place)
+        found.append((count, port))
+        assert kind == (129 if family == socket.AF_INET6 else 1)
+
+    asker = Asker(ipv6=True)
+    asker.names._addresses = names._addresses_of(version)
+    asker._found = names._Found(take)
+    asker.asks(host, port=5070)
+    assert (found, asker.faults) == ([(1, (5070).to_bytes(2, "big"))], [])
 
 
 def test_a_name_is_looked_up_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:

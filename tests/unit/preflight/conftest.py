@@ -285,13 +285,18 @@ class FarEnd:
             ssl.TLSVersion.TLSv1_2,
         ),
         common_name: str = "server",
+        rsa_key: bool = False,
     ) -> ssl.SSLContext:
         """A server's TLS context with this certificate; ``signed_by`` is ``ca``, ``stranger`` or
         ``self``.
         """
         names = (self.address,) if names is None else names
         certificate, key = self._authority("ca" if signed_by == "self" else signed_by).issue(
-            *names, days=(starts, days), common_name=common_name, self_signed=signed_by == "self"
+            *names,
+            days=(starts, days),
+            common_name=common_name,
+            self_signed=signed_by == "self",
+            rsa_key=rsa_key,
         )
         path = self.directory / f"server-{certificate.stem}.pem"
         path.write_bytes(certificate.read_bytes() + key.read_bytes())

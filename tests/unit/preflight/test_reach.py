@@ -115,7 +115,7 @@ def test_bad_certificate_fails_one_line(
     fix: str,
 ) -> None:
     lines = tls(lab, far, far.certificate(**options))
-    assert lines[ProbeKind.TLS].detail == "TLSv1.2"
+    assert lines[ProbeKind.TLS].detail == "TLSv1.2, ECDHE-ECDSA-AES256-GCM-SHA384"
     assert [look for look, line in lines.items() if line.status is not OK] == (
         [wrong] if wrong else []
     )
@@ -126,7 +126,43 @@ def test_bad_certificate_fails_one_line(
 def test_tls_1_3_only_server_fails(lab: Any, far: Any) -> None:
     lines = tls(lab, far, far.certificate(versions=TLS13))
     assert list(lines) == [ProbeKind.TLS]
-    check(lines[ProbeKind.TLS], FAILED, "only TLSv1.3", "", "TLS 1.2")
+    said = "not with TLS 1.2 with ECDHE and AES-GCM, which the softphones offer, but with TLSv1.3, "
+    check(lines[ProbeKind.TLS], FAILED, said, "", "Allow TLS 1.2")
+
+
+@pytest.mark.parametrize(
+    ("cipher", "rsa_key"),
+    [
+        ("ECDHE-ECDSA-AES256-SHA", False),
+        ("ECDHE-ECDSA-AES128-SHA256", False),
+        ("AES128-SHA", True),
+        ("AES256-GCM-SHA384", True),
+    ],
+)
+def test_server_without_a_cipher_of_the_softphones_fails(
+    lab: Any, far: Any, cipher: str, rsa_key: bool
+) -> None:
+    context = far.certificate(rsa_key=rsa_key)
+    context.set_ciphers(f"{cipher}:@SECLEVEL=0")
+    lines = tls(lab, far, context)
+    assert list(lines) == [ProbeKind.TLS]
+    check(lines[ProbeKind.TLS], FAILED, f"but with TLSv1.2, {cipher}", "", "ECDHE and AES-GCM")
+
+
+@pytest.mark.parametrize(
+    ("cipher", "rsa_key"),
+    [
+        ("ECDHE-ECDSA-AES128-GCM-SHA256", False),
+        ("ECDHE-RSA-AES128-GCM-SHA256", True),
+        ("ECDHE-RSA-AES256-GCM-SHA384", True),
+    ],
+)
+def test_negotiated_protocol_and_cipher_are_named(
+    lab: Any, far: Any, cipher: str, rsa_key: bool
+) -> None:
+    context = far.certificate(rsa_key=rsa_key)
+    context.set_ciphers(cipher)
+    check(tls(lab, far, context)[ProbeKind.TLS], OK, f"TLSv1.2, {cipher}")
 
 
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

@@ -331,6 +331,30 @@ def test_a_caller_who_is_missing_is_evidence_where_callers_are_recorded(
     assert case.verdict is verdict
 
 
+@pytest.mark.parametrize(
+    ("hours", "refused"),
+    [
+        ([], []),
+        (["--max-hours", "0.002"], ["long.flac", "long.ogg"]),
+        (["--max-hours", "0.01"], []),
+    ],
+)
+def test_recordings_longer_than_allowed_are_named_and_the_others_count(
+    tmp_path: Path, runs: ModuleType, hours: list[str], refused: list[str]
+) -> None:
+    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: runs.passes})
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name, seconds in (("long.flac", 9), ("long.ogg", 12), ("short.wav", 2)):
+        soundfile.write(folder / name, np.zeros(seconds * 8000, np.int16), 8000)
+    asked = ["witness", str(made.directory), str(folder), *hours]
+    lines = CliRunner().invoke(application(), asked).output.splitlines()
+    long = [line for line in lines if "up to 0.002 hours are read" in line]
+    assert [Path(line.partition(":")[0]).name for line in long] == refused
+    read = [line.partition(":")[0] for line in lines if "no mark of a call" in line]
+    assert sorted([*read, *refused]) == ["long.flac", "long.ogg", "short.wav"]
+
+
 def test_a_capture_proves_what_was_sent_to_the_ai_and_its_messages_are_on_the_ladder(
     tmp_path: Path, runs: ModuleType
 ) -> None:
@@ -534,9 +558,9 @@ def test_both_directions_are_proved_by_a_recording_of_the_ai(
     soundfile.write(tmp_path / "call.mp3", mix, 8000, format="MP3", subtype="MPEG_LAYER_III")
     decoded: list[str] = []
 
-    def decodes(path: Path) -> Any:
+    def decodes(path: Path, *limit: float) -> Any:
         decoded.append(path.name)
-        return read_sound(path)
+        return read_sound(path, *limit)
 
     monkeypatch.setattr(witnesses, "read_sound", decodes)
     add(made.directory, read_files(made.directory, [tmp_path / "call.mp3"], "ai")[0])

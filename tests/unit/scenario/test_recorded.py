@@ -5,11 +5,13 @@ whose it is not.
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from harness.audio.marks import waveform
 from harness.audio.wav import to_int16
@@ -89,18 +91,18 @@ class Recorded(RecordedCall):
 @pytest.fixture
 def make(
     make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Samples | FarEndError], Recorded]:
-    def made(recording: Samples | FarEndError) -> Recorded:
+) -> Callable[[Samples | FarEndError | bytes], Recorded]:
+    def made(recording: Samples | FarEndError | bytes) -> Recorded:
         context = make_context(
             synthflow=Synthflow(api_base="https://api.example/v2", recording=True)
         )
-        content = recording if isinstance(recording, FarEndError) else encoded(recording)
+        content = encoded(recording) if isinstance(recording, np.ndarray) else recording
         return Recorded(context, content, monkeypatch)
 
     return made
 
 
-Make = Callable[[Samples | FarEndError], Recorded]
+Make = Callable[[Samples | FarEndError | bytes], Recorded]
 
 
 def test_both_directions_are_proved_and_the_file_is_kept(make: Make) -> None:
@@ -121,6 +123,18 @@ def test_both_directions_are_proved_and_the_file_is_kept(make: Make) -> None:
     ]
     assert [type(event) for event in told] == [MarkInFile, VoiceInFile]
     assert call.found is found
+
+
+@pytest.mark.parametrize("hours", [2.01, 4, 2000])
+def test_recording_of_hours_is_not_decoded(make: Make, hours: float) -> None:
+    content = BytesIO()
+    soundfile.write(content, quiet(1.0), RATE, format="FLAC")
+    raw = content.getvalue()
+    word = int.from_bytes(raw[18:26]) >> 36 << 36 | round(hours * 3600 * RATE)  # RFC 9639 8.2
+    call = make(raw[:18] + word.to_bytes(8) + raw[26:])
+    assert call.found is None
+    name = "the AI's recording caller.1.ai-recording.mp3"
+    assert f"{name}: {hours:,g} hours long; up to 2 hours are read" in call.notes
 
 
 @pytest.mark.parametrize(
