@@ -167,6 +167,20 @@ def test_a_case_is_judged_by_its_evidence_and_the_file(
     assert [one["sha256"] for one in RunEvidence.read(made.directory).witnesses] == [SHA, "b" * 64]
 
 
+def test_explain_shows_the_diagnosis_that_a_file_has_changed(
+    tmp_path: Path, runs: ModuleType
+) -> None:
+    made = runs.make_run(
+        tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)}
+    )
+    directory = made.case_directory(ROW)
+    add(made.directory, [told(directory, of_file(0.0))])
+    (cause, *_) = CaseEvidence.read(directory).diagnosis
+    explained = CliRunner().invoke(application(), ["explain", str(directory)])
+    assert explained.exit_code == 0, explained.output
+    assert cause["title"] in " ".join(explained.output.split())
+
+
 def test_a_mark_after_a_finding_was_made_changes_nothing_in_it(
     tmp_path: Path, runs: ModuleType
 ) -> None:
