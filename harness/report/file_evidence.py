@@ -10,11 +10,11 @@ from functools import cached_property
 from typing import Any, Final
 
 from harness.calls.checks.audio import Sound
-from harness.calls.checks.claims import STRENGTH, Claim, Denial, Observation
+from harness.calls.checks.claims import Denial, Observation
 from harness.calls.checks.registry import plain_argument
 from harness.calls.events import FileEvent, MarkInFile, MessageInFile, VoiceInFile
 from harness.calls.model import read
-from harness.calls.verdict import Finding, Strength, Verdict
+from harness.calls.verdict import Finding, Verdict
 from harness.report.case_document import DEPLOYMENT
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import FlowEnd, captured_number
@@ -100,14 +100,7 @@ class FileEvidence:
             longest = max(absent, key=lambda event: event.covered_s)
             words = f"{longest.file} covers {longest.covered_s:.1f} s of the call without mark {longest.mark}"
             denial = plain_argument(Denial(Observation.RECORDING, words))
-            kept = given["sound"]
-            if (
-                kept is not None
-                and STRENGTH[Claim.HEARD][Observation[kept["observation"].upper()]]
-                < Strength.CONFIRMED
-            ):
-                kept = None  # packets that were counted are no sound
-            return {**asked, "given": {**given, "sound": kept, "denial": denial}}
+            return {**asked, "given": {**given, "denial": denial}}
         return None
 
     def _to_caller(self, asked: Any, given: Mapping[str, Any]) -> Any:
