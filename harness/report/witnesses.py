@@ -463,14 +463,14 @@ def _known_legs(run: Path, marks: Collection[int] | None) -> list[KnownLeg]:
         }
         if marks is None or any(start.mark in marks for start in starts.values()):
             callers = {start.phone for start in starts.values() if start.direction == "outgoing"}
-            # The records do not say of which of several callers they are.
+            # The records do not say of which of several callers they are. One caller's are of its
+            # first call: a later leg followed a REFER, or is a probe after a failure.
             told = _ids_told(evidence) if len(callers) == 1 else set()
             for leg, start in starts.items():
                 is_caller = start.direction == "outgoing"
                 invite = next((m for m in messages_of(evidence.legs[leg]) if m.begins_dialog), None)
-                call_ids = {m.message.call_id for m in messages_of(evidence.legs[leg])} | (
-                    told if is_caller else set()
-                )
+                call_ids = {m.message.call_id for m in messages_of(evidence.legs[leg])}
+                told_ids, told = (told, set()) if is_caller else (set(), told)
                 found.append(
                     KnownLeg(
                         directory.name,
@@ -482,6 +482,7 @@ def _known_legs(run: Path, marks: Collection[int] | None) -> list[KnownLeg]:
                         frozenset(call_ids - {""}),
                         numbers_of(invite.message) if invite else frozenset(),
                         invite.time if invite else start.at,
+                        frozenset(told_ids),
                     )
                 )
     return found

@@ -32,6 +32,7 @@ How = Literal["Call-ID", "header", "mark", "numbers"]
 _OTHER_LEG: Final = ("X-Talkdesk-Other-Leg-Call-Id", "X-EI")
 #: A mark is detected this much later than it begins or ends, and its way takes time.
 _SLACK_S: Final = 0.5
+_SUREST: Final = ("Call-ID", "header", "mark", "numbers")
 _NEAR_S: Final = 10.0  #: between the INVITE of a leg and the one that a platform makes of it
 #: A mark that was sent for so long while a call could carry it, and is in none of its streams, was
 #: lost ahead of this point. A caller sends half a second before it speaks to an AI; undamaged G.711
@@ -148,10 +149,11 @@ class FoundCall:
 
 @dataclass(frozen=True)
 class FoundVoice:
-    """A leg's mark in a stream."""
+    """A leg's mark in a stream of a call."""
 
     voice: Voice
     leg: KnownLeg
+    call: HopCall
 
 
 @dataclass(frozen=True)
@@ -250,9 +252,9 @@ def match_capture(capture: Capture, legs: Sequence[KnownLeg]) -> CaptureMatch:
     for number, call in enumerate(calls):
         if (by_id := _by_id(call, legs)) is not None:
             found[number] = by_id
-    offset = _offset(found.values())
+    offset, is_exact = _offset(found.values(), legs)
     if offset is None:
-        offset = _offset_of_marks(calls, legs)
+        offset, is_exact = _offset_of_marks(calls, legs), True
     heard, unclear = _whose(calls, found, legs, offset)
     for number, call in enumerate(calls):
         of_call = [one for one in heard if one.voice in call.voices]
@@ -266,7 +268,7 @@ def match_capture(capture: Capture, legs: Sequence[KnownLeg]) -> CaptureMatch:
             found[number] = FoundCall(call, known[other], "header")
     found |= _by_numbers(calls, found, legs, offset)
     if offset is None:
-        offset = _offset(found.values())
+        offset, is_exact = _offset(found.values(), legs)
         heard, unclear = _whose(calls, found, legs, offset)
     words = [
         f"{call} is of no call of this run"
@@ -274,7 +276,7 @@ def match_capture(capture: Capture, legs: Sequence[KnownLeg]) -> CaptureMatch:
         if number not in found
     ]
     matched = tuple(found[number] for number in sorted(found))
-    absent = tuple(one for each in matched for one in _absent(each, heard, legs, offset))
+    absent = tuple(one for each in matched for one in _absent(each, heard, legs, offset, is_exact))
     to_callers = tuple(one for each in matched for one in _to_caller(each, legs))
     return CaptureMatch(offset, matched, tuple(heard), absent, to_callers, (*words, *unclear))
 
@@ -286,8 +288,11 @@ def _by_id(call: HopCall, legs: Iterable[KnownLeg]) -> FoundCall | None:
     for leg in legs:
         if call.call_id and call.call_id in leg.call_ids:
             return FoundCall(call, leg, "Call-ID")
-    by_id = {call_id: leg for leg in legs for call_id in leg.call_ids}
-    named = _named(call, by_id)
+    by_id: dict[str, KnownLeg] = {}
+    for leg in legs:
+        for call_id in leg.call_ids | leg.told_ids:
+            by_id.setdefault(call_id, leg)
+    named = call.call_id if call.call_id in by_id else _named(call, by_id)
     return FoundCall(call, by_id[named], "header") if named is not None else None
 
 
@@ -366,18 +371,30 @@ def _sender_tag(message: Request | Response) -> str | None:
 # -- when, and whose
 
 
-def _offset(found: Iterable[FoundCall]) -> float | None:
-    """By INVITEs that the run has as well. An INVITE with the same Call-ID is the same message, but
-    for its way.
+def _offset(found: Iterable[FoundCall], legs: Sequence[KnownLeg]) -> tuple[float | None, bool]:
+    """The offset, and whether it is exact.
+
+    An INVITE with the Call-ID of a leg is the leg's own INVITE. One that only names the leg may
+    come later, behind an announcement or a menu: the marks in its call are surer.
     """
-    surest = sorted(found, key=lambda one: ("Call-ID", "header", "mark", "numbers").index(one.how))
-    first = surest[0].how if surest else None
-    offsets = [
-        one.leg.invited - one.call.invite.at
-        for one in surest
-        if one.how == first and one.call.invite
-    ]
-    return statistics.median(offsets) if offsets else None
+    found = sorted(found, key=lambda one: _SUREST.index(one.how))
+    own = [_since_invite(one) for one in found if one.how == "Call-ID" and one.call.invite]
+    if own:
+        return statistics.median(own), True
+    for one in found:
+        of_case = [leg for leg in legs if leg.case == one.leg.case]
+        stretches = [Stretch(each.mark, each.began, each.ended) for each in one.call.voices]
+        for each in match(stretches, of_case)[0]:
+            if not one.call.invite or each.offset >= _since_invite(one) - _SLACK_S:
+                return each.offset, True
+    invited = [one for one in found if one.call.invite]
+    offsets = [_since_invite(one) for one in invited if one.how == invited[0].how]
+    return (statistics.median(offsets), False) if offsets else (None, False)
+
+
+def _since_invite(found: FoundCall) -> float:
+    assert found.call.invite is not None
+    return found.leg.invited - found.call.invite.at
 
 
 def _offset_of_marks(calls: Iterable[HopCall], legs: Sequence[KnownLeg]) -> float | None:
@@ -421,7 +438,7 @@ def _whose(
             ]
             fitting = [leg for leg in fitting if leg.case == case] or fitting
             if len({(leg.case, leg.leg) for leg in fitting}) == 1:
-                heard.append(FoundVoice(voice, fitting[0]))
+                heard.append(FoundVoice(voice, fitting[0], call))
             elif fitting:
                 cases = " or ".join(sorted({leg.case for leg in fitting}))
                 words.append(f"mark {voice.mark} in {call} may be of {cases}: these sent it alike")
@@ -443,16 +460,20 @@ def _fits(leg: KnownLeg, voice: Voice, offset: float) -> bool:
 
 
 def _absent(
-    found: FoundCall, heard: Iterable[FoundVoice], legs: Iterable[KnownLeg], offset: float | None
+    found: FoundCall,
+    heard: Sequence[FoundVoice],
+    legs: Iterable[KnownLeg],
+    offset: float | None,
+    is_exact: bool,
 ) -> Iterator[AbsentVoice]:
     """The marks of the case's legs that did not pass. Nothing is said of RTP that cannot be
     decoded, and of a call that numbers alone made known: another run may call from and to the same
-    ones.
+    ones. By an offset that is not exact, nothing is said of other legs than the call's.
     """
     answered = found.call.answered
     if answered is None or offset is None or found.how == "numbers":
         return
-    for leg in _own(found, legs):
+    for leg in _own(found, legs) if is_exact else [found.leg]:
         streams = found.call.streams_to(callee=leg.is_caller)
         if streams is None or any(
             one.unread or one.lost > _MOST_LOSS * one.packets for one in streams

@@ -86,6 +86,52 @@ def test_rtp_towards_a_caller_counts_without_a_mark(tmp_path: Path) -> None:
     assert [(one.leg.leg, one.streams) for one in lost] == [("caller.1", ())]
 
 
+def test_a_mark_sets_the_clock_where_the_platform_calls_the_ai_late(tmp_path: Path) -> None:
+    """Behind a menu: the INVITE to the AI comes seven seconds after the caller's."""
+    caller = KnownLeg(
+        "inbound",
+        "caller.1",
+        "caller",
+        7,
+        ((108.0, 114.0),),
+        True,
+        told_ids=frozenset({"x1"}),
+        invited=100.0,
+    )
+    header = "X-Talkdesk-Other-Leg-Call-Id: x1"
+    found = matched(tmp_path, hop("b2", header=header, to_caller=None, at=BEGAN + 7), caller)
+    assert [one.how for one in found.calls] == ["header"]
+    assert found.offset == pytest.approx(OFFSET, abs=0.5)
+    assert [one.leg.leg for one in found.heard] == ["caller.1"]
+    assert found.absent == ()
+
+
+def test_the_ais_call_is_of_the_leg_that_the_caller_placed_first(tmp_path: Path) -> None:
+    """The phone followed a REFER, and its second leg sends another mark."""
+    told = frozenset({"x1"})
+    first, second = (
+        KnownLeg(
+            "inbound",
+            name,
+            "caller",
+            mark,
+            (sent,),
+            True,
+            frozenset({name}),
+            told_ids=told,
+            invited=at,
+        )
+        for name, mark, sent, at in (
+            ("caller.1", 7, (101.0, 107.0), 100.0),
+            ("caller.2", 8, (107.5, 112.0), 107.0),
+        )
+    )
+    header = "X-Talkdesk-Other-Leg-Call-Id: x1"
+    found = matched(tmp_path, hop("b2", header=header, to_callee=31), first, second)
+    assert found.offset == pytest.approx(OFFSET, abs=0.5)
+    assert [one.leg.leg for one in found.absent] == ["caller.1"]
+
+
 def test_both_sides_of_an_sbc_in_one_capture(tmp_path: Path) -> None:
     inside = hop("b2", at=BEGAN + 0.1, header="X-EI: S.a;E.z9;", to_callee=None, ports=5000)
     found = matched(tmp_path, hop("a1") + inside)
