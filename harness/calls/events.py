@@ -372,6 +372,7 @@ class MarkInFile(Event):
     file_s: float  #: where ``at`` is in the file, in seconds from its beginning
     heard_s: float  #: from the first to the last time that it was heard; 0: never
     covered_s: float  #: how much of the leg's call the file covers, from ``at`` on
+    call_id: str = ""  #: of the captured call; empty for a recording, and where no SIP shows it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ from harness.report.run_directory import CASES, WITNESSES, AddedFile, read_witne
 from harness.report.signoff import manifest
 from harness.support.files import json_file, user_files, whole_file
 from harness.witness.capture import Capture, CaptureError, read_capture
-from harness.witness.capture_calls import match_capture, numbers_of
+from harness.witness.capture_calls import HopCall, match_capture, numbers_of
 from harness.witness.matching import (
     ENOUGH_S,
     LEAST_S,
@@ -149,11 +149,9 @@ def _note(event: FileEvent, files: Mapping[str, AddedFile]) -> str:
         )
     if not isinstance(event, MarkInFile):
         return f"{added}: shows more of {event.leg}'s call"
-    if not event.heard_s:
-        return (
-            f"{added}: covers {event.covered_s:.1f} s of {event.leg} without its mark {event.mark}"
-        )
     where = f"made at the {event.made_at}" if event.made_at in ("ai", "platform") else event.made_at
+    if not event.heard_s:
+        return f"{added}, {where}: covers {event.covered_s:.1f} s of {event.leg} without its mark {event.mark}"
     return f"{added}, {where}: has mark {event.mark} of {event.leg} for {event.heard_s:.1f} s from {event.file_s:.1f} s on"
 
 
@@ -340,6 +338,7 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
 
     def mark(
         leg: KnownLeg,
+        call: HopCall,
         way: tuple[Address, Address],
         began: float,
         heard_s: float,
@@ -357,25 +356,19 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
             file_s=began - capture.first,
             heard_s=heard_s,
             covered_s=covered_s,
+            call_id=call.call_id,
         )
         events.setdefault(leg.case, []).append(event)
 
     for heard in found.heard:
         voice = heard.voice
         way = voice.stream.source, voice.stream.target
-        mark(
-            heard.leg, way, voice.began, voice.ended - voice.began, voice.stream.last - voice.began
-        )
+        lasted_s = voice.ended - voice.began, voice.stream.last - voice.began
+        mark(heard.leg, heard.call, way, voice.began, *lasted_s)
     for absent in found.absent:
         besides = "" if absent.way else ", no RTP"
-        mark(
-            absent.leg,
-            absent.way or absent.call.ends(absent.leg),
-            absent.began,
-            0.0,
-            absent.seconds,
-            besides,
-        )
+        way = absent.way or absent.call.ends(absent.leg)
+        mark(absent.leg, absent.call, way, absent.began, 0.0, absent.seconds, besides)
     for passing in found.to_callers:
         way = next(
             ((each.source, each.target) for each in passing.streams),

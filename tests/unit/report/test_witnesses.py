@@ -89,6 +89,11 @@ def heard_by(runs: ModuleType, observation: Observation, least: Strength = Stren
     def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
         recorder.deployment(to_plain(runs.load(runs.DEPLOYMENT)))
         hears(recorder, "caller.1", AI)
+        ends: Any = {"transport": "udp", "local": "192.0.2.1:5060", "remote": "192.0.2.2:5060"}
+        own = invite(call_id="carrier").decode()
+        recorder.event(
+            SipMessage(at=1.0, phone="caller", leg="caller.1", direction="sent", text=own, **ends)
+        )
         others = [one for one in runs.promised(case) if one.facts.get("towards") != "ai"]
         for finding in (*others, counted(observation, least)):
             recorder.finding(finding)
@@ -111,6 +116,12 @@ def of_file(heard_s: float, name: str = "pbx.mp3", sha256: str = SHA) -> MarkInF
         heard_s=heard_s,
         covered_s=4.0,
     )
+
+
+def captured(heard_s: float, hop: str) -> MarkInFile:
+    """What a capture has of the caller's mark, in the call of that hop."""
+    at = of_file(heard_s, f"{hop}.pcap", sha256=hop * 8)
+    return replace(at, made_at=f"{hop}:1 → {hop}:2", call_id=hop)
 
 
 def told(directory: Path, event: MarkInFile) -> Told:
@@ -165,6 +176,50 @@ def test_a_case_is_judged_by_its_evidence_and_the_file(
     # another file of the same name is another file; the first stays
     add(made.directory, [told(directory, of_file(0.6, sha256="b" * 64))])
     assert [one["sha256"] for one in RunEvidence.read(made.directory).witnesses] == [SHA, "b" * 64]
+
+
+@pytest.mark.parametrize(
+    ("hops", "verdict"),
+    [
+        ({}, Verdict.PASSED),
+        ({"trunk": 0.0}, Verdict.NOT_OBSERVABLE),  # a recording of another place, passed off
+        ({"carrier": 0.6, "trunk": 0.0}, Verdict.NOT_OBSERVABLE),
+        ({"trunk": 0.6, "consult": 0.0}, Verdict.PASSED),  # the AI called an agent meanwhile
+    ],
+)
+def test_a_capture_without_the_mark_contradicts_a_recording_that_has_it(
+    tmp_path: Path, runs: ModuleType, hops: dict[str, float], verdict: Verdict
+) -> None:
+    made = runs.make_run(
+        tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)}
+    )
+    events = [of_file(0.6), *(captured(heard_s, hop) for hop, heard_s in hops.items())]
+    add(made.directory, [told(made.case_directory(ROW), event) for event in events])
+    (case,) = RunEvidence.read(made.directory).cases
+    assert case.verdict is verdict
+    if verdict is Verdict.NOT_OBSERVABLE:
+        missing = "trunk.pcap (trunk:1 → trunk:2) covers 4.0 s of the call without mark 3"
+        assert (
+            f"contradictory: pbx.mp3 has mark 3 at 0.4 s, for 0.6 s; but {missing}" in case.message
+        )
+
+
+def test_a_trunk_capture_without_the_mark_fails_and_names_the_hop(
+    tmp_path: Path, runs: ModuleType
+) -> None:
+    made = runs.make_run(
+        tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)}
+    )
+    events = [captured(0.6, "carrier"), captured(0.0, "trunk")]
+    add(made.directory, [told(made.case_directory(ROW), event) for event in events])
+    (case,) = RunEvidence.read(made.directory).cases
+    assert case.verdict is Verdict.FAILED
+    assert "without mark 3, last seen in carrier.pcap (carrier:1 → carrier:2)" in case.message
+    assert [cause["rule"] for cause in case.diagnosis] == ["audio.way.to_ai.between"]
+    assert (
+        "caller.1's mark is not in trunk.pcap (trunk:1 → trunk:2)"
+        in case.diagnosis[0]["evidence"][-1]
+    )
 
 
 def test_explain_shows_the_diagnosis_that_a_file_has_changed(
