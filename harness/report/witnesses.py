@@ -55,9 +55,6 @@ from harness.witness.sound_file import Sound, SoundFileError, marks_in, read_sou
 
 VERSION: Final = 1
 _WORDS_S: Final = 3.0  # how long a caller speaks after its mark, at most
-#: An AI greets alike in every call. Of its other words the file must have as much, at the same
-#: times.
-_OF_ONE_CALL: Final = 0.75
 #: A longer recording is decoded again when it is compared: a folder of them would fill memory.
 _KEPT_S: Final = 600.0
 #: How a capture begins: pcap with times in µs or ns, in both orders of octets, and pcapng.
@@ -289,9 +286,7 @@ def _is_heard_too(run: Path, recording: _Recording, found: Match) -> bool:
         if other.mark != found.leg.mark and overlap(heard, began, ended) >= MOSTLY * other.seconds:
             return True
     compared = _compared(run, recording, found.leg)
-    if compared is None or not compared.has_voice:
-        return False
-    return len(compared.voice.agreeing) >= _OF_ONE_CALL * len(compared.voice.parts)
+    return compared is not None and compared.has_voice_of_this_call
 
 
 def _is_capture(path: Path) -> bool:

@@ -555,12 +555,19 @@ def test_each_of_several_callers_has_the_captured_call_with_its_mark(
 
 
 @pytest.mark.parametrize(
-    ("is_same", "verdict"), [(True, Verdict.PASSED), (False, Verdict.NOT_OBSERVABLE)]
+    ("recorded", "verdict"),
+    [
+        ("the call", Verdict.PASSED),
+        ("the call from 1.5 s on", Verdict.PASSED),
+        ("the call, 30 dB quieter", Verdict.PASSED),
+        ("another voice", Verdict.NOT_OBSERVABLE),
+        ("the same greeting, and another answer", Verdict.NOT_OBSERVABLE),
+    ],
 )
 def test_both_directions_are_proved_by_a_recording_of_the_ai(
     tmp_path: Path,
     runs: ModuleType,
-    is_same: bool,
+    recorded: str,
     verdict: Verdict,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -572,15 +579,18 @@ def test_both_directions_are_proved_by_a_recording_of_the_ai(
             / 32768
         )
 
-    heard = voice("agent-please-en", "hello-en", "how-can-i-help-en")
-    other = voice("agent-please-de", "agent-please-fr", "agent-please-es")
-    sent = np.zeros(8 * 8000, np.float32)
+    greeting = voice("agent-please-en", "hello-en", "how-can-i-help-en")
+    answer = voice("goodbye-en", "agent-please-fr")
+    other = voice("agent-please-de", "agent-please-es", "connecting-you-en")
+    pause = np.zeros(8 * 8000)
+    heard = np.concatenate([greeting, pause, answer]) / 2
+    sent = np.zeros(len(heard), np.float32)
     sent[40000:56000] = np.tile(waveform(3), 13)[:16000]
 
     def talks(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
         leg: dict[str, Any] = {"phone": "caller", "leg": "caller.1"}
         recorder.event(Listened(at=1.0, seconds=0.0, level_dbov=-15.0, **leg))
-        for name, samples in (("received", np.pad(heard, (0, 40000))), ("sent", sent)):
+        for name, samples in (("received", heard), ("sent", sent)):
             soundfile.write(recorder.directory / f"caller.1.{name}.wav", samples, 8000)
         recorder.event(
             Recorded(at=9.0, path="caller.1.received.wav", sent_path="caller.1.sent.wav", **leg)
@@ -599,7 +609,16 @@ def test_both_directions_are_proved_by_a_recording_of_the_ai(
         return Verdict.NOT_OBSERVABLE, "audio"
 
     made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: talks})
-    mix = np.pad(heard if is_same else other, (0, 40000)) + sent
+    mix = {
+        "the call": heard + sent,
+        "the call from 1.5 s on": (heard + sent)[12000:],
+        "the call, 30 dB quieter": (heard + sent) * 10 ** (-30 / 20),
+        "another voice": np.concatenate([other, pause, other[: len(answer)]]) + sent,
+        "the same greeting, and another answer": np.concatenate([greeting, pause, other])[
+            : len(sent)
+        ]
+        + sent,
+    }[recorded]
     soundfile.write(tmp_path / "call.mp3", mix, 8000, format="MP3", subtype="MPEG_LAYER_III")
     decoded: list[str] = []
 
