@@ -411,13 +411,14 @@ class MessageInFile(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RtpInFile(Event):
     """How much RTP towards ``leg`` passed the point of a capture that others made; ``at`` is when
-    its call could carry sound.
+    its call could carry sound. ``is_own``: the RTP that ``leg`` sent, whose sound is not known.
     """
 
     file: str  #: its name
     sha256: str
     made_at: str  #: ``source → destination``, of the RTP or, without any, of the signalling
     packets: int
+    is_own: bool = False
 
 
 #: What files that others made show.

@@ -122,6 +122,14 @@ def _on_its_way(scene: Scene, finding: Finding) -> None:
         and event.leg == finding.speaker
         and "→" in event.made_at  # RTP, no recording
     ]
+    captured += [
+        (f"{event.file} ({event.made_at}; packets: {event.packets})", True)
+        for event in scene.events
+        if isinstance(event, RtpInFile)
+        and event.is_own
+        and event.leg == finding.speaker
+        and event.packets >= FEW_PACKETS
+    ]
     if not captured and _heard(scene, finding) in NO_RTP:  # of an AI without a mark
         what = f"RTP to {finding.listener}"
         captured = [
@@ -130,7 +138,7 @@ def _on_its_way(scene: Scene, finding: Finding) -> None:
                 event.packets >= FEW_PACKETS,
             )
             for event in scene.events
-            if isinstance(event, RtpInFile) and event.leg == finding.listener
+            if isinstance(event, RtpInFile) and event.leg == finding.listener and not event.is_own
         ]
     if not captured:
         return

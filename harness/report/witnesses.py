@@ -21,6 +21,7 @@ from typing_extensions import TypedDict
 from harness.audio.marks import VOICES
 from harness.calls.events import (
     CallState,
+    Event,
     FileEvent,
     MarkInFile,
     MessageInFile,
@@ -35,6 +36,7 @@ from harness.report.hearing import first_sample
 from harness.report.rejudge import judged_with
 from harness.report.run_directory import CASES, WITNESSES, AddedFile, read_witnesses
 from harness.report.signoff import manifest
+from harness.sip.sdp import Description, SdpError
 from harness.support.files import json_file, user_files, whole_file
 from harness.witness.capture import Capture, CaptureError, read_capture
 from harness.witness.capture_calls import HopCall, match_capture, numbers_of
@@ -144,6 +146,8 @@ def _note(event: FileEvent, files: Mapping[str, AddedFile]) -> str:
         return (
             f"{added}: {'has' if event.found else 'does not have'} the voice that {event.leg} heard"
         )
+    if isinstance(event, RtpInFile) and event.is_own:
+        return f"{added}, {event.made_at}: has {event.packets} RTP packets of {event.leg}, without their sound"
     if not isinstance(event, MarkInFile):
         return f"{added}: shows more of {event.leg}'s call"
     where = f"made at the {event.made_at}" if event.made_at in ("ai", "platform") else event.made_at
@@ -169,6 +173,11 @@ def lines_of(run: Path, told: Told) -> list[str]:
         words += dict.fromkeys(
             f"no mark {one.mark} of {one.leg}" for one in heard if not one.heard_s
         )
+        words += [
+            f"{one.packets} RTP packets of {one.leg}, without their sound"
+            for one in events
+            if isinstance(one, RtpInFile) and one.is_own
+        ]
         found.append(f"{told.file}: {case.id}: {', '.join(words)}")
     return found + [f"{told.file}: {words}" for words in told.unmatched]
 
@@ -364,19 +373,22 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
         besides = "" if absent.way else ", no RTP"
         way = absent.way or absent.call.ends(absent.leg)
         mark(absent.leg, absent.call, way, absent.began, 0.0, absent.seconds, besides)
-    for passing in found.to_callers:
-        way = next(
-            ((each.source, each.target) for each in passing.streams),
-            passing.call.ends(passing.leg)[::-1],
-        )
+    for passing in found.rtp:
+        ways = [(each.source, each.target) for each in passing.streams]
+        if not ways:
+            if passing.call.messages:
+                ways = [passing.call.ends(passing.leg)[::-1]]
+            else:  # only its other direction passed
+                ways = [(each.target, each.source) for each in passing.call.streams]
         rtp = RtpInFile(
-            at=passing.call.began + offset,
+            at=passing.leg.invited if found.offset is None else passing.call.began + offset,
             phone=passing.leg.phone,
             leg=passing.leg.leg,
             file=name,
             sha256=sha256,
-            made_at=" → ".join(map(as_text, way)),
+            made_at=" → ".join(map(as_text, ways[0])),
             packets=sum(each.packets for each in passing.streams),
+            is_own=passing.is_own,
         )
         events.setdefault(passing.leg.case, []).append(rtp)
     unmatched = [*found.unmatched, *capture.notes]
@@ -470,10 +482,21 @@ def _known_legs(run: Path, marks: Collection[int] | None) -> list[KnownLeg]:
                         frozenset(call_ids - {""}),
                         numbers_of(invite.message) if invite else frozenset(),
                         invite.time if invite else start.at,
+                        _received_at(evidence.legs[leg]),
                         frozenset(told_ids),
                     )
                 )
     return found
+
+
+def _received_at(events: Iterable[Event]) -> frozenset[Address]:
+    """Where the leg's own session descriptions say that it receives RTP."""
+    found = set()
+    for one in messages_of(events):
+        if not one.received and one.sdp:
+            with contextlib.suppress(SdpError):
+                found.add(Description.parse(one.sdp).rtp)
+    return frozenset(place for place in found if place is not None)
 
 
 def _ids_told(evidence: CaseEvidence) -> set[str]:

@@ -42,6 +42,7 @@ class KnownLeg:
         frozenset()
     )  #: of its INVITE, as `capture_calls.numbers_of` gives them
     invited: float = 0.0  #: when its INVITE was sent or came, on the run's clock
+    media: frozenset[tuple[str, int]] = frozenset()  #: where its phone received RTP
     told_ids: frozenset[str] = frozenset()  #: ids of other legs of its call, by the AI's record
 
 

@@ -451,16 +451,16 @@ def test_a_capture_proves_what_was_sent_to_the_ai_and_its_messages_are_on_the_la
     }
 
 
+@pytest.mark.parametrize("trunk_is", ["whole", "torn", "begun in mid-call", "of 96 octets"])
 def test_captures_of_two_hops_show_where_the_audio_is_lost(
-    tmp_path: Path, runs: ModuleType
+    tmp_path: Path, runs: ModuleType, trunk_is: str
 ) -> None:
     def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
         recorder.deployment(to_plain(runs.load(runs.DEPLOYMENT)))
         leg = {"phone": "caller", "leg": "caller.1"}
         ends = {"transport": "udp", "local": "192.0.2.1:5060", "remote": "192.0.2.2:5060"}
-        recorder.event(
-            SipMessage(at=1.0, direction="sent", text=invite(call_id="a1").decode(), **ends, **leg)
-        )
+        own = invite(sdp(("192.0.2.1", 4000)), call_id="a1").decode()
+        recorder.event(SipMessage(at=1.0, direction="sent", text=own, **ends, **leg))
         recorder.event(CallState(at=2.0, state="confirmed", code=200, reason="", **leg))
         recorder.event(CallState(at=8.0, state="disconnected", code=200, reason="", **leg))
         denial = Denial(Observation.WORDS, "the transcript has no words of the caller")
@@ -482,7 +482,16 @@ def test_captures_of_two_hops_show_where_the_audio_is_lost(
 
     made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: play})
     trunk, carrier = tmp_path / "trunk.pcap", tmp_path / "carrier.pcap"
-    trunk.write_bytes(pcap(sorted(hop("a1", to_callee=3), key=lambda packet: packet[0])))
+    packets = sorted(hop("a1", to_callee=3), key=lambda packet: packet[0])
+    later = [packet for packet in packets if packet[0] > BEGAN + 2]
+    trunk.write_bytes(
+        {
+            "whole": pcap(packets),
+            "torn": pcap(packets)[:-40_000],
+            "begun in mid-call": pcap(later),
+            "of 96 octets": pcap(packets, snap=96),
+        }[trunk_is]
+    )
     inside = hop("b2", to_callee=None, to_caller=40, header="X-Talkdesk-Other-Leg-Call-Id: a1")
     carrier.write_bytes(
         pcap(
@@ -500,7 +509,7 @@ def test_captures_of_two_hops_show_where_the_audio_is_lost(
     where = "caller.1's mark is not in carrier.pcap (192.0.2.1:5060 → 192.0.2.2:5062, no RTP)"
     assert any(where in line for line in cause["evidence"])
     assert any(
-        "caller.1's mark is in trunk.pcap (192.0.2.1:4000 → 192.0.2.2:4002)" in line
+        "caller.1's mark is in trunk.pcap (192.0.2.1:4000 → 192.0.2.2:4002" in line
         for line in cause["evidence"]
     )
     assert (

@@ -4,6 +4,7 @@ and whose did not.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,9 +32,11 @@ AI = KnownLeg(
 )
 
 
-def matched(tmp_path: Path, packets: list[Timed], *legs: KnownLeg) -> CaptureMatch:
+def matched(
+    tmp_path: Path, packets: list[Timed], *legs: KnownLeg, snap: int = 262144
+) -> CaptureMatch:
     path = tmp_path / "sbc.pcap"
-    path.write_bytes(pcap(sorted(packets, key=lambda packet: packet[0])))
+    path.write_bytes(pcap(sorted(packets, key=lambda packet: packet[0]), snap=snap))
     return match_capture(read_capture(path), legs or (CALLER, AI))
 
 
@@ -78,8 +81,36 @@ def test_a_mark_that_was_sent_and_did_not_pass_is_named_with_its_way(tmp_path: P
     assert other.way == (("192.0.2.1", 4000), ("192.0.2.2", 4002))
 
 
+AT_ITS_PHONE = replace(CALLER, media=frozenset({("192.0.2.1", 4000)}))
+
+
+def test_a_call_without_its_beginning_is_known_by_the_address_of_its_phone(tmp_path: Path) -> None:
+    later = [packet for packet in hop("a1") if packet[0] > BEGAN + 2]
+    found = matched(tmp_path, later, AT_ITS_PHONE)
+    assert {one.how for one in found.calls} == {"media"}
+    assert [one.leg.leg for one in found.heard] == ["caller.1"]
+    assert found.offset == pytest.approx(OFFSET, abs=0.5)
+    assert found.absent == ()
+
+
+def test_headers_of_rtp_show_that_it_passed_and_not_what_is_in_it(tmp_path: Path) -> None:
+    found = matched(tmp_path, hop("a1"), AT_ITS_PHONE, snap=96)
+    assert [(one.is_own, [each.packets for each in one.streams]) for one in found.rtp] == [
+        (False, [304]),
+        (True, [304]),
+    ]
+    assert (found.heard, found.absent) == ((), ())
+
+
+def test_rtp_of_an_unknown_call_is_described(tmp_path: Path) -> None:
+    found = matched(tmp_path, hop("a1", to_caller=None), snap=96)
+    assert found.unmatched == (
+        "RTP from 192.0.2.1:4000 to 192.0.2.2:4002 (304 packets), none back: nothing shows whose it is",
+    )
+
+
 def test_rtp_towards_a_caller_counts_without_a_mark(tmp_path: Path) -> None:
-    passed, lost = (matched(tmp_path, hop("a1", to_caller=mark)).to_callers for mark in (31, None))
+    passed, lost = (matched(tmp_path, hop("a1", to_caller=mark)).rtp for mark in (31, None))
     assert [(one.leg.leg, [stream.packets for stream in one.streams]) for one in passed] == [
         ("caller.1", [304])
     ]
