@@ -93,7 +93,8 @@ class FileEvidence:
             words = f"{first.file} has mark {first.mark} at {first.file_s:.1f} s, for {first.heard_s:.1f} s"
             sound = Sound(max(first.at, given["since"]), Observation.RECORDING, words, first.mark)
             proof = {"sound": plain_argument(sound), "account": None}
-            return {**asked, "given": {**given, **proof, "denial": plain_argument(denial)}}
+            against = given.get("denial") if denial is None else plain_argument(denial)
+            return {**asked, "given": {**given, **proof, "denial": against}}
         if at_ai:
             longest = max(at_ai, key=lambda event: event.covered_s)
             words = f"{longest.file} covers {longest.covered_s:.1f} s of the call without mark {longest.mark}"

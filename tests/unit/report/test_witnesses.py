@@ -204,6 +204,25 @@ def test_a_capture_without_the_mark_contradicts_a_recording_that_has_it(
         )
 
 
+def test_a_recording_does_not_hide_what_the_transcript_says(
+    tmp_path: Path, runs: ModuleType
+) -> None:
+    denial = Denial(Observation.WORDS, "the transcript has no words of the caller")
+
+    def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
+        names: dict[str, Any] = {"own": (), "least": Strength.PROVED, "names": {}}
+        ends = "caller.1", "assistant main", None, None
+        recorder.finding(audio.direction(*ends, since=1.5, towards="ai", denial=denial, **names))
+        return Verdict.FAILED, "audio"
+
+    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: play})
+    add(made.directory, [told(made.case_directory(ROW), of_file(0.6))])
+    (case,) = RunEvidence.read(made.directory).cases
+    (finding,) = (one for one in case.findings if one.check == "audio")
+    assert finding.verdict is Verdict.PASSED
+    assert denial.evidence in finding.actual
+
+
 def test_a_trunk_capture_without_the_mark_fails_and_names_the_hop(
     tmp_path: Path, runs: ModuleType
 ) -> None:
