@@ -15,7 +15,8 @@ hold music: 0.08 to 0.32. A decoder of MP3 leaves some 69 ms of the encoder's de
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -54,15 +55,38 @@ class Likeness:
 
     parts: tuple[Part, ...]
     agreeing: tuple[Part, ...]
+    recorded_s: float = math.inf  #: the recording's length
+    left_out: tuple[
+        tuple[float, float], ...
+    ] = ()  #: from when to when the recording was not looked at
 
     @property
     def is_found(self) -> bool:
         """Whether the recording has the voice."""
         return (
             self.spans_s >= _PART_S  # two parts that have nothing in common
-            and len(self.agreeing) >= _LEAST_SHARE * len(self.parts)
+            and self.has(self.covered)
             and self.match >= LEAST_MATCH
         )
+
+    @property
+    def covered(self) -> list[Part]:
+        """The parts that could be there, if what agrees says where they are: a recording may begin
+        late, or end early.
+        """
+        first, last = -_SAME_PLACE_S, self.recorded_s - _PART_S + _SAME_PLACE_S
+        found = []
+        for part in self.parts:
+            at = part.began + self.lag
+            outside = (min(at + _PART_S, end) - max(at, begin) for begin, end in self.left_out)
+            if first <= at <= last and max(outside, default=0.0) < _PART_S / 2:
+                found.append(part)
+        return found
+
+    def has(self, parts: Collection[Part]) -> bool:
+        """Whether enough of these parts agree."""
+        began = {part.began for part in self.agreeing}
+        return sum(part.began in began for part in parts) >= _LEAST_SHARE * len(parts)
 
     @property
     def spans_s(self) -> float:
@@ -86,8 +110,14 @@ class Likeness:
         return float(np.median([part.lag for part in self.agreeing])) if self.agreeing else 0.0
 
 
-def likeness(received: NDArray[np.int16], recording: NDArray[np.int16]) -> Likeness:
-    """Look for the loudest parts of ``received`` in ``recording``, both at 8 kHz."""
+def likeness(
+    received: NDArray[np.int16],
+    recording: NDArray[np.int16],
+    left_out: Sequence[tuple[float, float]] = (),
+) -> Likeness:
+    """Look for the loudest parts of ``received`` in ``recording``, both at 8 kHz. ``left_out``: from
+    when to when the recording is blank because another's voice was taken out.
+    """
     heard, loud = _whitened(received)
     there, _ = _whitened(recording)
     length = round(_PART_S * SAMPLE_RATE)
@@ -128,7 +158,7 @@ def likeness(received: NDArray[np.int16], recording: NDArray[np.int16]) -> Liken
         sound = heard[at : at + length]
         return best(at, sound, np.correlate(there[begin : end + length - 1], sound, "valid"), begin)
 
-    return Likeness(tuple(parts), _agreeing(parts, near))
+    return Likeness(tuple(parts), _agreeing(parts, near), len(there) / SAMPLE_RATE, tuple(left_out))
 
 
 def _agreeing(

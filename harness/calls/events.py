@@ -372,6 +372,7 @@ class MarkInFile(Event):
     file_s: float  #: where ``at`` is in the file, in seconds from its beginning
     heard_s: float  #: from the first to the last time that it was heard; 0: never
     covered_s: float  #: how much of the leg's call the file covers, from ``at`` on
+    call_id: str = ""  #: of the captured call; empty for a recording, and where no SIP shows it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -410,13 +411,14 @@ class MessageInFile(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RtpInFile(Event):
     """How much RTP towards ``leg`` passed the point of a capture that others made; ``at`` is when
-    its call could carry sound.
+    its call could carry sound. ``is_own``: the RTP that ``leg`` sent, whose sound is not known.
     """
 
     file: str  #: its name
     sha256: str
     made_at: str  #: ``source → destination``, of the RTP or, without any, of the signalling
     packets: int
+    is_own: bool = False
 
 
 #: What files that others made show.

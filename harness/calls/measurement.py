@@ -41,7 +41,8 @@ class Direction(BetweenEnds):
     again: bool = False  #: after a change of the call
     delay_ms: float | None = None  #: until the speaker was heard
     #: What arrived instead: ``crossed``, ``echo``, ``no-rtp``, ``undeciphered``, ``silence`` …;
-    #: ``unheard`` where only words tell; ``contradictory``.
+    #: ``unheard`` where only words tell; ``silent RTP`` where packets are counted, and a recording
+    #: lacks the speaker; ``contradictory``.
     kind: str | None = None
     #: The evidence that it was heard: the name of a
     #: :class:`harness.calls.checks.claims.Observation`, in lower case.

@@ -5,6 +5,7 @@ SDP.
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections.abc import Sequence
 
 from harness.audio.marks import VOICES, reply_to
@@ -115,10 +116,18 @@ def _heard_by_each(scene: Scene) -> None:
 def _on_its_way(scene: Scene, finding: Finding) -> None:
     """Where a voice that was not heard is lost, by captures that others made of the call."""
     what = f"{finding.speaker}'s mark"
+    listened_s = finding.facts.get("listened_s")
+    since = finding.at - listened_s if isinstance(listened_s, float) else -math.inf
     captured = [
         (f"{event.file} ({event.made_at})", event.heard_s > 0)
         for event in scene.events_of(MarkInFile, finding.speaker)
         if "→" in event.made_at  # RTP, no recording
+        and event.at + (event.heard_s or event.covered_s) > since
+    ]
+    captured += [
+        (f"{event.file} ({event.made_at}; packets: {event.packets})", True)
+        for event in scene.events_of(RtpInFile, finding.speaker)
+        if event.is_own and event.packets >= FEW_PACKETS
     ]
     if not captured and _heard(scene, finding) in NO_RTP:  # of an AI without a mark
         what = f"RTP to {finding.listener}"
@@ -128,6 +137,7 @@ def _on_its_way(scene: Scene, finding: Finding) -> None:
                 event.packets >= FEW_PACKETS,
             )
             for event in scene.events_of(RtpInFile, finding.listener)
+            if not event.is_own
         ]
     if not captured:
         return

@@ -10,11 +10,11 @@ from functools import cached_property
 from typing import Any, Final
 
 from harness.calls.checks.audio import Sound
-from harness.calls.checks.claims import STRENGTH, Claim, Denial, Observation
+from harness.calls.checks.claims import Denial, Observation
 from harness.calls.checks.registry import plain_argument
 from harness.calls.events import FileEvent, MarkInFile, MessageInFile, VoiceInFile
-from harness.calls.model import read
-from harness.calls.verdict import Finding, Strength, Verdict
+from harness.calls.model import messages_of, read
+from harness.calls.verdict import Finding, Verdict
 from harness.report.case_document import DEPLOYMENT
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import FlowEnd, captured_number
@@ -26,6 +26,7 @@ from harness.support.mask import DOT
 
 #: ``MarkInFile.made_at`` of a recording made at the AI.
 AT_AI: Final = "ai"
+_BY_MARK: Final = Observation.MARK.name.lower()  #: a harness phone heard it at the AI's end
 _LATER_S: Final = 1.0  # a mark is heard this much later than it is sent
 #: What ``hosts`` of a case calls the AI's address.
 _AI: Final = "synthflow"
@@ -36,9 +37,7 @@ class FileEvidence:
 
     def __init__(self, evidence: CaseEvidence, added: Sequence[FileEvent]) -> None:
         self._evidence = evidence
-        self._marks = [
-            event for event in added if isinstance(event, MarkInFile) and event.made_at == AT_AI
-        ]
+        self._marks = [event for event in added if isinstance(event, MarkInFile)]
         self._voices = [
             event for event in added if isinstance(event, VoiceInFile) and event.made_at == AT_AI
         ]
@@ -49,7 +48,7 @@ class FileEvidence:
         file tells anything of it.
         """
         if asked and asked["by"] == "audio":
-            return self._direction(asked, recorded.at + _LATER_S)
+            return self._direction(asked, recorded)
         if self._invite is None or not recorded.subject.startswith("assistant "):
             return None
         if recorded.check == "header" and asked and asked["by"] == "header.in_record":
@@ -69,46 +68,76 @@ class FileEvidence:
 
     # -- by recordings of the AI
 
-    def _direction(self, asked: Any, until: float) -> Any:
+    def _direction(self, asked: Any, recorded: Finding) -> Any:
         """A mark in a recording of the AI proves that the AI was reached; a recording of the time
-        without it is evidence against.
+        without it, or a capture of the way to the AI, is evidence against.
         """
         given = asked["given"]
         if given["towards"] == "caller" and given["speaker"].startswith("assistant "):
             return self._to_caller(asked, given)
+        if given["towards"] != "ai":
+            return None
+        until = recorded.at + _LATER_S  # the call may have been changed then
         told = [
             event
             for event in self._marks
-            if event.leg == given["speaker"] and given["towards"] == "ai"
+            if event.leg == given["speaker"]
+            and event.at <= until
+            and event.at + (event.heard_s or event.covered_s) >= given["since"]
         ]
-        told = [event for event in told if event.at <= until]  # the call may have been changed then
-        if heard := [
-            event for event in told if event.heard_s and event.at + event.heard_s >= given["since"]
-        ]:
+        at_ai = [event for event in told if event.made_at == AT_AI]
+        captured = self._missing_on_the_way([event for event in told if "→" in event.made_at])
+        denial = None if captured is None else Denial(Observation.RECORDING, captured)
+        if heard := [event for event in at_ai if event.heard_s]:
             first = min(heard, key=lambda event: event.at)
             words = f"{first.file} has mark {first.mark} at {first.file_s:.1f} s, for {first.heard_s:.1f} s"
             sound = Sound(max(first.at, given["since"]), Observation.RECORDING, words, first.mark)
-            return {
-                **asked,
-                "given": {**given, "sound": plain_argument(sound), "account": None, "denial": None},
-            }
-        if absent := [
-            event
-            for event in told
-            if not event.heard_s and event.at + event.covered_s >= given["since"]
-        ]:
-            longest = max(absent, key=lambda event: event.covered_s)
+            proof = {"sound": plain_argument(sound), "account": None}
+            against = given.get("denial") if denial is None else plain_argument(denial)
+            return {**asked, "given": {**given, **proof, "denial": against}}
+        if at_ai:
+            longest = max(at_ai, key=lambda event: event.covered_s)
             words = f"{longest.file} covers {longest.covered_s:.1f} s of the call without mark {longest.mark}"
-            denial = plain_argument(Denial(Observation.RECORDING, words))
-            kept = given["sound"]
-            if (
-                kept is not None
-                and STRENGTH[Claim.HEARD][Observation[kept["observation"].upper()]]
-                < Strength.CONFIRMED
-            ):
-                kept = None  # packets that were counted are no sound
-            return {**asked, "given": {**given, "sound": kept, "denial": denial}}
-        return None
+            denial = Denial(Observation.RECORDING, f"{words}; {captured}" if captured else words)
+        elif recorded.verdict is Verdict.FAILED or recorded.facts.get("observation") == _BY_MARK:
+            return None  # to a failure, a capture adds the hop in the diagnosis
+        if denial is None:
+            return None
+        return {**asked, "given": {**given, "denial": plain_argument(denial)}}
+
+    def _missing_on_the_way(self, told: Sequence[MarkInFile]) -> str | None:
+        """Where captures do not have a leg's mark on its way to the AI, and where it was seen last;
+        None where they do not say that it is missing.
+
+        What counts is the part of the way that is nearest to the AI. Where the mark is in one of
+        several calls there (the AI may have called an agent meanwhile), it is not missing.
+        """
+        if not told:
+            return None
+        to_ai = {message.call_id for _, message in self._to_ai()}
+        own = self._own_calls(told[0].leg)
+        by_nearness = (
+            [event for event in told if event.call_id in to_ai],
+            [event for event in told if event.call_id not in own],
+            told,
+        )
+        nearest = next(filter(None, by_nearness))
+        if any(event.heard_s for event in nearest):
+            return None
+        longest = max(nearest, key=lambda event: event.covered_s)
+        where = f"{longest.file} ({longest.made_at})"
+        words = f"{where} covers {longest.covered_s:.1f} s of the call without mark {longest.mark}"
+        seen = max(
+            (event for event in told if event.heard_s),
+            key=lambda event: event.call_id not in own,
+            default=None,
+        )
+        return f"{words}, last seen in {seen.file} ({seen.made_at})" if seen is not None else words
+
+    def _own_calls(self, leg: str | None) -> set[str]:
+        """The Call-IDs of a leg's own dialogs."""
+        events = self._evidence.legs.get(leg or "", ())
+        return {one.message.call_id for one in messages_of(events)}
 
     def _to_caller(self, asked: Any, given: Mapping[str, Any]) -> Any:
         """The caller heard this AI, if the AI's recording has the voice; after a change of the call

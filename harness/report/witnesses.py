@@ -21,6 +21,7 @@ from typing_extensions import TypedDict
 from harness.audio.marks import VOICES
 from harness.audio.wav import MOST_SECONDS
 from harness.calls.events import (
+    Event,
     FileEvent,
     MarkInFile,
     MessageInFile,
@@ -34,9 +35,10 @@ from harness.report.evidence import CaseEvidence
 from harness.report.rejudge import judged_with
 from harness.report.run_directory import CASES, WITNESSES, AddedFile, read_witnesses
 from harness.report.signoff import manifest
+from harness.sip.sdp import Description, SdpError
 from harness.support.files import json_file, user_files, whole_file
 from harness.witness.capture import Capture, CaptureError, read_capture
-from harness.witness.capture_calls import match_capture, numbers_of
+from harness.witness.capture_calls import HopCall, match_capture, numbers_of
 from harness.witness.matching import (
     ENOUGH_S,
     LEAST_S,
@@ -54,9 +56,6 @@ from harness.witness.sound_file import Sound, SoundFileError, marks_in, read_sou
 
 VERSION: Final = 1
 _WORDS_S: Final = 3.0  # how long a caller speaks after its mark, at most
-#: An AI greets alike in every call. Of its other words the file must have as much, at the same
-#: times.
-_OF_ONE_CALL: Final = 0.75
 #: A longer recording is decoded again when it is compared: a folder of them would fill memory.
 _KEPT_S: Final = 600.0
 #: How a capture begins: pcap with times in µs or ns, in both orders of octets, and pcapng.
@@ -146,13 +145,13 @@ def _note(event: FileEvent, files: Mapping[str, AddedFile]) -> str:
         return (
             f"{added}: {'has' if event.found else 'does not have'} the voice that {event.leg} heard"
         )
+    if isinstance(event, RtpInFile) and event.is_own:
+        return f"{added}, {event.made_at}: has {event.packets} RTP packets of {event.leg}, without their sound"
     if not isinstance(event, MarkInFile):
         return f"{added}: shows more of {event.leg}'s call"
-    if not event.heard_s:
-        return (
-            f"{added}: covers {event.covered_s:.1f} s of {event.leg} without its mark {event.mark}"
-        )
     where = f"made at the {event.made_at}" if event.made_at in ("ai", "platform") else event.made_at
+    if not event.heard_s:
+        return f"{added}, {where}: covers {event.covered_s:.1f} s of {event.leg} without its mark {event.mark}"
     return f"{added}, {where}: has mark {event.mark} of {event.leg} for {event.heard_s:.1f} s from {event.file_s:.1f} s on"
 
 
@@ -173,6 +172,11 @@ def lines_of(run: Path, told: Told) -> list[str]:
         words += dict.fromkeys(
             f"no mark {one.mark} of {one.leg}" for one in heard if not one.heard_s
         )
+        words += [
+            f"{one.packets} RTP packets of {one.leg}, without their sound"
+            for one in events
+            if isinstance(one, RtpInFile) and one.is_own
+        ]
         found.append(f"{told.file}: {case.id}: {', '.join(words)}")
     return found + [f"{told.file}: {words}" for words in told.unmatched]
 
@@ -293,9 +297,7 @@ def _is_heard_too(run: Path, recording: _Recording, found: Match) -> bool:
         if other.mark != found.leg.mark and overlap(heard, began, ended) >= MOSTLY * other.seconds:
             return True
     compared = _compared(run, recording, found.leg)
-    if compared is None or not compared.has_voice:
-        return False
-    return len(compared.voice.agreeing) >= _OF_ONE_CALL * len(compared.voice.parts)
+    return compared is not None and compared.has_voice_of_this_call
 
 
 def _is_capture(path: Path) -> bool:
@@ -349,6 +351,7 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
 
     def mark(
         leg: KnownLeg,
+        call: HopCall,
         way: tuple[Address, Address],
         began: float,
         heard_s: float,
@@ -366,38 +369,35 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
             file_s=began - capture.first,
             heard_s=heard_s,
             covered_s=covered_s,
+            call_id=call.call_id,
         )
         events.setdefault(leg.case, []).append(event)
 
     for heard in found.heard:
         voice = heard.voice
         way = voice.stream.source, voice.stream.target
-        mark(
-            heard.leg, way, voice.began, voice.ended - voice.began, voice.stream.last - voice.began
-        )
+        lasted_s = voice.ended - voice.began, voice.stream.last - voice.began
+        mark(heard.leg, heard.call, way, voice.began, *lasted_s)
     for absent in found.absent:
         besides = "" if absent.way else ", no RTP"
-        mark(
-            absent.leg,
-            absent.way or absent.call.ends(absent.leg),
-            absent.began,
-            0.0,
-            absent.seconds,
-            besides,
-        )
-    for passing in found.to_callers:
-        way = next(
-            ((each.source, each.target) for each in passing.streams),
-            passing.call.ends(passing.leg)[::-1],
-        )
+        way = absent.way or absent.call.ends(absent.leg)
+        mark(absent.leg, absent.call, way, absent.began, 0.0, absent.seconds, besides)
+    for passing in found.rtp:
+        ways = [(each.source, each.target) for each in passing.streams]
+        if not ways:
+            if passing.call.messages:
+                ways = [passing.call.ends(passing.leg)[::-1]]
+            else:  # only its other direction passed
+                ways = [(each.target, each.source) for each in passing.call.streams]
         rtp = RtpInFile(
-            at=passing.call.began + offset,
+            at=passing.leg.invited if found.offset is None else passing.call.began + offset,
             phone=passing.leg.phone,
             leg=passing.leg.leg,
             file=name,
             sha256=sha256,
-            made_at=" → ".join(map(as_text, way)),
+            made_at=" → ".join(map(as_text, ways[0])),
             packets=sum(each.packets for each in passing.streams),
+            is_own=passing.is_own,
         )
         events.setdefault(passing.leg.case, []).append(rtp)
     unmatched = [*found.unmatched, *capture.notes]
@@ -470,14 +470,14 @@ def _known_legs(run: Path, marks: Collection[int] | None) -> list[KnownLeg]:
         }
         if marks is None or any(start.mark in marks for start in starts.values()):
             callers = {start.phone for start in starts.values() if start.direction == "outgoing"}
-            # The records do not say of which of several callers they are.
+            # The records do not say of which of several callers they are. One caller's are of its
+            # first call: a later leg followed a REFER, or is a probe after a failure.
             told = _ids_told(evidence) if len(callers) == 1 else set()
             for leg, start in starts.items():
                 is_caller = start.direction == "outgoing"
                 invite = next((m for m in messages_of(evidence.legs[leg]) if m.begins_dialog), None)
-                call_ids = {m.message.call_id for m in messages_of(evidence.legs[leg])} | (
-                    told if is_caller else set()
-                )
+                call_ids = {m.message.call_id for m in messages_of(evidence.legs[leg])}
+                told_ids, told = (told, set()) if is_caller else (set(), told)
                 found.append(
                     KnownLeg(
                         directory.name,
@@ -489,9 +489,21 @@ def _known_legs(run: Path, marks: Collection[int] | None) -> list[KnownLeg]:
                         frozenset(call_ids - {""}),
                         numbers_of(invite.message) if invite else frozenset(),
                         invite.time if invite else start.at,
+                        _received_at(evidence.legs[leg]),
+                        frozenset(told_ids),
                     )
                 )
     return found
+
+
+def _received_at(events: Iterable[Event]) -> frozenset[Address]:
+    """Where the leg's own session descriptions say that it receives RTP."""
+    found = set()
+    for one in messages_of(events):
+        if not one.received and one.sdp:
+            with contextlib.suppress(SdpError):
+                found.add(Description.parse(one.sdp).rtp)
+    return frozenset(place for place in found if place is not None)
 
 
 def _ids_told(evidence: CaseEvidence) -> set[str]:

@@ -181,12 +181,13 @@ class ExpectAudio:
             since = max(since, caller.routed + SETTLE_S)
         look = Look(self._context, talk, caller, since, again=again)
         look.begin()
+        label = caller.label  # a later leg replaces this one where its phone follows a REFER
 
         def find() -> list[Finding]:
-            asked = self._direction(caller, talk, since, again, *look.to_ai())
+            asked = self._direction(caller, talk, since, again, *look.to_ai(), label=label)
             found = [
                 audio_quality.excuse_mute_phone(asked, (caller,), since),
-                self._direction(talk, caller, since, again, *look.to_caller()),
+                self._direction(talk, caller, since, again, *look.to_caller(), label=label),
             ]
             if crossing := look.crossing():
                 found.append(crossing)
@@ -218,10 +219,12 @@ class ExpectAudio:
         sound: Sound | None,
         account: audio.ListenerReport | None = None,
         denial: Denial | None = None,
+        label: str = "",
     ) -> Finding:
+        """``label``: the caller's at the time of the look; else as it is now."""
         return audio.direction(
-            speaker.label,
-            listener.label,
+            label if label and speaker.is_ours else speaker.label,
+            label if label and listener.is_ours else listener.label,
             sound,
             account,
             since=since,

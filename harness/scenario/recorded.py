@@ -82,7 +82,9 @@ class RecordedCall:
         file = fetch(context.far_end.api, self._talk.call_id, wait, old_address, declared.ca_file)
         # not named by the call's id, whose digits may look like a number and are masked then
         path = recording.path_of(
-            context.evidence.directory, caller.label, f".ai-recording{Path(file.name).suffix}"
+            context.evidence.directory,
+            caller.first_leg.id,
+            f".ai-recording{Path(file.name).suffix}",
         )
         self._file = file = replace(file, name=path.name)
         whole_file.write(path, file.content)
@@ -92,7 +94,8 @@ class RecordedCall:
     def _compare(
         self, sound: sound_file.Sound, file: FetchedFile, caller: Call, since: float, until: float
     ) -> Shown | None:
-        received, origin = caller.first_leg.received()
+        leg = caller.first_leg  # the AI's, though a later one replaced it
+        received, origin = leg.received()
         counts = received.copy()
         counts[: max(0, round((since - origin) * SAMPLE_RATE))] = 0
         counts[max(0, round((until - origin) * SAMPLE_RATE)) :] = 0
@@ -100,7 +103,7 @@ class RecordedCall:
         sent = tuple((at - origin, at - origin + MARK_S) for at in caller.marked_at) or (
             (0.0, whole),
         )
-        found = shown(sound, CallAudio(counts, caller.mark, sent, caller.words_s, since - origin))
+        found = shown(sound, CallAudio(counts, leg.mark, sent, caller.words_s, since - origin))
         self._tell(file, found, caller, origin)
         strangers = sorted(
             {mark.mark for mark in found.marks if mark.mark < VOICES.start} - self._marks_of(caller)
@@ -124,16 +127,9 @@ class RecordedCall:
         """Record what was found as events."""
         now = time.monotonic()
         file_at = origin - (found.voice.lag if found.has_voice else 0.0)  # when the recording began
+        legs = {leg.mark: leg.id for call in reversed(self._own) for leg in reversed(call.legs)}
         for mark in () if self._has_told_marks else found.marks:
-            leg = next(
-                (
-                    c.label
-                    for c in self._context.calls.own
-                    if isinstance(c, Call) and c.mark == mark.mark
-                ),
-                None,
-            )
-            if leg is not None:
+            if (leg := legs.get(mark.mark)) is not None:
                 self._context.evidence.event(
                     MarkInFile(
                         at=file_at + mark.began,
@@ -151,7 +147,7 @@ class RecordedCall:
         self._has_told_marks = True
         self._context.evidence.event(
             found.voice_event(
-                at=now, phone=_PHONE, leg=caller.label, file=file.name, sha256=file.sha256
+                at=now, phone=_PHONE, leg=caller.first_leg.id, file=file.name, sha256=file.sha256
             )
         )
 
@@ -162,20 +158,24 @@ class RecordedCall:
         if self._has_told_crossing or not found.mine:
             return None
         self._has_told_crossing = True
-        own = [call for call in self._context.calls.own if isinstance(call, Call)]
         allowed = self._marks_of(caller)
         marks = [mark.mark for mark in found.marks if mark.mark < VOICES.start]
-        names = {call.mark: f"mark {call.mark} of {call.label}" for call in own}
+        legs = [leg for call in self._own for leg in call.legs]
+        names = {leg.mark: f"mark {leg.mark} of {leg.id}" for leg in legs}
         for mark in found.marks:
-            if mark.mark in allowed - {caller.mark}:
+            if mark.mark in allowed - {caller.first_leg.mark}:
                 told = f"the AI's recording has {names[mark.mark]} at {mark.began:.1f} s: the AI was still connected then"
                 self._context.evidence.note_once(told)
         return audio.no_crossing(self._talk.label, marks, (), allowed, names)
 
     def _marks_of(self, caller: Call) -> set[int]:
         """The caller's, and those of agents who took its call."""
-        own = (call for call in self._context.calls.own if isinstance(call, Call))
-        return {call.mark for call in own if call is caller or call.peer is caller} | {caller.mark}
+        calls = [caller, *(call for call in self._own if call.peer is caller)]
+        return {leg.mark for call in calls for leg in call.legs}
+
+    @property
+    def _own(self) -> list[Call]:
+        return [call for call in self._context.calls.own if isinstance(call, Call)]
 
     # -- as signs of one direction
 
@@ -185,15 +185,16 @@ class RecordedCall:
             return None
         first = found.mine[0]
         channel = f", {self._channel(first.channel)}" if self._channel(first.channel) else ""
-        told = f"the AI's recording has mark {caller.mark} at {first.began:.1f} s{channel}, match {first.match:.2f}"
+        told = f"the AI's recording has mark {first.mark} at {first.began:.1f} s{channel}, match {first.match:.2f}"
         at = min((at for at in caller.marked_at if at >= since), default=since)
-        return Sound(at, Observation.RECORDING, told, caller.mark)
+        return Sound(at, Observation.RECORDING, told, first.mark)
 
     def lacks_caller(self, found: Shown, caller: Call) -> Denial | None:
         """The recording has the AI's voice of this call, and goes on, without the mark."""
         if not found.is_missing:
             return None
-        told = f"the AI's recording ({found.seconds:.1f} s) has what the caller heard, and not the caller's mark {caller.mark}"
+        mark = caller.first_leg.mark
+        told = f"the AI's recording ({found.seconds:.1f} s) has what the caller heard, and not the caller's mark {mark}"
         return Denial(Observation.RECORDING, told)
 
     def _channel(self, number: int) -> str:

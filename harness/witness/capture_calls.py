@@ -21,17 +21,18 @@ from harness.audio.marks import SAMPLE_RATE
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request, Response
 from harness.witness.capture import Capture, CapturedMessage, described
-from harness.witness.matching import LEAST_S, MOSTLY, KnownLeg, Stretch, match, overlap
-from harness.witness.packets import Address
+from harness.witness.matching import LEAST_S, MOSTLY, KnownLeg, Match, Stretch, match, overlap
+from harness.witness.packets import Address, as_text
 from harness.witness.rtp_streams import Stream
 from harness.witness.sound_file import Sound, marks_in
 
-How = Literal["Call-ID", "header", "mark", "numbers"]
+How = Literal["Call-ID", "header", "media", "mark", "numbers"]
 
 #: Headers in which platforms name the other leg of a call.
 _OTHER_LEG: Final = ("X-Talkdesk-Other-Leg-Call-Id", "X-EI")
 #: A mark is detected this much later than it begins or ends, and its way takes time.
 _SLACK_S: Final = 0.5
+_SUREST: Final = ("Call-ID", "header", "media", "mark", "numbers")
 _NEAR_S: Final = 10.0  #: between the INVITE of a leg and the one that a platform makes of it
 #: A mark that was sent for so long while a call could carry it, and is in none of its streams, was
 #: lost ahead of this point. A caller sends half a second before it speaks to an AI; undamaged G.711
@@ -131,7 +132,11 @@ class HopCall:
         if first is not None and isinstance(first.message, Request):
             return f"call {self.call_id} from {first.source[0]} to {first.message.request_uri}"
         if self.streams:
-            return f"RTP between {self.streams[0].source[0]} and {self.streams[0].target[0]}"
+            seen = Counter[str]()
+            for one in self.streams:
+                seen[f"{as_text(one.source)} to {as_text(one.target)}"] += one.packets
+            ways = " and ".join(f"from {way} ({packets} packets)" for way, packets in seen.items())
+            return f"RTP {ways}{'' if len(seen) > 1 else ', none back'}"
         return f"{self.messages[0].message.start_line} of call {self.call_id}"
 
 
@@ -145,13 +150,22 @@ class FoundCall:
     leg: KnownLeg
     how: How
 
+    def streams_to(self, *, callee: bool) -> tuple[Stream, ...] | None:
+        """As of the call; without SIP, by the address of the leg's phone."""
+        if self.how != "media":
+            return self.call.streams_to(callee=callee)
+        away = callee is self.leg.is_caller  # from the leg's phone
+        ends = ((one, one.source if away else one.target) for one in self.call.streams)
+        return tuple(one for one, end in ends if end in self.leg.media)
+
 
 @dataclass(frozen=True)
 class FoundVoice:
-    """A leg's mark in a stream."""
+    """A leg's mark in a stream of a call."""
 
     voice: Voice
     leg: KnownLeg
+    call: HopCall
 
 
 @dataclass(frozen=True)
@@ -168,12 +182,15 @@ class AbsentVoice:
 
 
 @dataclass(frozen=True)
-class TowardsCaller:
-    """The RTP towards a caller in an answered call; none where it did not pass."""
+class CallersRtp:
+    """The RTP towards a caller in an answered call, or its own RTP whose sound cannot be decoded;
+    no streams where it did not pass.
+    """
 
     call: HopCall
     leg: KnownLeg
     streams: tuple[Stream, ...]
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,7 +203,7 @@ class CaptureMatch:
     calls: tuple[FoundCall, ...]
     heard: tuple[FoundVoice, ...]
     absent: tuple[AbsentVoice, ...]
-    to_callers: tuple[TowardsCaller, ...]
+    rtp: tuple[CallersRtp, ...]
     unmatched: tuple[str, ...]
 
 
@@ -250,9 +267,9 @@ def match_capture(capture: Capture, legs: Sequence[KnownLeg]) -> CaptureMatch:
     for number, call in enumerate(calls):
         if (by_id := _by_id(call, legs)) is not None:
             found[number] = by_id
-    offset = _offset(found.values())
+    offset, is_exact = _offset(found.values(), legs)
     if offset is None:
-        offset = _offset_of_marks(calls, legs)
+        offset, is_exact = _offset_of_marks(calls, legs), True
     heard, unclear = _whose(calls, found, legs, offset)
     for number, call in enumerate(calls):
         of_call = [one for one in heard if one.voice in call.voices]
@@ -266,17 +283,19 @@ def match_capture(capture: Capture, legs: Sequence[KnownLeg]) -> CaptureMatch:
             found[number] = FoundCall(call, known[other], "header")
     found |= _by_numbers(calls, found, legs, offset)
     if offset is None:
-        offset = _offset(found.values())
+        offset, is_exact = _offset(found.values(), legs)
         heard, unclear = _whose(calls, found, legs, offset)
     words = [
         f"{call} is of no call of this run"
+        if call.messages
+        else f"{call}: nothing shows whose it is"
         for number, call in enumerate(calls)
         if number not in found
     ]
     matched = tuple(found[number] for number in sorted(found))
-    absent = tuple(one for each in matched for one in _absent(each, heard, legs, offset))
-    to_callers = tuple(one for each in matched for one in _to_caller(each, legs))
-    return CaptureMatch(offset, matched, tuple(heard), absent, to_callers, (*words, *unclear))
+    absent = tuple(one for each in matched for one in _absent(each, heard, legs, offset, is_exact))
+    rtp = tuple(one for each in matched for one in _rtp(each, legs))
+    return CaptureMatch(offset, matched, tuple(heard), absent, rtp, (*words, *unclear))
 
 
 # -- which call
@@ -286,9 +305,21 @@ def _by_id(call: HopCall, legs: Iterable[KnownLeg]) -> FoundCall | None:
     for leg in legs:
         if call.call_id and call.call_id in leg.call_ids:
             return FoundCall(call, leg, "Call-ID")
-    by_id = {call_id: leg for leg in legs for call_id in leg.call_ids}
-    named = _named(call, by_id)
+    if not call.messages:
+        return _by_media(call, legs)
+    by_id: dict[str, KnownLeg] = {}
+    for leg in legs:
+        for call_id in leg.call_ids | leg.told_ids:
+            by_id.setdefault(call_id, leg)
+    named = call.call_id if call.call_id in by_id else _named(call, by_id)
     return FoundCall(call, by_id[named], "header") if named is not None else None
+
+
+def _by_media(call: HopCall, legs: Iterable[KnownLeg]) -> FoundCall | None:
+    """By the address where the phone of one leg alone received RTP, where no SIP shows the call."""
+    ends = {end for one in call.streams for end in (one.source, one.target)}
+    fitting = [leg for leg in legs if leg.media & ends]
+    return FoundCall(call, fitting[0], "media") if len(fitting) == 1 else None
 
 
 def _named(call: HopCall, call_ids: Iterable[str]) -> str | None:
@@ -366,18 +397,41 @@ def _sender_tag(message: Request | Response) -> str | None:
 # -- when, and whose
 
 
-def _offset(found: Iterable[FoundCall]) -> float | None:
-    """By INVITEs that the run has as well. An INVITE with the same Call-ID is the same message, but
-    for its way.
+def _offset(found: Iterable[FoundCall], legs: Sequence[KnownLeg]) -> tuple[float | None, bool]:
+    """The offset, and whether it is exact.
+
+    An INVITE with the Call-ID of a leg is the leg's own INVITE. One that only names the leg may
+    come later, behind an announcement or a menu: the marks in its call are surer.
     """
-    surest = sorted(found, key=lambda one: ("Call-ID", "header", "mark", "numbers").index(one.how))
-    first = surest[0].how if surest else None
-    offsets = [
-        one.leg.invited - one.call.invite.at
-        for one in surest
-        if one.how == first and one.call.invite
-    ]
-    return statistics.median(offsets) if offsets else None
+    found = sorted(found, key=lambda one: _SUREST.index(one.how))
+    own = [_since_invite(one) for one in found if one.how == "Call-ID" and one.call.invite]
+    if own:
+        return statistics.median(own), True
+    for one in found:
+        of_case = [leg for leg in legs if leg.case == one.leg.case]
+        voices = {Stretch(each.mark, each.began, each.ended): each for each in one.call.voices}
+        for each in match(voices, of_case)[0]:
+            if one.call.invite is None:
+                return _by_its_end(each, voices[each.stretch]), True
+            if each.offset >= _since_invite(one) - _SLACK_S:
+                return each.offset, True
+    invited = [one for one in found if one.call.invite]
+    offsets = [_since_invite(one) for one in invited if one.how == invited[0].how]
+    return (statistics.median(offsets), False) if offsets else (None, False)
+
+
+def _by_its_end(found: Match, voice: Voice) -> float:
+    """The offset of a match; by the end of the mark where the capture began amid it."""
+    if voice.began - voice.stream.first > _SLACK_S:
+        return found.offset
+    ended = voice.ended + found.offset
+    sent = min(found.leg.sent, key=lambda times: abs(times[1] - ended))
+    return found.offset + sent[1] - ended if sent[0] < ended < sent[1] else found.offset
+
+
+def _since_invite(found: FoundCall) -> float:
+    assert found.call.invite is not None
+    return found.leg.invited - found.call.invite.at
 
 
 def _offset_of_marks(calls: Iterable[HopCall], legs: Sequence[KnownLeg]) -> float | None:
@@ -417,23 +471,26 @@ def _whose(
             fitting = [
                 leg
                 for leg in legs
-                if leg.mark == voice.mark and offset is not None and _fits(leg, voice, offset)
+                if leg.mark == voice.mark
+                and offset is not None
+                and _fits(leg, voice, offset, is_known=leg.case == case)
             ]
             fitting = [leg for leg in fitting if leg.case == case] or fitting
             if len({(leg.case, leg.leg) for leg in fitting}) == 1:
-                heard.append(FoundVoice(voice, fitting[0]))
+                heard.append(FoundVoice(voice, fitting[0], call))
             elif fitting:
                 cases = " or ".join(sorted({leg.case for leg in fitting}))
                 words.append(f"mark {voice.mark} in {call} may be of {cases}: these sent it alike")
     return list({(id(one.voice), one.leg.leg): one for one in heard}.values()), words
 
 
-def _fits(leg: KnownLeg, voice: Voice, offset: float) -> bool:
+def _fits(leg: KnownLeg, voice: Voice, offset: float, *, is_known: bool) -> bool:
     """Whether the leg sent this mark then. Other runs may send it as well, but hardly begin or end
-    at the same moment.
+    at the same moment; in a call that is known to be the leg's, the capture may have begun or ended
+    amid the mark.
     """
     began, ended = voice.began + offset, voice.ended + offset
-    aligned = any(
+    aligned = is_known or any(
         min(abs(first - began), abs(last - ended)) <= _SLACK_S for first, last in leg.sent
     )
     return aligned and overlap(leg.sent, began, ended) >= MOSTLY * (ended - began)
@@ -443,23 +500,33 @@ def _fits(leg: KnownLeg, voice: Voice, offset: float) -> bool:
 
 
 def _absent(
-    found: FoundCall, heard: Iterable[FoundVoice], legs: Iterable[KnownLeg], offset: float | None
+    found: FoundCall,
+    heard: Sequence[FoundVoice],
+    legs: Iterable[KnownLeg],
+    offset: float | None,
+    is_exact: bool,
 ) -> Iterator[AbsentVoice]:
     """The marks of the case's legs that did not pass. Nothing is said of RTP that cannot be
     decoded, and of a call that numbers alone made known: another run may call from and to the same
-    ones.
+    ones. By an offset that is not exact, nothing is said of other legs than the call's.
     """
     answered = found.call.answered
     if answered is None or offset is None or found.how == "numbers":
         return
-    for leg in _own(found, legs):
-        streams = found.call.streams_to(callee=leg.is_caller)
+    for leg in _own(found, legs) if is_exact else [found.leg]:
+        streams = found.streams_to(callee=leg.is_caller)
         if streams is None or any(
             one.unread or one.lost > _MOST_LOSS * one.packets for one in streams
         ):
             continue
         passed = {
             (one.voice.stream.source, one.voice.stream.target) for one in heard if one.leg is leg
+        }
+        # A mark that does not fit the times is no evidence that it is missing.
+        passed |= {
+            (one.stream.source, one.stream.target)
+            for one in found.call.voices
+            if one.mark == leg.mark
         }
         lasted: dict[tuple[Address, Address] | None, tuple[float, float]] = (
             {} if streams else {None: answered}
@@ -485,8 +552,13 @@ def _own(found: FoundCall, legs: Iterable[KnownLeg]) -> list[KnownLeg]:
     return [found.leg] if several else own
 
 
-def _to_caller(found: FoundCall, legs: Iterable[KnownLeg]) -> Iterator[TowardsCaller]:
+def _rtp(found: FoundCall, legs: Iterable[KnownLeg]) -> Iterator[CallersRtp]:
+    if found.how == "numbers":
+        return
     callers = [leg for leg in _own(found, legs) if leg.is_caller]
-    streams = found.call.streams_to(callee=False)
-    if streams is not None and len(callers) == 1 and found.call.answered and found.how != "numbers":
-        yield TowardsCaller(found.call, callers[0], streams)
+    towards, own = found.streams_to(callee=False), found.streams_to(callee=True)
+    is_up = found.call.answered is not None or found.how == "media"
+    if towards is not None and len(callers) == 1 and is_up:
+        yield CallersRtp(found.call, callers[0], towards)
+    if own is not None and found.leg.is_caller and any(one.unread for one in own):
+        yield CallersRtp(found.call, found.leg, own, is_own=True)

@@ -37,13 +37,13 @@ class KnownLeg:
     mark: int
     sent: tuple[Times, ...]  #: when it sent its mark, on the run's clock
     is_caller: bool = False  #: it placed its call
-    call_ids: frozenset[str] = (
-        frozenset()
-    )  #: the Call-ID of its dialogs, and ids that the platform sends along
+    call_ids: frozenset[str] = frozenset()  #: the Call-ID of its dialogs
     numbers: frozenset[str] = (
         frozenset()
     )  #: of its INVITE, as `capture_calls.numbers_of` gives them
     invited: float = 0.0  #: when its INVITE was sent or came, on the run's clock
+    media: frozenset[tuple[str, int]] = frozenset()  #: where its phone received RTP
+    told_ids: frozenset[str] = frozenset()  #: ids of other legs of its call, by the AI's record
 
 
 @dataclass(frozen=True)

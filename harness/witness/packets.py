@@ -39,6 +39,7 @@ class Payload:
     transport: Transport
     octets: bytes
     follows: bool = True  #: False where bytes are missing before these, or a TCP connection begins
+    is_cut: bool = False  #: the capture does not have the datagram's end
 
 
 @dataclass
@@ -66,6 +67,7 @@ _PCAPNG: Final = b"\x0a\x0d\x0d\x0a"
 _SECTION, _INTERFACE, _SIMPLE, _ENHANCED, _OBSOLETE = 0x0A0D0D0A, 1, 3, 6, 2
 _RESOLUTION, _OFFSET = 9, 14  # options of an interface: draft-ietf-opsawg-pcapng section 4.2
 _MOST_BLOCK: Final = 16 << 20
+_UDP_HEADER: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,10 @@ def payloads(file: BufferedReader, notes: Notes) -> Iterator[Payload]:
                 )
         elif isinstance(found, dpkt.udp.UDP):
             source, target = _host(packet.src), _host(packet.dst)
-            yield Payload(
-                at, (source, found.sport), (target, found.dport), "udp", bytes(found.data)
-            )
+            octets = bytes(found.data)
+            is_cut = len(octets) < found.ulen - _UDP_HEADER
+            ends = (source, found.sport), (target, found.dport)
+            yield Payload(at, *ends, "udp", octets, is_cut=is_cut)
         elif isinstance(found, dpkt.tcp.TCP):
             source, target = _host(packet.src), _host(packet.dst)
             yield from connections.take(at, (source, found.sport), (target, found.dport), found)

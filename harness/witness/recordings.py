@@ -9,9 +9,10 @@ where the endpoint has nothing.
 from __future__ import annotations
 
 import hashlib
+import math
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import urljoin, urlsplit
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from harness.audio.classify import classify, spoken_s
 from harness.audio.likeness import LEAST_MATCH, Likeness, likeness
 from harness.audio.marks import SAMPLE_RATE
-from harness.audio.samples import levels
+from harness.audio.samples import SILENCE_DBOV, levels
 from harness.calls.events import VoiceInFile
 from harness.deployment import is_loopback
 from harness.errors import FarEndError
@@ -54,6 +55,10 @@ _ENDS_WITHIN_S: Final = 2.0
 _ENDS_WITHIN: Final = 0.05
 #: Less speech beside the caller's may be an echo of it.
 _SPOKEN_S: Final = 1.0
+#: A recording whose loudest 20 ms are quieter is amplified before it is compared, by so much at most.
+_QUIET_DBOV: Final = -35.0
+_AMPLIFIED_TO_DBOV: Final = -15.0
+_MOST_GAIN_DB: Final = 40.0
 #: Fewer parts (less than two seconds) say nothing if they are not found.
 _ENOUGH_PARTS: Final = 7
 
@@ -167,6 +172,15 @@ class Shown:
     )  #: the delays of both directions together; what an encoder adds to both falls out of it
     #: Speech beside the caller's own; 0: there is a side for it, which is silent; None: not known.
     spoken_s: float | None
+    caller_began_s: float = math.inf  #: when the caller first sent its mark, as of :attr:`voice`
+
+    @property
+    def has_voice_of_this_call(self) -> bool:
+        """Whether it has the voice, and where the AI spoke after the caller these words as well: it
+        greets alike in every call.
+        """
+        answers = [part for part in self.voice.covered if part.began > self.caller_began_s]
+        return self.has_voice and self.voice.has(answers)
 
     @property
     def has_other_voice(self) -> bool:
@@ -200,6 +214,10 @@ def shown(sound: Sound, call: CallAudio) -> Shown:
     """Compare a recording with the call that it should be of. The caller may be on any channel, or
     mixed with the AI.
     """
+    is_silent = all(
+        level <= _AUDIBLE_DBOV for channel in sound.channels for level in levels(channel)
+    )
+    sound = _amplified(sound)
     marks = marks_in(sound)
     if not any(mark.mark == call.mark for mark in marks):
         marks = marks_in(sound, deep=True)  # beneath a louder voice
@@ -225,7 +243,7 @@ def shown(sound: Sound, call: CallAudio) -> Shown:
         round_trip_s = mine[0].began - began - lag
     return Shown(
         sound.seconds,
-        all(level <= _AUDIBLE_DBOV for channel in sound.channels for level in levels(channel)),
+        is_silent and not mine,
         marks,
         tuple(mine),
         not mine and has_voice and _covers(sound, call, lag),
@@ -233,7 +251,18 @@ def shown(sound: Sound, call: CallAudio) -> Shown:
         has_voice,
         round_trip_s,
         spoken,
+        min((began for began, _ in call.mark_sent), default=math.inf),
     )
+
+
+def _amplified(sound: Sound) -> Sound:
+    """A quiet recording at the level of speech."""
+    loudest = max(float(levels(channel).max(initial=SILENCE_DBOV)) for channel in sound.channels)
+    if not SILENCE_DBOV < loudest < _QUIET_DBOV:
+        return sound
+    gain = 10 ** (min(_AMPLIFIED_TO_DBOV - loudest, _MOST_GAIN_DB) / 20)
+    channels = (np.round(np.clip(channel * gain, -32768, 32767)) for channel in sound.channels)
+    return replace(sound, channels=tuple(channel.astype(np.int16) for channel in channels))
 
 
 def _fits(mark: HeardMark, lag: float, began: float, ended: float) -> bool:
@@ -264,6 +293,11 @@ def _ends_with(sound: Sound, call: CallAudio, lag: float = 0.0) -> bool:
     return abs(sound.seconds - whole) <= max(_ENDS_WITHIN_S, _ENDS_WITHIN * whole)
 
 
+def _callers(call: CallAudio, mine: list[HeardMark]) -> list[tuple[float, float]]:
+    """From when to when the caller's marks and words are in the recording."""
+    return [(mark.began - _AROUND_S, mark.ended + call.words_s + _AROUND_S) for mark in mine]
+
+
 def _without_caller(
     sound: Sound, call: CallAudio, mine: list[HeardMark]
 ) -> list[NDArray[np.int16]]:
@@ -271,11 +305,8 @@ def _without_caller(
     found = []
     for channel in sound.channels:
         theirs = channel.copy()
-        for mark in mine:
-            end = mark.ended + call.words_s + _AROUND_S
-            theirs[
-                max(0, round((mark.began - _AROUND_S) * SAMPLE_RATE)) : round(end * SAMPLE_RATE)
-            ] = 0
+        for began, ended in _callers(call, mine):
+            theirs[max(0, round(began * SAMPLE_RATE)) : round(ended * SAMPLE_RATE)] = 0
         found.append(theirs)
     return found
 
@@ -312,4 +343,5 @@ def _voice(call: CallAudio, mine: list[HeardMark], others: list[NDArray[np.int16
     received = call.received
     if not mine and call.mark_sent:
         received = received[: round(call.mark_sent[0][0] * SAMPLE_RATE)]
-    return max((likeness(received, theirs) for theirs in others), key=lambda one: one.weight)
+    found = (likeness(received, theirs, _callers(call, mine)) for theirs in others)
+    return max(found, key=lambda one: one.weight)

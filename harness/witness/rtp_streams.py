@@ -34,6 +34,7 @@ _DROPPED: Final = 3000  # … and further ahead
 #: A stream without SDP: this many packets, most of them one sequence number after the other. A DNS
 #: message has flags where RTP has its sequence number.
 _FEWEST, _IN_ORDER = 10, 0.8
+_MOST_CUT: Final = 0.05  #: of the packets: a part of each says nothing of a mark
 _PLAIN_TYPES: Final = {*range(35), *range(96, 128)}
 #: Sound continues within a part; after a longer silence without packets a new one begins.
 _LONGEST_GAP_S: Final = 0.2
@@ -155,8 +156,10 @@ class _Collected:
     expected: int = 0  #: before the latest new beginning
     base: int = 0
     in_order: int = 0
+    cut: int = 0  #: packets of which the capture lacks the end
 
-    def add(self, at: float, sequence: int, octets: bytes) -> None:
+    def add(self, at: float, sequence: int, octets: bytes, is_cut: bool) -> None:
+        self.cut += is_cut
         if not self.packets:
             self.newest = self.base = sequence
         ahead = (sequence - self.newest) & 0xFFFF
@@ -189,7 +192,8 @@ class RtpStreams:
             return
         _, _, sequence, _, ssrc = _HEADER.unpack_from(octets)
         key = payload.source, payload.target, ssrc
-        self._found.setdefault(key, _Collected()).add(payload.at, sequence, octets)
+        collected = self._found.setdefault(key, _Collected())
+        collected.add(payload.at, sequence, octets, payload.is_cut)
 
     def streams(self, described: Sequence[Described]) -> tuple[Stream, ...]:
         """All streams, by the arrival of their first packet."""
@@ -247,7 +251,10 @@ class RtpStreams:
                 codecs.append((at, name))
             if _is_decoded(codec) and (payload := _payload(octets)):
                 audio.append(_Audio(at, _HEADER.unpack_from(octets)[3], name, payload))
-        if is_encrypted and not codecs:
+        if collected.cut > _MOST_CUT * len(packets):
+            audio = []
+            unread = f"the capture has the headers of its {len(packets)} packets, not their sound"
+        elif is_encrypted and not codecs:
             unread = "it is encrypted (SRTP), and the capture has no key for it"
         elif codecs and not audio:
             unread = f"{codecs[0][1]} is not decoded"

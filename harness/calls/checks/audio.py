@@ -32,6 +32,8 @@ MOST_CLIPPED = 0.01
 MOST_KEEPING_ALIVE = 3
 #: This many ignored RTP packets, half a second of audio, are a stream and not stray packets.
 FEWEST_UNHEARD = 25
+#: RTP packets, whatever they carry.
+_PACKETS = (Observation.RTCP, Observation.HOP_RTCP, Observation.SENT)
 _WITH_AUDIO = re.compile(r"SIP/2\.0 18\d .*^m=audio ", re.DOTALL | re.MULTILINE)
 #: Sound below this level is no speech (the idle noise of G.711 is quieter).
 AUDIBLE_DBOV = -60.0
@@ -99,6 +101,7 @@ def direction(
     belongs to; marks of other cases are missing. ``towards``: the listener's role (``ai``,
     ``caller``, ``agent``). ``again``: the call was changed after the two first heard each other.
     ``denial``: contrary evidence. The finding shows both, and passes only on the stronger one.
+    Counted packets do not contradict a denial of sound: RTP carries silence as well.
     """
     found = _Found(heard_at(speaker, listener), f"{listener} hears {speaker}", denial)
     measured = _measured(
@@ -109,6 +112,9 @@ def direction(
     )
     if denial is not None:
         measured = replace(measured, denied_by=denial.observation.name.lower())
+    counted = None
+    if denial is not None and denial.observation not in _PACKETS and _are_packets(sound):
+        counted, sound = sound, None
     if sound is not None:
         return found.by(sound, max(least, Strength.INDICATED), (sound.at - since) * 1000, measured)
     if account is None and denial is None:  # without a listener, absence proves nothing
@@ -122,19 +128,30 @@ def direction(
             measured,
         )
     kind = "unheard" if account is None else _kind(account, own, names)
+    actual = [_instead(account, own, names)] if account is not None else []
+    evidence = [] if denial is None else [denial.evidence]
+    actual += evidence
+    though = ""
+    if counted is not None and denial is not None:
+        evidence = [*evidence, counted.evidence]
+        though = f", though {counted.evidence}"
+        arrived = counted.observation is Observation.RTCP
+        if arrived and denial.observation is Observation.RECORDING and account is None:
+            kind = "silent RTP"
     return judged(
         "audio",
         found.subject,
         False,
         expected=found.expected,
-        actual=" and ".join(
-            ([_instead(account, own, names)] if account else [])
-            + ([denial.evidence] if denial else [])
-        ),
+        actual=" and ".join(actual) + though,
         strength=Strength.UNKNOWN,
-        evidence=[denial.evidence] if denial else (),
+        evidence=evidence,
         measured=replace(measured, kind=kind),
     )
+
+
+def _are_packets(sound: Sound | None) -> bool:
+    return sound is not None and sound.observation in _PACKETS
 
 
 def _measured(

@@ -51,10 +51,9 @@ def explain(
     directory = evidence.directory
     if not evidence.closed:
         require_ended(directory.resolve().parents[1])
-    plain = json_file.read(directory / CASE)
-    recorded = (
-        (plain.get("end") or {}).get("diagnosis") if evidence.verdict is Verdict.FAILED else None
-    )
+    # The evidence has the end with what files have added; case.json has the end of the run.
+    end = evidence.case.get("end") or {}
+    recorded = end.get("diagnosis") if evidence.verdict is Verdict.FAILED else None
     try:
         diagnosis = Diagnosis.from_plain(recorded) if recorded else None
     except (KeyError, TypeError):
@@ -121,12 +120,10 @@ def _find(result: Path, case: str) -> CaseEvidence:
 
 
 def _has_failed(tries: Sequence[Path]) -> bool:
-    """Whether the last attempt did, by its record."""
+    """Whether the last attempt did, with what files have added."""
     try:
-        return (json_file.read(tries[-1] / CASE).get("end") or {}).get("verdict") == str(
-            Verdict.FAILED
-        )
-    except (OSError, ValueError, AttributeError):
+        return CaseEvidence.read(tries[-1]).verdict is Verdict.FAILED
+    except MistakeError:
         return False
 
 

@@ -89,7 +89,9 @@ def test_evidence_weaker_than_asked_for_is_not_observable(observation: Observati
 
 
 @pytest.mark.parametrize("denied", [Observation.RTCP, Observation.WORDS])
-@pytest.mark.parametrize("sign", [o for o in HEARD if HEARD[o] > Strength.UNKNOWN])
+@pytest.mark.parametrize(
+    "sign", [o for o in HEARD if HEARD[o] > Strength.UNKNOWN and o is not Observation.RTCP]
+)
 def test_nothing_passes_on_the_weaker_of_two_that_disagree(
     sign: Observation, denied: Observation
 ) -> None:
@@ -101,6 +103,24 @@ def test_nothing_passes_on_the_weaker_of_two_that_disagree(
     for words in (f"sign: {sign.name}", f"silence: {denied.name}"):
         assert words in " ".join((found.actual, *found.evidence))
     assert measured(found).denied_by == denied.name.lower()
+
+
+@pytest.mark.parametrize(
+    ("counted", "denied", "kind"),
+    [
+        (Observation.RTCP, Observation.RECORDING, "silent RTP"),
+        (Observation.RTCP, Observation.WORDS, "unheard"),
+        (Observation.HOP_RTCP, Observation.RECORDING, "unheard"),  # counted ahead of the listener
+    ],
+)
+def test_counted_packets_do_not_contradict_silence(
+    counted: Observation, denied: Observation, kind: str
+) -> None:
+    found = direction(by(counted), denial=Denial(denied, "nothing was heard"))
+    assert (found.verdict, measured(found).kind) == (Verdict.FAILED, kind)
+    assert found.actual == f"nothing was heard, though a sign: {counted.name}"
+    counts_fewer = Denial(Observation.RTCP, "RTCP counts none of 98 RTP packets")
+    assert direction(by(counted), denial=counts_fewer).verdict is Verdict.NOT_OBSERVABLE
 
 
 def test_a_denial_fails_and_shows_what_arrived_as_well() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from harness.calls.events import MarkInFile, RtpInFile, VoiceInFile, phone_of
 from tests.unit.diagnosis.case import CALLER, Example, call
@@ -82,7 +83,7 @@ def captured(example: Example, speaker: str, heard: Mapping[str, bool]) -> Examp
 def counted(example: Example, **packets: int) -> Example:
     """RTP of an AI without a mark, by the captures that it passed."""
     for name, count in packets.items():
-        made: dict[str, str] = {"file": f"{name}.pcap", "sha256": name, "made_at": "a:1 → b:2"}
+        made: dict[str, Any] = {"file": f"{name}.pcap", "sha256": name, "made_at": "a:1 → b:2"}
         example.events.append(
             RtpInFile(at=example.now, phone="caller", leg="caller.1", packets=count, **made)
         )

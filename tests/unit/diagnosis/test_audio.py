@@ -12,7 +12,7 @@ from harness.calls.measurement import Direction
 from harness.calls.verdict import Strength, Verdict
 from harness.diagnosis.audio import FEW_PACKETS
 from harness.diagnosis.facts import Facts
-from tests.unit.diagnosis.audio_examples import with_a_person
+from tests.unit.diagnosis.audio_examples import captured, with_a_person
 from tests.unit.diagnosis.case import SDP, Example, call, facts_of, named, talk, value
 from tests.unit.diagnosis.stories import taken
 
@@ -249,6 +249,13 @@ def test_what_the_far_end_says_that_it_gets_is_kept_back_nowhere(
         assert named(silent)[0] == ("audio-silenced", sure)
         silent = silenced(heard(_reported(example, other)), "silence", 200)
         assert named(silent)[0] == ("audio-silenced", "likely"), "that is the other way"
+
+
+def test_a_capture_of_the_call_before_a_transfer_says_nothing_of_the_agent() -> None:
+    example = captured(with_a_person(), "caller.1", {"trunk": True}).after(10.0)
+    lost = captured(example, "caller.1", {"carrier": False})
+    lost = lost.after(3.0).with_agent("billing", "no-rtp", "heard", listened_s=3.4)
+    assert value(lost, "way.agent") == "ahead of a capture"
 
 
 def test_an_agent_who_sends_silence_is_named_like_any_other_party() -> None:

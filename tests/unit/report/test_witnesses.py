@@ -89,6 +89,11 @@ def heard_by(runs: ModuleType, observation: Observation, least: Strength = Stren
     def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
         recorder.deployment(to_plain(runs.load(runs.DEPLOYMENT)))
         hears(recorder, "caller.1", AI)
+        ends: Any = {"transport": "udp", "local": "192.0.2.1:5060", "remote": "192.0.2.2:5060"}
+        own = invite(call_id="carrier").decode()
+        recorder.event(
+            SipMessage(at=1.0, phone="caller", leg="caller.1", direction="sent", text=own, **ends)
+        )
         others = [one for one in runs.promised(case) if one.facts.get("towards") != "ai"]
         for finding in (*others, counted(observation, least)):
             recorder.finding(finding)
@@ -111,6 +116,12 @@ def of_file(heard_s: float, name: str = "pbx.mp3", sha256: str = SHA) -> MarkInF
         heard_s=heard_s,
         covered_s=4.0,
     )
+
+
+def captured(heard_s: float, hop: str) -> MarkInFile:
+    """What a capture has of the caller's mark, in the call of that hop."""
+    at = of_file(heard_s, f"{hop}.pcap", sha256=hop * 8)
+    return replace(at, made_at=f"{hop}:1 → {hop}:2", call_id=hop)
 
 
 def told(directory: Path, event: MarkInFile) -> Told:
@@ -165,6 +176,83 @@ def test_a_case_is_judged_by_its_evidence_and_the_file(
     # another file of the same name is another file; the first stays
     add(made.directory, [told(directory, of_file(0.6, sha256="b" * 64))])
     assert [one["sha256"] for one in RunEvidence.read(made.directory).witnesses] == [SHA, "b" * 64]
+
+
+@pytest.mark.parametrize(
+    ("hops", "verdict"),
+    [
+        ({}, Verdict.PASSED),
+        ({"trunk": 0.0}, Verdict.NOT_OBSERVABLE),  # a recording of another place, passed off
+        ({"carrier": 0.6, "trunk": 0.0}, Verdict.NOT_OBSERVABLE),
+        ({"trunk": 0.6, "consult": 0.0}, Verdict.PASSED),  # the AI called an agent meanwhile
+    ],
+)
+def test_a_capture_without_the_mark_contradicts_a_recording_that_has_it(
+    tmp_path: Path, runs: ModuleType, hops: dict[str, float], verdict: Verdict
+) -> None:
+    made = runs.make_run(
+        tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)}
+    )
+    events = [of_file(0.6), *(captured(heard_s, hop) for hop, heard_s in hops.items())]
+    add(made.directory, [told(made.case_directory(ROW), event) for event in events])
+    (case,) = RunEvidence.read(made.directory).cases
+    assert case.verdict is verdict
+    if verdict is Verdict.NOT_OBSERVABLE:
+        missing = "trunk.pcap (trunk:1 → trunk:2) covers 4.0 s of the call without mark 3"
+        assert (
+            f"contradictory: pbx.mp3 has mark 3 at 0.4 s, for 0.6 s; but {missing}" in case.message
+        )
+
+
+def test_a_recording_does_not_hide_what_the_transcript_says(
+    tmp_path: Path, runs: ModuleType
+) -> None:
+    denial = Denial(Observation.WORDS, "the transcript has no words of the caller")
+
+    def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
+        names: dict[str, Any] = {"own": (), "least": Strength.PROVED, "names": {}}
+        ends = "caller.1", "assistant main", None, None
+        recorder.finding(audio.direction(*ends, since=1.5, towards="ai", denial=denial, **names))
+        return Verdict.FAILED, "audio"
+
+    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: play})
+    add(made.directory, [told(made.case_directory(ROW), of_file(0.6))])
+    (case,) = RunEvidence.read(made.directory).cases
+    (finding,) = (one for one in case.findings if one.check == "audio")
+    assert finding.verdict is Verdict.PASSED
+    assert denial.evidence in finding.actual
+
+
+def test_a_trunk_capture_without_the_mark_fails_and_names_the_hop(
+    tmp_path: Path, runs: ModuleType
+) -> None:
+    made = runs.make_run(
+        tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)}
+    )
+    events = [captured(0.6, "carrier"), captured(0.0, "trunk")]
+    add(made.directory, [told(made.case_directory(ROW), event) for event in events])
+    (case,) = RunEvidence.read(made.directory).cases
+    assert case.verdict is Verdict.FAILED
+    assert "without mark 3, last seen in carrier.pcap (carrier:1 → carrier:2)" in case.message
+    assert [cause["rule"] for cause in case.diagnosis] == ["audio.way.to_ai.between"]
+    assert (
+        "caller.1's mark is not in trunk.pcap (trunk:1 → trunk:2)"
+        in case.diagnosis[0]["evidence"][-1]
+    )
+
+
+def test_explain_shows_the_diagnosis_that_a_file_has_changed(
+    tmp_path: Path, runs: ModuleType
+) -> None:
+    made = runs.make_run(
+        tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)}
+    )
+    directory = made.case_directory(ROW)
+    add(made.directory, [told(directory, of_file(0.0))])
+    (cause, *_) = CaseEvidence.read(directory).diagnosis
+    explained = CliRunner().invoke(application(), ["explain", str(directory)])
+    assert explained.exit_code == 0, explained.output
+    assert cause["title"] in " ".join(explained.output.split())
 
 
 def test_a_mark_after_a_finding_was_made_changes_nothing_in_it(
@@ -406,16 +494,16 @@ def test_a_capture_proves_what_was_sent_to_the_ai_and_its_messages_are_on_the_la
     }
 
 
+@pytest.mark.parametrize("trunk_is", ["whole", "torn", "begun in mid-call", "of 96 octets"])
 def test_captures_of_two_hops_show_where_the_audio_is_lost(
-    tmp_path: Path, runs: ModuleType
+    tmp_path: Path, runs: ModuleType, trunk_is: str
 ) -> None:
     def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
         recorder.deployment(to_plain(runs.load(runs.DEPLOYMENT)))
         leg = {"phone": "caller", "leg": "caller.1"}
         ends = {"transport": "udp", "local": "192.0.2.1:5060", "remote": "192.0.2.2:5060"}
-        recorder.event(
-            SipMessage(at=1.0, direction="sent", text=invite(call_id="a1").decode(), **ends, **leg)
-        )
+        own = invite(sdp(("192.0.2.1", 4000)), call_id="a1").decode()
+        recorder.event(SipMessage(at=1.0, direction="sent", text=own, **ends, **leg))
         recorder.event(CallState(at=2.0, state="confirmed", code=200, reason="", **leg))
         recorder.event(CallState(at=8.0, state="disconnected", code=200, reason="", **leg))
         denial = Denial(Observation.WORDS, "the transcript has no words of the caller")
@@ -437,7 +525,16 @@ def test_captures_of_two_hops_show_where_the_audio_is_lost(
 
     made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: play})
     trunk, carrier = tmp_path / "trunk.pcap", tmp_path / "carrier.pcap"
-    trunk.write_bytes(pcap(sorted(hop("a1", to_callee=3), key=lambda packet: packet[0])))
+    packets = sorted(hop("a1", to_callee=3), key=lambda packet: packet[0])
+    later = [packet for packet in packets if packet[0] > BEGAN + 2]
+    trunk.write_bytes(
+        {
+            "whole": pcap(packets),
+            "torn": pcap(packets)[:-40_000],
+            "begun in mid-call": pcap(later),
+            "of 96 octets": pcap(packets, snap=96),
+        }[trunk_is]
+    )
     inside = hop("b2", to_callee=None, to_caller=40, header="X-Talkdesk-Other-Leg-Call-Id: a1")
     carrier.write_bytes(
         pcap(
@@ -455,7 +552,7 @@ def test_captures_of_two_hops_show_where_the_audio_is_lost(
     where = "caller.1's mark is not in carrier.pcap (192.0.2.1:5060 → 192.0.2.2:5062, no RTP)"
     assert any(where in line for line in cause["evidence"])
     assert any(
-        "caller.1's mark is in trunk.pcap (192.0.2.1:4000 → 192.0.2.2:4002)" in line
+        "caller.1's mark is in trunk.pcap (192.0.2.1:4000 → 192.0.2.2:4002" in line
         for line in cause["evidence"]
     )
     assert (
@@ -510,12 +607,19 @@ def test_each_of_several_callers_has_the_captured_call_with_its_mark(
 
 
 @pytest.mark.parametrize(
-    ("is_same", "verdict"), [(True, Verdict.PASSED), (False, Verdict.NOT_OBSERVABLE)]
+    ("recorded", "verdict"),
+    [
+        ("the call", Verdict.PASSED),
+        ("the call from 1.5 s on", Verdict.PASSED),
+        ("the call, 30 dB quieter", Verdict.PASSED),
+        ("another voice", Verdict.NOT_OBSERVABLE),
+        ("the same greeting, and another answer", Verdict.NOT_OBSERVABLE),
+    ],
 )
 def test_both_directions_are_proved_by_a_recording_of_the_ai(
     tmp_path: Path,
     runs: ModuleType,
-    is_same: bool,
+    recorded: str,
     verdict: Verdict,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -527,15 +631,18 @@ def test_both_directions_are_proved_by_a_recording_of_the_ai(
             / 32768
         )
 
-    heard = voice("agent-please-en", "hello-en", "how-can-i-help-en")
-    other = voice("agent-please-de", "agent-please-fr", "agent-please-es")
-    sent = np.zeros(8 * 8000, np.float32)
+    greeting = voice("agent-please-en", "hello-en", "how-can-i-help-en")
+    answer = voice("goodbye-en", "agent-please-fr")
+    other = voice("agent-please-de", "agent-please-es", "connecting-you-en")
+    pause = np.zeros(8 * 8000)
+    heard = np.concatenate([greeting, pause, answer]) / 2
+    sent = np.zeros(len(heard), np.float32)
     sent[40000:56000] = np.tile(waveform(3), 13)[:16000]
 
     def talks(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
         leg: dict[str, Any] = {"phone": "caller", "leg": "caller.1"}
         recorder.event(Listened(at=1.0, seconds=0.0, level_dbov=-15.0, **leg))
-        for name, samples in (("received", np.pad(heard, (0, 40000))), ("sent", sent)):
+        for name, samples in (("received", heard), ("sent", sent)):
             soundfile.write(recorder.directory / f"caller.1.{name}.wav", samples, 8000)
         recorder.event(
             Recorded(at=9.0, path="caller.1.received.wav", sent_path="caller.1.sent.wav", **leg)
@@ -554,7 +661,16 @@ def test_both_directions_are_proved_by_a_recording_of_the_ai(
         return Verdict.NOT_OBSERVABLE, "audio"
 
     made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: talks})
-    mix = np.pad(heard if is_same else other, (0, 40000)) + sent
+    mix = {
+        "the call": heard + sent,
+        "the call from 1.5 s on": (heard + sent)[12000:],
+        "the call, 30 dB quieter": (heard + sent) * 10 ** (-30 / 20),
+        "another voice": np.concatenate([other, pause, other[: len(answer)]]) + sent,
+        "the same greeting, and another answer": np.concatenate([greeting, pause, other])[
+            : len(sent)
+        ]
+        + sent,
+    }[recorded]
     soundfile.write(tmp_path / "call.mp3", mix, 8000, format="MP3", subtype="MPEG_LAYER_III")
     decoded: list[str] = []
 

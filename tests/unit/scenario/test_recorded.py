@@ -167,3 +167,24 @@ def test_a_mark_of_another_call_beside_the_callers_is_crossed_audio(make: Make) 
         assert finding is not None
         assert finding.verdict is verdict
         assert call.crossing(call.found, call.caller) is None
+
+
+def test_a_transferred_caller_is_known_by_the_mark_of_its_first_leg(make: Make) -> None:
+    """Its phone followed a REFER: the leg that talked to the AI has ended, another has its own
+    mark.
+    """
+    call = make(RIGHT)
+    call.caller._leg.successor = SimpleNamespace(
+        id="caller.2", mark=OTHERS_MARK, successor=None, state="confirmed", events=()
+    )
+    assert call.found is not None
+    proof = call.heard_caller(call.found, call.caller, 100.5)
+    assert proof is not None
+    assert proof.mark == MARK
+    finding = call.crossing(call.found, call.caller)
+    assert finding is not None
+    assert finding.verdict is Verdict.PASSED
+    told = [
+        one for one in call.context.evidence.events if isinstance(one, MarkInFile | VoiceInFile)
+    ]
+    assert {event.leg for event in told} == {"caller.1"}

@@ -105,6 +105,25 @@ def test_words_that_a_busy_machine_may_have_spoilt_blame_nobody(
     assert ("kept the harness waiting" in found.actual) is (to_ai is Verdict.BROKEN)
 
 
+def test_a_look_names_the_leg_that_talked_to_the_ai(make_context: MakeContext) -> None:
+    """The caller's phone followed a REFER before the finding was made."""
+    caller = Caller()
+    case = Case(
+        make_context,
+        caller,
+        f"bot: Hi.\n{HELLO}\n{HELLO}",
+        strength="confirmed",
+        transcript="after",
+    ).settle()
+    ExpectAudio(case.context, cast("Any", caller))._look(
+        cast("Any", caller), case.look._talk, 0.0, False
+    )
+    caller.looks[-1].settle()
+    caller.label = "caller.2"
+    subjects = [finding.subject for finding in case.context.later[-1]()]
+    assert subjects == ["caller.1 → assistant main", "assistant main → caller.1"]
+
+
 def test_a_call_is_changed_when_whoever_looks_at_it_is_done(make_context: MakeContext) -> None:
     """A digit, a hold, words, a hang-up and a new codec wait; and asking by a digit says so."""
     did: list[str] = []

@@ -107,11 +107,15 @@ def frame(link: str, packet: Any) -> bytes:
 LINKS = {"raw": 101, "sll": 113, "sll2": 276, "ethernet": 1, "vlan": 1, "qinq": 1}
 
 
-def pcap(packets: Iterable[Timed], link: str = "ethernet") -> bytes:
+def pcap(packets: Iterable[Timed], link: str = "ethernet", snap: int = 262144) -> bytes:
+    """``snap``: so many octets of each packet are kept."""
     file = io.BytesIO()
-    writer = dpkt.pcap.Writer(file, linktype=LINKS[link], snaplen=262144)
+    dpkt.pcap.Writer(file, linktype=LINKS[link], snaplen=snap)
     for at, packet in packets:
-        writer.writepkt(frame(link, packet), at)
+        octets = frame(link, packet)
+        seconds, micros = divmod(round(at * 1e6), 1_000_000)
+        file.write(struct.pack("=IIII", seconds, micros, min(len(octets), snap), len(octets)))
+        file.write(octets[:snap])
     return file.getvalue()
 
 

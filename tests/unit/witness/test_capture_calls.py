@@ -4,6 +4,7 @@ and whose did not.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,9 +32,11 @@ AI = KnownLeg(
 )
 
 
-def matched(tmp_path: Path, packets: list[Timed], *legs: KnownLeg) -> CaptureMatch:
+def matched(
+    tmp_path: Path, packets: list[Timed], *legs: KnownLeg, snap: int = 262144
+) -> CaptureMatch:
     path = tmp_path / "sbc.pcap"
-    path.write_bytes(pcap(sorted(packets, key=lambda packet: packet[0])))
+    path.write_bytes(pcap(sorted(packets, key=lambda packet: packet[0]), snap=snap))
     return match_capture(read_capture(path), legs or (CALLER, AI))
 
 
@@ -78,12 +81,86 @@ def test_a_mark_that_was_sent_and_did_not_pass_is_named_with_its_way(tmp_path: P
     assert other.way == (("192.0.2.1", 4000), ("192.0.2.2", 4002))
 
 
+AT_ITS_PHONE = replace(CALLER, media=frozenset({("192.0.2.1", 4000)}))
+
+
+def test_a_call_without_its_beginning_is_known_by_the_address_of_its_phone(tmp_path: Path) -> None:
+    later = [packet for packet in hop("a1") if packet[0] > BEGAN + 2]
+    found = matched(tmp_path, later, AT_ITS_PHONE)
+    assert {one.how for one in found.calls} == {"media"}
+    assert [one.leg.leg for one in found.heard] == ["caller.1"]
+    assert found.offset == pytest.approx(OFFSET, abs=0.5)
+    assert found.absent == ()
+
+
+def test_headers_of_rtp_show_that_it_passed_and_not_what_is_in_it(tmp_path: Path) -> None:
+    found = matched(tmp_path, hop("a1"), AT_ITS_PHONE, snap=96)
+    assert [(one.is_own, [each.packets for each in one.streams]) for one in found.rtp] == [
+        (False, [304]),
+        (True, [304]),
+    ]
+    assert (found.heard, found.absent) == ((), ())
+
+
+def test_rtp_of_an_unknown_call_is_described(tmp_path: Path) -> None:
+    found = matched(tmp_path, hop("a1", to_caller=None), snap=96)
+    assert found.unmatched == (
+        "RTP from 192.0.2.1:4000 to 192.0.2.2:4002 (304 packets), none back: nothing shows whose it is",
+    )
+
+
 def test_rtp_towards_a_caller_counts_without_a_mark(tmp_path: Path) -> None:
-    passed, lost = (matched(tmp_path, hop("a1", to_caller=mark)).to_callers for mark in (31, None))
+    passed, lost = (matched(tmp_path, hop("a1", to_caller=mark)).rtp for mark in (31, None))
     assert [(one.leg.leg, [stream.packets for stream in one.streams]) for one in passed] == [
         ("caller.1", [304])
     ]
     assert [(one.leg.leg, one.streams) for one in lost] == [("caller.1", ())]
+
+
+def test_a_mark_sets_the_clock_where_the_platform_calls_the_ai_late(tmp_path: Path) -> None:
+    """Behind a menu: the INVITE to the AI comes seven seconds after the caller's."""
+    caller = KnownLeg(
+        "inbound",
+        "caller.1",
+        "caller",
+        7,
+        ((108.0, 114.0),),
+        True,
+        told_ids=frozenset({"x1"}),
+        invited=100.0,
+    )
+    header = "X-Talkdesk-Other-Leg-Call-Id: x1"
+    found = matched(tmp_path, hop("b2", header=header, to_caller=None, at=BEGAN + 7), caller)
+    assert [one.how for one in found.calls] == ["header"]
+    assert found.offset == pytest.approx(OFFSET, abs=0.5)
+    assert [one.leg.leg for one in found.heard] == ["caller.1"]
+    assert found.absent == ()
+
+
+def test_the_ais_call_is_of_the_leg_that_the_caller_placed_first(tmp_path: Path) -> None:
+    """The phone followed a REFER, and its second leg sends another mark."""
+    told = frozenset({"x1"})
+    first, second = (
+        KnownLeg(
+            "inbound",
+            name,
+            "caller",
+            mark,
+            (sent,),
+            True,
+            frozenset({name}),
+            told_ids=told,
+            invited=at,
+        )
+        for name, mark, sent, at in (
+            ("caller.1", 7, (101.0, 107.0), 100.0),
+            ("caller.2", 8, (107.5, 112.0), 107.0),
+        )
+    )
+    header = "X-Talkdesk-Other-Leg-Call-Id: x1"
+    found = matched(tmp_path, hop("b2", header=header, to_callee=31), first, second)
+    assert found.offset == pytest.approx(OFFSET, abs=0.5)
+    assert [one.leg.leg for one in found.absent] == ["caller.1"]
 
 
 def test_both_sides_of_an_sbc_in_one_capture(tmp_path: Path) -> None:
