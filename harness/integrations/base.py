@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from pathlib import Path
 from typing import Literal
 
 from harness.deployment import Ai, Assistant, Deployment, Handover, Line, Transport, Trunk
@@ -319,6 +320,9 @@ class Integration:
     rows: tuple[Row, ...]
     transports: tuple[Transport, ...] = ("udp", "tcp", "tls")  #: over which the platform signals
     carries_out_refer: bool = False  #: whether its guide says that it does
+    #: A TOML file with its guide's sections, its fix texts of shared causes, and causes and rules of
+    #: its own (:mod:`harness.diagnosis.catalogue`).
+    diagnosis: Path | None = None
 
     def row(self, row_id: str) -> Row:
         """The row of that id. Raises ``KeyError``."""
