@@ -21,6 +21,7 @@ import numpy as np
 from harness.audio.classify import Span, classify
 from harness.audio.marks import PERIOD_SECONDS, REPLY_OFFSET, VOICES
 from harness.audio.wav import WavError, read_wav
+from harness.calls.check_table import RESPONSIVENESS
 from harness.calls.checks.audio import AUDIBLE_DBOV
 from harness.calls.checks.timing import responsive
 from harness.calls.events import FarEndReport, LegStarted, Listened, phone_of
@@ -29,7 +30,7 @@ from harness.calls.verdict import Finding, Verdict
 from harness.deployment import STAND_IN, Manners
 from harness.report.case_document import answered_at, started
 from harness.report.evidence import CaseEvidence
-from harness.report.flow import Arrow, is_invite
+from harness.report.flow import Arrow, arrows, is_invite
 from harness.report.hearing import first_sample, sounds
 from harness.report.markup import moment
 
@@ -273,21 +274,29 @@ INTERRUPTION, ANSWERED = "stops when interrupted", "answer time"
 
 
 def response_findings(read: Callable[[], CaseEvidence], limits: Manners) -> Iterator[Finding]:
-    """A finding of each figure that the deployment sets a limit to; ``read`` reads the case's
+    """A finding of each time that the deployment sets a limit to; ``read`` reads the case's
     evidence, which takes a while.
     """
-    held = {
-        DEAD_AIR: ("manners.dead_air", limits.dead_air_s),
-        ANSWERED: ("manners.answer", limits.answer_s),
-        TRANSFER: ("manners.transfer", limits.transfer_silence_s),
-        INTERRUPTION: ("manners.interruption", limits.interruption_s),
-    }
-    if not any(limit for _, limit in held.values()):
+    held: dict[str, tuple[str, float]] = {}
+    for check, of in RESPONSIVENESS.items():
+        limit_s: float | None = getattr(limits, of.limit)
+        if limit_s is not None:
+            held[of.time] = (check, limit_s)
+    if not held:
         return
-    for one in response_times(read()):
-        check, limit = held[one.title]
-        if limit is not None:
-            yield responsive(check, one.leg, one.seconds, limit, one.basis)
+    evidence = read()
+    for one in (*response_times(evidence), *_call_times(evidence)):
+        if one.title in held:
+            check, limit_s = held[one.title]
+            yield responsive(check, one.leg, one.seconds, limit_s, one.basis)
+
+
+def _call_times(evidence: CaseEvidence) -> Iterator[ResponseTime]:
+    """The times of the calls that harness phones placed."""
+    for leg in call_facts(evidence, arrows(evidence), ()):
+        if leg.facts["direction"] == "outgoing":
+            for title, seconds in leg.seconds.items():
+                yield ResponseTime(leg.leg, title, seconds, "by the messages of the call")
 
 
 #: A stretch of time in which somebody is heard without a pause, on the case's clock.

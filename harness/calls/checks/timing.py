@@ -4,9 +4,8 @@ responds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from harness.calls import measurement
+from harness.calls.check_table import RESPONSIVENESS
 from harness.calls.checks.finding import judged, not_observable
 from harness.calls.checks.registry import check
 from harness.calls.verdict import Finding
@@ -91,15 +90,6 @@ def released(subject: str, seconds: float | None, limit_s: float, doubt_s: float
 # -- responsiveness of a voice agent, against the limits of the deployment file
 
 
-#: Check → the event that must come in time.
-RESPONSIVENESS: Mapping[str, str] = {
-    "manners.dead_air": "the AI's first word comes",
-    "manners.answer": "the AI answers the caller's last word",
-    "manners.transfer": "the person is heard after the AI's last sound",
-    "manners.interruption": "the AI stops when the caller speaks",
-}
-
-
 @check("responsiveness")
 def responsive(
     check: str, subject: str, seconds: float | None, limit_s: float, basis: str
@@ -107,11 +97,12 @@ def responsive(
     """The event of the check came within ``limit_s``. ``seconds`` is None when it never came;
     ``basis`` names what was measured.
     """
+    event = RESPONSIVENESS[check].event
     return judged(
         check,
         subject,
         seconds is not None and seconds <= limit_s,
-        expected=f"{RESPONSIVENESS[check]} within {limit_s:g} s",
+        expected=f"{event} within {limit_s:g} s",
         actual=f"never: {basis}" if seconds is None else f"it took {seconds:.2f} s {basis}",
-        measured=measurement.Duration(what=RESPONSIVENESS[check], seconds=seconds, limit_s=limit_s),
+        measured=measurement.Duration(what=event, seconds=seconds, limit_s=limit_s),
     )

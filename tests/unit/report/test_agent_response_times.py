@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from harness.audio.marks import waveform
 from harness.audio.prompts import prompt_path
 from harness.audio.wav import read_wav, write_wav
+from harness.calls.check_table import RESPONSIVENESS, Held
 from harness.calls.events import CallState, LegStarted
 from harness.calls.verdict import Verdict
 from harness.deployment import Manners
@@ -164,6 +165,30 @@ class TestLimits:
             verdict,
         )
         assert "1.50 s from the answer" in found.actual
+
+    @pytest.mark.parametrize(("limit", "verdict"), [(0.07, Verdict.FAILED), (0.09, Verdict.PASSED)])
+    def test_a_time_of_a_placed_call_is_held_to_a_limit(
+        self,
+        tmp_path: Path,
+        samples: ModuleType,
+        monkeypatch: pytest.MonkeyPatch,
+        limit: float,
+        verdict: Verdict,
+    ) -> None:
+        answered = Held("the call is answered", "answered after", "answer_s")
+        monkeypatch.setitem(RESPONSIVENESS, "manners.answer", answered)
+        evidence = CaseEvidence.read(samples.passed(tmp_path))
+        (found,) = module.response_findings(lambda: evidence, Manners(answer_s=limit))
+        assert (found.check, found.subject, found.verdict) == (
+            "manners.answer",
+            "caller.1",
+            verdict,
+        )
+        assert "0.08 s" in found.actual
+
+    def test_each_limit_is_a_key_of_the_deployment_and_no_limit_reads_no_evidence(self) -> None:
+        assert {held.limit for held in RESPONSIVENESS.values()} == set(Manners.model_fields)
+        assert list(module.response_findings(lambda: pytest.fail("read"), Manners())) == []
 
     def test_one_that_never_stops_when_interrupted_fails(
         self, tmp_path: Path, samples: ModuleType, spoken: Any
