@@ -69,6 +69,25 @@ ADDRESSED: RequiredFindings = {ROUTE_REQUEST_URI: 1, ROUTE_TRANSPORT: 1}
 #: Prefix of a reason: the harness cannot observe the subject of the row here.
 NOT_OBSERVABLE = "not observable: "
 
+#: Why a row has no case: the deployment lacks what it needs; the harness cannot observe its subject,
+#: or cause its situation; it is not the time of its numbers; ``[leave_out]`` names it; or it takes
+#: long and was not asked for by name.
+ReasonKind = Literal["lacking", "not observable", "not now", "left out", "takes long"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a row has no case."""
+
+    kind: ReasonKind
+    why: str
+
+    @classmethod
+    def of(cls, why: str) -> Reason:
+        """The reason of a condition that does not hold, which says so where it is not observable."""
+        return cls("not observable" if why.startswith(NOT_OBSERVABLE) else "lacking", why)
+
+
 #: The AI in a row: each trunk's AI; only a stand-in; or, where the AI takes no part, the first
 #: trunk's, Synthflow preferred.
 WhoIsAi = Literal["both", "stand-in", "either"]
