@@ -12,7 +12,7 @@ DEPLOYMENTS = $(wildcard scenarios/deployments/simulated-*.toml)
 unexport PYTHONDONTWRITEBYTECODE  # each of a run's processes would compile everything anew
 
 .DEFAULT_GOAL := help
-.PHONY: soak fuzz audit sbom help verify test test-browser lint bench accuracy selfproof shapes diagnosis-page mutants test-interop clean
+.PHONY: soak fuzz audit sbom help verify test test-browser lint bench accuracy selfproof shapes mutants test-interop clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 22
@@ -64,9 +64,6 @@ corpus: .venv/.developer  ## the stored cases of tests/contract/corpus, recorded
 .PHONY: reference
 reference: .venv/.developer  ## docs/cli.md, the keys in docs/deployment.md and the JSON Schemas in docs/reference, from the code
 	@.venv/bin/python -m tools.reference
-
-diagnosis-page: .venv/.developer  ## the tables of docs/diagnosis.md, from the rules
-	@.venv/bin/python -m tools.diagnosis
 
 .PHONY: coverage
 coverage: .venv/.developer  ## statements and branches that tests of rooms and processes reach, by room (reports/coverage.json; some minutes)

@@ -97,6 +97,18 @@ class Check:
     needs_call: bool = False  #: if a harness phone refused a call for lack of room, the call's absence proves nothing
     #: If a harness phone did not act on a request within a call, its absence proves nothing.
     needs_request: bool = False
+    held: Held | None = None  #: where it compares a measured time with a limit of the deployment
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A time of a call that is held to a limit, after the case."""
+
+    event: str  #: what must come in time
+    time: (
+        str  #: title of the time (:mod:`harness.calls.checks.responsiveness`, or of a call's facts)
+    )
+    limit: str  #: key of ``[responsiveness]``
 
 
 # fmt: off
@@ -173,13 +185,16 @@ _ROWS: Final = (
     Check("voicemail", "no machine takes a message in an empty group", "voicemail in an empty group", Machine),
     Check("campaign", "nothing can start the campaign", "the campaign starts"),
     Check("responsiveness.dead_air", "the AI says nothing for too long after its answer", "dead air within its limit",
-          Duration, symptom="responsiveness"),
+          Duration, symptom="responsiveness",
+          held=Held("the AI's first word comes", "dead air before the first word", "dead_air_s")),
     Check("responsiveness.answer", "the AI takes too long to answer the caller", "the AI's answers within their limit",
-          Duration, symptom="responsiveness"),
+          Duration, symptom="responsiveness", held=Held("the AI answers the caller's last word", "answer time", "answer_s")),
     Check("responsiveness.transfer", "silence lasts too long while the AI hands over", "silence in the transfer within its limit",
-          Duration, symptom="responsiveness"),
+          Duration, symptom="responsiveness",
+          held=Held("the person is heard after the AI's last sound", "silence in the transfer", "transfer_silence_s")),
     Check("responsiveness.interruption", "the AI does not stop in time when it is interrupted",
-          "the AI stops within its limit when interrupted", Duration, symptom="responsiveness"),
+          "the AI stops within its limit when interrupted", Duration, symptom="responsiveness",
+          held=Held("the AI stops when the caller speaks", "stops when interrupted", "interruption_s")),
     Check("case", "the case looked at nothing", ""),
     Check("phone.wait", "what a phone waits for (ringing, an answer, a digit …) does not come", "",
           Wait, needs_call=True, needs_request=True),
@@ -187,6 +202,8 @@ _ROWS: Final = (
 # fmt: on
 
 CHECKS: Final[Mapping[str, Check]] = {row.name: row for row in _ROWS}
+#: The checks of a voice agent's responsiveness.
+RESPONSIVENESS: Final[Mapping[str, Held]] = {row.name: row.held for row in _ROWS if row.held}
 
 
 def check_named(name: str) -> Check:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from harness.calls.checks import responsiveness
+from harness.calls.check_table import RESPONSIVENESS
 from harness.calls.verdict import Strength
 from harness.deployment.values import E164, Dialled, HostPort, Model, NumberFormat, Region
 
@@ -108,13 +108,13 @@ class Responsiveness(Model):
     interruption_s: float | None = Field(None, gt=0)
 
     @property
-    def limits(self) -> dict[str, float | None]:
-        """Seconds by the name of the check."""
+    def held(self) -> dict[str, tuple[str, float]]:
+        """The check, and its limit in seconds, by the title of the time that has a limit."""
+        limits = {name: getattr(self, held.limit) for name, held in RESPONSIVENESS.items()}
         return {
-            responsiveness.DEAD_AIR: self.dead_air_s,
-            responsiveness.ANSWER: self.answer_s,
-            responsiveness.TRANSFER: self.transfer_silence_s,
-            responsiveness.INTERRUPTION: self.interruption_s,
+            RESPONSIVENESS[name].time: (name, limit_s)
+            for name, limit_s in limits.items()
+            if limit_s is not None
         }
 
 

@@ -6,8 +6,8 @@
     title = "the transfer lands in another group"
     issue = "Transfer fails"                  # the row of the guide's troubleshooting table
     owner = "platform routing"
-    fix = "…"                                 # {platform} is the integration's name
-    guide = "transfer back"                   # a section of vocabulary.toml
+    fix = "…"                                 # {platform} is the integration's title
+    guide = "transfer back"                   # a topic of vocabulary.toml
     of = "number"                             # all calls of that number have it; without this key, calls may differ
 
     [rule."transfer.group"]
@@ -23,24 +23,37 @@
 
 A condition reads ``FACT = VALUE | VALUE``, or ``FACT != VALUE`` for any other value. ``yes`` and
 ``no`` are flags, numbers are SIP statuses, ``$name`` is a list of vocabulary.toml. The order of
-rules counts: of several that hold, the first names the cause. A table with ``integration`` applies
-to that integration alone. ``vary`` repeats an entry for each row of a list of vocabulary.toml, with
-``{name}`` replaced.
+rules counts: of several that hold, the first names the cause. ``vary`` repeats an entry for each
+row of a list of vocabulary.toml, with ``{name}`` replaced.
+
+An integration's own table (:attr:`harness.integrations.base.Integration.diagnosis`) applies to that
+integration alone. Besides causes and rules it may have::
+
+    [sections]                                # topic → section of the integration's guide
+    "transfer back" = "configure-transfers"
+
+    [fix]                                     # shared cause → the fix text of this integration
+    group-wrong = "…"
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+import tomllib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from harness import integrations
 from harness.calls.check_table import SYMPTOMS, Symptom
 from harness.diagnosis.facts import Facts, expanded, fact_kinds, filled, table, worded
-from harness.errors import SelectionError
+from harness.errors import MistakeError, SelectionError
+from harness.support.field_kinds import require_kinds
+from harness.support.files import user_files
 
 Owner = Literal[
     "platform routing",
@@ -68,8 +81,10 @@ TABLES = (
     "audio",
     "responsiveness",
     "others",
-    "gladly",
 )
+
+#: What an integration's own table may have.
+_OWN = ("sections", "fix", "cause", "rule")
 
 _CONDITION = re.compile(r"(\S+) (!?=) (.+)")
 
@@ -139,7 +154,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class CauseEntry:
-    """What a table says of a cause. ``guide`` maps an integration to a section of its guide.
+    """What a table says of a cause. ``guide`` is the topic of the guides' sections about it.
 
     ``of``: the cause is a setting of that trunk, number or codec, so that all its calls have it;
     empty if calls may differ.
@@ -149,21 +164,44 @@ class CauseEntry:
     issue: str
     owner: Owner
     fix: str
-    guide: Mapping[str, str]
+    guide: str
     of: Of = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All tables. ``rules`` maps an integration, or "" for all of them, to its rules in order."""
+    """The causes and rules that apply to one integration, and its guide's sections by topic."""
 
-    causes: Mapping[str, CauseEntry]
-    rules: Mapping[str, tuple[Rule, ...]]
+    causes: Mapping[str, CauseEntry] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    sections: Mapping[str, str] = field(default_factory=dict)
+
+
+@cache
+def catalogue(integration: str = "") -> Catalogue:
+    """The shared causes and rules, and the integration's own.
+
+    Raises :class:`TableError` for a mistake in the integration's table. An integration that is not
+    installed has the shared ones: evidence is also read where it was not made.
+    """
+    if not integration:
+        return read({f"{name}.toml": table(name) for name in TABLES})
+    try:
+        path = integrations.find(integration).diagnosis
+    except SelectionError:
+        path = None
+    return catalogue() if path is None else read({str(path): _own_table(path)}, catalogue())
 
 
 def causes() -> Mapping[str, CauseEntry]:
-    """Every cause by its id."""
-    return _catalogue().causes
+    """Every cause by its id: the shared ones, and those of the integrations that are installed."""
+    own = (catalogue(name).causes for name in integrations.names())
+    return dict(catalogue().causes) | {
+        name: entry
+        for found in own
+        for name, entry in found.items()
+        if name not in catalogue().causes
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,21 +233,21 @@ def owner_in_words(owner: str) -> str:
 
 def rules_of(integration: str) -> tuple[Rule, ...]:
     """The common rules, then the integration's own."""
-    rules = _catalogue().rules
-    return rules[""] + (rules.get(integration, ()) if integration else ())
+    return catalogue(integration).rules
 
 
 def cause_text(cause: str, integration: str) -> dict[str, str]:
     """``title``, ``issue``, ``fix``, ``link`` and ``owner`` of a cause, with the integration's
-    names and guide.
+    title and guide.
     """
-    described = causes()[cause]
+    known = catalogue(integration)
+    described = known.causes[cause]
     try:
         found = integrations.find(integration)
         guide, platform = found.guide, found.title
     except SelectionError:
         guide, platform = "", "the platform"
-    section = described.guide.get(integration, "")
+    section = known.sections.get(described.guide, "")
     return {
         "title": described.title,
         "issue": described.issue,
@@ -219,37 +257,77 @@ def cause_text(cause: str, integration: str) -> dict[str, str]:
     }
 
 
-@cache
-def _catalogue() -> Catalogue:
-    return read({name: table(name) for name in TABLES})
-
-
 # -- reading tables
 
 
-class TableError(ValueError):
+class TableError(MistakeError):
     """A table names something that is not declared. One line says where and what."""
 
 
-def read(tables: Mapping[str, Mapping[str, Any]]) -> Catalogue:
-    """The catalogue in parsed tables, by name. Raises :class:`TableError` for the first mistake."""
-    causes: dict[str, CauseEntry] = {}
-    rules: dict[str, dict[str, Rule]] = {"": {}}
+def read(tables: Mapping[str, Mapping[str, Any]], shared: Catalogue | None = None) -> Catalogue:
+    """The catalogue in parsed tables, by file name; with ``shared``, that of an integration whose
+    tables they are. Raises :class:`TableError` for the first mistake.
+    """
+    causes = dict(shared.causes) if shared else {}
+    rules = {rule.id: rule for rule in shared.rules} if shared else {}
+    sections: dict[str, str] = {}
     for name, content in tables.items():
+        sections |= _texts(content, "sections", name)
+        topics = {*_topics(), *sections}
         for key, entry in content.get("cause", {}).items():
-            _add(causes, _cause, f"{name}.toml: cause {key}", key, entry)
-        of_integration = rules.setdefault(content.get("integration", ""), {})
+            _add(causes, partial(_cause, topics), f"{name}: cause {key}", key, entry)
         for key, entry in content.get("rule", {}).items():
-            _add(of_integration, _rule, f"{name}.toml: rule {key}", key, entry)
-    every = [rule for each in rules.values() for rule in each.values()]
-    for rule in every:
-        try:
+            _add(rules, _rule, f"{name}: rule {key}", key, entry)
+        for key, fix in _texts(content, "fix", name).items():
+            with _at(f"{name}: fix {key}"):
+                _require("cause", key, causes)
+                causes[key] = replace(causes[key], fix=_fix(fix))
+        for topic in sections:
+            with _at(f"{name}: sections"):
+                _require("topic", topic, {*_topics(), *(cause.guide for cause in causes.values())})
+    for rule in rules.values():
+        with _at(f"rule {rule.id}"):
             _require("cause", rule.cause, causes)
-        except TableError as mistake:
-            raise TableError(f"rule {rule.id}: {mistake}") from None
-    if idle := causes.keys() - {rule.cause for rule in every}:
+    if idle := causes.keys() - {rule.cause for rule in rules.values()}:
         raise TableError(f"cause {min(idle)}: no rule names it")
-    return Catalogue(causes, {name: tuple(each.values()) for name, each in rules.items()})
+    return Catalogue(causes, tuple(rules.values()), sections)
+
+
+def _own_table(path: Path) -> Mapping[str, Any]:
+    """The table of an integration, which may be anybody's."""
+    try:
+        found = tomllib.loads(user_files.read_text(path, user_files.SETTINGS))
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path}: {error}") from error
+    for name, content in found.items():
+        with _at(str(path)):
+            _require("table", name, _OWN)
+            entries = content.values() if isinstance(content, dict) else [content]
+            if name in ("cause", "rule") and not all(isinstance(one, dict) for one in entries):
+                raise TableError(f"{name}: allowed: [{name}.NAME]")
+    return found
+
+
+def _texts(content: Mapping[str, Any], name: str, where: str) -> Mapping[str, str]:
+    found = content.get(name, {})
+    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+        raise TableError(f'{where}: {name}: allowed: NAME = "…" in each line of [{name}]')
+    return found
+
+
+@contextmanager
+def _at(where: str) -> Iterator[None]:
+    """Put the place before a mistake that is found within."""
+    try:
+        yield
+    except (TableError, TypeError) as mistake:  # TypeError: an unknown key, or one is missing
+        raise TableError(f"{where}: {mistake}") from None
+
+
+def _topics() -> Collection[str]:
+    """What guides have sections about."""
+    topics: Collection[str] = table("vocabulary")["guide"]["topics"]
+    return topics
 
 
 def _add(
@@ -262,7 +340,7 @@ def _add(
     """Add what ``make`` reads from an entry; from one with ``vary``, once for each row of its list."""
     entry = {**entry}
     varied = entry.pop("vary", None)
-    try:
+    with _at(where):
         rows = (
             [{}]
             if varied is None
@@ -273,24 +351,35 @@ def _add(
             if name in read_before:
                 raise TableError("there is another of this name")
             read_before[name] = make(name, **filled(entry, row))
-    except (TableError, TypeError) as mistake:  # TypeError: an unknown key, or one is missing
-        raise TableError(f"{where}: {mistake}") from None
 
 
 def _cause(
+    topics: Collection[str],
     _: str,
     title: str,
     issue: str,
     owner: Owner,
     fix: str,
-    guide: str | Mapping[str, str] = "",
+    guide: str = "",
     of: Of = "",
 ) -> CauseEntry:
     _require("owner", owner, get_args(Owner))
     _require("kind of place", of, get_args(Of))
-    if isinstance(guide, str):
-        guide = _named("guide", guide, table("vocabulary")["guide"]) if guide else {}
-    return CauseEntry(title, issue, owner, fix, guide, of)
+    if guide:
+        _require("guide", guide, topics)
+    require_kinds(CauseEntry, {"title": title, "issue": issue, "fix": fix})
+    return CauseEntry(title, issue, owner, _fix(fix), guide, of)
+
+
+def _fix(text: str) -> str:
+    """The text, whose only field in braces is the platform's title."""
+    try:
+        text.format(platform="")
+    except (LookupError, ValueError, AttributeError) as error:
+        raise TableError(
+            f"{text!r}: {error}; allowed: {{platform}}, and {{{{ for a brace"
+        ) from None
+    return text
 
 
 def _rule(key: str, cause: str, symptoms: Sequence[str], because: str, **more: Any) -> Rule:

@@ -14,8 +14,7 @@ from typing import Any, Literal, cast
 
 from typing_extensions import TypedDict
 
-from harness.diagnosis.catalogue import Confidence, Of, cause_text
-from harness.diagnosis.catalogue import causes as every_cause
+from harness.diagnosis.catalogue import Confidence, Of, catalogue, cause_text
 from harness.diagnosis.result import UNKNOWN
 
 #: An axis that says nothing of the system under test.
@@ -154,7 +153,8 @@ def common_causes(cases: Sequence[Judged]) -> list[Common]:
     for case in undecided:
         _settle(found, case, cases, undecided)
     for each in found.values():
-        each.where = tuple(_shared(each.failing, cases, _of(str(each.cause.get("id")))))
+        of = _of(str(each.cause.get("id")), each.failing[0])
+        each.where = tuple(_shared(each.failing, cases, of))
     return sorted(
         found.values(), key=lambda each: -len(each.failing)
     )  # of as many, the one of the first case first
@@ -172,7 +172,7 @@ def _settle(
     """
     left, because = list(case.candidates), []
     for excluded, why in (*_excluded(case, cases), *_beyond_its_trunk(case, cases, undecided)):
-        kept = [name for name in left if _of(name) not in excluded]
+        kept = [name for name in left if _of(name, case) not in excluded]
         if kept and kept != left:
             left = kept
             because.append(why)
@@ -199,7 +199,9 @@ def _share_place(cause: str, case: Judged, other: Judged) -> bool:
     number = "group" if "group" in case.about else "line"
     same_number = case.about.get(number) == other.about.get(number)
     same_trunk = case.trunk == other.trunk
-    return {"trunk": same_trunk, "number": same_number}.get(_of(cause), same_trunk or same_number)
+    return {"trunk": same_trunk, "number": same_number}.get(
+        _of(cause, case), same_trunk or same_number
+    )
 
 
 def _beyond_its_trunk(
@@ -213,7 +215,7 @@ def _beyond_its_trunk(
     shared = [
         name
         for name in case.candidates
-        if _of(name) == "trunk" and all(name in each.candidates for each in lost)
+        if _of(name, case) == "trunk" and all(name in each.candidates for each in lost)
     ]
     if (
         case.reached() is False
@@ -231,8 +233,8 @@ def _on_its_trunk(case: Judged, cases: Sequence[Judged]) -> Iterator[Judged]:
     )
 
 
-def _of(cause: str) -> Of:
-    entry = every_cause().get(cause)
+def _of(cause: str, case: Judged) -> Of:
+    entry = catalogue(case.integration).causes.get(cause)
     return entry.of if entry else ""
 
 

@@ -4,7 +4,7 @@ how fast it responded.
 
 from __future__ import annotations
 
-from harness.calls.checks import responsiveness
+from harness.calls.check_table import RESPONSIVENESS
 from harness.calls.events import VoiceInFile
 from harness.calls.model import CallMessage
 from harness.diagnosis.audio import direction_of
@@ -26,7 +26,7 @@ def derive(scene: Scene) -> None:
     _acknowledged(scene)
     _refreshed(scene)
     _spoke(scene)
-    for finding in scene.of(*responsiveness.RESPONSIVENESS):
+    for finding in scene.of(*RESPONSIVENESS):
         never = finding.failed and finding.facts.get("seconds") is None
         scene.record(
             finding.check,

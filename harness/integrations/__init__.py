@@ -21,7 +21,7 @@ from harness.integrations.base import Calls, Integration, Need, Row, Which
 from harness.integrations.which import A_CALLER, TO_AI, times
 from harness.support.model_words import nearest
 
-__all__ = ["find", "load", "loadable", "names", "own_row", "own_rows"]
+__all__ = ["find", "load", "loadable", "names", "own_row", "own_rows", "title"]
 
 GROUP = "call_verification.integrations"
 
@@ -48,6 +48,16 @@ def find(name: str) -> Integration:
                 f"own_row({row.id!r}): {name} has a row of this id; allowed: an id of its own"
             )
     return dataclasses.replace(declared, rows=(*declared.rows, *own)) if own else declared
+
+
+def title(name: str) -> str:
+    """The integration's title; its name where it is not installed, as evidence is also read where
+    it was not made.
+    """
+    try:
+        return _declared(name).title
+    except SelectionError:
+        return name
 
 
 def loadable() -> Iterator[Integration]:

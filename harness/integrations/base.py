@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from pathlib import Path
 from typing import Literal
 
 from harness.deployment import Ai, Assistant, Deployment, Handover, Line, Transport, Trunk
@@ -67,6 +68,25 @@ ADDRESSED: RequiredFindings = {ROUTE_REQUEST_URI: 1, ROUTE_TRANSPORT: 1}
 
 #: Prefix of a reason: the harness cannot observe the subject of the row here.
 NOT_OBSERVABLE = "not observable: "
+
+#: Why a row has no case: the deployment lacks what it needs; the harness cannot observe its subject,
+#: or cause its situation; it is not the time of its numbers; ``[leave_out]`` names it; or it takes
+#: long and was not asked for by name.
+ReasonKind = Literal["lacking", "not observable", "not now", "left out", "takes long"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a row has no case."""
+
+    kind: ReasonKind
+    why: str
+
+    @classmethod
+    def of(cls, why: str) -> Reason:
+        """The reason of a condition that does not hold, which says so where it is not observable."""
+        return cls("not observable" if why.startswith(NOT_OBSERVABLE) else "lacking", why)
+
 
 #: The AI in a row: each trunk's AI; only a stand-in; or, where the AI takes no part, the first
 #: trunk's, Synthflow preferred.
@@ -319,6 +339,9 @@ class Integration:
     rows: tuple[Row, ...]
     transports: tuple[Transport, ...] = ("udp", "tcp", "tls")  #: over which the platform signals
     carries_out_refer: bool = False  #: whether its guide says that it does
+    #: A TOML file with its guide's sections, its fix texts of shared causes, and causes and rules of
+    #: its own (:mod:`harness.diagnosis.catalogue`).
+    diagnosis: Path | None = None
 
     def row(self, row_id: str) -> Row:
         """The row of that id. Raises ``KeyError``."""

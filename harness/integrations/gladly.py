@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from harness.integrations import shared
 from harness.integrations.base import Integration
-from harness.integrations.rows import rows
+from harness.integrations.rows import TABLES, rows
 
 _INBOUND = "configure-inbound-routing"
 _OWN = rows("gladly")
@@ -19,6 +19,7 @@ INTEGRATION = Integration(
     title="Gladly",
     guide="https://docs.synthflow.ai/sip-with-gladly",
     carries_out_refer=True,
+    diagnosis=TABLES / "gladly-diagnosis.toml",
     transports=("tls",),
     rows=(
         shared.inbound(

@@ -172,10 +172,10 @@ def left_out(deployment: Deployment, every: Sequence[RowPlan] | None = None) -> 
     every = every_row(deployment) if every is None else every
     for cells in every:
         row = cells.row
-        if cells.why_none:
+        if cells.reason:
             not_now = cells.is_postponed
             found.append(
-                LeftOut(deployment.name, row.id, row.documented, cells.why_none, not_now=not_now)
+                LeftOut(deployment.name, row.id, row.documented, cells.reason.why, not_now=not_now)
             )
         found += [
             LeftOut(deployment.name, row.id, row.documented, why, line, True)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from harness.deployment import Ai, Deployment, Trunk
 from harness.integrations import observability
-from harness.integrations.base import NOT_OBSERVABLE, Cell, Row, Which
+from harness.integrations.base import NOT_OBSERVABLE, Cell, Reason, Row, Which
 
 _AIS: tuple[Ai, ...] = ("synthflow", "stand-in")
 #: Most numbers that a reason lists.
@@ -25,7 +25,7 @@ class RowPlan:
     def __init__(self, row: Row, deployment: Deployment, *, asked: bool) -> None:
         self.row = row
         self._deployment = deployment
-        self._missing: str | None = None
+        self._missing: Reason | None = None
         self._nearness = (0, 0)  #: how near the row came to a case without the missing condition
         self._whom: tuple[Which, Sequence[Cell]] | None = (
             None  #: the missing condition, and the cells that lack it
@@ -36,23 +36,21 @@ class RowPlan:
         self.turn = 0  #: how many cases of earlier rows have had a caller
         self.unseen = observability.unseen(deployment)
         self.cells: list[Cell] = []
-        self.why_none = self._why_not(asked)
-        if self.why_none is None:
+        self.reason = self._why_not(asked)  #: why there is no cell
+        if self.reason is None:
             self.cells = list(self._all())
             if not self.cells:
-                self.why_none = (
-                    self._missing + self._of_whom() if self._missing else self._no_trunk()
-                )
+                self.reason = self._nearest()
 
     @property
     def is_postponed(self) -> bool:
         """Whether the row has no case only because of the opening hours."""
-        return not self.cells and self._nearness == _NOT_NOW
+        return self.reason is not None and self.reason.kind == "not now"
 
     def why_not_over(self, trunk: Trunk) -> str:
         """Why the row has no case over that trunk."""
-        if self.why_none:
-            return self.why_none
+        if self.reason:
+            return self.reason.why
         cells = [cell for cell in self._of_each_number({}) if cell.trunk is trunk]
         for which in self.row.which or ():
             kept = [cell for cell in cells if which.holds(cell)]
@@ -63,7 +61,7 @@ class RowPlan:
 
     def not_now(self) -> Iterator[tuple[str, str]]:
         """Further numbers that the row would call at another time, each with its reason."""
-        if self.why_none:
+        if self.reason:
             return
         if self.row.every_number and self._deployment.depth != "once":
             yield from self._numbers_not_now()
@@ -189,15 +187,21 @@ class RowPlan:
         ]
         return [Cell(deployment, trunk, line, {**axes, "ai": trunk.ai}) for line, trunk in numbers]
 
-    def _why_not(self, asked: bool) -> str | None:
+    def _why_not(self, asked: bool) -> Reason | None:
         row, deployment = self.row, self._deployment
         if row.id in deployment.leave_out:
-            return deployment.leave_out[row.id]
+            return Reason("left out", deployment.leave_out[row.id])
         if row.opt_in and not asked:
-            return f"takes long; run when asked for by name (--row {row.id})"
+            return Reason("takes long", f"takes long; run when asked for by name (--row {row.id})")
         missing = [need.why_none(deployment) for need in row.needs if not need.holds(deployment)]
         missing += [axis.missing for axis in row.axes if not axis.values(deployment)]
-        return next(iter(missing), None)
+        return next(map(Reason.of, missing), None)
+
+    def _nearest(self) -> Reason:
+        """The reason of the trunk that came nearest to a case."""
+        if self._missing is None:
+            return Reason("lacking", self._no_trunk())
+        return replace(self._missing, why=self._missing.why + self._of_whom())
 
     def _no_trunk(self) -> str:
         if self.row.ai == "stand-in" and not any(
@@ -228,7 +232,7 @@ class RowPlan:
             if ai == "synthflow" and hidden is not None:
                 # name what hides it only if the row would have a case here, now or at another time
                 if any(self._of_ai(ai)) or self._nearness == _NOT_NOW:
-                    self._say_missing(hidden, (3, 0))
+                    self._say_missing(Reason("not observable", hidden), (3, 0))
                 continue
             found = list(self._of_ai(ai))
             yield from found
@@ -281,7 +285,10 @@ class RowPlan:
         return row.moment == "people" or hands_over or (depth == "full" and row.which is not None)
 
     def _say_missing(
-        self, why: str, nearness: tuple[int, int], whom: tuple[Which, Sequence[Cell]] | None = None
+        self,
+        why: Reason,
+        nearness: tuple[int, int],
+        whom: tuple[Which, Sequence[Cell]] | None = None,
     ) -> None:
         """Keep the reason of the trunk that came nearest to a case; another trunk may have no such
         number at all.
@@ -312,8 +319,8 @@ class RowPlan:
                 [cell for cell in cells if which.holds(cell)] for cells in (found, others)
             )
             if (found or others) and not kept and not also:
-                why = which.why_none([*found, *others])
-                nearness = (int(why.startswith(NOT_OBSERVABLE)), stage)
+                why = Reason.of(which.why_none([*found, *others]))
+                nearness = (int(why.kind == "not observable"), stage)
                 self._say_missing(why, nearness, (which, [*found, *others]))
             self._say_lacking((*found, *others), which)
             found, others = kept, also
@@ -322,7 +329,8 @@ class RowPlan:
         if others and not found:
             some = any(deployment.is_open(line) != row.out_of_hours for line in deployment.lines)
             self._late |= dict.fromkeys(cell.line for cell in others)  # collected over all trunks
-            self._say_missing(_not_their_time(row, self._late, some=some), _NOT_NOW)
+            late = _not_their_time(row, self._late, some=some)
+            self._say_missing(Reason("not now", late), _NOT_NOW)
         for which in reversed(row.which):
             found.sort(key=which.prefers)
         return found

@@ -28,7 +28,7 @@ from harness.integrations import base, which
 from harness.integrations.base import Row
 from harness.support.files import user_files
 
-_TABLES: Final = Path(__file__).with_name("tables")
+TABLES: Final = Path(__file__).with_name("tables")
 #: Findings that many rows require together.
 _TOGETHER: Final = ("WITH_THE_AI", "HANDED_OVER", "FALLEN_BACK", "AGAIN", "ADDRESSED")
 
@@ -38,7 +38,7 @@ Plain = Mapping[str, Any]
 
 def table(name: str) -> dict[str, dict[str, Plain]]:
     """The rows of a table by group and id."""
-    groups = tomllib.loads(user_files.read_text(_TABLES / f"{name}.toml", user_files.SETTINGS))
+    groups = tomllib.loads(user_files.read_text(TABLES / f"{name}.toml", user_files.SETTINGS))
     every = groups.pop("every")
     return {
         group: {row_id: every | plain for row_id, plain in declared.items()}

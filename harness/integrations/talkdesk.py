@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.integrations import shared
 from harness.integrations.base import Integration
-from harness.integrations.rows import rows
+from harness.integrations.rows import TABLES, rows
 
 _TRANSFER = "configure-transfer-back-to-talkdesk-ai--live-agent"
 _OWN = rows("talkdesk")
@@ -14,6 +14,7 @@ INTEGRATION = Integration(
     title="Talkdesk",
     guide="https://docs.synthflow.ai/sip-with-talkdesk",
     carries_out_refer=True,
+    diagnosis=TABLES / "talkdesk-diagnosis.toml",
     rows=(
         shared.inbound(
             "TD",

@@ -125,7 +125,7 @@ class _Declared:
             return "no agent and no machine answers there"
         if line.group is None:
             return next(
-                (p.why_none for p in self._every if p.row.moment == "fallback" and p.why_none),
+                (p.reason.why for p in self._every if p.row.moment == "fallback" and p.reason),
                 "no row calls it",
             )
         if groups[line.group].has_machine:

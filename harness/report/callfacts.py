@@ -25,7 +25,7 @@ from harness.calls.measurement import Delay
 from harness.calls.verdict import Verdict
 from harness.deployment import STAND_IN
 from harness.report.evidence import CaseEvidence
-from harness.report.flow import Arrow, is_invite
+from harness.report.flow import Arrow, arrows, is_invite
 from harness.report.hearing import sounds
 from harness.report.markup import moment
 
@@ -246,6 +246,17 @@ def response_times(evidence: CaseEvidence) -> list[ResponseTime]:
         lambda leg, which: _words(evidence, leg, which),
         at_ai=STAND_IN,
     )
+
+
+def measured_times(evidence: CaseEvidence) -> list[ResponseTime]:
+    """The same, and the times of the calls that harness phones placed: what may have a limit."""
+    found = response_times(evidence)
+    for leg in call_facts(evidence, arrows(evidence), ()):
+        if leg.facts["direction"] == "outgoing":
+            for title, seconds in leg.seconds.items():
+                basis = "by the messages of the call"
+                found.append(ResponseTime(leg.leg, title, seconds, basis))
+    return found
 
 
 def _words(evidence: CaseEvidence, leg: str, which: Literal["received", "sent"]) -> Iterator[Turn]:

@@ -19,6 +19,7 @@ from typing import Any, Final, NotRequired
 from pydantic_core import from_json
 from typing_extensions import TypedDict
 
+from harness import integrations
 from harness.calls.events import (
     Event,
     FarEndRecord,
@@ -104,6 +105,7 @@ def shown_name(name: str) -> str:
 def names(deployment: Deployment) -> NamedDeployment:
     """The names, from the complete deployment that the case has for itself."""
     hosts: dict[str, str] = {}
+    platform = integrations.title(deployment.integration)
     for name, account in deployment.accounts.items():
         if account.host:
             hosts[account.host] = name
@@ -111,9 +113,9 @@ def names(deployment: Deployment) -> NamedDeployment:
         if trunk.host and trunk.ai == "synthflow":
             hosts[trunk.host] = "synthflow"
         if trunk.termination_host:
-            hosts[trunk.termination_host] = f"{deployment.integration} trunk"
+            hosts[trunk.termination_host] = f"{platform} trunk"
     if deployment.platform.host:
-        hosts[deployment.platform.host] = deployment.integration
+        hosts[deployment.platform.host] = platform
     shown = shown_name if is_masked(deployment) else str
     return {
         "deployment": shown(deployment.name),

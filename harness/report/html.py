@@ -26,6 +26,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from harness import integrations
 from harness.calls.checks.responsiveness import ResponseTime
 from harness.calls.verdict import ORDER, Finding, Verdict
 from harness.diagnosis.catalogue import owner_in_words, person_of
@@ -346,9 +347,12 @@ def _filters(
         ("owner", "owner", [(owner, owner_in_words(owner)) for owner in values("owners")]),
         ("row", "row", [(row, f"{title} ({row})") for row, title in titles.items() if row in rows]),
     ]  # fmt: skip
-    integrations = sorted({str(case["integration"]) for case in cases})
+    platforms = sorted({str(case["integration"]) for case in cases})
+    platform_titles: list[tuple[object, str]] = [
+        (name, integrations.title(name)) for name in platforms
+    ]
     others: list[_Filter] = [
-        ("integration", "integration", plain(integrations if integrations[1:] else ())),
+        ("integration", "integration", platform_titles if platform_titles[1:] else []),
         ("dialled", "number dialled", plain(values("numbers"))),
     ]
     for name, (words, found) in axes.items():

@@ -23,7 +23,7 @@ from rich.text import Text
 from harness.calls.verdict import ORDER, Verdict
 from harness.report.markup import SIGNS, short, xml
 from harness.report.run_directory import RunEvidence
-from harness.report.scope import NOT_ASKED, RowScope, Scope
+from harness.report.scope import RowScope, Scope
 from harness.report.terminal import STYLES
 
 NOT_RUN = "not run"
@@ -275,7 +275,7 @@ def _table(
                 ),
                 total=Cell(sum(cells.values(), Counter())) if cells else None,
                 of=max(len(known.cases) if known else 0, len(members)),
-                why="" if members or not known else known.why or NOT_ASKED,
+                why="" if members or not known else known.why_not_asked,
             )
         )
     return Table(deployment, site, names, columns, same, tuple(lines))

@@ -27,9 +27,9 @@ from harness.deployment import Deployment, Kind
 from harness.deployment.places import named_files
 from harness.errors import MistakeError
 from harness.finding_kinds import FindingKind, RequiredFindings
-from harness.integrations import matrix, observability
-from harness.integrations.base import NOT_OBSERVABLE
-from harness.integrations.matrix import Case, LeftOut, Selection
+from harness.integrations import matrix
+from harness.integrations.base import Reason
+from harness.integrations.matrix import Case, Selection
 from harness.integrations.unverified import Unverified, unverified
 from harness.report.case_document import finite, shown_name
 from harness.support.field_kinds import require_kinds
@@ -97,17 +97,19 @@ class RowScope:
     documented: bool
     cases: tuple[str, ...]  #: every case the deployment has of it, selected or not
     asked: tuple[str, ...]  #: those the run was to verify
-    why: str = ""  #: why there is no case at all
-    left_out: bool = (
-        False  #: by ``[leave_out]`` of the deployment file: somebody's decision, no lack
-    )
+    reason: Reason | None = None  #: why there is no case at all
     not_now: tuple[str, ...] = ()  #: which numbers it does not call now, each with the reason
-    hidden: bool = False  #: it has no case since its subject cannot be observed
-    postponed: bool = (
-        False  #: it has no case since it was not the time of the numbers that could prove it
-    )
     demanded: bool = False  #: by ``require`` of the deployment file, or by ``--require``
-    unnamed: bool = False  #: it has no case since it takes long and was not asked for by name
+
+    @property
+    def why(self) -> str:
+        """Why there is no case at all; empty where there is one."""
+        return self.reason.why if self.reason else ""
+
+    @property
+    def why_not_asked(self) -> str:
+        """Why no case was asked for."""
+        return self.why or NOT_ASKED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,7 +235,7 @@ def left_out(scope: Scope) -> list[LeftOutDocument]:
         {"deployment": one.name, "row": row.row, "documented": row.documented, "why": why}
         for one in each_once(scope.deployments)
         for row in one.rows
-        for why in (row.not_now if row.asked else (row.why or NOT_ASKED,))
+        for why in (row.not_now if row.asked else (row.why_not_asked,))
     ]
 
 
@@ -250,7 +252,7 @@ def missing(scope: Scope) -> list[str]:
     """
     rows = ((one.name, row) for one in each_once(scope.deployments) for row in one.rows)
     return [
-        f"{name}: {row.row} ({row.why or NOT_ASKED})"
+        f"{name}: {row.row} ({row.why_not_asked})"
         for name, row in rows
         if row.demanded and not row.asked
     ]
@@ -333,8 +335,13 @@ def _read_deployment(plain: dict[str, Any]) -> DeploymentScope:
     lists = ("cases", "asked", "not_now")
     rows = []
     for row in plain["rows"]:
-        require_kinds(RowScope, row)
-        rows.append(RowScope(**row | {name: tuple(row[name]) for name in lists}))
+        reason = row.get("reason")
+        if reason is not None:
+            require_kinds(Reason, reason)
+            reason = Reason(**reason)
+        values = row | {name: tuple(row[name]) for name in lists} | {"reason": reason}
+        require_kinds(RowScope, values)
+        rows.append(RowScope(**values))
     entries = [one | {"entries": tuple(one["entries"])} for one in plain.get("unverified", ())]
     for entry in entries:
         require_kinds(Unverified, entry)
@@ -354,21 +361,16 @@ def _deployment(
     content = content_of(deployment)
     integration = integrations.find(deployment.integration)
     every = matrix.every_row(deployment, selection.rows)
-    there = {cells.row.id: [case.id for case in matrix.cases_of(cells)] for cells in every}
+    plans = {plan.row.id: plan for plan in every}
     wanted = {case.id for case in asked if case.deployment == deployment.name}
     demanded = {*deployment.require, *required}
-    unseen = observability.unseen(deployment).values()
-    without: dict[str, LeftOut] = {}
     not_now: dict[str, list[str]] = {}
     for one in matrix.left_out(deployment, every):
-        if one.line is None:
-            without[one.row] = one
-        else:
+        if one.line is not None:
             not_now.setdefault(one.row, []).append(one.why)
     rows = []
     for row in integration.rows:
-        cases, left = there[row.id], without.get(row.id)
-        why = left.why if left and not cases else ""
+        cases = [case.id for case in matrix.cases_of(plans[row.id])]
         rows.append(
             RowScope(
                 row=row.id,
@@ -379,13 +381,9 @@ def _deployment(
                 documented=row.documented,
                 cases=tuple(cases),
                 asked=tuple(case for case in cases if case in wanted),
-                why=why,
+                reason=plans[row.id].reason,
                 not_now=tuple(not_now.get(row.id, [])),
-                left_out=row.id in deployment.leave_out,
-                hidden=not cases and (why.startswith(NOT_OBSERVABLE) or why in unseen),
-                postponed=not cases and left is not None and left.not_now,
                 demanded=row.id in demanded or (row.documented and matrix.DOCUMENTED in demanded),
-                unnamed=row.opt_in and row.id not in selection.rows,
             )
         )
     found = DeploymentScope(
@@ -401,12 +399,18 @@ def _deployment(
     return found if deployment.kind == "simulated" else _masked(found)
 
 
+def _masked_reason(reason: Reason | None) -> Reason | None:
+    return reason and dataclasses.replace(reason, why=mask_text(reason.why))
+
+
 def _masked(scope: DeploymentScope) -> DeploymentScope:
     """As the evidence of its cases is: names and reasons are the customer's words, and may hold
     numbers.
     """
     rows = (
-        dataclasses.replace(row, why=mask_text(row.why), not_now=tuple(map(mask_text, row.not_now)))
+        dataclasses.replace(
+            row, reason=_masked_reason(row.reason), not_now=tuple(map(mask_text, row.not_now))
+        )
         for row in scope.rows
     )
     name, site = shown_name(scope.name), shown_name(scope.site)

@@ -120,6 +120,7 @@ def test_documented_integration_works(tmp_path: Path, environment: Mapping[str, 
     page.verifies("harness verify", passed=3, failed=0)
     summary = page.verifies("harness verify", **FAILS)
     assert causes(summary) == ["a header that was sent does not arrive"]
+    assert summary["causes"][0]["fix"].startswith("In Acme's console")
     assert page.left == []
 
 

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.diagnosis.catalogue import causes
 from tools import ROOT
 
 #: Pages outside of docs/, by the name they have in the site.
@@ -26,6 +27,18 @@ ELSEWHERE = {
 _INSTEAD = {"README.md": "index.md"}
 _LINK = re.compile(r"(?<=\]\()([^)\s#]+)(#[^)\s]*)?(?=\))")
 _LANGUAGES = {".py": "python", ".toml": "toml", ".yml": "yaml", ".csv": "text", ".json": "json"}
+
+
+_CAUSES = "<!-- table: causes -->"
+
+
+def causes_table() -> str:
+    """Each cause with its title, issue and owner; only the site has it, made anew each time."""
+    rows = [
+        f"| `{name}` | {cause.title} | {cause.issue} | {cause.owner} |"
+        for name, cause in causes().items()
+    ]
+    return "\n".join(["| cause | what it is | issue | owner |", "|---|---|---|---|", *rows])
 
 
 def sources() -> dict[str, Path]:
@@ -67,7 +80,7 @@ def stage(into: Path) -> None:
         text = _LINK.sub(
             lambda match, source=source: led(match, source),  # type: ignore[misc]
             source.read_text(encoding="utf-8"),
-        )
+        ).replace(_CAUSES, causes_table())
         (into / name).write_text(text, encoding="utf-8")
     if mistakes:
         raise ValueError("\n".join(mistakes))

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from harness.audio.marks import VOICES
 from harness.calls import measurement
+from harness.calls.check_table import RESPONSIVENESS
 from harness.calls.checks.finding import judged
 from harness.calls.checks.registry import check
 from harness.calls.legs import LegEvents, MarkSpan
@@ -22,18 +23,9 @@ Turn = tuple[float, float]
 #: The speech in a leg's recording of what it received or sent, by the leg's name.
 Words = Callable[[str, Literal["received", "sent"]], Iterable[Turn]]
 
-DEAD_AIR: Final = "responsiveness.dead_air"
-ANSWER: Final = "responsiveness.answer"
-TRANSFER: Final = "responsiveness.transfer"
-INTERRUPTION: Final = "responsiveness.interruption"
-
-#: Check → the title of its figure, and the event that must come in time.
-RESPONSIVENESS: Final[Mapping[str, tuple[str, str]]] = {
-    DEAD_AIR: ("dead air before the first word", "the AI's first word comes"),
-    ANSWER: ("answer time", "the AI answers the caller's last word"),
-    TRANSFER: ("silence in the transfer", "the person is heard after the AI's last sound"),
-    INTERRUPTION: ("stops when interrupted", "the AI stops when the caller speaks"),
-}
+#: The titles of the figures (:class:`~harness.calls.check_table.Held`).
+DEAD_AIR, ANSWER = "dead air before the first word", "answer time"
+TRANSFER, INTERRUPTION = "silence in the transfer", "stops when interrupted"
 #: Shorter silences are pauses between words, and between the turns of an agent's mark and its
 #: reply, in seconds.
 _PAUSE_S: Final = 0.4
@@ -44,13 +36,9 @@ class ResponseTime:
     """One figure of one call."""
 
     leg: str
-    check: str
+    title: str
     seconds: float | None  #: None when it was looked for and never came
-    basis: str  #: the moments between which it was measured
-
-    @property
-    def title(self) -> str:
-        return RESPONSIVENESS[self.check][0]
+    basis: str  #: what it was measured on
 
     def __str__(self) -> str:
         value = "never" if self.seconds is None else f"{self.seconds:.2f} s"
@@ -62,7 +50,7 @@ def responsive(
     check: str, subject: str, seconds: float | None, limit_s: float, basis: str
 ) -> Finding:
     """The event of the check came within ``limit_s``. ``seconds`` is None when it never came."""
-    what = RESPONSIVENESS[check][1]
+    what = RESPONSIVENESS[check].event
     return judged(
         check,
         subject,

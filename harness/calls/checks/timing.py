@@ -1,6 +1,4 @@
-"""Checks of time: when an event happened, whether a leg ended in time, and how fast a voice agent
-responds.
-"""
+"""Checks of time: when an event happened, and whether a leg ended in time."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
+from harness import integrations
 from harness.calls.verdict import Verdict
 from harness.errors import MistakeError
 from harness.report import matrix
@@ -65,6 +66,7 @@ def write(
     template = _environment().get_template("signoff.html.j2")
     text = template.render(
         d=decision,
+        platform=integrations.title,
         title=title(decision),
         heading=heading(decision),
         subject=subject(decision),
@@ -126,7 +128,7 @@ def subject(decision: Decision) -> str:
     platform.
     """
     platforms = (
-        sorted({d.integration.capitalize() for d in decision.scope.deployments})
+        sorted({integrations.title(d.integration) for d in decision.scope.deployments})
         if decision.scope
         else []
     )

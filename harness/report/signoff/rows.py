@@ -300,10 +300,11 @@ def _verdict(
         if worst in verdicts:
             return worst, why
     if not row.cases:
-        if row.hidden:
+        kind = row.reason.kind if row.reason else "lacking"
+        if kind == "not observable":
             return Verdict.NOT_OBSERVABLE, row.why
-        is_there = row.left_out or row.postponed or row.demanded or row.unnamed
-        return (NOT_RUN if is_there else NOT_APPLICABLE), row.why
+        is_lacking = kind == "lacking" and not row.demanded
+        return (NOT_APPLICABLE if is_lacking else NOT_RUN), row.why
     if left:
         if verdicts:
             return PARTLY_RUN, f"{len(left)} of {len(row.cases)} cases left out"

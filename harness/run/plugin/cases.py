@@ -31,7 +31,7 @@ from harness.diagnosis.result import DiagnosisDocument
 from harness.errors import MistakeError, ResourceError
 from harness.finding_kinds import AUDIO_TO_AI
 from harness.integrations.matrix import Case
-from harness.report.callfacts import response_times
+from harness.report.callfacts import measured_times
 from harness.report.case_document import is_masked, names
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
@@ -167,15 +167,15 @@ class Attempt:
 
         Only now are the recordings whole. A case that broke shows nothing.
         """
-        limits = self.replica.responsiveness.limits
+        held = self.replica.responsiveness.held
         is_broken = self.outcome.conclusion.verdict is Verdict.BROKEN
-        if AUDIO_TO_AI not in self.case.required_findings or is_broken or not any(limits.values()):
+        if AUDIO_TO_AI not in self.case.required_findings or is_broken or not held:
             return
-        for one in response_times(CaseEvidence.read(recorder.directory)):
-            limit_s = limits[one.check]
-            if limit_s is None:
+        for one in measured_times(CaseEvidence.read(recorder.directory)):
+            if one.title not in held:
                 continue
-            finding = responsive(one.check, one.leg, one.seconds, limit_s, one.basis)
+            check, limit_s = held[one.title]
+            finding = responsive(check, one.leg, one.seconds, limit_s, one.basis)
             late = missed_by(finding) if finding.verdict is Verdict.FAILED else None
             recorder.finding(
                 excused(finding, self.late_s)

@@ -14,6 +14,7 @@ from _pytest.mark.expression import Expression
 from harness import integrations
 from harness.deployment import Deployment
 from harness.deployment.grants import Grants
+from harness.diagnosis.catalogue import TableError, catalogue
 from harness.errors import DeploymentError, RefusedError, SelectionError
 from harness.integrations import load
 from harness.integrations.matrix import DOCUMENTED, Selection
@@ -318,7 +319,8 @@ def deployments(
     for path in paths:
         try:
             deployment = load(path, secrets=secrets, commands=commands, grants=grants)
-        except DeploymentError as error:
+            catalogue(deployment.integration)
+        except (DeploymentError, TableError) as error:
             mistakes.append(str(error))
             continue
         if deployment.name in found:

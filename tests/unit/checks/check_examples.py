@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.audio.delay import Delay
 from harness.audio.residue import Beneath
+from harness.calls.check_table import RESPONSIVENESS
 from harness.calls.checks import (
     audio,
     dialog,
@@ -27,6 +28,7 @@ from harness.calls.checks import (
 )
 from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.verdict import Finding, Strength
+from harness.diagnosis.catalogue import rules_of
 from tests.unit.checks import messages
 from tests.unit.checks.calls import (
     AI_NUMBER,
@@ -474,9 +476,10 @@ EXAMPLES = [
             given(check, "caller.1", 1.0, 1.0, "from the answer"),
             given(check, "caller.1", 1.1, 1.0, "from the answer"),
             given(check, "caller.1", None, 1.0, "the caller spoke for 2.0 s"),
-            rule=check,
-            answer="likely ai-too-slow",
+            rule=rule.id,
+            answer=f"{rule.confidence} {rule.cause}",
         )
-        for check in responsiveness.RESPONSIVENESS
+        for rule in rules_of("")
+        if (check := rule.id) in RESPONSIVENESS
     ),
 ]

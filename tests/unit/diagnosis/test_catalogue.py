@@ -4,14 +4,27 @@ where and what.
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness import integrations
-from harness.diagnosis.catalogue import Condition, TableError, causes, read, rules_of
+from harness.diagnosis.catalogue import (
+    Catalogue,
+    Condition,
+    TableError,
+    catalogue,
+    cause_text,
+    causes,
+    read,
+    rules_of,
+)
 from harness.diagnosis.facts import Facts, fact_kinds
-from tools.diagnosis import PAGE, renewed
+from harness.diagnosis.facts import table as vocabulary
+from tools.site.stage import stage
 
 GUIDE_ISSUES = {
     "Registration fails",
@@ -40,13 +53,13 @@ def table(**changes: Any) -> dict[str, Any]:
 
 
 def rule_of(**changes: Any) -> Any:
-    (rule,) = read({"t": table(**changes)}).rules[""]
+    (rule,) = read({"t.toml": table(**changes)}).rules
     return rule
 
 
 def mistake_in(content: dict[str, Any]) -> str:
     with pytest.raises(TableError) as raised:
-        read({"t": content})
+        read({"t.toml": content})
     return str(raised.value)
 
 
@@ -132,15 +145,109 @@ def test_rules_and_causes_belong_together() -> None:
     assert mistake_in(unnamed) == "cause idle: no rule names it"
     assert mistake_in({"rule": table()["rule"]}) == "rule r: no cause 'broken'"
     with pytest.raises(TableError, match="rule r: there is another of this name"):
-        read({"t": table(), "u": {"rule": table()["rule"]}})
+        read({"t.toml": table(), "u.toml": {"rule": table()["rule"]}})
 
 
-def test_an_integrations_table_applies_to_it_alone() -> None:
-    own = {"integration": "gladly", "rule": {"own": table()["rule"]["r"]}}
-    rules = read({"common": table(), "own": own}).rules
-    assert [rule.id for rule in rules[""]] == ["r"]
-    assert [rule.id for rule in rules["gladly"]] == ["own"]
+# -- an integration's own table
+
+
+def own(**tables: Any) -> Catalogue:
+    """The catalogue of an integration with these tables, beside one shared cause and rule."""
+    return read({"acme.toml": tables}, read({"t.toml": table()}))
+
+
+def renamed(content: dict[str, Any], name: str) -> dict[str, Any]:
+    """The table with a cause and a rule of another name."""
+    rule = content["rule"]["r"] | {"cause": name}
+    return {"cause": {name: content["cause"]["broken"]}, "rule": {f"{name}.rule": rule}}
+
+
+def test_an_integrations_own_causes_and_rules_stand_behind_the_shared_ones() -> None:
+    found = own(**renamed(table(), "ticket"))
+    assert list(found.causes) == ["broken", "ticket"]
+    assert [rule.id for rule in found.rules] == ["r", "ticket.rule"]
     assert rules_of("genesys") == rules_of("")
+    assert set(rules_of("")) < set(rules_of("gladly"))
+
+
+def test_an_integration_has_a_fix_text_of_its_own_for_a_shared_cause() -> None:
+    found = own(fix={"broken": "Mend {platform}."})
+    assert found.causes["broken"].fix == "Mend {platform}."
+    gladly, generic = (
+        cause_text("transfer-topic-wrong", name)["fix"] for name in ("gladly", "generic")
+    )
+    assert "X-Gladly-Routing-Selector" in gladly
+    assert "Gladly" not in generic
+
+
+def test_a_cause_links_to_the_section_that_the_integration_names() -> None:
+    gladly, generic, unknown = (
+        cause_text("group-wrong", name)["link"] for name in ("gladly", "generic", "genesys")
+    )
+    assert gladly.endswith("#configure-transfer-back-to-gladly-ai--live-agent")
+    assert generic == integrations.find("generic").guide
+    assert unknown == ""
+
+
+@pytest.mark.parametrize(
+    ("tables", "mistake"),
+    [
+        ({"fix": {"brokn": "f"}}, "fix brokn: no cause 'brokn'; did you mean 'broken'?"),
+        ({"fix": {"broken": "{ticket}"}}, "fix broken: '{ticket}': 'ticket'; allowed: {platform}"),
+        ({"fix": {"broken": 3}}, 'fix: allowed: NAME = "…" in each line of [fix]'),
+        ({"fix": "f"}, 'fix: allowed: NAME = "…" in each line of [fix]'),
+        (
+            {"sections": {"trunks": "s"}},
+            "sections: no topic 'trunks'; did you mean 'trunk'?",
+        ),
+        (table(), "cause broken: there is another of this name"),
+        (
+            renamed(table(cause={"guide": "tickets"}), "ticket"),
+            "cause ticket: no guide 'tickets'",
+        ),
+        (renamed(table(cause={"title": 3}), "ticket"), "cause ticket: title is of another kind: 3"),
+    ],
+)
+def test_a_mistake_in_an_integrations_table_is_one_line(
+    tables: dict[str, Any], mistake: str
+) -> None:
+    with pytest.raises(TableError) as raised:
+        own(**tables)
+    assert str(raised.value).startswith(f"acme.toml: {mistake}")
+
+
+def test_a_cause_of_an_integration_has_a_topic_of_its_own() -> None:
+    content = renamed(table(cause={"guide": "tickets"}), "ticket")
+    assert own(**content, sections={"tickets": "t"}).sections == {"tickets": "t"}
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("fix", "Expected '=' after a key"),
+        ("[fixes]", "no table 'fixes'; did you mean 'fix'?"),
+        ("cause = 3", "cause: allowed: [cause.NAME]"),
+        ("[rule]\nr = 3", "rule: allowed: [rule.NAME]"),
+        (None, "No such file"),
+    ],
+)
+def test_an_integrations_file_that_cannot_be_used_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, mistake: str
+) -> None:
+    file = tmp_path / "acme.toml"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    acme = replace(integrations.find("generic"), name="acme", diagnosis=file)
+    monkeypatch.setattr(integrations, "find", lambda name: acme)
+    with pytest.raises(TableError) as raised:
+        catalogue.__wrapped__("acme")
+    assert str(raised.value).startswith(f"{file}: ")
+    assert mistake in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["talkdesk", "gladly"])
+def test_each_topic_has_a_section_in_a_shipped_guide(name: str) -> None:
+    assert set(catalogue(name).sections) == set(vocabulary("vocabulary")["guide"]["topics"])
 
 
 def test_a_rule_asks_for_each_fact() -> None:
@@ -163,9 +270,11 @@ def test_each_cause_has_an_issue_and_a_section_in_the_guides(name: str) -> None:
     assert "{platform}" not in cause.fix.format(platform="Talkdesk")
 
 
-def test_the_page_has_the_causes_of_the_tables() -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    assert renewed(page) == page, "make diagnosis-page"
+def test_the_published_page_has_the_causes_of_the_tables(tmp_path: Path) -> None:
+    stage(tmp_path / "pages")
+    page = (tmp_path / "pages" / "diagnosis.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([\w-]+)` \| (.+?) \|", page, re.MULTILINE)
+    assert dict(listed) == {name: cause.title for name, cause in causes().items()}
 
 
 def test_a_condition_holds_fails_or_is_unknown() -> None:

@@ -1,8 +1,8 @@
 """Each rule names its cause on the evidence of its example, and is missed when it is gone.
 
-A new cause needs its entry in ``harness/diagnosis/tables``, an example for each of its rules in a
-``*_examples.py`` beside this file, and ``make diagnosis-page``. Of a rule that explains one check's
-finding, that check's example may name rule and answer.
+A new cause needs its entry in ``harness/diagnosis/tables``, and an example for each of its rules in a
+``*_examples.py`` beside this file. Of a rule that explains one check's finding, that check's
+example may name rule and answer.
 """
 
 from __future__ import annotations

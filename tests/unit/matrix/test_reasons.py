@@ -12,7 +12,7 @@ from harness.deployment import Deployment, Escalation, Synthflow
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import SelectionError
 from harness.integrations import find
-from harness.integrations.matrix import cases, left_out
+from harness.integrations.matrix import cases, every_row, left_out
 from tests.unit.matrix.conftest import Changes, changed, example, of, of_ai, said_of, why
 
 # A Wednesday and a Sunday, in New York 10:00 and 22:00.
@@ -150,6 +150,29 @@ def _a_sunday(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_row_without_a_case_says_why(name: str, changes: Changes, row: str, reason: str) -> None:
     assert why(changed(example(name), changes), row).startswith(reason)
+
+
+def kind_of(deployment: Deployment, row: str) -> str:
+    (plan,) = [plan for plan in every_row(deployment) if plan.row.id == row]
+    assert plan.reason is not None
+    return plan.reason.kind
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "row", "kind"),
+    [
+        (TD, {"leave_out": {"XEI": "not observable: no"}}, "XEI", "left out"),
+        (TD, {"lines.*.press": None}, "TD-OUTBOUND-IVR", "lacking"),
+        (LIVE_TD, NO_AGENTS, BLIND, "not observable"),
+        (TD, {}, "LONGCALL", "takes long"),
+        (LIVE_GL, HOURS, "GL-INBOUND", "not now"),
+    ],
+)
+def test_a_reason_has_one_kind(
+    monkeypatch: pytest.MonkeyPatch, name: str, changes: Changes, row: str, kind: str
+) -> None:
+    monkeypatch.setenv(AS_OF_VARIABLE, CLOSED)
+    assert kind_of(changed(example(name), changes), row) == kind
 
 
 @pytest.mark.parametrize(("closed", "row"), [("Inbox", "CLOSED"), ("Night", "CLOSED-VOICEMAIL")])

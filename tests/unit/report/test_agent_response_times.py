@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from harness.audio.marks import waveform
 from harness.audio.prompts import prompt_path
 from harness.audio.wav import read_wav, write_wav
+from harness.calls.check_table import RESPONSIVENESS, Held
 from harness.calls.checks.responsiveness import ResponseTime, responsive
 from harness.calls.events import CallState, LegStarted
 from harness.calls.verdict import Finding, Verdict
 from harness.deployment import Responsiveness
 from harness.report import callfacts as module
 from harness.report import html
-from harness.report.callfacts import medians, response_times
+from harness.report.callfacts import measured_times, medians, response_times
 from harness.report.evidence import CaseEvidence
 from harness.report.summary import summarise
 from tests.unit.conftest import run_of
@@ -150,10 +151,11 @@ def test_the_run_s_figures_are_medians_of_what_passed(tmp_path: Path, samples: M
 
 
 def held_to(limits: Responsiveness, measured: list[ResponseTime]) -> list[Finding]:
+    held = limits.held
     return [
-        responsive(one.check, one.leg, one.seconds, limit_s, one.basis)
+        responsive(held[one.title][0], one.leg, one.seconds, held[one.title][1], one.basis)
         for one in measured
-        if (limit_s := limits.limits[one.check]) is not None
+        if one.title in held
     ]
 
 
@@ -172,6 +174,31 @@ class TestLimits:
             verdict,
         )
         assert "1.50 s from the answer" in found.actual
+
+    @pytest.mark.parametrize(("limit", "verdict"), [(0.07, Verdict.FAILED), (0.09, Verdict.PASSED)])
+    def test_a_time_of_a_placed_call_is_held_to_a_limit(
+        self,
+        tmp_path: Path,
+        samples: ModuleType,
+        monkeypatch: pytest.MonkeyPatch,
+        limit: float,
+        verdict: Verdict,
+    ) -> None:
+        answered = Held("the call is answered", "answered after", "answer_s")
+        monkeypatch.setitem(RESPONSIVENESS, "responsiveness.answer", answered)
+        evidence = CaseEvidence.read(samples.passed(tmp_path))
+        (found,) = held_to(Responsiveness(answer_s=limit), measured_times(evidence))
+        assert (found.check, found.subject, found.verdict) == (
+            "responsiveness.answer",
+            "caller.1",
+            verdict,
+        )
+        assert "0.08 s" in found.actual
+
+    def test_each_limit_is_a_key_of_the_deployment_and_none_holds_without_a_value(self) -> None:
+        limits = {held.limit for held in RESPONSIVENESS.values()}
+        assert limits == set(Responsiveness.model_fields)
+        assert Responsiveness().held == {}
 
     def test_one_that_never_stops_when_interrupted_fails(
         self, tmp_path: Path, samples: ModuleType, spoken: Any

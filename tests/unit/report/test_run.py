@@ -198,7 +198,7 @@ def test_names_come_from_the_deployment() -> None:
     assert names(deployment.model_copy(update={"platform": platform, "trunks": (trunk,)}))[
         "hosts"
     ] == {
-        "192.0.2.7": "talkdesk",
+        "192.0.2.7": "Talkdesk",
         "192.0.2.8": "synthflow",
-        "192.0.2.9": "talkdesk trunk",
+        "192.0.2.9": "Talkdesk trunk",
     }

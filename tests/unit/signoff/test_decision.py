@@ -156,9 +156,13 @@ class TestWhatWasNotRun:
         assert any(row in reason for reason in decision.reasons)
         assert decision.outcome is Acceptance.NOT_ACCEPTED
 
-    def test_left_out_by_the_deployment_file(self, tmp_path: Path, runs: ModuleType) -> None:
+    @pytest.mark.parametrize("begins", ["", "not observable: "])
+    def test_left_out_by_the_deployment_file(
+        self, tmp_path: Path, runs: ModuleType, begins: str
+    ) -> None:
+        """The customer's words are a decision, whatever they say."""
         deployment = runs.live().model_copy(
-            update={"leave_out": {"TD-CAPACITY": "we do not want to know"}}
+            update={"leave_out": {"TD-CAPACITY": f"{begins}we do not want to know"}}
         )
         run = runs.make_run(tmp_path, deployment=deployment).directory
         decision = decide(run)
@@ -179,7 +183,11 @@ class TestWhatWasNotRun:
         changed = deployment.model_copy(update={"synthflow": blind, "trunks": (registers,)})
         decision = decide(run := runs.make_run(tmp_path, deployment=changed).directory)
         unseen = {
-            row.scope.row for row in decision.rows if row.scope.hidden and row.scope.documented
+            row.scope.row
+            for row in decision.rows
+            if row.scope.documented
+            and row.scope.reason is not None
+            and row.scope.reason.kind == "not observable"
         }
 
         assert unseen

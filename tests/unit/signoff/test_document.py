@@ -129,7 +129,7 @@ def test_a_voice_agent_that_nobody_named_is_not_called_synthflow(
         runs.make_run(tmp_path, deployment=deployment, rows=("SBC-INBOUND",)).directory, runs
     )
 
-    assert "Generic with a voice agent" in text
+    assert "SBC with a voice agent" in text
     assert "AI: a voice agent in 1" in text
     assert "with Synthflow AI" not in text
 
