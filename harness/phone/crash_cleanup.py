@@ -1,12 +1,7 @@
-"""End the calls and registrations of phones whose process died.
+"""End the calls of phones whose process died; the far ends would keep them up.
 
-The far ends would keep the calls up, and the platform would keep calling the phones until their
-registrations expire; a registrar that allows only a few bindings would also refuse the next phone
-of the same address of record.
-
-Dialogs and registrations are rebuilt from the messages: which message ends a call
-(``pending_teardown``), and the REGISTER that takes a binding back (RFC 3261 section 10.2.2). They
-go out from a plain socket (``CrashLine``).
+The dialogs are rebuilt from the messages: ``pending_teardown`` has the message that ends a call,
+and it goes out from a plain socket (``CrashLine``). Registrations are left to expire.
 """
 
 from __future__ import annotations
@@ -16,23 +11,19 @@ import errno
 import secrets
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from harness.calls.events import (
     Direction,
     Event,
     Recorded,
-    RegistrationState,
     SipMessage,
-    from_values,
 )
-from harness.calls.model import Call, read
+from harness.calls.model import Call
 from harness.deployment import is_address
 from harness.phone import recording
 from harness.phone.config import PhoneConfig
@@ -126,79 +117,6 @@ def _hangs_up(bye: Request, invite: Request, line: CrashLine) -> bool:
     )  # None when the far end sent the INVITE
     answer = line.ask(bye, own)
     return answer is not None and not (isinstance(answer, Response) and answer.is_challenge)
-
-
-class Registrations:
-    """The last REGISTER of each phone of one process, by phone key. Thread-safe if each phone is
-    used from one thread.
-    """
-
-    def __init__(self) -> None:
-        self._configs: dict[int, PhoneConfig] = {}
-        self._asked: dict[int, SipMessage] = {}
-
-    def added(self, phone: int, config: dict[str, Any]) -> None:
-        """Note a new phone; ``config`` comes from :meth:`PhoneConfig.to_plain`."""
-        self._configs[phone] = PhoneConfig.from_plain(config)
-
-    def removed(self, phone: int) -> None:
-        """Forget a phone that un-registered itself."""
-        self._configs.pop(phone, None)
-        self._asked.pop(phone, None)
-
-    def take(self, phone: int, events: Iterable[Sequence[Any]]) -> None:
-        """Note events of a phone, in the form of :func:`harness.calls.events.to_values`."""
-        for values in events:
-            if values[0] not in ("SipMessage", "RegistrationState"):
-                continue
-            match from_values(values):
-                case SipMessage(direction="sent") as message if message.text.startswith(
-                    "REGISTER "
-                ):
-                    self._asked[phone] = message
-                case RegistrationState(active=False):  # refused or removed
-                    self._asked.pop(phone, None)
-
-    def withdraw(self, note: Callable[[int, SipMessage], None]) -> None:
-        """Remove all remaining registrations at the same time; ``note`` receives each phone's key
-        and SIP messages.
-        """
-        threads = [
-            threading.Thread(
-                target=unregister, args=(self._configs[phone], asked, partial(note, phone))
-            )
-            for phone, asked in list(self._asked.items())
-            if phone in self._configs
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-
-def unregister(config: PhoneConfig, asked: SipMessage, note: Callable[[SipMessage], None]) -> None:
-    """Remove the binding that the phone's last REGISTER asked for, unless the registrar refuses."""
-    with contextlib.suppress(OSError, SipSyntaxError, ValueError):
-        register = read(asked.text)
-        if isinstance(register, Request):
-            with CrashLine(config, None, asked.transport, asked.local, asked.remote, note) as line:
-                line.ask(_withdrawal(register), register)
-
-
-def _withdrawal(register: Request) -> Request:
-    """The next REGISTER with the same Call-ID and Contact, and Expires: 0 (RFC 3261 sections 10.2
-    and 10.2.2).
-    """
-    via = register.via
-    branch = MAGIC_COOKIE + secrets.token_hex(12)
-    contacts = [
-        replace(contact, params=contact.params.without("expires")) for contact in register.contacts
-    ]
-    request = register.without("Authorization", "Proxy-Authorization").setting(
-        "Via", str(via).replace(via.branch, branch)
-    )
-    request = request.setting("CSeq", str(CSeq(register.cseq.number + 1, "REGISTER")))
-    return request.setting("Contact", ", ".join(map(str, contacts))).setting("Expires", "0")
 
 
 _T1: Final = 0.5  # RFC 3261 table 4
