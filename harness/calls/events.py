@@ -296,7 +296,6 @@ class NameLookup(Event):
     seconds: float  #: so far
     problem: str  #: empty when the name was resolved
     denied: bool  #: the name server says that the name does not exist or has no address
-    media: bool = False  #: the name stands in the far end's SDP (RFC 4566 section 5.7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

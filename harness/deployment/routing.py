@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from harness.deployment.hours import Dates, Hours, Zone
 from harness.deployment.values import (
@@ -496,7 +496,7 @@ class Synthflow(ApiAccess):
     rtcp: Literal["end-to-end", "by-hop"] = (
         "end-to-end"  #: whose RTCP reports callers get: the AI's, or a platform's
     )
-    recording: bool = False  #: fetch the AI's recording of each call, which proves who was heard; as ``recording`` in ``witness``
+    recording: bool = False  #: fetch the AI's recording of each call, which proves who was heard
     recording_within_s: float = Field(
         60.0, gt=0
     )  #: how long after the call's end the recording may come
@@ -505,15 +505,17 @@ class Synthflow(ApiAccess):
     )
     shared: bool = False  #: other people call the assistants, too; leave their calls alone
 
-    @property
-    def records(self) -> bool:
-        """Whether the AI's recording of each call can be fetched."""
-        return self.recording or "recording" in self.witness
+    @field_validator("witness", mode="before")
+    @classmethod
+    def _one_spelling(cls, witness: object) -> object:
+        if isinstance(witness, list) and "recording" in witness:
+            raise ValueError("'recording' is a key of its own; allowed: recording = true")
+        return witness
 
     @property
     def testimony(self) -> frozenset[Witness]:
         """What its records have beyond the documented fields."""
-        return frozenset(self.witness) - {"record", "recording"}
+        return frozenset(self.witness) - {"record"}
 
     @property
     def record_lag_s(self) -> float:

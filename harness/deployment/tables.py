@@ -419,7 +419,7 @@ class Tables(Model):
     @property
     def records_calls(self) -> bool:
         """Whether the AI's own recording of each call can be fetched."""
-        return self.has_api and self.synthflow is not None and self.synthflow.records
+        return self.has_api and self.synthflow is not None and self.synthflow.recording
 
     @property
     def names_marks(self) -> bool:

@@ -38,7 +38,7 @@ CallerIdMode = Literal["original", "agent", "fixed", "header"]
 Behaviour = Literal["talks", "early-media", "never-answers", "unavailable", "busy", "declines"]
 #: By which a caller asks for a person.
 Way = Literal["digit", "prompt", "silence"]
-Witness = Literal["marks", "in-band", "messages", "dtmf", "registration", "record", "recording"]
+Witness = Literal["marks", "in-band", "messages", "dtmf", "registration", "record"]
 
 #: Synthflow's signalling ports (guide, Prerequisites).
 PLAIN_PORT, TLS_PORT = 32681, 32682

@@ -56,17 +56,10 @@ def _reports(scene: Scene, kind: type[E], role: Role) -> list[E]:
 
 
 def _names(scene: Scene) -> None:
-    """Look-ups of host names that failed: the caller's server, and the host that the SDP to the
-    caller names.
-    """
+    """Look-ups of the host name of the caller's server that failed."""
     lookups = _reports(scene, NameLookup, "caller")
-    for lookup in [each for each in lookups if each.media and each.denied][-1:]:
-        told = f"{lookup.phone} got an SDP that names {lookup.name}: {lookup.problem}"
-        scene.record("name.media", "no such name", told)
     began = {leg.leg for leg in scene.legs if leg.replaces is None}
-    for lookup in [
-        each for each in lookups if not each.media and (each.leg in began or scene.call is None)
-    ][-1:]:
+    for lookup in [each for each in lookups if each.leg in began or scene.call is None][-1:]:
         told = (
             f"{lookup.phone} looked {lookup.name} up for {lookup.seconds:.1f} s: {lookup.problem}"
         )

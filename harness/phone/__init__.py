@@ -6,7 +6,7 @@ it.
 ``config`` describes a phone; ``protocol`` defines the messages between parent and child; ``child``
 runs in the child process (the only importer of pjsua2); ``process`` starts and watches the child.
 Scenarios use ``phone`` and ``leg``, and wait with ``waiter``. ``pool`` leases phones to cases.
-``crash_cleanup`` ends the calls and registrations of a child that died.
+``crash_cleanup`` ends the calls of a child that died, over a ``sip_link``.
 """
 
 from importlib import import_module

@@ -1,48 +1,38 @@
-"""End the calls and registrations of phones whose process died.
+"""End the calls of phones whose process died; the far ends would keep them up.
 
-The far ends would keep the calls up, and the platform would keep calling the phones until their
-registrations expire; a registrar that allows only a few bindings would also refuse the next phone
-of the same address of record.
-
-Dialogs and registrations are rebuilt from the messages: which message ends a call
-(``pending_teardown``), and the REGISTER that takes a binding back (RFC 3261 section 10.2.2). They
-go out from a plain socket (``CrashLine``).
+The dialogs are rebuilt from the messages: ``pending_teardown`` has the message that ends a call,
+and it goes out over a ``CrashLine``. Registrations are left to expire.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import secrets
-import socket
 import ssl
-import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from harness.calls.events import (
     Direction,
     Event,
     Recorded,
-    RegistrationState,
     SipMessage,
-    from_values,
 )
-from harness.calls.model import Call, read
+from harness.calls.model import Call
 from harness.deployment import is_address
 from harness.phone import recording
 from harness.phone.config import PhoneConfig
+from harness.phone.sip_link import SipLink
 from harness.sip.digest import Credentials, DigestClient, parse
-from harness.sip.framing import StreamFramer
 from harness.sip.grammar import Params, SipSyntaxError, host_of
 from harness.sip.headers import MAGIC_COOKIE, CSeq, Via
 from harness.sip.message import Message, Request, Response
 from harness.sip.uri import NameAddr, Uri
-from harness.support.network_text import redacted_bytes
 
 
 def end(
@@ -81,30 +71,32 @@ def hang_up(
     Returns True when the far end confirmed the end, or the call was already over. Takes at most two
     seconds for each message sent, and four seconds to wait for the phone's port.
     """
-    with contextlib.suppress(OSError, SipSyntaxError, ValueError):
+    with contextlib.suppress(OSError, EOFError, SipSyntaxError, ValueError):
         teardown = pending_teardown(messages)
-        if teardown is None:
-            return True
-        with CrashLine(
-            config, leg, teardown.transport, teardown.local, teardown.next_hop, note
-        ) as line:
-            return _settle(teardown, line)
+        return teardown is None or asyncio.run(_end(config, leg, teardown, note))
     return False
 
 
-def _settle(teardown: Teardown, line: CrashLine) -> bool:
+async def _end(
+    config: PhoneConfig, leg: str, teardown: Teardown, note: Callable[[SipMessage], None]
+) -> bool:
+    async with CrashLine(config, leg, teardown, note) as line:
+        return await _settle(teardown, line)
+
+
+async def _settle(teardown: Teardown, line: CrashLine) -> bool:
     """Send the message that ends the call; True when the far end answered it."""
     message, invite = teardown.message, teardown.invite
     if isinstance(message, Response):  # sent until its ACK arrives
         return (
-            line.exchange(message, lambda m: isinstance(m, Request) and m.method == "ACK")
+            await line.first(message, lambda m: isinstance(m, Request) and m.method == "ACK")
             is not None
         )
     if message.method == "BYE":
-        return _hangs_up(message, invite, line)
+        return await _hangs_up(message, invite, line)
     # CANCEL is sent until the INVITE has a final response. If a 2xx crossed it, acknowledge the 2xx
     # and send BYE.
-    final = line.exchange(
+    final = await line.first(
         message, lambda m: isinstance(m, Response) and m.is_final and m.cseq.method == "INVITE"
     )
     if not isinstance(final, Response):
@@ -115,187 +107,90 @@ def _settle(teardown: Teardown, line: CrashLine) -> bool:
     dialog = _Dialog(invite, final, final.contact.uri if final.contact else invite.uri, sent=True)
     number = invite.cseq.number
     line.send(dialog.request("ACK", number, teardown.local, teardown.transport))  # section 13.2.2.4
-    return _hangs_up(
+    return await _hangs_up(
         dialog.request("BYE", number + 1, teardown.local, teardown.transport), invite, line
     )
 
 
-def _hangs_up(bye: Request, invite: Request, line: CrashLine) -> bool:
+async def _hangs_up(bye: Request, invite: Request, line: CrashLine) -> bool:
     own = (
         invite if invite.from_.tag == bye.from_.tag else None
     )  # None when the far end sent the INVITE
-    answer = line.ask(bye, own)
+    answer = await line.ask(bye, own)
     return answer is not None and not (isinstance(answer, Response) and answer.is_challenge)
 
 
-class Registrations:
-    """The last REGISTER of each phone of one process, by phone key. Thread-safe if each phone is
-    used from one thread.
-    """
-
-    def __init__(self) -> None:
-        self._configs: dict[int, PhoneConfig] = {}
-        self._asked: dict[int, SipMessage] = {}
-
-    def added(self, phone: int, config: dict[str, Any]) -> None:
-        """Note a new phone; ``config`` comes from :meth:`PhoneConfig.to_plain`."""
-        self._configs[phone] = PhoneConfig.from_plain(config)
-
-    def removed(self, phone: int) -> None:
-        """Forget a phone that un-registered itself."""
-        self._configs.pop(phone, None)
-        self._asked.pop(phone, None)
-
-    def take(self, phone: int, events: Iterable[Sequence[Any]]) -> None:
-        """Note events of a phone, in the form of :func:`harness.calls.events.to_values`."""
-        for values in events:
-            if values[0] not in ("SipMessage", "RegistrationState"):
-                continue
-            match from_values(values):
-                case SipMessage(direction="sent") as message if message.text.startswith(
-                    "REGISTER "
-                ):
-                    self._asked[phone] = message
-                case RegistrationState(active=False):  # refused or removed
-                    self._asked.pop(phone, None)
-
-    def withdraw(self, note: Callable[[int, SipMessage], None]) -> None:
-        """Remove all remaining registrations at the same time; ``note`` receives each phone's key
-        and SIP messages.
-        """
-        threads = [
-            threading.Thread(
-                target=unregister, args=(self._configs[phone], asked, partial(note, phone))
-            )
-            for phone, asked in list(self._asked.items())
-            if phone in self._configs
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-
-def unregister(config: PhoneConfig, asked: SipMessage, note: Callable[[SipMessage], None]) -> None:
-    """Remove the binding that the phone's last REGISTER asked for, unless the registrar refuses."""
-    with contextlib.suppress(OSError, SipSyntaxError, ValueError):
-        register = read(asked.text)
-        if isinstance(register, Request):
-            with CrashLine(config, None, asked.transport, asked.local, asked.remote, note) as line:
-                line.ask(_withdrawal(register), register)
-
-
-def _withdrawal(register: Request) -> Request:
-    """The next REGISTER with the same Call-ID and Contact, and Expires: 0 (RFC 3261 sections 10.2
-    and 10.2.2).
-    """
-    via = register.via
-    branch = MAGIC_COOKIE + secrets.token_hex(12)
-    contacts = [
-        replace(contact, params=contact.params.without("expires")) for contact in register.contacts
-    ]
-    request = register.without("Authorization", "Proxy-Authorization").setting(
-        "Via", str(via).replace(via.branch, branch)
-    )
-    request = request.setting("CSeq", str(CSeq(register.cseq.number + 1, "REGISTER")))
-    return request.setting("Contact", ", ".join(map(str, contacts))).setting("Expires", "0")
-
-
-_T1: Final = 0.5  # RFC 3261 table 4
-_PATIENCE: Final = 2.0  # four times T1; a far end that is alive answers sooner
+_PATIENCE: Final = 2.0  # four times T1 (RFC 3261 table 4); a far end that is alive answers sooner
 #: Twice as long for the port: other processes of the run may end calls of a shared phone from the
 #: same port.
 _PORT_PATIENCE: Final = 2 * _PATIENCE
 _POLL_S: Final = 0.02
 
 
-class CrashLine:
-    """A socket that sends the last messages of a phone whose process died.
+class CrashLine(SipLink):
+    """Sends the last messages of a phone whose process died.
 
     UDP uses the phone's port if it becomes free; TCP and TLS use a new connection from the phone's
     bind address. The addresses in the phone's messages are not used for this: they may be a
     router's, which this machine cannot bind to.
 
-    ``local`` and ``remote`` are the ``address:port`` of the phone's messages. ``note`` receives
-    each message sent or received, as an event of ``leg``. Raises ``OSError`` when the far end
-    cannot be reached.
+    ``note`` receives each message sent or received, as an event of ``leg``. Raises ``OSError`` when
+    the far end cannot be reached.
     """
 
     def __init__(
         self,
         config: PhoneConfig,
-        leg: str | None,
-        transport: str,
-        local: str,
-        remote: str,
+        leg: str,
+        teardown: Teardown,
         note: Callable[[SipMessage], None],
     ) -> None:
-        self._config, self._leg, self._transport, self._note = config, leg, transport, note
-        self._remote = remote
-        host, port = remote.rsplit(":", 1)
-        self._peer = (host.strip("[]"), int(port))
-        family = socket.AF_INET6 if ":" in self._peer[0] else socket.AF_INET
-        self._datagrams = transport == "udp"
-        self._framer = StreamFramer()
-        if self._datagrams:
-            self._socket = socket.socket(family, socket.SOCK_DGRAM)
-            try:
-                self._bind(int(local.rpartition(":")[2]))
-                self._socket.connect(self._peer)
-            except OSError:
-                self._socket.close()
-                raise
-        else:
-            self._socket = socket.create_connection(self._peer, _PATIENCE, (config.bind_address, 0))
-            if transport == "tls":
-                self._socket = self._wrap(self._socket)
+        super().__init__(teardown.transport)
+        self._config, self._leg, self._note = config, leg, note
+        self._remote = teardown.next_hop
+        self._port = int(teardown.local.rpartition(":")[2]) if self.transport == "udp" else 0
 
-    def _bind(self, port: int) -> None:
-        """Bind to the phone's port; to any other port when it stays in use, or does not exist on
-        this machine.
-        """
-        host, by = self._config.bind_address, time.monotonic() + _PORT_PATIENCE
+    async def __aenter__(self) -> Self:
+        host, _, port = self._remote.rpartition(":")
+        peer = host.strip("[]"), int(port)
+        tls = self._context() if self.transport == "tls" else None
+        # The certificate names the proxy's host; the call's messages mostly contain addresses.
+        known_as = [peer[0], host_of(self._config.proxy or "")]
+        name = next((host for host in known_as if host and not is_address(host)), known_as[0])
+        by = time.monotonic() + _PORT_PATIENCE
         while True:
             try:
-                return self._socket.bind((host, port))
+                async with asyncio.timeout(_PATIENCE):
+                    local = self._config.bind_address, self._port
+                    await self.open(peer, local, tls, name if tls else None)
+                return self
             except OSError as error:
+                if not self._port:
+                    raise
                 if error.errno != errno.EADDRINUSE or time.monotonic() >= by:
-                    break
-            time.sleep(_POLL_S)
-        # A new phone may use the port by now. A request belongs to its dialog from any source port
-        # (RFC 3261 section 12.2.2), and rport returns the answer to this socket (RFC 3581).
-        self._socket.bind((host, 0))
+                    # A new phone may use the port by now. A request belongs to its dialog from any
+                    # source port (RFC 3261 section 12.2.2), and rport returns the answer to this
+                    # socket (RFC 3581).
+                    self._port = 0
+            await asyncio.sleep(_POLL_S)
 
-    def _wrap(self, plain: socket.socket) -> socket.socket:
+    def _context(self) -> ssl.SSLContext:
         tls = self._config.tls
         context = ssl.create_default_context(cafile=tls.ca_file)
         if not tls.verify:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         if tls.certificate:
             context.load_cert_chain(tls.certificate, tls.private_key)
-        # The certificate names the proxy's host; the call's messages mostly contain addresses.
-        known_as = [self._peer[0], host_of(self._config.proxy or "")]
-        name = next((host for host in known_as if host and not is_address(host)), known_as[0])
-        try:
-            return context.wrap_socket(plain, server_hostname=name)
-        except OSError:
-            plain.close()
-            raise
+        return context
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
-
-    def ask(self, request: Request, own: Request | None) -> Message | None:
+    async def ask(self, request: Request, own: Request | None) -> Message | None:
         """The final response to ``request``; one challenge is answered.
 
         Only the configured realm gets credentials, or the realm that the phone's request ``own``
         already answered.
         """
         method, number = request.cseq.method, request.cseq.number
-        answer = self.exchange(
+        answer = await self.first(
             request, lambda m: isinstance(m, Response) and m.is_final and m.cseq.method == method
         )
         config = self._config
@@ -307,64 +202,40 @@ class CrashLine:
             if again is not None:
                 via = again.via
                 again = again.setting("Via", str(via).replace(via.branch, via.branch + "a"))
-                answer = self.exchange(
+                answer = await self.first(
                     again,
                     lambda m: isinstance(m, Response) and m.is_final and m.cseq.number == number,
                 )
         return answer
 
-    def exchange(self, message: Message, wanted: Callable[[Message], bool]) -> Message | None:
-        """The first ``wanted`` message received after sending ``message``; UDP retransmits as
-        timers E and G do.
-        """
-        deadline, interval = time.monotonic() + _PATIENCE, _T1
-        again = time.monotonic()
-        while (now := time.monotonic()) < deadline:
-            if now >= again:
-                self.send(message)
-                again = now + interval if self._datagrams else deadline
-                interval *= 2
-            for received in self._receive(min(again, deadline) - time.monotonic()):
-                if received.call_id != message.call_id:
-                    continue
-                if (
-                    isinstance(received, Request) and received.method == "BYE"
-                ):  # the far end ended the call first
-                    self.send(Response.to_request(received, 200))
-                    return received
-                if wanted(received):
-                    return received
+    async def first(self, message: Message, wanted: Callable[[Message], bool]) -> Message | None:
+        """The first ``wanted`` message that arrives after ``message`` was sent."""
+        async for received in self.exchange(message, _PATIENCE):
+            if isinstance(received, SipSyntaxError):
+                continue
+            self._note(self.event("received", received))
+            if received.call_id != message.call_id:
+                continue
+            if isinstance(received, Request) and received.method == "BYE":
+                self.send(Response.to_request(received, 200))  # the far end ended the call first
+                return received
+            if wanted(received):
+                return received
         return None
 
     def send(self, message: Message) -> None:
-        self._socket.sendall(message.raw)
+        super().send(message)
         self._note(self.event("sent", message))
-
-    def _receive(self, within: float) -> list[Message]:
-        self._socket.settimeout(max(within, 0.001))
-        try:
-            data = self._socket.recv(65536)
-        except TimeoutError:
-            return []
-        if not data and not self._datagrams:
-            raise ConnectionError("the far end closed the connection")
-        found: list[Message] = []
-        for raw in [data] if self._datagrams else self._framer.feed(data):
-            with contextlib.suppress(SipSyntaxError):
-                message = Message.parse(redacted_bytes(raw))
-                self._note(self.event("received", message))
-                found.append(message)
-        return found
 
     def event(self, direction: Direction, message: Message) -> SipMessage:
         """The message as an event of the phone, with the current time."""
-        host, port = self._socket.getsockname()[:2]
+        host, port = self.local
         return SipMessage(
             at=time.monotonic(),
             phone=self._config.name,
             leg=self._leg,
             direction=direction,
-            transport=self._transport,
+            transport=self.transport,
             local=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             remote=self._remote,
             text=message.raw.decode("utf-8", "surrogateescape"),

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import harness
-from harness.calls.events import SipMessage, to_values
 from harness.errors import (
     BrokenError,
     HarnessError,
@@ -27,7 +26,6 @@ from harness.errors import (
     PhoneMisuseError,
     ResourceError,
 )
-from harness.phone.crash_cleanup import Registrations
 from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire, last_lines, unpacked
 from harness.support import network_text
 from harness.support.files import user_files
@@ -100,9 +98,6 @@ class PhoneProcess:
     start.
     """
 
-    #: To remove when the process dies; None for a shared phone, whose switchboard removes them.
-    _registrations: Registrations | None = None
-
     def __init__(
         self, owner: Owner, directory: Path, *, patience: float, fork_server: Path | None = None
     ) -> None:
@@ -127,7 +122,6 @@ class PhoneProcess:
             )
         self.pid = self._process.pid
         self._prepare(owner, Wire(ours, redacted), patience)
-        self._registrations = Registrations()
         try:
             ready = self._wire.receive(_START_SECONDS)
         except (TimeoutError, ValueError):
@@ -202,8 +196,6 @@ class PhoneProcess:
 
     def call(self, name: str, within: float = _CALL_SECONDS, /, **arguments: Any) -> Any:
         """Run a command in the child. Raises the error of its refusal, or :class:`PhoneLostError`."""
-        if name == "add" and self._registrations:
-            self._registrations.added(arguments["phone"], arguments["config"])
         reply = _Reply()
         number = next(self._numbers)
         with self._lock:
@@ -220,8 +212,6 @@ class PhoneProcess:
             raise PhoneLostError(reply.text)
         if reply.kind:
             raise ERRORS[reply.kind](reply.text)
-        if name == "remove" and self._registrations:
-            self._registrations.removed(arguments["phone"])
         return reply.value
 
     def post(self, name: str, /, **arguments: Any) -> None:
@@ -263,8 +253,6 @@ class PhoneProcess:
     def _take(self, kind: str, message: list[Any]) -> None:
         if kind == "tell":
             if message[1] != "pulse":
-                if self._registrations and message[1] == "events" and message[2]["leg"] is None:
-                    self._registrations.take(message[2]["phone"], message[2]["events"])
                 self._owner.told(self, message[1], message[2])
         elif kind == "ask":
             answer = self._owner.asked(self, message[2], message[3])
@@ -286,8 +274,6 @@ class PhoneProcess:
             if reason == _ENDED:
                 reason += self._how()
         log = self.log()
-        if not closing and self._registrations:
-            self._registrations.withdraw(self._tell)  # before a new phone registers
         with self._lock:
             self._lost = f"{reason}\n{log}" if not closing else "the phone process was closed"
             waiting = list(self._replies.values())
@@ -297,12 +283,6 @@ class PhoneProcess:
             reply.done.set()
         if not closing:
             self._owner.lost(self, reason, log)
-
-    def _tell(self, phone: int, message: SipMessage) -> None:
-        """Report a message that was sent or received for a phone whose process died."""
-        self._owner.told(
-            self, "events", {"phone": phone, "leg": None, "events": [to_values(message)]}
-        )
 
     def _how(self) -> str:
         code = self._process.returncode
@@ -339,8 +319,6 @@ class PhoneProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            if self._registrations:
-                self._registrations.withdraw(lambda phone, message: None)
         self._reader.join(1.0)
         for file in (self._directory / f"child-{self.pid}.ring", self._errors):
             with contextlib.suppress(OSError):

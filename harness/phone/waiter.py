@@ -30,6 +30,7 @@ from harness.calls.events import (
 )
 from harness.calls.model import messages_of, read
 from harness.calls.verdict import ExpectationError, Finding, Verdict
+from harness.deployment import is_address
 from harness.errors import BrokenError, PhoneParseError
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
@@ -175,8 +176,8 @@ def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
                 f"{which}, were refused with 488: the phone's stack does not support {why}"
             )
         return BrokenError(f"{which}, were refused with 486: the phone's process had no free call")
-    if (unresolved := why_no_address(events)) is not None:
-        return unresolved
+    if (own := why_no_address(events) or _beyond_the_stack(events)) is not None:
+        return own
     if (cut_off := too_long(events)) is not None:
         return cut_off
     unread = [event for event in events if isinstance(event, SipMessage) and event.unread]
@@ -198,19 +199,14 @@ def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
 def why_no_address(events: Sequence[Event]) -> str | BrokenError | None:
     """The last failed DNS lookup: a text if the name does not exist, an error if no name server
     answered; else None.
-
-    A name in SDP is an error, too, if it exists: the phones take addresses only there.
     """
     lookups = [event for event in events if isinstance(event, NameLookup)]
-    if not lookups or not (lookups[-1].problem or lookups[-1].media):
+    if not lookups or not lookups[-1].problem:
         return None
     last = lookups[-1]
-    name = f"{last.name} (in the far end's SDP)" if last.media else last.name
-    if not last.problem:
-        return BrokenError(f"the phone's stack takes addresses only, and not the host name {name}")
     if last.denied:
-        return f"DNS has no address for {name}: {last.problem}"
-    return BrokenError(f"DNS: {name} was looked up for {last.seconds:.1f} s: {last.problem}")
+        return f"DNS has no address for {last.name}: {last.problem}"
+    return BrokenError(f"DNS: {last.name} was looked up for {last.seconds:.1f} s: {last.problem}")
 
 
 def why_it_ended(events: Sequence[Event]) -> str | BrokenError:
@@ -220,25 +216,35 @@ def why_it_ended(events: Sequence[Event]) -> str | BrokenError:
     return (
         too_long(events)
         or why_no_address(events)
-        or _undecipherable(events)
+        or _beyond_the_stack(events)
         or how_it_ended(events)
     )
 
 
-def _undecipherable(events: Sequence[Event]) -> BrokenError | None:
-    """An error when the answer's SRTP keys have an MKI: the phone's stack cannot use them and ends
-    the call.
+def _beyond_the_stack(events: Sequence[Event]) -> BrokenError | None:
+    """An error when the SDP of an answer is valid, and the phone's stack cannot use it and ends the
+    call.
     """
     for answer in messages_of(events):
         if answer.received and answer.status:
             with contextlib.suppress(SipSyntaxError):
-                audio = Description.parse(answer.message.body).audio
-                if audio and audio.crypto and all(key.has_mki for key in audio.crypto):
+                if lacking := _unsupported(Description.parse(answer.sdp)):
+                    got = f"{answer.leg or answer.phone} got {answer.message.start_line!r}"
                     return BrokenError(
-                        f"{answer.leg or answer.phone} got {answer.message.start_line!r} with a master key identifier in its SRTP "
-                        "key (RFC 4568 section 6.1), which the phone's stack does not support"
+                        f"{got} with {lacking}, which the phone's stack does not support"
                     )
     return None
+
+
+def _unsupported(described: Description) -> str:
+    for media in described.media:
+        address = described.address_of(media)
+        if address and not is_address(address):
+            return f"the host name {address} in its SDP (RFC 4566 section 5.7)"
+    audio = described.audio
+    if audio and audio.crypto and all(key.has_mki for key in audio.crypto):
+        return "a master key identifier in its SRTP key (RFC 4568 section 6.1)"
+    return ""
 
 
 def how_it_ended(events: Sequence[Event]) -> str:

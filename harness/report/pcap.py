@@ -5,19 +5,16 @@ up around them, with the real addresses, ports and times. TCP is shown as one se
 sequence numbers that add up; what crossed the wire inside TLS is shown as plain TCP. Each message's
 comment says so, and names its number in the reports. RTP is what each leg received, and what it
 sent unless another leg of the case received it from there.
-
-The format is small enough (draft-ietf-opsawg-pcapng: three kinds of block) that no library is
-needed to write it.
 """
 
 from __future__ import annotations
 
 import heapq
-import struct
 from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from harness.calls.events import MediaState
 from harness.phone import rtp_log
@@ -26,12 +23,12 @@ from harness.report.flow import Arrow, FlowEnd, arrows
 from harness.support.files import whole_file
 from harness.support.mask import DOT
 
+if TYPE_CHECKING:
+    import dpkt  # elsewhere where it is used: that takes 0.1 s, and few cases need a capture
+
 _RAW_IP = 101  # LINKTYPE_RAW: a packet begins with its IP header
-_TCP, _UDP = 6, 17
-_PSH_ACK = 0x18
 _SEGMENT = 32_000  # an IPv4 packet holds 65,535 bytes; nothing here needs to look like Ethernet
 _DATAGRAM = 65_507  # of UDP over IPv4 (RFC 768); a far end's record may claim more
-_COMMENT, _END_OF_OPTIONS, _APPLICATION = 1, 0, 4
 
 
 CAPTURE = "capture.pcapng"
@@ -51,7 +48,7 @@ def export(evidence: CaseEvidence, path: Path) -> int:
     What is not an IPv4 address becomes one of 192.0.2.0/24 (RFC 5737), and the comment says which:
     softphones use IPv4 only, but a far end's record may have names and IPv6.
     """
-    blocks = list(_blocks(evidence))
+    blocks = [bytes(block) for block in _blocks(evidence)]
     whole_file.write(path, b"".join(blocks))
     return len(blocks) - _HEADERS
 
@@ -59,36 +56,52 @@ def export(evidence: CaseEvidence, path: Path) -> int:
 _HEADERS = 2  # blocks before the first packet
 
 
-def _blocks(evidence: CaseEvidence) -> Iterator[bytes]:
-    header = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)
-    yield _block(
-        0x0A0D0D0A,
-        header
-        + _option(_APPLICATION, "call-verification-harness")
-        + _option(_COMMENT, evidence.id),
-    )
-    yield _block(
-        1, struct.pack("<HHI", _RAW_IP, 0, 0)
-    )  # snap length 0: whole packets; times in microseconds
+def _blocks(evidence: CaseEvidence) -> Iterator[dpkt.Packet]:
+    import dpkt
+
+    application = dpkt.pcapng.PcapngOptionLE(code=4, data=b"call-verification-harness")
+    yield dpkt.pcapng.SectionHeaderBlockLE(opts=[application, *_comments(evidence.id)])
+    # snap length 0: whole packets; times in microseconds
+    yield dpkt.pcapng.InterfaceDescriptionBlockLE(linktype=_RAW_IP, snaplen=0)
     names: dict[str, str] = {}
     packets = heapq.merge(
         _signalling(evidence, names), _media(evidence), key=lambda packet: packet[0]
     )
-    for identification, (at, source, target, protocol, segment, comment) in enumerate(
-        packets, start=1
-    ):
-        packet = _ip(
-            _address(source, names), _address(target, names), protocol, segment, identification
+    for identification, (at, source, target, segment, comment) in enumerate(packets, start=1):
+        packet = dpkt.ip.IP(
+            src=_address(source, names),
+            dst=_address(target, names),
+            id=identification & 0xFFFF,
+            df=1,
+            p=17 if isinstance(segment, dpkt.udp.UDP) else 6,
+            data=segment,
         )
-        yield _packet(int(evidence.wall(at) * 1_000_000), packet, comment)
+        time = int(evidence.wall(at) * 1_000_000)
+        yield dpkt.pcapng.EnhancedPacketBlockLE(
+            ts_high=time >> 32,
+            ts_low=time & 0xFFFFFFFF,
+            pkt_data=bytes(packet),
+            opts=_comments(comment),
+        )
 
 
-_Packet = tuple[
-    float, str, str, int, bytes, str
-]  # monotonic time, source, target, protocol, segment, comment
+def _comments(text: str) -> list[dpkt.Packet]:
+    import dpkt
+
+    comment = text.encode("utf-8", "replace")[:65_000]
+    return [
+        dpkt.pcapng.PcapngOptionLE(code=dpkt.pcapng.PCAPNG_OPT_COMMENT, text=comment),
+        dpkt.pcapng.PcapngOptionLE(),
+    ]
+
+
+#: Monotonic time, source, target, segment, comment.
+_Packet: TypeAlias = "tuple[float, str, str, dpkt.Packet, str]"
 
 
 def _signalling(evidence: CaseEvidence, names: dict[str, str]) -> Iterator[_Packet]:
+    import dpkt
+
     sent: dict[tuple[FlowEnd, FlowEnd], int] = {}
     for arrow in arrows(evidence):
         # characters that masking put there go out as ASCII, one byte for each digit that was there
@@ -99,16 +112,22 @@ def _signalling(evidence: CaseEvidence, names: dict[str, str]) -> Iterator[_Pack
         comment = _comment(evidence, arrow, names)
         if arrow.transport == "udp":
             datagram = _datagram(arrow.source.port, arrow.target.port, payload[:_DATAGRAM])
-            yield arrow.at, source, target, _UDP, datagram, comment
+            yield arrow.at, source, target, datagram, comment
             continue
         forth, back = (arrow.source, arrow.target), (arrow.target, arrow.source)
         for start in range(0, len(payload), _SEGMENT):
             part = payload[start : start + _SEGMENT]
-            ports = struct.pack("!HH", arrow.source.port, arrow.target.port)
-            numbers = struct.pack("!II", 1 + sent.get(forth, 0), 1 + sent.get(back, 0))
-            segment = ports + numbers + struct.pack("!BBHHH", 5 << 4, _PSH_ACK, 65_535, 0, 0) + part
+            segment = dpkt.tcp.TCP(
+                sport=arrow.source.port,
+                dport=arrow.target.port,
+                seq=1 + sent.get(forth, 0),
+                ack=1 + sent.get(back, 0),
+                flags=dpkt.tcp.TH_PUSH | dpkt.tcp.TH_ACK,
+                win=65_535,
+                data=part,
+            )
             sent[forth] = sent.get(forth, 0) + len(part)
-            yield arrow.at, source, target, _TCP, segment, comment
+            yield arrow.at, source, target, segment, comment
 
 
 def _octets(text: str) -> bytes:
@@ -138,15 +157,17 @@ def _media(evidence: CaseEvidence) -> list[_Packet]:
                 there = FlowEnd(str(packet.source[0]), packet.source[1])
                 received.add((here, packet.octets))
                 seen.append((packet.at, there, here, packet.octets, f"received by {leg}"))
-    return sorted(
-        (at, source.host, target.host, _UDP, _datagram(source.port, target.port, octets), comment)
-        for at, source, target, octets, comment in seen
+    return [
+        (at, source.host, target.host, _datagram(source.port, target.port, octets), comment)
+        for at, source, target, octets, comment in sorted(seen)
         if comment.startswith("received") or (target, octets) not in received
-    )
+    ]
 
 
-def _datagram(source: int, target: int, payload: bytes) -> bytes:
-    return struct.pack("!HHHH", source, target, 8 + len(payload), 0) + payload
+def _datagram(source: int, target: int, payload: bytes) -> dpkt.Packet:
+    import dpkt
+
+    return dpkt.udp.UDP(sport=source, dport=target, ulen=8 + len(payload), data=payload)
 
 
 def _comment(evidence: CaseEvidence, arrow: Arrow, names: dict[str, str]) -> str:
@@ -173,56 +194,3 @@ def _address(host: str, names: dict[str, str]) -> bytes:
 @lru_cache(maxsize=1024)
 def _parsed(host: str) -> bytes:
     return IPv4Address(host).packed
-
-
-def _ip(source: bytes, target: bytes, protocol: int, segment: bytes, identification: int) -> bytes:
-    length = len(segment)
-    pseudo = source + target + struct.pack("!BBH", 0, protocol, length)
-    segment = _with_checksum(pseudo, segment, protocol)
-    head = struct.pack(
-        "!BBHHHBBH", 0x45, 0, 20 + length, identification & 0xFFFF, 0x4000, 64, protocol, 0
-    )
-    head += source + target
-    return head[:10] + struct.pack("!H", _checksum(head)) + head[12:] + segment
-
-
-def _with_checksum(pseudo: bytes, segment: bytes, protocol: int) -> bytes:
-    place = 16 if protocol == _TCP else 6
-    value = _checksum(pseudo + segment)
-    if protocol == _UDP and value == 0:
-        value = 0xFFFF  # RFC 768: zero would mean that there is none
-    return segment[:place] + struct.pack("!H", value) + segment[place + 2 :]
-
-
-def _checksum(data: bytes) -> int:
-    """The Internet checksum (RFC 1071)."""
-    data += b"\x00" * (len(data) % 2)
-    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
-
-
-def _packet(time: int, packet: bytes, comment: str) -> bytes:
-    head = struct.pack("<IIIII", 0, time >> 32, time & 0xFFFFFFFF, len(packet), len(packet))
-    return _block(
-        6,
-        head
-        + _padded(packet)
-        + _option(_COMMENT, comment)
-        + struct.pack("<HH", _END_OF_OPTIONS, 0),
-    )
-
-
-def _option(code: int, text: str) -> bytes:
-    raw = text.encode("utf-8", "replace")[:65_000]
-    return struct.pack("<HH", code, len(raw)) + _padded(raw)
-
-
-def _padded(raw: bytes) -> bytes:
-    return raw + b"\x00" * (-len(raw) % 4)
-
-
-def _block(kind: int, body: bytes) -> bytes:
-    length = 12 + len(body)
-    return struct.pack("<II", kind, length) + body + struct.pack("<I", length)

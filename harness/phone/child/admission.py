@@ -128,8 +128,6 @@ class Admission:
             if names and message.method in _OFFERING:
                 leg.emit(CallsRefused, source=message.remote_host, why=_unresolved(names))
                 return _NOT_ACCEPTABLE_HERE
-            if self.waits_for_names(message, names):
-                return DROP
             if message.method in _OFFERING and not sdp.has_answer(
                 body, self._host.endpoint.spoken(leg.codecs)
             ):
@@ -143,21 +141,6 @@ class Admission:
         if message.begins_call:
             return self._begins(message, body, phone)
         return PASS if tag else _outside(message)
-
-    def waits_for_names(self, message: WireMessage, names: list[str]) -> bool:
-        """Whether the host names in an answer's SDP are still looked up. The far end then has to
-        send the answer again.
-
-        It does so until the answer is acknowledged (RFC 3261 section 13.3.1.4). The call ends in
-        any case, but whose fault that is depends on whether the names exist.
-        """
-        leg = self._host.attribution.leg_of_tag(message.local_tag) if names else None
-        if leg is None:
-            return False
-        for name in set(names) - leg.media_names:
-            leg.media_names.add(name)
-            self._host.names.look_up_media(name)
-        return any(map(self._host.names.looks_up_media, names))
 
     def _is_late_copy(self, message: WireMessage, leg: CallLeg | None) -> bool:
         """Whether an INVITE is a copy of one that was acknowledged: such copies are absorbed (RFC

@@ -122,7 +122,6 @@ class CallLeg:
             False  #: a REFER of the far end was accepted; it may extend its subscription
         )
         self._last_notify = ""
-        self.media_names: set[str] = set()  #: host names in the far end's answers
         self._presses_until = 0.0
         self._host.legs.begins(self)
 

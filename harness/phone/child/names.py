@@ -100,11 +100,10 @@ class _ExtResolver(ctypes.Structure):
 
 
 class _Key(NamedTuple):
-    """A lookup of a name in an address family; ``media`` if the name comes from SDP."""
+    """A lookup of a name in an address family."""
 
     name: str
     family: int
-    media: bool
 
 
 @dataclass
@@ -121,15 +120,12 @@ class _Lookup:
 class Trouble:
     """A lookup that is slow or failed. ``problem`` is empty if it succeeded; ``denied``: the name
     does not exist.
-
-    ``media``: the name comes from SDP, and each such lookup is reported.
     """
 
     name: str
     seconds: float
     problem: str
     denied: bool = False
-    media: bool = False
 
 
 class Names:
@@ -164,16 +160,14 @@ class Names:
         while not self._answers.empty():
             key, found, problem, denied = self._answers.get()
             lookup = self._lookups.pop(key)
-            if lookup.told or problem or key.media:
-                self._tell(Trouble(lookup.name, now - lookup.began, problem, denied, key.media))
+            if lookup.told or problem:
+                self._tell(Trouble(lookup.name, now - lookup.began, problem, denied))
             for hand_over in lookup.waiting:
                 hand_over(found)
-        for key, lookup in self._lookups.items():
+        for lookup in self._lookups.values():
             if not lookup.told and now >= lookup.began + _SLOW_S:
                 lookup.told = True
-                self._tell(
-                    Trouble(lookup.name, now - lookup.began, "no answer yet", media=key.media)
-                )
+                self._tell(Trouble(lookup.name, now - lookup.began, "no answer yet"))
 
     def _asked(self, _resolver: int, _pool: int, target: Any, token: int, answer: int) -> None:
         """pjsip's request; ``target`` is valid only during the call, ``token`` until the answer."""
@@ -200,7 +194,7 @@ class Names:
         try:
             ipaddress.ip_address(name)
         except ValueError:
-            self._look_up(_Key(name, self._family(target.type), media=False), hand_over)
+            self._look_up(_Key(name, self._family(target.type)), hand_over)
         else:
             hand_over([name])
 
@@ -208,14 +202,6 @@ class Names:
         if not self._ipv6:
             return socket.AF_INET
         return socket.AF_INET6 if kind & _IPV6 else socket.AF_UNSPEC
-
-    def look_up_media(self, name: str) -> None:
-        """Look up a name from SDP, and report whether it exists."""
-        self._look_up(_Key(name, self._family(0), media=True), lambda found: None)
-
-    def looks_up_media(self, name: str) -> bool:
-        """Whether :meth:`look_up_media` has not reported yet."""
-        return _Key(name, self._family(0), media=True) in self._lookups
 
     def _look_up(self, key: _Key, hand_over: Callable[[list[str]], None]) -> None:
         known = self._lookups.get(key)

@@ -224,7 +224,7 @@ class MessageFilter:
             self._keep_to_transport(received, message)
             body = self._bodies.octets(received.parsed)
             sdp.make_readable(body)
-            return self._host.admission.waits_for_names(message, sdp.disable_names(body))
+            sdp.disable_names(body)
         except Exception as error:
             self._host.fault(f"responses: {type(error).__name__}: {error}")
         return False

@@ -240,8 +240,6 @@ class Service:
         phones: list[HostedPhone] = [
             phone for phone in self.accounts() if trouble.name in phone.next_hops
         ]
-        if trouble.media:
-            legs, phones = [leg for leg in self.legs if trouble.name in leg.media_names], []
         facts = asdict(trouble)
         for phone in {*phones, *(leg.phone for leg in legs)} or self.accounts():
             phone.emit(NameLookup, **facts)

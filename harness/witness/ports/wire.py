@@ -11,19 +11,17 @@ import secrets
 import ssl
 import time
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import Any, Literal, Self
 
 from cryptography import x509
 
 from harness.deployment import Deployment, in_uri
 from harness.errors import ResourceError
+from harness.phone.sip_link import SipLink
 from harness.sip.digest import MOST_CHALLENGES, Login, Unanswered
-from harness.sip.framing import StreamFramer
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.message import Message, Request, Response
+from harness.sip.message import Request, Response
 from harness.sip.uri import registrar_uri
-from harness.support.network_text import redacted_bytes
 from harness.witness.ports.certificates import is_wildcard_of, matches, names_of
 from harness.witness.ports.probes import Probing, Target, UnresolvedError, unverified, verified
 
@@ -42,7 +40,6 @@ Trouble = Literal[
     "undecided",
 ]
 
-_T1_S = 0.5
 _BRANCH = re.compile(r"branch=[^;]+")
 #: OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
 _NOT_NOW = (9, 10)
@@ -90,7 +87,7 @@ class NoLinkError(Exception):
         self.distrust = distrust
 
 
-class Link:
+class Link(SipLink):
     """A socket to a place; over TLS any certificate is taken, unless ``trust`` says otherwise.
 
     Opening it raises :class:`NoLinkError`.
@@ -99,44 +96,24 @@ class Link:
     def __init__(
         self, probing: Probing, place: Target, trust: ssl.SSLContext | None = None
     ) -> None:
+        super().__init__(place.transport)
         self._probing = probing
         self._place = place
         self._trust = trust
-        self._received: asyncio.Queue[Response | NoLinkError] = asyncio.Queue()
-        self._udp: asyncio.DatagramTransport | None = None
-        self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-        self._reading: asyncio.Task[None] | None = None
-        self.local: tuple[str, int] = ("", 0)
-        self.certificate: bytes | None = None
-        self.tls_version = self.cipher = ""  #: what was negotiated
 
     async def __aenter__(self) -> Self:
-        place = self._place
+        place, context = self._place, None
         try:
             address = await self._probing.address(place)
         except UnresolvedError as error:
             raise NoLinkError("unresolved", str(error)) from None
+        if place.transport == "tls":
+            context = self._trust or unverified(place.own_pair)
         local = (place.bind, 0) if place.bind else None
+        name = place.host if context else None
         try:
             async with asyncio.timeout(self._probing.patience):
-                if place.transport == "udp":
-                    await self._open_udp(address, local)
-                else:
-                    context = (
-                        (self._trust or unverified(place.own_pair))
-                        if place.transport == "tls"
-                        else None
-                    )
-                    name = place.host if context else None
-                    self._stream = await asyncio.open_connection(
-                        address, place.port, ssl=context, server_hostname=name, local_addr=local
-                    )
-                    self.local = self._stream[1].get_extra_info("sockname")[:2]
-                    if session := self._stream[1].get_extra_info("ssl_object"):
-                        self.certificate = session.getpeercert(binary_form=True)
-                        self.tls_version = str(session.version())
-                        self.cipher = str(session.cipher()[0])
-                    self._reading = asyncio.create_task(self._read(self._stream[0]))
+                await self.open((address, place.port), local, context, name)
         except (OSError, TimeoutError, ssl.SSLError) as error:
             raise _explained(error, place) from None
         except ValueError as error:  # asyncio's, of an address and a local address of two families
@@ -144,69 +121,6 @@ class Link:
                 "bind", f"{address} cannot be reached from {place.bind}: {error}"
             ) from None
         return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._udp is not None:
-            self._udp.close()
-        if self._reading is not None:
-            self._reading.cancel()
-        if self._stream is not None:
-            self._stream[1].transport.abort()
-
-    async def lasts(self, seconds: float) -> bool:
-        """Whether a connection is still open after so many seconds."""
-        assert self._reading is not None
-        ended, _ = await asyncio.wait([self._reading], timeout=seconds)
-        return not ended
-
-    async def _open_udp(self, address: str, local: tuple[str, int] | None) -> None:
-        queue, place = self._received, self._place
-
-        class Datagrams(asyncio.DatagramProtocol):
-            def datagram_received(self, data: bytes, addr: object) -> None:
-                try:
-                    message = Message.parse(redacted_bytes(data)) if data.strip() else None
-                except SipSyntaxError as error:
-                    queue.put_nowait(NoLinkError("unreadable", f"the response is not SIP: {error}"))
-                    return
-                if isinstance(message, Response):
-                    queue.put_nowait(message)
-
-            def error_received(self, exc: Exception) -> None:
-                closed = NoLinkError("refused", "the port is closed (ICMP)")
-                queue.put_nowait(
-                    closed if isinstance(exc, ConnectionRefusedError) else _explained(exc, place)
-                )
-
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(
-            Datagrams, local_addr=local, remote_addr=(address, self._place.port)
-        )
-        self._udp = transport
-        self.local = transport.get_extra_info("sockname")[:2]
-
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        framer = StreamFramer()
-        try:
-            while data := await reader.read(65536):
-                for raw in framer.feed(data):
-                    message = Message.parse(redacted_bytes(raw)) if raw.strip() else None
-                    if isinstance(message, Response):
-                        self._received.put_nowait(message)
-            self._received.put_nowait(
-                NoLinkError("cut", "the connection was closed without an answer")
-            )
-        except SipSyntaxError as error:
-            self._received.put_nowait(
-                NoLinkError("unreadable", f"the response is not SIP: {error}")
-            )
-        except OSError as error:
-            self._received.put_nowait(NoLinkError("cut", f"the connection broke: {error}"))
 
     def request(self, method: str, uri: str, user: str, domain: str) -> Request:
         """A request outside of any dialog (RFC 3261 section 8.1.1), with ``rport`` (RFC 3581)."""
@@ -245,39 +159,34 @@ class Link:
 
     async def ask(self, request: Request) -> Response:
         """The final response. Raises :class:`NoLinkError`."""
-        raw, seconds = request.serialize(), self._probing.patience
+        seconds, is_udp = self._probing.patience, self.transport == "udp"
         instead = NoLinkError("silent", f"no answer within {seconds:g} s")
         try:
-            async with asyncio.timeout(seconds):
-                interval = _T1_S
-                self._send(raw)
-                while True:
-                    try:
-                        async with asyncio.timeout(interval if self._udp else None):
-                            found = await self._received.get()
-                    except TimeoutError:
-                        self._send(raw)
-                        interval *= 2
-                        continue
-                    if isinstance(found, NoLinkError):
-                        if found.trouble != "unreadable" or self._udp is None:
-                            raise found
-                        instead = found  # a datagram that can be read may still come
-                    elif found.call_id == request.call_id and _is_to(found, request):
-                        if found.is_final:
-                            return found
-                        came = f"{found.status} {found.reason}".rstrip()
-                        instead = NoLinkError(
-                            "undecided", f"{came}, and no final answer within {seconds:g} s"
-                        )
-        except TimeoutError:
-            raise instead from None
-
-    def _send(self, raw: bytes) -> None:
-        if self._udp is not None:
-            self._udp.sendto(raw)
-        elif self._stream is not None:
-            self._stream[1].write(raw)
+            async for found in self.exchange(request, seconds):
+                if isinstance(found, SipSyntaxError):
+                    instead = NoLinkError("unreadable", f"the response is not SIP: {found}")
+                    if not is_udp:  # a datagram that can be read may still come
+                        break
+                elif (
+                    isinstance(found, Response)
+                    and found.call_id == request.call_id
+                    and _is_to(found, request)
+                ):
+                    if found.is_final:
+                        return found
+                    came = f"{found.status} {found.reason}".rstrip()
+                    instead = NoLinkError(
+                        "undecided", f"{came}, and no final answer within {seconds:g} s"
+                    )
+        except EOFError as error:
+            raise NoLinkError("cut", str(error)) from None
+        except OSError as error:
+            if not is_udp:
+                raise NoLinkError("cut", f"the connection broke: {error}") from None
+            if isinstance(error, ConnectionRefusedError):
+                raise NoLinkError("refused", "the port is closed (ICMP)") from None
+            raise _explained(error, self._place) from None
+        raise instead
 
 
 async def exchange(

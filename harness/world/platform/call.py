@@ -500,11 +500,6 @@ class PlatformCall(BackToBack):
         return self.platform.faults.on(fault, self.line)
 
 
-#: No name server is asked for it, so it exists nowhere: a label has 63 octets at most (RFC 1035
-#: section 2.3.4).
-_NO_HOST: Final = f"media.{'x' * 64}.invalid"
-
-
 def take_platform_calls(platform: Platform) -> None:
     """Have ``platform`` take the calls that it is sent."""
     platform.ua.on_invite = partial(_from_outside, platform)
@@ -517,9 +512,7 @@ async def _from_outside(platform: Platform, call: IncomingCall) -> None:
         call.reject(403, "Address not allowed")
         return
     made = PlatformCall(platform, call, f"{platform.name} {call.call_id}")
-    line = platform.routes.line_of(platform.routes.called(call.request.uri))
-    is_wrong = platform.faults.on("media-host-unknown", line)
-    made.start(WireLeg(call, platform.anchored(_NO_HOST if is_wrong else None), "caller"))
+    made.start(WireLeg(call, platform.anchored(), "caller"))
 
 
 async def _from_trunk(platform: Platform, termination: Termination, call: IncomingCall) -> None:

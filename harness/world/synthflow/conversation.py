@@ -249,7 +249,7 @@ class Conversation:
         self._channel = channel
         self.record.count_packets = lambda: channel.packets
         declared = self._service.deployment.synthflow
-        if declared is not None and declared.records:
+        if declared is not None and declared.recording:
             self.record.recording = Recording()
             channel.record(self.record.recording)
         first = FIRST_WORDS.get(self._settings.sends)

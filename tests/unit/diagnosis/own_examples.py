@@ -62,27 +62,6 @@ def looked_up(problem: str, *, denied: bool) -> Example:
     )
 
 
-def media_at(name: str) -> Example:
-    """The answer that the caller got names a host for its audio, which nobody knows."""
-    example = Example().dials()
-    for leg in (None, "caller.1"):
-        lookup = NameLookup(
-            at=example.now,
-            phone="caller",
-            leg=leg,
-            name=name,
-            seconds=0.1,
-            problem="EAI_NONAME",
-            denied=True,
-            media=True,
-        )
-        example.events.append(lookup)
-    example.after(0.1).ends_here(200, "OK")
-    return example.all_ports_answer().never(
-        f"DNS has no address for {name} (in the far end's SDP): EAI_NONAME"
-    )
-
-
 def closed(reason: str = "End of file (PJ_EEOF)") -> Example:
     """The AI took the call, and the caller's connection was closed between 100 and 200."""
     example = Example(ai="stand-in").dials().ai_gets().ai_answers(200, "OK").after(0.1)
@@ -375,7 +354,6 @@ OWN = [
     ),
     Expected("options.unanswered", options(405), "certain options-not-answered"),
     Expected("reach.connection.closed", closed(), "certain call-unanswered"),
-    Expected("audio.name.unknown", media_at("media.carrier.example"), "certain media-host-unknown"),
     Expected(
         "reach.realm",
         withheld(

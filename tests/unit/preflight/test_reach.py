@@ -55,7 +55,7 @@ def test_missing_local_resources_are_an_error(
     async def fails(*_: object, **__: object) -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr(asyncio, "open_connection", fails)
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "create_connection", fails)
     monkeypatch.setattr(asyncio.SelectorEventLoop, "create_datagram_endpoint", fails)
     with pytest.raises(ResourceError, match=os.strerror(errno.EMFILE)):
         lab.report()
