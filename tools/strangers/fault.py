@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-#: The direction over the trunk between platform and AI.
-Side = Literal["to-ai", "from-ai"]
+#: The direction over the trunk between platform and AI, or between media relay and agents.
+Side = Literal["to-ai", "from-ai", "to-agent", "from-agent"]
 SipChange = Literal["drop", "change", "hold", "copy"]
 MediaChange = Literal[
     "drop", "stop", "first", "loss", "bursts", "disorder", "delay", "silence", "noise", "type", "quiet", "echo", "mark", "gaps",
-    "copy", "no-events", "events-twice", "beneath",
+    "copy", "no-events", "events-twice", "beneath", "jitter", "hole", "echo-beneath",
 ]  # fmt: skip
 
 
@@ -38,8 +38,8 @@ class Sip:
 
 @dataclass(frozen=True)
 class Media:
-    """A change of the RTP on the trunk's wire. ``amount`` is a share, a number of packets, seconds,
-    or decibels; ``sound`` is heard beneath the voice, so much louder than it.
+    """A change of the RTP on the trunk's wire, or on the agents'. ``amount`` is a share, a number
+    of packets, seconds, or decibels; ``sound`` is heard beneath the voice, so much louder than it.
     """
 
     side: Side
