@@ -482,10 +482,13 @@ def _quality(scene: Scene) -> None:
     # alone.
     heavy = "of digits alone" if digits_arrived(scene) == "none" and heard else "heavy"
     for finding in scene.failed("audio.loss"):
-        unsent = (
-            finding.facts.get("spanned_s") is not None
-        )  # packets that were never sent have no sequence number
-        lost = "none, but packets that were never sent" if unsent else heavy
+        facts = finding.facts
+        if facts.get("spanned_s") is not None:  # what was never sent has no sequence number
+            lost = "none, but packets that were never sent"
+        else:
+            lost = (
+                _loss(facts.get("lost", 0), facts.get("late", 0), facts.get("bursts", 0)) or heavy
+            )
         scene.show("loss", lost, finding)
     for finding in scene.failed("audio.level"):
         scene.show("level", "wrong", finding)
@@ -507,9 +510,13 @@ def _quality(scene: Scene) -> None:
     ]
     for event in counted:
         seen = event.rx_expected
-        if seen >= _FEWEST_PACKETS and event.rx_lost / seen > HEAVY_LOSS:
+        if seen >= _FEWEST_PACKETS and (event.rx_lost + event.rx_late) / seen > HEAVY_LOSS:
+            late = f", and {event.rx_late} came too late" if event.rx_late else ""
             scene.record(
-                "loss", heavy, f"{event.leg} lost {event.rx_lost} of {seen} packets", leg=event.leg
+                "loss",
+                _loss(event.rx_lost, event.rx_late, event.rx_bursts) or heavy,
+                f"{event.leg} lost {event.rx_lost} of {seen} packets{late}",
+                leg=event.leg,
             )
         if seen >= _FEWEST_PACKETS and event.rx_reordered / seen > MUCH_DISORDER:
             told = f"{event.leg} got {event.rx_reordered} of {seen} packets after later ones"
@@ -524,6 +531,13 @@ def _quality(scene: Scene) -> None:
     if counted:
         scene.record("loss", "little")
         scene.record("delay", "low")
+
+
+def _loss(lost: int, late: int, bursts: int) -> str | None:
+    """Where it is not spread over the call."""
+    if late > lost:
+        return "packets that came too late"
+    return "one gap" if bursts == 1 else None
 
 
 def _is_with_the_ai(scene: Scene, end: str) -> bool:

@@ -347,6 +347,23 @@ AUDIO = [
         "likely payload-mismatch",
     ),
     Expected(
+        "audio.late",
+        talk(Example())
+        .to_ai()
+        .to_caller()
+        .counted(received=150, late=40, reordered=60)
+        .finding("audio.loss", "caller.1", late=40, expected=150, share=0.27),
+        "certain network-jitter",
+    ),
+    Expected(
+        "audio.one-gap",
+        talk(Example())
+        .to_ai()
+        .to_caller()
+        .finding("audio.loss", "caller.1", lost=15, bursts=1, expected=144, share=0.104),
+        "certain rtp-gap",
+    ),
+    Expected(
         "audio.unsent",
         talk(Example())
         .to_ai()

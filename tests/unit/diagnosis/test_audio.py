@@ -327,6 +327,7 @@ def test_the_newest_sdp_says_where_the_ai_sends(first: str, then: str, told: str
         ({"received": 94, "lost": 6}, "loss", "heavy"),
         ({"received": 47, "lost": 3}, "loss", "heavy"),
         ({"received": 46, "lost": 3}, "loss", "little"),
+        ({"received": 100, "lost": 2, "late": 4}, "loss", "packets that came too late"),
         ({"received": 100, "reordered": 20}, "order", None),
         ({"received": 100, "reordered": 21}, "order", "broken"),
         ({"received": 50, "reordered": 11}, "order", "broken"),
@@ -352,6 +353,20 @@ def test_a_probe_that_was_not_heard_has_no_delay(
         value(talk().finding(check, "caller.1 → assistant main", delay_ms=delay_ms), "delay")
         == delay
     )
+
+
+@pytest.mark.parametrize(
+    ("heard", "cause"),
+    [
+        ("audio.beneath", "sound-beneath-voice"),
+        ("audio.echo", "echo"),
+    ],
+)
+def test_words_that_another_sound_covers_are_not_cut(heard: str, cause: str) -> None:
+    example = talk().to_ai().to_caller()
+    example.finding("audio.words", "assistant main → caller.1", delay_ms=320.0, limit_ms=100.0)
+    example.finding(heard, "caller.1")
+    assert named(example) == [(cause, "certain")]
 
 
 def test_the_codec_of_the_answer_counts() -> None:
