@@ -265,9 +265,9 @@ def _voice(finding: Finding) -> str | None:
     level of speech.
     """
     level = finding.facts.get("level_dbov")
-    if finding.facts.get("instead") == "distorted":
-        return "distorted"
-    return "very quiet" if isinstance(level, float) and level < _VERY_QUIET_DBOV else None
+    if isinstance(level, float) and level < _VERY_QUIET_DBOV:  # which G.711 distorts
+        return "very quiet"
+    return "distorted" if finding.facts.get("instead") == "distorted" else None
 
 
 def received(scene: Scene, leg: str) -> int:

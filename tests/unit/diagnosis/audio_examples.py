@@ -238,10 +238,15 @@ AUDIO = [
         )
         for rule, kind, packets, cause in (
             ("noise", "other", 100, "payload-mismatch"),
-            ("replaced", "silence", 100, "audio-silenced"),
+            ("silenced", "silence", 100, "audio-silenced"),
             ("two-codecs", "other-codec", 100, "g711-one-side"),
             ("undeciphered", "undeciphered", 0, "srtp-mismatch"),
         )
+    ),
+    Expected(
+        "audio.agent.replaced",
+        with_a_person().with_agent("billing", "heard", "other", 100, instead="music"),
+        "likely audio-silenced",
     ),
     Expected(
         "audio.no-rtp-to-ai",

@@ -355,6 +355,23 @@ def test_a_probe_that_was_not_heard_has_no_delay(
     )
 
 
+def test_audio_that_stops_behind_a_mixer_that_then_sends_silence_has_stopped() -> None:
+    example = with_a_person().with_agent("billing").after(1)
+    example.with_agent("billing", "heard", "silence", packets=100)
+    assert named(example) == [("agent-audio-stops", "certain")]
+
+
+@pytest.mark.parametrize(
+    ("level_dbov", "cause"), [(-55.0, "level-wrong"), (-30.0, "voice-distorted")]
+)
+def test_voice_that_the_codec_distorts_because_it_is_quiet_is_too_quiet(
+    level_dbov: float, cause: str
+) -> None:
+    example = talk(ai="stand-in").to_ai()
+    example.to_caller("other", 200, instead="distorted", level_dbov=level_dbov)
+    assert named(example)[0] == (cause, "likely")
+
+
 @pytest.mark.parametrize(
     ("heard", "cause"),
     [
