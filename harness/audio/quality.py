@@ -79,6 +79,16 @@ def figures(audio: NDArray[np.int16], heard: list[Heard]) -> Figures:
     )
 
 
+def clipped_share(audio: NDArray[np.int16]) -> float:
+    """The share of samples at full scale, in the 20 ms frames within 15 dB of the loudest."""
+    frame = round(FRAME_SECONDS * SAMPLE_RATE)
+    frames = levels(audio)
+    if not len(frames):
+        return 0.0
+    loud = np.repeat(frames > frames.max() - 15.0, frame)[: len(audio)]
+    return float(np.mean(np.abs(audio[: len(loud)][loud].astype(np.int32)) >= CLIPPED))
+
+
 def _gaps(frames: NDArray[np.float64]) -> tuple[Gap, ...]:
     sounding = np.flatnonzero(frames > _GAP_DBOV)
     steps = np.diff(sounding)

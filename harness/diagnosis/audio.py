@@ -493,7 +493,8 @@ def _quality(scene: Scene) -> None:
     for finding in scene.failed("audio.level"):
         scene.show("level", "wrong", finding)
     for finding in scene.failed("audio.first"):
-        scene.show("audio.first", "late", finding)
+        unseen = scene.vantage.role(finding.speaker) == "ai" and not scene.has_stand_in
+        scene.show("audio.first", "late, or said late" if unseen else "late", finding)
     for finding in scene.failed("audio.words"):
         scene.show("words", "cut", finding)
     for finding in scene.failed("audio.beneath"):

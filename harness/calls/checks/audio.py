@@ -267,6 +267,23 @@ def level(speaker: str, listener: str, dbov: float, clipped: float = 0.0) -> Fin
     )
 
 
+@check("audio.clipping")
+def clipping(speaker: str, listener: str, clipped: float) -> Finding | None:
+    """A voice of unknown level is not clipped; None where it is not, which says nothing of its
+    level. Of recorded voices 0.02 % of the samples stand at full scale at most.
+    """
+    if clipped <= MOST_CLIPPED:
+        return None
+    return judged(
+        "audio.level",
+        heard_at(speaker, listener),
+        False,
+        expected=f"at most {MOST_CLIPPED:.0%} of the samples of {speaker}'s voice are at full scale",
+        actual=f"{clipped:.0%} of its samples are clipped",
+        measured=measurement.Level(speaker=speaker, listener=listener, clipped=clipped),
+    )
+
+
 @check("audio.beneath")
 def beneath(
     listener: str,
@@ -608,6 +625,22 @@ def delay(speaker: str, listener: str, milliseconds: float, again: float | None 
         + ("" if again is None else f", and {again:.0f} ms when tried again"),
         measured=measurement.Delay(
             speaker=speaker, listener=listener, delay_ms=shorter, limit_ms=limit
+        ),
+    )
+
+
+@check("audio.round_trip")
+def round_trip(speaker: str, listener: str, milliseconds: float) -> Finding:
+    """Half of a round trip by RTCP (RFC 3550 section 6.4.1) is no more than a voice may take."""
+    one_way = milliseconds / 2
+    return judged(
+        "audio.delay",
+        heard_at(speaker, listener),
+        one_way <= MOST_DELAY_MS,
+        expected=f"at most {MOST_DELAY_MS:.0f} ms one way (ITU-T G.114)",
+        actual=f"{one_way:.0f} ms, half of the round trip by RTCP",
+        measured=measurement.Delay(
+            speaker=speaker, listener=listener, delay_ms=one_way, limit_ms=MOST_DELAY_MS
         ),
     )
 

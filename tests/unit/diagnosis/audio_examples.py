@@ -352,12 +352,20 @@ AUDIO = [
         "likely payload-mismatch",
     ),
     Expected(
+        "audio.first.unseen",
+        talk(Example())
+        .to_ai()
+        .to_caller()
+        .finding("audio.first", "assistant main → caller.1", delay_ms=4000.0),
+        "likely ai-too-slow",
+    ),
+    Expected(
         "audio.late",
         talk(Example())
         .to_ai()
         .to_caller()
         .counted(received=150, late=40, reordered=60)
-        .finding("audio.loss", "caller.1", late=40, expected=150, share=0.27),
+        .finding("audio.loss", "caller.1", late=40, share=0.27),
         "certain network-jitter",
     ),
     Expected(
@@ -365,7 +373,7 @@ AUDIO = [
         talk(Example())
         .to_ai()
         .to_caller()
-        .finding("audio.loss", "caller.1", lost=15, bursts=1, expected=144, share=0.104),
+        .finding("audio.loss", "caller.1", lost=15, bursts=1, share=0.104),
         "certain rtp-gap",
     ),
     Expected(
