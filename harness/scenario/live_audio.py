@@ -78,9 +78,7 @@ def _unclipped(
     ]
     if spoken:
         share = clipped_share(np.concatenate(spoken))
-        found = audio.clipping(heard.talk.label, heard.caller.label, share)
-        if found is not None:
-            yield found
+        yield audio.clipping(heard.talk.label, heard.caller.label, share)
 
 
 def _delay(heard: Heard) -> Iterator[Finding]:

@@ -268,16 +268,14 @@ def level(speaker: str, listener: str, dbov: float, clipped: float = 0.0) -> Fin
 
 
 @check("audio.clipping")
-def clipping(speaker: str, listener: str, clipped: float) -> Finding | None:
-    """A voice of unknown level is not clipped; None where it is not, which says nothing of its
-    level. Of recorded voices 0.02 % of the samples stand at full scale at most.
+def clipping(speaker: str, listener: str, clipped: float) -> Finding:
+    """A voice of unknown level is not clipped: of recorded voices 0.02 % of the samples stand at
+    full scale at most.
     """
-    if clipped <= MOST_CLIPPED:
-        return None
     return judged(
         "audio.level",
         heard_at(speaker, listener),
-        False,
+        clipped <= MOST_CLIPPED,
         expected=f"at most {MOST_CLIPPED:.0%} of the samples of {speaker}'s voice are at full scale",
         actual=f"{clipped:.0%} of its samples are clipped",
         measured=measurement.Level(speaker=speaker, listener=listener, clipped=clipped),

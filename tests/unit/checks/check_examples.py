@@ -424,6 +424,8 @@ EXAMPLES = [
         rule="audio.words",
         answer="certain words-cut-off",
     ),
+    shows(audio.clipping, given("a", "b", 0.001), given("a", "b", 0.2)),
+    shows(audio.round_trip, given("a", "b", 300.0), given("a", "b", 1400.0)),
     shows(
         audio.delay,
         given("a", "b", 150.0),
