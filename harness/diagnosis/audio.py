@@ -224,6 +224,8 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
     another denies it.
     """
     facts = finding.facts
+    if not finding.failed and facts.get("observation") == "other_sound":
+        return "some sound"  # which shows that RTP came
     if not finding.failed:
         denied = bool(facts.get("denied_by")) and finding.verdict is not Verdict.PASSED
         return None if denied or finding.strength is Strength.UNKNOWN else "heard"

@@ -100,6 +100,20 @@ def test_a_weak_sign_counts_unless_denied(
     assert (value(example, "audio.to_ai") == "heard") is is_heard
 
 
+def test_deaf_live_ai_whose_speech_arrives_gets_no_rtp() -> None:
+    """Speech that answered nothing may be another's; it shows that RTP came to the caller."""
+    example = talk().to_ai("unheard", None).to_caller()
+    seen = example.findings[-1]
+    assert isinstance(seen.measured, Direction)
+    example.findings[-1] = replace(
+        seen,
+        verdict=Verdict.NOT_OBSERVABLE,
+        strength=Strength.UNKNOWN,
+        measured=replace(seen.measured, observation="other_sound"),
+    )
+    assert named(example) == [("rtp-blocked-to-ai", "likely")]
+
+
 # -- audio that stopped
 
 
