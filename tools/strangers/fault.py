@@ -46,6 +46,7 @@ class Media:
     do: MediaChange
     amount: float = 0.0
     sound: Literal["music", "voice", "babble", "noise"] = "music"
+    after_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -266,7 +266,7 @@ def _payload(change: Media, stream: _Stream, packet: bytes) -> bytes:
                 (decode_ulaw, encode_ulaw) if kind == _PCMU else (decode_alaw, encode_alaw)
             )
             body = encode((decode(body) * 10 ** (-change.amount / 20)).astype(np.int16))
-        case "beneath":
+        case "beneath" if stream.count * _PACKET_S >= change.after_s:
             decode, encode = (
                 (decode_ulaw, encode_ulaw) if kind == _PCMU else (decode_alaw, encode_alaw)
             )
