@@ -40,6 +40,7 @@ class Sip:
 class Media:
     """A change of the RTP on the trunk's wire, or on the agents'. ``amount`` is a share, a number
     of packets, seconds, or decibels; ``sound`` is heard beneath the voice, so much louder than it.
+    Nothing is changed in the first ``after_s``.
     """
 
     side: Side

@@ -53,6 +53,8 @@ class _Stream:
         self.count += 1
         wait, packets = 0.0, [data]
         for change in self.changes:
+            if now - self.began < change.after_s:
+                continue
             if _is_lost(change, self, now):
                 packets = []
             elif change.do == "delay" or (change.do == "disorder" and self.count % 2):
@@ -266,7 +268,7 @@ def _payload(change: Media, stream: _Stream, packet: bytes) -> bytes:
                 (decode_ulaw, encode_ulaw) if kind == _PCMU else (decode_alaw, encode_alaw)
             )
             body = encode((decode(body) * 10 ** (-change.amount / 20)).astype(np.int16))
-        case "beneath" if stream.count * _PACKET_S >= change.after_s:
+        case "beneath":
             decode, encode = (
                 (decode_ulaw, encode_ulaw) if kind == _PCMU else (decode_alaw, encode_alaw)
             )
