@@ -482,15 +482,15 @@ def _quality(scene: Scene) -> None:
     heard = {scene.value("audio.to_ai"), scene.value("audio.to_caller")} == {"heard"}
     # A fault that loses every digit, of many packets each, and no voice affects telephone-events
     # alone.
-    heavy = "of digits alone" if digits_arrived(scene) == "none" and heard else "heavy"
+    of_digits = digits_arrived(scene) == "none" and heard
+    alone = "of digits alone"
     for finding in scene.failed("audio.loss"):
         facts = finding.facts
         if facts.get("spanned_s") is not None:  # what was never sent has no sequence number
             lost = "none, but packets that were never sent"
         else:
-            lost = (
-                _loss(facts.get("lost", 0), facts.get("late", 0), facts.get("bursts", 0)) or heavy
-            )
+            missed = (facts.get("lost", 0), facts.get("late", 0), facts.get("bursts", 0))
+            lost = alone if of_digits else _loss(*missed)
         scene.show("loss", lost, finding)
     for finding in scene.failed("audio.level"):
         scene.show("level", "wrong", finding)
@@ -517,7 +517,7 @@ def _quality(scene: Scene) -> None:
             late = f", and {event.rx_late} came too late" if event.rx_late else ""
             scene.record(
                 "loss",
-                _loss(event.rx_lost, event.rx_late, event.rx_bursts) or heavy,
+                alone if of_digits else _loss(event.rx_lost, event.rx_late, event.rx_bursts),
                 f"{event.leg} lost {event.rx_lost} of {seen} packets{late}",
                 leg=event.leg,
             )
@@ -536,11 +536,11 @@ def _quality(scene: Scene) -> None:
         scene.record("delay", "low")
 
 
-def _loss(lost: int, late: int, bursts: int) -> str | None:
-    """Where it is not spread over the call."""
+def _loss(lost: int, late: int, bursts: int) -> str:
+    """What kind of loss it is, where too much is lost."""
     if late > lost:
         return "packets that came too late"
-    return "one gap" if bursts == 1 else None
+    return "one gap" if bursts == 1 else "heavy"
 
 
 def _is_with_the_ai(scene: Scene, end: str) -> bool:
