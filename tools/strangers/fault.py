@@ -64,6 +64,12 @@ class Fault:
     held_out: bool = False
     unseen: str = ""
 
+    @property
+    def switch(self) -> str:
+        """The platform's: for RTP with agents it has to show them the wire's address."""
+        with_agents = any(change.side in ("to-agent", "from-agent") for change in self.wire)
+        return "agent-wired" if with_agents else self.platform
+
 
 def _fault(name: str, plain: dict[str, Any]) -> Fault:
     wire = tuple(

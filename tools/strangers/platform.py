@@ -72,7 +72,7 @@ class Strangers:
     def show(self, fault: Fault | None) -> None:
         """From now on this fault is there, or none."""
         self._wire.becomes(fault.wire if fault else ())
-        switch = fault.platform if fault else ""
+        switch = fault.switch if fault else ""
         self._generation += 1  # a call that a fault left up counts for nobody after it
         for name, value in (("now", switch or "none"), ("generation", f"g{self._generation}")):
             command = ["htable.sets", "fault", name, value]
