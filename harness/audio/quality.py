@@ -79,6 +79,16 @@ def figures(audio: NDArray[np.int16], heard: list[Heard]) -> Figures:
     )
 
 
+def clipped_share(audio: NDArray[np.int16]) -> float:
+    """The share of samples at full scale, in the 20 ms frames within 15 dB of the loudest."""
+    frame = round(FRAME_SECONDS * SAMPLE_RATE)
+    frames = levels(audio)
+    if not len(frames):
+        return 0.0
+    loud = np.repeat(frames > frames.max() - 15.0, frame)[: len(audio)]
+    return float(np.mean(np.abs(audio[: len(loud)][loud].astype(np.int32)) >= CLIPPED))
+
+
 def _gaps(frames: NDArray[np.float64]) -> tuple[Gap, ...]:
     sounding = np.flatnonzero(frames > _GAP_DBOV)
     steps = np.diff(sounding)
@@ -248,7 +258,9 @@ WORD_SECONDS: Final = 2 * PERIOD_SECONDS
 _WORDS: Final = 2
 #: Longer than a voice detector needs to take a pause for one.
 _PAUSE_SECONDS: Final = 0.35
+_WORD_APART: Final = WORD_SECONDS + _PAUSE_SECONDS
 _APART_SECONDS: Final = 0.2  #: a shorter hole is in a word
+_OUT_OF_TIME: Final = 0.1  #: more than a jitter buffer's slips
 
 
 def spoken_words(mark: int) -> NDArray[np.float32]:
@@ -263,7 +275,7 @@ def heard_words(audio: NDArray[np.int16]) -> list[float] | None:
     before and behind them.
 
     None where the pauses cannot be told: another sound is in them, or the mark behind them is not
-    there.
+    there. A path may cut the beginning of a word; its end comes in time, else the sound is another.
     """
     frames = levels(audio)
     sounding = np.flatnonzero(
@@ -277,5 +289,15 @@ def heard_words(audio: NDArray[np.int16]) -> list[float] | None:
         or (len(frames) - runs[-1][-1]) * FRAME_SECONDS > _APART_SECONDS
     ):
         return None
+    began = runs[0][-1] + 1
+    ends = [(run[-1] + 1 - began) * FRAME_SECONDS for run in runs[1:-1]]
+    goes_on = (runs[-1][0] - began) * FRAME_SECONDS
+    in_time = [_WORD_APART * turn for turn in range(1, _WORDS + 1)]
     heard = [len(range(run[0], run[-1] + 1)) * FRAME_SECONDS for run in runs[1:-1]]
+    if (
+        goes_on < in_time[-1] + _PAUSE_SECONDS - _OUT_OF_TIME
+        or max(heard, default=0.0) > WORD_SECONDS + _OUT_OF_TIME
+        or any(min(abs(end - due) for due in in_time) > _OUT_OF_TIME for end in ends)
+    ):
+        return None
     return heard + [0.0] * (_WORDS - len(heard))

@@ -152,6 +152,8 @@ class RtpStatistics(Event):
     rx_filled_ms: int = (
         0  #: the part of ``rx_spanned_ms`` filled with audio, lost and reordered packets included
     )
+    #: Packets that came too late for a jitter buffer: by 100 ms more than those around them.
+    rx_late: int = 0
     tx_offered: int = (
         0  #: packets given to the transport; ``tx_packets`` excludes those that it could not send
     )

@@ -105,9 +105,13 @@ class Beneath(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss(Measurement):
-    """RTP packets lost; if too few were sent, how much of the time their audio filled."""
+    """RTP packets lost, how often some in a row (``bursts``), or too late to be played; if too few
+    were sent, how much of the time their audio filled.
+    """
 
     lost: int = 0
+    late: int = 0
+    bursts: int = 0
     expected: int = 0
     share: float | None = None
     spanned_s: float | None = None

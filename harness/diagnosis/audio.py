@@ -231,6 +231,8 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
     another denies it.
     """
     facts = finding.facts
+    if not finding.failed and facts.get("observation") == "other_sound":
+        return "some sound"  # which shows that RTP came
     if not finding.failed:
         denied = bool(facts.get("denied_by")) and finding.verdict is not Verdict.PASSED
         return None if denied or finding.strength is Strength.UNKNOWN else "heard"
@@ -272,9 +274,9 @@ def _voice(finding: Finding) -> str | None:
     level of speech.
     """
     level = finding.facts.get("level_dbov")
-    if finding.facts.get("instead") == "distorted":
-        return "distorted"
-    return "very quiet" if isinstance(level, float) and level < _VERY_QUIET_DBOV else None
+    if isinstance(level, float) and level < _VERY_QUIET_DBOV:  # which G.711 distorts
+        return "very quiet"
+    return "distorted" if finding.facts.get("instead") == "distorted" else None
 
 
 def received(scene: Scene, leg: str) -> int:
@@ -474,17 +476,21 @@ def _quality(scene: Scene) -> None:
     heard = {scene.value("audio.to_ai"), scene.value("audio.to_caller")} == {"heard"}
     # A fault that loses every digit, of many packets each, and no voice affects telephone-events
     # alone.
-    heavy = "of digits alone" if digits_arrived(scene) == "none" and heard else "heavy"
+    of_digits = digits_arrived(scene) == "none" and heard
+    alone = "of digits alone"
     for finding in scene.failed("audio.loss"):
-        unsent = (
-            finding.facts.get("spanned_s") is not None
-        )  # packets that were never sent have no sequence number
-        lost = "none, but packets that were never sent" if unsent else heavy
+        facts = finding.facts
+        if facts.get("spanned_s") is not None:  # what was never sent has no sequence number
+            lost = "none, but packets that were never sent"
+        else:
+            missed = (facts.get("lost", 0), facts.get("late", 0), facts.get("bursts", 0))
+            lost = alone if of_digits else _loss(*missed)
         scene.show("loss", lost, finding)
     for finding in scene.failed("audio.level"):
         scene.show("level", "wrong", finding)
     for finding in scene.failed("audio.first"):
-        scene.show("audio.first", "late", finding)
+        unseen = scene.vantage.role(finding.speaker) == "ai" and not scene.has_stand_in
+        scene.show("audio.first", "late, or said late" if unseen else "late", finding)
     for finding in scene.failed("audio.words"):
         scene.show("words", "cut", finding)
     for finding in scene.failed("audio.beneath"):
@@ -501,9 +507,13 @@ def _quality(scene: Scene) -> None:
     ]
     for event in counted:
         seen = event.rx_expected
-        if seen >= _FEWEST_PACKETS and event.rx_lost / seen > HEAVY_LOSS:
+        if seen >= _FEWEST_PACKETS and (event.rx_lost + event.rx_late) / seen > HEAVY_LOSS:
+            late = f", and {event.rx_late} came too late" if event.rx_late else ""
             scene.record(
-                "loss", heavy, f"{event.leg} lost {event.rx_lost} of {seen} packets", leg=event.leg
+                "loss",
+                alone if of_digits else _loss(event.rx_lost, event.rx_late, event.rx_bursts),
+                f"{event.leg} lost {event.rx_lost} of {seen} packets{late}",
+                leg=event.leg,
             )
         if seen >= _FEWEST_PACKETS and event.rx_reordered / seen > MUCH_DISORDER:
             told = f"{event.leg} got {event.rx_reordered} of {seen} packets after later ones"
@@ -518,6 +528,13 @@ def _quality(scene: Scene) -> None:
     if counted:
         scene.record("loss", "little")
         scene.record("delay", "low")
+
+
+def _loss(lost: int, late: int, bursts: int) -> str:
+    """What kind of loss it is, where too much is lost."""
+    if late > lost:
+        return "packets that came too late"
+    return "one gap" if bursts == 1 else "heavy"
 
 
 def _is_with_the_ai(scene: Scene, end: str) -> bool:

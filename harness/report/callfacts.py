@@ -199,6 +199,7 @@ _RTP = (
     ("lost", "rx_lost"),
     ("discarded", "rx_discarded"),
     ("reordered", "rx_reordered"),
+    ("late", "rx_late"),
     ("duplicated", "rx_duplicated"),
     ("jitter ms", "rx_jitter_ms"),
     ("lost at far end", "tx_lost"),

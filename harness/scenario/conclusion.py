@@ -186,7 +186,13 @@ def _little_loss(context: CaseContext, leg: Leg) -> None:
     pauses = audio_quality.pauses_in_a_voice(leg)
     if counted is None or (finding := audio.loss(leg.id, counted, _in_ms(pauses))) is None:
         return
-    if isinstance(finding.measured, Loss) and finding.measured.spanned_s is not None:
+    if finding.verdict is Verdict.FAILED and audio.is_late(counted):
+        # what no process could send or take in its turn comes late as well
+        span = leg.events[0].at, time.monotonic()
+        still_s = max(context.evidence.starved(*span), context.evidence.stood_still(*span))
+        if still_s >= counted.rx_late * counted.packet_s:
+            finding = hindered(finding, still_s)
+    elif isinstance(finding.measured, Loss) and finding.measured.spanned_s is not None:
         # a far end on this machine also sends too little while no process gets a processor
         whole_s = context.evidence.starved(leg.events[0].at, time.monotonic())
         starved_s = {

@@ -132,7 +132,8 @@ class Evidence:
         in_all = [(self.stood_still(begin, end), end - begin) for begin, end in said]
         if at_once_s >= least_s:
             finding = hindered(finding, at_once_s)
-        elif all(still_s > _MOST_STILL * seconds for still_s, seconds in in_all):
+        # a time that was to begin after the end of the call has no length
+        elif all(still_s > _MOST_STILL * max(0.0, seconds) for still_s, seconds in in_all):
             finding = hindered(finding, min(in_all)[0])
         return self.add(finding)
 

@@ -18,7 +18,7 @@ from harness.calls.checks.finding import heard_at, hindered, not_observable
 from harness.calls.events import MediaState
 from harness.calls.measurement import Direction, EarlyMedia, Silence
 from harness.calls.verdict import Finding, Verdict
-from harness.scenario import audio_quality
+from harness.scenario import audio_quality, live_audio
 from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import SynthflowCall
 from harness.scenario.call import SETTLE_S, Call
@@ -191,6 +191,8 @@ class ExpectAudio:
             ]
             if crossing := look.crossing():
                 found.append(crossing)
+            heard = live_audio.Heard(caller, talk, since, look.until, look.greeted_at, again)
+            found += live_audio.quality(self._context, heard)
             if starved_s := look.starved_s:
                 found = [
                     hindered(finding, starved_s) if _was_not_understood(finding) else finding

@@ -363,6 +363,11 @@ class Look:
     # -- when the call is over
 
     @property
+    def greeted_at(self) -> float | None:
+        """When the caller's words had been said; None without any."""
+        return self._greeted_at if self._wanted or self._has_greeted else None
+
+    @property
     def starved_s(self) -> float:
         """How long the harness was kept from working, if its words may have suffered; else 0."""
         if not self._wanted:

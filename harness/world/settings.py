@@ -56,6 +56,7 @@ class AssistantSettings(_Model):
     replies: bool = True  #: names the marks it hears in band, if its voice is one
     answers_after_s: Seconds = 0.0
     greeting_s: Seconds = 0.0  #: how long it speaks before it listens, or until interrupted
+    silent_s: Seconds = 0.0  #: of one that sends ``speech``: how long it says nothing first
     interruptible: bool = True  #: falls silent when the caller speaks
     please_hold_s: Seconds = (
         0.0  #: between being asked for a person and the hand-over, announced in words

@@ -10,12 +10,15 @@ _RTP_PORTS = 400
 
 
 class Rtpengine(Program):
-    """A running rtpengine; ``control`` is where it takes orders."""
+    """A running rtpengine; ``control`` is where it takes orders. ``shown`` is the address that its
+    interface ``shown`` names in SDP in place of its own.
+    """
 
-    def __init__(self, directory: Path, host: str) -> None:
+    def __init__(self, directory: Path, host: str, shown: str | None = None) -> None:
         port = free_port(host)
         first = free_port(host, _RTP_PORTS, but=[port])
         self.control = f"udp:{host}:{port}"
+        self.ports = range(first, first + _RTP_PORTS)
         # Debian's own configuration names fixed ports, which only one rtpengine can have
         arguments = [
             "--config-file=none",
@@ -23,7 +26,8 @@ class Rtpengine(Program):
             "--log-stderr",
             "--log-level=6",
             "--table=-1",
-            f"--interface={host}",
+            f"--interface=own/{host}",
+            *([f"--interface=shown/{host}!{shown}"] if shown else []),
         ]
         arguments += [
             f"--listen-ng={host}:{port}",

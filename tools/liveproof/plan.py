@@ -93,13 +93,17 @@ class Ai:
     name: str
     sends: str
     hears: bool = True
+    silent_s: float = 0.0
     recorded: tuple[str, str] | None = None  #: greeting and answer, as people recorded them
 
     @property
     def settings(self) -> dict[str, Any]:
         """In the simulated world."""
         recorded = {"recorded": self.recorded} if self.recorded else {}
-        return {"sends": self.sends, "hears": self.hears, "replies": False, **recorded}
+        own = {"sends": self.sends, "hears": self.hears, "silent_s": self.silent_s}
+        if self.silent_s:  # else its first words may be an answer
+            own["interruptible"] = False
+        return {**own, "replies": False, **recorded}
 
     @property
     def speaks(self) -> bool:
@@ -121,6 +125,7 @@ AIS: Final = (
     Ai("silent", "silence"),
     Ai("answering machine", "machine", hears=False),
     Ai("babble of an office", "babble"),
+    Ai("silent at first", "speech", silent_s=4.0),
 )
 
 #: What falsifies a claim, by row. What only the INVITE at the AI shows (an anonymous From)
@@ -130,7 +135,7 @@ FAULTS: Final[Mapping[str, Sequence[str]]] = {
         "rtp-blocked-to-ai", "rtp-blocked-to-caller", "rtp-blocked-both", "sdp-private-address", "rtp-one-packet-to-caller",
         "g711-one-side", "payload-mismatch", "heavy-loss", "route-wrong-did", "route-missing", "assistant-not-attached",
         "concurrency-exhausted", "no-g711", "codecs-stripped-to-ai", "from-trunk-did", "from-other-number", "audio-replayed",
-        "audio-echoed",
+        "audio-echoed", "voices-too-loud", "high-delay",
     ),
     TRANSFER: (
         "telephone-event-stripped-to-ai", "group-did-wrong", "group-wrong", "trunk-inactive", "refer-rejected",
@@ -142,6 +147,7 @@ FAULTS: Final[Mapping[str, Sequence[str]]] = {
     "XEI": ("x-headers-stripped",),
 }  # fmt: skip
 LOST: Final = "audio-lost-on-the-way"
+DELAY: Final = "high-delay"
 #: Faults that lose audio between the two points of capture: the ways of which one at least shows
 #: it.
 LOST_BETWEEN: Final[Mapping[str, frozenset[str]]] = {
@@ -155,6 +161,8 @@ LOST_BETWEEN: Final[Mapping[str, frozenset[str]]] = {
 ALSO_RIGHT: Final[Mapping[str, frozenset[str]]] = {
     **dict.fromkeys((*LOST_BETWEEN, "payload-mismatch"), frozenset({LOST})),
     "silent": frozenset({"ai-silent"}),
+    "silent at first": frozenset({"ai-too-slow"}),
+    "voices-too-loud": frozenset({"level-wrong"}),
     "audio-replayed": frozenset({"audio-crossed", LOST}),
     "audio-echoed": frozenset({"echo"}),
     "telephone-event-stripped-to-ai": frozenset({"dtmf-not-negotiated"}),
@@ -187,7 +195,12 @@ class World:
     @property
     def is_false(self) -> bool:
         """Whether something that a passed case would claim is not so."""
-        return self.fault is not None or not self.ai.hears or not self.ai.speaks
+        return (
+            self.fault is not None
+            or not self.ai.hears
+            or not self.ai.speaks
+            or self.ai.silent_s > 0
+        )
 
     @property
     def allows(self) -> Strength | None:
@@ -250,6 +263,8 @@ def wrong() -> list[World]:
     for witness in WITNESSES:
         for row, faults in FAULTS.items():
             for fault in faults:
+                if fault == DELAY and witness.rtcp == "none":
+                    continue  # nothing tells of it
                 if (
                     witness.recording is None
                     or witness.name == "recording"

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-#: The direction over the trunk between platform and AI.
-Side = Literal["to-ai", "from-ai"]
+#: The direction over the trunk between platform and AI, or between media relay and agents.
+Side = Literal["to-ai", "from-ai", "to-agent", "from-agent"]
 SipChange = Literal["drop", "change", "hold", "copy"]
 MediaChange = Literal[
     "drop", "stop", "first", "loss", "bursts", "disorder", "delay", "silence", "noise", "type", "quiet", "echo", "mark", "gaps",
-    "copy", "no-events", "events-twice", "beneath",
+    "copy", "no-events", "events-twice", "beneath", "jitter", "hole", "echo-beneath",
 ]  # fmt: skip
 
 
@@ -38,14 +38,16 @@ class Sip:
 
 @dataclass(frozen=True)
 class Media:
-    """A change of the RTP on the trunk's wire. ``amount`` is a share, a number of packets, seconds,
-    or decibels; ``sound`` is heard beneath the voice, so much louder than it.
+    """A change of the RTP on the trunk's wire, or on the agents'. ``amount`` is a share, a number
+    of packets, seconds, or decibels; ``sound`` is heard beneath the voice, so much louder than it.
+    Nothing is changed in the first ``after_s``.
     """
 
     side: Side
     do: MediaChange
     amount: float = 0.0
     sound: Literal["music", "voice", "babble", "noise"] = "music"
+    after_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,12 @@ class Fault:
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     held_out: bool = False
     unseen: str = ""
+
+    @property
+    def switch(self) -> str:
+        """The platform's: for RTP with agents it has to show them the wire's address."""
+        with_agents = any(change.side in ("to-agent", "from-agent") for change in self.wire)
+        return "agent-wired" if with_agents else self.platform
 
 
 def _fault(name: str, plain: dict[str, Any]) -> Fault:

@@ -1,5 +1,5 @@
-"""RTP on the wire between platform and AI: relayed, and changed as a fault says (RFC 3550 section
-5.1).
+"""RTP on the wires, between platform and AI and between media relay and agents: relayed, and
+changed as a fault says (RFC 3550 section 5.1).
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ import asyncio
 import random
 import socket
 import struct
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -24,6 +25,9 @@ from tools.strangers.fault import Media, Side
 
 _PCMU, _PCMA = 0, 8
 _SAMPLES = 160
+_PACKET_S = _SAMPLES / SAMPLE_RATE
+_HOLE_AFTER = 60  # packets
+_ECHO = 10  #: packets that an echo is behind
 Address = tuple[str, int]
 
 
@@ -32,11 +36,48 @@ class _Stream:
     """One direction of a call's RTP, and what was done to it so far."""
 
     changes: Sequence[Media]
+    #: What went the other way last.
+    said: deque[NDArray[np.int16]] = field(default_factory=lambda: deque(maxlen=_ECHO))
+    back: deque[NDArray[np.int16]] = field(default_factory=lambda: deque(maxlen=_ECHO))
     began: float = 0.0
     count: int = 0
     left_out: int = 0  #: packets that a gap swallowed: what follows is renumbered
     held: list[bytes] = field(default_factory=list)  #: packets of a digit
     chance: random.Random = field(default_factory=lambda: random.Random(1))
+
+    def pass_on(self, data: bytes, send: Callable[[bytes], None]) -> None:
+        """Send what the changes make of a packet, now or later."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self.began = self.began or now
+        self.count += 1
+        wait, packets = 0.0, [data]
+        for change in self.changes:
+            if now - self.began < change.after_s:
+                continue
+            if _is_lost(change, self, now):
+                packets = []
+            elif change.do == "delay" or (change.do == "disorder" and self.count % 2):
+                wait = change.amount if change.do == "delay" else 0.05
+            elif change.do == "jitter":
+                wait = change.amount * self.chance.random()
+            elif change.do == "events-twice":
+                packets = _twice(self, data)
+            else:
+                packets = [_payload(change, self, packet) for packet in packets]
+        self.said.append(_samples(data))
+        for packet in filter(None, packets):
+            if wait:
+                loop.call_later(wait, send, packet)
+            else:
+                send(packet)
+
+
+def _streams(changes: Iterable[Media], one: Side, other: Side) -> dict[Side, _Stream]:
+    of = {side: [change for change in changes if change.side == side] for side in (one, other)}
+    made = {side: _Stream(of[side]) for side in (one, other)}
+    made[one].back, made[other].back = made[other].said, made[one].said
+    return made
 
 
 class Flow:
@@ -45,10 +86,7 @@ class Flow:
     def __init__(self, towards_ai: str, towards_platform: str, changes: Sequence[Media]) -> None:
         self._loop = asyncio.get_running_loop()
         self.peers: dict[Side, Address | None] = {"to-ai": None, "from-ai": None}
-        self._streams: dict[Side, _Stream] = {
-            side: _Stream([change for change in changes if change.side == side])
-            for side in ("to-ai", "from-ai")
-        }
+        self._streams = _streams(changes, "to-ai", "from-ai")
         self._echo = any(change.do == "echo" for change in changes)
         self._inner, self._outer = _pair(towards_ai), _pair(towards_platform)
         for index in (0, 1):
@@ -84,7 +122,7 @@ class Flow:
             source.sendto(data, sender)
         if self._echo and side == "from-ai":
             return
-        self._change(side, data)
+        self._streams[side].pass_on(data, lambda packet: self._send(0, side, packet))
 
     def _send(self, index: int, side: Side, data: bytes) -> None:
         peer = self.peers[side]
@@ -95,25 +133,66 @@ class Flow:
             except OSError:  # nobody listens there (any more)
                 return
 
-    def _change(self, side: Side, data: bytes) -> None:
-        stream, now = self._streams[side], self._loop.time()
-        stream.began = stream.began or now
-        stream.count += 1
-        wait, packets = 0.0, [data]
-        for change in stream.changes:
-            if _is_lost(change, stream, now):
-                packets = []
-            elif change.do == "delay" or (change.do == "disorder" and stream.count % 2):
-                wait = change.amount if change.do == "delay" else 0.05
-            elif change.do == "events-twice":
-                packets = _twice(stream, data)
-            else:
-                packets = [_payload(change, stream, packet) for packet in packets]
-        for packet in filter(None, packets):
-            if wait:
-                self._loop.call_later(wait, self._send, 0, side, packet)
-            else:
-                self._send(0, side, packet)
+
+class AgentsRelay:
+    """Stands in front of a media relay at an address that agents are shown in its place: for each
+    of its ports one, which passes on what comes, and what comes back to where that came from.
+    """
+
+    def __init__(self, shown: str, relay: str, ports: range, changes: Sequence[Media]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._changes = changes
+        self._open: list[socket.socket] = []
+        for port in ports:
+            self._stand_for(shown, relay, port)
+
+    def _stand_for(self, shown: str, relay: str, port: int) -> None:
+        outer, inner = _bound(shown, port), _bound(shown, 0)
+        self._open += [outer, inner]
+        agents: list[Address] = []
+        streams: list[dict[Side, _Stream]] = []
+
+        def of(data: bytes, side: Side) -> _Stream | None:
+            is_rtp = port % 2 == 0 and len(data) >= 12
+            return streams[-1][side] if is_rtp and streams else None
+
+        def from_agent() -> None:
+            data, sender = outer.recvfrom(65536)
+            if agents[-1:] != [sender]:  # the port's next call
+                agents.append(sender)
+                streams.append(_streams(self._changes, "to-agent", "from-agent"))
+            _pass(of(data, "from-agent"), data, inner, (relay, port))
+
+        def to_agent() -> None:
+            data, _ = inner.recvfrom(65536)
+            _pass(of(data, "to-agent"), data, outer, agents[-1])
+
+        self._loop.add_reader(outer, from_agent)
+        self._loop.add_reader(inner, to_agent)
+
+    def close(self) -> None:
+        """Relay no more."""
+        for each in self._open:
+            self._loop.remove_reader(each)
+            each.close()
+
+
+def _pass(stream: _Stream | None, data: bytes, out: socket.socket, where: Address) -> None:
+    def send(packet: bytes) -> None:
+        if out.fileno() >= 0:
+            out.sendto(packet, where)
+
+    if stream is None:
+        send(data)
+    else:
+        stream.pass_on(data, send)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.setblocking(False)
+    made.bind((host, port))
+    return made
 
 
 def _pair(host: str) -> tuple[socket.socket, socket.socket]:
@@ -148,6 +227,8 @@ def _is_lost(change: Media, stream: _Stream, now: float) -> bool:
             return stream.chance.random() < change.amount
         case "bursts":
             return stream.count % 40 < 40 * change.amount
+        case "hole":
+            return _HOLE_AFTER < stream.count <= _HOLE_AFTER + change.amount / _PACKET_S
         case "gaps":
             lost = stream.count % 50 < 50 * change.amount
             stream.left_out += lost
@@ -195,12 +276,25 @@ def _payload(change: Media, stream: _Stream, packet: bytes) -> bytes:
             at = (stream.count * len(body)) % (len(sound) - len(body))
             mixed = decode(body) + 32768 * sound[at : at + len(body)]
             body = encode(np.clip(mixed, -32768, 32767).astype(np.int16))
+        case "echo-beneath" if len(stream.back) == _ECHO:
+            decode, encode = (
+                (decode_ulaw, encode_ulaw) if kind == _PCMU else (decode_alaw, encode_alaw)
+            )
+            echo = stream.back.popleft()[: len(body)] * 10 ** (change.amount / 20)
+            mixed = decode(body).astype(float)
+            mixed[: len(echo)] += echo
+            body = encode(np.clip(mixed, -32768, 32767).astype(np.int16))
         case "mark":
             encode = encode_ulaw if kind == _PCMU else encode_alaw
             voice = (np.tile(waveform(int(change.amount)), 2) * 32767).astype(np.int16)
             at = (stream.count * len(body)) % (len(voice) // 2)
             body = encode(voice[at : at + len(body)])
     return head + body
+
+
+def _samples(packet: bytes) -> NDArray[np.int16]:
+    decode = decode_alaw if _type(packet) == _PCMA else decode_ulaw
+    return decode(packet[12:]) if _type(packet) in (_PCMU, _PCMA) else np.zeros(0, np.int16)
 
 
 @cache

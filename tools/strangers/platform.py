@@ -27,11 +27,12 @@ PASSWORD = "strangers-only"  # of accounts that live as long as this run, on loo
 PASSWORD_VARIABLE = "HARNESS_STRANGERS_PASSWORD"
 AI_PORTS = (32681, 32682)
 #: The last octets of who takes part.
-_KAMAILIO, _RTPENGINE, _PLATFORM_SEEN, _AI_SEEN, _AI, _CALLERS, _AGENTS, _OTHER = (
+_KAMAILIO, _RTPENGINE, _PLATFORM_SEEN, _AI_SEEN, _RELAY_SEEN, _AI, _CALLERS, _AGENTS, _OTHER = (
     10,
     12,
     13,
     14,
+    15,
     20,
     30,
     31,
@@ -71,7 +72,7 @@ class Strangers:
     def show(self, fault: Fault | None) -> None:
         """From now on this fault is there, or none."""
         self._wire.becomes(fault.wire if fault else ())
-        switch = fault.platform if fault else ""
+        switch = fault.switch if fault else ""
         self._generation += 1  # a call that a fault left up counts for nobody after it
         for name, value in (("now", switch or "none"), ("generation", f"g{self._generation}")):
             command = ["htable.sets", "fault", name, value]
@@ -93,16 +94,24 @@ class Strangers:
         authority = Authority(self.directory / "certificates")
         host = block[_KAMAILIO]
         port, tls_port = ports(host)
+        relay = self._stack.enter_context(
+            Rtpengine(self.directory / "rtpengine", block[_RTPENGINE], block[_RELAY_SEEN])
+        )
         places = Places(
-            host, block[_PLATFORM_SEEN], block[_AI], block[_AI_SEEN], (port, tls_port), AI_PORTS
+            host,
+            block[_PLATFORM_SEEN],
+            block[_AI],
+            block[_AI_SEEN],
+            (port, tls_port),
+            AI_PORTS,
+            block[_RTPENGINE],
+            block[_RELAY_SEEN],
+            relay.ports,
         )
         own = authority.issue("kamailio", ["acme.kamailio.example", host])
         seen = authority.issue("wire", [places.platform_seen, places.ai_seen, host, places.ai])
         server, client = contexts(str(seen.certificate), str(seen.key))
         deployment = self._deployment(block, places, authority)
-        relay = self._stack.enter_context(
-            Rtpengine(self.directory / "rtpengine", block[_RTPENGINE])
-        )
         other = self._other_device(block, authority)
         ring_ms = int(deployment.timings_by("quick").ring_timeout_s * 1000)
         self._stack.enter_context(

@@ -20,7 +20,7 @@ from typing import Any
 
 from harness.sip.framing import PING, FramingError, StreamFramer
 from tools.strangers.fault import Media, Side, Sip
-from tools.strangers.media import Flow
+from tools.strangers.media import AgentsRelay, Flow
 
 _CREDENTIALS = re.compile(rb"(?im)^(?:proxy-)?authorization:[^\r\n]*")
 _LOOPBACK = re.compile(rb"(?m)^c=IN IP4 (127\.[\d.]+)")
@@ -41,6 +41,9 @@ class Places:
     ai_seen: str  #: by the platform
     platform_ports: tuple[int, int]  #: for UDP and TCP, and for TLS
     ai_ports: tuple[int, int]
+    relay: str  #: the platform's media relay
+    relay_seen: str  #: by agents, where RTP with them is changed
+    relay_ports: range
 
 
 @dataclass
@@ -49,6 +52,13 @@ class _Calls:
 
     flows: dict[bytes, Flow] = field(default_factory=dict)
     directions: dict[tuple[bytes, bytes], bytes] = field(default_factory=dict)  #: method of a CSeq
+    with_agents: AgentsRelay | None = None
+
+    def close(self) -> None:
+        for flow in self.flows.values():
+            flow.close()
+        if self.with_agents is not None:
+            self.with_agents.close()
 
 
 class Wire:
@@ -90,10 +100,13 @@ class Wire:
         """From now on these changes are made, and calls under way are forgotten."""
 
         async def change() -> None:
-            for flow in self._calls.flows.values():
-                flow.close()
+            self._calls.close()
             self._calls = _Calls()
             self._changes = changes
+            media = [change for change in changes if isinstance(change, Media)]
+            if any(change.side in ("to-agent", "from-agent") for change in media):
+                p = self._places
+                self._calls.with_agents = AgentsRelay(p.relay_seen, p.relay, p.relay_ports, media)
 
         self._do(change())
 
@@ -128,8 +141,7 @@ class Wire:
             await self._listen("from-ai", p.platform_seen, port, tls)
 
     async def _close(self) -> None:
-        for flow in self._calls.flows.values():
-            flow.close()
+        self._calls.close()
         for server in self._servers:
             server.close()
         for transport in self._udp.values():

@@ -284,6 +284,21 @@ def level(speaker: str, listener: str, dbov: float, clipped: float = 0.0) -> Fin
     )
 
 
+@check("audio.clipping")
+def clipping(speaker: str, listener: str, clipped: float) -> Finding:
+    """A voice of unknown level is not clipped: of recorded voices 0.02 % of the samples stand at
+    full scale at most.
+    """
+    return judged(
+        "audio.level",
+        heard_at(speaker, listener),
+        clipped <= MOST_CLIPPED,
+        expected=f"at most {MOST_CLIPPED:.0%} of the samples of {speaker}'s voice are at full scale",
+        actual=f"{clipped:.0%} of its samples are clipped",
+        measured=measurement.Level(speaker=speaker, listener=listener, clipped=clipped),
+    )
+
+
 @check("audio.beneath")
 def beneath(
     listener: str,
@@ -509,8 +524,8 @@ MOST_CUT_MS = 100.0
 
 @check("audio.loss")
 def loss(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float] = ()) -> Finding | None:
-    """At most 5 % of the RTP to ``leg`` is lost (RFC 3550 section 6.4.1); None when too few packets
-    came to judge.
+    """At most 5 % of the RTP to ``leg`` is lost (RFC 3550 section 6.4.1), or too late to be played
+    (ITU-T G.1020 section 7.3: a jitter buffer discards it); None when too few packets came to judge.
 
     Few packets are judged only when the loss is beyond chance. Packets that were never sent leave
     no gap in the sequence numbers, but one in the audio. ``paused_ms``: unannounced pauses, each
@@ -518,17 +533,25 @@ def loss(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float] = ()) -
     """
     if (thin := _thin(leg, statistics, paused_ms)) is not None:
         return thin
-    expected = statistics.rx_expected
-    if expected < FEWEST_PACKETS and _chance_of(statistics.rx_lost, expected) > _BY_CHANCE:
+    expected, late = statistics.rx_expected, statistics.rx_late
+    missed = statistics.rx_lost + late
+    if expected < FEWEST_PACKETS and _chance_of(missed, expected) > _BY_CHANCE:
         return None
-    share = statistics.rx_lost / expected
+    share = missed / expected
+    told = f", and {late} came too late to be played" if late else ""
     return judged(
         "audio.loss",
         leg,
         share <= MOST_LOST,
         expected=f"at most {MOST_LOST:.0%} of the RTP packets to {leg} are lost",
-        actual=f"{statistics.rx_lost} of {expected} were ({share:.1%})",
-        measured=measurement.Loss(lost=statistics.rx_lost, expected=expected, share=share),
+        actual=f"{statistics.rx_lost} of {expected} were{told} ({share:.1%})",
+        measured=measurement.Loss(
+            lost=statistics.rx_lost,
+            late=late,
+            bursts=statistics.rx_bursts,
+            expected=expected,
+            share=share,
+        ),
     )
 
 
@@ -567,6 +590,11 @@ def is_broken_up(paused_ms: Sequence[float]) -> bool:
 def is_open(statistics: RtpStatistics) -> bool:
     """Whether packets are missing, but too few have come to judge the share."""
     return statistics.rx_lost > 0 and statistics.rx_expected < ENOUGH_PACKETS
+
+
+def is_late(statistics: RtpStatistics) -> bool:
+    """Whether packets that came, and too late, decide that too much is missing."""
+    return statistics.rx_lost <= MOST_LOST * statistics.rx_expected and statistics.rx_late > 0
 
 
 def _chance_of(lost: int, of: int) -> float:
@@ -612,6 +640,22 @@ def delay(speaker: str, listener: str, milliseconds: float, again: float | None 
         + ("" if again is None else f", and {again:.0f} ms when tried again"),
         measured=measurement.Delay(
             speaker=speaker, listener=listener, delay_ms=shorter, limit_ms=limit
+        ),
+    )
+
+
+@check("audio.round_trip")
+def round_trip(speaker: str, listener: str, milliseconds: float) -> Finding:
+    """Half of a round trip by RTCP (RFC 3550 section 6.4.1) is no more than a voice may take."""
+    one_way = milliseconds / 2
+    return judged(
+        "audio.delay",
+        heard_at(speaker, listener),
+        one_way <= MOST_DELAY_MS,
+        expected=f"at most {MOST_DELAY_MS:.0f} ms one way (ITU-T G.114)",
+        actual=f"{one_way:.0f} ms, half of the round trip by RTCP",
+        measured=measurement.Delay(
+            speaker=speaker, listener=listener, delay_ms=one_way, limit_ms=MOST_DELAY_MS
         ),
     )
 

@@ -29,6 +29,11 @@
 
 /* What is longer is a pause: a hold, another party, silence that nobody announced. It speaks for no thin stream by itself. */
 #define PAUSE_MS 200.0
+/* What a jitter buffer takes (ITU-T Y.1541 table 1 allows twice 50 ms over two networks; G.1020 section 7.3): what comes later than
+ * its neighbours by more is not played in its turn. A delay that changes for good makes nothing late: the buffer follows. */
+#define LATE_MS 100.0
+#define AROUND 10 /* packets before and after each */
+#define TRANSITS (2 * AROUND + 1)
 #define OCTETS_A_MS 8 /* of G.711 and G.722 */
 #define PAUSES 64
 
@@ -56,6 +61,9 @@ struct reception {
     int64_t flows, flow_type;
     double flow_at, flow_ms; /* when the last packet came, and the length of its audio */
     double spanned_ms, filled_ms;
+    /* How long the last packets with audio were under way, from a moment on that nobody knows. */
+    int64_t transits, late, transit_timestamp;
+    double transit_at, transit_ms[TRANSITS];
     int64_t pauses;
     struct pause pause[PAUSES];
 };
@@ -108,6 +116,7 @@ static void begin(struct reception *of, int64_t ssrc, int64_t base, int64_t rece
     of->next_ssrc = -1;
     of->has_last = 0;
     of->jitter = 0;
+    of->transits = 0;
 }
 
 /* Whether a packet out of any run begins one: the second in sequence does (RFC 3550 appendix A.1). */
@@ -210,6 +219,28 @@ static void flow(struct reception *of, double at, const uint8_t *packet, int64_t
         of->pause[of->pauses++] = (struct pause){before, at};
 }
 
+static double least(const struct reception *of, int64_t from) {
+    double found = INFINITY;
+    for (int64_t number = from; number < from + AROUND; number++)
+        found = fmin(found, of->transit_ms[number % TRANSITS]);
+    return found;
+}
+
+static void time_transit(struct reception *of, double at, uint32_t timestamp) {
+    if (!of->transits)
+        of->transit_at = at, of->transit_timestamp = timestamp;
+    double under_way = 1000 * (at - of->transit_at - (int32_t)(timestamp - (uint32_t)of->transit_timestamp) / (double)CLOCK);
+    if (of->transits && fabs(under_way - of->transit_ms[(of->transits - 1) % TRANSITS]) > 1000 * NO_JITTER_S) {
+        of->transits = 0;
+        time_transit(of, at, timestamp);
+        return;
+    }
+    of->transit_ms[of->transits++ % TRANSITS] = under_way;
+    int64_t first = of->transits - TRANSITS;
+    if (first >= 0)
+        of->late += of->transit_ms[(first + AROUND) % TRANSITS] - fmax(least(of, first), least(of, first + AROUND + 1)) > LATE_MS;
+}
+
 static void take(struct reception *of, double at, const uint8_t *packet, int64_t size) {
     int type = size < RTP_HEADER ? 0 : packet[1] & 0x7F;
     if (size < RTP_HEADER || packet[0] >> 6 != 2 || (FIRST_RTCP <= type && type <= LAST_RTCP))
@@ -217,8 +248,11 @@ static void take(struct reception *of, double at, const uint8_t *packet, int64_t
     of->types[type]++;
     uint16_t sequence = big16(packet + 2);
     uint32_t ssrc = big32(packet + 8);
-    int64_t sources = of->sources, highest = of->highest;
-    if (!counts(of, at, ssrc, sequence))
+    int64_t sources = of->sources, highest = of->highest, reordered = of->reordered;
+    bool is_next = counts(of, at, ssrc, sequence);
+    if ((is_next || of->reordered > reordered) && audio_ms(packet, size) > 0)
+        time_transit(of, at, big32(packet + 4));
+    if (!is_next)
         return;
     int64_t ahead = of->sources == sources ? of->highest - highest : 0;
     of->at = at;

@@ -30,6 +30,7 @@ _STATIC: Final = (
 _COMFORT_NOISE: Final = (13, 19)  # RFC 3389; 19 was used for it before
 _SEEN: Final = 128
 _PAUSES: Final = 64
+_TRANSITS: Final = 21
 
 
 class _Pause(ctypes.Structure):
@@ -59,6 +60,9 @@ class _Reception(ctypes.Structure):
         ("flow_ms", ctypes.c_double),
         ("spanned_ms", ctypes.c_double),
         ("filled_ms", ctypes.c_double),
+        *((name, ctypes.c_int64) for name in ("transits", "late", "transit_timestamp")),
+        ("transit_at", ctypes.c_double),
+        ("transit_ms", ctypes.c_double * _TRANSITS),
         ("pauses", ctypes.c_int64),
         ("pause", _Pause * _PAUSES),
     )
@@ -144,6 +148,7 @@ class Reception:
             "rx_lost": self.lost,
             "rx_reordered": of.reordered,
             "rx_duplicated": of.duplicated,
+            "rx_late": of.late,
             "rx_bursts": of.bursts,
             "rx_other_type": self.of_other_types(agreed),
             "rx_spanned_ms": round(of.spanned_ms),

@@ -258,6 +258,8 @@ def _conversation(law: str, turns: Turns, settings: AssistantSettings) -> Iterat
     saying: Iterator[bytes] = iter(greeting)
     if settings.greeting_s:
         saying = islice(cycle(greeting), round(settings.greeting_s * 50))
+    if settings.silent_s:
+        saying = chain(repeat(nothing, round(settings.silent_s * 50)), saying)
     while True:
         if turns.caller_speaks and settings.interruptible:
             saying = iter(())

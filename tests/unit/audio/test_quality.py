@@ -16,6 +16,7 @@ from harness.audio.quality import (
 )
 from harness.audio.wav import to_int16
 from tools.accuracy import channels, codecs
+from tools.accuracy.speech import monologue
 
 from .sounds import Samples, join, mark, mix, noise, silence
 
@@ -122,6 +123,14 @@ def test_loss_does_not_cut_words_each_time() -> None:
         )
         assert left is not None
         assert max(left) > 0.25
+
+
+@pytest.mark.parametrize(("seed", "at"), [(5, 8000), (11, 0)])
+def test_words_that_another_voice_covers_are_not_cut(seed: int, at: int) -> None:
+    words = said().astype(float)
+    other = np.resize(monologue(seed, 6).astype(float), 80_000)
+    other *= words[:2400].std() / other.std()
+    assert heard_words((0.5 * (words + other[at : at + len(words)])).astype(np.int16)) is None
 
 
 @pytest.mark.parametrize("other", [mix(said(), noise(3.0, -25.0)), said()[:-6400], silence(2.0)])

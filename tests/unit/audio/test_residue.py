@@ -77,6 +77,29 @@ def test_a_sound_beneath_a_mark_for_the_whole_call_is_found(
     assert found.sound is not None
 
 
+@pytest.mark.parametrize("seed", [1, 3, 5])
+def test_voice_that_hides_the_mark_for_moments_is_found(seed: int) -> None:
+    """The mark is heard in the pauses of the other voice alone."""
+    above = np.tile(voice(), 2)
+    beneath = np.resize(monologue(seed, 10), len(above)).astype(float)
+    beneath *= 2.0 * above.std() / beneath.std()
+    found = residue(codecs.gsm(to_int16(0.4 * (above + beneath))))
+    assert found is not None
+    assert found.sound is not None
+
+
+@pytest.mark.parametrize("between", [RINGBACK, DRAW.normal(0, 1, len(TIME)), 0.0 * TIME])
+def test_sound_between_two_voices_is_not_beneath_them(between: NDArray[np.float64]) -> None:
+    other = between[: 2 * SAMPLE_RATE] / max(between.std(), 1e-9) * voice().std()
+    assert_clean(np.concatenate([voice(), other, voice()]))
+
+
+def assert_clean(sent: NDArray[np.float64]) -> None:
+    found = residue(codecs.ulaw(to_int16(sent)))
+    assert found is not None
+    assert found.sound is None
+
+
 @pytest.mark.parametrize("db", [0, -10, -20])
 def test_a_mark_beneath_another_is_named(db: float) -> None:
     found = residue(codecs.ulaw(to_int16(voice() + np.roll(voice(OTHER), 333) * 10 ** (db / 20))))

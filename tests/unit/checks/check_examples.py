@@ -408,6 +408,7 @@ EXAMPLES = [
         given("caller.1", counted(1000, 10)),
         given("caller.1", counted(700, 300)),
         given("caller.1", replace(counted(25, 0), rx_spanned_ms=2000, rx_filled_ms=500)),
+        given("caller.1", replace(counted(150, 0), rx_late=40)),
         rule="audio.loss",
         answer="certain heavy-loss",
     ),
@@ -426,6 +427,8 @@ EXAMPLES = [
         rule="audio.words",
         answer="certain words-cut-off",
     ),
+    shows(audio.clipping, given("a", "b", 0.001), given("a", "b", 0.2)),
+    shows(audio.round_trip, given("a", "b", 300.0), given("a", "b", 1400.0)),
     shows(
         audio.delay,
         given("a", "b", 150.0),

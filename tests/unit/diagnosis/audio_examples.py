@@ -239,10 +239,15 @@ AUDIO = [
         )
         for rule, kind, packets, cause in (
             ("noise", "other", 100, "payload-mismatch"),
-            ("replaced", "silence", 100, "audio-silenced"),
+            ("silenced", "silence", 100, "audio-silenced"),
             ("two-codecs", "other-codec", 100, "g711-one-side"),
             ("undeciphered", "undeciphered", 0, "srtp-mismatch"),
         )
+    ),
+    Expected(
+        "audio.agent.replaced",
+        with_a_person().with_agent("billing", "heard", "other", 100, instead="music"),
+        "likely audio-silenced",
     ),
     Expected(
         "audio.no-rtp-to-ai",
@@ -346,6 +351,31 @@ AUDIO = [
         .to_ai("other", 200, instead="speech")
         .to_caller("other", 200, instead="speech"),
         "likely payload-mismatch",
+    ),
+    Expected(
+        "audio.first.unseen",
+        talk(Example())
+        .to_ai()
+        .to_caller()
+        .finding("audio.first", "assistant main → caller.1", delay_ms=4000.0),
+        "likely ai-too-slow",
+    ),
+    Expected(
+        "audio.late",
+        talk(Example())
+        .to_ai()
+        .to_caller()
+        .counted(received=150, late=40, reordered=60)
+        .finding("audio.loss", "caller.1", late=40, share=0.27),
+        "certain network-jitter",
+    ),
+    Expected(
+        "audio.one-gap",
+        talk(Example())
+        .to_ai()
+        .to_caller()
+        .finding("audio.loss", "caller.1", lost=15, bursts=1, share=0.104),
+        "certain rtp-gap",
     ),
     Expected(
         "audio.unsent",

@@ -302,6 +302,7 @@ class Example:
         lost: int = 0,
         rtt_ms: float = 0.0,
         reordered: int = 0,
+        late: int = 0,
         elsewhere: str = "",
     ) -> Self:
         both = {
@@ -314,6 +315,7 @@ class Example:
         told = {
             "rx_lost": lost,
             "rx_reordered": reordered,
+            "rx_late": late,
             "rtt_ms": rtt_ms,
             "rx_elsewhere": elsewhere,
         }

@@ -100,6 +100,20 @@ def test_a_weak_sign_counts_unless_denied(
     assert (value(example, "audio.to_ai") == "heard") is is_heard
 
 
+def test_deaf_live_ai_whose_speech_arrives_gets_no_rtp() -> None:
+    """Speech that answered nothing may be another's; it shows that RTP came to the caller."""
+    example = talk().to_ai("unheard", None).to_caller()
+    seen = example.findings[-1]
+    assert isinstance(seen.measured, Direction)
+    example.findings[-1] = replace(
+        seen,
+        verdict=Verdict.NOT_OBSERVABLE,
+        strength=Strength.UNKNOWN,
+        measured=replace(seen.measured, observation="other_sound"),
+    )
+    assert named(example) == [("rtp-blocked-to-ai", "likely")]
+
+
 # -- audio that stopped
 
 
@@ -334,6 +348,7 @@ def test_the_newest_sdp_says_where_the_ai_sends(first: str, then: str, told: str
         ({"received": 94, "lost": 6}, "loss", "heavy"),
         ({"received": 47, "lost": 3}, "loss", "heavy"),
         ({"received": 46, "lost": 3}, "loss", "little"),
+        ({"received": 100, "lost": 2, "late": 4}, "loss", "packets that came too late"),
         ({"received": 100, "reordered": 20}, "order", None),
         ({"received": 100, "reordered": 21}, "order", "broken"),
         ({"received": 50, "reordered": 11}, "order", "broken"),
@@ -359,6 +374,37 @@ def test_a_probe_that_was_not_heard_has_no_delay(
         value(talk().finding(check, "caller.1 → assistant main", delay_ms=delay_ms), "delay")
         == delay
     )
+
+
+def test_audio_that_stops_behind_a_mixer_that_then_sends_silence_has_stopped() -> None:
+    example = with_a_person().with_agent("billing").after(1)
+    example.with_agent("billing", "heard", "silence", packets=100)
+    assert named(example) == [("agent-audio-stops", "certain")]
+
+
+@pytest.mark.parametrize(
+    ("level_dbov", "cause"), [(-55.0, "level-wrong"), (-30.0, "voice-distorted")]
+)
+def test_voice_that_the_codec_distorts_because_it_is_quiet_is_too_quiet(
+    level_dbov: float, cause: str
+) -> None:
+    example = talk(ai="stand-in").to_ai()
+    example.to_caller("other", 200, instead="distorted", level_dbov=level_dbov)
+    assert named(example)[0] == (cause, "likely")
+
+
+@pytest.mark.parametrize(
+    ("heard", "cause"),
+    [
+        ("audio.beneath", "sound-beneath-voice"),
+        ("audio.echo", "echo"),
+    ],
+)
+def test_words_that_another_sound_covers_are_not_cut(heard: str, cause: str) -> None:
+    example = talk().to_ai().to_caller()
+    example.finding("audio.words", "assistant main → caller.1", delay_ms=320.0, limit_ms=100.0)
+    example.finding(heard, "caller.1")
+    assert named(example) == [(cause, "certain")]
 
 
 def test_the_codec_of_the_answer_counts() -> None:

@@ -111,6 +111,35 @@ def test_stray_packets_and_non_rtp_are_ignored(stream: Stream) -> None:
     assert (stream.reception.lost, stream.reception.sources) == (0, 1)
 
 
+def timed(delays_ms: Iterable[float]) -> int:
+    """How many of these packets, each under way for so long, come too late."""
+    come = sorted((100.0 + n * FRAME_S + ms / 1000, n) for n, ms in enumerate(delays_ms))
+    reception = Reception()
+    for at, n in come:
+        reception.take(record(at, packet(n, n * 160, octets=160)))
+    return reception.counts(0)["rx_late"]
+
+
+def test_packets_that_come_later_than_a_jitter_buffer_takes_are_late() -> None:
+    dice = random.Random(1)
+    jitter = [200 * dice.random() for _ in range(200)]
+    late = timed(jitter)
+    assert sum(ms > 130 for ms in jitter) <= late <= sum(ms > 100 for ms in jitter)
+    assert timed(ms / 2 for ms in jitter) == 0
+
+
+@pytest.mark.parametrize("step_ms", [300.0, 1500.0])
+def test_delay_that_changes_for_good_makes_no_packet_late(step_ms: float) -> None:
+    """The stream goes another way, or the sender paused its timestamps: a jitter buffer follows."""
+    assert timed([500.0] * 60 + [500.0 + step_ms] * 60) == 0
+    assert timed(5.0 * n for n in range(200)) == 0
+
+
+def test_packet_is_late_behind_those_that_came_in_turn() -> None:
+    assert timed([50.0] * 40 + [180.0] + [50.0] * 40) == 1
+    assert timed([50.0] * 40 + [140.0] + [50.0] * 40) == 0
+
+
 def test_jitter_is_measured_per_source(stream: Stream) -> None:
     for number in range(200):
         stream.come(1, [number], late=0.005 * (number % 2))

@@ -42,7 +42,7 @@ class Caller:
         self.obeyed_digit: Sound | None = None
         self.counts = counts
         answer = join(silence(1.5), prompt_samples("how-can-i-help-en"), silence(0.6))
-        self.leg = SimpleNamespace(received_since=lambda since: answer)
+        self.leg = SimpleNamespace(received_since=lambda since: answer, events=[])
         self._heard = heard
         self._packets = packets
 

@@ -393,3 +393,19 @@ def test_a_thin_stream_fails_unless_this_machine_was_starved(
     assert [(finding.check, finding.verdict) for finding in context.evidence.findings] == [
         ("audio.loss", verdict)
     ]
+
+
+@pytest.mark.parametrize(
+    ("lost", "still_s", "verdict"),
+    [(0, 0.0, FAILED), (0, 0.7, FAILED), (0, 0.9, Verdict.BROKEN), (20, 0.9, FAILED)],
+)
+def test_packets_that_come_late_fail_unless_this_machine_kept_them(
+    make_context: MakeContext, lost: int, still_s: float, verdict: Verdict
+) -> None:
+    context = make_context()
+    context.evidence.stood_still = lambda begin, end: still_s
+    late = replace(counted(200, lost), rx_late=40)
+    conclusion.look_at_audio(context, leg(media(1.0), counted=late))
+    assert [(finding.check, finding.verdict) for finding in context.evidence.findings] == [
+        ("audio.loss", verdict)
+    ]

@@ -92,6 +92,25 @@ def test_what_was_said_while_this_machine_was_starved_may_not_have_been_heard(
     assert evidence.add_of_said(said, spans, least_s).verdict is verdict
 
 
+def test_call_cut_before_the_second_look_fails_although_the_look_was_to_begin_later(
+    make_context: MakeContext,
+) -> None:
+    """The span ends before it begins, and the harness was kept from nothing in it."""
+    evidence = make_context().evidence
+    unheard = audio.direction(
+        "agent.1",
+        "caller.1",
+        None,
+        audio.ListenerReport(0.0, None, rx_packets=0),
+        since=9.0,
+        own=(),
+        least=Strength.INDICATED,
+        names={},
+        towards="caller",
+    )
+    assert evidence.add_of_said(unheard, [(9.0, 7.5)], 5.0).verdict is FAILED
+
+
 @pytest.mark.parametrize(("share", "verdict"), [(0.3, BROKEN), (0.1, FAILED)])
 def test_what_was_said_while_audio_stood_still_again_and_again_may_not_have_been_heard(
     make_context: MakeContext, share: float, verdict: Verdict

@@ -1,0 +1,87 @@
+"""A live AI's voice has the limits of a stand-in's: its first words, clipping, delay."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.audio.prompts import prompt_samples
+from harness.calls.events import Event
+from harness.calls.verdict import Verdict
+from harness.scenario.live_audio import Heard, quality
+from tests.unit.audio.sounds import Samples, join, noise, silence
+from tests.unit.phone_events import rtp_statistics
+from tests.unit.scenario.conftest import MakeContext
+
+WORDS = prompt_samples("how-can-i-help-en")
+FAILED, PASSED, BROKEN = Verdict.FAILED, Verdict.PASSED, Verdict.BROKEN
+
+
+def found(
+    make_context: MakeContext,
+    audio: Samples,
+    *events: Event,
+    greeted_at: float | None = None,
+    again: bool = False,
+    starved_s: float = 0.0,
+) -> dict[str, Verdict]:
+    """The verdicts on what was heard from the answer, at 10 s, until 20 s."""
+    context = make_context()
+    context.evidence.starved = lambda begin, end: starved_s
+    leg = SimpleNamespace(received_since=lambda since: audio, events=list(events))
+    caller: Any = SimpleNamespace(label="caller.1", leg=leg)
+    talk: Any = SimpleNamespace(label="assistant main")
+    heard = Heard(caller, talk, 10.0, 20.0, greeted_at, again)
+    return {finding.check: finding.verdict for finding in quality(context, heard)}
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "greeted_at", "starved_s", "verdict"),
+    [
+        (2.0, None, 0.0, PASSED),
+        (4.0, None, 0.0, FAILED),
+        (4.0, 15.0, 0.0, FAILED),  # the caller was still speaking
+        (4.0, 13.5, 0.0, None),  # an answer: some AIs wait to be spoken to
+        (4.0, None, 1.0, BROKEN),
+    ],
+)
+def test_ai_that_is_silent_at_first_fails(
+    make_context: MakeContext,
+    silent_s: float,
+    greeted_at: float | None,
+    starved_s: float,
+    verdict: Verdict | None,
+) -> None:
+    audio = join(noise(silent_s, -55.0), WORDS, silence(1.0))
+    verdicts = found(make_context, audio, greeted_at=greeted_at, starved_s=starved_s)
+    assert verdicts.get("audio.first") is verdict
+    assert "audio.first" not in found(make_context, audio, again=True)
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(1.0, PASSED), (20.0, FAILED)])
+def test_ai_whose_voice_is_clipped_fails(
+    make_context: MakeContext, gain: float, verdict: Verdict
+) -> None:
+    loud = np.clip(gain * WORDS.astype(float), -32768, 32767).astype(np.int16)
+    verdicts = found(make_context, join(silence(0.5), loud, silence(1.0)))
+    assert verdicts.get("audio.level") is verdict
+
+
+@pytest.mark.parametrize(
+    ("rtts_ms", "verdict"),
+    [
+        ((), None),
+        ((0.0,), None),
+        ((780.0,), PASSED),
+        ((1800.0, 1790.0), FAILED),
+        ((900.0, 90.0), PASSED),
+    ],
+)
+def test_ai_that_is_heard_too_late_by_rtcp_fails(
+    make_context: MakeContext, rtts_ms: tuple[float, ...], verdict: Verdict | None
+) -> None:
+    events = [rtp_statistics(12.0 + n, "caller.1", rtt_ms=ms) for n, ms in enumerate(rtts_ms)]
+    assert found(make_context, WORDS, *events).get("audio.delay") is verdict
