@@ -305,6 +305,7 @@ class Leg:
             hopeless=hopeless,
             log=self.log,
             missed=lambda: self.phone.instead(self._events),
+            stalled=self.phone.stalled_s,
         )
 
     def wait_state(self, state: str, within: float) -> CallState:

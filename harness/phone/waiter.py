@@ -8,6 +8,7 @@ is at fault: if it accepts the message, the message is legal and the phone's sta
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import threading
 import time
@@ -38,6 +39,8 @@ from harness.sip.validation import problem_of_request, problem_of_response
 
 T = TypeVar("T")
 
+#: Who wakes up this late has slept through events, which its reader thread has yet to take.
+_OVERSLEPT_S: Final = 0.1
 _LONGEST_NAP: Final = 1.0  # on some platforms Ctrl-C is only noticed between waits
 
 
@@ -92,6 +95,7 @@ def wait_for(
     hopeless: Callable[[], str | BaseException | None],
     log: Callable[[], str],
     missed: Callable[[], str | BaseException | None] = lambda: None,
+    stalled: Callable[[float, float], float] = lambda begin, end: 0.0,
 ) -> T:
     """Wait until ``probe`` returns something other than None, and return that; ``changed`` triggers
     each attempt.
@@ -100,10 +104,19 @@ def wait_for(
     :class:`NeverCame`, an error is raised. An event that came in time counts even if its peer died
     right after it. At the deadline, ``missed`` is called in the same way, to explain the missing
     event.
+
+    The time in which this process did not run, or that ``stalled`` returns between two moments,
+    does not count.
     """
-    deadline = time.monotonic() + within
+    began = time.monotonic()
+    deadline, overslept_s = began + within, 0.0
+    due = math.inf
     with changed:
         while True:
+            now = time.monotonic()
+            if now - due > _OVERSLEPT_S:
+                overslept_s += now - due
+                deadline = began + within + overslept_s
             found = probe()
             if found is not None:
                 return found
@@ -112,11 +125,15 @@ def wait_for(
                 raise end
             left = deadline - time.monotonic()
             if end is None and left <= 0:
+                deadline = began + within + max(overslept_s, stalled(began, time.monotonic()))
+                left = deadline - time.monotonic()
+            if end is None and left <= 0:
                 end = missed()
                 if isinstance(end, BaseException):
                     raise end
             if end is not None or left <= 0:
                 raise never_came(goal, within, subject, end or "it never came", log())
+            due = time.monotonic() + min(left, _LONGEST_NAP)
             changed.wait(min(left, _LONGEST_NAP))
 
 
