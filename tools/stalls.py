@@ -45,6 +45,7 @@ _BURST_S = (0.3, 2.0)
 _BETWEEN_BURSTS_S = (0.5, 2.5)
 #: So many processes of a matrix are stopped at once, at most.
 _AT_ONCE = 3
+_DEPLOYMENTS = sorted(map(str, (ROOT / "scenarios" / "deployments").glob("simulated-*.toml")))
 #: Busy processes beside a matrix.
 _LOAD = 6
 
@@ -94,7 +95,7 @@ def matrices(asked: argparse.Namespace) -> int:
     for number in range(1, asked.matrices + 1):
         with tempfile.TemporaryDirectory(prefix="harness-stalls-") as place, busy(_LOAD):
             directory = Path(place)
-            command = [str(HARNESS), "verify", *asked.tests, "--reports", place]
+            command = [str(HARNESS), "verify", *(asked.tests or _DEPLOYMENTS), "--reports", place]
             with (directory / "run.log").open("wb") as log:
                 running = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
                 stalls, stalled_s = burst_while_it_runs(running)

@@ -39,8 +39,10 @@ from harness.sip.validation import problem_of_request, problem_of_response
 
 T = TypeVar("T")
 
-#: Who wakes up this late has slept through events, which its reader thread has yet to take.
+#: A process that wakes up this late did not run.
 _OVERSLEPT_S: Final = 0.1
+#: How long its reader thread may take then for the events that came meanwhile.
+_AWAKE_S: Final = 0.5
 _LONGEST_NAP: Final = 1.0  # on some platforms Ctrl-C is only noticed between waits
 
 
@@ -116,7 +118,7 @@ def wait_for(
             now = time.monotonic()
             if now - due > _OVERSLEPT_S:
                 overslept_s += now - due
-                deadline = began + within + overslept_s
+                deadline = max(began + within + overslept_s, now + _AWAKE_S)
             found = probe()
             if found is not None:
                 return found
@@ -125,8 +127,8 @@ def wait_for(
                 raise end
             left = deadline - time.monotonic()
             if end is None and left <= 0:
-                deadline = began + within + max(overslept_s, stalled(began, time.monotonic()))
-                left = deadline - time.monotonic()
+                slept_s = max(overslept_s, stalled(began, time.monotonic()))
+                left = max(deadline, began + within + slept_s) - time.monotonic()
             if end is None and left <= 0:
                 end = missed()
                 if isinstance(end, BaseException):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -157,6 +158,7 @@ def cast(
     finally:
         del request.node.stash[_CONTEXT]  # pytest keeps every item until the session ends
         attempt.guessed = attempt.is_guess()
+        attempt.stalled_s = context.evidence.stalled_s(context.began, time.monotonic())
         attempt.is_guess = bool  # which lets go of the context
         cast.close()
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 HOSTS = Path("/etc/hosts")
 #: How long a single exchange may take, in seconds. UDP is sent again after 0.5 and 1.5 s (RFC 3261,
 #: timer E).
-PATIENCE_S = 2.0
+PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)

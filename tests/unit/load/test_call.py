@@ -41,9 +41,7 @@ def lane(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lane]:
     with PhonePool(tmp_path / "phones") as pool:
         gate, marks = CallGate(tmp_path / "gate", deployment.limits), iter(range(200))
         timings = deployment.timings_by("quick")
-        lane = Lane(
-            tmp_path, case, deployment, timings, pool, marks, None, gate, 3, None
-        )
+        lane = Lane(tmp_path, case, deployment, timings, pool, marks, None, gate, 3, None)
         yield lane
         ended(lane)
 
