@@ -162,7 +162,6 @@ class Evidence:
         if waited_s >= MISSED_S:
             return waited_s
         share = self.share_waited(begin, now)
-        with open("/tmp/busy/debug.log", "a") as f:
             print(
                 self.directory.name,
                 finding.check,

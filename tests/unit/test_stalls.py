@@ -11,7 +11,6 @@ import time
 
 import pytest
 
-from harness.phone import waiter
 from harness.phone.waiter import NeverCame, wait_for
 from harness.support.stalls import Stall, within
 
@@ -69,7 +68,7 @@ def test_wait_that_slept_through_its_deadline_looks_again(
     monkeypatch: pytest.MonkeyPatch, stopped_s: float, stalled_s: float, comes: bool
 ) -> None:
     clock = [100.0]
-    monkeypatch.setattr(waiter.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("harness.phone.waiter.time.monotonic", lambda: clock[0])
     changed = Sleeper(clock, stopped_s)
 
     def wait() -> str:

@@ -35,7 +35,7 @@ Place = Callable[..., LoadCall]
 def lane(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lane]:
     """A real lane without phones: no process is started and no call placed."""
     # a stall of this test's process is no matter of the lane's
-    monkeypatch.setattr(load_call.starvation, "observe", lambda evidence, pool, world: None)
+    monkeypatch.setattr("harness.run.plugin.starvation.observe", lambda *given: None)
     deployment = load(_FILE)
     (case, *_) = matrix.cases([deployment], Selection(rows=("TD-INBOUND",), ais=("synthflow",)))
     with PhonePool(tmp_path / "phones") as pool:

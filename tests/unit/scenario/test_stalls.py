@@ -90,7 +90,11 @@ def test_a_world_without_processor_time_delays_rtp_for_seconds(
 def test_a_stall_that_is_reported_after_the_finding_counts(evidence: Evidence) -> None:
     """A process that has just woken up sends its events before it says that it has slept."""
     now = stalled(evidence)
-    evidence.catch_up = lambda: stalled(evidence, (1.0, 0.5)) and None
+
+    def catch_up() -> None:
+        stalled(evidence, (1.0, 0.5))
+
+    evidence.catch_up = catch_up
     assert evidence.add(_at(LATE_VOICE, now)).verdict is BROKEN
 
 
