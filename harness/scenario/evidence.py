@@ -162,20 +162,6 @@ class Evidence:
         if waited_s >= MISSED_S:
             return waited_s
         share = self.share_waited(begin, now)
-            print(
-                self.directory.name,
-                finding.check,
-                finding.subject,
-                "stalled",
-                waited_s,
-                "longest",
-                longest_s,
-                "share",
-                share,
-                "window",
-                now - begin,
-                file=f,
-            )
         return share * (now - begin) if share > _MOST_WAITED else 0.0
 
     def unseen(
