@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -93,12 +93,16 @@ def matrices(asked: argparse.Namespace) -> int:
     each: dict[str, int] = {}
     is_whole = True
     for number in range(1, asked.matrices + 1):
-        with tempfile.TemporaryDirectory(prefix="harness-stalls-") as place, busy(_LOAD):
+        with tempfile.TemporaryDirectory(prefix="harness-stalls-") as place:
             directory = Path(place)
             command = [str(HARNESS), "verify", *(asked.tests or _DEPLOYMENTS), "--reports", place]
             with (directory / "run.log").open("wb") as log:
                 running = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-                stalls, stalled_s = burst_while_it_runs(running)
+            with busy(_LOAD):
+                # what follows only writes reports
+                is_over = (directory / "latest" / "summary.json").exists
+                stalls, stalled_s = burst_while_it_runs(running, is_over)
+            running.wait()
             found = counts(directory / "latest")
             if not found or found["failed"]:
                 shutil.copytree((directory / "latest").resolve(), kept / str(number))
@@ -173,12 +177,14 @@ def stall_while_it_runs(running: subprocess.Popen[bytes]) -> tuple[int, float]:
     return stalls, stalled_s
 
 
-def burst_while_it_runs(running: subprocess.Popen[bytes]) -> tuple[int, float]:
+def burst_while_it_runs(
+    running: subprocess.Popen[bytes], is_over: Callable[[], bool]
+) -> tuple[int, float]:
     """Stop one process of the run after another, each for long enough to be noticed; how often, and
-    for how long in all.
+    for how long in all. Ends when its cases are over.
     """
     stalls, stalled_s = 0, 0.0
-    while running.poll() is None:
+    while running.poll() is None and not is_over():
         time.sleep(random.uniform(*_BETWEEN_BURSTS_S))
         there = descendants(running.pid)
         victims = random.sample(there, min(len(there), random.randint(1, _AT_ONCE)))
