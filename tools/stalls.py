@@ -105,8 +105,12 @@ def matrices(asked: argparse.Namespace) -> int:
             running.wait()
             found = counts(directory / "latest")
             if not found or found["failed"]:
-                shutil.copytree((directory / "latest").resolve(), kept / str(number))
+                (kept / str(number)).mkdir(parents=True)
                 shutil.copy(directory / "run.log", kept / str(number))
+                if (directory / "latest").exists():
+                    shutil.copytree(
+                        (directory / "latest").resolve(), kept / str(number) / "run", symlinks=True
+                    )
         is_whole &= bool(found)
         of_all.update(found | {"stalls": stalls, "stalled_s": round(stalled_s)})
         each |= {f"{name}_{number}": count for name, count in found.items()}
