@@ -46,6 +46,7 @@ _BETWEEN_BURSTS_S = (0.5, 2.5)
 #: So many processes of a matrix are stopped at once, at most.
 _AT_ONCE = 3
 _DEPLOYMENTS = sorted(map(str, (ROOT / "scenarios" / "deployments").glob("simulated-*.toml")))
+_LOOKED_EVERY_S = 0.1
 #: Busy processes beside a matrix.
 _LOAD = 6
 
@@ -98,10 +99,12 @@ def matrices(asked: argparse.Namespace) -> int:
             command = [str(HARNESS), "verify", *(asked.tests or _DEPLOYMENTS), "--reports", place]
             with (directory / "run.log").open("wb") as log:
                 running = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+            # before, worlds start; behind, reports are written
+            begun, over = (directory / "latest" / name for name in ("scope.json", "summary.json"))
+            while running.poll() is None and not begun.exists():
+                time.sleep(_LOOKED_EVERY_S)
             with busy(_LOAD):
-                # what follows only writes reports
-                is_over = (directory / "latest" / "summary.json").exists
-                stalls, stalled_s = burst_while_it_runs(running, is_over)
+                stalls, stalled_s = burst_while_it_runs(running, over.exists)
             running.wait()
             found = counts(directory / "latest")
             if not found or found["failed"]:

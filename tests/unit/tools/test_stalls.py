@@ -34,6 +34,9 @@ def test_what_takes_for_granted_that_no_time_passes_fails(tmp_path: Path) -> Non
 RUN = """#!{python}
 import json, pathlib, subprocess, sys
 reports = pathlib.Path(sys.argv[-1])
+(reports / "run").mkdir(parents=True)
+(reports / "latest").symlink_to("run")
+(reports / "run" / "scope.json").touch()
 child = subprocess.Popen(["sleep", "1"])
 child.wait()
 attempts = [("ABANDON[one]", 1), ("BUSY[one]", 1), ("BUSY[one]", 2)]
@@ -43,7 +46,6 @@ for number, (case, attempt) in enumerate(attempts):
     (directory / "case.json").write_text(json.dumps({{"id": case, "attempt": attempt}}))
 figures = {{"cases": 2, "passed": 1, "broken": 1 - {failed}, "failed": {failed}, "not_observable": 0}}
 (reports / "run" / "summary.json").write_text(json.dumps(figures))
-(reports / "latest").symlink_to("run")
 """
 
 
