@@ -100,11 +100,12 @@ def matrices(asked: argparse.Namespace) -> int:
             with (directory / "run.log").open("wb") as log:
                 running = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
             # before, worlds start; behind, reports are written
-            begun, over = (directory / "latest" / name for name in ("scope.json", "summary.json"))
-            while running.poll() is None and not begun.exists():
+            while running.poll() is None and not _has(directory, "scope.json"):
                 time.sleep(_LOOKED_EVERY_S)
             with busy(_LOAD):
-                stalls, stalled_s = burst_while_it_runs(running, over.exists)
+                stalls, stalled_s = burst_while_it_runs(
+                    running, lambda: _has(directory, "summary.json")
+                )
             running.wait()
             found = counts(directory / "latest")
             if not found or found["failed"]:
@@ -145,6 +146,11 @@ def counts(run: Path) -> dict[str, int]:
         "repeated": len(repeated),
         "failed": told["failed"] + told["not_observable"],
     }
+
+
+def _has(reports: Path, file: str) -> bool:
+    """Whether the run below has that file; ``latest`` names the run only once it is over."""
+    return any(reports.glob(f"*/{file}"))
 
 
 def _leave(reports: Path, figures: dict[str, Any]) -> None:

@@ -35,7 +35,6 @@ RUN = """#!{python}
 import json, pathlib, subprocess, sys
 reports = pathlib.Path(sys.argv[-1])
 (reports / "run").mkdir(parents=True)
-(reports / "latest").symlink_to("run")
 (reports / "run" / "scope.json").touch()
 child = subprocess.Popen(["sleep", "1"])
 child.wait()
@@ -46,6 +45,7 @@ for number, (case, attempt) in enumerate(attempts):
     (directory / "case.json").write_text(json.dumps({{"id": case, "attempt": attempt}}))
 figures = {{"cases": 2, "passed": 1, "broken": 1 - {failed}, "failed": {failed}, "not_observable": 0}}
 (reports / "run" / "summary.json").write_text(json.dumps(figures))
+(reports / "latest").symlink_to("run")
 """
 
 
