@@ -96,17 +96,7 @@ def matrices(asked: argparse.Namespace) -> int:
     for number in range(1, asked.matrices + 1):
         with tempfile.TemporaryDirectory(prefix="harness-stalls-") as place:
             directory = Path(place)
-            command = [str(HARNESS), "verify", *(asked.tests or _DEPLOYMENTS), "--reports", place]
-            with (directory / "run.log").open("wb") as log:
-                running = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-            # before, worlds start; behind, reports are written
-            while running.poll() is None and not _has(directory, "scope.json"):
-                time.sleep(_LOOKED_EVERY_S)
-            with busy(_LOAD):
-                stalls, stalled_s = burst_while_it_runs(
-                    running, lambda: _has(directory, "summary.json")
-                )
-            running.wait()
+            stalls, stalled_s = _matrix(directory, asked.tests or _DEPLOYMENTS)
             found = counts(directory / "latest")
             if not found or found["failed"]:
                 (kept / str(number)).mkdir(parents=True)
@@ -128,6 +118,20 @@ def matrices(asked: argparse.Namespace) -> int:
         said = "  ".join(f"{name} {count}" for name, count in found.items()) or "left no result"
         print(f"matrix {number}: {said}  stalls {stalls}", flush=True)
     return int(not is_whole or not of_all["stalls"] or bool(of_all["failed"]))
+
+
+def _matrix(directory: Path, arguments: Sequence[str]) -> tuple[int, float]:
+    """Run a matrix beside a load and bursts; how many of these there were, and for how long in all."""
+    command = [str(HARNESS), "verify", *arguments, "--reports", str(directory)]
+    with (directory / "run.log").open("wb") as log:
+        running = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+    # before, worlds start; behind, reports are written
+    while running.poll() is None and not _has(directory, "scope.json"):
+        time.sleep(_LOOKED_EVERY_S)
+    with busy(_LOAD):
+        stalls, stalled_s = burst_while_it_runs(running, lambda: _has(directory, "summary.json"))
+    running.wait()
+    return stalls, stalled_s
 
 
 def counts(run: Path) -> dict[str, int]:
