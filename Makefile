@@ -80,7 +80,7 @@ flakes: .venv/.developer  ## a short matrix a hundred times and the tests ten ti
 	@.venv/bin/python -m tools.flakes $(ARGS)
 
 .PHONY: stalls
-stalls: .venv/.developer  ## the unit tests while their processes are stopped for moments: what takes for granted that no time passes fails (reports/stalls.json; ten minutes)
+stalls: .venv/.developer  ## the unit tests while their processes are stopped for moments: what takes for granted that no time passes fails (reports/stalls.json; ten minutes; ARGS="--matrices 2": the simulated matrix beside a load)
 	@.venv/bin/python -m tools.stalls $(ARGS)
 
 fuzz: .venv/.developer  ## a million inputs that nobody designed to all that reads what others wrote (reports/fuzz.json; ARGS="--inputs 20000" is a short run)

@@ -98,6 +98,9 @@ class Check:
     #: If a harness phone did not act on a request within a call, its absence proves nothing.
     needs_request: bool = False
     held: Held | None = None  #: where it compares a measured time with a limit of the deployment
+    #: Judged by what a message or a voice says, not by when it comes: a stall of this machine excuses
+    #: nothing.
+    by_content: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +108,8 @@ class Held:
     """A time of a call that is held to a limit, after the case."""
 
     event: str  #: what must come in time
-    time: (
-        str  #: title of the time (:mod:`harness.calls.checks.responsiveness`, or of a call's facts)
-    )
+    #: Title of the time (:mod:`harness.calls.checks.responsiveness`, or of a call's facts).
+    time: str
     limit: str  #: key of ``[responsiveness]``
 
 
@@ -128,20 +130,21 @@ _ROWS: Final = (
     Check("route.tried", "the AI was not asked to take the call", "the AI was asked to take the call",
           Reached, symptom="reach", made_by="ai", at_ai=True),
     Check("route.not_answered", "a call was set up that must not be", "no call was set up", AnsweredBy, at_ai=True),
-    Check("route.not_reached", "an INVITE was sent that must not be", "the AI was sent no INVITE", Reached, at_ai=True),
+    Check("route.not_reached", "an INVITE was sent that must not be", "the AI was sent no INVITE", Reached,
+          at_ai=True, by_content=True),
     Check("route.request_uri", "the Request-URI names another number", "the number called",
-          RequestUser, symptom="route", at_ai=True),
+          RequestUser, symptom="route", at_ai=True, by_content=True),
     Check("route.transport", "the call came over another transport, or to another port", "transport",
-          Transport, symptom="route", at_ai=True),
-    Check("route.trunk", "the call came over another trunk", "trunk", Trunk, symptom="route", at_ai=True),
+          Transport, symptom="route", at_ai=True, by_content=True),
+    Check("route.trunk", "the call came over another trunk", "trunk", Trunk, symptom="route", at_ai=True, by_content=True),
     Check("codec", "another codec, or none, was negotiated", "codec", Codec, symptom="codec", at_ai=True),
-    Check("media.encrypted", "the media is not SRTP", "SRTP", Encryption),
+    Check("media.encrypted", "the media is not SRTP", "SRTP", Encryption, by_content=True),
     Check("audio", "one end does not hear the other", "audio to {}", Direction, needs_request=True),
     Check("audio.early", "nothing is heard before the answer", "audio before the answer", EarlyMedia),
     Check("audio.silent", "a voice is heard that must not be", "who must not be heard is not", Silence, needs_request=True),
-    Check("audio.crossed", "another call's voice is heard", "no voice of another call", Crossing, symptom="audio"),
-    Check("audio.echo", "an end hears itself", "no echo", Crossing),
-    Check("audio.level", "a voice arrives much too quiet, or too loud", "loudness", Level, symptom="quality"),
+    Check("audio.crossed", "another call's voice is heard", "no voice of another call", Crossing, symptom="audio", by_content=True),
+    Check("audio.echo", "an end hears itself", "no echo", Crossing, by_content=True),
+    Check("audio.level", "a voice arrives much too quiet, or too loud", "loudness", Level, symptom="quality", by_content=True),
     Check("audio.beneath", "another sound is heard beneath a voice", "nothing beneath the voices", Beneath,
           symptom="quality"),
     Check("audio.loss", "too much RTP is lost", "RTP loss", Loss, symptom="quality"),
@@ -151,13 +154,13 @@ _ROWS: Final = (
     Check("audio.words", "what is said after a pause arrives without its beginning", "words arrive whole",
           Delay, symptom="quality"),
     Check("audio.one_way_delay", "what one end says is under way too long", "one-way delay", Delay, symptom="quality"),
-    Check("caller_id", "From does not name the caller as agreed", "the caller's number", CallerId, at_ai=True),
+    Check("caller_id", "From does not name the caller as agreed", "the caller's number", CallerId, at_ai=True, by_content=True),
     Check("caller_id.asserted", "P-Asserted-Identity names somebody else", "P-Asserted-Identity names no one else",
-          CallerId, at_ai=True),
+          CallerId, at_ai=True, by_content=True),
     Check("caller_id.withheld", "a withheld number is shown, or is not asserted", "a withheld number stays withheld",
-          Withheld, symptom="caller_id.withheld", at_ai=True),
-    Check("header", "a header is missing, wrong, or there twice", "{}", Header, at_ai=True),
-    Check("header.absent", "a header is there that must not be", "no {}", Header, at_ai=True),
+          Withheld, symptom="caller_id.withheld", at_ai=True, by_content=True),
+    Check("header", "a header is missing, wrong, or there twice", "{}", Header, at_ai=True, by_content=True),
+    Check("header.absent", "a header is there that must not be", "no {}", Header, at_ai=True, by_content=True),
     Check("landing", "the call does not ring where it should", "where it rang", Landing, made_by="agent", needs_call=True),
     Check("landing.turn", "agents ring in another order than their group is set up with, or before anybody asks for them",
           "agents ring in their turn", Ringing, needs_call=True),
@@ -180,7 +183,7 @@ _ROWS: Final = (
           FinalResponse, symptom="final", needs_call=True),
     Check("dtmf", "the digits do not arrive as sent", "digits", Digits, symptom="digits", at_ai=True, needs_request=True),
     Check("dtmf.duration", "a digit is too short or too long", "the digits' length", DigitDurations, symptom="digits"),
-    Check("session.interval", "no session interval, or a forbidden one, is agreed", "session timer", SessionInterval),
+    Check("session.interval", "no session interval, or a forbidden one, is agreed", "session timer", SessionInterval, by_content=True),
     Check("prack", "no provisional response is sent reliably", "reliable provisional responses", Provisional),
     Check("voicemail", "no machine takes a message in an empty group", "voicemail in an empty group", Machine),
     Check("campaign", "nothing can start the campaign", "the campaign starts"),

@@ -313,6 +313,7 @@ class Leg:
             hopeless=hopeless,
             log=self.log,
             missed=lambda: self.phone.instead(self._facts),
+            stalled=self.phone.stalled_s,
         )
 
     def wait_for(

@@ -144,6 +144,10 @@ class Phone:
         """
         return self._owner.loss or why_nothing_came(events)
 
+    def stalled_s(self, begin: float, end: float) -> float:
+        """For how many seconds between two moments its process did not run."""
+        return sum(stall.seconds for stall in self.process.stalls(begin, end))
+
     @property
     def policy(self) -> Policy:
         """What the phone does with incoming calls."""
@@ -266,6 +270,7 @@ class Phone:
             hopeless=lambda: self.error,
             log=self.log,
             missed=lambda: self.instead(self._events),
+            stalled=self.stalled_s,
         )
 
     def options(self, uri: str, within: float = 5.0) -> tuple[int, str]:
@@ -325,6 +330,7 @@ class Phone:
             hopeless=lambda: self.overrun or self.error,
             log=self.log,
             missed=lambda: self.instead(self._events[begin:]),
+            stalled=self.stalled_s,
         )
 
     # Hanging up.

@@ -30,6 +30,7 @@ from harness.phone.process import PhoneProcess
 from harness.phone.rules import DeadlineScheduler, Rules
 from harness.phone.switchboard import SharedProcess, Sharing
 from harness.support.files.own_directories import Scratch
+from harness.support.stalls import Stall
 
 #: pjsua has eight transports per process; one of them wakes its main loop (pjsua_internal.h,
 #: ``tpdata``).
@@ -130,9 +131,13 @@ class PhonePool:
         """The ids of the running processes."""
         return [host.process.pid for host in self._hosts if host.process.lost is None]
 
-    def late(self, begin: float, end: float) -> list[list[float]]:
-        """For each process, its gaps in seconds between two times: see :meth:`PhoneProcess.late`."""
-        return [host.process.late(begin, end) for host in self._hosts]
+    def stalls(self, begin: float, end: float) -> list[list[Stall]]:
+        """For each process, its stalls between two times: see :meth:`PhoneProcess.stalls`."""
+        return [host.process.stalls(begin, end) for host in self._hosts]
+
+    def have_pulsed(self, since: float) -> bool:
+        """Whether every process has shown since then that it runs."""
+        return all(host.process.has_pulsed(since) for host in self._hosts)
 
     def lease(
         self,
@@ -373,6 +378,9 @@ class PhonePool:
             leg.phone.declines(error)
             return False
         return True
+
+    def stalled(self, process: PhoneProcess, stall: Stall) -> None:
+        """The process keeps it: see :meth:`stalls`."""
 
     def lost(self, process: PhoneProcess, reason: str, log: str) -> None:
         """Mark all phones of the process as lost; their waits end now."""

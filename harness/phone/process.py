@@ -31,10 +31,13 @@ from harness.support import network_text
 from harness.support.files import user_files
 from harness.support.forkserver import ForkServer, interpreter, of_a_child
 from harness.support.heartbeat import AFTERWARDS_S, DOUBTFUL_S
+from harness.support.stalls import Stall, within
 
 #: A pulse this much later than due is late; a jitter buffer cannot hide a longer gap.
 _LATE_S: Final = 0.2
 _KEPT: Final = 1200
+#: What a child's other threads send, even while its main thread hangs.
+_OF_OTHER_THREADS: Final = frozenset({"events", "stall"})
 _START_SECONDS: Final = 20.0
 _CALL_SECONDS: Final = 10.0
 #: Extra time for a parent that was itself stopped (Ctrl-Z, a suspended machine): it must first read
@@ -82,6 +85,9 @@ class Owner(Protocol):
 
     def asked(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> Any:
         """Answer a question; the child waits for it."""
+
+    def stalled(self, process: PhoneProcess, stall: Stall) -> None:
+        """Handle a stall of the process, which is over."""
 
     def lost(self, process: PhoneProcess, reason: str, log: str) -> None:
         """Handle the loss of the process: it died, hung or failed, and has been killed."""
@@ -147,6 +153,7 @@ class PhoneProcess:
         self._gaps: deque[tuple[float, float]] = deque(
             maxlen=_KEPT
         )  # begin and end of silences with a missing pulse
+        self._stalls: deque[Stall] = deque(maxlen=_KEPT)  # as the child itself measured them
         self._closing = False
         self._last_log = ""  # of a shared phone's process
 
@@ -178,15 +185,21 @@ class PhoneProcess:
             return None
         return PhoneLostError(f"a softphone's process had not stirred for {longest_s:.1f} s")
 
-    def late(self, begin: float, end: float) -> list[float]:
-        """The lengths, in seconds, of the gaps in the child's pulses between two times."""
-        if self._patience is None:  # the switchboard watches the child
-            return []
-        found = (
-            min(until, end) - max(since + PULSE_INTERVAL, begin)
-            for since, until in list(self._gaps)
-        )
-        return [seconds for seconds in found if seconds > 0]
+    def stalls(self, begin: float, end: float) -> list[Stall]:
+        """The child's stalls between two times: as it measured them, and the gaps in its pulses,
+        also one that has not ended.
+        """
+        found = list(self._stalls)
+        if self._patience is not None:  # the switchboard watches a shared phone's pulses
+            found += (Stall(since + PULSE_INTERVAL, until) for since, until in list(self._gaps))
+            now = time.monotonic()
+            if now - self._heard_at > PULSE_INTERVAL + _LATE_S and self._lost is None:
+                found.append(Stall(self._heard_at + PULSE_INTERVAL, now))
+        return within(found, begin, end)
+
+    def has_pulsed(self, since: float) -> bool:
+        """Whether the child has shown that it runs since then, or never will."""
+        return self._patience is None or self._lost is not None or self._heard_at >= since
 
     def log(self) -> str:
         """The child's last log lines."""
@@ -235,8 +248,7 @@ class PhoneProcess:
             if message is None:
                 break
             kind = message[0]
-            # Events do not count: media threads send them even while the main thread hangs.
-            if message[:2] != ["tell", "events"]:
+            if kind != "tell" or message[1] not in _OF_OTHER_THREADS:
                 now = time.monotonic()
                 if now - self._heard_at > PULSE_INTERVAL + _LATE_S:
                     self._gaps.append((self._heard_at, now))
@@ -252,7 +264,11 @@ class PhoneProcess:
 
     def _take(self, kind: str, message: list[Any]) -> None:
         if kind == "tell":
-            if message[1] != "pulse":
+            if message[1] == "stall":
+                stall = Stall(**message[2])
+                self._stalls.append(stall)
+                self._owner.stalled(self, stall)
+            elif message[1] != "pulse":
                 self._owner.told(self, message[1], message[2])
         elif kind == "ask":
             answer = self._owner.asked(self, message[2], message[3])

@@ -26,6 +26,7 @@ from harness.phone.options_seen import OptionsSeen
 from harness.phone.process import ERRORS, Owner, PhoneProcess, redacted
 from harness.phone.protocol import Questions, Wire
 from harness.support.files.own_directories import Scratch
+from harness.support.stalls import Stall
 
 #: How long to wait for another deployment's phone to leave an address.
 _VACANT_WITHIN_S: Final = 50.0
@@ -309,6 +310,12 @@ class Switchboard:
         line = self._line_of(process)
         guest = line.legs.get(arguments["leg"]) if line else None
         return guest.ask(name, arguments) if guest else None
+
+    def stalled(self, process: PhoneProcess, stall: Stall) -> None:
+        """Pass it on to all workers of the phone."""
+        line = self._line_of(process)
+        for guest in {guest for guest, _ in list(line.guests.values())} if line else ():
+            guest.tell("stall", stall._asdict())
 
     def lost(self, process: PhoneProcess, reason: str, log: str) -> None:
         """Tell all workers of the phone that it is lost."""

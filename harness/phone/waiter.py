@@ -8,6 +8,7 @@ is at fault: if it accepts the message, the message is legal and the phone's sta
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import threading
 import time
@@ -39,6 +40,10 @@ from harness.sip.validation import problem_of_request, problem_of_response
 
 T = TypeVar("T")
 
+#: A process that wakes up this late did not run.
+_OVERSLEPT_S: Final = 0.1
+#: How long its reader thread may take then for the events that came meanwhile.
+_AWAKE_S: Final = 0.5
 _LONGEST_NAP: Final = 1.0  # on some platforms Ctrl-C is only noticed between waits
 
 
@@ -93,6 +98,7 @@ def wait_for(
     hopeless: Callable[[], str | BaseException | None],
     log: Callable[[], str],
     missed: Callable[[], str | BaseException | None] = lambda: None,
+    stalled: Callable[[float, float], float] = lambda begin, end: 0.0,
 ) -> T:
     """Wait until ``probe`` returns something other than None, and return that; ``changed`` triggers
     each attempt.
@@ -101,10 +107,19 @@ def wait_for(
     :class:`NeverCame`, an error is raised. An event that came in time counts even if its peer died
     right after it. At the deadline, ``missed`` is called in the same way, to explain the missing
     event.
+
+    The time in which this process did not run, or that ``stalled`` returns between two moments,
+    does not count.
     """
-    deadline = time.monotonic() + within
+    began = time.monotonic()
+    deadline, overslept_s = began + within, 0.0
+    due = math.inf
     with changed:
         while True:
+            now = time.monotonic()
+            if now - due > _OVERSLEPT_S:
+                overslept_s += now - due
+                deadline = max(began + within + overslept_s, now + _AWAKE_S)
             found = probe()
             if found is not None:
                 return found
@@ -113,11 +128,15 @@ def wait_for(
                 raise end
             left = deadline - time.monotonic()
             if end is None and left <= 0:
+                slept_s = max(overslept_s, stalled(began, time.monotonic()))
+                left = max(deadline, began + within + slept_s) - time.monotonic()
+            if end is None and left <= 0:
                 end = missed()
                 if isinstance(end, BaseException):
                     raise end
             if end is not None or left <= 0:
                 raise never_came(goal, within, subject, end or "it never came", log())
+            due = time.monotonic() + min(left, _LONGEST_NAP)
             changed.wait(min(left, _LONGEST_NAP))
 
 

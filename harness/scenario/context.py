@@ -337,10 +337,16 @@ class CaseContext:
         """What ``look`` returns: the first true value, or the last one at ``until``, or when the
         wait is ``given_up``.
 
-        With ``why``, the wait is recorded as time that the case takes by design.
+        With ``why``, the wait is recorded as time that the case takes by design. The time in which a
+        process of the case did not run does not count.
         """
-        began = self.clock.monotonic()
-        while not (found := look()) and self.clock.monotonic() < until and not given_up():
+        began, granted_s = self.clock.monotonic(), 0.0
+        while not (found := look()):
+            if (now := self.clock.monotonic()) >= until:
+                more_s = self.evidence.stalled_s(began, now) - granted_s
+                until, granted_s = until + more_s, granted_s + more_s
+            if now >= until or given_up():
+                break
             self.pause(every_s)
         if why:
             self.evidence.scripted(self.clock.monotonic() - began, why, began=began)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -15,6 +16,7 @@ from harness.calls.measurement import AnsweredBy, Landing, Measurement
 from harness.calls.verdict import Conclusion, Finding, Verdict
 from harness.errors import BrokenError, ResourceError
 from harness.report.recorder import CaseRecorder
+from harness.support.stalls import Stall
 
 #: A finding on an event's time is made this soon after the event.
 _FOUND_WITHIN_S = 0.25
@@ -25,6 +27,13 @@ _REQUESTS = ("ACK", "BYE", "INFO", "INVITE", "NOTIFY", "PRACK", "REFER", "UPDATE
 MISSED_S = 0.2
 #: The share of a time in which audio may stand still on this machine and still be understood.
 _MOST_STILL = 0.2
+#: A stall this long spoils its whole case: time-outs expire meanwhile, at the platform as well.
+_SPOILS_CASE_S = 1.0
+#: How long after a shorter stall its effects last. RTP that was held up is made up for in seconds,
+#: and both directions are late until then.
+_LINGERS_S = 5.0
+#: The share of a time that a process may wait for a processor and still keep pace with RTP.
+_MOST_WAITED = 0.3
 
 
 class Evidence:
@@ -49,6 +58,15 @@ class Evidence:
         self.starved_at_once: Callable[[float, float], float] = lambda begin, end: 0.0
         #: How long, in all, the audio of a softphone or of the simulated world stood still.
         self.stood_still: Callable[[float, float], float] = lambda begin, end: 0.0
+        #: When, between two moments, each process of the case did not run.
+        self.stalls: Callable[[float, float], list[list[Stall]]] = lambda begin, end: []
+        #: The share of the time between two moments in which the worst of them waited for a
+        #: processor.
+        self.share_waited: Callable[[float, float], float] = lambda begin, end: 0.0
+        #: Waits until stalls that are over by now are known.
+        self.catch_up: Callable[[], None] = lambda: None
+        self._began = time.monotonic()
+        self._spoilt_s = 0.0  #: the longest stall that has spoilt a finding
         #: The agents of each group.
         self.agents: Mapping[str, Collection[str]] = {}
         #: Why the simulated system under test, if there is one, was unreliable in this case.
@@ -83,10 +101,12 @@ class Evidence:
         is over.
 
         A failed finding becomes broken where the harness itself may be the reason: the harness
-        waited for a processor for as long as the event was late; a softphone, the simulated world
-        or background work had broken; the softphone that the missing call was for had no room; or a
+        waited for a processor for as long as the event was late; a process stalled; a softphone,
+        the simulated world or background work had broken; the softphone that the missing call was for had no room; or a
         softphone ignored a request of its call.
         """
+        if finding.verdict is Verdict.FAILED:
+            self.catch_up()
         missed_s = missed_by(finding) if finding.verdict is Verdict.FAILED else None
         if missed_s is not None:
             begin = finding.at - missed_s - _FOUND_WITHIN_S if since is None else since
@@ -95,6 +115,9 @@ class Evidence:
             )
             if starved_s >= missed_s:
                 finding = excused(finding, starved_s)
+        if finding.verdict is Verdict.FAILED and (spoilt_s := self._spoilt(finding, since)):
+            self._spoilt_s = max(self._spoilt_s, spoilt_s)
+            finding = hindered(finding, spoilt_s)
         if finding.verdict is Verdict.FAILED:
             broke = (
                 self._fatal_error()
@@ -109,6 +132,38 @@ class Evidence:
             finding = replace(finding, dispensable=True)
         self._recorder.finding(finding)
         return finding
+
+    def observe_as(self, other: Evidence) -> None:
+        """Know of starvation and stalls as the other one does."""
+        self.starved, self.starved_at_once = other.starved, other.starved_at_once
+        self.stood_still, self.share_waited = other.stood_still, other.share_waited
+        self.stalls, self.catch_up = other.stalls, other.catch_up
+
+    def stalled_s(self, begin: float, end: float) -> float:
+        """For how many seconds between two moments processes of the case did not run, added up."""
+        return sum(stall.seconds for each in self.stalls(begin, end) for stall in each)
+
+    def _spoilt(self, finding: Finding, since: float | None) -> float:
+        """For how many seconds this machine was in the way of a failed finding; 0 if it was not.
+
+        What a message says does not depend on it.
+        """
+        if check_named(finding.check).by_content:
+            return 0.0
+        if self._spoilt_s:  # what follows in the case may be a consequence
+            return self._spoilt_s
+        now = time.monotonic()
+        every = [stall for each in self.stalls(self._began - _LINGERS_S, now) for stall in each]
+        longest_s = max((stall.seconds for stall in every), default=0.0)
+        if longest_s >= _SPOILS_CASE_S:
+            return longest_s
+        begin = finding.at - _span_s(finding) if since is None else since
+        begin = max(begin, self._began) - _LINGERS_S
+        waited_s = self.stalled_s(begin, now)
+        if waited_s >= MISSED_S:
+            return waited_s
+        share = self.share_waited(begin, now)
+        return share * (now - begin) if share > _MOST_WAITED else 0.0
 
     def unseen(
         self, check: str, subject: str, expected: str, why: str, measured: Measurement | None = None
@@ -135,7 +190,7 @@ class Evidence:
         # a time that was to begin after the end of the call has no length
         elif all(still_s > _MOST_STILL * max(0.0, seconds) for still_s, seconds in in_all):
             finding = hindered(finding, min(in_all)[0])
-        return self.add(finding)
+        return self.add(finding, since=min(begin for begin, _ in said))
 
     def _no_room(self, finding: Finding) -> ResourceError | None:
         if not check_named(finding.check).needs_call:
@@ -208,3 +263,10 @@ class Evidence:
     def number(self, message: SipMessage) -> str:
         """The number a message has in every report; empty when it is not recorded."""
         return self._recorder.number(message) or ""
+
+
+def _span_s(finding: Finding) -> float:
+    """How long what a finding is about took, or was waited for."""
+    facts = finding.facts
+    seconds = [facts.get(name) or 0.0 for name in ("seconds", "limit_s", "within_s")]
+    return max(*seconds, (facts.get("delay_ms") or 0.0) / 1000, _FOUND_WITHIN_S)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from harness.support.files import own_directories, user_files
+from harness.support.stalls import LATE_S, Stall, within
 
 #: How often a process says so, and how often others look.
 PERIOD_S: Final = 0.25
@@ -56,6 +57,17 @@ class Heartbeat:
             )
 
 
+def _stalls_between(before: Beat, after: Beat) -> list[Stall]:
+    """When a process did not run between two of its beats: its audio stood still, or the second one
+    came late.
+    """
+    late_s = max(0.0, after.at - before.at - PERIOD_S)
+    stood_still_s = after.stood_still_s - before.stood_still_s
+    if stood_still_s <= 0 and late_s <= LATE_S:
+        return []
+    return [Stall(max(before.at, after.at - max(late_s, stood_still_s)), after.at)]
+
+
 class Listener:
     """Listens for another process's heartbeat."""
 
@@ -65,9 +77,7 @@ class Listener:
         self._last: Beat | None = None
         self._looked = time.monotonic()
         self.silent_s = 0.0  #: how long it has not stirred
-        self._stood_still: deque[tuple[Beat, Beat]] = deque(
-            maxlen=_KEPT
-        )  # between which two its audio did
+        self._stalls: deque[Stall] = deque(maxlen=_KEPT)
         self._erred_at = -math.inf
 
     def listen(self, name: str, looked: Callable[[], None] = lambda: None) -> None:
@@ -92,12 +102,8 @@ class Listener:
         now = time.monotonic()
         awake, self._looked = min(now - self._looked, 2 * PERIOD_S), now
         beat = self._read()
-        if (
-            beat is not None
-            and self._last is not None
-            and beat.stood_still_s > self._last.stood_still_s
-        ):
-            self._stood_still.append((self._last, beat))
+        if beat is not None and self._last is not None and beat.pid == self._last.pid:
+            self._stalls += _stalls_between(self._last, beat)
         if beat is not None and beat.errors > (self._last.errors if self._last else 0):
             self._erred_at = beat.at
         self.silent_s = 0.0 if beat != self._last or beat is None else self.silent_s + awake
@@ -109,18 +115,25 @@ class Listener:
         known, beat = self._last.errors if self._last else 0, self._read()
         return self._erred_at >= since or (beat is not None and beat.errors > known)
 
-    def stood_still(self, begin: float, end: float) -> list[float]:
-        """For how many of the seconds between two moments its audio stood still, each time that it
-        did, as far as it has said so.
-        """
-        found = (
-            min(
-                after.stood_still_s - before.stood_still_s,
-                min(after.at, end) - max(before.at, begin),
-            )
-            for before, after in list(self._stood_still)
-        )
-        return [seconds for seconds in found if seconds > 0]
+    def stalls(self, begin: float, end: float) -> list[Stall]:
+        """When it did not run between two moments, as its beats show; also a stall that goes on."""
+        found = list(self._stalls)
+        beat, now = self._read(), time.monotonic()
+        if beat is not None and self._last is not None and beat.pid == self._last.pid:
+            found += _stalls_between(self._last, beat)
+        if beat is not None and now - beat.at > PERIOD_S + LATE_S:
+            found.append(Stall(beat.at + PERIOD_S, now))
+        return within(found, begin, end)
+
+    def has_beaten(self, since: float) -> bool:
+        """Whether it has shown since then that it runs, or never began to."""
+        beat = self._read()
+        return beat is None or beat.at >= since
+
+    @property
+    def pid(self) -> int | None:
+        """Its process; None before the first look at its first beat."""
+        return self._last.pid if self._last is not None else None
 
     def __del__(self) -> None:
         if self._file is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.support.heartbeat import PERIOD_S, Heartbeat, Listener
+from harness.support.stalls import Stall
 
 
 @pytest.fixture
@@ -55,24 +56,36 @@ def test_where_nothing_was_ever_heard_nobody_is_missed(
     assert listener.silent_s == 0.0
 
 
-def test_for_how_long_its_audio_stood_still_between_two_moments(
-    tmp_path: Path, clock: list[float]
-) -> None:
+def seconds(stalls: list[Stall]) -> list[float]:
+    return [round(stall.seconds, 3) for stall in stalls]
+
+
+def test_when_its_audio_stood_still_between_two_moments(tmp_path: Path, clock: list[float]) -> None:
     heart, listener = Heartbeat(tmp_path / "beat"), Listener(tmp_path / "beat")
     for at, stood_still_s in [(100.25, 0.0), (100.9, 0.4), (101.15, 0.4), (101.75, 0.75)]:
         listener.look()
         clock[0] = at
         heart.beat(stood_still_s)
-    assert listener.stood_still(100.0, 102.0) == pytest.approx(
-        [0.4]
-    )  # the last beat has not been looked at
+    assert seconds(listener.stalls(100.0, 102.0)) == [0.4, 0.35]  # also what no look has seen
     listener.look()
-    assert listener.stood_still(100.0, 102.0) == pytest.approx([0.4, 0.35])
-    assert listener.stood_still(101.0, 102.0) == pytest.approx([0.35])
-    assert listener.stood_still(100.3, 100.5) == pytest.approx(
-        [0.2]
-    )  # no more than there was of that time
-    assert listener.stood_still(100.9, 101.15) == listener.stood_still(90.0, 100.0) == []
+    assert seconds(listener.stalls(100.0, 102.0)) == [0.4, 0.35]
+    assert seconds(listener.stalls(101.0, 102.0)) == [0.35]
+    assert listener.stalls(100.6, 100.8) == [Stall(100.6, 100.8)]
+    assert listener.stalls(100.9, 101.15) == listener.stalls(90.0, 100.0) == []
+
+
+def test_beat_that_comes_late_is_a_stall(tmp_path: Path, clock: list[float]) -> None:
+    heart, listener = Heartbeat(tmp_path / "beat"), Listener(tmp_path / "beat")
+    listener.look()
+    clock[0] += PERIOD_S + 0.5
+    assert seconds(listener.stalls(0.0, 200.0)) == [0.5], "while it lasts"
+    assert not listener.has_beaten(clock[0])
+    heart.beat()
+    assert listener.has_beaten(clock[0])
+    listener.look()
+    clock[0] += PERIOD_S
+    heart.beat()
+    assert seconds(listener.stalls(0.0, 200.0)) == [0.5]
 
 
 def test_one_that_begins_anew_has_not_stood_still(tmp_path: Path, clock: list[float]) -> None:
@@ -82,7 +95,7 @@ def test_one_that_begins_anew_has_not_stood_still(tmp_path: Path, clock: list[fl
     clock[0] += PERIOD_S
     heart.beat(0.0)
     listener.look()
-    assert listener.stood_still(0.0, 200.0) == []
+    assert listener.stalls(0.0, 200.0) == []
 
 
 def test_an_error_counts_against_what_was_under_way(tmp_path: Path, clock: list[float]) -> None:

@@ -76,6 +76,8 @@ def parts(seed: str, since: str | None) -> list[Part]:
             "strangers.json",
             programs=(SIP, VOICES),
         ),
+        # Beside the load that it makes itself, whatever else places calls would break.
+        Part("stalls", make("stalls", "--matrices 2"), CALLS, 3600, "stalls.json"),
         Part("fleet", make("test-fleet"), CALLS, 1500, "fleet.json", programs=(REDIS,)),
         Part("browser", make("test-browser"), BROWSER, 1200, programs=(CHROMIUM,)),
         Part("audit", make("audit"), COMPUTES, 600, computes=True),

@@ -36,6 +36,7 @@ from harness.phone.child.names import Names, Trouble
 from harness.phone.child.socket_limits import ConnectionLimit, SocketName, SocketSlots
 from harness.phone.child.stack import Endpoint
 from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, LogRing, Wire
+from harness.support import stalls
 
 _PULSES_A_STATISTIC: Final = 4
 _BUSY_TURN: Final = 0.005  # while something is about to end
@@ -273,6 +274,7 @@ class Service:
         parent.tell(
             "ready", pid=os.getpid(), most_calls=endpoint.most_calls, version=endpoint.version
         )
+        stalls.watch(lambda stall: parent.tell("stall", began=stall.began, ended=stall.ended))
         next_pulse = 0.0
         pulses = 0
         while not parent.gone.is_set():

@@ -47,6 +47,7 @@ from harness.scenario.evidence import Evidence
 from harness.scenario.expect import Expect
 from harness.scenario.people import AssistantOf, Caller
 from harness.scenario.phones import own_phone
+from harness.support.heartbeat import Listener
 from harness.witness.synthflow import SynthflowApi
 
 
@@ -79,13 +80,13 @@ class Lane:
         api: SynthflowApi | None,
         gate: CallGate,
         calls: int,
-        stood_still: Callable[[float, float], list[float]],
+        world: Listener | None,
     ) -> None:
         plain = {**case.plain(), **names(deployment)}
         self.recorder = CaseRecorder(case_directory(run, plain), plain)
         self.context = CaseContext(case, deployment, timings, self.recorder, pool, marks, api, gate)
         self.context.phones.keeps_registrations = False
-        starvation.observe(self.context.evidence, pool, stood_still)
+        starvation.observe(self.context.evidence, pool, world)
         assert case.line is not None
         self.line = line_of(deployment, self.context.trunk, case.line)
         self.ai = Ai(self.context)
@@ -199,11 +200,7 @@ class _OwnEvidence(Evidence):
         context = lane.context
         super().__init__(recorder, context.case.dispensable, lambda: context.phones.fatal_error)
         own = context.evidence
-        self.starved, self.starved_at_once, self.stood_still = (
-            own.starved,
-            own.starved_at_once,
-            own.stood_still,
-        )
+        self.observe_as(own)
         self.agents = own.agents
         self._outcome = outcome
 

@@ -220,7 +220,6 @@ def load(
         gate = CallGate(scratch / "gate", deployment.limits)
         lanes = []
         world = _listen_to_the_world(deployment, scratch)
-        stood_still = world.stood_still if world is not None else lambda begin, end: []
         for index, case in enumerate(cases):
             share = len(range(index, plan.calls, len(cases)))
             reached = deployment.reached_over(case.trunk, case.line)
@@ -230,7 +229,7 @@ def load(
             ):
                 stack.callback(api.close)
             api = apis[reached.synthflow]
-            lane = Lane(run, case, reached, timings, pool, marks, api, gate, share, stood_still)
+            lane = Lane(run, case, reached, timings, pool, marks, api, gate, share, world)
             lanes.append(stack.enter_context(lane))
             if world is not None:
                 lane.context.evidence.world_fault = partial(

@@ -77,6 +77,7 @@ class Attempt:
     conclusion: Conclusion | None = None  #: once the case is closed
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
     late_s: float = 0.0  #: how late this process was woken at worst
+    stalled_s: float = 0.0  #: for how long in all processes of the case did not run
     guessed: bool = (
         False  #: whether a call was this case's by a guess, so that it is run again alone
     )
@@ -177,10 +178,9 @@ class Attempt:
             check, limit_s = held[one.title]
             finding = responsive(check, one.leg, one.seconds, limit_s, one.basis)
             late = missed_by(finding) if finding.verdict is Verdict.FAILED else None
+            kept_s = max(self.late_s, self.stalled_s)
             recorder.finding(
-                excused(finding, self.late_s)
-                if late is not None and late <= self.late_s
-                else finding
+                excused(finding, kept_s) if late is not None and late <= kept_s else finding
             )
 
     def amend(self) -> Conclusion:

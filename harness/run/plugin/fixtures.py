@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -87,7 +88,8 @@ def pool(
     with PhonePool(
         tmp_path_factory.mktemp("phones"), fork_server=run.phone_fork_server if run else None
     ) as pool:
-        starvation.monitor().watch(lambda: pool.pids)
+        watch = pytestconfig.stash.get(WATCH, None)
+        starvation.monitor().watch(lambda: pool.pids, lambda: watch.worlds if watch else ())
         yield pool
 
 
@@ -139,7 +141,7 @@ def cast(
     )
     context.phones.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
     watch = request.config.stash[WATCH]
-    starvation.observe(context.evidence, pool, partial(watch.stood_still, case.deployment))
+    starvation.observe(context.evidence, pool, watch.listener(case.deployment))
     context.evidence.world_fault = partial(watch.fault, case.deployment, context.began)
     request.node.stash[_CONTEXT] = context
     # without others, no case ran beside it
@@ -156,6 +158,7 @@ def cast(
     finally:
         del request.node.stash[_CONTEXT]  # pytest keeps every item until the session ends
         attempt.guessed = attempt.is_guess()
+        attempt.stalled_s = context.evidence.stalled_s(context.began, time.monotonic())
         attempt.is_guess = bool  # which lets go of the context
         cast.close()
 

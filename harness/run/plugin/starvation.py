@@ -5,22 +5,26 @@ timings stretch.
 from __future__ import annotations
 
 import functools
+import math
 import os
 import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Final
 
 from harness.phone.pool import PhonePool
 from harness.scenario.evidence import Evidence
+from harness.support.heartbeat import Listener
+from harness.support.stalls import Stall, within
 
 _PERIOD_S: Final = 0.05
 #: A longer wait is beyond a listener's jitter buffer.
 LATE_S: Final = 0.2
+#: What is noted as a stall of this process.
+STALLED_S: Final = 0.15
 #: Periods between two questions to the kernel how long processes have waited.
 _SAMPLE_EVERY: Final = 5
 _SAMPLE_S: Final = _SAMPLE_EVERY * _PERIOD_S
@@ -30,6 +34,9 @@ _KEPT: Final = 1200
 _CALM_S: Final = 1.0
 #: Time limit for settling.
 _SETTLE_WITHIN_S: Final = 10.0
+#: A stall is known once its process has run again: it pulses four times a second.
+_KNOWN_WITHIN_S: Final = 0.6
+_LOOKED_EVERY_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,9 @@ class StarvationMonitor:
         )  # (due, woken) of late wake-ups
         self._samples: deque[_Sample] = deque(maxlen=_KEPT)
         self._pids: Callable[[], Iterable[int]] = tuple
+        self._worlds: Callable[[], Collection[int]] = tuple
         self._periods = 0
+        self._due = math.inf  #: when the thread has to wake up next
 
     def start(self) -> None:
         """Monitor from now on."""
@@ -66,9 +75,13 @@ class StarvationMonitor:
             target=self._run, args=(time.monotonic(),), name="starvation", daemon=True
         ).start()
 
-    def watch(self, pids: Callable[[], Iterable[int]]) -> None:
-        """Watch these processes too: the softphones, whose events are late when they are starved."""
-        self._pids = pids
+    def watch(
+        self, pids: Callable[[], Iterable[int]], worlds: Callable[[], Collection[int]] = tuple
+    ) -> None:
+        """Watch these processes too: the softphones, whose events are late when they are starved, and
+        the simulated worlds.
+        """
+        self._pids, self._worlds = pids, worlds
 
     def take_lateness(self) -> float:
         """The worst lateness of a wake-up since the last time it was asked for, in seconds."""
@@ -81,15 +94,38 @@ class StarvationMonitor:
 
         0 where the kernel keeps no account.
         """
+        waited_s = max(self._waited(begin, end, but=self._worlds()).values(), default=0.0)
+        return max([0.0, *self._woken_late(begin, end), waited_s])
+
+    def share_waited(self, begin: float, end: float, world: int | None) -> float:
+        """The share of the time between two moments in which this process, the worst of its
+        softphones, or that world, was ready to run without a processor.
+        """
+        others = [pid for pid in self._worlds() if pid != world]
+        waited_s = max(self._waited(begin, end, but=others).values(), default=0.0)
+        return waited_s / (end - begin) if end > begin else 0.0
+
+    def _waited(self, begin: float, end: float, but: Collection[int]) -> dict[int, float]:
         self.sample()
         samples = list(self._samples)
         times = [sample.at for sample in samples]
         before = samples[max(0, bisect_right(times, begin) - 1)]
         after = samples[min(len(samples) - 1, bisect_left(times, end))]
         # samples may span more than the time asked for
-        return max(
-            [0.0, *self._woken_late(begin, end), min(_waited_longest(before, after), end - begin)]
-        )
+        return {
+            pid: min(waited_s, end - begin)
+            for pid, waited_s in _waited_between(before, after).items()
+            if pid not in but
+        }
+
+    def stalls(self, begin: float, end: float) -> list[Stall]:
+        """When this process did not run between two moments; also a stall that is just over, of which
+        the thread does not know yet.
+        """
+        late = [Stall(due, woken) for due, woken in list(self._late) if woken - due > STALLED_S]
+        if (now := time.monotonic()) - self._due > STALLED_S:
+            late.append(Stall(self._due, now))
+        return within(late, begin, end)
 
     def starved_at_once(self, begin: float, end: float) -> float:
         """The longest single wait, as far as the kernel's account shows it."""
@@ -100,9 +136,12 @@ class StarvationMonitor:
             if begin - 2 * _SAMPLE_S <= sample.at <= end + _SAMPLE_S
         ]
         # waits in two consecutive intervals may be one wait
+        worlds = self._worlds()
         waits = (
-            _waited_longest(before, after)
+            waited_s
             for before, after in zip(samples, samples[2:], strict=False)
+            for pid, waited_s in _waited_between(before, after).items()
+            if pid not in worlds
         )
         return max(
             [0.0, *self._woken_late(begin, end), *(min(waited, end - begin) for waited in waits)]
@@ -123,14 +162,14 @@ class StarvationMonitor:
         """Ask the kernel how long each process has waited so far."""
         waited = {
             pid: seconds
-            for pid in (os.getpid(), *self._pids())
+            for pid in (os.getpid(), *self._pids(), *self._worlds())
             if (seconds := _run_delay(pid)) is not None
         }
         self._samples.append(_Sample(time.monotonic(), waited))
 
     def _run(self, began: float) -> None:
         while True:
-            due = began + _PERIOD_S
+            due = self._due = began + _PERIOD_S
             time.sleep(max(0.0, due - time.monotonic()))
             began = self.woken(due)
 
@@ -146,11 +185,9 @@ class StarvationMonitor:
         return now
 
 
-def _waited_longest(before: _Sample, after: _Sample) -> float:
-    """How long the process that waited longest waited between two samples."""
-    return max(
-        (after.waited[pid] - before.waited.get(pid, 0.0) for pid in after.waited), default=0.0
-    )
+def _waited_between(before: _Sample, after: _Sample) -> dict[int, float]:
+    """How long each process waited between two samples."""
+    return {pid: after.waited[pid] - before.waited.get(pid, 0.0) for pid in after.waited}
 
 
 def _run_delay(pid: int) -> float | None:
@@ -174,30 +211,37 @@ def monitor() -> StarvationMonitor:
     return started
 
 
-def observe(
-    evidence: Evidence,
-    pool: PhonePool,
-    world: Callable[[float, float], list[float]] = lambda begin, end: [],
-) -> None:
-    """Let a case's evidence know about starvation of the runner, its softphones, and its world.
-
-    ``world`` returns for how long the world's audio stood still between two moments, each time.
-    """
+def observe(evidence: Evidence, pool: PhonePool, world: Listener | None = None) -> None:
+    """Let a case's evidence know about starvation of the runner, its softphones, and its world."""
     own = monitor()
 
+    def others(begin: float, end: float) -> list[list[Stall]]:
+        of_world = [] if world is None else world.stalls(begin, end)
+        return [of_world, *pool.stalls(begin, end)]
+
+    def stalls(begin: float, end: float) -> list[list[Stall]]:
+        return [own.stalls(begin, end), *others(begin, end)]
+
     def stood_still(begin: float, end: float) -> float:
-        return max([sum(world(begin, end)), *map(sum, pool.late(begin, end))])
+        return max(sum(stall.seconds for stall in each) for each in others(begin, end))
 
     def starved(begin: float, end: float) -> float:
         return max(own.starved(begin, end), stood_still(begin, end))
 
     def at_once(begin: float, end: float) -> float:
-        return max(
-            [
-                own.starved_at_once(begin, end),
-                *world(begin, end),
-                *chain.from_iterable(pool.late(begin, end)),
-            ]
-        )
+        longest = (stall.seconds for each in others(begin, end) for stall in each)
+        return max([own.starved_at_once(begin, end), *longest])
+
+    def share_waited(begin: float, end: float) -> float:
+        return own.share_waited(begin, end, None if world is None else world.pid)
+
+    def catch_up() -> None:
+        """Wait until stalls that are over by now are known."""
+        now = time.monotonic()
+        while time.monotonic() < now + _KNOWN_WITHIN_S:
+            if pool.have_pulsed(now) and (world is None or world.has_beaten(now)):
+                return
+            time.sleep(_LOOKED_EVERY_S)
 
     evidence.starved, evidence.starved_at_once, evidence.stood_still = starved, at_once, stood_still
+    evidence.stalls, evidence.share_waited, evidence.catch_up = stalls, share_waited, catch_up

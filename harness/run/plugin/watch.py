@@ -137,12 +137,15 @@ class Watch:
             else None
         )
 
-    def stood_still(self, deployment: str, begin: float, end: float) -> list[float]:
-        """For how many of the seconds between two moments the audio of its world stood still, each
-        time, on too busy a machine.
-        """
-        listener = self._listeners.get(deployment)
-        return [] if listener is None else listener.stood_still(begin, end)
+    @property
+    def worlds(self) -> list[int]:
+        """The processes of the worlds."""
+        pids = (listener.pid for listener in list(self._listeners.values()))
+        return [pid for pid in pids if pid is not None]
+
+    def listener(self, deployment: str) -> Listener | None:
+        """What listens to its world; None where there is no world."""
+        return self._listeners.get(deployment)
 
     def _world_died(self, name: str) -> Callable[[], None]:
         def died() -> None:

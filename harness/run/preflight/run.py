@@ -29,7 +29,7 @@ Probe = tuple[ProbeKind, str, Callable[..., Any], tuple[Any, ...]]
 
 def run(deployment: Deployment, asked: Iterable[Case] | None = None, **settings: Any) -> Report:
     """Probe everything that the calls of a complete deployment depend on. It takes as long as the
-    slowest probe, at most about 2 s.
+    slowest probe, at most about 5 s.
 
     The needs of rows are reported for every case, or for those ``asked`` for. ``settings`` are
     passed to :class:`~harness.witness.ports.probes.Probing`: ``resolver``, ``wall_clock``,

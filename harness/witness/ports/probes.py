@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 #: This machine's own table of names.
 HOSTS = Path("/etc/hosts")
-#: How long a single exchange may take, in seconds. UDP is sent again after 0.5 and 1.5 s (RFC 3261,
-#: timer E).
-PATIENCE_S = 2.0
+#: How long a single exchange may take, in seconds: longer than a busy machine stalls. UDP is sent
+#: again after 0.5, 1.5 and 3.5 s (RFC 3261, timer E).
+PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,15 +139,17 @@ def test_a_call_refused_because_cases_share_the_phone_is_reported(
 def test_each_case_knows_that_a_phone_it_shares_stood_still(cases: list[Case]) -> None:
     phones = shared(cases)
     assert [phone.fault() for phone in phones] == [None, None]
+    stopped = time.monotonic()
     os.kill(phones[0].process.pid, signal.SIGSTOP)
     try:
-        deadline = time.monotonic() + 1.5
+        deadline = stopped + 1.5
         while time.monotonic() < deadline:
             time.sleep(0.1)
     finally:
         os.kill(phones[0].process.pid, signal.SIGCONT)
     for phone in phones:
         assert "had not stirred for" in str(phone.fault())
+        assert sum(stall.seconds for stall in phone.process.stalls(stopped, deadline)) > 1.4
 
 
 def test_a_case_that_ends_or_dies_hangs_up_its_own_calls_alone(

@@ -33,16 +33,16 @@ Place = Callable[..., LoadCall]
 
 
 @pytest.fixture
-def lane(tmp_path: Path) -> Iterator[Lane]:
+def lane(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lane]:
     """A real lane without phones: no process is started and no call placed."""
+    # a stall of this test's process is no matter of the lane's
+    monkeypatch.setattr("harness.run.plugin.starvation.observe", lambda *given: None)
     deployment = load(_FILE)
     (case, *_) = matrix.cases([deployment], Selection(rows=("TD-INBOUND",), ais=("synthflow",)))
     with PhonePool(tmp_path / "phones") as pool:
         gate, marks = CallGate(tmp_path / "gate", deployment.limits), iter(range(200))
         timings = deployment.timings_by("quick")
-        lane = Lane(
-            tmp_path, case, deployment, timings, pool, marks, None, gate, 3, lambda begin, end: []
-        )
+        lane = Lane(tmp_path, case, deployment, timings, pool, marks, None, gate, 3, None)
         yield lane
         ended(lane)
 

@@ -6,6 +6,7 @@ import pytest
 
 from harness.run.plugin import starvation
 from harness.run.plugin.starvation import StarvationMonitor
+from harness.support.stalls import Stall
 from tests.unit.clock import Clock
 
 
@@ -72,3 +73,32 @@ def test_many_short_waits_are_not_one_long_wait(clock: Clock, waited: dict[int, 
     assert monitor.starved_at_once(begin, clock.now) == pytest.approx(0.1)
     waited[1] += 0.3
     assert monitor.starved_at_once(begin, clock.now) >= 0.3
+
+
+def test_stall_that_is_just_over_is_known_before_its_thread_wakes_up(
+    clock: Clock, waited: Any
+) -> None:
+    """The thread of the case may be the first to run again."""
+    monitor = StarvationMonitor()
+    begin = monitor._due = clock.now
+    clock.now += 0.6
+    assert monitor.stalls(begin - 1.0, clock.now) == [Stall(begin, clock.now)]
+    monitor.woken(begin)
+    monitor._due = clock.now + 0.05
+    assert monitor.stalls(begin - 1.0, clock.now) == [Stall(begin, clock.now)]
+    assert monitor.stalls(clock.now, clock.now + 1.0) == []
+
+
+def test_share_waited_counts_the_world_of_the_case_alone(
+    clock: Clock, waited: dict[int, float]
+) -> None:
+    waited |= {1: 0.0, 7: 0.0, 8: 0.0}
+    monitor = StarvationMonitor()
+    monitor.watch(lambda: [1], lambda: [7, 8])
+    monitor.sample()
+    begin = clock.now
+    waited |= {1: 0.1, 7: 0.4, 8: 0.9}
+    clock.now += 1.0
+    assert monitor.share_waited(begin, clock.now, 7) == pytest.approx(0.4)
+    assert monitor.share_waited(begin, clock.now, None) == pytest.approx(0.1)
+    assert monitor.starved(begin, clock.now) == pytest.approx(0.1)

@@ -1,0 +1,102 @@
+"""A failed finding near a stall of this machine is broken: the stall may be its reason."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from harness.calls.checks import audio, landing, timing
+from harness.calls.verdict import Finding, Verdict
+from harness.scenario.evidence import Evidence
+from harness.support.stalls import Stall, within
+from tests.unit.scenario.conftest import MakeContext
+
+FAILED, BROKEN = Verdict.FAILED, Verdict.BROKEN
+LATE_VOICE = audio.delay("caller.1", "stand-in.1", 1100.0, 1080.0)
+NEVER_LANDED = landing.landed("the call", "billing", {})
+
+
+@pytest.fixture
+def evidence(make_context: MakeContext) -> Evidence:
+    return make_context().evidence
+
+
+def stalled(evidence: Evidence, *stalls: tuple[float, float]) -> float:
+    """Processes of the case stalled so: began so many seconds ago, and how long. Returns the present."""
+    now = time.monotonic()
+    every = [Stall(now - ago, now - ago + seconds) for ago, seconds in stalls]
+    evidence._began = now - 60.0
+    evidence.stalls = lambda begin, end: [within([one], begin, end) for one in every]
+    return now
+
+
+@pytest.mark.parametrize("finding", [LATE_VOICE, NEVER_LANDED], ids=lambda finding: finding.check)
+@pytest.mark.parametrize(
+    ("stalls", "verdict"),
+    [
+        ([], FAILED),
+        ([(4.0, 0.6)], BROKEN),  # both directions had +700 ms for seconds after it
+        ([(20.0, 0.6)], FAILED),  # made up for by now
+        ([(20.0, 1.2)], BROKEN),  # time-outs may have expired meanwhile
+        ([(4.0, 0.1)], FAILED),  # a jitter buffer hides it
+        ([(4.0, 0.15), (3.0, 0.15)], BROKEN),  # of two processes that wait for each other
+        ([(70.0, 3.0)], FAILED),  # before the case
+    ],
+)
+def test_a_failed_finding_near_a_stall_is_broken(
+    evidence: Evidence, finding: Finding, stalls: Sequence[tuple[float, float]], verdict: Verdict
+) -> None:
+    now = stalled(evidence, *stalls)
+    found = evidence.add(_at(finding, now))
+    assert found.verdict is verdict
+    assert (found.starved_s is not None) is (verdict is BROKEN)
+
+
+def test_a_late_event_is_held_against_its_own_time(evidence: Evidence) -> None:
+    """It took 12 s, and the stall lies at the beginning of them."""
+    now = stalled(evidence, (11.0, 0.5))
+    assert evidence.add(_at(timing.within("agent", "the call", 12.0, 2.0), now)).verdict is BROKEN
+
+
+def test_what_a_voice_says_fails_whatever_stalled(evidence: Evidence) -> None:
+    now = stalled(evidence, (4.0, 2.0))
+    quiet = audio.level("caller.1", "stand-in.1", -60.0)
+    assert evidence.add(_at(quiet, now)).verdict is FAILED
+
+
+def test_a_case_that_a_stall_has_spoilt_fails_no_more(evidence: Evidence) -> None:
+    """A call that a stall has sent to another group lands there ten seconds later."""
+    now = stalled(evidence, (4.0, 0.6))
+    assert evidence.add(_at(LATE_VOICE, now)).verdict is BROKEN
+    evidence.stalls = lambda begin, end: []
+    assert evidence.add(_at(NEVER_LANDED, now + 10.0)).verdict is BROKEN
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.4, BROKEN), (0.2, FAILED)])
+def test_a_world_without_processor_time_delays_rtp_for_seconds(
+    evidence: Evidence, share: float, verdict: Verdict
+) -> None:
+    """No single stall, but a third less RTP than there should be, second after second, and 1.1 s of
+    delay in both directions then (TD-CAPACITY beside other work).
+    """
+    now = stalled(evidence)
+    evidence.share_waited = lambda begin, end: share
+    assert evidence.add(_at(LATE_VOICE, now)).verdict is verdict
+
+
+def test_a_stall_that_is_reported_after_the_finding_counts(evidence: Evidence) -> None:
+    """A process that has just woken up sends its events before it says that it has slept."""
+    now = stalled(evidence)
+
+    def catch_up() -> None:
+        stalled(evidence, (1.0, 0.5))
+
+    evidence.catch_up = catch_up
+    assert evidence.add(_at(LATE_VOICE, now)).verdict is BROKEN
+
+
+def _at(finding: Finding, at: float) -> Finding:
+    return replace(finding, at=at)
