@@ -181,7 +181,8 @@ class ExpectAudio:
             since = max(since, caller.routed + SETTLE_S)
         look = Look(self._context, talk, caller, since, again=again)
         look.begin()
-        label = caller.label  # a later leg replaces this one where its phone follows a REFER
+        # A later leg replaces this one where its phone follows a REFER.
+        leg, label = caller.leg, caller.label
 
         def find() -> list[Finding]:
             asked = self._direction(caller, talk, since, again, *look.to_ai(), label=label)
@@ -191,7 +192,7 @@ class ExpectAudio:
             ]
             if crossing := look.crossing():
                 found.append(crossing)
-            heard = live_audio.Heard(caller, talk, since, look.until, look.greeted_at, again)
+            heard = live_audio.Heard(leg, talk, since, look.until, look.greeted_at, again)
             found += live_audio.quality(self._context, heard)
             if starved_s := look.starved_s:
                 found = [

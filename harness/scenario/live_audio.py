@@ -20,7 +20,7 @@ from harness.calls.checks import audio
 from harness.calls.checks.finding import hindered
 from harness.calls.events import RtpStatistics
 from harness.calls.verdict import Finding, Verdict
-from harness.scenario.call import Call
+from harness.phone.leg import Leg
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import received_between
 from harness.scenario.signs import LISTEN_S
@@ -35,7 +35,7 @@ _NO_SOUND = ("silence", "noise")
 class Heard:
     """The part of a call in which a caller listened to an AI."""
 
-    caller: Call
+    leg: Leg
     talk: SynthflowCall
     since: float
     until: float
@@ -45,7 +45,7 @@ class Heard:
 
 def quality(context: CaseContext, heard: Heard) -> list[Finding]:
     """The findings, once the call is over."""
-    samples = received_between(heard.caller.leg, heard.since, heard.until)
+    samples = received_between(heard.leg, heard.since, heard.until)
     spans = classify(samples)
     first = () if heard.again else _first(context, heard, spans)
     return [*first, *_unclipped(heard, samples, spans), *_delay(heard)]
@@ -61,7 +61,7 @@ def _first(context: CaseContext, heard: Heard, spans: Iterable[Span]) -> Iterato
     if heard.greeted_at is not None and heard.since + seconds >= heard.greeted_at:
         return
     limit_s = max(LISTEN_S, context.deployment.responsiveness.dead_air_s or 0.0)
-    found = audio.first(heard.talk.label, heard.caller.label, seconds, limit_s)
+    found = audio.first(heard.talk.label, heard.leg.id, seconds, limit_s)
     starved_s = context.evidence.starved(heard.since, heard.since + seconds)
     if found.verdict is Verdict.FAILED and starved_s >= seconds - limit_s:
         found = hindered(found, starved_s)
@@ -78,16 +78,12 @@ def _unclipped(
     ]
     if spoken:
         share = clipped_share(np.concatenate(spoken))
-        yield audio.clipping(heard.talk.label, heard.caller.label, share)
+        yield audio.clipping(heard.talk.label, heard.leg.id, share)
 
 
 def _delay(heard: Heard) -> Iterator[Finding]:
-    told = [
-        event.rtt_ms
-        for event in heard.caller.leg.events
-        if isinstance(event, RtpStatistics)
-        and event.rtt_ms
-        and heard.since <= event.at <= heard.until
-    ]
+    counters = heard.leg.facts.of(RtpStatistics)
+    meanwhile = [one for one in counters if heard.since <= one.at <= heard.until]
+    told = [one.rtt_ms for one in meanwhile if one.rtt_ms]
     if told:
-        yield audio.round_trip(heard.talk.label, heard.caller.label, min(told))
+        yield audio.round_trip(heard.talk.label, heard.leg.id, min(told))

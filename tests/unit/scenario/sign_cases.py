@@ -11,6 +11,7 @@ import pytest
 from harness.audio.prompts import prompt_samples
 from harness.calls.checks.audio import ListenerReport, Sound
 from harness.calls.checks.claims import Observation
+from harness.calls.legs import LegEvents
 from harness.deployment import Expectations, Synthflow
 from harness.scenario import signs
 from harness.scenario.context import CaseContext
@@ -42,7 +43,9 @@ class Caller:
         self.obeyed_digit: Sound | None = None
         self.counts = counts
         answer = join(silence(1.5), prompt_samples("how-can-i-help-en"), silence(0.6))
-        self.leg = SimpleNamespace(received_since=lambda since: answer, events=[])
+        self.leg = SimpleNamespace(
+            id="caller.1", received_since=lambda since: answer, events=[], facts=LegEvents()
+        )
         self._heard = heard
         self._packets = packets
 

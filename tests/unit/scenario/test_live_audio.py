@@ -10,6 +10,7 @@ import pytest
 
 from harness.audio.prompts import prompt_samples
 from harness.calls.events import Event
+from harness.calls.legs import LegEvents
 from harness.calls.verdict import Verdict
 from harness.scenario.live_audio import Heard, quality
 from tests.unit.audio.sounds import Samples, join, noise, silence
@@ -31,10 +32,11 @@ def found(
     """The verdicts on what was heard from the answer, at 10 s, until 20 s."""
     context = make_context()
     context.evidence.starved = lambda begin, end: starved_s
-    leg = SimpleNamespace(received_since=lambda since: audio, events=list(events))
-    caller: Any = SimpleNamespace(label="caller.1", leg=leg)
+    leg: Any = SimpleNamespace(
+        id="caller.1", received_since=lambda since: audio, facts=LegEvents(events)
+    )
     talk: Any = SimpleNamespace(label="assistant main")
-    heard = Heard(caller, talk, 10.0, 20.0, greeted_at, again)
+    heard = Heard(leg, talk, 10.0, 20.0, greeted_at, again)
     return {finding.check: finding.verdict for finding in quality(context, heard)}
 
 

@@ -121,7 +121,8 @@ def test_a_look_names_the_leg_that_talked_to_the_ai(make_context: MakeContext) -
     caller.looks[-1].settle()
     caller.label = "caller.2"
     subjects = [finding.subject for finding in case.context.later[-1]()]
-    assert subjects == ["caller.1 → assistant main", "assistant main → caller.1"]
+    assert subjects[:2] == ["caller.1 → assistant main", "assistant main → caller.1"]
+    assert set(subjects[2:]) == {"assistant main → caller.1"}
 
 
 def test_a_call_is_changed_when_whoever_looks_at_it_is_done(make_context: MakeContext) -> None:
