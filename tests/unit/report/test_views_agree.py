@@ -246,9 +246,10 @@ def test_no_view_holds_a_character_that_is_not_seen(
     seen |= {path.name: str(json.loads(path.read_text())) for path in results}
     assert results
     assert [name for name, text in seen.items() if sign in unescape(text)] == []
-    named = {
-        name for name, text in seen.items() if re.search(r"ac(\\+[xuU][0-9a-f]+|\ufffd)me", text)
-    }
+    shown = r"\\+[xuU][0-9a-f]+|\ufffd"
+    if sign.isspace():  # a table's cell is one line, whose spaces are joined
+        shown += "| "
+    named = {name for name, text in seen.items() if re.search(f"ac({shown})me", text)}
     assert {
         "terminal",
         "report --matrix",
