@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from harness.phone.child.account import AccountHolder, HostedPhone
+from harness.phone.child.leg import UNKNOWN, CallLeg
 from harness.phone.child.messages import Connection, WireMessage
 from harness.phone.child.socket_limits import SocketName
-
-if TYPE_CHECKING:
-    from harness.phone.child.account import AccountHolder, HostedPhone
-    from harness.phone.child.leg import CallLeg
-
-#: The Call-ID of a leg whose INVITE pjsua has not sent yet.
-UNKNOWN: Final = ""
 
 _MOST_OWNERS: Final = 500
 _MOST_CONNECTIONS: Final = 8
@@ -35,16 +30,15 @@ class Attribution:
         deliver: Callable[[float, WireMessage, HostedPhone, CallLeg | None], None],
     ) -> None:
         self._phones, self._deliver = phones, deliver
+        self.arrived: WireMessage | None = None  #: the received request that pjsip handles now
         self._dialogs: dict[str, list[CallLeg]] = {}
-        self._unbound: dict[
-            str, list[tuple[float, WireMessage]]
-        ] = {}  # INVITEs that have no leg yet
+        # INVITEs that have no leg yet.
+        self._unbound: dict[str, list[tuple[float, WireMessage]]] = {}
         # Phones of messages outside of calls, by Call-ID and ``ours`` (REGISTER, OPTIONS …) or the
         # local tag (ended calls).
         self._owners: dict[tuple[str, bool | str], weakref.ref[HostedPhone]] = {}
-        self._connections: dict[
-            tuple[str, str], list[Connection]
-        ] = {}  # by transport and remote address
+        # By transport and remote address.
+        self._connections: dict[tuple[str, str], list[Connection]] = {}
 
     # Messages.
 

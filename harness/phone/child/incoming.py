@@ -8,19 +8,17 @@ import contextlib
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import unquote
 
 from harness.calls.events import CallsRefused
-from harness.phone.child.bindings import Call, Refusal, parameters
+from harness.phone.child.account import AccountHolder, HostedPhone, PhoneShare
+from harness.phone.child.attribution import Attribution
+from harness.phone.child.bindings import PjCall, Refusal, parameters
 from harness.phone.child.leg import CallLeg
+from harness.phone.child.legs import Legs
 from harness.phone.child.messages import WireMessage, unquoted
 from harness.phone.protocol import Answer, Early, Reject, Ring
-
-if TYPE_CHECKING:
-    from harness.phone.child.account import AccountHolder, HostedPhone, PhoneShare
-    from harness.phone.child.service import Service
 
 #: Headers that show a caller: the platform's assertion first (RFC 3325), the caller's claim last.
 _SHOWS: Final = tuple(
@@ -34,17 +32,6 @@ _USER: Final = re.compile(
 _NO_DIGIT: Final = re.compile(r"[^0-9]")
 #: Fewer digits are an extension, which many numbers may end with.
 _LEAST_DIGITS: Final = 7
-
-
-@dataclass(frozen=True)
-class CallFilter:
-    """Which calls belong to a case: those that show one of ``numbers`` (E.164), those that show no
-    number if ``withheld``, and others if the case expects a call (``lands``).
-    """
-
-    numbers: tuple[str, ...] = ()
-    lands: bool = False
-    withheld: bool = False
 
 
 def case_of(
@@ -91,40 +78,40 @@ def _same(digits: str, number: str) -> bool:
 class IncomingCalls:
     """Creates the legs of incoming calls, and answers those that ring for a while first."""
 
-    def __init__(self, host: Service) -> None:
-        self._host = host
+    def __init__(self, legs: Legs, attribution: Attribution) -> None:
+        self._legs, self._attribution = legs, attribution
         self._ringing: list[tuple[float, CallLeg, Answer]] = []  # with the time of the answer
 
     def take(self, holder: AccountHolder, call_id: int) -> None:
         """Create a leg for pjsua's call ``call_id`` and apply the phone's policy; refuse the call
         if the phone is parked or full.
         """
-        host = self._host
-        call = Call(holder.account, None, call_id)
+        afterwards = self._legs.endpoint.afterwards
+        call = PjCall(holder.account, None, call_id)
         info = call.getInfo()
-        invite = host.attribution.waiting_invite(info.callIdString)
-        phone = self._whose(holder, invite)
-        up = host.calls_up(phone)
+        invite = self._attribution.waiting_invite(info.callIdString)
+        phone = self._phone_of(holder, invite)
+        up = self._legs.calls_up(phone)
         if phone.parked or up >= phone.config.max_calls:
             code = 480 if phone.parked else 486
-            host.afterwards(lambda: call.hangup(parameters(code)))
+            afterwards(lambda: call.hangup(parameters(code)))
             # A phone with one line is simply busy. A limit of several calls is the harness's, so a
             # refusal is reported.
             if not phone.parked and up > 1 and invite is not None:
                 phone.emit(CallsRefused, source=invite.remote_host)
             return
-        leg = CallLeg(host, phone, info.callIdString, "incoming", info.remoteUri)
+        leg = CallLeg(self._legs, phone, info.callIdString, "incoming", info.remoteUri)
         leg.call, call.listener = call, leg
         leg.state_changed()
-        host.afterwards(lambda: self._obey(leg))
+        afterwards(lambda: self._obey(leg))
 
-    def _whose(self, phone: AccountHolder, invite: WireMessage | None) -> HostedPhone:
+    def _phone_of(self, phone: AccountHolder, invite: WireMessage | None) -> HostedPhone:
         """The phone itself, or the share of the case that the call belongs to."""
         if not phone.shares:
             return phone
         found, guesses = case_of(phone.shares, invite.head if invite is not None else "")
         for share in guesses:
-            self._host.parent.tell("guessed", phone=share.key)
+            self._legs.parent.notify("guessed", phone=share.key)
         if found is None:
             return phone
         found.calls += 1

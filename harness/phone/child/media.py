@@ -14,8 +14,8 @@ from harness.audio import marks
 from harness.audio.wav import sound_file
 from harness.phone.child.bindings import misuse
 from harness.phone.child.digits import Digits
-from harness.phone.child.hearing import RATE, Hearing, MarkListener
-from harness.phone.child.native import Native, Player, Recorder
+from harness.phone.child.hearing import Hearing, MarkListener
+from harness.phone.child.native import RATE, Native, Player, Recorder
 from harness.phone.protocol import Mark, Silence, Source, Wav, choice_from_plain
 
 _MARK_SECONDS: Final = 1.28

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.calls.events import FarEndReport, ForeignRtp, RtpPaused, RtpStatistics
-from harness.phone.child.bindings import Call
+from harness.phone.child.bindings import PjCall
 from harness.phone.child.streams import Block, Means, Reception
 from harness.phone.child.taps import Known, Tap, Taps, spelled
 from harness.phone.rtp_log import Address, RtpLog
@@ -63,7 +63,7 @@ class RtpMonitor:
         """Note that there is no stream."""
         self.stream = _NO_STREAM
 
-    def ends(self, call: Call | None) -> None:
+    def ends(self, call: PjCall | None) -> None:
         """Read the counters of a stream that is about to be destroyed."""
         self.tell(call)
         self._counts_before, self._means_before = self._counts, self._means
@@ -75,7 +75,7 @@ class RtpMonitor:
         if self._tap is not None:
             self._tap.close()
 
-    def tell(self, call: Call | None) -> bool:
+    def tell(self, call: PjCall | None) -> bool:
         """Emit the counters; False without a stream."""
         self._tell_strange()
         if call is None or not self.has_stream:
@@ -115,7 +115,7 @@ class RtpMonitor:
         )
         return True
 
-    def _source_of(self, call: Call) -> str:
+    def _source_of(self, call: PjCall) -> str:
         """The source of received packets, used or not; empty without packets or for an unknown
         source.
         """

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.phone.child.incoming import CallFilter, case_of
+from harness.phone.child.account import CallFilter
+from harness.phone.child.incoming import case_of
 from harness.phone.child.messages import read_text
 
 OTHER = "+12065550102"
