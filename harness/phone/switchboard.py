@@ -408,11 +408,12 @@ class Sharing:
     """How the calls of a case are recognised at a shared phone."""
 
     switchboard: Path
-    numbers: tuple[
-        str, ...
-    ] = ()  #: E.164 caller numbers; a call that shows one of them belongs to the case
-    lands: bool = False  #: whether the case expects a call here; then a call with another number may belong to it too
+    #: E.164 caller numbers; a call that shows one of them belongs to the case.
+    numbers: tuple[str, ...] = ()
+    #: Whether the case expects a call here; then a call with another number may belong to it too.
+    lands: bool = False
     withheld: bool = False  #: whether the case's caller withholds its number
+    region: str = ""  #: in which the phone reads national numbers (ISO 3166)
 
 
 class SharedProcess(PhoneProcess):
@@ -443,6 +444,7 @@ class SharedProcess(PhoneProcess):
                 "numbers": list(mine.numbers),
                 "lands": mine.lands,
                 "withheld": mine.withheld,
+                "region": mine.region,
             }
             within = _JOINED_WITHIN_S
         return super().call(name, within, **arguments)

@@ -53,12 +53,14 @@ _RELIABLE: Final = {
 @dataclass(frozen=True)
 class CallFilter:
     """Which calls belong to a case: those that show one of ``numbers`` (E.164), those that show no
-    number if ``withheld``, and others if the case expects a call (``lands``).
+    number if ``withheld``, and others if the case expects a call (``lands``). National numbers are
+    read as dialled in ``region``, the phone's.
     """
 
     numbers: tuple[str, ...] = ()
     lands: bool = False
     withheld: bool = False
+    region: str = ""
 
 
 @dataclass(frozen=True)

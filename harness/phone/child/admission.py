@@ -29,7 +29,6 @@ from harness.phone.child.legs import Legs
 from harness.phone.child.messages import WireMessage
 from harness.phone.child.names import Names
 from harness.phone.child.socket_limits import LONGEST_TRANSACTION, SocketName, SocketSlots
-from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message
 
 PASS: Final = -1
@@ -52,7 +51,6 @@ BAD_INFO_PACKAGE: Final = 469
 _REPORTS_EVERY_S: Final = 0.9  # seconds between reports of one kind; checked once a second
 _MOST_KINDS: Final = 50  # per phone; further kinds are counted together
 _LONGEST: Final = 80  # characters of a stranger's method and User-Agent
-_USER_AGENT: Final = re.compile(r"^User-Agent[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
 
 _BAD_REQUEST: Final = 400
 _FORBIDDEN: Final = 403
@@ -60,15 +58,12 @@ _NOT_ACCEPTABLE_HERE: Final = 488  # RFC 3261 section 21.4.26
 _BAD_EVENT: Final = 489  # RFC 6665 section 8.3.2
 _DECLINE: Final = 603
 
-_REPLACES: Final = re.compile(r"^Replaces[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _OFFERING: Final = ("INVITE", "UPDATE")
 _MEDIA: Final = re.compile(r"^m=", re.MULTILINE)
 _MOST_MEDIA: Final = 6
 #: pjsip uses the last of several such headers, other readers the first; and pjsip starts a new line
 #: after a lone CR.
-_ONCE: Final = re.compile(
-    r"^(?:(Call-ID|i)|(CSeq)|(From|f)|(To|t))[ \t]*:", re.IGNORECASE | re.MULTILINE
-)
+_ONCE: Final = ("call-id", "cseq", "from", "to")
 _LONE_CR: Final = re.compile(r"\r(?!\n)")
 _OFFER: Final = re.compile(r"^v=0\r?$", re.MULTILINE)
 
@@ -219,7 +214,7 @@ class Admission:
         # A phone with one line that is busy refuses another call with 486, unless it replaces the
         # first one (RFC 3891).
         is_busy = phone is not None and self._legs.calls_up(phone) >= phone.config.max_calls == 1
-        refuses = is_busy and not _REPLACES.search(message.head)
+        refuses = is_busy and not message.head.get("Replaces")
         self._let_in = (phone, message.remote_host) if phone is not None and not refuses else None
         if phone is not None and (
             unknown := self._narrow(message, body, phone, phone.config.codecs)
@@ -258,7 +253,6 @@ class Admission:
     ) -> None:
         """Count a refused request."""
         leg = self._attribution.leg_of_tag(message.local_tag)
-        agent = _USER_AGENT.search(message.text)
         kind = StrangerRefused(
             at=0.0,
             phone=phone.config.name,
@@ -267,7 +261,7 @@ class Admission:
             source=message.remote_host,
             transport=message.transport,
             method=message.method[:_LONGEST],
-            user_agent=agent.group(1).rstrip(" \t\r")[:_LONGEST] if agent else "",
+            user_agent=message.head.get("User-Agent")[:_LONGEST],
             count=0,
         )
         if (
@@ -313,10 +307,9 @@ def _crashes_pjsip(message: WireMessage) -> int:
     """
     if message.text.split(" ", 1)[0].upper() != message.method:  # RFC 3261 section 8.1.1.5
         return _BAD_REQUEST
-    once = [header.lastindex for header in _ONCE.finditer(message.head)]
-    if len(once) > len(set(once)) or _LONE_CR.search(
-        message.head
-    ):  # RFC 3261 sections 7.3.1 and 25.1
+    once = [header.key for header in message.head.headers if header.key in _ONCE]
+    head = message.text.partition("\r\n\r\n")[0]
+    if len(once) > len(set(once)) or _LONE_CR.search(head):  # RFC 3261 sections 7.3.1 and 25.1
         return _BAD_REQUEST
     # pjsip would match it to a dialog. The phone's final responses have a tag, so their ACK has it
     # too (section 17.1.1.3).
@@ -338,21 +331,20 @@ def _within(message: WireMessage, leg: CallLeg) -> int:
         return PASS
     if message.method == "OPTIONS":
         return OK
-    try:
-        request = Message.parse(message.text)
-        event = _event(request)
-        match message.method:
-            case "INFO":
-                status = leg.media.digits.info(request)
-                return status if status != NOT_A_DIGIT else _of_other_info(request)
-            case "NOTIFY" if event not in ("refer", ""):
-                return _BAD_EVENT  # RFC 6665 section 4.1.3
-            case "NOTIFY":  # once there was a REFER, pjsip knows whether a subscription came of it
-                return PASS if leg.has_referred else DOES_NOT_EXIST
-            case "SUBSCRIBE":
-                return PASS if leg.was_referred and event == "refer" else _subscription(event)
-    except SipSyntaxError:  # pjsip could parse it
+    request = message.parsed
+    if request is None:  # pjsip could parse it
         return PASS
+    event = _event(request)
+    match message.method:
+        case "INFO":
+            status = leg.media.digits.info(request)
+            return status if status != NOT_A_DIGIT else _of_other_info(request)
+        case "NOTIFY" if event not in ("refer", ""):
+            return _BAD_EVENT  # RFC 6665 section 4.1.3
+        case "NOTIFY":  # once there was a REFER, pjsip knows whether a subscription came of it
+            return PASS if leg.has_referred else DOES_NOT_EXIST
+        case "SUBSCRIBE":
+            return PASS if leg.was_referred and event == "refer" else _subscription(event)
     return NOT_ALLOWED  # RFC 3261 section 8.2.1
 
 
@@ -371,10 +363,10 @@ def _outside(message: WireMessage) -> int:
         return PASS
     if message.method in _OF_A_CALL:
         return DOES_NOT_EXIST  # RFC 3261 section 12.2.2
-    try:
-        event = _event(Message.parse(message.text))
-    except SipSyntaxError:
+    request = message.parsed
+    if request is None:
         return _BAD_REQUEST
+    event = _event(request)
     match message.method:
         case "NOTIFY" if event == "message-summary":  # unsolicited (RFC 3842); pjsip accepts it
             return PASS

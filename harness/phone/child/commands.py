@@ -147,9 +147,10 @@ class Commands:
         numbers: list[str],
         lands: bool,
         withheld: bool,
+        region: str,
     ) -> str:
         """Create a case's share of the phone ``account``; returns the phone's address."""
-        claim = CallFilter(tuple(numbers), lands, withheld)
+        claim = CallFilter(tuple(numbers), lands, withheld, region)
         holder = self._phone(account)
         assert isinstance(holder, AccountHolder)
         made = PhoneShare(holder, phone, PhoneConfig.from_plain(config), Path(directory), claim)

@@ -5,11 +5,8 @@ with its calls.
 from __future__ import annotations
 
 import contextlib
-import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
-from urllib.parse import unquote
+from collections.abc import Iterator, Sequence
 
 from harness.calls.events import CallsRefused
 from harness.phone.child.account import AccountHolder, HostedPhone, PhoneShare
@@ -17,35 +14,26 @@ from harness.phone.child.attribution import Attribution
 from harness.phone.child.bindings import PjCall, Refusal, parameters
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.legs import Legs
-from harness.phone.child.messages import WireMessage, unquoted
+from harness.phone.child.messages import WireMessage
 from harness.phone.protocol import Answer, Early, Reject, Ring
-
-#: Headers that show a caller: the platform's assertion first (RFC 3325), the caller's claim last.
-_SHOWS: Final = tuple(
-    re.compile(rf"^(?:{name})[ \t]*:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
-    for name in ("P-Asserted-Identity", "Remote-Party-ID", "From|f")
-)
-#: The user part of a URI; a host may have as many digits as a number.
-_USER: Final = re.compile(
-    r"(?:sips?:([^@;:>\s,]+)(?:[;:][^@>\s]*)?@|tel:([^;>\s,]+))", re.IGNORECASE
-)
-_NO_DIGIT: Final = re.compile(r"[^0-9]")
-#: Fewer digits are an extension, which many numbers may end with.
-_LEAST_DIGITS: Final = 7
+from harness.sip.identity import known_spellings, numbers_shown
+from harness.sip.message import Message
 
 
 def case_of(
-    claimants: Sequence[PhoneShare], head: str
+    claimants: Sequence[PhoneShare], invite: Message | None
 ) -> tuple[PhoneShare | None, list[PhoneShare]]:
-    """The case that takes the call of an INVITE with these headers; and, if that is a guess, all
-    cases it may belong to.
+    """The case that takes the call of an INVITE; and, if that is a guess, all cases it may belong
+    to.
 
     A call that shows no case's number may be misrouted: it may belong to a case that only checks
     whether this phone rings.
     """
-    shown = list(_shown(head))
+    known = known_spellings(number for one in claimants for number in one.claim.numbers)
+    region = claimants[0].claim.region if claimants else ""
+    shown = numbers_shown(invite, region, known) if invite is not None else ()
     for number in shown:
-        owners = [one for one in claimants if any(_same(number, own) for own in one.claim.numbers)]
+        owners = [one for one in claimants if number in one.claim.numbers]
         if len(owners) == 1:
             return owners[0], []
     if not shown:
@@ -57,22 +45,6 @@ def case_of(
         return None, []
     first = min(waiting, key=lambda one: one.calls)  # ties: the case that joined first
     return first, list(claimants) if len(claimants) > 1 else []
-
-
-def _shown(head: str) -> Iterable[str]:
-    """The digits of the shown numbers, without leading zeros."""
-    for pattern in _SHOWS:
-        for value in pattern.findall(head):
-            for sip, tel in _USER.findall(unquoted(value)):
-                digits = _NO_DIGIT.sub("", unquote(sip or tel)).lstrip("0")
-                if len(digits) >= _LEAST_DIGITS:
-                    yield digits
-
-
-def _same(digits: str, number: str) -> bool:
-    """Whether the digits match the number, with or without country code and prefixes."""
-    own = number.removeprefix("+")
-    return own.endswith(digits) or digits.endswith(own)
 
 
 class IncomingCalls:
@@ -109,7 +81,7 @@ class IncomingCalls:
         """The phone itself, or the share of the case that the call belongs to."""
         if not phone.shares:
             return phone
-        found, guesses = case_of(phone.shares, invite.head if invite is not None else "")
+        found, guesses = case_of(phone.shares, invite.parsed if invite is not None else None)
         for share in guesses:
             self._legs.parent.notify("guessed", phone=share.key)
         if found is None:

@@ -75,12 +75,8 @@ def _while_no_other_is() -> Iterator[None]:
         raise Refusal("pending", "another offer is under way") from error
 
 
-#: The status line in a NOTIFY about a REFER (RFC 3515 section 2.4.5), and the header that ends the
-#: subscription.
+#: The status line in a NOTIFY about a REFER (RFC 3515 section 2.4.5).
 _FRAGMENT: Final = re.compile(r"\s*SIP/2\.0 +(\d{3})\b *([^\r\n]*)", re.IGNORECASE | re.ASCII)
-_TERMINATED: Final = re.compile(
-    r"^Subscription-State[ \t]*:[ \t]*terminated", re.IGNORECASE | re.MULTILINE
-)
 
 
 class LegHost(Protocol):
@@ -476,12 +472,12 @@ class CallLeg:
         elif (message.method, message.direction, status) == ("NOTIFY", "received", 0) and (
             self.has_referred and message.text != self._last_notify
         ):
-            self._last_notify = (
-                message.text
-            )  # repeated if the answer is lost (RFC 3261 section 17.1.2.2)
-            if told := _FRAGMENT.match(message.text.partition("\r\n\r\n")[2]):
-                final = int(told[1]) >= 200 or _TERMINATED.search(message.head) is not None
-                self.emit(TransferProgress, code=int(told[1]), reason=told[2].strip(), final=final)
+            # Repeated if the answer is lost (RFC 3261 section 17.1.2.2).
+            self._last_notify = message.text
+            if fragment := _FRAGMENT.match(message.body):
+                code, state = int(fragment[1]), message.head.get("Subscription-State")
+                final = code >= 200 or state.lower().startswith("terminated")
+                self.emit(TransferProgress, code=code, reason=fragment[2].strip(), final=final)
 
     def replacement_asked(self, prm: Any) -> None:
         """Create the leg of an INVITE with Replaces, which replaces this leg."""
