@@ -14,7 +14,7 @@ from harness.calls.events import Event, FarEndRecord, SipMessage
 from harness.sip.grammar import SipSyntaxError, decimal
 from harness.sip.message import Message, Request, Response
 from harness.sip.message import read as read
-from harness.sip.referrals import Referrals
+from harness.sip.referrals import Referrals, outcome
 
 #: Gives the number that a recorded message has in every report.
 NumberOf = Callable[[SipMessage], str]
@@ -99,11 +99,9 @@ class CallMessage:
         return self.transaction is not None and self.transaction == request.transaction
 
     @property
-    def fragment_status(self) -> int:
-        """The status in a NOTIFY's sipfrag (RFC 3515 section 2.4.5); 0 without one."""
-        words = self.message.body.decode("utf-8", "replace").split()
-        known = len(words) >= 2 and words[0].upper().startswith("SIP/2")
-        return (decimal(words[1], most=699) if known else None) or 0
+    def outcome(self) -> tuple[int, str]:
+        """The status and reason phrase that a NOTIFY reports of a REFER; 0 without a status."""
+        return outcome(self.message.body.decode("utf-8", "replace"))
 
     @property
     def is_final(self) -> bool:
@@ -245,7 +243,7 @@ def notifies(
         elif seen.received and seen.answers("REFER") >= 300:
             referrals.refused(seen.number)
         elif seen.received and seen.is_request("NOTIFY"):
-            status = seen.fragment_status
+            status, _ = seen.outcome
             number = referrals.of(seen.message, status)
             if number in (None, refer.number):
                 yield seen, status

@@ -32,7 +32,7 @@ from harness.calls.events import (
     SipMessage,
     from_values,
 )
-from harness.calls.model import Call, read
+from harness.calls.model import Call
 from harness.deployment import is_address
 from harness.phone import recording
 from harness.phone.config import PhoneConfig

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
@@ -28,6 +27,7 @@ from harness.phone.child.rtp_monitor import RtpMonitor
 from harness.phone.child.stack import Endpoint, is_sip_address
 from harness.phone.protocol import FAREWELL_SECONDS
 from harness.phone.rtp_log import path_of
+from harness.sip.referrals import outcome
 
 #: The Call-ID of a leg whose INVITE pjsua has not sent yet.
 UNKNOWN: Final = ""
@@ -73,10 +73,6 @@ def _while_no_other_is() -> Iterator[None]:
         if error.status != _INVALID_OPERATION:
             raise
         raise Refusal("pending", "another offer is under way") from error
-
-
-#: The status line in a NOTIFY about a REFER (RFC 3515 section 2.4.5).
-_FRAGMENT: Final = re.compile(r"\s*SIP/2\.0 +(\d{3})\b *([^\r\n]*)", re.IGNORECASE | re.ASCII)
 
 
 class LegHost(Protocol):
@@ -474,10 +470,11 @@ class CallLeg:
         ):
             # Repeated if the answer is lost (RFC 3261 section 17.1.2.2).
             self._last_notify = message.text
-            if fragment := _FRAGMENT.match(message.body):
-                code, state = int(fragment[1]), message.head.get("Subscription-State")
-                final = code >= 200 or state.lower().startswith("terminated")
-                self.emit(TransferProgress, code=code, reason=fragment[2].strip(), final=final)
+            code, reason = outcome(message.body)
+            if code:
+                state = message.head.get("Subscription-State").lower()
+                final = code >= 200 or state.startswith("terminated")
+                self.emit(TransferProgress, code=code, reason=reason, final=final)
 
     def replacement_asked(self, prm: Any) -> None:
         """Create the leg of an INVITE with Replaces, which replaces this leg."""
