@@ -40,7 +40,7 @@ from harness.sip.digest import Credentials, DigestClient, parse
 from harness.sip.framing import StreamFramer
 from harness.sip.grammar import Params, SipSyntaxError, host_of
 from harness.sip.headers import MAGIC_COOKIE, CSeq, Via
-from harness.sip.message import Message, Request, Response
+from harness.sip.message import Message, Request, Response, read
 from harness.sip.uri import NameAddr, Uri
 from harness.support.network_text import redacted_bytes
 
@@ -274,8 +274,9 @@ class CrashLine:
         if tls.certificate:
             context.load_cert_chain(tls.certificate, tls.private_key)
         # The certificate names the proxy's host; the call's messages mostly contain addresses.
-        known_as = [self._peer[0], host_of(self._config.proxy or "")]
-        name = next((host for host in known_as if host and not is_address(host)), known_as[0])
+        address = self._peer[0]
+        known_as = filter(None, (address, host_of(self._config.proxy or "")))
+        name = next((host for host in known_as if not is_address(host)), address)
         try:
             return context.wrap_socket(plain, server_hostname=name)
         except OSError:
@@ -398,7 +399,8 @@ def pending_teardown(messages: Sequence[SipMessage]) -> Teardown | None:
     seen = call.invite
     if seen is None or not isinstance(invite := seen.message, Request) or call.byes:
         return None
-    answers = [m for m in call.messages if m.answers("INVITE") and m.is_of(seen)]
+    of_invite = [m for m in call.messages if m.is_of(seen)]
+    answers = [m for m in of_invite if m.answers("INVITE")]
     success = next((m.message for m in answers if 200 <= m.status < 300), None)
     if success is not None:
         if (target := _remote_target(call)) is None:

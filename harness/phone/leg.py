@@ -101,9 +101,8 @@ class Leg:
     @property
     def messages(self) -> list[SipMessage]:
         """The leg's SIP messages, except those that the stack could not parse."""
-        return [
-            event for event in self.events if isinstance(event, SipMessage) and not event.unread
-        ]
+        every = [event for event in self.events if isinstance(event, SipMessage)]
+        return [message for message in every if not message.unread]
 
     @property
     def invite(self) -> SipMessage:
@@ -251,7 +250,7 @@ class Leg:
             with contextlib.suppress(
                 NeverCame
             ):  # it has just ended; its last counters are among the events
-                self._do("tell_statistics")
+                self._do("emit_statistics")
         return next(
             (event for event in reversed(self.events) if isinstance(event, RtpStatistics)), None
         )
@@ -429,7 +428,8 @@ class Leg:
 def _outcome_of_refer(events: Sequence[Event]) -> int:
     """The final status of the last REFER that was sent; 0 while it is unknown."""
     messages = [message for event in events if (message := message_of(event)) is not None]
-    refer = next((m for m in reversed(messages) if m.is_request("REFER") and not m.received), None)
+    sent = [message for message in messages if not message.received]
+    refer = next((m for m in reversed(sent) if m.is_request("REFER")), None)
     if refer is None:
         return 0
     for answer in messages:

@@ -79,7 +79,7 @@ class Owner(Protocol):
     thread.
     """
 
-    def told(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
+    def notified(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
         """Handle a notification."""
 
     def asked(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> Any:
@@ -132,7 +132,7 @@ class PhoneProcess:
             ready = self._wire.receive(_START_SECONDS)
         except (TimeoutError, ValueError):
             ready = None
-        if not ready or ready[:2] != ["tell", "ready"]:
+        if not ready or ready[:2] != ["notify", "ready"]:
             self._kill()
             raise PhoneLostError(f"a phone process did not start\n{self.log()}")
         self.pid = ready[2]["pid"]  # with a fork server, Popen's pid is a stand-in
@@ -246,26 +246,26 @@ class PhoneProcess:
                 break
             kind = message[0]
             # Events do not count: media threads send them even while the main thread hangs.
-            if message[:2] != ["tell", "events"]:
+            if message[:2] != ["notify", "events"]:
                 now = time.monotonic()
                 if now - self._heard_at > PULSE_INTERVAL + _LATE_S:
                     self._gaps.append((self._heard_at, now))
                 self._heard_at = now
-            if kind == "tell" and message[1] == "fault":
+            if kind == "notify" and message[1] == "fault":
                 reason = f"its process is defective: {message[2]['text'].strip().splitlines()[-1]}"
                 break
-            if kind == "tell" and message[1] == "lost":
+            if kind == "notify" and message[1] == "lost":
                 reason, self._last_log = message[2]["reason"], message[2].get("log", "")
                 break
             self._take(kind, message)
         self._end(reason)
 
     def _take(self, kind: str, message: list[Any]) -> None:
-        if kind == "tell":
+        if kind == "notify":
             if message[1] != "pulse":
                 if self._registrations and message[1] == "events" and message[2]["leg"] is None:
                     self._registrations.take(message[2]["phone"], message[2]["events"])
-                self._owner.told(self, message[1], message[2])
+                self._owner.notified(self, message[1], message[2])
         elif kind == "ask":
             answer = self._owner.asked(self, message[2], message[3])
             with contextlib.suppress(OSError):
@@ -287,7 +287,7 @@ class PhoneProcess:
                 reason += self._how()
         log = self.log()
         if not closing and self._registrations:
-            self._registrations.withdraw(self._tell)  # before a new phone registers
+            self._registrations.withdraw(self._report_message)  # before a new phone registers
         with self._lock:
             self._lost = f"{reason}\n{log}" if not closing else "the phone process was closed"
             waiting = list(self._replies.values())
@@ -298,9 +298,9 @@ class PhoneProcess:
         if not closing:
             self._owner.lost(self, reason, log)
 
-    def _tell(self, phone: int, message: SipMessage) -> None:
+    def _report_message(self, phone: int, message: SipMessage) -> None:
         """Report a message that was sent or received for a phone whose process died."""
-        self._owner.told(
+        self._owner.notified(
             self, "events", {"phone": phone, "leg": None, "events": [to_values(message)]}
         )
 

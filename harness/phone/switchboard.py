@@ -36,7 +36,7 @@ _ANSWERED_WITHIN_S: Final = 0.8
 Place = tuple[object, ...]
 
 
-class _Line:
+class _SharedPhone:
     """One shared phone: its process, and the workers that share it."""
 
     def __init__(
@@ -98,12 +98,12 @@ class Switchboard:
         self._scratch = Scratch()
         self.path = self._scratch.path / "switchboard"  # a socket's path has to be short
         self._changed = threading.Condition()
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, _SharedPhone] = {}
         self._options: dict[
             tuple[Place, object], OptionsSeen
         ] = {}  #: by address and accepted sources
         self._reserved: dict[
-            _Guest, tuple[Place, list[_Line]]
+            _Guest, tuple[Place, list[_SharedPhone]]
         ] = {}  #: the address, and the phones that left it for the worker
         self._guests: set[_Guest] = set()
         self._keys = itertools.count(1)
@@ -142,7 +142,7 @@ class Switchboard:
 
     # Called by workers' connections.
 
-    def line(self, config: PhoneConfig) -> _Line:
+    def line(self, config: PhoneConfig) -> _SharedPhone:
         """The shared phone of this configuration; it is created if necessary."""
         identity = _identity(config)
         with self._changed:
@@ -151,7 +151,7 @@ class Switchboard:
                 process = PhoneProcess(
                     self, self._scratch.path, patience=self._patience, fork_server=self._fork_server
                 )
-                found = self._lines[identity] = _Line(
+                found = self._lines[identity] = _SharedPhone(
                     config, process, next(self._keys), self._options_seen(config)
                 )
             return found
@@ -174,7 +174,7 @@ class Switchboard:
         self.keep(config)
         return self.line(config).options.wait(every_s, self._say)
 
-    def _let_appear(self, line: _Line) -> None:
+    def _let_appear(self, line: _SharedPhone) -> None:
         before = self._vacate(line.place, but=line)
         if not line.is_there:
             line.appear(self._scratch.path)
@@ -182,7 +182,7 @@ class Switchboard:
                 line.options.phone_came()
 
     def join(
-        self, line: _Line, guest: _Guest, phone: int, arguments: dict[str, Any]
+        self, line: _SharedPhone, guest: _Guest, phone: int, arguments: dict[str, Any]
     ) -> tuple[int, Any]:
         """Share the phone with a case. Returns the case's key in the process, and the phone's
         address.
@@ -204,7 +204,7 @@ class Switchboard:
                 raise
             return key, address
 
-    def part(self, line: _Line, key: int) -> None:
+    def part(self, line: _SharedPhone, key: int) -> None:
         """End a case's share of the phone."""
         try:
             line.process.call("remove", phone=key)
@@ -232,19 +232,17 @@ class Switchboard:
                     self._let_appear(line)
         self._changed.notify_all()
 
-    def _vacate(self, place: Place, but: _Line | None = None) -> list[_Line]:
+    def _vacate(self, place: Place, but: _SharedPhone | None = None) -> list[_SharedPhone]:
         """Wait until no other case uses the address. Returns the phones that left it. Raises
         :class:`ResourceError`.
 
         The caller holds the lock.
         """
 
-        def others() -> list[_Line]:
-            return [
-                line
-                for line in self._lines.values()
-                if line is not but and line.place == place and line.is_there
-            ]
+        def others() -> list[_SharedPhone]:
+            there = [line for line in self._lines.values() if line.is_there]
+            at_place = [line for line in there if line.place == place]
+            return [line for line in at_place if line is not but]
 
         free = self._changed.wait_for(
             lambda: (
@@ -277,10 +275,10 @@ class Switchboard:
 
     # Called by the phones' processes, in their reader threads.
 
-    def _line_of(self, process: PhoneProcess) -> _Line | None:
+    def _line_of(self, process: PhoneProcess) -> _SharedPhone | None:
         return next((line for line in list(self._lines.values()) if line.process is process), None)
 
-    def told(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
+    def notified(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
         """Pass a notification on to the worker it is for; events of the phone itself go to all
         workers that share it.
         """
@@ -292,7 +290,7 @@ class Switchboard:
                 for values in arguments["events"]:
                     line.options.take(from_values(values))
                 for guest, phone in list(line.guests.values()):
-                    guest.tell(name, {**arguments, "phone": phone})
+                    guest.notify(name, {**arguments, "phone": phone})
             return
         found = line.guests.get(arguments["phone"])
         if found is None:
@@ -302,7 +300,7 @@ class Switchboard:
             line.legs[arguments["leg"]] = guest
         elif name == "leg_closed":
             line.legs.pop(arguments["leg"], None)
-        guest.tell(name, {**arguments, "phone": phone})
+        guest.notify(name, {**arguments, "phone": phone})
 
     def asked(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> Any:
         """Pass a question on to the worker that has the call."""
@@ -316,7 +314,7 @@ class Switchboard:
         if line is None:
             return
         for guest in {guest for guest, _ in list(line.guests.values())}:
-            guest.tell("lost", {"reason": reason, "log": log})
+            guest.notify("lost", {"reason": reason, "log": log})
 
 
 class _Guest:
@@ -324,7 +322,7 @@ class _Guest:
 
     def __init__(self, board: Switchboard, wire: Wire) -> None:
         self._board, self.wire = board, wire
-        self._line: _Line | None = None
+        self._line: _SharedPhone | None = None
         self._phones: dict[int, int] = {}  #: the worker's key → the key in the phone's process
         self._commands: queue.SimpleQueue[list[Any] | None] = queue.SimpleQueue()
         self._questions = Questions(wire)
@@ -333,10 +331,9 @@ class _Guest:
         threading.Thread(target=self._read, name="guest", daemon=True).start()
         threading.Thread(target=self._obey, name="guest's commands", daemon=True).start()
 
-    def tell(self, name: str, arguments: dict[str, Any]) -> None:
-        """Send a notification."""
+    def notify(self, name: str, arguments: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
-            self.wire.send("tell", name, arguments)
+            self.wire.send("notify", name, arguments)
 
     def ask(self, name: str, arguments: dict[str, Any]) -> Any:
         """The worker's answer to a question; None when it does not arrive in time."""
@@ -500,9 +497,9 @@ def wait_until_asked(
     wire.close()
     if answer[0] != "done":
         return None
-    told = from_plain(answer[2])
-    assert isinstance(told, AskedByOptions)
-    return told
+    event = from_plain(answer[2])
+    assert isinstance(event, AskedByOptions)
+    return event
 
 
 def _asked(

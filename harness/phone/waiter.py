@@ -178,7 +178,8 @@ def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
         return unresolved
     if (cut_off := too_long(events)) is not None:
         return cut_off
-    unread = [event for event in events if isinstance(event, SipMessage) and event.unread]
+    messages = [event for event in events if isinstance(event, SipMessage)]
+    unread = [message for message in messages if message.unread]
     if not unread:
         return _refused(events)
     last = unread[-1]
@@ -244,11 +245,9 @@ def how_it_ended(events: Sequence[Event]) -> str:
     """How the call ended: the final response if it was refused. A status in no message comes from
     the phone itself.
     """
-    refusals = [
-        e
-        for e in events
-        if isinstance(e, CallState) and e.state == "disconnected" and e.code >= 300
-    ]
+    states = [event for event in events if isinstance(event, CallState)]
+    ends = [event for event in states if event.state == "disconnected"]
+    refusals = [event for event in ends if event.code >= 300]
     if not refusals:
         return "the call has ended"
     code, reason = refusals[-1].code, refusals[-1].reason
@@ -265,8 +264,10 @@ def too_long(events: Sequence[Event]) -> PhoneParseError | None:
     """An error when a received message was longer than the phone's stack accepts, and was
     truncated.
     """
-    received = (e for e in events if isinstance(e, SipMessage) and e.direction == "received")
-    for event in received:
+    messages = (event for event in events if isinstance(event, SipMessage))
+    for event in messages:
+        if event.direction != "received":
+            continue
         if len(event.text.encode("utf-8", "surrogateescape")) < _LONG_ENTRY:
             continue  # not truncated: a larger Content-Length is simply wrong
         text, end, _ = event.text.partition("\r\n\r\n")
@@ -290,9 +291,8 @@ def headers_cut_off(event: SipMessage) -> PhoneParseError | None:
 
 
 def _refused(events: Sequence[Event]) -> str | None:
-    invites = [
-        event for event in events if isinstance(event, StrangerRefused) and event.method == "INVITE"
-    ]
+    strangers = [event for event in events if isinstance(event, StrangerRefused)]
+    invites = [event for event in strangers if event.method == "INVITE"]
     if not invites:
         return None
     sources = ", ".join(dict.fromkeys(event.source for event in invites))

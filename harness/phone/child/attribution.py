@@ -120,9 +120,11 @@ class Attribution:
         """The leg with this local tag, regardless of its Call-ID; None for an empty tag."""
         if not tag:
             return None
-        return next(
-            (leg for legs in self._dialogs.values() for leg in legs if leg.tag == tag), None
-        )
+        for legs in self._dialogs.values():
+            for leg in legs:
+                if leg.tag == tag:
+                    return leg
+        return None
 
     def _referred(self, message: WireMessage) -> CallLeg | None:
         """The leg placed on a REFER, if this is its first INVITE: pjsua chooses its Call-ID."""
@@ -232,19 +234,21 @@ class Attribution:
         s without use.
         """
         others = [other for other in self._phones() if other is not phone]
-        mine = {
-            connection
-            for known in self._connections.values()
-            for connection in known
-            if _may_have(phone, connection)
-            and not any(_may_have(other, connection) for other in others)
-        }
-        self._connections = {
-            key: rest
-            for key, known in self._connections.items()
-            if (rest := [connection for connection in known if connection not in mine])
-        }
-        return {connection.name for connection in mine}
+
+        def is_only_its(connection: Connection) -> bool:
+            if not _may_have(phone, connection):
+                return False
+            return not any(_may_have(other, connection) for other in others)
+
+        taken: set[SocketName] = set()
+        kept: dict[tuple[str, str], list[Connection]] = {}
+        for key, known in self._connections.items():
+            mine = list(filter(is_only_its, known))
+            taken.update(connection.name for connection in mine)
+            if rest := [connection for connection in known if connection not in mine]:
+                kept[key] = rest
+        self._connections = kept
+        return taken
 
 
 def _may_have(phone: HostedPhone, connection: Connection) -> bool:

@@ -72,7 +72,7 @@ class EndpointListener(Protocol):
 
 
 class PjEndpoint(pj.Endpoint):  # type: ignore[misc]
-    """The one Endpoint."""
+    """Has one instance in the process."""
 
     def __init__(self, listener: EndpointListener) -> None:
         super().__init__()

@@ -75,7 +75,7 @@ class Departures:
 
 #: Commands that are methods of the leg with the key ``leg``.
 _OF_A_LEG: Final = frozenset(
-    ["hold", "play", "reinvite", "respond", "resume", "send_digits", "tell_statistics", "transfer"]
+    ["hold", "play", "reinvite", "respond", "resume", "send_digits", "emit_statistics", "transfer"]
 )
 #: Commands that get the id of their answer, which is sent later.
 _ANSWERED_LATER: Final = frozenset(["remove", "request"])
@@ -234,8 +234,7 @@ class Commands:
         self._leg(leg).bridge(self._leg(other))
 
 
+_PRIVATE: Final = ("_", "obey")
 _COMMANDS: Final[dict[str, Callable[..., Any]]] = {
-    name: method
-    for name, method in vars(Commands).items()
-    if not name.startswith("_") and name != "obey"
+    name: method for name, method in vars(Commands).items() if not name.startswith(_PRIVATE)
 }

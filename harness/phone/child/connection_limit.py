@@ -63,9 +63,8 @@ class ConnectionLimit:
         phones = [phone for phone in self._phones() if phone.transport_name != "udp"]
         if not (phones or self._waiting):
             return
-        descriptors = os.listdir(
-            "/proc/self/fd"
-        )  # an upper bound; sockets are counted only if it matters
+        # An upper bound: sockets are counted only if it matters.
+        descriptors = os.listdir("/proc/self/fd")
         if not self._waiting and len(descriptors) + len(self._closed) < _SHUT_FROM:
             return
         found = list(among(descriptors))
@@ -73,9 +72,8 @@ class ConnectionLimit:
         if taken >= _SHUT_FROM:
             names = [phone.bound for phone in phones]
             aside = {real.fileno() for real in self._waiting.values()}
-            self._shut(
-                [number for number in found if number not in aside and _listens_at(number, names)]
-            )
+            open_now = [number for number in found if number not in aside]
+            self._shut([number for number in open_now if _listens_at(number, names)])
             for number in found:
                 _turn_away(number, phones)
         elif taken < _OPEN_BELOW:

@@ -75,17 +75,17 @@ class Hearing:
         # A read may be late but never early, so the earliest one dates the stream.
         if self._origin is None or origin < self._origin or origin > self._origin + _GAP_SECONDS:
             self._origin = origin
-        told: list[Event] = [self._event_of(said) for said in self._marks.feed(samples)]
+        events: list[Event] = [self._event_of(said) for said in self._marks.feed(samples)]
         if self._marks.present is None:
             self._unknown = self._samples
         self._unmeasured.append(samples)
         self._since_pulse += len(samples)
         if self._since_pulse >= _PULSE_SAMPLES:
-            told.append(self._pulse(now))
-        if told:
-            self._emit(told)
+            events.append(self._pulse(now))
+        if events:
+            self._emit(events)
 
-    def tell_digit(self, digit: str, duration_ms: int, method: DigitMethod) -> None:
+    def emit_digit(self, digit: str, duration_ms: int, method: DigitMethod) -> None:
         """Emit a digit that was received now."""
         at = time.monotonic()
         event = DtmfReceived(

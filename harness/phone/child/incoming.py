@@ -37,7 +37,8 @@ def case_of(
         if len(owners) == 1:
             return owners[0], []
     if not shown:
-        withholding = [one for one in claimants if one.claim.withheld and not one.calls]
+        idle = [one for one in claimants if not one.calls]
+        withholding = [one for one in idle if one.claim.withheld]
         if len(withholding) == 1:
             return withholding[0], []
     waiting = [one for one in claimants if one.claim.lands] or list(claimants)
@@ -113,7 +114,10 @@ class IncomingCalls:
 
     def tick(self, now: float) -> None:
         """Answer calls that have rung long enough."""
-        for entry in [entry for entry in self._ringing if now >= entry[0] or entry[1].call is None]:
+        for entry in list(self._ringing):
+            answer_at, leg, policy = entry
+            if now < answer_at and leg.call is not None:
+                continue
             self._ringing.remove(entry)
             with contextlib.suppress(Refusal):
-                entry[1].respond(200, headers=entry[2].headers)
+                leg.respond(200, headers=policy.headers)

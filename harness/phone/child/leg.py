@@ -62,6 +62,12 @@ _DIRECTIONS: Final = {
 }
 
 
+def _is_up(media: Any) -> bool:
+    if media.type != pj.PJMEDIA_TYPE_AUDIO or media.status not in _MEDIA_IS_UP:
+        return False
+    return bool(media.audioConfSlot != _NOT_IN_BRIDGE)
+
+
 @contextlib.contextmanager
 def _while_no_other_is() -> Iterator[None]:
     """Raise :class:`Refusal` if pjsip refuses an offer because another INVITE is pending (RFC 3261
@@ -295,9 +301,9 @@ class CallLeg:
         other.live_call()
         self.media.bridge(other.media)
 
-    def tell_statistics(self) -> bool:
+    def emit_statistics(self) -> bool:
         """Emit the RTP counters; False without a stream."""
-        return self.rtp.tell(self.call)
+        return self.rtp.emit_statistics(self.call)
 
     # Callbacks of pjsua.
 
@@ -375,14 +381,7 @@ class CallLeg:
         # Refused media stay in the SDP with port 0 (RFC 3264 section 6): other media before the
         # audio, or alternatives of it.
         audio = next(
-            (
-                (m.index, m.status, m.dir)
-                for m in info.media
-                if m.type == pj.PJMEDIA_TYPE_AUDIO
-                and m.status in _MEDIA_IS_UP
-                and m.audioConfSlot != _NOT_IN_BRIDGE
-            ),
-            None,
+            ((media.index, media.status, media.dir) for media in info.media if _is_up(media)), None
         )
         if audio is None:
             self.rtp.without_stream()
@@ -413,7 +412,7 @@ class CallLeg:
             remote_rtp=stream.remoteRtpAddress,
             secure=secure,
         )
-        self.tell_statistics()
+        self.emit_statistics()
 
     def _is_encrypted(self, stream: int) -> bool:
         """Whether pjmedia encrypts the stream. A key in the far end's SDP may not have been

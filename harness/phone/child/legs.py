@@ -122,9 +122,11 @@ class Legs:
         """Close finished legs, and forget those whose call slots are free."""
         for leg in [leg for leg in self.ending if leg.finished(now)]:
             self._finish(leg, now)
-        for over in [entry for entry in self._lingering if entry[1].settled or now >= entry[0]]:
-            self._lingering.remove(over)
-            self._attribution.forget(over[1])
+        for entry in list(self._lingering):
+            forget_at, leg = entry
+            if leg.settled or now >= forget_at:
+                self._lingering.remove(entry)
+                self._attribution.forget(leg)
 
     def _finish(self, leg: CallLeg, now: float) -> None:
         self.ending.remove(leg)

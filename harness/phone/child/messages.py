@@ -91,7 +91,6 @@ class WireMessage:
 
     @property
     def from_user(self) -> str:
-        """The user of the From."""
         match = _USER_HOST.search(unquoted(self.from_uri).rpartition("<")[2])
         return _user(match.group(1)) if match else ""
 
@@ -122,7 +121,6 @@ class WireMessage:
 
     @property
     def remote_tag(self) -> str:
-        """The remote tag of the dialog."""
         return self._to_tag if self.ours else self._from_tag
 
     @property

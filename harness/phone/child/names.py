@@ -92,7 +92,7 @@ class _Lookup:
     name: str
     began: float
     waiting: list[Callable[[list[str]], None]] = field(default_factory=list)
-    told: bool = False
+    reported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +117,10 @@ class Names:
         self,
         ipv6: bool,
         wake: Callable[[], None],
-        tell: Callable[[Trouble], None],
+        report: Callable[[Trouble], None],
         fault: Callable[[str], None],
     ) -> None:
-        self._ipv6, self._wake, self._tell, self._fault = ipv6, wake, tell, fault
+        self._ipv6, self._wake, self._report, self._fault = ipv6, wake, report, fault
         self._lookups: dict[_Key, _Lookup] = {}
         self._answers: queue.SimpleQueue[tuple[_Key, list[str], str, bool]] = queue.SimpleQueue()
         self._resolver = _ExtResolver(_Resolve(self._asked))
@@ -139,14 +139,14 @@ class Names:
         while not self._answers.empty():
             key, found, problem, denied = self._answers.get()
             lookup = self._lookups.pop(key)
-            if lookup.told or problem or key.media:
-                self._tell(Trouble(lookup.name, now - lookup.began, problem, denied, key.media))
+            if lookup.reported or problem or key.media:
+                self._report(Trouble(lookup.name, now - lookup.began, problem, denied, key.media))
             for hand_over in lookup.waiting:
                 hand_over(found)
         for key, lookup in self._lookups.items():
-            if not lookup.told and now >= lookup.began + _SLOW_S:
-                lookup.told = True
-                self._tell(
+            if not lookup.reported and now >= lookup.began + _SLOW_S:
+                lookup.reported = True
+                self._report(
                     Trouble(lookup.name, now - lookup.began, "no answer yet", media=key.media)
                 )
 

@@ -92,7 +92,6 @@ class Native:
         self._position.argtypes, self._position.restype = (pointer,), ctypes.c_ssize_t
 
     def accounts(self) -> int:
-        """The number of accounts."""
         return int(self.library.pjsua_acc_get_count())
 
     def calls(self) -> int:

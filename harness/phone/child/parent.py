@@ -74,9 +74,8 @@ class Parent:
     # Notifications and questions.
 
     def notify(self, topic: str, /, **arguments: Any) -> None:
-        """Send a notification."""
         with contextlib.suppress(OSError):  # the reader thread notices that the parent is gone
-            self._wire.send("tell", topic, arguments)
+            self._wire.send("notify", topic, arguments)
 
     def emit(self, events: Sequence[Event], phone: int, leg: int | None = None) -> None:
         """Send events of the phone, and leg, with these keys."""

@@ -65,7 +65,7 @@ class RtpMonitor:
 
     def ends(self, call: PjCall | None) -> None:
         """Read the counters of a stream that is about to be destroyed."""
-        self.tell(call)
+        self.emit_statistics(call)
         self._counts_before, self._means_before = self._counts, self._means
         self.without_stream()
 
@@ -75,16 +75,16 @@ class RtpMonitor:
         if self._tap is not None:
             self._tap.close()
 
-    def tell(self, call: PjCall | None) -> bool:
+    def emit_statistics(self, call: PjCall | None) -> bool:
         """Emit the counters; False without a stream."""
-        self._tell_strange()
+        self._emit_strange()
         if call is None or not self.has_stream:
             return False
         statistics = call.getStreamStat(self.stream)
         rtcp = statistics.rtcp
         sent, received = rtcp.txStat, rtcp.rxStat
         self._rtt_ms = rtcp.rttUsec.last / 1000 or self._rtt_ms
-        told = {
+        counts = {
             "tx_packets": sent.pkt,
             "tx_bytes": sent.bytes,
             "rx_packets": received.pkt,
@@ -92,13 +92,13 @@ class RtpMonitor:
             "rx_discarded": received.discard,
         }
         with self._tap.reception() if self._tap else nullcontext(Reception()) as reception:
-            told |= reception.counts(self._payload_type)
+            counts |= reception.counts(self._payload_type)
             means, deciphered = reception.means, reception.sources > 0
             pauses = reception.take_pauses()
         for began, ended in pauses:
             self._emit(RtpPaused, began=began, ended=ended)
         self._counts = {
-            name: count + self._counts_before.get(name, 0) for name, count in told.items()
+            name: count + self._counts_before.get(name, 0) for name, count in counts.items()
         }
         self._means = means.and_of(self._means_before)
         self._emit(
@@ -122,7 +122,7 @@ class RtpMonitor:
         source = str(call.getMedTransportInfo(self.stream).srcRtpName)
         return source if self.known.has_host(source.rpartition(":")[0].strip("[]")) else ""
 
-    def _tell_strange(self) -> None:
+    def _emit_strange(self) -> None:
         for source, packets in self.known.strange.copy().items():
             if packets > self._strange.get(source, 0):
                 self._strange[source] = packets

@@ -251,7 +251,7 @@ class Service:
     def _report_statistics(self, now: float) -> None:
         for leg in self._legs:
             if leg.check_alive():
-                leg.tell_statistics()
+                leg.emit_statistics()
         self._admission.tick(now)
 
     def _turn(self, longest: float) -> None:
