@@ -44,6 +44,7 @@ _UNPROCESSED: Final = re.compile(
     re.DOTALL,
 )
 
+_CSEQ: Final = re.compile(r"\d+[ \t]+(\S+)")
 _VIA: Final = re.compile(r"SIP[ \t]*/[ \t]*2\.0[ \t]*/[ \t]*(\w+)[ \t]+([^\s;,]+)", re.IGNORECASE)
 _BRANCH: Final = re.compile(r";[ \t]*branch[ \t]*=[ \t]*([^\s;,]+)", re.IGNORECASE)
 _USER_HOST: Final = re.compile(
@@ -192,8 +193,8 @@ def read_text(
         int(code) if start.startswith("SIP/2.0 ") and code.isascii() and code.isdecimal() else 0
     )
     parts = start.split(" ")
-    call_id, cseq = head.get("Call-ID").split(), head.get("CSeq").split()
-    via = _VIA.match(head.get("Via"))
+    call_id = head.get("Call-ID").split()
+    cseq, via = _CSEQ.match(head.get("CSeq")), _VIA.match(head.get("Via"))
     return WireMessage(
         direction=direction,
         transport=transport or (via.group(1).lower() if via else ""),
@@ -201,7 +202,7 @@ def read_text(
         text=text,
         head=head,
         call_id=call_id[0] if call_id else "",
-        method=(cseq[1] if len(cseq) > 1 else parts[0]).upper(),
+        method=(cseq[1] if cseq else parts[0]).upper(),
         status=status,
         sent_by=via.group(2) if via else "",
         request_uri=parts[1] if not status and len(parts) == 3 else "",
