@@ -11,7 +11,9 @@ from harness.sip.message import Message
 _HIGHEST: Final = 2**31 - 1  # of a CSeq number (RFC 3261 section 8.1.1.5)
 
 
-_STATUS: Final = re.compile(r"\s*SIP/2\S*\s+(\d{3})\b[ \t]*([^\r\n]*)", re.IGNORECASE | re.ASCII)
+_STATUS: Final = re.compile(
+    r"\s*SIP/2\S*\s+([1-6]\d\d)\b[ \t]*([^\r\n]*)", re.IGNORECASE | re.ASCII
+)
 
 
 def outcome(body: str) -> tuple[int, str]:
