@@ -1,34 +1,25 @@
 """The model of a call: its messages, each parsed once, and the facts that follow from its events.
 
 Checks, diagnosis, reports, load and scenarios read these facts here instead of parsing messages
-again. :func:`read` parses a text; :class:`CallMessage` is a message as one side saw it;
-:class:`Call` has the facts of one leg.
+again. :class:`CallMessage` is a message as one side saw it; :class:`Call` has the facts of one leg.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from harness.calls.events import Event, FarEndRecord, SipMessage
 from harness.sip.grammar import SipSyntaxError, decimal
 from harness.sip.message import Message, Request, Response
-from harness.sip.referrals import Referrals
+from harness.sip.message import read as read
+from harness.sip.referrals import Referrals, outcome
 
 #: Gives the number that a recorded message has in every report.
 NumberOf = Callable[[SipMessage], str]
 NO_SUCH_DIALOG = 481  # RFC 3261 section 12.2.2
 CHALLENGES = (401, 407)
-
-
-@lru_cache(maxsize=512)  # some kilobytes each; a case has a hundred
-def read(text: str) -> Request | Response | None:
-    """The message, or None for text that is not a SIP message. Parses the same text only once."""
-    try:
-        return Message.parse(text)
-    except SipSyntaxError:
-        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +99,9 @@ class CallMessage:
         return self.transaction is not None and self.transaction == request.transaction
 
     @property
-    def fragment_status(self) -> int:
-        """The status in a NOTIFY's sipfrag (RFC 3515 section 2.4.5); 0 without one."""
-        words = self.message.body.decode("utf-8", "replace").split()
-        known = len(words) >= 2 and words[0].upper().startswith("SIP/2")
-        return (decimal(words[1], most=699) if known else None) or 0
+    def outcome(self) -> tuple[int, str]:
+        """The status and reason phrase that a NOTIFY reports of a REFER; 0 without a status."""
+        return outcome(self.message.body.decode("utf-8", "replace"))
 
     @property
     def is_final(self) -> bool:
@@ -254,7 +243,7 @@ def notifies(
         elif seen.received and seen.answers("REFER") >= 300:
             referrals.refused(seen.number)
         elif seen.received and seen.is_request("NOTIFY"):
-            status = seen.fragment_status
+            status, _ = seen.outcome
             number = referrals.of(seen.message, status)
             if number in (None, refer.number):
                 yield seen, status

@@ -269,7 +269,8 @@ def pending_teardown(messages: Sequence[SipMessage]) -> Teardown | None:
     seen = call.invite
     if seen is None or not isinstance(invite := seen.message, Request) or call.byes:
         return None
-    answers = [m for m in call.messages if m.answers("INVITE") and m.is_of(seen)]
+    of_invite = [m for m in call.messages if m.is_of(seen)]
+    answers = [m for m in of_invite if m.answers("INVITE")]
     success = next((m.message for m in answers if 200 <= m.status < 300), None)
     if success is not None:
         if (target := _remote_target(call)) is None:

@@ -261,7 +261,7 @@ class Leg:
             with contextlib.suppress(
                 NeverCame
             ):  # it has just ended; its last counters are among the events
-                self._do("tell_statistics")
+                self._do("emit_statistics")
         return self._facts.statistics
 
     def _do(self, name: str, **arguments: Any) -> Any:
@@ -445,7 +445,8 @@ class Leg:
 def _outcome_of_refer(events: Sequence[Event]) -> int:
     """The final status of the last REFER that was sent; 0 while it is unknown."""
     messages = [message for event in events if (message := message_of(event)) is not None]
-    refer = next((m for m in reversed(messages) if m.is_request("REFER") and not m.received), None)
+    sent = [message for message in messages if not message.received]
+    refer = next((m for m in reversed(sent) if m.is_request("REFER")), None)
     if refer is None:
         return 0
     for answer in messages:

@@ -115,12 +115,14 @@ class Phone:
             return list(self._legs.values())
 
     def _up(self) -> list[Leg]:
-        return [leg for leg in self.legs if not leg.closed and leg.state != "disconnected"]
+        unfinished = [leg for leg in self.legs if not leg.closed]
+        return [leg for leg in unfinished if leg.state != "disconnected"]
 
     @property
     def incoming(self) -> list[Leg]:
         """The incoming legs that belong to the case (:attr:`is_ours`)."""
-        return [leg for leg in self.legs if leg.direction == "incoming" and self.is_ours(leg)]
+        incoming = [leg for leg in self.legs if leg.direction == "incoming"]
+        return list(filter(self.is_ours, incoming))
 
     @property
     def error(self) -> BaseException | None:
@@ -150,7 +152,7 @@ class Phone:
 
     @property
     def policy(self) -> Policy:
-        """What the phone does with incoming calls."""
+        """How the phone treats incoming calls."""
         return self._policy
 
     @policy.setter
@@ -414,7 +416,7 @@ class Phone:
             raise ResourceError(f"no mark is left for a leg of phone {self.name}")
         return mark
 
-    def told(self, name: str, arguments: dict[str, Any]) -> int | None:
+    def notified(self, name: str, arguments: dict[str, Any]) -> int | None:
         """Handle a notification of the process; the caller holds ``changed``. Returns the mark that
         a new leg still needs.
         """

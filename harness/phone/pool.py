@@ -54,6 +54,11 @@ class _Host:
         self.phones: dict[int, Phone] = {}
         self.parked: dict[int, _Parked] = {}
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the process is lost and no case has one of its phones any more."""
+        return self.process.lost is not None and not self.phones
+
     def configs(self) -> list[PhoneConfig]:
         return [
             *(phone.config for phone in self.phones.values()),
@@ -175,7 +180,8 @@ class PhonePool:
     def _of_a_living_process(self, config: PhoneConfig, make: MakePhone) -> Phone:
         """A parked phone, or a new one. Tries again if an idle process turns out to be dead."""
         while True:
-            idle = [host for host in self._hosts if host.process.lost is None and not host.phones]
+            alive = [host for host in self._hosts if host.process.lost is None]
+            idle = [host for host in alive if not host.phones]
             try:
                 return self._readopt(config, make) or self._add(config, make)
             except PhoneLostError:
@@ -268,7 +274,7 @@ class PhonePool:
             raise
 
     def _host_for(self, config: PhoneConfig) -> _Host:
-        self._hosts = [host for host in self._hosts if host.process.lost is None or host.phones]
+        self._hosts = [host for host in self._hosts if not host.is_over]
         for host in self._hosts:
             if host.has_room(config):
                 return host
@@ -344,12 +350,12 @@ class PhonePool:
 
     # Called by the processes, in their reader threads.
 
-    def told(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
+    def notified(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
         """Handle an event, or the start or end of a leg."""
         with self.changed:
             phone = self._phone(process, arguments["phone"])
             if phone is not None:
-                mark = phone.told(name, arguments)
+                mark = phone.notified(name, arguments)
                 self.changed.notify_all()
                 if mark is not None:
                     process.post("arm", leg=arguments["leg"], mark=mark)

@@ -80,7 +80,7 @@ class Owner(Protocol):
     thread.
     """
 
-    def told(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
+    def notified(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
         """Handle a notification."""
 
     def asked(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> Any:
@@ -132,7 +132,7 @@ class PhoneProcess:
             ready = self._wire.receive(_START_SECONDS)
         except (TimeoutError, ValueError):
             ready = None
-        if not ready or ready[:2] != ["tell", "ready"]:
+        if not ready or ready[:2] != ["notify", "ready"]:
             self._kill()
             raise PhoneLostError(f"a phone process did not start\n{self.log()}")
         self.pid = ready[2]["pid"]  # with a fork server, Popen's pid is a stand-in
@@ -248,28 +248,28 @@ class PhoneProcess:
             if message is None:
                 break
             kind = message[0]
-            if kind != "tell" or message[1] not in _OF_OTHER_THREADS:
+            if kind != "notify" or message[1] not in _OF_OTHER_THREADS:
                 now = time.monotonic()
                 if now - self._heard_at > PULSE_INTERVAL + _LATE_S:
                     self._gaps.append((self._heard_at, now))
                 self._heard_at = now
-            if kind == "tell" and message[1] == "fault":
+            if kind == "notify" and message[1] == "fault":
                 reason = f"its process is defective: {message[2]['text'].strip().splitlines()[-1]}"
                 break
-            if kind == "tell" and message[1] == "lost":
+            if kind == "notify" and message[1] == "lost":
                 reason, self._last_log = message[2]["reason"], message[2].get("log", "")
                 break
             self._take(kind, message)
         self._end(reason)
 
     def _take(self, kind: str, message: list[Any]) -> None:
-        if kind == "tell":
+        if kind == "notify":
             if message[1] == "stall":
                 stall = Stall(**message[2])
                 self._stalls.append(stall)
                 self._owner.stalled(self, stall)
             elif message[1] != "pulse":
-                self._owner.told(self, message[1], message[2])
+                self._owner.notified(self, message[1], message[2])
         elif kind == "ask":
             answer = self._owner.asked(self, message[2], message[3])
             with contextlib.suppress(OSError):

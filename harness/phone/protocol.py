@@ -1,5 +1,5 @@
-"""What crosses between parent and child process: messages, which are names and plain arguments, and
-the child's last log lines.
+"""The messages between parent and child process, which are names and plain arguments, and the
+child's last log lines.
 
 Each message is a list in MessagePack, after a length of four bytes:
 
@@ -7,7 +7,7 @@ Each message is a list in MessagePack, after a length of four bytes:
 ``["call", id, name, args]``   parent → child      a command; answered by ``done`` or ``failed`` with the same id
 ``["done", id, value]``        child → parent      what the call returned
 ``["failed", id, kind, text]`` child → parent      why the call failed; ``kind`` names the error the parent raises
-``["tell", name, args]``       child → parent      a notification (events, a pulse, a leg started, a leg closed)
+``["notify", name, args]``     child → parent      a notification (events, a pulse, a leg started, a leg closed)
 ``["ask", id, name, args]``    child → parent      a question; the child waits (may this REFER be followed?)
 ``["answer", id, value]``      parent → child      the answer to the question
 =============================  ==================  =====================================================================

@@ -37,7 +37,7 @@ _ANSWERED_WITHIN_S: Final = 0.8
 Place = tuple[object, ...]
 
 
-class _Line:
+class _SharedPhone:
     """One shared phone: its process, and the workers that share it."""
 
     def __init__(
@@ -99,12 +99,12 @@ class Switchboard:
         self._scratch = Scratch()
         self.path = self._scratch.path / "switchboard"  # a socket's path has to be short
         self._changed = threading.Condition()
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, _SharedPhone] = {}
         self._options: dict[
             tuple[Place, object], OptionsSeen
         ] = {}  #: by address and accepted sources
         self._reserved: dict[
-            _Guest, tuple[Place, list[_Line]]
+            _Guest, tuple[Place, list[_SharedPhone]]
         ] = {}  #: the address, and the phones that left it for the worker
         self._guests: set[_Guest] = set()
         self._keys = itertools.count(1)
@@ -143,7 +143,7 @@ class Switchboard:
 
     # Called by workers' connections.
 
-    def line(self, config: PhoneConfig) -> _Line:
+    def line(self, config: PhoneConfig) -> _SharedPhone:
         """The shared phone of this configuration; it is created if necessary."""
         identity = _identity(config)
         with self._changed:
@@ -152,7 +152,7 @@ class Switchboard:
                 process = PhoneProcess(
                     self, self._scratch.path, patience=self._patience, fork_server=self._fork_server
                 )
-                found = self._lines[identity] = _Line(
+                found = self._lines[identity] = _SharedPhone(
                     config, process, next(self._keys), self._options_seen(config)
                 )
             return found
@@ -175,7 +175,7 @@ class Switchboard:
         self.keep(config)
         return self.line(config).options.wait(every_s, self._say)
 
-    def _let_appear(self, line: _Line) -> None:
+    def _let_appear(self, line: _SharedPhone) -> None:
         before = self._vacate(line.place, but=line)
         if not line.is_there:
             line.appear(self._scratch.path)
@@ -183,7 +183,7 @@ class Switchboard:
                 line.options.phone_came()
 
     def join(
-        self, line: _Line, guest: _Guest, phone: int, arguments: dict[str, Any]
+        self, line: _SharedPhone, guest: _Guest, phone: int, arguments: dict[str, Any]
     ) -> tuple[int, Any]:
         """Share the phone with a case. Returns the case's key in the process, and the phone's
         address.
@@ -205,7 +205,7 @@ class Switchboard:
                 raise
             return key, address
 
-    def part(self, line: _Line, key: int) -> None:
+    def part(self, line: _SharedPhone, key: int) -> None:
         """End a case's share of the phone."""
         try:
             line.process.call("remove", phone=key)
@@ -233,19 +233,17 @@ class Switchboard:
                     self._let_appear(line)
         self._changed.notify_all()
 
-    def _vacate(self, place: Place, but: _Line | None = None) -> list[_Line]:
+    def _vacate(self, place: Place, but: _SharedPhone | None = None) -> list[_SharedPhone]:
         """Wait until no other case uses the address. Returns the phones that left it. Raises
         :class:`ResourceError`.
 
         The caller holds the lock.
         """
 
-        def others() -> list[_Line]:
-            return [
-                line
-                for line in self._lines.values()
-                if line is not but and line.place == place and line.is_there
-            ]
+        def others() -> list[_SharedPhone]:
+            there = [line for line in self._lines.values() if line.is_there]
+            at_place = [line for line in there if line.place == place]
+            return [line for line in at_place if line is not but]
 
         free = self._changed.wait_for(
             lambda: (
@@ -278,10 +276,10 @@ class Switchboard:
 
     # Called by the phones' processes, in their reader threads.
 
-    def _line_of(self, process: PhoneProcess) -> _Line | None:
+    def _line_of(self, process: PhoneProcess) -> _SharedPhone | None:
         return next((line for line in list(self._lines.values()) if line.process is process), None)
 
-    def told(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
+    def notified(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
         """Pass a notification on to the worker it is for; events of the phone itself go to all
         workers that share it.
         """
@@ -293,7 +291,7 @@ class Switchboard:
                 for values in arguments["events"]:
                     line.options.take(from_values(values))
                 for guest, phone in list(line.guests.values()):
-                    guest.tell(name, {**arguments, "phone": phone})
+                    guest.notify(name, {**arguments, "phone": phone})
             return
         found = line.guests.get(arguments["phone"])
         if found is None:
@@ -303,7 +301,7 @@ class Switchboard:
             line.legs[arguments["leg"]] = guest
         elif name == "leg_closed":
             line.legs.pop(arguments["leg"], None)
-        guest.tell(name, {**arguments, "phone": phone})
+        guest.notify(name, {**arguments, "phone": phone})
 
     def asked(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> Any:
         """Pass a question on to the worker that has the call."""
@@ -315,7 +313,7 @@ class Switchboard:
         """Pass it on to all workers of the phone."""
         line = self._line_of(process)
         for guest in {guest for guest, _ in list(line.guests.values())} if line else ():
-            guest.tell("stall", stall._asdict())
+            guest.notify("stall", stall._asdict())
 
     def lost(self, process: PhoneProcess, reason: str, log: str) -> None:
         """Tell all workers of the phone that it is lost."""
@@ -323,7 +321,7 @@ class Switchboard:
         if line is None:
             return
         for guest in {guest for guest, _ in list(line.guests.values())}:
-            guest.tell("lost", {"reason": reason, "log": log})
+            guest.notify("lost", {"reason": reason, "log": log})
 
 
 class _Guest:
@@ -331,7 +329,7 @@ class _Guest:
 
     def __init__(self, board: Switchboard, wire: Wire) -> None:
         self._board, self.wire = board, wire
-        self._line: _Line | None = None
+        self._line: _SharedPhone | None = None
         self._phones: dict[int, int] = {}  #: the worker's key → the key in the phone's process
         self._commands: queue.SimpleQueue[list[Any] | None] = queue.SimpleQueue()
         self._questions = Questions(wire)
@@ -340,10 +338,9 @@ class _Guest:
         threading.Thread(target=self._read, name="guest", daemon=True).start()
         threading.Thread(target=self._obey, name="guest's commands", daemon=True).start()
 
-    def tell(self, name: str, arguments: dict[str, Any]) -> None:
-        """Send a notification."""
+    def notify(self, name: str, arguments: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
-            self.wire.send("tell", name, arguments)
+            self.wire.send("notify", name, arguments)
 
     def ask(self, name: str, arguments: dict[str, Any]) -> Any:
         """The worker's answer to a question; None when it does not arrive in time."""
@@ -415,11 +412,12 @@ class Sharing:
     """How the calls of a case are recognised at a shared phone."""
 
     switchboard: Path
-    numbers: tuple[
-        str, ...
-    ] = ()  #: E.164 caller numbers; a call that shows one of them belongs to the case
-    lands: bool = False  #: whether the case expects a call here; then a call with another number may belong to it too
+    #: E.164 caller numbers; a call that shows one of them belongs to the case.
+    numbers: tuple[str, ...] = ()
+    #: Whether the case expects a call here; then a call with another number may belong to it too.
+    lands: bool = False
     withheld: bool = False  #: whether the case's caller withholds its number
+    region: str = ""  #: in which the phone reads national numbers (ISO 3166)
 
 
 class SharedProcess(PhoneProcess):
@@ -450,6 +448,7 @@ class SharedProcess(PhoneProcess):
                 "numbers": list(mine.numbers),
                 "lands": mine.lands,
                 "withheld": mine.withheld,
+                "region": mine.region,
             }
             within = _JOINED_WITHIN_S
         return super().call(name, within, **arguments)
@@ -505,9 +504,9 @@ def wait_until_asked(
     wire.close()
     if answer[0] != "done":
         return None
-    told = from_plain(answer[2])
-    assert isinstance(told, AskedByOptions)
-    return told
+    event = from_plain(answer[2])
+    assert isinstance(event, AskedByOptions)
+    return event
 
 
 def _asked(

@@ -29,12 +29,12 @@ from harness.calls.events import (
     StrangerRefused,
     to_plain,
 )
-from harness.calls.model import messages_of, read
+from harness.calls.model import message_of, messages_of
 from harness.calls.verdict import ExpectationError, Finding, Verdict
 from harness.deployment import is_address
 from harness.errors import BrokenError, PhoneParseError
-from harness.sip.grammar import SipSyntaxError
-from harness.sip.message import Message, Request, Response
+from harness.sip.grammar import SipSyntaxError, decimal
+from harness.sip.message import Head, Message, Request, Response, parse_once, read
 from harness.sip.sdp import Description
 from harness.sip.validation import problem_of_request, problem_of_response
 
@@ -159,9 +159,8 @@ def _line(event: Event) -> str:
     if isinstance(event, SipMessage):
         arrow = "→" if event.direction == "sent" else "←"
         unread = f" (not read: {event.unread})" if event.unread else ""
-        return (
-            f"{who} {arrow} {event.transport} {event.remote} {event.text.splitlines()[0]}{unread}"
-        )
+        start = Head.read(event.text).start
+        return f"{who} {arrow} {event.transport} {event.remote} {start}{unread}"
     facts = {
         name: value
         for name, value in to_plain(event).items()
@@ -179,7 +178,7 @@ _LONG_ENTRY = 3500
 #: ``PJSIP_MAX_PKT_LEN`` of pjsua2 2.15.1: longer messages are truncated, also over UDP, where RFC
 #: 3261 section 18.1.1 requires 65,535 octets.
 LONGEST_MESSAGE = 4000
-_LENGTH = re.compile(r"^(?:Content-Length|l)[ \t]*:\s*(\d{1,9})\s*$", re.I | re.M)
+_MOST_OCTETS = 10**9 - 1  # that a Content-Length may sensibly declare
 _SEVERAL = re.compile(r",\s*(?:Digest|Basic|NTLM|Kerberos|Negotiate)\s", re.I)
 
 
@@ -199,15 +198,16 @@ def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
         return own
     if (cut_off := too_long(events)) is not None:
         return cut_off
-    unread = [event for event in events if isinstance(event, SipMessage) and event.unread]
+    messages = [event for event in events if isinstance(event, SipMessage)]
+    unread = [message for message in messages if message.unread]
     if not unread:
         return _refused(events)
     last = unread[-1]
-    start = last.text.splitlines()[0]
+    start = Head.read(last.text).start
     problem = _problem(last)
     if problem is not None:
         return f"{start!r} came, but is malformed: {problem}"
-    if _is_request_in_dialog(last.text):
+    if _is_request_in_dialog(read(last.text)):
         # The call went on, so the unread message does not excuse the missing event.
         return f"{start!r} came within the call; the phone's stack cannot parse it, though it is valid: {last.unread}"
     return PhoneParseError(
@@ -270,19 +270,17 @@ def how_it_ended(events: Sequence[Event]) -> str:
     """How the call ended: the final response if it was refused. A status in no message comes from
     the phone itself.
     """
-    refusals = [
-        e
-        for e in events
-        if isinstance(e, CallState) and e.state == "disconnected" and e.code >= 300
-    ]
+    states = [event for event in events if isinstance(event, CallState)]
+    ends = [event for event in states if event.state == "disconnected"]
+    refusals = [event for event in ends if event.code >= 300]
     if not refusals:
         return "the call has ended"
-    messages = [e for e in events if isinstance(e, SipMessage) and not e.unread]
     code, reason = refusals[-1].code, refusals[-1].reason
     withheld = [event.why for event in events if isinstance(event, PasswordWithheld)]
     if withheld and code in (401, 407):
         reason += f"; no password was sent: {withheld[-1]}"
-    if any(m.text.startswith(f"SIP/2.0 {code}") for m in messages):
+    statuses = {message.status for message in map(message_of, events) if message is not None}
+    if code in statuses:
         return f"the call has ended with {code} {reason}"
     return f"the phone itself ended the call: {code} {reason}"
 
@@ -291,20 +289,21 @@ def too_long(events: Sequence[Event]) -> PhoneParseError | None:
     """An error when a received message was longer than the phone's stack accepts, and was
     truncated.
     """
-    received = (e for e in events if isinstance(e, SipMessage) and e.direction == "received")
-    for event in received:
+    messages = (event for event in events if isinstance(event, SipMessage))
+    for event in messages:
+        if event.direction != "received":
+            continue
         if len(event.text.encode("utf-8", "surrogateescape")) < _LONG_ENTRY:
             continue  # not truncated: a larger Content-Length is simply wrong
-        head, end, _ = event.text.partition("\r\n\r\n")
-        declared = _LENGTH.search(head)
-        octets = (
-            len(head.encode("utf-8", "surrogateescape")) + 4 + (int(declared[1]) if declared else 0)
-        )
+        text, end, _ = event.text.partition("\r\n\r\n")
+        head = Head.read(event.text)
+        declared = decimal(head.get("Content-Length"), most=_MOST_OCTETS) or 0
+        octets = len(text.encode("utf-8", "surrogateescape")) + 4 + declared
         # Headers alone that are longer than a log entry were followed by a body.
         if octets > LONGEST_MESSAGE or (not end and octets > _LONG_ENTRY):
             return PhoneParseError(
-                f"{event.leg or event.phone} got {event.text.splitlines()[0]!r} of {octets} octets or more; its stack accepts "
-                f"{LONGEST_MESSAGE} and drops the rest"
+                f"{event.leg or event.phone} got {head.start!r} of {octets} octets or more; its "
+                f"stack accepts {LONGEST_MESSAGE} and drops the rest"
             )
     return None
 
@@ -317,23 +316,21 @@ def headers_cut_off(event: SipMessage) -> PhoneParseError | None:
 
 
 def _refused(events: Sequence[Event]) -> str | None:
-    invites = [
-        event for event in events if isinstance(event, StrangerRefused) and event.method == "INVITE"
-    ]
+    strangers = [event for event in events if isinstance(event, StrangerRefused)]
+    invites = [event for event in strangers if event.method == "INVITE"]
     if not invites:
         return None
     sources = ", ".join(dict.fromkeys(event.source for event in invites))
     return f"it never came; INVITEs from {sources} were refused: not an address of the platform (accepts_from)"
 
 
-def _is_request_in_dialog(text: str) -> bool:
-    message = read(text)
+def _is_request_in_dialog(message: Message | None) -> bool:
     return isinstance(message, Request) and message.to.tag is not None
 
 
 def _problem(event: SipMessage) -> str | None:
     try:
-        message = Message.parse(event.text)
+        message = parse_once(event.text)
     except SipSyntaxError as error:
         return str(error)
     if event.transport != "udp" and not message.has("Content-Length"):

@@ -141,8 +141,10 @@ class Arrow:
         parts = []
         if self.method == "REFER" and (target := self.header("Refer-To")):
             parts.append(f"to {user_of(target)}")
-        if self.method == "NOTIFY" and (found := re.search(r"\r?\n\r?\nSIP/\S+ (.+)", self.text)):
-            parts.append(found[1].strip())
+        if self.parsed and self.method == "NOTIFY":
+            status, reason = self.parsed.outcome
+            if status:
+                parts.append(f"{status} {reason}".rstrip())
         if sdp := sdp_summary(self.text):
             parts.append(sdp)
         if self.unread:

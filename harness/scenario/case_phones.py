@@ -25,7 +25,6 @@ from harness.phone.switchboard import Reservation, Sharing
 from harness.phone.waiter import NeverCame
 from harness.scenario.evidence import Evidence
 from harness.sip.digest import MOST_CHALLENGES, Login
-from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import known_spellings, numbers_shown
 from harness.sip.message import Request, Response
 
@@ -44,12 +43,14 @@ class ConcurrentCases:
     #: The number an agent sees after the case's handover, if it is not the caller's.
     shows: str | None = None
 
-    def sharing(self, lands: bool) -> Sharing | None:
-        """How the case takes part in a phone that it shares; ``lands``: it waits for a call there."""
+    def sharing(self, lands: bool, region: str) -> Sharing | None:
+        """How the case takes part in a phone that it shares; ``lands``: it waits for a call there;
+        ``region``: the phone's.
+        """
         if self.switchboard is None:
             return None
         numbers = (*self.numbers, self.shows) if lands and self.shows else self.numbers
-        return Sharing(self.switchboard, numbers, lands, self.withholds)
+        return Sharing(self.switchboard, numbers, lands, self.withholds, region)
 
 
 ALONE = ConcurrentCases()
@@ -122,14 +123,14 @@ class CasePhones:
         if name in self._phones and self._phones[name].config != config:
             self.leave(self._phones[name])
         if name not in self._phones:
-            guard = self._guard_at(name)
+            guard, region = self._guard_at(name), self._deployment.region_at(name)
             phone = self._pool.lease(
                 config,
                 sink=self._evidence.event,
                 marks=self._marks,
                 directory=self._evidence.directory,
                 rules=replace(self._rules, guard=guard, refer_guard=guard.refer),
-                sharing=self.company.sharing(lands) if shared else None,
+                sharing=self.company.sharing(lands, region) if shared else None,
             )
             self._phones[name] = phone
             if register and config.registrar:
@@ -280,12 +281,8 @@ class CasePhones:
         invite = next((m for m in leg.messages if m.text.startswith("INVITE ")), None)
         if invite is None or (parsed := read(invite.text)) is None:
             return ()
-        try:
-            return numbers_shown(
-                parsed, self._deployment.region_at(leg.phone.name), self._known_spellings
-            )
-        except SipSyntaxError:
-            return ()
+        region = self._deployment.region_at(leg.phone.name)
+        return numbers_shown(parsed, region, self._known_spellings)
 
     @cached_property
     def _numbers(self) -> frozenset[str]:

@@ -23,7 +23,13 @@ from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import SynthflowCall
 from harness.scenario.call import SETTLE_S, Call
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import WHISPER_S, End, last_spoken_to, last_words_to
+from harness.scenario.ends import (
+    WHISPER_S,
+    End,
+    last_spoken_to,
+    last_words_to,
+    received_between,
+)
 from harness.scenario.reported import MachineCall, ReportedCall
 from harness.scenario.signs import LISTEN_S, Look
 
@@ -192,8 +198,18 @@ class ExpectAudio:
             ]
             if crossing := look.crossing():
                 found.append(crossing)
-            heard = live_audio.Heard(leg, talk, since, look.until, look.greeted_at, again)
-            found += live_audio.quality(self._context, heard)
+            heard = live_audio.Heard(
+                leg,
+                talk.label,
+                since,
+                look.until,
+                look.greeted_at,
+                again,
+                received_between(leg, since, look.until),
+                max(LISTEN_S, self._context.deployment.responsiveness.dead_air_s or 0.0),
+                self._evidence.starved,
+            )
+            found += live_audio.quality(heard)
             if starved_s := look.starved_s:
                 found = [
                     hindered(finding, starved_s) if _was_not_understood(finding) else finding

@@ -6,9 +6,8 @@ What was sent is not known, so neither its level nor the delay of a word is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +20,6 @@ from harness.calls.checks.finding import hindered
 from harness.calls.events import RtpStatistics
 from harness.calls.verdict import Finding, Verdict
 from harness.phone.leg import Leg
-from harness.scenario.context import CaseContext
-from harness.scenario.ends import received_between
-from harness.scenario.signs import LISTEN_S
-
-if TYPE_CHECKING:
-    from harness.scenario.ai_calls import SynthflowCall
 
 _NO_SOUND = ("silence", "noise")
 
@@ -36,22 +29,25 @@ class Heard:
     """The part of a call in which a caller listened to an AI."""
 
     leg: Leg
-    talk: SynthflowCall
+    speaker: str  #: the AI, as findings call it
     since: float
     until: float
     greeted_at: float | None  #: when the caller's words had been said
     again: bool  #: behind a change of the call
+    samples: NDArray[np.int16]  #: received from ``since`` until ``until``, at 8 kHz
+    first_within_s: float  #: the most that the AI may say nothing
+    #: How long this machine was kept from working between two moments.
+    starved: Callable[[float, float], float]
 
 
-def quality(context: CaseContext, heard: Heard) -> list[Finding]:
+def quality(heard: Heard) -> list[Finding]:
     """The findings, once the call is over."""
-    samples = received_between(heard.leg, heard.since, heard.until)
-    spans = classify(samples)
-    first = () if heard.again else _first(context, heard, spans)
-    return [*first, *_unclipped(heard, samples, spans), *_delay(heard)]
+    spans = classify(heard.samples)
+    first = () if heard.again else _first(heard, spans)
+    return [*first, *_unclipped(heard, spans), *_delay(heard)]
 
 
-def _first(context: CaseContext, heard: Heard, spans: Iterable[Span]) -> Iterator[Finding]:
+def _first(heard: Heard, spans: Iterable[Span]) -> Iterator[Finding]:
     """How long the AI said nothing, unless its first words answered the caller's: some wait to be
     spoken to.
     """
@@ -60,25 +56,23 @@ def _first(context: CaseContext, heard: Heard, spans: Iterable[Span]) -> Iterato
         return
     if heard.greeted_at is not None and heard.since + seconds >= heard.greeted_at:
         return
-    limit_s = max(LISTEN_S, context.deployment.responsiveness.dead_air_s or 0.0)
-    found = audio.first(heard.talk.label, heard.leg.id, seconds, limit_s)
-    starved_s = context.evidence.starved(heard.since, heard.since + seconds)
+    limit_s = heard.first_within_s
+    found = audio.first(heard.speaker, heard.leg.id, seconds, limit_s)
+    starved_s = heard.starved(heard.since, heard.since + seconds)
     if found.verdict is Verdict.FAILED and starved_s >= seconds - limit_s:
         found = hindered(found, starved_s)
     yield found
 
 
-def _unclipped(
-    heard: Heard, samples: NDArray[np.int16], spans: Iterable[Span]
-) -> Iterator[Finding]:
+def _unclipped(heard: Heard, spans: Iterable[Span]) -> Iterator[Finding]:
     spoken = [
-        samples[int(span.began * SAMPLE_RATE) : int(span.ended * SAMPLE_RATE)]
+        heard.samples[int(span.began * SAMPLE_RATE) : int(span.ended * SAMPLE_RATE)]
         for span in spans
         if span.kind == "speech"
     ]
     if spoken:
         share = clipped_share(np.concatenate(spoken))
-        yield audio.clipping(heard.talk.label, heard.leg.id, share)
+        yield audio.clipping(heard.speaker, heard.leg.id, share)
 
 
 def _delay(heard: Heard) -> Iterator[Finding]:
@@ -86,4 +80,4 @@ def _delay(heard: Heard) -> Iterator[Finding]:
     meanwhile = [one for one in counters if heard.since <= one.at <= heard.until]
     told = [one.rtt_ms for one in meanwhile if one.rtt_ms]
     if told:
-        yield audio.round_trip(heard.talk.label, heard.leg.id, min(told))
+        yield audio.round_trip(heard.speaker, heard.leg.id, min(told))

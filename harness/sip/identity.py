@@ -73,17 +73,15 @@ def normalise(number: str, region: str) -> str | None:
     Takes visual separators, ``+``, the region's international prefix, its national form with or
     without trunk prefix, and a country code without ``+``. Digits that may be either of the last
     two are what the numbering plans have: 4930123456 is no number of North America. Where they have
-    both, or neither, it is the national form.
+    both, or neither, it is the national form. Zeros alone are no number.
     """
     plain = without_separators(number.strip())
-    return (
-        _normalised(plain, region) if _DIGITS.match(plain) and len(plain) <= _MOST_DIGITS else None
-    )
+    if not _DIGITS.match(plain) or len(plain) > _MOST_DIGITS or not plain.strip("+0"):
+        return None
+    return _normalised(plain, region)
 
 
-@lru_cache(
-    maxsize=4096
-)  # a run has the same few again and again: in its records, its rules and its messages
+@lru_cache(maxsize=4096)  # a run has the same few again and again
 def _normalised(plain: str, region: str) -> str | None:
     written = (plain,) if plain.startswith("+") else (plain, "+" + plain)
     meanings = [meaning for text in written if (meaning := _parsed(text, region)) is not None]
@@ -212,14 +210,16 @@ def numbers_shown(
 
     Asserted, Remote-Party-ID with party=calling or none said (draft-ietf-sip-privacy-04, still
     widely sent), From. Digits that are ``known`` (:func:`known_spellings`) are those numbers' and
-    no national form. Raises SipSyntaxError for a broken From; others that are count as absent.
+    no national form. A header that cannot be parsed counts as absent. This is the one rule for the
+    number that a call shows: the phones assign calls to cases by it, the checks judge by it.
     """
     remote_party = (
         identity_of(address, region)
         for address in _addresses(message, "Remote-Party-ID")
         if (address.params.get("party") or "calling").lower() == "calling"
     )
-    shown = (*asserted(message, region), *remote_party, identity_of(message.from_, region))
+    source = (identity_of(address, region) for address in _addresses(message, "From"))
+    shown = (*asserted(message, region), *remote_party, *source)
     numbers = (known.get(each.user) or each.number for each in shown)
     return tuple(dict.fromkeys(number for number in numbers if number is not None))
 

@@ -12,7 +12,7 @@ import binascii
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Self
 
 from harness.sip.grammar import Params, SipSyntaxError, decimal, is_token, split_list, unquote
@@ -407,6 +407,47 @@ def _has_tag(to: str) -> bool:
         return ";tag=" in to.replace(" ", "").lower()
 
 
+@lru_cache(maxsize=512)  # some kilobytes each; a case has a hundred
+def parse_once(text: str) -> Request | Response:
+    """As :meth:`Message.parse`, which is called once for equal texts. Raises SipSyntaxError."""
+    return Message.parse(text)
+
+
+def read(text: str) -> Request | Response | None:
+    """The message, or None for text that is not a SIP message."""
+    try:
+        return parse_once(text)
+    except SipSyntaxError:
+        return None
+
+
+@dataclass(frozen=True)
+class Head:
+    """The start line and header lines of a message, also of one that does not parse: lines that are
+    no header are left out.
+    """
+
+    start: str
+    headers: tuple[Header, ...]
+
+    @classmethod
+    def read(cls, text: str) -> Head:
+        """The head of a message or of its beginning."""
+        head, blank, _ = text.lstrip("\r\n").partition("\r\n\r\n")
+        if not blank:
+            head, _, _ = head.partition("\n\n")
+        start, *lines = _unfolded(head)
+        return cls(start, tuple(filter(None, map(_header, lines))))
+
+    @cached_property
+    def _first(self) -> dict[str, str]:
+        return {header.key: header.value for header in reversed(self.headers)}
+
+    def get(self, name: str) -> str:
+        """The value of the first header of that name; empty without one."""
+        return self._first.get(key(name), "")
+
+
 def split_head(data: bytes) -> tuple[bytes, bytes]:
     """Head and body at the first empty line; lone LF line ends are tolerated."""
     head, blank, body = data.partition(b"\r\n\r\n")
@@ -424,23 +465,34 @@ def _octets(text: str) -> bytes:
 
 def _parse_head(head: bytes) -> tuple[str, tuple[Header, ...]]:
     # surrogateescape: bytes that are not UTF-8 survive a round trip.
-    lines = head.decode("utf-8", "surrogateescape").replace("\r\n", "\n").split("\n")
-    start, unfolded = lines[0], list[str]()
-    for line in lines[1:]:
-        if line[:1] in (" ", "\t") and unfolded:
-            unfolded[-1] = f"{unfolded[-1].rstrip()} {line.strip()}"  # RFC 3261 section 7.3.1
-        elif line:
-            unfolded.append(line)
-    if len(unfolded) > _MOST_HEADERS:
+    start, *lines = _unfolded(head.decode("utf-8", "surrogateescape"))
+    if len(lines) > _MOST_HEADERS:
         raise SipSyntaxError(f"more than {_MOST_HEADERS} header lines")
     headers = []
-    for line in unfolded:
-        name, colon, value = line.partition(":")
-        name = name.rstrip(" \t")
-        if not colon or not is_token(name):
+    for line in lines:
+        header = _header(line)
+        if header is None:
             raise SipSyntaxError(f"not a header line: {line!r}")
-        headers.append(Header(name, value.strip()))
+        headers.append(header)
     return start, tuple(headers)
+
+
+def _unfolded(head: str) -> list[str]:
+    """The start line and the header lines, each in one line (RFC 3261 section 7.3.1)."""
+    lines = head.replace("\r\n", "\n").split("\n")
+    unfolded = lines[:1]
+    for line in lines[1:]:
+        if line[:1] in (" ", "\t") and len(unfolded) > 1:
+            unfolded[-1] = f"{unfolded[-1].rstrip()} {line.strip()}"
+        elif line:
+            unfolded.append(line)
+    return unfolded
+
+
+def _header(line: str) -> Header | None:
+    name, colon, value = line.partition(":")
+    name = name.rstrip(" \t")
+    return Header(name, value.strip()) if colon and is_token(name) else None
 
 
 # Bodies of several parts (RFC 5621, RFC 2046 section 5.1). The standard library's mail parser is

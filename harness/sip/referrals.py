@@ -1,13 +1,27 @@
-"""Which REFER of a dialog a NOTIFY is of (RFC 3515 section 2.4.6)."""
+"""The outcome that a NOTIFY reports, and which REFER of the dialog it is of (RFC 3515 section 2.4)."""
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from harness.sip.grammar import decimal
 from harness.sip.message import Message
 
 _HIGHEST: Final = 2**31 - 1  # of a CSeq number (RFC 3261 section 8.1.1.5)
+
+
+_STATUS: Final = re.compile(
+    r"\s*SIP/2\S*\s+([1-6]\d\d)\b[ \t]*([^\r\n]*)", re.IGNORECASE | re.ASCII
+)
+
+
+def outcome(body: str) -> tuple[int, str]:
+    """The status and reason phrase in the body of a NOTIFY (RFC 3515 section 2.4.5); 0 without a
+    status.
+    """
+    found = _STATUS.match(body)
+    return (int(found[1]), found[2].strip()) if found else (0, "")
 
 
 class Referrals:

@@ -8,8 +8,7 @@ import re
 from dataclasses import dataclass
 
 from harness.sip.grammar import SipSyntaxError, decimal, is_token, split_outside
-from harness.sip.headers import Header
-from harness.sip.message import VERSION, Request, Response, split_head
+from harness.sip.message import VERSION, Head, Request, Response
 from harness.sip.uri import lacks_quotes
 
 MANDATORY = ("Via", "From", "To", "Call-ID", "CSeq")
@@ -60,17 +59,11 @@ def salvage(data: bytes) -> Request | None:
 
     Keeps the well-formed header lines; the Request-URI may be nonsense.
     """
-    head, _ = split_head(data.lstrip(b"\r\n"))
-    lines = head.decode("utf-8", "surrogateescape").replace("\r\n", "\n").split("\n")
-    words = lines[0].split()
+    head = Head.read(data.decode("utf-8", "surrogateescape"))
+    words = head.start.split()
     if len(words) < 2 or not is_token(words[0]) or not words[-1].upper().startswith("SIP/"):
         return None
-    headers = []
-    for line in re.sub(r"\n[ \t]+", " ", "\n".join(lines[1:])).split("\n"):
-        name, colon, value = line.partition(":")
-        if colon and is_token(name.rstrip()):
-            headers.append(Header(name.rstrip(), value.strip()))
-    request = Request(tuple(headers), method=words[0], request_uri=" ".join(words[1:-1]) or "?")
+    request = Request(head.headers, method=words[0], request_uri=" ".join(words[1:-1]) or "?")
     try:
         _ = request.via
     except SipSyntaxError:

@@ -25,7 +25,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, Union, cast
 from harness.calls import checks
 from harness.calls.events import Event, SipMessage
 from harness.calls.verdict import Asked, Finding
-from harness.sip.message import Message
+from harness.sip.message import Message, parse_once
 
 P = ParamSpec("P")
 Found = TypeVar("Found", bound=Finding | None)
@@ -189,7 +189,7 @@ def _read(hint: Any, value: Any) -> Any:
     if origin is not None:
         return tuple(_read(parts[0], item) for item in value)
     if issubclass(hint, Message):
-        return Message.parse(value.text if isinstance(value, SipMessage) else value)
+        return parse_once(value.text if isinstance(value, SipMessage) else value)
     if _is_dataclass(hint) and not issubclass(hint, Event):
         hints = _hints(hint)
         return hint(**{name: _read(hints[name], item) for name, item in value.items()})

@@ -3,17 +3,20 @@ a socket pair.
 
 ``harness.phone.process`` starts it as ``python -m harness.phone.child FD DIRECTORY``. Its modules
 may import the standard library, numpy and soundfile, ``harness.audio``, ``harness.calls.events``,
-``harness.support.memory``, ``harness.sip``, ``harness.support.files``, and of the phones
+``harness.support.memory``, ``harness.support.stalls``, ``harness.sip``, ``harness.support.files``, and of the phones
 ``config``, ``protocol``, ``recording`` and ``rtp_log``; ``bindings`` alone imports pjsua2.
 
-- ``service``: the process and its main loop. ``commands``: messages to and from the parent, and its commands.
-- ``stack``: the Endpoint. ``native``: C functions of pjproject that pjsua2 lacks; ``pjlib``: its structures.
-- ``account``: the phones, and how they are removed. ``leg``: the calls, and when each is over.
-- Parts of a leg: ``media`` (plays, hears, records), ``hearing`` (marks), ``digits``, ``rtp_monitor`` (RTP events).
-- ``requests`` sees each received message before pjsip and reads it once (``messages``). ``admission`` decides on requests,
-  ``header_rewrites`` and ``sdp`` change what pjsip mishandles. ``attribution`` finds the leg of each message, sent ones too.
-- ``incoming``: incoming calls, and their cases at shared phones. ``socket_limits``: limits of pjlib. ``names``: DNS.
-- RTP passes ``taps``, which buffers it; ``streams`` counts it, and reads the far end's reports.
+Its modules are layers (a contract in pyproject.toml), from the top:
+
+- ``service``: the process and its main loop.
+- ``commands``: the parent's commands. ``requests`` sees each received message before pjsip and reads it once.
+- ``admission`` decides on requests. ``incoming``: incoming calls, and their cases at shared phones. ``connection_limit``.
+- ``legs``: the calls, and the call slots they take. ``attribution`` finds the leg of each message, sent ones too.
+- ``leg``: a call, and when it is over; its parts: ``media`` (plays, hears, records), ``hearing`` (marks), ``digits``,
+  ``rtp_monitor`` (RTP events; RTP passes ``taps``, which buffers it, and ``streams``, which counts it and reads the far end's reports).
+- ``account``: the phones. ``stack``: the Endpoint. ``parent``: the connection to the parent.
+- ``native``: C functions of pjproject that pjsua2 lacks; ``pjlib``: its structures. ``bindings``: pjsua2's classes.
+- ``messages`` as they pass; ``header_rewrites`` and ``sdp`` change what pjsip mishandles. ``socket_limits`` of pjlib. ``names``: DNS.
 
 What shapes the design (pjproject 2.15.1):
 

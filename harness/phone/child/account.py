@@ -1,30 +1,28 @@
 """The phones of the process: each with its account and transport, or a share of another phone's
-account; and how they are removed.
+account.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from harness.calls.events import Event, RegistrationState
 from harness.phone.child import socket_limits
-from harness.phone.child.bindings import Account, Headers, pj, set_headers
+from harness.phone.child.bindings import Headers, PjAccount, pj, set_headers
 from harness.phone.child.header_rewrites import ANY, Challenges
 from harness.phone.child.messages import WireMessage
+from harness.phone.child.parent import Parent
 from harness.phone.child.socket_limits import SocketName
+from harness.phone.child.stack import Endpoint
 from harness.phone.config import PhoneConfig
-from harness.phone.protocol import FAREWELL_SECONDS, Policy, Ring
+from harness.phone.protocol import Policy, Ring
 from harness.sip.uri import registrar_uri
-
-if TYPE_CHECKING:
-    from harness.phone.child.incoming import CallFilter
-    from harness.phone.child.service import Service
 
 _MOST_ACCOUNTS: Final = 8  # PJSUA_MAX_ACC
 #: pjsip refreshes no earlier than after five seconds (sip_reg.c), which is too late for the
@@ -50,6 +48,32 @@ _RELIABLE: Final = {
     "optional": pj.PJSUA_100REL_OPTIONAL,
     "required": pj.PJSUA_100REL_MANDATORY,
 }
+
+
+@dataclass(frozen=True)
+class CallFilter:
+    """Which calls belong to a case: those that show one of ``numbers`` (E.164), those that show no
+    number if ``withheld``, and others if the case expects a call (``lands``). National numbers are
+    read as dialled in ``region``, the phone's.
+    """
+
+    numbers: tuple[str, ...] = ()
+    lands: bool = False
+    withheld: bool = False
+    region: str = ""
+
+
+@dataclass(frozen=True)
+class PhoneHost:
+    """The parts of the process that its phones use."""
+
+    endpoint: Endpoint
+    parent: Parent
+    take_call: Callable[[AccountHolder, int], None]  #: creates the leg of pjsua's call
+    #: The local names of a phone's connections, which are forgotten.
+    take_connections: Callable[[HostedPhone], set[SocketName]]
+    #: Removed phones whose accounts have unanswered requests.
+    retired: list[AccountHolder] = field(default_factory=list)
 
 
 class Sources:
@@ -82,23 +106,18 @@ class HostedPhone:
 
     address: str  #: as its messages name it
     bound: SocketName
-    account: Account
+    account: PjAccount
     challenges: Challenges  #: decides which challenges its password answers
 
     def __init__(
         self,
-        host_process: Service,
+        process: PhoneHost,
         key: int,
         config: PhoneConfig,
         directory: Path,
         sources: Sources,
     ) -> None:
-        self.host_process, self.key, self.config, self.directory = (
-            host_process,
-            key,
-            config,
-            directory,
-        )
+        self.process, self.key, self.config, self.directory = process, key, config, directory
         self.sources = sources
         self.policy: Policy = Ring()
         self.parked = self.gone = False
@@ -141,7 +160,8 @@ class HostedPhone:
 
     def emit(self, kind: type[Event], **facts: Any) -> None:
         """Emit an event of this phone, with the current time."""
-        self.host_process.emit([kind(at=time.monotonic(), phone=self.config.name, **facts)], self)
+        event = kind(at=time.monotonic(), phone=self.config.name, **facts)
+        self.process.parent.emit([event], self.key)
 
 
 class AccountHolder(HostedPhone):
@@ -153,30 +173,28 @@ class AccountHolder(HostedPhone):
 
     def __init__(
         self,
-        host_process: Service,
+        process: PhoneHost,
         key: int,
         config: PhoneConfig,
         directory: Path,
         networks: list[str] | None,
     ) -> None:
-        super().__init__(host_process, key, config, directory, Sources(networks))
+        super().__init__(process, key, config, directory, Sources(networks))
         self.challenges = Challenges(config.realm)
         self.registration: RegistrationState | None = None  #: the registrar's last answer
         self.registers = False  #: a REGISTER is not answered yet
         self.refresh_at: float | None = None
-        self.shares: list[
-            PhoneShare
-        ] = []  #: the cases that share the phone; empty when one case uses it alone
-        self._asking: list[
-            tuple[PhoneShare, str]
-        ] = []  # shares with a request that is not sent yet, and its method
-        endpoint = host_process.endpoint
+        #: The cases that share the phone; empty when one case uses it alone.
+        self.shares: list[PhoneShare] = []
+        # Shares with a request that is not sent yet, and its method.
+        self._asking: list[tuple[PhoneShare, str]] = []
+        endpoint = process.endpoint
         if config.stun_server:
             endpoint.use_stun(config.stun_server)
         self._transport = endpoint.open_transport(config)
         self.address = endpoint.address_of(self._transport)
         self.bound = endpoint.bound_to(self._transport, config)
-        self.account = Account(self, host_process.fault)
+        self.account = PjAccount(self, process.parent.fault)
         #: Requests outside dialogs, by their tokens: the parent's command, and what the token
         #: points to.
         self._unanswered: dict[int, tuple[int, Any]] = {}
@@ -249,7 +267,7 @@ class AccountHolder(HostedPhone):
 
     def incoming(self, call_id: int) -> None:
         """A call came in."""
-        self.host_process.incoming.take(self, call_id)
+        self.process.take_call(self, call_id)
 
     def registration_changed(self, code: int, reason: str, expires: int) -> None:
         """A REGISTER was answered."""
@@ -266,7 +284,7 @@ class AccountHolder(HostedPhone):
             expires=expires if active else 0,
             active=active,
         )
-        self.host_process.emit([self.registration], self)
+        self.process.parent.emit([self.registration], self.key)
 
     # What the parent asks for.
 
@@ -349,10 +367,11 @@ class AccountHolder(HostedPhone):
         if code < 200:
             return
         if (asked := self._unanswered.pop(token, None)) is not None:
-            self.host_process.parent.done(asked[0], [code, reason])
-        if self in self.host_process.endpoint.waiting and not self._unanswered:
-            self.host_process.endpoint.waiting.remove(self)
-            self.host_process.afterwards(self._delete_account)
+            self.process.parent.done(asked[0], [code, reason])
+        retired = self.process.retired
+        if self in retired and not self._unanswered:
+            retired.remove(self)
+            self.process.endpoint.afterwards(self._delete_account)
 
     def close(self) -> None:
         """Delete the account and free its ports.
@@ -361,7 +380,7 @@ class AccountHolder(HostedPhone):
         the next case, perhaps in another process, needs the port now; and pjsip has only 64
         sockets.
         """
-        endpoint = self.host_process.endpoint
+        endpoint = self.process.endpoint
         udp = (
             endpoint.native.udp_transport(self.account.getId())
             if self.config.transport == "udp"
@@ -369,16 +388,14 @@ class AccountHolder(HostedPhone):
         )
         self.parked = self.gone = True
         if self._unanswered:
-            endpoint.waiting.append(self)
+            self.process.retired.append(self)
         else:
             self._delete_account()
         if udp is not None:
             endpoint.native.close_udp_socket(udp)
         endpoint.close_transport(self._transport)
         kind = socket.SOCK_DGRAM if self.config.transport == "udp" else socket.SOCK_STREAM
-        socket_limits.free(
-            {self.bound, *self.host_process.attribution.take_connections(self)}, kind
-        )
+        socket_limits.free({self.bound, *self.process.take_connections(self)}, kind)
         if udp is None:
             # Let pjsip see that the connections are closed before the next phone opens: it finds a
             # phone's connections by the memory address of the listener, which the next listener may
@@ -392,9 +409,9 @@ class AccountHolder(HostedPhone):
         unanswered requests are kept. When all account numbers are in use, a kept account is deleted
         and the new one takes its number and its answers.
         """
-        endpoint = self.host_process.endpoint
-        if endpoint.waiting and endpoint.native.accounts() >= _MOST_ACCOUNTS:
-            former = endpoint.waiting.pop(0)
+        retired = self.process.retired
+        if retired and self.process.endpoint.native.accounts() >= _MOST_ACCOUNTS:
+            former = retired.pop(0)
             former._delete_account()
             self._unanswered = former._unanswered
         self.account.create(self._account_config())
@@ -418,7 +435,7 @@ class PhoneShare(HostedPhone):
         directory: Path,
         claim: CallFilter,
     ) -> None:
-        super().__init__(holder.host_process, key, config, directory, holder.sources)
+        super().__init__(holder.process, key, config, directory, holder.sources)
         self.holder, self.claim = holder, claim
         self.address, self.bound = holder.address, holder.bound
         self.account, self.challenges = holder.account, holder.challenges
@@ -430,7 +447,7 @@ class PhoneShare(HostedPhone):
         assert active
         kept = self.holder.registration
         if kept is not None and kept.active:
-            self.host_process.emit([kept], self)
+            self.process.parent.emit([kept], self.key)
         elif not self.holder.registers:
             self.holder.register(True)
 
@@ -446,39 +463,6 @@ class PhoneShare(HostedPhone):
 LeasedPhone = AccountHolder | PhoneShare
 
 
-class Departures:
-    """Removes phones: they hang up, un-REGISTER and close; then the parent's command is answered."""
-
-    def __init__(self, host: Service) -> None:
-        self._host = host
-        self._under_way: list[
-            tuple[LeasedPhone, int, float]
-        ] = []  # with the command's id and the deadline
-
-    def __bool__(self) -> bool:
-        return bool(self._under_way)
-
-    def begin(self, phone: LeasedPhone, call: int) -> None:
-        """Start to remove a phone; the parent's ``call`` is answered when that is done."""
-        for leg in self._host.legs.of(phone):
-            leg.hang_up()
-        now = time.monotonic()
-        self._under_way.append((phone, call, now + 2 * FAREWELL_SECONDS))
-        self.tick(now)
-
-    def tick(self, now: float) -> None:
-        """Continue all removals."""
-        for departure in list(self._under_way):
-            phone, call, deadline = departure
-            if now < deadline:
-                if self._host.legs.of(phone):
-                    continue
-                if isinstance(phone, AccountHolder) and phone.registered:
-                    phone.unregister(now)
-                    continue
-            self._under_way.remove(departure)
-            self._host.phones.pop(phone.key, None)
-            self._host.connection_limit.reopen()  # before the phone's socket is closed
-            phone.close()
-            with contextlib.suppress(OSError):
-                self._host.parent.done(call, None)
+def account_holders(phones: Mapping[int, LeasedPhone]) -> list[AccountHolder]:
+    """The phones that have an account."""
+    return [phone for phone in phones.values() if isinstance(phone, AccountHolder)]

@@ -15,36 +15,41 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Final, Literal
 
-from harness.calls.events import CallsRefused, StrangerRefused
+from harness.calls.events import CallsRefused, PasswordWithheld, StrangerRefused
 from harness.phone.child import sdp
-from harness.phone.child.account import HostedPhone
+from harness.phone.child.account import AccountHolder, HostedPhone
+from harness.phone.child.attribution import Attribution
 from harness.phone.child.digits import NOT_A_DIGIT
 from harness.phone.child.leg import CallLeg
+from harness.phone.child.legs import Legs
 from harness.phone.child.messages import WireMessage
-from harness.phone.child.requests import (
-    BAD_INFO_PACKAGE,
-    BUSY_HERE,
-    DOES_NOT_EXIST,
-    DROP,
-    NOT_ALLOWED,
-    OK,
-    PASS,
-    UNSUPPORTED_MEDIA_TYPE,
-)
-from harness.phone.child.socket_limits import LONGEST_TRANSACTION, SocketName
-from harness.sip.grammar import SipSyntaxError
+from harness.phone.child.socket_limits import LONGEST_TRANSACTION, SocketName, SocketSlots
 from harness.sip.message import Message
 
-if TYPE_CHECKING:
-    from harness.phone.child.service import Service
+PASS: Final = -1
+DROP: Final = 0
+#: With Retry-After. A 503 would make the platform stop sending calls and treat the trunk as down
+#: (RFC 3261 section 21.5.4).
+BUSY_HERE: Final = 486
+#: The answer to OPTIONS, with the capabilities (RFC 3261 section 11.2).
+OK: Final = 200
 
-_TOLD_EVERY: Final = 0.9  # seconds between reports of one kind; checked once a second
+#: RFC 3261 section 12.2.2; of a subscription, RFC 6665 section 4.1.3.
+DOES_NOT_EXIST: Final = 481
+#: With Allow (RFC 3261 section 21.4.6).
+NOT_ALLOWED: Final = 405
+#: With Accept (RFC 3261 section 21.4.13): it is INFO's alone.
+UNSUPPORTED_MEDIA_TYPE: Final = 415
+#: With Recv-Info, and no package in it (RFC 6086 section 4.2.2).
+BAD_INFO_PACKAGE: Final = 469
+
+_REPORTS_EVERY_S: Final = 0.9  # seconds between reports of one kind; checked once a second
 _MOST_KINDS: Final = 50  # per phone; further kinds are counted together
 _LONGEST: Final = 80  # characters of a stranger's method and User-Agent
-_USER_AGENT: Final = re.compile(r"^User-Agent[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
 
 _BAD_REQUEST: Final = 400
 _FORBIDDEN: Final = 403
@@ -52,15 +57,12 @@ _NOT_ACCEPTABLE_HERE: Final = 488  # RFC 3261 section 21.4.26
 _BAD_EVENT: Final = 489  # RFC 6665 section 8.3.2
 _DECLINE: Final = 603
 
-_REPLACES: Final = re.compile(r"^Replaces[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _OFFERING: Final = ("INVITE", "UPDATE")
 _MEDIA: Final = re.compile(r"^m=", re.MULTILINE)
 _MOST_MEDIA: Final = 6
 #: pjsip uses the last of several such headers, other readers the first; and pjsip starts a new line
 #: after a lone CR.
-_ONCE: Final = re.compile(
-    r"^(?:(Call-ID|i)|(CSeq)|(From|f)|(To|t))[ \t]*:", re.IGNORECASE | re.MULTILINE
-)
+_ONCE: Final = ("call-id", "cseq", "from", "to")
 _LONE_CR: Final = re.compile(r"\r(?!\n)")
 _OFFER: Final = re.compile(r"^v=0\r?$", re.MULTILINE)
 
@@ -81,23 +83,30 @@ _NOTHING_LEFT: Final = frozenset(["INFO", "INVITE", "MESSAGE", "OPTIONS", "PRACK
 class _Count:
     phone: HostedPhone
     count: int = 0
-    told: int = 0
-    told_at: float = 0.0
+    reported: int = 0
+    reported_at: float = 0.0
 
 
 class Admission:
     """Decides on requests and counts those it refuses: the first count is reported at once, then
-    one per second.
+    one per second. ``passed`` receives each message that is evidence.
     """
 
-    def __init__(self, host: Service) -> None:
-        self._host = host
+    def __init__(
+        self,
+        phones: Callable[[], Iterable[AccountHolder]],
+        legs: Legs,
+        attribution: Attribution,
+        socket_slots: SocketSlots,
+        passed: Callable[[WireMessage], None],
+    ) -> None:
+        self._phones, self._legs, self._attribution = phones, legs, attribution
+        self._socket_slots, self.passed = socket_slots, passed
         self._counts: dict[StrangerRefused, _Count] = {}  # by an event without time and count
         # The phone of the INVITE that was last passed to pjsip, and its source.
         self._let_in: tuple[HostedPhone, str] | None = None
-        self._accepted: dict[
-            tuple[str, str], float
-        ] = {}  # time of the ACK, by the INVITE's branch and Call-ID
+        # The time of the ACK, by the INVITE's branch and Call-ID.
+        self._accepted: dict[tuple[str, str], float] = {}
 
     def decide(
         self, message: WireMessage, local: SocketName, body: memoryview, *, ours: bool
@@ -112,12 +121,12 @@ class Admission:
         if phone is not None and not ours and not phone.sources.include(message.remote_host):
             self._refuse(phone, message, "address")
             return DROP
-        self._host.passed(message)
+        self.passed(message)
         if refusal := _crashes_pjsip(message):
             # An ACK has no response (RFC 3261 section 17).
             return DROP if "ACK" in (message.method, message.text[:3]) else refusal
-        tag, attribution = message.local_tag, self._host.attribution
-        leg = attribution.leg_of_tag(tag)
+        tag = message.local_tag
+        leg = self._attribution.leg_of_tag(tag)
         if leg is not None and leg.call_id != message.call_id:
             self._refuse(leg.phone, message, "call-id")
             return DROP if message.method == "ACK" else DOES_NOT_EXIST
@@ -129,18 +138,33 @@ class Admission:
                 leg.emit(CallsRefused, source=message.remote_host, why=_unresolved(names))
                 return _NOT_ACCEPTABLE_HERE
             if message.method in _OFFERING and not sdp.has_answer(
-                body, self._host.endpoint.spoken(leg.codecs)
+                body, self._legs.endpoint.spoken(leg.codecs)
             ):
                 return _NOT_ACCEPTABLE_HERE  # RFC 3261 section 14.2
             self._narrow(message, body, leg.phone, leg.codecs)
             return _within(message, leg)
-        if leg is not None or attribution.has_ended(message):
+        if leg is not None or self._attribution.has_ended(message):
             return (
                 DOES_NOT_EXIST if message.method in _NOTHING_LEFT else PASS
             )  # RFC 3261 section 12.2.2
         if message.begins_call:
             return self._begins(message, body, phone)
         return PASS if tag else _outside(message)
+
+    def lets_pass(self, message: WireMessage) -> None:
+        """Note the request that pjsip handles next."""
+        self._attribution.arrived = message
+
+    def withheld(self, message: WireMessage, challenges: Sequence[str]) -> list[bool]:
+        """For each challenge of a response, whether it gets no answer."""
+        phone = self._attribution.asker_of(message)
+        if phone is None:
+            return [False for _ in challenges]
+        found = phone.challenges.withheld(message.method, challenges)
+        for one in filter(None, found):
+            leg = self._attribution.leg_of_tag(message.local_tag)
+            (leg or phone).emit(PasswordWithheld, **asdict(one))
+        return [one is not None for one in found]
 
     def _is_late_copy(self, message: WireMessage, leg: CallLeg | None) -> bool:
         """Whether an INVITE is a copy of one that was acknowledged: such copies are absorbed (RFC
@@ -158,21 +182,20 @@ class Admission:
         return False
 
     def _begins(self, message: WireMessage, body: memoryview, phone: HostedPhone | None) -> int:
-        host = self._host
         if _OFFER.search(message.text) and not _MEDIA.search(message.text):
             return _NOT_ACCEPTABLE_HERE  # valid, but without media (RFC 3264 section 5); pjsip would answer 400
         if names := sdp.disable_names(body):
             if phone is not None:
                 phone.emit(CallsRefused, source=message.remote_host, why=_unresolved(names))
             return _NOT_ACCEPTABLE_HERE
-        if not host.socket_slots.admits((message.branch, message.sent_by, message.call_id)):
+        if not self._socket_slots.admits((message.branch, message.sent_by, message.call_id)):
             if phone is not None:
                 phone.emit(CallsRefused, source=message.remote_host)
             return BUSY_HERE
         # A phone with one line that is busy refuses another call with 486, unless it replaces the
         # first one (RFC 3891).
-        is_busy = phone is not None and host.calls_up(phone) >= phone.config.max_calls == 1
-        refuses = is_busy and not _REPLACES.search(message.head)
+        is_busy = phone is not None and self._legs.calls_up(phone) >= phone.config.max_calls == 1
+        refuses = is_busy and not message.head.get("Replaces")
         self._let_in = (phone, message.remote_host) if phone is not None and not refuses else None
         if phone is not None and (
             unknown := self._narrow(message, body, phone, phone.config.codecs)
@@ -194,13 +217,13 @@ class Admission:
         """
         if not body or message.method not in _OFFERING:
             return ""
-        return sdp.narrow(body, self._host.endpoint.spoken(codecs), phone.config.srtp)
+        return sdp.narrow(body, self._legs.endpoint.spoken(codecs), phone.config.srtp)
 
     def refuses_unread(self, message: WireMessage) -> bool:
         """Whether a message that pjsip cannot parse comes from a stranger; such a message is
         counted.
         """
-        phone = self._host.attribution.called(message)
+        phone = self._attribution.called(message)
         if phone is None or phone.sources.include(message.remote_host):
             return False
         self._refuse(phone, message, "address")
@@ -210,8 +233,7 @@ class Admission:
         self, phone: HostedPhone, message: WireMessage, why: Literal["address", "call-id"]
     ) -> None:
         """Count a refused request."""
-        leg = self._host.attribution.leg_of_tag(message.local_tag)
-        agent = _USER_AGENT.search(message.text)
+        leg = self._attribution.leg_of_tag(message.local_tag)
         kind = StrangerRefused(
             at=0.0,
             phone=phone.config.name,
@@ -220,7 +242,7 @@ class Admission:
             source=message.remote_host,
             transport=message.transport,
             method=message.method[:_LONGEST],
-            user_agent=agent.group(1).rstrip(" \t\r")[:_LONGEST] if agent else "",
+            user_agent=message.head.get("User-Agent")[:_LONGEST],
             count=0,
         )
         if (
@@ -230,14 +252,14 @@ class Admission:
             kind = replace(kind, leg=None, source="others", method="", user_agent="")
         count = self._counts.setdefault(kind, _Count(phone))
         count.count += 1
-        if not count.told:
+        if not count.reported:
             self._say(kind, count, time.monotonic())
 
     def tick(self, now: float) -> None:
         """Report counts that have grown."""
         self._counts = {kind: count for kind, count in self._counts.items() if not count.phone.gone}
         for kind, count in self._counts.items():
-            if count.count > count.told and now >= count.told_at + _TOLD_EVERY:
+            if count.count > count.reported and now >= count.reported_at + _REPORTS_EVERY_S:
                 self._say(kind, count, now)
 
     def begins_anew(self, phone: HostedPhone) -> None:
@@ -247,13 +269,14 @@ class Admission:
         }
 
     def _say(self, kind: StrangerRefused, count: _Count, now: float) -> None:
-        count.told, count.told_at = count.count, now
-        leg = next((leg for leg in self._host.legs.of(count.phone) if leg.name == kind.leg), None)
-        self._host.emit([replace(kind, at=now, count=count.count)], count.phone, leg)
+        count.reported, count.reported_at = count.count, now
+        leg = next((leg for leg in self._legs.of(count.phone) if leg.name == kind.leg), None)
+        event = replace(kind, at=now, count=count.count)
+        self._legs.parent.emit([event], count.phone.key, leg.key if leg else None)
 
     def _at(self, message: WireMessage, local: SocketName) -> HostedPhone | None:
         """The phone whose socket received the request."""
-        for phone in self._host.accounts():
+        for phone in self._phones():
             if phone.transport_name == message.transport and phone.bound.covers(local):
                 return phone
         return None
@@ -265,10 +288,9 @@ def _crashes_pjsip(message: WireMessage) -> int:
     """
     if message.text.split(" ", 1)[0].upper() != message.method:  # RFC 3261 section 8.1.1.5
         return _BAD_REQUEST
-    once = [header.lastindex for header in _ONCE.finditer(message.head)]
-    if len(once) > len(set(once)) or _LONE_CR.search(
-        message.head
-    ):  # RFC 3261 sections 7.3.1 and 25.1
+    once = [header.key for header in message.head.headers if header.key in _ONCE]
+    head = message.text.partition("\r\n\r\n")[0]
+    if len(once) > len(set(once)) or _LONE_CR.search(head):  # RFC 3261 sections 7.3.1 and 25.1
         return _BAD_REQUEST
     # pjsip would match it to a dialog. The phone's final responses have a tag, so their ACK has it
     # too (section 17.1.1.3).
@@ -290,21 +312,20 @@ def _within(message: WireMessage, leg: CallLeg) -> int:
         return PASS
     if message.method == "OPTIONS":
         return OK
-    try:
-        request = Message.parse(message.text)
-        event = _event(request)
-        match message.method:
-            case "INFO":
-                status = leg.media.digits.info(request)
-                return status if status != NOT_A_DIGIT else _of_other_info(request)
-            case "NOTIFY" if event not in ("refer", ""):
-                return _BAD_EVENT  # RFC 6665 section 4.1.3
-            case "NOTIFY":  # once there was a REFER, pjsip knows whether a subscription came of it
-                return PASS if leg.has_referred else DOES_NOT_EXIST
-            case "SUBSCRIBE":
-                return PASS if leg.was_referred and event == "refer" else _subscription(event)
-    except SipSyntaxError:  # pjsip could parse it
+    request = message.parsed
+    if request is None:  # pjsip could parse it
         return PASS
+    event = _event(request)
+    match message.method:
+        case "INFO":
+            status = leg.media.digits.info(request)
+            return status if status != NOT_A_DIGIT else _of_other_info(request)
+        case "NOTIFY" if event not in ("refer", ""):
+            return _BAD_EVENT  # RFC 6665 section 4.1.3
+        case "NOTIFY":  # once there was a REFER, pjsip knows whether a subscription came of it
+            return PASS if leg.has_referred else DOES_NOT_EXIST
+        case "SUBSCRIBE":
+            return PASS if leg.was_referred and event == "refer" else _subscription(event)
     return NOT_ALLOWED  # RFC 3261 section 8.2.1
 
 
@@ -323,10 +344,10 @@ def _outside(message: WireMessage) -> int:
         return PASS
     if message.method in _OF_A_CALL:
         return DOES_NOT_EXIST  # RFC 3261 section 12.2.2
-    try:
-        event = _event(Message.parse(message.text))
-    except SipSyntaxError:
+    request = message.parsed
+    if request is None:
         return _BAD_REQUEST
+    event = _event(request)
     match message.method:
         case "NOTIFY" if event == "message-summary":  # unsolicited (RFC 3842); pjsip accepts it
             return PASS

@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from harness.phone.child.account import AccountHolder, HostedPhone
+from harness.phone.child.leg import UNKNOWN, CallLeg
 from harness.phone.child.messages import Connection, WireMessage
 from harness.phone.child.socket_limits import SocketName
-
-if TYPE_CHECKING:
-    from harness.phone.child.account import AccountHolder, HostedPhone
-    from harness.phone.child.leg import CallLeg
-
-#: The Call-ID of a leg whose INVITE pjsua has not sent yet.
-UNKNOWN: Final = ""
 
 _MOST_OWNERS: Final = 500
 _MOST_CONNECTIONS: Final = 8
@@ -35,16 +30,15 @@ class Attribution:
         deliver: Callable[[float, WireMessage, HostedPhone, CallLeg | None], None],
     ) -> None:
         self._phones, self._deliver = phones, deliver
+        self.arrived: WireMessage | None = None  #: the received request that pjsip handles now
         self._dialogs: dict[str, list[CallLeg]] = {}
-        self._unbound: dict[
-            str, list[tuple[float, WireMessage]]
-        ] = {}  # INVITEs that have no leg yet
+        # INVITEs that have no leg yet.
+        self._unbound: dict[str, list[tuple[float, WireMessage]]] = {}
         # Phones of messages outside of calls, by Call-ID and ``ours`` (REGISTER, OPTIONS …) or the
         # local tag (ended calls).
         self._owners: dict[tuple[str, bool | str], weakref.ref[HostedPhone]] = {}
-        self._connections: dict[
-            tuple[str, str], list[Connection]
-        ] = {}  # by transport and remote address
+        # By transport and remote address.
+        self._connections: dict[tuple[str, str], list[Connection]] = {}
 
     # Messages.
 
@@ -126,9 +120,11 @@ class Attribution:
         """The leg with this local tag, regardless of its Call-ID; None for an empty tag."""
         if not tag:
             return None
-        return next(
-            (leg for legs in self._dialogs.values() for leg in legs if leg.tag == tag), None
-        )
+        for legs in self._dialogs.values():
+            for leg in legs:
+                if leg.tag == tag:
+                    return leg
+        return None
 
     def _referred(self, message: WireMessage) -> CallLeg | None:
         """The leg placed on a REFER, if this is its first INVITE: pjsua chooses its Call-ID."""
@@ -238,19 +234,21 @@ class Attribution:
         s without use.
         """
         others = [other for other in self._phones() if other is not phone]
-        mine = {
-            connection
-            for known in self._connections.values()
-            for connection in known
-            if _may_have(phone, connection)
-            and not any(_may_have(other, connection) for other in others)
-        }
-        self._connections = {
-            key: rest
-            for key, known in self._connections.items()
-            if (rest := [connection for connection in known if connection not in mine])
-        }
-        return {connection.name for connection in mine}
+
+        def is_only_its(connection: Connection) -> bool:
+            if not _may_have(phone, connection):
+                return False
+            return not any(_may_have(other, connection) for other in others)
+
+        taken: set[SocketName] = set()
+        kept: dict[tuple[str, str], list[Connection]] = {}
+        for key, known in self._connections.items():
+            mine = list(filter(is_only_its, known))
+            taken.update(connection.name for connection in mine)
+            if rest := [connection for connection in known if connection not in mine]:
+                kept[key] = rest
+        self._connections = kept
+        return taken
 
 
 def _may_have(phone: HostedPhone, connection: Connection) -> bool:

@@ -1,5 +1,8 @@
 """The child's interface to pjsua2: safe callbacks and helpers for parameter objects. The only
 importer of pjsua2.
+
+Each subclass of a pjsua2 class passes its callbacks to a listener, whose methods its protocol
+names.
 """
 
 from __future__ import annotations
@@ -7,22 +10,17 @@ from __future__ import annotations
 import functools
 import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import pjsua2 as pj
 
-if TYPE_CHECKING:
-    from harness.phone.child.account import AccountHolder
-    from harness.phone.child.leg import CallLeg
-    from harness.phone.child.service import Service
-
 __all__ = [
-    "Account",
-    "Call",
     "Headers",
-    "Log",
+    "PjAccount",
+    "PjCall",
+    "PjEndpoint",
+    "PjLog",
     "Refusal",
-    "Stack",
     "misuse",
     "parameters",
     "pj",
@@ -64,10 +62,19 @@ def _callback(method: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-class Stack(pj.Endpoint):  # type: ignore[misc]
-    """The one Endpoint; it chooses the account of a call that comes in."""
+class EndpointListener(Protocol):
+    """Follows the one Endpoint, and chooses the account of an incoming call."""
 
-    def __init__(self, listener: Service) -> None:
+    def fault(self, text: str, /) -> None: ...
+    def logged(self, level: int, entry: str) -> None: ...
+    def select_account(self, prm: Any) -> None: ...
+    def transport_failed(self, handle: int, error: int, tls: Any) -> None: ...
+
+
+class PjEndpoint(pj.Endpoint):  # type: ignore[misc]
+    """Has one instance in the process."""
+
+    def __init__(self, listener: EndpointListener) -> None:
         super().__init__()
         self.listener, self.fault = listener, listener.fault
 
@@ -83,10 +90,10 @@ class Stack(pj.Endpoint):  # type: ignore[misc]
             self.listener.transport_failed(int(prm.hnd), prm.lastError, prm.tlsInfo)
 
 
-class Log(pj.LogWriter):  # type: ignore[misc]
-    """Where pjsua's log goes."""
+class PjLog(pj.LogWriter):  # type: ignore[misc]
+    """Receives pjsua's log."""
 
-    def __init__(self, listener: Service) -> None:
+    def __init__(self, listener: EndpointListener) -> None:
         super().__init__()
         self.listener, self.fault = listener, listener.fault
 
@@ -96,14 +103,19 @@ class Log(pj.LogWriter):  # type: ignore[misc]
         self.listener.logged(entry.level, entry.msg)
 
 
-class Account(pj.Account):  # type: ignore[misc]
+class AccountListener(Protocol):
+    def incoming(self, call_id: int) -> None: ...
+    def registration_changed(self, code: int, reason: str, expires: int) -> None: ...
+    def request_answered(self, token: int, code: int, reason: str) -> None: ...
+
+
+class PjAccount(pj.Account):  # type: ignore[misc]
     """A phone's account; without a listener its callbacks are ignored."""
 
-    listener: Any  #: the :class:`AccountHolder`, or None
-
-    def __init__(self, listener: AccountHolder | None, fault: Callable[[str], None]) -> None:
+    def __init__(self, listener: AccountListener, fault: Callable[[str], None]) -> None:
         super().__init__()
-        self.listener, self.fault = listener, fault
+        self.listener: Any = listener  # or None; only _callback has to know
+        self.fault = fault
 
     @_callback
     def onIncomingCall(self, prm: Any) -> None:
@@ -125,10 +137,21 @@ class Account(pj.Account):  # type: ignore[misc]
         self.listener.request_answered(int(prm.userData), tsx.statusCode, tsx.statusText)
 
 
-class Call(pj.Call):  # type: ignore[misc]
+class CallListener(Protocol):
+    def state_changed(self) -> None: ...
+    def media_opened(self, transport: int) -> None: ...
+    def media_changed(self) -> None: ...
+    def stream_ends(self, index: int) -> None: ...
+    def digit(self, digit: str, timestamp: int, duration: int, *, ends: bool) -> None: ...
+    def transfer_asked(self, prm: Any) -> None: ...
+    def replacement_asked(self, prm: Any) -> None: ...
+    def offer_comes(self) -> None: ...
+
+
+class PjCall(pj.Call):  # type: ignore[misc]
     """A leg's call; without a listener its callbacks are ignored."""
 
-    def __init__(self, account: Account, listener: CallLeg | None, *arguments: Any) -> None:
+    def __init__(self, account: PjAccount, listener: CallListener | None, *arguments: Any) -> None:
         super().__init__(account, *arguments)
         self.listener: Any = listener
         self.fault = account.fault
@@ -141,7 +164,7 @@ class Call(pj.Call):  # type: ignore[misc]
     @_callback
     def onCreateMediaTransport(self, prm: Any) -> None:
         """RTP's sockets are open."""
-        self.listener.rtp.watch(int(prm.mediaTp))  # counts and logs its packets
+        self.listener.media_opened(int(prm.mediaTp))
 
     @_callback
     def onCallMediaState(self, prm: Any) -> None:
@@ -157,7 +180,7 @@ class Call(pj.Call):  # type: ignore[misc]
     def onDtmfEvent(self, prm: Any) -> None:
         """A digit begins, goes on, or has ended."""
         ends = bool(prm.flags & _DTMF_ENDS)
-        self.listener.media.digits.event(prm.digit, prm.timestamp, prm.duration, ends=ends)
+        self.listener.digit(prm.digit, prm.timestamp, prm.duration, ends=ends)
 
     @_callback
     def onCallTransferRequest(self, prm: Any) -> None:

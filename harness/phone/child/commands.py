@@ -1,121 +1,81 @@
-"""The connection to the parent: its commands by name, and notifications and questions to it.
-
-``call`` is the id that the answer to a command carries.
-"""
+"""The commands of the parent, by name; ``call`` is the id that the answer to a command carries."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import queue
-import sys
-import threading
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from harness.phone.child.account import AccountHolder, LeasedPhone, PhoneShare
+from harness.phone.child.account import (
+    AccountHolder,
+    CallFilter,
+    LeasedPhone,
+    PhoneHost,
+    PhoneShare,
+    account_holders,
+)
+from harness.phone.child.admission import Admission
 from harness.phone.child.bindings import Headers, Refusal, misuse
-from harness.phone.child.incoming import CallFilter
+from harness.phone.child.connection_limit import ConnectionLimit
 from harness.phone.child.leg import CallLeg
+from harness.phone.child.legs import Legs
 from harness.phone.child.media import playable
+from harness.phone.child.parent import Parent
 from harness.phone.child.stack import is_sip_address
 from harness.phone.config import PhoneConfig
-from harness.phone.protocol import FAREWELL_SECONDS, LogRing, Questions, Wire, choice_from_plain
-
-if TYPE_CHECKING:
-    from harness.phone.child.service import Service
-
-_ANSWER_S: Final = 1.0  # all calls of the process wait for the answer
-
-#: A command: its name, the number that its answer carries, and its arguments.
-Command = tuple[str, int, dict[str, Any]]
+from harness.phone.protocol import FAREWELL_SECONDS, choice_from_plain
 
 
-class Parent:
-    """The parent at the other end of ``wire``. Sending is thread-safe; one thread takes commands."""
+class Departures:
+    """Removes phones: they hang up, un-REGISTER and close; then the parent's command is answered."""
 
-    def __init__(self, wire: Wire, ring: LogRing) -> None:
-        self._wire, self._ring = wire, ring
-        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
-        self.waiting: Command | None = None  #: the oldest command, if it has to wait
-        self._questions = Questions(wire)
-        self.gone = threading.Event()  #: the parent's end is closed, or this process is to end
+    def __init__(
+        self,
+        phones: dict[int, LeasedPhone],
+        legs: Legs,
+        connection_limit: ConnectionLimit,
+        parent: Parent,
+    ) -> None:
+        self._phones, self._legs = phones, legs
+        self._connection_limit, self._parent = connection_limit, parent
+        # With the command's id and the deadline.
+        self._under_way: list[tuple[LeasedPhone, int, float]] = []
 
-    def listen(self, wake: Callable[[], None]) -> None:
-        """Read the parent's messages in a new thread, which calls ``wake`` for each command."""
-        threading.Thread(target=self._read, args=(wake,), name="commands", daemon=True).start()
+    def __bool__(self) -> bool:
+        return bool(self._under_way)
 
-    def _read(self, wake: Callable[[], None]) -> None:
-        for message in self._wire:
-            if message[0] == "answer":
-                self._questions.take(message[1:])
-            else:
-                _, call, name, arguments = message
-                self._commands.put((name, call, arguments))
-                wake()
-        self.gone.set()
-        wake()
-        # If the main thread hangs, this thread ends the process.
-        time.sleep(3 * FAREWELL_SECONDS)
-        os._exit(2)
+    def begin(self, phone: LeasedPhone, call: int) -> None:
+        """Start to remove a phone; the parent's ``call`` is answered when that is done."""
+        for leg in self._legs.of(phone):
+            leg.hang_up()
+        now = time.monotonic()
+        self._under_way.append((phone, call, now + 2 * FAREWELL_SECONDS))
+        self.tick(now)
 
-    # Commands.
-
-    def next_command(self, waits: Callable[[str], bool]) -> Command | None:
-        """The oldest command, or None if it ``waits``; later commands then wait too."""
-        if self.waiting is None and not self._commands.empty():
-            self.waiting = self._commands.get()
-        command = self.waiting
-        if command is None or waits(command[0]):
-            return None
-        self.waiting = None
-        return command
-
-    def done(self, call: int, value: Any) -> None:
-        """Send a command's result. Raises ``OSError`` when the parent is gone."""
-        self._wire.send("done", call, value)
-
-    def failed(self, call: int, kind: str, text: str) -> None:
-        """Send why a command failed; ``kind`` names the error that the parent raises. Raises
-        ``OSError``.
-        """
-        self._wire.send("failed", call, kind, text)
-
-    # Notifications and questions.
-
-    def tell(self, what: str, /, **arguments: Any) -> None:
-        """Send a notification."""
-        with contextlib.suppress(OSError):  # the reader thread notices that the parent is gone
-            self._wire.send("tell", what, arguments)
-
-    def together(self) -> AbstractContextManager[None]:
-        """See :meth:`Wire.together`."""
-        return self._wire.together()
-
-    def ask(self, name: str, arguments: dict[str, Any]) -> Any:
-        """The parent's answer to a question. Without an answer in time this process counts as lost,
-        a fault of the harness.
-        """
-        with contextlib.suppress(OSError, queue.Empty):
-            return self._questions.ask(name, arguments, _ANSWER_S)
-        self.tell("lost", reason=f"the harness took more than {_ANSWER_S:g} s to answer {name!r}")
-        return None
-
-    def fault(self, text: str) -> None:
-        """Report a defect of this process; the parent then kills it."""
-        for line in text.splitlines():
-            self._ring.write(line)
-        print(text, file=sys.stderr, flush=True)
-        self.tell("fault", text=text)
+    def tick(self, now: float) -> None:
+        """Continue all removals."""
+        for departure in list(self._under_way):
+            phone, call, deadline = departure
+            if now < deadline:
+                if self._legs.of(phone):
+                    continue
+                if isinstance(phone, AccountHolder) and phone.registered:
+                    phone.unregister(now)
+                    continue
+            self._under_way.remove(departure)
+            self._phones.pop(phone.key, None)
+            self._connection_limit.reopen()  # before the phone's socket is closed
+            phone.close()
+            with contextlib.suppress(OSError):
+                self._parent.done(call, None)
 
 
 #: Commands that are methods of the leg with the key ``leg``.
 _OF_A_LEG: Final = frozenset(
-    ["hold", "play", "reinvite", "respond", "resume", "send_digits", "tell_statistics", "transfer"]
+    ["hold", "play", "reinvite", "respond", "resume", "send_digits", "emit_statistics", "transfer"]
 )
 #: Commands that get the id of their answer, which is sent later.
 _ANSWERED_LATER: Final = frozenset(["remove", "request"])
@@ -125,8 +85,16 @@ LATER: Final = object()
 class Commands:
     """Runs the commands. Each public method is one."""
 
-    def __init__(self, host: Service) -> None:
-        self._host = host
+    def __init__(
+        self,
+        phones: dict[int, LeasedPhone],
+        process: PhoneHost,
+        legs: Legs,
+        admission: Admission,
+        departures: Departures,
+    ) -> None:
+        self._phones, self._process, self._legs = phones, process, legs
+        self._admission, self._departures = admission, departures
 
     def obey(self, name: str, call: int, arguments: dict[str, Any]) -> Any:
         """Run a command. Returns the answer or :data:`LATER`. Raises :class:`Refusal` and
@@ -141,13 +109,13 @@ class Commands:
         return _COMMANDS[name](self, **arguments)
 
     def _phone(self, key: int) -> LeasedPhone:
-        found = self._host.phones.get(key)
+        found = self._phones.get(key)
         if found is None:
             raise misuse("this phone was released")
         return found
 
     def _leg(self, key: int) -> CallLeg:
-        found = self._host.legs.find(key)
+        found = self._legs.find(key)
         if found is None:
             raise misuse("this leg has ended")
         return found
@@ -155,20 +123,19 @@ class Commands:
     # Phones.
 
     def free_slots(self) -> int:
-        return self._host.free_slots()
+        return self._legs.free_slots()
 
     def unpromised_slots(self) -> int:
-        return self._host.unpromised_slots()
+        return self._legs.unpromised_slots(account_holders(self._phones))
 
     def add(
         self, phone: int, config: dict[str, Any], directory: str, networks: list[str] | None
     ) -> str:
         """Create a phone that accepts requests from ``networks`` (None: all); returns its address."""
         made = PhoneConfig.from_plain(config)
-        self._host.endpoint.check_codecs(made.codecs)
-        hosted = self._host.phones[phone] = AccountHolder(
-            self._host, phone, made, Path(directory), networks
-        )
+        self._process.endpoint.check_codecs(made.codecs)
+        hosted = AccountHolder(self._process, phone, made, Path(directory), networks)
+        self._phones[phone] = hosted
         return hosted.address
 
     def join(
@@ -180,13 +147,14 @@ class Commands:
         numbers: list[str],
         lands: bool,
         withheld: bool,
+        region: str,
     ) -> str:
         """Create a case's share of the phone ``account``; returns the phone's address."""
-        claim = CallFilter(tuple(numbers), lands, withheld)
+        claim = CallFilter(tuple(numbers), lands, withheld, region)
         holder = self._phone(account)
         assert isinstance(holder, AccountHolder)
         made = PhoneShare(holder, phone, PhoneConfig.from_plain(config), Path(directory), claim)
-        self._host.phones[phone] = made
+        self._phones[phone] = made
         return made.address
 
     def adopt(self, phone: int, directory: str) -> tuple[str, bool]:
@@ -194,7 +162,7 @@ class Commands:
         kept = self._phone(phone)
         assert isinstance(kept, AccountHolder)
         kept.adopt(Path(directory))
-        self._host.admission.begins_anew(kept)
+        self._admission.begins_anew(kept)
         return kept.address, kept.registered
 
     def park(self, phone: int) -> None:
@@ -203,7 +171,7 @@ class Commands:
 
     def remove(self, call: int, phone: int) -> None:
         """Remove the phone: hang up, un-REGISTER, close."""
-        self._host.departures.begin(self._phone(phone), call)
+        self._departures.begin(self._phone(phone), call)
 
     def set_policy(self, phone: int, policy: list[Any]) -> None:
         """Set what to do with incoming calls."""
@@ -235,13 +203,13 @@ class Commands:
     ) -> int:
         """Place a call; returns its leg's key."""
         caller = self._phone(phone)
-        if self._host.free_slots() < 1:
-            most = self._host.endpoint.most_calls
+        if self._legs.free_slots() < 1:
+            most = self._process.endpoint.most_calls
             raise Refusal("resource", f"all {most} call slots of the phone process are taken")
         if not is_sip_address(uri) and not uri.startswith("tel:"):
             raise misuse(f"{caller.config.name} cannot dial {uri!r}: not a URI")
         playing = playable(source)
-        leg = CallLeg(self._host, caller, uuid.uuid4().hex, "outgoing", uri, mark=mark)
+        leg = CallLeg(self._legs, caller, uuid.uuid4().hex, "outgoing", uri, mark=mark)
         leg.media.source = playing
         try:
             leg.media.prepare()  # before the INVITE, because the main thread may wait for the disk
@@ -254,20 +222,19 @@ class Commands:
 
     def arm(self, leg: int, mark: int) -> None:
         """Set the mark of a leg that the child created; the leg may be over already."""
-        if begun := self._host.legs.find(leg):
+        if begun := self._legs.find(leg):
             begun.media.name_mark(mark)
 
     def hang_up(self, leg: int, code: int, reason: str, headers: Headers) -> None:
         """End a call; does nothing if it is over."""
-        if up := self._host.legs.find(leg):
+        if up := self._legs.find(leg):
             up.hang_up(code, reason, headers)
 
     def bridge(self, leg: int, other: int) -> None:
         self._leg(leg).bridge(self._leg(other))
 
 
+_PRIVATE: Final = ("_", "obey")
 _COMMANDS: Final[dict[str, Callable[..., Any]]] = {
-    name: method
-    for name, method in vars(Commands).items()
-    if not name.startswith("_") and name != "obey"
+    name: method for name, method in vars(Commands).items() if not name.startswith(_PRIVATE)
 }

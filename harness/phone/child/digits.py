@@ -22,7 +22,7 @@ from harness.sip.message import Message
 #: A sender updates an event at least every 50 ms (RFC 4733 section 2.6.1); after this silence its
 #: last packets were lost.
 _SILENT_S: Final = 0.5
-_MOST_TOLD: Final = 64  # reported events whose late packets are ignored
+_MOST_REPORTED: Final = 64  # reported events whose late packets are ignored
 
 _OK: Final = 200
 _BAD_REQUEST: Final = 400
@@ -48,25 +48,25 @@ class _Event:
 
 
 class Digits:
-    """The digits of one call. ``tell`` receives each digit once, with its duration in ms and its
+    """The digits of one call. ``emit`` receives each digit once, with its duration in ms and its
     method. Thread-safe.
     """
 
     def __init__(
         self,
-        tell: Callable[[str, int, DigitMethod], None],
+        emit: Callable[[str, int, DigitMethod], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._tell, self._clock = tell, clock
+        self._emit, self._clock = emit, clock
         self._lock = threading.Lock()
         self._event: _Event | None = None  # the current one
-        self._told: collections.deque[int] = collections.deque(maxlen=_MOST_TOLD)
+        self._reported: collections.deque[int] = collections.deque(maxlen=_MOST_REPORTED)
         self._infos = (0, _OK)  # CSeq and answer of the last INFO
 
     def event(self, digit: str, timestamp: int, duration_ms: int, *, ends: bool) -> None:
         """Note a received packet of an event; ``timestamp`` is the event's, in ms."""
         with self._lock:
-            if timestamp in self._told:
+            if timestamp in self._reported:
                 return
             event = self._event
             if event is not None and timestamp != event.timestamp:
@@ -92,8 +92,8 @@ class Digits:
     def _end(self) -> None:
         event, self._event = self._event, None
         if event is not None:
-            self._told.append(event.timestamp)
-            self._tell(event.digit, event.duration_ms, "rfc4733")
+            self._reported.append(event.timestamp)
+            self._emit(event.digit, event.duration_ms, "rfc4733")
 
     def info(self, request: Message) -> int:
         """The status to answer an INFO with; :data:`NOT_A_DIGIT` if it does not carry a digit."""
@@ -109,7 +109,7 @@ class Digits:
                 answer = _BAD_REQUEST if found is None else _OK
                 self._infos = number, answer
                 if found is not None:
-                    self._tell(*found, "info")
+                    self._emit(*found, "info")
         return answer
 
 

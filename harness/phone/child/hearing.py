@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +21,11 @@ from numpy.typing import NDArray
 from harness.audio.detector import Ended, Heard, MarkDetector
 from harness.audio.samples import SILENCE_DBOV
 from harness.calls.events import DigitMethod, DtmfReceived, Event, Listened, MarkEnded, MarkHeard
-
-if TYPE_CHECKING:
-    from harness.phone.child.native import Recorder
+from harness.phone.child.native import RATE, Recorder
 
 #: Maximum seconds between two reads; with a busy machine's delay, less than a recorder buffers
 #: (``recording.BUFFERED_S``).
 LONGEST_PAUSE_S: Final = 0.32
-RATE: Final = 8000  #: of the child's conference bridge; G.711 goes through it untouched
 _PULSE_SAMPLES: Final = RATE // 5
 _FULL_SCALE_SQUARED: Final = 32768.0**2
 #: Audio that is later than this starts a new timeline: nothing was recorded during a hold.
@@ -78,17 +75,17 @@ class Hearing:
         # A read may be late but never early, so the earliest one dates the stream.
         if self._origin is None or origin < self._origin or origin > self._origin + _GAP_SECONDS:
             self._origin = origin
-        told: list[Event] = [self._event_of(said) for said in self._marks.feed(samples)]
+        events: list[Event] = [self._event_of(said) for said in self._marks.feed(samples)]
         if self._marks.present is None:
             self._unknown = self._samples
         self._unmeasured.append(samples)
         self._since_pulse += len(samples)
         if self._since_pulse >= _PULSE_SAMPLES:
-            told.append(self._pulse(now))
-        if told:
-            self._emit(told)
+            events.append(self._pulse(now))
+        if events:
+            self._emit(events)
 
-    def tell_digit(self, digit: str, duration_ms: int, method: DigitMethod) -> None:
+    def emit_digit(self, digit: str, duration_ms: int, method: DigitMethod) -> None:
         """Emit a digit that was received now."""
         at = time.monotonic()
         event = DtmfReceived(

@@ -5,64 +5,40 @@ with its calls.
 from __future__ import annotations
 
 import contextlib
-import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
+from collections.abc import Iterator, Sequence
 
 from harness.calls.events import CallsRefused
-from harness.phone.child.bindings import Call, Refusal, parameters
+from harness.phone.child.account import AccountHolder, HostedPhone, PhoneShare
+from harness.phone.child.attribution import Attribution
+from harness.phone.child.bindings import PjCall, Refusal, parameters
 from harness.phone.child.leg import CallLeg
-from harness.phone.child.messages import WireMessage, unquoted
+from harness.phone.child.legs import Legs
+from harness.phone.child.messages import WireMessage
 from harness.phone.protocol import Answer, Early, Reject, Ring
-
-if TYPE_CHECKING:
-    from harness.phone.child.account import AccountHolder, HostedPhone, PhoneShare
-    from harness.phone.child.service import Service
-
-#: Headers that show a caller: the platform's assertion first (RFC 3325), the caller's claim last.
-_SHOWS: Final = tuple(
-    re.compile(rf"^(?:{name})[ \t]*:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
-    for name in ("P-Asserted-Identity", "Remote-Party-ID", "From|f")
-)
-#: The user part of a URI; a host may have as many digits as a number.
-_USER: Final = re.compile(
-    r"(?:sips?:([^@;:>\s,]+)(?:[;:][^@>\s]*)?@|tel:([^;>\s,]+))", re.IGNORECASE
-)
-_NO_DIGIT: Final = re.compile(r"[^0-9]")
-#: Fewer digits are an extension, which many numbers may end with.
-_LEAST_DIGITS: Final = 7
-
-
-@dataclass(frozen=True)
-class CallFilter:
-    """Which calls belong to a case: those that show one of ``numbers`` (E.164), those that show no
-    number if ``withheld``, and others if the case expects a call (``lands``).
-    """
-
-    numbers: tuple[str, ...] = ()
-    lands: bool = False
-    withheld: bool = False
+from harness.sip.identity import known_spellings, numbers_shown
+from harness.sip.message import Message
 
 
 def case_of(
-    claimants: Sequence[PhoneShare], head: str
+    claimants: Sequence[PhoneShare], invite: Message | None
 ) -> tuple[PhoneShare | None, list[PhoneShare]]:
-    """The case that takes the call of an INVITE with these headers; and, if that is a guess, all
-    cases it may belong to.
+    """The case that takes the call of an INVITE; and, if that is a guess, all cases it may belong
+    to.
 
     A call that shows no case's number may be misrouted: it may belong to a case that only checks
     whether this phone rings.
     """
-    shown = list(_shown(head))
+    known = known_spellings(number for one in claimants for number in one.claim.numbers)
+    region = claimants[0].claim.region if claimants else ""
+    shown = numbers_shown(invite, region, known) if invite is not None else ()
     for number in shown:
-        owners = [one for one in claimants if any(_same(number, own) for own in one.claim.numbers)]
+        owners = [one for one in claimants if number in one.claim.numbers]
         if len(owners) == 1:
             return owners[0], []
     if not shown:
-        withholding = [one for one in claimants if one.claim.withheld and not one.calls]
+        idle = [one for one in claimants if not one.calls]
+        withholding = [one for one in idle if one.claim.withheld]
         if len(withholding) == 1:
             return withholding[0], []
     waiting = [one for one in claimants if one.claim.lands] or list(claimants)
@@ -72,59 +48,43 @@ def case_of(
     return first, list(claimants) if len(claimants) > 1 else []
 
 
-def _shown(head: str) -> Iterable[str]:
-    """The digits of the shown numbers, without leading zeros."""
-    for pattern in _SHOWS:
-        for value in pattern.findall(head):
-            for sip, tel in _USER.findall(unquoted(value)):
-                digits = _NO_DIGIT.sub("", unquote(sip or tel)).lstrip("0")
-                if len(digits) >= _LEAST_DIGITS:
-                    yield digits
-
-
-def _same(digits: str, number: str) -> bool:
-    """Whether the digits match the number, with or without country code and prefixes."""
-    own = number.removeprefix("+")
-    return own.endswith(digits) or digits.endswith(own)
-
-
 class IncomingCalls:
     """Creates the legs of incoming calls, and answers those that ring for a while first."""
 
-    def __init__(self, host: Service) -> None:
-        self._host = host
+    def __init__(self, legs: Legs, attribution: Attribution) -> None:
+        self._legs, self._attribution = legs, attribution
         self._ringing: list[tuple[float, CallLeg, Answer]] = []  # with the time of the answer
 
     def take(self, holder: AccountHolder, call_id: int) -> None:
         """Create a leg for pjsua's call ``call_id`` and apply the phone's policy; refuse the call
         if the phone is parked or full.
         """
-        host = self._host
-        call = Call(holder.account, None, call_id)
+        afterwards = self._legs.endpoint.afterwards
+        call = PjCall(holder.account, None, call_id)
         info = call.getInfo()
-        invite = host.attribution.waiting_invite(info.callIdString)
-        phone = self._whose(holder, invite)
-        up = host.calls_up(phone)
+        invite = self._attribution.waiting_invite(info.callIdString)
+        phone = self._phone_of(holder, invite)
+        up = self._legs.calls_up(phone)
         if phone.parked or up >= phone.config.max_calls:
             code = 480 if phone.parked else 486
-            host.afterwards(lambda: call.hangup(parameters(code)))
+            afterwards(lambda: call.hangup(parameters(code)))
             # A phone with one line is simply busy. A limit of several calls is the harness's, so a
             # refusal is reported.
             if not phone.parked and up > 1 and invite is not None:
                 phone.emit(CallsRefused, source=invite.remote_host)
             return
-        leg = CallLeg(host, phone, info.callIdString, "incoming", info.remoteUri)
+        leg = CallLeg(self._legs, phone, info.callIdString, "incoming", info.remoteUri)
         leg.call, call.listener = call, leg
         leg.state_changed()
-        host.afterwards(lambda: self._obey(leg))
+        afterwards(lambda: self._obey(leg))
 
-    def _whose(self, phone: AccountHolder, invite: WireMessage | None) -> HostedPhone:
+    def _phone_of(self, phone: AccountHolder, invite: WireMessage | None) -> HostedPhone:
         """The phone itself, or the share of the case that the call belongs to."""
         if not phone.shares:
             return phone
-        found, guesses = case_of(phone.shares, invite.head if invite is not None else "")
+        found, guesses = case_of(phone.shares, invite.parsed if invite is not None else None)
         for share in guesses:
-            self._host.parent.tell("guessed", phone=share.key)
+            self._legs.parent.notify("guessed", phone=share.key)
         if found is None:
             return phone
         found.calls += 1
@@ -154,7 +114,10 @@ class IncomingCalls:
 
     def tick(self, now: float) -> None:
         """Answer calls that have rung long enough."""
-        for entry in [entry for entry in self._ringing if now >= entry[0] or entry[1].call is None]:
+        for entry in list(self._ringing):
+            answer_at, leg, policy = entry
+            if now < answer_at and leg.call is not None:
+                continue
             self._ringing.remove(entry)
             with contextlib.suppress(Refusal):
-                entry[1].respond(200, headers=entry[2].headers)
+                leg.respond(200, headers=policy.headers)

@@ -1,39 +1,41 @@
-"""The calls of the child process, each from its first message until its recordings are on disk and
-its call slot is free.
-"""
+"""A call of the child process, from its first message until its recordings are on disk."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
-from harness.calls.events import CallState, Event, MediaState, Recorded, TransferProgress
+from harness.calls.events import CallState, Event, MediaState, TransferProgress
 from harness.phone import recording
-from harness.phone.child.attribution import UNKNOWN, Attribution
-from harness.phone.child.bindings import Call, Headers, Refusal, misuse, only_audio, parameters, pj
+from harness.phone.child.account import HostedPhone
+from harness.phone.child.bindings import (
+    Headers,
+    PjCall,
+    Refusal,
+    misuse,
+    only_audio,
+    parameters,
+    pj,
+)
 from harness.phone.child.hearing import Hearing
-from harness.phone.child.media import LegMedia, playable
+from harness.phone.child.media import LegMedia, PlayerFactory, playable
 from harness.phone.child.messages import WireMessage
+from harness.phone.child.parent import Parent
 from harness.phone.child.rtp_monitor import RtpMonitor
-from harness.phone.child.socket_limits import LONGEST_TRANSACTION
-from harness.phone.child.stack import is_sip_address
+from harness.phone.child.stack import Endpoint, is_sip_address
 from harness.phone.protocol import FAREWELL_SECONDS
 from harness.phone.rtp_log import path_of
-from harness.support.memory import FreedMemory
+from harness.sip.referrals import outcome
 
-if TYPE_CHECKING:
-    from harness.phone.child.account import HostedPhone
-    from harness.phone.child.commands import Parent
-    from harness.phone.child.service import Service
+#: The Call-ID of a leg whose INVITE pjsua has not sent yet.
+UNKNOWN: Final = ""
 
 _INVALID_OPERATION: Final = 70013  # PJ_EINVALIDOP
 _NOT_IN_BRIDGE: Final = -1  # PJSUA_INVALID_ID
-_FIRST_IN_BRIDGE: Final = (
-    -1
-)  # by its index getAudioMedia does not find a stream behind one that is no audio
+#: By its index getAudioMedia does not find a stream behind one that is no audio.
+_FIRST_IN_BRIDGE: Final = -1
 _STATES: Final = {
     pj.PJSIP_INV_STATE_CALLING: "calling",
     pj.PJSIP_INV_STATE_INCOMING: "incoming",
@@ -60,6 +62,12 @@ _DIRECTIONS: Final = {
 }
 
 
+def _is_up(media: Any) -> bool:
+    if media.type != pj.PJMEDIA_TYPE_AUDIO or media.status not in _MEDIA_IS_UP:
+        return False
+    return bool(media.audioConfSlot != _NOT_IN_BRIDGE)
+
+
 @contextlib.contextmanager
 def _while_no_other_is() -> Iterator[None]:
     """Raise :class:`Refusal` if pjsip refuses an offer because another INVITE is pending (RFC 3261
@@ -73,12 +81,22 @@ def _while_no_other_is() -> Iterator[None]:
         raise Refusal("pending", "another offer is under way") from error
 
 
-#: The status line in a NOTIFY about a REFER (RFC 3515 section 2.4.5), and the header that ends the
-#: subscription.
-_FRAGMENT: Final = re.compile(r"\s*SIP/2\.0 +(\d{3})\b *([^\r\n]*)", re.IGNORECASE | re.ASCII)
-_TERMINATED: Final = re.compile(
-    r"^Subscription-State[ \t]*:[ \t]*terminated", re.IGNORECASE | re.MULTILINE
-)
+class LegHost(Protocol):
+    """The process of a leg, as far as the leg uses it."""
+
+    endpoint: Endpoint
+    parent: Parent
+    players: PlayerFactory
+
+    def new_key(self) -> int: ...
+    def begins(self, leg: CallLeg) -> None: ...
+    def ends(self, leg: CallLeg) -> None: ...
+
+    def free_slots(self) -> int:
+        """Calls that the process can still make or take."""
+
+    def arrived(self) -> WireMessage:
+        """The received request that pjsip handles now."""
 
 
 class CallLeg:
@@ -86,7 +104,7 @@ class CallLeg:
 
     def __init__(
         self,
-        host: Service,
+        host: LegHost,
         phone: HostedPhone,
         call_id: str,
         direction: str,
@@ -96,34 +114,30 @@ class CallLeg:
         replaces: CallLeg | None = None,
     ) -> None:
         self.phone, self._host = phone, host
-        self.key = next(host.leg_keys)
+        self.key = host.new_key()
         self.name = phone.next_leg_name()
         self.call_id, self.tag, self.branch = call_id, "", ""
         self.direction, self.remote, self.replaces = direction, remote, replaces
-        self.call: Call | None = None
+        self.call: PjCall | None = None
         self.codecs: tuple[str, ...] = phone.config.codecs  #: the codecs to offer and answer with
         self._agreed = self.codecs  # those of the last negotiation
         hearing = Hearing(phone.config.name, self.name, self._emit)
-        self.media = LegMedia(
-            self._host.players, recording.paths(phone.directory, self.name), hearing
-        )
+        self.media = LegMedia(host.players, recording.paths(phone.directory, self.name), hearing)
         self.media.mark = mark
         self.rtp = RtpMonitor(
             host.endpoint.native.taps, path_of(phone.directory, self.name), self.emit
         )
-        self.disconnected = (
-            False  #: the call is over for pjsua, which forgets it as soon as it hangs up
-        )
+        #: The call is over for pjsua, which forgets it as soon as it hangs up.
+        self.disconnected = False
         self.settled = False  #: the far end knows that the call is over
         self._answered = self._hung_up = False
         self._gives_up_at = 0.0  # waiting for the far end's answer and the recordings
         self.has_referred = False  #: the phone sent a REFER, so NOTIFYs may come
-        self.was_referred = (
-            False  #: a REFER of the far end was accepted; it may extend its subscription
-        )
+        #: A REFER of the far end was accepted; it may extend its subscription.
+        self.was_referred = False
         self._last_notify = ""
         self._presses_until = 0.0
-        self._host.legs.begins(self)
+        host.begins(self)
 
     def emit(self, kind: type[Event], **facts: Any) -> None:
         """Emit an event of this leg, with the current time."""
@@ -132,7 +146,7 @@ class CallLeg:
         )
 
     def _emit(self, events: Sequence[Event]) -> None:
-        self._host.emit(events, self.phone, self)
+        self._host.parent.emit(events, self.phone.key, self.key)
 
     def waits_for(self, name: str) -> bool:
         """Whether its INVITE is not sent yet and may go to the host ``name``."""
@@ -180,7 +194,7 @@ class CallLeg:
 
     def dial(self, headers: Headers, local_uri: str) -> None:
         """Place the call. Raises ``pj.Error``."""
-        self.call = Call(self.phone.account, self)
+        self.call = PjCall(self.phone.account, self)
         made = parameters(headers=headers, settings=True)
         settings, option = made.opt, made.txOption
         settings.customCallId = self.call_id
@@ -286,9 +300,9 @@ class CallLeg:
         other.live_call()
         self.media.bridge(other.media)
 
-    def tell_statistics(self) -> bool:
+    def emit_statistics(self) -> bool:
         """Emit the RTP counters; False without a stream."""
-        return self.rtp.tell(self.call)
+        return self.rtp.emit_statistics(self.call)
 
     # Callbacks of pjsua.
 
@@ -351,6 +365,13 @@ class CallLeg:
             self.settled and all(map(recording.is_whole, self.media.recordings))
         )
 
+    def media_opened(self, transport: int) -> None:
+        """Count and log the packets of a media transport."""
+        self.rtp.watch(transport)
+
+    def digit(self, digit: str, timestamp: int, duration: int, *, ends: bool) -> None:
+        self.media.digits.event(digit, timestamp, duration, ends=ends)
+
     def media_changed(self) -> None:
         """Connect the negotiated media and emit its state."""
         assert self.call is not None
@@ -359,14 +380,7 @@ class CallLeg:
         # Refused media stay in the SDP with port 0 (RFC 3264 section 6): other media before the
         # audio, or alternatives of it.
         audio = next(
-            (
-                (m.index, m.status, m.dir)
-                for m in info.media
-                if m.type == pj.PJMEDIA_TYPE_AUDIO
-                and m.status in _MEDIA_IS_UP
-                and m.audioConfSlot != _NOT_IN_BRIDGE
-            ),
-            None,
+            ((media.index, media.status, media.dir) for media in info.media if _is_up(media)), None
         )
         if audio is None:
             self.rtp.without_stream()
@@ -397,7 +411,7 @@ class CallLeg:
             remote_rtp=stream.remoteRtpAddress,
             secure=secure,
         )
-        self.tell_statistics()
+        self.emit_statistics()
 
     def _is_encrypted(self, stream: int) -> bool:
         """Whether pjmedia encrypts the stream. A key in the far end's SDP may not have been
@@ -431,7 +445,7 @@ class CallLeg:
         # pjsua picks one.
         leg = CallLeg(self._host, phone, UNKNOWN, "outgoing", target, replaces=self)
         only_audio(prm.opt)
-        leg.call = prm.newCall = Call(phone.account, leg)
+        leg.call = prm.newCall = PjCall(phone.account, leg)
         leg.offer_comes()
         prm.statusCode = pj.PJSIP_SC_ACCEPTED
 
@@ -452,103 +466,19 @@ class CallLeg:
         elif (message.method, message.direction, status) == ("NOTIFY", "received", 0) and (
             self.has_referred and message.text != self._last_notify
         ):
-            self._last_notify = (
-                message.text
-            )  # repeated if the answer is lost (RFC 3261 section 17.1.2.2)
-            if told := _FRAGMENT.match(message.text.partition("\r\n\r\n")[2]):
-                final = int(told[1]) >= 200 or _TERMINATED.search(message.head) is not None
-                self.emit(TransferProgress, code=int(told[1]), reason=told[2].strip(), final=final)
+            # Repeated if the answer is lost (RFC 3261 section 17.1.2.2).
+            self._last_notify = message.text
+            code, reason = outcome(message.body)
+            if code:
+                state = message.head.get("Subscription-State").lower()
+                final = code >= 200 or state.startswith("terminated")
+                self.emit(TransferProgress, code=code, reason=reason, final=final)
 
     def replacement_asked(self, prm: Any) -> None:
         """Create the leg of an INVITE with Replaces, which replaces this leg."""
-        message = self._host.arrived
-        assert message is not None
+        message = self._host.arrived()
         leg = CallLeg(
             self._host, self.phone, message.call_id, "incoming", message.from_uri, replaces=self
         )
-        leg.call = prm.newCall = Call(self.phone.account, leg)
+        leg.call = prm.newCall = PjCall(self.phone.account, leg)
         leg.offer_comes()
-
-
-class Legs:
-    """Tells the parent when a leg begins and when it is closed."""
-
-    def __init__(self, attribution: Attribution, parent: Parent) -> None:
-        self._attribution, self._parent = attribution, parent
-        self._by_key: dict[int, CallLeg] = {}
-        self.ending: list[CallLeg] = []  #: over, but not finished
-        self._lingering: list[
-            tuple[float, CallLeg]
-        ] = []  # finished, but pjsua may still hold the call slot
-        self._freed = FreedMemory()
-
-    def __iter__(self) -> Iterator[CallLeg]:
-        """The unfinished legs, as a snapshot."""
-        return iter(list(self._by_key.values()))
-
-    def __bool__(self) -> bool:
-        return bool(self._by_key)
-
-    def find(self, key: int) -> CallLeg | None:
-        """The unfinished leg with this key."""
-        return self._by_key.get(key)
-
-    def of(self, phone: HostedPhone) -> list[CallLeg]:
-        """The unfinished legs of a phone."""
-        return [leg for leg in self._by_key.values() if leg.phone is phone]
-
-    @property
-    def slots_taken(self) -> int:
-        """The call slots that pjsua holds, as far as the messages show."""
-        taken = sum(1 for leg in self._by_key.values() if not (leg.disconnected and leg.settled))
-        return taken + sum(1 for _, leg in self._lingering if not leg.settled)
-
-    @property
-    def may_free_a_slot(self) -> bool:
-        """Whether a leg only waits for the answer to its BYE or CANCEL: pjsua frees its call slot
-        then.
-        """
-        return any(not leg.settled for leg in self.ending)
-
-    def begins(self, leg: CallLeg) -> None:
-        """Announce a leg, then deliver its messages that came before."""
-        self._by_key[leg.key] = leg
-        before = self._attribution.begins(leg)
-        self._parent.tell(
-            "leg_started",
-            at=before[0][0] if before else time.monotonic(),
-            phone=leg.phone.key,
-            leg=leg.key,
-            name=leg.name,
-            direction=leg.direction,
-            remote_uri=leg.remote,
-            mark=leg.media.mark,
-            replaces=leg.replaces.key if leg.replaces else None,
-        )
-        self._attribution.catch_up(leg, before)
-
-    def ends(self, leg: CallLeg) -> None:
-        """Note that a leg is over for pjsua."""
-        self.ending.append(leg)
-
-    def tick(self, now: float) -> None:
-        """Close finished legs, and forget those whose call slots are free."""
-        for leg in [leg for leg in self.ending if leg.finished(now)]:
-            self._finish(leg, now)
-        for over in [entry for entry in self._lingering if entry[1].settled or now >= entry[0]]:
-            self._lingering.remove(over)
-            self._attribution.forget(over[1])
-
-    def _finish(self, leg: CallLeg, now: float) -> None:
-        self.ending.remove(leg)
-        del self._by_key[leg.key]
-        if leg.settled:
-            self._attribution.forget(leg)
-        else:
-            self._lingering.append((now + LONGEST_TRANSACTION, leg))
-        if leg.media.recordings:
-            received, sent = leg.media.recordings
-            leg.emit(Recorded, path=str(received), sent_path=str(sent))
-        self._parent.tell("leg_closed", phone=leg.phone.key, leg=leg.key)
-        if not self._by_key:
-            self._freed.give_back()

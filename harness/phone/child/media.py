@@ -14,8 +14,8 @@ from harness.audio import marks
 from harness.audio.wav import sound_file
 from harness.phone.child.bindings import misuse
 from harness.phone.child.digits import Digits
-from harness.phone.child.hearing import RATE, Hearing, MarkListener
-from harness.phone.child.native import Native, Player, Recorder
+from harness.phone.child.hearing import Hearing, MarkListener
+from harness.phone.child.native import RATE, Native, Player, Recorder
 from harness.phone.protocol import Mark, Silence, Source, Wav, choice_from_plain
 
 _MARK_SECONDS: Final = 1.28
@@ -29,7 +29,6 @@ class PlayerFactory:
         self.native, self.listener = native, listener
 
     def player(self, source: Mark | Wav, mark: int) -> Player:
-        """A player of ``source``."""
         try:
             if isinstance(source, Wav):
                 return self.native.player(Path(source.path), loop=source.loop)
@@ -47,7 +46,7 @@ class LegMedia:
     def __init__(self, players: PlayerFactory, files: tuple[Path, Path], hearing: Hearing) -> None:
         """``files`` are those for what it receives and what it sends."""
         self._players, self._files, self._hearing = players, files, hearing
-        self.digits = Digits(hearing.tell_digit)
+        self.digits = Digits(hearing.emit_digit)
         self.mark: int | None = None  #: None until the parent has set it
         self.source: Source = Mark()
         self.recordings: tuple[Path, ...] = ()  #: once it has had media

@@ -4,10 +4,10 @@ A received message is read once, by ``requests``. A sent one is read from pjsua'
 contains it in full: the structure of outgoing messages differs between versions of pjproject. The
 log is also the only place for messages that pjsip cannot parse.
 
-Only the fields that attribution needs are read, by regular expressions: they run on every message
-of every call, and must cope with messages that no parser accepts. They search the unfolded headers
-(RFC 3261 section 7.3.1), and skip display names, which may contain anything. None of them
-backtracks: strangers' messages are read too, in the thread that serves every call.
+The header lines are read as everywhere (``harness.sip.message``). Of their values only what
+attribution needs is read, by regular expressions, because messages that no parser accepts belong to
+a leg as well. They skip display names, which may contain anything. None of them backtracks:
+strangers' messages are read too, in the thread that serves every call.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 from harness.calls.events import Direction
 from harness.phone.child.socket_limits import SocketName
+from harness.sip.message import Head, Request, Response, read
 
 _SENT: Final = re.compile(
     r"TX \d+ bytes .*? to (?P<transport>UDP|TCP|TLS) (?P<remote>\S+):\n(?P<text>.*)", re.DOTALL
@@ -43,24 +44,13 @@ _UNPROCESSED: Final = re.compile(
     re.DOTALL,
 )
 
-_CALL_ID: Final = re.compile(r"^(?:Call-ID|i)[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
-_CSEQ: Final = re.compile(r"^CSeq[ \t]*:[ \t]*(\d+)[ \t]+(\S+)", re.IGNORECASE | re.MULTILINE)
-_VIA: Final = re.compile(
-    r"^(?:Via|v)[ \t]*:[ \t]*SIP[ \t]*/[ \t]*2\.0[ \t]*/[ \t]*(\w+)[ \t]+([^\s;,]+)",
-    re.IGNORECASE | re.MULTILINE,
-)
-_FROM: Final = re.compile(r"^(?:From|f)[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
+_CSEQ: Final = re.compile(r"\d+[ \t]+(\S+)")
+_VIA: Final = re.compile(r"SIP[ \t]*/[ \t]*2\.0[ \t]*/[ \t]*(\w+)[ \t]+([^\s;,]+)", re.IGNORECASE)
+_BRANCH: Final = re.compile(r";[ \t]*branch[ \t]*=[ \t]*([^\s;,]+)", re.IGNORECASE)
 _USER_HOST: Final = re.compile(
     r"(?:sips?:(?:([^@>\s]+)@)?|tel:)(\[[^\]]+\]|[^\s;?>:]+)(?::(\d+))?", re.IGNORECASE
 )
-_TO: Final = re.compile(r"^(?:To|t)[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
-_CONTACT: Final = re.compile(r"^(?:Contact|m)[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
-_RECORD_ROUTE: Final = re.compile(r"^Record-Route[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
 _TAG: Final = re.compile(r";[ \t]*tag[ \t]*=[ \t]*([^\s;,>]+)", re.IGNORECASE)
-_BRANCH: Final = re.compile(
-    r"^(?:Via|v)[ \t]*:[^\r\n]*?;[ \t]*branch[ \t]*=[ \t]*([^\s;,]+)", re.IGNORECASE | re.MULTILINE
-)
-_FOLD: Final = re.compile(r"(?:(?<![ \t])[ \t]+)?\r?\n[ \t]+")
 #: The group matches an unclosed string to its end, so that it is not searched again.
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"|(".*)', re.DOTALL)
 _ADDRESS: Final = re.compile(r"<[^>]*>|(<.*)", re.DOTALL)
@@ -74,18 +64,27 @@ class WireMessage:
     transport: str  #: ``udp``, ``tcp``, ``tls``
     remote: str  #: ``address:port``
     text: str
+    head: Head
     call_id: str
     method: str  #: of the CSeq
     status: int  #: 0 for a request
     sent_by: str  #: of the topmost Via
     request_uri: str  #: empty for a response
     unread: str = ""  #: why pjsip dropped it, when it did
-    head: str = ""  #: its start line and headers, a line each
+
+    @property
+    def parsed(self) -> Request | Response | None:
+        """The whole message; None if our parser refuses it."""
+        return read(self.text)
+
+    @property
+    def body(self) -> str:
+        return self.text.partition("\r\n\r\n")[2]
 
     @property
     def from_uri(self) -> str:
         """The From without its parameters."""
-        value = _value(_FROM, self.head)
+        value = self.head.get("From")
         name = _QUOTED.match(value)
         begin = name.end() if name and name.group(1) is None else 0
         head, bracket, _ = value[begin:].partition(">")
@@ -93,7 +92,6 @@ class WireMessage:
 
     @property
     def from_user(self) -> str:
-        """The user of the From."""
         match = _USER_HOST.search(unquoted(self.from_uri).rpartition("<")[2])
         return _user(match.group(1)) if match else ""
 
@@ -111,11 +109,11 @@ class WireMessage:
 
     @cached_property
     def _from_tag(self) -> str:
-        return _tag(_value(_FROM, self.head))
+        return _tag(self.head.get("From"))
 
     @cached_property
     def _to_tag(self) -> str:
-        return _tag(_value(_TO, self.head))
+        return _tag(self.head.get("To"))
 
     @property
     def local_tag(self) -> str:
@@ -124,7 +122,6 @@ class WireMessage:
 
     @property
     def remote_tag(self) -> str:
-        """The remote tag of the dialog."""
         return self._to_tag if self.ours else self._from_tag
 
     @property
@@ -137,14 +134,14 @@ class WireMessage:
         """The host for requests back to the sender: of the topmost Record-Route, else of the
         Contact.
         """
-        value = unquoted(_value(_RECORD_ROUTE, self.head) or _value(_CONTACT, self.head))
+        value = unquoted(self.head.get("Record-Route") or self.head.get("Contact"))
         match = _USER_HOST.search(value)
         return match.group(2).strip("[]").lower() if match else ""
 
     @cached_property
     def branch(self) -> str:
         """The branch of the topmost Via."""
-        match = _BRANCH.search(self.head)
+        match = _BRANCH.search(self.head.get("Via"))
         return match.group(1) if match else ""
 
     @property
@@ -159,7 +156,7 @@ class WireMessage:
         URI has none.
         """
         found = []
-        for where in (self.request_uri, unquoted(_value(_TO, self.head))):
+        for where in (self.request_uri, unquoted(self.head.get("To"))):
             if match := _USER_HOST.search(where):
                 user, host, port = match.groups()
                 if match[0].lower().startswith("tel:"):
@@ -189,40 +186,33 @@ def read_text(
     text: str, *, direction: Direction, transport: str = "", remote: str = "", unread: str = ""
 ) -> WireMessage:
     """Read a message of known direction; the default ``transport`` is that of its Via."""
-    start = text.split("\r\n", 1)[0].split("\n", 1)[0]
-    code = start[8:11]
+    head = Head.read(text)
+    start, code = head.start, head.start[8:11]
     # Only ASCII digits are valid (RFC 3261 section 25.1).
     status = (
         int(code) if start.startswith("SIP/2.0 ") and code.isascii() and code.isdecimal() else 0
     )
     parts = start.split(" ")
-    head = text.partition("\r\n\r\n")[0]
-    if "\n " in head or "\n\t" in head:
-        head = _FOLD.sub(" ", head)
-    call_id, cseq, via = _CALL_ID.search(head), _CSEQ.search(head), _VIA.search(head)
+    call_id = head.get("Call-ID").split()
+    cseq, via = _CSEQ.match(head.get("CSeq")), _VIA.match(head.get("Via"))
     return WireMessage(
         direction=direction,
         transport=transport or (via.group(1).lower() if via else ""),
         remote=remote,
         text=text,
-        call_id=call_id.group(1) if call_id else "",
-        method=cseq.group(2).upper() if cseq else parts[0].upper(),
+        head=head,
+        call_id=call_id[0] if call_id else "",
+        method=(cseq[1] if cseq else parts[0]).upper(),
         status=status,
         sent_by=via.group(2) if via else "",
         request_uri=parts[1] if not status and len(parts) == 3 else "",
         unread=unread,
-        head=head,
     )
 
 
 def unquoted(value: str) -> str:
     """A header's value without its quoted strings, which may contain anything."""
     return _QUOTED.sub(r"\1", value)
-
-
-def _value(header: re.Pattern[str], head: str) -> str:
-    match = header.search(head)
-    return match.group(1).rstrip(" \t\r") if match else ""
 
 
 def _user(written: str | None) -> str:

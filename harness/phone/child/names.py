@@ -113,7 +113,7 @@ class _Lookup:
     name: str
     began: float
     waiting: list[Callable[[list[str]], None]] = field(default_factory=list)
-    told: bool = False
+    reported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +135,10 @@ class Names:
         self,
         ipv6: bool,
         wake: Callable[[], None],
-        tell: Callable[[Trouble], None],
+        report: Callable[[Trouble], None],
         fault: Callable[[str], None],
     ) -> None:
-        self._ipv6, self._wake, self._tell, self._fault = ipv6, wake, tell, fault
+        self._ipv6, self._wake, self._report, self._fault = ipv6, wake, report, fault
         self._lookups: dict[_Key, _Lookup] = {}
         self._answers: queue.SimpleQueue[tuple[_Key, list[str], str, bool]] = queue.SimpleQueue()
         self._resolver = _ExtResolver(_Resolve(self._asked))
@@ -160,14 +160,14 @@ class Names:
         while not self._answers.empty():
             key, found, problem, denied = self._answers.get()
             lookup = self._lookups.pop(key)
-            if lookup.told or problem:
-                self._tell(Trouble(lookup.name, now - lookup.began, problem, denied))
+            if lookup.reported or problem:
+                self._report(Trouble(lookup.name, now - lookup.began, problem, denied))
             for hand_over in lookup.waiting:
                 hand_over(found)
         for lookup in self._lookups.values():
-            if not lookup.told and now >= lookup.began + _SLOW_S:
-                lookup.told = True
-                self._tell(Trouble(lookup.name, now - lookup.began, "no answer yet"))
+            if not lookup.reported and now >= lookup.began + _SLOW_S:
+                lookup.reported = True
+                self._report(Trouble(lookup.name, now - lookup.began, "no answer yet"))
 
     def _asked(self, _resolver: int, _pool: int, target: Any, token: int, answer: int) -> None:
         """pjsip's request; ``target`` is valid only during the call, ``token`` until the answer."""

@@ -13,17 +13,13 @@ import traceback
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from harness.phone import recording
-from harness.phone.child.hearing import RATE
-from harness.phone.child.names import Names
 from harness.phone.child.pjlib import Text, lasting_pool, pointer
-from harness.phone.child.requests import MessageFilter
 from harness.phone.child.taps import Taps, place
 
-if TYPE_CHECKING:
-    from harness.phone.child.service import Service
+RATE: Final = 8000  #: of the child's conference bridge; G.711 goes through it untouched
 
 _NO_LOOP: Final = 1  # PJMEDIA_FILE_NO_LOOP
 _ADDRESS_OCTETS: Final = 28  # of a pj_sockaddr
@@ -64,7 +60,7 @@ class Native:
     """pjproject's library; ``path`` is the extension module's file."""
 
     def __init__(self, path: str) -> None:
-        library = self._library = ctypes.CDLL(path)
+        library = self.library = ctypes.CDLL(path)
         self.taps = Taps((place(library.pj_grp_lock_acquire), place(library.pj_grp_lock_release)))
         #: Whether it was compiled with assertions, which end the process.
         self.asserts = _has(path, b"__assert_fail")
@@ -96,40 +92,31 @@ class Native:
         self._position.argtypes, self._position.restype = (pointer,), ctypes.c_ssize_t
 
     def accounts(self) -> int:
-        """The number of accounts."""
-        return int(self._library.pjsua_acc_get_count())
+        return int(self.library.pjsua_acc_get_count())
 
     def calls(self) -> int:
         """The number of call slots in use; a call keeps its slot until its last transaction has
         ended.
         """
-        return int(self._library.pjsua_call_get_count())
+        return int(self.library.pjsua_call_get_count())
 
     def udp_transport(self, account: int) -> int:
         """The ``pjsip_transport *`` of an account."""
         selector = _Selector()
-        self._library.pjsua_init_tpselector(account, ctypes.byref(selector))
+        self.library.pjsua_init_tpselector(account, ctypes.byref(selector))
         return int(selector.transport)
 
     def close_udp_socket(self, transport: int) -> None:
         """Close a transport's socket now, not when its last transaction times out."""
-        self._library.pjsip_udp_transport_pause(transport, _DESTROY_SOCKET)
+        self.library.pjsip_udp_transport_pause(transport, _DESTROY_SOCKET)
 
     def has_ipv6(self) -> bool:
         """Whether pjsua supports IPv6; the wheels on PyPI do not (``PJ_HAS_IPV6`` 0)."""
         address, parsed = b"::1", ctypes.create_string_buffer(_ADDRESS_OCTETS)
         text = Text(address, len(address))
         return (
-            int(self._library.pj_sockaddr_parse(0, 0, ctypes.byref(text), ctypes.byref(parsed)))
-            == 0
+            int(self.library.pj_sockaddr_parse(0, 0, ctypes.byref(text), ctypes.byref(parsed))) == 0
         )
-
-    def filter_messages(self, host: Service, names: Names) -> None:
-        """Let ``host`` see and decide on each received message; resolve pjsip's host names with
-        ``names``.
-        """
-        names.serve(self._library)
-        self._filter = MessageFilter(host, self._library)
 
     def before_each_connection(
         self, look: Callable[[], None], fault: Callable[[str], None]
@@ -142,8 +129,8 @@ class Native:
         """
         if not self.asserts:
             return
-        self._library.pjsua_get_pool_factory.restype = ctypes.c_void_p
-        field = ctypes.c_void_p.from_address(self._library.pjsua_get_pool_factory() + _CREATE_POOL)
+        self.library.pjsua_get_pool_factory.restype = ctypes.c_void_p
+        field = ctypes.c_void_p.from_address(self.library.pjsua_get_pool_factory() + _CREATE_POOL)
         create = _CreatePool(field.value or 0)
 
         def create_pool(factory: int, name: bytes, *rest: int | None) -> int | None:
@@ -160,24 +147,24 @@ class Native:
 
     def player(self, path: Path, *, loop: bool) -> Player:
         """A player of a WAV file. Raises ``OSError`` for one that pjmedia cannot play."""
-        return Player(self._library, path, loop)
+        return Player(self.library, path, loop)
 
     @cached_property  # pjsua does not exist yet in __init__
     def _recordings(self) -> int:
         """The memory pool of recorders."""
-        return lasting_pool(self._library, b"recordings")
+        return lasting_pool(self.library, b"recordings")
 
     def recorder(self, path: Path) -> Recorder:
         """A recorder into a WAV file. Raises ``OSError`` when the file cannot be recorded to."""
-        return Recorder(self._library, self._recordings, self._position, path)
+        return Recorder(self.library, self._recordings, self._position, path)
 
     def connect(self, source: int, sink: int) -> None:
         """Connect one slot of the bridge to another."""
-        self._library.pjsua_conf_connect(source, sink)
+        self.library.pjsua_conf_connect(source, sink)
 
     def disconnect(self, source: int, sink: int) -> None:
         """The opposite of :meth:`connect`."""
-        self._library.pjsua_conf_disconnect(source, sink)
+        self.library.pjsua_conf_disconnect(source, sink)
 
     def wait_until_removed(self, slot: int) -> None:
         """Wait until the bridge's clock has removed a slot, at its next tick; give up if the clock
@@ -187,7 +174,7 @@ class Native:
         slots, count = (ctypes.c_int * _MOST_SLOTS)(), ctypes.c_uint()
         while time.monotonic() < by:
             count.value = _MOST_SLOTS
-            self._library.pjsua_enum_conf_ports(slots, ctypes.byref(count))
+            self.library.pjsua_enum_conf_ports(slots, ctypes.byref(count))
             if slot not in slots[: count.value]:
                 return
             time.sleep(_LOOKS_EVERY_S)

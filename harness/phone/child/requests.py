@@ -1,7 +1,7 @@
 """Sees each received message before pjsua's log and pjsip's transactions and dialogs, and reads it
 once.
 
-Requests are passed, answered or dropped; headers and SDP that pjsip mishandles are rewritten in
+Requests are, as ``admission`` decides, passed, answered or dropped; headers and SDP that pjsip mishandles are rewritten in
 pjsip's memory. This is a ``pjsip_module``. The structures are those of the public headers
 (pjproject 2.15), as far as they are used; the packet size of the build (``PJSIP_MAX_PKT_LEN``) is
 detected with the first message.
@@ -13,36 +13,26 @@ import ctypes
 import ipaddress
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from harness.phone.child import header_rewrites, sdp
+from harness.phone.child.admission import (
+    BAD_INFO_PACKAGE,
+    BUSY_HERE,
+    DROP,
+    NOT_ALLOWED,
+    OK,
+    PASS,
+    UNSUPPORTED_MEDIA_TYPE,
+    Admission,
+)
 from harness.phone.child.digits import DIGIT_TYPES
 from harness.phone.child.messages import WireMessage, read_text
 from harness.phone.child.pjlib import SocketAddress, Text, address_of, lasting_pool, pointer
 from harness.phone.child.socket_limits import SocketName
 
-if TYPE_CHECKING:
-    from harness.phone.child.service import Service
-
 _NAME: Final = b"mod-harness"
 _PRIORITY: Final = 4  # pjsua logs messages with priority 7
-
-PASS: Final = -1
-DROP: Final = 0
-#: With Retry-After. A 503 would make the platform stop sending calls and treat the trunk as down
-#: (RFC 3261 section 21.5.4).
-BUSY_HERE: Final = 486
-#: The answer to OPTIONS, with the capabilities (RFC 3261 section 11.2).
-OK: Final = 200
-
-#: RFC 3261 section 12.2.2; of a subscription, RFC 6665 section 4.1.3.
-DOES_NOT_EXIST: Final = 481
-#: With Allow (RFC 3261 section 21.4.6).
-NOT_ALLOWED: Final = 405
-#: With Accept (RFC 3261 section 21.4.13): it is INFO's alone.
-UNSUPPORTED_MEDIA_TYPE: Final = 415
-#: With Recv-Info, and no package in it (RFC 6086 section 4.2.2).
-BAD_INFO_PACKAGE: Final = 469
 
 _RETRY_AFTER_S: Final = b"1"
 _ACCEPT, _ALLOW, _SUPPORTED = 0, 4, 36  # PJSIP_H_ACCEPT, PJSIP_H_ALLOW, PJSIP_H_SUPPORTED
@@ -139,8 +129,10 @@ def _layout(packet_size: int) -> Any:
 class MessageFilter:
     """The module; it lasts as long as the process. Raises ``OSError`` when pjsip refuses it."""
 
-    def __init__(self, host: Service, library: ctypes.CDLL) -> None:
-        self._host, self._library = host, library
+    def __init__(
+        self, library: ctypes.CDLL, admission: Admission, fault: Callable[[str], None]
+    ) -> None:
+        self._library, self._admission, self._fault = library, admission, fault
         self._bodies = sdp.SdpBodies(library)
         self._unsafe, self._targets = header_rewrites.UnsafeHeaders(), header_rewrites.Targets()
         library.pjsip_msg_find_hdr_by_name.restype = pointer
@@ -193,15 +185,15 @@ class MessageFilter:
             message, body = _read(received), self._bodies.octets(received.parsed)
             transport = received.transport.contents
             local, ours = SocketName(*_place(transport.local)), transport.direction == _OUTGOING
-            code = self._host.admission.decide(message, local, body, ours=ours)
+            code = self._admission.decide(message, local, body, ours=ours)
             if code == PASS:
                 self._keep_to_transport(received, message)
                 if message.method == "REFER":
                     self._spell_out(received)
                 sdp.make_readable(body)
-                self._host.arrived = message
+                self._admission.lets_pass(message)
         except Exception as error:
-            self._host.fault(f"requests: {type(error).__name__}: {error}")
+            self._fault(f"requests: {type(error).__name__}: {error}")
             return False
         if code > DROP:
             headers = ctypes.byref(self._headers_of[code]) if code in self._headers_of else None
@@ -217,16 +209,16 @@ class MessageFilter:
         try:
             received = self._at(address)
             message = _read(received)
-            self._host.passed(message)
+            self._admission.passed(message)
             if message.status in _CHALLENGING:
-                self._take_out(received.parsed, message, _CHALLENGES, self._host.withheld)
+                self._take_out(received.parsed, message, _CHALLENGES, self._admission.withheld)
             self._take_out(received.parsed, message, header_rewrites.UNSAFE, self._unsafe.of)
             self._keep_to_transport(received, message)
             body = self._bodies.octets(received.parsed)
             sdp.make_readable(body)
             sdp.disable_names(body)
         except Exception as error:
-            self._host.fault(f"responses: {type(error).__name__}: {error}")
+            self._fault(f"responses: {type(error).__name__}: {error}")
         return False
 
     def _take_out(

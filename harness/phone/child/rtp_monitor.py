@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.calls.events import FarEndReport, ForeignRtp, RtpPaused, RtpStatistics
-from harness.phone.child.bindings import Call
+from harness.phone.child.bindings import PjCall
 from harness.phone.child.streams import Block, Means, Reception
 from harness.phone.child.taps import Known, Tap, Taps, spelled
 from harness.phone.rtp_log import Address, RtpLog
@@ -63,9 +63,9 @@ class RtpMonitor:
         """Note that there is no stream."""
         self.stream = _NO_STREAM
 
-    def ends(self, call: Call | None) -> None:
+    def ends(self, call: PjCall | None) -> None:
         """Read the counters of a stream that is about to be destroyed."""
-        self.tell(call)
+        self.emit_statistics(call)
         self._counts_before, self._means_before = self._counts, self._means
         self.without_stream()
 
@@ -75,16 +75,16 @@ class RtpMonitor:
         if self._tap is not None:
             self._tap.close()
 
-    def tell(self, call: Call | None) -> bool:
+    def emit_statistics(self, call: PjCall | None) -> bool:
         """Emit the counters; False without a stream."""
-        self._tell_strange()
+        self._emit_strange()
         if call is None or not self.has_stream:
             return False
         statistics = call.getStreamStat(self.stream)
         rtcp = statistics.rtcp
         sent, received = rtcp.txStat, rtcp.rxStat
         self._rtt_ms = rtcp.rttUsec.last / 1000 or self._rtt_ms
-        told = {
+        counts = {
             "tx_packets": sent.pkt,
             "tx_bytes": sent.bytes,
             "rx_packets": received.pkt,
@@ -92,13 +92,13 @@ class RtpMonitor:
             "rx_discarded": received.discard,
         }
         with self._tap.reception() if self._tap else nullcontext(Reception()) as reception:
-            told |= reception.counts(self._payload_type)
+            counts |= reception.counts(self._payload_type)
             means, deciphered = reception.means, reception.sources > 0
             pauses = reception.take_pauses()
         for began, ended in pauses:
             self._emit(RtpPaused, began=began, ended=ended)
         self._counts = {
-            name: count + self._counts_before.get(name, 0) for name, count in told.items()
+            name: count + self._counts_before.get(name, 0) for name, count in counts.items()
         }
         self._means = means.and_of(self._means_before)
         self._emit(
@@ -115,14 +115,14 @@ class RtpMonitor:
         )
         return True
 
-    def _source_of(self, call: Call) -> str:
+    def _source_of(self, call: PjCall) -> str:
         """The source of received packets, used or not; empty without packets or for an unknown
         source.
         """
         source = str(call.getMedTransportInfo(self.stream).srcRtpName)
         return source if self.known.has_host(source.rpartition(":")[0].strip("[]")) else ""
 
-    def _tell_strange(self) -> None:
+    def _emit_strange(self) -> None:
         for source, packets in self.known.strange.copy().items():
             if packets > self._strange.get(source, 0):
                 self._strange[source] = packets

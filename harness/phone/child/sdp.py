@@ -84,15 +84,11 @@ def narrow(offer: memoryview, own: Sequence[Codec], srtp: str) -> str:
     except SdpError:
         return ""
     media = whole.media
-    offered = [
-        (at, m) for at, m in enumerate(media) if m.kind.lower() == "audio" and not m.is_rejected
-    ]
+    audio = [(at, m) for at, m in enumerate(media) if m.kind.lower() == "audio"]
+    offered = [(at, m) for at, m in audio if not m.is_rejected]
     unfit = [(at, m) for at, m in offered if not _fits(m, own, srtp)]
-    unknown = [
-        what
-        for _, m in unfit
-        if _is_spoken(m, own) and (what := _unknown_encryption(m, whole.lines))
-    ]
+    spoken = [m for _, m in unfit if _is_spoken(m, own)]
+    unknown = [*filter(None, (_unknown_encryption(m, whole.lines) for m in spoken))]
     ports = [section.span(1) for section in _SECTION.finditer(octets)]
     for at, _ in unfit if len(ports) == len(media) and len(unfit) < len(offered) else ():
         _switch_off(offer, *ports[at])

@@ -5,13 +5,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from harness.phone.child.bindings import FRAME_MS, Log, Refusal, Stack, pj
-from harness.phone.child.hearing import RATE
-from harness.phone.child.native import Native
+from harness.phone.child.bindings import (
+    FRAME_MS,
+    EndpointListener,
+    PjEndpoint,
+    PjLog,
+    Refusal,
+    pj,
+)
+from harness.phone.child.native import RATE, Native
 from harness.phone.child.sdp import codec_of
 from harness.phone.child.socket_limits import LONGEST_TRANSACTION, WILDCARDS, SocketName
 from harness.phone.config import TLS13_CIPHERS, TLS_CIPHERS, PhoneConfig
@@ -19,10 +25,6 @@ from harness.sip.grammar import SipSyntaxError
 from harness.sip.sdp import Codec
 from harness.sip.uri import NameAddr
 from harness.support.files import user_files, whole_file
-
-if TYPE_CHECKING:
-    from harness.phone.child.account import AccountHolder
-    from harness.phone.child.service import Service
 
 #: By transport, and whether it is IPv6.
 _TRANSPORTS: Final = {
@@ -40,15 +42,15 @@ class Endpoint:
     of this build.
     """
 
-    def __init__(self, listener: Service, directory: Path) -> None:
+    def __init__(self, listener: EndpointListener, directory: Path) -> None:
         self._directory = directory
         self.native = Native(pj._pjsua2.__file__)
-        self._stack = Stack(listener)
+        self._stack = PjEndpoint(listener)
         self._stack.libCreate()
         config = pj.EpConfig()
         self.most_calls: int = config.uaConfig.maxCalls
         self._configure(config)
-        self._log = Log(listener)
+        self._log = PjLog(listener)
         config.logConfig.writer = self._log
         self._stack.libInit(config)
         self._log.thisown = False  # the Endpoint owns it now
@@ -66,9 +68,7 @@ class Endpoint:
         for codec in self._codec_ids:
             if codec.startswith(("PCMU/", "PCMA/")):
                 self._conceal_nothing(codec)
-        self.waiting: list[
-            AccountHolder
-        ] = []  #: removed phones whose accounts have unanswered requests
+        self._afterwards: list[Callable[[], None]] = []
         self._preferred: tuple[str, ...] = ()
         self._stun_server = ""
 
@@ -137,6 +137,21 @@ class Endpoint:
     def handle_events(self, longest: float) -> None:
         """Let the stack work until an event was handled, for at most ``longest`` seconds."""
         self._stack.libHandleEvents(max(1, int(longest * 1000)))
+
+    def afterwards(self, action: Callable[[], None]) -> None:
+        """Run ``action`` after pjsua's callback has returned.
+
+        pjsua frees the INVITE after ``onIncomingCall`` and asserts if an answer has freed it
+        before, as any final answer to an INVITE without SDP does.
+        """
+        self._afterwards.append(action)
+
+    def run_afterwards(self) -> None:
+        """Run the actions that waited for a callback to return."""
+        actions, self._afterwards = self._afterwards, []
+        for action in actions:
+            with contextlib.suppress(Refusal, pj.Error):  # the far end may have ended the call
+                action()
 
     def use_stun(self, server: str) -> None:
         """Use ``server`` (``host:port``) to find public addresses. It applies to the whole process."""

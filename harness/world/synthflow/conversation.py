@@ -102,14 +102,13 @@ class Synthflow:
     async def _invited(self, call: IncomingCall) -> None:
         try:
             number, region = call.request.uri.user or "", self.deployment.region
-            numbers = numbers_shown(call.request, region)
+            caller = identity_of(call.request.from_, region).user or _NOT_A_NUMBER
         except SipSyntaxError as error:
             call.reject(400, str(error))
             return
         record = self.records.of_sip(call.call_id)  # a challenged INVITE comes again
         if record is None or record.answered_at is not None:
-            shown = identity_of(call.request.from_, region).user or _NOT_A_NUMBER
-            record = CallRecord(CallRecord.new_id(), shown, number.partition(";")[0])
+            record = CallRecord(CallRecord.new_id(), caller, number.partition(";")[0])
             self.records.add(record, call.call_id)
         else:
             record.released_at = None
@@ -119,7 +118,8 @@ class Synthflow:
         try:
             trunk = self.trunks.admit(call)
             if trunk is not None:
-                self._read_headers(call.request, next(iter(numbers), None), record)
+                shown = next(iter(numbers_shown(call.request, region)), None)
+                self._read_headers(call.request, shown, record)
                 conversation = self._admitted(call, record, self._line_of_call(call.call_id), trunk)
         except LegRefusedError as error:
             record.error_message = f"{error.status} {error.reason}" if error.reason else None

@@ -108,7 +108,7 @@ class UserAgent(Tasks):
         super().__init__(f"{name}: ")
         self.name = name
         self.timers = timers or Timers()
-        self.layer = TransactionLayer(self, self.timers)
+        self.layer = TransactionLayer(self.timers, self.request_arrived, self.ack_arrived)
         self.transport = TransportLayer(
             local, self.layer, TracedFilter(name, filter, trace), tls, connect_timeout
         )

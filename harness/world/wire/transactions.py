@@ -21,7 +21,6 @@ from harness.sip.validation import problem_of_request
 from harness.world.wire.transport import Flow
 
 if TYPE_CHECKING:
-    from harness.world.wire.agent import UserAgent
     from harness.world.wire.sockets import TransportLayer
 
 
@@ -322,9 +321,14 @@ class TransactionLayer:
     transport: TransportLayer
     """The layer below; its maker sets it."""
 
-    def __init__(self, user: UserAgent, timers: Timers) -> None:
+    def __init__(
+        self,
+        timers: Timers,
+        request_arrived: Callable[[ServerTransaction], None],
+        ack_arrived: Callable[[Request, Flow], None],
+    ) -> None:
         self.timers = timers
-        self._user = user
+        self._request_arrived, self._ack_arrived = request_arrived, ack_arrived
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
         self._servers: dict[ServerKey, ServerTransaction] = {}
         self._sources: Counter[str] = Counter()
@@ -400,7 +404,7 @@ class TransactionLayer:
             if known is not None and known.state is not State.ACCEPTED:
                 known.receive(request)
             else:
-                self._user.ack_arrived(request, flow)
+                self._ack_arrived(request, flow)
         elif known is not None:
             known.receive(request)
         elif self._sources[flow.remote[0]] >= _MOST_OF_ONE_SOURCE:
@@ -414,7 +418,7 @@ class TransactionLayer:
             if request.method == "CANCEL":
                 self._cancel(transaction)
             else:
-                self._user.request_arrived(transaction)
+                self._request_arrived(transaction)
 
     def _cancel(self, transaction: ServerTransaction) -> None:
         """RFC 3261 section 9.2: the CANCEL is answered itself, whatever becomes of its INVITE."""

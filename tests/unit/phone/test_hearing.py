@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from harness.audio.marks import waveform
 from harness.audio.wav import to_int16
 from harness.calls.events import Event, Listened, MarkEnded, MarkHeard
-from harness.phone.child.hearing import RATE, Hearing
+from harness.phone.child.hearing import Hearing
+from harness.phone.child.native import RATE
 
 FRAME = RATE // 50
 

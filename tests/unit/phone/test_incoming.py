@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.phone.child.incoming import CallFilter, case_of
+from harness.phone.child.account import CallFilter
+from harness.phone.child.incoming import case_of
 from harness.phone.child.messages import read_text
 
 OTHER = "+12065550102"
@@ -36,7 +37,25 @@ def invite(*headers: str) -> str:
 
 
 def whose(cases: Any, text: str) -> tuple[Any, list[Any]]:
-    return case_of(cases, read_text(text, direction="received").head)
+    return case_of(cases, read_text(text, direction="received").parsed)
+
+
+def test_the_called_party_in_a_remote_party_id_is_no_caller() -> None:
+    """As the checks of a case read it (draft-ietf-sip-privacy-04 section 5.1)."""
+    mine, other = Case(CallFilter((MINE,))), Case(CallFilter((OTHER,)))
+    text = invite(
+        f"Remote-Party-ID: <sip:{OTHER}@example.com>;party=called",
+        f"From: <sip:{MINE}@example.com>;tag=1",
+    )
+    assert whose([other, mine], text) == (mine, [])
+
+
+def test_a_national_number_is_read_as_dialled_at_the_phone() -> None:
+    """020 7946 0101 is a London number at an agent in London; the same digits end others, too."""
+    london, elsewhere = "+442079460101", "+4902079460101"
+    cases = [Case(CallFilter((number,), region="GB")) for number in (elsewhere, london)]
+    text = invite("From: <sip:02079460101@example.com>;tag=1")
+    assert whose(cases, text) == (cases[1], [])
 
 
 @pytest.mark.parametrize(
@@ -74,14 +93,14 @@ def test_a_host_is_no_number(host: str) -> None:
 def test_zeros_ahead_of_a_number_make_an_extension_none(user: str) -> None:
     """Without the zeros nothing may be left, and every number ends with nothing."""
     withheld, other = (
-        Case(CallFilter((MINE,), withheld=True)),
-        Case(CallFilter((OTHER,), lands=True)),
+        Case(CallFilter((MINE,), withheld=True, region="US")),
+        Case(CallFilter((OTHER,), lands=True, region="US")),
     )
     assert whose([other, withheld], invite(f"From: <sip:{user}@example.com>;tag=1")) == (
         withheld,
         [],
     )
-    alone = Case(CallFilter((MINE,)))
+    alone = Case(CallFilter((MINE,), region="US"))
     assert whose([alone, withheld], invite(f"From: <sip:{user}@example.com>;tag=1")) == (
         withheld,
         [],

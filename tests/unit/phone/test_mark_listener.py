@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from harness.phone.child.hearing import RATE, Hearing, MarkListener
-from harness.phone.child.native import Recorder
+from harness.phone.child.hearing import Hearing, MarkListener
+from harness.phone.child.native import RATE, Recorder
 
 FRAME, FRAMES, HEADER = 320, 22, 44
 RING = FRAMES * FRAME

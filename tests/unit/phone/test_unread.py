@@ -4,12 +4,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.calls.events import SipMessage
+from harness.calls.model import messages_of
 from harness.errors import PhoneParseError
 from harness.phone.waiter import LONGEST_MESSAGE, too_long, why_nothing_came
+from harness.sip.message import Message, Request, Response
 from tests.unit.phone_events import sip_message
 
 HEAD = "SIP/2.0 200 OK\r\nCSeq: 1 INVITE\r\n"
@@ -59,3 +64,21 @@ def test_a_timeout_after_a_truncated_message_is_broken() -> None:
 def test_a_wrong_content_length_is_no_truncation(declared: int, body: int) -> None:
     """Its Content-Length is wrong (RFC 3261 section 18.3), which is no phone's fault."""
     assert too_long([received(logged(f"{HEAD}Content-Length: {declared}\r\n\r\n", body))]) is None
+
+
+def test_an_unread_message_is_parsed_once_by_the_wait_and_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parsed: list[bytes | str] = []
+    parse = Message.parse
+
+    def counted(data: bytes | str) -> Request | Response:
+        parsed.append(data)
+        return parse(data)
+
+    monkeypatch.setattr(Message, "parse", staticmethod(counted))
+    text = "BYE sip:+12065550101@192.0.2.1 SIP/2.0\r\nCSeq: 77 BYE\r\nContent-Length: 0\r\n\r\n"
+    event = replace(received(text), unread="PJSIP syntax error")
+    assert "is malformed: " in str(why_nothing_came([event]))
+    assert [message.method for message in messages_of([event])] == ["BYE"]
+    assert parsed == [text]

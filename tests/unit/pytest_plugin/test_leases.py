@@ -282,7 +282,7 @@ def test_warm_transfer_number_belongs_to_the_landing_case(
     }
     deployment = deployment.model_copy(update={"assistants": assistants})
     with leased(run_of(deployment, tmp_path), case_of(deployment, "TD-TRANSFER-WARM")) as mine:
-        lands, watches = (mine.concurrent.sharing(lands) for lands in (True, False))
+        lands, watches = (mine.concurrent.sharing(lands, "US") for lands in (True, False))
     assert lands is not None
     assert watches is not None
     assert lands.numbers == (*mine.concurrent.numbers, *((seen,) if seen else ()))

@@ -13,16 +13,15 @@ from harness.calls.events import Event
 from harness.calls.legs import LegEvents
 from harness.calls.verdict import Verdict
 from harness.scenario.live_audio import Heard, quality
+from harness.scenario.signs import LISTEN_S
 from tests.unit.audio.sounds import Samples, join, noise, silence
 from tests.unit.phone_events import rtp_statistics
-from tests.unit.scenario.conftest import MakeContext
 
 WORDS = prompt_samples("how-can-i-help-en")
 FAILED, PASSED, BROKEN = Verdict.FAILED, Verdict.PASSED, Verdict.BROKEN
 
 
 def found(
-    make_context: MakeContext,
     audio: Samples,
     *events: Event,
     greeted_at: float | None = None,
@@ -30,14 +29,19 @@ def found(
     starved_s: float = 0.0,
 ) -> dict[str, Verdict]:
     """The verdicts on what was heard from the answer, at 10 s, until 20 s."""
-    context = make_context()
-    context.evidence.starved = lambda begin, end: starved_s
-    leg: Any = SimpleNamespace(
-        id="caller.1", received_since=lambda since: audio, facts=LegEvents(events)
+    leg: Any = SimpleNamespace(id="caller.1", facts=LegEvents(events))
+    heard = Heard(
+        leg,
+        "assistant main",
+        10.0,
+        20.0,
+        greeted_at,
+        again,
+        audio,
+        LISTEN_S,
+        starved=lambda begin, end: starved_s,
     )
-    talk: Any = SimpleNamespace(label="assistant main")
-    heard = Heard(leg, talk, 10.0, 20.0, greeted_at, again)
-    return {finding.check: finding.verdict for finding in quality(context, heard)}
+    return {finding.check: finding.verdict for finding in quality(heard)}
 
 
 @pytest.mark.parametrize(
@@ -51,24 +55,21 @@ def found(
     ],
 )
 def test_ai_that_is_silent_at_first_fails(
-    make_context: MakeContext,
     silent_s: float,
     greeted_at: float | None,
     starved_s: float,
     verdict: Verdict | None,
 ) -> None:
     audio = join(noise(silent_s, -55.0), WORDS, silence(1.0))
-    verdicts = found(make_context, audio, greeted_at=greeted_at, starved_s=starved_s)
+    verdicts = found(audio, greeted_at=greeted_at, starved_s=starved_s)
     assert verdicts.get("audio.first") is verdict
-    assert "audio.first" not in found(make_context, audio, again=True)
+    assert "audio.first" not in found(audio, again=True)
 
 
 @pytest.mark.parametrize(("gain", "verdict"), [(1.0, PASSED), (20.0, FAILED)])
-def test_ai_whose_voice_is_clipped_fails(
-    make_context: MakeContext, gain: float, verdict: Verdict
-) -> None:
+def test_ai_whose_voice_is_clipped_fails() -> None:
     loud = np.clip(gain * WORDS.astype(float), -32768, 32767).astype(np.int16)
-    verdicts = found(make_context, join(silence(0.5), loud, silence(1.0)))
+    verdicts = found(join(silence(0.5), loud, silence(1.0)))
     assert verdicts.get("audio.level") is verdict
 
 
@@ -82,8 +83,6 @@ def test_ai_whose_voice_is_clipped_fails(
         ((900.0, 90.0), PASSED),
     ],
 )
-def test_ai_that_is_heard_too_late_by_rtcp_fails(
-    make_context: MakeContext, rtts_ms: tuple[float, ...], verdict: Verdict | None
-) -> None:
+def test_ai_that_is_heard_too_late_by_rtcp_fails() -> None:
     events = [rtp_statistics(12.0 + n, "caller.1", rtt_ms=ms) for n, ms in enumerate(rtts_ms)]
-    assert found(make_context, WORDS, *events).get("audio.delay") is verdict
+    assert found(WORDS, *events).get("audio.delay") is verdict
