@@ -67,7 +67,7 @@ def test_ai_that_is_silent_at_first_fails(
 
 
 @pytest.mark.parametrize(("gain", "verdict"), [(1.0, PASSED), (20.0, FAILED)])
-def test_ai_whose_voice_is_clipped_fails() -> None:
+def test_ai_whose_voice_is_clipped_fails(gain: float, verdict: Verdict) -> None:
     loud = np.clip(gain * WORDS.astype(float), -32768, 32767).astype(np.int16)
     verdicts = found(join(silence(0.5), loud, silence(1.0)))
     assert verdicts.get("audio.level") is verdict
@@ -83,6 +83,8 @@ def test_ai_whose_voice_is_clipped_fails() -> None:
         ((900.0, 90.0), PASSED),
     ],
 )
-def test_ai_that_is_heard_too_late_by_rtcp_fails() -> None:
+def test_ai_that_is_heard_too_late_by_rtcp_fails(
+    rtts_ms: tuple[float, ...], verdict: Verdict | None
+) -> None:
     events = [rtp_statistics(12.0 + n, "caller.1", rtt_ms=ms) for n, ms in enumerate(rtts_ms)]
     assert found(WORDS, *events).get("audio.delay") is verdict
