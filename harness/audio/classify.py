@@ -180,7 +180,7 @@ class Tone:
 
 
 def tones_in(audio: NDArray[np.int16]) -> list[Tone]:
-    """All tones of 8 kHz audio, also those too short to be told from what a voice may hold for a
+    """All tones of 8 kHz audio, also those too short to be distinguished from what a voice may hold for a
     moment.
     """
     if len(audio) < _WINDOW:

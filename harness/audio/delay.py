@@ -97,7 +97,7 @@ def one_way_delay(
 
     ``sent_from`` is when the probe's first sample left, ``received_from`` when the recording's
     first sample came, both in seconds of one clock, each of them known to a packet (20 ms). Delays
-    of 0 to 2.35 s are told apart.
+    of 0 to 2.35 s are distinguished.
     """
     delays = []
     pulses = pulses_in(received, rate)

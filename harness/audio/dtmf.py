@@ -40,7 +40,7 @@ class Digit:
 
 
 class DtmfDetector:
-    """Finds DTMF digits in an 8 kHz stream; a digit is told when it has ended."""
+    """Finds DTMF digits in an 8 kHz stream; a digit is reported when it has ended."""
 
     def __init__(self) -> None:
         self._samples = np.zeros(CONTEXT * HOP, np.float32)

@@ -274,7 +274,7 @@ def heard_words(audio: NDArray[np.int16]) -> list[float] | None:
     """How many seconds of each word are in a recording of :func:`spoken_words`, with the mark
     before and behind them.
 
-    None where the pauses cannot be told: another sound is in them, or the mark behind them is not
+    None where the pauses cannot be measured: another sound is in them, or the mark behind them is not
     there. A path may cut the beginning of a word; its end comes in time, else the sound is another.
     """
     frames = levels(audio)

@@ -207,11 +207,11 @@ def described(first: CallMessage, later: Iterable[CallMessage]) -> list[CallMess
     """
     same = [m for m in later if m.message.call_id == first.message.call_id]
     refusals = [m for m in same if m.status >= 300]
-    told = [
+    reported = [
         m for m in same if m.received == first.received and m.describes_audio and not m.is_of(first)
     ]
-    told = [m for m in told if isinstance(m.message, Request) or m.is_final]
-    return [first, *(m for m in told if not any(refusal.is_of(m) for refusal in refusals))]
+    reported = [m for m in reported if isinstance(m.message, Request) or m.is_final]
+    return [first, *(m for m in reported if not any(refusal.is_of(m) for refusal in refusals))]
 
 
 def bye_outcome(answer: Response, crossing: Iterable[CallMessage]) -> str | None:

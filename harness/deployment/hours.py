@@ -212,11 +212,11 @@ def planned_at() -> datetime:
     """The moment the plan is made for: the run's, or now. Raises :class:`SelectionError` for a
     variable that holds no moment.
     """
-    told = os.environ.get(AS_OF_VARIABLE)
-    if not told:
+    reported = os.environ.get(AS_OF_VARIABLE)
+    if not reported:
         return datetime.now(UTC)
     try:
-        moment = datetime.fromisoformat(told)
+        moment = datetime.fromisoformat(reported)
         # Without an offset, by this machine's clocks, it would be another moment on each machine.
         # At the first and last days of the calendar, a zone's own day may be outside of it.
         if moment.tzinfo is None or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
@@ -227,7 +227,7 @@ def planned_at() -> datetime:
             "e.g. 2026-03-08T03:00+00:00"
         )
         raise SelectionError(
-            f"{AS_OF_VARIABLE}: {told[:80]!r} is no moment; allowed: {allowed}"
+            f"{AS_OF_VARIABLE}: {reported[:80]!r} is no moment; allowed: {allowed}"
         ) from None
     return moment
 

@@ -202,7 +202,7 @@ class StandIn(Model):
     certificate: str | None = None  #: its TLS certificate (PEM)
     private_key: str | None = None  #: the certificate's key
     stranger_bind: Host | None = None  #: another address, in no allowlist
-    shared: bool = False  #: strangers' calls come there, too; calls are told apart by caller ID
+    shared: bool = False  #: strangers' calls come there, too; calls are distinguished by caller ID
     #: How often the platform probes the trunk by OPTIONS; calls then wait until it has.
     options_every_s: float | None = Field(None, ge=1, le=600)
     #: Certificates that must be refused (``TLS-BADCERT``): ``[stand_in.bad_certificates.expired]``,

@@ -299,7 +299,7 @@ class Group(Addressed):
     )
     announcement: bool = False  #: a machine answers if no agent does, speaks, and takes no message
     topic: LineOfText | None = None  #: the header value by which the platform routes to it
-    shared: bool = False  #: strangers' calls land there, too; calls are told apart by caller ID
+    shared: bool = False  #: strangers' calls land there, too; calls are distinguished by caller ID
     #: Its names in the platform's report.
     reported_as: tuple[Annotated[str, Field(min_length=1)], ...] = ()
 

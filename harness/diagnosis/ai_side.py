@@ -139,13 +139,13 @@ def _by_landing(scene: Scene, finding: Finding) -> None:
         finals = [
             final for seen in _attempts(scene) if (final := _refusal(scene, seen)) is not None
         ]
-        told = said_by(finals[-1].message) if finals else ()
-        scene.record("ai.saw", "refused" if finals else "rang", scene.invites[-1].where, *told)
+        reported = said_by(finals[-1].message) if finals else ()
+        scene.record("ai.saw", "refused" if finals else "rang", scene.invites[-1].where, *reported)
     elif attempts := [str(item) for item in listed(finding.facts.get("attempted"))]:
         refused = any(
             item.startswith(("failed", "busy")) for item in attempts
         )  # the platform gives up canceled calls
-        words = [told for _, told in _of_records(scene)] if refused else []
+        words = [reported for _, reported in _of_records(scene)] if refused else []
         scene.record("ai.saw", "refused" if refused else "rang", *attempts, *words)
     elif not finding.facts.get("unseen"):  # without a view, seeing nothing means nothing
         scene.record("ai.saw", "nothing", finding.check)
@@ -224,8 +224,8 @@ def _unheard(scene: Scene) -> None:
         later = scene.at_ai[scene.at_ai.index(answers[0]) + 1 :]
         again = [m for m in later if m.received and m.begins_dialog and m.is_of(invite)]
         if len(again) >= _COPIES:
-            told = f"{len(again)} copies of the INVITE came after {answers[0].message.start_line}"
-            scene.record("ai.unheard", True, told, again[-1].where)
+            words = f"{len(again)} copies of the INVITE came after {answers[0].message.start_line}"
+            scene.record("ai.unheard", True, words, again[-1].where)
 
 
 def _number(scene: Scene, user: str) -> str | None:
@@ -276,14 +276,14 @@ def _refusal(scene: Scene, invite: CallMessage) -> CallMessage | None:
 
 def _of_records(scene: Scene) -> list[tuple[str, str]]:
     """What each of the AI's records says of why a call was not taken, and the same for a reader."""
-    told = []
+    reported = []
     for record in scene.records:
         said = record.record.get("error_message") or record.record.get(
             "telephony_disconnect_reason"
         )
         if isinstance(said, str) and said.strip():
-            told.append((said, f"{record.source}: {said.strip()}"))
-    return told
+            reported.append((said, f"{record.source}: {said.strip()}"))
+    return reported
 
 
 def _final_responses(scene: Scene) -> None:
@@ -299,9 +299,9 @@ def _final_responses(scene: Scene) -> None:
         elif has_credentials and code in (401, 403, 407):
             challenge = "credentials refused"
         assert isinstance(final.message, Response)
-        told = said_by(final.message)
-        scene.record("ai.code", None if final.is_challenge else code, where, *told)
-        scene.record("ai.refusal", one(of_message(final.message)), where, *told)
+        reported = said_by(final.message)
+        scene.record("ai.code", None if final.is_challenge else code, where, *reported)
+        scene.record("ai.refusal", one(of_message(final.message)), where, *reported)
     if scene.invites:
         scene.record("ai.challenge", challenge, where)
         scene.record("ai.code", code or None, where)  # a challenge, if nothing else was said

@@ -92,8 +92,10 @@ def _heard_by_each(scene: Scene) -> None:
     calls: dict[str, list[Finding]] = {}
     for finding in scene.of("audio"):
         calls.setdefault(scene.call_of(finding), []).append(finding)
-    for call, told in sorted(calls.items(), key=lambda item: not any(f.failed for f in item[1])):
-        _heard_in(scene, call, told)  # the case has the facts of a call that failed
+    for call, reported in sorted(
+        calls.items(), key=lambda item: not any(f.failed for f in item[1])
+    ):
+        _heard_in(scene, call, reported)  # the case has the facts of a call that failed
     for finding in scene.failed("audio"):
         if (
             finding.facts.get("kind") == "other"
@@ -161,13 +163,13 @@ def _on_its_way(scene: Scene, finding: Finding) -> None:
     )
 
 
-def _heard_in(scene: Scene, call: str, told: Sequence[Finding]) -> None:
+def _heard_in(scene: Scene, call: str, findings: Sequence[Finding]) -> None:
     by_fact: dict[str, list[Finding]] = {
         "audio.to_ai": [],
         "audio.to_caller": [],
         "audio.agent": [],
     }
-    for finding in told:
+    for finding in findings:
         by_fact[direction_of(scene, finding)].append(finding)
     for fact in ("audio.to_ai", "audio.to_caller"):
         if by_fact[fact]:
@@ -190,18 +192,18 @@ def _heard_in(scene: Scene, call: str, told: Sequence[Finding]) -> None:
         scene.record("audio.phase", "with the AI" if ai_failed else "with the agent only", leg=call)
 
 
-def _with_the_ai(scene: Scene, fact: str, told: Sequence[Finding]) -> None:
-    """What one of caller and AI hears of the other, and whether that stopped. ``told``: the
+def _with_the_ai(scene: Scene, fact: str, findings: Sequence[Finding]) -> None:
+    """What one of caller and AI hears of the other, and whether that stopped. ``findings``: the
     findings in order.
     """
     worst, last, call = (
-        next((f for f in told if f.failed), told[0]),
-        told[-1],
-        scene.call_of(told[0]),
+        next((f for f in findings if f.failed), findings[0]),
+        findings[-1],
+        scene.call_of(findings[0]),
     )
     heard, kind = _heard(scene, worst), worst.facts.get("kind")
     later = [
-        *(f.at for f in told if _heard(scene, f) == "heard"),
+        *(f.at for f in findings if _heard(scene, f) == "heard"),
         *(e.at for e in _marks_heard(scene, worst)),
     ]
     late = heard in NO_RTP and any(at > worst.at for at in later)
@@ -210,7 +212,7 @@ def _with_the_ai(scene: Scene, fact: str, told: Sequence[Finding]) -> None:
         scene.record("codec.sides", "different", worst.actual, leg=call)
     if fact == "audio.to_ai" and worst.failed and kind == "unheard":
         scene.show("words.to_ai", "none", worst)
-    was_heard = not told[0].failed or any(e.at <= last.at for e in _marks_heard(scene, last))
+    was_heard = not findings[0].failed or any(e.at <= last.at for e in _marks_heard(scene, last))
     if last.failed and was_heard:
         scene.show("audio.stopped", True, last)
         later_on = _heard(scene, last)
@@ -379,11 +381,11 @@ def _between_caller_and_agent(scene: Scene, failing: Sequence[Finding]) -> str |
     return "none either way" if len({f.subject for f in failing}) >= 2 else "one way"
 
 
-def _stopped_with_agent(scene: Scene, told: Sequence[Finding]) -> None:
+def _stopped_with_agent(scene: Scene, findings: Sequence[Finding]) -> None:
     """Whether caller or agent heard the other at first and later not, perhaps on another leg."""
     role = scene.vantage.role
-    for failed in (f for f in told if f.failed):
-        same = (f for f in told if role(f.listener) == role(failed.listener))
+    for failed in (f for f in findings if f.failed):
+        same = (f for f in findings if role(f.listener) == role(failed.listener))
         if any(f.at < failed.at and f.verdict is Verdict.PASSED for f in same):
             scene.show("agent.stopped", True, failed)
             _stopped_at(scene, failed, "agent.stopped_at")
@@ -451,8 +453,8 @@ def _stopped_at(scene: Scene, failed: Finding, fact: str) -> None:
             fact, "nothing in particular", f"{heard[-1] - call.at:.1f} s into the call", leg=leg
         )
     elif not changes:
-        told = f"{failed.speaker} was heard, and the call was not changed"
-        scene.record(fact, "nothing in particular", told, leg=leg)
+        words = f"{failed.speaker} was heard, and the call was not changed"
+        scene.record(fact, "nothing in particular", words, leg=leg)
 
 
 def _marks_heard(scene: Scene, finding: Finding) -> list[MarkHeard]:
@@ -516,8 +518,8 @@ def _quality(scene: Scene) -> None:
                 leg=event.leg,
             )
         if seen >= _FEWEST_PACKETS and event.rx_reordered / seen > MUCH_DISORDER:
-            told = f"{event.leg} got {event.rx_reordered} of {seen} packets after later ones"
-            scene.record("order", "broken", told, leg=event.leg)
+            words = f"{event.leg} got {event.rx_reordered} of {seen} packets after later ones"
+            scene.record("order", "broken", words, leg=event.leg)
         if event.rtt_ms > 2 * HIGH_DELAY_MS:
             scene.record(
                 "delay",
@@ -558,12 +560,12 @@ def _codecs(scene: Scene) -> None:
     own = [e for e in media if scene.call and e.leg == scene.call.leg]
     theirs = [(e.codec, str(e.leg)) for e in media if scene.vantage.role(e.phone) == "ai"]
     named = ((record.witness("codec"), record.source) for record in scene.records)
-    told = [
+    reported = [
         *theirs,
         *((codec, source) for codec, source in named if isinstance(codec, str) and codec),
     ]
-    if own and told:
-        mine, (codec, where) = _at_the_answer(scene, own) if theirs else own[-1], told[0]
+    if own and reported:
+        mine, (codec, where) = _at_the_answer(scene, own) if theirs else own[-1], reported[0]
         value = "the same" if mine.codec.upper() == codec.upper() else "different"
         scene.record("codec.sides", value, f"{mine.leg} has {mine.codec}", f"{where} has {codec}")
 

@@ -52,8 +52,8 @@ def derive(scene: Scene) -> None:
                 and isinstance(code, int)
                 and code >= 300
             )
-            told = (finding.actual, *scene.shown_by("ai.code"))
-            scene.record("final.changed", changed or None, *told, leg=finding.subject)
+            reported = (finding.actual, *scene.shown_by("ai.code"))
+            scene.record("final.changed", changed or None, *reported, leg=finding.subject)
         elif answered_request(finding) == "OPTIONS" and finding.failed:
             scene.record(
                 "options.answer", "refused" if finding.facts.get("code") else "none", finding.actual
@@ -121,19 +121,19 @@ def _ended(scene: Scene, call: LegStarted) -> None:
 def _refused(scene: Scene, call: LegStarted, final: CallState) -> None:
     answers = [m.message for m in scene.own if m.received and m.answers("INVITE") == final.code]
     answer = answers[-1] if answers else None
-    told = why.told(answer)
+    reported = why.stated(answer)
     scene.record(
         "caller.end",
         "refused",
         f"{call.leg} ended with {final.code} {final.reason}".rstrip(),
-        *told,
+        *reported,
         leg=call.leg,
     )
     scene.record(
         "final.code",
         final.code,
         f"{call.leg}: {final.code} {final.reason}".rstrip(),
-        *told,
+        *reported,
         leg=call.leg,
     )
     same = scene.value("ai.code") == final.code
@@ -142,7 +142,9 @@ def _refused(scene: Scene, call: LegStarted, final: CallState) -> None:
     )
     said = of_message(answer) if isinstance(answer, Response) else about(final.reason)
     lost = "the connection" if OF_THE_STACK.search(final.reason) else None
-    scene.record("final.refusal", said or lost, f"{call.leg}: {final.reason}", *told, leg=call.leg)
+    scene.record(
+        "final.refusal", said or lost, f"{call.leg}: {final.reason}", *reported, leg=call.leg
+    )
 
 
 def _unheard(scene: Scene, call: LegStarted) -> tuple[str, str] | None:
@@ -172,8 +174,10 @@ def _unheard(scene: Scene, call: LegStarted) -> tuple[str, str] | None:
         max(e.at for e in scene.events) - invites[0].time < AT_ONCE_S
     ):  # 100 comes within 200 ms (section 17.2.1)
         return None
-    told = f"{call.leg} sent it {len(invites)}× to {invites[-1].remote} over {invites[-1].transport.upper()}"
-    return UNHEARD, told + (", with credentials: the one before was challenged" if received else "")
+    words = f"{call.leg} sent it {len(invites)}× to {invites[-1].remote} over {invites[-1].transport.upper()}"
+    return UNHEARD, words + (
+        ", with credentials: the one before was challenged" if received else ""
+    )
 
 
 def _sent(scene: Scene) -> list[CallMessage]:
@@ -204,8 +208,8 @@ def _when(scene: Scene, call: LegStarted, moment: float, confirmed: float | None
             [t.ring_timeout_s for t in (timings, timings.quick) if t is not None] if timings else []
         )
         early = bool(agreed) and is_too_soon(after, min(agreed))
-        told = f"{after:.2f} s after the INVITE, and {min(agreed, default=0):g} s are agreed"
-        scene.record("instead.early", early or None, told)
+        words = f"{after:.2f} s after the INVITE, and {min(agreed, default=0):g} s are agreed"
+        scene.record("instead.early", early or None, words)
 
 
 def _whose(scene: Scene, phone: str) -> str:
@@ -236,9 +240,9 @@ def _hours(scene: Scene) -> None:
     at_ai = at_ai or bool(scene.invites or scene.failed("route.not_reached"))
     if scene.is_out_of_hours:
         scene.record("hours.closed", True, "deployment file")
-        told = "the AI was called" if at_ai else f"{', '.join(sorted(rang & by_day))} rang"
+        words = "the AI was called" if at_ai else f"{', '.join(sorted(rang & by_day))} rang"
         scene.record(
-            "hours.treated", "as if open" if at_ai or rang & by_day - by_night else None, told
+            "hours.treated", "as if open" if at_ai or rang & by_day - by_night else None, words
         )
     elif rang & by_night - by_day and not at_ai:
         scene.record("hours.treated", "as if closed", f"{', '.join(sorted(rang & by_night))} rang")
@@ -291,8 +295,8 @@ def _answered_first(scene: Scene, call: LegStarted) -> None:
         what = "which had not answered" if scene.has_stand_in else f"which {scene.value('ai.saw')}"
         scene.record("answered.first", PLATFORM, f"{call.leg} was answered before the AI, {what}")
     elif any(comes_before_the_answer(finding) for finding in scene.findings if finding.failed):
-        told = f"{call.leg} was answered, and no phone that was seen had answered"
-        scene.record("answered.first", "nobody who was seen", told)
+        words = f"{call.leg} was answered, and no phone that was seen had answered"
+        scene.record("answered.first", "nobody who was seen", words)
 
 
 def _has_answered(scene: Scene, legs: set[str | None], by: float) -> bool:

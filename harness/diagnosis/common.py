@@ -66,8 +66,8 @@ class Judged:
     @property
     def about(self) -> Mapping[str, str]:
         """What of the deployment it is about: line, group, trunk, agent."""
-        told = next((cause.get("about") for cause in self.causes), None)
-        return told if isinstance(told, Mapping) else {}
+        reported = next((cause.get("about") for cause in self.causes), None)
+        return reported if isinstance(reported, Mapping) else {}
 
 
 class CommonDocument(TypedDict):
@@ -118,11 +118,11 @@ class Common:
     def plain(self) -> CommonDocument:
         """JSON-ready data."""
         keys = ("id", "title", "issue", "owner", "fix", "link", "confidence")
-        told: dict[str, object] = {key: self.cause.get(key, "") for key in keys}
-        told |= {"failures": len(self.failing), "cases": list(self.cases)}
-        told |= {"rows": list(dict.fromkeys(case.row for case in self.failing))}
-        told |= {"where": list(self.where), "because": self.because, "settled": self.settled}
-        return cast(CommonDocument, told)
+        reported: dict[str, object] = {key: self.cause.get(key, "") for key in keys}
+        reported |= {"failures": len(self.failing), "cases": list(self.cases)}
+        reported |= {"rows": list(dict.fromkeys(case.row for case in self.failing))}
+        reported |= {"where": list(self.where), "because": self.because, "settled": self.settled}
+        return cast(CommonDocument, reported)
 
 
 #: The causes found so far, by deployment and id.

@@ -278,11 +278,11 @@ class _Inference:
         }
         telling = {fact for fact, kinds in wanted.items() if len(kinds) > 1} or set(wanted)
         for hows in (("is",), ("is", "is not"), ("not shown",)):
-            told = (
+            reported = (
                 dict.fromkeys(c.fact for c in each if c.how in hows and c.fact in telling)
                 for each in asked
             )
-            waiting = Counter(fact for each in told for fact in each)
+            waiting = Counter(fact for each in reported for fact in each)
             if waiting:
                 return fact_kinds()[waiting.most_common()[0][0]].observe
         return ""
@@ -335,19 +335,19 @@ def _about(scene: Scene, findings: Sequence[Finding]) -> dict[str, str]:
         if scene.vantage.role(end) == "agent"
     ]
     wanted = (finding.facts.get("wanted") for finding in scene.of("landing"))
-    told = {
+    reported = {
         "line": scene.line[0] if scene.line else None,
         "group": next((group for group in wanted if is_group(scene, group)), None),
         "trunk": scene.trunk.name if scene.trunk else None,
         "agent": " and ".join(dict.fromkeys(filter(None, map(phone_of, ends)))),
     }
-    return {what: str(name) for what, name in told.items() if name}
+    return {what: str(name) for what, name in reported.items() if name}
 
 
 def _without_answer(error: Exception, findings: Sequence[Finding]) -> Diagnosis:
     place = traceback.extract_tb(error.__traceback__)[-1]
-    told = f"{type(error).__name__}: {error}, in {Path(place.filename).name}, line {place.lineno}"
-    fault = f"the diagnosis itself failed, which is a fault of the harness ({told})"
+    words = f"{type(error).__name__}: {error}, in {Path(place.filename).name}, line {place.lineno}"
+    fault = f"the diagnosis itself failed, which is a fault of the harness ({words})"
     failed = tuple(_line(finding) for finding in findings if finding.failed)
     return Diagnosis(
         nearest_facts=(fault,),

@@ -87,9 +87,9 @@ def _refused(scene: Scene, role: Role, messages: list[CallMessage]) -> None:
             if what is None or answer.time < taken.get(answer.phone, 0.0):
                 continue
             how, leg = what if what == _AS_ASKED else "by itself", answer.leg or answer.phone
-            told = f"{answer.phone} refused it {how} with {answer.status}"
+            words = f"{answer.phone} refused it {how} with {answer.status}"
             scene.record(
-                f"refusal.{role}", what, told, answer.where, *why.told(answer.message), leg=leg
+                f"refusal.{role}", what, words, answer.where, *why.stated(answer.message), leg=leg
             )
             if role in _OFFERS:
                 scene.record(
@@ -170,8 +170,8 @@ def _agents(scene: Scene) -> None:
             and not _caller_is_told(scene, bye)
         )
         raced = True if elsewhere or given_up else "perhaps" if at_once else None
-        told = [m.where for m in (*elsewhere[:1], given_up, bye) if m is not None]
-        scene.record("agent.raced", raced, taken.where, *told, leg=leg.leg or "")
+        reported = [m.where for m in (*elsewhere[:1], given_up, bye) if m is not None]
+        scene.record("agent.raced", raced, taken.where, *reported, leg=leg.leg or "")
 
 
 def _caller_is_told(scene: Scene, bye: CallMessage) -> bool:
@@ -276,17 +276,17 @@ def _limit(scene: Scene) -> None:
     if not scene.vantage.sees("ai"):
         return
     reached = len({seen.message.call_id for seen in scene.invites})
-    told = (
+    words = (
         f"{made} calls were made, {reached} reached the AI, {trunk.max_concurrent_calls} are agreed"
     )
     if reached > trunk.max_concurrent_calls:
         most = _at_once(scene)
         more = "more than agreed" if most > trunk.max_concurrent_calls else "as agreed"
-        scene.record("limit", more, f"{told}, at most {most} at once")
+        scene.record("limit", more, f"{words}, at most {most} at once")
     elif 0 < reached < min(made, trunk.max_concurrent_calls):
-        scene.record("limit", "fewer than agreed", told)
+        scene.record("limit", "fewer than agreed", words)
     else:
-        scene.record("limit", "as agreed" if reached else "none at all", told)
+        scene.record("limit", "as agreed" if reached else "none at all", words)
 
 
 def _at_once(scene: Scene) -> int:

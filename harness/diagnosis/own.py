@@ -40,8 +40,8 @@ def derive(scene: Scene) -> None:
     for role in roles:
         if refused := [event for event in _reports(scene, CallsRefused, role) if not event.why]:
             last = refused[-1]
-            told = f"{last.phone} refused {len(refused)} calls by itself with 486, the last from {last.source}"
-            scene.record(f"refusal.{role}", "no room", told)
+            words = f"{last.phone} refused {len(refused)} calls by itself with 486, the last from {last.source}"
+            scene.record(f"refusal.{role}", "no room", words)
     _declared(scene)
     for record in scene.events.of(FarEndRecord):
         if not is_ai_record(record):
@@ -60,32 +60,34 @@ def _names(scene: Scene) -> None:
     lookups = _reports(scene, NameLookup, "caller")
     began = {leg.leg for leg in scene.legs if leg.replaces is None}
     for lookup in [each for each in lookups if each.leg in began or scene.call is None][-1:]:
-        told = (
+        words = (
             f"{lookup.phone} looked {lookup.name} up for {lookup.seconds:.1f} s: {lookup.problem}"
         )
         unknown = "no such name" if lookup.denied else "no name server knows"
-        scene.record("name.caller", unknown if lookup.problem else None, told)
+        scene.record("name.caller", unknown if lookup.problem else None, words)
 
 
 def _options(scene: Scene) -> None:
     """Whether the platform sent the stand-in an OPTIONS before the call. Many platforms call no
     address that has not answered one.
     """
-    told = scene.events.first(AskedByOptions)
-    if told is None or scene.call is None:
+    reported = scene.events.first(AskedByOptions)
+    if reported is None or scene.call is None:
         return
-    asked = [m.time for m in scene.messages if m.phone == told.phone and m.is_request("OPTIONS")]
-    often = f"every {told.every_s:g} s" if told.every_s else ""
-    if asked or told.answered or often:
+    asked = [
+        m.time for m in scene.messages if m.phone == reported.phone and m.is_request("OPTIONS")
+    ]
+    often = f"every {reported.every_s:g} s" if reported.every_s else ""
+    if asked or reported.answered or often:
         scene.record("trunk.asks", True, often)
-    if told.answered or any(at < scene.call.at for at in asked):
+    if reported.answered or any(at < scene.call.at for at in asked):
         return
-    there_s = told.there_s + scene.call.at - told.at
+    there_s = reported.there_s + scene.call.at - reported.at
     if often or there_s < _ASKED_WITHIN_S:
         scene.record(
             "trunk.asked",
             "none since its phone came",
-            f"{told.phone} had been there for {there_s:.1f} s",
+            f"{reported.phone} had been there for {there_s:.1f} s",
         )
 
 

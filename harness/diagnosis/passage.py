@@ -51,9 +51,12 @@ def derive(scene: Scene) -> None:
         )
     for finding in scene.failed("ringing", role="caller"):
         rang = any(180 <= m.answers("INVITE") < 200 for m in scene.sent_by_ai)
-        told = any(m.received and 100 < m.answers("INVITE") < 200 for m in scene.own)
+        reported = any(m.received and 100 < m.answers("INVITE") < 200 for m in scene.own)
         scene.record(
-            "lost.ringing", True if rang and not told else None, finding.actual, leg=finding.subject
+            "lost.ringing",
+            True if rang and not reported else None,
+            finding.actual,
+            leg=finding.subject,
         )
     if any(not m.received and _is_early(m) for m in scene.at_ai) and scene.vantage.sees("caller"):
         heard = any(m.received and _is_early(m) for m in scene.own)
@@ -159,7 +162,7 @@ def _numbers_at_the_ai(scene: Scene) -> None:
     numbers = [deployment.phones[phone].number for phone in callers] if deployment else []
     if deployment is None or not numbers or not all(numbers):
         return
-    told: list[tuple[str, str, str]] = []
+    reported: list[tuple[str, str, str]] = []
     for seen in reversed(scene.invites):
         findings = [
             identity.caller_id(
@@ -175,9 +178,9 @@ def _numbers_at_the_ai(scene: Scene) -> None:
         value = number_shown(scene, right)
         _as_sent(scene, right, value)
         if value:
-            told.append((value, right.actual, seen.where))
+            reported.append((value, right.actual, seen.where))
     for value, actual, where in sorted(
-        told, key=lambda item: item[0] == "right"
+        reported, key=lambda item: item[0] == "right"
     ):  # a wrong one counts first
         scene.record("caller_id.ai", value, actual, where)
 
@@ -219,8 +222,8 @@ def _headers(scene: Scene) -> None:
             )
         elif role in ("ai", "agent") and finding.failed:
             wrong = value if value in ("missing", "there more than once") else "another value"
-            told = f"{name}: {finding.actual}"
-            scene.record(f"header.{role}", wrong, told, *finding.evidence, leg=finding.subject)
+            words = f"{name}: {finding.actual}"
+            scene.record(f"header.{role}", wrong, words, *finding.evidence, leg=finding.subject)
             if role == "agent":
                 _sent_on(scene, name, finding.facts.get("value"))
 

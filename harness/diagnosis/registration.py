@@ -46,8 +46,8 @@ def derive(scene: Scene) -> None:
                 "registration.user", _user(scene, record.record.get("username")), record.source
             )
     if scene.of("registration", "timing.within") and scene.has_stand_in:
-        told = "the stand-in was told it by the deployment file"
-        scene.record("registration.target", "the Termination URI", told)
+        words = "the stand-in was told it by the deployment file"
+        scene.record("registration.target", "the Termination URI", words)
     _registers(scene, sent, [m for m in answers if m.is_final])
 
 
@@ -73,11 +73,13 @@ def _answered(
             answer = "none"
         elif not reason:
             answer = "503 or none"
-    told = why.told(response)
+    reported = why.stated(response)
     refused = refused if answer == "connection refused" else []
-    scene.record("registration.answer", answer, *finding.evidence, *refused, finding.actual, *told)
+    scene.record(
+        "registration.answer", answer, *finding.evidence, *refused, finding.actual, *reported
+    )
     said = of_message(response) if isinstance(response, Response) else about(reason)
-    scene.record("registration.refusal", said, finding.actual, *told)
+    scene.record("registration.refusal", said, finding.actual, *reported)
     taken = finding.check == "registration.refused" and finding.failed and code == 200
     scene.record("registration.taken", taken or None, finding.actual)
 

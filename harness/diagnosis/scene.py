@@ -192,8 +192,10 @@ class Scene:
         still.
         """
         whole = (f for f in self.findings if f.check in checks and f.verdict is not Verdict.BROKEN)
-        told = (f for f in whole if f.check == "audio" or f.verdict is not Verdict.NOT_OBSERVABLE)
-        return [f for f in told if role in (None, self.vantage.made_by(f))]
+        reported = (
+            f for f in whole if f.check == "audio" or f.verdict is not Verdict.NOT_OBSERVABLE
+        )
+        return [f for f in reported if role in (None, self.vantage.made_by(f))]
 
     def failed(self, *checks: str, role: str | None = None) -> list[Finding]:
         """The findings among :meth:`of` that count against the system under test."""
@@ -396,7 +398,7 @@ def said_by(message: Message | None) -> tuple[str, ...]:
     refused = isinstance(message, Response) and message.status >= 300
     return (
         *([message.start_line.rstrip()] if message is not None and refused else []),
-        *why.told(message),
+        *why.stated(message),
     )
 
 

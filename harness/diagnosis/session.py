@@ -20,8 +20,8 @@ _HUNG_UP = {"agent": "the AI", "caller": "the platform, as the AI's record has i
 def derive(scene: Scene) -> None:
     for event in scene.last_statistics:
         if event.rx_elsewhere and (role := scene.vantage.role(event.phone)) in ("ai", "caller"):
-            told = f"RTP to {event.leg} comes from {event.rx_elsewhere}"
-            scene.record(f"rtp.from.{role}", "another host than the SDP names", told)
+            words = f"RTP to {event.leg} comes from {event.rx_elsewhere}"
+            scene.record(f"rtp.from.{role}", "another host than the SDP names", words)
     _cut(scene)
     _acknowledged(scene)
     _refreshed(scene)
@@ -58,11 +58,11 @@ def _cut(scene: Scene) -> None:
         bye = next((m for m in byes if with_agent or scene.vantage.role(m.phone) == "caller"), None)
         if bye is None:
             continue
-        told, call = (f"{bye.leg}", bye.where, *why.told(bye.message)), scene.call_of(finding)
-        scene.record("agent.cut" if with_agent else "call.cut", True, *told, leg=call)
+        reported, call = (f"{bye.leg}", bye.where, *why.stated(bye.message)), scene.call_of(finding)
+        scene.record("agent.cut" if with_agent else "call.cut", True, *reported, leg=call)
         if with_agent:
             for each in filter(is_for_want_of_rtp, byes):
-                scene.record("agent.reason", NO_RTP_CAME, each.where, *why.told(each.message))
+                scene.record("agent.reason", NO_RTP_CAME, each.where, *why.stated(each.message))
             _agent_cut_by(scene)
         else:
             _ended_for(scene, bye)
@@ -85,7 +85,7 @@ def _agent_cut_by(scene: Scene) -> None:
 
 def _ended_for(scene: Scene, bye: CallMessage) -> None:
     if is_for_want_of_rtp(bye):
-        scene.record("call.reason", NO_RTP_CAME, bye.where, *why.told(bye.message))
+        scene.record("call.reason", NO_RTP_CAME, bye.where, *why.stated(bye.message))
 
 
 def _cut_by(scene: Scene, bye: CallMessage) -> None:
@@ -103,19 +103,19 @@ def _cut_by(scene: Scene, bye: CallMessage) -> None:
     if len({seen.received for seen in first.values()}) == 1:
         for seen in first.values():
             by = "the platform" if seen.received else "the AI"
-            scene.record("call.cut_by", by, seen.where, *why.told(seen.message))
+            scene.record("call.cut_by", by, seen.where, *why.stated(seen.message))
             _ended_for(scene, seen)
     if not first and scene.has_stand_in and scene.at_ai:
-        told = f"{bye.leg} got a BYE, and the AI's phone neither sent nor got one for it"
-        scene.record("call.cut_by", "the platform", told, bye.where)
+        words = f"{bye.leg} got a BYE, and the AI's phone neither sent nor got one for it"
+        scene.record("call.cut_by", "the platform", words, bye.where)
     ends = [record for record in scene.records if record.record.get("telephony_hangup")]
     if len(ends) == 1:  # of several, it is unknown which call was cut
         ended, reason = (
             str(ends[0].record["telephony_hangup"]),
             ends[0].record.get("end_call_reason"),
         )
-        told = f"telephony_hangup {ended}" + (f", end_call_reason {reason}" if reason else "")
-        scene.record("call.cut_by", _HUNG_UP.get(ended), ends[0].source, told)
+        words = f"telephony_hangup {ended}" + (f", end_call_reason {reason}" if reason else "")
+        scene.record("call.cut_by", _HUNG_UP.get(ended), ends[0].source, words)
 
 
 # -- how it was kept up
@@ -173,6 +173,6 @@ def _spoke(scene: Scene) -> None:
     # A transcript without a word of the AI leaves it open, also an empty one: some interfaces never
     # have one. If silence arrived, so does a record without a transcript.
     silent = scene.value("audio.to_caller") == "silent RTP"
-    told = [record.record for record in scene.records]
-    if not any("transcript" in record or (silent and "status" in record) for record in told):
+    reported = [record.record for record in scene.records]
+    if not any("transcript" in record or (silent and "status" in record) for record in reported):
         scene.record("ai.spoke", "nobody says otherwise")

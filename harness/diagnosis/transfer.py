@@ -119,12 +119,12 @@ def is_unasked(finding: Finding) -> bool:
 
 def _landing(scene: Scene) -> None:
     others = [f for f in scene.failed("landing.others") if f.facts.get("rang")]
-    told = [f"{f.subject}: {f.actual}" for f in others]
+    reported = [f"{f.subject}: {f.actual}" for f in others]
     # The first value recorded stands. Of a fallback, that is that others rang, even if one of the
     # right people took the call, who is in the group that rang as well. Of a transfer, it is where
     # the call landed.
     if scene.moment == "fallback" and others:
-        scene.record("fallback.landed", "another group", told[0])
+        scene.record("fallback.landed", "another group", reported[0])
     for finding in scene.of("landing"):
         wanted = finding.facts.get("wanted")
         if is_group(scene, wanted):
@@ -132,11 +132,11 @@ def _landing(scene: Scene) -> None:
             wrong = "another group" if listed(finding.facts.get("rang")) else "nowhere"
             scene.record(fact, wrong if finding.failed else "the right group", finding.actual)
     if scene.moment == "transfer" and others:
-        scene.record("transfer.landed", "another group", told[0])
+        scene.record("transfer.landed", "another group", reported[0])
     unasked = [f"{f.subject}: {f.actual}" for f in scene.failed("landing.turn") if is_unasked(f)]
     scene.record("transfer.unasked", bool(unasked) or None, *unasked)
     if scene.moment in ("transfer", "people"):
-        scene.record("transfer.others", bool(others) or None, *told)
+        scene.record("transfer.others", bool(others) or None, *reported)
     if scene.moment == "people":
         _dialled(scene)
     for finding in scene.of("transfer.refer"):
@@ -397,17 +397,17 @@ def _handover(scene: Scene) -> None:
             assistant, sent.number, sent.topic, shows_topic=sent.shows_topic
         )
         if name not in made or len(made) == 1:
-            told = (
+            words = (
                 "the one asked for" if name in made else "another one" if made else "none of them"
             )
-            scene.record("transfer.handover", told, sent.where)
+            scene.record("transfer.handover", words, sent.where)
 
 
 def _caller_id(scene: Scene) -> None:
     """Whether the AI's own call shows the number that the agent should get. With a REFER, the
     platform decides on it.
     """
-    way, told, deployment = (
+    way, reported, deployment = (
         scene.value("transfer.way"),
         scene.shown_by("transfer.way"),
         scene.deployment,
@@ -417,12 +417,12 @@ def _caller_id(scene: Scene) -> None:
     if way is None and deployment is not None and scene.line is not None:
         declared = deployment.handover(scene.line[0], scene.axes.get("handover", ""))
         way = {"cold": "REFER", "warm": "INVITE"}[declared.transfer] if declared else None
-        told = ("deployment file",)
+        reported = ("deployment file",)
     onward = [seen for seen in reversed(scene.sent_by_ai) if seen.begins_dialog]
     for finding in scene.of("caller_id", role="agent"):
         leg, fact = finding.subject, "transfer.caller_id"
         if way == "REFER" or shown_at_telephone(scene, leg) not in (None, "original"):
-            scene.record(fact, "none: the platform decides on it", *told, leg=leg)
+            scene.record(fact, "none: the platform decides on it", *reported, leg=leg)
         for seen in onward:
             number, region = (
                 str(finding.facts.get("number")),
@@ -430,7 +430,7 @@ def _caller_id(scene: Scene) -> None:
             )
             found = identity.caller_id(seen.message, "the agent", number, "preserved", region)
             scene.record(fact, number_shown(scene, found), found.actual, seen.where, leg=leg)
-        scene.record(fact, "not seen", *told, leg=leg)
+        scene.record(fact, "not seen", *reported, leg=leg)
 
 
 def _transfers(scene: Scene) -> Iterator[_Sent]:

@@ -522,11 +522,11 @@ _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
 @cache
 def _in_id(value: str) -> str:
-    """An axis' value within a case's id: text of the customer's own in Latin letters, told apart by
+    """An axis' value within a case's id: text of the customer's own in Latin letters, distinguished by
     a hash where that loses some.
 
     Of a telephone number the last four digits stay. An id stands in every record of the run and is
-    what its cases are told apart by: it has nothing that may have to be masked in one place and not
+    what its cases are distinguished by: it has nothing that may have to be masked in one place and not
     in another.
     """
     plain = re.sub(r"[^A-Za-z0-9.+]+", "-", _in_latin(unicodedata.normalize("NFKC", value))).strip(

@@ -529,7 +529,7 @@ def write_config(
     """Write ``allurerc.json`` for Allure 3: how the report groups, its categories, and a gate that
     lets nothing through.
 
-    ``places`` are the labels by which cases have to be told apart that have the same row and axes:
+    ``places`` are the labels by which cases must be distinguished that have the same row and axes:
     deployment, site. Beside it, :data:`GATE` is for ``allure quality-gate``, which would add a
     point to the history otherwise.
     """

@@ -75,7 +75,11 @@ class CauseGroup:
             return case.headline
         wanted = self.common.cause.get("id")
         return next(
-            (str(told.get("cause") or "") for told in case.diagnosis if told.get("id") == wanted),
+            (
+                str(reported.get("cause") or "")
+                for reported in case.diagnosis
+                if reported.get("id") == wanted
+            ),
             "",
         )
 
@@ -163,12 +167,12 @@ def _landed(case: CaseEvidence) -> set[str]:
 
 
 def _reached(case: CaseEvidence) -> bool | None:
-    told = [
+    reported = [
         finding.verdict
         for finding in case.findings
         if finding.check in ("landing.answered_by", "route.tried")
     ]
-    return False if Verdict.FAILED in told else True if Verdict.PASSED in told else None
+    return False if Verdict.FAILED in reported else True if Verdict.PASSED in reported else None
 
 
 def grouped(cases: Sequence[CaseEvidence]) -> list[CauseGroup]:
@@ -220,7 +224,7 @@ def _of_cause(same: Sequence[CaseEvidence], cause: object) -> Sequence[CaseEvide
     if len(same) == 1:
         return same
     return [
-        case for case in same if any(told.get("id") == cause for told in case.diagnosis)
+        case for case in same if any(reported.get("id") == cause for reported in case.diagnosis)
     ] or same
 
 

@@ -88,12 +88,16 @@ class Ladder:
         place = {lifeline.key: index for index, lifeline in enumerate(lifelines)}
         rows = [Row(arrow, place[keys[arrow.source]], place[keys[arrow.target]]) for arrow in flow]
         folded = {moment.phone for moment in registered}
-        told = [
+        reported = [
             m for m in activities(evidence) if m.at >= evidence.began
         ]  # a kept registration is older than the case
-        told = [m for m in told if not (m.phone in folded and m.text.startswith("registered for "))]
+        reported = [
+            m for m in reported if not (m.phone in folded and m.text.startswith("registered for "))
+        ]
         rows += [
-            Row(m, place[m.phone], place[m.phone]) for m in (*registered, *told) if m.phone in place
+            Row(m, place[m.phone], place[m.phone])
+            for m in (*registered, *reported)
+            if m.phone in place
         ]
         return cls(
             evidence.began,

@@ -78,15 +78,15 @@ class FileEvidence:
         if given["towards"] != "ai":
             return None
         until = recorded.at + _LATER_S  # the call may have been changed then
-        told = [
+        reported = [
             event
             for event in self._marks
             if event.leg == given["speaker"]
             and event.at <= until
             and event.at + (event.heard_s or event.covered_s) >= given["since"]
         ]
-        at_ai = [event for event in told if event.made_at == AT_AI]
-        captured = self._missing_on_the_way([event for event in told if "→" in event.made_at])
+        at_ai = [event for event in reported if event.made_at == AT_AI]
+        captured = self._missing_on_the_way([event for event in reported if "→" in event.made_at])
         denial = None if captured is None else Denial(Observation.RECORDING, captured)
         if heard := [event for event in at_ai if event.heard_s]:
             first = min(heard, key=lambda event: event.at)
@@ -105,21 +105,21 @@ class FileEvidence:
             return None
         return {**asked, "given": {**given, "denial": plain_argument(denial)}}
 
-    def _missing_on_the_way(self, told: Sequence[MarkInFile]) -> str | None:
+    def _missing_on_the_way(self, marks: Sequence[MarkInFile]) -> str | None:
         """Where captures do not have a leg's mark on its way to the AI, and where it was seen last;
         None where they do not say that it is missing.
 
         What counts is the part of the way that is nearest to the AI. Where the mark is in one of
         several calls there (the AI may have called an agent meanwhile), it is not missing.
         """
-        if not told:
+        if not marks:
             return None
         to_ai = {message.call_id for _, message in self._to_ai()}
-        own = self._own_calls(told[0].leg)
+        own = self._own_calls(marks[0].leg)
         by_nearness = (
-            [event for event in told if event.call_id in to_ai],
-            [event for event in told if event.call_id not in own],
-            told,
+            [event for event in marks if event.call_id in to_ai],
+            [event for event in marks if event.call_id not in own],
+            marks,
         )
         nearest = next(filter(None, by_nearness))
         if any(event.heard_s for event in nearest):
@@ -128,7 +128,7 @@ class FileEvidence:
         where = f"{longest.file} ({longest.made_at})"
         words = f"{where} covers {longest.covered_s:.1f} s of the call without mark {longest.mark}"
         seen = max(
-            (event for event in told if event.heard_s),
+            (event for event in marks if event.heard_s),
             key=lambda event: event.call_id not in own,
             default=None,
         )
@@ -210,8 +210,8 @@ class FileEvidence:
     def _header(self, given: Mapping[str, Any]) -> Any:
         if self._invite is None or DOT in given["value"]:
             return None
-        told = {"subject": given["subject"], "name": given["name"], "value": given["value"]}
-        return _by("header", message=self._invite.text, **told, where=self._where)
+        reported = {"subject": given["subject"], "name": given["name"], "value": given["value"]}
+        return _by("header", message=self._invite.text, **reported, where=self._where)
 
     @cached_property
     def _codec(self) -> str:

@@ -572,7 +572,7 @@ def place_of(case: Mapping[str, object], name: str) -> str:
 
 
 def places_of(cases: Iterable[Mapping[str, object]]) -> list[str]:
-    """What of deployment and site cases have to be told apart by."""
+    """What of deployment and site cases must be distinguished by."""
     cases = list(cases)
     return [name for name in _AT if len({place_of(case, name) for case in cases}) > 1]
 

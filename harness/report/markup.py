@@ -154,11 +154,11 @@ def seen_of(finding: Finding) -> tuple[str, str]:
     return "seen", finding.actual
 
 
-def web_link(told: object) -> str:
+def web_link(value: object) -> str:
     """A link to a web page; empty for any other target, since the evidence may come from somebody
     else.
     """
-    return str(told) if str(told).startswith(("https://", "http://")) else ""
+    return str(value) if str(value).startswith(("https://", "http://")) else ""
 
 
 # -- command lines

@@ -187,8 +187,8 @@ def judged_with(directory: Path, added: Sequence[FileEvent], notes: Sequence[str
     events = [
         mask(plain) | {"sha256": plain["sha256"]} for plain in map(to_plain, added)
     ]  # its digits are no number
-    told = mask({"findings": judged, "end": end, "notes": [*notes]})
-    return cast("AddedEvidence", {"version": ADDED_VERSION, "events": events, **told})
+    reported = mask({"findings": judged, "end": end, "notes": [*notes]})
+    return cast("AddedEvidence", {"version": ADDED_VERSION, "events": events, **reported})
 
 
 class _Again:
@@ -367,7 +367,7 @@ def _worded(causes: Sequence[NamedCause]) -> str:
     """
     words = []
     for cause in causes:
-        told = ", ".join(str(cause[name]) for name in ("confidence", "owner") if cause.get(name))
+        text = ", ".join(str(cause[name]) for name in ("confidence", "owner") if cause.get(name))
         alone = " as one of several" if cause.get("candidate") else ""
-        words.append(f"{cause.get('id')}{f' ({told})' if told else ''}{alone}")
+        words.append(f"{cause.get('id')}{f' ({text})' if text else ''}{alone}")
     return ", ".join(words) or "none"

@@ -131,7 +131,7 @@ def require_outside_of_runs(directory: Path) -> None:
 
 
 def case_directory(run: Path, case: Mapping[str, object]) -> Path:
-    """Where a case's evidence goes; its name is the case's id as a file name, told apart by a hash,
+    """Where a case's evidence goes; its name is the case's id as a file name, distinguished by a hash,
     and the attempt.
     """
     case_id = str(case["id"])

@@ -92,7 +92,7 @@ class Told:
     unmatched: Sequence[str]  #: what in it is of no case of the run, in words
 
 
-def add(run: Path, told: Iterable[Told]) -> list[str]:
+def add(run: Path, accounts: Iterable[Told]) -> list[str]:
     """Add what the files show, and judge the cases again that they are about; the names of these
     cases' directories.
 
@@ -100,7 +100,7 @@ def add(run: Path, told: Iterable[Told]) -> list[str]:
     no others.
     """
     known = {one["sha256"]: one for one in read_witnesses(run)}
-    fresh = {one.sha256: one for one in told}
+    fresh = {one.sha256: one for one in accounts}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     for one in fresh.values():
         known[one.sha256] = {
@@ -155,10 +155,10 @@ def _note(event: FileEvent, files: Mapping[str, AddedFile]) -> str:
     return f"{added}, {where}: has mark {event.mark} of {event.leg} for {event.heard_s:.1f} s from {event.file_s:.1f} s on"
 
 
-def lines_of(run: Path, told: Told) -> list[str]:
+def lines_of(run: Path, account: Told) -> list[str]:
     """What a file shows, a line for each call, and what in it is of no case."""
     found = []
-    for name, events in told.events.items():
+    for name, events in account.events.items():
         case = CaseEvidence.read(run / CASES / name)
         heard = [event for event in events if isinstance(event, MarkInFile)]
         messages = sum(isinstance(event, MessageInFile) for event in events)
@@ -177,8 +177,8 @@ def lines_of(run: Path, told: Told) -> list[str]:
             for one in events
             if isinstance(one, RtpInFile) and one.is_own
         ]
-        found.append(f"{told.file}: {case.id}: {', '.join(words)}")
-    return found + [f"{told.file}: {words}" for words in told.unmatched]
+        found.append(f"{account.file}: {case.id}: {', '.join(words)}")
+    return found + [f"{account.file}: {words}" for words in account.unmatched]
 
 
 # -- what a file shows
@@ -245,7 +245,7 @@ def read_files(
     with_callers = {
         one.source for one, found, _ in matched if any(each.leg.is_caller for each in found)
     }
-    told = [_told_by_capture(one, legs) for one in captures]
+    reported = [_told_by_capture(one, legs) for one in captures]
     for one, found, words in matched:
         events: dict[str, list[FileEvent]] = {}
         for each in found:
@@ -257,8 +257,8 @@ def read_files(
             for leg in {each.leg.leg: each.leg for each in found if each.leg.is_caller}.values():
                 events[leg.case] += _voice(run, one, leg)
         words = words if one.stretches else [f"no mark of a call in {one.seconds:.1f} s"]
-        told.append(Told(one.path.name, one.sha256, one.size, "recording", events, words))
-    return told, problems
+        reported.append(Told(one.path.name, one.sha256, one.size, "recording", events, words))
+    return reported, problems
 
 
 def _of_this_run(
@@ -472,12 +472,12 @@ def _known_legs(run: Path, marks: Collection[int] | None) -> list[KnownLeg]:
             callers = {start.phone for start in starts.values() if start.direction == "outgoing"}
             # The records do not say of which of several callers they are. One caller's are of its
             # first call: a later leg followed a REFER, or is a probe after a failure.
-            told = _ids_told(evidence) if len(callers) == 1 else set()
+            reported = _ids_told(evidence) if len(callers) == 1 else set()
             for leg, start in starts.items():
                 is_caller = start.direction == "outgoing"
                 invite = next((m for m in messages_of(evidence.legs[leg]) if m.begins_dialog), None)
                 call_ids = {m.message.call_id for m in messages_of(evidence.legs[leg])}
-                told_ids, told = (told, set()) if is_caller else (set(), told)
+                told_ids, reported = (reported, set()) if is_caller else (set(), reported)
                 found.append(
                     KnownLeg(
                         directory.name,
@@ -513,12 +513,12 @@ def _ids_told(evidence: CaseEvidence) -> set[str]:
     found = set()
     for one in evidence.far_end:
         variables = one.record.get("prompt_variables")
-        told = (
+        reported = (
             variables.get("X-Talkdesk-Other-Leg-Call-Id")
             if isinstance(variables, Mapping)
             else None
         )
-        found |= {str(value) for value in (one.record.get("call_id"), told) if value}
+        found |= {str(value) for value in (one.record.get("call_id"), reported) if value}
     return found
 
 

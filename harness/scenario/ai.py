@@ -184,7 +184,7 @@ class Ai:
             return
         self._context.evidence.add(reach.tried(subject, wanted, asked))
 
-    def told(self, look: Callable[[Call], list[T]], of: Call, since: float) -> list[T]:
+    def reported(self, look: Callable[[Call], list[T]], of: Call, since: float) -> list[T]:
         """What ``look`` finds about the call; waits as long as an interface may lag behind
         ``since``.
         """
@@ -201,7 +201,7 @@ class Ai:
 
     def answered_nothing(self, of: Call) -> None:
         """No call since ``of`` began was answered by the AI."""
-        answered = self.told(self.endpoint.set_up, of, time.monotonic())
+        answered = self.reported(self.endpoint.set_up, of, time.monotonic())
         self._add(reach.not_answered("the AI", answered), answered)
 
     def _add(self, finding: Finding, seen: list[str]) -> None:
@@ -215,7 +215,9 @@ class Ai:
 
     def was_not_reached(self, of: Call) -> None:
         """No INVITE came to the AI since ``of`` began; ringing counts as sent."""
-        self._add_not_reached("the AI", self.told(self.endpoint.reached_by, of, time.monotonic()))
+        self._add_not_reached(
+            "the AI", self.reported(self.endpoint.reached_by, of, time.monotonic())
+        )
 
     def was_refused_for_its_certificate(self, of: Call) -> None:
         """No INVITE came to a phone with a bad certificate. A platform that began no TLS handshake

@@ -245,8 +245,8 @@ class SynthflowCall(End):
         """Whether it is unknown which clock the record's times are by."""
         return self._record.is_in_doubt(to_wall(self.peer.began))
 
-    def _moment(self, told: float) -> float | None:
-        return None if self._is_in_doubt else self._record.moment(told)
+    def _moment(self, reported: float) -> float | None:
+        return None if self._is_in_doubt else self._record.moment(reported)
 
     def refresh(self) -> CallRecord:
         """Read the record again, or look for it again; keeps the old one when the API cannot be
@@ -335,10 +335,10 @@ class SynthflowCall(End):
     @property
     def received_on(self) -> tuple[str, str] | None:
         """Where it came to."""
-        _, told = self._first_invite()
+        _, reported = self._first_invite()
         return (
-            (told["transport"], told["local"])
-            if told.get("transport") and told.get("local")
+            (reported["transport"], reported["local"])
+            if reported.get("transport") and reported.get("local")
             else None
         )
 
@@ -413,8 +413,8 @@ class SynthflowCall(End):
                     and first is not None
                     and last >= since
                 ):
-                    told = f"{self.label}'s record lists mark {speaker.mark}"
-                    return Sound(max(since, first), Observation.MARK, told, speaker.mark)
+                    words = f"{self.label}'s record lists mark {speaker.mark}"
+                    return Sound(max(since, first), Observation.MARK, words, speaker.mark)
             return None
 
         return self._context.ask_interface(heard, deadline, lambda: self._record.over)
@@ -472,9 +472,9 @@ class SynthflowCall(End):
                 at
             )
 
-        told = reported_end(self._context, look, deadline)
-        self.doubt_s = 0.0 if told is None else told.doubt_s
-        return None if told is None else told.at
+        reported = reported_end(self._context, look, deadline)
+        self.doubt_s = 0.0 if reported is None else reported.doubt_s
+        return None if reported is None else reported.at
 
     # -- what it does when its caller asks
 
@@ -496,12 +496,12 @@ class SynthflowCall(End):
 
         def outcome() -> int | str | None:  # an assistant's other actions have statuses, too
             outcomes = map(outcome_told, reversed(transfers_among(self.refresh().actions)))
-            return next((told for told in outcomes if told is not None), None)
+            return next((reported for reported in outcomes if reported is not None), None)
 
-        told = self._context.ask_interface(outcome, time.monotonic() + within)
+        reported = self._context.ask_interface(outcome, time.monotonic() + within)
         # a bare record may list actions, and yet not what became of a transfer
         never_came = self._can and self._record.actions and not self.is_blind
-        return 0 if told is None and never_came else told
+        return 0 if reported is None and never_came else reported
 
     def hang_up(self) -> float:
         """The caller says goodbye and the AI hangs up: when it did, or when it was asked if that is

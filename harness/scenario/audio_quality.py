@@ -498,7 +498,9 @@ def wait_for_packets(context: CaseContext, ends: Iterable[End]) -> None:
     """
     calls = [end for end in ends if isinstance(end, Call) and not end.is_over()]
     missing = [
-        call.label for call in calls if (told := call.leg.statistics()) and audio.is_open(told)
+        call.label
+        for call in calls
+        if (reported := call.leg.statistics()) and audio.is_open(reported)
     ]
     if missing:
         with context.evidence.step(

@@ -276,8 +276,8 @@ class Call(ListeningLeg):
         itself.
         """
         if self._asked_by_digit and not hands_over_unasked(self._context):
-            told = f"{self.label} sent a digit as telephone-event, and the AI handed over"
-            self.obeyed_digit = Sound(at, Observation.DIGIT, told)
+            words = f"{self.label} sent a digit as telephone-event, and the AI handed over"
+            self.obeyed_digit = Sound(at, Observation.DIGIT, words)
 
     def _until_somebody_rings(self, way: str, waiting: float, attempts: int) -> None:
         """Ask again until somebody rings; a silent caller speaks when the waiting is over."""

@@ -178,7 +178,7 @@ class Cast:
         The platform passes a transfer on to the caller in its own form: it may have acted on a
         topic that is missing there.
         """
-        own = self.ai.told(lambda of: talk.transfers(), call, time.monotonic())
+        own = self.ai.reported(lambda of: talk.transfers(), call, time.monotonic())
         got = (
             m.text
             for leg in (call.first_leg, call.leg)
@@ -360,14 +360,14 @@ class Cast:
             return
         context, endpoint = self.context, self.ai.endpoint
         told_within = limit + context.far_end.lag_s
-        told = endpoint.released_at(of, after + told_within + 0.5)
-        if told is None and endpoint.blind:
+        reported = endpoint.released_at(of, after + told_within + 0.5)
+        if reported is None and endpoint.blind:
             expected = f"the AI's leg ends within {told_within:g} s"
             context.evidence.unseen(
                 "released", "the AI's leg", expected, "its interface does not say"
             )
             return
-        took, doubt_s = (None, 0.0) if told is None else (told.at - after, told.doubt_s)
+        took, doubt_s = (None, 0.0) if reported is None else (reported.at - after, reported.doubt_s)
         context.evidence.add(
             timing.released("the AI's leg", took, told_within, doubt_s), since=after
         )

@@ -94,12 +94,16 @@ class SynthflowEndpoint:
         """
         taken = {call.record.id for call in self.taken}
         listed = self._listed(of, self._context.deployment.models(number), on_trust=on_trust)
-        told, goes_on = self._ids_told(of), not of.is_over()
+        reported, goes_on = self._ids_told(of), not of.is_over()
 
         def unlikely(record: CallRecord) -> tuple[bool, bool, bool]:
             # an id says more than the number, which a platform may interchange, and the number more
             # than the place in the list
-            return record.id not in told, record.number_from != of.number, goes_on and record.over
+            return (
+                record.id not in reported,
+                record.number_from != of.number,
+                goes_on and record.over,
+            )
 
         found = (
             each
@@ -119,12 +123,12 @@ class SynthflowEndpoint:
     ) -> list[CallRecord]:
         """The records that may be the call's, by id, time and caller.
 
-        Several callers of one case, and concurrent cases, are told apart by number. A number that
+        Several callers of one case, and concurrent cases, are distinguished by number. A number that
         no caller has may be what became of the caller's on the way: where strangers call the
         assistant as well, it is theirs; elsewhere it is taken ``on_trust``.
         """
         context, began = self._context, to_wall(of.began)
-        company, told = context.company, self._ids_told(of)
+        company, reported = context.company, self._ids_told(of)
         others = (context.calls.numbers | company.others) - {of.number}
         self.blind = self._saw_others = False
         try:
@@ -137,7 +141,7 @@ class SynthflowEndpoint:
         for record in every:
             shown, since = record.number_from, record.is_since(began)
             self._saw_others |= bool(since) and record.answered and shown in company.others
-            is_told, is_unclear = record.id in told, False
+            is_told, is_unclear = record.id in reported, False
             if record.status == REGISTERED:  # an id that was given out, and not called yet
                 continue
             if not is_told:
@@ -203,17 +207,17 @@ class SynthflowEndpoint:
         """The assistants beside ``assistant`` that the call ``of`` certainly came to as well, by
         its caller's number or its ids.
         """
-        told, answered = (
+        reported, answered = (
             self._ids_told(of),
             [record for record in self.records(of) if record.answered],
         )
         if (
             self._context.company.others
             and len(answered) > 1
-            and not told & {call.record.id for call in self.taken}
+            and not reported & {call.record.id for call in self.taken}
         ):
             self._context.guessed = True  # one of them may belong to a concurrent case
-        found = [r for r in answered if r.id in told or r.number_from == of.number]
+        found = [r for r in answered if r.id in reported or r.number_from == of.number]
         return self._context.assistants_at(
             (str(record.number_to) for record in found), but=assistant
         )
@@ -244,8 +248,8 @@ class SynthflowEndpoint:
         """The records without a third party's number: that call may be a stranger's, or the case's
         under a wrong number.
         """
-        told, ours = self._ids_told(of), {of.number, *numbers_of(self._context.deployment)}
-        theirs = [r for r in records if r.id not in told and r.number_from not in ours]
+        reported, ours = self._ids_told(of), {of.number, *numbers_of(self._context.deployment)}
+        theirs = [r for r in records if r.id not in reported and r.number_from not in ours]
         theirs = [record for record in theirs if (record.number_from or "").startswith("+")]
         self.blind = self.blind or bool(theirs)
         return [record for record in records if record not in theirs]
@@ -272,9 +276,9 @@ class SynthflowEndpoint:
             self.blind = self.blind or not records
             if self.blind or not all(record.over for record in records):
                 return None if self.blind else False, None
-            told = [(record, record.witness("released_at")) for record in records]
-            return True, None if any(at is None for _, at in told) else max(
-                record.moment(at) for record, at in told
+            reported = [(record, record.witness("released_at")) for record in records]
+            return True, None if any(at is None for _, at in reported) else max(
+                record.moment(at) for record, at in reported
             )
 
         return reported_end(self._context, look, deadline)

@@ -438,10 +438,10 @@ def _unheard(facts: LegEvents, since: float) -> dict[str, int]:
     """RTP packets after ``since`` that the phone did not listen to, by where they came from."""
     foreign = facts.of(ForeignRtp)
     before = {event.source: event.packets for event in foreign if event.at < since}
-    told = {event.source: event.packets for event in foreign}
+    reported = {event.source: event.packets for event in foreign}
     return {
         source: more
-        for source, packets in told.items()
+        for source, packets in reported.items()
         if (more := packets - before.get(source, 0))
     }
 
@@ -471,11 +471,11 @@ def counted_between(facts: LegEvents, since: float, until: float) -> tuple[int, 
 
     None where no report of that time counts.
     """
-    told = [report for report in reports_that_count(facts) if report.at <= until]
-    later = [report for report in told if report.at >= since]
+    reported = [report for report in reports_that_count(facts) if report.at <= until]
+    later = [report for report in reported if report.at >= since]
     if not later:
         return None
-    before = next((report for report in reversed(told) if report.at < since), None)
+    before = next((report for report in reversed(reported) if report.at < since), None)
     sent, received = (before.sent, before.received) if before else (0, 0)
     sent = later[-1].sent - sent
     return sent, min(

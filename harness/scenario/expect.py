@@ -69,12 +69,12 @@ class Expect(ExpectAudio):
         """
         if self._at_telephone():
             return
-        told = self._record()
-        if told is not None and told.number_from is not None:
+        reported = self._record()
+        if reported is not None and reported.number_from is not None:
             region = self._context.deployment.region
             self._evidence.add(
                 identity.caller_in_record(
-                    told.number_from, self._end.label, number, region, told.id
+                    reported.number_from, self._end.label, number, region, reported.id
                 )
             )
             return
@@ -146,9 +146,11 @@ class Expect(ExpectAudio):
         """The Request-URI names the line's assistant, and the call came over the line's trunk:
         transport and port.
         """
-        told, end, did, where = self._record(), self._end, line.assistant.address, ""
-        if told is not None and told.number_to is not None:
-            self._evidence.add(signalling.called_in_record(told.number_to, end.label, did, told.id))
+        reported, end, did, where = self._record(), self._end, line.assistant.address, ""
+        if reported is not None and reported.number_to is not None:
+            self._evidence.add(
+                signalling.called_in_record(reported.number_to, end.label, did, reported.id)
+            )
         else:
             invite, where = self._invite("route.request_uri", f"a Request-URI for {did}")
             if invite is not None:
@@ -422,12 +424,14 @@ class Expect(ExpectAudio):
             answered = call.answered_at()
             state = call.state()
             rings = ended is None and state is not None and state.state == "early"
-            told = f"after {limit:g} s it rings on" if rings else "no answer came"
+            words = f"after {limit:g} s it rings on" if rings else "no answer came"
             if state is not None and ended is not None:
-                told = f"it ended with {state.code} {state.reason}"
+                words = f"it ended with {state.code} {state.reason}"
             code = state.code if state else 0
             answerers = [] if answered is None else [call.label]
-            self._evidence.add(reach.not_answered(call.label, answerers, told, code, goes_on=rings))
+            self._evidence.add(
+                reach.not_answered(call.label, answerers, words, code, goes_on=rings)
+            )
 
     def refer_is(self, declared: str) -> None:
         """The platform did with the AI's REFER what the number's entry declares."""

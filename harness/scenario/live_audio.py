@@ -78,6 +78,6 @@ def _unclipped(heard: Heard, spans: Iterable[Span]) -> Iterator[Finding]:
 def _delay(heard: Heard) -> Iterator[Finding]:
     counters = heard.leg.facts.of(RtpStatistics)
     meanwhile = [one for one in counters if heard.since <= one.at <= heard.until]
-    told = [one.rtt_ms for one in meanwhile if one.rtt_ms]
-    if told:
-        yield audio.round_trip(heard.speaker, heard.leg.id, min(told))
+    reported = [one.rtt_ms for one in meanwhile if one.rtt_ms]
+    if reported:
+        yield audio.round_trip(heard.speaker, heard.leg.id, min(reported))

@@ -595,7 +595,9 @@ class AssistantOf:
         if any(call.number == of.number and call is not of for call in self._context.calls.own):
             return []  # which of the caller's calls came there is unknown
         since = of.answered_at() or of.began
-        others = self._ai.told(lambda call: self._ai.endpoint.others(call, self.name), of, since)
+        others = self._ai.reported(
+            lambda call: self._ai.endpoint.others(call, self.name), of, since
+        )
         return (
             [landing.only_one("the call", [self.name], self.name, called=others)] if others else []
         )

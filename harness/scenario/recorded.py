@@ -164,8 +164,8 @@ class RecordedCall:
         names = {leg.mark: f"mark {leg.mark} of {leg.id}" for leg in legs}
         for mark in found.marks:
             if mark.mark in allowed - {caller.first_leg.mark}:
-                told = f"the AI's recording has {names[mark.mark]} at {mark.began:.1f} s: the AI was still connected then"
-                self._context.evidence.note_once(told)
+                words = f"the AI's recording has {names[mark.mark]} at {mark.began:.1f} s: the AI was still connected then"
+                self._context.evidence.note_once(words)
         return audio.no_crossing(self._talk.label, marks, (), allowed, names)
 
     def _marks_of(self, caller: Call) -> set[int]:
@@ -185,17 +185,17 @@ class RecordedCall:
             return None
         first = found.mine[0]
         channel = f", {self._channel(first.channel)}" if self._channel(first.channel) else ""
-        told = f"the AI's recording has mark {first.mark} at {first.began:.1f} s{channel}, match {first.match:.2f}"
+        words = f"the AI's recording has mark {first.mark} at {first.began:.1f} s{channel}, match {first.match:.2f}"
         at = min((at for at in caller.marked_at if at >= since), default=since)
-        return Sound(at, Observation.RECORDING, told, first.mark)
+        return Sound(at, Observation.RECORDING, words, first.mark)
 
     def lacks_caller(self, found: Shown, caller: Call) -> Denial | None:
         """The recording has the AI's voice of this call, and goes on, without the mark."""
         if not found.is_missing:
             return None
         mark = caller.first_leg.mark
-        told = f"the AI's recording ({found.seconds:.1f} s) has what the caller heard, and not the caller's mark {mark}"
-        return Denial(Observation.RECORDING, told)
+        words = f"the AI's recording ({found.seconds:.1f} s) has what the caller heard, and not the caller's mark {mark}"
+        return Denial(Observation.RECORDING, words)
 
     def _channel(self, number: int) -> str:
         return self._sound.channel_name(number) if self._sound is not None else ""
@@ -208,9 +208,9 @@ class RecordedCall:
             if found.round_trip_s is not None:
                 delay = f"; one way it takes about {max(0.0, found.round_trip_s / 2) * 1000:.0f} ms"
             agreeing = f"{len(found.voice.agreeing)} of {len(found.voice.parts)} parts"
-            told = f"the AI's recording has the voice that {caller} heard ({agreeing}, match {found.voice.match:.2f}){delay}"
-            return Sound(heard.at, Observation.RECORDING, told, level_dbov=heard.level_dbov)
+            words = f"the AI's recording has the voice that {caller} heard ({agreeing}, match {found.voice.match:.2f}){delay}"
+            return Sound(heard.at, Observation.RECORDING, words, level_dbov=heard.level_dbov)
         if found.has_other_voice:
-            told = f"speech at {caller} that the AI's recording of this call does not have"
-            return Sound(heard.at, Observation.OTHER_SOUND, told, level_dbov=heard.level_dbov)
+            words = f"speech at {caller} that the AI's recording of this call does not have"
+            return Sound(heard.at, Observation.OTHER_SOUND, words, level_dbov=heard.level_dbov)
         return heard

@@ -309,8 +309,8 @@ class Look:
             with self._context.evidence.step(f"{self._caller.label} hears the answer"):
                 self._hear(ended, ended + LISTEN_S)
             if before is not None and self._heard is None and not self._caller.is_over():
-                told = f"speech at {self._caller.label}, and nothing that answered its words"
-                before = replace(before, observation=Observation.OTHER_SOUND, evidence=told)
+                words = f"speech at {self._caller.label}, and nothing that answered its words"
+                before = replace(before, observation=Observation.OTHER_SOUND, evidence=words)
             self._heard = before or self._heard
 
     def _hear(self, since: float, deadline: float) -> None:
@@ -351,8 +351,8 @@ class Look:
         instead = voiceless_spans(samples, spans)
         self._is_sure = is_sure(spans)
         if instead is not None and instead.what == "music":
-            told = f"{instead.words} at {self._caller.label}, and no speech"
-            self._heard = Sound(heard.at if heard else self._since, Observation.OTHER_SOUND, told)
+            words = f"{instead.words} at {self._caller.label}, and no speech"
+            self._heard = Sound(heard.at if heard else self._since, Observation.OTHER_SOUND, words)
         elif instead is not None:
             self._heard = None
         if self._heard is None:

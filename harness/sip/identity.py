@@ -138,8 +138,8 @@ def dialled_at_home(number: str) -> str:
     """The digits that reach an E.164 number from its own country, as they are mostly written there:
     with trunk prefix, or not.
     """
-    told = phonenumbers.format_number(_in_e164(number), phonenumbers.PhoneNumberFormat.NATIONAL)
-    return re.sub(r"\D", "", told)
+    reported = phonenumbers.format_number(_in_e164(number), phonenumbers.PhoneNumberFormat.NATIONAL)
+    return re.sub(r"\D", "", reported)
 
 
 def national(number: str) -> str:

@@ -110,7 +110,7 @@ def retry_after(message: Message) -> str:
     return (message.get("Retry-After") or "").strip()
 
 
-def told(message: Message | None) -> tuple[str, ...]:
+def stated(message: Message | None) -> tuple[str, ...]:
     """All that its headers say of why, for a reader; nothing where there is no message."""
     if message is None:
         return ()

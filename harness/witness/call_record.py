@@ -178,17 +178,17 @@ class CallRecord:
     @property
     def _began(self) -> float | None:
         """In seconds since the epoch; the record has milliseconds, as a number or in digits."""
-        told = self.plain.get("start_time")
+        reported = self.plain.get("start_time")
         try:
-            return since_epoch(float(told)) if isinstance(told, int | float | str) else None
+            return since_epoch(float(reported)) if isinstance(reported, int | float | str) else None
         except (ValueError, OverflowError):
             return None
 
-    def moment(self, told: float) -> float:
+    def moment(self, reported: float) -> float:
         """A moment that its witness tells, in epoch seconds by the API's clock, on this machine's
         monotonic clock.
         """
-        return to_monotonic(told - self.clock_differs_s)
+        return to_monotonic(reported - self.clock_differs_s)
 
     @property
     def evidence(self) -> dict[str, Any]:
@@ -265,7 +265,7 @@ class CallRecord:
 
     @property
     def readable(self) -> bool:
-        """Whether it has the status and the number called, by which calls are told apart."""
+        """Whether it has the status and the number called, by which calls are distinguished."""
         return not self.lacking
 
     @property

@@ -324,12 +324,12 @@ def _by_media(call: HopCall, legs: Iterable[KnownLeg]) -> FoundCall | None:
 
 def _named(call: HopCall, call_ids: Iterable[str]) -> str | None:
     """The first of these that its headers name as that of another leg."""
-    told = [
+    reported = [
         value for one in call.messages for name in _OTHER_LEG for value in one.message.get_all(name)
     ]
     return (
-        next((one for one in call_ids if one and any(one in value for value in told)), None)
-        if told
+        next((one for one in call_ids if one and any(one in value for value in reported)), None)
+        if reported
         else None
     )
 

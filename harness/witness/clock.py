@@ -24,11 +24,11 @@ def to_monotonic(wall: float) -> float:
     return wall - _OFFSET
 
 
-def since_epoch(told: float) -> float | None:
+def since_epoch(value: float) -> float | None:
     """Seconds since the epoch, from a number of seconds or milliseconds; None if it is no time of a
     call.
     """
-    return next((told / unit for unit in (1, 1e3) if _FROM_S <= told / unit < _TO_S), None)
+    return next((value / unit for unit in (1, 1e3) if _FROM_S <= value / unit < _TO_S), None)
 
 
 def date_told(date: str) -> float:
@@ -36,8 +36,8 @@ def date_told(date: str) -> float:
     also where it names no zone (RFC 9110 section 5.6.7) or "-0000" (RFC 5322 section 3.3). Raises
     ``ValueError`` or ``OverflowError`` for any other text.
     """
-    told = email.utils.parsedate_to_datetime(date)
-    return (told if told.tzinfo is not None else told.replace(tzinfo=UTC)).timestamp()
+    reported = email.utils.parsedate_to_datetime(date)
+    return (reported if reported.tzinfo is not None else reported.replace(tzinfo=UTC)).timestamp()
 
 
 class ClockOffset:
@@ -80,10 +80,10 @@ class ClockOffset:
         seconds).
         """
         try:
-            told = date_told(date or "")
+            reported = date_told(date or "")
         except (ValueError, OverflowError):
             return
-        least, most = told - answered_at, told + 1.0 - asked_at
+        least, most = reported - answered_at, reported + 1.0 - asked_at
         if least > self._most or most < self._least:  # one of the clocks was set
             self._least, self._most = least, most
         else:

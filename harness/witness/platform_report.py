@@ -79,16 +79,16 @@ class ReportRow:
             if self.moments
             else "no time"
         )
-        told = [self.place, when, f"caller {normalise(self.caller, region) or 'is no number'}"]
-        told += [f"number {normalise(self.number, region) or 'is none'}"] * bool(self.number)
-        told += [f"group {', '.join(self.groups) or 'none'}"]
-        told += (
+        reported = [self.place, when, f"caller {normalise(self.caller, region) or 'is no number'}"]
+        reported += [f"number {normalise(self.number, region) or 'is none'}"] * bool(self.number)
+        reported += [f"group {', '.join(self.groups) or 'none'}"]
+        reported += (
             []
             if self.agent is None
             else ["taken by an agent" if self.agent else "taken by no agent"]
         )
-        told += [self.untaken] * bool(self.untaken)
-        return "; ".join(told)
+        reported += [self.untaken] * bool(self.untaken)
+        return "; ".join(reported)
 
 
 def names_in(cells: Sequence[str], known: frozenset[str]) -> dict[str, str]:
@@ -337,7 +337,7 @@ def _in_zone(read: datetime, zone: tzinfo) -> tuple[float, ...]:
 
 
 def _cut_off_s(time_format: str) -> float:
-    told = set(re.findall(r"%[-_0^#]?([A-Za-z])", time_format))
-    if told & set("fSTXcrs"):
+    reported = set(re.findall(r"%[-_0^#]?([A-Za-z])", time_format))
+    if reported & set("fSTXcrs"):
         return 1.0
-    return 60.0 if told & set("MR") else 3600.0 if told & set("HI") else 86_400.0
+    return 60.0 if reported & set("MR") else 3600.0 if reported & set("HI") else 86_400.0

@@ -51,10 +51,10 @@ def transfers_among(actions: Iterable[Any]) -> list[dict[str, Any]]:
     kinds = (
         (str(action.get("action_type") or action.get("name")).lower(), action) for action in found
     )
-    told = (action | _documented(action) for kind, action in kinds if "transfer" in kind)
+    reported = (action | _documented(action) for kind, action in kinds if "transfer" in kind)
     return [
         {name: value for name, value in each.items() if name != "to" or _names_somebody(value)}
-        for each in told
+        for each in reported
     ]
 
 
@@ -98,15 +98,15 @@ def _has_failed(transfer: Mapping[str, Any]) -> bool:
 def _documented(action: Mapping[str, Any]) -> dict[str, Any]:
     """What the documented fields say, under the names that are read here."""
     set_up, came = _table(action.get("parameters_hard_coded")), _table(action.get("return_value"))
-    told: dict[str, Any] = {
+    reported: dict[str, Any] = {
         "to": set_up.get("phone"),
         "type": _WAYS.get(str(set_up.get("transfer_mode"))),
     }
     status, reason = came.get("status"), came.get("failed_reason")
     if isinstance(status, str):
-        told["status"] = f"{status} ({reason})" if reason else status
-        told["status_code"] = 200 if status == _DONE else _STATUS_OF.get(str(reason))
-    return {name: value for name, value in told.items() if value is not None}
+        reported["status"] = f"{status} ({reason})" if reason else status
+        reported["status_code"] = 200 if status == _DONE else _STATUS_OF.get(str(reason))
+    return {name: value for name, value in reported.items() if value is not None}
 
 
 def _names_somebody(to: object) -> bool:

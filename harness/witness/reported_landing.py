@@ -62,7 +62,9 @@ class GroupNames:
         found = names_in(row.groups, frozenset(self.of) | self.ignored)
         return list(
             dict.fromkeys(
-                self.of.get(name, told) for name, told in found.items() if name not in self.ignored
+                self.of.get(name, reported)
+                for name, reported in found.items()
+                if name not in self.ignored
             )
         )
 
@@ -100,8 +102,8 @@ def where_landed(rows: Sequence[ReportRow], sought: Sought, names: GroupNames) -
         return ReportedLanding(
             why="the report does not list the call at its time (platform.report.zone?)"
         )
-    told = f" in {', '.join(where)}" if (where := _groups(first, names)) else ""
-    why = f"the report lists the caller's first call{told}, and none to the group"
+    words = f" in {', '.join(where)}" if (where := _groups(first, names)) else ""
+    why = f"the report lists the caller's first call{words}, and none to the group"
     return ReportedLanding(why=why, rows=tuple(first))
 
 
@@ -119,7 +121,7 @@ def _together(
         return ReportedLanding(
             why=f"the report lists the call {where if beside else 'in no group'}", rows=rows
         )
-    in_wanted = [names.wanted in told for row in landed if (told := names.read(row))]
+    in_wanted = [names.wanted in reported for row in landed if (reported := names.read(row))]
     if any(in_wanted) and not all(in_wanted):
         why = f"the report lists calls of this caller in {', '.join(groups)}, and does not tell which is this one"
         return ReportedLanding(why=why, rows=rows)
@@ -170,8 +172,8 @@ def _may_be_anybodys(row: ReportRow, sought: Sought) -> bool:
     return sought.is_shown_by_others and _is_to_group(row, sought)
 
 
-def _is(told: str, number: str, sought: Sought) -> bool:
-    return is_address(told, number, sought.region)
+def _is(written: str, number: str, sought: Sought) -> bool:
+    return is_address(written, number, sought.region)
 
 
 def _is_within(row: ReportRow, sought: Sought) -> bool:

@@ -145,9 +145,9 @@ class SynthflowApi:
         """Whether it was found dead less than a minute ago, so that it is not waited for."""
         return self._clock() < self._down_until
 
-    def moment(self, told: float) -> float:
+    def moment(self, reported: float) -> float:
         """A moment that it tells, in epoch seconds by its clock, on this machine's monotonic clock."""
-        return to_monotonic(told - self._offset.nearest)
+        return to_monotonic(reported - self._offset.nearest)
 
     def call(self, call_id: str) -> CallRecord:
         """``GET /calls/{id}``."""

@@ -35,9 +35,9 @@ _SLOWEST_S, _PAUSES_S = 0.7, 1.5
 _NOTHING_HEARD = "user has not responded"
 
 
-def as_text(told: object) -> str:
+def as_text(value: object) -> str:
     """A record's transcript, which is text; empty if it is anything else."""
-    return told if isinstance(told, str) else ""
+    return value if isinstance(value, str) else ""
 
 
 def said(transcript: str, who: Side) -> list[str]:
@@ -88,10 +88,10 @@ def times_heard(transcript: str, words: str) -> int:
 def answers(transcript: str, words: str, times: int) -> bool:
     """Whether the AI speaks after the human has said ``words`` for occurrence number ``times``."""
     human: list[str] = []
-    for side, told in _turns(transcript):
-        if side == "human" and told:
-            human.append(told)
-        elif side == "bot" and told and _times(human, words) >= times:
+    for side, reported in _turns(transcript):
+        if side == "human" and reported:
+            human.append(reported)
+        elif side == "bot" and reported and _times(human, words) >= times:
             return True
     return False
 

@@ -394,7 +394,7 @@ def silent(
             measured=measurement.Silence(speaker=speaker, listener=listener, listened_s=listened_s),
         )
     flows = discarded is not None and discarded > MOST_KEEPING_ALIVE
-    told = f"its mark was {'' if arrived else 'not '}heard in {listened_s:.1f} s"
+    text = f"its mark was {'' if arrived else 'not '}heard in {listened_s:.1f} s"
     return judged(
         "audio.silent",
         heard_at(speaker, listener),
@@ -403,7 +403,7 @@ def silent(
         + ("" if discarded is None else ", and is sent no RTP on hold"),
         actual=f"{discarded} RTP packets came in {listened_s:.1f} s, though {listener} holds the call"
         if flows
-        else told,
+        else text,
         measured=measurement.Silence(
             speaker=speaker,
             listener=listener,
@@ -467,7 +467,7 @@ def _instead(account: ListenerReport, own: Collection[int], names: Mapping[int, 
     seconds = f"in {account.seconds:.1f} s"
     if account.instead is not None and kind in ("crossed", "echo", "other"):
         return f"{seconds} it heard {account.instead.words}"
-    told = {
+    reported = {
         "crossed": f"{seconds} it heard {', '.join(heard)}: crossed audio",
         "echo": f"{seconds} it heard only itself: echo",
         "no-rtp": "no media was set up, so nothing arrived"
@@ -487,7 +487,7 @@ def _instead(account: ListenerReport, own: Collection[int], names: Mapping[int, 
         + (f" at {account.level_dbov:.0f} dBov" if account.level_dbov is not None else "")
         + (f", and {', '.join(heard)}" if heard else ""),
     }
-    return told[kind]
+    return reported[kind]
 
 
 # -- quality: RTP loss and delay
@@ -538,13 +538,13 @@ def loss(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float] = ()) -
     if expected < FEWEST_PACKETS and _chance_of(missed, expected) > _BY_CHANCE:
         return None
     share = missed / expected
-    told = f", and {late} came too late to be played" if late else ""
+    text = f", and {late} came too late to be played" if late else ""
     return judged(
         "audio.loss",
         leg,
         share <= MOST_LOST,
         expected=f"at most {MOST_LOST:.0%} of the RTP packets to {leg} are lost",
-        actual=f"{statistics.rx_lost} of {expected} were{told} ({share:.1%})",
+        actual=f"{statistics.rx_lost} of {expected} were{text} ({share:.1%})",
         measured=measurement.Loss(
             lost=statistics.rx_lost,
             late=late,

@@ -143,12 +143,12 @@ def _judged(
     check: str, subject: str, right: bool, expected: str, answer: Answer | None, came: bool
 ) -> Finding:
     code, reason = answer or (0, "")
-    told = "it was answered" if came else "it was never answered; the phone itself ended it as"
+    words = "it was answered" if came else "it was never answered; the phone itself ended it as"
     return judged(
         check,
         subject,
         right,
         expected=f"REGISTER is answered {expected}",
-        actual="it was never answered" if answer is None else f"{told} {code} {reason}".rstrip(),
+        actual="it was never answered" if answer is None else f"{words} {code} {reason}".rstrip(),
         measured=measurement.FinalResponse(code=code, reason=reason),
     )

@@ -124,23 +124,23 @@ def durations(
     subject: str, seen_ms: Sequence[int | None], least_ms: int = 40, most_ms: int = 1000
 ) -> Finding:
     """Every digit was long enough (ITU-T Q.24) and not stuck; None is a digit of unknown length."""
-    told = [d for d in seen_ms if d is not None]
+    reported = [d for d in seen_ms if d is not None]
     expected, right = (
         f"each digit between {least_ms} and {most_ms} ms",
-        all(least_ms <= d <= most_ms for d in told),
+        all(least_ms <= d <= most_ms for d in reported),
     )
-    measured = measurement.DigitDurations(durations_ms=tuple(told))
-    if right and len(told) < len(seen_ms):
-        why = f"the length of {len(seen_ms) - len(told)} of {len(seen_ms)} digits is unknown"
+    measured = measurement.DigitDurations(durations_ms=tuple(reported))
+    if right and len(reported) < len(seen_ms):
+        why = f"the length of {len(seen_ms) - len(reported)} of {len(seen_ms)} digits is unknown"
         return not_observable(
             "dtmf.duration", subject, expected=expected, why=why, measured=measured
         )
     return judged(
         "dtmf.duration",
         subject,
-        bool(told) and right,
+        bool(reported) and right,
         expected=expected,
-        actual=", ".join(f"{d} ms" for d in told) or "no digit",
+        actual=", ".join(f"{d} ms" for d in reported) or "no digit",
         measured=measured,
     )
 

@@ -75,11 +75,14 @@ def alert_of(
     """
     if not news:
         return None
-    told = [cause.only(news.new) for cause in causes]
+    reported = [cause.only(news.new) for cause in causes]
     lines = [
         *_listed(
             "New",
-            [*(cause.words() for cause in told if cause.problems), *unexplained(news.new, told)],
+            [
+                *(cause.words() for cause in reported if cause.problems),
+                *unexplained(news.new, reported),
+            ],
         ),
         *_listed("Gone", news.gone),
         *_listed("Not verified this night, so nobody knows whether they are gone", news.unverified),

@@ -221,9 +221,9 @@ def _judged(given: Verification) -> FinishedNight:
     histories = tuple(
         tuple(one for one in runs_of_key if one.run in names) for runs_of_key in found
     )
-    told, since = _told_before(nights)
+    reported, since = _told_before(nights)
     news = news_of(
-        told,
+        reported,
         problems,
         verified_in(runs),
         lambda problem: is_open(problem, given.bound, runs),
@@ -299,8 +299,8 @@ def _told_before(nights: Sequence[Night]) -> tuple[tuple[str, ...], str]:
     """
     if not nights:
         return (), ""
-    told = next((one.problems for one in reversed(nights) if one.told), ())
-    return told, News.since if nights[-1].told else "the last alert that could be sent, if any"
+    reported = next((one.problems for one in reversed(nights) if one.told), ())
+    return reported, News.since if nights[-1].told else "the last alert that could be sent, if any"
 
 
 def _causes(run: RunEvidence, said: Standings) -> tuple[AlertCause, ...]:

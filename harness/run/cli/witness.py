@@ -53,13 +53,13 @@ def witness(
     """
     require_whole(run)
     run = run.resolve()
-    told, problems = witnesses.read_files(run, files, made_at.value, max_hours * 3600)
+    reported, problems = witnesses.read_files(run, files, made_at.value, max_hours * 3600)
     for problem in problems:
         typer.echo(printable(problem))
-    for one in told:
+    for one in reported:
         for line in witnesses.lines_of(run, one):
             typer.echo(printable(line))
-    if made_at is MadeAt.PLATFORM and any(one.kind == "recording" for one in told):
+    if made_at is MadeAt.PLATFORM and any(one.kind == "recording" for one in reported):
         typer.echo(
             "recordings count as the platform's, which prove nothing of what the AI heard (--made-at ai: the AI's)"
         )
@@ -68,7 +68,7 @@ def witness(
         for path in (run / CASES).iterdir()
         if path.is_dir()
     }
-    for name in witnesses.add(run, told):
+    for name in witnesses.add(run, reported):
         case = CaseEvidence.read(run / CASES / name)
         if case.verdict is not before[name]:
             typer.echo(printable(f"{case.id}: {before[name]} → {case.verdict}"))

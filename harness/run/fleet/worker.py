@@ -43,7 +43,7 @@ from harness.support.forkserver import PYTHON
 RELEASE: Final = metadata.version("call-verification-harness")
 _CASES = "cases.txt"
 _POLL_S = 0.1
-#: How long a pytest that was told to end may take to hang up and exit; then it is killed, and its
+#: How long a pytest that was asked to end may take to hang up and exit; then it is killed, and its
 #: softphones' processes hang up.
 _HANGUP_S = 45.0
 #: The exit code of an attempt that was never begun, as a shell has it and pytest does not; its

@@ -1,7 +1,7 @@
 """What a case of a real deployment needs while others run at the same time, and how it gets it for
 itself.
 
-Cases that run at the same time are told apart by their callers' numbers, so each has callers of its
+Cases that run at the same time are distinguished by their callers' numbers, so each has callers of its
 own. Where its call is to land it has the agents for itself, since a person takes one call at a
 time; where it only watches whether they ring it shares them. A trunk, and the deployment's limits,
 allow a number of calls. A case takes all that it needs at once, or nothing. What a whole run needs

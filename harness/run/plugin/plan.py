@@ -69,7 +69,7 @@ class CaseEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Lookalike:
-    """Groups whose landings cannot be told apart, because the same phones ring first."""
+    """Groups whose landings cannot be distinguished, because the same phones ring first."""
 
     deployment: str
     group: str

@@ -66,7 +66,7 @@ def add_files(
                 )
                 lines += _bring(one, grants.environment(), folder, began, ended)
                 places.append((folder, one.made_at))
-        told: list[Told] = []
+        reported: list[Told] = []
         missing = [path for path in given if not path.exists()]
         lines += [
             f"{path}: no such file; name sound files, captures, or folders of them"
@@ -76,11 +76,11 @@ def add_files(
             # together: files of one folder tell of each other
             paths = [path for path, at in places if at == place and path not in missing]
             found, problems = witnesses.read_files(run, paths, place)
-            told += found
+            reported += found
             lines += problems
-        if told:
-            lines += [line for one in told for line in witnesses.lines_of(run, one)]
-            witnesses.add(run, told)
+        if reported:
+            lines += [line for one in reported for line in witnesses.lines_of(run, one)]
+            witnesses.add(run, reported)
     return [printable(line) for line in lines]
 
 

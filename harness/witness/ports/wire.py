@@ -340,8 +340,8 @@ def ask_port(deployment: Deployment, place: Target, **settings: Any) -> dict[str
 
 
 async def _twice(probing: Probing, place: Target) -> dict[str, Any]:
-    told = await _told(probing, place)
-    return await _told(probing, place) if told["reach"] == "refuses" else told
+    reported = await _told(probing, place)
+    return await _told(probing, place) if reported["reach"] == "refuses" else reported
 
 
 async def _told(probing: Probing, place: Target) -> dict[str, Any]:

@@ -161,11 +161,11 @@ class Synthflow:
     def _read_headers(self, request: Request, caller: str | None, record: CallRecord) -> None:
         variables = {name: value for name, value in request.headers if is_passed_on(name, value)}
         try:
-            told = x_ei(request)
+            reported = x_ei(request)
         except SipSyntaxError as error:
-            told = {"x_ei_error": str(error)}
-        record.variables |= variables | told | {"from_number": caller or _NOT_A_NUMBER}
-        self.records.rename(record, told.get("call_id"))
+            reported = {"x_ei_error": str(error)}
+        record.variables |= variables | reported | {"from_number": caller or _NOT_A_NUMBER}
+        self.records.rename(record, reported.get("call_id"))
 
 
 def _begins(handover: Handover, way: Way, said: str) -> bool:

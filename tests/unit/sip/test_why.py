@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.sip.message import Message
-from harness.sip.why import Q850, Reason, q850, reasons, told
+from harness.sip.why import Q850, Reason, q850, reasons, stated
 
 
 def response(*lines: str) -> Message:
@@ -54,13 +54,13 @@ def test_what_headers_tell_a_reader() -> None:
         'Warning: 399 sbc.example "maximum sessions exceeded", 370 192.0.2.1 insufficient bandwidth',
         "Retry-After: 120 (maintenance)",
     )
-    assert told(message) == (
+    assert stated(message) == (
         "Reason Q.850 cause 34 (no circuit/channel available)",
         'Warning 399 of sbc.example: "maximum sessions exceeded"',
         'Warning 370 of 192.0.2.1: "insufficient bandwidth"',
         "Retry-After: 120 (maintenance)",
     )
-    assert told(response()) == ()
+    assert stated(response()) == ()
     assert str(Reason("Q.850", 200)) == "Reason Q.850 cause 200"
     assert str(Reason("SIP", 3)) == "Reason SIP cause 3"
 
