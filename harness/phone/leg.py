@@ -179,7 +179,7 @@ class Leg:
         if self.direction == "outgoing" and (
             answered or (self.state == "disconnected" and not self._let_go)
         ):
-            why = "it was answered" if answered else how_it_ended(self.events)
+            why = "it was answered" if answered else how_it_ended(self._facts)
             raise never_came(
                 f"{self.id} still ringing, to be cancelled", 0.0, self.id, why, self.log()
             )
@@ -274,7 +274,7 @@ class Leg:
             if self._let_go or self.state != "disconnected":
                 raise
             goal = f"{self.id} still up, to {name.replace('_', ' ')}"
-            raise never_came(goal, 0.0, self.id, how_it_ended(self.events), self.log()) from None
+            raise never_came(goal, 0.0, self.id, how_it_ended(self._facts), self.log()) from None
 
     # Waits.
 

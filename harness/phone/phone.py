@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +140,7 @@ class Phone:
                 return error
         return self.error
 
-    def instead(self, events: Sequence[Event]) -> str | BrokenError | None:
+    def instead(self, events: EventLog) -> str | BrokenError | None:
         """Why an expected event is missing: a phone of the case was lost, or ``events`` hold it as
         an unread message.
         """
@@ -331,7 +331,7 @@ class Phone:
             subject=self.name,
             hopeless=lambda: self.overrun or self.error,
             log=self.log,
-            missed=lambda: self.instead(self._events[begin:]),
+            missed=lambda: self.instead(EventLog(self._events[begin:])),
             stalled=self.stalled_s,
         )
 

@@ -29,6 +29,7 @@ from harness.calls.events import (
     StrangerRefused,
     to_plain,
 )
+from harness.calls.legs import EventLog
 from harness.calls.model import message_of, messages_of
 from harness.calls.verdict import ExpectationError, Finding, Verdict
 from harness.deployment import is_address
@@ -182,11 +183,11 @@ _MOST_OCTETS = 10**9 - 1  # that a Content-Length may sensibly declare
 _SEVERAL = re.compile(r",\s*(?:Digest|Basic|NTLM|Kerberos|Negotiate)\s", re.I)
 
 
-def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
+def why_nothing_came(events: EventLog) -> str | BrokenError | None:
     """Why a wait may have timed out: a text if the far end is at fault, an error if the harness is;
     else None.
     """
-    refused = [event for event in events if isinstance(event, CallsRefused)]
+    refused = events.of(CallsRefused)
     if refused:
         which = f"{len(refused)} calls, the last from {refused[-1].source}"
         if why := refused[-1].why:
@@ -198,8 +199,7 @@ def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
         return own
     if (cut_off := too_long(events)) is not None:
         return cut_off
-    messages = [event for event in events if isinstance(event, SipMessage)]
-    unread = [message for message in messages if message.unread]
+    unread = [message for message in events.of(SipMessage) if message.unread]
     if not unread:
         return _refused(events)
     last = unread[-1]
@@ -215,20 +215,19 @@ def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
     )
 
 
-def why_no_address(events: Sequence[Event]) -> str | BrokenError | None:
+def why_no_address(events: EventLog) -> str | BrokenError | None:
     """The last failed DNS lookup: a text if the name does not exist, an error if no name server
     answered; else None.
     """
-    lookups = [event for event in events if isinstance(event, NameLookup)]
-    if not lookups or not lookups[-1].problem:
+    last = events.last(NameLookup)
+    if last is None or not last.problem:
         return None
-    last = lookups[-1]
     if last.denied:
         return f"DNS has no address for {last.name}: {last.problem}"
     return BrokenError(f"DNS: {last.name} was looked up for {last.seconds:.1f} s: {last.problem}")
 
 
-def why_it_ended(events: Sequence[Event]) -> str | BrokenError:
+def why_it_ended(events: EventLog) -> str | BrokenError:
     """Why a call ended while an event was still expected: a text, or an error if the harness is at
     fault.
     """
@@ -240,7 +239,7 @@ def why_it_ended(events: Sequence[Event]) -> str | BrokenError:
     )
 
 
-def _beyond_the_stack(events: Sequence[Event]) -> BrokenError | None:
+def _beyond_the_stack(events: EventLog) -> BrokenError | None:
     """An error when the SDP of an answer is valid, and the phone's stack cannot use it and ends the
     call.
     """
@@ -266,31 +265,29 @@ def _unsupported(described: Description) -> str:
     return ""
 
 
-def how_it_ended(events: Sequence[Event]) -> str:
+def how_it_ended(events: EventLog) -> str:
     """How the call ended: the final response if it was refused. A status in no message comes from
     the phone itself.
     """
-    states = [event for event in events if isinstance(event, CallState)]
-    ends = [event for event in states if event.state == "disconnected"]
+    ends = [event for event in events.of(CallState) if event.state == "disconnected"]
     refusals = [event for event in ends if event.code >= 300]
     if not refusals:
         return "the call has ended"
     code, reason = refusals[-1].code, refusals[-1].reason
-    withheld = [event.why for event in events if isinstance(event, PasswordWithheld)]
+    withheld = events.last(PasswordWithheld)
     if withheld and code in (401, 407):
-        reason += f"; no password was sent: {withheld[-1]}"
+        reason += f"; no password was sent: {withheld.why}"
     statuses = {message.status for message in map(message_of, events) if message is not None}
     if code in statuses:
         return f"the call has ended with {code} {reason}"
     return f"the phone itself ended the call: {code} {reason}"
 
 
-def too_long(events: Sequence[Event]) -> PhoneParseError | None:
+def too_long(events: EventLog) -> PhoneParseError | None:
     """An error when a received message was longer than the phone's stack accepts, and was
     truncated.
     """
-    messages = (event for event in events if isinstance(event, SipMessage))
-    for event in messages:
+    for event in events.of(SipMessage):
         if event.direction != "received":
             continue
         if len(event.text.encode("utf-8", "surrogateescape")) < _LONG_ENTRY:
@@ -312,12 +309,11 @@ def headers_cut_off(event: SipMessage) -> PhoneParseError | None:
     """An error when a received message was truncated within its headers, so that no header is known
     to be absent.
     """
-    return None if "\r\n\r\n" in event.text else too_long([event])
+    return None if "\r\n\r\n" in event.text else too_long(EventLog([event]))
 
 
-def _refused(events: Sequence[Event]) -> str | None:
-    strangers = [event for event in events if isinstance(event, StrangerRefused)]
-    invites = [event for event in strangers if event.method == "INVITE"]
+def _refused(events: EventLog) -> str | None:
+    invites = [event for event in events.of(StrangerRefused) if event.method == "INVITE"]
     if not invites:
         return None
     sources = ", ".join(dict.fromkeys(event.source for event in invites))
