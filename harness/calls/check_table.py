@@ -141,7 +141,7 @@ _ROWS: Final = (
     Check("media.encrypted", "the media is not SRTP", "SRTP", Encryption, by_content=True),
     Check("audio", "one end does not hear the other", "audio to {}", Direction, needs_request=True),
     Check("audio.early", "nothing is heard before the answer", "audio before the answer", EarlyMedia),
-    Check("audio.silent", "a voice is heard that must not be", "who must not be heard is not", Silence, needs_request=True),
+    Check("audio.silent", "a voice is heard that must not be", "a voice that must be silent is", Silence, needs_request=True),
     Check("audio.crossed", "another call's voice is heard", "no voice of another call", Crossing, symptom="audio", by_content=True),
     Check("audio.echo", "an end hears itself", "no echo", Crossing, by_content=True),
     Check("audio.level", "a voice arrives much too quiet, or too loud", "loudness", Level, symptom="quality", by_content=True),

@@ -167,7 +167,7 @@ class Which:
     holds: Callable[[Cell], bool]
     missing: str  #: the reason when no number has it: "no number has a fallback"
     prefers: Callable[[Cell], int] = lambda cell: 0
-    of_one: str = ""  #: the reason when one handover lacks it and others have it
+    reason_for_one: str = ""  #: the reason when one handover lacks it and others have it
     hides: Callable[[Cell], bool] = lambda cell: (
         False
     )  #: the number has it, but no harness phone can observe it

@@ -140,7 +140,9 @@ class RowPlan:
         )
         cells = self._of_each_number(self.cells[0].axes if self.cells else {})
         hidden = (cell for cell in cells if _is_hidden(cell, row.which or ()))
-        beyond_us = (cell for cell in cells if falls_back and _is_beyond_us(cell, row.which or ()))
+        beyond_us = (
+            cell for cell in cells if falls_back and _is_unobservable(cell, row.which or ())
+        )
         for found, why in (
             (hidden, f"{leads} to people of whom none has a harness phone"),
             (beyond_us, f"{leads}, and its AI cannot be made to fail"),
@@ -164,7 +166,7 @@ class RowPlan:
             if (
                 why
                 and cell.trunk.name not in said
-                and (_is_hidden(cell, which) or _is_beyond_us(cell, which))
+                and (_is_hidden(cell, which) or _is_unobservable(cell, which))
             ):
                 said.add(cell.trunk.name)
                 yield cell.line, f"{NOT_OBSERVABLE}{why} (trunk {cell.trunk.name})"
@@ -398,8 +400,8 @@ class RowPlan:
 
     def _say_lacking(self, cells: Sequence[Cell], which: Which) -> None:
         for cell in cells:
-            if which.of_one and not which.holds(cell):
-                self._lacking.setdefault(_which_handover(cell), which.of_one)
+            if which.reason_for_one and not which.holds(cell):
+                self._lacking.setdefault(_which_handover(cell), which.reason_for_one)
 
     def _handovers(self, cell: Cell) -> Iterator[Cell]:
         """The cell once per handover of its number's assistant, if the row is about handovers; or
@@ -513,7 +515,7 @@ def _is_hidden(cell: Cell, which: Sequence[Which]) -> bool:
     )
 
 
-def _is_beyond_us(cell: Cell, which: Sequence[Which]) -> bool:
+def _is_unobservable(cell: Cell, which: Sequence[Which]) -> bool:
     """Whether the row applies to the number, but the harness cannot cause its situation."""
     about = all(one.holds(cell) or one.beyond_us(cell) or one.hides(cell) for one in which)
     return about and any(one.beyond_us(cell) for one in which)

@@ -271,13 +271,13 @@ def _can_be_asked(cell: Cell) -> bool:
 ASKED = Which(
     _can_be_asked,
     "escalation: no way is named in which this AI is asked for a person (ways, and digit)",
-    of_one="escalation: no way is named in which it is asked for (ways, and digit)",
+    reason_for_one="escalation: no way is named in which it is asked for (ways, and digit)",
 )
 #: An assistant whose group has a harness phone: only there is a landing observed.
 TO_OUR_PHONE = Which(
     lambda cell: cell.handover is not None and _agents(cell.deployment, cell.handover.transfer_to),
     f"{NOT_OBSERVABLE}no assistant that hands over so does to a group with a harness phone",
-    of_one=f"{NOT_OBSERVABLE}its group has no harness phone",
+    reason_for_one=f"{NOT_OBSERVABLE}its group has no harness phone",
 )
 
 #: The same, or a group that the platform's report names.
@@ -286,7 +286,7 @@ TO_SEEN_GROUP = replace(
     holds=lambda cell: (
         cell.handover is not None and _is_seen(cell.deployment, cell.handover.transfer_to)
     ),
-    of_one=f"{NOT_OBSERVABLE}its group has no harness phone, and no report names it",
+    reason_for_one=f"{NOT_OBSERVABLE}its group has no harness phone, and no report names it",
 )
 
 
@@ -326,7 +326,7 @@ TOLD_APART = Which(
     _is_told_apart,
     f"{NOT_OBSERVABLE}each assistant that hands over so has another handover for which the same phones ring, and nothing tells "
     "where the AI transferred to",
-    of_one=f"{NOT_OBSERVABLE}the same phones ring for another of its handovers, and nothing tells where the AI transferred to",
+    reason_for_one=f"{NOT_OBSERVABLE}the same phones ring for another of its handovers, and nothing tells where the AI transferred to",
 )
 
 
@@ -359,7 +359,7 @@ def _to_reachable(cell: Cell) -> bool:
 TO_NUMBER = Which(
     _to_reachable,
     "no assistant hands over so to a group with a number (did), which the caller's phone has to call there",
-    of_one="its group has no number (did), which the caller's phone has to call",
+    reason_for_one="its group has no number (did), which the caller's phone has to call",
 )
 SHOWS_OF_AXIS = Which(
     lambda cell: (
@@ -387,7 +387,7 @@ def _topic_of_others(cell: Cell) -> bool:
 TOPIC = Which(
     _topic_has_agents,
     "no assistant hands over with a topic that a group with a harness phone has",
-    of_one=f"{NOT_OBSERVABLE}no group with a harness phone has its topic",
+    reason_for_one=f"{NOT_OBSERVABLE}no group with a harness phone has its topic",
     hides=_topic_of_others,
 )
 NO_TOPIC = Which(

@@ -35,7 +35,7 @@ class Coverage:
 
     def __str__(self) -> str:
         seen = f"seen {self.seen} of {self.of}"
-        return f"{seen}; nobody could see: {', '.join(self.unseen)}" if self.unseen else seen
+        return f"{seen}; not observed: {', '.join(self.unseen)}" if self.unseen else seen
 
 
 def coverage(findings: Iterable[Finding], ours: Collection[str] = ()) -> Coverage:

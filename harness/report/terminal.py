@@ -170,7 +170,7 @@ def _seen_in_part(summary: Summary, console: Console) -> None:
             lacking.setdefault(found.unseen, []).append(f"{row} {found.seen} of {found.of}")
     for unseen, rows in lacking.items():
         console.print(
-            f"[yellow]seen in part:[/] {_some(rows)}; nobody could see: {escape(', '.join(unseen))}"
+            f"[yellow]seen in part:[/] {_some(rows)}; not observed: {escape(', '.join(unseen))}"
         )
 
 

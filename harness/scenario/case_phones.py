@@ -76,9 +76,9 @@ class CasePhones:
         pool: PhonePool,
         marks: Iterator[int],
         gate: Gate,
-        company: ConcurrentCases = ALONE,
+        concurrent: ConcurrentCases = ALONE,
     ) -> None:
-        self.company = company  #: the concurrent cases
+        self.concurrent = concurrent  #: the concurrent cases
         self._reserved: list[Reservation] = []
         self._guessed = False
         self._deployment = deployment
@@ -130,7 +130,7 @@ class CasePhones:
                 marks=self._marks,
                 directory=self._evidence.directory,
                 rules=replace(self._rules, guard=guard, refer_guard=guard.refer),
-                sharing=self.company.sharing(lands, region) if shared else None,
+                sharing=self.concurrent.sharing(lands, region) if shared else None,
             )
             self._phones[name] = phone
             if register and config.registrar:
@@ -157,8 +157,8 @@ class CasePhones:
         """Keep other cases from sharing a phone at the address of ``config`` for the rest of the
         case.
         """
-        if self.company.switchboard is not None:
-            self._reserved.append(Reservation(self.company.switchboard, config))
+        if self.concurrent.switchboard is not None:
+            self._reserved.append(Reservation(self.concurrent.switchboard, config))
 
     @property
     def guessed(self) -> bool:

@@ -118,7 +118,7 @@ class Cast:
         return taker
 
     def _agent(self, name: str, **more: object) -> Phone:
-        lands = name in self.context.company.lands_at
+        lands = name in self.context.concurrent.lands_at
         return self.context.phones.lease(
             own_phone(self.context.deployment, name, **more), shared=True, lands=lands
         )

@@ -189,11 +189,11 @@ class CaseContext:
         marks: Iterator[int],
         api: SynthflowApi | None,
         gate: Gate,
-        company: ConcurrentCases = ALONE,
+        concurrent: ConcurrentCases = ALONE,
         clock: Clock | None = None,
     ) -> None:
         self.clock = clock or Clock()
-        self.company = company
+        self.concurrent = concurrent
         self.guessed = False  #: whether a finding may be about a call of a concurrent case
         self.case = case
         self.deployment = deployment
@@ -212,7 +212,7 @@ class CaseContext:
             lambda: self.background.fatal_error or self.phones.fatal_error,
         )
         self.evidence.agents = {name: group.agents for name, group in deployment.groups.items()}
-        self.phones = CasePhones(deployment, self.evidence, pool, marks, gate, company)
+        self.phones = CasePhones(deployment, self.evidence, pool, marks, gate, concurrent)
         self.calls = Calls(deployment, self.phones)
         self.far_end = FarRecords(deployment, api, self.evidence)
         self.last_looks: list[

@@ -69,7 +69,7 @@ class SynthflowEndpoint:
             now, answered = context.clock.monotonic(), of.answered_at() is not None
             if of.is_over():
                 deadline = min(deadline, now)
-            if record := self.find(of, number, now >= deadline or not context.company.others):
+            if record := self.find(of, number, now >= deadline or not context.concurrent.others):
                 return self._call(record, of, number)
             # a dead interface is not waited for, and one that fails is asked again later; the
             # call's answer is waited for
@@ -128,8 +128,8 @@ class SynthflowEndpoint:
         assistant as well, it is theirs; elsewhere it is taken ``on_trust``.
         """
         context, began = self._context, to_wall(of.began)
-        company, reported = context.company, self._ids_told(of)
-        others = (context.calls.numbers | company.others) - {of.number}
+        concurrent, reported = context.concurrent, self._ids_told(of)
+        others = (context.calls.numbers | concurrent.others) - {of.number}
         self.blind = self._saw_others = False
         try:
             every = context.far_end.api.calls(since=began, models=models)
@@ -140,7 +140,7 @@ class SynthflowEndpoint:
         found = []
         for record in every:
             shown, since = record.number_from, record.is_since(began)
-            self._saw_others |= bool(since) and record.answered and shown in company.others
+            self._saw_others |= bool(since) and record.answered and shown in concurrent.others
             is_told, is_unclear = record.id in reported, False
             if record.status == REGISTERED:  # an id that was given out, and not called yet
                 continue
@@ -152,7 +152,7 @@ class SynthflowEndpoint:
                     if self._is_a_strangers(shown):
                         continue
                     is_unclear = True
-                elif shown != of.number and company.others and not self._is_withheld(shown):
+                elif shown != of.number and concurrent.others and not self._is_withheld(shown):
                     context.guessed = context.guessed or on_trust
                     if not on_trust:
                         continue
@@ -175,7 +175,7 @@ class SynthflowEndpoint:
 
     def _is_withheld(self, shown: str | None) -> bool:
         is_number = normalise(shown or "", self._context.deployment.region) is not None
-        return self._context.company.withholds and not is_number
+        return self._context.concurrent.withholds and not is_number
 
     @cached_property
     def _platforms(self) -> frozenset[str | None]:
@@ -212,7 +212,7 @@ class SynthflowEndpoint:
             [record for record in self.records(of) if record.answered],
         )
         if (
-            self._context.company.others
+            self._context.concurrent.others
             and len(answered) > 1
             and not reported & {call.record.id for call in self.taken}
         ):

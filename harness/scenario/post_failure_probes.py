@@ -56,7 +56,7 @@ def _records(context: CaseContext, began: float) -> None:
     if declared is not None and declared.shared:  # third-party calls are left out
         records = [record for record in records if record.number_from in context.calls.numbers]
     # Records of concurrent cases are no evidence here.
-    records = [record for record in records if record.number_from not in context.company.others]
+    records = [record for record in records if record.number_from not in context.concurrent.others]
     for record in reversed(records):
         source = f"GET /v2/calls/{record.id}"
         context.evidence.event(

@@ -257,7 +257,7 @@ def _wrong(kind: str, location: tuple[int | str, ...], found: Any, field: Any) -
             return f"{shown}: is too large; allowed: {allowed}"
         case "literal_error":
             choices = model_words.choices(field)
-            return f"{shown}: is none of them{model_words.nearest(str(found), choices)}; allowed: {allowed}"
+            return f"{shown}: is not valid{model_words.nearest(str(found), choices)}; allowed: {allowed}"
     what, also = _KINDS.get(kind.partition("_")[0], ("no number", "a number"))
     return f"{shown}: is {what}; allowed: {allowed or also}"
 

@@ -34,7 +34,7 @@ def test_each_thing_counts_once_and_a_codec_at_each_end() -> None:
             finding("route.transport", "assistant main", UNSEEN),
         ]
     )
-    assert str(found) == "seen 1 of 3; nobody could see: codec at the AI, transport at the AI"
+    assert str(found) == "seen 1 of 3; not observed: codec at the AI, transport at the AI"
     assert str(coverage([finding("codec", "caller.1")])) == "seen 1 of 1"
 
 
@@ -49,10 +49,10 @@ def test_a_phone_may_be_called_as_the_ai_is() -> None:
         "stand-in",
         "stand-in.1",
     }
-    assert str(coverage(findings, ours)) == "seen 1 of 2; nobody could see: codec at the AI"
+    assert str(coverage(findings, ours)) == "seen 1 of 2; not observed: codec at the AI"
     assert (
         str(coverage([finding("codec", "stand-in.1", UNSEEN)], ours))
-        == "seen 0 of 1; nobody could see: codec at the AI"
+        == "seen 0 of 1; not observed: codec at the AI"
     )
 
 
@@ -82,11 +82,11 @@ def test_terminal_summary_and_report_tell_it(tmp_path: Path, samples: ModuleType
     out = io.StringIO()
     terminal.show(summary, [], Console(file=out, width=120, color_system=None), run=tmp_path)
     assert (
-        f"seen in part: TD-INBOUND {told.seen} of {told.of}; nobody could see: codec at the AI"
+        f"seen in part: TD-INBOUND {told.seen} of {told.of}; not observed: codec at the AI"
         in out.getvalue()
     )
     page = CasePage.of(case, tmp_path, "harness verify").html()
-    assert f"seen {told.seen} of {told.of}; nobody could see: codec at the AI" in page
+    assert f"seen {told.seen} of {told.of}; not observed: codec at the AI" in page
     assert (
         "Declared in the deployment file, seen by nobody: transport udp, authentication ip." in page
     )

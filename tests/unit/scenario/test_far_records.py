@@ -219,7 +219,7 @@ def test_a_case_has_its_own_record_or_is_run_again_alone(
     ]
     records.insert(place_in_list, record(call_id="mine", phone_number_from=mine))
     place = Place(make_context, FakeApi(records))
-    place.context.company = ConcurrentCases(
+    place.context.concurrent = ConcurrentCases(
         numbers=(CALLER,), others=frozenset({BESIDE}), withholds=withholds
     )
     of = call()

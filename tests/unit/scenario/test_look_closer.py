@@ -18,7 +18,7 @@ def test_records_of_the_cases_beside_this_one_are_no_evidence_here(
         record(call_id=number, phone_number_from=number) for number in (CALLER, OTHER, unknown)
     ]
     context = make_context(api=FakeApi(calls))
-    context.company = ConcurrentCases(numbers=(CALLER,), others=frozenset({OTHER}))
+    context.concurrent = ConcurrentCases(numbers=(CALLER,), others=frozenset({OTHER}))
     look_closer(context, 0.0)
     events = CaseEvidence.read(context.evidence.directory).events
     found = [
