@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 from harness.audio.marks import reply_to
 from harness.calls.checks.audio import ListenerReport, Sound
@@ -21,7 +21,7 @@ from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import End
+from harness.scenario.ends import End, ListeningLeg
 from harness.scenario.handover import SentTransfer, in_actions, in_messages
 from harness.scenario.recorded import RecordedCall
 from harness.scenario.signs import RECOGNISED_WITHIN_S, Words
@@ -32,8 +32,15 @@ from harness.witness.call_record import CallRecord
 from harness.witness.clock import to_wall
 from harness.witness.recorded_transfer import outcome_told, transfers_among
 
-if TYPE_CHECKING:
-    from harness.scenario.people import Group
+
+class RingGroup(Protocol):
+    """The people that a call is handed to."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def address(self) -> str | None: ...
 
 
 class StandInCall(Call):
@@ -54,7 +61,12 @@ class StandInCall(Call):
         super().__init__(context, leg, "ai", peer=peer)
         self._phone = phone
         self._trunk = trunk
-        self.assistant = assistant
+        self._assistant = assistant
+
+    @property
+    def assistant(self) -> str | None:
+        """The assistant whose number was called."""
+        return self._assistant
 
     @property
     def received_on(self) -> tuple[str, str] | None:
@@ -67,7 +79,7 @@ class StandInCall(Call):
         return self.leg.invite.remote
 
     def hand_over(
-        self, group: Group, how: str, caller_id: str | None = None, topic: str | None = None
+        self, group: RingGroup, how: str, caller_id: str | None = None, topic: str | None = None
     ) -> None:
         """Do what Synthflow's transfer action does: REFER, or a new call that is joined to the
         caller's.
@@ -401,7 +413,7 @@ class SynthflowCall(End):
             return self.hears_mark(speaker, since, deadline)
         return None
 
-    def hears_mark(self, speaker: Call, since: float, deadline: float) -> Sound | None:
+    def hears_mark(self, speaker: ListeningLeg, since: float, deadline: float) -> Sound | None:
         """By the marks its record lists; None when it lists none, or not this one by ``deadline``."""
 
         def heard() -> Sound | None:
@@ -479,7 +491,7 @@ class SynthflowCall(End):
     # -- what it does when its caller asks
 
     def hand_over(
-        self, group: Group, how: str, caller_id: str | None = None, topic: str | None = None
+        self, group: RingGroup, how: str, caller_id: str | None = None, topic: str | None = None
     ) -> None:
         """Nothing to do: Synthflow's own transfer action does it when the caller asks."""
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol, cast
 
 import numpy as np
 
@@ -37,9 +37,6 @@ from harness.scenario.ends import (
 from harness.scenario.handover import hands_over_unasked
 from harness.sip.message import Request, Response
 
-if TYPE_CHECKING:
-    from harness.scenario.signs import Look
-
 #: After a change of the call a mark that was on its way may be heard: the buffer holds 200 ms, the
 #: detector looks back 160 ms.
 SETTLE_S = 0.36
@@ -50,6 +47,16 @@ _ASKS_BACK_WITHIN_S = 3.0  # as long as live voice agents take to answer
 QUIET_S = 1.5
 MARK_S = 0.7  #: of its mark, before the caller speaks; 0.6 s of it in a recording decide
 DIGIT_S = 0.2  #: a digit and the pause after it, as pjsua sends them
+
+
+class UnfinishedLook(Protocol):
+    """A look at what is heard, which may still need the call unchanged."""
+
+    def settle(self, *, asking: bool = False) -> None:
+        """Get what it needs of the call."""
+
+    def wait_until_said(self) -> float:
+        """Wait until the caller's words were said, and return when; 0 if there are none."""
 
 
 class Call(ListeningLeg):
@@ -81,9 +88,7 @@ class Call(ListeningLeg):
         self.is_quiet = False  #: whether it sends no mark, so that an AI that takes one for speech can greet or answer
         self.marked_at: list[float] = []  #: when it began to send its mark to a live AI
         self.words_s = 0.0  #: the longest prompt that it said
-        self.looks: list[
-            Look
-        ] = []  #: looks at what is heard, which may still need the call unchanged
+        self.looks: list[UnfinishedLook] = []
         self.began = next((event.at for event in leg.events), time.monotonic())
         self.chosen = self.began  #: when the caller began to press the last digit of the menus
         self.routed = self.began  #: when it was past the platform's announcement and menus
@@ -476,11 +481,6 @@ class Call(ListeningLeg):
         except NeverCame:
             return None
 
-    def is_over(self) -> bool:
-        """Whether the call has ended."""
-        state = self.state()
-        return state is not None and state.state == "disconnected"
-
 
 def _either(*predicates: Callable[[Event], bool]) -> Callable[[Event], bool]:
     return lambda event: any(predicate(event) for predicate in predicates)
@@ -494,3 +494,8 @@ def _is_pending(event: Event) -> bool:
 
 def _is_media(predicate: Callable[[MediaState], bool]) -> Callable[[Event], bool]:
     return lambda event: isinstance(event, MediaState) and event.active and predicate(event)
+
+
+def own_calls(context: CaseContext) -> list[Call]:
+    """The calls of harness phones that a case has."""
+    return cast("list[Call]", context.calls.own)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from harness.audio.marks import VOICES, replied
 from harness.calls.checks import audio
@@ -14,8 +14,9 @@ from harness.phone.leg import Leg
 from harness.scenario.case_phones import CasePhones
 
 if TYPE_CHECKING:
-    from harness.scenario.ai_calls import AiCall, StandInCall
-    from harness.scenario.call import Call
+    from harness.scenario.ends import End, ListeningLeg
+
+OwnCall = TypeVar("OwnCall", bound="ListeningLeg")
 
 _TOLD_ID = re.compile(
     r"^x-ci[ \t]*:[ \t]*([A-Za-z0-9_.-]{1,80})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE
@@ -44,15 +45,16 @@ class Calls:
     def __init__(self, deployment: Deployment, phones: CasePhones) -> None:
         self._deployment = deployment
         self._phones = phones
-        self.own: list[Call] = []
-        self.of_the_ai: list[AiCall] = []
+        #: Each a :class:`~harness.scenario.call.Call`; see ``call.own_calls``.
+        self.own: list[ListeningLeg] = []
+        self.of_the_ai: list[End] = []
 
-    def add(self, call: Call) -> Call:
+    def add(self, call: OwnCall) -> OwnCall:
         """Remember a call of a harness phone."""
         self.own.append(call)
         return call
 
-    def add_ai(self, call: AiCall) -> None:
+    def add_ai(self, call: End) -> None:
         """Remember a call of the AI."""
         self.of_the_ai.append(call)
 
@@ -67,7 +69,7 @@ class Calls:
         """The numbers of all callers of the case."""
         return {call.number for call in self.own if call.number}
 
-    def ids_told(self, of: Call) -> set[str]:
+    def ids_told(self, of: ListeningLeg) -> set[str]:
         """Synthflow's ids of the call ``of`` (``x-ci``), where they pass: on its own messages, and
         on those to an agent.
 
@@ -91,7 +93,7 @@ class Calls:
     # -- which voice belongs to which party
 
     def _parties(self) -> Sequence[Party]:
-        calls: list[Call | AiCall] = [*self.own, *self.of_the_ai]
+        calls: list[End] = [*self.own, *self.of_the_ai]
         parties = [
             Party(call.label, legs, (call.peer or call).legs[0].id)
             for call in calls
@@ -127,7 +129,7 @@ class Calls:
         own = {leg.mark for leg in _party_of(listener, self._parties()).legs}
         return audio.no_crossing(listener.id, heard, own, allowed, self.names_of(strange))
 
-    def people_with(self, talk: StandInCall) -> set[int]:
+    def people_with(self, talk: End) -> set[int]:
         """The marks of the callers and agents whose conversation a stand-in took part in."""
         begun = (talk.peer or talk).legs[0].id
         calls = (call for call in self.own if call.role != "ai" and call.legs)

@@ -25,7 +25,7 @@ from harness.scenario.ends import End
 from harness.scenario.expect import Expect, ExpectGroup
 from harness.scenario.people import AssistantOf, Caller, Group
 from harness.scenario.phones import own_phone
-from harness.scenario.reported import ReportedCall
+from harness.scenario.reported import ReportedCall, unheard_call
 from harness.witness import campaign
 
 #: An agent's phone rings for strangers while it waits for the case's call.
@@ -287,7 +287,7 @@ class Cast:
     def one_call_each(self, *calls: Call | ReportedCall) -> None:
         """Each of these phones has exactly this call up."""
         for call in calls:
-            unheard = self.context.unheard
+            unheard = unheard_call(self.context)
             if isinstance(call, ReportedCall) or (unheard is not None and call.is_over()):
                 is_there = isinstance(call, ReportedCall)
                 why = (

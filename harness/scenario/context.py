@@ -29,7 +29,7 @@ from harness.sip.identity import dialled_at_home
 from harness.witness.synthflow import AbsentApi, SynthflowApi
 
 if TYPE_CHECKING:
-    from harness.scenario.reported import ReportedCall
+    from harness.scenario.ends import End
 
 T = TypeVar("T")
 #: Between two looks at a phone of this machine.
@@ -202,7 +202,7 @@ class CaseContext:
         self.more_patience = 0.0  #: extra seconds for a caller who may have to ask again
         self.asked: list[tuple[float, float]] = []  #: from when to when a caller asked for a person
         self.began = self.clock.monotonic()
-        self.unheard: ReportedCall | None = (
+        self.unheard: End | None = (
             None  #: the case's landing with people whom no harness phone hears
         )
         self.background = Background()

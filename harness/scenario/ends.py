@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,9 +37,6 @@ from harness.phone.waiter import NeverCame
 from harness.scenario.context import CaseContext
 from harness.sip.message import Request
 from harness.witness.call_record import CallRecord
-
-if TYPE_CHECKING:
-    from harness.scenario.call import Call
 
 #: Speech is louder (ITU-T P.56 puts its active level on telephone lines at -26 dBov), comfort noise
 #: is not.
@@ -73,7 +70,8 @@ class End:
     role: str  #: ``caller``, ``agent`` or ``ai``
     is_ours = False  #: whether it is a leg of a harness phone
     doubt_s = 0.0  #: how much earlier the call may have ended than :meth:`released_at` said last
-    peer: Call | None = (
+    number: str | None = None  #: the number that it calls from
+    peer: ListeningLeg | None = (
         None  #: the caller's call that it was taken for; None where it is one itself
     )
 
@@ -103,6 +101,11 @@ class End:
     def is_blind(self) -> bool:
         """Whether the call's present state cannot be known."""
         return False
+
+    @property
+    def assistant(self) -> str | None:
+        """The assistant that it is, where that is known."""
+        return None
 
     @property
     def phone_name(self) -> str:
@@ -163,7 +166,7 @@ class End:
         """
         return None
 
-    def hears_mark(self, speaker: Call, since: float, deadline: float) -> Sound | None:
+    def hears_mark(self, speaker: ListeningLeg, since: float, deadline: float) -> Sound | None:
         """The first sign of the speaker's mark here after ``since``, by this end's own account;
         None when there is none.
         """
@@ -182,6 +185,13 @@ class End:
     def answered_at(self) -> float | None:
         """When this end's call was set up."""
         return None
+
+    def hang_up(self) -> float:
+        """End the call; when it was ended."""
+        raise NotImplementedError
+
+    def keep_record(self) -> None:
+        """Record what the far end's interface says last of the call, where it has one."""
 
     def released_at(self, deadline: float) -> float | None:
         """When this end's call ended; waits until ``deadline``; None when it is still up then."""
@@ -240,6 +250,10 @@ class ListeningLeg(End):
             return self.hears_sound(since, deadline)
         return self._hears(lambda: speaker.voices_for(self), since, deadline)
 
+    def is_over(self) -> bool:
+        """Whether the call has ended."""
+        return self.leg.facts.is_over
+
     def hears_sound(self, since: float, deadline: float) -> Sound | None:
         """Wait for any sound, which does not show whose voice it is."""
         try:
@@ -270,7 +284,7 @@ class ListeningLeg(End):
         """Wait for one of ``marks``."""
         return self._hears(lambda: marks, since, deadline)
 
-    def hears_mark(self, speaker: Call, since: float, deadline: float) -> Sound | None:
+    def hears_mark(self, speaker: ListeningLeg, since: float, deadline: float) -> Sound | None:
         """Wait for its mark."""
         return self.hears_marks({speaker.mark}, since, deadline)
 

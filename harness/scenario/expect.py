@@ -25,7 +25,7 @@ from harness.scenario.call import Call
 from harness.scenario.context import CaseContext, Line
 from harness.scenario.ends import End, last_words_to, received_between
 from harness.scenario.expect_audio import ExpectAudio
-from harness.scenario.reported import MachineCall, ReportedCall
+from harness.scenario.reported import MachineCall, ReportedCall, unheard_call
 from harness.sip.message import Request
 from harness.witness.call_record import CallRecord, is_masked
 
@@ -365,7 +365,7 @@ class Expect(ExpectAudio):
         limit = self._context.deployment.expect.released_within_s + end.lag_s + farewell_s
         start = after if after is not None else time.monotonic()
         deadline = max(start, time.monotonic()) + limit + 0.5
-        unheard = self._context.unheard
+        unheard = unheard_call(self._context)
         if (
             unheard is not None
         ):  # the leg may stay up until an agent has answered, which no harness phone sees

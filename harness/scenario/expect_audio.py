@@ -30,7 +30,7 @@ from harness.scenario.ends import (
     last_words_to,
     received_between,
 )
-from harness.scenario.reported import MachineCall, ReportedCall
+from harness.scenario.reported import MachineCall, ReportedCall, unheard_call
 from harness.scenario.signs import LISTEN_S, Look
 
 #: The tone comes this soon after the machine's words.
@@ -382,7 +382,7 @@ class ExpectAudio:
         return max(SETTLE_S, min(_AT_ONCE_S, max(took_ms, default=0.0) / 1000) + PERIOD_SECONDS)
 
     def _unseen_silence(self, other: End, why: str) -> None:
-        listener, unheard = self._end, self._context.unheard
+        listener, unheard = self._end, unheard_call(self._context)
         finding = not_observable(
             "audio.silent",
             heard_at(other.label, listener.label),

@@ -13,7 +13,7 @@ from harness.calls.verdict import ExpectationError, Verdict
 from harness.diagnosis import diagnose
 from harness.errors import FarEndError, HarnessError, ResourceError
 from harness.phone.phone import Phone
-from harness.scenario.call import Call
+from harness.scenario.call import Call, own_calls
 from harness.scenario.context import CaseContext
 from harness.witness.clock import to_wall
 
@@ -119,7 +119,7 @@ class _Wanted:
 
 def _make_second_call(context: CaseContext) -> None:
     """Place the call if the cause is unsure, and record its outcome."""
-    call = next((own for own in context.calls.own if own.leg.direction == "outgoing"), None)
+    call = next((own for own in own_calls(context) if own.leg.direction == "outgoing"), None)
     wanted = (
         next(_worth_asking(context, call), None)
         if call is not None and _is_unsure(context)

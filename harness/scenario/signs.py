@@ -24,7 +24,7 @@ from harness.calls.checks.claims import Denial, Observation
 from harness.calls.events import PACKET_S
 from harness.calls.verdict import Finding, Strength
 from harness.phone.waiter import NeverCame
-from harness.scenario.call import QUIET_S, Call
+from harness.scenario.call import QUIET_S, Call, UnfinishedLook
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import received_between
 from harness.witness.call_record import CallRecord
@@ -206,7 +206,7 @@ class Look:
         else:
             self._said.set()
 
-    def _talk_first(self, earlier: Sequence[Look]) -> None:
+    def _talk_first(self, earlier: Sequence[UnfinishedLook]) -> None:
         try:
             for look in earlier:
                 if said_at := look.wait_until_said():

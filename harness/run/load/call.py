@@ -39,7 +39,7 @@ from harness.scenario import audio_quality
 from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import AiCall, SynthflowCall
 from harness.scenario.call import Call
-from harness.scenario.calls import Calls, Party
+from harness.scenario.calls import Calls, OwnCall, Party
 from harness.scenario.conclusion import conclude, look_at_audio
 from harness.scenario.context import CaseContext, line_of
 from harness.scenario.endpoints import StandInEndpoint
@@ -229,7 +229,7 @@ class _OwnCalls(Calls):
         self._lane = lane.context.calls
         self.of_the_ai = self._lane.of_the_ai
 
-    def add(self, call: Call) -> Call:
+    def add(self, call: OwnCall) -> OwnCall:
         """Add it here and to the lane's calls."""
         self._lane.add(call)
         return super().add(call)
