@@ -18,7 +18,7 @@
         │   └── DamagedHistoryError   history.sqlite holds what no run of this version wrote
         └── FarEndError           the far end's own interface (API, trigger) could not be used
 
-A failed expectation is neither: it is an :class:`harness.calls.verdict.ExpectationError`, an
+A failed expectation is neither: it is an :class:`harness.case.verdict.ExpectationError`, an
 ``AssertionError``.
 """
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from harness.calls.measurement import Direction
-from harness.calls.verdict import Finding
+from harness.case.measurement import Direction
+from harness.case.verdict import Finding
 
 _TEXT: Final = re.compile(r"(?P<check>[\w.]+)(?: to (?P<towards>\w+))?(?P<again> again)?")
 

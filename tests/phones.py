@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness.calls.events import (
+from harness.case.events import (
     CallState,
     Event,
     MarkHeard,

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from harness.calls.check_table import RESPONSIVENESS
-from harness.calls.verdict import Strength
+from harness.case.check_table import RESPONSIVENESS
+from harness.case.verdict import Strength
 from harness.deployment.values import E164, Dialled, HostPort, Model, NumberFormat, Region
 
 #: Final responses other than 2xx (RFC 3261 section 7.2).

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from harness.calls.events import TlsHandshake
-from harness.calls.model import CallMessage, described
-from harness.calls.verdict import Finding
+from harness.case.events import TlsHandshake
+from harness.case.model import CallMessage, described
+from harness.case.verdict import Finding
 from harness.deployment import Trunk
 from harness.diagnosis import sdp
 from harness.diagnosis.audio import in_force, record_beside, stays_held

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 
 from harness.audio.marks import VOICES, reply_to
-from harness.calls.events import (
+from harness.case.events import (
     PACKET_S,
     FarEndReport,
     MarkHeard,
@@ -18,8 +18,8 @@ from harness.calls.events import (
     RtpInFile,
     RtpStatistics,
 )
-from harness.calls.model import CallMessage
-from harness.calls.verdict import Finding, Strength, Verdict
+from harness.case.model import CallMessage
+from harness.case.verdict import Finding, Strength, Verdict
 from harness.diagnosis import sdp
 from harness.diagnosis.passage import digits_arrived
 from harness.diagnosis.scene import Scene, listed, shown

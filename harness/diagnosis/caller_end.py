@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.calls.checks.timing import is_too_soon
-from harness.calls.events import CallState, LegStarted, SipMessage
-from harness.calls.model import CallMessage, read
-from harness.calls.verdict import Finding
+from harness.case.checks.timing import is_too_soon
+from harness.case.events import CallState, LegStarted, SipMessage
+from harness.case.model import CallMessage, read
+from harness.case.verdict import Finding
 from harness.deployment import Line
 from harness.diagnosis.refusals import OF_THE_STACK, TERMINATED, about, of_message
 from harness.diagnosis.scene import Scene, answered_request, listed

@@ -49,7 +49,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from harness import integrations
-from harness.calls.check_table import SYMPTOMS, Symptom
+from harness.case.check_table import SYMPTOMS, Symptom
 from harness.diagnosis.facts import Facts, expanded, fact_kinds, filled, table, worded
 from harness.errors import MistakeError, SelectionError
 from harness.support.field_kinds import require_kinds

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from harness.calls.model import CallMessage, Exchange, bye_outcome, described, exchanges
+from harness.case.model import CallMessage, Exchange, bye_outcome, described, exchanges
 from harness.diagnosis.audio import in_force, received, record_beside, stays_held
 from harness.diagnosis.scene import Scene, offered_audio, said_by
 from harness.diagnosis.sdp import address, audio_of, offered, own_reach, reach

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.calls.check_table import Symptom
-from harness.calls.events import Event, SipMessage, phone_of
-from harness.calls.legs import CaseEvents
-from harness.calls.model import NumberOf
-from harness.calls.verdict import Finding
+from harness.case.check_table import Symptom
+from harness.case.events import Event, SipMessage, phone_of
+from harness.case.legs import CaseEvents
+from harness.case.model import NumberOf
+from harness.case.verdict import Finding
 from harness.deployment import Deployment
 from harness.diagnosis import (
     ai_side,

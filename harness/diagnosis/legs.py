@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import re
 
-from harness.calls.check_table import Role
-from harness.calls.model import CallMessage, bye_outcome
+from harness.case.check_table import Role
+from harness.case.model import CallMessage, bye_outcome
 from harness.diagnosis.audio import direction_of
 from harness.diagnosis.caller_end import DROPPED
 from harness.diagnosis.dialogue import UNDER_WAY_S

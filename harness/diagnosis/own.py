@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.calls.check_table import Role
-from harness.calls.events import (
+from harness.case.check_table import Role
+from harness.case.events import (
     AskedByOptions,
     CallsRefused,
     FarEndRecord,
@@ -16,7 +16,7 @@ from harness.calls.events import (
     PasswordWithheld,
     WithheldBy,
 )
-from harness.calls.legs import CaseEvents, E
+from harness.case.legs import CaseEvents, E
 from harness.diagnosis.scene import Scene, is_ai_record, listed
 
 #: Why a password was withheld: the realm is not the configured one, or another than in the first

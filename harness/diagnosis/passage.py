@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import pairwise
 
-from harness.calls.checks import identity
-from harness.calls.events import phone_of
-from harness.calls.model import CallMessage
-from harness.calls.verdict import Finding
+from harness.case.checks import identity
+from harness.case.events import phone_of
+from harness.case.model import CallMessage
+from harness.case.verdict import Finding
 from harness.diagnosis.scene import Scene, listed, number_in, same_number
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request

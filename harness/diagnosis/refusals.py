@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
-from harness.calls.model import CallMessage
+from harness.case.model import CallMessage
 from harness.diagnosis.facts import table
 from harness.sip.message import REASONS, Response
 from harness.sip.why import q850, reasons, warnings

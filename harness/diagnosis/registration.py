@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from harness.calls.events import TransportFailed
-from harness.calls.model import CallMessage
-from harness.calls.verdict import Finding
+from harness.case.events import TransportFailed
+from harness.case.model import CallMessage
+from harness.case.verdict import Finding
 from harness.deployment import is_address
 from harness.diagnosis.refusals import OF_THE_STACK, TIMED_OUT, about, of_message
 from harness.diagnosis.scene import Scene, username_in

@@ -9,8 +9,8 @@ from typing import Any, Final, Literal, cast
 
 from typing_extensions import TypedDict
 
-from harness.calls.events import SipMessage
-from harness.calls.verdict import Finding, Verdict
+from harness.case.events import SipMessage
+from harness.case.verdict import Finding, Verdict
 from harness.diagnosis.catalogue import Confidence, owner_in_words
 from harness.support.field_kinds import require_kinds
 

@@ -12,11 +12,11 @@ from functools import cached_property
 from typing import Literal
 
 from harness import integrations
-from harness.calls.check_table import Role, check_named
-from harness.calls.events import CallState, Event, FarEndRecord, LegStarted, RtpStatistics, phone_of
-from harness.calls.legs import CaseEvents, E
-from harness.calls.model import CallMessage, NumberOf, messages_in_record, messages_of
-from harness.calls.verdict import Finding, Verdict
+from harness.case.check_table import Role, check_named
+from harness.case.events import CallState, Event, FarEndRecord, LegStarted, RtpStatistics, phone_of
+from harness.case.legs import CaseEvents, E
+from harness.case.model import CallMessage, NumberOf, messages_in_record, messages_of
+from harness.case.verdict import Finding, Verdict
 from harness.deployment import SIP_NUMBER, STAND_IN, STRANGER, Deployment, Trunk
 from harness.deployment import Line as LineEntry
 from harness.diagnosis.facts import Facts

@@ -4,9 +4,9 @@ how fast it responded.
 
 from __future__ import annotations
 
-from harness.calls.check_table import RESPONSIVENESS
-from harness.calls.events import VoiceInFile
-from harness.calls.model import CallMessage
+from harness.case.check_table import RESPONSIVENESS
+from harness.case.events import VoiceInFile
+from harness.case.model import CallMessage
 from harness.diagnosis.audio import direction_of
 from harness.diagnosis.refusals import NO_RTP_CAME, is_for_want_of_rtp
 from harness.diagnosis.scene import Scene

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.calls.check_table import SYMPTOMS, Symptom, check_named
-from harness.calls.verdict import Finding
+from harness.case.check_table import SYMPTOMS, Symptom, check_named
+from harness.case.verdict import Finding
 from harness.diagnosis.audio import NO_VOICE, direction_of
 from harness.diagnosis.caller_end import (
     DROPPED,

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from harness.calls.checks import identity, timing
-from harness.calls.checks.landing import ASKED
-from harness.calls.events import TransferProgress
-from harness.calls.model import CallMessage, notifies, read
-from harness.calls.verdict import Finding
+from harness.case.checks import identity, timing
+from harness.case.checks.landing import ASKED
+from harness.case.events import TransferProgress
+from harness.case.model import CallMessage, notifies, read
+from harness.case.verdict import Finding
 from harness.deployment import TOPIC_HEADER, Handover, is_address
 from harness.diagnosis.passage import number_shown, shown_at_telephone
 from harness.diagnosis.refusals import of_message, of_refusal

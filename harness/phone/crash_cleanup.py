@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from harness.calls.events import (
+from harness.case.events import (
     Direction,
     Event,
     Recorded,
     SipMessage,
 )
-from harness.calls.model import Call
+from harness.case.model import Call
 from harness.deployment import is_address
 from harness.phone import recording
 from harness.phone.config import PhoneConfig

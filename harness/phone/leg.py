@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.marks import SAMPLE_RATE
-from harness.calls.events import (
+from harness.case.events import (
     CallState,
     Event,
     LegStarted,
@@ -18,8 +18,8 @@ from harness.calls.events import (
     RtpStatistics,
     SipMessage,
 )
-from harness.calls.legs import E, LegEvents
-from harness.calls.model import message_of, notifies
+from harness.case.legs import E, LegEvents
+from harness.case.model import message_of, notifies
 from harness.deployment.safety import check_headers
 from harness.errors import HarnessError, PhoneMisuseError
 from harness.phone import recording

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from harness.calls.events import AskedByOptions, Event, StrangerRefused
-from harness.calls.model import message_of
+from harness.case.events import AskedByOptions, Event, StrangerRefused
+from harness.case.model import message_of
 from harness.sip.grammar import SipSyntaxError
 
 #: An OPTIONS is due within twice its interval, plus some time for a busy machine or network.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.calls.events import (
+from harness.case.events import (
     Event,
     LegStarted,
     PhoneLost,
@@ -18,7 +18,7 @@ from harness.calls.events import (
     RegistrationState,
     from_values,
 )
-from harness.calls.legs import EventLog
+from harness.case.legs import EventLog
 from harness.deployment.limits import LEG_MARKS, Admitted
 from harness.deployment.safety import check_headers, check_never_called, check_request
 from harness.errors import (

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from harness.calls.events import RegistrationState
+from harness.case.events import RegistrationState
 from harness.errors import (
     BrokenError,
     PhoneLostError,

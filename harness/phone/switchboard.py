@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from harness.calls.events import AskedByOptions, from_plain, from_values, to_plain
+from harness.case.events import AskedByOptions, from_plain, from_values, to_plain
 from harness.deployment import CALLS_A_PHONE
 from harness.errors import HarnessError, PhoneLostError, ResourceError
 from harness.phone.config import PhoneConfig

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-from harness.calls import measurement
-from harness.calls.events import (
+from harness.case import measurement
+from harness.case.events import (
     CallsRefused,
     CallState,
     Event,
@@ -29,9 +29,9 @@ from harness.calls.events import (
     StrangerRefused,
     to_plain,
 )
-from harness.calls.legs import EventLog
-from harness.calls.model import message_of, messages_of
-from harness.calls.verdict import ExpectationError, Finding, Verdict
+from harness.case.legs import EventLog
+from harness.case.model import message_of, messages_of
+from harness.case.verdict import ExpectationError, Finding, Verdict
 from harness.deployment import is_address
 from harness.errors import BrokenError, PhoneParseError
 from harness.sip.grammar import SipSyntaxError, decimal

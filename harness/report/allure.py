@@ -29,7 +29,7 @@ from allure_commons.types import LabelType, LinkType, ParameterMode, Severity
 from allure_commons.utils import md5, platform_label
 from markupsafe import Markup
 
-from harness.calls.verdict import NEVER_REPORTED, Verdict, overall
+from harness.case.verdict import NEVER_REPORTED, Verdict, overall
 from harness.report import pcap
 from harness.report.callfacts import Measured, medians, rtp_table
 from harness.report.case_document import Step

@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.calls.verdict import NEVER_REPORTED
+from harness.case.verdict import NEVER_REPORTED
 from harness.errors import MistakeError
 from harness.report import html, pcap
 from harness.report.case_document import ADDED, CASE, EVENTS

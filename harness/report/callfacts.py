@@ -17,12 +17,12 @@ import numpy as np
 from harness.audio.classify import Span, classify
 from harness.audio.marks import PERIOD_SECONDS, REPLY_OFFSET
 from harness.audio.wav import WavError, read_wav
-from harness.calls.checks import responsiveness
-from harness.calls.checks.audio import AUDIBLE_DBOV
-from harness.calls.checks.responsiveness import ResponseTime, Turn
-from harness.calls.events import phone_of
-from harness.calls.measurement import Delay
-from harness.calls.verdict import Verdict
+from harness.case.checks import responsiveness
+from harness.case.checks.audio import AUDIBLE_DBOV
+from harness.case.checks.responsiveness import ResponseTime, Turn
+from harness.case.events import phone_of
+from harness.case.measurement import Delay
+from harness.case.verdict import Verdict
 from harness.deployment import STAND_IN
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow, arrows, is_invite
@@ -190,7 +190,7 @@ def table_of(legs: Sequence[LegFacts]) -> list[list[str]]:
 
 
 #: Columns of the RTP table: a header, and the field of
-#: :class:`~harness.calls.events.RtpStatistics`.
+#: :class:`~harness.case.events.RtpStatistics`.
 _RTP = (
     ("sent packets", "tx_packets"),
     ("sent bytes", "tx_bytes"),

@@ -20,7 +20,7 @@ from pydantic_core import from_json
 from typing_extensions import TypedDict
 
 from harness import integrations
-from harness.calls.events import (
+from harness.case.events import (
     Event,
     FarEndRecord,
     FileEvent,
@@ -32,9 +32,9 @@ from harness.calls.events import (
     StrangerRefused,
     from_plain,
 )
-from harness.calls.legs import CaseEvents, EventLog, LegEvents, MarkSpan
-from harness.calls.model import CallMessage, messages_in_record, messages_of
-from harness.calls.verdict import ORDER, Finding, Verdict
+from harness.case.legs import CaseEvents, EventLog, LegEvents, MarkSpan
+from harness.case.model import CallMessage, messages_in_record, messages_of
+from harness.case.verdict import ORDER, Finding, Verdict
 from harness.deployment import SIP_NUMBER, STAND_IN, Deployment, Kind
 from harness.diagnosis.result import DiagnosisDocument
 from harness.errors import MistakeError
@@ -275,7 +275,7 @@ class Step:
     began: float
     ended: float | None = None
     error: str | None = None  #: the exception's text
-    #: Whether it ended in a failure (:func:`harness.calls.verdict.is_failure`); an ``error``
+    #: Whether it ended in a failure (:func:`harness.case.verdict.is_failure`); an ``error``
     #: without one: it broke.
     failed: bool = False
     steps: list[Step] = field(default_factory=list)

@@ -13,7 +13,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from harness.calls.verdict import ORDER, Verdict
+from harness.case.verdict import ORDER, Verdict
 from harness.diagnosis import common
 from harness.diagnosis.catalogue import owner_in_words
 from harness.diagnosis.common import Common

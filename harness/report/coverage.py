@@ -12,11 +12,11 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.calls.check_table import CHECKS, check_named
-from harness.calls.checks.claims import Observation
-from harness.calls.events import phone_of
-from harness.calls.measurement import Direction
-from harness.calls.verdict import Finding, Strength, Verdict
+from harness.case.check_table import CHECKS, check_named
+from harness.case.checks.claims import Observation
+from harness.case.events import phone_of
+from harness.case.measurement import Direction
+from harness.case.verdict import Finding, Strength, Verdict
 from harness.deployment import SIP_NUMBER, STAND_IN
 from harness.report.evidence import CaseEvidence
 

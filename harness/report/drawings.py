@@ -14,9 +14,9 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.audio.marks import REPLY_OFFSET
-from harness.calls.events import DtmfReceived, LegStarted, phone_of
-from harness.calls.legs import MarkSpan
-from harness.calls.model import CHALLENGES
+from harness.case.events import DtmfReceived, LegStarted, phone_of
+from harness.case.legs import MarkSpan
+from harness.case.model import CHALLENGES
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import (
     Activity,

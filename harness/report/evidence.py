@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.calls.events import FarEndRecord, RtpStatistics
-from harness.calls.legs import CaseEvents, LegEvents, MarkSpan
-from harness.calls.verdict import (
+from harness.case.events import FarEndRecord, RtpStatistics
+from harness.case.legs import CaseEvents, LegEvents, MarkSpan
+from harness.case.verdict import (
     CaseOutcome,
     Conclusion,
     Finding,

@@ -9,12 +9,12 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any, Final
 
-from harness.calls.checks.audio import Sound
-from harness.calls.checks.claims import Denial, Observation
-from harness.calls.checks.registry import plain_argument
-from harness.calls.events import FileEvent, MarkInFile, MessageInFile, VoiceInFile
-from harness.calls.model import messages_of, read
-from harness.calls.verdict import Finding, Verdict
+from harness.case.checks.audio import Sound
+from harness.case.checks.claims import Denial, Observation
+from harness.case.checks.registry import plain_argument
+from harness.case.events import FileEvent, MarkInFile, MessageInFile, VoiceInFile
+from harness.case.model import messages_of, read
+from harness.case.verdict import Finding, Verdict
 from harness.report.case_document import DEPLOYMENT
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import FlowEnd, captured_number

@@ -17,7 +17,7 @@ from functools import cache, cached_property, lru_cache
 from typing import Any, Literal
 
 from harness.audio.marks import VOICES, replied
-from harness.calls.events import (
+from harness.case.events import (
     AskedByOptions,
     CallsRefused,
     CallState,
@@ -37,9 +37,9 @@ from harness.calls.events import (
     TransportFailed,
     phone_of,
 )
-from harness.calls.legs import MarkSpan
-from harness.calls.model import CHALLENGES, CallMessage, read
-from harness.calls.verdict import Finding
+from harness.case.legs import MarkSpan
+from harness.case.model import CHALLENGES, CallMessage, read
+from harness.case.verdict import Finding
 from harness.report.case_document import finite
 from harness.report.evidence import CaseEvidence
 from harness.sip.grammar import decimal

@@ -32,8 +32,8 @@ from harness.audio.marks import SAMPLE_RATE
 from harness.audio.samples import SILENCE_DBOV, resample
 from harness.audio.spectrogram import spectrogram_png
 from harness.audio.wav import WavError, read_wav
-from harness.calls.events import RtpStatistics
-from harness.calls.verdict import Verdict
+from harness.case.events import RtpStatistics
+from harness.case.verdict import Verdict
 from harness.report.case_document import Recording, finite
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import name_mark, owners

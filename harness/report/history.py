@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.calls.verdict import NEVER_REPORTED, Verdict, worst
+from harness.case.verdict import NEVER_REPORTED, Verdict, worst
 from harness.errors import DamagedHistoryError, ResourceError
 from harness.report.callfacts import worst_figures
 from harness.report.case_document import finite

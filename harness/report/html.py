@@ -27,8 +27,8 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from harness import integrations
-from harness.calls.checks.responsiveness import ResponseTime
-from harness.calls.verdict import ORDER, Finding, Verdict
+from harness.case.checks.responsiveness import ResponseTime
+from harness.case.verdict import ORDER, Finding, Verdict
 from harness.diagnosis.catalogue import owner_in_words, person_of
 from harness.report import matrix
 from harness.report.callfacts import (

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.calls.verdict import NEVER_REPORTED, Conclusion, Verdict
+from harness.case.verdict import NEVER_REPORTED, Conclusion, Verdict
 from harness.report.coverage import labels
 from harness.report.evidence import CaseEvidence, key_of, names_of
 from harness.report.markup import in_words, printable, said_besides, said_first

@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.calls.verdict import Finding, Strength, Verdict
+from harness.case.verdict import Finding, Strength, Verdict
 from harness.diagnosis.catalogue import owner_in_words
 from harness.report.evidence import CaseEvidence
 from harness.support import network_text

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.calls.verdict import ORDER, Verdict
+from harness.case.verdict import ORDER, Verdict
 from harness.report.markup import SIGNS, short, xml
 from harness.report.run_directory import RunEvidence
 from harness.report.scope import RowScope, Scope

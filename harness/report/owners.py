@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.diagnosis.catalogue import Person, people
 from harness.errors import MistakeError
 from harness.report.callfacts import call_facts, table_of

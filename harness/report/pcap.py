@@ -16,7 +16,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from harness.calls.events import MediaState
+from harness.case.events import MediaState
 from harness.phone import rtp_log
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow, FlowEnd, arrows

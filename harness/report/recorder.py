@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.calls.events import Event, Recorded, SipMessage, to_plain
-from harness.calls.legs import EventLog
-from harness.calls.verdict import Asked, CaseOutcome, Finding, Verdict, is_failure
+from harness.case.events import Event, Recorded, SipMessage, to_plain
+from harness.case.legs import EventLog
+from harness.case.verdict import Asked, CaseOutcome, Finding, Verdict, is_failure
 from harness.errors import ResourceError
 from harness.report.case_document import (
     ATTACHMENTS,

@@ -19,10 +19,10 @@ from typing import Any, Final, cast
 
 from typing_extensions import TypedDict
 
-from harness.calls.checks.registry import adjust_again, compares_numbers, make_again
-from harness.calls.events import Event, FileEvent, to_plain
-from harness.calls.events import from_plain as event_from_plain
-from harness.calls.verdict import Asked, CaseOutcome, Conclusion, Finding, Trouble, Verdict
+from harness.case.checks.registry import adjust_again, compares_numbers, make_again
+from harness.case.events import Event, FileEvent, to_plain
+from harness.case.events import from_plain as event_from_plain
+from harness.case.verdict import Asked, CaseOutcome, Conclusion, Finding, Trouble, Verdict
 from harness.deployment import from_plain as deployment_from_plain
 from harness.diagnosis import diagnose
 from harness.diagnosis.catalogue import Confidence

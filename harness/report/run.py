@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.diagnosis import common
 from harness.errors import ResourceError
 from harness.report import allure, history, html, junit

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.errors import DamagedHistoryError, ResourceError
 from harness.report import history
 from harness.report.evidence import CaseEvidence

@@ -12,8 +12,8 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from harness.calls.events import StrangerRefused
-from harness.calls.verdict import NEVER_REPORTED, Verdict, exit_code
+from harness.case.events import StrangerRefused
+from harness.case.verdict import NEVER_REPORTED, Verdict, exit_code
 from harness.diagnosis.common import CommonDocument
 from harness.report.coverage import Coverage, by_row
 from harness.report.evidence import CaseEvidence, key_of, names_of
@@ -208,7 +208,7 @@ class Summary(Figures):
 
     @property
     def exit_code(self) -> int:
-        """As :func:`harness.calls.verdict.exit_code` has it; cases that were not reported, or not
+        """As :func:`harness.case.verdict.exit_code` has it; cases that were not reported, or not
         planned, are the harness's fault.
 
         Of a run that somebody stopped the command line makes 130 (``harness.run.cli.app``).

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from harness.calls.verdict import NEVER_REPORTED, Verdict
+from harness.case.verdict import NEVER_REPORTED, Verdict
 from harness.report.causes import CauseGroup
 from harness.report.markup import explain_command, relative
 from harness.report.standing import Past

@@ -20,7 +20,7 @@ from typing_extensions import TypedDict
 
 from harness.audio.marks import VOICES
 from harness.audio.wav import MOST_SECONDS
-from harness.calls.events import (
+from harness.case.events import (
     Event,
     FileEvent,
     MarkInFile,
@@ -28,7 +28,7 @@ from harness.calls.events import (
     RtpInFile,
     VoiceInFile,
 )
-from harness.calls.model import messages_of
+from harness.case.model import messages_of
 from harness.errors import MistakeError
 from harness.report.case_document import ADDED, CASE
 from harness.report.evidence import CaseEvidence

@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
-from harness.calls.checks import reach
-from harness.calls.events import TlsHandshake
-from harness.calls.verdict import Finding
+from harness.case.checks import reach
+from harness.case.events import TlsHandshake
+from harness.case.verdict import Finding
 from harness.deployment import STRANGER, Transport, Trunk, in_uri
 from harness.errors import BrokenError, PhoneLostError, ResourceError
 from harness.phone import Early, Policy, Reject

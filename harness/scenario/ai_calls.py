@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from harness.audio.marks import reply_to
-from harness.calls.checks.audio import ListenerReport, Sound
-from harness.calls.checks.claims import Observation
-from harness.calls.events import FarEndRecord
-from harness.calls.model import read
+from harness.case.checks.audio import ListenerReport, Sound
+from harness.case.checks.claims import Observation
+from harness.case.events import FarEndRecord
+from harness.case.model import read
 from harness.deployment import TOPIC_HEADER, Assistant, Trunk
 from harness.errors import FarEndError, PhoneMisuseError
 from harness.phone.leg import Leg

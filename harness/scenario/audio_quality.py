@@ -21,9 +21,9 @@ from harness.audio.mixture import marks_in
 from harness.audio.quality import WORD_SECONDS, heard_words, spoken_words
 from harness.audio.residue import LEAST_S, Residue, residue
 from harness.audio.wav import to_int16, write_wav
-from harness.calls.checks import audio, reach
-from harness.calls.checks.finding import heard_at, mute
-from harness.calls.events import (
+from harness.case.checks import audio, reach
+from harness.case.checks.finding import heard_at, mute
+from harness.case.events import (
     LONGEST_DROPOUT_S,
     PACKET_S,
     Listened,
@@ -32,8 +32,8 @@ from harness.calls.events import (
     RtpPaused,
     RtpStatistics,
 )
-from harness.calls.measurement import Delay, Direction
-from harness.calls.verdict import Finding, Strength, Verdict
+from harness.case.measurement import Delay, Direction
+from harness.case.verdict import Finding, Strength, Verdict
 from harness.phone import recording
 from harness.phone.leg import Leg
 from harness.phone.protocol import Mark, Silence, Wav

@@ -15,12 +15,12 @@ import numpy as np
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_name, prompt_path, prompt_samples
 from harness.audio.wav import write_wav
-from harness.calls.checks import landing
-from harness.calls.checks.audio import Sound
-from harness.calls.checks.claims import Observation
-from harness.calls.events import CallState, Event, MediaState, SipMessage
-from harness.calls.model import Call as CallFacts
-from harness.calls.model import message_of, read
+from harness.case.checks import landing
+from harness.case.checks.audio import Sound
+from harness.case.checks.claims import Observation
+from harness.case.events import CallState, Event, MediaState, SipMessage
+from harness.case.model import Call as CallFacts
+from harness.case.model import message_of, read
 from harness.deployment import is_digit
 from harness.errors import OfferPendingError
 from harness.phone import Mark, Silence, Wav, recording

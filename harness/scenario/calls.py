@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from harness.audio.marks import VOICES, replied
-from harness.calls.checks import audio
-from harness.calls.verdict import Finding
+from harness.case.checks import audio
+from harness.case.verdict import Finding
 from harness.deployment import Deployment
 from harness.phone.leg import Leg
 from harness.scenario.case_phones import CasePhones

@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from harness.calls.events import Event
-from harness.calls.model import exchanges, messages_of, read
+from harness.case.events import Event
+from harness.case.model import exchanges, messages_of, read
 from harness.deployment import Deployment
 from harness.deployment.limits import MOST_WORKERS, Admitted, Gate
 from harness.deployment.safety import Guard, numbers_of

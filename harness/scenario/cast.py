@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import overload
 
-from harness.calls.checks import landing, signalling, timing
-from harness.calls.checks.finding import not_observable
-from harness.calls.verdict import NotObservableError, Verdict
+from harness.case.checks import landing, signalling, timing
+from harness.case.checks.finding import not_observable
+from harness.case.verdict import NotObservableError, Verdict
 from harness.deployment import TOPIC_HEADER, in_uri
 from harness.deployment import Group as GroupEntry
 from harness.errors import BrokenError, FarEndError

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Final, TypeVar
 
-from harness.calls.checks import audio, dialog
-from harness.calls.checks.finding import hindered, not_observable
-from harness.calls.events import RtpPaused
-from harness.calls.measurement import Loss
-from harness.calls.verdict import Finding, Verdict
+from harness.case.checks import audio, dialog
+from harness.case.checks.finding import hindered, not_observable
+from harness.case.events import RtpPaused
+from harness.case.measurement import Loss
+from harness.case.verdict import Finding, Verdict
 from harness.finding_kinds import kinds_of
 from harness.phone.leg import Leg
 from harness.scenario import audio_quality, post_failure_probes

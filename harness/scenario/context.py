@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from harness.calls.checks.finding import unclear
-from harness.calls.verdict import Finding, Verdict, is_failure
+from harness.case.checks.finding import unclear
+from harness.case.verdict import Finding, Verdict, is_failure
 from harness.deployment import Assistant, Deployment, Handover, Timings, Trunk
 from harness.deployment import Line as LineEntry
 from harness.deployment.limits import Gate

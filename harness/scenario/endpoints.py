@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 
 from harness.audio.marks import reply_to
-from harness.calls.events import SipMessage
-from harness.calls.model import read
+from harness.case.events import SipMessage
+from harness.case.model import read
 from harness.deployment import Trunk
 from harness.deployment.safety import numbers_of
 from harness.errors import BrokenError, FarEndError

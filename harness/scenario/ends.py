@@ -18,10 +18,10 @@ from harness.audio.classify import classify
 from harness.audio.describe import CLEAR, HeardDescription, describe, of_the_other_law
 from harness.audio.dtmf import digits_in
 from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
-from harness.calls.checks.audio import ListenerReport, Sound
-from harness.calls.checks.claims import Observation
-from harness.calls.checks.signalling import G711
-from harness.calls.events import (
+from harness.case.checks.audio import ListenerReport, Sound
+from harness.case.checks.claims import Observation
+from harness.case.checks.signalling import G711
+from harness.case.events import (
     DtmfReceived,
     Event,
     FarEndReport,
@@ -30,7 +30,7 @@ from harness.calls.events import (
     MarkHeard,
     RtpStatistics,
 )
-from harness.calls.legs import LegEvents
+from harness.case.legs import LegEvents
 from harness.phone.leg import Leg
 from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.phone.waiter import NeverCame

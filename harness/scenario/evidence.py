@@ -8,12 +8,12 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from harness.calls.check_table import check_named
-from harness.calls.checks.finding import excused, hindered, missed_by, not_observable, unproven
-from harness.calls.events import CallsRefused, Event, LegStarted, SipMessage, StrangerRefused
-from harness.calls.legs import EventLog
-from harness.calls.measurement import AnsweredBy, Landing, Measurement
-from harness.calls.verdict import Conclusion, Finding, Verdict
+from harness.case.check_table import check_named
+from harness.case.checks.finding import excused, hindered, missed_by, not_observable, unproven
+from harness.case.events import CallsRefused, Event, LegStarted, SipMessage, StrangerRefused
+from harness.case.legs import EventLog
+from harness.case.measurement import AnsweredBy, Landing, Measurement
+from harness.case.verdict import Conclusion, Finding, Verdict
 from harness.errors import BrokenError, ResourceError
 from harness.report.recorder import CaseRecorder
 from harness.support.stalls import Stall

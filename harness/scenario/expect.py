@@ -11,11 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from harness.audio.describe import is_ringing
-from harness.calls.checks import dialog, identity, landing, reach, signalling, timing
-from harness.calls.checks.finding import not_observable
-from harness.calls.events import CallState, Event, MediaState
-from harness.calls.model import message_of
-from harness.calls.verdict import ExpectationError, Finding, Verdict
+from harness.case.checks import dialog, identity, landing, reach, signalling, timing
+from harness.case.checks.finding import not_observable
+from harness.case.events import CallState, Event, MediaState
+from harness.case.model import message_of
+from harness.case.verdict import ExpectationError, Finding, Verdict
 from harness.deployment.safety import numbers_of
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame

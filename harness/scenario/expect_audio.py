@@ -11,13 +11,13 @@ from harness.audio.classify import classify, is_sure
 from harness.audio.describe import describe, voiceless_spans
 from harness.audio.machine import last_sound
 from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
-from harness.calls.checks import audio, reach
-from harness.calls.checks.audio import Sound
-from harness.calls.checks.claims import Denial
-from harness.calls.checks.finding import heard_at, hindered, not_observable
-from harness.calls.events import MediaState
-from harness.calls.measurement import Direction, EarlyMedia, Silence
-from harness.calls.verdict import Finding, Verdict
+from harness.case.checks import audio, reach
+from harness.case.checks.audio import Sound
+from harness.case.checks.claims import Denial
+from harness.case.checks.finding import heard_at, hindered, not_observable
+from harness.case.events import MediaState
+from harness.case.measurement import Direction, EarlyMedia, Silence
+from harness.case.verdict import Finding, Verdict
 from harness.scenario import audio_quality, live_audio
 from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import SynthflowCall

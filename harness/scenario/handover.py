@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from harness.calls.checks import landing
-from harness.calls.checks.finding import not_observable
-from harness.calls.model import read
-from harness.calls.verdict import Finding
+from harness.case.checks import landing
+from harness.case.checks.finding import not_observable
+from harness.case.model import read
+from harness.case.verdict import Finding
 from harness.deployment import TOPIC_HEADER, Handover
 from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.context import CaseContext

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from harness.audio.classify import Span, classify
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.quality import clipped_share
-from harness.calls.checks import audio
-from harness.calls.checks.finding import hindered
-from harness.calls.events import RtpStatistics
-from harness.calls.verdict import Finding, Verdict
+from harness.case.checks import audio
+from harness.case.checks.finding import hindered
+from harness.case.events import RtpStatistics
+from harness.case.verdict import Finding, Verdict
 from harness.phone.leg import Leg
 
 _NO_SOUND = ("silence", "noise")

@@ -7,11 +7,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from harness.calls.checks import landing
-from harness.calls.checks.finding import not_observable
-from harness.calls.events import CallState
-from harness.calls.measurement import Landing
-from harness.calls.verdict import ExpectationError, Finding, NotObservableError, Verdict
+from harness.case.checks import landing
+from harness.case.checks.finding import not_observable
+from harness.case.events import CallState
+from harness.case.measurement import Landing
+from harness.case.verdict import ExpectationError, Finding, NotObservableError, Verdict
 from harness.deployment import Group as GroupEntry
 from harness.deployment import Report
 from harness.phone import Mark, Silence

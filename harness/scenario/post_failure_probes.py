@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.calls.events import CallState, FarEndRecord
-from harness.calls.verdict import ExpectationError, Verdict
+from harness.case.events import CallState, FarEndRecord
+from harness.case.verdict import ExpectationError, Verdict
 from harness.diagnosis import diagnose
 from harness.errors import FarEndError, HarnessError, ResourceError
 from harness.phone.phone import Phone

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from harness.audio.marks import SAMPLE_RATE, VOICES
-from harness.calls.checks import audio
-from harness.calls.checks.audio import Sound
-from harness.calls.checks.claims import Denial, Observation
-from harness.calls.events import MarkInFile
-from harness.calls.verdict import Finding
+from harness.case.checks import audio
+from harness.case.checks.audio import Sound
+from harness.case.checks.claims import Denial, Observation
+from harness.case.events import MarkInFile
+from harness.case.verdict import Finding
 from harness.errors import FarEndError
 from harness.phone import recording
 from harness.scenario.call import MARK_S, Call

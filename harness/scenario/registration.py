@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.calls.checks import registration
-from harness.calls.events import Event, FarEndRecord, RegistrationState, SipMessage
-from harness.calls.verdict import NotObservableError
+from harness.case.checks import registration
+from harness.case.events import Event, FarEndRecord, RegistrationState, SipMessage
+from harness.case.verdict import NotObservableError
 from harness.deployment import SIP_NUMBER, in_uri
 from harness.errors import BrokenError
 from harness.phone.phone import Phone

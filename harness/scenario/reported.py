@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from harness.audio.machine import announcement_in, message_asked_in
-from harness.calls.checks import identity, landing
-from harness.calls.checks.finding import not_observable
-from harness.calls.measurement import Landing, Ringing
-from harness.calls.verdict import Finding
+from harness.case.checks import identity, landing
+from harness.case.checks.finding import not_observable
+from harness.case.measurement import Landing, Ringing
+from harness.case.verdict import Finding
 from harness.deployment import Report
 from harness.errors import FarEndError
 from harness.integrations.matrix import shown_by_others

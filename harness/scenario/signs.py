@@ -19,10 +19,10 @@ from harness.audio.classify import SURE_S, classify, is_sure, spoken_s
 from harness.audio.describe import begins_after_pause, voiceless, voiceless_spans
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples, prompt_text
-from harness.calls.checks.audio import ListenerReport, Sound
-from harness.calls.checks.claims import Denial, Observation
-from harness.calls.events import PACKET_S
-from harness.calls.verdict import Finding, Strength
+from harness.case.checks.audio import ListenerReport, Sound
+from harness.case.checks.claims import Denial, Observation
+from harness.case.events import PACKET_S
+from harness.case.verdict import Finding, Strength
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import QUIET_S, Call, UnfinishedLook
 from harness.scenario.context import CaseContext

@@ -24,7 +24,7 @@ from harness.audio.classify import classify, spoken_s
 from harness.audio.likeness import LEAST_MATCH, Likeness, likeness
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.samples import SILENCE_DBOV, levels
-from harness.calls.events import VoiceInFile
+from harness.case.events import VoiceInFile
 from harness.deployment import is_loopback
 from harness.errors import FarEndError
 from harness.support.http_client import HttpClient, HttpError

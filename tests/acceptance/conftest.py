@@ -63,7 +63,7 @@ import os, time
 from pathlib import Path
 import pytest
 from harness.scenario import scenario
-from harness.calls.verdict import Finding, Verdict
+from harness.case.verdict import Finding, Verdict
 
 @pytest.fixture
 def see(recorder):

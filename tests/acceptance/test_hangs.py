@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.report.evidence import latest
 from harness.report.run_directory import read_cases
 from harness.run.plugin.watch import STALLED_S

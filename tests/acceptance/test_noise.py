@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import FarEndRecord, StrangerRefused
+from harness.case.events import FarEndRecord, StrangerRefused
 from harness.report.evidence import CaseEvidence, latest
 from harness.report.run_directory import read_cases
 from tests.acceptance.outside import Outside

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.calls.checks.claims import STRENGTH, Claim, Observation
-from harness.calls.verdict import Strength, Verdict
+from harness.case.checks.claims import STRENGTH, Claim, Observation
+from harness.case.verdict import Strength, Verdict
 from harness.report.coverage import claims, labels
 from harness.report.evidence import CaseEvidence, latest
 from harness.report.run_directory import read_cases

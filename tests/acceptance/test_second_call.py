@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.report.evidence import CaseEvidence
 from harness.support.resources import EXAMPLES
 from tests.acceptance.conftest import Tree

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.report.evidence import latest
 from harness.report.run_directory import read_cases
 from tests.acceptance.conftest import HEAD, Tree
@@ -440,7 +440,7 @@ def test_starved_case_is_repeated_until_it_has_a_verdict(tree: Tree, workers: st
 def test_case_with_a_killed_softphone_is_repeated_once_and_marked(tree: Tree, workers: str) -> None:
     tree.scenarios("""
         from harness.errors import PhoneLostError
-        from harness.calls.events import PhoneLost
+        from harness.case.events import PhoneLost
 
         @scenario("INBOUND")
         def test_inbound(see, case, recorder):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.report.run import finish
 from harness.report.run_directory import RunEnd, case_directory, create
 from tests.unit.report import conftest as samples

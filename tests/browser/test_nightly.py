@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.report import matrix
 from harness.report.history import Night, Result, Run
 from harness.report.nightly import page

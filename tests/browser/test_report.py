@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.report import html, run_directory
 from harness.report.evidence import CaseEvidence
 from harness.report.html import CasePage

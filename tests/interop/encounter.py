@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.calls.checks.audio import direction
-from harness.calls.events import Event
-from harness.calls.verdict import Finding, Strength, Verdict, overall
+from harness.case.checks.audio import direction
+from harness.case.events import Event
+from harness.case.verdict import Finding, Strength, Verdict, overall
 from harness.deployment import Deployment
 from harness.deployment.limits import CallGate
 from harness.diagnosis import Diagnosis, diagnose

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from harness.calls.events import SipMessage
-from harness.calls.verdict import ExpectationError, Finding, Verdict
+from harness.case.events import SipMessage
+from harness.case.verdict import ExpectationError, Finding, Verdict
 from harness.scenario.call import Call
 from tests.interop.encounter import Encounter
 from tests.interop.sipp import Sipp, receive, respond, respond_within_dialog, sdp, speak

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.calls.events import CallState, MarkHeard
-from harness.calls.verdict import Verdict
+from harness.case.events import CallState, MarkHeard
+from harness.case.verdict import Verdict
 from harness.phone import TlsConfig
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.calls.events import Event, MarkHeard
+from harness.case.events import Event, MarkHeard
 from harness.phone.pool import PhonePool
 from harness.witness.capture import read_capture
 from harness.witness.capture_calls import calls_of

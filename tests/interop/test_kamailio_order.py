@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from harness.calls.events import DtmfReceived, Event
+from harness.case.events import DtmfReceived, Event
 from harness.phone import Answer
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.report.coverage import claims
 from harness.report.evidence import CaseEvidence
 from harness.world.addresses import Block

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from harness.calls.events import CallState, MediaState
-from harness.calls.verdict import Verdict
+from harness.case.events import CallState, MediaState
+from harness.case.verdict import Verdict
 from tests.interop.meeting import ANSWER, GOODBYE, GREETING, Meet
 from tests.interop.sipp import (
     pause,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.calls.events import CallState, MarkHeard
+from harness.case.events import CallState, MarkHeard
 from harness.phone import Answer, Policy, Reject, Ring
 from harness.phone.config import Transport
 from harness.phone.leg import Leg

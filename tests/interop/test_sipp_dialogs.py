@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.calls.events import SipMessage
-from harness.calls.verdict import Verdict
+from harness.case.events import SipMessage
+from harness.case.verdict import Verdict
 from harness.phone.phone import Phone
 from harness.sip.message import Message, Request
 from tests.interop.meeting import ANSWER, GOODBYE, GREETING, Meet

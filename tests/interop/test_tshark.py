@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.calls.events import Event, RtpStatistics, SipMessage
-from harness.calls.verdict import Verdict
+from harness.case.events import Event, RtpStatistics, SipMessage
+from harness.case.verdict import Verdict
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.audio.marks import reply_to
-from harness.calls.events import MarkHeard
+from harness.case.events import MarkHeard
 from harness.deployment import Deployment
 from harness.phone.phone import Phone
 from harness.scenario.phones import own_phone

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from harness.audio.wav import write_wav
-from harness.calls.events import CallState, LegStarted
-from harness.calls.measurement import Direction
-from harness.calls.verdict import Finding, Strength, Verdict
+from harness.case.events import CallState, LegStarted
+from harness.case.measurement import Direction
+from harness.case.verdict import Finding, Strength, Verdict
 from harness.deployment import Deployment
 from harness.finding_kinds import FindingKind
 from harness.integrations import load

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import Any
 
-from harness.calls.events import RtpStatistics, SipMessage
+from harness.case.events import RtpStatistics, SipMessage
 
 _NOTHING = {field.name: 0 for field in fields(RtpStatistics) if field.default is MISSING}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from harness import finding_kinds
-from harness.calls.check_table import CHECKS
-from harness.calls.checks.finding import judged
-from harness.calls.measurement import Direction
-from harness.calls.verdict import Finding
+from harness.case.check_table import CHECKS
+from harness.case.checks.finding import judged
+from harness.case.measurement import Direction
+from harness.case.verdict import Finding
 from harness.finding_kinds import (
     AUDIO_TO_AI,
     AUDIO_TO_AI_AGAIN,

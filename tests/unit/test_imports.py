@@ -137,7 +137,7 @@ def test_the_softphones_process_imports_what_it_says_it_may() -> None:
         set().union(*(graph.find_modules_directly_imported_by(module) for module in child)) - child
     )
     phones = "harness.phone."
-    deeper = ("harness.calls.", "harness.support.")  # rooms of which it may import single modules
+    deeper = ("harness.case.", "harness.support.")  # rooms of which it may import single modules
     used = {
         name.removeprefix(phones)
         if name.startswith(phones)

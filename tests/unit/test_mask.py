@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.support.mask import mask_fields, mask_name, mask_number, mask_plain, mask_text
 
 #: Of an Identity header (RFC 8224):

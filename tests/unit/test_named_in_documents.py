@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from harness import integrations
-from harness.calls.check_table import CHECKS
+from harness.case.check_table import CHECKS
 from harness.run.cli.app import application
 from tools.reference import deployment
 

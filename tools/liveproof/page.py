@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from tools.liveproof.plan import AIS, FAULTS, VOICES, WITNESSES
 from tools.liveproof.results import Proof, Result
 

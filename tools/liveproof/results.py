@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.report.evidence import CaseEvidence
 from harness.run.load.result import percentile
 from tools.liveproof.plan import LOST, World

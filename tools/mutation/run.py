@@ -34,8 +34,8 @@ BAR: Final = 0.95
 MET, MISSED, BROKEN = 0, 1, 3
 #: What is mutated, and the tests that have to notice.
 ROOMS: Final[Mapping[str, tuple[str, Sequence[str]]]] = {
-    "checks": ("harness/calls/checks", ["tests/unit/checks"]),
-    "verdict": ("harness/calls/verdict", ["tests/unit/verdict", "tests/unit/checks"]),
+    "checks": ("harness/case/checks", ["tests/unit/checks"]),
+    "verdict": ("harness/case/verdict", ["tests/unit/verdict", "tests/unit/checks"]),
     "diagnosis": ("harness/diagnosis", ["tests/unit/diagnosis", "tests/unit/cli/test_explain.py"]),
     "sip": ("harness/sip", ["tests/unit/sip"]),
     "matrix": ("harness/integrations/matrix", ["tests/unit/matrix"]),

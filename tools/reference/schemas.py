@@ -15,10 +15,10 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from harness.calls.check_table import CHECKS
-from harness.calls.events import Event, SipMessage
-from harness.calls.measurement import Measurement
-from harness.calls.verdict import Finding
+from harness.case.check_table import CHECKS
+from harness.case.events import Event, SipMessage
+from harness.case.measurement import Measurement
+from harness.case.verdict import Finding
 from harness.report.case_document import AddedEvidence, CaseDocument, Line
 from harness.report.nightly.compare import Difference
 from harness.report.rejudge import RejudgeDocument

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from harness.calls.check_table import CHECKS
+from harness.case.check_table import CHECKS
 from harness.diagnosis.catalogue import causes
 from tools.selfproof.plan import FAULTS, PAIRS, UNDECIDED, UNREACHED, cause_of
 from tools.selfproof.plugin import VISIBILITIES

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.calls.check_table import RESPONSIVENESS
+from harness.case.check_table import RESPONSIVENESS
 from harness.deployment import Deployment
 from harness.integrations.matrix import Case, Selection, cases
 from tools.trials import AXIS

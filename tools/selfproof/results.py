@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from harness.calls.check_table import CHECKS
-from harness.calls.verdict import Verdict
+from harness.case.check_table import CHECKS
+from harness.case.verdict import Verdict
 from harness.diagnosis import Visibility
 from harness.report.evidence import CaseEvidence
 from tools.selfproof.plan import UNDECIDED, UNREACHED, Kind, Undecided, cause_of

@@ -26,7 +26,7 @@ from playwright.sync_api import Page, sync_playwright
 from rich.console import Console
 from typer.testing import CliRunner
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.report import bundle, scope, signoff, terminal
 from harness.report.evidence import CaseEvidence
 from harness.report.run import remake

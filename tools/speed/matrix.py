@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from harness.calls.verdict import Strength, Verdict
+from harness.case.verdict import Strength, Verdict
 from harness.report import allure
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import arrows

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.report.evidence import CaseEvidence
 from tools.strangers.fault import FAULTS, Fault
 from tools.strangers.plugin import RESULT

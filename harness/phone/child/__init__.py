@@ -2,7 +2,7 @@
 a socket pair.
 
 ``harness.phone.process`` starts it as ``python -m harness.phone.child FD DIRECTORY``. Its modules
-may import the standard library, numpy and soundfile, ``harness.audio``, ``harness.calls.events``,
+may import the standard library, numpy and soundfile, ``harness.audio``, ``harness.case.events``,
 ``harness.support.memory``, ``harness.support.stalls``, ``harness.sip``, ``harness.support.files``, and of the phones
 ``config``, ``protocol``, ``recording`` and ``rtp_log``; ``bindings`` alone imports pjsua2.
 

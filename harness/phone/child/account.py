@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from harness.calls.events import Event, RegistrationState
+from harness.case.events import Event, RegistrationState
 from harness.phone.child import socket_limits
 from harness.phone.child.bindings import Headers, PjAccount, pj, set_headers
 from harness.phone.child.header_rewrites import ANY, Challenges

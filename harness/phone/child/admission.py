@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final, Literal
 
-from harness.calls.events import CallsRefused, PasswordWithheld, StrangerRefused
+from harness.case.events import CallsRefused, PasswordWithheld, StrangerRefused
 from harness.phone.child import sdp
 from harness.phone.child.account import AccountHolder, HostedPhone
 from harness.phone.child.attribution import Attribution

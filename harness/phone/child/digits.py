@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from harness.calls.events import DigitMethod
+from harness.case.events import DigitMethod
 from harness.sip.grammar import decimal
 from harness.sip.message import Message
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from harness.calls.events import WithheldBy
+from harness.case.events import WithheldBy
 from harness.phone.child.messages import WireMessage, unquoted
 from harness.sip.grammar import decimal
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from harness.audio.detector import Ended, Heard, MarkDetector
 from harness.audio.samples import SILENCE_DBOV
-from harness.calls.events import DigitMethod, DtmfReceived, Event, Listened, MarkEnded, MarkHeard
+from harness.case.events import DigitMethod, DtmfReceived, Event, Listened, MarkEnded, MarkHeard
 from harness.phone.child.native import RATE, Recorder
 
 #: Maximum seconds between two reads; with a busy machine's delay, less than a recorder buffers

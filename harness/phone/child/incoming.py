@@ -8,7 +8,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 
-from harness.calls.events import CallsRefused
+from harness.case.events import CallsRefused
 from harness.phone.child.account import AccountHolder, HostedPhone, PhoneShare
 from harness.phone.child.attribution import Attribution
 from harness.phone.child.bindings import PjCall, Refusal, parameters

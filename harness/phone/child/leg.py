@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
 
-from harness.calls.events import CallState, Event, MediaState, TransferProgress
+from harness.case.events import CallState, Event, MediaState, TransferProgress
 from harness.phone import recording
 from harness.phone.child.account import HostedPhone
 from harness.phone.child.bindings import (

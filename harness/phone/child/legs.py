@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Iterable, Iterator
 
-from harness.calls.events import Recorded
+from harness.case.events import Recorded
 from harness.phone.child.account import AccountHolder, HostedPhone
 from harness.phone.child.attribution import Attribution
 from harness.phone.child.leg import CallLeg

@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import Final
 from urllib.parse import unquote
 
-from harness.calls.events import Direction
+from harness.case.events import Direction
 from harness.phone.child.socket_limits import SocketName
 from harness.sip.message import Head, Request, Response, read
 

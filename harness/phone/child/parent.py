@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
-from harness.calls.events import Event, to_values
+from harness.case.events import Event, to_values
 from harness.phone.protocol import FAREWELL_SECONDS, LogRing, Questions, Wire
 
 _ANSWER_S: Final = 1.0  # all calls of the process wait for the answer

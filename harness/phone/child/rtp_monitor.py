@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
-from harness.calls.events import FarEndReport, ForeignRtp, RtpPaused, RtpStatistics
+from harness.case.events import FarEndReport, ForeignRtp, RtpPaused, RtpStatistics
 from harness.phone.child.bindings import PjCall
 from harness.phone.child.streams import Block, Means, Reception
 from harness.phone.child.taps import Known, Tap, Taps, spelled

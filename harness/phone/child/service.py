@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from harness.calls.events import NameLookup, SipMessage, TlsHandshake, TransportFailed
+from harness.case.events import NameLookup, SipMessage, TlsHandshake, TransportFailed
 from harness.phone.child.account import (
     AccountHolder,
     HostedPhone,

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from harness.calls.events import LONGEST_DROPOUT_S, PACKET_S
+from harness.case.events import LONGEST_DROPOUT_S, PACKET_S
 
 _TYPES: Final = 128
 _STATIC: Final = (
@@ -140,7 +140,7 @@ class Reception:
         return pauses
 
     def counts(self, agreed: int) -> dict[str, int]:
-        """The counters, by their names in :class:`~harness.calls.events.RtpStatistics`; ``agreed``
+        """The counters, by their names in :class:`~harness.case.events.RtpStatistics`; ``agreed``
         is the negotiated payload type.
         """
         of = self._of

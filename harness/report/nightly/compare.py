@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.report.history import Result, Run, changes, shortened
 from harness.report.standing import Standings, standings
 

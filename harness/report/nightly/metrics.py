@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.errors import BrokenError, MistakeError, unwritable
 from harness.report.history import Night, Run
 from harness.report.standing import FlakeRate

@@ -19,7 +19,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.report import scope
 from harness.report.evidence import key_of
 from harness.report.history import Run

@@ -25,7 +25,7 @@ from securesystemslib.signer._crypto_signer import CryptoSigner
 from securesystemslib.signer._key import SSlibKey
 from typing_extensions import TypedDict
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.errors import MistakeError, unwritable
 from harness.report.run_directory import AddedFile
 from harness.report.signoff import manifest

@@ -16,7 +16,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from harness import integrations
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.errors import MistakeError
 from harness.report import matrix
 from harness.report.coverage import (

@@ -23,7 +23,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from harness.calls.verdict import Strength, Verdict, overall
+from harness.case.verdict import Strength, Verdict, overall
 from harness.errors import MistakeError
 from harness.finding_kinds import RequiredFindings, kinds_of
 from harness.report.callfacts import ANSWER, JITTER, LOSS, answer_times, worst_figures

@@ -24,8 +24,8 @@ from harness import integrations
 from harness.audio.dtmf import DIGITS
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_path, prompt_samples, prompt_text
-from harness.calls.events import CallState, Event, LegStarted, Listened, MarkHeard
-from harness.calls.verdict import Verdict
+from harness.case.events import CallState, Event, LegStarted, Listened, MarkHeard
+from harness.case.verdict import Verdict
 from harness.deployment import Deployment
 from harness.deployment.grants import Grants
 from harness.deployment.limits import CallGate

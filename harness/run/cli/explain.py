@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.diagnosis import Diagnosis
 from harness.diagnosis.result import explain as explained
 from harness.errors import MistakeError

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from harness.calls.checks import reach
-from harness.calls.checks.finding import not_observable
-from harness.calls.events import CallState, Event, SipMessage
-from harness.calls.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict
+from harness.case.checks import reach
+from harness.case.checks.finding import not_observable
+from harness.case.events import CallState, Event, SipMessage
+from harness.case.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict
 from harness.deployment import CALLS_A_PHONE, Deployment, Timings
 from harness.deployment.limits import CallGate
 from harness.errors import HarnessError

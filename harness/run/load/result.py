@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from harness.calls.verdict import INTERRUPTED, Verdict, exit_code
+from harness.case.verdict import INTERRUPTED, Verdict, exit_code
 from harness.deployment import Kind
 from harness.report.markup import xml
 from harness.support.files import json_file, whole_file

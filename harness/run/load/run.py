@@ -18,7 +18,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from harness.calls.verdict import Verdict, worst
+from harness.case.verdict import Verdict, worst
 from harness.deployment import Deployment, Synthflow, Timings
 from harness.deployment.limits import LEG_MARKS, CallGate, Marks
 from harness.errors import WorldLostError

@@ -14,10 +14,10 @@ import pytest
 from allure_commons.reporter import AllureReporter
 from allure_pytest.listener import AllureListener
 
-from harness.calls.checks.finding import excused, missed_by
-from harness.calls.checks.responsiveness import responsive
-from harness.calls.events import PhoneLost
-from harness.calls.verdict import (
+from harness.case.checks.finding import excused, missed_by
+from harness.case.checks.responsiveness import responsive
+from harness.case.events import PhoneLost
+from harness.case.verdict import (
     CaseOutcome,
     Conclusion,
     DidNotPassError,

@@ -10,8 +10,8 @@ from functools import partial
 
 import pytest
 
-from harness.calls.checks.finding import not_observable
-from harness.calls.verdict import ExpectationError, NotObservableError, Verdict
+from harness.case.checks.finding import not_observable
+from harness.case.verdict import ExpectationError, NotObservableError, Verdict
 from harness.deployment import Deployment, Handover, Synthflow, Timings
 from harness.deployment.limits import Gate
 from harness.integrations.matrix import Case, why_not_now

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.errors import SelectionError
 from harness.integrations import find
 from harness.report import scope

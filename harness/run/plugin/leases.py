@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from pathlib import Path
 
-from harness.calls.events import AskedByOptions
+from harness.case.events import AskedByOptions
 from harness.deployment import CALLS_A_PHONE, Deployment
 from harness.deployment.limits import Lease, address, lease, try_lease
 from harness.errors import HarnessError

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from rich.text import Text
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.report.terminal import STYLES
 
 

@@ -14,7 +14,7 @@ import pytest
 from rich.text import Text
 
 from harness import integrations
-from harness.calls.verdict import Verdict, exit_code
+from harness.case.verdict import Verdict, exit_code
 from harness.deployment import Deployment, to_plain
 from harness.deployment.grants import Grants
 from harness.deployment.hours import planned_at

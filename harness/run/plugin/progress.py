@@ -25,7 +25,7 @@ from execnet import RemoteError
 from rich.live import Live
 from rich.text import Text
 
-from harness.calls.verdict import Conclusion, Verdict, exit_code
+from harness.case.verdict import Conclusion, Verdict, exit_code
 from harness.errors import HarnessError
 from harness.pytest_plugin import PROGRESS
 from harness.report import terminal

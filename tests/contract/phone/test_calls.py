@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.calls.events import CallState
+from harness.case.events import CallState
 from harness.errors import PhoneMisuseError, ResourceError
 from harness.phone import Answer, Early, Leg, NeverCame, Phone, Reject, Ring, Silence, Wav
 from tests.phones import Desk, connect, hears, once, settle, states, uri_of

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.calls.events import Listened, MarkHeard, PhoneLost, Recorded
+from harness.case.events import Listened, MarkHeard, PhoneLost, Recorded
 from harness.errors import PhoneLostError
 from harness.phone import PhonePool
 from tests.loopback import fresh_address

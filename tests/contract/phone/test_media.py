@@ -17,7 +17,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from harness.audio import marks
-from harness.calls.events import (
+from harness.case.events import (
     DtmfReceived,
     Listened,
     MarkEnded,

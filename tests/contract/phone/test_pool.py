@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.calls.events import Event, LegStarted, Recorded
+from harness.case.events import Event, LegStarted, Recorded
 from harness.errors import (
     BrokenError,
     PhoneLostError,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import Event, RegistrationState, SipMessage
+from harness.case.events import Event, RegistrationState, SipMessage
 from harness.errors import PhoneLostError, PhoneMisuseError
 from harness.phone import NeverCame
 from tests.loopback import fresh_address

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness.calls.events import SipMessage
+from harness.case.events import SipMessage
 from harness.errors import BrokenError
 from tests.phones import Desk, settle, uri_of
 from tests.stranger import Stranger

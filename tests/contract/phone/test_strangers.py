@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.calls.events import SipMessage, StrangerRefused
+from harness.case.events import SipMessage, StrangerRefused
 from harness.phone import Answer, NeverCame, Phone
 from harness.sip.message import Request
 from tests.loopback import fresh_address

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from harness.calls.events import LegStarted, TransferProgress
+from harness.case.events import LegStarted, TransferProgress
 from harness.phone import Answer, NeverCame, Phone, Reject
 from harness.sip.message import Message
 from tests.phones import Desk, connect, event_of, hears, once, outcome, settle, uri_of

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.calls.events import TlsHandshake, TransportFailed
+from harness.case.events import TlsHandshake, TransportFailed
 from harness.errors import ResourceError
 from harness.phone import TlsConfig
 from tests.loopback import fresh_address

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from harness.calls.events import CallState, Event, MarkHeard, Recorded, SipMessage
-from harness.calls.verdict import ExpectationError, Verdict
+from harness.case.events import CallState, Event, MarkHeard, Recorded, SipMessage
+from harness.case.verdict import ExpectationError, Verdict
 from harness.errors import PhoneParseError
 from harness.phone import NeverCame, Reject
 from tests.loopback import fresh_address

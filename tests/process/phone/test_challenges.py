@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness.calls.checks import dialog
-from harness.calls.events import Event, PasswordWithheld, RegistrationState
+from harness.case.checks import dialog
+from harness.case.events import Event, PasswordWithheld, RegistrationState
 from harness.phone import TlsConfig
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame

@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from harness.calls.events import SipMessage
+from harness.case.events import SipMessage
 from harness.phone.phone import Phone
 from tests.process.phone.conftest import Authority, Desk, connect, hears, uri_of
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
-from harness.calls.events import SipMessage, TransportFailed
+from harness.case.events import SipMessage, TransportFailed
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, connect, event_of, hears
 from tests.sip_peer import PATIENCE_S

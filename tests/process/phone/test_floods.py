@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.calls.events import CallsRefused, CallState, StrangerRefused
+from harness.case.events import CallsRefused, CallState, StrangerRefused
 from harness.phone import Answer, Policy, Reject
 from harness.phone.child.socket_limits import LONGEST_TRANSACTION
 from harness.phone.phone import Phone

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import FarEndReport, ForeignRtp, MarkHeard, RtpStatistics
+from harness.case.events import FarEndReport, ForeignRtp, MarkHeard, RtpStatistics
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.calls.events import Listened, RtpStatistics
+from harness.case.events import Listened, RtpStatistics
 from harness.errors import BrokenError
 from harness.phone import Answer, Reject, recording
 from harness.phone.pool import PhonePool

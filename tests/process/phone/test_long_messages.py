@@ -8,7 +8,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
-from harness.calls.events import SipMessage
+from harness.case.events import SipMessage
 from harness.errors import PhoneParseError
 from harness.phone.phone import Phone
 from harness.phone.waiter import LONGEST_MESSAGE

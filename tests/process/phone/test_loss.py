@@ -9,9 +9,9 @@ import numpy as np
 
 from harness.audio import g711
 from harness.audio.wav import read_wav
-from harness.calls.checks import audio
-from harness.calls.events import RtpStatistics
-from harness.calls.verdict import Verdict
+from harness.case.checks import audio
+from harness.case.events import RtpStatistics
+from harness.case.verdict import Verdict
 from harness.phone import rtp_log
 from tests.phones import recorded
 from tests.process.phone.conftest import Desk

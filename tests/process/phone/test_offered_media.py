@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.calls.events import CallsRefused, MarkHeard
+from harness.case.events import CallsRefused, MarkHeard
 from harness.errors import BrokenError
 from harness.phone.phone import Phone
 from harness.sip.sdp import Description

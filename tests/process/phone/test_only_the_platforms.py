@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.calls.events import SipMessage, StrangerRefused
+from harness.case.events import SipMessage, StrangerRefused
 from tests.loopback import fresh_address
 from tests.phones import refusals
 from tests.process.phone.conftest import Desk, event_of, uri_of

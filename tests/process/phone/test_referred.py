@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from harness.calls.events import TransferProgress
+from harness.case.events import TransferProgress
 from harness.errors import PhoneLostError
 from harness.phone import Answer
 from tests.process.phone.conftest import Desk, connect, event_of, uri_of

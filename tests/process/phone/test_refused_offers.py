@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.calls.events import MarkHeard, MediaState
+from harness.case.events import MarkHeard, MediaState
 from tests.process.phone.conftest import Desk, event_of, told
 from tests.stranger import AUDIO, SESSION, VOICE, Stranger, port_of, talking
 

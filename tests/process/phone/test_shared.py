@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import CallsRefused, Recorded, SipMessage
+from harness.case.events import CallsRefused, Recorded, SipMessage
 from harness.errors import PhoneLostError
 from harness.phone import PhoneConfig
 from harness.phone.phone import Phone

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.calls.events import CallsRefused, MarkHeard, NameLookup
+from harness.case.events import CallsRefused, MarkHeard, NameLookup
 from harness.errors import BrokenError
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.calls.events import DtmfReceived, Event, MediaState
+from harness.case.events import DtmfReceived, Event, MediaState
 from harness.phone import NeverCame
 from harness.phone.protocol import last_lines
 from tests.process.phone.conftest import Desk, connect, event_of

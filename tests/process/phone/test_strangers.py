@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from harness.calls.events import MarkHeard, MediaState, TransferProgress
+from harness.case.events import MarkHeard, MediaState, TransferProgress
 from tests.process.phone.conftest import Desk, event_of, media_of, once
 from tests.stranger import AUDIO, SESSION, VIDEO, VOICE, Stranger, answered, port_of, talking
 

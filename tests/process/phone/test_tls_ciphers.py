@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.calls.events import TransportFailed
+from harness.case.events import TransportFailed
 from harness.phone import TlsConfig
 from harness.phone.config import TLS13_CIPHERS, TLS_CIPHERS
 from tests.loopback import fresh_address

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.calls.events import TlsHandshake
+from harness.case.events import TlsHandshake
 from harness.phone import TlsConfig
 from harness.phone.config import system_authorities
 from tests.loopback import fresh_address

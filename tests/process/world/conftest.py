@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.calls.events import Event, MarkHeard
+from harness.case.events import Event, MarkHeard
 from harness.deployment import Deployment, Replicas
 from harness.deployment.limits import LEG_MARKS
 from harness.phone import PhoneConfig

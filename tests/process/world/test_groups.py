@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import RtpStatistics
+from harness.case.events import RtpStatistics
 from harness.deployment.file import load
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from harness.audio.marks import reply_to
-from harness.calls.events import FarEndReport, RtpStatistics
+from harness.case.events import FarEndReport, RtpStatistics
 from harness.phone.leg import Leg
 from harness.witness.capture import read_capture
 from harness.witness.capture_calls import voices_in

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from harness.calls.checks import (
+from harness.case.checks import (
     audio,
 )
-from harness.calls.checks.audio import ListenerReport, Sound
-from harness.calls.checks.claims import Observation
-from harness.calls.events import RtpStatistics, SipMessage
-from harness.calls.verdict import Finding, Strength
+from harness.case.checks.audio import ListenerReport, Sound
+from harness.case.checks.claims import Observation
+from harness.case.events import RtpStatistics, SipMessage
+from harness.case.verdict import Finding, Strength
 from harness.sip.message import Request
 from tests.unit.phone_events import rtp_statistics, sip_message
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from harness.audio.delay import Delay
 from harness.audio.residue import Beneath
-from harness.calls.check_table import RESPONSIVENESS
-from harness.calls.checks import (
+from harness.case.check_table import RESPONSIVENESS
+from harness.case.checks import (
     audio,
     dialog,
     identity,
@@ -26,8 +26,8 @@ from harness.calls.checks import (
     signalling,
     timing,
 )
-from harness.calls.checks.audio import ListenerReport, Sound
-from harness.calls.verdict import Finding, Strength
+from harness.case.checks.audio import ListenerReport, Sound
+from harness.case.verdict import Finding, Strength
 from harness.diagnosis.catalogue import rules_of
 from tests.unit.checks import messages
 from tests.unit.checks.calls import (

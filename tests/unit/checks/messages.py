@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.calls.events import SipMessage
+from harness.case.events import SipMessage
 from tests.unit.phone_events import sip_message
 
 OURS = "<sip:u1@192.0.2.9:5070;ob>"

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.audio.describe import HeardDescription
-from harness.calls.checks import audio
-from harness.calls.checks.audio import FEWEST_UNHEARD, ListenerReport, Sound
-from harness.calls.checks.claims import STRENGTH, Claim, Denial, Observation
-from harness.calls.events import Direction, SipMessage
-from harness.calls.measurement import Direction as Measured
-from harness.calls.verdict import Finding, Strength, Verdict
+from harness.case.checks import audio
+from harness.case.checks.audio import FEWEST_UNHEARD, ListenerReport, Sound
+from harness.case.checks.claims import STRENGTH, Claim, Denial, Observation
+from harness.case.events import Direction, SipMessage
+from harness.case.measurement import Direction as Measured
+from harness.case.verdict import Finding, Strength, Verdict
 from tests.unit.checks.calls import counted
 
 PAGE = Path(__file__).parents[3] / "docs" / "evidence.md"

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from harness.calls.checks import dialog
-from harness.calls.checks.dialog import _MOST_REPEATED, _ON_ITS_WAY_S
-from harness.calls.events import Direction, SipMessage
-from harness.calls.verdict import Finding, Verdict
+from harness.case.checks import dialog
+from harness.case.checks.dialog import _MOST_REPEATED, _ON_ITS_WAY_S
+from harness.case.events import Direction, SipMessage
+from harness.case.verdict import Finding, Verdict
 from tests.unit.checks import messages
 from tests.unit.checks.messages import answer, invite
 

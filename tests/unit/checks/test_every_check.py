@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 import pytest
 
-import harness.calls.checks
-from harness.calls.check_table import CHECKS, check_named
-from harness.calls.checks import finding, registry
-from harness.calls.checks.finding import (
+import harness.case.checks
+from harness.case.check_table import CHECKS, check_named
+from harness.case.checks import finding, registry
+from harness.case.checks.finding import (
     excused,
     judged,
     missed_by,
@@ -23,9 +23,9 @@ from harness.calls.checks.finding import (
     unclear,
     unproven,
 )
-from harness.calls.checks.timing import within
-from harness.calls.measurement import Direction, Duration
-from harness.calls.verdict import Finding, Strength, Verdict
+from harness.case.checks.timing import within
+from harness.case.measurement import Direction, Duration
+from harness.case.verdict import Finding, Strength, Verdict
 from harness.phone.waiter import never_came
 from tests.unit.checks.check_examples import EXAMPLES, Example
 
@@ -62,7 +62,7 @@ def test_every_check_and_every_function_that_finds_has_an_example() -> None:
 
 def _finding_functions() -> list[Callable[..., object]]:
     found: list[Callable[..., object]] = []
-    for module in pkgutil.iter_modules(harness.calls.checks.__path__, "harness.calls.checks."):
+    for module in pkgutil.iter_modules(harness.case.checks.__path__, "harness.case.checks."):
         if module.name in (finding.__name__, registry.__name__):
             continue
         members = vars(importlib.import_module(module.name)).items()

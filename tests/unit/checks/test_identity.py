@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.calls.checks import identity
-from harness.calls.verdict import Verdict
+from harness.case.checks import identity
+from harness.case.verdict import Verdict
 from harness.sip.identity import dialled_at_home, has_national_form, national
 from harness.sip.message import Request
 from tests.unit.checks import calls

@@ -8,7 +8,7 @@ import pytest
 
 from harness.audio.delay import Delay
 from harness.audio.marks import DEFAULT_LEVEL_DBOV
-from harness.calls.checks import (
+from harness.case.checks import (
     audio,
     dialog,
     landing,
@@ -18,8 +18,8 @@ from harness.calls.checks import (
     signalling,
     timing,
 )
-from harness.calls.checks.audio import MOST_GAIN_DB, MOST_LOSS_DB
-from harness.calls.verdict import Finding, Verdict
+from harness.case.checks.audio import MOST_GAIN_DB, MOST_LOSS_DB
+from harness.case.verdict import Finding, Verdict
 from tests.unit.checks.messages import answer, invite
 
 LEAST = DEFAULT_LEVEL_DBOV - MOST_LOSS_DB

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.calls.checks import registration
+from harness.case.checks import registration
 from tests.unit.checks.messages import OURS, registering
 
 ASKS = registering("sent", "REGISTER sip:example.com SIP/2.0", f"Contact: {OURS}", "Expires: 300")

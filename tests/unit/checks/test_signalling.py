@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from harness.calls.checks import signalling
-from harness.calls.verdict import Finding, Verdict
+from harness.case.checks import signalling
+from harness.case.verdict import Finding, Verdict
 from harness.sip.message import Message, Request
 
 

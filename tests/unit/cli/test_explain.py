@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
-from harness.calls.verdict import Finding, Verdict
+from harness.case.verdict import Finding, Verdict
 from harness.deployment.limits import try_lease
 from harness.diagnosis import Cause, Diagnosis, RuledOut
 from harness.errors import MistakeError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.calls.events import MarkInFile, RtpInFile, VoiceInFile, phone_of
+from harness.case.events import MarkInFile, RtpInFile, VoiceInFile, phone_of
 from tests.unit.diagnosis.case import CALLER, Example, call
 from tests.unit.diagnosis.stories import (
     GROUP,

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Self
 
-from harness.calls.check_table import CHECKS, read_measurement
-from harness.calls.events import (
+from harness.case.check_table import CHECKS, read_measurement
+from harness.case.events import (
     CallState,
     Event,
     FarEndRecord,
@@ -21,8 +21,8 @@ from harness.calls.events import (
     TransferProgress,
     TransportFailed,
 )
-from harness.calls.measurement import Measurement
-from harness.calls.verdict import Finding, Strength, Verdict
+from harness.case.measurement import Measurement
+from harness.case.verdict import Finding, Strength, Verdict
 from harness.deployment import Deployment, Handover, from_plain, to_plain
 from harness.diagnosis import Diagnosis, Visibility, diagnose
 from harness.diagnosis.catalogue import Rule

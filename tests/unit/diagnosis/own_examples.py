@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.calls.events import (
+from harness.case.events import (
     AskedByOptions,
     CallsRefused,
     NameLookup,

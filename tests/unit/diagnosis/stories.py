@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from harness.calls.events import SipMessage
+from harness.case.events import SipMessage
 from harness.diagnosis import Diagnosis
 from tests.unit.diagnosis.case import SDP, STRANGER, Example
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import FarEndReport, MediaState, RtpStatistics
-from harness.calls.measurement import Direction
-from harness.calls.verdict import Strength, Verdict
+from harness.case.events import FarEndReport, MediaState, RtpStatistics
+from harness.case.measurement import Direction
+from harness.case.verdict import Strength, Verdict
 from harness.diagnosis.audio import FEW_PACKETS
 from harness.diagnosis.facts import Facts
 from tests.unit.diagnosis.audio_examples import captured, with_a_person

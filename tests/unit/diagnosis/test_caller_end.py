@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.calls.events import CallState
+from harness.case.events import CallState
 from harness.diagnosis.caller_end import PLATFORM, UNHEARD
 from tests.unit.diagnosis.case import Example, call, facts_of, value
 from tests.unit.diagnosis.stories import RINGS_30_S

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.calls.events import SipMessage
+from harness.case.events import SipMessage
 from tests.unit.diagnosis.case import SDP, Example, facts_of, value
 from tests.unit.diagnosis.own_examples import astray, unacknowledged
 

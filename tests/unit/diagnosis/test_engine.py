@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.calls.check_table import SYMPTOMS, Symptom
+from harness.case.check_table import SYMPTOMS, Symptom
 from harness.diagnosis import audio
 from harness.diagnosis.catalogue import Condition, Rule, rules_of
 from harness.diagnosis.engine import _MOST_NEAREST, infer

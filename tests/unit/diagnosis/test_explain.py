@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from harness.calls.events import SipMessage
-from harness.calls.verdict import Verdict
+from harness.case.events import SipMessage
+from harness.case.verdict import Verdict
 from harness.diagnosis import Diagnosis
 from harness.diagnosis.result import Cause, explain
 from tests.unit.diagnosis.case import Example

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import PasswordWithheld, WithheldBy
+from harness.case.events import PasswordWithheld, WithheldBy
 from tests.unit.diagnosis.case import Example, named, value
 from tests.unit.diagnosis.own_examples import asked_by_options, connects
 from tests.unit.diagnosis.stories import GROUP

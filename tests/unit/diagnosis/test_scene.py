@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.calls.legs import CaseEvents
+from harness.case.legs import CaseEvents
 from harness.diagnosis.scene import Vantage, said_by, same_number
 from harness.sip.message import Message
 from tests.unit.diagnosis.case import Example

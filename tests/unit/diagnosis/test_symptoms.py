@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.check_table import Symptom
+from harness.case.check_table import Symptom
 from harness.diagnosis.symptoms import present
 from tests.unit.diagnosis.case import Example, scene_of
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import TransferProgress
-from harness.calls.verdict import Verdict
+from harness.case.events import TransferProgress
+from harness.case.verdict import Verdict
 from tests.unit.diagnosis.case import Example, facts_of, named, value
 from tests.unit.diagnosis.stories import GROUP, OTHER_GROUP, QUEUE, lost, referred, transfer
 from tests.unit.diagnosis.stories import warm as warm_transfer

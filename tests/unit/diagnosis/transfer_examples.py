@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.calls.checks.landing import ASKED, turn
+from harness.case.checks.landing import ASKED, turn
 from harness.deployment import Handover
 from tests.unit.diagnosis.case import Example
 from tests.unit.diagnosis.stories import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.run.load.result import CallResult, LoadAsked, LoadResult, Percentiles, StepResult
 
 NONE = Percentiles(of=0, p50=None, p95=None, p99=None)

@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 
 from harness.audio.marks import reply_to
-from harness.calls.legs import LegEvents
-from harness.calls.verdict import Finding, Verdict
+from harness.case.legs import LegEvents
+from harness.case.verdict import Finding, Verdict
 from harness.deployment.limits import CallGate
 from harness.errors import BrokenError
 from harness.integrations import load, matrix

@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness.calls.events import CallState
-from harness.calls.legs import LegEvents
-from harness.calls.verdict import INTERRUPTED, Verdict
+from harness.case.events import CallState
+from harness.case.legs import LegEvents
+from harness.case.verdict import INTERRUPTED, Verdict
 from harness.run.load.call import LoadCall
 from harness.run.load.result import Percentiles, svg
 from harness.scenario.call import Call

@@ -10,7 +10,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from harness.calls.verdict import INTERRUPTED
+from harness.case.verdict import INTERRUPTED
 from harness.deployment import Kind
 from harness.errors import BrokenError
 from harness.integrations import load, matrix

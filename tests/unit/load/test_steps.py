@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.run.load import run as load_run
 from harness.run.load.plan import LoadPlan
 from tests.unit.clock import Clock

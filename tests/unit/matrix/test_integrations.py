@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from harness import integrations
-from harness.calls.check_table import CHECKS
+from harness.case.check_table import CHECKS
 from harness.errors import SelectionError
 from harness.finding_kinds import ANSWERED, LANDING, ROUTE_NOT_ANSWERED, ROUTE_NOT_REACHED
 from harness.integrations import own_row

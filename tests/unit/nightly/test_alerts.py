@@ -16,7 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 from typer.testing import Result as Ended
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.errors import BrokenError, MistakeError, ResourceError
 from harness.report import history
 from harness.report.history import Night, Result, Run

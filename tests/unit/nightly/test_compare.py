@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.report.history import Result, Run
 from harness.report.nightly.compare import compare, lines, markdown
 from harness.support.files import json_file

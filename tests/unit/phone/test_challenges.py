@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.calls.events import WithheldBy
+from harness.case.events import WithheldBy
 from harness.phone.child.header_rewrites import Challenges
 
 

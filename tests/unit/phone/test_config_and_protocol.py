@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.calls.events import Event, from_values, to_values
+from harness.case.events import Event, from_values, to_values
 from harness.phone.protocol import Wire
 
 

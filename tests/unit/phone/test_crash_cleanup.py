@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import Direction, SipMessage
+from harness.case.events import Direction, SipMessage
 from harness.phone.config import PhoneConfig
 from harness.phone.crash_cleanup import hang_up, pending_teardown
 from harness.sip.message import Request

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.audio.marks import waveform
 from harness.audio.wav import to_int16
-from harness.calls.events import Event, Listened, MarkEnded, MarkHeard
+from harness.case.events import Event, Listened, MarkEnded, MarkHeard
 from harness.phone.child.hearing import Hearing
 from harness.phone.child.native import RATE
 

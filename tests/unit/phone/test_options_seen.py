@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from harness.calls.events import SipMessage, StrangerRefused
+from harness.case.events import SipMessage, StrangerRefused
 from harness.phone import options_seen
 from harness.phone.options_seen import OptionsSeen
 

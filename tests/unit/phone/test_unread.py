@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.calls.events import SipMessage
-from harness.calls.legs import EventLog
-from harness.calls.model import messages_of
+from harness.case.events import SipMessage
+from harness.case.legs import EventLog
+from harness.case.model import messages_of
 from harness.errors import PhoneParseError
 from harness.phone.waiter import LONGEST_MESSAGE, too_long, why_nothing_came
 from harness.sip.message import Message, Request, Response

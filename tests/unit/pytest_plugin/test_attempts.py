@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.calls.events import PhoneLost
-from harness.calls.verdict import CaseOutcome, Finding, Verdict
+from harness.case.events import PhoneLost
+from harness.case.verdict import CaseOutcome, Finding, Verdict
 from harness.run.plugin import cases
 from harness.run.plugin.cases import Attempt
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.run.plugin.interruption import INTERRUPTION
 from harness.run.plugin.live_line import Standing
 from harness.run.plugin.progress import Progress

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.verdict import CaseOutcome, DidNotPassError, Finding, Verdict
+from harness.case.verdict import CaseOutcome, DidNotPassError, Finding, Verdict
 from harness.run import preflight
 from harness.run.plugin import cases, parallel
 from harness.run.plugin.cases import Attempt

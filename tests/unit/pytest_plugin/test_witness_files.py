@@ -15,8 +15,8 @@ import pytest
 import soundfile
 
 from harness.audio.marks import waveform
-from harness.calls.events import MarkEnded, MarkHeard
-from harness.calls.verdict import Verdict
+from harness.case.events import MarkEnded, MarkHeard
+from harness.case.verdict import Verdict
 from harness.deployment import WitnessFiles
 from harness.deployment.grants import Grants
 from harness.integrations.matrix import Case

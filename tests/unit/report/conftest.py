@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from harness.audio.wav import write_wav
-from harness.calls.events import (
+from harness.case.events import (
     CallState,
     Event,
     FarEndRecord,
@@ -30,7 +30,7 @@ from harness.calls.events import (
     TransferProgress,
     phone_of,
 )
-from harness.calls.verdict import Finding, Strength, Verdict
+from harness.case.verdict import Finding, Strength, Verdict
 from harness.report import recorder as recorder_module
 from harness.report.recorder import CaseRecorder
 from harness.report.run_directory import case_directory, create

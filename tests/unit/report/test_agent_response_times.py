@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from harness.audio.marks import waveform
 from harness.audio.prompts import prompt_path
 from harness.audio.wav import read_wav, write_wav
-from harness.calls.check_table import RESPONSIVENESS, Held
-from harness.calls.checks.responsiveness import ResponseTime, responsive
-from harness.calls.events import CallState, LegStarted
-from harness.calls.verdict import Finding, Verdict
+from harness.case.check_table import RESPONSIVENESS, Held
+from harness.case.checks.responsiveness import ResponseTime, responsive
+from harness.case.events import CallState, LegStarted
+from harness.case.verdict import Finding, Verdict
 from harness.deployment import Responsiveness
 from harness.report import callfacts as module
 from harness.report import html

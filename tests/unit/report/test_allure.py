@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from allure_commons.utils import md5
 
-from harness.calls.verdict import NEVER_REPORTED, Strength, Verdict
+from harness.case.verdict import NEVER_REPORTED, Strength, Verdict
 from harness.report import allure
 from harness.report.run import finish
 from harness.report.run_directory import ALLURE, RunEnd, case_directory, create

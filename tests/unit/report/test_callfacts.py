@@ -14,8 +14,8 @@ from types import ModuleType
 import pytest
 from _pytest.mark.expression import Expression
 
-from harness.calls.events import FarEndRecord, LegStarted
-from harness.calls.verdict import ExpectationError, Finding, Verdict
+from harness.case.events import FarEndRecord, LegStarted
+from harness.case.verdict import ExpectationError, Finding, Verdict
 from harness.integrations.matrix import Selection, cases
 from harness.report.callfacts import call_facts, numbers_of
 from harness.report.drawings import ladder_svg, ladder_text, without_registrations

@@ -8,7 +8,7 @@ from types import ModuleType
 
 from rich.console import Console
 
-from harness.calls.verdict import Finding, Strength, Verdict
+from harness.case.verdict import Finding, Strength, Verdict
 from harness.report import terminal
 from harness.report.coverage import coverage
 from harness.report.evidence import CaseEvidence

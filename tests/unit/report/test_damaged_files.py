@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import FarEndReport
+from harness.case.events import FarEndReport
 from harness.errors import MistakeError
 from harness.report import signoff
 from harness.report.bundle import table

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import Event, FarEndRecord, LegStarted, MediaState, SipMessage
-from harness.calls.measurement import Codec, ReferMode, Transport
-from harness.calls.verdict import Finding, Strength, Verdict
+from harness.case.events import Event, FarEndRecord, LegStarted, MediaState, SipMessage
+from harness.case.measurement import Codec, ReferMode, Transport
+from harness.case.verdict import Finding, Strength, Verdict
 from harness.report.coverage import labels
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder

@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.diagnosis import Diagnosis
 from harness.diagnosis.catalogue import causes, owner_in_words
 from harness.diagnosis.result import Cause

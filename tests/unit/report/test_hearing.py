@@ -11,8 +11,8 @@ import pytest
 
 from harness.audio.marks import reply_to, waveform
 from harness.audio.wav import to_int16, write_wav
-from harness.calls.events import FarEndReport, Listened, Recorded, RtpStatistics
-from harness.calls.verdict import Verdict
+from harness.case.events import FarEndReport, Listened, Recorded, RtpStatistics
+from harness.case.verdict import Verdict
 from harness.report.callfacts import rtp_table
 from harness.report.drawings import timeline_svg
 from harness.report.evidence import CaseEvidence

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.report import history
 from harness.report.history import Result, Run, runs_of
 from harness.report.run_directory import RunEvidence

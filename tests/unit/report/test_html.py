@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.verdict import Finding, Verdict
+from harness.case.verdict import Finding, Verdict
 from harness.report import html, run_directory
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Result, Run, runs_of

@@ -10,8 +10,8 @@ from types import ModuleType
 
 import pytest
 
-from harness.calls.events import CallState, LegStarted, MediaState
-from harness.calls.verdict import Verdict
+from harness.case.events import CallState, LegStarted, MediaState
+from harness.case.verdict import Verdict
 from harness.report.drawings import Ladder, ladder_svg, ladder_text, timeline_svg
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import activities, arrows, leg_phases, name_mark, on_our_clock, sdp_summary

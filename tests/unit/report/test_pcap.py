@@ -9,8 +9,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from types import ModuleType
 
-from harness.calls.events import MediaState
-from harness.calls.verdict import Verdict
+from harness.case.events import MediaState
+from harness.case.verdict import Verdict
 from harness.phone.rtp_log import RtpLog, path_of, record
 from harness.report import pcap
 from harness.report.evidence import CaseEvidence

@@ -7,8 +7,8 @@ from types import ModuleType
 
 import pytest
 
-from harness.calls.events import MarkHeard, Recorded, SipMessage
-from harness.calls.verdict import Strength, Verdict
+from harness.case.events import MarkHeard, Recorded, SipMessage
+from harness.case.verdict import Strength, Verdict
 from harness.errors import MistakeError, ResourceError
 from harness.report.case_document import EVENTS
 from harness.report.evidence import CaseEvidence

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from harness.calls.checks import identity, reach, signalling
-from harness.calls.checks.finding import excused, hindered, mute, unclear, unproven
-from harness.calls.events import Event, SipMessage
-from harness.calls.verdict import Finding
+from harness.case.checks import identity, reach, signalling
+from harness.case.checks.finding import excused, hindered, mute, unclear, unproven
+from harness.case.events import Event, SipMessage
+from harness.case.verdict import Finding
 from harness.report.case_document import EVENTS
 from harness.report.recorder import CaseRecorder
 from harness.run.cli.app import application

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import StrangerRefused
-from harness.calls.verdict import Verdict
+from harness.case.events import StrangerRefused
+from harness.case.verdict import Verdict
 from harness.report import history
 from harness.report.evidence import CaseEvidence, latest
 from harness.report.summary import Stranger, strangers, summarise

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.report import terminal
 from harness.report.causes import CauseGroup, grouped, signature
 from harness.report.evidence import CaseEvidence

@@ -23,7 +23,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from harness.calls.verdict import CaseOutcome, Finding, Strength, Verdict
+from harness.case.verdict import CaseOutcome, Finding, Strength, Verdict
 from harness.report import bundle, matrix, signoff, terminal
 from harness.report.evidence import CaseEvidence
 from harness.report.history import runs_of

@@ -17,11 +17,11 @@ from typer.testing import CliRunner
 
 from harness.audio.marks import waveform
 from harness.audio.prompts import prompt_samples
-from harness.calls.checks import audio, signalling
-from harness.calls.checks.audio import Sound
-from harness.calls.checks.claims import Denial, Observation
-from harness.calls.checks.finding import not_observable
-from harness.calls.events import (
+from harness.case.checks import audio, signalling
+from harness.case.checks.audio import Sound
+from harness.case.checks.claims import Denial, Observation
+from harness.case.checks.finding import not_observable
+from harness.case.events import (
     CallState,
     FarEndRecord,
     LegStarted,
@@ -33,7 +33,7 @@ from harness.calls.events import (
     Recorded,
     SipMessage,
 )
-from harness.calls.verdict import Finding, Strength, Verdict
+from harness.case.verdict import Finding, Strength, Verdict
 from harness.deployment import to_plain
 from harness.errors import MistakeError
 from harness.integrations.matrix import Case

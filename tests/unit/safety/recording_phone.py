@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from harness.calls.events import LegStarted
+from harness.case.events import LegStarted
 from harness.deployment import Deployment
 from harness.deployment.safety import Guard
 from harness.phone import PhoneConfig

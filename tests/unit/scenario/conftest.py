@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.deployment import Deployment
 from harness.deployment.limits import CallGate
 from harness.integrations import load, matrix
@@ -48,7 +48,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The time of the room and of its findings: waits advance it, and nothing else does."""
     ticking = Clock()
     for name, module in list(sys.modules.items()):
-        if name.startswith(("harness.scenario.", "harness.calls.checks.")) and hasattr(
+        if name.startswith(("harness.scenario.", "harness.case.checks.")) and hasattr(
             module, "time"
         ):
             monkeypatch.setattr(module, "time", ticking)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.calls.events import CallState, Event, Listened, MarkHeard, SipMessage
-from harness.calls.legs import LegEvents
+from harness.case.events import CallState, Event, Listened, MarkHeard, SipMessage
+from harness.case.legs import LegEvents
 from harness.phone.leg import accept_every_leg
 from harness.phone.waiter import never_came
 from tests.unit.clock import Clock

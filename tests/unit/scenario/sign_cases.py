@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from harness.audio.prompts import prompt_samples
-from harness.calls.checks.audio import ListenerReport, Sound
-from harness.calls.checks.claims import Observation
-from harness.calls.legs import LegEvents
+from harness.case.checks.audio import ListenerReport, Sound
+from harness.case.checks.claims import Observation
+from harness.case.legs import LegEvents
 from harness.deployment import Expectations, Synthflow
 from harness.scenario import signs
 from harness.scenario.context import CaseContext

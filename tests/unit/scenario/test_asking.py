@@ -12,7 +12,7 @@ import pytest
 
 from harness.audio.prompts import prompt_samples
 from harness.audio.wav import read_wav
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.deployment import Escalation, Handover
 from harness.phone import Mark, Reject, Silence
 from harness.phone.waiter import never_came

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import CallState
-from harness.calls.verdict import ExpectationError, Verdict
+from harness.case.events import CallState
+from harness.case.verdict import ExpectationError, Verdict
 from harness.deployment import Synthflow
 from harness.errors import BrokenError, FarEndError
 from harness.report.evidence import CaseEvidence

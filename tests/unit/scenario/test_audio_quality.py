@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from harness.audio.marks import reply_to, waveform
 from harness.audio.wav import to_int16
-from harness.calls.checks.audio import Sound
-from harness.calls.checks.claims import Observation
-from harness.calls.checks.finding import judged
-from harness.calls.events import Event, Listened, MarkHeard, MediaState, RtpPaused, RtpStatistics
-from harness.calls.legs import LegEvents
-from harness.calls.verdict import Verdict
+from harness.case.checks.audio import Sound
+from harness.case.checks.claims import Observation
+from harness.case.checks.finding import judged
+from harness.case.events import Event, Listened, MarkHeard, MediaState, RtpPaused, RtpStatistics
+from harness.case.legs import LegEvents
+from harness.case.verdict import Verdict
 from harness.deployment import Assistant
 from harness.scenario import audio_quality, conclusion
 from harness.scenario.ai_calls import StandInCall

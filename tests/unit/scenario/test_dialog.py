@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import Event, MediaState, SipMessage
-from harness.calls.verdict import ExpectationError, Verdict
+from harness.case.events import Event, MediaState, SipMessage
+from harness.case.verdict import ExpectationError, Verdict
 from harness.deployment import Limits
 from harness.errors import OfferPendingError, PhoneParseError
 from harness.phone import PhoneConfig

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, settings
 
 from harness.audio.dtmf import dtmf
 from harness.audio.wav import to_int16
-from harness.calls.checks.finding import judged
-from harness.calls.events import DtmfReceived, Event
-from harness.calls.verdict import Verdict
+from harness.case.checks.finding import judged
+from harness.case.events import DtmfReceived, Event
+from harness.case.verdict import Verdict
 from harness.deployment import Expectations
 from harness.scenario.call import Call
 from harness.scenario.cast import Cast

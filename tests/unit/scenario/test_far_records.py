@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from harness.calls.verdict import Finding, Verdict
+from harness.case.verdict import Finding, Verdict
 from harness.deployment import Synthflow
 from harness.errors import FarEndError
 from harness.scenario.ai_calls import SynthflowCall

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.verdict import ExpectationError, Verdict
+from harness.case.verdict import ExpectationError, Verdict
 from harness.deployment import Expectations, Platform, Report
 from harness.deployment import Group as GroupEntry
 from harness.phone.waiter import never_came

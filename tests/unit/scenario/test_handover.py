@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.verdict import Finding, Verdict
+from harness.case.verdict import Finding, Verdict
 from harness.deployment import TOPIC_HEADER, Group, Handover
 from harness.scenario import handover
 from harness.scenario.cast import Cast

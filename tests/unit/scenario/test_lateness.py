@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from harness.calls.checks import audio, landing, reach, timing
-from harness.calls.checks.finding import judged
-from harness.calls.events import CallsRefused, LegStarted, StrangerRefused
-from harness.calls.measurement import Direction, Duration
-from harness.calls.verdict import ExpectationError, Finding, Strength, Verdict
+from harness.case.checks import audio, landing, reach, timing
+from harness.case.checks.finding import judged
+from harness.case.events import CallsRefused, LegStarted, StrangerRefused
+from harness.case.measurement import Direction, Duration
+from harness.case.verdict import ExpectationError, Finding, Strength, Verdict
 from harness.errors import PhoneLostError, WorldLostError
 from harness.phone.waiter import never_came
 from harness.scenario import audio_quality

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from harness.audio.prompts import prompt_samples
-from harness.calls.events import Event
-from harness.calls.legs import LegEvents
-from harness.calls.verdict import Verdict
+from harness.case.events import Event
+from harness.case.legs import LegEvents
+from harness.case.verdict import Verdict
 from harness.scenario.live_audio import Heard, quality
 from harness.scenario.signs import LISTEN_S
 from tests.unit.audio.sounds import Samples, join, noise, silence

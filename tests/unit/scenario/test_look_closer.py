@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.calls.events import FarEndRecord
+from harness.case.events import FarEndRecord
 from harness.report.evidence import CaseEvidence
 from harness.scenario.case_phones import ConcurrentCases
 from harness.scenario.post_failure_probes import look_closer

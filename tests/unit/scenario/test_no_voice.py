@@ -15,8 +15,8 @@ import pytest
 from harness.audio.prompts import prompt_samples
 from harness.audio.samples import mean_level
 from harness.audio.wav import to_int16
-from harness.calls.checks.audio import Sound
-from harness.calls.checks.claims import Observation
+from harness.case.checks.audio import Sound
+from harness.case.checks.claims import Observation
 from harness.scenario import signs
 from harness.scenario.ends import SOUND_DBOV
 from tests.unit.audio.sounds import Samples, join, mix, noise, silence

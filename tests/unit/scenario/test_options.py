@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import SipMessage
-from harness.calls.verdict import Verdict
+from harness.case.events import SipMessage
+from harness.case.verdict import Verdict
 from harness.errors import BrokenError
 from harness.scenario.case_phones import send_options
 from harness.scenario.cast import Cast

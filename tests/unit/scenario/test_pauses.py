@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import Event, Listened, MarkHeard
-from harness.calls.legs import LegEvents
+from harness.case.events import Event, Listened, MarkHeard
+from harness.case.legs import LegEvents
 from harness.phone import Silence
 from harness.phone.waiter import never_came
 from harness.scenario.ends import wait_for_greeting, wait_for_pause

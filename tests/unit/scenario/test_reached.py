@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import Event, TlsHandshake
-from harness.calls.verdict import Verdict
+from harness.case.events import Event, TlsHandshake
+from harness.case.verdict import Verdict
 from harness.scenario.ai import Ai
 from harness.scenario.endpoints import AiEndpoint, StandInEndpoint, SynthflowEndpoint
 from harness.witness.clock import to_wall

@@ -15,10 +15,10 @@ import soundfile
 
 from harness.audio.marks import waveform
 from harness.audio.wav import to_int16
-from harness.calls.checks.audio import Sound
-from harness.calls.checks.claims import Observation
-from harness.calls.events import MarkInFile, VoiceInFile
-from harness.calls.verdict import Strength, Verdict
+from harness.case.checks.audio import Sound
+from harness.case.checks.claims import Observation
+from harness.case.events import MarkInFile, VoiceInFile
+from harness.case.verdict import Strength, Verdict
 from harness.deployment import Synthflow
 from harness.errors import FarEndError
 from harness.scenario import recorded

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import RegistrationState, SipMessage
-from harness.calls.legs import EventLog
-from harness.calls.verdict import Finding, Verdict
+from harness.case.events import RegistrationState, SipMessage
+from harness.case.legs import EventLog
+from harness.case.verdict import Finding, Verdict
 from harness.deployment.terms import Expectations
 from harness.phone import PhoneConfig
 from harness.scenario.context import CaseContext

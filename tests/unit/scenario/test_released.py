@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from harness.calls.checks import landing, timing
-from harness.calls.checks.finding import judged
-from harness.calls.measurement import AnsweredBy, Reached
-from harness.calls.verdict import ExpectationError, Finding, Verdict
+from harness.case.checks import landing, timing
+from harness.case.checks.finding import judged
+from harness.case.measurement import AnsweredBy, Reached
+from harness.case.verdict import ExpectationError, Finding, Verdict
 from harness.deployment import Expectations
 from harness.errors import BrokenError, PhoneLostError
 from harness.run.plugin import fixtures

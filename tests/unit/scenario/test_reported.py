@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.calls.verdict import Finding, Verdict
+from harness.case.verdict import Finding, Verdict
 from harness.deployment import Deployment, Report
 from harness.errors import FarEndError
 from harness.scenario.context import CaseContext

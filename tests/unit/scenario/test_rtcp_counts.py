@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import FarEndReport
-from harness.calls.legs import LegEvents
+from harness.case.events import FarEndReport
+from harness.case.legs import LegEvents
 from harness.scenario.call import Call
 
 # Only a far end that has named our stream can say that nothing came.

@@ -10,8 +10,8 @@ from typing import Any, Literal, cast
 
 import pytest
 
-from harness.calls.legs import LegEvents
-from harness.calls.verdict import Verdict
+from harness.case.legs import LegEvents
+from harness.case.verdict import Verdict
 from harness.deployment import Escalation, Handover
 from harness.scenario.call import Call
 from harness.scenario.expect_audio import ExpectAudio

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.calls.checks import audio, landing, timing
-from harness.calls.verdict import Finding, Verdict
+from harness.case.checks import audio, landing, timing
+from harness.case.verdict import Finding, Verdict
 from harness.scenario.evidence import Evidence
 from harness.support.stalls import Stall, within
 from tests.unit.scenario.conftest import MakeContext

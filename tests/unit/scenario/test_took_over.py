@@ -13,7 +13,7 @@ import pytest
 
 from harness.audio.prompts import prompt_samples
 from harness.audio.wav import to_int16
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from harness.deployment import Group
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext

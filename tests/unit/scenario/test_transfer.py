@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import LegStarted
+from harness.case.events import LegStarted
 from harness.deployment import Synthflow
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame

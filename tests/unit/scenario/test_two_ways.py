@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from harness.audio.prompts import prompt_samples
-from harness.calls.checks import timing
-from harness.calls.checks.audio import ListenerReport, Sound
-from harness.calls.checks.claims import Observation
-from harness.calls.checks.finding import heard_at, judged
-from harness.calls.events import Event, MediaState
-from harness.calls.measurement import Direction
-from harness.calls.verdict import Verdict
+from harness.case.checks import timing
+from harness.case.checks.audio import ListenerReport, Sound
+from harness.case.checks.claims import Observation
+from harness.case.checks.finding import heard_at, judged
+from harness.case.events import Event, MediaState
+from harness.case.measurement import Direction
+from harness.case.verdict import Verdict
 from harness.scenario import audio_quality
 from harness.scenario.call import SETTLE_S, Call
 from harness.scenario.conclusion import conclude

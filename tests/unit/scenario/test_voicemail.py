@@ -10,7 +10,7 @@ import pytest
 
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples
-from harness.calls.verdict import ExpectationError, Verdict
+from harness.case.verdict import ExpectationError, Verdict
 from harness.deployment import Group
 from harness.scenario.call import Call
 from harness.scenario.expect import Expect

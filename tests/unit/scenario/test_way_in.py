@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.calls.events import Event
-from harness.calls.verdict import ExpectationError, Verdict
+from harness.case.events import Event
+from harness.case.verdict import ExpectationError, Verdict
 from harness.scenario.call import Call
 from harness.scenario.cast import Cast
 from harness.scenario.context import CaseContext

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from harness.calls.check_table import CHECKS
-from harness.calls.measurement import CallerId
-from harness.calls.verdict import Finding, Strength, Verdict
+from harness.case.check_table import CHECKS
+from harness.case.measurement import CallerId
+from harness.case.verdict import Finding, Strength, Verdict
 from harness.report import coverage as claims
 from harness.report import signoff
 from harness.report.run_directory import RunEvidence

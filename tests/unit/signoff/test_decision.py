@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.verdict import Strength, Verdict
+from harness.case.verdict import Strength, Verdict
 from harness.deployment.file import load
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import MistakeError

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.calls.verdict import Verdict
+from harness.case.verdict import Verdict
 from tools.liveproof.plan import (
     AIS,
     DELAY,

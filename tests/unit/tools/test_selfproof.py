@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness.calls.check_table import CHECKS
-from harness.calls.verdict import Verdict
+from harness.case.check_table import CHECKS
+from harness.case.verdict import Verdict
 from harness.diagnosis.catalogue import causes
 from harness.integrations import load
 from harness.report.recorder import CaseRecorder

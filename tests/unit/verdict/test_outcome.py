@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import harness.errors
-from harness.calls.verdict import (
+from harness.case.verdict import (
     NEVER_REPORTED,
     CaseOutcome,
     Conclusion,

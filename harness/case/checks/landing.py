@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from harness.calls import measurement
-from harness.calls.checks.claims import STRENGTH, Claim, Observation
-from harness.calls.checks.finding import judged
-from harness.calls.checks.registry import check
-from harness.calls.verdict import Finding
+from harness.case import measurement
+from harness.case.checks.claims import STRENGTH, Claim, Observation
+from harness.case.checks.finding import judged
+from harness.case.checks.registry import check
+from harness.case.verdict import Finding
 
 
 @check("landing")

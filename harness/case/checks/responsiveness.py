@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from harness.audio.marks import VOICES
-from harness.calls import measurement
-from harness.calls.check_table import RESPONSIVENESS
-from harness.calls.checks.finding import judged
-from harness.calls.checks.registry import check
-from harness.calls.legs import LegEvents, MarkSpan
-from harness.calls.verdict import Finding
+from harness.case import measurement
+from harness.case.check_table import RESPONSIVENESS
+from harness.case.checks.finding import judged
+from harness.case.checks.registry import check
+from harness.case.legs import LegEvents, MarkSpan
+from harness.case.verdict import Finding
 
 #: A stretch of time in which somebody is heard without a pause, on the case's clock.
 Turn = tuple[float, float]
 #: The speech in a leg's recording of what it received or sent, by the leg's name.
 Words = Callable[[str, Literal["received", "sent"]], Iterable[Turn]]
 
-#: The titles of the figures (:class:`~harness.calls.check_table.Held`).
+#: The titles of the figures (:class:`~harness.case.check_table.Held`).
 DEAD_AIR, ANSWER = "dead air before the first word", "answer time"
 TRANSFER, INTERRUPTION = "silence in the transfer", "stops when interrupted"
 #: Shorter silences are pauses between words, and between the turns of an agent's mark and its

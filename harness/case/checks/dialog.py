@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.calls import measurement
-from harness.calls.checks.finding import judged
-from harness.calls.checks.registry import check
-from harness.calls.events import Event, SipMessage
-from harness.calls.model import Call, message_of, messages_of, seconds_of
-from harness.calls.verdict import Finding
+from harness.case import measurement
+from harness.case.checks.finding import judged
+from harness.case.checks.registry import check
+from harness.case.events import Event, SipMessage
+from harness.case.model import Call, message_of, messages_of, seconds_of
+from harness.case.verdict import Finding
 from harness.sip.message import Message, Request, Response
 
 #: A 200 that was in transit when the ACK left arrives within this time. Copies closer together count once (section 17.1.1.1: T1 is

@@ -1,7 +1,7 @@
 """Measurements of findings: one class for each kind of check, with typed fields and units.
 
-A finding has at most one (:attr:`harness.calls.verdict.Finding.measured`). The table of checks
-(:mod:`harness.calls.check_table`) names each check's class, so ``events.jsonl`` stores only the
+A finding has at most one (:attr:`harness.case.verdict.Finding.measured`). The table of checks
+(:mod:`harness.case.check_table`) names each check's class, so ``events.jsonl`` stores only the
 fields. A field that could not be measured keeps its default.
 """
 
@@ -45,7 +45,7 @@ class Direction(BetweenEnds):
     #: lacks the speaker; ``contradictory``.
     kind: str | None = None
     #: The evidence that it was heard: the name of a
-    #: :class:`harness.calls.checks.claims.Observation`, in lower case.
+    #: :class:`harness.case.checks.claims.Observation`, in lower case.
     observation: str = ""
     denied_by: str = ""  #: the contrary evidence, likewise
     instead: str | None = None  #: what the recording holds in the speaker's place

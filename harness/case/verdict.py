@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from harness.calls.check_table import read_measurement
-from harness.calls.measurement import BetweenEnds, Measurement
+from harness.case.check_table import read_measurement
+from harness.case.measurement import BetweenEnds, Measurement
 from harness.errors import HarnessError
 from harness.support.field_kinds import require_kinds
 
@@ -57,7 +57,7 @@ class Asked:
     """The stable name and the arguments of a check, or of a later adjustment of its finding.
 
     The arguments are JSON-ready, except for events and SIP messages
-    (:mod:`harness.calls.checks.registry`).
+    (:mod:`harness.case.checks.registry`).
     """
 
     by: str

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.calls import measurement
-from harness.calls.checks.finding import judged, not_observable
-from harness.calls.checks.registry import check
-from harness.calls.verdict import Finding
+from harness.case import measurement
+from harness.case.checks.finding import judged, not_observable
+from harness.case.checks.registry import check
+from harness.case.verdict import Finding
 
 #: Shortest time until ringing that the message mentions.
 _SHOWN_S = 0.1

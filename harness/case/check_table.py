@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
-from harness.calls.measurement import (
+from harness.case.measurement import (
     AnsweredBy,
     Answers,
     Beneath,
@@ -108,7 +108,7 @@ class Held:
     """A time of a call that is held to a limit, after the case."""
 
     event: str  #: what must come in time
-    #: Title of the time (:mod:`harness.calls.checks.responsiveness`, or of a call's facts).
+    #: Title of the time (:mod:`harness.case.checks.responsiveness`, or of a call's facts).
     time: str
     limit: str  #: key of ``[responsiveness]``
 

@@ -8,11 +8,11 @@ import re
 from collections.abc import Collection
 from urllib.parse import unquote
 
-from harness.calls import measurement
-from harness.calls.checks.claims import STRENGTH, Claim, Observation
-from harness.calls.checks.finding import judged
-from harness.calls.checks.registry import check
-from harness.calls.verdict import Finding
+from harness.case import measurement
+from harness.case.checks.claims import STRENGTH, Claim, Observation
+from harness.case.checks.finding import judged
+from harness.case.checks.registry import check
+from harness.case.verdict import Finding
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import (
     Identity,

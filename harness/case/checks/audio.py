@@ -14,13 +14,13 @@ from harness.audio.delay import Delay
 from harness.audio.describe import TONES, HeardDescription
 from harness.audio.marks import DEFAULT_LEVEL_DBOV
 from harness.audio.residue import Beneath
-from harness.calls import measurement
-from harness.calls.checks.claims import STRENGTH, Claim, Denial, Observation
-from harness.calls.checks.finding import heard_at, judged, not_observable
-from harness.calls.checks.registry import check
-from harness.calls.events import RtpStatistics, SipMessage
-from harness.calls.measurement import Direction
-from harness.calls.verdict import Finding, Strength
+from harness.case import measurement
+from harness.case.checks.claims import STRENGTH, Claim, Denial, Observation
+from harness.case.checks.finding import heard_at, judged, not_observable
+from harness.case.checks.registry import check
+from harness.case.events import RtpStatistics, SipMessage
+from harness.case.measurement import Direction
+from harness.case.verdict import Finding, Strength
 
 #: ITU-T G.101 and G.111 plan some 10 dB of loss from end to end; 20 dB exceeds any plan. More gain
 #: than 9 dB would clip.

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from harness.calls.check_table import CHECKS
-from harness.calls.checks.registry import adjustment
-from harness.calls.measurement import Duration, Measurement
-from harness.calls.verdict import Finding, Strength, Verdict
+from harness.case.check_table import CHECKS
+from harness.case.checks.registry import adjustment
+from harness.case.measurement import Duration, Measurement
+from harness.case.verdict import Finding, Strength, Verdict
 
 
 def heard_at(speaker: str, listener: str) -> str:

@@ -22,9 +22,9 @@ from enum import Enum
 from numbers import Integral, Real
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, Union, cast
 
-from harness.calls import checks
-from harness.calls.events import Event, SipMessage
-from harness.calls.verdict import Asked, Finding
+from harness.case import checks
+from harness.case.events import Event, SipMessage
+from harness.case.verdict import Asked, Finding
 from harness.sip.message import Message, parse_once
 
 P = ParamSpec("P")

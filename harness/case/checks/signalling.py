@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness.calls import measurement
-from harness.calls.checks.finding import judged, not_observable
-from harness.calls.checks.registry import check
-from harness.calls.verdict import Finding
+from harness.case import measurement
+from harness.case.checks.finding import judged, not_observable
+from harness.case.checks.registry import check
+from harness.case.verdict import Finding
 from harness.sip.grammar import host_of
 from harness.sip.identity import digits_of
 from harness.sip.message import Message, Request

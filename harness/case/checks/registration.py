@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from harness.calls import measurement
-from harness.calls.checks import timing
-from harness.calls.checks.finding import judged, not_observable
-from harness.calls.checks.registry import check
-from harness.calls.events import SipMessage
-from harness.calls.model import Call
-from harness.calls.verdict import Finding
+from harness.case import measurement
+from harness.case.checks import timing
+from harness.case.checks.finding import judged, not_observable
+from harness.case.checks.registry import check
+from harness.case.events import SipMessage
+from harness.case.model import Call
+from harness.case.verdict import Finding
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message
 from harness.sip.uri import NameAddr

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from functools import cached_property
 
-from harness.calls.events import Event, FarEndRecord, SipMessage
+from harness.case.events import Event, FarEndRecord, SipMessage
 from harness.sip.grammar import SipSyntaxError, decimal
 from harness.sip.message import Message, Request, Response
 from harness.sip.message import read as read

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from harness.calls.verdict import Strength
+from harness.case.verdict import Strength
 
 
 class Claim(StrEnum):

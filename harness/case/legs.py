@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar, cast
 
-from harness.calls.events import (
+from harness.case.events import (
     CallState,
     Event,
     FarEndReport,
@@ -25,7 +25,7 @@ from harness.calls.events import (
     RtpStatistics,
     SipMessage,
 )
-from harness.calls.model import Call
+from harness.case.model import Call
 
 E = TypeVar("E", bound=Event)
 

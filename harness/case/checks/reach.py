@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.calls import measurement
-from harness.calls.checks.finding import judged, not_observable
-from harness.calls.checks.registry import check
-from harness.calls.verdict import Finding
+from harness.case import measurement
+from harness.case.checks.finding import judged, not_observable
+from harness.case.checks.registry import check
+from harness.case.verdict import Finding
 
 #: A wait that begins this soon after the INVITE counts from the INVITE.
 _NEGLIGIBLE_S = 0.1
