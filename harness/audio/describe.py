@@ -231,6 +231,7 @@ _MORE: Final = 1.5
 _PAUSE_FRAMES: Final = 25
 _QUIETER_DB: Final = 12.0
 _BEGINS_FRAMES: Final = 10
+_MOST_LOUD_IN_A_PAUSE: Final = 0.1
 #: Background noise is quieter than speech ever should be (ITU-T P.56: -26 dBov).
 _LOUDEST_BACKGROUND_DBOV: Final = -33.0
 #: The largest share of audio that may be something else than a tone. Of speech or music, at most
@@ -283,15 +284,11 @@ def begins_after_pause(samples: NDArray[np.int16]) -> bool:
     if not len(level):
         return False
     is_loud = level > float(np.percentile(level, 95)) - _QUIETER_DB
-    paused = 0
-    for at in range(len(level) - _BEGINS_FRAMES):
-        if (
-            is_loud[at]
-            and paused >= _PAUSE_FRAMES
-            and is_loud[at : at + _BEGINS_FRAMES].mean() > 0.5
-        ):
+    for at in range(_PAUSE_FRAMES, len(level) - _BEGINS_FRAMES):
+        before, after = is_loud[at - _PAUSE_FRAMES : at], is_loud[at : at + _BEGINS_FRAMES]
+        # A first consonant may stand alone before its vowel.
+        if before.mean() <= _MOST_LOUD_IN_A_PAUSE and after.mean() > 0.5:
             return True
-        paused = 0 if is_loud[at] else paused + 1
     return False
 
 

@@ -323,6 +323,10 @@ class Look:
             self._context.pause(max(0.0, heard.at + _WORTH_JUDGING_S - time.monotonic()))
             is_over = self._caller.is_over()
             instead = voiceless(self._caller.leg.received_since(since))
+            if instead is not None and instead.what == "silence" and not is_over:
+                # A word or two are too little to be known as speech.
+                self._context.pause(_WORTH_JUDGING_S)
+                instead = voiceless(self._caller.leg.received_since(since))
             if instead is None:
                 self._voice_since = since
                 return

@@ -19,6 +19,10 @@ _KEYS = re.compile(r"\+[0-9]+|[0-9*#]+")
 #: Keys in front of letters, perhaps behind those of a pause or of tone dialling ("911x1", "w911"): a
 #: network may leave the letters out. One key or two are no number that is dialled so.
 _KEYS_AND_LETTERS = re.compile(r"[PTWptw]*([0-9*#+]{3,})")
+#: Keys with pauses between them, tone dialling, or the keys A to D (RFC 3966 section 3,
+#: "phonedigit-hex"): "9w911" is an outside line, and then an emergency number.
+_KEYS_AND_PAUSES = re.compile(r"[0-9*#+PTWptwA-D]*[PTWptwA-D][0-9*#+PTWptwA-D]*")
+_FEWEST_KEYS = 3  #: a name such as "w12" has fewer
 #: A service code in front of a number: *31, #31#, *67.
 _SERVICE_CODE = r"(?:[*#]+[0-9]{0,3}[*#]?)?"
 #: For an outside line, and for another country.
@@ -40,8 +44,8 @@ class Dialled:
 def dialled(user: str) -> Dialled | None:
     """What ``user`` dials; None when it cannot be read.
 
-    Its percent-encoding counts once: what is encoded again, and parameters, pauses by comma and
-    digits of other scripts are not readable.
+    Its percent-encoding counts once: what is encoded again, and parameters, pauses and digits of
+    other scripts are not readable.
     """
     text = unquote(user)
     if len(text) > _LONGEST:
@@ -52,6 +56,8 @@ def dialled(user: str) -> Dialled | None:
     if _KEYS.fullmatch(bare):
         return Dialled(bare)
     if not any(map(str.isalpha, bare)):
+        return None
+    if _KEYS_AND_PAUSES.fullmatch(bare) and sum(map(str.isdecimal, bare)) >= _FEWEST_KEYS:
         return None
     if (found := _KEYS_AND_LETTERS.match(bare)) is None:
         return Dialled(is_name=True)

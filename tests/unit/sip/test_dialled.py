@@ -47,7 +47,17 @@ def test_names_dial_nothing(user: str) -> None:
     assert dialled(user) == Dialled(is_name=True)
 
 
-@pytest.mark.parametrize("user", ["w911", "pp911", "911x1", "911p1", "911-police", "T9-1-1w5"])
+@pytest.mark.parametrize(
+    "user",
+    ["w911", "pp911", "911p1", "T9-1-1w5", "9w911", "9%77911", "0p999", "9*w911", "9-w-911", "A911", "%41911", "9A911",
+     "1900p5551234", "9w19005551234", "9p01149900123456"],
+)  # fmt: skip
+def test_keys_with_pauses_cannot_be_read(user: str) -> None:
+    """What comes behind the pause may be dialled as well, behind an outside line, say."""
+    assert dialled(user) is None
+
+
+@pytest.mark.parametrize("user", ["911x1", "911-police", "9-1-1x"])
 def test_digits_in_front_of_letters_are_read(user: str) -> None:
     assert dialled(user) == Dialled("911", is_name=True)
 
