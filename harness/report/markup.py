@@ -34,7 +34,8 @@ def printable(text: str) -> str:
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
     # Nearly all of what a report shows, and found a tenth as fast by the expression.
-    if lines.replace("\n", "").isprintable():
+    bare = lines.replace("\n", "")
+    if bare.isascii() and bare.isprintable():
         return lines
     return network_text.printable(_UNPRINTABLE.sub("\ufffd", lines))
 

@@ -31,7 +31,12 @@ _LAYOUT = "\n\t"
 #: Categories of what steers a terminal, turns the order of what is shown around (Unicode UAX #9), so
 #: that a number could read as another, or is not seen, so that two names look the same; and halves
 #: of surrogate pairs.
-_HIDDEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
+_HIDDEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"})
+#: Characters that are not seen though Unicode calls them letters, marks or signs (its property
+#: Default_Ignorable_Code_Point, blank Braille, and the placeholder of an object).
+_IGNORABLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufffc\U000e0100-\U000e01ef]"
+)
 
 #: A text in which what is escaped is escaped as ``json.dumps`` does it.
 _USUAL_ESCAPES: Final = re.compile(r'(?:[^\\]++|\\[nrt"\\])*+')
@@ -217,9 +222,21 @@ def read_json(raw: bytes) -> Any:
 
 
 def hidden(text: str) -> Iterator[int]:
-    """Where characters stand that are not seen, or change how others are."""
-    if not text.isprintable():
-        yield from (at for at, sign in enumerate(text) if category(sign) in _HIDDEN)
+    """Where characters stand that are not seen, or change how others are; and blanks that are not
+    U+0020, which look like it.
+    """
+    if not _is_seen(text):
+        for at, sign in enumerate(text):
+            if _is_hidden(sign) or (category(sign) == "Zs" and sign != " "):
+                yield at
+
+
+def _is_seen(text: str) -> bool:
+    return text.isprintable() and (text.isascii() or not _IGNORABLE.search(text))
+
+
+def _is_hidden(sign: str) -> bool:
+    return category(sign) in _HIDDEN or bool(_IGNORABLE.match(sign))
 
 
 def escaped(sign: str) -> str:
@@ -234,7 +251,7 @@ def printable(text: str) -> str:
     """``text`` with every character that would steer a terminal or is not seen shown as its escape,
     e.g. ``\\x1b`` (CWE-150).
     """
-    if text.isprintable():
+    if _is_seen(text):
         return text
-    found = {sign for sign in set(text) if sign not in _LAYOUT and category(sign) in _HIDDEN}
+    found = {sign for sign in set(text) if sign not in _LAYOUT and _is_hidden(sign)}
     return text.translate({ord(sign): escaped(sign) for sign in found}) if found else text
