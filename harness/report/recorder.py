@@ -17,6 +17,7 @@ import re
 import shutil
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ class CaseRecorder:
         self._steps = threading.local()
         self._step_count = 0
         self._attachment_count = 0
-        self._size = 0
+        self._size = self._crc = 0
         self._fault: ResourceError | None = None
         self._closed = False
         self._case: dict[str, Any] = {
@@ -286,7 +287,7 @@ class CaseRecorder:
         return not self._changed()
 
     def _changed(self) -> str:
-        file = self._events_file._replace(size=self._size)
+        file = self._events_file._replace(size=self._size, crc=self._crc)
         return whole_file.changed(self.directory / EVENTS, file)
 
     def close(self, verdict: Verdict, message: str, diagnosis: Any = None) -> None:
@@ -335,7 +336,7 @@ class CaseRecorder:
             return {}
         with self._disk():
             case = whole_file.written(self.directory / CASE)
-        return {EVENTS: self._events_file._replace(size=self._size), CASE: case}
+        return {EVENTS: self._events_file._replace(size=self._size, crc=self._crc), CASE: case}
 
     def _write_case(self, **more: object) -> None:
         whole_file.write(
@@ -380,6 +381,7 @@ class CaseRecorder:
                     os.ftruncate(self._file, self._size)  # no torn line amid the evidence
                 raise
         self._size += len(raw)
+        self._crc = zlib.crc32(raw, self._crc)
 
     @staticmethod
     def _masked_line(kind: str, value: Any) -> Any:

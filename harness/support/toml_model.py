@@ -8,6 +8,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,8 @@ from harness.support.network_text import printable
 
 _SHOWN = 100  #: characters of a value in a message
 MOST_ALIKE = 3  #: lines with the same mistake at entries of one table
+#: A file of an attacker may have a hundred thousand, and each costs a search for the nearest name.
+_MOST_MISTAKES, _MOST_SHOWN = 2000, 100
 _NAMED = 10  #: names of further entries with it
 _ROW = re.compile(r"\brow (\d+)")  #: in the place of a spreadsheet's cell
 _DEEPEST = 20  #: levels; a deployment has five
@@ -167,12 +170,12 @@ def lines(
     # a name that is misspelt once is one mistake, though three hundred numbers lead there; so is a
     # column that lost every plus
     alike: dict[tuple[tuple[int | str, ...], str], list[tuple[tuple[int | str, ...], str]]] = {}
-    for location, what, kind in _mistakes(error, model, hidden):
+    for location, what, kind in islice(_mistakes(error, model, hidden), _MOST_MISTAKES):
         if omitted(location):
             continue
         of_entry = (location[0], "", *location[2:]) if len(location) > 2 else location
         alike.setdefault((of_entry, kind), []).append((location, what))
-    for found in alike.values():
+    for found in islice(alike.values(), _MOST_SHOWN):
         shown, others = (found[:1], found[1:]) if len(found) > MOST_ALIKE else (found, [])
         which = _named([place for place, _ in others], beside)
         how = "same" if len({what for _, what in found}) == 1 else "like"
@@ -184,6 +187,8 @@ def lines(
             )
             where = place(location)
             yield f"{where}: {what}{also}" if where else f"{what}{also}"
+    if len(alike) > _MOST_SHOWN:
+        yield f"and more: {error.error_count()} mistakes in all"
 
 
 def _named(

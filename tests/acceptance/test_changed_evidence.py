@@ -67,6 +67,12 @@ def added_to(path: Path) -> None:
         file.write("\n")
 
 
+def rewritten(path: Path) -> None:
+    """In place, and as long as before."""
+    with path.open("r+b") as file:
+        file.write(b" ")
+
+
 Change = Callable[[Path], None]
 NIGHTLY = pytest.mark.nightly
 
@@ -106,6 +112,7 @@ def test_untouched_run_passes(tree: Tree) -> None:
         pytest.param(linked, "was replaced", marks=NIGHTLY),
         (removed, "is missing"),
         (emptied, "was cut short"),
+        (rewritten, "was changed"),
         pytest.param(cut_short, "was cut short", marks=NIGHTLY),
         pytest.param(added_to, "was added to", marks=NIGHTLY),
         pytest.param(directory_replaced, "was replaced", marks=NIGHTLY),
@@ -127,6 +134,7 @@ def test_case_whose_events_are_changed_is_broken(tree: Tree, change: Change, sai
         (replaced, "was replaced"),
         pytest.param(removed, "is missing", marks=NIGHTLY),
         (cut_short, "was cut short"),
+        pytest.param(rewritten, "was changed", marks=NIGHTLY),
         pytest.param(added_to, "was added to", marks=NIGHTLY),
         pytest.param(directory_removed, "is missing", marks=NIGHTLY),
     ],
@@ -147,6 +155,7 @@ def test_evidence_of_a_case_that_has_ended_may_not_change_before_the_run_ends(
         (replaced, "was replaced"),
         pytest.param(linked, "was replaced", marks=NIGHTLY),
         (removed, "is missing"),
+        (rewritten, "was changed"),
         pytest.param(emptied, "was cut short", marks=NIGHTLY),
         pytest.param(added_to, "was added to", marks=NIGHTLY),
     ],

@@ -218,8 +218,8 @@ class Progress:
         name = case_id(report.nodeid)
         for key, value in report.user_properties:
             if key == "written":
-                path, device, inode, size = cast("list[Any]", value)
-                self._run.written[path] = whole_file.Written(device, inode, size)
+                path, *file = cast("list[Any]", value)
+                self._run.written[path] = whole_file.Written(*file)
         if name in self._run.case_ids:
             self._count(name, report)
         else:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,17 +59,19 @@ def writing(path: Path) -> Iterator[Path]:
 
 
 class Written(NamedTuple):
-    """Which file a path leads to, and how much was written there."""
+    """Which file a path leads to, and what was written there."""
 
     device: int
     inode: int
     size: int
+    crc: int  #: CRC-32 of its octets
 
 
 def written(path: Path) -> Written:
     """The file as it is now; a link is itself. Raises ``OSError``."""
     found = path.lstat()
-    return Written(found.st_dev, found.st_ino, found.st_size)
+    crc = zlib.crc32(path.read_bytes()) if stat.S_ISREG(found.st_mode) else 0
+    return Written(found.st_dev, found.st_ino, found.st_size, crc)
 
 
 def changed(path: Path, before: Written) -> str:
@@ -81,4 +85,6 @@ def changed(path: Path, before: Written) -> str:
         return "was replaced"
     if now.size < before.size:
         return "was cut short"
-    return "was added to" if now.size > before.size else ""
+    if now.size > before.size:
+        return "was added to"
+    return "was changed" if now.crc != before.crc else ""

@@ -136,3 +136,11 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         DeploymentError, match=r"^no such file: .*nosuch\.toml; allowed: .*simulated-gladly"
     ):
         load(tmp_path / "nosuch.toml")
+
+
+def test_of_thousands_of_mistakes_the_first_hundred_are_shown(tmp_path: Path) -> None:
+    keys = "".join(f"x{number} = 1\n" for number in range(49_000))
+    (tmp_path / "d.toml").write_text(keys + (EXAMPLES / "live-talkdesk.toml").read_text())
+    found = mistakes(tmp_path / "d.toml")
+    assert len(found) == 101
+    assert found[-1].endswith("and more: 49000 mistakes in all")

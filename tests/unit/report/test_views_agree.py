@@ -215,7 +215,8 @@ def test_every_view_of_a_run_counts_the_same(
 
 #: Turned around (UAX #9), not seen, line breaks of Unicode, controls of ISO 6429, tags.
 HIDDEN = (
-    "\ufe0f\u034f\u115f\u3164\u2800\u202e\u2066\u200b\u200d\u2060\u200f\u00ad\ufeff\u061c\u180e\u2028\u2029\x85\x9b\x1b\ufff9\U000e0041"
+    "\ufe0f\u034f\u115f\u3164\u2800\u202e\u2066\u200b\u200d\u2060\u200f\u00ad\ufeff\u061c"
+    "\u180e\u2028\u2029\x85\x9b\x1b\ufff9\U000e0041"
 )
 
 
