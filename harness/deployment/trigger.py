@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from decimal import Decimal
 from html import unescape
 from urllib.parse import unquote, urlsplit
 
@@ -21,7 +22,8 @@ _WRITTEN = re.compile(
     r"(?<![A-Za-z0-9])(?<![A-Za-z0-9]-)\+?[0-9](?:[-.()\s]{0,2}[0-9])*(?!-?[A-Za-z0-9])"
 )
 #: A digit or a service code that would make another number of the one that is put in place.
-_BESIDE_A_PLACE = re.compile(r"[0-9+*#]\{(?:line|customer)\}|\{(?:line|customer)\}[0-9*#]")
+_PLACE = r"\{(?:line|customer)\}"
+_BESIDE_A_PLACE = re.compile(rf"[0-9+*#]{_PLACE}|{_PLACE}(?:[0-9*#]|{_PLACE})")
 #: Fewer digits behind a plus belong to no country; numbers of fewer digits are no plan's, or counts.
 _LEAST_BEHIND_PLUS, _LEAST_UNKNOWN = 7, 9
 #: More than fifteen (ITU-T E.164) and any prefix.
@@ -31,6 +33,11 @@ _LEAST_CODE = 3
 #: A request with more of them is refused, so that no file takes minutes.
 _MOST_WRITTEN = 1000
 _JSON_ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
+_JSON_BLANK = re.compile(r"\\[bfnrt]")
+#: A number of JSON with an exponent (RFC 8259 section 6): 9.11e2 is 911.
+_EXPONENT = re.compile(r"(?<![A-Za-z0-9.])[0-9]+(?:\.[0-9]+)?[eE]\+?[0-9]{1,2}(?![A-Za-z0-9.])")
+#: Headers that lead a request elsewhere, or change where it ends (RFC 9110, RFC 9112).
+_NOT_OF_A_FILE = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 
 
 def numbers_in_trigger(deployment: Tables) -> Iterator[Mistake]:
@@ -40,7 +47,11 @@ def numbers_in_trigger(deployment: Tables) -> Iterator[Mistake]:
         return
     url = urlsplit(campaign.url or "")
     sent = [("url", f"{url.path}?{url.query}"), ("body", campaign.body)]
-    sent += [(f"headers.{name}", value) for name, value in campaign.headers.items()]
+    for name, value in campaign.headers.items():
+        digits = re.sub(r"[A-Za-z-]+", " ", name)
+        sent.append((f"headers.{name}", f"{digits} {value}"))
+        if name.lower() in _NOT_OF_A_FILE:
+            yield ("campaign", f"headers.{name}"), "is the harness's own; allowed: other headers"
     for key, text in sent:
         if number := number_in_text(text, deployment.region):
             what = f"{number!r} may be a number to call"
@@ -53,7 +64,9 @@ def number_in_text(text: str, region: str) -> str | None:
 
     Percent-encoding, HTML entities, JSON's escapes and other scripts' digits are undone.
     """
-    plain = unescape(unquote(_JSON_ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)))
+    plain = _JSON_ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+    plain = unescape(unquote(unquote(_JSON_BLANK.sub(" ", plain))))
+    plain = _EXPONENT.sub(lambda found: f"{Decimal(found[0]):f}", plain)
     plain = "".join(str(unicodedata.decimal(sign)) if sign.isdecimal() else sign for sign in plain)
     if made := _BESIDE_A_PLACE.search(plain):
         return made[0]

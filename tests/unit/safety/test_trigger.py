@@ -59,6 +59,11 @@ def test_a_request_with_places_only_is_taken(lab: Lab, more: dict[str, Any]) -> 
         ("body", '{"to": "{customer}911"}'),
         ("body", '{"to": "+442079460100"}'),
         ("headers", {"X-To": "911"}),
+        ("body", '{"to": 9.11e2}'),
+        ("body", '{"to": 1.9005551234e10}'),
+        ("body", '{"to": "9\\t1\\n1"}'),
+        ("url", f"{URL}?to=%2539%2531%2531"),
+        ("body", '{"to": "{line}{customer}"}'),
     ],
 )
 def test_a_request_with_a_number_of_its_own_is_refused(lab: Lab, key: str, value: Any) -> None:
@@ -99,3 +104,11 @@ def test_emergency_and_premium_numbers_are_found_in_each_form(
 )
 def test_a_huge_request_is_read(text: str) -> None:
     assert number_in_text(text, "US") in (None, "+1234")
+
+
+@pytest.mark.parametrize(
+    "name", ["Host", "host", "Content-Length", "Transfer-Encoding", "X-19005551234"]
+)
+def test_a_header_that_leads_elsewhere_or_names_a_number_is_refused(lab: Lab, name: str) -> None:
+    with pytest.raises(ValidationError):
+        lab(**campaign(headers={name: "{customer}"}))
