@@ -31,7 +31,7 @@ JOURNEY: Final = {
         "verify": Entry("verify:verify", "harness verify simulated-talkdesk --transport tls"),
         "simulate": Entry("simulate:simulate", "harness simulate simulated-talkdesk"),
         "call": Entry("call:call", "harness call simulated-talkdesk +13125550100"),
-        "load": Entry("call:load", "harness load simulated-talkdesk --calls 10 --for 30"),
+        "load": Entry("call:load", "harness load simulated-talkdesk --calls 3 --for 30"),
     },
     "Read": {
         "open": Entry("open:open_run", "harness open reports/latest"),
