@@ -21,11 +21,9 @@ from harness.case.events import (
     MarkEnded,
     MarkHeard,
     MediaState,
-    Recorded,
     RtpStatistics,
     SipMessage,
 )
-from harness.case.model import Call
 
 E = TypeVar("E", bound=Event)
 
@@ -46,6 +44,10 @@ class MarkSpan:
     ended: float
     level_dbov: float
     quality: float
+
+
+def _is_invite(message: SipMessage) -> bool:
+    return message.text.startswith("INVITE ")
 
 
 class EventLog(Sequence[Event]):
@@ -105,8 +107,7 @@ class LegEvents(EventLog):
     @property
     def is_first_call(self) -> bool:
         """Whether the harness phone placed this call of itself, not on a REFER."""
-        begun = self.started
-        return begun is not None and begun.direction == "outgoing" and begun.replaces is None
+        return self.is_placed and self.started is not None and self.started.replaces is None
 
     @property
     def marks_sent(self) -> set[int]:
@@ -148,18 +149,13 @@ class LegEvents(EventLog):
     @property
     def invite(self) -> SipMessage | None:
         """The first INVITE, sent or received."""
-        return next((m for m in self.messages if m.text.startswith("INVITE ")), None)
+        return next(filter(_is_invite, self.messages), None)
 
     @property
     def invite_sent(self) -> SipMessage | None:
         """The first INVITE that the phone sent."""
-        sent = [m for m in self.of(SipMessage) if m.direction == "sent"]
-        return next((m for m in sent if m.text.startswith("INVITE ")), None)
-
-    @property
-    def call(self) -> Call:
-        """The facts that follow from its messages."""
-        return Call(self.of(SipMessage))
+        sent = (m for m in self.of(SipMessage) if m.direction == "sent")
+        return next(filter(_is_invite, sent), None)
 
     @property
     def answered_after_s(self) -> float | None:
@@ -202,10 +198,6 @@ class LegEvents(EventLog):
     def is_counted_by_far_end(self) -> bool:
         """Whether an RTCP report of the far end named the phone's stream."""
         return any(report.names_us for report in self.of(FarEndReport))
-
-    @property
-    def recordings(self) -> list[Recorded]:
-        return self.of(Recorded)
 
     def marks(self) -> Iterator[MarkSpan]:
         """The marks heard, the repeated reports of one mark joined. Without a reported end, a mark
