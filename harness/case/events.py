@@ -8,7 +8,7 @@ within a case.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final, Literal
@@ -23,10 +23,10 @@ WithheldBy = Literal["realm configured", "first realm", "stronger algorithm"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """An event at one phone, at one time."""
+    """An event at one time, at one phone; ``phone`` is empty for what concerns the whole case."""
 
     at: float
-    phone: str
+    phone: str = ""
     leg: str | None = None
 
 
@@ -420,6 +420,63 @@ class RtpInFile(Event):
     made_at: str  #: ``source → destination``, of the RTP or, without any, of the signalling
     packets: int
     is_own: bool = False
+
+
+Span = tuple[float, float]  #: from when to when, monotonic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected(Event):
+    """What the scenario expects, and what it saw of it: the judge makes a finding of it.
+
+    ``given`` are the arguments of the check: JSON-ready, except for events and SIP messages
+    (:mod:`harness.case.checks.registry`).
+    """
+
+    check: str  #: the stable name of the check function
+    given: Mapping[str, Any]
+    dated_at: float | None = None  #: the time of the finding, where that is earlier than ``at``
+    dispensable: bool = False  #: the deployment allows that this is not observable
+    since: float | None = (
+        None  #: from when its time runs, where it is judged long after that is over
+    )
+    #: When the sound was due. A failure is excused if this machine kept the harness from sending or
+    #: hearing it each time, for ``least_s`` at a stretch.
+    sound_due: tuple[Span, ...] = ()
+    least_s: float | None = None
+    #: When words had to be understood, where a busy machine makes them unclear rather than absent.
+    words_due: Span | None = None
+    #: The numbers shown by the calls that it rests on, where each of them may be a stranger's.
+    strangers: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineAsked(Event):
+    """How busy this machine was between two moments: what its processes were kept from.
+
+    A stall is a time in which a process did not run at all; waiting is for a processor.
+    """
+
+    began: float
+    ended: float
+    stalled_s: float = 0.0  #: added up over the processes of the case
+    longest_stall_s: float = 0.0
+    starved_s: float = 0.0  #: by the worst process: waiting, or audio that stood still
+    starved_at_once_s: float = 0.0  #: the longest of these
+    stood_still_s: float = 0.0  #: by the worst: audio of a softphone or of the simulated world
+    share_waited: float = 0.0  #: by the worst, 0…1
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing was kept from anything."""
+        return not any((self.stalled_s, self.starved_s, self.starved_at_once_s, self.share_waited))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost(Event):
+    """A part of the harness, or its simulated world, broke."""
+
+    what: str  #: a line
 
 
 #: What files that others made show.

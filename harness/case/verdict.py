@@ -10,7 +10,7 @@ from __future__ import annotations
 import sysconfig
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -53,18 +53,6 @@ class Strength(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The stable name and the arguments of a check, or of a later adjustment of its finding.
-
-    The arguments are JSON-ready, except for events and SIP messages
-    (:mod:`harness.case.checks.registry`).
-    """
-
-    by: str
-    given: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
     """The result of one check: the expected and the actual.
 
@@ -86,12 +74,6 @@ class Finding:
     starved_s: float | None = (
         None  #: broken because this machine kept the harness waiting for this long
     )
-    asked: Asked | None = field(
-        default=None, compare=False, repr=False
-    )  #: the check's arguments; None: not recorded
-    adjusted: tuple[Asked, ...] = field(
-        default=(), compare=False, repr=False
-    )  #: later adjustments, in order
 
     @property
     def failed(self) -> bool:
@@ -113,12 +95,8 @@ class Finding:
         return self.measured.listener if isinstance(self.measured, BetweenEnds) else ""
 
     def plain(self) -> dict[str, Any]:
-        """JSON-ready data, without ``asked`` and ``adjusted``."""
-        plain = {
-            f.name: getattr(self, f.name)
-            for f in fields(self)
-            if f.name not in ("asked", "adjusted")
-        }
+        """JSON-ready data."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
         return plain | {
             "evidence": list(self.evidence),
             "measured": self.measured and self.measured.plain(),

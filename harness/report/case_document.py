@@ -1,8 +1,8 @@
 """A case's evidence on disk: the form of ``case.json`` and of the lines of ``events.jsonl``, and
 what follows from these lines.
 
-:class:`CaseLog` reads the lines and sorts them into kinds: events, messages, findings, steps,
-notes. From them follow legs, marks, counters and recordings.
+:class:`CaseLog` reads the lines and sorts them into kinds: events, messages, steps, notes. From
+them follow legs, marks, counters and recordings.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final, NotRequired
@@ -20,8 +20,10 @@ from pydantic_core import from_json
 from typing_extensions import TypedDict
 
 from harness import integrations
+from harness.case import judge
 from harness.case.events import (
     Event,
+    Expected,
     FarEndRecord,
     FileEvent,
     LegStarted,
@@ -32,6 +34,7 @@ from harness.case.events import (
     StrangerRefused,
     from_plain,
 )
+from harness.case.judge import Judged
 from harness.case.legs import CaseEvents, EventLog, LegEvents, MarkSpan
 from harness.case.model import CallMessage, messages_in_record, messages_of
 from harness.case.verdict import ORDER, Finding, Verdict
@@ -40,15 +43,13 @@ from harness.diagnosis.result import DiagnosisDocument
 from harness.errors import MistakeError
 from harness.integrations.matrix import CaseAbout, name_hash
 from harness.support.files import json_file, user_files
-from harness.support.mask import mask_text
+from harness.support.mask import fill_plain, mask_text
 
 EVENTS = "events.jsonl"
 
 
-#: Of the lines of ``events.jsonl``; 2 came with typed measurements, 3 with what each direction is
-#: known by, 4 with for how long a machine was too busy for a finding, 5 with what each finding was
-#: made from.
-VERSION: Final = 5
+#: Of the lines of ``events.jsonl``. Since 6 they have expectations, and no findings.
+VERSION: Final = 6
 
 
 CASE = "case.json"
@@ -67,7 +68,7 @@ ATTACHMENTS = "attachments"
 ADDED = "witness.json"
 
 
-ADDED_VERSION: Final = 1
+ADDED_VERSION: Final = 2
 
 
 class Names(TypedDict):
@@ -154,6 +155,7 @@ class CaseEnd(TypedDict):
     verdict: Verdict
     message: str  # why it did not pass
     diagnosis: DiagnosisDocument | None
+    findings: list[Any]  # each as Finding.plain() has it
     troubles: list[TroubleEntry]
     at: float  # monotonic
 
@@ -225,7 +227,6 @@ class Line(TypedDict, total=False):
 
     format: FormatEntry
     event: Event
-    finding: Finding
     scripted: ScriptedEntry
     step: StepEntry
     step_end: StepEndEntry
@@ -238,9 +239,6 @@ class AddedEvidence(TypedDict):
 
     version: int
     events: list[Event]
-    findings: dict[
-        str, Finding
-    ]  # those judged again, by their place among the findings of the case
     end: CaseEnd | None  # None where the case has no end
     notes: list[str]  # what each file says of the case
 
@@ -257,14 +255,6 @@ class Message:
 
     number: str
     event: SipMessage
-
-
-@dataclass(frozen=True)
-class MadeFrom:
-    """The inputs of a finding, as ``events.jsonl`` has them: plain data with references to events."""
-
-    asked: Any  #: None where the finding cannot be made again from the evidence
-    adjusted: Sequence[Any]
 
 
 @dataclass
@@ -343,6 +333,10 @@ class Gist:
     ]  #: axis → the values of it that the far end's records show
 
 
+#: An expectation and what came of it → the expectation with what files of others show besides.
+Changed = Callable[[Expected, Finding | None], Expected | None]
+
+
 class CaseLog:
     """The lines of a case's ``events.jsonl``, sorted into kinds, and what was added later. Events
     and messages are in order of time.
@@ -356,8 +350,6 @@ class CaseLog:
         self.added_end: CaseEnd | None = None  #: how the case ends with them
         self._events: list[Event] = []
         self.messages: list[Message] = []
-        self.findings: list[Finding] = []
-        self.made_from: list[MadeFrom] = []  #: of each finding
         self.steps: list[Step] = []
         self.notes: list[Note] = []
         self.attachments: list[Attachment] = []
@@ -388,6 +380,59 @@ class CaseLog:
             total += max(0.0, min(ended, until) - max(began, covered))
             covered = max(covered, min(ended, until))
         return total
+
+    def judged(
+        self, case: Mapping[str, Any], *, changed: Changed | None = None
+    ) -> Iterator[Judged]:
+        """The findings, judged anew: all that the log says of the case.
+
+        ``case``: the data of ``case.json``. ``changed`` as of :func:`harness.case.judge.judged`.
+        Masked digits count as zeros.
+        """
+        return judge.judged(
+            self._with_arguments(self.filled if case.get("mask") else self.recorded),
+            self._agents(),
+            finite(case.get("began", 0.0)),
+            changed=changed or (lambda expected, found: None),
+        )
+
+    @cached_property
+    def filled(self) -> list[Event]:
+        """The events in the order of recording, with a zero for each masked digit."""
+        return list(map(_filled, self.recorded))
+
+    def _with_arguments(self, events: Sequence[Event]) -> Iterator[Event]:
+        """The events, with each reference in an expectation replaced by the event."""
+        place = {id(event): index for index, event in enumerate(self.recorded)}
+        by_number = {m.number: events[place[id(m.event)]] for m in self.messages}
+
+        def resolved(value: Any) -> Any:
+            match value:
+                case {"event": reference, **others} if not others:
+                    if isinstance(reference, str):
+                        return by_number[reference]
+                    is_line = isinstance(reference, int)
+                    return events[reference] if is_line else from_plain(dict(reference))
+                case Mapping():
+                    return {key: resolved(item) for key, item in value.items()}
+                case list():
+                    return [resolved(item) for item in value]
+            return value
+
+        for event in events:
+            if isinstance(event, Expected):
+                yield replace(event, given=resolved(event.given))
+            else:
+                yield event
+
+    def _agents(self) -> dict[str, list[str]]:
+        try:
+            groups = json_file.read(self._directory / DEPLOYMENT).get("groups") or {}
+            return {
+                name: [str(agent) for agent in group["agents"]] for name, group in groups.items()
+            }
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
 
     @property
     def legs(self) -> dict[str, LegEvents]:
@@ -466,10 +511,8 @@ class CaseLog:
     def _take(self, kind: str, value: Any, open_steps: dict[int, Step]) -> None:
         match kind:
             case "format":
-                if value["version"] > VERSION:
-                    what = (
-                        f"version {value['version']}; this harness reads versions up to {VERSION}"
-                    )
+                if value["version"] != VERSION:
+                    what = f"version {value['version']}; this harness reads version {VERSION}"
                     raise MistakeError(f"{self._directory / EVENTS}: {what}")
             case "event":
                 number = value.pop("number", None)
@@ -479,12 +522,6 @@ class CaseLog:
                     self.messages.append(Message(_text(number), event))
                 self.times.append(at)
                 self._events.append(event)
-            case "finding":
-                made_from = MadeFrom(value.pop("asked", None), value.pop("adjusted", ()))
-                finding = Finding.from_plain(value)
-                finite(finding.at)
-                self.findings.append(finding)
-                self.made_from.append(made_from)
             case "scripted":
                 at, seconds = finite(value["at"]), finite(value["seconds"])
                 began = finite(value["began"])
@@ -530,17 +567,24 @@ class CaseLog:
         if plain["version"] != ADDED_VERSION:
             raise ValueError(f"version {plain['version']}")
         events = [from_plain(event) for event in plain["events"]]
-        judged = {}
-        for place, finding in plain["findings"].items():
-            made_from = MadeFrom(finding.pop("asked", None), finding.pop("adjusted", ()))
-            judged[range(len(self.findings))[int(place)]] = Finding.from_plain(finding), made_from
         notes = [Note(max(self.times, default=0.0), _text(note)) for note in plain["notes"]]
-        for place, (found, made_from) in judged.items():
-            self.findings[place], self.made_from[place] = found, made_from
         self._events += events
         self.added = [event for event in events if isinstance(event, FileEvent)]
         self.notes += notes
         self.added_end = plain["end"]
+
+
+def _filled(event: Event) -> Event:
+    """The event with a zero for each masked digit; figures that were masked as numbers are, are
+    figures again.
+    """
+    changed: dict[str, Any] = {}
+    for one in fields(event):
+        value = getattr(event, one.name)
+        filled = fill_plain(value) if isinstance(value, str | dict) else value
+        if filled != value:
+            changed[one.name] = int(filled) if one.type == "int" else filled
+    return replace(event, **changed) if changed else event
 
 
 def _decoded(line: bytes) -> Any:

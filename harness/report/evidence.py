@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -74,8 +74,10 @@ class CaseEvidence:
     with_added: bool = True  #: with what files that others made have added
 
     @classmethod
-    def read(cls, directory: Path, *, with_added: bool = True) -> CaseEvidence:
+    def read(cls, directory: Path, *, with_added: bool = True, judged: bool = True) -> CaseEvidence:
         """Read a case's directory; what a dying worker left half written is left out.
+
+        ``judged``: with the findings of a case that has not ended, made of its log.
 
         Raises :class:`MistakeError` when it is not a case's directory.
         """
@@ -88,6 +90,7 @@ class CaseEvidence:
             if log.added_end is not None:
                 case = {**case, "end": log.added_end}
             began = ended = finite(case.get("began", 0.0))
+            findings = _findings(case, log) if judged else ()
             if (end := case.get("end")) is not None:
                 conclusion = Conclusion(Verdict(end["verdict"]), str(end["message"]))
                 diagnosis, ended = _causes(end["diagnosis"]), finite(end["at"])
@@ -98,13 +101,13 @@ class CaseEvidence:
                 f"{directory}: not a case's evidence: its end lacks {error}"
             ) from error
         if conclusion is None:
-            outcome = CaseOutcome(log.findings)
+            outcome = CaseOutcome(findings)
             outcome.worker_died()
             conclusion, ended = outcome.conclusion, max([began, *log.times])
         return cls(
             directory=directory,
             case=case,
-            findings=tuple(log.findings),
+            findings=findings,
             conclusion=conclusion,
             diagnosis=diagnosis,
             closed=end is not None,
@@ -116,6 +119,10 @@ class CaseEvidence:
             reading=reading,
             with_added=with_added,
         )
+
+    def with_findings(self) -> CaseEvidence:
+        """The same with its findings, which were dropped to save memory."""
+        return replace(self, findings=_findings(self.case, self.log))
 
     @property
     def log(self) -> CaseLog:
@@ -318,6 +325,19 @@ def case_of(plain: object) -> dict[str, Any]:
     if not 0 < plain.get("attempt", 1) < _MOST_ATTEMPTS:
         raise ValueError("attempt is no number of one")
     return {**plain, "began_wall": finite(plain["began_wall"])} if "began_wall" in plain else plain
+
+
+def _findings(case: Mapping[str, Any], log: CaseLog) -> tuple[Finding, ...]:
+    """The findings of a case: as they were recorded at its end; where its worker died, judged by
+    its log.
+    """
+    end = case.get("end")
+    if end is None:
+        return tuple(one.finding for one in log.judged(case) if one.finding is not None)
+    found = tuple(map(Finding.from_plain, end["findings"]))
+    for finding in found:
+        finite(finding.at)
+    return found
 
 
 def _causes(diagnosis: object) -> tuple[Mapping[str, Any], ...]:

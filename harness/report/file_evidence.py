@@ -1,27 +1,24 @@
-"""What files that others made change in the arguments of checks: the same checks then make their
-findings again.
-"""
+"""What files that others made show of what a case expected: the judge judges it with that again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
 
 from harness.case.checks.audio import Sound
 from harness.case.checks.claims import Denial, Observation
 from harness.case.checks.registry import plain_argument
-from harness.case.events import FileEvent, MarkInFile, MessageInFile, VoiceInFile
+from harness.case.events import Expected, FileEvent, MarkInFile, MessageInFile, VoiceInFile
 from harness.case.model import messages_of, read
 from harness.case.verdict import Finding, Verdict
-from harness.report.case_document import DEPLOYMENT
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import FlowEnd, captured_number
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 from harness.sip.sdp import Description, SdpError
-from harness.support.files import json_file
 from harness.support.mask import DOT
 
 #: ``MarkInFile.made_at`` of a recording made at the AI.
@@ -43,41 +40,51 @@ class FileEvidence:
         ]
         self._messages = [event for event in added if isinstance(event, MessageInFile)]
 
-    def asked(self, recorded: Finding, asked: Any) -> Any:
-        """The check and the arguments with which the finding is to be made again; None where no
-        file tells anything of it.
+    def expected(self, expected: Expected, found: Finding | None) -> Expected | None:
+        """The expectation with what files show of it; None where no file shows anything of it.
+
+        ``found``: what comes of it without them.
         """
-        if asked and asked["by"] == "audio":
-            return self._direction(asked, recorded)
-        if self._invite is None or not recorded.subject.startswith("assistant "):
+        if found is None:
             return None
-        if recorded.check == "header" and asked and asked["by"] == "header.in_record":
-            return self._header(asked["given"])
-        if recorded.verdict is Verdict.NOT_OBSERVABLE and recorded.check == "route.transport":
-            return self._transport(recorded)
-        if (
-            recorded.verdict is Verdict.NOT_OBSERVABLE
-            and recorded.check == "codec"
-            and (seen := self._codec)
-        ):
-            wanted = recorded.expected.split(" or ")
-            return _by(
-                "codec", subject=recorded.subject, wanted=wanted, seen=seen, where=self._where
-            )
-        return None
+        if expected.check == "audio":
+            given = self._direction(expected, found)
+            return None if given is None else replace(expected, given=given)
+        subject = expected.given.get("subject", "")
+        if found.verdict is not Verdict.NOT_OBSERVABLE or not subject.startswith("assistant "):
+            is_recorded_header = expected.check == "header.in_record"
+            if not is_recorded_header or not subject.startswith("assistant "):
+                return None
+        if self._invite is None:
+            return None
+        match expected.check:
+            case "header.in_record" | "header":
+                return self._header(expected)
+            case "route.transport":
+                invite = self._invite
+                return self._with(expected, seen=invite.transport, local=invite.destination)
+            case "codec" if seen := self._codec:
+                return self._with(expected, seen=seen)
+            case _:
+                return None
+
+    def _with(self, expected: Expected, **seen: Any) -> Expected:
+        return replace(expected, given={**expected.given, **seen, "where": self._where})
 
     # -- by recordings of the AI
 
-    def _direction(self, asked: Any, recorded: Finding) -> Any:
-        """A mark in a recording of the AI proves that the AI was reached; a recording of the time
+    def _direction(self, expected: Expected, found: Finding) -> Mapping[str, Any] | None:
+        """The arguments of ``audio`` with what files show.
+
+        A mark in a recording of the AI proves that the AI was reached; a recording of the time
         without it, or a capture of the way to the AI, is evidence against.
         """
-        given = asked["given"]
+        given = expected.given
         if given["towards"] == "caller" and given["speaker"].startswith("assistant "):
-            return self._to_caller(asked, given)
+            return self._to_caller(given)
         if given["towards"] != "ai":
             return None
-        until = recorded.at + _LATER_S  # the call may have been changed then
+        until = found.at + _LATER_S  # the call may have been changed then
         reported = [
             event
             for event in self._marks
@@ -94,16 +101,16 @@ class FileEvidence:
             sound = Sound(max(first.at, given["since"]), Observation.RECORDING, words, first.mark)
             proof = {"sound": plain_argument(sound), "account": None}
             against = given.get("denial") if denial is None else plain_argument(denial)
-            return {**asked, "given": {**given, **proof, "denial": against}}
+            return {**given, **proof, "denial": against}
         if at_ai:
             longest = max(at_ai, key=lambda event: event.covered_s)
             words = f"{longest.file} covers {longest.covered_s:.1f} s of the call without mark {longest.mark}"
             denial = Denial(Observation.RECORDING, f"{words}; {captured}" if captured else words)
-        elif recorded.verdict is Verdict.FAILED or recorded.facts.get("observation") == _BY_MARK:
+        elif found.failed or found.facts.get("observation") == _BY_MARK:
             return None  # to a failure, a capture adds the hop in the diagnosis
         if denial is None:
             return None
-        return {**asked, "given": {**given, "denial": plain_argument(denial)}}
+        return {**given, "denial": plain_argument(denial)}
 
     def _missing_on_the_way(self, marks: Sequence[MarkInFile]) -> str | None:
         """Where captures do not have a leg's mark on its way to the AI, and where it was seen last;
@@ -139,7 +146,7 @@ class FileEvidence:
         events = self._evidence.legs.get(leg or "", ())
         return {one.message.call_id for one in messages_of(events)}
 
-    def _to_caller(self, asked: Any, given: Mapping[str, Any]) -> Any:
+    def _to_caller(self, given: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """The caller heard this AI, if the AI's recording has the voice; after a change of the call
         it is not known when that was.
         """
@@ -153,7 +160,7 @@ class FileEvidence:
         agreeing = f"{heard.agreeing} of {heard.parts} parts, match {heard.match:.2f}"
         words = f"{heard.file} has the voice that {heard.leg} heard ({agreeing})"
         proved = {**sound, "observation": Observation.RECORDING.name.lower(), "evidence": words}
-        return {**asked, "given": {**given, "sound": proved, "denial": None}}
+        return {**given, "sound": proved, "denial": None}
 
     # -- by captures of the way to the AI
 
@@ -189,29 +196,13 @@ class FileEvidence:
         assert self._invite is not None
         return f"{captured_number(self._messages.index(self._invite))} in {self._invite.file}"
 
-    def _transport(self, recorded: Finding) -> Any:
-        try:
-            trunks = json_file.read(self._evidence.directory / DEPLOYMENT)["trunks"]
-            trunk = next(one for one in trunks if one["name"] == self._evidence.case.get("trunk"))
-        except (OSError, ValueError, KeyError, TypeError, StopIteration):
+    def _header(self, expected: Expected) -> Expected | None:
+        invite, given = self._invite, expected.given
+        if invite is None or DOT in given["value"]:
             return None
-        invite = self._invite
-        assert invite is not None
-        return _by(
-            "route.transport",
-            subject=recorded.subject,
-            expected=trunk["transport"],
-            port=trunk["port"],
-            seen=invite.transport,
-            local=invite.destination,
-            where=self._where,
-        )
-
-    def _header(self, given: Mapping[str, Any]) -> Any:
-        if self._invite is None or DOT in given["value"]:
-            return None
-        reported = {"subject": given["subject"], "name": given["name"], "value": given["value"]}
-        return _by("header", message=self._invite.text, **reported, where=self._where)
+        wanted = {name: given[name] for name in ("subject", "name", "value")}
+        given = {"message": invite.text, **wanted, "where": self._where}
+        return replace(expected, check="header", given=given)
 
     @cached_property
     def _codec(self) -> str:
@@ -239,7 +230,3 @@ class FileEvidence:
                     else ""
                 )
         return ""
-
-
-def _by(check: str, **given: Any) -> dict[str, Any]:
-    return {"by": check, "given": given}

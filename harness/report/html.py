@@ -583,7 +583,7 @@ def make(task: Task) -> tuple[dict[str, Any], str, list[Measured]]:
     Returns what the page's template shows of it, what a search goes through, and the times of a
     case that passed.
     """
-    case = replace(task.case, findings=tuple(task.case.log.findings))
+    case = task.case.with_findings()
     page = CasePage.of(case, task.home, task.command)
     fields = {
         "key": page.key,

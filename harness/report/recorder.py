@@ -22,9 +22,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.case.events import Event, Recorded, SipMessage, to_plain
+from harness.case.checks.finding import raised
+from harness.case.events import Event, Expected, Recorded, SipMessage, to_plain
 from harness.case.legs import EventLog
-from harness.case.verdict import Asked, CaseOutcome, Finding, Verdict, is_failure
+from harness.case.verdict import CaseOutcome, Finding, Verdict, is_failure
 from harness.errors import ResourceError
 from harness.report.case_document import (
     ATTACHMENTS,
@@ -109,6 +110,8 @@ class CaseRecorder:
     def event(self, event: Event) -> None:
         """Record a fact. SIP messages are numbered ``m1``, ``m2`` … in the order they get here."""
         plain = to_plain(event)
+        if isinstance(event, Expected):
+            plain["given"] = self._referring(event.given)
         if isinstance(event, Recorded):
             plain |= {
                 key: self._own_name(plain[key]) for key in ("path", "sent_path") if plain[key]
@@ -139,17 +142,13 @@ class CaseRecorder:
         return None
 
     def finding(self, finding: Finding) -> None:
-        """Record what a check expected and saw, and what it was made from."""
+        """Count a finding in; it is written with the end of the case."""
         self.outcome.add(finding)
-        plain = finding.plain()
-        if finding.asked is not None:
-            plain["asked"] = self._given(finding.asked)
-        if finding.adjusted:
-            plain["adjusted"] = [self._given(asked) for asked in finding.adjusted]
-        self._append({"finding": plain})
 
-    def _given(self, asked: Asked) -> dict[str, Any]:
-        return {"by": asked.by, "given": self._referring(asked.given)}
+    def raised(self, finding: Finding) -> None:
+        """Record the finding that an exception carried."""
+        self.event(raised.of(finding.plain()))
+        self.finding(finding)
 
     def _referring(self, value: Any) -> Any:
         """The value, where each event and SIP message in it became a reference to the line that has
@@ -316,6 +315,7 @@ class CaseRecorder:
             "verdict": verdict,
             "message": message,
             "diagnosis": diagnosis,
+            "findings": [finding.plain() for finding in self.outcome.findings],
             "troubles": [
                 {
                     "verdict": one.verdict,

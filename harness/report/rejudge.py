@@ -1,9 +1,9 @@
 """A stored run judged again by today's checks, verdict and diagnosis (``harness report RUN
 --rejudge``).
 
-A finding is made again from what it was made from, as ``events.jsonl`` has it; the verdict and the
-diagnosis follow from the findings. What the evidence does not hold is taken from the record, and
-the reason is given. Words are not compared.
+The log alone decides: findings are made of its expectations and events, the verdict and the
+diagnosis of the findings. Only what depends on masked telephone numbers is taken from the record.
+Words are not compared.
 
 :func:`judged_with` derives a case's findings, verdict and diagnosis from its evidence together with
 files that others made.
@@ -13,16 +13,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final, cast
 
 from typing_extensions import TypedDict
 
-from harness.case.checks.registry import adjust_again, compares_numbers, make_again
-from harness.case.events import Event, FileEvent, to_plain
-from harness.case.events import from_plain as event_from_plain
-from harness.case.verdict import Asked, CaseOutcome, Conclusion, Finding, Trouble, Verdict
+from harness.case.checks.registry import registered
+from harness.case.events import Expected, FileEvent, to_plain
+from harness.case.verdict import CaseOutcome, Conclusion, Finding, Trouble, Verdict
 from harness.deployment import from_plain as deployment_from_plain
 from harness.diagnosis import diagnose
 from harness.diagnosis.catalogue import Confidence
@@ -33,8 +33,6 @@ from harness.report.case_document import (
     CASE,
     DEPLOYMENT,
     AddedEvidence,
-    CaseLog,
-    MadeFrom,
 )
 from harness.report.evidence import CaseEvidence
 from harness.report.file_evidence import FileEvidence
@@ -43,10 +41,8 @@ from harness.support.files import json_file
 from harness.support.mask import fill_plain, mask_plain
 
 #: Why a finding, or a diagnosis, is taken from the record.
-LIVE: Final = "made from what only the run could see"
 MASKED: Final = "numbers are masked"
-NO_SUCH_CHECK: Final = "no such check any more"
-UNFIT: Final = "today's check does not take what was recorded"
+UNFIT: Final = "today's checks do not take what was recorded"
 NO_DEPLOYMENT: Final = "the evidence lacks the deployment"
 
 
@@ -137,8 +133,8 @@ def totals(cases: Iterable[Rejudged]) -> Totals:
 
 def _rejudged(directory: Path) -> Rejudged:
     evidence = CaseEvidence.read(directory)
-    again = _Again(evidence)
-    findings = [*again.findings()]
+    again = _Again(evidence, evidence.log.added)
+    findings = again.findings()
     conclusion = again.conclusion(findings)
     causes = again.causes([found for found in findings if found is not None], conclusion)
     recorded = Judgement(evidence.verdict, _failed(evidence.findings), _causes(evidence.diagnosis))
@@ -156,39 +152,28 @@ def _rejudged(directory: Path) -> Rejudged:
 
 
 def judged_with(directory: Path, added: Sequence[FileEvent], notes: Sequence[str]) -> AddedEvidence:
-    """A case with what files that others made show of it; only findings that these are about are
-    made again.
-    """
+    """A case with what files that others made show of it."""
     evidence = CaseEvidence.read(directory, with_added=False)
-    again, files = _Again(evidence, added), FileEvidence(evidence, added)
-    findings: list[Finding] = []
-    judged: dict[str, Any] = {}
-    for place, (recorded, made_from) in enumerate(
-        zip(evidence.findings, evidence.log.made_from, strict=True)
-    ):
-        asked = files.asked(recorded, made_from.asked)
-        found = (
-            again.made(recorded, MadeFrom(asked, made_from.adjusted)) if asked is not None else None
-        )
-        findings.append(found or recorded)
-        if found is not None:
-            judged[str(place)] = found.plain() | {"asked": asked, "adjusted": made_from.adjusted}
+    again = _Again(evidence, added)
+    findings = [found for found in again.findings() if found is not None]
     end = evidence.case.get("end")
     if end is not None:
         conclusion = again.conclusion(findings)
-        diagnosis = again.diagnosis(findings, conclusion)
         end = {
             **end,
             "verdict": conclusion.verdict,
             "message": conclusion.message,
-            "diagnosis": diagnosis,
+            "diagnosis": again.diagnosis(findings, conclusion),
+            "findings": [found.plain() for found in findings],
         }
     mask = mask_plain if evidence.case.get("mask") else lambda plain: plain
     events = [
         mask(plain) | {"sha256": plain["sha256"]} for plain in map(to_plain, added)
     ]  # its digits are no number
-    reported = mask({"findings": judged, "end": end, "notes": [*notes]})
-    return cast("AddedEvidence", {"version": ADDED_VERSION, "events": events, **reported})
+    return cast(
+        "AddedEvidence",
+        {"version": ADDED_VERSION, "events": events, **mask({"end": end, "notes": [*notes]})},
+    )
 
 
 class _Again:
@@ -196,65 +181,35 @@ class _Again:
 
     def __init__(self, evidence: CaseEvidence, added: Sequence[FileEvent] = ()) -> None:
         self._evidence = evidence
-        self._log: CaseLog = evidence.log
+        self._added = added
+        self._files = FileEvidence(evidence, added)
         self._masked = bool(evidence.case.get("mask"))
         #: The plain data with a zero for each masked digit.
         self._fill: Callable[[Any], Any] = fill_plain if self._masked else lambda plain: plain
-        self._events = (
-            [*map(_filled, self._log.recorded)] if self._masked else [*self._log.recorded]
-        )
-        self._events += added
-        place = {id(event): index for index, event in enumerate(self._log.recorded)}
-        self._by_number = {m.number: self._events[place[id(m.event)]] for m in self._log.messages}
         self.taken: Counter[str] = Counter()  #: from the record, by reason
         self.notes: list[str] = []
 
-    def findings(self) -> Iterator[Finding | None]:
-        """Each finding as it is made now; None where today's check makes none."""
-        for recorded, made_from in zip(self._evidence.findings, self._log.made_from, strict=True):
-            why, found = self._why_not(made_from), None
+    def findings(self) -> list[Finding | None]:
+        """Each finding as it is made now, beside the recorded ones; None where today's check makes
+        none.
+        """
+        evidence = self._evidence
+        judged = [*evidence.log.judged(evidence.case, changed=self._files.expected)]
+        found: list[Finding | None] = []
+        for one, recorded in zip_longest(judged, evidence.findings):
+            why = UNFIT if one is None or one.error else self._why_not(one.expected)
             if not why:
-                try:
-                    found = self.made(recorded, made_from)
-                except (LookupError, TypeError, ValueError) as error:
-                    why = f"{UNFIT}: {made_from.asked['by']}: {error}"
-            if why:
-                self.taken[why] += 1
-            yield Finding.from_plain(self._fill(recorded.plain())) if why else found
+                found.append(one.finding)
+                continue
+            self.taken[f"{why}: {one.error}" if one is not None and one.error else why] += 1
+            found.append(None if recorded is None else self._filled(recorded))
+        return found
 
-    def _why_not(self, made_from: MadeFrom) -> str:
-        if made_from.asked is None:
-            return LIVE
-        try:
-            return MASKED if self._masked and compares_numbers(made_from.asked["by"]) else ""
-        except KeyError:
-            return NO_SUCH_CHECK
+    def _why_not(self, expected: Expected) -> str:
+        return MASKED if self._masked and registered(expected.check).compares_numbers else ""
 
-    def made(self, recorded: Finding, made_from: MadeFrom) -> Finding | None:
-        """The finding as it is made now; None where today's check makes none."""
-        finding = make_again(self._asked(made_from.asked))
-        if finding is None:
-            return None
-        for adjusted in made_from.adjusted if finding.verdict is not Verdict.PASSED else ():
-            finding = adjust_again(finding, self._asked(adjusted))
-        return replace(finding, at=recorded.at, dispensable=recorded.dispensable)
-
-    def _asked(self, plain: Mapping[str, Any]) -> Asked:
-        return Asked(plain["by"], self._resolved(self._fill(plain["given"])))
-
-    def _resolved(self, value: Any) -> Any:
-        """The value, with each reference to an event replaced by that event."""
-        match value:
-            case {"event": reference, **others} if not others:
-                if isinstance(reference, str):
-                    return self._by_number[reference]
-                is_line = isinstance(reference, int)
-                return self._events[reference] if is_line else event_from_plain(dict(reference))
-            case Mapping():
-                return {key: self._resolved(item) for key, item in value.items()}
-            case list():
-                return [self._resolved(item) for item in value]
-        return value
+    def _filled(self, recorded: Finding) -> Finding:
+        return Finding.from_plain(self._fill(recorded.plain()))
 
     def conclusion(self, findings: Sequence[Finding | None]) -> Conclusion:
         """The verdict by these findings, and by what else went wrong."""
@@ -303,29 +258,18 @@ class _Again:
             )
             self.notes.append(f"diagnosis taken from the record: {why}")
             return None
-        numbers = {id(event): number for number, event in self._by_number.items()}
-        case = self._fill(self._evidence.case)
+        log = self._evidence.log
+        events = log.filled if self._masked else log.recorded
+        place = {id(event): index for index, event in enumerate(log.recorded)}
+        numbers = {id(events[place[id(m.event)]]): m.number for m in log.messages}
         found = diagnose(
-            case,
+            self._fill(self._evidence.case),
             findings,
-            self._events,
+            [*events, *(() if log.added else self._added)],
             deployment,
             number_of=lambda message: numbers.get(id(message), ""),
         )
         return found.to_plain()
-
-
-def _filled(event: Event) -> Event:
-    """The event with a zero for each masked digit; figures that were masked as numbers are, are
-    figures again.
-    """
-    changed: dict[str, Any] = {}
-    for one in fields(event):
-        value = getattr(event, one.name)
-        filled = fill_plain(value) if isinstance(value, str | dict) else value
-        if filled != value:
-            changed[one.name] = int(filled) if one.type == "int" else filled
-    return replace(event, **changed) if changed else event
 
 
 def _failed(findings: Iterable[Finding | None]) -> tuple[str, ...]:
@@ -350,7 +294,10 @@ def _differences(
 ) -> Iterator[Difference]:
     if recorded.verdict is not now.verdict:
         yield Difference("verdict", str(recorded.verdict), str(now.verdict))
-    for old, new in zip(before, after, strict=True):
+    for old, new in zip_longest(before, after):
+        if old is None:
+            yield Difference("findings", f"{len(before)}", f"{len(after)}")
+            return
         if new is None or new.verdict is not old.verdict:
             yield Difference(
                 f"{old.check} of {old.subject}",

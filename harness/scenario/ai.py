@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from harness.case.checks import reach
 from harness.case.events import TlsHandshake
-from harness.case.verdict import Finding
 from harness.deployment import STRANGER, Transport, Trunk, in_uri
 from harness.errors import BrokenError, PhoneLostError, ResourceError
 from harness.phone import Early, Policy, Reject
@@ -182,7 +181,7 @@ class Ai:
             expected, why = f"an INVITE for {wanted} reaches the AI", "the AI's side is not visible"
             self._context.evidence.unseen("route.tried", subject, expected, why)
             return
-        self._context.evidence.add(reach.tried(subject, wanted, asked))
+        self._context.evidence.expect(reach.tried.of(subject, wanted, asked))
 
     def reported(self, look: Callable[[Call], list[T]], of: Call, since: float) -> list[T]:
         """What ``look`` finds about the call; waits as long as an interface may lag behind
@@ -202,16 +201,15 @@ class Ai:
     def answered_nothing(self, of: Call) -> None:
         """No call since ``of`` began was answered by the AI."""
         answered = self.reported(self.endpoint.set_up, of, time.monotonic())
-        self._add(reach.not_answered("the AI", answered), answered)
+        unseen = self._why_unseen(answered)
+        self._context.evidence.expect(reach.not_answered.of("the AI", answered, unseen=unseen))
 
-    def _add(self, finding: Finding, seen: list[str]) -> None:
-        """The finding that nothing came, unless that may not have been seen."""
-        if self.endpoint.blind and not seen:
-            by_strangers = "strangers call there, too, and one came that may be theirs"
-            why = by_strangers if self.is_ours else "its interface does not say"
-            self._context.evidence.unseen(finding.check, finding.subject, finding.expected, why)
-        else:
-            self._context.evidence.add(finding)
+    def _why_unseen(self, seen: list[str]) -> str:
+        """Why what came may not have been seen; empty where it would have been."""
+        if not self.endpoint.blind or seen:
+            return ""
+        by_strangers = "strangers call there, too, and one came that may be theirs"
+        return by_strangers if self.is_ours else "its interface does not say"
 
     def was_not_reached(self, of: Call) -> None:
         """No INVITE came to the AI since ``of`` began; ringing counts as sent."""
@@ -246,7 +244,8 @@ class Ai:
         )
 
     def _add_not_reached(self, subject: str, reached: list[str]) -> None:
-        self._add(reach.not_reached(subject, reached), reached)
+        unseen = self._why_unseen(reached)
+        self._context.evidence.expect(reach.not_reached.of(subject, reached, unseen))
 
     def early(self, of: Call) -> tuple[str, set[int]]:
         """Who can be heard before the answer, and by which marks; a stand-in's leg is taken but not

@@ -12,7 +12,6 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from itertools import pairwise
 from typing import Final
 
 from harness.audio.delay import PERIOD_SECONDS, one_way_delay, probe
@@ -22,7 +21,7 @@ from harness.audio.quality import WORD_SECONDS, heard_words, spoken_words
 from harness.audio.residue import LEAST_S, Residue, residue
 from harness.audio.wav import to_int16, write_wav
 from harness.case.checks import audio, reach
-from harness.case.checks.finding import heard_at, mute
+from harness.case.checks.finding import heard_at
 from harness.case.events import (
     LONGEST_DROPOUT_S,
     PACKET_S,
@@ -30,10 +29,9 @@ from harness.case.events import (
     MarkHeard,
     MediaState,
     RtpPaused,
-    RtpStatistics,
 )
 from harness.case.measurement import Delay, Direction
-from harness.case.verdict import Finding, Strength, Verdict
+from harness.case.verdict import Finding, Strength
 from harness.phone import recording
 from harness.phone.leg import Leg
 from harness.phone.protocol import Mark, Silence, Wav
@@ -61,8 +59,8 @@ def check_crosstalk(context: CaseContext, one: End, other: End) -> None:
         _wait_until(context, since + SETTLE_S + _WINDOW_S + ON_DISK_WITHIN_S)
         for listener, _ in pairs:
             ended = listener.released_at(0.0)
-            context.evidence.add(
-                reach.up(
+            context.evidence.expect(
+                reach.up.of(
                     listener.label,
                     None if ended is None else ended - (listener.answered_at() or ended),
                 )
@@ -75,7 +73,7 @@ def check_crosstalk(context: CaseContext, one: End, other: End) -> None:
             again = {listener: _marks_at(listener) for listener, _ in pairs}
             heard = {listener: marks & again[listener] for listener, marks in heard.items()}
         for listener, speaker in pairs:
-            context.evidence.add(context.calls.crossing(listener.leg, sorted(heard[listener])))
+            context.evidence.expect(context.calls.crossing(listener.leg, sorted(heard[listener])))
             _check_level(context, speaker, listener)
 
 
@@ -109,7 +107,9 @@ def _check_level(context: CaseContext, speaker: End, listener: Call) -> None:
     voices = speaker.voices_for(listener)
     levels = [e.level_dbov for e in listener.leg.facts.of(MarkHeard) if e.mark in voices]
     if levels:
-        context.evidence.add(audio.level(speaker.label, listener.label, statistics.median(levels)))
+        context.evidence.expect(
+            audio.level.of(speaker.label, listener.label, statistics.median(levels))
+        )
 
 
 # -- the whole call: what sounds beneath the marks, how loud each is, and whether an AI that handed the call over is still heard
@@ -155,7 +155,9 @@ def listen_to_whole_call(context: CaseContext, leg: Leg) -> list[int]:
         if _is_heard_beside_a_person(context, leg, talk, times)
     ]
     if left.seconds or stayed:
-        context.evidence.add(audio.beneath(leg.id, left.seconds, left.floor_db, left.sound, stayed))
+        context.evidence.expect(
+            audio.beneath.of(leg.id, left.seconds, left.floor_db, left.sound, stayed)
+        )
     _check_levels(context, leg, heard, left.clipped)
     return [fact.mark for fact in left.marks]
 
@@ -202,8 +204,9 @@ def _check_levels(
     ).items():
         levels = [event.level_dbov for event in heard if event.mark == mark]
         if levels and heard_at(speaker, leg.id) not in done:
-            found = audio.level(speaker, leg.id, statistics.median(levels), clipped[mark])
-            context.evidence.add(found)
+            context.evidence.expect(
+                audio.level.of(speaker, leg.id, statistics.median(levels), clipped[mark])
+            )
 
 
 # -- delay: not only a slow network but also a busy machine makes a first sound late. So a late voice is stopped and started again
@@ -239,9 +242,10 @@ def check_first_audio(context: CaseContext, both: Iterable[Heard], since: float)
         began = max(
             last_other_sound(call.leg, voices, since, heard_at) for call in (speaker, listener)
         )
-        found = audio.first(speaker.label, listener.label, heard_at - began, limit_s)
-        context.evidence.add_of_said(
-            found, [(began, heard_at)], max(0.0, heard_at - began - limit_s)
+        context.evidence.expect(
+            audio.first.of(speaker.label, listener.label, heard_at - began, limit_s),
+            sound_due=[(began, heard_at)],
+            least_s=max(0.0, heard_at - began - limit_s),
         )
 
 
@@ -269,9 +273,11 @@ def check_delay(context: CaseContext, both: Iterable[Heard]) -> None:
             again = _shortest_delay(context, ways, limit, looks)
             if again is None:
                 continue
-        found = audio.delay(speaker.label, listener.label, ms, None if again == math.inf else again)
-        late_s = (min(ms, ms if again is None else again) - limit) / 1000
-        context.evidence.add_of_said(found, looks, late_s)
+        context.evidence.expect(
+            audio.delay.of(speaker.label, listener.label, ms, None if again == math.inf else again),
+            sound_due=looks,
+            least_s=(min(ms, ms if again is None else again) - limit) / 1000,
+        )
 
 
 def _shortest_delay(
@@ -346,8 +352,11 @@ def check_words(context: CaseContext, one: Call, other: Call) -> None:
         for speaker, listener in both:
             heard = heard_words(listener.leg.received_since(began - _BEFORE_S))
             if heard is not None:
-                found = audio.words(speaker.label, listener.label, heard, WORD_SECONDS)
-                context.evidence.add_of_said(found, each, WORD_SECONDS - max(heard))
+                context.evidence.expect(
+                    audio.words.of(speaker.label, listener.label, heard, WORD_SECONDS),
+                    sound_due=each,
+                    least_s=WORD_SECONDS - max(heard),
+                )
 
 
 # -- one-way delay between two harness phones: each plays the probe, and the other's recording tells when its pulses came
@@ -375,8 +384,8 @@ def measure_one_way_delay(context: CaseContext, one: Call, other: Call) -> None:
             measured = one_way_delay(heard, SAMPLE_RATE, sent_from=since, received_from=since)
             before_ms = _measured_before(context, speaker, listener)
             seconds = len(heard) / SAMPLE_RATE
-            context.evidence.add(
-                audio.one_way_delay(speaker.label, listener.label, measured, seconds, before_ms)
+            context.evidence.expect(
+                audio.one_way_delay.of(speaker.label, listener.label, measured, seconds, before_ms)
             )
 
 
@@ -388,55 +397,6 @@ def _measured_before(context: CaseContext, speaker: Call, listener: Call) -> flo
         if (f.check, f.subject) == ("audio.one_way_delay", subject)
     ]
     return next((delay.delay_ms for delay in found if isinstance(delay, Delay)), None)
-
-
-# -- phones that sent nothing
-
-#: Shorter gaps come from how packets are counted.
-_WORTH_TELLING_S: Final = 1.0
-
-
-def excuse_mute_phone(finding: Finding, ends: Iterable[End], since: float) -> Finding:
-    """The finding that one end did not hear another after ``since``; broken if one of them is a
-    harness phone that sent nothing.
-
-    A phone whose audio has stopped neither speaks nor hears.
-    """
-    if finding.verdict is Verdict.FAILED:
-        for call in (end for end in ends if isinstance(end, Call)):
-            if (mute_s := longest_mute_s(call.leg, since)) >= _WORTH_TELLING_S:
-                return mute(finding, call.label, mute_s)
-    return finding
-
-
-def longest_mute_s(leg: Leg, since: float) -> float:
-    """The longest time after ``since`` in which a leg whose media was to flow both ways made no RTP
-    packet, in seconds.
-
-    pjmedia makes one for each frame, 20 to 60 ms of it, of silence as well (its detection of voices
-    is off); none on hold.
-    """
-    leg.statistics()
-    counted = [event for event in leg.facts.of(RtpStatistics) if event.at >= since]
-    media = leg.facts.of(MediaState)
-    longest, began = 0.0, None
-    for one, two in pairwise(counted):
-        if two.tx_offered != one.tx_offered or not _was_to_send(media, one.at, two.at):
-            began = None
-            continue
-        began = one.at if began is None else began
-        longest = max(longest, two.at - began)
-    return longest
-
-
-def _was_to_send(media: list[MediaState], begin: float, end: float) -> bool:
-    before = [state for state in media if state.at <= begin]
-    return (
-        bool(before)
-        and before[-1].active
-        and before[-1].direction == "sendrecv"
-        and not any(begin < state.at <= end for state in media)
-    )
 
 
 # -- pauses of a stream during one voice: a mark has no pauses of its own. New negotiation of the media may pause the stream

@@ -222,8 +222,8 @@ class Call(ListeningLeg):
         self.settle(asking=way == "digit" and not hands_over_unasked(self._context))
         # an AI that hands over unasked does that to every caller
         for agent in self._context.phones.rang_for({self.number}):
-            self._context.evidence.add(
-                landing.turn(agent, True, its_turn=False, before=landing.ASKED)
+            self._context.evidence.expect(
+                landing.turn.of(agent, True, its_turn=False, before=landing.ASKED)
             )
         self._asks_since = time.monotonic()
         self._ask(way)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from harness.audio.marks import VOICES, replied
 from harness.case.checks import audio
-from harness.case.verdict import Finding
+from harness.case.events import Expected
 from harness.deployment import Deployment
 from harness.phone.leg import Leg
 from harness.scenario.case_phones import CasePhones
@@ -122,12 +122,12 @@ class Calls:
         every = self._deployment.assistants.items()
         return {assistant.voice: name for name, assistant in every if assistant.voice is not None}
 
-    def crossing(self, listener: Leg, heard: Sequence[int]) -> Finding:
+    def crossing(self, listener: Leg, heard: Sequence[int]) -> Expected:
         """Whether everything a leg heard belongs to its conversation."""
         strange = self.strange(listener, heard)
         allowed = [mark for mark in heard if mark not in strange]
         own = {leg.mark for leg in _party_of(listener, self._parties()).legs}
-        return audio.no_crossing(listener.id, heard, own, allowed, self.names_of(strange))
+        return audio.no_crossing.of(listener.id, heard, own, allowed, self.names_of(strange))
 
     def people_with(self, talk: End) -> set[int]:
         """The marks of the callers and agents whose conversation a stand-in took part in."""

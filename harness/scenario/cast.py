@@ -9,8 +9,7 @@ from dataclasses import replace
 from typing import overload
 
 from harness.case.checks import landing, signalling, timing
-from harness.case.checks.finding import not_observable
-from harness.case.verdict import NotObservableError, Verdict
+from harness.case.verdict import NotObservableError
 from harness.deployment import TOPIC_HEADER, in_uri
 from harness.deployment import Group as GroupEntry
 from harness.errors import BrokenError, FarEndError
@@ -22,6 +21,7 @@ from harness.scenario.call import Call
 from harness.scenario.case_phones import HEADER_NUMBER, send_options
 from harness.scenario.context import CaseContext, Line, line_of
 from harness.scenario.ends import End
+from harness.scenario.evidence import unobserved
 from harness.scenario.expect import Expect, ExpectGroup
 from harness.scenario.people import AssistantOf, Caller, Group
 from harness.scenario.phones import own_phone
@@ -167,8 +167,8 @@ class Cast:
         if self.ai.is_ours or not rivals:
             return
         with self.context.evidence.step("which handover it was"):
-            self.context.evidence.add(
-                handover.judged(self.context, group.name, rivals, self._sent(call, talk))
+            self.context.evidence.expect(
+                handover.landing_by(self.context, group.name, rivals, self._sent(call, talk))
             )
 
     def _sent(self, call: Call, talk: AiCall) -> list[handover.SentTransfer]:
@@ -221,8 +221,8 @@ class Cast:
             ):
                 why = f"the agent's INVITE lacks it, and {others.name}, where the number leads without it, has the same people"
             elif sent:
-                self.context.evidence.add(
-                    signalling.header_sent(sent[-1].topic, landed.label, TOPIC_HEADER, topic)
+                self.context.evidence.expect(
+                    signalling.header_sent.of(sent[-1].topic, landed.label, TOPIC_HEADER, topic)
                 )
                 return
             expected = f"{TOPIC_HEADER}: {topic} reaches the platform"
@@ -295,9 +295,9 @@ class Cast:
                     if is_there
                     else "it ended, and no harness phone sees who hung up"
                 )
-                finding = not_observable("one_call", call.label, expected="one call is up", why=why)
                 assert unheard is not None
-                self.context.evidence.add(unheard.unseen(finding))
+                expected = unobserved("one_call", call.label, "one call is up", why)
+                self.context.evidence.expect(unheard.unseen(expected))
                 continue
             phone = call.leg.phone
             up = _up(phone)
@@ -308,14 +308,12 @@ class Cast:
                 up = _up(phone)
             others = [leg for leg in phone.incoming if leg.id in up and leg.id != call.leg.id]
             unsure = {leg.id: leg for leg in others if not self.context.is_surely_ours(leg)}
-            found = landing.one_call(
-                phone.name, [name for name in up if name not in unsure], call.leg.id
-            )
-            if unsure and found.verdict is Verdict.PASSED:
-                found = self.context.held_against(
-                    unsure.values(), landing.one_call(phone.name, up, call.leg.id)
-                )
-            self.context.evidence.add(found)
+            surely = [name for name in up if name not in unsure]
+            strangers = None
+            if unsure and not landing.one_call(phone.name, surely, call.leg.id).failed:
+                surely, strangers = up, self.context.strangers_of(unsure.values())
+            expected = landing.one_call.of(phone.name, surely, call.leg.id)
+            self.context.evidence.expect(expected, strangers=strangers)
 
     def options(self) -> tuple[int, str]:
         """OPTIONS to the platform, from an agent's phone; code and reason of the answer."""
@@ -338,7 +336,7 @@ class Cast:
 
     def responded(self, what: str, code: int, reason: str, wanted: Sequence[int]) -> None:
         """A request outside of any call was answered as it should be."""
-        self.context.evidence.add(signalling.final_response(what, wanted, code, reason))
+        self.context.evidence.expect(signalling.final_response.of(what, wanted, code, reason))
 
     def nothing_rings_any_more(self, of: Call, after: float, but: Sequence[Phone] = ()) -> None:
         """Within the deployment's limit every leg that rang for ``of`` has ended, except at the
@@ -351,8 +349,12 @@ class Cast:
         for name, phone in self.context.phones.by_name.items():
             for leg in phone.incoming if phone not in but else ():
                 at = Call(self.context, leg, "other").released_at(after + limit + 0.5)
-                found = timing.released(f"{name}'s leg", None if at is None else at - after, limit)
-                self.context.evidence.add(self.context.held_against([leg], found), since=after)
+                took = None if at is None else at - after
+                self.context.evidence.expect(
+                    timing.released.of(f"{name}'s leg", took, limit),
+                    since=after,
+                    strangers=self.context.strangers_of([leg]),
+                )
 
     def _ais_leg_ends(self, of: Call, after: float, limit: float) -> None:
         """A stand-in's legs are checked as harness phones; Synthflow's interface may lag."""
@@ -368,8 +370,8 @@ class Cast:
             )
             return
         took, doubt_s = (None, 0.0) if reported is None else (reported.at - after, reported.doubt_s)
-        context.evidence.add(
-            timing.released("the AI's leg", took, told_within, doubt_s), since=after
+        context.evidence.expect(
+            timing.released.of("the AI's leg", took, told_within, doubt_s), since=after
         )
 
     def close(self) -> None:

@@ -6,31 +6,24 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import chain
 from typing import Final, TypeVar
 
 from harness.case.checks import audio, dialog
-from harness.case.checks.finding import hindered, not_observable
-from harness.case.events import RtpPaused
-from harness.case.measurement import Loss
-from harness.case.verdict import Finding, Verdict
+from harness.case.events import Expected, RtpPaused
+from harness.case.verdict import Verdict
 from harness.finding_kinds import kinds_of
 from harness.phone.leg import Leg
 from harness.scenario import audio_quality, post_failure_probes
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import marks_sustained
+from harness.scenario.evidence import unobserved
 from harness.scenario.expect import Expect
 
 Found = TypeVar("Found")
 
-#: The largest share of a stream's time without a processor for which the stream is still to blame.
-_MOST_STARVED: Final = 0.1
-#: A pause that had no processor for this share of it says nothing about the stream's source.
-_MOSTLY: Final = 0.5
-#: The cause of a pause may have begun this long before the pause: a packet is missed only after the
-#: previous one.
-_NOTICED_S: Final = 0.06
 #: How much longer a voice that paused once is listened to.
 _LONGER_S: Final = 2.0
 
@@ -50,7 +43,7 @@ def conclude(context: CaseContext, *, probe: bool = True) -> None:
         if context.phones.loss is None:
             _look_at_calls(context)
             _look_later(context)
-            _add(context, chain.from_iterable(look() for look in context.last_looks))
+            _expect(context, chain.from_iterable(look() for look in context.last_looks))
             if probe:
                 _hang_up_at_one_end(context)
             context.end_here()
@@ -90,11 +83,8 @@ def _look_at_calls(context: CaseContext) -> None:
     _look_longer(context)
     for leg in _every_leg(context):
         if leg.direction == "outgoing":
-            found = (
-                check(leg.id, leg.messages) for check in (dialog.answered_once, dialog.acknowledged)
-            )
-            for finding in filter(None, found):
-                context.evidence.add(finding)
+            for check in (dialog.answered_once, dialog.acknowledged):
+                context.evidence.expect_if(check.of(leg.id, leg.messages))
         look_at_audio(context, leg, audio_quality.listen_to_whole_call(context, leg))
 
 
@@ -106,13 +96,13 @@ def look_at_audio(context: CaseContext, leg: Leg, beneath: Sequence[int] = ()) -
     marks = [*marks_sustained(leg), *dict.fromkeys(beneath)]
     heard = [mark for mark in marks if not context.calls.is_unattributed(mark)]
     if heard:
-        context.evidence.add(context.calls.crossing(leg, heard))
+        context.evidence.expect(context.calls.crossing(leg, heard))
     _little_loss(context, leg)
 
 
-def _add(context: CaseContext, findings: Iterable[Finding]) -> None:
-    for finding in findings:
-        context.evidence.add(context.before_the_end(finding))
+def _expect(context: CaseContext, every: Iterable[Expected]) -> None:
+    for expected in every:
+        context.evidence.expect_if(context.before_the_end(expected))
 
 
 def require_promised_findings(context: CaseContext) -> None:
@@ -124,8 +114,8 @@ def require_promised_findings(context: CaseContext) -> None:
         seen = kind.count(kinds)
         if seen < least:
             expected, why = f"{least} of {kind}", f"the case looked {seen} times"
-            unseen = not_observable(kind.check, context.case.row.id, expected=expected, why=why)
-            context.evidence.add(context.before_the_end(unseen))
+            unseen = unobserved(kind.check, context.case.row.id, expected, why)
+            context.evidence.expect_if(context.before_the_end(unseen))
 
 
 def _every_leg(context: CaseContext) -> list[Leg]:
@@ -151,7 +141,7 @@ def _look_later(context: CaseContext) -> None:
     ):
         if not call.is_over():
             call.hang_up()
-    _add(context, chain.from_iterable(_at_once(context.later)))
+    _expect(context, chain.from_iterable(_at_once(context.later)))
 
 
 def _at_once(looks: Sequence[Callable[[], Found]]) -> list[Found]:
@@ -183,31 +173,10 @@ def _in_ms(pauses: Iterable[RtpPaused]) -> list[float]:
 
 def _little_loss(context: CaseContext, leg: Leg) -> None:
     counted = leg.statistics()
-    pauses = audio_quality.pauses_in_a_voice(leg)
-    if counted is None or (finding := audio.loss(leg.id, counted, _in_ms(pauses))) is None:
+    if counted is None:
         return
-    if finding.verdict is Verdict.FAILED and audio.is_late(counted):
-        # what no process could send or take in its turn comes late as well
-        span = leg.events[0].at, time.monotonic()
-        still_s = max(context.evidence.starved(*span), context.evidence.stood_still(*span))
-        if still_s >= counted.rx_late * counted.packet_s:
-            finding = hindered(finding, still_s)
-    elif isinstance(finding.measured, Loss) and finding.measured.spanned_s is not None:
-        # a far end on this machine also sends too little while no process gets a processor
-        whole_s = context.evidence.starved(leg.events[0].at, time.monotonic())
-        starved_s = {
-            pause: context.evidence.starved(pause.began - _NOTICED_S, pause.ended)
-            for pause in pauses
-        }
-        theirs = [
-            pause for pause in pauses if starved_s[pause] < _MOSTLY * (pause.ended - pause.began)
-        ]
-        if whole_s > _MOST_STARVED * finding.measured.spanned_s:
-            finding = hindered(finding, whole_s)
-        elif theirs != pauses:
-            without = audio.loss(leg.id, counted, _in_ms(theirs))
-            if without is not None and without.verdict is Verdict.FAILED:
-                finding = without
-            else:
-                finding = hindered(finding, sum(starved_s.values()))
-    context.evidence.add(finding)
+    pauses = audio_quality.pauses_in_a_voice(leg)
+    whole = leg.events[0].at, time.monotonic()
+    expected = audio.loss.of(leg.id, counted, _in_ms(pauses))
+    spans = (whole, *((pause.began, pause.ended) for pause in pauses))
+    context.evidence.expect_if(replace(expected, sound_due=spans))

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from harness.case.checks.finding import unclear
-from harness.case.verdict import Finding, Verdict, is_failure
+from harness.case.events import Expected
+from harness.case.verdict import is_failure
 from harness.deployment import Assistant, Deployment, Handover, Timings, Trunk
 from harness.deployment import Line as LineEntry
 from harness.deployment.limits import Gate
@@ -210,17 +210,15 @@ class CaseContext:
             recorder,
             case.dispensable,
             lambda: self.background.fatal_error or self.phones.fatal_error,
+            {name: group.agents for name, group in deployment.groups.items()},
         )
-        self.evidence.agents = {name: group.agents for name, group in deployment.groups.items()}
         self.phones = CasePhones(deployment, self.evidence, pool, marks, gate, concurrent)
         self.calls = Calls(deployment, self.phones)
         self.far_end = FarRecords(deployment, api, self.evidence)
         self.last_looks: list[
-            Callable[[], Sequence[Finding]]
-        ] = []  #: findings that an interface may report late
-        self.later: list[
-            Callable[[], Sequence[Finding]]
-        ] = []  #: findings that need the calls to be over
+            Callable[[], Sequence[Expected]]
+        ] = []  #: what an interface may report late
+        self.later: list[Callable[[], Sequence[Expected]]] = []  #: what needs the calls to be over
         self.over_at: float | None = (
             None  #: when the harness hung up to end the case, or had made its last check
         )
@@ -271,13 +269,13 @@ class CaseContext:
         """Mark the end of the evidence: from now on the harness itself causes what happens."""
         self.over_at = self.over_at or self.clock.monotonic()
 
-    def before_the_end(self, finding: Finding) -> Finding:
-        """The finding, dated to the end of the evidence at the latest: the diagnosis reads events
-        up to the last finding.
+    def before_the_end(self, expected: Expected) -> Expected:
+        """The expectation, dated to the end of the evidence at the latest: the diagnosis reads
+        events up to the last finding.
         """
-        return (
-            finding if self.over_at is None else replace(finding, at=min(finding.at, self.over_at))
-        )
+        at = expected.at if expected.dated_at is None else expected.dated_at
+        is_later = self.over_at is not None and at > self.over_at
+        return replace(expected, dated_at=self.over_at) if is_later else expected
 
     @property
     def own_numbers(self) -> set[str]:
@@ -294,15 +292,15 @@ class CaseContext:
         """Whether an incoming call certainly belongs to this case, also where strangers call."""
         return self.phones.is_surely_of(leg, leg.phone, self.own_numbers)
 
-    def held_against(self, legs: Iterable[Leg], finding: Finding) -> Finding:
-        """The finding on these calls; a failed one is not observable where each call may be a
-        stranger's.
+    def strangers_of(self, legs: Iterable[Leg]) -> list[str] | None:
+        """The numbers that these calls show, where each may be a stranger's call; None where one
+        certainly belongs to this case.
         """
         doubtful = list(legs)
-        if finding.verdict is not Verdict.FAILED or any(map(self.is_surely_ours, doubtful)):
-            return finding
+        if any(map(self.is_surely_ours, doubtful)):
+            return None
         shown = (number for leg in doubtful for number in self.phones.shown_of_ours(leg))
-        return unclear(finding, list(dict.fromkeys(shown)))
+        return list(dict.fromkeys(shown))
 
     def assistant_of(self, number: str | None) -> str | None:
         """Which assistant has this number, however it is written."""

@@ -3,54 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from harness.case.check_table import check_named
-from harness.case.checks.finding import excused, hindered, missed_by, not_observable, unproven
-from harness.case.events import CallsRefused, Event, LegStarted, SipMessage, StrangerRefused
+from harness.case.checks.finding import raised, unseen
+from harness.case.events import Event, Expected, Lost, MachineAsked, SipMessage, Span
+from harness.case.judge import Agents, Judge
 from harness.case.legs import EventLog
-from harness.case.measurement import AnsweredBy, Landing, Measurement
-from harness.case.verdict import Conclusion, Finding, Verdict
-from harness.errors import BrokenError, ResourceError
+from harness.case.measurement import Measurement
+from harness.case.verdict import Conclusion, Finding
 from harness.report.recorder import CaseRecorder
 from harness.support.stalls import Stall
 
-#: A finding on an event's time is made this soon after the event.
-_FOUND_WITHIN_S = 0.25
-#: Requests that change or end a call (RFC 3261 sections 12.2, 14 and 15, RFC 3262, 3311, 3515 and
-#: 6086).
-_REQUESTS = ("ACK", "BYE", "INFO", "INVITE", "NOTIFY", "PRACK", "REFER", "UPDATE")
-#: A processor wait of this length is audible: no jitter buffer hides it.
-MISSED_S = 0.2
-#: The share of a time in which audio may stand still on this machine and still be understood.
-_MOST_STILL = 0.2
-#: A stall this long spoils its whole case: time-outs expire meanwhile, at the platform as well.
-_SPOILS_CASE_S = 1.0
-#: How long after a shorter stall its effects last. RTP that was held up is made up for in seconds,
-#: and both directions are late until then.
-_LINGERS_S = 5.0
-#: The share of a time that a process may wait for a processor and still keep pace with RTP.
-_MOST_WAITED = 0.3
-
 
 class Evidence:
-    """Takes findings, events and steps of one case to its recorder."""
+    """Takes expectations, events and steps of one case to its recorder, and has them judged."""
 
     def __init__(
         self,
         recorder: CaseRecorder,
         dispensable: Collection[str],
         fatal_error: Callable[[], BaseException | None],
+        agents: Agents | None = None,
     ) -> None:
         """``dispensable``: the checks the case may do without; ``fatal_error``: the part of the
-        harness that has broken.
+        harness that has broken; ``agents``: the agents of each group.
         """
         self._recorder = recorder
         self._dispensable = dispensable
         self._fatal_error = fatal_error
+        self.agents = agents or {}
+        self._judge = Judge(recorder.events, self, self.agents, time.monotonic())
+        self._is_caught_up = False
+        self._lost = ""
         self._notes: set[str] = set()
         #: How long, between two moments, the harness or its simulated world waited for a processor.
         self.starved: Callable[[float, float], float] = lambda begin, end: 0.0
@@ -65,10 +52,6 @@ class Evidence:
         self.share_waited: Callable[[float, float], float] = lambda begin, end: 0.0
         #: Waits until stalls that are over by now are known.
         self.catch_up: Callable[[], None] = lambda: None
-        self._began = time.monotonic()
-        self._spoilt_s = 0.0  #: the longest stall that has spoilt a finding
-        #: The agents of each group.
-        self.agents: Mapping[str, Collection[str]] = {}
         #: Why the simulated system under test, if there is one, was unreliable in this case.
         self.world_fault: Callable[[], BaseException | None] = lambda: None
 
@@ -96,42 +79,82 @@ class Evidence:
         """Record an event."""
         self._recorder.event(event)
 
-    def add(self, finding: Finding, since: float | None = None) -> Finding:
-        """Record a finding; ``since`` is from when its time runs, where it is made long after that
-        is over.
+    def expect(
+        self,
+        expected: Expected,
+        *,
+        since: float | None = None,
+        sound_due: Sequence[Span] = (),
+        least_s: float | None = None,
+        strangers: Sequence[str] | None = None,
+    ) -> Finding:
+        """State what is expected, and have it judged: the finding.
 
-        A failed finding becomes broken where the harness itself may be the reason: the harness
-        waited for a processor for as long as the event was late; a process stalled; a softphone,
-        the simulated world or background work had broken; the softphone that the missing call was for had no room; or a
-        softphone ignored a request of its call.
+        ``since``, ``sound_due``, ``least_s`` and ``strangers`` are those of
+        :class:`~harness.case.events.Expected`.
         """
-        if finding.verdict is Verdict.FAILED:
-            self.catch_up()
-        missed_s = missed_by(finding) if finding.verdict is Verdict.FAILED else None
-        if missed_s is not None:
-            begin = finding.at - missed_s - _FOUND_WITHIN_S if since is None else since
-            starved_s = self.starved(
-                begin, finding.at if since is None else since + finding.facts["seconds"]
-            )
-            if starved_s >= missed_s:
-                finding = excused(finding, starved_s)
-        if finding.verdict is Verdict.FAILED and (spoilt_s := self._spoilt(finding, since)):
-            self._spoilt_s = max(self._spoilt_s, spoilt_s)
-            finding = hindered(finding, spoilt_s)
-        if finding.verdict is Verdict.FAILED:
-            broke = (
-                self._fatal_error()
-                or self.world_fault()
-                or self._no_room(finding)
-                or self._not_obeyed(finding)
-            )
-            finding = (
-                finding if broke is None else unproven(finding, str(broke) or type(broke).__name__)
-            )
+        found = self.expect_if(
+            replace(expected, since=since, sound_due=tuple(sound_due), least_s=least_s),
+            strangers=strangers,
+        )
+        assert found is not None, f"{expected.check} makes no finding"
+        return found
+
+    def expect_if(
+        self, expected: Expected, strangers: Sequence[str] | None = None
+    ) -> Finding | None:
+        """The same of a check that may have nothing to say."""
+        if strangers is not None:
+            expected = replace(expected, strangers=tuple(strangers))
+        self._is_caught_up = False
+        finding = self._judge.finding(expected)
+        if finding is None:
+            return None
         if finding.check in self._dispensable:
-            finding = replace(finding, dispensable=True)
-        self._recorder.finding(finding)
+            expected, finding = (
+                replace(expected, dispensable=True),
+                replace(finding, dispensable=True),
+            )
+        self._recorder.event(expected)
+        self._take(finding)
         return finding
+
+    def _take(self, finding: Finding) -> None:
+        self._recorder.finding(finding)
+
+    def asked(self, began: float, ended: float) -> MachineAsked:
+        """What the case's processes were kept from between two moments; recorded if it is anything."""
+        if not self._is_caught_up:
+            self._is_caught_up = True
+            self.catch_up()
+        stalls = [stall.seconds for each in self.stalls(began, ended) for stall in each]
+        found = MachineAsked(
+            at=time.monotonic(),
+            began=began,
+            ended=ended,
+            stalled_s=sum(stalls),
+            longest_stall_s=max(stalls, default=0.0),
+            starved_s=self.starved(began, ended),
+            starved_at_once_s=self.starved_at_once(began, ended),
+            stood_still_s=self.stood_still(began, ended),
+            share_waited=self.share_waited(began, ended),
+        )
+        if not found.is_idle:
+            self._recorder.event(found)
+        return found
+
+    def lost(self) -> str:
+        """The part of the harness, or of its simulated world, that has broken; recorded if there is
+        one.
+        """
+        broke = self._fatal_error() or self.world_fault()
+        if broke is None:
+            return ""
+        (what, *_) = (str(broke) or type(broke).__name__).splitlines()
+        if self._lost != what:
+            self._lost = what
+            self._recorder.event(Lost(at=time.monotonic(), what=what))
+        return what
 
     def observe_as(self, other: Evidence) -> None:
         """Know of starvation and stalls as the other one does."""
@@ -143,103 +166,23 @@ class Evidence:
         """For how many seconds between two moments processes of the case did not run, added up."""
         return sum(stall.seconds for each in self.stalls(begin, end) for stall in each)
 
-    def _spoilt(self, finding: Finding, since: float | None) -> float:
-        """For how many seconds this machine was in the way of a failed finding; 0 if it was not.
-
-        What a message says does not depend on it.
-        """
-        if check_named(finding.check).by_content:
-            return 0.0
-        if self._spoilt_s:  # what follows in the case may be a consequence
-            return self._spoilt_s
-        now = time.monotonic()
-        every = [stall for each in self.stalls(self._began - _LINGERS_S, now) for stall in each]
-        longest_s = max((stall.seconds for stall in every), default=0.0)
-        if longest_s >= _SPOILS_CASE_S:
-            return longest_s
-        begin = finding.at - _span_s(finding) if since is None else since
-        begin = max(begin, self._began) - _LINGERS_S
-        waited_s = self.stalled_s(begin, now)
-        if waited_s >= MISSED_S:
-            return waited_s
-        share = self.share_waited(begin, now)
-        return share * (now - begin) if share > _MOST_WAITED else 0.0
+    def raised(self, finding: Finding) -> Finding:
+        """Record the finding that an exception carried, as the judge has it."""
+        return self.expect(raised.of(finding.plain()))
 
     def unseen(
-        self, check: str, subject: str, expected: str, why: str, measured: Measurement | None = None
+        self,
+        check: str,
+        subject: str,
+        expected: str,
+        why: str,
+        measured: Measurement | None = None,
+        *,
+        dispensable: bool = False,
     ) -> Finding:
         """Record that a check could not observe its subject, and why."""
-        return self.add(
-            not_observable(check, subject, expected=expected, why=why, measured=measured)
-        )
-
-    def add_of_said(
-        self, finding: Finding, said: Sequence[tuple[float, float]], least_s: float = MISSED_S
-    ) -> Finding:
-        """Record a finding on audio that was due in one of these spans of time.
-
-        A failed one is broken instead where the harness was kept, each time, from saying or hearing
-        ``least_s`` of it at a stretch, or too large a share of it.
-        """
-        if finding.verdict is not Verdict.FAILED or not said:
-            return self.add(finding)
-        at_once_s = min(self.starved_at_once(begin, end) for begin, end in said)
-        in_all = [(self.stood_still(begin, end), end - begin) for begin, end in said]
-        if at_once_s >= least_s:
-            finding = hindered(finding, at_once_s)
-        # a time that was to begin after the end of the call has no length
-        elif all(still_s > _MOST_STILL * max(0.0, seconds) for still_s, seconds in in_all):
-            finding = hindered(finding, min(in_all)[0])
-        return self.add(finding, since=min(begin for begin, _ in said))
-
-    def _no_room(self, finding: Finding) -> ResourceError | None:
-        if not check_named(finding.check).needs_call:
-            return None
-        refused = self.events.of(CallsRefused)
-        meant = [event for event in refused if self._may_be_missed(event, finding)]
-        if not meant:
-            return None
-        last = meant[-1]
-        if last.why:
-            return ResourceError(
-                f"{last.phone} refused a call from {last.source}: 488, its stack does not know {last.why}"
-            )
-        return ResourceError(f"{last.phone} had no room for a call from {last.source}: 486")
-
-    def _may_be_missed(self, refused: CallsRefused, finding: Finding) -> bool:
-        """Whether the call that a phone had no room for may be the missing one."""
-        measured = finding.measured
-        if isinstance(measured, Landing):
-            return refused.phone in (measured.wanted, *self.agents.get(measured.wanted, ()))
-        if isinstance(measured, AnsweredBy):  # about the AI
-            return all(refused.phone not in agents for agents in self.agents.values())
-        legs = (event.at for event in self.events.of(LegStarted) if event.leg == finding.subject)
-        if (began := next(legs, None)) is not None:
-            return refused.at >= began
-        return (
-            finding.check not in ("phone.wait", "landing.turn") or refused.phone == finding.subject
-        )
-
-    def _not_obeyed(self, finding: Finding) -> BrokenError | None:
-        """A request within the call was ignored: its address is not in the file, though its sender
-        knew the call's tag.
-        """
-        if not check_named(finding.check).needs_request:
-            return None
-        about = {finding.subject, finding.speaker, finding.listener}
-        refused = (
-            e for e in self.events.of(StrangerRefused) if e.why == "address" and e.leg is not None
-        )
-        of_it = [
-            e
-            for e in refused
-            if e.method in _REQUESTS and about & {e.leg, e.phone, f"{e.phone}'s leg"}
-        ]
-        if not of_it:
-            return None
-        last = of_it[-1]
-        return BrokenError(
-            f"{last.leg} did not act on {last.method} from {last.source}, which is none of the platform's addresses in the file"
+        return self.expect(
+            replace(unobserved(check, subject, expected, why, measured), dispensable=dispensable)
         )
 
     def step(self, title: str) -> AbstractContextManager[None]:
@@ -265,8 +208,14 @@ class Evidence:
         return self._recorder.number(message) or ""
 
 
-def _span_s(finding: Finding) -> float:
-    """How long what a finding is about took, or was waited for."""
-    facts = finding.facts
-    seconds = [facts.get(name) or 0.0 for name in ("seconds", "limit_s", "within_s")]
-    return max(*seconds, (facts.get("delay_ms") or 0.0) / 1000, _FOUND_WITHIN_S)
+def unobserved(
+    check: str,
+    subject: str,
+    expected: str,
+    why: str,
+    measured: Measurement | None = None,
+    evidence: Sequence[str] = (),
+) -> Expected:
+    """The expectation of a check that could not observe its subject, and why."""
+    plain = None if measured is None else measured.plain()
+    return unseen.of(check, subject, expected, why, plain, evidence)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.audio.describe import is_ringing
 from harness.case.checks import dialog, identity, landing, reach, signalling, timing
-from harness.case.checks.finding import not_observable
-from harness.case.events import CallState, Event, MediaState
+from harness.case.checks.registry import CheckFunction
+from harness.case.events import CallState, Event, Expected, MediaState
 from harness.case.model import message_of
 from harness.case.verdict import ExpectationError, Finding, Verdict
 from harness.deployment.safety import numbers_of
@@ -24,6 +24,7 @@ from harness.scenario.ai_calls import SynthflowCall
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext, Line
 from harness.scenario.ends import End, last_words_to, received_between
+from harness.scenario.evidence import unobserved
 from harness.scenario.expect_audio import ExpectAudio
 from harness.scenario.reported import MachineCall, ReportedCall, unheard_call
 from harness.sip.message import Request
@@ -72,8 +73,8 @@ class Expect(ExpectAudio):
         reported = self._record()
         if reported is not None and reported.number_from is not None:
             region = self._context.deployment.region
-            self._evidence.add(
-                identity.caller_in_record(
+            self._evidence.expect(
+                identity.caller_in_record.of(
                     reported.number_from, self._end.label, number, region, reported.id
                 )
             )
@@ -86,15 +87,14 @@ class Expect(ExpectAudio):
             group = end.group if isinstance(end, Call) else None
             form = "preserved" if is_telephone else deployment.number_format_at(group)
             region = deployment.region_at(end.phone_name)
-            found = identity.caller_id(invite, end.label, number, form, region, where)
+            found = identity.caller_id.of(invite, end.label, number, form, region, where)
             others = sorted(self._may_be_asserted())
-            asserted = identity.asserts_nobody_else(
+            asserted = identity.asserts_nobody_else.of(
                 invite, end.label, number, others, region, where
             )
-            for each in filter(None, (found, asserted)):
-                self._evidence.add(
-                    each if beside is None else self._context.held_against([beside], each)
-                )
+            strangers = None if beside is None else self._context.strangers_of([beside])
+            self._evidence.expect(found, strangers=strangers)
+            self._evidence.expect_if(asserted, strangers=strangers)
 
     def _may_be_asserted(self) -> set[str]:
         """The numbers that a platform may assert: the callers' of the case, its own, and those that
@@ -128,8 +128,8 @@ class Expect(ExpectAudio):
         }
         invite, region = end.invite, deployment.region_at(end.phone_name)
         assert invite is not None
-        self._evidence.add(
-            identity.platforms_number(invite, end.label, own, region, end.invite_number)
+        self._evidence.expect(
+            identity.platforms_number.of(invite, end.label, own, region, end.invite_number)
         )
         return True
 
@@ -140,7 +140,9 @@ class Expect(ExpectAudio):
         )
         if invite is not None:
             region = self._context.deployment.region
-            self._evidence.add(identity.withheld(invite, self._end.label, number, region, where))
+            self._evidence.expect(
+                identity.withheld.of(invite, self._end.label, number, region, where)
+            )
 
     def addressed_to(self, line: Line) -> None:
         """The Request-URI names the line's assistant, and the call came over the line's trunk:
@@ -148,38 +150,27 @@ class Expect(ExpectAudio):
         """
         reported, end, did, where = self._record(), self._end, line.assistant.address, ""
         if reported is not None and reported.number_to is not None:
-            self._evidence.add(
-                signalling.called_in_record(reported.number_to, end.label, did, reported.id)
+            self._evidence.expect(
+                signalling.called_in_record.of(reported.number_to, end.label, did, reported.id)
             )
         else:
             invite, where = self._invite("route.request_uri", f"a Request-URI for {did}")
             if invite is not None:
-                self._evidence.add(signalling.request_user(invite, end.label, did, where))
+                self._evidence.expect(signalling.request_user.of(invite, end.label, did, where))
         received = end.received_on
-        if received is None:
-            self._not_observable(
-                "route.transport",
-                f"{line.trunk.transport.upper()} to port {line.trunk.port}",
-                "the far end does not show its messages",
-            )
-        else:
-            self._evidence.add(
-                signalling.transport(
-                    end.label,
-                    line.trunk.transport,
-                    line.trunk.port,
-                    received[0],
-                    received[1],
-                    where,
-                )
-            )
+        seen, local = received or (None, None)
+        trunk = line.trunk
+        self._evidence.expect(
+            signalling.transport.of(end.label, trunk.transport, trunk.port, seen, local, where)
+        )
+        if received is not None:
             # each trunk may have an address of its own; names are no sign, they are shared
             hosts = {
                 trunk.name: trunk.termination_host for trunk in self._context.deployment.trunks
             }
-            finding = signalling.trunk(end.label, line.trunk.name, hosts, end.came_from, where)
-            if finding is not None:
-                self._evidence.add(finding)
+            self._evidence.expect_if(
+                signalling.trunk.of(end.label, trunk.name, hosts, end.came_from, where)
+            )
 
     # -- headers, by the INVITE or by the far end's record
 
@@ -190,55 +181,55 @@ class Expect(ExpectAudio):
         does not show what became of it.
         """
 
-        def told_by(record: CallRecord) -> Finding | None:
+        def told_by(record: CallRecord) -> Expected | None:
             seen = record.variable(name)
             if seen is None and not record.lacks(name, sent_with):
                 return None
             if seen not in (None, value) and is_masked(str(seen)):
                 return None
-            return signalling.header_in_record(seen, self._end.label, name, value, record.id)
+            return signalling.header_in_record.of(seen, self._end.label, name, value, record.id)
 
         expected = f"{name}: {value}"
         if self._is_told_by_record(told_by, "header", expected):
             return
         invite, where = self._invite("header", expected)
         if invite is not None:
-            self._evidence.add(signalling.header(invite, self._end.label, name, value, where))
+            self._evidence.expect(signalling.header.of(invite, self._end.label, name, value, where))
 
     def no_header(self, name: str) -> None:
         """The INVITE does not have the header."""
 
-        def told_by(record: CallRecord) -> Finding | None:
+        def told_by(record: CallRecord) -> Expected | None:
             seen = record.variable(name)
             if seen is None and not record.lacks(name):
                 return None
-            return signalling.header_not_in_record(seen, self._end.label, name, record.id)
+            return signalling.header_not_in_record.of(seen, self._end.label, name, record.id)
 
         if self._is_told_by_record(told_by, "header.absent", f"no {name}"):
             return
         invite, where = self._invite("header.absent", f"no {name}")
         if invite is not None:
-            self._evidence.add(signalling.no_header(invite, self._end.label, name, where))
+            self._evidence.expect(signalling.no_header.of(invite, self._end.label, name, where))
 
     def _is_told_by_record(
-        self, told_by: Callable[[CallRecord], Finding | None], check: str, expected: str
+        self, told_by: Callable[[CallRecord], Expected | None], check: str, expected: str
     ) -> bool:
         """Whether only the far end's record shows the INVITE. The finding is then made once the
         record has the header.
         """
         record, talk, asked_at = self._record(), self._end, time.monotonic()
         if record is not None and (found := told_by(record)) is not None:
-            self._evidence.add(found)
+            self._evidence.expect(found)
             return True
         if record is None or not isinstance(talk, SynthflowCall):
             return False
 
-        def find() -> Sequence[Finding]:
+        def look() -> Sequence[Expected]:
             found = told_by(talk.read_on(lambda record: told_by(record) is not None))
-            finding = found or not_observable(check, talk.label, expected=expected, why=_UNSEEN)
-            return [replace(finding, at=asked_at)]
+            found = found or unobserved(check, talk.label, expected, _UNSEEN)
+            return [replace(found, dated_at=asked_at)]
 
-        self._context.later.append(find)
+        self._context.later.append(look)
         return True
 
     def _record(self) -> CallRecord | None:
@@ -262,10 +253,9 @@ class Expect(ExpectAudio):
         end = self._end
         end.settle_on(names or signalling.G711)
         seen = end.codec
-        if seen is None and not end.is_ours:
-            self._not_observable("codec", " or ".join(names or signalling.G711), "no SDP is shown")
-        else:
-            self._evidence.add(signalling.codec(end.label, names or signalling.G711, seen or ""))
+        if seen is None and end.is_ours:
+            seen = ""
+        self._evidence.expect(signalling.codec.of(end.label, names or signalling.G711, seen))
 
     def digits(self, sent: str, method: str) -> None:
         """The digits arrive here, each once and in order."""
@@ -282,9 +272,9 @@ class Expect(ExpectAudio):
                 )
                 return
             seen, methods, durations_ms = found
-            self._evidence.add(signalling.digits(end.label, sent, seen, methods, method))
+            self._evidence.expect(signalling.digits.of(end.label, sent, seen, methods, method))
             if method == "rfc4733":
-                self._evidence.add(signalling.durations(end.label, durations_ms))
+                self._evidence.expect(signalling.durations.of(end.label, durations_ms))
 
     # -- beginnings and ends
 
@@ -295,7 +285,7 @@ class Expect(ExpectAudio):
             self._reaches("confirmed", limit, reach.answered)
 
     def _reaches(
-        self, state: Literal["early", "confirmed"], limit: float, found: Callable[..., Finding]
+        self, state: Literal["early", "confirmed"], limit: float, check: CheckFunction[..., Finding]
     ) -> None:
         """The finding on when the call reached that state. If it never did, the scenario ends."""
         call, began = self._call, time.monotonic()
@@ -310,13 +300,13 @@ class Expect(ExpectAudio):
                     state, within=starved_s
                 ).at  # the event may reach the harness that much later
         except NeverCame as error:
-            finding = self._evidence.add(
-                found(call.label, None, limit, instead=error.finding.actual)
+            finding = self._evidence.expect(
+                check.of(call.label, None, limit, instead=error.finding.actual)
             )
             raise ExpectationError(finding) from error
         since_invite_s = at - call.leg.invite.at
-        finding = self._evidence.add(
-            found(call.label, max(0.0, at - began), limit, since_invite_s=since_invite_s)
+        finding = self._evidence.expect(
+            check.of(call.label, max(0.0, at - began), limit, since_invite_s=since_invite_s)
         )
         if finding.verdict is not Verdict.PASSED:
             raise ExpectationError(finding)
@@ -328,8 +318,8 @@ class Expect(ExpectAudio):
         with self._evidence.step(f"{end.label} ends with {' or '.join(map(str, codes))}"):
             at = end.released_at(time.monotonic() + limit) or self._announced_until(end)
             code, reason = end.final_response(self._context.deployment.expect.released_within_s)
-            self._evidence.add(
-                signalling.final_response(end.label, codes, code, reason, end.invite_number)
+            self._evidence.expect(
+                signalling.final_response.of(end.label, codes, code, reason, end.invite_number)
             )
             return at if at is not None else time.monotonic()
 
@@ -355,7 +345,7 @@ class Expect(ExpectAudio):
         ended = end.released_at(0.0)
         if end.is_ours or ended is not None:
             lasted_s = None if ended is None else ended - (end.answered_at() or ended)
-            self._evidence.add(reach.up(end.label, lasted_s))
+            self._evidence.expect(reach.up.of(end.label, lasted_s))
 
     def released(self, after: float | None = None, farewell_s: float = 0.0) -> None:
         """The leg ends within the deployment's limit after ``after``; ``farewell_s`` later if the
@@ -378,10 +368,10 @@ class Expect(ExpectAudio):
                     why = "it is still up, and no harness phone sees whether an agent has answered"
                 self._not_observable("released", expected, why)
                 return
-            found = timing.released(
-                end.label, None if at is None else at - start, limit, end.doubt_s
+            took = None if at is None else at - start
+            self._evidence.expect(
+                timing.released.of(end.label, took, limit, end.doubt_s), since=start
             )
-            self._evidence.add(found, since=start)
 
     def hang_up_is_answered(self) -> None:
         """The BYE that this phone has sent is answered, within the deployment's limit (RFC 3261
@@ -405,8 +395,8 @@ class Expect(ExpectAudio):
                 why = "none was sent, as the far end had ended the call before"
                 self._evidence.unseen("final_response", f"{call.label}'s BYE", expected, why)
                 return
-            self._evidence.add(
-                signalling.final_response(f"{call.label}'s BYE", accepted, code, reason)
+            self._evidence.expect(
+                signalling.final_response.of(f"{call.label}'s BYE", accepted, code, reason)
             )
 
     def rings(self) -> None:
@@ -429,8 +419,8 @@ class Expect(ExpectAudio):
                 words = f"it ended with {state.code} {state.reason}"
             code = state.code if state else 0
             answerers = [] if answered is None else [call.label]
-            self._evidence.add(
-                reach.not_answered(call.label, answerers, words, code, goes_on=rings)
+            self._evidence.expect(
+                reach.not_answered.of(call.label, answerers, words, code, goes_on=rings)
             )
 
     def refer_is(self, declared: str) -> None:
@@ -441,7 +431,7 @@ class Expect(ExpectAudio):
             for leg in legs
             for m in leg.messages
         )
-        self._evidence.add(landing.refer_mode(self._call.label, declared, passed_on))
+        self._evidence.expect(landing.refer_mode.of(self._call.label, declared, passed_on))
 
     def transfer_fails(self) -> None:
         """The transfer the AI tried was refused, and the AI was told so."""
@@ -455,7 +445,7 @@ class Expect(ExpectAudio):
                 )
                 self._not_observable("transfer.fails", expected, why)
                 return
-            self._evidence.add(reach.transfer_fails(end.label, outcome))
+            self._evidence.expect(reach.transfer_fails.of(end.label, outcome))
 
     def acknowledged_provisional(self) -> None:
         """A reliable provisional response came, was acknowledged by PRACK, and the PRACK was
@@ -472,16 +462,16 @@ class Expect(ExpectAudio):
                 call.leg.wait("200 to its PRACK", done, within=self._context.patience)
             except NeverCame as error:
                 instead = error.finding.actual.partition("\n")[0]
-                finding = dialog.reliable_provisionals(call.label, call.messages(), instead)
-                raise ExpectationError(self._evidence.add(finding)) from error
-            self._evidence.add(dialog.reliable_provisionals(call.label, call.messages()))
+                vain = dialog.reliable_provisionals.of(call.label, call.messages(), instead)
+                raise ExpectationError(self._evidence.expect(vain)) from error
+            self._evidence.expect(dialog.reliable_provisionals.of(call.label, call.messages()))
 
     def session_interval_is_agreed(self) -> None:
         """The 200 names a session interval; after a 422 the next INVITE honours its Min-SE (RFC
         4028 section 6).
         """
         call = self._call
-        self._evidence.add(dialog.interval(call.label, call.messages()))
+        self._evidence.expect(dialog.interval.of(call.label, call.messages()))
 
     def session_is_refreshed(self) -> None:
         """A re-INVITE or UPDATE of whichever side has to refreshes the session, and is accepted,
@@ -516,15 +506,15 @@ class Expect(ExpectAudio):
             event = call.leg.wait(
                 "a refresh of the session that is accepted", is_refreshed, limit, since=settled
             )
-            self._evidence.add(
-                timing.within(call.label, "a refresh of the session", event.at - answered, limit)
+            self._evidence.expect(
+                timing.within.of(call.label, "a refresh of the session", event.at - answered, limit)
             )
 
     def encrypted(self) -> None:
         """Its media was always SRTP, however often it was negotiated."""
         call = self._call
         secure = [e.secure for e in call.leg.facts.of(MediaState) if e.active]
-        self._evidence.add(signalling.encrypted(call.label, all(secure) if secure else None))
+        self._evidence.expect(signalling.encrypted.of(call.label, all(secure) if secure else None))
 
     def took(
         self, what: str, at: float, expected_s: float, rang: tuple[float, float] | None = None
@@ -542,7 +532,9 @@ class Expect(ExpectAudio):
             (began, let_go), before_s = rang, 0.0
             too_soon = timing.is_too_soon(let_go - began, expected_s)
             at = let_go if too_soon or _is_announced(call, let_go, at) else at
-        self._evidence.add(timing.took(call.label, what, at - began, expected_s, way_in_s=before_s))
+        self._evidence.expect(
+            timing.took.of(call.label, what, at - began, expected_s, way_in_s=before_s)
+        )
 
 
 def _is_unseen(landed: End) -> bool:
@@ -595,8 +587,10 @@ class ExpectGroup:
             legs = [leg for leg in legs if self._context.is_surely_ours(leg)] or legs
             calls = [str(leg.invite.text.partition("\n")[0]).strip() for leg in legs]
             watched = phone.registration is not None and phone.registration.active
-            found = landing.never_rang(phone.name, len(calls), watched, calls)
-            self._evidence.add(self._context.held_against(legs, found) if watched else found)
+            self._evidence.expect(
+                landing.never_rang.of(phone.name, len(calls), watched, calls),
+                strangers=self._context.strangers_of(legs) if watched else None,
+            )
 
     def took_over(
         self,
@@ -616,9 +610,9 @@ class ExpectGroup:
         """
         if _is_unseen(landed) or (isinstance(landed, MachineCall) and rang is not None):
             seconds = landed.began - of.routed if rang is None else rang[1] - rang[0]
-            found = timing.took(self._group.name, "the fallback", seconds, ring_timeout_s)
-            if rang is not None or _by_words(landed, found):
-                self._evidence.add(found)
+            took = self._group.name, "the fallback", seconds, ring_timeout_s
+            if rang is not None or _by_words(landed, timing.took(*took)):
+                self._evidence.expect(timing.took.of(*took))
             else:
                 self._unseen_time("timing", f"the fallback after {ring_timeout_s:g} s")
             return
@@ -636,8 +630,8 @@ class ExpectGroup:
             elif ended - after > ring_timeout_s + timing.TOLERANCE_S:
                 ended -= last_words_to(of.leg, rang[1], ended) - rang[1]
             waits_s = 0.0
-        self._evidence.add(
-            timing.took(
+        self._evidence.expect(
+            timing.took.of(
                 self._group.name,
                 "the fallback",
                 ended - after,
@@ -677,15 +671,15 @@ class ExpectGroup:
         rings. A queue, and a telephone network, have their time.
         """
         if _is_unseen(landed):
-            found = timing.within(landed.label, "the call", landed.began - of.routed, limit_s)
-            if _by_words(landed, found):
-                self._evidence.add(found)
+            came = landed.label, "the call", landed.began - of.routed, limit_s
+            if _by_words(landed, timing.within(*came)):
+                self._evidence.expect(timing.within.of(*came))
             else:
                 self._unseen_time("timing.within", f"the call within {limit_s:g} s")
             return
         limit_s += self._group.entry.queue_s + self._to_telephone_s(landed)
         began = self._first_rang(landed, of)
         after = of.routed + way_in_s(of, self._context.patience) if rang is None else rang[0]
-        self._evidence.add(
-            timing.within(landed.label, "the call", max(0.0, began - after), limit_s)
+        self._evidence.expect(
+            timing.within.of(landed.label, "the call", max(0.0, began - after), limit_s)
         )

@@ -14,8 +14,8 @@ from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
 from harness.case.checks import audio, reach
 from harness.case.checks.audio import Sound
 from harness.case.checks.claims import Denial
-from harness.case.checks.finding import heard_at, hindered, not_observable
-from harness.case.events import MediaState
+from harness.case.checks.finding import heard_at
+from harness.case.events import Expected, MediaState
 from harness.case.measurement import Direction, EarlyMedia, Silence
 from harness.case.verdict import Finding, Verdict
 from harness.scenario import audio_quality, live_audio
@@ -30,6 +30,7 @@ from harness.scenario.ends import (
     last_words_to,
     received_between,
 )
+from harness.scenario.evidence import unobserved
 from harness.scenario.reported import MachineCall, ReportedCall, unheard_call
 from harness.scenario.signs import LISTEN_S, Look
 
@@ -177,8 +178,8 @@ class ExpectAudio:
         """
         mine = self._end
         for speaker, listener, sound in ((people, mine, heard), (mine, people, None)):
-            finding = self._direction(speaker, listener, people.began, again, sound)
-            self._evidence.add(people.unseen(finding))
+            expected = self._direction(speaker, listener, people.began, again, sound)
+            self._evidence.expect(people.unseen(expected))
 
     def _look(self, caller: Call, talk: SynthflowCall, since: float, again: bool) -> None:
         """Signs come during the call or after it; the findings are made when the call is over."""
@@ -190,12 +191,14 @@ class ExpectAudio:
         # A later leg replaces this one where its phone follows a REFER.
         leg, label = caller.leg, caller.label
 
-        def find() -> list[Finding]:
-            asked = self._direction(caller, talk, since, again, *look.to_ai(), label=label)
+        def find() -> list[Expected]:
+            leg.statistics()
             found = [
-                audio_quality.excuse_mute_phone(asked, (caller,), since),
+                self._direction(caller, talk, since, again, *look.to_ai(), label=label),
                 self._direction(talk, caller, since, again, *look.to_caller(), label=label),
             ]
+            if look.words_due is not None:
+                found = [replace(one, words_due=look.words_due) for one in found]
             if crossing := look.crossing():
                 found.append(crossing)
             heard = live_audio.Heard(
@@ -207,16 +210,10 @@ class ExpectAudio:
                 again,
                 received_between(leg, since, look.until),
                 max(LISTEN_S, self._context.deployment.responsiveness.dead_air_s or 0.0),
-                self._evidence.starved,
             )
             found += live_audio.quality(heard)
-            if starved_s := look.starved_s:
-                found = [
-                    hindered(finding, starved_s) if _was_not_understood(finding) else finding
-                    for finding in found
-                ]
             # dated before the harness hung up
-            return [replace(finding, at=min(finding.at, look.until)) for finding in found]
+            return [replace(one, dated_at=min(one.at, look.until)) for one in found]
 
         self._context.later.append(find)
 
@@ -224,10 +221,17 @@ class ExpectAudio:
         self, speaker: End, listener: End, since: float, deadline: float, again: bool
     ) -> Finding:
         sound = listener.hears(speaker, since, deadline)
-        account = listener.account(since, missing=speaker) if sound is None else None
-        finding = self._direction(speaker, listener, since, again, sound, account)
-        finding = audio_quality.excuse_mute_phone(finding, (speaker, listener), since)
-        return self._evidence.add_of_said(finding, [(since, time.monotonic())], deadline - since)
+        account = None
+        if sound is None:
+            account = listener.account(since, missing=speaker)
+            for end in (speaker, listener):
+                if isinstance(end, Call):
+                    end.leg.statistics()  # the newest say whether its phone was mute
+        return self._evidence.expect(
+            self._direction(speaker, listener, since, again, sound, account),
+            sound_due=[(since, time.monotonic())],
+            least_s=deadline - since,
+        )
 
     def _direction(
         self,
@@ -239,9 +243,9 @@ class ExpectAudio:
         account: audio.ListenerReport | None = None,
         denial: Denial | None = None,
         label: str = "",
-    ) -> Finding:
+    ) -> Expected:
         """``label``: the caller's at the time of the look; else as it is now."""
-        return audio.direction(
+        return audio.direction.of(
             label if label and speaker.is_ours else speaker.label,
             label if label and listener.is_ours else listener.label,
             sound,
@@ -369,8 +373,8 @@ class ExpectAudio:
                     *marks,
                     *audio_quality.marks_beneath(self._context, listener, voices, since),
                 ]
-            self._evidence.add(
-                audio.silent(other.label, listener.label, marks, voices, listened_s, discarded)
+            self._evidence.expect(
+                audio.silent.of(other.label, listener.label, marks, voices, listened_s, discarded)
             )
 
     def _settles_s(self, speaker: End) -> float:
@@ -383,14 +387,14 @@ class ExpectAudio:
 
     def _unseen_silence(self, other: End, why: str) -> None:
         listener, unheard = self._end, unheard_call(self._context)
-        finding = not_observable(
+        expected = unobserved(
             "audio.silent",
             heard_at(other.label, listener.label),
-            expected=f"{listener.label} does not hear {other.label}",
-            why=why,
-            measured=Silence(speaker=other.label, listener=listener.label),
+            f"{listener.label} does not hear {other.label}",
+            why,
+            Silence(speaker=other.label, listener=listener.label),
         )
-        self._evidence.add(unheard.unseen(finding) if unheard is not None else finding)
+        self._evidence.expect(unheard.unseen(expected) if unheard is not None else expected)
 
     def hears_machine(self, machine: MachineCall) -> None:
         """A machine has the call: it speaks, and voicemail asks for a message with a tone."""
@@ -399,7 +403,7 @@ class ExpectAudio:
             spoken = machine.listen(self._context)
             machine.group.was_declined()
             if spoken is not None:
-                self._evidence.add(reach.machine_speaks(call.label, spoken, tone=tone))
+                self._evidence.expect(reach.machine_speaks.of(call.label, spoken, tone=tone))
                 return
             heard = call.leg.received_since(since)
             found = describe(
@@ -410,11 +414,11 @@ class ExpectAudio:
                 if call.is_over()
                 else ""
             )
-            finding = reach.machine_speaks(
-                call.label, None, f"it heard {found.words}{is_over}", tone=tone
-            )
-            self._evidence.add_of_said(
-                finding, [(since, since + last_sound(heard) + _TONE_WITHIN_S)]
+            self._evidence.expect(
+                reach.machine_speaks.of(
+                    call.label, None, f"it heard {found.words}{is_over}", tone=tone
+                ),
+                sound_due=[(since, since + last_sound(heard) + _TONE_WITHIN_S)],
             )
 
     def is_told(self, since: float) -> None:
@@ -430,8 +434,10 @@ class ExpectAudio:
             ]
             last = min(spoken, key=itemgetter(1), default=None)
             others = dict.fromkeys(span.kind for span in spans if span.kind not in _SPOKEN)
-            finding = reach.told(call.label, last, limit_s, ", ".join(others))
-            self._evidence.add_of_said(finding, [(since, time.monotonic())])
+            self._evidence.expect(
+                reach.told.of(call.label, last, limit_s, ", ".join(others)),
+                sound_due=[(since, time.monotonic())],
+            )
 
     def hears_early(self, ai: Ai) -> None:
         """The AI is heard before the call is answered."""
@@ -458,8 +464,10 @@ class ExpectAudio:
             opened = sum(1 for message in call.messages() if audio.opens_early_media(message))
             self._evidence.scripted(time.monotonic() - since, "early media")
             answered_at = call.answered_at()
-            finding = audio.early(who, call.label, sound, answered_at, opened)
-            self._evidence.add_of_said(finding, [(since, answered_at or time.monotonic())])
+            self._evidence.expect(
+                audio.early.of(who, call.label, sound, answered_at, opened),
+                sound_due=[(since, answered_at or time.monotonic())],
+            )
 
     def _not_observable(self, check: str, expected: str, why: str) -> None:
         self._evidence.unseen(check, self._end.label, expected, why)
@@ -518,12 +526,4 @@ def _is_told_by_marks(speaker: End, listener: End) -> bool:
         listener.says_in_band
         if isinstance(listener, SynthflowCall)
         else bool(speaker.voices_for(listener))
-    )
-
-
-def _was_not_understood(finding: Finding) -> bool:
-    """Whether words were missing. Missing packets are another matter."""
-    unheard = isinstance(finding.measured, Direction) and finding.measured.kind == "unheard"
-    return finding.verdict is Verdict.NOT_OBSERVABLE or (
-        finding.verdict is Verdict.FAILED and unheard
     )

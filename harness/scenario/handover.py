@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.case.checks import landing
-from harness.case.checks.finding import not_observable
+from harness.case.events import Expected
 from harness.case.model import read
-from harness.case.verdict import Finding
 from harness.deployment import TOPIC_HEADER, Handover
 from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.context import CaseContext
+from harness.scenario.evidence import unobserved
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import digits_of
 from harness.sip.message import Request
@@ -89,9 +89,9 @@ def hands_over_unasked(context: CaseContext) -> bool:
     return any("silence" in handover.ways for handover in handovers.values())
 
 
-def judged(
+def landing_by(
     context: CaseContext, group: str, rivals: list[str], sent: list[SentTransfer]
-) -> Finding:
+) -> Expected:
     """Where the call landed by the AI's transfer: here, or in a group that has the same people."""
     deployment, assistant = context.deployment, _assistant(context)
     rang = [phone for phone in context.phones.rang() if phone in deployment.groups[group].present]
@@ -110,11 +110,9 @@ def judged(
             why = "the AI's side tells the number alone, which they have in common"
         else:
             where = group if group in groups else min(groups)
-            return landing.landed("the handover", group, dict.fromkeys(rang, where))
+            return landing.landed.of("the handover", group, dict.fromkeys(rang, where))
     shared = f"{', '.join(rang)} rang, and may do so for {', '.join(rivals)} as well"
-    return not_observable(
-        "landing", "the handover", expected=f"the call lands at {group}", why=f"{shared}; {why}"
-    )
+    return unobserved("landing", "the handover", f"the call lands at {group}", f"{shared}; {why}")
 
 
 def _asked(context: CaseContext) -> str:

@@ -6,8 +6,8 @@ What was sent is not known, so neither its level nor the delay of a word is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,7 @@ from harness.audio.classify import Span, classify
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.quality import clipped_share
 from harness.case.checks import audio
-from harness.case.checks.finding import hindered
-from harness.case.events import RtpStatistics
-from harness.case.verdict import Finding, Verdict
+from harness.case.events import Expected, RtpStatistics
 from harness.phone.leg import Leg
 
 _NO_SOUND = ("silence", "noise")
@@ -36,18 +34,16 @@ class Heard:
     again: bool  #: behind a change of the call
     samples: NDArray[np.int16]  #: received from ``since`` until ``until``, at 8 kHz
     first_within_s: float  #: the most that the AI may say nothing
-    #: How long this machine was kept from working between two moments.
-    starved: Callable[[float, float], float]
 
 
-def quality(heard: Heard) -> list[Finding]:
-    """The findings, once the call is over."""
+def quality(heard: Heard) -> list[Expected]:
+    """The expectations, once the call is over."""
     spans = classify(heard.samples)
     first = () if heard.again else _first(heard, spans)
     return [*first, *_unclipped(heard, spans), *_delay(heard)]
 
 
-def _first(heard: Heard, spans: Iterable[Span]) -> Iterator[Finding]:
+def _first(heard: Heard, spans: Iterable[Span]) -> Iterator[Expected]:
     """How long the AI said nothing, unless its first words answered the caller's: some wait to be
     spoken to.
     """
@@ -57,14 +53,14 @@ def _first(heard: Heard, spans: Iterable[Span]) -> Iterator[Finding]:
     if heard.greeted_at is not None and heard.since + seconds >= heard.greeted_at:
         return
     limit_s = heard.first_within_s
-    found = audio.first(heard.speaker, heard.leg.id, seconds, limit_s)
-    starved_s = heard.starved(heard.since, heard.since + seconds)
-    if found.verdict is Verdict.FAILED and starved_s >= seconds - limit_s:
-        found = hindered(found, starved_s)
-    yield found
+    yield replace(
+        audio.first.of(heard.speaker, heard.leg.id, seconds, limit_s),
+        sound_due=((heard.since, heard.since + seconds),),
+        least_s=max(0.0, seconds - limit_s),
+    )
 
 
-def _unclipped(heard: Heard, spans: Iterable[Span]) -> Iterator[Finding]:
+def _unclipped(heard: Heard, spans: Iterable[Span]) -> Iterator[Expected]:
     spoken = [
         heard.samples[int(span.began * SAMPLE_RATE) : int(span.ended * SAMPLE_RATE)]
         for span in spans
@@ -72,12 +68,12 @@ def _unclipped(heard: Heard, spans: Iterable[Span]) -> Iterator[Finding]:
     ]
     if spoken:
         share = clipped_share(np.concatenate(spoken))
-        yield audio.clipping(heard.speaker, heard.leg.id, share)
+        yield audio.clipping.of(heard.speaker, heard.leg.id, share)
 
 
-def _delay(heard: Heard) -> Iterator[Finding]:
+def _delay(heard: Heard) -> Iterator[Expected]:
     counters = heard.leg.facts.of(RtpStatistics)
     meanwhile = [one for one in counters if heard.since <= one.at <= heard.until]
     reported = [one.rtt_ms for one in meanwhile if one.rtt_ms]
     if reported:
-        yield audio.round_trip(heard.speaker, heard.leg.id, min(reported))
+        yield audio.round_trip.of(heard.speaker, heard.leg.id, min(reported))

@@ -8,10 +8,9 @@ import contextlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from harness.case.checks import landing
-from harness.case.checks.finding import not_observable
-from harness.case.events import CallState
+from harness.case.events import CallState, Expected
 from harness.case.measurement import Landing
-from harness.case.verdict import ExpectationError, Finding, NotObservableError, Verdict
+from harness.case.verdict import ExpectationError, NotObservableError
 from harness.deployment import Group as GroupEntry
 from harness.deployment import Report
 from harness.phone import Mark, Silence
@@ -159,7 +158,9 @@ class Caller:
             try:
                 leg = self.phone.expect_call(within)
             except NeverCame as error:
-                finding = self._context.evidence.add(landing.landed("the call", self.name, {}))
+                finding = self._context.evidence.expect(
+                    landing.landed.of("the call", self.name, {})
+                )
                 raise ExpectationError(finding) from error
             call = self._context.calls.add(Call(self._context, leg, "caller", self.number))
             if self._context.lets_ai_greet:
@@ -215,8 +216,8 @@ class Group:
         first_turn = self.before.entry.first_turn if self.before else ()
         for phone in self.before.phones if self.before else ():
             if phone.name in first_turn:
-                self._context.evidence.add(
-                    landing.turn(phone.name, bool(phone.incoming), its_turn=True)
+                self._context.evidence.expect(
+                    landing.turn.of(phone.name, bool(phone.incoming), its_turn=True)
                 )
 
     def _limit(self, within: float | None) -> float:
@@ -242,7 +243,7 @@ class Group:
                 lambda: of.answered_at() is not None or of.is_over() or bool(self._rang()), limit
             )
             if of.answered_at() is None:
-                raise ExpectationError(self._context.evidence.add(self._missed()))
+                raise ExpectationError(self._context.evidence.expect(self._missed()))
             machine = MachineCall(self, of, limit)
             if not machine.is_timed:
                 machine.listen(self._context)
@@ -265,7 +266,7 @@ class Group:
                     return self._with_others(of, began, error)
                 # if any agent rings, the request was understood
                 asked = [] if self._context.phones.rang() else self._context.asked
-                finding = self._context.evidence.add_of_said(self._missed(), asked)
+                finding = self._context.evidence.expect(self._missed(), sound_due=asked)
                 raise ExpectationError(finding) from error
             of.end_quiet()
             self._wait_for_others(leg, of)
@@ -287,8 +288,10 @@ class Group:
             limit = self._context.deployment.expect.released_within_s
             for other in taken.beside:  # they stop ringing once an agent has the call
                 ended = other.released_at(self._now() + limit)
-                found = landing.stops(other.phone_name, ended is not None, limit)
-                self._context.evidence.add(self._context.held_against([other.first_leg], found))
+                self._context.evidence.expect(
+                    landing.stops.of(other.phone_name, ended is not None, limit),
+                    strangers=self._context.strangers_of([other.first_leg]),
+                )
             self._hears_out(taken, of)
             return taken
 
@@ -343,7 +346,7 @@ class Group:
             )
             if self._surely_rang_elsewhere():
                 landed.is_seen = True
-                raise ExpectationError(self._context.evidence.add(self._landed()))
+                raise ExpectationError(self._context.evidence.expect(self._landed()))
         return landed
 
     def _told_apart(self, leg: Leg, of: Call) -> Leg:
@@ -387,13 +390,17 @@ class Group:
                 legs = [self._ringing(phone, limit, of) for phone in phones]
             later = [phone for phone in later if phone not in phones]
             for phone, leg in zip(phones, legs, strict=True):
-                self._context.evidence.add(landing.turn(phone.name, leg is not None, its_turn=True))
+                self._context.evidence.expect(
+                    landing.turn.of(phone.name, leg is not None, its_turn=True)
+                )
             if later:  # who rings before the turn may do so a moment later
                 self._context.pause(_OUT_OF_TURN_S, "listening for agents who ring out of turn")
             for phone in later:
                 came = phone.incoming
-                found = landing.turn(phone.name, bool(came), its_turn=False)
-                self._context.evidence.add(self._context.held_against(came, found))
+                self._context.evidence.expect(
+                    landing.turn.of(phone.name, bool(came), its_turn=False),
+                    strangers=self._context.strangers_of(came),
+                )
             if phones is not last:
                 for leg in filter(None, legs):
                     self.declined.append(leg)
@@ -460,36 +467,29 @@ class Group:
         """The finding on the landing; the platform's report makes it where nothing at the phones
         tells the group from its twins.
         """
-        found, declared = self._landed(), self._context.deployment.platform.report
+        landed, declared = self._landed(), self._context.deployment.platform.report
         if (
-            found.verdict is Verdict.NOT_OBSERVABLE
+            landed.given.get("untold")
             and declared
             and self._context.deployment.is_told_by_report(self.name)
         ):
             ReportedCall(self._context, self, of, declared, leg.events[0].at, is_heard=True)
         else:
-            self._context.evidence.add(found)
+            self._context.evidence.expect(landed)
 
-    def _landed(self) -> Finding:
+    def _landed(self) -> Expected:
         rang = self._rang()
         ours = [phone for phone, group in rang.items() if group == self.name]
         deployment = self._context.deployment
         twins = deployment.twins(self.name) if ours and self.name in deployment.groups else []
-        found = landing.landed(
-            "the call", self.name, rang, alike=deployment.alike(self.name, ours) if ours else []
-        )
-        if found.verdict is not Verdict.PASSED:
-            return found
+        untold = ""
         if twins:
-            why = f"{found.actual}; nothing tells it from {', '.join(twins)}, which has the same people"
-        elif rivals := self._rivals(ours):
+            untold = f"nothing tells it from {', '.join(twins)}, which has the same people"
+        elif ours and (rivals := self._rivals(ours)):
             missing = [name for name in self.entry.first_turn if name not in ours]
-            why = f"{found.actual}; {', '.join(missing)} did not ring with it, as if {' or '.join(rivals)} had been called"
-        else:
-            return found
-        return not_observable(
-            "landing", found.subject, expected=found.expected, why=why, measured=found.measured
-        )
+            untold = f"{', '.join(missing)} did not ring with it, as if {' or '.join(rivals)} had been called"
+        alike = deployment.alike(self.name, ours) if ours else []
+        return landing.landed.of("the call", self.name, rang, alike=alike, untold=untold)
 
     def _rivals(self, rang: Collection[str]) -> list[str]:
         """Groups whose first turn is who rang, where this group's first turn is more than that."""
@@ -499,13 +499,13 @@ class Group:
         alike = deployment.alike(self.name, rang) if self.name in deployment.groups else []
         return [name for name in alike if set(deployment.groups[name].first_turn) == set(rang)]
 
-    def _missed(self) -> Finding:
+    def _missed(self) -> Expected:
         """No agent of the group could take the call: one who is away may have been called, or a
         phone refused it.
         """
         rang = self._rang()
         in_vain = [phone for phone, group in rang.items() if group == self.name]
-        return landing.landed(
+        return landing.landed.of(
             "the call", self.name, {p: g for p, g in rang.items() if p not in in_vain}, in_vain
         )
 
@@ -555,7 +555,7 @@ class AssistantOf:
             if talk is None:
                 state = of.state()
                 others = answered + [f"the phone {name}" for name in self._context.phones.rang()]
-                finding = landing.only_one(
+                missed = landing.only_one.of(
                     "the call",
                     others,
                     self.name,
@@ -564,15 +564,15 @@ class AssistantOf:
                     attempted=self._ai.endpoint.attempts(of),
                     unseen=self._ai.endpoint.blind,
                 )
-                raise ExpectationError(self._context.evidence.add(finding))
+                raise ExpectationError(self._context.evidence.expect(missed))
             if talk.is_unknown:
                 why = "Synthflow's interface does not say who did"
                 self._context.evidence.unseen(
                     "landing.answered_by", "the call", f"only {self.name} answers", why
                 )
             else:
-                self._context.evidence.add(
-                    landing.only_one("the call", [talk.assistant or "nobody known"], self.name)
+                self._context.evidence.expect(
+                    landing.only_one.of("the call", [talk.assistant or "nobody known"], self.name)
                 )
                 if talk.assistant == self.name:
                     self._context.last_looks.append(lambda: self._given_to_others(of))
@@ -588,8 +588,8 @@ class AssistantOf:
         calls = of if self._ai.is_ours else list(of)
         return [(call, self.expect_call(call)) for call in calls]
 
-    def _given_to_others(self, of: Call) -> list[Finding]:
-        """The finding that the call came to another assistant as well, which the interface may
+    def _given_to_others(self, of: Call) -> list[Expected]:
+        """What shows that the call came to another assistant as well, which the interface may
         report late.
         """
         if any(call.number == of.number and call is not of for call in self._context.calls.own):
@@ -599,5 +599,7 @@ class AssistantOf:
             lambda call: self._ai.endpoint.others(call, self.name), of, since
         )
         return (
-            [landing.only_one("the call", [self.name], self.name, called=others)] if others else []
+            [landing.only_one.of("the call", [self.name], self.name, called=others)]
+            if others
+            else []
         )

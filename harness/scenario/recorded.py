@@ -14,8 +14,7 @@ from harness.audio.marks import SAMPLE_RATE, VOICES
 from harness.case.checks import audio
 from harness.case.checks.audio import Sound
 from harness.case.checks.claims import Denial, Observation
-from harness.case.events import MarkInFile
-from harness.case.verdict import Finding
+from harness.case.events import Expected, MarkInFile
 from harness.errors import FarEndError
 from harness.phone import recording
 from harness.scenario.call import MARK_S, Call
@@ -151,7 +150,7 @@ class RecordedCall:
             )
         )
 
-    def crossing(self, found: Shown, caller: Call) -> Finding | None:
+    def crossing(self, found: Shown, caller: Call) -> Expected | None:
         """Whether the AI heard other calls as well; None the second time, and of a recording that
         may be another call's.
         """
@@ -166,7 +165,7 @@ class RecordedCall:
             if mark.mark in allowed - {caller.first_leg.mark}:
                 words = f"the AI's recording has {names[mark.mark]} at {mark.began:.1f} s: the AI was still connected then"
                 self._context.evidence.note_once(words)
-        return audio.no_crossing(self._talk.label, marks, (), allowed, names)
+        return audio.no_crossing.of(self._talk.label, marks, (), allowed, names)
 
     def _marks_of(self, caller: Call) -> set[int]:
         """The caller's, and those of agents who took its call."""

@@ -62,8 +62,8 @@ class Registration:
 
     def _add_accepted(self, answer: RegisterAnswer | None, within_s: float) -> None:
         unbound, came = (answer.unbound, answer.came) if answer else (None, True)
-        self._context.evidence.add(
-            registration.accepted(self._label, _told(answer), within_s, unbound, came=came)
+        self._context.evidence.expect(
+            registration.accepted.of(self._label, _told(answer), within_s, unbound, came=came)
         )
 
     def is_refreshed(self, before_s: float) -> None:
@@ -90,8 +90,8 @@ class Registration:
             again = self._next_answer(max(granted_s, before_s) + 2.0, first)
             seconds = None if again is None else again.at - first.at
             self._context.evidence.scripted(seconds or 0.0, "the registration's own interval")
-            self._context.evidence.add(
-                registration.refreshed(self._label, seconds, granted_s, before_s)
+            self._context.evidence.expect(
+                registration.refreshed.of(self._label, seconds, granted_s, before_s)
             )
             if (
                 again is not None and again.unbound
@@ -105,8 +105,8 @@ class Registration:
         with self._context.evidence.step(f"{self._label} is refused"):
             answer = self._next_answer(self._context.patience, None)
             came, shown = (answer.came, answer.showed_password) if answer else (True, True)
-            self._context.evidence.add(
-                registration.refused(
+            self._context.evidence.expect(
+                registration.refused.of(
                     self._label,
                     _told(answer),
                     codes,

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, cast
 
 from harness.audio.machine import announcement_in, message_asked_in
 from harness.case.checks import identity, landing
-from harness.case.checks.finding import not_observable
+from harness.case.events import Expected
 from harness.case.measurement import Landing, Ringing
-from harness.case.verdict import Finding
 from harness.deployment import Report
 from harness.errors import FarEndError
 from harness.integrations.matrix import shown_by_others
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import End
+from harness.scenario.evidence import unobserved
 from harness.witness.campaign import ask_at_terminal
 from harness.witness.clock import to_wall
 from harness.witness.platform_report import ReportSource
@@ -130,15 +130,15 @@ class ReportedCall(End):
         """The name that findings use."""
         return f"an agent of {self._group.name}"
 
-    def unseen(self, finding: Finding) -> Finding:
-        """A finding on what only a phone at the agent could show; the deployment may say that a row
+    def unseen(self, expected: Expected) -> Expected:
+        """An expectation of what only a phone at the agent could show; the deployment may say that a row
         passes without.
         """
-        return replace(finding, dispensable=self._declared.strength == "unknown")
+        return replace(expected, dispensable=self._declared.strength == "unknown")
 
     # -- what the report says
 
-    def _find(self) -> list[Finding]:
+    def _find(self) -> list[Expected]:
         if self.is_seen:
             return []
         self._context.end_here()
@@ -158,7 +158,7 @@ class ReportedCall(End):
             self._context.evidence.scripted(
                 time.monotonic() - ended, "until the platform's report lists the call"
             )
-        return self._findings(found)
+        return self._expectations(found)
 
     def _read(self, ended: float) -> ReportedLanding:
         """What the report says: a right landing as soon as two readings agree, else the last
@@ -216,7 +216,7 @@ class ReportedCall(End):
         called = {name: group.reported_as for name, group in groups.items()}
         return GroupNames.make(called, self._group.name, self._declared.ignore)
 
-    def _findings(self, found: ReportedLanding) -> list[Finding]:
+    def _expectations(self, found: ReportedLanding) -> list[Expected]:
         wanted, region = self._group.name, self._context.deployment.region
         rows, beside = [row.words(region) for row in found.rows], f"groups beside {wanted}"
         if found.why:
@@ -225,34 +225,26 @@ class ReportedCall(End):
                 Landing(wanted=wanted),
                 f"the number {self.shown} in the platform's report",
             )
-            landed = not_observable(
-                "landing",
-                _THE_CALL,
-                expected=f"the call lands at {wanted}",
-                why=why,
-                evidence=rows,
-                measured=measured,
-            )
-            shown = not_observable("caller_id", self.label, expected=expected, why=why)
+            lands = f"the call lands at {wanted}"
+            landed = unobserved("landing", _THE_CALL, lands, why, measured, rows)
+            shown = unobserved("caller_id", self.label, expected, why)
         else:
             why = (
                 f"the report lists {', '.join(found.beside)} as well, and not whether they rang"
                 if found.beside
                 else ""
             )
-            landed = landing.landed_by_report(
+            landed = landing.landed_by_report.of(
                 _THE_CALL, wanted, found.groups, took=bool(found.agents), rows=rows
             )
-            shown = identity.caller_in_report(
+            shown = identity.caller_in_report.of(
                 found.rows[0].caller, self.label, self.shown, region, rows
             )
         if why:
             expected, watched = "no other group in the platform's report", Ringing(watched=False)
-            others = not_observable(
-                "landing.others", beside, expected=expected, why=why, measured=watched
-            )
+            others = unobserved("landing.others", beside, expected, why, watched)
         elif wanted in found.groups:
-            others = landing.none_beside_in_report(
+            others = landing.none_beside_in_report.of(
                 beside, [name for name in found.groups if name != wanted], rows
             )
         else:

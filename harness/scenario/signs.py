@@ -21,8 +21,8 @@ from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples, prompt_text
 from harness.case.checks.audio import ListenerReport, Sound
 from harness.case.checks.claims import Denial, Observation
-from harness.case.events import PACKET_S
-from harness.case.verdict import Finding, Strength
+from harness.case.events import PACKET_S, Expected, Span
+from harness.case.verdict import Strength
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import QUIET_S, Call, UnfinishedLook
 from harness.scenario.context import CaseContext
@@ -61,8 +61,6 @@ _WORTH_JUDGING_S: Final = 1.0
 _SHOWN_S: Final = 1.8
 #: How much of a voice is needed to find it in a recording.
 _COMPARED_S: Final = 1.2
-#: The share of a look that the harness may wait for a processor and still be understood.
-_MOST_STARVED: Final = 0.2
 #: With this many packets sent (one second), a low count is no matter of timing.
 _ENOUGH_SENT: Final = 50
 #: Below this share no word can be understood.
@@ -372,12 +370,9 @@ class Look:
         return self._greeted_at if self._wanted or self._has_greeted else None
 
     @property
-    def starved_s(self) -> float:
-        """How long the harness was kept from working, if its words may have suffered; else 0."""
-        if not self._wanted:
-            return 0.0
-        starved_s = self._context.evidence.starved(self._begun, self.until)
-        return starved_s if starved_s > _MOST_STARVED * (self.until - self._begun) else 0.0
+    def words_due(self) -> Span | None:
+        """When the caller's words had to be understood; None without any."""
+        return (self._begun, self.until) if self._wanted else None
 
     def to_ai(self) -> DirectionSigns:
         """Whether the AI heard the caller."""
@@ -434,7 +429,7 @@ class Look:
         evidence = f"{what}, at {self._caller.label}"
         return replace(heard, observation=Observation.OTHER_SOUND, evidence=evidence), None, None
 
-    def crossing(self) -> Finding | None:
+    def crossing(self) -> Expected | None:
         """Whether the AI heard another call as well, where its recording tells."""
         recorded = self._recorded()
         return None if recorded is None else self._talk.recording.crossing(recorded, self._caller)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from harness.case.check_table import CHECKS
-from harness.case.checks.registry import adjustment
-from harness.case.measurement import Duration, Measurement
+from harness.case.check_table import CHECKS, read_measurement
+from harness.case.checks.registry import check
+from harness.case.measurement import Measurement
 from harness.case.verdict import Finding, Strength, Verdict
 
 
@@ -81,71 +81,29 @@ def _finding(
     )
 
 
-def missed_by(finding: Finding) -> float | None:
-    """The delay beyond the limit, in seconds. None if the event came in time, or never."""
-    measured = finding.measured
-    if not isinstance(measured, Duration) or measured.seconds is None or measured.limit_s is None:
-        return None
-    return measured.seconds - measured.limit_s if measured.seconds > measured.limit_s else None
-
-
-#: A shorter wait is shown by its first digit.
-_SHOWN_S = 0.01
-
-
-@adjustment("late")
-def excused(finding: Finding, starved_s: float) -> Finding:
-    """Broken, not failed: the event came late, but the harness itself was kept waiting at least as
-    long.
-    """
-    return _starved(finding, "in the time it was too late", starved_s)
-
-
-@adjustment("starved")
-def hindered(finding: Finding, starved_s: float) -> Finding:
-    """Broken, not failed: a party was not heard, while the harness was kept from sending or
-    listening.
-    """
-    return _starved(finding, "meanwhile", starved_s)
-
-
-@adjustment("mute")
-def mute(finding: Finding, phone: str, mute_s: float) -> Finding:
-    """Broken, not failed: a party was not heard, while the process of a harness phone stood still."""
-    return _broken(
-        finding, f"{phone}, a phone of the harness, sent no RTP packet for {mute_s:.1f} s"
+@check("unseen")
+def unseen(
+    check: str,
+    subject: str,
+    expected: str,
+    why: str,
+    measured: Mapping[str, Any] | None = None,
+    evidence: Sequence[str] = (),
+) -> Finding:
+    """What could not be observed, and why; ``measured`` as :meth:`Measurement.plain` has it."""
+    return not_observable(
+        check,
+        subject,
+        expected=expected,
+        why=why,
+        evidence=evidence,
+        measured=None if measured is None else read_measurement(check, measured),
     )
 
 
-@adjustment("stranger")
-def unclear(finding: Finding, shown: Sequence[str]) -> Finding:
-    """Not observable, not failed: the finding rests on calls that may be strangers' calls. They
-    show the numbers ``shown``.
+@check("raised")
+def raised(finding: Mapping[str, Any]) -> Finding:
+    """The finding that an exception carried, as :meth:`Finding.plain` has it: a phone waited in
+    vain, or a scenario has an expectation of its own.
     """
-    what = f"shows {', '.join(shown)}, which may be a stranger's" if shown else "shows no number"
-    actual = f"not observable: {finding.actual}; but strangers call there too, and the call {what}"
-    return replace(
-        finding, verdict=Verdict.NOT_OBSERVABLE, actual=actual, strength=Strength.UNKNOWN
-    )
-
-
-@adjustment("broken")
-def unproven(finding: Finding, why: str) -> Finding:
-    """Broken, not failed: a part of the harness that the finding needs had broken. Only the first
-    line of ``why`` is shown.
-    """
-    return _broken(finding, f"the harness itself had broken: {why.splitlines()[0]}")
-
-
-def _starved(finding: Finding, when: str, starved_s: float) -> Finding:
-    waited = f"{starved_s:.2f}" if starved_s >= _SHOWN_S else f"{starved_s:.1g}"
-    broken = _broken(finding, f"{when} this machine kept the harness waiting for {waited} s")
-    return replace(broken, starved_s=starved_s)
-
-
-def _broken(finding: Finding, why: str) -> Finding:
-    """The finding as broken. The reason goes into the first line, which most views show; a log may
-    follow it.
-    """
-    first, *log = finding.actual.split("\n", 1)
-    return replace(finding, verdict=Verdict.BROKEN, actual="\n".join([f"{first}; but {why}", *log]))
+    return Finding.from_plain(finding)

@@ -7,7 +7,7 @@ from typing import Final
 
 from harness.case import measurement
 from harness.case.checks.claims import STRENGTH, Claim, Observation
-from harness.case.checks.finding import judged
+from harness.case.checks.finding import judged, not_observable
 from harness.case.checks.registry import check
 from harness.case.verdict import Finding
 
@@ -19,12 +19,14 @@ def landed(
     rang: Mapping[str, str],
     in_vain: Sequence[str] = (),
     alike: Sequence[str] = (),
+    untold: str = "",
 ) -> Finding:
     """The call rang at ``wanted``, a group or a phone. ``rang`` maps each phone that rang to the
     group it rang for.
 
     ``in_vain`` are phones that got an INVITE but could not take the call. ``alike`` are other
-    groups for which the same phones would have rung; the finding names them.
+    groups for which the same phones would have rung; the finding names them. ``untold``: why a
+    landing at ``wanted`` cannot be told from one elsewhere.
     """
     groups = list(dict.fromkeys(rang.values()))
     also = f", who would ring for {', '.join(alike)} as well" if alike else ""
@@ -33,16 +35,16 @@ def landed(
         for group in groups
     ]
     called = f"; {', '.join(in_vain)} got an INVITE, but could not take the call" if in_vain else ""
-    return judged(
-        "landing",
-        subject,
-        wanted in groups,
-        expected=f"the call lands at {wanted}",
-        actual=(f"it landed at {', '.join(places)}" if places else "it landed nowhere") + called,
-        measured=measurement.Landing(
-            wanted=wanted, rang=tuple(groups), phones=tuple(rang), alike=tuple(alike)
-        ),
+    expected = f"the call lands at {wanted}"
+    actual = (f"it landed at {', '.join(places)}" if places else "it landed nowhere") + called
+    measured = measurement.Landing(
+        wanted=wanted, rang=tuple(groups), phones=tuple(rang), alike=tuple(alike)
     )
+    is_right = wanted in groups
+    if is_right and untold:
+        why = f"{actual}; {untold}"
+        return not_observable("landing", subject, expected=expected, why=why, measured=measured)
+    return judged("landing", subject, is_right, expected=expected, actual=actual, measured=measured)
 
 
 @check("landing.in_report")

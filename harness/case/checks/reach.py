@@ -157,12 +157,17 @@ def not_answered(
     code: int = 0,
     *,
     goes_on: bool = False,
+    unseen: str = "",
 ) -> Finding:
     """No call was set up. ``answered`` names those that were; ``otherwise`` says how the call
     ended.
 
-    ``goes_on``: the call still rings and may yet be answered, which is a failure.
+    ``goes_on``: the call still rings and may yet be answered, which is a failure. ``unseen``: why
+    one may have been set up unseen.
     """
+    if unseen:
+        expected = "no call is set up"
+        return not_observable("route.not_answered", subject, expected=expected, why=unseen)
     return judged(
         "route.not_answered",
         subject,
@@ -174,8 +179,13 @@ def not_answered(
 
 
 @check("route.not_reached")
-def not_reached(subject: str, reached: Sequence[str]) -> Finding:
-    """No INVITE reached the AI. Ringing counts as reached."""
+def not_reached(subject: str, reached: Sequence[str], unseen: str = "") -> Finding:
+    """No INVITE reached the AI. Ringing counts as reached. ``unseen``: why one may have come
+    unseen.
+    """
+    if unseen:
+        expected = "no INVITE is sent to the AI"
+        return not_observable("route.not_reached", subject, expected=expected, why=unseen)
     return judged(
         "route.not_reached",
         subject,

@@ -1,8 +1,8 @@
-"""The registry of checks. It records what each finding was made from, for ``harness report
---rejudge``.
+"""The registry of checks. A check is a pure function of what is expected and what was seen; the
+judge calls it with what the log has.
 
-``@check("caller_id")`` puts the check's stable name and its arguments on the finding that the
-function returns. ``@adjustment("late")`` does the same for a later change of a finding. Stored
+``@check("caller_id")`` gives a function a stable name, and the method ``of``, which states the
+expectation without judging it: an :class:`~harness.case.events.Expected` with the arguments. Stored
 evidence has these names and parameters: a check function may be renamed or moved, but its
 ``@check`` name stays, and renaming or removing a parameter needs a new version of ``events.jsonl``.
 """
@@ -14,118 +14,80 @@ import functools
 import importlib
 import inspect
 import pkgutil
+import time
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
 from enum import Enum
 from numbers import Integral, Real
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, Union, cast
+from typing import Any, Generic, Literal, ParamSpec, TypeVar, Union, cast
 
 from harness.case import checks
-from harness.case.events import Event, SipMessage
-from harness.case.verdict import Asked, Finding
+from harness.case.events import Event, Expected, SipMessage
+from harness.case.verdict import Finding
 from harness.sip.message import Message, parse_once
 
 P = ParamSpec("P")
-Found = TypeVar("Found", bound=Finding | None)
+Found = TypeVar("Found", bound=Finding | None, covariant=True)
 
 
-@dataclass(frozen=True)
-class _Check:
-    function: Callable[..., Finding | None]
-    compares_numbers: bool
+class CheckFunction(Generic[P, Found]):
+    """A registered check. Called, it makes a finding."""
+
+    def __init__(self, name: str, function: Callable[P, Found], *, compares_numbers: bool) -> None:
+        self.name = name
+        #: Whether the outcome depends on whole telephone numbers, which masked evidence does not
+        #: have.
+        self.compares_numbers = compares_numbers
+        self._function = function
+        self._signature = inspect.signature(function)
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Found:
+        return self._function(*args, **kwargs)
+
+    def of(self, *args: P.args, **kwargs: P.kwargs) -> Expected:
+        """The expectation, with these arguments."""
+        given = self._signature.bind(*args, **kwargs).arguments
+        plain = {name: plain_argument(value) for name, value in given.items()}
+        return Expected(at=time.monotonic(), check=self.name, given=plain)
+
+    def judged(self, given: Mapping[str, Any]) -> Finding | None:
+        """The finding from the arguments of an expectation. Raises ``TypeError`` or ``ValueError``
+        for arguments that the check does not have.
+        """
+        hints = self._hints
+        read = {name: _read(hints[name], value) for name, value in given.items()}
+        return cast("Callable[..., Finding | None]", self._function)(**read)
+
+    @functools.cached_property
+    def _hints(self) -> Mapping[str, Any]:
+        return typing.get_type_hints(self._function)
 
 
-_CHECKS: dict[str, _Check] = {}
-_ADJUSTMENTS: dict[str, Callable[..., Finding]] = {}
+_CHECKS: dict[str, CheckFunction[..., Any]] = {}
 
 
 def check(
     name: str, *, compares_numbers: bool = False
-) -> Callable[[Callable[P, Found]], Callable[P, Found]]:
-    """Register a function that makes findings under a stable name.
-
-    ``compares_numbers``: the outcome depends on whole telephone numbers, which masked evidence does
-    not have.
+) -> Callable[[Callable[P, Found]], CheckFunction[P, Found]]:
+    """Register a function that makes findings under a stable name. ``compares_numbers`` as of
+    :class:`CheckFunction`.
     """
 
-    def declare(function: Callable[P, Found]) -> Callable[P, Found]:
+    def declare(function: Callable[P, Found]) -> CheckFunction[P, Found]:
         assert name not in _CHECKS, f"two checks are called {name}"
-        _CHECKS[name] = _Check(function, compares_numbers)
-        signature = inspect.signature(function)
-
-        @functools.wraps(function)
-        def asked(*args: P.args, **kwargs: P.kwargs) -> Found:
-            finding = function(*args, **kwargs)
-            if finding is None:
-                return finding
-            given = {
-                key: plain_argument(value)
-                for key, value in signature.bind(*args, **kwargs).arguments.items()
-            }
-            return cast(Found, replace(finding, asked=Asked(name, given), adjusted=()))
-
-        return asked
+        declared = CheckFunction(name, function, compares_numbers=compares_numbers)
+        _CHECKS[name] = declared
+        return declared
 
     return declare
 
 
-def adjustment(
-    name: str,
-) -> Callable[
-    [Callable[Concatenate[Finding, P], Finding]], Callable[Concatenate[Finding, P], Finding]
-]:
-    """Register a function that changes a finding that did not pass, under a stable name."""
-
-    def declare(
-        function: Callable[Concatenate[Finding, P], Finding],
-    ) -> Callable[Concatenate[Finding, P], Finding]:
-        assert name not in _ADJUSTMENTS, f"two adjustments are called {name}"
-        _ADJUSTMENTS[name] = function
-        signature = inspect.signature(function)
-
-        @functools.wraps(function)
-        def adjusted(finding: Finding, /, *args: P.args, **kwargs: P.kwargs) -> Finding:
-            given = dict(signature.bind(finding, *args, **kwargs).arguments)
-            del given[next(iter(signature.parameters))]
-            asked = Asked(name, {key: plain_argument(value) for key, value in given.items()})
-            return replace(function(finding, *args, **kwargs), adjusted=(*finding.adjusted, asked))
-
-        return adjusted
-
-    return declare
-
-
-def compares_numbers(name: str) -> bool:
-    """Whether the check of that name depends on whole telephone numbers. Raises ``KeyError`` for an
-    unknown name.
-    """
-    return _checks()[name].compares_numbers
-
-
-def make_again(asked: Asked) -> Finding | None:
-    """The finding that the current check makes from the same arguments. Raises ``KeyError`` for an
-    unknown name, ``TypeError`` or ``ValueError`` for arguments that the check does not have.
-    """
-    function = _checks()[asked.by].function
-    return function(**_read_arguments(function, asked.given))
-
-
-def adjust_again(finding: Finding, asked: Asked) -> Finding:
-    """The finding as the current adjustment changes it. Raises the errors of :func:`make_again`."""
-    function = _adjustments()[asked.by]
-    return function(finding, **_read_arguments(function, asked.given))
-
-
-def _checks() -> Mapping[str, _Check]:
+def registered(name: str) -> CheckFunction[..., Finding | None]:
+    """The check function of that name. Raises ``KeyError`` for an unknown one."""
     _load()
-    return _CHECKS
-
-
-def _adjustments() -> Mapping[str, Callable[..., Finding]]:
-    _load()
-    return _ADJUSTMENTS
+    return _CHECKS[name]
 
 
 @functools.cache
@@ -159,20 +121,6 @@ def plain_argument(value: object) -> Any:
     raise TypeError(f"a check is given {type(value).__name__}, which evidence cannot hold")
 
 
-def _is_dataclass(hint: Any) -> bool:
-    return dataclasses.is_dataclass(hint)
-
-
-def _read_arguments(function: Callable[..., object], given: Mapping[str, Any]) -> dict[str, Any]:
-    hints = _hints(function)
-    return {name: _read(hints[name], value) for name, value in given.items()}
-
-
-@functools.cache
-def _hints(function: Callable[..., object]) -> Mapping[str, Any]:
-    return typing.get_type_hints(function)
-
-
 def _read(hint: Any, value: Any) -> Any:
     """The inverse of :func:`plain_argument`, for a value of type ``hint``."""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
@@ -189,10 +137,17 @@ def _read(hint: Any, value: Any) -> Any:
     if origin is not None:
         return tuple(_read(parts[0], item) for item in value)
     if issubclass(hint, Message):
+        if isinstance(value, Message):
+            return value
         return parse_once(value.text if isinstance(value, SipMessage) else value)
-    if _is_dataclass(hint) and not issubclass(hint, Event):
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type) and not issubclass(hint, Event):
         hints = _hints(hint)
         return hint(**{name: _read(hints[name], item) for name, item in value.items()})
     if issubclass(hint, Enum):
         return hint[value.upper()]
     return hint(value) if issubclass(hint, int | float) else value
+
+
+@functools.cache
+def _hints(kind: type) -> Mapping[str, Any]:
+    return typing.get_type_hints(kind)

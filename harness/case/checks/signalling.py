@@ -18,9 +18,20 @@ _WAYS = {"inband": "tones in the audio (in-band)"}
 
 @check("route.transport")
 def transport(
-    subject: str, expected: str, port: int, seen: str, local: str, where: str = ""
+    subject: str,
+    expected: str,
+    port: int,
+    seen: str | None = None,
+    local: str | None = None,
+    where: str = "",
 ) -> Finding:
-    """The call came over ``expected`` to ``port``."""
+    """The call came over ``expected`` to ``port``; ``seen`` and ``local`` are None where its
+    messages are not shown.
+    """
+    if seen is None or local is None:
+        why = "the far end does not show its messages"
+        wanted = f"{expected.upper()} to port {port}"
+        return not_observable("route.transport", subject, expected=wanted, why=why)
     seen_port = int(local.rpartition(":")[2] or 0)
     return judged(
         "route.transport",
@@ -58,8 +69,11 @@ def trunk(
 
 
 @check("codec")
-def codec(subject: str, wanted: Sequence[str], seen: str, where: str = "") -> Finding:
-    """The leg uses one of ``wanted``, as SDP spells them."""
+def codec(subject: str, wanted: Sequence[str], seen: str | None, where: str = "") -> Finding:
+    """The leg uses one of ``wanted``, as SDP spells them; ``seen`` is None where no SDP is shown."""
+    if seen is None:
+        expected = " or ".join(wanted)
+        return not_observable("codec", subject, expected=expected, why="no SDP is shown")
     return judged(
         "codec",
         subject,

@@ -17,7 +17,6 @@ from pathlib import Path
 from types import TracebackType
 
 from harness.case.checks import reach
-from harness.case.checks.finding import not_observable
 from harness.case.events import CallState, Event, SipMessage
 from harness.case.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict
 from harness.deployment import CALLS_A_PHONE, Deployment, Timings
@@ -176,9 +175,7 @@ class Lane:
             self.recorder.outcome.raised(error)
         elif not self._next:
             why = "no call of the load came to this trunk"
-            self.recorder.finding(
-                not_observable("case", self.line.name, expected="calls are placed", why=why)
-            )
+            self.context.evidence.unseen("case", self.line.name, "calls are placed", why)
         self.hang_up()
         try:
             self.context.phones.release()
@@ -198,10 +195,13 @@ class _OwnEvidence(Evidence):
     def __init__(self, lane: Lane, outcome: CaseOutcome) -> None:
         recorder: CaseRecorder = lane.recorder
         context = lane.context
-        super().__init__(recorder, context.case.dispensable, lambda: context.phones.fatal_error)
-        own = context.evidence
-        self.observe_as(own)
-        self.agents = own.agents
+        super().__init__(
+            recorder,
+            context.case.dispensable,
+            lambda: context.phones.fatal_error,
+            context.evidence.agents,
+        )
+        self.observe_as(context.evidence)
         self._outcome = outcome
 
     @property
@@ -214,11 +214,9 @@ class _OwnEvidence(Evidence):
         """How this call would end now."""
         return self._outcome.conclusion
 
-    def add(self, finding: Finding, since: float | None = None) -> Finding:
-        """Record a finding of this call."""
-        found = super().add(finding, since)
-        self._outcome.add(found)
-        return found
+    def _take(self, finding: Finding) -> None:
+        super()._take(finding)
+        self._outcome.add(finding)
 
 
 class _OwnCalls(Calls):
@@ -319,8 +317,8 @@ class LoadCall:
         if (overrun := call.leg.phone.overrun) is not None:
             raise overrun
         ended, answered = call.released_at(0.0), call.answered_at()
-        self._context.evidence.add(
-            reach.up(call.label, None if ended is None else ended - (answered or ended))
+        self._context.evidence.expect(
+            reach.up.of(call.label, None if ended is None else ended - (answered or ended))
         )
         return ended is None
 
@@ -403,7 +401,7 @@ class LoadCall:
         """Record it for this call and for the evidence of the lane."""
         finding = getattr(error, "finding", None)
         if isinstance(finding, Finding) and finding not in self._outcome.findings:
-            self.lane.recorder.finding(finding)
+            self.lane.recorder.raised(finding)
         for outcome in (self._outcome, self.lane.recorder.outcome):
             outcome.raised(error)
 

@@ -14,7 +14,6 @@ import pytest
 from allure_commons.reporter import AllureReporter
 from allure_pytest.listener import AllureListener
 
-from harness.case.checks.finding import excused, missed_by
 from harness.case.checks.responsiveness import responsive
 from harness.case.events import PhoneLost
 from harness.case.verdict import (
@@ -41,6 +40,7 @@ from harness.run.plugin.leases import Leased, leased
 from harness.run.plugin.parallel import WATCH
 from harness.run.plugin.run import Run, case_of, run_of
 from harness.run.plugin.starvation import LATE_S, monitor
+from harness.scenario.evidence import Evidence
 from harness.support.mask import mask_text
 from harness.support.model_words import nearest
 
@@ -77,7 +77,7 @@ class Attempt:
     conclusion: Conclusion | None = None  #: once the case is closed
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
     late_s: float = 0.0  #: how late this process was woken at worst
-    stalled_s: float = 0.0  #: for how long in all processes of the case did not run
+    evidence: Evidence | None = None  #: once the scenario is over
     guessed: bool = (
         False  #: whether a call was this case's by a guess, so that it is run again alone
     )
@@ -131,7 +131,7 @@ class Attempt:
             with contextlib.suppress(
                 ResourceError
             ):  # a full disk is raised again when the case is closed
-                self.recorder.finding(error.finding)  # type: ignore[attr-defined]  # it is an ExpectationError
+                self.recorder.raised(error.finding)  # type: ignore[attr-defined]  # it is an ExpectationError
         self.outcome.raised(error)
 
     def close(self) -> None:
@@ -139,8 +139,9 @@ class Attempt:
         recorder = self.recorder
         if recorder is not None:
             self.late_s = monitor().take_lateness()
-            if recorder.is_whole:
-                self._check_responsiveness(recorder)
+            if recorder.is_whole and self.evidence is not None:
+                self._check_responsiveness(recorder, self.evidence)
+                self.evidence = None  # which lets go of the context
         conclusion = self.conclusion = self.outcome.conclusion
         if recorder is None:
             return
@@ -162,7 +163,7 @@ class Attempt:
             )
         recorder.close(conclusion.verdict, conclusion.message, self.diagnosis_document)
 
-    def _check_responsiveness(self, recorder: CaseRecorder) -> None:
+    def _check_responsiveness(self, recorder: CaseRecorder, evidence: Evidence) -> None:
         """What the voice agent took too long for, by the limits of its deployment, in the calls
         that are held to its voice.
 
@@ -172,16 +173,11 @@ class Attempt:
         is_broken = self.outcome.conclusion.verdict is Verdict.BROKEN
         if AUDIO_TO_AI not in self.case.required_findings or is_broken or not held:
             return
-        for one in measured_times(CaseEvidence.read(recorder.directory)):
+        for one in measured_times(CaseEvidence.read(recorder.directory, judged=False)):
             if one.title not in held:
                 continue
             check, limit_s = held[one.title]
-            finding = responsive(check, one.leg, one.seconds, limit_s, one.basis)
-            late = missed_by(finding) if finding.verdict is Verdict.FAILED else None
-            kept_s = max(self.late_s, self.stalled_s)
-            recorder.finding(
-                excused(finding, kept_s) if late is not None and late <= kept_s else finding
-            )
+            evidence.expect(responsive.of(check, one.leg, one.seconds, limit_s, one.basis))
 
     def amend(self) -> Conclusion:
         """The conclusion, written anew where a plugin around ours, or our own writing of it, has

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,7 +9,6 @@ from functools import partial
 
 import pytest
 
-from harness.case.checks.finding import not_observable
 from harness.case.verdict import ExpectationError, NotObservableError, Verdict
 from harness.deployment import Deployment, Handover, Synthflow, Timings
 from harness.deployment.limits import Gate
@@ -76,7 +74,7 @@ def _take(context: CaseContext, error: ExpectationError) -> None:
     reason.
     """
     if error.finding not in context.evidence.findings:
-        error.finding = context.evidence.add(error.finding)
+        error.finding = context.evidence.raised(error.finding)
 
 
 @pytest.fixture(scope="session")
@@ -158,7 +156,7 @@ def cast(
     finally:
         del request.node.stash[_CONTEXT]  # pytest keeps every item until the session ends
         attempt.guessed = attempt.is_guess()
-        attempt.stalled_s = context.evidence.stalled_s(context.began, time.monotonic())
+        attempt.evidence = context.evidence
         attempt.is_guess = bool  # which lets go of the context
         cast.close()
 
@@ -203,10 +201,8 @@ def line(cast: Cast, case: Case) -> Line:
     """The number the case calls."""
     assert case.line is not None, f"{case.row.id} calls no number"
     if why := why_not_now(case, cast.context.deployment, datetime.now(UTC)):
-        finding = not_observable(
-            "case", case.line, expected="the number is called at its time", why=why
-        )
-        raise NotObservableError(cast.context.evidence.add(finding))
+        expected = "the number is called at its time"
+        raise NotObservableError(cast.context.evidence.unseen("case", case.line, expected, why))
     return cast.line(case.line)
 
 

@@ -1,0 +1,83 @@
+"""The judge: what a log says of the system under test.
+
+One function makes every finding: while a case runs, at its end, and when a stored case is judged
+again, alone or with files that others made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from harness.case.checks.registry import registered
+from harness.case.events import Event, Expected
+from harness.case.excuses import Excuses, Machine, MachineInLog
+from harness.case.legs import EventLog
+from harness.case.verdict import Finding
+
+Agents = Mapping[str, Collection[str]]  #: of each group
+
+
+class Judge:
+    """Judges the expectations of one case, in their order, by the events so far.
+
+    ``events`` may still grow. ``agents``: the agents of each group of the deployment.
+    """
+
+    def __init__(
+        self,
+        events: EventLog,
+        machine: Machine,
+        agents: Agents,
+        began: float,
+    ) -> None:
+        self._excuses = Excuses(events, machine, agents, began)
+
+    def finding(self, expected: Expected) -> Finding | None:
+        """What comes of an expectation; None where its check cannot say anything.
+
+        Raises ``KeyError`` for a check that is not registered, ``TypeError`` or ``ValueError`` for
+        arguments that it does not have.
+        """
+        found = registered(expected.check).judged(expected.given)
+        if found is None:
+            return None
+        at = expected.at if expected.dated_at is None else expected.dated_at
+        found = replace(found, at=at, dispensable=expected.dispensable)
+        return self._excuses.applied(found, expected)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An expectation of a stored case, and what comes of it."""
+
+    expected: Expected
+    finding: Finding | None  #: None where the check says nothing
+    error: str = ""  #: why it could not be judged
+
+
+def judged(
+    events: Iterable[Event],
+    agents: Agents,
+    began: float,
+    *,
+    changed: Callable[[Expected, Finding | None], Expected | None] = lambda expected, found: None,
+) -> Iterator[Judged]:
+    """Each expectation of a stored case, judged by the events before it.
+
+    ``changed``: the expectation with what files of others show besides; None where they show
+    nothing of it.
+    """
+    log = EventLog()
+    judge = Judge(log, MachineInLog(log), agents, began)
+    for event in events:
+        if isinstance(event, Expected):
+            try:
+                found = judge.finding(event)
+                if (better := changed(event, found)) is not None:
+                    event, found = better, judge.finding(better)
+            except (LookupError, TypeError, ValueError) as error:
+                yield Judged(event, None, f"{event.check}: {error}")
+            else:
+                yield Judged(event, found)
+        log.add(event)
