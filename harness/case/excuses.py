@@ -125,7 +125,7 @@ class Excuses:
         return finding if not finding.failed else self._of_harness(finding, expected)
 
     def _of_harness(self, finding: Finding, expected: Expected) -> Finding:
-        if isinstance(finding.measured, Loss):
+        if isinstance(finding.measured, Loss) and expected.sound_due:
             finding = self._loss(finding, expected)
         for excuse in (self._mute, self._late, self._not_due, self._spoilt):
             if finding.failed:

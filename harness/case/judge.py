@@ -54,6 +54,7 @@ class Judged:
     expected: Expected
     finding: Finding | None  #: None where the check says nothing
     error: str = ""  #: why it could not be judged
+    is_changed: bool = False  #: files of others show something of it
 
 
 def judged(
@@ -74,10 +75,11 @@ def judged(
         if isinstance(event, Expected):
             try:
                 found = judge.finding(event)
-                if (better := changed(event, found)) is not None:
-                    event, found = better, judge.finding(better)
+                better = changed(event, found)
+                if better is None:
+                    yield Judged(event, found)
+                else:
+                    yield Judged(better, judge.finding(better), is_changed=True)
             except (LookupError, TypeError, ValueError) as error:
                 yield Judged(event, None, f"{event.check}: {error}")
-            else:
-                yield Judged(event, found)
         log.add(event)

@@ -328,13 +328,14 @@ def case_of(plain: object) -> dict[str, Any]:
 
 
 def _findings(case: Mapping[str, Any], log: CaseLog) -> tuple[Finding, ...]:
-    """The findings of a case: as they were recorded at its end; where its worker died, judged by
-    its log.
+    """The findings of a case: as they were recorded at its end; where they are not there, because
+    its worker died, judged by its log.
     """
     end = case.get("end")
-    if end is None:
+    recorded = end.get("findings") if isinstance(end, Mapping) else None
+    if recorded is None:
         return tuple(one.finding for one in log.judged(case) if one.finding is not None)
-    found = tuple(map(Finding.from_plain, end["findings"]))
+    found = tuple(map(Finding.from_plain, recorded))
     for finding in found:
         finite(finding.at)
     return found

@@ -21,7 +21,8 @@ from typing import Any, Final, cast
 from typing_extensions import TypedDict
 
 from harness.case.checks.registry import registered
-from harness.case.events import Expected, FileEvent, to_plain
+from harness.case.events import FileEvent, to_plain
+from harness.case.judge import Judged
 from harness.case.verdict import CaseOutcome, Conclusion, Finding, Trouble, Verdict
 from harness.deployment import from_plain as deployment_from_plain
 from harness.diagnosis import diagnose
@@ -197,7 +198,7 @@ class _Again:
         judged = [*evidence.log.judged(evidence.case, changed=self._files.expected)]
         found: list[Finding | None] = []
         for one, recorded in zip_longest(judged, evidence.findings):
-            why = UNFIT if one is None or one.error else self._why_not(one.expected)
+            why = UNFIT if one is None or one.error else self._why_not(one)
             if not why:
                 found.append(one.finding)
                 continue
@@ -205,8 +206,10 @@ class _Again:
             found.append(None if recorded is None else self._filled(recorded))
         return found
 
-    def _why_not(self, expected: Expected) -> str:
-        return MASKED if self._masked and registered(expected.check).compares_numbers else ""
+    def _why_not(self, one: Judged) -> str:
+        """Why it is taken from the record; empty where it is judged anew."""
+        by_numbers = self._masked and registered(one.expected.check).compares_numbers
+        return MASKED if by_numbers and not one.is_changed else ""
 
     def _filled(self, recorded: Finding) -> Finding:
         return Finding.from_plain(self._fill(recorded.plain()))

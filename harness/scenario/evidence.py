@@ -147,14 +147,11 @@ class Evidence:
         """The part of the harness, or of its simulated world, that has broken; recorded if there is
         one.
         """
-        broke = self._fatal_error() or self.world_fault()
-        if broke is None:
-            return ""
-        (what, *_) = (str(broke) or type(broke).__name__).splitlines()
-        if self._lost != what:
-            self._lost = what
-            self._recorder.event(Lost(at=time.monotonic(), what=what))
-        return what
+        broke = None if self._lost else self._fatal_error() or self.world_fault()
+        if broke is not None:
+            self._lost = (str(broke) or type(broke).__name__).splitlines()[0]
+            self._recorder.event(Lost(at=time.monotonic(), what=self._lost))
+        return self._lost
 
     def observe_as(self, other: Evidence) -> None:
         """Know of starvation and stalls as the other one does."""

@@ -68,7 +68,7 @@ from harness.case.verdict import Finding, Verdict
 @pytest.fixture
 def see(recorder):
     def see(verdict=Verdict.PASSED, actual="it was so"):
-        recorder.finding(Finding("session.interval", "caller.1", verdict, "it to be so", actual, time.monotonic()))
+        recorder.raised(Finding("session.interval", "caller.1", verdict, "it to be so", actual, time.monotonic()))
     return see
 """
 

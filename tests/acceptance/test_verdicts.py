@@ -418,7 +418,7 @@ def test_starved_case_is_repeated_until_it_has_a_verdict(tree: Tree, workers: st
             once = case.axes["transport"] == "udp"
             if never or (once and tried == 0):
                 late = Finding("session.interval", "caller.1", Verdict.BROKEN, "it to be soon", "it was late", time.monotonic())
-                recorder.finding(replace(late, starved_s=0.7))
+                recorder.raised(replace(late, starved_s=0.7))
             else:
                 see(Verdict.FAILED if once and case.axes["codec"] == "pcma" else Verdict.PASSED)
     """)

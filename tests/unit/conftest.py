@@ -69,19 +69,19 @@ Play = Callable[[Case, CaseRecorder], tuple[Verdict, str] | tuple[Verdict, str, 
 def passes(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
     """Everything that was promised is found."""
     for one in promised(case):
-        recorder.finding(one)
+        recorder.raised(one)
     return Verdict.PASSED, ""
 
 
 def fails(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
     """One finding fails."""
-    recorder.finding(finding("answered", Verdict.FAILED))
+    recorder.raised(finding("answered", Verdict.FAILED))
     return Verdict.FAILED, "answered of x: expected what was promised; what was seen"
 
 
 def cannot_look(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
     """Nobody can look."""
-    recorder.finding(finding("audio to ai", Verdict.NOT_OBSERVABLE, strength=Strength.UNKNOWN))
+    recorder.raised(finding("audio to ai", Verdict.NOT_OBSERVABLE, strength=Strength.UNKNOWN))
     return Verdict.NOT_OBSERVABLE, "audio of x"
 
 

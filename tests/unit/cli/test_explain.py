@@ -62,7 +62,7 @@ def case(
             "sent", "INVITE sip:+13125550100@carrier.example SIP/2.0\r\n\r\n", at=time.monotonic()
         )
     )
-    recorder.finding(
+    recorder.raised(
         Finding("caller_id", "assistant main", verdict, "the number", actual, time.monotonic())
     )
     recorder.close(verdict, "message", diagnosis.to_plain() if diagnosis else None)

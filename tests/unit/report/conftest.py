@@ -166,7 +166,7 @@ class Sample:
             "at": self.now,
             **values,
         }
-        self.recorder.finding(Finding(check=check, subject=subject, verdict=verdict, **plain))
+        self.recorder.raised(Finding(check=check, subject=subject, verdict=verdict, **plain))
 
     def inbound(self, *, talk: float = 1.0) -> None:
         """A call from 200 OK and two-way audio to BYE, by the caller's softphone alone."""

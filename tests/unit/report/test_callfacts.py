@@ -224,7 +224,7 @@ def test_a_step_that_a_finding_ended_is_what_the_finding_is(
         with contextlib.suppress(ExpectationError), sample.recorder.step("the agent is called"):
             raise ExpectationError(found)
         if recorded is not None:  # as the harness holds it against itself
-            sample.recorder.finding(
+            sample.recorder.raised(
                 replace(found, verdict=recorded, actual="none came; no processor was free")
             )
         sample.recorder.close(recorded or Verdict.FAILED, "")

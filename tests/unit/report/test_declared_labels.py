@@ -94,7 +94,7 @@ def made(tmp_path: Path) -> Callable[..., CaseEvidence]:
         for event in events:
             recorder.event(event)
         for one in findings:
-            recorder.finding(one)
+            recorder.raised(one)
         recorder.close(Verdict.PASSED, "")
         return CaseEvidence.read(directory)
 

@@ -154,7 +154,7 @@ def test_what_was_not_verified_is_told_though_all_passed(tmp_path: Path, runs: M
         unseen = Finding(
             "codec", "the AI", Verdict.NOT_OBSERVABLE, "PCMU", "not observable: dark", 1.0
         )
-        recorder.finding(dataclasses.replace(unseen, dispensable=True))
+        recorder.raised(dataclasses.replace(unseen, dispensable=True))
         return runs.passes(case, recorder)  # type: ignore[no-any-return]
 
     finished = remake(

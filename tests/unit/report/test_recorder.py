@@ -10,7 +10,7 @@ import pytest
 from harness.case.events import MarkHeard, Recorded, SipMessage
 from harness.case.verdict import Strength, Verdict
 from harness.errors import MistakeError, ResourceError
-from harness.report.case_document import EVENTS
+from harness.report.case_document import EVENTS, VERSION
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
 from tests.unit.phone_events import sip_message
@@ -207,10 +207,12 @@ class TestMasked:
 
 
 class TestVersion:
-    def test_a_newer_one_is_not_misread(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("version", [VERSION - 1, VERSION + 1])
+    def test_another_one_is_not_misread(self, tmp_path: Path, version: int) -> None:
         CaseRecorder(tmp_path, {"id": "A"}).close(Verdict.PASSED, "")
-        (tmp_path / EVENTS).write_text('{"format":{"version":6}}\n')
+        (tmp_path / EVENTS).write_text(f'{{"format":{{"version":{version}}}}}\n')
         with pytest.raises(
-            MistakeError, match=r"events.jsonl: version 6; this harness reads versions up to 5"
+            MistakeError,
+            match=rf"events.jsonl: version {version}; this harness reads version {VERSION}",
         ):
             CaseEvidence.read(tmp_path)

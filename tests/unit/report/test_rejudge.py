@@ -5,22 +5,22 @@ differs is said.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from harness.case.checks import identity, reach, signalling
-from harness.case.checks.finding import excused, hindered, mute, unclear, unproven
-from harness.case.events import Event, SipMessage
-from harness.case.verdict import Finding
+from harness.case.checks import identity, signalling, timing
+from harness.case.events import Event, Expected, Lost, MachineAsked, SipMessage
 from harness.report.case_document import EVENTS
 from harness.report.recorder import CaseRecorder
 from harness.run.cli.app import application
 from harness.sip.message import Message
 from tests.unit.checks.check_examples import EXAMPLES
+from tests.unit.judging import expect
 from tests.unit.phone_events import sip_message
 
 INVITE = "INVITE sip:+12065550100@192.0.2.1 SIP/2.0\r\nFrom: <sip:{}@192.0.2.2>;tag=a\r\n\r\n"
@@ -38,9 +38,9 @@ def case(tmp_path: Path) -> Callable[..., CaseRecorder]:
     return begin
 
 
-def end(recorder: CaseRecorder, findings: Iterable[Finding] = ()) -> None:
-    for finding in findings:
-        recorder.finding(finding)
+def end(recorder: CaseRecorder, every: Iterable[Expected] = ()) -> None:
+    for expected in every:
+        expect(recorder, expected)
     conclusion = recorder.outcome.conclusion
     recorder.close(conclusion.verdict, conclusion.message)
 
@@ -65,12 +65,15 @@ def change(recorder: CaseRecorder, kind: str, how: Callable[[Any], object]) -> N
 def test_every_check_makes_the_finding_again_that_was_recorded(
     tmp_path: Path, case: Callable[..., CaseRecorder]
 ) -> None:
-    made = (make() for example in EXAMPLES for make in (example.right, *example.wrong))
-    findings = [finding for finding in made if finding is not None]
-    for number, finding in enumerate(findings):
-        end(case(f"{number:03}"), [finding])
+    expectations = [
+        make.func.of(*make.args, **make.keywords)
+        for example in EXAMPLES
+        for make in (example.right, *example.wrong)
+    ]
+    for number, expected in enumerate(expectations):
+        end(case(f"{number:03}"), [expected])
     found = rejudged(tmp_path)
-    assert found["totals"]["made_again"] == len(findings) > 100
+    assert found["totals"]["made_again"] == len(expectations) > 100
     assert found["totals"]["from_the_record"] == {}
 
 
@@ -79,8 +82,8 @@ def test_a_check_that_judges_otherwise_now_is_said(
 ) -> None:
     """The record is changed, since the check cannot be."""
     recorder = case("B")
-    end(recorder, [signalling.codec("caller.1", ["PCMU"], "PCMU")])
-    change(recorder, "finding", lambda finding: finding["asked"]["given"].update(seen="G729"))
+    end(recorder, [signalling.codec.of("caller.1", ["PCMU"], "PCMU")])
+    change(recorder, "event", lambda expected: expected["given"].update(seen="G729"))
     ended = CliRunner().invoke(application(), ["report", str(tmp_path), "--rejudge"])
     assert ended.exit_code == 1
     assert ended.output.splitlines() == [
@@ -91,25 +94,36 @@ def test_a_check_that_judges_otherwise_now_is_said(
     ]
 
 
+def busy(**kept_from: float) -> MachineAsked:
+    """What a machine kept the harness from, in the second before the finding."""
+    return MachineAsked(at=6.0, began=5.0, ended=6.0, **kept_from)
+
+
 @pytest.mark.parametrize(
-    ("adjusted", "verdict"),
+    ("before", "terms", "verdict"),
     [
-        (lambda failed: excused(failed, 2.0), "broken"),
-        (lambda failed: hindered(failed, 2.0), "broken"),
-        (lambda failed: mute(failed, "caller", 2.0), "broken"),
-        (lambda failed: unproven(failed, "the world stood still"), "broken"),
-        (lambda failed: unclear(failed, ["+12065550199"]), "not observable"),
-        (lambda failed: unproven(hindered(failed, 2.0), "the world stood still"), "broken"),
+        ([], {}, "failed"),
+        ([busy(starved_s=5.5)], {"since": 5.0}, "broken"),
+        ([busy(starved_at_once_s=0.5)], {"sound_due": ((5.0, 6.0),)}, "broken"),
+        ([busy(starved_at_once_s=0.1)], {"sound_due": ((5.0, 6.0),)}, "failed"),
+        ([busy(stood_still_s=0.3)], {"sound_due": ((5.0, 6.0),), "least_s": 0.9}, "broken"),
+        ([Lost(at=6.0, what="the world stood still")], {}, "broken"),
+        ([], {"strangers": ("+12065550199",)}, "not observable"),
     ],
-    ids=["late", "starved", "mute", "broken", "stranger", "two"],
+    ids=["none", "late", "at once", "too little", "stood still", "lost", "stranger"],
 )
-def test_a_finding_is_adjusted_again(
+def test_an_excuse_is_made_of_the_log(
     tmp_path: Path,
     case: Callable[..., CaseRecorder],
-    adjusted: Callable[[Finding], Finding],
+    before: Sequence[Event],
+    terms: dict[str, Any],
     verdict: str,
 ) -> None:
-    end(case(), [adjusted(reach.answered("caller.1", 9.0, 4.0))])
+    recorder = case()
+    for event in before:
+        recorder.event(event)
+    late = timing.within.of("caller.1", "it", 1.0 if "since" in terms else None, 0.5)
+    end(recorder, [replace(late, at=6.0, **terms)])
     (found,) = rejudged(tmp_path)["cases"]
     assert (found["now"]["verdict"], found["made_again"]) == (verdict, 1)
 
@@ -121,10 +135,10 @@ def test_checks_that_compare_masked_numbers_are_taken_from_the_record(
     invite: Event = sip_message("received", INVITE.format("+12065550142"))
     recorder.event(invite)
     assert isinstance(invite, SipMessage)
-    shown = identity.caller_id(
+    shown = identity.caller_id.of(
         Message.parse(invite.text), "p.1", "+12065550142", "e164", "US", "m1"
     )
-    end(recorder, [shown, signalling.final_response("p.1", [486], 486, "Busy Here")])
+    end(recorder, [shown, signalling.final_response.of("p.1", [486], 486, "Busy Here")])
     assert "5550142" not in (recorder.directory / EVENTS).read_text()
     (found,) = rejudged(tmp_path)["cases"]
     assert found["from_the_record"] == {"numbers are masked": 1}

@@ -89,7 +89,7 @@ class Drawn:
                 found = Finding(
                     "answered", "caller.1", verdict, self.words, self.words, time.monotonic()
                 )
-                recorder.finding(found)
+                recorder.raised(found)
                 cause = [dict.fromkeys(("cause", "fix", "owner", "issue"), self.words)]
                 recorder.close(verdict, str(found), cause if verdict is Verdict.FAILED else None)
 

@@ -20,9 +20,9 @@ from harness.audio.prompts import prompt_samples
 from harness.case.checks import audio, signalling
 from harness.case.checks.audio import Sound
 from harness.case.checks.claims import Denial, Observation
-from harness.case.checks.finding import not_observable
 from harness.case.events import (
     CallState,
+    Expected,
     FarEndRecord,
     LegStarted,
     Listened,
@@ -33,7 +33,7 @@ from harness.case.events import (
     Recorded,
     SipMessage,
 )
-from harness.case.verdict import Finding, Strength, Verdict
+from harness.case.verdict import Strength, Verdict
 from harness.deployment import to_plain
 from harness.errors import MistakeError
 from harness.integrations.matrix import Case
@@ -53,6 +53,7 @@ from harness.report.signoff.decision import Acceptance
 from harness.report.witnesses import Told, add, read_files
 from harness.run.cli.app import application
 from harness.witness.sound_file import read_sound
+from tests.unit.judging import expect
 from tests.unit.witness.made_captures import BEGAN, hop, invite, ok, pcap, sdp, udp
 
 ROW = "TD-INBOUND"
@@ -60,10 +61,10 @@ AI = 240  #: its voice
 SHA = "5501001234567890" * 4  #: looks like telephone numbers
 
 
-def counted(observation: Observation, least: Strength = Strength.PROVED) -> Finding:
+def counted(observation: Observation, least: Strength = Strength.PROVED) -> Expected:
     """The AI's end received packets of the caller, or its words."""
     sound = Sound(2.0, observation, "RTCP counts 98 of 98 RTP packets")
-    return audio.direction(
+    return audio.direction.of(
         "caller.1",
         "assistant main",
         sound,
@@ -95,8 +96,9 @@ def heard_by(runs: ModuleType, observation: Observation, least: Strength = Stren
             SipMessage(at=1.0, phone="caller", leg="caller.1", direction="sent", text=own, **ends)
         )
         others = [one for one in runs.promised(case) if one.facts.get("towards") != "ai"]
-        for finding in (*others, counted(observation, least)):
-            recorder.finding(finding)
+        for finding in others:
+            recorder.raised(finding)
+        expect(recorder, counted(observation, least))
         conclusion = recorder.outcome.conclusion
         return conclusion.verdict, conclusion.message
 
@@ -212,7 +214,7 @@ def test_a_recording_does_not_hide_what_the_transcript_says(
     def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
         names: dict[str, Any] = {"own": (), "least": Strength.PROVED, "names": {}}
         ends = "caller.1", "assistant main", None, None
-        recorder.finding(audio.direction(*ends, since=1.5, towards="ai", denial=denial, **names))
+        expect(recorder, audio.direction.of(*ends, since=1.5, towards="ai", denial=denial, **names))
         return Verdict.FAILED, "audio"
 
     made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: play})
@@ -448,12 +450,10 @@ def test_a_capture_proves_what_was_sent_to_the_ai_and_its_messages_are_on_the_la
 ) -> None:
     def looks(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
         recorder.deployment(to_plain(runs.load(runs.DEPLOYMENT)))
-        at_ai, why = "assistant main", "no messages are shown"
-        recorder.finding(signalling.header_in_record("S.1;", at_ai, "X-EI", "S.1;", "abc"))
-        recorder.finding(
-            not_observable("route.transport", at_ai, expected="UDP to port 32681", why=why)
-        )
-        recorder.finding(not_observable("codec", at_ai, expected="PCMU or PCMA", why=why))
+        at_ai = "assistant main"
+        expect(recorder, signalling.header_in_record.of("S.1;", at_ai, "X-EI", "S.1;", "abc"))
+        expect(recorder, signalling.transport.of(at_ai, "udp", 32681))
+        expect(recorder, signalling.codec.of(at_ai, ["PCMU", "PCMA"], None))
         return Verdict.NOT_OBSERVABLE, "route.transport of assistant main"
 
     made = runs.make_run(tmp_path / "reports", rows=(ROW,), lost=(ROW,))
@@ -507,8 +507,9 @@ def test_captures_of_two_hops_show_where_the_audio_is_lost(
         recorder.event(CallState(at=2.0, state="confirmed", code=200, reason="", **leg))
         recorder.event(CallState(at=8.0, state="disconnected", code=200, reason="", **leg))
         denial = Denial(Observation.WORDS, "the transcript has no words of the caller")
-        recorder.finding(
-            audio.direction(
+        expect(
+            recorder,
+            audio.direction.of(
                 "caller.1",
                 "assistant main",
                 None,
@@ -519,7 +520,7 @@ def test_captures_of_two_hops_show_where_the_audio_is_lost(
                 names={},
                 towards="ai",
                 denial=denial,
-            )
+            ),
         )
         return recorder.outcome.conclusion.verdict, recorder.outcome.conclusion.message
 
@@ -654,10 +655,11 @@ def test_both_directions_are_proved_by_a_recording_of_the_ai(
             "names": {},
             "towards": "caller",
         }
-        recorder.finding(
-            audio.direction("assistant main", "caller.1", sound, None, since=1.5, **names)
+        expect(
+            recorder,
+            audio.direction.of("assistant main", "caller.1", sound, None, since=1.5, **names),
         )
-        recorder.finding(counted(Observation.RTCP))
+        expect(recorder, counted(Observation.RTCP))
         return Verdict.NOT_OBSERVABLE, "audio"
 
     made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: talks})

@@ -94,12 +94,12 @@ def test_a_row_claims_no_more_than_its_cases_saw(tmp_path: Path, runs: ModuleTyp
             "strength": Strength.UNKNOWN,
             "dispensable": True,
         }
-        recorder.finding(
+        recorder.raised(
             runs.finding("caller_id", measured=CallerId(from_user="+13125550100", record=True))
         )
         for one in runs.promised(case):
             if one.check != "caller_id":
-                recorder.finding(replace(one, **unseen) if one.check == "route.transport" else one)
+                recorder.raised(replace(one, **unseen) if one.check == "route.transport" else one)
         return Verdict.PASSED, ""
 
     run = runs.make_run(tmp_path, plays={ROW: by_the_record}).directory
