@@ -155,7 +155,7 @@ class CaseEnd(TypedDict):
     verdict: Verdict
     message: str  # why it did not pass
     diagnosis: DiagnosisDocument | None
-    findings: list[Any]  # each as Finding.plain() has it
+    findings: list[Finding]
     troubles: list[TroubleEntry]
     at: float  # monotonic
 

@@ -20,7 +20,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from harness.case.checks.finding import raised
 from harness.case.events import Event, Expected, Recorded, SipMessage, to_plain
@@ -315,7 +315,9 @@ class CaseRecorder:
             "verdict": verdict,
             "message": message,
             "diagnosis": diagnosis,
-            "findings": [finding.plain() for finding in self.outcome.findings],
+            "findings": cast(
+                "list[Finding]", [finding.plain() for finding in self.outcome.findings]
+            ),
             "troubles": [
                 {
                     "verdict": one.verdict,

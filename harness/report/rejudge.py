@@ -152,6 +152,12 @@ def _rejudged(directory: Path) -> Rejudged:
     )
 
 
+def findings_by_log(evidence: CaseEvidence) -> list[Finding]:
+    """The findings of a case as its log has them; those that need masked numbers as recorded."""
+    again = _Again(evidence, evidence.log.added)
+    return [found for found in again.findings() if found is not None]
+
+
 def judged_with(directory: Path, added: Sequence[FileEvent], notes: Sequence[str]) -> AddedEvidence:
     """A case with what files that others made show of it."""
     evidence = CaseEvidence.read(directory, with_added=False)

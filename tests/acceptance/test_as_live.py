@@ -205,10 +205,8 @@ def test_load_calls_are_verified_by_transcript_and_by_marks(outside: Outside) ->
         (run,) = (reports / "load").iterdir()
         found = json.loads((run / "load.json").read_text())
         assert [call["verdict"] for call in found["calls"]] == ["passed", "passed"]
-        lines = map(json.loads, next(run.glob("cases/*/events.jsonl")).read_text().splitlines())
-        audio = [
-            line["finding"] for line in lines if line.get("finding", {}).get("check") == "audio"
-        ]
+        case = json.loads(next(run.glob("cases/*/case.json")).read_text())
+        audio = [one for one in case["end"]["findings"] if one["check"] == "audio"]
         assert {finding["strength"] for finding in audio} == {strength}
         assert len(audio) >= 4, "both ways, of two calls"
     assert outside.calls_up() == []

@@ -189,13 +189,11 @@ def test_choices_of_one_menu_are_told_apart(tree: Any, customer: Path) -> None:
 
 def failed_checks(tree: Any) -> set[tuple[str, str]]:
     """(row, check) of every finding that failed."""
-    found = set()
-    for path in tree.run_directory.glob("cases/*/events.jsonl"):
-        row = json.loads((path.parent / "case.json").read_text())["row"]
-        for line in path.read_text().splitlines():
-            finding = json.loads(line).get("finding")
-            if finding and finding["verdict"] == "failed":
-                found.add((row, finding["check"]))
+    found: set[tuple[str, str]] = set()
+    for path in tree.run_directory.glob("cases/*/case.json"):
+        case = json.loads(path.read_text())
+        failed = (one for one in case["end"]["findings"] if one["verdict"] == "failed")
+        found.update((case["row"], one["check"]) for one in failed)
     return found
 
 

@@ -185,7 +185,7 @@ def test_the_runs_have_cases_of_each_verdict_and_masked_ones(documents: Document
     assert ended == {"passed", "failed", "not observable", "broken"}
     assert {case["mask"] for case in documents["case"]} == {True, False}
     keys = {key for line in documents["event-line"] for key in line}
-    assert keys >= {"format", "event", "finding", "scripted", "step", "step_end"}
+    assert keys >= {"format", "event", "scripted", "step", "step_end"}
 
 
 @pytest.mark.parametrize("name", [name for name in SCHEMAS if name != "event-line"])
@@ -202,7 +202,6 @@ def test_a_damaged_document_is_refused(documents: Documents, name: str) -> None:
     [
         ("format", "FormatEntry"),
         ("event", "LegStarted"),
-        ("finding", "Finding"),
         ("scripted", "ScriptedEntry"),
         ("step", "StepEntry"),
         ("step_end", "StepEndEntry"),
@@ -242,7 +241,7 @@ def _refuses_damage(
     assert not valid(wrap(whole | {"no such key": 1}))
 
 
-@pytest.mark.parametrize("name", ["case", "event-line", "rejudge", "compare", "load", "verify"])
+@pytest.mark.parametrize("name", ["case", "rejudge", "compare", "load", "verify"])
 def test_an_unknown_verdict_is_refused(documents: Documents, name: str) -> None:
     valid = validator_for(schema := schema_of(name))(schema).is_valid
     text = next(text for one in documents[name] if '"verdict": "' in (text := json.dumps(one)))

@@ -18,7 +18,6 @@ from pydantic_core import core_schema
 from harness.case.check_table import CHECKS
 from harness.case.events import Event, SipMessage
 from harness.case.measurement import Measurement
-from harness.case.verdict import Finding
 from harness.report.case_document import AddedEvidence, CaseDocument, Line
 from harness.report.nightly.compare import Difference
 from harness.report.rejudge import RejudgeDocument
@@ -35,8 +34,6 @@ from harness.run.plugin.worlds import FaultDocument
 from tools import ROOT
 
 DIRECTORY = ROOT / "docs" / "reference"
-#: Of a finding, what is only written where it is known.
-_WHERE_KNOWN = frozenset({"asked", "adjusted"})
 _WIDTH = 120
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -54,7 +51,7 @@ class Document:
 DOCUMENTS = {
     "summary": Document(Summary, "summary.json"),
     "scope": Document(Scope, "scope.json"),
-    "case": Document(CaseDocument, "case.json"),
+    "case": Document(CaseDocument, "case.json", is_masked=True),
     "event-line": Document(Line, "a line of events.jsonl", is_masked=True),
     "witnesses": Document(WitnessesDocument, "witnesses.json"),
     "witness": Document(AddedEvidence, "witness.json of a case", is_masked=True),
@@ -137,8 +134,6 @@ class _Strict(GenerateJsonSchema):
             _add(found, "kind", {"const": cls.__name__})
         if cls is SipMessage:
             _add(found, "number", {"type": "string", "pattern": "^m[0-9]+$"})
-        if cls is Finding:
-            found["required"] = [name for name in found["properties"] if name not in _WHERE_KNOWN]
         return found
 
     def _of(self, model: type) -> JsonSchemaValue:

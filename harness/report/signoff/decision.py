@@ -116,7 +116,7 @@ def decide(
     """
     scope = run.scope
     required = scope.required if scope else {}
-    judged = [judge(case, required.get(case.id, {})) for case in run.cases]
+    judged = [judge(case, required.get(case.id, {}), by_log=not is_sealed) for case in run.cases]
     planned = set(map(key_of, run.planned))
     expired = tuple(waiver for waiver in waivers if waiver.expired(today))
     valid = tuple(waiver for waiver in waivers if waiver not in expired)

@@ -31,6 +31,7 @@ from harness.report.causes import doubt
 from harness.report.coverage import ProvedClaim, claims, words_of
 from harness.report.evidence import CaseEvidence
 from harness.report.markup import seen_of
+from harness.report.rejudge import findings_by_log
 from harness.report.scope import DeploymentScope, RowScope, Scope, each_once
 from harness.support import toml_model
 from harness.support.model_words import instead
@@ -177,9 +178,9 @@ class RowResult:
         return self.short and self.waiver is None
 
 
-def judge(case: CaseEvidence, required: RequiredFindings) -> JudgedCase:
+def judge(case: CaseEvidence, required: RequiredFindings, *, by_log: bool) -> JudgedCase:
     """The case's verdict, by its own record and by its findings: the record is believed where it
-    says the worse of the two.
+    says the worse of the two. ``by_log``: by what its log says as well.
 
     A case does not pass on audio of which nothing is known, whatever strength its deployment asks
     for.
@@ -192,6 +193,9 @@ def judge(case: CaseEvidence, required: RequiredFindings) -> JudgedCase:
         return JudgedCase(
             case=case, verdict=derived, contradiction=f"{case.id}: recorded as passed, but {found}"
         )
+    if by_log and (of_log := overall(findings_by_log(case))) is not Verdict.PASSED:
+        words = f"{case.id}: recorded as passed, but its events say {of_log}"
+        return JudgedCase(case=case, verdict=of_log, contradiction=words)
     kinds = kinds_of(case.findings)
     for kind, least in required.items():
         if (seen := kind.count(kinds)) < least:

@@ -7,7 +7,6 @@ that makes the finding.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -27,6 +26,7 @@ from harness.case.checks import (
     timing,
 )
 from harness.case.checks.audio import ListenerReport, Sound
+from harness.case.checks.registry import CheckFunction
 from harness.case.verdict import Finding, Strength
 from harness.diagnosis.catalogue import rules_of
 from tests.unit.checks import messages
@@ -51,9 +51,9 @@ Given = tuple[tuple[Any, ...], dict[str, Any]]
 class Example:
     """A function that makes findings, with the right thing to look at and with wrong ones."""
 
-    of: Callable[..., Finding | None]
-    right: Callable[[], Finding | None]
-    wrong: tuple[Callable[[], Finding | None], ...]
+    of: CheckFunction[..., Finding | None]
+    right: partial[Finding | None]
+    wrong: tuple[partial[Finding | None], ...]
     rule: str = ""
     answer: str = ""
 
@@ -80,7 +80,11 @@ def listening(sound: Sound | None, account: ListenerReport | None = None) -> Giv
 
 
 def shows(
-    of: Callable[..., Finding | None], right: Given, *wrong: Given, rule: str = "", answer: str = ""
+    of: CheckFunction[..., Finding | None],
+    right: Given,
+    *wrong: Given,
+    rule: str = "",
+    answer: str = "",
 ) -> Example:
     made = [partial(of, *args, **more) for args, more in (right, *wrong)]
     return Example(of, made[0], tuple(made[1:]), rule, answer)

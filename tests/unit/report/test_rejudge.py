@@ -66,7 +66,7 @@ def test_every_check_makes_the_finding_again_that_was_recorded(
     tmp_path: Path, case: Callable[..., CaseRecorder]
 ) -> None:
     expectations = [
-        make.func.of(*make.args, **make.keywords)
+        example.of.of(*make.args, **make.keywords)
         for example in EXAMPLES
         for make in (example.right, *example.wrong)
     ]
@@ -94,7 +94,7 @@ def test_a_check_that_judges_otherwise_now_is_said(
     ]
 
 
-def busy(**kept_from: float) -> MachineAsked:
+def busy(**kept_from: Any) -> MachineAsked:
     """What a machine kept the harness from, in the second before the finding."""
     return MachineAsked(at=6.0, began=5.0, ended=6.0, **kept_from)
 
