@@ -46,8 +46,15 @@ class MarkSpan:
     quality: float
 
 
+def is_request(event: Event, method: str) -> bool:
+    """Whether an event is a request of that method, which the phone's stack has read."""
+    return (
+        isinstance(event, SipMessage) and not event.unread and event.text.startswith(f"{method} ")
+    )
+
+
 def _is_invite(message: SipMessage) -> bool:
-    return message.text.startswith("INVITE ")
+    return is_request(message, "INVITE")
 
 
 class EventLog(Sequence[Event]):

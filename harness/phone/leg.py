@@ -18,7 +18,7 @@ from harness.case.events import (
     RtpStatistics,
     SipMessage,
 )
-from harness.case.legs import E, LegEvents
+from harness.case.legs import E, LegEvents, is_request
 from harness.case.model import message_of, notifies
 from harness.deployment.safety import check_headers
 from harness.errors import HarnessError, PhoneMisuseError
@@ -51,10 +51,6 @@ _HELD_BACK_S: Final = 2 * recording.ON_DISK_WITHIN_S
 _ROUNDED_S: Final = 0.02
 #: The longest delay between a leg's start and the event of its INVITE, on a busy machine.
 _INVITE_EVENT_WITHIN_S: Final = 5.0
-
-
-def _is_invite(event: Event) -> bool:
-    return isinstance(event, SipMessage) and not event.unread and event.text.startswith("INVITE ")
 
 
 class Leg:
@@ -125,7 +121,12 @@ class Leg:
         # The start of a call is reported first, its INVITE a moment later.
         if found is None and self.direction == "incoming":
             with contextlib.suppress(NeverCame):
-                self.wait("its INVITE", _is_invite, _INVITE_EVENT_WITHIN_S, outlives_call=True)
+                self.wait(
+                    "its INVITE",
+                    lambda event: is_request(event, "INVITE"),
+                    _INVITE_EVENT_WITHIN_S,
+                    outlives_call=True,
+                )
                 found = self._facts.invite
         if found is None:
             raise LookupError(f"{self.id} has no INVITE")
@@ -323,10 +324,16 @@ class Leg:
         predicate: Callable[[E], bool],
         within: float,
         since: float | None = None,
+        *,
+        outlives_call: bool = False,
     ) -> E:
         """:meth:`wait` for an event of one kind."""
         found = self.wait(
-            goal, lambda event: isinstance(event, kind) and predicate(event), within, since
+            goal,
+            lambda event: isinstance(event, kind) and predicate(event),
+            within,
+            since,
+            outlives_call=outlives_call,
         )
         assert isinstance(found, kind)
         return found

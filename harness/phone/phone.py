@@ -18,7 +18,7 @@ from harness.case.events import (
     RegistrationState,
     from_values,
 )
-from harness.case.legs import EventLog
+from harness.case.legs import E, EventLog
 from harness.deployment.limits import LEG_MARKS, Admitted
 from harness.deployment.safety import check_headers, check_never_called, check_request
 from harness.errors import (
@@ -183,14 +183,9 @@ class Phone:
                 return kept
         begin = len(self._events)
         self.command("register", phone=self.key)
-        event = self._wait(
-            f"{self.name} registered",
-            lambda event: isinstance(event, RegistrationState),
-            within,
-            begin=begin,
+        return self.wait_for(
+            RegistrationState, f"{self.name} registered", lambda _: True, within, begin=begin
         )
-        assert isinstance(event, RegistrationState)
-        return event
 
     # Calls.
 
@@ -319,6 +314,25 @@ class Phone:
         return self._wait(
             goal, lambda event: (since is None or event.at >= since) and predicate(event), within
         )
+
+    def wait_for(
+        self,
+        kind: type[E],
+        goal: str,
+        predicate: Callable[[E], bool],
+        within: float,
+        *,
+        begin: int = 0,
+    ) -> E:
+        """:meth:`wait` for an event of one kind, from the event at index ``begin`` on."""
+        found = self._wait(
+            goal,
+            lambda event: isinstance(event, kind) and predicate(event),
+            within,
+            begin=begin,
+        )
+        assert isinstance(found, kind)
+        return found
 
     def _wait(
         self, goal: str, predicate: Callable[[Event], bool], within: float, *, begin: int = 0

@@ -123,9 +123,10 @@ class Call(ListeningLeg):
         """
         media = self.leg.facts.of(MediaState)
         if media and not media[-1].active:
-            self.leg.wait(
+            self.leg.wait_for(
+                MediaState,
                 "media to send digits by",
-                _is_media(lambda _: True),
+                lambda state: state.active,
                 self._context.patience,
                 since=media[-1].at,
             )
@@ -328,15 +329,17 @@ class Call(ListeningLeg):
         with self._context.evidence.step(f"{self.label} {does}"):
             for waits_s in (*self._glare_waits_s(), None):
                 since = self._when_made(offer)
-                goal = (
-                    _is_media(agreed)
-                    if waits_s is None
-                    else _either(_is_media(agreed), _is_pending)
-                )
+                is_last = waits_s is None
+
+                def is_settled(event: Event, is_last: bool = is_last) -> bool:
+                    if isinstance(event, MediaState):
+                        return event.active and agreed(event)
+                    return not is_last and _is_pending(event)
+
                 event = self.leg.wait(
-                    f"{what} agreed", goal, within=self._context.patience, since=since
+                    f"{what} agreed", is_settled, within=self._context.patience, since=since
                 )
-                if waits_s is None or isinstance(event, MediaState):
+                if waits_s is None or not _is_pending(event):
                     return
                 with self._context.evidence.step(
                     "the far end offers as well (491), and it offers again"
@@ -400,9 +403,10 @@ class Call(ListeningLeg):
         if (self.codec or "").upper() in codecs or self.is_over():
             return
         with contextlib.suppress(NeverCame):
-            self.leg.wait(
+            self.leg.wait_for(
+                MediaState,
                 " or ".join(codecs),
-                lambda e: isinstance(e, MediaState) and (self.codec or "").upper() in codecs,
+                lambda _: (self.codec or "").upper() in codecs,
                 within=_AGREED_S,
                 since=time.monotonic(),
             )
@@ -472,9 +476,10 @@ class Call(ListeningLeg):
     @staticmethod
     def _ended(leg: Leg, deadline: float) -> float | None:
         try:
-            return leg.wait(
+            return leg.wait_for(
+                CallState,
                 "the end of the call",
-                lambda e: isinstance(e, CallState) and e.state == "disconnected",
+                lambda state: state.state == "disconnected",
                 within=max(0.0, deadline - time.monotonic()),
                 outlives_call=True,
             ).at
@@ -482,18 +487,10 @@ class Call(ListeningLeg):
             return None
 
 
-def _either(*predicates: Callable[[Event], bool]) -> Callable[[Event], bool]:
-    return lambda event: any(predicate(event) for predicate in predicates)
-
-
 def _is_pending(event: Event) -> bool:
     """Whether our offer was refused because the far end has one under way (RFC 3261 section 14.2)."""
     answer = message_of(event)
     return answer is not None and answer.received and answer.answers("INVITE") == 491
-
-
-def _is_media(predicate: Callable[[MediaState], bool]) -> Callable[[Event], bool]:
-    return lambda event: isinstance(event, MediaState) and event.active and predicate(event)
 
 
 def own_calls(context: CaseContext) -> list[Call]:

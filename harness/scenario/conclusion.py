@@ -43,7 +43,6 @@ def conclude(context: CaseContext, *, probe: bool = True) -> None:
         if context.phones.loss is None:
             _look_at_calls(context)
             _look_later(context)
-            _expect(context, chain.from_iterable(look() for look in context.last_looks))
             if probe:
                 _hang_up_at_one_end(context)
             context.end_here()
@@ -100,8 +99,8 @@ def look_at_audio(context: CaseContext, leg: Leg, beneath: Sequence[int] = ()) -
     _little_loss(context, leg)
 
 
-def _expect(context: CaseContext, every: Iterable[Expected]) -> None:
-    for expected in every:
+def _expect_of(context: CaseContext, looks: Sequence[Callable[[], Sequence[Expected]]]) -> None:
+    for expected in chain.from_iterable(_at_once(looks)):
         context.evidence.expect_if(context.before_the_end(expected))
 
 
@@ -131,8 +130,10 @@ def _settle(context: CaseContext) -> None:
 
 
 def _look_later(context: CaseContext) -> None:
-    """Findings that need the calls to be over: the harness hangs up."""
-    if not context.later:
+    """What comes only now; for what needs the calls to be over, the harness hangs up."""
+    _expect_of(context, [later.look for later in context.looks_later if not later.when_over])
+    when_over = [later.look for later in context.looks_later if later.when_over]
+    if not when_over:
         return
     context.end_here()
     for call in (
@@ -141,10 +142,12 @@ def _look_later(context: CaseContext) -> None:
     ):
         if not call.is_over():
             call.hang_up()
-    _expect(context, chain.from_iterable(_at_once(context.later)))
+    _expect_of(context, when_over)
 
 
 def _at_once(looks: Sequence[Callable[[], Found]]) -> list[Found]:
+    if len(looks) <= 1:
+        return [look() for look in looks]
     with ThreadPoolExecutor(max_workers=len(looks)) as threads:
         return list(threads.map(lambda look: look(), looks))
 

@@ -108,6 +108,14 @@ def number_as(number: str, form: str) -> str:
             return number
 
 
+@dataclass(frozen=True)
+class LaterLook:
+    """A look at what only comes when the scenario is over; it returns what is expected of that."""
+
+    look: Callable[[], Sequence[Expected]]
+    when_over: bool  #: only once all calls are over
+
+
 class Clock:
     """Time as a case sees it. A test passes a clock that it advances."""
 
@@ -215,10 +223,7 @@ class CaseContext:
         self.phones = CasePhones(deployment, self.evidence, pool, marks, gate, concurrent)
         self.calls = Calls(deployment, self.phones)
         self.far_end = FarRecords(deployment, api, self.evidence)
-        self.last_looks: list[
-            Callable[[], Sequence[Expected]]
-        ] = []  #: what an interface may report late
-        self.later: list[Callable[[], Sequence[Expected]]] = []  #: what needs the calls to be over
+        self.looks_later: list[LaterLook] = []  #: in the order in which they were asked for
         self.over_at: float | None = (
             None  #: when the harness hung up to end the case, or had made its last check
         )
@@ -264,6 +269,10 @@ class CaseContext:
     def has_stand_in(self) -> bool:
         """Whether a harness phone stands in for the AI."""
         return self.case.axes["ai"] == "stand-in"
+
+    def look_later(self, look: Callable[[], Sequence[Expected]], *, when_over: bool) -> None:
+        """Look when the scenario is over; ``when_over``: the harness hangs up all calls before."""
+        self.looks_later.append(LaterLook(look, when_over))
 
     def end_here(self) -> None:
         """Mark the end of the evidence: from now on the harness itself causes what happens."""

@@ -229,7 +229,7 @@ class Expect(ExpectAudio):
             found = found or unobserved(check, talk.label, expected, _UNSEEN)
             return [replace(found, dated_at=asked_at)]
 
-        self._context.later.append(look)
+        self._context.look_later(look, when_over=True)
         return True
 
     def _record(self) -> CallRecord | None:

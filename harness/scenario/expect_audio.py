@@ -215,7 +215,7 @@ class ExpectAudio:
             # dated before the harness hung up
             return [replace(one, dated_at=min(one.at, look.until)) for one in found]
 
-        self._context.later.append(find)
+        self._context.look_later(find, when_over=True)
 
     def _one_way(
         self, speaker: End, listener: End, since: float, deadline: float, again: bool

@@ -575,7 +575,7 @@ class AssistantOf:
                     landing.only_one.of("the call", [talk.assistant or "nobody known"], self.name)
                 )
                 if talk.assistant == self.name:
-                    self._context.last_looks.append(lambda: self._given_to_others(of))
+                    self._context.look_later(lambda: self._given_to_others(of), when_over=False)
             return talk
 
     def expect_calls(self, of: Iterable[Call]) -> list[tuple[Call, AiCall]]:

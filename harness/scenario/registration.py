@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.case.checks import registration
-from harness.case.events import Event, FarEndRecord, RegistrationState, SipMessage
+from harness.case.events import FarEndRecord, RegistrationState, SipMessage
 from harness.case.verdict import NotObservableError
 from harness.deployment import SIP_NUMBER, in_uri
 from harness.errors import BrokenError
@@ -174,18 +174,14 @@ def answers_of_phone(phone: Phone) -> NextAnswer:
     def next_answer(within: float, after: RegisterAnswer | None) -> RegisterAnswer | None:
         try:
             if after is None:
-                state: Event = phone.register(within=within)
+                state = phone.register(within=within)
             else:
                 goal, since = "the registration to be refreshed", after.at + 1e-6
-                state = phone.wait(
-                    goal,
-                    lambda e: isinstance(e, RegistrationState) and e.active,
-                    within,
-                    since=since,
+                state = phone.wait_for(
+                    RegistrationState, goal, lambda e: e.active and e.at >= since, within
                 )
         except NeverCame:
             return None
-        assert isinstance(state, RegistrationState)
         messages = [e for e in phone.facts.of(SipMessage) if not e.unread and e.at <= state.at]
         return RegisterAnswer(
             state.code,

@@ -123,7 +123,7 @@ class ReportedCall(End):
         self.shown = of.number or ""  #: the number that the landing is to show
         if not is_heard:
             context.unheard = self
-        context.last_looks.append(self._find)
+        context.look_later(self._find, when_over=True)
 
     @property
     def label(self) -> str:
@@ -141,10 +141,6 @@ class ReportedCall(End):
     def _find(self) -> list[Expected]:
         if self.is_seen:
             return []
-        self._context.end_here()
-        for call in self._context.calls.own:
-            if not call.is_over():
-                call.hang_up()  # a report lists calls that are over
         ended = time.monotonic()
         if self._declared.file is not None:
             name = self._declared.file.rpartition("/")[2]

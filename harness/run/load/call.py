@@ -17,7 +17,8 @@ from pathlib import Path
 from types import TracebackType
 
 from harness.case.checks import reach
-from harness.case.events import CallState, Event, SipMessage
+from harness.case.events import CallState
+from harness.case.legs import is_request
 from harness.case.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict
 from harness.deployment import CALLS_A_PHONE, Deployment, Timings
 from harness.deployment.limits import CallGate
@@ -48,10 +49,6 @@ from harness.scenario.people import AssistantOf, Caller
 from harness.scenario.phones import own_phone
 from harness.support.heartbeat import Listener
 from harness.witness.synthflow import SynthflowApi
-
-
-def _is_options(event: Event) -> bool:
-    return isinstance(event, SipMessage) and event.text.startswith("OPTIONS ")
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,7 @@ class Lane:
         within, phone = patience(every), self.ai.endpoint.phone
         with self.step("the platform asks the stand-in by OPTIONS"):
             try:
-                phone.wait("OPTIONS", _is_options, within)
+                phone.wait("OPTIONS", lambda event: is_request(event, "OPTIONS"), within)
             except NeverCame:
                 self.notes.append(
                     f"no OPTIONS came to {phone.address} in {within:g} s before the first call"
@@ -252,7 +249,7 @@ def _own_context(lane: Lane, outcome: CaseOutcome) -> CaseContext:
     context.began = time.monotonic()
     context.evidence = _OwnEvidence(lane, outcome)
     context.calls = _OwnCalls(lane)
-    context.later = []
+    context.looks_later = []
     return context
 
 
