@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.case.checks.finding import raised
+from harness.case.checks.finding import as_raised
 from harness.case.events import Event, Expected, Recorded, SipMessage, to_plain
 from harness.case.legs import EventLog
 from harness.case.verdict import CaseOutcome, Finding, Verdict, is_failure
@@ -147,7 +147,7 @@ class CaseRecorder:
 
     def raised(self, finding: Finding) -> None:
         """Record the finding that an exception carried."""
-        self.event(raised.of(finding.plain()))
+        self.event(as_raised(finding))
         self.finding(finding)
 
     def _referring(self, value: Any) -> Any:

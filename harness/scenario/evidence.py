@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from harness.case.checks.finding import raised, unseen
+from harness.case.checks.finding import as_raised, unseen
 from harness.case.events import Event, Expected, Lost, MachineAsked, SipMessage, Span
 from harness.case.judge import Agents, Judge
 from harness.case.legs import EventLog
@@ -168,7 +168,7 @@ class Evidence:
 
     def raised(self, finding: Finding) -> Finding:
         """Record the finding that an exception carried, as the judge has it."""
-        return self.expect(raised.of(finding.plain()))
+        return self.expect(as_raised(finding))
 
     def unseen(
         self,

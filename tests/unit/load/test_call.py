@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from harness.audio.marks import reply_to
+from harness.case.checks.finding import as_raised
 from harness.case.legs import LegEvents
 from harness.case.verdict import Finding, Verdict
 from harness.deployment.limits import CallGate
@@ -54,7 +55,7 @@ def place(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Place:
     def expect(context: Any, call: Any) -> Any:
         heard = finding("audio", Verdict.PASSED)
         return SimpleNamespace(
-            two_way_audio_with=lambda other, changed: context.evidence.add(heard)
+            two_way_audio_with=lambda other, changed: context.evidence.raised(heard)
         )
 
     monkeypatch.setattr(load_call, "Expect", expect)
@@ -168,7 +169,7 @@ def test_late_finding_fails_the_step_in_which_the_call_was_placed(place: Place) 
     """A transcript is available only after the call."""
     call = place(1)
     call.verify_again(1)
-    call._context.later.append(lambda: [finding("audio", Verdict.FAILED)])
+    call._context.later.append(lambda: [as_raised(finding("audio", Verdict.FAILED))])
     call._context.calls.own[0].is_over = lambda: True  # type: ignore[method-assign]
     call.conclude(3)
     assert (call.verdict, call.failed_in) == (Verdict.FAILED, 1)

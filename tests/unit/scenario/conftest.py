@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
-from harness.case.verdict import Verdict
+from harness.case.checks.registry import registered
+from harness.case.events import Expected
+from harness.case.verdict import Finding, Verdict
 from harness.deployment import Deployment
 from harness.deployment.limits import CallGate
 from harness.integrations import load, matrix
@@ -30,6 +32,13 @@ from tests.unit.clock import Clock, SkippingClock
 _FILE = EXAMPLES / "simulated-talkdesk.toml"
 
 MakeContext = Callable[..., CaseContext]
+
+
+def judged(expected: Expected) -> Finding:
+    """The finding of an expectation, without excuses."""
+    found = registered(expected.check).judged(expected.given)
+    assert found is not None
+    return found
 
 
 @functools.cache
