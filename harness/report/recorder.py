@@ -89,9 +89,11 @@ class CaseRecorder:
         self._size = self._crc = 0
         self._fault: ResourceError | None = None
         self._closed = False
+        #: When the case began, monotonic.
+        self.began = time.monotonic()
         self._case: dict[str, Any] = {
             **(mask_plain(case) if self._masked else case),
-            "began": time.monotonic(),
+            "began": self.began,
             "began_wall": time.time(),
             "pid": os.getpid(),
         }

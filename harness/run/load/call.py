@@ -200,6 +200,7 @@ class _OwnEvidence(Evidence):
             context.case.dispensable,
             lambda: context.phones.fatal_error,
             context.evidence.agents,
+            time.monotonic(),
         )
         self.observe_as(context.evidence)
         self._outcome = outcome

@@ -27,6 +27,7 @@ from harness.run.load.run import result
 from harness.scenario.call import Call
 from harness.support.resources import EXAMPLES
 from tests.unit.checks.calls import counted
+from tests.unit.scenario.conftest import judged_again
 
 _FILE = EXAMPLES / "simulated-talkdesk.toml"
 
@@ -181,6 +182,7 @@ LOST = BrokenError("phone caller was lost")
 def ended(lane: Lane) -> CaseEvidence:
     """End the lane; returns its evidence."""
     lane.__exit__(None, None, None)
+    judged_again(lane.recorder)
     return CaseEvidence.read(lane.recorder.directory)
 
 

@@ -180,6 +180,18 @@ def test_a_failure_made_with_a_broken_part_is_broken(
     )
 
 
+def test_a_failure_after_a_part_works_again_fails(make_context: MakeContext) -> None:
+    """A softphone that had not stirred for a second is no excuse for what follows."""
+    context = make_context()
+    phone: Any = ScriptedPhone("caller")
+    context.phones._phones["caller"] = phone
+    verdicts = []
+    for error in (PhoneLostError("phone caller had not stirred for 1.2 s"), None):
+        phone.fault = lambda error=error: error
+        verdicts.append(context.evidence.expect(NEVER).verdict)
+    assert verdicts == [BROKEN, FAILED]
+
+
 def awaited(phone: str) -> Expected:
     return as_raised(never_came("a call", 1.0, phone, "it never came", "").finding)
 

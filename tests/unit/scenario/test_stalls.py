@@ -89,6 +89,15 @@ def test_a_case_that_a_stall_has_spoilt_fails_no_more(evidence: Evidence) -> Non
     assert case.found(NEVER_LANDED, after_s=10.0).verdict is BROKEN
 
 
+def test_a_stall_before_a_call_of_a_load_spoils_the_earlier_calls_alone(
+    evidence: Evidence,
+) -> None:
+    case = stalled(evidence, (30.0, 1.2))
+    later = replace(NEVER_LANDED, began=case.now - 10.0)
+    verdicts = [case.found(expected).verdict for expected in (later, NEVER_LANDED, later)]
+    assert verdicts == [FAILED, BROKEN, FAILED]
+
+
 @pytest.mark.parametrize(("share", "verdict"), [(0.4, BROKEN), (0.2, FAILED)])
 def test_a_world_without_processor_time_delays_rtp_for_seconds(
     evidence: Evidence, share: float, verdict: Verdict
