@@ -11,6 +11,7 @@ import pytest
 
 from harness.audio.marks import reply_to
 from harness.case.checks.finding import as_raised
+from harness.case.events import CallsRefused
 from harness.case.legs import LegEvents
 from harness.case.verdict import Finding, Verdict
 from harness.deployment.limits import CallGate
@@ -18,6 +19,7 @@ from harness.errors import BrokenError
 from harness.integrations import load, matrix
 from harness.integrations.matrix import Selection
 from harness.phone.pool import PhonePool
+from harness.phone.waiter import never_came
 from harness.report.evidence import CaseEvidence
 from harness.run.load import call as load_call
 from harness.run.load.call import Lane, LoadCall
@@ -206,6 +208,21 @@ def test_broken_call_breaks_the_evidence_of_its_lane(
         == (call.verdict, call.message)
         == (Verdict.BROKEN, str(LOST))
     )
+
+
+def test_wait_for_a_call_that_a_phone_had_no_room_for_breaks_the_call(
+    place: Place, lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a case of the matrix."""
+    call = place(1)
+    lane.context.evidence.event(CallsRefused(at=2.0, phone="ada", source="198.51.100.20"))
+
+    def waits(self: LoadCall, call: Any) -> bool:
+        raise never_came("a call", 1.0, "ada", "it never came", "")
+
+    monkeypatch.setattr(LoadCall, "_still_up", waits)
+    call.verify_again(1)
+    assert (call.verdict, ended(lane).verdict) == (Verdict.BROKEN, Verdict.BROKEN)
 
 
 def test_trunk_without_calls_is_not_observable(place: Place, lane: Lane, tmp_path: Path) -> None:
