@@ -60,7 +60,7 @@ def test_live_and_stand_in_deployments_pass(outside: Outside) -> None:
     for case in verdicts:
         dialled = [
             e
-            for e in outside.lines(case, "event")
+            for e in outside.events(case)
             if e["kind"] == "LegStarted" and e["direction"] == "outgoing"
         ]
         assert len(dialled) == planned[case], f"{case}: --plan shows other calls than were placed"
@@ -90,7 +90,7 @@ def test_limits_hold_over_all_workers_by_the_worlds_count(outside: Outside) -> N
     code, output = outside.finished(process)
     assert code == 0, output
     assert 0 < most <= 2
-    events = [event for case in outside.verdicts() for event in outside.lines(case, "event")]
+    events = [event for case in outside.verdicts() for event in outside.events(case)]
     begun = [e["at"] for e in events if e["kind"] == "LegStarted" and e["direction"] == "outgoing"]
     assert len(begun) >= 4
     assert max(begun) - min(begun) >= len(begun) - 2, (
@@ -205,10 +205,8 @@ def test_load_calls_are_verified_by_transcript_and_by_marks(outside: Outside) ->
         (run,) = (reports / "load").iterdir()
         found = json.loads((run / "load.json").read_text())
         assert [call["verdict"] for call in found["calls"]] == ["passed", "passed"]
-        lines = map(json.loads, next(run.glob("cases/*/events.jsonl")).read_text().splitlines())
-        audio = [
-            line["finding"] for line in lines if line.get("finding", {}).get("check") == "audio"
-        ]
+        case = json.loads(next(run.glob("cases/*/case.json")).read_text())
+        audio = [one for one in case["end"]["findings"] if one["check"] == "audio"]
         assert {finding["strength"] for finding in audio} == {strength}
         assert len(audio) >= 4, "both ways, of two calls"
     assert outside.calls_up() == []

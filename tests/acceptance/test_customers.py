@@ -190,12 +190,11 @@ def test_choices_of_one_menu_are_told_apart(tree: Any, customer: Path) -> None:
 def failed_checks(tree: Any) -> set[tuple[str, str]]:
     """(row, check) of every finding that failed."""
     found = set()
-    for path in tree.run_directory.glob("cases/*/events.jsonl"):
-        row = json.loads((path.parent / "case.json").read_text())["row"]
-        for line in path.read_text().splitlines():
-            finding = json.loads(line).get("finding")
-            if finding and finding["verdict"] == "failed":
-                found.add((row, finding["check"]))
+    for path in tree.run_directory.glob("cases/*/case.json"):
+        case = json.loads(path.read_text())
+        for finding in case["end"]["findings"]:
+            if finding["verdict"] == "failed":
+                found.add((case["row"], finding["check"]))
     return found
 
 

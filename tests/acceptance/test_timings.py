@@ -47,12 +47,8 @@ def test_timings_of_the_file_are_obeyed(tree: Tree, kind: str, asked: list[str])
         *asked,
     )
     assert code == 0, output
-    (events,) = tree.run_directory.glob("cases/*/events.jsonl")
-    found = [
-        json.loads(line)["finding"]
-        for line in events.read_text().splitlines()
-        if "finding" in json.loads(line)
-    ]
+    (case,) = tree.run_directory.glob("cases/*/case.json")
+    found = json.loads(case.read_text())["end"]["findings"]
     assert [finding["actual"] for finding in found] == ["rings 4 s, registers for 77 s"]
     said = (
         "--timings is ignored for lab: it runs with the [timings] of its file, as its platform does"
