@@ -435,6 +435,7 @@ class Expected(Event):
 
     check: str  #: the stable name of the check function
     given: Mapping[str, Any]
+    began: float | None = None  #: when its call of a load began; None: with the case
     dated_at: float | None = None  #: the time of the finding, where that is earlier than ``at``
     dispensable: bool = False  #: the deployment allows that this is not observable
     since: float | None = (
@@ -469,14 +470,15 @@ class MachineAsked(Event):
     @property
     def is_idle(self) -> bool:
         """Whether nothing was kept from anything."""
-        return not any((self.stalled_s, self.starved_s, self.starved_at_once_s, self.share_waited))
+        kept = self.stalled_s, self.starved_s, self.starved_at_once_s, self.stood_still_s
+        return not any((*kept, self.share_waited))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost(Event):
-    """A part of the harness, or its simulated world, broke."""
+    """A part of the harness, or its simulated world, broke, or works again."""
 
-    what: str  #: a line
+    what: str  #: a line; empty: everything works
 
 
 #: What files that others made show.

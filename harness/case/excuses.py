@@ -110,7 +110,7 @@ class Excuses:
         self._machine = machine
         self._agents = agents
         self._began = began
-        self._spoilt_s = 0.0  #: the longest time that has spoilt a finding
+        self._spoilt_s: dict[float, float] = {}  #: what has spoilt a case, by its beginning
 
     def applied(self, finding: Finding, expected: Expected) -> Finding:
         """The finding, or what is left of it where it is excused."""
@@ -160,7 +160,7 @@ class Excuses:
         if missed_s is None:
             return finding
         if check_named(finding.check).held is not None:  # when its time ran is not known
-            whole = self._machine.asked(self._began, expected.at)
+            whole = self._machine.asked(self._began_of(expected), expected.at)
             kept_s = max(whole.starved_at_once_s, whole.stalled_s)
             return _starved(finding, _TOO_LATE, kept_s) if kept_s >= missed_s else finding
         if expected.since is None:
@@ -192,24 +192,29 @@ class Excuses:
         check = check_named(finding.check)
         if check.by_content or check.held is not None:
             return finding
-        spoilt_s = self._spoilt_s or self._stalled_s(finding, expected)
-        self._spoilt_s = spoilt_s  # what follows in the case may be a consequence
+        began = self._began_of(expected)
+        spoilt_s = self._spoilt_s.get(began) or self._stalled_s(finding, expected)
+        self._spoilt_s[began] = spoilt_s  # what follows in the case may be a consequence
         return _starved(finding, "meanwhile", spoilt_s) if spoilt_s else finding
 
     def _stalled_s(self, finding: Finding, expected: Expected) -> float:
-        whole = self._machine.asked(self._began - _LINGERS_S, expected.at)
+        case_began = self._began_of(expected)
+        whole = self._machine.asked(case_began - _LINGERS_S, expected.at)
         if whole.longest_stall_s >= _SPOILS_CASE_S:
             return whole.longest_stall_s
         since = expected.since
         if since is None and expected.sound_due:
             since = min(began for began, _ in expected.sound_due)
         begin = finding.at - _span_s(finding) if since is None else since
-        begin = max(begin, self._began) - _LINGERS_S
+        begin = max(begin, case_began) - _LINGERS_S
         meanwhile = self._machine.asked(begin, expected.at)
         if meanwhile.stalled_s >= MISSED_S:
             return meanwhile.stalled_s
         share = meanwhile.share_waited
         return share * (expected.at - begin) if share > _MOST_WAITED else 0.0
+
+    def _began_of(self, expected: Expected) -> float:
+        return self._began if expected.began is None else expected.began
 
     def _loss(self, finding: Finding, expected: Expected) -> Finding:
         """What no process could send or take in its turn is lost, late, or missing."""

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from harness.case.checks.finding import raised
+from harness.case.checks.finding import as_raised
 from harness.case.events import Event, Expected, Recorded, SipMessage, to_plain
 from harness.case.legs import EventLog
 from harness.case.verdict import CaseOutcome, Finding, Verdict, is_failure
@@ -89,9 +89,11 @@ class CaseRecorder:
         self._size = self._crc = 0
         self._fault: ResourceError | None = None
         self._closed = False
+        #: When the case began, monotonic.
+        self.began = time.monotonic()
         self._case: dict[str, Any] = {
             **(mask_plain(case) if self._masked else case),
-            "began": time.monotonic(),
+            "began": self.began,
             "began_wall": time.time(),
             "pid": os.getpid(),
         }
@@ -147,7 +149,7 @@ class CaseRecorder:
 
     def raised(self, finding: Finding) -> None:
         """Record the finding that an exception carried."""
-        self.event(raised.of(finding.plain()))
+        self.event(as_raised(finding))
         self.finding(finding)
 
     def _referring(self, value: Any) -> Any:

@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from harness.case.checks.finding import raised, unseen
+from harness.case.checks.finding import as_raised, unseen
 from harness.case.events import Event, Expected, Lost, MachineAsked, SipMessage, Span
+from harness.case.excuses import MachineInLog
 from harness.case.judge import Agents, Judge
 from harness.case.legs import EventLog
 from harness.case.measurement import Measurement
@@ -27,17 +28,19 @@ class Evidence:
         dispensable: Collection[str],
         fatal_error: Callable[[], BaseException | None],
         agents: Agents | None = None,
+        began: float | None = None,
     ) -> None:
         """``dispensable``: the checks the case may do without; ``fatal_error``: the part of the
-        harness that has broken; ``agents``: the agents of each group.
+        harness that has broken; ``agents``: the agents of each group; ``began``: when the call of
+        a load began that this is the evidence of.
         """
         self._recorder = recorder
         self._dispensable = dispensable
         self._fatal_error = fatal_error
         self.agents = agents or {}
-        self._judge = Judge(recorder.events, self, self.agents, time.monotonic())
+        self._began = began
+        self._judge = Judge(recorder.events, self, self.agents, recorder.began)
         self._is_caught_up = False
-        self._lost = ""
         self._notes: set[str] = set()
         #: How long, between two moments, the harness or its simulated world waited for a processor.
         self.starved: Callable[[float, float], float] = lambda begin, end: 0.0
@@ -104,6 +107,7 @@ class Evidence:
         self, expected: Expected, strangers: Sequence[str] | None = None
     ) -> Finding | None:
         """The same of a check that may have nothing to say."""
+        expected = replace(expected, began=self._began)
         if strangers is not None:
             expected = replace(expected, strangers=tuple(strangers))
         self._is_caught_up = False
@@ -144,14 +148,16 @@ class Evidence:
         return found
 
     def lost(self) -> str:
-        """The part of the harness, or of its simulated world, that has broken; recorded if there is
-        one.
+        """The part of the harness, or of its simulated world, that has broken; recorded if the log
+        says otherwise: a phone that stood still works again.
         """
-        broke = None if self._lost else self._fatal_error() or self.world_fault()
+        broke = self._fatal_error() or self.world_fault()
+        what = ""
         if broke is not None:
-            self._lost = (str(broke) or type(broke).__name__).splitlines()[0]
-            self._recorder.event(Lost(at=time.monotonic(), what=self._lost))
-        return self._lost
+            what = (str(broke) or type(broke).__name__).splitlines()[0]
+        if what != MachineInLog(self.events).lost():
+            self._recorder.event(Lost(at=time.monotonic(), what=what))
+        return what
 
     def observe_as(self, other: Evidence) -> None:
         """Know of starvation and stalls as the other one does."""
@@ -165,7 +171,7 @@ class Evidence:
 
     def raised(self, finding: Finding) -> Finding:
         """Record the finding that an exception carried, as the judge has it."""
-        return self.expect(raised.of(finding.plain()))
+        return self.expect(as_raised(finding))
 
     def unseen(
         self,

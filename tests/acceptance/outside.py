@@ -137,17 +137,17 @@ class Outside:
         return {case["id"]: case["end"]["verdict"] for case in found}
 
     def findings(self, case: str) -> list[dict[str, Any]]:
-        for path in self.run_directory.glob("cases/*/case.json"):
-            if (found := json.loads(path.read_text()))["id"] == case:
-                return list(found["end"]["findings"])
-        raise LookupError(case)
+        found: list[dict[str, Any]] = json.loads(self._case(case).read_text())["end"]["findings"]
+        return found
 
-    def lines(self, case: str, kind: str) -> list[dict[str, Any]]:
-        """What a case's evidence has of one kind."""
+    def events(self, case: str) -> list[dict[str, Any]]:
+        lines = (self._case(case).parent / "events.jsonl").read_text().splitlines()
+        return [found["event"] for line in lines if "event" in (found := json.loads(line))]
+
+    def _case(self, case: str) -> Path:
         for path in self.run_directory.glob("cases/*/case.json"):
             if json.loads(path.read_text())["id"] == case:
-                lines = (path.parent / "events.jsonl").read_text().splitlines()
-                return [found[kind] for line in lines if kind in (found := json.loads(line))]
+                return path
         raise LookupError(case)
 
     def at_once(self) -> int:

@@ -60,7 +60,7 @@ def test_live_and_stand_in_deployments_pass(outside: Outside) -> None:
     for case in verdicts:
         dialled = [
             e
-            for e in outside.lines(case, "event")
+            for e in outside.events(case)
             if e["kind"] == "LegStarted" and e["direction"] == "outgoing"
         ]
         assert len(dialled) == planned[case], f"{case}: --plan shows other calls than were placed"
@@ -90,7 +90,7 @@ def test_limits_hold_over_all_workers_by_the_worlds_count(outside: Outside) -> N
     code, output = outside.finished(process)
     assert code == 0, output
     assert 0 < most <= 2
-    events = [event for case in outside.verdicts() for event in outside.lines(case, "event")]
+    events = [event for case in outside.verdicts() for event in outside.events(case)]
     begun = [e["at"] for e in events if e["kind"] == "LegStarted" and e["direction"] == "outgoing"]
     assert len(begun) >= 4
     assert max(begun) - min(begun) >= len(begun) - 2, (

@@ -124,7 +124,7 @@ def test_no_referral_to_a_forbidden_group_leaves(outside: Outside) -> None:
     assert len(verdicts) >= 2
     assert "passed" not in verdicts.values()
     for case in verdicts:
-        messages = [e for e in outside.lines(case, "event") if e["kind"] == "SipMessage"]
+        messages = [e for e in outside.events(case) if e["kind"] == "SipMessage"]
         sent = [e["text"].partition("\r\n")[0] for e in messages if e["direction"] == "sent"]
         assert any(line.startswith("INVITE ") for line in sent), "the caller's own"
         assert not [line for line in sent if line.startswith("REFER ") or "900" in line]

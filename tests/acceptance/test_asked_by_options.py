@@ -46,7 +46,7 @@ class Asking:
         """Of what the callers sent in that case."""
         events = [
             e
-            for e in outside.lines(case, "event")
+            for e in outside.events(case)
             if e["kind"] == "SipMessage" and e["direction"] == "sent"
         ]
         return {
@@ -98,10 +98,7 @@ def test_stand_in_stays_up_and_calls_wait_for_the_platforms_options(outside: Out
         "those that have the address alone come last"
     )
     told = [
-        e
-        for case in cases
-        for e in outside.lines(case["id"], "event")
-        if e["kind"] == "AskedByOptions"
+        e for case in cases for e in outside.events(case["id"]) if e["kind"] == "AskedByOptions"
     ]
     assert [(event["answered"], event["every_s"]) for event in told] == [(True, EVERY_S)] * len(
         cases

@@ -192,8 +192,9 @@ def failed_checks(tree: Any) -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     for path in tree.run_directory.glob("cases/*/case.json"):
         case = json.loads(path.read_text())
-        failed = (one for one in case["end"]["findings"] if one["verdict"] == "failed")
-        found.update((case["row"], one["check"]) for one in failed)
+        for finding in case["end"]["findings"]:
+            if finding["verdict"] == "failed":
+                found.add((case["row"], finding["check"]))
     return found
 
 

@@ -52,8 +52,8 @@ class Encounter:
         """Whether ``call`` hears the stranger, as the harness's own check finds it."""
         since = time.monotonic()
         sound = call.hears_marks({mark}, since, since + within)
-        return self.context.evidence.add(
-            direction(
+        return self.context.evidence.expect(
+            direction.of(
                 FAR_END,
                 call.label,
                 sound,

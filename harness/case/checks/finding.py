@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness.case.check_table import CHECKS, read_measurement
 from harness.case.checks.registry import check
+from harness.case.events import Expected
 from harness.case.measurement import Measurement
 from harness.case.verdict import Finding, Strength, Verdict
 
@@ -107,3 +109,9 @@ def raised(finding: Mapping[str, Any]) -> Finding:
     vain, or a scenario has an expectation of its own.
     """
     return Finding.from_plain(finding)
+
+
+def as_raised(finding: Finding) -> Expected:
+    """The expectation of a finding that an exception carried, with its own time."""
+    expected = raised.of(finding.plain())
+    return replace(expected, dated_at=finding.at, dispensable=finding.dispensable)

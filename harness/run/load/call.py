@@ -19,7 +19,14 @@ from types import TracebackType
 from harness.case.checks import reach
 from harness.case.events import CallState
 from harness.case.legs import is_request
-from harness.case.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict
+from harness.case.verdict import (
+    CaseOutcome,
+    Conclusion,
+    ExpectationError,
+    Finding,
+    Strength,
+    Verdict,
+)
 from harness.deployment import CALLS_A_PHONE, Deployment, Timings
 from harness.deployment.limits import CallGate
 from harness.errors import HarnessError
@@ -197,6 +204,7 @@ class _OwnEvidence(Evidence):
             context.case.dispensable,
             lambda: context.phones.fatal_error,
             context.evidence.agents,
+            time.monotonic(),
         )
         self.observe_as(context.evidence)
         self._outcome = outcome
@@ -396,9 +404,8 @@ class LoadCall:
 
     def _note(self, error: BaseException) -> None:
         """Record it for this call and for the evidence of the lane."""
-        finding = getattr(error, "finding", None)
-        if isinstance(finding, Finding) and finding not in self._outcome.findings:
-            self.lane.recorder.raised(finding)
+        if isinstance(error, ExpectationError) and error.finding not in self._outcome.findings:
+            error.finding = self._context.evidence.raised(error.finding)
         for outcome in (self._outcome, self.lane.recorder.outcome):
             outcome.raised(error)
 

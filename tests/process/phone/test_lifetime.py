@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from harness.case.events import Listened, RtpStatistics
+from harness.case.excuses import longest_mute_s
 from harness.errors import BrokenError
 from harness.phone import Answer, Reject, recording
 from harness.phone.pool import PhonePool
-from harness.scenario.audio_quality import longest_mute_s
 from tests.loopback import fresh_address
 from tests.process.alive import gone
 from tests.process.phone.conftest import Desk, connect, hears, media_of, uri_of
@@ -194,7 +194,8 @@ def test_a_leg_whose_audio_clock_waits_for_the_disk_is_mute(tmp_path: Path) -> N
 
         since = out.events[-1].at
         out.wait("three counts", third, 10, since=since)
-        mute_s = longest_mute_s(out, since)
+        out.statistics()
+        mute_s = longest_mute_s(out.facts, since, time.monotonic())
         assert out.phone.process.stood_still is None
         os.kill(out.phone.process.pid, signal.SIGKILL)  # it would go on waiting
     os.close(pipe)

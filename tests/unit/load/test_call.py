@@ -10,6 +10,8 @@ from typing import Any, cast
 import pytest
 
 from harness.audio.marks import reply_to
+from harness.case.checks.finding import as_raised
+from harness.case.events import CallsRefused
 from harness.case.legs import LegEvents
 from harness.case.verdict import Finding, Verdict
 from harness.deployment.limits import CallGate
@@ -17,6 +19,7 @@ from harness.errors import BrokenError
 from harness.integrations import load, matrix
 from harness.integrations.matrix import Selection
 from harness.phone.pool import PhonePool
+from harness.phone.waiter import never_came
 from harness.report.evidence import CaseEvidence
 from harness.run.load import call as load_call
 from harness.run.load.call import Lane, LoadCall
@@ -26,6 +29,7 @@ from harness.run.load.run import result
 from harness.scenario.call import Call
 from harness.support.resources import EXAMPLES
 from tests.unit.checks.calls import counted
+from tests.unit.scenario.conftest import judged_again
 
 _FILE = EXAMPLES / "simulated-talkdesk.toml"
 
@@ -54,7 +58,7 @@ def place(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Place:
     def expect(context: Any, call: Any) -> Any:
         heard = finding("audio", Verdict.PASSED)
         return SimpleNamespace(
-            two_way_audio_with=lambda other, changed: context.evidence.add(heard)
+            two_way_audio_with=lambda other, changed: context.evidence.raised(heard)
         )
 
     monkeypatch.setattr(load_call, "Expect", expect)
@@ -168,7 +172,7 @@ def test_late_finding_fails_the_step_in_which_the_call_was_placed(place: Place) 
     """A transcript is available only after the call."""
     call = place(1)
     call.verify_again(1)
-    call._context.later.append(lambda: [finding("audio", Verdict.FAILED)])
+    call._context.later.append(lambda: [as_raised(finding("audio", Verdict.FAILED))])
     call._context.calls.own[0].is_over = lambda: True  # type: ignore[method-assign]
     call.conclude(3)
     assert (call.verdict, call.failed_in) == (Verdict.FAILED, 1)
@@ -180,6 +184,7 @@ LOST = BrokenError("phone caller was lost")
 def ended(lane: Lane) -> CaseEvidence:
     """End the lane; returns its evidence."""
     lane.__exit__(None, None, None)
+    judged_again(lane.recorder)
     return CaseEvidence.read(lane.recorder.directory)
 
 
@@ -203,6 +208,21 @@ def test_broken_call_breaks_the_evidence_of_its_lane(
         == (call.verdict, call.message)
         == (Verdict.BROKEN, str(LOST))
     )
+
+
+def test_wait_for_a_call_that_a_phone_had_no_room_for_breaks_the_call(
+    place: Place, lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a case of the matrix."""
+    call = place(1)
+    lane.context.evidence.event(CallsRefused(at=2.0, phone="ada", source="198.51.100.20"))
+
+    def waits(self: LoadCall, call: Any) -> bool:
+        raise never_came("a call", 1.0, "ada", "it never came", "")
+
+    monkeypatch.setattr(LoadCall, "_still_up", waits)
+    call.verify_again(1)
+    assert (call.verdict, ended(lane).verdict) == (Verdict.BROKEN, Verdict.BROKEN)
 
 
 def test_trunk_without_calls_is_not_observable(place: Place, lane: Lane, tmp_path: Path) -> None:

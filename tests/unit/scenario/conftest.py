@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,12 +15,16 @@ from typing import Any
 
 import pytest
 
-from harness.case.verdict import Verdict
+from harness.case.checks.registry import registered
+from harness.case.events import Expected
+from harness.case.verdict import Finding, Verdict
 from harness.deployment import Deployment
 from harness.deployment.limits import CallGate
 from harness.integrations import load, matrix
 from harness.integrations.matrix import Case, Selection
 from harness.phone.pool import PhonePool
+from harness.report.case_document import DEPLOYMENT
+from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
 from harness.scenario import cast, expect  # noqa: F401  # all modules of the room are there to get the clock
 from harness.scenario.context import CaseContext
@@ -30,6 +35,25 @@ from tests.unit.clock import Clock, SkippingClock
 _FILE = EXAMPLES / "simulated-talkdesk.toml"
 
 MakeContext = Callable[..., CaseContext]
+
+
+def judged(expected: Expected) -> Finding:
+    """The finding of an expectation, without excuses."""
+    found = registered(expected.check).judged(expected.given)
+    assert found is not None
+    return found
+
+
+def write_deployment(directory: Path, deployment: Deployment) -> None:
+    groups = {name: {"agents": group.agents} for name, group in deployment.groups.items()}
+    (directory / DEPLOYMENT).write_text(json.dumps({"groups": groups}))
+
+
+def judged_again(recorder: CaseRecorder) -> None:
+    """The log alone gives the findings that were made while the case ran."""
+    evidence = CaseEvidence.read(recorder.directory)
+    again = [one.finding or one.error for one in evidence.log.judged(evidence.case)]
+    assert again == list(evidence.findings)
 
 
 @functools.cache
@@ -75,6 +99,8 @@ def make_context(tmp_path: Path) -> Iterator[MakeContext]:
         ) -> CaseContext:
             deployment = _deployment().model_copy(update=changes)
             recorder = CaseRecorder(tmp_path / f"case-{next(number)}", {"id": row})
+            write_deployment(recorder.directory, deployment)
+            files.callback(judged_again, recorder)
             files.callback(
                 recorder.close, Verdict.PASSED, ""
             )  # it holds one open, and a drawn test makes many

@@ -44,7 +44,11 @@ class Caller:
         self.counts = counts
         answer = join(silence(1.5), prompt_samples("how-can-i-help-en"), silence(0.6))
         self.leg = SimpleNamespace(
-            id="caller.1", received_since=lambda since: answer, events=[], facts=LegEvents()
+            id="caller.1",
+            received_since=lambda since: answer,
+            events=[],
+            facts=LegEvents(),
+            statistics=lambda: None,
         )
         self._heard = heard
         self._packets = packets

@@ -14,16 +14,15 @@ from numpy.typing import NDArray
 
 from harness.audio.marks import reply_to, waveform
 from harness.audio.wav import to_int16
-from harness.case.checks.audio import Sound
+from harness.case.checks import audio
+from harness.case.checks.audio import ListenerReport, Sound
 from harness.case.checks.claims import Observation
-from harness.case.checks.finding import judged
 from harness.case.events import Event, Listened, MarkHeard, MediaState, RtpPaused, RtpStatistics
 from harness.case.legs import LegEvents
-from harness.case.verdict import Verdict
+from harness.case.verdict import Strength, Verdict
 from harness.deployment import Assistant
 from harness.scenario import audio_quality, conclusion
 from harness.scenario.ai_calls import StandInCall
-from harness.scenario.audio_quality import excuse_mute_phone
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
 from harness.scenario.expect_audio import ExpectAudio
@@ -300,12 +299,15 @@ def test_audio_missing_at_a_phone_that_made_no_packet_is_broken(
     make_context: MakeContext, events: list[Event], verdict: Verdict
 ) -> None:
     context = make_context()
-    still = Call(context, leg(*events), "agent")
-    well = Call(context, leg(media(9.9), *counts((10.0, 0), (11.0, 50), (12.5, 125))), "caller")
-    unheard = judged("audio", "x", False, expected="it is heard", actual="no RTP packet arrived")
-    assert {
-        excuse_mute_phone(unheard, ends, 9.95).verdict for ends in ((still, well), (well, still))
-    } == {verdict}
+    well = [media(9.9), *counts((10.0, 0), (11.0, 50), (12.5, 125))]
+    for name, theirs in (("agent.1", events), ("caller.1", well)):
+        for event in theirs:
+            context.evidence.event(replace(event, phone=name.partition(".")[0], leg=name))
+    nothing = ListenerReport(2.5, None, rx_packets=0)
+    asked: Any = {"since": 9.95, "own": (), "least": Strength.PROVED, "names": {}, "towards": "x"}
+    for speaker, listener in (("agent.1", "caller.1"), ("caller.1", "agent.1")):
+        unheard = audio.direction.of(speaker, listener, None, nothing, **asked)
+        assert context.evidence.expect(replace(unheard, at=13.0)).verdict is verdict
 
 
 # -- A mark has no pauses: an RTP pause between two of one voice's marks is a dropout

@@ -53,8 +53,8 @@ def asked(make_context: MakeContext, api: Any, lag_s: float = 0.0) -> tuple[Expe
 def found(context: CaseContext) -> Finding:
     """The one finding, once the calls are over."""
     for look in context.later:
-        for finding in look():
-            context.evidence.add(finding)
+        for expected in look():
+            context.evidence.expect(expected)
     (finding,) = context.evidence.findings
     return finding
 

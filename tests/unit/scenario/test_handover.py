@@ -17,7 +17,7 @@ from harness.scenario.cast import Cast
 from harness.scenario.context import CaseContext
 from harness.scenario.handover import SentTransfer
 from harness.sip.message import Message
-from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.conftest import MakeContext, judged
 
 BOTH, ONE, OTHER = "+18155550191", "+18155550192", "+18155550193"
 HEADERS = "Via: SIP/2.0/UDP x;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nCall-ID: c\r\n"
@@ -72,7 +72,7 @@ def landed(make_context: MakeContext) -> Callable[..., CaseContext]:
 def test_what_the_ai_sent_tells(
     landed: Callable[..., CaseContext], sent: list[SentTransfer], verdict: Verdict, actual: str
 ) -> None:
-    found = handover.judged(landed("both", "ada"), "Both", ["One"], sent)
+    found = judged(handover.landing_by(landed("both", "ada"), "Both", ["One"], sent))
     assert (found.check, found.verdict) == ("landing", verdict)
     assert actual in found.actual
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from harness.case.checks import audio, landing, reach, timing
-from harness.case.checks.finding import judged
-from harness.case.events import CallsRefused, LegStarted, StrangerRefused
+from harness.case.checks.finding import as_raised, judged
+from harness.case.events import CallsRefused, Expected, LegStarted, StrangerRefused
 from harness.case.measurement import Direction, Duration
 from harness.case.verdict import ExpectationError, Finding, Strength, Verdict
 from harness.errors import PhoneLostError, WorldLostError
@@ -26,15 +26,15 @@ from tests.unit.scenario.legs import ScriptedPhone, heard, leg
 PASSED, FAILED, BROKEN = Verdict.PASSED, Verdict.FAILED, Verdict.BROKEN
 
 
-def late(seconds: float) -> Finding:
-    return timing.took("reception", "the fallback", seconds, 2.0)
+def late(seconds: float) -> Expected:
+    return timing.took.of("reception", "the fallback", seconds, 2.0)
 
 
-NEVER = timing.within("agent", "it", None, 1.0)
+NEVER = timing.within.of("agent", "it", None, 1.0)
 
 
 @pytest.mark.parametrize(
-    ("finding", "starved_s", "verdict"),
+    ("expected", "starved_s", "verdict"),
     [
         (late(3.4), 0.5, BROKEN),
         (late(3.4), 0.3, FAILED),  # less than was missed: it was late all the same
@@ -44,11 +44,11 @@ NEVER = timing.within("agent", "it", None, 1.0)
     ],
 )
 def test_what_came_late_while_this_machine_was_starved_is_broken(
-    make_context: MakeContext, finding: Finding, starved_s: float, verdict: Verdict
+    make_context: MakeContext, expected: Expected, starved_s: float, verdict: Verdict
 ) -> None:
     evidence = make_context().evidence
     evidence.starved = lambda begin, end: min(starved_s, end - begin)
-    found = evidence.add(finding)
+    found = evidence.expect(expected)
     assert found.verdict is verdict
     assert ("kept the harness waiting for 0.50 s" in found.actual) is (verdict is BROKEN)
 
@@ -63,8 +63,21 @@ def test_the_machine_of_the_time_that_was_missed_counts(
     evidence = make_context().evidence
     since, until = stood_still
     evidence.starved = lambda begin, end: max(0.0, min(until, end) - max(since, begin))
-    found = replace(timing.released("the AI's leg", 1.3, 1.0), at=104.0)
-    assert evidence.add(found, since=100.0).verdict is verdict
+    expected = replace(timing.released.of("the AI's leg", 1.3, 1.0), at=104.0)
+    assert evidence.expect(expected, since=100.0).verdict is verdict
+
+
+def test_a_finding_that_an_exception_carried_keeps_its_time(make_context: MakeContext) -> None:
+    """It is held against the machine of that time, though it is recorded later."""
+    evidence = make_context().evidence
+    evidence.starved = lambda begin, end: max(0.0, min(100.9, end) - max(100.2, begin))
+    waited = judged(
+        "timing", "x", False, expected="1 s", actual="1.3 s",
+        measured=Duration(seconds=1.3, limit_s=1.0),
+    )  # fmt: skip
+    found = evidence.raised(replace(waited, at=101.0, dispensable=True))
+    assert (found.verdict, found.at, found.dispensable) == (BROKEN, 101.0, True)
+    assert evidence.raised(replace(waited, at=104.0)).verdict is FAILED
 
 
 @pytest.mark.parametrize(
@@ -88,8 +101,8 @@ def test_what_was_said_while_this_machine_was_starved_may_not_have_been_heard(
 ) -> None:
     evidence = make_context().evidence
     evidence.starved_at_once = lambda begin, end: starved_s if (begin, end) == (3.0, 7.0) else 0.0
-    said = reach.machine_speaks("caller.1", (0.5, 2.0) if passed else None, "it heard silence")
-    assert evidence.add_of_said(said, spans, least_s).verdict is verdict
+    said = reach.machine_speaks.of("caller.1", (0.5, 2.0) if passed else None, "it heard silence")
+    assert evidence.expect(said, sound_due=spans, least_s=least_s).verdict is verdict
 
 
 def test_call_cut_before_the_second_look_fails_although_the_look_was_to_begin_later(
@@ -97,7 +110,7 @@ def test_call_cut_before_the_second_look_fails_although_the_look_was_to_begin_la
 ) -> None:
     """The span ends before it begins, and the harness was kept from nothing in it."""
     evidence = make_context().evidence
-    unheard = audio.direction(
+    unheard = audio.direction.of(
         "agent.1",
         "caller.1",
         None,
@@ -108,7 +121,7 @@ def test_call_cut_before_the_second_look_fails_although_the_look_was_to_begin_la
         names={},
         towards="caller",
     )
-    assert evidence.add_of_said(unheard, [(9.0, 7.5)], 5.0).verdict is FAILED
+    assert evidence.expect(unheard, sound_due=[(9.0, 7.5)], least_s=5.0).verdict is FAILED
 
 
 @pytest.mark.parametrize(("share", "verdict"), [(0.3, BROKEN), (0.1, FAILED)])
@@ -118,17 +131,18 @@ def test_what_was_said_while_audio_stood_still_again_and_again_may_not_have_been
     evidence = make_context().evidence
     evidence.stood_still = lambda begin, end: share * (end - begin)
     evidence.starved_at_once = lambda begin, end: 0.2
-    words = audio.words("caller.1", "billing.1", [0.0, 0.0], 0.32)
-    assert evidence.add_of_said(words, [(3.0, 4.5), (4.5, 6.0)], 0.32).verdict is verdict
+    words = audio.words.of("caller.1", "billing.1", [0.0, 0.0], 0.32)
+    spans = [(3.0, 4.5), (4.5, 6.0)]
+    assert evidence.expect(words, sound_due=spans, least_s=0.32).verdict is verdict
 
 
 @pytest.mark.parametrize(
-    ("error", "finding", "verdict"),
+    ("error", "expected", "verdict"),
     [
         (PhoneLostError("phone caller was lost: its process ended\nlast lines"), NEVER, BROKEN),
         (PhoneLostError("phone caller was lost"), late(2.4), PASSED),
         (
-            ExpectationError(late(3.4)),
+            ExpectationError(timing.took("reception", "the fallback", 3.4, 2.0)),
             NEVER,
             FAILED,
         ),  # what failed in the background excuses nothing
@@ -136,7 +150,11 @@ def test_what_was_said_while_audio_stood_still_again_and_again_may_not_have_been
 )
 @pytest.mark.parametrize("where", ["background", "phone", "world"])
 def test_a_failure_made_with_a_broken_part_is_broken(
-    make_context: MakeContext, where: str, error: BaseException, finding: Finding, verdict: Verdict
+    make_context: MakeContext,
+    where: str,
+    error: BaseException,
+    expected: Expected,
+    verdict: Verdict,
 ) -> None:
     context = make_context()
 
@@ -155,21 +173,31 @@ def test_a_failure_made_with_a_broken_part_is_broken(
         context.phones._phones["caller"] = phone
     else:
         context.evidence.world_fault = lambda: WorldLostError(str(error))
-    found = context.evidence.add(finding)
+    found = context.evidence.expect(expected)
     assert found.verdict is verdict
     assert ("but the harness itself had broken: phone caller was lost" in found.actual) is (
         verdict is BROKEN
     )
 
 
-def awaited(phone: str) -> Finding:
-    return never_came("a call", 1.0, phone, "it never came", "").finding
+def test_a_failure_after_a_part_works_again_fails(make_context: MakeContext) -> None:
+    """A softphone that had not stirred for a second is no excuse for what follows."""
+    context = make_context()
+    phone: Any = ScriptedPhone("caller")
+    context.phones._phones["caller"] = phone
+    verdicts = []
+    for error in (PhoneLostError("phone caller had not stirred for 1.2 s"), None):
+        phone.fault = lambda error=error: error
+        verdicts.append(context.evidence.expect(NEVER).verdict)
+    assert verdicts == [BROKEN, FAILED]
 
 
-def unanswered(leg: str) -> Finding:
-    return judged(
-        "answered", leg, False, expected="an answer", actual="none came", measured=Duration()
-    )
+def awaited(phone: str) -> Expected:
+    return as_raised(never_came("a call", 1.0, phone, "it never came", "").finding)
+
+
+def unanswered(leg: str) -> Expected:
+    return reach.answered.of(leg, None, 1.0)
 
 
 def test_a_phone_without_room_excuses_only_calls_for_it(make_context: MakeContext) -> None:
@@ -185,23 +213,30 @@ def test_a_phone_without_room_excuses_only_calls_for_it(make_context: MakeContex
     evidence.event(LegStarted(at=1.0, leg="caller.1", **started))
     evidence.event(CallsRefused(at=2.0, phone=billing, source="198.51.100.20"))
     evidence.event(LegStarted(at=3.0, leg="caller.2", **started))
-    answered = landing.only_one("the call", [], 'assistant "main"')
-    never = landing.landed("the call", "billing", {})
-    broken = [never, landing.turn(billing, False, True), awaited(billing), unanswered("caller.1")]
+    answered = landing.only_one.of("the call", [], 'assistant "main"')
+    never = landing.landed.of("the call", "billing", {})
+    broken = [
+        never,
+        landing.turn.of(billing, False, True),
+        awaited(billing),
+        unanswered("caller.1"),
+    ]
     failed = [
-        landing.landed("the call", "support", {}),
-        landing.turn(support, False, True),
+        landing.landed.of("the call", "support", {}),
+        landing.turn.of(support, False, True),
         answered,
     ]
     failed += [awaited(support), unanswered("caller.2"), late(3.4)]
-    assert {evidence.add(finding).verdict for finding in broken} == {BROKEN}
-    assert {evidence.add(finding).verdict for finding in failed} == {FAILED}
+    assert {evidence.expect(one).verdict for one in broken} == {BROKEN}
+    assert {evidence.expect(one).verdict for one in failed} == {FAILED}
     evidence.event(CallsRefused(at=4.0, phone="stand-in", source="198.51.100.20"))
-    assert evidence.add(answered).verdict is BROKEN
+    assert evidence.expect(answered).verdict is BROKEN
     evidence.event(
         CallsRefused(at=5.0, phone=billing, source="198.51.100.20", why="DTLS-SRTP (RFC 5764)")
     )
-    assert evidence.add(never).actual.endswith("488, its stack does not know DTLS-SRTP (RFC 5764)")
+    assert evidence.expect(never).actual.endswith(
+        "488, its stack does not know DTLS-SRTP (RFC 5764)"
+    )
 
 
 def test_a_request_that_a_phone_ignored_excuses_its_call(make_context: MakeContext) -> None:
@@ -209,9 +244,12 @@ def test_a_request_that_a_phone_ignored_excuses_its_call(make_context: MakeConte
     from there.
     """
     evidence = make_context().evidence
-    of_it = [timing.released("ai.1", None, 1.0), timing.released("ai's leg", None, 1.0)]
-    of_it += [landing.stops("ai", False, 1.0), reach.up("ai.1", 32.0)]
-    others = [timing.released("caller.1", None, 1.0), landing.landed("the call", "billing", {})]
+    of_it = [timing.released.of("ai.1", None, 1.0), timing.released.of("ai's leg", None, 1.0)]
+    of_it += [landing.stops.of("ai", False, 1.0), reach.up.of("ai.1", 32.0)]
+    others = [
+        timing.released.of("caller.1", None, 1.0),
+        landing.landed.of("the call", "billing", {}),
+    ]
     refused: Any = {
         "phone": "ai",
         "transport": "udp",
@@ -222,14 +260,14 @@ def test_a_request_that_a_phone_ignored_excuses_its_call(make_context: MakeConte
     evidence.event(StrangerRefused(at=1.0, leg="ai.1", method="OPTIONS", why="address", **refused))
     evidence.event(StrangerRefused(at=1.0, leg=None, method="BYE", why="address", **refused))
     evidence.event(StrangerRefused(at=1.0, leg="ai.1", method="BYE", why="call-id", **refused))
-    assert {evidence.add(finding).verdict for finding in [*of_it, *others]} == {FAILED}
+    assert {evidence.expect(one).verdict for one in [*of_it, *others]} == {FAILED}
     evidence.event(StrangerRefused(at=2.0, leg="ai.1", method="BYE", why="address", **refused))
-    found = [evidence.add(finding) for finding in of_it]
+    found = [evidence.expect(one) for one in of_it]
     said = "ai.1 did not act on BYE from 198.51.100.9, which is none of the platform's addresses in the file"
     assert {(finding.verdict, finding.actual.endswith(said)) for finding in found} == {
         (BROKEN, True)
     }
-    assert {evidence.add(finding).verdict for finding in others} == {FAILED}
+    assert {evidence.expect(one).verdict for one in others} == {FAILED}
 
 
 # -- A voice that came too late is begun again: a slow path is slow each time

@@ -12,36 +12,34 @@ from harness.audio.prompts import prompt_samples
 from harness.case.events import Event
 from harness.case.legs import LegEvents
 from harness.case.verdict import Verdict
+from harness.scenario.evidence import Evidence
 from harness.scenario.live_audio import Heard, quality
 from harness.scenario.signs import LISTEN_S
 from tests.unit.audio.sounds import Samples, join, noise, silence
 from tests.unit.phone_events import rtp_statistics
+from tests.unit.scenario.conftest import MakeContext
 
 WORDS = prompt_samples("how-can-i-help-en")
 FAILED, PASSED, BROKEN = Verdict.FAILED, Verdict.PASSED, Verdict.BROKEN
 
 
+@pytest.fixture
+def evidence(make_context: MakeContext) -> Evidence:
+    return make_context().evidence
+
+
 def found(
+    evidence: Evidence,
     audio: Samples,
     *events: Event,
     greeted_at: float | None = None,
     again: bool = False,
-    starved_s: float = 0.0,
 ) -> dict[str, Verdict]:
     """The verdicts on what was heard from the answer, at 10 s, until 20 s."""
     leg: Any = SimpleNamespace(id="caller.1", facts=LegEvents(events))
-    heard = Heard(
-        leg,
-        "assistant main",
-        10.0,
-        20.0,
-        greeted_at,
-        again,
-        audio,
-        LISTEN_S,
-        starved=lambda begin, end: starved_s,
-    )
-    return {finding.check: finding.verdict for finding in quality(heard)}
+    heard = Heard(leg, "assistant main", 10.0, 20.0, greeted_at, again, audio, LISTEN_S)
+    findings = filter(None, map(evidence.expect_if, quality(heard)))
+    return {finding.check: finding.verdict for finding in findings}
 
 
 @pytest.mark.parametrize(
@@ -55,21 +53,23 @@ def found(
     ],
 )
 def test_ai_that_is_silent_at_first_fails(
+    evidence: Evidence,
     silent_s: float,
     greeted_at: float | None,
     starved_s: float,
     verdict: Verdict | None,
 ) -> None:
     audio = join(noise(silent_s, -55.0), WORDS, silence(1.0))
-    verdicts = found(audio, greeted_at=greeted_at, starved_s=starved_s)
+    evidence.starved_at_once = lambda begin, end: starved_s if (begin, end) == (10.0, 14.0) else 0.0
+    verdicts = found(evidence, audio, greeted_at=greeted_at)
     assert verdicts.get("audio.first") is verdict
-    assert "audio.first" not in found(audio, again=True)
+    assert "audio.first" not in found(evidence, audio, again=True)
 
 
 @pytest.mark.parametrize(("gain", "verdict"), [(1.0, PASSED), (20.0, FAILED)])
-def test_ai_whose_voice_is_clipped_fails(gain: float, verdict: Verdict) -> None:
+def test_ai_whose_voice_is_clipped_fails(evidence: Evidence, gain: float, verdict: Verdict) -> None:
     loud = np.clip(gain * WORDS.astype(float), -32768, 32767).astype(np.int16)
-    verdicts = found(join(silence(0.5), loud, silence(1.0)))
+    verdicts = found(evidence, join(silence(0.5), loud, silence(1.0)))
     assert verdicts.get("audio.level") is verdict
 
 
@@ -84,7 +84,7 @@ def test_ai_whose_voice_is_clipped_fails(gain: float, verdict: Verdict) -> None:
     ],
 )
 def test_ai_that_is_heard_too_late_by_rtcp_fails(
-    rtts_ms: tuple[float, ...], verdict: Verdict | None
+    evidence: Evidence, rtts_ms: tuple[float, ...], verdict: Verdict | None
 ) -> None:
     events = [rtp_statistics(12.0 + n, "caller.1", rtt_ms=ms) for n, ms in enumerate(rtts_ms)]
-    assert found(WORDS, *events).get("audio.delay") is verdict
+    assert found(evidence, WORDS, *events).get("audio.delay") is verdict

@@ -26,7 +26,7 @@ from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
 from harness.scenario.recorded import RecordedCall
 from harness.witness.recordings import FetchedFile, Shown
-from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.conftest import MakeContext, judged
 from tests.unit.witness.recorded_calls import (
     AI,
     CALLER,
@@ -163,9 +163,9 @@ def test_a_mark_of_another_call_beside_the_callers_is_crossed_audio(make: Make) 
     ):
         call = make(recording)
         assert call.found is not None
-        finding = call.crossing(call.found, call.caller)
-        assert finding is not None
-        assert finding.verdict is verdict
+        expected = call.crossing(call.found, call.caller)
+        assert expected is not None
+        assert judged(expected).verdict is verdict
         assert call.crossing(call.found, call.caller) is None
 
 
@@ -181,9 +181,9 @@ def test_a_transferred_caller_is_known_by_the_mark_of_its_first_leg(make: Make) 
     proof = call.heard_caller(call.found, call.caller, 100.5)
     assert proof is not None
     assert proof.mark == MARK
-    finding = call.crossing(call.found, call.caller)
-    assert finding is not None
-    assert finding.verdict is Verdict.PASSED
+    expected = call.crossing(call.found, call.caller)
+    assert expected is not None
+    assert judged(expected).verdict is Verdict.PASSED
     told = [
         one for one in call.context.evidence.events if isinstance(one, MarkInFile | VoiceInFile)
     ]

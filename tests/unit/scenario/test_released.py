@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.case.checks import landing, timing
-from harness.case.checks.finding import judged
+from harness.case.events import Expected
 from harness.case.measurement import AnsweredBy, Reached
-from harness.case.verdict import ExpectationError, Finding, Verdict
+from harness.case.verdict import ExpectationError, Verdict
 from harness.deployment import Expectations
 from harness.errors import BrokenError, PhoneLostError
 from harness.run.plugin import fixtures
@@ -153,8 +153,8 @@ class Up:
         self.hung_up_at = time.monotonic()
 
 
-def look() -> list[Finding]:
-    return [judged("landing.answered_by", "the call", False, expected="one", actual="two")]
+def look() -> list[Expected]:
+    return [landing.only_one.of("the call", ["two"], "one")]
 
 
 @pytest.fixture

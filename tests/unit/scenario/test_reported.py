@@ -99,8 +99,9 @@ class Case:
 
     def told(self) -> dict[str, Finding]:
         (look,) = self.context.last_looks
-        found = map(self.context.before_the_end, look())
-        return {finding.check: self.context.evidence.add(finding) for finding in found}
+        every = map(self.context.before_the_end, look())
+        found = map(self.context.evidence.expect, every)
+        return {finding.check: finding for finding in found}
 
 
 @pytest.fixture

@@ -150,7 +150,7 @@ def test_ends_are_not_listened_to_at_the_end_where_something_went_wrong(
 ) -> None:
     talk(ends, lasts_s=4.5)
     ends.clock.now = ends.began + 6.0
-    ends.context.evidence.add(replace(timing.released("caller.1", None, 1.0), verdict=verdict))
+    ends.context.evidence.raised(replace(timing.released("caller.1", None, 1.0), verdict=verdict))
     looked = len(ends.context.evidence.findings)
     conclude(ends.context, probe=False)
     assert not [one for one in ends.context.evidence.findings[looked:] if one.check == "audio"]
@@ -307,7 +307,7 @@ def test_what_was_under_way_when_a_speaker_fell_silent_is_let_pass(
     found = judged(
         "audio", heard_at("agent.1", "caller.1"), True, expected="", actual="", measured=measured
     )
-    context.evidence.add(found)
+    context.evidence.raised(found)
     listener.marks_since = lambda since: ([8] if since < stops else [], 0.8)  # type: ignore[method-assign]
     Expect(context, listener).silence_from(speaker(8))  # type: ignore[arg-type]
     assert context.evidence.findings[-1].verdict is verdict
