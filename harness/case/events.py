@@ -443,12 +443,12 @@ class Expected(Event):
     )
     #: When the sound was due. A failure is excused if this machine kept the harness from sending or
     #: hearing it each time, for ``least_s`` at a stretch.
-    sound_due: tuple[Span, ...] = ()
+    sound_due: Sequence[Span] = ()
     least_s: float | None = None
     #: When words had to be understood, where a busy machine makes them unclear rather than absent.
     words_due: Span | None = None
     #: The numbers shown by the calls that it rests on, where each of them may be a stranger's.
-    strangers: tuple[str, ...] | None = None
+    strangers: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

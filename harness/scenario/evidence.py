@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
+from typing_extensions import TypedDict, Unpack
+
 from harness.case.checks.finding import as_raised, unseen
 from harness.case.events import Event, Expected, Lost, MachineAsked, SipMessage, Span
 from harness.case.excuses import MachineInLog
@@ -17,6 +19,15 @@ from harness.case.measurement import Measurement
 from harness.case.verdict import Conclusion, Finding
 from harness.report.recorder import CaseRecorder
 from harness.support.stalls import Stall
+
+
+class Terms(TypedDict, total=False):
+    """Fields of :class:`~harness.case.events.Expected`: what may excuse a failure."""
+
+    since: float | None
+    sound_due: Sequence[Span]
+    least_s: float | None
+    strangers: Sequence[str] | None
 
 
 class Evidence:
@@ -82,34 +93,15 @@ class Evidence:
         """Record an event."""
         self._recorder.event(event)
 
-    def expect(
-        self,
-        expected: Expected,
-        *,
-        since: float | None = None,
-        sound_due: Sequence[Span] = (),
-        least_s: float | None = None,
-        strangers: Sequence[str] | None = None,
-    ) -> Finding:
-        """State what is expected, and have it judged: the finding.
-
-        ``since``, ``sound_due``, ``least_s`` and ``strangers`` are those of
-        :class:`~harness.case.events.Expected`.
-        """
-        found = self.expect_if(
-            replace(expected, since=since, sound_due=tuple(sound_due), least_s=least_s),
-            strangers=strangers,
-        )
+    def expect(self, expected: Expected, **terms: Unpack[Terms]) -> Finding:
+        """State what is expected, and have it judged: the finding."""
+        found = self.expect_if(expected, **terms)
         assert found is not None, f"{expected.check} makes no finding"
         return found
 
-    def expect_if(
-        self, expected: Expected, strangers: Sequence[str] | None = None
-    ) -> Finding | None:
+    def expect_if(self, expected: Expected, **terms: Unpack[Terms]) -> Finding | None:
         """The same of a check that may have nothing to say."""
-        expected = replace(expected, began=self._began)
-        if strangers is not None:
-            expected = replace(expected, strangers=tuple(strangers))
+        expected = replace(expected, began=self._began, **terms)
         self._is_caught_up = False
         finding = self._judge.finding(expected)
         if finding is None:

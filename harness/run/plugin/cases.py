@@ -77,7 +77,7 @@ class Attempt:
     conclusion: Conclusion | None = None  #: once the case is closed
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
     late_s: float = 0.0  #: how late this process was woken at worst
-    evidence: Evidence | None = None  #: once the scenario is over
+    evidence: Evidence | None = None  #: of its scenario, once that has begun
     guessed: bool = (
         False  #: whether a call was this case's by a guess, so that it is run again alone
     )
@@ -128,10 +128,13 @@ class Attempt:
             error = MistakeError(_misspelt(error))
         new = isinstance(error, ExpectationError) and error.finding not in self.outcome.findings
         if new and self.recorder is not None and self.conclusion is None:
-            with contextlib.suppress(
-                ResourceError
-            ):  # a full disk is raised again when the case is closed
-                self.recorder.raised(error.finding)  # type: ignore[attr-defined]  # it is an ExpectationError
+            assert isinstance(error, ExpectationError)
+            # a full disk is raised again when the case is closed
+            with contextlib.suppress(ResourceError):
+                if self.evidence is not None:
+                    error.finding = self.evidence.raised(error.finding)
+                else:
+                    self.recorder.raised(error.finding)
         self.outcome.raised(error)
 
     def close(self) -> None:
@@ -141,7 +144,7 @@ class Attempt:
             self.late_s = monitor().take_lateness()
             if recorder.is_whole and self.evidence is not None:
                 self._check_responsiveness(recorder, self.evidence)
-                self.evidence = None  # which lets go of the context
+            self.evidence = None  # which lets go of the context
         conclusion = self.conclusion = self.outcome.conclusion
         if recorder is None:
             return

@@ -142,6 +142,7 @@ def cast(
     starvation.observe(context.evidence, pool, watch.listener(case.deployment))
     context.evidence.world_fault = partial(watch.fault, case.deployment, context.began)
     request.node.stash[_CONTEXT] = context
+    attempt.evidence = context.evidence
     # without others, no case ran beside it
     attempt.is_guess = lambda: was_guessed(context) and bool(others.others)
     cast = Cast(context)
@@ -156,7 +157,6 @@ def cast(
     finally:
         del request.node.stash[_CONTEXT]  # pytest keeps every item until the session ends
         attempt.guessed = attempt.is_guess()
-        attempt.evidence = context.evidence
         attempt.is_guess = bool  # which lets go of the context
         cast.close()
 

@@ -172,7 +172,8 @@ def test_late_finding_fails_the_step_in_which_the_call_was_placed(place: Place) 
     """A transcript is available only after the call."""
     call = place(1)
     call.verify_again(1)
-    call._context.later.append(lambda: [as_raised(finding("audio", Verdict.FAILED))])
+    late = as_raised(finding("audio", Verdict.FAILED))
+    call._context.look_later(lambda: [late], when_over=True)
     call._context.calls.own[0].is_over = lambda: True  # type: ignore[method-assign]
     call.conclude(3)
     assert (call.verdict, call.failed_in) == (Verdict.FAILED, 1)

@@ -99,6 +99,7 @@ class ScriptedLeg:
         wanted: Callable[[Any], bool],
         within: float = 0.0,
         since: float = 0.0,
+        outlives_call: bool = False,
     ) -> Event:
         return self.wait(goal, lambda e: isinstance(e, kind) and wanted(e), within, since)
 

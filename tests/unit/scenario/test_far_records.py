@@ -52,8 +52,8 @@ def asked(make_context: MakeContext, api: Any, lag_s: float = 0.0) -> tuple[Expe
 
 def found(context: CaseContext) -> Finding:
     """The one finding, once the calls are over."""
-    for look in context.later:
-        for expected in look():
+    for later in context.looks_later:
+        for expected in later.look():
             context.evidence.expect(expected)
     (finding,) = context.evidence.findings
     return finding

@@ -135,7 +135,7 @@ def test_a_refresh_binds_as_the_first_one_does(
     later = RegistrationState(at=7.0, phone="p", code=200, reason="OK", expires=60, active=True)
     events = [*bound, first, *(replace(told, at=6.9) for told in again), later]
     of = SimpleNamespace(
-        register=lambda within: first, wait=lambda *_, **__: later, facts=EventLog(events)
+        register=lambda within: first, wait_for=lambda *_, **__: later, facts=EventLog(events)
     )
     context = make_context()
     registration = Registration(context, "the number", answers_of_phone(of))  # type: ignore[arg-type]

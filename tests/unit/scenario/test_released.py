@@ -166,8 +166,8 @@ def case(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> tuple[Ca
 
 def test_what_is_told_when_the_calls_are_over(case: tuple[CaseContext, Up]) -> None:
     context, up = case
-    context.later.append(look)
-    context.last_looks.append(look)
+    context.look_later(look, when_over=True)
+    context.look_later(look, when_over=False)
     conclude(context, probe=False)
     require_promised_findings(context)
     assert up.hung_up_at is not None

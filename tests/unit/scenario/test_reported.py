@@ -14,6 +14,7 @@ import pytest
 from harness.case.verdict import Finding, Verdict
 from harness.deployment import Deployment, Report
 from harness.errors import FarEndError
+from harness.scenario import conclusion
 from harness.scenario.context import CaseContext
 from harness.scenario.expect import Expect
 from harness.scenario.people import Group
@@ -73,7 +74,9 @@ class Case:
         self.reads: list[list[ReportRow] | FarEndError] = [[]]
         entry = context.deployment.groups["billing"]
         self.group = Group(context, "billing", entry, [])
-        self.caller: Any = SimpleNamespace(label="caller.1", number=CALLER, began=time.monotonic())
+        self.caller: Any = SimpleNamespace(
+            label="caller.1", number=CALLER, began=time.monotonic(), legs=[]
+        )
         self.caller.is_over, self.caller.hang_up = lambda: self.hung_up, self.hang_up
         context.calls.own.append(cast("Any", self.caller))
         monkeypatch.setattr(ReportSource, "read", lambda source, since: self.read())
@@ -98,9 +101,9 @@ class Case:
         return landed
 
     def told(self) -> dict[str, Finding]:
-        (look,) = self.context.last_looks
-        every = map(self.context.before_the_end, look())
-        found = map(self.context.evidence.expect, every)
+        before = len(self.context.evidence.findings)
+        conclusion._look_later(self.context)
+        found = self.context.evidence.findings[before:]
         return {finding.check: finding for finding in found}
 
 
