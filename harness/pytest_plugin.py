@@ -20,7 +20,7 @@ FILE``.
 
 What ``fixtures`` builds on: the fixtures ``case`` (:class:`harness.integrations.matrix.Case`),
 ``replica`` (the filled-in :class:`harness.deployment.Deployment` leased to the case), ``recorder``
-(its open :class:`harness.report.recorder.CaseRecorder`, closed by the plugin), ``run``,
+(its open :class:`harness.case.recorder.CaseRecorder`, closed by the plugin), ``run``,
 ``case_marks`` (an iterator of mark ids no other leg has) and ``gate`` (the
 :class:`harness.deployment.limits.CallGate` of the deployment).
 

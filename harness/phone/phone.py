@@ -81,7 +81,6 @@ class Phone:
         self.declined: BrokenError | None = (
             None  #: set when this run's rules declined a REFER to a number of the deployment
         )
-        self.registration: RegistrationState | None = None
 
     def __repr__(self) -> str:
         return f"<Phone {self.name} {self.config.transport} {self.address}>"
@@ -356,6 +355,11 @@ class Phone:
         for leg in self._up():
             self.process.post("hang_up", leg=leg.key, code=0, reason="", headers=[])
 
+    @property
+    def registration(self) -> RegistrationState | None:
+        """The newest state of its registration; None before the first."""
+        return self._events.last(RegistrationState)
+
     def release(self, keep_registration: bool = False) -> None:
         """Hang up, wait for the recordings, and return the phone to the pool; its process is kept
         for the next case.
@@ -477,8 +481,6 @@ class Phone:
             leg.take(event)
         else:
             self._events.add(event)
-            if isinstance(event, RegistrationState):
-                self.registration = event
         self._emit(event, leg)
 
     def _emit(self, event: Event, leg: Leg | None = None) -> None:

@@ -29,10 +29,10 @@ from allure_commons.types import LabelType, LinkType, ParameterMode, Severity
 from allure_commons.utils import md5, platform_label
 from markupsafe import Markup
 
+from harness.case.log import Step
 from harness.case.verdict import NEVER_REPORTED, Verdict, overall
 from harness.report import pcap
 from harness.report.callfacts import Measured, medians, rtp_table
-from harness.report.case_document import Step
 from harness.report.coverage import declared
 from harness.report.drawings import ladder_svg, ladder_text, timeline_svg
 from harness.report.evidence import CaseEvidence

@@ -17,10 +17,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness.case.log import ADDED, CASE, EVENTS
 from harness.case.verdict import NEVER_REPORTED
 from harness.errors import MistakeError
 from harness.report import html, pcap
-from harness.report.case_document import ADDED, CASE, EVENTS
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import draw
 from harness.report.markup import in_words, printable, said_besides

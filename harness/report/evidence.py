@@ -12,8 +12,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.case.events import FarEndRecord, RtpStatistics
-from harness.case.legs import CaseEvents, LegEvents, MarkSpan
+from harness.case.events import (
+    FarEndRecord,
+    LegStarted,
+    MediaState,
+    RtpStatistics,
+    SipMessage,
+    StrangerRefused,
+)
+from harness.case.legs import CaseEvents, EventLog, LegEvents, MarkSpan
+from harness.case.log import (
+    CASE,
+    Attachment,
+    CaseLog,
+    Message,
+    Note,
+    Recording,
+    Step,
+    finite,
+    log_of,
+)
+from harness.case.model import CallMessage, messages_in_record, messages_of
 from harness.case.verdict import (
     CaseOutcome,
     Conclusion,
@@ -22,19 +41,8 @@ from harness.case.verdict import (
     Verdict,
     is_dispensed_with,
 )
+from harness.deployment import SIP_NUMBER, STAND_IN
 from harness.errors import MistakeError
-from harness.report.case_document import (
-    CASE,
-    Attachment,
-    CaseLog,
-    Gist,
-    Message,
-    Note,
-    Recording,
-    Step,
-    finite,
-    log_of,
-)
 from harness.support.files import json_file
 
 _READINGS = itertools.count()
@@ -49,6 +57,78 @@ def names_of(keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """What each case is called, by site and id: by its id, and by its site where there are several."""
     several = len({site for site, _ in keys}) > 1
     return {(site, name): f"{name} at {site}" if several else name for site, name in keys}
+
+
+@dataclass(frozen=True)
+class Gist:
+    """The facts of a case that a run's figures need: small enough to keep for thousands of cases."""
+
+    statistics: Mapping[str, RtpStatistics]  #: the last counters of each leg
+    answered_s: tuple[
+        float, ...
+    ]  #: of each call placed and answered, the seconds from its first INVITE
+    invites: tuple[str, ...]  #: the first INVITE of each leg that sent one
+    strangers: tuple[StrangerRefused, ...]  #: requests that were not acted on
+    ours: frozenset[str]  #: the names of the harness's phones and legs
+    values_seen: Mapping[
+        str, frozenset[str]
+    ]  #: axis → the values of it that the harness phones saw
+    values_recorded: Mapping[
+        str, frozenset[str]
+    ]  #: axis → the values of it that the far end's records show
+
+
+def _gist(log: CaseLog) -> Gist:
+    legs = log.legs.values()
+    answered = [leg.answered_after_s for leg in legs]
+    invites = [leg.invite_sent for leg in legs]
+    phones = {begun.phone for begun in log.events.of(LegStarted)}
+    return Gist(
+        statistics=log.statistics,
+        answered_s=tuple(seconds for seconds in answered if seconds is not None),
+        invites=tuple(invite.text for invite in invites if invite is not None),
+        strangers=tuple(log.events.of(StrangerRefused)),
+        ours=frozenset(phones | log.legs.keys()),
+        values_seen=values_seen(log.events),
+        values_recorded=values_recorded(log.events),
+    )
+
+
+#: Harness phones that stand in for the AI: the one that is called, and the one that registers.
+_AT_AI = (STAND_IN, SIP_NUMBER)
+
+
+def values_seen(events: EventLog) -> dict[str, frozenset[str]]:
+    """Axis → the values that the harness phones saw. They see the AI's trunk only where one stands
+    in for the AI.
+    """
+    media = [event for event in events.of(MediaState) if event.phone not in _AT_AI]
+    placed = [event for event in events.of(LegStarted) if event.direction == "outgoing"]
+    codecs = {event.codec.lower() for event in media if event.codec}
+    dialled = {event.phone for event in placed} - set(_AT_AI)
+    at_ai = messages_of(e for e in events.of(SipMessage) if e.phone in _AT_AI)
+    return _of_trunk(at_ai) | {"codec": frozenset(codecs), "number": frozenset(dialled)}
+
+
+def values_recorded(events: EventLog) -> dict[str, frozenset[str]]:
+    """Axis → the values that SIP messages in the far end's records show."""
+    records = events.of(FarEndRecord)
+    return _of_trunk(message for record in records for message in messages_in_record(record))
+
+
+def _of_trunk(messages: Iterable[CallMessage]) -> dict[str, frozenset[str]]:
+    """The trunk's transports and authentication, as messages at the AI's end show them."""
+    transports, has_credentials, is_accepted = set(), False, False
+    for one in messages:
+        transports.add(one.transport.lower())
+        has_credentials |= one.message.has("Authorization") or one.message.has(
+            "Proxy-Authorization"
+        )
+        is_accepted |= 200 <= one.status < 300 and one.method in ("INVITE", "REGISTER")
+    by = (
+        {"digest"} if has_credentials else {"ip"} if is_accepted else set()
+    )  # ip: accepted without credentials
+    return {"transport": frozenset(transports), "authentication": frozenset(by)}
 
 
 @dataclass(frozen=True)
@@ -115,7 +195,7 @@ class CaseEvidence:
             ended=ended,
             scripted_s=log.scripted_s(ended),
             damaged_lines=log.damaged,
-            gist=log.gist,
+            gist=_gist(log),
             reading=reading,
             with_added=with_added,
         )

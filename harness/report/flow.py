@@ -38,9 +38,9 @@ from harness.case.events import (
     phone_of,
 )
 from harness.case.legs import MarkSpan
+from harness.case.log import finite
 from harness.case.model import CHALLENGES, CallMessage, read
 from harness.case.verdict import Finding
-from harness.report.case_document import finite
 from harness.report.evidence import CaseEvidence
 from harness.sip.grammar import decimal
 from harness.sip.message import Request

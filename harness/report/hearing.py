@@ -33,8 +33,8 @@ from harness.audio.samples import SILENCE_DBOV, resample
 from harness.audio.spectrogram import spectrogram_png
 from harness.audio.wav import WavError, read_wav
 from harness.case.events import RtpStatistics
+from harness.case.log import Recording, finite
 from harness.case.verdict import Verdict
-from harness.report.case_document import Recording, finite
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import name_mark, owners
 from harness.support.field_kinds import require_kinds

@@ -20,10 +20,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.case.log import finite
 from harness.case.verdict import NEVER_REPORTED, Verdict, worst
 from harness.errors import DamagedHistoryError, ResourceError
 from harness.report.callfacts import worst_figures
-from harness.report.case_document import finite
 from harness.report.evidence import CaseEvidence
 from harness.report.markup import printable
 from harness.report.run_directory import RunEvidence

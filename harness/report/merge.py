@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from harness.case.log import CASE
 from harness.errors import MistakeError
 from harness.report import scope as scopes
 from harness.report import witnesses
-from harness.report.case_document import CASE
 from harness.report.evidence import case_of, key_of
 from harness.report.run_directory import (
     ALLURE,

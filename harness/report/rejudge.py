@@ -23,18 +23,14 @@ from typing_extensions import TypedDict
 from harness.case.checks.registry import registered
 from harness.case.events import FileEvent, to_plain
 from harness.case.judge import Judged
+from harness.case.log import ADDED_VERSION, CASE, DEPLOYMENT
 from harness.case.verdict import CaseOutcome, Conclusion, Finding, Trouble, Verdict
 from harness.deployment import from_plain as deployment_from_plain
 from harness.diagnosis import diagnose
 from harness.diagnosis.catalogue import Confidence
 from harness.diagnosis.result import DiagnosisDocument
 from harness.errors import MistakeError
-from harness.report.case_document import (
-    ADDED_VERSION,
-    CASE,
-    DEPLOYMENT,
-    AddedEvidence,
-)
+from harness.report.case_document import AddedEvidence
 from harness.report.evidence import CaseEvidence
 from harness.report.file_evidence import FileEvidence
 from harness.report.run_directory import each

@@ -39,10 +39,10 @@ from typing import Any, Final, Literal, TypeVar
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
+from harness.case.log import CASE, finite
 from harness.deployment.limits import try_lease
 from harness.errors import MistakeError, unwritable
 from harness.report import scope as scopes
-from harness.report.case_document import CASE, finite
 from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence, Tries, case_of, key_of, latest, tries_of
 from harness.report.scope import Scope

@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from typing_extensions import TypedDict
 
 from harness import integrations
+from harness.case.log import finite
 from harness.deployment import Deployment, Kind
 from harness.deployment.places import named_files
 from harness.errors import MistakeError
@@ -31,7 +32,7 @@ from harness.integrations import matrix
 from harness.integrations.base import Reason
 from harness.integrations.matrix import Case, Selection
 from harness.integrations.unverified import Unverified, unverified
-from harness.report.case_document import finite, shown_name
+from harness.report.case_document import shown_name
 from harness.support.field_kinds import require_kinds
 from harness.support.files import json_file, whole_file
 from harness.support.mask import mask_plain, mask_text

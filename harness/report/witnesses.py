@@ -28,9 +28,9 @@ from harness.case.events import (
     RtpInFile,
     VoiceInFile,
 )
+from harness.case.log import ADDED, CASE
 from harness.case.model import messages_of
 from harness.errors import MistakeError
-from harness.report.case_document import ADDED, CASE
 from harness.report.evidence import CaseEvidence
 from harness.report.rejudge import judged_with
 from harness.report.run_directory import CASES, WITNESSES, AddedFile, read_witnesses

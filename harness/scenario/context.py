@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.case.events import Expected
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import is_failure
 from harness.deployment import Assistant, Deployment, Handover, Timings, Trunk
 from harness.deployment import Line as LineEntry
@@ -21,7 +22,6 @@ from harness.finding_kinds import AUDIO_TO_AI
 from harness.integrations.matrix import Case
 from harness.phone.leg import Leg
 from harness.phone.pool import PhonePool
-from harness.report.recorder import CaseRecorder
 from harness.scenario.calls import Calls
 from harness.scenario.case_phones import ALONE, HEADER_NUMBER, CasePhones, ConcurrentCases
 from harness.scenario.evidence import Evidence

@@ -16,8 +16,8 @@ from harness.case.excuses import MachineInLog
 from harness.case.judge import Agents, Judge
 from harness.case.legs import EventLog
 from harness.case.measurement import Measurement
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Conclusion, Finding
-from harness.report.recorder import CaseRecorder
 from harness.support.stalls import Stall
 
 

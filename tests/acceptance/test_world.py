@@ -224,7 +224,7 @@ KEPT = """
 import gc, json
 from _pytest.fixtures import SubRequest
 from harness.phone.leg import Leg
-from harness.report.recorder import CaseRecorder
+from harness.case.recorder import CaseRecorder
 
 def pytest_runtest_logstart():
     gc.collect()

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.case.checks.audio import direction
 from harness.case.events import Event
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Finding, Strength, Verdict, overall
 from harness.deployment import Deployment
 from harness.deployment.limits import CallGate
@@ -20,7 +21,6 @@ from harness.integrations.matrix import Selection
 from harness.phone.pool import PhonePool
 from harness.report.case_document import names
 from harness.report.evidence import CaseEvidence
-from harness.report.recorder import CaseRecorder
 from harness.scenario.call import Call
 from harness.scenario.cast import Cast
 from harness.scenario.conclusion import conclude

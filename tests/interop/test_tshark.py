@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from harness.case.events import Event, RtpStatistics, SipMessage
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Verdict
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.report import pcap
 from harness.report.evidence import CaseEvidence
-from harness.report.recorder import CaseRecorder
 from harness.scenario.phones import own_phone
 from harness.world.addresses import Block
 from tests.interop.capture import NOWHERE, Capture, Stream, fields, read, streams

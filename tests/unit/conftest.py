@@ -17,6 +17,7 @@ import pytest
 from harness.audio.wav import write_wav
 from harness.case.events import CallState, LegStarted
 from harness.case.measurement import Direction
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Finding, Strength, Verdict
 from harness.deployment import Deployment
 from harness.finding_kinds import FindingKind
@@ -25,7 +26,6 @@ from harness.integrations.matrix import Case, Selection, cases
 from harness.report import scope as scopes
 from harness.report.case_document import names
 from harness.report.evidence import CaseEvidence
-from harness.report.recorder import CaseRecorder
 from harness.report.run_directory import RunEnd, RunEvidence, case_directory, create, write_end
 from harness.report.signoff import manifest
 from harness.support import mask, network_text

@@ -6,8 +6,8 @@ from harness.case.checks.registry import registered
 from harness.case.events import Expected
 from harness.case.excuses import MachineInLog
 from harness.case.judge import Judge
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Finding
-from harness.report.recorder import CaseRecorder
 
 
 def expect(recorder: CaseRecorder, expected: Expected) -> Finding:

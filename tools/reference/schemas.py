@@ -17,8 +17,9 @@ from pydantic_core import core_schema
 
 from harness.case.check_table import CHECKS
 from harness.case.events import Event, SipMessage
+from harness.case.log import Line
 from harness.case.measurement import Measurement
-from harness.report.case_document import AddedEvidence, CaseDocument, Line
+from harness.report.case_document import AddedEvidence, CaseDocument
 from harness.report.nightly.compare import Difference
 from harness.report.rejudge import RejudgeDocument
 from harness.report.scope import Scope

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Verdict
 from harness.deployment import Deployment
 from harness.diagnosis import Diagnosis, Visibility, diagnose
 from harness.integrations.matrix import Case
-from harness.report.recorder import CaseRecorder
 from harness.run.plugin.run import Run, case_of
 from tools.selfproof.plan import Trial, trials
 from tools.trials import add_options, made_wrong, take_the_cases, trial_of

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from harness.case.recorder import CaseRecorder
 from harness.integrations.matrix import Case
-from harness.report.recorder import CaseRecorder
 from harness.run.plugin.run import Run
 from tools.strangers.plan import Trial, trials
 from tools.trials import add_options, take_the_cases, trial_of

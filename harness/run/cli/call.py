@@ -25,6 +25,7 @@ from harness.audio.dtmf import DIGITS
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_path, prompt_samples, prompt_text
 from harness.case.events import CallState, Event, LegStarted, Listened, MarkHeard
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Verdict
 from harness.deployment import Deployment
 from harness.deployment.grants import Grants
@@ -41,7 +42,6 @@ from harness.report.case_document import is_masked, names
 from harness.report.drawings import ladder_text
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import said_of
-from harness.report.recorder import CaseRecorder
 from harness.run.cli.app import FAILED, INTERRUPTED, PASSED, Grant, Live
 from harness.run.cli.completion import deployment_files
 from harness.run.load import plan, result

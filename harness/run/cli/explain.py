@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
+from harness.case.log import CASE
 from harness.case.verdict import Verdict
 from harness.diagnosis import Diagnosis
 from harness.diagnosis.result import explain as explained
 from harness.errors import MistakeError
-from harness.report.case_document import CASE
 from harness.report.evidence import CaseEvidence, latest
 from harness.report.run_directory import read_planned, require_ended, require_files
 from harness.run.cli.completion import case_ids

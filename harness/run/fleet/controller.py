@@ -22,8 +22,8 @@ from typing import Any
 
 from celery import Celery
 
+from harness.case.log import CASE
 from harness.errors import BrokenError, MistakeError, ResourceError
-from harness.report.case_document import CASE
 from harness.report.evidence import CaseEvidence
 from harness.report.run_directory import STOPPED
 from harness.run.fleet.plan import FleetPlan, Shard

@@ -19,6 +19,7 @@ from types import TracebackType
 from harness.case.checks import reach
 from harness.case.events import CallState
 from harness.case.legs import is_request
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import (
     CaseOutcome,
     Conclusion,
@@ -38,7 +39,6 @@ from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.phone.waiter import NeverCame
 from harness.report.case_document import names
-from harness.report.recorder import CaseRecorder
 from harness.report.run_directory import case_directory
 from harness.run.load.result import CallResult
 from harness.run.plugin import starvation

@@ -16,6 +16,7 @@ from allure_pytest.listener import AllureListener
 
 from harness.case.checks.responsiveness import responsive
 from harness.case.events import PhoneLost
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import (
     CaseOutcome,
     Conclusion,
@@ -33,7 +34,6 @@ from harness.integrations.matrix import Case
 from harness.report.callfacts import measured_times
 from harness.report.case_document import is_masked, names
 from harness.report.evidence import CaseEvidence
-from harness.report.recorder import CaseRecorder
 from harness.report.run_directory import CASES, case_directory
 from harness.report.scope import complete_content
 from harness.run.plugin.leases import Leased, leased

@@ -9,12 +9,12 @@ from functools import partial
 
 import pytest
 
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import ExpectationError, NotObservableError, Verdict
 from harness.deployment import Deployment, Handover, Synthflow, Timings
 from harness.deployment.limits import Gate
 from harness.integrations.matrix import Case, why_not_now
 from harness.phone.pool import PhonePool
-from harness.report.recorder import CaseRecorder
 from harness.run.plugin import starvation
 from harness.run.plugin.cases import attempt_of
 from harness.run.plugin.parallel import WATCH

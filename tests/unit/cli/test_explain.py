@@ -12,13 +12,13 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Finding, Verdict
 from harness.deployment.limits import try_lease
 from harness.diagnosis import Cause, Diagnosis, RuledOut
 from harness.errors import MistakeError
 from harness.report.markup import explain_command
 from harness.report.merge import merge
-from harness.report.recorder import CaseRecorder
 from harness.report.run_directory import read_cases
 from harness.run.cli.app import application
 from tests.unit.phone_events import sip_message

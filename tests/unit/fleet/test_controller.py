@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from celery import Celery
 
-from harness.report.case_document import CASE
+from harness.case.log import CASE
 from harness.run.fleet import controller
 from harness.run.fleet.controller import Controller
 from harness.run.fleet.plan import Fleet, FleetPlan, Shard

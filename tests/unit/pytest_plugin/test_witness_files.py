@@ -16,11 +16,11 @@ import soundfile
 
 from harness.audio.marks import waveform
 from harness.case.events import MarkEnded, MarkHeard
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Verdict
 from harness.deployment import WitnessFiles
 from harness.deployment.grants import Grants
 from harness.integrations.matrix import Case
-from harness.report.recorder import CaseRecorder
 from harness.report.run_directory import read_witnesses
 from harness.run.plugin.witness_files import add_files
 

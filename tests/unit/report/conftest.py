@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from harness.audio.wav import write_wav
+from harness.case import recorder as recorder_module
 from harness.case.events import (
     CallState,
     Event,
@@ -30,9 +31,8 @@ from harness.case.events import (
     TransferProgress,
     phone_of,
 )
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Finding, Strength, Verdict
-from harness.report import recorder as recorder_module
-from harness.report.recorder import CaseRecorder
 from harness.report.run_directory import case_directory, create
 
 CALLER, AGENT = "+13125550100", "+13125550142"

@@ -11,10 +11,10 @@ import pytest
 
 from harness.case.events import Event, FarEndRecord, LegStarted, MediaState, SipMessage
 from harness.case.measurement import Codec, ReferMode, Transport
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Finding, Strength, Verdict
 from harness.report.coverage import labels
 from harness.report.evidence import CaseEvidence
-from harness.report.recorder import CaseRecorder
 
 AXES = {
     "ai": "synthflow",

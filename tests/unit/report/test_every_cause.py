@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Verdict
 from harness.diagnosis import Diagnosis
 from harness.diagnosis.catalogue import causes, owner_in_words
@@ -21,7 +22,6 @@ from harness.integrations.matrix import Case
 from harness.report import signoff, terminal
 from harness.report.evidence import CaseEvidence
 from harness.report.html import CasePage
-from harness.report.recorder import CaseRecorder
 from harness.report.run import FinishedRun, remake
 from harness.report.summary import summarise
 from tests.unit.conftest import run_of

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Finding, Verdict
 from harness.report import html, run_directory
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Result, Run, runs_of
-from harness.report.recorder import CaseRecorder
 from harness.report.run import remake
 from harness.report.run_directory import RunEvidence, read_cases
 from harness.report.standing import Past, standings

@@ -8,11 +8,11 @@ from types import ModuleType
 import pytest
 
 from harness.case.events import MarkHeard, Recorded, SipMessage
+from harness.case.log import EVENTS, VERSION
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Strength, Verdict
 from harness.errors import MistakeError, ResourceError
-from harness.report.case_document import EVENTS, VERSION
 from harness.report.evidence import CaseEvidence
-from harness.report.recorder import CaseRecorder
 from tests.unit.phone_events import sip_message
 
 

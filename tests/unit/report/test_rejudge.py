@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from harness.case.checks import identity, signalling, timing
 from harness.case.events import Event, Expected, Lost, MachineAsked, SipMessage
-from harness.report.case_document import EVENTS
-from harness.report.recorder import CaseRecorder
+from harness.case.log import EVENTS
+from harness.case.recorder import CaseRecorder
 from harness.run.cli.app import application
 from harness.sip.message import Message
 from tests.unit.checks.check_examples import EXAMPLES

@@ -23,11 +23,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import CaseOutcome, Finding, Strength, Verdict
 from harness.report import bundle, matrix, signoff, terminal
 from harness.report.evidence import CaseEvidence
 from harness.report.history import runs_of
-from harness.report.recorder import CaseRecorder
 from harness.report.run import FinishedRun, finish, remake
 from harness.report.run_directory import RunEnd, RunEvidence, case_directory, create
 from harness.support.terminal import SafeConsole

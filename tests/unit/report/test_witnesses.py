@@ -33,6 +33,7 @@ from harness.case.events import (
     Recorded,
     SipMessage,
 )
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Strength, Verdict
 from harness.deployment import to_plain
 from harness.errors import MistakeError
@@ -44,7 +45,6 @@ from harness.report.drawings import Ladder
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import arrows
 from harness.report.merge import merge
-from harness.report.recorder import CaseRecorder
 from harness.report.rejudge import rejudge
 from harness.report.run import remake
 from harness.report.run_directory import RunEvidence, read_witnesses

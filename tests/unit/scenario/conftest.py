@@ -17,15 +17,15 @@ import pytest
 
 from harness.case.checks.registry import registered
 from harness.case.events import Expected
+from harness.case.log import DEPLOYMENT
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Finding, Verdict
 from harness.deployment import Deployment
 from harness.deployment.limits import CallGate
 from harness.integrations import load, matrix
 from harness.integrations.matrix import Case, Selection
 from harness.phone.pool import PhonePool
-from harness.report.case_document import DEPLOYMENT
 from harness.report.evidence import CaseEvidence
-from harness.report.recorder import CaseRecorder
 from harness.scenario import cast, expect  # noqa: F401  # all modules of the room are there to get the clock
 from harness.scenario.context import CaseContext
 from harness.scenario.context import Clock as CaseClock

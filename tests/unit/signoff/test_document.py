@@ -12,10 +12,10 @@ from types import ModuleType
 
 import pytest
 
+from harness.case.recorder import CaseRecorder
 from harness.integrations import load
 from harness.integrations.matrix import Case
 from harness.report import signoff
-from harness.report.recorder import CaseRecorder
 from harness.report.signoff import document
 
 ROW = "TD-INBOUND"

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from harness.case.check_table import CHECKS
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Verdict
 from harness.diagnosis.catalogue import causes
 from harness.integrations import load
-from harness.report.recorder import CaseRecorder
 from harness.report.run_directory import case_directory
 from harness.support.resources import EXAMPLES
 from harness.world.faults import listed

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Verdict
-from harness.report.recorder import CaseRecorder
 from harness.report.run_directory import case_directory
 from tools.strangers.fault import FAULTS
 from tools.strangers.plugin import RESULT

@@ -1,4 +1,4 @@
-from harness.report.recorder import CaseRecorder
+from harness.case.recorder import CaseRecorder
 from harness.scenario import scenario
 
 

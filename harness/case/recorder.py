@@ -20,27 +20,26 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from harness.case.checks.finding import as_raised
 from harness.case.events import Event, Expected, Recorded, SipMessage, to_plain
 from harness.case.legs import EventLog
-from harness.case.verdict import CaseOutcome, Finding, Verdict, is_failure
-from harness.errors import ResourceError
-from harness.report.case_document import (
+from harness.case.log import (
     ATTACHMENTS,
     CASE,
     DEPLOYMENT,
     EVENTS,
     VERSION,
     AttachmentEntry,
-    CaseEnd,
     FormatEntry,
     NoteEntry,
     ScriptedEntry,
     StepEndEntry,
     StepEntry,
 )
+from harness.case.verdict import CaseOutcome, Finding, Verdict, is_failure
+from harness.errors import ResourceError
 from harness.sip.message import Message
 from harness.support.files import whole_file
 from harness.support.mask import mask_name, mask_plain, mask_text
@@ -313,13 +312,11 @@ class CaseRecorder:
         """
         if self._fault is not None:
             raise self._fault
-        end: CaseEnd = {
+        end: dict[str, Any] = {
             "verdict": verdict,
             "message": message,
             "diagnosis": diagnosis,
-            "findings": cast(
-                "list[Finding]", [finding.plain() for finding in self.outcome.findings]
-            ),
+            "findings": [finding.plain() for finding in self.outcome.findings],
             "troubles": [
                 {
                     "verdict": one.verdict,
