@@ -70,7 +70,8 @@ def is_emergency(keys: str) -> bool:
     As it is, or behind a service code, the digits for an outside line or another country, or the
     region's own prefixes.
     """
-    if keys.isdecimal() and len(keys.lstrip("".join(_OUTSIDE))) > _MOST_EMERGENCY_DIGITS:
+    digits = keys.removeprefix("+")
+    if digits.isdecimal() and len(digits.lstrip("".join(_OUTSIDE))) > _MOST_EMERGENCY_DIGITS:
         return False  # without reading phonenumbers' data of 240 regions
     return bool(keys) and _emergency_numbers().fullmatch(keys) is not None
 

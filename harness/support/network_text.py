@@ -15,6 +15,7 @@ import sys
 from array import array
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final
 from unicodedata import category
 from urllib.parse import quote, quote_plus, unquote
@@ -57,12 +58,16 @@ class _Search:
 
     def __init__(self, secrets: Collection[str]) -> None:
         spelled = [secret.encode("utf-8", "surrogatepass") for secret in secrets]
+        self._spelled = spelled
         self._least = min(map(len, spelled))
         characters = re.escape(bytes(sorted({octet for secret in spelled for octet in secret})))
         self._runs = re.compile(b"[%b]{%d,}" % (characters, self._least))
         self._beginnings = {secret[: self._least] for secret in spelled}
-        longest_first = sorted(spelled, key=lambda one: (-len(one), one))
-        self._any = re.compile(b"|".join(map(re.escape, longest_first)))
+
+    @cached_property  # each process would spend 35 ms on it, and hardly any finds a secret
+    def _any(self) -> re.Pattern[bytes]:
+        longest_first = sorted(self._spelled, key=lambda one: (-len(one), one))
+        return re.compile(b"|".join(map(re.escape, longest_first)))
 
     def may_find(self, raw: bytes) -> bool:
         """Whether one may stand there; never False where one does."""

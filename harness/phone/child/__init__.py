@@ -15,6 +15,7 @@ Its modules are layers (a contract in pyproject.toml), from the top:
 - ``leg``: a call, and when it is over; its parts: ``media`` (plays, hears, records), ``hearing`` (marks), ``digits``,
   ``rtp_monitor`` (RTP events; RTP passes ``taps``, which buffers it, and ``streams``, which counts it and reads the far end's reports).
 - ``account``: the phones. ``stack``: the Endpoint. ``parent``: the connection to the parent.
+- ``media_threads`` stops pjmedia's threads between calls.
 - ``native``: C functions of pjproject that pjsua2 lacks; ``pjlib``: its structures. ``bindings``: pjsua2's classes.
 - ``messages`` as they pass; ``header_rewrites`` and ``sdp`` change what pjsip mishandles. ``socket_limits`` of pjlib. ``names``: DNS.
 

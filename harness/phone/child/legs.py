@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from harness.case.events import Recorded
 from harness.phone.child.account import AccountHolder, HostedPhone
@@ -16,6 +17,10 @@ from harness.phone.child.parent import Parent
 from harness.phone.child.socket_limits import LONGEST_TRANSACTION, SocketSlots
 from harness.phone.child.stack import Endpoint
 from harness.support.memory import FreedMemory
+
+#: After the last leg is closed: the audio clock removes what is left of it from the bridge at its
+#: next ticks.
+_MEDIA_LASTS_S: Final = 0.5
 
 
 class Legs:
@@ -37,6 +42,7 @@ class Legs:
         # Finished, but pjsua may still hold the call slot: with the time to forget the leg.
         self._lingering: list[tuple[float, CallLeg]] = []
         self._freed = FreedMemory()
+        self._media_until = 0.0
 
     def __iter__(self) -> Iterator[CallLeg]:
         """The unfinished legs, as a snapshot."""
@@ -98,6 +104,7 @@ class Legs:
 
     def begins(self, leg: CallLeg) -> None:
         """Announce a leg, then deliver its messages that came before."""
+        self.endpoint.media_threads.start()
         self._by_key[leg.key] = leg
         before = self._attribution.begins(leg)
         self.parent.notify(
@@ -127,6 +134,8 @@ class Legs:
             if leg.settled or now >= forget_at:
                 self._lingering.remove(entry)
                 self._attribution.forget(leg)
+        if not self._by_key and now >= self._media_until:
+            self.endpoint.media_threads.stop()
 
     def _finish(self, leg: CallLeg, now: float) -> None:
         self.ending.remove(leg)
@@ -140,4 +149,5 @@ class Legs:
             leg.emit(Recorded, path=str(received), sent_path=str(sent))
         self.parent.notify("leg_closed", phone=leg.phone.key, leg=leg.key)
         if not self._by_key:
+            self._media_until = now + _MEDIA_LASTS_S
             self._freed.give_back()

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 _RESTS_S: Final = 0.6
 #: Recently closed calls, from which on outgoing calls wait, and incoming ones are refused. The
 #: limits differ so that a dialled call may arrive in the same process. Two sockets for each of 27
-#: calls, and for the four calls that such a build holds, are 62.
+#: calls, and for the four calls that such a build holds, are 62; the media thread has one.
 _DIALS_WAIT_FROM, _CALLS_REFUSED_FROM = 20, 27
 LONGEST_TRANSACTION: Final = 33.0  # 64 × T1 (RFC 3261 table 4), and a margin
 _MOST_TRANSACTIONS: Final = 1000

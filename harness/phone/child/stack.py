@@ -17,6 +17,7 @@ from harness.phone.child.bindings import (
     Refusal,
     pj,
 )
+from harness.phone.child.media_threads import MediaThreads
 from harness.phone.child.native import RATE, Native
 from harness.phone.child.sdp import codec_of
 from harness.phone.child.socket_limits import LONGEST_TRANSACTION, WILDCARDS, SocketName
@@ -59,7 +60,7 @@ class Endpoint:
         self._waker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._waker.connect((host, int(port)))
         self._stack.libStart()
-        self._stack.audDevManager().setNullDev()
+        self.media_threads = MediaThreads(self.native.library)
         self.version: str = self._stack.libVersion().full
         codecs = self._stack.codecEnum2()
         self._codec_ids = [codec.codecId for codec in codecs]
@@ -86,7 +87,7 @@ class Endpoint:
         # Play each packet as soon as it is due: no prefetching, at most two frames if the network
         # has jitter.
         media.jbInit, media.jbMaxPre, media.jbMax = 0, 2 * FRAME_MS, 200
-        media.sndAutoCloseTime = -1  # closing files needs the clock, also between calls
+        media.sndAutoCloseTime = -1  # MediaThreads stops the clock
         log.level = log.consoleLevel = 4  # the "console" is the writer
         log.msgLogging = 1
         log.decor = pj.PJ_LOG_HAS_SENDER

@@ -5,7 +5,13 @@ from __future__ import annotations
 import phonenumbers
 import pytest
 
-from harness.sip.dialled import Dialled, dialled, is_emergency, numbers_dialled
+from harness.sip.dialled import (
+    Dialled,
+    _emergency_numbers,
+    dialled,
+    is_emergency,
+    numbers_dialled,
+)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +84,13 @@ def test_emergency_numbers_of_any_region_are_known_behind_prefixes(keys: str) ->
 )  # fmt: skip
 def test_extensions_and_numbers_are_no_emergency_numbers(keys: str) -> None:
     assert not is_emergency(keys)
+
+
+@pytest.mark.parametrize("keys", ["13125550100", "+13125550100", "+442079460000"])
+def test_a_long_number_is_checked_without_the_data_of_every_region(keys: str) -> None:
+    _emergency_numbers.cache_clear()
+    is_emergency(keys)
+    assert not _emergency_numbers.cache_info().misses
 
 
 @pytest.mark.parametrize(
