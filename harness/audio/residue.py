@@ -7,7 +7,7 @@ of the phase (a jitter buffer that slips) and with a hole in them (a packet that
 remains is what codecs leave, and any other sound. G.711 leaves little. Codecs of low rate leave
 much, and nothing in the payload tells that one is on the way. But most of what they leave is near
 the symbol's own tones, where the ear does not notice it. And it changes with the symbol, while a
-note or a tone lasts over all four; and it does not stop, while speech pauses.
+note, a tone or a word lasts over several; and it does not stop, while speech pauses.
 """
 
 from __future__ import annotations
@@ -68,6 +68,12 @@ _AWAY_HZ: Final = 200.0
 #: A path that leaves as little as this for a moment has no codec of low rate on it.
 _CLEAN_DB: Final = -31.5
 _CLEAN_SYMBOLS: Final = 5
+#: Symbols in a row with this level away from their tones, on a path of any kind and on a clean one;
+#: and the share of a mark's symbols in such runs. With packets lost it is 0.15 and 0.1 at most
+#: (docs/audio.md).
+_BURST: Final = 3
+_BURST_DB, _BURST_CLEAN_DB = -8.0, -16.0
+_BURST_SHARE: Final = 0.2
 _MOST_CLIPPED: Final = 0.01
 _FFT: Final = 256
 _BAND: Final = slice(8, 110)  #: 250 to 3400 Hz
@@ -122,16 +128,19 @@ def residue(audio: NDArray[np.int16]) -> Residue | None:
     marks = _marks(audio)
     stretches = [found for heard in _going_on(marks) if (found := _taken_out(audio, heard))]
     audible = [(stretch, block) for stretch in stretches for block in _audible(stretch)]
+    bursts = _bursts(stretches)
     unnamed: list[_Span] = [(begin, end, set()) for begin, end in _without_a_mark(audio, marks)]
-    others = _other_marks(audio, [*_joined(audible), *unnamed])
+    others = _other_marks(audio, [*_joined([*audible, *bursts]), *unnamed])
     if not stretches and not others:
         return None
     sounds = [
         (stretch, block)
         for stretch, block in audible
-        if not _overlaps(others, stretch, block)
-        and (_is_loud(stretch, block) or _lasts(stretch, block) or _comes_and_goes(stretch, block))
+        if _is_loud(stretch, block) or _lasts(stretch, block) or _comes_and_goes(stretch, block)
     ]
+    sounds = [each for each in sounds if not _overlaps(others, *each)]
+    if not others:
+        sounds += bursts
     left = (
         np.concatenate([stretch.relative_db for stretch in stretches])
         if stretches
@@ -268,9 +277,43 @@ def _is_loud(stretch: _Stretch, block: _Block) -> bool:
     block = block[stretch.clipped[block] <= _MOST_CLIPPED]
     if len(block) < _MOSTLY * _BLOCK:
         return False
-    away = _away(stretch.mark)[stretch.place[block]]
-    level = 10 * np.log10((_left(stretch, block) * away).sum(axis=1) + 1e-12)
+    level = _away_db(stretch, block)
     return any(np.percentile(level, 100 * (1 - share)) > least_db for share, least_db in _LOUD)
+
+
+def _bursts(stretches: Sequence[_Stretch]) -> list[tuple[_Stretch, _Block]]:
+    """Runs of symbols beneath each of which is more than the path leaves: words of a voice that
+    pauses. Empty where they are too small a share of the mark.
+
+    What a codec leaves, and what a lost packet does, changes with the symbol; a word lasts.
+    """
+    found: list[tuple[_Stretch, _Block]] = []
+    for mark in {stretch.mark for stretch in stretches}:
+        of_mark = [stretch for stretch in stretches if stretch.mark == mark]
+        left = np.concatenate([stretch.relative_db for stretch in of_mark])
+        is_clean = np.percentile(left, 10) < _CLEAN_DB
+        least_db = _BURST_CLEAN_DB if is_clean else _BURST_DB
+        runs = [(stretch, run) for stretch in of_mark for run in _runs(stretch, least_db)]
+        if sum(len(run) for _, run in runs) >= _BURST_SHARE * len(left):
+            found += runs
+    return found
+
+
+def _runs(stretch: _Stretch, least_db: float) -> Iterator[_Block]:
+    """Symbols in a row with more than that away from their tones."""
+    loud = _away_db(stretch, np.arange(len(stretch.at))) > least_db
+    numbers = np.flatnonzero(loud & (stretch.clipped <= _MOST_CLIPPED))
+    is_apart = (np.diff(numbers) > 1) | (np.diff(stretch.at[numbers]) > 1.5 * _SYMBOL)
+    for run in np.split(numbers, np.flatnonzero(is_apart) + 1):
+        if len(run) >= _BURST:
+            yield run
+
+
+def _away_db(stretch: _Stretch, block: _Block) -> NDArray[np.float64]:
+    """The level away from each symbol's tones, relative to the mark."""
+    away = _away(stretch.mark)[stretch.place[block]]
+    level: NDArray[np.float64] = 10 * np.log10((_left(stretch, block) * away).sum(axis=1) + 1e-12)
+    return level
 
 
 def _lasts(stretch: _Stretch, block: _Block) -> bool:
@@ -350,8 +393,9 @@ def _other_marks(audio: NDArray[np.int16], spans: Sequence[_Span]) -> tuple[Hear
 def _joined(blocks: Sequence[tuple[_Stretch, _Block]]) -> list[_Span]:
     """The parts of the recording that blocks cover."""
     spans: list[_Span] = []
-    for stretch, block in blocks:
-        begin, end = int(stretch.at[block[0]]), int(stretch.at[block[-1]]) + _INNER
+    for stretch, block in sorted(blocks, key=lambda each: int(each[0].at[each[1][0]])):
+        begin = int(stretch.at[block[0]]) - _EDGE
+        end = int(stretch.at[block[-1]]) + _INNER + _EDGE
         if spans and begin <= spans[-1][1]:
             spans[-1] = (spans[-1][0], max(end, spans[-1][1]), spans[-1][2] | {stretch.mark})
         else:
@@ -371,7 +415,7 @@ def _sound(audio: NDArray[np.int16], blocks: Sequence[tuple[_Stretch, _Block]]) 
     if seconds < LEAST_S:
         return None
     alone = np.zeros(len(audio), np.int16)
-    for stretch, block in blocks:
+    for stretch, block in _whole(blocks):
         for number in block:
             begin = int(stretch.at[number]) - _EDGE
             symbol = audio[begin : begin + _SYMBOL].astype(np.float32)
@@ -386,6 +430,13 @@ def _sound(audio: NDArray[np.int16], blocks: Sequence[tuple[_Stretch, _Block]]) 
     relative = np.concatenate([stretch.relative_db[block] for stretch, block in blocks])
     kind, detail = (longest.kind, longest.detail) if longest is not None else ("noise", "")
     return Beneath(kind, detail, spans[0][0] / SAMPLE_RATE, seconds, float(np.median(relative)))
+
+
+def _whole(blocks: Sequence[tuple[_Stretch, _Block]]) -> Iterator[tuple[_Stretch, _Block]]:
+    """Each stretch from its first block to its last: the pauses between words help to name them."""
+    for stretch in {id(each): each for each, _ in blocks}.values():
+        numbers = np.concatenate([block for one, block in blocks if one is stretch])
+        yield stretch, np.arange(numbers.min(), numbers.max() + 1)
 
 
 @lru_cache(maxsize=64)

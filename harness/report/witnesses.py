@@ -31,6 +31,7 @@ from harness.case.events import (
 from harness.case.log import ADDED, CASE
 from harness.case.model import messages_of
 from harness.errors import MistakeError
+from harness.phone import rtp_log
 from harness.report.evidence import CaseEvidence
 from harness.report.rejudge import judged_with
 from harness.report.run_directory import CASES, WITNESSES, AddedFile, read_witnesses
@@ -58,6 +59,7 @@ VERSION: Final = 1
 _WORDS_S: Final = 3.0  # how long a caller speaks after its mark, at most
 #: A longer recording is decoded again when it is compared: a folder of them would fill memory.
 _KEPT_S: Final = 600.0
+_RTP_HEADER: Final = 12  # octets
 #: How a capture begins: pcap with times in µs or ns, in both orders of octets, and pcapng.
 _CAPTURES: Final = (
     b"\xd4\xc3\xb2\xa1",
@@ -66,6 +68,8 @@ _CAPTURES: Final = (
     b"\xa1\xb2\x3c\x4d",
     b"\x0a\x0d\x0d\x0a",
 )
+
+_CAPTURE_NAMES: Final = (".pcap", ".pcapng", ".cap")
 
 
 class WitnessesDocument(TypedDict):
@@ -235,12 +239,17 @@ def read_files(
         try:
             if _is_capture(path):
                 captures.append(read_capture(path))
+            elif path.suffix.lower() in _CAPTURE_NAMES:
+                raise CaptureError(
+                    f"{path}: a torn capture: its beginning, with the header of pcap or pcapng, is missing; give the whole file"
+                )
             else:
                 recordings.append(_recording(path, most_s))
         except (SoundFileError, CaptureError, OSError) as error:
             problems.append(str(error))
     marks = {stretch.mark for one in recordings for stretch in one.stretches}
-    legs = _known_legs(run, None if captures else marks)
+    with_ssrcs = any(not stream.call_ids for one in captures for stream in one.streams)
+    legs = _known_legs(run, None if captures else marks, with_ssrcs=with_ssrcs)
     matched = [(one, *_of_this_run(run, one, *match(one.stretches, legs))) for one in recordings]
     with_callers = {
         one.source for one, found, _ in matched if any(each.leg.is_caller for each in found)
@@ -460,7 +469,9 @@ def _every_file(given: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _known_legs(run: Path, marks: Collection[int] | None) -> list[KnownLeg]:
+def _known_legs(
+    run: Path, marks: Collection[int] | None, *, with_ssrcs: bool = False
+) -> list[KnownLeg]:
     """The legs of all cases, or of those of which a leg sends one of these marks."""
     found = []
     for directory in sorted(path.parent for path in (run / CASES).glob(f"*/{CASE}")):
@@ -489,21 +500,34 @@ def _known_legs(run: Path, marks: Collection[int] | None) -> list[KnownLeg]:
                         frozenset(call_ids - {""}),
                         numbers_of(invite.message) if invite else frozenset(),
                         invite.time if invite else start.at,
-                        _received_at(evidence.legs[leg]),
+                        _rtp_places(evidence.legs[leg], received=False),
+                        _rtp_places(evidence.legs[leg], received=True),
+                        *(_ssrcs(evidence, leg) if with_ssrcs else (frozenset(), frozenset())),
                         frozenset(told_ids),
                     )
                 )
     return found
 
 
-def _received_at(events: Iterable[Event]) -> frozenset[Address]:
-    """Where the leg's own session descriptions say that it receives RTP."""
+def _rtp_places(events: Iterable[Event], *, received: bool) -> frozenset[Address]:
+    """Where the session descriptions that a leg sent say that it receives RTP; or those that it
+    received, where it sends RTP.
+    """
     found = set()
     for one in messages_of(events):
-        if not one.received and one.sdp:
+        if one.received is received and one.sdp:
             with contextlib.suppress(SdpError):
                 found.add(Description.parse(one.sdp).rtp)
     return frozenset(place for place in found if place is not None)
+
+
+def _ssrcs(evidence: CaseEvidence, leg: str) -> tuple[frozenset[int], frozenset[int]]:
+    """The SSRCs of the RTP that a leg sent, and of what came (RFC 3550 section 5.1)."""
+    found: tuple[set[int], set[int]] = set(), set()
+    for packet in rtp_log.read(rtp_log.path_of(evidence.directory, leg)):
+        if len(packet.octets) >= _RTP_HEADER:
+            found[packet.source is not None].add(int.from_bytes(packet.octets[8:_RTP_HEADER]))
+    return frozenset(found[0]), frozenset(found[1])
 
 
 def _ids_told(evidence: CaseEvidence) -> set[str]:

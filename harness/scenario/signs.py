@@ -184,6 +184,7 @@ class Look:
         self._voice_since = since
         self._has_greeted = False
         self._is_sure = False  #: that it is speech
+        self._spoken_s = 0.0  #: of speech, since the voice began
         self._takes_turns = False  #: it began after the caller's words, behind a pause
         self._lock = threading.Lock()
         self._settled = False
@@ -351,7 +352,7 @@ class Look:
         samples = self._caller.leg.received_since(since)
         spans = classify(samples)
         instead = voiceless_spans(samples, spans)
-        self._is_sure = is_sure(spans)
+        self._is_sure, self._spoken_s = is_sure(spans), spoken_s(spans)
         if instead is not None and instead.what == "music":
             words = f"{instead.words} at {self._caller.label}, and no speech"
             self._heard = Sound(heard.at if heard else self._since, Observation.OTHER_SOUND, words)
@@ -422,7 +423,8 @@ class Look:
             evidence = f"{heard.evidence}; the transcript has {self._talk.label}'s own words"
             return replace(heard, observation=Observation.WORDS, evidence=evidence), None, None
         if not self._is_sure and not self._takes_turns:
-            return self._no_proof(heard, f"speech for less than {SURE_S:g} s, which may be music")
+            spoken = f"{self._spoken_s:.1f} s of speech without a pause behind it"
+            return self._no_proof(heard, f"{spoken} (below {SURE_S:g} s it may be music)")
         return heard, None, self._no_words_of_the_ai()
 
     def _no_proof(self, heard: Sound, what: str) -> DirectionSigns:

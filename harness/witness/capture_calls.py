@@ -3,7 +3,8 @@ should have passed and did not.
 
 Neither names nor clocks are trusted. A call is known by its Call-ID, by an ID of another leg that a
 platform sends along (X-EI, X-Talkdesk-Other-Leg-Call-Id), by the marks in its RTP, or by its
-numbers and its place among the calls with these numbers. The offset of the capture's clock follows
+numbers and its place among the calls with these numbers; without SIP also by the SSRCs and
+addresses of its RTP. The offset of the capture's clock follows
 from INVITEs that both sides have, else from marks.
 """
 
@@ -26,13 +27,15 @@ from harness.witness.packets import Address, as_text
 from harness.witness.rtp_streams import Stream
 from harness.witness.sound_file import Sound, marks_in
 
-How = Literal["Call-ID", "header", "media", "mark", "numbers"]
+How = Literal["Call-ID", "header", "SSRC", "media", "mark", "numbers"]
 
 #: Headers in which platforms name the other leg of a call.
 _OTHER_LEG: Final = ("X-Talkdesk-Other-Leg-Call-Id", "X-EI")
 #: A mark is detected this much later than it begins or ends, and its way takes time.
 _SLACK_S: Final = 0.5
-_SUREST: Final = ("Call-ID", "header", "media", "mark", "numbers")
+_SUREST: Final = ("Call-ID", "header", "SSRC", "media", "mark", "numbers")
+#: Known by its RTP alone: no SIP of it is in the capture.
+_BY_RTP: Final = ("SSRC", "media")
 _NEAR_S: Final = 10.0  #: between the INVITE of a leg and the one that a platform makes of it
 #: A mark that was sent for so long while a call could carry it, and is in none of its streams, was
 #: lost ahead of this point. A caller sends half a second before it speaks to an AI; undamaged G.711
@@ -106,6 +109,11 @@ class HopCall:
             return None
         return answer.at, bye.at if bye else max(stream.last for stream in self.streams)
 
+    @property
+    def sounded(self) -> tuple[float, float]:
+        """From when to when RTP passed."""
+        return min(one.first for one in self.streams), max(one.last for one in self.streams)
+
     def streams_to(self, *, callee: bool) -> tuple[Stream, ...] | None:
         """The streams towards its callee, or towards its caller; None where its SDP does not say
         which these are.
@@ -151,12 +159,11 @@ class FoundCall:
     how: How
 
     def streams_to(self, *, callee: bool) -> tuple[Stream, ...] | None:
-        """As of the call; without SIP, by the address of the leg's phone."""
-        if self.how != "media":
+        """As of the call; without SIP, by the SSRCs or addresses of the leg's phone."""
+        if self.how not in _BY_RTP:
             return self.call.streams_to(callee=callee)
-        away = callee is self.leg.is_caller  # from the leg's phone
-        ends = ((one, one.source if away else one.target) for one in self.call.streams)
-        return tuple(one for one, end in ends if end in self.leg.media)
+        is_of_leg = _is_sent_by if callee is self.leg.is_caller else _is_sent_to
+        return tuple(one for one in self.call.streams if is_of_leg(self.leg, one, self.how))
 
 
 @dataclass(frozen=True)
@@ -286,9 +293,7 @@ def match_capture(capture: Capture, legs: Sequence[KnownLeg]) -> CaptureMatch:
         offset, is_exact = _offset(found.values(), legs)
         heard, unclear = _whose(calls, found, legs, offset)
     words = [
-        f"{call} is of no call of this run"
-        if call.messages
-        else f"{call}: nothing shows whose it is"
+        f"{call} is of no call of this run" if call.messages else _untied(call, legs)
         for number, call in enumerate(calls)
         if number not in found
     ]
@@ -306,7 +311,7 @@ def _by_id(call: HopCall, legs: Iterable[KnownLeg]) -> FoundCall | None:
         if call.call_id and call.call_id in leg.call_ids:
             return FoundCall(call, leg, "Call-ID")
     if not call.messages:
-        return _by_media(call, legs)
+        return _by_rtp(call, legs)
     by_id: dict[str, KnownLeg] = {}
     for leg in legs:
         for call_id in leg.call_ids | leg.told_ids:
@@ -315,11 +320,48 @@ def _by_id(call: HopCall, legs: Iterable[KnownLeg]) -> FoundCall | None:
     return FoundCall(call, by_id[named], "header") if named is not None else None
 
 
-def _by_media(call: HopCall, legs: Iterable[KnownLeg]) -> FoundCall | None:
-    """By the address where the phone of one leg alone received RTP, where no SIP shows the call."""
-    ends = {end for one in call.streams for end in (one.source, one.target)}
-    fitting = [leg for leg in legs if leg.media & ends]
-    return FoundCall(call, fitting[0], "media") if len(fitting) == 1 else None
+def _by_rtp(call: HopCall, legs: Iterable[KnownLeg]) -> FoundCall | None:
+    """By its SSRCs, which many relays pass on, else by where the phone of a leg received or sent
+    RTP. What fits the legs of several cases is of none.
+    """
+    for how in _BY_RTP:
+        fitting = _of_rtp(call, legs, how)
+        if len({leg.case for leg in fitting}) == 1:
+            leg = next((one for one in fitting if one.is_caller), fitting[0])
+            return FoundCall(call, leg, how)
+    return None
+
+
+def _of_rtp(call: HopCall, legs: Iterable[KnownLeg], how: How) -> list[KnownLeg]:
+    return [
+        leg
+        for leg in legs
+        if any(_is_sent_by(leg, one, how) or _is_sent_to(leg, one, how) for one in call.streams)
+    ]
+
+
+def _is_sent_by(leg: KnownLeg, stream: Stream, how: How) -> bool:
+    if how == "SSRC":
+        return stream.ssrc in leg.ssrcs
+    return stream.source in leg.media or stream.target in leg.far_media
+
+
+def _is_sent_to(leg: KnownLeg, stream: Stream, how: How) -> bool:
+    if how == "SSRC":
+        return stream.ssrc in leg.far_ssrcs
+    return stream.target in leg.media or stream.source in leg.far_media
+
+
+def _untied(call: HopCall, legs: Iterable[KnownLeg]) -> str:
+    """Why RTP without SIP is of no call of the run."""
+    several = {how: {leg.case for leg in _of_rtp(call, legs, how)} for how in _BY_RTP}
+    for how, cases in several.items():
+        if cases:
+            what = "SSRC" if how == "SSRC" else "address"
+            return f"{call}: its {what} is that of calls in {' and '.join(sorted(cases))}"
+    unread = next((one.unread for one in call.streams if one.unread), "")
+    marks = unread or "no mark in it is of this run alone"
+    return f"{call}: no SIP, SSRC or address ties it to a call of this run, and {marks}"
 
 
 def _named(call: HopCall, call_ids: Iterable[str]) -> str | None:
@@ -510,7 +552,8 @@ def _absent(
     decoded, and of a call that numbers alone made known: another run may call from and to the same
     ones. By an offset that is not exact, nothing is said of other legs than the call's.
     """
-    answered = found.call.answered
+    is_by_rtp = found.how in _BY_RTP
+    answered = found.call.sounded if is_by_rtp else found.call.answered
     if answered is None or offset is None or found.how == "numbers":
         return
     for leg in _own(found, legs) if is_exact else [found.leg]:
@@ -529,7 +572,7 @@ def _absent(
             if one.mark == leg.mark
         }
         lasted: dict[tuple[Address, Address] | None, tuple[float, float]] = (
-            {} if streams else {None: answered}
+            {} if streams or is_by_rtp else {None: answered}
         )
         for one in streams:
             first, last = lasted.get((one.source, one.target), (one.first, one.last))
@@ -557,8 +600,10 @@ def _rtp(found: FoundCall, legs: Iterable[KnownLeg]) -> Iterator[CallersRtp]:
         return
     callers = [leg for leg in _own(found, legs) if leg.is_caller]
     towards, own = found.streams_to(callee=False), found.streams_to(callee=True)
-    is_up = found.call.answered is not None or found.how == "media"
-    if towards is not None and len(callers) == 1 and is_up:
+    is_up = found.call.answered is not None or found.how in _BY_RTP
+    # A relay may give one direction an SSRC of its own.
+    is_clear = bool(towards) or found.how != "SSRC"
+    if towards is not None and is_clear and len(callers) == 1 and is_up:
         yield CallersRtp(found.call, callers[0], towards)
     if own is not None and found.leg.is_caller and any(one.unread for one in own):
         yield CallersRtp(found.call, found.leg, own, is_own=True)

@@ -43,6 +43,9 @@ class KnownLeg:
     )  #: of its INVITE, as `capture_calls.numbers_of` gives them
     invited: float = 0.0  #: when its INVITE was sent or came, on the run's clock
     media: frozenset[tuple[str, int]] = frozenset()  #: where its phone received RTP
+    far_media: frozenset[tuple[str, int]] = frozenset()  #: where its phone sent RTP, by SDP
+    ssrcs: frozenset[int] = frozenset()  #: of the RTP that its phone sent
+    far_ssrcs: frozenset[int] = frozenset()  #: of the RTP that came to its phone
     told_ids: frozenset[str] = frozenset()  #: ids of other legs of its call, by the AI's record
 
 

@@ -88,6 +88,18 @@ def test_voice_that_hides_the_mark_for_moments_is_found(seed: int) -> None:
     assert found.sound is not None
 
 
+@pytest.mark.parametrize("seed", [0, 2, 3, 5])
+def test_words_with_pauses_beneath_a_mark_of_three_seconds_are_found(seed: int) -> None:
+    """A voice in words of 0.36 s fills no half second (strangers' agent-voice-beneath)."""
+    above = voice()[: 3 * SAMPLE_RATE]
+    is_word = np.arange(len(above)) % round(0.6 * SAMPLE_RATE) < 0.36 * SAMPLE_RATE
+    beneath = monologue(seed, 3)[: len(above)].astype(float)
+    beneath *= is_word * above.std() / beneath[is_word].std()
+    found = residue(codecs.ulaw(to_int16(above + beneath)))
+    assert found is not None
+    assert found.sound is not None
+
+
 @pytest.mark.parametrize("between", [RINGBACK, DRAW.normal(0, 1, len(TIME)), 0.0 * TIME])
 def test_sound_between_two_voices_is_not_beneath_them(between: NDArray[np.float64]) -> None:
     other = between[: 2 * SAMPLE_RATE] / max(between.std(), 1e-9) * voice().std()
@@ -115,6 +127,9 @@ WAYS = {
     "noise": lambda sent: channels.with_noise(DRAW, sent, 15.0, -15.0),
     "loss": lambda sent: channels.conceal(sent, channels.random_loss(DRAW, PERIODS * 8, 0.05)),
     "slips": lambda sent: channels.slips(DRAW, sent),
+    "bursts of loss": lambda sent: channels.conceal(
+        codecs.alaw(sent), channels.burst_loss(DRAW, PERIODS * 8, 0.1, 2.5)
+    ),
 }
 
 

@@ -38,6 +38,7 @@ from harness.case.verdict import Strength, Verdict
 from harness.deployment import to_plain
 from harness.errors import MistakeError
 from harness.integrations.matrix import Case
+from harness.phone import rtp_log
 from harness.report import signoff, witnesses
 from harness.report.bundle import zipped
 from harness.report.coverage import BY_CAPTURE, source_of
@@ -54,7 +55,7 @@ from harness.report.witnesses import Told, add, read_files
 from harness.run.cli.app import application
 from harness.witness.sound_file import read_sound
 from tests.unit.judging import expect
-from tests.unit.witness.made_captures import BEGAN, hop, invite, ok, pcap, sdp, udp
+from tests.unit.witness.made_captures import BEGAN, hop, invite, ok, pcap, pcapng, rtp, sdp, udp
 
 ROW = "TD-INBOUND"
 AI = 240  #: its voice
@@ -331,6 +332,7 @@ def test_the_command_takes_files_of_any_name_and_goes_on_after_a_broken_one(
     soundfile.write(folder / "other.wav", np.tile(waveform(200), 12), 8000)
     soundfile.write(folder / "yesterday.wav", caller, 8000)
     (folder / "broken.mp3").write_bytes(b"ID3" + bytes(100))
+    (folder / "torn.pcapng").write_bytes(pcapng(hop("a1"))[300:])
     asked = ["witness", str(made.directory), str(folder)]
     ended = CliRunner().invoke(application(), asked)
     assert ended.exit_code == 1, (
@@ -341,6 +343,9 @@ def test_the_command_takes_files_of_any_name_and_goes_on_after_a_broken_one(
     (case,) = RunEvidence.read(made.directory).cases
     lines = ended.output.splitlines()
     assert lines[0].startswith(f"{folder}/broken.mp3: not a sound file")
+    assert lines[1].startswith(
+        f"{folder}/torn.pcapng: a torn capture: its beginning, with the header"
+    )
     assert f"2019-01-01 someone.mp3: {case.id}: mark 3 of caller.1" in lines
     assert "other.wav: mark 200 is of no call of this run" in lines
     assert any(
@@ -494,12 +499,17 @@ def test_a_capture_proves_what_was_sent_to_the_ai_and_its_messages_are_on_the_la
     }
 
 
-@pytest.mark.parametrize("trunk_is", ["whole", "torn", "begun in mid-call", "of 96 octets"])
+@pytest.mark.parametrize(
+    "trunk_is", ["whole", "torn", "begun in mid-call", "of 96 octets", "RTP alone"]
+)
 def test_captures_of_two_hops_show_where_the_audio_is_lost(
     tmp_path: Path, runs: ModuleType, trunk_is: str
 ) -> None:
     def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
         recorder.deployment(to_plain(runs.load(runs.DEPLOYMENT)))
+        log = rtp_log.RtpLog(rtp_log.path_of(recorder.directory, "caller.1"))
+        log.sent(rtp_log.record(2.0, rtp(1, 160, bytes(160), ssrc=1)))
+        log.close()
         leg = {"phone": "caller", "leg": "caller.1"}
         ends = {"transport": "udp", "local": "192.0.2.1:5060", "remote": "192.0.2.2:5060"}
         own = invite(sdp(("192.0.2.1", 4000)), call_id="a1").decode()
@@ -534,8 +544,12 @@ def test_captures_of_two_hops_show_where_the_audio_is_lost(
             "torn": pcap(packets)[:-40_000],
             "begun in mid-call": pcap(later),
             "of 96 octets": pcap(packets, snap=96),
+            "RTP alone": pcap(
+                hop("", to_callee=3, to_caller=None, is_told=False, ports=6000), snap=96
+            ),
         }[trunk_is]
     )
+    port = 6000 if trunk_is == "RTP alone" else 4000
     inside = hop("b2", to_callee=None, to_caller=40, header="X-Talkdesk-Other-Leg-Call-Id: a1")
     carrier.write_bytes(
         pcap(
@@ -553,7 +567,7 @@ def test_captures_of_two_hops_show_where_the_audio_is_lost(
     where = "caller.1's mark is not in carrier.pcap (192.0.2.1:5060 → 192.0.2.2:5062, no RTP)"
     assert any(where in line for line in cause["evidence"])
     assert any(
-        "caller.1's mark is in trunk.pcap (192.0.2.1:4000 → 192.0.2.2:4002" in line
+        f"caller.1's mark is in trunk.pcap (192.0.2.1:{port} → 192.0.2.2:{port + 2}" in line
         for line in cause["evidence"]
     )
     assert (

@@ -10,6 +10,9 @@ from typing import Any, Literal, cast
 
 import pytest
 
+from harness.audio.classify import classify, spoken_s
+from harness.audio.marks import SAMPLE_RATE
+from harness.audio.prompts import prompt_samples
 from harness.case.legs import LegEvents
 from harness.case.verdict import Verdict
 from harness.deployment import Escalation, Handover
@@ -253,6 +256,18 @@ def test_a_platforms_own_counters_say_nothing_for_it_and_all_against_it(
     assert case.heard_by_ai == ("HOP_RTCP", "")
     caller.counts = (200, 0)
     assert case.heard_by_ai == ("", "RTCP")
+
+
+def test_speech_that_is_too_short_is_measured_in_words(make_context: MakeContext) -> None:
+    caller = Caller()
+    spoken = prompt_samples("how-can-i-help-en")[: round(1.5 * SAMPLE_RATE)]
+    caller.leg.received_since = lambda since: spoken
+    case = Case(make_context, caller, "", strength="confirmed", transcript="none").settle()
+    sound, _, _ = case.look.to_caller()
+    assert sound is not None
+    length_s = spoken_s(classify(spoken))
+    assert 0.4 < length_s < 1.6
+    assert sound.evidence.startswith(f"{length_s:.1f} s of speech without a pause behind it")
 
 
 # -- After a change of the call the AI's words of before confirm nothing: music on hold may go on

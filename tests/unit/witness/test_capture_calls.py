@@ -105,8 +105,40 @@ def test_headers_of_rtp_show_that_it_passed_and_not_what_is_in_it(tmp_path: Path
 def test_rtp_of_an_unknown_call_is_described(tmp_path: Path) -> None:
     found = matched(tmp_path, hop("a1", to_caller=None), snap=96)
     assert found.unmatched == (
-        "RTP from 192.0.2.1:4000 to 192.0.2.2:4002 (304 packets), none back: nothing shows whose it is",
+        "RTP from 192.0.2.1:4000 to 192.0.2.2:4002 (304 packets), none back: no SIP, SSRC or address ties it to a call of "
+        "this run, and the capture has the headers of its 304 packets, not their sound",
     )
+
+
+BY_SSRC = replace(CALLER, ssrcs=frozenset({1}), far_ssrcs=frozenset({2}))
+BY_FAR_ADDRESS = replace(CALLER, far_media=frozenset({("192.0.2.2", 4002)}))
+
+
+@pytest.mark.parametrize(("leg", "how"), [(BY_SSRC, "SSRC"), (BY_FAR_ADDRESS, "media")])
+def test_rtp_alone_is_of_the_call_with_its_ssrc_or_address(
+    tmp_path: Path, leg: KnownLeg, how: str
+) -> None:
+    found = matched(tmp_path, hop("b2", is_told=False), leg, snap=96)
+    assert [(one.how, one.leg.leg) for one in found.calls] == [(how, "caller.1")]
+    assert [(one.is_own, [each.ssrc for each in one.streams]) for one in found.rtp] == [
+        (False, [2]),
+        (True, [1]),
+    ]
+    assert found.unmatched == ()
+
+
+def test_rtp_alone_with_the_ssrc_of_two_cases_is_of_neither(tmp_path: Path) -> None:
+    other = replace(BY_SSRC, case="outbound")
+    found = matched(tmp_path, hop("b2", is_told=False), BY_SSRC, other, snap=96)
+    assert found.calls == ()
+    (words,) = found.unmatched
+    assert words.endswith("its SSRC is that of calls in inbound and outbound")
+
+
+def test_a_mark_missing_in_rtp_alone_is_named_with_its_way(tmp_path: Path) -> None:
+    trunk = hop("", is_told=False, to_callee=31, to_caller=None, ports=6000)
+    (none,) = matched(tmp_path, [*hop("a1"), *trunk], BY_SSRC).absent
+    assert (none.leg.leg, none.way) == ("caller.1", (("192.0.2.1", 6000), ("192.0.2.2", 6002)))
 
 
 def test_rtp_towards_a_caller_counts_without_a_mark(tmp_path: Path) -> None:
