@@ -31,7 +31,7 @@ ALLOWED = {
     "witness/sound_file.py": ({FILE}, "hands libsndfile what user_files has read"),
     "world/synthflow/recordings.py": ({FILE}, "has libsndfile encode in memory"),
     "report/history.py": ({DATABASE}, "keeps earlier runs in SQLite"),
-    "report/recorder.py": (
+    "case/recorder.py": (
         {FILE},
         "appends evidence to a file of its own case while the case runs",
     ),
