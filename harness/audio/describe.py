@@ -227,11 +227,11 @@ def _prompt(match: Matched) -> tuple[What, str, float]:
 _MOST_BACKGROUND: Final = 0.5
 #: So much more speech than music is a voice: codecs make one resemble the other for moments.
 _MORE: Final = 1.5
-#: A voice that speaks in turns is silent, or this much quieter, for so long before it begins.
+#: A voice that takes its turn is preceded by half a second that is this much quieter, and is loud
+#: for 160 ms of the next half second. Syllables leave gaps: these 160 ms need not be consecutive.
 _PAUSE_FRAMES: Final = 25
 _QUIETER_DB: Final = 12.0
-_BEGINS_FRAMES: Final = 10
-_MOST_LOUD_IN_A_PAUSE: Final = 0.1
+_LOUD_FRAMES: Final = 8
 #: Background noise is quieter than speech ever should be (ITU-T P.56: -26 dBov).
 _LOUDEST_BACKGROUND_DBOV: Final = -33.0
 #: The largest share of audio that may be something else than a tone. Of speech or music, at most
@@ -284,10 +284,9 @@ def begins_after_pause(samples: NDArray[np.int16]) -> bool:
     if not len(level):
         return False
     is_loud = level > float(np.percentile(level, 95)) - _QUIETER_DB
-    for at in range(_PAUSE_FRAMES, len(level) - _BEGINS_FRAMES):
-        before, after = is_loud[at - _PAUSE_FRAMES : at], is_loud[at : at + _BEGINS_FRAMES]
-        # A first consonant may stand alone before its vowel.
-        if before.mean() <= _MOST_LOUD_IN_A_PAUSE and after.mean() > 0.5:
+    for at in range(_PAUSE_FRAMES, len(level)):
+        before, after = is_loud[at - _PAUSE_FRAMES : at], is_loud[at : at + _PAUSE_FRAMES]
+        if not before.any() and np.count_nonzero(after) >= _LOUD_FRAMES:
             return True
     return False
 

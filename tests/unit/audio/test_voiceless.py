@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 
 from harness.audio import g711
-from harness.audio.describe import audible_s, is_garbled, is_ringing, voiceless
+from harness.audio.describe import (
+    audible_s,
+    begins_after_pause,
+    is_garbled,
+    is_ringing,
+    voiceless,
+)
 from harness.audio.prompts import prompt_samples
 from harness.audio.wav import to_int16
 from harness.support.resources import prompt_names
 from tests.unit.audio.sounds import Samples, join, mark, mix, noise, silence
+from tools.accuracy.corpus import Item
 from tools.accuracy.music import hold_music
 from tools.accuracy.tones import PLANS, call_progress
 
@@ -64,6 +71,27 @@ def test_steady_tones_music_and_background_noise_are_no_voice() -> None:
         assert heard is not None, what
         assert heard.what == what
     assert voiceless(mix(join(silence(2.0), prompt_samples("hello-en")), noise(6.0, -45.0))) is None
+
+
+# -- turns
+
+
+@pytest.mark.parametrize("name", prompt_names())
+def test_a_voice_takes_its_turn_however_its_frames_are_aligned(name: str) -> None:
+    """Goodbye has a gap behind its first syllable, as has `please-try-again` of Debian's June."""
+    speech = prompt_samples(name)
+    call = join(speech, silence(1.0), speech)
+    for cut in range(0, 160, 20):
+        assert begins_after_pause(call[len(speech) + cut :])
+
+
+def test_babble_music_and_concealment_take_no_turn() -> None:
+    at_once = prompt_samples("hello-en")[1600:]
+    concealed = join(at_once, silence(1.0), noise(0.12, -15.0), silence(1.0))
+    held = hold_music(np.random.default_rng(2), 8)
+    for endless in (Item("babble", 1).samples()[: 8 * 8000], held, concealed):
+        for cut in range(0, 160, 20):
+            assert not begins_after_pause(endless[cut:])
 
 
 # -- payloads that are read as another codec's
