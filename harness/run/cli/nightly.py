@@ -8,6 +8,7 @@ import contextlib
 import shlex
 import signal
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -113,10 +114,10 @@ def _alert(finished: night.FinishedNight, reports: Path, to: Sequence[str]) -> N
     if finished.alert is None:
         return
     try:
-        history.leave_untold(reports / history.FILE, finished.night)
+        history.keep_night(reports / history.FILE, replace(finished.night, told=False))
     finally:
         alerts.send(finished.alert, to)
-    history.note_told(reports / history.FILE, finished.night)
+    history.keep_night(reports / history.FILE, finished.night)
 
 
 @contextlib.contextmanager
