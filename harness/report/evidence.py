@@ -230,6 +230,11 @@ class CaseEvidence:
         return str(self.case.get("site") or "")
 
     @property
+    def deployment(self) -> str:
+        """The deployment's name."""
+        return str(self.case.get("deployment") or "")
+
+    @property
     def key(self) -> tuple[str, str]:
         """What tells the case from all others of a run that several sites have made: site and id."""
         return key_of(self.case)

@@ -29,6 +29,7 @@ from harness.report.evidence import CaseEvidence
 from harness.report.markup import printable
 from harness.report.run_directory import RunEvidence
 from harness.report.scope import digest
+from harness.support.files import json_file
 from harness.support.mask import mask_text
 
 FILE = "history.sqlite"
@@ -51,7 +52,7 @@ _DAMAGED, _COMPANIONS = ".damaged-", ("-journal", "-wal", "-shm")
 #: Beside the content of a deployment file, in which numbers are masked: the hash of the file
 #: itself.
 _HASH = "SHA-256"
-_STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+_FINITE = ConfigDict(allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Result:
 class Run:
     """What one run found in one deployment at one site."""
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = _FINITE
 
     run: str
     began: float  #: seconds since the epoch
@@ -302,7 +303,7 @@ def append(path: Path, runs: Sequence[Run]) -> None:
                 db.execute(
                     "INSERT OR REPLACE INTO file VALUES (?, ?)", (run.key, json.dumps(run.content))
                 )
-            found = _RUN.dump_json(known, exclude={"content"}).decode()
+            found = json_file.text(_RUN.dump_python(known, exclude={"content"}))
             db.execute(
                 "INSERT OR REPLACE INTO run VALUES (:run, :deployment, :site, :key, :began, :found)",
                 {**vars(known), "found": found},
@@ -359,7 +360,7 @@ def read(path: Path, *, key: str = "", most: int = 20) -> list[Run]:
 class Night:
     """One night of a series."""
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = _FINITE
 
     series: str
     began: float  #: seconds since the epoch
@@ -382,7 +383,7 @@ def keep_night(path: Path, night: Night) -> None:
     with _opened(path) as db:
         db.execute(
             "INSERT OR REPLACE INTO night VALUES (?, ?, ?)",
-            (night.series, night.began, _NIGHT.dump_json(night).decode()),
+            (night.series, night.began, json_file.text(night)),
         )
 
 
@@ -404,6 +405,6 @@ _Kept = TypeVar("_Kept", Run, Night)
 
 
 def _read(kind: TypeAdapter[_Kept], text: str) -> _Kept:
-    found = kind.validate_json(text)
+    found = kind.validate_python(json.loads(text))
     assert found.when  # raises where no calendar has that day
     return found

@@ -211,8 +211,7 @@ def verify_command(command: str, case: CaseEvidence) -> str:
     ]
     if not files:  # of a run that was killed: as it was given to harness verify
         files = [word for word in words if word.endswith(".toml")]
-    deployment = str(case.case.get("deployment", ""))
-    named = [file for file in files if Path(file).stem == deployment] or files or ["FILE"]
+    named = [file for file in files if Path(file).stem == case.deployment] or files or ["FILE"]
     again = [program(), "verify", *named, "--row", case.row]
     for axis, value in case.axes.items():
         if axis in _OPTIONS:

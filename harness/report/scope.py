@@ -297,7 +297,7 @@ def _row_together(one: RowScope, other: RowScope) -> RowScope:
 
 def write(run: Path, scope: Scope) -> None:
     """Write ``scope.json``."""
-    whole_file.write(run / FILE, _SCOPE.dump_json(scope, indent=1) + b"\n")
+    whole_file.write(run / FILE, json_file.text(_SCOPE.dump_python(scope)) + "\n")
 
 
 def read(run: Path) -> Scope | None:

@@ -295,7 +295,7 @@ def _row_of(case: CaseEvidence, deployments: Mapping[str, str]) -> str:
     """A row's name; where there are several deployments, each sees what its own witnesses let it
     see.
     """
-    return f"{case.row} of {case.case.get('deployment')}" if len(deployments) > 1 else case.row
+    return f"{case.row} of {case.deployment}" if len(deployments) > 1 else case.row
 
 
 def _counted(

@@ -227,7 +227,7 @@ def _blocks(
 
 
 def _place(case: CaseEvidence) -> tuple[str, str]:
-    return str(case.case.get("deployment", "")), case.row
+    return case.deployment, case.row
 
 
 def _strangers(every: Sequence[CaseEvidence]) -> Iterable[str]:

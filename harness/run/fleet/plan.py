@@ -154,7 +154,7 @@ class FleetPlan:
         """Write ``plan.json``."""
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            whole_file.write(directory / FILE, _PLAN.dump_json(self, indent=1) + b"\n")
+            whole_file.write(directory / FILE, json_file.text(_PLAN.dump_python(self)) + "\n")
         except OSError as error:
             raise unwritable(directory, error) from error
 

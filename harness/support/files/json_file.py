@@ -29,8 +29,9 @@ def read_as(path: Path, kind: TypeAdapter[T]) -> T:
     """What a file of JSON holds, as its type has it. Raises ``OSError``, and ``ValueError`` with one
     line for what is not of that type.
     """
+    plain = read(path)
     try:
-        return kind.validate_json(user_files.read_text(path, user_files.EVIDENCE), strict=True)
+        return kind.validate_python(plain)
     except ValueError as error:
         raise ValueError(" ".join(str(error).split())) from error
 

@@ -40,7 +40,7 @@ from harness.errors import MistakeError
 from harness.integrations.matrix import Case
 from harness.report import signoff, witnesses
 from harness.report.bundle import zipped
-from harness.report.coverage import BY_CAPTURE, source_of
+from harness.report.coverage import source_of
 from harness.report.drawings import Ladder
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import arrows
@@ -482,7 +482,7 @@ def test_a_capture_proves_what_was_sent_to_the_ai_and_its_messages_are_on_the_la
     assert evidence.verdict is Verdict.PASSED
     assert [note.text.partition(", added ")[0] for note in evidence.notes] == ["sbc.pcap"]
     assert {source_of(one, evidence.gist.ours, stand_in=False) for one in evidence.findings} == {
-        BY_CAPTURE
+        "capture"
     }
     shown = [arrow for arrow in arrows(evidence) if arrow.file]
     assert [(arrow.numbers, arrow.label, arrow.detail) for arrow in shown] == [
