@@ -70,6 +70,12 @@ def message_links(key: str, numbers: tuple[str, ...]) -> Markup:
     return Markup("").join(link.format(key, number, number) for number in numbers)
 
 
+def markdown(words: object) -> Markup:
+    """The words as text that is no markup in Markdown: names are the customer's."""
+    escaped = xml(" ".join(str(words).split()))
+    return Markup("".join(f"\\{sign}" if sign in r"\`*_[]|~" else sign for sign in escaped))
+
+
 def slug(words: object) -> str:
     """The words as the name of a class in a page's style."""
     return str(words).replace(" ", "-")
@@ -112,7 +118,7 @@ def environment() -> Environment:
     found.filters["web_link"] = web_link
     found.filters["seen_of"] = seen_of
     found.filters["s"] = lambda number: "" if number == 1 else "s"
-    found.filters["slug"] = slug
+    found.filters |= {"slug": slug, "short": short, "markdown": markdown}
     found.globals |= {"SIGNS": SIGNS, "sign": sign, "message_links": message_links}
     return found
 
