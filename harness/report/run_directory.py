@@ -41,7 +41,7 @@ from typing_extensions import TypedDict
 
 from harness.case.log import CASE
 from harness.deployment.limits import try_lease
-from harness.errors import MistakeError, unwritable
+from harness.errors import MistakeError, writing
 from harness.report import scope as scopes
 from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence, Tries, case_of, key_of, latest, tries_of
@@ -126,11 +126,9 @@ def create(reports: Path) -> Path:
     names = (
         f"{stamp}-{os.getpid()}{f'-{attempt}' if attempt else ''}" for attempt in itertools.count()
     )
-    try:
+    with writing(reports):
         directory = next(reports / name for name in names if not (reports / name).exists())
         (directory / CASES).mkdir(parents=True)
-    except OSError as error:
-        raise unwritable(reports, error) from error
     return directory
 
 
@@ -418,6 +416,13 @@ def require_ended(directory: Path) -> None:
     """
     if not has_ended(directory):
         raise MistakeError(f"{directory}: this run is still under way; allowed: one that has ended")
+
+
+def ended_run(directory: Path) -> Path:
+    """The run's directory. Raises :class:`MistakeError` where it is none, or the run is under way."""
+    require_run(directory)
+    require_ended(directory.resolve())
+    return directory.resolve()
 
 
 def has_ended(directory: Path) -> bool:

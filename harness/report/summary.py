@@ -82,20 +82,10 @@ def strangers(counts: Iterable[StrangerRefused]) -> list[Stranger]:
     have the same counts.
     """
     counted: dict[str, tuple[Counter[str], Counter[str], Counter[str]]] = {}
-    last: dict[tuple[str, ...], int] = {}
-    seen = {
-        (e.at, e.phone, e.source, e.transport, e.method, e.user_agent, e.why): e for e in counts
-    }
+    last: dict[StrangerRefused, int] = {}
+    seen = {dataclasses.replace(event, leg=None, count=0): event for event in counts}
     for event in sorted(seen.values(), key=lambda e: e.at):
-        kind = (
-            event.phone,
-            event.leg or "",
-            event.source,
-            event.transport,
-            event.method,
-            event.user_agent,
-            event.why,
-        )
+        kind = dataclasses.replace(event, at=0.0, count=0)
         before = last.get(kind, 0)
         more = (
             event.count - before if event.count > before else event.count

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from harness.deployment import Deployment
 from harness.deployment.grants import Grants
 from harness.deployment.hours import planned_at, planning_for
-from harness.errors import DeploymentError, MistakeError, unwritable
+from harness.errors import DeploymentError, MistakeError, writing
 from harness.integrations import load, matrix
 from harness.integrations.matrix import Case, Selection
 from harness.report import scope
@@ -152,11 +152,9 @@ class FleetPlan:
 
     def write(self, directory: Path) -> None:
         """Write ``plan.json``."""
-        try:
+        with writing(directory):
             directory.mkdir(parents=True, exist_ok=True)
             whole_file.write(directory / FILE, json_file.text(_PLAN.dump_python(self)) + "\n")
-        except OSError as error:
-            raise unwritable(directory, error) from error
 
 
 _PLAN = TypeAdapter(FleetPlan)
