@@ -106,7 +106,7 @@ class Run:
         return (
             not self.interrupted
             and bool(self.results)
-            and all(r.verdict == Verdict.PASSED for r in self.results)
+            and all(result.passed for result in self.results)
         )
 
     @property
@@ -182,9 +182,7 @@ def _found(
     for tries in run.tries:
         e = tries.counting
         if _place(e.case) == place:
-            cause = (
-                "" if e.verdict is Verdict.PASSED else printable(e.headline)
-            )  # it may hold the wire's own octets
+            cause = "" if e.passed else printable(e.headline)  # it may hold the wire's own octets
             results.append(
                 Result(e.id, e.integration, e.row, e.verdict, tries.count, e.wall_s, cause)
             )

@@ -188,7 +188,7 @@ def _tasks(
     places = places_of(case.case for case in run.cases)
     every = dict.fromkeys(line.row for table in tables for line in table.lines)
     rows = {row: number for number, row in enumerate(every)}
-    fell = {case.row for case in run.cases if case.verdict is not Verdict.PASSED}
+    fell = {case.row for case in run.cases if not case.passed}
     ordered = sorted(
         run.cases,
         key=lambda case: (
@@ -208,7 +208,7 @@ def _tasks(
             owners=list(
                 dict.fromkeys(owner for number in numbers if (owner := _owner(groups[number])))
             ),
-            inline=case.verdict is not Verdict.PASSED and index < MOST_INLINE,
+            inline=not case.passed and index < MOST_INLINE,
             parts=parts,
             places=places,
             beside=beside,
@@ -591,7 +591,7 @@ def make(task: Task) -> tuple[dict[str, Any], str, list[Measured]]:
         "integration": case.integration,
         "row": case.row,
         "wall_s": case.wall_s,
-        "headline": "" if case.verdict is Verdict.PASSED else case.headline,
+        "headline": "" if case.passed else case.headline,
         "causes": task.causes,
         "axes": {name: place_of(case.case, name) for name in task.places} | case.axes,
         "labels": labels(case)
@@ -603,7 +603,7 @@ def make(task: Task) -> tuple[dict[str, Any], str, list[Measured]]:
     }
     if task.beside is not None:
         task.beside(case, page.flow, task.standing)
-    measured = times(case, page.legs, page.response_times) if case.verdict is Verdict.PASSED else ()
+    measured = times(case, page.legs, page.response_times) if case.passed else ()
     return fields, page.words(), list(measured)
 
 

@@ -73,7 +73,7 @@ def _element(case: Mapping[str, object], name: str, integration: str, seconds: f
 
 def _case(evidence: CaseEvidence, name: str) -> ET.Element:
     element = _element(evidence.case, name, evidence.integration, evidence.wall_s)
-    if evidence.verdict is not Verdict.PASSED:
+    if not evidence.passed:
         _problem(element, evidence.conclusion, evidence.headline).text = printable(_why(evidence))
     lines = [f"{name}: {value}" for name, value in _facts(evidence).items() if value]
     lines += [f"{finding.verdict}: {finding}" for finding in evidence.findings]

@@ -244,7 +244,7 @@ def summarise(run: RunEvidence) -> Summary:
     deployments = {
         str(case.get("deployment", "")): str(case.get("kind", "")) for case in run.everything
     }
-    passed = [case for case in run.cases if case.verdict is Verdict.PASSED]
+    passed = [case for case in run.cases if case.passed]
     retried = [tries for tries in run.tries if tries.passed_on_retry]
     return Summary(
         **{each.name: getattr(total, each.name) for each in dataclasses.fields(Verdicts)},

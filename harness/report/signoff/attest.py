@@ -165,7 +165,7 @@ def predicate_of(decision: Decision, inputs: Sequence[Path]) -> Predicate:
     digests = {path.name: manifest.digest(path) for path in inputs}
     if decision.scope:
         digests |= {f"deployment {one.name}": one.hash for one in decision.scope.deployments}
-    digests |= {witness_name(one): one["sha256"] for one in decision.witnesses}
+    digests |= {witness_name(one): one["sha256"] for one in decision.evidence.witnesses}
     predicate: Predicate = {
         "result": _RESULT[decision.outcome],
         "configuration": [

@@ -88,7 +88,8 @@ def write(
             d.name: Markup.escape(printable(d.hash)) for d in (scope.deployments if scope else ())
         },
         digests={
-            one["sha256"]: Markup.escape(printable(one["sha256"])) for one in decision.witnesses
+            one["sha256"]: Markup.escape(printable(one["sha256"]))
+            for one in decision.evidence.witnesses
         },
         versions=scope.versions if scope else {},
     )
@@ -155,7 +156,9 @@ def _matrix(decision: Decision) -> tuple[matrix.Table, ...]:
     places = len(decision.scope.deployments) if decision.scope else 1
     most = _MOST_COLUMNS if places == 1 else _MOST_OF_SEVERAL
     return matrix.tables(
-        decision.scope, [*results, *((case, matrix.NOT_RUN) for case in decision.absent)], most
+        decision.scope,
+        [*results, *((case, matrix.NOT_RUN) for case in decision.evidence.absent)],
+        most,
     )
 
 
@@ -248,9 +251,13 @@ def _options(decision: Decision) -> list[tuple[str, str]]:
 
 
 def _period(decision: Decision) -> str:
-    if decision.period is None:
+    """From the first case's beginning to the last one's end, attempts included."""
+    run = decision.evidence
+    if not run.attempts:
         return "no case ran"
-    began, ended = (datetime.datetime.fromtimestamp(at, datetime.UTC) for at in decision.period)
+    began, ended = (
+        datetime.datetime.fromtimestamp(at, datetime.UTC) for at in (run.began, run.ended_wall)
+    )
     last = ended.strftime("%H:%M" if ended.date() == began.date() else "%d %B %Y, %H:%M")
     return f"{began.strftime('%d %B %Y, %H:%M')} to {last} UTC"
 

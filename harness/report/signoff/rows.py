@@ -185,7 +185,7 @@ def judge(case: CaseEvidence, required: RequiredFindings, *, by_log: bool) -> Ju
     A case does not pass on audio of which nothing is known, whatever strength its deployment asks
     for.
     """
-    if case.verdict is not Verdict.PASSED:
+    if not case.passed:
         return JudgedCase(case=case, verdict=case.verdict)
     derived = overall(case.findings)
     if not case.findings or derived is not Verdict.PASSED:
