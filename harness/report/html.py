@@ -276,31 +276,24 @@ def _by_row(
     cases: Sequence[Mapping[str, Any]], titles: Mapping[str, str]
 ) -> list[tuple[str, str, matrix.Cell, list[Mapping[str, Any]]]]:
     """The list of cases as it is grouped: a row's id, title, verdicts and cases."""
-    groups = (
-        (row, list(members))
-        for row, members in itertools.groupby(cases, key=lambda case: str(case["row"]))
-    )
-    return [
-        (row, titles[row], matrix.Cell(Counter(str(case["verdict"]) for case in members)), members)
-        for row, members in groups
-    ]
+    found = []
+    for row, group in itertools.groupby(cases, key=lambda case: str(case["row"])):
+        members = list(group)
+        verdicts = matrix.Cell(Counter(str(case["verdict"]) for case in members))
+        found.append((row, titles[row], verdicts, members))
+    return found
 
 
 def _trends(past: Sequence[Run]) -> dict[str, dict[str, list[tuple[str, Verdict]]]]:
     """Of each deployment and row the verdict in each earlier run, the worst of its sites."""
-    found: dict[str, dict[str, dict[str, list[tuple[str, Verdict]]]]] = {}
+    found: dict[str, dict[str, dict[str, tuple[str, Verdict]]]] = {}
     for run in past:
         for row, verdict in run.rows.items():
             of_row = found.setdefault(run.deployment, {}).setdefault(row.rpartition("/")[2], {})
-            of_row.setdefault(run.run, []).append((run.when, Verdict(verdict)))
+            when, known = of_row.get(run.run, (run.when, Verdict.PASSED))
+            of_row[run.run] = when, min(known, Verdict(verdict), key=ORDER.index)
     return {
-        deployment: {
-            row: [
-                (of_run[0][0], min((verdict for _, verdict in of_run), key=ORDER.index))
-                for of_run in runs.values()
-            ][-_MOST_PAST:]
-            for row, runs in rows.items()
-        }
+        deployment: {row: list(runs.values())[-_MOST_PAST:] for row, runs in rows.items()}
         for deployment, rows in found.items()
     }
 

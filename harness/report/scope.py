@@ -181,26 +181,20 @@ class Scope:
     def planned(self) -> Iterator[dict[str, Any]]:
         """What was asked for, as far as it is known of a case that left nothing."""
         for one in self.deployments:
-            same = {
-                "integration": one.integration,
-                "deployment": one.name,
-                "kind": one.kind,
-                "site": one.site,
-            }
             for row in one.rows:
-                about = {
-                    "title": row.title,
-                    "description": row.proves,
-                    "source": row.source,
-                    "link": row.link,
-                }
                 for case in row.asked:
                     yield {
                         "id": case,
                         "row": row.row,
                         "axes": {},
-                        **same,
-                        **about,
+                        "integration": one.integration,
+                        "deployment": one.name,
+                        "kind": one.kind,
+                        "site": one.site,
+                        "title": row.title,
+                        "description": row.proves,
+                        "source": row.source,
+                        "link": row.link,
                         "mask": one.kind != "simulated",
                     }
 
