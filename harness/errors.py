@@ -25,6 +25,8 @@ A failed expectation is neither: it is an :class:`harness.case.verdict.Expectati
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -106,14 +108,16 @@ class FarEndError(BrokenError):
     """The far end's own interface could not be used."""
 
 
-def unwritable(path: Path, error: OSError) -> MistakeError | ResourceError:
-    """What to raise where a path that the user has named cannot be written to."""
-    said = f"{path}: cannot be written: {error.strerror}"
-    return (
-        MistakeError(f"{said}; allowed: a path that can be")
-        if is_of_the_path(error)
-        else ResourceError(said)
-    )
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Where a path that the user has named cannot be written to, raise what says so."""
+    try:
+        yield
+    except OSError as error:
+        said = f"{path}: cannot be written: {error.strerror}"
+        if is_of_the_path(error):
+            raise MistakeError(f"{said}; allowed: a path that can be") from error
+        raise ResourceError(said) from error
 
 
 def is_of_the_path(error: OSError) -> bool:

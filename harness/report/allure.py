@@ -114,7 +114,7 @@ def write(
     counting = counting or case
     result = _result(case.case, case.directory.name)
     result["status"] = _STATUS[counting.verdict]
-    if counting.verdict is not Verdict.PASSED:
+    if not counting.passed:
         result["statusDetails"] = _details(case, counting)
     result["labels"] += _verdict_labels(counting)
     if standing:
@@ -360,7 +360,7 @@ def _attachments(
         yield "Diagnosis", _diagnosis_text(case), "text/markdown", ".md"
     if case.messages:
         yield "Ladder as text", ladder_text(case, every=flow), "text/plain", ".txt"
-    if case.verdict is not Verdict.PASSED:
+    if not case.passed:
         yield from _media(case)
     for leg in dict.fromkeys(message.event.leg or message.event.phone for message in case.messages):
         yield f"SIP of {leg}", printable(_messages_text(case, leg)), "text/plain", ".txt"

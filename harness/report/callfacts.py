@@ -22,7 +22,6 @@ from harness.case.checks.audio import AUDIBLE_DBOV
 from harness.case.checks.responsiveness import ResponseTime, Turn
 from harness.case.events import phone_of
 from harness.case.measurement import Delay
-from harness.case.verdict import Verdict
 from harness.deployment import STAND_IN
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow, arrows, is_invite
@@ -268,7 +267,7 @@ def _words(evidence: CaseEvidence, leg: str, which: Literal["received", "sent"])
     if path is None or began is None:
         return
     try:
-        spans = sounds(evidence, path)[1] if which == "received" else _sent(path)
+        spans = sounds(evidence, path).sounds if which == "received" else _sent(path)
     except WavError:
         return
     for span in spans:
@@ -344,7 +343,7 @@ def medians(
     """One entry a figure, as Allure reads them; times in seconds since the epoch, in ms.
     ``measured`` is of the cases that passed.
     """
-    passed = [case for case in cases if case.verdict is Verdict.PASSED]
+    passed = [case for case in cases if case.passed]
     found: dict[tuple[str, str], list[float]] = {}
     for group, title, seconds in measured:
         found.setdefault((group, title), []).append(seconds)

@@ -146,13 +146,13 @@ def judged(cases: Sequence[CaseEvidence]) -> list[common.Judged]:
         common.Judged(
             id=case.id,
             row=case.row,
-            deployment=str(case.case.get("deployment", "")),
+            deployment=case.deployment,
             axes=case.axes,
-            passed=case.verdict is Verdict.PASSED,
+            passed=case.passed,
             failed=case.verdict is Verdict.FAILED,
             causes=[cause for cause in case.diagnosis if cause.get("id")],
             landed=partial(_landed, case),
-            integration=str(case.case.get("integration", "")),
+            integration=case.integration,
             moment=str(case.case.get("moment", "")),
             trunk=str(case.case.get("trunk", "")),
             reached=cache(partial(_reached, case)),
@@ -197,7 +197,7 @@ def grouped(cases: Sequence[CaseEvidence]) -> list[CauseGroup]:
         groups.append(CauseGroup(Verdict.FAILED, tuple(members), one, _of(members, cases)))
     others: dict[tuple[Verdict, str], list[CaseEvidence]] = {}
     for case in cases:
-        if case.verdict is not Verdict.PASSED and id(case) not in explained:
+        if not case.passed and id(case) not in explained:
             others.setdefault((case.verdict, signature(case.headline)), []).append(case)
     groups += [
         CauseGroup(verdict, tuple(members), of=_of(members, cases))

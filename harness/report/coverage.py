@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.case.check_table import CHECKS, check_named
-from harness.case.checks.claims import Observation
 from harness.case.events import phone_of
 from harness.case.measurement import Direction
 from harness.case.verdict import Finding, Strength, Verdict
@@ -151,47 +150,53 @@ def _was_seen(case: CaseEvidence, axis: str) -> bool:
 # The findings of cases that passed make the claims. A claim that could not be checked is listed as not seen, and a label that was
 # not observed as declared.
 
-BY_RECORD, BY_MESSAGES, BY_THEIR_MESSAGES = (
-    "by the AI's record",
-    "by SIP messages of the harness's phones",
-    "by SIP messages that the far end shows",
-)
-BY_CAPTURE = "by SIP messages in a capture that others made"
-BY_PHONES = "by the harness's own phones"
-DECLARED, NOT_SEEN = "declared, not seen", "not seen"
+#: What a claim rests on, in a word, and in words; in the order of what they are worth.
+SOURCES: Mapping[str, str] = {
+    "mark": "proved, by a mark decoded at the other end",
+    "recording": "proved, by a recording of the AI",
+    "transcript": "confirmed, by words in a transcript",
+    "digit": "confirmed, by a digit that was acted upon",
+    "account": "confirmed, by the far system's own account",
+    "RTCP": "indicated, by the other end's RTCP reports",
+    "sound": "indicated, by sound alone",
+    "packets": "indicated, by packets or sound alone",
+    "messages": "by SIP messages of the harness's phones",
+    "phones": "by the harness's own phones",
+    "capture": "by SIP messages in a capture that others made",
+    "their messages": "by SIP messages that the far end shows",
+    "record": "by the AI's record: its own interface says so, and nobody looked at the call itself",
+    "declared": "declared, not seen: the deployment file says so, and nobody could look",
+    "not seen": "not seen",
+}
+_WORTH = list(SOURCES)
 #: Of audio, by what a finding names as its observation.
-_BY_OBSERVATION: Mapping[Observation, str] = {
-    Observation.MARK: "proved, by a mark decoded at the other end",
-    Observation.RECORDING: "proved, by a recording of the AI",
-    Observation.WORDS: "confirmed, by words in a transcript",
-    Observation.DIGIT: "confirmed, by a digit that was acted upon",
-    Observation.RTCP: "indicated, by the other end's RTCP reports",
-    Observation.SOUND: "indicated, by sound alone",
+_BY_OBSERVATION = {
+    "mark": "mark",
+    "recording": "recording",
+    "words": "transcript",
+    "digit": "digit",
+    "rtcp": "RTCP",
+    "sound": "sound",
 }
 #: Of audio, where a finding names none.
-_BY_STRENGTH: Mapping[Strength, str] = {
-    Strength.PROVED: _BY_OBSERVATION[Observation.MARK],
-    Strength.CONFIRMED: "confirmed, by the far system's own account",
-    Strength.INDICATED: "indicated, by packets or sound alone",
+_BY_STRENGTH = {
+    Strength.PROVED: "mark",
+    Strength.CONFIRMED: "account",
+    Strength.INDICATED: "packets",
 }
-#: In the order of what they are worth.
-_BY_AUDIO = dict.fromkeys([*_BY_OBSERVATION.values(), *_BY_STRENGTH.values()])
-_SOURCES = (
-    *sorted(_BY_AUDIO, key=lambda words: ("proved", "confirmed", "indicated").index(words.partition(",")[0])),
-    BY_MESSAGES, BY_PHONES, BY_CAPTURE, BY_THEIR_MESSAGES, BY_RECORD, DECLARED, NOT_SEEN,
-)  # fmt: skip
 #: What the deployment file says of itself, whether somebody looks or not.
 _DECLARED = ("route.transport", "route.trunk", "codec")
-_OUR_MESSAGE, _THEIR_MESSAGE, _CAPTURED = (
-    re.compile(r"m\d+"),
-    re.compile(r"f\d+"),
-    re.compile(r"h\d+ in .+"),
-)
+#: By the number of a message that a finding names.
+_BY_NUMBER = {
+    "capture": re.compile(r"h\d+ in .+"),
+    "their messages": re.compile(r"f\d+"),
+    "messages": re.compile(r"m\d+"),
+}
 
 
 @dataclass(frozen=True)
 class ProvedClaim:
-    """One thing that was seen, or not, in so many cases, by one source."""
+    """One thing that was seen, or not, in so many cases, by one of :data:`SOURCES`."""
 
     words: str
     source: str
@@ -205,7 +210,7 @@ def claims(cases: Sequence[CaseEvidence]) -> tuple[ProvedClaim, ...]:
         for words, source in _of_case(case):
             found.setdefault((words, source), set()).add(case.key)
     listed = [ProvedClaim(words, source, len(keys)) for (words, source), keys in found.items()]
-    return tuple(sorted(listed, key=lambda claim: _SOURCES.index(claim.source)))
+    return tuple(sorted(listed, key=lambda claim: _WORTH.index(claim.source)))
 
 
 def by_source(listed: Iterable[ProvedClaim]) -> dict[str, list[ProvedClaim]]:
@@ -227,9 +232,9 @@ def _of_case(case: CaseEvidence) -> Iterable[tuple[str, str]]:
             continue  # such a case did not pass; nothing is claimed of what went wrong
         words, source = words_of(finding), source_of(finding, ours, stand_in=stand_in)
         known = found.get(words)
-        if known is None or _SOURCES.index(source) > _SOURCES.index(known):
+        if known is None or _WORTH.index(source) > _WORTH.index(known):
             found[words] = source
-    found |= {CLAIMED[axis][1]: DECLARED for axis in declared(case)}
+    found |= {CLAIMED[axis][1]: "declared" for axis in declared(case)}
     return found.items()
 
 
@@ -249,24 +254,20 @@ def source_of(finding: Finding, ours: Iterable[str], *, stand_in: bool) -> str:
     AI was one of them.
     """
     if finding.verdict is Verdict.NOT_OBSERVABLE or finding.strength is Strength.UNKNOWN:
-        return DECLARED if finding.check in _DECLARED else NOT_SEEN
+        return "declared" if finding.check in _DECLARED else "not seen"
     facts = finding.facts
     if facts.get("record"):
-        return BY_RECORD
+        return "record"
     if finding.strength is not None:
-        name = str(facts.get("observation") or "").upper()
-        known = _BY_OBSERVATION.get(Observation[name]) if name in Observation.__members__ else None
-        return known or _BY_STRENGTH[finding.strength]
-    if any(_CAPTURED.fullmatch(item) for item in finding.evidence):
-        return BY_CAPTURE
-    if any(_THEIR_MESSAGE.fullmatch(item) for item in finding.evidence):
-        return BY_THEIR_MESSAGES
-    if any(_OUR_MESSAGE.fullmatch(item) for item in finding.evidence):
-        return BY_MESSAGES
+        named = str(facts.get("observation") or "")
+        return _BY_OBSERVATION.get(named) or _BY_STRENGTH[finding.strength]
+    for source, number in _BY_NUMBER.items():
+        if any(map(number.fullmatch, finding.evidence)):
+            return source
     if (
         stand_in
         or not check_named(finding.check).at_ai
         or any(_is_about(finding.subject, name) for name in ours)
     ):
-        return BY_PHONES
-    return BY_RECORD
+        return "phones"
+    return "record"

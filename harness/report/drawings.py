@@ -243,34 +243,31 @@ _LABEL_WIDTH, _DETAIL_WIDTH = 7.2, 5.8
 
 
 #: Rules of an inline picture hold for the whole page, so each is bound to the picture's own class.
-_STYLE = "".join(
-    f".ladder {rule}"
-    for rule in (
-        "text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--ink,#1f2933)}",
-        ".bg{fill:var(--card,#fff)}",
-        ".t,.n,.d,.m{fill:var(--soft,#52606d);font-size:11px}",
-        ".d{font-size:10px}",
-        ".h{font-weight:600;font-size:13px}",
-        ".n{font-size:10px;font-weight:400}",
-        ".m{font-style:italic}",
-        ".b{fill:var(--failed,#b42318)}",
-        ".box{fill:var(--ground,#f5f7fa);stroke:var(--line,#cbd2d9)}",
-        ".ours{fill:var(--tint,#eef4ff)}",
-        ".l{stroke:var(--line,#cbd2d9);stroke-dasharray:3 3}",
-        ".rq,.pr,.ok,.er{stroke-width:1.5}",
-        ".rq{stroke:var(--link,#175cd3)}",
-        ".ok{stroke:var(--passed,#027a48)}",
-        ".pr{stroke:var(--soft,#52606d)}",
-        ".er{stroke:var(--failed,#b42318)}",
-        ".hrq{fill:var(--link,#175cd3)}",
-        ".hok{fill:var(--passed,#027a48)}",
-        ".hpr{fill:var(--soft,#52606d)}",
-        ".her{fill:var(--failed,#b42318)}",
-        ".far{stroke-dasharray:5 3}",
-        ".cursor{stroke:var(--failed,#b42318);stroke-width:1.5}",
-        "a:hover text{text-decoration:underline}",
-    )
-)
+_STYLE = """
+.ladder text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--ink,#1f2933)}
+.ladder .bg{fill:var(--card,#fff)}
+.ladder .t,.ladder .n,.ladder .d,.ladder .m{fill:var(--soft,#52606d);font-size:11px}
+.ladder .d{font-size:10px}
+.ladder .h{font-weight:600;font-size:13px}
+.ladder .n{font-size:10px;font-weight:400}
+.ladder .m{font-style:italic}
+.ladder .b{fill:var(--failed,#b42318)}
+.ladder .box{fill:var(--ground,#f5f7fa);stroke:var(--line,#cbd2d9)}
+.ladder .ours{fill:var(--tint,#eef4ff)}
+.ladder .l{stroke:var(--line,#cbd2d9);stroke-dasharray:3 3}
+.ladder .rq,.ladder .pr,.ladder .ok,.ladder .er{stroke-width:1.5}
+.ladder .rq{stroke:var(--link,#175cd3)}
+.ladder .ok{stroke:var(--passed,#027a48)}
+.ladder .pr{stroke:var(--soft,#52606d)}
+.ladder .er{stroke:var(--failed,#b42318)}
+.ladder .hrq{fill:var(--link,#175cd3)}
+.ladder .hok{fill:var(--passed,#027a48)}
+.ladder .hpr{fill:var(--soft,#52606d)}
+.ladder .her{fill:var(--failed,#b42318)}
+.ladder .far{stroke-dasharray:5 3}
+.ladder .cursor{stroke:var(--failed,#b42318);stroke-width:1.5}
+.ladder a:hover text{text-decoration:underline}
+"""
 
 
 _HEADS = ("rq", "ok", "pr", "er")
@@ -481,12 +478,15 @@ _SOUNDS = {
     "noise": "#cbd5e1",
 }  #: else a network's tone
 _TONE = "#fdba74"
-_TIMELINE_STYLE = (  # bound to the picture's own class, since the rules of an inline picture hold for the whole page
-    ".timeline text{font:11px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--ink,#1f2933)}"
-    ".timeline .bg{fill:var(--card,#fff)}.timeline .a{fill:var(--soft,#52606d)}.timeline .w{fill:#fff}"
-    ".timeline .k{fill:#1f2933;font-size:10px}.timeline .g{stroke:var(--line,#e4e7eb)}"
-    ".timeline .cursor{stroke:var(--failed,#b42318);stroke-width:1.5}"
-)
+_TIMELINE_STYLE = """
+.timeline text{font:11px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--ink,#1f2933)}
+.timeline .bg{fill:var(--card,#fff)}
+.timeline .a{fill:var(--soft,#52606d)}
+.timeline .w{fill:#fff}
+.timeline .k{fill:#1f2933;font-size:10px}
+.timeline .g{stroke:var(--line,#e4e7eb)}
+.timeline .cursor{stroke:var(--failed,#b42318);stroke-width:1.5}
+"""
 
 
 class _Axis:

@@ -215,6 +215,10 @@ class CaseEvidence:
         return self.conclusion.verdict
 
     @property
+    def passed(self) -> bool:
+        return self.verdict is Verdict.PASSED
+
+    @property
     def message(self) -> str:
         """Why it did not pass."""
         return self.conclusion.message
@@ -228,6 +232,11 @@ class CaseEvidence:
     def site(self) -> str:
         """Which site ran it."""
         return str(self.case.get("site") or "")
+
+    @property
+    def deployment(self) -> str:
+        """The deployment's name."""
+        return str(self.case.get("deployment") or "")
 
     @property
     def key(self) -> tuple[str, str]:
@@ -474,18 +483,14 @@ class Tries:
         """
         missing = max(0, self.counting.attempt - len(self.attempts))
         others = (one for one in self.attempts if one.directory != self.counting.directory)
-        return (
-            1
-            + missing
-            + sum(one.verdict is not Verdict.PASSED and not one.is_starved for one in others)
-        )
+        return 1 + missing + sum(not one.passed and not one.is_starved for one in others)
 
     @property
     def passed_on_retry(self) -> bool:
         """Whether it passed in the end, after an attempt that did not. A guess that is run again
         alone is no retry.
         """
-        return self.counting.verdict is Verdict.PASSED and self.count > 1
+        return self.counting.passed and self.count > 1
 
     @property
     def before(self) -> list[str]:
@@ -493,7 +498,7 @@ class Tries:
         return [
             f"attempt {one.attempt}, {one.verdict}: {one.headline.removeprefix(f'{one.verdict}: ')}"
             for one in self.attempts
-            if one.verdict is not Verdict.PASSED
+            if not one.passed
         ]
 
 

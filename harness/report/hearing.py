@@ -24,6 +24,7 @@ from typing import Any, Final
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
+from pydantic import ConfigDict, TypeAdapter
 
 from harness.audio import quality
 from harness.audio.classify import classify
@@ -34,10 +35,8 @@ from harness.audio.spectrogram import spectrogram_png
 from harness.audio.wav import WavError, read_wav
 from harness.case.events import RtpStatistics
 from harness.case.log import Recording, finite
-from harness.case.verdict import Verdict
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import name_mark, owners
-from harness.support.field_kinds import require_kinds
 from harness.support.files import json_file, user_files, whole_file
 
 #: What was kept is not there, or is damaged: then it is made again, of the recording.
@@ -52,6 +51,19 @@ class Sound:
     ended: float
     kind: str
     name: str
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """What is in a recording, and how long it is, in seconds."""
+
+    __pydantic_config__ = ConfigDict(allow_inf_nan=False)
+
+    seconds: float
+    sounds: tuple[Sound, ...]
+
+
+_HEARD = TypeAdapter(Sounds)
 
 
 @dataclass(frozen=True)
@@ -145,39 +157,37 @@ def _hearing(evidence: CaseEvidence, recording: Recording) -> Hearing:
     received = recording.received
     if received is None:
         return Hearing(recording, "", "")
-    if evidence.verdict is not Verdict.PASSED:
+    if not evidence.passed:
         _draw(evidence, received)
     kept = _picture_of(received)
     player = data_uri(received) if kept.is_file() else None
     if player is None:
         return Hearing(recording, "", "", began=evidence.legs[recording.leg].first_sample_at)
-    seconds, heard = sounds(evidence, received)
+    heard = sounds(evidence, received)
     picture = "data:image/png;base64," + base64.b64encode(
         user_files.read(kept, user_files.EVIDENCE)
     ).decode("ascii")
     return Hearing(
-        recording, picture, player, seconds, evidence.legs[recording.leg].first_sample_at, heard
+        recording,
+        picture,
+        player,
+        heard.seconds,
+        evidence.legs[recording.leg].first_sample_at,
+        heard.sounds,
     )
 
 
-def sounds(evidence: CaseEvidence, received: Path) -> tuple[float, tuple[Sound, ...]]:
+def sounds(evidence: CaseEvidence, received: Path) -> Sounds:
     """How long the recording of what a leg received is, and what is in it. Raises :class:`WavError`
     when it is no recording.
     """
     kept = received.with_suffix(".sounds.json")
     with contextlib.suppress(*_NOT_KEPT):
-        known = json_file.read(kept)
-        return finite(known["seconds"]), tuple(map(_read_sound, known["sounds"]))
+        return json_file.read_as(kept, _HEARD)
     samples, rate = read_wav(received)
-    found = tuple(_sounds(evidence, samples, rate))
-    known = {"seconds": len(samples) / rate, "sounds": [dataclasses.asdict(each) for each in found]}
-    whole_file.write(kept, json.dumps(known) + "\n")
-    return known["seconds"], found
-
-
-def _read_sound(plain: dict[str, Any]) -> Sound:
-    require_kinds(Sound, plain)
-    return Sound(**plain)
+    found = Sounds(len(samples) / rate, tuple(_sounds(evidence, samples, rate)))
+    whole_file.write(kept, json_file.text(found) + "\n")
+    return found
 
 
 def _sounds(evidence: CaseEvidence, samples: NDArray[np.int16], rate: int) -> Iterator[Sound]:

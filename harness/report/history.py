@@ -18,9 +18,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from harness.case.log import finite
+from pydantic import ConfigDict, TypeAdapter
+
 from harness.case.verdict import NEVER_REPORTED, Verdict, worst
 from harness.errors import DamagedHistoryError, ResourceError
 from harness.report.callfacts import worst_figures
@@ -28,44 +29,30 @@ from harness.report.evidence import CaseEvidence
 from harness.report.markup import printable
 from harness.report.run_directory import RunEvidence
 from harness.report.scope import digest
-from harness.support.field_kinds import require_kinds
+from harness.support.files import json_file
 from harness.support.mask import mask_text
 
 FILE = "history.sqlite"
 
+#: What was found is JSON in a row of its own; beside it stand the columns that rows are found by.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (
-    id INTEGER PRIMARY KEY, run TEXT NOT NULL, began REAL NOT NULL, deployment TEXT NOT NULL, site TEXT NOT NULL,
-    key TEXT NOT NULL, faults TEXT NOT NULL, interrupted TEXT NOT NULL, changed TEXT NOT NULL, UNIQUE (run, deployment, site)
+    run TEXT NOT NULL, deployment TEXT NOT NULL, site TEXT NOT NULL, key TEXT NOT NULL, began REAL NOT NULL, found TEXT NOT NULL,
+    PRIMARY KEY (run, deployment, site)
 );
-CREATE TABLE IF NOT EXISTS file (key TEXT PRIMARY KEY, content TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS run_key ON run (key, began);
-CREATE TABLE IF NOT EXISTS result (
-    run INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE, case_id TEXT NOT NULL, integration TEXT NOT NULL, row TEXT NOT NULL,
-    verdict TEXT NOT NULL, attempts INTEGER NOT NULL, wall_s REAL NOT NULL, cause TEXT NOT NULL, PRIMARY KEY (run, case_id)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS kpi (
-    run INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE, row TEXT NOT NULL, name TEXT NOT NULL, value REAL NOT NULL,
-    PRIMARY KEY (run, row, name)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS night (
-    id INTEGER PRIMARY KEY, series TEXT NOT NULL, began REAL NOT NULL, ended REAL NOT NULL, code INTEGER NOT NULL,
-    run TEXT NOT NULL, problems TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS night_series ON night (series, began);
-CREATE TABLE IF NOT EXISTS untold (night INTEGER PRIMARY KEY REFERENCES night (id) ON DELETE CASCADE);
+CREATE TABLE IF NOT EXISTS file (key TEXT PRIMARY KEY, content TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS night (series TEXT NOT NULL, began REAL NOT NULL, found TEXT NOT NULL, PRIMARY KEY (series, began));
 """
 _TABLES = set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", _SCHEMA))
 #: SQLite's result codes for a file, or tables, that no version of the harness leaves: ERROR (a
-#: column is missing), CORRUPT, CONSTRAINT (there are results of a run that is not there), MISMATCH,
-#: NOTADB. A full disk or a lock has others.
-_DAMAGE = {1, 11, 19, 20, 26}
+#: column is missing), CORRUPT, MISMATCH, NOTADB. A full disk or a lock has others.
+_DAMAGE = {1, 11, 20, 26}
 _DAMAGED, _COMPANIONS = ".damaged-", ("-journal", "-wal", "-shm")
 #: Beside the content of a deployment file, in which numbers are masked: the hash of the file
 #: itself.
 _HASH = "SHA-256"
-_RUN = ("run", "began", "deployment", "site", "key", "faults", "interrupted", "changed")
-_RESULTS = "SELECT case_id, integration, row, verdict, attempts, wall_s, cause FROM result WHERE run = ? ORDER BY row, case_id"
+_FINITE = ConfigDict(allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -90,6 +77,8 @@ class Result:
 @dataclass(frozen=True)
 class Run:
     """What one run found in one deployment at one site."""
+
+    __pydantic_config__ = _FINITE
 
     run: str
     began: float  #: seconds since the epoch
@@ -117,7 +106,7 @@ class Run:
         return (
             not self.interrupted
             and bool(self.results)
-            and all(r.verdict == Verdict.PASSED for r in self.results)
+            and all(result.passed for result in self.results)
         )
 
     @property
@@ -193,9 +182,7 @@ def _found(
     for tries in run.tries:
         e = tries.counting
         if _place(e.case) == place:
-            cause = (
-                "" if e.verdict is Verdict.PASSED else printable(e.headline)
-            )  # it may hold the wire's own octets
+            cause = "" if e.passed else printable(e.headline)  # it may hold the wire's own octets
             results.append(
                 Result(e.id, e.integration, e.row, e.verdict, tries.count, e.wall_s, cause)
             )
@@ -227,7 +214,6 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         connection = sqlite3.connect(path, timeout=30.0)
         try:
-            connection.execute("PRAGMA foreign_keys = ON")
             _make_tables(connection)
             with connection:
                 yield connection
@@ -242,7 +228,8 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         )
         raise kind(f"{path}: what earlier runs found cannot be read or written: {error}") from error
     except (ValueError, TypeError, OverflowError, OSError, RecursionError) as error:
-        raise DamagedHistoryError(f"{path}: what earlier runs found is damaged: {error}") from error
+        said = " ".join(str(error).split())
+        raise DamagedHistoryError(f"{path}: what earlier runs found is damaged: {said}") from error
 
 
 def _make_tables(db: sqlite3.Connection) -> None:
@@ -309,34 +296,15 @@ def append(path: Path, runs: Sequence[Run]) -> None:
     """Add a run, or replace what is known of it. Raises :class:`ResourceError`."""
     with _opened(path) as db:
         for run in runs:
-            changed = _changed(db, run)
+            known = dataclasses.replace(run, changed=_changed(db, run))
             if run.content:
                 db.execute(
                     "INSERT OR REPLACE INTO file VALUES (?, ?)", (run.key, json.dumps(run.content))
                 )
+            found = json_file.text(_RUN.dump_python(known, exclude={"content"}))
             db.execute(
-                "DELETE FROM run WHERE run = ? AND deployment = ? AND site = ?",
-                (run.run, run.deployment, run.site),
-            )
-            cursor = db.execute(
-                f"INSERT INTO run ({', '.join(_RUN)}) VALUES (:{', :'.join(_RUN)})",
-                vars(run) | {"faults": json.dumps(run.faults), "changed": json.dumps(changed)},
-            )
-            number = cursor.lastrowid
-            db.executemany(
-                "INSERT INTO result VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (number, r.case, r.integration, r.row, r.verdict, r.attempts, r.wall_s, r.cause)
-                    for r in run.results
-                ],
-            )
-            db.executemany(
-                "INSERT INTO kpi VALUES (?, ?, ?, ?)",
-                [
-                    (number, row, name, value)
-                    for row, named in run.kpis.items()
-                    for name, value in named.items()
-                ],
+                "INSERT OR REPLACE INTO run VALUES (:run, :deployment, :site, :key, :began, :found)",
+                {**vars(known), "found": found},
             )
 
 
@@ -344,14 +312,16 @@ def _changed(db: sqlite3.Connection, run: Run) -> tuple[str, ...]:
     """What has changed in a run's deployment file since the run before it, which is known of a run
     that was put down already.
     """
-    same = (run.run, run.deployment, run.site)
     known = db.execute(
-        "SELECT changed FROM run WHERE run = ? AND deployment = ? AND site = ?", same
+        "SELECT found FROM run WHERE run = ? AND deployment = ? AND site = ?",
+        (run.run, run.deployment, run.site),
     ).fetchone()
-    if known or not run.content:
-        return tuple(json.loads(known[0])) if known else ()
+    if known:
+        return _read(_RUN, *known).changed
     before = db.execute("SELECT content FROM file WHERE key = ?", (run.key,)).fetchone()
-    return changes(json.loads(before[0]), json.loads(json.dumps(run.content))) if before else ()
+    if not before or not run.content:
+        return ()
+    return changes(json.loads(before[0]), json.loads(json.dumps(run.content)))
 
 
 def before(path: Path, run: Run, most: int = 20) -> tuple[list[Run], tuple[str, ...]]:
@@ -375,33 +345,10 @@ def read(path: Path, *, key: str = "", most: int = 20) -> list[Run]:
         return []
     with _opened(path) as db:
         found = db.execute(
-            f"SELECT id, {', '.join(_RUN)} FROM run WHERE (? = '' OR key = ?) ORDER BY began DESC, id DESC LIMIT ?",
-            (key, key, most),
-        ).fetchall()
-        return [_read_run(db, *row) for row in reversed(found)]
-
-
-def _read_run(db: sqlite3.Connection, number: int, *plain: Any) -> Run:
-    results = db.execute(_RESULTS, (number,))
-    kpis: dict[str, dict[str, float]] = {}
-    for row, name, value in db.execute("SELECT row, name, value FROM kpi WHERE run = ?", (number,)):
-        kpis.setdefault(row, {})[name] = finite(value)
-    values = dict(zip(_RUN, plain, strict=True))
-    values |= {"began": finite(values["began"])} | {
-        name: json.loads(values[name]) for name in ("faults", "changed")
-    }
-    require_kinds(Run, values)
-    values |= {name: tuple(values[name]) for name in ("faults", "changed")}
-    read = Run(**values, results=tuple(map(_result, results)), kpis=kpis)
-    assert read.when  # raises where no calendar has that day
-    return read
-
-
-def _result(plain: tuple[Any, ...]) -> Result:
-    found = Result(*plain)
-    found = dataclasses.replace(found, verdict=Verdict(found.verdict), wall_s=finite(found.wall_s))
-    require_kinds(Result, vars(found))
-    return found
+            "SELECT found FROM run WHERE ? IN ('', key) ORDER BY began DESC, rowid DESC LIMIT ?",
+            (key, most),
+        )
+        return [_read(_RUN, *plain) for plain in found][::-1]
 
 
 # -- nights
@@ -410,6 +357,8 @@ def _result(plain: tuple[Any, ...]) -> Result:
 @dataclass(frozen=True, kw_only=True)
 class Night:
     """One night of a series."""
+
+    __pydantic_config__ = _FINITE
 
     series: str
     began: float  #: seconds since the epoch
@@ -427,37 +376,12 @@ class Night:
         return datetime.fromtimestamp(self.began, UTC).strftime("%Y-%m-%d")
 
 
-def append_night(path: Path, night: Night) -> None:
-    """Add a night."""
+def keep_night(path: Path, night: Night) -> None:
+    """Add a night, or replace what is known of it."""
     with _opened(path) as db:
         db.execute(
-            "INSERT INTO night (series, began, ended, code, run, problems) VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                night.series,
-                night.began,
-                night.ended,
-                night.code,
-                night.run,
-                json.dumps(night.problems),
-            ),
-        )
-
-
-def leave_untold(path: Path, night: Night) -> None:
-    """The alert of a night is not sent, or not yet."""
-    with _opened(path) as db:
-        db.execute(
-            "INSERT OR IGNORE INTO untold SELECT id FROM night WHERE series = ? AND began = ?",
-            (night.series, night.began),
-        )
-
-
-def note_told(path: Path, night: Night) -> None:
-    """The alert of a night came to all whom it was for."""
-    with _opened(path) as db:
-        db.execute(
-            "DELETE FROM untold WHERE night IN (SELECT id FROM night WHERE series = ? AND began = ?)",
-            (night.series, night.began),
+            "INSERT OR REPLACE INTO night VALUES (?, ?, ?)",
+            (night.series, night.began, json_file.text(night)),
         )
 
 
@@ -469,33 +393,16 @@ def read_nights(path: Path, series: str, most: int = 30) -> list[Night]:
         return []
     with _opened(path) as db:
         found = db.execute(
-            "SELECT series, began, ended, code, run, problems, id NOT IN (SELECT night FROM untold) FROM night "
-            "WHERE series = ? ORDER BY id DESC LIMIT ?",
-            (series, most),
+            "SELECT found FROM night WHERE series = ? ORDER BY rowid DESC LIMIT ?", (series, most)
         )
-        return [_night(*plain) for plain in found][::-1]
+        return [_read(_NIGHT, *plain) for plain in found][::-1]
 
 
-def _night(
-    series: str, began: float, ended: float, code: int, run: str, problems: str, told: int
-) -> Night:
-    found = json.loads(problems)
-    plain = {
-        "series": series,
-        "began": finite(began),
-        "ended": finite(ended),
-        "code": code,
-        "run": run,
-    }
-    require_kinds(Night, plain | {"problems": found})
-    night = Night(
-        series=series,
-        began=began,
-        ended=ended,
-        code=code,
-        run=run,
-        problems=tuple(found),
-        told=bool(told),
-    )
-    assert night.when  # raises where no calendar has that day
-    return night
+_RUN, _NIGHT = TypeAdapter(Run), TypeAdapter(Night)
+_Kept = TypeVar("_Kept", Run, Night)
+
+
+def _read(kind: TypeAdapter[_Kept], text: str) -> _Kept:
+    found = kind.validate_python(json.loads(text))
+    assert found.when  # raises where no calendar has that day
+    return found

@@ -188,7 +188,7 @@ def _tasks(
     places = places_of(case.case for case in run.cases)
     every = dict.fromkeys(line.row for table in tables for line in table.lines)
     rows = {row: number for number, row in enumerate(every)}
-    fell = {case.row for case in run.cases if case.verdict is not Verdict.PASSED}
+    fell = {case.row for case in run.cases if not case.passed}
     ordered = sorted(
         run.cases,
         key=lambda case: (
@@ -208,7 +208,7 @@ def _tasks(
             owners=list(
                 dict.fromkeys(owner for number in numbers if (owner := _owner(groups[number])))
             ),
-            inline=case.verdict is not Verdict.PASSED and index < MOST_INLINE,
+            inline=not case.passed and index < MOST_INLINE,
             parts=parts,
             places=places,
             beside=beside,
@@ -276,31 +276,24 @@ def _by_row(
     cases: Sequence[Mapping[str, Any]], titles: Mapping[str, str]
 ) -> list[tuple[str, str, matrix.Cell, list[Mapping[str, Any]]]]:
     """The list of cases as it is grouped: a row's id, title, verdicts and cases."""
-    groups = (
-        (row, list(members))
-        for row, members in itertools.groupby(cases, key=lambda case: str(case["row"]))
-    )
-    return [
-        (row, titles[row], matrix.Cell(Counter(str(case["verdict"]) for case in members)), members)
-        for row, members in groups
-    ]
+    found = []
+    for row, group in itertools.groupby(cases, key=lambda case: str(case["row"])):
+        members = list(group)
+        verdicts = matrix.Cell(Counter(str(case["verdict"]) for case in members))
+        found.append((row, titles[row], verdicts, members))
+    return found
 
 
 def _trends(past: Sequence[Run]) -> dict[str, dict[str, list[tuple[str, Verdict]]]]:
     """Of each deployment and row the verdict in each earlier run, the worst of its sites."""
-    found: dict[str, dict[str, dict[str, list[tuple[str, Verdict]]]]] = {}
+    found: dict[str, dict[str, dict[str, tuple[str, Verdict]]]] = {}
     for run in past:
         for row, verdict in run.rows.items():
             of_row = found.setdefault(run.deployment, {}).setdefault(row.rpartition("/")[2], {})
-            of_row.setdefault(run.run, []).append((run.when, Verdict(verdict)))
+            when, known = of_row.get(run.run, (run.when, Verdict.PASSED))
+            of_row[run.run] = when, min(known, Verdict(verdict), key=ORDER.index)
     return {
-        deployment: {
-            row: [
-                (of_run[0][0], min((verdict for _, verdict in of_run), key=ORDER.index))
-                for of_run in runs.values()
-            ][-_MOST_PAST:]
-            for row, runs in rows.items()
-        }
+        deployment: {row: list(runs.values())[-_MOST_PAST:] for row, runs in rows.items()}
         for deployment, rows in found.items()
     }
 
@@ -591,7 +584,7 @@ def make(task: Task) -> tuple[dict[str, Any], str, list[Measured]]:
         "integration": case.integration,
         "row": case.row,
         "wall_s": case.wall_s,
-        "headline": "" if case.verdict is Verdict.PASSED else case.headline,
+        "headline": "" if case.passed else case.headline,
         "causes": task.causes,
         "axes": {name: place_of(case.case, name) for name in task.places} | case.axes,
         "labels": labels(case)
@@ -603,7 +596,7 @@ def make(task: Task) -> tuple[dict[str, Any], str, list[Measured]]:
     }
     if task.beside is not None:
         task.beside(case, page.flow, task.standing)
-    measured = times(case, page.legs, page.response_times) if case.verdict is Verdict.PASSED else ()
+    measured = times(case, page.legs, page.response_times) if case.passed else ()
     return fields, page.words(), list(measured)
 
 

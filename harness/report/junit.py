@@ -9,7 +9,7 @@ the difference between failed and not observable.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,31 +40,26 @@ def write(path: Path, run: RunEvidence) -> None:
         _problem(element, NEVER_REPORTED, NEVER_REPORTED.first_line())
         suites.setdefault(str(case.get("integration", "")), []).append(element)
     root = ET.Element("testsuites", name="call verification")
-    totals = {"tests": 0, "failures": 0, "errors": 0}
-    seconds = 0.0
     for name, elements in suites.items():
-        counts = {
-            "tests": len(elements),
-            "failures": sum(element.find("failure") is not None for element in elements),
-            "errors": sum(element.find("error") is not None for element in elements),
-            "skipped": 0,  # a case that means nothing is left out of the matrix
-        }
-        spent = sum(float(element.get("time", "0")) for element in elements)
-        suite = ET.SubElement(root, "testsuite", name=printable(name), time=f"{spent:.3f}")
-        for key, value in counts.items():
-            suite.set(key, str(value))
-            if key in totals:
-                totals[key] += value
-        seconds += spent
+        suite = ET.SubElement(root, "testsuite", name=printable(name))
+        _count(suite, elements)
+        suite.set("skipped", "0")  # a case that means nothing is left out of the matrix
         if name in began:
-            suite.set(
-                "timestamp", datetime.fromtimestamp(began[name], UTC).isoformat(timespec="seconds")
-            )
+            moment = datetime.fromtimestamp(began[name], UTC)
+            suite.set("timestamp", moment.isoformat(timespec="seconds"))
         suite.extend(elements)
-    for key, value in totals.items():
-        root.set(key, str(value))
-    root.set("time", f"{seconds:.3f}")
+    _count(root, [element for elements in suites.values() for element in elements])
     whole_file.write(path, ET.tostring(root, encoding="utf-8", xml_declaration=True))
+
+
+def _count(suite: ET.Element, elements: Sequence[ET.Element]) -> None:
+    """How many test cases a suite, or all suites, have, how many of them did not pass, and their
+    seconds.
+    """
+    suite.set("tests", str(len(elements)))
+    for key, tag in (("failures", "failure"), ("errors", "error")):
+        suite.set(key, str(sum(element.find(tag) is not None for element in elements)))
+    suite.set("time", f"{sum(float(element.get('time', '0')) for element in elements):.3f}")
 
 
 def _element(case: Mapping[str, object], name: str, integration: str, seconds: float) -> ET.Element:
@@ -78,7 +73,7 @@ def _element(case: Mapping[str, object], name: str, integration: str, seconds: f
 
 def _case(evidence: CaseEvidence, name: str) -> ET.Element:
     element = _element(evidence.case, name, evidence.integration, evidence.wall_s)
-    if evidence.verdict is not Verdict.PASSED:
+    if not evidence.passed:
         _problem(element, evidence.conclusion, evidence.headline).text = printable(_why(evidence))
     lines = [f"{name}: {value}" for name, value in _facts(evidence).items() if value]
     lines += [f"{finding.verdict}: {finding}" for finding in evidence.findings]

@@ -70,6 +70,12 @@ def message_links(key: str, numbers: tuple[str, ...]) -> Markup:
     return Markup("").join(link.format(key, number, number) for number in numbers)
 
 
+def markdown(words: object) -> Markup:
+    """The words as text that is no markup in Markdown: names are the customer's."""
+    escaped = xml(" ".join(str(words).split()))
+    return Markup("".join(f"\\{sign}" if sign in r"\`*_[]|~" else sign for sign in escaped))
+
+
 def slug(words: object) -> str:
     """The words as the name of a class in a page's style."""
     return str(words).replace(" ", "-")
@@ -112,7 +118,7 @@ def environment() -> Environment:
     found.filters["web_link"] = web_link
     found.filters["seen_of"] = seen_of
     found.filters["s"] = lambda number: "" if number == 1 else "s"
-    found.filters["slug"] = slug
+    found.filters |= {"slug": slug, "short": short, "markdown": markdown}
     found.globals |= {"SIGNS": SIGNS, "sign": sign, "message_links": message_links}
     return found
 
@@ -211,8 +217,7 @@ def verify_command(command: str, case: CaseEvidence) -> str:
     ]
     if not files:  # of a run that was killed: as it was given to harness verify
         files = [word for word in words if word.endswith(".toml")]
-    deployment = str(case.case.get("deployment", ""))
-    named = [file for file in files if Path(file).stem == deployment] or files or ["FILE"]
+    named = [file for file in files if Path(file).stem == case.deployment] or files or ["FILE"]
     again = [program(), "verify", *named, "--row", case.row]
     for axis, value in case.axes.items():
         if axis in _OPTIONS:

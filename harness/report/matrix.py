@@ -7,7 +7,6 @@ are terminal, Markdown and SVG.
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.case.verdict import ORDER, Verdict
-from harness.report.markup import SIGNS, short, xml
+from harness.report.markup import SIGNS, render
 from harness.report.run_directory import RunEvidence
 from harness.report.scope import RowScope, Scope
 from harness.report.terminal import STYLES
@@ -384,103 +383,16 @@ def _show(table: Table, console: Console) -> None:
 
 def markdown(found: Iterable[Table]) -> str:
     """The tables as GitHub's Markdown, for a job summary."""
-    parts = []
-    for table in found:
-        heads = ["Row", *(table.label(column) for column in table.headed), "Passed"]
-        rows = [heads, ["---", *[":-:"] * (len(heads) - 1)]]
-        for line in table.run:
-            cells = [cell.mark if cell else "" for cell in line.cells]
-            rows.append(
-                [
-                    f"{_plain(line.title)} <sub>{_plain(line.row)}</sub>",
-                    *cells,
-                    f"{SIGNS[line.verdict]} {line.passed}",
-                ]
-            )
-        said = [f"### {_plain(table.heading)}", "", f"{table.total}", ""]
-        said += [f"| {' | '.join(row)} |" for row in rows]
-        for why, lines in table.skipped.items():
-            names = ", ".join(
-                f"{_plain(line.title)} <sub>{_plain(line.row)}</sub>" for line in lines
-            )
-            said += [
-                "",
-                f"<details><summary>{len(lines)} not run: {_plain(why)}</summary>{names}</details>",
-            ]
-        parts.append("\n".join(said) + "\n")
-    return "\n".join([*parts, f"<sub>{legend()}</sub>\n"])
-
-
-def _plain(text: str) -> str:
-    """Text that is no markup in Markdown: names are the customer's."""
-    escaped = xml(" ".join(text.split()))
-    return "".join(f"\\{sign}" if sign in r"\`*_[]|~" else sign for sign in escaped)
+    return render("matrix.md.j2", tables=found, legend=legend())
 
 
 _FILLS = {
     "passed": "#d1fadf", "failed": "#fecdca", "not observable": "#fedf89", "broken": "#d9d6fe", NOT_RUN: "#e4e7eb",
 }  # fmt: skip
-_LINE, _CELL, _LEFT = 22, 52, 470
 
 
 def svg(found: Sequence[Table], title: str) -> str:
     """The tables as one picture that needs nothing else; ``title`` is its name for those who cannot
     see it.
     """
-    parts: list[str] = []
-    y, width = 8, 0
-
-    def text(x: float, y: float, words: str, style: str = "") -> None:
-        parts.append(f'<text x="{x:g}" y="{y:g}"{f" {style}" if style else ""}>{xml(words)}</text>')
-
-    for table in found:
-        y += _LINE
-        text(8, y, table.heading, 'font-weight="600" font-size="15"')
-        text(8, y + 18, str(table.total), 'fill="#52606d"')
-        y += 18 + 14 * (len(table.names) + 1)
-        for number, column in enumerate(table.headed):
-            heads = [
-                word(name, value) for name, value in zip(table.names, column, strict=True) if value
-            ]
-            for index, one in enumerate(heads):
-                at = y - 14 * (len(heads) - 1 - index)
-                text(
-                    _LEFT + (number + 0.5) * _CELL,
-                    at,
-                    one[:9],
-                    'font-size="10" text-anchor="middle" fill="#52606d"',
-                )
-        y += 6
-        total = _LEFT + len(table.headed) * _CELL
-        for line in table.run:
-            name = f'{xml(short(line.title, 48))} <tspan fill="#52606d" font-size="10">{xml(line.row)}</tspan>'
-            parts.append(f'<text x="8" y="{y + 15}">{name}</text>')
-            for number, cell in enumerate(line.cells):
-                if cell:
-                    parts.append(_square(_LEFT + number * _CELL, y, cell.verdict, cell.mark))
-            parts.append(
-                _square(total, y, line.verdict, f"{SIGNS[line.verdict]} {line.passed}", wide=20)
-            )
-            y += _LINE
-        for why, lines in table.skipped.items():
-            names = lines[0].title if len(lines) == 1 else f"{len(lines)} rows"
-            text(8, y + 15, f"{SIGNS[NOT_RUN]} {names}: {why}"[:110], 'fill="#52606d"')
-            y += _LINE
-        width, y = max(width, total + _CELL + 28), y + 8
-    for words in textwrap.wrap(legend(), max(width, 480) // 6):
-        text(8, y + 8, words, 'font-size="11" fill="#52606d"')
-        y += 16
-    y += 4
-    style = 'font-family="system-ui,Segoe UI,Roboto,DejaVu Sans,sans-serif" font-size="12.5" fill="#1f2933"'
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y}" width="{width}" height="{y}" role="img" {style}>'
-        f'<title>{xml(title)}</title><rect width="100%" height="100%" fill="#fff"/>{"".join(parts)}</svg>\n'
-    )
-
-
-def _square(x: float, y: float, verdict: str, mark: str, wide: int = 0) -> str:
-    middle = x + (_CELL + wide) / 2
-    return (
-        f'<rect x="{x + 1:g}" y="{y + 1:g}" width="{_CELL + wide - 2}" height="{_LINE - 2}" rx="3" fill="{_FILLS[verdict]}"/>'
-        f'<text x="{middle:g}" y="{y + 15:g}" text-anchor="middle" font-size="11">{xml(mark)}</text>'
-    )
+    return render("matrix.svg.j2", tables=found, title=title, legend=legend(), fills=_FILLS)

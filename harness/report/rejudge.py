@@ -278,11 +278,7 @@ class _Again:
 
 
 def _failed(findings: Iterable[Finding | None]) -> tuple[str, ...]:
-    failed = (
-        finding.check
-        for finding in findings
-        if finding is not None and finding.verdict is Verdict.FAILED
-    )
+    failed = (finding.check for finding in findings if finding is not None and finding.failed)
     return tuple(dict.fromkeys(failed))
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from harness.case.verdict import Verdict
 from harness.diagnosis import common
 from harness.errors import ResourceError
 from harness.report import allure, history, html, junit
@@ -134,7 +133,7 @@ def _disk(run: Path) -> Iterator[None]:
 
 def _finish(run: RunEvidence) -> FinishedRun:
     summary = summarise(run)
-    _on_all_cores(draw, [case for case in run.cases if case.verdict is not Verdict.PASSED])
+    _on_all_cores(draw, [case for case in run.cases if not case.passed])
     causes = common.plain(judged(run.cases))
     summary.causes = causes["causes"]
     whole_file.write(run.directory / CAUSES, json_file.text(causes) + "\n")

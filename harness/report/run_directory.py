@@ -36,17 +36,16 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import TypedDict
 
-from harness.case.log import CASE, finite
+from harness.case.log import CASE
 from harness.deployment.limits import try_lease
-from harness.errors import MistakeError, unwritable
+from harness.errors import MistakeError, writing
 from harness.report import scope as scopes
 from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence, Tries, case_of, key_of, latest, tries_of
 from harness.report.scope import Scope
-from harness.support.field_kinds import require_kinds
 from harness.support.files import json_file, whole_file
 from harness.support.mask import mask_name, mask_plain, mask_text
 from harness.support.memory import lasting, settle
@@ -83,12 +82,21 @@ class AddedFile(TypedDict):
 STOPPED = "stopped by the user"
 
 
-_ADDED_FILE: Final = TypeAdapter(AddedFile)
+class WitnessesDocument(TypedDict):
+    """``witnesses.json``: the files that others made, in the order in which they were added."""
+
+    version: int
+    files: list[AddedFile]
+
+
+_WITNESSES: Final = TypeAdapter(WitnessesDocument)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunEnd:
     """What only the runner knows of its run."""
+
+    __pydantic_config__ = ConfigDict(allow_inf_nan=False)
 
     workers: int
     wall_s: float
@@ -101,6 +109,14 @@ class RunEnd:
     )  #: of a run made of several: each one's name and command
 
 
+class _RunFile(TypedDict):
+    planned: list[dict[str, Any]]
+    end: RunEnd
+
+
+_RUN_FILE: Final = TypeAdapter(_RunFile)
+
+
 def create(reports: Path) -> Path:
     """Make a new run's directory. Raises :class:`MistakeError` where another path is needed,
     :class:`ResourceError` for a full disk.
@@ -110,11 +126,9 @@ def create(reports: Path) -> Path:
     names = (
         f"{stamp}-{os.getpid()}{f'-{attempt}' if attempt else ''}" for attempt in itertools.count()
     )
-    try:
+    with writing(reports):
         directory = next(reports / name for name in names if not (reports / name).exists())
         (directory / CASES).mkdir(parents=True)
-    except OSError as error:
-        raise unwritable(reports, error) from error
     return directory
 
 
@@ -237,11 +251,10 @@ def read_witnesses(run: Path) -> list[AddedFile]:
     list.
     """
     try:
-        found = json_file.read(run / WITNESSES)["files"]
-        return [_ADDED_FILE.validate_python(one, strict=True) for one in found]
+        return json_file.read_as(run / WITNESSES, _WITNESSES)["files"]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise MistakeError(f"{run / WITNESSES}: cannot be read: {error}") from error
 
 
@@ -274,22 +287,18 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
     Raises :class:`MistakeError` when its record is damaged.
     """
     try:
-        plain = json_file.read(run / _RUN)
+        found = json_file.read_as(run / _RUN, _RUN_FILE)
         planned: list[Mapping[str, Any]] = [
-            {"id": case["id"], **case} for case in map(case_of, plain["planned"])
+            {"id": case["id"], **case} for case in map(case_of, found["planned"])
         ]
-        end = plain["end"]
-        results = Path(end["allure_results"]) if end["allure_results"] else None
-        if results and not _has_results(results, run, planned):
+        end = found["end"]
+        if end.allure_results and not _has_results(end.allure_results, run, planned):
             # the run was moved, or came from another machine, or others' results are there by now
-            results = run / ALLURE
-        values = end | {"allure_results": results, "broke": tuple(end["broke"])}
-        require_kinds(RunEnd, values)
-        finite(values["wall_s"])
-        return planned, RunEnd(**values)
+            end = dataclasses.replace(end, allure_results=run / ALLURE)
+        return planned, end
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise MistakeError(
             f"{run / _RUN}: cannot be read: {error}; allowed: as the run wrote it"
         ) from error
@@ -407,6 +416,13 @@ def require_ended(directory: Path) -> None:
     """
     if not has_ended(directory):
         raise MistakeError(f"{directory}: this run is still under way; allowed: one that has ended")
+
+
+def ended_run(directory: Path) -> Path:
+    """The run's directory. Raises :class:`MistakeError` where it is none, or the run is under way."""
+    require_run(directory)
+    require_ended(directory.resolve())
+    return directory.resolve()
 
 
 def has_ended(directory: Path) -> bool:

@@ -17,17 +17,16 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import SecretStr
+from pydantic import ConfigDict, PlainSerializer, PlainValidator, SecretStr, TypeAdapter
 from typing_extensions import TypedDict
 
 from harness import integrations
-from harness.case.log import finite
 from harness.deployment import Deployment, Kind
 from harness.deployment.places import named_files
 from harness.errors import MistakeError
-from harness.finding_kinds import FindingKind, RequiredFindings
+from harness.finding_kinds import FindingKind
 from harness.integrations import matrix
 from harness.integrations.base import Reason
 from harness.integrations.matrix import Case, Selection
@@ -78,6 +77,11 @@ class LeftOutDocument(TypedDict):
     row: str
     documented: bool
     why: str
+
+
+_Kind = Annotated[
+    FindingKind, PlainValidator(FindingKind.read), PlainSerializer(str, return_type=str)
+]
 
 
 class _Content(TypedDict, total=False):
@@ -133,13 +137,14 @@ class DeploymentScope:
 class Scope:
     """What a run was asked to verify."""
 
+    __pydantic_config__ = ConfigDict(allow_inf_nan=False)
+
     began: float  #: seconds since the epoch
     options: Options
     command: str
     deployments: tuple[DeploymentScope, ...]
-    required: Mapping[str, RequiredFindings] = field(
-        default_factory=dict
-    )  #: case → the findings it has to make
+    #: Case → the findings it has to make.
+    required: Mapping[str, Mapping[_Kind, int]] = field(default_factory=dict)
     #: What the run is made with; empty where none were put down.
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -176,36 +181,25 @@ class Scope:
     def planned(self) -> Iterator[dict[str, Any]]:
         """What was asked for, as far as it is known of a case that left nothing."""
         for one in self.deployments:
-            same = {
-                "integration": one.integration,
-                "deployment": one.name,
-                "kind": one.kind,
-                "site": one.site,
-            }
             for row in one.rows:
-                about = {
-                    "title": row.title,
-                    "description": row.proves,
-                    "source": row.source,
-                    "link": row.link,
-                }
                 for case in row.asked:
                     yield {
                         "id": case,
                         "row": row.row,
                         "axes": {},
-                        **same,
-                        **about,
+                        "integration": one.integration,
+                        "deployment": one.name,
+                        "kind": one.kind,
+                        "site": one.site,
+                        "title": row.title,
+                        "description": row.proves,
+                        "source": row.source,
+                        "link": row.link,
                         "mask": one.kind != "simulated",
                     }
 
-    def plain(self) -> dict[str, Any]:
-        """What ``scope.json`` holds."""
-        required = {
-            case: {str(kind): least for kind, least in kinds.items()}
-            for case, kinds in self.required.items()
-        }
-        return {**vars(self), "required": required}
+
+_SCOPE = TypeAdapter(Scope)
 
 
 def scope_of(
@@ -297,7 +291,7 @@ def _row_together(one: RowScope, other: RowScope) -> RowScope:
 
 def write(run: Path, scope: Scope) -> None:
     """Write ``scope.json``."""
-    whole_file.write(run / FILE, json_file.text(scope.plain()) + "\n")
+    whole_file.write(run / FILE, json_file.text(_SCOPE.dump_python(scope)) + "\n")
 
 
 def read(run: Path) -> Scope | None:
@@ -305,17 +299,13 @@ def read(run: Path) -> Scope | None:
     damaged.
     """
     try:
-        plain = json_file.read(run / FILE)
-        deployments = tuple(_read_deployment(one) for one in plain["deployments"])
-        required = {case: _read_required(kinds) for case, kinds in plain["required"].items()}
-        values = plain | {"deployments": deployments, "required": required}
-        require_kinds(Scope, values)
-        require_kinds(Options, values["options"])
-        finite(values["began"])
-        return Scope(**values)
+        found = json_file.read_as(run / FILE, _SCOPE)
+        for one in found.deployments:
+            require_kinds(_Content, one.content)
+        return found
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise MistakeError(
             f"{run / FILE}: cannot be read: {error}; allowed: as the run wrote it"
         ) from error
@@ -324,35 +314,6 @@ def read(run: Path) -> Scope | None:
 def digest(plain: object) -> str:
     """SHA-256 of JSON data, whatever order its keys stand in."""
     return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _read_required(plain: dict[str, int]) -> RequiredFindings:
-    if not all(isinstance(least, int) for least in plain.values()):
-        raise TypeError(f"how many findings a case has to make: {plain!r:.40}")
-    return {FindingKind.read(kind): least for kind, least in plain.items()}
-
-
-def _read_deployment(plain: dict[str, Any]) -> DeploymentScope:
-    lists = ("cases", "asked", "not_now")
-    rows = []
-    for row in plain["rows"]:
-        reason = row.get("reason")
-        if reason is not None:
-            require_kinds(Reason, reason)
-            reason = Reason(**reason)
-        values = row | {name: tuple(row[name]) for name in lists} | {"reason": reason}
-        require_kinds(RowScope, values)
-        rows.append(RowScope(**values))
-    entries = [one | {"entries": tuple(one["entries"])} for one in plain.get("unverified", ())]
-    for entry in entries:
-        require_kinds(Unverified, entry)
-    values = plain | {
-        "rows": tuple(rows),
-        "unverified": tuple(Unverified(**entry) for entry in entries),
-    }
-    require_kinds(DeploymentScope, values)
-    require_kinds(_Content, values["content"])
-    return DeploymentScope(**values)
 
 
 def _deployment(

@@ -67,9 +67,8 @@ def rates(runs: Sequence[Run]) -> list[FlakeRate]:
     rows: dict[str, str] = {}
     for run in runs:
         for result in run.results:
-            if result.verdict in (Verdict.PASSED, Verdict.FAILED):
-                passed = result.verdict == Verdict.PASSED
-                seen.setdefault(result.case, []).append((passed, passed and result.attempts > 1))
+            if result.verdict.says_something:
+                seen.setdefault(result.case, []).append(_night(result))
                 rows[result.case] = result.row
     found = [
         FlakeRate(case, rows[case], _flaky(nights), len(nights)) for case, nights in seen.items()
@@ -163,9 +162,7 @@ def _standing(before: Sequence[tuple[str, Result]], now: Result) -> str:
     observable, it may have failed or not.
     """
     informative = [(run, result) for run, result in before if result.verdict.says_something]
-    nights = [
-        (one.passed, one.passed and one.attempts > 1) for one in (*(r for _, r in informative), now)
-    ]
+    nights = [_night(one) for one in (*(result for _, result in informative), now)]
     flaky = f"flaky ({count} of {len(nights)})" if (count := _flaky(nights)) else ""
     if now.passed:
         return FIXED if informative and not informative[-1][1].passed else flaky
@@ -182,6 +179,11 @@ def together(words: Iterable[str]) -> str:
     if len(counted) == 1:
         return next(iter(counted))
     return ", ".join(f"{count} {word}" for word, count in counted.most_common() if word)
+
+
+def _night(result: Result) -> tuple[bool, bool]:
+    """Whether it passed, and whether on retry only."""
+    return result.passed, result.passed and result.attempts > 1
 
 
 def _flaky(nights: Sequence[tuple[bool, bool]]) -> int:

@@ -82,20 +82,10 @@ def strangers(counts: Iterable[StrangerRefused]) -> list[Stranger]:
     have the same counts.
     """
     counted: dict[str, tuple[Counter[str], Counter[str], Counter[str]]] = {}
-    last: dict[tuple[str, ...], int] = {}
-    seen = {
-        (e.at, e.phone, e.source, e.transport, e.method, e.user_agent, e.why): e for e in counts
-    }
+    last: dict[StrangerRefused, int] = {}
+    seen = {dataclasses.replace(event, leg=None, count=0): event for event in counts}
     for event in sorted(seen.values(), key=lambda e: e.at):
-        kind = (
-            event.phone,
-            event.leg or "",
-            event.source,
-            event.transport,
-            event.method,
-            event.user_agent,
-            event.why,
-        )
+        kind = dataclasses.replace(event, at=0.0, count=0)
         before = last.get(kind, 0)
         more = (
             event.count - before if event.count > before else event.count
@@ -254,7 +244,7 @@ def summarise(run: RunEvidence) -> Summary:
     deployments = {
         str(case.get("deployment", "")): str(case.get("kind", "")) for case in run.everything
     }
-    passed = [case for case in run.cases if case.verdict is Verdict.PASSED]
+    passed = [case for case in run.cases if case.passed]
     retried = [tries for tries in run.tries if tries.passed_on_retry]
     return Summary(
         **{each.name: getattr(total, each.name) for each in dataclasses.fields(Verdicts)},
@@ -295,7 +285,7 @@ def _row_of(case: CaseEvidence, deployments: Mapping[str, str]) -> str:
     """A row's name; where there are several deployments, each sees what its own witnesses let it
     see.
     """
-    return f"{case.row} of {case.case.get('deployment')}" if len(deployments) > 1 else case.row
+    return f"{case.row} of {case.deployment}" if len(deployments) > 1 else case.row
 
 
 def _counted(

@@ -16,8 +16,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
-from typing_extensions import TypedDict
-
 from harness.audio.marks import VOICES
 from harness.audio.wav import MOST_SECONDS
 from harness.case.events import (
@@ -34,7 +32,13 @@ from harness.errors import MistakeError
 from harness.phone import rtp_log
 from harness.report.evidence import CaseEvidence
 from harness.report.rejudge import judged_with
-from harness.report.run_directory import CASES, WITNESSES, AddedFile, read_witnesses
+from harness.report.run_directory import (
+    CASES,
+    WITNESSES,
+    AddedFile,
+    WitnessesDocument,
+    read_witnesses,
+)
 from harness.report.signoff import manifest
 from harness.sip.sdp import Description, SdpError
 from harness.support.files import json_file, user_files, whole_file
@@ -70,13 +74,6 @@ _CAPTURES: Final = (
 )
 
 _CAPTURE_NAMES: Final = (".pcap", ".pcapng", ".cap")
-
-
-class WitnessesDocument(TypedDict):
-    """``witnesses.json``: the files that others made, in the order in which they were added."""
-
-    version: int
-    files: list[AddedFile]
 
 
 #: Where a recording was made: at the AI, or at the platform, which proves nothing of what the AI

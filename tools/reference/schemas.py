@@ -22,10 +22,10 @@ from harness.case.measurement import Measurement
 from harness.report.case_document import AddedEvidence, CaseDocument
 from harness.report.nightly.compare import Difference
 from harness.report.rejudge import RejudgeDocument
+from harness.report.run_directory import WitnessesDocument
 from harness.report.scope import Scope
 from harness.report.signoff.attest import StatementDocument
 from harness.report.summary import Summary
-from harness.report.witnesses import WitnessesDocument
 from harness.run.cli.listen import ListenDocument
 from harness.run.cli.lists import RowDocument
 from harness.run.load.result import LoadResult

@@ -80,15 +80,14 @@ def _compare(
             **same, incomparable=f"only the {'new' if old is None else 'old'} run verified it"
         )
     has_other_timings = old.key != new.key and old.faults == new.faults
-    lists: dict[str, Any] = {}
+    lists: dict[str, tuple[Result, ...]] = {}
     for name, result in _told_apart(old, new):
         if name != "slower" or not has_other_timings:
-            lists.setdefault(name, []).append(result)
+            lists[name] = (*lists.get(name, ()), result)
     rows = [{result.row for result in run.results if result.attempts} for run in (old, new)]
-    entries: dict[str, Any] = {name: tuple(results) for name, results in lists.items()}
     return Difference(
         **same,
-        **entries,
+        **lists,  # type: ignore[arg-type]
         lost_rows=tuple(sorted(rows[0] - rows[1])),
         notes=tuple(_unlike(old, new, has_other_timings=has_other_timings)),
         since={

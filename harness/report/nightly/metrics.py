@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.case.verdict import Verdict
-from harness.errors import BrokenError, MistakeError, unwritable
+from harness.errors import BrokenError, MistakeError, writing
 from harness.report.history import Night, Run
 from harness.report.standing import FlakeRate
 from harness.support.files import whole_file
@@ -40,14 +40,13 @@ def registry_of(night: Night, runs: Sequence[Run], flakes: Iterable[FlakeRate]) 
     def gauge(name: str, text: str, labels: Sequence[str]) -> Any:
         return prometheus.Gauge(f"{JOB}_{name}", text, labels, registry=registry)
 
-    ended = gauge("night_ended_timestamp_seconds", "When the last night ended.", ["series"])
-    ended.labels(night.series).set(night.ended)
-    gauge("night_exit_code", "How the last night ended: 0 all passed.", ["series"]).labels(
-        night.series
-    ).set(night.code)
-    gauge("night_problems", "What was wrong in the last night.", ["series"]).labels(
-        night.series
-    ).set(len(night.problems))
+    of_series = (
+        ("night_ended_timestamp_seconds", "When the last night ended.", night.ended),
+        ("night_exit_code", "How the last night ended: 0 all passed.", night.code),
+        ("night_problems", "What was wrong in the last night.", len(night.problems)),
+    )
+    for name, text, value in of_series:
+        gauge(name, text, ["series"]).labels(night.series).set(value)
     cases = gauge("cases", "Cases by verdict.", [*_WHERE, "verdict"])
     passed = gauge("row_passed", "1 where all cases of the row passed.", [*_WHERE, "row"])
     figures = gauge("kpi", "The worst of a row's calls.", [*_WHERE, "row", "kpi"])
@@ -71,10 +70,8 @@ def write(path: Path, registry: Any) -> None:
     """Write the OpenMetrics file in one step, so that its reader (usually another user) never finds
     half of it.
     """
-    try:
+    with writing(path):
         whole_file.write(path, client().openmetrics.exposition.generate_latest(registry), _MODE)
-    except OSError as error:
-        raise unwritable(path, error) from error
 
 
 def push(url: str, registry: Any, series: str) -> None:

@@ -233,7 +233,7 @@ def _judged(given: Verification) -> FinishedNight:
     page.write(
         written := given.reports / page.FILE, shown, histories, causes, news, differences, tables
     )
-    history.append_night(past, night)  # last: what a night could not tell is told by the next one
+    history.keep_night(past, night)  # last: what a night could not tell is told by the next one
     where = "\n".join([*given.notes, f"See {_page_of(given.reports / given.run, written, causes)}"])
     alert = alert_of(given.series, news, problems, where, causes)
     return FinishedNight(

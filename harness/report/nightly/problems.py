@@ -108,7 +108,7 @@ def problems_of(runs: Sequence[Run], differences: Sequence[Difference]) -> Itera
             yield f"{_interrupted(run)}{run.interrupted}"
         for result in run.results:
             never_run = run.interrupted and not result.attempts  # the interruption says it all
-            if result.verdict != Verdict.PASSED and not never_run:
+            if not result.passed and not never_run:
                 yield problem_of(result.case, run.site, result.verdict)
     for difference in differences:
         for row in difference.lost_rows:
@@ -152,9 +152,11 @@ def _interrupted(run: Run) -> str:
 
 
 def verified_in(runs: Sequence[Run]) -> set[str]:
-    known = (Verdict.PASSED, Verdict.FAILED)
     return {
-        _named(one.case, run.site) for run in runs for one in run.results if one.verdict in known
+        _named(one.case, run.site)
+        for run in runs
+        for one in run.results
+        if one.verdict.says_something
     }
 
 

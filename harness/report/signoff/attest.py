@@ -26,7 +26,7 @@ from securesystemslib.signer._key import SSlibKey
 from typing_extensions import TypedDict
 
 from harness.case.verdict import Verdict
-from harness.errors import MistakeError, unwritable
+from harness.errors import MistakeError, writing
 from harness.report.run_directory import AddedFile
 from harness.report.signoff import manifest
 from harness.report.signoff.decision import Acceptance, Decision
@@ -112,10 +112,8 @@ _PEM_PUBLIC = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPubl
 
 
 def _write(path: Path, mode: int, content: bytes) -> None:
-    try:
+    with writing(path):
         whole_file.create(path, content, mode)
-    except OSError as error:
-        raise unwritable(path, error) from error
 
 
 def signer_of(path: Path) -> CryptoSigner:
@@ -167,7 +165,7 @@ def predicate_of(decision: Decision, inputs: Sequence[Path]) -> Predicate:
     digests = {path.name: manifest.digest(path) for path in inputs}
     if decision.scope:
         digests |= {f"deployment {one.name}": one.hash for one in decision.scope.deployments}
-    digests |= {witness_name(one): one["sha256"] for one in decision.witnesses}
+    digests |= {witness_name(one): one["sha256"] for one in decision.evidence.witnesses}
     predicate: Predicate = {
         "result": _RESULT[decision.outcome],
         "configuration": [

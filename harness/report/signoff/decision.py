@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence, key_of
-from harness.report.run_directory import AddedFile, RunEvidence
+from harness.report.run_directory import RunEvidence
 from harness.report.scope import Scope, unverified_entries
 from harness.report.signoff import manifest
 from harness.report.signoff.rows import (
@@ -52,26 +51,29 @@ class Acceptance(StrEnum):
 class Decision:
     """Everything the document says."""
 
-    run: str
-    outcome: Acceptance
+    evidence: RunEvidence
     reasons: tuple[str, ...]  #: why it is not accepted
     rows: tuple[RowResult, ...]
-    scope: Scope | None
     cases: tuple[JudgedCase, ...]
     planned: int
-    period: (
-        tuple[float, float] | None
-    )  #: from the first case's beginning to the last one's end, attempts included
     remarks: tuple[str, ...]
     preflight: tuple[str, ...]  #: what preflight found wrong or doubtful
     numbers: Mapping[str, int]  #: dialled, masked → how often
     waivers: tuple[Waiver, ...]  #: those that count
     expired: tuple[Waiver, ...]
     contradictions: tuple[str, ...]
-    absent: tuple[
-        Mapping[str, Any], ...
-    ]  #: the plain data of the planned cases that left no evidence
-    witnesses: tuple[AddedFile, ...]  #: files that others made, added when the run was over
+
+    @property
+    def outcome(self) -> Acceptance:
+        """Accepted, where nothing speaks against it that no waiver answers for."""
+        if self.reasons:
+            return Acceptance.NOT_ACCEPTED
+        return Acceptance.WITH_WAIVERS if self.waivers else Acceptance.ACCEPTED
+
+    @property
+    def scope(self) -> Scope | None:
+        """What the run was asked to verify."""
+        return self.evidence.scope
 
     @property
     def kinds(self) -> set[str]:
@@ -134,22 +136,12 @@ def decide(
     used = tuple(
         waiver for waiver in valid if any(row.short and row.waiver is waiver for row in rows)
     )
-    outcome = (
-        Acceptance.NOT_ACCEPTED
-        if reasons
-        else Acceptance.WITH_WAIVERS
-        if used
-        else Acceptance.ACCEPTED
-    )
     return Decision(
-        run=run.name,
-        outcome=outcome,
+        evidence=run,
         reasons=reasons,
         rows=rows,
-        scope=scope,
         cases=tuple(judged),
         planned=len(planned),
-        period=(run.began, run.ended_wall) if run.attempts else None,
         remarks=tuple(_remarks(run, judged, [w for w in valid if w not in used], expired)),
         preflight=tuple(
             dict.fromkeys(_preflight(run.directory))
@@ -158,8 +150,6 @@ def decide(
         waivers=used,
         expired=expired,
         contradictions=contradictions,
-        absent=tuple(run.absent),
-        witnesses=tuple(run.witnesses),
     )
 
 
@@ -227,7 +217,7 @@ def _blocks(
 
 
 def _place(case: CaseEvidence) -> tuple[str, str]:
-    return str(case.case.get("deployment", "")), case.row
+    return case.deployment, case.row
 
 
 def _strangers(every: Sequence[CaseEvidence]) -> Iterable[str]:

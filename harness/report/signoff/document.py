@@ -20,11 +20,7 @@ from harness.case.verdict import Verdict
 from harness.errors import MistakeError
 from harness.report import matrix
 from harness.report.coverage import (
-    BY_MESSAGES,
-    BY_PHONES,
-    BY_RECORD,
-    BY_THEIR_MESSAGES,
-    NOT_SEEN,
+    SOURCES,
     by_source,
 )
 from harness.report.markup import environment, printable
@@ -83,7 +79,7 @@ def write(
         statements=statements,
         seen=seen,
         used={name for row in decision.rows for name, _ in seen(row)},
-        sources=_WITNESSES,
+        sources=SOURCES,
         options=_options(decision),
         accepted=decision.outcome is not Acceptance.NOT_ACCEPTED,
         signer=Markup(signer),  # digests are not to be masked: their runs of digits are no numbers
@@ -92,7 +88,8 @@ def write(
             d.name: Markup.escape(printable(d.hash)) for d in (scope.deployments if scope else ())
         },
         digests={
-            one["sha256"]: Markup.escape(printable(one["sha256"])) for one in decision.witnesses
+            one["sha256"]: Markup.escape(printable(one["sha256"]))
+            for one in decision.evidence.witnesses
         },
         versions=scope.versions if scope else {},
     )
@@ -159,7 +156,9 @@ def _matrix(decision: Decision) -> tuple[matrix.Table, ...]:
     places = len(decision.scope.deployments) if decision.scope else 1
     most = _MOST_COLUMNS if places == 1 else _MOST_OF_SEVERAL
     return matrix.tables(
-        decision.scope, [*results, *((case, matrix.NOT_RUN) for case in decision.absent)], most
+        decision.scope,
+        [*results, *((case, matrix.NOT_RUN) for case in decision.evidence.absent)],
+        most,
     )
 
 
@@ -178,25 +177,6 @@ def _annex(rows: Iterable[RowResult]) -> dict[str, list[tuple[RowScope, list[Row
     }
 
 
-#: What a claim rests on, in a word, and in the words of the annex's key.
-_WITNESSES = {
-    "mark": "proved, by a mark decoded at the other end",
-    "recording": "proved, by a recording of the AI",
-    "transcript": "confirmed, by words in a transcript",
-    "digit": "confirmed, by a digit that was acted upon",
-    "account": "confirmed, by the far system's own account",
-    "RTCP": "indicated, by the other end's RTCP reports",
-    "sound": "indicated, by sound alone",
-    "packets": "indicated, by packets or sound alone",
-    "messages": BY_MESSAGES,
-    "phones": BY_PHONES,
-    "their messages": BY_THEIR_MESSAGES,
-    "record": f"{BY_RECORD}: its own interface says so, and nobody looked at the call itself",
-    "declared": "declared, not seen: the deployment file says so, and nobody could look",
-    "not seen": NOT_SEEN,
-}
-
-
 def _statements(rows: Iterable[RowResult]) -> list[str]:
     """What was claimed of any row, the most frequent first: the annex has its numbers."""
     return [
@@ -211,9 +191,6 @@ def _seen(row: RowResult, numbers: Mapping[str, int]) -> list[tuple[str, str]]:
     """
     found = []
     for source, claims in by_source(row.claims).items():
-        name = next(
-            (word for word, words in _WITNESSES.items() if words.startswith(source)), source
-        )
         of_cases: dict[int, list[int]] = {}
         for claim in claims:
             of_cases.setdefault(claim.cases, []).append(numbers[claim.words])
@@ -221,7 +198,7 @@ def _seen(row: RowResult, numbers: Mapping[str, int]) -> list[tuple[str, str]]:
             _ranges(sorted(of)) + (f" ({cases}/{row.passed})" if cases < row.passed else "")
             for cases, of in sorted(of_cases.items(), reverse=True)
         ]
-        found.append((name, "; ".join(parts)))
+        found.append((source, "; ".join(parts)))
     return found
 
 
@@ -274,9 +251,13 @@ def _options(decision: Decision) -> list[tuple[str, str]]:
 
 
 def _period(decision: Decision) -> str:
-    if decision.period is None:
+    """From the first case's beginning to the last one's end, attempts included."""
+    run = decision.evidence
+    if not run.attempts:
         return "no case ran"
-    began, ended = (datetime.datetime.fromtimestamp(at, datetime.UTC) for at in decision.period)
+    began, ended = (
+        datetime.datetime.fromtimestamp(at, datetime.UTC) for at in (run.began, run.ended_wall)
+    )
     last = ended.strftime("%H:%M" if ended.date() == began.date() else "%d %B %Y, %H:%M")
     return f"{began.strftime('%d %B %Y, %H:%M')} to {last} UTC"
 

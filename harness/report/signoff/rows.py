@@ -185,7 +185,7 @@ def judge(case: CaseEvidence, required: RequiredFindings, *, by_log: bool) -> Ju
     A case does not pass on audio of which nothing is known, whatever strength its deployment asks
     for.
     """
-    if case.verdict is not Verdict.PASSED:
+    if not case.passed:
         return JudgedCase(case=case, verdict=case.verdict)
     derived = overall(case.findings)
     if not case.findings or derived is not Verdict.PASSED:
@@ -217,7 +217,7 @@ def results(
     """A result for each row of each deployment, those of the guide first."""
     by_row: dict[tuple[str, str], list[JudgedCase]] = {}
     for one in judged:
-        by_row.setdefault((str(one.case.case.get("deployment", "")), one.case.row), []).append(one)
+        by_row.setdefault((one.case.deployment, one.case.row), []).append(one)
     expected = set(planned)
     found = [
         _result(
@@ -270,9 +270,8 @@ def ai_of(case: CaseEvidence, scope: Scope | None) -> str:
     """
     if case.axes.get("ai") == STAND_IN:
         return STAND_IN
-    name = case.case.get("deployment")
     is_named = any(
-        one.name == name and SYNTHFLOW in one.content
+        one.name == case.deployment and SYNTHFLOW in one.content
         for one in (scope.deployments if scope else ())
     )
     return SYNTHFLOW if is_named else UNNAMED

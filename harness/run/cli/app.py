@@ -54,6 +54,11 @@ Live = Annotated[
     typer.Option("--live", help="Call real platforms, which may cost money (or HARNESS_LIVE=1)."),
 ]
 
+#: The argument of commands that take one run.
+RunDirectory = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run's directory, e.g. reports/latest.")
+]
+
 #: The option of all commands that read deployment files (``harness.deployment.grants``).
 Grant = Annotated[
     list[str] | None,

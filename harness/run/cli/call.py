@@ -31,7 +31,7 @@ from harness.deployment import Deployment
 from harness.deployment.grants import Grants
 from harness.deployment.limits import CallGate
 from harness.deployment.safety import Guard
-from harness.errors import HarnessError, MistakeError, RefusedError, SelectionError, unwritable
+from harness.errors import HarnessError, MistakeError, RefusedError, SelectionError, writing
 from harness.phone import Wav
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
@@ -161,10 +161,8 @@ def call(
 def _kept(directory: Path) -> Path:
     """A new directory there."""
     kept = directory / f"{time.strftime('call-%Y%m%dT%H%M%S')}-{os.getpid()}"
-    try:
+    with writing(directory):
         kept.mkdir(parents=True)
-    except OSError as error:
-        raise unwritable(directory, error) from None
     return kept
 
 

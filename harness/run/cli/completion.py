@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
@@ -82,3 +82,20 @@ def case_ids(ctx: typer.Context, incomplete: str) -> list[str]:
 def bundled_cases(ctx: typer.Context, incomplete: str) -> list[str]:
     """The same, and ``all``."""
     return [*_begun(incomplete, ["all"]), *case_ids(ctx, incomplete)]
+
+
+# -- arguments and options of several commands that are completed
+
+DeploymentFiles = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE…", help="Deployment files.", autocompletion=deployment_files),
+]
+
+Fault = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[@LINE]",
+        help="Inject this fault (repeatable).",
+        autocompletion=fault_names,
+    ),
+]

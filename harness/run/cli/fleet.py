@@ -188,18 +188,9 @@ def run(
 
 def _resuming(directory: Path, files: Path, reports: Path, live: bool) -> str:
     """The command that resumes a run."""
-    command = [
-        "harness",
-        "fleet",
-        "run",
-        "--resume",
-        directory,
-        "--files",
-        files,
-        "--reports",
-        reports,
-    ]
-    return shlex.join(map(str, [*command, *(["--live"] if live else [])]))
+    named = {"--resume": directory, "--files": files, "--reports": reports}
+    options = [str(word) for option in named.items() for word in option]
+    return shlex.join(["harness", "fleet", "run", *options, *(["--live"] if live else [])])
 
 
 def _show_result(

@@ -28,11 +28,11 @@ from harness.deployment import (
 )
 from harness.deployment.file import OPEN_ANSWER
 from harness.deployment.grants import Grants
-from harness.errors import DeploymentError, MistakeError, unwritable
+from harness.errors import DeploymentError, MistakeError, writing
 from harness.integrations import load
 from harness.integrations.matrix import cases
 from harness.run.cli.app import FAILED, PASSED, Grant
-from harness.run.cli.completion import deployment_files
+from harness.run.cli.completion import DeploymentFiles
 from harness.run.plugin.plan import plan_of
 from harness.run.plugin.worlds import one_world
 from harness.run.preflight import Report, of_file, show, variables
@@ -279,10 +279,8 @@ def _write(file: Path, text: str) -> None:
 
 
 def _save(file: Path, text: str) -> None:
-    try:
+    with writing(file):
         whole_file.write(file, text)
-    except OSError as error:
-        raise unwritable(file, error) from None
 
 
 def _planned(deployment: Deployment) -> Iterator[str]:
@@ -427,10 +425,7 @@ def _region(text: str) -> str:
 
 
 def preflight(
-    files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE…", help="Deployment files.", autocompletion=deployment_files),
-    ],
+    files: DeploymentFiles,
     all_lines: Annotated[bool, typer.Option("--all", help="Show what is ok as well.")] = False,
     grant: Grant = None,
 ) -> None:

@@ -20,7 +20,7 @@ from harness.audio.prompts import Matched, find_prompts, prompt_text
 from harness.audio.quality import Figures, best_snr, figures
 from harness.audio.spectrogram import spectrogram_svg
 from harness.audio.wav import MOST_SECONDS
-from harness.errors import MistakeError, unwritable
+from harness.errors import MistakeError, writing
 from harness.support.files import json_file, whole_file
 from harness.support.resources import prompt_names
 from harness.support.terminal import SafeConsole
@@ -100,12 +100,10 @@ def listen(
             for number, samples in enumerate(sound.channels)
         ]
     if picture is not None:
-        try:
+        with writing(picture):
             whole_file.write(
                 picture, spectrogram_svg(sound.mixed, SAMPLE_RATE, classify(sound.mixed), path.name)
             )
-        except OSError as error:
-            raise unwritable(picture, error) from error
     if as_json:
         print(json_file.text(report))
     else:

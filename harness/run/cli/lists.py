@@ -17,7 +17,7 @@ from typing_extensions import TypedDict
 
 from harness import integrations
 from harness.deployment.file import read
-from harness.errors import MistakeError, unwritable
+from harness.errors import MistakeError, writing
 from harness.run.cli.completion import example_names, integration_names
 from harness.run.plugin.worlds import FaultDocument, list_faults
 from harness.support import resources
@@ -126,11 +126,9 @@ def examples(
     for source, target in _copies(known[name], directory):
         if target.exists():
             raise MistakeError(f"{target}: exists already; allowed: another directory")
-        try:
+        with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-        except OSError as error:
-            raise unwritable(target, error) from error
         typer.echo(str(target))
 
 

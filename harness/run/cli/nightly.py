@@ -8,6 +8,7 @@ import contextlib
 import shlex
 import signal
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,20 +22,17 @@ from harness.report import history
 from harness.report.history import runs_of
 from harness.report.nightly import alerts, metrics, night, problems
 from harness.report.nightly.compare import Difference, compare, lines, markdown
-from harness.report.run_directory import RunEvidence, require_ended, require_run
+from harness.report.run_directory import RunEvidence, ended_run
 from harness.report.standing import rates
 from harness.run.cli.app import FAILED, PASSED, Grant
-from harness.run.cli.completion import deployment_files
+from harness.run.cli.completion import DeploymentFiles
 from harness.support.files import json_file
 from harness.support.mask import mask_text
 from harness.support.terminal import SafeConsole
 
 
 def nightly(
-    files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE…", help="Deployment files.", autocompletion=deployment_files),
-    ],
+    files: DeploymentFiles,
     reports: Annotated[
         Path, typer.Option(metavar="DIR", help="Where the nights leave their results.")
     ] = Path("reports"),
@@ -113,10 +111,10 @@ def _alert(finished: night.FinishedNight, reports: Path, to: Sequence[str]) -> N
     if finished.alert is None:
         return
     try:
-        history.leave_untold(reports / history.FILE, finished.night)
+        history.keep_night(reports / history.FILE, replace(finished.night, told=False))
     finally:
         alerts.send(finished.alert, to)
-    history.note_told(reports / history.FILE, finished.night)
+    history.keep_night(reports / history.FILE, finished.night)
 
 
 @contextlib.contextmanager
@@ -189,10 +187,9 @@ def compare_runs(
     """
     if as_json and as_markdown:
         raise MistakeError("--json and --markdown: two forms of one page; allowed: one of them")
-    for directory in (old, new):
-        require_run(directory)
-        require_ended(directory.resolve())
-    before, after = (runs_of(RunEvidence.read(directory.resolve())) for directory in (old, new))
+    before, after = [
+        runs_of(RunEvidence.read(directory)) for directory in (ended_run(old), ended_run(new))
+    ]
     kept = new.resolve().parent / history.FILE
     differences = compare(
         before, after, [one for run in after for one in history.before(kept, run)[0]]

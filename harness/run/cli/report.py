@@ -18,6 +18,7 @@ from harness.report.run import remake
 from harness.report.run_directory import (
     STOPPED,
     RunEvidence,
+    ended_run,
     read_end,
     require_ended,
     require_files,
@@ -27,7 +28,7 @@ from harness.report.signoff import attest, document, manifest
 from harness.report.signoff.decision import Acceptance, Decision
 from harness.report.summary import summarise
 from harness.report.terminal import show
-from harness.run.cli.app import FAILED, INTERRUPTED, NOT_ACCEPTED, PASSED
+from harness.run.cli.app import FAILED, INTERRUPTED, NOT_ACCEPTED, PASSED, RunDirectory
 from harness.run.cli.completion import bundled_cases, owner_names
 from harness.run.cli.help import Command, Group, epilog
 from harness.support.files import json_file
@@ -115,9 +116,7 @@ def report(
             )
         raise typer.Exit(_print_matrix(runs[0], form))
     if owner:
-        require_run(runs[0])
-        require_ended(runs[0].resolve())
-        typer.echo(str(owners.write(RunEvidence.read(runs[0].resolve()), owner)))
+        typer.echo(str(owners.write(RunEvidence.read(ended_run(runs[0])), owner)))
         raise typer.Exit
     if form is not Form.TERMINAL:
         raise MistakeError(f"--as {form}: only with --matrix")
@@ -192,9 +191,7 @@ def _no_manifest(run: Path) -> str:
 
 def _print_matrix(run: Path, form: Form) -> int:
     """Print the matrix; the exit code is the run's."""
-    require_run(run)
-    require_ended(run.resolve())
-    evidence = RunEvidence.read(run.resolve())
+    evidence = RunEvidence.read(ended_run(run))
     if form is Form.SVG:
         title = f"The matrix of {evidence.name}"
         typer.echo(matrix.svg(matrix.of_run(evidence), title), nl=False)
@@ -216,9 +213,7 @@ def _rejudge(run: Path, more: Sequence[str], *, as_json: bool) -> int:
         )
     from harness.report import rejudge
 
-    require_run(run)
-    require_ended(run.resolve())
-    cases = rejudge.rejudge(run.resolve())
+    cases = rejudge.rejudge(ended_run(run))
     found = rejudge.totals(cases)
     if as_json:
         document: rejudge.RejudgeDocument = {"cases": cases, "totals": found}
@@ -289,9 +284,7 @@ class _Group(Group):
 
 
 def make(
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="A run's directory, e.g. reports/latest.")
-    ],
+    run: RunDirectory,
     key: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Sign with this private key.")
     ] = None,
@@ -307,8 +300,7 @@ def make(
     ] = None,
 ) -> None:
     """Make the sign-off of a run, and sign it. Exit code 0 when accepted, with waivers or without."""
-    require_run(run)
-    require_ended(run)
+    run = ended_run(run)
     wanted = document.pdf_available() if pdf is None else pdf
     made = signoff.make(run, key=key, waiver_file=waivers, customer=customer, pdf=wanted)
     _say(made.decision)
@@ -321,7 +313,7 @@ def make(
 
 
 def verify(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")],
+    run: RunDirectory,
     key: Annotated[Path, typer.Option(metavar="FILE", help="The signer's public key.")],
 ) -> None:
     """Check every byte of the evidence against the signature, and derive the decision again.

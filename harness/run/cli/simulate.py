@@ -22,10 +22,10 @@ from rich.table import Table
 from harness.deployment import Ai, Deployment, Timings, to_plain
 from harness.deployment.grants import GRANT_VARIABLE, PREFIX, Grants
 from harness.deployment.limits import released
-from harness.errors import SelectionError, unwritable
+from harness.errors import SelectionError, writing
 from harness.integrations import load
 from harness.run.cli.app import Grant
-from harness.run.cli.completion import deployment_files, fault_names
+from harness.run.cli.completion import Fault, deployment_files
 from harness.run.plugin.run import TimingsName
 from harness.run.plugin.worlds import alive_lock, one_world
 from harness.support.files import stem_of, whole_file
@@ -45,14 +45,7 @@ def simulate(
         ),
     ],
     tenants: Annotated[int, typer.Option(min=1, help="How many independent copies of it.")] = 1,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME[@LINE]",
-            help="Inject this fault (repeatable).",
-            autocompletion=fault_names,
-        ),
-    ] = None,
+    fault: Fault = None,
     timings: Annotated[
         TimingsName, typer.Option(help="Scaled down (quick), or as in the guides.")
     ] = "quick",
@@ -116,11 +109,9 @@ def _write(
     for world, kind in zip(tenants, kinds, strict=False):
         name, text, secrets = live_file(world, kind, world.timings_by(timings))
         path = directory / f"{stem_of(name)}.toml"
-        try:
+        with writing(path):
             directory.mkdir(parents=True, exist_ok=True)
             whole_file.write(path, text)
-        except OSError as error:
-            raise unwritable(path, error) from error
         paths.append(path)
         wanted |= {one.grant: None for one in Grants().needed(tomllib.loads(text), directory)}
         shown.append(exports(secrets))

@@ -14,7 +14,7 @@ import typer
 from harness.errors import BrokenError, SelectionError
 from harness.pytest_plugin import PROGRESS, SCENARIOS
 from harness.run.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED, Grant, Live
-from harness.run.cli.completion import deployment_files, fault_names, row_ids
+from harness.run.cli.completion import Fault, deployment_files, row_ids
 from harness.run.cli.startup import world_fork_server
 from harness.run.plugin.options import PreflightMode, collection_arguments
 from harness.run.plugin.run import TimingsName
@@ -99,14 +99,7 @@ def verify(
             help="Simulated deployments: scaled down (quick, default), or as in the guides."
         ),
     ] = None,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME[@LINE]",
-            help="Inject this fault (repeatable).",
-            autocompletion=fault_names,
-        ),
-    ] = None,
+    fault: Fault = None,
     witness: Annotated[
         list[Path] | None,
         typer.Option(

@@ -15,6 +15,7 @@ from harness.report import witnesses
 from harness.report.evidence import CaseEvidence
 from harness.report.run_directory import CASES
 from harness.report.signoff import attest
+from harness.run.cli.app import RunDirectory
 from harness.run.cli.listen import MaxHours
 from harness.run.cli.report import make_again, require_whole
 from harness.support.network_text import printable
@@ -28,9 +29,7 @@ class MadeAt(StrEnum):
 
 
 def witness(
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="A run's directory, e.g. reports/latest.")
-    ],
+    run: RunDirectory,
     files: Annotated[
         list[Path],
         typer.Argument(

@@ -100,13 +100,8 @@ class Controller:
     def __init__(
         self, plan: FleetPlan, directory: Path, state: State, app: Celery, notify: Notify
     ) -> None:
-        self._plan, self._directory, self._state, self._app, self._notify = (
-            plan,
-            directory,
-            state,
-            app,
-            notify,
-        )
+        self._plan, self._directory, self._state = plan, directory, state
+        self._app, self._notify = app, notify
         self._store = Store(plan.fleet.results, plan.run)
         self.record = Record()
         self._shards = [ShardProgress(shard, list(shard.cases)) for shard in plan.shards]

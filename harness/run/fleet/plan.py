@@ -13,14 +13,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from harness.deployment import Deployment
 from harness.deployment.grants import Grants
 from harness.deployment.hours import planned_at, planning_for
-from harness.errors import DeploymentError, MistakeError, unwritable
+from harness.errors import DeploymentError, MistakeError, writing
 from harness.integrations import load, matrix
 from harness.integrations.matrix import Case, Selection
 from harness.report import scope
@@ -152,31 +152,22 @@ class FleetPlan:
 
     def write(self, directory: Path) -> None:
         """Write ``plan.json``."""
-        plain = {**dataclasses.asdict(self), "fleet": self.fleet.model_dump(mode="json")}
-        try:
+        with writing(directory):
             directory.mkdir(parents=True, exist_ok=True)
-            whole_file.write(directory / FILE, json.dumps(plain, indent=1) + "\n")
-        except OSError as error:
-            raise unwritable(directory, error) from error
+            whole_file.write(directory / FILE, json_file.text(_PLAN.dump_python(self)) + "\n")
+
+
+_PLAN = TypeAdapter(FleetPlan)
 
 
 def read(directory: Path) -> FleetPlan:
     """The plan of a run. Raises :class:`MistakeError`."""
     try:
-        plain: dict[str, Any] = json_file.read(directory / FILE)
-        shards = tuple(_shard(shard) for shard in plain["shards"])
-        return FleetPlan(
-            **plain | {"fleet": Fleet.model_validate(plain["fleet"]), "shards": shards}
-        )
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        return json_file.read_as(directory / FILE, _PLAN)
+    except (OSError, ValueError) as error:
         raise MistakeError(
             f"{directory}: not a fleet run's directory ({error}); allowed: reports/fleet/RUN"
         ) from None
-
-
-def _shard(plain: dict[str, Any]) -> Shard:
-    lists = {name: tuple(plain[name]) for name in ("cases", "rows", "sites")}
-    return Shard(**plain | lists)
 
 
 def plan(

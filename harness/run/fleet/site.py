@@ -58,13 +58,8 @@ class RedisGate:
         case: Callable[[], str],
         changed: Callable[[int], None] = lambda calls: None,
     ) -> None:
-        self._state, self._ref, self._site, self._deployment, self._case = (
-            state,
-            ref,
-            site,
-            deployment,
-            case,
-        )
+        self._state, self._ref, self._site = state, ref, site
+        self._deployment, self._case = deployment, case
         self.limits = limits = deployment.limits
         own = (f"deployment {deployment.name}", limits.concurrent_calls, limits.calls_per_second)
         shared = [

@@ -235,24 +235,19 @@ def _command(task: dict[str, Any], rules: SiteRules, directory: Path) -> list[st
     """The command of ``harness verify``, for these cases, with the fleet's plugin."""
     scenarios = Path(rules.scenarios or resources.SCENARIOS)
     command = [*PYTHON, "-m", "pytest", *collection_arguments([scenarios])]
-    command += [
-        "-p",
-        "harness.run.fleet.site",
-        "-n",
-        str(task["workers"]),
-        "--deployment",
-        str(rules.files / task["file"]),
-    ]
-    command += ["--site", task["site"], "--cases", str(directory / _CASES)]
-    command += [
-        "--reports",
-        str(directory / "reports"),
-        "--no-reports",
-        "--no-manual",
-        f"--timings={task['timings']}",
-    ]
+    command += ["-p", "harness.run.fleet.site", "-n", str(task["workers"])]
+    named = {
+        "deployment": rules.files / task["file"],
+        "site": task["site"],
+        "cases": directory / _CASES,
+        "reports": directory / "reports",
+        "timings": task["timings"],
+    }
     return [
         *command,
+        "--no-reports",
+        "--no-manual",
+        *(f"--{name}={value}" for name, value in named.items()),
         *(f"--row={row}" for row in task["rows"]),
         *(f"--grant={word}" for word in rules.grant),
         *(["--live"] if task["live"] and rules.live else []),
@@ -320,15 +315,10 @@ def work(site: str, rules: SiteRules, base: Path) -> None:
         "pool": "threads",
         "concurrency": "1",
         "loglevel": "WARNING",
+        "hostname": f"{site}@%h",
     }
-    arguments = [f"--{name}={value}" for name, value in options.items()]
-    arguments += [
-        "--without-gossip",
-        "--without-mingle",
-        "--without-heartbeat",
-        f"--hostname={site}@%h",
-    ]
-    app.worker_main(["worker", *arguments])
+    flags = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    app.worker_main(["worker", *(f"--{name}={value}" for name, value in options.items()), *flags])
 
 
 def _send_heartbeats(site: str) -> None:

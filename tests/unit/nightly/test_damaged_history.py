@@ -27,38 +27,38 @@ def _sql(statement: str) -> Damage:
     return damage
 
 
-#: Damage that a run sees: in the tables of earlier runs, or in the file.
+def _found(table: str, old: str, new: str) -> Damage:
+    """In the JSON of what was found, other text for a part of it, which is there."""
+    return _sql(f"UPDATE {table} SET found = replace(found, '{old}', '{new}')")
+
+
+#: Damage that a run sees: in what earlier runs found, or in the file.
 OF_RUNS: dict[str, Damage] = {
-    "text as a time": _sql("UPDATE run SET began = 'yesterday'"),
-    "a time beyond any calendar": _sql("UPDATE run SET began = 1e300"),
-    "a number as JSON": _sql("UPDATE run SET faults = '7'"),
-    "garbage as JSON": _sql("UPDATE run SET faults = '[\"heavy'"),
-    "numbers in a list of names": _sql("UPDATE run SET faults = '[1]'"),
-    "JSON nested too deeply": _sql(f"UPDATE run SET faults = '{'[' * 100_000}'"),
-    "bytes as a case": _sql("UPDATE result SET case_id = CAST(case_id AS BLOB)"),
-    "text that is no UTF-8": _sql("UPDATE result SET cause = CAST(x'ff0a' AS TEXT)"),
-    "an unknown verdict": _sql("UPDATE result SET verdict = 'excellent'"),
-    "text as a count": _sql("UPDATE result SET attempts = 'many'"),
-    "text as a figure": _sql("UPDATE kpi SET value = 'slow'"),
-    "an infinite figure": _sql("UPDATE kpi SET value = 9e999"),
-    "a missing table": _sql("DROP TABLE result"),
-    "a missing column": _sql("ALTER TABLE run DROP COLUMN interrupted"),
-    "a missing column with an index": _sql("ALTER TABLE kpi RENAME COLUMN name TO title"),
-    "results without their run": _sql("DELETE FROM run"),
+    "text as a time": _found("run", '"began": ', '"began":"yesterday","was":'),
+    "a time beyond any calendar": _found("run", '"began": ', '"began":1e300,"was":'),
+    "numbers in a list of names": _found("run", '"faults": [', '"faults":[1'),
+    "JSON nested too deeply": _found("run", '"faults": [', f'"faults":{"[" * 100_000}'),
+    "garbage as JSON": _found("run", '"faults": [', '"faults":["heavy'),
+    "bytes for text": _sql("UPDATE run SET found = CAST(found AS BLOB) || x'ff'"),
+    "text that is no UTF-8": _sql("UPDATE run SET found = CAST(x'ff0a' AS TEXT)"),
+    "an unknown verdict": _found("run", '"verdict": "', '"verdict": "not quite '),
+    "text as a count": _found("run", '"attempts": ', '"attempts":"many","was":'),
+    "an infinite figure": _found("run", '"case_s": ', '"case_s":Infinity,"was":'),
+    "a missing table": _sql("DROP TABLE file"),
+    "a missing column": _sql("ALTER TABLE run RENAME COLUMN found TO lost"),
+    "a missing column with an index": _sql("ALTER TABLE run RENAME COLUMN key TO name"),
     "a truncated file": lambda path: path.write_bytes(path.read_bytes()[:8192]),
     "a file of some octets": lambda path: path.write_bytes(path.read_bytes()[:50]),
     "not a database": lambda path: path.write_text("The nights of March.\n" * 100),
 }
 OF_NIGHTS: dict[str, Damage] = {
-    "text as the end": _sql("UPDATE night SET ended = 'late'"),
-    "a night beyond any calendar": _sql("UPDATE night SET began = -1e300"),
-    "text as an exit code": _sql("UPDATE night SET code = 'zero'"),
-    "bytes as a run": _sql("UPDATE night SET run = x'00'"),
-    "problems that are no JSON": _sql("UPDATE night SET problems = 'all well'"),
-    "problems that are no list": _sql("UPDATE night SET problems = '{}'"),
-    "problems that are numbers": _sql("UPDATE night SET problems = '[1, 2]'"),
+    "text as the end": _found("night", '"ended": ', '"ended":"late","was":'),
+    "a night beyond any calendar": _found("night", '"began": ', '"began":-1e300,"was":'),
+    "text as an exit code": _found("night", '"code": ', '"code":"zero","was":'),
+    "problems that are numbers": _found("night", '"problems": [', '"problems":[1, 2'),
+    "no JSON": _sql("UPDATE night SET found = 'all well'"),
     "no table of nights": _sql("DROP TABLE night"),
-    "a column of nights renamed": _sql("ALTER TABLE night RENAME COLUMN problems TO trouble"),
+    "a column of nights renamed": _sql("ALTER TABLE night RENAME COLUMN found TO lost"),
 }
 
 

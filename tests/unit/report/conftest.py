@@ -35,6 +35,13 @@ from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Finding, Strength, Verdict
 from harness.report.run_directory import case_directory, create
 
+
+@pytest.fixture(autouse=True)
+def no_allure_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Allure's report takes seconds to make, where its program is."""
+    monkeypatch.setenv("PATH", "/nonexistent")
+
+
 CALLER, AGENT = "+13125550100", "+13125550142"
 CARRIER, PLATFORM = "127.0.3.1:5060", "127.0.3.2:5060"
 
@@ -81,7 +88,10 @@ class Sample:
         self.clock.now += seconds
         return self
 
-    def event(self, kind: type[Event], phone: str, leg: str | None = None, **values: Any) -> None:
+    def event(self, kind: type[Event], where: str, **values: Any) -> None:
+        """``where``: the phone, or one of its legs."""
+        phone, dot, _ = where.partition(".")
+        leg = where if dot else None
         self.recorder.event(kind(at=self.now, phone=phone, leg=leg, **values))
 
     def message(
@@ -136,12 +146,11 @@ class Sample:
         sent = self.recorder.directory / f"{leg}.sent.wav"
         write_wav(received, tones, rate)
         write_wav(sent, tones, rate)
-        self.event(Recorded, leg.partition(".")[0], leg, path=str(received), sent_path=str(sent))
+        self.event(Recorded, leg, path=str(received), sent_path=str(sent))
 
     def statistics(self, leg: str, packets: int = 120, lost: int = 0) -> None:
         self.event(
             RtpStatistics,
-            leg.partition(".")[0],
             leg,
             tx_packets=packets,
             tx_bytes=packets * 160,
@@ -172,7 +181,6 @@ class Sample:
         """A call from 200 OK and two-way audio to BYE, by the caller's softphone alone."""
         self.event(
             LegStarted,
-            "caller",
             "caller.1",
             direction="outgoing",
             mark=12,
@@ -183,17 +191,16 @@ class Sample:
             self.message(
                 "sent", sip("INVITE sip:+12065550110@127.0.3.1 SIP/2.0", "1 INVITE", body=offer)
             )
-            self.event(CallState, "caller", "caller.1", state="calling")
+            self.event(CallState, "caller.1", state="calling")
             self.after(0.01).message("received", sip("SIP/2.0 100 Trying", "1 INVITE"))
             self.after(0.02).message("received", sip("SIP/2.0 180 Ringing", "1 INVITE"))
-            self.event(CallState, "caller", "caller.1", state="early", code=180, reason="Ringing")
+            self.event(CallState, "caller.1", state="early", code=180, reason="Ringing")
             answer = SDP.format(host="127.0.3.1", port=20000, direction="sendrecv")
             self.after(0.05).message("received", sip("SIP/2.0 200 OK", "1 INVITE", body=answer))
             self.message("sent", sip("ACK sip:+12065550110@127.0.3.1 SIP/2.0", "1 ACK"))
-            self.event(CallState, "caller", "caller.1", state="confirmed", code=200, reason="OK")
+            self.event(CallState, "caller.1", state="confirmed", code=200, reason="OK")
             self.event(
                 MediaState,
-                "caller",
                 "caller.1",
                 active=True,
                 direction="sendrecv",
@@ -201,7 +208,7 @@ class Sample:
                 clock_rate=8000,
             )
         with self.recorder.step("they hear each other"):
-            self.event(Listened, "caller", "caller.1", seconds=0.1, level_dbov=-15.0)
+            self.event(Listened, "caller.1", seconds=0.1, level_dbov=-15.0)
             self.after(0.05).hears("caller.1", 240, talk / 2)
             self.after(talk / 2).hears("caller.1", 268, talk / 2)
             self.recorder.scripted(talk, "listening")
@@ -213,7 +220,6 @@ class Sample:
         self.after(0.01).message("received", sip("SIP/2.0 200 OK", "2 BYE"))
         self.event(
             CallState,
-            "caller",
             "caller.1",
             state="disconnected",
             code=200,
@@ -224,7 +230,6 @@ class Sample:
         """The caller's call moves to the billing group's agent."""
         self.event(
             LegStarted,
-            "billing",
             "billing.1",
             direction="incoming",
             mark=13,
@@ -250,17 +255,16 @@ class Sample:
             "billing.1",
             PLATFORM,
         )
-        self.event(CallState, "billing", "billing.1", state="confirmed", code=200, reason="OK")
+        self.event(CallState, "billing.1", state="confirmed", code=200, reason="OK")
         self.event(
             MediaState,
-            "billing",
             "billing.1",
             active=True,
             direction="sendrecv",
             codec="PCMU",
             clock_rate=8000,
         )
-        self.event(TransferProgress, "caller", "caller.1", code=200, reason="OK", final=True)
+        self.event(TransferProgress, "caller.1", code=200, reason="OK", final=True)
         self.after(0.1).hears("billing.1", 12, 0.8)
         self.hears("caller.1", 13, 0.8)
         self.after(0.8).statistics("billing.1")
@@ -428,7 +432,6 @@ def died(directory: Path, case: Mapping[str, Any] | None = None) -> Path:
     ) as sample:
         sample.event(
             LegStarted,
-            "caller",
             "caller.1",
             direction="outgoing",
             mark=12,

@@ -47,10 +47,8 @@ def spoken(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple[float, float
 def call(directory: Path, samples: ModuleType, *heard: tuple[int, float, float]) -> CaseEvidence:
     """A call that is answered, and then hears marks: mark, from, to, in seconds after the answer."""
     with samples.playing(directory) as sample:
-        sample.event(
-            LegStarted, "caller", "caller.1", direction="outgoing", mark=12, remote_uri="sip:a"
-        )
-        sample.after(0.5).event(CallState, "caller", "caller.1", state="confirmed", code=200)
+        sample.event(LegStarted, "caller.1", direction="outgoing", mark=12, remote_uri="sip:a")
+        sample.after(0.5).event(CallState, "caller.1", state="confirmed", code=200)
         answered = sample.now
         for mark, began, ended in heard:
             sample.clock.now = answered + began
@@ -74,19 +72,15 @@ def test_that_our_own_phone_lets_it_ring_is_no_silence_of_its(
     tmp_path: Path, samples: ModuleType, spoken: Any, rang_from: float, silence: float
 ) -> None:
     with samples.playing(tmp_path) as sample:
-        sample.event(
-            LegStarted, "caller", "caller.1", direction="outgoing", mark=12, remote_uri="sip:a"
-        )
-        sample.after(0.5).event(CallState, "caller", "caller.1", state="confirmed", code=200)
+        sample.event(LegStarted, "caller.1", direction="outgoing", mark=12, remote_uri="sip:a")
+        sample.after(0.5).event(CallState, "caller.1", state="confirmed", code=200)
         answered = sample.now
         sample.clock.now = answered + 1.0
         sample.hears("caller.1", AI, 3.0)
         sample.clock.now = answered + rang_from
-        sample.event(
-            LegStarted, "maria", "maria.1", direction="incoming", mark=AGENT, remote_uri="sip:b"
-        )
+        sample.event(LegStarted, "maria.1", direction="incoming", mark=AGENT, remote_uri="sip:b")
         sample.clock.now = answered + 6.5
-        sample.event(CallState, "maria", "maria.1", state="confirmed", code=200)
+        sample.event(CallState, "maria.1", state="confirmed", code=200)
         sample.clock.now = answered + 7.0
         sample.hears("caller.1", AGENT, 3.0)
         sample.clock.now = answered + 20.0

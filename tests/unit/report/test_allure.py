@@ -45,11 +45,6 @@ def of_other():
 """
 
 
-@pytest.fixture(autouse=True)
-def no_allure_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nonexistent")
-
-
 def results(run: Path) -> dict[str, dict[str, Any]]:
     """Results by row, the last attempt at each case."""
     found = [json.loads(path.read_text()) for path in (run / ALLURE).glob("*-result.json")]

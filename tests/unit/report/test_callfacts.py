@@ -80,7 +80,7 @@ class TestCallFacts:
                 "text": invite,
             }
             record = {"witness": {"marks": [heard], "messages": [message]}}
-            sample.event(FarEndRecord, "synthflow", None, source="GET /v2/calls/1", record=record)
+            sample.event(FarEndRecord, "synthflow", source="GET /v2/calls/1", record=record)
             sample.recorder.close(Verdict.PASSED, "")
         evidence = CaseEvidence.read(tmp_path / "case")
         (facts,) = call_facts(evidence, arrows(evidence), figures(evidence))
@@ -107,9 +107,7 @@ class TestCallFacts:
         self, tmp_path: Path, samples: ModuleType, said: list[str], ended: str
     ) -> None:
         with samples.playing(tmp_path / "case") as sample:
-            sample.event(
-                LegStarted, "caller", "caller.1", direction="outgoing", mark=1, remote_uri="sip:a"
-            )
+            sample.event(LegStarted, "caller.1", direction="outgoing", mark=1, remote_uri="sip:a")
             for line in said:
                 way, what, number = line.split()
                 start = (

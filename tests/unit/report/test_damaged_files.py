@@ -33,11 +33,6 @@ ODD_FIELDS: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def no_allure_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nonexistent")
-
-
 def nightly(*keys: str) -> list[Any]:
     """Fields that are tried every night alone: each takes dozens of reports."""
     return [pytest.param(key, marks=pytest.mark.nightly) for key in keys]

@@ -38,7 +38,7 @@ def heard(
         ]
         path = sample.recorder.directory / "caller.1.received.wav"
         write_wav(path, to_int16(np.concatenate(parts)) if parts else np.zeros(0, np.int16), 8000)
-        sample.event(Recorded, "caller", "caller.1", path=str(path), sent_path=None)
+        sample.event(Recorded, "caller.1", path=str(path), sent_path=None)
         if counters:
             plain = dict.fromkeys(
                 (
@@ -52,7 +52,7 @@ def heard(
                 ),
                 0,
             ) | {"tx_jitter_ms": 0.0, "rx_jitter_ms": 0.0, "rtt_ms": 0.0}
-            sample.event(RtpStatistics, "caller", "caller.1", **plain | counters)
+            sample.event(RtpStatistics, "caller.1", **plain | counters)
         sample.recorder.close(verdict, "so it ended")
     return CaseEvidence.read(directory)
 
@@ -155,10 +155,10 @@ def test_a_loss_that_the_far_end_did_not_report_is_no_zero(
         times = dict.fromkeys(("rx_jitter_ms", "tx_jitter_ms", "rtt_ms"), 0.0)
         for names_us in reports:
             sample.event(
-                FarEndReport, "caller", "caller.1", sent=5, received=0, lost=0, fraction_lost=0.0, jitter_ms=0.0,
+                FarEndReport, "caller.1", sent=5, received=0, lost=0, fraction_lost=0.0, jitter_ms=0.0,
                 names_us=names_us,
             )  # fmt: skip
-        sample.event(RtpStatistics, "caller", "caller.1", **counters, **times)
+        sample.event(RtpStatistics, "caller.1", **counters, **times)
         sample.recorder.close(Verdict.FAILED, "so it ended")
     header, row = rtp_table(CaseEvidence.read(tmp_path / "case"))
     shown = dict(zip(header, row, strict=True))

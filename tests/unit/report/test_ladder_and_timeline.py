@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import pytest
 
 from harness.case.events import CallState, LegStarted, MediaState
 from harness.case.verdict import Verdict
+from harness.report import drawings
 from harness.report.drawings import Ladder, ladder_svg, ladder_text, timeline_svg
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import activities, arrows, leg_phases, name_mark, on_our_clock, sdp_summary
@@ -136,21 +138,17 @@ class TestMoments:
     def test_states_of_a_leg_over_time(self, tmp_path: Path, samples: ModuleType) -> None:
         with samples.playing(tmp_path / "case") as sample:
             media = {"codec": "PCMU", "clock_rate": 8000}
-            sample.event(
-                LegStarted, "caller", "caller.1", direction="outgoing", mark=1, remote_uri="sip:a"
-            )
-            sample.event(CallState, "caller", "caller.1", state="calling")
-            sample.after(1).event(CallState, "caller", "caller.1", state="confirmed", code=200)
-            sample.event(
-                MediaState, "caller", "caller.1", active=True, direction="sendrecv", **media
+            sample.event(LegStarted, "caller.1", direction="outgoing", mark=1, remote_uri="sip:a")
+            sample.event(CallState, "caller.1", state="calling")
+            sample.after(1).event(CallState, "caller.1", state="confirmed", code=200)
+            sample.event(MediaState, "caller.1", active=True, direction="sendrecv", **media)
+            sample.after(1).event(
+                MediaState, "caller.1", active=True, direction="sendonly", **media
             )
             sample.after(1).event(
-                MediaState, "caller", "caller.1", active=True, direction="sendonly", **media
+                MediaState, "caller.1", active=True, direction="sendrecv", **media
             )
-            sample.after(1).event(
-                MediaState, "caller", "caller.1", active=True, direction="sendrecv", **media
-            )
-            sample.after(1).event(CallState, "caller", "caller.1", state="disconnected")
+            sample.after(1).event(CallState, "caller.1", state="disconnected")
             sample.recorder.close(Verdict.PASSED, "")
         evidence = CaseEvidence.read(tmp_path / "case")
 
@@ -183,3 +181,13 @@ def test_the_timeline_draws_each_mark_by_its_name_and_time(transfer: CaseEvidenc
     assert any(
         tip.startswith("reply to caller.1 (mark 268) 0.630–1.130 s, -14 dBov") for tip in tips
     )
+
+
+@pytest.mark.parametrize(
+    ("picture", "style"),
+    [(".ladder ", drawings._STYLE), (".timeline ", drawings._TIMELINE_STYLE)],
+    ids=["ladder", "timeline"],
+)
+def test_rules_of_a_picture_hold_for_that_picture_alone(picture: str, style: str) -> None:
+    selectors = re.sub(r"\{.*\}", ",", style).replace("\n", "").strip(",").split(",")
+    assert [one for one in selectors if not one.startswith(picture)] == []

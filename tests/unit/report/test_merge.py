@@ -24,11 +24,6 @@ from harness.report.signoff.decision import decide
 ROWS = ("HOLD", "BUSY")
 
 
-@pytest.fixture(autouse=True)
-def no_allure_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nonexistent")
-
-
 def at(runs: ModuleType, site: str, **changes: Any) -> Any:
     return runs.live().model_copy(update={"site": site, **changes})
 

@@ -59,7 +59,6 @@ def with_media(samples: ModuleType, directory: Path) -> CaseEvidence:
         for leg, here, there in (("caller.1", caller, agent), ("billing.1", agent, caller)):
             sample.event(
                 MediaState,
-                leg.partition(".")[0],
                 leg,
                 active=True,
                 direction="sendrecv",

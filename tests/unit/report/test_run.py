@@ -30,11 +30,6 @@ def ended(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> Fi
     return finished
 
 
-@pytest.fixture(autouse=True)
-def no_allure_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nonexistent")
-
-
 class TestDirectories:
     @pytest.mark.parametrize("below", ["", "cases", "load"])
     def test_in_another_run_there_is_none(

@@ -194,10 +194,7 @@ def _allure(results: Path) -> list[str]:
     drawn=[Drawn(0, "", "BUSY", True, False, (Verdict.FAILED, None), "\ud800")],
     end=RunEnd(workers=2, wall_s=0.0),
 )
-def test_every_view_of_a_run_counts_the_same(
-    drawn: list[Drawn], end: RunEnd, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", "/nonexistent")  # no Allure to make its report
+def test_every_view_of_a_run_counts_the_same(drawn: list[Drawn], end: RunEnd) -> None:
     ended = Counter(str(case.verdict) for case in drawn if case.planned or case.attempts)
     with tempfile.TemporaryDirectory() as scratch:
         run = create(Path(scratch))
@@ -222,9 +219,8 @@ HIDDEN = (
 
 @pytest.mark.parametrize("sign", HIDDEN, ids=lambda sign: f"U+{ord(sign):04X}")
 def test_no_view_holds_a_character_that_is_not_seen(
-    sign: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, runs: ModuleType
+    sign: str, tmp_path: Path, runs: ModuleType
 ) -> None:
-    monkeypatch.setenv("PATH", "/nonexistent")  # no Allure to make its report
     run = create(tmp_path)
     words = f"ac{sign}me"
     drawn = [Drawn(n, words, "HOLD", True, False, (v,), words) for n, v in enumerate(Verdict)]

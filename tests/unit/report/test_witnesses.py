@@ -5,6 +5,7 @@ sign-off follow from both.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -41,7 +42,7 @@ from harness.integrations.matrix import Case
 from harness.phone import rtp_log
 from harness.report import signoff, witnesses
 from harness.report.bundle import zipped
-from harness.report.coverage import BY_CAPTURE, source_of
+from harness.report.coverage import source_of
 from harness.report.drawings import Ladder
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import arrows
@@ -138,6 +139,27 @@ def told(directory: Path, event: MarkInFile) -> Told:
     )
 
 
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def make(tmp_path: Path, runs: ModuleType) -> Make:
+    """Makes a run of the row, in which that is played, or whose AI's end counts packets."""
+
+    def made(play: Any = None) -> Any:
+        plays = {ROW: play or heard_by(runs, Observation.RTCP)}
+        return runs.make_run(tmp_path / "reports", rows=(ROW,), plays=plays)
+
+    return made
+
+
+def with_files(made: Any, *events: MarkInFile) -> CaseEvidence:
+    """The case, with what files show of it."""
+    add(made.directory, [told(made.case_directory(ROW), event) for event in events])
+    (case,) = RunEvidence.read(made.directory).cases
+    return case
+
+
 @pytest.mark.parametrize(
     ("observation", "least", "heard_s", "verdict"),
     [
@@ -152,16 +174,14 @@ def told(directory: Path, event: MarkInFile) -> Told:
     ],
 )
 def test_a_case_is_judged_by_its_evidence_and_the_file(
-    tmp_path: Path,
     runs: ModuleType,
+    make: Make,
     observation: Observation,
     least: Strength,
     heard_s: float,
     verdict: Verdict,
 ) -> None:
-    made = runs.make_run(
-        tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, observation, least)}
-    )
+    made = make(heard_by(runs, observation, least))
     directory = made.case_directory(ROW)
     before = {path: path.read_bytes() for path in manifest.files(made.directory)}
     assert add(made.directory, [told(directory, of_file(heard_s))]) == [directory.name]
@@ -191,14 +211,12 @@ def test_a_case_is_judged_by_its_evidence_and_the_file(
     ],
 )
 def test_a_capture_without_the_mark_contradicts_a_recording_that_has_it(
-    tmp_path: Path, runs: ModuleType, hops: dict[str, float], verdict: Verdict
+    make: Make, hops: dict[str, float], verdict: Verdict
 ) -> None:
-    made = runs.make_run(
-        tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)}
+    made = make()
+    case = with_files(
+        made, of_file(0.6), *(captured(heard_s, hop) for hop, heard_s in hops.items())
     )
-    events = [of_file(0.6), *(captured(heard_s, hop) for hop, heard_s in hops.items())]
-    add(made.directory, [told(made.case_directory(ROW), event) for event in events])
-    (case,) = RunEvidence.read(made.directory).cases
     assert case.verdict is verdict
     if verdict is Verdict.NOT_OBSERVABLE:
         missing = "trunk.pcap (trunk:1 → trunk:2) covers 4.0 s of the call without mark 3"
@@ -207,9 +225,7 @@ def test_a_capture_without_the_mark_contradicts_a_recording_that_has_it(
         )
 
 
-def test_a_recording_does_not_hide_what_the_transcript_says(
-    tmp_path: Path, runs: ModuleType
-) -> None:
+def test_a_recording_does_not_hide_what_the_transcript_says(make: Make) -> None:
     denial = Denial(Observation.WORDS, "the transcript has no words of the caller")
 
     def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
@@ -218,23 +234,16 @@ def test_a_recording_does_not_hide_what_the_transcript_says(
         expect(recorder, audio.direction.of(*ends, since=1.5, towards="ai", denial=denial, **names))
         return Verdict.FAILED, "audio"
 
-    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: play})
-    add(made.directory, [told(made.case_directory(ROW), of_file(0.6))])
-    (case,) = RunEvidence.read(made.directory).cases
+    made = make(play)
+    case = with_files(made, of_file(0.6))
     (finding,) = (one for one in case.findings if one.check == "audio")
     assert finding.verdict is Verdict.PASSED
     assert denial.evidence in finding.actual
 
 
-def test_a_trunk_capture_without_the_mark_fails_and_names_the_hop(
-    tmp_path: Path, runs: ModuleType
-) -> None:
-    made = runs.make_run(
-        tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)}
-    )
-    events = [captured(0.6, "carrier"), captured(0.0, "trunk")]
-    add(made.directory, [told(made.case_directory(ROW), event) for event in events])
-    (case,) = RunEvidence.read(made.directory).cases
+def test_a_trunk_capture_without_the_mark_fails_and_names_the_hop(make: Make) -> None:
+    made = make()
+    case = with_files(made, captured(0.6, "carrier"), captured(0.0, "trunk"))
     assert case.verdict is Verdict.FAILED
     assert "without mark 3, last seen in carrier.pcap (carrier:1 → carrier:2)" in case.message
     assert [cause["rule"] for cause in case.diagnosis] == ["audio.way.to_ai.between"]
@@ -244,38 +253,24 @@ def test_a_trunk_capture_without_the_mark_fails_and_names_the_hop(
     )
 
 
-def test_explain_shows_the_diagnosis_that_a_file_has_changed(
-    tmp_path: Path, runs: ModuleType
-) -> None:
-    made = runs.make_run(
-        tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)}
-    )
-    directory = made.case_directory(ROW)
-    add(made.directory, [told(directory, of_file(0.0))])
-    (cause, *_) = CaseEvidence.read(directory).diagnosis
-    explained = CliRunner().invoke(application(), ["explain", str(directory)])
+def test_explain_shows_the_diagnosis_that_a_file_has_changed(make: Make) -> None:
+    made = make()
+    case = with_files(made, of_file(0.0))
+    (cause, *_) = case.diagnosis
+    explained = CliRunner().invoke(application(), ["explain", str(case.directory)])
     assert explained.exit_code == 0, explained.output
     assert cause["title"] in " ".join(explained.output.split())
 
 
-def test_a_mark_after_a_finding_was_made_changes_nothing_in_it(
-    tmp_path: Path, runs: ModuleType
-) -> None:
-    made = runs.make_run(
-        tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)}
-    )
-    add(made.directory, [told(made.case_directory(ROW), replace(of_file(0.6), at=1e9))])
-    assert [case.verdict for case in RunEvidence.read(made.directory).cases] == [
-        Verdict.NOT_OBSERVABLE
-    ]
+def test_a_mark_after_a_finding_was_made_changes_nothing_in_it(make: Make) -> None:
+    made = make()
+    assert with_files(made, replace(of_file(0.6), at=1e9)).verdict is Verdict.NOT_OBSERVABLE
 
 
-def test_every_view_names_the_file(tmp_path: Path, runs: ModuleType) -> None:
-    made = runs.make_run(
-        tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)}
-    )
+def test_every_view_names_the_file(tmp_path: Path, runs: ModuleType, make: Make) -> None:
+    made = make()
     assert remake(made.directory).summary.exit_code == 1
-    add(made.directory, [told(made.case_directory(ROW), of_file(0.6))])
+    with_files(made, of_file(0.6))
     finished = remake(made.directory)
     assert finished.summary.exit_code == 0
     (line,) = json.loads((made.directory / "summary.json").read_text())["witnesses"]
@@ -295,14 +290,12 @@ def test_every_view_names_the_file(tmp_path: Path, runs: ModuleType) -> None:
 
 
 def test_an_older_signature_no_longer_verifies_and_says_why(
-    tmp_path: Path, runs: ModuleType
+    tmp_path: Path, runs: ModuleType, make: Make
 ) -> None:
     public = attest.make_keys(tmp_path / "key.pem")
-    made = runs.make_run(
-        tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)}
-    )
+    made = make()
     signoff.make(made.directory, key=tmp_path / "key.pem")
-    add(made.directory, [told(made.case_directory(ROW), of_file(0.6))])
+    with_files(made, of_file(0.6))
     why = "evidence was added after signing: pbx.mp3; make the sign-off again and sign it"
     assert signoff.verify(made.directory, public) == (None, [why])
     signed = signoff.make(made.directory, key=tmp_path / "key.pem")
@@ -317,11 +310,9 @@ def test_an_older_signature_no_longer_verifies_and_says_why(
 
 
 def test_the_command_takes_files_of_any_name_and_goes_on_after_a_broken_one(
-    tmp_path: Path, runs: ModuleType
+    tmp_path: Path, make: Make
 ) -> None:
-    made = runs.make_run(
-        tmp_path / "reports", rows=(ROW,), plays={ROW: heard_by(runs, Observation.RTCP)}
-    )
+    made = make()
     folder = tmp_path / "from the portal"
     folder.mkdir()
     caller = np.concatenate([np.zeros(8000), np.tile(waveform(3), 12), np.zeros(4000)])
@@ -435,9 +426,9 @@ def test_a_caller_who_is_missing_is_evidence_where_callers_are_recorded(
     ],
 )
 def test_recordings_longer_than_allowed_are_named_and_the_others_count(
-    tmp_path: Path, runs: ModuleType, hours: list[str], refused: list[str]
+    tmp_path: Path, runs: ModuleType, make: Make, hours: list[str], refused: list[str]
 ) -> None:
-    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: runs.passes})
+    made = make(runs.passes)
     folder = tmp_path / "folder"
     folder.mkdir()
     for name, seconds in (("long.flac", 9), ("long.ogg", 12), ("short.wav", 2)):
@@ -487,7 +478,7 @@ def test_a_capture_proves_what_was_sent_to_the_ai_and_its_messages_are_on_the_la
     assert evidence.verdict is Verdict.PASSED
     assert [note.text.partition(", added ")[0] for note in evidence.notes] == ["sbc.pcap"]
     assert {source_of(one, evidence.gist.ours, stand_in=False) for one in evidence.findings} == {
-        BY_CAPTURE
+        "capture"
     }
     shown = [arrow for arrow in arrows(evidence) if arrow.file]
     assert [(arrow.numbers, arrow.label, arrow.detail) for arrow in shown] == [
@@ -503,7 +494,7 @@ def test_a_capture_proves_what_was_sent_to_the_ai_and_its_messages_are_on_the_la
     "trunk_is", ["whole", "torn", "begun in mid-call", "of 96 octets", "RTP alone"]
 )
 def test_captures_of_two_hops_show_where_the_audio_is_lost(
-    tmp_path: Path, runs: ModuleType, trunk_is: str
+    tmp_path: Path, runs: ModuleType, make: Make, trunk_is: str
 ) -> None:
     def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
         recorder.deployment(to_plain(runs.load(runs.DEPLOYMENT)))
@@ -534,7 +525,7 @@ def test_captures_of_two_hops_show_where_the_audio_is_lost(
         )
         return recorder.outcome.conclusion.verdict, recorder.outcome.conclusion.message
 
-    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: play})
+    made = make(play)
     trunk, carrier = tmp_path / "trunk.pcap", tmp_path / "carrier.pcap"
     packets = sorted(hop("a1", to_callee=3), key=lambda packet: packet[0])
     later = [packet for packet in packets if packet[0] > BEGAN + 2]
@@ -583,7 +574,7 @@ def test_captures_of_two_hops_show_where_the_audio_is_lost(
 
 
 def test_each_of_several_callers_has_the_captured_call_with_its_mark(
-    tmp_path: Path, runs: ModuleType
+    tmp_path: Path, make: Make
 ) -> None:
     """The AI's records do not tell which caller theirs is."""
     marks, other_leg = {"caller": 3, "bob": 4}, "X-Talkdesk-Other-Leg-Call-Id"
@@ -604,7 +595,7 @@ def test_each_of_several_callers_has_the_captured_call_with_its_mark(
             recorder.event(FarEndRecord(at=9.0, phone="synthflow", source="GET", record=record))
         return Verdict.PASSED, ""
 
-    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: play})
+    made = make(play)
     packets = [
         packet
         for name, mark in marks.items()
@@ -633,7 +624,7 @@ def test_each_of_several_callers_has_the_captured_call_with_its_mark(
 )
 def test_both_directions_are_proved_by_a_recording_of_the_ai(
     tmp_path: Path,
-    runs: ModuleType,
+    make: Make,
     recorded: str,
     verdict: Verdict,
     monkeypatch: pytest.MonkeyPatch,
@@ -676,7 +667,7 @@ def test_both_directions_are_proved_by_a_recording_of_the_ai(
         expect(recorder, counted(Observation.RTCP))
         return Verdict.NOT_OBSERVABLE, "audio"
 
-    made = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: talks})
+    made = make(talks)
     mix = {
         "the call": heard + sent,
         "the call from 1.5 s on": (heard + sent)[12000:],

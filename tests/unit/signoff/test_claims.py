@@ -33,22 +33,22 @@ def test_every_check_has_words_for_what_it_claims() -> None:
 
 
 SOURCES: Mapping[str, tuple[str, dict[str, Any]]] = {
-    claims.BY_RECORD: ("caller_id", {"measured": CallerId(from_user="+13125550100", record=True)}),
-    claims.BY_MESSAGES: (
+    "record": ("caller_id", {"measured": CallerId(from_user="+13125550100", record=True)}),
+    "messages": (
         "caller_id",
         {"measured": CallerId(from_user="+13125550100"), "evidence": ("m3",)},
     ),
-    claims.BY_THEIR_MESSAGES: ("route.transport", {"evidence": ("f2",)}),
-    claims.BY_PHONES: ("answered", {}),
-    claims.DECLARED: (
+    "their messages": ("route.transport", {"evidence": ("f2",)}),
+    "phones": ("answered", {}),
+    "declared": (
         "route.transport",
         {"verdict": Verdict.NOT_OBSERVABLE, "strength": Strength.UNKNOWN},
     ),
-    claims.NOT_SEEN: (
+    "not seen": (
         "audio.silent",
         {"verdict": Verdict.NOT_OBSERVABLE, "strength": Strength.UNKNOWN},
     ),
-    "confirmed, by the far system's own account": ("audio to ai", {"strength": Strength.CONFIRMED}),
+    "account": ("audio to ai", {"strength": Strength.CONFIRMED}),
 }
 
 
@@ -61,9 +61,9 @@ def test_a_claim_says_what_it_was_seen_by(runs: ModuleType, source: str) -> None
 @pytest.mark.parametrize(
     ("subject", "stand_in", "source"),
     [
-        ("assistant main", False, claims.BY_RECORD),
-        ("stand-in.1", True, claims.BY_PHONES),
-        ("billing-1's leg", False, claims.BY_PHONES),
+        ("assistant main", False, "record"),
+        ("stand-in.1", True, "phones"),
+        ("billing-1's leg", False, "phones"),
     ],
 )
 def test_the_end_of_a_leg_is_seen_where_the_leg_is(
@@ -79,8 +79,8 @@ def test_the_end_of_a_leg_is_seen_where_the_leg_is(
 )
 def test_a_phone_of_any_name_is_ours(runs: ModuleType, name: str, subject: str) -> None:
     finding: Finding = replace(runs.finding("released"), subject=subject.format(name))
-    assert claims.source_of(finding, ["caller.1", name], stand_in=False) == claims.BY_PHONES
-    assert claims.source_of(finding, ["caller.1", "desk"], stand_in=False) == claims.BY_RECORD
+    assert claims.source_of(finding, ["caller.1", name], stand_in=False) == "phones"
+    assert claims.source_of(finding, ["caller.1", "desk"], stand_in=False) == "record"
 
 
 def test_a_row_claims_no_more_than_its_cases_saw(tmp_path: Path, runs: ModuleType) -> None:
@@ -109,9 +109,9 @@ def test_a_row_claims_no_more_than_its_cases_saw(tmp_path: Path, runs: ModuleTyp
     found = {claim.words: claim for claim in row.claims}
     text = html.unescape(runs.words(signoff.make(run).html.read_text()))
 
-    assert found["the caller's number"].source == claims.BY_RECORD
-    assert found["transport"].source == claims.DECLARED
-    assert found["audio to the AI"].source == "proved, by a mark decoded at the other end"
+    assert found["the caller's number"].source == "record"
+    assert found["transport"].source == "declared"
+    assert found["audio to the AI"].source == "mark"
     numbers = {words: 2 * number for number, words in enumerate(found, 1)}  # no two in a row
     seen = {name: said.split(", ") for name, said in document._seen(row, numbers)}
     assert str(numbers["the caller's number"]) in seen["record"]

@@ -38,6 +38,11 @@ def key(tmp_path: Path) -> Path:
     return tmp_path / "key.pem"
 
 
+def problems(run: Path, key: Path) -> list[str]:
+    """What is wrong with a signed run."""
+    return signoff.verify(run, key.with_suffix(".pub"))[1]
+
+
 def test_each_of_many_changes_is_found(tmp_path: Path, runs: ModuleType, key: Path) -> None:
     """A byte changed, a file cut short, taken away or added, anywhere in the evidence and in what
     is signed.
@@ -71,7 +76,7 @@ def test_each_of_many_changes_is_found(tmp_path: Path, runs: ModuleType, key: Pa
         else:
             path.write_bytes(before + b"\n")
         try:
-            found = bool(signoff.verify(run, key.with_suffix(".pub"))[1])
+            found = bool(problems(run, key))
         except MistakeError:
             found = True  # a file that has to be read cannot be
         if not found:
@@ -80,7 +85,7 @@ def test_each_of_many_changes_is_found(tmp_path: Path, runs: ModuleType, key: Pa
         added.unlink(missing_ok=True)
 
     assert missed == []
-    assert signoff.verify(run, key.with_suffix(".pub"))[1] == []
+    assert problems(run, key) == []
 
 
 @pytest.mark.parametrize(
@@ -105,8 +110,8 @@ def test_what_was_changed_is_told_before_anything_is_made_of_it(
     )
     signoff.make(run, key=key, waiver_file=tmp_path / "waivers.toml")
     (run / name).write_text(text)
-    decision, problems = signoff.verify(run, key.with_suffix(".pub"))
-    assert (decision, problems) == (None, [f"{name}: was changed"])
+    decision, found = signoff.verify(run, key.with_suffix(".pub"))
+    assert (decision, found) == (None, [f"{name}: was changed"])
 
 
 @pytest.mark.parametrize(
@@ -142,7 +147,7 @@ def test_views_that_were_made_again_are_no_change(
     remake(run)
 
     assert not first.exists()
-    assert signoff.verify(run, key.with_suffix(".pub"))[1] == []
+    assert problems(run, key) == []
 
 
 def test_a_sign_off_that_cannot_be_made_again_stays_as_it_is(
@@ -171,12 +176,10 @@ def test_a_waiver_that_runs_out_after_the_signing(
     )
     monkeypatch.setattr(signoff, "_today", lambda: datetime.date(2026, 11, 30))
     assert signoff.make(run, key=key, waiver_file=path).decision.outcome is Acceptance.WITH_WAIVERS
-    assert signoff.verify(run, key.with_suffix(".pub"))[1] == []
+    assert problems(run, key) == []
 
     monkeypatch.setattr(signoff, "_today", lambda: datetime.date(2026, 12, 1))
-    assert signoff.verify(run, key.with_suffix(".pub"))[1] == [
-        "waiver of TD-INBOUND (Jane Doe): ran out on 2026-11-30"
-    ]
+    assert problems(run, key) == ["waiver of TD-INBOUND (Jane Doe): ran out on 2026-11-30"]
 
 
 def test_the_statement_is_what_in_toto_asks_for(
@@ -229,7 +232,7 @@ def test_a_file_that_is_named_like_a_view_is_an_added_one(
     signoff.make(run, key=key)
     (run / name).parent.mkdir(exist_ok=True)
     (run / name).write_text("ACCEPTED")
-    assert signoff.verify(run, key.with_suffix(".pub"))[1] == [f"{name}: was added"]
+    assert problems(run, key) == [f"{name}: was added"]
 
 
 def test_the_views_of_a_run_are_no_added_files(tmp_path: Path, runs: ModuleType, key: Path) -> None:
@@ -244,7 +247,7 @@ def test_the_views_of_a_run_are_no_added_files(tmp_path: Path, runs: ModuleType,
         (run / name / "index.js").touch()
     for name in names[2:]:
         (run / name).touch()
-    assert signoff.verify(run, key.with_suffix(".pub"))[1] == []
+    assert problems(run, key) == []
     assert manifest.views(run) == sorted(names)
 
 
@@ -259,8 +262,8 @@ def test_every_signature_has_to_be_the_keys(tmp_path: Path, runs: ModuleType, ke
     ):
         envelope.signatures[second.keyid] = second
         (run / attest.FILE).write_text(json.dumps(envelope.to_dict(), indent=1) + "\n")
-        decision, problems = signoff.verify(run, key.with_suffix(".pub"))
-        assert (decision, problems) == (
+        decision, found = signoff.verify(run, key.with_suffix(".pub"))
+        assert (decision, found) == (
             None,
             ["signoff.intoto.json: not signed with this key, or changed since"],
         )
