@@ -26,10 +26,6 @@ test: .venv/.developer  ## the tests of the harness itself, without the long one
 bench: .venv/.developer  ## how fast: the matrix, the verdicts, what a leg costs (reports/bench.json)
 	@.venv/bin/python -m tools.speed $(ARGS)
 
-.PHONY: bench-plugin
-bench-plugin: .venv/.developer  ## what the pytest plugin costs projects that do not use it
-	@.venv/bin/python -m tools.speed.plugin
-
 accuracy: .venv/.developer  ## how often the ear is wrong (reports/accuracy.json; some minutes)
 	@.venv/bin/python -m tools.accuracy $(ARGS)
 
