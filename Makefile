@@ -71,10 +71,6 @@ mutants: .venv/.developer  ## operators, conditions and constants changed one at
 soak: .venv/.developer  ## thousands of calls in one run, softphones killed meanwhile: nothing lost, nothing grows (reports/soak.json; ARGS="--cases 200" is a short run)
 	@.venv/bin/python -m tools.soak $(ARGS)
 
-.PHONY: flakes
-flakes: .venv/.developer  ## a short matrix a hundred times and the tests ten times on a quiet machine, and again beside six busy processes: all pass each time (reports/flakes.json; hours; ARGS="--runs 10 --suites 0" some minutes, ARGS="--add" goes on)
-	@.venv/bin/python -m tools.flakes $(ARGS)
-
 .PHONY: stalls
 stalls: .venv/.developer  ## the unit tests while their processes are stopped for moments: what takes for granted that no time passes fails (reports/stalls.json; ten minutes; ARGS="--matrices 2": the simulated matrix beside a load)
 	@.venv/bin/python -m tools.stalls $(ARGS)
