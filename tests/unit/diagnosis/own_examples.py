@@ -311,14 +311,6 @@ OWN = [
         "likely sdp-other-address",
     ),
     Expected(
-        "audio.other-address",
-        talk(Example(ai="stand-in"), address="198.51.100.99")
-        .counted("stand-in.1", elsewhere="198.51.100.26")
-        .to_ai()
-        .to_caller("no-rtp"),
-        "likely sdp-other-address",
-    ),
-    Expected(
         "reach.caller-media.answered",
         called(Example()).ends_here(488, "Not Acceptable Here").unanswered(),
         "likely platform-refuses-caller",

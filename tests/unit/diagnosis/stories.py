@@ -178,10 +178,6 @@ def stood_in(**invite: str) -> Example:
     return Example(ai="stand-in").dials().ai_gets(**invite).ai_answers(200, "OK").answered()  # type: ignore[arg-type]
 
 
-def same_codec() -> Example:
-    return Example().codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
-
-
 def left_up(example: Example) -> Example:
     """The AI's leg does not end when the caller hangs up."""
     example.row = "HANGUP-CALLER"
