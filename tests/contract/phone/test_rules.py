@@ -67,7 +67,7 @@ def test_no_rules_let_a_phone_call_an_emergency_number(
     assert peer.within(phone, "REFER", 2, call, headers=(f"Refer-To: <{target}>",)).status >= 400
     assert phone.legs == [leg]
     assert bob.legs == []
-    assert peer.hangs_up(phone, call).status == 200
+    peer.hangs_up(phone, call)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_refer_that_may_not_be_followed_is_declined_with_603(
         "transport": "Refer-To asks for TCP",
     }
     assert words.get(why, "None") in str(phone.declined)
-    assert peer.hangs_up(phone, call).status == 200
+    peer.hangs_up(phone, call)
 
 
 # How many calls it places
