@@ -54,8 +54,8 @@ class Calling:
             body=body,
         )
 
-    def acknowledges(self, number: int = 2, body: str = "") -> str:
-        return acknowledge(number, self.did, DOMAIN, caller=self.user, body=body)
+    def acknowledges(self, number: int = 2) -> str:
+        return acknowledge(number, self.did, DOMAIN, caller=self.user)
 
     def refused(self) -> str:
         """The ACK of a refusal, which is part of the INVITE's transaction (RFC 3261 section

@@ -24,10 +24,10 @@ def gates(tmp_path: Path) -> LockFiles:
     return LockFiles(str(tmp_path / "gate"))
 
 
-def bound(lease: Desk, rules: Rules, name: str = "alice", **options: object) -> Phone:
+def bound(lease: Desk, rules: Rules, **options: object) -> Phone:
     """A phone that keeps to these rules."""
     settings: dict[str, object] = {"bind_address": fresh_address(), "max_calls": 2, **options}
-    return lease.of(PhoneConfig(name, name, "example.com", **settings), rules)  # type: ignore[arg-type]
+    return lease.of(PhoneConfig("alice", "alice", "example.com", **settings), rules)  # type: ignore[arg-type]
 
 
 @pytest.fixture

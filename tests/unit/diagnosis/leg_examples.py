@@ -56,9 +56,9 @@ def refused_fallback(example: Example) -> Example:
     return example.after(0.1).state("disconnected", 488, "Not Acceptable Here").landed("reception")
 
 
-def capacity(reached: int, made: int = 4, row: str = "TD-CAPACITY") -> Example:
+def capacity(reached: int, made: int = 4) -> Example:
     """Calls made at once, of which so many reached the AI; the trunk is agreed to carry three."""
-    example = Example(row=row, ai="stand-in").dials()
+    example = Example(row="TD-CAPACITY", ai="stand-in").dials()
     for number in range(2, made + 1):
         example.dials_too(f"caller-{number}")
     for number in range(reached):
@@ -154,23 +154,16 @@ def untold() -> Example:
     return example.finding("released", "stand-in.1", actual="it ended after 1.72 s", seconds=1.72)
 
 
-def at_agent(
-    method: str,
-    code: int = 0,
-    *,
-    row: str = "TD-TRANSFER-BLIND",
-    reason: str = "",
-    after: float = 0.1,
-) -> Example:
+def at_agent(method: str, *, reason: str = "") -> Example:
     """An agent takes the call of a transfer; then something comes to that phone."""
     example = referred(ai="stand-in").rings("billing").landed("billing", "billing")
     on = {"leg": "billing.1"}
     example.at_phone("billing", "INVITE", **on).at_phone("billing", "INVITE", code=200, **on)  # type: ignore[arg-type]
     if method != "ACK":
-        example.after(after).at_phone("billing", "ACK", within=True, **on)  # type: ignore[arg-type]
+        example.after(0.1).at_phone("billing", "ACK", within=True, **on)  # type: ignore[arg-type]
     if method == "ACK":
         return example.after(0.5).at_phone("billing", "INVITE", code=200, **on)  # type: ignore[arg-type]
-    return example.after(after).at_phone("billing", method, reason, within=True, **on)  # type: ignore[arg-type]
+    return example.after(0.1).at_phone("billing", method, reason, within=True, **on)  # type: ignore[arg-type]
 
 
 LEGS = [

@@ -543,10 +543,10 @@ TOLD = [
 ]
 
 
-def _laws(to_ai: str, to_caller: str, packets: int = 0) -> Example:
+def _laws(to_ai: str, to_caller: str) -> Example:
     """PCMU on the caller's side, PCMA on the AI's."""
     example = talk(Example(ai="stand-in")).codec("caller.1", "PCMU").codec("stand-in.1", "PCMA")
-    return example.counted("stand-in.1", received=200).to_ai(to_ai, packets).to_caller(to_caller)
+    return example.counted("stand-in.1", received=200).to_ai(to_ai).to_caller(to_caller)
 
 
 def _later(ai: str = "synthflow") -> Example:
@@ -584,7 +584,7 @@ def _no_fallback(refused: int, told: int) -> Example:
     )
 
 
-def unseen(refused: int = 503, told: int = 500, reason: str = "x") -> Example:
+def unseen() -> Example:
     """The same of a number whose fallback leads to people in browsers, who were rung in vain, or
     not at all.
     """
@@ -592,10 +592,10 @@ def unseen(refused: int = 503, told: int = 500, reason: str = "x") -> Example:
         Example(ai="stand-in", file={"groups.reception.agents": ()})
         .dials()
         .ai_gets()
-        .ai_answers(refused)
+        .ai_answers(503)
         .after(20)
     )
-    return example.state("disconnected", told, reason).all_ports_answer().landed("reception")
+    return example.state("disconnected", 500, "x").all_ports_answer().landed("reception")
 
 
 def _cut_by_the_ai() -> Example:

@@ -47,9 +47,9 @@ def answer(diagnosis: Diagnosis) -> str:
     return "; ".join(groups)
 
 
-def fallback(example: Example, after: float = 0.1, phone: str = "reception") -> Example:
+def fallback(example: Example, after: float = 0.1) -> Example:
     """The AI was not had, and an agent's phone rang until the caller gave up."""
-    return example.dials().after(after).rings(phone).after(4).gives_up()
+    return example.dials().after(after).rings("reception").after(4).gives_up()
 
 
 def refused(example: Example, code: int, reason: str = "", **invite: object) -> Example:

@@ -42,12 +42,10 @@ def though_there(example: Example) -> Example:
     return example.calls_again("group", GROUP, rang=["billing"])
 
 
-def notified(
-    body: str, state: str = "active;expires=60", code: int = 202, **accepted: str
-) -> Example:
+def notified(body: str, state: str = "active;expires=60", **accepted: str) -> Example:
     """A REFER that was accepted, with such headers, and a NOTIFY of that state."""
     example = transfer(Example()).ai_refers(GROUP)
-    example._sip("received", f"SIP/2.0 {code} Accepted", "REFER", number="2", **accepted)
+    example._sip("received", "SIP/2.0 202 Accepted", "REFER", number="2", **accepted)
     typed = {"Content_Type": "message/sipfrag;version=2.0", "Subscription_State": state}
     return lost(
         example._sip("received", "NOTIFY sip:ai SIP/2.0", "NOTIFY", body, number="9", **typed)
@@ -67,12 +65,12 @@ def told(example: Example | None = None, **action: object) -> Example:
     return talked.record(executed_actions={"a": action})
 
 
-def several(to: str = "support") -> Example:
+def several() -> Example:
     """An assistant that hands over to others as well, each asked for in its own way, asked for what
     its own table says.
     """
-    more = Handover(transfer="cold", transfer_to=to, digit="2")
-    return transfer(Example(handovers={to: more}))
+    more = Handover(transfer="cold", transfer_to="support", digit="2")
+    return transfer(Example(handovers={"support": more}))
 
 
 def queues(line: str = "inbound") -> Example:
@@ -113,9 +111,9 @@ def untold_caller() -> Example:
     )
 
 
-def with_the_agent(example: Example, packets: int = 200) -> Example:
+def with_the_agent(example: Example) -> Example:
     """An agent of the group has answered."""
-    return example.reaches("billing").counted("billing.1", packets)
+    return example.reaches("billing").counted("billing.1", 200)
 
 
 def overdue(ai: str = "stand-in", given_up: float = 0.0, *, answered: bool = False) -> Example:
@@ -462,10 +460,10 @@ def recorded(**action: object) -> Example:
     return lost(told(None, **action))
 
 
-def turned_away(code: int, reason: str = "x") -> Example:
+def turned_away(code: int) -> Example:
     """A number of people that refuses its caller before anybody's phone rings."""
     example = Example(row="PEOPLE", line="people").dials().after(0.1)
-    return example.state("disconnected", code, reason).landed("reception")
+    return example.state("disconnected", code, "x").landed("reception")
 
 
 STATUSES = [
