@@ -76,7 +76,6 @@ def call_progress(
     kind: Literal["ringback", "busy", "congestion", "dial"],
     seconds: float,
     *,
-    rate: int = SAMPLE_RATE,
     level_dbov: float = _LEVEL_DBOV,
 ) -> NDArray[np.float32]:
     """A country's tone (two letters, :data:`PLANS`) for so many seconds, as float32 in -1…1.
@@ -89,49 +88,44 @@ def call_progress(
         cadence = _cadence(plan["ringing"], plan["ringing_s"], plan.get("modulated_by", 0.0))
     else:
         cadence = _cadence(plan["busy"], plan[f"{kind}_s"])
-    return sound(cadence, seconds, rate=rate, level_dbov=level_dbov)
+    return sound(cadence, seconds, level_dbov=level_dbov)
 
 
-def sit(
-    kind: str = "E.180", *, rate: int = SAMPLE_RATE, level_dbov: float = _LEVEL_DBOV
-) -> NDArray[np.float32]:
+def sit(kind: str = "E.180", *, level_dbov: float = _LEVEL_DBOV) -> NDArray[np.float32]:
     """Three special information tones, once (:data:`SIT` names the kinds)."""
     cadence = SIT[kind]
-    return sound(
-        cadence, sum(segment.seconds for segment in cadence), rate=rate, level_dbov=level_dbov
-    )
+    return sound(cadence, sum(segment.seconds for segment in cadence), level_dbov=level_dbov)
 
 
 def fax(
     kind: Literal["cng", "ced"],
     seconds: float,
     *,
-    rate: int = SAMPLE_RATE,
     level_dbov: float = _LEVEL_DBOV,
 ) -> NDArray[np.float32]:
     """The calling tone (CNG, 1100 Hz) or the answer (CED, 2100 Hz) of a fax machine (ITU-T T.30)."""
-    return sound(FAX_CNG if kind == "cng" else FAX_CED, seconds, rate=rate, level_dbov=level_dbov)
+    return sound(FAX_CNG if kind == "cng" else FAX_CED, seconds, level_dbov=level_dbov)
 
 
 def sound(
-    cadence: Cadence, seconds: float, *, rate: int = SAMPLE_RATE, level_dbov: float = _LEVEL_DBOV
+    cadence: Cadence, seconds: float, *, level_dbov: float = _LEVEL_DBOV
 ) -> NDArray[np.float32]:
     """A cadence repeated for so many seconds; the level is that of the tone while it is on."""
-    total = round(seconds * rate)
+    total = round(seconds * SAMPLE_RATE)
     parts: list[NDArray[np.float64]] = []
     length = 0
     while length < total:
         for segment in cadence:
-            part = _segment(segment, rate, 10 ** (level_dbov / 20))
+            part = _segment(segment, 10 ** (level_dbov / 20))
             parts.append(part)
             length += len(part)
     whole = np.concatenate(parts) if parts else np.zeros(0)
     return whole[:total].astype(np.float32)
 
 
-def _segment(segment: Segment, rate: int, level: float) -> NDArray[np.float64]:
-    count = max(1, round(segment.seconds * rate))
-    time = np.arange(count) / rate
+def _segment(segment: Segment, level: float) -> NDArray[np.float64]:
+    count = max(1, round(segment.seconds * SAMPLE_RATE))
+    time = np.arange(count) / SAMPLE_RATE
     tone = np.zeros(count)
     for frequency in segment.frequencies:
         tone += np.sin(2 * np.pi * frequency * time)
@@ -141,7 +135,7 @@ def _segment(segment: Segment, rate: int, level: float) -> NDArray[np.float64]:
     if segment.modulated_by:
         tone *= 1 + 0.9 * np.sin(2 * np.pi * segment.modulated_by * time)
         tone /= np.sqrt(1 + 0.9**2 / 2)
-    ramp = min(round(_RAMP_SECONDS * rate), count // 2)
+    ramp = min(round(_RAMP_SECONDS * SAMPLE_RATE), count // 2)
     slope = np.sin(0.5 * np.pi * (np.arange(ramp) + 0.5) / max(ramp, 1)) ** 2
     tone[:ramp] *= slope
     tone[count - ramp :] *= slope[::-1]
