@@ -26,10 +26,6 @@ test: .venv/.developer  ## the tests of the harness itself, without the long one
 bench: .venv/.developer  ## how fast: the matrix, the verdicts, what a leg costs (reports/bench.json)
 	@.venv/bin/python -m tools.speed $(ARGS)
 
-.PHONY: bench-plugin
-bench-plugin: .venv/.developer  ## what the pytest plugin costs projects that do not use it
-	@.venv/bin/python -m tools.speed.plugin
-
 accuracy: .venv/.developer  ## how often the ear is wrong (reports/accuracy.json; some minutes)
 	@.venv/bin/python -m tools.accuracy $(ARGS)
 
@@ -66,18 +62,18 @@ reference: .venv/.developer  ## docs/cli.md, the keys in docs/deployment.md and 
 	@.venv/bin/python -m tools.reference
 
 .PHONY: coverage
-coverage: .venv/.developer  ## statements and branches that tests of rooms and processes reach, by room (reports/coverage.json; some minutes)
-	@.venv/bin/python -m tools.coverage $(ARGS)
+coverage: export COVERAGE_FILE = $(CURDIR)/reports/coverage/data
+coverage: .venv/.developer  ## statements and branches that tests of rooms and processes reach; bars of the rooms that judge (some minutes)
+	@rm -rf reports/coverage && mkdir -p reports/coverage
+	@.venv/bin/coverage run -m pytest -q -p no:cacheprovider $(or $(ARGS),tests/unit tests/process tests/contract -n auto)
+	@.venv/bin/coverage combine -q && .venv/bin/coverage report --skip-covered
+	@for room in audio case diagnosis sip; do printf "$$room, %%: "; .venv/bin/coverage report --include="harness/$$room/*" --format=total --fail-under=95 || exit 1; done
 
 mutants: .venv/.developer  ## operators, conditions and constants changed one at a time: how many a test notices (reports/mutation.json; an hour and more, ARGS="--sample 150" some minutes)
 	@.venv/bin/python -m tools.mutation $(ARGS)
 
 soak: .venv/.developer  ## thousands of calls in one run, softphones killed meanwhile: nothing lost, nothing grows (reports/soak.json; ARGS="--cases 200" is a short run)
 	@.venv/bin/python -m tools.soak $(ARGS)
-
-.PHONY: flakes
-flakes: .venv/.developer  ## a short matrix a hundred times and the tests ten times on a quiet machine, and again beside six busy processes: all pass each time (reports/flakes.json; hours; ARGS="--runs 10 --suites 0" some minutes, ARGS="--add" goes on)
-	@.venv/bin/python -m tools.flakes $(ARGS)
 
 .PHONY: stalls
 stalls: .venv/.developer  ## the unit tests while their processes are stopped for moments: what takes for granted that no time passes fails (reports/stalls.json; ten minutes; ARGS="--matrices 2": the simulated matrix beside a load)

@@ -106,8 +106,9 @@ class Stranger(SipPeer):
         """A request within the call, whatever comes of it."""
         self._send(phone, method, number, body, call, headers)
 
-    def hangs_up(self, phone: Phone, answer: Response, number: int = 99) -> Response:
-        return self._asks(phone, "BYE", number, to=answer)
+    def hangs_up(self, phone: Phone, answer: Response, number: int = 99, status: int = 200) -> None:
+        """End the call, which the phone answers with that status."""
+        assert self._asks(phone, "BYE", number, to=answer).status == status
 
     def refuses(self, line: str, *headers: tuple[str, str], method: str = "INVITE") -> None:
         """Refuse the next request of that method."""

@@ -28,13 +28,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
 from tools import HARNESS, ROOT, junit
-from tools.flakes import busy
 from tools.soak.processes import descendants
 
 #: Seconds: how long a process is stopped, which no test may notice, and how long all go on then.
@@ -49,6 +48,8 @@ _DEPLOYMENTS = sorted(map(str, (ROOT / "scenarios" / "deployments").glob("simula
 _LOOKED_EVERY_S = 0.1
 #: Busy processes beside a matrix.
 _LOAD = 6
+#: Ends with whoever started it, however that ends.
+_BUSY = "import os\nwhile os.getppid() == {parent}: pass"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -132,6 +133,20 @@ def _matrix(directory: Path, arguments: Sequence[str]) -> tuple[int, float]:
         stalls, stalled_s = burst_while_it_runs(running, lambda: _has(directory, "summary.json"))
     running.wait()
     return stalls, stalled_s
+
+
+@contextlib.contextmanager
+def busy(processes: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """So many processes that never rest, while this lasts."""
+    nothing = subprocess.DEVNULL
+    command = [sys.executable, "-c", _BUSY.format(parent=os.getpid())]
+    started = [subprocess.Popen(command, stdin=nothing, stdout=nothing) for _ in range(processes)]
+    try:
+        yield started
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def counts(run: Path) -> dict[str, int]:

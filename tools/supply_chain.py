@@ -19,39 +19,14 @@ from tools import ROOT
 
 REPORT = ROOT / "reports" / "sbom.json"
 
-#: Licences that ask for no more than their notice.
-PERMISSIVE = frozenset({
-    "MIT", "MIT-0", "MIT-CMU", "BSD-2-Clause", "BSD-3-Clause", "0BSD", "Apache-2.0", "ISC", "PSF-2.0", "Zlib", "CC0-1.0",
-})  # fmt: skip
-#: Licences that ask for the source of what they cover. docs/security.md names the packages.
-COPYLEFT = frozenset({
-    "MPL-2.0", "LGPL-2.1-or-later", "GPL-2.0-or-later", "GPL-3.0-or-later WITH GCC-exception-3.1",
-})  # fmt: skip
+_TABLES = tomllib.loads(Path(__file__).with_name("licences.toml").read_text(encoding="utf-8"))
+PERMISSIVE = frozenset(_TABLES["permissive"])
+COPYLEFT = frozenset(_TABLES["copyleft"])
 #: All that a part of the harness, which is GPL-3.0-or-later, may have.
 LICENCES = PERMISSIVE | COPYLEFT
-#: Their names as trove classifiers, which packages without PEP 639 still use.
-_CLASSIFIERS = {
-    "MIT License": "MIT",
-    "BSD License": "BSD-3-Clause",
-    "Apache Software License": "Apache-2.0",
-    "ISC License (ISCL)": "ISC",
-    "Python Software Foundation License": "PSF-2.0",
-    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
-    "Mozilla Public License 1.1 (MPL 1.1)": "MPL-1.1",
-    "GNU General Public License v2 or later (GPLv2+)": "GPL-2.0-or-later",
-    "GNU Lesser General Public License v2 or later (LGPLv2+)": "LGPL-2.0-or-later",
-}
-#: Packages whose metadata name no licence, or only a part of it, with the evidence.
-STATED = {
-    "pjsua2-python": ("GPL-2.0-or-later", "PJSIP's own (docs.pjsip.org, overview/license_pjsip); its metadata name none"),
-    "protobuf": ("BSD-3-Clause", "its metadata name none; its LICENSE file is the three-clause BSD"),
-    "soundfile": ("BSD-3-Clause AND LGPL-2.1-or-later", "its wheel carries libsndfile, mpg123 and LAME; its metadata name the rest"),
-    "numpy": (
-        "BSD-3-Clause AND 0BSD AND MIT AND Zlib AND CC0-1.0 AND GPL-3.0-or-later WITH GCC-exception-3.1",
-        "its wheel carries libgfortran (its LICENSE.txt); its metadata name the rest",
-    ),
-    "pyphen": ("GPL-2.0-or-later OR LGPL-2.1-or-later OR MPL-1.1", "its LICENSE file offers the choice"),
-}  # fmt: skip
+_CLASSIFIERS: dict[str, str] = _TABLES["classifiers"]
+#: Packages whose metadata name no licence, or only a part of it: ``licence`` and ``evidence``.
+STATED: dict[str, dict[str, str]] = _TABLES["stated"]
 
 
 class LicenceError(Exception):
@@ -63,7 +38,7 @@ def licence_of(name: str) -> str:
     none that is known.
     """
     if name in STATED:
-        return STATED[name][0]
+        return STATED[name]["licence"]
     try:
         metadata = importlib.metadata.metadata(name)
     except importlib.metadata.PackageNotFoundError:
@@ -136,7 +111,7 @@ def main(exported: str, report: Path = REPORT, say: Callable[[str], None] = prin
     try:
         with_licences(bom)
     except LicenceError as error:
-        say(f"ERROR: licences that are not listed in tools/supply_chain.py:\n{error}")
+        say(f"ERROR: licences that are not listed in tools/licences.toml:\n{error}")
         return 1
     finally:
         report.parent.mkdir(exist_ok=True)

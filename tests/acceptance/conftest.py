@@ -96,6 +96,10 @@ class Tree:
         """Exit code and output of plain pytest, forked."""
         return self.finished(self.start(*arguments, live=live, forked=True))
 
+    def run_lab(self, *options: str, live: bool = True) -> tuple[int, str]:
+        """The same with the deployment ``lab``."""
+        return self.run("--deployment", str(self.deployment()), *options, live=live)
+
     def harness(self, *arguments: str, **environment: str) -> tuple[int, str]:
         """Exit code and output of the command line, forked, with the project's own scenarios."""
         self._forked = True

@@ -23,9 +23,7 @@ SCENARIO = """
 def test_ordinary_test_is_not_a_case(tree: Tree, workers: str, body: str, code: int) -> None:
     tree.scenarios(SCENARIO)
     (tree.path / "scenarios" / "test_ordinary.py").write_text(f"def test_ordinary():\n    {body}\n")
-    found, output = tree.run(
-        "--deployment", str(tree.deployment()), "-n", workers, "--codec", "pcmu"
-    )
+    found, output = tree.run_lab("-n", workers, "--codec", "pcmu")
     assert found == code, output
     assert "2 passed, 0 failed, 0 not observable, 0 broken" in output
     assert ("of its own" in output) == bool(code)
@@ -34,7 +32,7 @@ def test_ordinary_test_is_not_a_case(tree: Tree, workers: str, body: str, code: 
 
 def test_ordinary_tests_alone_do_not_make_a_run(tree: Tree) -> None:
     (tree.path / "scenarios" / "test_ordinary.py").write_text("def test_ordinary():\n    pass\n")
-    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "0")
+    code, output = tree.run_lab("-n", "0")
     assert code == pytest.ExitCode.NO_TESTS_COLLECTED
     assert "no case is left" in output
 
@@ -48,12 +46,12 @@ def test_scenario_without_a_row_of_its_own_is_reported(tree: Tree) -> None:
         "@scenario(NOWHERE): no row has it",
         "@scenario(INBOUND): is that of scenarios/test_lab.py",
     )
-    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "2", "--codec", "pcmu")
+    code, output = tree.run_lab("-n", "2", "--codec", "pcmu")
     assert code == 3, output
     assert [output.count(words) for words in said] == [2, 2], (
         output
     )  # as it comes and at the end, though each worker says so
-    code, output = tree.run("--deployment", str(tree.deployment()), "--plan")
+    code, output = tree.run_lab("--plan")
     assert code == 3, output
     assert [output.count(words) for words in said] == [1, 1], output
 
@@ -74,9 +72,7 @@ def test_parametrized_scenario_is_reported(tree: Tree, before: str, argument: st
     body = f"def test_inbound(see, {argument}):\n    see(Verdict.FAILED if digit == '1' else Verdict.PASSED)\n"
     tree.scenarios(before + "\n" + mark + body)
     for workers in ("0", "2"):
-        code, output = tree.run(
-            "--deployment", str(tree.deployment()), "-n", workers, "--codec", "pcmu"
-        )
+        code, output = tree.run_lab("-n", workers, "--codec", "pcmu")
         assert code == 3, output
         assert (
             "test_inbound: is parametrized, and a case is one test; allowed: a custom row for each value"
@@ -120,7 +116,7 @@ def test_misspelt_fixture_is_named_in_a_line(tree: Tree) -> None:
         def test_inbound(see, assistantt):
             see()
     """)
-    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "0", "--codec", "pcmu")
+    code, output = tree.run_lab("-n", "0", "--codec", "pcmu")
     assert code == 3, output
     assert (
         "scenarios/test_lab.py::test_inbound: there is no fixture 'assistantt' (perhaps assistant)"
@@ -159,6 +155,6 @@ def test_row_declared_too_late_is_reported(tree: Tree, how: tuple[str, ...]) -> 
     )
     text = "from harness.scenario import scenario\n\n@scenario('OWN-LATE')\ndef test_mine(see):\n    see()\n"
     (late / "test_mine.py").write_text(text)
-    code, output = tree.run("--deployment", str(tree.deployment()), "--codec", "pcmu", *how)
+    code, output = tree.run_lab("--codec", "pcmu", *how)
     assert code == 3, output
     assert "own_row('OWN-LATE') was declared when the run was planned already; allowed: " in output

@@ -44,7 +44,6 @@ LONG = {
         "bench",
         "fuzz",
         "soak",
-        "flakes",
         "stalls",
     )
 }

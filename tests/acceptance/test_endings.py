@@ -93,7 +93,7 @@ def test_run_ended_by_pytest_is_not_reported_as_ctrl_c(
 ) -> None:
     """What failed first is why it ended: it is no harness that broke, and nobody pressed Ctrl-C."""
     tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see(Verdict.FAILED)\n')
-    code, output = tree.run("--deployment", str(tree.deployment()), "--codec", "pcmu", *options)
+    code, output = tree.run_lab("--codec", "pcmu", *options)
     assert code == pytest.ExitCode.TESTS_FAILED, output
     assert f"the run was interrupted: pytest ended it: {why}" in output
     assert "stopped by the user" not in output
@@ -125,7 +125,7 @@ def test_run_ends_at_a_case_and_not_at_an_attempt_that_does_not_pass(
             is_first = len(list(Path().glob("tried-*"))) == 1
             see(Verdict.PASSED if is_first and is_again else Verdict.FAILED)
     """)
-    code, output = tree.run("--deployment", str(tree.deployment()), "--retries", "1", *options)
+    code, output = tree.run_lab("--retries", "1", *options)
     assert code == pytest.ExitCode.TESTS_FAILED, output
     summary = tree.summary()
     assert (summary["passed"], summary["failed"]) == (1, 1)
@@ -156,9 +156,7 @@ def test_cases_that_did_not_pass_are_run_again_and_annotated(tree: Tree) -> None
 
 def test_run_whose_last_case_fails_counts_as_complete(tree: Tree) -> None:
     tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see(Verdict.FAILED)\n')
-    code, output = tree.run(
-        "--deployment", str(tree.deployment()), "--codec", "pcmu", "-n", "0", "--maxfail=2"
-    )
+    code, output = tree.run_lab("--codec", "pcmu", "-n", "0", "--maxfail=2")
     assert code == pytest.ExitCode.TESTS_FAILED, output
     assert "2 cases" in output
     assert "interrupted" not in output
@@ -398,9 +396,7 @@ def test_unwritable_reports_directory_is_reported_at_once(tree: Tree) -> None:
     tree.scenarios("def test_nothing(): pass")
     blocked = tree.path / "blocked"
     blocked.write_text("a file, not a directory")
-    code, output = tree.run(
-        "--deployment", str(tree.deployment()), "--reports", str(blocked / "reports")
-    )
+    code, output = tree.run_lab("--reports", str(blocked / "reports"))
     assert code == pytest.ExitCode.USAGE_ERROR
     assert (
         output
@@ -446,7 +442,7 @@ def test_clock_change_alters_no_verdict_and_no_duration(tree: Tree, jump_s: floa
             time.time = lambda: real() + {jump_s}
             see()
     """)
-    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "1", "--codec", "pcmu")
+    code, output = tree.run_lab("-n", "1", "--codec", "pcmu")
     assert code == 0, output
     summary = tree.summary()
     assert 0 <= summary["wall_s"] < 300

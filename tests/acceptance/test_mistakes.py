@@ -55,7 +55,7 @@ def test_invalid_choice_is_reported_with_the_valid_ones(
     tree: Tree, arguments: list[str], said: str
 ) -> None:
     tree.scenarios(SCENARIO)
-    code, output = tree.run("--deployment", str(tree.deployment()), *arguments)
+    code, output = tree.run_lab(*arguments)
     assert code == pytest.ExitCode.USAGE_ERROR
     assert output.startswith(said), output
     assert len(output.splitlines()) == 1
@@ -65,7 +65,7 @@ def test_invalid_choice_is_reported_with_the_valid_ones(
 @pytest.mark.parametrize("options", [["--plan"], ["--plan", "--json"], ["-n", "0"]])
 def test_keyword_that_matches_no_case_is_a_mistake(tree: Tree, options: list[str]) -> None:
     tree.scenarios(SCENARIO)
-    code, output = tree.run("--deployment", str(tree.deployment()), "-k", "nowhere", *options)
+    code, output = tree.run_lab("-k", "nowhere", *options)
     assert code == pytest.ExitCode.NO_TESTS_COLLECTED
     (line,) = [line for line in output.splitlines() if line.startswith("ERROR: ")]
     assert line.startswith("ERROR: -k nowhere: matches no case; allowed: ")
@@ -74,7 +74,7 @@ def test_keyword_that_matches_no_case_is_a_mistake(tree: Tree, options: list[str
 def test_largest_keyword_expression_is_taken(tree: Tree) -> None:
     tree.scenarios(SCENARIO)
     for text in ("(" * 250 + "udp" + ")" * 250, "not " * 250 + "udp", "x or " * 250 + "udp"):
-        code, output = tree.run("--deployment", str(tree.deployment()), "--plan", "-k", text)
+        code, output = tree.run_lab("--plan", "-k", text)
         assert code == 0, output
 
 
@@ -91,9 +91,7 @@ def test_scenarios_need_a_deployment(tree: Tree, workers: str) -> None:
 
 def test_plan_places_no_call(tree: Tree) -> None:
     tree.scenarios(SCENARIO)
-    code, output = tree.run(
-        "--deployment", str(tree.deployment()), "--plan", "-n", "4", "--codec", "pcmu"
-    )
+    code, output = tree.run_lab("--plan", "-n", "4", "--codec", "pcmu")
     assert code == 0
     left_out = [line for line in output.splitlines() if line.startswith("left out of lab: ")]
     assert "left out of lab: TD-TRANSFER-WARM (no assistant hands over warm)" in left_out
@@ -112,9 +110,7 @@ def test_plan_places_no_call(tree: Tree) -> None:
         "    audio to and from the AI: proved by the marks that the AI names",
         "    what the AI is sent: proved by the messages that the AI shows",
     ]
-    _, output = tree.run(
-        "--deployment", str(tree.deployment()), "--plan", "--codec", "pcmu", "--retries", "2"
-    )
+    _, output = tree.run_lab("--plan", "--codec", "pcmu", "--retries", "2")
     assert output.splitlines()[-3] == (
         "lab: 2 calls placed by the harness, 6 if every case is tried 3 times, 12 minutes at most; "
         "repeats of disturbed cases are not counted"
@@ -146,7 +142,7 @@ def test_collect_only_lists_the_cases_and_writes_nothing(
 @pytest.mark.parametrize("look", ["--fixtures-per-test", "--cache-show", "--markers"])
 def test_pytest_information_options_make_no_run(tree: Tree, look: str) -> None:
     tree.scenarios(SCENARIO)
-    code, output = tree.run("--deployment", str(tree.deployment()), look, live=False)
+    code, output = tree.run_lab(look, live=False)
     assert code in (0, pytest.ExitCode.NO_TESTS_COLLECTED), output
     assert "ERROR" not in output
     assert not (tree.path / "reports").exists()
@@ -229,7 +225,7 @@ def test_failed_preflight_ends_the_run_before_its_first_call(tree: Tree) -> None
 
 def test_preflight_tell_only_reports(tree: Tree) -> None:
     tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see()\n')
-    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "2", "--preflight=tell")
+    code, output = tree.run_lab("-n", "2", "--preflight=tell")
     assert code == 0
     assert "OPTIONS 127.9.9.1:5060/udp" in output
 

@@ -34,7 +34,7 @@ SPANS = """
 
 def test_cases_of_a_real_deployment_never_overlap(tree: Tree) -> None:
     tree.scenarios(SPANS)
-    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "3")
+    code, output = tree.run_lab("-n", "3")
     assert code == 0, output
     found = spans(tree.path)
     assert len(found) >= 5
@@ -66,7 +66,7 @@ def test_killed_worker_breaks_only_its_case(tree: Tree) -> None:
             if case.axes["transport"] == "tcp" and case.axes["codec"] == "pcma":
                 os.kill(os.getpid(), 9)
     """)
-    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "2")
+    code, output = tree.run_lab("-n", "2")
     assert code == 3, output
     assert "BROKEN   TD-INBOUND[lab:synthflow-tcp-ip-pcma]  its worker process died" in output
     assert "3 passed, 0 failed, 0 not observable, 1 broken" in output
@@ -99,7 +99,7 @@ def test_failed_worker_frees_its_slot_for_the_next(tree: Tree, then: str, passed
             see()
     """)
     (tree.path / "scenarios" / "conftest.py").write_text(GIVES_UP.format(then=then))
-    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "1")
+    code, output = tree.run_lab("-n", "1")
     assert code == 3, output
     assert f"{passed} passed, 0 failed, 0 not observable, 0 broken" in output
     assert (

@@ -33,7 +33,7 @@ def test_verdict_follows_findings_and_exceptions(tree: Tree) -> None:
         for row, (body, _) in BODIES.items()
     ]
     tree.scenarios("\n".join(tests))
-    code, output = tree.run("--deployment", str(tree.deployment()), "--transport", "udp")
+    code, output = tree.run_lab("--transport", "udp")
     assert code == 1, output  # what failed is never hidden by what broke
     expected = {row: verdict for row, (_, verdict) in BODIES.items()}
     cases = tree.cases()
@@ -49,7 +49,7 @@ def test_failure_with_one_cause_is_printed_once(tree: Tree) -> None:
         def test_inbound(see):
             see(Verdict.FAILED, "nobody answered")
     """)
-    _, output = tree.run("--deployment", str(tree.deployment()), "--codec", "pcma", "-n", "2")
+    _, output = tree.run_lab("--codec", "pcma", "-n", "2")
     first = (
         "FAILED   TD-INBOUND[lab:synthflow-"  # of two cases with one cause, whichever ends first
     )
@@ -62,9 +62,7 @@ def test_failure_with_one_cause_is_printed_once(tree: Tree) -> None:
         )
         == 1
     )
-    _, output = tree.run(
-        "--deployment", str(tree.deployment()), "--codec", "pcma", "-n", "2", "--every-failure"
-    )
+    _, output = tree.run_lab("--codec", "pcma", "-n", "2", "--every-failure")
     assert sum(line.startswith(first) for line in output.splitlines()) == 2
 
 
@@ -74,9 +72,7 @@ def test_json_option_prints_only_json(tree: Tree) -> None:
         def test_inbound(see):
             see(Verdict.FAILED, "nobody answered")
     """)
-    code, output = tree.run(
-        "--deployment", str(tree.deployment()), "--codec", "pcma", "-n", "2", "--json"
-    )
+    code, output = tree.run_lab("--codec", "pcma", "-n", "2", "--json")
     assert code == 1
     plain = json.loads(output)
     assert (plain["failed"], plain["cases"]) == (2, 2)
@@ -101,9 +97,7 @@ def test_failure_stays_a_failure_when_teardown_breaks(tree: Tree) -> None:
         def test_hangup(see, phone):
             see()
     """)
-    code, output = tree.run(
-        "--deployment", str(tree.deployment()), "--transport", "udp", "--codec", "pcmu"
-    )
+    code, output = tree.run_lab("--transport", "udp", "--codec", "pcmu")
     assert code == 1, output
     failed = "FAILED   TD-INBOUND[lab:synthflow-udp-ip-pcmu]  No documented cause fits: session.interval of caller.1"
     assert failed in output
@@ -318,7 +312,7 @@ READERS = {
 def test_unreadable_scenario_breaks_the_run(tree: Tree) -> None:
     tree.scenarios("import no_such_module")
     for workers in ("0", "2"):
-        code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers)
+        code, output = tree.run_lab("-n", workers)
         assert code == 3, output
         assert "No module named 'no_such_module'" in output
 
@@ -331,9 +325,7 @@ def test_breakage_outside_cases_is_in_every_view(tree: Tree) -> None:
             see(Verdict.PASSED, "it is fine")
     """)
     (tree.path / "scenarios" / "test_other.py").write_text("import no_such_module\n")
-    code, output = tree.run(
-        "--deployment", str(tree.deployment()), "-n", "0", "--continue-on-collection-errors"
-    )
+    code, output = tree.run_lab("-n", "0", "--continue-on-collection-errors")
     assert code == 3
     summary = tree.summary()
     assert summary["passed"] == summary["cases"] > 0
@@ -375,7 +367,7 @@ def test_retried_case_shows_both_attempts(tree: Tree, workers: str) -> None:
             else:
                 see(Verdict.FAILED if hopeless or (unsteady and tried < 2) else Verdict.PASSED, f"attempt {tried + 1}")
     """)
-    code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers, "--retries", "2")
+    code, output = tree.run_lab("-n", workers, "--retries", "2")
     assert code == pytest.ExitCode.TESTS_FAILED
     unsteady, hopeless = (
         "TD-INBOUND[lab:synthflow-udp-ip-pcmu]",
@@ -422,7 +414,7 @@ def test_starved_case_is_repeated_until_it_has_a_verdict(tree: Tree, workers: st
             else:
                 see(Verdict.FAILED if once and case.axes["codec"] == "pcma" else Verdict.PASSED)
     """)
-    code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers)
+    code, output = tree.run_lab("-n", workers)
     assert code == pytest.ExitCode.TESTS_FAILED
     assert {
         case_id.partition("synthflow-")[2]: tried for case_id, tried in attempts(tree).items()
@@ -454,7 +446,7 @@ def test_case_with_a_killed_softphone_is_repeated_once_and_marked(tree: Tree, wo
                 raise PhoneLostError(f"phone caller was lost: {why}")
             see(Verdict.FAILED if (case.axes["transport"], case.axes["codec"]) == ("udp", "pcma") else Verdict.PASSED)
     """)
-    code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers)
+    code, output = tree.run_lab("-n", workers)
     assert code == pytest.ExitCode.TESTS_FAILED
     assert {
         case_id.partition("synthflow-")[2]: tried for case_id, tried in attempts(tree).items()

@@ -19,34 +19,6 @@ from tests.acceptance.worlds import TALKDESK, case_under_way, control_of, world_
 GLADLY = str(EXAMPLES / "simulated-gladly.toml")
 
 
-@pytest.mark.nightly  # as `make verify` shows
-def test_two_integrations_run_at_once(tree: Tree) -> None:
-    arguments = (
-        "--row",
-        "TD-INBOUND",
-        "--row",
-        "GL-INBOUND",
-        "--codec",
-        "pcmu",
-        "--auth",
-        "ip",
-        "-n",
-        "2",
-    )
-    code, output = tree.finished(
-        tree.start_harness("verify", TALKDESK, GLADLY, *arguments, "--reports", "reports")
-    )
-    assert code == 0, output
-    latest = tree.path / "reports" / "latest"
-    summary = json.loads((latest / "summary.json").read_text())
-    assert set(summary["rows"]) == {"TD-INBOUND", "GL-INBOUND"}
-    assert summary["passed"] == summary["cases"] > 4
-    for name in ("report.html", "signoff.html", "junit.xml", "allure-results"):
-        assert (latest / name).exists()
-    assert not (latest / "control").exists()
-    tree.nothing_left()
-
-
 def test_injected_fault_fails_its_row(tree: Tree) -> None:
     arguments = (
         "--row",

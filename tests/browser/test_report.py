@@ -353,8 +353,7 @@ def test_page_of_three_thousand_cases_holds_only_their_list(
         looked.page.wait_for_function(
             "document.getElementById('count').textContent === '3000 of 3000 cases'"
         )
-        # how soon that is, ``python -m tools.speed.report`` measures; here: that the page holds the
-        # list and no case's content
+        # the page holds the list and no case's content, so that it opens soon
         assert looked.page.locator("details.case > .body *").count() == 0
         assert looked.page.locator("details.case > template").count() == 20
         assert looked.page.locator("details.case > script").count() == 0

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.diagnosis.catalogue import causes, rules_of
 from tests.contract.harness_command import start
+from tests.unit.diagnosis.test_rules import EXAMPLES
 from tools import corpus
 
 #: How many cases of each proof are committed at least.
@@ -55,6 +57,16 @@ def test_the_log_alone_decides(tmp_path: Path) -> None:
     judged = [line for line in committed if line.partition(" | ")[0] in taken_out]
     assert len(judged) == len(taken_out) > 1000
     assert [line for line in judged if line not in now] == []
+
+
+def test_every_rule_and_every_cause_has_an_example_or_a_stored_case(tmp_path: Path) -> None:
+    shown = {expected.rule for expected in EXAMPLES}
+    for path in corpus.unpacked(tmp_path).glob("cases/*/case.json"):
+        diagnosis = json.loads(path.read_bytes())["end"].get("diagnosis") or {"causes": []}
+        shown |= {cause["rule"] for cause in diagnosis["causes"]}
+    rules = {rule.id: rule for name in ("talkdesk", "gladly") for rule in rules_of(name)}
+    assert sorted(rules.keys() - shown) == []
+    assert set(causes()) == {rules[rule].cause for rule in shown}
 
 
 def test_the_corpus_does_not_shrink() -> None:

@@ -113,14 +113,3 @@ def streams(file: Path, *ports: int) -> list[Stream]:
             )
         )
     return found
-
-
-def payload_of(file: Path, port: int, target: str) -> bytes:
-    """The RTP payload (types 0 and 8) that went to ``target`` at ``port``, joined in order."""
-    found = fields(
-        file,
-        f"rtp and ip.dst=={target} and rtp.p_type<20",
-        "rtp.payload",
-        decode=[f"udp.port=={port},rtp"],
-    )
-    return b"".join(bytes.fromhex(payload.replace(":", "")) for (payload,) in found)

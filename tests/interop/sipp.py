@@ -98,7 +98,7 @@ def respond(
     return _send([*head, *headers], body, content, repeat)
 
 
-def respond_within_dialog(line: str, body: str = "", *headers: str) -> str:
+def respond_within_dialog(line: str, *headers: str) -> str:
     """Send a response to the last request, whose To has a tag already."""
     head = [
         f"SIP/2.0 {line}",
@@ -109,7 +109,7 @@ def respond_within_dialog(line: str, body: str = "", *headers: str) -> str:
         "[last_CSeq:]",
     ]
     return _send(
-        [*head, "Contact: <sip:ai@[local_ip]:[local_port];transport=[transport]>", *headers], body
+        [*head, "Contact: <sip:ai@[local_ip]:[local_port];transport=[transport]>", *headers]
     )
 
 
@@ -239,7 +239,6 @@ def client(
     password: str | None = None,
     expires: int | None = None,
     cseq: int = 1,
-    body: str = "",
     outcome: int = 200,
 ) -> list[str]:
     """A request from ``caller`` for ``user`` and its end: :func:`asks`, and a final response,
@@ -249,9 +248,7 @@ def client(
     if method == "BYE":
         return [ask(method, cseq, user, domain, caller=caller, within=True), final]
     headers = () if expires is None else (f"Expires: {expires}",)
-    steps = asks(
-        method, user, domain, *headers, caller=caller, password=password, cseq=cseq, body=body
-    )
+    steps = asks(method, user, domain, *headers, caller=caller, password=password, cseq=cseq)
     if method != "INVITE":
         return [*steps, final]
     last = cseq if password is None else cseq + 1
@@ -276,7 +273,7 @@ def pause(milliseconds: int) -> str:
 
 
 def _send(
-    head: Sequence[str], body: str, content: str = "application/sdp", repeat: bool = False
+    head: Sequence[str], body: str = "", content: str = "application/sdp", repeat: bool = False
 ) -> str:
     lines = list(head)
     if body:
@@ -365,9 +362,9 @@ class Sipp(Program):
         """Its trace of SIP messages."""
         return self.trace.read_text(errors="replace") if self.trace.exists() else ""
 
-    def succeeds(self, within: float = PATIENCE) -> None:
+    def succeeds(self) -> None:
         """Wait until it has ended, with the call as the scenario has it."""
-        code = self.wait(within)
+        code = self.wait(PATIENCE)
         assert code == 0, f"SIPp ended with {code}\n{self.errors}\n{self.messages}"
 
     def received(self, start: str) -> list[str]:

@@ -52,14 +52,14 @@ def first_invite(program: Baresip) -> Request:
 
 @contextmanager
 def agent_at(
-    platform: Platform, start: Start, user: str, transport: str = "udp", mark: int = AGENT_MARK
+    platform: Platform, start: Start, user: str, transport: str = "udp"
 ) -> Iterator[Baresip]:
     """A baresip logged in at Kamailio as that agent, who answers by itself; at the end it logs out."""
     kamailio = platform.kamailio
     port = kamailio.tls_port if transport == "tls" else kamailio.port
     domain = platform.deployments["synthflow"].platform.domain
     line = registering(user, domain, PASSWORD, f"{kamailio.host}:{port}", transport)
-    with start(line, mark) as agent:
+    with start(line, AGENT_MARK) as agent:
         agent.registers()
         yield agent
     agent.registers(times=2)  # its last one has "Expires: 0"

@@ -179,6 +179,7 @@ def test_the_fleets_image_is_not_called_as_the_container_is() -> None:
     ("schema", "file"),
     [
         ("vendor.compose-spec", "deploy/container/compose.yaml"),
+        ("vendor.compose-spec", "deploy/fleet/compose.yaml"),
         ("vendor.github-workflows", "deploy/github/nightly.yml"),
         ("vendor.github-workflows", "deploy/github/verify.yml"),
         ("vendor.github-workflows", ".github/workflows/ci.yml"),

@@ -53,12 +53,12 @@ def conceal(samples: Samples, lost: NDArray[np.bool_]) -> Samples:
     return out
 
 
-def slips(draw: np.random.Generator, samples: Samples, mean_gap: float = 0.4) -> Samples:
+def slips(draw: np.random.Generator, samples: Samples) -> Samples:
     """A jitter buffer that every ``mean_gap`` seconds leaves out, or says twice, 10 or 20 ms."""
     parts: list[Samples] = []
     at = 0
     while at < len(samples):
-        length = int(draw.exponential(mean_gap) * 8000) + 80
+        length = int(draw.exponential(0.4) * 8000) + 80
         parts.append(samples[at : at + length])
         at = max(0, at + length + int(draw.choice([-160, -80, 80, 160])))
     return np.concatenate(parts)

@@ -141,12 +141,10 @@ class _Engine:
         return resample(spoken, self._rate, RATE)
 
 
-def speak(
-    text: str, voice: str, *, words_per_minute: int = 165, pitch: int = 50, liveliness: int = 50
-) -> NDArray[np.int16]:
+def speak(text: str, voice: str, *, words_per_minute: int = 165) -> NDArray[np.int16]:
     """A text as int16 samples at 8 kHz. ``voice`` is espeak-ng's, with its variant: ``en-us+f3``."""
     with _Engine() as engine:
-        return engine.speak(text, voice, words_per_minute, pitch, liveliness)
+        return engine.speak(text, voice, words_per_minute, 50, 50)
 
 
 def monologue(seed: int, seconds: float) -> NDArray[np.int16]:

@@ -23,86 +23,17 @@ from rich.table import Table
 
 from tools import ROOT
 from tools.ci import programs
-from tools.ci.parts import ALONE, Outcome, Part, Runner, interruptible, make, named
-from tools.ci.programs import CHROMIUM, REDIS, SIP, VOICES
-from tools.ci.submission import of_pytest
+from tools.ci.parts import Outcome, Part, Runner, interruptible, named, parts_of
 
 TABLE: Final = ROOT / "reports" / "nightly.json"
 LOGS: Final = ROOT / "reports" / "nightly"
-#: What places calls runs one part at a time: two cores carry no more (with a fleet beside it, the
-#: live proof's world lost a third of its RTP). Parts that only compute use the processor time that
-#: those leave.
-CALLS, BROWSER, COMPUTES = "calls", "browser", "computes"
 
 
 def parts(seed: str, since: str | None) -> list[Part]:
     """Every part. ``seed`` draws customers and mutants; mutants of lines changed after the commit
     ``since`` are all tried.
     """
-    mutants = f"--sample 150 --seed {seed}" + (f" --changed-since {since}" if since else "")
-    return [
-        Part(
-            "liveproof",
-            make("liveproof", "--page reports/liveproof.md"),
-            CALLS,
-            3600,
-            "liveproof.json",
-            programs=(VOICES,),
-        ),
-        Part(
-            "selfproof",
-            make("selfproof", "--page reports/selfproof.md"),
-            CALLS,
-            1500,
-            "selfproof.json",
-        ),
-        # With two workers a run, 60 customers do not fit its time limit.
-        Part(
-            "shapes",
-            make("shapes", f"--customers 60 --workers 4 --seed {seed}"),
-            CALLS,
-            2400,
-            "shapes.json",
-        ),
-        Part("long", make("test", "-m nightly"), CALLS, 2400, closing=of_pytest),
-        # Its runs wait for the same places as the self-proofs, and each has a time limit.
-        Part("interop", make("test-interop"), CALLS, 1500, "interop.json", programs=(SIP,)),
-        Part("soak", make("soak"), CALLS, 3600, "soak.json"),
-        Part(
-            "strangers",
-            make("selfproof-strangers"),
-            CALLS,
-            1500,
-            "strangers.json",
-            programs=(SIP, VOICES),
-        ),
-        # Beside the load that it makes itself, whatever else places calls would break.
-        Part("stalls", make("stalls", "--matrices 2"), CALLS, 3600, "stalls.json"),
-        Part("fleet", make("test-fleet"), CALLS, 1500, "fleet.json", programs=(REDIS,)),
-        Part("browser", make("test-browser"), BROWSER, 1200, programs=(CHROMIUM,)),
-        Part("audit", make("audit"), COMPUTES, 600, computes=True),
-        Part("sbom", make("sbom"), COMPUTES, 300, "sbom.json", computes=True),
-        Part("docs", make("docs"), COMPUTES, 600, computes=True),
-        Part(
-            "accuracy",
-            make("accuracy"),
-            COMPUTES,
-            5400,
-            "accuracy.json",
-            programs=(VOICES,),
-            computes=True,
-        ),
-        Part("mutants", make("mutants", mutants), COMPUTES, 3600, "mutation.json", computes=True),
-        Part("fuzz", make("fuzz"), COMPUTES, 5400, "fuzz.json", computes=True),
-        Part(
-            "properties",
-            make("test", "--hypothesis-profile=thorough -m hypothesis"),
-            COMPUTES,
-            3600,
-            computes=True,
-        ),
-        Part("bench", make("bench"), ALONE, 3000, "bench.json"),
-    ]
+    return parts_of("nightly", seed=seed, since=f" --changed-since {since}" if since else "")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
 import time
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,9 +46,7 @@ class Part:
     )
     after: str = ""  #: the part that has to end first, where it is in another lane
     programs: Sequence[str] = ()  #: Debian programs it needs besides Python
-    closing: Callable[[str], list[str]] = lambda log: log.splitlines()[
-        -3:
-    ]  #: lines of the log to show at the end
+    closing: str = ""  #: which lines of the log to show at the end
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Outcome:
 
     def closing(self) -> list[str]:
         """The last words of the part."""
-        return self.part.closing(self.log.read_text(encoding="utf-8", errors="replace"))
+        return closing(self.part.closing, self.log.read_text(encoding="utf-8", errors="replace"))
 
 
 class Runner:
@@ -187,9 +187,44 @@ class Runner:
             _end(process)
 
 
-def make(target: str, arguments: str = "") -> list[str]:
-    """The command for a target of the Makefile."""
-    return ["make", "--no-print-directory", target, *([f"ARGS={arguments}"] if arguments else [])]
+#: How the end of a log is chosen: pytest's failures, errors and counts; the steps of the wheel's test.
+_SHOWN: Final = {
+    "pytest": re.compile(
+        r"^(\d+ (passed|failed)|ERROR|FAILED|environment:|interop:)| (passed|failed).* in [0-9.]+s"
+    ),
+    "wheel": re.compile(r"^(ok|FAILED|wheel:|environment:)"),
+}
+
+
+def closing(how: str, log: str) -> list[str]:
+    """Lines of a log to show at the end: a kind of ``closing`` in ``parts.toml``."""
+    if how in _SHOWN:
+        return [line for line in log.splitlines() if _SHOWN[how].search(line)][-20:]
+    return log.splitlines()[-8 if how == "last lines" else -3 :]
+
+
+def parts_of(name: str, **words: str) -> list[Part]:
+    """The parts of a table of ``parts.toml``, with these ``words`` in their arguments."""
+    rows = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))[name]
+    return [_part(**row, words=words) for row in rows]
+
+
+def _part(
+    words: Mapping[str, str],
+    make: str = "",
+    arguments: str = "",
+    tests: str = "",
+    workers: int = 0,
+    command: Sequence[str] = (),
+    **fields: Any,
+) -> Part:
+    if make:
+        command = ["make", "--no-print-directory", make]
+    if arguments:
+        command = [*command, f"ARGS={arguments.format_map(words)}"]
+    if tests:
+        command = [*command, f"TESTS={tests}", f"WORKERS={workers}"]
+    return Part(command=command, **fields)
 
 
 def named(

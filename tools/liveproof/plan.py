@@ -5,6 +5,7 @@ honest may say of it.
 from __future__ import annotations
 
 import random
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,8 +37,8 @@ class Witness:
         None  #: what the API gives as recording, as the world's settings have it; None: the file asks for none
     )
     recording_after_s: float = 0.0
-    captures: tuple[
-        str, ...
+    captures: Sequence[
+        str
     ] = ()  #: the points that the customer captures, as the world's settings have them
 
     @property
@@ -46,38 +47,8 @@ class Witness:
         return self.recording in ("mono", "stereo", "swapped")
 
 
-#: Files that ask for ``confirmed`` have a transcript: without one, nothing confirms audio, and the
-#: plan leaves such rows out.
-WITNESSES: Final = (
-    Witness("record, packets asked for", "none", "none", "indicated"),
-    Witness("record and RTCP", "none", "passed-on", "indicated"),
-    Witness("record and a platform's RTCP", "none", "terminated", "indicated"),
-    Witness("late words", "after", "none", "confirmed"),
-    Witness("late words and RTCP", "after", "passed-on", "confirmed"),
-    Witness("words during the call", "during", "none", "confirmed"),
-    Witness("words during the call and RTCP", "during", "passed-on", "confirmed"),
-    Witness("recording", "none", "none", "proved", "mono"),
-    Witness("recording, stereo", "none", "none", "proved", "stereo"),
-    Witness("recording, late", "none", "none", "proved", "mono", 2.0),
-    Witness("no recording", "none", "none", "proved", "404"),
-    Witness("another call's recording", "none", "none", "proved", "another-call"),
-    Witness("broken recording", "none", "none", "proved", "broken"),
-    Witness("capture at the trunk", "after", "passed-on", "confirmed", captures=("trunk",)),
-    Witness("capture at the carrier", "after", "passed-on", "confirmed", captures=("carrier",)),
-    Witness(
-        "captures at trunk and carrier",
-        "after",
-        "passed-on",
-        "confirmed",
-        captures=("trunk", "carrier"),
-    ),
-)
 #: With these a healthy call with any voice is known for more than "indicated".
 _KNOWS_VOICES: Final = ("late words", "words during the call", "recording")
-#: Only these are tried with the witnesses whose recording differs from the first one's.
-FAULTS_OF_AUDIO: Final = (
-    "rtp-blocked-to-ai", "rtp-blocked-to-caller", "rtp-one-packet-to-caller", "audio-replayed", "audio-echoed",
-)  # fmt: skip
 
 
 def _files(voice: Path) -> tuple[str, str]:
@@ -111,65 +82,20 @@ class Ai:
         return self.sends in ("speech", "talks-on", "machine")
 
 
-LISTENS: Final = Ai("listens and answers", "speech")
+_TABLES: Final[dict[str, Any]] = tomllib.loads(
+    Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
+)
+WITNESSES: Final = tuple(Witness(**row) for row in _TABLES["witnesses"])
+AIS: Final = tuple(Ai(**row) for row in _TABLES["ais"])
+LISTENS: Final = AIS[0]
 #: A recorded greeting of each voice of `tools/ci/programs.py`, and an answer.
 VOICES: Final = tuple(
     Ai(f"speaks with {voice.name}", "speech", recorded=_files(voice)) for voice in PROMPTS.values()
 )
-AIS: Final = (
-    LISTENS,
-    Ai("deaf, a tone", "tone", hears=False),
-    Ai("deaf, speaks without end", "talks-on", hears=False),
-    Ai("music", "music"),
-    Ai("speaks without end", "talks-on"),
-    Ai("silent", "silence"),
-    Ai("answering machine", "machine", hears=False),
-    Ai("babble of an office", "babble"),
-    Ai("silent at first", "speech", silent_s=4.0),
-)
-
-#: What falsifies a claim, by row. What only the INVITE at the AI shows (an anonymous From)
-#: falsifies nothing that a record claims.
-FAULTS: Final[Mapping[str, Sequence[str]]] = {
-    INBOUND: (
-        "rtp-blocked-to-ai", "rtp-blocked-to-caller", "rtp-blocked-both", "sdp-private-address", "rtp-one-packet-to-caller",
-        "g711-one-side", "payload-mismatch", "heavy-loss", "route-wrong-did", "route-missing", "assistant-not-attached",
-        "concurrency-exhausted", "no-g711", "codecs-stripped-to-ai", "from-trunk-did", "from-other-number", "audio-replayed",
-        "audio-echoed", "voices-too-loud", "high-delay",
-    ),
-    TRANSFER: (
-        "telephone-event-stripped-to-ai", "group-did-wrong", "group-wrong", "trunk-inactive", "refer-rejected",
-        "refer-accepted-then-failed", "refer-never-notified", "transfer-no-audio", "ai-leg-left-behind", "group-answered-by-others",
-        "caller-id-lost-on-transfer", "agent-audio-stops",
-    ),
-    "HANGUP-CALLER": ("caller-hangup-not-passed-on",),
-    "HANGUP-AGENT": ("agent-hangup-not-passed-on",),
-    "XEI": ("x-headers-stripped",),
-}  # fmt: skip
+FAULTS: Final[Mapping[str, Sequence[str]]] = _TABLES["faults"]
+FAULTS_OF_AUDIO: Final[Sequence[str]] = _TABLES["faults_of_audio"]
 LOST: Final = "audio-lost-on-the-way"
 DELAY: Final = "high-delay"
-#: Faults that lose audio between the two points of capture: the ways of which one at least shows
-#: it.
-LOST_BETWEEN: Final[Mapping[str, frozenset[str]]] = {
-    "rtp-blocked-to-ai": frozenset({"to_ai"}),
-    "rtp-blocked-to-caller": frozenset({"to_caller"}),
-    "rtp-blocked-both": frozenset({"to_ai", "to_caller"}),
-    "rtp-one-packet-to-caller": frozenset({"to_caller"}),
-    "sdp-private-address": frozenset({"to_caller"}),
-}
-#: What diagnosis calls it, where that is not the name of what was made wrong.
-ALSO_RIGHT: Final[Mapping[str, frozenset[str]]] = {
-    **dict.fromkeys((*LOST_BETWEEN, "payload-mismatch"), frozenset({LOST})),
-    "silent": frozenset({"ai-silent"}),
-    "silent at first": frozenset({"ai-too-slow"}),
-    "voices-too-loud": frozenset({"level-wrong"}),
-    "audio-replayed": frozenset({"audio-crossed", LOST}),
-    "audio-echoed": frozenset({"echo"}),
-    "telephone-event-stripped-to-ai": frozenset({"dtmf-not-negotiated"}),
-    "caller-hangup-not-passed-on": frozenset({"hangup-not-passed-on"}),
-    "ai-hangup-not-passed-on": frozenset({"hangup-not-passed-on"}),
-    "agent-hangup-not-passed-on": frozenset({"hangup-not-passed-on"}),
-}
 
 
 @dataclass(frozen=True)
@@ -235,14 +161,14 @@ class World:
     def lost_between(self) -> frozenset[str]:
         """The ways on which audio is lost between the points that its witness captures."""
         has_both = len(self.witness.captures) > 1 and self.ai is LISTENS
-        return LOST_BETWEEN.get(self.fault or "", frozenset()) if has_both else frozenset()
+        return frozenset(_TABLES["lost_between"].get(self.fault, ()) if has_both else ())
 
     @property
     def right_causes(self) -> frozenset[str]:
         """What may be named as certain."""
         named = {self.fault} if self.fault else set()
         return frozenset(named).union(
-            *(ALSO_RIGHT.get(wrong, ()) for wrong in (self.ai.name, self.fault or ""))
+            *(_TABLES["also_right"].get(wrong, ()) for wrong in (self.ai.name, self.fault))
         )
 
 

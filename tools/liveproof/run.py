@@ -20,7 +20,7 @@ from itertools import groupby
 from pathlib import Path
 
 from harness.errors import HarnessError
-from tools import ROOT
+from tools import HARNESS, ROOT
 from tools.ci.programs import missing_voices
 from tools.liveproof.outside import Outside, world
 from tools.liveproof.page import page
@@ -189,9 +189,7 @@ def _made(outside: Outside, batch: Batch, reports: Path, workers: int) -> list[R
         files.append(str(file))
         environment |= secrets
     command = [
-        sys.executable,
-        "-c",
-        "from harness.run.cli.app import main; main()",
+        str(HARNESS),
         "verify",
         *files,
         "--quiet",

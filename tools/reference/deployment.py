@@ -9,6 +9,7 @@ import io
 import json
 import re
 import tokenize
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -27,70 +28,12 @@ _FILES = sorted(Path(str(module.__file__)) for module in _MODULES)
 PAGE = ROOT / "docs" / "deployment.md"
 BEGIN, END = "<!-- keys: made by python -m tools.reference -->", "<!-- end of keys -->"
 
-#: The tables of a file in the order a customer thinks of them: heading → class of the model.
-TABLES = {
-    "At the top": "Deployment",
-    "`[platform]`": "Platform",
-    "`[platform.report]`": "Report",
-    "`[axes]`": "Axes",
-    "`[timings]`": "DeclaredTimings",
-    "`[[trunks]]`": "Trunk",
-    "`[lines.NAME]`: numbers at the platform": "Line",
-    "`[lines.NAME.choices.DIGITS]`": "Choice",
-    "`[holidays.NAME]`": "Holidays",
-    "`[groups.NAME]`": "Group",
-    "`[assistants.NAME]`": "Assistant",
-    "`[assistants.NAME.handovers.NAME]`": "Handover",
-    "`[synthflow]`: the AI's interface": "Synthflow",
-    "`[witness]`: files that others make of the calls": "WitnessFiles",
-    "`[stand_in]`": "StandIn",
-    "`[escalation]`": "Escalation",
-    "`[campaign]`": "Campaign",
-    "`[accounts.NAME]`": "Account",
-    "`[phones.NAME]`": "PhoneEntry",
-    "`[numbers]`": "ExtraNumbers",
-    "`[expect]`": "Expectations",
-    "`[responsiveness]`: the voice agent's": "Responsiveness",
-    "`[limits]`": "Limits",
-    "`[safety]`": "Safety",
-}
+_OF_THE_PAGE = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+#: Heading → class of the model.
+TABLES: dict[str, str] = _OF_THE_PAGE["tables"]
 _HIDDEN = {"password", "api_token", "headers_secret", "model_config", "_place"}
-#: What an annotation is called where customers read; what is not here is a choice of values, or a
-#: table.
-_WORDS = {
-    "str": "text",
-    "LineOfText": "text",
-    "int": "whole number",
-    "float": "number",
-    "bool": "true, false",
-    "Any": "anything",
-    "E164": "E.164",
-    "WebAddress": "URL",
-    "Host": "host",
-    "HostPort": "host:port",
-    "Port": "port",
-    "Region": "country (two letters)",
-    "Variable": "environment variable",
-    "User": "user of a SIP address",
-    "UserCalled": "user of a SIP address",
-    "Source": "address, network or host name",
-    "Digits": "digits",
-    "Pressed": "digits",
-    "DigitsBack": "digits",
-    "Dialled": "number in E.164, or short code",
-    "Key": "digit",
-    "OwnHeader": "header (`X-…`)",
-    "Refusals": "list of: whole number",
-    "SiteName": "text",
-    "SynthflowId": "letters, digits and `. _ : -`",
-    "Hours": "days and times",
-    "Dates": "dates and times",
-    "Zone": "time zone",
-    "TimeFormat": "form of a date and a time",
-    "Digit": "digit",
-    "Answer": "digit or prompt",
-    "Prompt": "prompt",
-}
+#: What an annotation is called where customers read.
+_WORDS: dict[str, str] = _OF_THE_PAGE["annotations"]
 
 _HEAD = (
     "In brackets stand a key's value (text, unless said) and its default, or *needed*. A *flag* is true or false. "

@@ -64,16 +64,6 @@ def cause_of(fault: str, row: str = "") -> str:
     return str(plain.get("cause", fault))
 
 
-_UNREACHED = frozenset({
-    "route-missing", "trunk-transport-mismatch", "route-wrong-trunk", "tls-not-appended", "firewall-udp-32681-rejected",
-    "firewall-tcp-32681-rejected", "firewall-tls-32682-rejected", "trunk-inactive",
-})  # fmt: skip
-_NEVER_ARRIVED = (
-    "The platform's agents ring at once, the ports answer when they are asked, and nothing ever came to the AI: what the "
-    "platform did instead stands in its own call log alone."
-)
-
-
 @dataclass(frozen=True)
 class Undecided:
     """Faults that leave the same evidence on these cases, so that the answer is a list."""
@@ -95,61 +85,21 @@ class Undecided:
         )
 
 
+def _undecided(
+    among: str, faults: Sequence[str], rows: Sequence[str] = (), why: str = "", **where: Any
+) -> Undecided:
+    listed = _TABLE["among"][among]
+    reason = f"{why} {listed['why']}".strip()
+    return Undecided(tuple(faults), frozenset(listed["causes"]), reason, tuple(rows), **where)
+
+
 #: The documented lists of candidates: where two causes leave the same evidence, and why.
-UNDECIDED: tuple[Undecided, ...] = (
-    Undecided(
-        ("route-missing", "trunk-transport-mismatch", "trunk-down"), _UNREACHED, _NEVER_ARRIVED
-    ),
-    Undecided(
-        ("route-wrong-trunk",),
-        _UNREACHED,
-        "The other trunk leads to a place where nobody listens. " + _NEVER_ARRIVED,
-        axes={"ai": "stand-in"},
-    ),
-    Undecided(
-        ("route-wrong-trunk",),
-        _UNREACHED,
-        "The other trunk leads to the stand-in's address, where nobody listens. " + _NEVER_ARRIVED,
-        integration="gladly",
-    ),
-    Undecided(
-        ("tls-not-appended",),
-        _UNREACHED,
-        "The stand-in listens on TLS alone and does not see calls in the clear. " + _NEVER_ARRIVED,
-        axes={"ai": "stand-in"},
-    ),
-    Undecided(
-        ("firewall-udp-32681", "firewall-udp-32681-rejected"),
-        frozenset({"firewall-udp-32681", "firewall-udp-32681-rejected"}),
-        "A REGISTER over UDP that nobody answers was dropped, or rejected by an ICMP message that did not come back.",
-        rows=("TD-REGISTER-OK",),
-    ),
-)
+UNDECIDED: tuple[Undecided, ...] = tuple(_undecided(**row) for row in _TABLE["undecided"])
 
-
-#: Checks that no fault of the catalogue makes fail, and why; what they let through and what not is
-#: shown by ``tests/unit/checks/check_examples.py``.
+#: Checks that no fault of the catalogue makes fail, and why.
 UNREACHED: Mapping[str, str] = {
     **dict.fromkeys(RESPONSIVENESS, "the deployments of the proof set no limit to it"),
-    "answered": "each fault that keeps a call from being answered is seen before, at the AI",
-    "route.not_answered": "no fault lets a call through that has to be refused",
-    "route.not_reached": "no fault makes the platform talk to a bad certificate",
-    "codec": "a call without G.711 is refused before it has a codec",
-    "media.encrypted": "no fault takes SRTP away from a call that goes on",
-    "audio.silent": "no fault lets a voice through a hold, or leaves the AI in a warm transfer",
-    "call.up": "no fault ends a call by itself",
-    "answered.once": "no fault has a call answered twice",
-    "answered.acknowledged": "no fault loses the caller's ACK",
-    "header.absent": "no fault adds a header",
-    "landing.stops": "no fault lets a phone ring on when another has answered",
-    "ringing": "a call that does not reach the AI rings at somebody else",
-    "transfer.told": "the deployments of the proof have the caller return to the AI",
-    "voicemail": "what keeps a caller from voicemail keeps the call from being answered, which is seen first",
-    "one_call": "no fault leaves a party with two calls",
-    "session.interval": "no fault spoils session timers",
-    "prack": "no fault spoils reliable provisional responses",
-    "campaign": "it says that nothing can start a campaign",
-    "case": "it says that a case looked at nothing",
+    **_TABLE["unreached"],
 }
 
 

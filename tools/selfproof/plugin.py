@@ -89,9 +89,7 @@ def _write(recorder: Any, trial: Trial, replica: Deployment) -> None:
 
 def _plain(diagnosis: Diagnosis) -> dict[str, Any]:
     return {
-        "headline": diagnosis.headline,
         "causes": [cause.id for cause in diagnosis.causes],
         "candidates": [cause.id for cause in diagnosis.candidates],
-        "settles": diagnosis.causes[0].separating_observation if diagnosis.causes else "",
         "unexplained": list(diagnosis.unexplained),
     }

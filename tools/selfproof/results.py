@@ -15,7 +15,7 @@ from harness.diagnosis import Visibility
 from harness.report.evidence import CaseEvidence
 from tools.selfproof.plan import UNDECIDED, UNREACHED, Kind, Undecided, cause_of
 from tools.selfproof.plugin import RESULT, VISIBILITIES
-from tools.trials import AXIS, ended
+from tools.trials import ended
 
 #: Of two faults at once, both have to be among the first causes named.
 FIRST = 3
@@ -33,7 +33,6 @@ class Told:
 
     causes: tuple[str, ...]
     candidates: tuple[str, ...]
-    settles: str = ""
     unexplained: tuple[str, ...] = ()
 
     @property
@@ -63,12 +62,6 @@ class Result:
     told: Mapping[Visibility, Told]
     failed: tuple[str, ...] = ()  #: the checks that failed
     broke: bool = False  #: a finding says nothing, since the harness was kept waiting or failed
-
-    @property
-    def variant(self) -> str:
-        """Row and cell, without the codec: what the fault was tried on."""
-        cell = "-".join(value for axis, value in self.axes.items() if axis not in ("codec", AXIS))
-        return f"{self.row} {cell}"
 
     @property
     def cause(self) -> str:
@@ -311,7 +304,6 @@ def _told(plain: Mapping[str, Any]) -> Told:
     return Told(
         tuple(plain["causes"]),
         tuple(plain["candidates"]),
-        str(plain["settles"]),
         tuple(plain["unexplained"]),
     )
 

@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tools import ROOT, trials
-from tools.selfproof.page import details, page
+from tools.selfproof.page import page
 from tools.selfproof.plugin import RESULT, VISIBILITIES
 from tools.selfproof.results import Proof, read
 from tools.trials import ATTEMPTS_MORE, BROKEN
@@ -142,6 +142,3 @@ def _write(proof: Proof, asked: argparse.Namespace, clean_wanted: int) -> None:
     if not asked.fault:  # the page is about all of them
         asked.page.write_text(page(proof, clean_wanted), encoding="utf-8")
         print(f"page     {asked.page}")
-        longer: Path = asked.reports / "selfproof-details.md"
-        longer.write_text(details(proof), encoding="utf-8")
-        print(f"details  {longer}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 
@@ -25,28 +27,10 @@ class Bar:
 
 #: What pjsua2's own leg cost on the machine that the bars were set on (``floor_leg_cpu_percent``).
 REFERENCE_FLOOR: Final = 0.28
-#: 65 s were asked for when the matrix had 347 cases; a case more may cost as much as each of those.
-_CASE_CPU_S: Final = 65 / 347
-
+_TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 BARS: Final[Mapping[str, Bar]] = {
-    "matrix_speedup": Bar(10.0, least=True),
-    "matrix_cpu_s_per_case": Bar(round(_CASE_CPU_S, 4), scales=True),
-    "verdict_ms_p95": Bar(200.0),
-    "evidence_cpu_ms": Bar(40.0, scales=True),
-    "evidence_kb": Bar(250.0),
-    "leg_cpu_percent": Bar(0.6, scales=True),
-    "leg_over_floor": Bar(2.2),
-    "call_cpu_percent": Bar(1.8, scales=True),
-    "calls_held": Bar(150.0, least=True),
-    "calls_held_for_s": Bar(60.0, least=True),
-    "calls_held_packets_lost": Bar(0.0),
-    "calls_held_wrong_verdicts": Bar(0.0),
-    "start_to_invite_s": Bar(1.5),
-    "growth_wall_r2": Bar(0.99, least=True),
-    "growth_cpu_r2": Bar(0.99, least=True),
-    "growth_kb_a_case": Bar(30.0),
-    "growth_report_s": Bar(20.0),
-    "growth_report_mb": Bar(500.0),
+    name: Bar(row.get("least", row.get("most")), "least" in row, row.get("scales", False))
+    for name, row in _TABLE.items()
 }
 
 

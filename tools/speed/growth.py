@@ -105,7 +105,7 @@ def _watch(pid: int, directory: Path, cases: int, peak: list[float]) -> None:
 def _reports(run: Path, cases: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=run.parent, prefix=".bench-") as scratch:
         large = enlarge(run, Path(scratch), cases)
-        command = [sys.executable, "-m", "tools.speed.report", "--write", str(large)]
+        command = [sys.executable, "-m", "tools.speed.report", str(large)]
         said = json.loads(
             subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[
                 -1

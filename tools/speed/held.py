@@ -9,7 +9,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import tomllib
@@ -20,6 +19,7 @@ import numpy as np
 import tomli_w
 
 from harness.audio.g711 import encode_ulaw
+from tools import HARNESS
 from tools.speed.bars import BARS
 from tools.speed.processes import cpu_s
 
@@ -82,23 +82,13 @@ def measure_held(calls: int = CALLS, seconds: float = HOLD_S) -> dict[str, Any]:
         file = Path(scratch) / "held.toml"
         file.write_text(tomli_w.dumps(wide(calls)))
         command = [
-            sys.executable,
-            "-c",
-            "from harness.run.cli.app import main; main()",
+            str(HARNESS),
             "load",
             str(file),
             "--json",
         ]
-        command += [
-            "--calls",
-            str(calls),
-            "--cps",
-            str(_CPS),
-            "--for",
-            str(seconds),
-            "--step",
-            str(max(1, calls // 5)),
-        ]
+        command += [f"--calls={calls}", f"--cps={_CPS}", f"--for={seconds}"]
+        command += [f"--step={max(1, calls // 5)}"]
         done = subprocess.run(
             [*command, "--reports", scratch],
             stdout=subprocess.PIPE,

@@ -205,7 +205,7 @@ def test_digits_by_rfc4733_need_telephone_event_and_those_by_info_do_not(
         sent = threads.submit(leg.send_digits, "1", "info")
         peer.respond(peer.request("INFO"), 200)
         sent.result()
-    assert peer.hangs_up(phone, answer).status == 200
+    peer.hangs_up(phone, answer)
 
 
 # Bridges

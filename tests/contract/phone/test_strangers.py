@@ -79,7 +79,7 @@ def test_addresses_networks_and_names_can_be_listed(lease: Desk, listed: str) ->
         entry = {"address": platform.host, "network": network, "name": "localhost"}[listed]
         phone = lease("callee", accepts_from=(entry, "no-such-host.invalid"))
         _, answer = talking(phone, platform)
-        assert platform.hangs_up(phone, answer).status == 200
+        platform.hangs_up(phone, answer)
         assert refusals(phone) == []
 
 
@@ -139,16 +139,16 @@ def test_a_request_within_a_call_from_another_address_is_not_obeyed(
         "address",
     )
     assert (leg.state, len(leg.messages), leg.successor) == ("confirmed", before, None)
-    assert platform.hangs_up(phone, answer).status == 200
+    platform.hangs_up(phone, answer)
 
 
 def test_a_bye_with_another_call_id_ends_no_call(phone: Phone, platform: Stranger) -> None:
     """RFC 3261 section 12.2.2: a dialog is named by its Call-ID and both tags."""
     leg, answer = talking(phone, platform)
     right, platform.call_id = platform.call_id, "another"
-    assert platform.hangs_up(phone, answer, 2).status == 481
+    platform.hangs_up(phone, answer, 2, status=481)
     event = event_of(leg, StrangerRefused)
     assert (event.leg, event.method, event.why) == (leg.id, "BYE", "call-id")
     assert leg.state == "confirmed"
     platform.call_id = right
-    assert platform.hangs_up(phone, answer, 3).status == 200
+    platform.hangs_up(phone, answer, 3)

@@ -136,4 +136,4 @@ def test_an_unreadable_message_within_a_call_that_goes_on_excuses_nothing(
     leg.wait("the message", lambda e: isinstance(e, SipMessage) and bool(e.unread), within=10)
     with pytest.raises(NeverCame, match="came within the call; the phone's stack cannot parse it"):
         leg.wait("a sign", never, within=0.1)
-    assert peer.hangs_up(phone, call).status == 200
+    peer.hangs_up(phone, call)

@@ -47,7 +47,7 @@ def test_a_call_without_sdp_is_answered_as_the_policy_says(
     assert lives(phone)
     if status == 200:
         assert "m=audio" in answer.body.decode()
-        assert stranger.hangs_up(phone, answer).status == 200
+        stranger.hangs_up(phone, answer)
 
 
 @pytest.mark.parametrize("policy", [Ring(), Early()])
@@ -70,7 +70,7 @@ def test_a_refer_to_nowhere_is_refused(lease: Desk, stranger: Stranger, value: s
     assert 400 <= response.status < 700
     assert leg.successor is None
     assert lives(phone)
-    assert stranger.hangs_up(phone, call).status == 200
+    stranger.hangs_up(phone, call)
 
 
 def test_what_was_said_is_for_its_owner_alone(lease: Desk) -> None:
@@ -126,7 +126,7 @@ def test_an_offer_of_more_media_than_there_are_sockets_is_refused(
         call = stranger.calls(phone, SESSION + AUDIO)
         headers = ("Content-Type: application/sdp",)
         assert stranger.within(phone, "INVITE", 2, call, many, headers).status == 488
-        assert stranger.hangs_up(phone, call).status == 200
+        stranger.hangs_up(phone, call)
     else:
         assert stranger.calls(phone, many).status == 488
     assert lives(phone)
@@ -157,7 +157,7 @@ def test_an_ack_without_a_tag_ends_no_process(
     stranger.says(phone, "ACK", 1, answer)
     assert lives(phone)
     if answer.status == 200:
-        assert stranger.hangs_up(phone, answer).status == 200
+        stranger.hangs_up(phone, answer)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_request_that_says_twice_what_it_can_say_once_is_malformed(
     stranger.says(phone, "BYE", 2, call, headers=(extra,))
     assert lives(phone)
     assert leg.state == "confirmed"
-    assert stranger.hangs_up(phone, call).status == 200
+    stranger.hangs_up(phone, call)
 
 
 def dialled(phone: Phone, stranger: Stranger, headers: Sequence[tuple[str, str]]) -> Leg:

@@ -116,11 +116,9 @@ def test_a_flood_of_calls_ends_no_process(lease: Desk, flood: Flood, policy: Pol
     hears(out, back)
 
 
-def come(many: contextlib.ExitStack, place: tuple[str, int], count: int, host: str = "") -> None:
-    """So many connections, as far as they are taken, from an address that is nobody's, or from
-    ``host``.
-    """
-    host = host or fresh_address()
+def come(many: contextlib.ExitStack, place: tuple[str, int], count: int) -> None:
+    """So many connections, as far as they are taken, from an address that is nobody's."""
+    host = fresh_address()
     waiting = []
     for _ in range(count):
         comer = many.enter_context(socket.socket())

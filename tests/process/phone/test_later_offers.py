@@ -77,7 +77,7 @@ def one_after_the_other(
         leg.wait_state("confirmed", 10)
         sdp = later(phone, leg, stranger, call)
         yield phone.config, [codec.name for codec in Description.parse(sdp).media[0].codecs]
-        assert stranger.hangs_up(phone, call).status == 200
+        stranger.hangs_up(phone, call)
 
 
 def has(config: PhoneConfig) -> list[str]:

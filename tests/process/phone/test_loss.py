@@ -27,7 +27,7 @@ def test_what_came_is_recorded_sample_for_sample_and_nothing_where_nothing_came(
         stranger.rtp.sendto(packet, (phone.address.rpartition(":")[0], port_of(answer)))
         pace.wait(0.02)
     leg.wait("all packets", lambda e: isinstance(e, RtpStatistics) and e.rx_packets >= 50, 10)
-    assert stranger.hangs_up(phone, answer).status == 200
+    stranger.hangs_up(phone, answer)
     samples, _ = read_wav(Path(recorded(leg).path))
     came = [
         packet

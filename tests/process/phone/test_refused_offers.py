@@ -47,7 +47,7 @@ def test_an_offer_of_nothing_the_phone_has_changes_nothing(
     stranger.speaks_to(port, phone)
     event_of(leg, MarkHeard, mark=VOICE)
     assert asks(3, AUDIO) == 200
-    assert stranger.hangs_up(phone, call).status == 200
+    stranger.hangs_up(phone, call)
 
 
 def test_an_offer_of_the_phones_that_is_refused_changes_nothing(
@@ -67,4 +67,4 @@ def test_an_offer_of_the_phones_that_is_refused_changes_nothing(
     answer = stranger.within(phone, "UPDATE", 2, call, refresh, SDP)
     assert answer.status == 200
     assert leg.codec == "PCMU"
-    assert stranger.hangs_up(phone, call).status == 200
+    stranger.hangs_up(phone, call)

@@ -53,7 +53,7 @@ def test_each_press_arrives_once(
         return len(came) == len(digits)
 
     leg.wait("the digits", are_all, within=10)
-    assert stranger.hangs_up(phone, answer).status == 200
+    stranger.hangs_up(phone, answer)
     leg.wait_closed(10)
     told = [event for event in leg.events if isinstance(event, DtmfReceived)]
     assert ("".join(event.digit for event in told), tuple(event.duration_ms for event in told)) == (
@@ -83,7 +83,7 @@ def test_digits_by_info_are_read_in_both_forms(
     assert (
         stranger.within(phone, "INFO", 2, answer, body, (f"Content-Type: {kind}",)).status == status
     )
-    assert stranger.hangs_up(phone, answer).status == 200
+    stranger.hangs_up(phone, answer)
     leg.wait_closed(10)
     told = [event for event in leg.events if isinstance(event, DtmfReceived)]
     assert [(event.digit, event.duration_ms) for event in told] == digits
@@ -101,7 +101,7 @@ def test_digits_are_sent_for_any_spelling_of_telephone_event(
     stranger.rtp.settimeout(10)
     while stranger.rtp.recv(1500)[1] & 0x7F != 97:
         pass
-    assert stranger.hangs_up(phone, answer).status == 200
+    stranger.hangs_up(phone, answer)
 
 
 @pytest.mark.parametrize("ends", ["hangs up", "offers anew"])

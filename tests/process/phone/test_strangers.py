@@ -46,7 +46,7 @@ def test_audio_is_accepted_at_any_place_in_the_offer(
     event_of(leg, MarkHeard, mark=VOICE)
     state = [event for event in leg.events if isinstance(event, MediaState)][-1]
     assert (state.active, state.codec, state.secure) == (True, "PCMU", False)
-    assert stranger.hangs_up(phone, answer).status == 200
+    stranger.hangs_up(phone, answer)
     leg.wait_closed(10)
 
 
@@ -65,7 +65,7 @@ def test_rtp_goes_to_the_address_in_the_sdp(lease: Desk, stranger: Stranger) -> 
         stranger.falls_silent()
         with pytest.raises(BlockingIOError):
             elsewhere.recv(2048)
-    assert stranger.hangs_up(phone, answer).status == 200
+    stranger.hangs_up(phone, answer)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_an_unsupported_srtp_suite_leaves_the_media_plain(
     )
     assert b"a=crypto" not in answer.body
     assert not media_of(leg, within=10).secure
-    assert stranger.hangs_up(phone, answer).status == 200
+    stranger.hangs_up(phone, answer)
 
 
 def compact(head: str) -> str:
@@ -128,7 +128,7 @@ def test_a_call_is_followed_in_every_legal_header_form(
     stranger.writes = writes
     phone = lease("callee")
     leg, answer = talking(phone, stranger)
-    assert stranger.hangs_up(phone, answer).status == 200
+    stranger.hangs_up(phone, answer)
     leg.wait_closed(10)
     came = [
         message.text.split()[0] for message in once(leg.messages) if message.direction == "received"
@@ -179,7 +179,7 @@ def test_the_second_refer_has_its_own_outcome(own: Desk, stranger: Stranger, nam
         )
         assert said.status == 200
         assert leg.transfer_outcome(10) == code
-    assert stranger.hangs_up(phone, call).status == 200
+    stranger.hangs_up(phone, call)
     leg.wait_state("disconnected", 10)
 
 
@@ -191,7 +191,7 @@ def test_a_refer_without_subscription_has_no_outcome(lease: Desk, stranger: Stra
     stranger.respond(stranger.request("REFER"), 202, [("Refer-Sub", "false")])
     assert leg.transfer_outcome(within=1.0) == 0
     assert not any(isinstance(event, TransferProgress) and event.final for event in leg.events)
-    assert stranger.hangs_up(phone, call).status == 200
+    stranger.hangs_up(phone, call)
 
 
 @pytest.mark.parametrize(
@@ -209,4 +209,4 @@ def test_a_long_refer_to_is_followed(own: Desk, stranger: Stranger, beyond: str)
     target = f"Refer-To: <sip:1@{stranger.host}:{stranger.port}{beyond}>"
     assert stranger.within(phone, "REFER", 2, call, headers=(target,)).status == 202
     stranger.refuses("486 Busy Here")
-    assert stranger.hangs_up(phone, call).status == 200
+    stranger.hangs_up(phone, call)

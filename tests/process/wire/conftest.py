@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -172,6 +173,17 @@ class Authority(certificates.Authority):
         """A certificate for ``names``; one of ``days`` below zero has expired."""
         certificate, key = self.issue(*names, days=(-3, days))
         return TlsIdentity(certificate, key, Path(self.ca_file))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """A test that is a coroutine function is a story among its ``nodes``."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    nodes, names = pyfuncitem.funcargs["nodes"], inspect.signature(pyfuncitem.obj).parameters
+    assert isinstance(nodes, Nodes)
+    nodes.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
 
 
 @pytest.fixture(scope="session")

@@ -27,8 +27,8 @@ class Datagrams:
         assert isinstance(message, Response)
         return message
 
-    async def final(self, within: float = 10.0) -> Response:
-        while not (response := await self.receive(within)).is_final:
+    async def final(self) -> Response:
+        while not (response := await self.receive(10.0)).is_final:
             pass
         return response
 

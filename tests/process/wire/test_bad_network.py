@@ -91,61 +91,52 @@ def no_ack(passage: Passage) -> bytes | None:
     return None if passage.data.startswith(b"ACK") else passage.data
 
 
-def test_an_ack_that_never_comes_ends_the_call(nodes: Any) -> None:
-    async def story() -> None:
-        caller = await nodes.ua("caller", timers=nodes.quick, filter=no_ack)
-        callee = await nodes.ua("callee", timers=nodes.quick)
-        taken = nodes.taking(callee)
-        call = nodes.dial(caller, callee)
-        await call.wait_answered(5)
-        assert (await call.wait_ended(10)).by == "remote"
-        assert (await (await taken.get()).wait_ended(10)).how is How.NO_ACK
-        # T1, 2*T1 … capped at T2, for 64*T1.
-        again = [m for m in nodes.starts("callee", "sent", "SIP/2.0 200") if b"1 INVITE" in m.data]
-        assert len(again) >= 8
-
-    nodes.run(story())
+async def test_an_ack_that_never_comes_ends_the_call(nodes: Any) -> None:
+    caller = await nodes.ua("caller", timers=nodes.quick, filter=no_ack)
+    callee = await nodes.ua("callee", timers=nodes.quick)
+    taken = nodes.taking(callee)
+    call = nodes.dial(caller, callee)
+    await call.wait_answered(5)
+    assert (await call.wait_ended(10)).by == "remote"
+    assert (await (await taken.get()).wait_ended(10)).how is How.NO_ACK
+    # T1, 2*T1 … capped at T2, for 64*T1.
+    again = [m for m in nodes.starts("callee", "sent", "SIP/2.0 200") if b"1 INVITE" in m.data]
+    assert len(again) >= 8
 
 
-def test_invite_into_a_black_hole_is_repeated_and_given_up(nodes: Any) -> None:
+async def test_invite_into_a_black_hole_is_repeated_and_given_up(nodes: Any) -> None:
     """Timers A and B: at 0, 1, 3, 7 … T1, and a 408 of our own after 64*T1."""
 
-    async def story() -> None:
-        caller = await nodes.ua("caller", timers=nodes.quick)
-        callee = await nodes.answering("callee", timers=nodes.quick, filter=lambda p: None)
-        call = nodes.dial(caller, callee)
-        with pytest.raises(CallFailedError) as caught:
-            await call.wait_answered(10)
-        assert (caught.value.status, caught.value.end.how) == (408, How.NO_ANSWER)
-        times = [m.at for m in nodes.starts("caller", "sent", "INVITE")]
-        assert (
-            5 <= len(times) <= 7
-        )  # 0, 1, 3, 7, 15, 31 and 63 T1; a busy machine comes late to the last ones
-        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-        for doubling, gap in enumerate(gaps):
-            assert gap >= 0.98 * nodes.quick.t1 * 2**doubling
-
-    nodes.run(story())
+    caller = await nodes.ua("caller", timers=nodes.quick)
+    callee = await nodes.answering("callee", timers=nodes.quick, filter=lambda p: None)
+    call = nodes.dial(caller, callee)
+    with pytest.raises(CallFailedError) as caught:
+        await call.wait_answered(10)
+    assert (caught.value.status, caught.value.end.how) == (408, How.NO_ANSWER)
+    times = [m.at for m in nodes.starts("caller", "sent", "INVITE")]
+    assert (
+        5 <= len(times) <= 7
+    )  # 0, 1, 3, 7, 15, 31 and 63 T1; a busy machine comes late to the last ones
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    for doubling, gap in enumerate(gaps):
+        assert gap >= 0.98 * nodes.quick.t1 * 2**doubling
 
 
-def test_an_icmp_error_of_one_peer_costs_another_nothing(nodes: Any) -> None:
-    async def story() -> None:
-        caller, callee = (
-            await nodes.ua("caller", timers=nodes.quick),
-            await nodes.answering("callee", timers=nodes.quick),
-        )
-        gone = await nodes.ua("gone", timers=nodes.quick)
-        nowhere = gone.listening[0]
-        await gone.stop()
-        good, bad = [], []
-        for _ in range(10):
-            bad.append(nodes.dial(caller, callee, hop=nowhere))
-            good.append(nodes.dial(caller, callee))
-        for call in good:
+async def test_an_icmp_error_of_one_peer_costs_another_nothing(nodes: Any) -> None:
+    caller, callee = (
+        await nodes.ua("caller", timers=nodes.quick),
+        await nodes.answering("callee", timers=nodes.quick),
+    )
+    gone = await nodes.ua("gone", timers=nodes.quick)
+    nowhere = gone.listening[0]
+    await gone.stop()
+    good, bad = [], []
+    for _ in range(10):
+        bad.append(nodes.dial(caller, callee, hop=nowhere))
+        good.append(nodes.dial(caller, callee))
+    for call in good:
+        await call.wait_answered(5)
+        await call.bye()
+    for call in bad:
+        with pytest.raises(CallFailedError):
             await call.wait_answered(5)
-            await call.bye()
-        for call in bad:
-            with pytest.raises(CallFailedError):
-                await call.wait_answered(5)
-
-    nodes.run(story())

@@ -43,56 +43,48 @@ async def nothing_is_left(
 
 
 @pytest.mark.parametrize("how", ["answered", "refused", "cancelled"])
-def test_a_call(nodes: Any, how: str) -> None:
-    async def story() -> None:
-        caller, callee = agents = await quick_pair(nodes)
-        known: list[weakref.ref[Any]] = []
+async def test_a_call(nodes: Any, how: str) -> None:
+    caller, callee = agents = await quick_pair(nodes)
+    known: list[weakref.ref[Any]] = []
 
-        async def take(call: IncomingCall) -> None:
-            known.append(weakref.ref(call))
-            call.on_refer = call.on_info = call.on_offer = lambda request: take(
-                call
-            )  # as a relay has them
-            call.ring()
-            if how == "answered":
-                call.answer(nodes.answer)
-            elif how == "refused":
-                call.reject(486)
+    async def take(call: IncomingCall) -> None:
+        known.append(weakref.ref(call))
+        call.on_refer = call.on_info = call.on_offer = lambda request: take(
+            call
+        )  # as a relay has them
+        call.ring()
+        if how == "answered":
+            call.answer(nodes.answer)
+        elif how == "refused":
+            call.reject(486)
 
-        async def place() -> None:
-            call = nodes.dial(caller, callee)
-            known.append(weakref.ref(call))
-            call.on_ended = lambda end: call.cancel()
-            await provisional(call, 5)
-            if how != "cancelled":
-                with suppress(CallFailedError):
-                    await call.wait_answered(5)
-            call.hangup()
-            await call.wait_ended(5)
+    async def place() -> None:
+        call = nodes.dial(caller, callee)
+        known.append(weakref.ref(call))
+        call.on_ended = lambda end: call.cancel()
+        await provisional(call, 5)
+        if how != "cancelled":
+            with suppress(CallFailedError):
+                await call.wait_answered(5)
+        call.hangup()
+        await call.wait_ended(5)
 
-        callee.on_invite = take
-        await nothing_is_left(nodes, place, agents, known)
-
-    nodes.run(story())
+    callee.on_invite = take
+    await nothing_is_left(nodes, place, agents, known)
 
 
-def test_a_handshake_that_failed(nodes: Any) -> None:
+async def test_a_handshake_that_failed(nodes: Any) -> None:
     """At neither end: TLS has a buffer of 256 kB for each connection."""
 
     def protocols() -> list[object]:
         return [one for one in gc.get_objects() if type(one) is SSLProtocol]
 
-    async def story() -> None:
-        caller = await nodes.ua("caller", "tls")
-        callee = await nodes.answering(
-            "callee", "tls", tls=nodes.identity("callee.example", days=-1)
-        )
-        with no_collections():
-            assert not protocols()
-            with pytest.raises(CallFailedError):
-                await nodes.dial(caller, callee).wait_answered(10)
-            async with asyncio.timeout(10):
-                while protocols():  # noqa: ASYNC110 - nothing reports its end
-                    await asyncio.sleep(0.02)
-
-    nodes.run(story())
+    caller = await nodes.ua("caller", "tls")
+    callee = await nodes.answering("callee", "tls", tls=nodes.identity("callee.example", days=-1))
+    with no_collections():
+        assert not protocols()
+        with pytest.raises(CallFailedError):
+            await nodes.dial(caller, callee).wait_answered(10)
+        async with asyncio.timeout(10):
+            while protocols():  # noqa: ASYNC110 - nothing reports its end
+                await asyncio.sleep(0.02)

@@ -33,30 +33,24 @@ def agreed(nodes: Any) -> str | None:
 @pytest.mark.parametrize(
     ("refresher", "node", "other"), [("uac", "caller", "callee"), ("uas", "callee", "caller")]
 )
-def test_the_agreed_side_refreshes(nodes: Any, refresher: str, node: str, other: str) -> None:
-    async def story() -> None:
-        caller, callee = await short(nodes, "caller"), await short(nodes, "callee")
-        call, theirs = await nodes.connected(caller, callee, headers=asks(refresher))
-        assert agreed(nodes) == f"{SHORT_S};refresher={refresher}"
-        # Without the first, the other side would have ended it a third of the interval before its
-        # end (section 10).
-        await nodes.until(node, "sent", "UPDATE", 2)
-        assert nodes.starts(other, "sent", "UPDATE") == []
-        assert call.state == theirs.state == "confirmed"
-        await call.bye()
-
-    nodes.run(story())
+async def test_the_agreed_side_refreshes(nodes: Any, refresher: str, node: str, other: str) -> None:
+    caller, callee = await short(nodes, "caller"), await short(nodes, "callee")
+    call, theirs = await nodes.connected(caller, callee, headers=asks(refresher))
+    assert agreed(nodes) == f"{SHORT_S};refresher={refresher}"
+    # Without the first, the other side would have ended it a third of the interval before its
+    # end (section 10).
+    await nodes.until(node, "sent", "UPDATE", 2)
+    assert nodes.starts(other, "sent", "UPDATE") == []
+    assert call.state == theirs.state == "confirmed"
+    await call.bye()
 
 
-def test_a_session_that_is_not_refreshed_ends(nodes: Any) -> None:
+async def test_a_session_that_is_not_refreshed_ends(nodes: Any) -> None:
     def no_refresh(passage: Any) -> bytes | None:
         lost = passage.direction == "out" and passage.data.startswith(b"UPDATE")
         return None if lost else passage.data
 
-    async def story() -> None:
-        caller = await short(nodes, "caller", filter=no_refresh, timers=nodes.quick)
-        _, theirs = await nodes.connected(caller, await short(nodes, "callee"), headers=asks("uac"))
-        end = await theirs.wait_ended(10)
-        assert (end.how, end.by) == (How.EXPIRED, "local")
-
-    nodes.run(story())
+    caller = await short(nodes, "caller", filter=no_refresh, timers=nodes.quick)
+    _, theirs = await nodes.connected(caller, await short(nodes, "callee"), headers=asks("uac"))
+    end = await theirs.wait_ended(10)
+    assert (end.how, end.by) == (How.EXPIRED, "local")

@@ -15,103 +15,90 @@ from tests.process.wire.conftest import provisional
 
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
-def test_calls_share_a_connection_and_the_callee_uses_it_back(
+async def test_calls_share_a_connection_and_the_callee_uses_it_back(
     nodes: Any, transport: TransportName
 ) -> None:
-    async def story() -> None:
-        caller, callee = await nodes.ua("caller", transport), await nodes.ua("callee", transport)
-        for _ in range(3):
-            _, theirs = await nodes.connected(caller, callee)
-            assert (await theirs.bye()).status == 200
-        assert len(caller.transport.flows()) == len(callee.transport.flows()) == 1
-
-    nodes.run(story())
+    caller, callee = await nodes.ua("caller", transport), await nodes.ua("callee", transport)
+    for _ in range(3):
+        _, theirs = await nodes.connected(caller, callee)
+        assert (await theirs.bye()).status == 200
+    assert len(caller.transport.flows()) == len(callee.transport.flows()) == 1
 
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
-def test_a_registered_flow_is_used_for_calls_to_it(nodes: Any, transport: TransportName) -> None:
+async def test_a_registered_flow_is_used_for_calls_to_it(
+    nodes: Any, transport: TransportName
+) -> None:
     """Pitfall of phones behind TCP: only the connection they opened leads to them."""
 
-    async def story() -> None:
-        phone, platform = (
-            await nodes.answering("phone", transport),
-            await nodes.ua("platform", transport),
-        )
-        bindings: list[Any] = []
+    phone, platform = (
+        await nodes.answering("phone", transport),
+        await nodes.ua("platform", transport),
+    )
+    bindings: list[Any] = []
 
-        async def register(incoming: IncomingRequest) -> None:
-            bindings.append(incoming.flow)
-            incoming.respond(200, headers=[("Contact", incoming.request.get("Contact") or "")])
+    async def register(incoming: IncomingRequest) -> None:
+        bindings.append(incoming.flow)
+        incoming.respond(200, headers=[("Contact", incoming.request.get("Contact") or "")])
 
-        platform.on("REGISTER", register)
-        hop = platform.listening[0]
-        response = await phone.request(
-            "REGISTER",
-            f"sip:{hop.address}:{hop.port}",
-            from_="<sip:phone@example.com>",
-            to="<sip:phone@example.com>",
-            hop=hop,
-            headers=[
-                ("Contact", "<sip:phone@192.0.2.1:9;transport=tcp>")
-            ],  # leads nowhere, as behind NAT
-        )
-        assert response.status == 200
-        call = platform.invite(
-            "sip:phone@192.0.2.1:9;transport=tcp",
-            from_="<sip:+12065550100@example.com>",
-            flow=bindings[0],
-            sdp=nodes.offer,
-        )
+    platform.on("REGISTER", register)
+    hop = platform.listening[0]
+    response = await phone.request(
+        "REGISTER",
+        f"sip:{hop.address}:{hop.port}",
+        from_="<sip:phone@example.com>",
+        to="<sip:phone@example.com>",
+        hop=hop,
+        headers=[
+            ("Contact", "<sip:phone@192.0.2.1:9;transport=tcp>")
+        ],  # leads nowhere, as behind NAT
+    )
+    assert response.status == 200
+    call = platform.invite(
+        "sip:phone@192.0.2.1:9;transport=tcp",
+        from_="<sip:+12065550100@example.com>",
+        flow=bindings[0],
+        sdp=nodes.offer,
+    )
+    await call.wait_answered(5)
+    assert (await call.bye()).status == 200
+    assert len(platform.transport.flows()) == 1
+
+
+async def test_a_lost_connection_fails_what_waits_on_it(nodes: Any) -> None:
+    caller, callee = await nodes.ua("caller", "tcp"), await nodes.ua("callee", "tcp")
+    taken = nodes.taking(callee, answers=False)
+    call = nodes.dial(caller, callee)
+    await provisional(call, 5)
+    callee.transport.flows()[0].reset()
+    with pytest.raises(CallFailedError) as caught:
         await call.wait_answered(5)
-        assert (await call.bye()).status == 200
-        assert len(platform.transport.flows()) == 1
-
-    nodes.run(story())
+    assert caught.value.end.how is How.UNREACHABLE
+    (await taken.get()).reject(480)
 
 
-def test_a_lost_connection_fails_what_waits_on_it(nodes: Any) -> None:
-    async def story() -> None:
-        caller, callee = await nodes.ua("caller", "tcp"), await nodes.ua("callee", "tcp")
-        taken = nodes.taking(callee, answers=False)
-        call = nodes.dial(caller, callee)
-        await provisional(call, 5)
-        callee.transport.flows()[0].reset()
-        with pytest.raises(CallFailedError) as caught:
-            await call.wait_answered(5)
-        assert caught.value.end.how is How.UNREACHABLE
-        (await taken.get()).reject(480)
-
-    nodes.run(story())
-
-
-def test_a_dialog_survives_the_loss_of_its_connection(nodes: Any) -> None:
+async def test_a_dialog_survives_the_loss_of_its_connection(nodes: Any) -> None:
     """The next request opens a new one, to the address in the peer's Contact."""
 
-    async def story() -> None:
-        caller, callee = await nodes.ua("caller", "tcp"), await nodes.ua("callee", "tcp")
-        call, _ = await nodes.connected(caller, callee)
-        (flow,) = caller.transport.flows()
-        flow.close()
-        async with asyncio.timeout(5):
-            while flow.is_open:  # noqa: ASYNC110 - nothing reports its end
-                await asyncio.sleep(0)
-        assert (await call.bye()).status == 200
-
-    nodes.run(story())
+    caller, callee = await nodes.ua("caller", "tcp"), await nodes.ua("callee", "tcp")
+    call, _ = await nodes.connected(caller, callee)
+    (flow,) = caller.transport.flows()
+    flow.close()
+    async with asyncio.timeout(5):
+        while flow.is_open:  # noqa: ASYNC110 - nothing reports its end
+            await asyncio.sleep(0)
+    assert (await call.bye()).status == 200
 
 
 @pytest.mark.parametrize("days", [1, -1])
-def test_the_servers_certificate_is_verified(nodes: Any, days: int) -> None:
+async def test_the_servers_certificate_is_verified(nodes: Any, days: int) -> None:
     """One that names another, and one that has expired; the good one is in all other tests."""
 
-    async def story() -> None:
-        caller = await nodes.ua("caller", "tls")
-        host = fresh_address() if days > 0 else "127.0.0.1"
-        callee = await nodes.answering("callee", "tls", tls=nodes.identity(host, days=days))
-        with pytest.raises(CallFailedError) as caught:
-            await nodes.dial(caller, callee).wait_answered(5)
-        assert caught.value.status == 503
-        assert "certificate" in caught.value.reason
-        assert nodes.starts("callee", "received", "INVITE") == []
-
-    nodes.run(story())
+    caller = await nodes.ua("caller", "tls")
+    host = fresh_address() if days > 0 else "127.0.0.1"
+    callee = await nodes.answering("callee", "tls", tls=nodes.identity(host, days=days))
+    with pytest.raises(CallFailedError) as caught:
+        await nodes.dial(caller, callee).wait_answered(5)
+    assert caught.value.status == 503
+    assert "certificate" in caught.value.reason
+    assert nodes.starts("callee", "received", "INVITE") == []

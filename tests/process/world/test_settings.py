@@ -109,8 +109,8 @@ def test_captures_show_on_which_side_of_the_platform_audio_is_lost(
 # -- assistants
 
 
-def confirmed(td: Stage, line: str = "inbound", **more: Any) -> Leg:
-    leg = td.dial(line, **more)
+def confirmed(td: Stage, **more: Any) -> Leg:
+    leg = td.dial("inbound", **more)
     leg.wait_state("confirmed", PATIENCE)
     return leg
 

@@ -16,8 +16,8 @@ from tools.accuracy.tones import PLANS, SIT, Segment, call_progress, fax, sit, s
 from .sounds import Samples, join, mark, mix, noise, silence
 
 
-def loud(samples: Samples, rate: int = 8000) -> list[Span]:
-    return [span for span in classify(samples, rate) if span.kind != "silence"]
+def loud(samples: Samples) -> list[Span]:
+    return [span for span in classify(samples, 8000) if span.kind != "silence"]
 
 
 @pytest.mark.parametrize("country", PLANS)

@@ -1,21 +1,34 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from harness.audio import marks
-from harness.audio.marks import REPLY_OFFSET, replied, reply_to, wav, waveform
-from tools.accuracy import mark_words
+from harness.audio.marks import MARKS, REPLY_OFFSET, replied, reply_to, wav, waveform
 
 
-def test_the_frozen_table_is_what_its_script_makes() -> None:
-    assert (
-        Path(marks.__file__).with_name("mark_words.txt").read_text("utf-8") == mark_words.source()
-    )
+def test_two_words_share_three_tones_of_eight_at_most_however_turned() -> None:
+    """So three symbols name a mark; a word that was turned is another mark's as little."""
+    words = np.array(MARKS).reshape(len(MARKS), 8)
+    assert len(words) == 512
+    for turned in range(4):
+        shared = (words[:, None] == np.roll(words, 2 * turned, axis=1)[None]).sum(axis=2)
+        if turned == 0:
+            np.fill_diagonal(shared, 0)
+        assert shared.max() == 3
+
+
+def test_both_tones_change_from_each_symbol_to_the_next() -> None:
+    """Else a boundary would be heard in one band alone."""
+    words = np.array(MARKS)
+    assert (words != np.roll(words, 1, axis=1)).all()
+
+
+def test_no_symbol_is_close_to_a_dtmf_pair() -> None:
+    """700 or 920 Hz with 1665 Hz lie close to 697 and 941 Hz with 1633 Hz (ITU-T Q.23)."""
+    assert {(2, 1), (4, 1)}.isdisjoint(symbol for word in MARKS for symbol in word)
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000])

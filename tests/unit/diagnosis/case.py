@@ -596,14 +596,14 @@ class Example:
         )
         return self
 
-    def refer_ended(self, code: int, reason: str = "") -> Self:
+    def refer_ended(self, code: int) -> Self:
         self.events.append(
             TransferProgress(
                 at=self.now,
                 phone="stand-in",
                 leg="stand-in.1",
                 code=code,
-                reason=reason,
+                reason="",
                 final=True,
             )
         )
@@ -699,11 +699,10 @@ class Example:
         to_agent: str = "heard",
         to_caller: str = "heard",
         packets: int = 0,
-        leg: int = 1,
         **facts: object,
     ) -> Self:
-        self._direction("caller.1", f"{phone}.{leg}", to_agent, packets, **facts)
-        return self._direction(f"{phone}.{leg}", "caller.1", to_caller, packets, **facts)
+        self._direction("caller.1", f"{phone}.1", to_agent, packets, **facts)
+        return self._direction(f"{phone}.1", "caller.1", to_caller, packets, **facts)
 
     def _direction(
         self, speaker: str, listener: str, kind: str, packets: int | None, **more: Any
@@ -774,11 +773,9 @@ def scene_of(
     )
 
 
-def facts_of(
-    example: Example, visibility: Visibility = "all", *, has_deployment: bool = True
-) -> Facts:
+def facts_of(example: Example, visibility: Visibility = "all") -> Facts:
     """All that is known of it."""
-    return scene_of(example, visibility, has_deployment=has_deployment).facts
+    return scene_of(example, visibility).facts
 
 
 def value(example: Example, fact: str, visibility: Visibility = "all") -> object:

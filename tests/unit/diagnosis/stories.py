@@ -47,9 +47,9 @@ def answer(diagnosis: Diagnosis) -> str:
     return "; ".join(groups)
 
 
-def fallback(example: Example, after: float = 0.1, phone: str = "reception") -> Example:
+def fallback(example: Example, after: float = 0.1) -> Example:
     """The AI was not had, and an agent's phone rang until the caller gave up."""
-    return example.dials().after(after).rings(phone).after(4).gives_up()
+    return example.dials().after(after).rings("reception").after(4).gives_up()
 
 
 def refused(example: Example, code: int, reason: str = "", **invite: object) -> Example:
@@ -176,10 +176,6 @@ def refused_fallback() -> Example:
 def stood_in(**invite: str) -> Example:
     """A stand-in answers whatever it is asked for."""
     return Example(ai="stand-in").dials().ai_gets(**invite).ai_answers(200, "OK").answered()  # type: ignore[arg-type]
-
-
-def same_codec() -> Example:
-    return Example().codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
 
 
 def left_up(example: Example) -> Example:

@@ -119,7 +119,7 @@ def test_deaf_live_ai_whose_speech_arrives_gets_no_rtp() -> None:
 
 def _stopped(at_change: float, *, heard_at: str = "caller.1") -> Facts:
     """A voice, last heard at 10 s; a re-INVITE so much later or earlier."""
-    example = Example(now=0.0, row="HOLD").dials().ai_gets().answered().taken().to_caller()
+    example = talk(row="HOLD").to_caller()
     example.now = 10.0 + at_change
     example.reinvites()
     if heard_at:

@@ -17,6 +17,7 @@ from harness.diagnosis.engine import _MOST_NEAREST, infer
 from harness.diagnosis.facts import fact_kinds
 from harness.diagnosis.result import Cause, Diagnosis
 from tests.unit.diagnosis.case import CALLER, Example, scene_of, talk
+from tests.unit.diagnosis.stories import nothing
 
 
 def when(fact: str, *values: object) -> Condition:
@@ -383,17 +384,8 @@ def test_the_first_cause_has_the_headline_and_the_others_their_own_line() -> Non
 
 
 def test_the_plain_form_is_json_and_comes_back() -> None:
-    unreached = (
-        Example(transport="tcp")
-        .dials()
-        .after(0.1)
-        .rings("reception")
-        .after(4)
-        .gives_up()
-        .all_ports_answer()
-    )
     for example in (
-        unreached.not_taken("the phone reception"),
+        nothing(Example(transport="tcp")).all_ports_answer(),
         Example().dials().taken().finding("prack", "caller.1"),
     ):
         diagnosis = example.diagnose()
@@ -401,17 +393,7 @@ def test_the_plain_form_is_json_and_comes_back() -> None:
 
 
 def test_an_unknown_failure_stands_in_place_of_causes() -> None:
-    diagnosis = (
-        Example()
-        .dials()
-        .ai_gets()
-        .answered()
-        .taken()
-        .to_ai()
-        .to_caller()
-        .finding("prack", "x")
-        .diagnose()
-    )
+    diagnosis = talk().to_ai().to_caller().finding("prack", "x").diagnose()
     assert diagnosis.headline == "No documented cause fits: prack of x: expected promised; seen"
     (plain,) = diagnosis.to_plain()["causes"]
     assert plain == {"id": "unknown", "cause": diagnosis.headline, "settles": diagnosis.next_look}

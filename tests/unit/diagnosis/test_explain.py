@@ -9,7 +9,8 @@ from harness.case.events import SipMessage
 from harness.case.verdict import Verdict
 from harness.diagnosis import Diagnosis
 from harness.diagnosis.result import Cause, explain
-from tests.unit.diagnosis.case import Example
+from tests.unit.diagnosis.case import Example, talk
+from tests.unit.diagnosis.stories import nothing
 
 
 def text(example: Example, diagnosis: Diagnosis | None, **more: Any) -> list[str]:
@@ -21,14 +22,7 @@ def text(example: Example, diagnosis: Diagnosis | None, **more: Any) -> list[str
 
 
 def test_a_known_cause_stands_first_with_what_to_do() -> None:
-    example = (
-        Example()
-        .dials()
-        .ai_gets()
-        .answered()
-        .taken()
-        .caller_id("assistant main", "anonymous", anonymous=True)
-    )
+    example = talk().caller_id("assistant main", "anonymous", anonymous=True)
     lines = text(example, example.diagnose())
     headline = "Caller ID missing: the platform sends the AI an anonymous From"
     assert lines[:4] == ["case", "a title", "verdict: failed", f"diagnosis: {headline}"]
@@ -38,8 +32,8 @@ def test_a_known_cause_stands_first_with_what_to_do() -> None:
 
 
 def test_candidates_are_not_rules_that_fired() -> None:
-    example = Example(transport="tcp").dials().after(0.1).rings("reception").after(4).gives_up()
-    lines = text(example, example.all_ports_answer().not_taken("the phone reception").diagnose())
+    example = nothing(Example(transport="tcp")).all_ports_answer()
+    lines = text(example, example.diagnose())
     assert "Rules that cannot be excluded" in lines
     assert "Rules that fired" not in lines
     headed = [line.partition(":")[0] for line in lines[: lines.index("")]]
@@ -49,16 +43,7 @@ def test_candidates_are_not_rules_that_fired() -> None:
 
 
 def test_an_unknown_failure_names_what_is_nearest() -> None:
-    example = (
-        Example()
-        .dials()
-        .ai_gets()
-        .answered()
-        .taken()
-        .to_ai()
-        .to_caller()
-        .finding("prack", "caller.1")
-    )
+    example = talk().to_ai().to_caller().finding("prack", "caller.1")
     diagnosis = example.diagnose()
     lines = text(example, diagnosis)
     assert lines[lines.index("Rules that fired") + 1] == "  none"

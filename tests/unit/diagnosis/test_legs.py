@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from harness.case.events import SipMessage
-from tests.unit.diagnosis.case import SDP, Example, facts_of, value
+from tests.unit.diagnosis.case import SDP, Example, facts_of, talk, value
 from tests.unit.diagnosis.leg_examples import capacity
 
 OFFER = SDP.format(host="192.0.2.2", protocol="RTP/AVP", formats="9", lines="")
@@ -106,7 +106,7 @@ def test_how_the_number_was_written(number: str, form: str | None) -> None:
 
 
 def test_a_transfer_that_rang_no_phone_may_have_been_answered() -> None:
-    example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().answered().taken()
+    example = talk(row="TD-TRANSFER-BLIND")
     lost = example.copy().landed("billing")
     assert value(lost, "answered.elsewhere") is False, "the AI never asked for a transfer"
     assert value(lost, "answered.elsewhere", "caller+agents") is None

@@ -12,7 +12,6 @@ from tests.unit.diagnosis.audio_examples import warm_shows
 from tests.unit.diagnosis.case import CALLER, SDP, Example, named, talk, value
 
 EVENTS = "a=rtpmap:101 telephone-event/8000\r\n"
-CRYPTO = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x\r\n"
 
 
 def sdp(lines: str = "") -> str:

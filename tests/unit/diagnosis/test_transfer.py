@@ -11,24 +11,18 @@ import pytest
 
 from harness.case.events import TransferProgress
 from harness.case.verdict import Verdict
-from tests.unit.diagnosis.case import Example, facts_of, named, value
+from tests.unit.diagnosis.case import Example, facts_of, named, talk, value
 from tests.unit.diagnosis.stories import GROUP, OTHER_GROUP, QUEUE, lost, referred, transfer
 from tests.unit.diagnosis.stories import warm as warm_transfer
 from tests.unit.diagnosis.transfer_examples import by_topic, queues, told
 
 
 def blind(**changes: Any) -> Example:
-    return Example(row="TD-TRANSFER-BLIND", **changes).dials().ai_gets().answered().taken()
+    return talk(row="TD-TRANSFER-BLIND", **changes)
 
 
 def warm(**changes: Any) -> Example:
-    return (
-        Example(row="TD-TRANSFER-WARM", line="inbound-warm", **changes)
-        .dials()
-        .ai_gets()
-        .answered()
-        .taken()
-    )
+    return talk(row="TD-TRANSFER-WARM", line="inbound-warm", **changes)
 
 
 # -- where it landed

@@ -46,11 +46,9 @@ class Far:
         return "".join(digit for digit, _, _ in self.told)
 
 
-def press(
-    digit: str, timestamp: int, packets: int, ends: int = 3, every_ms: int = 20
-) -> list[Packet]:
-    goes_on = [Packet(digit, timestamp, every_ms * number, False) for number in range(1, packets)]
-    return goes_on + [Packet(digit, timestamp, every_ms * packets, True)] * ends
+def press(digit: str, timestamp: int, packets: int, ends: int = 3) -> list[Packet]:
+    goes_on = [Packet(digit, timestamp, 20 * number, False) for number in range(1, packets)]
+    return goes_on + [Packet(digit, timestamp, 20 * packets, True)] * ends
 
 
 @st.composite

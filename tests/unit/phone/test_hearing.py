@@ -18,14 +18,14 @@ from harness.phone.child.native import RATE
 FRAME = RATE // 50
 
 
-def hear(samples: np.ndarray, *, begin: float = 100.0, late: float = 0.0) -> list[Event]:
+def hear(samples: np.ndarray, *, late: float = 0.0) -> list[Event]:
     """All events of a stream whose first sample is due at ``begin``; every third frame comes
     ``late`` seconds late.
     """
     events: list[Event] = []
     hearing = Hearing("alice", "alice.1", events.extend)
     for number in range(len(samples) // FRAME):
-        at = begin + (number + 1) * 0.02 + (late if number % 3 else 0.0)
+        at = 100.0 + (number + 1) * 0.02 + (late if number % 3 else 0.0)
         hearing.feed(at, samples[number * FRAME : (number + 1) * FRAME].tobytes())
     return events
 

@@ -13,10 +13,8 @@ from harness.phone.child.streams import Block, packets_received, reports
 OURS = 0x1234
 
 
-def block(
-    ssrc: int = OURS, fraction: int = 0, lost: int = 0, highest: int = 100, jitter: int = 8
-) -> bytes:
-    return struct.pack("!IIIIII", ssrc, fraction << 24 | lost & 0xFFFFFF, highest, jitter, 0, 0)
+def block(ssrc: int = OURS, fraction: int = 0, lost: int = 0, highest: int = 100) -> bytes:
+    return struct.pack("!IIIIII", ssrc, fraction << 24 | lost & 0xFFFFFF, highest, 8, 0, 0)
 
 
 def report(kind: int, *blocks: bytes, by: int = 9) -> bytes:

@@ -26,11 +26,11 @@ def problems(
     return [(case, entry.problems) for case, entry in zip(found, plan.cases, strict=True)]
 
 
-def too_long(deployment: Deployment, timings: TimingsName = "documented") -> dict[str, bool]:
+def too_long(deployment: Deployment) -> dict[str, bool]:
     """Whether a row's calls exceed seconds_per_call."""
     return {
         case.row.id: any("seconds_per_call" in p for p in found)
-        for case, found in problems(deployment, timings)
+        for case, found in problems(deployment, "documented")
     }
 
 

@@ -256,7 +256,7 @@ def test_a_trial_is_judged_by_its_last_attempt(tmp_path: Path) -> None:
         }
         directory = case_directory(tmp_path, case)
         CaseRecorder(directory, case).close(verdict, "what was seen")
-        told = {"all": {"causes": ["no-g711"], "candidates": [], "settles": "", "unexplained": []}}
+        told = {"all": {"causes": ["no-g711"], "candidates": [], "unexplained": []}}
         left = {
             "kind": "fault",
             "faults": ["no-g711"],

@@ -64,7 +64,7 @@ def test_licences_come_from_what_is_installed() -> None:
     assert licence_of("pydantic") == "MIT"
     assert licence_of("httpx") == "BSD-3-Clause"  # by its classifier
     assert licence_of("no-such-package") == ""
-    assert all(evidence for _, evidence in STATED.values())
+    assert all(stated["evidence"] for stated in STATED.values())
 
 
 def test_the_bill_lists_licences_and_the_harnesss_own(tmp_path: Path) -> None:

@@ -48,9 +48,9 @@ DESCRIBED: list[Timed] = [
 ]
 
 
-def sound(seconds: float, law: str = "u", seed: int = 1) -> NDArray[np.int16]:
+def sound(seconds: float, law: str = "u") -> NDArray[np.int16]:
     """Noise that survives its own codec."""
-    noise = np.random.default_rng(seed).integers(-8000, 8000, int(seconds * 8000)).astype(np.int16)
+    noise = np.random.default_rng(1).integers(-8000, 8000, int(seconds * 8000)).astype(np.int16)
     return decode_ulaw(encode_ulaw(noise)) if law == "u" else decode_alaw(encode_alaw(noise))
 
 
