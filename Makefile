@@ -62,12 +62,8 @@ reference: .venv/.developer  ## docs/cli.md, the keys in docs/deployment.md and 
 	@.venv/bin/python -m tools.reference
 
 .PHONY: coverage
-coverage: export COVERAGE_FILE = $(CURDIR)/reports/coverage/data
-coverage: .venv/.developer  ## statements and branches that tests of rooms and processes reach; bars of the rooms that judge (some minutes)
-	@rm -rf reports/coverage && mkdir -p reports/coverage
-	@.venv/bin/coverage run -m pytest -q -p no:cacheprovider $(or $(ARGS),tests/unit tests/process tests/contract -n auto)
-	@.venv/bin/coverage combine -q && .venv/bin/coverage report --skip-covered
-	@for room in audio case diagnosis sip; do printf "$$room, %%: "; .venv/bin/coverage report --include="harness/$$room/*" --format=total --fail-under=95 || exit 1; done
+coverage: .venv/.developer  ## statements and branches that tests of rooms and processes reach, by room (reports/coverage.json; some minutes)
+	@.venv/bin/python -m tools.coverage $(ARGS)
 
 mutants: .venv/.developer  ## operators, conditions and constants changed one at a time: how many a test notices (reports/mutation.json; an hour and more, ARGS="--sample 150" some minutes)
 	@.venv/bin/python -m tools.mutation $(ARGS)

@@ -1,0 +1,112 @@
+"""``make coverage``: statements and branches that the tests reach, in every process they start, by
+room.
+
+Prints a table, writes ``reports/coverage.json``, exits 1 when a room that judges is below its bar,
+and with pytest's own code when a test fails. Arguments go to pytest instead of the tests of rooms
+and processes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tools import ROOT
+
+REPORT = ROOT / "reports" / "coverage.json"
+#: The rooms that judge, and what of them has to be reached, in per cent of statements and branches
+#: together.
+BARS = dict.fromkeys(("audio", "case", "diagnosis", "sip"), 95.0)
+_TESTS = ("tests/unit", "tests/process", "tests/contract", "-n", "auto")
+
+
+@dataclass
+class Room:
+    """What there is to reach, and what is reached."""
+
+    all: int = 0
+    reached: int = 0
+
+    @property
+    def percent(self) -> float:
+        """Per cent of statements and branches; 0 where there is nothing."""
+        return 100 * self.reached / self.all if self.all else 0.0
+
+
+def by_room(report: Mapping[str, Any]) -> dict[str, Room]:
+    """``report`` is what ``coverage json`` writes."""
+    rooms: dict[str, Room] = {}
+    for name, file in report["files"].items():
+        room = rooms.setdefault(Path(name).parts[1].removesuffix(".py"), Room())
+        found = file["summary"]
+        room.all += found["num_statements"] + found["num_branches"]
+        room.reached += found["covered_lines"] + found["covered_branches"]
+    return rooms
+
+
+def shortfalls(rooms: Mapping[str, Room]) -> list[str]:
+    """A line for each room below its bar; one that was not measured is."""
+    found = {name: rooms.get(name, Room()).percent for name in BARS}
+    return [
+        f"{name}: {found[name]:.1f} %, not {bar:g} %"
+        for name, bar in BARS.items()
+        if found[name] < bar
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the tests, put the processes' figures together, and judge."""
+    data = ROOT / "reports" / "coverage"
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True)
+    environment = os.environ | {"COVERAGE_FILE": str(data / "data")}
+
+    def coverage(*words: str) -> int:
+        command = [sys.executable, "-m", "coverage", *words]
+        return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+    asked = list(sys.argv[1:] if arguments is None else arguments) or list(_TESTS)
+    if code := coverage("run", "-m", "pytest", "-q", "-p", "no:cacheprovider", *asked):
+        return code
+    whole = data / "whole.json"
+    if code := coverage("combine", "--quiet") or coverage("json", "--quiet", "-o", str(whole)):
+        return code
+    report = json.loads(whole.read_text(encoding="utf-8"))
+    rooms = by_room(report)
+    missed = shortfalls(rooms)
+    _write(rooms, report, missed)
+    for name, room in sorted(rooms.items(), key=lambda item: item[1].percent):
+        print(f"{room.percent:6.1f} %  {name}")
+    for line in missed:
+        print(f"MISSED   {line}")
+    print(
+        f"coverage: {', '.join(f'{name} {rooms[name].percent:.1f} %' for name in BARS if name in rooms)}; {REPORT}"
+    )
+    return 1 if missed else 0
+
+
+def _write(rooms: Mapping[str, Room], report: Mapping[str, Any], missed: Sequence[str]) -> None:
+    files = {
+        name: round(file["summary"]["percent_covered"], 1) for name, file in report["files"].items()
+    }
+    plain = {
+        "rooms": {
+            name: {"all": r.all, "reached": r.reached, "percent": round(r.percent, 2)}
+            for name, r in rooms.items()
+        },
+        "bars": BARS,
+        "missed": list(missed),
+        "files": files,
+    }
+    REPORT.write_text(json.dumps(plain, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
