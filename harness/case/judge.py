@@ -34,7 +34,7 @@ class Judge:
         self._excuses = Excuses(events, machine, agents, began)
 
     def finding(self, expected: Expected) -> Finding | None:
-        """What comes of an expectation; None where its check cannot say anything.
+        """The finding of an expectation; None where its check cannot say anything.
 
         Raises ``KeyError`` for a check that is not registered, ``TypeError`` or ``ValueError`` for
         arguments that it does not have.
@@ -49,7 +49,7 @@ class Judge:
 
 @dataclass(frozen=True)
 class Judged:
-    """An expectation of a stored case, and what comes of it."""
+    """An expectation of a stored case, and its finding."""
 
     expected: Expected
     finding: Finding | None  #: None where the check says nothing

@@ -196,7 +196,7 @@ class Recording:
     sent: Path | None
 
 
-#: An expectation and what came of it → the expectation with what files of others show besides.
+#: An expectation and its finding → the expectation with what files of others show besides.
 Changed = Callable[[Expected, Finding | None], Expected | None]
 
 

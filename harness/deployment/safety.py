@@ -105,7 +105,7 @@ class Guard:
             self._check_target(uri, parsed)
         reason = self.refusal(number, by_others=by_others)
         if reason is None and user != number and is_emergency(user):
-            reason = f"{user} is an emergency number"  # where nobody dials the national form
+            reason = f"{user} is an emergency number"  # where the national form is not dialled
         if reason:
             raise self._refused(uri, reason)
 

@@ -238,7 +238,7 @@ def _answered_elsewhere(scene: Scene) -> None:
             or value("hours.treated") == "as if open"
         )
         if end not in (None, "answered", DROPPED) or taken:
-            record(fact, False, "nobody took the call in the AI's place")
+            record(fact, False, "no harness phone took the AI's call")
         elif (
             end is not None and not scene.platform_answers and (value("ai.saw") or value("ai.lost"))
         ):

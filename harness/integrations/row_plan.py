@@ -144,7 +144,7 @@ class RowPlan:
             cell for cell in cells if falls_back and _is_unobservable(cell, row.which or ())
         )
         for found, why in (
-            (hidden, f"{leads} to people of whom none has a harness phone"),
+            (hidden, f"{leads} to people without a harness phone"),
             (beyond_us, f"{leads}, and its AI cannot be made to fail"),
         ):
             for cell in found:
@@ -209,7 +209,7 @@ class RowPlan:
         if self.row.ai == "stand-in" and not any(
             trunk.ai == "stand-in" for trunk in self._deployment.trunks
         ):
-            return "only a harness phone in the AI's place can show it"
+            return "only a stand-in for the AI can show it"
         whose = " to a stand-in" if self.row.ai == "stand-in" else ""
         trunks = [
             trunk

@@ -501,7 +501,7 @@ def _property(text: str) -> str:
 #: What a category of cases that did not pass is called, and how Allure groups its cases.
 _GROUPED: Mapping[Verdict, tuple[str, Mapping[str, Any]]] = {
     Verdict.NOT_OBSERVABLE: (
-        "Not observable: nobody could look",
+        "Not observable: it could not be looked at",
         {"groupBy": [{"label": "feature"}]},
     ),
     Verdict.BROKEN: ("The harness or its surroundings broke", {"groupByMessage": True}),

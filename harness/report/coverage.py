@@ -164,8 +164,8 @@ SOURCES: Mapping[str, str] = {
     "phones": "by the harness's own phones",
     "capture": "by SIP messages in a capture that others made",
     "their messages": "by SIP messages that the far end shows",
-    "record": "by the AI's record: its own interface says so, and nobody looked at the call itself",
-    "declared": "declared, not seen: the deployment file says so, and nobody could look",
+    "record": "by the AI's record: its own interface says so; the call itself was not seen",
+    "declared": "declared, not seen: the deployment file says so; it could not be looked at",
     "not seen": "not seen",
 }
 _WORTH = list(SOURCES)

@@ -43,7 +43,7 @@ class FileEvidence:
     def expected(self, expected: Expected, found: Finding | None) -> Expected | None:
         """The expectation with what files show of it; None where no file shows anything of it.
 
-        ``found``: what comes of it without them.
+        ``found``: its finding without them.
         """
         if found is None:
             return None

@@ -519,7 +519,7 @@ def _rtp_places(events: Iterable[Event], *, received: bool) -> frozenset[Address
 
 
 def _ssrcs(evidence: CaseEvidence, leg: str) -> tuple[frozenset[int], frozenset[int]]:
-    """The SSRCs of the RTP that a leg sent, and of what came (RFC 3550 section 5.1)."""
+    """The SSRCs of the RTP that a leg sent, and that of the RTP it received (RFC 3550 section 5.1)."""
     found: tuple[set[int], set[int]] = set(), set()
     for packet in rtp_log.read(rtp_log.path_of(evidence.directory, leg)):
         if len(packet.octets) >= _RTP_HEADER:

@@ -205,7 +205,7 @@ class Ai:
         self._context.evidence.expect(reach.not_answered.of("the AI", answered, unseen=unseen))
 
     def _why_unseen(self, seen: list[str]) -> str:
-        """Why what came may not have been seen; empty where it would have been."""
+        """Why a call may not have been seen; empty where it would have been."""
         if not self.endpoint.blind or seen:
             return ""
         by_strangers = "strangers call there, too, and one came that may be theirs"

@@ -255,7 +255,7 @@ class Cast:
                 f"{self.context.case.id}: have the campaign of {line.did} call {customer.number} now"
             ):
                 raise self._cannot_start(
-                    line, "it has to be started by hand, and nobody is there to do it"
+                    line, "it has to be started by hand, and no person is there to do it"
                 )
             if not self._is_called(
                 customer, trigger.manual_within_s, "until somebody started the campaign"

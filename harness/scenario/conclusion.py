@@ -130,7 +130,7 @@ def _settle(context: CaseContext) -> None:
 
 
 def _look_later(context: CaseContext) -> None:
-    """What comes only now; for what needs the calls to be over, the harness hangs up."""
+    """The looks that were left for the end; for what needs the calls to be over, the harness hangs up."""
     _expect_of(context, [later.look for later in context.looks_later if not later.when_over])
     when_over = [later.look for later in context.looks_later if later.when_over]
     if not when_over:

@@ -33,7 +33,7 @@ from harness.witness.call_record import CallRecord, is_masked
 if TYPE_CHECKING:
     from harness.scenario.people import Group
 
-_UNSEEN = "nobody can show the INVITE that arrived"
+_UNSEEN = "no side shows the INVITE that arrived"
 
 
 #: The longest announcement before a refusal, the interval between looks, and the longest pause in

@@ -304,13 +304,14 @@ class Look:
             if not self._wanted:
                 self._greeted_at = self._caller.speak(GREETING)[0]
             self._has_greeted, ended = True, self._greeted_at
-            before = self._heard
+            before, voice_since = self._heard, self._voice_since
             with self._context.evidence.step(f"{self._caller.label} hears the answer"):
                 self._hear(ended, ended + LISTEN_S)
             if before is not None and self._heard is None and not self._caller.is_over():
                 words = f"speech at {self._caller.label}, and nothing that answered its words"
                 before = replace(before, observation=Observation.OTHER_SOUND, evidence=words)
-            self._heard = before or self._heard
+            if before is not None:  # the same voice, from its beginning
+                self._heard, self._voice_since = before, voice_since
 
     def _hear(self, since: float, deadline: float) -> None:
         """Wait for the AI's voice, which is speech. Behind a tone or music it may still come."""

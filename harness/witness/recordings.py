@@ -85,7 +85,7 @@ def fetch(
     old_address: Callable[[], str | None],
     ca_file: str | None,
 ) -> FetchedFile:
-    """The recording of a call. Raises :class:`FarEndError` with the words of whoever refuses it.
+    """The recording of a call. Raises :class:`FarEndError` with the words of the server that refuses it.
 
     While the endpoint answers 404 ("not yet"), it is asked again as long as ``wait`` returns true.
     ``old_address``: the record's ``recording_url``.

@@ -31,7 +31,7 @@ from harness.world.tenant import mistakes_of
 from harness.world.world import World
 
 COULD_NOT_START = 3
-#: Whoever starts a world has asked the file's user; the world itself asks no host that a file names.
+#: The program that starts a world has asked the file's user; the world itself asks no host that a file names.
 _GRANTED = Grants(host=("*",), path=("/",))
 PRIORITY = -10
 

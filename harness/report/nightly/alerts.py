@@ -85,7 +85,7 @@ def alert_of(
             ],
         ),
         *_listed("Gone", news.gone),
-        *_listed("Not verified this night, so nobody knows whether they are gone", news.unverified),
+        *_listed("Not verified this night, so whether they are gone is unknown", news.unverified),
         where,
     ]
     is_well = not now and not news.unverified

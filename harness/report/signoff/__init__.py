@@ -69,7 +69,7 @@ def make(
     if not (run / manifest.FILE).exists():
         if evidence.has_end:  # a new manifest would vouch for whatever is there by now
             raise MistakeError(
-                f"{run / manifest.FILE}: is missing, so nobody knows what the run left; allowed: a whole run"
+                f"{run / manifest.FILE}: is missing, so what the run left is unknown; allowed: a whole run"
             )
         manifest.write(run)
     for name in (manifest.WAIVERS, attest.FILE, document.HTML, document.PDF):

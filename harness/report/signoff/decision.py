@@ -65,7 +65,7 @@ class Decision:
 
     @property
     def outcome(self) -> Acceptance:
-        """Accepted, where nothing speaks against it that no waiver answers for."""
+        """Accepted, where each reason against it has a waiver."""
         if self.reasons:
             return Acceptance.NOT_ACCEPTED
         return Acceptance.WITH_WAIVERS if self.waivers else Acceptance.ACCEPTED
@@ -246,7 +246,7 @@ def _remarks(
     if options.get("as_of"):
         yield f"Hours were judged as of {options['as_of']}, which HARNESS_AS_OF set."
     if options.get("no_manual"):
-        yield "Nobody was asked to start anything (--no-manual): rows that need a person were not observable."
+        yield "No person was asked to start anything (--no-manual): rows that need a person were not observable."
     if made_of := list(run.end.made_of):
         names = ", ".join(made_of) if len(made_of) < 5 else f"{len(made_of)} runs"
         yield f"The run was made of others: {names}."

@@ -62,7 +62,7 @@ def panel(part: str) -> str:
 
 
 def epilog(example: str) -> str:
-    """What stands below a command's options."""
+    """The text below a command's options."""
     return f"Example: {example}"
 
 

@@ -22,7 +22,7 @@ class Interruption:
 
     Ctrl-C while the run :attr:`is_ending` ends this process at once. Its workers and softphones
     then hang up by themselves, as when the runner is killed. An exception would be raised anywhere:
-    in a plugin's cleanup, or where Python ignores it. Other signals are ignored then: whoever sends
+    in a plugin's cleanup, or where Python ignores it. Other signals are ignored then: a program that sends
     one may send it to the process group as well (systemd), or to a parent that passes it on
     (``harness nightly``).
     """

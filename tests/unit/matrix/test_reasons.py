@@ -221,7 +221,7 @@ def test_each_number_that_is_closed_at_times_is_called_then_or_named(
         )
     }
     several = {"lines": lines, "lines.Dusk.hours": "mon-sun 00:00-23:59", "depth": "every-number"}
-    hidden = "not observable: Night leads, while it is closed, to people of whom none has a harness phone"
+    hidden = "not observable: Night leads, while it is closed, to people without a harness phone"
     assert [why for _, why in said_of(changed(small, several), "CLOSED")] == [*left, hidden]
 
 
@@ -325,7 +325,7 @@ def test_each_group_that_takes_over_is_proved_or_named(talkdesk: Deployment, row
     several = changed(talkdesk, {"lines": lines, "groups.elsewhere": away, "depth": "every-number"})
     proved = {case.line for case in of(several, row)}
     assert sorted(falls[str(line)] for line in proved) == ["billing", "support"]
-    said = "not observable: heat falls back to people of whom none has a harness phone (elsewhere)"
+    said = "not observable: heat falls back to people without a harness phone (elsewhere)"
     assert said_of(several, row) == [("heat", said)]
     assert not said_of(changed(several, {"depth": "once"}), row)
 
@@ -339,7 +339,7 @@ def test_a_number_of_people_who_have_no_harness_phone_is_named_beside_those_that
         talkdesk, {"groups.others": others, "lines.complaints": line, "depth": "every-number"}
     )
     assert "complaints" not in {case.line for case in cases([two])}
-    said = "not observable: complaints leads to people of whom none has a harness phone"
+    said = "not observable: complaints leads to people without a harness phone"
     assert [one for one in said_of(two, "PEOPLE") if one[0] == "complaints"] == [
         ("complaints", said)
     ]

@@ -287,7 +287,7 @@ def test_config_lets_nothing_through(tmp_path: Path) -> None:
         for rule in config["categories"]["rules"]
     }
     assert verdicts == {
-        "Not observable: nobody could look": "not observable",
+        "Not observable: it could not be looked at": "not observable",
         "The harness or its surroundings broke": "broken",
         "The system under test failed": "failed",
     }

@@ -8,11 +8,13 @@ import time
 from types import SimpleNamespace
 from typing import Any, Literal, cast
 
+import numpy as np
 import pytest
 
 from harness.audio.classify import classify, spoken_s
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples
+from harness.case.checks.claims import Observation
 from harness.case.legs import LegEvents
 from harness.case.verdict import Verdict
 from harness.deployment import Escalation, Handover
@@ -268,6 +270,22 @@ def test_speech_that_is_too_short_is_measured_in_words(make_context: MakeContext
     length_s = spoken_s(classify(spoken))
     assert 0.4 < length_s < 1.6
     assert sound.evidence.startswith(f"{length_s:.1f} s of speech without a pause behind it")
+
+
+def test_a_voice_that_does_not_pause_is_judged_from_its_beginning(
+    make_context: MakeContext,
+) -> None:
+    """What follows the caller's words may be too short to be known as speech."""
+    caller = Caller()
+    sentence = prompt_samples("how-can-i-help-en")
+    began = time.monotonic()
+    caller.leg.received_since = lambda since: (
+        np.tile(sentence, 3) if since < began else sentence[: round(0.9 * SAMPLE_RATE)]
+    )
+    case = Case(make_context, caller, "", strength="confirmed", transcript="none").settle()
+    sound, _, _ = case.look.to_caller()
+    assert sound is not None
+    assert sound.observation is Observation.SOUND
 
 
 # -- After a change of the call the AI's words of before confirm nothing: music on hold may go on
