@@ -123,7 +123,7 @@ _ROWS: Final = (
     Check("answered", "the call is not answered in time", "the call is answered in time", Duration, needs_call=True),
     Check("call.up", "the call ends before anyone has hung up", "the call stays up", Lasted, needs_request=True),
     Check("answered.once", "more than one party answers the call", "one party answers", Answers),
-    Check("answered.acknowledged", "the answer is repeated although it was acknowledged: the ACK does not arrive",
+    Check("answered.acknowledged", "an answer is repeated: its ACK does not arrive",
           "the ACK of the answer arrives", Repeated),
     Check("landing.answered_by", "not the AI, or not it alone, answered", "who answered",
           AnsweredBy, symptom="reach", made_by="ai", at_ai=True, needs_call=True),

@@ -94,6 +94,7 @@ class StandInCall(Call):
             if topic is not None:
                 uri = str(Uri.parse(uri).with_header(TOPIC_HEADER, topic))
             if how == "cold":
+                self.leg.wait_state("confirmed", within=self._context.patience)
                 self.leg.transfer(uri)
                 self._context.background.start(self._leave_after_transfer)
                 return

@@ -80,10 +80,13 @@ def _look_at_calls(context: CaseContext) -> None:
         if others := [end for end in ends if end.peer is call]:
             Expect(context, call).hears_to_the_end(others[-1])
     _look_longer(context)
+    known = {leg.id for call in ends for leg in call.legs}
     for leg in _every_leg(context):
         if leg.direction == "outgoing":
             for check in (dialog.answered_once, dialog.acknowledged):
                 context.evidence.expect_if(check.of(leg.id, leg.messages))
+        elif leg.id in known:
+            context.evidence.expect_if(dialog.own_answer_acknowledged.of(leg.id, leg.messages))
         look_at_audio(context, leg, audio_quality.listen_to_whole_call(context, leg))
 
 

@@ -27,6 +27,8 @@ from harness.witness.call_record import REGISTERED, CallRecord
 from harness.witness.clock import to_wall
 
 _CANCELLED_S = 0.2  #: so much earlier than the ring timeout a CANCEL may come: the platform began to count before the INVITE came
+#: By then a 200 without ACK was sent again twice (RFC 3261 section 13.3.1.4).
+_ACKNOWLEDGED_WITHIN_S = 1.7
 #: Statuses of a call that Synthflow was asked to take, whatever became of it.
 _TRIED = {
     "ringing",
@@ -402,6 +404,8 @@ class StandInEndpoint:
             self._rang_out(of)
             return None
         leg.answer()
+        with contextlib.suppress(NeverCame):  # that no ACK comes is a finding of its own
+            leg.wait_state("confirmed", within=_ACKNOWLEDGED_WITHIN_S)
         call = StandInCall(self._context, leg, self.phone, self.trunk, self._called(leg), of)
         self.taken.append(call)
         self._context.calls.add_ai(call)

@@ -85,6 +85,31 @@ def acknowledged(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
     )
 
 
+@check("answered.acknowledged.here")
+def own_answer_acknowledged(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
+    """The ACK of the 200 that this phone sent arrived (section 13.3.1.4). None where it sent none,
+    or was told meanwhile to give the call up, or did not have to repeat it.
+    """
+    call = Call(messages)
+    sent = [m for m in call.sent if 200 <= m.answers("INVITE") < 300]
+    if any(m.is_request("CANCEL") for m in call.received):
+        return None
+    acknowledged = {m.number for m in call.received if m.is_request("ACK")}
+    copies = [m for m in sent if m.number not in acknowledged]
+    if not sent or len(copies) == 1:
+        return None
+    return judged(
+        "answered.acknowledged",
+        leg,
+        not copies,
+        expected="the 200 of this phone is acknowledged",
+        actual=f"it was sent {len(copies)} times within {copies[-1].time - copies[0].time:.1f} s, and no ACK came"
+        if copies
+        else "it was",
+        measured=measurement.Repeated(repeated=max(0, len(copies) - 1)),
+    )
+
+
 def answer_to_bye(messages: Sequence[SipMessage]) -> Response | None:
     """The final response to the phone's BYE, None when none came. A challenge counts only if no
     other response followed.

@@ -68,6 +68,17 @@ def exchange(*answers: tuple[str, str, float]) -> list[SipMessage]:
     return [sip_message(direction, text, at=at) for at, direction, text in texts]
 
 
+def own_answer(*sent_at: float, acknowledged: bool) -> list[SipMessage]:
+    """An INVITE to the harness, its own 200 at these times, and perhaps the ACK."""
+    asked = invite().serialize().decode()
+    answer = "\r\n".join(["SIP/2.0 200 OK", *asked.split("\r\n")[1:]])
+    texts = [(0.0, "received", asked), *((at, "sent", answer) for at in sent_at)]
+    if acknowledged:
+        ack = asked.replace("INVITE sip:", "ACK sip:", 1).replace("1 INVITE", "1 ACK")
+        texts.append((sent_at[-1] + 0.1, "received", ack))
+    return [sip_message(direction, text, at=at) for at, direction, text in texts]
+
+
 def counted(received: int, lost: int) -> RtpStatistics:
     return rtp_statistics(rx_packets=received, rx_lost=lost)
 

@@ -42,6 +42,7 @@ from tests.unit.checks.calls import (
     counted,
     exchange,
     invite,
+    own_answer,
 )
 
 Given = tuple[tuple[Any, ...], dict[str, Any]]
@@ -250,6 +251,11 @@ EXAMPLES = [
             exchange(("200", "a", 0.1), ("200", "a", 0.1), ("200", "a", 0.7), ("200", "a", 0.71)),
         ),
         given("caller.1", exchange(("200", "a", 0.1), ("200", "a", 0.7), ("200", "a", 1.8))),
+    ),
+    shows(
+        dialog.own_answer_acknowledged,
+        given("stand-in.1", own_answer(0.1, acknowledged=True)),
+        given("stand-in.1", own_answer(0.1, 0.6, 1.6, acknowledged=False)),
     ),
     shows(
         audio.level,

@@ -317,6 +317,17 @@ LEGS = [
         "certain header-changed",
     ),
     Expected("release.ai.not-taken", hung_up("ai", 481), "certain hangup-not-taken"),
+    Expected(
+        "release.ack.to-ai",
+        talk(Example(ai="stand-in"))
+        .ai_answers(200, "OK")
+        .after(0.5)
+        .ai_answers(200, "OK")
+        .to_ai()
+        .to_caller()
+        .finding("answered.acknowledged", "stand-in.1", repeated=1),
+        "certain ack-not-taken",
+    ),
     Expected("release.agent.not-taken", hung_up("agent", 481), "certain hangup-not-taken"),
     Expected(
         "transfer.busy",

@@ -118,6 +118,9 @@ class Transferring(ScriptedLeg):
         super().__init__(invite(CALLER), name="ai.1")
         self.referred_to, self.status = "", status
 
+    def wait_state(self, state: str, within: float) -> Any:
+        """It is confirmed."""
+
     def transfer(self, uri: str) -> None:
         self.referred_to = uri
 
