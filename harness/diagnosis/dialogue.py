@@ -12,6 +12,7 @@ from harness.diagnosis.audio import in_force, received, record_beside, stays_hel
 from harness.diagnosis.scene import Scene, offered_audio, said_by
 from harness.diagnosis.sdp import address, audio_of, offered, own_reach, reach
 from harness.sip.message import Response
+from harness.sip.sdp import Crypto
 
 #: A request that was sent less than this before the end of the case may still be answered.
 UNDER_WAY_S = 0.9
@@ -112,8 +113,22 @@ def _answer(offer: str, answer: str) -> str | None:
         return "no audio" if answer else "no SDP"
     if len(re.findall("^m=", answer, re.M)) != len(re.findall("^m=", offer, re.M)):
         return "another number of media lines"  # an answer has as many as the offer
-    same = any(one.is_same(other) for one in taken.voice for other in asked.voice)
-    return "usable" if same else "a codec that was not offered"
+    if not any(one.is_same(other) for one in taken.voice for other in asked.voice):
+        return "a codec that was not offered"
+    if taken.protocol.upper() != asked.protocol.upper():
+        return "another profile"  # RFC 3264 section 6.1
+    if taken.is_secure and not _fits(taken.crypto, asked.crypto):
+        return "a key that was not offered"
+    is_ip6 = [":" in (address(body) or "") for body in (offer, answer)]
+    return "usable" if is_ip6[0] is is_ip6[1] else "another address family"
+
+
+def _fits(taken: Sequence[Crypto], asked: Sequence[Crypto]) -> bool:
+    """Whether an answer has one key, with tag and suite of one that was offered (RFC 4568 section
+    5.1.2).
+    """
+    offered = {(crypto.tag, crypto.suite) for crypto in asked}
+    return len(taken) == 1 and (taken[0].tag, taken[0].suite) in offered
 
 
 def _at_ai(scene: Scene, fact: str, asks: Callable[[CallMessage], bool]) -> None:

@@ -28,6 +28,8 @@ def sdp(formats: str = "0", lines: str = "") -> str:
         (sdp().replace("m=audio 4000", "m=audio 0"), "no audio"),
         (sdp().replace("m=audio", "m=video"), "no audio"),
         (sdp() + "m=video 0 RTP/AVP 99\r\n", "another number of media lines"),
+        (sdp().replace("RTP/AVP", "RTP/AVPF"), "another profile"),
+        (sdp().replace("IN IP4 192.0.2.2", "IN IP6 2001:db8::2"), "another address family"),
     ],
 )
 def test_what_an_answer_makes_of_the_offer(answer: str, told: str) -> None:
@@ -42,6 +44,33 @@ def test_what_an_answer_makes_of_the_offer(answer: str, told: str) -> None:
         "INVITE", 200, "OK", within=False, offer=sdp().replace("audio", "video"), answer=answer
     )
     assert value(no_audio, "caller.answer") is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        (["1 AES_CM_128_HMAC_SHA1_80"], "usable"),
+        (["7 AES_CM_128_HMAC_SHA1_80"], "a key that was not offered"),
+        (["1 AES_CM_128_HMAC_SHA1_32"], "a key that was not offered"),
+        ([], "a key that was not offered"),
+        (["1 AES_CM_128_HMAC_SHA1_80", "2 AES_CM_128_HMAC_SHA1_32"], "a key that was not offered"),
+    ],
+)
+def test_the_key_of_an_answer_was_offered(keys: list[str], told: str) -> None:
+    offer = secured("1 AES_CM_128_HMAC_SHA1_80", "2 AES_CM_128_HMAC_SHA1_32")
+    example = (
+        Example()
+        .dials()
+        .asks("INVITE", 200, "OK", within=False, offer=offer, answer=secured(*keys))
+    )
+    assert value(example, "caller.answer") == told
+
+
+def secured(*keys: str) -> str:
+    lines = "".join(
+        f"a=crypto:{key} inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n" for key in keys
+    )
+    return SDP.format(host="192.0.2.2", protocol="RTP/SAVP", formats="0", lines=lines)
 
 
 def taken_early(body: str, *, tag: str = "p", number: int = 0) -> object:
