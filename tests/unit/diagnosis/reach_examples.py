@@ -442,11 +442,13 @@ def ended(reason: str, example: Example | None = None) -> Example:
     return example.to_caller("no-rtp")
 
 
-def starved(by: str, *, later: bool = False) -> Example:
-    """The call is ended for want of RTP, by the AI or by the platform."""
+def starved(by: str, *, later: bool = False, on_hold: bool = False) -> Example:
+    """The call is ended for want of RTP, by the AI or by the platform; ``on_hold``: both had heard
+    each other.
+    """
     example = talk(Example(ai="stand-in")).ai_answers(200, "OK")
     example._sip("received", "ACK sip:ai SIP/2.0", "ACK", to="<sip:ai@192.0.2.60>;tag=b")
-    if later:
+    if later or on_hold:
         example.to_ai().to_caller()
     bye = {
         "to": "<sip:x@y.example>;tag=p",
@@ -456,7 +458,10 @@ def starved(by: str, *, later: bool = False) -> Example:
     example.after(30)._sip(
         "sent" if by == "the AI" else "received", "BYE sip:x SIP/2.0", "BYE", **bye
     )
-    return example.caller_gets("BYE sip:caller SIP/2.0").to_ai("no-rtp").to_caller("no-rtp")
+    example.caller_gets("BYE sip:caller SIP/2.0")
+    if on_hold:
+        return example.finding("call.up", "caller.1", actual="it ended after 30.0 s")
+    return example.to_ai("no-rtp").to_caller("no-rtp")
 
 
 #: Who answers with an announcement, as agreed, and hangs up behind it need not have got to the AI.
@@ -488,6 +493,9 @@ TOLD = [
     ),
     Expected("audio.cut.no-rtp.ai", starved("the AI"), "likely rtp-blocked-to-ai"),
     Expected("audio.cut.no-rtp.platform", starved("the platform"), "likely rtp-blocked-both"),
+    Expected(
+        "audio.cut.no-rtp.heard", starved("the platform", on_hold=True), "certain call-dropped"
+    ),
     Expected(
         "audio.cut.untaken",
         ended("Q.850;cause=16"),
