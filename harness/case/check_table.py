@@ -123,6 +123,8 @@ _ROWS: Final = (
     Check("answered", "the call is not answered in time", "the call is answered in time", Duration, needs_call=True),
     Check("call.up", "the call ends before anyone has hung up", "the call stays up", Lasted, needs_request=True),
     Check("answered.once", "more than one party answers the call", "one party answers", Answers),
+    Check("answered.passed_on", "the caller is connected long after the AI has answered",
+          "the caller is connected when the AI answers", Duration, symptom="quality", made_by="caller"),
     Check("answered.acknowledged", "an answer is repeated: its ACK does not arrive",
           "the ACK of the answer arrives", Repeated),
     Check("landing.answered_by", "not the AI, or not it alone, answered", "who answered",

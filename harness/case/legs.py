@@ -135,9 +135,15 @@ class LegEvents(EventLog):
         return next((e.at for e in self.of(CallState) if e.state == "confirmed"), None)
 
     @property
+    def accepted_at(self) -> float | None:
+        """When the 200 was sent or received, be the ACK seen or not."""
+        accepted = (e.at for e in self.of(CallState) if e.state in ("connecting", "confirmed"))
+        return next(accepted, None)
+
+    @property
     def was_accepted(self) -> bool:
-        """Whether a 200 was sent or received, be the ACK seen or not."""
-        return any(e.state in ("connecting", "confirmed") for e in self.of(CallState))
+        """Whether a 200 was sent or received."""
+        return self.accepted_at is not None
 
     @property
     def ended(self) -> CallState | None:

@@ -21,6 +21,8 @@ UNDER_WAY_S = 0.9
 def derive(scene: Scene) -> None:
     for finding in scene.failed("answered.acknowledged", role="caller"):
         scene.record("ack.arrived", False, finding.actual)
+    for finding in scene.failed("answered.passed_on"):
+        scene.record("answer.held", True, finding.actual)
     messages = scene.messages_of("caller")
     for seen in messages:
         if seen.received and seen.time <= scene.over and 200 <= seen.answers("CANCEL") < 300:

@@ -232,6 +232,10 @@ def check_first_audio(context: CaseContext, both: Iterable[Heard], since: float)
     is in ``[responsiveness]``.
     """
     limit_s = context.deployment.expect.first_audio_within_s
+    both = list(both)
+    for _, speaker, listener in both:
+        if isinstance(speaker, Call) and isinstance(listener, StandInCall):
+            _check_passed_on(context, speaker, listener, limit_s)
     for finding, speaker, listener in both:
         if finding is None or not isinstance(speaker, Call) or not isinstance(listener, Call):
             continue
@@ -246,6 +250,14 @@ def check_first_audio(context: CaseContext, both: Iterable[Heard], since: float)
             audio.first.of(speaker.label, listener.label, heard_at - began, limit_s),
             sound_due=[(began, heard_at)],
             least_s=max(0.0, heard_at - began - limit_s),
+        )
+
+
+def _check_passed_on(context: CaseContext, caller: Call, ai: StandInCall, limit_s: float) -> None:
+    accepted_at, answered_at = ai.leg.facts.accepted_at, caller.answered_at()
+    if accepted_at is not None and answered_at is not None:
+        context.evidence.expect(
+            reach.passed_on.of(caller.label, answered_at - accepted_at, limit_s), since=accepted_at
         )
 
 

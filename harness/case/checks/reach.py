@@ -53,6 +53,21 @@ def answered(
     )
 
 
+@check("answered.passed_on")
+def passed_on(subject: str, seconds: float, limit_s: float) -> Finding:
+    """The caller got its 200 within ``limit_s`` seconds of the AI's: until then it hears nothing,
+    while the AI speaks.
+    """
+    return judged(
+        "answered.passed_on",
+        subject,
+        seconds <= limit_s,
+        expected=f"the 200 to the caller within {limit_s:g} s of the AI's",
+        actual=f"it came {max(0.0, seconds):.2f} s after it",
+        measured=measurement.Duration(seconds=seconds, limit_s=limit_s),
+    )
+
+
 @check("call.up")
 def up(subject: str, ended_after: float | None) -> Finding:
     """The call is still up before either party hangs up. ``ended_after``: seconds it lasted (0:

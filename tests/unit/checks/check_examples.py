@@ -253,6 +253,13 @@ EXAMPLES = [
         given("caller.1", exchange(("200", "a", 0.1), ("200", "a", 0.7), ("200", "a", 1.8))),
     ),
     shows(
+        reach.passed_on,
+        given("caller.1", 0.1, 1.0),
+        given("caller.1", 3.0, 1.0),
+        rule="reach.answer.held",
+        answer="certain answer-not-passed-on",
+    ),
+    shows(
         dialog.own_answer_acknowledged,
         given("stand-in.1", own_answer(0.1, acknowledged=True)),
         given("stand-in.1", own_answer(0.1, 0.6, 1.6, acknowledged=False)),
