@@ -86,4 +86,4 @@ def test_campaign_by_hand_needs_a_terminal(outside: Outside) -> None:
         assert select.select([sitting.screen], [], [], 0)[0] == [], "nothing is said there"
         assert sitting.process.returncode == 1
     assert set(outside.verdicts().values()) == {"not observable"}, output
-    assert "nobody is there to do it" in output
+    assert "no person is there to do it" in output

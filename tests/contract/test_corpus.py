@@ -15,7 +15,7 @@ import pytest
 
 from harness.diagnosis.catalogue import causes, rules_of
 from tests.contract.harness_command import start
-from tests.unit.diagnosis.test_rules import EXAMPLES
+from tests.unit.diagnosis.every_example import EXAMPLES
 from tools import corpus
 
 #: How many cases of each proof are committed at least.

@@ -8,7 +8,6 @@ example may name rule and answer.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -17,50 +16,9 @@ from hypothesis import strategies as st
 
 from harness.diagnosis import Diagnosis, Visibility
 from harness.diagnosis.catalogue import rules_of
-from tests.unit.checks import check_examples
-from tests.unit.diagnosis.audio_examples import AUDIO, IDENTITY
-from tests.unit.diagnosis.case import Example
-from tests.unit.diagnosis.leg_examples import GLADLY, LEGS
-from tests.unit.diagnosis.own_examples import OWN
-from tests.unit.diagnosis.reach_examples import (
-    REACH,
-    REGISTRATION,
-    RIVALS,
-    TOLD,
-    UNDECIDED,
-    firewalls,
-)
-from tests.unit.diagnosis.stories import Expected, answer, talk
-from tests.unit.diagnosis.transfer_examples import REFUSED, STATUSES, TRANSFER
+from tests.unit.diagnosis.every_example import EXAMPLES
+from tests.unit.diagnosis.stories import Expected, answer
 
-
-def explained(check: check_examples.Example) -> Expected:
-    """A check's finding in a call in which all else is right."""
-    example, finding = talk(Example()).to_ai().to_caller(), check.wrong[0]()
-    assert finding is not None
-    example.findings.append(replace(finding, at=example.now))
-    return Expected(check.rule, example, check.answer)
-
-
-EXAMPLES = [
-    *REGISTRATION,
-    *REACH,
-    *UNDECIDED,
-    *firewalls(),
-    *AUDIO,
-    *IDENTITY,
-    *TRANSFER,
-    *REFUSED,
-    *STATUSES,
-]
-EXAMPLES += [
-    *GLADLY,
-    *RIVALS,
-    *TOLD,
-    *LEGS,
-    *OWN,
-    *map(explained, (e for e in check_examples.EXAMPLES if e.rule)),
-]
 LESS: tuple[Visibility, ...] = ("caller+agents", "caller")
 
 

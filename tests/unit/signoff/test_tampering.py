@@ -161,7 +161,7 @@ def test_a_sign_off_that_cannot_be_made_again_stays_as_it_is(
     }
     (run / manifest.FILE).unlink()
 
-    with pytest.raises(MistakeError, match="nobody knows what the run left"):
+    with pytest.raises(MistakeError, match="what the run left is unknown"):
         signoff.make(run, key=key)
     assert {path.name: path.read_bytes() for path in run.glob("signoff.*")} == before
 
