@@ -21,7 +21,7 @@ from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples, prompt_text
 from harness.case.checks.audio import ListenerReport, Sound
 from harness.case.checks.claims import Denial, Observation
-from harness.case.events import PACKET_S, Expected, Span
+from harness.case.events import PACKET_S, Expected, FarEndReport, RtpStatistics, Span
 from harness.case.verdict import Strength
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import QUIET_S, Call, UnfinishedLook
@@ -59,6 +59,8 @@ _ANSWERED_WITHIN_S: Final = 1.5
 _WORTH_JUDGING_S: Final = 1.0
 #: How long after a caller began to send its mark the AI's recording has to go on, to be missing it.
 _SHOWN_S: Final = 1.8
+#: RTCP comes every 5 s, times 0.5 to 1.5 (RFC 3550 sections 6.2 and 6.3.1), and takes a moment.
+_NEXT_REPORT_S: Final = 9.0
 #: How much of a voice is needed to find it in a recording.
 _COMPARED_S: Final = 1.2
 #: With this many packets sent (one second), a low count is no matter of timing.
@@ -275,6 +277,8 @@ class Look:
                     self._context.pause(
                         max(0.0, self._caller.marked_at[-1] + _SHOWN_S - time.monotonic())
                     )
+                if not asking and not self._caller.is_over():
+                    self._wait_for_round_trip()
                 self._judge()
                 self._context.evidence.scripted(time.monotonic() - began, "what tells who is heard")
                 if self._caller.looks[-1] is self:  # else a newer look has begun
@@ -291,6 +295,22 @@ class Look:
         if starved_s := self._context.evidence.starved(self._begun, time.monotonic()):
             self._caller.wait_for_far_end_report(
                 self._since, max(0.0, deadline + starved_s - time.monotonic())
+            )
+
+    def _wait_for_round_trip(self) -> None:
+        """Wait for the round trip, which only the far end's second RTCP report may show: it needs
+        one of the caller's first (RFC 3550 section 6.4.1).
+        """
+        leg = self._caller.leg
+        report = leg.facts.last(FarEndReport)
+        if report is None or any(one.rtt_ms for one in leg.facts.of(RtpStatistics)):
+            return
+        with suppress(NeverCame):
+            leg.wait_for(
+                RtpStatistics,
+                "a round trip by RTCP",
+                lambda one: one.rtt_ms > 0,
+                within=max(0.0, report.at + _NEXT_REPORT_S - time.monotonic()),
             )
 
     def _listen(self) -> None:

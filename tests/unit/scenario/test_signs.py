@@ -15,12 +15,14 @@ from harness.audio.classify import classify, spoken_s
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples
 from harness.case.checks.claims import Observation
+from harness.case.events import FarEndReport
 from harness.case.legs import LegEvents
 from harness.case.verdict import Verdict
 from harness.deployment import Escalation, Handover
 from harness.scenario.call import Call
 from harness.scenario.expect_audio import ExpectAudio
 from harness.scenario.signs import Look
+from tests.unit.phone_events import rtp_statistics
 from tests.unit.scenario.conftest import MakeContext, judged
 from tests.unit.scenario.sign_cases import HELLO, Caller, Case
 from tests.unit.scenario.sign_cases import at_once as at_once
@@ -270,6 +272,29 @@ def test_speech_that_is_too_short_is_measured_in_words(make_context: MakeContext
     length_s = spoken_s(classify(spoken))
     assert 0.4 < length_s < 1.6
     assert sound.evidence.startswith(f"{length_s:.1f} s of speech without a pause behind it")
+
+
+@pytest.mark.parametrize(("rtt_ms", "waits"), [(0.0, True), (80.0, False)])
+def test_a_far_end_that_reports_is_asked_for_the_round_trip(
+    make_context: MakeContext, rtt_ms: float, waits: bool
+) -> None:
+    """Its first report may come ahead of the caller's."""
+    caller = Caller(counts=(200, 200))
+    report = FarEndReport(
+        at=time.monotonic(),
+        phone="caller",
+        sent=100,
+        received=100,
+        lost=0,
+        fraction_lost=0.0,
+        jitter_ms=0.0,
+        names_us=True,
+    )
+    caller.leg.facts = LegEvents([report, rtp_statistics(rtt_ms=rtt_ms)])
+    asked: list[str] = []
+    caller.leg.wait_for = lambda kind, goal, *_, **__: asked.append(goal)
+    Case(make_context, caller, "", strength="confirmed", transcript="none").settle()
+    assert asked == ["a round trip by RTCP"] * waits
 
 
 def test_a_voice_that_does_not_pause_is_judged_from_its_beginning(
