@@ -19,7 +19,7 @@ from harness.report.flow import FlowEnd, captured_number
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 from harness.sip.sdp import Description, SdpError
-from harness.support.mask import DOT
+from harness.support.mask import DOT, fill_plain
 
 #: ``MarkInFile.made_at`` of a recording made at the AI.
 AT_AI: Final = "ai"
@@ -39,6 +39,9 @@ class FileEvidence:
             event for event in added if isinstance(event, VoiceInFile) and event.made_at == AT_AI
         ]
         self._messages = [event for event in added if isinstance(event, MessageInFile)]
+        asked = (one.given.get("value") for one in evidence.events.of(Expected))
+        #: Header values whose numbers are masked, with zeros: what was sent is not known.
+        self._unknown = {fill_plain(value) for value in asked if value and DOT in value}
 
     def expected(self, expected: Expected, found: Finding | None) -> Expected | None:
         """The expectation with what files show of it; None where no file shows anything of it.
@@ -198,7 +201,7 @@ class FileEvidence:
 
     def _header(self, expected: Expected) -> Expected | None:
         invite, given = self._invite, expected.given
-        if invite is None or DOT in given["value"]:
+        if invite is None or given["value"] in self._unknown:
             return None
         wanted = {name: given[name] for name in ("subject", "name", "value")}
         given = {"message": invite.text, **wanted, "where": self._where}

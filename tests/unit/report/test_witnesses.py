@@ -490,6 +490,35 @@ def test_a_capture_proves_what_was_sent_to_the_ai_and_its_messages_are_on_the_la
     }
 
 
+def test_a_capture_says_nothing_of_a_header_whose_number_is_masked(
+    tmp_path: Path, runs: ModuleType
+) -> None:
+    value = "O.+12065550142;"
+
+    def looks(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
+        at_ai = "assistant main"
+        expect(recorder, signalling.header_in_record.of(value, at_ai, "X-EI", value, "abc"))
+        return Verdict.PASSED, ""
+
+    made = runs.make_run(tmp_path / "reports", rows=(ROW,), lost=(ROW,))
+    case = next(one for one in made.cases if one.row.id == ROW)
+    hosts = {"192.0.2.2": "synthflow"}
+    directory = runs.record(made.directory, made.deployment, case, looks, hosts=hosts, mask=True)
+    asked = invite(
+        sdp(("192.0.2.1", 4000)),
+        "b2",
+        "+12065550100",
+        "X-Talkdesk-Other-Leg-Call-Id: 1",
+        f"X-EI: {value}",
+    )
+    to_ai = udp(("192.0.2.1", 5060), ("192.0.2.2", 32681), asked)
+    (tmp_path / "sbc.pcap").write_bytes(pcap([(BEGAN, to_ai)]))
+    told, _ = read_files(made.directory, [tmp_path / "sbc.pcap"], "platform")
+    add(made.directory, told)
+    (finding,) = CaseEvidence.read(directory).findings
+    assert (finding.verdict, finding.evidence) == (Verdict.PASSED, ("record abc",))
+
+
 @pytest.mark.parametrize(
     "trunk_is", ["whole", "torn", "begun in mid-call", "of 96 octets", "RTP alone"]
 )
