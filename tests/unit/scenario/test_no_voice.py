@@ -17,6 +17,7 @@ from harness.audio.samples import mean_level
 from harness.audio.wav import to_int16
 from harness.case.checks.audio import Sound
 from harness.case.checks.claims import Observation
+from harness.case.legs import LegEvents
 from harness.scenario import signs
 from harness.scenario.ends import SOUND_DBOV
 from tests.unit.audio.sounds import Samples, join, mix, noise, silence
@@ -52,7 +53,7 @@ class Hearing(Caller):
         self._clock, self._began = clock, clock.now
         self._audio = join(*sounds, *[sounds[-1]] * (1 + 40 * 8000 // len(sounds[-1])))
         self.leg: Any = SimpleNamespace(
-            received_since=lambda since: self._heard_between(since, clock.now)
+            facts=LegEvents(), received_since=lambda since: self._heard_between(since, clock.now)
         )
 
     def hears(self, talk: Any, since: float, deadline: float) -> Sound | None:
