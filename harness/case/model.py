@@ -94,6 +94,10 @@ class CallMessage:
         """The status with which it answers a request of that method; 0 if it does not."""
         return self.status if self.method == method else 0
 
+    def accepts(self, method: str) -> bool:
+        """Whether it is a 2xx to a request of that method."""
+        return 200 <= self.answers(method) < 300
+
     def is_of(self, request: CallMessage) -> bool:
         """Whether it belongs to the same transaction."""
         return self.transaction is not None and self.transaction == request.transaction
@@ -308,7 +312,7 @@ class Call:
     @cached_property
     def answers(self) -> list[CallMessage]:
         """The 2xx received to INVITEs, copies included."""
-        return [m for m in self.received if 200 <= m.answers("INVITE") < 300]
+        return [m for m in self.received if m.accepts("INVITE")]
 
     @cached_property
     def parties(self) -> list[str]:

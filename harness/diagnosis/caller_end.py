@@ -307,4 +307,4 @@ def _has_answered(scene: Scene, legs: set[str | None], by: float) -> bool:
     if any(e.leg in legs and e.at <= by for e in up):
         return True
     sent = (m for m in scene.messages if m.leg in legs and not m.received and m.time <= by)
-    return any(200 <= m.answers("INVITE") < 300 for m in sent)
+    return any(m.accepts("INVITE") for m in sent)

@@ -25,7 +25,7 @@ def derive(scene: Scene) -> None:
         scene.record("answer.held", True, finding.actual)
     messages = scene.messages_of("caller")
     for seen in messages:
-        if seen.received and seen.time <= scene.over and 200 <= seen.answers("CANCEL") < 300:
+        if seen.received and seen.time <= scene.over and seen.accepts("CANCEL"):
             scene.record("cancel.answer", "accepted", seen.where)
     _prack(scene)
     _own_address(scene)

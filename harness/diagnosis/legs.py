@@ -69,9 +69,7 @@ def _refused(scene: Scene, role: Role, messages: list[CallMessage]) -> None:
     """An INVITE that the phone's own stack refused, and that was not tried again with success; of a
     stand-in, any refusal.
     """
-    taken = {
-        m.phone: m.time for m in messages if not m.received and 200 <= m.answers("INVITE") < 300
-    }
+    taken = {m.phone: m.time for m in messages if not m.received and m.accepts("INVITE")}
     for invite in (m for m in messages if m.received and m.begins_dialog):
         for answer in (m for m in messages if not m.received and m.is_of(invite)):
             what = _BY_STACK.get(answer.status) or (
@@ -131,7 +129,7 @@ def _agents(scene: Scene) -> None:
     ]
     for leg in mine:
         seen = [m for m in scene.messages_on(leg.leg) if m.time <= scene.over]
-        taken = next((m for m in seen if not m.received and 200 <= m.answers("INVITE") < 300), None)
+        taken = next((m for m in seen if not m.received and m.accepts("INVITE")), None)
         given_up = next((m for m in seen if m.received and m.is_request("CANCEL")), None)
         elsewhere = [
             m
@@ -151,11 +149,7 @@ def _agents(scene: Scene) -> None:
         acknowledged = any(
             m.received and m.is_request("ACK") and m.time >= taken.time for m in seen
         )
-        copies = [
-            m
-            for m in seen
-            if not m.received and 200 <= m.answers("INVITE") < 300 and m.is_of(taken)
-        ]
+        copies = [m for m in seen if not m.received and m.accepts("INVITE") and m.is_of(taken)]
         known = acknowledged or len(copies) > 1
         scene.record(
             "agent.ack",

@@ -322,7 +322,7 @@ def _negotiated(scene: Scene, offer: Message | None, reached: Message | None) ->
 
 
 def _is_answer(seen: CallMessage) -> bool:
-    return 200 <= seen.answers("INVITE") < 300 and b"m=audio" in seen.message.body
+    return seen.accepts("INVITE") and b"m=audio" in seen.message.body
 
 
 def _has_events(message: Message) -> bool:

@@ -125,7 +125,7 @@ def _acknowledged(scene: Scene) -> None:
     """Whether the AI's 200 got an ACK. Without one it is repeated, and after 64 × T1 the call ends
     (RFC 3261 section 13.3.1.4).
     """
-    answers = [m for m in scene.sent_by_ai if 200 <= m.answers("INVITE") < 300]
+    answers = [m for m in scene.sent_by_ai if m.accepts("INVITE")]
     for answer in answers:
         acks = [
             m

@@ -275,9 +275,7 @@ def _outcome(scene: Scene, refer: CallMessage) -> None:
     """
     code, untold, refusal = 0, "nothing", None
     where: tuple[str, ...] = (refer.where,)
-    accepted = next(
-        (m for m in scene.got_by_ai if 200 <= m.answers("REFER") < 300 and m.is_of(refer)), None
-    )
+    accepted = next((m for m in scene.got_by_ai if m.accepts("REFER") and m.is_of(refer)), None)
     if accepted is not None and _makes_no_subscription(refer, accepted):
         untold, where = "nothing, as agreed", (accepted.where,)
     for seen, status in notifies(refer, scene.at_ai):

@@ -302,10 +302,7 @@ def pending_teardown(messages: Sequence[SipMessage]) -> Teardown | None:
 def _remote_target(call: Call) -> Uri | None:
     """The Contact of the far end's last target refresh (RFC 3261 section 12.2)."""
     for m in reversed(call.received):
-        refreshes = (
-            m.is_request("INVITE", "UPDATE")
-            or 200 <= max(m.answers("INVITE"), m.answers("UPDATE")) < 300
-        )
+        refreshes = m.is_request("INVITE", "UPDATE") or m.accepts("INVITE") or m.accepts("UPDATE")
         if refreshes and m.message.contact is not None:
             return m.message.contact.uri
     return None

@@ -91,7 +91,7 @@ def own_answer_acknowledged(leg: str, messages: Sequence[SipMessage]) -> Finding
     or was told meanwhile to give the call up, or did not have to repeat it.
     """
     call = Call(messages)
-    sent = [m for m in call.sent if 200 <= m.answers("INVITE") < 300]
+    sent = [m for m in call.sent if m.accepts("INVITE")]
     if any(m.is_request("CANCEL") for m in call.received):
         return None
     acknowledged = {m.number for m in call.received if m.is_request("ACK")}
