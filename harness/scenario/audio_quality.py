@@ -58,13 +58,7 @@ def check_crosstalk(context: CaseContext, one: End, other: End) -> None:
         since = max(end.answered_at() or 0.0 for end in (one, other))
         _wait_until(context, since + SETTLE_S + _WINDOW_S + ON_DISK_WITHIN_S)
         for listener, _ in pairs:
-            ended = listener.released_at(0.0)
-            context.evidence.expect(
-                reach.up.of(
-                    listener.label,
-                    None if ended is None else ended - (listener.answered_at() or ended),
-                )
-            )
+            context.evidence.expect(listener.is_up(listener.released_at(0.0)))
         if any(listener.is_over() for listener, _ in pairs):
             return
         heard = {listener: _marks_at(listener) for listener, _ in pairs}

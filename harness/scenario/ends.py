@@ -18,12 +18,14 @@ from harness.audio.classify import classify
 from harness.audio.describe import CLEAR, HeardDescription, describe, of_the_other_law
 from harness.audio.dtmf import digits_in
 from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
+from harness.case.checks import reach
 from harness.case.checks.audio import ListenerReport, Sound
 from harness.case.checks.claims import Observation
 from harness.case.checks.signalling import G711
 from harness.case.events import (
     DtmfReceived,
     Event,
+    Expected,
     FarEndReport,
     ForeignRtp,
     Listened,
@@ -196,6 +198,11 @@ class End:
     def released_at(self, deadline: float) -> float | None:
         """When this end's call ended; waits until ``deadline``; None when it is still up then."""
         return None
+
+    def is_up(self, ended: float | None) -> Expected:
+        """The expectation that it is still up. ``ended``: what :meth:`released_at` said."""
+        lasted_s = None if ended is None else ended - (self.answered_at() or ended)
+        return reach.up.of(self.label, lasted_s)
 
 
 class ListeningLeg(End):

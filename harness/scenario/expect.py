@@ -344,8 +344,7 @@ class Expect(ExpectAudio):
         end = self._end
         ended = end.released_at(0.0)
         if end.is_ours or ended is not None:
-            lasted_s = None if ended is None else ended - (end.answered_at() or ended)
-            self._evidence.expect(reach.up.of(end.label, lasted_s))
+            self._evidence.expect(end.is_up(ended))
 
     def released(self, after: float | None = None, farewell_s: float = 0.0) -> None:
         """The leg ends within the deployment's limit after ``after``; ``farewell_s`` later if the

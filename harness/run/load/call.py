@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from harness.case.checks import reach
 from harness.case.events import CallState
 from harness.case.legs import is_request
 from harness.case.recorder import CaseRecorder
@@ -321,10 +320,8 @@ class LoadCall:
         """
         if (overrun := call.leg.phone.overrun) is not None:
             raise overrun
-        ended, answered = call.released_at(0.0), call.answered_at()
-        self._context.evidence.expect(
-            reach.up.of(call.label, None if ended is None else ended - (answered or ended))
-        )
+        ended = call.released_at(0.0)
+        self._context.evidence.expect(call.is_up(ended))
         return ended is None
 
     def end(self, step: int | None = None) -> None:
