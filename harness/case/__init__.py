@@ -1,5 +1,6 @@
-"""Calls: events, the facts that follow from them (``model``), what is checked (``checks``), how a
-case ended (``verdict``).
+"""One case: its events and the facts that follow from them (``model``, ``legs``), what is checked
+(``checks``), what excuses a failure (``excuses``), how it ended (``verdict``), and the one judge of
+all that (``judge``).
 
-Pure: no input or output.
+Only two modules read or write files: ``recorder`` writes a case's log, ``log`` reads it.
 """

@@ -1,9 +1,9 @@
 """Excuses: when a failed finding is the fault of the harness, of its machine, or of a stranger's
 call, and not of the system under test.
 
-One pass, in order of weight: this machine was too busy; a phone of the harness was mute; a part of
-the harness broke; a phone had no room for the call, or did not act on its request; strangers call
-there too. What a message says (``by_content``) does not depend on the machine.
+One pass, in this order: strangers call there too; a phone of the harness was mute; this machine was
+too busy; a part of the harness broke; a phone had no room for the call, or did not act on its
+request. What a message says (``by_content``) does not depend on the machine.
 """
 
 from __future__ import annotations

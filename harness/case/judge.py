@@ -16,6 +16,9 @@ from harness.case.legs import EventLog
 from harness.case.verdict import Finding
 
 Agents = Mapping[str, Collection[str]]  #: of each group
+#: An expectation and its finding → the expectation with what files of others show besides; None
+#: where they show nothing of it.
+Changed = Callable[[Expected, Finding | None], Expected | None]
 
 
 class Judge:
@@ -57,18 +60,18 @@ class Judged:
     is_changed: bool = False  #: files of others show something of it
 
 
+def unchanged(expected: Expected, found: Finding | None) -> None:
+    """There are no files of others."""
+
+
 def judged(
     events: Iterable[Event],
     agents: Agents,
     began: float,
     *,
-    changed: Callable[[Expected, Finding | None], Expected | None] = lambda expected, found: None,
+    changed: Changed = unchanged,
 ) -> Iterator[Judged]:
-    """Each expectation of a stored case, judged by the events before it.
-
-    ``changed``: the expectation with what files of others show besides; None where they show
-    nothing of it.
-    """
+    """Each expectation of a stored case, judged by the events before it."""
     log = EventLog()
     judge = Judge(log, MachineInLog(log), agents, began)
     for event in events:

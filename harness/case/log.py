@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -30,7 +30,7 @@ from harness.case.events import (
     SipMessage,
     from_plain,
 )
-from harness.case.judge import Judged
+from harness.case.judge import Changed, Judged, unchanged
 from harness.case.legs import CaseEvents, LegEvents, MarkSpan
 from harness.case.verdict import ORDER, Finding, Verdict
 from harness.errors import MistakeError
@@ -196,10 +196,6 @@ class Recording:
     sent: Path | None
 
 
-#: An expectation and its finding → the expectation with what files of others show besides.
-Changed = Callable[[Expected, Finding | None], Expected | None]
-
-
 class CaseLog:
     """The lines of a case's ``events.jsonl``, sorted into kinds, and what was added later. Events
     and messages are in order of time.
@@ -244,9 +240,7 @@ class CaseLog:
             covered = max(covered, min(ended, until))
         return total
 
-    def judged(
-        self, case: Mapping[str, Any], *, changed: Changed | None = None
-    ) -> Iterator[Judged]:
+    def judged(self, case: Mapping[str, Any], *, changed: Changed = unchanged) -> Iterator[Judged]:
         """The findings, judged anew: all that the log says of the case.
 
         ``case``: the data of ``case.json``. ``changed`` as of :func:`harness.case.judge.judged`.
@@ -256,7 +250,7 @@ class CaseLog:
             self._with_arguments(self.filled if case.get("mask") else self.recorded),
             self._agents(),
             finite(case.get("began", 0.0)),
-            changed=changed or (lambda expected, found: None),
+            changed=changed,
         )
 
     @cached_property
@@ -264,10 +258,16 @@ class CaseLog:
         """The events in the order of recording, with a zero for each masked digit."""
         return list(map(_filled, self.recorded))
 
+    def by_number(self, events: Sequence[Event]) -> dict[str, Event]:
+        """The messages among ``events``, which are :attr:`recorded` or :attr:`filled`, by their
+        numbers.
+        """
+        place = {id(event): index for index, event in enumerate(self.recorded)}
+        return {m.number: events[place[id(m.event)]] for m in self.messages}
+
     def _with_arguments(self, events: Sequence[Event]) -> Iterator[Event]:
         """The events, with each reference in an expectation replaced by the event."""
-        place = {id(event): index for index, event in enumerate(self.recorded)}
-        by_number = {m.number: events[place[id(m.event)]] for m in self.messages}
+        by_number = self.by_number(events)
 
         def resolved(value: Any) -> Any:
             match value:

@@ -1,10 +1,10 @@
 """The writing side of a case's evidence: every fact reaches the disk the moment it is known.
 
 ``events.jsonl`` holds one object a line, with one key that says what it is (``format`` first;
-``event``, ``finding``, ``scripted``, ``step``, ``step_end``, ``note``, ``attachment``). Each line
-is one ``write`` to a file opened for appending, unbuffered; what was recorded survives the death of
-the process, and costs some 10 µs. ``case.json`` is written when the case begins and replaced as a
-whole when it ends; a case without an ``end`` there is one whose worker died.
+``event``, ``scripted``, ``step``, ``step_end``, ``note``, ``attachment``). Each line is one
+``write`` to a file opened for appending, unbuffered; what was recorded survives the death of the
+process, and costs some 10 µs. ``case.json`` is written when the case begins and replaced as a whole
+when it ends; a case without an ``end`` there is one whose worker died.
 """
 
 from __future__ import annotations

@@ -7,9 +7,7 @@ from typing import NotRequired
 from typing_extensions import TypedDict
 
 from harness import integrations
-from harness.case.events import (
-    Event,
-)
+from harness.case.events import Event
 from harness.case.verdict import Finding, Verdict
 from harness.deployment import Deployment, Kind
 from harness.diagnosis.result import DiagnosisDocument

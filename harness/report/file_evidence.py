@@ -53,11 +53,11 @@ class FileEvidence:
         if expected.check == "audio":
             given = self._direction(expected, found)
             return None if given is None else replace(expected, given=given)
-        subject = expected.given.get("subject", "")
-        if found.verdict is not Verdict.NOT_OBSERVABLE or not subject.startswith("assistant "):
-            is_recorded_header = expected.check == "header.in_record"
-            if not is_recorded_header or not subject.startswith("assistant "):
-                return None
+        if not expected.given.get("subject", "").startswith("assistant "):
+            return None
+        is_unknown = found.verdict is Verdict.NOT_OBSERVABLE
+        if not is_unknown and expected.check != "header.in_record":
+            return None
         if self._invite is None:
             return None
         match expected.check:

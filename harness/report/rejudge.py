@@ -130,10 +130,10 @@ def totals(cases: Iterable[Rejudged]) -> Totals:
 
 def _rejudged(directory: Path) -> Rejudged:
     evidence = CaseEvidence.read(directory)
-    again = _Again(evidence, evidence.log.added)
+    again = _Again(evidence)
     findings = again.findings()
     conclusion = again.conclusion(findings)
-    causes = again.causes([found for found in findings if found is not None], conclusion)
+    causes = again.causes(_made(findings), conclusion)
     recorded = Judgement(evidence.verdict, _failed(evidence.findings), _causes(evidence.diagnosis))
     now = Judgement(conclusion.verdict, _failed(findings), causes)
     return Rejudged(
@@ -150,15 +150,15 @@ def _rejudged(directory: Path) -> Rejudged:
 
 def findings_by_log(evidence: CaseEvidence) -> list[Finding]:
     """The findings of a case as its log has them; those that need masked numbers as recorded."""
-    again = _Again(evidence, evidence.log.added)
-    return [found for found in again.findings() if found is not None]
+    again = _Again(evidence)
+    return _made(again.findings())
 
 
 def judged_with(directory: Path, added: Sequence[FileEvent], notes: Sequence[str]) -> AddedEvidence:
     """A case with what files that others made show of it."""
     evidence = CaseEvidence.read(directory, with_added=False)
     again = _Again(evidence, added)
-    findings = [found for found in again.findings() if found is not None]
+    findings = _made(again.findings())
     end = evidence.case.get("end")
     if end is not None:
         conclusion = again.conclusion(findings)
@@ -180,12 +180,12 @@ def judged_with(directory: Path, added: Sequence[FileEvent], notes: Sequence[str
 
 
 class _Again:
-    """One case, judged again, with events that were ``added`` since."""
+    """One case, judged again, with the events that files of others have added, or ``added`` now."""
 
     def __init__(self, evidence: CaseEvidence, added: Sequence[FileEvent] = ()) -> None:
         self._evidence = evidence
         self._added = added
-        self._files = FileEvidence(evidence, added)
+        self._files = FileEvidence(evidence, [*evidence.log.added, *added])
         self._masked = bool(evidence.case.get("mask"))
         #: The plain data with a zero for each masked digit.
         self._fill: Callable[[Any], Any] = fill_plain if self._masked else lambda plain: plain
@@ -218,7 +218,7 @@ class _Again:
 
     def conclusion(self, findings: Sequence[Finding | None]) -> Conclusion:
         """The verdict by these findings, and by what else went wrong."""
-        outcome = CaseOutcome([finding for finding in findings if finding is not None])
+        outcome = CaseOutcome(_made(findings))
         end = self._evidence.case.get("end")
         if end is None:
             outcome.worker_died()
@@ -265,21 +265,23 @@ class _Again:
             return None
         log = self._evidence.log
         events = log.filled if self._masked else log.recorded
-        place = {id(event): index for index, event in enumerate(log.recorded)}
-        numbers = {id(events[place[id(m.event)]]): m.number for m in log.messages}
+        numbers = {id(event): number for number, event in log.by_number(events).items()}
         found = diagnose(
             self._fill(self._evidence.case),
             findings,
-            [*events, *(() if log.added else self._added)],
+            [*events, *self._added],
             deployment,
             number_of=lambda message: numbers.get(id(message), ""),
         )
         return found.to_plain()
 
 
+def _made(findings: Iterable[Finding | None]) -> list[Finding]:
+    return [finding for finding in findings if finding is not None]
+
+
 def _failed(findings: Iterable[Finding | None]) -> tuple[str, ...]:
-    failed = (finding.check for finding in findings if finding is not None and finding.failed)
-    return tuple(dict.fromkeys(failed))
+    return tuple(dict.fromkeys(finding.check for finding in _made(findings) if finding.failed))
 
 
 def _causes(plain: Iterable[Mapping[str, Any]]) -> tuple[NamedCause, ...]:
