@@ -127,9 +127,8 @@ def _every_leg(context: CaseContext) -> list[Leg]:
 
 def _settle(context: CaseContext) -> None:
     """Finish all looks at the same time: several take as long as one."""
-    calls = [call for call in context.calls.own if isinstance(call, Call) and call.looks]
-    if calls:
-        _at_once([call.settle for call in calls])
+    calls = (call for call in context.calls.own if isinstance(call, Call) and call.looks)
+    _at_once([call.settle for call in calls])
 
 
 def _look_later(context: CaseContext) -> None:

@@ -172,13 +172,9 @@ class Evidence:
         expected: str,
         why: str,
         measured: Measurement | None = None,
-        *,
-        dispensable: bool = False,
     ) -> Finding:
         """Record that a check could not observe its subject, and why."""
-        return self.expect(
-            replace(unobserved(check, subject, expected, why, measured), dispensable=dispensable)
-        )
+        return self.expect(unobserved(check, subject, expected, why, measured))
 
     def step(self, title: str) -> AbstractContextManager[None]:
         """A named part of the case."""

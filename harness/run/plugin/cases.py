@@ -126,9 +126,12 @@ class Attempt:
         """Take into account what ended a part of the case, and record the finding it carries."""
         if isinstance(error, pytest.FixtureLookupError):
             error = MistakeError(_misspelt(error))
-        new = isinstance(error, ExpectationError) and error.finding not in self.outcome.findings
-        if new and self.recorder is not None and self.conclusion is None:
-            assert isinstance(error, ExpectationError)
+        if (
+            isinstance(error, ExpectationError)
+            and error.finding not in self.outcome.findings
+            and self.recorder is not None
+            and self.conclusion is None
+        ):
             # a full disk is raised again when the case is closed
             with contextlib.suppress(ResourceError):
                 if self.evidence is not None:
