@@ -48,7 +48,7 @@ _DEPLOYMENTS = sorted(map(str, (ROOT / "scenarios" / "deployments").glob("simula
 _LOOKED_EVERY_S = 0.1
 #: Busy processes beside a matrix.
 _LOAD = 6
-#: Ends with whoever started it, however that ends.
+#: Runs until the process that started it has ended, in whatever way.
 _BUSY = "import os\nwhile os.getppid() == {parent}: pass"
 
 

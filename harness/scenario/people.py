@@ -572,7 +572,9 @@ class AssistantOf:
                 )
             else:
                 self._context.evidence.expect(
-                    landing.only_one.of("the call", [talk.assistant or "nobody known"], self.name)
+                    landing.only_one.of(
+                        "the call", [talk.assistant or "an unknown assistant"], self.name
+                    )
                 )
                 if talk.assistant == self.name:
                     self._context.look_later(lambda: self._given_to_others(of), when_over=False)

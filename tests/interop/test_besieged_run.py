@@ -72,7 +72,7 @@ PATHS = [
 
 @dataclass
 class Siege:
-    """What is tried against a run for as long as it lasts, from an address that is nobody's."""
+    """What is tried against a run for as long as it lasts, from an address that no deployment names."""
 
     tree: Tree
     host: str

@@ -11,7 +11,7 @@ from harness.case.verdict import Finding
 
 
 def expect(recorder: CaseRecorder, expected: Expected) -> Finding:
-    """Record an expectation, and what comes of it."""
+    """Record an expectation and its finding."""
     judge = Judge(recorder.events, MachineInLog(recorder.events), {}, 0.0)
     finding = judge.finding(expected)
     assert finding is not None
@@ -21,7 +21,7 @@ def expect(recorder: CaseRecorder, expected: Expected) -> Finding:
 
 
 def made(expected: Expected) -> Finding:
-    """What comes of an expectation that nothing excuses."""
+    """The finding of an expectation that nothing excuses."""
     finding = registered(expected.check).judged(expected.given)
     assert finding is not None
     return finding

@@ -117,7 +117,7 @@ def test_a_flood_of_calls_ends_no_process(lease: Desk, flood: Flood, policy: Pol
 
 
 def come(many: contextlib.ExitStack, place: tuple[str, int], count: int) -> None:
-    """So many connections, as far as they are taken, from an address that is nobody's."""
+    """Opens that many connections, or as many as are accepted, from an address of no platform."""
     host = fresh_address()
     waiting = []
     for _ in range(count):

@@ -59,7 +59,7 @@ def test_names_dial_nothing(user: str) -> None:
      "1900p5551234", "9w19005551234", "9p01149900123456"],
 )  # fmt: skip
 def test_keys_with_pauses_cannot_be_read(user: str) -> None:
-    """What comes behind the pause may be dialled as well, behind an outside line, say."""
+    """The digits after the pause may be dialled too, for example after an outside line."""
     assert dialled(user) is None
 
 
