@@ -24,6 +24,10 @@ from harness.audio.samples import SILENCE_DBOV, levels, mean_level
 FRAME_SECONDS: Final = 0.02
 CLIPPED: Final = 32_000  #: in µ-law and A-law the largest value is 32124 or 32256
 _GAP_DBOV: Final = -60.0
+#: A hole in a voice: so much quieter than the rest, for longer than concealment hides (ITU-T G.711
+#: appendix I fades out within 60 ms). What lasts longer than the latter is a pause.
+_HOLE_DB: Final = -20.0
+SHORTEST_HOLE_S, LONGEST_HOLE_S = 0.1, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,19 @@ def _gaps(frames: NDArray[np.float64]) -> tuple[Gap, ...]:
         Gap((int(sounding[at]) + 1) * FRAME_SECONDS, (int(steps[at]) - 1) * FRAME_SECONDS)
         for at in np.flatnonzero(steps > 2).tolist()
     )
+
+
+def holes(voice: NDArray[np.int16]) -> list[Gap]:
+    """The silences of 0.1 to 1 s in a voice at 8 kHz that has no pauses of its own."""
+    frames = levels(voice)
+    if not len(frames):
+        return []
+    loud = np.flatnonzero(frames > np.median(frames[frames > _GAP_DBOV]) + _HOLE_DB)
+    steps = (np.diff(loud) - 1) * FRAME_SECONDS
+    return [
+        Gap((int(loud[at]) + 1) * FRAME_SECONDS, float(steps[at]))
+        for at in np.flatnonzero((steps >= SHORTEST_HOLE_S) & (steps <= LONGEST_HOLE_S)).tolist()
+    ]
 
 
 def _repeats(audio: NDArray[np.int16]) -> int:

@@ -103,6 +103,8 @@ class Residue:
     clipped: Mapping[int, float]  #: by mark, the share of samples at full scale
     sound: Beneath | None
     marks: tuple[Heard, ...]  #: other marks beneath
+    #: Each mark from its first time to its last, with pauses of less than 3 s: mark, began, ended.
+    spoken: tuple[tuple[int, float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,8 @@ def residue(audio: NDArray[np.int16]) -> Residue | None:
     several.
     """
     marks = _marks(audio)
-    stretches = [found for heard in _going_on(marks) if (found := _taken_out(audio, heard))]
+    going_on = _going_on(marks)
+    stretches = [found for heard in going_on if (found := _taken_out(audio, heard))]
     audible = [(stretch, block) for stretch in stretches for block in _audible(stretch)]
     bursts = _bursts(stretches)
     unnamed: list[_Span] = [(begin, end, set()) for begin, end in _without_a_mark(audio, marks)]
@@ -152,6 +155,7 @@ def residue(audio: NDArray[np.int16]) -> Residue | None:
         {stretch.mark: float(stretch.clipped.mean()) for stretch in stretches},
         _sound(audio, sounds),
         others,
+        tuple((spans[0][0], spans[0][1], spans[-1][2]) for spans in going_on),
     )
 
 

@@ -222,8 +222,8 @@ class Excuses:
         whole = self._machine.asked(began, ended)
         measured = finding.measured
         assert isinstance(measured, Loss)
-        counted = expected.given["statistics"]
-        if is_late(counted):
+        counted = expected.given.get("statistics")
+        if counted is not None and is_late(counted):
             still_s = max(whole.starved_s, whole.stood_still_s)
             is_ours = still_s >= counted.rx_late * counted.packet_s
             return _starved(finding, "meanwhile", still_s) if is_ours else finding

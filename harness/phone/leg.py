@@ -407,6 +407,10 @@ class Leg:
         # A pulse may arrive late but never early, so the earliest start time is the recording's.
         return samples, min(pulse.at - pulse.seconds for pulse in pulses)
 
+    def sent(self) -> NDArray[np.int16]:
+        """All that was sent, at 8 kHz, as far as it is on disk. It begins with what was received."""
+        return recording.so_far(recording.paths(self.phone.directory, self.id)[1])
+
     def require_recorded(self, held_back_s: float = _ROUNDED_S) -> None:
         """Raise :class:`ResourceError` when received audio is missing on disk, apart from the last
         ``held_back_s`` seconds.

@@ -14,10 +14,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.audio.delay import PERIOD_SECONDS, one_way_delay, probe
 from harness.audio.marks import SAMPLE_RATE, VOICES
 from harness.audio.mixture import marks_in
-from harness.audio.quality import WORD_SECONDS, heard_words, spoken_words
+from harness.audio.quality import WORD_SECONDS, Gap, heard_words, holes, spoken_words
 from harness.audio.residue import LEAST_S, Residue, residue
 from harness.audio.wav import to_int16, write_wav
 from harness.case.checks import audio, reach
@@ -29,6 +32,7 @@ from harness.case.events import (
     MarkHeard,
     MediaState,
     RtpPaused,
+    Span,
 )
 from harness.case.measurement import Delay, Direction
 from harness.case.verdict import Finding, Strength
@@ -153,6 +157,8 @@ def listen_to_whole_call(context: CaseContext, leg: Leg) -> list[int]:
             audio.beneath.of(leg.id, left.seconds, left.floor_db, left.sound, stayed)
         )
     _check_levels(context, leg, heard, left.clipped)
+    for mark, began, ended in left.spoken:
+        _check_holes(context, leg, mark, (began, ended))
     return [fact.mark for fact in left.marks]
 
 
@@ -201,6 +207,51 @@ def _check_levels(
             context.evidence.expect(
                 audio.level.of(speaker, leg.id, statistics.median(levels), clipped[mark])
             )
+
+
+# -- holes in a voice: what its softphone sent shows whether it paused of its own accord
+
+#: The part of what was sent that may have been heard in a time: it arrives later.
+_APART_S: Final = 0.5
+
+
+def _check_holes(
+    context: CaseContext, listener: Leg, mark: int, spoken: tuple[float, float]
+) -> None:
+    """``spoken``: from when to when the mark was heard, in seconds of the recording."""
+    ends = (*context.calls.own, *context.calls.of_the_ai)
+    speaker = next((end for end in ends if isinstance(end, Call) and end.leg.mark == mark), None)
+    if speaker is None:
+        return
+    received, origin = listener.received()
+    began, ended = origin + spoken[0], origin + spoken[1]
+    changes = [event.at for leg in (listener, speaker.leg) for event in leg.facts.of(MediaState)]
+    no_audio = [(at - _CHANGES_S, at + _CHANGES_S) for at in changes] + speaker.pressed
+    missing = [
+        span
+        for span in _spans(holes(_between(received, origin, began, ended)), began)
+        if not any(span[0] < until and since < span[1] for since, until in no_audio)
+    ]
+    if not missing:
+        return
+    _, sent_from = speaker.leg.received()
+    sent = _between(speaker.leg.sent(), sent_from, began - _APART_S, ended + _APART_S)
+    if len(holes(sent)) < len(missing):
+        paused_ms = [1000 * (until - since) for since, until in missing]
+        expected = audio.holes.of(listener.id, speaker.label, paused_ms, ended - began)
+        context.evidence.expect(expected, sound_due=[(began, ended), *missing])
+
+
+def _spans(gaps: Iterable[Gap], since: float) -> list[Span]:
+    return [(since + gap.began, since + gap.began + gap.seconds) for gap in gaps]
+
+
+def _between(
+    samples: NDArray[np.int16], origin: float, began: float, ended: float
+) -> NDArray[np.int16]:
+    """The part of a recording that begins at ``origin``; all times are monotonic."""
+    first, last = (max(0, round((at - origin) * SAMPLE_RATE)) for at in (began, ended))
+    return samples[first:last]
 
 
 # -- delay: not only a slow network but also a busy machine makes a first sound late. So a late voice is stopped and started again

@@ -86,6 +86,7 @@ class Call(ListeningLeg):
         self.connected_at: float | None = None
         self.obeyed_digit: Sound | None = None  #: the AI did what a digit of this caller asked for
         self.is_quiet = False  #: whether it sends no mark, so that an AI that takes one for speech can greet or answer
+        self.pressed: list[tuple[float, float]] = []  #: when it sent digits in place of audio
         self.marked_at: list[float] = []  #: when it began to send its mark to a live AI
         self.words_s = 0.0  #: the longest prompt that it said
         self.looks: list[UnfinishedLook] = []
@@ -109,6 +110,7 @@ class Call(ListeningLeg):
     def press(self, digits: str, method: Literal["rfc4733", "info"] = "rfc4733") -> None:
         """Send DTMF digits."""
         self.settle()
+        began = time.monotonic()
         with self._context.evidence.step(f"{self.label} presses {digits} ({method})"):
             if method == "rfc4733":  # an INFO takes no time of its own, and needs no media
                 self._let_media_begin()
@@ -116,6 +118,7 @@ class Call(ListeningLeg):
                     DIGIT_S * len(digits), "digits", began=time.monotonic()
                 )
             self.leg.send_digits(digits, method=method)
+        self.pressed.append((began, time.monotonic() + DIGIT_S * len(digits)))
 
     def _let_media_begin(self) -> None:
         """A third-party call controller may set a call up on hold and offer media a moment later

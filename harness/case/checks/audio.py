@@ -582,6 +582,23 @@ def _thin(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float]) -> Fi
     )
 
 
+@check("audio.holes")
+def holes(leg: str, speaker: str, paused_ms: Sequence[float], voice_s: float) -> Finding:
+    """A voice that was sent without a pause is not broken up by silence at ``leg``, in packets that
+    all came. ``voice_s``: how long it was heard, with these pauses.
+    """
+    silent_s = sum(paused_ms) / 1000
+    return judged(
+        "audio.loss",
+        leg,
+        not is_broken_up(paused_ms) or silent_s <= MOST_LOST * voice_s,
+        expected=f"{leg} hears {speaker} without holes, as it was sent",
+        actual=f"silences: {len(paused_ms)}, at most of {max(paused_ms, default=0.0):.0f} ms, in all "
+        f"{silent_s / voice_s:.0%} of the {voice_s:.1f} s in which it speaks",
+        measured=measurement.Loss(spanned_s=voice_s, filled_s=voice_s - silent_s),
+    )
+
+
 def is_broken_up(paused_ms: Sequence[float]) -> bool:
     """Whether a voice paused too often for a single busy moment or change of the call to explain."""
     return len(paused_ms) >= FEWEST_PAUSES

@@ -430,6 +430,14 @@ EXAMPLES = [
         answer="certain heavy-loss",
     ),
     shows(
+        audio.holes,
+        given("caller.1", "stand-in.1", [340.0], 3.8),
+        given("caller.1", "stand-in.1", [340.0] * 3, 3.8),
+        given("caller.1", "stand-in.1", [120.0, 120.0], 3.8),
+        rule="audio.unsent",
+        answer="certain rtp-not-sent",
+    ),
+    shows(
         audio.first,
         given("a", "b", 0.3, 1.0),
         given("a", "b", 2.1, 1.0),

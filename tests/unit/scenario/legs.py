@@ -50,6 +50,12 @@ class ScriptedLeg:
         self._clock = clock
         self.did: list[Any] = []
 
+    def received(self) -> tuple[Any, float]:
+        return self.received_since(0.0), 0.0
+
+    def sent(self) -> Any:
+        return np.zeros(0, np.int16)
+
     @property
     def events(self) -> list[Event]:
         return [event for event in self.told if self._clock is None or event.at <= self._clock.now]

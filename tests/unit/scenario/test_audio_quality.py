@@ -248,6 +248,53 @@ def test_a_longer_look_ends_when_enough_was_heard(
     assert least_s <= clock.now - began <= longest_s
 
 
+# -- A voice that was sent whole and arrives with holes
+
+
+def with_holes(samples: NDArray[np.int16], *seconds: tuple[float, float]) -> NDArray[np.int16]:
+    """The sound with silence from and to these times."""
+    broken = samples.copy()
+    for began, ended in seconds:
+        broken[round(8000 * began) : round(8000 * ended)] = 0
+    return broken
+
+
+HOLES = ((1.0, 1.3), (2.0, 2.3), (3.0, 3.3))
+
+
+@pytest.mark.parametrize(
+    ("arrives", "sent", "pressed", "negotiated_at", "wrong"),
+    [
+        (HOLES, (), [], 0.0, ["silences: 3, at most of 300 ms, in all 24% of the 3.8 s"]),
+        (HOLES[:1], (), [], 0.0, []),  # one moment may be anything
+        (((1.0, 1.06), (2.0, 2.06), (3.0, 3.06)), (), [], 0.0, []),  # concealed (G.711 appendix I)
+        (HOLES, HOLES, [], 0.0, []),  # the speaker paused
+        (HOLES[:2], (), [(1.9, 2.4)], 0.0, []),  # digits are sent in place of audio (RFC 4733)
+        (HOLES[:2], (), [], 2.1, []),  # the media was negotiated anew
+    ],
+)
+def test_a_voice_that_was_sent_whole_must_not_have_holes(
+    make_context: MakeContext,
+    arrives: tuple[tuple[float, float], ...],
+    sent: tuple[tuple[float, float], ...],
+    pressed: list[tuple[float, float]],
+    negotiated_at: float,
+    wrong: list[str],
+) -> None:
+    context, whole = make_context(), sounds.mark(5, 3.8)
+    speaking: Any = ScriptedLeg(name="stand-in.1", mark=5)
+    speaking.sent = lambda: with_holes(whole, *sent)
+    speaker = context.calls.add(Call(context, speaking, "ai"))
+    speaker.pressed = pressed
+    came = with_holes(whole, *arrives)
+    listening: Any = ScriptedLeg(
+        mark_heard(0.2, 5), media(negotiated_at), state="disconnected", heard=lambda since: came
+    )
+    audio_quality.listen_to_whole_call(context, listening)
+    found = [f.actual for f in context.evidence.findings if f.failed]
+    assert [actual.partition(" in which")[0] for actual in found] == wrong
+
+
 # -- A harness phone that stood still neither spoke nor heard
 
 
@@ -411,3 +458,20 @@ def test_packets_that_come_late_fail_unless_this_machine_kept_them(
     assert [(finding.check, finding.verdict) for finding in context.evidence.findings] == [
         ("audio.loss", verdict)
     ]
+
+
+@pytest.mark.parametrize(
+    ("stood_still", "verdict"),
+    [([], FAILED), ([(10.1, 10.4), (11.1, 11.4), (12.1, 12.4)], Verdict.BROKEN)],
+)
+def test_holes_while_this_machine_had_no_processor_are_not_the_voices(
+    make_context: MakeContext, stood_still: list[tuple[float, float]], verdict: Verdict
+) -> None:
+    context = make_context()
+    context.evidence.starved = lambda begin, end: sum(
+        max(0.0, min(until, end) - max(since, begin)) for since, until in stood_still
+    )
+    holes = [(at, at + 0.3) for at in (10.1, 11.1, 12.1)]
+    expected = audio.holes.of("caller.1", "stand-in.1", [300.0] * 3, 3.8)
+    context.evidence.expect(expected, sound_due=[(9.5, 13.3), *holes])
+    assert [finding.verdict for finding in context.evidence.findings] == [verdict]
