@@ -18,7 +18,7 @@ from harness.audio.machine import asks_for_message
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.mixture import marks_in
 from harness.audio.prompts import Matched, find_prompts, prompt_text
-from harness.audio.samples import levels
+from harness.audio.samples import levels, resample
 from harness.support.resources import prompt_names
 
 What = Literal[
@@ -27,6 +27,7 @@ What = Literal[
     "crossed",
     "another party",
     "other law",
+    "other speed",
     "distorted",
     "announcement",
     "voicemail",
@@ -41,6 +42,7 @@ What = Literal[
 #: By the wrong law of G.711 no mark fits so well (0.962 at most, of 256 at levels 0 to 13 dB below
 #: theirs); by the right one each does where nothing else is wrong.
 CLEAR: Final = 0.97
+_PLAIN: Final = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,9 @@ def describe(
                 return HeardDescription(
                     what, beside + _voice(what, mark, name_of, times), began, all_marks
                 )
+    if (speed := _speed_of(audio, expected)) is not None:
+        words = f"it at {speed:.0%} of its speed: the rates of sender and player differ"
+        return HeardDescription("other speed", words, 0.0, all_marks)
     kind, words, began_at = _without_marks(audio, spans, total)
     return HeardDescription(kind, words, began_at, all_marks)
 
@@ -131,6 +136,21 @@ def of_the_other_law(audio: NDArray[np.int16], expected: Collection[int]) -> str
         return None
     sent, taken = ("A-law", "µ-law") if as_a > as_mu else ("µ-law", "A-law")
     return f"it in {sent} that was read as {taken}: the payload is not of the type that RTP and SDP name"
+
+
+#: Half, as of wideband audio played at 8 kHz; 10 % off; 44.1 kHz and 48 kHz taken for each other.
+#: Twice the speed takes most of a voice out of a telephone's band.
+_SPEEDS: Final = (0.5, 0.9, 44.1 / 48, 48 / 44.1, 1.1)
+
+
+def _speed_of(audio: NDArray[np.int16], expected: Collection[int]) -> float | None:
+    """The speed at which what was expected is played, if it is clear once that is undone."""
+    for speed in _SPEEDS:
+        again = marks_heard(resample(audio, SAMPLE_RATE, round(SAMPLE_RATE * speed)))
+        heard = (fact for fact in again if isinstance(fact, Heard) and fact.mark in expected)
+        if any(fact.quality > _PLAIN for fact in heard):
+            return speed
+    return None
 
 
 def _whose(mark: int, own: Collection[int], name_of: Callable[[int], str | None]) -> What:

@@ -106,7 +106,8 @@ class Beneath(Measurement):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss(Measurement):
     """RTP packets lost, how often some in a row (``bursts``), or too late to be played; if too few
-    were sent, how much of the time their audio filled.
+    were sent, how much of the time their audio filled; and those that cannot be put in order
+    (``turns`` of two sources, timestamps that stand ``still``).
     """
 
     lost: int = 0
@@ -116,6 +117,8 @@ class Loss(Measurement):
     share: float | None = None
     spanned_s: float | None = None
     filled_s: float | None = None
+    turns: int = 0
+    still: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,6 +76,7 @@ MUCH_DISORDER = 0.2
 HIGH_DELAY_MS = 400.0
 #: With fewer packets, a share says little.
 _FEWEST_PACKETS = 50
+_UNCLEAR = {"distorted": "distorted", "other speed": "at another speed"}
 _BY_LISTENER = {"caller": "audio.to_caller", "ai": "audio.to_ai", "agent": "audio.agent"}
 
 
@@ -278,7 +279,7 @@ def _voice(finding: Finding) -> str | None:
     level = finding.facts.get("level_dbov")
     if isinstance(level, float) and level < _VERY_QUIET_DBOV:  # which G.711 distorts
         return "very quiet"
-    return "distorted" if finding.facts.get("instead") == "distorted" else None
+    return _UNCLEAR.get(str(finding.facts.get("instead")))
 
 
 def received(scene: Scene, leg: str) -> int:
@@ -482,6 +483,10 @@ def _quality(scene: Scene) -> None:
     alone = "of digits alone"
     for finding in scene.failed("audio.loss"):
         facts = finding.facts
+        turns, still = facts.get("turns", 0), facts.get("still", 0)
+        if turns or still:
+            scene.show("order", "two sources" if turns >= still else "still timestamps", finding)
+            continue
         if facts.get("spanned_s") is not None:  # what was never sent has no sequence number
             lost = "none, but packets that were never sent"
         else:

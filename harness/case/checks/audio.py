@@ -507,6 +507,9 @@ MOST_LOST = 0.05
 #: concealment hides.
 LEAST_SPANNED_MS = 1000
 LEAST_FILLED = 0.75
+#: Half a second of packets: a party that is put on the line, and another again, changes the source
+#: a few times.
+FEWEST_UNPLAYABLE = 25
 #: One pause amid a voice may be due to a busy processor; two or more are due to the stream.
 FEWEST_PAUSES = 2
 #: ITU-T G.114 section 5: one way, 400 ms should not be exceeded for general network planning.
@@ -531,6 +534,8 @@ def loss(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float] = ()) -
     no gap in the sequence numbers, but one in the audio. ``paused_ms``: unannounced pauses, each
     amid one voice.
     """
+    if (unplayable := _unplayable(leg, statistics)) is not None:
+        return unplayable
     if (thin := _thin(leg, statistics, paused_ms)) is not None:
         return thin
     expected, late = statistics.rx_expected, statistics.rx_late
@@ -552,6 +557,23 @@ def loss(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float] = ()) -
             expected=expected,
             share=share,
         ),
+    )
+
+
+def _unplayable(leg: str, statistics: RtpStatistics) -> Finding | None:
+    """Packets that no receiver can put in order, if there are many."""
+    turns, still = statistics.rx_turns, statistics.rx_still
+    if max(turns, still) < FEWEST_UNPLAYABLE:
+        return None
+    return judged(
+        "audio.loss",
+        leg,
+        False,
+        expected=f"RTP to {leg} is one stream whose timestamps go on (RFC 3550 sections 5.1 and 8.1)",
+        actual=f"two sources (SSRC) took turns {turns} times"
+        if turns >= still
+        else f"{still} packets of audio have the timestamp of the one before",
+        measured=measurement.Loss(expected=statistics.rx_expected, turns=turns, still=still),
     )
 
 

@@ -64,6 +64,8 @@ struct reception {
     /* How long the last packets with audio were under way, from a moment on that nobody knows. */
     int64_t transits, late, transit_timestamp;
     double transit_at, transit_ms[TRANSITS];
+    /* Of packets with audio: the newest two sources, how often they took turns, and how many had the timestamp before. */
+    int64_t talks, talked, turns, still, still_timestamp;
     int64_t pauses;
     struct pause pause[PAUSES];
 };
@@ -241,6 +243,15 @@ static void time_transit(struct reception *of, double at, uint32_t timestamp) {
         of->late += of->transit_ms[(first + AROUND) % TRANSITS] - fmax(least(of, first), least(of, first + AROUND + 1)) > LATE_MS;
 }
 
+static void compare(struct reception *of, uint32_t ssrc, uint32_t timestamp) {
+    if (ssrc != of->talks) {
+        of->turns += ssrc == of->talked;
+        of->talked = of->talks, of->talks = ssrc;
+    } else
+        of->still += timestamp == of->still_timestamp; /* RFC 3550 section 5.1: it must increment */
+    of->still_timestamp = timestamp;
+}
+
 static void take(struct reception *of, double at, const uint8_t *packet, int64_t size) {
     int type = size < RTP_HEADER ? 0 : packet[1] & 0x7F;
     if (size < RTP_HEADER || packet[0] >> 6 != 2 || (FIRST_RTCP <= type && type <= LAST_RTCP))
@@ -248,10 +259,12 @@ static void take(struct reception *of, double at, const uint8_t *packet, int64_t
     of->types[type]++;
     uint16_t sequence = big16(packet + 2);
     uint32_t ssrc = big32(packet + 8);
-    int64_t sources = of->sources, highest = of->highest, reordered = of->reordered;
+    int64_t sources = of->sources, highest = of->highest, reordered = of->reordered, duplicated = of->duplicated;
     bool is_next = counts(of, at, ssrc, sequence);
     if ((is_next || of->reordered > reordered) && audio_ms(packet, size) > 0)
         time_transit(of, at, big32(packet + 4));
+    if (audio_ms(packet, size) > 0 && of->duplicated == duplicated)
+        compare(of, ssrc, big32(packet + 4));
     if (!is_next)
         return;
     int64_t ahead = of->sources == sources ? of->highest - highest : 0;

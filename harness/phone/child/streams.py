@@ -63,6 +63,8 @@ class _Reception(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("transits", "late", "transit_timestamp")),
         ("transit_at", ctypes.c_double),
         ("transit_ms", ctypes.c_double * _TRANSITS),
+        *((name, ctypes.c_int64) for name in ("talks", "talked", "turns", "still")),
+        ("still_timestamp", ctypes.c_int64),
         ("pauses", ctypes.c_int64),
         ("pause", _Pause * _PAUSES),
     )
@@ -116,6 +118,7 @@ class Reception:
         self._of = _Reception(
             longest_dropout_ms=1000 * LONGEST_DROPOUT_S, ssrc=-1, next_ssrc=-1, packet_s=PACKET_S
         )
+        self._of.talks = self._of.talked = self._of.still_timestamp = -1
         self._at = ctypes.addressof(self._of)
         self._pauses: list[tuple[float, float]] = []
 
@@ -149,6 +152,8 @@ class Reception:
             "rx_reordered": of.reordered,
             "rx_duplicated": of.duplicated,
             "rx_late": of.late,
+            "rx_turns": of.turns,
+            "rx_still": of.still,
             "rx_bursts": of.bursts,
             "rx_other_type": self.of_other_types(agreed),
             "rx_spanned_ms": round(of.spanned_ms),

@@ -6,6 +6,7 @@ import pytest
 from harness.audio import g711
 from harness.audio.describe import describe
 from harness.audio.prompts import prompt_samples
+from harness.audio.samples import resample
 from harness.audio.wav import to_int16
 from tools.accuracy.tones import call_progress, sit
 
@@ -73,6 +74,9 @@ BEEP = to_int16(0.2 * np.sin(2 * np.pi * 1000 * np.arange(6400) / 8000))
             "other law",
             "it in µ-law that was read as A-law",
         ),
+        (resample(mark(7, 2.0), 8000, 16000), "other speed", "it at 50% of its speed"),
+        (resample(mark(7, 2.0), 8000, 7273), "other speed", "it at 110% of its speed"),
+        (resample(mark(7, 2.0), 44100, 48000), "other speed", "it at 92% of its speed"),
         (noise(2.0, -25), "noise", "noise from 0.00 s"),
         (silence(2.0), "silence", "nothing but silence for 2.00 s"),
         (noise(2.0, -48), "silence", "nothing but silence or comfort noise for 2.00 s"),

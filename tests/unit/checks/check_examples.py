@@ -426,6 +426,8 @@ EXAMPLES = [
         given("caller.1", counted(700, 300)),
         given("caller.1", replace(counted(25, 0), rx_spanned_ms=2000, rx_filled_ms=500)),
         given("caller.1", replace(counted(150, 0), rx_late=40)),
+        given("caller.1", replace(counted(150, 0), rx_turns=40)),
+        given("caller.1", replace(counted(150, 0), rx_still=149)),
         rule="audio.loss",
         answer="certain heavy-loss",
     ),

@@ -352,6 +352,21 @@ AUDIO = [
         "likely audio-silenced; possible rtp-blocked-to-ai",
     ),
     Expected(
+        "audio.two-sources",
+        same_talk().to_ai().to_caller("silence", 200).finding("audio.loss", "caller.1", turns=90),
+        "certain rtp-two-sources",
+    ),
+    Expected(
+        "audio.timestamps",
+        same_talk().to_ai().to_caller("silence", 200).finding("audio.loss", "caller.1", still=190),
+        "certain rtp-timestamps",
+    ),
+    Expected(
+        "audio.speed",
+        same_talk().to_ai().to_caller("other", 200, instead="other speed"),
+        "likely sampling-rate-wrong",
+    ),
+    Expected(
         "audio.distorted",
         same_talk().to_ai().to_caller("other", 200, instead="distorted"),
         "likely voice-distorted",

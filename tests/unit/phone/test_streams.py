@@ -210,6 +210,35 @@ def test_restarted_timestamps_add_no_jitter(stream: Stream) -> None:
     assert stream.reception.means.jitter_ms == pytest.approx(0.0, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("sources", "turns"),
+    [("ab" * 50, 98), ("a" * 50 + "b" * 50, 0), ("a" * 30 + "b" * 30 + "a" * 40, 1)],
+)
+def test_sources_that_take_turns_are_counted(stream: Stream, sources: str, turns: int) -> None:
+    """A party that is put on the line, and another again, is no second source at the same time."""
+    for number, source in enumerate(sources):
+        sent = packet(number, number * 160, ssrc=ord(source), octets=160)
+        stream.reception.take(record(number * FRAME_S, sent))
+    assert stream.counted("rx_turns", "rx_still") == [turns, 0]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "kind", "still"),
+    [(range(50), 0, 49), (range(50), 101, 0), ([n for n in range(50) for _ in "12"], 0, 49)],
+)
+def test_audio_whose_timestamps_stand_still_is_counted(
+    stream: Stream, numbers: Iterable[int], kind: int, still: int
+) -> None:
+    """All packets of a digit have one timestamp (RFC 4733 section 2.2.1); each may come twice (RFC
+    7198).
+    """
+    for number in numbers:
+        stream.reception.take(
+            record(number * FRAME_S, packet(number, 8000, kind, octets=160 if kind == 0 else 4))
+        )
+    assert stream.counted("rx_turns", "rx_still") == [0, still]
+
+
 def test_packets_of_another_codec_are_counted_apart() -> None:
     reception = Reception()
     # With its marker, comfort noise, telephone-event, RTCP.
