@@ -44,9 +44,11 @@ def _requests(scene: Scene, messages: Sequence[CallMessage]) -> None:
     """
     for exchange in reversed(exchanges(messages, without=("ACK", "CANCEL", "PRACK"))):
         request, answer = exchange.request, exchange.response
-        if answer is not None and answer.is_challenge:
-            continue
         where = (request.where, *((answer.where, answer.message.start_line) if answer else ()))
+        if answer is not None and answer.is_challenge:
+            if request.changes_media:
+                scene.record("change.answer", "challenged", *where, leg=request.leg)
+            continue
         if request.method == "INVITE" and not request.is_within:
             if (
                 scene.call is None or request.leg == scene.call.leg

@@ -40,7 +40,9 @@ _ELSEWHERE = re.compile(r"\bSIP\s*;\s*cause\s*=\s*200\b|elsewhere", re.I)
 def derive(scene: Scene) -> None:
     roles: tuple[Role, ...] = ("caller", "agent", "ai")
     for role in roles:
-        _refused(scene, role, [m for m in scene.messages_of(role) if m.time <= scene.over])
+        messages = [m for m in scene.messages_of(role) if m.time <= scene.over]
+        _refused(scene, role, messages)
+        _turned_down(scene, role, messages)
     _hung_up(scene, "agent", [m for m in scene.messages_of("agent") if m.time <= scene.over])
     _hung_up(scene, "ai", scene.at_ai)
     if scene.call is not None and scene.call.direction == "outgoing":
@@ -116,6 +118,17 @@ def _hung_up(scene: Scene, role: Role, messages: list[CallMessage]) -> None:
             assert isinstance(answer.message, Response)
             outcome = bye_outcome(answer.message, received)
             scene.record(f"hangup.{role}", outcome, bye.where, answer.where, leg=bye.leg)
+
+
+def _turned_down(scene: Scene, role: Role, messages: list[CallMessage]) -> None:
+    """Whether a harness phone refused a BYE to a leg of its own: it names a dialog that is none (RFC
+    3261 section 15.1.2).
+    """
+    for bye in (m for m in messages if m.received and m.is_request("BYE")):
+        answer = next((m for m in messages if not m.received and m.is_of(bye)), None)
+        if answer is not None and answer.status >= 300:
+            words = f"{answer.phone} answered it with {answer.status}"
+            scene.record(f"bye.{role}", "refused", bye.where, words, answer.where, leg=bye.leg)
 
 
 def _agents(scene: Scene) -> None:

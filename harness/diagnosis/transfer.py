@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -275,11 +276,14 @@ def _outcome(scene: Scene, refer: CallMessage) -> None:
     """
     code, untold, refusal = 0, "nothing", None
     where: tuple[str, ...] = (refer.where,)
+    waited_until = min((f.at for f in scene.failed("released", role="ai")), default=math.inf)
     accepted = next((m for m in scene.got_by_ai if m.accepts("REFER") and m.is_of(refer)), None)
     if accepted is not None and _makes_no_subscription(refer, accepted):
         untold, where = "nothing, as agreed", (accepted.where,)
     for seen, status in notifies(refer, scene.at_ai):
-        if status:
+        if status >= 200 and (seen.at or 0.0) > waited_until:
+            untold, where = "nothing in time", (seen.where,)
+        elif status:
             body = seen.message.body.decode("utf-8", "replace")
             fragment = read(
                 body.rstrip() + "\r\n\r\n"

@@ -335,6 +335,13 @@ AUDIO = [
         "certain audio-crossed",
     ),
     Expected(
+        "change.challenged",
+        talk(Example(row="HOLD"))
+        .asks("INVITE", 407, "Proxy Authentication Required")
+        .finding("phone.wait", "caller.1", goal="hold agreed"),
+        "certain change-challenged",
+    ),
+    Expected(
         "change.refused.by-ai",
         changed_at_the_ai(talk(Example(row="HOLD")), 488)
         .asks("INVITE", 488, "Not Acceptable Here")

@@ -118,6 +118,16 @@ def hung_up(by: str, code: int = 200) -> Example:
     return example.after(1.5).finding("released", "caller.1", actual="it is still up", seconds=None)
 
 
+def told_of_another_call(example: Example, phone: str) -> Example:
+    """A BYE comes that names another dialog than the leg's, which stays."""
+    return (
+        example.at_phone(phone, "BYE", sent=False, within=True)
+        .at_phone(phone, "BYE", code=481, sent=True)
+        .after(1.5)
+        .finding("released", f"{phone}.1", actual="it is still up", seconds=None)
+    )
+
+
 MACHINE = "+18155550106"  #: a group with voicemail, at Talkdesk
 
 
@@ -327,6 +337,31 @@ LEGS = [
         .to_caller()
         .finding("answered.acknowledged", "stand-in.1", repeated=1),
         "certain ack-not-taken",
+    ),
+    Expected(
+        "release.caller.refused",
+        told_of_another_call(talk(Example(row="HANGUP-AI")).to_ai().to_caller(), "caller"),
+        "certain hangup-not-taken",
+    ),
+    Expected(
+        "release.ai.refused",
+        told_of_another_call(
+            talk(Example(row="HANGUP-CALLER", ai="stand-in")).to_ai().asks("BYE", 200, "OK"),
+            "stand-in",
+        ),
+        "certain hangup-not-taken",
+    ),
+    Expected(
+        "release.agent.refused",
+        told_of_another_call(
+            transfer(Example(ai="stand-in"), "HANGUP-CALLER")
+            .ai_refers(GROUP)
+            .rings("billing")
+            .landed("billing", "billing")
+            .asks("BYE", 200, "OK"),
+            "billing",
+        ),
+        "certain hangup-not-taken",
     ),
     Expected("release.agent.not-taken", hung_up("agent", 481), "certain hangup-not-taken"),
     Expected(

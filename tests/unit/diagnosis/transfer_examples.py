@@ -354,6 +354,15 @@ TRANSFER = [
         "certain transfer-not-reported",
     ),
     Expected(
+        "release.unreported",
+        referred(ai="stand-in")
+        .reaches("billing")
+        .finding("released", "stand-in.1", seconds=None)
+        .after(1.5)
+        .notified(200),
+        "certain transfer-not-reported",
+    ),
+    Expected(
         "fallback.time.refused",
         Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout")
         .dials()
