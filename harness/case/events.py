@@ -154,6 +154,7 @@ class RtpStatistics(Event):
     )
     #: Packets that came too late for a jitter buffer: by 100 ms more than those around them.
     rx_late: int = 0
+    rx_events_missing: int = 0  #: of the lost packets, those next to telephone-events
     rx_turns: int = 0  #: how often the source (SSRC) of the audio changed back to the one before
     rx_still: int = 0  #: packets of audio with the timestamp of the one before
     tx_offered: int = (

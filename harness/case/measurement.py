@@ -105,7 +105,8 @@ class Beneath(Measurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss(Measurement):
-    """RTP packets lost, how often some in a row (``bursts``), or too late to be played; if too few
+    """RTP packets lost, how often some in a row (``bursts``), how many beside telephone-events
+    (``events``), or too late to be played; if too few
     were sent, how much of the time their audio filled; and those that cannot be put in order
     (``turns`` of two sources, timestamps that stand ``still``).
     """
@@ -113,6 +114,7 @@ class Loss(Measurement):
     lost: int = 0
     late: int = 0
     bursts: int = 0
+    events: int = 0
     expected: int = 0
     share: float | None = None
     spanned_s: float | None = None

@@ -491,7 +491,8 @@ def _quality(scene: Scene) -> None:
             lost = "none, but packets that were never sent"
         else:
             missed = (facts.get("lost", 0), facts.get("late", 0), facts.get("bursts", 0))
-            lost = alone if of_digits else _loss(*missed)
+            beside = 2 * facts.get("events", 0) > facts.get("lost", 0)
+            lost = alone if of_digits or beside else _loss(*missed)
         scene.show("loss", lost, finding)
     for finding in scene.failed("audio.level"):
         scene.show("level", "wrong", finding)
@@ -516,9 +517,12 @@ def _quality(scene: Scene) -> None:
         seen = event.rx_expected
         if seen >= _FEWEST_PACKETS and (event.rx_lost + event.rx_late) / seen > HEAVY_LOSS:
             late = f", and {event.rx_late} came too late" if event.rx_late else ""
+            beside = 2 * event.rx_events_missing > event.rx_lost
             scene.record(
                 "loss",
-                alone if of_digits else _loss(event.rx_lost, event.rx_late, event.rx_bursts),
+                alone
+                if of_digits or beside
+                else _loss(event.rx_lost, event.rx_late, event.rx_bursts),
                 f"{event.leg} lost {event.rx_lost} of {seen} packets{late}",
                 leg=event.leg,
             )

@@ -21,6 +21,8 @@ UNDER_WAY_S = 0.9
 def derive(scene: Scene) -> None:
     for finding in scene.failed("answered.acknowledged", role="caller"):
         scene.record("ack.arrived", False, finding.actual)
+    for finding in scene.failed("answered.once"):
+        scene.record("answers", "two", finding.actual)
     for finding in scene.failed("answered.passed_on"):
         scene.record("answer.held", True, finding.actual)
     messages = scene.messages_of("caller")
@@ -58,6 +60,9 @@ def _requests(scene: Scene, messages: Sequence[CallMessage]) -> None:
             scene.record(
                 "change.answer", _outcome(scene, exchange, messages), *where, leg=request.leg
             )
+        elif request.method == "INFO":
+            refused = answer is not None and answer.status >= 300
+            scene.record("digits.info", "refused" if refused else None, *where, leg=request.leg)
         elif request.method == "BYE" and request.time <= scene.over:
             scene.record(
                 "hangup.answer", _outcome(scene, exchange, messages), *where, leg=request.leg

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from harness.case.checks import identity
 from harness.case.events import phone_of
@@ -288,9 +288,16 @@ def digits_arrived(scene: Scene) -> str | None:
         if "inband" in finding.facts.get("methods", ()):
             return "in-band"
         if sent != seen:
-            return "wrong"
+            return "repeated" if _is_repeated(str(sent), seen) else "wrong"
         return "by another method" if finding.failed else "right"
     return None
+
+
+def _is_repeated(sent: str, seen: str) -> bool:
+    """Whether each digit arrived more than once; no more is waited for once enough have come."""
+    lengths = [len(list(same)) for _, same in groupby(seen)]
+    once = "".join(digit for digit, _ in groupby(seen))
+    return sent.startswith(once) and min(lengths) > 1
 
 
 def is_unsent_digit(finding: Finding) -> bool:

@@ -543,7 +543,9 @@ def loss(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float] = ()) -
     if expected < FEWEST_PACKETS and _chance_of(missed, expected) > _BY_CHANCE:
         return None
     share = missed / expected
-    text = f", and {late} came too late to be played" if late else ""
+    of_digits = statistics.rx_events_missing
+    text = f", {of_digits} of them beside telephone-events" if of_digits else ""
+    text += f", and {late} came too late to be played" if late else ""
     return judged(
         "audio.loss",
         leg,
@@ -554,6 +556,7 @@ def loss(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float] = ()) -
             lost=statistics.rx_lost,
             late=late,
             bursts=statistics.rx_bursts,
+            events=of_digits,
             expected=expected,
             share=share,
         ),

@@ -15,6 +15,7 @@
 #define MARKER 0x80
 #define FIRST_RTCP 64 /* payload types; it may come to the same port (RFC 5761 section 4) */
 #define LAST_RTCP 95
+#define FIRST_DYNAMIC 96 /* telephone-events: the phones' codecs have types that RFC 3551 assigns */
 
 /* RFC 3550 appendix A.1. */
 #define MAX_DROPOUT 3000
@@ -48,6 +49,7 @@ struct reception {
     int64_t ssrc, base, highest; /* of the run, the latter extended over its 16 bits; an SSRC of -1 is none */
     int64_t received; /* each once, from the base on */
     int64_t seen[SEEN]; /* for each value of a number's last bits, the newest that came */
+    int64_t events_missing; /* in gaps before or after telephone-events */
     int64_t lost_before; /* in runs that have ended */
     int64_t next_ssrc, next_sequence; /* what would make a run of a packet that fits into none */
     double at;
@@ -268,6 +270,8 @@ static void take(struct reception *of, double at, const uint8_t *packet, int64_t
     if (!is_next)
         return;
     int64_t ahead = of->sources == sources ? of->highest - highest : 0;
+    if (ahead > 1 && (type >= FIRST_DYNAMIC || of->flow_type >= FIRST_DYNAMIC))
+        of->events_missing += ahead - 1;
     of->at = at;
     if (of->flow_type != type) /* who listens for tones knows late of a digit that its timestamp is of */
         of->has_last = 0;

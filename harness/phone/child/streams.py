@@ -44,7 +44,10 @@ class _Reception(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("reordered", "duplicated", "bursts", "sources")),
         *((name, ctypes.c_int64) for name in ("ssrc", "base", "highest", "received")),
         ("seen", ctypes.c_int64 * _SEEN),
-        *((name, ctypes.c_int64) for name in ("lost_before", "next_ssrc", "next_sequence")),
+        *(
+            (name, ctypes.c_int64)
+            for name in ("events_missing", "lost_before", "next_ssrc", "next_sequence")
+        ),
         ("at", ctypes.c_double),
         ("has_last", ctypes.c_int64),
         ("last_timestamp", ctypes.c_int64),
@@ -151,6 +154,7 @@ class Reception:
             "rx_lost": self.lost,
             "rx_reordered": of.reordered,
             "rx_duplicated": of.duplicated,
+            "rx_events_missing": of.events_missing,
             "rx_late": of.late,
             "rx_turns": of.turns,
             "rx_still": of.still,

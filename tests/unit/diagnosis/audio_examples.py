@@ -419,6 +419,31 @@ AUDIO = [
         "likely fallback-no-audio",
     ),
     Expected(
+        "digits.repeated",
+        talk(Example(row="DTMF-RFC4733"))
+        .to_ai()
+        .to_caller()
+        .finding("dtmf", "assistant main", sent="12#A", seen="11112222###", methods=["rfc4733"]),
+        "certain digits-repeated",
+    ),
+    Expected(
+        "digits.info",
+        talk(Example(row="DTMF-INFO"))
+        .to_ai()
+        .to_caller()
+        .asks("INFO", 405, "Method Not Allowed")
+        .finding("dtmf", "assistant main", sent="12#A", seen="", methods=[]),
+        "certain info-refused",
+    ),
+    Expected(
+        "digits.packets",
+        talk(Example(row="DTMF-RFC4733"))
+        .to_ai()
+        .to_caller()
+        .finding("audio.loss", "caller.1", lost=12, bursts=4, events=12, share=0.069),
+        "certain digit-packets-missing",
+    ),
+    Expected(
         "digits.in-band",
         talk(Example(row="DTMF-RFC4733"))
         .to_ai()

@@ -326,6 +326,11 @@ LEGS = [
         ),
         "certain header-changed",
     ),
+    Expected(
+        "reach.answers.two",
+        talk(Example()).to_ai().to_caller().finding("answered.once", "caller.1"),
+        "certain answered-twice",
+    ),
     Expected("release.ai.not-taken", hung_up("ai", 481), "certain hangup-not-taken"),
     Expected(
         "release.ack.to-ai",

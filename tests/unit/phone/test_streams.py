@@ -239,6 +239,22 @@ def test_audio_whose_timestamps_stand_still_is_counted(
     assert stream.counted("rx_turns", "rx_still") == [0, still]
 
 
+@pytest.mark.parametrize(
+    ("kinds", "missing"),
+    [([0, 0, 101, 101, 0, 0], {3: 1}), ([0, 0, 0, 101, 101, 0], {1: 0}), ([0] * 6, {3: 0})],
+)
+def test_what_is_missing_beside_a_digit_is_counted_apart(
+    stream: Stream, kinds: list[int], missing: dict[int, int]
+) -> None:
+    ((left_out, beside),) = missing.items()
+    for number, kind in enumerate(kinds):
+        if number != left_out:
+            size = 4 if kind == 101 else 160
+            sent = packet(number, number * 160, kind, octets=size)
+            stream.reception.take(record(number * FRAME_S, sent))
+    assert stream.counted("rx_lost", "rx_events_missing") == [1, beside]
+
+
 def test_packets_of_another_codec_are_counted_apart() -> None:
     reception = Reception()
     # With its marker, comfort noise, telephone-event, RTCP.
