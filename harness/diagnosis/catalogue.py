@@ -9,6 +9,8 @@
     fix = "…"                                 # {platform} is the integration's title
     guide = "transfer back"                   # a topic of vocabulary.toml
     of = "number"                             # all calls of that number have it; without this key, calls may differ
+    status = "final.code"                     # the fact with a SIP status, which the title then ends with
+    fix_of = { "482 483" = "…", "3xx" = "…" } # what the fix goes on with for these statuses
 
     [rule."transfer.group"]
     cause = "group-wrong"
@@ -166,6 +168,14 @@ class CauseEntry:
     fix: str
     guide: str
     of: Of = ""
+    status: str = ""  #: the fact that has the SIP status which was answered
+    fix_of: Mapping[str, str] = field(default_factory=dict)  #: what to do, by statuses
+
+    def fix_for(self, code: object) -> str:
+        """What to do, where that status was answered."""
+        known = (str(code), f"{str(code)[:1]}xx")
+        more = [fix for codes, fix in self.fix_of.items() if not {*known}.isdisjoint(codes.split())]
+        return " ".join([self.fix, *more[:1]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +246,9 @@ def rules_of(integration: str) -> tuple[Rule, ...]:
     return catalogue(integration).rules
 
 
-def cause_text(cause: str, integration: str) -> dict[str, str]:
+def cause_text(cause: str, integration: str, facts: Facts | None = None) -> dict[str, str]:
     """``title``, ``issue``, ``fix``, ``link`` and ``owner`` of a cause, with the integration's
-    title and guide.
+    title and guide, and the SIP status among ``facts`` that it goes by.
     """
     known = catalogue(integration)
     described = known.causes[cause]
@@ -248,10 +258,14 @@ def cause_text(cause: str, integration: str) -> dict[str, str]:
     except SelectionError:
         guide, platform = "", "the platform"
     section = known.sections.get(described.guide, "")
+    status = facts.get(described.status) if facts is not None else None
+    if status is not None and not isinstance(status.value, int):
+        status = None
+    answered = "" if status is None else f": {status.answer}"
     return {
-        "title": described.title,
+        "title": f"{described.title}{answered}",
         "issue": described.issue,
-        "fix": described.fix.format(platform=platform),
+        "fix": described.fix_for(status and status.value).format(platform=platform),
         "link": f"{guide}#{section}" if guide and section else guide,
         "owner": described.owner,
     }
@@ -281,7 +295,7 @@ def read(tables: Mapping[str, Mapping[str, Any]], shared: Catalogue | None = Non
         for key, fix in _texts(content, "fix", name).items():
             with _at(f"{name}: fix {key}"):
                 _require("cause", key, causes)
-                causes[key] = replace(causes[key], fix=_fix(fix))
+                causes[key] = replace(causes[key], fix=_fix(fix), fix_of={})
         for topic in sections:
             with _at(f"{name}: sections"):
                 _require("topic", topic, {*_topics(), *(cause.guide for cause in causes.values())})
@@ -362,13 +376,18 @@ def _cause(
     fix: str,
     guide: str = "",
     of: Of = "",
+    status: str = "",
+    fix_of: Mapping[str, str] | None = None,
 ) -> CauseEntry:
     _require("owner", owner, get_args(Owner))
     _require("kind of place", of, get_args(Of))
     if guide:
         _require("guide", guide, topics)
     require_kinds(CauseEntry, {"title": title, "issue": issue, "fix": fix})
-    return CauseEntry(title, issue, owner, _fix(fix), guide, of)
+    if status:
+        _require("fact", status, fact_kinds())
+    fixes = {codes: _fix(text) for codes, text in (fix_of or {}).items()}
+    return CauseEntry(title, issue, owner, _fix(fix), guide, of, status, fixes)
 
 
 def _fix(text: str) -> str:

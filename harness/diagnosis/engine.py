@@ -232,7 +232,7 @@ class _Inference:
         rules = [first[cause] for cause in dict.fromkeys(rule.cause for rule in chosen)]
         settles = "" if sure else self._separation(rules)
         for rule in rules:
-            text = cause_text(rule.cause, self._integration)
+            text = cause_text(rule.cause, self._integration, self._facts)
             confidence: Confidence = rule.confidence if sure else "possible"
             if confidence == "certain" and not alone:
                 confidence = "likely"

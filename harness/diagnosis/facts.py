@@ -7,6 +7,7 @@ and the way to observe the fact is what would settle the matter.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -94,6 +95,15 @@ class Fact:
 
     def __str__(self) -> str:
         return f"{fact_kinds()[self.name].label}: {worded(self.value)}"
+
+    @property
+    def answer(self) -> str:
+        """Where it is a SIP status: the status and its words, and what the headers say of why."""
+        code = str(self.value)
+        for number, line in enumerate(self.evidence):
+            if found := re.search(rf"\b{code} .*", line):
+                return "; ".join([found[0], *self.evidence[number + 1 :]])
+        return code
 
 
 def worded(value: object) -> str:

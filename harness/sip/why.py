@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from harness.sip.grammar import Params, SipSyntaxError, decimal, split_outside, unquote
-from harness.sip.message import Message
+from harness.sip.message import Message, Response
 
 #: The cause values of ITU-T Q.850, by number.
 Q850: dict[int, str] = {
@@ -115,7 +115,9 @@ def stated(message: Message | None) -> tuple[str, ...]:
     if message is None:
         return ()
     after = retry_after(message)
+    redirects = isinstance(message, Response) and 300 <= message.status < 400
     return (
+        *([f"Contact: {contact}"] if redirects and (contact := message.get("Contact")) else []),
         *map(str, reasons(message)),
         *map(str, warnings(message)),
         *([f"Retry-After: {after}"] if after else []),

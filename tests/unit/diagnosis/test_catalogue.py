@@ -170,6 +170,33 @@ def test_an_integrations_own_causes_and_rules_stand_behind_the_shared_ones() -> 
     assert set(rules_of("")) < set(rules_of("gladly"))
 
 
+@pytest.mark.parametrize(
+    ("code", "evidence", "title", "fix"),
+    [
+        (
+            302,
+            ("caller.1: 302 Moved Temporarily", "Contact: <sip:x@x.example>"),
+            ": 302 Moved Temporarily; Contact: <sip:x@x.example>",
+            "the address of its Contact",
+        ),
+        (482, ("caller.1: 482 Loop Detected",), ": 482 Loop Detected", "leads back"),
+        (483, ("caller.1: 483",), ": 483", "leads back"),
+        (699, ("caller.1: 699 Odd",), ": 699 Odd", "the caller's carrier refused it."),
+    ],
+)
+def test_title_and_fix_say_the_status(
+    code: int, evidence: tuple[str, ...], title: str, fix: str
+) -> None:
+    facts = Facts()
+    facts.record("final.code", code, *evidence)
+    said = cause_text("platform-refuses-caller", "talkdesk", facts)
+    assert said["title"].endswith(title)
+    assert fix in said["fix"]
+    entry = causes()["platform-refuses-caller"]
+    others = [text.format(platform="Talkdesk") for text in entry.fix_of.values()]
+    assert sum(other in said["fix"] for other in others) == (code != 699)
+
+
 def test_an_integration_has_a_fix_text_of_its_own_for_a_shared_cause() -> None:
     found = own(fix={"broken": "Mend {platform}."})
     assert found.causes["broken"].fix == "Mend {platform}."
