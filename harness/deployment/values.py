@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from harness.sip.grammar import SipSyntaxError, split_host_port
-from harness.sip.identity import is_number, normalise
+from harness.sip.identity import is_number, readings
 from harness.support.model_words import form, nearest
 from harness.support.network_text import hidden
 from harness.support.resources import is_wav, prompt_names
@@ -99,14 +99,13 @@ def _e164_of_file(number: str, info: ValidationInfo) -> str:
 
 
 def _meant(number: str, region: str) -> str | None:
-    """The number as read in ``region``. Some people write a trunk prefix after the country code:
-    +49 (0)30 ….
+    """The number as read in ``region``, in both readings where it has two. Some people write a
+    trunk prefix after the country code: +49 (0)30 ….
     """
     if _EXPONENT.fullmatch(number):
         return None
-    return normalise(
-        number.replace("(0)", " ") if number.startswith(("+", "00")) else number, region
-    )
+    plain = number.replace("(0)", " ") if number.startswith(("+", "00")) else number
+    return " or, less likely, ".join(readings(plain, region)) or None
 
 
 E164 = Annotated[str, AfterValidator(_e164_of_file)]

@@ -67,27 +67,35 @@ def is_address(user: str, address: str, region: str) -> bool:
 
 
 def normalise(number: str, region: str) -> str | None:
-    """``number`` as E.164 with +, read as dialled in ``region`` (ISO 3166, e.g. ``US``); None when
-    it is none.
+    """``number`` as E.164 with +, the likelier of its :func:`readings`; None when it is none."""
+    return next(iter(readings(number, region)), None)
+
+
+def readings(number: str, region: str) -> tuple[str, ...]:
+    """The E.164 numbers that ``number`` may mean where it is dialled in ``region`` (ISO 3166, e.g.
+    ``US``), the likelier first. Empty when it is no number.
 
     Takes visual separators, ``+``, the region's international prefix, its national form with or
     without trunk prefix, and a country code without ``+``. Digits that may be either of the last
     two are what the numbering plans have: 4930123456 is no number of North America. Where they have
-    both, or neither, it is the national form. Zeros alone are no number.
+    neither, it is the national form. Zeros alone are no number.
     """
     plain = without_separators(number.strip())
     if not _DIGITS.match(plain) or len(plain) > _MOST_DIGITS or not plain.strip("+0"):
-        return None
-    return _normalised(plain, region)
+        return ()
+    return _readings(plain, region)
 
 
 @lru_cache(maxsize=4096)  # a run has the same few again and again
-def _normalised(plain: str, region: str) -> str | None:
+def _readings(plain: str, region: str) -> tuple[str, ...]:
     written = (plain,) if plain.startswith("+") else (plain, "+" + plain)
     meanings = [meaning for text in written if (meaning := _parsed(text, region)) is not None]
-    assigned = filter(phonenumbers.is_valid_number, meanings)
-    found = next(assigned, meanings[0] if meanings else None)
-    return None if found is None else _e164(found)
+    assigned = list(filter(phonenumbers.is_valid_number, meanings)) or meanings[:1]
+    found = tuple(dict.fromkeys(map(_e164, assigned)))
+    # Few people leave a national number's trunk prefix out, so the digits begin with a country code.
+    if len(found) > 1 and dialled_at_home(found[0]) != plain:
+        return found[::-1]
+    return found
 
 
 def is_spelling(user: str, number: str, region: str) -> bool:

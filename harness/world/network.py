@@ -10,7 +10,7 @@ import itertools
 import secrets
 import socket
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from typing import Any, Final
 
 from harness.sip.digest import Credentials
@@ -60,8 +60,6 @@ class Firewall:
         return Delayed(seconds, passage.data) if seconds and passage.data else passage.data
 
 
-#: A stranger's number and account at the carrier.
-STRANGER: Final = Credentials("+13035550177", secrets.token_urlsafe(12))
 _METHODS: Final = ("INVITE", "REGISTER", "OPTIONS")
 _SCAN: Final = (
     "{method} sip:100@{to} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bK-{number};rport\r\nMax-Forwards: 70\r\n"
@@ -70,6 +68,14 @@ _SCAN: Final = (
     "Content-Length: {length}\r\n\r\n{body}"
 )
 _RINGS_S, _STAYS_S = 20.0, 3.0
+
+
+def stranger(numbers: Collection[str]) -> Credentials:
+    """A stranger's account at the carrier, whose number is not one of the deployment's."""
+    number = next(
+        n for digits in itertools.count(13035550177) if (n := f"+{digits}") not in numbers
+    )
+    return Credentials(number, secrets.token_urlsafe(12))
 
 
 class Noise:
@@ -81,6 +87,7 @@ class Noise:
         ua: UserAgent,
         carrier: Endpoint,
         phones: Callable[[], Iterable[Address]],
+        stranger: Credentials,
     ) -> None:
         self._audit = context.audit
         self._ticker = context.ticker
@@ -88,6 +95,7 @@ class Noise:
         self._address = ua.listening[0].address
         self._carrier = carrier
         self._phones = phones
+        self._stranger = stranger
         self._numbers = itertools.cycle([number for _, _, number in context.deployment.all_dids()])
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -133,10 +141,10 @@ class Noise:
         media = LegMedia(self._address)
         call = self._ua.invite(
             hop.uri(number),
-            from_=NameAddr(Uri("sip", STRANGER.username, hop.address)),
+            from_=NameAddr(Uri("sip", self._stranger.username, hop.address)),
             hop=hop,
             sdp=media.offer(),
-            credentials=STRANGER,
+            credentials=self._stranger,
         )
         try:
             media.learn(sdp_of(await call.wait_answered(_RINGS_S)) or b"")

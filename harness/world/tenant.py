@@ -22,6 +22,7 @@ from harness.deployment import (
     from_plain,
     to_plain,
 )
+from harness.deployment.safety import numbers_of
 from harness.errors import DeploymentError
 from harness.support.model_words import nearest
 from harness.world.addresses import Block, Host, take_block
@@ -31,7 +32,7 @@ from harness.world.carrier import Carrier
 from harness.world.faults import Faults
 from harness.world.http_server import HttpServer
 from harness.world.media.rtp import local_network
-from harness.world.network import STRANGER, Firewall, Noise
+from harness.world.network import Firewall, Noise, stranger
 from harness.world.pki import Certificates
 from harness.world.platform.answering import announce
 from harness.world.platform.base import GenericSbc, Gladly, Platform, Talkdesk
@@ -120,6 +121,7 @@ class Tenant:
         self._captures = Captures(
             world.directory / f"captures-{number}", local_network(), _captured(deployment, block)
         )
+        self._stranger = stranger(set(numbers_of(self.deployment)))
         self._agents: list[UserAgent] = []
         self._campaigns: HttpServer | None = None
         self._api: HttpServer | None = None
@@ -182,10 +184,10 @@ class Tenant:
         address = self.context.block[Host.CARRIER]
         ua = await self._agent("carrier", _listens(address, TRANSPORTS), self._certificates.carrier)
         accounts, phones = self.deployment.accounts, self.deployment.phones.values()
-        passwords = self._passwords(at_carrier=True) | {STRANGER.username: STRANGER.password}
-        users = {p.number: p.aor_user for p in phones if p.number} | {
-            STRANGER.username: STRANGER.username
-        }
+        noisy = self._stranger
+        passwords = self._passwords(at_carrier=True) | {noisy.username: noisy.password}
+        users = {p.number: p.aor_user for p in phones if p.number}
+        users[noisy.username] = noisy.username
         realm = next((accounts[p.account].domain for p in phones if p.number), "carrier.example")
         self.carrier = Carrier(self.context, ua, realm, passwords, users)
 
@@ -343,7 +345,9 @@ class Tenant:
 
     async def _start_noise(self) -> None:
         ua = await self._agent("stranger", [Endpoint("udp", self.context.block[Host.NOISE])], None)
-        self._noise = Noise(self.context, ua, self.carrier.ua.local("udp"), self._phones)
+        self._noise = Noise(
+            self.context, ua, self.carrier.ua.local("udp"), self._phones, self._stranger
+        )
         self._noise.make(self.context.settings.noise)
 
     def _phones(self) -> Iterator[tuple[str, int]]:

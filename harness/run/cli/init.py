@@ -37,6 +37,7 @@ from harness.run.plugin.plan import plan_of
 from harness.run.plugin.worlds import one_world
 from harness.run.preflight import Report, of_file, show, variables
 from harness.run.preflight import run as run_probes
+from harness.sip.identity import readings
 from harness.support.files import json_file, whole_file
 from harness.support.files.own_directories import Scratch
 from harness.support.model_words import nearest
@@ -387,6 +388,12 @@ def _e164(region: str) -> Check:
             )
         if not phonenumbers.is_possible_number(parsed):
             raise ValueError(f"{text!r} has too few or too many digits; allowed: e.g. +12065550100")
+        meant = readings(text, region)
+        if len(meant) > 1:  # the wrong one is a stranger's
+            both = " or, less likely, ".join(meant)
+            raise ValueError(f"{text!r} is {both}; allowed: the number with its plus")
+        if meant:
+            return meant[0]
         return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
     return check

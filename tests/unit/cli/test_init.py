@@ -152,6 +152,24 @@ def test_invalid_answers_are_refused(tmp_path: Path, option: str, value: str) ->
         made(tmp_path / "x.toml", **{option.replace("-", "_"): value})
 
 
+def test_a_number_with_two_valid_readings_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    with pytest.raises(MistakeError) as raised:
+        made(path, region="DE", line="492214710123")
+    assert str(raised.value) == (
+        "--line 492214710123: '492214710123' is +492214710123 or, less likely, +49492214710123; "
+        "allowed: the number with its plus"
+    )
+    assert not path.exists()
+
+
+def test_a_country_code_without_its_plus_is_understood(tmp_path: Path) -> None:
+    """Its digits are no number of the region, so they mean no stranger there."""
+    path = tmp_path / "x.toml"
+    made(path, line="4930123456")
+    assert 'did = "+4930123456"' in path.read_text()
+
+
 def test_existing_file_is_kept_without_force(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_text("mine")

@@ -248,6 +248,12 @@ def test_what_contradicts_the_rest_of_the_file_is_told_by_row_and_column(
     assert len(found) == 1
 
 
+def test_a_number_that_may_be_two_is_named_in_both_readings(tmp_path: Path) -> None:
+    """A user who copied the wrong one into a live file would call a stranger."""
+    (found,) = said_of(tmp_path, "name,did,trunk,group\nA,492214710123,EU,billing\n", region="DE")
+    assert found.endswith("; read in DE it is +492214710123 or, less likely, +49492214710123")
+
+
 @pytest.mark.parametrize(
     ("key", "value", "column"),
     [

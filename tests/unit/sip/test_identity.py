@@ -13,6 +13,7 @@ from harness.sip.identity import (
     national,
     normalise,
     numbers_shown,
+    readings,
     region_of,
 )
 from harness.sip.message import Message, Request
@@ -47,6 +48,25 @@ US, DE, GB = "US", "DE", "GB"
 )
 def test_numbers(number: str, region: str, e164: str | None) -> None:
     assert normalise(number, region) == e164
+
+
+@pytest.mark.parametrize(
+    ("number", "region", "meant"),
+    [
+        ("492214710123", DE, ["+492214710123", "+49492214710123"]),
+        ("442079460123", DE, ["+442079460123", "+49442079460123"]),
+        # North Americans write national numbers without a trunk prefix.
+        ("479-555-0123", US, ["+14795550123", "+4795550123"]),
+        ("02214710123", DE, ["+492214710123"]),
+        ("442079460123", GB, ["+442079460123"]),
+        ("4930123456", US, ["+4930123456"]),
+        ("agent-1", US, []),
+    ],
+)
+def test_both_valid_readings_of_a_number_are_known_and_the_likelier_comes_first(
+    number: str, region: str, meant: list[str]
+) -> None:
+    assert list(readings(number, region)) == meant
 
 
 def request(
