@@ -42,8 +42,9 @@ from harness.report.run_directory import (
 from harness.report.signoff import manifest
 from harness.sip.sdp import Description, SdpError
 from harness.support.files import json_file, user_files, whole_file
-from harness.witness.capture import Capture, CaptureError, read_capture
+from harness.witness.capture import CAPTURE, Capture, CaptureError, read_capture
 from harness.witness.capture_calls import HopCall, match_capture, numbers_of
+from harness.witness.file_kind import is_capture, other_kind
 from harness.witness.matching import (
     ENOUGH_S,
     LEAST_S,
@@ -64,16 +65,8 @@ _WORDS_S: Final = 3.0  # how long a caller speaks after its mark, at most
 #: A longer recording is decoded again when it is compared: a folder of them would fill memory.
 _KEPT_S: Final = 600.0
 _RTP_HEADER: Final = 12  # octets
-#: How a capture begins: pcap with times in µs or ns, in both orders of octets, and pcapng.
-_CAPTURES: Final = (
-    b"\xd4\xc3\xb2\xa1",
-    b"\xa1\xb2\xc3\xd4",
-    b"\x4d\x3c\xb2\xa1",
-    b"\xa1\xb2\x3c\x4d",
-    b"\x0a\x0d\x0d\x0a",
-)
-
 _CAPTURE_NAMES: Final = (".pcap", ".pcapng", ".cap")
+_TORN: Final = "a torn capture: its beginning, with the header of pcap or pcapng, is missing"
 
 
 #: Where a recording was made: at the AI, or at the platform, which proves nothing of what the AI
@@ -234,12 +227,11 @@ def read_files(
     recordings, captures, problems = [], [], []
     for path in _every_file(given):
         try:
-            if _is_capture(path):
+            if is_capture(path):
                 captures.append(read_capture(path))
             elif path.suffix.lower() in _CAPTURE_NAMES:
-                raise CaptureError(
-                    f"{path}: a torn capture: its beginning, with the header of pcap or pcapng, is missing; give the whole file"
-                )
+                what = other_kind(user_files.read(path, CAPTURE)) or f"{_TORN}; give the whole file"
+                raise CaptureError(f"{path}: {what}")
             else:
                 recordings.append(_recording(path, most_s))
         except (SoundFileError, CaptureError, OSError) as error:
@@ -304,12 +296,6 @@ def _is_heard_too(run: Path, recording: _Recording, found: Match) -> bool:
             return True
     compared = _compared(run, recording, found.leg)
     return compared is not None and compared.has_voice_of_this_call
-
-
-def _is_capture(path: Path) -> bool:
-    """By the first octets: of pcap, of pcapng."""
-    with user_files.opened(path) as file:
-        return file.read(4) in _CAPTURES
 
 
 def _recording(path: Path, most_s: float) -> _Recording:

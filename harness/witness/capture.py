@@ -8,6 +8,7 @@ is no capture is an error.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -82,11 +83,13 @@ class _Reader:
         self._messages: list[CapturedMessage] = []
         self._streams = RtpStreams(self.notes)
         self._connections: dict[tuple[Address, Address], StreamFramer | None] = {}
+        self._ports = Counter[tuple[str, int]]()  #: of all packets' targets
         self._first = self._last = 0.0
 
     def take(self, payload: Payload) -> None:
         self._first = min(self._first, payload.at) if self._last else payload.at
         self._last = max(self._last, payload.at)
+        self._ports[payload.transport, payload.target[1]] += 1
         if payload.transport == "tcp":
             self._take_tcp(payload)
         elif _SIP.match(payload.octets):
@@ -130,6 +133,13 @@ class _Reader:
             found for captured in self._messages if (found := described(captured)) is not None
         ]
         streams = self._streams.streams(offers)
+        if not self._messages and not streams:
+            ports = ", ".join(
+                f"{transport} port {port} ({count})"
+                for (transport, port), count in self._ports.most_common(3)
+            )
+            where = f"most packets went to {ports}" if ports else "no packet of UDP or TCP"
+            self.notes.add(f"neither SIP nor RTP was found; {where}")
         messages = tuple(sorted(self._messages, key=lambda captured: captured.at))
         return Capture(path, messages, streams, self.notes.lines(), self._first, self._last)
 

@@ -3,13 +3,16 @@ in the order of the capture.
 
 dpkt reads the containers (pcap, pcapng) and the headers of the packets. This module adds what dpkt
 leaves out: several interfaces in one pcapng file, fragments (RFC 791 section 3.2, RFC 8200 section
-4.5) and the order of TCP segments (RFC 9293 section 3.10).
+4.5), the order of TCP segments (RFC 9293 section 3.10), and what mirrors packets: ERSPAN
+(draft-foschiano-erspan), VXLAN (RFC 7348) and HEP (https://github.com/sipcapture/HEP).
 """
 
 from __future__ import annotations
 
+import gzip
 import socket
 import struct
+import zlib
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -62,6 +65,7 @@ class Notes:
 
 
 _MOST_NOTES: Final = 200
+MOST_UNPACKED: Final = 512 << 20  #: octets of a compressed capture
 
 _PCAPNG: Final = b"\x0a\x0d\x0d\x0a"
 _SECTION, _INTERFACE, _SIMPLE, _ENHANCED, _OBSOLETE = 0x0A0D0D0A, 1, 3, 6, 2
@@ -82,27 +86,34 @@ def payloads(file: BufferedReader, notes: Notes) -> Iterator[Payload]:
     capture.
     """
     fragments, connections = _Fragments(), _Connections(notes)
-    for at, link, frame in _frames(file, notes):
+    for at, link, frame in _frames(unpacked(file), notes):
+        if link not in _LINKS:
+            notes.add(
+                f"packets of link type {link} were left out; capture Ethernet, Linux cooked or raw IP"
+            )
+            continue
         try:
-            packet = _network_packet(link, frame)
-            found = None if packet is None else _transport_packet(packet, fragments, notes)
+            opened = _opened(_LINKS[link](frame) if frame else None, fragments, notes)
+            if opened is None:
+                continue
+            packet, found = opened
+            octets = bytes(found.data)
+            is_tcp = isinstance(found, dpkt.tcp.TCP)
+            is_mirrored = not is_tcp and octets.startswith(_HEP)
+            mirrored = _mirrored(octets) if is_mirrored else None
         except _UNREADABLE as error:
             notes.add(f"packets with a damaged header were left out ({type(error).__name__})")
             continue
-        if packet is None:
-            if link not in _LINKS:
-                notes.add(
-                    f"packets of link type {link} were left out; capture Ethernet, Linux cooked or raw IP"
-                )
-        elif isinstance(found, dpkt.udp.UDP):
-            source, target = _host(packet.src), _host(packet.dst)
-            octets = bytes(found.data)
+        ends = (_host(packet.src), found.sport), (_host(packet.dst), found.dport)
+        if is_tcp:
+            yield from connections.take(at, *ends, found)
+        elif mirrored is not None:
+            yield mirrored
+        elif is_mirrored:
+            notes.add("HEP packets without a plain payload were left out")
+        else:
             is_cut = len(octets) < found.ulen - _UDP_HEADER
-            ends = (source, found.sport), (target, found.dport)
             yield Payload(at, *ends, "udp", octets, is_cut=is_cut)
-        elif isinstance(found, dpkt.tcp.TCP):
-            source, target = _host(packet.src), _host(packet.dst)
-            yield from connections.take(at, (source, found.sport), (target, found.dport), found)
     yield from connections.rest()
 
 
@@ -120,11 +131,27 @@ _UNREADABLE: Final = (
 # --- containers ------------------------------------------------------------------------------------
 
 
-def _frames(file: BufferedReader, notes: Notes) -> Iterator[tuple[float, int, bytes]]:
+_File = BufferedReader | gzip.GzipFile
+
+
+def unpacked(file: BufferedReader) -> _File:
+    """The file, decompressed if it is gzip's (RFC 1952)."""
+    return gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == b"\x1f\x8b" else file
+
+
+def _frames(file: _File, notes: Notes) -> Iterator[tuple[float, int, bytes]]:
     """Time, link type and octets of each frame."""
-    if file.peek(4)[:4] == _PCAPNG:
-        yield from _pcapng_frames(file, notes)
-        return
+    try:
+        frames = _pcapng_frames if file.peek(4)[:4] == _PCAPNG else _pcap_frames
+        for frame in frames(file, notes):
+            if isinstance(file, gzip.GzipFile) and file.tell() > MOST_UNPACKED:
+                raise ValueError(f"unpacked it is larger than {MOST_UNPACKED >> 20} MiB")
+            yield frame
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        notes.add("the compressed file is damaged, or ends early; it was read to there")
+
+
+def _pcap_frames(file: _File, notes: Notes) -> Iterator[tuple[float, int, bytes]]:
     try:
         reader = dpkt.pcap.Reader(file)
     except dpkt.Error as error:
@@ -137,7 +164,7 @@ def _frames(file: BufferedReader, notes: Notes) -> Iterator[tuple[float, int, by
         notes.add("the file ends within a packet")
 
 
-def _pcapng_frames(file: BufferedReader, notes: Notes) -> Iterator[tuple[float, int, bytes]]:
+def _pcapng_frames(file: _File, notes: Notes) -> Iterator[tuple[float, int, bytes]]:
     order, interfaces = "<", list[_Interface]()
     while len(head := file.read(12)) == 12:
         if head[:4] == _PCAPNG:
@@ -195,32 +222,100 @@ def _raw(frame: bytes) -> Any:
     return dpkt.ip6.IP6(frame) if frame[0] >> 4 == 6 else dpkt.ip.IP(frame)
 
 
-#: The packet inside a frame, by link type (https://www.tcpdump.org/linktypes.html).
+def _of_ethertype(octets: bytes) -> Any:
+    """The packet behind an EtherType, and behind VLAN tags and MPLS labels between them."""
+    return dpkt.ethernet.Ethernet(bytes(12) + octets)
+
+
+#: The outermost packet of a frame, by link type (https://www.tcpdump.org/linktypes.html).
 _LINKS: Final[dict[int, Callable[[bytes], Any]]] = {
     0: lambda frame: _raw(frame[4:]),  # loopback of BSD and macOS: an address family in front
-    1: lambda frame: dpkt.ethernet.Ethernet(frame).data,  # VLAN tags, too
+    1: dpkt.ethernet.Ethernet,
+    9: dpkt.ppp.PPP,
     12: _raw,
     14: _raw,
+    51: dpkt.pppoe.PPPoE,
     101: _raw,
     108: lambda frame: _raw(frame[4:]),
-    113: lambda frame: dpkt.sll.SLL(frame).data,
+    113: lambda frame: _of_ethertype(frame[14:]),  # not dpkt's class, which reads no VLAN tag
     228: _raw,
     229: _raw,
-    276: lambda frame: dpkt.sll2.SLL2(frame).data,
+    276: lambda frame: _of_ethertype(frame[:2] + frame[20:]),
 }
+_MOST_LAYERS: Final = 24
+#: Packets that every network has, and that carry no call: an ICMP error only quotes one.
+_WITHOUT_CALLS: Final = (dpkt.arp.ARP, dpkt.icmp.ICMP, dpkt.icmp6.ICMP6, dpkt.igmp.IGMP)
+_ETHERTYPES_WITHOUT_CALLS: Final = (0x8863, 0x88CC, 0x888E)  # PPPoE discovery, LLDP, EAPOL
 
 
-def _network_packet(link: int, frame: bytes) -> Any:
-    """An IPv4 or IPv6 packet; None for anything else, such as ARP."""
-    read = _LINKS.get(link)
-    packet = read(frame) if read is not None and frame else None
-    return packet if isinstance(packet, (dpkt.ip.IP, dpkt.ip6.IP6)) else None
-
-
-def _transport_packet(packet: Any, fragments: _Fragments, notes: Notes) -> Any:
-    """The UDP or TCP packet inside; None for another protocol, and until all its fragments are
-    there.
+def _opened(packet: Any, fragments: _Fragments, notes: Notes) -> tuple[Any, Any] | None:
+    """The innermost IP packet, and the UDP or TCP packet in it, out of all tunnels. None for other
+    packets, and until all fragments are there.
     """
+    outer, what = None, ""
+    for _ in range(_MOST_LAYERS):
+        if isinstance(packet, (dpkt.ip.IP, dpkt.ip6.IP6)):
+            outer, what = packet, f"IP protocol {packet.p}"
+            packet = _whole(packet, fragments, notes)
+        elif isinstance(packet, dpkt.tcp.TCP):
+            return outer, packet
+        elif isinstance(packet, dpkt.udp.UDP):
+            if packet.dport not in _VXLAN_PORTS or packet.data[:1] != b"\x08":
+                return outer, packet
+            packet = dpkt.ethernet.Ethernet(packet.data[8:])
+        elif isinstance(packet, dpkt.ethernet.Ethernet):
+            kind = packet._next_type or packet.type  # behind VLAN tags, the last one's
+            is_known = kind in _ETHERTYPES_WITHOUT_CALLS or isinstance(packet.data, dpkt.llc.LLC)
+            what, packet = "" if is_known else f"EtherType 0x{kind:04x}", packet.data
+        elif isinstance(packet, dpkt.gre.GRE):
+            what, packet = f"GRE protocol 0x{packet.p:04x}", _in_gre(packet)
+        elif isinstance(packet, (dpkt.pppoe.PPPoE, dpkt.ppp.PPP, dpkt.llc.LLC, dpkt.ah.AH)):
+            what, packet = "", packet.data  # what is no packet of IP sets the link up
+        else:
+            break
+    if what and packet is not None and not isinstance(packet, _WITHOUT_CALLS):
+        name = f" ({type(packet).__name__})" if isinstance(packet, dpkt.Packet) else ""
+        notes.add(f"packets of {what}{name} were left out")
+    return None
+
+
+_VXLAN_PORTS: Final = (4789, 8472)  # IANA's, and Linux's before it
+_ERSPAN_2, _ERSPAN_3 = 0x88BE, 0x22EB
+
+
+def _in_gre(packet: Any) -> Any:
+    """What GRE carries. ERSPAN's first version has no header of its own, and no sequence number."""
+    octets = packet.data
+    if packet.p == _ERSPAN_2:
+        return dpkt.ethernet.Ethernet(octets[8 if packet.flags & dpkt.gre.GRE_SP else 0 :])
+    if packet.p == _ERSPAN_3:
+        return dpkt.ethernet.Ethernet(octets[20 if octets[11] & 1 else 12 :])
+    return octets
+
+
+_HEP: Final = b"HEP3"
+_HEP_HEADER: Final = 6  # octets, of the packet and of each chunk
+
+
+def _mirrored(octets: bytes) -> Payload | None:
+    """The datagram that an agent of Homer mirrors; None if it is compressed or encrypted."""
+    chunks, begin = dict[int, bytes](), _HEP_HEADER
+    while begin + _HEP_HEADER <= len(octets):
+        vendor, kind, length = struct.unpack_from("!HHH", octets, begin)
+        if vendor == 0:
+            chunks[kind] = octets[begin + _HEP_HEADER : begin + length]
+        begin += max(length, _HEP_HEADER)
+    if 15 not in chunks:
+        return None
+    source, target = (chunks[4 - way] if 3 in chunks else chunks[6 - way] for way in (1, 0))
+    (sport,), (dport,) = (struct.unpack("!H", chunks[kind]) for kind in (7, 8))
+    (seconds,), (micros,) = (struct.unpack("!I", chunks[kind]) for kind in (9, 10))
+    ends = (_host(source), sport), (_host(target), dport)
+    return Payload(seconds + micros / 1e6, *ends, "udp", chunks[15])
+
+
+def _whole(packet: Any, fragments: _Fragments, notes: Notes) -> Any:
+    """What an IP packet carries; None until all its fragments are there."""
     inside = packet.data
     if isinstance(packet, dpkt.ip.IP):
         protocol, announced = packet.p, packet.len
@@ -229,8 +324,6 @@ def _transport_packet(packet: Any, fragments: _Fragments, notes: Notes) -> Any:
         protocol, announced = getattr(packet, "p", None), packet.plen and 40 + packet.plen
         header = packet.extension_hdrs.get(dpkt.ip.IP_PROTO_FRAGMENT)
         part = None if header is None else (header.id, header.frag_off, bool(header.m_flag))
-    if protocol not in _TRANSPORTS:
-        return None
     if announced > len(packet):
         notes.add(
             "packets were cut short: by the capture's snap length (tcpdump -s 0 sets none), or where the file ends"
@@ -240,10 +333,7 @@ def _transport_packet(packet: Any, fragments: _Fragments, notes: Notes) -> Any:
     number, offset, more = part
     key = (packet.src, packet.dst, protocol, number)
     whole = fragments.take(key, 8 * offset, more, bytes(inside))
-    return None if whole is None else _TRANSPORTS[protocol](whole)
-
-
-_TRANSPORTS: Final = {dpkt.ip.IP_PROTO_UDP: dpkt.udp.UDP, dpkt.ip.IP_PROTO_TCP: dpkt.tcp.TCP}
+    return None if whole is None else dpkt.ip.IP._protosw.get(protocol, bytes)(whole)
 
 
 def _host(packed: bytes) -> str:

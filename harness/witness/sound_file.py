@@ -8,6 +8,7 @@ any library the harness needs for something else: such a file is refused in one 
 from __future__ import annotations
 
 import os
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from harness.audio.mixture import marks_in as marks_at_once
 from harness.audio.wav import MOST_SECONDS, TooLongError, blocks, to_int16
 from harness.errors import MistakeError
 from harness.support.files import user_files
+from harness.witness.file_kind import other_kind
 
 _RATES: Final = range(4000, 384_001)
 _MOST_CHANNELS: Final = 2
@@ -91,17 +93,35 @@ def sound_of(content: bytes, name: str, most_s: float = MOST_SECONDS) -> Sound:
     ``name``.
     """
     try:
-        with _without_stderr(), soundfile.SoundFile(BytesIO(content)) as file:
+        mended = _with_length(content)
+        with _without_stderr(), soundfile.SoundFile(BytesIO(mended)) as file:
             return _read(file, name, most_s)
     except TooLongError as error:
         raise SoundFileError(f"{name}: {error}") from None
     except (soundfile.LibsndfileError, ValueError, MemoryError) as error:
-        why = error.error_string if isinstance(error, soundfile.LibsndfileError) else error
+        own = error.error_string if isinstance(error, soundfile.LibsndfileError) else error
+        why = other_kind(content) or own
         if content[4:8] == b"ftyp":
             why = "M4A and MP4 are not read; convert it to WAV, MP3, Ogg or FLAC"
         raise SoundFileError(
             f"{name}: not a sound file that can be read ({len(content)} bytes): {why}; allowed: WAV, MP3, Ogg, FLAC"
         ) from error
+
+
+def _with_length(content: bytes) -> bytes:
+    """A WAV file with the length of its sound, if its recorder died before it wrote one.
+    libsndfile itself reads a file to its end whose length is too long.
+    """
+    at = 12
+    while content[:4] == b"RIFF" and at + 8 < len(content):
+        kind, size = struct.unpack_from("<4sI", content, at)
+        at += 8
+        if kind == b"data":
+            is_sound = size == 0 and not content[at : at + 4].strip().isalnum()
+            length = struct.pack("<I", len(content) - at)
+            return content[: at - 4] + length + content[at:] if is_sound else content
+        at += size + size % 2
+    return content
 
 
 @contextmanager

@@ -4,6 +4,7 @@ sign-off follow from both.
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -323,6 +324,8 @@ def test_the_command_takes_files_of_any_name_and_goes_on_after_a_broken_one(
     soundfile.write(folder / "other.wav", np.tile(waveform(200), 12), 8000)
     soundfile.write(folder / "yesterday.wav", caller, 8000)
     (folder / "broken.mp3").write_bytes(b"ID3" + bytes(100))
+    (folder / "log.pcap").write_text("INVITE sip:a@b SIP/2.0\n" * 90)
+    (folder / "packed.pcapng.gz").write_bytes(gzip.compress(pcapng(hop("a1"))))
     (folder / "torn.pcapng").write_bytes(pcapng(hop("a1"))[300:])
     asked = ["witness", str(made.directory), str(folder)]
     ended = CliRunner().invoke(application(), asked)
@@ -334,10 +337,12 @@ def test_the_command_takes_files_of_any_name_and_goes_on_after_a_broken_one(
     (case,) = RunEvidence.read(made.directory).cases
     lines = ended.output.splitlines()
     assert lines[0].startswith(f"{folder}/broken.mp3: not a sound file")
-    assert lines[1].startswith(
+    assert lines[1].startswith(f"{folder}/log.pcap: text, perhaps a log; of calls, captures (pcap")
+    assert lines[2].startswith(
         f"{folder}/torn.pcapng: a torn capture: its beginning, with the header"
     )
     assert f"2019-01-01 someone.mp3: {case.id}: mark 3 of caller.1" in lines
+    assert any(line.startswith("packed.pcapng.gz: call a1 from ") for line in lines)
     assert "other.wav: mark 200 is of no call of this run" in lines
     assert any(
         line.startswith("yesterday.wav: mark 3 at 1.0 s may be of TD-INBOUND") for line in lines

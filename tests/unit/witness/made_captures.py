@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import socket
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import dpkt
@@ -87,24 +87,54 @@ def fragments(packet: Any, size: int) -> list[Any]:
 
 
 def frame(link: str, packet: Any) -> bytes:
-    """An IP packet as the link layer carries it."""
+    """An IP packet as the link layer, or a tunnel, carries it."""
     raw = bytes(packet)
-    kind = 0x86DD if raw[0] >> 4 == 6 else 0x0800
+    kind = struct.pack("!H", 0x86DD if raw[0] >> 4 == 6 else 0x0800)
+    if link in _TUNNELS:
+        inner = bytes(12) + kind + raw
+        return frame("ethernet", _TUNNELS[link](kind, raw, inner))
+    if link.startswith("pppoe"):
+        protocol = b"\x00\x57" if raw[0] >> 4 == 6 else b"\x00\x21"
+        session = struct.pack("!BBHH", 0x11, 0, 7, 2 + len(raw)) + protocol + raw
+        return session if link == "pppoe" else bytes(12) + b"\x88\x64" + session
     if link == "raw":
         return raw
-    if link == "sll":
-        return struct.pack("!HHH8sH", 0, 1, 6, bytes(8), kind) + raw
-    if link == "sll2":
-        return struct.pack("!HHIHBB8s", kind, 0, 1, 1, 0, 6, bytes(8)) + raw
-    tags = {
-        "ethernet": b"",
-        "vlan": b"\x81\x00\x00\x64",
-        "qinq": b"\x88\xa8\x00\x0a\x81\x00\x00\x64",
-    }[link]
-    return bytes(12) + tags + struct.pack("!H", kind) + raw
+    if link.startswith("sll2"):
+        head = struct.pack("!HIHBB8s", 0, 1, 1, 0, 6, bytes(8))
+        return _VLAN[:2] + head + _VLAN[2:] + kind + raw if "vlan" in link else kind + head + raw
+    if link.startswith("sll"):
+        tag = _VLAN if "vlan" in link else b""
+        return struct.pack("!HHH8s", 0, 1, 6, bytes(8)) + tag + kind + raw
+    tags = {"ethernet": b"", "vlan": _VLAN, "qinq": b"\x88\xa8\x00\x0a" + _VLAN}[link]
+    return bytes(12) + tags + kind + raw
 
 
-LINKS = {"raw": 101, "sll": 113, "sll2": 276, "ethernet": 1, "vlan": 1, "qinq": 1}
+_VLAN = b"\x81\x00\x00\x64"
+_OUTER = ("198.51.100.1", 4790), ("198.51.100.2", 4789)
+
+
+def _gre(head: str, inside: bytes) -> Any:
+    return ip(*_OUTER, 47, bytes.fromhex(head) + inside)
+
+
+#: How a tunnel carries a packet: of its EtherType, its octets, and its Ethernet frame.
+_TUNNELS: dict[str, Callable[[bytes, bytes, bytes], Any]] = {
+    "ip in ip": lambda kind, raw, frame: ip(*_OUTER, 41 if raw[0] >> 4 == 6 else 4, raw),
+    "gre": lambda kind, raw, frame: _gre("2000" + kind.hex() + "00000007", raw),
+    "gretap": lambda kind, raw, frame: _gre("00006558", frame),
+    "erspan 1": lambda kind, raw, frame: _gre("000088be", frame),
+    "erspan 2": lambda kind, raw, frame: _gre("100088be00000001" + "1064000700000000", frame),
+    "erspan 3": lambda kind, raw, frame: _gre("100022eb00000001" + "20640007" + "00" * 8, frame),
+    "erspan 3 with a subheader": lambda kind, raw, frame: _gre(
+        "100022eb00000001" + "206400070000000000000001" + "00" * 8, frame
+    ),
+    "vxlan": lambda kind, raw, frame: udp(*_OUTER, bytes.fromhex("0800000000000700") + frame),
+}
+LINKS = {
+    **{"raw": 101, "sll": 113, "sll2": 276, "ethernet": 1, "vlan": 1, "qinq": 1},
+    **{"sll vlan": 113, "sll2 vlan": 276, "pppoe": 51, "pppoe ethernet": 1},
+    **dict.fromkeys(_TUNNELS, 1),
+}
 
 
 def pcap(packets: Iterable[Timed], link: str = "ethernet", snap: int = 262144) -> bytes:
@@ -137,6 +167,27 @@ def pcapng(packets: Iterable[Timed], links: Sequence[str] = ("ethernet",)) -> by
         )
         file.write(bytes(block))
     return file.getvalue()
+
+
+def hep(source: Address, target: Address, octets: bytes, at: float, kind: int = 15) -> bytes:
+    """A datagram as Homer's agents mirror it (HEP3), its payload as a chunk of this kind."""
+    family = 10 if ":" in source[0] else 2
+    first = 5 if family == 10 else 3
+    seconds, micros = divmod(round(at * 1e6), 1_000_000)
+    chunks = [
+        (1, struct.pack("!B", family)),
+        (2, struct.pack("!B", 17)),
+        (first, packed(source[0])),
+        (first + 1, packed(target[0])),
+        (7, struct.pack("!H", source[1])),
+        (8, struct.pack("!H", target[1])),
+        (9, struct.pack("!I", seconds)),
+        (10, struct.pack("!I", micros)),
+        (11, struct.pack("!B", 1)),
+        (kind, octets),
+    ]
+    body = b"".join(struct.pack("!HHH", 0, kind, 6 + len(data)) + data for kind, data in chunks)
+    return b"HEP3" + struct.pack("!H", 6 + len(body)) + body
 
 
 def rtp(

@@ -5,6 +5,7 @@ input that breaks the reader.
 from __future__ import annotations
 
 import base64
+import gzip
 import itertools
 import struct
 from collections.abc import Sequence
@@ -30,7 +31,10 @@ from tests.unit.witness.made_captures import (
     B,
     Timed,
     fragments,
+    frame,
+    hep,
     invite,
+    ip,
     ok,
     pcap,
     pcapng,
@@ -82,6 +86,84 @@ def test_messages_of_every_link_type(
         assert (request.at, response.at) == pytest.approx((BEGAN, BEGAN + 0.5), abs=1e-3)
         assert capture.notes == ()
         assert (capture.first, capture.last) == (request.at, response.at)
+
+
+@pytest.mark.parametrize(("source", "target"), [(A, B), (A6, B6)], ids=["IPv4", "IPv6"])
+def test_messages_that_homers_agents_mirror(
+    read: Any, source: tuple[str, int], target: tuple[str, int]
+) -> None:
+    """They are read with the addresses and the time of the mirrored datagram."""
+    agent, homer = ("198.51.100.1", 40000), ("198.51.100.2", 9060)
+    mirrored = hep(source, target, invite(), BEGAN)
+    compressed = hep(source, target, b"\x78\x9c", BEGAN, kind=16)
+    capture = read(
+        pcap([(BEGAN + 5, udp(agent, homer, octets)) for octets in (mirrored, compressed)])
+    )
+    (message,) = capture.messages
+    assert (message.source, message.target, message.at) == (source, target, BEGAN)
+    assert message.message.raw == invite()
+    assert capture.notes == ("HEP packets without a plain payload were left out",)
+
+
+def test_fragments_of_a_tunnel(read: Any) -> None:
+    message = invite(sdp(RTP_A, "0", "RTP/AVP", *(f"a=x:{number}" for number in range(300))))
+    for link in ("vxlan", "gretap"):
+        tunnelled = dpkt.ip.IP(frame(link, udp(A, B, message))[14:])
+        (captured,) = read(pcap([(BEGAN, part) for part in fragments(tunnelled, 1480)])).messages
+        assert captured.message.raw == message
+
+
+@pytest.mark.parametrize(
+    ("packet", "note"),
+    [
+        (ip(A, B, 50, bytes(40)), "packets of IP protocol 50 (ESP) were left out"),
+        (ip(A, B, 99, bytes(40)), "packets of IP protocol 99 were left out"),
+        (b"\x88\xe5" + bytes(40), "packets of EtherType 0x88e5 were left out"),
+        (ip(A, B, 47, b"\0\0\x88\xff" + bytes(40)), "packets of GRE protocol 0x88ff were left out"),
+    ],
+    ids=["encrypted", "unknown protocol", "MACsec", "GRE"],
+)
+def test_packets_that_are_not_read_are_counted(read: Any, packet: Any, note: str) -> None:
+    """A capture of nothing else looked empty."""
+    described = pcap([*DESCRIBED, *[(BEGAN, udp(A, B, invite()))] * 2])
+    octets = frame("ethernet", packet) if not isinstance(packet, bytes) else bytes(12) + packet
+    record = struct.pack("=IIII", int(BEGAN), 0, len(octets), len(octets)) + octets
+    assert read(described + 3 * record).notes == (f"{note} (3 times)",)
+
+
+def test_everyday_packets_without_calls_need_no_note(read: Any) -> None:
+    arp = bytes(12) + b"\x08\x06" + bytes(dpkt.arp.ARP())
+    icmp = frame("ethernet", ip(A, B, 1, b"\x03\x03\0\0\0\0\0\0" + bytes(udp(B, A, invite()))))
+    records = (
+        struct.pack("=IIII", int(BEGAN), 0, len(each), len(each)) + each for each in (arp, icmp)
+    )
+    capture = read(pcap(DESCRIBED) + b"".join(records))
+    assert (len(capture.messages), capture.notes) == (2, ())
+
+
+def test_a_capture_without_calls_says_what_it_has(read: Any) -> None:
+    geneve = [(BEGAN, udp(A, ("192.0.2.2", 6081), bytes(60)))] * 3
+    dns = [(BEGAN, udp(A, ("192.0.2.2", 53), bytes(30)))]
+    assert read(pcap([*geneve, *dns])).notes == (
+        "neither SIP nor RTP was found; most packets went to udp port 6081 (3), udp port 53 (1)",
+    )
+    assert read(pcap([])).notes == ("neither SIP nor RTP was found; no packet of UDP or TCP",)
+
+
+def test_a_compressed_capture_is_read(read: Any) -> None:
+    content = gzip.compress(pcap(DESCRIBED), mtime=0)
+    assert [len(read(whole).messages) for whole in (content, content + b"\0\0")] == [2, 2]
+    torn = read(gzip.compress(pcapng(DESCRIBED * 200), 1)[:-400])
+    assert len(torn.messages) > 100
+    assert torn.notes[0].startswith("the compressed file is damaged, or ends early")
+
+
+def test_a_small_file_does_not_unpack_without_end(
+    read: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.witness.packets.MOST_UNPACKED", 10_000)
+    with pytest.raises(CaptureError, match="unpacked it is larger than"):
+        read(gzip.compress(pcap(DESCRIBED * 100)))
 
 
 def test_interfaces_of_one_file_with_different_link_types(read: Any) -> None:

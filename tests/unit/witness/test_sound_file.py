@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import struct
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import soundfile
 import soxr
 
 from harness.audio.marks import waveform
-from harness.witness.sound_file import SoundFileError, marks_in, read_sound
+from harness.witness.sound_file import SoundFileError, marks_in, read_sound, sound_of
 
 
 def seconds_of_mark(mark: int, seconds: float, rate: int = 8000) -> np.ndarray[Any, Any]:
@@ -86,6 +89,66 @@ def test_what_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.sound").unlink()
     with pytest.raises(SoundFileError, match="cannot be read: No such file"):
         read_sound(tmp_path / "a.sound")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<!DOCTYPE html><html><title>Sign in</title>", "a web page, perhaps to sign in at"),
+        (
+            b'\xef\xbb\xbf<?xml version="1.0"?>\n<html xmlns="x">',
+            "a web page, perhaps to sign in at",
+        ),
+        (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "XML, perhaps an error"),
+        (b'{"error": "not found"}', "JSON, perhaps an error"),
+        (b"PK\x03\x04\x14" + bytes(60), "a ZIP archive; unpack it"),
+        (gzip.compress(b"RIFF"), "a gzip file; unpack it"),
+        (b"%PDF-1.7\n", "a PDF"),
+        (b"[2026-03-01 14:04:09] INVITE sip:a@b SIP/2.0\r\n" * 90, "text, perhaps a log; of calls"),
+        ("2026-03-01 Gespräch\n".encode() * 200, "text, perhaps a log; of calls"),
+        (b"2026-03-01 Gespr\xe4ch\n" * 3, "text, perhaps a log; of calls"),
+    ],
+)
+def test_a_file_that_is_no_sound_says_what_it_is(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
+    path = tmp_path / "call.wav"
+    path.write_bytes(content)
+    with pytest.raises(SoundFileError) as caught:
+        read_sound(path)
+    said = f"{path}: not a sound file that can be read ({len(content)} bytes): {words}"
+    assert str(caught.value).startswith(said)
+    assert str(caught.value).endswith("; allowed: WAV, MP3, Ogg, FLAC")
+
+
+def wav_file(subtype: str, size: int | None, more: bytes = b"") -> bytes:
+    """One and a half seconds of mark 7 in a WAV file whose header has ``size`` for their octets."""
+    file = BytesIO()
+    soundfile.write(file, seconds_of_mark(7, 1.6), 8000, format="WAV", subtype=subtype)
+    content = bytearray(file.getvalue())
+    at = content.index(b"data") + 4
+    if size is not None:
+        struct.pack_into("<I", content, 4, size and 0xFFFFFFFF)
+        struct.pack_into("<I", content, at, size)
+    return bytes(content) + more
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "ULAW", "FLOAT"])
+@pytest.mark.parametrize("size", [0, 1 << 20, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_a_recording_whose_recorder_died_is_read_to_its_end(subtype: str, size: int) -> None:
+    """The length of its sound was to be written at the end."""
+    whole = sound_of(wav_file(subtype, None), "whole")
+    torn = sound_of(wav_file(subtype, size), "torn")
+    assert torn.seconds == pytest.approx(whole.seconds, abs=0.01)
+    assert [mark.mark for mark in marks_in(torn)] == [7]
+
+
+def test_a_recording_of_nothing_stays_empty() -> None:
+    """What follows the sound is no sound."""
+    file = BytesIO()
+    soundfile.write(file, np.zeros(0), 8000, format="WAV")
+    note = b"LIST" + struct.pack("<I", 200) + bytes(200)
+    assert sound_of(file.getvalue() + note, "empty").seconds == 0
 
 
 def test_a_damaged_file_writes_nothing_to_the_terminal(
