@@ -81,14 +81,34 @@ def require_consistent(deployment: Tables) -> None:
             raise MistakesError(mistakes)
 
 
-def _written(deployment: Tables, place: Place) -> Place:
+def names_and_numbers(plain: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Unknown names, and numbers that are there twice, in a file with mistakes of form, which
+    cannot be looked at as a whole.
+    """
+    yield from _unknown_names(plain)
+    yield from _shared_values(plain)
+
+
+def _part(value: Any, name: str) -> Any:
+    """A key of a table, read or as the file has it; None where it is not there."""
+    if isinstance(value, Mapping):
+        return value.get(name)
+    return getattr(value, name, None)
+
+
+def _table(deployment: Tables | Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = _part(deployment, name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _written(deployment: Tables | Mapping[str, Any], place: Place) -> Place:
     """The place as the file has it, if it is in a line that a menu's choice was made into."""
-    if place[0] != "lines" or len(place) < 2:
+    if isinstance(deployment, Mapping) or place[0] != "lines" or len(place) < 2:
         return place
     return ("lines", *deployment.lines[place[1]].place(place[1]), *place[2:])
 
 
-def _at(deployment: Tables, pattern: str) -> Iterator[tuple[Place, str]]:
+def _at(deployment: Tables | Mapping[str, Any], pattern: str) -> Iterator[tuple[Place, str]]:
     """Each text at a place of the file. ``*`` stands for any name; a table at the end for its
     names, a list for its texts.
     """
@@ -96,23 +116,25 @@ def _at(deployment: Tables, pattern: str) -> Iterator[tuple[Place, str]]:
     for part in pattern.split("."):
         steps: list[tuple[Place, Any]] = []
         for place, value in found:
-            if part == "*":
+            if part != "*":
+                steps.append(((*place, part), _part(value, part)))
+            elif isinstance(value, Mapping):
                 steps += [((*place, name), entry) for name, entry in value.items()]
-            elif value is not None:
-                steps.append(((*place, part), getattr(value, part)))
         found = steps
     for place, value in found:
         if isinstance(value, str):
             yield place, value
         elif isinstance(value, Mapping):
             yield from (((*place, name), name) for name in value)
-        else:
-            yield from ((place, text) for text in value or ())
+        elif isinstance(value, Sequence):
+            yield from ((place, text) for text in value if isinstance(text, str))
 
 
-def _unknown_names(deployment: Tables) -> Iterator[Mistake]:
-    tables: dict[str, Sequence[str]] = {name: list(getattr(deployment, name)) for name in _NAMED}
-    tables["trunks"] = [trunk.name for trunk in deployment.trunks]
+def _unknown_names(deployment: Tables | Mapping[str, Any]) -> Iterator[Mistake]:
+    tables: dict[str, Sequence[str]] = {name: list(_table(deployment, name)) for name in _NAMED}
+    trunks = _part(deployment, "trunks")
+    names = [_part(trunk, "name") for trunk in trunks] if isinstance(trunks, Sequence) else []
+    tables["trunks"] = [name for name in names if isinstance(name, str)]
     for pattern, table in _REFERENCES:
         for place, name in _at(deployment, pattern):
             if name not in tables[table]:
@@ -190,7 +212,7 @@ def _missing_keys(deployment: Tables) -> Iterator[Mistake]:
         yield ("platform", "report", "stay_s"), what
 
 
-def _shared_values(deployment: Tables) -> Iterator[Mistake]:
+def _shared_values(deployment: Tables | Mapping[str, Any]) -> Iterator[Mistake]:
     for patterns, compared, allowed in _UNIQUE:
         owners: dict[str, Place] = {}
         for place, value in (found for pattern in patterns for found in _at(deployment, pattern)):
@@ -204,19 +226,23 @@ def _shared_values(deployment: Tables) -> Iterator[Mistake]:
                 )
 
 
-def _is_nobodys(deployment: Tables, place: Place, value: str) -> bool:
+def _is_nobodys(deployment: Tables | Mapping[str, Any], place: Place, value: str) -> bool:
     """Whether a value needs no owner: no row presses the digit, or the telephone is its group's
     own.
     """
     if place == ("escalation", "digit"):
-        return all(assistant.transfer is None for assistant in deployment.assistants.values())
+        assistants = _table(deployment, "assistants").values()
+        return all(_part(assistant, "transfer") is None for assistant in assistants)
     is_telephone = place[0] == "phones"
     return is_telephone and any(
-        g.did == value and g.agents == (place[1],) for g in deployment.groups.values()
+        _part(group, "did") == value and tuple(_part(group, "agents") or ()) == (place[1],)
+        for group in _table(deployment, "groups").values()
     )
 
 
-def _leads_to(deployment: Tables, owner: Place, place: Place, number: str) -> bool:
+def _leads_to(
+    deployment: Tables | Mapping[str, Any], owner: Place, place: Place, number: str
+) -> bool:
     """Whether a number of both is a line's and that of the group or the assistant where its calls
     lead.
 
@@ -225,16 +251,14 @@ def _leads_to(deployment: Tables, owner: Place, place: Place, number: str) -> bo
     """
     if owner[0] != "lines":
         return False
+    lines = _table(deployment, "lines")
     if place[0] == "lines":
-        return all(deployment.lines[name].press for name in (owner[1], place[1]))
-    lines = (deployment.lines[name] for name in _lines_of(deployment)[number])
-    return any(
-        {"groups": one.group, "assistants": one.assistant}.get(place[0], "") == place[1]
-        for one in lines
-    )
+        return all(_part(lines[name], "press") for name in (owner[1], place[1]))
+    key = {"groups": "group", "assistants": "assistant"}.get(place[0], "")
+    return any(_part(lines[name], key) == place[1] for name in _lines_of(deployment)[number])
 
 
-def _lines_of(deployment: Tables) -> dict[str, list[str]]:
+def _lines_of(deployment: Tables | Mapping[str, Any]) -> dict[str, list[str]]:
     """Number → the lines that have it."""
     found: dict[str, list[str]] = {}
     for pattern in ("lines.*.did", "lines.*.dids.*", "lines.*.user"):

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from harness.deployment import Account, Deployment, Trunk, from_plain, numbers_csv, to_plain
+from harness.deployment.consistency import names_and_numbers
 from harness.deployment.grants import DemandKind, Grants
 from harness.deployment.places import PEM_KINDS, PROMPT, REPORT, each_at, named_files
 from harness.errors import DeploymentError, MistakeError
@@ -159,21 +160,30 @@ def _checked(path: Path, plain: dict[str, Any], site: str | None) -> Deployment:
                 plain, context={"region": plain.get("region", _REGION)}
             )
         except ValidationError as error:
-            found = toml_model.lines(
-                error, Deployment, beside=beside, hidden=_NEVER_WRITTEN, omitted=follows
-            )
-            mistakes += [line for line in found if line not in mistakes]
             places = [
                 item["loc"] for item in error.errors(include_url=False, include_context=False)
             ]
             of_lines = {
                 str(place[1]) for place in places if place[:1] == ("lines",) and len(place) > 1
             }
+            left = {name: _without_wrong(name, plain["lines"][name], places) for name in of_lines}
+            dropped = {name for name, line in left.items() if line is None}
+            also = iter(()) if () in places else names_and_numbers(plain)
+            if of_lines:
+                also = (one for one in also if one[0][0] == "lines" and one[0][1] in dropped)
+            found = toml_model.lines(
+                error,
+                Deployment,
+                also=also,
+                beside=beside,
+                hidden=_NEVER_WRITTEN,
+                omitted=follows,
+            )
+            mistakes += [line for line in found if line not in mistakes]
             if not of_lines:
                 break
             # the others are still to be held against the rest of the file
-            left = {name: _without_wrong(name, plain["lines"][name], places) for name in of_lines}
-            wrong |= {name for name, line in left.items() if line is None}
+            wrong |= dropped
             kept = {name: left.get(name, line) for name, line in plain["lines"].items()}
             plain = plain | {
                 "lines": {name: line for name, line in kept.items() if line is not None}
@@ -216,9 +226,8 @@ def mistaken(path: Path, mistakes: Iterable[str], plain: Mapping[str, Any]) -> D
         name = names[int(place[1])] if len(names) > 1 and int(place[1]) < len(names) else None
         return f"{place[0]} ({inline(name)})" if isinstance(name, str) and name else place[0]
 
-    return DeploymentError(
-        "\n".join(f"{path}: {_TRUNK.sub(named, mistake)}" for mistake in mistakes)
-    )
+    found = toml_model.located(path, mistakes)
+    return DeploymentError("\n".join(where + _TRUNK.sub(named, what) for where, what in found))
 
 
 def _numbers(path: Path, plain: dict[str, Any]) -> numbers_csv.NumbersFile:

@@ -99,10 +99,13 @@ def read(path: Path, ignored: Sequence[str] = ()) -> NumbersFile:
         raise DeploymentError("\n".join(found.mistakes))
     passed_over.update(name for name in heading if name not in _COLUMNS)
     found.menus = _menus([dict(zip(heading, row, strict=False)) for _, row in rows])
+    alike: dict[str, list[int]] = {}
     for number, row in rows:
-        found.mistakes += [
-            f"{path}: row {number}{what}" for what in _add(found, number, row, heading, passed_over)
-        ]
+        for what in _add(found, number, row, heading, passed_over):
+            alike.setdefault(what, []).append(number)
+    for what, (number, *others) in alike.items():
+        also = f" (and the same in {toml_model.spans(others)})" if others else ""
+        found.mistakes.append(f"{path}: row {number}{what}{also}")
     if unknown:
         found.wrong.update(found.numbers)
     return found
@@ -115,11 +118,10 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     except FileNotFoundError:
         allowed = "a CSV file, beside the deployment file"
         raise DeploymentError(f"numbers_csv: no such file: {path}; allowed: {allowed}") from None
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as error:
         how = 'in Excel "CSV UTF-8" of those to save as'
-        raise DeploymentError(
-            f"{path}: is not in UTF-8; allowed: a CSV file in UTF-8 ({how})"
-        ) from None
+        said = toml_model.inline(user_files.encoding_of(error))
+        raise DeploymentError(f"{path}: {said}; allowed: a CSV file in UTF-8 ({how})") from None
     except (OSError, ValueError) as error:  # a name that no file has
         why = getattr(error, "strerror", None) or error
         raise DeploymentError(

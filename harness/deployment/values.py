@@ -61,6 +61,7 @@ OWN_PHONES: Final = frozenset(
 CALLS_A_PHONE = 4
 
 
+_EXTENSION = re.compile(r"[0-9]{2,6}")
 #: As spreadsheets show long numbers, with the comma of some countries.
 _EXPONENT = re.compile(r"\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
 
@@ -93,9 +94,10 @@ def _e164_of_file(number: str, info: ValidationInfo) -> str:
         # a file may have anything there, as a list of them
         is_known = isinstance(region, str) and region in phonenumbers.SUPPORTED_REGIONS
         meant = _meant(number, str(region)) if is_known else None
-        raise ValueError(
-            f"{error}; read in {region} it is {meant}" if meant else str(error)
-        ) from None
+        also = f"; read in {region} it is {meant}" if meant else ""
+        if info.field_name in ("did", "number") and _EXTENSION.fullmatch(number):
+            also = f'; an extension stands as user = "{number}"'
+        raise ValueError(f"{error}{also}") from None
 
 
 def _meant(number: str, region: str) -> str | None:

@@ -109,12 +109,17 @@ def _is_table(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
+#: Names that customers wrote for one of ours that is spelt otherwise.
+_SYNONYMS = {"fallback_trunk": "failover"}
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Which of the words that are known was perhaps meant, in brackets behind a blank; nothing
     where none is near.
     """
     spelt = {one.casefold(): one for one in known}
-    found = get_close_matches(word.strip().casefold(), spelt, n=1, cutoff=0.65)
+    word = word.strip().casefold()
+    found = get_close_matches(_SYNONYMS.get(word, word), spelt, n=1, cutoff=0.65)
     return f" (perhaps {spelt[found[0]]})" if found else ""
 
 

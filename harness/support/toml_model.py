@@ -7,8 +7,8 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Callable, Collection, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,16 +40,23 @@ _KINDS = {
     "bool": ("neither", "true, false"),
     "date": ("no date", "a date, as 2026-12-25, without quotes"),
 }
+_QUOTES = 'a closing quotation mark in the same line, and """…""" around text over several lines'
+_BACKSLASH = "'…' around text with a backslash, or \\\\ for each"
 #: What tomllib says of text that is no TOML (a part of it) → what is allowed there, for who writes
 #: such a file for the first time.
 _IN_TOML = {
+    r"'\n'": _QUOTES,
+    "Unterminated string": _QUOTES,
+    'Expected "\'"': _QUOTES,
+    "inline table": "all of { … } in one line, with no comma before the }",
+    "hex value": _BACKSLASH,
     "Expected ']": "[TABLE.NAME] alone in its line, and a name in quotes unless it has A-Z, a-z, 0-9, _ and - alone: "
     '[groups."Customer care"]',
     "key": "NAME = VALUE in each line, and a name in quotes unless it has A-Z, a-z, 0-9, _ and - alone",
     "Invalid value": 'text in straight quotes ("…"), a number, true, false, or a list in [ ]',
     "Expected newline": 'one value behind each =: text in quotes ("…"), a number with a point (4.5) and without leading zeros',
     "array": 'values parted by commas in [ ], as in ways = ["digit", "prompt"]',
-    "\\": "'…' around text with a backslash, or \\\\ for each",
+    "\\": _BACKSLASH,
     "twice": "each table once",
     "overwrite": "each name once in its table",
 }
@@ -79,7 +86,8 @@ def load(path: Path, model: type[M]) -> M:
     try:
         return model.model_validate(plain)
     except ValidationError as error:
-        raise MistakeError("\n".join(f"{path}: {line}" for line in lines(error, model))) from None
+        found = located(path, lines(error, model))
+        raise MistakeError("\n".join(where + line for where, line in found)) from None
 
 
 def read(path: Path, kind: type[MistakeError] = MistakeError) -> dict[str, Any]:
@@ -98,23 +106,38 @@ def read(path: Path, kind: type[MistakeError] = MistakeError) -> dict[str, Any]:
             raise RecursionError
     except FileNotFoundError:
         raise kind(f"no such file: {path}; allowed: a readable TOML file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or error
+    except UnicodeDecodeError as error:
+        said = user_files.encoding_of(error)
+        raise kind(f"{path}: {said}; allowed: a readable TOML file in UTF-8") from None
+    except OSError as error:
         raise kind(
-            f"{path}: cannot be read ({why}); allowed: a readable TOML file in UTF-8"
+            f"{path}: cannot be read ({error.strerror}); allowed: a readable TOML file in UTF-8"
         ) from None
     except RecursionError:
         raise kind(
             f"{path}: tables within tables without end; allowed: {_DEEPEST} levels"
         ) from None
     except ValueError as error:  # TOMLDecodeError, and numbers or file names that are none
-        said = str(error)
+        said = _with_inline_table(str(error), text)
         allowed = next(
             (words for part, words in _IN_TOML.items() if part in said),
             "a TOML file (https://toml.io)",
         )
         raise kind(f"{path}: not TOML: {inline(said)}; allowed: {allowed}") from None
     return plain
+
+
+def _with_inline_table(said: str, text: str) -> str:
+    """What tomllib says, with the last line where it says none, and with the inline table that a
+    comma or a line break is wrong in.
+    """
+    lines = text.split("\n")
+    said = said.replace("(at end of", f"(at line {len(lines)}, end of")
+    if found := re.fullmatch(r"Invalid initial character.*(\(at line (\d+), column (\d+)\))", said):
+        before = lines[int(found[2]) - 1][: int(found[3]) - 1].rstrip()
+        if before.endswith(("{", ",")):
+            return f"Unexpected end of an inline table {found[1]}"
+    return said
 
 
 def _too_much(text: str) -> str:
@@ -144,6 +167,78 @@ def _depth(plain: object) -> int:
     return deepest
 
 
+def located(path: Path, mistakes: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Before each mistake its file, and the line there of the place that it begins with."""
+    try:
+        lines = _lines_of_places(user_files.read_text(path, user_files.SETTINGS))
+    except (OSError, ValueError):
+        lines = {}
+    for mistake in mistakes:
+        ends = [found.start() for found in _PLACE_END.finditer(mistake)]
+        places = [mistake[:end] for end in ends if not _IN_SHEET.match(mistake)]
+        line = next((lines[place] for place in reversed(places) if place in lines), None)
+        yield f"{path}: " if line is None else f"{path}: line {line}: ", mistake
+
+
+_PLACE_END = re.compile(r"[.:]")
+_IN_SHEET = re.compile(r"[^:]* \([^:()]+: row \d+")
+#: Strings and comments of TOML, and the signs in which a statement does not end or does.
+_SIGNS = re.compile(
+    r""""{3}(?:\\.|[^\\])*?"{3}|\'{3}.*?\'{3}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|#[^\n]*|[][{}\n]""",
+    re.DOTALL,
+)
+
+
+def _statements(text: str) -> Iterator[tuple[int, str]]:
+    """Each table's heading and each key with its value, with the number of its first line."""
+    begin, depth, line = 0, 0, 1
+    text = unicodedata.normalize("NFC", text) + "\n"
+    for sign in _SIGNS.finditer(text):
+        depth += (sign[0] in "[{") - (sign[0] in "]}")
+        if sign[0] == "\n" and depth == 0:
+            statement = text[begin : sign.end()]
+            yield line, statement.strip()
+            line += statement.count("\n")
+            begin = sign.end()
+
+
+def _lines_of_places(text: str) -> dict[str, int]:
+    """The line of each table and key of TOML, by its names joined with dots, as mistakes have it."""
+    found: dict[str, int] = {}
+    table, last = "", dict[str, int]()  # the last entry of each list of tables
+    for line, statement in _statements(text):
+        plain: Any = tomllib.loads(statement)
+        if not statement.startswith("["):
+            for place in _places(plain, table):
+                found.setdefault(place, line)
+            continue
+        table = ""
+        while plain:
+            ((name, plain),) = plain.items()
+            table += f"{'.' if table else ''}{inline(name)}"
+            if plain == [{}]:
+                last[table] = last.get(table, -1) + 1
+                plain = {}
+            found.setdefault(table, line)
+            if table in last:
+                table += f".{last[table]}"
+                found.setdefault(table, line)
+    return found
+
+
+def _places(plain: object, where: str) -> Iterator[str]:
+    """The places of all that a value holds."""
+    items: Iterable[tuple[object, object]] = ()
+    if isinstance(plain, dict):
+        items = plain.items()
+    elif isinstance(plain, list):
+        items = enumerate(plain)
+    for key, value in items:
+        place = f"{where}.{inline(str(key))}" if where else inline(str(key))
+        yield place
+        yield from _places(value, place)
+
+
 def inline(text: str) -> str:
     """Text of the file's own as a part of one line."""
     return printable(text).replace("\n", "\\n")
@@ -153,12 +248,14 @@ def lines(
     error: ValidationError,
     model: type[BaseModel],
     *,
+    also: Iterable[Mistake] = (),
     beside: Callable[[tuple[int | str, ...]], str | None] = lambda location: None,
     hidden: Collection[str] = (),
     omitted: Callable[[tuple[int | str, ...]], bool] = lambda location: False,
 ) -> Iterator[str]:
     """A line for each mistake: where, what, what is allowed.
 
+    ``also`` are mistakes that were found in another way;
     ``beside`` returns the other place of a value, such as a spreadsheet cell; ``hidden`` keys are
     not suggested; mistakes at ``omitted`` places are passed over.
     """
@@ -170,7 +267,9 @@ def lines(
     # a name that is misspelt once is one mistake, though three hundred numbers lead there; so is a
     # column that lost every plus
     alike: dict[tuple[tuple[int | str, ...], str], list[tuple[tuple[int | str, ...], str]]] = {}
-    for location, what, kind in islice(_mistakes(error, model, hidden), _MOST_MISTAKES):
+    more = ((where, what, what) for where, what in also)
+    every = chain(_mistakes(error, model, hidden), more)
+    for location, what, kind in islice(every, _MOST_MISTAKES):
         if omitted(location):
             continue
         of_entry = (location[0], "", *location[2:]) if len(location) > 2 else location
@@ -180,13 +279,13 @@ def lines(
         which = _named([place for place, _ in others], beside)
         how = "same" if len({what for _, what in found}) == 1 else "like"
         for location, what in shown:
-            also = (
+            many = (
                 f" (and the {how} at {len(others)} others of {location[0]}: {which})"
                 if others
                 else ""
             )
             where = place(location)
-            yield f"{where}: {what}{also}" if where else f"{what}{also}"
+            yield f"{where}: {what}{many}" if where else f"{what}{many}"
     if len(alike) > _MOST_SHOWN:
         yield f"and more: {error.error_count()} mistakes in all"
 
@@ -203,13 +302,18 @@ def _named(
     if len(rows) < len(places):
         names = list(dict.fromkeys(inline(str(place[1])) for place in places))
         return ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
-    spans: list[list[int]] = []
+    return spans(rows)
+
+
+def spans(rows: Iterable[int]) -> str:
+    """Numbers of rows in ascending order, as ``rows 3-31, 42``."""
+    found: list[list[int]] = []
     for row in rows:
-        if spans and row == spans[-1][-1] + 1:
-            spans[-1] = [spans[-1][0], row]
+        if found and row == found[-1][-1] + 1:
+            found[-1] = [found[-1][0], row]
         else:
-            spans.append([row])
-    return "rows " + ", ".join("-".join(map(str, span)) for span in spans)
+            found.append([row])
+    return "rows " + ", ".join("-".join(map(str, span)) for span in found)
 
 
 def _mistakes(
@@ -251,7 +355,10 @@ def _wrong(kind: str, location: tuple[int | str, ...], found: Any, field: Any) -
         case "missing":
             return f"is missing; allowed: {allowed or _TEXT}"
         case "tuple_type":
-            return f"is no list; allowed: a list of {heading or 'values in [ ]'}"
+            names = list(found) if isinstance(found, dict) else []
+            is_named = names and isinstance(found[names[0]], dict)
+            also = f', with name = "{inline(names[0])}"' if is_named else ""
+            return f"is no list; allowed: a list of {heading or 'values in [ ]'}{also}"
         case "too_long" | "too_short":
             return f"has {len(found)} values; allowed: {model_words.count(field)}"
         case "string_too_short":

@@ -74,6 +74,16 @@ def read_text(path: Path, kind: FileKind, errors: str = "strict") -> str:
     return read(path, kind).decode("utf-8-sig", errors)
 
 
+def encoding_of(error: UnicodeDecodeError) -> str:
+    """Where text is not UTF-8, and what it probably is."""
+    raw = error.object
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "line 1: is not in UTF-8 but in UTF-16"
+    line = raw[: error.start].count(b"\n") + 1
+    sign = raw[error.start : error.start + 1].decode("cp1252", "replace")
+    return f"line {line}: is not in UTF-8 (in Windows-1252 it has {sign} there)"
+
+
 def _check(found: os.stat_result, path: Path, kind: FileKind | None) -> None:
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from copy import deepcopy
@@ -61,7 +62,7 @@ def mistakes_of(path: Path, environment: Mapping[str, str] = SECRETS) -> list[st
         load(path, environment)
     lines = str(caught.value).splitlines()
     assert all(line.startswith(f"{path}: ") for line in lines)
-    return [line.removeprefix(f"{path}: ") for line in lines]
+    return [re.sub(f"^{path}: (line \\d+: )?", "", line) for line in lines]
 
 
 def mistakes(directory: Path, example: str, changes: Changes) -> list[str]:

@@ -58,6 +58,33 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
     assert len(mistakes(tmp_path, TD, wrong)) == 2
 
 
+def test_a_mistake_of_form_hides_no_unknown_name_and_no_number_that_is_there_twice(
+    tmp_path: Path,
+) -> None:
+    """Otherwise the second round shows what could be mended in the first."""
+    wrong = {
+        "expect.patience_s": "long",
+        "limits.calls": 3,
+        "lines.inbound.announcement": 3,
+        "lines.inbound.assistant": "maine",
+        "assistants.main.transfer_to": "billign",
+        "groups.support.did": "+18155550101",
+        "phones.caller.account": "carrier-1",
+    }
+    found = mistakes(tmp_path, TD, wrong)
+    for begins in (
+        "expect.patience_s: 'long': is no number",
+        "limits.calls: unknown key",
+        "lines.inbound.announcement: unknown key",
+        "lines.inbound.assistant: no assistant is called 'maine' (perhaps main)",
+        "assistants.main.transfer_to: no group is called 'billign' (perhaps billing)",
+        "groups.support.did: +18155550101 is already groups.billing.did",
+        "phones.caller.account: no account is called 'carrier-1'",
+    ):
+        assert [line for line in found if line.startswith(begins)], (begins, found)
+    assert len(found) == len(wrong)
+
+
 @pytest.mark.parametrize(
     ("changes", "of"),
     [

@@ -158,7 +158,11 @@ def test_a_sheet_that_excel_saved_in_another_way_says_how_to_save_it(
     with pytest.raises(DeploymentError) as caught:
         numbers_csv.read(path)
     how = 'in Excel "CSV UTF-8" of those to save as'
-    assert str(caught.value) == f"{path}: is not in UTF-8; allowed: a CSV file in UTF-8 ({how})"
+    said = {
+        "cp1252": "line 2: is not in UTF-8 (in Windows-1252 it has ü there)",
+        "utf-16": "line 1: is not in UTF-8 but in UTF-16",
+    }[encoding]
+    assert str(caught.value) == f"{path}: {said}; allowed: a CSV file in UTF-8 ({how})"
 
 
 @pytest.mark.parametrize(
@@ -248,6 +252,15 @@ def test_what_contradicts_the_rest_of_the_file_is_told_by_row_and_column(
     assert len(found) == 1
 
 
+def test_the_same_mistake_in_many_rows_is_one_line(tmp_path: Path) -> None:
+    rows = [f"A{n},+121455501{n:02},EU,billing" for n in range(10)]
+    blank = [f"B{n},,EU,billing" for n in range(35)]
+    text = "\n".join(["name,did,trunk,group", *blank[:30], *rows, *blank[30:]])
+    path = tmp_path / "x.csv"
+    said = "row 2, column did: is missing; allowed: a number in E.164 (and the same in rows 3-31, 42-46)"
+    assert numbers_csv.read(sheet(tmp_path, text)).mistakes == [f"{path}: {said}"]
+
+
 def test_a_number_that_may_be_two_is_named_in_both_readings(tmp_path: Path) -> None:
     """A user who copied the wrong one into a live file would call a stranger."""
     (found,) = said_of(tmp_path, "name,did,trunk,group\nA,492214710123,EU,billing\n", region="DE")
@@ -310,7 +323,7 @@ def test_every_mistake_of_the_sheet_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(DeploymentError) as caught:
         load(path)
     said = [
-        re.sub(r"^\S+?(x.csv|toml): ", "", line).partition(";")[0]
+        re.sub(r"^\S+?(x.csv|toml): (line \d+: )?", "", line).partition(";")[0]
         for line in str(caught.value).splitlines()
     ]
     assert said == [
