@@ -19,7 +19,7 @@ Refusals = Annotated[tuple[Refusal, ...], Field(min_length=1)]
 class Axes(Model):
     """What the rows are multiplied by, besides the trunks."""
 
-    #: Each row is run with each.
+    #: Rows of each trunk are run with each where Synthflow is the AI, all others with the first
     codecs: tuple[Literal["pcmu", "pcma"], ...] = ("pcmu", "pcma")
 
     @model_validator(mode="after")

@@ -32,7 +32,7 @@ Made by `python -m tools.reference` from `harness COMMAND --help`; do not edit i
 | `HARNESS_LIVE=1` | the same as `--live` |
 | `HARNESS_GRANT` | words as of `--grant`, but `command` |
 | `HARNESS_SITE` | the site, instead of the file's `site` |
-| `HARNESS_AS_OF` | the moment that hours are judged by: ISO 8601 with its offset |
+| `HARNESS_AS_OF` | the moment a plan is made for (ISO 8601 with its offset); calls keep to the hours as they are now |
 | `HARNESS_ALERTS` | where `nightly` sends [alerts](nightly.md#alerts) |
 | `HARNESS_FLEET_REDIS` | a fleet's Redis |
 | `NO_COLOR` | no colours on the terminal |

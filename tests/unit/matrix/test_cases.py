@@ -50,6 +50,14 @@ def test_a_number_registers_over_each_of_two_trunks_that_are_alike(talkdesk: Dep
     assert len({case.id for case in alike}) == 2
 
 
+def test_every_codec_is_tried_with_synthflow_and_the_first_with_a_stand_in(
+    talkdesk: Deployment,
+) -> None:
+    """As the key's documentation says."""
+    tried = {(case.axes["ai"], case.axes["codec"]) for case in of(talkdesk, "TD-INBOUND")}
+    assert tried == {("synthflow", "pcmu"), ("synthflow", "pcma"), ("stand-in", "pcmu")}
+
+
 def test_a_closed_number_is_called_once_whatever_its_menu_offers(talkdesk: Deployment) -> None:
     entry = talkdesk.lines["out-of-hours"]
     menu = {f"main press {digit}": entry.model_copy(update={"press": digit}) for digit in "12"}
