@@ -358,11 +358,11 @@ def _place_files(plain: dict[str, Any], directory: Path, kinds: Collection[str])
         if kind in kinds:
             name = table[key].strip()
             table[key] = str((directory / name).absolute())
-            if why := _why_not(Path(table[key]), kind, name):
+            if why := why_not(Path(table[key]), kind, name):
                 yield f"{inline(where)}: {why}"
 
 
-def _why_not(file: Path, kind: str, name: str) -> str:
+def why_not(file: Path, kind: str, name: str) -> str:
     """Why a file does not hold what it should; empty where it does. OpenSSL's own words say neither
     which file nor what is wrong.
     """

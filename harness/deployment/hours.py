@@ -187,7 +187,7 @@ def _is_zone(name: str) -> bool:
     return True
 
 
-def _zone(name: str) -> str:
+def known_zone(name: str) -> str:
     if not _is_zone(name):
         raise ValueError(
             f"{name!r}: no time zone; allowed: a name such as Europe/Berlin or America/New_York"
@@ -197,7 +197,7 @@ def _zone(name: str) -> str:
 
 Hours = Annotated[str, AfterValidator(_hours)]
 Dates = Annotated[str, AfterValidator(_dates)]
-Zone = Annotated[str, AfterValidator(_zone)]
+Zone = Annotated[str, AfterValidator(known_zone)]
 
 
 def is_open(hours: str, zone: str, at: datetime, holidays: str = "") -> bool:

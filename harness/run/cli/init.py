@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 import phonenumbers
 import typer
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from phonenumbers.timezone import time_zones_for_number
 
 from harness.audio.prompts import prompt_text
 from harness.deployment import (
@@ -26,8 +27,10 @@ from harness.deployment import (
     is_address,
     to_plain,
 )
-from harness.deployment.file import OPEN_ANSWER
+from harness.deployment.file import OPEN_ANSWER, why_not
 from harness.deployment.grants import Grants
+from harness.deployment.hours import known_zone
+from harness.deployment.places import PEM_KINDS
 from harness.errors import DeploymentError, MistakeError, writing
 from harness.integrations import load
 from harness.integrations.matrix import cases
@@ -97,7 +100,7 @@ def init(
     ] = None,
     line: Annotated[str | None, typer.Option(help="The number a caller dials, E.164.")] = None,
     assistant: Annotated[
-        str | None, typer.Option(help="The assistant's number at Synthflow, E.164.")
+        str | None, typer.Option(help="The assistant's number at Synthflow, E.164, or SIP user.")
     ] = None,
     assistant_model: Annotated[
         str | None, typer.Option(help="Synthflow's id of the assistant (only with live).")
@@ -120,8 +123,20 @@ def init(
     second_agent: Annotated[
         str | None, typer.Option(help="A second agent phone of the group, likewise.")
     ] = None,
+    fallback: Annotated[
+        YesNo | None, typer.Option(help="Whether that group takes over when the AI does not.")
+    ] = None,
+    zone: Annotated[
+        str | None, typer.Option(help="The time zone of opening hours (default: the number's).")
+    ] = None,
     bind: Annotated[
         str | None, typer.Option(help="The stand-in's address on this machine.")
+    ] = None,
+    certificate: Annotated[
+        str | None, typer.Option(help="The stand-in's certificate (PEM file; only with TLS).")
+    ] = None,
+    private_key: Annotated[
+        str | None, typer.Option(help="The key of that certificate (PEM file).")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
 ) -> None:
@@ -137,7 +152,7 @@ def init(
     answers: dict[str, str] = {}
     mistakes: list[str] = []
     missing: list[str] = []
-    for name, question, check, default in _questions(answers):
+    for name, question, check, default in _questions(answers, file.parent):
         option, given = f"--{name.replace('_', '-')}", context.params[name]
         answers[name] = given or default or ""
         if given is not None:
@@ -167,7 +182,7 @@ def init(
             f"{file} is written, with {OPEN_ANSWER}… where an answer is open. To go on: {program()} init {file}"
         )
         return
-    _write(file, written(answers))
+    _write(file, answers)
     kept.unlink(missing_ok=True)
 
 
@@ -185,7 +200,9 @@ def _keep(kept: Path, answers: Mapping[str, str], missing: Collection[str]) -> N
     _save(kept, json_file.text(known))
 
 
-def _questions(answers: Mapping[str, str]) -> Iterator[tuple[str, str, Check, str | None]]:
+def _questions(
+    answers: Mapping[str, str], directory: Path
+) -> Iterator[tuple[str, str, Check, str | None]]:
     """Option, question, check and default of each value that the file needs; later ones depend on
     the answers so far.
 
@@ -219,8 +236,13 @@ def _questions(answers: Mapping[str, str]) -> Iterator[tuple[str, str, Check, st
         f"sip.{_part(answers)}synthflow.ai" if is_live else None,
     )
     yield "line", "The number a caller dials", number, None
-    yield "assistant", "The assistant's number", number, None
+    asked = "The assistant's number, or its SIP user"
+    yield "assistant", asked, _number_or_user(number), None
     yield "group", "The number of the queue or ring group it transfers to", number, None
+    asked = "Does that group take the call, too, when the AI does not (fallback)?"
+    yield "fallback", *_choice(asked, YesNo), "no"
+    asked = "The time zone of opening hours, e.g. Europe/Berlin (empty: none)"
+    yield "zone", asked, lambda text: text and known_zone(text), _zone_of(answers["line"])
     yield "caller_number", "The number of the phone that calls", number, None
     yield "caller_host", "Where that phone registers: host or address", _host, None
     yield "caller_domain", "The SIP domain of the phone that calls", _host, answers["caller_host"]
@@ -240,6 +262,12 @@ def _questions(answers: Mapping[str, str]) -> Iterator[tuple[str, str, Check, st
         yield "recordings", *_choice(fetched, YesNo), "no"
     else:
         yield "bind", "This machine's address for the stand-in to listen at", _host, None
+    if not is_live and answers["transport"] == "tls":
+        asked = f"Its certificate, made out to {answers['synthflow_host']} (PEM file; empty: later)"
+        yield "certificate", asked, _pem(directory, "certificate"), ""
+        if answers["certificate"]:
+            asked = "The certificate's private key (PEM file)"
+            yield "private_key", asked, _pem(directory, "private_key"), None
 
 
 #: What one types to leave an answer open.
@@ -268,9 +296,10 @@ def _ask(question: str, check: Check, default: str | None, keep: Callable[[], No
             typer.echo(f"  {error}")
 
 
-def _write(file: Path, text: str) -> None:
-    deployment = _check(file, text)
-    _save(file, text)
+def _write(file: Path, answers: Mapping[str, str]) -> None:
+    # Its PEM files are checked already, and are not beside the copy that is tried.
+    deployment = _check(file, written({**answers, "certificate": ""}))
+    _save(file, written(answers))
     names = " ".join(f"{name}=…" for name in dict.fromkeys(variables(file)))
     typer.echo(f"{file} is written. What it does not say, its comments do. Next:\n  export {names}")
     named = shlex.quote(str(file))
@@ -326,6 +355,7 @@ def written(answers: Mapping[str, str]) -> str:
         "port": port,
         "sip_port": sip_port,
         "bind": None,
+        "certificate": "",
         "assistant_model": "",
         "recordings": "no",
         "api_base": f"https://api.{_part(answers)}synthflow.ai/v2",
@@ -417,6 +447,30 @@ def _user(number: Check) -> Check:
             return number(text)
         if not re.fullmatch(r"[A-Za-z0-9_.+-]+", text):
             raise ValueError(f"{text!r} is not a user name; allowed: letters, digits, . _ + -")
+        return text
+
+    return check
+
+
+def _number_or_user(number: Check) -> Check:
+    """Up to six digits are an extension."""
+    user = _user(number)
+    return lambda text: user(text) if re.search(r"[A-Za-z_]|^[0-9]{1,6}$", text) else number(text)
+
+
+def _zone_of(number: str) -> str:
+    """The time zone of a number; empty where it has none, or one of several."""
+    try:
+        zones = time_zones_for_number(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:  # still open
+        return ""
+    return zones[0] if len(zones) == 1 and "/" in zones[0] and zones[0] != "Etc/Unknown" else ""
+
+
+def _pem(directory: Path, key: str) -> Check:
+    def check(text: str) -> str:
+        if text and (why := why_not(directory / text, PEM_KINDS[key], text)):
+            raise ValueError(why)
         return text
 
     return check

@@ -23,6 +23,7 @@ from harness.integrations.matrix import cases
 from harness.run.cli.app import application
 from harness.run.preflight import variables
 from harness.support.terminal import program
+from tests.certificates import Authority
 
 OPTIONS = {
     "integration": "talkdesk",
@@ -145,11 +146,45 @@ def test_all_missing_answers_are_named_at_once(tmp_path: Path) -> None:
         ("agent-user", 'x"]\n'),
         ("caller-host", "sip:x"),
         ("assistant-model", "a b"),
+        ("zone", "Europe/Atlantis"),
     ],
 )
 def test_invalid_answers_are_refused(tmp_path: Path, option: str, value: str) -> None:
     with pytest.raises(MistakeError, match=f"--{option} "):
         made(tmp_path / "x.toml", **{option.replace("-", "_"): value})
+
+
+def test_fallback_zone_and_an_assistants_user_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    made(path, fallback="yes", zone="Europe/Berlin", assistant="ava-en")
+    deployment = deployment_of(path)
+    assert deployment.lines["main number"].fallback == "billing"
+    assert deployment.zone == "Europe/Berlin"
+    assert deployment.assistants["main"].user == "ava-en"
+    other = tmp_path / "y.toml"
+    made(other, assistant="4711", integration="gladly")
+    deployment = deployment_of(other)
+    assert deployment.lines["main number"].fallback is None
+    assert deployment.zone == "America/Chicago"  # of the number that callers dial
+    assert deployment.assistants["main"].user == "4711"
+
+
+def test_a_stand_ins_certificate_is_written(tmp_path: Path) -> None:
+    """Gladly signals over TLS only."""
+    certificate, key = Authority(tmp_path).issue("ai.example")
+    path = tmp_path / "x.toml"
+    gladly = {"integration": "gladly", "kind": "stand-in", "synthflow_host": "ai.example"}
+    made(path, **gladly, certificate=certificate.name, private_key=key.name)
+    stand_in = deployment_of(path).stand_in
+    assert (stand_in.certificate, stand_in.private_key) == (str(certificate), str(key))
+    for option, name, said in (
+        ("certificate", "nowhere.pem", "no such file 'nowhere.pem'"),
+        ("certificate", key.name, "no certificate in"),
+        ("private_key", certificate.name, "no private key in"),
+    ):
+        files = {"certificate": certificate.name, "private_key": key.name, option: name}
+        with pytest.raises(MistakeError, match=f"--{option.replace('_', '-')} {name}: {said}"):
+            made(tmp_path / "y.toml", **gladly, **files)
 
 
 def test_a_number_with_two_valid_readings_is_refused(tmp_path: Path) -> None:
@@ -204,7 +239,7 @@ def typed(path: Path, keys: str, code: int = 0, **changes: str | None) -> str:
 
 def test_init_asks_at_a_terminal(tmp_path: Path) -> None:
     path = tmp_path / "asked.toml"
-    keys = "nonsense\nLive\n\n\neu\n911\n(312) 555-0100\n\nbob\nm 1\nm1\nyes\n"
+    keys = "nonsense\nLive\n\n\neu\n911\n(312) 555-0100\nyes\n\n\nbob\nm 1\nm1\nyes\n"
     output = typed(path, keys, line=None, kind=None, region=None)
     assert "'nonsense' is not valid" in output
     assert "'911' has too few or too many digits" in output
@@ -223,6 +258,10 @@ def test_init_asks_at_a_terminal(tmp_path: Path) -> None:
         "+13125550100",
     )
     assert deployment.groups["billing"].agents == ("agent", "second agent")
+    assert (deployment.lines["main number"].fallback, deployment.zone) == (
+        "billing",
+        "America/Chicago",
+    )
     assert deployment.synthflow is not None
     assert deployment.synthflow.recording
     assert deployment.synthflow.api_base == "https://api.eu.synthflow.ai/v2"
@@ -233,7 +272,7 @@ def test_init_goes_on_where_it_was_left(tmp_path: Path) -> None:
     asked: dict[str, Any] = {"line": None, "group": None}
     assert "are kept" in typed(path, "\n\n?\n\x04", 130, **asked)
     assert not path.exists()
-    output = typed(path, "(312) 555-0100\n?\n\n\n\n\n", **asked)
+    output = typed(path, "(312) 555-0100\n?\n\n\n\n\n\n\n", **asked)
     assert "with MISSING-… where an answer is open" in output
     assert path.read_text().startswith("# open: group\n")
     with pytest.raises(DeploymentError) as raised:
