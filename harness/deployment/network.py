@@ -312,7 +312,7 @@ class PhoneEntry(Secret):
     #: Whose number is shown to an agent called by ``number``: the caller's, one of the platform's
     #: that this file has, or any.
     shows: Literal["original", "platform", "any"] = "original"
-    accept: Key | None = None  #: the digit with which such an agent takes the call
+    accept: Key | None = None  #: the digit without which such an agent gets no call
 
     @property
     def aor_user(self) -> str:

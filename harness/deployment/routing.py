@@ -60,7 +60,8 @@ class Destination(Model):
     zone: Zone | None = None  #: of its hours; default: the file's ``zone``
     holidays: str | None = None  #: the calendar whose dates count before the weekdays of its hours
     closed: str | None = None  #: the group that answers out of hours; default: a message does
-    notice_s: float = Field(0.0, ge=0, le=120)  #: how long the platform speaks after the last menu
+    #: How long the platform speaks after the last menu; it must be heard.
+    notice_s: float = Field(0.0, ge=0, le=120)
     routed_by: RoutedBy | None = None  #: the routing rule that leads to this assistant
     fallback: str | None = None  #: the group that takes over if the AI fails
     refer: Literal["consumed", "passed-on"] = (
@@ -127,7 +128,8 @@ class Line(Destination):
         None  #: what the caller presses in menus before the AI, a digit for each level
     )
     choices: dict[Pressed, Choice] = {}
-    announcement_s: float = Field(0.0, ge=0, le=120)  #: how long the platform speaks first
+    #: How long the platform speaks first; it must be heard, and nobody be called in its first half.
+    announcement_s: float = Field(0.0, ge=0, le=120)
     closes_after_menu: bool = (
         False  #: its hours are those of what was pressed, as in a choice's own table
     )

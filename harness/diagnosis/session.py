@@ -35,6 +35,10 @@ def derive(scene: Scene) -> None:
         )
     for finding in scene.of("transfer.told"):
         scene.record("caller.told", not finding.failed, finding.actual)
+    for finding in sorted(scene.of("announcement"), key=lambda found: not found.failed):
+        scene.record("announcement", not finding.failed, finding.subject, finding.actual)
+    for finding in scene.of("landing.accepted"):
+        scene.record("accept.asked", not finding.failed, finding.subject, finding.actual)
 
 
 # -- who ended the call

@@ -288,7 +288,7 @@ def why_never_passed(case: Case, deployment: Deployment) -> str | None:
     if LANDING in required and (
         twins := [
             twin
-            for name in _lands_at(case, deployment)
+            for name in answering_groups(case, deployment)
             if not deployment.is_told_by_report(name)
             for twin in deployment.twins(name)
         ]
@@ -392,7 +392,7 @@ def _is_reported(case: Case, deployment: Deployment) -> bool:
     )
 
 
-def _lands_at(case: Case, deployment: Deployment) -> Iterable[str]:
+def answering_groups(case: Case, deployment: Deployment) -> Iterable[str]:
     """Of the :func:`landing_groups` those whose agents are to answer."""
     handover, overflow = case.handover(deployment), case.axes.get("overflow")
     if case.row.moment == "transfer" and handover is not None:

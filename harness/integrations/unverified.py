@@ -42,6 +42,11 @@ class _Declared:
         self._every = every
         self._cases = [case for plan in every for case in matrix.cases_of(plan)]
         self._reached = {name for case in self._cases for name in landing_groups(case, deployment)}
+        self._rung_in_turns = {
+            deployment.lines[c.line].group
+            for c in self._cases
+            if c.line and LANDING_TURN in c.required_findings
+        }
         self._failed_over = {
             c.line for c in self._cases if c.line and c.row.which and FAILS_OVER in c.row.which
         }
@@ -152,13 +157,8 @@ class _Declared:
         heard = {
             case.axes.get("overflow") for case in self._cases if VOICEMAIL in case.required_findings
         }
-        rang = {
-            self._deployment.lines[c.line].group
-            for c in self._cases
-            if c.line and LANDING_TURN in c.required_findings
-        }
         for name, group in deployment.groups.items():
-            if name in self._reached and group.turns[1:] and name not in rang:
+            if name in self._reached and group.turns[1:] and name not in self._rung_in_turns:
                 yield f"groups.{name}.rings", "no row calls a number of people that leads to it"
             if name not in self._reached:
                 why = (
@@ -186,12 +186,37 @@ class _Declared:
                 else "it is no caller: other phones have numbers, or its address"
             )
             yield f"phones.{name}", why
+        yield from self._agents()
         used = {phone.account for phone in deployment.phones.values()}
         for name in (name for name in deployment.accounts if name not in used):
             yield f"accounts.{name}", "no phone uses it"
         moments: Iterable[str] = (plan.row.moment for plan in self._every)
         if deployment.campaign is not None and "campaign" not in moments:
             yield "campaign", f"{deployment.integration} has no row with a campaign"
+
+    def _agents(self) -> Iterator[tuple[str, str]]:
+        """Agents whom no case is sure to ring, or to have take a call."""
+        deployment, cases = self._deployment, self._cases
+        answering = {
+            name
+            for case in cases
+            if LANDING in case.required_findings
+            for name in matrix.answering_groups(case, deployment)
+        }
+        rings, takes = set[str](), set[str]()
+        for name in answering:
+            turns = deployment.groups[name].turns
+            count = (deployment.telling_turn(name) or 0) + 1
+            rung = turns if name in self._rung_in_turns else turns[:count]
+            rings.update(*rung)
+            if rung and len(rung[-1]) == 1 and not deployment.groups[name].others:
+                takes.update(rung[-1])
+        present = {agent for name in self._reached for agent in deployment.groups[name].present}
+        for name, phone in deployment.phones.items():
+            if name in present - rings:
+                yield f"phones.{name}", "it rings only in a later turn of its groups"
+            elif name in present - takes and phone.accept is not None:
+                yield f"phones.{name}.accept", "another agent of its groups may take each call"
 
 
 def _falls_back(case: Case) -> bool:

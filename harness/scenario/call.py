@@ -90,6 +90,8 @@ class Call(ListeningLeg):
         self.marked_at: list[float] = []  #: when it began to send its mark to a live AI
         self.words_s = 0.0  #: the longest prompt that it said
         self.looks: list[UnfinishedLook] = []
+        #: When the last announcement was to begin, and how long the platform is to speak.
+        self.announced: tuple[float, float] | None = None
         self.began = next((event.at for event in leg.events), time.monotonic())
         self.chosen = self.began  #: when the caller began to press the last digit of the menus
         self.routed = self.began  #: when it was past the platform's announcement and menus

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from harness.case.checks import landing
+from harness.case.checks import landing, reach
 from harness.case.events import CallState, Expected
 from harness.case.measurement import Landing
 from harness.case.verdict import ExpectationError, NotObservableError
@@ -56,14 +56,54 @@ class Caller:
             # without a menu it may speak first and let the AI answer the call (RFC 3960 section
             # 3.1)
             before_s = 0.0 if entry.press else entry.announcement_s
+            if entry.announcement_s:
+                self._is_let_in(call, entry.announcement_s, self._context.patience + before_s)
             Expect(self._context, call).answered(self._context.patience + before_s)
-            left_s = self._left_of(entry.announcement_s, call)
+            began, left_s = self._left_of(entry.announcement_s, call)
             self._context.pause(left_s, "the announcement")
+            self._hears_announcement(call, began, entry.announcement_s)
             self._choose(call, entry.press)
             if entry.notice_s:
                 self._context.pause(entry.notice_s, "the announcement after the menu")
+                self._hears_announcement(call, call.chosen + DIGIT_S + _CUT_OFF_S, entry.notice_s)
             call.routed = self._now()
         return call
+
+    def _is_let_in(self, call: Call, seconds: float, within: float) -> None:
+        """Wait for the platform's answer. A harness phone that rings first, before the announcement
+        can be over, ends the scenario: nothing would answer the caller.
+        """
+        phones, began = self._context.phones, self._now()
+
+        def ringing() -> str | None:
+            called = (
+                (name, phone, leg)
+                for name, phone in phones.by_name.items()
+                for leg in phone.incoming
+            )
+            mine = (
+                name
+                for name, phone, leg in called
+                if phones.is_surely_of(leg, phone, {self.number})
+            )
+            return next(mine, None)
+
+        self._context.wait_for(
+            lambda: call.answered_at() is not None or call.is_over() or ringing(), began + within
+        )
+        if (name := ringing()) and call.answered_at() is None and self._now() < began + seconds / 2:
+            early = self._context.evidence.expect(reach.announced_first.of(name, seconds, True))
+            raise ExpectationError(early)
+
+    def _hears_announcement(self, call: Call, since: float, seconds: float) -> None:
+        """The platform, which must speak for so long, is heard after ``since``."""
+        if not seconds:
+            return
+        call.announced, until = (since, seconds), self._now()
+        is_heard = call.hears_sound(since, until) is not None
+        self._context.evidence.expect(
+            reach.announced.of(call.label, seconds, is_heard), sound_due=[(since, until)]
+        )
 
     def _choose(self, call: Call, digits: str | None) -> None:
         for level, digit in enumerate(digits or ""):
@@ -111,15 +151,16 @@ class Caller:
         wait_for_pause(call.leg)
         self._context.evidence.scripted(self._now() - began, "the next menu", began=began)
 
-    def _left_of(self, announcement_s: float, call: Call) -> float:
-        """Seconds of the announcement after the answer: a call that is answered late has had it as
-        early media.
+    def _left_of(self, announcement_s: float, call: Call) -> tuple[float, float]:
+        """When the announcement began, and its seconds after the answer: a call that is answered
+        late has had it as early media.
         """
         answered = call.answered_at()
         if answered is None or answered - call.began <= self._context.patience:
-            return announcement_s
+            return answered or self._now(), announcement_s
         early = (e.at for e in call.leg.facts.of(CallState) if e.state == "early")
-        return max(0.0, announcement_s - (answered - next(early, answered)))
+        began = next(early, answered)
+        return began, max(0.0, announcement_s - (answered - began))
 
     def dial(self, number: str, headers: Sequence[tuple[str, str]] = ()) -> Call:
         """Call ``number`` (any form the deployment's network takes); returns at once."""
@@ -273,6 +314,12 @@ class Group:
             self.was_declined()
             leg = self._told_apart(leg, of)
             self._add_landing(of, leg)
+            if of.announced is not None:
+                began, seconds = of.announced
+                is_too_soon = leg.events[0].at < began + seconds / 2
+                self._context.evidence.expect(
+                    reach.announced_first.of(leg.phone.name, seconds, is_too_soon)
+                )
             of.obeyed(leg.events[0].at)
             leg.answer()
             leg.wait_state("confirmed", within=self._context.patience)
@@ -283,6 +330,10 @@ class Group:
             if digit := self._context.deployment.phones[leg.phone.name].accept:
                 taken.hears_sound(leg.events[0].at, self._now() + self._context.patience)
                 wait_for_pause(leg)  # the prompt that names the digit is over
+                is_connected = of.mark in taken.marks_heard()
+                self._context.evidence.expect(
+                    landing.accepted.of(leg.phone.name, digit, is_connected)
+                )
                 taken.press(digit)
                 taken.connected_at = self._now()
             limit = self._context.deployment.expect.released_within_s
@@ -578,7 +629,16 @@ class AssistantOf:
                 )
                 if talk.assistant == self.name:
                     self._context.look_later(lambda: self._given_to_others(of), when_over=False)
+            self._comes_behind_announcement(of)
             return talk
+
+    def _comes_behind_announcement(self, of: Call) -> None:
+        if of.announced is None:
+            return
+        (began, seconds), endpoint = of.announced, self._ai.endpoint
+        is_too_soon = bool(endpoint.reached_before(of, began + seconds / 2))
+        if is_too_soon or not endpoint.blind:
+            self._context.evidence.expect(reach.announced_first.of("the AI", seconds, is_too_soon))
 
     def expect_calls(self, of: Iterable[Call]) -> list[tuple[Call, AiCall]]:
         """The AI answers each of these calls, which are placed as they are taken from ``of``; fails

@@ -6,6 +6,7 @@ Code that judges never reads this: a real platform does not tell either.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -184,6 +185,9 @@ class Settings(_Model):
     assistants: dict[str, AssistantSettings] = {}  #: by name; ``*`` for all others
     groups: dict[str, GroupSettings] = {}  #: likewise
     lines: dict[str, LineSettings] = {}  #: likewise
+    #: Keys of the file that the world has otherwise than the file declares, by its tables; an empty
+    #: table takes the key away. They hold from the start of the world.
+    differs: dict[str, Any] = {}
 
     def assistant(self, name: str | None) -> AssistantSettings:
         """The settings of an assistant, else those of ``*``."""
@@ -210,6 +214,34 @@ def parse(plain: dict[str, Any], *, speech: bool = False) -> Settings:
     except ValidationError as error:
         mistakes = [f"simulated.{line}" for line in toml_model.lines(error, Settings)]
         raise DeploymentError("\n".join(mistakes)) from error
+
+
+def differing(plain: dict[str, Any], differs: Mapping[str, Any]) -> dict[str, Any]:
+    """A deployment's data with other values at some places: ``{}`` leaves the place out."""
+    made = dict(plain)
+    for key, value in differs.items():
+        if value == {}:
+            made.pop(key, None)
+        elif isinstance(value, Mapping) and isinstance(made.get(key), dict):
+            made[key] = differing(made[key], value)
+        else:
+            made[key] = value
+    return made
+
+
+def as_declared(
+    plain: dict[str, Any], declared: Mapping[str, Any], differs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The same data with the declared values at those places."""
+    made = dict(plain)
+    for key, value in differs.items():
+        if key not in declared:
+            made.pop(key, None)
+        elif isinstance(value, Mapping) and value and isinstance(made.get(key), dict):
+            made[key] = as_declared(made[key], declared[key], value)
+        else:
+            made[key] = declared[key]
+    return made
 
 
 @dataclass

@@ -38,7 +38,14 @@ from harness.world.platform.answering import announce
 from harness.world.platform.base import GenericSbc, Gladly, Platform, Talkdesk
 from harness.world.platform.call import campaigns, take_platform_calls
 from harness.world.platform.routing import Termination
-from harness.world.settings import Point, Settings, TenantContext, parse
+from harness.world.settings import (
+    Point,
+    Settings,
+    TenantContext,
+    as_declared,
+    differing,
+    parse,
+)
 from harness.world.synthflow.api import api, with_models
 from harness.world.synthflow.conversation import Conversation, Synthflow
 from harness.world.synthflow.recordings import RecordingStore
@@ -106,12 +113,16 @@ class Tenant:
     def __init__(self, number: int, world: World, deployment: Deployment, timings: Timings) -> None:
         self.number = number
         block = take_block()
+        settings = parse(deployment.simulated, speech=world.speech)
+        self._declared = deployment
+        if settings.differs:
+            deployment = from_plain(differing(to_plain(deployment), settings.differs))
         self._certificates = Certificates(f"tenant-{number}", deployment, block, world.authority)
         self.context = TenantContext(
             with_addresses(deployment, block, self._certificates),
             timings,
             Faults(deployment.integration, frozenset(deployment.lines)),
-            parse(deployment.simulated, speech=world.speech),
+            settings,
             world.audit,
             world.ticker,
             block,
@@ -134,6 +145,14 @@ class Tenant:
     @property
     def deployment(self) -> Deployment:
         return self.context.deployment
+
+    @property
+    def as_declared(self) -> Deployment:
+        """What the file declares, with the hosts of this tenant."""
+        differs = self.context.settings.differs
+        if not differs:
+            return self.deployment
+        return from_plain(as_declared(to_plain(self.deployment), to_plain(self._declared), differs))
 
     def _security_changed(self) -> None:
         """Close the connections that were made with the certificate and the firewall of before."""

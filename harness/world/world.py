@@ -110,7 +110,7 @@ class World:
 
     def deployments(self) -> Sequence[dict[str, Any]]:
         """One for each tenant, as :func:`replicas_to_plain` has them."""
-        return replicas_to_plain([tenant.deployment for tenant in self.tenants])
+        return replicas_to_plain([tenant.as_declared for tenant in self.tenants])
 
     async def stop(self) -> bool:
         """Hang up and close; returns whether nothing was left over and nothing went wrong."""

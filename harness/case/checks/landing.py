@@ -99,6 +99,19 @@ def stops(phone: str, stopped: bool, limit_s: float) -> Finding:
     )
 
 
+@check("landing.accepted")
+def accepted(phone: str, digit: str, is_connected: bool) -> Finding:
+    """An agent's telephone is connected to the caller only behind the digit that accepts the call."""
+    return judged(
+        "landing.accepted",
+        phone,
+        not is_connected,
+        expected=f"it hears the caller only once it has pressed {digit}",
+        actual="it heard the caller before that" if is_connected else "it did",
+        measured=measurement.Ringing(rang=int(is_connected)),
+    )
+
+
 #: The event that a handover must wait for when the caller asks for it.
 ASKED: Final = "the caller asks for a person"
 

@@ -105,6 +105,34 @@ def machine_speaks(
     )
 
 
+@check("announcement")
+def announced(subject: str, seconds: float, is_heard: bool) -> Finding:
+    """The platform, which must speak first for so many ``seconds``, is heard in that time."""
+    return judged(
+        "announcement",
+        subject,
+        is_heard,
+        expected=f"the platform speaks for {seconds:g} s before it calls anybody",
+        actual="it is heard" if is_heard else "nothing is heard in that time",
+        measured=measurement.Duration(what="the announcement", limit_s=seconds),
+    )
+
+
+@check("announcement.first")
+def announced_first(subject: str, seconds: float, is_too_soon: bool) -> Finding:
+    """The party was not called before half of the announcement was over: its length is declared in
+    round figures.
+    """
+    return judged(
+        "announcement",
+        subject,
+        not is_too_soon,
+        expected=f"it is called when the platform has spoken for {seconds:g} s",
+        actual="it was called before half of that" if is_too_soon else "it was",
+        measured=measurement.Duration(what="the announcement", limit_s=seconds),
+    )
+
+
 @check("transfer.told")
 def told(
     subject: str, spoken: tuple[str, float] | None, limit_s: float, instead: str = ""

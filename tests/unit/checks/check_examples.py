@@ -174,6 +174,21 @@ EXAMPLES = [
         given("caller.1", None, "it heard ringing tone from 0.20 s"),
     ),
     shows(
+        reach.announced,
+        given("caller.1", 3.0, True),
+        given("caller.1", 3.0, False),
+        rule="announcement.missing",
+        answer="certain announcement-missing",
+    ),
+    shows(reach.announced_first, given("the AI", 3.0, False), given("the AI", 3.0, True)),
+    shows(
+        landing.accepted,
+        given("mobile", "5", False),
+        given("mobile", "5", True),
+        rule="accept.unasked",
+        answer="certain accept-not-asked",
+    ),
+    shows(
         reach.told,
         given("caller.1", ("speech", 1.2), 4.0),
         given("caller.1", None, 4.0, "ringback, silence"),

@@ -62,6 +62,25 @@ def copied(table: str, old: str, new: str, **fields: object) -> Changes:
         ),
         ({"trunks": of_ai("stand-in", "udp")}, "axes.codecs.pcma", "no case calls the AI with it"),
         (
+            {
+                "groups.billing.agents": ("billing", "spare"),
+                "groups.billing.rings": "one-by-one",
+                "lines.people-in-turns": None,
+                "groups.everybody": None,
+                **copied("phones", "billing", "spare", user="agent-spare"),
+            },
+            "phones.spare",
+            "it rings only in a later turn of its groups",
+        ),
+        (
+            {
+                "groups.billing.agents": ("billing", "spare"),
+                **copied("phones", "billing", "spare", user="agent-spare", accept="5"),
+            },
+            "phones.spare.accept",
+            "another agent of its groups may take each call",
+        ),
+        (
             {"groups.billing.voicemail": True},
             "groups.billing.voicemail",
             "no number of people leads to it",

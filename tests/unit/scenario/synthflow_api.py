@@ -51,6 +51,7 @@ def call(
         prepared=prepared,
         answered_at=lambda: 1.0 if answered else None,
         is_over=lambda: over,
+        announced=None,
     )
 
 

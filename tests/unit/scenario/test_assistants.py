@@ -254,3 +254,15 @@ def test_nobody_waits_to_see_that_the_ai_was_tried(make_context: MakeContext) ->
     ai.was_tried(call(answered=False), line_of(context.deployment, context.trunk, "inbound"))
     assert context.evidence.findings[-1].verdict is Verdict.NOT_OBSERVABLE
     assert paused == []
+
+
+@pytest.mark.parametrize(("after_s", "verdict"), [(0.2, Verdict.FAILED), (2.0, Verdict.PASSED)])
+def test_the_ai_is_called_behind_the_announcement(
+    make_context: MakeContext, after_s: float, verdict: Verdict
+) -> None:
+    endpoint = stand_in(make_context, (ASSISTANT, CALLER, "confirmed", 10.0 + after_s))
+    context, of = endpoint._context, called()
+    of.announced = (10.0, 3.0)
+    answered_by(context, endpoint, of)
+    (found,) = [one for one in context.evidence.findings if one.check == "announcement"]
+    assert found.verdict is verdict

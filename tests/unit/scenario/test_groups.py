@@ -19,7 +19,16 @@ from harness.scenario.expect import ExpectGroup
 from harness.scenario.people import Group
 from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.legs import CALLER, OTHER, STRANGER, ScriptedPhone, invite, leg, sounds
+from tests.unit.scenario.legs import (
+    CALLER,
+    OTHER,
+    STRANGER,
+    ScriptedPhone,
+    heard,
+    invite,
+    leg,
+    sounds,
+)
 
 PASSED, FAILED, UNSEEN = Verdict.PASSED, Verdict.FAILED, Verdict.NOT_OBSERVABLE
 ZOE, DESK, AG = "Zoë", "tier-2 desk", "Ağ"
@@ -65,7 +74,11 @@ class Agents:
 
 def caller(answered: Callable[[], float | None] = lambda: NOW) -> Any:
     return SimpleNamespace(
-        is_over=lambda: False, obeyed=lambda at: None, end_quiet=lambda: None, answered_at=answered
+        is_over=lambda: False,
+        obeyed=lambda at: None,
+        end_quiet=lambda: None,
+        answered_at=answered,
+        announced=None,
     )
 
 
@@ -350,3 +363,32 @@ def test_each_telephone_is_watched_once(
     cast._agent = lambda name, **_: phones[name]  # type: ignore[method-assign]
     found = cast.all_groups(but=cast.group(but) if but else None)
     assert [(group.name, [phone.name for phone in group.phones]) for group in found] == watched
+
+
+@pytest.mark.parametrize(("hears_caller", "verdict"), [(False, PASSED), (True, FAILED)])
+def test_a_telephone_is_connected_behind_the_digit_that_accepts_the_call(
+    make_context: MakeContext, clock: Clock, *, hears_caller: bool, verdict: Verdict
+) -> None:
+    agents = Agents(make_context, clock)
+    entry = agents.context.deployment.phones[ZOE].model_copy(update={"accept": "5"})
+    agents.context.deployment.phones[ZOE] = entry
+    taken = agents.phones[ZOE].rings(CALLER, "confirmed", at=NOW, clock=clock)
+    taken.told += sounds(NOW, 1.0)
+    of = caller()
+    of.mark = 7
+    if hears_caller:
+        taken.told.append(heard(NOW + 0.4, of.mark))
+    agents.take(of=of)
+    assert agents.verdicts("landing.accepted") == {ZOE: verdict}
+    assert taken.did == ["answers", "5"]
+
+
+@pytest.mark.parametrize(("after_s", "verdict"), [(0.2, FAILED), (2.0, PASSED)])
+def test_an_agent_rings_behind_the_announcement(
+    make_context: MakeContext, clock: Clock, after_s: float, verdict: Verdict
+) -> None:
+    agents, of = Agents(make_context, clock), caller()
+    agents.phones[ZOE].rings(CALLER, "confirmed", at=NOW, clock=clock)
+    of.announced = (NOW - after_s, 3.0)
+    agents.take(of=of)
+    assert agents.verdicts("announcement") == {ZOE: verdict}

@@ -130,12 +130,13 @@ def test_a_number_may_speak_before_it_answers(
     told = [
         event for state, at in named if at is not None for event in states(state, began=began + at)
     ]
+    told += sounds(began, 9.0)
     if routed_s is None:
         with pytest.raises(ExpectationError):
             calls(context, clock, told, announcement_s=8.0, press=None)
     else:
         call, _ = calls(context, clock, told, announcement_s=8.0, press=None)
-        assert call.routed - began == pytest.approx(routed_s)
+        assert call.routed - began == pytest.approx(routed_s, abs=0.06)
     assert context.evidence.findings[-1].verdict is (PASSED if routed_s else FAILED)
 
 
@@ -166,3 +167,31 @@ def test_a_refusal_may_come_behind_an_announcement(
     )
     Expect(context, Call(context, made, "caller")).ends_with((404,))
     assert context.evidence.findings[-1].verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("entry", "silent", "verdicts"),
+    [
+        ({"announcement_s": 3.0}, lambda at: False, [PASSED]),
+        ({"announcement_s": 3.0}, lambda at: at < 3.5, [FAILED]),
+        ({"press": "2", "notice_s": 2.0}, lambda at: False, [PASSED]),
+        ({"press": "2", "notice_s": 2.0}, lambda at: at > 0.3, [FAILED]),  # the menu alone speaks
+        ({"press": "2", "announcement_s": 3.0, "notice_s": 2.0}, lambda at: False, [PASSED] * 2),
+        ({"press": "2"}, lambda at: False, []),
+    ],
+)
+def test_an_announcement_is_heard_by_the_caller(
+    make_context: MakeContext,
+    clock: Clock,
+    entry: dict[str, Any],
+    silent: Callable[[float], bool],
+    verdicts: list[Verdict],
+) -> None:
+    context, answered = make_context(ai="stand-in", clock=clock), clock.now + 0.4
+    told = [
+        *states("confirmed", began=answered),
+        *sounds(answered, 12.0, lambda at: not silent(at)),
+    ]
+    calls(context, clock, told, **{"announcement_s": 0.0, "press": None} | entry)
+    found = [one for one in context.evidence.findings if one.check == "announcement"]
+    assert [one.verdict for one in found] == verdicts
