@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.deployment import Deployment
+from harness.deployment import Deployment, Group
 from harness.finding_kinds import LANDING, LANDING_TURN, VOICEMAIL
 from harness.integrations import matrix
 from harness.integrations.matrix import Case, calls_of, landing_groups
@@ -158,6 +158,8 @@ class _Declared:
             case.axes.get("overflow") for case in self._cases if VOICEMAIL in case.required_findings
         }
         for name, group in deployment.groups.items():
+            if name in self._reached:
+                yield from _waits(name, group)
             if name in self._reached and group.turns[1:] and name not in self._rung_in_turns:
                 yield f"groups.{name}.rings", "no row calls a number of people that leads to it"
             if name not in self._reached:
@@ -217,6 +219,15 @@ class _Declared:
                 yield f"phones.{name}", "it rings only in a later turn of its groups"
             elif name in present - takes and phone.accept is not None:
                 yield f"phones.{name}.accept", "another agent of its groups may take each call"
+
+
+def _waits(name: str, group: Group) -> Iterator[tuple[str, str]]:
+    """Times of a group that no case waits for."""
+    for key in ("ring_s", "pause_s") if group.turns[1:] else ():
+        if key in group.model_fields_set:
+            yield f"groups.{name}.{key}", "harness phones answer or decline at once"
+    if group.queue_s:
+        yield f"groups.{name}.queue_s", "no case waits until its queue gives up"
 
 
 def _falls_back(case: Case) -> bool:
