@@ -141,7 +141,8 @@ def _refused(scene: Scene, call: LegStarted, final: CallState) -> None:
         "final.passed_on", same or None, f"{call.leg}: {final.code}, as the AI said", leg=call.leg
     )
     said = of_message(answer) if isinstance(answer, Response) else about(final.reason)
-    lost = "the connection" if OF_THE_STACK.search(final.reason) else None
+    # A response's reason is the server's, however much it reads like an error of this machine.
+    lost = "the connection" if answer is None and OF_THE_STACK.search(final.reason) else None
     scene.record(
         "final.refusal", said or lost, f"{call.leg}: {final.reason}", *reported, leg=call.leg
     )

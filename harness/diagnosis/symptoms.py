@@ -54,6 +54,12 @@ def _of(scene: Scene, finding: Finding) -> Symptom:
     if comes_before_the_answer(finding) and value("answered.first") == PLATFORM:
         return "answered.first"
     symptom = _by_check(scene, finding)
+    if (
+        symptom == "fallback.time"
+        and value("fallback.time") == "shorter"
+        and value("ai.saw") in ("nothing", "refused")
+    ):
+        return "reach"  # it was to ring at the AI
     if symptom in _OF_THE_PLATFORM and value("caller.end") in (UNHEARD, UNSENT):
         return "other"  # a platform that answers nothing has not routed the call
     return symptom

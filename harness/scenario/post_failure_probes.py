@@ -24,6 +24,7 @@ _OF_REACH = (
     "route.tried",
     "registration",
     "answered",
+    "final_response",
     "phone.wait",
 )
 

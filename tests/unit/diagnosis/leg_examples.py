@@ -498,6 +498,17 @@ def taken_in_the_clear() -> Example:
 
 
 GLADLY = [
+    Expected(
+        "gladly.in-the-clear.refused",
+        Example(integration="gladly", row="REJECTED", transport="tls", line="rejected")
+        .dials()
+        .ai_gets(over="udp", tls=False)
+        .ai_answers(403, "TLS required")
+        .after(0.1)
+        .ends_here(403, "TLS required")
+        .finding("final_response", "caller.1", code=403, wanted=(603,)),
+        "certain tls-not-appended",
+    ),
     Expected("gladly.unguarded", call_from_outside(answered=True), "certain calls-unguarded"),
     Expected(
         "gladly.taken-in-the-clear",

@@ -63,6 +63,27 @@ def test_an_invite_with_credentials_may_be_unheard(
     assert facts.value("final.code") == (code if end == "refused" else None)
 
 
+@pytest.mark.parametrize(
+    ("received", "refusal"),
+    [
+        ("503 [Errno 104] Connection reset by peer", None),
+        ("503 Connection refused", None),
+        ("", "the connection"),
+    ],
+)
+def test_a_reason_is_a_connection_s_only_where_no_response_came(
+    received: str, refusal: str | None
+) -> None:
+    """A platform writes what happened to its own connection into its 503."""
+    example = call()
+    if received:
+        example.caller_gets(f"SIP/2.0 {received}\r\nCSeq: 1 INVITE")
+    words = received.removeprefix("503 ") or "End of file (PJ_EEOF)"
+    facts = facts_of(example.after(0.1).ends_here(503, words))
+    assert facts.value("caller.end") == "refused"
+    assert facts.value("final.refusal") == refusal
+
+
 @pytest.mark.parametrize(("after", "when"), [(0.99, "at once"), (1.0, "after waiting")])
 def test_when_somebody_rang_instead(after: float, when: str) -> None:
     facts = facts_of(call().after(after).rings("reception"))

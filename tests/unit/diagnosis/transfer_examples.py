@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from harness.case.checks.landing import ASKED, turn
 from harness.deployment import Handover
 from tests.unit.diagnosis.case import Example
@@ -114,6 +116,21 @@ def untold_caller() -> Example:
 def with_the_agent(example: Example) -> Example:
     """An agent of the group has answered."""
     return example.reaches("billing").counted("billing.1", 200)
+
+
+def too_soon(*, reached: bool = True, **fields: Any) -> Example:
+    """The fallback rings at once, where the AI was to ring for two seconds."""
+    example = Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout", **fields).dials()
+    if reached:
+        example.ai_gets()
+    example.after(0.4).reaches("reception")
+    return example.finding("timing", "reception", seconds=0.4, expected_s=2.0)
+
+
+def own_call_unanswered(transport: str = "udp") -> Example:
+    """The AI's side calls the group itself, and nothing comes back."""
+    example = warm(Example(ai="stand-in", transport=transport))
+    return example.ai_invites(GROUP, remote=example.trunk.termination).landed("billing")
 
 
 def overdue(ai: str = "stand-in", given_up: float = 0.0, *, answered: bool = False) -> Example:
@@ -353,6 +370,14 @@ TRANSFER = [
         referred().reaches("billing").finding("released", "assistant main", seconds=None),
         "certain transfer-not-reported",
     ),
+    *(
+        Expected(rule, too_soon().ai_answers(code, words), cause)
+        for rule, code, words, cause in (
+            ("reach.refused", 480, "Temporarily Unavailable", "likely ai-refuses"),
+            ("reach.concurrency.said", 429, "Concurrency limit", "certain concurrency-exhausted"),
+        )
+    ),
+    Expected("fallback.time.shorter", too_soon(), "certain ring-timeout-wrong"),
     Expected(
         "release.unreported",
         referred(ai="stand-in")
@@ -363,15 +388,40 @@ TRANSFER = [
         "certain transfer-not-reported",
     ),
     Expected(
-        "fallback.time.refused",
-        Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout")
+        "reach.certificate.expired",
+        too_soon(transport="tls", reached=False)
+        .finding("route.tried", "the call", reached=[])
+        .probed("ai", "answers", "expired")
+        .probed("termination", "answers"),
+        "certain certificate-expired",
+    ),
+    *(
+        Expected(
+            f"transfer.{cause}{rejected}",
+            own_call_unanswered(transport).probed("termination", reach),
+            f"likely {cause}{rejected}",
+        )
+        for transport, cause in (
+            ("udp", "firewall-udp-32681"),
+            ("tcp", "firewall-tcp-32681"),
+            ("tls", "firewall-tls-32682"),
+        )
+        for rejected, reach in (("", "silent"), ("-rejected", "refuses"))
+    ),
+    Expected(
+        "transfer.unanswered",
+        own_call_unanswered().probed("termination", "answers"),
+        "certain transfer-unanswered",
+    ),
+    Expected(
+        "fallback.none",
+        Example(row="TD-FALLBACK-DOWN", line="fallback-down", transport="tcp")
         .dials()
-        .ai_gets()
-        .ai_answers(480, "Temporarily Unavailable")
-        .after(0.4)
-        .reaches("reception")
-        .finding("timing", "reception", actual="it was after 0.40 s", seconds=0.4, expected_s=2.0),
-        "certain ai-refuses",
+        .caller_gets("SIP/2.0 503 Connection refused\r\nCSeq: 1 INVITE")
+        .after(0.1)
+        .ends_here(503, "Connection refused")
+        .landed("reception"),
+        "certain fallback-missing",
     ),
     Expected(
         "fallback.none.ringing-on",
