@@ -61,6 +61,7 @@ def derive(scene: Scene) -> None:
     if scene.call is not None and scene.call.direction == "outgoing" and not scene.platform_answers:
         _answered_first(scene, scene.call)
     _hours(scene)
+    _answered_itself(scene)
 
 
 def is_withheld(scene: Scene) -> bool:
@@ -257,6 +258,33 @@ def _hours(scene: Scene) -> None:
             "as if closed",
             "the call was answered, and neither the AI nor an agent was called",
         )
+
+
+def _answered_itself(scene: Scene) -> None:
+    """Whether the platform answered the caller at once though nobody was to, and rang nobody, as it
+    does out of hours that the file does not know.
+    """
+    line, call = scene.line[1] if scene.line else None, scene.call
+    if line is None or line.hours is not None or scene.deployment is None or call is None:
+        return
+    confirmed = scene.state(call.leg, "confirmed")
+    if confirmed is None or scene.value("instead") != "nobody":
+        return
+    after = confirmed.at - _invited_at(scene, call)
+    if after >= AT_ONCE_S or scene.platform_answers or _others_may_answer(scene, line):
+        return
+    how = "at once, past the fallback" if line.fallback else "at once"
+    if not line.group and line.reachable and scene.value("ai.saw") is None:
+        how = "at once, or the AI did"
+    scene.record("answered.itself", how, f"{call.leg} was answered {after:.2f} s after the INVITE")
+
+
+def _others_may_answer(scene: Scene, line: Line) -> bool:
+    """Whether the AI answered the call, or somebody may have whom no harness phone stands for."""
+    groups = scene.deployment.groups if scene.deployment else {}
+    called = [groups[name] for name in (line.group, line.fallback) if name]
+    waits = any(group.answers_itself for group in called) or not scene.takers_are_seen
+    return waits or scene.value("ai.saw") not in (None, "nothing")
 
 
 def _answered_by_machine(scene: Scene, line: Line) -> bool:

@@ -141,6 +141,12 @@ def busy(example: Example) -> Example:
     return example.all_ports_answer().finding("final_response", "caller.1", code=480, wanted=(486,))
 
 
+def answered_itself(line: str, after: float = 0.1) -> Example:
+    """The platform answers the caller, and nobody else is called."""
+    example = Example(line=line).dials().after(after).answered()
+    return example.all_ports_answer().not_taken()
+
+
 REACH = [
     Expected("reach.firewall-udp-32681.unheard", unheard(), "likely firewall-udp-32681"),
     Expected(
@@ -240,11 +246,32 @@ REACH = [
         .not_taken("the phone reception"),
         "likely route-missing",
     ),
+    # a number with a fallback, and one without: a platform whose trunk fails would ring it
+    *(
+        Expected(rule, answered_itself("inbound"), "one of hours-wrong, route-missing")
+        for rule in ("reach.kept", "hours.undeclared")
+    ),
     Expected(
-        "reach.kept",
-        Example().dials().after(0.1).answered().all_ports_answer().not_taken(),
-        "one of trunk-transport-mismatch, route-wrong-trunk, route-missing, firewall-udp-32681, "
-        "firewall-udp-32681-rejected, trunk-inactive",
+        "hours.undeclared",
+        answered_itself("campaign"),
+        "one of hours-wrong, trunk-transport-mismatch, route-wrong-trunk, route-missing, "
+        "firewall-udp-32681, firewall-udp-32681-rejected, trunk-inactive",
+    ),
+    Expected(
+        "hours.kept",
+        answered_itself("inbound", after=3.0),
+        "one of trunk-transport-mismatch, route-wrong-trunk, route-missing, hours-wrong, "
+        "firewall-udp-32681, firewall-udp-32681-rejected, trunk-inactive",
+    ),
+    Expected(
+        "hours.undeclared",
+        Example(row="TD-FALLBACK-DOWN", line="fallback-down")
+        .dials()
+        .after(0.1)
+        .answered()
+        .after(4)
+        .landed("reception"),
+        "one of hours-wrong, nobody-available",
     ),
     Expected("reach.refused.media", refused(Example(), 488, "Not Acceptable"), "likely ai-refuses"),
     Expected(
@@ -477,6 +504,7 @@ _UNREACHED = "one of " + ", ".join(
         "ai-never-answers",
         "trunk-transport-mismatch",
         "route-missing",
+        "hours-wrong",
         "firewall-udp-32681",
         "firewall-udp-32681-rejected",
         "trunk-inactive",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -102,6 +103,26 @@ def test_an_ai_may_ring_as_long_as_agreed(after: float, early: bool | None) -> N
         value(call(file=RINGS_30_S).after(after).rings("reception").ai_gets(), "instead.early")
         is early
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "after", "how"),
+    [
+        ({}, 0.99, "at once, past the fallback"),
+        ({}, 1.0, None),
+        ({"line": "campaign"}, 0.99, "at once"),
+        ({"file": {"groups.reception.queue_s": 20.0}}, 0.99, None),
+    ],
+)
+def test_the_platform_itself_answered_at_once(
+    fields: dict[str, Any], after: float, how: str | None
+) -> None:
+    example = call(**fields).after(after).answered()
+    assert value(example.copy().not_taken(), "answered.itself") == how
+    unseen = "at once, or the AI did" if how else None
+    assert value(example.copy(), "answered.itself") == unseen
+    assert value(example.copy().taken(), "answered.itself") is None
+    assert value(example.rings("reception").not_taken(), "answered.itself") is None
 
 
 # -- who answered first: the platform, only if everybody it may have called is seen not to have answered
