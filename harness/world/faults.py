@@ -33,6 +33,8 @@ _TABLE = tomllib.loads(
 FAULTS: Final = {
     name: Fault(name, issue, **row) for issue, rows in _TABLE.items() for name, row in rows.items()
 }
+#: What each makes of Synthflow's certificate.
+BAD_CERTIFICATES: Final = {"certificate-expired": "expired", "certificate-wrong-name": "wrong-name"}
 
 
 def listed() -> list[dict[str, object]]:
@@ -50,17 +52,26 @@ class Faults:
         )  # a customer's own integration is simulated as an SBC
         self._lines = lines
         self._on: dict[str, set[str | None]] = {}
+        #: Those that have changed a behaviour since a fault was set or cleared.
+        self.acted: set[str] = set()
         #: Called after each change, for what a tenant sets up once and not per call.
         self.on_change: list[Callable[[], None]] = []
 
     def __bool__(self) -> bool:
         return bool(self._on)
 
-    def on(self, name: str, line: str | None = None) -> bool:
+    def is_set(self, name: str, line: str | None = None) -> bool:
         """Whether the fault is on for the tenant, or for that line."""
         assert name in FAULTS, name
         places = self._on.get(name, ())
         return None in places or line in places
+
+    def on(self, name: str, line: str | None = None) -> bool:
+        """The same, for a place that acts on it: the fault then counts as one that acted."""
+        is_set = self.is_set(name, line)
+        if is_set:
+            self.acted.add(name)
+        return is_set
 
     def set(self, name: str, line: str | None = None) -> None:
         """Turn a fault on. Raises :class:`SelectionError` for a fault or line that does not exist
@@ -95,6 +106,7 @@ class Faults:
     def _changed(self) -> None:
         for listener in self.on_change:
             listener()
+        self.acted.clear()  # setting it up is no call
 
     def _require(self, name: str, line: str | None) -> None:
         here = [fault.name for fault in FAULTS.values() if self._integration in fault.integrations]

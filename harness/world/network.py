@@ -43,7 +43,7 @@ class Firewall:
         return frozenset(
             t
             for t, name in _DROPS.items()
-            if self._faults.on(name) or self._faults.on(f"{name}-rejected")
+            if self._faults.is_set(name) or self._faults.is_set(f"{name}-rejected")
         )
 
     def judge(self, passage: Passage) -> Passed:

@@ -29,7 +29,7 @@ from harness.world.addresses import Block, Host, take_block
 from harness.world.b2bua import BackToBack, Watched, end_dead_calls
 from harness.world.capture import Captures
 from harness.world.carrier import Carrier
-from harness.world.faults import Faults
+from harness.world.faults import BAD_CERTIFICATES, Faults
 from harness.world.http_server import HttpServer
 from harness.world.media.rtp import local_network
 from harness.world.network import Firewall, Noise, stranger
@@ -156,8 +156,8 @@ class Tenant:
 
     def _security_changed(self) -> None:
         """Close the connections that were made with the certificate and the firewall of before."""
-        kinds = {"certificate-expired": "expired", "certificate-wrong-name": "wrong-name"}
-        wrong = next((kind for fault, kind in kinds.items() if self.context.faults.on(fault)), None)
+        is_set = self.context.faults.is_set
+        wrong = next((kind for fault, kind in BAD_CERTIFICATES.items() if is_set(fault)), None)
         now = (wrong, self._firewall.blocked)
         if now == self._security:
             return
@@ -454,6 +454,7 @@ class Tenant:
             "tenant": self.number,
             "deployment": self.deployment.name,
             "faults": self.context.faults.listed(),
+            "acted": sorted(self.context.faults.acted),
             "calls": [call.plain() for call in self._calls],
             "ai_calls": len(self.synthflow.conversations),
             "landings": [asdict(landed) for landed in self.platform.landings],

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from harness.sip.offer_answer import NoAgreementError
 from harness.world.b2bua import BackToBack, LegRefusedError, LegTarget, WireLeg
 from harness.world.media import sound
 from harness.world.media.digits import listen_for_digits
@@ -74,7 +75,11 @@ async def announce(platform: Platform, call: IncomingCall) -> None:
     media = platform.anchored()
     player = Player(platform.ticker, media, frames)
     try:
-        call.answer(media.answer(call.offer))
+        try:
+            call.answer(media.answer(call.offer))
+        except NoAgreementError as error:  # a caller with SRTP alone
+            call.reject(488, str(error))
+            return
         await call.wait_ended(len(frames("PCMU")) * TICK if ends else _MESSAGE_SECONDS)
     except TimeoutError:
         call.hangup()

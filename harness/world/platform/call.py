@@ -285,7 +285,7 @@ class PlatformCall(BackToBack):
             else platform.context.block[Host.NO_LISTENER],
             in_the_clear=in_the_clear,
         )
-        passed_on = [] if self._wrong("x-headers-stripped") else headers
+        passed_on = [] if headers and self._wrong("x-headers-stripped") else headers
         whose = self.caller
         if self._wrong("pai-other-number"):
             whose = whose.showing(_SOMEBODY_ELSE)

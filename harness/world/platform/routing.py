@@ -12,7 +12,7 @@ from harness.sip.digest import Credentials, DigestServer
 from harness.sip.message import HeaderPairs
 from harness.sip.uri import Uri
 from harness.world.b2bua import number_of, unassigned_number
-from harness.world.faults import Faults
+from harness.world.faults import BAD_CERTIFICATES, Faults
 from harness.world.registrar import Registrar, refuse
 from harness.world.settings import TenantContext
 from harness.world.wire.agent import UserAgent
@@ -197,11 +197,10 @@ class Termination:
 
     def is_full(self, line: str) -> bool:
         """Whether one more call of that line is too many."""
-        if self._faults.on("trunk-limit-not-enforced", line):
-            return False
-        return len(self.in_use) >= self.trunk.max_concurrent_calls - self._faults.on(
-            "trunk-limit-lower", line
-        )
+        free = self.trunk.max_concurrent_calls - len(self.in_use)
+        if free <= 0:
+            return not self._faults.on("trunk-limit-not-enforced", line)
+        return free == 1 and self._faults.on("trunk-limit-lower", line)
 
     def next_hop(
         self, line: str, *, other_host: str | None, in_the_clear: bool
@@ -215,6 +214,9 @@ class Termination:
             # What a SIP address without a transport parameter means (RFC 3263 section 4.1).
             return self._clear, Endpoint("udp", host, PLAIN_PORT)
         port = trunk.port
+        if trunk.transport == "tls" and trunk.ai == "synthflow":
+            for fault in BAD_CERTIFICATES:  # it acts when the platform looks at the certificate
+                self._faults.on(fault)
         if self._faults.on("trunk-transport-mismatch", line):
             port = TLS_PORT if port == PLAIN_PORT else PLAIN_PORT
         return self.ua, Endpoint(trunk.transport, host, port)
