@@ -108,7 +108,7 @@ class RingGroup:
 
     async def ring(self, logged_in: Callable[[], Sequence[LegTarget]]) -> WireLeg:
         """The leg of the agent who answers, not connected yet. Raises `LegRefusedError`, with 480
-        when no agent is logged in.
+        when no agent is logged in, and with 487 when the caller has hung up.
         """
         loop = asyncio.get_running_loop()
         patience = loop.time() + self.settings.queue_s
@@ -116,7 +116,7 @@ class RingGroup:
             try:
                 return await self._in_turns(logged_in())
             except LegRefusedError:
-                if loop.time() >= patience:
+                if loop.time() >= patience or self._is_abandoned():
                     raise
             await asyncio.sleep(_LOOKS_EVERY)
 
@@ -125,12 +125,18 @@ class RingGroup:
         for batch in self.settings.batches(len(targets)):
             if refusals:
                 await asyncio.sleep(self.settings.pause_s)
+            if self._is_abandoned():
+                raise LegRefusedError(487)
             winner = await _first(
                 [asyncio.ensure_future(self._one(targets[at])) for at in batch], refusals
             )
             if winner is not None:
                 return winner
         raise LegRefusedError(*min(refusals, key=_preference, default=(480, "Nobody is logged in")))
+
+    def _is_abandoned(self) -> bool:
+        """Whether the caller has hung up: a transfer goes on beside the call that it leaves."""
+        return self.toward.call.state == "ended"
 
     async def _one(self, target: LegTarget) -> WireLeg:
         leg = await self.call.ring(target, self.toward, self.settings.ring_s, self.on_ringing)
