@@ -31,6 +31,7 @@ from harness.deployment.terms import (
     Expectations,
     ExtraNumbers,
     Limits,
+    Nightly,
     Responsiveness,
     Safety,
     Timings,
@@ -91,6 +92,7 @@ class Tables(Model):
     responsiveness: Responsiveness = Responsiveness()
     leave_out: dict[str, LineOfText] = {}  #: row → why it is left out
     limits: Limits = Limits()
+    nightly: Nightly = Nightly()
     safety: Safety = Safety()
     #: Calls from addresses that this file does not name; ``answer`` is for labs.
     strangers: Literal["refuse", "answer"] = "refuse"

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from harness.case.check_table import RESPONSIVENESS
 from harness.case.verdict import Strength
 from harness.deployment.values import E164, Dialled, HostPort, Model, NumberFormat, Region
+from harness.support.model_words import form
 
 #: Final responses other than 2xx (RFC 3261 section 7.2).
 Refusal = Annotated[int, Field(ge=300, le=699)]
@@ -145,6 +146,13 @@ class Limits(Model):
     def cost(self, seconds: float) -> float:
         """What a call of that length is estimated to cost."""
         return math.ceil(seconds / 60.0) * self.cost_per_minute
+
+
+class Nightly(Model):
+    """What ``harness nightly`` says of this deployment."""
+
+    #: Where the directory of reports is served; alerts link there.
+    base_url: Annotated[str, form(r"https?://[^\s<>\"']+|", "https://host/path")] = ""
 
 
 class Safety(Model):

@@ -54,6 +54,18 @@ class CauseGroup:
     ] = ()  #: the deployments of its cases, and their sites, where the run has others
 
     @property
+    def id(self) -> str:
+        """What names the cause from run to run: its id, or else verdict and kind of failure."""
+        if self.common is not None:
+            return str(self.common.cause.get("id"))
+        return f"{self.verdict}: {signature(self.cases[0].headline)}"
+
+    @property
+    def anchor(self) -> str:
+        """Its name in the report's address; deployments may have the same cause."""
+        return re.sub(r"[^\w.]+", "-", "-".join(("cause", self.id, *self.of)))
+
+    @property
     def headline(self) -> str:
         """What is said of the first of them, or of the cause where that case has another first."""
         first = self.cases[0]

@@ -25,6 +25,7 @@ from pydantic import ConfigDict, TypeAdapter
 from harness.case.verdict import NEVER_REPORTED, Verdict, worst
 from harness.errors import DamagedHistoryError, ResourceError
 from harness.report.callfacts import worst_figures
+from harness.report.causes import CauseGroup
 from harness.report.evidence import CaseEvidence
 from harness.report.markup import printable
 from harness.report.run_directory import RunEvidence
@@ -56,6 +57,18 @@ _FINITE = ConfigDict(allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
+class Cause:
+    """Why a case did not pass: the same from run to run where id and owner are."""
+
+    id: str = ""
+    owner: str = ""
+    title: str = field(default="", compare=False)  #: may hold figures of one run
+
+    def __str__(self) -> str:
+        return f"{self.title}, owner {self.owner}" if self.owner else self.title
+
+
+@dataclass(frozen=True)
 class Result:
     """How one case ended in one run."""
 
@@ -68,6 +81,7 @@ class Result:
     )
     wall_s: float
     cause: str = ""
+    causes: tuple[Cause, ...] = ()  #: all that must be fixed
 
     @property
     def passed(self) -> bool:
@@ -178,30 +192,49 @@ def _found(
     place: tuple[str, str], run: RunEvidence
 ) -> tuple[tuple[Result, ...], Mapping[str, Mapping[str, float]]]:
     results = []
+    causes: dict[tuple[str, str], list[Cause]] = {}
+    for group in run.groups:
+        for case in group.cases:
+            causes.setdefault(case.key, []).append(cause_of(group))
     by_row: dict[str, list[CaseEvidence]] = {}
     for tries in run.tries:
         e = tries.counting
         if _place(e.case) == place:
             cause = "" if e.passed else printable(e.headline)  # it may hold the wire's own octets
             results.append(
-                Result(e.id, e.integration, e.row, e.verdict, tries.count, e.wall_s, cause)
+                Result(
+                    e.id,
+                    e.integration,
+                    e.row,
+                    e.verdict,
+                    tries.count,
+                    e.wall_s,
+                    cause,
+                    tuple(causes.get(e.key, ())),
+                )
             )
             by_row.setdefault(e.row, []).append(e)
-    for case in run.absent:
-        if _place(case) == place:
-            integration, row = str(case.get("integration") or ""), str(case.get("row") or "")
+    for absent in run.absent:
+        if _place(absent) == place:
+            integration, row = str(absent.get("integration") or ""), str(absent.get("row") or "")
             results.append(
                 Result(
-                    str(case["id"]),
+                    str(absent["id"]),
                     integration,
                     row,
                     Verdict.BROKEN,
                     0,
                     0.0,
                     NEVER_REPORTED.message,
+                    (Cause(NEVER_REPORTED.message, title=NEVER_REPORTED.message),),
                 )
             )
     return tuple(results), {row: worst_figures(cases) for row, cases in by_row.items()}
+
+
+def cause_of(group: CauseGroup) -> Cause:
+    """The cause as history keeps it."""
+    return Cause(printable(group.id), group.said("owner"), printable(group.headline))
 
 
 @contextlib.contextmanager
@@ -354,6 +387,19 @@ def read(path: Path, *, key: str = "", most: int = 20) -> list[Run]:
 # -- nights
 
 
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong in a night: the same in the next where case, verdict and cause are."""
+
+    what: str  #: the case with its site; or what is wrong outside of any case
+    verdict: str = ""  #: of the case; empty where it is about none
+    cause: Cause = Cause()
+    known: str = field(default="", compare=False)  #: by whom it is acknowledged
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.verdict}" if self.verdict else self.what
+
+
 @dataclass(frozen=True, kw_only=True)
 class Night:
     """One night of a series."""
@@ -365,9 +411,8 @@ class Night:
     ended: float
     code: int  #: how the verification ended, as an exit code
     run: str  #: the run's name; empty when there was none
-    problems: tuple[
-        str, ...
-    ]  #: what was wrong, each in words that stay the same from night to night
+    problems: tuple[Problem, ...]
+    faults: tuple[str, ...] = ()  #: injected; nights with others are not compared
     told: bool = True  #: whether the alert of it, if there was one, came to all whom it was for
 
     @property

@@ -143,6 +143,8 @@ def _finish(run: RunEvidence) -> FinishedRun:
     past = look_back(run, now := history.runs_of(run))
     if past.unread:
         notes.append(f"the report shows no earlier runs: {past.unread}")
+    if past.note:
+        notes.append(f"no cause is shown as known: {past.note}")
     results, page = run.end.allure_results, None
     if results:
         results.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from statistics import NormalDist
 
 from harness.case.verdict import Verdict
-from harness.errors import DamagedHistoryError, ResourceError
+from harness.errors import DamagedHistoryError, MistakeError, ResourceError
 from harness.report import history
+from harness.report.acknowledged import NONE, Acknowledged, today
+from harness.report.causes import CauseGroup
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Result, Run
 from harness.report.run_directory import RunEvidence
@@ -95,10 +97,18 @@ class Past:
         default_factory=dict
     )  #: in a deployment's file, since the run before
     unread: ResourceError | None = None  #: why the history could not be read
+    acknowledged: Acknowledged = NONE
+    has_faults: bool = False  #: injected into the run; earlier runs have the same
+    note: str = ""  #: why acknowledgements could not be read
 
     def of(self, cases: Iterable[CaseEvidence]) -> str:
         """What it says of these cases together; empty where it says nothing."""
         return together(self.standings.get(case.key, "") for case in cases)
+
+    def of_group(self, group: CauseGroup) -> str:
+        """What it says of a cause's cases, and whether the cause is acknowledged."""
+        known = self.acknowledged.of(group.id, group.cases[0].deployment)
+        return "; ".join(filter(None, (self.of(group.cases), known)))
 
     @property
     def fixed(self) -> list[str]:
@@ -114,7 +124,8 @@ class Past:
         if self.unread:
             return "earlier runs cannot be read, so nothing is known to be new"
         if not self.runs:
-            return "no earlier run to compare with"
+            like = "with these faults" if self.has_faults else "to compare with"
+            return f"no earlier run {like}"
         counted = Counter(self.standings.values()).most_common()
         found = (
             ", ".join(f"{count} {words}" for words, count in counted)
@@ -125,17 +136,30 @@ class Past:
 
 def look_back(run: RunEvidence, now: Sequence[Run]) -> Past:
     """What the history beside a run says of it. ``now`` is the run as the history keeps it."""
-    path = run.directory.parent / history.FILE
+    reports = run.directory.parent
+    path = reports / history.FILE
     past: list[Run] = []
     changed: dict[str, Sequence[str]] = {}
+    acknowledged, note = NONE, ""
+    try:
+        acknowledged = today(reports)
+    except MistakeError as error:  # a run has its reports whatever stands beside them
+        note = str(error)
     try:
         for one in now:
             earlier, differing = history.before(path, one, MOST_PAST)
             past += earlier
             changed |= {one.deployment: differing} if differing else {}
     except ResourceError as error:  # the evidence is none the worse for it
-        return Past(unread=error)
-    return Past(past, standings(past, now), changed)
+        return Past(unread=error, acknowledged=acknowledged, note=note)
+    return Past(
+        past,
+        standings(past, now),
+        changed,
+        acknowledged=acknowledged,
+        has_faults=any(one.faults for one in now),
+        note=note,
+    )
 
 
 def standings(past: Sequence[Run], now: Sequence[Run]) -> Standings:

@@ -94,7 +94,7 @@ def show(
         width, most = min(width, _MOST_COLUMNS), _MOST_WORDS
     for group in groups:
         console.print()
-        for line in _block(group, run, width, most, known.of(group.cases)):
+        for line in _block(group, run, width, most, known.of_group(group)):
             console.print(line, no_wrap=True, crop=False, soft_wrap=True)
     console.print()
     if known.fixed:

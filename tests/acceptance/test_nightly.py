@@ -75,7 +75,8 @@ def test_nightly_reports_a_change_once_and_keeps_every_night(
     assert code == 1, output
     assert f"newly failing: {CASE} (failed: Caller ID missing:" in output
     (alert,) = alerts(receiver)
-    assert (alert["title"], alert["type"]) == (f"{SERIES}: 1 new, 1 in all", "failure")
+    title = f"{SERIES}: 1 new cause (1 case), platform routing; 1 in all"
+    assert (alert["title"], alert["type"]) == (title, "failure")
     for said in (
         "Caller ID missing: ",
         "fix: Let ",
@@ -98,7 +99,8 @@ def test_nightly_reports_a_change_once_and_keeps_every_night(
     code, output = nightly("--verify", VERIFY)
     assert code == 0, output
     (alert,) = alerts(receiver)
-    assert (alert["title"], alert["type"]) == (f"{SERIES}: 1 gone, all is well", "success")
+    assert alert["title"].startswith(f"{SERIES}: 1 gone (1 case): Caller ID missing: ")
+    assert (alert["title"].endswith("; all is well"), alert["type"]) == (True, "success")
     assert figures(reports, receiver)["row_passed", "TD-INBOUND"] == 1
 
     assert [one.code for one in history.read_nights(reports / history.FILE, SERIES)] == [0, 1, 1, 0]

@@ -11,13 +11,14 @@ import pytest
 
 from harness.case.verdict import Verdict
 from harness.report import matrix
-from harness.report.history import Night, Result, Run
+from harness.report.history import Cause, Night, Problem, Result, Run
 from harness.report.nightly import page
 from harness.report.nightly.alerts import AlertCause
 from harness.report.nightly.compare import compare
 from harness.report.nightly.problems import News
 from tests.browser.conftest import looks
 
+PROBLEM = Problem("TD-TRANSFER-WARM[x] at Berlin", "failed", Cause("no", "trunk", "Transfer fails"))
 ROWS = ("TD-INBOUND", "TD-TRANSFER-WARM", "HOLD", "BUSY")
 
 
@@ -45,7 +46,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 ended=began + 900,
                 code=0,
                 run=name,
-                problems=("a problem",),
+                problems=(PROBLEM,),
             )
         )
         if name and number != 2:
@@ -73,17 +74,17 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for one in runs[-1].results
     )
     cause = AlertCause(
-        "Transfer fails: the platform says no",
-        ("a problem",),
-        "Allow it.",
-        "trunk",
-        "harness explain run29 HOLD",
+        headline="Transfer fails: the platform says no",
+        problems=(PROBLEM,),
+        fix="Allow it.",
+        owner="trunk",
+        explain="harness explain run29 HOLD",
         standing="new",
     )
     news = News(
-        new=("a problem",),
-        gone=("BUSY[x] at Berlin: failed",),
-        unverified=("HOLD[x] at Berlin: failed",),
+        new=(PROBLEM,),
+        gone=(Problem("BUSY[x] at Berlin", "failed", Cause("busy", title="Busy is not shown")),),
+        unverified=(Problem("HOLD[x] at Berlin", "failed"),),
     )
     plain = {
         "title": "The caller holds and resumes",

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harness.errors import BrokenError, MistakeError
-from harness.report.nightly.problems import News
+from harness.report.history import Problem
+from harness.report.nightly.problems import News, by_cause
 
 #: Where alerts go: addresses as Apprise writes them, separated by blanks. They hold secrets, so
 #: they never stand in a file.
@@ -22,24 +23,25 @@ class Alert:
 
     title: str
     body: str
-    kind: Literal["failure", "success", "info"] = (
+    kind: Literal["failure", "warning", "success", "info"] = (
         "info"  #: Apprise's words: chats show each in a colour of its own
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AlertCause:
     """What some of a night's problems have in common, and what to do about it."""
 
     headline: str
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
     fix: str = ""
     owner: str = ""
     explain: str = ""  #: the command that says why, of the first of them
     where: str = ""  #: what its cases have in common
-    standing: str = ""  #: what the history says of its cases
+    standing: str = ""  #: what the history says of its cases, and by whom it is acknowledged
+    link: str = ""  #: to it in the run's report
 
-    def only(self, wanted: Sequence[str]) -> AlertCause:
+    def only(self, wanted: Sequence[Problem]) -> AlertCause:
         """With those of its problems alone."""
         return replace(
             self, problems=tuple(problem for problem in self.problems if problem in wanted)
@@ -55,19 +57,14 @@ class AlertCause:
             "where": self.where,
             "history": self.standing,
             "why": self.explain,
+            "link": self.link,
         }
-        lines = [
-            self.headline,
-            *(f"{name}: {text}" for name, text in named.items() if text),
-            *self.problems[:_MOST_CASES],
-        ]
-        if len(self.problems) > _MOST_CASES:
-            lines.append(f"and {len(self.problems) - _MOST_CASES} more")
-        return "\n  ".join(lines)
+        said = [f"{name}: {text}" for name, text in named.items() if text]
+        return "\n  ".join([self.headline, *said, *_cases(self.problems)])
 
 
 def alert_of(
-    series: str, news: News, now: Sequence[str], where: str, causes: Sequence[AlertCause] = ()
+    series: str, news: News, now: Sequence[Problem], where: str, causes: Sequence[AlertCause] = ()
 ) -> Alert | None:
     """What to tell of a night; None when nothing has changed.
 
@@ -75,45 +72,104 @@ def alert_of(
     """
     if not news:
         return None
-    reported = [cause.only(news.new) for cause in causes]
+    reported = [one for cause in causes if (one := cause.only(news.new)).problems]
+    new = [cause.words() for cause in reported] + _by_cause(unexplained(news.new, reported))
     lines = [
+        *_listed("New", new),
+        *_listed("Gone", _by_cause(news.gone)),
         *_listed(
-            "New",
-            [
-                *(cause.words() for cause in reported if cause.problems),
-                *unexplained(news.new, reported),
-            ],
+            "Not verified this night, so whether they are gone is unknown",
+            _by_cause(news.unverified),
         ),
-        *_listed("Gone", news.gone),
-        *_listed("Not verified this night, so whether they are gone is unknown", news.unverified),
         where,
     ]
-    is_well = not now and not news.unverified
-    kind: Literal["failure", "success", "info"] = (
-        "failure" if news.new else "success" if is_well else "info"
+    return Alert(f"{series}: {summary(news, now)}", "\n".join(lines), _kind(news, now))
+
+
+def _kind(news: News, now: Sequence[Problem]) -> Literal["failure", "warning", "success", "info"]:
+    if news.new:
+        return "warning" if news.is_all_of_known_cases else "failure"
+    return "info" if now or news.unverified else "success"
+
+
+def summary(news: News, now: Sequence[Problem]) -> str:
+    """How much has changed since the night before, by cause, and what there is in all."""
+    causes = news.new_causes
+    more = [one for one in news.new if one not in causes]
+    parts = [
+        f"{_counted(causes, 'new')}{_owners(causes)}",
+        f"{_number(_names(more), 'new case')} of a known cause{_owners(more)}" if more else "",
+        f"{_counted(news.gone, '', 'gone')}{_title(news.gone)}",
+        _counted(news.unverified, "", "not verified this night"),
+    ]
+    in_all = by_cause(now)
+    known = sum(all(one.known for one in problems) for problems in in_all)
+    if in_all:
+        parts.append(f"{len(in_all)} in all" + (f", {known} known" if known else ""))
+    elif not news.unverified:
+        parts.append("all is well")
+    return "; ".join(filter(None, parts))
+
+
+def _counted(problems: Sequence[Problem], before: str, behind: str = "") -> str:
+    """``2 new causes (7 cases)``, ``1 gone (1 case)``; empty for none."""
+    if not problems:
+        return ""
+    found, names = by_cause(problems), _names(problems)
+    what = "cause" if names else "problem"
+    words = _number(found, f"{before} {what}") if before else f"{len(found)} {behind}"
+    return words + (f" ({_number(names, 'case')})" if names else "")
+
+
+def _number(things: Sequence[object], word: str) -> str:
+    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
+
+
+def _names(problems: Sequence[Problem]) -> list[str]:
+    return list(dict.fromkeys(one.what for one in problems if one.verdict))
+
+
+def _owners(problems: Sequence[Problem]) -> str:
+    """Whose the causes are, behind a comma."""
+    return "".join(
+        f", {owner}" for owner in dict.fromkeys(one.cause.owner for one in problems) if owner
     )
-    return Alert(f"{series}: {summary(news, now)}", "\n".join(lines), kind)
 
 
-def summary(news: News, now: Sequence[str]) -> str:
-    """How much has changed since the night before, and what there is in all."""
-    counted = (("new", news.new), ("gone", news.gone), ("not verified this night", news.unverified))
-    parts = [f"{len(problems)} {words}" for words, problems in counted if problems]
-    all_is = [f"{len(now)} in all"] if now else [] if news.unverified else ["all is well"]
-    return ", ".join([*parts, *all_is])
+def _title(problems: Sequence[Problem]) -> str:
+    """What the only cause is, behind a colon; of several the alert lists them."""
+    found = by_cause(problems)
+    title = found[0][0].cause.title if len(found) == 1 else ""
+    return f": {title}" if title else ""
 
 
-def unexplained(problems: Sequence[str], causes: Sequence[AlertCause]) -> list[str]:
+def _cases(problems: Sequence[Problem]) -> list[str]:
+    names = [str(problem) for problem in problems[:_MOST_CASES]]
+    more = len(problems) - _MOST_CASES
+    return [*names, f"and {more} more"] if more > 0 else names
+
+
+def _by_cause(problems: Sequence[Problem]) -> list[str]:
+    """Each cause with its cases; a problem without a cause by itself."""
+    return [
+        "\n  ".join([f"{some[0].cause.title} ({_number(_names(some), 'case')})", *_cases(some)])
+        if some[0].cause.title
+        else str(some[0])
+        for some in by_cause(problems)
+    ]
+
+
+def unexplained(problems: Sequence[Problem], causes: Sequence[AlertCause]) -> list[Problem]:
     """Those of the problems that none of the causes explains."""
     explained = {problem for cause in causes for problem in cause.problems}
     return [problem for problem in problems if problem not in explained]
 
 
-def _listed(words: str, problems: Sequence[str]) -> list[str]:
-    if not problems:
+def _listed(words: str, entries: Sequence[str]) -> list[str]:
+    if not entries:
         return []
-    more = [f"- and {len(problems) - _MOST} more"] if len(problems) > _MOST else []
-    return [f"{words}:", *(f"- {problem}" for problem in problems[:_MOST]), *more, ""]
+    more = [f"- and {len(entries) - _MOST} more"] if len(entries) > _MOST else []
+    return [f"{words}:", *(f"- {entry}" for entry in entries[:_MOST]), *more, ""]
 
 
 def addresses() -> list[str]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.case.verdict import Verdict
-from harness.report.history import Result, Run, changes, shortened
+from harness.report.acknowledged import NONE, Acknowledged
+from harness.report.history import Cause, Result, Run, changes, shortened
 from harness.report.standing import Standings, standings
 
 #: A case is slower when it takes this much longer than before, both as a factor and in seconds:
@@ -20,6 +21,13 @@ class Slower(Result):
     """A case that passed and took longer than before."""
 
     before_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class ChangedCause(Result):
+    """A case that failed before, too, for another cause."""
+
+    before: tuple[Cause, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +45,13 @@ class Difference:
         str, ...
     ] = ()  #: what was not the same in both: injected faults, timings, the deployment file
     since: Mapping[str, str] = field(default_factory=dict)  #: case: what the history says of it
+    known: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: case: by whom all its causes are acknowledged, which makes it no news
     newly_failing: tuple[Result, ...] = ()
+    other_cause: tuple[
+        ChangedCause, ...
+    ] = ()  #: still failing, for a cause or an owner that is new
     fixed: tuple[Result, ...] = ()
     still_failing: tuple[Result, ...] = ()
     not_run_before: tuple[Result, ...] = ()  #: passed; the earlier run has no result
@@ -49,11 +63,18 @@ class Difference:
     news: bool = False  #: something fails anew, or is not verified any more; follows from the lists
 
     def __post_init__(self) -> None:
-        lost = self.incomparable or self.newly_failing or self.lost_cases or self.lost_rows
-        object.__setattr__(self, "news", bool(lost))
+        lost = self.incomparable or self.lost_cases or self.lost_rows
+        failing = [*self.newly_failing, *self.other_cause]
+        is_news = bool(lost) or any(result.case not in self.known for result in failing)
+        object.__setattr__(self, "news", is_news)
 
 
-def compare(old: Sequence[Run], new: Sequence[Run], past: Sequence[Run] = ()) -> list[Difference]:
+def compare(
+    old: Sequence[Run],
+    new: Sequence[Run],
+    past: Sequence[Run] = (),
+    acknowledged: Acknowledged = NONE,
+) -> list[Difference]:
     """A difference for each deployment and site of either run. ``past``: the runs before the new
     one, oldest first.
     """
@@ -61,13 +82,17 @@ def compare(old: Sequence[Run], new: Sequence[Run], past: Sequence[Run] = ()) ->
     now = {(run.deployment, run.site): run for run in new}
     said = standings(past, new)
     return [
-        _compare(place, then.get(place), now.get(place), said)
+        _compare(place, then.get(place), now.get(place), said, acknowledged)
         for place in dict.fromkeys((*then, *now))
     ]
 
 
 def _compare(
-    place: tuple[str, str], old: Run | None, new: Run | None, said: Standings
+    place: tuple[str, str],
+    old: Run | None,
+    new: Run | None,
+    said: Standings,
+    acknowledged: Acknowledged,
 ) -> Difference:
     same: dict[str, Any] = {
         "deployment": place[0],
@@ -95,6 +120,11 @@ def _compare(
             for result in new.results
             if (words := said.get((new.site, result.case)))
         },
+        known={
+            result.case: words
+            for result in new.results
+            if (words := known(result.causes, new.deployment, acknowledged))
+        },
     )
 
 
@@ -116,6 +146,10 @@ def _told_apart(old: Run, new: Run) -> Iterator[tuple[str, Result]]:
         if not now.passed:
             if then is None or (now.attempts and _fails_anew(then, now)):
                 yield "newly_failing", now
+            elif (
+                now.attempts and then.verdict is now.verdict and set(now.causes) - set(then.causes)
+            ):
+                yield "other_cause", ChangedCause(**vars(now), before=then.causes)
             elif now.attempts:
                 yield "still_failing", now
             continue
@@ -146,6 +180,17 @@ def _unlike(old: Run, new: Run, *, has_other_timings: bool) -> Iterator[str]:
         yield f"the deployment file is not the same: {shortened(changed)}"
 
 
+def known(causes: Sequence[Cause], deployment: str, acknowledged: Acknowledged) -> str:
+    """By whom all of these causes are acknowledged; empty where one is not."""
+    said = [acknowledged.of(cause.id, deployment) for cause in causes]
+    return "; ".join(dict.fromkeys(said)) if all(said) else ""
+
+
+def _changed(result: ChangedCause) -> str:
+    now, before = ("; ".join(map(str, causes)) for causes in (result.causes, result.before))
+    return f"{result.verdict}: {now}; before: {before or 'no cause'}"
+
+
 def _ended(result: Any) -> str:
     return f"{result.verdict}: {result.cause}" if result.cause else str(result.verdict)
 
@@ -153,6 +198,7 @@ def _ended(result: Any) -> str:
 #: Each list, the news first, with the words for it, and what is said of a case in it.
 _LISTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "newly_failing": ("newly failing", _ended),
+    "other_cause": ("failing for another cause", _changed),
     "lost_cases": ("not run any more", lambda result: f"{result.verdict} before"),
     "still_failing": ("still failing", _ended),
     "fixed": ("fixed", lambda result: ""),
@@ -179,7 +225,16 @@ def lines(difference: Difference) -> Iterable[tuple[str, str, str]]:
             yield (
                 words,
                 result.case,
-                "; ".join(filter(None, (why(result), difference.since.get(result.case)))),
+                "; ".join(
+                    filter(
+                        None,
+                        (
+                            why(result),
+                            difference.since.get(result.case),
+                            difference.known.get(result.case),
+                        ),
+                    )
+                ),
             )
 
 

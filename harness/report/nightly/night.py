@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import IO
 
 from harness.errors import DamagedHistoryError, MistakeError
+from harness.report import acknowledged as acknowledgements
 from harness.report import history, matrix, scope
-from harness.report.history import Night, Run
+from harness.report.history import Night, Problem, Run
 from harness.report.markup import explain_command, short_path
 from harness.report.nightly import page
 from harness.report.nightly.alerts import Alert, AlertCause, alert_of
@@ -36,7 +37,7 @@ from harness.report.nightly.problems import (
     problems_of,
     verified_in,
 )
-from harness.report.run_directory import RunEvidence, require_outside_of_runs
+from harness.report.run_directory import REPORT, RunEvidence, require_outside_of_runs
 from harness.report.standing import Standings, standings, together
 from harness.support.files import own_directories
 from harness.support.forkserver import PYTHON
@@ -74,6 +75,7 @@ class Verification:
     series: str
     bound: Sequence[Bound]
     began: float
+    base_url: str = ""  #: where the reports are served; empty for a path
     run: str = ""  #: the name of the run that it made; empty for none
     code: int = 0  #: its exit code
     mistakes: Sequence[str] = ()  #: what it said that it could not do
@@ -87,6 +89,7 @@ def one_night(
     series: str,
     bound: Sequence[Bound],
     more: Sequence[str],
+    base_url: str = "",
 ) -> FinishedNight:
     """Run a night. ``more`` are further options of ``harness verify``. Raises :class:`MistakeError`
     while another one goes on.
@@ -110,6 +113,7 @@ def one_night(
             series=series,
             bound=bound,
             began=began,
+            base_url=base_url,
             run=run,
             code=code,
             mistakes=mistakes,
@@ -190,6 +194,7 @@ def _judged(given: Verification) -> FinishedNight:
     left = RunEvidence.read(given.reports / given.run) if given.run else None
     runs = tuple(history.runs_of(left)) if left else ()
     outside = tuple(outside_of_cases(left)) if left else ()
+    acknowledged = acknowledgements.today(given.reports)
     history.append(past, runs)
     every_night = history.read_nights(past, given.series, most=LOOK_BACK)
     before = [history.read(past, key=one.key, most=LOOK_BACK) for one in runs]
@@ -199,13 +204,17 @@ def _judged(given: Verification) -> FinishedNight:
         earlier = [one for one in kept if one.run != this.run]
         said |= standings(earlier, [this])
         if good := _last_good(earlier, this, {one.run for one in every_night}):
-            differences += compare([good], [this], earlier)
-    causes = _causes(left, said) if left else ()
-    problems = [*problems_of(runs, differences), *breaches(given.bound, runs), *outside]
+            differences += compare([good], [this], earlier, acknowledged)
+    problems = [
+        *problems_of(runs, differences, acknowledged),
+        *breaches(given.bound, runs),
+        *outside,
+    ]
+    causes = _causes(left, said, problems, given) if left else ()
     if given.code and not outside and all(one.good for one in runs):
-        problems.append(": ".join([f"{ENDED} {given.code}", *given.mistakes[:1]]))
+        problems.append(Problem(": ".join([f"{ENDED} {given.code}", *given.mistakes[:1]])))
     if not given.code and not runs:  # of --plan, say, or another --reports
-        problems.append(f"the verification left no results in {given.reports}")
+        problems.append(Problem(f"the verification left no results in {given.reports}"))
     nights = every_night[-NIGHTS:]
     night = Night(
         series=given.series,
@@ -214,6 +223,7 @@ def _judged(given: Verification) -> FinishedNight:
         code=given.code or (_FAILED if problems else _PASSED),
         run=given.run,
         problems=tuple(problems),
+        faults=runs[0].faults if runs else nights[-1].faults if nights else (),
     )
     shown = [*nights, night][-NIGHTS:]
     names = {one.run for one in shown}
@@ -221,7 +231,7 @@ def _judged(given: Verification) -> FinishedNight:
     histories = tuple(
         tuple(one for one in runs_of_key if one.run in names) for runs_of_key in found
     )
-    reported, since = _told_before(nights)
+    reported, since = _told_before([one for one in nights if one.faults == night.faults])
     news = news_of(
         reported,
         problems,
@@ -230,11 +240,10 @@ def _judged(given: Verification) -> FinishedNight:
         since,
     )
     tables = matrix.of_run(left) if left else ()
-    page.write(
-        written := given.reports / page.FILE, shown, histories, causes, news, differences, tables
-    )
+    written = given.reports / page.FILE
+    page.write(written, shown, histories, causes, news, differences, tables, given.base_url)
     history.keep_night(past, night)  # last: what a night could not tell is told by the next one
-    where = "\n".join([*given.notes, f"See {_page_of(given.reports / given.run, written, causes)}"])
+    where = "\n".join([*given.notes, f"See {_page_of(given, written, causes)}"])
     alert = alert_of(given.series, news, problems, where, causes)
     return FinishedNight(
         night=night,
@@ -262,11 +271,13 @@ def _last_good(earlier: Sequence[Run], this: Run, nights: Collection[str]) -> Ru
     )
 
 
-def _page_of(run: Path, nights: Path, causes: Sequence[AlertCause]) -> Path:
+def _page_of(given: Verification, nights: Path, causes: Sequence[AlertCause]) -> str:
     """The page to look at: the report of the night's run, where it has left one and something in it
     did not pass.
     """
-    return run / "report.html" if causes and (run / "report.html").is_file() else nights
+    report = given.reports / given.run / REPORT
+    shown = report if causes and report.is_file() else nights
+    return page.address(given.base_url, shown, given.reports) if given.base_url else str(shown)
 
 
 def _of_the_night_before(past: Path, nights: Sequence[Night]) -> list[list[Run]]:
@@ -293,7 +304,7 @@ def check_fresh(reports: Path, series: str, hours: float) -> str:
     )
 
 
-def _told_before(nights: Sequence[Night]) -> tuple[tuple[str, ...], str]:
+def _told_before(nights: Sequence[Night]) -> tuple[tuple[Problem, ...], str]:
     """The problems of the last night that was told, and what the next night's news is since; empty
     where there was no night.
     """
@@ -303,20 +314,29 @@ def _told_before(nights: Sequence[Night]) -> tuple[tuple[str, ...], str]:
     return reported, News.since if nights[-1].told else "the last alert that could be sent, if any"
 
 
-def _causes(run: RunEvidence, said: Standings) -> tuple[AlertCause, ...]:
+def _causes(
+    run: RunEvidence, said: Standings, problems: Sequence[Problem], given: Verification
+) -> tuple[AlertCause, ...]:
     """What the cases that did not pass have in common, the first to mend on top."""
-    return tuple(
-        AlertCause(
-            group.headline,
-            tuple(problem_of(case.id, case.site, str(case.verdict)) for case in group.cases),
-            fix=group.said("fix"),
-            owner=group.owner,
-            where=group.where,
-            explain=explain_command(short_path(run.directory), group.cases[0]),
-            standing=together(said.get(case.key, "") for case in group.cases),
+    report = page.address(given.base_url, run.directory / REPORT, given.reports)
+    found = []
+    for group in run.groups:
+        cases = {problem_of(case, group) for case in group.cases}
+        own = tuple(one for one in problems if one in cases)
+        standing = together(said.get(case.key, "") for case in group.cases)
+        found.append(
+            AlertCause(
+                headline=group.headline,
+                problems=own,
+                fix=group.said("fix"),
+                owner=group.owner,
+                where=group.where,
+                explain=explain_command(short_path(run.directory), group.cases[0]),
+                standing="; ".join(filter(None, (standing, own[0].known if own else ""))),
+                link=f"{report}#{group.anchor}" if given.base_url else "",
+            )
         )
-        for group in run.groups
-    )
+    return tuple(found)
 
 
 def _runs(reports: Path) -> set[str]:

@@ -18,6 +18,7 @@ from harness.report.matrix import Table
 from harness.report.nightly.alerts import AlertCause, summary, unexplained
 from harness.report.nightly.compare import Difference, lines
 from harness.report.nightly.problems import News
+from harness.report.run_directory import REPORT
 from harness.report.standing import rates
 from harness.support.files import whole_file
 
@@ -33,6 +34,7 @@ def write(
     news: News,
     differences: Sequence[Difference] = (),
     matrices: Sequence[Table] = (),
+    base_url: str = "",
 ) -> None:
     """Write the page.
 
@@ -47,6 +49,7 @@ def write(
         last=nights[-1],
         last_has_results=any(run.run == nights[-1].run for runs in histories for run in runs),
         causes=causes,
+        has_faults=bool(nights[-1].faults),
         plain=unexplained(nights[-1].problems, causes),
         news=news,
         news_in_words=summary(news, nights[-1].problems),
@@ -56,9 +59,15 @@ def write(
         matrices=matrices,
         link=Table.link,
         kpis=KPIS,
-        report=lambda run: _report_of(path.parent, run),
+        report=lambda run: _report_of(path.parent, run, base_url),
     )
     whole_file.write(path, text)
+
+
+def address(base_url: str, path: Path, reports: Path) -> str:
+    """Where a file of the reports is served; without a base, as a page beside them links to it."""
+    relative = quote(path.relative_to(reports).as_posix())
+    return f"{base_url.rstrip('/')}/{relative}" if base_url else relative
 
 
 def _table(nights: Sequence[Night], runs: Sequence[Run]) -> dict[str, Any]:
@@ -89,9 +98,10 @@ def _table(nights: Sequence[Night], runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
-def _report_of(home: Path, run: str) -> str:
+def _report_of(home: Path, run: str, base_url: str) -> str:
     """The link to a run's report; empty where it is gone, as the evidence of an old night may be."""
-    return f"{quote(run)}/report.html" if run and (home / run / "report.html").is_file() else ""
+    report = home / run / REPORT
+    return address(base_url, report, home) if run and report.is_file() else ""
 
 
 def _cell(run: Run | None, row: str, night: Night) -> str:

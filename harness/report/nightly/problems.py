@@ -1,5 +1,5 @@
-"""What is wrong in a night, each in words that stay the same from night to night; and what of it is
-new, gone or unverified.
+"""What is wrong in a night, each a :class:`Problem` that is the same from night to night; and what
+of it is new, gone or unverified.
 
 A problem whose case was not verified since is not gone: its state is unknown. A row's figures may be bounded by a TOML file::
 
@@ -19,10 +19,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.case.verdict import Verdict
-from harness.report import scope
-from harness.report.evidence import key_of
-from harness.report.history import Run
+from harness.report import history, scope
+from harness.report.acknowledged import Acknowledged
+from harness.report.causes import CauseGroup
+from harness.report.evidence import CaseEvidence, key_of
+from harness.report.history import Cause, Problem, Run
 from harness.report.nightly.compare import Difference
 from harness.report.run_directory import RunEvidence
 from harness.support import toml_model
@@ -60,19 +61,20 @@ def read_bounds(path: Path) -> tuple[Bound, ...]:
     return toml_model.load(path, BoundFile).bound
 
 
-def breaches(bounds: Sequence[Bound], runs: Iterable[Run]) -> list[str]:
-    """A line for each figure over its bound, and for each bound of a row of which there is no
+def breaches(bounds: Sequence[Bound], runs: Iterable[Run]) -> list[Problem]:
+    """A problem for each figure over its bound, and for each bound of a row of which there is no
     figure: nothing was held to it.
     """
     runs = list(runs)
     over = [words for words, value, bound in _held(bounds, runs) if value > bound.max]
     measured = {(row, kpi) for run in runs for row, figures in run.kpis.items() for kpi in figures}
     named = dict.fromkeys((bound.row, bound.kpi) for bound in bounds if runs and bound.row != "*")
-    return over + [
+    unmeasured = [
         f"{row}: {kpi} has a bound, and was not measured"
         for row, kpi in named
         if (row, kpi) not in measured
     ]
+    return [Problem(words) for words in (*over, *unmeasured)]
 
 
 def _is_unheld(problem: str, bounds: Sequence[Bound], runs: Sequence[Run]) -> bool:
@@ -101,28 +103,33 @@ def _held(bounds: Sequence[Bound], runs: Sequence[Run]) -> Iterator[tuple[str, f
                     )
 
 
-def problems_of(runs: Sequence[Run], differences: Sequence[Difference]) -> Iterator[str]:
-    """Each in words that stay the same from night to night, so that only what changes is told."""
+def problems_of(
+    runs: Sequence[Run], differences: Sequence[Difference], acknowledged: Acknowledged
+) -> Iterator[Problem]:
+    """One for each cause of each case, in words that stay the same from night to night."""
     for run in runs:
         if run.interrupted:
-            yield f"{_interrupted(run)}{run.interrupted}"
+            yield Problem(f"{_interrupted(run)}{run.interrupted}")
         for result in run.results:
             never_run = run.interrupted and not result.attempts  # the interruption says it all
             if not result.passed and not never_run:
-                yield problem_of(result.case, run.site, result.verdict)
+                for cause in result.causes or (Cause(),):
+                    known = acknowledged.of(cause.id, run.deployment)
+                    yield Problem(_named(result.case, run.site), result.verdict, cause, known)
     for difference in differences:
         for row in difference.lost_rows:
-            yield f"{row} of {difference.deployment}{_LOST}"
+            yield Problem(f"{row} of {difference.deployment}{_LOST}")
 
 
-def outside_of_cases(run: RunEvidence) -> Iterator[str]:
-    """What makes a run fail or break though all its cases may have passed, in words as above."""
+def outside_of_cases(run: RunEvidence) -> Iterator[Problem]:
+    """What makes a run fail or break though all its cases may have passed."""
     for line in dict.fromkeys(run.end.broke):
-        yield f"{_OUTSIDE}{mask_text(line.replace(run.name, '…'))}"  # a path in it would make it new each night
+        # a path in it would make it new each night
+        yield Problem(f"{_OUTSIDE}{mask_text(line.replace(run.name, '…'))}")
     for line in scope.missing(run.scope) if run.scope else ():
-        yield f"required, and not run: {line}"
+        yield Problem(f"required, and not run: {line}")
     for site, case in sorted({one.key for one in run.cases} - {key_of(one) for one in run.planned}):
-        yield f"{_named(case, site)}{_UNPLANNED}"
+        yield Problem(f"{_named(case, site)}{_UNPLANNED}")
 
 
 def is_open(problem: str, bound: Sequence[Bound], runs: Sequence[Run]) -> bool:
@@ -167,25 +174,43 @@ def _named(what: str, site: str) -> str:
 # -- what has changed
 
 
+def problem_of(case: CaseEvidence, group: CauseGroup) -> Problem:
+    """The problem that the case is by this cause."""
+    return Problem(_named(case.id, case.site), str(case.verdict), history.cause_of(group))
+
+
 @dataclass(frozen=True, kw_only=True)
 class News:
     """Problems of this night, and of the night before."""
 
-    new: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
+    new: tuple[Problem, ...] = ()  #: none that is acknowledged
+    gone: tuple[Problem, ...] = ()
     #: Problems of the night before whose cases neither passed nor failed this night, or which were
     #: not looked at.
-    unverified: tuple[str, ...] = ()
+    unverified: tuple[Problem, ...] = ()
+    before: tuple[Problem, ...] = ()
     since: str = "the night before"  #: what it is news since; empty in the first night
 
     def __bool__(self) -> bool:
         """Whether there is anything to tell."""
         return bool(self.new or self.gone or self.unverified)
 
+    @property
+    def new_causes(self) -> tuple[Problem, ...]:
+        """The new problems with a cause that no case had before."""
+        known = {one.cause for one in self.before if one.verdict}
+        return tuple(one for one in self.new if not (one.verdict and one.cause in known))
+
+    @property
+    def is_all_of_known_cases(self) -> bool:
+        """Whether all that is new is another cause of cases that did not pass before, either."""
+        known = {one.what for one in self.before if one.verdict}
+        return all(one.what in known for one in self.new)
+
 
 def news_of(
-    before: Sequence[str],
-    now: Sequence[str],
+    before: Sequence[Problem],
+    now: Sequence[Problem],
     verified: Collection[str],
     is_open: Callable[[str], bool] = lambda problem: False,
     since: str = News.since,
@@ -194,27 +219,25 @@ def news_of(
 
     ``is_open``: whether a problem that is not about a case was left unchecked this night.
     """
-    known, still = set(before), set(now)
+    unknown, still = {one for one in before if not one.known}, set(now)
     over = [problem for problem in before if problem not in still]
     gone = [
         problem
         for problem in over
-        if (case := case_of(problem)) in verified or (case is None and not is_open(problem))
+        if (problem.what in verified if problem.verdict else not is_open(problem.what))
     ]
     return News(
-        new=tuple(problem for problem in now if problem not in known),
+        new=tuple(one for one in now if not one.known and one not in unknown),
         gone=tuple(gone),
         unverified=tuple(problem for problem in over if problem not in gone),
+        before=tuple(unknown),
         since=since,
     )
 
 
-def problem_of(case: str, site: str, verdict: str) -> str:
-    """A case that did not pass."""
-    return f"{_named(case, site)}: {verdict}"
-
-
-def case_of(problem: str) -> str | None:
-    """The case that a problem is about; None where it is about none."""
-    case, _, verdict = problem.rpartition(": ")
-    return case if case and verdict in list(Verdict) else None
+def by_cause(problems: Iterable[Problem]) -> list[list[Problem]]:
+    """The problems of one cause together; one without a cause stands alone."""
+    found: dict[object, list[Problem]] = {}
+    for one in problems:
+        found.setdefault(one.cause if one.cause.id else one, []).append(one)
+    return list(found.values())

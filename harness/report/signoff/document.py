@@ -69,6 +69,7 @@ def write(
         banner=banner(decision),
         customer=customer,
         compared=str(past),
+        known=lambda group: past.acknowledged.of(group.id, group.cases[0].deployment),
         period=_period(decision),
         tables=_matrix(decision),
         most_reasons=_MOST_REASONS,

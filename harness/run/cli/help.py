@@ -45,7 +45,7 @@ JOURNEY: Final = {
         "signoff": Entry("report:signoff_app", "harness signoff reports/latest --key key.pem"),
     },
     "Operate": {
-        "nightly": Entry("nightly:nightly", "harness nightly acme.toml"),
+        "nightly": Entry("nightly:nightly_app", "harness nightly acme.toml"),
         "fleet": Entry("fleet:fleet_app", "harness fleet run fleet.toml"),
     },
 }
@@ -106,3 +106,20 @@ class Group(_Plain, TyperGroup):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [*super().collect_usage_pieces(ctx), "COMMAND [ARGS]…"]
+
+
+class DefaultGroup(Group):
+    """A group whose first command runs where none is named: a file or a directory is no command."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        is_named = not args or args[0] in (*self.commands, *ctx.help_option_names)
+        default = next(iter(self.commands))
+        return super().parse_args(ctx, args if is_named else [default, *args])
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The commands, then the options of each."""
+        super().format_help(ctx, formatter)
+        for name, command in self.commands.items():
+            command.format_help(
+                command.context_class(command, info_name=name, parent=ctx), formatter
+            )

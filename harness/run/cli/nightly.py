@@ -9,6 +9,7 @@ import shlex
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -18,16 +19,19 @@ from rich.text import Text
 from harness.deployment.grants import Grants
 from harness.errors import BrokenError, HarnessError, MistakeError
 from harness.integrations import load
-from harness.report import history
+from harness.report import acknowledged, history
 from harness.report.history import runs_of
+from harness.report.markup import web_link
 from harness.report.nightly import alerts, metrics, night, problems
 from harness.report.nightly.compare import Difference, compare, lines, markdown
 from harness.report.run_directory import RunEvidence, ended_run
 from harness.report.standing import rates
 from harness.run.cli.app import FAILED, PASSED, Grant
 from harness.run.cli.completion import DeploymentFiles
+from harness.run.cli.help import Command, DefaultGroup, epilog
 from harness.support.files import json_file
 from harness.support.mask import mask_text
+from harness.support.model_words import instead
 from harness.support.terminal import SafeConsole
 
 
@@ -64,6 +68,13 @@ def nightly(
             help="Only check that a night has ended in so many hours; alert if none has.",
         ),
     ] = None,
+    base_url: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="Where the reports are served; alerts link there (default: the file's [nightly]).",
+        ),
+    ] = "",
     grant: Grant = None,
 ) -> None:
     """Verify (preflight first), compare with the last good night, and alert when something has
@@ -73,18 +84,24 @@ def nightly(
     code is the verification's, or 1 when a figure is over its bound, a row is lost, or the
     verification left no results.
     """
+    if base_url and not web_link(base_url):
+        raise MistakeError(f"--base-url {base_url}: is no web address; allowed: https://host/path")
     series = name or "+".join(file.stem for file in files)
     to = alerts.addresses()
     if check_fresh is not None:
         raise typer.Exit(_check_fresh(reports, series, check_fresh, to))
     with _alerting(f"{series}: the night did not begin", to):
-        bound = _read(files, bounds_file, Grants.given(grant))
+        served = _served(files, Grants.given(grant))
+        bound = problems.read_bounds(bounds_file) if bounds_file else ()
+        acknowledged.read(reports)
         more = [*_split(verify), *(f"--grant={word}" for word in grant or ())]
         if metrics_file or push:
             metrics.client()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _alerting(f"{series}: the night could not be recorded", to):
-        finished = night.one_night(files, reports, series=series, bound=bound, more=more)
+        finished = night.one_night(
+            files, reports, series=series, bound=bound, more=more, base_url=base_url or served
+        )
     with contextlib.ExitStack() as rest:  # a failure of one does not stop the others
         rest.callback(_say, finished)
         rest.callback(_measure, finished, metrics_file, push)
@@ -130,15 +147,12 @@ def _alerting(title: str, to: Sequence[str]) -> Iterator[None]:
         raise
 
 
-def _read(
-    files: Sequence[Path], bounds_file: Path | None, grants: Grants
-) -> Sequence[problems.Bound]:
-    """The bounds. Raises :class:`MistakeError` for them, and for the deployment files, before the
-    night.
+def _served(files: Sequence[Path], grants: Grants) -> str:
+    """Where the deployment files say that reports are served. Raises :class:`MistakeError` for a
+    mistake in one of them, before the night.
     """
-    for file in files:
-        load(file, secrets=False, grants=grants)
-    return problems.read_bounds(bounds_file) if bounds_file else ()
+    loaded = [load(file, secrets=False, grants=grants) for file in files]
+    return next((one.nightly.base_url for one in loaded if one.nightly.base_url), "")
 
 
 def _split(verify: str) -> list[str]:
@@ -176,6 +190,50 @@ def _measure(finished: night.FinishedNight, file: Path | None, push: str) -> Non
         metrics.push(push, registry, finished.night.series)
 
 
+def acknowledge(
+    cause: Annotated[str, typer.Argument(metavar="CAUSE", help="Its id, as a night shows it.")],
+    ticket: Annotated[str, typer.Option(metavar="TICKET", help="Where it is worked on.")],
+    owner: Annotated[str, typer.Option(metavar="NAME", help="Who answers for it.")],
+    until: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The last day it counts.")
+    ],
+    deployment: Annotated[
+        str, typer.Option(metavar="NAME", help="Only in this deployment (default: in each).")
+    ] = "",
+    reports: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where the nights leave their results.")
+    ] = Path("reports"),
+) -> None:
+    """Acknowledge a cause until a day: every view shows it as known, and no alert calls it new.
+
+    Verdicts, exit codes of runs and the sign-off stay as they are.
+    """
+    runs = history.read(reports / history.FILE, most=night.LOOK_BACK)
+    known = {one.id for run in runs for result in run.results for one in result.causes}
+    if cause not in known:
+        raise MistakeError(
+            f"{cause}: no run in {reports} has this cause{instead(cause, known, 'harness compare')}"
+        )
+    entry = acknowledged.Acknowledgement(
+        cause=cause, deployment=deployment, ticket=ticket, owner=owner, until=until.date()
+    )
+    typer.echo(f"{acknowledged.add(reports, entry)}: {cause}: {entry}")
+
+
+nightly_app = typer.Typer(
+    cls=DefaultGroup, no_args_is_help=True, help="Verify every night; acknowledge known causes."
+)
+for _name, _command, _example in (
+    ("run", nightly, "harness nightly acme.toml"),
+    (
+        "acknowledge",
+        acknowledge,
+        "harness nightly acknowledge audio-blocked --ticket NET-12 --owner Ana --until 2026-12-31",
+    ),
+):
+    nightly_app.command(_name, cls=Command, epilog=epilog(_example))(_command)
+
+
 def compare_runs(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="A run's directory.")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="A later run's directory.")],
@@ -191,9 +249,8 @@ def compare_runs(
         runs_of(RunEvidence.read(directory)) for directory in (ended_run(old), ended_run(new))
     ]
     kept = new.resolve().parent / history.FILE
-    differences = compare(
-        before, after, [one for run in after for one in history.before(kept, run)[0]]
-    )
+    past = [one for run in after for one in history.before(kept, run)[0]]
+    differences = compare(before, after, past, acknowledged.today(kept.parent))
     if as_json:
         typer.echo(json_file.text(differences))
     elif as_markdown:
@@ -206,6 +263,7 @@ def compare_runs(
 
 _STYLES = {
     "newly failing": "red",
+    "failing for another cause": "red",
     "row lost": "red",
     "not run any more": "red",
     "cannot be compared": "magenta",

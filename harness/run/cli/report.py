@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -30,7 +30,7 @@ from harness.report.summary import summarise
 from harness.report.terminal import show
 from harness.run.cli.app import FAILED, INTERRUPTED, NOT_ACCEPTED, PASSED, RunDirectory
 from harness.run.cli.completion import bundled_cases, owner_names
-from harness.run.cli.help import Command, Group, epilog
+from harness.run.cli.help import Command, DefaultGroup, epilog
 from harness.support.files import json_file
 from harness.support.network_text import printable
 from harness.support.terminal import SafeConsole
@@ -265,24 +265,6 @@ def require_whole(run: Path, *, is_merged: bool = False, complete: bool = False)
 # -- harness signoff
 
 
-class _Group(Group):
-    """``harness signoff RUN`` is ``harness signoff make RUN``: a run's directory is no command."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command by its name, or ``make``."""
-        return super().resolve_command(
-            ctx, args if args and args[0] in self.commands else ["make", *args]
-        )
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """The commands, then the options of each."""
-        super().format_help(ctx, formatter)
-        for name, command in self.commands.items():
-            command.format_help(
-                command.context_class(command, info_name=name, parent=ctx), formatter
-            )
-
-
 def make(
     run: RunDirectory,
     key: Annotated[
@@ -361,7 +343,9 @@ def _code(decision: Decision) -> int:
 
 
 signoff_app = typer.Typer(
-    cls=_Group, no_args_is_help=True, help="Make, sign and verify the document a customer signs."
+    cls=DefaultGroup,
+    no_args_is_help=True,
+    help="Make, sign and verify the document a customer signs.",
 )
 for _name, _command, _example in (
     ("make", make, "harness signoff reports/latest --key key.pem"),

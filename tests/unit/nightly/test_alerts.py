@@ -19,10 +19,10 @@ from typer.testing import Result as Ended
 from harness.case.verdict import Verdict
 from harness.errors import BrokenError, MistakeError, ResourceError
 from harness.report import history
-from harness.report.history import Night, Result, Run
+from harness.report.history import Night, Problem, Result, Run
 from harness.report.nightly import alerts, metrics, night
 from harness.report.nightly.alerts import Alert, AlertCause, alert_of
-from harness.report.nightly.problems import Bound, case_of, news_of, problem_of
+from harness.report.nightly.problems import Bound, news_of
 from harness.report.standing import FlakeRate, rates, wilson
 from harness.run.cli.app import application
 from tests.receiver import Receiver
@@ -33,13 +33,8 @@ def run(verdict: str, attempts: int = 1) -> Run:
     return Run("r", 1.0, "d", "local", "k", (), "", results, {"A": {"answer_s": 0.5}})
 
 
-def told(
-    before: Sequence[str],
-    now: Sequence[str],
-    causes: Sequence[AlertCause] = (),
-    verified: Sequence[str] = (),
-) -> Alert | None:
-    return alert_of("s", news_of(before, now, verified), now, "x", causes)
+def problems(*names: str) -> tuple[Problem, ...]:
+    return tuple(map(Problem, names))
 
 
 class TestFlakes:
@@ -65,16 +60,18 @@ class TestFlakes:
 )  # Apprise's own, on Python 3.11 and 3.12
 class TestAlerts:
     def test_new_problems_of_one_cause_are_one_thing_to_mend(self) -> None:
+        every = problems(*map(str, range(12)))
         cause = AlertCause(
-            "Transfer fails",
-            tuple(map(str, range(12))),
-            "Allow it.",
-            "trunk",
-            "harness explain run 1",
+            headline="Transfer fails",
+            problems=every,
+            fix="Allow it.",
+            owner="trunk",
+            explain="harness explain run 1",
         )
-        found = told(
-            ("0",), [*map(str, range(12)), "another"], [cause, AlertCause("Known", ("0",))]
-        )
+        now = (*every, *problems("another"))
+        news = news_of(every[:1], now, ())
+        known = AlertCause(headline="Known", problems=every[:1])
+        found = alert_of("s", news, now, "x", [cause, known])
         assert found is not None
         assert found.body == (
             "New:\n- Transfer fails\n  fix: Allow it.\n  owner: trunk\n  why: harness explain run 1\n  1\n  2\n  3\n"
@@ -90,7 +87,7 @@ class TestAlerts:
         then, now = data.draw(nights), data.draw(nights)
         problems = [
             [
-                problem_of(case, "", verdict)
+                Problem(case, str(verdict))
                 for case, verdict in night.items()
                 if verdict is not Verdict.PASSED
             ]
@@ -105,7 +102,7 @@ class TestAlerts:
             problems[0]
         )
         assert not set(news.gone) & set(news.unverified)
-        assert {case_of(problem) for problem in news.gone} == {
+        assert {problem.what for problem in news.gone} == {
             case
             for case, verdict in then.items()
             if case in verified and verdict not in (Verdict.PASSED, now[case])
@@ -149,7 +146,7 @@ def pass_one(
     monkeypatch.setenv(alerts.VARIABLE, f"json://127.0.0.1:{receiver.port}/")
 
     def one_night(
-        files: object, reports: Path, *, series: str, bound: Sequence[Bound], more: object
+        files: object, reports: Path, *, series: str, bound: Sequence[Bound], **more: object
     ) -> object:
         made = runs.make_run(reports, rows=("HOLD",), plays={"HOLD": runs.fails} if nights else {})
         nights.append(made.directory.name)
@@ -196,7 +193,7 @@ def test_what_could_not_be_told_is_told_the_next_night(
     assert isinstance(error, BrokenError)
     assert (tmp_path / "m.prom").is_file(), "who is not told by a chat may see it there"
     receiver.code = 200
-    assert pass_one()[1] == ["s: 1 new, 1 in all"]
+    assert pass_one()[1] == ["s: 1 new cause (1 case); 1 in all"]
     assert pass_one()[1] == []
 
 
@@ -236,7 +233,7 @@ class TestUnrecordedNights:
 class TestMetrics:
     @pytest.fixture
     def registry(self) -> object:
-        night = Night(series="s", began=1.0, ended=2.0, code=1, run="r", problems=("a",))
+        night = Night(series="s", began=1.0, ended=2.0, code=1, run="r", problems=problems("a"))
         return metrics.registry_of(night, [run("failed")], [FlakeRate("A[x]", "A", 1, 10)])
 
     def test_the_file_is_openmetrics_and_another_users_collector_reads_it(

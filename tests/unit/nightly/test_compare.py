@@ -101,7 +101,8 @@ def test_a_clean_run_is_compared_with_a_faulty_one_and_with_one_of_another_file(
         {"trunks": [{"name": "main", "port": port}], "limits": {"calls": 2}}
         for port in (5060, 5070)
     ]
-    (found,) = compare(*([dataclasses.replace(clean, content=content)] for content in files))
+    old, new = ([dataclasses.replace(clean, content=content)] for content in files)
+    (found,) = compare(old, new)
     assert found.notes == ("the deployment file is not the same: trunks.main.port: 5060 → 5070",)
     assert not found.news
     assert ("note", *found.notes, "") in list(lines(found))

@@ -20,9 +20,10 @@ from typer.testing import CliRunner
 
 from harness.errors import MistakeError
 from harness.report import allure, history
+from harness.report.history import Problem
 from harness.report.nightly import night
 from harness.report.nightly.night import check_fresh
-from harness.report.nightly.problems import Bound, problem_of, read_bounds
+from harness.report.nightly.problems import Bound, read_bounds
 from harness.report.run import remake
 from harness.report.terminal import show
 from harness.run.cli.app import application
@@ -119,7 +120,7 @@ def test_a_figure_over_its_bound_is_a_problem_though_all_passed(nights: Nights) 
         bound=(Bound(kpi="answer_s", row="HOLD", max=0.4), Bound(kpi="rtp_loss", max=0.5))
     )
 
-    assert found.night.problems == ("HOLD at local: answer_s above 0.4",)
+    assert found.night.problems == (Problem("HOLD at local: answer_s above 0.4"),)
     assert found.night.code == 1
 
 
@@ -133,7 +134,7 @@ def test_a_bound_that_nothing_was_held_to_is_a_problem(nights: Nights) -> None:
         )
     )
 
-    assert found.night.problems == ("HODL: answer_s has a bound, and was not measured",)
+    assert found.night.problems == (Problem("HODL: answer_s has a bound, and was not measured"),)
     assert found.night.code == 1
 
 
@@ -159,7 +160,7 @@ def test_a_preflight_that_fails_says_what_is_wrong(nights: Nights, runs: ModuleT
 
     wrong = "; ".join(["registration of carrier: 403 for +1206•••0100"] * 3)
     problem = f"example at local: interrupted: preflight ended it before its first call: {wrong}; and 2 more"
-    assert found.night.problems == (problem,)
+    assert found.night.problems == (Problem(problem),)
     assert found.alert is not None
     assert f"See {found.page}" in found.alert.body
 
@@ -168,7 +169,7 @@ def test_a_preflight_that_fails_says_what_is_wrong(nights: Nights, runs: ModuleT
         json.dumps(scope | {"options": scope["options"] | {"preflight": "tell"}})
     )
     again = nights.conclude(made.directory.name, code=1)
-    assert "never came to its end" in again.night.problems[0], "it went on all the same"
+    assert "never came to its end" in again.night.problems[0].what, "it went on all the same"
 
 
 def test_a_verification_that_leaves_no_results_has_not_passed(
@@ -179,13 +180,13 @@ def test_a_verification_that_leaves_no_results_has_not_passed(
     found, again = (night.one_night([], tmp_path, series="s", bound=(), more=()) for _ in range(2))
 
     problem = f"the verification left no results in {tmp_path}"
-    assert found.night.problems == (problem,)
+    assert found.night.problems == (Problem(problem),)
     assert found.night.code == 1
     assert found.alert is not None
     assert "All passed" not in found.page.read_text()
     assert again.alert is None
     mistaken = nights.conclude(code=2)
-    assert mistaken.news.unverified == (problem,), "it left no results either"
+    assert mistaken.news.unverified == (Problem(problem),), "it left no results either"
     assert nights.conclude().news.gone == mistaken.night.problems
 
 
@@ -202,7 +203,7 @@ def test_a_verification_that_a_mistake_ended_says_which(
     found = nights.conclude(code=code, mistakes=mistakes)
 
     problem = "the verification ended with exit code 2: acme.toml: name: is missing"
-    assert found.night.problems == (problem,)
+    assert found.night.problems == (Problem(problem),)
     assert found.alert is not None
     assert f"- {problem}" in found.alert.body
 
@@ -278,14 +279,16 @@ def test_the_page_says_what_has_changed(nights: Nights, runs: ModuleType) -> Non
     failed = nights.pass_one(code=1, plays={"HOLD": runs.fails})
     (problem,) = failed.night.problems
     text = failed.page.read_text()
-    assert "Since the night before: 1 new, 1 in all." in text
-    assert f"<h3>New</h3><ul><li>{problem}</li></ul>" in text
-    assert f'<td>newly failing</td><th scope="row">{problem.rpartition(" at ")[0]}</th>' in text
+    assert "Since the night before: 1 new cause (1 case); 1 in all." in text
+    assert f"<li>{problem}</li>" in text
+    assert (
+        f'<td>newly failing</td><th scope="row">{problem.what.rpartition(" at ")[0]}</th>' in text
+    )
     lost = nights.pass_one(code=3, lost=("HOLD",))
     assert lost.news.unverified == (problem,)
-    assert "1 not verified this night" in lost.page.read_text()
+    assert "1 not verified this night (1 case)" in lost.page.read_text()
     mended = nights.pass_one()
-    assert problem_of(problem.rpartition(": ")[0], "", "broken") in mended.news.gone
+    assert (problem.what, "broken") in [(one.what, one.verdict) for one in mended.news.gone]
     assert "all is well" in mended.page.read_text()
 
 

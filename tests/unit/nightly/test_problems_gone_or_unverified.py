@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.report import history
-from harness.report.history import runs_of
+from harness.report.history import Cause, Problem, runs_of
 from harness.report.nightly.problems import Bound
 from harness.report.run_directory import read_end, write_end
 from tests.unit.nightly.conftest import BUSY, ROWS, Nights
@@ -30,8 +30,9 @@ def test_a_figure_that_nobody_held_to_its_bound_is_not_gone(
     over = nights.pass_one(bound=bound)
     second = nights.pass_one(**{"bound": bound, **then})
 
-    assert "HOLD at local: answer_s above 0.4" in over.night.problems
-    assert "HOLD at local: answer_s above 0.4" in second.news.unverified
+    problem = Problem("HOLD at local: answer_s above 0.4")
+    assert problem in over.night.problems
+    assert problem in second.news.unverified
     assert second.alert is not None
     assert "all is well" not in second.alert.title
 
@@ -42,9 +43,9 @@ def test_a_figure_within_its_bound_is_gone(nights: Nights, monkeypatch: pytest.M
     monkeypatch.setattr(history, "runs_of", lambda run: [_faster(one) for one in runs_of(run)])
     second = nights.pass_one(bound=bound)
 
-    assert second.news.gone == ("HOLD at local: answer_s above 0.4",)
+    assert second.news.gone == (Problem("HOLD at local: answer_s above 0.4"),)
     assert second.alert is not None
-    assert second.alert.title == "s: 1 gone, all is well"
+    assert second.alert.title == "s: 1 gone; all is well"
 
 
 def _faster(run: history.Run) -> history.Run:
@@ -56,18 +57,21 @@ def _faster(run: history.Run) -> history.Run:
 @pytest.mark.parametrize(
     ("what", "problem"),
     [
-        ({"broke": ["the world of a died"] * 2}, "broke outside of any case: the world of a died"),
+        (
+            {"broke": ["the world of a died"] * 2},
+            Problem("broke outside of any case: the world of a died"),
+        ),
         (
             {"options": {"require": ["TD-INBOUND"]}},
-            "required, and not run: example: TD-INBOUND (not asked for in this run)",
+            Problem("required, and not run: example: TD-INBOUND (not asked for in this run)"),
         ),
-        ({"unplanned": ("BUSY",)}, f"{BUSY}: not planned"),
-        ({"lost": ("BUSY",)}, f"{BUSY}: broken"),
+        ({"unplanned": ("BUSY",)}, Problem(f"{BUSY}: not planned")),
+        ({"lost": ("BUSY",)}, Problem(BUSY, "broken", Cause("not run"))),
     ],
     ids=["broke", "required", "unplanned", "never reported"],
 )
 def test_what_no_case_found_is_told_though_a_case_fails_each_night(
-    nights: Nights, runs: ModuleType, what: dict[str, Any], problem: str
+    nights: Nights, runs: ModuleType, what: dict[str, Any], problem: Problem
 ) -> None:
     failing: dict[str, Any] = {"code": 1, "plays": {"HOLD": runs.fails}}
     nights.pass_one(**failing)
@@ -75,7 +79,7 @@ def test_what_no_case_found_is_told_though_a_case_fails_each_night(
 
     assert found.news.new == (problem,)
     assert found.alert is not None
-    assert problem in found.alert.body
+    assert str(problem) in found.alert.body
     assert again.alert is None
     assert mended.news.gone == (problem,)
 
@@ -87,7 +91,8 @@ def test_what_broke_is_the_same_problem_in_the_next_run(nights: Nights) -> None:
         planned, end = read_end(made) or pytest.fail("it ended")
         write_end(made, planned, replace(end, broke=(f"{made}/x: no space",)))
         found = nights.conclude(made.name, code=3)
-    assert found.night.problems == (f"broke outside of any case: {nights.reports}/…/x: no space",)
+    problem = Problem(f"broke outside of any case: {nights.reports}/…/x: no space")
+    assert found.night.problems == (problem,)
     assert found.news.new == ()
 
 
@@ -97,7 +102,7 @@ def test_an_interruption_is_gone_when_its_deployment_was_verified_to_the_end(
 ) -> None:
     interrupted = nights.pass_one(code=1, interrupted="preflight ended it", lost=ROWS)
     (problem,) = interrupted.night.problems
-    assert problem == "example at local: interrupted: preflight ended it"
+    assert problem == Problem("example at local: interrupted: preflight ended it")
     if then == "no run":
         second = nights.conclude(code=2)
     else:
