@@ -108,6 +108,7 @@ def test_what_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
         ("2026-03-01 Gespräch\n".encode() * 200, "text, perhaps a log; of calls"),
         (b"2026-03-01 Gespr\xe4ch\n" * 3, "text, perhaps a log; of calls"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_file_that_is_no_sound_says_what_it_is(
     tmp_path: Path, content: bytes, words: str
