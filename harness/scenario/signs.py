@@ -15,14 +15,25 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.audio.classify import SURE_S, classify, is_sure, spoken_s
 from harness.audio.describe import begins_after_pause, voiceless, voiceless_spans
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples, prompt_text
 from harness.case.checks.audio import ListenerReport, Sound
 from harness.case.checks.claims import Denial, Observation
-from harness.case.events import PACKET_S, Expected, FarEndReport, RtpStatistics, Span
+from harness.case.events import (
+    PACKET_S,
+    Expected,
+    FarEndReport,
+    RtpPaused,
+    RtpStatistics,
+    Span,
+)
 from harness.case.verdict import Strength
+from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import QUIET_S, Call, UnfinishedLook
 from harness.scenario.context import CaseContext
@@ -67,6 +78,8 @@ _COMPARED_S: Final = 1.2
 _ENOUGH_SENT: Final = 50
 #: Below this share no word can be understood.
 _TOO_FEW: Final = 0.5
+#: How much later than a packet its sound is played, at most: the jitter buffer.
+_BUFFERED_S: Final = 0.2
 
 
 class Words(RecordReader):
@@ -368,7 +381,7 @@ class Look:
             words_began = self._greeted_at - len(prompt_samples(GREETING)) / SAMPLE_RATE
             greeting = received_between(self._caller.leg, self._since, words_began)
             self._greeting_s = spoken_s(classify(greeting))
-            self._takes_turns = begins_after_pause(self._caller.leg.received_since(words_began))
+            self._takes_turns = begins_after_pause(_without_dropouts(self._caller.leg, words_began))
         since = self._since if heard is None else self._voice_since
         samples = self._caller.leg.received_since(since)
         spans = classify(samples)
@@ -519,6 +532,18 @@ class Look:
         return Denial(
             Observation.WORDS, f"the transcript has {speaker}'s words, and none of {silent}'s"
         )
+
+
+def _without_dropouts(leg: Leg, since: float) -> NDArray[np.int16]:
+    """What the leg received, without the silence in place of packets that did not come in time:
+    nobody pauses there.
+    """
+    samples = leg.received_since(since)
+    came = np.ones(len(samples), bool)
+    for pause in leg.facts.of(RtpPaused):
+        began, ended = (round((at - since) * SAMPLE_RATE) for at in (pause.began, pause.ended))
+        came[max(0, began) : max(0, ended + round(_BUFFERED_S * SAMPLE_RATE))] = False
+    return samples[came]
 
 
 def _is_cut_off(sent: int, received: int) -> bool:

@@ -4,7 +4,7 @@ answers nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,7 @@ from harness.audio.samples import mean_level
 from harness.audio.wav import to_int16
 from harness.case.checks.audio import Sound
 from harness.case.checks.claims import Observation
+from harness.case.events import RtpPaused
 from harness.case.legs import LegEvents
 from harness.scenario import signs
 from harness.scenario.ends import SOUND_DBOV
@@ -44,16 +45,28 @@ ENDLESS: dict[str, tuple[Samples, str]] = {
 }
 
 
+#: From when to when no packet came, in seconds.
+Pauses = Sequence[tuple[float, float]]
+
+
 class Hearing(Caller):
     """A caller who hears these sounds one after the other, and then the last for ever."""
 
-    def __init__(self, clock: Clock, *sounds: Samples, lets_finish_s: float = 0.0) -> None:
+    def __init__(
+        self, clock: Clock, *sounds: Samples, lets_finish_s: float = 0.0, paused: Pauses = ()
+    ) -> None:
         super().__init__(packets=400)
         self._lets_finish_s = lets_finish_s
         self._clock, self._began = clock, clock.now
         self._audio = join(*sounds, *[sounds[-1]] * (1 + 40 * 8000 // len(sounds[-1])))
+        events = []
+        for since, until in paused:
+            self._audio[round(since * 8000) : round(until * 8000)] = 0
+            began, ended = clock.now + since, clock.now + until
+            events.append(RtpPaused(at=ended, began=began, ended=ended))
         self.leg: Any = SimpleNamespace(
-            facts=LegEvents(), received_since=lambda since: self._heard_between(since, clock.now)
+            facts=LegEvents(events),
+            received_since=lambda since: self._heard_between(since, clock.now),
         )
 
     def hears(self, talk: Any, since: float, deadline: float) -> Sound | None:
@@ -83,13 +96,15 @@ def listened(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> Call
     monkeypatch.setattr(signs, "time", clock)
     monkeypatch.setattr(signs, "QUIET_S", 0.0)
 
-    def listen(*sounds: Samples, words: str = "", lets_finish_s: float = 0.0) -> Case:
+    def listen(
+        *sounds: Samples, words: str = "", lets_finish_s: float = 0.0, paused: Pauses = ()
+    ) -> Case:
         how: dict[str, Any] = {"strength": "indicated", "transcript": "none"}
         if words:
             how |= {"strength": "confirmed", "transcript": "after"}
         return Case(
             partial(make_context, clock=clock),
-            Hearing(clock, *sounds, lets_finish_s=lets_finish_s),
+            Hearing(clock, *sounds, lets_finish_s=lets_finish_s, paused=paused),
             words,
             **how,
         ).settle()
@@ -154,12 +169,21 @@ def test_one_packet_is_no_voice(listened: Callable[..., Case]) -> None:
     assert listened(noise(0.12, -10.0), silence(1.0)).heard_by_caller == ("", "")
 
 
-def test_babble_without_a_pause_is_not_the_ai_s_voice(listened: Callable[..., Case]) -> None:
-    """Of an office at -37 dBov in its place, while its words are in the transcript."""
+@pytest.mark.parametrize(
+    ("paused", "lets_finish_s"), [((), 4.0), ([(at, at + 0.7) for at in range(2, 20, 2)], 1.0)]
+)
+def test_babble_without_a_pause_is_not_the_ai_s_voice(
+    listened: Callable[..., Case], paused: Pauses, lets_finish_s: float
+) -> None:
+    """Of an office at -37 dBov in its place, while its words are in the transcript. Where packets
+    come too late, nobody pauses.
+    """
     babble = Item("babble", 1).samples().astype(float)
     babble *= 32768 * 10 ** (-37 / 20) / babble.std()
     words = "bot: Hi, I am Robin.\nhuman: Hello, who is there?\nbot: It is me."
-    case = listened(babble.astype(np.int16), words=words, lets_finish_s=4.0)
+    case = listened(
+        babble.astype(np.int16), words=words, lets_finish_s=lets_finish_s, paused=paused
+    )
     assert case.heard_by_caller == ("OTHER_SOUND", "")
 
 
