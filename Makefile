@@ -44,6 +44,10 @@ test-interop: .venv/.developer  ## against Kamailio, SIPp, baresip, rtpengine, w
 selfproof-strangers: .venv/.developer  ## the same on Kamailio, rtpengine and baresip, through a wire that changes bytes (reports/strangers.json; some minutes)
 	@.venv/bin/python -m tools.strangers $(ARGS)
 
+.PHONY: odd
+odd: .venv/.developer  ## rows against an odd platform that others wrote (reports/odd.json; ARGS="--platform DIR -k second --times 10")
+	@.venv/bin/python -m tools.odd $(ARGS)
+
 selfproof: .venv/.developer  ## every fault injected, detected and named; no false alarm (reports/selfproof.json, docs/selfproof.md; some minutes)
 	@.venv/bin/python -m tools.selfproof $(ARGS)
 

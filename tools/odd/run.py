@@ -1,0 +1,116 @@
+"""Runs each row against the odd platform, and compares verdict and first causes with the right ones."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tools import ROOT
+
+_LIMIT_S: Final = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """What is asked of the platform, and what is right."""
+
+    run: str  #: the arguments of ``run.sh``
+    verdict: str
+    causes: tuple[str, ...] = ()  #: each of them is right as the first
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How a case ended."""
+
+    verdict: str
+    cause: str  #: the first one's id
+    message: str
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run, compare, write the figures."""
+    asked = _parser().parse_args(arguments)
+    script = asked.platform / "run.sh"
+    if not script.is_file():
+        print(f"environment: there is no {script}; --platform names its directory", file=sys.stderr)
+        return 2
+    oddities = [one for one in read() if asked.k in one.run] * asked.times
+    began = time.monotonic()
+    counts = dict.fromkeys(("cases", "right", "wrong", "false_pass", "false_alarms", "broken"), 0)
+    for oddity in oddities:
+        seen = list(_cases(script, oddity))
+        if any(case.verdict == "broken" for case in seen):  # this machine was busy: once more
+            seen = list(_cases(script, oddity))
+        wrong = [case for case in seen if not is_right(oddity, case)]
+        counts["cases"] += 1
+        counts["wrong" if wrong or not seen else "right"] += 1
+        for case in wrong:
+            counts["false_pass"] += case.verdict == "passed"
+            counts["false_alarms"] += oddity.verdict == "passed" and case.verdict == "failed"
+            counts["broken"] += case.verdict == "broken"
+        print("WRONG" if wrong or not seen else "right", oddity.run, *(_words(w) for w in wrong))
+    figures = counts | {"seconds": round(time.monotonic() - began, 1)}
+    asked.reports.mkdir(parents=True, exist_ok=True)
+    (asked.reports / "odd.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    print("  ".join(f"{name} {value}" for name, value in figures.items()))
+    return 1 if counts["wrong"] else 0
+
+
+def read() -> list[Oddity]:
+    """The table."""
+    table = tomllib.loads(Path(__file__).with_name("cases.toml").read_text(encoding="utf-8"))
+    return [
+        Oddity(run, group["verdict"], tuple(group.get("causes", ())))
+        for group in table["group"]
+        for run in group["runs"]
+    ]
+
+
+def is_right(oddity: Oddity, seen: Seen) -> bool:
+    """Whether a case ended as it should."""
+    return seen.verdict == oddity.verdict and (not oddity.causes or seen.cause in oddity.causes)
+
+
+def _cases(script: Path, oddity: Oddity) -> Iterator[Seen]:
+    with tempfile.TemporaryDirectory(prefix="harness-odd-") as reports:
+        subprocess.run(
+            [script, *oddity.run.split()],
+            env=os.environ | {"REPORTS": reports, "HARNESS": str(ROOT)},
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+            timeout=_LIMIT_S,
+        )
+        for path in sorted(Path(reports).glob("latest/cases/*/case.json")):
+            yield seen_in(json.loads(path.read_text(encoding="utf-8")))
+
+
+def seen_in(case: dict[str, Any]) -> Seen:
+    """How a case ended, by its ``case.json``."""
+    end = case.get("end") or {}
+    causes = (end.get("diagnosis") or {}).get("causes") or [{}]
+    return Seen(end.get("verdict", "none"), causes[0].get("id", ""), end.get("message") or "")
+
+
+def _words(seen: Seen) -> str:
+    return f"| {seen.verdict} {seen.cause} {seen.message[:160]}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.odd")
+    parser.add_argument("--platform", type=Path, default=ROOT.parent / "shared" / "cases" / "odd")
+    parser.add_argument("--times", type=int, default=1, help="how often each is run")
+    parser.add_argument("-k", default="", help="those alone whose arguments have this text")
+    parser.add_argument("--reports", type=Path, default=ROOT / "reports")
+    return parser
