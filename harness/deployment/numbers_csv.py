@@ -1,5 +1,5 @@
-"""The numbers of a deployment as a spreadsheet has them: a CSV file with a row for each number,
-read into ``lines``.
+"""The numbers of a deployment as a spreadsheet has them: a CSV or XLSX file with a row for each
+number, read into ``lines``.
 
 Its columns are the keys of a line (``did``, ``trunk``, ``assistant`` …) and ``name``, the line's. A
 line that the deployment file describes as well gets further keys from here; one name in several
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.deployment import Line
+from harness.deployment import Line, numbers_xlsx
 from harness.deployment.routing import name_of_choice
 from harness.errors import DeploymentError
 from harness.support import toml_model
@@ -113,10 +113,16 @@ def read(path: Path, ignored: Sequence[str] = ()) -> NumbersFile:
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The rows with their numbers, as spreadsheets count them."""
+    number = 0
     try:
-        text = user_files.read_text(path, user_files.NUMBERS)
+        content = user_files.read(path, user_files.NUMBERS)
+        if content.startswith(numbers_xlsx.BEGINNING):
+            for number, row in enumerate(numbers_xlsx.rows(content), 1):
+                yield number, [as_text(unicodedata.normalize("NFC", cell)) for cell in row]
+            return
+        text = content.decode("utf-8-sig")
     except FileNotFoundError:
-        allowed = "a CSV file, beside the deployment file"
+        allowed = "a CSV or XLSX file, beside the deployment file"
         raise DeploymentError(f"numbers_csv: no such file: {path}; allowed: {allowed}") from None
     except UnicodeDecodeError as error:
         how = 'in Excel "CSV UTF-8" of those to save as'
@@ -125,12 +131,11 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     except (OSError, ValueError) as error:  # a name that no file has
         why = getattr(error, "strerror", None) or error
         raise DeploymentError(
-            f"{path}: cannot be read ({why}); allowed: a CSV file in UTF-8"
+            f"{path}: cannot be read ({why}); allowed: a CSV file in UTF-8, or XLSX"
         ) from None
     text = unicodedata.normalize("NFC", text)  # as the deployment file is read
     heading = text.lstrip().partition("\n")[0]
     separator = max(_SEPARATORS, key=heading.count)
-    number = 0
     try:
         for number, row in enumerate(
             csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True), 1

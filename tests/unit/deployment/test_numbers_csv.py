@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from harness.deployment import numbers_csv
@@ -349,3 +352,106 @@ def test_words_for_true_and_false(tmp_path: Path) -> None:
     sheet(tmp_path, text.format("no").replace("EU", "tls-digest"))
     path = written(tmp_path, "live-talkdesk", {"numbers_csv": "x.csv", "lines": {}})
     assert load(path, secrets=False).lines["A"].may_fail is False
+
+
+# -- as Excel saves it
+
+
+def book(
+    tmp_path: Path, rows: Iterable[Sequence[object]], merged: Iterable[str] = ()
+) -> openpyxl.Workbook:
+    made = openpyxl.Workbook()
+    assert made.active is not None
+    for row in rows:
+        made.active.append(list(row))
+    for cells in merged:
+        made.active.merge_cells(cells)
+    made.save(tmp_path / "dids.xlsx")
+    return made
+
+
+def test_a_workbook_is_read_like_the_csv_file_that_it_would_be(tmp_path: Path) -> None:
+    """Numbers as text or, with what Excel makes of them, as a mistake that names them."""
+    heading = ("Name", "did", "trunk", "group", "press", "may_fail")
+    rows = [
+        heading,
+        ("Küche", "+12145550107", "EU", "billing", 2, False),
+        (),
+        ("Hall", "'+12145550108", "EU", "billing", "02", None),
+    ]
+    book(tmp_path, rows)
+    found = numbers_csv.read(tmp_path / "dids.xlsx")
+    assert found.mistakes == []
+    text = "\n".join(
+        [
+            ",".join(map(str, heading)),
+            "Küche,+12145550107,EU,billing,2,false",
+            "",
+            "Hall,+12145550108,EU,billing,02,",
+        ]
+    )
+    as_csv = numbers_csv.read(sheet(tmp_path, text))
+    assert (found.lines, found.numbers) == (as_csv.lines, as_csv.numbers)
+    assert found.where(("lines", "Hall", "did")) == "dids.xlsx: row 4, column did"
+
+
+def test_a_number_that_excel_keeps_as_a_number_is_read_with_all_its_digits(tmp_path: Path) -> None:
+    book(tmp_path, [("name", "did"), ("A", 12145550107), ("B", 12145550108.0)])
+    numbers = numbers_csv.read(tmp_path / "dids.xlsx").numbers
+    assert numbers == {"A": {"": "12145550107"}, "B": {"": "12145550108"}}
+
+
+def test_merged_cells_count_for_each_of_their_rows(tmp_path: Path) -> None:
+    rows = [
+        ("name", "did", "press", "group"),
+        ("main", "+12145550107", "1", "billing"),
+        (None, None, "2", None),
+        (None, None, "3", "support"),
+        ("other", "+12145550108", None, "support"),
+    ]
+    book(tmp_path, rows, ["A2:A4", "B2:B4", "D2:D3"])
+    found = numbers_csv.read(tmp_path / "dids.xlsx")
+    assert found.mistakes == []
+    assert {name: line["group"] for name, line in found.lines.items()} == {
+        "main press 1": "billing",
+        "main press 2": "billing",
+        "main press 3": "support",
+        "other": "support",
+    }
+
+
+def test_the_first_sheet_that_is_not_hidden_counts(tmp_path: Path) -> None:
+    made = book(tmp_path, [("old",)])
+    assert made.active is not None
+    made.active.sheet_state = "hidden"
+    second = made.create_sheet("Numbers")
+    second.append(["did"])
+    second.append(["+12145550107"])
+    made.save(tmp_path / "dids.xlsx")
+    found = numbers_csv.read(tmp_path / "dids.xlsx")
+    assert found.numbers == {"+12145550107": {"": "+12145550107"}}
+
+
+def test_a_workbook_of_masses_or_a_damaged_one_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "dids.xlsx"
+
+    def refused() -> str:
+        with pytest.raises(DeploymentError) as caught:
+            numbers_csv.read(path)
+        assert len(str(caught.value).splitlines()) == 1
+        return str(caught.value).removeprefix(f"{path}: cannot be read (")
+
+    made = book(tmp_path, [("did",), ("+12145550107",)])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-300])
+    assert refused().startswith("is no spreadsheet that can be read (BadZipFile)")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("dids.csv", "did\n+12145550107\n")
+    assert refused().startswith("is no spreadsheet that can be read (KeyError)")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", bytes(65 << 20))
+    assert refused().startswith("has 65 MiB decompressed; 64 are read")
+    assert made.active is not None
+    made.active["A1048576"] = "far away"
+    made.save(path)
+    assert refused().startswith("has a cell in row 1048576, or in column 1; 20000 rows and 200")
