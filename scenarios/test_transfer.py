@@ -92,6 +92,31 @@ def test_nobody_in_the_group(cast, context, caller, line, assistant, target, exp
         expect(group).never_rang()
 
 
+@scenario("TRANSFER-ABANDON")
+def test_caller_hangs_up_while_an_agent_rings(
+    cast, context, caller, line, assistant, handover, target, expect
+):
+    shown = cast.shown_number(line, caller)
+    call = caller.call(line, headers=cast.header_for_caller_id())
+    talk = assistant.expect_call(call)
+    expect(call).answered()
+    expect(call).two_way_audio_with(talk)
+    call.ask_for_a_person()
+    talk.hand_over(target, handover.transfer, caller_id=shown)
+    target.rings(call)
+    expect(call).still_up()
+    gone = call.hang_up()
+    cast.nothing_rings_any_more(call, after=gone)
+    expect(talk).released(after=gone)
+    expect(call).hang_up_is_answered()
+    later = target.entry.pause_s if target.entry.turns[1:] else 0.0
+    context.pause(later)
+    context.evidence.scripted(later, "listening for who rings for a caller who is gone")
+    expect(target).never_rang(since=gone + context.deployment.expect.released_within_s)
+    for group in cast.all_groups(but=target):
+        expect(group).never_rang()
+
+
 @scenario("HANGUP-AGENT")
 def test_agent_hangs_up(caller, line, assistant, target, expect):
     call = caller.call(line)

@@ -17,13 +17,11 @@ _PRACTICE = rows("practice")
 PRACTICE, TRANSPORT_PRACTICE = _PRACTICE["practice"], _PRACTICE["transport"]
 
 
-def _row(
-    name: str, prefix: str, people: str = "", *, source: str, section: str, **keys: Any
-) -> Row:
+def _row(name: str, prefix: str, people: str = "", **keys: Any) -> Row:
     """The shared row of that name under the platform's prefix; ``keys`` are further keys of its
     table.
     """
-    plain = {"scenario": name, "source": source, "section": section, **_SHARED[name], **keys}
+    plain = {"scenario": name, **_SHARED[name], **keys}
     return row(
         f"{prefix}-{name}",
         plain | {key: plain[key].replace("{people}", people) for key in ("title", "proves")},
@@ -56,6 +54,11 @@ def blind_transfer(prefix: str, people: str, *, source: str, section: str = "") 
 def warm_transfer(prefix: str, people: str, *, source: str, section: str = "") -> Row:
     """The AI calls the group and joins the caller to it."""
     return _row("TRANSFER-WARM", prefix, people, source=source, section=section)
+
+
+def abandoned_transfer(prefix: str, people: str) -> Row:
+    """The caller hangs up between the transfer and the agent's answer."""
+    return _row("TRANSFER-ABANDON", prefix, people)
 
 
 def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tuple[Row, ...]:

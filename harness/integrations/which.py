@@ -258,6 +258,18 @@ def hands_over(way: str) -> Which:
     )
 
 
+#: An assistant that hands over in the way of the axis, while its caller's phone has one call: that
+#: of a REFER which is passed on calls the group itself.
+WAY_OF_AXIS = Which(
+    lambda cell: (
+        _hands_over(cell, cell.axes["transfer"])
+        and (cell.axes["transfer"] == "warm" or cell.entry.refer == "consumed")
+    ),
+    "no number leads to an assistant that hands over so, and whose REFER the platform carries out",
+    lambda cell: cell.has_way_in,
+)
+
+
 def _can_be_asked(cell: Cell) -> bool:
     if cell.handover is None:
         return False
@@ -479,6 +491,15 @@ ASK = Axis(
     missing="escalation.ways: nothing makes the AI hand over",
     of_handover=lambda handover: handover.ways[0],
 )
+
+
+def _transfers(deployment: Deployment) -> list[str]:
+    every = (deployment.handovers(name).values() for name in deployment.assistants)
+    there = {handover.transfer for each in every for handover in each}
+    return [way for way in ("cold", "warm") if way in there]
+
+
+TRANSFERS = Axis("transfer", _transfers, full=True, missing="no assistant hands over")
 _SHOWN: tuple[CallerIdMode, ...] = ("original", "agent", "fixed", "header")
 
 
@@ -667,6 +688,11 @@ def blind_transfer(cell: Cell) -> Iterator[PlannedCall]:
 def warm_transfer(cell: Cell) -> Iterator[PlannedCall]:
     """The call, and the AI's new one to the group; a stand-in places that itself."""
     yield from _handed_over(cell, "the harness")
+
+
+def any_transfer(cell: Cell) -> Iterator[PlannedCall]:
+    """The calls of the kind of transfer that the axis names."""
+    return (warm_transfer if cell.axes["transfer"] == "warm" else blind_transfer)(cell)
 
 
 def _handed_over(cell: Cell, by_stand_in: By) -> Iterator[PlannedCall]:

@@ -100,6 +100,7 @@ class StandInCall(Call):
                 return
             onward = self._phone.dial(uri, identity=caller_id)
             self._context.background.start(lambda: self._join(onward))
+            self._context.background.start(lambda: self._gives_up(onward))
 
     def _leave_after_transfer(self) -> None:
         # RFC 5589 section 6.1: the transferor ends its own call once the transfer has succeeded
@@ -142,6 +143,13 @@ class StandInCall(Call):
                     onward.state != "disconnected"
                 ):  # otherwise the far end has ended it, and there is no call to join
                     raise
+
+    def _gives_up(self, onward: Leg) -> None:
+        """Cancel the call to the group when the caller is gone before anybody has answered it."""
+        self.released_at(time.monotonic() + self._context.deployment.limits.seconds_per_call)
+        if onward.state in ("calling", "early"):
+            with contextlib.suppress(PhoneMisuseError):  # it has just been answered, or ended
+                onward.hangup()
 
     def keep_record(self) -> None:
         """Nothing to do: its events are the record."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from harness.case.checks import landing, reach
 from harness.case.events import CallState, Expected
 from harness.case.measurement import Landing
-from harness.case.verdict import ExpectationError, NotObservableError
+from harness.case.verdict import ExpectationError, Finding, NotObservableError
 from harness.deployment import Group as GroupEntry
 from harness.deployment import Report
 from harness.phone import Mark, Silence
@@ -290,6 +290,28 @@ class Group:
                 machine.listen(self._context)
             return machine
 
+    def rings(self, of: Call) -> None:
+        """An agent of the group is called, and does not answer."""
+        with self._context.evidence.step(f"{self.name} rings"):
+            try:
+                leg = self._first_ringing(of, self._limit(None))
+            except NeverCame as error:
+                raise ExpectationError(self._never_rang()) from error
+            self._add_landing(of, leg)
+            of.obeyed(leg.events[0].at)
+
+    def _first_ringing(self, of: Call, limit: float) -> Leg:
+        """The first call at its phones. Raises :class:`NeverCame`."""
+        numbers = self._context.own_numbers
+        return self._context.phones.first_incoming(
+            self.phones, limit, unless=of.is_over, numbers=numbers
+        )
+
+    def _never_rang(self) -> Finding:
+        # if any agent rings, the request was understood
+        asked = [] if self._context.phones.rang() else self._context.asked
+        return self._context.evidence.expect(self._missed(), sound_due=asked)
+
     def _answer(self, of: Call, within: float | None) -> Call | ReportedCall:
         limit, began = self._limit(within), self._now()
         with self._context.evidence.step(f"{self.name} rings, and an agent answers"):
@@ -298,17 +320,11 @@ class Group:
                     lambda: of.is_over() or any(p.incoming for p in self.phones), limit
                 )
             try:
-                numbers = self._context.own_numbers
-                leg = self._context.phones.first_incoming(
-                    self.phones, limit, unless=of.is_over, numbers=numbers
-                )
+                leg = self._first_ringing(of, limit)
             except NeverCame as error:
                 if self._may_be_with_others(of):
                     return self._with_others(of, began, error)
-                # if any agent rings, the request was understood
-                asked = [] if self._context.phones.rang() else self._context.asked
-                finding = self._context.evidence.expect(self._missed(), sound_due=asked)
-                raise ExpectationError(finding) from error
+                raise ExpectationError(self._never_rang()) from error
             of.end_quiet()
             self._wait_for_others(leg, of)
             self.was_declined()
@@ -412,12 +428,7 @@ class Group:
         if turn is None or self._told_by_turns:
             return leg
         self.rings_in_turns(of, turn + 1)
-        if not turn:
-            return leg
-        limit, numbers = self._limit(None), self._context.own_numbers
-        return self._context.phones.first_incoming(
-            self.phones, limit, unless=of.is_over, numbers=numbers
-        )
+        return self._first_ringing(of, self._limit(None)) if turn else leg
 
     def rings_in_turns(self, of: Call, count: int | None = None) -> None:
         """The agents ring as the group is set up; those of every turn, or of the first ``count``,

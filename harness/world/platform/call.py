@@ -405,6 +405,13 @@ class PlatformCall(BackToBack):
 
     def passes_on(self, leg: WireLeg, end: End) -> bool:
         """Whether the end of ``leg`` ends the others."""
+        ringing = [each for each in self if each not in self.legs and not each.is_up]
+        if self._transferred and ringing and self._wrong("agent-rings-on"):
+            for each in self:
+                if each not in ringing:
+                    each.call.hangup()
+            self.audit.spawn(self._release_in_the_end(), f"{self.name} kept")
+            return False
         if end.by != "remote" or end.how is not How.BYE:
             return True
         kinds = {AI: "ai-hangup-not-passed-on", "caller": "caller-hangup-not-passed-on"}

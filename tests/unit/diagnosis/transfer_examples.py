@@ -298,6 +298,17 @@ TRANSFER = [
         "likely ai-refuses-hangup",
     ),
     Expected(
+        "release.hangup.kept.in-transfer",
+        transfer(Example(ai="stand-in"), "TD-TRANSFER-ABANDON")
+        .ai_refers(GROUP)
+        .rings("billing")
+        .landed("billing", "billing")
+        .asks("BYE", 200, "OK")
+        .after(1.5)
+        .finding("released", "stand-in.1", actual="it is still up", seconds=None),
+        "certain hangup-not-passed-on",
+    ),
+    Expected(
         "release.hangup.kept.at-agent",
         handed_on(talk(Example()).asks("BYE", 200, "OK"))
         .after(1.5)
