@@ -163,7 +163,7 @@ def _missing_keys(deployment: Tables) -> Iterator[Mistake]:
                 ("lines", key, "hours"),
                 'by whose clocks? allowed: zone = "Europe/Berlin" or the like beside',
             )
-        if not line.dids and line.trunk is None and len(trunks) > 1:
+        if line.assistant and not line.dids and line.trunk is None and len(trunks) > 1:
             yield (
                 ("lines", key, "trunk"),
                 f"is missing: several trunks; allowed: {', '.join(trunks)}",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from harness.deployment.hours import Dates, Hours, Zone
 from harness.deployment.values import (
@@ -123,7 +123,9 @@ class Line(Destination):
     #: Without a number: the SIP user or extension that is called, at the domain of the caller's
     #: account.
     user: UserCalled | None = None
-    trunk: str | None = None  #: carries ``did`` or ``user``; may be left out if there is only one
+    #: Carries ``did`` or ``user`` to the AI; may be left out if there is only one, or where only
+    #: people are reached.
+    trunk: str | None = None
     press: Digits | None = (
         None  #: what the caller presses in menus before the AI, a digit for each level
     )
@@ -271,6 +273,11 @@ class Addressed(Model):
         return self
 
 
+def _as_list(value: object) -> object:
+    """TOML may have one text in the place of a list."""
+    return [value] if isinstance(value, str) else value
+
+
 class Group(Addressed):
     """A ring group or an agent queue: how calls reach it, and its agents with harness phones."""
 
@@ -300,7 +307,8 @@ class Group(Addressed):
         False  #: a machine answers if no agent does, and asks for a message with a tone
     )
     announcement: bool = False  #: a machine answers if no agent does, speaks, and takes no message
-    topic: LineOfText | None = None  #: the header value by which the platform routes to it
+    #: The header value by which the platform routes to it, or a list of several.
+    topic: Annotated[tuple[LineOfText, ...], BeforeValidator(_as_list)] = ()
     shared: bool = False  #: strangers' calls land there, too; calls are distinguished by caller ID
     #: Its names in the platform's report.
     reported_as: tuple[Annotated[str, Field(min_length=1)], ...] = ()

@@ -294,11 +294,7 @@ class Tables(Model):
 
     def lands_at(self, handover: Handover) -> str:
         """The group that it leads to: by its topic, where a group has that, else by its number."""
-        by_topic = (
-            n
-            for n, g in self.groups.items()
-            if g.topic is not None and g.topic == handover.transfer_topic
-        )
+        by_topic = (n for n, g in self.groups.items() if handover.transfer_topic in g.topic)
         return next(by_topic, str(handover.transfer_to))
 
     def alike(self, group: str, rang: Collection[str]) -> list[str]:

@@ -444,9 +444,7 @@ def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
         yield from (entry.group, case.axes.get("overflow", entry.group))
     if case.row.moment == "transfer" and handover is not None:
         topic = handover.transfer_topic
-        yield from (
-            name for name, group in deployment.groups.items() if topic and group.topic == topic
-        )
+        yield from (name for name, group in deployment.groups.items() if topic in group.topic)
     if case.row.out_of_hours and entry.closed is not None:
         yield entry.closed
     lands_elsewhere = case.row.moment in ("transfer", "people")

@@ -131,8 +131,6 @@ def _lands_with(cell: Cell, moment: Moment) -> Iterator[str]:
     elif moment == "transfer" and handover is not None:
         yield from filter(None, (handover.transfer_to,))
         topic = handover.transfer_topic
-        yield from (
-            name for name, group in cell.deployment.groups.items() if topic and group.topic == topic
-        )
+        yield from (name for name, group in cell.deployment.groups.items() if topic in group.topic)
     else:
         yield from filter(None, (entry.fallback,))

@@ -70,9 +70,10 @@ class _Declared:
 
     def _trunks(self) -> Iterator[tuple[str, str]]:
         deployment = self._deployment
-        carrying = {trunk for _, trunk, _ in deployment.all_dids()}
+        lines = deployment.lines
+        carrying = {trunk for name, trunk, _ in deployment.all_dids() if lines[name].assistant}
         fails_over = {line.failover for line in deployment.lines.values()} - {None}
-        used = {case.trunk for case in self._cases}
+        used = {case.trunk for case in self._cases if case.row.moment != "people"}
         used |= {str(deployment.lines[name].failover) for name in self._failed_over}
         filled = {case.trunk for case in self._cases if case.row.calls is a_full_trunk}
         plan = next((plan for plan in self._every if plan.row.calls is a_full_trunk), None)
@@ -157,7 +158,11 @@ class _Declared:
         heard = {
             case.axes.get("overflow") for case in self._cases if VOICEMAIL in case.required_findings
         }
+        sent = {handover.transfer_topic for handover in handovers}
         for name, group in deployment.groups.items():
+            unsent = [topic for topic in group.topic if topic not in sent]
+            if unsent and name in self._reached:
+                yield f"groups.{name}.topic", f"no handover sends {', '.join(unsent)}"
             if name in self._reached:
                 yield from _waits(name, group)
             if name in self._reached and group.turns[1:] and name not in self._rung_in_turns:

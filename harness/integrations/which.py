@@ -383,15 +383,13 @@ SHOWS_OF_AXIS = Which(
 
 def _topic_has_agents(cell: Cell) -> bool:
     topic = cell.handover.transfer_topic if cell.handover else None
-    return topic is not None and any(
-        g.topic == topic and g.present for g in cell.deployment.groups.values()
-    )
+    return any(topic in g.topic and g.present for g in cell.deployment.groups.values())
 
 
 def _topic_of_others(cell: Cell) -> bool:
     topic, groups = cell.handover.transfer_topic if cell.handover else None, cell.deployment.groups
-    return topic is not None and any(
-        group.topic == topic and _others_answer(cell.deployment, name)
+    return any(
+        topic in group.topic and _others_answer(cell.deployment, name)
         for name, group in groups.items()
     )
 

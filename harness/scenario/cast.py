@@ -155,7 +155,7 @@ class Cast:
     def group_of_topic(self, topic: str | None) -> Group:
         """The group with that topic. Raises :class:`BrokenError`."""
         for name, entry in self.context.deployment.groups.items():
-            if entry.topic == topic and topic is not None:
+            if topic in entry.topic:
                 return self.group(name)
         raise BrokenError(f"groups: none has the topic {topic!r}")
 

@@ -168,9 +168,9 @@ def _tables(
             if deployment.integration == "gladly":
                 yield table_entry("secure", str(group.did), "yes")
                 for other in deployment.groups.values():
-                    if other.topic:
+                    for topic in other.topic:
                         yield table_entry(
-                            "topics", f"{group.did}:{other.topic}", agents_of(deployment, other)
+                            "topics", f"{group.did}:{topic}", agents_of(deployment, other)
                         )
         for phone in deployment.phones.values():
             if phone.password is not None:

@@ -167,9 +167,7 @@ def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
     if fault == "group-wrong":
         return entry.refer == "consumed" and _rings_others(deployment, to)
     topic = handover.transfer_topic if handover else None
-    to += [
-        name for name, group in deployment.groups.items() if group.topic and group.topic == topic
-    ]
+    to += [name for name, group in deployment.groups.items() if topic in group.topic]
     agents = {agent for name in to for agent in deployment.groups[name].present}
     return all(deployment.phones[agent].shows == "original" for agent in agents)
 

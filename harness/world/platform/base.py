@@ -266,7 +266,10 @@ class Gladly(Platform):
             return []
         if self.faults.on("selector-wrong", route.name):
             others = (
-                g.topic for g in self.deployment.groups.values() if g.topic and g.topic != selector
+                topic
+                for group in self.deployment.groups.values()
+                for topic in group.topic
+                if topic != selector
             )
             selector = next(others, "nobodys-topic")
         return [(SELECTOR, selector)]

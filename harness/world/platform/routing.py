@@ -149,7 +149,7 @@ class Routes:
 
     def topic(self, topic: str) -> str | None:
         return next(
-            (name for name, group in self._deployment.groups.items() if group.topic == topic), None
+            (name for name, group in self._deployment.groups.items() if topic in group.topic), None
         )
 
     def _another(self, name: str) -> str | None:

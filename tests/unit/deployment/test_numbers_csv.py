@@ -211,10 +211,6 @@ def said_of(tmp_path: Path, text: str, **changes: object) -> list[str]:
             "lines.A.trunk (x.csv: row 2, column trunk): no trunk is called 'Eu' (perhaps EU); allowed: EU, a.b",
         ),
         (
-            "A,+12145550107,,billing\n",
-            "lines.A.trunk (x.csv: row 2, column trunk): is missing: several trunks; allowed: EU, a.b",
-        ),
-        (
             "A,+12145550107,EU,billing\nA,+12145550108,ab,\n",
             "lines.A.dids.ab (x.csv: row 3, column did): no trunk is called 'ab'",
         ),
@@ -268,6 +264,14 @@ def test_a_number_that_may_be_two_is_named_in_both_readings(tmp_path: Path) -> N
     """A user who copied the wrong one into a live file would call a stranger."""
     (found,) = said_of(tmp_path, "name,did,trunk,group\nA,492214710123,EU,billing\n", region="DE")
     assert found.endswith("; read in DE it is +492214710123 or, less likely, +49492214710123")
+
+
+def test_a_number_that_leads_to_the_ai_needs_its_trunk(tmp_path: Path) -> None:
+    text = "name,did,trunk,assistant\nA,+12145550107,,main\n"
+    (said,) = said_of(tmp_path, text, region="GB")
+    assert said == (
+        "lines.A.trunk (x.csv: row 2, column trunk): is missing: several trunks; allowed: EU, a.b"
+    )
 
 
 @pytest.mark.parametrize(

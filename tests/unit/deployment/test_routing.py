@@ -1,0 +1,80 @@
+"""What a file can say of where calls lead."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from harness.deployment import Deployment
+from harness.integrations.matrix import Case, cases, why_never_passed
+from harness.integrations.unverified import unverified
+from tests.keys import text_of
+
+Changes = Mapping[Any, Any]
+
+
+def deployment(file: str, changes: Changes) -> Deployment:
+    """A file of ``tests/contract/keys`` with other values at these places; None takes one away."""
+    plain = tomllib.loads(text_of(file))
+    for (*way, key), value in changes.items():
+        table = plain
+        for name in way:
+            table = table[name]
+        if value is None:
+            del table[key]
+        else:
+            table[key] = value
+    return Deployment.model_validate(plain)
+
+
+def of(found: Deployment, row: str) -> list[Case]:
+    return [case for case in cases([found]) if case.row.id == row]
+
+
+def listed(found: Deployment) -> set[str]:
+    return {entry for one in unverified(found) for entry in one.entries}
+
+
+def test_a_number_of_people_needs_no_trunk() -> None:
+    found = deployment("routing", {("lines", "to-people", "trunk"): None})
+    assert "to-people" in {case.line for case in of(found, "PEOPLE")}
+    with pytest.raises(ValueError, match="several trunks"):
+        deployment("routing", {("lines", "right", "trunk"): None})
+
+
+def test_a_call_to_people_proves_no_trunk() -> None:
+    people = {("lines", "to-people", "trunk"): "two", ("lines", "fails-over", "failover"): None}
+    assert "trunks.two" in listed(deployment("routing", people))
+
+
+def test_a_team_may_have_several_topics() -> None:
+    ways = {"ways": ["digit"], "transfer": "cold", "transfer_to": "queue"}
+    handovers = {
+        "bill": {**ways, "transfer_topic": "billing", "digit": "1"},
+        "invoice": {**ways, "transfer_topic": "invoices", "digit": "2"},
+    }
+    found = deployment(
+        "topics",
+        {
+            ("groups", "billing", "topic"): ["billing", "invoices"],
+            ("assistants", "ada", "handovers"): handovers,
+        },
+    )
+    named = [case for case in of(found, "GL-TRANSFER-TOPIC") if "handover" in case.axes]
+    assert {case.axes["handover"] for case in named} == set(handovers)
+    for case in named:
+        assert why_never_passed(case, found) is None
+        handover = case.handover(found)
+        assert handover is not None
+        assert found.lands_at(handover) == "billing"
+    with pytest.raises(ValueError, match="a topic of its own for each group"):
+        deployment("topics", {("groups", "billing", "topic"): ["billing", "support"]})
+
+
+def test_a_topic_that_no_handover_sends_is_listed() -> None:
+    found = deployment("topics", {("groups", "queue", "topic"): "unsent"})
+    assert "groups.queue.topic" in listed(found)
+    assert "groups.billing.topic" not in listed(found)
