@@ -235,10 +235,11 @@ class Scene:
 
     @cached_property
     def invites(self) -> list[CallMessage]:
-        """The INVITEs that began a dialog at the AI; where more came than calls were placed, those
-        that show a caller of the case.
+        """The INVITEs that began a dialog at the AI, none before the case placed its call; where
+        more came than calls were placed, those that show a caller of the case.
         """
-        came = [m for m in self.got_by_ai if m.begins_dialog]
+        placed = min((leg.at for leg in self._placed), default=-math.inf)
+        came = [m for m in self.got_by_ai if m.begins_dialog and (m.at is None or m.at >= placed)]
         ours = [m for m in came if self._shows_a_caller(m)]
         return ours if ours and len({m.message.call_id for m in came}) > len(self._placed) else came
 

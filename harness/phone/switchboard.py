@@ -13,6 +13,7 @@ import json
 import queue
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ _VACANT_WITHIN_S: Final = 50.0
 #: The longest command: a request and its answer (RFC 3261 section 17.1.2.2, timer F).
 _DONE_WITHIN_S: Final = 40.0
 _ANSWERED_WITHIN_S: Final = 0.8
+#: How long after a case a call of its caller may still come: set-up that takes 3 s is on record.
+_LATE_WITHIN_S: Final = 10.0
 
 Place = tuple[object, ...]
 
@@ -107,6 +110,8 @@ class Switchboard:
             _Guest, tuple[Place, list[_SharedPhone]]
         ] = {}  #: the address, and the phones that left it for the worker
         self._guests: set[_Guest] = set()
+        self._callers: dict[int, list[str]] = {}  #: of each case that shares a phone, by its key
+        self._ended: dict[str, float] = {}  #: callers of ended cases, with the end of their time
         self._keys = itertools.count(1)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.bind(str(self.path))
@@ -190,15 +195,18 @@ class Switchboard:
         """
         config = arguments.pop("config")
         arguments.pop("networks")
+        callers = arguments.pop("callers")
         with self._changed:
             self._let_appear(line)
             if guest not in self._guests:  # the worker died while it waited
                 raise PhoneLostError("the case is over")
             key = next(self._keys)
             line.guests[key] = guest, phone
+            self._callers[key] = callers
+            ended = {n: until for n, until in self._ended.items() if n not in callers}
             try:
                 address = line.process.call(
-                    "join", phone=key, account=line.key, config=config, **arguments
+                    "join", phone=key, account=line.key, config=config, ended=ended, **arguments
                 )
             except BaseException:
                 del line.guests[key]
@@ -212,6 +220,8 @@ class Switchboard:
         finally:
             with self._changed:
                 line.guests.pop(key, None)
+                until = time.monotonic() + _LATE_WITHIN_S
+                self._ended |= dict.fromkeys(self._callers.pop(key, ()), until)
                 self._changed.notify_all()
 
     def reserve(self, guest: _Guest, config: PhoneConfig) -> None:
@@ -418,6 +428,7 @@ class Sharing:
     lands: bool = False
     withheld: bool = False  #: whether the case's caller withholds its number
     region: str = ""  #: in which the phone reads national numbers (ISO 3166)
+    shows: str | None = None  #: another number than its callers' that the case's calls may show
 
 
 class SharedProcess(PhoneProcess):
@@ -445,7 +456,8 @@ class SharedProcess(PhoneProcess):
         if name == "add":
             mine = self._sharing
             arguments |= {
-                "numbers": list(mine.numbers),
+                "callers": list(mine.numbers),
+                "numbers": [*mine.numbers, *([mine.shows] if mine.shows else ())],
                 "lands": mine.lands,
                 "withheld": mine.withheld,
                 "region": mine.region,

@@ -49,8 +49,8 @@ class ConcurrentCases:
         """
         if self.switchboard is None:
             return None
-        numbers = (*self.numbers, self.shows) if lands and self.shows else self.numbers
-        return Sharing(self.switchboard, numbers, lands, self.withholds, region)
+        shows = self.shows if lands else None
+        return Sharing(self.switchboard, self.numbers, lands, self.withholds, region, shows)
 
 
 ALONE = ConcurrentCases()

@@ -54,13 +54,15 @@ _RELIABLE: Final = {
 class CallFilter:
     """Which calls belong to a case: those that show one of ``numbers`` (E.164), those that show no
     number if ``withheld``, and others if the case expects a call (``lands``). National numbers are
-    read as dialled in ``region``, the phone's.
+    read as dialled in ``region``, the phone's. ``ended`` has the callers of cases that were over
+    before, each with the monotonic time until which a late call of theirs may come.
     """
 
     numbers: tuple[str, ...] = ()
     lands: bool = False
     withheld: bool = False
     region: str = ""
+    ended: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

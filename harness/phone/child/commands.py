@@ -148,9 +148,10 @@ class Commands:
         lands: bool,
         withheld: bool,
         region: str,
+        ended: dict[str, float],
     ) -> str:
         """Create a case's share of the phone ``account``; returns the phone's address."""
-        claim = CallFilter(tuple(numbers), lands, withheld, region)
+        claim = CallFilter(tuple(numbers), lands, withheld, region, ended)
         holder = self._phone(account)
         assert isinstance(holder, AccountHolder)
         made = PhoneShare(holder, phone, PhoneConfig.from_plain(config), Path(directory), claim)

@@ -14,7 +14,6 @@ from harness.phone.child.attribution import Attribution
 from harness.phone.child.bindings import PjCall, Refusal, parameters
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.legs import Legs
-from harness.phone.child.messages import WireMessage
 from harness.phone.protocol import Answer, Early, Reject, Ring
 from harness.sip.identity import known_spellings, numbers_shown
 from harness.sip.message import Message
@@ -48,6 +47,16 @@ def case_of(
     return first, list(claimants) if len(claimants) > 1 else []
 
 
+def is_late(claimants: Sequence[PhoneShare], invite: Message | None, now: float) -> bool:
+    """Whether an INVITE that shows no case's number is a call of a case that is over by now."""
+    if invite is None or not claimants:
+        return False
+    ended = [number for one in claimants for number, at in one.claim.ended.items() if now < at]
+    own = {number for one in claimants for number in one.claim.numbers}
+    shown = numbers_shown(invite, claimants[0].claim.region, known_spellings([*own, *ended]))
+    return own.isdisjoint(shown) and not set(ended).isdisjoint(shown)
+
+
 class IncomingCalls:
     """Creates the legs of incoming calls, and answers those that ring for a while first."""
 
@@ -63,7 +72,11 @@ class IncomingCalls:
         call = PjCall(holder.account, None, call_id)
         info = call.getInfo()
         invite = self._attribution.waiting_invite(info.callIdString)
-        phone = self._phone_of(holder, invite)
+        message = invite.parsed if invite is not None else None
+        if is_late(holder.shares, message, time.monotonic()):
+            self._refuse(holder, call, info.callIdString, info.remoteUri)
+            return
+        phone = self._phone_of(holder, message)
         up = self._legs.calls_up(phone)
         if phone.parked or up >= phone.config.max_calls:
             code = 480 if phone.parked else 486
@@ -78,11 +91,20 @@ class IncomingCalls:
         leg.state_changed()
         afterwards(lambda: self._obey(leg))
 
-    def _phone_of(self, phone: AccountHolder, invite: WireMessage | None) -> HostedPhone:
+    def _refuse(self, holder: AccountHolder, call: PjCall, call_id: str, remote: str) -> None:
+        """Refuse a late call; its leg is the shared phone's, so that no case sees its messages."""
+        leg = CallLeg(self._legs, holder, call_id, "incoming", remote)
+        leg.call, call.listener = call, leg
+        leg.state_changed()
+        self._legs.endpoint.afterwards(lambda: leg.respond(480))
+        for share in holder.shares:
+            self._legs.parent.notify("guessed", phone=share.key)
+
+    def _phone_of(self, phone: AccountHolder, invite: Message | None) -> HostedPhone:
         """The phone itself, or the share of the case that the call belongs to."""
         if not phone.shares:
             return phone
-        found, guesses = case_of(phone.shares, invite.parsed if invite is not None else None)
+        found, guesses = case_of(phone.shares, invite)
         for share in guesses:
             self._legs.parent.notify("guessed", phone=share.key)
         if found is None:

@@ -121,6 +121,23 @@ def test_a_call_with_an_unknown_number_goes_to_the_waiting_case_by_a_guess(
     assert waiter.guessed
 
 
+def test_a_late_call_of_a_case_that_is_over_is_no_next_case_s(
+    lease: Desk, cases: list[Case]
+) -> None:
+    """A platform that sets calls up slowly calls the stand-in when the next case waits there."""
+    config = agent()
+    cases[0].share(config, numbers=(ANNE,)).release()
+    waiter = cases[1].share(config, numbers=(BERT,), lands=True)
+    anne, bert = lease("anne", user=ANNE), lease("bert", user=BERT)
+    assert anne.dial(uri_of(waiter)).wait_state("disconnected", within=10).code == 480
+    bert.dial(uri_of(waiter))
+    waiter.expect_call(within=10)
+    assert len(waiter.incoming) == 1
+    assert waiter.guessed, "a platform may show the number of the call before: alone, it is told"
+    received = [e for e in cases[1].events if isinstance(e, SipMessage) and "INVITE" in e.text]
+    assert not [e for e in received if ANNE in e.text]
+
+
 def test_a_call_refused_because_cases_share_the_phone_is_reported(
     lease: Desk, cases: list[Case]
 ) -> None:

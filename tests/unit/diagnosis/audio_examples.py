@@ -508,6 +508,18 @@ IDENTITY = [
         "likely foreign-call",
     ),
     Expected(
+        "reach.foreign-call",
+        Example(ai="stand-in")
+        .ai_gets(did="+12065550101", call_id="late")
+        .after(0.5)
+        .dials()
+        .ai_gets()
+        .ai_answers(200, "OK")
+        .answered()
+        .finding("route.request_uri", "stand-in.1", request_user="+12065550101"),
+        "likely foreign-call",
+    ),
+    Expected(
         "caller_id.form",
         talk(Example(file={"expect.number_format": "national"})).caller_id(
             "assistant main", "+14155550101"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.phone.child.account import CallFilter
-from harness.phone.child.incoming import case_of
+from harness.phone.child.incoming import case_of, is_late
 from harness.phone.child.messages import read_text
 
 OTHER = "+12065550102"
@@ -105,6 +105,24 @@ def test_zeros_ahead_of_a_number_make_an_extension_none(user: str) -> None:
         withheld,
         [],
     )
+
+
+@pytest.mark.parametrize(
+    ("shown", "now", "late"),
+    [
+        (OTHER, 9.9, True),
+        (OTHER, 10.0, False),
+        (MINE, 9.9, False),
+        ("+12065550140", 9.9, False),
+        ("anonymous", 9.9, False),
+    ],
+)
+def test_a_call_of_a_case_that_is_over_is_late(shown: str, now: float, late: bool) -> None:
+    cases: Any = [Case(CallFilter((MINE,), lands=True, ended={OTHER: 10.0}))]
+    read = read_text(invite(f"From: <sip:{shown}@example.com>;tag=1"), direction="received")
+    assert is_late(cases, read.parsed, now) is late
+    asserted = invite(f"P-Asserted-Identity: <tel:{MINE}>", f"From: <sip:{shown}@example.com>")
+    assert not is_late(cases, read_text(asserted, direction="received").parsed, now)
 
 
 SHOWN = {"mine": MINE, "other's": OTHER, "the platform's": "+12065550140", "none": "anonymous"}
