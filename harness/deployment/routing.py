@@ -68,7 +68,7 @@ class Destination(Model):
         "consumed"  #: the AI's REFER: carried out by the platform, or passed on to the caller
     )
     failover: str | None = (
-        None  #: the trunk that carries its calls if its own cannot (proved with ``reachable = false``)
+        None  #: the trunk that carries its calls if its own cannot, with a note (proved with ``reachable = false``)
     )
     reachable: bool = True  #: false: its trunk leads to a host that does not answer
     may_fail: bool = True  #: a stand-in may refuse calls here, to prove the fallback

@@ -181,9 +181,10 @@ def _of_invite(scene: Scene, seen: CallMessage) -> None:
     assert isinstance(invite, Request)
     scene.record("ai.did", _number(scene, number_in(str(invite.uri)) or ""), seen.where)
     if trunk is not None:
-        right = seen.transport == trunk.transport and seen.local.rpartition(":")[2] in (
-            str(trunk.port),
-            "",
+        port = seen.local.rpartition(":")[2]
+        right = any(
+            seen.transport == each.transport and port in (str(each.port), "")
+            for each in (trunk, *_failover(scene))
         )
         scene.record("ai.transport", "the trunk's" if right else "another", seen.where)
         scene.record("ai.trunk", _trunk(scene, trunk, seen), seen.where)
@@ -253,7 +254,14 @@ def _trunk(scene: Scene, trunk: Trunk, seen: CallMessage) -> str | None:
     hosts = {t.name: t.termination_host for t in scene.deployment.trunks}
     if len(set(hosts.values())) < len(hosts) or source not in hosts.values():
         return None
-    return "the right one" if hosts[trunk.name] == source else "another"
+    right = {hosts[each.name] for each in (trunk, *_failover(scene))}
+    return "the right one" if source in right else "another"
+
+
+def _failover(scene: Scene) -> list[Trunk]:
+    """The trunk that carries the line's calls while its own is down."""
+    name = scene.line[1].failover if scene.line else None
+    return [scene.deployment.trunk(name)] if scene.deployment and name else []
 
 
 # -- how it was refused

@@ -16,6 +16,7 @@ from harness.case.checks.registry import CheckFunction
 from harness.case.events import CallState, Event, Expected, MediaState
 from harness.case.model import message_of
 from harness.case.verdict import ExpectationError, Finding, Verdict
+from harness.deployment import Trunk
 from harness.deployment.safety import numbers_of
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
@@ -27,6 +28,7 @@ from harness.scenario.ends import End, last_words_to, received_between
 from harness.scenario.evidence import unobserved
 from harness.scenario.expect_audio import ExpectAudio
 from harness.scenario.reported import MachineCall, ReportedCall, unheard_call
+from harness.sip.grammar import host_of
 from harness.sip.message import Request
 from harness.witness.call_record import CallRecord, is_masked
 
@@ -145,8 +147,8 @@ class Expect(ExpectAudio):
             )
 
     def addressed_to(self, line: Line) -> None:
-        """The Request-URI names the line's assistant, and the call came over the line's trunk:
-        transport and port.
+        """The Request-URI names the line's assistant, and the call came over the line's trunk, or
+        over its failover trunk: transport and port.
         """
         reported, end, did, where = self._record(), self._end, line.assistant.address, ""
         if reported is not None and reported.number_to is not None:
@@ -159,7 +161,7 @@ class Expect(ExpectAudio):
                 self._evidence.expect(signalling.request_user.of(invite, end.label, did, where))
         received = end.received_on
         seen, local = received or (None, None)
-        trunk = line.trunk
+        trunk = self._trunk_used(line)
         self._evidence.expect(
             signalling.transport.of(end.label, trunk.transport, trunk.port, seen, local, where)
         )
@@ -171,6 +173,28 @@ class Expect(ExpectAudio):
             self._evidence.expect_if(
                 signalling.trunk.of(end.label, trunk.name, hosts, end.came_from, where)
             )
+
+    def _trunk_used(self, line: Line) -> Trunk:
+        """The line's failover trunk where the call came over that, else the line's own."""
+        own, received = line.trunk, self._end.received_on
+        if received is None or line.entry.failover in (None, own.name):
+            return own
+        failover = self._context.deployment.trunk(str(line.entry.failover))
+        host = host_of(self._end.came_from or "")
+        place = (received[0], int(received[1].rpartition(":")[2] or 0))
+        if own.termination_host == failover.termination_host or host not in (
+            own.termination_host,
+            failover.termination_host,
+        ):
+            is_over = place == (failover.transport, failover.port) != (own.transport, own.port)
+        else:
+            is_over = host == failover.termination_host
+        if not is_over:
+            return own
+        self._evidence.note_once(
+            f"the call came over {failover.name}, the failover trunk: {own.name} did not carry it"
+        )
+        return failover
 
     # -- headers, by the INVITE or by the far end's record
 

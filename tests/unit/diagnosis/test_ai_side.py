@@ -91,6 +91,22 @@ def test_a_call_from_an_address_that_is_not_allowed(example: Example) -> None:
     assert value(example, "access.taken") == "from an address that is not allowed"
 
 
+@pytest.mark.parametrize(
+    ("line", "trunk", "over", "came"),
+    [
+        ("trunk-failover", "tls-ip", "tls", ("the right one", "the trunk's")),
+        ("trunk-failover", "udp-ip", "udp", ("the right one", "the trunk's")),
+        ("trunk-failover", "tcp-ip", "tcp", ("another", "another")),
+        ("inbound", "tls-ip", "tls", ("another", "another")),
+    ],
+)
+def test_a_line_s_failover_trunk_is_a_right_one(
+    line: str, trunk: str, over: str, came: tuple[str, str]
+) -> None:
+    facts = facts_of(call(line=line).ai_gets(trunk=trunk, over=over))
+    assert (facts.value("ai.trunk"), facts.value("ai.transport")) == came
+
+
 def test_a_call_over_tls_or_a_refused_one_was_not_taken_in_the_clear() -> None:
     over_tls = (
         in_the_clear()

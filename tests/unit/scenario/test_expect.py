@@ -16,16 +16,21 @@ from harness.case.checks.finding import judged
 from harness.case.events import DtmfReceived, Event
 from harness.case.verdict import Verdict
 from harness.deployment import Expectations
+from harness.integrations import load
+from harness.report.evidence import CaseEvidence
 from harness.scenario.call import Call
 from harness.scenario.cast import Cast
 from harness.scenario.conclusion import require_promised_findings
+from harness.scenario.context import line_of
 from harness.scenario.expect import Expect
 from harness.sip.message import Request
+from harness.support.resources import EXAMPLES
 from harness.witness.call_record import CallRecord
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import TOLD, ScriptedLeg, ScriptedPhone, invite, leg
 
 quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+FILE = EXAMPLES / "simulated-talkdesk.toml"
 PASSED, FAILED = Verdict.PASSED, Verdict.FAILED
 
 
@@ -232,3 +237,46 @@ def test_a_record_s_caller_is_held_to_the_caller_s_number(
     context, expect = recorded(make_context, phone_number_from=shown)
     expect.caller_id(NUMBER)
     assert verdicts(context) == {"caller_id": verdict or Verdict.NOT_OBSERVABLE}
+
+
+OWN, OVER, OTHER = "198.51.100.20:5060", "198.51.100.21:5061", "198.51.100.22:5060"
+
+
+@pytest.mark.parametrize(
+    ("came_from", "received_on", "verdict", "said"),
+    [
+        (OWN, ("udp", "192.0.2.60:32681"), PASSED, False),
+        (OVER, ("tls", "192.0.2.60:32682"), PASSED, True),
+        (OTHER, ("tcp", "192.0.2.60:32681"), FAILED, False),
+        # behind a host that no trunk names, the transport tells
+        ("192.0.2.99:5061", ("tls", "192.0.2.60:32682"), PASSED, True),
+        ("192.0.2.99:5060", ("tcp", "192.0.2.60:32681"), FAILED, False),
+    ],
+)
+def test_a_call_may_come_over_the_failover_trunk(
+    make_context: MakeContext,
+    came_from: str,
+    received_on: tuple[str, str],
+    verdict: Verdict,
+    said: bool,
+) -> None:
+    places = {"udp-ip": OWN, "tls-ip": OVER, "tcp-ip": OTHER}
+    named = [trunk for trunk in load(FILE).trunks if trunk.name in places]
+    trunks = [t.model_copy(update={"termination": places[t.name]}) for t in named]
+    context = make_context(trunks=tuple(trunks))
+    end = SimpleNamespace(
+        label="stand-in.1",
+        record=None,
+        invite=None,
+        invite_number="",
+        role="ai",
+        phone_name="",
+        received_on=received_on,
+        came_from=came_from,
+    )
+    line = line_of(context.deployment, context.deployment.trunk("udp-ip"), "trunk-failover")
+    Expect(context, cast("Any", end)).addressed_to(line)
+    found = verdicts(context)
+    assert found["route.transport"] == found.get("route.trunk", verdict) == verdict
+    notes = CaseEvidence.read(context.evidence.directory).notes
+    assert ["tls-ip, the failover trunk" in note.text for note in notes] == [True] * said
