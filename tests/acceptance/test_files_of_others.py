@@ -103,7 +103,8 @@ def test_the_command_of_a_file_is_run_with_an_option_alone(tree: Tree) -> None:
     said = f"witness.command: runs touch {marker} on this machine; allowed: --grant command"
     for grant in ("", "env=* host=* path=/"):
         code, output = tree.harness(*asked, HARNESS_GRANT=grant)
-        assert (code, output.strip()) == (2, f"ERROR: {file}: {said}")
+        line = Path(file).read_text().splitlines().index("[witness]") + 2
+        assert (code, output.strip()) == (2, f"ERROR: {file}: line {line}: {said}")
     code, output = tree.harness(*asked, HARNESS_GRANT="command")
     assert code == 2
     assert "HARNESS_GRANT: command: is not valid" in output

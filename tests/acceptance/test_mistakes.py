@@ -158,10 +158,9 @@ def test_what_the_simulated_world_cannot_play_is_a_mistake_of_the_file_before_an
     file.write_text(text + "\n[simulated.groups.Support]\nqueue_s = 5.0\n", encoding="utf-8")
     code, output = tree.harness("verify", str(file), *options)
     assert code == 2
-    assert (
-        f"ERROR: {file}: simulated.groups.Support: the file has none of that name; allowed: "
-        in output
-    )
+    line = text.count("\n") + 2
+    said = "simulated.groups.Support: the file has none of that name; allowed: "
+    assert f"ERROR: {file}: line {line}: {said}" in output
 
 
 @pytest.mark.parametrize(

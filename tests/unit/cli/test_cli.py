@@ -181,7 +181,7 @@ def test_every_command_and_option_has_help() -> None:
         for (command, name), one in options.items()
         if command == "init" and "(default" in (one.help or "")
     }
-    assert defaults == {"region", "platform_host", "synthflow_host", "caller_domain"}
+    assert defaults == {"region", "platform_host", "synthflow_host", "caller_domain", "zone"}
     root = {
         name
         for parameter in typer.main.get_command(app.application()).params
