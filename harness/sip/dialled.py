@@ -22,7 +22,8 @@ _KEYS_AND_LETTERS = re.compile(r"[PTWptw]*([0-9*#+]{3,})")
 #: Keys with pauses between them, tone dialling, or the keys A to D (RFC 3966 section 3,
 #: "phonedigit-hex"): "9w911" is an outside line, and then an emergency number.
 _KEYS_AND_PAUSES = re.compile(r"[0-9*#+PTWptwA-D]*[PTWptwA-D][0-9*#+PTWptwA-D]*")
-_FEWEST_KEYS = 3  #: a name such as "w12" has fewer
+#: A name such as "w12" has fewer, and they are no emergency number.
+_FEWEST_KEYS = 3
 #: A service code in front of a number: *31, #31#, *67.
 _SERVICE_CODE = r"(?:[*#]+[0-9]{0,3}[*#]?)?"
 #: For an outside line, and for another country.
@@ -57,8 +58,10 @@ def dialled(user: str) -> Dialled | None:
         return Dialled(bare)
     if not any(map(str.isalpha, bare)):
         return None
-    if _KEYS_AND_PAUSES.fullmatch(bare) and sum(map(str.isdecimal, bare)) >= _FEWEST_KEYS:
-        return None
+    if _KEYS_AND_PAUSES.fullmatch(bare):
+        digits = "".join(filter(str.isdecimal, bare))
+        if len(digits) >= _FEWEST_KEYS or is_emergency(digits):
+            return None
     if (found := _KEYS_AND_LETTERS.match(bare)) is None:
         return Dialled(is_name=True)
     return Dialled(found[1], is_name=True) if _KEYS.fullmatch(found[1]) else None
