@@ -45,6 +45,8 @@ def derive(scene: Scene) -> None:
     for finding in scene.of("final_response"):
         if answered_request(finding) == "INVITE":
             code, wanted = finding.facts.get("code"), listed(finding.facts.get("wanted"))
+            if code == TERMINATED and _gave_up(scene):
+                continue  # the answer to the caller's own CANCEL
             scene.record("final.code", code, *finding.evidence, leg=finding.subject)
             changed = (
                 finding.failed
@@ -79,11 +81,7 @@ def _ended(scene: Scene, call: LegStarted) -> None:
     confirmed, ended = scene.state(call.leg, "confirmed"), scene.state(call.leg, "disconnected")
     refused = (s for s in scene.states(call.leg) if s.state == "disconnected" and s.code >= 300)
     final = next(refused, None)
-    if (
-        final is not None
-        and final.code == TERMINATED
-        and any(m.is_request("CANCEL") for m in _sent(scene))
-    ):
+    if final is not None and final.code == TERMINATED and _gave_up(scene):
         final = ended = None  # the harness hung up on an unanswered call
     taken = scene.value("ai.saw") in ("answered", "another assistant answered")
     first_bye = next((m for m in scene.own if m.is_request("BYE")), None)
@@ -180,6 +178,10 @@ def _unheard(scene: Scene, call: LegStarted) -> tuple[str, str] | None:
     return UNHEARD, words + (
         ", with credentials: the one before was challenged" if received else ""
     )
+
+
+def _gave_up(scene: Scene) -> bool:
+    return any(m.is_request("CANCEL") for m in _sent(scene))
 
 
 def _sent(scene: Scene) -> list[CallMessage]:

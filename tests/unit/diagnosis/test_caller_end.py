@@ -26,6 +26,13 @@ def test_only_the_caller_s_own_cancel_gives_the_call_up() -> None:
     assert value(refused.ends_here(487, "x"), "caller.end") == "refused"
 
 
+def test_the_answer_to_the_caller_s_own_cancel_is_no_refusal() -> None:
+    """Else it would speak against a firewall, which refuses nobody for good."""
+    for example, code in ((call().gives_up(), None), (call().ends_here(487, "x"), 487)):
+        example.finding("final_response", "caller.1", True, code=487, wanted=(487,))
+        assert value(example, "final.code") == code
+
+
 @pytest.mark.parametrize(("waited", "unheard"), [(0.9, False), (1.0, True)])
 def test_a_platform_that_answers_nothing_within_a_second(waited: float, unheard: bool) -> None:
     silent = Example(now=0.0).dials(taken=False)
