@@ -188,15 +188,16 @@ def trial_of(request: pytest.FixtureRequest, case: Case) -> Any:
 @contextlib.contextmanager
 def made_wrong(
     run: Run, deployment: str, replica: Deployment, faults: Sequence[str], line: str | None = None
-) -> Iterator[None]:
+) -> Iterator[list[str]]:
     """Switch the faults on for the tenant of the case (on one line, if named), and off again at the
-    end.
+    end. The list has, after that, the faults that acted.
 
     Calls left up are hung up: a call that a fault kept at the AI would take one of the trunk's
     places from the next case.
     """
+    acted: list[str] = []
     if not faults:
-        yield
+        yield acted
         return
     tenant = next(index for index, each in enumerate(run.replicas[deployment]) if each is replica)
     with httpx.Client(base_url=run.controls[deployment], timeout=_SWITCHED_WITHIN_S) as control:
@@ -204,7 +205,8 @@ def made_wrong(
             for fault in faults:
                 body = {"name": fault, "line": line, "tenant": tenant}
                 control.post("/faults", json=body).raise_for_status()
-            yield
+            yield acted
         finally:
+            acted += control.get("/calls").raise_for_status().json()["tenants"][tenant]["acted"]
             for left in ("/faults", "/calls"):
                 control.request("DELETE", left, json={"tenant": tenant}).raise_for_status()

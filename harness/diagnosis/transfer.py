@@ -136,6 +136,7 @@ def _landing(scene: Scene) -> None:
         scene.record("transfer.landed", "another group", reported[0])
     unasked = [f"{f.subject}: {f.actual}" for f in scene.failed("landing.turn") if is_unasked(f)]
     scene.record("transfer.unasked", bool(unasked) or None, *unasked)
+    _order(scene)
     if scene.moment in ("transfer", "people"):
         scene.record("transfer.others", bool(others) or None, *reported)
     if scene.moment == "people":
@@ -146,6 +147,18 @@ def _landing(scene: Scene) -> None:
         )
     if scene.of("transfer.fails"):
         scene.record("transfer.landed", "nowhere", "nobody rang")
+
+
+def _order(scene: Scene) -> None:
+    """Whether agents rang in another order than their group's, and another group has the same."""
+    turns = [finding for finding in scene.of("landing.turn") if not is_unasked(finding)]
+    wrong = [f"{finding.subject}: {finding.actual}" for finding in turns if finding.failed]
+    if not wrong or scene.deployment is None:
+        return
+    phones = {finding.subject for finding in turns}
+    alike = [n for n, group in scene.deployment.groups.items() if phones == set(group.agents)]
+    two = "another group has the same people" if len(alike) > 1 else "no other group has them"
+    scene.record("group.order", two, *wrong)
 
 
 def _dialled(scene: Scene) -> None:

@@ -19,6 +19,11 @@ the caller's side alone. [Diagnosis](diagnosis.md) says how it reasons; `harness
 
 `reports/selfproof.json` has every fault with its diagnosis for each view, and every check with the faults that make
 it fail.
+
+`make selfproof ARGS="--sweep SEED"` injects each fault on each row of each integration instead, on one trunk that the seed
+draws; `--most 300` draws so many of them, as each night does. The world says whether the fault acted. Where it did, the
+row has to fail, the first cause has to be right in 94 %, and no other cause may be certain; `tools/selfproof/sweep.toml`
+has what a row cannot show, with the reason. The figures are in `reports/sweep.json`.
 """
 
 

@@ -6,6 +6,7 @@ runs.
 
 from __future__ import annotations
 
+import random
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,9 +16,11 @@ from typing import Any, Literal
 from harness.case.check_table import RESPONSIVENESS
 from harness.deployment import Deployment
 from harness.integrations.matrix import Case, Selection, cases
+from harness.run.plugin.worlds import list_faults
 from tools.trials import AXIS
 
-Kind = Literal["fault", "pair", "clean"]
+Kind = Literal["fault", "pair", "clean", "sweep"]
+_OF_A_TRUNK = ("transport", "authentication", "ai")
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,14 @@ class Where:
         """Whether the fault can show in this case."""
         if case.row.id not in self.rows:
             return False
-        return all(case.axes.get(axis, values[0]) in values for axis, values in self.axes.items())
+        return self._has(case, self.axes)
+
+    def takes_trunk(self, case: Case) -> bool:
+        """Whether the fault can show on the case's trunk, and with its kind of AI."""
+        return self._has(case, [axis for axis in self.axes if axis in _OF_A_TRUNK])
+
+    def _has(self, case: Case, axes: Iterable[str]) -> bool:
+        return all(case.axes.get(axis, self.axes[axis][0]) in self.axes[axis] for axis in axes)
 
 
 def _where(rows: Sequence[str], **axes: str | list[str]) -> Where:
@@ -56,12 +66,9 @@ WHOLE_TENANT = frozenset(fault for fault, row in _ROWS.items() if row.get("whole
 SEEN_AT_PHONES = frozenset(fault for fault, row in _ROWS.items() if row.get("seen_at_phones"))
 
 
-def cause_of(fault: str, row: str = "") -> str:
-    """The cause that must be named when this fault is on, in a case of that row."""
-    plain = _ROWS.get(fault, {})
-    if row.endswith("-INBOUND") and "cause_of_invite" in plain:
-        return str(plain["cause_of_invite"])
-    return str(plain.get("cause", fault))
+def cause_of(fault: str) -> str:
+    """The cause that must be named when this fault is on."""
+    return str(_ROWS.get(fault, {}).get("cause", fault))
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,15 @@ UNREACHED: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
+class Sweep:
+    """Each fault on each row of each integration, on one trunk that is drawn."""
+
+    seed: str
+    most: int = 0  #: so many of them, drawn as well; 0: all
+    rows: tuple[str, ...] = ()  #: these alone
+
+
+@dataclass(frozen=True)
 class Trial:
     """One case to run with these faults switched on."""
 
@@ -132,6 +148,30 @@ def trials(
     if not wanted:
         found += _clean(every, clean_cases)
     return found
+
+
+def swept(
+    deployments: Sequence[Deployment], sweep: Sweep, faults: Iterable[str] = ()
+) -> list[Trial]:
+    """The sweep's trials; with ``faults`` only those of these faults."""
+    dice = random.Random(sweep.seed)
+    by_row: dict[tuple[str, str], list[Case]] = {}
+    for case in cases(deployments, Selection(rows=sweep.rows)):
+        by_row.setdefault((case.integration, case.row.id), []).append(case)
+    integrations = {fault["name"]: fault["integrations"] for fault in list_faults()}
+    found = []
+    for fault in tuple(faults) or FAULTS:
+        for (integration, _), of_row in by_row.items():
+            here = integration in integrations[fault]
+            could = [case for case in of_row if here and _may_act(fault, case)]
+            if could:
+                found.append(_trial("sweep", (fault,), dice.choice(could), fault))
+    return dice.sample(found, sweep.most) if 0 < sweep.most < len(found) else found
+
+
+def _may_act(fault: str, case: Case) -> bool:
+    """Whether the case's trunk is one that the fault concerns."""
+    return any(where.takes_trunk(case) for where in FAULTS[fault])
 
 
 def _single(every: Sequence[Case], wanted: Sequence[str]) -> Iterator[Trial]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from harness.deployment import Deployment
 from harness.diagnosis import Diagnosis, Visibility, diagnose
 from harness.integrations.matrix import Case
 from harness.run.plugin.run import Run, case_of
-from tools.selfproof.plan import Trial, trials
+from tools.selfproof.plan import Sweep, Trial, swept, trials
 from tools.trials import add_options, made_wrong, take_the_cases, trial_of
 
 #: What a trial leaves beside its evidence.
@@ -34,15 +34,27 @@ _LONG_S = 10.0
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How much is proved."""
     add_options(parser, "self-proof", 1000)
+    options = parser.getgroup("self-proof")
+    options.addoption("--sweep", default="", help="each fault on each row, drawn by this seed")
+    options.addoption("--sweep-most", type=int, default=0, help="so many of them, drawn as well")
+    options.addoption(
+        "--sweep-row", action="append", default=[], help="this row alone (repeatable)"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Replace the cases by trials."""
     option = session.config.getoption
-    take_the_cases(
-        session, lambda run: trials(run.deployments, option("clean_cases"), option("only_fault"))
-    )
+    faults = option("only_fault")
+
+    def planned(run: Run) -> list[Trial]:
+        if seed := option("sweep"):
+            sweep = Sweep(seed, option("sweep_most"), tuple(option("sweep_row")))
+            return swept(run.deployments, sweep, faults)
+        return trials(run.deployments, option("clean_cases"), faults)
+
+    take_the_cases(session, planned)
 
 
 @pytest.hookimpl(trylast=True)
@@ -63,14 +75,15 @@ def _made_wrong(
     request: pytest.FixtureRequest, run: Run, case: Case, replica: Deployment, recorder: Any
 ) -> Iterator[None]:
     trial: Trial = trial_of(request, case)
+    acted: list[str] = []
     try:
-        with made_wrong(run, case.deployment, replica, trial.faults):
+        with made_wrong(run, case.deployment, replica, trial.faults) as acted:
             yield
     finally:
-        _write(recorder, trial, replica)
+        _write(recorder, trial, replica, acted)
 
 
-def _write(recorder: Any, trial: Trial, replica: Deployment) -> None:
+def _write(recorder: Any, trial: Trial, replica: Deployment, acted: Sequence[str]) -> None:
     assert isinstance(recorder, CaseRecorder)
     findings = recorder.outcome.findings
     events = recorder.events
@@ -83,7 +96,13 @@ def _write(recorder: Any, trial: Trial, replica: Deployment) -> None:
         if failed or visibility == "all"
     }
     checks = sorted({finding.check for finding in findings if finding.verdict is Verdict.FAILED})
-    result = {"kind": trial.kind, "faults": list(trial.faults), "failed": checks, "told": told}
+    result = {
+        "kind": trial.kind,
+        "faults": list(trial.faults),
+        "acted": list(acted),
+        "failed": checks,
+        "told": told,
+    }
     Path(recorder.directory / RESULT).write_text(json.dumps(result), encoding="utf-8")
 
 
@@ -91,5 +110,6 @@ def _plain(diagnosis: Diagnosis) -> dict[str, Any]:
     return {
         "causes": [cause.id for cause in diagnosis.causes],
         "candidates": [cause.id for cause in diagnosis.candidates],
+        "certain": [cause.id for cause in diagnosis.causes if cause.confidence == "certain"],
         "unexplained": list(diagnosis.unexplained),
     }

@@ -34,6 +34,7 @@ class Told:
     causes: tuple[str, ...]
     candidates: tuple[str, ...]
     unexplained: tuple[str, ...] = ()
+    certain: tuple[str, ...] = ()  #: of the causes
 
     @property
     def first(self) -> str:
@@ -62,11 +63,13 @@ class Result:
     told: Mapping[Visibility, Told]
     failed: tuple[str, ...] = ()  #: the checks that failed
     broke: bool = False  #: a finding says nothing, since the harness was kept waiting or failed
+    acted: tuple[str, ...] = ()  #: faults that changed something in the case, as the world has it
+    made: tuple[str, ...] = ()  #: the checks that had something to look at
 
     @property
     def cause(self) -> str:
         """Of a single fault: what has to be named."""
-        return cause_of(self.faults[0], self.row)
+        return cause_of(self.faults[0])
 
     @property
     def outcome(self) -> Outcome:
@@ -110,7 +113,7 @@ class Result:
     def names_both(self) -> bool:
         """Of a pair: whether both are among the first causes."""
         told = self.told.get("all")
-        wanted = {cause_of(fault, self.row) for fault in self.faults}
+        wanted = set(map(cause_of, self.faults))
         return (
             self.verdict is Verdict.FAILED
             and told is not None
@@ -297,7 +300,20 @@ def _result(plain: Mapping[str, Any], evidence: CaseEvidence) -> Result:
         told={visibility: _told(told) for visibility, told in plain["told"].items()},
         failed=tuple(plain["failed"]),
         broke=any(finding.verdict is Verdict.BROKEN for finding in evidence.findings),
+        acted=tuple(plain["acted"]),
+        made=_made(evidence),
     )
+
+
+def _made(evidence: CaseEvidence) -> tuple[str, ...]:
+    """The checks that had something to look at; of one about the AI's end, that, too."""
+    looked = [f for f in evidence.findings if f.verdict in (Verdict.PASSED, Verdict.FAILED)]
+    made = {finding.check for finding in looked}
+    for finding in looked:
+        ends = (finding.subject, finding.speaker, finding.listener)
+        if any(str(end).startswith(("assistant", "stand-in", "ai-")) for end in ends):
+            made.add(f"{finding.check} at the AI")
+    return tuple(sorted(made))
 
 
 def _told(plain: Mapping[str, Any]) -> Told:
@@ -305,6 +321,7 @@ def _told(plain: Mapping[str, Any]) -> Told:
         tuple(plain["causes"]),
         tuple(plain["candidates"]),
         tuple(plain["unexplained"]),
+        tuple(plain["certain"]),
     )
 
 

@@ -129,7 +129,7 @@ class Results:
             self._say("missed", trial, f"{_verdict(case)}: {_message(case)}")
             return
         causes = (case["end"].get("diagnosis") or {}).get("causes", [])
-        names, wanted = [cause["id"] for cause in causes], cause_of(trial.fault, trial.case.row.id)
+        names, wanted = [cause["id"] for cause in causes], cause_of(trial.fault)
         if names[:1] == [wanted]:
             self.figures["named_first"] += 1
         elif wanted in names and set(names) <= not_told_apart(trial.fault, trial.case, deployment):

@@ -33,7 +33,7 @@ _UNSEEN_AT_THE_AI: Final = frozenset(
             "srtp-mismatch",
             "platform-refuses-caller",
         ),
-        *("trunk-username-wrong", "trunk-password-wrong", "credentials-not-sent", "trunk-inactive"),
+        *("username-wrong", "password-wrong", "credentials-not-sent", "trunk-inactive"),
     }
 )
 #: What the AI asked for, and what it was told, stands there as well: at the phones nobody rings,

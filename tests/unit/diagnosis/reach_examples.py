@@ -263,15 +263,18 @@ REACH = [
         "one of trunk-transport-mismatch, route-wrong-trunk, route-missing, hours-wrong, "
         "firewall-udp-32681, firewall-udp-32681-rejected, trunk-inactive",
     ),
-    Expected(
-        "hours.undeclared",
-        Example(row="TD-FALLBACK-DOWN", line="fallback-down")
-        .dials()
-        .after(0.1)
-        .answered()
-        .after(4)
-        .landed("reception"),
-        "one of hours-wrong, nobody-available",
+    *(
+        Expected(
+            rule,
+            Example(row="TD-FALLBACK-DOWN", line="fallback-down")
+            .dials()
+            .after(0.1)
+            .answered()
+            .after(4)
+            .landed("reception"),
+            "one of hours-wrong, another-device-answered, nobody-available",
+        )
+        for rule in ("hours.undeclared", "fallback.elsewhere.at-once")
     ),
     Expected("reach.refused.media", refused(Example(), 488, "Not Acceptable"), "likely ai-refuses"),
     Expected(
@@ -303,6 +306,23 @@ REACH = [
             authorization='Digest username="x", response="y"',
         ),
         "likely ai-refuses",
+    ),
+    # one setting, wrong at one of its two ends: a REGISTER that is refused names the same cause
+    *(
+        Expected(
+            f"reach.{setting}",
+            refused(
+                Example(authentication="digest"),
+                403,
+                words,
+                authorization='Digest username="x", response="y"',
+            ),
+            f"certain {cause}",
+        )
+        for setting, words, cause in (
+            ("password", "Wrong password", "password-wrong"),
+            ("user", "Unknown user", "username-wrong"),
+        )
     ),
     Expected(
         "reach.refused.transport", refused(Example(), 403, "TLS required"), "likely ai-refuses"

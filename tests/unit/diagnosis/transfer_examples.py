@@ -118,6 +118,32 @@ def with_the_agent(example: Example) -> Example:
     return example.reaches("billing").counted("billing.1", 200)
 
 
+def out_of_turn(**fields: Any) -> Example:
+    """The second of a group's two agents rings first."""
+    example = Example(row="GROUP-RINGING", line="people-in-turns", **fields).dials().after(0.1)
+    example.findings += [
+        found
+        for found in (
+            turn("billing", rang=False, its_turn=True),
+            turn("support", rang=True, its_turn=False),
+        )
+        if found is not None
+    ]
+    return example.rings("support").answered()
+
+
+def swapped_groups() -> Example:
+    """Two groups have the same people, each in an order of its own."""
+    others = {"did": "+18155550107", "agents": ("support", "billing"), "rings": "one-by-one"}
+    return out_of_turn(file={f"groups.others.{key}": value for key, value in others.items()})
+
+
+def closed_elsewhere() -> Example:
+    """A number that is closed is answered, and none of its closed hours' people rings."""
+    example = Example(row="CLOSED", line="out-of-hours").dials().after(2.0).answered()
+    return example.after(4).landed("reception")
+
+
 def too_soon(*, reached: bool = True, **fields: Any) -> Example:
     """The fallback rings at once, where the AI was to ring for two seconds."""
     example = Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout", **fields).dials()
@@ -209,7 +235,7 @@ TRANSFER = [
     Expected(
         "hours.open",
         closed_by("out-of-hours").landed("reception"),
-        "one of hours-wrong, another-device-answered, nobody-available",
+        "one of hours-wrong, another-device-answered, nobody-available, group-wrong",
     ),
     Expected(
         "hours.closed",
@@ -387,6 +413,16 @@ TRANSFER = [
             ("reach.refused", 480, "Temporarily Unavailable", "likely ai-refuses"),
             ("reach.concurrency.said", 429, "Concurrency limit", "certain concurrency-exhausted"),
         )
+    ),
+    Expected("transfer.order", out_of_turn(), "likely ring-order-wrong"),
+    *(
+        Expected(rule, swapped_groups(), "likely ring-order-wrong, group-wrong")
+        for rule in ("transfer.order", "transfer.order.group")
+    ),
+    Expected(
+        "transfer.dialled.unseen",
+        closed_elsewhere().calls_again("group", "+18155550103", rang=["reception"]),
+        "one of group-wrong, hours-wrong, another-device-answered",
     ),
     Expected("fallback.time.shorter", too_soon(), "certain ring-timeout-wrong"),
     Expected(

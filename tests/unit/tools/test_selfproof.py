@@ -15,6 +15,7 @@ from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Verdict
 from harness.diagnosis.catalogue import causes
 from harness.integrations import load
+from harness.integrations.matrix import Selection, cases
 from harness.report.run_directory import case_directory
 from harness.support.resources import EXAMPLES
 from harness.world.faults import listed
@@ -26,11 +27,14 @@ from tools.selfproof.plan import (
     UNDECIDED,
     UNREACHED,
     Kind,
+    Sweep,
     cause_of,
+    swept,
     trials,
 )
 from tools.selfproof.plugin import RESULT
 from tools.selfproof.results import Proof, Result, Told, read
+from tools.selfproof.sweep import SweepProof, is_void, outcome
 from tools.trials import AXIS
 
 DEPLOYMENTS = [load(EXAMPLES / f"simulated-{name}.toml") for name in ("talkdesk", "gladly")]
@@ -61,7 +65,7 @@ def test_every_fault_is_tried_wherever_it_can_show() -> None:
     found = trials(DEPLOYMENTS, 0)
     tried = {trial.faults[0] for trial in found if trial.kind == "fault"}
     assert tried == set(FAULTS) == {fault["name"] for fault in listed()}
-    assert {cause_of(fault, row) for fault in tried for row in ("", "TD-INBOUND")} <= set(causes())
+    assert set(map(cause_of, tried)) <= set(causes())
     everywhere = [t.case for t in found if t.faults == ("from-anonymous",)]
     assert {(c.axes["transport"], c.axes["authentication"], c.axes["ai"]) for c in everywhere} == {
         ("udp", "ip", "synthflow"),
@@ -111,12 +115,9 @@ ELSEWHERE = ("route-wrong-trunk", "route-missing")
         ("from-anonymous", ("from-anonymous",), False, {}, "named"),
         ("from-anonymous", ("high-delay", "from-anonymous"), False, {}, "misnamed"),
         ("from-anonymous", (), False, {"verdict": Verdict.PASSED}, "not failed"),
-        # its cause may have another name, in some rows or in all
+        # its cause may have another name
         ("trunk-wants-digest", ("transfer-call-challenged",), False, {}, "named"),
         ("trunk-wants-digest", ("refer-rejected",), False, {}, "misnamed"),
-        ("password-wrong", ("trunk-password-wrong",), False, {}, "named"),
-        ("password-wrong", ("password-wrong",), False, {}, "misnamed"),
-        ("password-wrong", ("password-wrong",), False, {"row": "TD-REGISTER-OK"}, "named"),
         # only a documented list counts as one, and only where it is documented
         ("route-missing", UNDELIVERED, True, {}, "listed"),
         ("route-missing", ("route-missing", "from-national"), True, {}, "misnamed"),
@@ -135,7 +136,7 @@ def test_an_outcome_follows_from_the_causes_that_were_named(
 
 
 def test_both_causes_of_a_pair_are_among_the_first_three() -> None:
-    both = ("trunk-password-wrong", "fallback-missing")
+    both = ("password-wrong", "fallback-missing")
     assert result("password-wrong", "fallback-missing", kind="pair", causes=both).names_both
     assert not result("a", "b", kind="pair", causes=("a", "c", "d", "b")).names_both
 
@@ -256,15 +257,77 @@ def test_a_trial_is_judged_by_its_last_attempt(tmp_path: Path) -> None:
         }
         directory = case_directory(tmp_path, case)
         CaseRecorder(directory, case).close(verdict, "what was seen")
-        told = {"all": {"causes": ["no-g711"], "candidates": [], "unexplained": []}}
+        told = {"causes": ["no-g711"], "candidates": [], "unexplained": [], "certain": []}
         left = {
             "kind": "fault",
             "faults": ["no-g711"],
+            "acted": ["no-g711"],
             "failed": [],
-            "told": told if attempt == 2 else {},
+            "told": {"all": told} if attempt == 2 else {},
         }
         (directory / RESULT).write_text(json.dumps(left))
     (tmp_path / "cases" / "B").mkdir()
     results, missing = read(tmp_path)
     assert [(found.verdict, found.outcome) for found in results] == [(Verdict.FAILED, "named")]
     assert missing == ["B"]
+
+
+# -- the sweep: each fault on each row
+
+
+def test_a_sweep_has_each_fault_on_each_row_of_its_integrations_once() -> None:
+    found = swept(DEPLOYMENTS, Sweep("one"), ["fallback-missing", "caller-header-missing"])
+    tried = [(trial.faults[0], trial.case.integration, trial.case.row.id) for trial in found]
+    assert len(tried) == len(set(tried))
+    rows = {(case.integration, case.row.id) for case in cases(DEPLOYMENTS, Selection())}
+    assert {("fallback-missing", *row) for row in rows} <= set(tried)
+    assert {name for fault, name, _ in tried if fault == "caller-header-missing"} == {"gladly"}
+
+
+def test_a_sweep_is_drawn_by_its_seed_and_keeps_to_a_fault_s_trunks() -> None:
+    def drawn(seed: str) -> list[str]:
+        return [trial.case.id for trial in swept(DEPLOYMENTS, Sweep(seed, 20), ["no-g711"])]
+
+    assert drawn("one") == drawn("one") != drawn("two")
+    assert len(drawn("one")) == 20
+    over = swept(DEPLOYMENTS, Sweep("x", rows=("TD-INBOUND",)), ["firewall-tcp-32681"])
+    assert [trial.case.axes["transport"] for trial in over] == ["tcp"]
+
+
+SHOWN = {"made": ("caller_id", "caller_id at the AI")}
+
+
+@pytest.mark.parametrize(
+    ("fault", "more", "said"),
+    [
+        ("from-anonymous", {"acted": (), "verdict": Verdict.PASSED}, "untouched"),
+        ("from-anonymous", {"acted": ()}, "false alarm"),
+        ("from-anonymous", {"verdict": Verdict.PASSED, **SHOWN}, "missed"),
+        ("from-anonymous", {"verdict": Verdict.PASSED, "made": ("caller_id",)}, "invisible"),
+        ("from-anonymous", {"verdict": Verdict.NOT_OBSERVABLE, **SHOWN}, "invisible"),
+        ("from-anonymous", {"verdict": Verdict.PASSED, **SHOWN, "row": "ANONYMOUS"}, "invisible"),
+        ("pai-stripped", {"verdict": Verdict.PASSED, "row": "ANONYMOUS"}, "missed"),
+        ("from-anonymous", {"told": {"all": Told(("from-anonymous", "echo"), ())}}, "named"),
+        ("from-anonymous", {"told": {"all": Told(("echo", "from-anonymous"), ())}}, "misnamed"),
+        ("route-missing", {"told": {"all": Told(UNDELIVERED, UNDELIVERED)}}, "listed"),
+        ("no-g711", {"told": {"all": Told(UNDELIVERED, UNDELIVERED)}}, "misnamed"),
+    ],
+)
+def test_what_a_sweep_s_trial_shows(fault: str, more: dict[str, Any], said: str) -> None:
+    assert outcome(result(fault, kind="sweep", **{"acted": (fault,), **more})) == said
+
+
+def test_a_sweep_misses_its_bars_by_one_certain_wrong_cause_or_too_few_right_ones() -> None:
+    def told(*causes: str, certain: tuple[str, ...] = ()) -> Result:
+        said = Told(causes, (), certain=certain)
+        return result("no-g711", kind="sweep", acted=("no-g711",), told={"all": said})
+
+    right, wrong = told("no-g711", certain=("no-g711",)), told("echo")
+    assert SweepProof([right] * 16 + [wrong]).shortfalls() == []
+    assert "15 named or listed, 1 not" in SweepProof([right] * 15 + [wrong]).shortfalls()[0]
+    also = told("no-g711", "echo", certain=("no-g711", "echo"))
+    assert "certain, and not the fault's: echo" in SweepProof([also]).shortfalls()[0]
+    assert not is_void(also)
+    assert is_void(replace(also, broke=True))
+    plain = SweepProof([right, wrong, also]).plain()
+    assert (plain["named"], plain["misnamed"], plain["wrongly_certain"]) == (2, 1, 1)
