@@ -257,6 +257,16 @@ REACH = [
         "one of hours-wrong, trunk-transport-mismatch, route-wrong-trunk, route-missing, "
         "firewall-udp-32681, firewall-udp-32681-rejected, trunk-inactive",
     ),
+    # it was to be refused, and nothing else was looked at
+    Expected(
+        "hours.undeclared",
+        Example(ai="stand-in", row="NOANSWER", line="no-answer")
+        .dials()
+        .after(0.1)
+        .answered()
+        .finding("final_response", "caller.1", code=200, wanted=(408, 480)),
+        "possible hours-wrong",
+    ),
     Expected(
         "hours.kept",
         answered_itself("inbound", after=3.0),
