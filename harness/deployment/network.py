@@ -22,6 +22,7 @@ from harness.deployment.values import (
     HostPort,
     Key,
     Model,
+    NumberFormat,
     Port,
     Secret,
     SecretHeaders,
@@ -141,6 +142,8 @@ class Trunk(Secret, ApiAccess):
     #: as its SRV records say (above), else the transport's.
     termination: HostPort | None = None
     max_concurrent_calls: int = Field(3, ge=1)  #: how many the platform allows on it
+    #: Of the caller's number at the AI over this trunk, where it is another than ``[expect]`` has.
+    number_format: NumberFormat | None = None
     #: Where the platform accepts calls and registrations from; preflight compares them.
     allowed_addresses: tuple[Source, ...] = ()
 

@@ -224,9 +224,11 @@ class Tables(Model):
         account = self.accounts.get(entry.account)
         return entry.aor_user, account.domain.lower() if account is not None else ""
 
-    def number_format_at(self, group: str | None) -> NumberFormat:
-        """How the caller's number is written at a group's agents; None: at the AI."""
+    def number_format_at(self, group: str | None, trunk: str = "") -> NumberFormat:
+        """How the caller's number is written at a group's agents; None: at the AI, over ``trunk``."""
         expect = self.expect
+        if group is None and trunk and (own := self.trunk(trunk).number_format) is not None:
+            return own
         of_group = (
             self.groups[group].number_format or expect.agent_number_format
             if group is not None

@@ -99,7 +99,8 @@ def _numbers(scene: Scene) -> None:
             f"another call at the AI shows {number_in(seen.message.get('From') or '')}",
             seen.where,
         )
-    if scene.deployment is not None and scene.deployment.expect.number_format == "national":
+    trunk = scene.trunk.name if scene.trunk is not None else ""
+    if scene.deployment and scene.deployment.number_format_at(None, trunk) == "national":
         scene.record("caller_id.form", "national", "deployment file")
     for finding in scene.of("caller_id"):
         role = scene.vantage.made_by(finding)
@@ -169,7 +170,7 @@ def _numbers_at_the_ai(scene: Scene) -> None:
                 seen.message,
                 "the AI",
                 str(number),
-                deployment.expect.number_format,
+                deployment.number_format_at(None, scene.trunk.name if scene.trunk else ""),
                 deployment.region,
             )
             for number in numbers

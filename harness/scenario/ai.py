@@ -120,6 +120,7 @@ class Ai:
         trunk.
         """
         trunk = self._context.deployment.trunk(str(line.entry.failover))
+        self._context.ai_trunk = trunk.name
         if self.is_ours:
             self._leave()
             self._endpoint = self._take(trunk)

@@ -202,6 +202,7 @@ class CaseContext:
     ) -> None:
         self.clock = clock or Clock()
         self.concurrent = concurrent
+        self.ai_trunk = case.trunk  #: the trunk over which calls come to the AI
         self.guessed = False  #: whether a finding may be about a call of a concurrent case
         self.case = case
         self.deployment = deployment

@@ -87,7 +87,11 @@ class Expect(ExpectAudio):
             phone = deployment.phones.get(end.phone_name)
             is_telephone = phone is not None and phone.number is not None
             group = end.group if isinstance(end, Call) else None
-            form = "preserved" if is_telephone else deployment.number_format_at(group)
+            form = (
+                "preserved"
+                if is_telephone
+                else deployment.number_format_at(group, self._context.ai_trunk)
+            )
             region = deployment.region_at(end.phone_name)
             found = identity.caller_id.of(invite, end.label, number, form, region, where)
             others = sorted(self._may_be_asserted())

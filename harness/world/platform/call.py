@@ -295,12 +295,12 @@ class PlatformCall(BackToBack):
             ua=ua,
             uri=hop.uri(platform.routes.assistant_called(route)),
             hop=hop,
-            from_=self._from_to_ai(route),
+            from_=self._from_to_ai(route, trunk.name),
             headers=[*passed_on, *asserted, *platform.headers_to_ai(self, route)],
             credentials=termination.credentials if trunk.authentication == "digest" else None,
         )
 
-    def _from_to_ai(self, route: LineRoute) -> NameAddr:
+    def _from_to_ai(self, route: LineRoute, trunk: str) -> NameAddr:
         domain, caller = self.platform.domain, self.caller
         if self._wrong("from-anonymous"):
             return ANONYMOUS
@@ -311,7 +311,7 @@ class PlatformCall(BackToBack):
         if self._wrong("from-other-number"):
             return caller.showing(unassigned_number(self.platform.deployment)).from_(domain)
         return caller.written(
-            self.platform.deployment.number_format_at(None), self.platform.region
+            self.platform.deployment.number_format_at(None, trunk), self.platform.region
         ).from_(domain)
 
     def agent_caller(self) -> Caller:

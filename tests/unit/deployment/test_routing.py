@@ -78,3 +78,14 @@ def test_a_topic_that_no_handover_sends_is_listed() -> None:
     found = deployment("topics", {("groups", "queue", "topic"): "unsent"})
     assert "groups.queue.topic" in listed(found)
     assert "groups.billing.topic" not in listed(found)
+
+
+def test_each_trunk_may_write_the_caller_s_number_in_its_own_form() -> None:
+    trunks = [
+        {"name": "one", "transport": "udp", "port": 32681},
+        {"name": "two", "transport": "tcp", "port": 32681, "number_format": "national"},
+    ]
+    found = deployment("routing", {("trunks",): trunks})
+    at_ai = {name: found.number_format_at(None, name) for name in ("one", "two")}
+    assert at_ai == {"one": "e164", "two": "national"}
+    assert found.number_format_at("north", "two") == "e164"
