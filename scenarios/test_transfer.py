@@ -92,6 +92,24 @@ def test_nobody_in_the_group(cast, context, caller, line, assistant, target, exp
         expect(group).never_rang()
 
 
+@scenario("TRANSFER-OVERFLOW")
+def test_another_group_takes_over(cast, caller, line, assistant, target, expect):
+    taker = cast.overflow_of(target)
+    call = caller.call(line)
+    talk = assistant.expect_call(call)
+    expect(call).answered()
+    expect(call).two_way_audio_with(talk)
+    call.ask_for_a_person()
+    talk.hand_over(target, "cold")
+    landed = taker.expect_call(call)
+    expect(landed).caller_id(caller.number)
+    expect(call).two_way_audio_with(landed)
+    expect(talk).released(after=landed.answered_at())
+    for group in cast.all_groups(but=taker):
+        expect(group).never_rang()
+    expect(call).still_hears(landed)
+
+
 @scenario("TRANSFER-ABANDON")
 def test_caller_hangs_up_while_an_agent_rings(
     cast, context, caller, line, assistant, handover, target, expect

@@ -30,6 +30,7 @@ _REFERENCES = (
     ("lines.*.failover", "trunks"),
     ("lines.*.dids", "trunks"),
     ("groups.*.agents", "phones"),
+    ("groups.*.overflow", "groups"),
     ("assistants.*.transfer_to", "groups"),
     ("assistants.*.handovers.*.transfer_to", "groups"),
     ("phones.*.account", "accounts"),

@@ -303,6 +303,7 @@ class Group(Addressed):
     number_format: NumberFormat | None = None
     #: How long a caller waits, with music.
     queue_s: float = Field(0.0, ge=0, le=3600)
+    overflow: str | None = None  #: the group that takes a call which no agent here takes
     voicemail: bool = (
         False  #: a machine answers if no agent does, and asks for a message with a tone
     )

@@ -107,9 +107,12 @@ def is_fallback(scene: Scene, wanted: object) -> bool:
         return scene.moment != "transfer"
     handovers = (scene.deployment.handovers(name).values() for name in scene.deployment.assistants)
     targets = {handover.transfer_to for each in handovers for handover in each}
+    groups = scene.deployment.groups
+    overflows = {groups[name].overflow for name in targets if name in groups}
     return (
         wanted in {line.fallback for line in scene.deployment.lines.values()}
         and wanted not in targets
+        and wanted not in overflows
     )
 
 

@@ -22,7 +22,7 @@ INTEGRATION = Integration(
         ),
         shared.blind_transfer("SBC", "group", source="guide, RFC 3515", section="section-12"),
         shared.warm_transfer("SBC", "group", source="guide, section 13", section="section-13"),
-        shared.abandoned_transfer("SBC", "group"),
+        *shared.untaken_transfers("SBC", "group"),
         *shared.fallbacks("SBC", "group", source="guide, section 16", section="section-16"),
         *shared.registrations(
             "SBC",

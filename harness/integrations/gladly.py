@@ -32,7 +32,7 @@ INTEGRATION = Integration(
             menus=True,
         ),
         *_OWN["calls"],
-        shared.abandoned_transfer("GL", "queue"),
+        *shared.untaken_transfers("GL", "queue"),
         *shared.fallbacks("GL", "queue", source="guide, fallback action", section=_INBOUND),
         *_OWN["access"],
         *shared.PRACTICE,

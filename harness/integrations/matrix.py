@@ -28,6 +28,7 @@ from harness.finding_kinds import (
 from harness.integrations import observability
 from harness.integrations.base import LANDED, Cell, Moment, PlannedCall, Row
 from harness.integrations.row_plan import RowPlan, unproved_handovers
+from harness.integrations.which import TO_OVERFLOW
 from harness.support.model_words import instead
 
 #: A platform's clock may be ahead of this machine's by so much, or behind it, and a call takes its
@@ -395,9 +396,19 @@ def _is_reported(case: Case, deployment: Deployment) -> bool:
 def answering_groups(case: Case, deployment: Deployment) -> Iterable[str]:
     """Of the :func:`landing_groups` those whose agents are to answer."""
     handover, overflow = case.handover(deployment), case.axes.get("overflow")
+    if taker := overflow_after_transfer(case, deployment):
+        return [taker]
     if case.row.moment == "transfer" and handover is not None:
         return [deployment.lands_at(handover)]
     return [overflow] if overflow else set(landing_groups(case, deployment))
+
+
+def overflow_after_transfer(case: Case, deployment: Deployment) -> str | None:
+    """The group that is to take over from the one of the handover, in the row on that."""
+    handover = case.handover(deployment)
+    if TO_OVERFLOW not in (case.row.which or ()) or handover is None or not handover.transfer_to:
+        return None
+    return deployment.groups[handover.transfer_to].overflow
 
 
 def landing_looks_like(case: Case, deployment: Deployment) -> Iterator[tuple[str, list[str]]]:
@@ -442,6 +453,8 @@ def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
     handover = case.handover(deployment)
     if entry.group is not None and not case.row.out_of_hours:
         yield from (entry.group, case.axes.get("overflow", entry.group))
+    if taker := overflow_after_transfer(case, deployment):
+        yield taker
     if case.row.moment == "transfer" and handover is not None:
         topic = handover.transfer_topic
         yield from (name for name, group in deployment.groups.items() if topic in group.topic)

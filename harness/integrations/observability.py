@@ -129,7 +129,8 @@ def _lands_with(cell: Cell, moment: Moment) -> Iterator[str]:
             None, (entry.group if cell.is_open else entry.closed, cell.axes.get("overflow"))
         )
     elif moment == "transfer" and handover is not None:
-        yield from filter(None, (handover.transfer_to,))
+        to = handover.transfer_to
+        yield from filter(None, (to, cell.deployment.groups[to].overflow if to else None))
         topic = handover.transfer_topic
         yield from (name for name, group in cell.deployment.groups.items() if topic in group.topic)
     else:

@@ -56,9 +56,12 @@ def warm_transfer(prefix: str, people: str, *, source: str, section: str = "") -
     return _row("TRANSFER-WARM", prefix, people, source=source, section=section)
 
 
-def abandoned_transfer(prefix: str, people: str) -> Row:
-    """The caller hangs up between the transfer and the agent's answer."""
-    return _row("TRANSFER-ABANDON", prefix, people)
+def untaken_transfers(prefix: str, people: str) -> tuple[Row, ...]:
+    """The caller hangs up between the transfer and the agent's answer; or no agent answers, and
+    another group takes over.
+    """
+    names = ("TRANSFER-ABANDON", "TRANSFER-OVERFLOW")
+    return tuple(_row(name, prefix, people) for name in names)
 
 
 def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tuple[Row, ...]:

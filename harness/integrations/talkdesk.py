@@ -28,7 +28,7 @@ INTEGRATION = Integration(
             "TD", "ring group", source="guide, Verification 2", section=_TRANSFER
         ),
         shared.warm_transfer("TD", "ring group", source="guide, Verification 2", section=_TRANSFER),
-        shared.abandoned_transfer("TD", "ring group"),
+        *shared.untaken_transfers("TD", "ring group"),
         *_OWN["calls"],
         *shared.fallbacks(
             "TD",

@@ -150,6 +150,13 @@ class _Declared:
             for line in deployment.lines.values()
             for to in (line.group, line.fallback, line.closed)
         }
+        led |= {group.overflow for group in deployment.groups.values()}
+        overflowed = {
+            handover.transfer_to
+            for case in self._cases
+            if matrix.overflow_after_transfer(case, deployment)
+            and (handover := case.handover(deployment)) is not None
+        }
         led |= {
             to
             for handover in handovers
@@ -163,6 +170,9 @@ class _Declared:
             unsent = [topic for topic in group.topic if topic not in sent]
             if unsent and name in self._reached:
                 yield f"groups.{name}.topic", f"no handover sends {', '.join(unsent)}"
+            if group.overflow is not None and name in self._reached - overflowed:
+                why = "no transfer leads to it, or its agents cannot all decline"
+                yield f"groups.{name}.overflow", why
             if name in self._reached:
                 yield from _waits(name, group)
             if name in self._reached and group.turns[1:] and name not in self._rung_in_turns:

@@ -302,6 +302,23 @@ TO_SEEN_GROUP = replace(
 )
 
 
+def _overflows(cell: Cell) -> bool:
+    """Whether harness phones alone can decline for the group of the handover, and others take over."""
+    groups = cell.deployment.groups
+    group = groups[cell.handover.transfer_to] if cell.handover else None
+    if group is None or group.overflow is None or group.others or group.has_machine:
+        return False
+    taker = set(groups[group.overflow].present)
+    return bool(group.present) and bool(taker) and taker.isdisjoint(group.present)
+
+
+#: A group of harness phones that another one takes over from.
+TO_OVERFLOW = Which(
+    _overflows,
+    "no assistant hands over cold to a group of harness phones alone that another such group takes over from",
+)
+
+
 def _is_told_apart(cell: Cell) -> bool:
     """Whether a landing shows which of the assistant's handovers was made: by who rings first, or
     by where the AI transferred to.

@@ -117,6 +117,13 @@ class Cast:
         taker.before = first
         return taker
 
+    def overflow_of(self, group: Group) -> Group:
+        """The group that takes over from another, whose agents then decline."""
+        assert group.entry.overflow is not None, f"nobody takes over from {group.name}"
+        taker = self.group(group.entry.overflow)
+        taker.before = group
+        return taker
+
     def _agent(self, name: str, **more: object) -> Phone:
         lands = name in self.context.concurrent.lands_at
         return self.context.phones.lease(

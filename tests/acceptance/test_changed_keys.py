@@ -11,17 +11,17 @@ import pytest
 
 from harness.case.verdict import Verdict
 from harness.integrations import load, matrix
+from harness.integrations.matrix import Case
 from harness.report.evidence import CaseEvidence
 from tests.keys import FILES, seen_in, text_of
 
 
-@pytest.mark.nightly
-@pytest.mark.parametrize("file", FILES)
-def test_a_case_fails_by_the_key_that_differs(tree: Any, file: str) -> None:
+def run(tree: Any, file: str, text: str) -> tuple[int, str, dict[str, Case]]:
+    """Exit code, output and the cases that ``keys.toml`` names, of a run of these alone."""
     path: Path = tree.path / f"{file}.toml"
-    path.write_text(text_of(file))
-    seen, cases = seen_in(file), matrix.cases([load(path, secrets=False)])
-    asked = {case.id: case for case in cases if any(one.is_in(case) for one in seen)}
+    path.write_text(text)
+    cases = matrix.cases([load(path, secrets=False)])
+    asked = {case.id: case for case in cases if any(one.is_in(case) for one in seen_in(file))}
     (tree.path / "cases").write_text("\n".join(asked))
     root = Path(__file__).parents[2]
     code, output = tree.run(
@@ -29,6 +29,13 @@ def test_a_case_fails_by_the_key_that_differs(tree: Any, file: str) -> None:
         *("--cases", str(tree.path / "cases"), "-n", "3", "--reports", str(tree.path / "reports")),
         live=False,
     )
+    return code, output, asked
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("file", FILES)
+def test_a_case_fails_by_the_key_that_differs(tree: Any, file: str) -> None:
+    code, output, asked = run(tree, file, text_of(file))
     assert code == 1, output
     failed: dict[str, set[str]] = {}
     for directory in tree.run_directory.glob("cases/*"):
@@ -41,9 +48,17 @@ def test_a_case_fails_by_the_key_that_differs(tree: Any, file: str) -> None:
         failed.setdefault(evidence.case["id"], set()).update(one.check for one in findings)
     unseen = [
         one
-        for one in seen
+        for one in seen_in(file)
         if not any(
             one.is_in(asked[case]) and one.check in checks for case, checks in failed.items()
         )
     ]
     assert unseen == [], output
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("file", ["routing", "topics"])
+def test_the_same_cases_pass_where_nothing_differs(tree: Any, file: str) -> None:
+    declared, _, _ = text_of(file).partition("\n[simulated.differs")
+    code, output, _ = run(tree, file, declared)
+    assert code == 0, output

@@ -344,6 +344,14 @@ class PlatformCall(BackToBack):
                 toward, ringing, sound.music if group.queue_s else sound.ringback
             )
         except LegRefusedError:
+            overflow = platform.deployment.groups[name].overflow
+            if overflow is not None and not group.voicemail and not group.announcement:
+                again = RingGroup(
+                    self, platform.ringing(overflow), toward, platform.ticker, on_ringing
+                )
+                return await self._with_ringback(
+                    toward, again.ring(lambda: platform.agents(overflow, self, toward, headers))
+                )
             if not (group.voicemail or group.announcement):
                 raise
         machine = platform.announcement(VOICEMAIL if group.voicemail else CLOSED, self)

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from harness.deployment import Deployment
-from harness.integrations.matrix import Case, cases, why_never_passed
+from harness.integrations.matrix import (
+    Case,
+    answering_groups,
+    cases,
+    landing_groups,
+    why_never_passed,
+)
 from harness.integrations.unverified import unverified
 from tests.keys import text_of
 
@@ -89,3 +95,16 @@ def test_each_trunk_may_write_the_caller_s_number_in_its_own_form() -> None:
     at_ai = {name: found.number_format_at(None, name) for name in ("one", "two")}
     assert at_ai == {"one": "e164", "two": "national"}
     assert found.number_format_at("north", "two") == "e164"
+
+
+def test_a_group_that_takes_over_from_another_after_a_transfer() -> None:
+    found = deployment("routing", {})
+    (case,) = of(found, "TD-TRANSFER-OVERFLOW")
+    assert set(landing_groups(case, found)) == {"first", "west"}
+    assert list(answering_groups(case, found)) == ["west"]
+    assert "groups.first.overflow" not in listed(found)
+    by_machine = deployment("routing", {("groups", "first", "voicemail"): True})
+    assert "groups.first.overflow" in listed(by_machine)
+    assert not of(by_machine, "TD-TRANSFER-OVERFLOW")
+    with pytest.raises(ValueError, match="no group is called 'sout'"):
+        deployment("routing", {("groups", "first", "overflow"): "sout"})
