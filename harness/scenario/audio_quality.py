@@ -213,6 +213,8 @@ def _check_levels(
 
 #: The part of what was sent that may have been heard in a time: it arrives later.
 _APART_S: Final = 0.5
+#: How much longer a voice is listened to in which there was one hole.
+_LONGER_LOOK_S: Final = 2.0
 
 
 def _check_holes(
@@ -223,8 +225,22 @@ def _check_holes(
     speaker = next((end for end in ends if isinstance(end, Call) and end.leg.mark == mark), None)
     if speaker is None:
         return
+    missing, voice = _missing(listener, speaker, spoken)
+    if len(missing) == 1 and listener.state != "disconnected" and not speaker.is_over():
+        with context.evidence.step(f"{listener.id} hears a hole in a voice: a longer look"):
+            context.pause(_LONGER_LOOK_S, "a longer look at a hole in a voice")
+        spoken = (spoken[0], spoken[1] + _LONGER_LOOK_S)
+        missing, voice = _missing(listener, speaker, spoken)
+    if missing:
+        paused_ms = [1000 * (until - since) for since, until in missing]
+        expected = audio.holes.of(listener.id, speaker.label, paused_ms, voice[1] - voice[0])
+        context.evidence.expect(expected, sound_due=[voice, *missing])
+
+
+def _missing(listener: Leg, speaker: Call, spoken: tuple[float, float]) -> tuple[list[Span], Span]:
+    """The holes that the speaker did not send, and the time in which the voice was heard."""
     received, origin = listener.received()
-    began, ended = origin + spoken[0], origin + spoken[1]
+    voice = began, ended = origin + spoken[0], origin + spoken[1]
     changes = [event.at for leg in (listener, speaker.leg) for event in leg.facts.of(MediaState)]
     no_audio = [(at - _CHANGES_S, at + _CHANGES_S) for at in changes] + speaker.pressed
     missing = [
@@ -233,13 +249,10 @@ def _check_holes(
         if not any(span[0] < until and since < span[1] for since, until in no_audio)
     ]
     if not missing:
-        return
+        return [], voice
     _, sent_from = speaker.leg.received()
     sent = _between(speaker.leg.sent(), sent_from, began - _APART_S, ended + _APART_S)
-    if len(holes(sent)) < len(missing):
-        paused_ms = [1000 * (until - since) for since, until in missing]
-        expected = audio.holes.of(listener.id, speaker.label, paused_ms, ended - began)
-        context.evidence.expect(expected, sound_due=[(began, ended), *missing])
+    return (missing, voice) if len(holes(sent)) < len(missing) else ([], voice)
 
 
 def _spans(gaps: Iterable[Gap], since: float) -> list[Span]:

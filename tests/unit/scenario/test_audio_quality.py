@@ -295,6 +295,24 @@ def test_a_voice_that_was_sent_whole_must_not_have_holes(
     assert [actual.partition(" in which")[0] for actual in found] == wrong
 
 
+def test_a_voice_with_one_hole_is_listened_to_for_longer(
+    make_context: MakeContext, clock: Clock
+) -> None:
+    context, whole, began = make_context(clock=clock), sounds.mark(5, 5.8), clock.now
+    speaking: Any = ScriptedLeg(name="stand-in.1", mark=5)
+    speaking.sent = lambda: whole
+    context.calls.add(Call(context, speaking, "ai"))
+    came = with_holes(whole, *HOLES[1:], (4.0, 4.3))
+    listening: Any = ScriptedLeg(
+        mark_heard(0.2, 5),
+        state="confirmed",
+        heard=lambda since: came[: round(8000 * (2.9 + clock.now - began))],
+    )
+    audio_quality.listen_to_whole_call(context, listening)
+    found = [f.actual for f in context.evidence.findings if f.failed]
+    assert [actual.partition(",")[0] for actual in found] == ["silences: 3"]
+
+
 # -- A harness phone that stood still neither spoke nor heard
 
 
