@@ -98,7 +98,8 @@ def _first(own: Iterable[Arrow], invite: Arrow, codes: range) -> float | None:
 
 
 def _between(began: float | None, ended: float | None) -> float | None:
-    return None if began is None or ended is None else ended - began
+    # RTP may overtake the 200 OK by a packet
+    return None if began is None or ended is None else max(0.0, ended - began)
 
 
 def _party(value: str | None) -> str:

@@ -28,6 +28,7 @@ from markupsafe import Markup
 
 from harness import integrations
 from harness.case.checks.responsiveness import ResponseTime
+from harness.case.events import phone_of
 from harness.case.verdict import ORDER, Finding, Verdict
 from harness.diagnosis.catalogue import owner_in_words, person_of
 from harness.report import matrix
@@ -58,6 +59,7 @@ from harness.report.markup import (
     verify_command,
     web_link,
 )
+from harness.report.owners import page_of
 from harness.report.pcap import CAPTURE
 from harness.report.run_directory import RunEvidence, each
 from harness.report.standing import Past
@@ -120,7 +122,7 @@ def write(
     in_parts = len(cases) > MOST_WHOLE
     if in_parts:
         parts.mkdir()
-    tables = matrix.of_run(run)
+    tables = sorted(matrix.of_run(run), key=matrix.Table.worst)  # red sites first
     made = list(
         each(make, _tasks(run, tables, path.parent, parts if in_parts else None, known, beside))
     )
@@ -150,7 +152,8 @@ def write(
         titles=titles,
         rows=_by_row(shown, titles),
         causes=groups,
-        cases=shown,
+        listen=_listen,
+        page_of=page_of,
         parts=PARTS if in_parts else "",
         most_inline=MOST_INLINE,
         index="" if in_parts else index,
@@ -180,11 +183,11 @@ def _tasks(
     """The cases in the order of the list: by row, rows with what did not pass first; in a row, what
     did not pass first.
     """
-    groups = run.groups
-    group_of: dict[int, list[int]] = {}
-    for number, group in enumerate(groups):
+    group_of: dict[int, list[CauseGroup]] = {}
+    for group in run.groups:
         for case in group.cases:
-            group_of.setdefault(id(case), []).append(number)
+            group_of.setdefault(id(case), []).append(group)
+    first = {id(group.cases[0]) for group in run.groups}
     places = places_of(case.case for case in run.cases)
     every = dict.fromkeys(line.row for table in tables for line in table.lines)
     rows = {row: number for number, row in enumerate(every)}
@@ -204,11 +207,10 @@ def _tasks(
             case=replace(case, findings=()),
             home=home,
             command=run.end.made_of.get(str(case.case.get("run")), run.end.command),
-            causes=(numbers := group_of.get(id(case), [])),
-            owners=list(
-                dict.fromkeys(owner for number in numbers if (owner := _owner(groups[number])))
-            ),
-            inline=not case.passed and index < MOST_INLINE,
+            causes=[group.anchor for group in group_of.get(id(case), ())],
+            owners=list(dict.fromkeys(filter(None, map(_owner, group_of.get(id(case), ()))))),
+            inline=not case.passed and (index < MOST_INLINE or id(case) in first),
+            is_first=id(case) in first,
             parts=parts,
             places=places,
             beside=beside,
@@ -221,6 +223,27 @@ def _tasks(
 def _owner(group: CauseGroup) -> str:
     """Whose the cause is, in a line: a case's owners stand in one attribute, a line each."""
     return " ".join(group.said("owner").split())
+
+
+def _listen(group: CauseGroup) -> tuple[str, str] | None:
+    """The case, by its id in the page, and the leg whose recording shows the cause; None where
+    nothing was recorded.
+    """
+    case = next((one for one in group.cases if one.recordings), None)
+    if case is None:
+        return None
+    failed = (one for one in case.findings if one.verdict is not Verdict.PASSED)
+    named = [name for one in failed for name in (one.listener, one.subject) if name]
+    recorded = [one.leg for one in case.recordings if one.received]
+    shown = [leg for name in named for leg in recorded if name in (leg, phone_of(leg))]
+    callers = [leg for leg in recorded if leg.startswith("caller")]
+    leg = next(iter([*shown, *callers, *recorded]), "")
+    return (key_of(case), leg) if leg else None
+
+
+def key_of(case: CaseEvidence) -> str:
+    """The case's id in the page, the same in every report that is made of it."""
+    return re.sub(r"[^\w.+-]", "_", case.directory.name)
 
 
 def headline(summary: Summary) -> tuple[str, str]:
@@ -336,7 +359,7 @@ def _filters(
 
     first: list[_Filter] = [
         ("verdict", "verdict", [(verdict, f"{verdict} ({shown[verdict]})") for verdict in map(str, Verdict) if shown[verdict]]),
-        ("cause", "cause", [(n, f"{short(group.headline, _MOST_WORDS)} ({len(group.cases)})") for n, group in enumerate(groups)]),
+        ("cause", "cause", [(group.anchor, f"{short(group.headline, _MOST_WORDS)} ({len(group.cases)})") for group in groups]),
         ("owner", "owner", [(owner, owner_in_words(owner)) for owner in values("owners")]),
         ("row", "row", [(row, f"{title} ({row})") for row, title in titles.items() if row in rows]),
     ]  # fmt: skip
@@ -391,12 +414,10 @@ class CasePage:
 
     @classmethod
     def of(cls, case: CaseEvidence, home: Path, command: str) -> CasePage:
-        """The page of a case; its id is the same in every report that is made of it."""
         flow = arrows(case)
-        key = re.sub(r"[^\w.+-]", "_", case.directory.name)
         quality = figures(case) if case.legs else []
         return cls(
-            key,
+            key_of(case),
             case,
             home,
             command,
@@ -550,9 +571,10 @@ class Task:
     case: CaseEvidence  #: without findings, which the log has: to pickle them takes half the time of passing a task on
     home: Path
     command: str
-    causes: Sequence[int]  #: the groups it stands in
+    causes: Sequence[str]  #: in the address, the groups it stands in
     owners: Sequence[str]  #: whose these causes are, each once
     inline: bool  #: whether it stands in the page as it is
+    is_first: bool  #: whether it stands for a cause in print
     parts: Path | None  #: where it lies as a file of its own, where it is in none
     places: Collection[str] = ()  #: what of deployment and site the run has several of
     beside: Beside | None = None
@@ -586,6 +608,7 @@ def make(task: Task) -> tuple[dict[str, Any], str, list[Measured]]:
         "wall_s": case.wall_s,
         "headline": "" if case.passed else case.headline,
         "causes": task.causes,
+        "is_first": task.is_first,
         "axes": {name: place_of(case.case, name) for name in task.places} | case.axes,
         "labels": labels(case)
         | {name: f"{_AT[name]} {place_of(case.case, name)}" for name in task.places},

@@ -139,6 +139,10 @@ class Table:
         """All cases."""
         return Cell(sum((line.total.counts for line in self.lines if line.total), Counter()))
 
+    def worst(self) -> int:
+        """How bad the worst of its cases is; the worst is first."""
+        return min((_WORST.index(line.verdict) for line in self.run), default=len(_WORST))
+
     @property
     def headed(self) -> tuple[tuple[str, ...], ...]:
         """The columns, where there is more than one."""

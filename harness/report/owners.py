@@ -14,7 +14,7 @@ from harness.diagnosis.catalogue import Person, people
 from harness.errors import MistakeError
 from harness.report.callfacts import call_facts, table_of
 from harness.report.evidence import CaseEvidence
-from harness.report.flow import arrows
+from harness.report.flow import arrows, first_line
 from harness.report.hearing import figures
 from harness.report.markup import environment, moment, printable, seen_of
 from harness.report.run_directory import RunEvidence
@@ -31,9 +31,17 @@ def page_of(person: Person) -> str:
     return f"for-{person.name.lower().replace(' ', '-')}.html"
 
 
-def write(run: RunEvidence, name: str) -> Path:
-    """Write the page for an owner, with numbers masked; returns its path. Raises
-    :class:`MistakeError` for an unknown owner.
+def write_all(run: RunEvidence) -> None:
+    """Write a page for everybody who owns a cause of the run."""
+    owners = {group.said("owner") for group in run.groups}
+    for person in people():
+        if not owners.isdisjoint(person.owners):
+            _write(run, person)
+
+
+def write(run: RunEvidence, name: str) -> tuple[Path, str]:
+    """Write the page for an owner, with numbers masked; returns its path, and a line where nothing
+    in it is theirs. Raises :class:`MistakeError` for an unknown owner.
     """
     wanted = name.lower().replace("-", " ")  # a shell completes words
     person = next(
@@ -44,6 +52,12 @@ def write(run: RunEvidence, name: str) -> Path:
         raise MistakeError(
             f"--for {name}: no such owner{nearest(name, known)}. Choose one of: {', '.join(known)}"
         )
+    is_theirs = any(group.said("owner") in person.owners for group in run.groups)
+    note = "" if is_theirs else f"nothing in {run.name} is for {person.name}"
+    return _write(run, person), note
+
+
+def _write(run: RunEvidence, person: Person) -> Path:
     groups = [group for group in run.groups if group.said("owner") in person.owners]
     text = (
         environment()
@@ -56,6 +70,7 @@ def write(run: RunEvidence, name: str) -> Path:
             causes=[
                 (group, [_case(case) for case in group.cases[:_MOST_CASES]]) for group in groups
             ],
+            first_line=first_line,
             faults=list(run.scope.options.get("fault") or ()) if run.scope else [],
         )
     )

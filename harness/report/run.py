@@ -16,7 +16,7 @@ from pathlib import Path
 
 from harness.diagnosis import common
 from harness.errors import ResourceError
-from harness.report import allure, history, html, junit
+from harness.report import allure, history, html, junit, owners
 from harness.report.callfacts import Measured
 from harness.report.causes import CauseGroup, judged
 from harness.report.evidence import CaseEvidence
@@ -149,6 +149,7 @@ def _finish(run: RunEvidence) -> FinishedRun:
     if results:
         results.mkdir(parents=True, exist_ok=True)
     beside = partial(allure.write, results) if results else None
+    owners.write_all(run)
     times = html.write(run.directory / REPORT, run, summary, past, beside)
     if results:
         page, why = _allure(run, summary, results, times)

@@ -191,9 +191,11 @@ def _standing(before: Sequence[tuple[str, Result]], now: Result) -> str:
     if now.passed:
         return FIXED if informative and not informative[-1][1].passed else flaky
     known = informative if now.verdict is Verdict.FAILED else before
-    streak = list(itertools.takewhile(lambda one: one[1].verdict is now.verdict, reversed(known)))
+    same = itertools.takewhile(lambda one: one[1].verdict is now.verdict, reversed(known))
+    streak = [(run, one) for run, one in same if not set(now.causes) - set(one.causes)]
     if not streak:
-        return ", ".join(filter(None, ("new", flaky)))
+        has_failed = bool(known) and known[-1][1].verdict is now.verdict
+        return ", ".join(filter(None, ("new cause" if has_failed else "new", flaky)))
     return f"{'failing' if now.verdict is Verdict.FAILED else now.verdict} since {streak[-1][0]}"
 
 

@@ -1,7 +1,7 @@
-"""``make docs-pictures``: the pictures of ``docs/images``, made in Chromium of two real runs: one in
-which a fault was injected, and one that is signed.
+"""``make docs-pictures``: the pictures of ``docs/images``, made in Chromium of three real runs (one in
+which a fault was injected, one with six faults, one that is signed) and of two made-up nights.
 
-``python -m tools.site.pictures FAULTY SIGNED`` makes them of runs that are there already.
+``python -m tools.site.pictures FAULTY SIX SIGNED`` makes them of runs that are there already.
 
 Needs Chromium (``apt-get install chromium``). Look at them before they are committed.
 """
@@ -9,6 +9,7 @@ Needs Chromium (``apt-get install chromium``). Look at them before they are comm
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
+from tests.browser import pages
 from tools import CHROMIUM, HARNESS, ROOT
 
 IMAGES = ROOT / "docs" / "images"
@@ -24,6 +26,18 @@ _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "-
 _WIDTH, _COLOURS = 1100, 96
 _ROWS = ("TD-INBOUND", "TD-TRANSFER-BLIND", "TD-REGISTER-OK")
 _FAULT = "rtp-blocked-to-caller"
+_SIX_FAULTS = (
+    "rtp-blocked-to-caller@ivr",
+    "from-anonymous@inbound",
+    "caller-id-lost-on-fallback",
+    "ring-timeout-wrong",
+    "refer-rejected@inbound-passed-on",
+    "route-wrong-did@skill-language",
+)
+_SIX_ROWS = (
+    *("TD-INBOUND", "TD-OUTBOUND-IVR", "TD-SKILLS-LANGUAGE", "TD-TRANSFER-BLIND", "TD-SKILLS-MENU"),
+    *("TD-FALLBACK-TIMEOUT", "TD-FALLBACK-REFUSED", "HANGUP-CALLER", "HOLD", "BUSY", "XEI"),
+)
 _DEPLOYMENT = "scenarios/deployments/simulated-talkdesk.toml"
 
 
@@ -36,14 +50,25 @@ def faulty_run() -> Path:
     return (ROOT / "reports" / "latest").resolve()
 
 
+def run_with_six_faults() -> Path:
+    """The directory of a run over UDP with PCMU, in which six faults were injected."""
+    faults = [word for fault in _SIX_FAULTS for word in ("--fault", fault)]
+    faults += [word for row in _SIX_ROWS for word in ("--row", row)]
+    narrowed = ("--transport", "udp", "--codec", "pcmu", "--auth", "ip")
+    _harness("verify", _DEPLOYMENT, *narrowed, *faults, "-n", "2", code=1)
+    return (ROOT / "reports" / "latest").resolve()
+
+
 def signed_run() -> Path:
     """The directory of a whole run that is accepted and signed."""
     _harness("verify", "simulated-gladly", "-n", "2")
     with tempfile.TemporaryDirectory() as scratch:
         key = f"{scratch}/go-live.pem"
         _harness("signoff", "key", key)
-        _harness("signoff", "reports/latest", "--key", key, "--customer", "Example GmbH")
-    return (ROOT / "reports" / "latest").resolve()
+        _harness("signoff", "reports/latest", "--key", key, "--customer", "Example GmbH", "--pdf")
+    run = (ROOT / "reports" / "latest").resolve()
+    shutil.copyfile(run / "signoff.pdf", IMAGES / "signoff-sample.pdf")
+    return run
 
 
 def _harness(*arguments: str, code: int = 0) -> None:
@@ -62,10 +87,17 @@ def main() -> int:
         print(f"{CHROMIUM}: not there; apt-get install chromium", file=sys.stderr)
         return 3
     given = [Path(name).resolve() for name in sys.argv[1:]]
-    faulty, signed = given if len(given) == 2 else (faulty_run(), signed_run())
+    if len(given) == 3:
+        faulty, six, signed = given
+    else:
+        faulty, six, signed = faulty_run(), run_with_six_faults(), signed_run()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         _report(browser, faulty / "report.html")
+        _keep(_open(browser, six / "report.html", 1000, width=1400), "overview.png")
+        with tempfile.TemporaryDirectory() as scratch:
+            nights = pages.two_nights(Path(scratch))
+            _keep(_open(browser, nights, 1000, width=1400), "nightly.png")
         _keep(_open(browser, faulty / "signoff.html", 980), "signoff.png")
         _keep(_open(browser, signed / "signoff.html", 760), "signed.png")
         browser.close()
@@ -74,9 +106,11 @@ def main() -> int:
     return 0
 
 
-def _open(browser: Browser, path: Path, height: int, *, dark: bool = False) -> Page:
+def _open(
+    browser: Browser, path: Path, height: int, *, width: int = _WIDTH, dark: bool = False
+) -> Page:
     context = browser.new_context(
-        viewport={"width": _WIDTH, "height": height},
+        viewport={"width": width, "height": height},
         color_scheme="dark" if dark else "light",
         bypass_csp=True,
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harness.errors import BrokenError, MistakeError
 from harness.report.history import Problem
+from harness.report.markup import web_link
 from harness.report.nightly.problems import News, by_cause
+from harness.support.terminal import program
 
 #: Where alerts go: addresses as Apprise writes them, separated by blanks. They hold secrets, so
 #: they never stand in a file.
@@ -39,7 +42,18 @@ class AlertCause:
     explain: str = ""  #: the command that says why, of the first of them
     where: str = ""  #: what its cases have in common
     standing: str = ""  #: what the history says of its cases, and by whom it is acknowledged
-    link: str = ""  #: to it in the run's report
+    link: str = ""  #: to it in the run's report, from the directory of reports or from anywhere
+
+    @property
+    def known(self) -> str:
+        """By whom it is acknowledged."""
+        return next((problem.known for problem in self.problems), "")
+
+    @property
+    def acknowledge(self) -> str:
+        """The command that makes it known, with what is to be filled in."""
+        cause = shlex.quote(self.problems[0].cause.id) if self.problems else "CAUSE"
+        return f"{program()} nightly acknowledge {cause} --ticket … --owner … --until …"
 
     def only(self, wanted: Sequence[Problem]) -> AlertCause:
         """With those of its problems alone."""
@@ -57,7 +71,7 @@ class AlertCause:
             "where": self.where,
             "history": self.standing,
             "why": self.explain,
-            "link": self.link,
+            "link": web_link(self.link),
         }
         said = [f"{name}: {text}" for name, text in named.items() if text]
         return "\n  ".join([self.headline, *said, *_cases(self.problems)])
@@ -97,10 +111,10 @@ def summary(news: News, now: Sequence[Problem]) -> str:
     causes = news.new_causes
     more = [one for one in news.new if one not in causes]
     parts = [
-        f"{_counted(causes, 'new')}{_owners(causes)}",
+        f"{counted(causes, 'new ')}{_owners(causes)}",
         f"{_number(_names(more), 'new case')} of a known cause{_owners(more)}" if more else "",
-        f"{_counted(news.gone, '', 'gone')}{_title(news.gone)}",
-        _counted(news.unverified, "", "not verified this night"),
+        f"{counted(news.gone, behind='gone')}{_title(news.gone)}",
+        counted(news.unverified, behind="not verified this night"),
     ]
     in_all = by_cause(now)
     known = sum(all(one.known for one in problems) for problems in in_all)
@@ -111,13 +125,13 @@ def summary(news: News, now: Sequence[Problem]) -> str:
     return "; ".join(filter(None, parts))
 
 
-def _counted(problems: Sequence[Problem], before: str, behind: str = "") -> str:
+def counted(problems: Sequence[Problem], before: str = "", behind: str = "") -> str:
     """``2 new causes (7 cases)``, ``1 gone (1 case)``; empty for none."""
     if not problems:
         return ""
     found, names = by_cause(problems), _names(problems)
-    what = "cause" if names else "problem"
-    words = _number(found, f"{before} {what}") if before else f"{len(found)} {behind}"
+    what = before + ("cause" if names else "problem")
+    words = f"{len(found)} {behind}" if behind else _number(found, what)
     return words + (f" ({_number(names, 'case')})" if names else "")
 
 

@@ -333,7 +333,7 @@ def _causes(
                 where=group.where,
                 explain=explain_command(short_path(run.directory), group.cases[0]),
                 standing="; ".join(filter(None, (standing, own[0].known if own else ""))),
-                link=f"{report}#{group.anchor}" if given.base_url else "",
+                link=f"{report}#{group.anchor}",
             )
         )
     return tuple(found)

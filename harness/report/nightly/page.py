@@ -15,9 +15,9 @@ from harness.report.callfacts import KPIS
 from harness.report.history import Night, Run, shortened
 from harness.report.markup import render
 from harness.report.matrix import Table
-from harness.report.nightly.alerts import AlertCause, summary, unexplained
+from harness.report.nightly.alerts import AlertCause, counted, summary, unexplained
 from harness.report.nightly.compare import Difference, lines
-from harness.report.nightly.problems import News
+from harness.report.nightly.problems import News, by_cause
 from harness.report.run_directory import REPORT
 from harness.report.standing import rates
 from harness.support.files import whole_file
@@ -53,6 +53,14 @@ def write(
         plain=unexplained(nights[-1].problems, causes),
         news=news,
         news_in_words=summary(news, nights[-1].problems),
+        state=counted(nights[-1].problems),
+        changes={
+            "New": by_cause(news.new),
+            "Gone": by_cause(news.gone),
+            "Not verified this night, so whether they are gone is unknown": by_cause(
+                news.unverified
+            ),
+        },
         differences=[(one, list(lines(one))) for one in differences],
         tables=[_table(nights, runs) for runs in histories if runs],
         faults=sorted({fault for runs in histories for fault in (runs[-1].faults if runs else ())}),

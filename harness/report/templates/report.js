@@ -83,32 +83,79 @@ async function refresh() {
   if (filtered && chose.length <= MOST_PRINTED) await Promise.all(chose.map(unpack));
 }
 
-function remember() {
-  history.replaceState(null, "", "#" + new URLSearchParams(chosen()));
-  refresh();
+function filterAddress() { return "#" + new URLSearchParams(chosen()); }
+
+async function remember() {
+  history.replaceState(null, "", filterAddress());
+  await refresh();
+  const cases = document.getElementById("cases");
+  if (cases.getBoundingClientRect().top > innerHeight - 160) cases.scrollIntoView();   // what was found is to be seen
+}
+
+// The case or cause that the address names: Back closes it.
+let current = null;
+
+function named(name) {
+  const home = document.getElementById(name) ?? document.getElementById(name.replace(/-m\d+$/, ""));
+  return home?.closest("details.case, details.problem") ?? null;
 }
 
 async function follow() {
   const hash = location.hash.slice(1);
+  const before = current;
+  const name = decodeURIComponent(hash);
+  current = hash === "" || hash.includes("=") ? null : named(name);
+  if (before && before !== current) before.open = false;
   if (hash === "" || hash.includes("=")) {
     const given = new URLSearchParams(hash);
     for (const field of form.elements) if (field.name) field.value = given.get(field.name) ?? "";
     await refresh();
     for (const more of document.querySelectorAll("details.others")) if ([...more.querySelectorAll("select")].some(one => one.value)) more.open = true;
-    if (hash) document.getElementById("cases").scrollIntoView();
+    if (hash && !before) document.getElementById("cases").scrollIntoView();
+    else before?.scrollIntoView({ block: "nearest" });
     return;
   }
   await refresh();
-  const name = decodeURIComponent(hash);
-  const home = document.getElementById(name) ?? document.getElementById(name.replace(/-m\d+$/, ""));
-  const details = home?.closest("details.case");
-  if (!details) return;
-  details.hidden = details.parentElement.hidden = false;
-  details.open = details.parentElement.open = true;
-  await unpack(details);
+  if (!current) return;
+  current.open = true;
+  if (current.matches(".case")) {
+    current.hidden = current.parentElement.hidden = false;
+    current.parentElement.open = true;
+    await unpack(current);
+  }
   const target = document.getElementById(name);
   for (let up = target; up; up = up.parentElement) if (up.tagName === "DETAILS") up.open = true;
   target?.scrollIntoView();
+}
+
+// A reader, not a program, opens one: the address then names it.
+document.addEventListener("click", event => {
+  const details = event.target.closest("summary")?.parentElement;
+  if (!details?.matches("details.case, details.problem[id]")) return;
+  const opens = !details.open;
+  if (opens || details === current) history.pushState(null, "", opens ? "#" + details.id : filterAddress());
+  current = opens ? details : details === current ? null : current;
+});
+
+// Listen: plays in place the recording that shows a cause.
+
+let playing = null;
+
+async function listen(button) {
+  const wasPlaying = playing?.button === button;
+  playing?.stop();
+  if (wasPlaying) return;
+  const details = document.getElementById(button.dataset.listen);
+  await unpack(details);
+  const audio = [...details.querySelectorAll("audio")].find(one => one.dataset.leg === button.dataset.leg);
+  if (!audio) return;
+  const label = button.textContent;
+  const stop = () => { audio.pause(); button.textContent = label; playing = null; };
+  playing = { button, stop };
+  button.textContent = "■ Stop";
+  audio.addEventListener("ended", stop, { once: true });
+  audio.currentTime = 0;
+  audio.play().catch(stop);
 }
 
 // One cursor through time line, players and ladder.
@@ -143,11 +190,19 @@ document.addEventListener("timeupdate", event => {
 }, true);
 
 document.addEventListener("click", event => {
-  const copy = event.target.closest("[data-copy]");
+  const heard = event.target.closest("[data-listen]");
+  if (heard) return void listen(heard);
+  const copy = event.target.closest("[data-copy], [data-link]");
   if (copy) {
-    const done = () => { copy.textContent = "Copied"; setTimeout(() => copy.textContent = "Copy", 1500); };
-    const choose = () => getSelection().selectAllChildren(copy.previousElementSibling);
-    if (navigator.clipboard) navigator.clipboard.writeText(copy.dataset.copy).then(done, choose);
+    const { link } = copy.dataset;
+    const text = link ? `${location.href.split("#")[0]}#${link}` : copy.dataset.copy;
+    const label = copy.dataset.label ??= copy.textContent;
+    const done = () => { copy.textContent = "Copied"; setTimeout(() => copy.textContent = label, 1500); };
+    const choose = () => {
+      if (link) copy.previousElementSibling.textContent = text;
+      getSelection().selectAllChildren(copy.previousElementSibling);
+    };
+    if (navigator.clipboard) navigator.clipboard.writeText(text).then(done, choose);
     else choose();   // a page that came over plain HTTP has none
     return;
   }
@@ -160,13 +215,15 @@ document.addEventListener("click", event => {
   }
 });
 
-// Printing: what did not pass prints whole.
+// Printing: one case of each cause prints whole, or all that a filter has chosen.
 
 let opened = [];
 addEventListener("beforeprint", () => {
   all.forEach(instantiate);
-  opened = all.filter(details => !details.hidden && !details.open && details.querySelector(".body").childElementCount);
-  opened.push(...document.querySelectorAll("#unverified details:not([open]), .why details:not([open]), .skipped details:not([open]), details.grid:not([open]), .case .fold:not(.messages, [open])"));
+  const fell = all.filter(details => !details.hidden && details.dataset.verdict !== "passed");
+  const whole = Object.keys(chosen()).length > 0 && fell.length <= MOST_PRINTED ? fell : fell.filter(details => "first" in details.dataset);
+  opened = whole.filter(details => !details.open && details.querySelector(".body").childElementCount);
+  opened.push(...document.querySelectorAll("details.problem:not([open]), #unverified details:not([open]), .why details:not([open]), .skipped details:not([open]), details.grid:not([open]), .case .fold:not(.messages, [open])"));
   for (const details of opened) details.open = true;
 });
 addEventListener("afterprint", () => { for (const details of opened) details.open = false; });
@@ -191,11 +248,21 @@ for (const table of document.querySelectorAll("table.matrix")) {
   });
 }
 
+const narrow = matchMedia("(max-width:720px)").matches;
 const grids = document.querySelectorAll("details.grid");
-if (grids.length > 1 && matchMedia("(max-width:720px)").matches) for (const grid of grids) grid.open = false;
+if (grids.length > 1 && narrow) for (const grid of grids) grid.open = false;
 if (!PARTS) all.forEach(instantiate);   // so that the browser's own search finds them
 document.getElementById("list").addEventListener("toggle", event => event.target.matches("details.case[open]") && unpack(event.target), true);
-form.addEventListener("submit", event => event.preventDefault());
+if (narrow) document.querySelector("details.choices").open = false;
+addEventListener("resize", measure);
+function measure() { document.documentElement.style.setProperty("--bar", `${form.offsetHeight}px`); }
+measure();
+addEventListener("keydown", event => {
+  if (event.key !== "/" || event.target.closest("input, select, textarea")) return;
+  event.preventDefault();
+  form.elements.q.focus();
+});
+form.addEventListener("submit", event => { event.preventDefault(); document.getElementById("cases").scrollIntoView(); });
 form.addEventListener("input", remember);
 form.addEventListener("reset", () => setTimeout(remember));
 addEventListener("hashchange", follow);

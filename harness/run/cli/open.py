@@ -82,28 +82,33 @@ _LEADING: Final = """<!doctype html>
 
 
 def open_run(
-    run: Annotated[Path, typer.Argument(metavar="[RUN]", help="A run's directory.")] = Path(
-        "reports/latest"
-    ),
+    run: Annotated[
+        Path, typer.Argument(metavar="[RUN]", help="A run's directory, or one with nights.")
+    ] = Path("reports/latest"),
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Only print the addresses.")
     ] = False,
 ) -> None:
-    """Serve a run's pages on 127.0.0.1 until Ctrl-C, and open its report in the browser.
+    """Serve a run's pages on 127.0.0.1 until Ctrl-C, and open its report in the browser; of a
+    directory of reports, the page of its nights.
 
     The addresses hold a secret: other users of this machine cannot open the pages.
     """
     directory = run.resolve()
-    if not (directory / REPORT).is_file():
+    if (directory / REPORT).is_file():
+        require_files(directory)
+        first, reports = "report", directory.parent
+        places = {name: directory / file for name, file in _OF_RUN.items()}
+    elif (directory / page.FILE).is_file():
+        first, reports, places = "nights", directory, {}
+    else:
         raise MistakeError(
-            f"{run}: has no {REPORT}; allowed: a run's directory, e.g. reports/latest"
+            f"{run}: has neither {REPORT} nor {page.FILE}; allowed: a run's directory, "
+            "e.g. reports/latest, or one with nights"
         )
-    require_files(directory)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    base = directory.parent if (directory.parent / page.FILE).is_file() else directory
-    places = {name: directory / file for name, file in _OF_RUN.items()} | {
-        "nights": directory.parent / page.FILE
-    }
+    places["nights"] = reports / page.FILE
+    base = reports if places["nights"].is_file() else directory
     secret = secrets.token_urlsafe(16)
     with (
         Scratch() as scratch,
@@ -121,6 +126,6 @@ def open_run(
         with contextlib.suppress(KeyboardInterrupt):
             if not no_browser:
                 leading = scratch.path / "open.html"
-                whole_file.write(leading, _LEADING.format(address=addresses["report"]))
+                whole_file.write(leading, _LEADING.format(address=addresses[first]))
                 webbrowser.open(leading.as_uri())
             server.serve_forever()

@@ -116,7 +116,10 @@ def report(
             )
         raise typer.Exit(_print_matrix(runs[0], form))
     if owner:
-        typer.echo(str(owners.write(RunEvidence.read(ended_run(runs[0])), owner)))
+        path, note = owners.write(RunEvidence.read(ended_run(runs[0])), owner)
+        typer.echo(str(path))
+        if note:
+            typer.echo(note, err=True)
         raise typer.Exit
     if form is not Form.TERMINAL:
         raise MistakeError(f"--as {form}: only with --matrix")

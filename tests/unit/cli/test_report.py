@@ -183,6 +183,20 @@ def test_open_serves_the_runs_pages_behind_a_secret(
     assert "Traceback" not in ended.output + ended.stderr
 
 
+def test_open_shows_the_page_of_the_nights_of_a_directory_of_reports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nightly.html").write_text("page")
+    monkeypatch.setattr(
+        "webbrowser.open", lambda address: threading.Thread(target=_thread.interrupt_main).start()
+    )
+    ended = CliRunner().invoke(application("open"), ["open", str(tmp_path)])
+    assert ended.exit_code == 0, ended.output
+    assert re.search(r"^nights +http://127\.0\.0\.1:\d+/[\w-]+/nightly\.html$", ended.output, re.M)
+    nothing = CliRunner().invoke(application("open"), ["open", str(tmp_path / "x")])
+    assert "nightly.html" in str(nothing.exception)
+
+
 @pytest.mark.parametrize(("error", "lines"), [(ConnectionResetError(), 0), (KeyError("x"), 1)])
 def test_page_server_says_an_error_in_one_line(
     capsys: pytest.CaptureFixture[str],
@@ -236,5 +250,7 @@ def test_page_for_an_owner_has_its_calls_with_masked_numbers(
     for name in ("platform-administrator", "Trunk"):
         assert Path(reported([str(run), "--for", name]).output.strip()) == page
     for name in ("Synthflow", "ai side"):
-        assert "theirs" in Path(reported([str(run), "--for", name]).output.strip()).read_text()
+        told = reported([str(run), "--for", name])
+        assert f"nothing in {run.name} is for " in told.stderr
+        assert "Nothing for " in Path(told.stdout.strip()).read_text()
     assert "(perhaps network)" in str(reported([str(run), "--for", "netwrk"]).exception)

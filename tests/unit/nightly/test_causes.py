@@ -64,7 +64,12 @@ def test_new_cause_of_a_row_that_failed_before_is_news(nights: Nights, runs: Mod
         "s: 1 new cause (1 case), trunk; 1 gone (1 case): No RTP reaches the caller; 1 in all"
     )
     assert new.alert.kind == "warning"
-    for said in ("Caller ID is lost", "owner: platform administrator (trunk)", "fix: Mend it."):
+    for said in (
+        "Caller ID is lost",
+        "history: new cause",
+        "owner: platform administrator (trunk)",
+        "fix: Mend it.",
+    ):
         assert said in new.alert.body
     assert "Gone:\n- No RTP reaches the caller (1 case)" in new.alert.body
     page = new.page.read_text()

@@ -275,11 +275,11 @@ def test_two_at_once_are_refused(tmp_path: Path) -> None:
 
 def test_the_page_says_what_has_changed(nights: Nights, runs: ModuleType) -> None:
     assert "This is the first night." in nights.pass_one().page.read_text()
-    assert "Since the night before: nothing." in nights.pass_one().page.read_text()
+    assert "Since the night before: <b>nothing</b>." in nights.pass_one().page.read_text()
     failed = nights.pass_one(code=1, plays={"HOLD": runs.fails})
     (problem,) = failed.night.problems
     text = failed.page.read_text()
-    assert "Since the night before: 1 new cause (1 case); 1 in all." in text
+    assert "Since the night before: <b>1 new cause (1 case); 1 in all</b>." in text
     assert f"<li>{problem}</li>" in text
     assert (
         f'<td>newly failing</td><th scope="row">{problem.what.rpartition(" at ")[0]}</th>' in text

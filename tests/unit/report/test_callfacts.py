@@ -17,6 +17,7 @@ from _pytest.mark.expression import Expression
 from harness.case.events import FarEndRecord, LegStarted
 from harness.case.verdict import ExpectationError, Finding, Verdict
 from harness.integrations.matrix import Selection, cases
+from harness.report import callfacts
 from harness.report.callfacts import call_facts, numbers_of
 from harness.report.drawings import ladder_svg, ladder_text, without_registrations
 from harness.report.evidence import CaseEvidence
@@ -229,3 +230,9 @@ def test_a_step_that_a_finding_ended_is_what_the_finding_is(
     evidence = CaseEvidence.read(tmp_path / "case")
     (step,) = evidence.steps
     assert step.verdict(evidence.findings) is shown
+
+
+def test_audio_that_overtakes_the_answer_takes_no_negative_time() -> None:
+    """A carrier was sent "first audio received −0.01 s"."""
+    assert callfacts._between(1.0, 0.99) == 0.0
+    assert callfacts._between(1.0, 1.25) == 0.25
