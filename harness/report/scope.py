@@ -131,6 +131,11 @@ class DeploymentScope:
     content: Mapping[str, Any]  #: that content, numbers masked unless it is simulated
     rows: tuple[RowScope, ...]
     unverified: tuple[Unverified, ...] = ()  #: what the file declares and no case of it exercises
+    title: str = ""  #: of the integration, which need not be installed where evidence is read
+
+    @property
+    def platform(self) -> str:
+        return self.title or integrations.title(self.integration)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -357,6 +362,7 @@ def _deployment(
         content=content,
         rows=tuple(rows),
         unverified=tuple(unverified(deployment, every)),
+        title=integration.title,
     )
     return found if deployment.kind == "simulated" else _masked(found)
 

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from harness import integrations
 from harness.case.verdict import NEVER_REPORTED, Verdict
 from harness.report.causes import CauseGroup
 from harness.report.markup import explain_command, relative
@@ -64,7 +65,11 @@ def table(summary: Summary, *, every_row: bool = False) -> Table:
         for counts in rows.values():
             total += counts
         whole += total
-        add(f"{name} ({_counted(len(rows), 'row')})", total, "bold" if every_row else None)
+        add(
+            f"{integrations.title(name)} ({_counted(len(rows), 'row')})",
+            total,
+            "bold" if every_row else None,
+        )
         for row, counts in sorted(rows.items()) if every_row else ():
             add(f"  {row}", counts)
     if len(summary.integrations) > 1:

@@ -15,6 +15,8 @@ from tools.interop.programs import install, missing
 
 CHROMIUM: Final = "chromium"
 REDIS: Final = "redis-server"
+#: A package whose program has another name.
+_PROGRAMS: Final = {"poppler-utils": "pdftotext"}
 SIP: Final = "sip"  #: all SIP programs of the interop tests
 VOICES: Final = "voices"  #: people's speech, music on hold, and G.729
 #: Debian's packages of prompts for Asterisk, 2.2 hours of speech in all, and the voice of each.
@@ -35,7 +37,7 @@ def main(needed: Iterable[str]) -> int:
     for name in dict.fromkeys(needed):
         if name in (SIP, VOICES):
             packages += missing() if name == SIP else missing_sounds()
-        elif not shutil.which(name):
+        elif not shutil.which(_PROGRAMS.get(name, name)):
             packages.append(name)
     problem = install(packages) if packages else None
     if problem:

@@ -1,5 +1,5 @@
-"""The document itself: HTML, and PDF/A-3b where WeasyPrint finds Pango. Numbers in it are masked,
-whatever the deployment is.
+"""The document itself: HTML, and PDF/A-3a (tagged) where WeasyPrint finds Pango. Numbers in it are
+masked, whatever the deployment is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
-from harness import integrations
 from harness.case.verdict import Verdict
 from harness.errors import MistakeError
 from harness.report import matrix
@@ -62,7 +61,6 @@ def write(
     template = _environment().get_template("signoff.html.j2")
     text = template.render(
         d=decision,
-        platform=integrations.title,
         title=title(decision),
         heading=heading(decision),
         subject=subject(decision),
@@ -125,11 +123,7 @@ def subject(decision: Decision) -> str:
     """Who was verified: a stand-in is no Synthflow, nor is any voice agent; a simulation is no
     platform.
     """
-    platforms = (
-        sorted({integrations.title(d.integration) for d in decision.scope.deployments})
-        if decision.scope
-        else []
-    )
+    platforms = sorted({d.platform for d in decision.scope.deployments}) if decision.scope else []
     ais = {ai_of(one.case, decision.scope) for one in decision.cases}
     simulated = "simulated " if decision.simulated else ""
     words = {
@@ -264,21 +258,23 @@ def _period(decision: Decision) -> str:
 
 
 @cache
-def pdf_available() -> bool:
-    """Whether WeasyPrint is installed and finds the libraries it needs."""
+def why_no_pdf() -> str:
+    """What a PDF lacks here; empty where WeasyPrint is installed and finds the libraries it needs."""
     try:
         import weasyprint  # noqa: F401
-    except (ImportError, OSError):  # OSError: Pango is missing
-        return False
-    return True
+    except ImportError:
+        return "WeasyPrint is missing (the extra `signoff`)"
+    except OSError:
+        return "WeasyPrint finds no Pango (Debian: libpangoft2-1.0-0)"
+    return ""
 
 
 def write_pdf(html: Path, pdf: Path) -> None:
-    """Make PDF/A-3b of the document. Raises :class:`MistakeError` where that is not possible."""
-    if not pdf_available():
-        raise MistakeError(
-            f"{pdf}: a PDF needs WeasyPrint (the extra `signoff`) and Pango; any browser prints {html.name}"
-        )
+    """Make PDF/A-3a of the document, which is tagged. Raises :class:`MistakeError` where that is not
+    possible.
+    """
+    if why := why_no_pdf():
+        raise MistakeError(f"{pdf}: no PDF: {why}; any browser prints {html.name}")
     import weasyprint
 
     document: Any = weasyprint.HTML(filename=str(html))
@@ -286,4 +282,4 @@ def write_pdf(html: Path, pdf: Path) -> None:
         warnings.simplefilter(
             "ignore", ResourceWarning
         )  # WeasyPrint 70 leaves its colour profile open
-        document.write_pdf(str(pdf), pdf_variant="pdf/a-3b")
+        document.write_pdf(str(pdf), pdf_variant="pdf/a-3a")

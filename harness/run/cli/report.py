@@ -286,12 +286,15 @@ def make(
 ) -> None:
     """Make the sign-off of a run, and sign it. Exit code 0 when accepted, with waivers or without."""
     run = ended_run(run)
-    wanted = document.pdf_available() if pdf is None else pdf
+    lacks = document.why_no_pdf()
+    wanted = not lacks if pdf is None else pdf
     made = signoff.make(run, key=key, waiver_file=waivers, customer=customer, pdf=wanted)
     _say(made.decision)
     for path in (made.html, made.pdf, made.attestation):
         if path is not None:
             typer.echo(str(path))
+    if pdf is None and lacks:
+        typer.echo(f"no PDF: {lacks}; any browser prints {made.html.name}")
     if made.attestation is None:
         typer.echo("unsigned (--key FILE signs; `harness signoff key FILE` makes a key)")
     raise typer.Exit(_code(made.decision))

@@ -163,7 +163,7 @@ def test_hostile_words_stay_words(tmp_path: Path, runs: ModuleType) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.skipif(
-    not document.pdf_available(), reason="WeasyPrint (the extra `signoff`) finds no Pango here"
+    bool(document.why_no_pdf()), reason="WeasyPrint (the extra `signoff`) finds no Pango here"
 )
 def test_pdf(tmp_path: Path, runs: ModuleType) -> None:
     made = signoff.make(runs.make_run(tmp_path).directory, pdf=True)
