@@ -34,6 +34,8 @@ _OUT_OF_TURN_S = 0.5
 _ONE_TURN_S = 2.0
 #: How soon after a digit a menu falls silent, and how soon the next one begins.
 _CUT_OFF_S, _NEXT_MENU_WITHIN_S = 0.5, 3.0
+#: What is said in less time may not have been heard yet.
+_HEARD_FOR_S = 0.6
 #: A platform that says something to an agent goes on this soon after the answer or its last word.
 _SPEAKS_WITHIN_S = 1.0
 
@@ -65,7 +67,9 @@ class Caller:
             self._choose(call, entry.press)
             if entry.notice_s:
                 self._context.pause(entry.notice_s, "the announcement after the menu")
-                self._hears_announcement(call, call.chosen + DIGIT_S + _CUT_OFF_S, entry.notice_s)
+                self._hears_announcement(
+                    call, call.chosen, entry.notice_s, behind_s=DIGIT_S + _CUT_OFF_S
+                )
             call.routed = self._now()
         return call
 
@@ -95,11 +99,18 @@ class Caller:
             early = self._context.evidence.expect(reach.announced_first.of(name, seconds, True))
             raise ExpectationError(early)
 
-    def _hears_announcement(self, call: Call, since: float, seconds: float) -> None:
-        """The platform, which must speak for so long, is heard after ``since``."""
+    def _hears_announcement(
+        self, call: Call, began: float, seconds: float, behind_s: float = 0.0
+    ) -> None:
+        """The platform, which must speak for so long from then on, is heard ``behind_s`` later: behind
+        what the caller's digit cut off.
+        """
         if not seconds:
             return
-        call.announced, until = (since, seconds), self._now()
+        call.announced = began, seconds
+        since, until = began + behind_s, self._now()
+        if until - since < _HEARD_FOR_S:
+            return
         is_heard = call.hears_sound(since, until) is not None
         self._context.evidence.expect(
             reach.announced.of(call.label, seconds, is_heard), sound_due=[(since, until)]

@@ -178,6 +178,7 @@ def test_a_refusal_may_come_behind_an_announcement(
         ({"press": "2", "notice_s": 2.0}, lambda at: at > 0.3, [FAILED]),  # the menu alone speaks
         ({"press": "2", "announcement_s": 3.0, "notice_s": 2.0}, lambda at: False, [PASSED] * 2),
         ({"press": "2"}, lambda at: False, []),
+        ({"press": "2", "notice_s": 0.5}, lambda at: at > 0.3, []),  # too short to be told
     ],
 )
 def test_an_announcement_is_heard_by_the_caller(
@@ -195,3 +196,11 @@ def test_an_announcement_is_heard_by_the_caller(
     calls(context, clock, told, **{"announcement_s": 0.0, "press": None} | entry)
     found = [one for one in context.evidence.findings if one.check == "announcement"]
     assert [one.verdict for one in found] == verdicts
+
+
+def test_a_notice_lasts_from_the_digit_on(make_context: MakeContext, clock: Clock) -> None:
+    """Of the time that the menu takes to fall silent nothing is asked of the AI's call."""
+    context, answered = make_context(ai="stand-in", clock=clock), clock.now + 0.4
+    told = [*states("confirmed", began=answered), *sounds(answered, 12.0)]
+    call, _ = calls(context, clock, told, announcement_s=0.0, press="2", notice_s=1.0)
+    assert call.announced == (call.chosen, 1.0)
