@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -92,3 +93,7 @@ def two_nights(reports: Path) -> Path:
             )
         )
     return finished.page
+
+
+if __name__ == "__main__":
+    two_nights(Path(sys.argv[1]))

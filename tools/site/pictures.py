@@ -18,7 +18,6 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from tests.browser import pages
 from tools import CHROMIUM, HARNESS, ROOT
 
 IMAGES = ROOT / "docs" / "images"
@@ -96,7 +95,10 @@ def main() -> int:
         _report(browser, faulty / "report.html")
         _keep(_open(browser, six / "report.html", 1000, width=1400), "overview.png")
         with tempfile.TemporaryDirectory() as scratch:
-            nights = pages.two_nights(Path(scratch))
+            # no tool imports tests
+            made = [sys.executable, "-m", "tests.browser.pages", scratch]
+            subprocess.run(made, cwd=ROOT, check=True)
+            nights = Path(scratch) / "nightly.html"
             _keep(_open(browser, nights, 1000, width=1400), "nightly.png")
         _keep(_open(browser, faulty / "signoff.html", 980), "signoff.png")
         _keep(_open(browser, signed / "signoff.html", 760), "signed.png")
@@ -120,11 +122,11 @@ def _open(
 
 
 def _report(browser: Browser, path: Path) -> None:
-    _keep(_open(browser, path, 700), "report.png")
+    _keep(_open(browser, path, 1000), "report.png")
     page = _open(browser, path, 820)
     _open_case(page, "TD-INBOUND").scroll_into_view_if_needed()
     page.evaluate(
-        "scrollTo(0, document.querySelector('details.case[open]').getBoundingClientRect().top + scrollY - 44)"
+        "scrollTo(0, document.querySelector('details.case[open]').getBoundingClientRect().top + scrollY - 118)"
     )
     _keep(page, "case.png")
     page = _open(browser, path, 820, dark=True)
@@ -132,7 +134,7 @@ def _report(browser: Browser, path: Path) -> None:
     page.evaluate(
         """const heads = [...document.querySelectorAll('details.case[open] h4')];
         const head = heads.find(one => one.textContent.includes('Seen and heard'));
-        scrollTo(0, head.getBoundingClientRect().top + scrollY - 44)"""
+        scrollTo(0, head.getBoundingClientRect().top + scrollY - 118)"""
     )
     _keep(page, "heard.png")
 

@@ -88,5 +88,6 @@ def test_terminal_summary_and_report_tell_it(tmp_path: Path, samples: ModuleType
     page = CasePage.of(case, tmp_path, "harness verify").html()
     assert f"seen {told.seen} of {told.of}; not observed: codec at the AI" in page
     assert (
-        "Declared in the deployment file, not seen in any call: transport udp, authentication ip." in page
+        "Declared in the deployment file, not seen in any call: transport udp, authentication ip."
+        in page
     )

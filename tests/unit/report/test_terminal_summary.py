@@ -57,7 +57,7 @@ def test_the_table_holds_in_eighty_columns(run: Any) -> None:
     ]
     assert (lines[0].split(), lines[1].split()) == (["not", "not"], headings)
     assert any(
-        line.split()[:9] == ["talkdesk", "(5", "rows)", "1", "1", "1", "1", "1", "5"]
+        line.split()[:9] == ["Talkdesk", "(5", "rows)", "1", "1", "1", "1", "1", "5"]
         for line in lines
     )
     assert "5 cases in 12.5 s: 1 passed, 1 failed, 1 not observable, 1 broken, 1 not run" in lines
