@@ -60,7 +60,7 @@ class Acknowledged:
     entries: tuple[Acknowledgement, ...] = ()
 
     def of(self, cause: str, deployment: str) -> str:
-        """What is known of a cause, in words; empty where nobody has acknowledged it."""
+        """The acknowledgement of a cause in words; empty if there is none."""
         found = (
             entry
             for entry in self.entries
