@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from harness.sip.identity import national
+from harness.sip.identity import dialled_at_home
 from harness.world.addresses import Host
 from harness.world.b2bua import Caller, Headers, LegTarget, WireLeg, unassigned_number
 from harness.world.media.leg import LegMedia
@@ -105,7 +105,7 @@ class Platform:
         return LegTarget(
             peer=number,
             ua=self.ua,
-            uri=self.carrier.uri(national(number) if external.national else number),
+            uri=self.carrier.uri(dialled_at_home(number) if external.national else number),
             hop=self.carrier,
             from_=caller.from_(self.domain),
             headers=[*headers, *caller.asserted(self.domain)],
