@@ -120,7 +120,7 @@ def look(browser: Browser) -> Opener:
         looked.page.on("request", lambda request: looked.requests.append(request.url))
         looked.page.on("console", lambda said: looked.complaints.append(said.text))
         looked.page.on("pageerror", lambda error: looked.complaints.append(str(error)))
-        page.set_default_timeout(5000)
+        page.set_default_timeout(15000)
         looked.page.goto(path.as_uri() + hash)
         yield looked
         context.close()

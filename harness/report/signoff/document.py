@@ -43,8 +43,15 @@ from harness.support.mask import mask_text
 HTML, PDF = manifest.HTML, manifest.PDF
 #: The most columns of the matrix on the first page: of one deployment, and of each of several.
 _MOST_COLUMNS, _MOST_OF_SEVERAL = 12, 3
-#: How many reasons it shows, and characters of each; the annex has all.
+#: How many reasons it shows, and characters of a list in each; the annex has all.
 _MOST_REASONS, _MOST_WORDS = 6, 260
+
+
+def brief(reason: str) -> str:
+    """A reason as the first page has it: of a long list, the first names and how many more."""
+    names, shown = reason.split(", "), reason[:_MOST_WORDS].count(", ")
+    left = len(names) - shown
+    return reason if left < 2 or not shown else f"{', '.join(names[:shown])} and {left} more"
 
 
 def write(
@@ -71,9 +78,9 @@ def write(
         period=_period(decision),
         tables=_matrix(decision),
         most_reasons=_MOST_REASONS,
-        most_words=_MOST_WORDS,
+        brief=brief,
         is_cut=len(decision.reasons) > _MOST_REASONS
-        or any(len(reason) > _MOST_WORDS for reason in decision.reasons),
+        or any(brief(reason) != reason for reason in decision.reasons),
         annex=_annex(decision.rows),
         statements=statements,
         seen=seen,

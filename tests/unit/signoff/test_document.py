@@ -191,3 +191,16 @@ def test_pdf(tmp_path: Path, runs: ModuleType) -> None:
     assert len(places) == 2
     assert {number for number, _ in places} == {0}
     assert places[0] == places[1], "both sign on the first page, side by side"
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("A row failed, and another.", "A row failed, and another."),
+        ("x" * 400, "x" * 400),
+        ("Not run: " + ", ".join(f"TD-ROW-{n:02}" for n in range(40)), " and 18 more"),
+    ],
+)
+def test_the_first_page_cuts_no_reason_but_counts_a_long_list(reason: str, shown: str) -> None:
+    assert document.brief(reason).endswith(shown)
+    assert "…" not in document.brief(reason)
