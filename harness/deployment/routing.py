@@ -130,7 +130,8 @@ class Line(Destination):
         None  #: what the caller presses in menus before the AI, a digit for each level
     )
     choices: dict[Pressed, Choice] = {}
-    #: How long the platform speaks first; it must be heard, and nobody be called in its first half.
+    #: How long the platform speaks first; it must be heard, and no agent or AI be
+    #: called in its first half.
     announcement_s: float = Field(0.0, ge=0, le=120)
     closes_after_menu: bool = (
         False  #: its hours are those of what was pressed, as in a choice's own table

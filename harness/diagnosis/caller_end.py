@@ -263,8 +263,8 @@ def _hours(scene: Scene) -> None:
 
 
 def _answered_itself(scene: Scene) -> None:
-    """Whether the platform answered the caller at once though nobody was to, and rang nobody, as it
-    does out of hours that the file does not know.
+    """Whether the platform answered the caller at once and rang no phone, as it does out of hours
+    that the file does not know.
     """
     line, call = scene.line[1] if scene.line else None, scene.call
     if line is None or line.hours is not None or scene.deployment is None or call is None:

@@ -119,7 +119,7 @@ class Cast:
 
     def overflow_of(self, group: Group) -> Group:
         """The group that takes over from another, whose agents then decline."""
-        assert group.entry.overflow is not None, f"nobody takes over from {group.name}"
+        assert group.entry.overflow is not None, f"no group takes over from {group.name}"
         taker = self.group(group.entry.overflow)
         taker.before = group
         return taker

@@ -535,9 +535,7 @@ class Look:
 
 
 def _without_dropouts(leg: Leg, since: float) -> NDArray[np.int16]:
-    """What the leg received, without the silence in place of packets that did not come in time:
-    nobody pauses there.
-    """
+    """What the leg received, without the silence in place of packets that did not come in time."""
     samples = leg.received_since(since)
     came = np.ones(len(samples), bool)
     for pause in leg.facts.of(RtpPaused):

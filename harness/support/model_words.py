@@ -109,7 +109,7 @@ def _is_table(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-#: Names that customers wrote for one of ours that is spelt otherwise.
+#: Names that customers wrote for a key with another spelling.
 _SYNONYMS = {"fallback_trunk": "failover"}
 
 

@@ -208,7 +208,7 @@ class BackToBack:
         """As :meth:`dial`, but without joining: for ring groups, which join the first target that
         answers.
         """
-        if toward.call.state == "ended":  # a group that rings in turns goes on to nobody
+        if toward.call.state == "ended":  # a group that rings in turns stops
             raise LegRefusedError(487)
         media = self.new_media(target.peer)
         call: OutgoingCall | None = None
