@@ -6,7 +6,7 @@
     title = "the transfer lands in another group"
     issue = "Transfer fails"                  # the row of the guide's troubleshooting table
     owner = "platform routing"
-    fix = "…"                                 # {platform} is the integration's title
+    fix = "…"                                 # {platform} is what the integration is called in a sentence
     guide = "transfer back"                   # a topic of vocabulary.toml
     of = "number"                             # all calls of that number have it; without this key, calls may differ
     status = "final.code"                     # the fact with a SIP status, which the title then ends with
@@ -254,7 +254,7 @@ def cause_text(cause: str, integration: str, facts: Facts | None = None) -> dict
     described = known.causes[cause]
     try:
         found = integrations.find(integration)
-        guide, platform = found.guide, found.title
+        guide, platform = found.guide, found.called or found.title
     except SelectionError:
         guide, platform = "", "the platform"
     section = known.sections.get(described.guide, "")

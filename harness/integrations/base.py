@@ -335,6 +335,7 @@ class Integration:
 
     name: str
     title: str
+    called: str = ""  #: in a sentence, where the title is no name: "the SBC"
     guide: str  #: the guide's public address
     rows: tuple[Row, ...]
     transports: tuple[Transport, ...] = ("udp", "tcp", "tls")  #: over which the platform signals

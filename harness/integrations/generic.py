@@ -10,6 +10,7 @@ from harness.integrations.base import Integration
 INTEGRATION = Integration(
     name="generic",
     title="SBC",
+    called="the SBC",
     guide="https://www.rfc-editor.org/rfc/rfc3261",
     rows=(
         shared.inbound(

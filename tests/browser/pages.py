@@ -25,7 +25,7 @@ SIX = {
     "TD-SKILLS-MENU": ("rtp-blocked-to-caller", "network", "RTP does not get from the AI to the caller"),
     "TD-TRANSFER-BLIND": ("group-wrong", "transfer target", "the group's number leads to another group"),
     "TD-TRANSFER-WARM": ("refer-rejected", "trunk", "the platform rejects the transfer (REFER)"),
-    "TD-FALLBACK-TIMEOUT": ("ring-timeout-wrong", "platform routing", "the fallback does not come when the ring timeout is over"),
+    "TD-FALLBACK-TIMEOUT": ("ring-timeout-wrong", "platform routing", "the AI rings for another time than the configured ring timeout"),
     "TD-SKILLS-LANGUAGE": ("route-wrong-did", "platform routing", "the routing sends the call to another assistant's number"),
     "HOLD": ("hold-ignored", "AI side", "the AI goes on speaking while the call is on hold"),
 }  # fmt: skip

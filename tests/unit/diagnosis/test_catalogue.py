@@ -328,3 +328,8 @@ def test_the_first_value_of_a_fact_stands_and_one_that_is_not_declared_remains_u
     assert facts.value("loss") == "heavy"
     facts.record("los", "heavy")
     assert facts.value("los") is None
+
+
+def test_a_platform_without_a_name_is_called_the_sbc() -> None:
+    fix = cause_text("ai-hangup-not-passed-on", "generic")["fix"]
+    assert fix.startswith("Have the SBC end the caller's leg")
