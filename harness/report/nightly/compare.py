@@ -207,6 +207,9 @@ _LISTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "slower": ("slower", lambda result: f"{result.wall_s:.1f} s, before {result.before_s:.1f} s"),
 }
 
+#: Lists whose cases are shown by cause: the first of each, and how many more.
+_BY_CAUSE = ("newly_failing", "other_cause", "still_failing")
+
 
 def lines(difference: Difference) -> Iterable[tuple[str, str, str]]:
     """(what, case, why) for each entry, the news first."""
@@ -221,21 +224,14 @@ def lines(difference: Difference) -> Iterable[tuple[str, str, str]]:
     for row in difference.lost_rows:
         yield "row lost", row, "none of its cases has a result any more"
     for name, (words, why) in _LISTS.items():
-        for result in getattr(difference, name):
-            yield (
-                words,
-                result.case,
-                "; ".join(
-                    filter(
-                        None,
-                        (
-                            why(result),
-                            difference.since.get(result.case),
-                            difference.known.get(result.case),
-                        ),
-                    )
-                ),
-            )
+        cases: dict[tuple[int, str], list[str]] = {}  # those of one cause together
+        for number, result in enumerate(getattr(difference, name)):
+            more = (difference.since.get(result.case), difference.known.get(result.case))
+            reason = "; ".join(filter(None, (why(result), *more)))
+            key = (0 if name in _BY_CAUSE else number, reason)
+            cases.setdefault(key, []).append(result.case)
+        for (_, reason), (first, *others) in cases.items():
+            yield words, f"{first} and {len(others)} more" if others else first, reason
 
 
 def markdown(differences: Sequence[Difference]) -> str:

@@ -122,3 +122,10 @@ def test_a_table_holds_no_markup_of_others() -> None:
     (line,) = (line for line in markdown([found]).splitlines() if "newly" in line)
 
     assert "a \\| b &lt;script>" in line
+
+
+def test_cases_of_one_cause_are_one_entry() -> None:
+    names, cause = ("A", "B", "C"), "The trunk is down"
+    new = run("new", *(result(name, "failed", cause=cause) for name in names), result("D"))
+    (found,) = compare([run("old", *(result(name) for name in (*names, "D")))], [new])
+    assert list(lines(found)) == [("newly failing", "A[x] and 2 more", f"failed: {cause}")]
