@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from harness.case.verdict import Verdict
 from harness.diagnosis.catalogue import Person, people
@@ -79,8 +79,17 @@ def _write(run: RunEvidence, person: Person) -> Path:
     return path
 
 
+class _CallId(Markup):
+    """A Call-ID, whose digits are no number by their form alone: it is searched for in logs."""
+
+
+def _as_call_id(value: str) -> _CallId:
+    head = "Call-ID: "
+    return _CallId(escape(mask_text(printable(head + value)).removeprefix(head)))
+
+
 def _masked(value: object) -> object:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or isinstance(value, _CallId):
         return value
     masked = mask_text(printable(value))
     return Markup(masked) if isinstance(value, Markup) else masked
@@ -94,7 +103,10 @@ def _case(case: CaseEvidence) -> dict[str, Any]:
         "title": case.title,
         "id": case.id,
         "when": moment(case.began_wall),
-        "table": table_of(legs),
+        "table": [
+            [row[0], *(map(_as_call_id, row[1:]) if row[0] == "Call-ID" else row[1:])]
+            for row in table_of(legs)
+        ],
         "failed": [
             (one, seen_of(one)) for one in case.findings if one.verdict is not Verdict.PASSED
         ],

@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.errors import MistakeError
-from harness.report import signoff
+from harness.report import owners, signoff
 from harness.report.run_directory import NEVER_ENDED, STOPPED
 from harness.report.signoff import attest, manifest
 from harness.run.cli import open as open_pages
@@ -254,3 +254,10 @@ def test_page_for_an_owner_has_its_calls_with_masked_numbers(
         assert f"nothing in {run.name} is for " in told.stderr
         assert "Nothing for " in Path(told.stdout.strip()).read_text()
     assert "(perhaps network)" in str(reported([str(run), "--for", "netwrk"]).exception)
+
+
+def test_page_for_an_owner_keeps_call_ids_whole() -> None:
+    """Who gets it searches logs for them; digits in them are no number by their form alone."""
+    call_id = "39e16e8a8c4f446c8f278235238391d8"
+    assert owners._masked(call_id) != call_id
+    assert owners._masked(owners._as_call_id(call_id)) == call_id
