@@ -295,6 +295,23 @@ def test_a_voice_that_was_sent_whole_must_not_have_holes(
     assert [actual.partition(" in which")[0] for actual in found] == wrong
 
 
+@pytest.mark.parametrize(
+    ("counts", "failed"), [({}, 1), ({"rx_bursts": 3}, 0), ({"rx_late": 3}, 0)]
+)
+def test_holes_of_lost_packets_are_counted_as_losses(
+    make_context: MakeContext, counts: dict[str, int], failed: int
+) -> None:
+    context, whole = make_context(), sounds.mark(5, 3.8)
+    speaking: Any = ScriptedLeg(name="stand-in.1", mark=5)
+    speaking.sent = lambda: whole
+    context.calls.add(Call(context, speaking, "ai"))
+    came = with_holes(whole, *HOLES)
+    listening: Any = ScriptedLeg(mark_heard(0.2, 5), state="disconnected", heard=lambda since: came)
+    listening.counted = replace(counted(200, 0), **counts)
+    audio_quality.listen_to_whole_call(context, listening)
+    assert sum(f.failed for f in context.evidence.findings) == failed
+
+
 def test_a_voice_with_one_hole_is_listened_to_for_longer(
     make_context: MakeContext, clock: Clock
 ) -> None:
