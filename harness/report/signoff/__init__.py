@@ -52,14 +52,23 @@ def make(
     waiver_file: Path | None = None,
     customer: str = "",
     pdf: bool = False,
+    unsigned: bool = False,
     sealed: RunEvidence | None = None,
 ) -> Signed:
     """Make the sign-off of a run; signed with ``key``, or else saying that it is unsigned.
+
+    ``unsigned``: delete the signature that the run may have. Without it and without ``key``, a
+    signed run is refused.
 
     ``sealed``: the run's evidence, where the caller has just compared its files with the manifest,
     or written that.
     """
     run = run.resolve()
+    if not (key or unsigned) and (run / attest.FILE).exists():
+        raise MistakeError(
+            f"{run}: is signed; allowed: --key FILE, which signs it again,"
+            " or --unsigned, which deletes the signature"
+        )
     signer = attest.signer_of(key) if key else None
     granted = read_waivers(waiver_file) if waiver_file else ()
     evidence = sealed or RunEvidence.read(run)

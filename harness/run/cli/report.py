@@ -283,12 +283,17 @@ def make(
         bool | None,
         typer.Option("--pdf/--no-pdf", help="PDF/A too; by default where WeasyPrint works."),
     ] = None,
+    unsigned: Annotated[
+        bool, typer.Option("--unsigned", help="Without --key: delete the signature of the run.")
+    ] = False,
 ) -> None:
     """Make the sign-off of a run, and sign it. Exit code 0 when accepted, with waivers or without."""
     run = ended_run(run)
     lacks = document.why_no_pdf()
     wanted = not lacks if pdf is None else pdf
-    made = signoff.make(run, key=key, waiver_file=waivers, customer=customer, pdf=wanted)
+    made = signoff.make(
+        run, key=key, waiver_file=waivers, customer=customer, pdf=wanted, unsigned=unsigned
+    )
     _say(made.decision)
     for path in (made.html, made.pdf, made.attestation):
         if path is not None:

@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
+from harness.errors import MistakeError
 from harness.report import signoff
 from harness.report.signoff import attest, manifest
 from harness.run.cli.app import application
@@ -30,9 +31,30 @@ def test_verify_tells_authentic_but_not_accepted_from_tampered(
     assert CliRunner().invoke(application(), verify).exit_code == 1
 
 
+def test_a_signature_is_only_dropped_when_asked(tmp_path: Path, runs: ModuleType) -> None:
+    """Making the document again without a key deleted signature, PDF and waivers without a word."""
+    run = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
+    attest.make_keys(tmp_path / "key.pem")
+    (tmp_path / "waivers.toml").write_text("")
+    signoff.make(run, key=tmp_path / "key.pem", waiver_file=tmp_path / "waivers.toml")
+    before = {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    again = ["signoff", "make", str(run), "--no-pdf"]
+    refused = CliRunner().invoke(application(), again)
+
+    assert isinstance(refused.exception, MistakeError)
+    assert str(refused.exception).splitlines() == [
+        f"{run}: is signed; allowed: --key FILE, which signs it again,"
+        " or --unsigned, which deletes the signature"
+    ]
+    assert {path: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+    dropped = CliRunner().invoke(application(), [*again, "--unsigned"])
+    assert "unsigned" in dropped.output
+    assert not (run / attest.FILE).exists()
+
+
 def test_help_shows_every_option() -> None:
     shown = CliRunner().invoke(application("signoff"), ["signoff", "--help"]).output
-    for option in ("--key", "--waivers", "--customer", "--pdf"):
+    for option in ("--key", "--waivers", "--customer", "--pdf", "--unsigned"):
         assert option in shown, option
 
 
@@ -54,7 +76,8 @@ def test_names_in_the_evidence_cannot_forge_an_output_line(
     of_a_case = CliRunner().invoke(application(), verify, color=True)
     (run / name).touch()
     of_a_file = CliRunner().invoke(application(), verify, color=True)
-    again = CliRunner().invoke(application(), ["signoff", "make", str(run), "--no-pdf"], color=True)
+    make = ["signoff", "make", str(run), "--no-pdf", "--unsigned"]
+    again = CliRunner().invoke(application(), make, color=True)
 
     for told, least in ((of_a_case, 1), (of_a_file, 1), (again, 2)):
         assert told.exit_code == 1
