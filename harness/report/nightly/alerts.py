@@ -42,6 +42,7 @@ class AlertCause:
     explain: str = ""  #: the command that says why, of the first of them
     where: str = ""  #: what its cases have in common
     standing: str = ""  #: what the history says of its cases, and by whom it is acknowledged
+    reports: str = "reports"  #: the directory of reports, as commands name it
     link: str = ""  #: to it in the run's report, from the directory of reports or from anywhere
 
     @property
@@ -52,8 +53,9 @@ class AlertCause:
     @property
     def acknowledge(self) -> str:
         """The command that makes it known, with what is to be filled in."""
-        cause = shlex.quote(self.problems[0].cause.id) if self.problems else "CAUSE"
-        return f"{program()} nightly acknowledge {cause} --ticket … --owner … --until …"
+        cause = self.problems[0].cause.id if self.problems else "CAUSE"
+        known = shlex.join([cause, "--reports", self.reports])
+        return f"{program()} nightly acknowledge {known} --ticket … --owner … --until …"
 
     def only(self, wanted: Sequence[Problem]) -> AlertCause:
         """With those of its problems alone."""

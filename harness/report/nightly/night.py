@@ -319,6 +319,7 @@ def _causes(
 ) -> tuple[AlertCause, ...]:
     """What the cases that did not pass have in common, the first to mend on top."""
     report = page.address(given.base_url, run.directory / REPORT, given.reports)
+    short = short_path(run.directory)
     found = []
     for group in run.groups:
         cases = {problem_of(case, group) for case in group.cases}
@@ -331,7 +332,8 @@ def _causes(
                 fix=group.said("fix"),
                 owner=group.owner,
                 where=group.where,
-                explain=explain_command(short_path(run.directory), group.cases[0]),
+                explain=explain_command(short, group.cases[0]),
+                reports=str(Path(short).parent),
                 standing="; ".join(filter(None, (standing, own[0].known if own else ""))),
                 link=f"{report}#{group.anchor}",
             )

@@ -4,6 +4,9 @@ is not.
 
 from __future__ import annotations
 
+import html
+import re
+import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,6 +54,20 @@ def acknowledge(reports: Path, *more: str) -> Any:
         application(),
         ["nightly", "acknowledge", "no-rtp", "--reports", str(reports), *WORDS, *more],
     )
+
+
+def test_acknowledge_command_of_the_page_works_as_it_is_copied(
+    nights: Nights, runs: ModuleType
+) -> None:
+    page = nights.pass_one(code=1, plays={"HOLD": NO_RTP}).page.read_text()
+    command = re.search(r"<dt>Acknowledge</dt><dd><code>(.*?)</code>", page)
+    assert command is not None
+    _, *words = shlex.split(html.unescape(command[1]))
+    given = iter(("NET-12", "Ana Cruz", str(TOMORROW)))
+    filled = [next(given) if word == "…" else word for word in words]
+    done = CliRunner().invoke(application(), filled)
+    assert done.exit_code == 0, done.output
+    assert [entry.cause for entry in read(nights.reports)] == ["no-rtp"]
 
 
 def test_new_cause_of_a_row_that_failed_before_is_news(nights: Nights, runs: ModuleType) -> None:
