@@ -210,6 +210,23 @@ def test_a_link_opens_the_very_message(run: Path, look: Any) -> None:
         assert "SIP/2.0" in looked.page.locator(f"[id='{target}'] pre").inner_text()
 
 
+@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize("line", ["", "-m13"], ids=["case", "message"])
+def test_opened_link_is_not_under_the_sticky_bars(
+    run: Path, look: Any, width: int, line: str
+) -> None:
+    case = [one for one in read_cases(run) if one.row == "TD-INBOUND" and not one.passed][-1]
+    key = CasePage.of(case, run, "").key + line
+    with look(run / "report.html", width=width, hash=f"#{key}") as looked:
+        page = looked.page
+        page.locator("details.case[open] .body h4").first.wait_for()
+        title = page.locator(f"[id={key!r}] > summary")
+        page.wait_for_function("scrollY > 200")
+        bars = page.locator("form.filters, details.group:has(.case[open]) > summary")
+        ends = bars.evaluate_all("all => all.map(one => one.getBoundingClientRect().bottom)")
+        assert max(ends) <= title.bounding_box()["y"] < 400
+
+
 def test_a_passed_case_is_unpacked_when_it_is_opened_by_keyboard(run: Path, look: Any) -> None:
     with look(run / "report.html", hash="#verdict=passed") as looked:
         case = looked.page.locator("details.case:not([hidden])").first

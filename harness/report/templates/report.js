@@ -125,7 +125,11 @@ async function follow() {
   }
   const target = document.getElementById(name);
   for (let up = target; up; up = up.parentElement) if (up.tagName === "DETAILS") up.open = true;
-  target?.scrollIntoView();
+  if (!target) return;
+  measure();
+  // the page's own padding clears the filters, this the heading of the case's row
+  target.style.scrollMarginTop = `${target.closest("details.group")?.firstElementChild.offsetHeight ?? 0}px`;
+  target.scrollIntoView();
 }
 
 // A reader, not a program, opens one: the address then names it.
