@@ -299,7 +299,7 @@ def test_a_voice_that_was_sent_whole_must_not_have_holes(
     ("counts", "failed"), [({}, 1), ({"rx_bursts": 3}, 0), ({"rx_late": 3}, 0)]
 )
 def test_holes_of_lost_packets_are_counted_as_losses(
-    make_context: MakeContext, counts: dict[str, int], failed: int
+    make_context: MakeContext, bursts: int, late: int, failed: int
 ) -> None:
     context, whole = make_context(), sounds.mark(5, 3.8)
     speaking: Any = ScriptedLeg(name="stand-in.1", mark=5)
@@ -307,7 +307,7 @@ def test_holes_of_lost_packets_are_counted_as_losses(
     context.calls.add(Call(context, speaking, "ai"))
     came = with_holes(whole, *HOLES)
     listening: Any = ScriptedLeg(mark_heard(0.2, 5), state="disconnected", heard=lambda since: came)
-    listening.counted = replace(counted(200, 0), **counts)
+    listening.counted = replace(counted(200, 0), rx_bursts=bursts, rx_late=late)
     audio_quality.listen_to_whole_call(context, listening)
     assert sum(f.failed for f in context.evidence.findings) == failed
 
