@@ -295,9 +295,7 @@ def test_a_voice_that_was_sent_whole_must_not_have_holes(
     assert [actual.partition(" in which")[0] for actual in found] == wrong
 
 
-@pytest.mark.parametrize(
-    ("counts", "failed"), [({}, 1), ({"rx_bursts": 3}, 0), ({"rx_late": 3}, 0)]
-)
+@pytest.mark.parametrize(("bursts", "late", "failed"), [(0, 0, 1), (3, 0, 0), (0, 3, 0)])
 def test_holes_of_lost_packets_are_counted_as_losses(
     make_context: MakeContext, bursts: int, late: int, failed: int
 ) -> None:
