@@ -161,6 +161,50 @@ def test_hostile_words_stay_words(tmp_path: Path, runs: ModuleType) -> None:
     assert html.count("&lt;script") >= 3
 
 
+def are_on_the_first_page_side_by_side(html: Path) -> bool:
+    """Whether customer and integrator sign there."""
+    import weasyprint
+
+    pages = weasyprint.HTML(filename=str(html)).render().pages
+    parties = ("For the customer", "For the integrator")
+    places = [
+        (number, box.position_y)
+        for number, page in enumerate(pages)
+        for box in page._page_box.descendants()
+        if getattr(box, "text", "") in parties
+    ]
+    return len(places) == 2 and places[0] == places[1] and places[0][0] == 0
+
+
+def waive(run: Path, waivers: Path) -> Path:
+    """A waiver of each row that stands against accepting the run."""
+    waived = [row.scope.row for row in signoff.make(run).decision.rows if row.blocks]
+    today = datetime.datetime.now(datetime.UTC).date()
+    rest = f'who = "Jane Doe, Head of Operations"\nwhy = "It is known."\nuntil = {today}\n'
+    waivers.write_text("".join(f'[[waiver]]\nrow = "{row}"\n{rest}' for row in waived))
+    return waivers
+
+
+def test_rows_that_were_not_run_stand_with_their_reason(tmp_path: Path, runs: ModuleType) -> None:
+    text = text_of(runs.make_run(tmp_path, rows=(ROW,)).directory, runs)
+    assert re.search(r"not run \d+ rows \(not asked for in this run\): The AI", text)
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(
+    bool(document.why_no_pdf()), reason="WeasyPrint (the extra `signoff`) finds no Pango here"
+)
+def test_many_waivers_and_rows_not_run_leave_the_signatures_on_the_first_page(
+    tmp_path: Path, runs: ModuleType
+) -> None:
+    """A line for each of 44 rows filled half of it."""
+    run = runs.make_run(tmp_path / "reports", rows=(ROW,), plays={ROW: runs.fails}).directory
+    waivers = waive(run, tmp_path / "waivers.toml")
+    made = signoff.make(run, waiver_file=waivers)
+    assert len(made.decision.waivers) > 10
+    assert are_on_the_first_page_side_by_side(made.html)
+
+
 @pytest.mark.nightly
 @pytest.mark.skipif(
     bool(document.why_no_pdf()), reason="WeasyPrint (the extra `signoff`) finds no Pango here"
@@ -178,19 +222,7 @@ def test_pdf(tmp_path: Path, runs: ModuleType) -> None:
         b"pdfaid" in zlib.decompressobj().decompress(stream) for stream in streams
     )  # PDF/A says so
 
-    import weasyprint
-
-    pages = weasyprint.HTML(filename=str(made.html)).render().pages
-    boxes = [
-        (number, box) for number, page in enumerate(pages) for box in page._page_box.descendants()
-    ]
-    parties = ("For the customer", "For the integrator")
-    places = [
-        (number, box.position_y) for number, box in boxes if getattr(box, "text", "") in parties
-    ]
-    assert len(places) == 2
-    assert {number for number, _ in places} == {0}
-    assert places[0] == places[1], "both sign on the first page, side by side"
+    assert are_on_the_first_page_side_by_side(made.html)
 
 
 @pytest.mark.parametrize(
