@@ -4,6 +4,7 @@ a ticket.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from harness.case.verdict import Verdict
 from harness.diagnosis.catalogue import Person, people
 from harness.errors import MistakeError
 from harness.report.callfacts import call_facts, table_of
+from harness.report.causes import CauseGroup
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import arrows, first_line
 from harness.report.hearing import figures
@@ -67,9 +69,7 @@ def _write(run: RunEvidence, person: Person) -> Path:
             owner=person,
             run=run.name,
             began=moment(run.began),
-            causes=[
-                (group, [_case(case) for case in group.cases[:_MOST_CASES]]) for group in groups
-            ],
+            causes=[(group, _calls(group)) for group in groups],
             first_line=first_line,
             faults=list(run.scope.options.get("fault") or ()) if run.scope else [],
         )
@@ -93,6 +93,12 @@ def _masked(value: object) -> object:
         return value
     masked = mask_text(printable(value))
     return Markup(masked) if isinstance(value, Markup) else masked
+
+
+def _calls(group: CauseGroup) -> list[dict[str, Any]]:
+    """The surest cases of a cause, in order of time."""
+    surest = group.cases[:_MOST_CASES]
+    return [_case(case) for case in sorted(surest, key=attrgetter("began_wall"))]
 
 
 def _case(case: CaseEvidence) -> dict[str, Any]:

@@ -208,3 +208,36 @@ def test_page_for_an_owner_is_short_and_has_no_accessibility_problem(
         assert looked.page.locator("details[open] table.call").first.is_visible()
         looked.page.locator("details details summary").first.click()
         assert looked.page.locator("details details").first.inner_text().count("INVITE")
+
+
+#: Gives the first call of the page this many legs.
+LEGS = """most => {
+    for (const row of document.querySelector("table.call").rows)
+        while (row.cells.length <= most) row.append(row.lastElementChild.cloneNode(true));
+}"""
+
+
+def test_page_for_an_owner_shows_five_legs_whole(run: Path, look: Any) -> None:
+    with look(run / "for-network.html", width=1400) as looked:
+        looked.page.evaluate(LEGS, 5)
+        table = looked.page.locator(".scroll:has(.call)").first
+        assert table.evaluate("one => one.scrollWidth - one.clientWidth") <= 0
+
+
+def test_edge_shows_that_a_table_of_calls_goes_on(run: Path, look: Any) -> None:
+    with look(run / "for-network.html", width=390) as looked:
+        page = looked.page
+        page.evaluate(LEGS, 5)
+        page.add_style_tag(content=".call *{color:#0000!important;border-color:#0000!important}")
+        table = page.locator(".scroll:has(.call)").first
+        table.scroll_into_view_if_needed()
+        box = table.bounding_box()
+
+        def strip(x: float) -> bytes:
+            clip = {"x": x, "y": box["y"] + 4, "width": 8, "height": 40}
+            return bytes(page.screenshot(clip=clip))
+
+        middle, end = box["x"] + box["width"] / 2, box["x"] + box["width"] - 8
+        assert strip(end) != strip(middle)
+        table.evaluate("one => one.scrollLeft = one.scrollWidth")
+        assert strip(end) == strip(middle)
