@@ -49,7 +49,7 @@ def six_causes() -> Mapping[str, runs.Play]:
 
 
 def whole_matrix(reports: Path, plays: Mapping[str, runs.Play] | None = None) -> Path:
-    """The directory of a run of 451 cases with its reports; ``plays`` happens at Talkdesk alone."""
+    """The directory of a run of 459 cases with its reports; ``plays`` happens at Talkdesk alone."""
     made = []
     for file in sorted(Path("scenarios/deployments").glob("simulated-*.toml")):
         own = plays if "talkdesk" in file.name else None
