@@ -146,8 +146,15 @@ class StandInCall(Call):
 
     def _gives_up(self, onward: Leg) -> None:
         """Cancel the call to the group when the caller is gone before anybody has answered it."""
-        self.released_at(time.monotonic() + self._context.deployment.limits.seconds_per_call)
-        if onward.state in ("calling", "early"):
+
+        def rings() -> bool:
+            return onward.state in ("calling", "early")
+
+        self._context.wait_for(
+            lambda: self.is_over() or not rings(),
+            time.monotonic() + self._context.deployment.limits.seconds_per_call,
+        )
+        if rings():
             with contextlib.suppress(PhoneMisuseError):  # it has just been answered, or ended
                 onward.hangup()
 
