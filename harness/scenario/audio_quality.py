@@ -248,7 +248,7 @@ def _missing(listener: Leg, speaker: Call, spoken: tuple[float, float]) -> tuple
         for span in _spans(holes(_between(received, origin, began, ended)), began)
         if not any(span[0] < until and since < span[1] for since, until in no_audio)
     ]
-    if len(missing) <= _holes_of_losses(listener):
+    if not missing or len(missing) <= _holes_of_losses(listener):
         return [], voice
     _, sent_from = speaker.leg.received()
     sent = _between(speaker.leg.sent(), sent_from, began - _APART_S, ended + _APART_S)
