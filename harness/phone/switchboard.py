@@ -202,7 +202,8 @@ class Switchboard:
                 raise PhoneLostError("the case is over")
             key = next(self._keys)
             line.guests[key] = guest, phone
-            self._callers[key] = callers
+            now = time.monotonic()
+            self._ended = {n: until for n, until in self._ended.items() if now < until}
             ended = {n: until for n, until in self._ended.items() if n not in callers}
             try:
                 address = line.process.call(
@@ -211,6 +212,7 @@ class Switchboard:
             except BaseException:
                 del line.guests[key]
                 raise
+            self._callers[key] = callers
             return key, address
 
     def part(self, line: _SharedPhone, key: int) -> None:
