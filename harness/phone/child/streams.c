@@ -263,10 +263,12 @@ static void take(struct reception *of, double at, const uint8_t *packet, int64_t
     uint32_t ssrc = big32(packet + 8);
     int64_t sources = of->sources, highest = of->highest, reordered = of->reordered, duplicated = of->duplicated;
     bool is_next = counts(of, at, ssrc, sequence);
-    if ((is_next || of->reordered > reordered) && audio_ms(packet, size) > 0)
-        time_transit(of, at, big32(packet + 4));
-    if (audio_ms(packet, size) > 0 && of->duplicated == duplicated)
-        compare(of, ssrc, big32(packet + 4));
+    if (audio_ms(packet, size) > 0) {
+        if (is_next || of->reordered > reordered)
+            time_transit(of, at, big32(packet + 4));
+        if (of->duplicated == duplicated)
+            compare(of, ssrc, big32(packet + 4));
+    }
     if (!is_next)
         return;
     int64_t ahead = of->sources == sources ? of->highest - highest : 0;
