@@ -289,7 +289,7 @@ def make(
 ) -> None:
     """Make the sign-off of a run, and sign it. Exit code 0 when accepted, with waivers or without."""
     run = ended_run(run)
-    lacks = document.why_no_pdf()
+    lacks = document.why_no_pdf() if pdf is None else ""
     wanted = not lacks if pdf is None else pdf
     made = signoff.make(
         run, key=key, waiver_file=waivers, customer=customer, pdf=wanted, unsigned=unsigned
@@ -298,7 +298,7 @@ def make(
     for path in (made.html, made.pdf, made.attestation):
         if path is not None:
             typer.echo(str(path))
-    if pdf is None and lacks:
+    if lacks:
         typer.echo(f"no PDF: {lacks}; any browser prints {made.html.name}")
     if made.attestation is None:
         typer.echo("unsigned (--key FILE signs; `harness signoff key FILE` makes a key)")
