@@ -117,20 +117,11 @@ def of_the_other_law(audio: NDArray[np.int16], expected: Collection[int]) -> str
 
     At some levels a mark is heard all the same: its tones outlive what makes noise of speech.
     """
-
-    def clear(samples: NDArray[np.int16]) -> float:
-        heard = (
-            fact
-            for fact in marks_heard(samples)
-            if isinstance(fact, Heard) and fact.mark in expected
-        )
-        return max((fact.quality for fact in heard), default=0.0)
-
-    if clear(audio) >= CLEAR:
+    if _clearest(audio, expected) >= CLEAR:
         return None
     as_a, as_mu = (
-        clear(g711.decode_alaw(g711.encode_ulaw(audio))),
-        clear(g711.decode_ulaw(g711.encode_alaw(audio))),
+        _clearest(g711.decode_alaw(g711.encode_ulaw(audio)), expected),
+        _clearest(g711.decode_ulaw(g711.encode_alaw(audio)), expected),
     )
     if max(as_a, as_mu) < CLEAR:
         return None
@@ -146,11 +137,16 @@ _SPEEDS: Final = (0.5, 0.9, 44.1 / 48, 48 / 44.1, 1.1)
 def _speed_of(audio: NDArray[np.int16], expected: Collection[int]) -> float | None:
     """The speed at which what was expected is played, if it is clear once that is undone."""
     for speed in _SPEEDS:
-        again = marks_heard(resample(audio, SAMPLE_RATE, round(SAMPLE_RATE * speed)))
-        heard = (fact for fact in again if isinstance(fact, Heard) and fact.mark in expected)
-        if any(fact.quality > _PLAIN for fact in heard):
+        again = resample(audio, SAMPLE_RATE, round(SAMPLE_RATE * speed))
+        if _clearest(again, expected) > _PLAIN:
             return speed
     return None
+
+
+def _clearest(audio: NDArray[np.int16], expected: Collection[int]) -> float:
+    """How well the best of the expected marks fits; 0.0 where none is heard."""
+    heard = (f for f in marks_heard(audio) if isinstance(f, Heard) and f.mark in expected)
+    return max((fact.quality for fact in heard), default=0.0)
 
 
 def _whose(mark: int, own: Collection[int], name_of: Callable[[int], str | None]) -> What:

@@ -9,7 +9,7 @@ a codec; it hears no audio.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,10 +24,11 @@ from harness.audio.samples import SILENCE_DBOV, levels, mean_level
 FRAME_SECONDS: Final = 0.02
 CLIPPED: Final = 32_000  #: in µ-law and A-law the largest value is 32124 or 32256
 _GAP_DBOV: Final = -60.0
+_SHORTEST_GAP_S: Final = 0.04
 #: A hole in a voice: so much quieter than the rest, for longer than concealment hides (ITU-T G.711
 #: appendix I fades out within 60 ms). What lasts longer than the latter is a pause.
 _HOLE_DB: Final = -20.0
-SHORTEST_HOLE_S, LONGEST_HOLE_S = 0.1, 1.0
+_SHORTEST_HOLE_S, _LONGEST_HOLE_S = 0.1, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,25 +95,25 @@ def clipped_share(audio: NDArray[np.int16]) -> float:
 
 
 def _gaps(frames: NDArray[np.float64]) -> tuple[Gap, ...]:
-    sounding = np.flatnonzero(frames > _GAP_DBOV)
-    steps = np.diff(sounding)
-    return tuple(
-        Gap((int(sounding[at]) + 1) * FRAME_SECONDS, (int(steps[at]) - 1) * FRAME_SECONDS)
-        for at in np.flatnonzero(steps > 2).tolist()
-    )
+    return tuple(_silences(frames > _GAP_DBOV, _SHORTEST_GAP_S))
 
 
 def holes(voice: NDArray[np.int16]) -> list[Gap]:
     """The silences of 0.1 to 1 s in a voice at 8 kHz that has no pauses of its own."""
     frames = levels(voice)
-    if not len(frames):
+    audible = frames[frames > _GAP_DBOV]
+    if not len(audible):
         return []
-    loud = np.flatnonzero(frames > np.median(frames[frames > _GAP_DBOV]) + _HOLE_DB)
-    steps = (np.diff(loud) - 1) * FRAME_SECONDS
-    return [
-        Gap((int(loud[at]) + 1) * FRAME_SECONDS, float(steps[at]))
-        for at in np.flatnonzero((steps >= SHORTEST_HOLE_S) & (steps <= LONGEST_HOLE_S)).tolist()
-    ]
+    is_loud = frames > np.median(audible) + _HOLE_DB
+    return list(_silences(is_loud, _SHORTEST_HOLE_S, _LONGEST_HOLE_S))
+
+
+def _silences(sounds: NDArray[np.bool_], least_s: float, most_s: float = math.inf) -> Iterator[Gap]:
+    """Those between two of the frames that have sound."""
+    sounding = np.flatnonzero(sounds)
+    seconds = (np.diff(sounding) - 1) * FRAME_SECONDS
+    for at in np.flatnonzero((seconds >= least_s) & (seconds <= most_s)).tolist():
+        yield Gap((int(sounding[at]) + 1) * FRAME_SECONDS, float(seconds[at]))
 
 
 def _repeats(audio: NDArray[np.int16]) -> int:

@@ -480,7 +480,6 @@ def _quality(scene: Scene) -> None:
     # A fault that loses every digit, of many packets each, and no voice affects telephone-events
     # alone.
     of_digits = digits_arrived(scene) == "none" and heard
-    alone = "of digits alone"
     for finding in scene.failed("audio.loss"):
         facts = finding.facts
         turns, still = facts.get("turns", 0), facts.get("still", 0)
@@ -490,9 +489,8 @@ def _quality(scene: Scene) -> None:
         if facts.get("spanned_s") is not None:  # what was never sent has no sequence number
             lost = "none, but packets that were never sent"
         else:
-            missed = (facts.get("lost", 0), facts.get("late", 0), facts.get("bursts", 0))
-            beside = 2 * facts.get("events", 0) > facts.get("lost", 0)
-            lost = alone if of_digits or beside else _loss(*missed)
+            counts = [facts.get(name, 0) for name in ("lost", "late", "bursts", "events")]
+            lost = _loss(*counts, of_digits=of_digits)
         scene.show("loss", lost, finding)
     for finding in scene.failed("audio.level"):
         scene.show("level", "wrong", finding)
@@ -517,12 +515,10 @@ def _quality(scene: Scene) -> None:
         seen = event.rx_expected
         if seen >= _FEWEST_PACKETS and (event.rx_lost + event.rx_late) / seen > HEAVY_LOSS:
             late = f", and {event.rx_late} came too late" if event.rx_late else ""
-            beside = 2 * event.rx_events_missing > event.rx_lost
+            counts = [event.rx_lost, event.rx_late, event.rx_bursts, event.rx_events_missing]
             scene.record(
                 "loss",
-                alone
-                if of_digits or beside
-                else _loss(event.rx_lost, event.rx_late, event.rx_bursts),
+                _loss(*counts, of_digits=of_digits),
                 f"{event.leg} lost {event.rx_lost} of {seen} packets{late}",
                 leg=event.leg,
             )
@@ -541,8 +537,10 @@ def _quality(scene: Scene) -> None:
         scene.record("delay", "low")
 
 
-def _loss(lost: int, late: int, bursts: int) -> str:
-    """What kind of loss it is, where too much is lost."""
+def _loss(lost: int, late: int, bursts: int, events: int, *, of_digits: bool) -> str:
+    """What kind of loss it is, where too much is lost: ``events`` beside telephone-events."""
+    if of_digits or 2 * events > lost:
+        return "of digits alone"
     if late > lost:
         return "packets that came too late"
     return "one gap" if bursts == 1 else "heavy"
