@@ -296,8 +296,12 @@ class Tables(Model):
 
     def lands_at(self, handover: Handover) -> str:
         """The group that it leads to: by its topic, where a group has that, else by its number."""
-        by_topic = (n for n, g in self.groups.items() if handover.transfer_topic in g.topic)
-        return next(by_topic, str(handover.transfer_to))
+        by_topic = self.groups_of_topic(handover.transfer_topic)
+        return next(iter(by_topic), str(handover.transfer_to))
+
+    def groups_of_topic(self, topic: str | None) -> list[str]:
+        """The groups that have the topic; none where there is none."""
+        return [name for name, group in self.groups.items() if topic in group.topic]
 
     def alike(self, group: str, rang: Collection[str]) -> list[str]:
         """Other groups for which the same people could have rung that ``rang``.

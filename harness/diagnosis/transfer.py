@@ -484,9 +484,8 @@ def _referred(refer: CallMessage) -> _Sent:
 
 
 def _topic(scene: Scene, asked: Handover | None, sent: _Sent | None) -> None:
-    groups = scene.deployment.groups.values() if scene.deployment else ()
     wanted = asked.transfer_topic if asked else None
-    if wanted is None or not any(wanted in group.topic for group in groups):
+    if scene.deployment is None or not scene.deployment.groups_of_topic(wanted):
         scene.record("transfer.topic", "none needed")
     elif sent is not None and sent.shows_topic:
         named = (

@@ -456,8 +456,7 @@ def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
     if taker := overflow_after_transfer(case, deployment):
         yield taker
     if case.row.moment == "transfer" and handover is not None:
-        topic = handover.transfer_topic
-        yield from (name for name, group in deployment.groups.items() if topic in group.topic)
+        yield from deployment.groups_of_topic(handover.transfer_topic)
     if case.row.out_of_hours and entry.closed is not None:
         yield entry.closed
     lands_elsewhere = case.row.moment in ("transfer", "people")

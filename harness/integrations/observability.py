@@ -131,7 +131,6 @@ def _lands_with(cell: Cell, moment: Moment) -> Iterator[str]:
     elif moment == "transfer" and handover is not None:
         to = handover.transfer_to
         yield from filter(None, (to, cell.deployment.groups[to].overflow if to else None))
-        topic = handover.transfer_topic
-        yield from (name for name, group in cell.deployment.groups.items() if topic in group.topic)
+        yield from cell.deployment.groups_of_topic(handover.transfer_topic)
     else:
         yield from filter(None, (entry.fallback,))

@@ -398,17 +398,16 @@ SHOWS_OF_AXIS = Which(
 )
 
 
+def _groups_of_topic(cell: Cell) -> list[str]:
+    return cell.deployment.groups_of_topic(cell.handover.transfer_topic) if cell.handover else []
+
+
 def _topic_has_agents(cell: Cell) -> bool:
-    topic = cell.handover.transfer_topic if cell.handover else None
-    return any(topic in g.topic and g.present for g in cell.deployment.groups.values())
+    return any(cell.deployment.groups[name].present for name in _groups_of_topic(cell))
 
 
 def _topic_of_others(cell: Cell) -> bool:
-    topic, groups = cell.handover.transfer_topic if cell.handover else None, cell.deployment.groups
-    return any(
-        topic in group.topic and _others_answer(cell.deployment, name)
-        for name, group in groups.items()
-    )
+    return any(_others_answer(cell.deployment, name) for name in _groups_of_topic(cell))
 
 
 TOPIC = Which(

@@ -161,9 +161,8 @@ class Cast:
 
     def group_of_topic(self, topic: str | None) -> Group:
         """The group with that topic. Raises :class:`BrokenError`."""
-        for name, entry in self.context.deployment.groups.items():
-            if topic in entry.topic:
-                return self.group(name)
+        for name in self.context.deployment.groups_of_topic(topic):
+            return self.group(name)
         raise BrokenError(f"groups: none has the topic {topic!r}")
 
     def landed_by_its_handover(self, call: Call, talk: AiCall, group: Group) -> None:

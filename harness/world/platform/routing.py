@@ -148,9 +148,7 @@ class Routes:
         return self._another(name) if self._faults.on("group-wrong", line) else name
 
     def topic(self, topic: str) -> str | None:
-        return next(
-            (name for name, group in self._deployment.groups.items() if topic in group.topic), None
-        )
+        return next(iter(self._deployment.groups_of_topic(topic)), None)
 
     def _another(self, name: str) -> str | None:
         groups = self._deployment.groups
