@@ -270,22 +270,12 @@ def read(path: Path) -> dict[str, Any]:
 def _open_answers(plain: object, where: str = "") -> Iterator[str]:
     if isinstance(plain, str) and OPEN_ANSWER in plain:
         yield where
-    items: Iterable[tuple[object, object]] = ()
-    if isinstance(plain, dict):
-        items = plain.items()
-    elif isinstance(plain, list):
-        items = enumerate(plain)
-    for key, value in items:
-        yield from _open_answers(value, f"{where}.{key}" if where else str(key))
+    for key, value in toml_model.items_of(plain):
+        yield from _open_answers(value, f"{where}.{key}" if where else key)
 
 
 def _written_secrets(plain: object, where: str = "") -> Iterator[tuple[str, str]]:
-    items: Iterator[tuple[str, object]] = iter(())
-    if isinstance(plain, dict):
-        items = ((str(key), value) for key, value in plain.items())
-    elif isinstance(plain, list):
-        items = ((str(index), value) for index, value in enumerate(plain))
-    for key, value in items:
+    for key, value in toml_model.items_of(plain):
         path = f"{where}.{key}" if where else key
         if key in _NEVER_WRITTEN:
             yield path, _NEVER_WRITTEN[key]

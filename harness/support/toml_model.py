@@ -160,10 +160,7 @@ def _depth(plain: object) -> int:
     while left:
         found, depth = left.pop()
         deepest = max(deepest, depth)
-        inner = (
-            found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
-        )
-        left += [(item, depth + 1) for item in inner]
+        left += [(item, depth + 1) for _, item in items_of(found)]
     return deepest
 
 
@@ -228,15 +225,18 @@ def _lines_of_places(text: str) -> dict[str, int]:
 
 def _places(plain: object, where: str) -> Iterator[str]:
     """The places of all that a value holds."""
-    items: Iterable[tuple[object, object]] = ()
-    if isinstance(plain, dict):
-        items = plain.items()
-    elif isinstance(plain, list):
-        items = enumerate(plain)
-    for key, value in items:
-        place = f"{where}.{inline(str(key))}" if where else inline(str(key))
+    for key, value in items_of(plain):
+        place = f"{where}.{inline(key)}" if where else inline(key)
         yield place
         yield from _places(value, place)
+
+
+def items_of(plain: object) -> Iterator[tuple[str, Any]]:
+    """What a table or a list of the file holds, by name or number; nothing for any other value."""
+    if isinstance(plain, dict):
+        yield from ((str(key), value) for key, value in plain.items())
+    elif isinstance(plain, list):
+        yield from ((str(number), value) for number, value in enumerate(plain))
 
 
 def inline(text: str) -> str:
