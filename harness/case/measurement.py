@@ -106,9 +106,9 @@ class Beneath(Measurement):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss(Measurement):
     """RTP packets lost, how often some in a row (``bursts``), how many beside telephone-events
-    (``events``), or too late to be played; if too few
-    were sent, how much of the time their audio filled; and those that cannot be put in order
-    (``turns`` of two sources, timestamps that stand ``still``).
+    (``events``), or too late to be played; if too few were sent, how much of the time their audio
+    filled; and those that cannot be put in order (``turns`` of two sources, timestamps that stand
+    ``still``).
     """
 
     lost: int = 0

@@ -161,9 +161,10 @@ class Cast:
 
     def group_of_topic(self, topic: str | None) -> Group:
         """The group with that topic. Raises :class:`BrokenError`."""
-        for name in self.context.deployment.groups_of_topic(topic):
-            return self.group(name)
-        raise BrokenError(f"groups: none has the topic {topic!r}")
+        names = self.context.deployment.groups_of_topic(topic)
+        if not names:
+            raise BrokenError(f"groups: none has the topic {topic!r}")
+        return self.group(names[0])
 
     def landed_by_its_handover(self, call: Call, talk: AiCall, group: Group) -> None:
         """The agents rang for the requested handover, and not for another whose group they are in,
