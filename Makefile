@@ -4,7 +4,7 @@ PYTHON ?= python3
 HARNESS = .venv/bin/harness
 # A test that hangs fails by its name, with the stacks of its threads; the worker of one that does not feel that ends.
 # The slowest takes two minutes on a quiet machine, and five times that beside six busy processes.
-PYTEST = .venv/bin/pytest -q -rs --timeout=900 -o faulthandler_timeout=1200 -o faulthandler_exit_on_timeout=true
+PYTEST = .venv/bin/pytest -q -rfEs --timeout=900 -o faulthandler_timeout=1200 -o faulthandler_exit_on_timeout=true
 TESTS ?= tests --ignore=tests/interop --ignore=tests/browser --ignore=tests/fleet
 WORKERS ?= 4
 DEPLOYMENTS = $(wildcard scenarios/deployments/simulated-*.toml)

@@ -414,8 +414,16 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(optionalhook=True, trylast=True)
 def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
-    """Start one worker first; the others follow when it has its case."""
-    if run_of(config) and config.getoption("dist") == "load":
+    """Start one worker first; the others follow when it has its case. Ctrl-C is ignored by a worker
+    that still imports (it would print a traceback), until :class:`Watch` takes it.
+    """
+    if not run_of(config):
+        return
+    for spec in specs:
+        if spec.popen:
+            python = shlex.split(spec.python) if spec.python else [sys.executable]
+            spec.python = shlex.join(["sh", "-c", 'trap "" INT; exec "$@"', "sh", *python])
+    if config.getoption("dist") == "load":
         config.stash[_OTHERS] = specs[1:]
         del specs[1:]
 

@@ -40,6 +40,7 @@ def main(path: str, arguments: list[str]) -> int:
         "environment": dict(os.environ),
         "umask": _umask(),
         "leads": os.getsid(0) == os.getpid(),
+        "no_ctrl_c": signal.getsignal(signal.SIGINT) == signal.SIG_IGN,
     }
     text = marshal.dumps(request)
     numbers = struct.pack(f"{len(files)}i", *files)

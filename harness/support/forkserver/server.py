@@ -140,7 +140,8 @@ def _as_an_interpreter(request: dict[str, Any], files: Sequence[int]) -> NoRetur
     """Do what an interpreter with these arguments would do; never returns."""
     code = 1
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if not request["no_ctrl_c"]:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         if request["leads"]:
             os.setsid()
         _place(files, request["files"])
