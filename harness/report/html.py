@@ -208,7 +208,11 @@ def _tasks(
             home=home,
             command=run.end.made_of.get(str(case.case.get("run")), run.end.command),
             causes=[group.anchor for group in group_of.get(id(case), ())],
-            owners=list(dict.fromkeys(filter(None, map(_owner, group_of.get(id(case), ()))))),
+            owners=list(
+                dict.fromkeys(
+                    name for group in group_of.get(id(case), ()) for name in _owners(group)
+                )
+            ),
             inline=not case.passed and (index < MOST_INLINE or id(case) in first),
             is_first=id(case) in first,
             parts=parts,
@@ -220,9 +224,13 @@ def _tasks(
     ]
 
 
-def _owner(group: CauseGroup) -> str:
-    """Whose the cause is, in a line: a case's owners stand in one attribute, a line each."""
-    return " ".join(group.said("owner").split())
+def _owners(group: CauseGroup) -> list[str]:
+    """Whose the cause is, by the table's word and by the name of the person, in a line each: a
+    case's owners stand in one attribute.
+    """
+    owner = " ".join(group.said("owner").split())
+    person = person_of(owner)
+    return [name for name in (owner, person.name if person else "") if name]
 
 
 def _listen(group: CauseGroup) -> tuple[str, str] | None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import looks
-from tests.browser.pages import CAUSES, six_causes, whole_matrix
+from tests.browser.pages import CAUSES, SIX, six_causes, whole_matrix
 
 WIDTHS = pytest.mark.parametrize("width", [1400, 768, 390])
 
@@ -241,3 +241,42 @@ def test_edge_shows_that_a_table_of_calls_goes_on(run: Path, look: Any) -> None:
         assert strip(end) != strip(middle)
         table.evaluate("one => one.scrollLeft = one.scrollWidth")
         assert strip(end) == strip(middle)
+
+
+def test_owner_is_found_by_the_name_of_the_link_to_their_page(red: Path, look: Any) -> None:
+    with look(red, hash="#owner=platform%20administrator") as looked:
+        page = looked.page
+        page.wait_for_function("document.getElementById('count').textContent")
+        shown = page.locator("details.case:not([hidden])").evaluate_all(
+            "all => [...new Set(all.map(one => one.dataset.row))].sort()"
+        )
+        theirs = {"platform routing", "transfer target", "trunk"}
+        assert shown == sorted(row for row, (_, owner, _) in SIX.items() if owner in theirs)
+        assert page.locator("select[name=owner]").input_value() == "platform administrator"
+        assert page.locator("#unknown").inner_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("#owner=nobody", "owner “nobody” is not in this report"),
+        ("#cause=cause-gone&row=HOLD", "cause “cause-gone” is not in this report"),
+        ("#colour=red", "colour “red” is not in this report"),
+        ("#cause-gone", "“cause-gone” is not in this report"),
+        ("#100%", "“100%” is not in this report"),
+    ],
+)
+@pytest.mark.parametrize("width", [1400, 390])
+def test_address_that_names_something_unknown_says_so(
+    red: Path, look: Any, address: str, said: str, width: int
+) -> None:
+    with look(red, width=width, height=900, hash=address) as looked:
+        page = looked.page
+        line = page.get_by_text(said, exact=True)
+        line.wait_for()
+        box = line.bounding_box()
+        assert 0 <= box["y"] < 900
+        page.evaluate("location.hash = 'row=HOLD'")
+        page.wait_for_function("document.getElementById('count').textContent.startsWith('7 of ')")
+        assert page.locator("#unknown").inner_text() == ""
+        assert looked.complaints == []

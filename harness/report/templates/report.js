@@ -86,10 +86,18 @@ async function refresh() {
 function filterAddress() { return "#" + new URLSearchParams(chosen()); }
 
 async function remember() {
+  sayUnknown();
   history.replaceState(null, "", filterAddress());
   await refresh();
   const cases = document.getElementById("cases");
   if (cases.getBoundingClientRect().top > innerHeight - 160) cases.scrollIntoView();   // what was found is to be seen
+}
+
+// What the address names and the report lacks, in a line.
+function sayUnknown(...words) {
+  const line = document.getElementById("unknown");
+  line.textContent = words.map(word => `${word} is not in this report`).join("; ");
+  if (words.length) line.scrollIntoView({ block: "nearest" });
 }
 
 // The case or cause that the address names: Back closes it.
@@ -103,7 +111,9 @@ function named(name) {
 async function follow() {
   const hash = location.hash.slice(1);
   const before = current;
-  const name = decodeURIComponent(hash);
+  let name = hash;
+  try { name = decodeURIComponent(hash); } catch { /* as it was typed */ }
+  sayUnknown();
   current = hash === "" || hash.includes("=") ? null : named(name);
   if (before && before !== current) before.open = false;
   if (hash === "" || hash.includes("=")) {
@@ -113,9 +123,11 @@ async function follow() {
     for (const more of document.querySelectorAll("details.others")) if ([...more.querySelectorAll("select")].some(one => one.value)) more.open = true;
     if (hash && !before) document.getElementById("cases").scrollIntoView();
     else before?.scrollIntoView({ block: "nearest" });
+    sayUnknown(...[...given].filter(([field, value]) => (form.elements[field]?.value ?? "") !== value).map(([field, value]) => `${field} “${value}”`));
     return;
   }
   await refresh();
+  if (!current && !document.getElementById(name)) sayUnknown(`“${name}”`);
   if (!current) return;
   current.open = true;
   if (current.matches(".case")) {
