@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from harness import integrations
 from harness.case.checks.responsiveness import ResponseTime
@@ -87,6 +87,8 @@ _AXES = {
 #: Of a cause's headline in a filter, in characters; how many earlier runs a trend shows.
 _MOST_WORDS, _MOST_PAST = 70, 12
 _WAV_HEADER = 44
+#: A run's name as the harness gives it: when it began, and its process.
+_RUN = re.compile(r"\b(\d{8}T\d{6}Z)(?:-\w+)+")
 _FACTS = ("source", "description", "link", "deployment", "site")
 #: Header lines left out of the text that the page's search goes through.
 _DULL = re.compile(
@@ -152,6 +154,8 @@ def write(
         titles=titles,
         rows=_by_row(shown, titles),
         causes=groups,
+        standings=list(map(known.of_group, groups)),
+        whole_runs=whole_runs,
         listen=_listen,
         page_of=page_of,
         parts=PARTS if in_parts else "",
@@ -247,6 +251,11 @@ def _listen(group: CauseGroup) -> tuple[str, str] | None:
     callers = [leg for leg in recorded if leg.startswith("caller")]
     leg = next(iter([*shown, *callers, *recorded]), "")
     return (key_of(case), leg) if leg else None
+
+
+def whole_runs(standing: str) -> Markup:
+    """The words, with the names of runs short, never broken, and in full as a tooltip."""
+    return Markup(_RUN.sub(r'<span class="run" title="\g<0>">\1</span>', str(escape(standing))))
 
 
 def key_of(case: CaseEvidence) -> str:

@@ -280,3 +280,9 @@ def test_address_that_names_something_unknown_says_so(
         page.wait_for_function("document.getElementById('count').textContent.startsWith('7 of ')")
         assert page.locator("#unknown").inner_text() == ""
         assert looked.complaints == []
+
+
+def test_new_or_known_is_a_column_only_with_an_earlier_run(red: Path, look: Any) -> None:
+    with look(red) as looked:
+        assert looked.page.get_by_role("columnheader", name="cause").count() == 1
+        assert looked.page.get_by_role("columnheader", name="new or known").count() == 0

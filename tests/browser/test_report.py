@@ -5,6 +5,7 @@ paper.
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ import pytest
 
 from harness.case.verdict import Verdict
 from harness.report import html, run_directory
+from harness.report.acknowledged import Acknowledged, Acknowledgement
 from harness.report.evidence import CaseEvidence
 from harness.report.html import CasePage
 from harness.report.run_directory import RunEnd, RunEvidence, read_cases
@@ -303,6 +305,31 @@ def test_first_screen_says_what_is_new_and_what_is_known(
         assert looked.page.get_by_text("limits.calls: 5 → 7").is_visible()
         assert (looked.violations(), looked.complaints) == ([], [])
         assert looked.overflows() <= 0
+
+
+def test_known_cause_in_the_overview_keeps_the_run_s_name_whole(
+    run: Path, look: Any, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(run, tmp_path / run.name)
+    cases = read_cases(copy)
+    since = "failing since 20261130T041731Z-23017"
+    standings = {case.key: since for case in cases if not case.passed}
+    day = datetime.date(2099, 12, 31)
+    entries = tuple(
+        Acknowledgement(cause=str(case.diagnosis[0]["id"]), ticket="NET-12", owner="Ana", until=day)
+        for case in cases
+        if case.diagnosis
+    )
+    past = Past(standings=standings, acknowledged=Acknowledged(entries))
+    write_page(copy, cases, past)
+    with look(copy / "report.html", width=1400) as looked:
+        cell = looked.page.locator(".overview td.standing").first
+        assert "known: NET-12, Ana, until 2099-12-31" in cell.inner_text()
+        name = cell.get_by_text("20261130T041731Z", exact=True)
+        assert name.get_attribute("title") == "20261130T041731Z-23017"
+        assert name.evaluate("one => one.getClientRects().length") == 1
+        line = "one => one.offsetHeight / parseFloat(getComputedStyle(one).lineHeight)"
+        assert cell.evaluate(line) < 5
 
 
 def test_filtered_report_prints_completely(
