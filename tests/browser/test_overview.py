@@ -286,3 +286,10 @@ def test_new_or_known_is_a_column_only_with_an_earlier_run(red: Path, look: Any)
     with look(red) as looked:
         assert looked.page.get_by_role("columnheader", name="cause").count() == 1
         assert looked.page.get_by_role("columnheader", name="new or known").count() == 0
+
+
+def test_cause_without_a_recording_says_so(red: Path, look: Any) -> None:
+    with look(red) as looked:
+        lines = looked.page.locator(".overview tbody tr")
+        said = [" ".join(line.split()) for line in lines.all_inner_texts()]
+        assert all("no recording" in line for line in said), said
