@@ -76,6 +76,8 @@ _NEXT_REPORT_S: Final = 9.0
 _COMPARED_S: Final = 1.2
 #: With this many packets sent (one second), a low count is no matter of timing.
 _ENOUGH_SENT: Final = 50
+#: What babble, music and announcements do as well as an AI.
+_NO_PAUSE: Final = "speech that does not pause for the caller's words"
 #: Below this share no word can be understood.
 _TOO_FEW: Final = 0.5
 #: How much later than a packet its sound is played, at most: the jitter buffer.
@@ -453,17 +455,20 @@ class Look:
                 longer = f"longer than {self._talk.label}'s greeting in the transcript"
                 return self._no_proof(heard, f"{spoken}, {longer}")
             if not self._takes_turns:
-                return self._no_proof(heard, "speech that does not pause for the caller's words")
+                return self._no_proof(heard, _NO_PAUSE)
             evidence = f"{heard.evidence}; the transcript has {self._talk.label}'s own words"
             return replace(heard, observation=Observation.WORDS, evidence=evidence), None, None
-        if not self._is_sure and not self._takes_turns:
+        denial = self._no_words_of_the_ai()
+        if self.greeted_at is not None and not self._takes_turns:
+            return self._no_proof(heard, _NO_PAUSE, denial)
+        if self.greeted_at is None and not self._is_sure:
             spoken = f"{self._spoken_s:.1f} s of speech without a pause behind it"
-            return self._no_proof(heard, f"{spoken} (below {SURE_S:g} s it may be music)")
-        return heard, None, self._no_words_of_the_ai()
+            return self._no_proof(heard, f"{spoken} (below {SURE_S:g} s it may be music)", denial)
+        return heard, None, denial
 
-    def _no_proof(self, heard: Sound, what: str) -> DirectionSigns:
+    def _no_proof(self, heard: Sound, what: str, denial: Denial | None = None) -> DirectionSigns:
         evidence = f"{what}, at {self._caller.label}"
-        return replace(heard, observation=Observation.OTHER_SOUND, evidence=evidence), None, None
+        return replace(heard, observation=Observation.OTHER_SOUND, evidence=evidence), None, denial
 
     def crossing(self) -> Expected | None:
         """Whether the AI heard another call as well, where its recording tells."""

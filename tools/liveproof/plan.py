@@ -135,10 +135,10 @@ class World:
         """
         if self.witness.recording is not None:
             return "proved" if self.witness.proves and self.ai.speaks else None
+        if self.ai not in (LISTENS, *VOICES):
+            return None  # nothing tells one that speaks without end from babble
         if self.witness.transcript != "none":
-            return (
-                "confirmed" if self.ai in (LISTENS, *VOICES) else None
-            )  # one that speaks without end does not fit its transcript
+            return "confirmed"
         return "indicated" if self.witness.rtcp == "passed-on" else None
 
     @property

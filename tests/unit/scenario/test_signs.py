@@ -263,7 +263,9 @@ def test_a_platforms_own_counters_say_nothing_for_it_and_all_against_it(
 
 
 def test_speech_that_is_too_short_is_measured_in_words(make_context: MakeContext) -> None:
+    """In a call that ended before the caller had spoken."""
     caller = Caller()
+    caller.is_over = lambda: True  # type: ignore[method-assign]
     spoken = prompt_samples("how-can-i-help-en")[: round(1.5 * SAMPLE_RATE)]
     caller.leg.received_since = lambda since: spoken
     case = Case(make_context, caller, "", strength="confirmed", transcript="none").settle()
@@ -297,20 +299,19 @@ def test_a_far_end_that_reports_is_asked_for_the_round_trip(
     assert asked == ["a round trip by RTCP"] * waits
 
 
-def test_a_voice_that_does_not_pause_is_judged_from_its_beginning(
-    make_context: MakeContext,
+@pytest.mark.parametrize("strength", ["indicated", "confirmed"])
+def test_a_voice_that_does_not_pause_indicates_nothing(
+    make_context: MakeContext, strength: Literal["indicated", "confirmed"]
 ) -> None:
-    """What follows the caller's words may be too short to be known as speech."""
+    """An office's babble, for one: seconds of speech, none of it to the caller."""
     caller = Caller()
     sentence = prompt_samples("how-can-i-help-en")
-    began = time.monotonic()
-    caller.leg.received_since = lambda since: (
-        np.tile(sentence, 3) if since < began else sentence[: round(0.9 * SAMPLE_RATE)]
-    )
-    case = Case(make_context, caller, "", strength="confirmed", transcript="none").settle()
+    caller.leg.received_since = lambda since: np.tile(sentence, 3)
+    case = Case(make_context, caller, "", strength=strength, transcript="none").settle()
     sound, _, _ = case.look.to_caller()
     assert sound is not None
-    assert sound.observation is Observation.SOUND
+    assert sound.observation is Observation.OTHER_SOUND
+    assert sound.evidence == "speech that does not pause for the caller's words, at caller.1"
 
 
 # -- After a change of the call the AI's words of before confirm nothing: music on hold may go on
