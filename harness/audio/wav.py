@@ -140,6 +140,20 @@ def write_wav(path: Path, samples: NDArray[np.int16] | NDArray[np.float32], rate
         raise WavError(f"{path}: cannot be written: {error}") from error
 
 
+def as_flac(path: Path) -> None:
+    """Replace a sound file by the same samples as FLAC, with that suffix, in half the octets. Left
+    alone: one in which nothing is, and where the disk has no room.
+    """
+    try:
+        samples, rate = read_wav(path)
+        if len(samples):
+            with whole_file.writing(path.with_suffix(".flac")) as partial:
+                soundfile.write(partial, samples, rate, format="FLAC", compression_level=1.0)
+            path.unlink()
+    except (OSError, WavError, soundfile.LibsndfileError):
+        return
+
+
 def to_int16(samples: NDArray[Any]) -> NDArray[np.int16]:
     """Float samples in -1…1 as int16, rounded, clipped at full scale."""
     return np.clip(np.rint(np.asarray(samples, np.float64) * 32768.0), -32768, 32767).astype(

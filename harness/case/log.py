@@ -189,7 +189,7 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Recording:
-    """What a leg received and sent, as WAV; only files that exist."""
+    """What a leg received and sent, as WAV or FLAC; only files that exist."""
 
     leg: str
     received: Path | None
@@ -327,7 +327,7 @@ class CaseLog:
 
     @cached_property
     def recordings(self) -> tuple[Recording, ...]:
-        """The WAVs that exist, one entry a leg."""
+        """The files that exist, one entry a leg."""
         found = []
         for event in self.events.of(Recorded):
             received, sent = self._file(event.path), self._file(event.sent_path)
@@ -339,6 +339,8 @@ class CaseLog:
         if not path:
             return None
         file = inside(self._directory, path)
+        if file and not file.is_file():
+            file = file.with_suffix(".flac")  # of a passed case
         return file if file and file.is_file() else None
 
     def _parsed(self, path: Path) -> Iterator[tuple[str, Any]]:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.audio.wav import as_flac
 from harness.case.checks.finding import as_raised
 from harness.case.events import Event, Expected, Recorded, SipMessage, to_plain
 from harness.case.legs import EventLog
@@ -85,6 +86,7 @@ class CaseRecorder:
         self._steps = threading.local()
         self._step_count = 0
         self._attachment_count = 0
+        self._attached: set[Path] = set()  #: files that are where they were made
         self._size = self._crc = 0
         self._fault: ResourceError | None = None
         self._closed = False
@@ -260,6 +262,7 @@ class CaseRecorder:
             count = self._attachment_count
         if isinstance(content, Path) and content.is_relative_to(self.directory):
             path = self._own_name(str(content))
+            self._attached.add(self.directory / path)
         else:
             suffix = content.suffix if isinstance(content, Path) else _SUFFIXES.get(mime, ".bin")
             stem = re.sub(r"[^\w.-]+", "-", mask_name(name) if self._masked else name).strip("-")[
@@ -292,6 +295,7 @@ class CaseRecorder:
 
     def close(self, verdict: Verdict, message: str, diagnosis: Any = None) -> None:
         """End the case, with the plain form of its diagnosis (readers also take a list of causes).
+        The recordings of a passed one become FLAC.
 
         Raises the :class:`ResourceError` that any earlier call met, or one for events that others
         have changed; the case then stands on disk without an end.
@@ -304,6 +308,9 @@ class CaseRecorder:
                 os.close(self._file)
             if self._fault is None and (what := self._changed()):
                 self._fault = ResourceError(f"{self.directory / EVENTS}: {what} during the case")
+        if verdict is Verdict.PASSED:
+            for path in {*self.directory.glob("*.wav")} - self._attached:
+                as_flac(path)
         self.amend(verdict, message, diagnosis)
 
     def amend(self, verdict: Verdict, message: str, diagnosis: Any = None) -> None:

@@ -401,7 +401,8 @@ def _media(case: CaseEvidence) -> Iterator[tuple[str, str | Path, str, str]]:
     for recording in case.recordings:
         for what, path in (("received by", recording.received), ("sent by", recording.sent)):
             if path:
-                yield f"WAV {what} {recording.leg}", path, "audio/wav", path.suffix
+                suffix = path.suffix
+                yield f"Sound {what} {recording.leg}", path, f"audio/{suffix[1:]}", suffix
 
 
 def _findings_table(evidence: CaseEvidence) -> list[list[str]]:

@@ -549,7 +549,7 @@ def _is_excused(case: CaseEvidence, finding: Finding) -> bool:
 
 
 def player_of(hearing: Hearing, case: CaseEvidence, home: Path | None = None) -> dict[str, Any]:
-    """A leg as ``listen.html.j2`` shows it; with links to its WAVs where the page's own directory
+    """A leg as ``listen.html.j2`` shows it; with links to its files where the page's own directory
     is known.
     """
     files = (("received", hearing.recording.received), ("sent", hearing.recording.sent))
@@ -557,7 +557,7 @@ def player_of(hearing: Hearing, case: CaseEvidence, home: Path | None = None) ->
         "name": hearing.leg,
         "player": hearing.player or _wav_of(hearing, home),
         "offset": 0.0 if hearing.began is None else hearing.began - case.began,
-        "wavs": [(what, link(path, home)) for what, path in files if home and path],
+        "files": [(what, link(path, home)) for what, path in files if home and path],
     }
 
 

@@ -50,7 +50,7 @@ def test_call_shows_its_ladder_and_keeps_its_evidence(call: Call, tmp_path: Path
         assert said in done.stdout
     (kept,) = tmp_path.iterdir()
     assert json.loads((kept / "case.json").read_text())["end"]["verdict"] == "passed"
-    assert list(kept.glob("*.wav"))
+    assert list(kept.glob("*.flac"))
 
 
 def test_call_shows_digits_and_prompts_in_order(call: Call) -> None:

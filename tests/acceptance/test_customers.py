@@ -73,7 +73,7 @@ def test_phone_names_cannot_escape_the_run_directory(tree: Any, customer: Path) 
     assert outside(tree) == before
     spoken = [
         path.relative_to(tree.run_directory).parts
-        for path in tree.run_directory.rglob("*quiet*.wav")
+        for path in tree.run_directory.rglob("*quiet*.flac")
     ]
     named = {(parts[0], parts[2].partition("-hello-en-")[0]) for parts in spoken}
     assert named == {

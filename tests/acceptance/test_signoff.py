@@ -41,12 +41,12 @@ def test_signed_night_reveals_every_change(tree: Any) -> None:
     assert (run / "report.csv").is_file()
     assert "verified:" in tree.harness("signoff", "verify", str(run), "--key", "key.pub")[1]
 
-    wav = next(run.rglob("*.received.wav"))
-    raw = wav.read_bytes()
-    wav.write_bytes(raw[:-1] + bytes([raw[-1] ^ 1]))
+    recording = next(run.rglob("*.received.flac"))
+    raw = recording.read_bytes()
+    recording.write_bytes(raw[:-1] + bytes([raw[-1] ^ 1]))
     code, output = tree.harness("signoff", "verify", str(run), "--key", "key.pub")
     assert code == 1
-    assert f"NOT VERIFIED  {wav.relative_to(run)}: was changed" in output
+    assert f"NOT VERIFIED  {recording.relative_to(run)}: was changed" in output
     assert tree.harness("report", str(run))[0] == 2
 
 

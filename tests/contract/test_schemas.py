@@ -83,7 +83,7 @@ def written(directory: Path) -> Documents:
     found["compare"].append(
         json.loads(harness("compare", _before(run), run, "--json", cwd=directory, exits=1))
     )
-    heard = next(iter(sorted(live.rglob("*.received.wav"))))
+    heard = _recordings(live)[0]
     found["listen"].append(json.loads(harness("listen", heard, "--deep", "--json", cwd=directory)))
     load = harness("load", "lab.toml", "--calls", "1", "--for", "0", "--json", cwd=directory)
     found["load"].append(json.loads(load))
@@ -95,11 +95,13 @@ def written(directory: Path) -> Documents:
     return found
 
 
+def _recordings(run: Path) -> list[Path]:
+    return sorted([*run.rglob("*.received.wav"), *run.rglob("*.received.flac")])
+
+
 def _add_a_recording(run: Path, file: Path, found: Documents) -> None:
     """Both directions of a call, as a platform records them."""
-    received = next(
-        path for path in sorted(run.rglob("*.received.wav")) if "SBC-INBOUND" in str(path)
-    )
+    received = next(path for path in _recordings(run) if "SBC-INBOUND" in str(path))
     sides = [
         soundfile.read(received)[0],
         soundfile.read(received.with_name(received.name.replace("received", "sent")))[0],

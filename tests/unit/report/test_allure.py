@@ -226,7 +226,7 @@ def test_recordings_are_heard_in_a_page_and_kept_as_wav(
     assert "<script" not in page
     for leg in ("caller.1", "billing.1"):
         for way in ("received", "sent"):
-            assert attachments[f"WAV {way} by {leg}"].read_bytes()[:4] == b"RIFF"
+            assert attachments[f"Sound {way} by {leg}"].read_bytes()[:4] == b"RIFF"
 
 
 def test_allure_pytest_writes_tests_that_are_no_cases_and_their_fixtures(

@@ -92,8 +92,8 @@ def test_what_passed_is_drawn_when_it_is_asked_for(tmp_path: Path, samples: Modu
     evidence = heard(samples, tmp_path, 240, verdict=Verdict.PASSED)
     (found,) = hearings(evidence)
     assert (found.picture, found.player) == ("", "")
-    assert player_of(found, evidence, tmp_path)["player"] == "caller.1.received.wav"
-    assert {path.suffix for path in tmp_path.glob("caller.1.*")} == {".wav"}
+    assert player_of(found, evidence, tmp_path)["player"] == "caller.1.received.flac"
+    assert {path.suffix for path in tmp_path.glob("caller.1.*")} == {".flac"}
 
     draw(evidence)
     (found,) = hearings(evidence)

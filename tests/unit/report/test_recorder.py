@@ -5,8 +5,10 @@ import os
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
+from harness.audio.wav import read_wav, write_wav
 from harness.case.events import MarkHeard, Recorded, SipMessage
 from harness.case.log import EVENTS, VERSION
 from harness.case.recorder import CaseRecorder
@@ -216,3 +218,31 @@ class TestVersion:
             match=rf"events.jsonl: version {version}; this harness reads version {VERSION}",
         ):
             CaseEvidence.read(tmp_path)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.PASSED, Verdict.FAILED])
+def test_the_recordings_of_a_passed_case_become_flac(tmp_path: Path, verdict: Verdict) -> None:
+    samples = np.arange(800, dtype=np.int16)
+    directory = tmp_path / "case"
+    recorder = CaseRecorder(directory, {"row": "TD-INBOUND"})
+    files = {name: directory / f"{name}.wav" for name in ("received", "sent", "fetched")}
+    for path in files.values():
+        write_wav(path, samples, 8000)
+    empty = directory / "caller.2.sent.wav"
+    write_wav(empty, samples[:0], 8000)
+    recorder.attach("the AI's recording", files["fetched"], "audio/wav")
+    paths = {"path": str(files["received"]), "sent_path": str(files["sent"])}
+    recorder.event(Recorded(at=1.0, phone="caller", leg="caller.1", **paths))
+    recorder.close(verdict, "")
+
+    (recording,) = CaseEvidence.read(directory).recordings
+    kind = ".flac" if verdict is Verdict.PASSED else ".wav"
+    assert recording.received == files["received"].with_suffix(kind)
+    assert recording.sent == files["sent"].with_suffix(kind)
+    for path in (recording.received, recording.sent):
+        assert read_wav(path)[0].tolist() == samples.tolist()
+    left = {path.name for path in directory.glob("*.wav")}
+    assert left == (
+        {"fetched.wav", empty.name}
+        | ({path.name for path in files.values()} if kind == ".wav" else set())
+    )
