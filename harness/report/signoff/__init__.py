@@ -57,6 +57,8 @@ def make(
 ) -> Signed:
     """Make the sign-off of a run; signed with ``key``, or else saying that it is unsigned.
 
+    ``waiver_file``: without it, the waivers of an earlier sign-off of the run are kept.
+
     ``unsigned``: delete the signature that the run may have. Without it and without ``key``, a
     signed run is refused.
 
@@ -70,6 +72,9 @@ def make(
             " or --unsigned, which deletes the signature"
         )
     signer = attest.signer_of(key) if key else None
+    kept = run / manifest.WAIVERS
+    if waiver_file is None and kept.exists():
+        waiver_file = kept
     granted = read_waivers(waiver_file) if waiver_file else ()
     evidence = sealed or RunEvidence.read(run)
     decision = decide(
@@ -84,7 +89,6 @@ def make(
     for name in (manifest.WAIVERS, attest.FILE, document.HTML, document.PDF):
         if waiver_file is None or waiver_file.resolve() != run / name:
             (run / name).unlink(missing_ok=True)
-    kept = run / manifest.WAIVERS
     if waiver_file and waiver_file.resolve() != kept:
         shutil.copyfile(waiver_file, kept)
     html = run / document.HTML

@@ -295,6 +295,8 @@ def make(
         run, key=key, waiver_file=waivers, customer=customer, pdf=wanted, unsigned=unsigned
     )
     _say(made.decision)
+    if waivers is None and made.decision.waivers:
+        typer.echo("waivers of the earlier sign-off are kept (--waivers FILE replaces them)")
     for path in (made.html, made.pdf, made.attestation):
         if path is not None:
             typer.echo(str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 from types import ModuleType
@@ -50,6 +51,34 @@ def test_a_signature_is_only_dropped_when_asked(tmp_path: Path, runs: ModuleType
     dropped = CliRunner().invoke(application(), [*again, "--unsigned"])
     assert "unsigned" in dropped.output
     assert not (run / attest.FILE).exists()
+
+
+def test_waivers_are_kept_when_a_sign_off_is_made_again(tmp_path: Path, runs: ModuleType) -> None:
+    """Signing a run with waivers dropped them without a word: it was not accepted any more."""
+    run = runs.make_run(tmp_path / "reports", plays={"HOLD": runs.fails}).directory
+    attest.make_keys(tmp_path / "key.pem")
+    until = datetime.datetime.now(datetime.UTC).date()
+    waivers, none = tmp_path / "waivers.toml", tmp_path / "none.toml"
+    waivers.write_text(
+        f'[[waiver]]\nrow = "HOLD"\nwho = "Jane Doe"\nwhy = "Known."\nuntil = {until}\n'
+    )
+    none.write_text("")
+    make = ["signoff", "make", str(run), "--no-pdf"]
+    given = CliRunner().invoke(application(), [*make, "--waivers", str(waivers)])
+    signed = CliRunner().invoke(application(), [*make, "--key", str(tmp_path / "key.pem")])
+    unsigned = CliRunner().invoke(application(), [*make, "--unsigned"])
+    replaced = CliRunner().invoke(application(), [*make, "--waivers", str(none)])
+    again = CliRunner().invoke(application(), make)
+
+    kept = "waivers of the earlier sign-off are kept (--waivers FILE replaces them)"
+    for made in (given, signed, unsigned):
+        assert made.exit_code == 0, made.output
+        assert "waived: HOLD, by Jane Doe" in made.output
+        assert (kept in made.output.splitlines()) is (made is not given)
+    for made in (replaced, again):
+        assert made.exit_code == 1
+        assert "waived" not in made.output
+        assert kept not in made.output
 
 
 def test_help_shows_every_option() -> None:
