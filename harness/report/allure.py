@@ -29,6 +29,7 @@ from allure_commons.types import LabelType, LinkType, ParameterMode, Severity
 from allure_commons.utils import md5, platform_label
 from markupsafe import Markup
 
+from harness import integrations
 from harness.case.log import Step
 from harness.case.verdict import NEVER_REPORTED, Verdict, overall
 from harness.report import pcap
@@ -169,9 +170,8 @@ def _result(case: Mapping[str, object], directory: str) -> dict[str, Any]:
     """What a case is, as planned: names, ids, labels, parameters, link. The history's ids are made
     of the parameters.
     """
-    row, integration, source = (
-        str(case.get(name) or "") for name in ("row", "integration", "source")
-    )
+    row, source = (str(case.get(name) or "") for name in ("row", "source"))
+    integration = integrations.title(str(case.get("integration") or ""))
     site, deployment, run = (
         case.get("site") or "local",
         str(case.get("deployment") or ""),

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness import integrations
 from harness.case.verdict import NEVER_REPORTED, Conclusion, Verdict
 from harness.report.coverage import labels
 from harness.report.evidence import CaseEvidence, key_of, names_of
@@ -31,14 +32,13 @@ def write(path: Path, run: RunEvidence) -> None:
     suites: dict[str, list[ET.Element]] = {}
     began: dict[str, float] = {}
     for evidence in run.cases:
-        suites.setdefault(evidence.integration, []).append(_case(evidence, called[evidence.key]))
-        began[evidence.integration] = min(
-            evidence.began_wall, began.get(evidence.integration, evidence.began_wall)
-        )
+        name = _title(evidence.case)
+        suites.setdefault(name, []).append(_case(evidence, called[evidence.key]))
+        began[name] = min(evidence.began_wall, began.get(name, evidence.began_wall))
     for case in run.absent:
-        element = _element(case, called[key_of(case)], str(case.get("integration", "")), 0.0)
+        element = _element(case, called[key_of(case)], 0.0)
         _problem(element, NEVER_REPORTED, NEVER_REPORTED.first_line())
-        suites.setdefault(str(case.get("integration", "")), []).append(element)
+        suites.setdefault(_title(case), []).append(element)
     root = ET.Element("testsuites", name="call verification")
     for name, elements in suites.items():
         suite = ET.SubElement(root, "testsuite", name=printable(name))
@@ -62,17 +62,22 @@ def _count(suite: ET.Element, elements: Sequence[ET.Element]) -> None:
     suite.set("time", f"{sum(float(element.get('time', '0')) for element in elements):.3f}")
 
 
-def _element(case: Mapping[str, object], name: str, integration: str, seconds: float) -> ET.Element:
+def _title(case: Mapping[str, object]) -> str:
+    """Its integration's title."""
+    return integrations.title(str(case.get("integration", "")))
+
+
+def _element(case: Mapping[str, object], name: str, seconds: float) -> ET.Element:
     return ET.Element(
         "testcase",
-        classname=printable(f"{integration}.{case.get('row', '')}"),
+        classname=printable(f"{_title(case)}.{case.get('row', '')}"),
         name=printable(name),
         time=f"{seconds:.3f}",
     )
 
 
 def _case(evidence: CaseEvidence, name: str) -> ET.Element:
-    element = _element(evidence.case, name, evidence.integration, evidence.wall_s)
+    element = _element(evidence.case, name, evidence.wall_s)
     if not evidence.passed:
         _problem(element, evidence.conclusion, evidence.headline).text = printable(_why(evidence))
     lines = [f"{name}: {value}" for name, value in _facts(evidence).items() if value]
@@ -93,10 +98,9 @@ def _why(evidence: CaseEvidence) -> str:
 def _facts(evidence: CaseEvidence) -> dict[str, str]:
     case = evidence.case
     return {
-        **{
-            key: str(case.get(key) or "")
-            for key in ("row", "integration", "deployment", "site", "source")
-        },
+        "row": evidence.row,
+        "integration": _title(case),
+        **{key: str(case.get(key) or "") for key in ("deployment", "site", "source")},
         **labels(evidence),
         "verdict": str(evidence.verdict),
         "strength": in_words(evidence.strength),

@@ -4,6 +4,7 @@ rule and fix text are in what a failure of its deployment says.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,13 @@ def test_own_integrations_title_cause_fix_and_guide_section_are_shown(tree: Any)
     assert "Simulated Acme CX with" in signoff
     assert "acme-lab: Acme CX, kind simulated" in signoff
     assert "Acme CX trunk" in report
+    junit = (tree.run_directory / "junit.xml").read_text(encoding="utf-8")
+    assert '<testsuite name="Acme CX"' in junit
+    assert 'classname="Acme CX.ACME-INBOUND"' in junit
+    for path in (tree.run_directory / "allure-results").glob("*-result.json"):
+        labels = json.loads(path.read_text(encoding="utf-8"))["labels"]
+        shown = {one["value"] for one in labels if one["name"] in ("epic", "parentSuite")}
+        assert shown == {"Acme CX"}
 
 
 def test_mistake_in_an_own_integrations_table_ends_the_run_before_any_call(tree: Any) -> None:

@@ -86,7 +86,8 @@ def test_a_result_says_what_the_case_is_and_what_it_did(run: Any) -> None:
     assert (
         labels(passed).items()
         >= {
-            "epic": "talkdesk",
+            "epic": "Talkdesk",
+            "parentSuite": "Talkdesk",
             "story": "udp · ip · pcmu · synthflow",
             "severity": "critical",
             "verdict": "passed",

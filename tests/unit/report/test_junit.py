@@ -75,6 +75,13 @@ def test_jenkins_takes_it(root: ET.Element) -> None:
     assert violations(root) == []
 
 
+def test_an_integration_is_shown_by_its_title(root: ET.Element) -> None:
+    assert {suite.get("name") for suite in root.iter("testsuite")} == {"Talkdesk"}
+    named = {str(case.get("classname")).partition(".")[0] for case in root.iter("testcase")}
+    assert named == {"Talkdesk"}
+    assert "integration: Talkdesk" in ET.tostring(root, encoding="unicode")
+
+
 def test_the_other_verdicts(root: ET.Element) -> None:
     problems = {
         str(case.get("classname")).partition(".")[2]: (
