@@ -107,8 +107,11 @@ def test_search_stays_in_sight_and_a_slash_reaches_it(red: Path, look: Any, widt
         page.keyboard.press("/")
         page.keyboard.type("HOLD")
         assert page.get_by_role("searchbox").input_value() == "HOLD"
-        page.wait_for_function("!document.getElementById('count').textContent.startsWith('459')")
-        assert page.locator("details.case:not([hidden])").first.bounding_box()["y"] < 900
+        page.wait_for_function(  # each letter filters anew
+            "() => { const case_ = document.querySelector('details.case:not([hidden])');"
+            " const box = case_.getBoundingClientRect(); return box.height && box.top < 900"
+            " && !document.getElementById('count').textContent.startsWith('459'); }"
+        )
 
 
 @WIDTHS
