@@ -48,10 +48,14 @@ def six_causes() -> Mapping[str, runs.Play]:
     return {row: failing(*named) for row, named in SIX.items()}
 
 
-def whole_matrix(reports: Path, plays: Mapping[str, runs.Play] | None = None) -> Path:
+def whole_matrix(
+    reports: Path,
+    plays: Mapping[str, runs.Play] | None = None,
+    deployments: str = "simulated-*",
+) -> Path:
     """The directory of a run of 459 cases with its reports; ``plays`` happens at Talkdesk alone."""
     made = []
-    for file in sorted(Path("scenarios/deployments").glob("simulated-*.toml")):
+    for file in sorted(Path("scenarios/deployments").glob(f"{deployments}.toml")):
         own = plays if "talkdesk" in file.name else None
         run = runs.make_run(reports, deployment=load(file, secrets=False), plays=own).directory
         made.append(remake(run).directory)

@@ -7,15 +7,21 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.report import signoff
+from harness.diagnosis.catalogue import causes
+from harness.integrations import load
+from harness.integrations.matrix import Selection, cases
+from harness.report import acknowledged, signoff
+from harness.report.acknowledged import Acknowledgement
 from harness.report.signoff import attest
 from tests.browser.conftest import looks
-from tests.browser.pages import whole_matrix
+from tests.browser.pages import failing, whole_matrix
+from tests.unit.conftest import DEPLOYMENT
 
 
 @looks
@@ -71,8 +77,13 @@ def test_signatures_stand_on_the_first_page_of_three_deployments(signed: signoff
 
 def test_text_of_the_pdf_is_that_of_the_page(signed: signoff.Signed, look: Any) -> None:
     """What did not fit was copied as another row's text."""
-    copied = text_of(signed.pdf)
-    with look(signed.html, width=695, height=1020) as looked:
+    compare_texts(signed, look)
+
+
+def compare_texts(made: signoff.Signed, look: Any) -> None:
+    """The PDF's text layer with what the HTML shows in print."""
+    copied = text_of(made.pdf)
+    with look(made.html, width=695, height=1020) as looked:
         looked.page.emulate_media(media="print")
         looked.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
         shown = looked.page.locator("main").inner_text()
@@ -84,6 +95,58 @@ def test_text_of_the_pdf_is_that_of_the_page(signed: signoff.Signed, look: Any) 
     assert len(lines) > 100
     assert [line for line in lines if line not in copied] == []
     assert Counter("".join(lines)) - Counter(copied) == Counter()
+
+
+#: Fifteen rows, each with a cause of its own; the causes with the longest titles.
+ROWS = tuple(dict.fromkeys(case.row.id for case in cases([load(DEPLOYMENT)], Selection())))[:15]
+CAUSES = dict(
+    zip(ROWS, sorted(causes(), key=lambda name: -len(causes()[name].title)), strict=False)
+)
+WAIVER = """[[waiver]]
+row = "{row}"
+who = "Jane Doe, Head of Operations"
+why = "The trunk is enlarged to 30 calls on 1 December, and the carrier confirms it."
+until = {until}
+"""
+
+
+@pytest.mark.parametrize("deployments", ["simulated-talkdesk*", "simulated-*"])
+@pytest.mark.parametrize("number", [0, 1, 15])
+def test_first_page_lists_waived_causes_as_known_and_stays_whole(
+    tmp_path: Path, look: Any, number: int, deployments: str
+) -> None:
+    """The rows of one deployment that fail are waived, and every second cause is acknowledged."""
+    until = datetime.now(UTC).date()
+    for cause in list(CAUSES.values())[::2]:
+        known = Acknowledgement(cause=cause, ticket="NET-12", owner="Ana Cruz", until=until)
+        acknowledged.add(tmp_path, known)
+    rows = ROWS[:number]
+    plays = {row: failing(CAUSES[row], "trunk", causes()[CAUSES[row]].title) for row in rows}
+    (tmp_path / "w.toml").write_text("".join(WAIVER.format(row=row, until=until) for row in rows))
+    run = whole_matrix(tmp_path, plays, deployments)
+    made = signoff.make(run, waiver_file=tmp_path / "w.toml", pdf=True)
+    compare_texts(made, look)
+    with look(made.html, width=390, height=844) as looked:
+        assert looked.violations() == []
+        assert looked.overflows() <= 0
+    first, whole = text_of(made.pdf, "-l", "1"), text_of(made.pdf)
+    assert ("ACCEPTEDWITHWAIVERS" if number else "ACCEPTED(") in first
+    assert "Forthecustomer" in first
+    assert whole.count("Forthecustomer") == 1
+    shown = min(number, 2)
+    titles = ["".join(causes()[CAUSES[row]].title.split()) for row in rows]
+    assert sum(title in first for title in titles) == shown
+    assert first.count("JaneDoe") == shown
+    assert ("waivedcause,notpassed" in first) is bool(number)
+    assert all(title in whole.removeprefix(first) for title in titles)
+    assert whole.removeprefix(first).count("JaneDoe") >= number
+    assert first.count("known:NET-12,AnaCruz") + first.count("noticket") == shown
+    assert first.count(f"and{number - shown}more:annex") == (2 if number > shown else 0)
+    if number == 1:
+        assert re.search(
+            rf"{re.escape(titles[0])}known:NET-12,AnaCruz,until{until}platformadministrator\(trunk\)\d+failed",
+            first,
+        )
 
 
 def test_pdf_is_tagged_for_screen_readers(signed: signoff.Signed) -> None:

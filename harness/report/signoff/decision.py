@@ -89,9 +89,20 @@ class Decision:
     @cached_property
     def to_mend(self) -> list[CauseGroup]:
         """Cases that did not pass and have no waiver, by cause."""
-        waived = {(row.deployment, row.scope.row) for row in self.rows if row.waiver is not None}
         cases = [one.case for one in self.cases]
-        return grouped([case for case in cases if _place(case) not in waived])
+        return grouped([case for case in cases if _place(case) not in self._waived_places])
+
+    @cached_property
+    def waived(self) -> list[CauseGroup]:
+        """Cases that did not pass and have a waiver, by cause."""
+        cases = [one.case for one in self.cases]
+        return grouped(
+            [case for case in cases if case.passed or _place(case) in self._waived_places]
+        )
+
+    @cached_property
+    def _waived_places(self) -> set[tuple[str, str]]:
+        return {(row.deployment, row.scope.row) for row in self.rows if row.waiver is not None}
 
     @property
     def counts(self) -> dict[str, int]:

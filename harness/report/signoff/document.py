@@ -45,6 +45,9 @@ HTML, PDF = manifest.HTML, manifest.PDF
 _MOST_COLUMNS, _MOST_OF_SEVERAL = 12, 3
 #: How many reasons it shows, and characters of a list in each; the annex has all.
 _MOST_REASONS, _MOST_WORDS = 6, 260
+#: Lines of the matrix and of waivers that it has room for, and how many waivers it shows at least;
+#: the annex has all.
+_MOST_LINES, _LEAST_WAIVERS = 53, 2
 
 
 def brief(reason: str) -> str:
@@ -65,6 +68,7 @@ def write(
     scope = decision.scope
     statements = _statements(decision.rows)
     seen = partial(_seen, numbers={words: number for number, words in enumerate(statements, 1)})
+    tables = _matrix(decision)
     template = _environment().get_template("signoff.html.j2")
     text = template.render(
         d=decision,
@@ -76,8 +80,9 @@ def write(
         compared=str(past),
         known=lambda group: past.acknowledged.of(group.id, group.cases[0].deployment),
         period=_period(decision),
-        tables=_matrix(decision),
+        tables=tables,
         most_reasons=_MOST_REASONS,
+        most_waivers=_most_waivers(tables),
         brief=brief,
         is_cut=len(decision.reasons) > _MOST_REASONS
         or any(brief(reason) != reason for reason in decision.reasons),
@@ -162,6 +167,12 @@ def _matrix(decision: Decision) -> tuple[matrix.Table, ...]:
         [*results, *((case, matrix.NOT_RUN) for case in decision.evidence.absent)],
         most,
     )
+
+
+def _most_waivers(tables: Iterable[matrix.Table]) -> int:
+    """How many waivers, and as many waived causes, the first page shows beside this matrix."""
+    lines = max((len(table.run) + 2 * len(table.skipped) for table in tables), default=0)
+    return max(_LEAST_WAIVERS, (_MOST_LINES - lines) // 2)
 
 
 def _annex(rows: Iterable[RowResult]) -> dict[str, list[tuple[RowScope, list[RowResult]]]]:

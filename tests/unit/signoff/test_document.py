@@ -15,7 +15,7 @@ import pytest
 from harness.case.recorder import CaseRecorder
 from harness.integrations import load
 from harness.integrations.matrix import Case
-from harness.report import signoff
+from harness.report import acknowledged, signoff
 from harness.report.signoff import document
 
 ROW = "TD-INBOUND"
@@ -183,6 +183,35 @@ def waive(run: Path, waivers: Path) -> Path:
     rest = f'who = "Jane Doe, Head of Operations"\nwhy = "It is known."\nuntil = {today}\n'
     waivers.write_text("".join(f'[[waiver]]\nrow = "{row}"\n{rest}' for row in waived))
     return waivers
+
+
+def test_waived_cause_is_on_the_first_page_with_ticket_owner_and_cases(
+    tmp_path: Path, runs: ModuleType
+) -> None:
+    """It was only in the row's line of the annex."""
+
+    def fails(case: Case, recorder: CaseRecorder) -> tuple[object, ...]:
+        cause = {"id": "full", "cause": "the trunk is full", "title": "the trunk is full"}
+        return (*runs.fails(case, recorder), [{**cause, "owner": "network", "fix": "More lines."}])
+
+    reports = tmp_path / "reports"
+    run = runs.make_run(reports, plays={ROW: fails, "HOLD": runs.fails}).directory
+    until = datetime.datetime.now(datetime.UTC).date()
+    acknowledged.add(
+        reports,
+        acknowledged.Acknowledgement(cause="full", ticket="NET-12", owner="Ana Cruz", until=until),
+    )
+    made = signoff.make(run, waiver_file=waive(run, tmp_path / "waivers.toml"))
+    html = made.html.read_text()
+    first, annex = (runs.words(part) for part in html.split("</section>"))
+
+    assert made.decision.to_mend == []
+    assert f"the trunk is full known: NET-12, Ana Cruz, until {until} network 1 failed" in first
+    assert "what was seen no ticket – 1 failed" in first
+    assert "2 failed" in first
+    assert "What was waived" in annex
+    assert "More lines." in annex
+    assert "What must be fixed" not in annex
 
 
 def test_rows_that_were_not_run_stand_with_their_reason(tmp_path: Path, runs: ModuleType) -> None:
