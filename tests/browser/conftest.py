@@ -35,7 +35,14 @@ ROWS = ("TD-INBOUND", "TD-TRANSFER-BLIND", "TD-FALLBACK-REFUSED", "TD-REGISTER-O
 
 
 looks = pytest.mark.parametrize(
-    "how", [{}, {"dark": True}, {"width": 390, "height": 844}], ids=["light", "dark", "390 px"]
+    "how",
+    [
+        {"width": 1400},
+        {"width": 1400, "dark": True},
+        {"width": 768, "height": 1024},
+        {"width": 390, "height": 844},
+    ],
+    ids=["light", "dark", "768 px", "390 px"],
 )
 
 

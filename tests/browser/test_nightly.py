@@ -17,6 +17,7 @@ from harness.report.nightly.alerts import AlertCause
 from harness.report.nightly.compare import compare
 from harness.report.nightly.problems import News
 from tests.browser.conftest import looks
+from tests.browser.pages import two_nights
 
 PROBLEM = Problem("TD-TRANSFER-WARM[x] at Berlin", "failed", Cause("no", "trunk", "Transfer fails"))
 ROWS = ("TD-INBOUND", "TD-TRANSFER-WARM", "HOLD", "BUSY")
@@ -99,6 +100,12 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a night in which a row failed for another cause than the night before."""
+    return two_nights(tmp_path_factory.mktemp("changed"))
+
+
 @looks
 def test_page_has_no_accessibility_problem(nights: Path, look: Any, how: Mapping[str, Any]) -> None:
     with look(nights, **how) as looked:
@@ -147,3 +154,22 @@ def test_thirty_nights_print_on_a_page_s_width(nights: Path, look: Any) -> None:
         assert looked.overflows() <= 0
         right = "cells => Math.max(...cells.map(cell => cell.getBoundingClientRect().right))"
         assert looked.page.locator("td, figure").evaluate_all(right) <= 1047
+
+
+@pytest.mark.parametrize("width", [1400, 768, 390])
+def test_night_whose_cause_changed_begins_with_the_new_cause_and_its_owner(
+    changed: Path, look: Any, width: int
+) -> None:
+    with look(changed, width=width, height=1000) as looked:
+        page = looked.page
+        said = page.locator("section", has=page.get_by_role("heading", name="What has changed"))
+        words = " ".join(said.inner_text().split())
+        assert "1 new cause (15 cases), platform routing" in words
+        assert "Caller ID missing: the AI is shown the line's number, owner" in words
+        assert "2 gone (46 cases)" in words
+        assert "1 known" in words
+        assert said.bounding_box()["y"] < page.locator("table.matrix").first.bounding_box()["y"]
+        assert page.get_by_text("known: AI-7, Ana Cruz, until 2099-12-31").first.is_visible()
+        if width > 390:  # where 17 columns have 16 px each
+            assert looked.violations() == []
+        assert looked.overflows() <= 0

@@ -393,10 +393,16 @@ def test_page_of_three_thousand_cases_holds_only_their_list(
         for case in [failed[index % len(failed)] if index < 300 else passed[index % len(passed)]]
     ]
     write_page(tmp_path, cases)
-    with look(tmp_path / "report.html") as looked:
+    for width in (768, 390):
+        with look(tmp_path / "report.html", width=width) as looked:
+            assert looked.page.locator(".overview tbody tr").first.is_visible()
+            assert looked.overflows() <= 0
+    with look(tmp_path / "report.html", width=1400, height=1000) as looked:
         looked.page.wait_for_function(
             "document.getElementById('count').textContent === '3000 of 3000 cases'"
         )
+        assert looked.page.locator("#matrix").bounding_box()["y"] < 1000
+        assert looked.overflows() <= 0
         # the page holds the list and no case's content, so that it opens soon
         assert looked.page.locator("details.case > .body *").count() == 0
         assert looked.page.locator("details.case > template").count() == 20
