@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from harness.errors import MistakeError
 from harness.report import signoff
-from harness.report.signoff import attest, manifest
+from harness.report.signoff import attest, document, manifest
 from harness.run.cli.app import application
 
 FORGED = "verified: the evidence is what was signed, and the verdicts follow from it"
@@ -79,6 +79,19 @@ def test_waivers_are_kept_when_a_sign_off_is_made_again(tmp_path: Path, runs: Mo
         assert made.exit_code == 1
         assert "waived" not in made.output
         assert kept not in made.output
+
+
+def test_sign_off_without_a_pdf_says_why(
+    tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(document, "why_no_pdf", lambda: "WeasyPrint is missing")
+    run = runs.make_run(tmp_path).directory
+    made = CliRunner().invoke(application(), ["signoff", "make", str(run)])
+    said = "no PDF: WeasyPrint is missing; any browser prints signoff.html"
+    assert said in made.output.splitlines()
+    wanted = CliRunner().invoke(application(), ["signoff", "make", str(run), "--pdf"])
+    assert isinstance(wanted.exception, MistakeError)
+    assert said.removeprefix("no PDF: ") in str(wanted.exception)
 
 
 def test_help_shows_every_option() -> None:

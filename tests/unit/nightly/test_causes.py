@@ -220,3 +220,27 @@ def test_run_with_injected_faults_is_compared_with_its_like_alone(nights: Nights
     assert "This is the first night with these faults." in first.page.read_text()
     assert nights.pass_one().alert is None, "nothing of the faulty night is gone"
     assert nights.pass_one(**faulty).alert is None, "nor is anything new in its second"
+
+
+def test_alert_and_page_link_to_where_the_reports_are_served(
+    nights: Nights, runs: ModuleType
+) -> None:
+    served = "https://ci.example.com/reports"
+    run = runs.make_run(nights.reports, rows=ROWS, plays={"HOLD": NO_RTP}).directory
+    remake(run)
+    found = nights.conclude(run.name, code=1, base_url=served)
+
+    report = f"{served}/{run.name}/report.html"
+    assert found.alert is not None
+    assert f"{report}#cause-no-rtp" in found.alert.body
+    page = found.page.read_text()
+    assert f'href="{report}"' in page
+    assert f'href="{report}#cause-no-rtp' in page
+
+
+def test_place_of_the_reports_is_a_web_address() -> None:
+    file = "scenarios/deployments/simulated-talkdesk.toml"
+    refused = CliRunner().invoke(application(), ["nightly", file, "--base-url", "reports"])
+    assert isinstance(refused.exception, MistakeError)
+    said = "--base-url reports: is no web address; allowed: https://host/path"
+    assert str(refused.exception) == said
