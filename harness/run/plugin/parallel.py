@@ -40,7 +40,7 @@ from harness.run.plugin.worlds import Worlds, require_playable
 from harness.scenario.phones import stand_in
 from harness.support.files import own_directories, whole_file
 from harness.support.files.own_directories import MEMORY, Scratch
-from harness.support.forkserver import ForkServer, allow_open_files
+from harness.support.forkserver import PYTHON, ForkServer, allow_open_files
 from harness.support.mask import mask_fields
 from harness.support.memory import settle
 from harness.support.network_text import printable
@@ -421,7 +421,7 @@ def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
         return
     for spec in specs:
         if spec.popen:
-            python = shlex.split(spec.python) if spec.python else [sys.executable]
+            python = shlex.split(spec.python) if spec.python else PYTHON
             spec.python = shlex.join(["sh", "-c", 'trap "" INT; exec "$@"', "sh", *python])
     if config.getoption("dist") == "load":
         config.stash[_OTHERS] = specs[1:]
