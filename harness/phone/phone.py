@@ -121,7 +121,11 @@ class Phone:
     def incoming(self) -> list[Leg]:
         """The incoming legs that belong to the case (:attr:`is_ours`)."""
         incoming = [leg for leg in self.legs if leg.direction == "incoming"]
-        return list(filter(self.is_ours, incoming))
+        return list(filter(self._belongs, incoming))
+
+    def _belongs(self, leg: Leg) -> bool:
+        came_late = not leg.taken and leg.events[0].at < self._rules.first_placed()
+        return self.is_ours(leg) and not came_late
 
     @property
     def error(self) -> BaseException | None:
@@ -251,7 +255,7 @@ class Phone:
                     leg.direction == "incoming"
                     and not leg.taken
                     and leg.is_offered
-                    and self.is_ours(leg)
+                    and self._belongs(leg)
                 ):
                     leg.taken = True
                     return leg

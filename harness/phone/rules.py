@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
+import math
 import threading
 import time
 from collections import deque
@@ -31,7 +32,8 @@ class Rules:
     ``guard`` raises :class:`RefusedError` for a URI that may not be called, ``refer_guard``
     (``guard`` by default) for one that another party may not be asked to call. An outgoing call
     waits for ``admit`` (:meth:`harness.deployment.limits.Gate.admit`), at most
-    ``admitted_within_s``. No leg lasts longer than ``seconds_per_call``.
+    ``admitted_within_s``. No leg lasts longer than ``seconds_per_call``. An incoming call from
+    before ``first_placed``, the time of the case's first call, belongs to the case before.
     """
 
     guard: Callable[[str], None] = lambda uri: None
@@ -39,6 +41,7 @@ class Rules:
     admitted_within_s: float = 30.0
     seconds_per_call: float | None = None
     refer_guard: Callable[[str], None] | None = None
+    first_placed: Callable[[], float] = lambda: -math.inf
 
 
 def check_transport(target: str, config: PhoneConfig) -> None:

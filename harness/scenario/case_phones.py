@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -90,7 +91,14 @@ class CasePhones:
         self._gate = gate
         # the cases of every worker may each have a call before this one
         within = max(_ADMITTED_WITHIN_S, 2.0 * MOST_WORKERS / deployment.limits.calls_per_second)
-        self._rules = Rules(self.guard, self._admitted, within, deployment.limits.seconds_per_call)
+        self._first_placed = -math.inf  #: a platform that is triggered calls before the case does
+        self._rules = Rules(
+            self.guard,
+            self._admitted,
+            within,
+            deployment.limits.seconds_per_call,
+            first_placed=lambda: self._first_placed,
+        )
         self._phones: dict[str, Phone] = {}
         #: False where other processes lease these phones for their own cases: a registration that
         #: is kept would then draw their calls, or theirs would replace it unnoticed (RFC 3261
@@ -101,6 +109,8 @@ class CasePhones:
         """Wait for the deployment's limits. That time is not counted as the harness's overhead."""
         began = time.monotonic()
         permit = self._gate.admit(within)
+        if self._first_placed == -math.inf:
+            self._first_placed = time.monotonic()
         if (waited := time.monotonic() - began) > _WAITED_S:
             self._evidence.scripted(waited, "until [limits] let the call be placed", began=began)
         return permit

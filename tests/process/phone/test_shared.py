@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import signal
 import time
@@ -18,6 +19,7 @@ from harness.errors import PhoneLostError
 from harness.phone import PhoneConfig
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
+from harness.phone.rules import Rules
 from harness.phone.switchboard import Reservation, Sharing, Switchboard
 from harness.scenario.case_phones import send_options
 from harness.sip.message import Message, Request
@@ -27,6 +29,7 @@ from tests.process.phone.conftest import Desk, event_of, hears, uri_of
 from tests.stranger import Stranger
 
 ANNE, BERT, EVE = "+12065550151", "+12065550152", "+12065550153"
+NO_RULES = Rules()
 
 
 @pytest.fixture
@@ -45,12 +48,13 @@ class Case:
         self.marks = itertools.count(first_mark)
         self.events: list[Any] = []
 
-    def share(self, config: PhoneConfig, **claim: Any) -> Phone:
+    def share(self, config: PhoneConfig, rules: Rules = NO_RULES, **claim: Any) -> Phone:
         return self.pool.lease(
             config,
             sink=self.events.append,
             marks=self.marks,
             directory=self.directory / "case",
+            rules=rules,
             sharing=Sharing(self.board.path, **claim),
         )
 
@@ -136,6 +140,23 @@ def test_a_late_call_of_a_case_that_is_over_is_no_next_case_s(
     assert waiter.guessed, "a platform may show the number of the call before: alone, it is told"
     received = [e for e in cases[1].events if isinstance(e, SipMessage) and "INVITE" in e.text]
     assert not [e for e in received if ANNE in e.text]
+
+
+def test_a_call_from_before_the_case_placed_its_own_is_the_case_s_before(
+    lease: Desk, cases: list[Case]
+) -> None:
+    """Both cases may have the same caller."""
+    placed = [-math.inf]
+    rules = Rules(first_placed=lambda: placed[0])
+    waiter = cases[0].share(agent(max_calls=2), rules=rules, numbers=(ANNE,), lands=True)
+    anne = lease("anne", user=ANNE, max_calls=2)
+    anne.dial(uri_of(waiter)).wait_state("early", within=10)
+    placed[0] = time.monotonic()
+    assert not waiter.incoming
+    anne.dial(uri_of(waiter))
+    assert waiter.expect_call(within=10).id == "agent.2"
+    placed[0] = time.monotonic()
+    assert [leg.id for leg in waiter.incoming] == ["agent.2"], "a call that was awaited stays"
 
 
 def test_a_call_refused_because_cases_share_the_phone_is_reported(

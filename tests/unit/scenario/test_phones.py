@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import ssl
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +14,11 @@ import pytest
 from harness.deployment import Deployment
 from harness.deployment.safety import Guard
 from harness.integrations import load
+from harness.phone import PhoneConfig
 from harness.phone.config import system_authorities
+from harness.phone.rules import Rules
 from harness.scenario.ai_calls import StandInCall
+from harness.scenario.case_phones import CasePhones
 from harness.scenario.phones import own_phone, stand_in
 from harness.sip.uri import Uri
 from harness.support.resources import EXAMPLES
@@ -126,6 +131,25 @@ class Transferring(ScriptedLeg):
 
     def transfer_outcome(self, within: float, *, outlives_call: bool = True) -> int:
         return self.status if within >= 25.0 else 0
+
+
+def test_the_case_s_first_call_tells_the_phones_when_it_was_placed(
+    make_context: MakeContext,
+) -> None:
+    context = make_context()
+    leased: list[Rules] = []
+    pool: Any = SimpleNamespace(lease=lambda config, *, rules, **_: leased.append(rules))
+    gate: Any = SimpleNamespace(admit=lambda within: None)
+    phones = CasePhones(context.deployment, context.evidence, pool, iter(()), gate)
+    phones.lease(PhoneConfig(name="agent", user="agent", domain="example.com"))
+    (rules,) = leased
+    assert rules.first_placed() == -math.inf
+    began = time.monotonic()
+    assert rules.admit is not None
+    rules.admit(1.0)
+    first = rules.first_placed()
+    rules.admit(1.0)
+    assert began <= rules.first_placed() == first
 
 
 def hand_over(
