@@ -17,6 +17,8 @@ from tests.unit.diagnosis.stories import (
     warm,
 )
 
+_HEAVY: dict[str, Any] = {"lost": 30, "bursts": 9, "share": 0.2}
+
 
 def _same(example: Example) -> Example:
     """Both sides have the same codec."""
@@ -32,6 +34,12 @@ def _transcoded(to_ai: str, to_caller: str) -> Example:
 def with_a_person() -> Example:
     """Caller and AI have heard each other, and the caller has an agent now."""
     return transfer(Example()).reaches("billing").counted("billing.1")
+
+
+def _changed() -> Example:
+    """The caller heard the AI until a re-INVITE."""
+    example = talk(Example(row="HOLD")).to_caller().hears_mark("caller.1", 240)
+    return example.reinvites().after(3).to_ai()
 
 
 def fallen_back(packets: int = 200) -> Example:
@@ -186,14 +194,45 @@ AUDIO = [
     ),
     Expected(
         "audio.stopped.at-reinvite",
-        talk(Example(row="HOLD"))
-        .to_caller()
-        .hears_mark("caller.1", 240)
-        .reinvites()
-        .after(3)
-        .to_ai()
-        .to_caller("no-rtp"),
+        _changed().to_caller("no-rtp"),
         "certain media-lost-on-reinvite",
+    ),
+    # packets sent before an answer is passed on may be lost, and its copies come after the ACK
+    *(
+        Expected(
+            "reach.answer.held",
+            talk(Example())
+            .to_ai()
+            .to_caller()
+            .finding("answered.passed_on", "caller.1", seconds=1.5, limit_s=1.0)
+            .finding(check, "caller.1", **measured),
+            "certain answer-not-passed-on",
+        )
+        for check, measured in (
+            ("audio.loss", _HEAVY),
+            ("answered.acknowledged", {"repeated": 2}),
+        )
+    ),
+    Expected(
+        "audio.on-hold",
+        talk(Example(), direction="inactive")
+        .to_ai("no-rtp")
+        .to_caller("no-rtp")
+        .finding("audio.loss", "caller.1", **_HEAVY),
+        "certain media-on-hold",
+    ),
+    # a re-INVITE is not the cause of what keeps a voice from arriving whole
+    Expected("audio.later.codec", _changed().to_caller("other-codec", 200), "likely g711-one-side"),
+    *(
+        Expected(
+            rule,
+            _changed().to_caller("no-rtp").finding("audio.loss", "caller.1", **measured),
+            f"certain {cause}",
+        )
+        for rule, measured, cause in (
+            ("audio.loss", _HEAVY, "heavy-loss"),
+            ("audio.two-sources", {"turns": 30, "share": 0.2}, "rtp-two-sources"),
+        )
     ),
     Expected(
         "audio.agent.stopped.at-reinvite",
