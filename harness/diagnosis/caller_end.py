@@ -286,6 +286,8 @@ def _others_may_answer(scene: Scene, line: Line) -> bool:
     groups = scene.deployment.groups if scene.deployment else {}
     called = [groups[name] for name in (line.group, line.fallback) if name]
     waits = any(group.answers_itself for group in called) or not scene.takers_are_seen
+    if scene.failed("voicemail"):  # what answered is not the group's machine
+        waits = False
     return waits or scene.value("ai.saw") not in (None, "nothing")
 
 

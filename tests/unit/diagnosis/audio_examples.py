@@ -221,6 +221,16 @@ AUDIO = [
         .finding("audio.loss", "caller.1", **_HEAVY),
         "certain media-on-hold",
     ),
+    # what comes late is listened to before it is whole
+    Expected(
+        "audio.delay",
+        talk(Example())
+        .to_ai()
+        .to_caller()
+        .finding("audio.words", "caller.1")
+        .finding("audio.delay", "caller.1", delay_ms=850.0),
+        "certain high-delay",
+    ),
     # a re-INVITE is not the cause of what keeps a voice from arriving whole
     Expected("audio.later.codec", _changed().to_caller("other-codec", 200), "likely g711-one-side"),
     *(

@@ -273,6 +273,16 @@ REACH = [
         "one of trunk-transport-mismatch, route-wrong-trunk, route-missing, hours-wrong, "
         "firewall-udp-32681, firewall-udp-32681-rejected, trunk-inactive",
     ),
+    # an announcement, and not the group's machine
+    Expected(
+        "hours.undeclared",
+        Example(row="VOICEMAIL", line="nobody-there")
+        .dials()
+        .after(0.1)
+        .answered()
+        .finding("voicemail", "caller.1", speech_s=0.0),
+        "possible hours-wrong",
+    ),
     *(
         Expected(
             rule,
