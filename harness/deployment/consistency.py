@@ -9,7 +9,7 @@ from typing import Any
 from harness.deployment.network import plain_name
 from harness.deployment.tables import Tables
 from harness.deployment.trigger import numbers_in_trigger
-from harness.deployment.values import OWN_PHONES, hidden_in
+from harness.deployment.values import OWN_PHONES, hidden_in, keys_of
 from harness.support.model_words import nearest
 from harness.support.toml_model import Mistake, MistakesError
 
@@ -282,7 +282,8 @@ def _menus(deployment: Tables) -> Iterator[Mistake]:
         if not (first.press and line.press):  # a number that is there twice
             continue
         if first.press.startswith(line.press) or line.press.startswith(first.press):
-            what = f"{'.'.join(line.press)}: the caller is at {'.'.join(('lines', *first.place(one)))} with {'.'.join(first.press)}"
+            own, taken = (".".join(keys_of(press)) for press in (line.press, first.press))
+            what = f"{own}: the caller is at {'.'.join(('lines', *first.place(one)))} with {taken}"
             yield ("lines", other), f"{what}; allowed: choices of which none begins with another"
         for key in _BEFORE_THE_MENU:
             if first.before_menu(key) != line.before_menu(key):

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from harness.deployment.hours import Dates, Hours, Zone
 from harness.deployment.values import (
     E164,
+    SILENCE,
     Answer,
     ApiAccess,
     Behaviour,
@@ -34,6 +35,7 @@ from harness.deployment.values import (
     WebAddress,
     Witness,
     is_digit,
+    keys_of,
 )
 from harness.sip.identity import is_address
 from harness.support.toml_model import Mistake, MistakesError
@@ -62,6 +64,9 @@ class Destination(Model):
     closed: str | None = None  #: the group that answers out of hours; default: a message does
     #: How long the platform speaks after the last menu; it must be heard.
     notice_s: float = Field(0.0, ge=0, le=120)
+    #: With ``silence`` in ``press``: how long the last menu speaks and waits until it goes on by
+    #: itself; default: 10.
+    silence_s: float | None = Field(None, gt=0, le=120)
     routed_by: RoutedBy | None = None  #: the routing rule that leads to this assistant
     fallback: str | None = None  #: the group that takes over if the AI fails
     refer: Literal["consumed", "passed-on"] = (
@@ -126,9 +131,9 @@ class Line(Destination):
     #: Carries ``did`` or ``user`` to the AI; may be left out if there is only one, or where only
     #: people are reached.
     trunk: str | None = None
-    press: Digits | None = (
-        None  #: what the caller presses in menus before the AI, a digit for each level
-    )
+    #: What the caller presses in menus before the AI, a digit for each level; ``silence`` at last:
+    #: nothing.
+    press: Digits | None = None
     choices: dict[Pressed, Choice] = {}
     #: How long the platform speaks first; it must be heard, and no agent or AI be
     #: called in its first half.
@@ -143,6 +148,11 @@ class Line(Destination):
         own.
         """
         return None if self.closes_after_menu and key != "announcement_s" else getattr(self, key)
+
+    @property
+    def menu_waits_s(self) -> float:
+        """How long a caller who presses nothing waits in the last menu."""
+        return (self.silence_s or 10.0) if (self.press or "").endswith(SILENCE) else 0.0
 
     def place(self, name: str) -> tuple[str, ...]:
         """Where the file has the line of that name: a choice stands in its number's table."""
@@ -179,6 +189,8 @@ class Line(Destination):
             raise ValueError(
                 "notice_s: no menu comes before it; allowed: announcement_s without a menu"
             )
+        if self.silence_s and not (self.menu_waits_s or self.choices):
+            raise ValueError('silence_s: a digit is pressed; allowed: press = "silence" beside it')
         if self.closes_after_menu and not (self.press and self.hours):
             raise ValueError(
                 "closes_after_menu: no menu or no hours; allowed: press and hours beside it"
@@ -189,7 +201,8 @@ class Line(Destination):
 
 def _each_level(choices: dict[str, object], before: str = "") -> Iterator[tuple[str, object]]:
     for key, table in choices.items():
-        deeper = {k: v for k, v in table.items() if is_digit(k)} if isinstance(table, dict) else {}
+        levels = table.items() if isinstance(table, dict) else ()
+        deeper = {k: v for k, v in levels if is_digit(k) or k == SILENCE}
         if not deeper:
             yield f"{before}{key}", table
             continue
@@ -245,7 +258,7 @@ def _choices(name: str, line: Line) -> Iterator[tuple[str, Line]]:
 
 def name_of_choice(line: str, pressed: str) -> str:
     """The name of the line that a choice is."""
-    return f"{line} press {'.'.join(_KEY_NAMES.get(digit, digit) for digit in pressed.replace('.', ''))}"
+    return f"{line} press {'.'.join(_KEY_NAMES.get(key, key) for key in keys_of(pressed))}"
 
 
 class Addressed(Model):

@@ -262,18 +262,26 @@ Prompt = Annotated[str, AfterValidator(_prompt)]
 _DIGIT = re.compile(r"[0-9*#A-D]")
 #: One digit of a telephone, as RFC 4733 section 3.2 has them.
 Digit = Annotated[str, form(_DIGIT.pattern, "one digit, of 0 to 9, *, # and A to D")]
+#: In the place of a menu's last digit: the caller says and presses nothing.
+SILENCE: Final = "silence"
 #: The way to a menu's choice: the digit of each level.
 Pressed = Annotated[
     str,
     form(
-        r"[0-9*#A-D](\.?[0-9*#A-D]){0,7}",
-        "one digit to eight, of 0 to 9, *, # and A to D, e.g. 1, 21 or 2.1",
+        r"[0-9*#A-D](\.?[0-9*#A-D]){0,7}(\.?silence)?|silence",
+        "one digit to eight, of 0 to 9, *, # and A to D, e.g. 1, 21 or 2.1; or silence, also as the last",
     ),
 ]
 Digits = Annotated[Pressed, AfterValidator(lambda pressed: pressed.replace(".", ""))]
 DigitsBack = Annotated[str, form(r"[0-9*#A-D]+", "digits, of 0 to 9, *, # and A to D")]
 #: One that a telephone has a key for.
 Key = Annotated[str, form(r"[0-9*#]", "one digit, of 0 to 9, * and #")]
+
+
+def keys_of(pressed: str) -> list[str]:
+    """What the caller does in each level of the menus: a digit, or at last :data:`SILENCE`."""
+    digits = pressed.replace(".", "")
+    return [*digits.removesuffix(SILENCE), *([SILENCE] if digits.endswith(SILENCE) else [])]
 
 
 def _answer(name: str) -> str:

@@ -336,7 +336,7 @@ def seconds_of(case: Case, deployment: Deployment, timings: Timings) -> float:
     if case.line is None or case.row.moment == "campaign":  # whose customer hears no announcement
         return seconds
     entry, handover = deployment.lines[case.line], case.handover(deployment)
-    seconds += entry.announcement_s + entry.notice_s
+    seconds += entry.announcement_s + entry.notice_s + entry.menu_waits_s
     if TIMING in case.required_findings:
         seconds += timings.ring_timeout_s
     by_machine = VOICEMAIL in case.required_findings

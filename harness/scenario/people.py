@@ -12,7 +12,9 @@ from harness.case.events import CallState, Expected
 from harness.case.measurement import Landing
 from harness.case.verdict import ExpectationError, Finding, NotObservableError
 from harness.deployment import Group as GroupEntry
+from harness.deployment import Line as LineEntry
 from harness.deployment import Report
+from harness.deployment.values import SILENCE, keys_of
 from harness.phone import Mark, Silence
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
@@ -64,11 +66,11 @@ class Caller:
             began, left_s = self._left_of(entry.announcement_s, call)
             self._context.pause(left_s, "the announcement")
             self._hears_announcement(call, began, entry.announcement_s)
-            self._choose(call, entry.press)
+            chosen = self._choose(call, entry)
             if entry.notice_s:
                 self._context.pause(entry.notice_s, "the announcement after the menu")
                 self._hears_announcement(
-                    call, call.chosen, entry.notice_s, behind_s=DIGIT_S + _CUT_OFF_S
+                    call, chosen, entry.notice_s, behind_s=DIGIT_S + _CUT_OFF_S
                 )
             call.routed = self._now()
         return call
@@ -116,12 +118,25 @@ class Caller:
             reach.announced.of(call.label, seconds, is_heard), sound_due=[(since, until)]
         )
 
-    def _choose(self, call: Call, digits: str | None) -> None:
-        for level, digit in enumerate(digits or ""):
+    def _choose(self, call: Call, entry: LineEntry) -> float:
+        """Go through the menus; returns when the last choice was made."""
+        for level, key in enumerate(keys_of(entry.press or "")):
+            if key == SILENCE:
+                return self._say_nothing(call, entry.menu_waits_s)
             if level:
                 self._hear_next_menu(call)
             call.chosen = self._now()
-            call.press(digit)
+            call.press(key)
+        return call.chosen
+
+    def _say_nothing(self, call: Call, seconds: float) -> float:
+        """Wait until a menu goes on by itself; in the first half it must not."""
+        call.chosen = self._now() + seconds / 2
+        call.leg.play(Silence())
+        self._context.pause(seconds, "the menu, which goes on by itself")
+        if not call.is_quiet and not call.is_over():
+            call.leg.play(Mark())
+        return self._now()
 
     def call_closed(self, line: Line) -> Call:
         """Call a line out of its hours: a closed number answers before its menu, a closed choice
@@ -147,7 +162,7 @@ class Caller:
             self._context.pause(left_s, "the announcement of an open number")
             if not call.is_over():
                 with contextlib.suppress(NeverCame):  # the machine ends the call
-                    self._choose(call, entry.press)
+                    self._choose(call, entry)
                 self._context.pause(
                     entry.notice_s + self._context.patience, "the AI of an open number"
                 )

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from harness.audio.marks import PERIOD
 from harness.deployment import Deployment, Trunk
+from harness.deployment.values import SILENCE
 from harness.sip.identity import national, normalise
 from harness.sip.uri import NameAddr, Uri
 from harness.world import http_server
@@ -37,10 +38,16 @@ from harness.world.media.digits import take_info
 from harness.world.media.leg import Impairment, LegMedia, is_event
 from harness.world.media.sound import Player
 from harness.world.platform import impairments
-from harness.world.platform.answering import CLOSED, VOICEMAIL, RingGroup, wait_for_digit
+from harness.world.platform.answering import (
+    CLOSED,
+    PATIENCE_SECONDS,
+    VOICEMAIL,
+    RingGroup,
+    wait_for_digit,
+)
 from harness.world.platform.base import Platform
 from harness.world.platform.impairments import faulty_offer, impairments_with_ai
-from harness.world.platform.routing import GroupRoute, LineRoute, Route, Termination
+from harness.world.platform.routing import GroupRoute, LineRoute, Route, Termination, line_of
 from harness.world.wire.call import InDialogRequest
 from harness.world.wire.dialog import CallFailedError, End, How, sdp_of
 from harness.world.wire.invite import IncomingCall, OutgoingCall
@@ -133,7 +140,7 @@ class PlatformCall(BackToBack):
         """Go through hours, announcement and menus; return where they lead, None when the call has
         been handled by then.
         """
-        name = route.line if isinstance(route, GroupRoute) else route.name
+        name = line_of(route)
         if name is None:  # a group's own number
             return route
         self.line, line = name, self.platform.lines[name]
@@ -144,9 +151,7 @@ class PlatformCall(BackToBack):
         await self._give_notice(first, line.announcement_s)
         if menu := self.platform.routes.menu(self.called or ""):
             route = await self._choose(first, menu)
-            self.line = chosen = (
-                route.line if isinstance(route, GroupRoute) else route.name
-            ) or name
+            self.line = chosen = line_of(route) or name
             line = self.platform.lines[chosen]
             if line.closes_after_menu and await self._is_closed(first, chosen):
                 return None
@@ -177,13 +182,28 @@ class PlatformCall(BackToBack):
         pressed = ""
         try:
             while pressed not in menu:
-                level = "".join(
-                    digits[len(pressed)] for digits in menu if digits.startswith(pressed)
-                )
-                pressed += await wait_for_digit(level, queue, media, self.platform.ticker)
+                left = [one[len(pressed) :] for one in menu if one.startswith(pressed)]
+                level = "".join(one[0] for one in left if one != SILENCE)
+                try:
+                    pressed += await wait_for_digit(
+                        level,
+                        queue,
+                        media,
+                        self.platform.ticker,
+                        self._menu_waits_s(menu.get(pressed + SILENCE)),
+                    )
+                except LegRefusedError:
+                    if SILENCE not in left:
+                        raise
+                    pressed += SILENCE
             return menu[pressed]
         finally:
             self._digits = None
+
+    def _menu_waits_s(self, by_itself: Route | None) -> float:
+        """How long a menu waits for a digit; ``by_itself``: where it goes on without one."""
+        name = line_of(by_itself) if by_itself is not None else None
+        return PATIENCE_SECONDS if name is None else self.platform.lines[name].menu_waits_s
 
     def _answered(self, first: WireLeg) -> LegMedia:
         """The caller's leg, answered by the platform itself unless it has been answered already."""

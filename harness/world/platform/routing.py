@@ -47,6 +47,11 @@ class GroupRoute:
 Route = LineRoute | GroupRoute
 
 
+def line_of(route: Route) -> str | None:
+    """The line that leads there; None for a group's own number."""
+    return route.line if isinstance(route, GroupRoute) else route.name
+
+
 class Routes:
     """The dial plan of one platform."""
 
@@ -86,13 +91,7 @@ class Routes:
     def line_of(self, number: str | None) -> str | None:
         """The line that the number belongs to."""
         route = self.find(number or "")
-        return (
-            route.line
-            if isinstance(route, GroupRoute)
-            else route.name
-            if route is not None
-            else None
-        )
+        return line_of(route) if route is not None else None
 
     def from_ai(self, target: Uri) -> Route | None:
         """The destination of an address that the AI names, which may be internal, as an extension."""

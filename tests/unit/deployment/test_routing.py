@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from harness.deployment import Deployment
+from harness.deployment import Deployment, to_plain
 from harness.integrations.matrix import (
     Case,
     answering_groups,
@@ -108,3 +109,48 @@ def test_a_group_that_takes_over_from_another_after_a_transfer() -> None:
     assert not of(by_machine, "TD-TRANSFER-OVERFLOW")
     with pytest.raises(ValueError, match="no group is called 'sout'"):
         deployment("routing", {("groups", "first", "overflow"): "sout"})
+
+
+def test_a_menu_may_go_on_by_itself() -> None:
+    """Gladly leads a caller who chooses nothing to a default."""
+    choices = {
+        "1": {"assistant": "ada"},
+        "2": {"3": {"group": "north"}, "silence": {"group": "south", "silence_s": 4.0}},
+        "silence": {"assistant": "ada", "notice_s": 1.0},
+    }
+    line = {"did": "+13125550190", "trunk": "one", "choices": choices}
+    found = deployment("routing", {("lines", "menu"): line})
+    waits = {n: one.menu_waits_s for n, one in found.lines.items() if n.startswith("menu ")}
+    assert waits == {
+        "menu press 1": 0.0,
+        "menu press 2.3": 0.0,
+        "menu press 2.silence": 4.0,
+        "menu press silence": 10.0,
+    }
+    assert {"menu press 1", "menu press silence"} <= {
+        case.line for case in of(found, "TD-OUTBOUND-IVR")
+    }
+    stored = Deployment.model_validate(to_plain(found))
+    assert stored.lines["menu press 2.silence"].press == "2silence"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({("lines", "pressed", "silence_s"): 4.0}, "silence_s: a digit is pressed"),
+        ({("lines", "pressed", "press"): "silence.2"}, "press"),
+        (
+            {
+                ("lines", "menu"): {
+                    "did": "+13125550190",
+                    "trunk": "one",
+                    "choices": {"2": {"group": "north"}, "2.silence": {"group": "south"}},
+                }
+            },
+            "2.silence: the caller is at lines.menu.choices.2 with 2",
+        ),
+    ],
+)
+def test_a_menu_s_silence_that_cannot_be(changes: Changes, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        deployment("routing", changes)
