@@ -175,16 +175,10 @@ def _missing_keys(deployment: Tables) -> Iterator[Mistake]:
                 ("lines", key, "failover"),
                 f"{line.failover} carries the number itself; allowed: another trunk",
             )
-    campaign = deployment.campaign
-    if (
-        campaign is not None
-        and campaign.line in deployment.lines
-        and deployment.lines[campaign.line].user
-    ):
-        yield (
-            ("campaign", "line"),
-            f"{campaign.line} has no number that customers see; allowed: a line with a did",
-        )
+    for name in deployment.campaign.line if deployment.campaign is not None else ():
+        if name in deployment.lines and deployment.lines[name].user:
+            what = f"{name} has no number that customers see; allowed: a line with a did"
+            yield ("campaign", "line"), what
     for key, assistant in deployment.assistants.items():
         if assistant.model_id is None and deployment.models():
             what = "is missing, though others have one; allowed: an id for each, or for none"

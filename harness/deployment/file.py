@@ -148,7 +148,8 @@ def _checked(path: Path, plain: dict[str, Any], site: str | None) -> Deployment:
     def follows(location: tuple[int | str, ...]) -> bool:
         """Whether a place is wrong only since a row is, or a line that is left out."""
         if location == ("campaign", "line"):
-            return str(plain["campaign"]["line"]) in wrong
+            named = plain["campaign"]["line"]
+            return not wrong.isdisjoint([named] if isinstance(named, str) else named)
         if location[:1] != ("lines",) or not numbers.wrong.intersection(map(str, location[1:2])):
             return False
         return len(location) == 2 or location[2] not in lines[str(location[1])]

@@ -594,7 +594,23 @@ class Campaign(SecretHeaders):
     method: Literal["GET", "POST", "PUT"] = "POST"  #: the request's; a GET has no body
     #: the request's; ``{line}`` and ``{customer}`` as in ``url``
     body: str = '{"from": "{line}", "to": "{customer}"}'
-    line: str | None = None  #: the line whose number customers see
+    #: The line whose number customers see, or a list of those of several campaigns.
+    line: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
+    #: Line → the platform's id of its campaign, for ``{campaign}`` in ``url`` and ``body``.
+    ids: dict[str, SynthflowId] = {}
     customer: str | None = (
         None  #: the harness phone that it calls; default: the first one that calls
     )
+
+    @model_validator(mode="after")
+    def _each_is_named(self) -> Self:
+        if strange := [name for name in self.ids if name not in self.line]:
+            raise ValueError(
+                f"ids: {strange[0]!r} is no line of a campaign; allowed: those of line"
+            )
+        asked = "{campaign}" in f"{self.url} {self.body}"
+        if asked and (left := [name for name in self.line if name not in self.ids]):
+            raise ValueError(
+                f"ids: {left[0]!r} is missing; allowed: an id for each line, since the request has {{campaign}}"
+            )
+        return self

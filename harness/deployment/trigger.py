@@ -46,13 +46,17 @@ def numbers_in_trigger(deployment: Tables) -> Iterator[Mistake]:
     if campaign is None:
         return
     url = urlsplit(campaign.url or "")
-    sent = [("url", f"{url.path}?{url.query}"), ("body", campaign.body)]
+    sent = [
+        (key, text.replace("{campaign}", one))
+        for key, text in (("url", f"{url.path}?{url.query}"), ("body", campaign.body))
+        for one in campaign.ids.values() or ("",)
+    ]
     for name, value in campaign.headers.items():
         digits = re.sub(r"[A-Za-z-]+", " ", name)
         sent.append((f"headers.{name}", f"{digits} {value}"))
         if name.lower() in _NOT_OF_A_FILE:
             yield ("campaign", f"headers.{name}"), "is the harness's own; allowed: other headers"
-    for key, text in sent:
+    for key, text in dict.fromkeys(sent):
         if number := number_in_text(text, deployment.region):
             what = f"{number!r} may be a number to call"
             yield ("campaign", key), f"{what}; allowed: {{customer}} and {{line}}, and no other"

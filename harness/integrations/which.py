@@ -423,7 +423,7 @@ NO_TOPIC = Which(
 PLAINTEXT = Which(lambda cell: cell.entry.plaintext, "no number's destination lacks transport=tls")
 OF_CAMPAIGN = Which(
     lambda cell: (
-        cell.deployment.campaign is not None and cell.deployment.campaign.line == cell.line
+        cell.deployment.campaign is not None and cell.line in cell.deployment.campaign.line
     ),
     "campaign.line: no number is named that a campaign shows its customers",
 )

@@ -246,7 +246,8 @@ class Cast:
         with self.context.evidence.step(f"a campaign calls {customer.name}"):
             if trigger.trigger == "http":
                 try:
-                    campaign.start(trigger, line.did, customer.number)
+                    id_there = trigger.ids.get(line.name, "")
+                    campaign.start(trigger, line.did, customer.number, id_there)
                 except FarEndError as error:
                     if (
                         not customer.is_called()

@@ -41,9 +41,9 @@ def request_headers(declared: Campaign | Report, *, has_body: bool) -> dict[str,
     return headers
 
 
-def start(campaign: Campaign, line: str, customer: str) -> None:
-    """Ask the platform to call ``customer`` from ``line`` (both E.164). Raises
-    :class:`FarEndError`.
+def start(campaign: Campaign, line: str, customer: str, id_there: str = "") -> None:
+    """Ask the platform to call ``customer`` from ``line`` (both E.164), by the campaign that has
+    this id there. Raises :class:`FarEndError`.
     """
     has_body = (
         campaign.method != "GET"
@@ -51,12 +51,14 @@ def start(campaign: Campaign, line: str, customer: str) -> None:
     headers = request_headers(campaign, has_body=has_body)
     if not campaign.url:
         raise FarEndError("campaign.url: is missing; a campaign triggered by HTTP needs one")
-    escaped = quote(line), quote(customer)
+    escaped = quote(line), quote(customer), id_there
     types = (value.lower() for name, value in headers.items() if name.lower() == "content-type")
     is_form = any(value.startswith(_FORM) for value in types)
     url = _filled_in(campaign.url, *escaped)
     body = (
-        _filled_in(campaign.body, *escaped if is_form else (line, customer)) if has_body else None
+        _filled_in(campaign.body, *escaped if is_form else (line, customer, id_there))
+        if has_body
+        else None
     )
     where = f"campaign trigger {campaign.url.partition('?')[0]}"  # the query may hold secrets
     client = HttpClient()
@@ -70,5 +72,6 @@ def start(campaign: Campaign, line: str, customer: str) -> None:
         raise FarEndError(f"{where}: {answer.status} {answer.reason}")
 
 
-def _filled_in(text: str, line: str, customer: str) -> str:
-    return text.replace("{line}", line).replace("{customer}", customer)
+def _filled_in(text: str, line: str, customer: str, id_there: str) -> str:
+    filled = text.replace("{line}", line).replace("{customer}", customer)
+    return filled.replace("{campaign}", id_there)

@@ -227,7 +227,7 @@ def _oddity(campaign: Campaign) -> tuple[str, str] | None:
     )
     for key, text in sent.items():
         for found in _PLACE.findall(text):
-            if found not in ("{line}", "{customer}"):
+            if found not in ("{line}", "{customer}", "{campaign}"):
                 return f"its {key} has {found}, which nothing is put in place of", key
     if any("{customer}" in text for text in sent.values()):
         return None

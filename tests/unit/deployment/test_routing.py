@@ -154,3 +154,13 @@ def test_a_menu_may_go_on_by_itself() -> None:
 def test_a_menu_s_silence_that_cannot_be(changes: Changes, said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         deployment("routing", changes)
+
+
+def test_each_of_several_campaigns_has_a_case() -> None:
+    lines = ["right", "led"]
+    found = deployment("routing", {("campaign",): {"line": lines}})
+    assert [case.line for case in of(found, "TD-OUTBOUND-CAMPAIGN")] == lines
+    with pytest.raises(ValueError, match="campaign"):
+        deployment("routing", {("campaign",): {"line": ["right", "nowhere"]}})
+    with pytest.raises(ValueError, match="extension has no number that customers see"):
+        deployment("routing", {("campaign",): {"line": ["right", "extension"]}})

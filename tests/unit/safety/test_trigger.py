@@ -76,6 +76,20 @@ def test_a_request_with_a_number_of_its_own_is_refused(lab: Lab, key: str, value
     assert said.endswith(" may be a number to call; allowed: {customer} and {line}, and no other")
 
 
+@pytest.mark.parametrize(
+    ("body", "one"),
+    [
+        ('{"to": "{campaign}"}', "911"),
+        ('{"to": "+1{campaign}"}', "9005551234"),
+        ('{"to": "{campaign}{customer}"}', "9"),
+    ],
+)
+def test_a_campaign_s_id_that_makes_a_number_is_refused(lab: Lab, body: str, one: str) -> None:
+    lab(**campaign(body='{"id": "{campaign}", "to": "{customer}"}', ids={"inbound": "c-1"}))
+    with pytest.raises(ValidationError, match="may be a number to call"):
+        lab(**campaign(body=body, ids={"inbound": one}))
+
+
 TEMPLATES = (
     '{"to": "%s", "from": "{line}"}',
     '{"call": {"number": "%s"}}',

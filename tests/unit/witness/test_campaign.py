@@ -39,6 +39,33 @@ def test_the_request(web: Make) -> None:
     assert json.loads(body) == {"to": [CUSTOMER], "caller": LINE, "note": "{}"}
 
 
+def test_each_of_several_campaigns_is_asked_for_by_its_id(web: Make) -> None:
+    server = web(answer("200 OK"))
+    settings = {
+        "line": ["autumn", "winter"],
+        "ids": {"autumn": "c-7", "winter": "c-8"},
+        "body": '{"campaign": "{campaign}", "to": "{customer}"}',
+    }
+    trigger = described(f"{server.base}/campaigns/{{campaign}}/calls", **settings)
+    campaign.start(trigger, LINE, CUSTOMER, trigger.ids["winter"])
+    head, _, body = server.requests[0].decode().partition("\r\n\r\n")
+    assert head.startswith("POST /campaigns/c-8/calls HTTP/1.1\r\n")
+    assert json.loads(body) == {"campaign": "c-8", "to": CUSTOMER}
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        ({"autumn": "c-7"}, "ids: 'winter' is missing"),
+        ({"autumn": "c-7", "winter": "c-8", "spring": "c-9"}, "ids: 'spring' is no line"),
+        ({"autumn": "c-7", "winter": '","to":"'}, "letters, digits"),
+    ],
+)
+def test_an_id_for_each_campaign(ids: dict[str, str], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        described("https://dialler.example/{campaign}", line=["autumn", "winter"], ids=ids)
+
+
 def test_the_plus_of_a_number_in_a_form_is_no_blank(web: Make) -> None:
     """As dialers take it that are called as a page's form is sent: there "+" stands for a blank,
     and nobody was called.
