@@ -68,8 +68,8 @@ def test_overview_has_a_line_for_each_cause_above_everything_else(
         assert looked.overflows() <= 0
 
 
-@WIDTHS
-def test_matrix_of_451_cases_is_shown_whole(green: Path, look: Any, width: int) -> None:
+@pytest.mark.parametrize("width", [1400, 768])
+def test_matrix_of_459_cases_is_shown_whole(green: Path, look: Any, width: int) -> None:
     with look(green, width=width, height=1000) as looked:
         page = looked.page
         assert "459 cases passed" in page.locator("h1").inner_text()
@@ -77,6 +77,16 @@ def test_matrix_of_451_cases_is_shown_whole(green: Path, look: Any, width: int) 
         assert page.evaluate(CUT) == []
         wide = "all => all.filter(one => one.scrollWidth > one.clientWidth).length"
         assert page.locator(".scroll:has(.matrix)").evaluate_all(wide) == 0
+        assert looked.overflows() <= 0
+
+
+def test_six_causes_and_a_whole_matrix_can_be_tapped_on_a_telephone(red: Path, look: Any) -> None:
+    """A matrix of 17 columns is wider than that: it is moved sideways."""
+    with look(red, width=390, height=844) as looked:
+        looked.page.locator("details.grid").evaluate_all(
+            "all => all.forEach(one => one.open = true)"
+        )
+        assert looked.violations() == []
         assert looked.overflows() <= 0
 
 
