@@ -369,9 +369,10 @@ class _Lines:
                 + [{"assistant": name} for name in self._assistants]
             )
         )
+        way = draw(st.sampled_from(["2", "2.3", "*", "silence"]))
         choices = {
             "1": {key: value for key, value in line.items() if key not in before},
-            draw(st.sampled_from(["2", "2.3", "*"])): other,
+            way: other | ({"silence_s": 1.0} if way == "silence" else {}),
         }
         return {key: value for key, value in line.items() if key in before} | {"choices": choices}
 
