@@ -128,12 +128,14 @@ def residue(audio: NDArray[np.int16]) -> Residue | None:
     several.
     """
     marks = _marks(audio)
-    going_on = _going_on(marks)
+    unheard = _other_marks(audio, [(*span, set()) for span in _without_a_mark(audio, marks)])
+    hidden = [fact for fact in unheard if any(fact.mark == mark for mark, _, _ in marks)]
+    going_on = _going_on([*marks, *((fact.mark, fact.began, fact.decided) for fact in hidden)])
     stretches = [found for heard in going_on if (found := _taken_out(audio, heard))]
     audible = [(stretch, block) for stretch in stretches for block in _audible(stretch)]
     bursts = _bursts(stretches)
-    unnamed: list[_Span] = [(begin, end, set()) for begin, end in _without_a_mark(audio, marks)]
-    others = _other_marks(audio, [*_joined([*audible, *bursts]), *unnamed])
+    beneath = _other_marks(audio, _joined([*audible, *bursts]))
+    others = (*beneath, *(fact for fact in unheard if fact not in hidden))
     if not stretches and not others:
         return None
     sounds = [
@@ -194,9 +196,11 @@ def _marks(audio: NDArray[np.int16]) -> list[tuple[int, float, float]]:
 def _going_on(
     marks: Sequence[tuple[int, float, float]],
 ) -> list[list[tuple[int, float, float]]]:
-    """The spans of a mark that may have gone on between them, beneath a louder sound."""
+    """The spans of a mark that may have gone on between them, beneath a louder sound; in any order
+    before, by time in the result.
+    """
     found: list[list[tuple[int, float, float]]] = []
-    for mark, began, ended in marks:
+    for mark, began, ended in sorted(marks, key=lambda span: span[1]):
         if found and found[-1][-1][0] == mark and began - found[-1][-1][2] < _HIDDEN_S:
             found[-1].append((mark, began, ended))
         else:

@@ -88,6 +88,21 @@ def test_voice_that_hides_the_mark_for_moments_is_found(seed: int) -> None:
     assert found.sound is not None
 
 
+@pytest.mark.parametrize(("seed", "level", "louder"), [(23, 1.0, 1.0), (18, 0.9, 1.3)])
+def test_music_that_hides_the_mark_for_moments_is_found(
+    seed: int, level: float, louder: float
+) -> None:
+    """What goes on beneath it is the mark itself, and no other one (strangers' music-beneath-ai)."""
+    above = voice()[: 3 * SAMPLE_RATE]
+    beneath = hold_music(np.random.default_rng(seed), 10)[: len(above)].astype(float)
+    beneath *= level * above.std() / beneath.std()
+    beneath[(TIME[: len(above)] > 0.6) & (TIME[: len(above)] < 1.3)] *= louder
+    found = residue(codecs.ulaw(to_int16(0.5 * (above + beneath))))
+    assert found is not None
+    assert found.sound is not None
+    assert found.marks == ()
+
+
 @pytest.mark.parametrize("seed", [0, 2, 3, 5])
 def test_words_with_pauses_beneath_a_mark_of_three_seconds_are_found(seed: int) -> None:
     """A voice in words of 0.36 s fills no half second (strangers' agent-voice-beneath)."""
