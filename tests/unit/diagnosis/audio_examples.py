@@ -231,6 +231,16 @@ AUDIO = [
         .finding("audio.delay", "caller.1", delay_ms=850.0),
         "certain high-delay",
     ),
+    # a louder sound hides the mark at first
+    Expected(
+        "audio.beneath",
+        talk(Example())
+        .to_ai()
+        .to_caller()
+        .finding("audio.beneath", "caller.1", kind="music", relative_db=-1.0)
+        .finding("audio.delay", "caller.1", delay_ms=850.0),
+        "certain sound-beneath-voice",
+    ),
     # a re-INVITE is not the cause of what keeps a voice from arriving whole
     Expected("audio.later.codec", _changed().to_caller("other-codec", 200), "likely g711-one-side"),
     *(
