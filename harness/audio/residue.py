@@ -57,6 +57,8 @@ _TURN: Final = 3  #: samples by which the phase may differ between neighbouring 
 #: audible.
 _BLOCK: Final = 12
 _MOSTLY: Final = 0.8
+#: Of a shorter stretch so many are looked at together.
+_SHORT_BLOCK: Final = 6
 #: A tone that lasts: its level relative to the mark, and above the middle of the spectrum. Beneath
 #: codecs of low rate there is never more than -22.7 dB, nor more than 25.2 dB (docs/audio.md): both
 #: limits are 3 dB from that in one of the two.
@@ -268,8 +270,12 @@ _Block = NDArray[np.intp]
 
 
 def _audible(stretch: _Stretch) -> Iterator[_Block]:
-    """The blocks of symbols beneath which most of the time something is audible."""
+    """The blocks of symbols beneath which most of the time something is audible. A short call has
+    one that is not full.
+    """
     whole_block_s = 1.5 * _BLOCK * _SYMBOL
+    if _SHORT_BLOCK <= len(stretch.at) < _BLOCK:
+        yield np.arange(len(stretch.at))
     for first in range(0, len(stretch.at) - _BLOCK + 1, _BLOCK // 2):
         block = np.arange(first, first + _BLOCK)
         together = stretch.at[block[-1]] - stretch.at[first] < whole_block_s
@@ -282,11 +288,12 @@ def _is_loud(stretch: _Stretch, block: _Block) -> bool:
 
     A mark that is clipped has harmonics there.
     """
-    block = block[stretch.clipped[block] <= _MOST_CLIPPED]
-    if len(block) < _MOSTLY * _BLOCK:
+    unclipped = block[stretch.clipped[block] <= _MOST_CLIPPED]
+    if len(unclipped) < _MOSTLY * len(block):
         return False
-    level = _away_db(stretch, block)
-    return any(np.percentile(level, 100 * (1 - share)) > least_db for share, least_db in _LOUD)
+    level = _away_db(stretch, unclipped)
+    limits = _LOUD if len(block) == _BLOCK else _LOUD[1:]
+    return any(np.percentile(level, 100 * (1 - share)) > least_db for share, least_db in limits)
 
 
 def _bursts(stretches: Sequence[_Stretch]) -> list[tuple[_Stretch, _Block]]:
@@ -327,7 +334,7 @@ def _away_db(stretch: _Stretch, block: _Block) -> NDArray[np.float64]:
 def _lasts(stretch: _Stretch, block: _Block) -> bool:
     """Whether a tone goes on through all four symbols."""
     place = stretch.place[block]
-    if any(np.count_nonzero(place == one) < 2 for one in range(SYMBOLS)):
+    if len(block) < _BLOCK or any(np.count_nonzero(place == one) < 2 for one in range(SYMBOLS)):
         return False
     spectrum = _left(stretch, block)
     least = np.min([np.median(spectrum[place == one], axis=0) for one in range(SYMBOLS)], axis=0)

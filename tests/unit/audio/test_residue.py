@@ -103,6 +103,19 @@ def test_music_that_hides_the_mark_for_moments_is_found(
     assert found.marks == ()
 
 
+@pytest.mark.parametrize("seed", [0, 2, 4])
+def test_music_beneath_a_mark_of_a_second_with_a_pause_is_found(seed: int) -> None:
+    """As of an AI that hands the call over at once: fewer symbols than a block has."""
+    second = TIME[:SAMPLE_RATE]
+    above = voice()[:SAMPLE_RATE]
+    beneath = hold_music(np.random.default_rng(seed), 10)[:SAMPLE_RATE].astype(float)
+    both = above + beneath * above.std() / beneath.std()
+    both[(second > 0.4) & (second < 0.7)] = 0
+    found = residue(codecs.ulaw(to_int16(0.5 * both)))
+    assert found is not None
+    assert found.sound is not None
+
+
 @pytest.mark.parametrize("seed", [0, 2, 3, 5])
 def test_words_with_pauses_beneath_a_mark_of_three_seconds_are_found(seed: int) -> None:
     """A voice in words of 0.36 s fills no half second (strangers' agent-voice-beneath)."""
