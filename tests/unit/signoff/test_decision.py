@@ -283,11 +283,11 @@ class TestRecordsAreNotBelieved:
         self, tmp_path: Path, runs: ModuleType
     ) -> None:
         run = runs.make_run(tmp_path)
-        (run.case_directory(ROW) / "caller.1.received.wav").write_bytes(b"")
+        (run.case_directory(ROW) / "caller.1.received.flac").write_bytes(b"")
         decision = decide(run.directory)
 
         assert decision.outcome is Acceptance.NOT_ACCEPTED
-        assert "caller.1.received.wav: was changed" in decision.reasons[0]
+        assert "caller.1.received.flac: was changed" in decision.reasons[0]
 
 
 class TestWaivers:
