@@ -186,7 +186,7 @@ def test_a_recording_plays_and_moves_the_cursor_through_time_line_and_ladder(
         looked.page.wait_for_function(CURSORS_MOVED)
 
 
-def test_a_passed_case_plays_its_wav(run: Path, browser: Any) -> None:
+def test_a_passed_case_plays_its_recording(run: Path, browser: Any) -> None:
     """With the page's own Content-Security-Policy in force: nothing smaller was made of what
     passed, and no player had a sound.
     """
@@ -194,7 +194,7 @@ def test_a_passed_case_plays_its_wav(run: Path, browser: Any) -> None:
     page = browser.new_page()
     page.goto((run / "report.html").as_uri() + f"#{CasePage.of(case, run, '').key}")
     player = page.locator("details.case[open] audio").first
-    assert player.get_attribute("src").endswith(".wav")
+    assert player.get_attribute("src").endswith(".flac")
     ended = player.evaluate(
         "audio => new Promise(told => { audio.onplaying = audio.onerror = event => told(event.type); audio.load(); audio.play(); })"
     )
