@@ -349,8 +349,13 @@ class CaseContext:
         process of the case did not run does not count.
         """
         began, granted_s = self.clock.monotonic(), 0.0
-        while not (found := look()):
-            if (now := self.clock.monotonic()) >= until:
+        while True:
+            now = (
+                self.clock.monotonic()
+            )  # before it looks: the last look is no earlier than `until`
+            if found := look():
+                break
+            if now >= until:
                 more_s = self.evidence.stalled_s(began, now) - granted_s
                 until, granted_s = until + more_s, granted_s + more_s
             if now >= until or given_up():

@@ -15,6 +15,7 @@ from harness.phone import Silence
 from harness.phone.waiter import never_came
 from harness.scenario.ends import wait_for_greeting, wait_for_pause
 from harness.scenario.people import Caller
+from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext
 
 LOUD, QUIET = -20.0, -70.0
@@ -149,3 +150,17 @@ def test_caller_lets_an_ai_without_marks_greet_first(
     phone.dial = dial
     call = Caller(context, "caller", phone, "+12025550101").dial("+12025550100")
     assert (isinstance(dialled[0], Silence), call.is_quiet) == (expected, expected)
+
+
+def test_a_wait_that_was_held_up_past_its_end_looks_again(
+    make_context: MakeContext, clock: Clock
+) -> None:
+    context = make_context(clock=clock)
+    looks: list[float] = []
+
+    def look() -> bool:
+        looks.append(clock.now)
+        clock.now += 0.5
+        return len(looks) > 1
+
+    assert context.wait_for(look, clock.now + 0.3)
