@@ -192,15 +192,13 @@ def _marks(audio: NDArray[np.int16]) -> list[tuple[int, float, float]]:
             min(ended, end) - max(began, begin) < 0.5 * (ended - began) for _, begin, end in found
         ):
             found.append((mark, began, ended))
-    return sorted(found, key=lambda span: span[1])
+    return found
 
 
 def _going_on(
     marks: Sequence[tuple[int, float, float]],
 ) -> list[list[tuple[int, float, float]]]:
-    """The spans of a mark that may have gone on between them, beneath a louder sound; in any order
-    before, by time in the result.
-    """
+    """The spans of a mark, by time, that may have gone on between them, beneath a louder sound."""
     found: list[list[tuple[int, float, float]]] = []
     for mark, began, ended in sorted(marks, key=lambda span: span[1]):
         if found and found[-1][-1][0] == mark and began - found[-1][-1][2] < _HIDDEN_S:

@@ -124,8 +124,8 @@ class Phone:
         return list(filter(self._belongs, incoming))
 
     def _belongs(self, leg: Leg) -> bool:
-        came_late = not leg.taken and leg.events[0].at < self._rules.first_placed()
-        return self.is_ours(leg) and not came_late
+        is_of_the_case_before = not leg.taken and leg.events[0].at < self._rules.first_placed()
+        return self.is_ours(leg) and not is_of_the_case_before
 
     @property
     def error(self) -> BaseException | None:

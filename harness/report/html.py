@@ -555,13 +555,13 @@ def player_of(hearing: Hearing, case: CaseEvidence, home: Path | None = None) ->
     files = (("received", hearing.recording.received), ("sent", hearing.recording.sent))
     return {
         "name": hearing.leg,
-        "player": hearing.player or _wav_of(hearing, home),
+        "player": hearing.player or _file_of(hearing, home),
         "offset": 0.0 if hearing.began is None else hearing.began - case.began,
         "files": [(what, link(path, home)) for what, path in files if home and path],
     }
 
 
-def _wav_of(hearing: Hearing, home: Path | None) -> str:
+def _file_of(hearing: Hearing, home: Path | None) -> str:
     """The recording itself, where nothing smaller has been made of it; empty when there is none or
     nothing in it.
     """

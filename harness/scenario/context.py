@@ -350,9 +350,8 @@ class CaseContext:
         """
         began, granted_s = self.clock.monotonic(), 0.0
         while True:
-            now = (
-                self.clock.monotonic()
-            )  # before it looks: the last look is no earlier than `until`
+            # before it looks: the last look is no earlier than `until`
+            now = self.clock.monotonic()
             if found := look():
                 break
             if now >= until:

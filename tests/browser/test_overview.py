@@ -272,7 +272,7 @@ def test_owner_is_found_by_the_name_of_the_link_to_their_page(red: Path, look: A
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("#owner=nobody", "owner “nobody” is not in this report"),
+        ("#owner=some-owner", "owner “some-owner” is not in this report"),
         ("#cause=cause-gone&row=HOLD", "cause “cause-gone” is not in this report"),
         ("#colour=red", "colour “red” is not in this report"),
         ("#cause-gone", "“cause-gone” is not in this report"),

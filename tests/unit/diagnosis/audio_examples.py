@@ -221,7 +221,7 @@ AUDIO = [
         .finding("audio.loss", "caller.1", **_HEAVY),
         "certain media-on-hold",
     ),
-    # what comes late is listened to before it is whole
+    # a word that arrives late has not ended when it is judged
     Expected(
         "audio.delay",
         talk(Example())
