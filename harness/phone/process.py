@@ -250,9 +250,10 @@ class PhoneProcess:
             kind = message[0]
             if kind != "notify" or message[1] not in _OF_OTHER_THREADS:
                 now = time.monotonic()
-                if now - self._heard_at > PULSE_INTERVAL + _LATE_S:
-                    self._gaps.append((self._heard_at, now))
-                self._heard_at = now
+                since, self._heard_at = self._heard_at, now
+                if now - since > PULSE_INTERVAL + _LATE_S:
+                    self._gaps.append((since, now))
+                    self._owner.stalled(self, Stall(since + PULSE_INTERVAL, now))
             if kind == "notify" and message[1] == "fault":
                 reason = f"its process is defective: {message[2]['text'].strip().splitlines()[-1]}"
                 break

@@ -29,9 +29,19 @@ class Stall(NamedTuple):
 
 
 def within(stalls: Iterable[Stall], begin: float, end: float) -> list[Stall]:
-    """The parts of stalls that lie between two moments."""
-    clipped = (Stall(max(one.began, begin), min(one.ended, end)) for one in stalls)
-    return [one for one in clipped if one.seconds > 0]
+    """The parts of one process's stalls that lie between two moments; those that overlap, since both
+    the process and who listens to it measured one, are joined.
+    """
+    joined: list[Stall] = []
+    for one in sorted(stalls):
+        clipped = Stall(max(one.began, begin), min(one.ended, end))
+        if clipped.seconds <= 0:
+            continue
+        if joined and clipped.began <= joined[-1].ended:
+            clipped = Stall(joined[-1].began, max(joined[-1].ended, clipped.ended))
+            joined.pop()
+        joined.append(clipped)
+    return joined
 
 
 def watch(note: Callable[[Stall], None]) -> None:

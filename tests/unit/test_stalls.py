@@ -45,6 +45,12 @@ def test_the_part_of_a_stall_between_two_moments() -> None:
     assert within(stalls, 1.5, 5.0) == [Stall(1.5, 2.0), Stall(4.0, 5.0)]
 
 
+def test_a_stall_that_two_measured_counts_once() -> None:
+    """The process itself, and who waited for its pulse."""
+    stalls = [Stall(4.0, 6.0), Stall(1.0, 2.0), Stall(4.3, 6.1), Stall(7.0, 7.5)]
+    assert within(stalls, 0.0, 9.0) == [Stall(1.0, 2.0), Stall(4.0, 6.1), Stall(7.0, 7.5)]
+
+
 class Sleeper(threading.Condition):
     """Its process is stopped during a wait; the event is read only in the wait after it."""
 
