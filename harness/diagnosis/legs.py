@@ -160,7 +160,7 @@ def _agents(scene: Scene) -> None:
             )
             continue
         acknowledged = any(
-            m.received and m.is_request("ACK") and m.time >= taken.time for m in seen
+            m.received and m.is_request("ACK") and m.number == taken.number for m in seen
         )
         copies = [m for m in seen if not m.received and m.accepts("INVITE") and m.is_of(taken)]
         known = acknowledged or len(copies) > 1

@@ -134,7 +134,9 @@ def _acknowledged(scene: Scene) -> None:
         acks = [
             m
             for m in scene.got_by_ai
-            if m.is_request("ACK") and m.message.call_id == answer.message.call_id
+            if m.is_request("ACK")
+            and m.message.call_id == answer.message.call_id
+            and m.number == answer.number
         ]
         again = [m for m in answers if m.is_of(answer)]
         if acks or len(again) > 1:

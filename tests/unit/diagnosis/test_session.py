@@ -49,3 +49,12 @@ def test_what_became_of_the_ai_s_last_session_refresh(
     assert value(talk().ai_refreshes(*answers, interval=""), "ai.refresh") is None, (
         "another change of the call"
     )
+
+
+@pytest.mark.parametrize(("invite", "ack"), [("1", "arrived"), ("2", "none")])
+def test_an_ack_acknowledges_its_own_invite_alone(invite: str, ack: str) -> None:
+    """The ACK of a re-INVITE that was answered with 491 is none of the 200 before."""
+    example = talk(row="HOLD", ai="stand-in").ai_answers(200, "OK")
+    example.after(0.5).ai_answers(200, "OK")
+    example._sip("received", "ACK sip:ai SIP/2.0", "ACK", number=invite)
+    assert value(example.to_ai().to_caller(), "ai.ack") == ack
