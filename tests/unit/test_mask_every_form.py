@@ -4,7 +4,6 @@ hypothesis.
 
 from __future__ import annotations
 
-import json
 import re
 import time
 import unicodedata
@@ -109,12 +108,9 @@ def test_no_form_of_a_deployments_number_survives(
     text = place.format(FORMS[form](number))
     assert survives(number, text), "the form shows it"
     assert not survives(number, masker.text(text))
-    assert not survives(
-        number,
-        json.dumps(
-            masker.plain({"transcript": [{"text": text}], "call_id": text}), ensure_ascii=False
-        ),
-    )
+    plain = masker.plain({"transcript": [{"text": text}], "call_id": text})
+    assert not survives(number, plain["transcript"][0]["text"])
+    assert not survives(number, plain["call_id"])
     assert masker.text(masker.text(text)) == masker.text(text)
 
 

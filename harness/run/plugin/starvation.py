@@ -57,7 +57,8 @@ class StarvationMonitor:
     each.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         self._worst = 0.0
         self._late: deque[tuple[float, float]] = deque(
             maxlen=_KEPT
@@ -72,7 +73,7 @@ class StarvationMonitor:
         """Monitor from now on."""
         # the first period begins here: the thread's first turn may be late as well
         threading.Thread(
-            target=self._run, args=(time.monotonic(),), name="starvation", daemon=True
+            target=self._run, args=(self._monotonic(),), name="starvation", daemon=True
         ).start()
 
     def watch(
@@ -123,7 +124,7 @@ class StarvationMonitor:
         the thread does not know yet.
         """
         late = [Stall(due, woken) for due, woken in list(self._late) if woken - due > STALLED_S]
-        if (now := time.monotonic()) - self._due > STALLED_S:
+        if (now := self._monotonic()) - self._due > STALLED_S:
             late.append(Stall(self._due, now))
         return within(late, begin, end)
 
@@ -152,10 +153,10 @@ class StarvationMonitor:
 
     def settle(self) -> None:
         """Wait until nothing is starved any more, for ten seconds at most."""
-        until = time.monotonic() + _SETTLE_WITHIN_S
-        while (now := time.monotonic()) < until:
+        until = self._monotonic() + _SETTLE_WITHIN_S
+        while (now := self._monotonic()) < until:
             time.sleep(_CALM_S)
-            if self.starved(now, time.monotonic()) < LATE_S:
+            if self.starved(now, self._monotonic()) < LATE_S:
                 return
 
     def sample(self) -> None:
@@ -165,17 +166,17 @@ class StarvationMonitor:
             for pid in (os.getpid(), *self._pids(), *self._worlds())
             if (seconds := _run_delay(pid)) is not None
         }
-        self._samples.append(_Sample(time.monotonic(), waited))
+        self._samples.append(_Sample(self._monotonic(), waited))
 
     def _run(self, began: float) -> None:
         while True:
             due = self._due = began + _PERIOD_S
-            time.sleep(max(0.0, due - time.monotonic()))
+            time.sleep(max(0.0, due - self._monotonic()))
             began = self.woken(due)
 
     def woken(self, due: float) -> float:
         """Record a wake-up that was due at that time; returns when it happened."""
-        now = time.monotonic()
+        now = self._monotonic()
         self._worst = max(self._worst, now - due)
         if now - due > _PERIOD_S:
             self._late.append((due, now))

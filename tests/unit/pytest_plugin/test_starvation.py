@@ -11,10 +11,8 @@ from tests.unit.clock import Clock
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(starvation, "time", clock)
-    return clock
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
@@ -26,7 +24,7 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
 
 
 def test_late_wakeup_is_measured_once(clock: Clock, waited: Any) -> None:
-    monitor = StarvationMonitor()
+    monitor = StarvationMonitor(clock.monotonic)
     begin = clock.now
     monitor.woken(begin)
     assert monitor.take_lateness() == 0.0
@@ -49,7 +47,7 @@ def test_softphone_starvation_comes_from_the_kernels_account(
     clock: Clock, waited: dict[int, float]
 ) -> None:
     waited |= {1: 5.0, 2: 0.0}
-    monitor = StarvationMonitor()
+    monitor = StarvationMonitor(clock.monotonic)
     monitor.watch(lambda: [1, 2])
     monitor.sample()
     begin = clock.now
@@ -62,7 +60,7 @@ def test_softphone_starvation_comes_from_the_kernels_account(
 
 def test_many_short_waits_are_not_one_long_wait(clock: Clock, waited: dict[int, float]) -> None:
     waited[1] = 0.0
-    monitor = StarvationMonitor()
+    monitor = StarvationMonitor(clock.monotonic)
     monitor.watch(lambda: [1])
     begin = clock.now
     for _ in range(8):
@@ -79,7 +77,7 @@ def test_stall_that_is_just_over_is_known_before_its_thread_wakes_up(
     clock: Clock, waited: Any
 ) -> None:
     """The thread of the case may be the first to run again."""
-    monitor = StarvationMonitor()
+    monitor = StarvationMonitor(clock.monotonic)
     begin = monitor._due = clock.now
     clock.now += 0.6
     assert monitor.stalls(begin - 1.0, clock.now) == [Stall(begin, clock.now)]
@@ -93,7 +91,7 @@ def test_share_waited_counts_the_world_of_the_case_alone(
     clock: Clock, waited: dict[int, float]
 ) -> None:
     waited |= {1: 0.0, 7: 0.0, 8: 0.0}
-    monitor = StarvationMonitor()
+    monitor = StarvationMonitor(clock.monotonic)
     monitor.watch(lambda: [1], lambda: [7, 8])
     monitor.sample()
     begin = clock.now
