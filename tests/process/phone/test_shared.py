@@ -179,14 +179,16 @@ def test_each_case_knows_that_a_phone_it_shares_stood_still(cases: list[Case]) -
     assert [phone.fault() for phone in phones] == [None, None]
     stopped = time.monotonic()
     os.kill(phones[0].process.pid, signal.SIGSTOP)
-    try:
-        deadline = stopped + 1.5
-        while time.monotonic() < deadline:
-            time.sleep(0.1)
-    finally:
-        os.kill(phones[0].process.pid, signal.SIGCONT)
-    for phone in phones:
-        assert "had not stirred for" in str(phone.fault())
+    with ThreadPoolExecutor() as threads:
+        try:
+            deadline = stopped + 1.5
+            while time.monotonic() < deadline:
+                time.sleep(0.1)
+            faults = [threads.submit(phone.fault) for phone in phones]  # known for two seconds
+        finally:
+            os.kill(phones[0].process.pid, signal.SIGCONT)
+    for phone, fault in zip(phones, faults, strict=True):
+        assert "had not stirred for" in str(fault.result())
         assert sum(stall.seconds for stall in phone.process.stalls(stopped, deadline)) > 1.2
 
 
