@@ -225,20 +225,25 @@ def _check_holes(
     speaker = next((end for end in ends if isinstance(end, Call) and end.leg.mark == mark), None)
     if speaker is None:
         return
-    missing, voice = _missing(listener, speaker, spoken)
+    missing, sent_s, voice = _missing(listener, speaker, spoken)
     if len(missing) == 1 and listener.state != "disconnected" and not speaker.is_over():
         with context.evidence.step(f"{listener.id} hears a hole in a voice: a longer look"):
             context.pause(_LONGER_LOOK_S, "a longer look at a hole in a voice")
         spoken = (spoken[0], spoken[1] + _LONGER_LOOK_S)
-        missing, voice = _missing(listener, speaker, spoken)
+        missing, sent_s, voice = _missing(listener, speaker, spoken)
     if missing:
         paused_ms = [1000 * (until - since) for since, until in missing]
-        expected = audio.holes.of(listener.id, speaker.label, paused_ms, voice[1] - voice[0])
+        voice_s = voice[1] - voice[0]
+        expected = audio.holes.of(listener.id, speaker.label, paused_ms, voice_s, sent_s)
         context.evidence.expect(expected, sound_due=[voice, *missing])
 
 
-def _missing(listener: Leg, speaker: Call, spoken: tuple[float, float]) -> tuple[list[Span], Span]:
-    """The holes that the speaker did not send, and the time in which the voice was heard."""
+def _missing(
+    listener: Leg, speaker: Call, spoken: tuple[float, float]
+) -> tuple[list[Span], float, Span]:
+    """The holes that neither lost packets nor the speaker's own pauses explain, what the latter
+    took of them in seconds, and the time in which the voice was heard.
+    """
     received, origin = listener.received()
     voice = began, ended = origin + spoken[0], origin + spoken[1]
     changes = [event.at for leg in (listener, speaker.leg) for event in leg.facts.of(MediaState)]
@@ -249,10 +254,14 @@ def _missing(listener: Leg, speaker: Call, spoken: tuple[float, float]) -> tuple
         if not any(span[0] < until and since < span[1] for since, until in no_audio)
     ]
     if not missing or len(missing) <= _holes_of_losses(listener):
-        return [], voice
+        return [], 0.0, voice
     _, sent_from = speaker.leg.received()
-    sent = _between(speaker.leg.sent(), sent_from, began - _APART_S, ended + _APART_S)
-    return (missing, voice) if len(holes(sent)) < len(missing) else ([], voice)
+    sent = holes(_between(speaker.leg.sent(), sent_from, began - _APART_S, ended + _APART_S))
+    if len(sent) < len(missing):
+        return missing, 0.0, voice
+    sent_s = sum(hole.seconds for hole in sent)  # a hole may lie at the end of a pause
+    longer_s = sum(until - since for since, until in missing) - sent_s
+    return (missing if longer_s > audio.MOST_LOST * (ended - began) else []), sent_s, voice
 
 
 def _holes_of_losses(leg: Leg) -> int:

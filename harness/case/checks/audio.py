@@ -608,11 +608,13 @@ def _thin(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float]) -> Fi
 
 
 @check("audio.holes")
-def holes(leg: str, speaker: str, paused_ms: Sequence[float], voice_s: float) -> Finding:
-    """A voice that was sent without a pause is not broken up by silence at ``leg``, in packets that
-    all came. ``voice_s``: how long it was heard, with these pauses.
+def holes(
+    leg: str, speaker: str, paused_ms: Sequence[float], voice_s: float, sent_s: float = 0.0
+) -> Finding:
+    """A voice is not broken up by silence at ``leg``, in packets that all came. ``voice_s``: how
+    long it was heard, with these pauses; ``sent_s``: what its own pauses took of them.
     """
-    silent_s = sum(paused_ms) / 1000
+    silent_s = max(0.0, sum(paused_ms) / 1000 - sent_s)
     return judged(
         "audio.loss",
         leg,
