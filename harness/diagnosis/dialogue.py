@@ -75,12 +75,16 @@ def _requests(scene: Scene, messages: Sequence[CallMessage]) -> None:
 
 
 def _outcome(scene: Scene, exchange: Exchange, messages: Sequence[CallMessage]) -> str | None:
-    answer = exchange.response.message if exchange.response else None
-    if not isinstance(answer, Response):
-        return "none" if scene.over - exchange.request.time > UNDER_WAY_S else None
-    if exchange.request.method == "BYE":
+    asked, came = exchange.request, exchange.response
+    answer = came.message if came else None
+    if came is None or not isinstance(answer, Response):
+        return "none" if scene.over - asked.time > UNDER_WAY_S else None
+    if asked.method == "BYE":
         return bye_outcome(answer, [m for m in messages if m.received])
-    return "accepted" if answer.is_success else "refused"
+    if not answer.is_success:
+        return "refused"
+    waits = [finding.at for finding in scene.failed("phone.wait") if finding.subject == asked.leg]
+    return "late" if any(asked.time < at < came.time for at in waits) else "accepted"
 
 
 def _offer(

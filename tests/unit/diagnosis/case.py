@@ -467,10 +467,11 @@ class Example:
         within: bool = True,
         answer: str = "",
         offer: str = "",
+        takes_s: float = 0.0,
         **headers: str,
     ) -> Self:
         """A request of the caller's within its call (or the INVITE that begins it), and the final
-        response, if one came.
+        response, if one came, that much later.
         """
         host = "192.0.2.1"
         if method == "INVITE":
@@ -494,6 +495,7 @@ class Example:
 
         self._at_caller("sent", text(f"{method} sip:platform SIP/2.0", offer), whole=True)
         if code:
+            self.after(takes_s)
             self._at_caller("received", text(f"SIP/2.0 {code} {reason}", answer), whole=True)
         return self
 

@@ -104,6 +104,13 @@ def test_the_last_change_counts_and_other_requests_do_not() -> None:
     assert told == ["accepted", None, None]
 
 
+@pytest.mark.parametrize(("waited_s", "outcome"), [(7.0, "accepted"), (4.0, "late")])
+def test_a_change_that_is_answered_once_nobody_waits_is_late(waited_s: float, outcome: str) -> None:
+    example = Example(now=0.0).asks("INVITE", 200, "OK", takes_s=6.0)
+    example.after(waited_s - 6.0).finding("phone.wait", "caller.1").after(3.0)
+    assert value(example.finding("audio.loss", "caller.1"), "change.answer") == outcome
+
+
 @pytest.mark.parametrize(
     ("method", "fact"), [("BYE", "hangup.answer"), ("INVITE", "change.answer")]
 )
