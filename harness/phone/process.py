@@ -138,7 +138,7 @@ class PhoneProcess:
         self.pid = ready[2]["pid"]  # with a fork server, Popen's pid is a stand-in
         self.most_calls: int = ready[2]["most_calls"]
         self.version: str = ready[2]["version"]
-        self._heard_at = time.monotonic()  # the time to start is no gap
+        self._due = time.monotonic() + PULSE_INTERVAL  # the time to start is no stall
         self._reader = threading.Thread(target=self._read, name=f"phones {self.pid}", daemon=True)
         self._reader.start()
 
@@ -149,11 +149,10 @@ class PhoneProcess:
         self._lock = threading.Lock()
         self._replies: dict[int, _Reply] = {}
         self._lost: str | None = None
-        self._heard_at = time.monotonic()
-        self._gaps: deque[tuple[float, float]] = deque(
-            maxlen=_KEPT
-        )  # begin and end of silences with a missing pulse
-        self._stalls: deque[Stall] = deque(maxlen=_KEPT)  # as the child itself measured them
+        self._heard_at = self._asked_at = time.monotonic()
+        self._due = self._heard_at + PULSE_INTERVAL  # when the child is to be heard at the latest
+        # As the child itself measured them, and the gaps in its pulses.
+        self._stalls: deque[Stall] = deque(maxlen=_KEPT)
         self._closing = False
         self._last_log = ""  # of a shared phone's process
 
@@ -176,12 +175,9 @@ class PhoneProcess:
         if self._patience is None:  # the switchboard watches the child
             return None
         now = time.monotonic()
-        silences = [
-            until - since
-            for since, until in [*self._gaps, (self._heard_at, now)]
-            if until > now - AFTERWARDS_S
-        ]
-        if (longest_s := max(silences)) <= DOUBTFUL_S:
+        recent = [stall for stall in self.stalls(0.0, now) if stall.ended > now - AFTERWARDS_S]
+        longest_s = max((stall.seconds for stall in recent), default=0.0)
+        if longest_s <= DOUBTFUL_S:
             return None
         return PhoneLostError(f"a softphone's process had not stirred for {longest_s:.1f} s")
 
@@ -190,16 +186,25 @@ class PhoneProcess:
         also one that has not ended.
         """
         found = list(self._stalls)
-        if self._patience is not None:  # the switchboard watches a shared phone's pulses
-            found += (Stall(since + PULSE_INTERVAL, until) for since, until in list(self._gaps))
-            now = time.monotonic()
-            if now - self._heard_at > PULSE_INTERVAL + _LATE_S and self._lost is None:
-                found.append(Stall(self._heard_at + PULSE_INTERVAL, now))
+        now = time.monotonic()
+        if self._is_late(now) and self._lost is None:  # perhaps since it was last heard
+            found.append(Stall(self._heard_at + PULSE_INTERVAL, now))
         return within(found, begin, end)
 
+    def _is_late(self, now: float) -> bool:
+        # The switchboard watches a shared phone's pulses.
+        return self._patience is not None and now - self._due > _LATE_S
+
     def has_pulsed(self, since: float) -> bool:
-        """Whether the child has shown that it runs since then, or never will."""
-        return self._patience is None or self._lost is not None or self._heard_at >= since
+        """Whether the child has shown that it runs since then, or never will. Asks it once, because
+        a child that only waits pulses seldom.
+        """
+        if self._patience is None or self._lost is not None or self._heard_at >= since:
+            return True
+        if self._asked_at < since:
+            self._asked_at = time.monotonic()
+            self.post("free_slots")
+        return False
 
     def log(self) -> str:
         """The child's last log lines."""
@@ -216,8 +221,7 @@ class PhoneProcess:
                 self._replies[number] = reply
             else:
                 raise PhoneLostError(self._lost)
-        with contextlib.suppress(OSError):  # the reader thread finds the reason
-            self._wire.send("call", number, name, arguments)
+        self._send(number, name, arguments)
         if not reply.done.wait(within) and not reply.done.wait(_AWAKE_SECONDS):
             self._replies.pop(number, None)
             raise BrokenError(f"the phone process did not answer {name} within {within:g} s")
@@ -231,8 +235,13 @@ class PhoneProcess:
         """Run a command in the child without waiting for its result: the reader thread cannot wait
         for itself.
         """
-        with contextlib.suppress(OSError):
-            self._wire.send("call", 0, name, arguments)
+        self._send(0, name, arguments)
+
+    def _send(self, number: int, name: str, arguments: dict[str, Any]) -> None:
+        with self._lock:
+            self._due = min(self._due, time.monotonic() + PULSE_INTERVAL)
+        with contextlib.suppress(OSError):  # the reader thread finds the reason
+            self._wire.send("call", number, name, arguments)
 
     def _read(self) -> None:
         reason = _ENDED
@@ -240,6 +249,8 @@ class PhoneProcess:
             try:
                 message = self._wire.receive(self._patience)
             except TimeoutError:
+                if not self._is_late(time.monotonic()):
+                    continue
                 reason = f"its process was silent for {self._patience:g} s"
                 break
             except ValueError as error:
@@ -249,11 +260,8 @@ class PhoneProcess:
                 break
             kind = message[0]
             if kind != "notify" or message[1] not in _OF_OTHER_THREADS:
-                now = time.monotonic()
-                since, self._heard_at = self._heard_at, now
-                if now - since > PULSE_INTERVAL + _LATE_S:
-                    self._gaps.append((since, now))
-                    self._owner.stalled(self, Stall(since + PULSE_INTERVAL, now))
+                is_pulse = kind == "notify" and message[1] == "pulse"
+                self._heard(message[2]["within"] if is_pulse else PULSE_INTERVAL)
             if kind == "notify" and message[1] == "fault":
                 reason = f"its process is defective: {message[2]['text'].strip().splitlines()[-1]}"
                 break
@@ -263,12 +271,23 @@ class PhoneProcess:
             self._take(kind, message)
         self._end(reason)
 
+    def _heard(self, due_s: float) -> None:
+        """The child's main loop runs, and is due again in so many seconds."""
+        now = time.monotonic()
+        with self._lock:
+            is_late, due = self._is_late(now), self._due
+            self._heard_at, self._due = now, now + due_s
+        if is_late:
+            self._stalled(Stall(due, now))
+
+    def _stalled(self, stall: Stall) -> None:
+        self._stalls.append(stall)
+        self._owner.stalled(self, stall)
+
     def _take(self, kind: str, message: list[Any]) -> None:
         if kind == "notify":
             if message[1] == "stall":
-                stall = Stall(**message[2])
-                self._stalls.append(stall)
-                self._owner.stalled(self, stall)
+                self._stalled(Stall(**message[2]))
             elif message[1] != "pulse":
                 self._owner.notified(self, message[1], message[2])
         elif kind == "ask":

@@ -1,20 +1,26 @@
 """Stalls: times in which a process of this machine did not run, because it was stopped, or waited
-for a processor, or for a lock of its own.
+for a processor.
 
-Only the process itself knows when it slept: each has a thread that wants to wake up again and again.
+Only the process itself knows when it slept: each has a thread that wakes up again and again, in C
+(``stalls.c``), because most processes of phones only wait.
 """
 
 from __future__ import annotations
 
+import ctypes
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Final, NamedTuple
 
-#: Between two times that a process has to wake up.
-_PERIOD_S: Final = 0.1
+#: Between two times that a process has to wake up; and where it has nothing to do.
+_PERIOD_S, _IDLE_PERIOD_S = 0.1, 0.25
 #: A process that wakes up this late has stalled: a jitter buffer cannot hide a longer gap.
 LATE_S: Final = 0.15
+_watch = ctypes.CDLL(str(Path(__file__).with_name("libstalls.so"))).watch
+_watch.argtypes = (ctypes.c_void_p, ctypes.c_double)
 
 
 class Stall(NamedTuple):
@@ -44,16 +50,39 @@ def within(stalls: Iterable[Stall], begin: float, end: float) -> list[Stall]:
     return joined
 
 
-def watch(note: Callable[[Stall], None]) -> None:
-    """Call ``note``, in a thread, with each stall of this process as soon as it is over."""
+class _Times(ctypes.Structure):
+    """``struct watch`` of ``stalls.c``."""
 
-    def run() -> None:
-        awake = time.monotonic()
+    _fields_ = tuple((name, ctypes.c_double) for name in ("period", "awake", "late"))
+
+
+class Watch:
+    """Measures this process's stalls, once :meth:`start` was called. ``note`` gets each one as soon
+    as it is over: in a thread, or in the one that calls :meth:`look`.
+    """
+
+    def __init__(self, note: Callable[[Stall], None]) -> None:
+        self._note = note
+        self._times = _Times(_PERIOD_S, 0.0, math.inf)
+
+    def start(self) -> None:
+        """Begin the thread."""
+        now = time.monotonic()
+        self._times.awake, self._times.late = now, now + self._times.period + LATE_S
+        threading.Thread(target=self._run, name="stalls", daemon=True).start()
+
+    def be_idle(self, is_idle: bool) -> None:
+        """Whether the process has nothing to do, and the watch need not be as close."""
+        self._times.period = _IDLE_PERIOD_S if is_idle else _PERIOD_S
+
+    def look(self) -> None:
+        """Note a stall that is just over, if the thread has not run yet."""
+        times, now = self._times, time.monotonic()
+        if now > times.late:
+            times.late = math.inf
+            self._note(Stall(times.awake, now))
+
+    def _run(self) -> None:
         while True:
-            time.sleep(_PERIOD_S)
-            now = time.monotonic()
-            if now - awake > _PERIOD_S + LATE_S:
-                note(Stall(awake, now))
-            awake = now
-
-    threading.Thread(target=run, name="stalls", daemon=True).start()
+            _watch(ctypes.byref(self._times), LATE_S)
+            self.look()

@@ -12,32 +12,48 @@ import time
 import pytest
 
 from harness.phone.waiter import NeverCame, wait_for
-from harness.support.stalls import Stall, within
+from harness.support.stalls import Stall, Watch, within
 
 CHILD = """import time
-from harness.support import stalls
-stalls.watch(lambda stall: print(stall.began, stall.ended, flush=True))
+from harness.support.stalls import Watch
+watch = Watch(lambda stall: print(stall.began, stall.ended, flush=True))
+watch.be_idle(%s)
+watch.start()
 print("ready", flush=True)
 time.sleep(60)
 """
 
 
-def test_stopped_process_measures_its_own_stall() -> None:
+@pytest.mark.parametrize("is_idle", [False, True])
+def test_stopped_process_measures_its_own_stall(is_idle: bool) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", CHILD], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", CHILD % is_idle], stdout=subprocess.PIPE, text=True
     ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
         child.send_signal(signal.SIGSTOP)
         os.waitpid(child.pid, os.WUNTRACED)  # it has stopped
         stopped = time.monotonic()
-        time.sleep(0.4)
+        time.sleep(0.55)
         gone_on = time.monotonic()
         child.send_signal(signal.SIGCONT)
         began, ended = map(float, child.stdout.readline().split())
         child.kill()
     assert began <= stopped
     assert ended >= gone_on
+
+
+def test_stall_is_noted_once_by_whoever_looks_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread, which was on time at first, does not run again."""
+    clock = [100.0]
+    monkeypatch.setattr("harness.support.stalls._watch", lambda *_: threading.Event().wait())
+    monkeypatch.setattr("harness.support.stalls.time.monotonic", lambda: clock[0])
+    noted: list[Stall] = []
+    watch = Watch(noted.append)
+    watch.start()
+    for clock[0] in (100.2, 101.0, 101.1):
+        watch.look()
+    assert noted == [Stall(100.0, 101.0)]
 
 
 def test_the_part_of_a_stall_between_two_moments() -> None:

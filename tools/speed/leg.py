@@ -1,5 +1,5 @@
 """What calls cost that are up: a leg of ours, beside the least that pjsua2 needs, and a whole
-simulated call.
+simulated call; and a phone process without one.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import tomli_w
 
 from harness.deployment import Deployment, Replicas
 from harness.deployment.limits import LEG_MARKS
+from harness.phone.config import PhoneConfig
 from harness.phone.leg import Leg
 from harness.phone.pool import PhonePool
 from harness.scenario.phones import own_phone
@@ -28,6 +29,8 @@ from tools.speed.processes import cpu_s, threads_s
 
 _STEADY_S = 10.0
 _ROUNDS = 3
+_IDLE = 8
+_SETTLED_S = 2.0  # from then on a phone process waits
 
 
 def measure_leg(seconds: float = _STEADY_S) -> dict[str, float]:
@@ -43,6 +46,22 @@ def measure_leg(seconds: float = _STEADY_S) -> dict[str, float]:
         found["leg_over_floor"] = found["leg_cpu_percent"] / found["floor_leg_cpu_percent"]
         found["machine_slowness"] = found["floor_leg_cpu_percent"] / REFERENCE_FLOOR
     return {name: statistics.median(found[name] for found in rounds) for name in rounds[0]}
+
+
+def measure_idle(seconds: float) -> dict[str, float]:
+    """Per cent of a core that a phone process costs, and its parent for it, while it has no call."""
+    with tempfile.TemporaryDirectory() as scratch, PhonePool(Path(scratch)) as pool:
+        for index in range(_IDLE):
+            config = PhoneConfig("idle", f"{index}", "example.com", max_calls=CALLS_A_PROCESS)
+            pool.lease(config, sink=lambda event: None, marks=iter(()), directory=Path(scratch))
+        if len(pool.pids) != _IDLE:
+            raise RuntimeError(f"{_IDLE} phones in {len(pool.pids)} processes")
+        time.sleep(_SETTLED_S)
+        before, parent_before = sum(map(cpu_s, pool.pids)), time.process_time()
+        time.sleep(seconds)
+        used, parent = sum(map(cpu_s, pool.pids)) - before, time.process_time() - parent_before
+    each = 100 / seconds / _IDLE
+    return {"idle_phone_cpu_percent": used * each, "idle_phone_parent_percent": parent * each}
 
 
 def _measure_call(seconds: float) -> dict[str, float]:

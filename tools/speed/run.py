@@ -21,7 +21,7 @@ from rich.table import Table
 from tools.speed.bars import BARS, at_reference, missed
 from tools.speed.growth import SIZES, measure_growth
 from tools.speed.held import CALLS, HOLD_S, measure_held, measure_sipp
-from tools.speed.leg import measure_leg
+from tools.speed.leg import measure_idle, measure_leg
 from tools.speed.matrix import measure_matrix
 from tools.speed.start import measure_start
 
@@ -33,7 +33,9 @@ def _matrix(asked: argparse.Namespace) -> dict[str, Any]:
 
 PARTS: Mapping[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "matrix": _matrix,
-    "leg": lambda asked: measure_leg(asked.steady) | measure_sipp(),
+    "leg": lambda asked: (
+        measure_leg(asked.steady) | measure_idle(2 * asked.steady) | measure_sipp()
+    ),
     "start": lambda asked: measure_start(),
     "held": lambda asked: measure_held(asked.calls, asked.seconds),
     "growth": lambda asked: measure_growth(asked.sizes),

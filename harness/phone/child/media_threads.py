@@ -34,7 +34,7 @@ class MediaThreads:
     def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library
         self._running = threading.Event()
-        self._runs = True
+        self.are_running = True  #: both; until :meth:`stop`
         self._sender, self._receiver = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._octet = ctypes.create_string_buffer(1)
         self._operation = (ctypes.c_size_t * _OP_KEY_WORDS)()
@@ -66,15 +66,15 @@ class MediaThreads:
 
     def start(self) -> None:
         """Let both run. A call needs them from its first SDP on."""
-        if not self._runs:
-            self._runs = True
+        if not self.are_running:
+            self.are_running = True
             self._running.set()
             self._library.pjsua_set_null_snd_dev()
 
     def stop(self) -> None:
         """Stop both: no call is left, and its recordings are closed."""
-        if self._runs:
-            self._runs = False
+        if self.are_running:
+            self.are_running = False
             self._running.clear()
             self._sender.send(b"\0")
             self._library.pjsua_set_no_snd_dev()

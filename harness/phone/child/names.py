@@ -155,6 +155,11 @@ class Names:
         if status != 0:
             raise OSError(f"pjsip refused the resolver (pjlib status {status})")
 
+    @property
+    def are_sought(self) -> bool:
+        """Whether a lookup has no answer yet."""
+        return bool(self._lookups)
+
     def tick(self, now: float) -> None:
         """Deliver results, and report slow lookups."""
         while not self._answers.empty():

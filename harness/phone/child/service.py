@@ -35,8 +35,14 @@ from harness.phone.child.parent import Command, Parent
 from harness.phone.child.requests import MessageFilter
 from harness.phone.child.socket_limits import SocketName, SocketSlots
 from harness.phone.child.stack import Endpoint
-from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, LogRing, Wire
-from harness.support import stalls
+from harness.phone.protocol import (
+    FAREWELL_SECONDS,
+    IDLE_PULSE_INTERVAL,
+    PULSE_INTERVAL,
+    LogRing,
+    Wire,
+)
+from harness.support.stalls import Stall, Watch
 
 _PULSES_A_STATISTIC: Final = 4
 _BUSY_TURN: Final = 0.005  # while something is about to end
@@ -86,6 +92,9 @@ class Service:
             self._phones, self._legs, self._connection_limit, self._parent
         )
         self._commands = Commands(self._phones, host, self._legs, self._admission, self._departures)
+        self._watch = Watch(self._stalled)
+        self._pulses = 0
+        self._next_pulse = 0.0
 
     def _accounts(self) -> list[AccountHolder]:
         return account_holders(self._phones)
@@ -232,20 +241,31 @@ class Service:
         parent.notify(
             "ready", pid=os.getpid(), most_calls=endpoint.most_calls, version=endpoint.version
         )
-        stalls.watch(lambda stall: parent.notify("stall", began=stall.began, ended=stall.ended))
-        next_pulse = 0.0
-        pulses = 0
+        self._watch.start()
         while not parent.gone.is_set():
             now = time.monotonic()
-            if now >= next_pulse:
-                with parent.together():  # to wake the parent once
-                    parent.notify("pulse")
-                    if pulses % _PULSES_A_STATISTIC == 0:
-                        self._report_statistics(now)
-                pulses += 1
-                next_pulse = now + PULSE_INTERVAL
-            self._turn(next_pulse - now)
+            if now >= self._next_pulse:
+                self._pulse(now)
+            self._turn(self._next_pulse - now)
+            self._watch.look()  # the parent hears of a stall before the next answer
+            # After anything that happened, the parent expects a pulse as soon as during a call.
+            self._next_pulse = min(self._next_pulse, time.monotonic() + PULSE_INTERVAL)
         self._farewell()
+
+    def _stalled(self, stall: Stall) -> None:
+        self._parent.notify("stall", began=stall.began, ended=stall.ended)
+
+    def _pulse(self, now: float) -> None:
+        """Show the parent that the loop runs, and say when it will do so again."""
+        is_idle = not (self._endpoint.media_threads.are_running or self._names.are_sought)
+        interval = IDLE_PULSE_INTERVAL if is_idle else PULSE_INTERVAL
+        self._watch.be_idle(is_idle)
+        with self._parent.together():  # to wake the parent once
+            self._parent.notify("pulse", within=interval)
+            if is_idle or self._pulses % _PULSES_A_STATISTIC == 0:
+                self._report_statistics(now)
+        self._pulses += 1
+        self._next_pulse = now + interval
 
     def _report_statistics(self, now: float) -> None:
         for leg in self._legs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -137,7 +138,7 @@ class Endpoint:
 
     def handle_events(self, longest: float) -> None:
         """Let the stack work until an event was handled, for at most ``longest`` seconds."""
-        self._stack.libHandleEvents(max(1, int(longest * 1000)))
+        self._stack.libHandleEvents(max(1, math.ceil(longest * 1000)))
 
     def afterwards(self, action: Callable[[], None]) -> None:
         """Run ``action`` after pjsua's callback has returned.
