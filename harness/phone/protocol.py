@@ -36,9 +36,10 @@ _LONGEST: Final = 16 * 1024 * 1024
 #: Keeps the lone surrogates of a SIP message that is not UTF-8.
 _UNICODE: Final = "surrogatepass"
 
-#: Seconds between two pulses of a child's main loop, and while it only waits: each costs both ends
-#: more than all else that a waiting child does.
-PULSE_INTERVAL, IDLE_PULSE_INTERVAL = 0.25, 2.0
+#: Seconds between two pulses of a child's main loop.
+PULSE_INTERVAL: Final = 0.25
+#: The same while it only waits: a pulse costs more than all else that it then does.
+IDLE_PULSE_INTERVAL: Final = 2.0
 #: How long a child that lost its parent waits for answers to its BYEs and un-REGISTERs.
 FAREWELL_SECONDS: Final = 1.0
 

@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-#: Between two times that a process has to wake up; and where it has nothing to do.
-_PERIOD_S, _IDLE_PERIOD_S = 0.1, 0.25
+#: Between two times that a process has to wake up.
+_PERIOD_S: Final = 0.1
+#: The same while it has nothing to do.
+_IDLE_PERIOD_S: Final = 0.25
 #: A process that wakes up this late has stalled: a jitter buffer cannot hide a longer gap.
 LATE_S: Final = 0.15
 _watch = ctypes.CDLL(str(Path(__file__).with_name("libstalls.so"))).watch
