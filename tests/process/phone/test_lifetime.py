@@ -74,9 +74,9 @@ def test_a_stopped_process_breaks_what_follows_and_fails_nothing(tmp_path: Path)
         finally:
             os.kill(pid, signal.SIGCONT)
         lasted = time.monotonic() - begun
-        assert "had not stirred for 1." in str(alice.fault())
+        assert "had not stirred for" in str(alice.fault())
         while (fault := alice.fault()) is not None:  # and for a while afterwards
-            assert "had not stirred for 1." in str(fault)
+            assert "had not stirred for" in str(fault)
             assert time.monotonic() < begun + 20
             time.sleep(0.02)
         ((stall,),) = pool.stalls(begun, begun + lasted)
