@@ -5,6 +5,7 @@ records.
 from __future__ import annotations
 
 import ast
+import asyncio
 import errno
 import socket
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import harness.world
-from harness.deployment import Deployment
+from harness.deployment import Deployment, from_plain, model, to_plain
 from harness.errors import SelectionError
 from harness.integrations import load
 from harness.sip.uri import Uri
@@ -21,6 +22,7 @@ from harness.world import addresses
 from harness.world.addresses import StartError, take_block
 from harness.world.faults import FAULTS, Faults
 from harness.world.platform.routing import GroupRoute, Routes
+from harness.world.world import World
 
 
 def deployment(name: str = "talkdesk") -> Deployment:
@@ -29,6 +31,29 @@ def deployment(name: str = "talkdesk") -> Deployment:
 
 def faults(integration: str = "talkdesk") -> Faults:
     return Faults(integration, frozenset(deployment().lines))
+
+
+# -- tenants
+
+
+@pytest.mark.parametrize("name", ["talkdesk", "gladly", "generic"])
+def test_a_tenant_checks_its_deployment_once_and_the_filled_in_one_is_valid(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, checks = deployment(name), list[Deployment]()
+    monkeypatch.setattr(model, "require_consistent", checks.append)
+
+    async def filled_in() -> Deployment:
+        world = World(asked, 1, tmp_path)
+        await world.start()
+        found = world.tenants[0].deployment
+        assert await world.stop()
+        return found
+
+    found = asyncio.run(filled_in())
+    assert len(checks) == 1
+    monkeypatch.undo()
+    assert from_plain(to_plain(found)) == found
 
 
 # -- addresses
