@@ -37,7 +37,7 @@ class Ticker:
         self._subscribers: list[Callable[[], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handle: asyncio.TimerHandle | None = None
-        self._due = 0.0
+        self.due = 0.0  #: when the present or next tick is, by the event loop's clock
         #: From when to when (monotonic) audio stood still, since the machine was too busy.
         self.stood_still: deque[tuple[float, float]] = deque(maxlen=_KEPT)
         self.stood_still_s = 0.0  #: for how long in all
@@ -48,8 +48,8 @@ class Ticker:
         if self._handle is not None:
             self._handle.cancel()
             self._note_lateness(loop.time())
-        self._due = loop.time()
-        self._handle = loop.call_at(self._due, self._tick)
+        self.due = loop.time()
+        self._handle = loop.call_at(self.due, self._tick)
 
     def add(self, subscriber: Callable[[], None]) -> None:
         """Add a subscriber."""
@@ -77,15 +77,15 @@ class Ticker:
                 _log.exception("a subscriber of the ticker failed and is dropped")
                 self.remove(subscriber)
         loop = asyncio.get_running_loop()
-        self._due += TICK if self._subscribers else _IDLE_TICK
+        self.due += TICK if self._subscribers else _IDLE_TICK
         self._note_lateness(loop.time())
-        self._handle = loop.call_at(self._due, self._tick)
+        self._handle = loop.call_at(self.due, self._tick)
 
     def _note_lateness(self, now: float) -> None:
-        if now - self._due > _MOST_LATE:
-            self.stood_still.append((self._due, now))
-            self.stood_still_s += now - self._due
-            self._due = now
+        if now - self.due > _MOST_LATE:
+            self.stood_still.append((self.due, now))
+            self.stood_still_s += now - self.due
+            self.due = now
 
 
 FRAME: Final = 160  #: samples, and octets, of 20 ms

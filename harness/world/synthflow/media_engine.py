@@ -1,8 +1,12 @@
-"""The audio of all assistants of the world, sent and analysed together in one tick of 20 ms."""
+"""The audio of all assistants of the world, sent and analysed together, in four phases of each tick
+of 20 ms.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -37,6 +41,9 @@ REPLY_SECONDS: Final = 0.480  #: in band: "I hear your mark" …
 VOICE_SECONDS: Final = 0.320  #: … and in turn the assistant's own voice
 _ULAW_ALAW = np.stack([g711.decode_ulaw(bytes(range(256))), g711.decode_alaw(bytes(range(256)))])
 
+PHASES: Final = 4  #: of a tick
+_JITTER_S = 0.003  # of the caller's packets: the tick that hears one is later than it by this
+_WAITS = 3  # ticks
 _PATIENCE = 3  # ticks without a packet before silence is heard
 _MOST_LOST = 5  # frames made up for lost packets; more is a pause
 _NOTHING = 16  # G.711's smallest steps, either law
@@ -287,6 +294,8 @@ class Channel:
         self._settings = settings
         self.input = AudioInput(media, listener, media_engine.prompts)
         self._rtp = RtpStream()
+        #: Ticks that it waits for the caller's first packet, before it speaks.
+        self._patience = _WAITS if settings.hears else 0
         self._has_spoken = False
         self._script: Iterator[bytes] = iter(())
         self._sending: Iterator[tuple[bytes, int, bool] | None] | None = None
@@ -295,7 +304,7 @@ class Channel:
         self._replying_to: int | None = None
         self._may_reply = False
         self._recording: Recording | None = None
-        media.port.on_packet = self.input.receive if self._settings.hears else None
+        media.port.on_packet = self._receive if self._settings.hears else None
 
     @property
     def packets(self) -> int:
@@ -304,6 +313,12 @@ class Channel:
     @property
     def law(self) -> str:
         return self.input.law
+
+    def _receive(self, data: bytes) -> None:
+        if self._patience:
+            self._patience = 0
+            self._media_engine.follow(self)
+        self.input.receive(data)
 
     def heard(self, fact: Heard | Ended) -> None:
         """Take what the detector bank has found in this channel's audio."""
@@ -368,10 +383,12 @@ class Channel:
         if codec is None:
             return
         self._sent = b""
-        event = next(self._sending, self) if self._sending is not None else None
+        waits = self._patience > 0
+        self._patience -= waits
+        event = next(self._sending, self) if self._sending is not None and not waits else None
         if event is self:
             self._sending = event = None
-        if not self._media.held:
+        if not (waits or self._media.held):
             if isinstance(event, tuple):
                 payload, start, marker = event
                 number = self._media.event.payload_type if self._media.event is not None else 101
@@ -394,7 +411,7 @@ class Channel:
 
     def close(self) -> None:
         """Send and analyse nothing more."""
-        if self._media.port.on_packet == self.input.receive:
+        if self._media.port.on_packet == self._receive:
             self._media.port.on_packet = None
         self._script = iter(())  # the generators refer to this channel
         self._media_engine.forget(self)
@@ -410,7 +427,7 @@ class MediaEngine:
         self.prompts = prompts
         self._bank = DetectorBank(capacity)
         self._free = list(range(capacity - 1, -1, -1))
-        self._channels: list[Channel] = []
+        self._phases: tuple[list[Channel], ...] = tuple([] for _ in range(PHASES))
 
     def open(
         self,
@@ -424,32 +441,50 @@ class MediaEngine:
             raise ResourceError("no more calls can be listened to at once")
         channel = Channel(self, self._free.pop(), media, listener, voice, settings)
         self._bank.reset(channel.stream)
-        if not self._channels:
+        if not len(self):
             self._ticker.add(self._tick)
-        self._channels.append(channel)
+        self._phases[0].append(channel)
         return channel
+
+    def follow(self, channel: Channel) -> None:
+        """Have a channel speak soon after its caller's packets, of which one has just come: its
+        answer is there before the caller's next tick, wherever in the world's tick that is.
+        """
+        after = time.monotonic() + _JITTER_S - self._ticker.due
+        self._phases[0].remove(channel)
+        self._phases[math.ceil(after * PHASES / TICK) % PHASES].append(channel)
 
     def forget(self, channel: Channel) -> None:
         """Remove a closed channel."""
-        if channel in self._channels:
-            self._channels.remove(channel)
-            self._free.append(channel.stream)
-        if not self._channels:
+        for channels in self._phases:
+            if channel in channels:
+                channels.remove(channel)
+                self._free.append(channel.stream)
+        if not len(self):
             self._ticker.remove(self._tick)
 
     def __len__(self) -> int:
-        return len(self._channels)
+        return sum(map(len, self._phases))
 
     def _tick(self) -> None:
-        for channel in self._channels:
+        self.advance(0)
+        for phase in range(1, PHASES):
+            if self._phases[phase]:
+                at = self._ticker.due + phase * TICK / PHASES
+                asyncio.get_running_loop().call_at(at, self.advance, phase)
+
+    def advance(self, phase: int) -> None:
+        """Have the channels of that phase hear what has come, and speak."""
+        channels = self._phases[phase]
+        for channel in channels:
             channel.input.tick()
         while heard := [
             (channel, frame)
-            for channel in list(self._channels)
+            for channel in list(channels)
             if (frame := self._guarded(channel, channel.input.next_frame)) is not None
         ]:
             self._hear(heard)
-        for channel in list(self._channels):
+        for channel in list(channels):
             self._guarded(channel, channel.speak)
 
     def _hear(self, heard: list[tuple[Channel, bytes]]) -> None:

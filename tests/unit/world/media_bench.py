@@ -17,7 +17,7 @@ from harness.world.media.leg import LegMedia
 from harness.world.media.rtp import Packet
 from harness.world.media.sound import Ticker
 from harness.world.settings import AssistantSettings
-from harness.world.synthflow.media_engine import Channel, MediaEngine
+from harness.world.synthflow.media_engine import PHASES, Channel, MediaEngine
 
 if TYPE_CHECKING:
     from harness.world.synthflow.conversation import Conversation
@@ -47,6 +47,13 @@ class Notes:
         self.silent_for = seconds
 
 
+class Still(Ticker):
+    """The world's clock, stopped at 0."""
+
+    def start(self) -> None:
+        pass
+
+
 class Bench:
     """A channel whose ticks the test makes itself, with ``peer`` as the far end's media."""
 
@@ -55,7 +62,7 @@ class Bench:
         self.peer.learn(self.media.answer(self.peer.offer()))
         self.notes = Notes()
         self.audit = Audit()
-        self.media_engine = MediaEngine(Ticker(), prompts, capacity=1)
+        self.media_engine = MediaEngine(Still(), prompts, capacity=1)
         self.channel = self.open()
         self.said: list[Packet] = []
         self.media.port.send = self._sent  # type: ignore[method-assign]
@@ -72,18 +79,23 @@ class Bench:
         self.said.append(packet)
 
     def hear(self, payload: bytes, payload_type: int = 0, timestamp: int | None = None) -> None:
+        self.receive(payload, payload_type, timestamp)
+        self.idle(1)
+
+    def receive(self, payload: bytes, payload_type: int = 0, timestamp: int | None = None) -> None:
+        """Have a packet come, without a tick."""
         self._sequence += 1
         assert self.media.port.on_packet is not None
         when = self._sequence * 160 if timestamp is None else timestamp
         self.media.port.on_packet(bytes(Packet(payload_type, self._sequence, when, 5, payload)))
-        self.media_engine._tick()
 
     def lose(self, count: int) -> None:
         self._sequence += count
 
     def idle(self, ticks: int) -> None:
         for _ in range(ticks):
-            self.media_engine._tick()
+            for phase in range(PHASES):
+                self.media_engine.advance(phase)
 
     def hear_mark(self, mark: int, frames: int) -> None:
         period = sound.mark(mark, "PCMU")

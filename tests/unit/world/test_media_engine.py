@@ -11,6 +11,7 @@ from harness.audio.dtmf import dtmf
 from harness.errors import ResourceError
 from harness.world.media import sound
 from harness.world.media.digits import event_packets
+from harness.world.synthflow.media_engine import PHASES
 from tests.garbage import no_collections
 from tests.unit.world.media_bench import CALLER, bench
 
@@ -97,3 +98,30 @@ def test_silence_after_a_mark_is_silence() -> None:
             ear.hear(sound.silence("PCMU")[0])
         assert len(ear.notes.marks) == told, "it has ended, though silence repeats itself"
         assert ear.notes.silent_for == pytest.approx(_LONG * 0.02)
+
+
+@pytest.mark.parametrize("came_ms", [0.0, 1.5, 4.0, 9.9, 16.5, 19.0])
+def test_assistant_speaks_soon_after_its_callers_packets(
+    came_ms: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer is at the caller before the caller's next tick. By the world's own tick alone, one
+    in two answers came a tick later.
+    """
+    with bench() as ear:
+        monkeypatch.setattr("time.monotonic", lambda: came_ms / 1000)
+        ear.receive(sound.mark(CALLER, "PCMU")[0])
+        speaks = []
+        for phase in range(PHASES):
+            ear.media_engine.advance(phase)
+            speaks += [phase] * len(ear.said)
+            ear.said.clear()
+        (phase,) = speaks
+        assert 3.0 <= (20.0 * phase / PHASES - came_ms) % 20.0 < 8.0
+
+
+def test_assistant_without_packets_of_its_caller_speaks_all_the_same() -> None:
+    with bench() as ear:
+        ear.idle(3)
+        assert not ear.said
+        ear.idle(1)
+        assert ear.said
