@@ -210,16 +210,36 @@ def test_real_calls_need_live(tree: Tree) -> None:
     assert tree.run(*arguments, "--live", live=False)[0] == 0
 
 
-def test_failed_preflight_ends_the_run_before_its_first_call(tree: Tree) -> None:
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_failed_preflight_ends_the_run_before_its_first_call(tree: Tree, workers: str) -> None:
     tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see()\n')
-    arguments = ["--deployment", str(tree.deployment()), "-n", "0"]
+    arguments = ["--deployment", str(tree.deployment()), "-n", workers]
     code, output = tree.run(*arguments, "--preflight=stop")
     assert code == pytest.ExitCode.TESTS_FAILED
     assert "OPTIONS 127.9.9.1:5060/udp" in output
-    assert "The run ends before its first call" in output
+    assert output.splitlines()[-1].startswith("The run ends before its first call")
     assert list((tree.run_directory / "cases").iterdir()) == []
+    assert not (tree.run_directory / "summary.json").exists()
     (told,) = json.loads((tree.run_directory / "preflight.json").read_text())
     assert {line["status"] for line in told["lines"]} >= {"ok", "failed"}
+
+
+def test_first_worker_starts_before_preflight_and_gets_its_case_after_it(tree: Tree) -> None:
+    (tree.path / "scenarios" / "conftest.py").write_text(
+        "from pathlib import Path\n"
+        "def note(what):\n"
+        "    looked = list(Path('reports').glob('2*/preflight.json'))\n"
+        "    Path(what).write_text(str(len(looked)))\n"
+        "def pytest_configure_node(node):\n"
+        "    note(node.gateway.id)\n"
+        "def pytest_runtest_setup(item):\n"
+        "    note('case')\n"
+    )
+    tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see()\n')
+    code, output = tree.run_lab("-n", "1", "--preflight=tell")
+    assert code == 0, output
+    assert (tree.path / "gw0").read_text() == "0"
+    assert (tree.path / "case").read_text() == "1"
 
 
 def test_preflight_tell_only_reports(tree: Tree) -> None:

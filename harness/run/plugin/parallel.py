@@ -12,6 +12,7 @@ import shlex
 import shutil
 import signal
 import sys
+from collections.abc import Generator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -88,22 +89,54 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     if options.only_looks(config) or hasattr(config, "workerinput"):
         return None
     try:
-        if not _begin(config):
-            return int(pytest.ExitCode.TESTS_FAILED)
-    except MistakeError as error:
-        _say(str(error))
-        return int(pytest.ExitCode.USAGE_ERROR)
+        _begin(config)
     except HarnessError as error:
-        _say(str(error))
-        return int(pytest.ExitCode.INTERNAL_ERROR)
+        return _say(error)
     except KeyboardInterrupt:
-        return int(pytest.ExitCode.INTERRUPTED)
+        return pytest.ExitCode.INTERRUPTED
     return None
 
 
-def _say(text: str) -> None:
-    for line in text.splitlines():
+def _say(error: HarnessError) -> pytest.ExitCode:
+    """Print it; how the run exits."""
+    for line in str(error).splitlines():
         print(f"ERROR: {printable(line)}", file=sys.stderr)
+    is_mistake = isinstance(error, MistakeError)
+    return pytest.ExitCode.USAGE_ERROR if is_mistake else pytest.ExitCode.INTERNAL_ERROR
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Preflight, while the first worker starts and collects: it gets no case before. Then set up
+    the stand-ins: a platform may send OPTIONS, and call only stand-ins that answered.
+    """
+    config = session.config
+    if WORLDS in config.stash:
+        run = config.stash[RUN]
+        try:
+            code = _look(config, run)
+        except HarnessError as error:
+            code = _say(error)
+        except KeyboardInterrupt:
+            code = pytest.ExitCode.INTERRUPTED
+        if code:  # there is nothing to report
+            config.pluginmanager.unregister(name=PROGRESS)
+            raise pytest.exit.Exception("preflight", code)
+        if (board := config.stash.get(_BOARD, None)) is not None:
+            for phone in _stand_ins(run):
+                with contextlib.suppress(
+                    HarnessError
+                ):  # each case that needs it reports why it is missing
+                    board.keep(phone)
+    return (yield)
+
+
+def _look(config: pytest.Config, run: Run) -> pytest.ExitCode:
+    """Do preflight; how the run exits if no call may be placed."""
+    mode, worlds = options.preflight(config), config.stash[WORLDS]
+    if mode == "off" or preflight_allows(run, worlds, mode, stderr=config.getoption("json")):
+        return pytest.ExitCode.OK
+    return pytest.ExitCode.TESTS_FAILED
 
 
 def _hand_down(config: pytest.Config, variable: str, value: str) -> None:
@@ -115,8 +148,8 @@ def _hand_down(config: pytest.Config, variable: str, value: str) -> None:
         config.add_cleanup(partial(os.environ.__delitem__, variable))
 
 
-def _begin(config: pytest.Config) -> bool:
-    """Whether the session may begin."""
+def _begin(config: pytest.Config) -> None:
+    """Read what is asked for, and start what the session needs."""
     files = options.files(config)
     config.stash[_AS_OF] = planned_at().isoformat() if os.environ.get(AS_OF_VARIABLE) else ""
     _hand_down(
@@ -182,12 +215,10 @@ def _begin(config: pytest.Config) -> bool:
             [path for path, d in zip(files, deployments, strict=True) if d.kind == "simulated"],
             faults,
         )
-        return True
+        return
     _use_own_temporary_files(config)
     run.directory = create(options.reports(config).absolute())
     _start(config, run, files)
-    mode, worlds = options.preflight(config), config.stash[WORLDS]
-    return mode == "off" or preflight_allows(run, worlds, mode, stderr=config.getoption("json"))
 
 
 def preflight_allows(run: Run, worlds: Worlds, mode: str, *, stderr: bool = False) -> bool:
@@ -243,17 +274,9 @@ def _use_own_temporary_files(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Watch this process's threads, once pytest has its own hook for them. Set up the stand-ins
-    before the first case: a platform may send OPTIONS, and call only stand-ins that answered.
-    """
+    """Watch this process's threads, once pytest has its own hook for them."""
     if (watch := session.config.stash.get(WATCH, None)) is not None:
         watch.threads(getattr(session.config, "workeroutput", {}).setdefault(DEAD_THREADS, []))
-    run, board = run_of(session.config), session.config.stash.get(_BOARD, None)
-    if run is None or board is None or run.switchboard is None:
-        return
-    for phone in _stand_ins(run):
-        with contextlib.suppress(HarnessError):  # each case that needs it reports why it is missing
-            board.keep(phone)
 
 
 def _stand_ins(run: Run) -> list[PhoneConfig]:

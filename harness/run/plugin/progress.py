@@ -148,16 +148,22 @@ class Progress:
             self._say(Text(line))
         if self._config.getoption("verbose", 0) <= 0:
             mute_reporter(self._config)
-            # Not where FORCE_COLOR makes a pipe pass for a terminal, and not where TERM is dumb.
-            if self._console.is_interactive and self._console.file.isatty() and not self._quiet:
-                self._calls_up = self._run.calls_up  # opens a file, so not in rich's thread
-                self._live = Live(
-                    console=self._console,
-                    get_renderable=self._line,
-                    refresh_per_second=5,
-                    transient=True,
-                )
-                self._live.start()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        """Keep a live line at a terminal, once preflight has printed its lines."""
+        if self._quiet or self._config.getoption("verbose", 0) > 0:
+            return
+        # Not where FORCE_COLOR makes a pipe pass for a terminal, and not where TERM is dumb.
+        if self._console.is_interactive and self._console.file.isatty():
+            self._calls_up = self._run.calls_up  # opens a file, so not in rich's thread
+            self._live = Live(
+                console=self._console,
+                get_renderable=self._line,
+                refresh_per_second=5,
+                transient=True,
+            )
+            self._live.start()
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A scenario that cannot be read breaks the run."""

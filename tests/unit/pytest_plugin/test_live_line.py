@@ -115,6 +115,8 @@ def test_line_is_redrawn_where_the_terminal_can(
         run.deployments = ()
         progress = Progress(run, config)
         progress.pytest_sessionstart()
+        assert progress._live is None, "preflight prints its lines first"
+        progress.pytest_runtestloop()
         try:
             assert (progress._live is not None) is is_live
         finally:
