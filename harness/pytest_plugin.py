@@ -5,12 +5,12 @@ FILE``.
 ``options``      the command line, and mistakes in it
 ``run``          what every process of a run knows: :class:`~harness.run.plugin.run.Run`
 ``worlds``       starts, watches and ends the simulated worlds
-``parallel``     what the controller starts, preflight first; the number of workers, and what they are handed
+``parallel``     what the controller starts; preflight before the first case; what workers are handed
 ``workers``      workers are forked, and given their cases as they come
 ``leases``       what cases of a real deployment need for themselves while others run
 ``collection``   ``@scenario``-marked tests become cases, in the order in which they are taken
 ``cases``        each case leases a deployment; each attempt at it records its evidence, and is closed with its verdict
-``fixtures``     the fixtures of scenarios
+``fixtures``     the fixtures of scenarios, loaded where scenarios run
 ``plan``         ``--plan``
 ``progress``     what is shown while a run goes on, and at its end; what is kept of cases that are over
 ``live_line``    the line that a terminal shows meanwhile
@@ -46,7 +46,7 @@ SCENARIOS = "scenarios"
 #: Name of the plugin that counts and shows the cases of a verification.
 PROGRESS = "harness-progress"
 
-_PARTS = ("options", "parallel", "collection", "cases", "fixtures", "plan", "progress")
+_PARTS = ("options", "parallel", "collection", "cases", "plan", "progress")
 _ROOM = "harness.run.plugin"
 _LAST = f"{_ROOM}.{_PARTS[-1]}"
 _NEEDS = "scenarios need a deployment; allowed: --deployment FILE (`harness init` writes one, `harness examples` lists some)"
@@ -70,17 +70,33 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """
     given = early_config.known_args_namespace
     if given.deployment:
-        for name in (f"{_ROOM}.{part}" for part in _PARTS):
-            # pytest's own way to import a plugin warns of modules that are there already, which
-            # ``-W error`` makes an end
-            if not early_config.pluginmanager.has_plugin(name):
-                early_config.pluginmanager.register(import_module(name), name)
+        for part in _PARTS:
+            _load(early_config.pluginmanager, part)
     elif not given.help and any(
         _is_scenario(Path(argument.partition("::")[0])) for argument in given.file_or_dir
     ):
         raise pytest.UsageError(
             _NEEDS
         )  # before the options of a verification are called unrecognized
+
+
+def _load(plugins: pytest.PytestPluginManager, part: str) -> None:
+    # pytest's own way to import a plugin warns of modules that are there already, which
+    # ``-W error`` makes an end
+    name = f"{_ROOM}.{part}"
+    if not plugins.has_plugin(name):
+        plugins.register(import_module(name), name)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Load the fixtures where scenarios run. A process that only hands them to workers need not
+    import them.
+    """
+    config = session.config
+    has_workers = config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
+    if config.getoption("deployment") and not has_workers:
+        _load(config.pluginmanager, "fixtures")
 
 
 def pytest_configure(config: pytest.Config) -> None:

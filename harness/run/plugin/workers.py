@@ -13,6 +13,7 @@ import os
 import shlex
 import threading
 from collections.abc import Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -27,19 +28,29 @@ from harness.support.forkserver import ForkServer, interpreter, listening_at
 from harness.support.forkserver.server import serve
 from harness.support.memory import lasting
 
-#: What a worker of a run has imported when its first case begins; their own imports follow from
-#: these.
-_NEEDED: Final = (
+#: What this process and its workers need; their own imports follow from these.
+_SHARED: Final = (
     *(f"_pytest.{plugin}" for plugin in default_plugins),
-    "harness.run.plugin.fixtures",
     "harness.run.plugin.collection",
     "harness.run.plugin.cases",
     "harness.run.plugin.plan",
     "harness.run.plugin.progress",
     "allure_pytest.plugin",
+)
+#: What a worker has imported besides when its first case begins.
+_OF_WORKERS: Final = (
+    "harness.run.plugin.fixtures",
     "harness.scenario.registration",
     "harness.support.http_client.session",
 )
+
+
+def _import(modules: Sequence[str]) -> None:
+    for module in modules:
+        import_module(module)
+
+
+_STARTED_BY_EACH: Final = 2
 
 
 @contextlib.contextmanager
@@ -69,12 +80,11 @@ class WorkerForkServer:
     """The process that forks a run's workers, and the pytest plugin that has them started there."""
 
     def __init__(self, path: Path, worlds: ForkServer | None = None) -> None:
-        """Import what workers need, and fork; listen at ``path``. Raises OSError. No other thread
-        may run.
+        """Import what workers need, and fork; what they alone need is imported in the fork, beside
+        what this process does next. Listen at ``path``. Raises OSError. No other thread may run.
         """
         with lasting():  # no garbage collection writes to shared pages
-            for module in _NEEDED:
-                import_module(module)
+            _import(_SHARED)
             list(integrations.loadable())  # collection needs the rows of every integration
         self._path = path
         with listening_at(path) as listening:
@@ -84,7 +94,7 @@ class WorkerForkServer:
                 os.close(self._lifeline)
                 if worlds is not None:
                     worlds.let_go()
-                serve(listening, lifeline)
+                serve(listening, lifeline, partial(_import, _OF_WORKERS))
         os.close(lifeline)
 
     def close(self) -> None:
@@ -102,8 +112,8 @@ class WorkerForkServer:
 
 
 class AsTheyCome(LoadScheduling):  # type: ignore[misc]  # xdist has no types
-    """xdist's scheduler, except that the first worker begins before the others, which it starts,
-    have collected.
+    """xdist's scheduler, except that the first worker begins before the others are started. Each
+    that has collected starts some more: all at once, they took the processors from its first call.
     """
 
     collection: list[str] | None
@@ -126,8 +136,8 @@ class AsTheyCome(LoadScheduling):  # type: ignore[misc]  # xdist has no types
         else:
             self._check_nodes_have_same_collection()  # reports it as a failure of the run
             node.shutdown()
-        others, self._others = self._others, ()
-        start(self.config, others)
+        some, self._others = self._others[:_STARTED_BY_EACH], self._others[_STARTED_BY_EACH:]
+        start(self.config, some)
 
     def schedule(self) -> None:
         """All have collected: a worker with fewer than two cases gets more, or is told that there

@@ -86,16 +86,19 @@ def test_workers_begin_with_the_cases_xdist_deals(cases: int, workers: int) -> N
         ]
 
 
-def test_first_worker_begins_before_the_others_are_started() -> None:
-    config = Config(3)
-    scheduler = scheduler_of(config, "second", "third")
+def test_first_worker_begins_before_the_others_and_each_starts_two_more() -> None:
+    """All at once, they took the processors from its first call."""
+    config = Config(5)
+    scheduler = scheduler_of(config, "second", "third", "fourth", "fifth")
     first = Worker(0)
-    come(scheduler, [first], 9)
+    come(scheduler, [first], 13)
     assert first.told == [0, 1]
     assert config.started == ["second", "third"]
     assert not scheduler.tests_finished
-    come(scheduler, [Worker(1), Worker(2)], 9)
-    assert config.started == ["second", "third"]
+    come(scheduler, [Worker(1)], 13)
+    assert config.started == ["second", "third", "fourth", "fifth"]
+    come(scheduler, [Worker(2), Worker(3), Worker(4)], 13)
+    assert len(config.started) == 4
 
 
 @pytest.mark.parametrize("cases", [3, 9])
