@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -174,6 +174,8 @@ class CaseEvidence:
             if (end := case.get("end")) is not None:
                 conclusion = Conclusion(Verdict(end["verdict"]), str(end["message"]))
                 diagnosis, ended = _causes(end["diagnosis"]), finite(end["at"])
+                # thousands of cases are kept in memory, and pass from process to process
+                case = {**case, "end": {name: end[name] for name in end if name != "findings"}}
         except (OSError, ValueError, TypeError) as error:
             raise MistakeError(f"{directory}: not a case's evidence: {error}") from error
         except KeyError as error:
@@ -199,10 +201,6 @@ class CaseEvidence:
             reading=reading,
             with_added=with_added,
         )
-
-    def with_findings(self) -> CaseEvidence:
-        """The same with its findings, which were dropped to save memory."""
-        return replace(self, findings=_findings(self.case, self.log))
 
     @property
     def log(self) -> CaseLog:

@@ -4,7 +4,8 @@ and in print.
 Each case is listed, and opens: what failed and why first, then the call, then everything else.
 Cases that did not pass stand in the page, up to a number that a page prints at once. All others are
 kept deflated until they are opened, as is the text that a search goes through. In a run of very
-many cases these lie in files beside the page. The cases of a large run are made on all cores.
+many cases these lie in files beside the page. A case that passed is made as it is read, and the
+cases of a large run on all cores.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -61,7 +63,7 @@ from harness.report.markup import (
 )
 from harness.report.owners import page_of
 from harness.report.pcap import CAPTURE
-from harness.report.run_directory import RunEvidence, each
+from harness.report.run_directory import RunEnd, RunEvidence, each
 from harness.report.standing import Past
 from harness.report.summary import Summary
 from harness.support.files import whole_file
@@ -104,38 +106,64 @@ _DULL = re.compile(
 Beside = Callable[[CaseEvidence, Sequence[Arrow], str], object]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Making:
+    """What the parts of a page have in common, whatever is found in its cases."""
+
+    home: Path  #: the report's directory
+    end: RunEnd
+    parts: Path | None = None  #: where cases lie as files of their own, where they do
+    beside: Beside | None = None  #: called for each case while its events are in memory
+
+    @classmethod
+    def of(cls, home: Path, end: RunEnd, attempts: int, beside: Beside | None = None) -> Making:
+        """For a run that left so many attempts at cases."""
+        parts = home / PARTS
+        shutil.rmtree(parts, ignore_errors=True)
+        if attempts <= MOST_WHOLE:
+            return cls(home=home, end=end, beside=beside)
+        parts.mkdir()
+        return cls(home=home, end=end, parts=parts, beside=beside)
+
+    def command(self, case: CaseEvidence) -> str:
+        """The command of the run that the case is of."""
+        return self.end.made_of.get(str(case.case.get("run")), self.end.command)
+
+
 def write(
     path: Path,
     run: RunEvidence,
     summary: Summary,
     past: Past | None = None,
-    beside: Beside | None = None,
+    making: Making | None = None,
+    views: Mapping[str, CaseView] = MappingProxyType({}),
 ) -> list[Measured]:
     """Write the report to ``path``. Returns the times of the cases that passed, which were measured
     for it.
 
-    ``beside`` is called for each case while its events are in memory.
+    ``views``: of cases that passed, by their directories' names, as :func:`read` made them.
     """
     known = past or Past()
     cases = run.cases
     groups = run.groups
-    parts = path.parent / PARTS
-    shutil.rmtree(parts, ignore_errors=True)
-    in_parts = len(cases) > MOST_WHOLE
-    if in_parts:
-        parts.mkdir()
+    making = making or Making.of(path.parent, run.end, len(run.attempts))
+    parts = making.parts
     tables = sorted(matrix.of_run(run), key=matrix.Table.worst)  # red sites first
-    made = list(
-        each(make, _tasks(run, tables, path.parent, parts if in_parts else None, known, beside))
-    )
-    index = packed(json.dumps([words for _, words, _ in made]))
-    if in_parts:
+    listed = _listed(run, tables, known)
+    early = [_early(task, making, views) for task in listed]
+    others = [task for task, view in zip(listed, early, strict=True) if view is None]
+    late = each(partial(make, making), others)
+    shown = [view or next(late) for view in early]
+    index = packed(json.dumps([view.words for view in shown]))
+    if parts:
         write_part(parts, "index", index)
+        for name in {view.key for view in views.values()} - {view.key for view in shown}:
+            (parts / f"{name}.js").unlink()  # of an attempt that does not count
     seen_in_part = {row: found for row, found in summary.coverage.items() if found.unseen}
     titles = {line.row: line.title for table in tables for line in table.lines}
     absent_rows, not_everywhere = _left_out(summary, tables)
-    shown = [fields for fields, *_ in made]
     axes = _axes(cases)
+    fields = list(map(_fields, listed, shown))
     text = render(
         "report.html.j2",
         summary=summary,
@@ -152,16 +180,16 @@ def write(
         changed={name: shortened(lines) for name, lines in known.changed.items()},
         open_tables=_open(tables),
         titles=titles,
-        rows=_by_row(shown, titles),
+        rows=_by_row(fields, titles),
         causes=groups,
         standings=list(map(known.of_group, groups)),
         whole_runs=whole_runs,
         listen=_listen,
         page_of=page_of,
-        parts=PARTS if in_parts else "",
+        parts=PARTS if parts else "",
         most_inline=MOST_INLINE,
-        index="" if in_parts else index,
-        filters=_filters(shown, groups, titles, axes),
+        index="" if parts else index,
+        filters=_filters(fields, groups, titles, axes),
         absent=[str(case["id"]) for case in run.absent],
         absent_rows=absent_rows,
         not_everywhere=not_everywhere,
@@ -173,17 +201,19 @@ def write(
         headline=headline(summary),
     )
     whole_file.write(path, text)
-    return [time for *_, measured in made for time in measured]
+    return [time for view in shown for time in view.times]
 
 
-def _tasks(
-    run: RunEvidence,
-    tables: Sequence[matrix.Table],
-    home: Path,
-    parts: Path | None,
-    past: Past,
-    beside: Beside | None,
-) -> list[Task]:
+def _early(task: Task, making: Making, views: Mapping[str, CaseView]) -> CaseView | None:
+    """The view of a case that was made when it was read; None where it counts as something else, or
+    the history says what the view beside it has to say as well.
+    """
+    if not task.case.passed or (making.beside and task.standing):
+        return None
+    return views.get(task.case.directory.name)
+
+
+def _listed(run: RunEvidence, tables: Sequence[matrix.Table], past: Past) -> list[Task]:
     """The cases in the order of the list: by row, rows with what did not pass first; in a row, what
     did not pass first.
     """
@@ -208,9 +238,7 @@ def _tasks(
     )
     return [
         Task(
-            case=replace(case, findings=()),
-            home=home,
-            command=run.end.made_of.get(str(case.case.get("run")), run.end.command),
+            case=case,
             causes=[group.anchor for group in group_of.get(id(case), ())],
             owners=list(
                 dict.fromkeys(
@@ -219,9 +247,7 @@ def _tasks(
             ),
             inline=not case.passed and (index < MOST_INLINE or id(case) in first),
             is_first=id(case) in first,
-            parts=parts,
             places=places,
-            beside=beside,
             standing=past.of([case]),
         )
         for index, case in enumerate(ordered)
@@ -448,12 +474,8 @@ class CasePage:
         """What a search goes through: names, Call-IDs, numbers, and the text of the messages, each
         line once.
         """
-        lines = [
-            line
-            for arrow in self.flow
-            for line in arrow.text.splitlines()
-            if line and not _DULL.match(line)
-        ]
+        every = dict.fromkeys(line for arrow in self.flow for line in arrow.text.splitlines())
+        lines = [line for line in every if line and not _DULL.match(line)]
         case = self.case
         besides = (str(cause.get("cause") or "") for cause in case.causes_besides)
         subjects = (finding.subject for finding in case.findings)  # phones, groups and assistants
@@ -583,19 +605,28 @@ _AT = {"deployment": "of", "site": "at"}
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One case to be made. ``home`` is the report's directory, ``command`` the run's own."""
+    """One case of the page, with what is known of it among the others."""
 
-    case: CaseEvidence  #: without findings, which the log has: to pickle them takes half the time of passing a task on
-    home: Path
-    command: str
+    case: CaseEvidence
     causes: Sequence[str]  #: in the address, the groups it stands in
     owners: Sequence[str]  #: whose these causes are, each once
     inline: bool  #: whether it stands in the page as it is
     is_first: bool  #: whether it stands for a cause in print
-    parts: Path | None  #: where it lies as a file of its own, where it is in none
     places: Collection[str] = ()  #: what of deployment and site the run has several of
-    beside: Beside | None = None
     standing: str = ""  #: what the history says of it
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseView:
+    """What the page shows of a case that its log alone tells."""
+
+    key: str
+    labels: Mapping[str, str]
+    numbers: Sequence[str]  #: that were dialled
+    words: str  #: what a search goes through
+    times: Sequence[Measured]  #: of a case that passed
+    detail: str = ""  #: what opens, in the page as it is
+    packed: str = ""  #: the same deflated; neither, where it is in a file beside the page
 
 
 def place_of(case: Mapping[str, object], name: str) -> str:
@@ -609,16 +640,45 @@ def places_of(cases: Iterable[Mapping[str, object]]) -> list[str]:
     return [name for name in _AT if len({place_of(case, name) for case in cases}) > 1]
 
 
-def make(task: Task) -> tuple[dict[str, Any], str, list[Measured]]:
-    """Make one case, and its file where it has one.
+def read(making: Making, directory: Path) -> tuple[CaseEvidence, CaseView | None]:
+    """A case, and the view of one that passed, made while its log is in memory."""
+    case = CaseEvidence.read(directory)
+    return case, _view(making, case) if case.passed else None
 
-    Returns what the page's template shows of it, what a search goes through, and the times of a
-    case that passed.
-    """
-    case = task.case.with_findings()
-    page = CasePage.of(case, task.home, task.command)
-    fields = {
-        "key": page.key,
+
+def make(making: Making, task: Task) -> CaseView:
+    """The view of a case as it counts."""
+    return _view(making, task.case, inline=task.inline, standing=task.standing)
+
+
+def _view(
+    making: Making, case: CaseEvidence, *, inline: bool = False, standing: str = ""
+) -> CaseView:
+    page = CasePage.of(case, making.home, making.command(case))
+    if making.beside is not None:
+        making.beside(case, page.flow, standing)
+    view = CaseView(
+        key=page.key,
+        labels=labels(case),
+        numbers=numbers_of(page.legs),
+        words=page.words(),
+        times=[*times(case, page.legs, page.response_times)] if case.passed else [],
+    )
+    if inline:
+        return replace(view, detail=Markup(page.html()))
+    # in a file of its own it links the recordings
+    deflated = packed(page.html(linked=making.parts is not None))
+    if making.parts is None:
+        return replace(view, packed=deflated)
+    write_part(making.parts, page.key, deflated)
+    return view
+
+
+def _fields(task: Task, view: CaseView) -> dict[str, Any]:
+    """What the page's template shows of a case."""
+    case, places = task.case, {name: place_of(task.case.case, name) for name in task.places}
+    return {
+        "key": view.key,
         "verdict": str(case.verdict),
         "integration": case.integration,
         "row": case.row,
@@ -626,31 +686,14 @@ def make(task: Task) -> tuple[dict[str, Any], str, list[Measured]]:
         "headline": "" if case.passed else case.headline,
         "causes": task.causes,
         "is_first": task.is_first,
-        "axes": {name: place_of(case.case, name) for name in task.places} | case.axes,
-        "labels": labels(case)
-        | {name: f"{_AT[name]} {place_of(case.case, name)}" for name in task.places},
+        "axes": places | case.axes,
+        "labels": {**view.labels, **{name: f"{_AT[name]} {at}" for name, at in places.items()}},
         "owners": task.owners,
         "standing": task.standing,
-        "numbers": numbers_of(page.legs),
-        **_detail(page, task),
+        "numbers": view.numbers,
+        "detail": view.detail,
+        "packed": view.packed,
     }
-    if task.beside is not None:
-        task.beside(case, page.flow, task.standing)
-    measured = times(case, page.legs, page.response_times) if case.passed else ()
-    return fields, page.words(), list(measured)
-
-
-def _detail(page: CasePage, task: Task) -> dict[str, str]:
-    """What opens: in the page as it is, deflated in the page, or in a file beside it, which then
-    links the recordings.
-    """
-    if task.inline:
-        return {"detail": Markup(page.html()), "packed": ""}
-    deflated = packed(page.html(linked=task.parts is not None))
-    if task.parts is None:
-        return {"detail": "", "packed": deflated}
-    write_part(task.parts, page.key, deflated)
-    return {"detail": "", "packed": ""}
 
 
 def write_part(parts: Path, name: str, deflated: str) -> None:
@@ -658,8 +701,8 @@ def write_part(parts: Path, name: str, deflated: str) -> None:
     whole_file.write(parts / f"{name}.js", f"part({json.dumps(name)}, {json.dumps(deflated)});\n")
 
 
-#: zlib's compression level: level 6 takes 50 % longer and saves 6 % of the size.
-_LEVEL = 4
+#: zlib's compression level: level 4 takes 30 % longer and saves 6 % of the size.
+_LEVEL = 3
 
 
 def packed(text: str) -> str:

@@ -30,7 +30,12 @@ from harness.report.run_directory import (
     SUMMARY,
     RunEnd,
     RunEvidence,
+    as_kept,
+    case_directories,
+    of_each_case,
     point_latest,
+    read_planned,
+    write_end,
 )
 from harness.report.standing import Past, look_back
 from harness.report.summary import Summary, summarise
@@ -87,7 +92,8 @@ def finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> F
     they cannot be written.
     """
     with _disk(run):
-        finished = _finish(RunEvidence.ended(run, planned, end))
+        write_end(run, planned, end)
+        finished = _finish(*_read(run, as_kept(planned), end))
         if why := point_latest(run):
             finished = dataclasses.replace(finished, notes=(*finished.notes, why))
     return finished
@@ -106,10 +112,27 @@ def remake(run: Path, *, complete: bool = False) -> FinishedRun:
     written. ``complete``: with pictures, MP3 and captures of what passed as well.
     """
     with _disk(run):
+        if not complete:
+            return _finish(*_read(run, *read_planned(run)))
         evidence = RunEvidence.read(run)
-        if complete:
-            _on_all_cores(_complete, evidence.attempts)
-        return _finish(evidence)
+        _on_all_cores(_complete, evidence.attempts)
+        return _finish(evidence, _making(run, evidence.end, len(evidence.attempts)), {})
+
+
+def _read(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> _Read:
+    """The run, and the views of its cases that passed."""
+    evidence, directories = RunEvidence.of(run, planned, end), case_directories(run)
+    making = _making(run, end, len(directories))
+    read = of_each_case(directories, partial(html.read, making))
+    views = {case.directory.name: view for case, view in read if view}
+    return evidence.with_cases([case for case, _ in read]), making, views
+
+
+def _making(run: Path, end: RunEnd, attempts: int) -> html.Making:
+    results = end.allure_results
+    if results:
+        results.mkdir(parents=True, exist_ok=True)
+    return html.Making.of(run, end, attempts, partial(allure.write, results) if results else None)
 
 
 def _complete(case: CaseEvidence) -> None:
@@ -131,7 +154,13 @@ def _disk(run: Path) -> Iterator[None]:
         raise ResourceError(f"{run}: the reports cannot be written: {what}") from error
 
 
-def _finish(run: RunEvidence) -> FinishedRun:
+#: A run as it was read for its reports, how its page is made, and what is made of it already.
+_Read = tuple[RunEvidence, html.Making, Mapping[str, html.CaseView]]
+
+
+def _finish(
+    run: RunEvidence, making: html.Making, views: Mapping[str, html.CaseView]
+) -> FinishedRun:
     summary = summarise(run)
     _on_all_cores(draw, [case for case in run.cases if not case.passed])
     causes = common.plain(judged(run.cases))
@@ -146,11 +175,8 @@ def _finish(run: RunEvidence) -> FinishedRun:
     if past.note:
         notes.append(f"no cause is shown as known: {past.note}")
     results, page = run.end.allure_results, None
-    if results:
-        results.mkdir(parents=True, exist_ok=True)
-    beside = partial(allure.write, results) if results else None
     owners.write_all(run)
-    times = html.write(run.directory / REPORT, run, summary, past, beside)
+    times = html.write(run.directory / REPORT, run, summary, past, making, views)
     if results:
         page, why = _allure(run, summary, results, times)
         notes += why

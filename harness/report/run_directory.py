@@ -50,6 +50,9 @@ from harness.support.files import json_file, whole_file
 from harness.support.mask import mask_name, mask_plain, mask_text
 from harness.support.memory import lasting, settle
 
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
 CASES = "cases"
 
 
@@ -172,19 +175,16 @@ class RunEvidence:
     @classmethod
     def read(cls, directory: Path) -> RunEvidence:
         """Raises :class:`MistakeError` when the directory is no run's, or its records are damaged."""
-        planned, end = read_planned(directory)
-        return cls(directory, planned, end, _scope_of(directory, planned), read_cases(directory))
+        return cls.of(directory, *read_planned(directory)).with_cases(read_cases(directory))
 
     @classmethod
-    def ended(
-        cls, directory: Path, planned: Sequence[Mapping[str, object]], end: RunEnd
-    ) -> RunEvidence:
-        """Put down how a run ended, which only its runner knows, and read what it left. Raises
-        ``OSError``.
-        """
-        write_end(directory, planned, end)
-        kept = as_kept(planned)
-        return cls(directory, kept, end, _scope_of(directory, kept), read_cases(directory))
+    def of(cls, directory: Path, planned: Sequence[Mapping[str, Any]], end: RunEnd) -> RunEvidence:
+        """A run whose cases are not read yet. Raises :class:`MistakeError` for a damaged scope."""
+        return cls(directory, planned, end, _scope_of(directory, planned), ())
+
+    def with_cases(self, attempts: Sequence[CaseEvidence]) -> RunEvidence:
+        """The run with its cases."""
+        return dataclasses.replace(self, attempts=attempts)
 
     @property
     def has_end(self) -> bool:
@@ -260,9 +260,18 @@ def read_witnesses(run: Path) -> list[AddedFile]:
 
 def read_cases(run: Path) -> list[CaseEvidence]:
     """The evidence of every case of a run, attempts included."""
-    directories = [path.parent for path in sorted((run / CASES).glob(f"*/{CASE}"))]
+    return of_each_case(case_directories(run), CaseEvidence.read)
+
+
+def case_directories(run: Path) -> list[Path]:
+    """The directory of every case of a run, attempts included."""
+    return [path.parent for path in sorted((run / CASES).glob(f"*/{CASE}"))]
+
+
+def of_each_case(directories: Sequence[Path], read: Callable[[Path], Made]) -> list[Made]:
+    """What is read of each case, all of which stays in memory."""
     with lasting():  # a tenth of what all reports of thousands of cases take was looking through them again and again
-        return list(each(CaseEvidence.read, directories))
+        return list(each(read, directories))
 
 
 def last_attempt(run: Path, case: Mapping[str, object]) -> CaseEvidence | None:
@@ -491,9 +500,6 @@ def point_latest(run: Path) -> str:
 
 
 # -- the same work for each of many cases, on all cores
-
-Item = TypeVar("Item")
-Made = TypeVar("Made")
 
 #: Fewer cases are done sooner than processes are started.
 WORTH = 300

@@ -24,7 +24,7 @@ from harness.report.standing import Past
 from harness.report.summary import summarise
 from tests.browser.conftest import looks
 
-tasks = html._tasks
+listed = html._listed
 
 #: The cursors follow the recording with its next "timeupdate", some four times a second.
 CURSORS_MOVED = """() => {
@@ -340,8 +340,8 @@ def test_filtered_report_prints_completely(
     cases = read_cases(copy)
     monkeypatch.setattr(
         html,
-        "_tasks",
-        lambda *given: [dataclasses.replace(task, inline=False) for task in tasks(*given)],
+        "_listed",
+        lambda *given: [dataclasses.replace(task, inline=False) for task in listed(*given)],
     )
     write_page(copy, cases)
     chosen = "details.case:not([hidden])[data-verdict=failed]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -14,9 +15,11 @@ import pytest
 
 from harness.errors import MistakeError
 from harness.integrations import load
-from harness.report import history
+from harness.report import history, html
 from harness.report.case_document import names
+from harness.report.evidence import CaseEvidence
 from harness.report.history import runs_of
+from harness.report.html import CasePage
 from harness.report.run import FinishedRun, finish, remake, remember
 from harness.report.run_directory import RunEnd, RunEvidence, case_directory, create, point_latest
 from harness.report.signoff import manifest
@@ -131,6 +134,52 @@ class TestFinish:
         assert again.report.is_file()
         assert len(list(results.glob("*-result.json"))) == 5
         assert len(history.read(run.directory.parent / history.FILE)) == 1
+
+    def test_the_page_of_a_passed_case_is_made_while_its_log_is_in_memory(
+        self, run: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A log that was read again for the page took a seventh of what all reports take."""
+        ended(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0))
+        done = []
+        read, page_of = CaseEvidence.read, CasePage.of
+
+        def read_and_note(directory: Path) -> CaseEvidence:
+            done.append(("read", directory))
+            return read(directory)
+
+        def make_and_note(case: CaseEvidence, home: Path, command: str) -> CasePage:
+            done.append(("page", case.directory))
+            return page_of(case, home, command)
+
+        monkeypatch.setattr(CaseEvidence, "read", read_and_note)
+        monkeypatch.setattr(CasePage, "of", make_and_note)
+        finished = remake(run.directory)
+
+        assert {case.directory for case in finished.evidence.cases} == {case for _, case in done}
+        for case in finished.evidence.cases:
+            read_at, page_at = (
+                done.index(("read", case.directory)),
+                done.index(("page", case.directory)),
+            )
+            assert done.count(("page", case.directory)) == 1
+            assert (page_at == read_at + 1) is case.passed
+
+    def test_the_page_of_an_attempt_that_does_not_count_is_not_left(
+        self, run: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(html, "MOST_WHOLE", 2)
+        (first,) = (path for path in (run.directory / "cases").glob("TD-INBOUND*"))
+        again = shutil.copytree(first, first.with_name(f"{first.name}.2"))
+        case = json.loads((again / "case.json").read_text())
+        (again / "case.json").write_text(json.dumps(case | {"attempt": 2}))
+        finished = ended(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0))
+
+        keys = {html.key_of(case) for case in finished.evidence.cases}
+        assert html.key_of(CaseEvidence.read(again)) in keys
+        assert {path.stem for path in (run.directory / html.PARTS).iterdir()} == {
+            *keys,
+            "index",
+        } - {html.key_of(case) for case in finished.evidence.cases if not case.passed}
 
 
 def test_a_live_run_whose_names_are_numbers_is_whole_and_holds_none(
