@@ -55,6 +55,7 @@ class FlowEnd:
     port: int
 
     @classmethod
+    @lru_cache(maxsize=512)  # the messages of a run go between few
     def parse(cls, text: str) -> FlowEnd:
         """``host:port`` or ``[IPv6]:port``; a missing port is 0."""
         host, _, port = text.rpartition(":")
@@ -432,14 +433,24 @@ def messages_of(
 def _about(
     finding: Finding, looked_at: Callable[[Callable[[Arrow], bool]], list[Arrow]]
 ) -> tuple[str, ...]:
-    test = next((test for check, test in _ABOUT.items() if finding.check.startswith(check)), None)
+    test = _test_of(finding.check)
     if test is None:
         return ()
     found = looked_at(test)
-    words = set(re.findall(r"[\w.-]+", finding.subject))
+    words = _words_in(finding.subject)
     # of the legs or phones that the subject names; all of them when it names none (``the call``)
     named_ones = [arrow for arrow in found if arrow.leg in words or arrow.phone in words]
     return tuple(arrow.numbers[0] for arrow in (named_ones or found)[:_MOST])
+
+
+@cache
+def _test_of(check: str) -> Callable[[Arrow], bool] | None:
+    return next((test for name, test in _ABOUT.items() if check.startswith(name)), None)
+
+
+@lru_cache(maxsize=512)  # the findings of a run have few subjects
+def _words_in(subject: str) -> frozenset[str]:
+    return frozenset(re.findall(r"[\w.-]+", subject))
 
 
 # -- what phones did and heard
