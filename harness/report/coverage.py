@@ -255,11 +255,10 @@ def source_of(finding: Finding, ours: Iterable[str], *, stand_in: bool) -> str:
     """
     if finding.verdict is Verdict.NOT_OBSERVABLE or finding.strength is Strength.UNKNOWN:
         return "declared" if finding.check in _DECLARED else "not seen"
-    facts = finding.facts
-    if facts.get("record"):
+    if getattr(finding.measured, "record", None):
         return "record"
     if finding.strength is not None:
-        named = str(facts.get("observation") or "")
+        named = str(getattr(finding.measured, "observation", None) or "")
         return _BY_OBSERVATION.get(named) or _BY_STRENGTH[finding.strength]
     for source, number in _BY_NUMBER.items():
         if any(map(number.fullmatch, finding.evidence)):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import datetime
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,8 +42,9 @@ def seal(run: RunEvidence) -> Path:
     """At a run's end, and never later: write the manifest of its evidence, and the document,
     unsigned. Returns the document.
     """
-    manifest.write(run.directory)
-    return make(run.directory, sealed=run).html
+    with ThreadPoolExecutor(1) as sealing:  # other processes read the files meanwhile
+        written = sealing.submit(manifest.write, run.directory)
+        return make(run.directory, sealed=run, written=written).html
 
 
 def make(
@@ -54,6 +56,7 @@ def make(
     pdf: bool = False,
     unsigned: bool = False,
     sealed: RunEvidence | None = None,
+    written: Future[Path] | None = None,
 ) -> Signed:
     """Make the sign-off of a run; signed with ``key``, or else saying that it is unsigned.
 
@@ -63,7 +66,7 @@ def make(
     signed run is refused.
 
     ``sealed``: the run's evidence, where the caller has just compared its files with the manifest,
-    or written that.
+    or is writing that; then ``written`` is its end.
     """
     run = run.resolve()
     if not (key or unsigned) and (run / attest.FILE).exists():
@@ -80,6 +83,8 @@ def make(
     decision = decide(
         evidence, granted, today=_today(), source=waiver_file, is_sealed=sealed is not None
     )
+    if written is not None:
+        written.result()
     if not (run / manifest.FILE).exists():
         if evidence.has_end:  # a new manifest would vouch for whatever is there by now
             raise MistakeError(

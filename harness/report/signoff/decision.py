@@ -305,6 +305,6 @@ def _numbers(cases: Iterable[CaseEvidence]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for case in cases:
         for invite in case.gist.invites:
-            if found := _REQUEST_URI.match(mask_text(invite)):
+            if found := _REQUEST_URI.match(mask_text(invite.partition("\n")[0])):
                 counts[found[1]] += 1
     return dict(sorted(counts.items()))
