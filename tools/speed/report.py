@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-_RECORDED = {".wav", ".mp3", ".png", ".gz", ".pcapng"}
+_RECORDED = {".wav", ".flac", ".mp3", ".png", ".gz", ".pcapng"}
 
 
 def enlarge(run: Path, target: Path, cases: int) -> Path:
