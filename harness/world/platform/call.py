@@ -595,9 +595,11 @@ class CampaignCall(PlatformCall):
 
 
 def campaigns(platform: Platform, deployment: Deployment) -> web.Application:
-    """The trigger: ``POST /campaigns/calls`` with ``from`` (a line's number or name) and ``to``
-    (the customer's).
+    """The trigger: ``POST /campaigns/calls`` with ``from`` (a line's number or name), ``to`` (the
+    customer's), and the line's id under some key, if the file's request has ``{campaign}``.
     """
+    trigger = deployment.campaign
+    ids = trigger.ids if trigger is not None and "{campaign}" in trigger.body else {}
 
     async def call(request: web.Request) -> web.Response:
         try:
@@ -608,6 +610,8 @@ def campaigns(platform: Platform, deployment: Deployment) -> web.Application:
         route = platform.routes.find(line)
         if not isinstance(route, LineRoute):
             return http_server.error(404, f"from: {line!r} is no line")
+        if ids and ids.get(route.name, "") not in map(str, asked.values()):
+            return http_server.error(404, f"from: {line!r} is of another campaign")
         if customer is None or not platform.is_outside(customer):
             return http_server.error(404, f"to: {asked['to']!r} cannot be called")
         made = CampaignCall(platform, route, customer)

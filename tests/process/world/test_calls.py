@@ -141,3 +141,19 @@ def test_a_campaign_refuses_unknown_numbers(talkdesk: RunningWorld) -> None:
         == 202
     )
     talkdesk.wait_until_quiet()
+
+
+def test_a_campaign_is_started_by_its_own_id_alone(customer: RunningWorld) -> None:
+    deployment = customer.deployments[0]
+    assert deployment.campaign is not None
+    assert deployment.campaign.url is not None
+    asked = {
+        "from": deployment.did("warm", "zum KI-Anbieter"),
+        "to": deployment.phones["test phone 2"].number,
+    }
+    for own_id, status in [("c-9", 404), ("c-7", 404), (None, 404), ("c-8", 202)]:
+        body = asked | ({"campaign_id": own_id} if own_id else {})
+        assert customer.client.post(deployment.campaign.url, json=body).status_code == status, (
+            own_id
+        )
+    customer.wait_until_quiet()
