@@ -92,9 +92,9 @@ def test_nobody_in_the_group(cast, context, caller, line, assistant, target, exp
         expect(group).never_rang()
 
 
-@scenario("TRANSFER-OVERFLOW")
+@scenario("TRANSFER-OVERFLOW", "TRANSFER-CLOSED")
 def test_another_group_takes_over(cast, caller, line, assistant, target, expect):
-    taker = cast.overflow_of(target)
+    taker = cast.taker_of(target)
     call = caller.call(line)
     talk = assistant.expect_call(call)
     expect(call).answered()

@@ -31,6 +31,8 @@ _REFERENCES = (
     ("lines.*.dids", "trunks"),
     ("groups.*.agents", "phones"),
     ("groups.*.overflow", "groups"),
+    ("groups.*.closed", "groups"),
+    ("groups.*.holidays", "holidays"),
     ("assistants.*.transfer_to", "groups"),
     ("assistants.*.handovers.*.transfer_to", "groups"),
     ("phones.*.account", "accounts"),
@@ -158,12 +160,12 @@ def _missing_keys(deployment: Tables) -> Iterator[Mistake]:
         yield ("trunks",), "none is there; allowed: one at least"
     if len(set(trunks)) != len(trunks):
         yield ("trunks",), "two trunks have one name; allowed: a name of its own for each"
+    for table in ("lines", "groups"):
+        for key, one in getattr(deployment, table).items():
+            if one.hours and not (one.zone or deployment.zone):
+                what = 'by whose clocks? allowed: zone = "Europe/Berlin" or the like beside'
+                yield (table, key, "hours"), what
     for key, line in deployment.lines.items():
-        if line.hours and not (line.zone or deployment.zone):
-            yield (
-                ("lines", key, "hours"),
-                'by whose clocks? allowed: zone = "Europe/Berlin" or the like beside',
-            )
         if line.assistant and not line.dids and line.trunk is None and len(trunks) > 1:
             yield (
                 ("lines", key, "trunk"),

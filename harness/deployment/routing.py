@@ -53,15 +53,34 @@ class Holidays(Model):
     dates: Dates
 
 
-class Destination(Model):
-    """Where calls lead, and what happens on the way there."""
+class Opening(Model):
+    """When calls are taken, and who takes them at other times."""
 
-    assistant: str | None = None  #: where its calls lead
-    group: str | None = None  #: where its calls lead, if they must never reach the AI
     hours: Hours | None = None  #: when it is open (above); default: always
     zone: Zone | None = None  #: of its hours; default: the file's ``zone``
     holidays: str | None = None  #: the calendar whose dates count before the weekdays of its hours
     closed: str | None = None  #: the group that answers out of hours; default: a message does
+
+    @property
+    def hours_in_words(self) -> str:
+        """The hours, and the name of the calendar that counts before them."""
+        return f"{self.hours}" + (f"; holidays: {self.holidays}" if self.holidays else "")
+
+    def require_hours(self) -> None:
+        """Raise ``ValueError`` for keys that only hours give a meaning."""
+        if (
+            key := "closed" if self.closed else "holidays" if self.holidays else ""
+        ) and not self.hours:
+            raise ValueError(
+                f"{key}: it is never closed; allowed: {key} with hours beside it, e.g. mon-fri 08:00-18:00"
+            )
+
+
+class Destination(Opening):
+    """Where calls lead, and what happens on the way there."""
+
+    assistant: str | None = None  #: where its calls lead
+    group: str | None = None  #: where its calls lead, if they must never reach the AI
     #: How long the platform speaks after the last menu; it must be heard.
     notice_s: float = Field(0.0, ge=0, le=120)
     #: With ``silence`` in ``press``: how long the last menu speaks and waits until it goes on by
@@ -90,15 +109,6 @@ class Destination(Model):
         if not self.assistant and not self.group:
             raise ValueError(
                 "where it leads to is needed; allowed: assistant, or group where only people are reached"
-            )
-
-    def require_hours(self) -> None:
-        """Raise ``ValueError`` for keys that only hours give a meaning."""
-        if (
-            key := "closed" if self.closed else "holidays" if self.holidays else ""
-        ) and not self.hours:
-            raise ValueError(
-                f"{key}: it is never closed; allowed: {key} with hours beside it, e.g. mon-fri 08:00-18:00"
             )
 
 
@@ -292,7 +302,7 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-class Group(Addressed):
+class Group(Opening, Addressed):
     """A ring group or an agent queue: how calls reach it, and its agents with harness phones."""
 
     did: E164 | None = None  #: its number, if it has one
@@ -384,6 +394,7 @@ class Group(Addressed):
             raise ValueError(
                 f"empty: {self.present[0]!r} is logged in; allowed: empty without agents who are present"
             )
+        self.require_hours()
         return self
 
 

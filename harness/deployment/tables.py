@@ -20,6 +20,7 @@ from harness.deployment.routing import (
     Handover,
     Holidays,
     Line,
+    Opening,
     Synthflow,
     Transfer,
     WitnessFiles,
@@ -130,21 +131,32 @@ class Tables(Model):
             for trunk, number in self.numbers_of_line(line).items():
                 yield line, trunk, number
 
-    def is_open(self, line: str, at: datetime | None = None) -> bool:
-        """Whether a number is within its hours ``at`` that moment; by default the one the run's
-        plan is made for.
+    def is_within(self, entry: Opening, at: datetime | None = None) -> bool:
+        """Whether a number or a group is within its own hours ``at`` that moment; by default the
+        one the run's plan is made for.
         """
-        entry = self.lines[line]
         zone = entry.zone or self.zone
         if entry.hours is None or zone is None:
             return True
         dates = self.holidays[entry.holidays].dates if entry.holidays else ""
         return is_open(entry.hours, zone, at or planned_at(), dates)
 
-    def hours_in_words(self, line: str) -> str:
-        """The hours of a number, and the name of the calendar that counts before them."""
+    def opening(self, line: str, at: datetime | None = None) -> Opening:
+        """Of a number and the group of people that it leads to, the one that is out of its hours;
+        else the one that has any.
+        """
         entry = self.lines[line]
-        return f"{entry.hours}" + (f"; holidays: {entry.holidays}" if entry.holidays else "")
+        ways = [one for one in (entry, self.groups.get(entry.group or "")) if one and one.hours]
+        shut = (one for one in ways if not self.is_within(one, at))
+        return next(shut, next(iter(ways), entry))
+
+    def is_open(self, line: str, at: datetime | None = None) -> bool:
+        """Whether a number, and the group of people that it leads to, are within their hours."""
+        return self.is_within(self.opening(line, at), at)
+
+    def closes_after_menu(self, line: str) -> bool:
+        """Whether calls to a number that is closed go through its announcement and menu first."""
+        return self.lines[line].closes_after_menu or self.opening(line) is not self.lines[line]
 
     def overflow(self, line: str) -> str | None:
         """The group that takes over when harness phones decline a call to people: the same one if
@@ -170,7 +182,11 @@ class Tables(Model):
         """The group that calls from the AI's side go to: the first with agents and a number, else a
         user; None where none can.
         """
-        there = [name for name, group in self.groups.items() if group.present and group.address]
+        there = [
+            name
+            for name, group in self.groups.items()
+            if group.present and group.address and self.is_within(group)
+        ]
         return next((name for name in there if self.groups[name].did), next(iter(there), None))
 
     def is_reported(self, group: str) -> bool:

@@ -228,20 +228,23 @@ def _whose(scene: Scene, phone: str) -> str:
 
 
 def _hours(scene: Scene) -> None:
-    """Whether the platform treated the number as open though the case calls it while it is closed,
-    or the reverse.
+    """Whether the platform treated the number, or the group of the handover, as open though the
+    case calls it while it is closed, or the reverse.
     """
-    line = scene.line[1] if scene.line else None
-    if line is None or line.hours is None or scene.deployment is None:
+    if scene.line is None or scene.deployment is None:
         return
-    groups = scene.deployment.groups
+    (name, line), deployment, groups = scene.line, scene.deployment, scene.deployment.groups
+    handover = deployment.handover(name, scene.axes.get("handover", ""))
+    to = handover.transfer_to if handover and scene.moment == "transfer" else None
+    opening = groups[to] if to else deployment.opening(name)
+    if opening.hours is None:
+        return
     rang = {leg.phone for leg in scene.legs if scene.vantage.role(leg.phone) == "agent"}
-    by_night = {*groups[line.closed].agents} if line.closed else set[str]()
-    by_day = {
-        agent for name in (line.group, line.fallback) if name for agent in groups[name].agents
-    }
+    by_night = {*groups[opening.closed].agents} if opening.closed else set[str]()
+    day = (to,) if to else (line.group, line.fallback)
+    by_day = {agent for name in day if name for agent in groups[name].agents}
     at_ai = scene.value("ai.saw") in ("answered", "another assistant answered", "rang", "refused")
-    at_ai = at_ai or bool(scene.invites or scene.failed("route.not_reached"))
+    at_ai = to is None and (at_ai or bool(scene.invites or scene.failed("route.not_reached")))
     if scene.is_out_of_hours:
         scene.record("hours.closed", True, "deployment file")
         words = "the AI was called" if at_ai else f"{', '.join(sorted(rang & by_day))} rang"
@@ -251,7 +254,7 @@ def _hours(scene: Scene) -> None:
     elif rang & by_night - by_day and not at_ai:
         scene.record("hours.treated", "as if closed", f"{', '.join(sorted(rang & by_night))} rang")
     elif (
-        (line.closed is None or groups[line.closed].is_machine)
+        (opening.closed is None or groups[opening.closed].is_machine)
         and not rang
         and _answered_by_machine(scene, line)
     ):
@@ -267,7 +270,9 @@ def _answered_itself(scene: Scene) -> None:
     that the file does not know.
     """
     line, call = scene.line[1] if scene.line else None, scene.call
-    if line is None or line.hours is not None or scene.deployment is None or call is None:
+    if scene.line is None or line is None or scene.deployment is None or call is None:
+        return
+    if scene.deployment.opening(scene.line[0]).hours is not None:
         return
     confirmed = scene.state(call.leg, "confirmed")
     if confirmed is None or scene.value("instead") != "nobody":

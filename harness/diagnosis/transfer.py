@@ -108,11 +108,12 @@ def is_fallback(scene: Scene, wanted: object) -> bool:
     handovers = (scene.deployment.handovers(name).values() for name in scene.deployment.assistants)
     targets = {handover.transfer_to for each in handovers for handover in each}
     groups = scene.deployment.groups
-    overflows = {groups[name].overflow for name in targets if name in groups}
+    called = [groups[name] for name in targets if name in groups]
+    takers = {to for group in called for to in (group.overflow, group.closed)}
     return (
         wanted in {line.fallback for line in scene.deployment.lines.values()}
         and wanted not in targets
-        and wanted not in overflows
+        and wanted not in takers
     )
 
 

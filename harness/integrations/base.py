@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Literal
 
-from harness.deployment import Ai, Assistant, Deployment, Handover, Line, Transport, Trunk
+from harness.deployment import Ai, Assistant, Deployment, Handover, Line, Opening, Transport, Trunk
 from harness.finding_kinds import (
     ANSWERED,
     AUDIO_TO_AGENT,
@@ -146,6 +146,11 @@ class Cell:
         that takes over.
         """
         return self.axes.get("overflow") or self.entry.group
+
+    @property
+    def opening(self) -> Opening:
+        """Of the number and its group of people the one whose hours count."""
+        return self.deployment.opening(self.line)
 
     @property
     def is_open(self) -> bool:

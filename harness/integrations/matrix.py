@@ -27,8 +27,8 @@ from harness.finding_kinds import (
 )
 from harness.integrations import observability
 from harness.integrations.base import LANDED, Cell, Moment, PlannedCall, Row
-from harness.integrations.row_plan import RowPlan, unproved_handovers
-from harness.integrations.which import TO_OVERFLOW
+from harness.integrations.row_plan import RowPlan, late_at, unproved_handovers
+from harness.integrations.which import TO_CLOSED, TO_OVERFLOW
 from harness.support.model_words import instead
 
 #: A platform's clock may be ahead of this machine's by so much, or behind it, and a call takes its
@@ -249,11 +249,12 @@ def _why_nothing(deployment: Deployment) -> str:
 
 def calls_of(case: Case, deployment: Deployment) -> list[PlannedCall]:
     """Every call of a case, in order; the tests hold this against what cases really dial."""
-    return list(
-        case.row.calls(
-            Cell(deployment, deployment.trunk(case.trunk), case.line or "", case.axes, case.caller)
-        )
-    )
+    return list(case.row.calls(_cell_of(case, deployment)))
+
+
+def _cell_of(case: Case, deployment: Deployment) -> Cell:
+    trunk = deployment.trunk(case.trunk)
+    return Cell(deployment, trunk, case.line or "", case.axes, case.caller)
 
 
 def why_not_now(case: Case, deployment: Deployment, at: datetime) -> str | None:
@@ -263,11 +264,13 @@ def why_not_now(case: Case, deployment: Deployment, at: datetime) -> str | None:
     if case.line is None:
         return None
     moments = (at - _CLOCKS_DIFFER, at, at + _CLOCKS_DIFFER)
-    wrong = [deployment.is_open(case.line, moment) == case.row.out_of_hours for moment in moments]
-    if not any(wrong):
+    late = [late_at(_cell_of(case, deployment), case.row, moment) for moment in moments]
+    found = next(filter(None, late), None)
+    if found is None:
         return None
-    hours = f"its hours ({deployment.hours_in_words(case.line)})"
-    if all(wrong):
+    whose = "its" if found[0] == case.line else f"{found[0]}'s"
+    hours = f"{whose} hours ({found[1].hours_in_words})"
+    if all(late):
         return f"{hours} have begun or ended since the run was planned"
     return f"{hours} begin or end now, by whichever clock the platform goes"
 
@@ -396,19 +399,22 @@ def _is_reported(case: Case, deployment: Deployment) -> bool:
 def answering_groups(case: Case, deployment: Deployment) -> Iterable[str]:
     """Of the :func:`landing_groups` those whose agents are to answer."""
     handover, overflow = case.handover(deployment), case.axes.get("overflow")
-    if taker := overflow_after_transfer(case, deployment):
+    if taker := taker_after_transfer(case, deployment):
         return [taker]
     if case.row.moment == "transfer" and handover is not None:
         return [deployment.lands_at(handover)]
     return [overflow] if overflow else set(landing_groups(case, deployment))
 
 
-def overflow_after_transfer(case: Case, deployment: Deployment) -> str | None:
-    """The group that is to take over from the one of the handover, in the row on that."""
-    handover = case.handover(deployment)
-    if TO_OVERFLOW not in (case.row.which or ()) or handover is None or not handover.transfer_to:
+def taker_after_transfer(case: Case, deployment: Deployment) -> str | None:
+    """The group that is to take over from the one of the handover, in the rows on that: when its
+    agents decline, or out of its hours.
+    """
+    handover, which = case.handover(deployment), case.row.which or ()
+    if handover is None or not handover.transfer_to:
         return None
-    return deployment.groups[handover.transfer_to].overflow
+    group = deployment.groups[handover.transfer_to]
+    return group.overflow if TO_OVERFLOW in which else group.closed if TO_CLOSED in which else None
 
 
 def landing_looks_like(case: Case, deployment: Deployment) -> Iterator[tuple[str, list[str]]]:
@@ -453,13 +459,14 @@ def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
     handover = case.handover(deployment)
     if entry.group is not None and not case.row.out_of_hours:
         yield from (entry.group, case.axes.get("overflow", entry.group))
-    if taker := overflow_after_transfer(case, deployment):
+    if taker := taker_after_transfer(case, deployment):
         yield taker
     if case.row.moment == "transfer" and handover is not None:
         yield from deployment.groups_of_topic(handover.transfer_topic)
-    if case.row.out_of_hours and entry.closed is not None:
-        yield entry.closed
     lands_elsewhere = case.row.moment in ("transfer", "people")
+    closed = deployment.opening(case.line).closed
+    if case.row.out_of_hours and case.row.moment == "people" and closed:
+        yield closed
     lands = {LANDING, VOICEMAIL} & case.required_findings.keys()
     if entry.fallback is not None and not lands_elsewhere and lands:
         yield entry.fallback

@@ -112,25 +112,26 @@ def has_bystanders(cell: Cell, moment: Moment, *, lands: bool) -> bool:
     ``lands``: the call must land with agents, at that ``moment``.
     """
     groups = cell.deployment.groups
-    lands_with = list(_lands_with(cell, moment)) if lands else []
-    if lands_with and all(map(cell.deployment.is_reported, lands_with)):
+    groups_called = list(lands_with(cell, moment)) if lands else []
+    if groups_called and all(map(cell.deployment.is_reported, groups_called)):
         return True  # a report names other groups
-    right = {agent for name in lands_with for agent in groups[name].present}
+    right = {agent for name in groups_called for agent in groups[name].present}
     return bool({agent for group in groups.values() for agent in group.agents} - right)
 
 
-def _lands_with(cell: Cell, moment: Moment) -> Iterator[str]:
+def lands_with(cell: Cell, moment: Moment) -> Iterator[str]:
     """The groups whose agents may ring for the cell's number."""
     if not cell.line:
         return
     entry, handover = cell.entry, cell.handover
     if moment == "people":
         yield from filter(
-            None, (entry.group if cell.is_open else entry.closed, cell.axes.get("overflow"))
+            None, (entry.group if cell.is_open else cell.opening.closed, cell.axes.get("overflow"))
         )
     elif moment == "transfer" and handover is not None:
         to = handover.transfer_to
-        yield from filter(None, (to, cell.deployment.groups[to].overflow if to else None))
+        group = cell.deployment.groups[to] if to else None
+        yield from filter(None, (to, group and group.overflow, group and group.closed))
         yield from cell.deployment.groups_of_topic(handover.transfer_topic)
     else:
         yield from filter(None, (entry.fallback,))

@@ -7,8 +7,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
-from harness.deployment import Ai, Deployment, Trunk
+from harness.deployment import Ai, Deployment, Opening, Trunk
+from harness.finding_kinds import LANDING
 from harness.integrations import observability
 from harness.integrations.base import NOT_OBSERVABLE, Cell, Reason, Row, Which
 
@@ -75,42 +77,41 @@ class RowPlan:
             tuple(cell.axes[axis.name] for axis in row.axes): cell.axes for cell in self.cells
         }.values()
         for line, trunk, _ in deployment.all_dids():
-            if line in said or deployment.is_open(line) != row.out_of_hours:
+            if line in said:
                 continue
             would = [Cell(deployment, deployment.trunk(trunk), line, axes) for axes in variants]
-            if any(all(which.holds(cell) for which in row.which or ()) for cell in would):
+            late = (late_at(c, row) for c in would if all(w.holds(c) for w in row.which or ()))
+            if found := next(filter(None, late), None):
                 said.add(line)
-                yield line, self._closed(line)
+                yield line, self._closed(*found)
 
     def _values_not_now(self) -> Iterator[tuple[str, str]]:
         """For each axis value that no number proves now over some trunk: the first number that
         would at another time.
         """
-        row, late = (
-            self.row,
-            [cell for cell in self._of_each_number({}) if cell.is_open == self.row.out_of_hours],
-        )
+        row, every = self.row, self._of_each_number({})
         names = [axis.name for axis in row.axes if axis.full]
         each = row.over == "trunks"
         said = {
             (each and cell.trunk.name, *(cell.axes[name] for name in names)) for cell in self.cells
         }
-        found = defaultdict[tuple[str, str], list[str]](list)
+        found = defaultdict[tuple[str, str, str], list[str]](list)
         for variant in row.variants(self._deployment, everything=False):
             shown = "".join(f" with {name} {variant[name]}" for name in names)
-            whole = (replace(cell, axes={**cell.axes, **variant}) for cell in late)
+            whole = (replace(cell, axes={**cell.axes, **variant}) for cell in every)
             for cell in (cell for one in whole for cell in self._handovers(one)):
                 key = (each and cell.trunk.name, *(variant[name] for name in names))
-                if key not in said and all(which.holds(cell) for which in row.which or ()):
+                late = None if key in said else late_at(cell, row)
+                if late and all(which.holds(cell) for which in row.which or ()):
                     said.add(key)
-                    found[cell.line, shown].append(cell.trunk.name)
-        for (line, shown), trunks in found.items():
+                    found[cell.line, self._closed(*late), shown].append(cell.trunk.name)
+        for (line, closed, shown), trunks in found.items():
             over = f" over {', '.join(trunks)}" if each and self._deployment.trunks[1:] else ""
-            yield line, f"{self._closed(line)}, and no other number proves it{shown}{over}"
+            yield line, f"{closed}, and no other number proves it{shown}{over}"
 
-    def _closed(self, line: str) -> str:
-        now = "open" if self.row.out_of_hours else "closed"
-        return f"{line} is {now} now (its hours: {self._deployment.hours_in_words(line)})"
+    def _closed(self, name: str, late: Opening) -> str:
+        now = "open" if self._deployment.is_within(late) else "closed"
+        return f"{name} is {now} now (its hours: {late.hours_in_words})"
 
     def not_seen(self) -> Iterator[tuple[str, str]]:
         """Numbers that the row does not call because the harness cannot observe or cause its
@@ -306,7 +307,6 @@ class RowPlan:
         carried = [
             line for line in deployment.lines if trunk.name in deployment.numbers_of_line(line)
         ]
-        fits_now = {line: deployment.is_open(line) != row.out_of_hours for line in carried}
         found = [
             cell
             for line in carried
@@ -314,7 +314,7 @@ class RowPlan:
         ]
         # those whose number is open (closed, for a row out of hours), and the others
         found, others = (
-            [cell for cell in found if fits_now[cell.line] is now] for now in (True, False)
+            [cell for cell in found if bool(late_at(cell, row)) is late] for late in (False, True)
         )
         for stage, which in enumerate(row.which):
             kept, also = (
@@ -326,13 +326,16 @@ class RowPlan:
                 self._say_missing(why, nearness, (which, [*found, *others]))
             self._say_lacking((*found, *others), which)
             found, others = kept, also
-        for cell in others:
-            self._lacking.setdefault(_which_handover(cell), f"closed now: {cell.line}")
+        late = [(cell, at[0]) for cell in others if (at := late_at(cell, row))]
+        for cell, name in late:
+            self._lacking.setdefault(_which_handover(cell), f"closed now: {name}")
         if others and not found:
-            some = any(deployment.is_open(line) != row.out_of_hours for line in deployment.lines)
-            self._late |= dict.fromkeys(cell.line for cell in others)  # collected over all trunks
-            late = _not_their_time(row, self._late, some=some)
-            self._say_missing(Reason("not now", late), _NOT_NOW)
+            some = row.moment == "transfer" or any(
+                deployment.is_open(line) != row.out_of_hours for line in deployment.lines
+            )
+            self._late |= dict.fromkeys(name for _, name in late)  # collected over all trunks
+            said = _not_their_time(row, self._late, some=some)
+            self._say_missing(Reason("not now", said), _NOT_NOW)
         for which in reversed(row.which):
             found.sort(key=which.prefers)
         return found
@@ -347,7 +350,9 @@ class RowPlan:
         for cell in cells:
             # a closed number has no menu
             number = (
-                cell.did if row.out_of_hours and not cell.entry.closes_after_menu else cell.line
+                cell.did
+                if row.out_of_hours and not self._deployment.closes_after_menu(cell.line)
+                else cell.line
             )
             kind = (
                 None
@@ -498,6 +503,25 @@ def named(lines: Sequence[str]) -> str:
 
 def _which_handover(cell: Cell) -> tuple[str | None, str]:
     return cell.entry.assistant, cell.axes.get("handover", "")
+
+
+def late_at(cell: Cell, row: Row, at: datetime | None = None) -> tuple[str, Opening] | None:
+    """What is not open ``at`` that moment, or not closed where the row needs that: the number, or a
+    group that is to take the call.
+    """
+    deployment, transfers = cell.deployment, row.moment == "transfer"
+    opening = deployment.opening(cell.line, at)
+    if deployment.is_within(opening, at) == (row.out_of_hours and not transfers):
+        return cell.line, opening
+    names: Iterable[str] = ()
+    if transfers and cell.handover is not None:
+        names = [deployment.lands_at(cell.handover)]
+    elif LANDING in row.required_findings:
+        names = observability.lands_with(cell, row.moment)
+    shut = transfers and row.out_of_hours
+    groups = ((name, deployment.groups[name]) for name in names)
+    late = ((f"groups.{n}", one) for n, one in groups if deployment.is_within(one, at) == shut)
+    return next(late, None)
 
 
 def _not_their_time(row: Row, lines: Iterable[str], *, some: bool) -> str:

@@ -57,10 +57,10 @@ def warm_transfer(prefix: str, people: str, *, source: str, section: str = "") -
 
 
 def untaken_transfers(prefix: str, people: str) -> tuple[Row, ...]:
-    """The caller hangs up between the transfer and the agent's answer; or no agent answers, and
-    another group takes over.
+    """The caller hangs up between the transfer and the agent's answer; or no agent answers, or it
+    is out of the group's hours, and another group takes over.
     """
-    names = ("TRANSFER-ABANDON", "TRANSFER-OVERFLOW")
+    names = ("TRANSFER-ABANDON", "TRANSFER-OVERFLOW", "TRANSFER-CLOSED")
     return tuple(_row(name, prefix, people) for name in names)
 
 

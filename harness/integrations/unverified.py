@@ -150,11 +150,13 @@ class _Declared:
             for line in deployment.lines.values()
             for to in (line.group, line.fallback, line.closed)
         }
-        led |= {group.overflow for group in deployment.groups.values()}
+        led |= {to for group in deployment.groups.values() for to in (group.overflow, group.closed)}
+        timed = {line.group for line in deployment.lines.values()}
+        timed |= {handover.transfer_to for handover in handovers if handover.transfer == "cold"}
         overflowed = {
             handover.transfer_to
             for case in self._cases
-            if matrix.overflow_after_transfer(case, deployment)
+            if matrix.taker_after_transfer(case, deployment)
             and (handover := case.handover(deployment)) is not None
         }
         led |= {
@@ -173,6 +175,8 @@ class _Declared:
             if group.overflow is not None and name in self._reached - overflowed:
                 why = "no transfer leads to it, or its agents cannot all decline"
                 yield f"groups.{name}.overflow", why
+            if group.hours and name not in timed:
+                yield f"groups.{name}.hours", "no number of people and no cold handover leads to it"
             if name in self._reached:
                 yield from _waits(name, group)
             if name in self._reached and group.turns[1:] and name not in self._rung_in_turns:
@@ -183,7 +187,8 @@ class _Declared:
                     if name in led
                     else "no number, handover or topic leads to it"
                 )
-                yield f"groups.{name}", why
+                if deployment.is_within(group) or name not in led:  # else it is left out for now
+                    yield f"groups.{name}", why
             elif group.has_machine and not group.is_machine and name not in heard:
                 why = "no number of people leads to it, or its agents cannot all decline"
                 yield f"groups.{name}.{'voicemail' if group.voicemail else 'announcement'}", why
@@ -228,7 +233,8 @@ class _Declared:
             rings.update(*rung)
             if rung and len(rung[-1]) == 1 and not deployment.groups[name].others:
                 takes.update(rung[-1])
-        present = {agent for name in self._reached for agent in deployment.groups[name].present}
+        reached = (deployment.groups[name] for name in self._reached)
+        present = {a for group in reached if deployment.is_within(group) for a in group.present}
         for name, phone in deployment.phones.items():
             if name in present - rings:
                 yield f"phones.{name}", "it rings only in a later turn of its groups"

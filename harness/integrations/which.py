@@ -133,13 +133,13 @@ SEVERAL_PEOPLE = Which(
     "no number leads to people only of whom two have harness phones, and all",
     hides=lambda cell: _rings_several(cell) and _rings_others(cell),
 )
-HAS_HOURS = Which(lambda cell: cell.entry.hours is not None, "no number has hours")
+HAS_HOURS = Which(lambda cell: cell.opening.hours is not None, "no number has hours")
 CLOSED_GROUP = _people(
-    attrgetter("entry.closed"),
+    attrgetter("opening.closed"),
     "no number leads, while it is closed, to a group with a harness phone",
 )
 CLOSED_MACHINE = Which(
-    lambda cell: cell.entry.closed is None or _machine(cell.deployment, cell.entry.closed),
+    lambda cell: cell.opening.closed is None or _machine(cell.deployment, cell.opening.closed),
     "no number leads, while it is closed, to a message or to a group where a machine answers",
 )
 
@@ -316,6 +316,22 @@ def _overflows(cell: Cell) -> bool:
 TO_OVERFLOW = Which(
     _overflows,
     "no assistant hands over cold to a group of harness phones alone that another such group takes over from",
+)
+
+
+def _closes(cell: Cell) -> bool:
+    """Whether the group of the handover has hours, and other people with harness phones take over."""
+    groups = cell.deployment.groups
+    group = groups[cell.handover.transfer_to] if cell.handover else None
+    if group is None or group.closed is None:
+        return False
+    return not set(groups[group.closed].present) <= set(group.present)
+
+
+#: A group whose calls go to another one out of its hours.
+TO_CLOSED = Which(
+    _closes,
+    "no assistant hands over cold to a group with hours whose closed group has harness phones",
 )
 
 

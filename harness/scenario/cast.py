@@ -99,11 +99,8 @@ class Cast:
         entry, overflow = line.entry, self.context.case.axes.get("overflow")
         if self.context.case.row.out_of_hours:
             message = GroupEntry(empty=True, announcement=True)
-            return (
-                self.group(entry.closed)
-                if entry.closed
-                else Group(self.context, "the message", message, [])
-            )
+            closed = self.context.deployment.opening(line.name).closed
+            return self.group(closed) if closed else Group(self.context, "the message", message, [])
         assert entry.group is not None, f"{line.name} does not lead to people"
         first = self.group(entry.group)
         if overflow is None:
@@ -117,11 +114,13 @@ class Cast:
         taker.before = first
         return taker
 
-    def overflow_of(self, group: Group) -> Group:
-        """The group that takes over from another, whose agents then decline."""
-        assert group.entry.overflow is not None, f"no group takes over from {group.name}"
-        taker = self.group(group.entry.overflow)
-        taker.before = group
+    def taker_of(self, group: Group) -> Group:
+        """The group that takes over from another: out of its hours, or when its agents decline."""
+        is_closed = self.context.case.row.out_of_hours
+        name = group.entry.closed if is_closed else group.entry.overflow
+        assert name is not None, f"no group takes over from {group.name}"
+        taker = self.group(name)
+        taker.before = None if is_closed else group
         return taker
 
     def _agent(self, name: str, **more: object) -> Phone:

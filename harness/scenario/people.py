@@ -142,7 +142,8 @@ class Caller:
         """Call a line out of its hours: a closed number answers before its menu, a closed choice
         after it.
         """
-        return self.call(line) if line.entry.closes_after_menu else self.dial(line.did)
+        late = self._context.deployment.closes_after_menu(line.name)
+        return self.call(line) if late else self.dial(line.did)
 
     def goes_on_as_if_open(self, call: Call, line: Line, landed: End) -> None:
         """Behind a machine's words, take the way in that the number has when it is open: then it
@@ -152,7 +153,7 @@ class Caller:
         speaks_first = entry.announcement_s or entry.press
         if (
             not isinstance(landed, MachineCall)
-            or entry.closes_after_menu
+            or self._context.deployment.closes_after_menu(line.name)
             or not speaks_first
             or answered is None
         ):

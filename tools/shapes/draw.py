@@ -171,6 +171,12 @@ def customer(draw: st.DrawFn) -> Customer:
     ):  # the guides have one number at the platform and at the AI
         line = lines[draw(st.sampled_from(led))]
         assistants[line["assistant"]]["did"] = line["did"]
+    people_there = [name for name, group in groups.items() if group["agents"]]
+    if people_there and draw(st.integers(0, 2)) == 0:  # drawn last: all else stays the same
+        name = draw(st.sampled_from(people_there))
+        hours = made.hours(draw(st.integers(0, 1)))
+        if hours.get("closed") != name:
+            groups[name] |= hours
     return one
 
 
@@ -333,7 +339,11 @@ class _Lines:
     def line(self, did: str) -> Table:
         """One number."""
         draw = self._draw
-        line: Table = {"did": did, "trunk": draw(st.sampled_from(self._trunks)), **self._hours()}
+        line: Table = {
+            "did": did,
+            "trunk": draw(st.sampled_from(self._trunks)),
+            **self.hours(draw(st.integers(0, 9))),
+        }
         if draw(st.integers(0, 5)) == 0:
             overflow: Table = (
                 {"fallback": draw(st.sampled_from(self._groups))} if draw(st.booleans()) else {}
@@ -376,9 +386,8 @@ class _Lines:
         }
         return {key: value for key, value in line.items() if key in before} | {"choices": choices}
 
-    def _hours(self) -> Table:
-        """Always open, open now, or closed now, whenever that is."""
-        which = self._draw(st.integers(0, 9))
+    def hours(self, which: int) -> Table:
+        """Closed now, whenever that is (0), open now (1), or always open."""
         if which > 1:
             return {}
         closed: Table = (
@@ -394,13 +403,16 @@ class _Lines:
 
 
 def as_of(table: Table, moment: datetime) -> Table:
-    """The same deployment, whose closed numbers are closed at that moment and for days."""
+    """The same deployment, whose closed numbers and groups are closed at that moment and for days."""
     day = (moment + timedelta(days=3)).strftime("%a").lower()
     hours = {CLOSED: f"{day} 09:00-12:00"}
-    lines = {
-        name: line | {"hours": hours.get(line["hours"], line["hours"])} if "hours" in line else line
-        for name, line in table["lines"].items()
+    dated = {
+        kind: {
+            name: one | {"hours": hours.get(one["hours"], one["hours"])} if "hours" in one else one
+            for name, one in table.get(kind, {}).items()
+        }
+        for kind in ("lines", "groups")
     }
     first, last = (f"{moment + timedelta(days=days):%Y-%m-%d}" for days in (-1, 3))
     calendar = {CALENDAR: {"dates": f"{first} to {last} closed"}}
-    return table | {"lines": lines, "holidays": calendar}
+    return table | dated | {"holidays": calendar}

@@ -144,12 +144,14 @@ def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
     if (
         fault == "hours-wrong" and case.row.out_of_hours and entry.group
     ):  # a phone rings that belongs to the open number alone
-        by_night = set(deployment.groups[entry.closed].agents) if entry.closed else set()
+        closed = deployment.opening(case.line or "").closed
+        by_night = set(deployment.groups[closed].agents) if closed else set()
         return bool(set(deployment.groups[entry.group].first_turn) - by_night)
     if (
         fault == "hours-wrong" and not case.row.out_of_hours
     ):  # a phone rings that belongs to the closed number alone
-        return entry.hours is not None and bool(entry.closed) and _rings_first(deployment, entry)
+        closed = deployment.opening(case.line or "").closed
+        return closed is not None and _rings_first(deployment, entry, closed)
     if fault == "fallback-wrong-group":  # where nobody else is, none is rung, as without a fallback
         return _has_others(deployment, [entry.fallback] if entry.fallback else [])
     if (
@@ -180,12 +182,12 @@ def _rings_others(deployment: Deployment, groups: Sequence[str]) -> bool:
     turns = [
         group.turns[0]
         for name, group in deployment.groups.items()
-        if name not in groups and group.present
+        if name not in groups and group.present and deployment.is_within(group)
     ]
     return bool(turns) and all(set(turn) - own for turn in turns)
 
 
-def _rings_first(deployment: Deployment, entry: Line) -> bool:
+def _rings_first(deployment: Deployment, entry: Line, closed: str) -> bool:
     """Whether the first turn out of hours has somebody who takes no call by day."""
     by_day = {
         agent
@@ -193,10 +195,11 @@ def _rings_first(deployment: Deployment, entry: Line) -> bool:
         if name
         for agent in deployment.groups[name].agents
     }
-    return bool(set(deployment.groups[str(entry.closed)].first_turn) - by_day)
+    return bool(set(deployment.groups[closed].first_turn) - by_day)
 
 
 def _has_others(deployment: Deployment, groups: Sequence[str]) -> bool:
     """Whether somebody is in a group who is in none of these."""
     own = {agent for name in groups for agent in deployment.groups[name].agents}
-    return bool({agent for group in deployment.groups.values() for agent in group.present} - own)
+    there = filter(deployment.is_within, deployment.groups.values())
+    return bool({agent for group in there for agent in group.present} - own)

@@ -140,7 +140,7 @@ def _at(deployment: Deployment, case: Case, line: str) -> Case:
             f"--line {line}: leads to no assistant over trunk {case.trunk}; allowed: {', '.join(fits)}"
         )
     if not deployment.is_open(line):
-        hours = deployment.hours_in_words(line)
+        hours = deployment.opening(line).hours_in_words
         raise SelectionError(
             f"--line {line}: is closed now (its hours: {hours}); allowed: a number that is open"
         )

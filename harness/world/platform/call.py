@@ -144,7 +144,8 @@ class PlatformCall(BackToBack):
         if name is None:  # a group's own number
             return route
         self.line, line = name, self.platform.lines[name]
-        if not line.closes_after_menu and await self._is_closed(first, name):
+        closes_after_menu = self.platform.deployment.closes_after_menu
+        if not closes_after_menu(name) and await self._is_closed(first, name):
             return None
         if self.platform.settings.line(name).answers_first or self._wrong("platform-answers-first"):
             self._answered(first)
@@ -152,9 +153,10 @@ class PlatformCall(BackToBack):
         if menu := self.platform.routes.menu(self.called or ""):
             route = await self._choose(first, menu)
             self.line = chosen = line_of(route) or name
-            line = self.platform.lines[chosen]
-            if line.closes_after_menu and await self._is_closed(first, chosen):
-                return None
+            name, line = chosen, self.platform.lines[chosen]
+        if closes_after_menu(name) and await self._is_closed(first, name):
+            return None
+        if menu:
             await self._give_notice(first, line.notice_s)
         return route
 
@@ -218,7 +220,7 @@ class PlatformCall(BackToBack):
         is_open = deployment.is_open(line) if settings.open is None else settings.open
         if is_open is not self._wrong("hours-wrong"):
             return False
-        group = settings.closed_group or deployment.lines[line].closed
+        group = settings.closed_group or deployment.opening(line).closed
         if group is not None:
             self.connect(await self.ring_group(group, first, []), first)
         else:
@@ -353,7 +355,13 @@ class PlatformCall(BackToBack):
         """Ring the agents of a group for ``toward``, as the group does. Raises `LegRefusedError`."""
         if name is None:
             raise LegRefusedError(480, "The number leads to no group")
-        platform, group = self.platform, self.platform.ringing(name)
+        platform = self.platform
+        entry = platform.deployment.groups[name]
+        if entry.hours and platform.deployment.is_within(entry) is self._wrong("hours-wrong"):
+            if entry.closed is None:
+                return await self.ring(platform.announcement(CLOSED, self), toward, _RING_SECONDS)
+            name = entry.closed
+        group = platform.ringing(name)
         if group.queue_s:
             self._answered(toward)
 

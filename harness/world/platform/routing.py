@@ -153,7 +153,9 @@ class Routes:
         groups = self._deployment.groups
         own = set(groups[name].agents)
         others = [
-            other for other, group in groups.items() if other != name and set(group.agents) - own
+            other
+            for other, group in groups.items()
+            if other != name and set(group.agents) - own and self._deployment.is_within(group)
         ]
         # Preferably a group that shares no agent.
         return next(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from harness.integrations.matrix import (
     answering_groups,
     cases,
     landing_groups,
+    left_out,
     why_never_passed,
+    why_not_now,
 )
 from harness.integrations.unverified import unverified
 from tests.keys import text_of
@@ -35,6 +38,12 @@ def deployment(file: str, changes: Changes) -> Deployment:
         else:
             table[key] = value
     return Deployment.model_validate(plain)
+
+
+NORTH = {"did": "+18155550101", "agents": ["north"]}
+#: A Monday; and a Sunday on which a number is about to open.
+NIGHT = datetime(2026, 3, 2, 12, tzinfo=UTC)
+OPENS = datetime(2026, 3, 1, 2, 59, 30, tzinfo=UTC)
 
 
 def of(found: Deployment, row: str) -> list[Case]:
@@ -109,6 +118,51 @@ def test_a_group_that_takes_over_from_another_after_a_transfer() -> None:
     assert not of(by_machine, "TD-TRANSFER-OVERFLOW")
     with pytest.raises(ValueError, match="no group is called 'sout'"):
         deployment("routing", {("groups", "first", "overflow"): "sout"})
+
+
+def test_a_group_may_have_hours() -> None:
+    """Its people are called while it is open; out of its hours another group is."""
+    shut = {"hours": "sun 03:00-03:01", "closed": "south"}
+    found = deployment("routing", {("groups", "north"): NORTH | shut})
+    assert "to-people" not in {case.line for case in of(found, "PEOPLE")}
+    (people,) = [case for case in of(found, "CLOSED") if case.line == "to-people"]
+    assert list(landing_groups(people, found)) == ["south"]
+    assert not found.closes_after_menu("shut")
+    assert found.closes_after_menu("to-people")
+    (transfer,) = [case for case in of(found, "TD-TRANSFER-CLOSED") if case.line == "cold"]
+    assert list(answering_groups(transfer, found)) == ["south"]
+    assert not [case for case in of(found, "TD-TRANSFER-BLIND") if case.line == "cold"]
+    left = {(one.row, one.line): one.why for one in left_out(found)}
+    hours = "is closed now (its hours: sun 03:00-03:01)"
+    assert left["PEOPLE", "to-people"] == f"to-people {hours}"
+    assert left["CLOSED", "late"] == f"groups.north {hours}", "which is the one that takes over"
+    assert left["TD-TRANSFER-BLIND", "cold"] == "assistants.cold.transfer: closed now: groups.north"
+    assert "phones.north" not in listed(found)
+    assert why_not_now(transfer, found, NIGHT) is None
+    assert why_not_now(people, found, NIGHT) is None
+    for case, whose in [(transfer, "groups.north's"), (people, "its")]:
+        why = why_not_now(case, found, OPENS)
+        assert (
+            why
+            == f"{whose} hours (sun 03:00-03:01) begin or end now, by whichever clock the platform goes"
+        )
+
+
+def test_an_open_group_of_hours_is_called_as_any_other() -> None:
+    open_now = {"hours": "mon-sun 00:00-24:00", "closed": "south"}
+    changes = {("groups", "north"): NORTH | open_now, ("groups", "office", "hours"): None}
+    found = deployment("routing", changes | {("groups", "office", "closed"): None})
+    assert "to-people" in {case.line for case in of(found, "PEOPLE")}
+    assert not of(found, "TD-TRANSFER-CLOSED")
+    (left,) = [one for one in left_out(found) if one.row == "TD-TRANSFER-CLOSED"]
+    assert left.why.startswith("open now: groups.north")
+    assert left.not_now
+
+
+def test_hours_of_a_group_that_nothing_leads_to_are_listed() -> None:
+    hours = {"hours": "mon-sun 00:00-24:00", "closed": "north"}
+    west = {"did": "+18155550103", "agents": ["west"]}
+    assert "groups.west.hours" in listed(deployment("routing", {("groups", "west"): west | hours}))
 
 
 def test_a_menu_may_go_on_by_itself() -> None:

@@ -39,6 +39,12 @@ def closed_by(line: str, row: str = "CLOSED") -> Example:
     return Example(row=row, line=line).dials().after(0.1).answered()
 
 
+def shut(group: str) -> dict[str, Any]:
+    """A group that is out of its hours."""
+    hours = {"hours": "sun 03:00-03:01", "zone": "Etc/UTC", "closed": "support"}
+    return {f"groups.{group}.{key}": value for key, value in hours.items()}
+
+
 def though_there(example: Example) -> Example:
     """A second call to the same number rings the group."""
     return example.calls_again("group", GROUP, rang=["billing"])
@@ -236,6 +242,23 @@ TRANSFER = [
         "hours.open",
         closed_by("out-of-hours").landed("reception"),
         "one of hours-wrong, another-device-answered, nobody-available, group-wrong",
+    ),
+    Expected(
+        "hours.open",
+        Example(row="CLOSED", line="people", file=shut("reception"))
+        .dials()
+        .answered()
+        .rings("reception")
+        .landed("support", "reception"),
+        "likely hours-wrong, group-wrong",
+    ),
+    Expected(
+        "hours.open",
+        transfer(Example(file=shut("billing")), "TD-TRANSFER-CLOSED")
+        .ai_refers(GROUP)
+        .rings("billing")
+        .landed("support", "billing"),
+        "likely hours-wrong, group-wrong",
     ),
     Expected(
         "hours.closed",
