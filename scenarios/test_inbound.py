@@ -49,7 +49,7 @@ def test_routing_chooses_the_assistant(caller, line, assistant, expect):
 def test_menu_choice_reaches_the_ai(ai, caller, line, assistant, expect):
     call = caller.call(line)
     talk = assistant.expect_call(call)
-    ai.waited_for_choice(call)
+    ai.waited_for(call)
     expect(call).two_way_audio_with(talk)
     expect(talk).caller_id(caller.number)
     expect(talk).addressed_to(line)

@@ -18,6 +18,21 @@ def test_number_of_people_only(cast, ai, caller, line, people, expect):
     expect(call).still_hears(landed)
 
 
+@scenario("AI-OVERFLOW")
+def test_ai_takes_what_people_decline(cast, ai, caller, line, assistant, expect):
+    people = cast.group(line.entry.group)
+    call = caller.call(line)
+    people.decline(call)
+    talk = assistant.expect_call(call)
+    ai.waited_for(call, "the agents declined")
+    expect(call).answered()
+    expect(call).two_way_audio_with(talk)
+    expect(talk).caller_id(caller.number)
+    expect(talk).addressed_to(line)
+    for group in cast.all_groups(but=people):
+        expect(group).never_rang()
+
+
 @scenario("GROUP-RINGING")
 def test_group_rings_as_it_is_set_up(cast, caller, line, expect):
     people = cast.group(line.entry.group)

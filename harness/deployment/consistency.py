@@ -23,6 +23,7 @@ _NAMED = ("lines", "holidays", "groups", "assistants", "accounts", "phones")
 _REFERENCES = (
     ("lines.*.assistant", "assistants"),
     ("lines.*.group", "groups"),
+    ("lines.*.overflow", "assistants"),
     ("lines.*.fallback", "groups"),
     ("lines.*.closed", "groups"),
     ("lines.*.holidays", "holidays"),
@@ -166,7 +167,7 @@ def _missing_keys(deployment: Tables) -> Iterator[Mistake]:
                 what = 'by whose clocks? allowed: zone = "Europe/Berlin" or the like beside'
                 yield (table, key, "hours"), what
     for key, line in deployment.lines.items():
-        if line.assistant and not line.dids and line.trunk is None and len(trunks) > 1:
+        if line.ai and not line.dids and line.trunk is None and len(trunks) > 1:
             yield (
                 ("lines", key, "trunk"),
                 f"is missing: several trunks; allowed: {', '.join(trunks)}",

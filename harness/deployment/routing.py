@@ -80,7 +80,10 @@ class Destination(Opening):
     """Where calls lead, and what happens on the way there."""
 
     assistant: str | None = None  #: where its calls lead
-    group: str | None = None  #: where its calls lead, if they must never reach the AI
+    group: str | None = None  #: where its calls lead, if they must not reach the AI (first)
+    overflow: str | None = (
+        None  #: the assistant that takes a call which no agent of ``group`` takes
+    )
     #: How long the platform speaks after the last menu; it must be heard.
     notice_s: float = Field(0.0, ge=0, le=120)
     #: With ``silence`` in ``press``: how long the last menu speaks and waits until it goes on by
@@ -99,8 +102,15 @@ class Destination(Opening):
     selector: LineOfText | None = None  #: the X-Gladly-Routing-Selector that it sends
     plaintext: bool = False  #: its destination lacks ``transport=tls``
 
+    @property
+    def ai(self) -> str | None:
+        """The assistant that takes its calls, at once or where no agent does."""
+        return self.assistant or self.overflow
+
     def require_one(self) -> None:
         """Raise ``ValueError`` unless calls lead to one destination."""
+        if self.overflow and not self.group:
+            raise ValueError("overflow: nobody rings before it; allowed: group beside it")
         if self.assistant and self.group:
             what = "assistant and group are both there; allowed: one of them"
             raise ValueError(

@@ -168,8 +168,10 @@ class Tables(Model):
         group = self.groups[entry.group] if entry.group else None
         if group is None or group.is_machine or group.others or not (group.agents or group.empty):
             return None
-        if group.has_machine or entry.fallback is None:
-            return entry.group if group.has_machine else None
+        if group.has_machine:
+            return entry.group
+        if entry.fallback is None or entry.overflow is not None:
+            return None
         taker = self.groups[entry.fallback]
         return (
             entry.fallback
@@ -392,7 +394,7 @@ class Tables(Model):
         """The deployment with the AI's interface as calls have it that reach the number over that
         trunk.
         """
-        assistant = self.lines[line].assistant if line else None
+        assistant = self.lines[line].ai if line else None
         owners: list[ApiAccess] = [
             self.trunk(trunk),
             *([self.assistants[assistant]] if assistant else []),
@@ -413,7 +415,7 @@ class Tables(Model):
         """
         found: dict[Synthflow | None, Self] = {}
         for line, trunk, _ in self.all_dids():
-            reached, assistant = self.reached_over(trunk, line), self.lines[line].assistant
+            reached, assistant = self.reached_over(trunk, line), self.lines[line].ai
             if assistant is not None and reached.api_base is not None:
                 before = found.get(reached.synthflow)
                 own = {

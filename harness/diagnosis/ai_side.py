@@ -230,7 +230,7 @@ def _unheard(scene: Scene) -> None:
 
 
 def _number(scene: Scene, user: str) -> str | None:
-    wanted = scene.line[1].assistant if scene.line else None
+    wanted = scene.line[1].ai if scene.line else None
     if wanted is None or scene.deployment is None or not user:
         return None
     assistants = scene.deployment.assistants

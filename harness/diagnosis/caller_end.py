@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from harness.case.checks.timing import is_too_soon
 from harness.case.events import CallState, LegStarted, SipMessage
 from harness.case.model import CallMessage, read
@@ -33,6 +35,8 @@ def derive(scene: Scene) -> None:
     if scene.line is not None:
         scene.record("fallback.configured", scene.line[1].fallback is not None, "deployment file")
         entry = scene.line[1]
+        after = bool(entry.overflow) and scene.moment != "people"
+        scene.record("overflow.needed", after or None, f"overflow = {entry.overflow} in the file")
         needed = entry.failover is not None and not entry.reachable
         scene.record(
             "failover.needed",
@@ -106,7 +110,12 @@ def _ended(scene: Scene, call: LegStarted) -> None:
     moment = final.at if final and not confirmed else None
     if scene.vantage.sees("agent") and call.direction == "outgoing":
         rang = sorted(
-            (e for e in scene.legs if scene.vantage.role(e.phone) == "agent"), key=lambda e: e.at
+            (
+                e
+                for e in scene.legs
+                if scene.vantage.role(e.phone) == "agent" and e.phone not in _declined(scene)
+            ),
+            key=lambda e: e.at,
         )
         whose = _whose(scene, rang[0].phone) if rang else "nobody"
         scene.record("instead", whose, *(f"{e.leg} rang" for e in rang[:2]))
@@ -115,6 +124,13 @@ def _ended(scene: Scene, call: LegStarted) -> None:
         moment = confirmed.at  # later, it may have been an agent who answered
     if moment is not None:
         _when(scene, call, moment, confirmed.at if confirmed else None)
+
+
+def _declined(scene: Scene) -> Collection[str]:
+    """The agents who are to ring before the AI takes over from them."""
+    if scene.value("overflow.needed") is None or not scene.line or not scene.deployment:
+        return ()
+    return scene.deployment.groups[str(scene.line[1].group)].agents
 
 
 def _refused(scene: Scene, call: LegStarted, final: CallState) -> None:

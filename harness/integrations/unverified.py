@@ -12,7 +12,7 @@ from harness.finding_kinds import LANDING, LANDING_TURN, VOICEMAIL
 from harness.integrations import matrix
 from harness.integrations.matrix import Case, calls_of, landing_groups
 from harness.integrations.row_plan import RowPlan, named
-from harness.integrations.which import FAILS_OVER, a_full_trunk
+from harness.integrations.which import FAILS_OVER, PEOPLE_THEN_AI, a_full_trunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,10 @@ class _Declared:
             for c in self._cases
             if c.line and LANDING_TURN in c.required_findings
         }
-        self._failed_over = {
-            c.line for c in self._cases if c.line and c.row.which and FAILS_OVER in c.row.which
-        }
+        self._failed_over, self._overflowed = (
+            {c.line for c in self._cases if c.line and c.row.which and which in c.row.which}
+            for which in (FAILS_OVER, PEOPLE_THEN_AI)
+        )
 
     def unused(self) -> Iterator[tuple[str, str]]:
         yield from self._trunks()
@@ -58,8 +59,8 @@ class _Declared:
             if codec not in coded:
                 yield f"axes.codecs.{codec}", "no case calls the AI with it"
         yield from self._lines()
-        called = {self._deployment.lines[case.line].assistant for case in self._cases if case.line}
-        led = {line.assistant for line in self._deployment.lines.values()}
+        called = {self._deployment.lines[case.line].ai for case in self._cases if case.line}
+        led = {line.ai for line in self._deployment.lines.values()}
         for name in (name for name in self._deployment.assistants if name not in called):
             yield (
                 f"assistants.{name}",
@@ -71,7 +72,7 @@ class _Declared:
     def _trunks(self) -> Iterator[tuple[str, str]]:
         deployment = self._deployment
         lines = deployment.lines
-        carrying = {trunk for name, trunk, _ in deployment.all_dids() if lines[name].assistant}
+        carrying = {trunk for name, trunk, _ in deployment.all_dids() if lines[name].ai}
         fails_over = {line.failover for line in deployment.lines.values()} - {None}
         used = {case.trunk for case in self._cases if case.row.moment != "people"}
         used |= {str(deployment.lines[name].failover) for name in self._failed_over}
@@ -119,6 +120,9 @@ class _Declared:
                     f"lines.{name}.failover",
                     "its own trunk is never down (reachable = true, and no stand-in to leave it)",
                 )
+            if line.overflow is not None and name not in self._overflowed | said:
+                why = "its agents cannot all decline, or its assistant does not talk"
+                yield f"lines.{name}.overflow", why
             if name not in used | said:
                 yield f"lines.{name}", once
             elif line.fallback is not None and name not in said and line.fallback not in falls:
@@ -134,6 +138,8 @@ class _Declared:
                 (p.reason.why for p in self._every if p.row.moment == "fallback" and p.reason),
                 "no row calls it",
             )
+        if line.overflow:
+            return "its assistant takes such calls first"
         if groups[line.group].has_machine:
             return "the machine of its own group answers first"
         if not group.present and not group.is_machine:
@@ -182,13 +188,9 @@ class _Declared:
             if name in self._reached and group.turns[1:] and name not in self._rung_in_turns:
                 yield f"groups.{name}.rings", "no row calls a number of people that leads to it"
             if name not in self._reached:
-                why = (
-                    "no case lands there"
-                    if name in led
-                    else "no number, handover or topic leads to it"
-                )
-                if deployment.is_within(group) or name not in led:  # else it is left out for now
-                    yield f"groups.{name}", why
+                now = "no case lands there" if deployment.is_within(group) else "it is closed now"
+                why = now if name in led else "no number, handover or topic leads to it"
+                yield f"groups.{name}", why
             elif group.has_machine and not group.is_machine and name not in heard:
                 why = "no number of people leads to it, or its agents cannot all decline"
                 yield f"groups.{name}.{'voicemail' if group.voicemail else 'announcement'}", why

@@ -133,6 +133,25 @@ SEVERAL_PEOPLE = Which(
     "no number leads to people only of whom two have harness phones, and all",
     hides=lambda cell: _rings_several(cell) and _rings_others(cell),
 )
+
+
+def _then_to_ai(cell: Cell) -> bool:
+    """Whether harness phones alone can decline for the number's group, and an AI that talks takes
+    over.
+    """
+    entry, deployment = cell.entry, cell.deployment
+    group = deployment.groups[entry.group] if entry.group else None
+    if group is None or entry.overflow is None or group.others or group.has_machine:
+        return False
+    talks = deployment.assistants[entry.overflow].behaviour == "talks"
+    return bool(group.present) and talks and entry.reachable and not entry.plaintext
+
+
+PEOPLE_THEN_AI = Which(
+    _then_to_ai,
+    "no number leads to a group of harness phones alone that an AI that talks takes over from",
+    beyond_us=lambda cell: cell.entry.overflow is not None,
+)
 HAS_HOURS = Which(lambda cell: cell.opening.hours is not None, "no number has hours")
 CLOSED_GROUP = _people(
     attrgetter("opening.closed"),

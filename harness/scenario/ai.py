@@ -236,13 +236,12 @@ class Ai:
             "route.not_reached", "the AI", "no INVITE is sent to the AI", why
         )
 
-    def waited_for_choice(self, of: Call) -> None:
-        """No INVITE came to the AI before the caller chose it in the menu, so that it was the
-        choice that led there.
+    def waited_for(self, of: Call, what: str = "the caller's choice") -> None:
+        """No INVITE came to the AI before the caller chose it in the menu, or the agents declined,
+        so that it was this that led there.
         """
-        self._add_not_reached(
-            "the AI, before the caller's choice", self.endpoint.reached_before(of, of.chosen)
-        )
+        reached = self.endpoint.reached_before(of, of.chosen)
+        self._add_not_reached(f"the AI, before {what}", reached)
 
     def _add_not_reached(self, subject: str, reached: list[str]) -> None:
         unseen = self._why_unseen(reached)

@@ -91,7 +91,7 @@ class Line:
 def line_of(deployment: Deployment, trunk: Trunk, name: str) -> Line:
     """A line of the deployment, over ``trunk``."""
     entry = deployment.lines[name]
-    assistant = deployment.assistants[entry.assistant] if entry.assistant else None
+    assistant = deployment.assistants[entry.ai] if entry.ai else None
     return Line(name, deployment.did(name, trunk.name), entry, trunk, assistant)
 
 

@@ -209,7 +209,7 @@ class Caller:
     def _prepared(self) -> str | None:
         """An id for the coming call, where the case's number leads to the AI."""
         line = self._context.case.line
-        name = self._context.deployment.lines[line].assistant if line is not None else None
+        name = self._context.deployment.lines[line].ai if line is not None else None
         if name is None or self._context.has_stand_in:
             return None
         return self._context.far_end.prepared(
@@ -276,6 +276,18 @@ class Group:
             if leg.state in ("incoming", "early"):
                 leg.taken = True
                 leg.reject(486)
+
+    def decline(self, of: Call) -> None:
+        """Its agents ring as the group is set up, and each declines for as long as a caller waits."""
+        self.rings_in_turns(of)
+        waits = self.entry.queue_s and self.entry.queue_s + _OUT_OF_TURN_S
+
+        def is_over() -> bool:
+            self.declines()
+            return of.is_over()
+
+        of.chosen = self._now()
+        self._context.wait_for(is_over, of.chosen + waits, "declining in the queue")
 
     def was_declined(self) -> None:
         """The agents who were to decline were called first: the call did not come to the next group
@@ -626,7 +638,7 @@ class AssistantOf:
         self._context = context
         self._ai = ai
         self.line = line
-        self.name = str(line.entry.assistant)
+        self.name = str(line.entry.ai)
         self.idle_digits = context.deployment.idle_digits(
             self.name
         )  #: digits on which it does nothing
@@ -643,7 +655,10 @@ class AssistantOf:
                 talk = self._ai.endpoint.expect_call(of, self.name, 0.0)
             if talk is None:
                 state = of.state()
-                others = answered + [f"the phone {name}" for name in self._context.phones.rang()]
+                group = self._context.deployment.groups.get(self.line.entry.group or "")
+                declined = group.agents if group else ()
+                rang = (name for name in self._context.phones.rang() if name not in declined)
+                others = answered + [f"the phone {name}" for name in rang]
                 missed = landing.only_one.of(
                     "the call",
                     others,

@@ -348,6 +348,8 @@ class _Lines:
             overflow: Table = (
                 {"fallback": draw(st.sampled_from(self._groups))} if draw(st.booleans()) else {}
             )
+            if overflow and draw(st.integers(0, 2)) == 0:
+                overflow = {"overflow": draw(st.sampled_from(self._assistants))}
             return line | {"group": draw(st.sampled_from(self._groups)), **overflow}
         line["assistant"] = draw(st.sampled_from(self._assistants))
         if draw(st.booleans()):

@@ -211,7 +211,7 @@ def _used(cases: Iterable[Case], deployment: Deployment) -> set[str]:
     used: set[str] = set()
     for case in cases:
         used |= {f"trunks.{case.trunk}", f"lines.{case.line}"}
-        used |= {f"assistants.{deployment.lines[case.line].assistant}"} if case.line else set()
+        used |= {f"assistants.{deployment.lines[case.line].ai}"} if case.line else set()
         used |= {f"groups.{name}" for name in matrix.landing_groups(case, deployment)}
         used |= {f"phones.{call.who}" for call in matrix.calls_of(case, deployment)}
         if case.row.moment == "campaign":

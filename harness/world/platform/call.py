@@ -130,7 +130,11 @@ class PlatformCall(BackToBack):
                 self.platform.group_for(route.name, headers, self.line), first, headers
             )
         except LegRefusedError:
-            overflow = self.platform.routes.fallback(route.line) if route.line is not None else None
+            routes, line = self.platform.routes, route.line
+            if line and (to_ai := routes.overflow(line, self.called or "")):
+                await self.to_ai(first, to_ai, headers)
+                return
+            overflow = routes.fallback(line) if line is not None else None
             if overflow is None:
                 raise
             leg = await self.ring_group(overflow, first, headers)

@@ -103,8 +103,8 @@ class Routes:
         another's or an unassigned number.
         """
         assistants = self._deployment.assistants
-        assert route.line.assistant is not None, "people's numbers have a GroupRoute"
-        right = assistants[route.line.assistant]
+        assert route.line.ai is not None, "people's numbers have a GroupRoute"
+        right = assistants[route.line.ai]
         if self._faults.on("route-wrong-did", route.name):
             others = (
                 a.address for a in assistants.values() if a is not right and a.behaviour == "talks"
@@ -131,6 +131,14 @@ class Routes:
         if right is None or self._faults.on("fallback-missing", line):
             return None
         return self._another(right) if self._faults.on("fallback-wrong-group", line) else right
+
+    def overflow(self, line: str, number: str) -> LineRoute | None:
+        """Where a call to people goes that no agent takes, if to the AI."""
+        entry, numbers = self._deployment.lines[line], self._deployment.numbers_of_line(line)
+        if entry.overflow is None or self._faults.on("fallback-missing", line):
+            return None
+        trunk = next(trunk for trunk, own in numbers.items() if own == number)
+        return LineRoute(line, entry, trunk, number)
 
     def own_agents(self, route: LineRoute) -> str | None:
         """The group that answers itself where no SIP transfer is configured."""

@@ -120,6 +120,34 @@ def test_a_group_that_takes_over_from_another_after_a_transfer() -> None:
         deployment("routing", {("groups", "first", "overflow"): "sout"})
 
 
+def test_the_ai_may_take_what_no_agent_takes() -> None:
+    found = deployment("routing", {})
+    (case,) = of(found, "AI-OVERFLOW")
+    assert case.line == "people-first"
+    assert set(landing_groups(case, found)) == {"few"}
+    assert "people-first" in {case.line for case in of(found, "PEOPLE")}
+    assert not {"lines.people-first", "assistants.bob"} & listed(found)
+    assert "people-first" not in {case.line for case in of(found, "TD-INBOUND")}
+    with_fallback = deployment("routing", {("lines", "people-first", "fallback"): "south"})
+    assert "lines.people-first.fallback" in listed(with_fallback)
+    by_machine = deployment("routing", {("groups", "few", "voicemail"): True})
+    assert not of(by_machine, "AI-OVERFLOW")
+    assert "lines.people-first.overflow" in listed(by_machine)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({("lines", "right", "overflow"): "bob"}, "overflow: nobody rings before it"),
+        ({("lines", "people-first", "overflow"): "bop"}, "no assistant is called 'bop'"),
+        ({("lines", "people-first", "trunk"): None}, "is missing: several trunks"),
+    ],
+)
+def test_an_overflow_to_the_ai_that_cannot_be(changes: Changes, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        deployment("routing", changes)
+
+
 def test_a_group_may_have_hours() -> None:
     """Its people are called while it is open; out of its hours another group is."""
     shut = {"hours": "sun 03:00-03:01", "closed": "south"}
@@ -138,6 +166,7 @@ def test_a_group_may_have_hours() -> None:
     assert left["CLOSED", "late"] == f"groups.north {hours}", "which is the one that takes over"
     assert left["TD-TRANSFER-BLIND", "cold"] == "assistants.cold.transfer: closed now: groups.north"
     assert "phones.north" not in listed(found)
+    assert "groups.by-day: it is closed now" in map(str, unverified(found))
     assert why_not_now(transfer, found, NIGHT) is None
     assert why_not_now(people, found, NIGHT) is None
     for case, whose in [(transfer, "groups.north's"), (people, "its")]:

@@ -31,6 +31,9 @@ from tests.unit.diagnosis.stories import (
 #: between the two.
 _UNHEARD = "likely synthflow-ip-not-allowed; possible registration-unanswered"
 
+#: A number of people that an assistant takes over from.
+THEN_AI = {"lines.people.overflow": "main"}
+
 REGISTRATION = [
     Expected(
         "registration.user",
@@ -231,6 +234,16 @@ REACH = [
         "likely route-wrong-trunk",
     ),
     Expected("reach.trunk.said", refused_caller(503, "Trunk disabled"), "likely trunk-inactive"),
+    Expected(
+        "reach.overflow",
+        Example(row="AI-OVERFLOW", line="people", file=THEN_AI)
+        .dials()
+        .rings("reception")
+        .state("disconnected", 486, "Busy Here")
+        .not_taken()
+        .all_ports_answer(),
+        "likely fallback-missing",
+    ),
     Expected(
         "reach.failover",
         nothing(Example(line="trunk-failover")).all_ports_answer(),

@@ -17,7 +17,7 @@ from tests.unit.scenario.legs import CALLER, STRANGER, ScriptedPhone
 from tests.unit.scenario.synthflow_api import FakeApi, call, record
 
 PASSED, FAILED, UNSEEN = Verdict.PASSED, Verdict.FAILED, Verdict.NOT_OBSERVABLE
-LOOKS = ("was_not_reached", "waited_for_choice", "answered_nothing")
+LOOKS = ("was_not_reached", "waited_for", "answered_nothing")
 
 
 def verdict(endpoint: AiEndpoint, look: str, of: Any) -> Verdict:

@@ -112,6 +112,7 @@ def test_customers_cover_every_shape(found: list[Customer]) -> None:
     assert {1, 2, 3} <= {len(table["trunks"]) for table in tables}
     assert max(len(table["lines"]) for table in tables) > 20
     assert any("hours" in group for group in named["groups"])
+    assert any("overflow" in line for line in named["lines"])
     assert {"live", "stand-in", "simulated"} == {customer.kind for customer in found}
     assert {"marks", "words", "records", "nothing"} == {customer.told for customer in found}
     assert {"talkdesk", "gladly", "generic"} == {table["integration"] for table in tables}
