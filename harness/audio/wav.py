@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -134,8 +135,7 @@ def write_wav(path: Path, samples: NDArray[np.int16] | NDArray[np.float32], rate
     """
     pcm = samples if samples.dtype == np.int16 else to_int16(samples)
     try:
-        with whole_file.writing(path) as partial:
-            soundfile.write(partial, pcm, rate, subtype="PCM_16", format="WAV")
+        whole_file.write(path, _octets(pcm, rate, subtype="PCM_16", format="WAV"))
     except (OSError, soundfile.LibsndfileError) as error:
         raise WavError(f"{path}: cannot be written: {error}") from error
 
@@ -147,11 +147,18 @@ def as_flac(path: Path) -> None:
     try:
         samples, rate = read_wav(path)
         if len(samples):
-            with whole_file.writing(path.with_suffix(".flac")) as partial:
-                soundfile.write(partial, samples, rate, format="FLAC", compression_level=1.0)
+            octets = _octets(samples, rate, format="FLAC", compression_level=1.0)
+            whole_file.write(path.with_suffix(".flac"), octets)
             path.unlink()
     except (OSError, WavError, soundfile.LibsndfileError):
         return
+
+
+def _octets(samples: NDArray[Any], rate: int, **form: Any) -> bytes:
+    """A sound file in memory: libsndfile flushes each file it closes to the disk, and waits."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, **form)
+    return file.getvalue()
 
 
 def to_int16(samples: NDArray[Any]) -> NDArray[np.int16]:

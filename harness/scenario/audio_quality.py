@@ -28,7 +28,6 @@ from harness.case.checks.finding import heard_at
 from harness.case.events import (
     LONGEST_DROPOUT_S,
     PACKET_S,
-    Listened,
     MarkHeard,
     MediaState,
     RtpPaused,
@@ -128,7 +127,8 @@ def listen_to_whole_call(context: CaseContext, leg: Leg) -> list[int]:
     """
     if not leg.facts.of(MarkHeard):
         return []
-    left = residue(leg.received_since(0.0))
+    received, origin = leg.received()
+    left = residue(received)
     if _missing_s(left, leg):
         with context.evidence.step(
             f"{leg.id} hears too little to tell what sounds beneath: a longer look"
@@ -139,12 +139,11 @@ def listen_to_whole_call(context: CaseContext, leg: Leg) -> list[int]:
                     min(missing_s + ON_DISK_WITHIN_S, most_s),
                     "a longer look at what is heard beneath",
                 )
-                left = residue(leg.received_since(0.0))
+                received, origin = leg.received()
+                left = residue(received)
     if left is None:
         return []
     heard = leg.facts.of(MarkHeard)
-    pulses = leg.facts.of(Listened)
-    origin = min((pulse.at - pulse.seconds for pulse in pulses), default=0.0)
     times = [(event.mark, event.at, event.at) for event in heard]
     times += [(fact.mark, origin + fact.began, origin + fact.decided) for fact in left.marks]
     stayed = [
@@ -158,7 +157,7 @@ def listen_to_whole_call(context: CaseContext, leg: Leg) -> list[int]:
         )
     _check_levels(context, leg, heard, left.clipped)
     for mark, began, ended in left.spoken:
-        _check_holes(context, leg, mark, (began, ended))
+        _check_holes(context, leg, mark, (began, ended), (received, origin))
     return [fact.mark for fact in left.marks]
 
 
@@ -211,6 +210,8 @@ def _check_levels(
 
 # -- holes in a voice: what its softphone sent shows whether it paused of its own accord
 
+#: Samples, and the monotonic time at which they begin.
+Recorded = tuple[NDArray[np.int16], float]
 #: The part of what was sent that may have been heard in a time: it arrives later.
 _APART_S: Final = 0.5
 #: How much longer a voice is listened to in which there was one hole.
@@ -218,19 +219,19 @@ _LONGER_LOOK_S: Final = 2.0
 
 
 def _check_holes(
-    context: CaseContext, listener: Leg, mark: int, spoken: tuple[float, float]
+    context: CaseContext, listener: Leg, mark: int, spoken: Span, received: Recorded
 ) -> None:
-    """``spoken``: from when to when the mark was heard, in seconds of the recording."""
+    """``spoken``: from when to when the mark was heard, in seconds of what was ``received``."""
     ends = (*context.calls.own, *context.calls.of_the_ai)
     speaker = next((end for end in ends if isinstance(end, Call) and end.leg.mark == mark), None)
     if speaker is None:
         return
-    missing, sent_s, voice = _missing(listener, speaker, spoken)
+    missing, sent_s, voice = _missing(listener, speaker, spoken, received)
     if len(missing) == 1 and listener.state != "disconnected" and not speaker.is_over():
         with context.evidence.step(f"{listener.id} hears a hole in a voice: a longer look"):
             context.pause(_LONGER_LOOK_S, "a longer look at a hole in a voice")
         spoken = (spoken[0], spoken[1] + _LONGER_LOOK_S)
-        missing, sent_s, voice = _missing(listener, speaker, spoken)
+        missing, sent_s, voice = _missing(listener, speaker, spoken, listener.received())
     if missing:
         paused_ms = [1000 * (until - since) for since, until in missing]
         voice_s = voice[1] - voice[0]
@@ -239,18 +240,18 @@ def _check_holes(
 
 
 def _missing(
-    listener: Leg, speaker: Call, spoken: tuple[float, float]
+    listener: Leg, speaker: Call, spoken: Span, received: Recorded
 ) -> tuple[list[Span], float, Span]:
     """The holes that neither lost packets nor the speaker's own pauses explain, what the latter
     took of them in seconds, and the time in which the voice was heard.
     """
-    received, origin = listener.received()
+    samples, origin = received
     voice = began, ended = origin + spoken[0], origin + spoken[1]
     changes = [event.at for leg in (listener, speaker.leg) for event in leg.facts.of(MediaState)]
     no_audio = [(at - _CHANGES_S, at + _CHANGES_S) for at in changes] + speaker.pressed
     missing = [
         span
-        for span in _spans(holes(_between(received, origin, began, ended)), began)
+        for span in _spans(holes(_between(samples, origin, began, ended)), began)
         if not any(span[0] < until and since < span[1] for since, until in no_audio)
     ]
     if not missing or len(missing) <= _holes_of_losses(listener):

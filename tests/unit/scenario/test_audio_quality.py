@@ -297,6 +297,20 @@ def test_a_voice_that_was_sent_whole_must_not_have_holes(
     assert [actual.partition(" in which")[0] for actual in found] == wrong
 
 
+def test_a_recording_is_read_once_when_the_call_is_over(make_context: MakeContext) -> None:
+    context, whole, reads = make_context(), sounds.mark(5, 3.8), []
+
+    def heard(since: float) -> NDArray[np.int16]:
+        reads.append(since)
+        return whole
+
+    speaking: Any = ScriptedLeg(name="stand-in.1", mark=5)
+    context.calls.add(Call(context, speaking, "ai"))
+    listening: Any = ScriptedLeg(mark_heard(0.2, 5), state="disconnected", heard=heard)
+    audio_quality.listen_to_whole_call(context, listening)
+    assert len(reads) == 1
+
+
 @pytest.mark.parametrize(("bursts", "late", "failed"), [(0, 0, 1), (3, 0, 0), (0, 3, 0)])
 def test_holes_of_lost_packets_are_counted_as_losses(
     make_context: MakeContext, bursts: int, late: int, failed: int
