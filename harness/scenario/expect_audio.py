@@ -287,7 +287,7 @@ class ExpectAudio:
             for speaker, listener in ((mine, other), (other, mine))
         ]
         if None not in proved:  # otherwise the first finding has failed already
-            judge_words: Callable[[], None] = lambda: None  # noqa: E731
+            judge_words = None
             if isinstance(mine, Call) and isinstance(other, Call):
                 judge_words = audio_quality.say_words(self._context, mine, other)
             now = time.monotonic()
@@ -299,7 +299,8 @@ class ExpectAudio:
 
             by_when, _ = self._by_when_heard(other, since, since + LISTEN_S, last_words)
             self._hear_each_other_on(other, since, by_when)
-            judge_words()
+            if judge_words is not None:
+                judge_words()
 
     def hears_to_the_end(self, other: End) -> None:
         """Both were proved to hear each other, and did so in the last second as well; a prompt that
