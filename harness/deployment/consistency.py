@@ -278,9 +278,10 @@ def _menus(deployment: Tables) -> Iterator[Mistake]:
         first, line = deployment.lines[one], deployment.lines[other]
         if not (first.press and line.press):  # a number that is there twice
             continue
-        if first.press.startswith(line.press) or line.press.startswith(first.press):
-            own, taken = (".".join(keys_of(press)) for press in (line.press, first.press))
-            what = f"{own}: the caller is at {'.'.join(('lines', *first.place(one)))} with {taken}"
+        own, taken = keys_of(line.press), keys_of(first.press)
+        if own[: len(taken)] == taken[: len(own)]:
+            place = ".".join(("lines", *first.place(one)))
+            what = f"{'.'.join(own)}: the caller is at {place} with {'.'.join(taken)}"
             yield ("lines", other), f"{what}; allowed: choices of which none begins with another"
         for key in _BEFORE_THE_MENU:
             if first.before_menu(key) != line.before_menu(key):

@@ -27,6 +27,8 @@ _FILES: Final[Mapping[str, str]] = {
     "platform.report.file": REPORT,
     "witness.directory": REPORT,
     "escalation.prompt": PROMPT,
+    "lines.*.say": PROMPT,
+    "lines.*.choices.*.say": PROMPT,
     "assistants.*.handovers.*.prompt": PROMPT,
     "assistants.*.handovers.*.then.*": PROMPT,
 }

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from harness.deployment.hours import Dates, Hours, Zone
 from harness.deployment.values import (
     E164,
+    SAY,
     SILENCE,
     Answer,
     ApiAccess,
@@ -34,7 +35,7 @@ from harness.deployment.values import (
     Way,
     WebAddress,
     Witness,
-    is_digit,
+    is_key,
     keys_of,
 )
 from harness.sip.identity import is_address
@@ -89,6 +90,8 @@ class Destination(Opening):
     #: With ``silence`` in ``press``: how long the last menu speaks and waits until it goes on by
     #: itself; default: 10.
     silence_s: float | None = Field(None, gt=0, le=120)
+    #: With ``say-NAME`` in ``press``: what the caller says in the last menu.
+    say: Prompt | None = None
     routed_by: RoutedBy | None = None  #: the routing rule that leads to this assistant
     fallback: str | None = None  #: the group that takes over if the AI fails
     refer: Literal["consumed", "passed-on"] = (
@@ -152,7 +155,7 @@ class Line(Destination):
     #: people are reached.
     trunk: str | None = None
     #: What the caller presses in menus before the AI, a digit for each level; ``silence`` at last:
-    #: nothing.
+    #: nothing; ``say-NAME`` at last: ``say`` is spoken.
     press: Digits | None = None
     choices: dict[Pressed, Choice] = {}
     #: How long the platform speaks first; it must be heard, and no agent or AI be
@@ -211,6 +214,11 @@ class Line(Destination):
             )
         if self.silence_s and not (self.menu_waits_s or self.choices):
             raise ValueError('silence_s: a digit is pressed; allowed: press = "silence" beside it')
+        speaks = (keys_of(self.press or "") or [""])[-1].startswith(SAY)
+        if speaks != bool(self.say) and not self.choices:
+            raise ValueError(
+                "say: is needed for say-NAME in press, and there alone; allowed: a prompt, or a WAV file"
+            )
         if self.closes_after_menu and not (self.press and self.hours):
             raise ValueError(
                 "closes_after_menu: no menu or no hours; allowed: press and hours beside it"
@@ -222,7 +230,7 @@ class Line(Destination):
 def _each_level(choices: dict[str, object], before: str = "") -> Iterator[tuple[str, object]]:
     for key, table in choices.items():
         levels = table.items() if isinstance(table, dict) else ()
-        deeper = {k: v for k, v in levels if is_digit(k) or k == SILENCE}
+        deeper = {k: v for k, v in levels if is_key(k)}
         if not deeper:
             yield f"{before}{key}", table
             continue

@@ -264,12 +264,15 @@ _DIGIT = re.compile(r"[0-9*#A-D]")
 Digit = Annotated[str, form(_DIGIT.pattern, "one digit, of 0 to 9, *, # and A to D")]
 #: In the place of a menu's last digit: the caller says and presses nothing.
 SILENCE: Final = "silence"
+#: Likewise, with a name behind it: the caller says something.
+SAY: Final = "say-"
+_LAST = r"(silence|say-[a-z0-9-]+)"
 #: The way to a menu's choice: the digit of each level.
 Pressed = Annotated[
     str,
     form(
-        r"[0-9*#A-D](\.?[0-9*#A-D]){0,7}(\.?silence)?|silence",
-        "one digit to eight, of 0 to 9, *, # and A to D, e.g. 1, 21 or 2.1; or silence, also as the last",
+        rf"[0-9*#A-D](\.?[0-9*#A-D]){{0,7}}(\.?{_LAST})?|{_LAST}",
+        "one digit to eight, of 0 to 9, *, # and A to D, e.g. 1, 21 or 2.1; or silence or say-NAME, also as the last",
     ),
 ]
 Digits = Annotated[Pressed, AfterValidator(lambda pressed: pressed.replace(".", ""))]
@@ -279,9 +282,15 @@ Key = Annotated[str, form(r"[0-9*#]", "one digit, of 0 to 9, * and #")]
 
 
 def keys_of(pressed: str) -> list[str]:
-    """What the caller does in each level of the menus: a digit, or at last :data:`SILENCE`."""
-    digits = pressed.replace(".", "")
-    return [*digits.removesuffix(SILENCE), *([SILENCE] if digits.endswith(SILENCE) else [])]
+    """What the caller does in each level of the menus: a digit, or at last :data:`SILENCE`, or
+    :data:`SAY` with a name.
+    """
+    return [found[0] for found in re.finditer(rf"{_LAST}|{_DIGIT.pattern}", pressed)]
+
+
+def is_key(text: str) -> bool:
+    """Whether it is what a caller does in one level of a menu."""
+    return keys_of(text) == [text]
 
 
 def _answer(name: str) -> str:

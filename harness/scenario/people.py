@@ -14,7 +14,7 @@ from harness.case.verdict import ExpectationError, Finding, NotObservableError
 from harness.deployment import Group as GroupEntry
 from harness.deployment import Line as LineEntry
 from harness.deployment import Report
-from harness.deployment.values import SILENCE, keys_of
+from harness.deployment.values import SAY, SILENCE, keys_of
 from harness.phone import Mark, Silence
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
@@ -126,6 +126,8 @@ class Caller:
             if level:
                 self._hear_next_menu(call)
             call.chosen = self._now()
+            if key.startswith(SAY):
+                return call.say(str(entry.say))
             call.press(key)
         return call.chosen
 

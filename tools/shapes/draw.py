@@ -318,6 +318,13 @@ def _shown(draw: st.DrawFn, numbers: list[str]) -> Table:
     return {"transfer_caller_id": mode, **more.get(mode, {})}
 
 
+#: What a choice says beside where it leads.
+_MENU_KEYS: Final[dict[str, Table]] = {
+    "silence": {"silence_s": 1.0},
+    "say-it": {"say": "how-can-i-help-en"},
+}
+
+
 class _Lines:
     """Draws numbers of one customer's."""
 
@@ -381,10 +388,10 @@ class _Lines:
                 + [{"assistant": name} for name in self._assistants]
             )
         )
-        way = draw(st.sampled_from(["2", "2.3", "*", "silence"]))
+        way = draw(st.sampled_from(["2", "2.3", "*", "silence", "say-it"]))
         choices = {
             "1": {key: value for key, value in line.items() if key not in before},
-            way: other | ({"silence_s": 1.0} if way == "silence" else {}),
+            way: other | _MENU_KEYS.get(way, {}),
         }
         return {key: value for key, value in line.items() if key in before} | {"choices": choices}
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from harness.audio import g711
 from harness.audio.dtmf import DtmfDetector
+from harness.audio.prompts import PromptMatcher
 from harness.world.media.leg import LegMedia
 from harness.world.media.rtp import Packet
 from harness.world.wire.call import InDialogRequest
@@ -112,10 +113,12 @@ def take_info(request: InDialogRequest) -> ReceivedDigit | None:
 
 
 def listen_for_digits(
-    media: LegMedia, on_digit: Callable[[ReceivedDigit], None]
+    media: LegMedia, on_digit: Callable[[ReceivedDigit], None], prompts: Iterable[str] = ()
 ) -> Callable[[], None]:
-    """Report a leg's digits, as telephone-events or as tones. Returns what stops that."""
-    events, tones = EventReceiver(), DtmfDetector()
+    """Report a leg's digits, as telephone-events or as tones, and these prompts in place of digits.
+    Returns what stops that.
+    """
+    events, tones, words = EventReceiver(), DtmfDetector(), PromptMatcher(prompts)
 
     def take(data: bytes) -> None:
         packet = Packet.parse(data)
@@ -126,8 +129,11 @@ def listen_for_digits(
                 on_digit(digit)
         elif packet.payload_type in (0, 8):
             decode = g711.decode_ulaw if packet.payload_type == 0 else g711.decode_alaw
-            for tone in tones.feed(decode(packet.payload)):
+            heard = decode(packet.payload)
+            for tone in tones.feed(heard):
                 on_digit(ReceivedDigit(tone.digit, round(tone.duration * 1000), "inband"))
+            for match in words.feed(heard):
+                on_digit(ReceivedDigit(match.name, 0, "inband"))
 
     def stop() -> None:
         if media.port.on_packet is take:

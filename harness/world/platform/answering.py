@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -26,23 +26,26 @@ PATIENCE_SECONDS: Final = 20.0  #: without the right digit for so long, the menu
 
 
 async def wait_for_digit(
-    wanted: str,
+    wanted: Collection[str],
     digits: asyncio.Queue[str],
     media: LegMedia,
     ticker: Ticker,
     within: float = PATIENCE_SECONDS,
     plays: Callable[[str], sound.Frames] = sound.menu,
+    prompts: Collection[str] = (),
 ) -> str:
-    """Play to a leg until one of the ``wanted`` digits comes; others are ignored. Raises
-    `LegRefusedError` when none does.
+    """Play to a leg until one of the ``wanted`` digits, or of the ``prompts``, comes; others are
+    ignored. Raises `LegRefusedError` when none does.
 
     Digits come as telephone-events or as tones; ``digits`` may get others, which came by INFO.
     """
     player = Player(ticker, media, plays)
-    stop_listening = listen_for_digits(media, lambda pressed: digits.put_nowait(pressed.digit))
+    stop_listening = listen_for_digits(
+        media, lambda pressed: digits.put_nowait(pressed.digit), prompts
+    )
     try:
         async with asyncio.timeout(within):
-            while (digit := await digits.get()) not in wanted:
+            while (digit := await digits.get()) not in (*wanted, *prompts):
                 pass
             await asyncio.sleep(_COPIES_SECONDS)
             return digit

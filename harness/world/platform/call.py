@@ -15,7 +15,7 @@ from aiohttp import web
 
 from harness.audio.marks import PERIOD
 from harness.deployment import Deployment, Trunk
-from harness.deployment.values import SILENCE
+from harness.deployment.values import SAY, SILENCE, keys_of
 from harness.sip.identity import national, normalise
 from harness.sip.uri import NameAddr, Uri
 from harness.world import http_server
@@ -188,16 +188,20 @@ class PlatformCall(BackToBack):
         pressed = ""
         try:
             while pressed not in menu:
-                left = [one[len(pressed) :] for one in menu if one.startswith(pressed)]
-                level = "".join(one[0] for one in left if one != SILENCE)
+                left = {one[len(pressed) :]: menu[one] for one in menu if one.startswith(pressed)}
+                said = {
+                    self._said(route): one for one, route in left.items() if one.startswith(SAY)
+                }
                 try:
-                    pressed += await wait_for_digit(
-                        level,
+                    key = await wait_for_digit(
+                        [keys_of(one)[0] for one in left],
                         queue,
                         media,
                         self.platform.ticker,
-                        self._menu_waits_s(menu.get(pressed + SILENCE)),
+                        self._menu_waits_s(left.get(SILENCE)),
+                        prompts=said,
                     )
+                    pressed += said.get(key, key)
                 except LegRefusedError:
                     if SILENCE not in left:
                         raise
@@ -205,6 +209,10 @@ class PlatformCall(BackToBack):
             return menu[pressed]
         finally:
             self._digits = None
+
+    def _said(self, route: Route) -> str:
+        """What leads there in place of a digit."""
+        return str(self.platform.lines[str(line_of(route))].say)
 
     def _menu_waits_s(self, by_itself: Route | None) -> float:
         """How long a menu waits for a digit; ``by_itself``: where it goes on without one."""

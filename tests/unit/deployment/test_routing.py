@@ -217,9 +217,35 @@ def test_a_menu_may_go_on_by_itself() -> None:
     assert stored.lines["menu press 2.silence"].press == "2silence"
 
 
+def test_a_menu_may_ask_for_words() -> None:
+    """Gladly's menus do, unless they are set up otherwise."""
+    choices = {
+        "1": {"assistant": "ada"},
+        "say-sales": {"group": "north", "say": "hello-en"},
+        "say-sales-2": {"group": "south", "say": "goodbye-en"},
+        "2": {"say-more": {"assistant": "bob", "say": "how-can-i-help-en"}},
+    }
+    line = {"did": "+13125550190", "trunk": "one", "choices": choices}
+    found = deployment("routing", {("lines", "menu"): line})
+    said = {name: one.say for name, one in found.lines.items() if name.startswith("menu ")}
+    assert said == {
+        "menu press 1": None,
+        "menu press say-sales": "hello-en",
+        "menu press say-sales-2": "goodbye-en",
+        "menu press 2.say-more": "how-can-i-help-en",
+    }
+    assert "menu press 2.say-more" in {case.line for case in of(found, "TD-OUTBOUND-IVR")}
+    stored = Deployment.model_validate(to_plain(found))
+    assert stored.lines["menu press 2.say-more"].press == "2say-more"
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
+        ({("lines", "spoken", "say"): None}, "say: is needed for say-NAME in press"),
+        ({("lines", "pressed", "say"): "hello-en"}, "say: is needed for say-NAME in press"),
+        ({("lines", "spoken", "say"): "sales"}, "no prompt is called 'sales'"),
+        ({("lines", "spoken", "press"): "say-sales.2"}, "one digit to eight"),
         ({("lines", "pressed", "silence_s"): 4.0}, "silence_s: a digit is pressed"),
         ({("lines", "pressed", "press"): "silence.2"}, "press"),
         (
@@ -234,7 +260,7 @@ def test_a_menu_may_go_on_by_itself() -> None:
         ),
     ],
 )
-def test_a_menu_s_silence_that_cannot_be(changes: Changes, said: str) -> None:
+def test_a_menu_s_choice_that_cannot_be(changes: Changes, said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         deployment("routing", changes)
 
