@@ -92,10 +92,10 @@ def test_behind_a_machine_the_way_in_of_an_open_number_is_tried(
     stayed_s: float,
 ) -> None:
     context, began, found = make_context(ai="stand-in", clock=clock), clock.now, list[str]()
-    line: Any = SimpleNamespace(
-        did="+13125550143", entry=Cast(context).line(str(context.case.line)).entry
-    )
-    line.entry = line.entry.model_copy(update=entry)
+    name, lines = str(context.case.line), context.deployment.lines
+    lines = {**lines, name: lines[name].model_copy(update=entry)}
+    context.deployment = context.deployment.model_copy(update={"lines": lines})
+    line: Any = SimpleNamespace(did="+13125550143", name=name, entry=lines[name])
     call = Call(context, leg(*states("confirmed", began=began)), "caller")
     group: Any = SimpleNamespace(name="billing")
     phone: Any = None
