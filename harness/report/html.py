@@ -17,7 +17,7 @@ import re
 import shutil
 import zlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -118,11 +118,9 @@ class Making:
     @classmethod
     def of(cls, home: Path, end: RunEnd, attempts: int, beside: Beside | None = None) -> Making:
         """For a run that left so many attempts at cases."""
-        parts = home / PARTS
-        shutil.rmtree(parts, ignore_errors=True)
-        if attempts <= MOST_WHOLE:
-            return cls(home=home, end=end, beside=beside)
-        parts.mkdir()
+        parts = home / PARTS if attempts > MOST_WHOLE else None
+        if parts is not None:
+            parts.mkdir(exist_ok=True)  # the page before keeps its own until this one is written
         return cls(home=home, end=end, parts=parts, beside=beside)
 
     def command(self, case: CaseEvidence) -> str:
@@ -157,8 +155,6 @@ def write(
     index = packed(json.dumps([view.words for view in shown]))
     if parts:
         write_part(parts, "index", index)
-        for name in {view.key for view in views.values()} - {view.key for view in shown}:
-            (parts / f"{name}.js").unlink()  # of an attempt that does not count
     seen_in_part = {row: found for row, found in summary.coverage.items() if found.unseen}
     titles = {line.row: line.title for table in tables for line in table.lines}
     absent_rows, not_everywhere = _left_out(summary, tables)
@@ -201,7 +197,18 @@ def write(
         headline=headline(summary),
     )
     whole_file.write(path, text)
+    if parts is None:
+        shutil.rmtree(path.parent / PARTS, ignore_errors=True)
+    else:
+        _drop_others(parts, {"index", *(view.key for view in shown)})
     return [time for view in shown for time in view.times]
+
+
+def _drop_others(parts: Path, kept: Container[str]) -> None:
+    """Drop the parts of an earlier page, or of attempts that do not count."""
+    for path in parts.glob("*.js"):
+        if path.stem not in kept:
+            path.unlink()
 
 
 def _early(task: Task, making: Making, views: Mapping[str, CaseView]) -> CaseView | None:

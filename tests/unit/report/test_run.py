@@ -164,7 +164,7 @@ class TestFinish:
             assert done.count(("page", case.directory)) == 1
             assert (page_at == read_at + 1) is case.passed
 
-    def test_the_page_of_an_attempt_that_does_not_count_is_not_left(
+    def test_the_page_of_an_attempt_that_does_not_count_or_of_an_earlier_page_is_not_left(
         self, run: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(html, "MOST_WHOLE", 2)
@@ -172,6 +172,8 @@ class TestFinish:
         again = shutil.copytree(first, first.with_name(f"{first.name}.2"))
         case = json.loads((again / "case.json").read_text())
         (again / "case.json").write_text(json.dumps(case | {"attempt": 2}))
+        (run.directory / html.PARTS).mkdir()
+        (run.directory / html.PARTS / "of-an-earlier-page.js").touch()
         finished = ended(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0))
 
         keys = {html.key_of(case) for case in finished.evidence.cases}
