@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import signal
 import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -43,14 +44,12 @@ _OF_WORKERS: Final = (
     "harness.scenario.registration",
     "harness.support.http_client.session",
 )
+_STARTED_BY_EACH: Final = 2
 
 
 def _import(modules: Sequence[str]) -> None:
     for module in modules:
         import_module(module)
-
-
-_STARTED_BY_EACH: Final = 2
 
 
 @contextlib.contextmanager
@@ -168,4 +167,24 @@ def start(config: pytest.Config, specs: Sequence[Any]) -> None:
     """Start workers, as xdist starts one in the place of another."""
     session: Any = config.pluginmanager.get_plugin("dsession")
     for spec in specs:
-        session._active_nodes.add(session.nodemanager.setup_node(spec, session.queue.put))
+        with _whole():
+            session._active_nodes.add(session.nodemanager.setup_node(spec, session.queue.put))
+
+
+@contextlib.contextmanager
+def _whole() -> Iterator[None]:
+    """End what was half started when Ctrl-C comes: left alone, it would write a traceback."""
+    before = _children()
+    try:
+        yield
+    except KeyboardInterrupt:
+        for pid in _children() - before:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        raise
+
+
+def _children() -> set[int]:
+    """The processes that this one has started (proc_pid_task(5))."""
+    told = Path("/proc/self/task").glob("*/children")
+    return {int(pid) for each in told for pid in each.read_text().split()}

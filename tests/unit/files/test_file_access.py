@@ -47,6 +47,7 @@ ALLOWED = {
     "world/world.py": ({FILE}, "writes the simulated world's log in its own directory"),
     "support/forkserver/server.py": ({FILE}, "wraps descriptors that it was handed"),
     "run/plugin/starvation.py": ({FILE}, "reads the kernel's counters four times a second"),
+    "run/plugin/workers.py": ({FILE}, "reads the kernel's list of its own processes"),
     "witness/campaign.py": ({FILE}, "writes to the terminal"),
     "run/plugin/worlds.py": ({FILE, PROCESS}, "starts simulated worlds, and keeps their stderr"),
     "run/plugin/witness_files.py": (

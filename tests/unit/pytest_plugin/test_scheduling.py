@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -10,13 +12,14 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScheduling
 
-from harness.run.plugin.workers import AsTheyCome
+from harness.run.plugin.workers import AsTheyCome, start
 
 
 class Config:
     """The parts of pytest's config that a scheduler uses."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, while_starting: Callable[[], object] = bool) -> None:
+        self.while_starting = while_starting
         self.reports: list[Any] = []
         self.started: list[str] = []
         self.hook = SimpleNamespace(pytest_collectreport=lambda report: self.reports.append(report))
@@ -28,6 +31,7 @@ class Config:
         self.pluginmanager = SimpleNamespace(get_plugin=lambda name: session)
 
     def _start(self, spec: str, put: None) -> str:
+        self.while_starting()
         self.started.append(spec)
         return spec
 
@@ -99,6 +103,22 @@ def test_first_worker_begins_before_the_others_and_each_starts_two_more() -> Non
     assert config.started == ["second", "third", "fourth", "fifth"]
     come(scheduler, [Worker(2), Worker(3), Worker(4)], 13)
     assert len(config.started) == 4
+
+
+def test_ctrl_c_ends_a_worker_that_is_half_started() -> None:
+    """It wrote a traceback to the terminal."""
+    with subprocess.Popen(["sleep", "60"]) as other:
+        begun: list[subprocess.Popen[bytes]] = []
+
+        def begin() -> None:
+            begun.append(subprocess.Popen(["sleep", "60"]))
+            signal.raise_signal(signal.SIGINT)
+
+        with pytest.raises(KeyboardInterrupt):
+            start(Config(2, while_starting=begin), ["second", "third"])  # type: ignore[arg-type]
+        assert [process.wait() for process in begun] == [-signal.SIGKILL]
+        assert other.poll() is None
+        other.kill()
 
 
 @pytest.mark.parametrize("cases", [3, 9])
