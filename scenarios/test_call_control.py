@@ -35,7 +35,8 @@ def test_hold_and_resume(caller, line, assistant, expect):
     expect(call).answered()
     expect(call).two_way_audio_with(talk)
     call.hold()
-    expect(talk).silence_from(call, also=[(call, talk)])
+    expect(talk).silence_from(call)
+    expect(call).silence_from(talk, seconds=0.4)
     call.resume()
     expect(call).two_way_audio_with(talk, changed=True)
 

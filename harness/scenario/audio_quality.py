@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -43,15 +43,13 @@ from harness.phone.waiter import NeverCame
 from harness.scenario.ai_calls import StandInCall
 from harness.scenario.call import SETTLE_S, Call
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import End, last_other_sound, received_between
+from harness.scenario.ends import End, last_other_sound
 
 # -- other voices: every call's own listener hears the strongest voice; finding one at a tenth of its power, or an echo, takes a
 #    search of some tens of milliseconds of CPU
 
 #: The audio searched: enough to find a mark in several windows of 320 ms.
 _WINDOW_S: Final = 0.8
-_READ_EVERY_S: Final = 0.02  #: a recording that is waited for
-_DATED_TO_S: Final = 0.05  #: what a pulse that comes late may misdate a recording by
 
 
 def check_crosstalk(context: CaseContext, one: End, other: End) -> None:
@@ -60,20 +58,17 @@ def check_crosstalk(context: CaseContext, one: End, other: End) -> None:
     with context.evidence.step(
         f"{' and '.join(listener.label for listener, _ in pairs)} hear no other voice"
     ):
-        listeners = [listener for listener, _ in pairs]
-        legs = [listener.leg for listener in listeners]
-        since = max(end.answered_at() or 0.0 for end in (one, other)) + SETTLE_S
-        until = max(since + _WINDOW_S, time.monotonic() - ON_DISK_WITHIN_S)
-        _wait_until_recorded(context, legs, until)
-        for listener in listeners:
+        since = max(end.answered_at() or 0.0 for end in (one, other))
+        _wait_until(context, since + SETTLE_S + _WINDOW_S + ON_DISK_WITHIN_S)
+        for listener, _ in pairs:
             context.evidence.expect(listener.is_up(listener.released_at(0.0)))
-        if any(listener.is_over() for listener in listeners):
+        if any(listener.is_over() for listener, _ in pairs):
             return
-        heard = {listener: _marks_at(listener, until) for listener in listeners}
+        heard = {listener: _marks_at(listener) for listener, _ in pairs}
         if any(context.calls.strange(listener.leg, marks) for listener, marks in heard.items()):
-            _wait_until_recorded(context, legs, until + _WINDOW_S)
-            for listener, marks in heard.items():
-                marks &= _marks_at(listener, until + _WINDOW_S)
+            _wait_until(context, time.monotonic() + _WINDOW_S)
+            again = {listener: _marks_at(listener) for listener, _ in pairs}
+            heard = {listener: marks & again[listener] for listener, marks in heard.items()}
         for listener, speaker in pairs:
             context.evidence.expect(context.calls.crossing(listener.leg, sorted(heard[listener])))
             _check_level(context, speaker, listener)
@@ -86,34 +81,23 @@ def marks_beneath(
     be heard a second time.
     """
     with context.evidence.step(f"{listener.label} is searched for what is heard beneath"):
-        until = max(since + _WINDOW_S, time.monotonic() - ON_DISK_WITHIN_S)
-        _wait_until_recorded(context, [listener.leg], until)
-        found = _marks_at(listener, until).intersection(voices)
+        _wait_until(context, since + _WINDOW_S + ON_DISK_WITHIN_S)
+        found = _marks_at(listener).intersection(voices)
         if found:
-            _wait_until_recorded(context, [listener.leg], until + _WINDOW_S)
-            found &= _marks_at(listener, until + _WINDOW_S)
+            _wait_until(context, time.monotonic() + _WINDOW_S)
+            found &= _marks_at(listener)
         return found
 
 
-def _wait_until_recorded(context: CaseContext, legs: Collection[Leg], until: float) -> None:
-    """Wait until what these legs heard up to a moment is on disk: on average half as long as it
-    may take.
-    """
-
-    def is_recorded() -> bool:
-        recordings = [leg.received() for leg in legs]
-        ends = [origin + len(heard) / SAMPLE_RATE for heard, origin in recordings]
-        return min(ends) >= until + _DATED_TO_S
-
-    if time.monotonic() < until + ON_DISK_WITHIN_S:
-        why = "a deeper look at what is heard"
-        context.wait_for(is_recorded, until + ON_DISK_WITHIN_S, why, every_s=_READ_EVERY_S)
+def _wait_until(context: CaseContext, until: float) -> None:
+    seconds = until - time.monotonic()
+    if seconds > 0:
+        context.pause(seconds, "a deeper look at what is heard")
 
 
-def _marks_at(call: Call, until: float) -> set[int]:
-    """The marks that it heard in the window before a moment."""
-    heard = received_between(call.leg, until - _WINDOW_S, until)
-    return {fact.mark for fact in marks_in(heard)}
+def _marks_at(call: Call) -> set[int]:
+    samples = call.leg.received_since(time.monotonic() - _WINDOW_S - ON_DISK_WITHIN_S)
+    return {fact.mark for fact in marks_in(samples[: round(_WINDOW_S * SAMPLE_RATE)])}
 
 
 def _check_level(context: CaseContext, speaker: End, listener: Call) -> None:
@@ -129,9 +113,8 @@ def _check_level(context: CaseContext, speaker: End, listener: Call) -> None:
 
 #: How much has to be searched. A call that is up goes on until it is enough.
 _ENOUGH_S: Final = 1.2
-_LONGER_S: Final = (
-    1.5  #: the call goes on for no longer than this: with much jitter it may never be enough
-)
+#: The call goes on for no longer than this: with much jitter it may never be enough.
+_LONGER_S: Final = 3.0
 #: After the first of a person's voice the AI's may last for a moment: buffers, and a switch that
 #: takes a packet or two.
 _GIVES_WAY_S: Final = 1.0
@@ -432,10 +415,8 @@ def _delay_of_a_new_start(context: CaseContext, speaker: End, listener: End) -> 
 _BEFORE_S, _BEHIND_S = 0.3, 2.0
 
 
-def say_words(context: CaseContext, one: Call, other: Call) -> Callable[[], None]:
-    """Both pause between words. What is returned makes a finding for each direction, unless
-    something else is heard in the pauses: it waits for the recordings.
-    """
+def check_words(context: CaseContext, one: Call, other: Call) -> None:
+    """A finding for each direction, unless something else is heard in the pauses."""
     with context.evidence.step(f"{one.label} and {other.label} pause between words"):
         began = time.monotonic()
         for speaker in (one, other):
@@ -450,23 +431,17 @@ def say_words(context: CaseContext, one: Call, other: Call) -> Callable[[], None
         if None in [
             listener.hears_mark(speaker, ended, ended + _BEHIND_S) for speaker, listener in both
         ]:
-            return lambda: None  # audio that has stopped is another matter
-    until = time.monotonic()
-    legs = [(speaker, listener, listener.leg) for speaker, listener in both]
-
-    def judge() -> None:
-        _wait_until_recorded(context, [leg for *_, leg in legs], until)
+            return  # audio that has stopped is another matter
+        _wait_until(context, time.monotonic() + ON_DISK_WITHIN_S)
         each = [(began, began + seconds / 2), (began + seconds / 2, ended)]
-        for speaker, listener, leg in legs:
-            heard = heard_words(received_between(leg, began - _BEFORE_S, until))
+        for speaker, listener in both:
+            heard = heard_words(listener.leg.received_since(began - _BEFORE_S))
             if heard is not None:
                 context.evidence.expect(
                     audio.words.of(speaker.label, listener.label, heard, WORD_SECONDS),
                     sound_due=each,
                     least_s=WORD_SECONDS - max(heard),
                 )
-
-    return judge
 
 
 # -- one-way delay between two harness phones: each plays the probe, and the other's recording tells when its pulses came

@@ -287,9 +287,8 @@ class ExpectAudio:
             for speaker, listener in ((mine, other), (other, mine))
         ]
         if None not in proved:  # otherwise the first finding has failed already
-            judge_words = None
             if isinstance(mine, Call) and isinstance(other, Call):
-                judge_words = audio_quality.say_words(self._context, mine, other)
+                audio_quality.check_words(self._context, mine, other)
             now = time.monotonic()
             since = max(now, *(at + _STILL_AFTER_S for at in proved if at is not None))
             self._evidence.scripted(since - now, "listening again", began=now)
@@ -299,8 +298,6 @@ class ExpectAudio:
 
             by_when, _ = self._by_when_heard(other, since, since + LISTEN_S, last_words)
             self._hear_each_other_on(other, since, by_when)
-            if judge_words is not None:
-                judge_words()
 
     def hears_to_the_end(self, other: End) -> None:
         """Both were proved to hear each other, and did so in the last second as well; a prompt that
@@ -340,65 +337,45 @@ class ExpectAudio:
         """
         mine = self._end
         if isinstance(mine, Call) and isinstance(other, Call):
-            judge_words = audio_quality.say_words(self._context, mine, other)
+            audio_quality.check_words(self._context, mine, other)
             audio_quality.measure_one_way_delay(self._context, mine, other)
-            judge_words()
 
-    def silence_from(
-        self, other: End, seconds: float = 0.8, *, also: Iterable[tuple[End, End]] = ()
-    ) -> None:
+    def silence_from(self, other: End, seconds: float = 0.8) -> None:
         """For ``seconds`` it listens and does not hear ``other``; a harness phone not beneath
         another voice either.
-
-        ``also``: more listeners, each with the end it must not hear in the same time.
         """
-        pairs = [(self._end, other), *also]
-        with self._evidence.step(
-            " and ".join(f"{listener.label} does not hear {end.label}" for listener, end in pairs)
-        ):
-            heard = [(ExpectAudio(self._context, listener), end) for listener, end in pairs]
-            looked_at = [(one, end) for one, end in heard if one._can_tell_silence_of(end)]
-            if not looked_at:
+        listener = self._end
+        with self._evidence.step(f"{listener.label} does not hear {other.label}"):
+            if self._context.unheard is not None:
+                self._unseen_silence(
+                    other, "no harness phone sees whether an agent has answered by now"
+                )
                 return
-            settles_s = max(one._settles_s(end) for one, end in looked_at)
+            if not other.voices_for(listener):
+                self._unseen_silence(other, "its voice cannot be told from others")
+                return
+            settles_s = self._settles_s(other)
             self._context.pause(settles_s)
-            since = time.monotonic()
-            before = [_discarded(one._end) for one, _ in looked_at]
+            since, before = time.monotonic(), _discarded(listener)
             self._context.pause(seconds)
             self._evidence.scripted(settles_s + seconds, "listening for silence")
-            after = [_discarded(one._end) for one, _ in looked_at]
-            for (one, end), first, last in zip(looked_at, before, after, strict=True):
-                one._heard_nothing_of(end, since, first, last)
-
-    def _can_tell_silence_of(self, other: End) -> bool:
-        """Whether its voice would be known here; else the finding is made."""
-        if self._context.unheard is not None:
-            why = "no harness phone sees whether an agent has answered by now"
-            self._unseen_silence(other, why)
-            return False
-        if not other.voices_for(self._end):
-            self._unseen_silence(other, "its voice cannot be told from others")
-            return False
-        return True
-
-    def _heard_nothing_of(
-        self, other: End, since: float, before: int | None, after: int | None
-    ) -> None:
-        """``before`` and ``after``: packets that it had discarded at the beginning and at the end."""
-        listener = self._end
-        heard = listener.marks_since(since)
-        if heard is None:
-            self._unseen_silence(other, "the far end does not say which marks it hears")
-            return
-        marks, listened_s = heard
-        voices = other.voices_for(listener)
-        discarded = None if before is None or after is None else after - before
-        if isinstance(listener, Call) and before is None:  # an end that holds takes no audio
-            beneath = audio_quality.marks_beneath(self._context, listener, voices, since)
-            marks = [*marks, *beneath]
-        self._evidence.expect(
-            audio.silent.of(other.label, listener.label, marks, voices, listened_s, discarded)
-        )
+            heard = listener.marks_since(since)
+            if heard is None:
+                self._unseen_silence(other, "the far end does not say which marks it hears")
+                return
+            marks, listened_s = heard
+            voices, after = other.voices_for(listener), _discarded(listener)
+            discarded = None if before is None or after is None else after - before
+            if (
+                isinstance(listener, Call) and before is None
+            ):  # an end that holds the call takes no audio
+                marks = [
+                    *marks,
+                    *audio_quality.marks_beneath(self._context, listener, voices, since),
+                ]
+            self._evidence.expect(
+                audio.silent.of(other.label, listener.label, marks, voices, listened_s, discarded)
+            )
 
     def _settles_s(self, speaker: End) -> float:
         """How long earlier audio of ``speaker`` may still arrive: longer if its voice took longer

@@ -13,7 +13,6 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.audio.marks import reply_to, waveform
-from harness.audio.quality import spoken_words
 from harness.audio.wav import to_int16
 from harness.case.checks import audio
 from harness.case.checks.audio import ListenerReport, Sound
@@ -175,37 +174,6 @@ def test_who_is_heard_beneath_another_is_not_silent(
     assert [(f.check, f.verdict) for f in context.evidence.findings] == [("audio.silent", verdict)]
 
 
-def test_words_are_judged_as_soon_as_they_are_recorded(
-    make_context: MakeContext, clock: Clock
-) -> None:
-    context, began, late_s = make_context(clock=clock), clock.now, 0.1
-
-    def talking(name: str, mark: int, other: int) -> Any:
-        whole = to_int16(
-            np.concatenate([*[waveform(other)] * 4, spoken_words(other), *[waveform(other)] * 9])
-        )
-
-        def heard(since: float) -> NDArray[np.int16]:
-            return whole[: round(8000 * max(0.0, clock.now - late_s - began + 0.64))][
-                round(8000 * max(0.0, since - began + 0.64)) :
-            ]
-
-        told = [mark_heard(began + 1.8 + 0.2 * turn, other) for turn in range(9)]
-        made: Any = ScriptedLeg(*told, name=name, mark=mark, clock=clock, heard=heard)
-        made.received = lambda: (heard(0.0), began - 0.64)
-        return made
-
-    caller, agent = (
-        Call(context, talking(*who), who[0].partition(".")[0])
-        for who in (("caller.1", 5, 6), ("agent.1", 6, 5))
-    )
-    audio_quality.say_words(context, caller, agent)()
-    assert [(f.check, f.verdict) for f in context.evidence.findings] == [
-        ("audio.words", PASSED)
-    ] * 2
-    assert clock.now - began <= 1.8 + late_s + 0.1
-
-
 @pytest.mark.parametrize(
     ("start", "last_s", "named"),
     [
@@ -262,7 +230,7 @@ def test_what_sounds_beneath_is_searched_for_longer_where_little_was_heard(
 
 @pytest.mark.parametrize(
     ("share", "longest_s", "least_s"),
-    [(1.0, 1.2, 0.3), (0.1, 1.51, 1.5)],  # the whole mark arrives, or a tenth of it
+    [(1.0, 1.2, 0.3), (0.1, 3.01, 3.0)],  # the whole mark arrives, or a tenth of it
 )
 def test_a_longer_look_ends_when_enough_was_heard(
     make_context: MakeContext, clock: Clock, share: float, longest_s: float, least_s: float

@@ -288,17 +288,6 @@ def test_silence_is_of_one_speaker(
     )
 
 
-def test_several_ends_are_listened_to_for_silence_at_once(
-    make_context: MakeContext, clock: Clock
-) -> None:
-    context, began = make_context(clock=clock), clock.now
-    silent, talking = Listener([]), Listener([8])
-    also: Any = [(talking, speaker(8))]
-    Expect(context, silent).silence_from(speaker(8), also=also)  # type: ignore[arg-type]
-    assert [finding.verdict for finding in context.evidence.findings] == [PASSED, FAILED]
-    assert clock.now - began == pytest.approx(SETTLE_S + 0.8)
-
-
 @pytest.mark.parametrize(
     ("way_s", "stops_s", "verdict"),
     [
