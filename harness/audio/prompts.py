@@ -138,9 +138,11 @@ class PromptMatcher:
 
     def feed(self, samples: NDArray[np.int16]) -> list[Matched]:
         """Hear some more samples, any number of them."""
+        if not self._templates:
+            return []
         self._samples = np.concatenate([self._samples, samples])
         found: list[Matched] = []
-        while self._templates:
+        while True:
             at = self._next - self._origin
             need = at + (_CHUNK_HOPS - 1) * _HOP + _WINDOW
             if need > len(self._samples):

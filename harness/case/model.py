@@ -102,6 +102,13 @@ class CallMessage:
         """Whether it belongs to the same transaction."""
         return self.transaction is not None and self.transaction == request.transaction
 
+    def acknowledges(self, answer: CallMessage) -> bool:
+        """Whether it is the ACK of that 2xx: its CSeq number is the INVITE's (RFC 3261 section
+        13.2.2.4).
+        """
+        is_of_the_call = self.message.call_id == answer.message.call_id
+        return self.is_request("ACK") and is_of_the_call and self.number == answer.number
+
     @property
     def outcome(self) -> tuple[int, str]:
         """The status and reason phrase that a NOTIFY reports of a REFER; 0 without a status."""

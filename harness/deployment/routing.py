@@ -81,7 +81,7 @@ class Destination(Opening):
     """Where calls lead, and what happens on the way there."""
 
     assistant: str | None = None  #: where its calls lead
-    group: str | None = None  #: where its calls lead, if they must not reach the AI (first)
+    group: str | None = None  #: where its calls lead, if people take them, or take them first
     overflow: str | None = (
         None  #: the assistant that takes a call which no agent of ``group`` takes
     )
@@ -113,7 +113,7 @@ class Destination(Opening):
     def require_one(self) -> None:
         """Raise ``ValueError`` unless calls lead to one destination."""
         if self.overflow and not self.group:
-            raise ValueError("overflow: nobody rings before it; allowed: group beside it")
+            raise ValueError("overflow: no group rings first; allowed: group beside it")
         if self.assistant and self.group:
             what = "assistant and group are both there; allowed: one of them"
             raise ValueError(

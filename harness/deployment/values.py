@@ -267,6 +267,7 @@ SILENCE: Final = "silence"
 #: Likewise, with a name behind it: the caller says something.
 SAY: Final = "say-"
 _LAST = r"(silence|say-[a-z0-9-]+)"
+_KEY = re.compile(rf"{_LAST}|{_DIGIT.pattern}")
 #: The way to a menu's choice: the digit of each level.
 Pressed = Annotated[
     str,
@@ -285,7 +286,7 @@ def keys_of(pressed: str) -> list[str]:
     """What the caller does in each level of the menus: a digit, or at last :data:`SILENCE`, or
     :data:`SAY` with a name.
     """
-    return [found[0] for found in re.finditer(rf"{_LAST}|{_DIGIT.pattern}", pressed)]
+    return [found[0] for found in _KEY.finditer(pressed)]
 
 
 def is_key(text: str) -> bool:

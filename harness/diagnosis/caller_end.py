@@ -109,14 +109,9 @@ def _ended(scene: Scene, call: LegStarted) -> None:
         scene.record("caller.end", "still ringing", f"{call.leg} was never answered", leg=call.leg)
     moment = final.at if final and not confirmed else None
     if scene.vantage.sees("agent") and call.direction == "outgoing":
-        rang = sorted(
-            (
-                e
-                for e in scene.legs
-                if scene.vantage.role(e.phone) == "agent" and e.phone not in _declined(scene)
-            ),
-            key=lambda e: e.at,
-        )
+        declined = _declined(scene)
+        agents = (e for e in scene.legs if scene.vantage.role(e.phone) == "agent")
+        rang = sorted((e for e in agents if e.phone not in declined), key=lambda e: e.at)
         whose = _whose(scene, rang[0].phone) if rang else "nobody"
         scene.record("instead", whose, *(f"{e.leg} rang" for e in rang[:2]))
         moment = rang[0].at if rang else moment
@@ -285,10 +280,11 @@ def _answered_itself(scene: Scene) -> None:
     """Whether the platform answered the caller at once and rang no phone, as it does out of hours
     that the file does not know.
     """
-    line, call = scene.line[1] if scene.line else None, scene.call
-    if scene.line is None or line is None or scene.deployment is None or call is None:
+    call = scene.call
+    if scene.line is None or scene.deployment is None or call is None:
         return
-    if scene.deployment.opening(scene.line[0]).hours is not None:
+    name, line = scene.line
+    if scene.deployment.opening(name).hours is not None:
         return
     confirmed = scene.state(call.leg, "confirmed")
     if confirmed is None or scene.value("instead") != "nobody":

@@ -159,9 +159,7 @@ def _agents(scene: Scene) -> None:
                 leg=leg.leg or "",
             )
             continue
-        acknowledged = any(
-            m.received and m.is_request("ACK") and m.number == taken.number for m in seen
-        )
+        acknowledged = any(m.received and m.acknowledges(taken) for m in seen)
         copies = [m for m in seen if not m.received and m.accepts("INVITE") and m.is_of(taken)]
         known = acknowledged or len(copies) > 1
         scene.record(

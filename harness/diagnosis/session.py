@@ -131,13 +131,7 @@ def _acknowledged(scene: Scene) -> None:
     """
     answers = [m for m in scene.sent_by_ai if m.accepts("INVITE")]
     for answer in answers:
-        acks = [
-            m
-            for m in scene.got_by_ai
-            if m.is_request("ACK")
-            and m.message.call_id == answer.message.call_id
-            and m.number == answer.number
-        ]
+        acks = [m for m in scene.got_by_ai if m.acknowledges(answer)]
         again = [m for m in answers if m.is_of(answer)]
         if acks or len(again) > 1:
             scene.record("ai.ack", "arrived" if acks else "none", (acks or again)[-1].where)

@@ -14,7 +14,6 @@ import shlex
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -45,11 +44,6 @@ _OF_WORKERS: Final = (
     "harness.support.http_client.session",
 )
 _STARTED_BY_EACH: Final = 2
-
-
-def _import(modules: Sequence[str]) -> None:
-    for module in modules:
-        import_module(module)
 
 
 @contextlib.contextmanager
@@ -83,7 +77,8 @@ class WorkerForkServer:
         what this process does next. Listen at ``path``. Raises OSError. No other thread may run.
         """
         with lasting():  # no garbage collection writes to shared pages
-            _import(_SHARED)
+            for module in _SHARED:
+                import_module(module)
             list(integrations.loadable())  # collection needs the rows of every integration
         self._path = path
         with listening_at(path) as listening:
@@ -93,7 +88,7 @@ class WorkerForkServer:
                 os.close(self._lifeline)
                 if worlds is not None:
                     worlds.let_go()
-                serve(listening, lifeline, partial(_import, _OF_WORKERS))
+                serve(listening, lifeline, _OF_WORKERS)
         os.close(lifeline)
 
     def close(self) -> None:
@@ -167,13 +162,15 @@ def start(config: pytest.Config, specs: Sequence[Any]) -> None:
     """Start workers, as xdist starts one in the place of another."""
     session: Any = config.pluginmanager.get_plugin("dsession")
     for spec in specs:
-        with _whole():
+        with _ended_by_ctrl_c():
             session._active_nodes.add(session.nodemanager.setup_node(spec, session.queue.put))
 
 
 @contextlib.contextmanager
-def _whole() -> Iterator[None]:
-    """End what was half started when Ctrl-C comes: left alone, it would write a traceback."""
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """Processes that are started here end if Ctrl-C comes meanwhile: a worker that is half started
+    would write a traceback.
+    """
     before = _children()
     try:
         yield

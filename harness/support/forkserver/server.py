@@ -20,7 +20,7 @@ import sys
 import threading
 import traceback
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any, Final, NoReturn
 
@@ -30,16 +30,17 @@ from harness.support.memory import lasting
 _PATIENCE_S: Final = 10.0
 
 
-def serve(listening: socket.socket, lifeline: int, prepare: Callable[[], object]) -> NoReturn:
-    """``prepare`` what the forks need, then serve requests for them at ``listening`` until the
-    other end of ``lifeline`` is closed; never returns. No thread may run.
+def serve(listening: socket.socket, lifeline: int, modules: Iterable[str]) -> NoReturn:
+    """Import the ``modules`` that the forks need, then serve requests for them at ``listening``
+    until the other end of ``lifeline`` is closed; never returns. No thread may run.
     """
     try:
         signal.signal(
             signal.SIGINT, signal.SIG_IGN
         )  # Ctrl-C reaches the parent, which ends this process in order
         with lasting():  # and no collection writes to pages that are shared
-            prepare()
+            for module in modules:
+                import_module(module)
         _Server(listening, lifeline).serve()
     except BaseException:
         traceback.print_exc()
@@ -209,4 +210,4 @@ def _leave(code: int) -> NoReturn:
 
 if __name__ == "__main__":
     _at = socket.socket(fileno=int(sys.argv[1]))
-    serve(_at, sys.stdin.fileno(), lambda: [import_module(module) for module in sys.argv[2:]])
+    serve(_at, sys.stdin.fileno(), sys.argv[2:])

@@ -138,7 +138,7 @@ def test_the_ai_may_take_what_no_agent_takes() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({("lines", "right", "overflow"): "bob"}, "overflow: nobody rings before it"),
+        ({("lines", "right", "overflow"): "bob"}, "overflow: no group rings first"),
         ({("lines", "people-first", "overflow"): "bop"}, "no assistant is called 'bop'"),
         ({("lines", "people-first", "trunk"): None}, "is missing: several trunks"),
     ],

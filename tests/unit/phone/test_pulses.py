@@ -17,7 +17,7 @@ from harness.support.stalls import Stall
 
 
 class _Owner:
-    """Keeps what it is told."""
+    """Collects notices and stalls."""
 
     def __init__(self) -> None:
         self.notices: queue.SimpleQueue[str] = queue.SimpleQueue()

@@ -20,9 +20,9 @@ def test_controller_imports_nothing_that_only_workers_or_preflight_need(
 ) -> None:
     """The fork imports what workers alone need; preflight is imported while the world starts."""
     asked = (
-        "import sys\n"
+        "import importlib, sys\n"
         "from harness.run.plugin import workers\n"
-        f"workers._import(workers.{modules})\n"
+        f"for module in workers.{modules}: importlib.import_module(module)\n"
         "names = 'harness.scenario.cast', 'harness.run.preflight', 'dns', 'cryptography', 'aiohttp'\n"
         "print([name for name in names if name in sys.modules])"
     )
