@@ -110,6 +110,24 @@ def test_another_group_takes_over(cast, caller, line, assistant, target, expect)
     expect(call).still_hears(landed)
 
 
+@scenario("TRANSFER-ASSISTANT")
+def test_ai_hands_over_to_another_assistant(cast, caller, line, assistant, target, expect):
+    other = cast.assistant_behind(target)
+    call = caller.call(line)
+    talk = assistant.expect_call(call)
+    expect(call).answered()
+    expect(call).two_way_audio_with(talk)
+    call.ask_for_a_person()
+    talk.hand_over(target, "cold")
+    landed = other.takes_over(call, target)
+    expect(call).refer_is(line.entry.refer)
+    expect(landed).caller_id(caller.number)
+    expect(call).two_way_audio_with(landed)
+    expect(talk).released(after=landed.answered_at())
+    for group in cast.all_groups():
+        expect(group).never_rang()
+
+
 @scenario("TRANSFER-ABANDON")
 def test_caller_hangs_up_while_an_agent_rings(
     cast, context, caller, line, assistant, handover, target, expect

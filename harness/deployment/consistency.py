@@ -31,6 +31,7 @@ _REFERENCES = (
     ("lines.*.failover", "trunks"),
     ("lines.*.dids", "trunks"),
     ("groups.*.agents", "phones"),
+    ("groups.*.assistant", "assistants"),
     ("groups.*.overflow", "groups"),
     ("groups.*.closed", "groups"),
     ("groups.*.holidays", "holidays"),
@@ -242,7 +243,7 @@ def _leads_to(
     deployment: Tables | Mapping[str, Any], owner: Place, place: Place, number: str
 ) -> bool:
     """Whether a number of both is a line's and that of the group or the assistant where its calls
-    lead.
+    lead, or of a group whose calls that assistant takes.
 
     The platform's number may be imported for the AI (guides, "Add the SIP Number": same DID), and
     be the group's own. Lines that are reached by one menu have one number.
@@ -252,8 +253,11 @@ def _leads_to(
     lines = _table(deployment, "lines")
     if place[0] == "lines":
         return all(_part(lines[name], "press") for name in (owner[1], place[1]))
+    own = [lines[name] for name in _lines_of(deployment)[number]]
+    if place[0] == "groups" and (to := _part(_table(deployment, "groups")[place[1]], "assistant")):
+        return any(_part(line, "assistant") == to for line in own)
     key = {"groups": "group", "assistants": "assistant"}.get(place[0], "")
-    return any(_part(lines[name], key) == place[1] for name in _lines_of(deployment)[number])
+    return any(_part(line, key) == place[1] for line in own)
 
 
 def _lines_of(deployment: Tables | Mapping[str, Any]) -> dict[str, list[str]]:
@@ -373,6 +377,10 @@ def _groups_that_cannot_be_called(deployment: Tables) -> Iterator[Mistake]:
                     place,
                     f"groups.{to} has no did and no user to transfer to; allowed: a group with one of them",
                 )
+    for key, group in deployment.groups.items():
+        if group.assistant and deployment.line_behind(key) is None:
+            what = f"no line with this number leads to {group.assistant}; allowed: the did of one that does"
+            yield ("groups", key, "did"), what
 
 
 def _indistinguishable_calls(deployment: Tables) -> Iterator[Mistake]:

@@ -334,6 +334,9 @@ class Group(Opening, Addressed):
     #: by the platform's report.
     others: bool = False
     empty: bool = False  #: no agent is logged in, so a transfer to it fails
+    #: The assistant that takes its calls in place of people, where ``did`` is the number of a line
+    #: that leads to it: for a handover from one assistant to another.
+    assistant: str | None = None
     rings: Literal["all", "batches", "one-by-one"] = (
         "all"  #: all agents at once, ``batch`` at a time, or one by one
     )
@@ -407,6 +410,10 @@ class Group(Opening, Addressed):
         if self.others and not self.agents:
             raise ValueError(
                 "others: without agents only others answer; allowed: others = true beside agents"
+            )
+        if self.assistant and self != Group.model_construct(did=self.did, assistant=self.assistant):
+            raise ValueError(
+                "assistant: no people take its calls; allowed: did and assistant alone"
             )
         if self.empty and self.present:
             raise ValueError(

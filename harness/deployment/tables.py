@@ -131,6 +131,14 @@ class Tables(Model):
             for trunk, number in self.numbers_of_line(line).items():
                 yield line, trunk, number
 
+    def line_behind(self, group: str) -> str | None:
+        """The line that has the group's number, if an assistant takes the group's calls."""
+        entry = self.groups[group]
+        for line, _, number in self.all_dids() if entry.assistant else ():
+            if number == entry.did and self.lines[line].assistant == entry.assistant:
+                return line
+        return None
+
     def is_within(self, entry: Opening, at: datetime | None = None) -> bool:
         """Whether a number or a group is within its own hours ``at`` that moment; by default the
         one the run's plan is made for.

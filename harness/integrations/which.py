@@ -354,6 +354,24 @@ TO_CLOSED = Which(
 )
 
 
+def _to_other_assistant(cell: Cell) -> bool:
+    """Whether the group of the handover stands for another assistant, on the same trunk."""
+    deployment = cell.deployment
+    line = deployment.line_behind(str(cell.handover.transfer_to)) if cell.handover else None
+    if line is None or cell.trunk.name not in deployment.numbers_of_line(line):
+        return False
+    other = deployment.lines[line]
+    talks = deployment.assistants[str(other.assistant)].behaviour == "talks"
+    return talks and other.reachable and other.assistant != cell.entry.assistant
+
+
+#: A number of another assistant.
+TO_ASSISTANT = Which(
+    _to_other_assistant,
+    "no assistant hands over cold to the number of another assistant that talks, on its own trunk",
+)
+
+
 def _is_told_apart(cell: Cell) -> bool:
     """Whether a landing shows which of the assistant's handovers was made: by who rings first, or
     by where the AI transferred to.

@@ -93,6 +93,7 @@ class Call(ListeningLeg):
         #: When the last announcement was to begin, and how long the platform is to speak.
         self.announced: tuple[float, float] | None = None
         self.began = next((event.at for event in leg.events), time.monotonic())
+        self.assistants: set[str] = set()  #: those that it is handed to on the way
         self.chosen = self.began  #: when the caller began to press the last digit of the menus
         self.routed = self.began  #: when it was past the platform's announcement and menus
 

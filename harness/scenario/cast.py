@@ -51,6 +51,12 @@ class Cast:
         """The AI assistant a line leads to."""
         return AssistantOf(self.context, self.ai, line)
 
+    def assistant_behind(self, group: Group) -> AssistantOf:
+        """The assistant that takes the group's calls."""
+        line = self.context.deployment.line_behind(group.name)
+        assert line is not None, f"no assistant takes the calls to {group.name}"
+        return self.assistant(self.line(line))
+
     @overload
     def expect(self, subject: End) -> Expect: ...
 

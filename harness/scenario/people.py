@@ -687,6 +687,31 @@ class AssistantOf:
             self._comes_behind_announcement(of)
             return talk
 
+    def takes_over(self, of: Call, group: Group) -> AiCall:
+        """The AI answers what another assistant handed to the number of ``group``; fails when
+        another does, or none.
+        """
+        context, endpoint = self._context, self._ai.endpoint
+        limit = context.patience + context.more_patience + self.line.entry.announcement_s
+        of.assistants.add(self.name)
+        with context.evidence.step(f"the AI answers what was handed to {group.name} ({self.name})"):
+            talk = endpoint.expect_call(of, self.name, limit)
+            of.end_quiet()
+            if talk is not None and talk.is_unknown:
+                why = "Synthflow's interface does not say who took the call"
+                expected = f"the call lands at {group.name}"
+                context.evidence.unseen("landing", "the call", expected, why)
+                return talk
+            rang = dict.fromkeys(context.phones.rang(), "people")
+            if talk is not None:
+                rang[talk.label] = group.name if talk.assistant == self.name else "the AI"
+            landed = landing.landed.of("the call", group.name, rang)
+            if talk is None:
+                raise ExpectationError(context.evidence.expect(landed, sound_due=context.asked))
+            context.evidence.expect(landed)
+            of.obeyed(context.clock.monotonic())
+            return talk
+
     def _comes_behind_announcement(self, of: Call) -> None:
         if of.announced is None:
             return
@@ -712,9 +737,12 @@ class AssistantOf:
         if any(call.number == of.number and call is not of for call in self._context.calls.own):
             return []  # which of the caller's calls came there is unknown
         since = of.answered_at() or of.began
-        others = self._ai.reported(
-            lambda call: self._ai.endpoint.others(call, self.name), of, since
-        )
+
+        def look(call: Call) -> list[str]:
+            others = self._ai.endpoint.others(call, self.name)
+            return [name for name in others if name not in call.assistants]
+
+        others = self._ai.reported(look, of, since)
         return (
             [landing.only_one.of("the call", [self.name], self.name, called=others)]
             if others

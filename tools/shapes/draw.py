@@ -177,7 +177,25 @@ def customer(draw: st.DrawFn) -> Customer:
         hours = made.hours(draw(st.integers(0, 1)))
         if hours.get("closed") != name:
             groups[name] |= hours
+    _to_another_assistant(draw, lines, assistants, groups)
     return one
+
+
+def _to_another_assistant(draw: st.DrawFn, lines: Table, assistants: Table, groups: Table) -> None:
+    """Let an assistant that hands over to nobody do so to the number of another one."""
+    direct = [
+        line
+        for line in lines.values()
+        if "assistant" in line and not {"press", "hours"} & line.keys()
+    ]
+    if not direct or draw(st.integers(0, 1)):
+        return
+    line = draw(st.sampled_from(direct))
+    for name, assistant in assistants.items():
+        if name != line["assistant"] and not {"transfer", "behaviour"} & assistant.keys():
+            assistant |= {"transfer": "cold", "transfer_to": _ANOTHER}
+            groups[_ANOTHER] = {"did": line["did"], "assistant": line["assistant"]}
+            return
 
 
 def _fixed(draw: st.DrawFn, integration: str, numbers: list[str]) -> Table:
@@ -318,6 +336,8 @@ def _shown(draw: st.DrawFn, numbers: list[str]) -> Table:
     return {"transfer_caller_id": mode, **more.get(mode, {})}
 
 
+#: The group that stands for another assistant.
+_ANOTHER: Final = "Another assistant"
 #: What a choice says beside where it leads.
 _MENU_KEYS: Final[dict[str, Table]] = {
     "silence": {"silence_s": 1.0},

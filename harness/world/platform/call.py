@@ -320,7 +320,7 @@ class PlatformCall(BackToBack):
             in_the_clear=in_the_clear,
         )
         passed_on = [] if headers and self._wrong("x-headers-stripped") else headers
-        whose = self.caller
+        whose = self._shown_to_ai()
         if self._wrong("pai-other-number"):
             whose = whose.showing(_SOMEBODY_ELSE)
         asserted = [] if self._wrong("pai-stripped") else whose.asserted(platform.domain)
@@ -335,7 +335,7 @@ class PlatformCall(BackToBack):
         )
 
     def _from_to_ai(self, route: LineRoute, trunk: str) -> NameAddr:
-        domain, caller = self.platform.domain, self.caller
+        domain, caller = self.platform.domain, self._shown_to_ai()
         if self._wrong("from-anonymous"):
             return ANONYMOUS
         if self._wrong("from-trunk-did"):
@@ -347,6 +347,10 @@ class PlatformCall(BackToBack):
         return caller.written(
             self.platform.deployment.number_format_at(None, trunk), self.platform.region
         ).from_(domain)
+
+    def _shown_to_ai(self) -> Caller:
+        """The number that the AI is shown, also one that another assistant hands over to."""
+        return self.agent_caller() if self._transferred else self.caller
 
     def agent_caller(self) -> Caller:
         """The number that an agent is shown."""
@@ -546,6 +550,9 @@ class PlatformCall(BackToBack):
         if isinstance(route, GroupRoute):
             group = platform.group_for(route.name, headers, self.line)
             return await self.ring_group(group, toward, headers, on_ringing)
+        if isinstance(route, LineRoute):
+            assistant = self._ai(platform.terminations[route.trunk], route, headers)
+            return await self.ring(assistant, toward, _RING_SECONDS, on_ringing)
         if number and route is None and platform.is_outside(number):
             outside = platform.outside(number, self.caller, headers)
             return await self.ring(outside, toward, _RING_SECONDS, on_ringing)

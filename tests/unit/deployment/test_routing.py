@@ -135,6 +135,31 @@ def test_the_ai_may_take_what_no_agent_takes() -> None:
     assert "lines.people-first.overflow" in listed(by_machine)
 
 
+def test_an_assistant_may_hand_over_to_another() -> None:
+    found = deployment("routing", {})
+    (case,) = of(found, "TRANSFER-ASSISTANT")
+    assert case.line == "hands-on"
+    assert "hands-on" not in {each.line for each in of(found, "TD-TRANSFER-BLIND")}
+    assert not {"groups.at-bob", "lines.to-bob", "assistants.hands-on"} & listed(found)
+    elsewhere = deployment("routing", {("lines", "to-bob", "trunk"): "two"})
+    assert not of(elsewhere, "TRANSFER-ASSISTANT")
+    assert any(one.why.startswith("assistants.hands-on.transfer") for one in left_out(elsewhere))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({("groups", "at-bob", "agents"): ["few"]}, "assistant: no people take its calls"),
+        ({("groups", "at-bob", "assistant"): "bop"}, "no assistant is called 'bop'"),
+        ({("groups", "at-bob", "did"): "+13125550153"}, "no line with this number leads to bob"),
+        ({("groups", "at-bob", "assistant"): "ada"}, "is already lines.to-bob.did"),
+    ],
+)
+def test_a_number_of_another_assistant_that_cannot_be(changes: Changes, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        deployment("routing", changes)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
