@@ -142,6 +142,7 @@ def test_caller_hangs_up_while_an_agent_rings(
     target.rings(call)
     expect(call).still_up()
     gone = call.hang_up()
+    talk.give_up()
     cast.nothing_rings_any_more(call, after=gone)
     expect(talk).released(after=gone)
     expect(call).hang_up_is_answered()

@@ -62,6 +62,7 @@ class StandInCall(Call):
         self._phone = phone
         self._trunk = trunk
         self._assistant = assistant
+        self._onward: Leg | None = None  #: its call to a group
 
     @property
     def assistant(self) -> str | None:
@@ -98,9 +99,8 @@ class StandInCall(Call):
                 self.leg.transfer(uri)
                 self._context.background.start(self._leave_after_transfer)
                 return
-            onward = self._phone.dial(uri, identity=caller_id)
+            onward = self._onward = self._phone.dial(uri, identity=caller_id)
             self._context.background.start(lambda: self._join(onward))
-            self._context.background.start(lambda: self._gives_up(onward))
 
     def _leave_after_transfer(self) -> None:
         # RFC 5589 section 6.1: the transferor ends its own call once the transfer has succeeded
@@ -144,19 +144,14 @@ class StandInCall(Call):
                 ):  # otherwise the far end has ended it, and there is no call to join
                     raise
 
-    def _gives_up(self, onward: Leg) -> None:
-        """Cancel the call to the group when the caller is gone before anybody has answered it."""
-
-        def rings() -> bool:
-            return onward.state in ("calling", "early")
-
-        self._context.wait_for(
-            lambda: self.is_over() or not rings(),
-            time.monotonic() + self._context.deployment.limits.seconds_per_call,
-        )
-        if rings():
-            with contextlib.suppress(PhoneMisuseError):  # it has just been answered, or ended
-                onward.hangup()
+    def give_up(self) -> None:
+        """End the call to the group, whoever has answered it, once the platform has said that the
+        caller is gone.
+        """
+        onward = self._onward
+        limit = self._context.deployment.expect.released_within_s
+        if onward is not None and self._context.wait_for(self.is_over, time.monotonic() + limit):
+            onward.hangup()
 
     def keep_record(self) -> None:
         """Nothing to do: its events are the record."""
@@ -510,6 +505,9 @@ class SynthflowCall(End):
         self, group: RingGroup, how: str, caller_id: str | None = None, topic: str | None = None
     ) -> None:
         """Nothing to do: Synthflow's own transfer action does it when the caller asks."""
+
+    def give_up(self) -> None:
+        """Nothing to do: Synthflow ends its call to the group by itself."""
 
     def transfers(self) -> list[SentTransfer]:
         """By its messages, where they are shown, else by its record."""

@@ -23,7 +23,7 @@ from harness.scenario.phones import own_phone, stand_in
 from harness.sip.uri import Uri
 from harness.support.resources import EXAMPLES
 from tests.unit.scenario.conftest import MakeContext
-from tests.unit.scenario.legs import CALLER, ScriptedLeg, invite
+from tests.unit.scenario.legs import CALLER, ScriptedLeg, invite, states
 
 _FILE = EXAMPLES / "live-talkdesk.toml"
 
@@ -152,6 +152,13 @@ def test_the_case_s_first_call_tells_the_phones_when_it_was_placed(
     assert began <= rules.first_placed() == first
 
 
+class Joined(Transferring):
+    """A leg that can be joined to another one."""
+
+    def bridge(self, other: Any) -> None:
+        self.did.append(other)
+
+
 def hand_over(
     make_context: MakeContext,
     made: Any,
@@ -160,6 +167,12 @@ def hand_over(
     topic: str | None = None,
 ) -> Any:
     """The case whose stand-in has handed its caller over."""
+    return handed_over(make_context, made, how, phone, topic)[0]
+
+
+def handed_over(
+    make_context: MakeContext, made: Any, how: str, phone: Any, topic: str | None = None
+) -> tuple[Any, StandInCall]:
     context = make_context("TD-TRANSFER-BLIND", "stand-in")
     trunk = context.deployment.trunks[0].model_copy(update={"termination": "sbc.example:5061"})
     context.deployment = context.deployment.model_copy(update={"trunks": (trunk,)})
@@ -170,7 +183,21 @@ def hand_over(
         name="billing", address=next(iter(context.deployment.groups.values())).did
     )
     talk.hand_over(group, how, topic=topic)
-    return context
+    return context, talk
+
+
+@pytest.mark.parametrize(("state", "ends"), [("disconnected", ["BYE"]), ("confirmed", [])])
+def test_a_stand_in_ends_its_call_to_a_queue_that_has_answered_when_the_caller_is_gone(
+    make_context: MakeContext, state: str, ends: list[str]
+) -> None:
+    onward, made = Joined(), Joined()
+    phone = SimpleNamespace(dial=lambda uri, identity: onward)
+    context, talk = handed_over(make_context, made, "warm", phone)
+    context.background.join(5.0)
+    assert made.did == [onward]
+    made.told += states(state, leg=made.id)
+    talk.give_up()
+    assert onward.did == ends
 
 
 @pytest.mark.parametrize(("status", "leaves"), [(200, True), (486, False)])
