@@ -134,19 +134,19 @@ async def _asked(
 
 
 def _http(probing: Probing) -> Iterator[Probe]:
+    names = _apis(probing.deployment)
     for reached in probing.deployment.interfaces():
-        subject = _api_of(probing.deployment, reached.synthflow)
+        subject = names.get(reached.synthflow, "")
         yield ProbeKind.API, subject, api.api_lines, (replace(probing, deployment=reached), subject)
     if (started := probing.deployment.campaign) and started.trigger == "http" and started.url:
         yield ProbeKind.CAMPAIGN, "", api.trigger_line, (probing, started)
 
 
-def _api_of(deployment: Deployment, synthflow: Synthflow | None) -> str:
-    """Whose interface it is, where the deployment has several."""
-    of_each = {
-        reached.synthflow: ", ".join(reached.assistants) for reached in deployment.interfaces()
-    }
-    return f"of {of_each[synthflow]}" if len(of_each) > 1 and synthflow in of_each else ""
+def _apis(deployment: Deployment) -> dict[Synthflow | None, str]:
+    """Whose each interface is, where the deployment has several."""
+    found = deployment.interfaces()
+    names = {one.synthflow: f"of {', '.join(one.assistants)}" for one in found}
+    return names if len(names) > 1 else {}
 
 
 def _names(probing: Probing) -> Iterator[Probe]:
@@ -341,8 +341,9 @@ def needs(
     for, where a run says them.
     """
     found: dict[tuple[str, str, str], RowNeed] = {}
+    apis = _apis(deployment)
     for case in _cases(deployment) if asked is None else asked:
-        for what, whose, names, why in _needs_of_case(case, deployment):
+        for what, whose, names, why in _needs_of_case(case, deployment, apis):
             if (key := (case.row.id, what, whose)) not in found:
                 status, detail = _worst_of(
                     [line for line in lines if (line.look, line.subject) in names], why
@@ -365,7 +366,9 @@ def _worst_of(lines: Sequence[ProbeResult], why: str) -> tuple[Status | None, st
     return worst.status, "" if worst.status is Status.OK else f"{worst.name}: {worst.detail}"
 
 
-def _needs_of_case(case: Case, deployment: Deployment) -> Iterator[_Need]:
+def _needs_of_case(
+    case: Case, deployment: Deployment, apis: Mapping[Synthflow | None, str]
+) -> Iterator[_Need]:
     yield from _needs_of_phones(case, deployment)
     trunk = deployment.trunk(case.trunk)
     of = f"trunk {trunk.name}"
@@ -386,7 +389,7 @@ def _needs_of_case(case: Case, deployment: Deployment) -> Iterator[_Need]:
             "no termination is known",
         )
     elif case.row.moment != "people":  # whose calls do not reach it
-        of_api = _api_of(deployment, deployment.reached_over(case.trunk, case.line).synthflow)
+        own = deployment.reached_over(case.trunk, case.line).synthflow
         yield "AI's end answers", of, _at(ai_end(deployment, trunk)), "no host is known"
         if _the_ai_calls(case, deployment):
             yield (
@@ -398,7 +401,7 @@ def _needs_of_case(case: Case, deployment: Deployment) -> Iterator[_Need]:
         yield (
             "AI's records can be read",
             "",
-            ((ProbeKind.API, of_api),),
+            ((ProbeKind.API, apis.get(own, "")),),
             "no API is declared: its side is not observed",
         )
     if case.row.moment == "registration" and trunk.ai == "stand-in":
