@@ -12,9 +12,8 @@ from datetime import UTC, datetime
 from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.case.verdict import Finding, Strength, Verdict
@@ -22,6 +21,9 @@ from harness.diagnosis.catalogue import owner_in_words
 from harness.report.evidence import CaseEvidence
 from harness.support import network_text
 from harness.support.terminal import program
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 #: What XML 1.0 (section 2.2) has no place for; a fault that mangles bytes puts such characters into
 #: messages.
@@ -107,6 +109,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 @cache
 def environment() -> Environment:
     """The templates' environment: escaping on, unknown names are errors."""
+    # a run's first call does not wait for it, and its workers have no use for it
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     found = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -18,12 +18,14 @@ ROOT = Path(__file__).parents[3]
 def test_controller_imports_nothing_that_only_workers_or_preflight_need(
     modules: str, imported: list[str]
 ) -> None:
-    """The fork imports what workers alone need; preflight is imported while the world starts."""
+    """The fork imports what workers alone need; preflight is imported while the world starts, and
+    the pages' templates at the end.
+    """
     asked = (
         "import importlib, sys\n"
         "from harness.run.plugin import workers\n"
         f"for module in workers.{modules}: importlib.import_module(module)\n"
-        "names = 'harness.scenario.cast', 'harness.run.preflight', 'dns', 'cryptography', 'aiohttp'\n"
+        "names = 'harness.scenario.cast', 'harness.run.preflight', 'dns', 'cryptography', 'aiohttp', 'jinja2'\n"
         "print([name for name in names if name in sys.modules])"
     )
     done = subprocess.run(
