@@ -17,6 +17,7 @@ for _name in (
     "harness.report.signoff.attest",
     "harness.report.witnesses",
     "harness.run.cli.app",
+    "harness.report.run",
     "harness.run.cli.entry",
     "harness.support.http_client.session",
     "harness.phone.child.service",

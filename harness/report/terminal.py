@@ -6,6 +6,7 @@ import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -17,8 +18,10 @@ from harness import integrations
 from harness.case.verdict import NEVER_REPORTED, Verdict
 from harness.report.causes import CauseGroup
 from harness.report.markup import explain_command, relative
-from harness.report.standing import Past
 from harness.report.summary import Counts, Summary
+
+if TYPE_CHECKING:
+    from harness.report.standing import Past
 
 STYLES: Mapping[str, str] = {
     Verdict.PASSED: "green",
@@ -92,6 +95,8 @@ def show(
 
     ``run`` is the run's directory, for ``harness explain``; ``past`` is what the history says.
     """
+    from harness.report.standing import Past  # a run's first call does not wait for the history
+
     console.print(table(summary, every_row=every_row))
     known = past or Past()
     width, most = console.width, sys.maxsize

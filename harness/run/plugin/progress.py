@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Generator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from execnet import RemoteError
@@ -33,7 +33,6 @@ from harness.report.causes import GroupDocument, signature
 from harness.report.evidence import CaseEvidence
 from harness.report.github import workflow_commands
 from harness.report.markup import relative
-from harness.report.run import FinishedRun, finish, remember
 from harness.report.run_directory import STOPPED, RunEnd, last_attempt, write_end
 from harness.report.summary import Figures
 from harness.run.plugin.interruption import ENDED, INTERRUPTION
@@ -47,6 +46,9 @@ from harness.support.files import json_file, whole_file
 from harness.support.mask import mask_text
 from harness.support.memory import FreedMemory
 from harness.support.terminal import SafeConsole, print_document
+
+if TYPE_CHECKING:
+    from harness.report.run import FinishedRun
 
 _ERROR = re.compile(
     r"^(?:E\s+)?(?!AssertionError: (?:Traceback|assert))([\w.]*(?:Error|Exception)\b.*)$",
@@ -443,6 +445,10 @@ class Progress:
         return True
 
     def _reports(self, interrupted: str) -> FinishedRun | None:
+        # 26 ms that a run's first call does not wait for
+        from harness.report.run import finish, remember
+        from harness.report.signoff import seal
+
         try:
             for line in add_files(
                 self._run.directory,
@@ -456,8 +462,6 @@ class Progress:
         planned, end = self._end(interrupted)
         try:
             finished = finish(self._run.directory, planned, end)
-            from harness.report.signoff import seal
-
             document = seal(finished.evidence)
         except (HarnessError, OSError) as error:
             self._broken(str(error))

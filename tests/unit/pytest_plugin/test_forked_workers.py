@@ -19,13 +19,14 @@ def test_controller_imports_nothing_that_only_workers_or_preflight_need(
     modules: str, imported: list[str]
 ) -> None:
     """The fork imports what workers alone need; preflight is imported while the world starts, and
-    the pages' templates at the end.
+    what makes reports at the end.
     """
     asked = (
         "import importlib, sys\n"
         "from harness.run.plugin import workers\n"
         f"for module in workers.{modules}: importlib.import_module(module)\n"
-        "names = 'harness.scenario.cast', 'harness.run.preflight', 'dns', 'cryptography', 'aiohttp', 'jinja2'\n"
+        "names = 'harness.scenario.cast', 'harness.run.preflight', 'dns', 'cryptography', 'aiohttp', "
+        "'jinja2', 'harness.report.allure', 'harness.report.history'\n"
         "print([name for name in names if name in sys.modules])"
     )
     done = subprocess.run(
