@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import shlex
 import signal
 import threading
@@ -88,6 +89,7 @@ class WorkerForkServer:
                 os.close(self._lifeline)
                 if worlds is not None:
                     worlds.let_go()
+                platform.platform()  # asks `uname -p`; xdist says it of each worker
                 serve(listening, lifeline, _OF_WORKERS)
         os.close(lifeline)
 

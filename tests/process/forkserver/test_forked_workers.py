@@ -97,6 +97,15 @@ def test_what_workers_need_is_there_when_they_begin(runner: Runner) -> None:
     assert output == "True\n"
 
 
+def test_workers_start_no_process_to_say_what_machine_they_run_on(runner: Runner) -> None:
+    """xdist asks each worker for ``platform.platform()``, which starts ``uname``."""
+    code = (
+        "import platform, subprocess as s; s.check_output = None; print(bool(platform.platform()))"
+    )
+    output, _ = runner.worker(code).communicate(timeout=60)
+    assert output == "True\n"
+
+
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
