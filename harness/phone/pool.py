@@ -131,6 +131,17 @@ class PhonePool:
     ) -> None:
         self.close()
 
+    def prepare(self) -> None:
+        """Start the first process beside what the caller does next. If it does not start, the first
+        lease says why.
+        """
+        threading.Thread(target=self._prepare, name="first phones", daemon=True).start()
+
+    def _prepare(self) -> None:
+        with self._leasing, contextlib.suppress(BrokenError, OSError):
+            if not self._closed and not self._hosts:
+                self._hosts.append(self._start())
+
     @property
     def pids(self) -> list[int]:
         """The ids of the running processes."""
@@ -285,11 +296,7 @@ class PhonePool:
                     del host.parked[key]
                 if host.has_room(config):
                     return host
-        host = _Host(
-            PhoneProcess(
-                self, self._scratch.path, patience=self._patience, fork_server=self._fork_server
-            )
-        )
+        host = self._start()
         if not host.fits(config):
             host.process.close()
             raise ResourceError(
@@ -298,6 +305,12 @@ class PhonePool:
             )
         self._hosts.append(host)
         return host
+
+    def _start(self) -> _Host:
+        process = PhoneProcess(
+            self, self._scratch.path, patience=self._patience, fork_server=self._fork_server
+        )
+        return _Host(process)
 
     def give_back(self, phone: Phone, keep_registration: bool) -> None:
         """Park or remove a phone: the last step of :meth:`Phone.release`."""

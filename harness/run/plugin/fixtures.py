@@ -26,9 +26,22 @@ from harness.scenario.context import CaseContext, Line
 from harness.scenario.ends import End
 from harness.scenario.expect import Expect, ExpectGroup
 from harness.scenario.people import AssistantOf, Caller, Group
+from harness.support.files import own_directories
 from harness.witness.synthflow import SynthflowApi, api_of
 
 _CONTEXT = pytest.StashKey[CaseContext]()
+_POOL = pytest.StashKey[PhonePool]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """The first phone process starts beside the collection and preflight."""
+    config = session.config
+    if (run := run_of(config)) and WATCH in config.stash:
+        pool = PhonePool(own_directories.temporary(), fork_server=run.phone_fork_server)
+        config.add_cleanup(pool.close)
+        pool.prepare()
+        config.stash[_POOL] = pool
 
 
 @pytest.hookimpl(wrapper=True)
@@ -78,16 +91,11 @@ def _take(context: CaseContext, error: ExpectationError) -> None:
 
 
 @pytest.fixture(scope="session")
-def pool(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[PhonePool]:
+def pool(pytestconfig: pytest.Config) -> Iterator[PhonePool]:
     """The softphones of this process, kept from case to case."""
-    run = run_of(pytestconfig)
-    with PhonePool(
-        tmp_path_factory.mktemp("phones"), fork_server=run.phone_fork_server if run else None
-    ) as pool:
-        watch = pytestconfig.stash.get(WATCH, None)
-        starvation.monitor().watch(lambda: pool.pids, lambda: watch.worlds if watch else ())
+    with pytestconfig.stash[_POOL] as pool:
+        watch = pytestconfig.stash[WATCH]
+        starvation.monitor().watch(lambda: pool.pids, lambda: watch.worlds)
         yield pool
 
 

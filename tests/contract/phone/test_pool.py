@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -155,6 +156,16 @@ def test_hang_up_ends_all_calls_of_a_phone(lease: Desk) -> None:
     alice.hang_up()
     for leg in legs:
         leg.wait_state("disconnected", 10)
+
+
+def test_a_prepared_process_hosts_the_first_phone(own: Desk) -> None:
+    own.pool.prepare()
+    for thread in threading.enumerate():
+        if thread.name == "first phones":
+            thread.join(20)
+    (pid,) = own.pool.pids
+    own("alice")
+    assert own.pool.pids == [pid]
 
 
 def test_closing_the_pool_hangs_up_ends_its_children_and_leaves_no_file(
