@@ -9,9 +9,10 @@ life. In the time line it runs to the right, to scale.
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from harness.audio.marks import REPLY_OFFSET
 from harness.case.events import DtmfReceived, LegStarted, phone_of
@@ -34,7 +35,7 @@ from harness.report.flow import (
     without_repeats,
 )
 from harness.report.hearing import Hearing
-from harness.report.markup import short, xml
+from harness.report.markup import render, short
 
 #: The colours of a leg's phases.
 PHASE_COLOURS = {"ringing": "#fde68a", "talking": "#a6e3c0", "held": "#f5c2c7"}
@@ -234,43 +235,8 @@ def _put(line: list[str], column: int, words: str, *, centred: bool = False) -> 
 
 # -- the ladder as SVG
 
-_LEFT, _TOP, _COLUMN, _BOX, _ROW, _NOTE = 64, 58, 224, 186, 38, 26
-
-
-#: The widest that a character of a label, and of the line below it, is on average in the fonts that
-#: draw them.
-_LABEL_WIDTH, _DETAIL_WIDTH = 7.2, 5.8
-
-
-#: Rules of an inline picture hold for the whole page, so each is bound to the picture's own class.
-_STYLE = """
-.ladder text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--ink,#1f2933)}
-.ladder .bg{fill:var(--card,#fff)}
-.ladder .t,.ladder .n,.ladder .d,.ladder .m{fill:var(--soft,#52606d);font-size:11px}
-.ladder .d{font-size:10px}
-.ladder .h{font-weight:600;font-size:13px}
-.ladder .n{font-size:10px;font-weight:400}
-.ladder .m{font-style:italic}
-.ladder .b{fill:var(--failed,#b42318)}
-.ladder .box{fill:var(--ground,#f5f7fa);stroke:var(--line,#cbd2d9)}
-.ladder .ours{fill:var(--tint,#eef4ff)}
-.ladder .l{stroke:var(--line,#cbd2d9);stroke-dasharray:3 3}
-.ladder .rq,.ladder .pr,.ladder .ok,.ladder .er{stroke-width:1.5}
-.ladder .rq{stroke:var(--link,#175cd3)}
-.ladder .ok{stroke:var(--passed,#027a48)}
-.ladder .pr{stroke:var(--soft,#52606d)}
-.ladder .er{stroke:var(--failed,#b42318)}
-.ladder .hrq{fill:var(--link,#175cd3)}
-.ladder .hok{fill:var(--passed,#027a48)}
-.ladder .hpr{fill:var(--soft,#52606d)}
-.ladder .her{fill:var(--failed,#b42318)}
-.ladder .far{stroke-dasharray:5 3}
-.ladder .cursor{stroke:var(--failed,#b42318);stroke-width:1.5}
-.ladder a:hover text{text-decoration:underline}
-"""
-
-
-_HEADS = ("rq", "ok", "pr", "er")
+#: Pixels from the top to the first row, and what a message and a moment take.
+_TOP, _ROW, _NOTE = 78, 38, 26
 
 
 def ladder_svg(
@@ -283,110 +249,64 @@ def ladder_svg(
     """
     ladder = Ladder.of(evidence, every)
     met = met_challenges([row.what for row in ladder.rows if isinstance(row.what, Arrow)])
-    count = max(1, len(ladder.lifelines))
-    width = _LEFT + count * _COLUMN + 20
-    places: list[float] = []
-    y = float(_TOP + 20)
+    heights, y = [], _TOP
     for row in ladder.rows:
-        places.append(y)
+        heights.append(y)
         y += _NOTE if isinstance(row.what, Activity) else _ROW
     height = y + (36 if ladder.is_told else 16)
-    moved = [
-        [round(row.what.at - ladder.began, 3), place]
-        for row, place in zip(ladder.rows, places, strict=True)
-    ]
-    centres = [_LEFT + _COLUMN // 2 + index * _COLUMN for index in range(count)]
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" viewBox="0 0 {width} {height:.0f}" width="{width}" '
-        f'height="{height:.0f}" role="{"group" if anchors else "img"}" aria-label="Ladder of {xml(evidence.id)}" '
-        f'data-places="{xml(json.dumps(moved))}">'
-        f"<style>{_STYLE}</style><defs>"
-        + "".join(
-            f'<marker id="{xml(anchors)}a-{name}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="8" markerHeight="8" '
-            f'orient="auto-start-reverse"><path d="M0 0L8 4L0 8z" class="h{name}"/></marker>'
-            for name in _HEADS
-        )
-        + f'</defs><rect class="bg" width="{width}" height="{height:.0f}"/>'
-    ]
-    parts += _svg_lifelines(ladder, centres, height)
-    parts += _svg_bars(ladder, centres, places, height)
-    for row, place in zip(ladder.rows, places, strict=True):
-        what, source, target = row.what, centres[row.source], centres[row.target]
-        at = f"{what.at - ladder.began:.3f}"
-        parts.append(
-            f'<text class="t" x="{_LEFT - 8}" y="{place + 4:.0f}" text-anchor="end">{at}</text>'
-        )
-        if isinstance(what, Activity):
-            parts.append(
-                _svg_moment(what, source, place, is_last=row.source == count - 1 and count > 1)
-            )
-        else:
-            parts.append(_svg_arrow(what, _kind(what, met), source, target, place, anchors))
-    if ladder.is_told:
-        parts.append(f'<text class="t" x="{_LEFT}" y="{height - 8:.0f}">{xml(_TOLD)}</text>')
-    parts.append(f'<line class="cursor" x1="0" x2="{width}" y1="-9" y2="-9"/></svg>')
-    return "".join(parts)
+    rows = list(zip(ladder.rows, heights, strict=True))
+    moments = [[round(row.what.at - ladder.began, 3), y] for row, y in rows]
+    return render(
+        "ladder.svg.j2",
+        title=evidence.id,
+        ladder=ladder,
+        rows=rows,
+        bars=_phase_bars(ladder, heights, height),
+        height=height,
+        moments=json.dumps(moments),
+        anchors=anchors,
+        kind_of=lambda arrow: _kind(arrow, met),
+        numbers_of=_numbers,
+        told=_TOLD,
+    )
 
 
-def _svg_moment(moment: Activity, centre: int, y: float, *, is_last: bool) -> str:
-    """What happened at a lifeline, beside it: at the last one there is no room to the right."""
-    x, anchor = (centre - 12, "end") if is_last else (centre + 12, "start")
-    bad = " b" if moment.bad else ""
-    return f'<text class="m{bad}" x="{x}" y="{y + 4:.0f}" text-anchor="{anchor}">{xml(moment.text)}</text>'
+@dataclass(frozen=True)
+class _PhaseBar:
+    """When a leg rang, talked or was on hold, along its phone's lifeline."""
+
+    lifeline: int
+    leg: int  #: its place among the legs of the phone
+    top: float
+    bottom: float
+    colour: str
+    tip: str
 
 
-def _svg_lifelines(ladder: Ladder, centres: list[int], height: float) -> list[str]:
-    parts = []
-    for centre, lifeline in zip(centres, ladder.lifelines, strict=False):
-        ours = " ours" if lifeline.ours else ""
-        parts.append(
-            f'<rect x="{centre - _BOX // 2}" y="8" width="{_BOX}" height="40" rx="6" class="box{ours}"/>'
-            f'<text class="h" x="{centre}" y="{25 if lifeline.subtitle else 33}" text-anchor="middle">'
-            f"{xml(short(lifeline.title, 24))}</text>"
-            + (
-                f'<text class="n" x="{centre}" y="41" text-anchor="middle">{xml(lifeline.subtitle)}</text>'
-                * bool(lifeline.subtitle)
-            )
-            + f'<line class="l" x1="{centre}" y1="48" x2="{centre}" y2="{height - 8:.0f}"/>'
-        )
-    return parts
-
-
-def _svg_bars(ladder: Ladder, centres: list[int], places: list[float], height: float) -> list[str]:
-    """Bars along a phone's lifeline: when each of its legs rang, talked, was on hold."""
+def _phase_bars(ladder: Ladder, heights: Sequence[int], height: int) -> Iterator[_PhaseBar]:
     times = [row.what.at for row in ladder.rows]
-    column = {
-        lifeline.key: centre for lifeline, centre in zip(ladder.lifelines, centres, strict=False)
-    }
+    places = {lifeline.key: place for place, lifeline in enumerate(ladder.lifelines)}
     legs: dict[str, list[str]] = {}
-    parts = []
     for stretch in ladder.leg_phases:
         phone = phone_of(stretch.leg)
-        if phone not in column:
+        if phone not in places:
             continue
         order = legs.setdefault(phone, [])
         if stretch.leg not in order:
             order.append(stretch.leg)
-        x = column[phone] - 4 + 9 * order.index(stretch.leg)
-        top = _place(stretch.began, times, places, height)
-        bottom = max(top + 3, _place(stretch.ended, times, places, height))
-        parts.append(
-            f'<rect x="{x}" y="{top:.1f}" width="8" height="{bottom - top:.1f}" rx="2" fill="{PHASE_COLOURS[stretch.phase]}">'
-            f"<title>{xml(f'{stretch.leg} {stretch.phase}: {stretch.text}')}</title></rect>"
-        )
-    return parts
+        top = _height_of(stretch.began, times, heights, height)
+        bottom = max(top + 3, _height_of(stretch.ended, times, heights, height))
+        tip = f"{stretch.leg} {stretch.phase}: {stretch.text}"
+        colour = PHASE_COLOURS[stretch.phase]
+        yield _PhaseBar(places[phone], order.index(stretch.leg), top, bottom, colour, tip)
 
 
-def _place(at: float, times: list[float], places: list[float], height: float) -> float:
+def _height_of(at: float, times: list[float], heights: Sequence[int], height: int) -> float:
     """The height of a moment between the rows around it."""
-    after = bisect_right(times, at)
-    if after == 0:
-        return places[0] if places else _TOP
-    if after == len(times):
-        return min(places[-1] + (_ROW / 2 if at > times[-1] else 0), height - 10)
-    span = times[after] - times[after - 1]
-    share = (at - times[after - 1]) / span if span else 0.0
-    return places[after - 1] + share * (places[after] - places[after - 1])
+    if not times:
+        return _TOP - 20
+    bottom = heights[-1] + (_ROW / 2 if at > times[-1] else 0)
+    return min(float(np.interp(at, times, heights)) if at <= times[-1] else bottom, height - 10)
 
 
 def _kind(arrow: Arrow, met: Container[str]) -> str:
@@ -396,33 +316,6 @@ def _kind(arrow: Arrow, met: Container[str]) -> str:
     if arrow.status < 200 or arrow.numbers[0] in met:
         return "pr"
     return "ok" if arrow.status < 300 else "er"
-
-
-def _svg_arrow(arrow: Arrow, kind: str, source: int, target: int, y: float, anchors: str) -> str:
-    inset = 6 if target > source else -6
-    line = (
-        f'<line x1="{source + inset}" y1="{y:.0f}" x2="{target - inset}" y2="{y:.0f}" '
-        f'class="{kind}{" far" if arrow.far_end else ""}" marker-end="url(#{xml(anchors)}a-{kind})"/>'
-    )
-    middle = (source + target) // 2
-    room = max(_COLUMN, abs(target - source)) - 24
-    detail = short(arrow.detail, int(room / _DETAIL_WIDTH))
-    label = short(arrow.label, int(room / _LABEL_WIDTH) - len(_numbers(arrow)))
-    # in a page the message itself is a click away; alone, the picture carries it
-    tip = "" if anchors else f"<title>{xml(arrow.text)}</title>"
-    body = (
-        f"{tip}{line}"
-        f'<text x="{middle}" y="{y - 4:.0f}" text-anchor="middle">{xml(label)} '
-        f'<tspan class="n">{xml(_numbers(arrow))}</tspan></text>'
-        + (
-            f'<text class="d" x="{middle}" y="{y + 12:.0f}" text-anchor="middle">{xml(detail)}</text>'
-            if detail
-            else ""
-        )
-    )
-    if anchors and not arrow.far_end:
-        return f'<a href="#{xml(anchors + arrow.numbers[0])}" tabindex="-1">{body}</a>'
-    return f"<g>{body}</g>"
 
 
 def _numbers(arrow: Arrow) -> str:
@@ -464,13 +357,8 @@ def _registered(phone: str, arrows: Sequence[Arrow]) -> Activity:
 
 # -- the time line
 
-_AXIS_LEFT, _AXIS_WIDTH, _AXIS_TOP, _AXIS_BELOW = 130, 820, 12, 24
-_LANE, _STRIP = (
-    46,
-    52,
-)  #: pixels of a leg's marks and states; of the spectrogram below them, where there is one
 _COLOURS = ("#175cd3", "#027a48", "#b54708", "#6941c6", "#0e7090", "#c11574", "#3b7c0f", "#444ce7")
-_FOREIGN = "#b42318"
+_FOREIGN, _UNKNOWN = "#b42318", "#52606d"
 _SOUNDS = {
     "speech": "#93c5fd",
     "dtmf": "#d8b4fe",
@@ -478,35 +366,59 @@ _SOUNDS = {
     "noise": "#cbd5e1",
 }  #: else a network's tone
 _TONE = "#fdba74"
-_TIMELINE_STYLE = """
-.timeline text{font:11px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--ink,#1f2933)}
-.timeline .bg{fill:var(--card,#fff)}
-.timeline .a{fill:var(--soft,#52606d)}
-.timeline .w{fill:#fff}
-.timeline .k{fill:#1f2933;font-size:10px}
-.timeline .g{stroke:var(--line,#e4e7eb)}
-.timeline .cursor{stroke:var(--failed,#b42318);stroke-width:1.5}
-"""
 
 
 class _Axis:
     """The case's time on the picture's width, and each leg's place in its height."""
 
-    def __init__(
-        self, evidence: CaseEvidence, legs: Sequence[str], drawn: Mapping[str, Hearing]
-    ) -> None:
+    left, width = 130, 820
+    _TOP, _BELOW = 12, 24
+    #: Pixels of a leg's marks and states, and of the spectrogram below them, where there is one.
+    _LANE, _STRIP = 46, 52
+
+    def __init__(self, evidence: CaseEvidence, legs: Iterable[str], drawn: Container[str]) -> None:
         self.began, self.ended = evidence.began, max(evidence.ended, evidence.began + 0.1)
-        self.scale = _AXIS_WIDTH / (self.ended - self.began)
+        self.scale = self.width / (self.ended - self.began)
         self.tops: dict[str, int] = {}
-        y = _AXIS_TOP
+        y = self._TOP
         for leg in legs:
             self.tops[leg] = y
-            y += _LANE + (_STRIP if leg in drawn else 0)
-        self.height = max(y, _AXIS_TOP + _LANE) + _AXIS_BELOW
+            y += self._LANE + (self._STRIP if leg in drawn else 0)
+        self.height = max(y, self._TOP + self._LANE) + self._BELOW
 
     def x(self, at: float) -> float:
         """The place of a moment."""
-        return _AXIS_LEFT + (min(max(at, self.began), self.ended) - self.began) * self.scale
+        return self.unbounded(min(max(at, self.began), self.ended))
+
+    def unbounded(self, at: float) -> float:
+        """The place of a moment, which may be before or after the case."""
+        return self.left + (at - self.began) * self.scale
+
+    def strip(self, leg: str) -> int:
+        """The upper edge of a leg's spectrogram."""
+        return self.tops[leg] + self._LANE - 6
+
+    @property
+    def ticks(self) -> list[float]:
+        """Round times, at most a dozen of them."""
+        seconds = self.ended - self.began
+        steps = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 86_400)
+        step = next((step for step in steps if seconds / step <= 12), seconds / 12)
+        return [round(step * index, 3) for index in range(int(seconds / step) + 1)]
+
+
+@dataclass(frozen=True)
+class _Bar:
+    """A stretch of time in a lane, in pixels."""
+
+    left: float
+    right: float
+    y: int
+    height: int
+    colour: str
+    tip: str
+    label: str = ""
+    is_mark: bool = False
 
 
 def timeline_svg(evidence: CaseEvidence, hearings: Iterable[Hearing] = ()) -> str:
@@ -515,121 +427,47 @@ def timeline_svg(evidence: CaseEvidence, hearings: Iterable[Hearing] = ()) -> st
 
     The spectrograms of ``hearings`` stand in their legs' lanes, on the same time axis.
     """
-    drawn = {
-        hearing.leg: hearing
-        for hearing in hearings
-        if hearing.picture and hearing.began is not None
-    }
+    drawn = [one for one in hearings if one.picture and one.began is not None]
     far = far_end_marks(evidence)
-    legs = list(dict.fromkeys([*evidence.legs, *(span.leg for span in far)]))
-    axis = _Axis(evidence, legs, drawn)
-    width = _AXIS_LEFT + _AXIS_WIDTH + 20
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" viewBox="0 0 {width} {axis.height}" width="{width}" '
-        f'height="{axis.height}" role="img" aria-label="What each leg heard in {xml(evidence.id)}" '
-        f'data-left="{_AXIS_LEFT}" data-scale="{axis.scale:.3f}">'
-        f"<style>{_TIMELINE_STYLE}</style>"
-        f'<rect class="bg" width="{width}" height="{axis.height}"/>',
-        *_grid(axis, legs),
-    ]
-    for hearing in drawn.values():
-        parts += _strip(axis, hearing)
+    legs = dict.fromkeys([*evidence.legs, *(span.leg for span in far)])
+    axis = _Axis(evidence, legs, {hearing.leg for hearing in drawn})
+    bars = [bar for hearing in drawn for bar in _sounds(axis, hearing)]
     for stretch in leg_phases(evidence):
         left, right, y = axis.x(stretch.began), axis.x(stretch.ended), axis.tops[stretch.leg] + 28
-        parts.append(
-            _bar(
-                left, right, y, 7, PHASE_COLOURS[stretch.phase], f"{stretch.phase}: {stretch.text}"
-            )
-        )
-    parts += _marks(evidence, axis, (*evidence.marks, *far))
-    for digit in evidence.events.of(DtmfReceived):
-        if digit.leg is not None:
-            parts.append(_digit(axis.x(digit.at), axis.tops[digit.leg], digit))
-    parts.append(f'<line class="cursor" x1="-9" x2="-9" y1="0" y2="{axis.height - 20}"/>')
-    return "".join(parts) + "</svg>"
+        tip = f"{stretch.phase}: {stretch.text}"
+        bars.append(_Bar(left, right, y, 7, PHASE_COLOURS[stretch.phase], tip))
+    bars += _marks(evidence, axis, (*evidence.marks, *far))
+    digits = [digit for digit in evidence.events.of(DtmfReceived) if digit.leg is not None]
+    return render(
+        "timeline.svg.j2", title=evidence.id, axis=axis, drawn=drawn, bars=bars, digits=digits
+    )
 
 
-def _grid(axis: _Axis, legs: Sequence[str]) -> Iterable[str]:
-    bottom = axis.height - 20
-    for second in _ticks(axis.ended - axis.began):
-        place = _AXIS_LEFT + second * axis.scale
-        yield (
-            f'<line class="g" x1="{place:.1f}" y1="4" x2="{place:.1f}" y2="{bottom}"/>'
-            f'<text class="a" x="{place:.1f}" y="{axis.height - 6}" text-anchor="middle">{second:g} s</text>'
-        )
-    for leg in legs:
-        top = axis.tops[leg]
-        yield (
-            f'<text x="{_AXIS_LEFT - 10}" y="{top + 20}" text-anchor="end">{xml(leg)}</text>'
-            f'<line class="g" x1="{_AXIS_LEFT}" y1="{top - 2}" x2="{_AXIS_LEFT + _AXIS_WIDTH}" y2="{top - 2}"/>'
-        )
-
-
-def _marks(evidence: CaseEvidence, axis: _Axis, spans: Iterable[MarkSpan]) -> Iterable[str]:
+def _marks(evidence: CaseEvidence, axis: _Axis, spans: Iterable[MarkSpan]) -> Iterator[_Bar]:
     own = owners(evidence)
     voices = evidence.case.get("voices") or {}
     colours = {mark: _COLOURS[index % len(_COLOURS)] for index, mark in enumerate(own)}
     for span in spans:
-        top = axis.tops[span.leg]
         name = name_mark(span.mark, own, voices)
         foreign = is_foreign(span.mark, own)
-        colour = _FOREIGN if foreign else colours.get(span.mark % REPLY_OFFSET, "#52606d")
+        colour = _FOREIGN if foreign else colours.get(span.mark % REPLY_OFFSET, _UNKNOWN)
+        began, ended = span.began - axis.began, span.ended - axis.began
         tip = (
-            f"{name} (mark {span.mark}) {span.began - axis.began:.3f}–{span.ended - axis.began:.3f} s, "
+            f"{name} (mark {span.mark}) {began:.3f}–{ended:.3f} s, "
             f"{span.level_dbov:.0f} dBov, quality {span.quality:.2f}"
         )
-        left, right = axis.x(span.began), axis.x(span.ended)
-        yield _bar(left, right, top + 4, 22, colour, tip)
-        if right - left > 7 * len(name):
-            yield f'<text class="w" x="{left + 6:.1f}" y="{top + 19}">{xml(name)}</text>'
+        left, right, y = axis.x(span.began), axis.x(span.ended), axis.tops[span.leg] + 4
+        yield _Bar(left, right, y, 22, colour, tip, name, is_mark=True)
 
 
-def _strip(axis: _Axis, hearing: Hearing) -> Iterable[str]:
-    """What a leg received: its spectrogram, and above it what is neither a mark nor silence."""
+def _sounds(axis: _Axis, hearing: Hearing) -> Iterator[_Bar]:
+    """What a leg received that is neither a mark nor silence, at the top of its spectrogram."""
     assert hearing.began is not None  # the caller asked
-    top = axis.tops[hearing.leg] + _LANE - 6
-    left, width = (
-        _AXIS_LEFT + (hearing.began - axis.began) * axis.scale,
-        hearing.seconds * axis.scale,
-    )
-    title = xml(f"What {hearing.leg} received, to 4 kHz")
-    yield (
-        f'<text class="a" x="{_AXIS_LEFT - 10}" y="{top + 26}" text-anchor="end">received</text>'
-        f'<image x="{left:.1f}" y="{top}" width="{width:.1f}" height="{_STRIP - 4}" preserveAspectRatio="none" '
-        f'href="{hearing.picture}"><title>{title}</title></image>'
-    )
+    y = axis.strip(hearing.leg) - 2
     for sound in hearing.sounds:
         if sound.kind in ("mark", "silence"):
             continue
-        began, ended = left + sound.began * axis.scale, left + sound.ended * axis.scale
-        words = f"{sound.kind} {sound.name}".strip()
-        yield _bar(began, ended, top - 2, 10, _SOUNDS.get(sound.kind, _TONE), words)
-        if ended - began > 6 * len(sound.kind):
-            yield f'<text class="k" x="{began + 3:.1f}" y="{top + 6.5:.1f}">{xml(sound.kind)}</text>'
-
-
-def _bar(left: float, right: float, y: int, height: int, colour: str, tip: str) -> str:
-    return (
-        f'<rect x="{left:.1f}" y="{y}" width="{max(2.0, right - left):.1f}" height="{height}" rx="3" fill="{colour}">'
-        f"<title>{xml(tip)}</title></rect>"
-    )
-
-
-def _digit(x: float, top: int, event: DtmfReceived) -> str:
-    return (
-        f'<circle cx="{x:.1f}" cy="{top + 15}" r="9" fill="#1f2933"><title>{xml(f"{event.digit} by {event.method}")}</title>'
-        f'</circle><text class="w" x="{x:.1f}" y="{top + 19}" text-anchor="middle">{xml(event.digit)}</text>'
-    )
-
-
-def _ticks(seconds: float) -> list[float]:
-    """Round times, at most a dozen of them."""
-    step = next(
-        (
-            s
-            for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 86_400)
-            if seconds / s <= 12
-        ),
-        seconds / 12,
-    )
-    return [round(step * index, 3) for index in range(int(seconds / step) + 1)]
+        left = axis.unbounded(hearing.began + sound.began)
+        right = axis.unbounded(hearing.began + sound.ended)
+        tip = f"{sound.kind} {sound.name}".strip()
+        yield _Bar(left, right, y, 10, _SOUNDS.get(sound.kind, _TONE), tip, sound.kind)

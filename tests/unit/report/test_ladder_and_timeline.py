@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +14,6 @@ import pytest
 
 from harness.case.events import CallState, LegStarted, MediaState
 from harness.case.verdict import Verdict
-from harness.report import drawings
 from harness.report.drawings import Ladder, ladder_svg, ladder_text, timeline_svg
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import activities, arrows, leg_phases, name_mark, on_our_clock, sdp_summary
@@ -183,11 +183,12 @@ def test_the_timeline_draws_each_mark_by_its_name_and_time(transfer: CaseEvidenc
     )
 
 
-@pytest.mark.parametrize(
-    ("picture", "style"),
-    [(".ladder ", drawings._STYLE), (".timeline ", drawings._TIMELINE_STYLE)],
-    ids=["ladder", "timeline"],
-)
-def test_rules_of_a_picture_hold_for_that_picture_alone(picture: str, style: str) -> None:
-    selectors = re.sub(r"\{.*\}", ",", style).replace("\n", "").strip(",").split(",")
-    assert [one for one in selectors if not one.startswith(picture)] == []
+@pytest.mark.parametrize("draw", [ladder_svg, timeline_svg])
+def test_rules_of_a_picture_hold_for_that_picture_alone(
+    transfer: CaseEvidence, draw: Callable[[CaseEvidence], str]
+) -> None:
+    picture = ET.fromstring(draw(transfer))
+    (style,) = picture.iter(f"{SVG}style")
+    selectors = re.sub(r"\{.*\}", ",", style.text or "").replace("\n", "").strip(",").split(",")
+    assert selectors
+    assert [one for one in selectors if not one.startswith(f".{picture.get('class')} ")] == []
