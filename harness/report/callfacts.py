@@ -48,7 +48,7 @@ def call_facts(
     """The legs that have an INVITE in the case's ``flow`` (:func:`harness.report.flow.arrows`), in
     order of appearance.
 
-    ``quality`` is what :func:`harness.report.hearing.figures` says of the case; empty without legs.
+    ``quality`` is what :func:`harness.report.hearing.figures` says of the case, or empty.
     """
     media = {row[0]: dict(zip(quality[0], row, strict=True)) for row in quality[1:]}
     found = []

@@ -52,14 +52,11 @@ from harness.report.flow import Arrow, arrows, first_line, messages_of, named_in
 from harness.report.hearing import COLUMNS, Hearing, figures, hearings
 from harness.report.history import Run, shortened
 from harness.report.markup import (
-    cause_of,
     explain_command,
     owner_command,
     render,
-    short,
     short_path,
     verify_command,
-    web_link,
 )
 from harness.report.owners import page_of
 from harness.report.pcap import CAPTURE
@@ -86,12 +83,11 @@ _AXES = {
     "selector": "routing selector",
     "refer": "treatment of REFER",
 }
-#: Of a cause's headline in a filter, in characters; how many earlier runs a trend shows.
-_MOST_WORDS, _MOST_PAST = 70, 12
+#: How many earlier runs a trend shows.
+_MOST_PAST = 12
 _WAV_HEADER = 44
 #: A run's name as the harness gives it: when it began, and its process.
 _RUN = re.compile(r"\b(\d{8}T\d{6}Z)(?:-\w+)+")
-_FACTS = ("source", "description", "link", "deployment", "site")
 #: Header lines left out of the text that the page's search goes through.
 _DULL = re.compile(
     r"^(?:via|v|max-forwards|content-length|l|content-type|c|cseq|allow|supported|[a-z]=)\b",
@@ -185,8 +181,12 @@ def write(
         parts=PARTS if parts else "",
         most_inline=MOST_INLINE,
         index="" if parts else index,
-        filters=_filters(fields, groups, titles, axes),
-        absent=[str(case["id"]) for case in run.absent],
+        cases=fields,
+        verdicts=Counter(case["verdict"] for case in fields),
+        owner_in_words=owner_in_words,
+        platform=integrations.title,
+        without=matrix.WITHOUT,
+        absent=run.absent,
         absent_rows=absent_rows,
         not_everywhere=not_everywhere,
         seen_in_part=seen_in_part,
@@ -387,45 +387,6 @@ def _left_out(summary: Summary, tables: Sequence[matrix.Table]) -> tuple[int, di
     return len(absent), found
 
 
-#: A filter: its name in the address, in words, and the values with their words.
-_Filter = tuple[str, str, list[tuple[object, str]]]
-
-
-def _filters(
-    cases: Sequence[Mapping[str, Any]],
-    groups: Sequence[CauseGroup],
-    titles: Mapping[str, str],
-    axes: Mapping[str, tuple[str, list[str]]],
-) -> tuple[list[_Filter], list[_Filter]]:
-    """The filters that matter, and those under "more"."""
-    shown = Counter(str(case["verdict"]) for case in cases)
-    rows = {str(case["row"]) for case in cases}
-
-    def values(name: str) -> list[str]:
-        return sorted({value for case in cases for value in case[name]})
-
-    def plain(words: Iterable[str]) -> list[tuple[object, str]]:
-        return [(word, "without" if word == matrix.WITHOUT else word) for word in words]
-
-    first: list[_Filter] = [
-        ("verdict", "verdict", [(verdict, f"{verdict} ({shown[verdict]})") for verdict in map(str, Verdict) if shown[verdict]]),
-        ("cause", "cause", [(group.anchor, f"{short(group.headline, _MOST_WORDS)} ({len(group.cases)})") for group in groups]),
-        ("owner", "owner", [(owner, owner_in_words(owner)) for owner in values("owners")]),
-        ("row", "row", [(row, f"{title} ({row})") for row, title in titles.items() if row in rows]),
-    ]  # fmt: skip
-    platforms = sorted({str(case["integration"]) for case in cases})
-    platform_titles: list[tuple[object, str]] = [
-        (name, integrations.title(name)) for name in platforms
-    ]
-    others: list[_Filter] = [
-        ("integration", "integration", platform_titles if platform_titles[1:] else []),
-        ("dialled", "number dialled", plain(values("numbers"))),
-    ]
-    for name, (words, found) in axes.items():
-        (first if name == "deployment" else others).append((name, words, plain(found)))
-    return [one for one in first if one[2]], [one for one in others if one[2]]
-
-
 def _axes(cases: Sequence[CaseEvidence]) -> dict[str, tuple[str, list[str]]]:
     """Those of which there are several values, deployment and site among them: what a reader calls
     them, and the values.
@@ -465,7 +426,7 @@ class CasePage:
     @classmethod
     def of(cls, case: CaseEvidence, home: Path, command: str) -> CasePage:
         flow = arrows(case)
-        quality = figures(case) if case.legs else []
+        quality = figures(case)
         return cls(
             key_of(case),
             case,
@@ -513,17 +474,10 @@ class CasePage:
             "case.html.j2",
             key=self.key,
             case=case,
-            facts={name: str(case.case.get(name) or "") for name in _FACTS}
-            | {"link": web_link(case.case.get("link"))},
             coverage=coverage(case.findings, case.gist.ours),
             declared=declared(case),
-            causes=[cause_of(cause) for cause in case.diagnosis[:1]],
             shown_by=shown_by,
             shown_in=named_in(shown_by, self.flow),
-            besides=[cause_of(cause) for cause in case.causes_besides],
-            possible=[
-                cause_of(cause) for cause in case.diagnosis[1:] if cause not in case.causes_besides
-            ],
             failed=[
                 (finding, numbers)
                 for finding, numbers in findings
@@ -544,7 +498,7 @@ class CasePage:
             players=[player_of(hearing, case, self.home) for hearing in heard],
             quality=self.quality,
             columns=COLUMNS,
-            rtp=rtp_table(case) if case.statistics else [],
+            rtp=rtp_table(case),
             first_line=first_line,
             sdp_summary=sdp_summary,
             records=[(r, json.dumps(r.record, indent=1, ensure_ascii=False)) for r in case.far_end],

@@ -128,6 +128,7 @@ def environment() -> Environment:
     found.filters["with_code"] = with_code
     found.filters["web_link"] = web_link
     found.filters["seen_of"] = seen_of
+    found.filters["cause_of"] = cause_of
     found.filters["s"] = lambda number: "" if number == 1 else "s"
     found.filters |= {"slug": slug, "short": short, "markdown": markdown}
     found.globals |= {"SIGNS": SIGNS, "sign": sign, "message_links": message_links}

@@ -104,7 +104,7 @@ def _calls(group: CauseGroup) -> list[dict[str, Any]]:
 def _case(case: CaseEvidence) -> dict[str, Any]:
     """Times, the facts of each leg, what was expected and seen, and the messages."""
     flow = arrows(case)
-    legs = call_facts(case, flow, figures(case) if case.legs else [])
+    legs = call_facts(case, flow, figures(case))
     return {
         "title": case.title,
         "id": case.id,
