@@ -153,10 +153,9 @@ def _by_landing(scene: Scene, finding: Finding) -> None:
 
 def _lost(scene: Scene) -> None:
     """Why the AI did not take the call."""
-    if scene.line is not None and not scene.line[1].reachable:
-        scene.record(
-            "ai.lost", "its port does not answer", f"the deployment file says so of {scene.line[0]}"
-        )
+    if scene.line is not None and not scene.line.reachable:
+        declared = f"the deployment file says so of {scene.line_name}"
+        scene.record("ai.lost", "its port does not answer", declared)
     if scene.value("ai.saw") == "refused":
         scene.record("ai.lost", "it refused", *scene.shown_by("ai.saw"))
     elif scene.value("ai.saw") == "rang":
@@ -230,7 +229,7 @@ def _unheard(scene: Scene) -> None:
 
 
 def _number(scene: Scene, user: str) -> str | None:
-    wanted = scene.line[1].ai if scene.line else None
+    wanted = scene.line.ai if scene.line else None
     if wanted is None or scene.deployment is None or not user:
         return None
     assistants = scene.deployment.assistants
@@ -260,7 +259,7 @@ def _trunk(scene: Scene, trunk: Trunk, seen: CallMessage) -> str | None:
 
 def _failover(scene: Scene) -> list[Trunk]:
     """The trunk that carries the line's calls while its own is down."""
-    name = scene.line[1].failover if scene.line else None
+    name = scene.line.failover if scene.line else None
     return [scene.deployment.trunk(name)] if scene.deployment and name else []
 
 

@@ -33,16 +33,13 @@ def derive(scene: Scene) -> None:
     if is_withheld(scene):
         scene.record("caller.withheld", True, "the caller's INVITE asks for privacy (RFC 3323)")
     if scene.line is not None:
-        scene.record("fallback.configured", scene.line[1].fallback is not None, "deployment file")
-        entry = scene.line[1]
-        after = bool(entry.overflow) and scene.moment != "people"
-        scene.record("overflow.needed", after or None, f"overflow = {entry.overflow} in the file")
-        needed = entry.failover is not None and not entry.reachable
-        scene.record(
-            "failover.needed",
-            needed or None,
-            f"failover = {entry.failover}, reachable = false in the file",
-        )
+        line = scene.line
+        scene.record("fallback.configured", line.fallback is not None, "deployment file")
+        after = bool(line.overflow) and scene.moment != "people"
+        scene.record("overflow.needed", after or None, f"overflow = {line.overflow} in the file")
+        needed = line.failover is not None and not line.reachable
+        words = f"failover = {line.failover}, reachable = false in the file"
+        scene.record("failover.needed", needed or None, words)
         scene.record("fallback.unseen", None if scene.takers_are_seen else True, "deployment file")
     if scene.call is not None:
         _ended(scene, scene.call)
@@ -110,8 +107,8 @@ def _ended(scene: Scene, call: LegStarted) -> None:
     moment = final.at if final and not confirmed else None
     if scene.vantage.sees("agent") and call.direction == "outgoing":
         declined = _declined(scene)
-        agents = (e for e in scene.legs if scene.vantage.role(e.phone) == "agent")
-        rang = sorted((e for e in agents if e.phone not in declined), key=lambda e: e.at)
+        agents = (e for e in scene.legs_of("agent") if e.phone not in declined)
+        rang = sorted(agents, key=lambda e: e.at)
         whose = _whose(scene, rang[0].phone) if rang else "nobody"
         scene.record("instead", whose, *(f"{e.leg} rang" for e in rang[:2]))
         moment = rang[0].at if rang else moment
@@ -125,7 +122,7 @@ def _declined(scene: Scene) -> Collection[str]:
     """The agents who are to ring before the AI takes over from them."""
     if scene.value("overflow.needed") is None or not scene.line or not scene.deployment:
         return ()
-    return scene.deployment.groups[str(scene.line[1].group)].agents
+    return scene.deployment.groups[str(scene.line.group)].agents
 
 
 def _refused(scene: Scene, call: LegStarted, final: CallState) -> None:
@@ -209,10 +206,10 @@ def _when(scene: Scene, call: LegStarted, moment: float, confirmed: float | None
     """
     began, since, line = _invited_at(scene, call), "the INVITE", scene.line
     if line is not None and confirmed is not None and confirmed < moment and scene.platform_answers:
-        began, since = confirmed + line[1].announcement_s, "the announcement"
+        began, since = confirmed + line.announcement_s, "the announcement"
     after = moment - began
     when = "at once" if after < AT_ONCE_S else "after waiting"
-    unknown = when != "at once" and since != "the INVITE" and line is not None and line[1].press
+    unknown = when != "at once" and since != "the INVITE" and line is not None and line.press
     scene.record("instead.when", None if unknown else when, f"{after:.2f} s after {since}")
     if scene.value("ai.saw") == "rang":
         # Whether the AI cannot have rung for the agreed ring timeout, of a simulated deployment's
@@ -228,7 +225,7 @@ def _when(scene: Scene, call: LegStarted, moment: float, confirmed: float | None
 
 
 def _whose(scene: Scene, phone: str) -> str:
-    fallback = scene.line[1].fallback if scene.line else None
+    fallback = scene.line.fallback if scene.line else None
     if scene.deployment is None or fallback is None:
         return "an agent"
     return (
@@ -244,13 +241,12 @@ def _hours(scene: Scene) -> None:
     """
     if scene.line is None or scene.deployment is None:
         return
-    (name, line), deployment, groups = scene.line, scene.deployment, scene.deployment.groups
-    handover = deployment.handover(name, scene.axes.get("handover", ""))
+    line, groups, handover = scene.line, scene.deployment.groups, scene.handover
     to = handover.transfer_to if handover and scene.moment == "transfer" else None
-    opening = groups[to] if to else deployment.opening(name)
+    opening = groups[to] if to else scene.deployment.opening(scene.line_name)
     if opening.hours is None:
         return
-    rang = {leg.phone for leg in scene.legs if scene.vantage.role(leg.phone) == "agent"}
+    rang = {leg.phone for leg in scene.legs_of("agent")}
     by_night = {*groups[opening.closed].agents} if opening.closed else set[str]()
     day = (to,) if to else (line.group, line.fallback)
     by_day = {agent for name in day if name for agent in groups[name].agents}
@@ -280,11 +276,10 @@ def _answered_itself(scene: Scene) -> None:
     """Whether the platform answered the caller at once and rang no phone, as it does out of hours
     that the file does not know.
     """
-    call = scene.call
-    if scene.line is None or scene.deployment is None or call is None:
+    call, line = scene.call, scene.line
+    if line is None or scene.deployment is None or call is None:
         return
-    name, line = scene.line
-    if scene.deployment.opening(name).hours is not None:
+    if scene.deployment.opening(scene.line_name).hours is not None:
         return
     confirmed = scene.state(call.leg, "confirmed")
     if confirmed is None or scene.value("instead") != "nobody":

@@ -33,8 +33,7 @@ def derive(scene: Scene) -> None:
     _own_address(scene)
     _requests(scene, messages)
     if scene.moment == "transfer" and "hangup.answer" in scene.facts:
-        rang = (each for each in scene.legs if scene.vantage.role(each.phone) == "agent")
-        agents = [each.leg for each in rang if each.leg is not None]
+        agents = [each.leg for each in scene.legs_of("agent") if each.leg is not None]
         answered = any(scene.events.legs[leg].answered_at is not None for leg in agents)
         scene.record("transfer.given_up", (not answered) if agents else None, *agents)
     for what, asks in (

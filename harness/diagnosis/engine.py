@@ -336,7 +336,7 @@ def _about(scene: Scene, findings: Sequence[Finding]) -> dict[str, str]:
     ]
     wanted = (finding.facts.get("wanted") for finding in scene.of("landing"))
     reported = {
-        "line": scene.line[0] if scene.line else None,
+        "line": scene.line_name,
         "group": next((group for group in wanted if is_group(scene, group)), None),
         "trunk": scene.trunk.name if scene.trunk else None,
         "agent": " and ".join(dict.fromkeys(filter(None, map(phone_of, ends)))),

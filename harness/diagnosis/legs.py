@@ -59,8 +59,7 @@ def derive(scene: Scene) -> None:
     _answered_elsewhere(scene)
     _limit(scene)
     if scene.moment == "campaign" and scene.vantage.sees("caller"):
-        incoming = (leg for leg in scene.legs if leg.direction == "incoming")
-        rang = any(scene.vantage.role(leg.phone) == "caller" for leg in incoming)
+        rang = any(leg.direction == "incoming" for leg in scene.legs_of("caller"))
         scene.record("customer.rang", rang, "the customer's phone")
 
 
@@ -135,12 +134,9 @@ def _agents(scene: Scene) -> None:
     """Of each agent who answered: whether the answer was acknowledged, crossed another device's, or
     the call is on hold.
     """
-    mine = [
-        leg
-        for leg in scene.legs
-        if leg.leg and leg.direction == "incoming" and scene.vantage.role(leg.phone) == "agent"
-    ]
-    for leg in mine:
+    for leg in scene.legs_of("agent"):
+        if not leg.leg or leg.direction != "incoming":
+            continue
         seen = [m for m in scene.messages_on(leg.leg) if m.time <= scene.over]
         taken = next((m for m in seen if not m.received and m.accepts("INVITE")), None)
         given_up = next((m for m in seen if m.received and m.is_request("CANCEL")), None)
@@ -156,7 +152,7 @@ def _agents(scene: Scene) -> None:
                 "agent.raced",
                 True if elsewhere else None,
                 *(m.where for m in elsewhere[:1]),
-                leg=leg.leg or "",
+                leg=leg.leg,
             )
             continue
         acknowledged = any(m.received and m.acknowledges(taken) for m in seen)
@@ -166,7 +162,7 @@ def _agents(scene: Scene) -> None:
             "agent.ack",
             ("arrived" if acknowledged else "none") if known else None,
             taken.where,
-            leg=leg.leg or "",
+            leg=leg.leg,
         )
         bye = next((m for m in seen if m.received and m.is_request("BYE")), None)
         at_once = (
@@ -176,7 +172,7 @@ def _agents(scene: Scene) -> None:
         )
         raced = True if elsewhere or given_up else "perhaps" if at_once else None
         reported = [m.where for m in (*elsewhere[:1], given_up, bye) if m is not None]
-        scene.record("agent.raced", raced, taken.where, *reported, leg=leg.leg or "")
+        scene.record("agent.raced", raced, taken.where, *reported, leg=leg.leg)
 
 
 def _caller_is_told(scene: Scene, bye: CallMessage) -> bool:
@@ -275,8 +271,7 @@ def _limit(scene: Scene) -> None:
     trunk = scene.trunk
     if scene.moment != "limit" or trunk is None:
         return
-    placed = (leg for leg in scene.legs if leg.direction == "outgoing" and leg.replaces is None)
-    made = len({leg.leg for leg in placed if scene.vantage.role(leg.phone) == "caller"})
+    made = len({leg.leg for leg in scene.placed})
     scene.record("limit.tried", True, f"{made} calls")
     if not scene.vantage.sees("ai"):
         return

@@ -99,9 +99,9 @@ def _declared(scene: Scene) -> None:
         scene.record(fact, scene.axes.get(fact))
     scene.record("integration", scene.case.get("integration"))
     if scene.line is not None:
-        declared = f"the deployment file says so of {scene.line[0]}"
-        scene.record("destination.clear", scene.line[1].plaintext or None, declared)
-        scene.record("refer.passed_on", scene.line[1].refer == "passed-on" or None, declared)
+        declared = f"the deployment file says so of {scene.line_name}"
+        scene.record("destination.clear", scene.line.plaintext or None, declared)
+        scene.record("refer.passed_on", scene.line.refer == "passed-on" or None, declared)
     if scene.has_stand_in:
         scene.record("probe.ai", "ours", "the stand-in of this run listens there")
         scene.record("probe.certificate", "ours", "the stand-in's own")

@@ -158,8 +158,7 @@ def _numbers_at_the_ai(scene: Scene) -> None:
     them would show.
     """
     deployment = scene.deployment
-    outgoing = {leg.phone for leg in scene.legs if leg.direction == "outgoing"}
-    callers = [phone for phone in outgoing if scene.vantage.role(phone) == "caller"]
+    callers = {leg.phone for leg in scene.legs_of("caller") if leg.direction == "outgoing"}
     numbers = [deployment.phones[phone].number for phone in callers] if deployment else []
     if deployment is None or not numbers or not all(numbers):
         return

@@ -17,8 +17,7 @@ from harness.case.events import CallState, Event, FarEndRecord, LegStarted, RtpS
 from harness.case.legs import CaseEvents, E
 from harness.case.model import CallMessage, NumberOf, messages_in_record, messages_of
 from harness.case.verdict import Finding, Verdict
-from harness.deployment import SIP_NUMBER, STAND_IN, STRANGER, Deployment, Trunk
-from harness.deployment import Line as LineEntry
+from harness.deployment import SIP_NUMBER, STAND_IN, STRANGER, Deployment, Handover, Line, Trunk
 from harness.diagnosis.facts import Facts
 from harness.errors import SelectionError
 from harness.sip import why
@@ -238,10 +237,10 @@ class Scene:
         """The INVITEs that began a dialog at the AI, none before the case placed its call; where
         more came than calls were placed, those that show a caller of the case.
         """
-        placed = min((leg.at for leg in self._placed), default=-math.inf)
+        placed = min((leg.at for leg in self.placed), default=-math.inf)
         came = [m for m in self.got_by_ai if m.begins_dialog and (m.at is None or m.at >= placed)]
         ours = [m for m in came if self._shows_a_caller(m)]
-        return ours if ours and len({m.message.call_id for m in came}) > len(self._placed) else came
+        return ours if ours and len({m.message.call_id for m in came}) > len(self.placed) else came
 
     @cached_property
     def foreign_calls(self) -> list[CallMessage]:
@@ -249,17 +248,15 @@ class Scene:
         return [m for m in self.got_by_ai if m.begins_dialog and m not in self.invites]
 
     @cached_property
-    def _placed(self) -> list[LegStarted]:
-        out = (leg for leg in self.legs if leg.direction == "outgoing" and leg.replaces is None)
-        return [leg for leg in out if self.vantage.role(leg.phone) == "caller"]
+    def placed(self) -> list[LegStarted]:
+        """The calls that callers placed, none of them on a REFER."""
+        legs = self.legs_of("caller")
+        return [leg for leg in legs if leg.direction == "outgoing" and leg.replaces is None]
 
     def _shows_a_caller(self, invite: CallMessage) -> bool:
         phones = self.deployment.phones if self.deployment else {}
-        numbers = [
-            number
-            for leg in self._placed
-            if leg.phone in phones and (number := phones[leg.phone].number)
-        ]
+        callers = [phones[leg.phone] for leg in self.placed if leg.phone in phones]
+        numbers = [phone.number for phone in callers if phone.number]
         headers = (invite.message.get("From"), *invite.message.get_all("P-Asserted-Identity"))
         shown = [number_in(value) or "" for value in headers if value]
         return any(same_number(one, number) for one in shown for number in numbers)
@@ -285,11 +282,14 @@ class Scene:
     def legs(self) -> list[LegStarted]:
         return self.events.of(LegStarted)
 
+    def legs_of(self, role: Role) -> list[LegStarted]:
+        """The legs of phones of a role."""
+        return self.reported(LegStarted, role)
+
     @cached_property
     def call(self) -> LegStarted | None:
         """The caller's first leg."""
-        own = (leg for leg in self.legs if self.vantage.role(leg.phone) == "caller")
-        return min(own, key=lambda leg: leg.at, default=None)
+        return min(self.legs_of("caller"), key=lambda leg: leg.at, default=None)
 
     @cached_property
     def own(self) -> list[CallMessage]:
@@ -304,9 +304,8 @@ class Scene:
         An end that is named alike in several calls, such as an assistant, is left out.
         """
         found: dict[str, set[str]] = {}
-        for leg in self.legs:
-            if self.vantage.role(leg.phone) == "caller":
-                found[str(leg.leg)] = found.get(leg.replaces or "", {str(leg.leg)})
+        for leg in self.legs_of("caller"):
+            found[str(leg.leg)] = found.get(leg.replaces or "", {str(leg.leg)})
         for finding in self.findings:
             for end, other in (
                 (finding.speaker, finding.listener),
@@ -336,21 +335,29 @@ class Scene:
     # -- the deployment
 
     @cached_property
-    def line(self) -> tuple[str, LineEntry] | None:
-        """The name and entry of the line that was called, by the number dialled; else the case's."""
+    def line_name(self) -> str:
+        """The line that was called, by the number dialled; else the case's. Empty for none."""
         if self.deployment is None:
-            return None
-        dialled = number_in(self.call.remote_uri) if self.call else None
-        declared = str(self.case.get("line"))
+            return ""
+        dialled = number_in(self.call.remote_uri) or "" if self.call else ""
         numbers = self.deployment.all_dids()
-        found = [
-            name
-            for name, _, number in numbers
-            if dialled is not None and same_number(dialled, number)
-        ]
+        found = [name for name, _, number in numbers if same_number(dialled, number)]
+        declared = str(self.case.get("line"))
         # a number with a menu has a line for each choice
         name = declared if declared in found or not found else found[0]
-        return (name, self.deployment.lines[name]) if name in self.deployment.lines else None
+        return name if name in self.deployment.lines else ""
+
+    @cached_property
+    def line(self) -> Line | None:
+        """What the file declares of the line that was called."""
+        return self.deployment.lines[self.line_name] if self.deployment and self.line_name else None
+
+    @property
+    def handover(self) -> Handover | None:
+        """The handover of the line's assistant that the case asks for."""
+        if self.deployment is None or self.line is None:
+            return None
+        return self.deployment.handover(self.line_name, self.axes.get("handover", ""))
 
     @cached_property
     def trunk(self) -> Trunk | None:
@@ -363,12 +370,12 @@ class Scene:
         """Whether the platform itself answers calls to the line first, with an announcement or a
         menu.
         """
-        return self.line is not None and bool(self.line[1].announcement_s or self.line[1].press)
+        return self.line is not None and bool(self.line.announcement_s or self.line.press)
 
     @property
     def takers_are_seen(self) -> bool:
         """Whether those who take over for the AI have harness phones. True if there is no fallback."""
-        fallback = self.line[1].fallback if self.line else None
+        fallback = self.line.fallback if self.line else None
         if fallback is None or self.deployment is None:
             return True
         group = self.deployment.groups[fallback]

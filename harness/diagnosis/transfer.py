@@ -23,6 +23,8 @@ from harness.witness.recorded_transfer import landed_by, recorded_target
 
 #: Rows without an AI that could transfer anybody, whatever the AIs of other numbers do.
 _UNTRANSFERRED = ("fallback", "limit", "unanswered")
+#: How an AI transfers a call: it asks the platform to, or calls the target itself.
+_WAYS = {"cold": "REFER", "warm": "INVITE"}
 #: The platform accepted the transfer request, and had not decided on it when the case ended (RFC
 #: 3261 sections 17.2.1, 21.1).
 _PROVISIONAL = "a provisional response alone"
@@ -102,7 +104,7 @@ def is_fallback(scene: Scene, wanted: object) -> bool:
     if scene.moment in _UNTRANSFERRED:
         return True
     if scene.moment == "people":  # the number leads to the group, whatever else the group is for
-        return scene.line is not None and scene.line[1].fallback == wanted
+        return scene.line is not None and scene.line.fallback == wanted
     if scene.deployment is None:
         return scene.moment != "transfer"
     handovers = (scene.deployment.handovers(name).values() for name in scene.deployment.assistants)
@@ -227,17 +229,10 @@ def target_of(scene: Scene, text: str) -> str | None:
     if not named:
         return "nobody's number"
     # The group of the case's handover, else the one that the case waited for.
-    handover = (
-        scene.deployment.handover(scene.line[0], scene.axes.get("handover", ""))
-        if scene.line
-        else None
-    )
     waited = (str(finding.facts.get("wanted")) for finding in scene.of("landing"))
-    wanted = (
-        handover.transfer_to
-        if handover
-        else next((name for name in waited if name in groups), None)
-    )
+    wanted = next((name for name in waited if name in groups), None)
+    if scene.handover is not None:
+        wanted = scene.handover.transfer_to
     return "the group's number" if wanted is None or wanted in named else "another group's number"
 
 
@@ -337,13 +332,11 @@ def _by_phone(scene: Scene) -> None:
     """A REFER that the platform passed on to the caller's phone, and what a phone reports of its
     outcome.
     """
-    for seen in scene.messages_of("caller"):
-        if seen.received and seen.is_request("REFER"):
-            for fact, value in (("asked", True), ("way", "REFER"), ("passed_on", True)):
-                scene.record(f"transfer.{fact}", value, seen.where)
-            scene.record(
-                "transfer.target", target_of(scene, seen.message.get("Refer-To") or ""), seen.where
-            )
+    for seen in _passed_on(scene):
+        for fact, value in (("asked", True), ("way", "REFER"), ("passed_on", True)):
+            scene.record(f"transfer.{fact}", value, seen.where)
+        target = target_of(scene, seen.message.get("Refer-To") or "")
+        scene.record("transfer.target", target, seen.where)
     for notified in scene.reported(TransferProgress, "ai"):
         # Later ones are due to the harness hanging up.
         if notified.final and notified.at <= scene.over:
@@ -351,12 +344,17 @@ def _by_phone(scene: Scene) -> None:
             scene.record("transfer.outcome", notified.code, words)
 
 
+def _passed_on(scene: Scene) -> list[CallMessage]:
+    """The REFERs that came to callers' phones."""
+    return [m for m in scene.messages_of("caller") if m.received and m.is_request("REFER")]
+
+
 def _by_record(scene: Scene) -> list[tuple[str | None, str]]:
     """What the AI's record tells of its transfers; returns whose number it named."""
     named: list[tuple[str | None, str]] = []
     for record in scene.records:
         for action in landed_by(actions_of(record.record)):
-            way = {"cold": "REFER", "warm": "INVITE"}.get(str(action.get("type")))
+            way = _WAYS.get(str(action.get("type")))
             scene.record("transfer.asked", True, record.source)
             scene.record("transfer.way", way, record.source)
             if way == "REFER" and not scene.at_ai:  # messages tell more
@@ -396,7 +394,7 @@ class _Sent:
 
 def _handover(scene: Scene) -> None:
     """By the number and topic of the AI's transfer, unless these leave it open."""
-    deployment, assistant = scene.deployment, scene.line[1].assistant if scene.line else None
+    deployment, assistant = scene.deployment, scene.line.assistant if scene.line else None
     name = scene.axes.get("handover", "")
     every: Mapping[str, Handover] = {}
     if deployment is not None and assistant is not None and scene.moment == "transfer":
@@ -426,27 +424,20 @@ def _caller_id(scene: Scene) -> None:
     """Whether the AI's own call shows the number that the agent should get. With a REFER, the
     platform decides on it.
     """
-    way, reported, deployment = (
-        scene.value("transfer.way"),
-        scene.shown_by("transfer.way"),
-        scene.deployment,
-    )
+    way, reported = scene.value("transfer.way"), scene.shown_by("transfer.way")
     if "transfer.landed" not in scene.facts or way == "dialled":
         return
-    if way is None and deployment is not None and scene.line is not None:
-        declared = deployment.handover(scene.line[0], scene.axes.get("handover", ""))
-        way = {"cold": "REFER", "warm": "INVITE"}[declared.transfer] if declared else None
+    if way is None and scene.line is not None:
+        way = _WAYS[scene.handover.transfer] if scene.handover else None
         reported = ("deployment file",)
     onward = [seen for seen in reversed(scene.sent_by_ai) if seen.begins_dialog]
+    region = scene.deployment.region if scene.deployment else ""
     for finding in scene.of("caller_id", role="agent"):
         leg, fact = finding.subject, "transfer.caller_id"
         if way == "REFER" or shown_at_telephone(scene, leg) not in (None, "original"):
             scene.record(fact, "none: the platform decides on it", *reported, leg=leg)
         for seen in onward:
-            number, region = (
-                str(finding.facts.get("number")),
-                deployment.region if deployment else "",
-            )
+            number = str(finding.facts.get("number"))
             found = identity.caller_id(seen.message, "the agent", number, "preserved", region)
             scene.record(fact, number_shown(scene, found), found.actual, seen.where, leg=leg)
         scene.record(fact, "not seen", *reported, leg=leg)
@@ -463,9 +454,7 @@ def _transfers(scene: Scene) -> Iterator[_Sent]:
             )
         elif seen.is_request("REFER"):
             yield _referred(seen)
-    for seen in scene.messages_of("caller"):
-        if seen.received and seen.is_request("REFER"):
-            yield _referred(seen)
+    yield from map(_referred, _passed_on(scene))
     for record in scene.records:
         for action in landed_by(actions_of(record.record)):
             to = action.get("to")
