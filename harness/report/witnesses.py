@@ -19,15 +19,14 @@ from typing import Final, Literal
 from harness.audio.marks import VOICES
 from harness.audio.wav import MOST_SECONDS
 from harness.case.events import (
-    Event,
     FileEvent,
     MarkInFile,
     MessageInFile,
     RtpInFile,
     VoiceInFile,
 )
-from harness.case.log import ADDED, CASE
-from harness.case.model import messages_of
+from harness.case.log import ADDED
+from harness.case.model import CallMessage, messages_of
 from harness.errors import MistakeError
 from harness.phone import rtp_log
 from harness.report.evidence import CaseEvidence
@@ -37,6 +36,7 @@ from harness.report.run_directory import (
     WITNESSES,
     AddedFile,
     WitnessesDocument,
+    case_directories,
     read_witnesses,
 )
 from harness.report.signoff import manifest
@@ -367,27 +367,26 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
 
     for heard in found.heard:
         voice = heard.voice
-        way = voice.stream.source, voice.stream.target
         lasted_s = voice.ended - voice.began, voice.stream.last - voice.began
-        mark(heard.leg, heard.call, way, voice.began, *lasted_s)
+        mark(heard.leg, heard.call, voice.stream.way, voice.began, *lasted_s)
     for absent in found.absent:
         besides = "" if absent.way else ", no RTP"
         way = absent.way or absent.call.ends(absent.leg)
         mark(absent.leg, absent.call, way, absent.began, 0.0, absent.seconds, besides)
     for passing in found.rtp:
-        ways = [(each.source, each.target) for each in passing.streams]
-        if not ways:
-            if passing.call.messages:
-                ways = [passing.call.ends(passing.leg)[::-1]]
-            else:  # only its other direction passed
-                ways = [(each.target, each.source) for each in passing.call.streams]
+        if passing.streams:
+            way = passing.streams[0].way
+        elif passing.call.messages:
+            way = passing.call.ends(passing.leg)[::-1]
+        else:  # only its other direction passed
+            way = passing.call.streams[0].way[::-1]
         rtp = RtpInFile(
             at=passing.leg.invited if found.offset is None else passing.call.began + offset,
             phone=passing.leg.phone,
             leg=passing.leg.leg,
             file=name,
             sha256=sha256,
-            made_at=" → ".join(map(as_text, ways[0])),
+            made_at=" → ".join(map(as_text, way)),
             packets=sum(each.packets for each in passing.streams),
             is_own=passing.is_own,
         )
@@ -457,7 +456,7 @@ def _known_legs(
 ) -> list[KnownLeg]:
     """The legs of all cases, or of those of which a leg sends one of these marks."""
     found = []
-    for directory in sorted(path.parent for path in (run / CASES).glob(f"*/{CASE}")):
+    for directory in case_directories(run):
         evidence = CaseEvidence.read(directory, with_added=False)
         starts = {
             name: leg.started for name, leg in evidence.legs.items() if leg.started is not None
@@ -469,8 +468,9 @@ def _known_legs(
             reported = _ids_told(evidence) if len(callers) == 1 else set()
             for leg, start in starts.items():
                 is_caller = start.direction == "outgoing"
-                invite = next((m for m in messages_of(evidence.legs[leg]) if m.begins_dialog), None)
-                call_ids = {m.message.call_id for m in messages_of(evidence.legs[leg])}
+                messages = list(messages_of(evidence.legs[leg]))
+                invite = next((m for m in messages if m.begins_dialog), None)
+                call_ids = {m.message.call_id for m in messages}
                 told_ids, reported = (reported, set()) if is_caller else (set(), reported)
                 found.append(
                     KnownLeg(
@@ -483,8 +483,8 @@ def _known_legs(
                         frozenset(call_ids - {""}),
                         numbers_of(invite.message) if invite else frozenset(),
                         invite.time if invite else start.at,
-                        _rtp_places(evidence.legs[leg], received=False),
-                        _rtp_places(evidence.legs[leg], received=True),
+                        _rtp_places(messages, received=False),
+                        _rtp_places(messages, received=True),
                         *(_ssrcs(evidence, leg) if with_ssrcs else (frozenset(), frozenset())),
                         frozenset(told_ids),
                     )
@@ -492,12 +492,12 @@ def _known_legs(
     return found
 
 
-def _rtp_places(events: Iterable[Event], *, received: bool) -> frozenset[Address]:
+def _rtp_places(messages: Iterable[CallMessage], *, received: bool) -> frozenset[Address]:
     """Where the session descriptions that a leg sent say that it receives RTP; or those that it
     received, where it sends RTP.
     """
     found = set()
-    for one in messages_of(events):
+    for one in messages:
         if one.received is received and one.sdp:
             with contextlib.suppress(SdpError):
                 found.add(Description.parse(one.sdp).rtp)
@@ -540,8 +540,8 @@ def _sent(evidence: CaseEvidence, leg: str, mark: int) -> tuple[Times, ...]:
             spans = [one for one in marks_in(read_sound(recorded)) if one.mark == mark]
             return tuple((began + one.began, began + one.ended) for one in spans)
     call = evidence.legs[leg]
-    ended = call.ended
-    return ((call.answered_at or call[0].at, ended.at if ended else evidence.ended),)
+    ended = call.ended.at if call.ended else evidence.ended
+    return ((call.answered_at or call[0].at, ended),)
 
 
 def _heard(found: Match, recording: _Recording, made_at: Place) -> MarkInFile:

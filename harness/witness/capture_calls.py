@@ -68,14 +68,14 @@ class HopCall:
     @property
     def invite(self) -> CapturedMessage | None:
         """The INVITE that begins it."""
-        return next(
-            (
-                m
-                for m in self.messages
-                if isinstance(m.message, Request) and m.message.method == "INVITE"
-            ),
-            None,
-        )
+        return self._first("INVITE")
+
+    def _first(self, method: str) -> CapturedMessage | None:
+        """The first request of that method."""
+        for one in self.messages:
+            if isinstance(one.message, Request) and one.message.method == method:
+                return one
+        return None
 
     def ends(self, speaker: KnownLeg) -> tuple[Address, Address]:
         """From where to where its signalling goes, in the direction of the speaker's voice."""
@@ -97,17 +97,10 @@ class HopCall:
             if isinstance(m.message, Response) and 200 <= m.message.status < 300
         )
         answer = next((m for m in answers if "INVITE" in (m.message.get("CSeq") or "")), None)
-        bye = next(
-            (
-                m
-                for m in self.messages
-                if isinstance(m.message, Request) and m.message.method == "BYE"
-            ),
-            None,
-        )
         if answer is None or not self.streams:
             return None
-        return answer.at, bye.at if bye else max(stream.last for stream in self.streams)
+        bye = self._first("BYE")
+        return answer.at, bye.at if bye else self.sounded[1]
 
     @property
     def sounded(self) -> tuple[float, float]:
@@ -244,21 +237,18 @@ def calls_of(capture: Capture) -> tuple[HopCall, ...]:
     """The calls of a capture, by their beginning. What begins with no INVITE, such as OPTIONS or
     REGISTER, is none.
     """
-    messages: dict[str, list[CapturedMessage]] = defaultdict(list)
+    messages: dict[_Key, list[CapturedMessage]] = defaultdict(list)
     for message in capture.messages:
         messages[message.message.call_id].append(message)
     streams: dict[_Key, list[Stream]] = defaultdict(list)
     for stream in capture.streams:
-        keys: Iterable[_Key] = stream.call_ids or (frozenset((stream.source, stream.target)),)
+        keys: Iterable[_Key] = stream.call_ids or (frozenset(stream.way),)
         for key in keys:
             streams[key].append(stream)
     voices = {id(stream): tuple(voices_in(stream)) for stream in capture.streams}
     calls = []
     for key in dict.fromkeys([*messages, *streams]):
-        of_call, sounding = (
-            tuple(messages.get(key, ()) if isinstance(key, str) else ()),
-            tuple(streams.get(key, ())),
-        )
+        of_call, sounding = tuple(messages[key]), tuple(streams[key])
         if sounding or any("INVITE" in (one.message.get("CSeq") or "") for one in of_call):
             heard = tuple(voice for stream in sounding for voice in voices[id(stream)])
             calls.append(HopCall(key if isinstance(key, str) else "", of_call, sounding, heard))
@@ -387,11 +377,8 @@ def _by_numbers(
     """
     left: dict[frozenset[str], list[int]] = defaultdict(list)
     for number, call in enumerate(calls):
-        if (
-            call.invite is not None
-            and (numbers := numbers_of(call.invite.message))
-            and len(numbers) > 1
-        ):
+        numbers = numbers_of(call.invite.message) if call.invite else frozenset[str]()
+        if len(numbers) > 1:
             left[numbers].append(number)
     fits: list[tuple[int, KnownLeg]] = []
     for numbers, same in left.items():
@@ -562,26 +549,19 @@ def _absent(
             one.unread or one.lost > _MOST_LOSS * one.packets for one in streams
         ):
             continue
-        passed = {
-            (one.voice.stream.source, one.voice.stream.target) for one in heard if one.leg is leg
-        }
+        passed = {one.voice.stream.way for one in heard if one.leg is leg}
         # A mark that does not fit the times is no evidence that it is missing.
-        passed |= {
-            (one.stream.source, one.stream.target)
-            for one in found.call.voices
-            if one.mark == leg.mark
-        }
+        passed |= {one.stream.way for one in found.call.voices if one.mark == leg.mark}
         lasted: dict[tuple[Address, Address] | None, tuple[float, float]] = (
             {} if streams or is_by_rtp else {None: answered}
         )
         for one in streams:
-            first, last = lasted.get((one.source, one.target), (one.first, one.last))
-            lasted[one.source, one.target] = min(first, one.first), max(last, one.last)
+            first, last = lasted.get(one.way, (one.first, one.last))
+            lasted[one.way] = min(first, one.first), max(last, one.last)
         for way, (first, last) in lasted.items():
             first, last = max(first, answered[0]), min(last, answered[1])
-            times = [
-                (max(began - offset, first), min(ended - offset, last)) for began, ended in leg.sent
-            ]
+            sent = ((began - offset, ended - offset) for began, ended in leg.sent)
+            times = [(max(began, first), min(ended, last)) for began, ended in sent]
             times = [(began, ended) for began, ended in times if ended > began]
             seconds = sum(ended - began for began, ended in times)
             if way not in passed and seconds >= ABSENT_S:

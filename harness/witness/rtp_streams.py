@@ -81,6 +81,11 @@ class Stream:
     unread: str = ""  #: why no sound can be decoded
     _audio: tuple[_Audio, ...] = field(default=(), repr=False)
 
+    @property
+    def way(self) -> tuple[Address, Address]:
+        """From where to where it flows."""
+        return self.source, self.target
+
     def sounds(self) -> Iterator[Sound]:
         """Its sound in parts, by RTP time from the arrival of each part's first packet: without the
         network's jitter.
