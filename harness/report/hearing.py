@@ -161,20 +161,12 @@ def _hearing(evidence: CaseEvidence, recording: Recording) -> Hearing:
         _draw(evidence, received)
     kept = _picture_of(received)
     player = data_uri(received) if kept.is_file() else None
+    began = evidence.legs[recording.leg].first_sample_at
     if player is None:
-        return Hearing(recording, "", "", began=evidence.legs[recording.leg].first_sample_at)
+        return Hearing(recording, "", "", began=began)
     heard = sounds(evidence, received)
-    picture = "data:image/png;base64," + base64.b64encode(
-        user_files.read(kept, user_files.EVIDENCE)
-    ).decode("ascii")
-    return Hearing(
-        recording,
-        picture,
-        player,
-        heard.seconds,
-        evidence.legs[recording.leg].first_sample_at,
-        heard.sounds,
-    )
+    picture = _as_uri("image/png", user_files.read(kept, user_files.EVIDENCE))
+    return Hearing(recording, picture, player, heard.seconds, began, heard.sounds)
 
 
 def sounds(evidence: CaseEvidence, received: Path) -> Sounds:
@@ -205,12 +197,9 @@ def _measured(wav: Path) -> dict[str, Any] | None:
         finite(found["seconds"])
         _sound(found)
         return found
-    try:
-        samples, rate = read_wav(wav)
-    except WavError:
+    if (recorded := _recorded(wav)) is None:
         return None
-    if not len(samples):
-        return None
+    samples, rate = recorded
     audio = resample(samples, rate, SAMPLE_RATE)
     heard = [fact for fact in marks_heard(audio) if isinstance(fact, Heard)]
     found = {"seconds": len(samples) / rate} | dataclasses.asdict(quality.figures(audio, heard))
@@ -295,14 +284,23 @@ def data_uri(wav: Path) -> str | None:
     try:
         raw = user_files.read(kept, user_files.EVIDENCE)
     except FileNotFoundError:
-        try:
-            samples, rate = read_wav(wav)
-        except WavError:
-            return None
-        if not len(samples):
+        if (recorded := _recorded(wav)) is None:
             return None
         buffer = io.BytesIO()
-        soundfile.write(buffer, samples, rate, format="MP3", subtype="MPEG_LAYER_III")
+        soundfile.write(buffer, *recorded, format="MP3", subtype="MPEG_LAYER_III")
         raw = buffer.getvalue()
         whole_file.write(kept, raw)
-    return "data:audio/mpeg;base64," + base64.b64encode(raw).decode("ascii")
+    return _as_uri("audio/mpeg", raw)
+
+
+def _as_uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _recorded(wav: Path) -> tuple[NDArray[np.int16], int] | None:
+    """Samples and rate; None for a file without any, or that is no sound file."""
+    try:
+        samples, rate = read_wav(wav)
+    except WavError:
+        return None
+    return (samples, rate) if len(samples) else None

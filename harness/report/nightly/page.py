@@ -5,11 +5,10 @@ needs nothing else.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
-
-from markupsafe import Markup
 
 from harness.report.callfacts import KPIS
 from harness.report.history import Night, Run, shortened
@@ -23,7 +22,7 @@ from harness.report.standing import rates
 from harness.support.files import whole_file
 
 FILE = "nightly.html"
-_WIDTH, _HEIGHT, _PAD = 150.0, 30.0, 3.0
+_WIDTH, _HEIGHT, _PAD = 150, 30, 3
 
 
 def write(
@@ -63,6 +62,8 @@ def write(
         },
         differences=[(one, list(lines(one))) for one in differences],
         tables=[_table(nights, runs) for runs in histories if runs],
+        chart=_chart,
+        shortened=shortened,
         faults=sorted({fault for runs in histories for fault in (runs[-1].faults if runs else ())}),
         matrices=matrices,
         link=Table.link,
@@ -79,29 +80,14 @@ def address(base_url: str, path: Path, reports: Path) -> str:
 
 
 def _table(nights: Sequence[Night], runs: Sequence[Run]) -> dict[str, Any]:
+    """A deployment at a site: each night with its run, if it had one, and the rows of all."""
     by_name = {run.run: run for run in runs}
     columns = [(night, by_name.get(night.run)) for night in nights]
-    rows = sorted({row for run in runs for row in run.rows})
     return {
         "name": runs[-1].deployment,
         "site": runs[-1].site or "local",
-        "columns": [
-            (night.when[5:] + (" *" if run and run.changed else ""), night.when, night.run)
-            for night, run in columns
-        ],
-        "changed": [
-            (night.when, shortened(run.changed)) for night, run in columns if run and run.changed
-        ],
-        "rows": [
-            {
-                "row": row.partition("/")[2],
-                "cells": [(night.when, _cell(run, row, night)) for night, run in columns],
-                "charts": [
-                    chart for kpi in KPIS if (chart := _chart(row.partition("/")[2], kpi, columns))
-                ],
-            }
-            for row in rows
-        ],
+        "columns": columns,
+        "rows": sorted({row for run in runs for row in run.rows}),
         "flakes": rates([run for _, run in columns if run]),
     }
 
@@ -112,27 +98,25 @@ def _report_of(home: Path, run: str, base_url: str) -> str:
     return address(base_url, report, home) if run and report.is_file() else ""
 
 
-def _cell(run: Run | None, row: str, night: Night) -> str:
-    if run is None:
-        return "other timings or faults" if night.run else "no run"
-    return run.rows.get(row, "not run")
+@dataclass(frozen=True)
+class _Chart:
+    """A figure of a row, night by night."""
+
+    width: ClassVar = _WIDTH
+    height: ClassVar = _HEIGHT
+
+    last: float
+    least: float
+    most: float
+    path: str  #: the line, as SVG has it
 
 
-def _chart(
-    row: str, kpi: str, columns: Sequence[tuple[Night, Run | None]]
-) -> tuple[str, Markup] | None:
-    """The figure's name with its last value, and the chart; None where there are not two values."""
+def _chart(row: str, kpi: str, columns: Sequence[tuple[Night, Run | None]]) -> _Chart | None:
+    """None where there are not two values. A night without one interrupts the line."""
     values = [run.kpis.get(row, {}).get(kpi) if run else None for _, run in columns]
     known = [value for value in values if value is not None]
     if len(known) < 2:
         return None
-    words = f"{kpi} of {row}: {known[-1]:g} last, {min(known):g} to {max(known):g}"
-    return f"{kpi} {known[-1]:.3g}", Markup(sparkline(values, words))
-
-
-def sparkline(values: Sequence[float | None], title: str) -> str:
-    """A line chart of a value a night as inline SVG; a night without one interrupts the line."""
-    known = [value for value in values if value is not None]
     low, span = min(known), (max(known) - min(known)) or 1.0
     step = (_WIDTH - 2 * _PAD) / max(1, len(values) - 1)
     parts, pen = [], "M"
@@ -145,8 +129,4 @@ def sparkline(values: Sequence[float | None], title: str) -> str:
         pen = "L"
     # a point that stands alone is drawn by its round cap
     path = " ".join(parts) + (" h0" if parts[-1].startswith("M") else "")
-    label = Markup.escape(title)
-    return (
-        f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" width="{_WIDTH:g}" height="{_HEIGHT:g}" role="img" aria-label="{label}">'
-        f'<title>{label}</title><path d="{path}" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round"/></svg>'
-    )
+    return _Chart(known[-1], low, max(known), path)
