@@ -218,21 +218,11 @@ def rtp_table(evidence: CaseEvidence) -> list[list[str]]:
         named = evidence.legs[leg].is_counted_by_far_end
         # not reported: a far end that heard nothing from the harness reports no loss (RFC 3550
         # section 6.4.1)
-        untold = [
-            name
-            for name in _TOLD_BY_THE_FAR_END
-            if not plain[name] and (name == "rtt_ms" or not named)
-        ]
-        plain |= dict.fromkeys(untold, NOTHING)
-        rows.append(
-            [
-                leg,
-                *(
-                    f"{plain[name]:g}" if isinstance(plain[name], float) else str(plain[name])
-                    for _, name in _RTP
-                ),
-            ]
-        )
+        for name in _TOLD_BY_THE_FAR_END:
+            if not plain[name] and (name == "rtt_ms" or not named):
+                plain[name] = NOTHING
+        values = [plain[name] for _, name in _RTP]
+        rows.append([leg, *(f"{one:g}" if isinstance(one, float) else str(one) for one in values)])
     return rows
 
 

@@ -170,20 +170,17 @@ def _callers(evidence: CaseEvidence) -> set[str]:
 # -- the ladder as text
 
 _MARGIN = 9  # the column of times
+_WIDTH = 26  # from lifeline to lifeline
 
 
-def ladder_text(
-    evidence: CaseEvidence, width: int = 26, every: Sequence[Arrow] | None = None
-) -> str:
-    """The ladder as plain text, ``width`` characters from lifeline to lifeline; times in seconds
-    from the case's start.
-    """
+def ladder_text(evidence: CaseEvidence, every: Sequence[Arrow] | None = None) -> str:
+    """The ladder as plain text; times in seconds from the case's start."""
     ladder = Ladder.of(evidence, every)
     count = len(ladder.lifelines)
     if not count:
         return "(no SIP message was recorded)\n"
-    centres = [_MARGIN + width // 2 + index * width for index in range(count)]
-    total = _MARGIN + count * width
+    centres = [_MARGIN + _WIDTH // 2 + index * _WIDTH for index in range(count)]
+    total = _MARGIN + count * _WIDTH
 
     def blank() -> list[str]:
         line = [" "] * total
@@ -195,7 +192,7 @@ def ladder_text(
     for words in ("title", "subtitle"):
         line = [" "] * total
         for centre, lifeline in zip(centres, ladder.lifelines, strict=True):
-            _put(line, centre, getattr(lifeline, words)[: width - 2], centred=True)
+            _put(line, centre, getattr(lifeline, words)[: _WIDTH - 2], centred=True)
         lines.append(line)
     for row in ladder.rows:
         what, source, target = row.what, centres[row.source], centres[row.target]

@@ -47,13 +47,13 @@ class FlakeRate:
         return wilson(self.flaky, self.nights)
 
 
-def wilson(hits: int, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The Wilson score interval (E. B. Wilson, 1927): it holds for few trials, and for none or all
+def wilson(hits: int, trials: int) -> tuple[float, float]:
+    """The Wilson score interval of 95 % (E. B. Wilson, 1927): it holds for few trials, and for none or all
     of them as well.
     """
     if not trials:
         return 0.0, 1.0
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     share, weight = hits / trials, z * z / trials
     middle = (share + weight / 2) / (1 + weight)
     reach = z * math.sqrt(share * (1 - share) / trials + weight / (4 * trials)) / (1 + weight)

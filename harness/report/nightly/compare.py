@@ -144,14 +144,10 @@ def _told_apart(old: Run, new: Run) -> Iterator[tuple[str, Result]]:
         if now is None:
             continue
         if not now.passed:
-            if then is None or (now.attempts and _fails_anew(then, now)):
+            if then is None:
                 yield "newly_failing", now
-            elif (
-                now.attempts and then.verdict is now.verdict and set(now.causes) - set(then.causes)
-            ):
-                yield "other_cause", ChangedCause(**vars(now), before=then.causes)
             elif now.attempts:
-                yield "still_failing", now
+                yield _failing(then, now)
             continue
         if now.attempts > 1:
             yield "flaky", now
@@ -163,11 +159,15 @@ def _told_apart(old: Run, new: Run) -> Iterator[tuple[str, Result]]:
             yield "slower", Slower(**vars(now), before_s=then.wall_s)
 
 
-def _fails_anew(old: Result, new: Result) -> bool:
-    """Whether a failure is not known from before: the case had passed or not run, or nothing was
-    known of the system under test where that fails now.
+def _failing(then: Result, now: Result) -> tuple[str, Result]:
+    """A failure is new where the case had passed or not run, or nothing was known of the system
+    under test where that fails now.
     """
-    return old.passed or not old.attempts or new.verdict == Verdict.FAILED != old.verdict
+    if then.passed or not then.attempts or now.verdict == Verdict.FAILED != then.verdict:
+        return "newly_failing", now
+    if then.verdict is now.verdict and set(now.causes) - set(then.causes):
+        return "other_cause", ChangedCause(**vars(now), before=then.causes)
+    return "still_failing", now
 
 
 def _unlike(old: Run, new: Run, *, has_other_timings: bool) -> Iterator[str]:
