@@ -112,6 +112,10 @@ class Common:
         self.settled |= settled
 
     @property
+    def id(self) -> str:
+        return str(self.cause.get("id"))
+
+    @property
     def cases(self) -> tuple[str, ...]:
         return tuple(case.id for case in self.failing)
 
@@ -153,7 +157,7 @@ def common_causes(cases: Sequence[Judged]) -> list[Common]:
     for case in undecided:
         _settle(found, case, cases, undecided)
     for each in found.values():
-        of = _of(str(each.cause.get("id")), each.failing[0])
+        of = _of(each.id, each.failing[0])
         each.where = tuple(_shared(each.failing, cases, of))
     return sorted(
         found.values(), key=lambda each: -len(each.failing)

@@ -36,7 +36,7 @@ from harness.report import pcap
 from harness.report.callfacts import Measured, medians, rtp_table
 from harness.report.coverage import declared
 from harness.report.drawings import ladder_svg, ladder_text, timeline_svg
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, axes_of, text_of
 from harness.report.flow import Arrow, arrows
 from harness.report.hearing import COLUMNS, figures, hearings
 from harness.report.html import places_of, player_of
@@ -122,9 +122,8 @@ def write(
         result["labels"] += [_label("history", standing), _label(LabelType.TAG, standing)]
     if case.attempt > 1:
         result["labels"].append(_label(LabelType.TAG, f"attempt {case.attempt}"))
-    if unseen := declared(
-        case
-    ):  # not in the title: a test keeps its name, whatever a run could observe
+    if unseen := declared(case):
+        # not in the title: a test keeps its name, whatever a run could observe
         values = ", ".join(f"{axis.replace('_', ' ')} {case.axes[axis]}" for axis in unseen)
         result["description"] += printable(
             f"\n\nDeclared in the deployment file, not observed: {values}."
@@ -139,7 +138,7 @@ def write(
     _store(result, results)
 
 
-def write_missing(case: Mapping[str, object], directory: str, results: Path, at: float) -> None:
+def write_missing(case: Mapping[str, Any], directory: str, results: Path, at: float) -> None:
     """Write a broken result for a planned case that left nothing behind, not even the ``directory``
     of that name.
 
@@ -166,36 +165,23 @@ def _label(name: str, value: object) -> dict[str, str]:
     return {"name": name, "value": printable(str(value))}
 
 
-def _result(case: Mapping[str, object], directory: str) -> dict[str, Any]:
+def _result(case: Mapping[str, Any], directory: str) -> dict[str, Any]:
     """What a case is, as planned: names, ids, labels, parameters, link. The history's ids are made
     of the parameters.
     """
-    row, source = (str(case.get(name) or "") for name in ("row", "source"))
-    integration = integrations.title(str(case.get("integration") or ""))
-    site, deployment, run = (
-        case.get("site") or "local",
-        str(case.get("deployment") or ""),
-        str(case.get("run") or ""),
-    )
-    axes = case.get("axes")
-    values = (
-        {str(name): str(value) for name, value in axes.items()} if isinstance(axes, Mapping) else {}
-    )
+    row, source = (text_of(case, name) for name in ("row", "source"))
+    integration = integrations.title(text_of(case, "integration"))
+    deployment, run = (text_of(case, name) for name in ("deployment", "run"))
+    site, values = case.get("site") or "local", axes_of(case)
     story = " · ".join(values.values())
     file, _, function = printable(str(case.get("nodeid") or f"scenarios.py::{row}")).partition("::")
     package = file.removesuffix(".py").replace("/", ".")
     full_name = f"{package}#{function.replace('::', '.').partition('[')[0]}"
     # `site` keeps two sites' equal cases apart, which Allure would take for a retry of each other
     plain = {"site": site, "deployment": deployment, "row": row, **values}
-    parameters = [{"name": name, "value": printable(str(value))} for name, value in plain.items()]
+    parameters = [_label(name, value) for name, value in plain.items()]
     # tells numbers apart that look the same masked
-    parameters.append(
-        {
-            "name": "id",
-            "value": printable(str(case.get("id", ""))),
-            "mode": ParameterMode.HIDDEN.value,
-        }
-    )
+    parameters.append(_label("id", case.get("id", "")) | {"mode": ParameterMode.HIDDEN.value})
     ordered = sorted(parameters, key=lambda parameter: parameter["name"])
     named = {
         LabelType.EPIC: integration,
@@ -225,7 +211,7 @@ def _result(case: Mapping[str, object], directory: str) -> dict[str, Any]:
         "titlePath": file.split("/"),
         "testCaseId": md5(full_name),  # type: ignore[no-untyped-call]
         "historyId": md5(full_name, *(one["value"] for one in ordered)),  # type: ignore[no-untyped-call]
-        "description": printable(str(case.get("description") or "")),
+        "description": printable(text_of(case, "description")),
         "parameters": parameters,
         "labels": [_label(name, value) for name, value in named.items() if value],
         "links": [
@@ -244,12 +230,11 @@ def _verdict_labels(case: CaseEvidence) -> list[dict[str, str]]:
     """How a case ended, how strongly that is known, and why: by these the categories group."""
     named: dict[str, object] = {"verdict": case.verdict, "strength": in_words(case.strength)}
     if case.diagnosis:
-        first = case.diagnosis[0]
-        named |= {name: cause_of(first)[name] for name in ("cause", "issue", "owner")}
+        first, words = case.first_cause, cause_of(case.first_cause)
+        named |= {name: words[name] for name in ("cause", "issue", "owner")}
         if first.get("title") and not first.get("candidate"):
-            named["cause"] = first[
-                "title"
-            ]  # without "probably": one cause is one group, however certain
+            # without "probably": one cause is one group, however certain
+            named["cause"] = first["title"]
     if case.verdict is Verdict.NOT_OBSERVABLE:
         named[LabelType.TAG] = case.verdict
     return [_label(name, value) for name, value in named.items() if value]
@@ -443,6 +428,7 @@ def _messages_text(evidence: CaseEvidence, leg: str) -> str:
 
 CONFIG, GATE = "allurerc.json", "allurerc-gate.json"
 REPORT, _HISTORY = "allure-report", "allure-history.jsonl"
+_WITHIN_S = 120.0
 _ENVIRONMENT, _EXECUTOR, _METRICS = "environment.properties", "executor.json", "-perf.json"
 
 
@@ -580,25 +566,23 @@ def _history_before(history: Path, name: str, directory: Path) -> Path:
 
 def command(directory: Path, results: Path) -> list[str]:
     """How to make the report by hand, in a place with Node.js."""
-    config, report = (
-        str(directory / CONFIG),
-        str(directory / REPORT),
-    )  # else it goes where the command is run
+    config, report = str(directory / CONFIG), str(directory / REPORT)
+    # without --output it goes where the command is run
     return ["npx", "allure@3", "generate", "--config", config, "--output", report, str(results)]
 
 
-def generate(directory: Path, results: Path, within: float = 120.0) -> Path | None:
+def generate(directory: Path, results: Path) -> Path | None:
     """Make the report if an ``allure`` of version 3 is on PATH; returns its first page, None when
     there is no such.
 
-    Raises :class:`subprocess.SubprocessError` when Allure fails or takes longer than ``within``
-    seconds.
+    Raises :class:`subprocess.SubprocessError` when Allure fails or takes longer than
+    :data:`_WITHIN_S`.
     """
     program = shutil.which("allure")
     if program is None:
         return None
     version = subprocess.run(
-        [program, "--version"], capture_output=True, text=True, timeout=within, check=False
+        [program, "--version"], capture_output=True, text=True, timeout=_WITHIN_S, check=False
     )
     if version.returncode or not version.stdout.strip().startswith("3."):
         return None
@@ -608,7 +592,7 @@ def generate(directory: Path, results: Path, within: float = 120.0) -> Path | No
         [program, *command(directory, results)[2:]],
         capture_output=True,
         text=True,
-        timeout=within,
+        timeout=_WITHIN_S,
         check=True,
         cwd=directory,
     )

@@ -88,7 +88,7 @@ def _write_report(
         for words in _WORDS:
             setattr(summary, words, mask_plain(getattr(summary, words)))
     else:
-        scope = replace(run.scope, deployments=()) if run.scope else None
+        scope = replace(run.scope, deployments=())
         alone = replace(end, workers=0, wall_s=0.0, interrupted="", broke=())
         masked = replace(
             run, planned=[case.case for case in copies], end=alone, scope=scope, attempts=copies
@@ -188,7 +188,6 @@ COLUMNS = (
 
 
 def _cells(case: CaseEvidence) -> dict[str, object]:
-    first = case.diagnosis[0] if case.diagnosis else {}
     return {name: case.case.get(name) for name in _NAMES} | {
         "case": case.id,
         "title": case.title,
@@ -196,8 +195,8 @@ def _cells(case: CaseEvidence) -> dict[str, object]:
         "attempt": case.attempt,
         "strength": in_words(case.strength),
         "cause": case.cause,
-        "owner": first.get("owner"),
-        "fix": first.get("fix"),
+        "owner": case.first_cause.get("owner"),
+        "fix": case.first_cause.get("fix"),
         "also": "\n".join(map(said_besides, case.causes_besides)),
         "message": case.message,
         "began (UTC)": f"{datetime.fromtimestamp(case.began_wall, UTC):%Y-%m-%d %H:%M:%S}",

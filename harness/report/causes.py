@@ -18,7 +18,7 @@ from harness.diagnosis import common
 from harness.diagnosis.catalogue import owner_in_words
 from harness.diagnosis.common import Common
 from harness.diagnosis.result import HEDGES
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, text_of
 
 #: ``CHECK of SUBJECT: …`` (a finding's text): the subject and the figures differ from case to case,
 #: the check does not.
@@ -57,7 +57,7 @@ class CauseGroup:
     def id(self) -> str:
         """What names the cause from run to run: its id, or else verdict and kind of failure."""
         if self.common is not None:
-            return str(self.common.cause.get("id"))
+            return self.common.id
         return f"{self.verdict}: {signature(self.cases[0].headline)}"
 
     @property
@@ -69,7 +69,7 @@ class CauseGroup:
     def headline(self) -> str:
         """What is said of the first of them, or of the cause where that case has another first."""
         first = self.cases[0]
-        if self.common is None or _first(first) == self.common.cause.get("id"):
+        if self.common is None or first.first_cause.get("id") == self.common.id:
             return first.headline
         cause = self.common.cause
         title = str(cause.get("title") or cause.get("cause") or "")
@@ -85,22 +85,15 @@ class CauseGroup:
         """How a case words the cause, which need not be its first; empty where it does not name it."""
         if self.common is None:
             return case.headline
-        wanted = self.common.cause.get("id")
-        return next(
-            (
-                str(reported.get("cause") or "")
-                for reported in case.diagnosis
-                if reported.get("id") == wanted
-            ),
-            "",
-        )
+        named = (cause for cause in case.diagnosis if cause.get("id") == self.common.id)
+        return str(next(named, {}).get("cause") or "")
 
     @property
     def cause(self) -> Mapping[str, Any]:
         """The likeliest cause as the diagnosis has it; empty when there is none."""
         if self.common is not None:
             return self.common.cause
-        return self.cases[0].diagnosis[0] if self.cases[0].diagnosis else {}
+        return self.cases[0].first_cause
 
     @property
     def where(self) -> str:
@@ -165,8 +158,8 @@ def judged(cases: Sequence[CaseEvidence]) -> list[common.Judged]:
             causes=[cause for cause in case.diagnosis if cause.get("id")],
             landed=partial(_landed, case),
             integration=case.integration,
-            moment=str(case.case.get("moment", "")),
-            trunk=str(case.case.get("trunk", "")),
+            moment=text_of(case.case, "moment"),
+            trunk=text_of(case.case, "trunk"),
             reached=cache(partial(_reached, case)),
         )
         for case in cases
@@ -199,13 +192,11 @@ def grouped(cases: Sequence[CaseEvidence]) -> list[CauseGroup]:
     groups, explained = [], set()
     for one in common.common_causes(judged(cases)):
         members = [
-            case
-            for name in dict.fromkeys(one.cases)
-            for case in _of_cause(failed[name], one.cause.get("id"))
+            case for name in dict.fromkeys(one.cases) for case in _of_cause(failed[name], one.id)
         ]
         explained |= {id(case) for case in members}
         # what a case says first, it says best; the surest first
-        members.sort(key=lambda case: (_first(case) != one.cause.get("id"), doubt(case)))
+        members.sort(key=lambda case: (case.first_cause.get("id") != one.id, doubt(case)))
         groups.append(CauseGroup(Verdict.FAILED, tuple(members), one, _of(members, cases)))
     others: dict[tuple[Verdict, str], list[CaseEvidence]] = {}
     for case in cases:
@@ -223,8 +214,7 @@ def _of(members: Sequence[CaseEvidence], cases: Sequence[CaseEvidence]) -> tuple
     found = []
     for what in ("deployment", "site"):
         own, every = (
-            dict.fromkeys(str(case.case.get(what) or "") for case in some)
-            for some in (members, cases)
+            dict.fromkeys(text_of(case.case, what) for case in some) for some in (members, cases)
         )
         if len(own) < len(every):
             found.append(f"{what} {' and '.join(own)}")
@@ -235,16 +225,10 @@ def _of_cause(same: Sequence[CaseEvidence], cause: object) -> Sequence[CaseEvide
     """Of the cases of one id, which several sites may have run, those that have the cause."""
     if len(same) == 1:
         return same
-    return [
-        case for case in same if any(reported.get("id") == cause for reported in case.diagnosis)
-    ] or same
-
-
-def _first(case: CaseEvidence) -> object:
-    return case.diagnosis[0].get("id") if case.diagnosis else None
+    return [case for case in same if cause in (one.get("id") for one in case.diagnosis)] or same
 
 
 def doubt(case: CaseEvidence) -> int:
     """How unsure the case is of its first cause: 0 is certain."""
-    confidence = str(case.diagnosis[0].get("confidence")) if case.diagnosis else ""
+    confidence = str(case.first_cause.get("confidence"))
     return list(HEDGES).index(confidence) if confidence in HEDGES else len(HEDGES)

@@ -69,9 +69,7 @@ def _at(finding: Finding, ours: Collection[str]) -> str:
     """What is claimed, and at which end where that is the AI's: a codec has two."""
     words, subject = words_of(finding), finding.subject
     is_at_ai = subject.startswith(("assistant ", "the AI", STAND_IN)) and not any(
-        subject == name or subject.startswith((f"{name}'s ", f"{name} → "))
-        for name in ours
-        if phone_of(name) not in (STAND_IN, SIP_NUMBER)
+        _begins_with(subject, name) for name in ours if phone_of(name) not in (STAND_IN, SIP_NUMBER)
     )
     return f"{words} at the AI" if is_at_ai and not words.endswith("the AI") else words
 
@@ -242,11 +240,11 @@ def _is_about(subject: str, name: str) -> bool:
     """Whether a finding's subject is that phone or leg, something of its, or one of the two that a
     direction is between.
     """
-    return (
-        subject == name
-        or subject.startswith((f"{name}'s ", f"{name} → "))
-        or subject.endswith(f" → {name}")
-    )
+    return _begins_with(subject, name) or subject.endswith(f" → {name}")
+
+
+def _begins_with(subject: str, name: str) -> bool:
+    return subject == name or subject.startswith((f"{name}'s ", f"{name} → "))
 
 
 def source_of(finding: Finding, ours: Iterable[str], *, stand_in: bool) -> str:

@@ -48,9 +48,19 @@ from harness.support.files import json_file
 _READINGS = itertools.count()
 
 
+def text_of(case: Mapping[str, object], name: str) -> str:
+    """A text of a case's plain data; empty where it has none."""
+    return str(case.get(name) or "")
+
+
 def key_of(case: Mapping[str, object]) -> tuple[str, str]:
     """Site and id of a case's plain data."""
-    return str(case.get("site") or ""), str(case.get("id", ""))
+    return text_of(case, "site"), text_of(case, "id")
+
+
+def axes_of(case: Mapping[str, Any]) -> dict[str, str]:
+    """The axes' values of a case's plain data, as plain strings."""
+    return {str(name): str(value) for name, value in (case.get("axes") or {}).items()}
 
 
 def names_of(keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -229,12 +239,12 @@ class CaseEvidence:
     @property
     def site(self) -> str:
         """Which site ran it."""
-        return str(self.case.get("site") or "")
+        return text_of(self.case, "site")
 
     @property
     def deployment(self) -> str:
         """The deployment's name."""
-        return str(self.case.get("deployment") or "")
+        return text_of(self.case, "deployment")
 
     @property
     def key(self) -> tuple[str, str]:
@@ -244,12 +254,12 @@ class CaseEvidence:
     @property
     def row(self) -> str:
         """The row's id."""
-        return str(self.case.get("row", ""))
+        return text_of(self.case, "row")
 
     @property
     def integration(self) -> str:
         """The integration's name."""
-        return str(self.case.get("integration", ""))
+        return text_of(self.case, "integration")
 
     @property
     def title(self) -> str:
@@ -259,7 +269,7 @@ class CaseEvidence:
     @property
     def axes(self) -> dict[str, str]:
         """The axes' values, as plain strings."""
-        return {str(name): str(value) for name, value in (self.case.get("axes") or {}).items()}
+        return axes_of(self.case)
 
     @property
     def attempt(self) -> int:
@@ -267,9 +277,14 @@ class CaseEvidence:
         return int(self.case.get("attempt", 1))
 
     @property
+    def first_cause(self) -> Mapping[str, Any]:
+        """The likeliest cause as the diagnosis has it; empty when none was named."""
+        return self.diagnosis[0] if self.diagnosis else {}
+
+    @property
     def cause(self) -> str:
         """The likeliest cause in one line; empty when none was named."""
-        return str(self.diagnosis[0].get("cause", "")) if self.diagnosis else ""
+        return str(self.first_cause.get("cause", ""))
 
     @property
     def causes_besides(self) -> Sequence[Mapping[str, Any]]:

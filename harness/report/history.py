@@ -26,7 +26,7 @@ from harness.case.verdict import NEVER_REPORTED, Verdict, worst
 from harness.errors import DamagedHistoryError, ResourceError
 from harness.report.callfacts import worst_figures
 from harness.report.causes import CauseGroup
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, text_of
 from harness.report.markup import printable
 from harness.report.run_directory import RunEvidence
 from harness.report.scope import digest
@@ -53,6 +53,7 @@ _DAMAGED, _COMPANIONS = ".damaged-", ("-journal", "-wal", "-shm")
 #: Beside the content of a deployment file, in which numbers are masked: the hash of the file
 #: itself.
 _HASH = "SHA-256"
+_SHOWN = 5  #: changes in a line
 _FINITE = ConfigDict(allow_inf_nan=False)
 
 
@@ -136,16 +137,16 @@ def runs_of(run: RunEvidence) -> list[Run]:
     """A run as history knows it: one entry for each deployment of each site. A planned case without
     evidence is a broken one.
     """
-    faults = tuple(map(str, run.scope.options.get("fault") or ())) if run.scope else ()
-    files = run.scope.deployments if run.scope else ()
-    content = {(one.name, one.site): {**one.content, _HASH: one.hash} for one in files}
+    content = {
+        (one.name, one.site): {**one.content, _HASH: one.hash} for one in run.scope.deployments
+    }
     return [
         Run(
             run.name,
             run.began,
             *place,
-            (run.scope.key(*place) if run.scope else "") or digest(place),
-            faults,
+            run.scope.key(*place) or digest(place),
+            tuple(run.scope.faults),
             run.end.interrupted,
             *_found(place, run),
             content=content.get(place, {}),
@@ -178,14 +179,14 @@ def _values(value: Any, place: str = "") -> Iterator[tuple[str, object]]:
         yield place, value
 
 
-def shortened(changed: Sequence[str], most: int = 5) -> str:
+def shortened(changed: Sequence[str]) -> str:
     """What has changed in a deployment file, in a line."""
-    more = f"; and {len(changed) - most} more" if len(changed) > most else ""
-    return "; ".join(changed[:most]) + more
+    more = f"; and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+    return "; ".join(changed[:_SHOWN]) + more
 
 
 def _place(case: Mapping[str, object]) -> tuple[str, str]:
-    return str(case.get("deployment") or ""), str(case.get("site") or "")
+    return text_of(case, "deployment"), text_of(case, "site")
 
 
 def _found(
@@ -216,7 +217,7 @@ def _found(
             by_row.setdefault(e.row, []).append(e)
     for absent in run.absent:
         if _place(absent) == place:
-            integration, row = str(absent.get("integration") or ""), str(absent.get("row") or "")
+            integration, row = text_of(absent, "integration"), text_of(absent, "row")
             results.append(
                 Result(
                     str(absent["id"]),

@@ -243,22 +243,21 @@ def _listed(run: RunEvidence, tables: Sequence[matrix.Table], past: Past) -> lis
             case.id,
         ),
     )
-    return [
-        Task(
+    tasks = []
+    for index, case in enumerate(ordered):
+        groups, is_first = group_of.get(id(case), []), id(case) in first
+        owners = dict.fromkeys(name for group in groups for name in _owners(group))
+        task = Task(
             case=case,
-            causes=[group.anchor for group in group_of.get(id(case), ())],
-            owners=list(
-                dict.fromkeys(
-                    name for group in group_of.get(id(case), ()) for name in _owners(group)
-                )
-            ),
-            inline=not case.passed and (index < MOST_INLINE or id(case) in first),
-            is_first=id(case) in first,
+            causes=[group.anchor for group in groups],
+            owners=list(owners),
+            inline=not case.passed and (index < MOST_INLINE or is_first),
+            is_first=is_first,
             places=places,
             standing=past.of([case]),
         )
-        for index, case in enumerate(ordered)
-    ]
+        tasks.append(task)
+    return tasks
 
 
 def _owners(group: CauseGroup) -> list[str]:
@@ -467,7 +466,7 @@ class CasePage:
         if linked:
             heard = [self._linked(hearing) for hearing in heard]
         findings = messages_of(self.flow, case.findings)
-        shown = case.diagnosis[0].get("evidence") if case.diagnosis else None
+        shown = case.first_cause.get("evidence")
         shown_by = [str(line) for line in shown] if isinstance(shown, list | tuple) else []
         run = short_path(self.home)
         return render(

@@ -16,7 +16,7 @@ from pathlib import Path
 from harness import integrations
 from harness.case.verdict import NEVER_REPORTED, Conclusion, Verdict
 from harness.report.coverage import labels
-from harness.report.evidence import CaseEvidence, key_of, names_of
+from harness.report.evidence import CaseEvidence, key_of, names_of, text_of
 from harness.report.markup import in_words, printable, said_besides, said_first
 from harness.report.run_directory import RunEvidence
 from harness.support.files import whole_file
@@ -64,7 +64,7 @@ def _count(suite: ET.Element, elements: Sequence[ET.Element]) -> None:
 
 def _title(case: Mapping[str, object]) -> str:
     """Its integration's title."""
-    return integrations.title(str(case.get("integration", "")))
+    return integrations.title(text_of(case, "integration"))
 
 
 def _element(case: Mapping[str, object], name: str, seconds: float) -> ET.Element:
@@ -100,7 +100,7 @@ def _facts(evidence: CaseEvidence) -> dict[str, str]:
     return {
         "row": evidence.row,
         "integration": _title(case),
-        **{key: str(case.get(key) or "") for key in ("deployment", "site", "source")},
+        **{key: text_of(case, key) for key in ("deployment", "site", "source")},
         **labels(evidence),
         "verdict": str(evidence.verdict),
         "strength": in_words(evidence.strength),

@@ -148,7 +148,7 @@ def cause_of(plain: Mapping[str, Any]) -> dict[str, str]:
 
 def said_first(case: CaseEvidence, *names: str) -> list[str]:
     """These fields of a case's likeliest cause, a line each, as far as they are there."""
-    return _said(case.diagnosis[0], names) if case.diagnosis else []
+    return _said(case.first_cause, names)
 
 
 def _said(cause: Mapping[str, Any], names: Iterable[str]) -> list[str]:

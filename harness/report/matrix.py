@@ -20,6 +20,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.case.verdict import ORDER, Verdict
+from harness.report.evidence import axes_of, text_of
 from harness.report.markup import SIGNS, render
 from harness.report.run_directory import RunEvidence
 from harness.report.scope import RowScope, Scope
@@ -232,18 +233,18 @@ def of_run(run: RunEvidence, most: int = MOST) -> tuple[Table, ...]:
     return tables(run.scope, [*results, *((case, NOT_RUN) for case in run.absent)], most)
 
 
-def tables(scope: Scope | None, results: Iterable[Result], most: int = MOST) -> tuple[Table, ...]:
+def tables(scope: Scope, results: Iterable[Result], most: int = MOST) -> tuple[Table, ...]:
     """The tables of these results: one a deployment and site, in the order of the scope; rows in
     that of the integration.
     """
     results = list(results)
     places: dict[tuple[str, str], list[Result]] = {}
     rows: dict[tuple[str, str], dict[str, RowScope]] = {}
-    for one in scope.deployments if scope else ():
+    for one in scope.deployments:
         places[one.name, one.site or "local"] = []
         rows[one.name, one.site or "local"] = {row.row: row for row in one.rows}
     for case, verdict in results:
-        place = str(case.get("deployment") or ""), str(case.get("site") or "local")
+        place = text_of(case, "deployment"), str(case.get("site") or "local")
         places.setdefault(place, []).append((case, verdict))
     several = len({site for _, site in places}) > 1
     return tuple(
@@ -293,11 +294,11 @@ class _Placed:
 
     @cached_property
     def axes(self) -> Axes:
-        return {str(name): str(value) for name, value in (self.case.get("axes") or {}).items()}
+        return axes_of(self.case)
 
     @property
     def row(self) -> str:
-        return str(self.case.get("row") or "")
+        return text_of(self.case, "row")
 
     @property
     def title(self) -> str:

@@ -71,7 +71,7 @@ def _write(run: RunEvidence, person: Person) -> Path:
             began=moment(run.began),
             causes=[(group, _calls(group)) for group in groups],
             first_line=first_line,
-            faults=list(run.scope.options.get("fault") or ()) if run.scope else [],
+            faults=run.scope.faults,
         )
     )
     path = run.directory / page_of(person)

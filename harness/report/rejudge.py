@@ -23,7 +23,7 @@ from typing_extensions import TypedDict
 from harness.case.checks.registry import registered
 from harness.case.events import FileEvent, to_plain
 from harness.case.judge import Judged
-from harness.case.log import ADDED_VERSION, CASE, DEPLOYMENT
+from harness.case.log import ADDED_VERSION, DEPLOYMENT
 from harness.case.verdict import CaseOutcome, Conclusion, Finding, Trouble, Verdict
 from harness.deployment import from_plain as deployment_from_plain
 from harness.diagnosis import diagnose
@@ -33,7 +33,7 @@ from harness.errors import MistakeError
 from harness.report.case_document import AddedEvidence
 from harness.report.evidence import CaseEvidence
 from harness.report.file_evidence import FileEvidence
-from harness.report.run_directory import each
+from harness.report.run_directory import case_directories, each
 from harness.support.files import json_file
 from harness.support.mask import fill_plain, mask_plain
 
@@ -108,7 +108,7 @@ def rejudge(run: Path) -> list[Rejudged]:
     """Every case of a run, attempts included, by the names of their directories. Raises
     :class:`MistakeError` for what is no case's evidence.
     """
-    directories = [path.parent for path in sorted((run / "cases").glob(f"*/{CASE}"))]
+    directories = case_directories(run)
     if not directories:
         raise MistakeError(f"{run}: no cases in it. Name a run's directory, e.g. reports/latest.")
     return list(each(_rejudged, directories))

@@ -44,7 +44,7 @@ from harness.deployment.limits import try_lease
 from harness.errors import MistakeError, writing
 from harness.report import scope as scopes
 from harness.report.causes import CauseGroup, grouped
-from harness.report.evidence import CaseEvidence, Tries, case_of, key_of, latest, tries_of
+from harness.report.evidence import CaseEvidence, Tries, case_of, key_of, latest, text_of, tries_of
 from harness.report.scope import Scope
 from harness.support.files import json_file, whole_file
 from harness.support.mask import mask_name, mask_plain, mask_text
@@ -169,7 +169,7 @@ class RunEvidence:
     directory: Path
     planned: Sequence[Mapping[str, Any]]  #: the plain data of each case that was to run
     end: RunEnd
-    scope: Scope | None  #: what it was asked to verify, narrowed to what was planned
+    scope: Scope  #: what it was asked to verify, narrowed to what was planned
     attempts: Sequence[CaseEvidence]  #: each attempt at each case
 
     @classmethod
@@ -235,10 +235,7 @@ class RunEvidence:
     @property
     def began(self) -> float:
         """When its first case began, in seconds since the epoch; without cases, when the run did."""
-        return min(
-            (case.began_wall for case in self.attempts),
-            default=self.scope.began if self.scope else 0.0,
-        )
+        return min((case.began_wall for case in self.attempts), default=self.scope.began)
 
     @property
     def ended_wall(self) -> float:
@@ -277,11 +274,7 @@ def of_each_case(directories: Sequence[Path], read: Callable[[Path], Made]) -> l
 def last_attempt(run: Path, case: Mapping[str, object]) -> CaseEvidence | None:
     """The evidence of the attempt at a case that counts; None when it left none."""
     name = case_directory(run, {**case, "attempt": 1}).name
-    attempts = [
-        path.parent
-        for path in (run / CASES).glob(f"*/{CASE}")
-        if f"{path.parent.name}.".startswith(f"{name}.")
-    ]
+    attempts = [path for path in case_directories(run) if f"{path.name}.".startswith(f"{name}.")]
     return next(iter(latest(map(CaseEvidence.read, attempts))), None)
 
 
@@ -317,7 +310,7 @@ def _has_results(results: Path, run: Path, planned: Iterable[Mapping[str, Any]])
     """Whether that directory has a result of this run, which has no results in its own directory."""
     if (run / ALLURE).is_dir():
         return False
-    runs = {str(case.get("run") or "") for case in planned}
+    runs = {text_of(case, "run") for case in planned}
     names = (allure_name(name, case.name) for case in (run / CASES).glob("*") for name in runs)
     return any((results / f"{name}-result.json").exists() for name in names)
 
@@ -348,12 +341,10 @@ def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
     return [], unended
 
 
-def _scope_of(run: Path, planned: Sequence[Mapping[str, object]]) -> Scope | None:
-    """What a run was to verify, by what was ``planned`` in the end; None when it left none. Raises
-    :class:`MistakeError`.
-    """
+def _scope_of(run: Path, planned: Sequence[Mapping[str, object]]) -> Scope:
+    """What a run was to verify, by what was ``planned`` in the end. Raises :class:`MistakeError`."""
     found = scopes.read(run)
-    return found.narrowed({key_of(case) for case in planned}) if found else None
+    return found.narrowed({key_of(case) for case in planned}) if found else scopes.UNKNOWN
 
 
 def write_end(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> None:

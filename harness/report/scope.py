@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, PlainSerializer, PlainValidator, SecretStr, TypeAdapter
 from typing_extensions import TypedDict
@@ -153,6 +153,16 @@ class Scope:
     #: What the run is made with; empty where none were put down.
     versions: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the run left a record of it."""
+        return self != UNKNOWN
+
+    @property
+    def faults(self) -> list[str]:
+        """The faults that were injected."""
+        return list(self.options.get("fault") or ())
+
     def key(self, deployment: str, site: str) -> str:
         """What the runs of one history have in common: deployment, site, timings, injected faults.
 
@@ -204,6 +214,8 @@ class Scope:
                     }
 
 
+#: Of a run that left no record of what it was asked.
+UNKNOWN: Final = Scope(began=0.0, options={}, command="", deployments=())
 _SCOPE = TypeAdapter(Scope)
 
 

@@ -16,7 +16,7 @@ from harness.case.events import StrangerRefused
 from harness.case.verdict import NEVER_REPORTED, Verdict, exit_code
 from harness.diagnosis.common import CommonDocument
 from harness.report.coverage import Coverage, by_row
-from harness.report.evidence import CaseEvidence, key_of, names_of
+from harness.report.evidence import CaseEvidence, key_of, names_of, text_of
 from harness.report.run_directory import AddedFile, RunEvidence
 from harness.report.scope import LeftOutDocument, left_out, missing, unverified_entries
 from harness.support.files import json_file, whole_file
@@ -241,9 +241,7 @@ def summarise(run: RunEvidence) -> Summary:
             rows[row] = dataclasses.replace(rows.get(row, Counts()))
             rows[row] += counts
     called = names_of((*reported, *wanted))
-    deployments = {
-        str(case.get("deployment", "")): str(case.get("kind", "")) for case in run.everything
-    }
+    deployments = {text_of(case, "deployment"): text_of(case, "kind") for case in run.everything}
     passed = [case for case in run.cases if case.passed]
     retried = [tries for tries in run.tries if tries.passed_on_retry]
     return Summary(
@@ -258,7 +256,7 @@ def summarise(run: RunEvidence) -> Summary:
         if passed
         else None,
         workers=end.workers,
-        versions=dict(scope.versions) if scope else {},
+        versions=dict(scope.versions),
         deployments=deployments,
         passed_on_retry=[called[tries.counting.key] for tries in retried],
         tried_before={called[tries.counting.key]: tries.before for tries in retried},
@@ -269,13 +267,13 @@ def summarise(run: RunEvidence) -> Summary:
         },
         interrupted=end.interrupted,
         broke=list(end.broke),
-        left_out=left_out(scope) if scope else [],
-        unverified=unverified_entries(scope) if scope else [],
+        left_out=left_out(scope),
+        unverified=unverified_entries(scope),
         strangers=strangers(event for case in run.attempts for event in case.gist.strangers),
         coverage=by_row((_row_of(case, deployments), case) for case in passed),
-        required_missing=missing(scope) if scope else [],
-        faults=list(scope.options.get("fault") or ()) if scope else [],
-        as_of=scope.options.get("as_of", "") if scope else "",
+        required_missing=missing(scope),
+        faults=scope.faults,
+        as_of=scope.options.get("as_of", ""),
         made_of=list(end.made_of),
         witnesses=run.witnesses,
     )
@@ -300,7 +298,7 @@ def _counted(
     for evidence in cases:
         of(evidence.integration, evidence.row).add(evidence.verdict, evidence.wall_s)
     for case in absent:
-        counts = of(str(case.get("integration", "")), str(case.get("row", "")))
+        counts = of(text_of(case, "integration"), text_of(case, "row"))
         counts.add(NEVER_REPORTED.verdict, 0.0)
         counts.not_run += 1
     return integrations

@@ -16,6 +16,7 @@ from harness.report.nightly import page
 from harness.report.nightly.alerts import AlertCause
 from harness.report.nightly.compare import compare
 from harness.report.nightly.problems import News
+from harness.report.scope import UNKNOWN
 from tests.browser.conftest import looks
 from tests.browser.pages import two_nights
 
@@ -93,7 +94,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "axes": {"transport": "udp"},
     }
     tables = matrix.tables(
-        None, [({"row": "HOLD", **plain}, "failed"), ({"row": "BUSY", **plain}, "passed")]
+        UNKNOWN, [({"row": "HOLD", **plain}, "failed"), ({"row": "BUSY", **plain}, "passed")]
     )
     news_since = compare([runs[-2]], [dataclasses.replace(runs[-1], results=failed)])
     page.write(path, seen, [runs], [cause], news, news_since, tables)

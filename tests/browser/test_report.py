@@ -20,6 +20,7 @@ from harness.report.acknowledged import Acknowledged, Acknowledgement
 from harness.report.evidence import CaseEvidence
 from harness.report.html import CasePage
 from harness.report.run_directory import RunEnd, RunEvidence, read_cases
+from harness.report.scope import UNKNOWN
 from harness.report.standing import Past
 from harness.report.summary import summarise
 from tests.browser.conftest import looks
@@ -284,7 +285,7 @@ def test_report_prints_completely(run: Path, look: Any) -> None:
 
 def write_page(home: Path, cases: Sequence[CaseEvidence], past: Past | None = None) -> None:
     run = RunEvidence(
-        home, [case.case for case in cases], RunEnd(workers=1, wall_s=1.0), None, cases
+        home, [case.case for case in cases], RunEnd(workers=1, wall_s=1.0), UNKNOWN, cases
     )
     html.write(home / "report.html", run, summarise(run), past)
 

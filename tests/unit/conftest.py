@@ -27,6 +27,7 @@ from harness.report import scope as scopes
 from harness.report.case_document import names
 from harness.report.evidence import CaseEvidence
 from harness.report.run_directory import RunEnd, RunEvidence, case_directory, create, write_end
+from harness.report.scope import UNKNOWN
 from harness.report.signoff import manifest
 from harness.support import mask, network_text
 from tests.unit.phone_events import rtp_statistics, sip_message
@@ -185,7 +186,7 @@ def run_of(
 ) -> RunEvidence:
     """A run that left these cases."""
     return RunEvidence(
-        directory, planned, RunEnd(**{"workers": 1, "wall_s": 1.0} | end), None, cases
+        directory, planned, RunEnd(**{"workers": 1, "wall_s": 1.0} | end), UNKNOWN, cases
     )
 
 

@@ -126,7 +126,7 @@ def outside_of_cases(run: RunEvidence) -> Iterator[Problem]:
     for line in dict.fromkeys(run.end.broke):
         # a path in it would make it new each night
         yield Problem(f"{_OUTSIDE}{mask_text(line.replace(run.name, '…'))}")
-    for line in scope.missing(run.scope) if run.scope else ():
+    for line in scope.missing(run.scope):
         yield Problem(f"required, and not run: {line}")
     for site, case in sorted({one.key for one in run.cases} - {key_of(one) for one in run.planned}):
         yield Problem(f"{_named(case, site)}{_UNPLANNED}")

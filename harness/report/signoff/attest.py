@@ -163,8 +163,7 @@ def predicate_of(decision: Decision, inputs: Sequence[Path]) -> Predicate:
         if place := _place(row):
             named[place].append(name_of(row))
     digests = {path.name: manifest.digest(path) for path in inputs}
-    if decision.scope:
-        digests |= {f"deployment {one.name}": one.hash for one in decision.scope.deployments}
+    digests |= {f"deployment {one.name}": one.hash for one in decision.scope.deployments}
     digests |= {witness_name(one): one["sha256"] for one in decision.evidence.witnesses}
     predicate: Predicate = {
         "result": _RESULT[decision.outcome],
@@ -175,7 +174,7 @@ def predicate_of(decision: Decision, inputs: Sequence[Path]) -> Predicate:
         "warnedTests": named["warnedTests"],
         "failedTests": named["failedTests"],
     }
-    if decision.scope and (as_of := decision.scope.options.get("as_of")):
+    if as_of := decision.scope.options.get("as_of"):
         predicate["hoursJudgedAsOf"] = as_of
     return predicate
 

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.report.causes import CauseGroup, grouped
-from harness.report.evidence import CaseEvidence, key_of
+from harness.report.evidence import CaseEvidence, key_of, text_of
 from harness.report.run_directory import RunEvidence
 from harness.report.scope import Scope, unverified_entries
 from harness.report.signoff import manifest
@@ -71,15 +71,15 @@ class Decision:
         return Acceptance.WITH_WAIVERS if self.waivers else Acceptance.ACCEPTED
 
     @property
-    def scope(self) -> Scope | None:
+    def scope(self) -> Scope:
         """What the run was asked to verify."""
         return self.evidence.scope
 
     @property
     def kinds(self) -> set[str]:
         """What kinds of deployment were verified."""
-        found = {one.kind for one in self.scope.deployments} if self.scope else set()
-        return found | {str(one.case.case.get("kind") or "") for one in self.cases} - {""}
+        found: set[str] = {one.kind for one in self.scope.deployments}
+        return found | {text_of(one.case.case, "kind") for one in self.cases} - {""}
 
     @property
     def simulated(self) -> bool:
@@ -128,15 +128,16 @@ def decide(
     ``is_sealed``: the caller has just compared its files with the manifest, or written that.
     """
     scope = run.scope
-    required = scope.required if scope else {}
-    judged = [judge(case, required.get(case.id, {}), by_log=not is_sealed) for case in run.cases]
+    judged = [
+        judge(case, scope.required.get(case.id, {}), by_log=not is_sealed) for case in run.cases
+    ]
     planned = set(map(key_of, run.planned))
     expired = tuple(waiver for waiver in waivers if waiver.expired(today))
     valid = tuple(waiver for waiver in waivers if waiver not in expired)
-    if scope:
+    if scope.is_known:
         known = [(d.name, row.row) for d in scope.deployments for row in d.rows]
         check_waivers(waivers, known, source or Path("waivers"), today=today)
-    rows = results(scope, judged, planned, valid) if scope else ()
+    rows = results(scope, judged, planned, valid)
     contradictions = tuple(one.contradiction for one in judged if one.contradiction)
     reasons = (
         *_about_the_run(run, judged, planned),
@@ -168,7 +169,7 @@ def _about_the_run(
     run: RunEvidence, judged: Sequence[JudgedCase], planned: set[tuple[str, str]]
 ) -> Iterable[str]:
     """What no waiver mends."""
-    if run.scope is None:
+    if not run.scope.is_known:
         yield "The run left no record of its scope, so what was left out is not known."
     if run.end.interrupted:
         yield f"The run was interrupted: {run.end.interrupted}."
@@ -176,8 +177,8 @@ def _about_the_run(
         yield f"The harness broke outside of any case: {what}."
     if not judged:
         yield "No case ran."
-    if run.scope and (faults := run.scope.options.get("fault")):
-        yield f"Faults were injected on purpose: {', '.join(map(str, faults))}."
+    if run.scope.faults:
+        yield f"Faults were injected on purpose: {', '.join(run.scope.faults)}."
     if strangers := sorted({one.case.key for one in judged} - planned):
         yield f"Cases were reported that were not planned: {', '.join(case for _, case in strangers[:5])}."
     if damaged := [one.case.id for one in judged if one.case.closed and one.case.damaged_lines]:
@@ -193,9 +194,7 @@ def _about_the_files(run: Path) -> Iterable[str]:
         yield f"The evidence is not as the run left it: {'; '.join(differing[:5])}{more}."
 
 
-def _blocks(
-    rows: Sequence[RowResult], judged: Sequence[JudgedCase], scope: Scope | None
-) -> Iterable[str]:
+def _blocks(rows: Sequence[RowResult], judged: Sequence[JudgedCase], scope: Scope) -> Iterable[str]:
     """A sentence for each cause, or other reason, of rows without a waiver; rows that were left out
     share one sentence.
     """
@@ -222,7 +221,7 @@ def _blocks(
     for (verdict, why), members in short.items():
         yield f"{', '.join(members)}: {verdict}" + (f" ({why})" if why else "") + "."
     if left_out:
-        narrowed = narrowing(scope.options) if scope else ""
+        narrowed = narrowing(scope.options)
         by = f", where the run was narrowed by {narrowed}" if narrowed else ""
         yield f"Rows were not run, or not completely{by}: {', '.join(left_out)}."
 
@@ -246,13 +245,12 @@ def _remarks(
     unused: Sequence[Waiver],
     expired: Sequence[Waiver],
 ) -> Iterable[str]:
-    scope = run.scope
-    options = scope.options if scope else {}
+    scope, options = run.scope, run.scope.options
     if narrowed := narrowing(options):
         yield f"Only a part was asked for: {narrowed}."
     # of a run made of others the timings are those of each
     is_quick = "quick" in str(options.get("timings")).split(", ")
-    if is_quick and any(d.kind == "simulated" for d in (scope.deployments if scope else ())):
+    if is_quick and any(d.kind == "simulated" for d in scope.deployments):
         yield "Timings that the guides let one set were scaled down (--timings quick)."
     if options.get("as_of"):
         yield f"Hours were judged as of {options['as_of']}, which HARNESS_AS_OF set."
@@ -269,10 +267,10 @@ def _remarks(
     if stand_ins:
         yield f"In {stand_ins} of {len(judged)} cases the AI was a stand-in, a softphone of the harness."
     yield from _strangers(run.attempts)
-    for deployment in scope.deployments if scope else ():
+    for deployment in scope.deployments:
         for row, why in dict(deployment.content.get("leave_out") or {}).items():
             yield f"{deployment.name} leaves out {row}: {why}"
-    for entry in unverified_entries(scope) if scope else ():
+    for entry in unverified_entries(scope):
         yield f"Declared, not verified: {entry}."
     for waiver in unused:
         yield f"A waiver of {waiver.what} ({waiver.who}) was not needed."

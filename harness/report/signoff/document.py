@@ -95,14 +95,12 @@ def write(
         accepted=decision.outcome is not Acceptance.NOT_ACCEPTED,
         signer=Markup(signer),  # digests are not to be masked: their runs of digits are no numbers
         evidence=Markup(evidence),
-        hashes={
-            d.name: Markup.escape(printable(d.hash)) for d in (scope.deployments if scope else ())
-        },
+        hashes={d.name: Markup.escape(printable(d.hash)) for d in scope.deployments},
         digests={
             one["sha256"]: Markup.escape(printable(one["sha256"]))
             for one in decision.evidence.witnesses
         },
-        versions=scope.versions if scope else {},
+        versions=scope.versions,
     )
     whole_file.write(path, text)
 
@@ -135,7 +133,7 @@ def subject(decision: Decision) -> str:
     """Who was verified: a stand-in is no Synthflow, nor is any voice agent; a simulation is no
     platform.
     """
-    platforms = sorted({d.platform for d in decision.scope.deployments}) if decision.scope else []
+    platforms = sorted({d.platform for d in decision.scope.deployments})
     ais = {ai_of(one.case, decision.scope) for one in decision.cases}
     simulated = "simulated " if decision.simulated else ""
     words = {
@@ -160,8 +158,8 @@ def banner(decision: Decision) -> str:
 def _matrix(decision: Decision) -> tuple[matrix.Table, ...]:
     """The matrix as the decision counts it; deployments share the width of the first page."""
     results = [(one.case.case, str(one.verdict)) for one in decision.cases]
-    places = len(decision.scope.deployments) if decision.scope else 1
-    most = _MOST_COLUMNS if places == 1 else _MOST_OF_SEVERAL
+    several = len(decision.scope.deployments) > 1
+    most = _MOST_OF_SEVERAL if several else _MOST_COLUMNS
     return matrix.tables(
         decision.scope,
         [*results, *((case, matrix.NOT_RUN) for case in decision.evidence.absent)],
@@ -233,8 +231,6 @@ _ORDER = [
 
 
 def _options(decision: Decision) -> list[tuple[str, str]]:
-    if decision.scope is None:
-        return []
     given: Mapping[str, Any] = decision.scope.options
 
     def words(name: str, value: object) -> str:

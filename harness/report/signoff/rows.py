@@ -187,25 +187,29 @@ def judge(case: CaseEvidence, required: RequiredFindings, *, by_log: bool) -> Ju
     """
     if not case.passed:
         return JudgedCase(case=case, verdict=case.verdict)
-    derived = overall(case.findings)
-    if not case.findings or derived is not Verdict.PASSED:
-        found = f"its findings say {derived}" if case.findings else "it has no findings"
-        return JudgedCase(
-            case=case, verdict=derived, contradiction=f"{case.id}: recorded as passed, but {found}"
-        )
+    verdict, but = _derived(case, required, by_log=by_log)
+    contradiction = f"{case.id}: recorded as passed, but {but}" if but else ""
+    return JudgedCase(case=case, verdict=verdict, contradiction=contradiction)
+
+
+def _derived(
+    case: CaseEvidence, required: RequiredFindings, *, by_log: bool
+) -> tuple[Verdict, str]:
+    """The verdict of a case that is recorded as passed, and what speaks against that."""
+    found = overall(case.findings)
+    if not case.findings:
+        return found, "it has no findings"
+    if found is not Verdict.PASSED:
+        return found, f"its findings say {found}"
     if by_log and (of_log := overall(findings_by_log(case))) is not Verdict.PASSED:
-        words = f"{case.id}: recorded as passed, but its events say {of_log}"
-        return JudgedCase(case=case, verdict=of_log, contradiction=words)
+        return of_log, f"its events say {of_log}"
     kinds = kinds_of(case.findings)
     for kind, least in required.items():
         if (seen := kind.count(kinds)) < least:
-            words = (
-                f"{case.id}: recorded as passed, but it looked {seen} of {least} times at {kind}"
-            )
-            return JudgedCase(case=case, verdict=Verdict.NOT_OBSERVABLE, contradiction=words)
+            return Verdict.NOT_OBSERVABLE, f"it looked {seen} of {least} times at {kind}"
     if any(f.verdict is Verdict.PASSED and f.strength is Strength.UNKNOWN for f in case.findings):
-        return JudgedCase(case=case, verdict=Verdict.NOT_OBSERVABLE)
-    return JudgedCase(case=case, verdict=Verdict.PASSED)
+        return Verdict.NOT_OBSERVABLE, ""
+    return Verdict.PASSED, ""
 
 
 def results(
@@ -264,15 +268,14 @@ def _result(
     )
 
 
-def ai_of(case: CaseEvidence, scope: Scope | None) -> str:
+def ai_of(case: CaseEvidence, scope: Scope) -> str:
     """Who was the AI: :data:`STAND_IN`, :data:`SYNTHFLOW`, or, where the deployment's file does not
     name it, :data:`UNNAMED`.
     """
     if case.axes.get("ai") == STAND_IN:
         return STAND_IN
     is_named = any(
-        one.name == case.deployment and SYNTHFLOW in one.content
-        for one in (scope.deployments if scope else ())
+        one.name == case.deployment and SYNTHFLOW in one.content for one in scope.deployments
     )
     return SYNTHFLOW if is_named else UNNAMED
 
@@ -286,7 +289,7 @@ def _causes(judged: Iterable[JudgedCase]) -> Iterable[str]:
         if one.verdict is Verdict.PASSED or one.contradiction:
             continue
         words = one.case.headline.removeprefix(f"{one.verdict}: ")
-        cause = (one.case.diagnosis[0].get("id") if one.case.diagnosis else None) or words
+        cause = one.case.first_cause.get("id") or words
         if cause not in found or doubt(one.case) < found[cause][0]:
             found[cause] = doubt(one.case), words
     return [words for _, words in found.values()]

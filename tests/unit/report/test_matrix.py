@@ -15,6 +15,7 @@ from rich.console import Console
 from harness.report import matrix
 from harness.report.matrix import Table
 from harness.report.run_directory import RunEvidence
+from harness.report.scope import UNKNOWN
 
 
 def result(
@@ -47,7 +48,7 @@ RESULTS = [
 
 
 def test_cells_count_the_cases_of_a_row_by_way_in_codec_and_ai() -> None:
-    acme, beta = matrix.tables(None, RESULTS)
+    acme, beta = matrix.tables(UNKNOWN, RESULTS)
     assert cells(acme, "HOLD") == {
         "UDP · IP · PCMU · Synthflow": "1 failed",
         "UDP · IP · PCMU · stand-in": "1 passed",
@@ -65,10 +66,10 @@ def test_cells_count_the_cases_of_a_row_by_way_in_codec_and_ai() -> None:
 
 def test_columns_are_divided_as_finely_as_there_is_room() -> None:
     for most, found in ((4, 4), (3, 3), (2, 2), (1, 0)):
-        acme = matrix.tables(None, RESULTS, most)[0]
+        acme = matrix.tables(UNKNOWN, RESULTS, most)[0]
         assert len(acme.headed) == found, most
         assert acme.lines[0].passed == "2/3"
-    assert cells(matrix.tables(None, RESULTS, 2)[0], "HOLD") == {
+    assert cells(matrix.tables(UNKNOWN, RESULTS, 2)[0], "HOLD") == {
         "UDP · IP": "1 failed, 1 passed",
         "TLS · digest": "1 passed",
     }
@@ -78,11 +79,11 @@ def test_a_deployment_with_trunks_has_a_column_for_each() -> None:
     results = [
         result("HOLD", "passed", **UDP, trunk=trunk, ai="synthflow") for trunk in ("East", "West")
     ]
-    assert [table.headed for table in matrix.tables(None, results)] == [(("East",), ("West",))]
+    assert [table.headed for table in matrix.tables(UNKNOWN, results)] == [(("East",), ("West",))]
 
 
 def test_link_of_a_cell_names_its_row_deployment_and_values() -> None:
-    acme = matrix.tables(None, RESULTS)[0]
+    acme = matrix.tables(UNKNOWN, RESULTS)[0]
     without_codec = next(column for column in acme.columns if "" in column)
     assert dict(parse_qsl(acme.link(acme.lines[1], without_codec))) == {
         "row": "BUSY",
