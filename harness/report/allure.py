@@ -36,7 +36,7 @@ from harness.report import pcap
 from harness.report.callfacts import Measured, medians, rtp_table
 from harness.report.coverage import declared
 from harness.report.drawings import ladder_svg, ladder_text, timeline_svg
-from harness.report.evidence import CaseEvidence, axes_of, text_of
+from harness.report.evidence import CaseEvidence, PlainCase, axes_of, text_of
 from harness.report.flow import Arrow, arrows
 from harness.report.hearing import COLUMNS, figures, hearings
 from harness.report.html import places_of, player_of
@@ -138,7 +138,7 @@ def write(
     _store(result, results)
 
 
-def write_missing(case: Mapping[str, Any], directory: str, results: Path, at: float) -> None:
+def write_missing(case: PlainCase, directory: str, results: Path, at: float) -> None:
     """Write a broken result for a planned case that left nothing behind, not even the ``directory``
     of that name.
 
@@ -165,7 +165,7 @@ def _label(name: str, value: object) -> dict[str, str]:
     return {"name": name, "value": printable(str(value))}
 
 
-def _result(case: Mapping[str, Any], directory: str) -> dict[str, Any]:
+def _result(case: PlainCase, directory: str) -> dict[str, Any]:
     """What a case is, as planned: names, ids, labels, parameters, link. The history's ids are made
     of the parameters.
     """

@@ -12,7 +12,7 @@ import json
 import re
 import shutil
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from harness.case.log import ADDED, CASE, EVENTS
 from harness.case.verdict import NEVER_REPORTED
 from harness.errors import MistakeError
 from harness.report import html, pcap
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, PlainCase
 from harness.report.hearing import draw
 from harness.report.markup import in_words, printable, said_besides
 from harness.report.run_directory import CASES, RunEvidence
@@ -205,7 +205,7 @@ def _cells(case: CaseEvidence) -> dict[str, object]:
     }
 
 
-def _cells_of_absent(case: Mapping[str, object]) -> dict[str, object]:
+def _cells_of_absent(case: PlainCase) -> dict[str, object]:
     said = {
         "case": case.get("id"),
         "verdict": NEVER_REPORTED.verdict,

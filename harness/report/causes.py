@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
 
 from typing_extensions import TypedDict
 
@@ -18,7 +17,7 @@ from harness.diagnosis import common
 from harness.diagnosis.catalogue import owner_in_words
 from harness.diagnosis.common import Common
 from harness.diagnosis.result import HEDGES
-from harness.report.evidence import CaseEvidence, text_of
+from harness.report.evidence import CaseEvidence, PlainCause, text_of
 
 #: ``CHECK of SUBJECT: …`` (a finding's text): the subject and the figures differ from case to case,
 #: the check does not.
@@ -89,7 +88,7 @@ class CauseGroup:
         return str(next(named, {}).get("cause") or "")
 
     @property
-    def cause(self) -> Mapping[str, Any]:
+    def cause(self) -> PlainCause:
         """The likeliest cause as the diagnosis has it; empty when there is none."""
         if self.common is not None:
             return self.common.cause

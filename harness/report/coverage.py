@@ -17,7 +17,7 @@ from harness.case.events import phone_of
 from harness.case.measurement import Direction
 from harness.case.verdict import Finding, Strength, Verdict
 from harness.deployment import SIP_NUMBER, STAND_IN
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, CaseKey
 
 _ROLES = {"ai": "the AI", "caller": "the caller", "agent": "the agent"}
 
@@ -203,7 +203,7 @@ class ProvedClaim:
 
 def claims(cases: Sequence[CaseEvidence]) -> tuple[ProvedClaim, ...]:
     """The claims of cases that passed, the best known first."""
-    found: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    found: dict[tuple[str, str], set[CaseKey]] = {}
     for case in cases:
         for words, source in _of_case(case):
             found.setdefault((words, source), set()).add(case.key)

@@ -45,25 +45,32 @@ from harness.deployment import SIP_NUMBER, STAND_IN
 from harness.errors import MistakeError
 from harness.support.files import json_file
 
+#: The plain data of a case, in its evidence or among those planned.
+PlainCase = Mapping[str, Any]
+#: A cause as a diagnosis has it.
+PlainCause = Mapping[str, Any]
+#: Site and id of a case.
+CaseKey = tuple[str, str]
+
 _READINGS = itertools.count()
 
 
-def text_of(case: Mapping[str, object], name: str) -> str:
+def text_of(case: PlainCase, name: str) -> str:
     """A text of a case's plain data; empty where it has none."""
     return str(case.get(name) or "")
 
 
-def key_of(case: Mapping[str, object]) -> tuple[str, str]:
+def key_of(case: PlainCase) -> CaseKey:
     """Site and id of a case's plain data."""
     return text_of(case, "site"), text_of(case, "id")
 
 
-def axes_of(case: Mapping[str, Any]) -> dict[str, str]:
+def axes_of(case: PlainCase) -> dict[str, str]:
     """The axes' values of a case's plain data, as plain strings."""
     return {str(name): str(value) for name, value in (case.get("axes") or {}).items()}
 
 
-def names_of(keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+def names_of(keys: Collection[CaseKey]) -> dict[CaseKey, str]:
     """What each case is called, by site and id: by its id, and by its site where there are several."""
     several = len({site for site, _ in keys}) > 1
     return {(site, name): f"{name} at {site}" if several else name for site, name in keys}
@@ -148,10 +155,10 @@ class CaseEvidence:
     """
 
     directory: Path
-    case: Mapping[str, Any]
+    case: PlainCase
     findings: tuple[Finding, ...]
     conclusion: Conclusion
-    diagnosis: tuple[Mapping[str, Any], ...]  #: causes, the likeliest first
+    diagnosis: tuple[PlainCause, ...]  #: causes, the likeliest first
     closed: bool  #: False: the worker died
     began: float
     ended: float
@@ -174,7 +181,7 @@ class CaseEvidence:
         reading = next(_READINGS)
         log = log_of(directory, reading, with_added)
         conclusion: Conclusion | None = None
-        diagnosis: tuple[Mapping[str, Any], ...] = ()
+        diagnosis: tuple[PlainCause, ...] = ()
         try:
             case = case_of(json_file.read(directory / CASE))
             if log.added_end is not None:
@@ -247,7 +254,7 @@ class CaseEvidence:
         return text_of(self.case, "deployment")
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> CaseKey:
         """What tells the case from all others of a run that several sites have made: site and id."""
         return key_of(self.case)
 
@@ -277,7 +284,7 @@ class CaseEvidence:
         return int(self.case.get("attempt", 1))
 
     @property
-    def first_cause(self) -> Mapping[str, Any]:
+    def first_cause(self) -> PlainCause:
         """The likeliest cause as the diagnosis has it; empty when none was named."""
         return self.diagnosis[0] if self.diagnosis else {}
 
@@ -287,7 +294,7 @@ class CaseEvidence:
         return str(self.first_cause.get("cause", ""))
 
     @property
-    def causes_besides(self) -> Sequence[Mapping[str, Any]]:
+    def causes_besides(self) -> Sequence[PlainCause]:
         """What the case shows to be wrong besides its first cause: the others it names are only
         possible in that one's stead.
         """
@@ -429,7 +436,7 @@ def case_of(plain: object) -> dict[str, Any]:
     return {**plain, "began_wall": finite(plain["began_wall"])} if "began_wall" in plain else plain
 
 
-def _findings(case: Mapping[str, Any], log: CaseLog) -> tuple[Finding, ...]:
+def _findings(case: PlainCase, log: CaseLog) -> tuple[Finding, ...]:
     """The findings of a case: as they were recorded at its end; where they are not there, because
     its worker died, judged by its log.
     """
@@ -443,7 +450,7 @@ def _findings(case: Mapping[str, Any], log: CaseLog) -> tuple[Finding, ...]:
     return found
 
 
-def _causes(diagnosis: object) -> tuple[Mapping[str, Any], ...]:
+def _causes(diagnosis: object) -> tuple[PlainCause, ...]:
     """The causes of a diagnosis, which is a document or their list. Raises ``ValueError`` for
     anything else.
     """
@@ -521,7 +528,7 @@ def tries_of(evidences: Iterable[CaseEvidence]) -> list[Tries]:
     Those of one run are in the order of their numbers, since the clock may have been set back; runs
     go by the wall clock.
     """
-    every: dict[tuple[str, str], dict[object, list[CaseEvidence]]] = {}
+    every: dict[CaseKey, dict[object, list[CaseEvidence]]] = {}
     for evidence in evidences:
         every.setdefault(evidence.key, {}).setdefault(evidence.case.get("run"), []).append(evidence)
     found = []

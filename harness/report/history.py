@@ -26,7 +26,7 @@ from harness.case.verdict import NEVER_REPORTED, Verdict, worst
 from harness.errors import DamagedHistoryError, ResourceError
 from harness.report.callfacts import worst_figures
 from harness.report.causes import CauseGroup
-from harness.report.evidence import CaseEvidence, text_of
+from harness.report.evidence import CaseEvidence, CaseKey, PlainCase, text_of
 from harness.report.markup import printable
 from harness.report.run_directory import RunEvidence
 from harness.report.scope import digest
@@ -185,7 +185,7 @@ def shortened(changed: Sequence[str]) -> str:
     return "; ".join(changed[:_SHOWN]) + more
 
 
-def _place(case: Mapping[str, object]) -> tuple[str, str]:
+def _place(case: PlainCase) -> tuple[str, str]:
     return text_of(case, "deployment"), text_of(case, "site")
 
 
@@ -193,7 +193,7 @@ def _found(
     place: tuple[str, str], run: RunEvidence
 ) -> tuple[tuple[Result, ...], Mapping[str, Mapping[str, float]]]:
     results = []
-    causes: dict[tuple[str, str], list[Cause]] = {}
+    causes: dict[CaseKey, list[Cause]] = {}
     for group in run.groups:
         for case in group.cases:
             causes.setdefault(case.key, []).append(cause_of(group))

@@ -47,7 +47,7 @@ from harness.report.callfacts import (
 from harness.report.causes import CauseGroup
 from harness.report.coverage import coverage, declared, labels
 from harness.report.drawings import ladder_svg, timeline_svg
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, PlainCase
 from harness.report.flow import Arrow, arrows, first_line, messages_of, named_in, sdp_summary
 from harness.report.hearing import COLUMNS, Hearing, figures, hearings
 from harness.report.history import Run, shortened
@@ -589,12 +589,12 @@ class CaseView:
     packed: str = ""  #: the same deflated; neither, where it is in a file beside the page
 
 
-def place_of(case: Mapping[str, object], name: str) -> str:
+def place_of(case: PlainCase, name: str) -> str:
     """The deployment or the site of a case's plain data."""
     return str(case.get(name) or ("local" if name == "site" else ""))
 
 
-def places_of(cases: Iterable[Mapping[str, object]]) -> list[str]:
+def places_of(cases: Iterable[PlainCase]) -> list[str]:
     """What of deployment and site cases must be distinguished by."""
     cases = list(cases)
     return [name for name in _AT if len({place_of(case, name) for case in cases}) > 1]

@@ -9,14 +9,14 @@ the difference between failed and not observable.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import integrations
 from harness.case.verdict import NEVER_REPORTED, Conclusion, Verdict
 from harness.report.coverage import labels
-from harness.report.evidence import CaseEvidence, key_of, names_of, text_of
+from harness.report.evidence import CaseEvidence, PlainCase, key_of, names_of, text_of
 from harness.report.markup import in_words, printable, said_besides, said_first
 from harness.report.run_directory import RunEvidence
 from harness.support.files import whole_file
@@ -62,12 +62,12 @@ def _count(suite: ET.Element, elements: Sequence[ET.Element]) -> None:
     suite.set("time", f"{sum(float(element.get('time', '0')) for element in elements):.3f}")
 
 
-def _title(case: Mapping[str, object]) -> str:
+def _title(case: PlainCase) -> str:
     """Its integration's title."""
     return integrations.title(text_of(case, "integration"))
 
 
-def _element(case: Mapping[str, object], name: str, seconds: float) -> ET.Element:
+def _element(case: PlainCase, name: str, seconds: float) -> ET.Element:
     return ET.Element(
         "testcase",
         classname=printable(f"{_title(case)}.{case.get('row', '')}"),

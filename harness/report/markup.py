@@ -7,18 +7,18 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
 from harness.case.verdict import Finding, Strength, Verdict
 from harness.diagnosis.catalogue import owner_in_words
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, PlainCause
 from harness.support import network_text
 from harness.support.terminal import program
 
@@ -140,7 +140,7 @@ def render(template: str, **values: object) -> str:
     return printable(environment().get_template(template).render(values))
 
 
-def cause_of(plain: Mapping[str, Any]) -> dict[str, str]:
+def cause_of(plain: PlainCause) -> dict[str, str]:
     """The fields of a cause that reports show, each as text, empty when missing."""
     found = {name: str(plain.get(name) or "") for name in CAUSE}
     return found | {"link": web_link(plain.get("link")), "owner": owner_in_words(found["owner"])}
@@ -151,7 +151,7 @@ def said_first(case: CaseEvidence, *names: str) -> list[str]:
     return _said(case.first_cause, names)
 
 
-def _said(cause: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+def _said(cause: PlainCause, names: Iterable[str]) -> list[str]:
     known = cause_of(cause)
     return [f"{name.capitalize()}: {known[name]}" for name in names if known[name]]
 
@@ -161,7 +161,7 @@ def in_words(strength: Strength | None) -> str:
     return "" if strength is None else strength.name.lower()
 
 
-def said_besides(cause: Mapping[str, Any]) -> str:
+def said_besides(cause: PlainCause) -> str:
     """A further cause in lines: what it is, how to fix it, who owns it."""
     return "\n".join([f"Also: {cause.get('cause', '')}", *_said(cause, ("fix", "owner"))])
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import urlencode
 
 from rich import box
@@ -20,7 +20,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.case.verdict import ORDER, Verdict
-from harness.report.evidence import axes_of, text_of
+from harness.report.evidence import PlainCase, axes_of, text_of
 from harness.report.markup import SIGNS, render
 from harness.report.run_directory import RunEvidence
 from harness.report.scope import RowScope, Scope
@@ -47,7 +47,7 @@ WITHOUT = "–"
 
 Axes = Mapping[str, str]
 #: The plain data of a case, and its verdict or :data:`NOT_RUN`.
-Result = tuple[Mapping[str, Any], str]
+Result = tuple[PlainCase, str]
 
 
 @dataclass(frozen=True)
@@ -289,7 +289,7 @@ def _table(
 class _Placed:
     """A case as the matrix counts it."""
 
-    case: Mapping[str, Any] = field(repr=False)
+    case: PlainCase = field(repr=False)
     verdict: str
 
     @cached_property

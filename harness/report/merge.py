@@ -15,7 +15,7 @@ from harness.case.log import CASE
 from harness.errors import MistakeError
 from harness.report import scope as scopes
 from harness.report import witnesses
-from harness.report.evidence import case_of, key_of
+from harness.report.evidence import CaseKey, PlainCase, case_of, key_of
 from harness.report.run_directory import (
     ALLURE,
     CASES,
@@ -73,9 +73,9 @@ class _Part:
 
     run: Path
     scope: Scope | None
-    planned: Sequence[Mapping[str, Any]]
+    planned: Sequence[PlainCase]
     end: RunEnd
-    reported: Mapping[Path, Mapping[str, Any]]
+    reported: Mapping[Path, PlainCase]
 
     @classmethod
     def read(cls, run: Path) -> _Part:
@@ -87,7 +87,7 @@ class _Part:
     def began(self) -> float:
         return self.scope.began if self.scope else 0.0
 
-    def broke(self, began: Mapping[tuple[str, str], float]) -> tuple[str, ...]:
+    def broke(self, began: Mapping[CaseKey, float]) -> tuple[str, ...]:
         """What broke in it besides its cases: also what did not run, where evidence of an earlier
         run would hide that.
 
@@ -99,14 +99,14 @@ class _Part:
         return *self.end.broke, *(f"{self.run.name}: {case.get('id')} was not run" for case in lost)
 
 
-def _read_case(case: Path) -> Mapping[str, Any]:
+def _read_case(case: Path) -> PlainCase:
     try:
         return case_of(json_file.read(case))
     except (OSError, ValueError, TypeError) as error:
         raise MistakeError(f"{case}: cannot be read: {error}") from error
 
 
-def _copy_case(case: Path, plain: Mapping[str, Any], target: Path, copied: set[_Identity]) -> None:
+def _copy_case(case: Path, plain: PlainCase, target: Path, copied: set[_Identity]) -> None:
     """Copy a case's directory, unless it is one that was copied already."""
     identity = (*key_of(plain), plain.get("began_wall", 0.0), plain.get("pid", 0))
     if identity not in copied:

@@ -31,7 +31,7 @@ from harness.diagnosis.catalogue import Confidence
 from harness.diagnosis.result import DiagnosisDocument
 from harness.errors import MistakeError
 from harness.report.case_document import AddedEvidence
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, PlainCause
 from harness.report.file_evidence import FileEvidence
 from harness.report.run_directory import case_directories, each
 from harness.support.files import json_file
@@ -284,7 +284,7 @@ def _failed(findings: Iterable[Finding | None]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(finding.check for finding in _made(findings) if finding.failed))
 
 
-def _causes(plain: Iterable[Mapping[str, Any]]) -> tuple[NamedCause, ...]:
+def _causes(plain: Iterable[PlainCause]) -> tuple[NamedCause, ...]:
     names = NamedCause.__annotations__
     return tuple(
         cast("NamedCause", {name: cause[name] for name in names if name in cause})

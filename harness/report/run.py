@@ -19,7 +19,7 @@ from harness.errors import ResourceError
 from harness.report import allure, history, html, junit, owners
 from harness.report.callfacts import Measured
 from harness.report.causes import CauseGroup, judged
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, PlainCase
 from harness.report.hearing import draw
 from harness.report.markup import relative
 from harness.report.pcap import capture
@@ -85,7 +85,7 @@ class FinishedRun:
         return {name: path for name, path in named.items() if path is not None}
 
 
-def finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> FinishedRun:
+def finish(run: Path, planned: Sequence[PlainCase], end: RunEnd) -> FinishedRun:
     """Make every report of a run, and let ``latest`` point to it.
 
     ``planned`` is the plain data of each case that was to run. Raises :class:`ResourceError` where
@@ -119,7 +119,7 @@ def remake(run: Path, *, complete: bool = False) -> FinishedRun:
         return _finish(evidence, _making(run, evidence.end, len(evidence.attempts)), {})
 
 
-def _read(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> _Read:
+def _read(run: Path, planned: Sequence[PlainCase], end: RunEnd) -> _Read:
     """The run, and the views of its cases that passed."""
     evidence, directories = RunEvidence.of(run, planned, end), case_directories(run)
     making = _making(run, end, len(directories))

@@ -44,7 +44,16 @@ from harness.deployment.limits import try_lease
 from harness.errors import MistakeError, writing
 from harness.report import scope as scopes
 from harness.report.causes import CauseGroup, grouped
-from harness.report.evidence import CaseEvidence, Tries, case_of, key_of, latest, text_of, tries_of
+from harness.report.evidence import (
+    CaseEvidence,
+    PlainCase,
+    Tries,
+    case_of,
+    key_of,
+    latest,
+    text_of,
+    tries_of,
+)
 from harness.report.scope import Scope
 from harness.support.files import json_file, whole_file
 from harness.support.mask import mask_name, mask_plain, mask_text
@@ -147,7 +156,7 @@ def require_outside_of_runs(directory: Path) -> None:
             )
 
 
-def case_directory(run: Path, case: Mapping[str, object]) -> Path:
+def case_directory(run: Path, case: PlainCase) -> Path:
     """Where a case's evidence goes; its name is the case's id as a file name, distinguished by a hash,
     and the attempt.
     """
@@ -167,7 +176,7 @@ class RunEvidence:
     """Everything a run left, read once; every view of the run is made of it."""
 
     directory: Path
-    planned: Sequence[Mapping[str, Any]]  #: the plain data of each case that was to run
+    planned: Sequence[PlainCase]  #: the plain data of each case that was to run
     end: RunEnd
     scope: Scope  #: what it was asked to verify, narrowed to what was planned
     attempts: Sequence[CaseEvidence]  #: each attempt at each case
@@ -178,7 +187,7 @@ class RunEvidence:
         return cls.of(directory, *read_planned(directory)).with_cases(read_cases(directory))
 
     @classmethod
-    def of(cls, directory: Path, planned: Sequence[Mapping[str, Any]], end: RunEnd) -> RunEvidence:
+    def of(cls, directory: Path, planned: Sequence[PlainCase], end: RunEnd) -> RunEvidence:
         """A run whose cases are not read yet. Raises :class:`MistakeError` for a damaged scope."""
         return cls(directory, planned, end, _scope_of(directory, planned), ())
 
@@ -217,13 +226,13 @@ class RunEvidence:
         return grouped(self.cases)
 
     @cached_property
-    def absent(self) -> list[Mapping[str, Any]]:
+    def absent(self) -> list[PlainCase]:
         """The planned cases that left no evidence."""
         reported = {case.key for case in self.attempts}
         return [case for case in self.planned if key_of(case) not in reported]
 
     @cached_property
-    def everything(self) -> list[Mapping[str, Any]]:
+    def everything(self) -> list[PlainCase]:
         """The plain data of each case, planned or reported."""
         return [*self.planned, *(case.case for case in self.attempts)]
 
@@ -271,26 +280,26 @@ def of_each_case(directories: Sequence[Path], read: Callable[[Path], Made]) -> l
         return list(each(read, directories))
 
 
-def last_attempt(run: Path, case: Mapping[str, object]) -> CaseEvidence | None:
+def last_attempt(run: Path, case: PlainCase) -> CaseEvidence | None:
     """The evidence of the attempt at a case that counts; None when it left none."""
     name = case_directory(run, {**case, "attempt": 1}).name
     attempts = [path for path in case_directories(run) if f"{path.name}.".startswith(f"{name}.")]
     return next(iter(latest(map(CaseEvidence.read, attempts))), None)
 
 
-def as_kept(planned: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def as_kept(planned: Iterable[PlainCase]) -> list[PlainCase]:
     """The plain data of cases as their evidence has them: masked, where their numbers are real."""
     return [mask_plain(case) if case.get("mask") else case for case in planned]
 
 
-def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
+def read_end(run: Path) -> tuple[list[PlainCase], RunEnd] | None:
     """The planned cases of a run and what its runner knew at the end; None when it never ended.
 
     Raises :class:`MistakeError` when its record is damaged.
     """
     try:
         found = json_file.read_as(run / _RUN, _RUN_FILE)
-        planned: list[Mapping[str, Any]] = [
+        planned: list[PlainCase] = [
             {"id": case["id"], **case} for case in map(case_of, found["planned"])
         ]
         end = found["end"]
@@ -306,7 +315,7 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
         ) from error
 
 
-def _has_results(results: Path, run: Path, planned: Iterable[Mapping[str, Any]]) -> bool:
+def _has_results(results: Path, run: Path, planned: Iterable[PlainCase]) -> bool:
     """Whether that directory has a result of this run, which has no results in its own directory."""
     if (run / ALLURE).is_dir():
         return False
@@ -320,7 +329,7 @@ def allure_name(run: str, directory: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run}/{directory}"))
 
 
-def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
+def read_planned(run: Path) -> tuple[list[PlainCase], RunEnd]:
     """As :func:`read_end`; a run that was killed was to run all that its scope asked for, if it
     left one.
 
@@ -341,13 +350,13 @@ def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
     return [], unended
 
 
-def _scope_of(run: Path, planned: Sequence[Mapping[str, object]]) -> Scope:
+def _scope_of(run: Path, planned: Sequence[PlainCase]) -> Scope:
     """What a run was to verify, by what was ``planned`` in the end. Raises :class:`MistakeError`."""
     found = scopes.read(run)
     return found.narrowed({key_of(case) for case in planned}) if found else scopes.UNKNOWN
 
 
-def write_end(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> None:
+def write_end(run: Path, planned: Sequence[PlainCase], end: RunEnd) -> None:
     """Put down what only the runner knows, so that the reports can be made again."""
     plain = {"planned": as_kept(planned), "end": dataclasses.asdict(end)}
     whole_file.write(run / _RUN, json.dumps(plain, indent=1, default=str) + "\n")

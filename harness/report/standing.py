@@ -16,7 +16,7 @@ from harness.errors import DamagedHistoryError, MistakeError, ResourceError
 from harness.report import history
 from harness.report.acknowledged import NONE, Acknowledged, today
 from harness.report.causes import CauseGroup
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, CaseKey
 from harness.report.history import Result, Run
 from harness.report.run_directory import RunEvidence
 
@@ -84,7 +84,7 @@ def rates(runs: Sequence[Run]) -> list[FlakeRate]:
 FIXED = "fixed"
 #: Site and case: new, failing since a run, fixed, or flaky. A case of which nothing is to be said
 #: is not in it.
-Standings = Mapping[tuple[str, str], str]
+Standings = Mapping[CaseKey, str]
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def standings(past: Sequence[Run], now: Sequence[Run]) -> Standings:
     deployment and site, oldest first.
     """
     places = {(run.deployment, run.site) for run in past}
-    seen: dict[tuple[str, str], list[tuple[str, Result]]] = {}
+    seen: dict[CaseKey, list[tuple[str, Result]]] = {}
     for run in past:
         for result in run.results:
             if result.attempts:

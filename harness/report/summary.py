@@ -16,7 +16,7 @@ from harness.case.events import StrangerRefused
 from harness.case.verdict import NEVER_REPORTED, Verdict, exit_code
 from harness.diagnosis.common import CommonDocument
 from harness.report.coverage import Coverage, by_row
-from harness.report.evidence import CaseEvidence, key_of, names_of, text_of
+from harness.report.evidence import CaseEvidence, PlainCase, key_of, names_of, text_of
 from harness.report.run_directory import AddedFile, RunEvidence
 from harness.report.scope import LeftOutDocument, left_out, missing, unverified_entries
 from harness.support.files import json_file, whole_file
@@ -287,7 +287,7 @@ def _row_of(case: CaseEvidence, deployments: Mapping[str, str]) -> str:
 
 
 def _counted(
-    cases: Iterable[CaseEvidence], absent: Iterable[Mapping[str, object]]
+    cases: Iterable[CaseEvidence], absent: Iterable[PlainCase]
 ) -> dict[str, dict[str, Counts]]:
     """How the cases of each row of each integration ended."""
     integrations: dict[str, dict[str, Counts]] = {}

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.report.causes import CauseGroup, grouped
-from harness.report.evidence import CaseEvidence, key_of, text_of
+from harness.report.evidence import CaseEvidence, CaseKey, key_of, text_of
 from harness.report.run_directory import RunEvidence
 from harness.report.scope import Scope, unverified_entries
 from harness.report.signoff import manifest
@@ -166,7 +166,7 @@ def decide(
 
 
 def _about_the_run(
-    run: RunEvidence, judged: Sequence[JudgedCase], planned: set[tuple[str, str]]
+    run: RunEvidence, judged: Sequence[JudgedCase], planned: set[CaseKey]
 ) -> Iterable[str]:
     """What no waiver mends."""
     if not run.scope.is_known:

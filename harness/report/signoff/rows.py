@@ -29,7 +29,7 @@ from harness.finding_kinds import RequiredFindings, kinds_of
 from harness.report.callfacts import ANSWER, JITTER, LOSS, answer_times, worst_figures
 from harness.report.causes import doubt
 from harness.report.coverage import ProvedClaim, claims, words_of
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, CaseKey
 from harness.report.markup import seen_of
 from harness.report.rejudge import findings_by_log
 from harness.report.scope import DeploymentScope, RowScope, Scope, each_once
@@ -215,7 +215,7 @@ def _derived(
 def results(
     scope: Scope,
     judged: Sequence[JudgedCase],
-    planned: Iterable[tuple[str, str]],
+    planned: Iterable[CaseKey],
     waivers: Sequence[Waiver],
 ) -> tuple[RowResult, ...]:
     """A result for each row of each deployment, those of the guide first."""
@@ -237,7 +237,7 @@ def _result(
     deployment: DeploymentScope,
     row: RowScope,
     judged: Sequence[JudgedCase],
-    planned: set[tuple[str, str]],
+    planned: set[CaseKey],
     scope: Scope,
     waivers: Sequence[Waiver],
 ) -> RowResult:
