@@ -186,11 +186,9 @@ def _settle(
         return
     for name in left:
         each = found.get((case.deployment, name))
-        if (
-            each is not None
-            and each.settled
-            and any(_share_place(name, case, other) for other in each.failing)
-        ):
+        if each is None or not each.settled:
+            continue
+        if any(_share_place(name, case, other) for other in each.failing):
             each.add(case, f"{case.id} leaves it possible, and other cases show it")
             return
     _common(found, case, first).add(case, *because)
@@ -276,22 +274,14 @@ def _by_the_other_forms(case: Judged, cases: Sequence[Judged]) -> tuple[str, str
         return None
     for other in cases:
         same = (other.deployment, other.row) == (case.deployment, case.row)
-        if not (
-            same
-            and _but(other.axes, _FORM) == _but(case.axes, _FORM)
-            and other.axes.get(_FORM) == _E164
-        ):
+        same = same and _but(other.axes, _FORM) == _but(case.axes, _FORM)
+        if not same or other.axes.get(_FORM) != _E164:
             continue
+        dialled = f"{other.id} dialled the same number in E.164, and"
         if other.passed:
-            return (
-                "number-form-refused",
-                f"{other.id} dialled the same number in E.164, and reached it",
-            )
+            return "number-form-refused", f"{dialled} reached it"
         if "number-unknown-at-platform" in other.named:
-            return (
-                "number-unknown-at-platform",
-                f"{other.id} dialled the same number in E.164, and was refused as well",
-            )
+            return "number-unknown-at-platform", f"{dialled} was refused as well"
     return None
 
 

@@ -61,16 +61,14 @@ def _requests(scene: Scene, messages: Sequence[CallMessage]) -> None:
             ):  # else placed on a REFER, or another caller's
                 _offer(scene, messages, exchange, where)
         elif request.method in ("INVITE", "UPDATE"):
-            scene.record(
-                "change.answer", _outcome(scene, exchange, messages), *where, leg=request.leg
-            )
+            outcome = _outcome(scene, exchange, messages)
+            scene.record("change.answer", outcome, *where, leg=request.leg)
         elif request.method == "INFO":
             refused = answer is not None and answer.status >= 300
             scene.record("digits.info", "refused" if refused else None, *where, leg=request.leg)
         elif request.method == "BYE" and request.time <= scene.over:
-            scene.record(
-                "hangup.answer", _outcome(scene, exchange, messages), *where, leg=request.leg
-            )
+            outcome = _outcome(scene, exchange, messages)
+            scene.record("hangup.answer", outcome, *where, leg=request.leg)
 
 
 def _outcome(scene: Scene, exchange: Exchange, messages: Sequence[CallMessage]) -> str | None:

@@ -65,11 +65,11 @@ def _cut(scene: Scene) -> None:
         reported, call = (f"{bye.leg}", bye.where, *why.stated(bye.message)), scene.call_of(finding)
         scene.record("agent.cut" if with_agent else "call.cut", True, *reported, leg=call)
         if with_agent:
-            for each in filter(is_for_want_of_rtp, byes):
-                scene.record("agent.reason", NO_RTP_CAME, each.where, *why.stated(each.message))
+            for each in byes:
+                _reason(scene, "agent.reason", each)
             _agent_cut_by(scene)
         else:
-            _ended_for(scene, bye)
+            _reason(scene, "call.reason", bye)
             _cut_by(scene, bye)
 
 
@@ -87,9 +87,9 @@ def _agent_cut_by(scene: Scene) -> None:
         )
 
 
-def _ended_for(scene: Scene, bye: CallMessage) -> None:
+def _reason(scene: Scene, fact: str, bye: CallMessage) -> None:
     if is_for_want_of_rtp(bye):
-        scene.record("call.reason", NO_RTP_CAME, bye.where, *why.stated(bye.message))
+        scene.record(fact, NO_RTP_CAME, bye.where, *why.stated(bye.message))
 
 
 def _cut_by(scene: Scene, bye: CallMessage) -> None:
@@ -108,7 +108,7 @@ def _cut_by(scene: Scene, bye: CallMessage) -> None:
         for seen in first.values():
             by = "the platform" if seen.received else "the AI"
             scene.record("call.cut_by", by, seen.where, *why.stated(seen.message))
-            _ended_for(scene, seen)
+            _reason(scene, "call.reason", seen)
     if not first and scene.has_stand_in and scene.at_ai:
         words = f"{bye.leg} got a BYE, and the AI's phone neither sent nor got one for it"
         scene.record("call.cut_by", "the platform", words, bye.where)
