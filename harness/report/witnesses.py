@@ -56,7 +56,7 @@ from harness.witness.matching import (
     match,
     overlap,
 )
-from harness.witness.packets import Address, as_text
+from harness.witness.packets import Address, Way, as_text
 from harness.witness.recordings import CallAudio, Shown, shown
 from harness.witness.sound_file import Sound, SoundFileError, marks_in, read_sound
 
@@ -344,7 +344,7 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
     def mark(
         leg: KnownLeg,
         call: HopCall,
-        way: tuple[Address, Address],
+        way: Way,
         began: float,
         heard_s: float,
         covered_s: float,

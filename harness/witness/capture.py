@@ -19,7 +19,7 @@ from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 from harness.sip.sdp import Description
 from harness.support.files import user_files
-from harness.witness.packets import Address, Notes, Payload, Transport, payloads
+from harness.witness.packets import Address, Notes, Payload, Transport, Way, payloads
 from harness.witness.rtp_streams import Described, RtpStreams, Stream
 
 CAPTURE: Final = user_files.FileKind(
@@ -82,7 +82,7 @@ class _Reader:
         self.notes = Notes()
         self._messages: list[CapturedMessage] = []
         self._streams = RtpStreams(self.notes)
-        self._connections: dict[tuple[Address, Address], StreamFramer | None] = {}
+        self._connections: dict[Way, StreamFramer | None] = {}
         self._ports = Counter[tuple[str, int]]()  #: of all packets' targets
         self._first = self._last = 0.0
 

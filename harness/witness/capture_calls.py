@@ -22,8 +22,17 @@ from harness.audio.marks import SAMPLE_RATE
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request, Response
 from harness.witness.capture import Capture, CapturedMessage, described
-from harness.witness.matching import LEAST_S, MOSTLY, KnownLeg, Match, Stretch, match, overlap
-from harness.witness.packets import Address, as_text
+from harness.witness.matching import (
+    LEAST_S,
+    MOSTLY,
+    KnownLeg,
+    Match,
+    Stretch,
+    Times,
+    match,
+    overlap,
+)
+from harness.witness.packets import Address, Way, as_text
 from harness.witness.rtp_streams import Stream
 from harness.witness.sound_file import Sound, marks_in
 
@@ -77,7 +86,7 @@ class HopCall:
                 return one
         return None
 
-    def ends(self, speaker: KnownLeg) -> tuple[Address, Address]:
+    def ends(self, speaker: KnownLeg) -> Way:
         """From where to where its signalling goes, in the direction of the speaker's voice."""
         first = self.invite or self.messages[0]
         return (first.source, first.target) if speaker.is_caller else (first.target, first.source)
@@ -87,7 +96,7 @@ class HopCall:
         return min([m.at for m in self.messages[:1]] + [s.first for s in self.streams])
 
     @property
-    def answered(self) -> tuple[float, float] | None:
+    def answered(self) -> Times | None:
         """From when to when it could carry sound, as far as the capture shows; None where it was
         not answered there.
         """
@@ -103,7 +112,7 @@ class HopCall:
         return answer.at, bye.at if bye else self.sounded[1]
 
     @property
-    def sounded(self) -> tuple[float, float]:
+    def sounded(self) -> Times:
         """From when to when RTP passed."""
         return min(one.first for one in self.streams), max(one.last for one in self.streams)
 
@@ -175,7 +184,7 @@ class AbsentVoice:
     call: HopCall
     leg: KnownLeg
     way: (
-        tuple[Address, Address] | None
+        Way | None
     )  #: from where to where RTP without the mark passes; None: no RTP in this direction
     began: float
     seconds: float  #: of the leg's mark, for which the call, or this RTP, lasted
@@ -552,9 +561,7 @@ def _absent(
         passed = {one.voice.stream.way for one in heard if one.leg is leg}
         # A mark that does not fit the times is no evidence that it is missing.
         passed |= {one.stream.way for one in found.call.voices if one.mark == leg.mark}
-        lasted: dict[tuple[Address, Address] | None, tuple[float, float]] = (
-            {} if streams or is_by_rtp else {None: answered}
-        )
+        lasted: dict[Way | None, Times] = {} if streams or is_by_rtp else {None: answered}
         for one in streams:
             first, last = lasted.get(one.way, (one.first, one.last))
             lasted[one.way] = min(first, one.first), max(last, one.last)

@@ -23,6 +23,8 @@ import dpkt
 
 Address = tuple[str, int]
 """An IP address and a port."""
+Way = tuple[Address, Address]
+"""From where to where."""
 Transport = Literal["udp", "tcp"]
 
 
@@ -378,7 +380,7 @@ class _Connections:
     """Both directions of every TCP connection, each by itself."""
 
     def __init__(self, notes: Notes) -> None:
-        self._directions: dict[tuple[Address, Address], _Direction] = {}
+        self._directions: dict[Way, _Direction] = {}
         self._notes = notes
 
     def take(self, at: float, source: Address, target: Address, segment: Any) -> Iterator[Payload]:
@@ -398,9 +400,7 @@ class _Connections:
         for key, direction in self._directions.items():
             yield from self._given(key, direction, at_end=True)
 
-    def _given(
-        self, key: tuple[Address, Address], direction: _Direction, at_end: bool
-    ) -> Iterator[Payload]:
+    def _given(self, key: Way, direction: _Direction, at_end: bool) -> Iterator[Payload]:
         for at, octets, follows in direction.ready(at_end):
             if not follows and not direction.is_new:
                 self._notes.add(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from harness.audio.g711 import decode_alaw, decode_ulaw
 from harness.audio.marks import SAMPLE_RATE
 from harness.sip.sdp import STATIC, Codec, Crypto, Media
-from harness.witness.packets import Address, Notes, Payload, as_text
+from harness.witness.packets import Address, Notes, Payload, Way, as_text
 from harness.witness.srtp import SrtpKey
 
 _HEADER: Final = struct.Struct("!BBHII")
@@ -82,7 +82,7 @@ class Stream:
     _audio: tuple[_Audio, ...] = field(default=(), repr=False)
 
     @property
-    def way(self) -> tuple[Address, Address]:
+    def way(self) -> Way:
         """From where to where it flows."""
         return self.source, self.target
 
