@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -20,7 +22,7 @@ from harness.errors import HarnessError
 from harness.integrations.matrix import Case
 from harness.report.evidence import CaseEvidence, latest
 from harness.run.plugin.run import Run, run_of
-from tools import ROOT
+from tools import ROOT, in_a_line
 
 MET, MISSED, BROKEN = 0, 1, 3
 #: The axis that tells trials of one case apart.
@@ -30,6 +32,8 @@ ATTEMPTS_MORE: Final = 2
 _TOLD_EVERY_S: Final = 10.0
 _WRITTEN_EVERY_S: Final = 60.0
 _SWITCHED_WITHIN_S: Final = 20.0
+#: Of pytest's plugins. Playwright's keeps all reports on their items.
+_UNNEEDED: Final = ("cacheprovider", "allure_pytest", "playwright", "hypothesispytest", "anyio")
 
 
 class CaseTrial(Protocol):
@@ -50,41 +54,46 @@ def fresh(directory: Path) -> Path:
     return directory
 
 
+def parser(tool: str, description: str | None, at_once: int) -> argparse.ArgumentParser:
+    """A command line with the options that all proofs have."""
+    made = argparse.ArgumentParser(prog=f"python -m tools.{tool}", description=description)
+    made.add_argument("-n", dest="at_once", type=int, default=at_once, help="cases at once")
+    made.add_argument(
+        "--reports", type=Path, default=ROOT / "reports", help="where results are left"
+    )
+    return made
+
+
+def pytest_command(
+    plugin: str, deployments: Iterable[Path], reports: Path, at_once: int
+) -> list[str]:
+    """Run the scenarios with ``plugin``, and without the plugins that no user has."""
+    command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
+    command += ["-c", str(ROOT / "pyproject.toml"), "-p", plugin]
+    command += [f"-pno:{name}" for name in _UNNEEDED]
+    command += ["--no-reports", "--preflight", "off"]
+    command += ["-n", str(at_once), "--reports", str(reports)]
+    return command + [f"--deployment={file}" for file in deployments]
+
+
 def run(
-    plugin: str,
-    deployments: Iterable[Path],
-    arguments: Sequence[str],
+    command: Sequence[str],
     *,
     reports: Path,
     result: str,
-    clean: int,
-    faults: Iterable[str],
-    at_once: int,
-    only: Iterable[str] = (),
-    environment: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] = os.environ,
     so_far: Callable[[Path], object] = lambda run: None,
 ) -> Path | None:
-    """Run the scenarios with ``plugin`` and report progress; the run's directory, or None if no
-    trial was made.
+    """Run ``command`` and report progress; the run's directory, or None if no trial was made.
 
-    Each trial leaves a file ``result`` in its case's directory below ``reports``. ``only``: the ids
-    of the trials to run; empty for all. ``so_far`` gets the run's directory from time to time, so
-    that an interrupted run leaves figures as well.
+    Each trial leaves a file ``result`` in its case's directory below ``reports``. ``so_far`` gets
+    the run's directory from time to time, so that an interrupted run leaves figures as well.
     """
-    command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
-    command += ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-p", plugin]
-    command += ["-p", "no:allure_pytest", "--no-reports", "--preflight", "off"]
-    command += ["-n", str(at_once), "--reports", str(reports), f"--clean-cases={clean}"]
-    command += [
-        *(f"--only-fault={fault}" for fault in faults),
-        *(f"--only-trial={case}" for case in only),
-    ]
-    command += [f"--deployment={file}" for file in deployments]
     log = reports / "run.log"
     print(f"trials run side by side; log: {log}")
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [*command, *arguments], stdout=out, stderr=subprocess.STDOUT, cwd=ROOT, env=environment
+            command, stdout=out, stderr=subprocess.STDOUT, cwd=ROOT, env=environment
         )
         try:
             _watch(process, reports, result, so_far)
@@ -129,21 +138,18 @@ def ended(run: Path, result: str) -> tuple[list[CaseEvidence], list[str]]:
     """The last attempt at each trial that left a file ``result``, and the names of the case
     directories without one.
     """
-    directories = sorted((run / "cases").iterdir())
-    attempts = [
-        CaseEvidence.read(directory) for directory in directories if (directory / result).exists()
-    ]
-    missing = [directory.name for directory in directories if not (directory / result).exists()]
+    attempts, missing = [], []
+    for directory in sorted(run.glob("cases/*")):
+        if (directory / result).exists():
+            attempts.append(CaseEvidence.read(directory))
+        else:
+            missing.append(directory.name)
     return latest(attempts), missing
 
 
 def judged(shortfalls: Sequence[str], plain: Mapping[str, Any]) -> int:
     """Print the figures and what was missed; the exit code."""
-    print(
-        "  ".join(
-            f"{key} {value}" for key, value in plain.items() if isinstance(value, int | float)
-        )
-    )
+    print(in_a_line(plain))
     for line in shortfalls:
         print(f"MISSED   {line}")
     print("every bar is met" if not shortfalls else f"{len(shortfalls)} shortfalls")
@@ -153,28 +159,16 @@ def judged(shortfalls: Sequence[str], plain: Mapping[str, Any]) -> int:
 # For the plugins of the proofs.
 
 
-def add_options(parser: pytest.Parser, group: str, clean: int) -> None:
-    """How much is proved: ``--clean-cases``, ``--only-fault`` and ``--only-trial``."""
-    options = parser.getgroup(group)
-    options.addoption("--clean-cases", type=int, default=clean, help="clean cases to run, at least")
-    options.addoption(
-        "--only-fault", action="append", default=[], help="prove this fault alone (repeatable)"
-    )
-    options.addoption(
-        "--only-trial",
-        action="append",
-        default=[],
-        help="run the trial of this id alone (repeatable)",
-    )
-
-
-def take_the_cases(session: pytest.Session, plan: Callable[[Run], Iterable[CaseTrial]]) -> None:
-    """The trials replace the matrix's cases, in the controller and in every worker alike."""
+def take_the_cases(
+    session: pytest.Session,
+    plan: Callable[[Run], Iterable[CaseTrial]],
+    only: Sequence[str] = (),
+) -> None:
+    """The trials (those with the ids ``only``, if any) replace the matrix's cases, in the
+    controller and in every worker alike.
+    """
     run = run_of(session.config)
     if run is not None:
-        only = session.config.getoption(
-            "only_trial", default=()
-        )  # drawn customers are not asked for by id
         trials = [trial for trial in plan(run) if not only or trial.case.id in only]
         run.cases = [trial.case for trial in trials]
         session.config.stash[_TRIALS] = {trial.case.id: trial for trial in trials}

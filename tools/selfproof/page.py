@@ -27,20 +27,20 @@ has what a row cannot show, with the reason. The figures are in `reports/sweep.j
 """
 
 
-def page(proof: Proof, clean_wanted: int) -> str:
+def page(proof: Proof) -> str:
     """The summary, in Markdown."""
-    lines = [_HEAD, *_figures(proof, clean_wanted), *_issues(proof), *_lists()]
+    lines = [_HEAD, *_figures(proof), *_issues(proof), *_lists()]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _figures(proof: Proof, clean_wanted: int) -> Iterator[str]:
+def _figures(proof: Proof) -> Iterator[str]:
     plain = proof.plain()
     yield "| what | bar | result |\n|---|---|---|"
     yield f"| faults, and the rows and trunks they were injected on | all | {plain['faults']}, {plain['injected']} |"
     yield f"| the row fails | {plain['injected']} | {plain['row_failed']} |"
     yield f"| the injected cause is named first | wherever the evidence can tell | {plain['named_first']} |"
     yield f"| it is in the list documented below | the rest | {plain['candidates_only']} |"
-    yield f"| clean cases | {clean_wanted} | {plain['clean_cases']} |"
+    yield f"| clean cases | {proof.clean_wanted} | {plain['clean_cases']} |"
     yield f"| false alarms among them | 0 | {plain['false_alarms']} |"
     yield f"| two faults at once, both in the first {FIRST} | 90 % of {plain['pairs']} | {plain['pairs_named']} |"
     for visibility in VISIBILITIES[1:]:

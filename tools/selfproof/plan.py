@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from harness.case.check_table import RESPONSIVENESS
 from harness.deployment import Deployment
-from harness.integrations.matrix import Case, Selection, cases
+from harness.integrations.matrix import Case, cases
 from harness.run.plugin.worlds import list_faults
 from tools.trials import AXIS
 
@@ -111,15 +111,6 @@ UNREACHED: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """Each fault on each row of each integration, on one trunk that is drawn."""
-
-    seed: str
-    most: int = 0  #: so many of them, drawn as well; 0: all
-    rows: tuple[str, ...] = ()  #: these alone
-
-
-@dataclass(frozen=True)
 class Trial:
     """One case to run with these faults switched on."""
 
@@ -136,7 +127,7 @@ def trials(
     ``pairs`` stands for all pairs, ``guides`` for each fault of the guides once. Clean runs go over
     the whole matrix, as often as it takes to reach ``clean_cases``.
     """
-    every = cases(deployments, Selection(rows=()))
+    every = cases(deployments)
     wanted = tuple(faults)
     found = list(
         _single(every, [name for name in wanted or FAULTS if name not in ("pairs", "guides")])
@@ -151,27 +142,25 @@ def trials(
 
 
 def swept(
-    deployments: Sequence[Deployment], sweep: Sweep, faults: Iterable[str] = ()
+    deployments: Sequence[Deployment], seed: str, most: int = 0, faults: Iterable[str] = ()
 ) -> list[Trial]:
-    """The sweep's trials; with ``faults`` only those of these faults."""
-    dice = random.Random(sweep.seed)
+    """Each fault on each row of each integration, on one trunk that ``seed`` draws; with ``faults``
+    only those of these faults, and of all ``most``, drawn as well (0: all).
+    """
+    dice = random.Random(seed)
     by_row: dict[tuple[str, str], list[Case]] = {}
-    for case in cases(deployments, Selection(rows=sweep.rows)):
+    for case in cases(deployments):
         by_row.setdefault((case.integration, case.row.id), []).append(case)
     integrations = {fault["name"]: fault["integrations"] for fault in list_faults()}
     found = []
     for fault in tuple(faults) or FAULTS:
         for (integration, _), of_row in by_row.items():
-            here = integration in integrations[fault]
-            could = [case for case in of_row if here and _may_act(fault, case)]
+            if integration not in integrations[fault]:
+                continue
+            could = [c for c in of_row if any(where.takes_trunk(c) for where in FAULTS[fault])]
             if could:
                 found.append(_trial("sweep", (fault,), dice.choice(could), fault))
-    return dice.sample(found, sweep.most) if 0 < sweep.most < len(found) else found
-
-
-def _may_act(fault: str, case: Case) -> bool:
-    """Whether the case's trunk is one that the fault concerns."""
-    return any(where.takes_trunk(case) for where in FAULTS[fault])
+    return dice.sample(found, most) if 0 < most < len(found) else found
 
 
 def _single(every: Sequence[Case], wanted: Sequence[str]) -> Iterator[Trial]:

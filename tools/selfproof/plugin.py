@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +20,8 @@ from harness.deployment import Deployment
 from harness.diagnosis import Diagnosis, Visibility, diagnose
 from harness.integrations.matrix import Case
 from harness.run.plugin.run import Run, case_of
-from tools.selfproof.plan import Sweep, Trial, swept, trials
-from tools.trials import add_options, made_wrong, take_the_cases, trial_of
+from tools.selfproof.plan import Trial, swept, trials
+from tools.trials import made_wrong, take_the_cases, trial_of
 
 #: What a trial leaves beside its evidence.
 RESULT = "selfproof.json"
@@ -33,13 +32,12 @@ _LONG_S = 10.0
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How much is proved."""
-    add_options(parser, "self-proof", 1000)
     options = parser.getgroup("self-proof")
+    options.addoption("--clean-cases", type=int, default=0, help="clean cases, at least")
+    options.addoption("--only-fault", action="append", default=[], help="this fault alone")
+    options.addoption("--only-trial", action="append", default=[], help="the trial of this id")
     options.addoption("--sweep", default="", help="each fault on each row, drawn by this seed")
     options.addoption("--sweep-most", type=int, default=0, help="so many of them, drawn as well")
-    options.addoption(
-        "--sweep-row", action="append", default=[], help="this row alone (repeatable)"
-    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -50,11 +48,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
     def planned(run: Run) -> list[Trial]:
         if seed := option("sweep"):
-            sweep = Sweep(seed, option("sweep_most"), tuple(option("sweep_row")))
-            return swept(run.deployments, sweep, faults)
+            return swept(run.deployments, seed, option("sweep_most"), faults)
         return trials(run.deployments, option("clean_cases"), faults)
 
-    take_the_cases(session, planned)
+    take_the_cases(session, planned, option("only_trial"))
 
 
 @pytest.hookimpl(trylast=True)
@@ -72,7 +69,11 @@ def _is_long(item: pytest.Item) -> bool:
 
 @pytest.fixture(autouse=True)
 def _made_wrong(
-    request: pytest.FixtureRequest, run: Run, case: Case, replica: Deployment, recorder: Any
+    request: pytest.FixtureRequest,
+    run: Run,
+    case: Case,
+    replica: Deployment,
+    recorder: CaseRecorder,
 ) -> Iterator[None]:
     trial: Trial = trial_of(request, case)
     acted: list[str] = []
@@ -83,8 +84,7 @@ def _made_wrong(
         _write(recorder, trial, replica, acted)
 
 
-def _write(recorder: Any, trial: Trial, replica: Deployment, acted: Sequence[str]) -> None:
-    assert isinstance(recorder, CaseRecorder)
+def _write(recorder: CaseRecorder, trial: Trial, replica: Deployment, acted: Sequence[str]) -> None:
     findings = recorder.outcome.findings
     events = recorder.events
     failed = recorder.outcome.conclusion.verdict is Verdict.FAILED
@@ -103,7 +103,7 @@ def _write(recorder: Any, trial: Trial, replica: Deployment, acted: Sequence[str
         "failed": checks,
         "told": told,
     }
-    Path(recorder.directory / RESULT).write_text(json.dumps(result), encoding="utf-8")
+    (recorder.directory / RESULT).write_text(json.dumps(result), encoding="utf-8")
 
 
 def _plain(diagnosis: Diagnosis) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -89,14 +89,8 @@ class Result:
     @property
     def undecided(self) -> Undecided | None:
         """The documented list of candidates, where the evidence cannot decide."""
-        return next(
-            (
-                u
-                for u in UNDECIDED
-                if u.covers(self.faults[0], self.row, self.integration, self.axes)
-            ),
-            None,
-        )
+        where = (self.faults[0], self.row, self.integration, self.axes)
+        return next((each for each in UNDECIDED if each.covers(*where)), None)
 
     def claim(self, visibility: Visibility) -> Claim:
         """Of a single fault: what is said of it by one who sees no more than that."""
@@ -120,7 +114,6 @@ class Result:
             and wanted <= set(told.causes[:FIRST])
         )
 
-    @property
     def is_void(self) -> bool:
         """Whether it proves nothing: the case is broken, or so is what would have shown the other
         fault of a pair.
@@ -135,10 +128,11 @@ class Proof:
     """All results, counted."""
 
     results: Sequence[Result]
+    missing: Sequence[str] = ()  #: trials that left no result
     wall_s: float = 0.0
-    missing: Sequence[str] = field(default_factory=tuple)  #: trials that left no result
-    partial: bool = False  #: only some faults were tried
     repeated: int = 0  #: trials that were made once more, since they had proved nothing
+    clean_wanted: int = 0  #: clean cases that have to pass
+    partial: bool = False  #: only some faults were tried
 
     def of(self, kind: Kind) -> list[Result]:
         """The results of one kind."""
@@ -190,25 +184,18 @@ class Proof:
             },
         }
 
-    def _wrong(self) -> Iterator[Result]:
-        yield from (r for r in self.of("fault") if r.outcome in ("misnamed", "not failed"))
-        yield from (r for r in self.of("pair") if not r.names_both)
-        yield from self.false_alarms
+    def _wrong(self) -> list[Result]:
+        misnamed = [r for r in self.of("fault") if r.outcome in ("misnamed", "not failed")]
+        return misnamed + [r for r in self.of("pair") if not r.names_both] + self.false_alarms
 
     def matrix(self) -> dict[str, dict[str, int]]:
         """Injected × diagnosed: the cause named, or ``one of …`` for a list."""
-        counted: dict[str, Counter[str]] = {}
-        for result in self.of("fault"):
-            counted.setdefault(result.faults[0], Counter())[spoken(result.told.get("all"))] += 1
-        return {fault: _ranked(counter) for fault, counter in counted.items()}
+        return _counted((r.faults[0], spoken(r.told.get("all"))) for r in self.of("fault"))
 
     def checks(self) -> dict[str, dict[str, int]]:
         """For each check the faults that made it fail, in how many cases."""
-        counted: dict[str, Counter[str]] = {check: Counter() for check in CHECKS}
-        for result in self.of("fault"):
-            for check in result.failed:
-                counted.setdefault(check, Counter())[result.faults[0]] += 1
-        return {check: _ranked(counter) for check, counter in counted.items()}
+        failed = _counted((check, r.faults[0]) for r in self.of("fault") for check in r.failed)
+        return {check: failed.get(check, {}) for check in (*CHECKS, *failed)}
 
     def claims(self, visibility: Visibility) -> dict[Claim, int]:
         """What is said of all faults by one who sees no more than that."""
@@ -217,14 +204,10 @@ class Proof:
 
     def seen(self, fault: str) -> dict[str, dict[str, int]]:
         """For each visibility what would have been said of this fault."""
-        counted: dict[str, Counter[str]] = {}
-        for result in self.of("fault"):
-            if result.faults[0] == fault:
-                for visibility, told in result.told.items():
-                    counted.setdefault(visibility, Counter())[spoken(told)] += 1
-        return {visibility: _ranked(counter) for visibility, counter in counted.items()}
+        mine = [result for result in self.of("fault") if result.faults[0] == fault]
+        return _counted((sight, spoken(told)) for r in mine for sight, told in r.told.items())
 
-    def shortfalls(self, clean_wanted: int) -> list[str]:
+    def shortfalls(self) -> list[str]:
         """The bars that were missed, a line each."""
         found = [
             f"{r.case}: did not fail ({r.verdict})"
@@ -243,8 +226,8 @@ class Proof:
             f"{r.case}: a false alarm: {r.message.splitlines()[0]}" for r in self.false_alarms
         ]
         passed = sum(r.verdict is Verdict.PASSED for r in self.of("clean"))
-        if passed < clean_wanted:
-            found.append(f"{passed} clean cases passed; wanted: {clean_wanted}")
+        if passed < self.clean_wanted:
+            found.append(f"{passed} clean cases passed; wanted: {self.clean_wanted}")
         pairs = self.of("pair")
         named = sum(r.names_both for r in pairs)
         if pairs and named < PAIRS_BAR * len(pairs):
@@ -281,13 +264,11 @@ def spoken(told: Told | None) -> str:
 def read(run: Path) -> tuple[list[Result], list[str]]:
     """The results of a run, of the last attempt at each trial, and the cases that left none."""
     found, missing = ended(run, RESULT)
-    return [
-        _result(json.loads((one.directory / RESULT).read_text(encoding="utf-8")), one)
-        for one in found
-    ], missing
+    return [_result(evidence) for evidence in found], missing
 
 
-def _result(plain: Mapping[str, Any], evidence: CaseEvidence) -> Result:
+def _result(evidence: CaseEvidence) -> Result:
+    plain = json.loads((evidence.directory / RESULT).read_text(encoding="utf-8"))
     return Result(
         kind=plain["kind"],
         faults=tuple(plain["faults"]),
@@ -297,7 +278,10 @@ def _result(plain: Mapping[str, Any], evidence: CaseEvidence) -> Result:
         axes=evidence.axes,
         verdict=evidence.verdict,
         message=evidence.message,
-        told={visibility: _told(told) for visibility, told in plain["told"].items()},
+        told={
+            visibility: Told(**{name: tuple(ids) for name, ids in told.items()})
+            for visibility, told in plain["told"].items()
+        },
         failed=tuple(plain["failed"]),
         broke=any(finding.verdict is Verdict.BROKEN for finding in evidence.findings),
         acted=tuple(plain["acted"]),
@@ -316,15 +300,11 @@ def _made(evidence: CaseEvidence) -> tuple[str, ...]:
     return tuple(sorted(made))
 
 
-def _told(plain: Mapping[str, Any]) -> Told:
-    return Told(
-        tuple(plain["causes"]),
-        tuple(plain["candidates"]),
-        tuple(plain["unexplained"]),
-        tuple(plain["certain"]),
-    )
-
-
-def _ranked(counter: Counter[str]) -> dict[str, int]:
-    """The most counted first; equal counts by name, so that two runs alike write the same page."""
-    return dict(sorted(counter.items(), key=lambda counted: (-counted[1], counted[0])))
+def _counted(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    """For each first name how often each second name stands with it: the most counted first, and
+    equal counts by name, so that two runs alike write the same page.
+    """
+    counts: dict[str, dict[str, int]] = {}
+    for (name, other), count in sorted(Counter(pairs).items(), key=lambda one: (-one[1], one[0])):
+        counts.setdefault(name, {})[other] = count
+    return counts

@@ -105,7 +105,7 @@ class SweepProof:
     results: Sequence[Result]
     missing: Sequence[str] = ()  #: trials that left no result
     wall_s: float = 0.0
-    repeated: int = 0
+    repeated: int = 0  #: trials that were made once more, since they had proved nothing
 
     @property
     def _whole(self) -> list[Result]:

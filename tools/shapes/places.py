@@ -21,7 +21,7 @@ from harness.integrations import load
 from harness.run.cli.simulate import live_file
 from harness.run.plugin.worlds import Worlds
 from tools.shapes.draw import Customer, Told, as_of
-from tools.shapes.plan import WRONG, Drawing, trials
+from tools.shapes.plan import WRONG, trials
 
 #: A live customer's interface tells the documented fields, and its AI says words.
 _AS_A_REAL_AI = {"api": {"witness": False}, "assistants": {"*": {"sends": "speech"}}}
@@ -37,7 +37,7 @@ class Place:
 
 
 @contextmanager
-def written(batch: Sequence[Customer], directory: Path, drawing: Drawing) -> Iterator[list[Place]]:
+def written(batch: Sequence[Customer], directory: Path, seed: int) -> Iterator[list[Place]]:
     """The files of these customers, and their worlds for as long as this lasts.
 
     A world that is up by itself plays two of a customer, one clean and one wrong: their cases run
@@ -61,7 +61,7 @@ def written(batch: Sequence[Customer], directory: Path, drawing: Drawing) -> Ite
             places.append(_outside(customer, clean, directory))
             second = _outside(customer, wrong, directory, WRONG)
             if fault := next(
-                (trial for trial in trials([second.deployment], drawing) if trial.fault), None
+                (trial for trial in trials([second.deployment], seed) if trial.fault), None
             ):
                 body = {"name": fault.fault, "line": fault.line, "tenant": 1}
                 url = f"{worlds.controls[deployment.name]}/faults"

@@ -40,23 +40,6 @@ _FURTHER: Mapping[str, Sequence[Where]] = {
     "hours-wrong": [Where(("TD-INBOUND", "GL-INBOUND", "PEOPLE"))],
 }
 
-#: Stands for every fault where some are named that alone are to be tried.
-ANY = "any"
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """What is drawn: the same for the same seed; with ``faults`` no clean cases, and these faults
-    alone.
-    """
-
-    seed: int
-    faults: tuple[str, ...] = ()
-
-    def admits(self, fault: str) -> bool:
-        """Whether it is one of those to be tried."""
-        return not self.faults or fault in self.faults or ANY in self.faults
-
 
 @dataclass(frozen=True)
 class Trial:
@@ -68,36 +51,40 @@ class Trial:
     struck: bool = False  #: whether the fault has to show in this case
 
 
-def trials(deployments: Sequence[Deployment], drawing: Drawing) -> Iterator[Trial]:
-    """All trials of these customers."""
+def trials(deployments: Sequence[Deployment], seed: int) -> Iterator[Trial]:
+    """All trials of these customers; the same for the same seed."""
     for deployment in deployments:
         try:
             cases = matrix.cases([deployment])
         except SelectionError:  # it has none, which left_out says of every row
             continue
         wrong = deployment.name.endswith(WRONG)
-        if not wrong and not drawing.faults:
-            yield from (Trial(case) for case in cases)
+        if not wrong:
+            yield from map(Trial, cases)
         if wrong or deployment.kind == "simulated":
-            yield from _with_fault(deployment, cases, drawing)
+            yield from _with_fault(deployment, cases, seed)
 
 
-def _with_fault(deployment: Deployment, cases: Sequence[Case], drawing: Drawing) -> Iterator[Trial]:
-    dice = random.Random(f"{drawing.seed} {deployment.name}")
-    strikes = [
-        (fault, case)
-        for fault, places in FAULTS.items()
-        if drawing.admits(fault)
-        and fault not in WHOLE_TENANT
-        and (deployment.kind != "live" or fault in SEEN_AT_PHONES)
-        for case in cases
-        if any(_admits(place, case) for place in (*places, *_FURTHER.get(fault, ())))
-        and _shows(fault, case, deployment)
-    ]
-    if not strikes:
+def strikes(deployment: Deployment, cases: Sequence[Case]) -> dict[str, list[Case]]:
+    """Each fault that can show at this customer, with the cases in which it has to."""
+    found: dict[str, list[Case]] = {}
+    for fault, places in FAULTS.items():
+        if fault in WHOLE_TENANT or (deployment.kind == "live" and fault not in SEEN_AT_PHONES):
+            continue
+        for case in cases:
+            where = (*places, *_FURTHER.get(fault, ()))
+            if any(_admits(place, case) for place in where) and _shows(fault, case, deployment):
+                found.setdefault(fault, []).append(case)
+    return found
+
+
+def _with_fault(deployment: Deployment, cases: Sequence[Case], seed: int) -> Iterator[Trial]:
+    dice = random.Random(f"{seed} {deployment.name}")
+    could = strikes(deployment, cases)
+    if not could:
         return
-    fault = dice.choice(sorted({fault for fault, _ in strikes}))
-    struck = dice.choice([case for name, case in strikes if name == fault])
+    fault = dice.choice(sorted(could))
+    struck = dice.choice(could[fault])
     assert struck.line is not None
     others = [case for case in cases if case.line != struck.line and case.row.seconds < 20.0]
     for case in (struck, *dice.sample(others, min(_OTHERS, len(others)))):
@@ -111,10 +98,9 @@ def _admits(place: Where, case: Case) -> bool:
         case.row.id in (row, row.replace("TD-", "SBC-")) for row in place.rows
     ):
         return False
-    wanted: Mapping[str, tuple[str, ...]] = place.axes
     return all(
         case.axes[axis] != "none" if axis == "selector" else case.axes[axis] in values
-        for axis, values in wanted.items()
+        for axis, values in place.axes.items()
         if axis in case.axes
     )
 
@@ -134,51 +120,59 @@ def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
     entry = deployment.lines[case.line or ""]
     if is_unseen(fault, case, deployment):
         return False
-    if fault == "caller-id-lost-on-fallback":
-        fallen_to = deployment.groups[entry.fallback].present if entry.fallback else []
-        return _see_callers(deployment, fallen_to)
-    if fault == "fallback-missing" and case.row.moment == "people":
-        return case.axes.get("overflow") not in (None, entry.group)
-    if fault == "caller-id-lost-at-second-agent":
-        return _see_callers(deployment, deployment.groups[str(entry.group)].present)
-    if (
-        fault == "hours-wrong" and case.row.out_of_hours and entry.group
-    ):  # a phone rings that belongs to the open number alone
-        closed = deployment.opening(case.line or "").closed
-        by_night = set(deployment.groups[closed].agents) if closed else set()
-        return bool(set(deployment.groups[entry.group].first_turn) - by_night)
-    if (
-        fault == "hours-wrong" and not case.row.out_of_hours
-    ):  # a phone rings that belongs to the closed number alone
-        closed = deployment.opening(case.line or "").closed
-        return closed is not None and _rings_first(deployment, entry, closed)
-    if fault == "fallback-wrong-group":  # where nobody else is, none is rung, as without a fallback
-        return _has_others(deployment, [entry.fallback] if entry.fallback else [])
-    if (
-        fault == "trunk-limit-lower"
-    ):  # than one is none: no call has a way to the AI, as without a route
-        return deployment.trunk(case.trunk).max_concurrent_calls > 1
-    if fault in _OF_TRANSFERS and case.row.moment == "transfer" and entry.refer != "consumed":
-        return False
-    if fault == "group-wrong" and entry.group:
-        return _rings_others(deployment, [entry.group])
-    if fault not in ("caller-id-lost-on-transfer", "group-wrong") or entry.assistant is None:
-        return True
+    if fault in _OF_TRANSFERS and case.row.moment == "transfer":
+        return entry.refer == "consumed"
+    match fault:
+        case "caller-id-lost-on-fallback":
+            fallen_to = deployment.groups[entry.fallback].present if entry.fallback else []
+            return _see_callers(deployment, fallen_to)
+        case "caller-id-lost-at-second-agent":
+            return _see_callers(deployment, deployment.groups[str(entry.group)].present)
+        case "caller-id-lost-on-transfer" if entry.assistant:
+            handover = case.handover(deployment)
+            topic = handover.transfer_topic if handover else None
+            to = [name for name, group in deployment.groups.items() if topic in group.topic]
+            agents = [
+                agent
+                for name in to + _transferred_to(case, deployment)
+                for agent in deployment.groups[name].present
+            ]
+            return not agents or _see_callers(deployment, agents)
+        case "fallback-missing" if case.row.moment == "people":
+            return case.axes.get("overflow") not in (None, entry.group)
+        case "fallback-wrong-group":  # where nobody else is, none is rung, as without a fallback
+            there = filter(deployment.is_within, deployment.groups.values())
+            others = {agent for group in there for agent in group.present}
+            return not others <= _members(deployment, entry.fallback)
+        case (
+            "trunk-limit-lower"
+        ):  # than one is none: no call has a way to the AI, as without a route
+            return deployment.trunk(case.trunk).max_concurrent_calls > 1
+        case "hours-wrong":
+            return _rings_at_the_wrong_time(entry, case, deployment)
+        case "group-wrong" if entry.group:
+            return _rings_others(deployment, [entry.group])
+        case "group-wrong" if entry.assistant:
+            to = _transferred_to(case, deployment)
+            return entry.refer == "consumed" and _rings_others(deployment, to)
+    return True
+
+
+def _transferred_to(case: Case, deployment: Deployment) -> list[str]:
+    """The group that the AI transfers to, if any."""
     handover = case.handover(deployment)
-    to = [handover.transfer_to] if handover and handover.transfer_to else []
-    if fault == "group-wrong":
-        return entry.refer == "consumed" and _rings_others(deployment, to)
-    topic = handover.transfer_topic if handover else None
-    to += [name for name, group in deployment.groups.items() if topic in group.topic]
-    agents = {agent for name in to for agent in deployment.groups[name].present}
-    return all(deployment.phones[agent].shows == "original" for agent in agents)
+    return [handover.transfer_to] if handover and handover.transfer_to else []
+
+
+def _members(deployment: Deployment, *groups: str | None) -> set[str]:
+    return {agent for name in groups if name for agent in deployment.groups[name].agents}
 
 
 def _rings_others(deployment: Deployment, groups: Sequence[str]) -> bool:
     """Whether any other group's first turn rings somebody who is in none of these, before an agent
     of theirs has answered.
     """
-    own = {agent for name in groups for agent in deployment.groups[name].agents}
+    own = _members(deployment, *groups)
     turns = [
         group.turns[0]
         for name, group in deployment.groups.items()
@@ -187,19 +181,12 @@ def _rings_others(deployment: Deployment, groups: Sequence[str]) -> bool:
     return bool(turns) and all(set(turn) - own for turn in turns)
 
 
-def _rings_first(deployment: Deployment, entry: Line, closed: str) -> bool:
-    """Whether the first turn out of hours has somebody who takes no call by day."""
-    by_day = {
-        agent
-        for name in (entry.group, entry.fallback)
-        if name
-        for agent in deployment.groups[name].agents
-    }
-    return bool(set(deployment.groups[closed].first_turn) - by_day)
-
-
-def _has_others(deployment: Deployment, groups: Sequence[str]) -> bool:
-    """Whether somebody is in a group who is in none of these."""
-    own = {agent for name in groups for agent in deployment.groups[name].agents}
-    there = filter(deployment.is_within, deployment.groups.values())
-    return bool({agent for group in there for agent in group.present} - own)
+def _rings_at_the_wrong_time(entry: Line, case: Case, deployment: Deployment) -> bool:
+    """Whether a phone rings that belongs to the open number alone, or to the closed one alone."""
+    closed = deployment.opening(case.line or "").closed
+    if not case.row.out_of_hours:
+        by_day = _members(deployment, entry.group, entry.fallback)
+        return closed is not None and not set(deployment.groups[closed].first_turn) <= by_day
+    if not entry.group:
+        return True
+    return not set(deployment.groups[entry.group].first_turn) <= _members(deployment, closed)

@@ -13,23 +13,20 @@ import pytest
 from harness.deployment import Deployment
 from harness.integrations.matrix import Case
 from harness.run.plugin.run import Run
-from tools.shapes.plan import Drawing, Trial, trials
+from tools.shapes.plan import Trial, trials
 from tools.trials import made_wrong, take_the_cases, trial_of
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Which trials."""
-    group = parser.getgroup("shapes")
-    group.addoption("--shapes-seed", type=int, default=0)
-    group.addoption("--shapes-only-fault", action="append", default=[])
+    parser.getgroup("shapes").addoption("--shapes-seed", type=int, default=0)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Replace the cases by trials."""
-    option = session.config.getoption
-    drawing = Drawing(option("shapes_seed"), tuple(option("shapes_only_fault")))
-    take_the_cases(session, lambda run: trials(run.deployments, drawing))
+    seed = session.config.getoption("shapes_seed")
+    take_the_cases(session, lambda run: trials(run.deployments, seed))
 
 
 @pytest.fixture(autouse=True)
@@ -37,14 +34,7 @@ def _made_wrong(
     request: pytest.FixtureRequest, run: Run, case: Case, replica: Deployment
 ) -> Iterator[None]:
     trial: Trial = trial_of(request, case)
-    own_world = (
-        case.deployment in run.controls
-    )  # a world started apart keeps its fault all the time
-    with made_wrong(
-        run,
-        case.deployment,
-        replica,
-        [trial.fault] if trial.fault and own_world else [],
-        trial.line,
-    ):
+    # a world started apart keeps its fault all the time
+    faults = [trial.fault] if trial.fault and case.deployment in run.controls else []
+    with made_wrong(run, case.deployment, replica, faults, trial.line):
         yield

@@ -5,6 +5,7 @@ changed as a fault says (RFC 3550 section 5.1).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import socket
 import struct
@@ -24,6 +25,7 @@ from tools.ci.programs import HOLD_MUSIC
 from tools.strangers.fault import Media, Side
 
 _PCMU, _PCMA = 0, 8
+_CODECS = {_PCMU: (decode_ulaw, encode_ulaw), _PCMA: (decode_alaw, encode_alaw)}
 _SAMPLES = 160
 _PACKET_S = _SAMPLES / SAMPLE_RATE
 _HOLE_AFTER = 60  # packets
@@ -93,15 +95,10 @@ class Flow:
             self._loop.add_reader(self._outer[index], self._forward, index, "to-ai")
             self._loop.add_reader(self._inner[index], self._forward, index, "from-ai")
 
-    @property
-    def inner_port(self) -> int:
-        """Where the AI sends its RTP."""
-        return int(self._inner[0].getsockname()[1])
-
-    @property
-    def outer_port(self) -> int:
-        """Where the caller sends its RTP."""
-        return int(self._outer[0].getsockname()[1])
+    def port_towards(self, side: Side) -> int:
+        """Where who is reached that way sends its RTP."""
+        facing, _ = self._inner if side == "to-ai" else self._outer
+        return int(facing.getsockname()[1])
 
     def close(self) -> None:
         """Relay no more."""
@@ -191,7 +188,11 @@ def _pass(stream: _Stream | None, data: bytes, out: socket.socket, where: Addres
 def _bound(host: str, port: int) -> socket.socket:
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     made.setblocking(False)
-    made.bind((host, port))
+    try:
+        made.bind((host, port))
+    except OSError:
+        made.close()
+        raise
     return made
 
 
@@ -199,19 +200,12 @@ def _pair(host: str) -> tuple[socket.socket, socket.socket]:
     """Sockets on an even port and the next one (RFC 3550 section 11)."""
     for _ in range(200):
         port = random.randrange(10_000, 30_000, 2)
-        made = (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
-        )
-        try:
-            for index, each in enumerate(made):
-                each.setblocking(False)
-                each.bind((host, port + index))
-        except OSError:
-            for each in made:
-                each.close()
-            continue
-        return made
+        with contextlib.suppress(OSError):
+            first = _bound(host, port)
+            try:
+                return first, _bound(host, port + 1)
+            except OSError:
+                first.close()
     raise OSError(f"{host}: no free pair of ports")
 
 
@@ -240,61 +234,58 @@ def _type(packet: bytes) -> int:
     return packet[1] & 0x7F
 
 
+def _clock(packet: bytes) -> tuple[int, int]:
+    """Sequence number and timestamp."""
+    number, moment = struct.unpack("!HI", packet[2:8])
+    return number, moment
+
+
+def _at(packet: bytes, number: int, moment: int) -> bytes:
+    """The packet with this sequence number and timestamp."""
+    return packet[:2] + struct.pack("!HI", number & 0xFFFF, moment & 0xFFFFFFFF) + packet[8:]
+
+
 def _payload(change: Media, stream: _Stream, packet: bytes) -> bytes:
-    head, body, kind = packet[:12], packet[12:], _type(packet)
     if change.do == "gaps":
-        sequence, moment = struct.unpack("!HI", head[2:8])
-        moment -= stream.left_out * _SAMPLES
-        return (
-            head[:2]
-            + struct.pack("!HI", (sequence - stream.left_out) & 0xFFFF, moment & 0xFFFFFFFF)
-            + packet[8:]
-        )
-    if kind not in (_PCMU, _PCMA):
+        number, moment = _clock(packet)
+        return _at(packet, number - stream.left_out, moment - stream.left_out * _SAMPLES)
+    head, kind = packet[:12], _type(packet)
+    if kind not in _CODECS:
         return b"" if change.do == "no-events" else packet
+    samples = _samples(packet).astype(float)
+    length = len(samples)
     match change.do:
-        case "silence":
-            body = (b"\xff" if kind == _PCMU else b"\xd5") * len(body)
         case "noise":
-            body = stream.chance.randbytes(len(body))
+            return head + stream.chance.randbytes(length)
         case "type":
-            head = (
-                head[:1]
-                + bytes([(packet[1] & 0x80) | (_PCMA if kind == _PCMU else _PCMU)])
-                + head[2:]
-            )
+            other = _PCMA if kind == _PCMU else _PCMU
+            return head[:1] + bytes([packet[1] & 0x80 | other]) + packet[2:]
+        case "silence":
+            samples *= 0
         case "quiet":
-            decode, encode = (
-                (decode_ulaw, encode_ulaw) if kind == _PCMU else (decode_alaw, encode_alaw)
-            )
-            body = encode((decode(body) * 10 ** (-change.amount / 20)).astype(np.int16))
+            samples *= 10 ** (-change.amount / 20)
         case "beneath":
-            decode, encode = (
-                (decode_ulaw, encode_ulaw) if kind == _PCMU else (decode_alaw, encode_alaw)
-            )
             sound = _beneath(change.sound) * 10 ** ((DEFAULT_LEVEL_DBOV + change.amount) / 20)
-            at = (stream.count * len(body)) % (len(sound) - len(body))
-            mixed = decode(body) + 32768 * sound[at : at + len(body)]
-            body = encode(np.clip(mixed, -32768, 32767).astype(np.int16))
+            at = (stream.count * length) % (len(sound) - length)
+            samples += 32768 * sound[at : at + length]
         case "echo-beneath" if len(stream.back) == _ECHO:
-            decode, encode = (
-                (decode_ulaw, encode_ulaw) if kind == _PCMU else (decode_alaw, encode_alaw)
-            )
-            echo = stream.back.popleft()[: len(body)] * 10 ** (change.amount / 20)
-            mixed = decode(body).astype(float)
-            mixed[: len(echo)] += echo
-            body = encode(np.clip(mixed, -32768, 32767).astype(np.int16))
+            echo = stream.back.popleft()[:length] * 10 ** (change.amount / 20)
+            samples[: len(echo)] += echo
         case "mark":
-            encode = encode_ulaw if kind == _PCMU else encode_alaw
-            voice = (np.tile(waveform(int(change.amount)), 2) * 32767).astype(np.int16)
-            at = (stream.count * len(body)) % (len(voice) // 2)
-            body = encode(voice[at : at + len(body)])
-    return head + body
+            voice = np.tile(waveform(int(change.amount)), 2) * 32767
+            at = (stream.count * length) % (len(voice) // 2)
+            samples = voice[at : at + length]
+        case _:
+            return packet
+    _, encode = _CODECS[kind]
+    return head + encode(np.clip(samples, -32768, 32767).astype(np.int16))
 
 
 def _samples(packet: bytes) -> NDArray[np.int16]:
-    decode = decode_alaw if _type(packet) == _PCMA else decode_ulaw
-    return decode(packet[12:]) if _type(packet) in (_PCMU, _PCMA) else np.zeros(0, np.int16)
+    if _type(packet) not in _CODECS:
+        return np.zeros(0, np.int16)
+    decode, _ = _CODECS[_type(packet)]
+    return decode(packet[12:])
 
 
 @cache
@@ -320,18 +311,14 @@ def _twice(stream: _Stream, packet: bytes) -> list[bytes]:
     """A digit's packets, and all of them again as another digit's, half a second later by the clock
     of the stream.
     """
-    sequence, moment = struct.unpack("!HI", packet[2:8])
-    sent = [
-        packet[:2] + struct.pack("!HI", (sequence + stream.left_out) & 0xFFFF, moment) + packet[8:]
-    ]
-    if _type(packet) in (_PCMU, _PCMA):
-        if stream.held:
-            for index, held in enumerate(stream.held, start=1):
-                moment = struct.unpack("!I", held[4:8])[0] + 4000
-                number = (sequence + stream.left_out + index) & 0xFFFF
-                sent.append(held[:2] + struct.pack("!HI", number, moment & 0xFFFFFFFF) + held[8:])
-            stream.left_out += len(stream.held)
-            stream.held = []
+    number, moment = _clock(packet)
+    number += stream.left_out
+    sent = [_at(packet, number, moment)]
+    if _type(packet) not in _CODECS:
+        stream.held.append(packet)
         return sent
-    stream.held.append(packet)
+    for index, held in enumerate(stream.held, start=1):
+        sent.append(_at(held, number + index, _clock(held)[1] + 4000))
+    stream.left_out += len(stream.held)
+    stream.held = []
     return sent

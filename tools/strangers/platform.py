@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from harness.deployment import Deployment
@@ -41,33 +40,25 @@ _KAMAILIO, _RTPENGINE, _PLATFORM_SEEN, _AI_SEEN, _RELAY_SEEN, _AI, _CALLERS, _AG
 _MARK_OF_NOBODY = 203
 
 
-class Strangers:
+class Strangers(ExitStack):
     """Kamailio with rtpengine, a baresip that is nobody's, and the wire to the AI, between ``with``
     and its end.
     """
 
     def __init__(self, name: str, directory: Path) -> None:
+        super().__init__()
         self.name, self.directory = name, directory
         self.file = directory / f"{name}.toml"
         self._control = directory / "ctl"
-        self._stack = ExitStack()
         self._generation = 0
 
     def __enter__(self) -> Self:
         try:
             self._start()
         except BaseException:
-            self._stack.close()
+            self.close()
             raise
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.close()
 
     def show(self, fault: Fault | None) -> None:
         """From now on this fault is there, or none."""
@@ -90,11 +81,11 @@ class Strangers:
         os.environ[PASSWORD_VARIABLE] = PASSWORD
         self.directory.mkdir(parents=True)
         block = take_block()
-        self._stack.callback(block.release)
+        self.callback(block.release)
         authority = Authority(self.directory / "certificates")
         host = block[_KAMAILIO]
         port, tls_port = ports(host)
-        relay = self._stack.enter_context(
+        relay = self.enter_context(
             Rtpengine(self.directory / "rtpengine", block[_RTPENGINE], block[_RELAY_SEEN])
         )
         places = Places(
@@ -114,7 +105,7 @@ class Strangers:
         deployment = self._deployment(block, places, authority)
         other = self._other_device(block, authority)
         ring_ms = int(deployment.timings_by("quick").ring_timeout_s * 1000)
-        self._stack.enter_context(
+        self.enter_context(
             Kamailio(
                 self.directory / "kamailio",
                 host,
@@ -142,7 +133,7 @@ class Strangers:
                 },
             )
         )
-        self._wire = self._stack.enter_context(Wire(places, server, client))
+        self._wire = self.enter_context(Wire(places, server, client))
 
     def _other_device(self, block: Block, authority: Authority) -> Baresip:
         directory = self.directory / "baresip"
@@ -158,7 +149,7 @@ class Strangers:
             certificate=joined,
             ca_file=authority.ca_file,
         )
-        return self._stack.enter_context(made)
+        return self.enter_context(made)
 
     def _deployment(self, block: Block, places: Places, authority: Authority) -> Deployment:
         ai = authority.issue("ai", [places.ai, places.ai_seen])

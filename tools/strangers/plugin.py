@@ -9,7 +9,6 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,7 @@ from harness.case.recorder import CaseRecorder
 from harness.integrations.matrix import Case
 from harness.run.plugin.run import Run
 from tools.strangers.plan import Trial, trials
-from tools.trials import add_options, take_the_cases, trial_of
+from tools.trials import take_the_cases, trial_of
 
 #: Where the switches of the platforms listen, by deployment (a directory with a socket of that
 #: name).
@@ -27,10 +26,10 @@ RESULT = "strangers.json"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How much is proved."""
-    add_options(parser, "strangers", 500)
-    parser.getgroup("strangers").addoption(
-        "--held-out", action="store_true", help="with the faults that are kept aside"
-    )
+    options = parser.getgroup("strangers")
+    options.addoption("--clean-cases", type=int, default=0, help="clean cases")
+    options.addoption("--only-fault", action="append", default=[], help="this fault alone")
+    options.addoption("--held-out", action="store_true", help="with the faults kept aside")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -48,11 +47,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _made_wrong(request: pytest.FixtureRequest, case: Case, recorder: Any) -> Iterator[None]:
+def _made_wrong(
+    request: pytest.FixtureRequest, case: Case, recorder: CaseRecorder
+) -> Iterator[None]:
     trial: Trial = trial_of(request, case)
-    assert isinstance(recorder, CaseRecorder)
     name = trial.fault.name if trial.fault else ""
-    result = Path(recorder.directory) / RESULT
+    result = recorder.directory / RESULT
     result.write_text(json.dumps({"fault": name}), encoding="utf-8")
     switch(case.deployment, name)
     try:

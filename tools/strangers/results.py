@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,9 +52,9 @@ class Result:
             return "broken"
         if self.verdict is not Verdict.FAILED:
             return "not failed"
-        if self.first in self.fault.causes:
+        if self.is_right:
             return "named"
-        if set(self.listed) & set(self.fault.causes):
+        if not set(self.fault.causes).isdisjoint(self.listed):
             return "listed"
         return "unknown" if self.first in ("unknown", "nothing") else "misnamed"
 
@@ -74,9 +74,10 @@ class Proof:
     """All results, counted."""
 
     results: Sequence[Result]
+    missing: Sequence[str]
     programs: Mapping[str, str]
-    wall_s: float = 0.0
-    missing: Sequence[str] = field(default_factory=tuple)
+    wall_s: float
+    clean_wanted: int  #: clean cases that have to pass
 
     @property
     def injected(self) -> list[Result]:
@@ -84,40 +85,40 @@ class Proof:
         return [r for r in self.results if r.fault is not None and not r.fault.unseen]
 
     @property
-    def clean(self) -> list[Result]:
-        """Trials without one."""
-        return [r for r in self.results if r.fault is None]
+    def failed(self) -> list[Result]:
+        """Those of them whose row failed."""
+        return [r for r in self.injected if r.verdict is Verdict.FAILED]
+
+    @property
+    def clean_passed(self) -> int:
+        """Trials without a fault that passed."""
+        return sum(r.fault is None and r.verdict is Verdict.PASSED for r in self.results)
+
+    def clean_failed(self, *, rig_late: bool) -> list[Result]:
+        """Trials without a fault that failed: false alarms, unless our own wire was late. Those show
+        that it was, and count neither way.
+        """
+        failed = [r for r in self.results if r.fault is None and r.verdict is Verdict.FAILED]
+        return [r for r in failed if (r.rig_late_s >= RIG_LATE_S) is rig_late]
 
     @property
     def false_alarms(self) -> list[Result]:
         """Clean trials that failed, though our own wire was in time."""
-        return [r for r in self.clean if r.verdict is Verdict.FAILED and r.rig_late_s < RIG_LATE_S]
+        return self.clean_failed(rig_late=False)
+
+    def count(self, outcome: Outcome) -> int:
+        """Trials with that outcome."""
+        return sum(r.outcome == outcome for r in self.injected)
 
     @property
-    def rig_late(self) -> list[Result]:
-        """Clean trials that failed while our own wire was late: they show that it was, and count
-        neither way.
-        """
-        return [r for r in self.clean if r.verdict is Verdict.FAILED and r.rig_late_s >= RIG_LATE_S]
-
-    def count(self, outcome: Outcome, *, held_out: bool | None = None) -> int:
-        """Trials with that outcome; of the held-out faults alone, or of the others alone."""
-        return sum(
-            r.outcome == outcome
-            for r in self.injected
-            if held_out in (None, r.fault and r.fault.held_out)
-        )
-
-    def wrong(self, confidence: str) -> list[Result]:
-        """Trials whose first cause is called that, and is another than the fault's."""
-        failed = [r for r in self.injected if r.verdict is Verdict.FAILED]
-        return [r for r in failed if r.confidence == confidence and not r.is_right]
+    def wrong_certain(self) -> list[Result]:
+        """Trials whose first cause is certain, and is another than the fault's."""
+        return [r for r in self.failed if r.confidence == "certain" and not r.is_right]
 
     def calibration(self) -> dict[str, dict[str, int]]:
         """For each confidence how often the first cause was right."""
-        told = [r for r in self.injected if r.verdict is Verdict.FAILED and r.confidence]
-        said = Counter(r.confidence for r in told)
-        right = Counter(r.confidence for r in told if r.is_right)
+        said = Counter(r.confidence for r in self.failed if r.confidence)
+        right = Counter(r.confidence for r in self.failed if r.is_right)
         return {name: {"said": said[name], "right": right[name]} for name in sorted(said)}
 
     def plain(self) -> dict[str, Any]:
@@ -126,19 +127,23 @@ class Proof:
         return {
             "faults": len({r.fault.name for r in self.injected if r.fault}),
             "injected": len(self.injected),
-            "row_failed": sum(r.verdict is Verdict.FAILED for r in self.injected),
+            "row_failed": len(self.failed),
             "named_first": self.count("named"),
             "listed": self.count("listed"),
             "unknown": self.count("unknown"),
-            "wrong_certain": len(self.wrong("certain")),
-            "clean_cases": sum(r.verdict is Verdict.PASSED for r in self.clean),
+            "wrong_certain": len(self.wrong_certain),
+            "clean_cases": self.clean_passed,
             "false_alarms": len(self.false_alarms),
             "programs": dict(self.programs),
-            "held_out": {"injected": len(kept), "named_first": self.count("named", held_out=True)},
+            "held_out": {
+                "injected": len(kept),
+                "named_first": sum(r.outcome == "named" for r in kept),
+            },
             "calibration": self.calibration(),
             "unseen": {f.name: f.unseen for f in FAULTS if f.unseen},
             "rig_late": {
-                r.case: f"{r.rig_late_s:.2f} s: {r.message.splitlines()[0]}" for r in self.rig_late
+                r.case: f"{r.rig_late_s:.2f} s: {r.message.splitlines()[0]}"
+                for r in self.clean_failed(rig_late=True)
             },
             "broken": [r.case for r in self.results if r.verdict is Verdict.BROKEN],
             "missing": list(self.missing),
@@ -156,26 +161,23 @@ class Proof:
             "wall_s": round(self.wall_s, 1),
         }
 
-    def shortfalls(self, clean_wanted: int) -> list[str]:
+    def shortfalls(self) -> list[str]:
         """The bars that were missed, a line each."""
         injected, named = len(self.injected), self.count("named")
-        failed = sum(r.verdict is Verdict.FAILED for r in self.injected)
         found = []
-        if failed != injected:
-            found.append(f"{failed} of {injected} rows failed; wanted: all")
-        if named < NAMED_BAR * injected:
-            found.append(f"{named} of {injected} were named first; wanted: {NAMED_BAR:.0%}")
-        if named + self.count("listed") < LISTED_BAR * injected:
-            found.append(
-                f"{named + self.count('listed')} of {injected} were named or listed; wanted: {LISTED_BAR:.0%}"
-            )
-        found += [f"{r.case}: certain, and wrong: {r.first}" for r in self.wrong("certain")]
+        for count, what, bar in (
+            (len(self.failed), "rows failed", 1.0),
+            (named, "were named first", NAMED_BAR),
+            (named + self.count("listed"), "were named or listed", LISTED_BAR),
+        ):
+            if count < bar * injected:
+                found.append(f"{count} of {injected} {what}; wanted: {bar:.0%}")
+        found += [f"{r.case}: certain, and wrong: {r.first}" for r in self.wrong_certain]
         found += [
             f"{r.case}: a false alarm: {r.message.splitlines()[0]}" for r in self.false_alarms
         ]
-        passed = sum(r.verdict is Verdict.PASSED for r in self.clean)
-        if passed < clean_wanted:
-            found.append(f"{passed} clean cases passed; wanted: {clean_wanted}")
+        if self.clean_passed < self.clean_wanted:
+            found.append(f"{self.clean_passed} clean cases passed; wanted: {self.clean_wanted}")
         return found + [f"{name}: left no result" for name in self.missing]
 
 

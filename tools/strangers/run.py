@@ -7,7 +7,6 @@ Exit code 0 when every bar is met, 1 when one is missed, 3 when the run could no
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import socket
 import sys
@@ -18,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tools import ROOT, trials
+from tools import trials, write_json
 from tools.ci.programs import missing_sounds
 from tools.interop.programs import missing as missing_packages
 from tools.interop.programs import version
@@ -40,24 +39,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BROKEN
     programs = {name: version(name) for name in PROGRAMS}
 
+    if asked.fault:
+        asked.clean = 0
+    figures: Path = asked.reports / "strangers.json"
+
     def written(run: Path) -> Proof:
-        results, missing = read(run.resolve())
-        proof = Proof(results, programs, 0.0 if asked.read else time.monotonic() - began, missing)
-        figures = asked.reports / "strangers.json"
-        figures.write_text(json.dumps(proof.plain(), indent=1) + "\n", encoding="utf-8")
+        proof = Proof(*read(run), programs, time.monotonic() - began, asked.clean)
+        write_json(figures, proof.plain())
         return proof
 
-    run = asked.read or _run(asked, written)
+    run = _run(asked, written)
     if run is None:
         return BROKEN
     proof = written(run)
-    print(f"figures  {asked.reports / 'strangers.json'}")
+    print(f"figures  {figures}")
     print(f"calibration  {proof.calibration()}")
-    return trials.judged(proof.shortfalls(0 if asked.fault else asked.clean), proof.plain())
+    return trials.judged(proof.shortfalls(), proof.plain())
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tools.strangers", description=__doc__)
+    parser = trials.parser("strangers", __doc__, at_once=4)  # each has a platform for itself
     parser.add_argument(
         "--fault", action="append", default=[], help="this fault alone, without clean cases"
     )
@@ -66,19 +67,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--held-out", action="store_true", help="with the faults that are kept aside"
-    )
-    parser.add_argument(
-        "-n",
-        dest="platforms",
-        type=int,
-        default=4,
-        help="platforms side by side, a case at a time each",
-    )
-    parser.add_argument(
-        "--reports", type=Path, default=ROOT / "reports", help="where results are left"
-    )
-    parser.add_argument(
-        "--read", type=Path, metavar="RUN", help="judge the trials of this run's directory again"
     )
     return parser
 
@@ -90,21 +78,18 @@ def _run(asked: argparse.Namespace, so_far: Callable[[Path], object]) -> Path | 
         switches = Path(scratch) / "switches"
         switches.mkdir()
         platforms = {}
-        for number in range(1, asked.platforms + 1):
+        for number in range(1, asked.at_once + 1):
             name = f"strangers-{number}"
             platforms[name] = stack.enter_context(Strangers(name, Path(scratch) / name))
         stack.enter_context(_switching(switches, platforms))
+        files = [each.file for each in platforms.values()]
+        command = trials.pytest_command("tools.strangers.plugin", files, reports, asked.at_once)
+        command += ["--live", f"--clean-cases={asked.clean}"]
+        command += [f"--only-fault={fault}" for fault in asked.fault]
+        command += ["--held-out"] * asked.held_out
+        environment = os.environ | {SWITCHES: str(switches)}
         return trials.run(
-            "tools.strangers.plugin",
-            [each.file for each in platforms.values()],
-            ["--live", *(["--held-out"] if asked.held_out else [])],
-            reports=reports,
-            result=RESULT,
-            clean=0 if asked.fault else asked.clean,
-            faults=asked.fault,
-            at_once=asked.platforms,
-            environment={**os.environ, SWITCHES: str(switches)},
-            so_far=so_far,
+            command, reports=reports, result=RESULT, environment=environment, so_far=so_far
         )
 
 

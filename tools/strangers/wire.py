@@ -14,7 +14,7 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ _AUDIO = re.compile(rb"(?m)^m=audio (\d+) ")
 _PRETENDED = 9  #: the port that nobody listens at
 _PEAK = 65536
 _PULSE_S = 0.05
+_BACK: Mapping[Side, Side] = {"to-ai": "from-ai", "from-ai": "to-ai"}
 Send = Callable[[bytes], None]
 
 
@@ -51,7 +52,6 @@ class _Calls:
     """What is known of the calls under way, by Call-ID."""
 
     flows: dict[bytes, Flow] = field(default_factory=dict)
-    directions: dict[tuple[bytes, bytes], bytes] = field(default_factory=dict)  #: method of a CSeq
     with_agents: AgentsRelay | None = None
 
     def close(self) -> None:
@@ -131,14 +131,14 @@ class Wire:
     async def _open(self) -> None:
         p = self._places
         self._keep(self._watch())
-        for port in {*p.ai_ports}:
-            await self._datagrams("to-ai", port)
-        for port in {*p.platform_ports}:
-            await self._datagrams("from-ai", port)
-        for port, tls in zip(p.ai_ports, (None, self._server_tls), strict=True):
-            await self._listen("to-ai", p.ai_seen, port, tls)
-        for port, tls in zip(p.platform_ports, (None, self._server_tls), strict=True):
-            await self._listen("from-ai", p.platform_seen, port, tls)
+        listening: Sequence[tuple[Side, tuple[int, int]]] = (
+            ("to-ai", p.ai_ports),
+            ("from-ai", p.platform_ports),
+        )
+        for side, ports in listening:
+            for port, tls in zip(ports, (None, self._server_tls), strict=True):
+                await self._datagrams(side, port)
+                await self._listen(side, port, tls)
 
     async def _close(self) -> None:
         self._calls.close()
@@ -150,14 +150,19 @@ class Wire:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _listen(self, side: Side, host: str, port: int, tls: ssl.SSLContext | None) -> None:
-        async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._connection(side, port, tls is not None, reader, writer)
+    def _own(self, side: Side) -> str:
+        """The wire's address where what goes that way arrives."""
+        return self._places.ai_seen if side == "to-ai" else self._places.platform_seen
 
+    def _far_end(self, side: Side) -> str:
+        """Who is reached that way."""
+        return self._places.ai if side == "to-ai" else self._places.platform
+
+    async def _listen(self, side: Side, port: int, tls: ssl.SSLContext | None) -> None:
         def started(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            self._keep(accepted(reader, writer))
+            self._keep(self._connection(side, port, tls is not None, reader, writer))
 
-        self._servers.append(await asyncio.start_server(started, host, port, ssl=tls))
+        self._servers.append(await asyncio.start_server(started, self._own(side), port, ssl=tls))
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
@@ -171,23 +176,20 @@ class Wire:
         opening = self._opening.setdefault((side, port), asyncio.Lock())
         async with opening:  # the next packet waits for it
             if (side, port) not in self._udp:
-                host = self._places.ai_seen if side == "to-ai" else self._places.platform_seen
                 made, _ = await self._loop.create_datagram_endpoint(
                     lambda: _Datagrams(
                         lambda data, source: self._keep(self._datagram(side, port, data, source))
                     ),
-                    local_addr=(host, port),
+                    local_addr=(self._own(side), port),
                 )
                 self._udp[side, port] = made
         return self._udp[side, port]
 
     async def _datagram(self, side: Side, port: int, data: bytes, source: tuple[str, int]) -> None:
         """``port`` is the receiver's own; the sender's port is kept on the other side as well."""
-        back: Side = "from-ai" if side == "to-ai" else "to-ai"
-        host = self._sources.get((side, port)) or (
-            self._places.ai if side == "to-ai" else self._places.platform
-        )
+        host = self._sources.get((side, port), self._far_end(side))
         if data.strip(b"\r\n\0 "):
+            back = _BACK[side]
             self._sources[back, source[1]] = source[0]
             out = await self._datagrams(back, source[1])
             self._pass(side, data, lambda changed: out.sendto(changed, (host, port)))
@@ -202,17 +204,15 @@ class Wire:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        p = self._places
-        host, own = (p.ai, p.platform_seen) if side == "to-ai" else (p.platform, p.ai_seen)
+        back = _BACK[side]
         context = self._client_tls if tls else None
         try:
             far_reader, far_writer = await asyncio.open_connection(
-                host, port, ssl=context, local_addr=(own, 0)
+                self._far_end(side), port, ssl=context, local_addr=(self._own(back), 0)
             )
         except OSError:
             writer.close()
             return
-        back: Side = "from-ai" if side == "to-ai" else "to-ai"
         for each in (writer, far_writer):
             if made := each.get_extra_info("socket"):  # none where it has been closed already
                 made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -291,11 +291,9 @@ class Wire:
         if flow is None:
             media = [change for change in self._changes if isinstance(change, Media)]
             flow = self._calls.flows[call] = Flow(p.platform_seen, p.ai_seen, media)
-        back: Side = "from-ai" if side == "to-ai" else "to-ai"
+        back = _BACK[side]
         flow.peers[back] = (address[1].decode(), int(audio[1]))
-        shown, port = (
-            (p.platform_seen, flow.inner_port) if side == "to-ai" else (p.ai_seen, flow.outer_port)
-        )
+        shown, port = self._own(back), flow.port_towards(side)
         # written as the sender's side knows it: the translation of addresses comes behind
         message = _LOOPBACK.sub(b"c=IN IP4 " + shown.encode().replace(b".", b"\0"), message)
         message = _AUDIO.sub(b"m=audio %d " % port, message)

@@ -27,7 +27,6 @@ from tools.selfproof.plan import (
     UNDECIDED,
     UNREACHED,
     Kind,
-    Sweep,
     cause_of,
     swept,
     trials,
@@ -164,8 +163,8 @@ def test_a_trial_that_proves_nothing_is_made_once_more(
 
     monkeypatch.setattr(run, "_run", begin)
     monkeypatch.setattr(run, "read", lambda _run: ([again], []))
-    proof = run._made_again(Namespace(), Proof([made]))
-    assert (asked, proof.repeated, proof.results) == (
+    results, repeated = run._made_again(Namespace(sweep=""), [made])
+    assert (asked, repeated, results) == (
         ([[made.case]], 1, [again]) if is_void else ([], 0, [made])
     )
 
@@ -200,15 +199,17 @@ def test_figures_have_the_agreed_keys() -> None:
 def test_every_missed_bar_is_said() -> None:
     good = result("from-anonymous", causes=("from-anonymous",))
     clean = result(kind="clean", verdict=Verdict.PASSED)
-    assert Proof([good, clean], partial=True).shortfalls(1) == []
-    assert "did not fail" in Proof([result("no-g711", verdict=Verdict.PASSED)]).shortfalls(0)[0]
-    assert "diagnosed as nothing" in Proof([result("no-g711")]).shortfalls(0)[0]
-    assert Proof([good, clean], partial=True).shortfalls(2) == ["1 clean cases passed; wanted: 2"]
+    assert Proof([good, clean], partial=True, clean_wanted=1).shortfalls() == []
+    assert "did not fail" in Proof([result("no-g711", verdict=Verdict.PASSED)]).shortfalls()[0]
+    assert "diagnosed as nothing" in Proof([result("no-g711")]).shortfalls()[0]
+    assert Proof([good, clean], partial=True, clean_wanted=2).shortfalls() == [
+        "1 clean cases passed; wanted: 2"
+    ]
     alarm = result(kind="clean", causes=("echo",))
-    assert "a false alarm" in Proof([alarm, clean]).shortfalls(1)[0]
+    assert "a false alarm" in Proof([alarm, clean], clean_wanted=1).shortfalls()[0]
     missed = result("no-g711", "fallback-missing", kind="pair", causes=("no-g711",))
-    assert "0 of 1 pairs were named" in Proof([missed]).shortfalls(0)[0]
-    assert Proof([good], missing=("lost",), partial=True).shortfalls(0) == ["lost: left no result"]
+    assert "0 of 1 pairs were named" in Proof([missed]).shortfalls()[0]
+    assert Proof([good], missing=("lost",), partial=True).shortfalls() == ["lost: left no result"]
 
 
 def test_nine_pairs_of_ten_are_enough() -> None:
@@ -216,14 +217,14 @@ def test_nine_pairs_of_ten_are_enough() -> None:
         "no-g711", "fallback-missing", kind="pair", causes=("no-g711", "fallback-missing")
     )
     missed = result("no-g711", "fallback-missing", kind="pair", causes=("no-g711",))
-    assert Proof([*[named] * 9, missed], partial=True).shortfalls(0) == []
-    assert Proof([*[named] * 8, missed], partial=True).shortfalls(0) != []
+    assert Proof([*[named] * 9, missed], partial=True).shortfalls() == []
+    assert Proof([*[named] * 8, missed], partial=True).shortfalls() != []
 
 
 def test_a_check_that_no_fault_makes_fail_is_missed_unless_it_is_said_why() -> None:
     missed = Proof(
         [result("from-anonymous", causes=("from-anonymous",), failed=("caller_id",))]
-    ).shortfalls(0)
+    ).shortfalls()
     assert "no fault made the check audio fail" in missed
     assert "no fault made the check caller_id fail" not in missed
     assert [line for line in missed if line.split()[5] in UNREACHED] == []
@@ -242,7 +243,7 @@ def test_with_less_to_see_no_other_cause_may_be_claimed() -> None:
     ):
         proof = Proof([result("no-g711", told={"all": named, "caller": told})], partial=True)
         assert proof.claims("caller")[claim] == 1  # type: ignore[index]
-        assert bool(proof.shortfalls(0)) is (claim == "wrong")
+        assert bool(proof.shortfalls()) is (claim == "wrong")
 
 
 def test_a_trial_is_judged_by_its_last_attempt(tmp_path: Path) -> None:
@@ -276,7 +277,7 @@ def test_a_trial_is_judged_by_its_last_attempt(tmp_path: Path) -> None:
 
 
 def test_a_sweep_has_each_fault_on_each_row_of_its_integrations_once() -> None:
-    found = swept(DEPLOYMENTS, Sweep("one"), ["fallback-missing", "caller-header-missing"])
+    found = swept(DEPLOYMENTS, "one", faults=["fallback-missing", "caller-header-missing"])
     tried = [(trial.faults[0], trial.case.integration, trial.case.row.id) for trial in found]
     assert len(tried) == len(set(tried))
     rows = {(case.integration, case.row.id) for case in cases(DEPLOYMENTS, Selection())}
@@ -286,12 +287,12 @@ def test_a_sweep_has_each_fault_on_each_row_of_its_integrations_once() -> None:
 
 def test_a_sweep_is_drawn_by_its_seed_and_keeps_to_a_fault_s_trunks() -> None:
     def drawn(seed: str) -> list[str]:
-        return [trial.case.id for trial in swept(DEPLOYMENTS, Sweep(seed, 20), ["no-g711"])]
+        return [trial.case.id for trial in swept(DEPLOYMENTS, seed, 20, ["no-g711"])]
 
     assert drawn("one") == drawn("one") != drawn("two")
     assert len(drawn("one")) == 20
-    over = swept(DEPLOYMENTS, Sweep("x", rows=("TD-INBOUND",)), ["firewall-tcp-32681"])
-    assert [trial.case.axes["transport"] for trial in over] == ["tcp"]
+    over = swept(DEPLOYMENTS, "x", faults=["firewall-tcp-32681"])
+    assert {trial.case.axes["transport"] for trial in over} == {"tcp"}
 
 
 SHOWN = {"made": ("caller_id", "caller_id at the AI")}
