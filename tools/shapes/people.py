@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
-
-from hypothesis import strategies as st
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZäöüßéñçøł0123456789"
 _SIGNS = " -_.'&()/+#\""
@@ -12,33 +11,45 @@ PUBLIC, DESK = "public side", "desk"
 _RINGS = ("all", "batches", "one-by-one")
 
 
-def names(least: int, most: int) -> st.SearchStrategy[list[str]]:
+class Dice(random.Random):
+    """What is drawn by one seed."""
+
+    def one_in(self, count: int) -> bool:
+        """True once in so many times."""
+        return self.randrange(count) == 0
+
+
+def names(dice: Dice, least: int, most: int) -> list[str]:
     """Names of a customer's own choosing: spaces, umlauts, quotes; no two alike."""
-    first = st.sampled_from(_LETTERS)
-    name = st.builds(str.__add__, first, st.text(_LETTERS + _SIGNS, max_size=14)).map(str.strip)
-    return st.lists(name, min_size=least, max_size=most, unique_by=str.casefold)
+    count = dice.randint(least, most)
+    found: dict[str, str] = {}
+    while len(found) < count:
+        rest = dice.choices(_LETTERS + _SIGNS, k=dice.randrange(15))
+        name = (dice.choice(_LETTERS) + "".join(rest)).strip()
+        found.setdefault(name.casefold(), name)
+    return list(found.values())
 
 
-def phones(draw: st.DrawFn, numbers: list[str]) -> tuple[dict[str, Any], list[str]]:
+def phones(dice: Dice, numbers: list[str]) -> tuple[dict[str, Any], list[str]]:
     """Phones that call, and those of agents: SIP accounts, or telephone numbers at a carrier; the
     agents' names.
     """
-    callers = [f"{name} (test)" for name in draw(names(1, 6))]
+    callers = [f"{name} (test)" for name in names(dice, 1, 6)]
     made: dict[str, Any] = {name: {"account": PUBLIC, "number": numbers.pop()} for name in callers}
-    agents = draw(names(0, 9))
+    agents = names(dice, 0, 9)
     for index, name in enumerate(agents):
-        if draw(st.integers(0, 3)):
+        if not dice.one_in(4):
             made[name] = {"account": DESK, "user": f"agent-{index}"}
             continue
         made[name] = {"account": PUBLIC, "number": numbers.pop()}
-        made[name]["shows"] = draw(st.sampled_from(["original", "platform", "any"]))
-        if draw(st.booleans()):
-            made[name]["accept"] = draw(st.sampled_from("0123456789*#"))
+        made[name]["shows"] = dice.choice(["original", "platform", "any"])
+        if dice.one_in(2):
+            made[name]["accept"] = dice.choice("0123456789*#")
     return made, agents
 
 
 def groups(
-    draw: st.DrawFn,
+    dice: Dice,
     numbers: list[str],
     phones: dict[str, Any],
     agents: list[str],
@@ -48,38 +59,38 @@ def groups(
     telephones = {name: phones[name]["number"] for name in agents if "number" in phones[name]}
     made: dict[str, Any] = {}
     waiting = list(topics)
-    for name in draw(names(1, 6)):
-        members = draw(st.lists(st.sampled_from(agents), unique=True, max_size=5)) if agents else []
-        away = members[:1] if len(members) > 1 and draw(st.integers(0, 3)) == 0 else []
+    for name in names(dice, 1, 6):
+        members = dice.sample(agents, dice.randint(0, min(5, len(agents))))
+        away = members[:1] if len(members) > 1 and dice.one_in(4) else []
         group: dict[str, Any] = {
             "did": numbers.pop(),
             "agents": members,
             "away": away,
-            **_manner(draw),
+            **_manner(dice),
         }
         if not members:
-            group["empty"] = draw(st.booleans())
-            group["voicemail"] = draw(st.booleans())
-        if bool(waiting) and draw(st.booleans()):
+            group["empty"] = dice.one_in(2)
+            group["voicemail"] = dice.one_in(2)
+        if waiting and dice.one_in(2):
             group["topic"] = waiting.pop()
         made[name] = group
-        if len(members) == 1 and draw(st.integers(0, 3)):
+        if len(members) == 1 and not dice.one_in(4):
             group["did"] = telephones.pop(
                 members[0], group["did"]
             )  # a transfer to the telephone itself
     return made
 
 
-def _manner(draw: st.DrawFn) -> dict[str, Any]:
+def _manner(dice: Dice) -> dict[str, Any]:
     """How a group rings, and what happens when nobody answers."""
     manner: dict[str, Any] = {
-        "rings": draw(st.sampled_from(_RINGS)),
-        "pause_s": draw(st.sampled_from([0.2, 1.0])),
+        "rings": dice.choice(_RINGS),
+        "pause_s": dice.choice([0.2, 1.0]),
     }
     if manner["rings"] == "batches":
-        manner["batch"] = draw(st.integers(1, 3))
-    if draw(st.integers(0, 3)) == 0:
+        manner["batch"] = dice.randint(1, 3)
+    if dice.one_in(4):
         manner["queue_s"] = 5.0
-    if draw(st.integers(0, 3)) == 0:
+    if dice.one_in(4):
         manner["voicemail"] = True
     return manner
