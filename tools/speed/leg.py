@@ -33,7 +33,7 @@ _IDLE = 8
 _SETTLED_S = 2.0  # from then on a phone process waits
 
 
-def measure_leg(seconds: float = _STEADY_S) -> dict[str, float]:
+def measure_leg() -> dict[str, float]:
     """Per cent of a core: a leg, pjsua2's own with its C recorder, and a call with the world that
     relays and answers it.
 
@@ -41,14 +41,14 @@ def measure_leg(seconds: float = _STEADY_S) -> dict[str, float]:
     is shared alike. Both at the same time, as a shared machine is a third slower in some minutes
     than in others; and the median of each figure.
     """
-    rounds = [_measure_call(seconds) for _ in range(_ROUNDS)]
+    rounds = [_measure_call() for _ in range(_ROUNDS)]
     for found in rounds:
         found["leg_over_floor"] = found["leg_cpu_percent"] / found["floor_leg_cpu_percent"]
         found["machine_slowness"] = found["floor_leg_cpu_percent"] / REFERENCE_FLOOR
     return {name: statistics.median(found[name] for found in rounds) for name in rounds[0]}
 
 
-def measure_idle(seconds: float) -> dict[str, float]:
+def measure_idle() -> dict[str, float]:
     """Per cent of a core that a phone process costs, and its parent for it, while it has no call."""
     with tempfile.TemporaryDirectory() as scratch, PhonePool(Path(scratch)) as pool:
         for index in range(_IDLE):
@@ -58,13 +58,13 @@ def measure_idle(seconds: float) -> dict[str, float]:
             raise RuntimeError(f"{_IDLE} phones in {len(pool.pids)} processes")
         time.sleep(_SETTLED_S)
         before, parent_before = sum(map(cpu_s, pool.pids)), time.process_time()
-        time.sleep(seconds)
+        time.sleep(2 * _STEADY_S)
         used, parent = sum(map(cpu_s, pool.pids)) - before, time.process_time() - parent_before
-    each = 100 / seconds / _IDLE
+    each = 100 / (2 * _STEADY_S) / _IDLE
     return {"idle_phone_cpu_percent": used * each, "idle_phone_parent_percent": parent * each}
 
 
-def _measure_call(seconds: float) -> dict[str, float]:
+def _measure_call() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "wide.toml"
         file.write_text(tomli_w.dumps(wide(CALLS_A_PROCESS)))
@@ -82,7 +82,7 @@ def _measure_call(seconds: float) -> dict[str, float]:
             phones_before, world_before = sum(map(cpu_s, children)), cpu_s(process.pid)
             threads_before = threads_s(children)
             parent_before, least_before = time.process_time(), least.cpu_s()
-            time.sleep(seconds)
+            time.sleep(_STEADY_S)
             least_used = least.cpu_s() - least_before
             phones = sum(map(cpu_s, children)) - phones_before
             parent = time.process_time() - parent_before
@@ -92,8 +92,8 @@ def _measure_call(seconds: float) -> dict[str, float]:
             relay = cpu_s(process.pid) - world_before
             for leg in legs:
                 leg.hangup()
-            least_legs = least.legs(seconds)
-    each = 100 / seconds / len(legs)
+            least_legs = least.legs(_STEADY_S)
+    each = 100 / _STEADY_S / len(legs)
     return {
         "leg_cpu_percent": (phones + parent) * each,
         "world_cpu_percent": relay * each,
@@ -103,7 +103,7 @@ def _measure_call(seconds: float) -> dict[str, float]:
         "leg_media_percent": threads["media"] * each,
         "leg_python_percent": threads["python"] * each,
         "leg_parent_percent": parent * each,
-        "floor_leg_cpu_percent": least_used * 100 / seconds / least_legs,
+        "floor_leg_cpu_percent": least_used * 100 / _STEADY_S / least_legs,
     }
 
 

@@ -8,7 +8,6 @@ missed. Figures of one run on one machine: compare only what was measured side b
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -18,9 +17,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tools import ROOT, write_json
 from tools.speed.bars import BARS, at_reference, missed
 from tools.speed.growth import SIZES, measure_growth
-from tools.speed.held import CALLS, HOLD_S, measure_held, measure_sipp
+from tools.speed.held import measure_held
 from tools.speed.leg import measure_idle, measure_leg
 from tools.speed.matrix import measure_matrix
 from tools.speed.start import measure_start
@@ -33,11 +33,9 @@ def _matrix(asked: argparse.Namespace) -> dict[str, Any]:
 
 PARTS: Mapping[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "matrix": _matrix,
-    "leg": lambda asked: (
-        measure_leg(asked.steady) | measure_idle(2 * asked.steady) | measure_sipp()
-    ),
+    "leg": lambda asked: measure_leg() | measure_idle(),
     "start": lambda asked: measure_start(),
-    "held": lambda asked: measure_held(asked.calls, asked.seconds),
+    "held": lambda asked: measure_held(),
     "growth": lambda asked: measure_growth(asked.sizes),
 }
 
@@ -46,31 +44,10 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.speed", description=__doc__)
     parser.add_argument(
-        "--only",
-        nargs="+",
-        choices=list(PARTS),
-        default=list(PARTS),
-        help="measure these parts alone",
+        "--only", nargs="+", choices=list(PARTS), default=list(PARTS), help="these parts alone"
     )
     parser.add_argument(
         "--workers", default="auto", metavar="N", help="cases of the matrix at once (auto)"
-    )
-    parser.add_argument(
-        "--steady",
-        type=float,
-        default=10.0,
-        metavar="S",
-        help="seconds that a leg is measured for (10)",
-    )
-    parser.add_argument(
-        "--calls", type=int, default=CALLS, metavar="N", help=f"calls to hold ({CALLS})"
-    )
-    parser.add_argument(
-        "--seconds",
-        type=float,
-        default=HOLD_S,
-        metavar="S",
-        help=f"how long they are held ({HOLD_S:g})",
     )
     parser.add_argument(
         "--sizes",
@@ -79,13 +56,6 @@ def arguments() -> argparse.ArgumentParser:
         default=list(SIZES),
         metavar="N",
         help=f"cases of the runs that grow {SIZES}",
-    )
-    parser.add_argument(
-        "--json",
-        type=Path,
-        default=Path("reports/bench.json"),
-        metavar="FILE",
-        help="where it goes",
     )
     return parser
 
@@ -110,6 +80,5 @@ def main() -> int:
         bar = (f"{BARS[name]}" + (" missed" if name in over else "")) if name in BARS else ""
         table.add_row(name, shown, bar, f"{scaled[name]:.3f}" if name in scaled else "")
     Console().print(table)
-    asked.json.parent.mkdir(parents=True, exist_ok=True)
-    asked.json.write_text(json.dumps(figures, indent=1) + "\n")
+    write_json(ROOT / "reports" / "bench.json", figures)
     return 1 if over or figures.get("matrix_exit_code") else 0
