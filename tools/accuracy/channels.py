@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.audio.wav import to_int16
+
 Samples = NDArray[np.int16]
 
 PACKET: Final = 160  #: samples in a packet (20 ms)
@@ -37,24 +39,25 @@ def burst_loss(
     return lost
 
 
+def lossy(draw: np.random.Generator, samples: Samples, share: float) -> Samples:
+    """With a share of the packets lost, each by itself, and concealed."""
+    return conceal(samples, random_loss(draw, len(samples) // PACKET + 1, share))
+
+
 def conceal(samples: Samples, lost: NDArray[np.bool_]) -> Samples:
     """Packets lost and concealed as simple receivers do: the last packet again, each time half as
     loud.
     """
     out = samples.copy()
     for number in np.flatnonzero(lost[: len(out) // PACKET]):
-        here = out[number * PACKET : (number + 1) * PACKET]
-        here[:] = (
-            out[(number - 1) * PACKET : number * PACKET]
-            // (1 if number and not lost[number - 1] else 2)
-            if number
-            else 0
-        )
+        at = number * PACKET
+        before = out[at - PACKET : at] // (2 if lost[number - 1] else 1) if number else 0
+        out[at : at + PACKET] = before
     return out
 
 
 def slips(draw: np.random.Generator, samples: Samples) -> Samples:
-    """A jitter buffer that every ``mean_gap`` seconds leaves out, or says twice, 10 or 20 ms."""
+    """A jitter buffer that every 0.4 s, on average, leaves out, or says twice, 10 or 20 ms."""
     parts: list[Samples] = []
     at = 0
     while at < len(samples):
@@ -69,4 +72,4 @@ def with_noise(
 ) -> Samples:
     """White noise that lies ``snr_db`` below a signal of the given level."""
     noise = draw.normal(0, 32768 * 10 ** ((signal_dbov - snr_db) / 20), len(samples))
-    return np.clip(np.rint(samples + noise), -32768, 32767).astype(np.int16)
+    return to_int16((samples + noise) / 32768)

@@ -154,7 +154,7 @@ def ilbc(samples: Samples) -> Samples:
         library.iLBC_encode(payload, pointer, encoder)
         library.iLBC_decode(pointer, payload, decoder, 1)
         out[at : at + size] = block
-    return np.clip(np.rint(out[: len(samples)]), -32768, 32767).astype(np.int16)
+    return to_int16(out[: len(samples)] / 32768)
 
 
 @cache

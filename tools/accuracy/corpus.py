@@ -6,9 +6,9 @@ An item is a minute of one kind of sound, drawn by its seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from harness.audio.dtmf import DIGITS, dtmf
 from harness.audio.wav import to_int16
 from tools.accuracy.music import hold_music, music
 from tools.accuracy.speech import RATE, monologue, recorded_speech
-from tools.accuracy.tones import PLANS, SIT, call_progress, fax, sit
+from tools.accuracy.tones import PLANS, SIT, Progress, call_progress, fax, sit
 
 ITEM_SECONDS: Final = 60
 
@@ -52,15 +52,6 @@ MINUTES: Final[dict[str, int]] = {
 }
 
 
-def corpus(share: float = 1.0) -> list[Item]:
-    """The items, or the given share of each kind (one at least)."""
-    return [
-        Item(kind, seed)
-        for kind, minutes in MINUTES.items()
-        for seed in range(max(1, round(minutes * share)))
-    ]
-
-
 def _beeps(seed: int) -> Samples:
     """The nearest thing to a mark that is none: pairs of tones in the marks' bands, 30-60 ms each,
     one after another.
@@ -84,6 +75,17 @@ def _beeps(seed: int) -> Samples:
     return to_int16(out * 10 ** (draw.uniform(-30, -9) / 20))
 
 
+#: Kinds of call progress, with how long each lasts, in seconds.
+_HEARD_S: Final[Sequence[tuple[Progress, float, float]]] = (
+    ("ringback", 3, 12),
+    ("ringback", 3, 12),
+    ("ringback", 3, 12),
+    ("busy", 2, 6),
+    ("congestion", 2, 6),
+    ("dial", 1, 4),
+)
+
+
 def _call_progress(seed: int) -> Samples:
     draw = _generator("call progress", seed)
     parts: list[NDArray[np.float32]] = []
@@ -91,27 +93,15 @@ def _call_progress(seed: int) -> Samples:
     while length < ITEM_SECONDS * RATE:
         level = float(draw.uniform(-35, -8))
         country = list(PLANS)[(seed + len(parts)) % len(PLANS)]
-        match int(draw.integers(0, 8)):
-            case 0 | 1 | 2:
-                part = call_progress(
-                    country, "ringback", float(draw.uniform(3, 12)), level_dbov=level
-                )
-            case 3:
-                part = call_progress(country, "busy", float(draw.uniform(2, 6)), level_dbov=level)
-            case 4:
-                part = call_progress(
-                    country, "congestion", float(draw.uniform(2, 6)), level_dbov=level
-                )
-            case 5:
-                part = call_progress(country, "dial", float(draw.uniform(1, 4)), level_dbov=level)
-            case 6:
-                part = sit(str(draw.choice(list(SIT))), level_dbov=level)
-            case _:
-                part = fax(
-                    "cng" if draw.random() < 0.5 else "ced",
-                    float(draw.uniform(1, 5)),
-                    level_dbov=level,
-                )
+        which = int(draw.integers(0, 8))
+        if which < len(_HEARD_S):
+            kind, least, most = _HEARD_S[which]
+            part = call_progress(country, kind, draw.uniform(least, most), level_dbov=level)
+        elif which == 6:
+            part = sit(str(draw.choice(list(SIT))), level_dbov=level)
+        else:
+            end: Literal["cng", "ced"] = "cng" if draw.random() < 0.5 else "ced"
+            part = fax(end, draw.uniform(1, 5), level_dbov=level)
         gap = np.zeros(int(draw.integers(0, RATE)), np.float32)
         parts += [part, gap]
         length += len(part) + len(gap)

@@ -9,7 +9,7 @@ that its seed draws, with 2 % of the packets lost.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,10 +24,10 @@ from harness.audio.describe import voiceless
 from harness.audio.samples import levels
 from harness.audio.wav import to_int16
 from tools.accuracy import codecs
-from tools.accuracy.channels import conceal, random_loss
+from tools.accuracy.channels import lossy
 from tools.accuracy.corpus import ITEM_SECONDS, Item
 from tools.accuracy.speech import RATE
-from tools.accuracy.tones import PLANS, SIT, call_progress, sit
+from tools.accuracy.tones import PLANS, SIT, Progress, call_progress, sit
 from tools.ci.programs import HOLD_MUSIC, PROMPTS
 
 Samples = NDArray[np.int16]
@@ -45,6 +45,11 @@ WAYS: Final[dict[str, Callable[[Samples], Samples]]] = {
     "GSM": codecs.gsm,
 }
 TONES: Final = ("ringback", "busy", "sit")
+#: What a country's tones of a kind are, and for how many seconds each is heard.
+_TONES_OF: Final[Mapping[str, Sequence[tuple[Progress, float]]]] = {
+    "ringback": [("ringback", 12.0)],
+    "busy": [("busy", 5.0), ("congestion", 5.0)],
+}
 _LOSS: Final = 0.02
 _LEVELS_DBOV: Final = (-40.0, -10.0)
 _SNR_DB: Final = (15.0, 40.0)
@@ -78,25 +83,17 @@ class Minute:
         return self.source if self.source in TONES else "music"
 
 
-def minutes(share: float) -> list[Minute]:
-    """All minutes of the packages, and as many tones; or a share of each."""
-    sources = [*PROMPTS, *(path.name for path in sorted(HOLD_MUSIC.glob("*.wav"))), *TONES]
-    return [
-        Minute(source, number)
-        for source in sources
-        for number in range(max(1, round(share * _length(source) / ITEM_SECONDS)))
-    ]
+def minutes() -> dict[str, float]:
+    """How many minutes each source has; tones are heard five times."""
+    sources = [*PROMPTS, *(path.name for path in sorted(HOLD_MUSIC.glob("*.wav")))]
+    of_each = {source: len(recorded(source)) / RATE / ITEM_SECONDS for source in sources}
+    return of_each | dict.fromkeys(TONES, 5)
 
 
-def _length(source: str) -> float:
-    """Seconds of sound; tones are as long as there are countries."""
-    return 5 * ITEM_SECONDS if source in TONES else len(recorded(source)) / RATE
-
-
-def summary(results: Mapping[tuple[str, str], list[dict[str, Heard]]]) -> dict[str, Any]:
+def summary(results: Mapping[str, Sequence[Mapping[str, Heard]]]) -> dict[str, Any]:
     """By codec, kind and length of window (0: the whole tone), how many were taken for what."""
     counts: dict[str, Any] = {}
-    for (_, source), minutes_heard in results.items():
+    for source, minutes_heard in results.items():
         kind = Minute(source, 0).kind
         for by_way in minutes_heard:
             for way, found in by_way.items():
@@ -140,22 +137,20 @@ def _share(counts: Mapping[str, int], kind: str) -> float:
     return counts.get(kind, 0) / sum(counts.values())
 
 
-def heard(minute: Minute, way: str) -> Heard:
+def heard(minute: Minute) -> dict[str, Heard]:
+    """By codec, what is heard of a minute."""
+    return {way: _heard(minute, way) for way in WAYS}
+
+
+def _heard(minute: Minute, way: str) -> Heard:
     """How many windows of each length were taken for what. Of tones, how many of a minute's were
     taken for themselves (``right``) and how many not (``wrong``).
     """
     draw = np.random.default_rng([minute.number, *f"{minute.source} {way}".encode()])
     level = float(draw.uniform(*_LEVELS_DBOV))
     if minute.kind in TONES:
-        return Counter(
-            (
-                0.0,
-                "right"
-                if _tones_of(_delivered(sound, way, level, draw)) == {minute.kind}
-                else "wrong",
-            )
-            for sound in _tones(minute)
-        )
+        found = [_tones_of(_delivered(sound, way, level, draw)) for sound in _tones(minute)]
+        return Counter((0.0, "right" if one == {minute.kind} else "wrong") for one in found)
     at = minute.number * ITEM_SECONDS * RATE
     sound = recorded(minute.source)[at : at + ITEM_SECONDS * RATE]
     delivered = _delivered(sound, way, level, draw)
@@ -191,11 +186,12 @@ def _tones(minute: Minute) -> Iterator[Samples]:
     pause = np.zeros(RATE // 2, np.int16)
     if minute.kind == "sit":
         sounds = [sit(kind) for kind in SIT]
-    elif minute.kind == "ringback":
-        sounds = [call_progress(country, "ringback", 12.0) for country in PLANS]
     else:
-        sounds = [call_progress(country, "busy", 5.0) for country in PLANS]
-        sounds += [call_progress(country, "congestion", 5.0) for country in PLANS]
+        sounds = [
+            call_progress(country, kind, seconds)
+            for kind, seconds in _TONES_OF[minute.kind]
+            for country in PLANS
+        ]
     for each in sounds:
         yield np.concatenate([pause, to_int16(each), pause])
 
@@ -209,8 +205,7 @@ def _delivered(sound: Samples, way: str, level: float, draw: np.random.Generator
         noise = np.resize(Item("line noise", int(draw.integers(20))).samples(), len(sound))
         target = level - draw.uniform(*_SNR_DB)
         scaled += noise * 10 ** ((target - _active_dbov(noise)) / 20)
-    sent = WAYS[way](np.clip(np.rint(scaled), -32768, 32767).astype(np.int16))
-    return conceal(sent, random_loss(draw, len(sent) // 160 + 1, _LOSS))
+    return lossy(draw, WAYS[way](to_int16(scaled / 32768)), _LOSS)
 
 
 def _active_dbov(sound: Samples) -> float:

@@ -173,7 +173,7 @@ def monologue(seed: int, seconds: float) -> NDArray[np.int16]:
             length += len(spoken) + len(pause)
     whole = np.concatenate(parts)[: round(seconds * RATE)].astype(np.float32)
     whole *= level / max(1.0, float(np.sqrt(np.mean(np.square(whole)))))
-    return np.clip(np.rint(whole), -32768, 32767).astype(np.int16)
+    return to_int16(whole / 32768)
 
 
 _SENTENCE_S: Final = 1.5

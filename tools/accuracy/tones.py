@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from harness.audio.marks import SAMPLE_RATE
 
+Progress = Literal["ringback", "busy", "congestion", "dial"]
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -73,7 +75,7 @@ _RAMP_SECONDS: Final = 0.003
 
 def call_progress(
     country: str,
-    kind: Literal["ringback", "busy", "congestion", "dial"],
+    kind: Progress,
     seconds: float,
     *,
     level_dbov: float = _LEVEL_DBOV,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.marks import MARKS, PERIOD, waveform
+from harness.audio.wav import to_int16
 from tools.accuracy import codecs
-from tools.accuracy.channels import burst_loss, conceal, random_loss, slips, with_noise
+from tools.accuracy.channels import burst_loss, conceal, lossy, slips, with_noise
 
 Samples = NDArray[np.int16]
 Draw = np.random.Generator
@@ -33,6 +35,18 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Bar:
+    """What has to be reached: the shares of marks heard within 200 ms and 600 ms, and the delay that
+    95 % of all keep to.
+    """
+
+    words: str
+    at_200: float = 0.0
+    at_600: float = 0.0
+    p95_ms: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """The path of a mark from sender to detector."""
 
@@ -40,7 +54,7 @@ class Condition:
     channel: Callable[[Draw, Samples, float], Samples]  #: (draw, samples, the mark's level)
     level_dbov: tuple[float, float] = (-30.0, 0.0)
     ppm: tuple[float, float] = (0.0, 0.0)
-    bar: str = ""  #: which bar of :mod:`tools.accuracy.run` it has to reach; empty: none
+    bar: Bar | None = None
 
 
 def trial(condition: Condition, seed: int) -> Outcome:
@@ -77,7 +91,7 @@ def mark_samples(draw: Draw, mark: int, level: float, ppm: float, count: int) ->
     part = (positions - whole).astype(np.float32)
     whole %= PERIOD * _FINE
     audio = fine[whole] * (1 - part) + fine[whole + 1] * part
-    return np.clip(np.rint(audio * (32768 * 10 ** (level / 20))), -32768, 32767).astype(np.int16)
+    return to_int16(audio * 10 ** (level / 20))
 
 
 @lru_cache(maxsize=len(MARKS))
@@ -87,24 +101,20 @@ def _fine(mark: int) -> NDArray[np.float32]:
     return np.append(period, period[0])
 
 
-def _packets(samples: Samples) -> int:
-    return len(samples) // _FRAME + 1
+def _noise(draw: Draw, samples: Samples, level: float) -> Samples:
+    return codecs.ulaw(with_noise(draw, samples, 15.0, level))
 
 
-def _snr(snr_db: float) -> Callable[[Draw, Samples, float], Samples]:
-    return lambda draw, samples, level: codecs.ulaw(with_noise(draw, samples, snr_db, level))
+def _loss(draw: Draw, samples: Samples, level: float) -> Samples:
+    return lossy(draw, codecs.ulaw(samples), 0.05)
 
 
-def _loss(share: float) -> Callable[[Draw, Samples, float], Samples]:
-    return lambda draw, samples, level: conceal(
-        codecs.ulaw(samples), random_loss(draw, _packets(samples), share)
-    )
+def _bursts(draw: Draw, samples: Samples) -> Samples:
+    return conceal(samples, burst_loss(draw, len(samples) // _FRAME + 1, 0.03, 2.0))
 
 
-def _bursts(share: float, mean: float) -> Callable[[Draw, Samples, float], Samples]:
-    return lambda draw, samples, level: conceal(
-        codecs.ulaw(samples), burst_loss(draw, _packets(samples), share, mean)
-    )
+def _ulaw_bursts(draw: Draw, samples: Samples, level: float) -> Samples:
+    return _bursts(draw, codecs.ulaw(samples))
 
 
 def _slips(draw: Draw, samples: Samples, level: float) -> Samples:
@@ -119,7 +129,9 @@ def _gsm_noise(draw: Draw, samples: Samples, level: float) -> Samples:
     return codecs.gsm(with_noise(draw, samples, 15.0, level))
 
 
-_G711, _LOSSY, _LOW = "g711", "lossy", "low rate"
+_G711 = Bar("≤ 200 ms: ≥ 99.9 %", at_200=0.999)
+_LOSSY = Bar("≤ 200 ms: ≥ 98.5 %, ≤ 600 ms: 100 %", at_200=0.985, at_600=1.0)
+_LOW = Bar("p95 ≤ 300 ms, ≤ 600 ms: ≥ 99 %", p95_ms=300.0, at_600=0.99)
 # Level ranges: low-rate codecs get no clipped speech levels; what clips at 0 dBov is G.711's own
 # row.
 _SPEECH = (-30.0, -6.0)
@@ -129,15 +141,14 @@ CONDITIONS: Final[tuple[Condition, ...]] = (
     Condition("µ-law, A-law, µ-law", _codec("tandem"), bar=_G711),
     Condition("level -30 dBov", _codec("ulaw"), (-30.0, -30.0), bar=_G711),
     Condition("level 0 dBov", _codec("ulaw"), (0.0, 0.0), bar=_G711),
-    Condition("SNR 15 dB", _snr(15.0), bar=_G711),
+    Condition("SNR 15 dB", _noise, bar=_G711),
     Condition("+100 ppm", _codec("ulaw"), ppm=(100.0, 100.0), bar=_G711),
     Condition("-100 ppm", _codec("ulaw"), ppm=(-100.0, -100.0), bar=_G711),
     Condition("G.722", _codec("g722"), bar=_G711),
     Condition("Opus 12 kbit/s", _codec("opus"), _SPEECH, bar=_G711),
-    Condition("5 % loss, concealed", _loss(0.05), bar=_LOSSY),
-    Condition(
-        "3 % loss, bursts of 2", _bursts(0.03, 2.0), bar=_LOSSY
-    ),  # G.107's BurstR is then about 2
+    Condition("5 % loss, concealed", _loss, bar=_LOSSY),
+    # G.107's BurstR is then about 2
+    Condition("3 % loss, bursts of 2", _ulaw_bursts, bar=_LOSSY),
     Condition("jitter-buffer slips", _slips, bar=_LOSSY),
     Condition("GSM", _codec("gsm"), _SPEECH, bar=_LOW),
     Condition("GSM, SNR 15 dB", _gsm_noise, _SPEECH, bar=_LOW),
@@ -156,11 +167,9 @@ def _mixed(draw: Draw, samples: Samples, level: float) -> Samples:
     samples = (codecs.ulaw, codecs.alaw, codecs.tandem)[int(draw.integers(3))](samples)
     match int(draw.integers(8)):
         case 0 | 1:
-            return conceal(
-                samples, random_loss(draw, _packets(samples), float(draw.uniform(0, 0.05)))
-            )
+            return lossy(draw, samples, draw.uniform(0, 0.05))
         case 2:
-            return conceal(samples, burst_loss(draw, _packets(samples), 0.03, 2.0))
+            return _bursts(draw, samples)
         case 3:
             return slips(draw, samples)
         case 4:
