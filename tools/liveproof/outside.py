@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -34,12 +35,11 @@ class Outside:
         """Make the tenant at ``place`` what the world says, and describe it: the file, and its
         secrets for the environment.
         """
-        self._asked(self._control.request("DELETE", "/faults", json={"tenant": place}))
-        self._asked(
-            self._control.put("/settings", json={"tenant": place, "settings": world.settings})
-        )
+        tenant_at = {"tenant": place}
+        self._asked("DELETE", "/faults", tenant_at)
+        self._asked("PUT", "/settings", {**tenant_at, "settings": world.settings})
         if world.fault is not None:
-            self._asked(self._control.post("/faults", json={"tenant": place, "name": world.fault}))
+            self._asked("POST", "/faults", {**tenant_at, "name": world.fault})
         tenant = self._tenants[place].model_copy(update={"name": f"simulated-{world.number}"})
         name, text, secrets = live_file(tenant, "live", tenant.timings_by("quick"))
         assert name == world.name
@@ -68,13 +68,11 @@ class Outside:
         """From when to when (monotonic) the world was too busy to send and hear audio, all its
         life.
         """
-        answer = self._control.get("/calls")
-        self._asked(answer)
-        return [(float(begin), float(end)) for begin, end in answer.json()["stood_still"]]
+        still = self._asked("GET", "/calls").json()["stood_still"]
+        return [(float(begin), float(end)) for begin, end in still]
 
-    @staticmethod
-    def _asked(answer: httpx.Response) -> None:
-        answer.raise_for_status()
+    def _asked(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        return self._control.request(method, path, json=body).raise_for_status()
 
 
 @contextmanager

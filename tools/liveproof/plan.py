@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import random
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -81,6 +81,11 @@ class Ai:
         """Whether there are words of its own."""
         return self.sends in ("speech", "talks-on", "machine")
 
+    @property
+    def is_well(self) -> bool:
+        """Whether it hears, and speaks at once."""
+        return self.hears and self.speaks and not self.silent_s
+
 
 _TABLES: Final[dict[str, Any]] = tomllib.loads(
     Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
@@ -121,12 +126,7 @@ class World:
     @property
     def is_false(self) -> bool:
         """Whether something that a passed case would claim is not so."""
-        return (
-            self.fault is not None
-            or not self.ai.hears
-            or not self.ai.speaks
-            or self.ai.silent_s > 0
-        )
+        return self.fault is not None or not self.ai.is_well
 
     @property
     def allows(self) -> Strength | None:
@@ -166,100 +166,65 @@ class World:
     @property
     def right_causes(self) -> frozenset[str]:
         """What may be named as certain."""
-        named = {self.fault} if self.fault else set()
-        return frozenset(named).union(
-            *(_TABLES["also_right"].get(wrong, ()) for wrong in (self.ai.name, self.fault))
-        )
+        named = [self.fault] if self.fault else []
+        also = [_TABLES["also_right"].get(wrong, ()) for wrong in (self.ai.name, self.fault)]
+        return frozenset(named).union(*also)
 
 
-@dataclass
-class Numbered:
-    """Gives worlds their numbers."""
+Kind = tuple[Witness, Ai, str | None, tuple[str, ...]]
 
-    worlds: list[World] = field(default_factory=list)
 
-    def add(self, witness: Witness, ai: Ai, fault: str | None, *rows: str) -> None:
-        """One more."""
-        self.worlds.append(World(len(self.worlds), witness, ai, fault, rows))
+def _numbered(kinds: Iterable[Kind]) -> list[World]:
+    return [World(number, *kind) for number, kind in enumerate(kinds)]
 
 
 def wrong() -> list[World]:
     """Every fault with every witness, the AI in its best state; every other AI with every witness."""
-    made = Numbered()
-    for witness in WITNESSES:
-        for row, faults in FAULTS.items():
-            for fault in faults:
-                if fault == DELAY and witness.rtcp == "none":
-                    continue  # nothing tells of it
-                if (
-                    witness.recording is None
-                    or witness.name == "recording"
-                    or fault in FAULTS_OF_AUDIO
-                ):
-                    made.add(witness, LISTENS, fault, row)
-        for ai in AIS[1:]:
-            made.add(witness, ai, None, INBOUND)
-            if witness.rtcp != "terminated" and not ai.hears:
-                made.add(witness, ai, "rtp-blocked-to-ai", INBOUND)
-    return [world for world in made.worlds if not _is_what_was_asked(world)]
+    every = _numbered(kind for witness in WITNESSES for kind in _wrong_with(witness))
+    return [world for world in every if not _is_what_was_asked(world)]
+
+
+def _wrong_with(witness: Witness) -> Iterator[Kind]:
+    for row, faults in FAULTS.items():
+        for fault in faults:
+            if fault == DELAY and witness.rtcp == "none":
+                continue  # nothing tells of it
+            sees_all = witness.recording is None or witness.name == "recording"
+            if sees_all or fault in FAULTS_OF_AUDIO:
+                yield witness, LISTENS, fault, (row,)
+    for ai in AIS[1:]:
+        yield witness, ai, None, (INBOUND,)
+        if witness.rtcp != "terminated" and not ai.hears:
+            yield witness, ai, "rtp-blocked-to-ai", (INBOUND,)
 
 
 def _is_what_was_asked(world: World) -> bool:
     """Where packets that arrive are all that is asked for, a deaf AI that speaks on is as good as
     another; and where its recording proves what it says, any sound is.
     """
+    if world.ai.sends == "babble" and world.witness.proves:
+        return True  # the AI's recording has the babble, too
     heard_as_asked = world.ai.speaks and world.ai.sends != "machine"  # a machine answers nobody
-    if (
-        world.ai.sends == "babble" and world.witness.proves
-    ):  # the AI's recording has the babble, too
-        return True
-    return (
-        world.witness.asks == "indicated"
-        and world.fault is None
-        and not world.ai.hears
-        and heard_as_asked
-    )
+    deaf_alone = world.fault is None and not world.ai.hears
+    return world.witness.asks == "indicated" and deaf_alone and heard_as_asked
 
 
-def clean(cases: int, witnesses: Sequence[str] = ()) -> Iterator[tuple[Witness, Ai]]:
-    """Witnesses and AIs of clean worlds, as often as it takes to come to so many cases of a world
-    with 17.
-    """
-    asked = [witness for witness in WITNESSES if not witnesses or witness.name in witnesses]
-    kinds = [(witness, LISTENS) for witness in asked]
+def clean(cases: int) -> Iterator[Kind]:
+    """Clean worlds, as often as it takes to come to so many cases of a world with 17."""
     for at in range(-(-cases // 17)):
-        yield kinds[at % len(kinds)]
+        yield WITNESSES[at % len(WITNESSES)], LISTENS, None, ROWS
 
 
-def voiced(witnesses: Sequence[str] = ()) -> Iterator[tuple[Witness, Ai]]:
+def voiced() -> Iterator[Kind]:
     """Recorded voices, each with witnesses that know it."""
     for witness in WITNESSES:
-        if witness.name in _KNOWS_VOICES and (not witnesses or witness.name in witnesses):
-            yield from ((witness, voice) for voice in VOICES)
+        if witness.name in _KNOWS_VOICES:
+            yield from ((witness, voice, None, (INBOUND,)) for voice in VOICES)
 
 
-def worlds(
-    sample: int | None,
-    cases: int,
-    dice: random.Random,
-    faults: Sequence[str] = (),
-    witnesses: Sequence[str] = (),
-) -> list[World]:
-    """All worlds, or ``sample`` of the wrong ones, with these ``faults`` and ``witnesses`` if any
-    are named; and clean ones for so many cases.
-    """
-    every = [
-        world
-        for world in wrong()
-        if (not faults or world.fault in faults)
-        and (not witnesses or world.witness.name in witnesses)
-    ]
+def worlds(sample: int | None, cases: int, dice: random.Random) -> list[World]:
+    """All worlds, or ``sample`` of the wrong ones; and clean ones for so many cases."""
+    every = wrong()
     chosen = every if sample is None else dice.sample(every, min(sample, len(every)))
-    made = Numbered()
-    for world in chosen:
-        made.add(world.witness, world.ai, world.fault, *world.rows)
-    for witness, ai in clean(cases, witnesses):
-        made.add(witness, ai, None, *ROWS)
-    for witness, ai in voiced(witnesses):
-        made.add(witness, ai, None, INBOUND)
-    return made.worlds
+    wrong_kinds = ((one.witness, one.ai, one.fault, one.rows) for one in chosen)
+    return _numbered([*wrong_kinds, *clean(cases), *voiced()])

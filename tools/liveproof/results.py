@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -139,15 +138,17 @@ def _share(stood_still: Times, evidence: CaseEvidence) -> float:
 
 def _segments(diagnosis: Iterable[Any]) -> Iterator[str]:
     for cause in diagnosis:
+        if cause["id"] != LOST or cause.get("candidate"):
+            continue
+        shown = "\n".join(cause["evidence"])
         for way, (first, second) in _POINTS.items():
+            is_of_it = cause["rule"] == f"audio.way.{way}.between"
             if (
-                cause["id"] == LOST
-                and cause["rule"] == f"audio.way.{way}.between"
-                and not cause.get("candidate")
+                is_of_it
+                and f" is in {first}.pcap" in shown
+                and f" is not in {second}.pcap" in shown
             ):
-                shown = "\n".join(cause["evidence"])
-                if f" is in {first}.pcap" in shown and f" is not in {second}.pcap" in shown:
-                    yield way
+                yield way
 
 
 def _is_certain(cause: Any) -> bool:
@@ -242,28 +243,23 @@ class Proof:
     @property
     def shortfalls(self) -> list[str]:
         """What is not as it has to be, a line each."""
-        said = [f"{r.world.title}: {r.case}: passed" for r in self.results if r.is_false_pass]
-        said += [
-            f"{r.world.title}: {r.case}: certain of {', '.join(r.certain)}"
-            for r in self.results
-            if r.is_wrong_certain
-        ]
-        said += [
-            f"{r.world.title}: {r.case}: {r.verdict}: {r.message}"
-            for r in self.results
-            if r.is_false_alarm
-        ]
-        broken = [r for r in self.results if r.is_injected and r.verdict is Verdict.BROKEN]
-        said += [f"{r.world.title}: {r.case}: broken: {r.message}" for r in broken]
-        if self.localised is not None and self.localised < _LEAST_LOCALISED:
-            said += [
-                f"{r.world.title}: {r.case}: not localised"
-                for r in self.results
-                if r.is_localised is False
-            ]
+        said = []
+        is_seldom_localised = self.localised is not None and self.localised < _LEAST_LOCALISED
+        for r in self.results:
+            where = f"{r.world.title}: {r.case}"
+            if r.is_false_pass:
+                said.append(f"{where}: passed")
+            if r.is_wrong_certain:
+                said.append(f"{where}: certain of {', '.join(r.certain)}")
+            if r.is_false_alarm:
+                said.append(f"{where}: {r.verdict}: {r.message}")
+            if r.is_injected and r.verdict is Verdict.BROKEN:
+                said.append(f"{where}: broken: {r.message}")
+            if r.is_localised is False and is_seldom_localised:
+                said.append(f"{where}: not localised")
         return said + [f"{self.missing} worlds left no case"] * bool(self.missing)
 
-    def to_json(self, path: Path) -> None:
+    def with_cases(self) -> dict[str, Any]:
         """The figures, and every case behind them."""
         cases = [
             {
@@ -278,8 +274,7 @@ class Proof:
             }
             for r in self.results
         ]
-        plain = {**self.plain(), "shortfalls": self.shortfalls, "cases": cases}
-        path.write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        return {**self.plain(), "shortfalls": self.shortfalls, "cases": cases}
 
 
 def _share_of(right: Iterable[bool]) -> float | None:

@@ -20,13 +20,13 @@ from itertools import groupby
 from pathlib import Path
 
 from harness.errors import HarnessError
-from tools import HARNESS, ROOT
+from tools import HARNESS, ROOT, trials, write_json
 from tools.ci.programs import missing_voices
 from tools.liveproof.outside import Outside, world
 from tools.liveproof.page import page
 from tools.liveproof.plan import ROWS, VOICES, World, worlds, wrong
 from tools.liveproof.results import Proof, Result, read
-from tools.trials import ATTEMPTS_MORE
+from tools.trials import ATTEMPTS_MORE, BROKEN, MET, MISSED
 
 #: Tenants of the world, and so files of one run, at most.
 TENANTS = 24
@@ -39,38 +39,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run all worlds, print and write the figures, and judge."""
     asked = _parser().parse_args(arguments)
     seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(2**32)
-    partial = asked.sample is not None or bool(asked.fault) or bool(asked.witness)
-    clean = asked.clean if asked.clean is not None else 17 if partial else CLEAN_CASES
+    is_sample = asked.sample is not None
+    clean = asked.clean if asked.clean is not None else 17 if is_sample else CLEAN_CASES
     if missing := missing_voices():
         print(f"liveproof: apt-get install {' '.join(missing)}", file=sys.stderr)
-        return 3
-    every = worlds(asked.sample, clean, random.Random(seed), asked.fault, asked.witness)
+        return BROKEN
+    every = worlds(asked.sample, clean, random.Random(seed))
     print(f"{len(every)} worlds, seed {seed}", flush=True)
-    for directory in filter(None, (asked.reports, asked.keep)):
-        directory.mkdir(parents=True, exist_ok=True)
-    results = asked.reports / "liveproof.json"
+    if asked.keep:
+        asked.keep.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(prefix="liveproof-") as scratch:
-            for proof in _all(every, asked.keep or Path(scratch), asked.workers):
-                proof.to_json(
-                    results
-                )  # as it goes, so that a run that is cut off has not been for nothing
+            # as it goes, so that a run that is cut off has not been for nothing
+            for proof in _all(every, asked.keep or Path(scratch), asked.at_once):
+                write_json(asked.reports / "liveproof.json", proof.with_cases())
     except (HarnessError, RuntimeError, OSError, subprocess.TimeoutExpired) as error:
         print(f"liveproof: {error}", file=sys.stderr)
-        return 3
-    drawn = (
-        ""
-        if not partial
-        else f"{_wrong_of(every)} of the {len(wrong())} worlds in which something is wrong (seed {seed})"
-    )
+        return BROKEN
+    drawn = ""
+    if is_sample:
+        drawn = f"{_wrong_of(every)} of the {len(wrong())} worlds in which something is wrong (seed {seed})"
     text = page(proof, drawn)
     print(text)
     for line in proof.shortfalls:
         print(f"WRONG   {line}")
     print("  ".join(f"{key} {value}" for key, value in proof.plain().items()))
-    if asked.page is not None or not partial:
+    if asked.page is not None or not is_sample:
         (asked.page or _PAGE).write_text(text, encoding="utf-8")
-    return int(bool(proof.shortfalls))
+    return MISSED if proof.shortfalls else MET
 
 
 def _wrong_of(every: Sequence[World]) -> int:
@@ -78,7 +74,7 @@ def _wrong_of(every: Sequence[World]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tools.liveproof", description=__doc__)
+    parser = trials.parser("liveproof", __doc__, at_once=4 * (os.cpu_count() or 1))
     parser.add_argument(
         "--sample",
         type=int,
@@ -86,24 +82,10 @@ def _parser() -> argparse.ArgumentParser:
         help="so many wrong worlds, drawn (all of them otherwise), and a clean one",
     )
     parser.add_argument(
-        "--fault", action="append", default=[], metavar="NAME", help="this fault alone (repeatable)"
-    )
-    parser.add_argument(
-        "--witness",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="this witness alone (repeatable)",
-    )
-    parser.add_argument(
         "--clean", type=int, metavar="N", help=f"clean cases, about ({CLEAN_CASES}; 17 of a sample)"
     )
     parser.add_argument("--seed", type=int)
-    parser.add_argument(
-        "-n", dest="workers", type=int, default=4 * (os.cpu_count() or 1), help="cases at once"
-    )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave files and evidence there")
-    parser.add_argument("--reports", type=Path, default=ROOT / "reports")
     parser.add_argument(
         "--page",
         type=Path,
@@ -123,28 +105,22 @@ class Batch:
 
 def batches(every: Iterable[World]) -> list[Batch]:
     """Worlds of the same rows together."""
-    return [
-        Batch(rows, group[at : at + TENANTS], one_number=len(rows) == 1)
-        for rows, alike in groupby(
-            sorted(every, key=lambda one: one.rows), key=lambda one: one.rows
-        )
-        for group in [list(alike)]
-        for at in range(0, len(group), TENANTS)
-    ]
+    found = []
+    for rows, group in groupby(sorted(every, key=lambda one: one.rows), key=lambda one: one.rows):
+        alike = list(group)
+        for at in range(0, len(alike), TENANTS):
+            found.append(Batch(rows, alike[at : at + TENANTS], one_number=len(rows) == 1))
+    return found
 
 
 def again(found: Iterable[Result]) -> list[Batch]:
     """What has to be made once more: cases that said nothing, in worlds like theirs."""
     void = sorted((result for result in found if result.is_void), key=lambda result: result.row)
-    return [
-        Batch(
-            (row,),
-            list({result.world.number: result.world for result in cases}.values())[:TENANTS],
-            one_number=False,
-        )
-        for row, alike in groupby(void, key=lambda result: result.row)
-        for cases in [list(alike)]
-    ]
+    batches = []
+    for row, cases in groupby(void, key=lambda result: result.row):
+        alike = {result.world.number: result.world for result in cases}
+        batches.append(Batch((row,), list(alike.values())[:TENANTS], one_number=False))
+    return batches
 
 
 def _all(every: Sequence[World], scratch: Path, workers: int) -> Iterator[Proof]:
@@ -159,26 +135,20 @@ def _all(every: Sequence[World], scratch: Path, workers: int) -> Iterator[Proof]
             todo = batches(every) if attempt == 0 else again(results.values())
             for batch in todo:
                 number += 1
-                found = _made(
-                    outside, batch, scratch / f"batch-{number}", max(1, workers >> attempt)
-                )
+                place = scratch / f"batch-{number}"
+                found = _made(outside, batch, place, max(1, workers >> attempt))
                 if attempt:
-                    found = [
-                        result
-                        for result in found
-                        if result.case in results and results[result.case].is_void
-                    ]
+                    void = {case for case, result in results.items() if result.is_void}
+                    found = [result for result in found if result.case in void]
                     repeated += len(found)
                 results |= {result.case: result for result in found}
                 amiss = sum(
                     r.is_false_pass or r.is_wrong_certain or r.is_false_alarm for r in found
                 )
                 print(f"batch {number}: {len(found)} cases, {amiss} wrong", flush=True)
-                seen = {result.world.number for result in results.values()}
+                missing = len(every) - len({result.world.number for result in results.values()})
                 seconds = time.monotonic() - began
-                yield Proof(
-                    list(results.values()), len(every), len(every) - len(seen), seconds, repeated
-                )
+                yield Proof(list(results.values()), len(every), missing, seconds, repeated)
 
 
 def _made(outside: Outside, batch: Batch, reports: Path, workers: int) -> list[Result]:
@@ -188,20 +158,8 @@ def _made(outside: Outside, batch: Batch, reports: Path, workers: int) -> list[R
         file, secrets = outside.prepare(place, one)
         files.append(str(file))
         environment |= secrets
-    command = [
-        str(HARNESS),
-        "verify",
-        *files,
-        "--quiet",
-    ]
-    command += [
-        "--preflight",
-        "off",
-        "--reports",
-        str(reports),
-        "-n",
-        str(min(workers, 2 * len(batch.worlds))),
-    ]
+    command = [str(HARNESS), "verify", *files, "--quiet", "--preflight", "off"]
+    command += ["--reports", str(reports), "-n", str(min(workers, 2 * len(batch.worlds)))]
     command += [f"--row={row}" for row in batch.rows]
     if batch.one_number:
         command += ["-k", "front"]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 
@@ -33,7 +34,7 @@ class Sample:
 def parent_of(pid: int) -> int | None:
     """The process's parent; None when it is gone."""
     try:
-        return int((Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     except (OSError, ValueError, IndexError):
         return None
 
@@ -54,14 +55,10 @@ def descendants(root: int) -> list[int]:
 def command_of(pid: int) -> str:
     """The command line of a process; empty when it is gone."""
     try:
-        return (
-            (Path("/proc") / str(pid) / "cmdline")
-            .read_bytes()
-            .replace(b"\0", b" ")
-            .decode(errors="replace")
-        )
+        words = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return ""
+    return words.replace(b"\0", b" ").decode(errors="replace")
 
 
 def sample(root: int, cases: int) -> Sample:
@@ -70,7 +67,7 @@ def sample(root: int, cases: int) -> Sample:
     descriptors = 0
     for pid in descendants(root):
         try:
-            rss = int((Path("/proc") / str(pid) / "statm").read_text().split()[1]) * _PAGE_KB
+            rss = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_KB
             descriptors += len(os.listdir(f"/proc/{pid}/fd"))
         except (OSError, IndexError):
             continue
@@ -78,16 +75,15 @@ def sample(root: int, cases: int) -> Sample:
     return Sample(cases, descriptors, each)
 
 
-@dataclass(frozen=True)
-class Growth:
+class Growth(NamedTuple):
     """From the middle of a run to its end, medians of many samples: single ones have cases of one
     kind or another up.
     """
 
     rss_percent: float
+    lasting_rss_percent: float  #: of those processes alone that are there from the first case on: workers, world, controller
     descriptors: int
     processes: int
-    lasting_rss_percent: float  #: of those processes alone that are there from the first case on: workers, world, controller
 
 
 def growth(samples: Sequence[Sample]) -> Growth | None:
@@ -114,8 +110,8 @@ def growth(samples: Sequence[Sample]) -> Growth | None:
         sum(median(one.each_kb[pid] for one in some) for pid in lasting) for some in (early, late)
     )
     return Growth(
-        round(100 * rise("rss_kb") / base, 2),
-        round(rise("descriptors")),
-        round(rise("processes")),
-        round(100 * (after - before) / before, 2) if before else 0.0,
+        rss_percent=round(100 * rise("rss_kb") / base, 2),
+        lasting_rss_percent=round(100 * (after - before) / before, 2) if before else 0.0,
+        descriptors=round(rise("descriptors")),
+        processes=round(rise("processes")),
     )

@@ -24,8 +24,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tools import ROOT
+from tools import ROOT, trials, write_json
 from tools.soak.processes import Growth, Sample, command_of, descendants, growth, parent_of, sample
+from tools.trials import BROKEN, MET, MISSED
 
 DEPLOYMENT = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
 ROWS = (
@@ -36,13 +37,17 @@ ROWS = (
     "HANGUP-AI",
     "ABANDON",
 )
-MET, MISSED, BROKEN = 0, 1, 3
-#: What may come and go between two windows of a run without being growth.
-_RSS_PERCENT, _DESCRIPTORS, _PROCESSES = 2.0, 4, 1
+#: By figure, what may come and go between two windows of a run without being growth.
+GROWS = {
+    "rss_growth_percent": 2.0,
+    "lasting_rss_growth_percent": 2.0,
+    "fd_growth": 4,
+    "process_growth": 1,
+}
 _SETTLED_CASES = 1000
 _SAMPLE_EVERY_S = 1.0
-#: Of pytest's plugins. Playwright's, which no user has, keeps all reports on their items.
-_LEFT_OUT = ("cacheprovider", "allure_pytest", "playwright", "hypothesispytest", "anyio")
+#: Between two kills of softphones.
+_KILL_EVERY_S = 20.0
 _FORK_SERVER = "harness.support.forkserver.server"
 _LIMIT = re.compile(r"^calls_per_run = \d+$", re.MULTILINE)
 _OF = re.compile(r"\d+/(\d+) cases")
@@ -52,23 +57,20 @@ _LEG = re.compile(rb'"leg": ?"([^"]+)"')
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, count, judge."""
     asked = _parser().parse_args(arguments)
-    reports: Path = asked.reports / "soak"
-    shutil.rmtree(reports, ignore_errors=True)
-    reports.mkdir(parents=True)
+    reports = trials.fresh(asked.reports / "soak")
     began = time.monotonic()
     samples, kills, code = _run(asked, reports)
+    log = (reports / "run.log").read_text(encoding="utf-8", errors="replace")
     runs = sorted(path.parent for path in reports.glob("*/cases"))
     if not runs:
-        print(
-            (reports / "run.log").read_text(encoding="utf-8", errors="replace")[-4000:],
-            file=sys.stderr,
-        )
+        print(log[-4000:], file=sys.stderr)
         return BROKEN
+    planned = max(map(int, _OF.findall(log)), default=0)  # as the run said
     figures = {"seconds": round(time.monotonic() - began, 1)} | counted(
-        runs[-1], _planned(reports), kills, growth(samples)
+        runs[-1], planned, kills, growth(samples)
     )
     figures["exit_code"] = code
-    (asked.reports / "soak.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    write_json(asked.reports / "soak.json", figures)
     print("  ".join(f"{key} {value}" for key, value in figures.items()))
     missed = shortfalls(figures)
     for line in missed:
@@ -79,58 +81,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
-    parser.add_argument("--cases", type=int, default=4700, help="at least; 4,700 have 10,000 calls")
-    parser.add_argument(
-        "--kill-every",
-        type=float,
-        default=20.0,
-        metavar="S",
-        help="seconds between two kills; 0: none",
-    )
     # fewer than a run has: so each worker has more cases, and its caches more time to fill before
     # growth is measured
-    parser.add_argument(
-        "-n", dest="workers", type=int, default=4 * (os.cpu_count() or 1), help="cases at once"
-    )
-    parser.add_argument("--seed", type=int, default=1, help="of whom to kill")
-    parser.add_argument(
-        "--reports", type=Path, default=ROOT / "reports", help="where results are left"
-    )
+    parser = trials.parser("soak", __doc__, at_once=4 * (os.cpu_count() or 1))
+    parser.add_argument("--cases", type=int, default=4700, help="at least; 4,700 have 10,000 calls")
     return parser
 
 
 def _run(asked: argparse.Namespace, reports: Path) -> tuple[list[Sample], int, int]:
     deployment = _deployment(reports, calls=3 * asked.cases)
-    command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
-    command += [
-        "-c",
-        str(ROOT / "pyproject.toml"),
-        "-p",
-        "tools.soak.plugin",
-        *(f"-pno:{name}" for name in _LEFT_OUT),
-    ]
-    command += ["--no-reports", "--preflight", "off", "-n", str(asked.workers)]
-    command += [
-        f"--deployment={deployment}",
-        "--reports",
-        str(reports),
-        f"--soak-cases={asked.cases}",
-    ]
-    command += [f"--row={row}" for row in ROWS]
-    chosen, samples, kills = random.Random(asked.seed), list[Sample](), 0
+    command = trials.pytest_command("tools.soak.plugin", [deployment], reports, asked.at_once)
+    command += [f"--soak-cases={asked.cases}", *(f"--row={row}" for row in ROWS)]
+    chosen, samples, kills = random.Random(1), list[Sample](), 0
     with (reports / "run.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
-        next_kill = time.monotonic() + asked.kill_every
+        next_kill = time.monotonic() + _KILL_EVERY_S
         try:
             while process.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(_SAMPLE_EVERY_S)
                 ended = sum(1 for _ in reports.glob("*/cases/*/case.json"))
                 samples.append(sample(process.pid, ended))
-                if asked.kill_every and ended and time.monotonic() >= next_kill:
+                if ended and time.monotonic() >= next_kill:
                     kills += _kill_a_phone(process.pid, chosen)
-                    next_kill = time.monotonic() + asked.kill_every
+                    next_kill = time.monotonic() + _KILL_EVERY_S
         except KeyboardInterrupt:
             process.send_signal(signal.SIGINT)
             process.wait()
@@ -148,12 +122,6 @@ def _deployment(directory: Path, calls: int) -> Path:
         encoding="utf-8",
     )
     return file
-
-
-def _planned(reports: Path) -> int:
-    """How many cases the run said it would have."""
-    told = _OF.findall((reports / "run.log").read_text(encoding="utf-8", errors="replace"))
-    return max(map(int, told), default=0)
 
 
 def _kill_a_phone(root: int, chosen: random.Random) -> int:
@@ -187,9 +155,8 @@ def counted(run: Path, planned: int, kills: int, grown: Growth | None) -> dict[s
         case = json.loads(path.read_text(encoding="utf-8"))
         verdict = (case.get("end") or {}).get("verdict", "lost")
         verdicts[verdict] += 1
-        last[case["id"]] = max(
-            last.get(case["id"], (0, "")), (int(case.get("attempt", 1)), verdict)
-        )
+        attempt = (int(case.get("attempt", 1)), verdict)
+        last[case["id"]] = max(last.get(case["id"], attempt), attempt)
         with contextlib.suppress(OSError):
             calls += len(set(_LEG.findall((path.parent / "events.jsonl").read_bytes())))
     lost = verdicts["lost"] + max(0, planned - len(last))
@@ -200,10 +167,7 @@ def counted(run: Path, planned: int, kills: int, grown: Growth | None) -> dict[s
         "false_failures": verdicts["failed"] + verdicts["not observable"],
         "broken": verdicts["broken"],
         "broken_at_last": sum(verdict == "broken" for _, verdict in last.values()),
-        "rss_growth_percent": None if grown is None else grown.rss_percent,
-        "lasting_rss_growth_percent": None if grown is None else grown.lasting_rss_percent,
-        "fd_growth": None if grown is None else grown.descriptors,
-        "process_growth": None if grown is None else grown.processes,
+        **dict(zip(GROWS, grown or (None,) * len(GROWS), strict=True)),
         "kills": kills,
         "survived": max(0, kills - max(0, verdicts["broken"] - kills) - lost),
     }
@@ -228,12 +192,7 @@ def shortfalls(figures: dict[str, Any]) -> list[str]:
         return missed  # the phones' processes are still coming up: growth says nothing
     if figures["rss_growth_percent"] is None:
         return [*missed, "too few samples to tell of growth"]
-    for key, most in (
-        ("rss_growth_percent", _RSS_PERCENT),
-        ("lasting_rss_growth_percent", _RSS_PERCENT),
-        ("fd_growth", _DESCRIPTORS),
-        ("process_growth", _PROCESSES),
-    ):
+    for key, most in GROWS.items():
         if figures[key] > most:
             missed.append(f"{key} is {figures[key]}; allowed: {most}")
     return missed
