@@ -21,7 +21,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from tools import ROOT
+from tools import ROOT, write_json
 from tools.ci import programs
 from tools.ci.parts import Outcome, Part, Runner, interruptible, named, parts_of
 
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     asked = parser.parse_args(arguments)
     interruptible()
-    every = parts(asked.seed, asked.since or yesterday())
+    every = parts(asked.seed, yesterday())
     if asked.list:
         print("\n".join(f"{part.name:12}{' '.join(part.command)}" for part in every))
         return 0
@@ -55,19 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except KeyboardInterrupt:
         return 130
-    for outcome in outcomes:
-        if outcome.result != "passed":
-            print(
-                f"=== {outcome.part.name}: {outcome.result}, exit code {outcome.exit_code}; {outcome.log}"
-            )
-            print("\n".join(outcome.closing()))
+    failed = [outcome for outcome in outcomes if outcome.exit_code]
+    for outcome in failed:
+        print(
+            f"=== {outcome.part.name}: {outcome.result}, exit code {outcome.exit_code}; {outcome.log}"
+        )
+        print("\n".join(outcome.closing()))
     record.show()
-    print(
-        f"{TABLE}: {sum(o.result == 'passed' for o in outcomes)} of {len(outcomes)} parts passed",
-        end=" ",
-    )
-    print(f"in {time.monotonic() - began:.0f} s")
-    return int(any(outcome.result != "passed" for outcome in outcomes))
+    passed = f"{len(outcomes) - len(failed)} of {len(outcomes)} parts passed"
+    print(f"{TABLE}: {passed} in {time.monotonic() - began:.0f} s")
+    return int(bool(failed))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,9 +75,6 @@ def _parser() -> argparse.ArgumentParser:
         "--seed",
         default=f"{datetime.now(UTC):%Y%m%d}",
         help="draws customers and mutants (the date)",
-    )
-    parser.add_argument(
-        "--since", metavar="COMMIT", help="try all mutants of lines changed since then (a day ago)"
     )
     return parser
 
@@ -127,8 +121,7 @@ class Record:
             "ended": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         }
         told = {"cores": os.cpu_count(), "seconds": round(seconds, 1), "parts": self._in_order()}
-        self._path.parent.mkdir(exist_ok=True)
-        self._path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        write_json(self._path, told)
 
     def _in_order(self) -> list[dict[str, Any]]:
         return [self._rows[name] for name in self._order if name in self._rows]

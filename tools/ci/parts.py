@@ -16,7 +16,7 @@ import subprocess
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -30,6 +30,14 @@ _IDLE: Final = ("chrt", "--idle", "0")  #: softphones and worlds keep their proc
 _TIMED_OUT: Final = 124  #: as ``timeout`` of coreutils has it
 
 Result = Literal["passed", "failed", "timed out"]
+_WORDS: Final[Mapping[int, Result]] = {0: "passed", _TIMED_OUT: "timed out"}
+#: How the end of a log is chosen: pytest's failures, errors and counts; the steps of the wheel's test.
+_SHOWN: Final = {
+    "pytest": re.compile(
+        r"^(\d+ (passed|failed)|ERROR|FAILED|environment:|interop:)| (passed|failed).* in [0-9.]+s"
+    ),
+    "wheel": re.compile(r"^(ok|FAILED|wheel:|environment:)"),
+}
 
 
 @dataclass(frozen=True)
@@ -63,17 +71,15 @@ class Outcome:
     @property
     def result(self) -> Result:
         """In a word."""
-        return (
-            "passed"
-            if self.exit_code == 0
-            else "timed out"
-            if self.exit_code == _TIMED_OUT
-            else "failed"
-        )
+        return _WORDS.get(self.exit_code, "failed")
 
     def closing(self) -> list[str]:
-        """The last words of the part."""
-        return closing(self.part.closing, self.log.read_text(encoding="utf-8", errors="replace"))
+        """The last words of the part, as its ``closing`` in ``parts.toml`` chooses them."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        how = self.part.closing
+        if how in _SHOWN:
+            return [line for line in lines if _SHOWN[how].search(line)][-20:]
+        return lines[-8 if how == "last lines" else -3 :]
 
 
 class Runner:
@@ -95,8 +101,10 @@ class Runner:
         outcomes: dict[str, Outcome] = {}
         over = {part.name: threading.Event() for part in parts}
 
-        def lane(those: Iterable[Part]) -> None:
-            for part in those:
+        def lane(name: str) -> None:
+            for part in parts:
+                if part.lane != name:
+                    continue
                 if part.after in over:
                     over[part.after].wait()
                 if self._stopped:
@@ -109,17 +117,12 @@ class Runner:
 
         try:
             lanes = dict.fromkeys(part.lane for part in parts if part.lane != ALONE)
-            threads = [
-                threading.Thread(
-                    target=lane, args=([p for p in parts if p.lane == name],), daemon=True
-                )
-                for name in lanes
-            ]
+            threads = [threading.Thread(target=lane, args=(name,), daemon=True) for name in lanes]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
-            lane(part for part in parts if part.lane == ALONE)
+            lane(ALONE)
         except BaseException:
             self._stop()
             raise
@@ -185,22 +188,6 @@ class Runner:
             left = list(self._running)
         for process in left:
             _end(process)
-
-
-#: How the end of a log is chosen: pytest's failures, errors and counts; the steps of the wheel's test.
-_SHOWN: Final = {
-    "pytest": re.compile(
-        r"^(\d+ (passed|failed)|ERROR|FAILED|environment:|interop:)| (passed|failed).* in [0-9.]+s"
-    ),
-    "wheel": re.compile(r"^(ok|FAILED|wheel:|environment:)"),
-}
-
-
-def closing(how: str, log: str) -> list[str]:
-    """Lines of a log to show at the end: a kind of ``closing`` in ``parts.toml``."""
-    if how in _SHOWN:
-        return [line for line in log.splitlines() if _SHOWN[how].search(line)][-20:]
-    return log.splitlines()[-8 if how == "last lines" else -3 :]
 
 
 def parts_of(name: str, **words: str) -> list[Part]:

@@ -15,38 +15,15 @@ from cosmic_ray import plugins
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 
+_COMPARISONS = (
+    "Eq_NotEq NotEq_Eq Is_IsNot IsNot_Is Lt_LtE Lt_GtE LtE_Lt LtE_Gt Gt_GtE Gt_LtE GtE_Gt GtE_Lt"
+)
+_ARITHMETIC = "Add_Sub Sub_Add Mul_Div Div_Mul FloorDiv_Mul Mod_Mul BitAnd_BitOr"
 #: A comparison is negated, or moved by one. Arithmetic is inverted; ``|`` is left alone, since most
 #: of them stand in types.
 OPERATORS: Final = (
-    *(
-        f"ReplaceComparisonOperator_{change}"
-        for change in (
-            "Eq_NotEq",
-            "NotEq_Eq",
-            "Is_IsNot",
-            "IsNot_Is",
-            "Lt_LtE",
-            "Lt_GtE",
-            "LtE_Lt",
-            "LtE_Gt",
-            "Gt_GtE",
-            "Gt_LtE",
-            "GtE_Gt",
-            "GtE_Lt",
-        )
-    ),
-    *(
-        f"ReplaceBinaryOperator_{change}"
-        for change in (
-            "Add_Sub",
-            "Sub_Add",
-            "Mul_Div",
-            "Div_Mul",
-            "FloorDiv_Mul",
-            "Mod_Mul",
-            "BitAnd_BitOr",
-        )
-    ),
+    *(f"ReplaceComparisonOperator_{change}" for change in _COMPARISONS.split()),
+    *(f"ReplaceBinaryOperator_{change}" for change in _ARITHMETIC.split()),
     "ReplaceUnaryOperator_Delete_Not",
     "ReplaceUnaryOperator_USub_UAdd",
     "ReplaceAndWithOr",

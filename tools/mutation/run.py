@@ -24,7 +24,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any, Final
 
-from tools import ROOT
+from tools import ROOT, write_json
 from tools.mutation.covering import Covering, measured
 from tools.mutation.mutants import Mutant, changed, difference, mutants
 
@@ -91,15 +91,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     known = reasons()
     report = figures(outcomes, known)
     report["changed"] = _counts([one for one in outcomes if one.mutant in new[one.room]], known)
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(RESULT, report)
     for room, counts in report["rooms"].items():
         print(
             f"{room}: {counts['killed']} of {counts['mutants']} killed, {counts['accepted']} accepted"
         )
     counts = f"{report['killed']} of {report['mutants']} killed, {report['accepted']} accepted"
-    print(f"{counts}: {report['score']:.1%}, bar {asked.bar:.0%}; see {RESULT}")
-    return MET if report["score"] >= asked.bar else MISSED
+    print(f"{counts}: {report['score']:.1%}, bar {BAR:.0%}; see {RESULT}")
+    return MET if report["score"] >= BAR else MISSED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -120,9 +119,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only", default="", metavar="PATH", help="only files with this in their path"
     )
-    parser.add_argument(
-        "--bar", type=float, default=BAR, help="the least share that has to be killed"
-    )
     parser.add_argument("-n", dest="at_once", type=int, default=2, help="at once")
     return parser
 
@@ -139,11 +135,8 @@ def sample(
     every: Mapping[str, list[Mutant]], count: int | None, seed: str = ""
 ) -> dict[str, list[Mutant]]:
     """``count`` of them, drawn by their keys; all of them without a count."""
-    drawn = set(
-        sorted((mutant.key(seed), room) for room, those in every.items() for mutant in those)[
-            :count
-        ]
-    )
+    keys = sorted((mutant.key(seed), room) for room, those in every.items() for mutant in those)
+    drawn = set(keys[:count])
     return {
         room: [mutant for mutant in those if (mutant.key(seed), room) in drawn]
         for room, those in every.items()

@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import json
 import os
 import resource
@@ -21,9 +18,9 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from types import CodeType, ModuleType
-from typing import Any, TextIO
+from importlib.machinery import SourceFileLoader
+from types import CodeType
+from typing import TextIO
 
 import grimp
 import pytest
@@ -34,34 +31,6 @@ from tools.mutation.covering import PYTEST
 from tools.mutation.swapped import Loaded
 
 _MEMORY = 4 << 30  # a loop without end may fill it
-
-
-class Finder(importlib.abc.MetaPathFinder):
-    """Finds one module with another text than its file has."""
-
-    def __init__(self, name: str, path: Path, text: str) -> None:
-        self._name, self._path, self._text = name, path, text
-
-    def find_spec(
-        self, fullname: str, path: Any, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        """The module, if it is the one."""
-        if fullname != self._name:
-            return None
-        locations = [str(self._path.parent)] if self._path.name == "__init__.py" else None
-        loader = _Loader(fullname, str(self._path), self._text)
-        return importlib.util.spec_from_file_location(
-            fullname, self._path, loader=loader, submodule_search_locations=locations
-        )
-
-
-class _Loader(importlib.machinery.SourceFileLoader):
-    def __init__(self, name: str, path: str, text: str) -> None:
-        super().__init__(name, path)
-        self._changed = text
-
-    def get_code(self, fullname: str) -> CodeType:
-        return compile(self._changed, self.path, "exec", dont_inherit=True)
 
 
 def module_of(path: str) -> str:
@@ -138,15 +107,24 @@ def _run_collected(session: pytest.Session, tests: Sequence[str]) -> int:
 def _run_anew(trial: Trial, graph: grimp.ImportGraph) -> int:
     name = module_of(trial.path)
     kept = graph.find_upstream_modules(name)
-    for loaded in [
-        n
-        for n in sys.modules
-        if n.split(".")[0] in ("harness", "tests", "conftest") and n not in kept
-    ]:
-        if loaded != "harness":
+    anew = ("harness", "tests", "conftest")
+    for loaded in set(sys.modules) - kept - {"harness"}:
+        if loaded.split(".")[0] in anew:
             del sys.modules[loaded]
-    sys.meta_path.insert(0, Finder(name, ROOT / trial.path, trial.text))
+    _change(name, trial.text)
     return int(pytest.main([*PYTEST, *trial.tests]))
+
+
+def _change(module: str, text: str) -> None:
+    """Have this process import the module with another text than its file has."""
+    of_the_file = SourceFileLoader.get_code
+
+    def get_code(loader: SourceFileLoader, fullname: str) -> CodeType | None:
+        if fullname != module:
+            return of_the_file(loader, fullname)
+        return compile(text, loader.path, "exec", dont_inherit=True)
+
+    SourceFileLoader.get_code = get_code  # type: ignore[assignment,method-assign]
 
 
 @dataclass(frozen=True)
