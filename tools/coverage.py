@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools import ROOT
+from tools import ROOT, write_json
 
 REPORT = ROOT / "reports" / "coverage.json"
 #: The rooms that judge, and what of them has to be reached, in per cent of statements and branches
@@ -81,31 +81,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = json.loads(whole.read_text(encoding="utf-8"))
     rooms = by_room(report)
     missed = shortfalls(rooms)
-    _write(rooms, report, missed)
+    write_json(REPORT, _plain(rooms, report, missed))
     for name, room in sorted(rooms.items(), key=lambda item: item[1].percent):
         print(f"{room.percent:6.1f} %  {name}")
     for line in missed:
         print(f"MISSED   {line}")
-    print(
-        f"coverage: {', '.join(f'{name} {rooms[name].percent:.1f} %' for name in BARS if name in rooms)}; {REPORT}"
-    )
+    judged = ", ".join(f"{name} {rooms[name].percent:.1f} %" for name in BARS if name in rooms)
+    print(f"coverage: {judged}; {REPORT}")
     return 1 if missed else 0
 
 
-def _write(rooms: Mapping[str, Room], report: Mapping[str, Any], missed: Sequence[str]) -> None:
-    files = {
-        name: round(file["summary"]["percent_covered"], 1) for name, file in report["files"].items()
-    }
-    plain = {
+def _plain(
+    rooms: Mapping[str, Room], report: Mapping[str, Any], missed: Sequence[str]
+) -> dict[str, Any]:
+    return {
         "rooms": {
             name: {"all": r.all, "reached": r.reached, "percent": round(r.percent, 2)}
             for name, r in rooms.items()
         },
         "bars": BARS,
         "missed": list(missed),
-        "files": files,
+        "files": {
+            name: round(file["summary"]["percent_covered"], 1)
+            for name, file in report["files"].items()
+        },
     }
-    REPORT.write_text(json.dumps(plain, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
-from tools import HARNESS, ROOT, junit
+from tools import HARNESS, ROOT, in_a_line, junit, write_json
 from tools.soak.processes import descendants
 
 #: Seconds: how long a process is stopped, which no test may notice, and how long all go on then.
@@ -62,16 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _unit_tests(asked: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="harness-stalls-") as directory:
         left, began = Path(directory, "junit.xml"), time.monotonic()
-        pytest = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-n",
-            str(asked.workers),
-            f"--junitxml={left}",
-            *(asked.tests or ["tests/unit"]),
-        ]
+        pytest = [sys.executable, "-m", "pytest", "-q", "-n", str(asked.workers)]
+        pytest += [f"--junitxml={left}", *(asked.tests or ["tests/unit"])]
         stalls, stalled_s = stall_while_it_runs(subprocess.Popen(pytest, cwd=ROOT))
         found = {"passed": 0, "failed": 0, "skipped": 0}
         with contextlib.suppress(OSError, ParseError):
@@ -82,8 +74,8 @@ def _unit_tests(asked: argparse.Namespace) -> int:
         **found,
         "seconds": round(time.monotonic() - began, 1),
     }
-    _leave(asked.reports, figures)
-    print("  ".join(f"{name} {value}" for name, value in figures.items()))
+    write_json(asked.reports / "stalls.json", figures)
+    print(in_a_line(figures))
     return int(not found["passed"] or not stalls or bool(found["failed"] or found["skipped"]))
 
 
@@ -109,14 +101,10 @@ def matrices(asked: argparse.Namespace) -> int:
         is_whole &= bool(found)
         of_all.update(found | {"stalls": stalls, "stalled_s": round(stalled_s)})
         each |= {f"{name}_{number}": count for name, count in found.items()}
-        figures = {
-            "matrices": number,
-            **of_all,
-            **each,
-            "seconds": round(time.monotonic() - began, 1),
-        }
-        _leave(asked.reports, figures)
-        said = "  ".join(f"{name} {count}" for name, count in found.items()) or "left no result"
+        seconds = round(time.monotonic() - began, 1)
+        figures = {"matrices": number, **of_all, **each, "seconds": seconds}
+        write_json(asked.reports / "stalls.json", figures)
+        said = in_a_line(found) or "left no result"
         print(f"matrix {number}: {said}  stalls {stalls}", flush=True)
     return int(not is_whole or not of_all["stalls"] or bool(of_all["failed"]))
 
@@ -170,10 +158,6 @@ def counts(run: Path) -> dict[str, int]:
 def _has(reports: Path, file: str) -> bool:
     """Whether the run below has that file; ``latest`` names the run only once it is over."""
     return any(reports.glob(f"*/{file}"))
-
-
-def _leave(reports: Path, figures: dict[str, Any]) -> None:
-    (reports / "stalls.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:

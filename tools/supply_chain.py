@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tools import ROOT
+from tools import ROOT, write_json
 
 REPORT = ROOT / "reports" / "sbom.json"
 
@@ -114,8 +114,7 @@ def main(exported: str, report: Path = REPORT, say: Callable[[str], None] = prin
         say(f"ERROR: licences that are not listed in tools/licences.toml:\n{error}")
         return 1
     finally:
-        report.parent.mkdir(exist_ok=True)
-        report.write_text(json.dumps(bom, indent=1) + "\n", encoding="utf-8")
+        write_json(report, bom)
     for expression, names in by_licence(bom).items():
         say(f"{expression}: {', '.join(names)}")
     own = bom["metadata"]["component"]["licenses"][0]["expression"]

@@ -5,7 +5,6 @@ writes ``reports/fuzz.json``.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import subprocess
@@ -13,15 +12,14 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tools import ROOT
+from tools import ROOT, write_json
 from tools.fuzz.targets import TARGETS, Target
 
 #: No input may take longer, counted in this process's own time: the machine may be busy with
@@ -101,22 +99,10 @@ def by_coverage(name: str, inputs: int, result: Result) -> None:
         found.mkdir()
         for index, seed in enumerate(TARGETS[name].seeds):
             (corpus / f"seed-{index}").write_bytes(seed)
-        command = [
-            sys.executable,
-            "-m",
-            "tools.fuzz.child",
-            name,
-            f"-runs={inputs}",
-            f"-timeout={_HUNG_S}",
-        ]
-        command += [
-            f"-report_slow_units={int(SLOWEST_S)}",
-            "-max_len=8192",
-            "-print_final_stats=1",
-            f"-artifact_prefix={found}/",
-            "-rss_limit_mb=1024",
-            str(corpus),
-        ]
+        command = [sys.executable, "-m", "tools.fuzz.child", name, f"-runs={inputs}"]
+        command += [f"-timeout={_HUNG_S}", f"-report_slow_units={int(SLOWEST_S)}"]
+        command += ["-max_len=8192", "-print_final_stats=1", f"-artifact_prefix={found}/"]
+        command += ["-rss_limit_mb=1024", str(corpus)]
         ran = subprocess.run(
             command,
             cwd=ROOT,
@@ -148,22 +134,14 @@ def fuzz(name: str, inputs: int) -> Result:
     return result
 
 
-def main(arguments: Sequence[str], say: Callable[[str], None] = print) -> int:
+def main(arguments: Sequence[str]) -> int:
     """0 when every input was read or refused as documented."""
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("--inputs", type=int, default=1_000_000, help="of all targets together")
-    parser.add_argument(
-        "--target", action="append", choices=sorted(TARGETS), help="only this one; may be repeated"
-    )
-    parser.add_argument("--report", type=Path, default=ROOT / "reports" / "fuzz.json")
-    options = parser.parse_args(arguments)
-    names = options.target or list(TARGETS)
-    share = -(-options.inputs // len(names))
+    asked = parser.parse_args(arguments)
     began = time.monotonic()
-    with ThreadPoolExecutor(
-        max_workers=1
-    ) as one:  # Hypothesis and the files of a target are of this process
-        results = dict(zip(names, one.map(lambda name: fuzz(name, share), names), strict=True))
+    share = -(-asked.inputs // len(TARGETS))
+    results = {name: fuzz(name, share) for name in TARGETS}
     plain = {
         "inputs": sum(result.inputs for result in results.values()),
         "uncaught": sum(len(result.uncaught) for result in results.values()),
@@ -171,15 +149,12 @@ def main(arguments: Sequence[str], say: Callable[[str], None] = print) -> int:
         "seconds": round(time.monotonic() - began, 1),
         "targets": {name: asdict(result) for name, result in results.items()},
     }
-    options.report.parent.mkdir(exist_ok=True)
-    options.report.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+    write_json(ROOT / "reports" / "fuzz.json", plain)
     for name, result in results.items():
-        say(f"{name:10} {result.inputs:8} inputs, slowest {result.slowest_s:.3f} s")
+        print(f"{name:10} {result.inputs:8} inputs, slowest {result.slowest_s:.3f} s")
         for line in (*result.uncaught, *result.too_slow):
-            say(f"  {line}")
-    say(
-        f"fuzz: {plain['inputs']} inputs, {plain['uncaught']} uncaught exceptions, {plain['over_1_s']} over 1 s"
-    )
-    return int(
-        bool(plain["uncaught"] or plain["over_1_s"] or plain["inputs"] < options.inputs * 0.9)
-    )
+            print(f"  {line}")
+    figures = f"{plain['uncaught']} uncaught exceptions, {plain['over_1_s']} over 1 s"
+    print(f"fuzz: {plain['inputs']} inputs, {figures}")
+    too_few = plain["inputs"] < asked.inputs * 0.9
+    return int(bool(plain["uncaught"] or plain["over_1_s"] or too_few))

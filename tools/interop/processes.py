@@ -15,7 +15,6 @@ import subprocess
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self, TypeVar
 
 from tools.interop.programs import PROGRAMS
@@ -59,7 +58,7 @@ class Program:
         name: str,
         arguments: Sequence[str],
         directory: Path,
-        environment: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.name = name
@@ -75,19 +74,14 @@ class Program:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=directory,
-                env={**os.environ, **(environment or {})},
+                env={**os.environ, **environment},
                 start_new_session=True,
             )
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.end()
 
     @property
@@ -172,17 +166,16 @@ def options(host: str, port: int, source: tuple[str, int], transport: str = "UDP
     """An OPTIONS request for ``sip:host:port``."""
     here = f"{source[0]}:{source[1]}"
     branch = f"z9hG4bK{time.monotonic_ns():x}"
-    lines = [
-        f"OPTIONS sip:{host}:{port} SIP/2.0",
-        f"Via: SIP/2.0/{transport} {here};branch={branch};rport",
-        "Max-Forwards: 70",
-        f"From: <sip:probe@{source[0]}>;tag={branch[7:]}",
-        f"To: <sip:{host}:{port}>",
-        f"Call-ID: {branch}@{source[0]}",
-        "CSeq: 1 OPTIONS",
-        "Content-Length: 0",
-    ]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+    return (
+        f"OPTIONS sip:{host}:{port} SIP/2.0\r\n"
+        f"Via: SIP/2.0/{transport} {here};branch={branch};rport\r\n"
+        "Max-Forwards: 70\r\n"
+        f"From: <sip:probe@{source[0]}>;tag={branch[7:]}\r\n"
+        f"To: <sip:{host}:{port}>\r\n"
+        f"Call-ID: {branch}@{source[0]}\r\n"
+        "CSeq: 1 OPTIONS\r\n"
+        "Content-Length: 0\r\n\r\n"
+    ).encode()
 
 
 def free_port(host: str, count: int = 1, *, but: Collection[int] = ()) -> int:

@@ -20,21 +20,12 @@ class Rtpengine(Program):
         self.control = f"udp:{host}:{port}"
         self.ports = range(first, first + _RTP_PORTS)
         # Debian's own configuration names fixed ports, which only one rtpengine can have
-        arguments = [
-            "--config-file=none",
-            "--foreground",
-            "--log-stderr",
-            "--log-level=6",
-            "--table=-1",
-            f"--interface=own/{host}",
-            *([f"--interface=shown/{host}!{shown}"] if shown else []),
-        ]
-        arguments += [
-            f"--listen-ng={host}:{port}",
-            f"--port-min={first}",
-            f"--port-max={first + _RTP_PORTS - 1}",
-            "--num-threads=1",
-        ]
+        arguments = ["--config-file=none", "--foreground", "--log-stderr", "--log-level=6"]
+        arguments += ["--table=-1", f"--interface=own/{host}", "--num-threads=1"]
+        if shown:
+            arguments.append(f"--interface=shown/{host}!{shown}")
+        arguments += [f"--listen-ng={host}:{port}"]
+        arguments += [f"--port-min={first}", f"--port-max={first + _RTP_PORTS - 1}"]
         super().__init__("rtpengine", arguments, directory)
         with self.starting():
             self.said("Startup complete")

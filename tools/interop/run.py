@@ -9,7 +9,6 @@ command.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -21,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from tools import ROOT
+from tools import ROOT, write_json
 from tools.interop.programs import PROGRAMS, install, may_capture, missing, version
 from tools.junit import counts
 
@@ -91,10 +90,7 @@ def main(arguments: Sequence[str]) -> int:
         left = sweep(run)
         found = counts(junit) if junit.exists() else {"passed": 0, "failed": 0, "skipped": 0}
     if code != INTERRUPTED:
-        RESULT.parent.mkdir(exist_ok=True)
-        RESULT.write_text(
-            json.dumps({**found, "programs": programs}, indent=2) + "\n", encoding="utf-8"
-        )
+        write_json(RESULT, {**found, "programs": programs})
         print(
             f"interop: {', '.join(f'{count} {what}' for what, count in found.items())}; see {RESULT}"
         )
@@ -102,36 +98,16 @@ def main(arguments: Sequence[str]) -> int:
         print(f"interop: process {pid} was left behind, and was ended", file=sys.stderr)
     if code == INTERRUPTED:
         return INTERRUPTED
-    return (
-        PASSED
-        if code == 0 and found["passed"] and not (found["failed"] or found["skipped"] or left)
-        else FAILED
-    )
+    amiss = code or not found["passed"] or found["failed"] or found["skipped"] or left
+    return FAILED if amiss else PASSED
 
 
 def _command(directory: str, junit: Path, arguments: Sequence[str]) -> list[str]:
     # should this process be killed outright, pytest is interrupted and ends what it started
-    pytest = [
-        "setpriv",
-        "--pdeathsig",
-        "INT",
-        sys.executable,
-        "-m",
-        "pytest",
-        str(ROOT / "tests" / "interop"),
-        "-q",
-    ]
-    how = [
-        "--timeout=900",
-        "-p",
-        "no:cacheprovider",
-        "-n",
-        "4",
-        "--dist",
-        "loadgroup",
-        f"--basetemp={directory}/tmp",
-    ]
-    return [*pytest, f"--junitxml={junit}", *how, *arguments]
+    command = ["setpriv", "--pdeathsig", "INT", sys.executable, "-m", "pytest"]
+    command += [str(ROOT / "tests" / "interop"), "-q", f"--junitxml={junit}", "--timeout=900"]
+    command += ["-p", "no:cacheprovider", "-n", "4", "--dist", "loadgroup"]
+    return [*command, f"--basetemp={directory}/tmp", *arguments]
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tools import ROOT
+from tools import ROOT, in_a_line, write_json
 
 _LIMIT_S: Final = 180.0
 
@@ -53,17 +53,18 @@ def main(arguments: Sequence[str]) -> int:
         if any(case.verdict == "broken" for case in seen):  # this machine was busy: once more
             seen = list(_cases(script, oddity))
         wrong = [case for case in seen if not is_right(oddity, case)]
+        outcome = "wrong" if wrong or not seen else "right"
         counts["cases"] += 1
-        counts["wrong" if wrong or not seen else "right"] += 1
+        counts[outcome] += 1
         for case in wrong:
             counts["false_pass"] += case.verdict == "passed"
             counts["false_alarms"] += oddity.verdict == "passed" and case.verdict == "failed"
             counts["broken"] += case.verdict == "broken"
-        print("WRONG" if wrong or not seen else "right", oddity.run, *(_words(w) for w in wrong))
+        said = [f"| {one.verdict} {one.cause} {one.message[:160]}" for one in wrong]
+        print(outcome.replace("wrong", "WRONG"), oddity.run, *said)
     figures = counts | {"seconds": round(time.monotonic() - began, 1)}
-    asked.reports.mkdir(parents=True, exist_ok=True)
-    (asked.reports / "odd.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    print("  ".join(f"{name} {value}" for name, value in figures.items()))
+    write_json(asked.reports / "odd.json", figures)
+    print(in_a_line(figures))
     return 1 if counts["wrong"] else 0
 
 
@@ -101,10 +102,6 @@ def seen_in(case: dict[str, Any]) -> Seen:
     end = case.get("end") or {}
     causes = (end.get("diagnosis") or {}).get("causes") or [{}]
     return Seen(end.get("verdict", "none"), causes[0].get("id", ""), end.get("message") or "")
-
-
-def _words(seen: Seen) -> str:
-    return f"| {seen.verdict} {seen.cause} {seen.message[:160]}"
 
 
 def _parser() -> argparse.ArgumentParser:
