@@ -5,6 +5,7 @@ the model's own source.
 from __future__ import annotations
 
 import ast
+import inspect
 import io
 import json
 import re
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -24,7 +26,14 @@ from harness.support.resources import prompt_names
 from tools import ROOT
 
 _MODULES = (model, values, network, routing, tables, terms)
-_FILES = sorted(Path(str(module.__file__)) for module in _MODULES)
+#: What the model's annotations name.
+_NAMED = {name: value for module in _MODULES for name, value in vars(module).items()}
+#: The classes of the model.
+_CLASSES: dict[str, type[BaseModel]] = {
+    name: value
+    for name, value in _NAMED.items()
+    if isinstance(value, type) and issubclass(value, BaseModel) and value is not BaseModel
+}
 PAGE = ROOT / "docs" / "deployment.md"
 BEGIN, END = "<!-- keys: made by python -m tools.reference -->", "<!-- end of keys -->"
 
@@ -55,36 +64,22 @@ class Key:
 
 def keys() -> dict[str, list[Key]]:
     """Class → its keys, those of its base classes last."""
-    found: dict[str, list[Key]] = {}
-    base_classes_first = {"values.py": 0, "model.py": 2}
-    for path in sorted(_FILES, key=lambda path: base_classes_first.get(path.name, 1)):
-        source = path.read_text(encoding="utf-8")
-        comments = dict(_comments(source))
-        for node in ast.parse(source).body:
-            if not isinstance(node, ast.ClassDef) or node.name.startswith(
-                "_"
-            ):  # no table of the file
-                continue
-            own = [
-                _key(item, comments, _model(node.name))
-                for item in node.body
-                if isinstance(item, ast.AnnAssign)
-            ]
-            again = {key.name for key in own}
-            inherited = [
-                key
-                for base in node.bases
-                if isinstance(base, ast.Name)
-                for key in found.get(base.id, [])
-            ]
-            inherited = [key for key in inherited if key.name not in again]
-            found[node.name] = [*(key for key in own if key.name not in _HIDDEN), *inherited]
+    return {name: _keys(of) for name, of in _CLASSES.items()}
+
+
+@cache
+def _keys(of: type[BaseModel]) -> list[Key]:
+    source = inspect.getsource(of)
+    comments = dict(_comments(source))
+    (node,) = ast.parse(source).body
+    assert isinstance(node, ast.ClassDef)
+    own = [_key(item, comments, of) for item in node.body if isinstance(item, ast.AnnAssign)]
+    names = {key.name for key in own}
+    found = [key for key in own if key.name not in _HIDDEN]
+    for base in of.__bases__:
+        if base.__name__ in _CLASSES:
+            found += [key for key in _keys(base) if key.name not in names]
     return found
-
-
-def in_words(annotation: str) -> str:
-    """What an annotation of the model is called where customers read it."""
-    return _type(ast.parse(annotation, mode="eval").body)
 
 
 def page() -> str:
@@ -160,14 +155,6 @@ def _comments(source: str) -> Iterator[tuple[int, str]]:
             yield row, text
 
 
-def _model(name: str) -> type[BaseModel]:
-    """The class of the model that is called so."""
-    found: type[BaseModel] = next(
-        getattr(module, name) for module in _MODULES if hasattr(module, name)
-    )
-    return found
-
-
 def _key(item: ast.AnnAssign, comments: dict[int, str], of: type[BaseModel]) -> Key:
     assert isinstance(item.target, ast.Name)
     name, default = item.target.id, item.value
@@ -183,12 +170,11 @@ def _key(item: ast.AnnAssign, comments: dict[int, str], of: type[BaseModel]) -> 
         name = str(alias.value)
     end = item.end_lineno or item.lineno
     meaning = " ".join(comments[row] for row in range(item.lineno, end + 1) if row in comments)
-    if not meaning and (table := _table(item.annotation)):
-        meaning = (
-            f"{_docstrings()[table]} ({_heading(table)})"
-            if table in TABLES.values()
-            else _docstrings()[table]
-        )
+    table = _table(item.annotation)
+    if not meaning and table:
+        meaning = re.split(r"[.:]", inspect.cleandoc(_CLASSES[table].__doc__ or ""))[0].rstrip(" ;")
+        if table in TABLES.values():
+            meaning += f" ({_heading(table)})"
     type_ = _type(item.annotation)
     if type_.endswith("number"):
         type_ += bounds(of.model_fields[item.target.id])
@@ -223,8 +209,8 @@ def _type(annotation: ast.expr) -> str:
                 if _type(inner) == "table"
                 else f"table: {_type(key)} = {_type(inner)}"
             )
-        case ast.Name(id=name) if name in _choices():
-            return _type(_choices()[name])
+        case ast.Name(id=name) if get_origin(_NAMED.get(name)) is Literal:
+            return ", ".join(f"`{value}`" for value in get_args(_NAMED[name]))
         case ast.Name(id=name):
             return _WORDS.get(name, "table")
     raise ValueError(
@@ -236,33 +222,10 @@ def _each(values: ast.expr) -> list[ast.expr]:
     return values.elts if isinstance(values, ast.Tuple) else [values]
 
 
-@cache
-def _choices() -> dict[str, ast.expr]:
-    """The model's own names for a choice of values, as ``Transport``."""
-    bodies = [ast.parse(path.read_text(encoding="utf-8")).body for path in _FILES]
-    assigned = [node for body in bodies for node in body if isinstance(node, ast.Assign)]
-    return {
-        node.targets[0].id: node.value
-        for node in assigned
-        if isinstance(node.targets[0], ast.Name) and ast.unparse(node.value).startswith("Literal[")
-    }
-
-
 def _table(annotation: ast.expr) -> str:
     """The class of the model that an annotation names, where it names one; else nothing."""
     names = {node.id for node in ast.walk(annotation) if isinstance(node, ast.Name)}
-    return next((name for name in sorted(names) if name in _docstrings()), "")
-
-
-@cache
-def _docstrings() -> dict[str, str]:
-    """Class → the first sentence of its docstring."""
-    bodies = [ast.parse(path.read_text(encoding="utf-8")).body for path in _FILES]
-    classes = [node for body in bodies for node in body if isinstance(node, ast.ClassDef)]
-    return {
-        node.name: re.split(r"[.:]", ast.get_docstring(node) or "")[0].rstrip(" ;")
-        for node in classes
-    }
+    return min(names & _CLASSES.keys(), default="")
 
 
 def _default(default: ast.expr | None) -> str:
