@@ -19,7 +19,7 @@ _HEADING = re.compile(r"^## (?P<version>\S+) – (?P<when>\S+)$", re.MULTILINE)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-def problems(version: str, changelog: str, tags: Sequence[str]) -> list[str]:
+def problems(stated: str, changelog: str, tags: Sequence[str]) -> list[str]:
     """What does not fit, a line each. ``tags`` are those of the commit: without any it is no
     release.
     """
@@ -29,20 +29,26 @@ def problems(version: str, changelog: str, tags: Sequence[str]) -> list[str]:
             "CHANGELOG.md: no heading; allowed: '## <version> – <date>', or 'unreleased' for the date"
         ]
     found = []
-    if newest["version"] != version:
+    if newest["version"] != stated:
         found.append(
-            f"CHANGELOG.md: begins with {newest['version']}; allowed: {version}, pyproject.toml's version"
+            f"CHANGELOG.md: begins with {newest['version']}; allowed: {stated}, pyproject.toml's version"
         )
     found += [
-        f"tag {tag}: allowed: v{version}, pyproject.toml's version"
+        f"tag {tag}: allowed: v{stated}, pyproject.toml's version"
         for tag in tags
-        if tag != f"v{version}"
+        if tag != f"v{stated}"
     ]
     if tags and not _DAY.fullmatch(newest["when"]):
         found.append(
-            f"CHANGELOG.md: {version} is {newest['when']}; allowed: the day of its release, as 2026-01-31"
+            f"CHANGELOG.md: {stated} is {newest['when']}; allowed: the day of its release, as 2026-01-31"
         )
     return found
+
+
+def version() -> str:
+    """The version that ``pyproject.toml`` states."""
+    read = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return str(read["project"]["version"])
 
 
 def tags_here() -> list[str]:
@@ -57,18 +63,13 @@ def tags_here() -> list[str]:
 
 def main() -> int:
     """Say what does not fit."""
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
-        "version"
-    ]
     tags = tags_here()
-    found = problems(version, (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), tags)
+    found = problems(version(), (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), tags)
     for line in found:
         print(f"ERROR: {line}")
     if not found:
-        print(
-            f"release: {version}, "
-            + (f"tagged {', '.join(tags)}" if tags else "no tag on this commit")
-        )
+        tagged = f"tagged {', '.join(tags)}" if tags else "no tag on this commit"
+        print(f"release: {version()}, {tagged}")
     return 1 if found else 0
 
 

@@ -22,7 +22,7 @@ import tarfile
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from email import message_from_bytes
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -30,74 +30,16 @@ from typing import Any
 from zipfile import ZipFile
 
 from harness.support import resources
-from tools import ROOT
+from tools import ROOT, release
 from tools.pages import commands, files
-
-Command = tuple[str | Path, ...]
 
 _PAGE = ROOT / "docs" / "write-a-scenario.md"
 _WITHIN_S = 120.0
 _FETCHED_WITHIN_S = 900.0  #: 100 MB of compiler, or 180 MB of packages, from PyPI
 
-#: Variables of the caller that a user has as well: how to reach the network, and where Pythons are.
-_KEPT = (
-    "LANG",
-    "TMPDIR",
-    "PYENV_ROOT",
-    "HTTPS_PROXY",
-    "https_proxy",
-    "NO_PROXY",
-    "no_proxy",
-    "PIP_CERT",
-    "PIP_INDEX_URL",
-    "UV_INDEX_URL",
-    "UV_DEFAULT_INDEX",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
+_TABLE: dict[str, Any] = tomllib.loads(
+    Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
 )
-
-#: Answers to the questions of `harness init`.
-_ANSWERS = {
-    "integration": "talkdesk",
-    "kind": "live",
-    "region": "US",
-    "platform-domain": "acme.talkdesk.example",
-    "platform-host": "127.9.9.1",
-    "transport": "udp",
-    "authentication": "ip",
-    "synthflow-host": "127.9.9.2",
-    "line": "+13125550100",
-    "assistant": "+12065550100",
-    "group": "+18155550101",
-    "caller-number": "+14155550101",
-    "caller-host": "carrier.example",
-    "caller-domain": "carrier.example",
-    "agent-user": "agent",
-}
-
-#: Some of the files that the source archive must hold.
-_OF_TESTS = (
-    "LICENSE",
-    "Makefile",
-    "uv.lock",
-    ".ci/bootstrap.py",
-    "tests/unit/test_house.py",
-    "conftest.py",
-    "docs/live.md",
-)
-_NOT_OF_USERS = {"tools", "tests", "bench", "__pycache__"}
-_NOT_OF_SOURCE = {".venv", ".uv", "__pycache__"}
-
-#: Fields of the wheel's METADATA (PEP 621, PEP 639), each with a value that it must have.
-_METADATA = {
-    "License-Expression": "GPL-3.0-or-later",
-    "License-File": "LICENSE",
-    "Requires-Python": "<3.13,>=3.11",
-    "Description-Content-Type": "text/markdown",
-    "Classifier": "Operating System :: POSIX :: Linux",
-    "Project-URL": "Talkdesk guide, https://docs.synthflow.ai/sip-with-talkdesk",
-    "Author": "The call verification harness's maintainers",
-}
 
 
 class StepError(Exception):
@@ -111,7 +53,7 @@ class Clone:
         self._scratch = scratch
         home = scratch / "home"
         home.mkdir()
-        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        kept = {name: os.environ[name] for name in _TABLE["kept"] if name in os.environ}
         project = str(Path(sys.executable).parent)
         path = [part for part in os.environ["PATH"].split(os.pathsep) if part != project]
         self.environment = kept | {
@@ -138,10 +80,10 @@ class Clone:
     def pip_wheel(self) -> Path:
         """The wheel by ``pip wheel``."""
         clone, venv = self._clone("pip"), self._scratch / "pip-venv"
-        before = _everything(self._venv(venv, "3.12"))
+        before = set(self._venv(venv, "3.12").rglob("*"))
         pip = (venv / "bin" / "python", "-m", "pip", "--disable-pip-version-check")
         self._run(clone, *pip, "wheel", "--no-deps", "--wheel-dir", clone / "dist", ".")
-        left = {path for path in _everything(venv) - before if "__pycache__" not in path.parts}
+        left = {path for path in venv.rglob("*") if "__pycache__" not in path.parts} - before
         if left:
             raise StepError(f"the build left files beside the interpreter: {sorted(left)[:5]}")
         return clone / "dist"
@@ -183,7 +125,7 @@ class Clone:
 
 
 def run(
-    command: Command,
+    command: Sequence[str | Path],
     directory: Path,
     environment: Mapping[str, str],
     *,
@@ -193,9 +135,9 @@ def run(
 ) -> str:
     """The output of a command. Raises :class:`StepError` when exit code or words are others."""
     done = subprocess.run(
-        [str(part) for part in command],
+        command,
         cwd=directory,
-        env=dict(environment),
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -212,10 +154,6 @@ def run(
 
 def _output(*command: str | Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def _everything(directory: Path) -> set[Path]:
-    return set(directory.rglob("*"))
 
 
 def names_in(wheel: Path) -> set[PurePosixPath]:
@@ -240,11 +178,11 @@ def look(built: Path) -> None:
         for file in resource_files
         if "__pycache__" not in file.parts
     }
-    missing = (wanted - used) | (set(map(PurePosixPath, _OF_TESTS)) - tested)
+    missing = (wanted - used) | (set(map(PurePosixPath, _TABLE["of_tests"])) - tested)
     if missing or not wanted:
         raise StepError(f"missing: {missing}")
-    strange = {name for name in used if _NOT_OF_USERS & set(name.parts)}
-    strange |= {name for name in tested if _NOT_OF_SOURCE & set(name.parts)}
+    strange = {name for name in used if set(_TABLE["not_of_users"]) & set(name.parts)}
+    strange |= {name for name in tested if set(_TABLE["not_of_source"]) & set(name.parts)}
     reports = {name for name in tested if name.parts[:1] == ("reports",)}
     strange |= reports - {PurePosixPath("reports/README.md")}
     if strange:
@@ -259,7 +197,7 @@ def check_metadata(wheel: Path) -> None:
         licences = [name for name in packed.namelist() if name.endswith("/licenses/LICENSE")]
     wrong = [
         f"{field}: {metadata.get_all(field)}"
-        for field, value in _METADATA.items()
+        for field, value in _TABLE["metadata"].items()
         if value not in metadata.get_all(field, [])
     ]
     if "# Call verification harness" not in metadata.get_payload():
@@ -281,12 +219,14 @@ class Installed:
 
     def harness(self, *arguments: str, code: int = 0, says: str = "") -> None:
         """Run a command of ``harness``."""
-        command: Command = (self._programs / "harness", *arguments)
-        run(command, self.work, self._environment, code=code, says=says)
+        self._run("harness", *arguments, code=code, says=says)
 
     def pytest(self, *arguments: str, code: int = 0, says: str = "") -> None:
         """Run pytest itself."""
-        command: Command = (self._programs / "pytest", "-p", "no:cacheprovider", *arguments)
+        self._run("pytest", "-p", "no:cacheprovider", *arguments, code=code, says=says)
+
+    def _run(self, program: str, *arguments: str, code: int, says: str) -> None:
+        command = [str(self._programs / program), *arguments]
         run(command, self.work, self._environment, code=code, says=says)
 
     def follow(self, page: Path) -> list[dict[str, Any]]:
@@ -303,8 +243,8 @@ class Installed:
     def summary(self) -> dict[str, Any]:
         """The newest run's."""
         path = self.work / "reports" / "latest" / "summary.json"
-        read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return read
+        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return summary
 
     def simulate(self) -> None:
         """Start the world alone, and end it by Ctrl-C."""
@@ -329,26 +269,22 @@ class Installed:
             world.kill()
 
 
-def counts(summary: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Cases, passed, failed."""
-    return summary["cases"], summary["passed"], summary["failed"]
-
-
 def check_first_hour(installed: Installed) -> None:
     """The commands of a new user. Raises :class:`StepError`."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    installed.harness("--version", says=project["version"])
+    installed.harness("--version", says=release.version())
     installed.harness("rows", says="TD-INBOUND")
     installed.harness("examples", says="simulated-talkdesk")
     installed.harness("examples", "live-large", "copied", says="live-large.csv")
     installed.harness("verify", "simulated-talkdesk", "--row", "TD-INBOUND", says=" 0 failed")
-    cases, passed, _ = counts(installed.summary())
-    if cases < 2 or passed != cases:
-        raise StepError(f"TD-INBOUND: {passed} of {cases} cases passed")
-    installed.harness("init", *(f"--{name}={answer}" for name, answer in _ANSWERS.items()))
+    summary = installed.summary()
+    if summary["cases"] < 2 or summary["passed"] != summary["cases"]:
+        raise StepError(f"TD-INBOUND: {summary['passed']} of {summary['cases']} cases passed")
+    installed.harness("init", *(f"--{name}={answer}" for name, answer in _TABLE["answers"].items()))
     installed.harness("verify", "deployment.toml", "--plan", says="no calls placed")
-    found = [counts(summary) for summary in installed.follow(_PAGE)]
-    if found != [(1, 1, 0), (1, 0, 1)]:
+    found = [
+        [made[name] for name in ("cases", "passed", "failed")] for made in installed.follow(_PAGE)
+    ]
+    if found != [[1, 1, 0], [1, 0, 1]]:
         raise StepError(f"{_PAGE.name}: cases, passed, failed: {found}")
 
 

@@ -7,51 +7,20 @@ for being missed.
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
 from typing import Final
 
 from harness.deployment import Deployment
 from harness.integrations.matrix import Case
 from tools.selfproof.plan import UNDECIDED
 
-#: The platform does without the AI, and says to nobody why.
-_WITHOUT_THE_AI: Final = frozenset({"route-missing", "no-g711", "codecs-stripped-to-ai"})
-#: Why an AI may have been done without: what it was offered and what it said stands in its own
-#: record and in the platform's log alone.
-_UNSEEN_AT_THE_AI: Final = frozenset(
-    {
-        *(
-            "route-wrong-did",
-            "route-wrong-trunk",
-            "route-missing",
-            "trunk-transport-mismatch",
-            "tls-not-appended",
-        ),
-        *(
-            "assistant-not-attached",
-            "concurrency-exhausted",
-            "no-g711",
-            "srtp-mismatch",
-            "platform-refuses-caller",
-        ),
-        *("username-wrong", "password-wrong", "credentials-not-sent", "trunk-inactive"),
-    }
-)
-#: What the AI asked for, and what it was told, stands there as well: at the phones nobody rings,
-#: and the caller stays.
-_FAILED_REFERS: Final = frozenset(
-    {"refer-rejected", "refer-accepted-then-failed", "refer-never-notified"}
-)
-_UNSEEN_TRANSFERS: Final = _FAILED_REFERS | {
-    *("another-device-answered", "group-did-wrong", "trunk-inactive", "synthflow-ip-not-allowed"),
-    *("transfer-call-challenged", "termination-uri-wrong", "transfer-not-tried"),
+_LISTS: Final = {
+    name: frozenset(faults)
+    for name, faults in tomllib.loads(
+        Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
+    ).items()
 }
-#: A firewall that drops takes its time, one that rejects does not: it tells where nobody knows when
-#: the platform gave up.
-_FIREWALLS: Final = frozenset(
-    f"firewall-{port}{how}"
-    for port in ("udp-32681", "tcp-32681", "tls-32682")
-    for how in ("", "-rejected")
-)
 
 
 def is_unseen(fault: str, case: Case, deployment: Deployment) -> bool:
@@ -61,7 +30,7 @@ def is_unseen(fault: str, case: Case, deployment: Deployment) -> bool:
     group, or its voicemail, is heard as the AI would be. And a fallback that leads to the right
     people does not show whether the AI was asked before.
     """
-    if not _is_blind(deployment) or fault not in _WITHOUT_THE_AI:
+    if not _is_blind(deployment) or fault not in _LISTS["without_the_ai"]:
         return False
     entry = deployment.lines[case.line or ""]
     if case.row.moment == "fallback":
@@ -85,11 +54,11 @@ def not_told_apart(fault: str, case: Case, deployment: Deployment) -> frozenset[
     ]
     found = frozenset().union(*lists)
     if found and _has_no_moment(case, deployment):
-        found |= _FIREWALLS
-    if _is_blind(deployment) and fault in _WITHOUT_THE_AI:
-        found |= _UNSEEN_AT_THE_AI | _FIREWALLS
-    if _is_blind(deployment) and fault in _FAILED_REFERS:
-        found |= _UNSEEN_TRANSFERS
+        found |= _LISTS["firewalls"]
+    if _is_blind(deployment) and fault in _LISTS["without_the_ai"]:
+        found |= _LISTS["unseen_at_the_ai"] | _LISTS["firewalls"]
+    if _is_blind(deployment) and fault in _LISTS["failed_refers"]:
+        found |= _LISTS["failed_refers"] | _LISTS["unseen_transfers"]
     return found
 
 
