@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,16 @@ CHROMIUM = Path("/usr/bin/chromium")
 # Worlds and programs that tools start are on loopback, with certificates among temporary files: that
 # files about them may name these takes a user's word, as of any deployment file.
 os.environ.setdefault("HARNESS_GRANT", "host=127.* path=/")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A table of constants, or a deployment file."""
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def read_json(path: Path) -> Any:
+    """What a program left. Raises ``OSError``, ``ValueError``."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def write_json(path: Path, figures: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tools import HARNESS, ROOT
+from tools import HARNESS, ROOT, read_json
 
 CORPUS: Final = ROOT / "tests" / "contract" / "corpus"
 EXPECTED: Final = CORPUS / "expected.txt"
@@ -52,7 +52,7 @@ class Case:
     @property
     def kind(self) -> tuple[object, ...]:
         """What it is an example of; one of each kind is kept."""
-        plain = json.loads((self.directory / "case.json").read_text(encoding="utf-8"))
+        plain = read_json(self.directory / "case.json")
         axes = plain.get("axes") or {}
         fault = str(axes.get("trial", "")).partition(".")[0]
         where = plain["integration"] if self.verdict == _PASSED else ""
@@ -68,7 +68,7 @@ class Case:
     def _shown(self) -> str:
         """What the AI's interface shows of a live call; a simulated AI shows everything."""
         path = self.directory / "deployment.json"
-        deployment = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        deployment = read_json(path) if path.exists() else {}
         if deployment.get("kind") != "live":
             return ""
         synthflow = deployment.get("synthflow") or {}

@@ -8,7 +8,6 @@ and processes.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools import ROOT, write_json
+from tools import ROOT, read_json, write_json
 
 REPORT = ROOT / "reports" / "coverage.json"
 #: The rooms that judge, and what of them has to be reached, in per cent of statements and branches
@@ -78,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     whole = data / "whole.json"
     if code := coverage("combine", "--quiet") or coverage("json", "--quiet", "-o", str(whole)):
         return code
-    report = json.loads(whole.read_text(encoding="utf-8"))
+    report = read_json(whole)
     rooms = by_room(report)
     missed = shortfalls(rooms)
     write_json(REPORT, _plain(rooms, report, missed))

@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Sequence
 
-from tools import ROOT
+from tools import ROOT, read_toml
 
 _HEADING = re.compile(r"^## (?P<version>\S+) – (?P<when>\S+)$", re.MULTILINE)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -47,7 +46,7 @@ def problems(stated: str, changelog: str, tags: Sequence[str]) -> list[str]:
 
 def version() -> str:
     """The version that ``pyproject.toml`` states."""
-    read = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    read = read_toml(ROOT / "pyproject.toml")
     return str(read["project"]["version"])
 
 

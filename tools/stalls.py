@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import random
 import shutil
@@ -30,11 +29,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 from xml.etree.ElementTree import ParseError
 
-from tools import HARNESS, ROOT, in_a_line, junit, write_json
-from tools.soak.processes import descendants
+from tools import HARNESS, ROOT, in_a_line, junit, read_json, write_json
+from tools.soak.processes import children, descendants
 
 #: Seconds: how long a process is stopped, which no test may notice, and how long all go on then.
 _STOPPED_S = (0.01, 0.09)
@@ -140,10 +138,8 @@ def busy(processes: int) -> Iterator[list[subprocess.Popen[bytes]]]:
 def counts(run: Path) -> dict[str, int]:
     """A run's cases: how many there are, broke, were repeated, and failed; empty without a summary."""
     try:
-        told: Any = json.loads((run / "summary.json").read_text(encoding="utf-8"))
-        cases = [
-            json.loads(file.read_text(encoding="utf-8")) for file in run.glob("cases/*/case.json")
-        ]
+        told = read_json(run / "summary.json")
+        cases = [read_json(file) for file in run.glob("cases/*/case.json")]
     except (OSError, ValueError):
         return {}
     repeated = {case["id"] for case in cases if case["attempt"] > 1}
@@ -225,15 +221,6 @@ def _stop(pids: Sequence[int], seconds: float) -> int:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
     return len(stopped)
-
-
-def children(pid: int) -> list[int]:
-    """The processes that a process has started (Linux, proc_pid_task(5)); none once it is over."""
-    with contextlib.suppress(OSError):
-        return [
-            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        ]
-    return []
 
 
 if __name__ == "__main__":

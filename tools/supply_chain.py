@@ -9,17 +9,16 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import sys
-import tomllib
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tools import ROOT, write_json
+from tools import ROOT, read_toml, write_json
 
 REPORT = ROOT / "reports" / "sbom.json"
 
-_TABLES = tomllib.loads(Path(__file__).with_name("licences.toml").read_text(encoding="utf-8"))
+_TABLES = read_toml(Path(__file__).with_name("licences.toml"))
 PERMISSIVE = frozenset(_TABLES["permissive"])
 COPYLEFT = frozenset(_TABLES["copyleft"])
 #: All that a part of the harness, which is GPL-3.0-or-later, may have.
@@ -74,7 +73,7 @@ def with_licences(
 
     A component that is not installed here belongs to another operating system.
     """
-    own = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    own = read_toml(ROOT / "pyproject.toml")["project"]
     bom["metadata"]["component"]["licenses"] = [{"expression": own["license"]}]
     refused = []
     for component in bom["components"]:

@@ -12,7 +12,6 @@ passed, 1 when one failed.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -21,7 +20,6 @@ import sys
 import tarfile
 import tempfile
 import time
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from email import message_from_bytes
 from itertools import chain
@@ -30,16 +28,14 @@ from typing import Any
 from zipfile import ZipFile
 
 from harness.support import resources
-from tools import ROOT, release
+from tools import ROOT, read_json, read_toml, release
 from tools.pages import commands, files
 
 _PAGE = ROOT / "docs" / "write-a-scenario.md"
 _WITHIN_S = 120.0
 _FETCHED_WITHIN_S = 900.0  #: 100 MB of compiler, or 180 MB of packages, from PyPI
 
-_TABLE: dict[str, Any] = tomllib.loads(
-    Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
-)
+_TABLE = read_toml(Path(__file__).with_suffix(".toml"))
 
 
 class StepError(Exception):
@@ -243,7 +239,7 @@ class Installed:
     def summary(self) -> dict[str, Any]:
         """The newest run's."""
         path = self.work / "reports" / "latest" / "summary.json"
-        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        summary: dict[str, Any] = read_json(path)
         return summary
 
     def simulate(self) -> None:

@@ -15,6 +15,8 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +30,7 @@ import multiprocessing
 import numpy as np
 
 from harness.audio.detector import Heard, marks_heard
-from tools import ROOT, write_json
+from tools import ROOT, read_toml, write_json
 from tools.accuracy import codecs, real_sound, speed
 from tools.accuracy.channels import lossy
 from tools.accuracy.corpus import MINUTES, Item
@@ -46,7 +48,8 @@ from tools.ci.programs import missing_sounds, missing_voices
 
 _WAYS: Final = ("clean", "5 % loss", "GSM", "Opus")
 _PAIR_LEVELS: Final = ("0", "-3", "-6", "-10", "-20")
-_DELAY_CHANNELS: Final = {"ulaw": "G.711", "tandem": "G.711 tandem"}
+_DELAY_CHANNELS: Final = ("ulaw", "tandem")
+_TABLE: Final = read_toml(Path(__file__).with_name("rows.toml"))
 _TRIALS: Final = 3000  #: of each condition
 _MIXED_TRIALS: Final = 100_000
 _RECORDINGS: Final = 15  #: in each form
@@ -206,7 +209,8 @@ def _calls(share: float) -> tuple[dict[str, Any], list[Row]]:
     summary = _summary(results)
     summary["batch_x_realtime"] = round(speeds["speed", "batch_x_realtime"][0])
     summary["leg_cpu_percent"] = round(speeds["speed", "leg_cpu_percent"][0], 4)
-    return summary, list(_call_rows(summary))
+    by_condition = [_condition_row(condition, summary) for condition in conditions()]
+    return summary, [*_rows("calls", summary), *by_condition, *_rows("timing", summary)]
 
 
 def _summary(results: Results) -> dict[str, Any]:
@@ -248,28 +252,15 @@ def _summary(results: Results) -> dict[str, Any]:
     }
 
 
-def _call_rows(summary: dict[str, Any]) -> Iterator[Row]:
-    hours, wrong = summary["corpus_hours"], summary["wrong_marks"]
-    for way, count in summary["false_marks_by_way"].items():
-        yield Row(f"false marks in {hours:g} h without marks, {way}", str(count), "0", count == 0)
-    where = f"{summary['trials']:,} trials, all conditions"
-    yield Row(f"wrong marks in {where}", str(wrong), "0", wrong == 0)
-    for condition in conditions():
-        yield _condition_row(condition, summary)
-    p95 = summary["decision_ms_p95"]
-    yield Row("first sample to decision, G.711, p95", f"{p95:.0f} ms", "≤ 120 ms", p95 <= 120)
-    for level, named in summary["pairs_named"].items():
-        what, least = f"two marks, the second at {level} dB, G.711", 0.995
-        if level == "-20":
-            what, least = "own echo at -20 dB under another's mark, G.711, 640 ms", 0.98
-        yield Row(what, f"both named {named:.2%}", f"≥ {100 * least:g} %", named >= least)
-    for channel, error in summary["delay_error_ms_p95"].items():
-        what = f"one-way delay (0-2 s), {_DELAY_CHANNELS[channel]}, error p95"
-        yield Row(what, f"{error:.4f} ms", "≤ 0.1 ms", error <= 0.1)
-    batch, leg = summary["batch_x_realtime"], summary["leg_cpu_percent"]
-    what = "speed in batch on one core, all kinds of sound"
-    yield Row(what, f"{batch:,} × real time", "≥ 10,000 ×", batch >= 10_000)
-    yield Row("a live leg that hears a mark", f"{leg:.3f} % of a core", "≤ 0.1 %", leg <= 0.1)
+def _rows(part: str, summary: Mapping[str, Any]) -> Iterator[Row]:
+    """Rows of ``rows.toml``."""
+    for row in _TABLE[part]:
+        figure = reduce(getitem, row["key"].split("/"), summary)
+        met = None
+        if "bar" in row:
+            met = row.get("least", figure) <= figure <= row.get("most", figure)
+        shown = row.get("figure", "{}").format(figure)
+        yield Row(row["what"].format(**summary), shown, row.get("bar", ""), met)
 
 
 def _condition_row(condition: Condition, summary: dict[str, Any]) -> Row:
@@ -316,19 +307,10 @@ def _recordings(share: float) -> tuple[dict[str, Any], list[Row]]:
         "recording_detected": {str(ratio): found(every, ratio) for ratio in RATIOS},
         "recording_detected_deep": {str(ratio): found(every, ratio, deep=True) for ratio in RATIOS},
     }
-    return summary, list(_recording_rows(summary))
+    return summary, [*_rows("recordings", summary), *_depth_rows(summary)]
 
 
-def _recording_rows(summary: dict[str, Any]) -> Iterator[Row]:
-    wrong, false = summary["recording_wrong_marks"], summary["recording_false_marks"]
-    where = f"{summary['recording_trials']:,} trials, under {summary['recording_speech']} speech"
-    yield Row(f"recordings: wrong marks in {where}", str(wrong), "0", not wrong)
-    where = f"{summary['recording_hours']:g} h without marks"
-    yield Row(f"recordings: false marks in {where}", str(false), "0", not false)
-    at_0, worst = summary["recording_detected_at_0_db"], summary["recording_worst_form_at_0_db"]
-    yield Row("recordings: found as loud as the speech", f"{at_0:.2%}", "≥ 99 %", at_0 >= 0.99)
-    form = summary["recording_worst_form"]
-    yield Row(f"recordings: the same, worst form ({form})", f"{worst:.2%}")
+def _depth_rows(summary: Mapping[str, Any]) -> Iterator[Row]:
     for ratio, found in summary["recording_detected"].items():
         deep = summary["recording_detected_deep"][ratio]
         figure = f"{found:.2%}; with the deep search {deep:.2%}"

@@ -10,7 +10,6 @@ checked against, which for most is Asterisk's ``indications.conf.sample``, whose
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.marks import SAMPLE_RATE
+from tools import read_toml
 
 Progress = Literal["ringback", "busy", "congestion", "dial"]
 
@@ -50,7 +50,7 @@ def _cadence(
     )
 
 
-_TABLES: Final = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+_TABLES: Final = read_toml(Path(__file__).with_suffix(".toml"))
 #: The tones of each country, by its two letters.
 PLANS: Final[dict[str, dict[str, Any]]] = _TABLES["countries"]
 

@@ -9,7 +9,6 @@ when interrupted.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import time
@@ -21,7 +20,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from tools import ROOT, write_json
+from tools import ROOT, read_json, write_json
 from tools.ci import programs
 from tools.ci.parts import Outcome, Part, Runner, interruptible, named, parts_of
 
@@ -95,7 +94,7 @@ def _git(*arguments: str) -> str:
 def _rows(path: Path) -> list[dict[str, Any]]:
     """The rows of an earlier run; none where there is no readable table."""
     try:
-        rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["parts"]
+        rows: list[dict[str, Any]] = read_json(path)["parts"]
     except (OSError, ValueError, KeyError):
         return []
     return rows

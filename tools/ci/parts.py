@@ -8,20 +8,18 @@ not stop the rest.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import signal
 import subprocess
 import threading
 import time
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from tools import ROOT
+from tools import ROOT, read_json, read_toml
 
 ALONE: Final = "alone"
 #: How long a part may take to end its own processes after it was told to stop.
@@ -192,7 +190,7 @@ class Runner:
 
 def parts_of(name: str, **words: str) -> list[Part]:
     """The parts of a table of ``parts.toml``, with these ``words`` in their arguments."""
-    rows = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))[name]
+    rows = read_toml(Path(__file__).with_suffix(".toml"))[name]
     return [_part(**row, words=words) for row in rows]
 
 
@@ -259,7 +257,7 @@ def _figures(report: Path | None) -> dict[str, float]:
     if report is None:
         return {}
     try:
-        told: Any = json.loads(report.read_text(encoding="utf-8"))
+        told = read_json(report)
     except (OSError, ValueError):
         return {}
     numbers = {name: value for name, value in told.items() if isinstance(value, int | float)}

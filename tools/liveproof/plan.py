@@ -5,12 +5,12 @@ honest may say of it.
 from __future__ import annotations
 
 import random
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from tools import read_toml
 from tools.ci.programs import PROMPTS
 
 Strength = Literal["indicated", "confirmed", "proved"]
@@ -87,9 +87,7 @@ class Ai:
         return self.hears and self.speaks and not self.silent_s
 
 
-_TABLES: Final[dict[str, Any]] = tomllib.loads(
-    Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
-)
+_TABLES: Final = read_toml(Path(__file__).with_suffix(".toml"))
 WITNESSES: Final = tuple(Witness(**row) for row in _TABLES["witnesses"])
 AIS: Final = tuple(Ai(**row) for row in _TABLES["ais"])
 LISTENS: Final = AIS[0]

@@ -17,7 +17,7 @@ from typing import Any
 import coverage
 import pytest
 
-from tools import ROOT
+from tools import ROOT, read_json
 
 _AT_IMPORT = ""  # coverage's name for what no test ran
 
@@ -55,7 +55,7 @@ def measured(tests: Sequence[str], scratch: Path) -> Covering:
         raise RuntimeError(
             f"the tests fail without a mutant: {' '.join(tests)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
         )
-    read = json.loads(scratch.read_text(encoding="utf-8"))
+    read = read_json(scratch)
     tests_by_line = {
         path: {int(line): names for line, names in lines.items()}
         for path, lines in read["tests"].items()

@@ -17,14 +17,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any, Final
 
-from tools import ROOT, write_json
+from tools import ROOT, read_toml, write_json
 from tools.mutation.covering import Covering, measured
 from tools.mutation.mutants import Mutant, changed, difference, mutants
 
@@ -169,7 +168,7 @@ def lines_of(diff: str) -> dict[str, set[int]]:
 
 def reasons() -> dict[tuple[str, str, str], str]:
     """Why a survivor is let live, by its file and its lines before and after."""
-    told = tomllib.loads(ACCEPTED.read_text(encoding="utf-8")).get("survivor", [])
+    told = read_toml(ACCEPTED).get("survivor", [])
     return {(one["path"], one["before"], one["after"]): one["reason"] for one in told}
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tools import ROOT, in_a_line, write_json
+from tools import ROOT, in_a_line, read_json, read_toml, write_json
 
 _LIMIT_S: Final = 180.0
 
@@ -70,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def read() -> list[Oddity]:
     """The table."""
-    table = tomllib.loads(Path(__file__).with_name("cases.toml").read_text(encoding="utf-8"))
+    table = read_toml(Path(__file__).with_name("cases.toml"))
     return [
         Oddity(run, group["verdict"], tuple(group.get("causes", ())))
         for group in table["group"]
@@ -94,7 +92,7 @@ def _cases(script: Path, oddity: Oddity) -> Iterator[Seen]:
             timeout=_LIMIT_S,
         )
         for path in sorted(Path(reports).glob("latest/cases/*/case.json")):
-            yield seen_in(json.loads(path.read_text(encoding="utf-8")))
+            yield seen_in(read_json(path))
 
 
 def seen_in(case: dict[str, Any]) -> Seen:

@@ -10,7 +10,6 @@ import io
 import json
 import re
 import tokenize
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +22,7 @@ from harness.deployment import model, network, routing, tables, terms, values
 from harness.deployment.file import NEEDED_BUT_SIMULATED
 from harness.support.model_words import bounds
 from harness.support.resources import prompt_names
-from tools import ROOT
+from tools import ROOT, read_toml
 
 _MODULES = (model, values, network, routing, tables, terms)
 #: What the model's annotations name.
@@ -37,7 +36,7 @@ _CLASSES: dict[str, type[BaseModel]] = {
 PAGE = ROOT / "docs" / "deployment.md"
 BEGIN, END = "<!-- keys: made by python -m tools.reference -->", "<!-- end of keys -->"
 
-_OF_THE_PAGE = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+_OF_THE_PAGE = read_toml(Path(__file__).with_name("words.toml"))
 #: Heading → class of the model.
 TABLES: dict[str, str] = _OF_THE_PAGE["tables"]
 _HIDDEN = {"password", "api_token", "headers_secret", "model_config", "_place"}

@@ -7,7 +7,6 @@ runs.
 from __future__ import annotations
 
 import random
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from harness.case.check_table import RESPONSIVENESS
 from harness.deployment import Deployment
 from harness.integrations.matrix import Case, cases
 from harness.run.plugin.worlds import list_faults
+from tools import read_toml
 from tools.trials import AXIS
 
 Kind = Literal["fault", "pair", "clean", "sweep"]
@@ -50,7 +50,7 @@ def _where(rows: Sequence[str], **axes: str | list[str]) -> Where:
     )
 
 
-_TABLE = tomllib.loads(Path(__file__).with_name("faults.toml").read_text(encoding="utf-8"))
+_TABLE = read_toml(Path(__file__).with_name("faults.toml"))
 _ROWS: Mapping[str, Mapping[str, Any]] = {**_TABLE["guides"], **_TABLE["further"]}
 OF_THE_GUIDES: Sequence[str] = list(_TABLE["guides"])
 #: Where each fault can show.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from harness.case.check_table import CHECKS
 from harness.case.verdict import Verdict
 from harness.diagnosis import Visibility
 from harness.report.evidence import CaseEvidence
+from tools import read_json
 from tools.selfproof.plan import UNDECIDED, UNREACHED, Kind, Undecided, cause_of
 from tools.selfproof.plugin import RESULT, VISIBILITIES
 from tools.trials import ended
@@ -268,7 +268,7 @@ def read(run: Path) -> tuple[list[Result], list[str]]:
 
 
 def _result(evidence: CaseEvidence) -> Result:
-    plain = json.loads((evidence.directory / RESULT).read_text(encoding="utf-8"))
+    plain = read_json(evidence.directory / RESULT)
     return Result(
         kind=plain["kind"],
         faults=tuple(plain["faults"]),

@@ -7,7 +7,6 @@ with its reason.
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from harness.case.verdict import Verdict
+from tools import read_toml
 from tools.selfproof.plan import FAULTS
 from tools.selfproof.results import Result, spoken
 
@@ -23,7 +23,7 @@ FIRST_RIGHT: Final = 0.94
 
 Outcome = Literal["untouched", "invisible", "named", "listed", "misnamed", "missed", "false alarm"]
 
-_TABLE = tomllib.loads(Path(__file__).with_name("sweep.toml").read_text(encoding="utf-8"))
+_TABLE = read_toml(Path(__file__).with_name("sweep.toml"))
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ A customer who is to be verified as a real one is, by a file and phones alone, c
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 from zlib import crc32
 
+from tools import read_toml
 from tools.shapes import people
 from tools.shapes.people import Dice
 
@@ -155,7 +155,7 @@ def _to_another_assistant(dice: Dice, lines: Table, assistants: Table, groups: T
 
 def _fixed(dice: Dice, integration: str, numbers: list[str]) -> Table:
     """What differs little from customer to customer."""
-    table = tomllib.loads(Path(__file__).with_name("customer.toml").read_text(encoding="utf-8"))
+    table = read_toml(Path(__file__).with_name("customer.toml"))
     desk = "tls" if integration == "gladly" else dice.choice(_TRANSPORTS)
     table["accounts"][people.DESK] = {"domain": _DOMAINS[integration], "transport": desk}
     if dice.one_in(2):

@@ -18,7 +18,6 @@ the same on any day.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import resource
@@ -34,7 +33,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.deployment import Deployment
-from tools import ROOT, trials, write_json
+from tools import ROOT, read_json, trials, write_json
 from tools.shapes.draw import Customer, drawn
 from tools.shapes.places import written
 from tools.shapes.results import Results
@@ -51,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     so_far: dict[str, Any] = {}
     if asked.first is not None and asked.json.exists():
-        so_far = json.loads(asked.json.read_text(encoding="utf-8"))
+        so_far = read_json(asked.json)
     number = asked.seed
     if number is None:
         number = so_far.get("seed", random.SystemRandom().randrange(2**32))

@@ -7,19 +7,17 @@ for being missed.
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Final
 
 from harness.deployment import Deployment
 from harness.integrations.matrix import Case
+from tools import read_toml
 from tools.selfproof.plan import UNDECIDED
 
 _LISTS: Final = {
     name: frozenset(faults)
-    for name, faults in tomllib.loads(
-        Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
-    ).items()
+    for name, faults in read_toml(Path(__file__).with_suffix(".toml")).items()
 }
 
 

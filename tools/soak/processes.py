@@ -39,17 +39,29 @@ def parent_of(pid: int) -> int | None:
         return None
 
 
+def children(pid: int) -> list[int]:
+    """The processes that a process has started (proc_pid_task(5)); none once it is over."""
+    try:
+        lists = [task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:
+        return []
+    return [int(child) for started in lists for child in started.split()]
+
+
 def descendants(root: int) -> list[int]:
-    """``root`` and all that come from it, those alone that are still there."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and (parent := parent_of(int(entry.name))) is not None:
-            children.setdefault(parent, []).append(int(entry.name))
-    found, left = [], [root]
-    while left:
-        found.append(left.pop())
-        left += children.get(found[-1], [])
+    """``root`` and all that come from it."""
+    found = [root]
+    for pid in found:  # which grows meanwhile
+        found += children(pid)
     return found
+
+
+def resident_kb(pid: int) -> int:
+    """The memory of a process; none when it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_KB
+    except OSError:
+        return 0
 
 
 def command_of(pid: int) -> str:
@@ -67,11 +79,10 @@ def sample(root: int, cases: int) -> Sample:
     descriptors = 0
     for pid in descendants(root):
         try:
-            rss = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_KB
             descriptors += len(os.listdir(f"/proc/{pid}/fd"))
-        except (OSError, IndexError):
+        except OSError:
             continue
-        each[pid] = rss
+        each[pid] = resident_kb(pid)
     return Sample(cases, descriptors, each)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import random
 import re
@@ -24,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tools import ROOT, trials, write_json
+from tools import ROOT, read_json, trials, write_json
 from tools.soak.processes import Growth, Sample, command_of, descendants, growth, parent_of, sample
 from tools.trials import BROKEN, MET, MISSED
 
@@ -152,7 +151,7 @@ def counted(run: Path, planned: int, kills: int, grown: Growth | None) -> dict[s
     verdicts, calls = Counter[str](), 0  # of attempts: a case whose softphone was killed has two
     last: dict[str, tuple[int, str]] = {}
     for path in run.glob("cases/*/case.json"):
-        case = json.loads(path.read_text(encoding="utf-8"))
+        case = read_json(path)
         verdict = (case.get("end") or {}).get("verdict", "lost")
         verdicts[verdict] += 1
         attempt = (int(case.get("attempt", 1)), verdict)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from tools import read_toml
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Bar:
 
 #: What pjsua2's own leg cost on the machine that the bars were set on (``floor_leg_cpu_percent``).
 REFERENCE_FLOOR: Final = 0.28
-_TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+_TABLE = read_toml(Path(__file__).with_suffix(".toml"))
 BARS: Final[Mapping[str, Bar]] = {
     name: Bar(row.get("least", row.get("most")), "least" in row, row.get("scales", False))
     for name, row in _TABLE.items()

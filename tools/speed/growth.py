@@ -9,7 +9,6 @@ import sys
 import tempfile
 import threading
 import time
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from tools import HARNESS
+from tools import HARNESS, read_json, read_toml
 from tools.speed.matrix import DEPLOYMENTS
 
 SIZES = (100, 300, 1000, 3000)
@@ -67,7 +66,7 @@ def _run(directory: Path, cases: int) -> tuple[float, float, float]:
     watch.join()
     if process.returncode not in (0, 1):
         raise RuntimeError(f"the run of {cases} cases ended with {process.returncode}")
-    summary = json.loads((directory / "latest" / "summary.json").read_text())
+    summary = read_json(directory / "latest" / "summary.json")
     if summary["cases"] != cases:
         raise RuntimeError(f"{summary['cases']} cases were run, not {cases}")
     return time.monotonic() - began, used.ru_utime + used.ru_stime, peak[0]
@@ -92,7 +91,7 @@ def _watch(pid: int, directory: Path, cases: int, peak: list[float]) -> None:
 
 
 def _reports(run: Path) -> dict[str, float]:
-    ended = json.loads((run / "run.json").read_text())
+    ended = read_json(run / "run.json")
     ended["end"]["allure_results"] = None  # the bars are those of the other views
     (run / "run.json").write_text(json.dumps(ended))
     command = [sys.executable, "-m", "tools.speed.report", str(run)]
@@ -103,7 +102,7 @@ def _reports(run: Path) -> dict[str, float]:
 
 def _customer(cases: int) -> dict[str, Any]:
     """One trunk, and a number for each of the AI's two places in a case."""
-    plain = tomllib.loads(Path(DEPLOYMENTS[0]).read_text(encoding="utf-8"))
+    plain = read_toml(Path(DEPLOYMENTS[0]))
     plain |= {"name": f"growth-{cases}", "depth": "every-number", "axes": {"codecs": ["pcmu"]}}
     plain["trunks"] = plain["trunks"][:1]
     plain["lines"] = {

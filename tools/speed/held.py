@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from tools import HARNESS
+from tools import HARNESS, read_toml
 from tools.speed.bars import BARS
 
 _WORLD = Path("scenarios/deployments/simulated-talkdesk.toml")
@@ -45,7 +44,7 @@ def measure_held() -> dict[str, Any]:
 
 def wide(calls: int) -> dict[str, Any]:
     """A customer whose trunk carries them all."""
-    plain = tomllib.loads(_WORLD.read_text(encoding="utf-8"))
+    plain = read_toml(_WORLD)
     plain |= {
         "name": "simulated-wide",
         "trunks": [{**plain["trunks"][0], "max_concurrent_calls": calls}],

@@ -4,7 +4,6 @@ evidence of a passed case costs.
 
 from __future__ import annotations
 
-import json
 import resource
 import shutil
 import statistics
@@ -22,7 +21,7 @@ from harness.report import allure
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import arrows
 from harness.report.html import CasePage
-from tools import HARNESS
+from tools import HARNESS, read_json
 
 DEPLOYMENTS: Final = (
     "scenarios/deployments/simulated-talkdesk.toml",
@@ -47,7 +46,7 @@ def measure_matrix(workers: str, reports: Path) -> dict[str, Any]:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     run = (reports / "latest").resolve()
-    summary = json.loads((run / "summary.json").read_text())
+    summary = read_json(run / "summary.json")
     cases = [CaseEvidence.read(case.parent) for case in sorted(run.glob("cases/*/case.json"))]
     verdicts = verdict_times(cases)
     overheads = [case.wall_s - case.scripted_s for case in cases]

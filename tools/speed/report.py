@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import threading
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from harness.report import signoff
 from harness.report.run import remake
+from tools.soak.processes import children, resident_kb
 
 
 def write_reports(run: Path) -> dict[str, float]:
@@ -35,28 +35,14 @@ def _peak_mb() -> Iterator[list[float]]:
 
     def look() -> None:
         while not over.wait(0.1):
-            held.append(sum(map(_resident_mb, [os.getpid(), *_children()])))
+            kb = sum(map(resident_kb, [os.getpid(), *children(os.getpid())]))
+            held.append(kb * 1024 / 1e6)
 
     looking = threading.Thread(target=look)
     looking.start()
     yield held
     over.set()
     looking.join()
-
-
-def _resident_mb(pid: int) -> float:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-
-
-def _children() -> list[int]:
-    return [
-        int(pid)
-        for task in Path("/proc/self/task").iterdir()
-        for pid in (task / "children").read_text().split()
-    ]
 
 
 if __name__ == "__main__":

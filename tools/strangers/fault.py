@@ -4,11 +4,12 @@ of it.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from tools import read_toml
 
 #: The direction over the trunk between platform and AI, or between media relay and agents.
 Side = Literal["to-ai", "from-ai", "to-agent", "from-agent"]
@@ -86,5 +87,5 @@ def _fault(name: str, plain: dict[str, Any]) -> Fault:
     )
 
 
-_TABLE = tomllib.loads(Path(__file__).with_name("faults.toml").read_text(encoding="utf-8"))
+_TABLE = read_toml(Path(__file__).with_name("faults.toml"))
 FAULTS = tuple(_fault(name, plain) for name, plain in _TABLE.items())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any, Literal
 
 from harness.case.verdict import Verdict
 from harness.report.evidence import CaseEvidence
+from tools import read_json
 from tools.strangers.fault import FAULTS, Fault
 from tools.strangers.plugin import RESULT
 from tools.trials import ended
@@ -188,7 +188,7 @@ def read(run: Path) -> tuple[list[Result], list[str]]:
 
 
 def _result(evidence: CaseEvidence) -> Result:
-    left = json.loads((evidence.directory / RESULT).read_text(encoding="utf-8"))
+    left = read_json(evidence.directory / RESULT)
     return Result(
         case=evidence.id,
         fault=_BY_NAME[left["fault"]] if left["fault"] else None,
