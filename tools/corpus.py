@@ -105,10 +105,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run = unpacked(Path(scratch))
         EXPECTED.write_text("\n".join(expectations(_rejudged(run))) + "\n", encoding="utf-8")
     print(EXPECTED.relative_to(ROOT))
-    few = [proof for proof, least in LEAST.items() if _count(proof) < least]
-    print(
-        "\n".join(f"too few cases of {proof}: {_count(proof)} of {LEAST[proof]}" for proof in few)
-    )
+    counts = Counter(line.partition(".")[0] for line in EXPECTED.read_text("utf-8").splitlines())
+    few = [
+        f"{proof}: {counts[proof]} of {least}"
+        for proof, least in LEAST.items()
+        if counts[proof] < least
+    ]
+    print("\n".join(f"too few cases of {words}" for words in few))
     return int(bool(few))
 
 
@@ -188,13 +191,12 @@ def _picked(proof: str, kept: Path) -> list[Case]:
     return list(found.values())
 
 
-def _rejudged(run: Path) -> dict[str, Any]:
+def _rejudged(run: Path) -> Any:
     command: list[str | Path] = [HARNESS, "report", run, "--rejudge", "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):
         raise SystemExit(done.stderr)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return json.loads(done.stdout)
 
 
 def _pack(archive: Path, proof: str, cases: Iterable[Case]) -> None:
@@ -220,12 +222,6 @@ def _pack(archive: Path, proof: str, cases: Iterable[Case]) -> None:
             about.size = path.stat().st_size
             with path.open("rb") as content:
                 tar.addfile(about, content)
-
-
-def _count(proof: str) -> int:
-    return sum(
-        line.startswith(f"{proof}.") for line in EXPECTED.read_text(encoding="utf-8").splitlines()
-    )
 
 
 if __name__ == "__main__":

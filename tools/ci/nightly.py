@@ -22,7 +22,7 @@ from rich.table import Table
 
 from tools import ROOT, read_json, write_json
 from tools.ci import programs
-from tools.ci.parts import Outcome, Part, Runner, interruptible, named, parts_of
+from tools.ci.parts import Outcome, Part, Runner, asked_for, interruptible, parts_of
 
 TABLE: Final = ROOT / "reports" / "nightly.json"
 LOGS: Final = ROOT / "reports" / "nightly"
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.list:
         print("\n".join(f"{part.name:12}{' '.join(part.command)}" for part in every))
         return 0
-    chosen = named(every, asked.parts, parser)
+    chosen = asked_for(parser, every, asked.parts)
     programs.main(program for part in chosen for program in part.programs)
     record = Record(TABLE, [part.name for part in every], [] if not asked.parts else _rows(TABLE))
     began = time.monotonic()

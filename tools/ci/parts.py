@@ -212,16 +212,16 @@ def _part(
     return Part(command=command, **fields)
 
 
-def named(
-    parts: Sequence[Part], names: Sequence[str], parser: argparse.ArgumentParser
+def asked_for(
+    parser: argparse.ArgumentParser, every: Sequence[Part], names: Sequence[str]
 ) -> list[Part]:
     """The parts with these names, all of them where there is no name. An unknown name ends the
     program with a line.
     """
-    every = [part.name for part in parts]
-    if unknown := [name for name in names if name not in every]:
-        parser.error(f"no part is named {', '.join(unknown)}. Choose from: {', '.join(every)}")
-    return [part for part in parts if not names or part.name in names]
+    known = [part.name for part in every]
+    if unknown := [name for name in names if name not in known]:
+        parser.error(f"no part is named {', '.join(unknown)}. Choose from: {', '.join(known)}")
+    return [part for part in every if not names or part.name in names]
 
 
 def interruptible() -> None:

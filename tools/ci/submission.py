@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tools import ROOT
-from tools.ci.parts import Runner, interruptible, named, parts_of
+from tools.ci.parts import Runner, asked_for, interruptible, parts_of
 
 LOGS: Final = ROOT / "reports" / "ci"
 PARTS: Final = parts_of("submission")
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the parts, print how each ended."""
     parser = argparse.ArgumentParser(prog=".ci/run", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help="all by default")
-    chosen = named(PARTS, parser.parse_args(arguments).parts, parser)
+    chosen = asked_for(parser, PARTS, parser.parse_args(arguments).parts)
     interruptible()
     began = time.monotonic()
     try:

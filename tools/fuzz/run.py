@@ -134,7 +134,7 @@ def fuzz(name: str, inputs: int) -> Result:
     return result
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """0 when every input was read or refused as documented."""
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("--inputs", type=int, default=1_000_000, help="of all targets together")

@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -59,8 +58,8 @@ def sweep(run: str, patience_s: float = 10.0) -> list[int]:
     return left
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Install, run, count. ``arguments`` go to pytest."""
+def main() -> int:
+    """Install, run, count. The command's arguments go to pytest."""
     RESULT.unlink(missing_ok=True)  # it is of another run
     if packages := missing():
         problem = install(packages)
@@ -84,7 +83,7 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="interop-") as directory:
         junit = Path(directory) / "junit.xml"
-        command = _command(directory, junit, arguments)
+        command = _command(directory, junit)
         process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, RUN_VARIABLE: run})
         code = _wait(process)
         left = sweep(run)
@@ -102,12 +101,12 @@ def main(arguments: Sequence[str]) -> int:
     return FAILED if amiss else PASSED
 
 
-def _command(directory: str, junit: Path, arguments: Sequence[str]) -> list[str]:
+def _command(directory: str, junit: Path) -> list[str]:
     # should this process be killed outright, pytest is interrupted and ends what it started
     command = ["setpriv", "--pdeathsig", "INT", sys.executable, "-m", "pytest"]
     command += [str(ROOT / "tests" / "interop"), "-q", f"--junitxml={junit}", "--timeout=900"]
     command += ["-p", "no:cacheprovider", "-n", "4", "--dist", "loadgroup"]
-    return [*command, f"--basetemp={directory}/tmp", *arguments]
+    return [*command, f"--basetemp={directory}/tmp", *sys.argv[1:]]
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:

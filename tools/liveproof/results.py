@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from harness.case.log import CASE
 from harness.case.verdict import Verdict
 from harness.report.evidence import CaseEvidence
 from harness.run.load.result import percentile
 from tools.liveproof.plan import LOST, World
+from tools.trials import ended
 
 #: How the titles of the steps end that hold a scenario up for a look at who hears whom, and of
 #: those in which the AI has its turn.
@@ -111,9 +113,8 @@ def read(run: Path, worlds: Iterable[World], stood_still: Times = ()) -> Iterato
     hear.
     """
     by_name = {world.name: world for world in worlds}
-    for path in sorted(run.glob("cases/*/case.json")):
-        evidence = CaseEvidence.read(path.parent)
-        world = by_name[str(evidence.case["deployment"])]
+    for evidence in ended(run, CASE)[0]:
+        world = by_name[evidence.deployment]
         looks, whole_looks, held_s = _times(evidence.steps)
         yield Result(
             world,

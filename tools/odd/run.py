@@ -36,7 +36,7 @@ class Seen:
     message: str
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run, compare, write the figures."""
     asked = _parser().parse_args(arguments)
     script = asked.platform / "run.sh"

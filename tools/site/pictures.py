@@ -1,8 +1,6 @@
 """``make docs-pictures``: the pictures of ``docs/images``, made in Chromium of three real runs (one in
 which a fault was injected, one with six faults, one that is signed) and of two made-up nights.
 
-``python -m tools.site.pictures FAULTY SIX SIGNED`` makes them of runs that are there already.
-
 Needs Chromium (``apt-get install chromium``). Look at them before they are committed.
 """
 
@@ -85,11 +83,7 @@ def main() -> int:
     if not CHROMIUM.exists():
         print(f"{CHROMIUM}: not there; apt-get install chromium", file=sys.stderr)
         return 3
-    given = [Path(name).resolve() for name in sys.argv[1:]]
-    if len(given) == 3:
-        faulty, six, signed = given
-    else:
-        faulty, six, signed = faulty_run(), run_with_six_faults(), signed_run()
+    faulty, six, signed = faulty_run(), run_with_six_faults(), signed_run()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         _report(browser, faulty / "report.html")

@@ -1,4 +1,4 @@
-"""See :mod:`tools.strangers.run`."""
+"""``python -m tools.strangers``."""
 
 import sys
 
