@@ -9,8 +9,9 @@ WAV here.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 from typing import Any, Final
 
 import av
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from harness.audio.marks import REPLY_OFFSET, SAMPLE_RATE
 from harness.witness.sound_file import HeardMark, Sound, marks_in, sound_of
+from tools import read_toml
 from tools.accuracy import codecs
 from tools.accuracy.corpus import Item
 from tools.accuracy.speech import recorded_speech
@@ -50,14 +52,11 @@ class Format:
         return f"{self.codec} {self.kbit} kbit/s {self.rate // 1000} kHz {('mono', 'stereo')[self.channels - 1]}"
 
 
-_RATES: Final = {
-    "MP3": ((16, 8000), (16, 16000), (24, 16000), (32, 24000), (48, 24000), (64, 44100)),
-    "Opus": ((12, 16000), (16, 16000), (24, 24000), (32, 48000)),
-    "AAC": ((24, 16000), (32, 24000), (48, 24000), (64, 44100)),
-}
 FORMATS: Final = tuple(
     Format(codec, kbit, rate, channels)
-    for channels, (codec, rates) in product((1, 2), _RATES.items())
+    for channels, (codec, rates) in product(
+        (1, 2), read_toml(Path(__file__).with_name("formats.toml")).items()
+    )
     for kbit, rate in rates
 )
 #: Container, encoder, and how little time it takes: a platform records many calls at once.
@@ -133,17 +132,13 @@ def recording_trial(form: Format, seed: int) -> Counts:
     wrong = sum(not any(_is(mark, one) for one in sent) for mark in plain)
     for one in sent:
         ratio = one[2]
-        is_heard = any(_is(mark, one) for mark in plain)
-        heard[ratio] += is_heard
-        if is_heard:
+        if any(_is(mark, one) for mark in plain):
+            heard[ratio] += 1
             found[ratio] += 1
             continue
-        began = one[1] - _LATE_S
+        began = max(0.0, one[1] - _LATE_S)
         deep = marks_in(_part(sound, began, one[1] + _MARK_S + _LATE_S), deep=True)
-        moved = [
-            HeardMark(m.mark, m.channel, m.began + max(0, began), m.ended + max(0, began), m.match)
-            for m in deep
-        ]
+        moved = [replace(m, began=m.began + began, ended=m.ended + began) for m in deep]
         found[ratio] += any(_is(mark, one) for mark in moved)
         wrong += sum(not any(_is(mark, each) for each in sent) for mark in moved)
     return Counts(heard, found, wrong)
@@ -156,8 +151,8 @@ def _is(mark: HeardMark, sent: tuple[int, float, int]) -> bool:
 
 
 def _part(sound: Sound, began: float, ended: float) -> Sound:
-    part = slice(max(0, round(began * SAMPLE_RATE)), round(ended * SAMPLE_RATE))
-    return Sound(tuple(channel[part] for channel in sound.channels), sound.file_rate, sound.name)
+    part = slice(round(began * SAMPLE_RATE), round(ended * SAMPLE_RATE))
+    return replace(sound, channels=tuple(channel[part] for channel in sound.channels))
 
 
 def false_marks(item: Item) -> int:

@@ -19,73 +19,11 @@ from numpy.typing import NDArray
 
 from harness.audio.samples import resample
 from harness.audio.wav import to_int16
+from tools import read_toml
 from tools.ci.programs import PROMPTS
 
 RATE: Final = 8000
-LANGUAGES: Final = (
-    "en-us",
-    "en-gb-x-rp",
-    "es",
-    "fr",
-    "de",
-    "it",
-    "pt-br",
-    "nl",
-    "pl",
-    "sv",
-    "tr",
-    "ru",
-    "cmn",
-    "ja",
-    "hi",
-)
-_VARIANTS: Final = (
-    "m1",
-    "m3",
-    "m5",
-    "m7",
-    "f1",
-    "f2",
-    "f3",
-    "f4",
-    "f5",
-    "croak",
-    "whisper",
-    "klatt2",
-)
-
-# Words of each language's own script and sounds; sentences are drawn from them, for it is their
-# sound that matters here.
-_WORDS: Final[dict[str, str]] = {
-    "en": "hello agent please number account order yesterday delivery thank calling press one two three seven morning "
-    "could someone explain the bill that came last week nothing works again tomorrow address street company change "
-    "password question billing support insurance appointment cancel refund shipping today really sorry moment",
-    "es": "hola agente por favor número cuenta pedido ayer entrega gracias llamada marque uno dos tres mañana alguien "
-    "puede explicar factura semana nada funciona dirección calle empresa cambiar contraseña pregunta soporte seguro",
-    "fr": "bonjour agent s'il vous plaît numéro compte commande hier livraison merci appel tapez un deux trois demain "
-    "quelqu'un peut expliquer facture semaine rien marche adresse rue entreprise changer question assurance rendez-vous",
-    "de": "guten Tag Mitarbeiter bitte Nummer Konto Bestellung gestern Lieferung danke Anruf drücken eins zwei drei "
-    "morgen jemand kann erklären Rechnung Woche nichts geht Anschrift Straße Firma ändern Frage Versicherung Termin",
-    "it": "buongiorno operatore per favore numero conto ordine ieri consegna grazie chiamata prema uno due tre domani "
-    "qualcuno può spiegare fattura settimana niente funziona indirizzo via azienda cambiare domanda assicurazione",
-    "pt": "olá agente por favor número conta pedido ontem entrega obrigado chamada digite um dois três amanhã alguém "
-    "pode explicar fatura semana nada funciona endereço rua empresa mudar senha pergunta suporte seguro consulta",
-    "nl": "goedendag medewerker alstublieft nummer rekening bestelling gisteren levering bedankt toets een twee drie "
-    "morgen iemand kan uitleggen factuur week niets werkt adres straat bedrijf veranderen vraag verzekering afspraak",
-    "pl": "dzień dobry konsultant proszę numer konto zamówienie wczoraj dostawa dziękuję naciśnij jeden dwa trzy jutro "
-    "ktoś może wyjaśnić faktura tydzień nic działa adres ulica firma zmienić hasło pytanie pomoc ubezpieczenie",
-    "sv": "hej handläggare tack nummer konto beställning igår leverans samtal tryck ett två tre imorgon någon kan "
-    "förklara faktura vecka inget fungerar adress gata företag ändra lösenord fråga försäkring möte pengar",
-    "tr": "merhaba temsilci lütfen numara hesap sipariş dün teslimat teşekkürler arama bir iki üç yarın birisi "
-    "açıklayabilir fatura hafta hiçbir şey çalışmıyor adres sokak şirket değiştirmek şifre soru destek sigorta",
-    "ru": "здравствуйте оператор пожалуйста номер счёт заказ вчера доставка спасибо звонок нажмите один два три завтра "
-    "кто-нибудь может объяснить неделя ничего работает адрес улица компания изменить пароль вопрос страховка",
-    "cmn": "你好 请转 人工 客服 号码 账户 订单 昨天 送货 谢谢 电话 请按 一 二 三 明天 "
-    "有人 可以 解释 账单 星期 没有 地址 公司 密码 问题 保险 预约",
-    "ja": "もしもし 担当者 お願いします 番号 口座 注文 昨日 配達 ありがとう 電話 いち に さん 明日 "
-    "誰か 説明 請求書 週間 住所 会社 変更 質問 保険 予約",
-    "hi": "नमस्ते एजेंट कृपया नंबर खाता आदेश कल डिलीवरी धन्यवाद कॉल एक दो तीन कोई समझा सकता है बिल सप्ताह कुछ नहीं पता सड़क कंपनी बदलना सवाल सहायता",
-}
+_TABLE: Final = read_toml(Path(__file__).with_suffix(".toml"))
 
 _AUDIO_SYNCHRONOUS = 2
 _POSITION_CHARACTER = 1
@@ -152,9 +90,9 @@ def monologue(seed: int, seconds: float) -> NDArray[np.int16]:
     between the sentences.
     """
     draw = random.Random(f"speech {seed}")
-    language = LANGUAGES[seed % len(LANGUAGES)]
-    variant = draw.choice(_VARIANTS)
-    words = _WORDS[language if language == "cmn" else language[:2]].split()
+    language = _TABLE["languages"][seed % len(_TABLE["languages"])]
+    variant = draw.choice(_TABLE["variants"])
+    words = _TABLE["words"][language if language == "cmn" else language[:2]].split()
     speed, pitch, liveliness = draw.randint(120, 240), draw.randint(15, 90), draw.randint(10, 100)
     level = 10 ** (draw.uniform(-32, -16) / 20) * 32768
     parts: list[NDArray[np.int16]] = []

@@ -6,17 +6,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
 import json
-import struct
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import dpkt
-import numpy as np
-import soundfile
 
 from harness.audio.wav import WavError, read_wav
 from harness.deployment import numbers_csv
@@ -42,57 +36,12 @@ from tools import ROOT
 
 LAB = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
 
-SDP = (
-    b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/SAVP 0 8 101\r\n"
-    b"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n"
-    b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkw|2^20|1:4\r\n"
-)
-INVITE = (
-    b"INVITE sip:+12065550100@127.0.0.1:5060;transport=udp SIP/2.0\r\n"
-    b"Via: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK1;rport, SIP/2.0/TCP a.example\r\n"
-    b'From: "A \\"b\\"" <sip:+14155550101@127.0.0.1>;tag=1\r\nTo: <tel:+1-206-555-0100;phone-context=+1>\r\n'
-    b"Call-ID: a@b\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\nContact: <sip:a@127.0.0.1:5070;ob>\r\nX-EI: S.a;E.b;O.+1;\r\n"
-    b"P-Asserted-Identity: <sip:+14155550101@a.example>\r\nPrivacy: id\r\nSession-Expires: 1800;refresher=uac\r\n"
-    b"Route: <sip:p.example;lr>\r\nContent-Type: multipart/mixed; boundary=x\r\nContent-Length: %d\r\n\r\n"
-)
-BODY = b"--x\r\nContent-Type: application/sdp\r\n\r\n" + SDP + b"--x--\r\n"
-OK = b"SIP/2.0 200 OK\r\n" + INVITE.split(b"\r\n", 1)[1]
-CHALLENGE = (
-    b'Digest realm="a", nonce="n", algorithm=SHA-256, qop="auth,auth-int", stale=true, opaque="o"'
-)
-RECORD = {
-    "status": "ok",
-    "response": {
-        "calls": [
-            {
-                "call_id": "c1",
-                "status": "completed",
-                "phone_number_from": "+14155550101",
-                "phone_number_to": "2065550100",
-                "transcript": "bot: hello\nhuman: hi \ud83d\ude00",
-                "executed_actions": {"a": {"status_code": 200}},
-                "prompt_variables": {"x-ei": "S.a;"},
-            }
-        ]
-    },
-}
-CASE = {
-    "id": "TD-INBOUND[a]",
-    "row": "TD-INBOUND",
-    "title": "A call",
-    "axes": {"codec": "pcmu"},
-    "began": 1.0,
-    "wall": 2.0,
-}
-EVENTS = (
-    b'{"event": {"kind": "SipMessage", "at": 1.0, "phone": "caller", "leg": "caller.1", "direction": "sent", '
-    b'"transport": "udp", "local": "127.0.0.1:5060", "remote": "127.0.0.2:5060", "text": "INVITE sip:a@b SIP/2.0"}}\n'
-)
+_SEEDS = Path(__file__).with_name("seeds")
 
 
 @dataclass(frozen=True)
 class Target:
-    """A reader: ``ask`` gives it bytes; ``seeds`` are some that it understands."""
+    """A reader: ``ask`` gives it bytes; ``seeds``, files of ``seeds/``, are some that it understands."""
 
     ask: Callable[[bytes], None]
     seeds: tuple[bytes, ...]
@@ -263,19 +212,6 @@ def _evidence(data: bytes) -> None:
         )
 
 
-def _encoded(kind: str, subtype: str) -> bytes:
-    file = io.BytesIO()
-    soundfile.write(file, np.zeros((800, 2)), 16000, format=kind, subtype=subtype)
-    return file.getvalue()
-
-
-def _wave() -> bytes:
-    return (
-        b"RIFF\x34\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00"
-        b"data\x10\x00\x00\x00" + bytes(range(16))
-    )
-
-
 def _capture(data: bytes) -> None:
     path = _directory() / "capture"
     path.write_bytes(data)
@@ -285,55 +221,24 @@ def _capture(data: bytes) -> None:
                 pass
 
 
-def _captures() -> tuple[bytes, ...]:
-    """A call over UDP with RTP after a fragmented answer, and requests over TCP; as pcap and as
-    pcapng.
-    """
-    rtp = [
-        struct.pack("!BBHII", 0x80, 0, number, 160 * number, 7) + bytes(20) for number in range(12)
-    ]
-    datagrams = [(5060, INVITE % len(BODY) + BODY), *((4000, octets) for octets in rtp)]
-    packets = [
-        _ip(17, bytes(dpkt.udp.UDP(dport=port, ulen=8 + len(data), data=data)))
-        for port, data in datagrams
-    ]
-    answer = bytes(
-        dpkt.udp.UDP(dport=5060, ulen=8 + len(OK % len(SDP) + SDP), data=OK % len(SDP) + SDP)
-    )
-    packets += [
-        _ip(17, answer[:400], id=9, _flags_offset=0x2000),
-        _ip(17, answer[400:], id=9, _flags_offset=50),
-    ]
-    segments = [(1, b"", dpkt.tcp.TH_SYN), (42, b"b", 0), (2, INVITE % 0, 0), (60, OK % 0, 0)]
-    packets += [
-        _ip(6, bytes(dpkt.tcp.TCP(dport=5060, seq=at, data=data, flags=flags)))
-        for at, data, flags in segments
-    ]
-    old, new = io.BytesIO(), io.BytesIO()
-    writers = dpkt.pcap.Writer(old), dpkt.pcapng.Writer(new)
-    for at, packet in enumerate(packets):
-        for writer in writers:
-            writer.writepkt(bytes(12) + b"\x08\x00" + bytes(packet), 1e9 + at / 50)
-    return old.getvalue(), new.getvalue()
-
-
-def _ip(protocol: int, inside: bytes, **more: int) -> dpkt.ip.IP:
-    return dpkt.ip.IP(src=b"\x7f\0\0\1", dst=b"\x7f\0\0\2", p=protocol, data=inside, **more)
-
-
-TARGETS: dict[str, Target] = {
-    "sip": Target(_sip, (INVITE % len(BODY) + BODY, OK % len(SDP) + SDP)),
-    "sdp": Target(_sdp, (SDP, SDP.replace(b"SAVP", b"AVP"))),
-    "digest": Target(_digest, (CHALLENGE, b'Digest username="u", realm="a", nonce="n", uri="sip:a", response="0", nc=00000001')),
-    "uri": Target(_uri, (b'"A" <sip:+13125550100@127.0.0.1:5060;transport=tcp?X-A=b>;tag=1', b"tel:+1-312;phone-context=+1")),
-    "stream": Target(_stream, (b"\r\n\r\n" + INVITE % 0, OK % 3 + b"abc")),
-    "log": Target(_log, (INVITE % 0, OK % 0)),
-    "stun": Target(_stun, (b"\x01\x01\x00\x0c\x21\x12\xa4\x42" + bytes(12) + b"\x00\x20\x00\x08\x00\x01\x12\x34\x7f\x00\x00\x01",)),
-    "deployment": Target(_deployment, (LAB.read_bytes(),)),
-    "csv": Target(_csv, (b"name,did,trunk,assistant\na,+13125550100,udp,main\n", b"\xef\xbb\xbfname;did\n\"a;b\";+13125550100\n")),
-    "wav": Target(_wav, (_wave(),)),
-    "sound": Target(_sound, (_encoded("MP3", "MPEG_LAYER_III"), _encoded("OGG", "OPUS"), _encoded("FLAC", "PCM_16"), _wave())),
-    "capture": Target(_capture, _captures()),
-    "api": Target(_api, (json.dumps(RECORD).encode(),)),
-    "evidence": Target(_evidence, (json.dumps(CASE).encode() + b"\n--\n" + EVENTS,)),
-}  # fmt: skip
+_READERS: dict[str, Callable[[bytes], None]] = {
+    "sip": _sip,
+    "sdp": _sdp,
+    "digest": _digest,
+    "uri": _uri,
+    "stream": _stream,
+    "log": _log,
+    "stun": _stun,
+    "csv": _csv,
+    "wav": _wav,
+    "sound": _sound,
+    "capture": _capture,
+    "api": _api,
+    "evidence": _evidence,
+}
+TARGETS = {
+    name: Target(ask, tuple(file.read_bytes() for file in sorted((_SEEDS / name).glob("*"))))
+    for name, ask in _READERS.items()
+}
+# No file says more of these than an example.
+TARGETS["deployment"] = Target(_deployment, (LAB.read_bytes(),))

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 
+from tools import read_toml
+
 _ELSEWHERE = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
 
 
@@ -20,19 +22,12 @@ class Needed:
     """A program, the Debian packages that bring it, and how it tells its version."""
 
     package: str
-    arguments: tuple[str, ...]
+    arguments: Sequence[str]
     version: str  #: a pattern whose first group is the version, in what it then says
 
 
 PROGRAMS = {
-    "kamailio": Needed("kamailio kamailio-tls-modules", ("-v",), r"version: kamailio ([\d.]+)"),
-    "sipp": Needed("sip-tester", ("-v",), r"SIPp v([\w.\-]+?)\.?\s"),
-    "baresip": Needed("baresip", ("-h",), r"baresip v([\d.]+)"),
-    "sipsak": Needed("sipsak", ("-V",), r"sipsak ([\d.]+)"),
-    "svmap": Needed("sipvicious", ("--version",), r"v([\d.]+)"),
-    "tshark": Needed("tshark", ("-v",), r"TShark \(Wireshark\) ([\d.]+)"),
-    "rtpengine": Needed("rtpengine-daemon", ("--version",), r"Version: (\S+)"),
-    "openssl": Needed("openssl", ("version",), r"OpenSSL (\S+)"),
+    name: Needed(**row) for name, row in read_toml(Path(__file__).with_suffix(".toml")).items()
 }
 #: Kamailio's TLS is a package, and a file, of its own.
 _TLS_MODULES = ("/usr/lib/*/kamailio/modules/tls.so", "/usr/lib/kamailio/modules/tls.so")
