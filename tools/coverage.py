@@ -12,8 +12,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,33 +26,25 @@ BARS = dict.fromkeys(("audio", "case", "diagnosis", "sip"), 95.0)
 _TESTS = ("tests/unit", "tests/process", "tests/contract", "-n", "auto")
 
 
-@dataclass
-class Room:
-    """What there is to reach, and what is reached."""
-
-    all: int = 0
-    reached: int = 0
-
-    @property
-    def percent(self) -> float:
-        """Per cent of statements and branches; 0 where there is nothing."""
-        return 100 * self.reached / self.all if self.all else 0.0
-
-
-def by_room(report: Mapping[str, Any]) -> dict[str, Room]:
-    """``report`` is what ``coverage json`` writes."""
-    rooms: dict[str, Room] = {}
+def by_room(report: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """What there is to reach in each room, what is reached, and per cent of it; ``report`` is what
+    ``coverage json`` writes.
+    """
+    rooms: dict[str, Counter[str]] = {}
     for name, file in report["files"].items():
-        room = rooms.setdefault(Path(name).parts[1].removesuffix(".py"), Room())
+        room = rooms.setdefault(Path(name).parts[1].removesuffix(".py"), Counter())
         found = file["summary"]
-        room.all += found["num_statements"] + found["num_branches"]
-        room.reached += found["covered_lines"] + found["covered_branches"]
-    return rooms
+        room["all"] += found["num_statements"] + found["num_branches"]
+        room["reached"] += found["covered_lines"] + found["covered_branches"]
+    return {
+        name: {**room, "percent": 100 * room["reached"] / max(1, room["all"])}
+        for name, room in rooms.items()
+    }
 
 
-def shortfalls(rooms: Mapping[str, Room]) -> list[str]:
+def shortfalls(percents: Mapping[str, float]) -> list[str]:
     """A line for each room below its bar; one that was not measured is."""
-    found = {name: rooms.get(name, Room()).percent for name in BARS}
+    found = {name: percents.get(name, 0.0) for name in BARS}
     return [
         f"{name}: {found[name]:.1f} %, not {bar:g} %"
         for name, bar in BARS.items()
@@ -79,32 +71,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     report = read_json(whole)
     rooms = by_room(report)
-    missed = shortfalls(rooms)
-    write_json(REPORT, _plain(rooms, report, missed))
-    for name, room in sorted(rooms.items(), key=lambda item: item[1].percent):
-        print(f"{room.percent:6.1f} %  {name}")
+    percents = {name: room["percent"] for name, room in rooms.items()}
+    missed = shortfalls(percents)
+    files = {name: file["summary"]["percent_covered"] for name, file in report["files"].items()}
+    write_json(REPORT, {"rooms": rooms, "bars": BARS, "missed": missed, "files": files})
+    for name, percent in sorted(percents.items(), key=lambda item: item[1]):
+        print(f"{percent:6.1f} %  {name}")
     for line in missed:
         print(f"MISSED   {line}")
-    judged = ", ".join(f"{name} {rooms[name].percent:.1f} %" for name in BARS if name in rooms)
+    judged = ", ".join(f"{name} {percents[name]:.1f} %" for name in BARS if name in percents)
     print(f"coverage: {judged}; {REPORT}")
     return 1 if missed else 0
-
-
-def _plain(
-    rooms: Mapping[str, Room], report: Mapping[str, Any], missed: Sequence[str]
-) -> dict[str, Any]:
-    return {
-        "rooms": {
-            name: {"all": r.all, "reached": r.reached, "percent": round(r.percent, 2)}
-            for name, r in rooms.items()
-        },
-        "bars": BARS,
-        "missed": list(missed),
-        "files": {
-            name: round(file["summary"]["percent_covered"], 1)
-            for name, file in report["files"].items()
-        },
-    }
 
 
 if __name__ == "__main__":

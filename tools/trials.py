@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -172,6 +173,11 @@ def take_the_cases(
         trials = [trial for trial in plan(run) if not only or trial.case.id in only]
         run.cases = [trial.case for trial in trials]
         session.config.stash[_TRIALS] = {trial.case.id: trial for trial in trials}
+
+
+def named(case: Case, name: str) -> Case:
+    """The case as a trial, told by its name from other trials of the same case."""
+    return replace(case, axes={**case.axes, AXIS: name})
 
 
 def trial_of(request: pytest.FixtureRequest, case: Case) -> Any:

@@ -4,7 +4,8 @@ clock that runs off.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,19 @@ from numpy.typing import NDArray
 from harness.audio.wav import to_int16
 
 Samples = NDArray[np.int16]
+Number = TypeVar("Number", bound=np.generic)
 
 PACKET: Final = 160  #: samples in a packet (20 ms)
+
+
+def filled(count: int, make: Callable[[], NDArray[Number]]) -> NDArray[Number]:
+    """So many samples: one sound after another."""
+    parts: list[NDArray[Number]] = []
+    length = 0
+    while length < count:
+        parts.append(make())
+        length += len(parts[-1])
+    return np.concatenate(parts)[:count]
 
 
 def random_loss(draw: np.random.Generator, packets: int, share: float) -> NDArray[np.bool_]:

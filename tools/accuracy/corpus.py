@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Final, Literal
 
 import numpy as np
@@ -15,13 +16,17 @@ from numpy.typing import NDArray
 
 from harness.audio.dtmf import DIGITS, dtmf
 from harness.audio.wav import to_int16
+from tools.accuracy.channels import filled
 from tools.accuracy.music import hold_music, music
 from tools.accuracy.speech import RATE, monologue, recorded_speech
 from tools.accuracy.tones import PLANS, SIT, Progress, call_progress, fax, sit
 
 ITEM_SECONDS: Final = 60
 
+_SAMPLES: Final = ITEM_SECONDS * RATE
+
 Samples = NDArray[np.int16]
+Draw = np.random.Generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,8 @@ class Item:
 
     def samples(self) -> Samples:
         """The minute: int16 at 8 kHz."""
-        return _MAKERS[self.kind](self.seed)
+        draw = np.random.default_rng([self.seed, *self.kind.encode()])
+        return _MAKERS[self.kind](draw, self.seed)
 
 
 #: Minutes of each kind in the full corpus: 14 hours. (Recorded speech is heard in recordings
@@ -52,15 +58,13 @@ MINUTES: Final[dict[str, int]] = {
 }
 
 
-def _beeps(seed: int) -> Samples:
+def _beeps(draw: Draw, seed: int) -> Samples:
     """The nearest thing to a mark that is none: pairs of tones in the marks' bands, 30-60 ms each,
     one after another.
     """
-    draw = _generator("beeps", seed)
-    total = ITEM_SECONDS * RATE
-    out = np.zeros(total)
+    out = np.zeros(_SAMPLES)
     at = 0
-    while at < total:
+    while at < _SAMPLES:
         length = int(draw.choice([240, 320, 320, 320, 400, 480]))
         time = np.arange(length) / RATE
         low, high = draw.uniform(450, 1400), draw.uniform(1500, 2500)
@@ -86,102 +90,90 @@ _HEARD_S: Final[Sequence[tuple[Progress, float, float]]] = (
 )
 
 
-def _call_progress(seed: int) -> Samples:
-    draw = _generator("call progress", seed)
-    parts: list[NDArray[np.float32]] = []
-    length = 0
-    while length < ITEM_SECONDS * RATE:
+def _call_progress(draw: Draw, seed: int) -> Samples:
+    turn = count(seed, 2)
+
+    def part() -> NDArray[np.float32]:
         level = float(draw.uniform(-35, -8))
-        country = list(PLANS)[(seed + len(parts)) % len(PLANS)]
+        country = list(PLANS)[next(turn) % len(PLANS)]
         which = int(draw.integers(0, 8))
         if which < len(_HEARD_S):
             kind, least, most = _HEARD_S[which]
-            part = call_progress(country, kind, draw.uniform(least, most), level_dbov=level)
+            tone = call_progress(country, kind, draw.uniform(least, most), level_dbov=level)
         elif which == 6:
-            part = sit(str(draw.choice(list(SIT))), level_dbov=level)
+            tone = sit(str(draw.choice(list(SIT))), level_dbov=level)
         else:
             end: Literal["cng", "ced"] = "cng" if draw.random() < 0.5 else "ced"
-            part = fax(end, draw.uniform(1, 5), level_dbov=level)
-        gap = np.zeros(int(draw.integers(0, RATE)), np.float32)
-        parts += [part, gap]
-        length += len(part) + len(gap)
-    whole = np.concatenate(parts)[: ITEM_SECONDS * RATE]
-    return to_int16(whole + draw.normal(0, 10 ** (draw.uniform(-75, -45) / 20), len(whole)))
+            tone = fax(end, draw.uniform(1, 5), level_dbov=level)
+        return np.concatenate([tone, np.zeros(int(draw.integers(0, RATE)), np.float32)])
+
+    whole = filled(_SAMPLES, part)
+    return to_int16(whole + draw.normal(0, 10 ** (draw.uniform(-75, -45) / 20), _SAMPLES))
 
 
-def _dtmf(seed: int) -> Samples:
-    draw = _generator("dtmf", seed)
-    parts: list[NDArray[np.float32]] = []
-    length = 0
-    while length < ITEM_SECONDS * RATE:
+def _dtmf(draw: Draw, seed: int) -> Samples:
+    def part() -> NDArray[np.float32]:
         digits = "".join(draw.choice(list(DIGITS), int(draw.integers(1, 16))))
         tone, pause = float(draw.uniform(0.03, 0.25)), float(draw.uniform(0.0, 0.25))
-        parts.append(dtmf(digits, tone=tone, pause=pause, level_dbov=float(draw.uniform(-35, -6))))
-        length += len(parts[-1])
-    return to_int16(np.concatenate(parts)[: ITEM_SECONDS * RATE])
+        return dtmf(digits, tone=tone, pause=pause, level_dbov=float(draw.uniform(-35, -6)))
+
+    return to_int16(filled(_SAMPLES, part))
 
 
-def pink(draw: np.random.Generator, count: int) -> NDArray[np.float64]:
+def _pink(draw: Draw) -> NDArray[np.float64]:
     """Noise of equal power in each octave, RMS 1."""
-    spectrum = np.fft.rfft(draw.normal(0, 1, count))
+    spectrum = np.fft.rfft(draw.normal(0, 1, _SAMPLES))
     spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
-    spectrum[: max(2, count * 50 // RATE)] = 0  # nothing below 50 Hz passes a telephone line
-    noise = np.fft.irfft(spectrum, count)
+    spectrum[: _SAMPLES * 50 // RATE] = 0  # nothing below 50 Hz passes a telephone line
+    noise = np.fft.irfft(spectrum, _SAMPLES)
     scaled: NDArray[np.float64] = noise / np.sqrt(np.mean(noise**2))
     return scaled
 
 
-def _white_noise(draw: np.random.Generator) -> Samples:
-    return to_int16(draw.normal(0, 10 ** (draw.uniform(-45, -12) / 20), ITEM_SECONDS * RATE))
+def _white_noise(draw: Draw, seed: int) -> Samples:
+    return to_int16(draw.normal(0, 10 ** (draw.uniform(-45, -12) / 20), _SAMPLES))
 
 
-def _pink_noise(draw: np.random.Generator) -> Samples:
-    return to_int16(pink(draw, ITEM_SECONDS * RATE) * 10 ** (draw.uniform(-45, -12) / 20))
+def _pink_noise(draw: Draw, seed: int) -> Samples:
+    return to_int16(_pink(draw) * 10 ** (draw.uniform(-45, -12) / 20))
 
 
-def _babble(seed: int) -> Samples:
-    draw = _generator("babble", seed)
+def _babble(draw: Draw, seed: int) -> Samples:
     voices = [monologue(10_000 + 7 * seed + k, ITEM_SECONDS).astype(np.float64) for k in range(6)]
     whole = sum(voice / max(1.0, float(voice.std())) for voice in voices)
     return to_int16(np.asarray(whole) / np.sqrt(6) * 10 ** (draw.uniform(-40, -18) / 20))
 
 
-def _line_noise(seed: int) -> Samples:
+def _line_noise(draw: Draw, seed: int) -> Samples:
     """Mains hum with its harmonics, hiss, and the clicks of bad contacts."""
-    draw = _generator("line noise", seed)
-    count = ITEM_SECONDS * RATE
-    time = np.arange(count) / RATE
+    time = np.arange(_SAMPLES) / RATE
     mains = float(draw.choice([50.0, 60.0])) * (1 + draw.normal(0, 2e-4))
     hum = sum(
         np.sin(2 * np.pi * mains * k * time + draw.uniform(0, 6.3)) * draw.uniform(0.1, 1) / k
         for k in range(1, 30)
     )
-    clicks = np.zeros(count)
-    clicks[draw.integers(0, count, 300)] = draw.uniform(-1, 1, 300)
+    clicks = np.zeros(_SAMPLES)
+    clicks[draw.integers(0, _SAMPLES, 300)] = draw.uniform(-1, 1, 300)
     clicks = np.convolve(
         clicks, np.exp(-np.arange(60) / 12) * np.cos(np.arange(60) * draw.uniform(0.3, 2)), "same"
     )
     whole = np.asarray(hum) * 10 ** (draw.uniform(-50, -25) / 20)
     whole += clicks * 10 ** (draw.uniform(-30, -6) / 20) + draw.normal(
-        0, 10 ** (draw.uniform(-65, -40) / 20), count
+        0, 10 ** (draw.uniform(-65, -40) / 20), _SAMPLES
     )
     return to_int16(whole)
 
 
-def _generator(kind: str, seed: int) -> np.random.Generator:
-    return np.random.default_rng([seed, *kind.encode()])
-
-
-_MAKERS: Final[dict[str, Callable[[int], Samples]]] = {
-    "speech": lambda seed: monologue(seed, ITEM_SECONDS),
-    "recorded speech": lambda seed: recorded_speech(seed, ITEM_SECONDS),
-    "music": lambda seed: music(_generator("music", seed), ITEM_SECONDS),
-    "hold music": lambda seed: hold_music(_generator("hold music", seed), ITEM_SECONDS),
+_MAKERS: Final[dict[str, Callable[[Draw, int], Samples]]] = {
+    "speech": lambda draw, seed: monologue(seed, ITEM_SECONDS),
+    "recorded speech": lambda draw, seed: recorded_speech(seed, ITEM_SECONDS),
+    "music": lambda draw, seed: music(draw, ITEM_SECONDS),
+    "hold music": lambda draw, seed: hold_music(draw, ITEM_SECONDS),
     "beeps": _beeps,
     "call progress": _call_progress,
     "dtmf": _dtmf,
-    "white noise": lambda seed: _white_noise(_generator("white noise", seed)),
-    "pink noise": lambda seed: _pink_noise(_generator("pink noise", seed)),
+    "white noise": _white_noise,
+    "pink noise": _pink_noise,
     "babble": _babble,
     "line noise": _line_noise,
 }

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.wav import to_int16
+from tools import read_toml
 
 RATE: Final = 8000
-_SCALES: Final = (
-    (0, 2, 4, 5, 7, 9, 11),
-    (0, 2, 3, 5, 7, 8, 10),
-    (0, 3, 5, 7, 10),
-    (0, 2, 4, 7, 9),
-    tuple(range(12)),
-)
-_CHORDS: Final = (
-    (0, 4, 7),
-    (0, 3, 7),
-    (0, 4, 7, 11),
-    (0, 3, 7, 10),
-    (0, 5, 7),
-    (0, 7, 12),
-    (0, 4, 7, 10),
-)
+_TABLE: Final = read_toml(Path(__file__).with_suffix(".toml"))
+_SCALES: Final = _TABLE["scales"]
+_CHORDS: Final = _TABLE["chords"]
 
 
 def music(draw: np.random.Generator, seconds: int) -> NDArray[np.int16]:

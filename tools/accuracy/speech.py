@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from harness.audio.samples import resample
 from harness.audio.wav import to_int16
 from tools import read_toml
+from tools.accuracy.channels import filled
 from tools.ci.programs import PROMPTS
 
 RATE: Final = 8000
@@ -95,21 +96,18 @@ def monologue(seed: int, seconds: float) -> NDArray[np.int16]:
     words = _TABLE["words"][language if language == "cmn" else language[:2]].split()
     speed, pitch, liveliness = draw.randint(120, 240), draw.randint(15, 90), draw.randint(10, 100)
     level = 10 ** (draw.uniform(-32, -16) / 20) * 32768
-    parts: list[NDArray[np.int16]] = []
-    length = 0
     with _Engine() as engine:
-        while length < seconds * RATE:
-            text = (
-                ". ".join(" ".join(draw.choices(words, k=draw.randint(3, 14))) for _ in range(4))
-                + "."
-            )
+
+        def sentences() -> NDArray[np.int16]:
+            four = (" ".join(draw.choices(words, k=draw.randint(3, 14))) for _ in range(4))
+            text = ". ".join(four) + "."
             spoken = engine.speak(text, f"{language}+{variant}", speed, pitch, liveliness)
             if len(spoken) < RATE // 4:
                 raise RuntimeError(f"espeak-ng said nothing in {language}+{variant}")
             pause = np.zeros(round(draw.uniform(0.1, 1.2) * RATE), np.int16)
-            parts += [spoken, pause]
-            length += len(spoken) + len(pause)
-    whole = np.concatenate(parts)[: round(seconds * RATE)].astype(np.float32)
+            return np.concatenate([spoken, pause])
+
+        whole = filled(round(seconds * RATE), sentences).astype(np.float32)
     whole *= level / max(1.0, float(np.sqrt(np.mean(np.square(whole)))))
     return to_int16(whole / 32768)
 
@@ -125,14 +123,13 @@ def recorded_speech(seed: int, seconds: float) -> NDArray[np.int16]:
     files = _sentences(draw.choice([*PROMPTS.values()]))
     if not files:
         return monologue(seed, seconds)
-    parts: list[NDArray[np.float64]] = []
-    length = 0
-    while length < seconds * RATE:
-        spoken = soundfile.read(draw.choice(files), dtype="float64")[0]
+
+    def sentence() -> NDArray[np.float64]:
+        spoken: NDArray[np.float64] = soundfile.read(draw.choice(files), dtype="float64")[0]
         loud = np.flatnonzero(np.abs(spoken) > 0.02)
-        parts.append(spoken[loud[0] : loud[-1]] if len(loud) else spoken[:0])
-        length += len(parts[-1])
-    whole = np.concatenate(parts)[: round(seconds * RATE)]
+        return spoken[loud[0] : loud[-1]] if len(loud) else spoken[:0]
+
+    whole = filled(round(seconds * RATE), sentence)
     return to_int16(whole * 10 ** (-22 / 20) / np.sqrt(np.mean(whole**2)))
 
 

@@ -113,16 +113,8 @@ def sound(
     cadence: Cadence, seconds: float, *, level_dbov: float = _LEVEL_DBOV
 ) -> NDArray[np.float32]:
     """A cadence repeated for so many seconds; the level is that of the tone while it is on."""
-    total = round(seconds * SAMPLE_RATE)
-    parts: list[NDArray[np.float64]] = []
-    length = 0
-    while length < total:
-        for segment in cadence:
-            part = _segment(segment, 10 ** (level_dbov / 20))
-            parts.append(part)
-            length += len(part)
-    whole = np.concatenate(parts) if parts else np.zeros(0)
-    return whole[:total].astype(np.float32)
+    period = np.concatenate([_segment(each, 10 ** (level_dbov / 20)) for each in cadence])
+    return np.resize(period, round(seconds * SAMPLE_RATE)).astype(np.float32)
 
 
 def _segment(segment: Segment, level: float) -> NDArray[np.float64]:

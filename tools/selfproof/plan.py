@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from harness.deployment import Deployment
 from harness.integrations.matrix import Case, cases
 from harness.run.plugin.worlds import list_faults
 from tools import read_toml
-from tools.trials import AXIS
+from tools.trials import named
 
 Kind = Literal["fault", "pair", "clean", "sweep"]
 _OF_A_TRUNK = ("transport", "authentication", "ai")
@@ -205,4 +205,4 @@ def _variants(every: Sequence[Case], where: Where) -> Iterator[Case]:
 
 
 def _trial(kind: Kind, faults: tuple[str, ...], case: Case, name: str) -> Trial:
-    return Trial(kind, faults, replace(case, axes={**case.axes, AXIS: name}))
+    return Trial(kind, faults, named(case, name))

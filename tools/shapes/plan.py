@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from harness.deployment import Deployment, Line
 from harness.errors import SelectionError
@@ -14,7 +14,7 @@ from harness.integrations import matrix
 from harness.integrations.matrix import Case
 from tools.selfproof.plan import FAULTS, SEEN_AT_PHONES, WHOLE_TENANT, Where
 from tools.shapes.untold import is_unseen
-from tools.trials import AXIS
+from tools.trials import named
 
 #: How the second deployment of a customer's ends whose world is up by itself: it is wrong for as
 #: long as it is.
@@ -88,8 +88,7 @@ def _with_fault(deployment: Deployment, cases: Sequence[Case], seed: int) -> Ite
     assert struck.line is not None
     others = [case for case in cases if case.line != struck.line and case.row.seconds < 20.0]
     for case in (struck, *dice.sample(others, min(_OTHERS, len(others)))):
-        axes = {**case.axes, AXIS: fault}
-        yield Trial(replace(case, axes=axes), fault, struck.line, struck=case is struck)
+        yield Trial(named(case, fault), fault, struck.line, struck=case is struck)
 
 
 def _admits(place: Where, case: Case) -> bool:

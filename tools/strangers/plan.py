@@ -5,13 +5,13 @@ between.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count, cycle
 
 from harness.deployment import Deployment
 from harness.integrations.matrix import Case, Selection, cases
 from tools.strangers.fault import FAULTS, Fault
-from tools.trials import AXIS
+from tools.trials import named
 
 #: Rows that this platform cannot carry out: it is a proxy, in front of a wire that hides who
 #: registers.
@@ -45,14 +45,14 @@ def trials(
             continue
         for row in fault.rows:
             for case in _chosen(fault, row, by_deployment[next(turn)], index):
-                found.append(Trial(_numbered(case, f"{fault.name}.{next(numbers)}"), fault))
+                found.append(Trial(named(case, f"{fault.name}.{next(numbers)}"), fault))
     for round_number in count():
         for case in by_deployment[0]:
             if sum(trial.fault is None for trial in found) >= clean:
                 return found
             other = by_deployment[next(turn)]
             same = next(c for c in other if (c.row.id, c.axes) == (case.row.id, case.axes))
-            found.append(Trial(_numbered(same, f"clean.{round_number}"), None))
+            found.append(Trial(named(same, f"clean.{round_number}"), None))
     return found
 
 
@@ -81,7 +81,3 @@ def _fits(fault: Fault, case: Case) -> bool:
         if digest is not (wanted.pop("authentication") == ("digest",)):
             return False
     return all(case.axes.get(axis) in values for axis, values in wanted.items())
-
-
-def _numbered(case: Case, trial: str) -> Case:
-    return replace(case, axes={**case.axes, AXIS: trial})
