@@ -136,7 +136,6 @@ def running(directory: Path, block: Block, authority: Authority) -> Iterator[Oth
                 port,
                 tls_port,
                 [deployment],
-                carrier="carrier.example",
                 stranger=block[_STRANGER],
                 trusted=list(hosts.values()),
                 certificate=authority.issue("kamailio-others", ["acme.kamailio.example", host]),

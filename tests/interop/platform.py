@@ -132,7 +132,6 @@ def running(
             port,
             tls_port,
             list(deployments.values()),
-            carrier="carrier.example",
             stranger=block[STRANGER],
             # The stand-in has to show its password.
             trusted=[block[number] for who, number in AI.items() if who != "stand-in"],

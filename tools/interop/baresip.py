@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +85,8 @@ class Baresip(Program):
         *,
         mark: int,
         port: int = 0,
-        certificate: Path | None = None,
-        ca_file: Path | None = None,
+        certificate: Path,
+        ca_file: Path,
         voice: NDArray[np.int16] | None = None,
     ) -> None:
         """``account`` is a line of its accounts file, where ``{host}`` and ``{port}`` are its own;
@@ -112,8 +112,8 @@ class Baresip(Program):
         config = _CONFIG.format(
             host=host,
             port=self.port,
-            certificate=certificate or "",
-            ca_file=ca_file or "",
+            certificate=certificate,
+            ca_file=ca_file,
             voice=sound,
             first_port=first,
             last_port=first + _RTP_PORTS - 2,
@@ -121,10 +121,7 @@ class Baresip(Program):
             recordings=self.recordings,
             control=self.control,
         )
-        lines = [
-            line for line in config.splitlines() if not line.endswith(" ")
-        ]  # what was not given is left out
-        (directory / "config").write_text("\n".join(lines) + "\n")
+        (directory / "config").write_text(config)
         (directory / "accounts").write_text(account.format(host=host, port=self.port) + "\n")
         (directory / "contacts").write_text("")
         super().__init__("baresip", ["-4", "-s", "-f", str(directory)], directory)
@@ -254,25 +251,17 @@ def _traced(log: str) -> Iterator[Traced]:
             )
 
 
-Mode = Literal["auto", "manual", "early"]
+_CODECS = "audio_codecs=PCMU/8000/1,PCMA/8000/1"
 
 
-def account(user: str, domain: str, *, mode: Mode = "auto", more: str = "") -> str:
-    """A line of the accounts file that does not register."""
-    return f"<sip:{user}@{domain}>;answermode={mode};regint=0;audio_codecs=PCMU/8000/1,PCMA/8000/1{more}"
+def account(user: str, domain: str) -> str:
+    """A line of the accounts file that answers by itself, and does not register."""
+    return f"<sip:{user}@{domain}>;answermode=auto;regint=0;{_CODECS}"
 
 
-def registering(
-    user: str,
-    domain: str,
-    password: str,
-    server: str,
-    transport: str = "udp",
-    *,
-    mode: Mode = "auto",
-) -> str:
+def registering(user: str, domain: str, password: str, server: str, transport: str = "udp") -> str:
     """A line of the accounts file that registers at ``server`` (``host:port``) with digest."""
     return (
-        f'<sip:{user}@{domain};transport={transport}>;outbound="sip:{server};transport={transport}";auth_user={user}'
-        f";auth_pass={password};answermode={mode};regint=300;audio_codecs=PCMU/8000/1,PCMA/8000/1"
+        f'<sip:{user}@{domain};transport={transport}>;outbound="sip:{server};transport={transport}"'
+        f";auth_user={user};auth_pass={password};answermode=auto;regint=300;{_CODECS}"
     )

@@ -111,7 +111,7 @@ class Program:
 
         return until(f"{self.name} says {pattern!r}", probe, within, lambda: self.log)
 
-    def answers_options(self, host: str, port: int, within: float = PATIENCE) -> None:
+    def answers_options(self, host: str, port: int) -> None:
         """Wait until it answers OPTIONS over UDP (RFC 3261 section 11), whatever it answers."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind(("127.0.0.1", 0))
@@ -128,7 +128,7 @@ class Program:
                 except OSError:
                     return None
 
-            until(f"{self.name} answers OPTIONS", answered, within, lambda: self.log)
+            until(f"{self.name} answers OPTIONS", answered, log=lambda: self.log)
 
     def wait(self, within: float = PATIENCE) -> int:
         """Its exit code, once it has ended by itself."""

@@ -31,6 +31,11 @@ could confirm audio there, so the plan leaves such rows out. [Evidence](evidence
 """
 
 
+#: The verdicts that are counted where something is wrong, and where all is well.
+_WRONG = (Verdict.FAILED, Verdict.NOT_OBSERVABLE, Verdict.PASSED)
+_WELL = (Verdict.PASSED, Verdict.NOT_OBSERVABLE)
+
+
 def page(proof: Proof, drawn: str = "") -> str:
     """The page; ``drawn`` says of a sample what it is one of."""
     sample = f"This page is of a sample: {drawn}.\n\n" if drawn else ""
@@ -76,16 +81,7 @@ def _table(
             continue
         wrong = Counter(r.verdict for r in mine if r.is_injected)
         well = Counter(r.verdict for r in mine if not r.is_injected)
-        alarms = sum(r.is_false_alarm for r in mine)
-        cells = [
-            sum(wrong.values()),
-            wrong[Verdict.FAILED],
-            wrong[Verdict.NOT_OBSERVABLE],
-            wrong[Verdict.PASSED],
-            sum(well.values()),
-            well[Verdict.PASSED],
-            well[Verdict.NOT_OBSERVABLE],
-            alarms,
-        ]
+        cells = [wrong.total(), *(wrong[verdict] for verdict in _WRONG), well.total()]
+        cells += [*(well[verdict] for verdict in _WELL), sum(r.is_false_alarm for r in mine)]
         lines.append(f"| {name} | " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines) + "\n"

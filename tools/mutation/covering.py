@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,20 +64,17 @@ def measured(tests: Sequence[str], scratch: Path) -> Covering:
     return Covering(tests_by_line, read["seconds"])
 
 
-_RANGES: dict[str, list[range]] = {}
-
-
 def _statement(path: str, line: int) -> range:
     """The lines of the innermost statement around a line; of a compound one, its head."""
-    if path not in _RANGES:
-        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-        _RANGES[path] = [
-            _extent(node)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.stmt | ast.ExceptHandler)
-        ]
-    around = [extent for extent in _RANGES[path] if line in extent]
+    around = [extent for extent in _extents(path) if line in extent]
     return min(around, key=len) if around else range(line, line + 1)
+
+
+@cache
+def _extents(path: str) -> list[range]:
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    kinds = ast.stmt | ast.ExceptHandler
+    return [_extent(node) for node in ast.walk(tree) if isinstance(node, kinds)]
 
 
 def _extent(node: ast.stmt | ast.ExceptHandler) -> range:

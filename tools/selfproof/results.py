@@ -39,13 +39,9 @@ class Told:
     @property
     def first(self) -> str:
         """The first cause, or what there is instead."""
-        return (
-            self.causes[0]
-            if self.causes
-            else "no documented cause"
-            if self.unexplained
-            else "nothing"
-        )
+        if self.causes:
+            return self.causes[0]
+        return "no documented cause" if self.unexplained else "nothing"
 
 
 @dataclass(frozen=True)
@@ -106,13 +102,9 @@ class Result:
     @property
     def names_both(self) -> bool:
         """Of a pair: whether both are among the first causes."""
-        told = self.told.get("all")
-        wanted = set(map(cause_of, self.faults))
-        return (
-            self.verdict is Verdict.FAILED
-            and told is not None
-            and wanted <= set(told.causes[:FIRST])
-        )
+        if self.verdict is not Verdict.FAILED or "all" not in self.told:
+            return False
+        return set(map(cause_of, self.faults)) <= set(self.told["all"].causes[:FIRST])
 
     def is_void(self) -> bool:
         """Whether it proves nothing: the case is broken, or so is what would have shown the other
@@ -176,7 +168,6 @@ class Proof:
                 r.case: r.told["all"].first if "all" in r.told else "" for r in self._wrong()
             },
             "wall_s": round(self.wall_s, 1),
-            "matrix": self.matrix(),
             "checks": self.checks(),
             "claims": {visibility: self.claims(visibility) for visibility in VISIBILITIES},
             "visibility": {
@@ -187,10 +178,6 @@ class Proof:
     def _wrong(self) -> list[Result]:
         misnamed = [r for r in self.of("fault") if r.outcome in ("misnamed", "not failed")]
         return misnamed + [r for r in self.of("pair") if not r.names_both] + self.false_alarms
-
-    def matrix(self) -> dict[str, dict[str, int]]:
-        """Injected × diagnosed: the cause named, or ``one of …`` for a list."""
-        return _counted((r.faults[0], spoken(r.told.get("all"))) for r in self.of("fault"))
 
     def checks(self) -> dict[str, dict[str, int]]:
         """For each check the faults that made it fail, in how many cases."""
@@ -209,19 +196,15 @@ class Proof:
 
     def shortfalls(self) -> list[str]:
         """The bars that were missed, a line each."""
-        found = [
-            f"{r.case}: did not fail ({r.verdict})"
-            for r in self.of("fault")
-            if r.outcome == "not failed"
-        ]
-        found += [
-            f"{r.case}: diagnosed as {spoken(r.told['all'])}"
-            for r in self.of("fault")
-            if r.outcome == "misnamed"
-        ]
-        for less in VISIBILITIES[1:]:
-            wrong = [r for r in self.of("fault") if r.claim(less) == "wrong"]
-            found += [f"{r.case}: by {less} diagnosed as {spoken(r.told[less])}" for r in wrong]
+        found = []
+        for r in self.of("fault"):
+            if r.outcome == "not failed":
+                found.append(f"{r.case}: did not fail ({r.verdict})")
+            if r.outcome == "misnamed":
+                found.append(f"{r.case}: diagnosed as {spoken(r.told['all'])}")
+            for less in VISIBILITIES[1:]:
+                if r.claim(less) == "wrong":
+                    found.append(f"{r.case}: by {less} diagnosed as {spoken(r.told[less])}")
         found += [
             f"{r.case}: a false alarm: {r.message.splitlines()[0]}" for r in self.false_alarms
         ]

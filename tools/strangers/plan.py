@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from itertools import count, cycle
 
 from harness.deployment import Deployment
-from harness.integrations.matrix import Case, Selection, cases
+from harness.integrations.matrix import Case, cases
 from tools.strangers.fault import FAULTS, Fault
 from tools.trials import named
 
 #: Rows that this platform cannot carry out: it is a proxy, in front of a wire that hides who
 #: registers.
 LEFT_OUT = ("TD-REGISTER-NOTALLOWED", "SESSIONTIMER", "LONGCALL", "TLS-BADCERT")
+
+
+_OF_A_TRUNK = ("transport", "codec", "authentication")
 
 
 @dataclass(frozen=True)
@@ -32,16 +35,13 @@ def trials(
     """All of them, dealt to the deployments in turn. ``held_out`` adds the faults that are kept
     aside.
     """
-    by_deployment = [
-        [c for c in cases([each], Selection()) if c.row.id not in LEFT_OUT] for each in deployments
-    ]
+    by_deployment = [[c for c in cases([each]) if c.row.id not in LEFT_OUT] for each in deployments]
     turn = cycle(range(len(deployments)))
     numbers = count()
     found: list[Trial] = []
     for index, fault in enumerate(FAULTS):
-        if (only and fault.name not in only) or (
-            fault.held_out and not held_out and fault.name not in only
-        ):
+        asked = fault.name in only if only else held_out or not fault.held_out
+        if not asked:
             continue
         for row in fault.rows:
             for case in _chosen(fault, row, by_deployment[next(turn)], index):
@@ -58,15 +58,11 @@ def trials(
 
 def _chosen(fault: Fault, row: str, among: Sequence[Case], index: int) -> Iterator[Case]:
     """One case for each combination of the fault's own axes; the transport changes with the fault."""
-    fitting = [case for case in among if case.row.id == row and _fits(fault, case)]
     variants: dict[tuple[str, ...], list[Case]] = {}
-    for case in fitting:
-        own = {
-            axis: value
-            for axis, value in case.axes.items()
-            if axis not in ("transport", "codec", "authentication")
-        }
-        variants.setdefault(tuple(own.values()), []).append(case)
+    for case in among:
+        if case.row.id == row and _fits(fault, case):
+            own = (value for axis, value in case.axes.items() if axis not in _OF_A_TRUNK)
+            variants.setdefault(tuple(own), []).append(case)
     for same in variants.values():
         yield same[index % len(same)]
 

@@ -112,7 +112,6 @@ class Strangers(ExitStack):
                 port,
                 tls_port,
                 [deployment],
-                carrier="carrier.example",
                 stranger=block[11],
                 trusted=[places.ai_seen],
                 certificate=own,
