@@ -26,7 +26,6 @@ from harness.scenario.context import CaseContext, Line
 from harness.scenario.ends import End
 from harness.scenario.expect import Expect, ExpectGroup
 from harness.scenario.people import AssistantOf, Caller, Group
-from harness.support.files import own_directories
 from harness.witness.synthflow import SynthflowApi, api_of
 
 _CONTEXT = pytest.StashKey[CaseContext]()
@@ -38,7 +37,7 @@ def pytest_collection(session: pytest.Session) -> None:
     """The first phone process starts beside the collection and preflight."""
     config = session.config
     if (run := run_of(config)) and WATCH in config.stash:
-        pool = PhonePool(own_directories.temporary(), fork_server=run.phone_fork_server)
+        pool = PhonePool(run.control / f"phones-{run.slot}", fork_server=run.phone_fork_server)
         config.add_cleanup(pool.close)
         pool.prepare()
         config.stash[_POOL] = pool
