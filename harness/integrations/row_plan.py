@@ -98,9 +98,11 @@ class RowPlan:
         found = defaultdict[tuple[str, str, str], list[str]](list)
         for variant in row.variants(self._deployment, everything=False):
             shown = "".join(f" with {name} {variant[name]}" for name in names)
-            whole = (replace(cell, axes={**cell.axes, **variant}) for cell in every)
+            values = [variant[name] for name in names]
+            unsaid = (cell for cell in every if (each and cell.trunk.name, *values) not in said)
+            whole = (replace(cell, axes={**cell.axes, **variant}) for cell in unsaid)
             for cell in (cell for one in whole for cell in self._handovers(one)):
-                key = (each and cell.trunk.name, *(variant[name] for name in names))
+                key = (each and cell.trunk.name, *values)
                 late = None if key in said else late_at(cell, row)
                 if late and all(which.holds(cell) for which in row.which or ()):
                     said.add(key)
@@ -313,8 +315,9 @@ class RowPlan:
             for cell in self._handovers(Cell(deployment, trunk, line, axes))
         ]
         # those whose number is open (closed, for a row out of hours), and the others
+        lateness = [(cell, late_at(cell, row)) for cell in found]
         found, others = (
-            [cell for cell in found if bool(late_at(cell, row)) is late] for late in (False, True)
+            [cell for cell, late in lateness if bool(late) is closed] for closed in (False, True)
         )
         for stage, which in enumerate(row.which):
             kept, also = (
