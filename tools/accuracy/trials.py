@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,14 @@ from numpy.typing import NDArray
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.marks import MARKS, PERIOD, waveform
 from harness.audio.wav import to_int16
+from tools import read_toml
 from tools.accuracy import codecs
 from tools.accuracy.channels import burst_loss, conceal, lossy, slips, with_noise
 
 Samples = NDArray[np.int16]
 Draw = np.random.Generator
+#: Of a draw, samples, and the mark's level.
+Channel = Callable[[Draw, Samples, float], Samples]
 
 _FINE: Final = 8  #: the mark is made at 64 kHz, to begin between two samples and to run off by parts in a million
 _LENGTH: Final = 7200  #: samples of mark in a trial (900 ms)
@@ -51,7 +55,7 @@ class Condition:
     """The path of a mark from sender to detector."""
 
     name: str
-    channel: Callable[[Draw, Samples, float], Samples]  #: (draw, samples, the mark's level)
+    channel: Channel
     level_dbov: tuple[float, float] = (-30.0, 0.0)
     ppm: tuple[float, float] = (0.0, 0.0)
     bar: Bar | None = None
@@ -102,62 +106,33 @@ def _fine(mark: int) -> NDArray[np.float32]:
 
 
 def _noise(draw: Draw, samples: Samples, level: float) -> Samples:
-    return codecs.ulaw(with_noise(draw, samples, 15.0, level))
-
-
-def _loss(draw: Draw, samples: Samples, level: float) -> Samples:
-    return lossy(draw, codecs.ulaw(samples), 0.05)
+    return with_noise(draw, samples, 15.0, level)
 
 
 def _bursts(draw: Draw, samples: Samples) -> Samples:
     return conceal(samples, burst_loss(draw, len(samples) // _FRAME + 1, 0.03, 2.0))
 
 
-def _ulaw_bursts(draw: Draw, samples: Samples, level: float) -> Samples:
-    return _bursts(draw, codecs.ulaw(samples))
+#: Besides the codecs.
+_CHANNELS: Final[Mapping[str, Channel]] = {
+    "noise": lambda draw, samples, level: codecs.ulaw(_noise(draw, samples, level)),
+    "gsm, noise": lambda draw, samples, level: codecs.gsm(_noise(draw, samples, level)),
+    "loss": lambda draw, samples, level: lossy(draw, codecs.ulaw(samples), 0.05),
+    "bursts": lambda draw, samples, level: _bursts(draw, codecs.ulaw(samples)),
+    "slips": lambda draw, samples, level: slips(draw, codecs.ulaw(samples)),
+}
+_TABLES: Final = read_toml(Path(__file__).with_name("conditions.toml"))
+_BARS: Final = {name: Bar(**bar) for name, bar in _TABLES["bars"].items()}
 
 
-def _slips(draw: Draw, samples: Samples, level: float) -> Samples:
-    return slips(draw, codecs.ulaw(samples))
+def _condition(name: str, channel: str, bar: str = "", **more: Any) -> Condition:
+    through = _CHANNELS.get(channel) or (
+        lambda draw, samples, level: codecs.CODECS[channel](samples)
+    )
+    return Condition(name, through, bar=_BARS.get(bar), **more)
 
 
-def _codec(name: str) -> Callable[[Draw, Samples, float], Samples]:
-    return lambda draw, samples, level: codecs.CODECS[name](samples)
-
-
-def _gsm_noise(draw: Draw, samples: Samples, level: float) -> Samples:
-    return codecs.gsm(with_noise(draw, samples, 15.0, level))
-
-
-_G711 = Bar("≤ 200 ms: ≥ 99.9 %", at_200=0.999)
-_LOSSY = Bar("≤ 200 ms: ≥ 98.5 %, ≤ 600 ms: 100 %", at_200=0.985, at_600=1.0)
-_LOW = Bar("p95 ≤ 300 ms, ≤ 600 ms: ≥ 99 %", p95_ms=300.0, at_600=0.99)
-# Level ranges: low-rate codecs get no clipped speech levels; what clips at 0 dBov is G.711's own
-# row.
-_SPEECH = (-30.0, -6.0)
-CONDITIONS: Final[tuple[Condition, ...]] = (
-    Condition("G.711 µ-law", _codec("ulaw"), bar=_G711),
-    Condition("G.711 A-law", _codec("alaw"), bar=_G711),
-    Condition("µ-law, A-law, µ-law", _codec("tandem"), bar=_G711),
-    Condition("level -30 dBov", _codec("ulaw"), (-30.0, -30.0), bar=_G711),
-    Condition("level 0 dBov", _codec("ulaw"), (0.0, 0.0), bar=_G711),
-    Condition("SNR 15 dB", _noise, bar=_G711),
-    Condition("+100 ppm", _codec("ulaw"), ppm=(100.0, 100.0), bar=_G711),
-    Condition("-100 ppm", _codec("ulaw"), ppm=(-100.0, -100.0), bar=_G711),
-    Condition("G.722", _codec("g722"), bar=_G711),
-    Condition("Opus 12 kbit/s", _codec("opus"), _SPEECH, bar=_G711),
-    Condition("5 % loss, concealed", _loss, bar=_LOSSY),
-    # G.107's BurstR is then about 2
-    Condition("3 % loss, bursts of 2", _ulaw_bursts, bar=_LOSSY),
-    Condition("jitter-buffer slips", _slips, bar=_LOSSY),
-    Condition("GSM", _codec("gsm"), _SPEECH, bar=_LOW),
-    Condition("GSM, SNR 15 dB", _gsm_noise, _SPEECH, bar=_LOW),
-    Condition("iLBC", _codec("ilbc"), _SPEECH, bar=_LOW),
-    Condition("G.729", _codec("g729"), _SPEECH, bar=_LOW),
-    Condition("Opus 12 kbit/s, constant rate", _codec("opus, constant rate"), _SPEECH),
-    Condition("AMR 12.2 kbit/s", _codec("amr"), _SPEECH),
-    Condition("G.726 32 kbit/s", _codec("g726"), _SPEECH),
-)
+CONDITIONS: Final = tuple(_condition(name, **row) for name, row in _TABLES["conditions"].items())
 
 
 def _mixed(draw: Draw, samples: Samples, level: float) -> Samples:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
+from harness.case.events import SipMessage
+from harness.report.evidence import CaseEvidence
 from tools import HARNESS
 from tools.speed.matrix import DEPLOYMENTS
 
@@ -22,30 +23,15 @@ def measure_start() -> dict[str, float]:
 
 def _once() -> float:
     with tempfile.TemporaryDirectory() as reports:
-        command = [
-            str(HARNESS),
-            "verify",
-            DEPLOYMENTS[0],
-            "--row",
-            "TD-INBOUND",
-            "--reports",
-            reports,
-        ]
+        command = [str(HARNESS), "verify", DEPLOYMENTS[0], "--row", "TD-INBOUND"]
+        command += ["--reports", reports]
         began = time.monotonic()
         subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-        logs = Path(reports).glob("latest/cases/*/events.jsonl")
-        return min(at for log in logs for at in _invites(log)) - began
-
-
-def _invites(log: Path) -> list[float]:
-    """When the harness sent an INVITE, on this machine's monotonic clock."""
-    events = [
-        json.loads(line).get("event", {}) for line in log.read_text(encoding="utf-8").splitlines()
-    ]
-    return [
-        event["at"]
-        for event in events
-        if event.get("kind") == "SipMessage"
-        and event["direction"] == "sent"
-        and event["text"].startswith("INVITE ")
-    ]
+        cases = [CaseEvidence.read(path) for path in Path(reports).glob("latest/cases/*")]
+        sent = [
+            message.at
+            for case in cases
+            for message in case.events.of(SipMessage)
+            if message.direction == "sent" and message.text.startswith("INVITE ")
+        ]
+        return min(sent) - began
