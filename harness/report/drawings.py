@@ -264,7 +264,7 @@ def ladder_svg(
         anchors=anchors,
         kind_of=lambda arrow: _kind(arrow, met),
         numbers_of=_numbers,
-        told=_TOLD,
+        note=_TOLD,
     )
 
 

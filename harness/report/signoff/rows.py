@@ -195,7 +195,7 @@ def judge(case: CaseEvidence, required: RequiredFindings, *, by_log: bool) -> Ju
 def _derived(
     case: CaseEvidence, required: RequiredFindings, *, by_log: bool
 ) -> tuple[Verdict, str]:
-    """The verdict of a case that is recorded as passed, and what speaks against that."""
+    """The verdict of a case that is recorded as passed, and what contradicts that."""
     found = overall(case.findings)
     if not case.findings:
         return found, "it has no findings"
