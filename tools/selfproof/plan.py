@@ -7,7 +7,7 @@ runs.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -142,15 +142,20 @@ def trials(
 
 
 def swept(
-    deployments: Sequence[Deployment], seed: str, most: int = 0, faults: Iterable[str] = ()
+    deployments: Sequence[Deployment],
+    seed: str,
+    most: int = 0,
+    faults: Iterable[str] = (),
+    rows: Collection[str] = (),
 ) -> list[Trial]:
     """Each fault on each row of each integration, on one trunk that ``seed`` draws; with ``faults``
-    only those of these faults, and of all ``most``, drawn as well (0: all).
+    or ``rows`` only those of these, and of all ``most``, drawn as well (0: all).
     """
     dice = random.Random(seed)
     by_row: dict[tuple[str, str], list[Case]] = {}
     for case in cases(deployments):
-        by_row.setdefault((case.integration, case.row.id), []).append(case)
+        if not rows or case.row.id in rows:
+            by_row.setdefault((case.integration, case.row.id), []).append(case)
     integrations = {fault["name"]: fault["integrations"] for fault in list_faults()}
     found = []
     for fault in tuple(faults) or FAULTS:

@@ -37,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.addoption("--only-fault", action="append", default=[], help="this fault alone")
     options.addoption("--only-trial", action="append", default=[], help="the trial of this id")
     options.addoption("--sweep", default="", help="each fault on each row, drawn by this seed")
+    options.addoption("--sweep-row", action="append", default=[], help="this row alone")
     options.addoption("--sweep-most", type=int, default=0, help="so many of them, drawn as well")
 
 
@@ -48,7 +49,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
     def planned(run: Run) -> list[Trial]:
         if seed := option("sweep"):
-            return swept(run.deployments, seed, option("sweep_most"), faults)
+            most, rows = option("sweep_most"), option("sweep_row")
+            return swept(run.deployments, seed, most, faults, rows)
         return trials(run.deployments, option("clean_cases"), faults)
 
     take_the_cases(session, planned, option("only_trial"))

@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--most", type=int, default=0, metavar="N", help="of the sweep, N trials that SEED draws"
     )
+    parser.add_argument("--row", action="append", default=[], help="of the sweep, this row alone")
     parser.add_argument(
         "--page", type=Path, default=ROOT / "docs" / "selfproof.md", help="where the page goes"
     )
@@ -133,4 +134,5 @@ def _run(
     command += [f"--only-trial={case}" for case in only]
     if asked.sweep:
         command += [f"--sweep={asked.sweep}", f"--sweep-most={asked.most}"]
+        command += [f"--sweep-row={row}" for row in asked.row]
     return trials.run(command, reports=reports, result=RESULT, so_far=so_far)

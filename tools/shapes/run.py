@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     print(f"seed {number}", flush=True)
     results = Results(number, so_far)
-    wanted = range(asked.first or 0, asked.customers)
+    wanted = asked.only or range(asked.first or 0, asked.customers)
     customers = [drawn(index, number) for index in wanted if index not in results.verified]
     with tempfile.TemporaryDirectory(prefix="shapes-") as scratch:
         _verify(customers, asked, results, asked.keep or Path(scratch))
@@ -79,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
         dest="first",
         metavar="K",
         help="go on with the seed whose figures are there: from customer K on, those apart that they hold already",
+    )
+    parser.add_argument(
+        "--only", type=int, action="append", metavar="N", help="customer N of the draw"
     )
     parser.add_argument("--workers", type=int, default=2, help="cases at once of one run")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave files and evidence there")
