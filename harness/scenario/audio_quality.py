@@ -215,6 +215,8 @@ Recorded = tuple[NDArray[np.int16], float]
 _APART_S: Final = 0.5
 #: How much longer a voice is listened to in which there was one hole.
 _LONGER_LOOK_S: Final = 2.0
+#: How much longer than the lost packets' audio a hole may be: a jitter buffer fills up again.
+_HOLE_TO_LOSS: Final = 2.0
 
 
 def _check_holes(
@@ -253,21 +255,22 @@ def _missing(
         for span in _spans(holes(_between(samples, origin, began, ended)), began)
         if not any(span[0] < until and since < span[1] for since, until in no_audio)
     ]
-    if not missing or len(missing) <= _holes_of_losses(listener):
+    missing_s = sum(until - since for since, until in missing)
+    if missing_s <= _HOLE_TO_LOSS * _lost_s(listener):
         return [], 0.0, voice
     _, sent_from = speaker.leg.received()
     sent = holes(_between(speaker.leg.sent(), sent_from, began - _APART_S, ended + _APART_S))
     if len(sent) < len(missing):
         return missing, 0.0, voice
     sent_s = sum(hole.seconds for hole in sent)  # a hole may lie at the end of a pause
-    longer_s = sum(until - since for since, until in missing) - sent_s
+    longer_s = missing_s - sent_s
     return (missing if longer_s > audio.MOST_LOST * (ended - began) else []), sent_s, voice
 
 
-def _holes_of_losses(leg: Leg) -> int:
-    """How many holes packets may have left that were lost, or came too late: these are counted."""
+def _lost_s(leg: Leg) -> float:
+    """The audio of packets that were lost, or came too late: these are counted."""
     counted = leg.statistics()
-    return 0 if counted is None else counted.rx_bursts + counted.rx_late
+    return 0.0 if counted is None else (counted.rx_lost + counted.rx_late) * counted.packet_s
 
 
 def _spans(gaps: Iterable[Gap], since: float) -> list[Span]:

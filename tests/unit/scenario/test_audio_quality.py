@@ -311,9 +311,9 @@ def test_a_recording_is_read_once_when_the_call_is_over(make_context: MakeContex
     assert len(reads) == 1
 
 
-@pytest.mark.parametrize(("bursts", "late", "failed"), [(0, 0, 1), (3, 0, 0), (0, 3, 0)])
-def test_holes_of_lost_packets_are_counted_as_losses(
-    make_context: MakeContext, bursts: int, late: int, failed: int
+@pytest.mark.parametrize(("lost", "late", "failed"), [(0, 0, 1), (45, 0, 0), (0, 45, 0), (0, 3, 1)])
+def test_holes_as_long_as_lost_packets_are_counted_as_losses(
+    make_context: MakeContext, lost: int, late: int, failed: int
 ) -> None:
     context, whole = make_context(), sounds.mark(5, 3.8)
     speaking: Any = ScriptedLeg(name="stand-in.1", mark=5)
@@ -321,7 +321,7 @@ def test_holes_of_lost_packets_are_counted_as_losses(
     context.calls.add(Call(context, speaking, "ai"))
     came = with_holes(whole, *HOLES)
     listening: Any = ScriptedLeg(mark_heard(0.2, 5), state="disconnected", heard=lambda since: came)
-    listening.counted = replace(counted(200, 0), rx_bursts=bursts, rx_late=late)
+    listening.counted = replace(counted(200, lost), rx_late=late)
     audio_quality.listen_to_whole_call(context, listening)
     assert sum(f.failed for f in context.evidence.findings) == failed
 
