@@ -407,6 +407,13 @@ def test_words_that_another_sound_covers_are_not_cut(heard: str, cause: str) -> 
     assert named(example) == [(cause, "certain")]
 
 
+def test_pauses_that_grow_by_the_beginnings_of_words_are_no_holes() -> None:
+    example = talk().to_ai().to_caller()
+    example.finding("audio.words", "assistant main → caller.1", delay_ms=180.0, limit_ms=100.0)
+    example.finding("audio.loss", "caller.1", spanned_s=3.7, filled_s=3.15)
+    assert named(example) == [("words-cut-off", "certain")]
+
+
 def test_the_codec_of_the_answer_counts() -> None:
     """An announcement before it may have another (RFC 3960 section 3.1), and so may a later change."""
     example = (
