@@ -22,7 +22,7 @@ from harness.case.events import CallState, Event, MediaState, SipMessage
 from harness.case.model import Call as CallFacts
 from harness.case.model import message_of, read
 from harness.deployment import is_digit
-from harness.errors import OfferPendingError
+from harness.errors import OfferPendingError, PhoneMisuseError
 from harness.phone import Mark, Silence, Wav, recording
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame, headers_cut_off
@@ -313,7 +313,8 @@ class Call(ListeningLeg):
         """Send the mark again, if the caller asked for a person by saying nothing."""
         if self._asks_silently and not self.is_over():
             self._asks_silently = False
-            self.leg.play(Mark())
+            with contextlib.suppress(PhoneMisuseError):  # the call has just ended
+                self.leg.play(Mark())
 
     def hold(self) -> None:
         """Put the far end on hold, and wait until that is agreed."""

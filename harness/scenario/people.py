@@ -338,6 +338,7 @@ class Group:
                 leg = self._first_ringing(of, self._limit(None))
             except NeverCame as error:
                 raise ExpectationError(self._never_rang()) from error
+            self._wait_for_others(leg, of)
             self._add_landing(of, leg)
             of.obeyed(leg.events[0].at)
 

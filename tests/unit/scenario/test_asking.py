@@ -14,6 +14,7 @@ from harness.audio.prompts import prompt_samples
 from harness.audio.wav import read_wav
 from harness.case.verdict import Verdict
 from harness.deployment import Escalation, Handover
+from harness.errors import PhoneMisuseError
 from harness.phone import Mark, Reject, Silence
 from harness.phone.waiter import never_came
 from harness.scenario import call as call_module
@@ -116,6 +117,19 @@ def test_a_silent_caller_whose_transfer_was_refused_sends_its_mark_again(
     caller.end_silence()
     caller.end_silence()
     assert [type(each) for each in caller.leg.did] == [Silence, Mark]  # type: ignore[attr-defined]
+
+
+def test_a_silent_caller_whose_call_has_just_ended_sends_no_mark(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = Call(make_context(), leg(), "caller", CALLER)
+
+    def ended(source: object) -> None:
+        raise PhoneMisuseError("caller.1 has ended")
+
+    monkeypatch.setattr(caller.leg, "play", ended)
+    caller._asks_silently = True
+    caller.end_silence()
 
 
 @pytest.mark.parametrize(

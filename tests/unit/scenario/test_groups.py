@@ -125,6 +125,7 @@ def test_a_caller_may_be_answered_behind_what_the_agent_is_told(
     assert clock.now - NOW == pytest.approx(waits_s, abs=0.3)
 
 
+@pytest.mark.parametrize("look", [Group.expect_call, Group.rings])
 @pytest.mark.parametrize(
     ("groups", "second", "apart_s", "waits_s"),
     [
@@ -140,6 +141,7 @@ def test_an_agent_of_two_groups_answers_once_it_is_clear_which_was_called(
     second: str | None,
     apart_s: float,
     waits_s: float,
+    look: Callable[[Group, Any], object],
 ) -> None:
     """A platform rings no other agent once one has answered."""
     others = {name: GroupEntry(did="+13125550143", agents=names) for name, names in groups.items()}
@@ -151,7 +153,7 @@ def test_an_agent_of_two_groups_answers_once_it_is_clear_which_was_called(
         return [ZOE, *([second] if second and clock.now >= NOW + apart_s else [])]
 
     agents.context.phones.rang = rang  # type: ignore[method-assign]
-    agents.take(agents.group(ZOE, DESK))
+    look(agents.group(ZOE, DESK), caller())
     assert clock.now - NOW == pytest.approx(waits_s, abs=0.06)
     landed = next(one for one in agents.context.evidence.findings if one.check == "landing")
     assert (AG in str(landed.actual)) is (second == AG)
