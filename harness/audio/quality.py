@@ -98,14 +98,14 @@ def _gaps(frames: NDArray[np.float64]) -> tuple[Gap, ...]:
     return tuple(_silences(frames > _GAP_DBOV, _SHORTEST_GAP_S))
 
 
-def holes(voice: NDArray[np.int16]) -> list[Gap]:
-    """The silences of 0.1 to 1 s in a voice at 8 kHz that has no pauses of its own."""
+def holes(voice: NDArray[np.int16], least_s: float = _SHORTEST_HOLE_S) -> list[Gap]:
+    """The silences of ``least_s`` to 1 s in a voice at 8 kHz."""
     frames = levels(voice)
     audible = frames[frames > _GAP_DBOV]
     if not len(audible):
         return []
     is_loud = frames > np.median(audible) + _HOLE_DB
-    return list(_silences(is_loud, _SHORTEST_HOLE_S, _LONGEST_HOLE_S))
+    return list(_silences(is_loud, least_s, _LONGEST_HOLE_S))
 
 
 def _silences(sounds: NDArray[np.bool_], least_s: float, most_s: float = math.inf) -> Iterator[Gap]:

@@ -215,6 +215,8 @@ Recorded = tuple[NDArray[np.int16], float]
 _APART_S: Final = 0.5
 #: How much longer a voice is listened to in which there was one hole.
 _LONGER_LOOK_S: Final = 2.0
+#: A speaker's own pause that may be heard as a hole of 0.1 s: 20 ms more at either end.
+_SHORTEST_PAUSE_S: Final = 0.06
 #: How much longer than the lost packets' audio a hole may be: a jitter buffer fills up again.
 _HOLE_TO_LOSS: Final = 2.0
 
@@ -259,7 +261,8 @@ def _missing(
     if missing_s <= _HOLE_TO_LOSS * _lost_s(listener):
         return [], 0.0, voice
     _, sent_from = speaker.leg.received()
-    sent = holes(_between(speaker.leg.sent(), sent_from, began - _APART_S, ended + _APART_S))
+    whole = _between(speaker.leg.sent(), sent_from, began - _APART_S, ended + _APART_S)
+    sent = holes(whole, _SHORTEST_PAUSE_S)
     if len(sent) < len(missing):
         return missing, 0.0, voice
     sent_s = sum(hole.seconds for hole in sent)  # a hole may lie at the end of a pause

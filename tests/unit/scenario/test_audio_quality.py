@@ -271,6 +271,8 @@ LONGER = ((1.0, 1.6), (2.0, 2.6), (3.0, 3.6))
         (((1.0, 1.06), (2.0, 2.06), (3.0, 3.06)), (), [], 0.0, []),  # concealed (G.711 appendix I)
         (HOLES, HOLES, [], 0.0, []),  # the speaker paused
         (LONGER, HOLES, [], 0.0, ["silences: 3, at most of 600 ms, in all 24% of the 3.8 s"]),
+        # pauses of a speaker that are heard a little longer
+        (((1.0, 1.12), (2.0, 2.16)), ((1.0, 1.08), (2.0, 2.16)), [], 0.0, []),
         (HOLES[:2], (), [(1.9, 2.4)], 0.0, []),  # digits are sent in place of audio (RFC 4733)
         (HOLES[:2], (), [], 2.1, []),  # the media was negotiated anew
     ],
