@@ -52,6 +52,9 @@ def call(
         answered_at=lambda: 1.0 if answered else None,
         is_over=lambda: over,
         announced=None,
+        assistants=set(),
+        end_quiet=lambda: None,
+        obeyed=lambda at: None,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -76,6 +77,34 @@ def test_a_second_assistant_that_took_the_call_as_well(
     *_, found = answered_by(context, endpoint, call())
     assert found.verdict is Verdict.FAILED
     assert found.actual == f"main answered, and the call went to {name} as well"
+
+
+@pytest.mark.parametrize("at", ["the other", "the first", "nowhere"])
+def test_an_assistant_that_a_call_is_handed_to(make_context: MakeContext, at: str) -> None:
+    context, _ = case(make_context)
+    name, number = another(context)
+    second = {
+        "the other": [record(call_id="c2", phone_number_to=number)],
+        "the first": [record(call_id="c2")],
+        "nowhere": [],
+    }[at]
+    context, endpoint = case(make_context, record(), *second)
+    ai, of = Ai(context), call()
+    ai._endpoint = endpoint
+    cast = Cast(context)
+    line = cast.line(str(context.case.line))
+    first = AssistantOf(context, ai, line)
+    first.expect_call(of, within=0.0)
+    entry = line.entry.model_copy(update={"assistant": name})
+    other = AssistantOf(context, ai, replace(line, entry=entry))
+    group: Any = SimpleNamespace(name="at the other")
+    context.patience = 0.0
+    with nullcontext() if at == "the other" else pytest.raises(ExpectationError):
+        other.takes_over(of, group)
+    conclude(context, probe=False)
+    found = {one.check: one.verdict for one in context.evidence.findings}
+    assert found["landing.answered_by"] is Verdict.PASSED
+    assert (found["landing"] is Verdict.PASSED) is (at == "the other")
 
 
 @pytest.mark.parametrize(
