@@ -145,9 +145,7 @@ class StandInCall(Call):
                     raise
 
     def give_up(self) -> None:
-        """End the call to the group, whoever has answered it, once the platform has said that the
-        caller is gone.
-        """
+        """End the call to the group, answered or not, when the platform has ended the caller's leg."""
         onward = self._onward
         limit = self._context.deployment.expect.released_within_s
         if onward is not None and self._context.wait_for(self.is_over, time.monotonic() + limit):

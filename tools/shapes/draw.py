@@ -34,7 +34,7 @@ _RANGES: Final = (
 )
 _COUNTRIES = ("US", "GB", "DE", "FR", "AU")
 _FIRST_VOICE = 240
-#: What fails on purpose, so that fallbacks can be proved: these transfer to nobody.
+#: Assistants that fail on purpose, to prove fallbacks; they never transfer.
 _UNWILLING = ("unavailable", "never-answers", "busy", "declines", "early-media")
 _TRANSPORTS = ("udp", "tcp", "tls")
 _DOMAINS = {
@@ -137,7 +137,7 @@ def drawn(index: int, seed: int) -> Customer:
 
 
 def _to_another_assistant(dice: Dice, lines: Table, assistants: Table, groups: Table) -> None:
-    """Let an assistant that hands over to nobody do so to the number of another one."""
+    """Let an assistant without a handover hand over to another assistant's number."""
     direct = [
         line
         for line in lines.values()

@@ -139,7 +139,7 @@ def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
             return not agents or _see_callers(deployment, agents)
         case "fallback-missing" if case.row.moment == "people":
             return case.axes.get("overflow") not in (None, entry.group)
-        case "fallback-wrong-group":  # where nobody else is, none is rung, as without a fallback
+        case "fallback-wrong-group":  # without another group none rings, as without a fallback
             there = filter(deployment.is_within, deployment.groups.values())
             others = {agent for group in there for agent in group.present}
             return not others <= _members(deployment, entry.fallback)

@@ -86,7 +86,7 @@ class Proof:
 
     @property
     def failed(self) -> list[Result]:
-        """Those of them whose row failed."""
+        """The trials whose row failed."""
         return [r for r in self.injected if r.verdict is Verdict.FAILED]
 
     @property
