@@ -41,6 +41,14 @@ _REFERENCES = (
     ("campaign.line", "lines"),
     ("campaign.customer", "phones"),
 )
+#: Where the file names a group whose agents take calls.
+_OF_PEOPLE = (
+    "lines.*.group",
+    "lines.*.fallback",
+    "lines.*.closed",
+    "groups.*.overflow",
+    "groups.*.closed",
+)
 #: Where values stand of which no two may be the same; how they compare, and what is allowed.
 _UNIQUE: tuple[tuple[Sequence[str], Callable[[str], str], str], ...] = (
     (("groups.*.topic",), str, "a topic of its own for each group"),
@@ -146,6 +154,8 @@ def _unknown_names(deployment: Tables | Mapping[str, Any]) -> Iterator[Mistake]:
                 what = (
                     f"no {table.removesuffix('s')} is called {name!r}{nearest(name, tables[table])}"
                 )
+                if table == "groups" and name in tables["assistants"]:
+                    what += f" (an assistant is: name a group with assistant = {name!r})"
                 yield place, f"{what}; allowed: {_named(tables[table])}"
 
 
@@ -226,9 +236,11 @@ def _shared_values(deployment: Tables | Mapping[str, Any]) -> Iterator[Mistake]:
 
 
 def _is_nobodys(deployment: Tables | Mapping[str, Any], place: Place, value: str) -> bool:
-    """Whether a value needs no owner: no row presses the digit, or the telephone is its group's
-    own.
+    """Whether a value needs no owner: no row presses the digit, the telephone is its group's own,
+    or the number is of the line that leads to the assistant that takes the group's calls.
     """
+    if place[0] == "groups" and _part(_table(deployment, "groups")[place[1]], "assistant"):
+        return True
     if place == ("escalation", "digit"):
         assistants = _table(deployment, "assistants").values()
         return all(_part(assistant, "transfer") is None for assistant in assistants)
@@ -243,7 +255,7 @@ def _leads_to(
     deployment: Tables | Mapping[str, Any], owner: Place, place: Place, number: str
 ) -> bool:
     """Whether a number of both is a line's and that of the group or the assistant where its calls
-    lead, or of a group whose calls that assistant takes.
+    lead.
 
     The platform's number may be imported for the AI (guides, "Add the SIP Number": same DID), and
     be the group's own. Lines that are reached by one menu have one number.
@@ -253,11 +265,8 @@ def _leads_to(
     lines = _table(deployment, "lines")
     if place[0] == "lines":
         return all(_part(lines[name], "press") for name in (owner[1], place[1]))
-    own = [lines[name] for name in _lines_of(deployment)[number]]
-    if place[0] == "groups" and (to := _part(_table(deployment, "groups")[place[1]], "assistant")):
-        return any(_part(line, "assistant") == to for line in own)
     key = {"groups": "group", "assistants": "assistant"}.get(place[0], "")
-    return any(_part(line, key) == place[1] for line in own)
+    return any(_part(lines[name], key) == place[1] for name in _lines_of(deployment)[number])
 
 
 def _lines_of(deployment: Tables | Mapping[str, Any]) -> dict[str, list[str]]:
@@ -378,9 +387,15 @@ def _groups_that_cannot_be_called(deployment: Tables) -> Iterator[Mistake]:
                     f"groups.{to} has no did and no user to transfer to; allowed: a group with one of them",
                 )
     for key, group in deployment.groups.items():
-        if group.assistant and deployment.line_behind(key) is None:
-            what = f"no line with this number leads to {group.assistant}; allowed: the did of one that does"
+        name, lines = group.assistant, deployment.lines
+        if name in deployment.assistants and deployment.line_behind(key) is None:
+            own = [did for line, _, did in deployment.all_dids() if lines[line].assistant == name]
+            what = f"no line with this number leads to {name}; allowed: {_named(own)}"
             yield ("groups", key, "did"), what
+    for pattern in _OF_PEOPLE:
+        for place, to in _at(deployment, pattern):
+            if to in deployment.groups and deployment.groups[to].assistant:
+                yield place, f"an assistant takes the calls to {to}; allowed: a group of people"
 
 
 def _indistinguishable_calls(deployment: Tables) -> Iterator[Mistake]:

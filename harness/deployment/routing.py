@@ -397,6 +397,12 @@ class Group(Opening, Addressed):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        if self.assistant:
+            plain = Group.model_construct(did=self.did, assistant=self.assistant)
+            if more := [name for name, value in self if value != getattr(plain, name)]:
+                raise ValueError(
+                    f"assistant: no people take its calls, so {more[0]} means nothing; allowed: did and assistant alone"
+                )
         if "batch" in self.model_fields_set and "rings" not in self.model_fields_set:
             raise ValueError(
                 f'batch: {self.batch}: without rings all ring at once; allowed: rings = "batches" beside it'
@@ -410,10 +416,6 @@ class Group(Opening, Addressed):
         if self.others and not self.agents:
             raise ValueError(
                 "others: without agents only others answer; allowed: others = true beside agents"
-            )
-        if self.assistant and self != Group.model_construct(did=self.did, assistant=self.assistant):
-            raise ValueError(
-                "assistant: no people take its calls; allowed: did and assistant alone"
             )
         if self.empty and self.present:
             raise ValueError(

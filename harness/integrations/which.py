@@ -362,13 +362,14 @@ def _to_other_assistant(cell: Cell) -> bool:
         return False
     other = deployment.lines[line]
     talks = deployment.assistants[str(other.assistant)].behaviour == "talks"
-    return talks and other.reachable and other.assistant != cell.entry.assistant
+    is_plain = not (other.press or other.hours or other.announcement_s or other.notice_s)
+    return talks and is_plain and other.reachable and other.assistant != cell.entry.assistant
 
 
 #: A number of another assistant.
 TO_ASSISTANT = Which(
     _to_other_assistant,
-    "no assistant hands over cold to the number of another assistant that talks, on its own trunk",
+    "no assistant hands over cold to the number of another assistant that talks, on its own trunk, without menu, hours or announcement",
 )
 
 

@@ -93,7 +93,7 @@ class Call(ListeningLeg):
         #: When the last announcement was to begin, and how long the platform is to speak.
         self.announced: tuple[float, float] | None = None
         self.began = next((event.at for event in leg.events), time.monotonic())
-        self.assistants: set[str] = set()  #: those that it is handed to on the way
+        self.assistants: set[str] = set()  #: those that it was handed to
         self.chosen = self.began  #: when the caller began to press the last digit of the menus
         self.routed = self.began  #: when it was past the platform's announcement and menus
 
@@ -277,11 +277,14 @@ class Call(ListeningLeg):
         self._context.evidence.scripted(time.monotonic() - began, "the AI asks back")
 
     def _is_done_asking(self) -> bool:
-        """Whether somebody rings, the call is over, or another leg has taken its place."""
+        """Whether somebody rings, another assistant has the call, it is over, or another leg has
+        taken its place.
+        """
         phones = self._context.phones
         # a call that came before the request, and may be a stranger's, is no answer
         rings = phones.rang_for(self._context.own_numbers) or phones.rang(since=self._asks_since)
-        return self.is_over() or bool(rings) or self.leg is not self._leg
+        is_elsewhere = bool(rings) or bool(self.assistants) or self.leg is not self._leg
+        return self.is_over() or is_elsewhere
 
     def obeyed(self, at: float) -> None:
         """The requested handover came at ``at``: the AI acted on the digit, unless it hands over by

@@ -694,10 +694,11 @@ class AssistantOf:
         """
         context, endpoint = self._context, self._ai.endpoint
         limit = context.patience + context.more_patience + self.line.entry.announcement_s
-        of.assistants.add(self.name)
         with context.evidence.step(f"the AI answers what was handed to {group.name} ({self.name})"):
             talk = endpoint.expect_call(of, self.name, limit)
+            of.assistants.add(self.name)
             of.end_quiet()
+            of.end_silence()
             if talk is not None and talk.is_unknown:
                 why = "Synthflow's interface does not say who took the call"
                 expected = f"the call lands at {group.name}"

@@ -144,15 +144,30 @@ def test_an_assistant_may_hand_over_to_another() -> None:
     elsewhere = deployment("routing", {("lines", "to-bob", "trunk"): "two"})
     assert not of(elsewhere, "TRANSFER-ASSISTANT")
     assert any(one.why.startswith("assistants.hands-on.transfer") for one in left_out(elsewhere))
+    for key, value in (("press", "1"), ("hours", "sun 03:00-03:01"), ("announcement_s", 2.0)):
+        behind = deployment("routing", {("lines", "to-bob", key): value})
+        assert not of(behind, "TRANSFER-ASSISTANT"), key
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({("groups", "at-bob", "agents"): ["few"]}, "assistant: no people take its calls"),
+        ({("groups", "at-bob", "agents"): ["few"]}, "so agents means nothing"),
+        ({("groups", "at-bob", "others"): True}, "so others means nothing"),
         ({("groups", "at-bob", "assistant"): "bop"}, "no assistant is called 'bop'"),
-        ({("groups", "at-bob", "did"): "+13125550153"}, "no line with this number leads to bob"),
-        ({("groups", "at-bob", "assistant"): "ada"}, "is already lines.to-bob.did"),
+        (
+            {("groups", "at-bob", "did"): "+13125550153"},
+            "no line with this number leads to bob; allowed: +13125550152",
+        ),
+        ({("groups", "at-bob", "assistant"): "ada"}, "no line with this number leads to ada"),
+        (
+            {("assistants", "hands-on", "transfer_to"): "bob"},
+            "(an assistant is: name a group with assistant = 'bob')",
+        ),
+        (
+            {("groups", "first", "overflow"): "at-bob"},
+            "an assistant takes the calls to at-bob; allowed: a group of people",
+        ),
     ],
 )
 def test_a_number_of_another_assistant_that_cannot_be(changes: Changes, said: str) -> None:

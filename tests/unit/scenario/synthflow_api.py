@@ -54,6 +54,7 @@ def call(
         announced=None,
         assistants=set(),
         end_quiet=lambda: None,
+        end_silence=lambda: None,
         obeyed=lambda at: None,
     )
 
