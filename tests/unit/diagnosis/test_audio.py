@@ -407,6 +407,12 @@ def test_words_that_another_sound_covers_are_not_cut(heard: str, cause: str) -> 
     assert named(example) == [(cause, "certain")]
 
 
+def test_echo_that_sounds_beneath_a_voice_is_an_echo() -> None:
+    example = talk().to_ai().to_caller()
+    example.finding("audio.beneath", "caller.1").finding("audio.echo", "caller.1")
+    assert named(example) == [("echo", "certain")]
+
+
 def test_pauses_that_grow_by_the_beginnings_of_words_are_no_holes() -> None:
     example = talk().to_ai().to_caller()
     example.finding("audio.words", "assistant main → caller.1", delay_ms=180.0, limit_ms=100.0)
