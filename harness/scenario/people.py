@@ -693,7 +693,7 @@ class AssistantOf:
         another does, or none.
         """
         context, endpoint = self._context, self._ai.endpoint
-        limit = context.patience + context.more_patience + self.line.entry.announcement_s
+        limit = context.patience + context.more_patience
         with context.evidence.step(f"the AI answers what was handed to {group.name} ({self.name})"):
             talk = endpoint.expect_call(of, self.name, limit)
             of.assistants.add(self.name)

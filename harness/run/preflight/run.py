@@ -134,18 +134,18 @@ async def _asked(
 
 
 def _http(probing: Probing) -> Iterator[Probe]:
-    names = _apis(probing.deployment)
-    for reached in probing.deployment.interfaces():
+    interfaces = probing.deployment.interfaces()
+    names = _apis(interfaces)
+    for reached in interfaces:
         subject = names.get(reached.synthflow, "")
         yield ProbeKind.API, subject, api.api_lines, (replace(probing, deployment=reached), subject)
     if (started := probing.deployment.campaign) and started.trigger == "http" and started.url:
         yield ProbeKind.CAMPAIGN, "", api.trigger_line, (probing, started)
 
 
-def _apis(deployment: Deployment) -> dict[Synthflow | None, str]:
+def _apis(interfaces: Sequence[Deployment]) -> dict[Synthflow | None, str]:
     """Whose each interface is, where the deployment has several."""
-    found = deployment.interfaces()
-    names = {one.synthflow: f"of {', '.join(one.assistants)}" for one in found}
+    names = {one.synthflow: f"of {', '.join(one.assistants)}" for one in interfaces}
     return names if len(names) > 1 else {}
 
 
@@ -341,7 +341,7 @@ def needs(
     for, where a run says them.
     """
     found: dict[tuple[str, str, str], RowNeed] = {}
-    apis = _apis(deployment)
+    apis = _apis(deployment.interfaces())
     for case in _cases(deployment) if asked is None else asked:
         for what, whose, names, why in _needs_of_case(case, deployment, apis):
             if (key := (case.row.id, what, whose)) not in found:
