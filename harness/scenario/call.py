@@ -23,7 +23,7 @@ from harness.case.model import Call as CallFacts
 from harness.case.model import message_of, read
 from harness.deployment import is_digit
 from harness.errors import OfferPendingError, PhoneMisuseError
-from harness.phone import Mark, Silence, Wav, recording
+from harness.phone import Mark, Silence, Source, Wav, recording
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame, headers_cut_off
 from harness.scenario.context import LOOKS_EVERY_S, CaseContext
@@ -196,16 +196,22 @@ class Call(ListeningLeg):
     def be_quiet(self) -> None:
         """Send nothing until :meth:`end_quiet`."""
         self.is_quiet = True
-        with contextlib.suppress(NeverCame):
-            self.leg.play(Silence())
+        self._send(Silence())
 
     def end_quiet(self) -> None:
         """Send the mark from now on, if the caller is quiet."""
         if self.is_quiet:
             self.is_quiet = False
             self.marked_at.append(time.monotonic())
-            with contextlib.suppress(NeverCame):  # the far end has ended the call
-                self.leg.play(Mark())
+            self._send(Mark())
+
+    def _send(self, source: Source) -> None:
+        """Send ``source`` on the leg, and on those that replaced it: the newest may have failed
+        already, and the caller is on the one before again (RFC 5589 section 6.2).
+        """
+        for leg in self.legs:
+            with contextlib.suppress(NeverCame, PhoneMisuseError):  # it has ended
+                leg.play(source)
 
     def let_answer(self, since: float, within: float) -> None:
         """Wait until the far end, spoken to until ``since``, begins to answer, for ``within``
@@ -316,8 +322,7 @@ class Call(ListeningLeg):
         """Send the mark again, if the caller asked for a person by saying nothing."""
         if self._asks_silently and not self.is_over():
             self._asks_silently = False
-            with contextlib.suppress(PhoneMisuseError):  # the call has just ended
-                self.leg.play(Mark())
+            self._send(Mark())
 
     def hold(self) -> None:
         """Put the far end on hold, and wait until that is agreed."""

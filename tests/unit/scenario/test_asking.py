@@ -132,6 +132,23 @@ def test_a_silent_caller_whose_call_has_just_ended_sends_no_mark(
     caller.end_silence()
 
 
+def test_a_silent_caller_speaks_again_while_a_refused_transfer_still_looks_up(
+    make_context: MakeContext,
+) -> None:
+    """The AI is told of the refusal before the caller's phone says that its new call has failed."""
+    first, refused = leg(), leg(name="caller.2", state="calling")
+    first.successor = refused
+
+    def ended(source: object) -> None:
+        raise PhoneMisuseError("caller.2 has ended")
+
+    refused.play = ended
+    caller = Call(make_context(), first, "caller", CALLER)
+    caller._asks_silently = True
+    caller.end_silence()
+    assert [type(each) for each in first.did] == [Mark]
+
+
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
