@@ -423,6 +423,15 @@ AUDIO = [
         "certain rtp-two-sources",
     ),
     Expected(
+        "audio.two-sources",  # either is played as its packets come, with holes
+        same_talk()
+        .to_ai()
+        .to_caller()
+        .finding("audio.loss", "caller.1", turns=90)
+        .finding("audio.loss", "caller.1", spanned_s=13.3, filled_s=10.4),
+        "certain rtp-two-sources",
+    ),
+    Expected(
         "audio.timestamps",
         same_talk().to_ai().to_caller("silence", 200).finding("audio.loss", "caller.1", still=190),
         "certain rtp-timestamps",
