@@ -309,30 +309,24 @@ class RowPlan:
         carried = [
             line for line in deployment.lines if trunk.name in deployment.numbers_of_line(line)
         ]
-        found = [
+        cells = [
             cell
             for line in carried
             for cell in self._handovers(Cell(deployment, trunk, line, axes))
         ]
-        # those whose number is open (closed, for a row out of hours), and the others
-        lateness = [(cell, late_at(cell, row)) for cell in found]
-        found, others = (
-            [cell for cell, late in lateness if bool(late) is closed] for closed in (False, True)
-        )
         for stage, which in enumerate(row.which):
-            kept, also = (
-                [cell for cell in cells if which.holds(cell)] for cells in (found, others)
-            )
-            if (found or others) and not kept and not also:
-                why = Reason.of(which.why_none([*found, *others]))
-                nearness = (int(why.kind == "not observable"), stage)
-                self._say_missing(why, nearness, (which, [*found, *others]))
-            self._say_lacking((*found, *others), which)
-            found, others = kept, also
-        late = [(cell, at[0]) for cell in others if (at := late_at(cell, row))]
+            kept = [cell for cell in cells if which.holds(cell)]
+            if cells and not kept:
+                why = Reason.of(which.why_none(cells))
+                self._say_missing(why, (int(why.kind == "not observable"), stage), (which, cells))
+            self._say_lacking(cells, which)
+            cells = kept
+        lateness = [(cell, late_at(cell, row)) for cell in cells]
+        found = [cell for cell, late in lateness if late is None]
+        late = [(cell, at[0]) for cell, at in lateness if at]
         for cell, name in late:
             self._lacking.setdefault(_which_handover(cell), f"closed now: {name}")
-        if others and not found:
+        if late and not found:
             some = row.moment == "transfer" or any(
                 deployment.is_open(line) != row.out_of_hours for line in deployment.lines
             )
