@@ -103,6 +103,7 @@ class Residue:
     """What is left of a recording without its marks."""
 
     seconds: float  #: of marks that were taken out
+    unbroken_s: float  #: of them without pauses, in which a sound that goes on is found
     floor_db: float  #: the level that a tenth of what is left lies below, relative to the mark's
     clipped: Mapping[int, float]  #: by mark, the share of samples at full scale
     sound: Beneath | None
@@ -157,6 +158,7 @@ def residue(audio: NDArray[np.int16]) -> Residue | None:
     )
     return Residue(
         len(left) * SYMBOL_SECONDS,
+        sum(_in_blocks(stretch) for stretch in stretches) * SYMBOL_SECONDS,
         float(np.percentile(left, 10)) if len(left) else 0.0,
         {stretch.mark: float(stretch.clipped.mean()) for stretch in stretches},
         _sound(audio, sounds),
@@ -281,14 +283,24 @@ def _audible(stretch: _Stretch) -> Iterator[_Block]:
     """The blocks of symbols beneath which most of the time something is audible. A short call has
     one that is not full.
     """
-    whole_block_s = 1.5 * _BLOCK * _SYMBOL
     if _SHORT_BLOCK <= len(stretch.at) < _BLOCK:
         yield np.arange(len(stretch.at))
+    for block in _blocks(stretch):
+        if np.mean(stretch.relative_db[block] > AUDIBLE_DB) >= _MOSTLY:
+            yield block
+
+
+def _blocks(stretch: _Stretch) -> Iterator[_Block]:
+    """Symbols that can be looked at together, with no long pause between them."""
+    whole_block_s = 1.5 * _BLOCK * _SYMBOL
     for first in range(0, len(stretch.at) - _BLOCK + 1, _BLOCK // 2):
         block = np.arange(first, first + _BLOCK)
-        together = stretch.at[block[-1]] - stretch.at[first] < whole_block_s
-        if together and np.mean(stretch.relative_db[block] > AUDIBLE_DB) >= _MOSTLY:
+        if stretch.at[block[-1]] - stretch.at[first] < whole_block_s:
             yield block
+
+
+def _in_blocks(stretch: _Stretch) -> int:
+    return len({int(symbol) for block in _blocks(stretch) for symbol in block})
 
 
 def _is_loud(stretch: _Stretch, block: _Block) -> bool:

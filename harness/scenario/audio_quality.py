@@ -113,6 +113,8 @@ def _check_level(context: CaseContext, speaker: End, listener: Call) -> None:
 
 #: How much has to be searched. A call that is up goes on until it is enough.
 _ENOUGH_S: Final = 1.2
+#: So much of it must be without pauses: twice what is looked at together.
+_UNBROKEN_S: Final = 0.96
 #: The call goes on for no longer than this: with much jitter it may never be enough.
 _LONGER_S: Final = 3.0
 #: After the first of a person's voice the AI's may last for a moment: buffers, and a switch that
@@ -162,11 +164,9 @@ def listen_to_whole_call(context: CaseContext, leg: Leg) -> list[int]:
 
 def _missing_s(left: Residue | None, leg: Leg) -> float:
     """How much more a leg that is up has to hear."""
-    return (
-        max(0.0, _ENOUGH_S - left.seconds)
-        if left is not None and leg.state != "disconnected"
-        else 0.0
-    )
+    if left is None or leg.state == "disconnected":
+        return 0.0
+    return max(0.0, _ENOUGH_S - left.seconds, _UNBROKEN_S - left.unbroken_s)
 
 
 def _is_heard_beside_a_person(

@@ -34,6 +34,7 @@ from tests.unit.phone_events import rtp_statistics, sip_message
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.legs import ScriptedLeg, states
 from tests.unit.scenario.legs import heard as mark_heard
+from tools.accuracy.music import hold_music
 
 PASSED, FAILED = Verdict.PASSED, Verdict.FAILED
 OWN, VOICE, FOREIGN, SALES, OTHERS = 7, 240, 99, 246, 8
@@ -260,6 +261,7 @@ def with_holes(samples: NDArray[np.int16], *seconds: tuple[float, float]) -> NDA
 
 
 HOLES = ((1.0, 1.3), (2.0, 2.3), (3.0, 3.3))
+PAUSES = ((0.6, 0.9), (1.2, 1.6), (1.9, 2.3))
 LONGER = ((1.0, 1.6), (2.0, 2.6), (3.0, 3.6))
 
 
@@ -344,6 +346,26 @@ def test_a_voice_with_one_hole_is_listened_to_for_longer(
     audio_quality.listen_to_whole_call(context, listening)
     found = [f.actual for f in context.evidence.findings if f.failed]
     assert [actual.partition(",")[0] for actual in found] == ["silences: 3"]
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_music_beneath_words_is_listened_to_for_longer(
+    make_context: MakeContext, clock: Clock, seed: int
+) -> None:
+    """A sound that goes on is not found in words alone (shapes, seed 73, customer 12)."""
+    context, words, began = make_context(clock=clock), sounds.mark(5, 5.8), clock.now
+    music = hold_music(np.random.default_rng(seed), 10)[: len(words)].astype(float)
+    beneath = 0.4 * words.std() / music.std() * music
+    came = np.clip(with_holes(words, *PAUSES) + beneath, -32768, 32767).astype(np.int16)
+    speaking: Any = ScriptedLeg(name="stand-in.1", mark=5)
+    context.calls.add(Call(context, speaking, "ai"))
+    listening: Any = ScriptedLeg(
+        mark_heard(0.2, 5),
+        state="confirmed",
+        heard=lambda since: came[: round(8000 * (2.9 + clock.now - began))],
+    )
+    audio_quality.listen_to_whole_call(context, listening)
+    assert [f.check for f in context.evidence.findings if f.failed] == ["audio.beneath"]
 
 
 # -- A harness phone that stood still neither spoke nor heard
