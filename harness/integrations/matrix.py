@@ -164,6 +164,13 @@ def every_row(deployment: Deployment, asked: Sequence[str] = ()) -> list[RowPlan
     return plans
 
 
+def every_row_of(
+    deployments: Iterable[Deployment], asked: Sequence[str] = ()
+) -> dict[str, list[RowPlan]]:
+    """As :func:`every_row`, by deployment."""
+    return {one.name: every_row(one, asked) for one in deployments}
+
+
 def left_out(deployment: Deployment, every: Sequence[RowPlan] | None = None) -> list[LeftOut]:
     """What the deployment's cases do not prove, independent of the selection: rows without a case,
     numbers that are not called now or not observable, handovers without a proof. ``every``: the
@@ -191,9 +198,14 @@ def left_out(deployment: Deployment, every: Sequence[RowPlan] | None = None) -> 
     return found
 
 
-def cases(deployments: Iterable[Deployment], selection: Selection = Selection()) -> list[Case]:
-    """All selected cases. Raises :class:`SelectionError` for a row or value that none of the
-    deployments has.
+def cases(
+    deployments: Iterable[Deployment],
+    selection: Selection = Selection(),
+    every: Mapping[str, Sequence[RowPlan]] | None = None,
+) -> list[Case]:
+    """All selected cases. ``every``: the result of :func:`every_row_of`, if known.
+
+    Raises :class:`SelectionError` for a row or value that none of the deployments has.
     """
     deployments = list(deployments)
     for deployment in deployments:
@@ -201,7 +213,14 @@ def cases(deployments: Iterable[Deployment], selection: Selection = Selection())
         _all_known("leave_out", tuple(deployment.leave_out), rows, [deployment], prefix="")
         required = tuple(row for row in deployment.require if row != DOCUMENTED)
         _all_known("require", required, [DOCUMENTED, *rows], [deployment], prefix="")
-    there = [case for d in deployments for case in _of_deployment(d, selection.rows)]
+    every = every_row_of(deployments, selection.rows) if every is None else every
+    there = [
+        case
+        for one in deployments
+        for plan in every[one.name]
+        if not selection.rows or plan.row.id in selection.rows
+        for case in cases_of(plan)
+    ]
     trunks = [trunk for deployment in deployments for trunk in deployment.trunks]
     # a number of a trunk that takes calls by address may register with digest all the same
     authentication = {case.axes["authentication"] for case in there} | {
@@ -491,12 +510,6 @@ def _all_known(
             f"; it is a row of {elsewhere}" if elsewhere else instead(value, known, "harness rows")
         )
         raise SelectionError(f"{prefix}{what} {value}: not in {names}{hint}")
-
-
-def _of_deployment(deployment: Deployment, asked_rows: Sequence[str]) -> Iterator[Case]:
-    for plan in every_row(deployment, asked_rows):
-        if not asked_rows or plan.row.id in asked_rows:
-            yield from cases_of(plan)
 
 
 def cases_of(cells: RowPlan) -> Iterator[Case]:

@@ -29,7 +29,8 @@ from harness.errors import MistakeError
 from harness.finding_kinds import FindingKind
 from harness.integrations import matrix
 from harness.integrations.base import Reason
-from harness.integrations.matrix import Case, Selection
+from harness.integrations.matrix import Case
+from harness.integrations.row_plan import RowPlan
 from harness.integrations.unverified import Unverified, unverified
 from harness.report.case_document import shown_name
 from harness.support.field_kinds import require_kinds
@@ -221,20 +222,23 @@ _SCOPE = TypeAdapter(Scope)
 
 def scope_of(
     deployments: Sequence[Deployment],
-    selection: Selection,
+    every: Mapping[str, Sequence[RowPlan]],
     asked: Sequence[Case],
     *,
     began: float,
     options: Options,
     command: str,
 ) -> Scope:
-    """The scope of a run that is about to begin; ``asked`` are the cases of its selection."""
+    """The scope of a run that is about to begin. ``every``: its rows by deployment; ``asked``: the
+    cases of its selection.
+    """
     return Scope(
         began=began,
         options=options,
         command=command,
         deployments=tuple(
-            _deployment(one, selection, asked, options.get("require") or ()) for one in deployments
+            _deployment(one, every[one.name], asked, options.get("require") or ())
+            for one in deployments
         ),
         required={case.id: case.required_findings for case in asked},
         versions=versions(),
@@ -334,12 +338,14 @@ def digest(plain: object) -> str:
 
 
 def _deployment(
-    deployment: Deployment, selection: Selection, asked: Sequence[Case], required: Collection[str]
+    deployment: Deployment,
+    every: Sequence[RowPlan],
+    asked: Sequence[Case],
+    required: Collection[str],
 ) -> DeploymentScope:
     # without defaults, so that a new version of the harness does not make another deployment of it
     content = content_of(deployment)
     integration = integrations.find(deployment.integration)
-    every = matrix.every_row(deployment, selection.rows)
     plans = {plan.row.id: plan for plan in every}
     wanted = {case.id for case in asked if case.deployment == deployment.name}
     demanded = {*deployment.require, *required}

@@ -22,7 +22,7 @@ from harness.case.verdict import Finding, Strength, Verdict
 from harness.deployment import Deployment
 from harness.finding_kinds import FindingKind
 from harness.integrations import load
-from harness.integrations.matrix import Case, Selection, cases
+from harness.integrations.matrix import Case, Selection, cases, every_row_of
 from harness.report import scope as scopes
 from harness.report.case_document import names
 from harness.report.evidence import CaseEvidence
@@ -146,7 +146,7 @@ def make_run(
     result.
     """
     deployment = deployment or live()
-    selection = Selection(rows=rows)
+    every = every_row_of([deployment], rows)
     given: scopes.Options = {
         "row": list(rows),
         "fault": [],
@@ -155,12 +155,12 @@ def make_run(
         **(options or {}),
     }
     run = create(reports)
-    chosen = cases([deployment], selection)
+    chosen = cases([deployment], Selection(rows=rows), every)
     scopes.write(
         run,
         scopes.scope_of(
             [deployment],
-            selection,
+            every,
             chosen,
             began=1.8e9,
             options=given,

@@ -33,7 +33,7 @@ from harness.deployment.hours import known_zone
 from harness.deployment.places import PEM_KINDS
 from harness.errors import DeploymentError, MistakeError, writing
 from harness.integrations import load
-from harness.integrations.matrix import cases
+from harness.integrations.matrix import cases, every_row_of
 from harness.run.cli.app import FAILED, PASSED, Grant
 from harness.run.cli.completion import DeploymentFiles
 from harness.run.plugin.plan import plan_of
@@ -315,7 +315,9 @@ def _save(file: Path, text: str) -> None:
 
 def _planned(deployment: Deployment) -> Iterator[str]:
     """What a run of it takes, and whether it can be signed, in four lines."""
-    plan = plan_of([deployment], cases([deployment]), "documented", 1, Grants())
+    every = every_row_of([deployment])
+    asked = cases([deployment], every=every)
+    plan = plan_of([deployment], every, asked, "documented", 1, Grants())
     (total,) = plan.deployments
     yield f"calls:    {total.calls} in {total.cases} cases"
     yield f"minutes:  {total.minutes} at most"

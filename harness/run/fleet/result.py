@@ -126,13 +126,14 @@ def _missing_part(
     rows = {row for shard in plan.shards if shard.deployment in of_files for row in shard.rows}
     selection = Selection(rows=tuple(rows), ids=tuple(cases))
     with planning_for(datetime.fromisoformat(plan.as_of)):
-        asked, options = matrix.cases(deployments, selection), _options(plan)
+        every = matrix.every_row_of(deployments, selection.rows)
+        asked = matrix.cases(deployments, selection, every)
         found = scope.scope_of(
             deployments,
-            selection,
+            every,
             asked,
             began=plan.began,
-            options=options,
+            options=_options(plan),
             command="harness fleet",
         )
     scope.write(run, found)

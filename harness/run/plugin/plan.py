@@ -30,6 +30,7 @@ from harness.integrations.matrix import (
     why_never_passed,
 )
 from harness.integrations.observability import proofs
+from harness.integrations.row_plan import RowPlan
 from harness.integrations.unverified import Unverified, unverified
 from harness.phone.options_seen import patience
 from harness.report.evidence import key_of
@@ -109,12 +110,15 @@ class Plan:
 
 def plan_of(
     deployments: Sequence[Deployment],
+    every: Mapping[str, Sequence[RowPlan]],
     cases: Sequence[Case],
     timings: TimingsName,
     attempts: int,
     grants: Grants,
 ) -> Plan:
-    """The plan for these cases; ``required_missing`` is left to the caller, who knows the options."""
+    """The plan for these cases. ``every``: the rows by deployment. ``required_missing`` is left to
+    the caller, who knows the options.
+    """
     by_name = {one.name: one for one in deployments}
     guards = {one.name: Guard(one) for one in deployments}
     planned = tuple(
@@ -130,8 +134,10 @@ def plan_of(
     return Plan(
         as_of=planned_at().isoformat(),
         cases=planned,
-        left_out=tuple(row for one in deployments for row in left_out(one)),
-        unverified=tuple(entry for one in deployments for entry in unverified(one)),
+        left_out=tuple(row for one in deployments for row in left_out(one, every[one.name])),
+        unverified=tuple(
+            entry for one in deployments for entry in unverified(one, every[one.name])
+        ),
         lookalikes=tuple(lookalikes.values()),
         warnings=tuple(warning for one in deployments for warning in _warnings(one, cases)),
         uses=tuple(
@@ -281,7 +287,8 @@ class PlanOnly:
         kept = {key_of(case) for case in as_kept(self._run.plain(case) for case in cases)}
         required = missing(self._run.scope(given(session.config), "").narrowed(kept))
         allowed = grants(session.config)
-        plan = plan_of(self._run.deployments, cases, self._run.timings, attempts, allowed)
+        run = self._run
+        plan = plan_of(run.deployments, run.rows, cases, run.timings, attempts, allowed)
         plan = replace(plan, required_missing=tuple(required))
         if self._as_json:
             print_document(json_file.text(plan), sys.__stdout__ or sys.stdout)

@@ -20,6 +20,7 @@ from harness.deployment import Deployment, Replicas, from_plain, replicas_to_pla
 from harness.deployment.limits import CallCounter, CallGate, Gate, Marks
 from harness.integrations import matrix, own_rows
 from harness.integrations.matrix import Case, Selection
+from harness.integrations.row_plan import RowPlan
 from harness.report.case_document import names
 from harness.report.scope import Options, Scope, scope_of
 from harness.support.files import stem_of
@@ -75,11 +76,16 @@ class Run:
         return max(1, self.workers)
 
     @cached_property
-    def cases(self) -> list[Case]:
-        """Every case asked for. Raises :class:`~harness.errors.SelectionError`."""
+    def rows(self) -> dict[str, list[RowPlan]]:
+        """The cells of every row of each deployment, as they are when the run begins."""
         if self.planned_own is None:
             self.planned_own = tuple(row.id for row in own_rows())
-        return matrix.cases(self.deployments, self.selection)
+        return matrix.every_row_of(self.deployments, self.selection.rows)
+
+    @cached_property
+    def cases(self) -> list[Case]:
+        """Every case asked for. Raises :class:`~harness.errors.SelectionError`."""
+        return matrix.cases(self.deployments, self.selection, self.rows)
 
     @cached_property
     def case_ids(self) -> frozenset[str]:
@@ -101,7 +107,7 @@ class Run:
         began = time.time()
         return scope_of(
             self.deployments,
-            self.selection,
+            self.rows,
             self.cases,
             began=began,
             options=options,

@@ -10,7 +10,7 @@ import pytest
 from harness.deployment import Deployment, Safety, WitnessFiles
 from harness.deployment.grants import Grants
 from harness.integrations import load
-from harness.integrations.matrix import Case, Selection, cases
+from harness.integrations.matrix import Case, Selection, cases, every_row_of
 from harness.report.scope import scope_of
 from harness.run.plugin.plan import PlanOnly, lines, plan_of
 from harness.run.plugin.run import TimingsName
@@ -22,7 +22,7 @@ def problems(
 ) -> list[tuple[Case, tuple[str, ...]]]:
     """Each case of the deployment with the limits it exceeds."""
     found = cases([deployment])
-    plan = plan_of([deployment], found, timings, 1, Grants())
+    plan = plan_of([deployment], every_row_of([deployment]), found, timings, 1, Grants())
     return [(case, entry.problems) for case, entry in zip(found, plan.cases, strict=True)]
 
 
@@ -41,7 +41,9 @@ def limited(deployment: Deployment, **limits: float) -> Deployment:
 def total(deployment: Deployment, calls: int) -> str:
     """The plan's total for this many cases with one call each."""
     case = next(case for case in cases([deployment]) if case.row.id == "TD-INBOUND")
-    plan = plan_of([deployment], [case] * calls, "documented", 1, Grants())
+    plan = plan_of(
+        [deployment], every_row_of([deployment]), [case] * calls, "documented", 1, Grants()
+    )
     return " ".join(line.plain for line in lines(plan, [deployment]))
 
 
@@ -91,11 +93,11 @@ def test_plan_reports_required_rows_without_a_case(
     deployment = load(EXAMPLES / "live-talkdesk.toml", secrets=False).model_copy(
         update={"require": require}
     )
-    run = cast("Any", SimpleNamespace(deployments=[deployment], timings="quick"))
-    selection = Selection(rows=row)
-    asked = cases([deployment], selection)
+    every = every_row_of([deployment], row)
+    run = cast("Any", SimpleNamespace(deployments=[deployment], rows=every, timings="quick"))
+    asked = cases([deployment], Selection(rows=row), every)
     run.scope = lambda options, command: scope_of(
-        [deployment], selection, asked, began=0.0, options={"require": []}, command=command
+        [deployment], every, asked, began=0.0, options={"require": []}, command=command
     )
     monkeypatch.setattr("harness.run.plugin.plan.given", lambda config: {})
     session = SimpleNamespace(items=[], config=SimpleNamespace(getoption=lambda name: 0))
@@ -161,7 +163,9 @@ def test_cold_transfers_of_a_plain_sip_trunk_warn_that_the_platform_carries_out_
     example: str, kind: str, warned: bool
 ) -> None:
     deployment = load(EXAMPLES / f"simulated-{example}.toml").model_copy(update={"kind": kind})
-    plan = plan_of([deployment], cases([deployment]), "documented", 1, Grants())
+    plan = plan_of(
+        [deployment], every_row_of([deployment]), cases([deployment]), "documented", 1, Grants()
+    )
     said = [
         line.plain
         for line in lines(plan, [deployment])
@@ -175,7 +179,7 @@ def test_plan_names_what_the_file_permits_beyond_the_rules() -> None:
     deployment = load(EXAMPLES / "simulated-talkdesk.toml")
     permits = Safety(allow=("+19005550100", "2000"), countries=("CU",))
     changed = deployment.model_copy(update={"safety": permits})
-    plan = plan_of([changed], [], "documented", 1, Grants())
+    plan = plan_of([changed], every_row_of([changed]), [], "documented", 1, Grants())
     assert plan.warnings == (
         "simulated-talkdesk: its safety.allow permits +19005550100, 2000",
         "simulated-talkdesk: its safety.countries permits CU",
@@ -211,3 +215,12 @@ def test_plan_says_by_what_audio_to_the_ai_is_known(
     witness = WitnessFiles(made_at=made_at) if made_at else None
     update = {"synthflow": deployment.synthflow.model_copy(update=synthflow), "witness": witness}
     assert f"audio to and from the AI: {audio}" in total(deployment.model_copy(update=update), 1)
+
+
+def test_a_row_asked_for_by_name_is_not_left_out_as_well() -> None:
+    deployment = load(EXAMPLES / "simulated-talkdesk.toml", secrets=False)
+    every = every_row_of([deployment], ["LONGCALL"])
+    found = cases([deployment], Selection(rows=("LONGCALL",)), every)
+    plan = plan_of([deployment], every, found, "documented", 1, Grants())
+    assert {case.row for case in plan.cases} == {"LONGCALL"}
+    assert "LONGCALL" not in {left.row for left in plan.left_out}
