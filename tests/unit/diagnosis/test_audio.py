@@ -407,9 +407,12 @@ def test_words_that_another_sound_covers_are_not_cut(heard: str, cause: str) -> 
     assert named(example) == [(cause, "certain")]
 
 
-def test_echo_that_sounds_beneath_a_voice_is_an_echo() -> None:
+@pytest.mark.parametrize(
+    ("check", "measured"), [("audio.beneath", {}), ("audio.first", {"delay_ms": 2400.0})]
+)
+def test_echo_that_hides_a_voice_is_an_echo(check: str, measured: dict[str, Any]) -> None:
     example = talk().to_ai().to_caller()
-    example.finding("audio.beneath", "caller.1").finding("audio.echo", "caller.1")
+    example.finding(check, "caller.1", **measured).finding("audio.echo", "caller.1")
     assert named(example) == [("echo", "certain")]
 
 
