@@ -4,12 +4,13 @@ nor a sound file.
 
 from __future__ import annotations
 
+import gzip
 import re
+from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
 from harness.support.files import user_files
-from harness.witness.packets import unpacked
 
 #: How a capture begins: pcap with times in µs or ns, or of a modified kernel, in both orders of
 #: octets, and pcapng.
@@ -35,6 +36,13 @@ _OTHERS: Final = tuple(
     )
 )
 _BEGINNING: Final = 1024
+
+Unpacked = BufferedReader | gzip.GzipFile
+
+
+def unpacked(file: BufferedReader) -> Unpacked:
+    """The file, decompressed if it is gzip's (RFC 1952)."""
+    return gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == b"\x1f\x8b" else file
 
 
 def is_capture(path: Path) -> bool:

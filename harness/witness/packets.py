@@ -21,6 +21,8 @@ from typing import Any, Final, Literal
 
 import dpkt
 
+from harness.witness.file_kind import Unpacked, unpacked
+
 Address = tuple[str, int]
 """An IP address and a port."""
 Way = tuple[Address, Address]
@@ -133,15 +135,7 @@ _UNREADABLE: Final = (
 # --- containers ------------------------------------------------------------------------------------
 
 
-_File = BufferedReader | gzip.GzipFile
-
-
-def unpacked(file: BufferedReader) -> _File:
-    """The file, decompressed if it is gzip's (RFC 1952)."""
-    return gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == b"\x1f\x8b" else file
-
-
-def _frames(file: _File, notes: Notes) -> Iterator[tuple[float, int, bytes]]:
+def _frames(file: Unpacked, notes: Notes) -> Iterator[tuple[float, int, bytes]]:
     """Time, link type and octets of each frame."""
     try:
         frames = _pcapng_frames if file.peek(4)[:4] == _PCAPNG else _pcap_frames
@@ -153,7 +147,7 @@ def _frames(file: _File, notes: Notes) -> Iterator[tuple[float, int, bytes]]:
         notes.add("the compressed file is damaged, or ends early; it was read to there")
 
 
-def _pcap_frames(file: _File, notes: Notes) -> Iterator[tuple[float, int, bytes]]:
+def _pcap_frames(file: Unpacked, notes: Notes) -> Iterator[tuple[float, int, bytes]]:
     try:
         reader = dpkt.pcap.Reader(file)
     except dpkt.Error as error:
@@ -166,7 +160,7 @@ def _pcap_frames(file: _File, notes: Notes) -> Iterator[tuple[float, int, bytes]
         notes.add("the file ends within a packet")
 
 
-def _pcapng_frames(file: _File, notes: Notes) -> Iterator[tuple[float, int, bytes]]:
+def _pcapng_frames(file: Unpacked, notes: Notes) -> Iterator[tuple[float, int, bytes]]:
     order, interfaces = "<", list[_Interface]()
     while len(head := file.read(12)) == 12:
         if head[:4] == _PCAPNG:
