@@ -275,7 +275,7 @@ class Group:
     def declines(self) -> None:
         """Its agents decline every call that rings now."""
         for leg in (leg for phone in self.phones for leg in phone.incoming):
-            if leg.state in ("incoming", "early"):
+            if not leg.taken and _may_be_answered(leg):
                 leg.taken = True
                 leg.reject(486)
 
@@ -515,10 +515,7 @@ class Group:
         """The call that rings at ``phone``; None if none comes in that time."""
 
         def ringing() -> Leg | None:
-            return next(
-                (leg for leg in phone.incoming if leg.state not in ("disconnected", "confirmed")),
-                None,
-            )
+            return next(filter(_may_be_answered, phone.incoming), None)
 
         return self._context.wait_for(ringing, self._now() + within, given_up=of.is_over)
 
@@ -632,6 +629,11 @@ class Group:
             for leg in legs
             if leg.id not in taken and leg.events[0].at >= answered.events[0].at - ONE_CALL_S
         ]
+
+
+def _may_be_answered(leg: Leg) -> bool:
+    """Whether it rings, or is about to."""
+    return leg.state not in ("disconnected", "confirmed")
 
 
 class AssistantOf:

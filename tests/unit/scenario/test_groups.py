@@ -23,6 +23,7 @@ from tests.unit.scenario.legs import (
     CALLER,
     OTHER,
     STRANGER,
+    ScriptedLeg,
     ScriptedPhone,
     heard,
     invite,
@@ -394,3 +395,22 @@ def test_an_agent_rings_behind_the_announcement(
     of.announced = (NOW - after_s, 3.0)
     agents.take(of=of)
     assert agents.verdicts("announcement") == {ZOE: verdict}
+
+
+@pytest.mark.parametrize(
+    ("state", "did"), [("", [486]), ("incoming", [486]), ("early", [486]), ("disconnected", [])]
+)
+def test_an_agent_declines_once_a_call_that_rings_or_is_about_to(
+    make_context: MakeContext,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str,
+    did: list[int],
+) -> None:
+    """A leg has no state when its first event comes."""
+    agents = Agents(make_context, clock)
+    rings = agents.phones[ZOE].add(leg(invite(CALLER), direction="incoming"))
+    monkeypatch.setattr(ScriptedLeg, "state", state)
+    for _ in range(2):
+        agents.group(ZOE).declines()
+    assert rings.did == did
