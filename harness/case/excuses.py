@@ -189,8 +189,10 @@ class Excuses:
         """A process stalled in the time of the finding or shortly before, or waited for a processor
         for most of it; or it stalled long enough to spoil the case.
         """
-        check = check_named(finding.check)
-        if check.by_content or check.held is not None:
+        check, measured = check_named(finding.check), finding.measured
+        # no stall makes a second source, or timestamps that stand still
+        as_sent = isinstance(measured, Loss) and (measured.turns or measured.still)
+        if check.by_content or check.held is not None or as_sent:
             return finding
         began = self._began_of(expected)
         spoilt_s = self._spoilt_s.get(began) or self._stalled_s(finding, expected)

@@ -428,7 +428,8 @@ AUDIO = [
         .to_ai()
         .to_caller()
         .finding("audio.loss", "caller.1", turns=90)
-        .finding("audio.loss", "caller.1", spanned_s=13.3, filled_s=10.4),
+        .finding("audio.loss", "caller.1", spanned_s=13.3, filled_s=10.4)
+        .finding("audio.first", "caller.1", delay_ms=2400.0),
         "certain rtp-two-sources",
     ),
     Expected(

@@ -14,6 +14,7 @@ from harness.case.judge import Judge
 from harness.case.verdict import Finding, Verdict
 from harness.scenario.evidence import Evidence
 from harness.support.stalls import Stall, within
+from tests.unit.checks.calls import counted
 from tests.unit.scenario.conftest import MakeContext
 
 FAILED, BROKEN = Verdict.FAILED, Verdict.BROKEN
@@ -76,9 +77,16 @@ def test_a_late_event_is_held_against_its_own_time(evidence: Evidence) -> None:
     assert case.found(timing.within.of("agent", "the call", 12.0, 2.0)).verdict is BROKEN
 
 
-def test_what_a_voice_says_fails_whatever_stalled(evidence: Evidence) -> None:
-    quiet = audio.level.of("caller.1", "stand-in.1", -60.0)
-    assert stalled(evidence, (4.0, 2.0)).found(quiet).verdict is FAILED
+@pytest.mark.parametrize(
+    "expected",
+    [
+        audio.level.of("caller.1", "stand-in.1", -60.0),
+        audio.loss.of("caller.1", replace(counted(150, 0), rx_turns=40)),
+    ],
+    ids=lambda one: one.check,
+)
+def test_what_was_sent_fails_whatever_stalled(evidence: Evidence, expected: Expected) -> None:
+    assert stalled(evidence, (4.0, 2.0)).found(expected).verdict is FAILED
 
 
 def test_a_case_that_a_stall_has_spoilt_fails_no_more(evidence: Evidence) -> None:
