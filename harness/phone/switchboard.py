@@ -14,10 +14,11 @@ import queue
 import socket
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from harness.case.events import AskedByOptions, from_plain, from_values, to_plain
 from harness.deployment import CALLS_A_PHONE
@@ -38,6 +39,17 @@ _ANSWERED_WITHIN_S: Final = 0.8
 _LATE_WITHIN_S: Final = 10.0
 
 Place = tuple[object, ...]
+
+
+class Address(NamedTuple):
+    """Where a phone takes calls."""
+
+    transport: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}/{self.transport}"
 
 
 class _SharedPhone:
@@ -76,7 +88,7 @@ class _SharedPhone:
 def _place(config: PhoneConfig) -> Place:
     """The resource that two phones cannot share: an address, or else a registration."""
     if config.bind_port:
-        return config.transport, config.bind_address, config.bind_port
+        return Address(config.transport, config.bind_address, config.bind_port)
     return config.address_of_record, config.registrar
 
 
@@ -109,6 +121,9 @@ class Switchboard:
         self._reserved: dict[
             _Guest, tuple[Place, list[_SharedPhone]]
         ] = {}  #: the address, and the phones that left it for the worker
+        #: Who waits for an address, the first in front. A registration is not waited for in turn: a
+        #: case takes several, and two cases could wait for each other.
+        self._turns = defaultdict[Place, list[object]](list)
         self._guests: set[_Guest] = set()
         self._callers: dict[int, list[str]] = {}  #: of each case that shares a phone, by its key
         self._ended: dict[str, float] = {}  #: callers of ended cases, with the end of their time
@@ -257,15 +272,20 @@ class Switchboard:
             at_place = [line for line in there if line.place == place]
             return [line for line in at_place if line is not but]
 
-        free = self._changed.wait_for(
-            lambda: (
-                not any(place == reserved for reserved, _ in self._reserved.values())
-                and not any(line.guests for line in others())
-            ),
-            _VACANT_WITHIN_S,
-        )
-        if not free:
-            raise ResourceError(f"{place}: another deployment of this run uses the address")
+        turn, turns = object(), self._turns[place]
+        turns.append(turn)
+
+        def is_free() -> bool:
+            is_its_turn = turns[0] is turn or not isinstance(place, Address)
+            is_reserved = any(place == reserved for reserved, _ in self._reserved.values())
+            return is_its_turn and not is_reserved and not any(line.guests for line in others())
+
+        try:
+            if not self._changed.wait_for(is_free, _VACANT_WITHIN_S):
+                raise ResourceError(f"{place}: other cases of this run use it")
+        finally:
+            turns.remove(turn)
+            self._changed.notify_all()
         leaving = others()
         for line in leaving:
             line.leave()

@@ -26,6 +26,7 @@ from harness.sip.message import Message, Request
 from tests.loopback import fresh_address
 from tests.phones import recorded
 from tests.process.phone.conftest import Desk, event_of, hears, uri_of
+from tests.redis_server import until
 from tests.stranger import Stranger
 
 ANNE, BERT, EVE = "+12065550151", "+12065550152", "+12065550153"
@@ -233,6 +234,33 @@ def test_an_address_belongs_to_one_phone_at_a_time(cases: list[Case]) -> None:
     own.release()
     reserved.release()
     cases[1].share(second.config).release()
+
+
+def test_a_phone_that_waits_for_an_address_gets_it_next(
+    board: Switchboard, cases: list[Case], tmp_path: Path
+) -> None:
+    """Further cases of the phone that has it would keep it away for as long as they overlap."""
+    place = {"bind_address": fresh_address(), "bind_port": 5060}
+    one, other = (
+        PhoneConfig(**{**plain(agent(**more)), **place}) for more in ({}, {"realm": "b.example"})
+    )
+    third = Case(board, tmp_path / "third", 140)
+    first = cases[0].share(one)
+
+    def waiting() -> int:
+        return sum(map(len, board._turns.values()))
+
+    with ThreadPoolExecutor() as threads:
+        next_one = threads.submit(cases[1].share, other)
+        until("one waits", lambda: waiting() == 1, 10.0)
+        behind = threads.submit(third.share, one)
+        until("two wait", lambda: waiting() == 2, 10.0)
+        first.release()
+        second = next_one.result(10.0)
+        assert not behind.done()
+        second.release()
+        behind.result(10.0).release()
+    third.pool.close()
 
 
 def plain(config: PhoneConfig) -> dict[str, Any]:
