@@ -13,9 +13,7 @@ from harness.deployment import PhoneEntry, Trunk
 from harness.run.preflight import network
 from harness.run.preflight.lines import (
     AUDIO,
-    IN_GUIDE,
     OTHERS,
-    REGISTRATION,
     Look,
     ProbeKind,
     ProbeResult,
@@ -35,7 +33,9 @@ SKEW_FAILED_S = 60.0
 _STATIC = {"0": "PCMU", "8": "PCMA", "9": "G722", "18": "G729", "3": "GSM"}
 
 
-async def asked(probing: Probing, place: Target, kind: str, domain: str) -> list[ProbeResult]:
+async def asked(
+    look: Look, probing: Probing, place: Target, kind: str, domain: str
+) -> list[ProbeResult]:
     """OPTIONS to a place; ``kind`` is ``account``, ``termination``, ``ai``, or ``for the ai``: what
     it alone calls.
     """
@@ -47,11 +47,11 @@ async def asked(probing: Probing, place: Target, kind: str, domain: str) -> list
         *(exchange(probing, one, "OPTIONS", "preflight", domain) for one in places)
     )
     first = next((outcome for outcome in outcomes if outcome.response is not None), outcomes[0])
-    found = lines(probing, place, kind, first)
+    found = lines(look, probing, place, kind, first)
     for one, outcome in zip(places, outcomes, strict=True):
         if (
             outcome is not first
-            and (line := answer_line(place, kind, outcome)).status is not Status.OK
+            and (line := answer_line(look, kind, outcome)).status is not Status.OK
         ):
             # calls go to any of the addresses (RFC 3263 section 4.2), so that some will fail
             detail = f"at {one.address}, one of its addresses: {line.detail}"
@@ -60,15 +60,17 @@ async def asked(probing: Probing, place: Target, kind: str, domain: str) -> list
     return found
 
 
-def lines(probing: Probing, place: Target, kind: str, outcome: RequestOutcome) -> list[ProbeResult]:
+def lines(
+    look: Look, probing: Probing, place: Target, kind: str, outcome: RequestOutcome
+) -> list[ProbeResult]:
     """What an answer, or its absence, says."""
-    found = [answer_line(place, kind, outcome)]
+    found = [answer_line(look, kind, outcome)]
     if outcome.trouble == "silent":
         probing.deaf.add(place)
     if outcome.code == 403:
         probing.forbidding.add(place)
     if outcome.response is not None:
-        if clock := clock_line(probing, str(place), outcome.response.get("Date")):
+        if clock := clock_line(probing, look.subject, outcome.response.get("Date")):
             found.append(clock)
         if kind not in OTHERS:
             found += [
@@ -78,10 +80,9 @@ def lines(probing: Probing, place: Target, kind: str, outcome: RequestOutcome) -
     return found
 
 
-def answer_line(place: Target, kind: str, outcome: RequestOutcome) -> ProbeResult:
+def answer_line(look: Look, kind: str, outcome: RequestOutcome) -> ProbeResult:
     """Reachable, refused or silent."""
     caller = OTHERS.get(kind)
-    look = Look(ProbeKind.OPTIONS, str(place), REGISTRATION if kind in IN_GUIDE else "")
     if outcome.response is not None:
         said = f"{outcome.code} {outcome.response.reason}, {outcome.seconds * 1000:.0f} ms"
         if outcome.code == 403 and caller:
@@ -214,29 +215,24 @@ def _codecs_of(sdp: str) -> list[str]:
 # -- registration
 
 
-async def phone_line(probing: Probing, name: str, phone: PhoneEntry, place: Target) -> ProbeResult:
+async def phone_line(look: Look, probing: Probing, phone: PhoneEntry, place: Target) -> ProbeResult:
     """One of the harness's phones at its registrar."""
     domain = probing.deployment.accounts[phone.account].domain
-    user, username = phone.aor_user, phone.username or phone.aor_user
-    return await _registration(
-        probing, Look(ProbeKind.REGISTRATION, name), place, user, domain, username, phone
-    )
+    username = phone.username or phone.aor_user
+    return await _registration(look, probing, place, phone.aor_user, domain, username, phone)
 
 
-async def trunk_line(probing: Probing, trunk: Trunk, place: Target) -> ProbeResult:
+async def trunk_line(look: Look, probing: Probing, trunk: Trunk, place: Target) -> ProbeResult:
     """The SIP number of a trunk, at the Termination URI and of its domain, from the stand-in's
     address.
     """
-    look, user = (
-        Look(ProbeKind.REGISTRATION, f"trunk {trunk.name}", REGISTRATION),
-        trunk.username or "",
-    )
-    return await _registration(probing, look, place, user, place.host, user, trunk)
+    user = trunk.username or ""
+    return await _registration(look, probing, place, user, place.host, user, trunk)
 
 
 async def _registration(
-    probing: Probing,
     look: Look,
+    probing: Probing,
     place: Target,
     user: str,
     domain: str,

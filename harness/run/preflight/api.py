@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.deployment import Campaign, Deployment, Synthflow, Transport
+from harness.deployment import Campaign, Deployment, Transport
 from harness.deployment.safety import addresses_in_records
 from harness.errors import FarEndError
 from harness.run.preflight.answers import clock_line
@@ -21,8 +20,6 @@ from harness.witness.ports.probes import Probing, Target, verified
 from harness.witness.ports.wire import Link, NoLinkError
 from harness.witness.synthflow import calls_in, calls_query, payload
 
-_API = Look(ProbeKind.API)
-_CAMPAIGN = Look(ProbeKind.CAMPAIGN)
 _NO_API = "Check synthflow.api_base: https://api.synthflow.ai/v2 or a region's."
 _LATELY_S = 7 * 86_400.0
 _LATER = "Look again later: the API was busy, or in trouble."
@@ -41,22 +38,13 @@ _REFUSALS = {
 }
 
 
-async def api_lines(probing: Probing, subject: str = "") -> list[ProbeResult]:
-    """Ask for an assistant's calls, as after each call; this changes nothing. ``subject``: whose
-    API, if there are several.
-    """
+async def api_lines(look: Look, probing: Probing) -> list[ProbeResult]:
+    """Ask for an assistant's calls, as after each call; this changes nothing."""
     synthflow = probing.deployment.synthflow
     assert synthflow is not None
-    found = await _lines(probing, synthflow, str(synthflow.api_base))
-    return [
-        replace(line, subject=subject) if line.look is ProbeKind.API else line for line in found
-    ]
-
-
-async def _lines(probing: Probing, synthflow: Synthflow, base: str) -> list[ProbeResult]:
     if synthflow.api_token is None:
         fix = "Give synthflow.api_token_env; where no token is to be had, leave synthflow.api_base out."
-        return [_API.failed("no token is known", fix)]
+        return [look.failed("no token is known", fix)]
     within_s = max(probing.patience, synthflow.timeout_s)  # as long as a run waits
     began, models = time.monotonic(), probing.deployment.models()
     try:
@@ -67,14 +55,14 @@ async def _lines(probing: Probing, synthflow: Synthflow, base: str) -> list[Prob
 
             async def listed(model: str | None, lately_s: float = 0.0) -> HttpResponse:
                 query = calls_query(probing.wall_clock() - lately_s, model)
-                at = f"{base.rstrip('/')}/calls"
+                at = f"{str(synthflow.api_base).rstrip('/')}/calls"
                 return await session.fetch(
                     client, "GET", at, within_s, params=query, headers=headers, repeatable=True
                 )
 
             answer = await listed(models[0] if models else None)
             took = time.monotonic() - began
-            lines = [_answer(answer, took, _CHECK_MODEL if models else _GIVE_MODEL)]
+            lines = [_answer(look, answer, took, _CHECK_MODEL if models else _GIVE_MODEL)]
             if clock := clock_line(probing, ProbeKind.API, answer.date):
                 lines.append(clock)
             if lines[0].status is Status.OK:
@@ -83,44 +71,44 @@ async def _lines(probing: Probing, synthflow: Synthflow, base: str) -> list[Prob
     except HttpError as error:
         if error.trouble == "late":
             fix = "Check synthflow.api_base and the firewall; synthflow.timeout_s is how long an answer may take."
-            return [_API.failed(f"no answer within {within_s:g} s", fix)]
+            return [look.failed(f"no answer within {within_s:g} s", fix)]
         fix = "Check synthflow.api_base and, for its certificate, synthflow.ca_file."
-        return [_API.failed(str(error), fix)]
+        return [look.failed(str(error), fix)]
     except OSError as error:  # of ca_file
-        return [_API.failed(f"{type(error).__name__}: {error}", "Check synthflow.ca_file.")]
+        return [look.failed(f"{type(error).__name__}: {error}", "Check synthflow.ca_file.")]
 
 
-def _answer(answer: HttpResponse, took: float, fix_model: str) -> ProbeResult:
+def _answer(look: Look, answer: HttpResponse, took: float, fix_model: str) -> ProbeResult:
     said, status = f"{answer.status} {answer.reason}, {took * 1000:.0f} ms", answer.status
     if status in _REFUSALS:
         words, fix = _REFUSALS[status]
-        return _API.failed(f"{said}: {words}", fix)
+        return look.failed(f"{said}: {words}", fix)
     if status == 429:
         after = answer.headers.get(
             "retry-after", ""
         )  # seconds, or a date (RFC 9110 section 10.2.3)
         wait = f", Retry-After: {after}" if after else ""
         fix = "Wait, or run fewer cases at once: records are read after each call."
-        return _API.warning(f"{said}: too many requests{wait}", fix)
+        return look.warning(f"{said}: too many requests{wait}", fix)
     if status >= 500:
         fix = "Calls are still verified, with weaker evidence."
-        return _API.warning(f"{said}: the API is in trouble", fix)
+        return look.warning(f"{said}: the API is in trouble", fix)
     if status >= 400:
-        return _API.warning(f"{said}: the token is taken, the question is not", fix_model)
+        return look.warning(f"{said}: the token is taken, the question is not", fix_model)
     if status >= 300:
         to = answer.headers.get("location", "elsewhere")
-        return _API.failed(f"{said}: it sends on to {to}, and no token goes there", _NO_API)
+        return look.failed(f"{said}: it sends on to {to}, and no token goes there", _NO_API)
     if not _is_json(answer):
         kind = answer.headers.get("content-type", "no type")
-        return _API.failed(f"{said}: no API there, but {kind}", _NO_API)
+        return look.failed(f"{said}: no API there, but {kind}", _NO_API)
     try:
         _calls_of(answer)
     except FarEndError:
         fix = "Check model_id of [assistants], and synthflow.api_base: https://api.synthflow.ai/v2 or a region's."
-        return _API.warning(
+        return look.warning(
             f"{said}: the answer lists no calls, so that no record will be read", fix
         )
-    return _API.ok(f"{said}, the token is accepted")
+    return look.ok(f"{said}, the token is accepted")
 
 
 def _is_json(answer: HttpResponse) -> bool:
@@ -192,7 +180,7 @@ _PLACE = re.compile(r"\{+ *\w+ *\}+")
 _SCHEMES: dict[str, tuple[int, Transport]] = {"http": (80, "tcp"), "https": (443, "tls")}
 
 
-async def trigger_line(probing: Probing, campaign: Campaign) -> ProbeResult:
+async def trigger_line(look: Look, probing: Probing, campaign: Campaign) -> ProbeResult:
     """A TCP connection, and for https the handshake, trusting whom the trigger trusts. No request:
     that would call somebody.
     """
@@ -208,14 +196,14 @@ async def trigger_line(probing: Probing, campaign: Campaign) -> ProbeResult:
         async with Link(probing, place, trust):
             took = time.monotonic() - began
     except NoLinkError as error:
-        return _CAMPAIGN.failed(
+        return look.failed(
             error.detail, "Check campaign.url, the firewall, and the certificate there."
         )
     if odd := _oddity(campaign):
         what, key = odd
         fix = f"Correct campaign.{key}: {{line}} and {{customer}} stand for numbers."
-        return _CAMPAIGN.warning(f"open, but {what}", fix)
-    return _CAMPAIGN.ok(f"open, {took * 1000:.0f} ms")
+        return look.warning(f"open, but {what}", fix)
+    return look.ok(f"open, {took * 1000:.0f} ms")
 
 
 def _oddity(campaign: Campaign) -> tuple[str, str] | None:

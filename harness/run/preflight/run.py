@@ -20,11 +20,23 @@ from harness.errors import DeploymentError, ResourceError, SelectionError
 from harness.integrations import load
 from harness.integrations.matrix import Case, calls_of, cases, landing_groups
 from harness.run.preflight import answers, api, machine, network, reach
-from harness.run.preflight.lines import Look, Name, ProbeKind, ProbeResult, Report, RowNeed, Status
+from harness.run.preflight.lines import (
+    AUDIO,
+    IN_GUIDE,
+    REGISTRATION,
+    Look,
+    Name,
+    ProbeKind,
+    ProbeResult,
+    Report,
+    RowNeed,
+    Status,
+)
 from harness.witness.ports.probes import Probing, Target, ai_end, termination
 
-#: What is looked at, whose, the function, and its arguments.
-Probe = tuple[ProbeKind, str, Callable[..., Any], tuple[Any, ...]]
+#: A :class:`Look`; the function that makes its lines, sooner or later; and the function's other
+#: arguments.
+Probe = tuple[Any, ...]
 
 
 def run(deployment: Deployment, asked: Iterable[Case] | None = None, **settings: Any) -> Report:
@@ -118,18 +130,16 @@ async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[ProbeRe
     return [answers.by_registrar(probing, line) for line in lines]
 
 
-async def _asked(
-    kind: ProbeKind, subject: str, look: Callable[..., Any], arguments: tuple[Any, ...]
-) -> list[ProbeResult]:
+async def _asked(look: Look, lines: Callable[..., Any], *arguments: Any) -> list[ProbeResult]:
     """The lines of a probe. A probe that breaks must not hide what the others found."""
     try:
-        found = look(*arguments)
+        found = lines(look, *arguments)
         found = await found if isawaitable(found) else found
     except ResourceError:
         raise
     except Exception as error:
         fix = "This probe broke; what it looks at is unknown."
-        return [Look(kind, subject).failed(f"{type(error).__name__}: {error}", fix)]
+        return [replace(look, row="").failed(f"{type(error).__name__}: {error}", fix)]
     return [found] if isinstance(found, ProbeResult) else list(found)
 
 
@@ -137,10 +147,10 @@ def _http(probing: Probing) -> Iterator[Probe]:
     interfaces = probing.deployment.interfaces()
     names = _apis(interfaces)
     for reached in interfaces:
-        subject = names.get(reached.synthflow, "")
-        yield ProbeKind.API, subject, api.api_lines, (replace(probing, deployment=reached), subject)
+        look = Look(ProbeKind.API, names.get(reached.synthflow, ""))
+        yield look, api.api_lines, replace(probing, deployment=reached)
     if (started := probing.deployment.campaign) and started.trigger == "http" and started.url:
-        yield ProbeKind.CAMPAIGN, "", api.trigger_line, (probing, started)
+        yield Look(ProbeKind.CAMPAIGN), api.trigger_line, probing, started
 
 
 def _apis(interfaces: Sequence[Deployment]) -> dict[Synthflow | None, str]:
@@ -151,7 +161,8 @@ def _apis(interfaces: Sequence[Deployment]) -> dict[Synthflow | None, str]:
 
 def _names(probing: Probing) -> Iterator[Probe]:
     for host, what in network.hosts(probing).items():
-        yield ProbeKind.DNS, host, network.host_line, (probing, host, what)
+        row = REGISTRATION if what.endswith("termination") else ""
+        yield Look(ProbeKind.DNS, host, row), network.host_line, probing, what
     seen = set[tuple[str, str]]()
     for account in probing.deployment.accounts.values():
         if (
@@ -160,41 +171,36 @@ def _names(probing: Probing) -> Iterator[Probe]:
             and (account.domain, account.transport) not in seen
         ):
             seen.add((account.domain, account.transport))
-            yield ProbeKind.SERVICE, account.domain, network.service_line, (probing, account)
+            yield Look(ProbeKind.SERVICE, account.domain), network.service_line, probing, account
     for trunk in probing.deployment.trunks:
         if trunk.allowed_addresses and (end := ai_end(probing.deployment, trunk)):
-            yield ProbeKind.ALLOWLIST, trunk.name, network.allowlist_line, (probing, trunk, end)
+            look = Look(ProbeKind.ALLOWLIST, trunk.name, REGISTRATION)
+            yield look, network.allowlist_line, probing, trunk, end
 
 
 def _ports(probing: Probing) -> Iterator[Probe]:
     """Ports and OPTIONS of each place, once."""
-    deployment = probing.deployment
     wanted: dict[Target, tuple[str, str]] = {}
     for kind, place, domain in _wanted(probing):
-        wanted.setdefault(place, (kind, domain))
+        wanted.setdefault(place, (kind, domain or probing.deployment.platform.domain))
     from_here = Counter(map(str, wanted))
     for place, (kind, domain) in wanted.items():
         source = "" if from_here[str(place)] == 1 else place.bind or "any address"
+        row = REGISTRATION if kind in IN_GUIDE else ""
         if place.transport != "udp":
-            yield (
-                ProbeKind.PORT,
-                str(place),
-                _seen_from,
-                (source, reach.port_lines, probing, place, kind),
-            )
-        domain = domain or deployment.platform.domain
-        yield (
-            ProbeKind.OPTIONS,
-            str(place),
-            _seen_from,
-            (source, answers.asked, probing, place, kind, domain),
-        )
+            look = Look(ProbeKind.PORT, str(place), row)
+            yield look, _seen_from, source, reach.port_lines, probing, place, kind
+        look = Look(ProbeKind.OPTIONS, str(place), row)
+        yield look, _seen_from, source, answers.asked, probing, place, kind, domain
 
 
 async def _seen_from(
-    source: str, look: Callable[..., Awaitable[Sequence[ProbeResult]]], *arguments: Any
+    look: Look,
+    source: str,
+    lines: Callable[..., Awaitable[Sequence[ProbeResult]]],
+    *arguments: Any,
 ) -> list[ProbeResult]:
-    return [replace(line, source=source) for line in await look(*arguments)]
+    return [replace(line, source=source) for line in await lines(look, *arguments)]
 
 
 def _wanted(probing: Probing) -> Iterator[tuple[str, Target, str]]:
@@ -246,62 +252,36 @@ def _phones(probing: Probing) -> Iterator[Probe]:
         if account.register_ and place is not None:
             if phone.bind:
                 place = replace(place, bind=phone.bind)
-            yield ProbeKind.REGISTRATION, name, answers.phone_line, (probing, name, phone, place)
+            yield Look(ProbeKind.REGISTRATION, name), answers.phone_line, probing, phone, place
     for trunk in deployment.trunks:
         if trunk.ai == "stand-in" and trunk.username and (place := termination(deployment, trunk)):
-            yield (
-                ProbeKind.REGISTRATION,
-                f"trunk {trunk.name}",
-                answers.trunk_line,
-                (probing, trunk, place),
-            )
+            look = Look(ProbeKind.REGISTRATION, f"trunk {trunk.name}", REGISTRATION)
+            yield look, answers.trunk_line, probing, trunk, place
 
 
 def _machine(probing: Probing) -> Iterator[Probe]:
-    deployment = probing.deployment
-    yield ProbeKind.SPEECH, "", machine.speech_lines, ()
+    deployment, now = probing.deployment, probing.wall_clock()
+    yield Look(ProbeKind.SPEECH, row=AUDIO), machine.speech_lines
     for name, account in deployment.accounts.items():
-        yield (
-            ProbeKind.RTP_PORTS,
-            name,
-            machine.rtp_line,
-            (name, account, deployment.limits.concurrent_calls),
-        )
+        look = Look(ProbeKind.RTP_PORTS, name, AUDIO)
+        yield look, machine.rtp_line, account, deployment.limits.concurrent_calls
         if account.own_pair:
-            own = Look(ProbeKind.OWN_CERTIFICATE, name)
-            arguments = own, f"[accounts.{name}]", account.own_pair, (), probing.wall_clock()
-            yield own.kind, name, machine.certificate_line, arguments
+            look, where = Look(ProbeKind.OWN_CERTIFICATE, name), f"[accounts.{name}]"
+            yield look, machine.certificate_line, where, account.own_pair, (), now
         if account.stun_server:
-            yield ProbeKind.STUN, name, network.stun_line, (probing, name, account)
+            yield Look(ProbeKind.STUN, name), network.stun_line, probing, account
     if bind := deployment.stand_in.bind:
-        seen = set[tuple[int, str]]()
-        for trunk in deployment.trunks:
-            if trunk.ai == "stand-in" and (trunk.port, trunk.transport) not in seen:
-                seen.add((trunk.port, trunk.transport))
-                yield (
-                    ProbeKind.STAND_IN_PORT,
-                    f"{bind}:{trunk.port}",
-                    machine.stand_in_line,
-                    (bind, trunk),
-                )
-        on_tls = [
-            trunk
-            for trunk in deployment.trunks
-            if trunk.ai == "stand-in" and trunk.transport == "tls"
-        ]
-        if on_tls:
+        stand_ins = [trunk for trunk in deployment.trunks if trunk.ai == "stand-in"]
+        for trunk in {(trunk.port, trunk.transport): trunk for trunk in stand_ins}.values():
+            look = Look(ProbeKind.STAND_IN_PORT, f"{bind}:{trunk.port}/{trunk.transport}")
+            yield look, machine.stand_in_line, bind, trunk
+        if on_tls := [trunk for trunk in stand_ins if trunk.transport == "tls"]:
             hosts = sorted({trunk.host for trunk in on_tls if trunk.host})
-            shown = Look(ProbeKind.STAND_IN_CERTIFICATE)
-            looked_at = (
-                shown,
-                "[stand_in]",
-                deployment.stand_in.own_pair,
-                hosts,
-                probing.wall_clock(),
-            )
-            yield shown.kind, "", machine.certificate_line, looked_at
+            look, pair = Look(ProbeKind.STAND_IN_CERTIFICATE), deployment.stand_in.own_pair
+            yield look, machine.certificate_line, "[stand_in]", pair, hosts, now
     for where, address in _own_addresses(deployment):
-        yield ProbeKind.STAND_IN_PORT, where, machine.address_line, (where, address)
+        look = Look(ProbeKind.STAND_IN_PORT, f"{where} {address}")
+        yield look, machine.address_line, where, address
 
 
 def _own_addresses(deployment: Deployment) -> Iterator[tuple[str, str]]:

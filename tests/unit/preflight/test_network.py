@@ -16,6 +16,7 @@ from rich.console import Console
 
 from harness.deployment import Transport
 from harness.run.preflight import ProbeKind, Status, show
+from harness.run.preflight.lines import Look
 from harness.run.preflight.network import allowlist_line, stun_address
 from harness.scenario.phones import own_phone, sources, stand_in
 from harness.sip.message import Request, Response
@@ -170,7 +171,10 @@ def test_allowlist_must_have_the_ais_addresses(
     kind = "AAAA" if ":" in addresses[0] else "A"
     probing = Probing(lab.deployment(), resolver=far.dns({("ai.example", kind): addresses}))
     end = Target("ai.example", 5060, "udp", by_phones=False)
-    line = asyncio.run(allowlist_line(probing, probing.deployment.trunks[0], end))
+    trunk = probing.deployment.trunks[0]
+    line = asyncio.run(
+        allowlist_line(Look(ProbeKind.ALLOWLIST, trunk.name, TRUNK), probing, trunk, end)
+    )
     said = (
         "is listed" if status is OK else f"{addresses[-1]}, which allowed_addresses does not list"
     )
