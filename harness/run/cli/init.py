@@ -4,13 +4,14 @@ at what calls depend on.
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
 import phonenumbers
 import typer
@@ -46,11 +47,6 @@ from harness.support.files.own_directories import Scratch
 from harness.support.model_words import nearest
 from harness.support.terminal import SafeConsole, program
 
-PlatformChoice = Literal["talkdesk", "gladly", "generic"]
-AiChoice = Literal["live", "stand-in"]
-TransportChoice = Literal["udp", "tcp", "tls"]
-Authentication = Literal["ip", "digest"]
-SynthflowRegion = Literal["global", "us", "eu"]
 YesNo = Literal["yes", "no"]
 #: Returns an answer as the file has it, or raises ValueError.
 Check = Callable[[str], str]
@@ -65,80 +61,42 @@ _SPOKEN = {
 }
 
 
+#: Option → its type and help. The command asks for what no option says.
+_OPTIONS: Final[dict[str, tuple[Any, str]]] = {
+    "integration": (Literal["talkdesk", "gladly", "generic"], "The contact centre's platform."),
+    "kind": (Literal["live", "stand-in"], "The AI: Synthflow, or a harness phone."),
+    "region": (str, "The country of your numbers (default: US)."),
+    "platform_domain": (str, "The platform's SIP domain."),
+    "platform_host": (str, "The host or address of its SBC (default: the domain)."),
+    "transport": (Literal["udp", "tcp", "tls"], "The trunk's transport."),
+    "authentication": (Literal["ip", "digest"], "The trunk's authentication."),
+    "synthflow_region": (Literal["global", "us", "eu"], "Whose hosts of Synthflow's."),
+    "synthflow_host": (str, "Synthflow's host (default with live: the region's)."),
+    "recordings": (YesNo, "Fetch Synthflow's recordings (only with live)."),
+    "line": (str, "The number a caller dials, E.164."),
+    "assistant": (str, "The assistant's number at Synthflow, E.164, or SIP user."),
+    "assistant_model": (str, "Synthflow's id of the assistant (only with live)."),
+    "group": (str, "The number of the group it transfers to, E.164."),
+    "caller_number": (str, "The number of the phone that calls, E.164."),
+    "caller_host": (str, "Where that phone registers: host or address."),
+    "caller_domain": (str, "That phone's SIP domain (default: its host)."),
+    "agent_user": (str, "The agent phone's SIP user, or its number, E.164."),
+    "second_agent": (str, "A second agent phone of the group, likewise."),
+    "fallback": (YesNo, "Whether that group takes over when the AI does not."),
+    "zone": (str, "The time zone of opening hours (default: the number's)."),
+    "bind": (str, "The stand-in's address on this machine."),
+    "certificate": (str, "The stand-in's certificate (PEM file; only with TLS)."),
+    "private_key": (str, "The key of that certificate (PEM file)."),
+}
+
+
 def init(
-    context: typer.Context,
     file: Annotated[
         Path, typer.Argument(metavar="[FILE]", help="The file to write; it must not exist yet.")
     ] = Path("deployment.toml"),
-    integration: Annotated[
-        PlatformChoice | None, typer.Option(help="The contact centre's platform.")
-    ] = None,
-    kind: Annotated[
-        AiChoice | None, typer.Option(help="The AI: Synthflow, or a harness phone.")
-    ] = None,
-    region: Annotated[
-        str | None, typer.Option(help="The country of your numbers (default: US).")
-    ] = None,
-    platform_domain: Annotated[str | None, typer.Option(help="The platform's SIP domain.")] = None,
-    platform_host: Annotated[
-        str | None, typer.Option(help="The host or address of its SBC (default: the domain).")
-    ] = None,
-    transport: Annotated[
-        TransportChoice | None, typer.Option(help="The trunk's transport.")
-    ] = None,
-    authentication: Annotated[
-        Authentication | None, typer.Option(help="The trunk's authentication.")
-    ] = None,
-    synthflow_region: Annotated[
-        SynthflowRegion | None, typer.Option(help="Whose hosts of Synthflow's.")
-    ] = None,
-    synthflow_host: Annotated[
-        str | None, typer.Option(help="Synthflow's host (default with live: the region's).")
-    ] = None,
-    recordings: Annotated[
-        YesNo | None, typer.Option(help="Fetch Synthflow's recordings (only with live).")
-    ] = None,
-    line: Annotated[str | None, typer.Option(help="The number a caller dials, E.164.")] = None,
-    assistant: Annotated[
-        str | None, typer.Option(help="The assistant's number at Synthflow, E.164, or SIP user.")
-    ] = None,
-    assistant_model: Annotated[
-        str | None, typer.Option(help="Synthflow's id of the assistant (only with live).")
-    ] = None,
-    group: Annotated[
-        str | None, typer.Option(help="The number of the group it transfers to, E.164.")
-    ] = None,
-    caller_number: Annotated[
-        str | None, typer.Option(help="The number of the phone that calls, E.164.")
-    ] = None,
-    caller_host: Annotated[
-        str | None, typer.Option(help="Where that phone registers: host or address.")
-    ] = None,
-    caller_domain: Annotated[
-        str | None, typer.Option(help="That phone's SIP domain (default: its host).")
-    ] = None,
-    agent_user: Annotated[
-        str | None, typer.Option(help="The agent phone's SIP user, or its number, E.164.")
-    ] = None,
-    second_agent: Annotated[
-        str | None, typer.Option(help="A second agent phone of the group, likewise.")
-    ] = None,
-    fallback: Annotated[
-        YesNo | None, typer.Option(help="Whether that group takes over when the AI does not.")
-    ] = None,
-    zone: Annotated[
-        str | None, typer.Option(help="The time zone of opening hours (default: the number's).")
-    ] = None,
-    bind: Annotated[
-        str | None, typer.Option(help="The stand-in's address on this machine.")
-    ] = None,
-    certificate: Annotated[
-        str | None, typer.Option(help="The stand-in's certificate (PEM file; only with TLS).")
-    ] = None,
-    private_key: Annotated[
-        str | None, typer.Option(help="The key of that certificate (PEM file).")
-    ] = None,
+    *,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    **options: str | None,
 ) -> None:
     """Write a deployment file.
 
@@ -153,11 +111,11 @@ def init(
     mistakes: list[str] = []
     missing: list[str] = []
     for name, question, check, default in _questions(answers, file.parent):
-        option, given = f"--{name.replace('_', '-')}", context.params[name]
+        option, given = f"--{name.replace('_', '-')}", options[name]
         answers[name] = given or default or ""
         if given is not None:
             try:
-                answers[name] = check(str(given))
+                answers[name] = check(given)
             except ValueError as error:
                 mistakes.append(f"{option} {given}: {error}")
         elif question and name in before:
@@ -186,6 +144,21 @@ def init(
     kept.unlink(missing_ok=True)
 
 
+def _with_options(command: Callable[..., None]) -> inspect.Signature:
+    """The command's signature with an option for each question, from which typer makes them."""
+    file, force, _ = inspect.signature(command, eval_str=True).parameters.values()
+    asked = [
+        force.replace(
+            name=name, default=None, annotation=Annotated[kind | None, typer.Option(help=text)]
+        )
+        for name, (kind, text) in _OPTIONS.items()
+    ]
+    return inspect.Signature([file, *asked, force])
+
+
+init.__signature__ = _with_options(init)  # type: ignore[attr-defined]
+
+
 def _before(kept: Path) -> dict[str, str]:
     """The answers of an earlier start, which was left."""
     try:
@@ -208,12 +181,9 @@ def _questions(
 
     A value without a question has only its default.
     """
-    yield "integration", *_choice("Which platform?", PlatformChoice), None
-    yield (
-        "kind",
-        *_choice("Who is the AI: Synthflow's own (live), or a harness phone (stand-in)?", AiChoice),
-        None,
-    )
+    yield *_choice("integration", "Which platform?"), None
+    asked = "Who is the AI: Synthflow's own (live), or a harness phone (stand-in)?"
+    yield *_choice("kind", asked), None
     is_gladly, is_live = answers["integration"] == "gladly", answers["kind"] == "live"
     yield "region", "Country of your numbers (two letters)", _region, "US"
     example = "acme.sip.gladly.example" if is_gladly else "acme.talkdesk.example"
@@ -224,10 +194,10 @@ def _questions(
         yield "transport", "", _only("tls", "gladly"), "tls"
         yield "authentication", "", _only("ip", "gladly"), "ip"
     else:
-        yield "transport", *_choice("Transport of the trunk?", TransportChoice), None
-        yield "authentication", *_choice("Authentication of the trunk?", Authentication), None
+        yield *_choice("transport", "Transport of the trunk?"), None
+        yield *_choice("authentication", "Authentication of the trunk?"), None
     if is_live:
-        yield "synthflow_region", *_choice("Synthflow's hosts?", SynthflowRegion), "global"
+        yield *_choice("synthflow_region", "Synthflow's hosts?"), "global"
     whose = "Synthflow's host" if is_live else "This machine's public address"
     yield (
         "synthflow_host",
@@ -240,7 +210,7 @@ def _questions(
     yield "assistant", asked, _number_or_user(number), None
     yield "group", "The number of the queue or ring group it transfers to", number, None
     asked = "Does that group take the call, too, when the AI does not (fallback)?"
-    yield "fallback", *_choice(asked, YesNo), "no"
+    yield *_choice("fallback", asked), "no"
     asked = "The time zone of opening hours, e.g. Europe/Berlin (empty: none)"
     yield "zone", asked, lambda text: text and known_zone(text), _zone_of(answers["line"])
     yield "caller_number", "The number of the phone that calls", number, None
@@ -259,7 +229,7 @@ def _questions(
         question = "Synthflow's id of the assistant, as its page shows it (empty: not known)"
         yield "assistant_model", question, _model, ""
         fetched = "Fetch Synthflow's recording of each call, which proves who was heard?"
-        yield "recordings", *_choice(fetched, YesNo), "no"
+        yield *_choice("recordings", fetched), "no"
     else:
         yield "bind", "This machine's address for the stand-in to listen at", _host, None
     if not is_live and answers["transport"] == "tls":
@@ -381,9 +351,9 @@ def _check(file: Path, text: str) -> Deployment:
 # -- checks of answers
 
 
-def _choice(question: str, of: Any) -> tuple[str, Check]:
-    """The question with the values of a Literal, and the check."""
-    values = get_args(of)
+def _choice(name: str, question: str) -> tuple[str, str, Check]:
+    """The option, the question with the option's values, and the check."""
+    values = get_args(_OPTIONS[name][0])
 
     def check(text: str) -> str:
         if text.lower() not in values:
@@ -392,7 +362,7 @@ def _choice(question: str, of: Any) -> tuple[str, Check]:
             )
         return text.lower()
 
-    return f"{question} [{'/'.join(values)}]", check
+    return name, f"{question} [{'/'.join(values)}]", check
 
 
 def _only(value: str, platform: str) -> Check:

@@ -239,16 +239,14 @@ class Progress:
         if name in self._done or not (crashed or report.when == "teardown"):
             return
         said = dict(report.user_properties)
+        verdict = Verdict(str(said.get("verdict", Verdict.BROKEN)))
+        conclusion = Conclusion(verdict, str(said.get("message", "")))
         if crashed:
-            left = self._by_evidence(name)
             conclusion = Conclusion(Verdict.BROKEN, "its worker process died")
+            left = self._by_evidence(name)
             if left is not None and left.verdict is not Verdict.BROKEN:
                 conclusion = left.conclusion
-        else:
-            conclusion = Conclusion(
-                Verdict(str(said.get("verdict", Verdict.BROKEN))), str(said.get("message", ""))
-            )
-        verdict = conclusion.verdict
+            verdict = conclusion.verdict
         attempt = str(said.get("attempt", "1"))
         first = (
             conclusion.first_line().removeprefix(f"{verdict}: ")
@@ -280,51 +278,33 @@ class Progress:
         if report.when == "call" or not report.passed:
             self._ordinary_ended[report.outcome] += 1
         if report.failed:
-            self._say(
-                Text(
-                    f"FAILED   {report.nodeid} (a test beside the cases):\n{report.longreprtext}",
-                    "red",
-                )
-            )
+            heading = f"FAILED   {report.nodeid} (a test beside the cases)"
+            self._say(Text(f"{heading}:\n{report.longreprtext}", "red"))
 
     def _show_case(
         self, name: str, verdict: Verdict, first: str, attempt: str, *, again: bool
     ) -> None:
         """Show an ended case if it is news, else now and then the progress."""
         kind = (verdict, signature(first))
+        words, style = first, "yellow"
         if again:
-            self._say(
-                Text.assemble(
-                    (f"RETRY    attempt {attempt} {verdict}  ", "yellow"),
-                    (name, "bold"),
-                    f"  {first}",
-                )
-            )
+            heading = f"RETRY    attempt {attempt} {verdict}  "
         elif verdict is Verdict.PASSED and name in self._unsteady:
-            self._say(
-                Text.assemble(
-                    ("PASSED ON RETRY  ", "yellow"), (name, "bold"), f"  at attempt {attempt}"
-                )
-            )
+            heading, words = "PASSED ON RETRY  ", f"at attempt {attempt}"
         elif verdict is not Verdict.PASSED and (kind not in self._kinds or self._every_failure):
             self._kinds.add(kind)
-            self._say(
-                Text.assemble(
-                    (f"{verdict.upper():<8} ", terminal.STYLES[verdict]),
-                    (name, "bold"),
-                    f"  {first}",
-                )
-            )
-        elif self._live is None and time.monotonic() - self._last_line >= _PLAIN_EVERY_S:
-            self._last_line = time.monotonic()
-            self._say(self._line())
+            heading, style = f"{verdict.upper():<8} ", terminal.STYLES[verdict]
+        else:
+            if self._live is None and time.monotonic() - self._last_line >= _PLAIN_EVERY_S:
+                self._last_line = time.monotonic()
+                self._say(self._line())
+            return
+        self._say(Text.assemble((heading, style), (name, "bold"), f"  {words}"))
 
     def _by_evidence(self, case: str) -> CaseEvidence | None:
         """The attempt that the reports will count; None if the case left no evidence."""
-        return last_attempt(
-            self._run.directory,
-            next(self._run.plain(one) for one in self._run.cases if one.id == case),
-        )
+        found = next(one for one in self._run.cases if one.id == case)
+        return last_attempt(self._run.directory, self._run.plain(found))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(
@@ -344,11 +324,8 @@ class Progress:
         """
         self._config.stash[INTERRUPTION].is_ending = True
         yield
-        faults = (
-            session.config.stash[WORLDS].stop(keep_logs=self._run.directory)
-            if WORLDS in session.config.stash
-            else []
-        )
+        worlds = self._config.stash.get(WORLDS, None)
+        faults = worlds.stop(keep_logs=self._run.directory) if worlds is not None else []
         if self._live is not None:
             self._live.stop()
         for fault in faults:
@@ -378,17 +355,13 @@ class Progress:
         scenario.
         """
         stopped = None if self._unreadable else self._stopped
-        if stopped == "" or (stopped or "").endswith(
-            "keyboard-interrupt"
-        ):  # xdist's text for a worker
+        # of a worker, xdist says so
+        if stopped is not None and (not stopped or stopped.endswith("keyboard-interrupt")):
             return STOPPED
         said = stopped or str(session.shouldfail or "")
-        is_cut_short = bool(
-            self._planned.keys() - self._done.keys()
-        )  # pytest may have stopped after the last case
-        return (
-            f"pytest ended it: {mask_text(said).splitlines()[0]}" if said and is_cut_short else ""
-        )
+        if not said or self._done.keys() >= self._planned.keys():  # it stopped after the last case
+            return ""
+        return f"pytest ended it: {mask_text(said).splitlines()[0]}"
 
     def _exit_code(self, exitstatus: int, interruption: str, broken: bool) -> int:
         """Failed before broken, so that what was found in the system under test is never hidden;
