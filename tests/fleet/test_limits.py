@@ -144,7 +144,7 @@ def test_redis_that_lost_its_data_admits_no_call(redis_server: Redis) -> None:
         own.admit(1.0)
     with pytest.raises(ResourceError, match="does not know this run"):
         up.another()
-    assert not state.renew(RUN, 60.0), "and its shard ends"
+    assert not state.claim(RUN, 60.0), "and its shard ends"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,6 @@ def test_reassigned_attempt_places_no_call(redis_server: Redis) -> None:
     with pytest.raises(ResourceError, match="given to another"):
         up.another()
     assert len(state.ledger("r")) == 1
-    assert not state.renew(RUN, 60.0)
     assert not state.claim(RUN, 60.0)
     assert not state.queue(RUN), "an older attempt does not come back"
     assert state.claim(second, 60.0)

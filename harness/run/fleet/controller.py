@@ -70,8 +70,6 @@ class ShardProgress:
 class Accepted:
     """Evidence of one attempt that counts."""
 
-    shard: int
-    attempt: int
     site: str
     directory: Path
     cases: tuple[str, ...]
@@ -340,9 +338,7 @@ class Controller:
                 taken.append(evidence.id)
         progress.left = [case for case in progress.left if case not in taken]
         if taken:
-            self.record.accepted.append(
-                Accepted(progress.shard.number, attempt, site, into, tuple(taken))
-            )
+            self.record.accepted.append(Accepted(site, into, tuple(taken)))
 
     def _give_up(self, progress: ShardProgress, why: str) -> None:
         progress.done = True
@@ -355,16 +351,10 @@ class Controller:
         """Fence off every attempt: its worker ends it and hangs up."""
         self._notify("stopped: every call is hung up")
         under_way = [progress for progress in self._shards if progress.site]
-        before = {
-            progress.shard.number: self._state.shard(self._ref(progress)).state
-            for progress in under_way
-        }
+        states = [self._state.shard(self._ref(progress)).state for progress in under_way]
         for progress in under_way:
             self._state.cancel(self._ref(progress), progress.site)
-        running = [
-            progress.site for progress in under_way if before[progress.shard.number] == "running"
-        ]
-        if running:
+        if "running" in states:
             time.sleep(min(_END_WITHIN_S, self._plan.fleet.lease_s))  # until the workers notice
         for progress in under_way:
             self._collect(progress, progress.attempt, progress.site)

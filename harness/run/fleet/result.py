@@ -96,7 +96,7 @@ def _finished_part(plan: FleetPlan, accepted: Accepted) -> Path:
     broke = tuple(f"{accepted.site}: {line}" for line in known[1].broke) if known else ()
     write_end(
         run,
-        _distinct(planned),
+        planned,
         RunEnd(workers=plan.fleet.site(accepted.site).workers, wall_s=0.0, broke=broke),
     )
     found = scope.read(run)
@@ -128,12 +128,18 @@ def _missing_part(
     with planning_for(datetime.fromisoformat(plan.as_of)):
         every = matrix.every_row_of(deployments, selection.rows)
         asked = matrix.cases(deployments, selection, every)
+        options: scope.Options = {
+            "timings": plan.timings,
+            "live": plan.live,
+            "fault": [],
+            "keyword": "",
+        }
         found = scope.scope_of(
             deployments,
             every,
             asked,
             began=plan.began,
-            options=_options(plan),
+            options=options,
             command="harness fleet",
         )
     scope.write(run, found)
@@ -142,14 +148,6 @@ def _missing_part(
     why = f"{len(cases)} cases were not run at any site"
     write_end(run, planned, RunEnd(workers=0, wall_s=0.0, interrupted=why))
     return run
-
-
-def _options(plan: FleetPlan) -> scope.Options:
-    return {"timings": plan.timings, "live": plan.live, "fault": [], "keyword": ""}
-
-
-def _distinct(planned: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return list({(case.get("site"), case.get("id")): case for case in planned}.values())
 
 
 def durations(record: Record) -> list[tuple[str, float]]:

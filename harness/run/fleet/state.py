@@ -81,30 +81,16 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 """
 
-#: KEYS epoch, shard. ARGV nonce, attempt, token, lease ms. 1: the shard is this worker's; 0: it is
-#: not to be run (any more).
+#: KEYS epoch, shard. ARGV nonce, attempt, token, lease ms. 1: the shard is this worker's, for so
+#: long from now on; 0: it is not to be run (any more).
 CLAIM_SHARD = (
     _NOW
     + """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 local shard = redis.call('HMGET', KEYS[2], 'state', 'attempt', 'token')
-if shard[2] ~= ARGV[2] then return 0 end
-if shard[1] == 'running' and shard[3] == ARGV[3] then return 1 end
-if shard[1] ~= 'queued' then return 0 end
-redis.call('HSET', KEYS[2], 'state', 'running', 'token', ARGV[3], 'lease', now + ARGV[4], 'began', now)
-return 1
-"""
-)
-
-#: KEYS epoch, shard. ARGV nonce, attempt, token, lease ms. 1: extended; 0: the shard is another
-#: worker's.
-RENEW_SHARD = (
-    _NOW
-    + """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-local shard = redis.call('HMGET', KEYS[2], 'state', 'attempt', 'token')
-if shard[1] ~= 'running' or shard[2] ~= ARGV[2] or shard[3] ~= ARGV[3] then return 0 end
-redis.call('HSET', KEYS[2], 'lease', now + ARGV[4])
+local own = shard[1] == 'running' and shard[3] == ARGV[3]
+if shard[2] ~= ARGV[2] or not (own or shard[1] == 'queued') then return 0 end
+redis.call('HSET', KEYS[2], 'state', 'running', 'token', ARGV[3], 'lease', now + ARGV[4])
 return 1
 """
 )
@@ -376,12 +362,12 @@ class State:
         self._run(FENCE_SHARD, [_shard(ref)], [ref.attempt, "cancelled", site])
 
     def claim(self, ref: ShardRef, lease_s: float) -> bool:
-        """Take the attempt for this worker; False when it is not to be run (any more)."""
-        return bool(self._run(CLAIM_SHARD, _of_shard(ref), [*_who(ref), _ms(lease_s)]))
-
-    def renew(self, ref: ShardRef, lease_s: float) -> bool:
-        """Extend the worker's lease; False when the shard is another's by now."""
-        return bool(self._run(RENEW_SHARD, _of_shard(ref), [*_who(ref), _ms(lease_s)]))
+        """Take the attempt for this worker, or go on with it; False when it is not to be run (any
+        more).
+        """
+        keys = [_key("run", ref.run, "epoch"), _shard(ref)]
+        terms = [ref.nonce, ref.attempt, ref.token, _ms(lease_s)]
+        return bool(self._run(CLAIM_SHARD, keys, terms))
 
     def end(self, ref: ShardRef, code: int, words: str) -> None:
         """Note how the attempt ended."""
@@ -529,14 +515,6 @@ def _key(*words: object) -> str:
 
 def _shard(ref: ShardRef) -> str:
     return _key("run", ref.run, "shard", ref.shard)
-
-
-def _of_shard(ref: ShardRef) -> list[str]:
-    return [_key("run", ref.run, "epoch"), _shard(ref)]
-
-
-def _who(ref: ShardRef) -> list[object]:
-    return [ref.nonce, ref.attempt, ref.token]
 
 
 def _ms(seconds: float) -> int:

@@ -65,8 +65,7 @@ def run_shard(task: dict[str, Any], state: State, rules: SiteRules, scratch: Pat
     """Run an attempt, if it is still to be run; how it ended is noted in Redis, its evidence is in
     the store.
     """
-    ref = ShardRef(**task["ref"])
-    ref = dataclasses.replace(ref, token=secrets.token_hex(8))
+    ref = ShardRef(**{**task["ref"], "token": secrets.token_hex(8)})
     lease_s = float(task["lease_s"])
     if not state.claim(ref, lease_s):
         return
@@ -156,13 +155,10 @@ def _claim(
     state: State, ref: ShardRef, claims: Sequence[str], for_s: float, lease_s: float
 ) -> bool:
     """Wait until all names are claimed; False when the shard was given to another meanwhile."""
-    renewed = 0.0
     while state.take(claims, ref.token, for_s) is not None:
         time.sleep(_POLL_S)
-        if time.monotonic() - renewed >= lease_s / 3:
-            renewed = time.monotonic()
-            if not state.renew(ref, lease_s):
-                return False
+        if not state.claim(ref, lease_s):
+            return False
     return True
 
 
@@ -180,9 +176,9 @@ def _verify(
     ``keep_claims`` renews the shard's claims, and returns the first that another holds.
     """
     reading, writing = os.pipe()
-    log = directory / "pytest.log"
-    known = {**task, "ref": dataclasses.asdict(ref)}
-    known = {name: known[name] for name in ("ref", "site", "trunks", "results")}
+    log, lease_s = directory / "pytest.log", float(task["lease_s"])
+    known = {name: task[name] for name in ("site", "trunks", "results")}
+    known["ref"] = dataclasses.asdict(ref)
     environment = {
         **os.environ,
         TASK_VARIABLE: json.dumps(known),
@@ -207,12 +203,11 @@ def _verify(
         renewed = time.monotonic()
         while process.poll() is None:
             time.sleep(_POLL_S)
-            if time.monotonic() - renewed >= float(task["lease_s"]) / 3:
+            if time.monotonic() - renewed >= lease_s / 3:
                 renewed = time.monotonic()
-                ours = state.renew(ref, float(task["lease_s"]))
                 # a worker suspended for longer than its claims last may have lost them, but not its
                 # shard
-                ours = ours and keep_claims() is None
+                ours = state.claim(ref, lease_s) and keep_claims() is None
                 if not ours:
                     break
     finally:

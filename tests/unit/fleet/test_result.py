@@ -46,7 +46,7 @@ def attempt(
     """An attempt at a shard with these rows, whose cases pass unless ``plays`` says otherwise."""
     deployment = runs.live().model_copy(update={"site": site})
     run = runs.make_run(directory / "work", rows=rows, deployment=deployment, **more)
-    return Accepted(1, 1, site, run.directory, tuple(case.id for case in run.cases))
+    return Accepted(site, run.directory, tuple(case.id for case in run.cases))
 
 
 def reported(directory: Path, made: plan.FleetPlan, record: Record) -> FinishedRun:
@@ -86,7 +86,7 @@ def test_repeated_case_counts_once(tmp_path: Path, runs: ModuleType) -> None:
     )
     (again,) = (case for case in run.cases if case.row.id == "HOLD")
     runs.record(run.directory, deployment, again, attempt=2)
-    accepted = Accepted(1, 1, "oslo", run.directory, tuple(case.id for case in run.cases))
+    accepted = Accepted("oslo", run.directory, tuple(case.id for case in run.cases))
     finished = reported(tmp_path, planned(), Record(accepted=[accepted]))
     told = json.loads((finished.directory / result.FILE).read_text())
     assert (

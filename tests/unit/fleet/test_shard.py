@@ -44,9 +44,6 @@ class Redis:
     def claim(self, ref: ShardRef, lease_s: float) -> bool:
         return True
 
-    def renew(self, ref: ShardRef, lease_s: float) -> bool:
-        return True
-
     def take(self, claims: list[str], token: str, for_s: float) -> None:
         self.told.append("take")
 
