@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
@@ -17,7 +18,7 @@ from harness.case.judge import Agents, Judge
 from harness.case.legs import EventLog
 from harness.case.measurement import Measurement
 from harness.case.recorder import CaseRecorder
-from harness.case.verdict import Conclusion, Finding
+from harness.case.verdict import CaseOutcome, Conclusion, ExpectationError, Finding
 from harness.support.stalls import Stall
 
 
@@ -39,17 +40,16 @@ class Evidence:
         dispensable: Collection[str],
         fatal_error: Callable[[], BaseException | None],
         agents: Agents | None = None,
-        began: float | None = None,
     ) -> None:
         """``dispensable``: the checks the case may do without; ``fatal_error``: the part of the
-        harness that has broken; ``agents``: the agents of each group; ``began``: when the call of
-        a load began that this is the evidence of.
+        harness that has broken; ``agents``: the agents of each group.
         """
         self._recorder = recorder
+        self._outcome = recorder.outcome
         self._dispensable = dispensable
         self._fatal_error = fatal_error
         self.agents = agents or {}
-        self._began = began
+        self._began: float | None = None  #: of one call among several
         self._judge = Judge(recorder.events, self, self.agents, recorder.began)
         self._is_caught_up = False
         self._notes: set[str] = set()
@@ -69,6 +69,15 @@ class Evidence:
         #: Why the simulated system under test, if there is one, was unreliable in this case.
         self.world_fault: Callable[[], BaseException | None] = lambda: None
 
+    def of_call(self, outcome: CaseOutcome, began: float) -> Evidence:
+        """The same for one call among several, which ``began`` then: the findings and the
+        conclusion are its own.
+        """
+        own = copy.copy(self)
+        own._outcome, own._began = outcome, began
+        own._judge = Judge(self.events, own, self.agents, self._recorder.began)
+        return own
+
     @property
     def directory(self) -> Path:
         """Where the case's files go."""
@@ -77,7 +86,7 @@ class Evidence:
     @property
     def findings(self) -> Sequence[Finding]:
         """What was found so far."""
-        return self._recorder.outcome.findings
+        return self._outcome.findings
 
     @property
     def events(self) -> EventLog:
@@ -87,7 +96,7 @@ class Evidence:
     @property
     def conclusion(self) -> Conclusion:
         """How the case would end now."""
-        return self._recorder.outcome.conclusion
+        return self._outcome.conclusion
 
     def event(self, event: Event) -> None:
         """Record an event."""
@@ -112,11 +121,10 @@ class Evidence:
                 replace(finding, dispensable=True),
             )
         self._recorder.event(expected)
-        self._take(finding)
-        return finding
-
-    def _take(self, finding: Finding) -> None:
         self._recorder.finding(finding)
+        if self._outcome is not self._recorder.outcome:
+            self._outcome.add(finding)
+        return finding
 
     def asked(self, began: float, ended: float) -> MachineAsked:
         """What the case's processes were kept from between two moments; recorded if it is anything."""
@@ -151,12 +159,6 @@ class Evidence:
             self._recorder.event(Lost(at=time.monotonic(), what=what))
         return what
 
-    def observe_as(self, other: Evidence) -> None:
-        """Know of starvation and stalls as the other one does."""
-        self.starved, self.starved_at_once = other.starved, other.starved_at_once
-        self.stood_still, self.share_waited = other.stood_still, other.share_waited
-        self.stalls, self.catch_up = other.stalls, other.catch_up
-
     def stalled_s(self, begin: float, end: float) -> float:
         """For how many seconds between two moments processes of the case did not run, added up."""
         return sum(stall.seconds for each in self.stalls(begin, end) for stall in each)
@@ -164,6 +166,13 @@ class Evidence:
     def raised(self, finding: Finding) -> Finding:
         """Record the finding that an exception carried, as the judge has it."""
         return self.expect(as_raised(finding))
+
+    def ended_by(self, error: BaseException) -> None:
+        """Record the finding that an error carries, unless it is; the judge may change it, if the
+        harness was the reason.
+        """
+        if isinstance(error, ExpectationError) and error.finding not in self.findings:
+            error.finding = self.raised(error.finding)
 
     def unseen(
         self,

@@ -19,14 +19,7 @@ from types import TracebackType
 from harness.case.events import CallState
 from harness.case.legs import is_request
 from harness.case.recorder import CaseRecorder
-from harness.case.verdict import (
-    CaseOutcome,
-    Conclusion,
-    ExpectationError,
-    Finding,
-    Strength,
-    Verdict,
-)
+from harness.case.verdict import CaseOutcome, Strength, Verdict
 from harness.deployment import CALLS_A_PHONE, Deployment, Timings
 from harness.deployment.limits import CallGate
 from harness.errors import HarnessError
@@ -49,7 +42,6 @@ from harness.scenario.calls import Calls, OwnCall, Party
 from harness.scenario.conclusion import conclude, look_at_audio
 from harness.scenario.context import CaseContext, line_of
 from harness.scenario.endpoints import StandInEndpoint
-from harness.scenario.evidence import Evidence
 from harness.scenario.expect import Expect
 from harness.scenario.people import AssistantOf, Caller
 from harness.scenario.phones import own_phone
@@ -190,39 +182,6 @@ class Lane:
             self.recorder.close(conclusion.verdict, conclusion.message)
 
 
-class _OwnEvidence(Evidence):
-    """Records everything with the lane's recorder, and has the findings and the conclusion of this
-    call alone.
-    """
-
-    def __init__(self, lane: Lane, outcome: CaseOutcome) -> None:
-        recorder: CaseRecorder = lane.recorder
-        context = lane.context
-        super().__init__(
-            recorder,
-            context.case.dispensable,
-            lambda: context.phones.fatal_error,
-            context.evidence.agents,
-            time.monotonic(),
-        )
-        self.observe_as(context.evidence)
-        self._outcome = outcome
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """Those of this call."""
-        return tuple(self._outcome.findings)
-
-    @property
-    def conclusion(self) -> Conclusion:
-        """How this call would end now."""
-        return self._outcome.conclusion
-
-    def _take(self, finding: Finding) -> None:
-        super()._take(finding)
-        self._outcome.add(finding)
-
-
 class _OwnCalls(Calls):
     """This call, among all those of its lane, whose voices it must not hear."""
 
@@ -254,7 +213,7 @@ def _own_context(lane: Lane, outcome: CaseOutcome) -> CaseContext:
     """The context of a case of its own, with the phones of its lane."""
     context = copy.copy(lane.context)
     context.began = time.monotonic()
-    context.evidence = _OwnEvidence(lane, outcome)
+    context.evidence = lane.context.evidence.of_call(outcome, context.began)
     context.calls = _OwnCalls(lane)
     context.looks_later = []
     return context
@@ -401,8 +360,7 @@ class LoadCall:
 
     def _note(self, error: BaseException) -> None:
         """Record it for this call and for the evidence of the lane."""
-        if isinstance(error, ExpectationError) and error.finding not in self._outcome.findings:
-            error.finding = self._context.evidence.raised(error.finding)
+        self._context.evidence.ended_by(error)
         for outcome in (self._outcome, self.lane.recorder.outcome):
             outcome.raised(error)
 

@@ -126,17 +126,15 @@ class Attempt:
         """Take into account what ended a part of the case, and record the finding it carries."""
         if isinstance(error, pytest.FixtureLookupError):
             error = MistakeError(_misspelt(error))
-        if (
-            isinstance(error, ExpectationError)
-            and error.finding not in self.outcome.findings
-            and self.recorder is not None
-            and self.conclusion is None
-        ):
+        if self.recorder is not None and self.conclusion is None:
             # a full disk is raised again when the case is closed
             with contextlib.suppress(ResourceError):
                 if self.evidence is not None:
-                    error.finding = self.evidence.raised(error.finding)
-                else:
+                    self.evidence.ended_by(error)
+                elif (
+                    isinstance(error, ExpectationError)
+                    and error.finding not in self.outcome.findings
+                ):
                     self.recorder.raised(error.finding)
         self.outcome.raised(error)
 

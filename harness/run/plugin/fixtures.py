@@ -52,7 +52,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
             result = yield
         except ExpectationError as error:
             if context is not None:
-                _take(context, error)
+                context.evidence.ended_by(error)
                 conclude(context)
             raise
         if context is not None:
@@ -79,14 +79,6 @@ def _outlast(context: CaseContext | None) -> None:
         context.phones.hang_up()
         for wait in context.outlasted:
             wait()
-
-
-def _take(context: CaseContext, error: ExpectationError) -> None:
-    """Record what ended the scenario; the evidence may change the finding if the harness was the
-    reason.
-    """
-    if error.finding not in context.evidence.findings:
-        error.finding = context.evidence.raised(error.finding)
 
 
 @pytest.fixture(scope="session")
@@ -159,7 +151,7 @@ def cast(
             cast.ai.take_place()
         yield cast
     except ExpectationError as error:
-        _take(context, error)
+        context.evidence.ended_by(error)
         raise
     finally:
         del request.node.stash[_CONTEXT]  # pytest keeps every item until the session ends
