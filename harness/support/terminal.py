@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.text import Text
 
 from harness.support.network_text import printable
 
@@ -68,6 +69,11 @@ class SafeConsole(Console):
         for segment in super().render(renderable, options):
             text, style, control = segment
             yield segment if control else Segment(printable(text), style)
+
+    def say(self, text: str | Text, style: str = "") -> None:
+        """Print a line as it is, unbroken and at once."""
+        self.print(Text(text, style) if isinstance(text, str) else text, soft_wrap=True)
+        self.file.flush()
 
     def on_broken_pipe(self) -> None:
         """Go on without a reader: rich would end the process, and a run that is under way with it."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from importlib import import_module, metadata
 from pathlib import Path
@@ -117,6 +118,11 @@ def _options(
     """Options before a command. Without this callback Typer would drop the command's name if there
     were only one.
     """
+
+
+def end_as_by_ctrl_c() -> None:
+    """SIGTERM from now on ends the command in order, as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def main() -> None:

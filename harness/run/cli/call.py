@@ -9,16 +9,13 @@ import itertools
 import os
 import queue
 import re
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from harness import integrations
 from harness.audio.dtmf import DIGITS
@@ -42,7 +39,7 @@ from harness.report.case_document import is_masked, names
 from harness.report.drawings import ladder_text
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import said_of
-from harness.run.cli.app import FAILED, INTERRUPTED, PASSED, Grant, Live
+from harness.run.cli.app import FAILED, INTERRUPTED, PASSED, Grant, Live, end_as_by_ctrl_c
 from harness.run.cli.completion import deployment_files
 from harness.run.load import plan, result
 from harness.run.load.call import LoadCall
@@ -140,7 +137,7 @@ def call(
         raise SelectionError(
             f"--press {press}: {', '.join(unknown)}: no digit of a telephone; allowed: 0 to 9, *, #, A to D"
         )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_by_ctrl_c()
     console = SafeConsole(highlight=False)
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(Scratch()).path
@@ -152,7 +149,7 @@ def call(
         code = _Attempt(console, world, guard, caller, kept, scratch).run(
             uri, seconds, press, say or []
         )
-        console.print(Text(ladder_text(CaseEvidence.read(kept))), soft_wrap=True)
+        console.say(ladder_text(CaseEvidence.read(kept)))
         if directory:
             console.print(f"kept in {kept}")
     raise typer.Exit(code)
@@ -194,7 +191,7 @@ class _Attempt:
 
     def __init__(
         self,
-        console: Console,
+        console: SafeConsole,
         deployment: Deployment,
         guard: Guard,
         caller: str,
@@ -349,10 +346,7 @@ class _Attempt:
         )
 
     def _say(self, text: str, style: str = "") -> None:
-        self._console.print(
-            Text(f"{time.monotonic() - self._began:7.2f}  {text}", style), soft_wrap=True
-        )
-        self._console.file.flush()
+        self._console.say(f"{time.monotonic() - self._began:7.2f}  {text}", style)
 
 
 # -- harness load
@@ -396,7 +390,7 @@ def load(
     asked = plan.plan(chosen, calls, cps, hold, step)
     cases = plan.cases(chosen, trunk or (), line)
     plan.check_marks(calls, cases)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_by_ctrl_c()
     console = SafeConsole(highlight=False, stderr=as_json)
     console.width = max(
         _WIDTH, console.width
@@ -425,8 +419,7 @@ def _step_ended(console: SafeConsole, number: int, calls: Sequence[LoadCall]) ->
     if bad:
         message = bad[0].message
         said += f"; call {bad[0].index}: {mask_text(message) if is_masked(bad[0].lane.context.deployment) else message}"
-    console.print(said, soft_wrap=True)
-    console.file.flush()
+    console.say(said)
 
 
 def _show_load(console: SafeConsole, found: LoadResult, run: Path) -> None:
@@ -455,19 +448,19 @@ def _show_load(console: SafeConsole, found: LoadResult, run: Path) -> None:
         )
     console.print(table)
     for note in found.notes:
-        console.print(f"note: {note}", soft_wrap=True)
+        console.say(f"note: {note}")
     if found.interrupted:
         console.print(f"interrupted in step {len(found.steps)}: what was up was hung up")
     if (first := found.first_failing) is not None:
         console.print(f"first failing step: {first.step} ({first.calls} calls)", style="red")
-        console.print(first.message or "not all of its calls were placed", soft_wrap=True)
+        console.say(first.message or "not all of its calls were placed")
     ended = sum(call.ended for call in found.calls)
     console.print(
         f"{found.verdict}: {found.calls_held} of {found.asked.calls} calls held, {ended} of {len(found.calls)} ended",
         style="green" if found.exit_code == 0 else "red",
     )
     for name in (result.FILE, result.PICTURE):
-        console.print(str(run / name), soft_wrap=True)
+        console.say(str(run / name))
 
 
 def _percentiles(percentiles: Percentiles) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import shlex
-import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +15,7 @@ from harness.deployment.grants import Grants
 from harness.errors import MistakeError, RefusedError, ResourceError
 from harness.report.run_directory import STOPPED
 from harness.report.terminal import show
-from harness.run.cli.app import INTERRUPTED, Grant, Live
+from harness.run.cli.app import INTERRUPTED, Grant, Live, end_as_by_ctrl_c
 from harness.run.cli.help import Command, Group, epilog
 from harness.run.plugin.options import live_is_allowed, live_refusal
 from harness.support.files import own_directories
@@ -146,7 +145,7 @@ def run(
     from harness.run.fleet.controller import Controller
     from harness.run.fleet.state import State, redis_address
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_by_ctrl_c()
     console = SafeConsole(highlight=False, soft_wrap=True)
     files, reports = files.absolute(), reports.absolute()
     kept = reports / "fleet"
@@ -164,16 +163,12 @@ def run(
     directory = resume or kept / made.run
     state = State(redis_address())
     with contextlib.closing(state):
-        controller = Controller(
-            made, directory, state, worker.application(), lambda text: _say(console, text)
-        )
+        controller = Controller(made, directory, state, worker.application(), console.say)
         if resume is None:
             made.write(directory)
             controller.begin()
-            _say(
-                console,
-                f"run {made.run}; if this is killed: {_resuming(directory, files, reports, made.live)}",
-            )
+            again = _resuming(directory, files, reports, made.live)
+            console.say(f"run {made.run}; if this is killed: {again}")
         else:
             controller.resume()
         record = controller.run()
@@ -203,21 +198,16 @@ def _show_result(
         sites = ", then ".join(
             f"{one['calls']} calls from {one['site']}" for one in again["attempts"]
         )
-        _say(console, f"PLACED AGAIN: {again['case']}: {sites}")
+        console.say(f"PLACED AGAIN: {again['case']}: {sites}")
     for at, cases in record.not_run.items():
-        _say(console, f"NOT RUN: {len(cases)} cases meant for {at}")
+        console.say(f"NOT RUN: {len(cases)} cases meant for {at}")
     for name, path in {**finished.files, "fleet": finished.directory / result.FILE}.items():
-        _say(console, f"{name:14} {path}")
+        console.say(f"{name:14} {path}")
     for note in finished.notes:
-        _say(console, note)
+        console.say(note)
 
 
 def _check_live(made: FleetPlan, live: bool) -> None:
     real = sorted({(shard.file, shard.kind) for shard in made.shards if shard.kind != "simulated"})
     if real and not live:
         raise live_refusal(*real[0])
-
-
-def _say(console: SafeConsole, text: str) -> None:
-    console.print(text, markup=False)
-    console.file.flush()

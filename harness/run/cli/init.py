@@ -474,7 +474,7 @@ def preflight(
 def _report(file: Path, grants: Grants, console: SafeConsole) -> Report:
     deployment = load(file, secrets=False, grants=grants)
     for line in grants.outlook(to_plain(deployment), Path("/")):  # before anything is asked
-        console.print(f"{deployment.name}: {line}", markup=False, soft_wrap=True)
+        console.say(f"{deployment.name}: {line}")
     if deployment.kind != "simulated":
         return of_file(file, grants=grants)
     with Scratch() as scratch, one_world(file, deployment, scratch.path) as world:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -26,7 +25,7 @@ from harness.report.nightly import alerts, metrics, night, problems
 from harness.report.nightly.compare import Difference, compare, lines, markdown
 from harness.report.run_directory import RunEvidence, ended_run
 from harness.report.standing import rates
-from harness.run.cli.app import FAILED, PASSED, Grant
+from harness.run.cli.app import FAILED, PASSED, Grant, end_as_by_ctrl_c
 from harness.run.cli.completion import DeploymentFiles
 from harness.run.cli.help import Command, DefaultGroup, epilog
 from harness.support.files import json_file
@@ -97,7 +96,7 @@ def nightly(
         more = [*_split(verify), *(f"--grant={word}" for word in grant or ())]
         if metrics_file or push:
             metrics.client()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_by_ctrl_c()
     with _alerting(f"{series}: the night could not be recorded", to):
         finished = night.one_night(
             files, reports, series=series, bound=bound, more=more, base_url=base_url or served

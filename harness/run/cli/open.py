@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import signal
 import sys
 import webbrowser
 from functools import partial
@@ -24,6 +23,7 @@ from harness.report.nightly import page
 from harness.report.run_directory import REPORT, require_files
 from harness.report.signoff.manifest import HTML as SIGNOFF
 from harness.run.cli import startup
+from harness.run.cli.app import end_as_by_ctrl_c
 from harness.support.files import whole_file
 from harness.support.files.own_directories import Scratch
 
@@ -106,7 +106,7 @@ def open_run(
             f"{run}: has neither {REPORT} nor {page.FILE}; allowed: a run's directory, "
             "e.g. reports/latest, or one with nights"
         )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_by_ctrl_c()
     places["nights"] = reports / page.FILE
     base = reports if places["nights"].is_file() else directory
     secret = secrets.token_urlsafe(16)

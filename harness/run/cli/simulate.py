@@ -8,7 +8,6 @@ import contextlib
 import itertools
 import re
 import shlex
-import signal
 import tomllib
 from collections.abc import Container, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from harness.deployment.grants import GRANT_VARIABLE, PREFIX, Grants
 from harness.deployment.limits import released
 from harness.errors import SelectionError, writing
 from harness.integrations import load
-from harness.run.cli.app import Grant
+from harness.run.cli.app import Grant, end_as_by_ctrl_c
 from harness.run.cli.completion import Fault, deployment_files
 from harness.run.plugin.run import TimingsName
 from harness.run.plugin.worlds import alive_lock, one_world
@@ -63,7 +62,7 @@ def simulate(
         raise SelectionError(f"{file}: kind: is {deployment.kind!r}; allowed: simulated")
     if as_live is not None:
         tenants = max(tenants, 2)  # both files may be verified at once
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_by_ctrl_c()
     console = SafeConsole(highlight=False)
     console.width = max(
         _WIDTH, console.width
@@ -89,13 +88,12 @@ def simulate(
                 _describe(console, tenant, f"{deployment.name}, tenant {number} of {tenants}")
             if as_live is not None:
                 _write(console, as_live, world.tenants, timings)
-            console.print("Ctrl-C ends it.")
-            console.file.flush()
+            console.say("Ctrl-C ends it.")
             released(alive_lock(control, deployment.name))  # returns only when the world has died
 
 
 def _write(
-    console: Console, directory: Path, tenants: Sequence[Deployment], timings: TimingsName
+    console: SafeConsole, directory: Path, tenants: Sequence[Deployment], timings: TimingsName
 ) -> None:
     """Write one tenant as the live deployment and another for the stand-in; their secrets are
     printed, not written.
@@ -117,8 +115,8 @@ def _write(
         shown.append(exports(secrets))
     shown.insert(1, exports({GRANT_VARIABLE: shlex.join(wanted)}))
     console.rule("as if live: in another terminal")
-    console.print("\n".join(shown), soft_wrap=True, markup=False)
-    console.print(f"{program()} verify {shlex.join(map(str, paths))}", soft_wrap=True, markup=False)
+    console.say("\n".join(shown))
+    console.say(f"{program()} verify {shlex.join(map(str, paths))}")
 
 
 def _describe(console: Console, world: Deployment, title: str) -> None:

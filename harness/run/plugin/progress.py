@@ -147,7 +147,7 @@ class Progress:
         interruption = self._config.stash[INTERRUPTION]
         interruption.keep, interruption.output = self._cut_short, self._console.file.fileno()
         for line in ignored(self._config, self._run.deployments):
-            self._say(Text(line))
+            self._console.say(line)
         if self._config.getoption("verbose", 0) <= 0:
             mute_reporter(self._config)
 
@@ -279,7 +279,7 @@ class Progress:
             self._ordinary_ended[report.outcome] += 1
         if report.failed:
             heading = f"FAILED   {report.nodeid} (a test beside the cases)"
-            self._say(Text(f"{heading}:\n{report.longreprtext}", "red"))
+            self._console.say(f"{heading}:\n{report.longreprtext}", "red")
 
     def _show_case(
         self, name: str, verdict: Verdict, first: str, attempt: str, *, again: bool
@@ -297,9 +297,9 @@ class Progress:
         else:
             if self._live is None and time.monotonic() - self._last_line >= _PLAIN_EVERY_S:
                 self._last_line = time.monotonic()
-                self._say(self._line())
+                self._console.say(self._line())
             return
-        self._say(Text.assemble((heading, style), (name, "bold"), f"  {words}"))
+        self._console.say(Text.assemble((heading, style), (name, "bold"), f"  {words}"))
 
     def _by_evidence(self, case: str) -> CaseEvidence | None:
         """The attempt that the reports will count; None if the case left no evidence."""
@@ -429,7 +429,7 @@ class Progress:
                 self._config.getoption("witness"),
                 grants(self._config),
             ):
-                self._say(Text(line))
+                self._console.say(line)
         except (HarnessError, OSError) as error:  # the evidence of the run is none the worse for it
             self._broken(str(error))
         planned, end = self._end(interrupted)
@@ -438,7 +438,7 @@ class Progress:
             document = seal(finished.evidence)
         except (HarnessError, OSError) as error:
             self._broken(str(error))
-            self._say(self._line())
+            self._console.say(self._line())
             return None
         try:
             kept = remember(finished)
@@ -458,16 +458,16 @@ class Progress:
             past=finished.past,
         )
         for command in workflow_commands(finished.groups, self._broke):
-            self._say(Text(command))
+            self._console.say(command)
         if self._ordinary_ended:
             ended = ", ".join(
                 f"{count} {outcome}" for outcome, count in sorted(self._ordinary_ended.items())
             )
-            self._say(Text(f"tests beside the cases: {ended}"))
+            self._console.say(f"tests beside the cases: {ended}")
         for name, path in files.items():
-            self._say(Text(f"{name:<15}{relative(path)}"))
+            self._console.say(f"{name:<15}{relative(path)}")
         for note in finished.notes:
-            self._say(Text(note))
+            self._console.say(note)
         return finished
 
     def _print_json(self, finished: FinishedRun, files: Mapping[str, Path]) -> None:
@@ -484,7 +484,9 @@ class Progress:
         only here.
         """
         self._broke += mask_text(message).splitlines()[:1]
-        self._say(Text(f"BROKEN   {mask_text(whole or message)}", terminal.STYLES[Verdict.BROKEN]))
+        self._console.say(
+            f"BROKEN   {mask_text(whole or message)}", terminal.STYLES[Verdict.BROKEN]
+        )
 
     def _line(self) -> Text:
         """Called in rich's thread, too: what it reads is replaced, and never changes."""
@@ -498,11 +500,7 @@ class Progress:
     def mention(self, text: str) -> None:
         """Print what the run waits for, unless it is quiet. Thread-safe."""
         if not self._quiet:
-            self._say(Text(text))
-
-    def _say(self, what: Any) -> None:
-        self._console.print(what)
-        self._console.file.flush()
+            self._console.say(text)
 
 
 class Retention:

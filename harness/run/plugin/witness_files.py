@@ -7,11 +7,12 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from harness.deployment import Deployment, WitnessFiles
 from harness.deployment.grants import Grants
@@ -40,42 +41,34 @@ def add_files(
     cases = read_cases(run)
     if not cases:
         return []
-    began, ended = (
-        min(case.began_wall for case in cases),
-        max(case.wall(case.ended) for case in cases),
-    )
+    began = min(case.began_wall for case in cases)
+    ended = max(case.wall(case.ended) for case in cases)
     declared = dict.fromkeys(one.witness for one in deployments if one.witness is not None)
     lines: list[str] = []
+    paths: dict[Literal["ai", "platform"], list[Path]] = defaultdict(
+        list
+    )  #: by where they were made
+    for path in given:
+        if path.exists():
+            paths[next(iter(declared), WitnessFiles()).made_at].append(path)
+        else:
+            lines.append(f"{path}: no such file; name sound files, captures, or folders of them")
     with ExitStack() as stack:
-        made_at = next(iter(declared), WitnessFiles()).made_at
-        places = [(path, made_at) for path in given]
         for one in declared:
             if one.directory is not None:
                 folder = Path(one.directory)
-                places += (
-                    [(path, one.made_at) for path in _recent(folder, began)]
-                    if folder.is_dir()
-                    else []
-                )
-                lines += (
-                    [] if folder.is_dir() else [f"[witness] directory: {folder}: no such folder"]
-                )
+                if folder.is_dir():
+                    paths[one.made_at] += _recent(folder, began)
+                else:
+                    lines.append(f"[witness] directory: {folder}: no such folder")
             if one.command and grants.command:
-                folder = Path(
-                    stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-witness-"))
-                )
+                brought = tempfile.TemporaryDirectory(prefix="harness-witness-")
+                folder = Path(stack.enter_context(brought))
                 lines += _bring(one, grants.environment(), folder, began, ended)
-                places.append((folder, one.made_at))
+                paths[one.made_at].append(folder)
         reported: list[Told] = []
-        missing = [path for path in given if not path.exists()]
-        lines += [
-            f"{path}: no such file; name sound files, captures, or folders of them"
-            for path in missing
-        ]
-        for place in dict.fromkeys(place for _, place in places):
-            # together: files of one folder tell of each other
-            paths = [path for path, at in places if at == place and path not in missing]
-            found, problems = witnesses.read_files(run, paths, place)
+        for made_at, together in paths.items():  # files of one folder tell of each other
+            found, problems = witnesses.read_files(run, together, made_at)
             reported += found
             lines += problems
         if reported:
@@ -119,11 +112,8 @@ def _bring(
             timeout=within_s,
             check=False,
         )
-        why = (
-            f"exit code {done.returncode}; run it by hand in an empty folder"
-            if done.returncode
-            else ""
-        )
+        if done.returncode:
+            why = f"exit code {done.returncode}; run it by hand in an empty folder"
     except subprocess.TimeoutExpired:
         why = f"took longer than {within_s:g} s (witness.command_within_s) and was ended"
     except OSError as error:

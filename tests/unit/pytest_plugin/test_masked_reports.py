@@ -79,7 +79,7 @@ def test_breakage_outside_of_cases_is_masked(tmp_path: Path) -> None:
         _internal_error=False,
         _unreadable=set(),
         _broke=[],
-        _say=lambda text: shown_lines.append(text.plain),
+        _console=SimpleNamespace(say=lambda text, style: shown_lines.append(text)),
     )
     progress.pytest_internalerror(f"E  ValueError: {NUMBER} is no extension of b\u00fcro\udce4")
     progress.pytest_collectreport(
