@@ -139,16 +139,13 @@ def call(
         )
     end_as_by_ctrl_c()
     console = SafeConsole(highlight=False)
-    with contextlib.ExitStack() as stack:
-        scratch = stack.enter_context(Scratch()).path
-        world = stack.enter_context(_complete(chosen, file, scratch))
+    with Scratch() as scratch, _complete(chosen, file, scratch.path) as world:
         caller = _caller(world, phone)
         guard, uri = Guard(world, world.region_at(caller)), _uri(world, caller, number)
         guard(uri)  # refuse before anything is sent
-        kept = _kept(directory) if directory else scratch / "call"
-        code = _Attempt(console, world, guard, caller, kept, scratch).run(
-            uri, seconds, press, say or []
-        )
+        kept = _kept(directory) if directory else scratch.path / "call"
+        attempt = _Attempt(console, world, guard, caller, kept, scratch.path)
+        code = attempt.run(uri, seconds, press, say or [])
         console.say(ladder_text(CaseEvidence.read(kept)))
         if directory:
             console.print(f"kept in {kept}")
@@ -395,16 +392,14 @@ def load(
     console.width = max(
         _WIDTH, console.width
     )  # a narrow terminal wraps the table instead of cutting it off
-    with contextlib.ExitStack() as stack:
-        scratch = stack.enter_context(Scratch()).path
-        world = stack.enter_context(_complete(chosen, file, scratch))
+    with Scratch() as scratch, _complete(chosen, file, scratch.path) as world:
         found, run = run_load(
             world,
             cases,
             asked,
             timings=world.timings_by("quick"),
             reports=reports.absolute(),
-            scratch=scratch,
+            scratch=scratch.path,
             on_step=lambda number, placed: _step_ended(console, number, placed),
         )
     if as_json:

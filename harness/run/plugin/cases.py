@@ -76,7 +76,6 @@ class Attempt:
     outcome: CaseOutcome = field(default_factory=CaseOutcome)
     conclusion: Conclusion | None = None  #: once the case is closed
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
-    late_s: float = 0.0  #: how late this process was woken at worst
     evidence: Evidence | None = None  #: of its scenario, once that has begun
     guessed: bool = (
         False  #: whether a call was this case's by a guess, so that it is run again alone
@@ -140,18 +139,18 @@ class Attempt:
 
     def close(self) -> None:
         """Decide how the case ended, and write it down."""
-        recorder = self.recorder
+        recorder, late_s = self.recorder, 0.0
         if recorder is not None:
-            self.late_s = monitor().take_lateness()
+            late_s = monitor().take_lateness()
             if recorder.is_whole and self.evidence is not None:
                 self._check_responsiveness(recorder, self.evidence)
             self.evidence = None  # which lets go of the context
         conclusion = self.conclusion = self.outcome.conclusion
         if recorder is None:
             return
-        if self.late_s >= LATE_S:
+        if late_s >= LATE_S:
             recorder.note(
-                f"This machine was busy: the harness was woken up to {self.late_s:.1f} s late. {_BUSY}"
+                f"This machine was busy: the harness was woken up to {late_s:.1f} s late. {_BUSY}"
             )
         if self.guessed:
             recorder.guessed()
@@ -386,12 +385,8 @@ def pytest_runtest_makereport(
         return report
     is_last = call.when == "call" or (call.when == "setup" and call.excinfo is not None)
     if is_last and attempt.recorder is not None:
-        for name, text in (
-            ("log", report.caplog),
-            ("stdout", report.capstdout),
-            ("stderr", report.capstderr),
-        ):
-            if text:
+        for name in ("log", "stdout", "stderr"):
+            if text := getattr(report, f"cap{name}"):
                 attempt.recorder.attach(name, text, "text/plain")
     if call.excinfo is not None:
         attempt.raised(error := call.excinfo.value)
@@ -419,7 +414,6 @@ def pytest_runtest_makereport(
             ("verdict", str(conclusion.verdict)),
             ("attempt", str(attempt.number)),
             ("tried again", "yes" if attempt.repeat else ""),
-            ("late_s", f"{attempt.late_s:.3f}"),
             ("message", "\n".join(filter(None, (attempt.diagnosis.headline, conclusion.message)))),
         ]
         if attempt.recorder is not None:

@@ -113,57 +113,39 @@ def in_order(items: list[pytest.Item], run: Run) -> list[pytest.Item]:
     At the end those that have a stand-in's address for themselves, and last of all those behind
     which a platform may take the trunk for down.
     """
-    cases = {id(item): case_of(item) for item in items}
+    cases = {item: case for item in items if (case := case_of(item)) is not None}
+    deployments = {item: run.deployment(case.deployment) for item, case in cases.items()}
+    real = {item for item, deployment in deployments.items() if deployment.kind != "simulated"}
+    seconds = {item: case.row.seconds for item, case in cases.items()}
     turns = Counter[str]()
 
     def place_in_queue(item: pytest.Item) -> tuple[float, int]:
-        case = cases[id(item)]
-        if case is None:
+        if item not in cases:
             return 0.0, 0
-        turns[case.deployment] += (
-            1  # deployments take turns, since one that is real carries few cases at once
-        )
-        return -case.row.seconds, turns[case.deployment]
-
-    def is_real(item: pytest.Item) -> bool:
-        case = cases[id(item)]
-        return case is not None and run.deployment(case.deployment).kind != "simulated"
+        # deployments take turns, since one that is real carries few cases at once
+        turns[cases[item].deployment] += 1
+        return -seconds[item], turns[cases[item].deployment]
 
     def is_last(item: pytest.Item) -> bool:
         """Whether the case needs the stand-in's address for itself, so that the phone is set up
         again afterwards.
         """
-        case = cases[id(item)]
-        return (
-            case is not None
-            and case.row.own_place
-            and case.axes["ai"] == "stand-in"
-            and is_real(item)
-        )
-
-    def troubles_trunk(item: pytest.Item) -> tuple[bool, float]:
-        case = cases[id(item)]
-        return (case.row.takes_trunk_down, case.row.seconds) if case else (False, 0.0)
+        return item in real and cases[item].row.own_place and cases[item].axes["ai"] == "stand-in"
 
     queue = sorted(items, key=place_in_queue)
-    last = sorted(filter(is_last, queue), key=troubles_trunk)
-    first = [item for item in queue if item not in last]
+    last = list(filter(is_last, queue))
+    last.sort(key=lambda item: (cases[item].row.takes_trunk_down, seconds[item]))
+    first = [item for item in queue if not is_last(item)]
     # cases of real deployments swap places so that they do not wait for each other
-    real = [index for index, item in enumerate(first) if is_real(item)]
-    waiting = [
-        (case, run.deployment(case.deployment))
-        for index in real
-        if (case := cases[id(first[index])])
-    ]
-    ordered = list(first)
-    for index, taken in zip(real, in_turns(waiting, run.workers), strict=True):
-        ordered[index] = first[real[taken]]
-    seconds = [case.row.seconds if (case := cases[id(item)]) else 0.0 for item in ordered]
-    return _dealt(ordered, seconds, run.workers, any_real=bool(real)) + last
+    waiting = [item for item in first if item in real]
+    turn = iter(in_turns([(cases[item], deployments[item]) for item in waiting], run.workers))
+    ordered = [waiting[next(turn)] if item in real else item for item in first]
+    is_long = [seconds.get(item, 0.0) > _LONG_S for item in ordered]
+    return _dealt(ordered, is_long, run.workers, any_real=bool(waiting)) + last
 
 
 def _dealt(
-    ordered: list[pytest.Item], seconds: Sequence[float], workers: int, *, any_real: bool
+    ordered: list[pytest.Item], is_long: Sequence[bool], workers: int, *, any_real: bool
 ) -> list[pytest.Item]:
     """Reorder for xdist's first deal of two to each worker: a short case stands behind each long
     one.
@@ -176,6 +158,6 @@ def _dealt(
             item for pair in zip(longest, reversed(shortest), strict=True) for item in pair
         ] + rest
     left, dealt = deque(ordered[workers:]), list[pytest.Item]()
-    for item, lasts_s in zip(ordered[:workers], seconds, strict=False):
-        dealt += [item, left.pop() if lasts_s > _LONG_S else left.popleft()]
+    for item, lasts in zip(ordered[:workers], is_long, strict=False):
+        dealt += [item, left.pop() if lasts else left.popleft()]
     return dealt + list(left)

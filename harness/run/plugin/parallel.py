@@ -49,10 +49,6 @@ from harness.support.terminal import SafeConsole, lead_nowhere
 from harness.witness.campaign import SILENT_VARIABLE
 
 _INPUT = "harness"
-_AS_OF = pytest.StashKey[
-    str
-]()  #: the moment that HARNESS_AS_OF had set before the run began; else empty
-_LAST_FAILED = pytest.StashKey[str]()  #: the run that --last-failed has taken its cases from
 _SLOT = pytest.StashKey[Lease]()
 _RUNNER = pytest.StashKey[Lease]()
 _TEXT = pytest.StashKey[str]()  #: the JSON that every worker receives
@@ -152,7 +148,7 @@ def _hand_down(config: pytest.Config, variable: str, value: str) -> None:
 def _begin(config: pytest.Config) -> None:
     """Read what is asked for, and start what the session needs."""
     files = options.files(config)
-    config.stash[_AS_OF] = planned_at().isoformat() if os.environ.get(AS_OF_VARIABLE) else ""
+    as_of = planned_at().isoformat() if os.environ.get(AS_OF_VARIABLE) else ""
     _hand_down(
         config, AS_OF_VARIABLE, datetime.now(UTC).isoformat()
     )  # workers and worlds make the same plan
@@ -199,9 +195,9 @@ def _begin(config: pytest.Config) -> None:
         faults=tuple(faults),
         workers=workers,
     )
-    config.stash[_LAST_FAILED] = ""
+    repeated = ""
     if config.getoption("last_failed_cases"):
-        run, config.stash[_LAST_FAILED] = last_failed.narrowed(run, options.reports(config))
+        run, repeated = last_failed.narrowed(run, options.reports(config))
     if importlib.util.find_spec("pjsua2") is None:
         raise ResourceError(
             "the softphones' library pjsua2 is not installed for this Python; `make clean verify` installs it"
@@ -219,7 +215,8 @@ def _begin(config: pytest.Config) -> None:
         return
     _use_own_temporary_files(config)
     run.directory = create(options.reports(config).absolute())
-    _start(config, run, files)
+    given: scope.Options = {**options.given(config), "as_of": as_of, "last_failed": repeated}
+    _start(config, run, files, given)
 
 
 def preflight_allows(run: Run, worlds: Worlds, mode: str, *, stderr: bool = False) -> bool:
@@ -300,14 +297,9 @@ def _load_preflight() -> Any:
     return importlib.import_module("harness.run.preflight")
 
 
-def _prepare(config: pytest.Config, run: Run) -> None:
+def _prepare(run: Run, given: scope.Options) -> None:
     """What there is to do while the worlds start."""
     try:
-        given: scope.Options = {
-            **options.given(config),
-            "as_of": config.stash[_AS_OF],
-            "last_failed": config.stash[_LAST_FAILED],
-        }
         scope.write(run.directory, run.scope(given, _command()))
         run.written[scope.FILE] = whole_file.written(run.directory / scope.FILE)
     except OSError as error:
@@ -326,7 +318,7 @@ def _command() -> str:
     return shlex.join(["pytest" if named in ("pytest", "py.test") else "harness", *sys.argv[1:]])
 
 
-def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
+def _start(config: pytest.Config, run: Run, files: list[Path], given: scope.Options) -> None:
     _allure_results(config, run)
     stack = ExitStack()
     config.add_cleanup(stack.close)  # for every exit; an orderly end has already ended everything
@@ -365,7 +357,7 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
                 (p.path for p in config.pluginmanager.get_plugins() if isinstance(p, ForkServer)),
                 None,
             ),
-            meanwhile=lambda: _prepare(config, run),
+            meanwhile=lambda: _prepare(run, given),
         )
         for (
             name,

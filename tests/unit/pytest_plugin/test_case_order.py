@@ -24,15 +24,20 @@ FILE_OF = {
 }
 
 
+class Item:
+    """A pytest item that runs a case."""
+
+    def __init__(self, case: Case) -> None:
+        self.callspec = SimpleNamespace(params={"case": case})
+
+
 def in_turn(deployment: Deployment, workers: int, ai: str) -> list[Case]:
     """The cases with this AI, in order."""
     run = Run(Path(), (deployment,), matrix.Selection(ais=(ai,)), "quick", workers=workers)
     collected = sorted(
         run.cases, key=lambda case: FILE_OF.get(case.row.scenario, "test_call_control")
     )
-    items: Any = [
-        SimpleNamespace(callspec=SimpleNamespace(params={"case": case})) for case in collected
-    ]
+    items: Any = [Item(case) for case in collected]
     ordered = [case_of(item) for item in in_order(items, run)]
     found = [case for case in ordered if case is not None]
     assert sorted(case.id for case in found) == sorted(case.id for case in run.cases), (
