@@ -55,6 +55,9 @@ Live = Annotated[
     typer.Option("--live", help="Call real platforms, which may cost money (or HARNESS_LIVE=1)."),
 ]
 
+#: The option of commands that print for people unless it is given.
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
+
 #: The argument of commands that take one run.
 RunDirectory = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run's directory, e.g. reports/latest.")

@@ -39,7 +39,7 @@ from harness.report.case_document import is_masked, names
 from harness.report.drawings import ladder_text
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import said_of
-from harness.run.cli.app import FAILED, INTERRUPTED, PASSED, Grant, Live, end_as_by_ctrl_c
+from harness.run.cli.app import FAILED, INTERRUPTED, PASSED, AsJson, Grant, Live, end_as_by_ctrl_c
 from harness.run.cli.completion import deployment_files
 from harness.run.load import plan, result
 from harness.run.load.call import LoadCall
@@ -376,7 +376,7 @@ def load(
     ),
     live: Live = False,
     grant: Grant = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Place calls in steps, verify each both ways, hold them, end them. Exit code 0 only when all
     asked for were.

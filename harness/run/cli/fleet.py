@@ -16,7 +16,7 @@ from harness.errors import MistakeError, RefusedError, ResourceError
 from harness.report.run_directory import STOPPED
 from harness.report.terminal import show
 from harness.run.cli.app import INTERRUPTED, Grant, Live, end_as_by_ctrl_c
-from harness.run.cli.help import Command, Group, epilog
+from harness.run.cli.help import Group, group
 from harness.run.plugin.options import live_is_allowed, live_refusal
 from harness.support.files import own_directories
 from harness.support.terminal import SafeConsole
@@ -52,13 +52,6 @@ _Scenarios = Annotated[
     ),
 ]
 
-fleet_app = typer.Typer(
-    name="fleet",
-    cls=Group,
-    help="One run over several sites (docs/fleet.md).",
-    no_args_is_help=True,
-)
-
 
 def _check_extra() -> None:
     missing = [
@@ -71,7 +64,6 @@ def _check_extra() -> None:
         )
 
 
-@fleet_app.command("plan", cls=Command, epilog=epilog("harness fleet plan fleet.toml"))
 def show_plan(
     file: Annotated[Path, typer.Argument(metavar="FLEET.toml", help="The fleet's file.")],
     files: _Files = Path(),
@@ -102,7 +94,6 @@ def show_plan(
     )
 
 
-@fleet_app.command("work", cls=Command, epilog=epilog("harness fleet work --site ams"))
 def work(
     site: Annotated[str, typer.Option(metavar="NAME", help="The site this is.")],
     files: _Files = Path(),
@@ -122,7 +113,6 @@ def work(
     worker.work(site, rules, (scratch or own_directories.temporary()).resolve())
 
 
-@fleet_app.command("run", cls=Command, epilog=epilog("harness fleet run fleet.toml"))
 def run(
     file: Annotated[
         Path | None, typer.Argument(metavar="FLEET.toml", help="The fleet's file.")
@@ -211,3 +201,12 @@ def _check_live(made: FleetPlan, live: bool) -> None:
     real = sorted({(shard.file, shard.kind) for shard in made.shards if shard.kind != "simulated"})
     if real and not live:
         raise live_refusal(*real[0])
+
+
+fleet_app = group(
+    Group,
+    "One run over several sites (docs/fleet.md).",
+    plan=(show_plan, "harness fleet plan fleet.toml"),
+    work=(work, "harness fleet work --site ams"),
+    run=(run, "harness fleet run fleet.toml"),
+)

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 
@@ -106,6 +108,14 @@ class Group(_Plain, TyperGroup):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [*super().collect_usage_pieces(ctx), "COMMAND [ARGS]…"]
+
+
+def group(kind: type[Group], text: str, **commands: tuple[Callable[..., None], str]) -> typer.Typer:
+    """Several commands, by name, each with its example."""
+    app = typer.Typer(cls=kind, no_args_is_help=True, help=text)
+    for name, (command, example) in commands.items():
+        app.command(name, cls=Command, epilog=epilog(example))(command)
+    return app
 
 
 class DefaultGroup(Group):

@@ -21,6 +21,7 @@ from harness.audio.quality import Figures, best_snr, figures
 from harness.audio.spectrogram import spectrogram_svg
 from harness.audio.wav import MOST_SECONDS
 from harness.errors import MistakeError, writing
+from harness.run.cli.app import AsJson
 from harness.support.files import json_file, whole_file
 from harness.support.resources import prompt_names
 from harness.support.terminal import SafeConsole
@@ -73,9 +74,7 @@ def listen(
         Path,
         typer.Argument(metavar="FILE", help="A sound file, mono or stereo: WAV, MP3, Ogg, FLAC."),
     ],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object instead of tables.")
-    ] = False,
+    as_json: AsJson = False,
     deep: Annotated[
         bool, typer.Option("--deep", help="Also search for marks that sound under others.")
     ] = False,

@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 from harness import integrations
 from harness.deployment.file import read
 from harness.errors import MistakeError, writing
+from harness.run.cli.app import AsJson
 from harness.run.cli.completion import example_names, integration_names
 from harness.run.plugin.worlds import FaultDocument, list_faults
 from harness.support import resources
@@ -47,7 +48,7 @@ def rows(
             autocompletion=integration_names,
         ),
     ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the rows of the matrix, and where each comes from."""
     names = [integration] if integration else integrations.names()
@@ -70,7 +71,7 @@ def rows(
 
 
 def faults(
-    as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List what --fault takes, and how each fault shows."""
     found = list_faults()

@@ -25,20 +25,22 @@ from harness.report.nightly import alerts, metrics, night, problems
 from harness.report.nightly.compare import Difference, compare, lines, markdown
 from harness.report.run_directory import RunEvidence, ended_run
 from harness.report.standing import rates
-from harness.run.cli.app import FAILED, PASSED, Grant, end_as_by_ctrl_c
+from harness.run.cli.app import FAILED, PASSED, AsJson, Grant, end_as_by_ctrl_c
 from harness.run.cli.completion import DeploymentFiles
-from harness.run.cli.help import Command, DefaultGroup, epilog
+from harness.run.cli.help import DefaultGroup, group
 from harness.support.files import json_file
 from harness.support.mask import mask_text
 from harness.support.model_words import instead
 from harness.support.terminal import SafeConsole
 
+_Reports = Annotated[
+    Path, typer.Option(metavar="DIR", help="Where the nights leave their results.")
+]
+
 
 def nightly(
     files: DeploymentFiles,
-    reports: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where the nights leave their results.")
-    ] = Path("reports"),
+    reports: _Reports = Path("reports"),
     name: Annotated[
         str, typer.Option(metavar="NAME", help="The series' name (default: the files').")
     ] = "",
@@ -199,9 +201,7 @@ def acknowledge(
     deployment: Annotated[
         str, typer.Option(metavar="NAME", help="Only in this deployment (default: in each).")
     ] = "",
-    reports: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where the nights leave their results.")
-    ] = Path("reports"),
+    reports: _Reports = Path("reports"),
 ) -> None:
     """Acknowledge a cause until a day: every view shows it as known, and no alert calls it new.
 
@@ -219,24 +219,21 @@ def acknowledge(
     typer.echo(f"{acknowledged.add(reports, entry)}: {cause}: {entry}")
 
 
-nightly_app = typer.Typer(
-    cls=DefaultGroup, no_args_is_help=True, help="Verify every night; acknowledge known causes."
-)
-for _name, _command, _example in (
-    ("run", nightly, "harness nightly acme.toml"),
-    (
-        "acknowledge",
+nightly_app = group(
+    DefaultGroup,
+    "Verify every night; acknowledge known causes.",
+    run=(nightly, "harness nightly acme.toml"),
+    acknowledge=(
         acknowledge,
         "harness nightly acknowledge audio-blocked --ticket NET-12 --owner Ana --until 2026-12-31",
     ),
-):
-    nightly_app.command(_name, cls=Command, epilog=epilog(_example))(_command)
+)
 
 
 def compare_runs(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="A run's directory.")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="A later run's directory.")],
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: AsJson = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="As a Markdown table.")] = False,
 ) -> None:
     """What fails anew, is fixed, flaky, slower or lost, and since when. Exit code 1 if there is

@@ -30,7 +30,7 @@ from harness.report.summary import summarise
 from harness.report.terminal import show
 from harness.run.cli.app import FAILED, INTERRUPTED, NOT_ACCEPTED, PASSED, RunDirectory
 from harness.run.cli.completion import bundled_cases, owner_names
-from harness.run.cli.help import Command, DefaultGroup, epilog
+from harness.run.cli.help import DefaultGroup, group
 from harness.support.files import json_file
 from harness.support.network_text import printable
 from harness.support.terminal import SafeConsole
@@ -355,14 +355,10 @@ def _code(decision: Decision) -> int:
     return FAILED if decision.outcome is Acceptance.NOT_ACCEPTED else PASSED
 
 
-signoff_app = typer.Typer(
-    cls=DefaultGroup,
-    no_args_is_help=True,
-    help="Make, sign and verify the document a customer signs.",
+signoff_app = group(
+    DefaultGroup,
+    "Make, sign and verify the document a customer signs.",
+    make=(make, "harness signoff reports/latest --key key.pem"),
+    verify=(verify, "harness signoff verify reports/latest --key key.pub"),
+    key=(make_key, "harness signoff key key.pem"),
 )
-for _name, _command, _example in (
-    ("make", make, "harness signoff reports/latest --key key.pem"),
-    ("verify", verify, "harness signoff verify reports/latest --key key.pub"),
-    ("key", make_key, "harness signoff key key.pem"),
-):
-    signoff_app.command(_name, cls=Command, epilog=epilog(_example))(_command)
