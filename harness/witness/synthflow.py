@@ -16,11 +16,12 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from harness.deployment import SYNTHFLOW_ID, Deployment, is_loopback
+from harness.deployment import SYNTHFLOW_ID, Deployment, Synthflow, is_loopback
 from harness.deployment.safety import addresses_in_records
 from harness.errors import FarEndError
 from harness.sip.identity import known_spellings
@@ -424,3 +425,20 @@ def payload(what: str, answer: HttpResponse) -> Any:
         raise FarEndError(f"Synthflow API: {what}: not JSON") from error
     # the public API wraps its answers: {"status": "ok", "response": {…}}
     return plain["response"] if isinstance(plain, dict) and "response" in plain else plain
+
+
+class Apis(ExitStack):
+    """Synthflow's API as each deployment reaches it; clients are kept, and closed at the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: dict[tuple[str, Synthflow | None], SynthflowApi | None] = {}
+
+    def of(self, deployment: Deployment) -> SynthflowApi | None:
+        """Its client; None where it declares none."""
+        key = (deployment.name, deployment.synthflow)
+        if key not in self._kept:
+            self._kept[key] = api = api_of(deployment)
+            if api is not None:
+                self.callback(api.close)
+        return self._kept[key]

@@ -8,7 +8,6 @@ lets no call of the old attempt through.
 
 from __future__ import annotations
 
-import dataclasses
 import fcntl
 import json
 import os
@@ -16,7 +15,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +46,6 @@ _WORDS = 300
 
 _LOSSES = "losses.jsonl"
 
-Notify = Callable[[str], None]
-
 
 @dataclass
 class ShardProgress:
@@ -63,6 +60,7 @@ class ShardProgress:
     in_vain: Counter[str] = field(
         default_factory=Counter
     )  #: by site, its attempts that left no new evidence
+    nobody_since: float | None = None  #: when none of its sites was there any more
     done: bool = False
 
 
@@ -96,7 +94,12 @@ class Controller:
     """
 
     def __init__(
-        self, plan: FleetPlan, directory: Path, state: State, app: Celery, notify: Notify
+        self,
+        plan: FleetPlan,
+        directory: Path,
+        state: State,
+        app: Celery,
+        notify: Callable[[str], None],
     ) -> None:
         self._plan, self._directory, self._state = plan, directory, state
         self._app, self._notify = app, notify
@@ -104,7 +107,6 @@ class Controller:
         self.record = Record()
         self._shards = [ShardProgress(shard, list(shard.cases)) for shard in plan.shards]
         self._began = time.monotonic()
-        self._nobody_since: dict[int, float] = {}
         directory.mkdir(parents=True, exist_ok=True)
         self._lock = own_directories.shared_file(directory / "controller.lock")
         try:
@@ -173,17 +175,15 @@ class Controller:
             if progress.done or progress.site:
                 continue
             if able := [name for name in progress.shard.sites if name in alive]:
-                self._nobody_since.pop(progress.shard.number, None)
+                progress.nobody_since = None
                 if site := next((name for name in self._next(progress, able) if name in free), ""):
                     free.remove(site)
                     self._send(progress, site)
-            else:
-                since = self._nobody_since.setdefault(progress.shard.number, time.monotonic())
-                if time.monotonic() - since >= self._plan.fleet.patience_s:
-                    self._give_up(
-                        progress,
-                        f"none of its sites was there for {self._plan.fleet.patience_s:g} s",
-                    )
+                continue
+            now, patience_s = time.monotonic(), self._plan.fleet.patience_s
+            progress.nobody_since = progress.nobody_since or now
+            if now - progress.nobody_since >= patience_s:
+                self._give_up(progress, f"none of its sites was there for {patience_s:g} s")
 
     def _alive(self) -> set[str]:
         return {site.name for site in self._plan.fleet.sites if self._state.is_alive(site.name)}
@@ -209,7 +209,7 @@ class Controller:
         progress.sent_at = time.monotonic()
         plan, shard = self._plan, progress.shard
         task = {
-            "ref": dataclasses.asdict(self._ref(progress)),
+            "ref": asdict(self._ref(progress)),
             "site": progress.site,
             "file": shard.file,
             "hash": shard.hash,

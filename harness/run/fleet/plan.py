@@ -4,13 +4,12 @@ last, the longest first.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import secrets
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Self
@@ -217,9 +216,7 @@ def _all_shards(
     if mistakes := list(_unlimited(fleet, names)):
         raise MistakeError("\n".join(mistakes))
     shards.sort(key=lambda shard: -shard.seconds)
-    return tuple(
-        dataclasses.replace(shard, number=number) for number, shard in enumerate(shards, 1)
-    )
+    return tuple(replace(shard, number=number) for number, shard in enumerate(shards, 1))
 
 
 def _unlimited(fleet: Fleet, names: Collection[str]) -> Iterator[str]:

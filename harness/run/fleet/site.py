@@ -167,7 +167,6 @@ TASK_VARIABLE = "HARNESS_FLEET_TASK"
 #: calls are hung up.
 LIFELINE_VARIABLE = "HARNESS_FLEET_LIFELINE"
 
-_SENDER = pytest.StashKey["Sender"]()
 #: The id of the case that this process runs; empty: none.
 _CASE = pytest.StashKey[str]()
 
@@ -188,8 +187,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     if not hasattr(config, "workerinput"):
         _watch_lifeline()
-        config.stash[_SENDER] = Sender(run, ref, Store(task["results"], ref.run))
-        config.pluginmanager.register(config.stash[_SENDER], "harness-fleet-sender")
+        sender = Sender(run, ref, Store(task["results"], ref.run))
+        config.pluginmanager.register(sender, "harness-fleet-sender")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -8,7 +8,6 @@ site.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import secrets
@@ -17,7 +16,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -178,7 +177,7 @@ def _verify(
     reading, writing = os.pipe()
     log, lease_s = directory / "pytest.log", float(task["lease_s"])
     known = {name: task[name] for name in ("site", "trunks", "results")}
-    known["ref"] = dataclasses.asdict(ref)
+    known["ref"] = asdict(ref)
     environment = {
         **os.environ,
         TASK_VARIABLE: json.dumps(known),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness import integrations
 from harness.deployment import Deployment
@@ -106,10 +105,7 @@ def cases(deployment: Deployment, trunks: Sequence[str], line: str | None) -> li
         assert case.line is not None  # the row calls a number
         guard.number(deployment.did(case.line, case.trunk))
     # A stand-in takes all the load's calls on one phone, which is set up for so many.
-    return [
-        dataclasses.replace(case, row=dataclasses.replace(case.row, own_place=True))
-        for case in chosen
-    ]
+    return [replace(case, row=replace(case.row, own_place=True)) for case in chosen]
 
 
 def _why_none(deployment: Deployment) -> str:
@@ -144,7 +140,7 @@ def _at(deployment: Deployment, case: Case, line: str) -> Case:
         raise SelectionError(
             f"--line {line}: is closed now (its hours: {hours}); allowed: a number that is open"
         )
-    return dataclasses.replace(case, line=line)
+    return replace(case, line=line)
 
 
 def check_marks(calls: int, cases: Sequence[Case]) -> None:

@@ -7,7 +7,6 @@ happens, each is hung up.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import secrets
 import threading
 import time
@@ -15,11 +14,11 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from functools import partial
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 from harness.case.verdict import Verdict, worst
-from harness.deployment import Deployment, Synthflow, Timings
+from harness.deployment import Deployment, Timings
 from harness.deployment.limits import LEG_MARKS, CallGate, Marks
 from harness.errors import WorldLostError
 from harness.integrations.matrix import Case
@@ -40,7 +39,7 @@ from harness.run.plugin.starvation import LATE_S, monitor
 from harness.run.plugin.worlds import erred, heartbeat
 from harness.support.heartbeat import Listener
 from harness.support.mask import mask_fields
-from harness.witness.synthflow import SynthflowApi, api_of
+from harness.witness.synthflow import Apis
 
 #: Threads that verify: each waits most of the time, and all of them are woken by every event.
 THREADS = 8
@@ -60,7 +59,7 @@ class Steps:
         self.calls: list[LoadCall] = []
         self.reached: list[int] = []  #: the levels of the steps that were begun
         self.interrupted = False
-        self._turns = itertools.cycle(lanes)
+        self._turns = cycle(lanes)
         self._on_step = on_step
         self._placing: list[Future[None]] = []
         self._stopped = threading.Event()
@@ -216,19 +215,14 @@ def load(
         marks = iter(
             list(islice(Marks(0, 1, secrets.randbits(64)).of_case(), LEG_MARKS))
         )  # a list's: threads share it
-        apis: dict[Synthflow | None, SynthflowApi | None] = {}
+        apis = stack.enter_context(Apis())
         gate = CallGate(scratch / "gate", deployment.limits)
         lanes = []
         world = _listen_to_the_world(deployment, scratch)
         for index, case in enumerate(cases):
             share = len(range(index, plan.calls, len(cases)))
             reached = deployment.reached_over(case.trunk, case.line)
-            if (
-                reached.synthflow not in apis
-                and (api := apis.setdefault(reached.synthflow, api_of(reached))) is not None
-            ):
-                stack.callback(api.close)
-            api = apis[reached.synthflow]
+            api = apis.of(reached)
             lane = Lane(run, case, reached, timings, pool, marks, api, gate, share, world)
             lanes.append(stack.enter_context(lane))
             if world is not None:

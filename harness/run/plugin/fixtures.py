@@ -11,7 +11,7 @@ import pytest
 
 from harness.case.recorder import CaseRecorder
 from harness.case.verdict import ExpectationError, NotObservableError, Verdict
-from harness.deployment import Deployment, Handover, Synthflow, Timings
+from harness.deployment import Deployment, Handover, Timings
 from harness.deployment.limits import Gate
 from harness.integrations.matrix import Case, why_not_now
 from harness.phone.pool import PhonePool
@@ -26,7 +26,7 @@ from harness.scenario.context import CaseContext, Line
 from harness.scenario.ends import End
 from harness.scenario.expect import Expect, ExpectGroup
 from harness.scenario.people import AssistantOf, Caller, Group
-from harness.witness.synthflow import SynthflowApi, api_of
+from harness.witness.synthflow import Apis
 
 _CONTEXT = pytest.StashKey[CaseContext]()
 _POOL = pytest.StashKey[PhonePool]()
@@ -91,19 +91,10 @@ def pool(pytestconfig: pytest.Config) -> Iterator[PhonePool]:
 
 
 @pytest.fixture(scope="session")
-def apis() -> Iterator[Callable[[Deployment], SynthflowApi | None]]:
-    """Synthflow's API as each deployment reaches it; clients are kept."""
-    kept: dict[tuple[str, Synthflow | None], SynthflowApi | None] = {}
-
-    def client(deployment: Deployment) -> SynthflowApi | None:
-        key = (deployment.name, deployment.synthflow)
-        if key not in kept:
-            kept[key] = api_of(deployment)
-        return kept[key]
-
-    yield client
-    for api in filter(None, kept.values()):
-        api.close()
+def apis() -> Iterator[Apis]:
+    """Synthflow's API as each deployment reaches it."""
+    with Apis() as apis:
+        yield apis
 
 
 @pytest.fixture
@@ -129,12 +120,12 @@ def cast(
     # as parameters, these fixtures of the whole session would keep each case's requests until it
     # ends (FixtureDef.execute)
     pool: PhonePool = request.getfixturevalue("pool")
-    apis: Callable[[Deployment], SynthflowApi | None] = request.getfixturevalue("apis")
+    apis: Apis = request.getfixturevalue("apis")
     attempt = attempt_of(request)
     others = attempt.leased.concurrent
     reached = replica.reached_over(case.trunk, case.line)
     context = CaseContext(
-        case, reached, timings, recorder, pool, case_marks, apis(reached), gate, others
+        case, reached, timings, recorder, pool, case_marks, apis.of(reached), gate, others
     )
     context.phones.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
     watch = request.config.stash[WATCH]

@@ -10,7 +10,6 @@ of this machine, other runs wait for (:func:`in_turn`).
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import math
 import sys
@@ -369,7 +368,7 @@ class LeaseTable:
         return held is not None
 
 
-@contextlib.contextmanager
+@contextmanager
 def in_turn(deployments: Sequence[Deployment]) -> Iterator[None]:
     """Wait until no other of the user's runs, loads or calls has a phone of these, or a stand-in's
     address; hold them meanwhile.
@@ -377,7 +376,7 @@ def in_turn(deployments: Sequence[Deployment]) -> Iterator[None]:
     The platform would call both registrations of one phone, calls from one number could not be told
     apart, and a deployment's limits would not hold over both runs. Raises :class:`ResourceError`.
     """
-    with contextlib.ExitStack() as stack:
+    with ExitStack() as stack:
         for place, words in sorted(
             _exclusive_to_a_run(deployments).items()
         ):  # sorted, or two runs could wait for each other

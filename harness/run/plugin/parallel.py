@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import importlib
 import importlib.util
@@ -13,7 +12,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Generator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -49,7 +48,6 @@ from harness.support.terminal import SafeConsole, lead_nowhere
 from harness.witness.campaign import SILENT_VARIABLE
 
 _INPUT = "harness"
-_SLOT = pytest.StashKey[Lease]()
 _RUNNER = pytest.StashKey[Lease]()
 _TEXT = pytest.StashKey[str]()  #: the JSON that every worker receives
 _BOARD = pytest.StashKey[Switchboard]()
@@ -108,9 +106,11 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     """
     config = session.config
     if WORLDS in config.stash:
-        run = config.stash[RUN]
+        run, code = config.stash[RUN], pytest.ExitCode.OK
+        mode, json_alone = options.preflight(config), config.getoption("json")
         try:
-            code = _look(config, run)
+            if not preflight_allows(run, config.stash[WORLDS], mode, stderr=json_alone):
+                code = pytest.ExitCode.TESTS_FAILED
         except HarnessError as error:
             code = _say(error)
         except KeyboardInterrupt:
@@ -121,19 +121,9 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         board = config.stash.get(_BOARD, None)
         if board is not None and run.switchboard is not None:  # a plugin may share no phones
             for phone in _stand_ins(run):
-                with contextlib.suppress(
-                    HarnessError
-                ):  # each case that needs it reports why it is missing
+                with suppress(HarnessError):  # each case that needs it reports why it is missing
                     board.keep(phone)
     return (yield)
-
-
-def _look(config: pytest.Config, run: Run) -> pytest.ExitCode:
-    """Do preflight; how the run exits if no call may be placed."""
-    mode, worlds = options.preflight(config), config.stash[WORLDS]
-    if mode == "off" or preflight_allows(run, worlds, mode, stderr=config.getoption("json")):
-        return pytest.ExitCode.OK
-    return pytest.ExitCode.TESTS_FAILED
 
 
 def _hand_down(config: pytest.Config, variable: str, value: str) -> None:
@@ -220,12 +210,14 @@ def _begin(config: pytest.Config) -> None:
 
 
 def preflight_allows(run: Run, worlds: Worlds, mode: str, *, stderr: bool = False) -> bool:
-    """Whether calls may be placed: look at one replica of each deployment, keep it as
-    ``preflight.json``, and say what is not ok.
+    """Whether calls may be placed: unless it is off, look at one replica of each deployment, keep
+    it as ``preflight.json``, and say what is not ok.
 
     Raises :class:`WorldLostError` where a world had an error of its own, so that nothing that was
     found counts.
     """
+    if mode == "off":
+        return True
     preflight = _load_preflight()
     reports = []
     for name, replicas in run.replicas.items():
@@ -334,9 +326,7 @@ def _start(config: pytest.Config, run: Run, files: list[Path], given: scope.Opti
     run.replicas = {d.name: [d] for d in run.deployments if d.kind != "simulated"}
     stack.enter_context(in_turn(run.deployments))
     if run.workers:
-        with contextlib.suppress(
-            OSError
-        ):  # as where a path is too long: phones are started each for itself
+        with suppress(OSError):  # as where a path is too long: phones are started each for itself
             phones = PhoneForkServer()
             stack.callback(phones.close)
             run.phone_fork_server = phones.path
@@ -397,10 +387,8 @@ def _allure_results(config: pytest.Config, run: Run) -> None:
 
 def _begin_worker(config: pytest.Config, run: Run) -> None:
     """A worker holds its slot for life; one that replaces a dead one takes over the dead one's."""
-    slot = lease([run.control / f"slot-{index}" for index in range(run.slots)])
-    run.slot = slot.index
+    run.slot = lease([run.control / f"slot-{index}" for index in range(run.slots)]).index
     run.calls_up.set(run.slot, 0)
-    config.stash[_SLOT] = slot
     config.stash[RUN] = run
     start_heartbeat(run)
     _allure_results(config, run)

@@ -11,7 +11,6 @@ follows.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
@@ -19,7 +18,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -130,12 +129,10 @@ class Watch:
         until, still = self._gaps.get(deployment, (0.0, ""))
         if since < until:
             return WorldLostError(still)
-        listener = self._listeners.get(deployment)
-        return (
-            WorldLostError(erred(deployment))
-            if listener is not None and listener.has_erred(since)
-            else None
-        )
+        listener = self.listener(deployment)
+        if listener is not None and listener.has_erred(since):
+            return WorldLostError(erred(deployment))
+        return None
 
     @property
     def worlds(self) -> list[int]:
@@ -236,12 +233,12 @@ class Watchdog:
             for listener, words in self._listeners.items():
                 beat = listener.look()
                 if beat is not None and listener.silent_s > HUNG_S and _is_descendant(beat.pid):
-                    with contextlib.suppress(OSError):
+                    with suppress(OSError):
                         whole_file.append(
                             words,
                             f"it had not stirred for {listener.silent_s:.0f} s, and was ended\n",
                         )
-                    with contextlib.suppress(ProcessLookupError):
+                    with suppress(ProcessLookupError):
                         os.kill(beat.pid, signal.SIGKILL)
 
 

@@ -20,6 +20,7 @@ from harness.run.load import call, run
 from harness.run.load.plan import LoadPlan
 from harness.support.resources import EXAMPLES
 from harness.support.terminal import SafeConsole
+from harness.witness import synthflow
 from tests.unit.load.load_spec import LOAD
 
 NUMBER, MASKED = "+13125550100", "+1312•••0100"
@@ -28,7 +29,7 @@ PLAN = LoadPlan(levels=(1,), cps=1.0, hold_s=0.0)
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "api_of", lambda deployment: None)
+    monkeypatch.setattr(synthflow, "api_of", lambda deployment: None)
     monkeypatch.setattr(run, "_listen_to_the_world", lambda deployment, control: None)
 
 
