@@ -288,8 +288,12 @@ class Controller:
         if self._is_hopeless(progress):
             said = f": {words[-_WORDS:]}" if words else ""
             self._give_up(progress, f"{how}, after {progress.attempt} attempts{said}")
-        else:
-            self._note_loss(loss)
+            return
+        self.record.losses.append(loss)
+        whole_file.append(self._directory / _LOSSES, json.dumps(loss) + "\n")
+        self._notify(
+            f"shard {loss['shard']} was lost at {site}: {how}; {loss['left']} of its cases are run again"
+        )
 
     @staticmethod
     def _count(progress: ShardProgress, loss: Mapping[str, Any]) -> None:
@@ -309,13 +313,6 @@ class Controller:
         # From here on no call of that attempt is admitted, even if its worker is still running.
         self._state.cancel(self._ref(progress), progress.site)
         self._ended(progress, why, begun=begun)
-
-    def _note_loss(self, loss: dict[str, Any]) -> None:
-        self.record.losses.append(loss)
-        whole_file.append(self._directory / _LOSSES, json.dumps(loss) + "\n")
-        self._notify(
-            f"shard {loss['shard']} was lost at {loss['site']}: {loss['why']}; {loss['left']} of its cases are run again"
-        )
 
     def _collect(self, progress: ShardProgress, attempt: int, site: str) -> None:
         """Take an attempt's evidence; a case that already has evidence keeps it."""

@@ -341,28 +341,23 @@ class LoadCall:
 
     @contextmanager
     def _judged(self, step: int) -> Iterator[None]:
-        """Take an error of the body into the outcome, and note the step in which the call first did
-        not pass.
+        """Take an error of the body into the outcomes of this call and of its lane, and note the
+        step in which the call first did not pass.
         """
         try:
             yield
-        except Exception as error:
-            self._note(error)
         except BaseException as error:
-            self._note(error)
-            raise
+            self._context.evidence.ended_by(error)
+            for outcome in (self._outcome, self.lane.recorder.outcome):
+                outcome.raised(error)
+            if not isinstance(error, Exception):
+                raise
         finally:
             self._seen_in(step)
 
     def _seen_in(self, step: int) -> None:
         if self.failed_in is None and self.verdict is not Verdict.PASSED:
             self.failed_in = step
-
-    def _note(self, error: BaseException) -> None:
-        """Record it for this call and for the evidence of the lane."""
-        self._context.evidence.ended_by(error)
-        for outcome in (self._outcome, self.lane.recorder.outcome):
-            outcome.raised(error)
 
     def _forget_recordings(self, call: Call) -> None:
         """Remove the recordings of a call that passed: they are not needed, and a load test makes

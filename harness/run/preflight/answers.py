@@ -215,31 +215,18 @@ def _codecs_of(sdp: str) -> list[str]:
 # -- registration
 
 
-async def phone_line(look: Look, probing: Probing, phone: PhoneEntry, place: Target) -> ProbeResult:
-    """One of the harness's phones at its registrar."""
-    domain = probing.deployment.accounts[phone.account].domain
-    username = phone.username or phone.aor_user
-    return await _registration(look, probing, place, phone.aor_user, domain, username, phone)
-
-
-async def trunk_line(look: Look, probing: Probing, trunk: Trunk, place: Target) -> ProbeResult:
-    """The SIP number of a trunk, at the Termination URI and of its domain, from the stand-in's
-    address.
-    """
-    user = trunk.username or ""
-    return await _registration(look, probing, place, user, place.host, user, trunk)
-
-
-async def _registration(
-    look: Look,
-    probing: Probing,
-    place: Target,
-    user: str,
-    domain: str,
-    username: str,
-    owner: PhoneEntry | Trunk,
+async def registration_line(
+    look: Look, probing: Probing, owner: PhoneEntry | Trunk, place: Target
 ) -> ProbeResult:
-    """What the registrar's final answer, or its absence, says of the account."""
+    """What the registrar says of an account: a harness phone's, or the SIP number of a trunk, at the
+    Termination URI and of its domain, from the stand-in's address.
+    """
+    if isinstance(owner, Trunk):
+        user, domain, where = owner.username or "", place.host, f"trunks.{owner.name}"
+    else:
+        user, where = owner.aor_user, f"phones.{look.subject}"
+        domain = probing.deployment.accounts[owner.account].domain
+    username = owner.username or user
     login = (
         Login(username, owner.password.get_secret_value(), owner.realm) if owner.password else None
     )
@@ -249,7 +236,6 @@ async def _registration(
         fix = _NO_REGISTRATION.get(outcome.trouble or "", "Check host, port and transport.")
         return look.failed(outcome.detail, fix)
     probing.registrars.add(place)
-    where = f"trunks.{owner.name}" if isinstance(owner, Trunk) else f"phones.{look.subject}"
     said = f"{response.status} {response.reason}"
     if (unanswered := outcome.unanswered) is not None:
         fix = f"{unanswered.fix} (See {where} and its account.)"

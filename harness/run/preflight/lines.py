@@ -150,11 +150,6 @@ class Report:
         """What must be fixed before calls make sense."""
         return [line for line in self.lines if line.status is Status.FAILED]
 
-    @property
-    def counts(self) -> Counter[Status]:
-        """How many lines ended how."""
-        return Counter(line.status for line in self.lines)
-
     def line(self, name: str) -> ProbeResult:
         """The line of that name. Raises ``KeyError``."""
         for line in self.lines:
@@ -197,12 +192,9 @@ def show(console: Console, report: Report, *, all_lines: bool) -> None:
     if table.row_count:
         console.print(table)
     _by_need(console, report, all_lines=all_lines)
-    counts = ", ".join(
-        f"{report.counts[status]} {status}" for status in Status if report.counts[status]
-    )
-    console.print(
-        f"{len(report.lines)} lines: {counts}; {report.seconds:.1f} s; no call was placed"
-    )
+    counts = Counter(line.status for line in report.lines)
+    ended = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
+    console.print(f"{len(report.lines)} lines: {ended}; {report.seconds:.1f} s; no call was placed")
 
 
 def _by_need(console: Console, report: Report, *, all_lines: bool) -> None:

@@ -77,7 +77,7 @@ def of_file(
     missing = {name for name in wanted if not environment.get(name)}
     deployment = load(path, {**environment, **dict.fromkeys(missing, "-")}, grants=grants)
     report = run(_without(deployment, missing), **settings)
-    return Report(report.deployment, (*secret_lines, *report.lines), report.seconds, report.rows)
+    return replace(report, lines=(*secret_lines, *report.lines))
 
 
 def variables(path: Path) -> dict[str, str]:
@@ -252,11 +252,17 @@ def _phones(probing: Probing) -> Iterator[Probe]:
         if account.register_ and place is not None:
             if phone.bind:
                 place = replace(place, bind=phone.bind)
-            yield Look(ProbeKind.REGISTRATION, name), answers.phone_line, probing, phone, place
+            yield (
+                Look(ProbeKind.REGISTRATION, name),
+                answers.registration_line,
+                probing,
+                phone,
+                place,
+            )
     for trunk in deployment.trunks:
         if trunk.ai == "stand-in" and trunk.username and (place := termination(deployment, trunk)):
             look = Look(ProbeKind.REGISTRATION, f"trunk {trunk.name}", REGISTRATION)
-            yield look, answers.trunk_line, probing, trunk, place
+            yield look, answers.registration_line, probing, trunk, place
 
 
 def _machine(probing: Probing) -> Iterator[Probe]:
