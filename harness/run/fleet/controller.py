@@ -221,7 +221,6 @@ class Controller:
             "trunks": [trunk.model_dump(mode="json") for trunk in plan.fleet.trunks],
             "as_of": plan.as_of,
             "live": plan.live,
-            "timings": plan.timings,
             "scenarios": plan.scenarios,
             "harness": RELEASE,
         }

@@ -146,7 +146,6 @@ class FleetPlan:
     fleet: Fleet
     shards: tuple[Shard, ...] = field(default=())
     live: bool = False
-    timings: str = "quick"
     scenarios: str = ""
 
     def write(self, directory: Path) -> None:
@@ -176,7 +175,6 @@ def plan(
     grants: Grants | None = None,
     *,
     live: bool,
-    timings: str = "quick",
     scenarios: str = "",
 ) -> FleetPlan:
     """Every case of every deployment in exactly one shard, or in one for each site. Raises what
@@ -194,7 +192,6 @@ def plan(
         fleet=fleet,
         shards=shards,
         live=live,
-        timings=timings,
         scenarios=scenarios,
     )
 
@@ -211,7 +208,8 @@ def _all_shards(
                 f"{verify.file}: name: {deployment.name!r} is another file's too; allowed: one of its own"
             )
         cases = matrix.cases([deployment], Selection(rows=verify.rows))
-        for sites in _sites(fleet, verify):
+        able = verify.sites or tuple(site.name for site in fleet.sites)
+        for sites in [(name,) for name in able] if verify.each else [able]:
             shards += _shards(fleet, verify, deployment, cases, sites, durations)
     if mistakes := list(_unlimited(fleet, names)):
         raise MistakeError("\n".join(mistakes))
@@ -226,14 +224,6 @@ def _unlimited(fleet: Fleet, names: Collection[str]) -> Iterator[str]:
             said = ", ".join(f"{name!r}{nearest(name, names)}" for name in trunk.deployments)
             where = f"trunks.{number}.deployments ({trunk.name})"
             yield f"{where}: {said or '[]'} is none of those that are verified; allowed: {', '.join(names)}, with * for any part"
-
-
-def _sites(fleet: Fleet, verify: Verify) -> Iterator[tuple[str, ...]]:
-    names = verify.sites or tuple(site.name for site in fleet.sites)
-    if verify.each:
-        yield from ((name,) for name in names)
-    else:
-        yield names
 
 
 def _shards(

@@ -235,7 +235,6 @@ def _command(task: dict[str, Any], rules: SiteRules, directory: Path) -> list[st
         "site": task["site"],
         "cases": directory / _CASES,
         "reports": directory / "reports",
-        "timings": task["timings"],
     }
     return [
         *command,

@@ -93,11 +93,12 @@ def cases(deployment: Deployment, trunks: Sequence[str], line: str | None) -> li
     found: dict[str, Case] = {}
     for case in matrix.cases([deployment], Selection(rows=tuple(rows))):
         found.setdefault(case.trunk, case)
-    chosen = (
-        [_chosen(found, name) for name in dict.fromkeys(trunks)]
-        if trunks
-        else [next(iter(found.values()))]
-    )
+    for trunk in trunks:
+        if trunk not in found:
+            raise SelectionError(
+                f"--trunk {trunk}: no number that leads to the AI is on it; allowed: {', '.join(found)}"
+            )
+    chosen = [found[trunk] for trunk in dict.fromkeys(trunks or [next(iter(found))])]
     if line is not None:
         chosen = [_at(deployment, case, line) for case in chosen]
     guard = Guard(deployment)
@@ -115,14 +116,6 @@ def _why_none(deployment: Deployment) -> str:
         if row.scenario == _SCENARIO
     }
     return next(left.why for left in matrix.left_out(deployment) if left.row in inbound)
-
-
-def _chosen(found: dict[str, Case], trunk: str) -> Case:
-    if trunk not in found:
-        raise SelectionError(
-            f"--trunk {trunk}: no number that leads to the AI is on it; allowed: {', '.join(found)}"
-        )
-    return found[trunk]
 
 
 def _at(deployment: Deployment, case: Case, line: str) -> Case:

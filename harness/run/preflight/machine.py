@@ -96,9 +96,8 @@ def stand_in_line(look: Look, bind: str, trunk: Trunk) -> ProbeResult:
     """The port at which a harness phone takes the AI's place."""
     kind = socket.SOCK_DGRAM if trunk.transport == "udp" else socket.SOCK_STREAM
     if trouble := _trouble_of_binding(kind, bind, trunk.port):
-        return look.failed(
-            trouble, "End what listens there (another run?), or correct stand_in.bind."
-        )
+        fix = "End what listens there (another run?), or correct stand_in.bind."
+        return look.failed(trouble, fix)
     return look.ok("free")
 
 

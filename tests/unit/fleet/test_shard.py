@@ -28,7 +28,6 @@ TASK: dict[str, Any] = {
     "hash": "",
     "scenarios": "",
     "workers": 1,
-    "timings": "quick",
     "rows": [],
     "live": False,
 }
