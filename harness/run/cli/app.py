@@ -49,6 +49,9 @@ Exit codes: 0 all passed, 1 something failed or could not be observed, 2 invalid
 130 interrupted."""
 
 
+#: Of an option that may be given several times.
+Repeated = list[str] | None
+
 #: The option of all commands that place calls; ``harness.run.plugin.options`` reads the variable.
 Live = Annotated[
     bool,
@@ -65,7 +68,7 @@ RunDirectory = Annotated[
 
 #: The option of all commands that read deployment files (``harness.deployment.grants``).
 Grant = Annotated[
-    list[str] | None,
+    Repeated,
     typer.Option(
         "--grant",
         metavar="WHAT",

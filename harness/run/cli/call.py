@@ -11,6 +11,7 @@ import queue
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +40,16 @@ from harness.report.case_document import is_masked, names
 from harness.report.drawings import ladder_text
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import said_of
-from harness.run.cli.app import FAILED, INTERRUPTED, PASSED, AsJson, Grant, Live, end_as_by_ctrl_c
+from harness.run.cli.app import (
+    FAILED,
+    INTERRUPTED,
+    PASSED,
+    AsJson,
+    Grant,
+    Live,
+    Repeated,
+    end_as_by_ctrl_c,
+)
 from harness.run.cli.completion import deployment_files
 from harness.run.load import plan, result
 from harness.run.load.call import LoadCall
@@ -109,7 +119,7 @@ def call(
         str, typer.Option(metavar="DIGITS", help="Press these digits after the answer.")
     ] = "",
     say: Annotated[
-        list[str] | None,
+        Repeated,
         typer.Option(metavar="PROMPT", help="Say this prompt after the answer (repeatable)."),
     ] = None,
     live: Live = False,
@@ -183,35 +193,27 @@ def _uri(deployment: Deployment, caller: str, number: str) -> str:
     )
 
 
+@dataclass
 class _Attempt:
     """The call, and what is shown of it while it lasts."""
 
-    def __init__(
-        self,
-        console: SafeConsole,
-        deployment: Deployment,
-        guard: Guard,
-        caller: str,
-        directory: Path,
-        scratch: Path,
-    ) -> None:
-        self._console = console
-        self._deployment = deployment
-        self._guard = guard
-        self._caller = caller
-        self._scratch = scratch
-        self._recorder = CaseRecorder(
-            directory,
-            {
-                "id": f"call by {caller}",
-                "row": "CALL",
-                "integration": deployment.integration,
-                "axes": {},
-                "title": "A call by hand",
-                **names(deployment),
-            },
-        )
-        self._directory = directory
+    _console: SafeConsole
+    _deployment: Deployment
+    _guard: Guard
+    _caller: str
+    _directory: Path
+    _scratch: Path
+
+    def __post_init__(self) -> None:
+        case = {
+            "id": f"call by {self._caller}",
+            "row": "CALL",
+            "integration": self._deployment.integration,
+            "axes": {},
+            "title": "A call by hand",
+            **names(self._deployment),
+        }
+        self._recorder = CaseRecorder(self._directory, case)
         self._began = time.monotonic()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._sounds = False
@@ -365,7 +367,7 @@ def load(
         int | None, typer.Option(min=1, metavar="S", help="Calls added in a step (default: N/5).")
     ] = None,
     trunk: Annotated[
-        list[str] | None,
+        Repeated,
         typer.Option(metavar="NAME", help="Over this trunk (repeatable; default: the first)."),
     ] = None,
     line: Annotated[

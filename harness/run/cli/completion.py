@@ -19,6 +19,7 @@ from harness import integrations
 from harness.diagnosis.catalogue import people
 from harness.errors import HarnessError
 from harness.report.run_directory import read_planned
+from harness.run.cli.app import Repeated
 from harness.run.plugin.worlds import list_faults
 from harness.support import resources
 
@@ -92,7 +93,7 @@ DeploymentFiles = Annotated[
 ]
 
 Fault = Annotated[
-    list[str] | None,
+    Repeated,
     typer.Option(
         metavar="NAME[@LINE]",
         help="Inject this fault (repeatable).",

@@ -5,9 +5,8 @@ signs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -35,13 +34,7 @@ from harness.support.files import json_file
 from harness.support.network_text import printable
 from harness.support.terminal import SafeConsole
 
-
-class Form(StrEnum):
-    """In which form the matrix is printed."""
-
-    TERMINAL = "terminal"
-    MARKDOWN = "markdown"
-    SVG = "svg"
+Form = Literal["terminal", "markdown", "svg"]
 
 
 def report(
@@ -90,9 +83,7 @@ def report(
             help="Write one page for them, numbers masked, ready for a ticket; nothing else.",
         ),
     ] = "",
-    form: Annotated[
-        Form, typer.Option("--as", help="With --matrix: in which form.")
-    ] = Form.TERMINAL,
+    form: Annotated[Form, typer.Option("--as", help="With --matrix: in which form.")] = "terminal",
 ) -> None:
     """Make the views of a run again, from its evidence. The exit code is the run's; of --rejudge, 1
     when anything differs.
@@ -121,7 +112,7 @@ def report(
         if note:
             typer.echo(note, err=True)
         raise typer.Exit
-    if form is not Form.TERMINAL:
+    if form != "terminal":
         raise MistakeError(f"--as {form}: only with --matrix")
     one = len({path.resolve() for path in runs}) == 1
     if one and into is not None:
@@ -195,10 +186,10 @@ def _no_manifest(run: Path) -> str:
 def _print_matrix(run: Path, form: Form) -> int:
     """Print the matrix; the exit code is the run's."""
     evidence = RunEvidence.read(ended_run(run))
-    if form is Form.SVG:
+    if form == "svg":
         title = f"The matrix of {evidence.name}"
         typer.echo(matrix.svg(matrix.of_run(evidence), title), nl=False)
-    elif form is Form.MARKDOWN:
+    elif form == "markdown":
         typer.echo(matrix.markdown(matrix.of_run(evidence, matrix.MOST_NARROW)), nl=False)
     else:
         console = SafeConsole(highlight=False)

@@ -13,7 +13,7 @@ import typer
 
 from harness.errors import BrokenError, SelectionError
 from harness.pytest_plugin import PROGRESS, SCENARIOS
-from harness.run.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED, Grant, Live
+from harness.run.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED, Grant, Live, Repeated
 from harness.run.cli.completion import Fault, deployment_files, row_ids
 from harness.run.cli.startup import world_fork_server
 from harness.run.plugin.options import PreflightMode, collection_arguments
@@ -57,23 +57,23 @@ def verify(
         ),
     ] = None,
     row: Annotated[
-        list[str] | None,
+        Repeated,
         typer.Option(
             metavar="ID", help="Only this row of the matrix (repeatable).", autocompletion=row_ids
         ),
     ] = None,
     transport: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only udp, tcp or tls (repeatable).")
+        Repeated, typer.Option(metavar="NAME", help="Only udp, tcp or tls (repeatable).")
     ] = None,
     auth: Annotated[
-        list[str] | None,
+        Repeated,
         typer.Option(metavar="NAME", help="Only trunks with ip or digest (repeatable)."),
     ] = None,
     codec: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only pcmu or pcma (repeatable).")
+        Repeated, typer.Option(metavar="NAME", help="Only pcmu or pcma (repeatable).")
     ] = None,
     ai: Annotated[
-        list[str] | None,
+        Repeated,
         typer.Option(metavar="WHO", help="Only synthflow or stand-in (repeatable)."),
     ] = None,
     workers: Annotated[
@@ -86,7 +86,7 @@ def verify(
         ),
     ] = "auto",
     require: Annotated[
-        list[str] | None,
+        Repeated,
         typer.Option(
             metavar="ID",
             help="Fail if this row is not run (repeatable); documented: all of the guide's.",

@@ -4,9 +4,8 @@ evidence.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,13 +20,6 @@ from harness.run.cli.report import make_again, require_whole
 from harness.support.network_text import printable
 
 
-class MadeAt(StrEnum):
-    """Where recordings were made."""
-
-    AI = "ai"
-    PLATFORM = "platform"
-
-
 def witness(
     run: RunDirectory,
     files: Annotated[
@@ -37,11 +29,11 @@ def witness(
         ),
     ],
     made_at: Annotated[
-        MadeAt,
+        Literal["ai", "platform"],
         typer.Option(
             "--made-at", help="Who made the recordings; only the AI's prove what the AI heard."
         ),
-    ] = MadeAt.PLATFORM,
+    ] = "platform",
     max_hours: MaxHours = MOST_SECONDS / 3600,
 ) -> None:
     """Add recordings and captures that others made of a run's calls, judge the run again, and make
@@ -52,13 +44,13 @@ def witness(
     """
     require_whole(run)
     run = run.resolve()
-    reported, problems = witnesses.read_files(run, files, made_at.value, max_hours * 3600)
+    reported, problems = witnesses.read_files(run, files, made_at, max_hours * 3600)
     for problem in problems:
         typer.echo(printable(problem))
     for one in reported:
         for line in witnesses.lines_of(run, one):
             typer.echo(printable(line))
-    if made_at is MadeAt.PLATFORM and any(one.kind == "recording" for one in reported):
+    if made_at == "platform" and any(one.kind == "recording" for one in reported):
         typer.echo(
             "recordings count as the platform's, which prove nothing of what the AI heard (--made-at ai: the AI's)"
         )

@@ -15,7 +15,7 @@ import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -39,7 +39,7 @@ from harness.run.plugin.interruption import ENDED, INTERRUPTION
 from harness.run.plugin.live_line import Standing
 from harness.run.plugin.options import grants, ignored, no_case
 from harness.run.plugin.parallel import WORLDS
-from harness.run.plugin.run import Run, case_id, case_of, run_of
+from harness.run.plugin.run import Run, case_id, run_of
 from harness.run.plugin.watch import DEAD_THREADS, when_thread_dies
 from harness.run.plugin.witness_files import add_files
 from harness.support.files import json_file, whole_file
@@ -200,19 +200,18 @@ class Progress:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what is to be reported (one process)."""
-        self._plan(
-            {case.id: item.nodeid for item in session.items if (case := case_of(item)) is not None}
-        )
+        self._plan(item.nodeid for item in session.items)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Note what is to be reported (workers)."""
-        self._plan({case_id(nodeid): nodeid for nodeid in ids})
+        self._plan(ids)
 
-    def _plan(self, nodes: Mapping[str, str]) -> None:
-        """Note the cases among these; ``nodes`` are pytest's node ids by the name in them."""
+    def _plan(self, nodeids: Iterable[str]) -> None:
+        """Note the cases among these."""
         seconds = self._seconds
-        self._planned |= {name: node for name, node in nodes.items() if name in seconds}
+        named = {case_id(nodeid): nodeid for nodeid in nodeids}
+        self._planned |= {name: nodeid for name, nodeid in named.items() if name in seconds}
         self._standing = self._standing.with_plan([seconds[name] for name in self._planned])
 
     @cached_property
@@ -435,7 +434,7 @@ class Progress:
         planned, end = self._end(interrupted)
         try:
             finished = finish(self._run.directory, planned, end)
-            document = seal(finished.evidence)
+            signoff = seal(finished.evidence)
         except (HarnessError, OSError) as error:
             self._broken(str(error))
             self._console.say(self._line())
@@ -445,9 +444,15 @@ class Progress:
         except HarnessError as error:  # this run's verdicts and reports are whole without it
             kept = (f"later runs will not know of this one: {mask_text(str(error))}",)
         finished = dataclasses.replace(finished, notes=(*finished.notes, *kept))
-        files = finished.files | ({"signoff": document} if document is not None else {})
+        files = finished.files | ({"signoff": signoff} if signoff is not None else {})
         if self._as_json:
-            self._print_json(finished, files)
+            document = ResultDocument(
+                **finished.summary.figures,
+                causes=[group.plain() for group in finished.groups],
+                files={name: str(path) for name, path in files.items()},
+            )
+            assert sys.__stdout__ is not None  # it was open at the start
+            print_document(json_file.text(document), sys.__stdout__)
             return finished
         terminal.show(
             finished.summary,
@@ -469,15 +474,6 @@ class Progress:
         for note in finished.notes:
             self._console.say(note)
         return finished
-
-    def _print_json(self, finished: FinishedRun, files: Mapping[str, Path]) -> None:
-        document = ResultDocument(
-            **finished.summary.figures,
-            causes=[group.plain() for group in finished.groups],
-            files={name: str(path) for name, path in files.items()},
-        )
-        assert sys.__stdout__ is not None  # it was open at the start
-        print_document(json_file.text(document), sys.__stdout__)
 
     def _broken(self, message: str, whole: str = "") -> None:
         """Report what broke outside of any case, masked: the first line in all views, the ``whole``
