@@ -54,12 +54,15 @@ class SafeConsole(Console):
     text is printed.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, least_width: int = 0, **options: Any) -> None:
+        """``least_width``: a narrower terminal wraps the lines instead of cutting them off."""
         super().__init__(**options)
         if "width" not in options and "COLUMNS" not in os.environ and not self.is_terminal:
             self.width = (
                 PIPED_COLUMNS  # rich takes 80, or the width of a terminal at another stream
             )
+        if self.width < least_width:
+            self.width = least_width
         escape_unencodable(self.file)
 
     def render(

@@ -350,8 +350,6 @@ class _Attempt:
 
 # -- harness load
 
-_WIDTH = 132
-
 
 def load(
     file: Annotated[
@@ -390,10 +388,7 @@ def load(
     cases = plan.cases(chosen, trunk or (), line)
     plan.check_marks(calls, cases)
     end_as_by_ctrl_c()
-    console = SafeConsole(highlight=False, stderr=as_json)
-    console.width = max(
-        _WIDTH, console.width
-    )  # a narrow terminal wraps the table instead of cutting it off
+    console = SafeConsole(highlight=False, stderr=as_json, least_width=132)
     with Scratch() as scratch, _complete(chosen, file, scratch.path) as world:
         found, run = run_load(
             world,
@@ -421,9 +416,8 @@ def _step_ended(console: SafeConsole, number: int, calls: Sequence[LoadCall]) ->
 
 def _show_load(console: SafeConsole, found: LoadResult, run: Path) -> None:
     table = Table(title=f"load of {found.deployment}")
-    for heading in ("step", "calls", "placed", "verified", "held", "calls/s"):
-        table.add_column(heading, justify="right")
     for heading in (
+        *("step", "calls", "placed", "verified", "held", "calls/s"),
         "setup ms\np50/p95/p99",
         "post-dial delay ms\np50/p95/p99",
         "two-way ms\np50/p95/p99",

@@ -94,9 +94,8 @@ def _find(result: Path, case: str) -> CaseEvidence:
         raise MistakeError(
             f"{result}: no case has left evidence there; allowed: another run's directory"
         )
-    matching = [tries for name, tries in found if case == name] or [
-        tries for name, tries in found if case in name
-    ]
+    matching = [tries for name, tries in found if case == name]
+    matching = matching or [tries for name, tries in found if case in name]
     if len(matching) > 1:
         matching = [tries for tries in matching if _has_failed(tries)] or matching
     if len(matching) == 1:
@@ -111,11 +110,10 @@ def _find(result: Path, case: str) -> CaseEvidence:
     shown = ", ".join(names[:_MOST_SUGGESTED])
     if len(names) > _MOST_SUGGESTED:
         shown += f" and {len(names) - _MOST_SUGGESTED} more"
-    what = (
-        f"no case of this run is called {case!r}{_nearest(case, names)}"
-        if not matching
-        else "more than one case is meant"
-    )
+    what = "more than one case is meant"
+    if not matching:
+        meant = nearest(case, [*names, *(name.partition("[")[0] for name in names)])
+        what = f"no case of this run is called {case!r}{meant}"
     raise MistakeError(f"{result}: {what}; allowed: one of {shown}")
 
 
@@ -125,11 +123,6 @@ def _has_failed(tries: Sequence[Path]) -> bool:
         return CaseEvidence.read(tries[-1]).verdict is Verdict.FAILED
     except MistakeError:
         return False
-
-
-def _nearest(case: str, names: Sequence[str]) -> str:
-    """The id, or the row, that was perhaps meant."""
-    return nearest(case, [*names, *(name.partition("[")[0] for name in names)])
 
 
 def _planned(run: Path) -> set[str]:

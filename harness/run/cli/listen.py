@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, NotRequired, cast
 
 import numpy as np
 import typer
@@ -128,13 +128,7 @@ def _report(sound: Sound, audio: NDArray[np.int16], deep: bool) -> ListenDocumen
 
 def _span(span: Span, heard: list[Heard]) -> SpanDocument:
     """The span; a mark's has the median level and match of its detections."""
-    found: SpanDocument = {
-        "kind": span.kind,
-        "began": span.began,
-        "ended": span.ended,
-        "detail": span.detail,
-        "network": span.network,
-    }
+    found = cast("SpanDocument", asdict(span))
     facts = [
         fact
         for fact in heard

@@ -31,8 +31,6 @@ from harness.support.files import stem_of, whole_file
 from harness.support.files.own_directories import Scratch
 from harness.support.terminal import SafeConsole, program
 
-_WIDTH = 132
-
 
 def simulate(
     file: Annotated[
@@ -63,10 +61,7 @@ def simulate(
     if as_live is not None:
         tenants = max(tenants, 2)  # both files may be verified at once
     end_as_by_ctrl_c()
-    console = SafeConsole(highlight=False)
-    console.width = max(
-        _WIDTH, console.width
-    )  # a narrow terminal wraps the lines instead of cutting them off
+    console = SafeConsole(highlight=False, least_width=132)
     with Scratch() as scratch:
         control = scratch.path
         until_ctrl_c = contextlib.suppress(KeyboardInterrupt)

@@ -54,20 +54,14 @@ def worker_fork_server(worlds: ForkServer | None = None) -> Iterator[WorkerForkS
     ``worlds`` is the fork server of the worlds, if this process has started one: its forks must not
     keep it alive.
     """
-    with Scratch() as scratch:
-        try:
-            opened = (
-                None
-                if threading.active_count() > 1
-                else WorkerForkServer(scratch.path / "server", worlds)
-            )
-        except OSError:  # as where the way to the directory of temporary files is longer than a socket's path may be
-            opened = None
-        try:
-            yield opened
-        finally:
-            if opened:
-                opened.close()
+    with Scratch() as scratch, contextlib.ExitStack() as stack:
+        opened = None
+        # as where the way to the directory of temporary files is longer than a socket's path may be
+        with contextlib.suppress(OSError):
+            if threading.active_count() == 1:
+                opened = WorkerForkServer(scratch.path / "server", worlds)
+                stack.callback(opened.close)
+        yield opened
 
 
 class WorkerForkServer:
