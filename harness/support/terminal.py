@@ -102,6 +102,12 @@ def has_left(file: IO[str], error: OSError) -> bool:
     return error.errno == errno.EIO and stat.S_ISCHR(os.fstat(file.fileno()).st_mode)
 
 
+def print_errors(text: str) -> None:
+    """Print what went wrong to standard error; each line of it begins with ``ERROR:``."""
+    for line in text.splitlines():
+        print(f"ERROR: {printable(line)}", file=sys.stderr)
+
+
 def print_document(text: str, file: IO[str]) -> None:
     """Print a document; do nothing if the reader is gone."""
     try:

@@ -34,7 +34,7 @@ from harness.run.cli.help import COMMANDS, JOURNEY, Command, Entry, Group, epilo
 from harness.support.forkserver import allow_open_files
 from harness.support.memory import lasting
 from harness.support.network_text import printable
-from harness.support.terminal import escape_unencodable
+from harness.support.terminal import escape_unencodable, print_errors
 
 PASSED, FAILED, MISTAKE, BROKEN, NOT_ACCEPTED, INTERRUPTED = 0, 1, 2, startup.BROKEN, 4, 130
 
@@ -126,6 +126,11 @@ def _options(
     """
 
 
+def echo(text: str) -> None:
+    """Print a line in which there may be words of others."""
+    typer.echo(printable(text))
+
+
 def end_as_by_ctrl_c() -> None:
     """SIGTERM from now on ends the command in order, as Ctrl-C does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -212,5 +217,4 @@ def _say(error: Exception) -> None:
     text = str(error)
     for word in sys.argv:  # a line break in an argument starts no new line
         text = text.replace(word, word.replace("\n", "\\n"))
-    for line in text.splitlines():
-        print(f"ERROR: {printable(line)}", file=sys.stderr)
+    print_errors(text)

@@ -15,10 +15,10 @@ from harness.diagnosis.result import explain as explained
 from harness.errors import MistakeError
 from harness.report.evidence import CaseEvidence, latest
 from harness.report.run_directory import read_planned, require_ended, require_files
+from harness.run.cli.app import echo
 from harness.run.cli.completion import case_ids
 from harness.support.files import json_file
 from harness.support.model_words import nearest
-from harness.support.network_text import printable
 
 _MOST_SUGGESTED = 3
 
@@ -69,7 +69,7 @@ def explain(
         evidence.message,
         whole=everything,
     )
-    typer.echo(printable(text))
+    echo(text)
 
 
 def _find(result: Path, case: str) -> CaseEvidence:

@@ -27,7 +27,7 @@ from harness.report.signoff import attest, document, manifest
 from harness.report.signoff.decision import Acceptance, Decision
 from harness.report.summary import summarise
 from harness.report.terminal import show
-from harness.run.cli.app import FAILED, INTERRUPTED, NOT_ACCEPTED, PASSED, RunDirectory
+from harness.run.cli.app import FAILED, INTERRUPTED, NOT_ACCEPTED, PASSED, RunDirectory, echo
 from harness.run.cli.completion import bundled_cases, owner_names
 from harness.run.cli.help import DefaultGroup, group
 from harness.support.files import json_file
@@ -214,10 +214,8 @@ def _rejudge(run: Path, more: Sequence[str], *, as_json: bool) -> int:
         typer.echo(json_file.text(document))
     else:
         for case in cases:
-            for difference in case.differences:
-                typer.echo(printable(f"{case.directory}: {difference}"))
-            for note in case.notes:
-                typer.echo(printable(f"{case.directory}: {note}"))
+            for said in (*case.differences, *case.notes):
+                echo(f"{case.directory}: {said}")
         of_record = "".join(
             f", {count} taken from the record ({why})"
             for why, count in found.from_the_record.items()

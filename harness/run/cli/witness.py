@@ -14,10 +14,9 @@ from harness.report import witnesses
 from harness.report.evidence import CaseEvidence
 from harness.report.run_directory import CASES
 from harness.report.signoff import attest
-from harness.run.cli.app import RunDirectory
+from harness.run.cli.app import RunDirectory, echo
 from harness.run.cli.listen import MaxHours
 from harness.run.cli.report import make_again, require_whole
-from harness.support.network_text import printable
 
 
 def witness(
@@ -46,10 +45,10 @@ def witness(
     run = run.resolve()
     reported, problems = witnesses.read_files(run, files, made_at, max_hours * 3600)
     for problem in problems:
-        typer.echo(printable(problem))
+        echo(problem)
     for one in reported:
         for line in witnesses.lines_of(run, one):
-            typer.echo(printable(line))
+            echo(line)
     if made_at == "platform" and any(one.kind == "recording" for one in reported):
         typer.echo(
             "recordings count as the platform's, which prove nothing of what the AI heard (--made-at ai: the AI's)"
@@ -62,7 +61,7 @@ def witness(
     for name in witnesses.add(run, reported):
         case = CaseEvidence.read(run / CASES / name)
         if case.verdict is not before[name]:
-            typer.echo(printable(f"{case.id}: {before[name]} → {case.verdict}"))
+            echo(f"{case.id}: {before[name]} → {case.verdict}")
     if (run / attest.FILE).exists():
         typer.echo(
             "the sign-off was signed without these files: make it again and sign it (harness signoff RUN --key FILE)"

@@ -43,8 +43,7 @@ from harness.support.files.own_directories import MEMORY, Scratch
 from harness.support.forkserver import PYTHON, ForkServer, allow_open_files
 from harness.support.mask import mask_fields
 from harness.support.memory import settle
-from harness.support.network_text import printable
-from harness.support.terminal import SafeConsole, lead_nowhere
+from harness.support.terminal import SafeConsole, lead_nowhere, print_errors
 from harness.witness.campaign import SILENT_VARIABLE
 
 _INPUT = "harness"
@@ -93,8 +92,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 def _say(error: HarnessError) -> pytest.ExitCode:
     """Print it; how the run exits."""
-    for line in str(error).splitlines():
-        print(f"ERROR: {printable(line)}", file=sys.stderr)
+    print_errors(str(error))
     is_mistake = isinstance(error, MistakeError)
     return pytest.ExitCode.USAGE_ERROR if is_mistake else pytest.ExitCode.INTERNAL_ERROR
 
