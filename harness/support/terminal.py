@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.table import Table
 from rich.text import Text
 
 from harness.support.network_text import printable
@@ -51,12 +52,12 @@ PIPED_COLUMNS = 120
 
 class SafeConsole(Console):
     """A console whose own styles are the only control sequences that reach the terminal, whatever
-    text is printed.
+    text is printed. Numbers and paths in it have no colours of their own.
     """
 
     def __init__(self, *, least_width: int = 0, **options: Any) -> None:
         """``least_width``: a narrower terminal wraps the lines instead of cutting them off."""
-        super().__init__(**options)
+        super().__init__(**{"highlight": False} | options)
         if "width" not in options and "COLUMNS" not in os.environ and not self.is_terminal:
             self.width = (
                 PIPED_COLUMNS  # rich takes 80, or the width of a terminal at another stream
@@ -90,6 +91,11 @@ class SafeConsole(Console):
             if not has_left(self.file, error):
                 raise
             self.on_broken_pipe()
+
+
+def plain_table(*headings: str, **options: Any) -> Table:
+    """A table without lines."""
+    return Table(*headings, box=None, pad_edge=False, **options)
 
 
 def has_left(file: IO[str], error: OSError) -> bool:

@@ -31,6 +31,7 @@ from harness.errors import (
 )
 from harness.run.cli import startup
 from harness.run.cli.help import COMMANDS, JOURNEY, Command, Entry, Group, epilog, panel
+from harness.support.files import json_file
 from harness.support.forkserver import allow_open_files
 from harness.support.memory import lasting
 from harness.support.network_text import printable
@@ -129,6 +130,11 @@ def _options(
 def echo(text: str) -> None:
     """Print a line in which there may be words of others."""
     typer.echo(printable(text))
+
+
+def echo_json(document: object) -> None:
+    """Print a document."""
+    typer.echo(json_file.text(document))
 
 
 def end_as_by_ctrl_c() -> None:

@@ -48,6 +48,7 @@ from harness.run.cli.app import (
     Grant,
     Live,
     Repeated,
+    echo_json,
     end_as_by_ctrl_c,
 )
 from harness.run.cli.completion import deployment_files
@@ -60,7 +61,6 @@ from harness.run.plugin.options import live_is_allowed, live_refusal
 from harness.run.plugin.worlds import one_world
 from harness.scenario.ends import SOUND_DBOV
 from harness.scenario.phones import own_phone
-from harness.support.files import json_file
 from harness.support.files.own_directories import Scratch
 from harness.support.mask import mask_text
 from harness.support.terminal import SafeConsole
@@ -148,7 +148,7 @@ def call(
             f"--press {press}: {', '.join(unknown)}: no digit of a telephone; allowed: 0 to 9, *, #, A to D"
         )
     end_as_by_ctrl_c()
-    console = SafeConsole(highlight=False)
+    console = SafeConsole()
     with Scratch() as scratch, _complete(chosen, file, scratch.path) as world:
         caller = _caller(world, phone)
         guard, uri = Guard(world, world.region_at(caller)), _uri(world, caller, number)
@@ -388,7 +388,7 @@ def load(
     cases = plan.cases(chosen, trunk or (), line)
     plan.check_marks(calls, cases)
     end_as_by_ctrl_c()
-    console = SafeConsole(highlight=False, stderr=as_json, least_width=132)
+    console = SafeConsole(stderr=as_json, least_width=132)
     with Scratch() as scratch, _complete(chosen, file, scratch.path) as world:
         found, run = run_load(
             world,
@@ -400,7 +400,7 @@ def load(
             on_step=lambda number, placed: _step_ended(console, number, placed),
         )
     if as_json:
-        print(json_file.text(found))
+        echo_json(found)
     _show_load(console, found, run)
     raise typer.Exit(INTERRUPTED if found.interrupted else found.exit_code)
 

@@ -136,7 +136,7 @@ def run(
     from harness.run.fleet.state import State, redis_address
 
     end_as_by_ctrl_c()
-    console = SafeConsole(highlight=False, soft_wrap=True)
+    console = SafeConsole(soft_wrap=True)
     files, reports = files.absolute(), reports.absolute()
     kept = reports / "fleet"
     live, grants = live_is_allowed(live), Grants.given(grant)

@@ -463,7 +463,7 @@ def preflight(
     grant: Grant = None,
 ) -> None:
     """Look at names, ports, certificates, accounts, clocks, secrets and numbers; place no call."""
-    console = SafeConsole(highlight=False)
+    console = SafeConsole()
     grants = Grants.given(grant)
     reports = [_report(file, grants, console) for file in files]
     for report in reports:

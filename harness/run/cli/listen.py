@@ -9,7 +9,6 @@ from typing import Annotated, Any, NotRequired, cast
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.table import Table
 from typing_extensions import TypedDict
 
 from harness.audio.classify import Kind, Span, classify
@@ -21,10 +20,10 @@ from harness.audio.quality import Figures, best_snr, figures
 from harness.audio.spectrogram import spectrogram_svg
 from harness.audio.wav import MOST_SECONDS
 from harness.errors import MistakeError, writing
-from harness.run.cli.app import AsJson
-from harness.support.files import json_file, whole_file
+from harness.run.cli.app import AsJson, echo_json
+from harness.support.files import whole_file
 from harness.support.resources import prompt_names
-from harness.support.terminal import SafeConsole
+from harness.support.terminal import SafeConsole, plain_table
 from harness.witness.sound_file import Sound, read_sound
 
 #: A compressed file may be small and yet hold hours of sound, which take memory and time.
@@ -104,7 +103,7 @@ def listen(
                 picture, spectrogram_svg(sound.mixed, SAMPLE_RATE, classify(sound.mixed), path.name)
             )
     if as_json:
-        print(json_file.text(report))
+        echo_json(report)
     else:
         for part in report.get("channels", [report]):
             _show(part)
@@ -141,10 +140,10 @@ def _span(span: Span, heard: list[Heard]) -> SpanDocument:
 
 
 def _show(report: ListenDocument) -> None:
-    console = SafeConsole(highlight=False)
+    console = SafeConsole()
     if "channel" in report:
         console.print(f"{report['channel']} channel:")
-    table = Table(box=None, pad_edge=False)
+    table = plain_table()
     for heading, justify in (
         ("from s", "right"),
         ("to s", "right"),

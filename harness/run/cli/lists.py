@@ -18,11 +18,11 @@ from typing_extensions import TypedDict
 from harness import integrations
 from harness.deployment.file import read
 from harness.errors import MistakeError, writing
-from harness.run.cli.app import AsJson
+from harness.run.cli.app import AsJson, echo_json
 from harness.run.cli.completion import example_names, integration_names
 from harness.run.plugin.worlds import FaultDocument, list_faults
 from harness.support import resources
-from harness.support.files import json_file, user_files
+from harness.support.files import user_files
 from harness.support.model_words import nearest
 
 _NAME, _EXAMPLE = 32, 24
@@ -64,7 +64,7 @@ def rows(
             }
             for name, row in found
         ]
-        typer.echo(json_file.text(plain))
+        echo_json(plain)
         return
     for name, members in groupby(found, key=lambda member: member[0]):
         _list(name, ((row.id, f"{row.title} ({row.source})") for _, row in members))
@@ -76,7 +76,7 @@ def faults(
     """List what --fault takes, and how each fault shows."""
     found = list_faults()
     if as_json:
-        typer.echo(json_file.text(found))
+        echo_json(found)
         return
     for issue, members in groupby(found, key=lambda fault: fault["issue"]):
         _list(issue, ((fault["name"], _fault(fault)) for fault in members))

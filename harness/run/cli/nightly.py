@@ -25,10 +25,9 @@ from harness.report.nightly import alerts, metrics, night, problems
 from harness.report.nightly.compare import Difference, compare, lines, markdown
 from harness.report.run_directory import RunEvidence, ended_run
 from harness.report.standing import rates
-from harness.run.cli.app import FAILED, PASSED, AsJson, Grant, end_as_by_ctrl_c
+from harness.run.cli.app import FAILED, PASSED, AsJson, Grant, echo_json, end_as_by_ctrl_c
 from harness.run.cli.completion import DeploymentFiles
 from harness.run.cli.help import DefaultGroup, group
-from harness.support.files import json_file
 from harness.support.mask import mask_text
 from harness.support.model_words import instead
 from harness.support.terminal import SafeConsole
@@ -248,7 +247,7 @@ def compare_runs(
     past = [one for run in after for one in history.before(kept, run)[0]]
     differences = compare(before, after, past, acknowledged.today(kept.parent))
     if as_json:
-        typer.echo(json_file.text(differences))
+        echo_json(differences)
     elif as_markdown:
         typer.echo(markdown(differences), nl=False)
     else:
@@ -268,9 +267,7 @@ _STYLES = {
 
 
 def _show(heading: str, difference: Difference) -> None:
-    console = SafeConsole(
-        highlight=False, soft_wrap=True
-    )  # a case's name is to be copied: never broken
+    console = SafeConsole(soft_wrap=True)  # a case's name is to be copied: never broken
     found = list(lines(difference))
     console.print(Text(heading if found else f"{heading}: no difference"))
     for what, case, why in found:

@@ -27,10 +27,17 @@ from harness.report.signoff import attest, document, manifest
 from harness.report.signoff.decision import Acceptance, Decision
 from harness.report.summary import summarise
 from harness.report.terminal import show
-from harness.run.cli.app import FAILED, INTERRUPTED, NOT_ACCEPTED, PASSED, RunDirectory, echo
+from harness.run.cli.app import (
+    FAILED,
+    INTERRUPTED,
+    NOT_ACCEPTED,
+    PASSED,
+    RunDirectory,
+    echo,
+    echo_json,
+)
 from harness.run.cli.completion import bundled_cases, owner_names
 from harness.run.cli.help import DefaultGroup, group
-from harness.support.files import json_file
 from harness.support.network_text import printable
 from harness.support.terminal import SafeConsole
 
@@ -149,7 +156,7 @@ def make_again(
     show(
         finished.summary,
         finished.groups,
-        SafeConsole(highlight=False, soft_wrap=True),
+        SafeConsole(soft_wrap=True),
         run=run,
         past=finished.past,
     )
@@ -192,7 +199,7 @@ def _print_matrix(run: Path, form: Form) -> int:
     elif form == "markdown":
         typer.echo(matrix.markdown(matrix.of_run(evidence, matrix.MOST_NARROW)), nl=False)
     else:
-        console = SafeConsole(highlight=False)
+        console = SafeConsole()
         matrix.show(matrix.of_run(evidence, matrix.terminal_columns(console.width)), console)
     return summarise(evidence).exit_code
 
@@ -211,7 +218,7 @@ def _rejudge(run: Path, more: Sequence[str], *, as_json: bool) -> int:
     found = rejudge.totals(cases)
     if as_json:
         document: rejudge.RejudgeDocument = {"cases": cases, "totals": found}
-        typer.echo(json_file.text(document))
+        echo_json(document)
     else:
         for case in cases:
             for said in (*case.differences, *case.notes):

@@ -16,7 +16,6 @@ from typing import Annotated, Any, Literal
 import tomli_w
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from harness.deployment import Ai, Deployment, Timings, to_plain
 from harness.deployment.grants import GRANT_VARIABLE, PREFIX, Grants
@@ -29,7 +28,7 @@ from harness.run.plugin.run import TimingsName
 from harness.run.plugin.worlds import alive_lock, one_world
 from harness.support.files import stem_of, whole_file
 from harness.support.files.own_directories import Scratch
-from harness.support.terminal import SafeConsole, program
+from harness.support.terminal import SafeConsole, plain_table, program
 
 
 def simulate(
@@ -61,7 +60,7 @@ def simulate(
     if as_live is not None:
         tenants = max(tenants, 2)  # both files may be verified at once
     end_as_by_ctrl_c()
-    console = SafeConsole(highlight=False, least_width=132)
+    console = SafeConsole(least_width=132)
     with Scratch() as scratch:
         control = scratch.path
         until_ctrl_c = contextlib.suppress(KeyboardInterrupt)
@@ -116,9 +115,7 @@ def _write(
 
 def _describe(console: Console, world: Deployment, title: str) -> None:
     console.rule(title)
-    phones = Table(
-        "phone", "account", "server", "transport", "user name", "password", box=None, pad_edge=False
-    )
+    phones = plain_table("phone", "account", "server", "transport", "user name", "password")
     for name, phone in world.phones.items():
         account = world.accounts[phone.account]
         phones.add_row(
@@ -129,9 +126,7 @@ def _describe(console: Console, world: Deployment, title: str) -> None:
             phone.username or phone.aor_user,
             phone.password.get_secret_value() if phone.password else "none is asked for",
         )
-    trunks = Table(
-        "trunk", "AI at", "transport", "authentication", "who is the AI", box=None, pad_edge=False
-    )
+    trunks = plain_table("trunk", "AI at", "transport", "authentication", "who is the AI")
     for trunk in world.trunks:
         trunks.add_row(
             trunk.name,
@@ -140,9 +135,7 @@ def _describe(console: Console, world: Deployment, title: str) -> None:
             trunk.authentication,
             trunk.ai,
         )
-    lines = Table(
-        "line", "leads to", "digits", "falls back to", "numbers", box=None, pad_edge=False
-    )
+    lines = plain_table("line", "leads to", "digits", "falls back to", "numbers")
     for name, line in world.lines.items():
         target = (
             f"{line.assistant} {world.assistants[line.assistant].address}"
@@ -153,7 +146,7 @@ def _describe(console: Console, world: Deployment, title: str) -> None:
             f"{number} ({trunk})" for trunk, number in world.numbers_of_line(name).items()
         )
         lines.add_row(name, target, line.press or "", line.fallback or "", numbers)
-    groups = Table("group", "number", "agents", box=None, pad_edge=False)
+    groups = plain_table("group", "number", "agents")
     for name, group in world.groups.items():
         groups.add_row(name, group.address or "", ", ".join(group.agents) or "none")
     for table in (phones, trunks, lines, groups):

@@ -234,7 +234,7 @@ def preflight_allows(run: Run, worlds: Worlds, mode: str, *, stderr: bool = Fals
             f"{path}: the run's results cannot be written here: {error.strerror}"
         ) from error
     worlds.require_sound()
-    console = SafeConsole(highlight=False, stderr=stderr)
+    console = SafeConsole(stderr=stderr)
     for report in reports:
         if any(line.status != "ok" for line in report.lines):
             preflight.show(console, report, all_lines=False)

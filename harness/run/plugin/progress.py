@@ -124,7 +124,7 @@ class Progress:
         stream = sys.__stderr__ if self._as_json else sys.__stdout__
         assert stream is not None
         output = os.fdopen(os.dup(stream.fileno()), "w", encoding=stream.encoding)
-        self._console = SafeConsole(file=output, highlight=False, soft_wrap=True)
+        self._console = SafeConsole(file=output, soft_wrap=True)
         self._live: Live | None = None
         self._standing = Standing()  #: what the live line shows; replaced, never changed
         self._last_line = self._began

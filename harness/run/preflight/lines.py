@@ -9,8 +9,9 @@ from enum import StrEnum
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
+
+from harness.support.terminal import plain_table
 
 
 class Status(StrEnum):
@@ -172,9 +173,7 @@ _STYLES = {Status.OK: "green", Status.WARNING: "yellow", Status.FAILED: "red"}
 
 def show(console: Console, report: Report, *, all_lines: bool) -> None:
     """Print the lines, the worst last; those that are ok only with ``all_lines``."""
-    table = Table(
-        "", "what", "found, and what to do", box=None, pad_edge=False, header_style="bold"
-    )
+    table = plain_table("", "what", "found, and what to do", header_style="bold")
     order = list(Status)
     unknown = tuple(
         f"{line.subject} has no address" for line in report.failed if line.look is ProbeKind.DNS
@@ -204,7 +203,7 @@ def _by_need(console: Console, report: Report, *, all_lines: bool) -> None:
         if all_lines or need.status in (Status.WARNING, Status.FAILED):
             whose, rows = found.setdefault((need.what, need.answer), ({}, {}))
             whose[need.whose] = rows[need.row] = None
-    table = Table("what rows need", "rows", box=None, pad_edge=False, header_style="bold")
+    table = plain_table("what rows need", "rows", header_style="bold")
     for (what, answer), (whose, rows) in found.items():
         table.add_row(Text(f"{what}{_owners(whose)}: {answer}"), Text(", ".join(rows)))
     if table.row_count:
