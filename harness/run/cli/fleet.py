@@ -166,7 +166,8 @@ def run(
     finished = result.report(
         made, record, ledger, files=files, reports=reports, work=directory, grants=grants
     )
-    plan.write_durations(kept / plan.DURATIONS, result.durations(record))
+    measured = ((case.id, case.wall_s) for case in finished.evidence.cases)
+    plan.write_durations(kept / plan.DURATIONS, measured)
     _show_result(console, finished, record, ledger)
     raise typer.Exit(INTERRUPTED if record.interrupted == STOPPED else finished.summary.exit_code)
 

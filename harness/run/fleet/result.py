@@ -18,7 +18,7 @@ from harness.integrations import load, matrix
 from harness.integrations.matrix import Selection
 from harness.report import scope, signoff
 from harness.report.case_document import names
-from harness.report.evidence import CaseEvidence, key_of, latest
+from harness.report.evidence import CaseEvidence, key_of
 from harness.report.merge import merge
 from harness.report.run import FinishedRun, remake
 from harness.report.run_directory import (
@@ -148,16 +148,6 @@ def _missing_part(
     why = f"{len(cases)} cases were not run at any site"
     write_end(run, planned, RunEnd(workers=0, wall_s=0.0, interrupted=why))
     return run
-
-
-def durations(record: Record) -> list[tuple[str, float]]:
-    """How long each case took."""
-    every = (
-        evidence
-        for accepted in record.accepted
-        for evidence in latest(read_cases(accepted.directory))
-    )
-    return [(evidence.id, evidence.wall_s) for evidence in every]
 
 
 def placed_again(ledger: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -227,7 +227,7 @@ class Worlds:
     def __init__(self, control: Path) -> None:
         """``control`` is the run's directory for what its processes share."""
         self._control = control
-        self._worlds: list[World] = []
+        self.all: list[World] = []  #: those that were started and not stopped, in order
 
     def start(
         self,
@@ -263,23 +263,18 @@ class Worlds:
             directory = _directory(self._control, deployment.name)
             program = [*interpreter(fork_server), "-m", "harness.world"]
             command = [*program, str(path), "--directory", str(directory), *options]
-            self._worlds.append(World(deployment.name, command, self._control))
+            self.all.append(World(deployment.name, command, self._control))
         meanwhile()
-        return {world.name: world.ready() for world in self._worlds}
-
-    @property
-    def all(self) -> Sequence[World]:
-        """Those that were started and not stopped, in order."""
-        return self._worlds
+        return {world.name: world.ready() for world in self.all}
 
     @property
     def controls(self) -> dict[str, str]:
         """The addresses of the control APIs, by deployment."""
-        return {world.name: world.api for world in self._worlds if world.api}
+        return {world.name: world.api for world in self.all if world.api}
 
     def require_sound(self) -> None:
         """Raise :class:`WorldLostError` where one has had an error of its own."""
-        for world in self._worlds:
+        for world in self.all:
             if Listener(heartbeat(self._control, world.name)).has_erred(0.0):
                 raise WorldLostError(
                     f"{erred(world.name)}:\n{last_words(self._control, world.name)}"
@@ -288,7 +283,7 @@ class Worlds:
     def stop(self, keep_logs: Path | None = None) -> list[HarnessError]:
         """End them all, and keep their logs in that directory; return what went wrong."""
         faults: list[HarnessError] = []
-        for world in self._worlds:
+        for world in self.all:
             try:
                 world.stop()
             except BrokenError as error:
@@ -297,7 +292,7 @@ class Worlds:
             if keep_logs is not None and log.exists():
                 with contextlib.suppress(OSError):  # a full disk is reported elsewhere
                     shutil.copyfile(log, keep_logs / f"world-{stem_of(world.name)}.log")
-        self._worlds.clear()
+        self.all.clear()
         return faults
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.text import Text
@@ -21,6 +21,8 @@ class Status(StrEnum):
     WARNING = "warning"
     FAILED = "failed"
 
+
+WORST_LAST: Final = list(Status)
 
 # The rows of the guides' Quick Troubleshooting whose fixes preflight can look at, by their titles:
 # Termination URI, credentials, ports 32681 and 32682, allowed IPs; RTP ports, G.711.
@@ -174,11 +176,10 @@ _STYLES = {Status.OK: "green", Status.WARNING: "yellow", Status.FAILED: "red"}
 def show(console: Console, report: Report, *, all_lines: bool) -> None:
     """Print the lines, the worst last; those that are ok only with ``all_lines``."""
     table = plain_table("", "what", "found, and what to do", header_style="bold")
-    order = list(Status)
     unknown = tuple(
         f"{line.subject} has no address" for line in report.failed if line.look is ProbeKind.DNS
     )
-    for line in sorted(report.lines, key=lambda line: order.index(line.status)):
+    for line in sorted(report.lines, key=lambda line: WORST_LAST.index(line.status)):
         if not all_lines and (
             line.status is Status.OK or line.detail.startswith(unknown)
         ):  # the line of the name says it

@@ -24,6 +24,7 @@ from harness.run.preflight.lines import (
     AUDIO,
     IN_GUIDE,
     REGISTRATION,
+    WORST_LAST,
     Look,
     Name,
     ProbeKind,
@@ -317,7 +318,6 @@ _OF_A_PORT = (
     ProbeKind.EXPIRY,
     ProbeKind.OPTIONS,
 )
-_WORST_LAST = (Status.OK, Status.WARNING, Status.FAILED)
 
 
 def needs(
@@ -348,7 +348,7 @@ def _cases(deployment: Deployment) -> list[Case]:
 def _worst_of(lines: Sequence[ProbeResult], why: str) -> tuple[Status | None, str]:
     if not lines:
         return None, why
-    worst = max(lines, key=lambda line: _WORST_LAST.index(line.status))
+    worst = max(lines, key=lambda line: WORST_LAST.index(line.status))
     return worst.status, "" if worst.status is Status.OK else f"{worst.name}: {worst.detail}"
 
 
