@@ -47,22 +47,22 @@ def pytest_collection(session: pytest.Session) -> None:
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """After the scenario's last line: the findings on the whole case."""
     context = pyfuncitem.stash.get(_CONTEXT, None)
+    if context is None:
+        return (yield)
     with _outlasting(context):
         try:
             result = yield
         except ExpectationError as error:
-            if context is not None:
-                context.evidence.ended_by(error)
-                conclude(context)
-            raise
-        if context is not None:
+            context.evidence.ended_by(error)
             conclude(context)
-            require_promised_findings(context)
+            raise
+        conclude(context)
+        require_promised_findings(context)
         return result
 
 
 @contextmanager
-def _outlasting(context: CaseContext | None) -> Iterator[None]:
+def _outlasting(context: CaseContext) -> Iterator[None]:
     """Wait for what would disturb the next case, however this one ends, unless the run was
     interrupted.
     """
@@ -74,8 +74,8 @@ def _outlasting(context: CaseContext | None) -> Iterator[None]:
     _outlast(context)
 
 
-def _outlast(context: CaseContext | None) -> None:
-    if context is not None and context.outlasted:
+def _outlast(context: CaseContext) -> None:
+    if context.outlasted:
         context.phones.hang_up()
         for wait in context.outlasted:
             wait()

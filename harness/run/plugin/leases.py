@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from heapq import heappop, heappush
 from pathlib import Path
 
@@ -380,10 +381,8 @@ def in_turn(deployments: Sequence[Deployment]) -> Iterator[None]:
         for place, words in sorted(
             _exclusive_to_a_run(deployments).items()
         ):  # sorted, or two runs could wait for each other
-
-            def waiting(words: str = words) -> None:
-                print(f"waiting for another run, {words}", file=sys.stderr, flush=True)
-
+            said = f"waiting for another run, {words}"
+            waiting = partial(print, said, file=sys.stderr, flush=True)
             stack.enter_context(address(place, waiting))
         yield
 
