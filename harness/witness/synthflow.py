@@ -434,7 +434,7 @@ class Apis(ExitStack):
         super().__init__()
         self._kept: dict[tuple[str, Synthflow | None], SynthflowApi | None] = {}
 
-    def of(self, deployment: Deployment) -> SynthflowApi | None:
+    def __call__(self, deployment: Deployment) -> SynthflowApi | None:
         """Its client; None where it declares none."""
         key = (deployment.name, deployment.synthflow)
         if key not in self._kept:

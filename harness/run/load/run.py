@@ -216,7 +216,7 @@ def load(
         for index, case in enumerate(cases):
             share = len(range(index, plan.calls, len(cases)))
             reached = deployment.reached_over(case.trunk, case.line)
-            api = apis.of(reached)
+            api = apis(reached)
             lane = Lane(run, case, reached, timings, pool, marks, api, gate, share, world)
             lanes.append(stack.enter_context(lane))
             if world is not None:

@@ -125,7 +125,7 @@ def cast(
     others = attempt.leased.concurrent
     reached = replica.reached_over(case.trunk, case.line)
     context = CaseContext(
-        case, reached, timings, recorder, pool, case_marks, apis.of(reached), gate, others
+        case, reached, timings, recorder, pool, case_marks, apis(reached), gate, others
     )
     context.phones.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
     watch = request.config.stash[WATCH]
