@@ -136,18 +136,17 @@ class Ai:
         """
         context = self._context
         rang = [leg.events[0].at for leg in context.phones.legs if leg.direction == "incoming"]
-        began = time.monotonic()
-        until = min(rang, default=began) + _TIMER_B_S
-        with context.evidence.step("INVITEs that the platform still sends to the AI are refused"):
+        until = min(rang, default=time.monotonic()) + _TIMER_B_S
+        with (
+            context.evidence.timed("what the platform may still send to an AI that was down"),
+            context.evidence.step("INVITEs that the platform still sends to the AI are refused"),
+        ):
             try:
                 self._refuse_callers(until)
             except (PhoneLostError, ResourceError) as error:  # the case has its findings
                 context.evidence.note_once(
                     f"What the platform still sends to the AI may reach the next case: {error}"
                 )
-        context.evidence.scripted(
-            time.monotonic() - began, "what the platform may still send to an AI that was down"
-        )
 
     def _refuse_callers(self, until: float) -> None:
         """Refuse calls until then, or until a call of one of the case's callers has come."""

@@ -400,15 +400,15 @@ def _delay_of_a_new_start(context: CaseContext, speaker: End, listener: End) -> 
     """
     if not isinstance(speaker, Call) or speaker.is_over():
         return None
-    with context.evidence.step(f"{speaker.label} falls silent, and speaks again"):
+    with (
+        context.evidence.step(f"{speaker.label} falls silent, and speaks again"),
+        context.evidence.timed("a second look at the delay"),
+    ):
         speaker.leg.play(Silence())
         context.pause(_SILENCE_S)
         since = time.monotonic()
         speaker.leg.play(Mark())
         sound = listener.hears_mark(speaker, since, since + _WAIT_S)
-        context.evidence.scripted(
-            time.monotonic() - since + _SILENCE_S, "a second look at the delay"
-        )
     if sound is None:
         goes_on = isinstance(listener, Call) and not listener.is_over() and not speaker.is_over()
         return math.inf if goes_on else None

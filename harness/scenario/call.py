@@ -30,6 +30,7 @@ from harness.scenario.context import LOOKS_EVERY_S, CaseContext
 from harness.scenario.ends import (
     PAUSES_WITHIN_S,
     ListeningLeg,
+    comes,
     wait_for_greeting,
     wait_for_pause,
     wait_for_speech,
@@ -277,10 +278,9 @@ class Call(ListeningLeg):
 
     def _let_ask_back(self, asked: float) -> None:
         """Wait until the AI, which was asked until ``asked``, has asked back."""
-        began = time.monotonic()
-        self.let_answer(asked, _ASKS_BACK_WITHIN_S)
-        wait_for_pause(self.leg)
-        self._context.evidence.scripted(time.monotonic() - began, "the AI asks back")
+        with self._context.evidence.timed("the AI asks back"):
+            self.let_answer(asked, _ASKS_BACK_WITHIN_S)
+            wait_for_pause(self.leg)
 
     def _is_done_asking(self) -> bool:
         """Whether somebody rings, another assistant has the call, it is over, or another leg has
@@ -417,14 +417,14 @@ class Call(ListeningLeg):
         """
         if (self.codec or "").upper() in codecs or self.is_over():
             return
-        with contextlib.suppress(NeverCame):
-            self.leg.wait_for(
-                MediaState,
-                " or ".join(codecs),
-                lambda _: (self.codec or "").upper() in codecs,
-                within=_AGREED_S,
-                since=time.monotonic(),
-            )
+        now = time.monotonic()
+        comes(
+            self.leg,
+            MediaState,
+            lambda _: (self.codec or "").upper() in codecs,
+            now + _AGREED_S,
+            now,
+        )
 
     @property
     def invite(self) -> Request | None:
@@ -458,23 +458,23 @@ class Call(ListeningLeg):
             return state.code, state.reason
         invite = CallFacts(self.messages()).invite
 
-        def is_final(event: Event) -> bool:
+        def final(event: SipMessage) -> Response | None:
             answer = message_of(event)
-            return (
-                answer is not None
-                and invite is not None
-                and answer.is_final
-                and answer.is_of(invite)
-            )
+            if answer is None or invite is None or not answer.is_of(invite):
+                return None
+            return answer.response_to("INVITE") if answer.is_final else None
 
-        try:
-            event = self.leg.wait("a final response", is_final, within=within, outlives_call=True)
-        except NeverCame:
+        event = comes(
+            self.leg,
+            SipMessage,
+            lambda message: final(message) is not None,
+            time.monotonic() + within,
+            outlives_call=True,
+        )
+        response = None if event is None else final(event)
+        if response is None:
             return 0, f"no final response; the phone itself ended it as {state.code} {state.reason}"
-        answer = message_of(event)
-        assert answer is not None
-        assert isinstance(answer.message, Response)
-        return answer.message.status, answer.message.reason
+        return response.status, response.reason
 
     def answered_at(self) -> float | None:
         """When the leg was confirmed, or when the agent was connected if that was later."""
@@ -490,16 +490,10 @@ class Call(ListeningLeg):
 
     @staticmethod
     def _ended(leg: Leg, deadline: float) -> float | None:
-        try:
-            return leg.wait_for(
-                CallState,
-                "the end of the call",
-                lambda state: state.state == "disconnected",
-                within=max(0.0, deadline - time.monotonic()),
-                outlives_call=True,
-            ).at
-        except NeverCame:
-            return None
+        ended = comes(
+            leg, CallState, lambda e: e.state == "disconnected", deadline, outlives_call=True
+        )
+        return None if ended is None else ended.at
 
 
 def _is_pending(event: Event) -> bool:

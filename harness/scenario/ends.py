@@ -32,7 +32,7 @@ from harness.case.events import (
     MarkHeard,
     RtpStatistics,
 )
-from harness.case.legs import LegEvents
+from harness.case.legs import E, LegEvents
 from harness.phone.leg import Leg
 from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.phone.waiter import NeverCame
@@ -263,15 +263,10 @@ class ListeningLeg(End):
 
     def hears_sound(self, since: float, deadline: float) -> Sound | None:
         """Wait for any sound, which does not show whose voice it is."""
-        try:
-            event = self.leg.wait_for(
-                Listened,
-                "a sound",
-                lambda pulse: pulse.level_dbov > SOUND_DBOV,
-                within=max(0.0, deadline - time.monotonic()),
-                since=since,
-            )
-        except NeverCame:
+        event = comes(
+            self.leg, Listened, lambda pulse: pulse.level_dbov > SOUND_DBOV, deadline, since
+        )
+        if event is None:
             return None
         level = event.level_dbov
         return Sound(
@@ -283,8 +278,7 @@ class ListeningLeg(End):
 
     def hears_on(self, since: float, until: float, pauses_s: float) -> bool:
         """Whether any sound is heard between two moments, with no longer pauses than these."""
-        sounds = [e.at for e in self.leg.facts.of(Listened) if e.level_dbov > SOUND_DBOV]
-        sounds = [at for at in sounds if since <= at <= until]
+        sounds = [at for at in self.leg.facts.sounds(SOUND_DBOV) if since <= at <= until]
         return bool(sounds) and all(b - a <= pauses_s for a, b in pairwise([since, *sounds, until]))
 
     def hears_marks(self, marks: Collection[int], since: float, deadline: float) -> Sound | None:
@@ -300,22 +294,12 @@ class ListeningLeg(End):
     ) -> Sound | None:
         # A transfer may fail during the wait: then the end is the leg it was before.
         leg = self.leg
-        while True:
-            try:
-                event = leg.wait_for(
-                    MarkHeard,
-                    f"one of the marks {sorted(voices())}",
-                    lambda heard: heard.mark in voices(),
-                    within=max(0.0, deadline - time.monotonic()),
-                    since=since,
-                )
-            except NeverCame:
-                return None if self.leg is leg else self._hears(voices, since, deadline)
+        while event := comes(leg, MarkHeard, lambda e: e.mark in voices(), deadline, since):
             if event.quality >= CLEAR or not self._is_misread(leg, event, voices()):
-                break
+                evidence = f"mark {event.mark} at {self.label}, {event.level_dbov:.0f} dBov, quality {event.quality:.2f}"
+                return Sound(event.at, Observation.MARK, evidence, event.mark, event.level_dbov)
             since = event.at + _JUDGED_BY_S
-        evidence = f"mark {event.mark} at {self.label}, {event.level_dbov:.0f} dBov, quality {event.quality:.2f}"
-        return Sound(event.at, Observation.MARK, evidence, event.mark, event.level_dbov)
+        return None if self.leg is leg else self._hears(voices, since, deadline)
 
     def _is_misread(self, leg: Leg, heard: MarkHeard, voices: Collection[int]) -> bool:
         """Whether this mark is unclear because its payload is read by the wrong law of G.711, so
@@ -323,23 +307,18 @@ class ListeningLeg(End):
         """
         if leg.codec.upper() not in G711:
             return False
-        began, until = time.monotonic(), heard.at + _JUDGED_BY_S + ON_DISK_WITHIN_S
-        try:  # a mark that was joined within a symbol is clear the next time
-            leg.wait_for(
-                MarkHeard,
-                "a clear mark",
-                lambda e: e.mark in voices and e.quality >= CLEAR and e.at <= until,
-                within=max(0.0, until - began),
-                since=heard.at,
-            )
-        except NeverCame:
-            samples = leg.received_since(heard.at - PERIOD_SECONDS)
-            seconds = PERIOD_SECONDS + _JUDGED_BY_S
-            return of_the_other_law(samples[: round(seconds * SAMPLE_RATE)], voices) is not None
-        else:
-            return False
-        finally:
-            self._context.evidence.scripted(time.monotonic() - began, "listening", began=began)
+        until = heard.at + _JUDGED_BY_S + ON_DISK_WITHIN_S
+
+        def is_clear(mark: MarkHeard) -> bool:
+            return mark.mark in voices and mark.quality >= CLEAR and mark.at <= until
+
+        with self._context.evidence.timed("listening"):
+            # a mark that was joined within a symbol is clear the next time
+            if comes(leg, MarkHeard, is_clear, until, heard.at):
+                return False
+            began = heard.at - PERIOD_SECONDS
+            samples = received_between(leg, began, heard.at + _JUDGED_BY_S)
+            return of_the_other_law(samples, voices) is not None
 
     def marks_heard(self, since: float = 0.0) -> list[int]:
         """Every mark heard after ``since``."""
@@ -359,17 +338,10 @@ class ListeningLeg(End):
         """
         return counted_between(self._leg.facts, since, until)
 
-    def wait_for_far_end_report(self, since: float, within: float) -> None:
+    def wait_for_far_end_report(self, since: float, deadline: float) -> None:
         """Wait until the far end has reported by RTCP, or the time is over."""
-        with contextlib.suppress(NeverCame):
-            leg = self.leg
-            leg.wait_for(
-                FarEndReport,
-                "an RTCP report of the far end",
-                lambda report: report in reports_that_count(leg.facts),
-                within,
-                since=since,
-            )
+        leg = self.leg
+        comes(leg, FarEndReport, lambda e: e in reports_that_count(leg.facts), deadline, since)
 
     def is_listening(self, since: float) -> bool:
         """Whether the leg looked at received audio after ``since``."""
@@ -424,8 +396,8 @@ class ListeningLeg(End):
         def arrived() -> list[DtmfReceived]:
             return self.leg.facts.of(DtmfReceived)
 
-        with contextlib.suppress(NeverCame):
-            self.leg.wait(f"{count} digits", lambda _: len(arrived()) >= count, within=within)
+        until = time.monotonic() + within
+        comes(self.leg, DtmfReceived, lambda _: len(arrived()) >= count, until)
         found = arrived()
         if not found:
             tones = digits_in(self.leg.received_since(0.0))
@@ -439,6 +411,26 @@ class ListeningLeg(End):
             [d.method for d in found],
             [d.duration_ms for d in found],
         )
+
+
+def comes(
+    leg: Leg,
+    kind: type[E],
+    predicate: Callable[[E], bool],
+    deadline: float,
+    since: float = 0.0,
+    *,
+    outlives_call: bool = False,
+) -> E | None:
+    """The first event of that kind since ``since`` for which ``predicate`` holds; None where none
+    comes by ``deadline``, or before the call ends (see :meth:`Leg.wait`).
+    """
+    within = max(0.0, deadline - time.monotonic())
+    with contextlib.suppress(NeverCame):
+        return leg.wait_for(
+            kind, kind.__name__, predicate, within, since, outlives_call=outlives_call
+        )
+    return None
 
 
 def marks_heard(leg: Leg, since: float = 0.0) -> list[int]:
@@ -527,7 +519,8 @@ def wait_for_pause(leg: Leg, within: float = PAUSES_WITHIN_S) -> bool:
             and _is_newest(leg, event)
         )
 
-    return _comes(leg, "a pause of the far end", pauses, within, since=time.monotonic() - PAUSE_S)
+    now = time.monotonic()
+    return comes(leg, Listened, pauses, now + within, now - PAUSE_S) is not None
 
 
 def wait_for_speech(leg: Leg, since: float, within: float) -> bool:
@@ -536,9 +529,7 @@ def wait_for_speech(leg: Leg, since: float, within: float) -> bool:
     def speaks(pulse: Listened) -> bool:
         return pulse.at >= since + PULSE_S and _is_speech(leg, pulse)
 
-    return _comes(
-        leg, "the far end speaks", speaks, max(0.0, since + within - time.monotonic()), since
-    )
+    return comes(leg, Listened, speaks, since + within, since) is not None
 
 
 def wait_for_greeting(leg: Leg, since: float, within: float) -> None:
@@ -559,9 +550,7 @@ def wait_for_greeting(leg: Leg, since: float, within: float) -> None:
             return event.at >= since + within
         return event.at - spoken[-1] >= TURN_S
 
-    with contextlib.suppress(NeverCame):
-        goal = "the end of the far end's greeting"
-        leg.wait(goal, is_over, within + PAUSES_WITHIN_S, since=since)
+    comes(leg, Event, is_over, time.monotonic() + within + PAUSES_WITHIN_S, since)
 
 
 def last_spoken_to(leg: Leg, since: float) -> float:
@@ -608,16 +597,6 @@ def _noise_dbov(leg: Leg, at: float) -> float:
     threes = (near[i : i + 3] for i in range(len(near) - 2))
     steady = (max(three) for three in threes if max(three) - min(three) < _STEADY_DB)
     return min((level for level in steady if level < _LOUDEST_NOISE_DBOV), default=-math.inf)
-
-
-def _comes(
-    leg: Leg, goal: str, predicate: Callable[[Listened], bool], within: float, since: float
-) -> bool:
-    try:
-        leg.wait_for(Listened, goal, predicate, within, since=since)
-    except NeverCame:
-        return False
-    return True
 
 
 def _is_newest(leg: Leg, heard: Listened) -> bool:

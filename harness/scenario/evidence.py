@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -192,6 +192,13 @@ class Evidence:
     def scripted(self, seconds: float, why: str, *, began: float | None = None) -> None:
         """Time the case takes on purpose: it ``began`` then, or is over now."""
         self._recorder.scripted(seconds, why, began=began)
+
+    @contextmanager
+    def timed(self, why: str) -> Iterator[None]:
+        """The body takes its time on purpose."""
+        began = time.monotonic()
+        yield
+        self.scripted(time.monotonic() - began, why, began=began)
 
     def attach(self, name: str, file: Path) -> None:
         """Name a file in :attr:`directory` as evidence."""

@@ -4,7 +4,6 @@ when it is over.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -24,7 +23,7 @@ from harness.scenario import audio_quality
 from harness.scenario.ai_calls import SynthflowCall
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext, Line
-from harness.scenario.ends import End, last_words_to, received_between
+from harness.scenario.ends import End, comes, last_words_to, received_between
 from harness.scenario.evidence import unobserved
 from harness.scenario.expect_audio import ExpectAudio
 from harness.scenario.reported import MachineCall, ReportedCall, unheard_call
@@ -412,8 +411,7 @@ class Expect(ExpectAudio):
             return answer is not None and not answer.is_challenge
 
         with self._evidence.step(f"{call.label}'s BYE is answered"):
-            with contextlib.suppress(NeverCame):
-                call.leg.wait("an answer to its BYE", is_answered, within=limit, outlives_call=True)
+            comes(call.leg, Event, is_answered, time.monotonic() + limit, outlives_call=True)
             answer = dialog.answer_to_bye(call.messages())
             code, reason = (answer.status, answer.reason) if answer else (0, "no final response")
             accepted = dialog.accepted_to_bye(call.messages())

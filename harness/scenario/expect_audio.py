@@ -354,11 +354,10 @@ class ExpectAudio:
             if not other.voices_for(listener):
                 self._unseen_silence(other, "its voice cannot be told from others")
                 return
-            settles_s = self._settles_s(other)
-            self._context.pause(settles_s)
-            since, before = time.monotonic(), _discarded(listener)
-            self._context.pause(seconds)
-            self._evidence.scripted(settles_s + seconds, "listening for silence")
+            with self._evidence.timed("listening for silence"):
+                self._context.pause(self._settles_s(other))
+                since, before = time.monotonic(), _discarded(listener)
+                self._context.pause(seconds)
             heard = listener.marks_since(since)
             if heard is None:
                 self._unseen_silence(other, "the far end does not say which marks it hears")

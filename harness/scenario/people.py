@@ -175,10 +175,9 @@ class Caller:
 
         Many platforms lose a digit that comes before.
         """
-        began = self._now()
-        call.let_answer(call.chosen + DIGIT_S + _CUT_OFF_S, _NEXT_MENU_WITHIN_S)
-        wait_for_pause(call.leg)
-        self._context.evidence.scripted(self._now() - began, "the next menu", began=began)
+        with self._context.evidence.timed("the next menu"):
+            call.let_answer(call.chosen + DIGIT_S + _CUT_OFF_S, _NEXT_MENU_WITHIN_S)
+            wait_for_pause(call.leg)
 
     def _left_of(self, announcement_s: float, call: Call) -> tuple[float, float]:
         """When the announcement began, and its seconds after the answer: a call that is answered

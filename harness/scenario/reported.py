@@ -141,20 +141,15 @@ class ReportedCall(End):
     def _find(self) -> list[Expected]:
         if self.is_seen:
             return []
-        ended = time.monotonic()
-        if self._declared.file is not None:
-            name = self._declared.file.rpartition("/")[2]
-            ask_at_terminal(
-                f"{self._context.case.id}: put the platform's report of its calls at {name} now"
-            )
-        with self._context.evidence.step(
-            f"the platform's report on the call to {self._group.name}"
-        ):
-            found = self._read(ended)
-            self._context.evidence.scripted(
-                time.monotonic() - ended, "until the platform's report lists the call"
-            )
-        return self._expectations(found)
+        evidence, ended = self._context.evidence, time.monotonic()
+        with evidence.timed("until the platform's report lists the call"):
+            if self._declared.file is not None:
+                name = self._declared.file.rpartition("/")[2]
+                ask_at_terminal(
+                    f"{self._context.case.id}: put the platform's report of its calls at {name} now"
+                )
+            with evidence.step(f"the platform's report on the call to {self._group.name}"):
+                return self._expectations(self._read(ended))
 
     def _read(self, ended: float) -> ReportedLanding:
         """What the report says: a right landing as soon as two readings agree, else the last

@@ -37,7 +37,7 @@ from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import QUIET_S, Call, UnfinishedLook
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import received_between
+from harness.scenario.ends import comes, received_between
 from harness.witness.call_record import CallRecord
 from harness.witness.recordings import Shown
 from harness.witness.transcript import (
@@ -277,8 +277,10 @@ class Look:
             if self._settled:
                 return
             both = f"{self._caller.label} and {self._talk.label}"
-            with self._context.evidence.step(f"{both} hear each other: what tells of it"):
-                began = time.monotonic()
+            with (
+                self._context.evidence.step(f"{both} hear each other: what tells of it"),
+                self._context.evidence.timed("what tells who is heard"),
+            ):
                 self.wait_until_said()
                 if self._again and self._wanted:
                     self._caller.let_answer(self._greeted_at, LISTEN_S)
@@ -295,7 +297,6 @@ class Look:
                 if not asking and not self._caller.is_over():
                     self._wait_for_round_trip()
                 self._judge()
-                self._context.evidence.scripted(time.monotonic() - began, "what tells who is heard")
                 if self._caller.looks[-1] is self:  # else a newer look has begun
                     self._caller.end_quiet()  # the next party of the call listens for its mark
             self.until = time.monotonic()
@@ -306,11 +307,9 @@ class Look:
         from working.
         """
         deadline = max(self._begun, self._since) + REPORTED_WITHIN_S
-        self._caller.wait_for_far_end_report(self._since, max(0.0, deadline - time.monotonic()))
+        self._caller.wait_for_far_end_report(self._since, deadline)
         if starved_s := self._context.evidence.starved(self._begun, time.monotonic()):
-            self._caller.wait_for_far_end_report(
-                self._since, max(0.0, deadline + starved_s - time.monotonic())
-            )
+            self._caller.wait_for_far_end_report(self._since, deadline + starved_s)
 
     def _wait_for_round_trip(self) -> None:
         """Wait for the round trip, which only the far end's second RTCP report may show: it needs
@@ -320,13 +319,7 @@ class Look:
         report = leg.facts.last(FarEndReport)
         if report is None or any(one.rtt_ms for one in leg.facts.of(RtpStatistics)):
             return
-        with suppress(NeverCame):
-            leg.wait_for(
-                RtpStatistics,
-                "a round trip by RTCP",
-                lambda one: one.rtt_ms > 0,
-                within=max(0.0, report.at + _NEXT_REPORT_S - time.monotonic()),
-            )
+        comes(leg, RtpStatistics, lambda one: one.rtt_ms > 0, report.at + _NEXT_REPORT_S)
 
     def _listen(self) -> None:
         # an AI that speaks only when spoken to has time to answer the greeting

@@ -57,6 +57,7 @@ class Leg:
         predicate: Callable[[Any], bool],
         within: float,
         since: float,
+        **_: Any,
     ) -> Event:
         return self.wait(goal, lambda e: isinstance(e, kind) and predicate(e), within, since)
 

@@ -44,6 +44,7 @@ def call(*reports: FarEndReport) -> tuple[Call, list[FarEndReport | None]]:
         predicate: Callable[[Any], bool],
         within: float,
         since: float,
+        **_: Any,
     ) -> Any:
         found.append(next((e for e in facts.of(kind) if e.at >= since and predicate(e)), None))
 

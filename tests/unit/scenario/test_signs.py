@@ -294,9 +294,9 @@ def test_a_far_end_that_reports_is_asked_for_the_round_trip(
     )
     caller.leg.facts = LegEvents([report, rtp_statistics(rtt_ms=rtt_ms)])
     asked: list[str] = []
-    caller.leg.wait_for = lambda kind, goal, *_, **__: asked.append(goal)
+    caller.leg.wait_for = lambda kind, *_, **__: asked.append(kind.__name__)
     Case(make_context, caller, "", strength="confirmed", transcript="none").settle()
-    assert asked == ["a round trip by RTCP"] * waits
+    assert asked == ["RtpStatistics"] * waits
 
 
 @pytest.mark.parametrize("strength", ["indicated", "confirmed"])
