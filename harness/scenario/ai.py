@@ -17,7 +17,7 @@ from harness.errors import BrokenError, PhoneLostError, ResourceError
 from harness.phone import Early, Policy, Reject
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import Call
-from harness.scenario.context import CaseContext, Line, line_of
+from harness.scenario.context import CaseContext, CasePart, Line, line_of
 from harness.scenario.endpoints import AiEndpoint, StandInEndpoint, SynthflowEndpoint
 from harness.scenario.phones import stand_in
 
@@ -28,11 +28,11 @@ _TIMER_B_S = 32.0
 _TLS_S_OWN_PORT = 5061
 
 
-class Ai:
+class Ai(CasePart):
     """Synthflow, or the harness phone that stands in for it."""
 
     def __init__(self, context: CaseContext) -> None:
-        self._context = context
+        super().__init__(context)
         self._endpoint: AiEndpoint | None = None
 
     @property
@@ -94,10 +94,10 @@ class Ai:
 
     def shows_certificate(self, kind: str) -> None:
         """Make it answer TLS connections with a bad certificate."""
-        bad = self._context.deployment.stand_in.bad_certificates.get(kind)  # type: ignore[call-overload]
+        bad = self._deployment.stand_in.bad_certificates.get(kind)  # type: ignore[call-overload]
         if bad is None:
             raise ResourceError(f"stand_in.bad_certificates.{kind}: is missing")
-        config = stand_in(self._context.deployment, self._context.trunk)
+        config = stand_in(self._deployment, self._context.trunk)
         tls = replace(config.tls, certificate=bad.certificate, private_key=bad.private_key)
         self._endpoint = self._take(tls=tls)
 
@@ -119,7 +119,7 @@ class Ai:
         """Make the AI reachable over the line's failover trunk alone, and return the line over that
         trunk.
         """
-        trunk = self._context.deployment.trunk(str(line.entry.failover))
+        trunk = self._deployment.trunk(str(line.entry.failover))
         self._context.ai_trunk = trunk.name
         if self.is_ours:
             self._leave()
@@ -172,16 +172,16 @@ class Ai:
             asked[:] = self.endpoint.asked_for(of)
             return wanted in asked
 
-        until = self._context.clock.monotonic() + self._context.patience
+        context = self._context
         if self.is_ours:
-            self._context.wait_for(is_asked, until)
+            context.wait_for(is_asked, context.patience)
         else:  # a dead interface is not waited for: the platform goes on with the call meanwhile
-            self._context.ask_interface(is_asked, until + self._context.far_end.lag_s)
+            context.ask_interface(is_asked, context.patience + context.far_end.lag_s)
         if self.endpoint.blind and wanted not in asked:
             expected, why = f"an INVITE for {wanted} reaches the AI", "the AI's side is not visible"
-            self._context.evidence.unseen("route.tried", subject, expected, why)
+            self._evidence.unseen("route.tried", subject, expected, why)
             return
-        self._context.evidence.expect(reach.tried.of(subject, wanted, asked))
+        self._evidence.expect(reach.tried.of(subject, wanted, asked))
 
     def reported(self, look: Callable[[Call], list[T]], of: Call, since: float) -> list[T]:
         """What ``look`` finds about the call; waits as long as an interface may lag behind
@@ -189,8 +189,9 @@ class Ai:
         """
         if self.is_ours:  # its phone tells at once
             return look(of)
-        context, why = self._context, "what the AI's interface may tell later"
-        return context.ask_interface(lambda: look(of), since + context.far_end.lag_s, why=why)
+        within = since + self._context.far_end.lag_s - time.monotonic()
+        why = "what the AI's interface may tell later"
+        return self._context.ask_interface(lambda: look(of), within, why=why)
 
     def rang(self, of: Call) -> tuple[float, float] | None:
         """From when until when (``time.monotonic()``) the platform rang the AI for ``of``; None if
@@ -202,7 +203,7 @@ class Ai:
         """No call since ``of`` began was answered by the AI."""
         answered = self.reported(self.endpoint.set_up, of, time.monotonic())
         unseen = self._why_unseen(answered)
-        self._context.evidence.expect(reach.not_answered.of("the AI", answered, unseen=unseen))
+        self._evidence.expect(reach.not_answered.of("the AI", answered, unseen=unseen))
 
     def _why_unseen(self, seen: list[str]) -> str:
         """Why a call may not have been seen; empty where it would have been."""
@@ -231,9 +232,7 @@ class Ai:
             self.was_not_reached(of)
             return
         why = "no TLS handshake began, so that its certificate was not looked at"
-        self._context.evidence.unseen(
-            "route.not_reached", "the AI", "no INVITE is sent to the AI", why
-        )
+        self._evidence.unseen("route.not_reached", "the AI", "no INVITE is sent to the AI", why)
 
     def waited_for(self, of: Call, what: str = "the caller's choice") -> None:
         """No INVITE came to the AI before the caller chose it in the menu, or the agents declined,
@@ -244,7 +243,7 @@ class Ai:
 
     def _add_not_reached(self, subject: str, reached: list[str]) -> None:
         unseen = self._why_unseen(reached)
-        self._context.evidence.expect(reach.not_reached.of(subject, reached, unseen))
+        self._evidence.expect(reach.not_reached.of(subject, reached, unseen))
 
     def early(self, of: Call) -> tuple[str, set[int]]:
         """Who can be heard before the answer, and by which marks; a stand-in's leg is taken but not

@@ -86,7 +86,7 @@ class StandInCall(Call):
         caller's.
         """
         heading = f"the stand-in hands the caller to {group.name} ({how})"
-        with self._context.evidence.step(heading):
+        with self._evidence.step(heading):
             if self._context.asks_by == "digit":
                 self.digits(1, within=3.0)
             uri = f"sip:{group.address}@{self._trunk.termination}"
@@ -106,7 +106,7 @@ class StandInCall(Call):
         # RFC 5589 section 6.1: the transferor ends its own call once the transfer has succeeded
         # people take their time to answer, so it waits for as long as the call is up
         code = self.leg.transfer_outcome(
-            self._context.deployment.limits.seconds_per_call, outlives_call=False
+            self._deployment.limits.seconds_per_call, outlives_call=False
         )
         if 200 <= code < 300 and not self.is_over():
             with contextlib.suppress(
@@ -135,7 +135,7 @@ class StandInCall(Call):
     def _join(self, onward: Leg) -> None:
         # the group's agent answers while the scenario goes on
         with contextlib.suppress(NeverCame):
-            onward.wait_state("confirmed", within=self._context.deployment.limits.seconds_per_call)
+            onward.wait_state("confirmed", within=self._deployment.limits.seconds_per_call)
             try:
                 self.leg.bridge(onward)
             except PhoneMisuseError:
@@ -147,8 +147,8 @@ class StandInCall(Call):
     def give_up(self) -> None:
         """End the call to the group, answered or not, when the platform has ended the caller's leg."""
         onward = self._onward
-        limit = self._context.deployment.expect.released_within_s
-        if onward is not None and self._context.wait_for(self.is_over, time.monotonic() + limit):
+        limit = self._deployment.expect.released_within_s
+        if onward is not None and self._context.wait_for(self.is_over, limit):
             onward.hangup()
 
     def keep_record(self) -> None:
@@ -162,15 +162,12 @@ class StandInCall(Call):
 
     def let_go(self) -> None:
         """Hang up, as the assistant would, unless the platform ends the call at once."""
-        if (
-            self.released_at(time.monotonic() + self._context.deployment.expect.released_within_s)
-            is None
-        ):
+        if self.released_at(time.monotonic() + self._deployment.expect.released_within_s) is None:
             self.hang_up()
 
     def send_digits(self, method: Literal["rfc4733", "info"]) -> str:
         """Send the deployment's digits."""
-        digits = self._context.deployment.escalation.digits_back or "159D"
+        digits = self._deployment.escalation.digits_back or "159D"
         self.press(digits, method)
         return digits
 
@@ -192,7 +189,7 @@ class SynthflowCall(End):
         wanted: str = "",
         find: Callable[[], CallRecord | None] = lambda: None,
     ) -> None:
-        self._context = context
+        super().__init__(context)
         self._api = context.far_end.api
         self._record = record
         self.peer: Call = peer
@@ -255,7 +252,7 @@ class SynthflowCall(End):
 
     @property
     def _declared(self) -> Assistant | None:
-        return self._context.deployment.assistants.get(self.assistant or "")
+        return self._deployment.assistants.get(self.assistant or "")
 
     def _witness(self, what: str) -> Any:
         """A field beyond the documented record, if the deployment says that there are any."""
@@ -304,7 +301,7 @@ class SynthflowCall(End):
             record = self.refresh()
             return tells(record) or (record.over and record.tells_variables)
 
-        self._context.ask_interface(is_there, time.monotonic() + self.lag_s)
+        self._context.ask_interface(is_there, self.lag_s)
         return self._record
 
     def _fresh(self, what: str) -> Any:
@@ -316,7 +313,7 @@ class SynthflowCall(End):
         record = self.refresh()
         if self.is_unknown:
             return
-        self._context.evidence.event(
+        self._evidence.event(
             FarEndRecord(
                 at=time.monotonic(),
                 phone="synthflow",
@@ -380,8 +377,7 @@ class SynthflowCall(End):
         """
         if "dtmf" not in self._can:
             return None
-        until = time.monotonic() + within
-        self._context.ask_interface(lambda: len(self._fresh("digits") or ()) >= count, until)
+        self._context.ask_interface(lambda: len(self._fresh("digits") or ()) >= count, within)
         found: list[dict[str, Any]] | None = self._witness("digits")
         if found is None or (self.is_blind and len(found) < count):
             return None
@@ -438,7 +434,8 @@ class SynthflowCall(End):
                     return Sound(max(since, first), Observation.MARK, words, speaker.mark)
             return None
 
-        return self._context.ask_interface(heard, deadline, lambda: self._record.over)
+        within = deadline - time.monotonic()
+        return self._context.ask_interface(heard, within, lambda: self._record.over)
 
     # -- by words, where it cannot name marks
 
@@ -447,7 +444,7 @@ class SynthflowCall(End):
         """Whether it names no marks, so that other signs have to tell who was heard
         (:mod:`harness.scenario.signs`).
         """
-        return not self._context.deployment.names_marks
+        return not self._deployment.names_marks
 
     @property
     def says_in_band(self) -> bool:
@@ -522,7 +519,7 @@ class SynthflowCall(End):
             outcomes = map(outcome_told, reversed(transfers_among(self.refresh().actions)))
             return next((reported for reported in outcomes if reported is not None), None)
 
-        reported = self._context.ask_interface(outcome, time.monotonic() + within)
+        reported = self._context.ask_interface(outcome, within)
         # a bare record may list actions, and yet not what became of a transfer
         never_came = self._can and self._record.actions and not self.is_blind
         return 0 if reported is None and never_came else reported
@@ -531,7 +528,7 @@ class SynthflowCall(End):
         """The caller says goodbye and the AI hangs up: when it did, or when it was asked if that is
         unknown (:attr:`farewell_s`).
         """
-        digit = self._context.deployment.escalation.goodbye_digit
+        digit = self._deployment.escalation.goodbye_digit
         if digit is None:
             raise FarEndError(
                 "escalation.goodbye_digit: is missing; without it the AI cannot be made to hang up"
@@ -554,7 +551,7 @@ class SynthflowCall(End):
 
     def send_digits(self, method: Literal["rfc4733", "info"]) -> str:
         """The caller asks for digits, by the method in which they shall come."""
-        escalation = self._context.deployment.escalation
+        escalation = self._deployment.escalation
         if escalation.digits_back_digit is None or escalation.digits_back is None:
             raise FarEndError(
                 "escalation.digits_back: is missing; without it the AI cannot be made to send digits"

@@ -102,7 +102,7 @@ class Call(ListeningLeg):
     def invite_number(self) -> str:
         """The number that reports give to the INVITE that began it."""
         first = next((m for m in self.messages() if m.text.startswith("INVITE ")), None)
-        return self._context.evidence.number(first) if first else ""
+        return self._evidence.number(first) if first else ""
 
     # -- what the person at this phone does
 
@@ -115,12 +115,10 @@ class Call(ListeningLeg):
         """Send DTMF digits."""
         self.settle()
         began = time.monotonic()
-        with self._context.evidence.step(f"{self.label} presses {digits} ({method})"):
+        with self._evidence.step(f"{self.label} presses {digits} ({method})"):
             if method == "rfc4733":  # an INFO takes no time of its own, and needs no media
                 self._let_media_begin()
-                self._context.evidence.scripted(
-                    DIGIT_S * len(digits), "digits", began=time.monotonic()
-                )
+                self._evidence.scripted(DIGIT_S * len(digits), "digits", began=time.monotonic())
             self.leg.send_digits(digits, method=method)
         self.pressed.append((began, time.monotonic() + DIGIT_S * len(digits)))
 
@@ -150,13 +148,13 @@ class Call(ListeningLeg):
         An AI that names no marks takes a mark for speech, and would not answer or break off: to it
         the caller is quiet after the words, until the call changes (:meth:`end_quiet`).
         """
-        with self._context.evidence.step(f"{self.label} says {prompt_name(prompt)}"):
+        with self._evidence.step(f"{self.label} says {prompt_name(prompt)}"):
             asked = time.monotonic()
-            with self._context.evidence.step(f"{self.label} lets the far end finish"):
+            with self._evidence.step(f"{self.label} lets the far end finish"):
                 pauses = wait_for_pause(self.leg)
             began = time.monotonic()
             seconds = len(prompt_samples(prompt)) / SAMPLE_RATE
-            self._context.evidence.scripted(
+            self._evidence.scripted(
                 began - asked + seconds, f"the prompt {prompt_name(prompt)}", began=asked
             )
             self.words_s = max(self.words_s, seconds)
@@ -168,7 +166,7 @@ class Call(ListeningLeg):
 
     def _with_quiet(self, prompt: str) -> Path:
         whose = f"{self.label}-{prompt}"  # the whole path: directories share file names
-        path = recording.path_of(self._context.evidence.directory, whose, "-quiet.wav")
+        path = recording.path_of(self._evidence.directory, whose, "-quiet.wav")
         if not path.exists():
             quiet = np.zeros(round(PAUSES_WITHIN_S * SAMPLE_RATE), np.int16)
             write_wav(path, np.concatenate([prompt_samples(prompt), quiet]), SAMPLE_RATE)
@@ -180,12 +178,10 @@ class Call(ListeningLeg):
         """
         if not self.is_quiet:
             return
-        with self._context.evidence.step(f"{self.label} lets the AI greet first"):
+        with self._evidence.step(f"{self.label} lets the AI greet first"):
             wait_for_greeting(self.leg, max(self.answered_at() or self.began, self.routed), within)
         self.show_mark()
-        if (
-            self._context.deployment.records_calls
-        ):  # so much decides, and an AI takes a mark for speech
+        if self._deployment.records_calls:  # so much decides, and an AI takes a mark for speech
             self.be_quiet()
 
     def show_mark(self) -> None:
@@ -218,7 +214,7 @@ class Call(ListeningLeg):
         """Wait until the far end, spoken to until ``since``, begins to answer, for ``within``
         seconds at most.
         """
-        with self._context.evidence.step(f"{self.label} gives the far end time to answer"):
+        with self._evidence.step(f"{self.label} gives the far end time to answer"):
             wait_for_speech(self.leg, since, within)
 
     def ask_for_a_person(self, *, once: bool = False) -> None:
@@ -227,7 +223,7 @@ class Call(ListeningLeg):
 
         ``once``: not again, since nothing can come of it.
         """
-        escalation, way = self._context.deployment.escalation, self._context.asks_by
+        escalation, way = self._deployment.escalation, self._context.asks_by
         attempts = 1 if once else escalation.attempts
         waiting = escalation.silence_s if way == "silence" else escalation.retry_after_s
         self._context.more_patience = (attempts - 1) * waiting + (
@@ -236,7 +232,7 @@ class Call(ListeningLeg):
         self.settle(asking=way == "digit" and not hands_over_unasked(self._context))
         # an AI that hands over unasked does that to every caller
         for agent in self._context.phones.rang_for({self.number}):
-            self._context.evidence.expect(
+            self._evidence.expect(
                 landing.turn.of(agent, True, its_turn=False, before=landing.ASKED)
             )
         self._asks_since = time.monotonic()
@@ -257,7 +253,7 @@ class Call(ListeningLeg):
             case "prompt":
                 ended = self.say(str(handover.prompt))
             case "silence":
-                with self._context.evidence.step(f"{self.label} says nothing"):
+                with self._evidence.step(f"{self.label} says nothing"):
                     self._asks_silently = True
                     self.leg.play(Silence())
             case _:
@@ -278,7 +274,7 @@ class Call(ListeningLeg):
 
     def _let_ask_back(self, asked: float) -> None:
         """Wait until the AI, which was asked until ``asked``, has asked back."""
-        with self._context.evidence.timed("the AI asks back"):
+        with self._evidence.timed("the AI asks back"):
             self.let_answer(asked, _ASKS_BACK_WITHIN_S)
             wait_for_pause(self.leg)
 
@@ -310,10 +306,8 @@ class Call(ListeningLeg):
                     return
                 with contextlib.suppress(NeverCame):  # the call ends as the caller asks
                     self._ask(way)
-            until = (
-                time.monotonic() + waiting + (self._context.patience if way == "silence" else 0.0)
-            )
-            self._context.wait_for(self._is_done_asking, until)
+            more_s = self._context.patience if way == "silence" else 0.0
+            self._context.wait_for(self._is_done_asking, waiting + more_s)
             self.end_silence()
             if self._is_done_asking():
                 return
@@ -341,7 +335,7 @@ class Call(ListeningLeg):
         self, does: str, what: str, offer: Callable[[], None], agreed: Callable[[MediaState], bool]
     ) -> None:
         self.settle()
-        with self._context.evidence.step(f"{self.label} {does}"):
+        with self._evidence.step(f"{self.label} {does}"):
             for waits_s in (*self._glare_waits_s(), None):
                 since = self._when_made(offer)
                 is_last = waits_s is None
@@ -356,9 +350,7 @@ class Call(ListeningLeg):
                 )
                 if waits_s is None or not _is_pending(event):
                     return
-                with self._context.evidence.step(
-                    "the far end offers as well (491), and it offers again"
-                ):
+                with self._evidence.step("the far end offers as well (491), and it offers again"):
                     self._context.pause(waits_s, "two offers at once (RFC 3261 section 14.1)")
 
     def _when_made(self, offer: Callable[[], None]) -> float:
@@ -387,14 +379,14 @@ class Call(ListeningLeg):
     def hang_up(self) -> float:
         """Hang up; the moment it was done."""
         self.settle()
-        with self._context.evidence.step(f"{self.label} hangs up"):
+        with self._evidence.step(f"{self.label} hangs up"):
             at = time.monotonic()
             self.leg.hangup()
             return at
 
     def cancel(self) -> float:
         """Give up before the answer; the moment it was done."""
-        with self._context.evidence.step(f"{self.label} gives up"):
+        with self._evidence.step(f"{self.label} gives up"):
             at = time.monotonic()
             self.leg.cancel()
             return at

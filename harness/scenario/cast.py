@@ -19,7 +19,7 @@ from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import AiCall
 from harness.scenario.call import Call
 from harness.scenario.case_phones import HEADER_NUMBER, send_options
-from harness.scenario.context import CaseContext, Line, line_of
+from harness.scenario.context import CaseContext, CasePart, Line, line_of
 from harness.scenario.ends import End
 from harness.scenario.evidence import unobserved
 from harness.scenario.expect import Expect, ExpectGroup
@@ -32,28 +32,29 @@ from harness.witness import campaign
 _SHARED_CALLS = 3
 
 
-class Cast:
+class Cast(CasePart):
     """The callers, groups and the AI of one case."""
 
     def __init__(self, context: CaseContext) -> None:
+        super().__init__(context)
         self.context = context
         self.ai = Ai(context)
 
     @property
     def _callers(self) -> list[str]:
-        return self.context.deployment.callers_from(self.context.case.caller)
+        return self._deployment.callers_from(self._context.case.caller)
 
     def line(self, name: str) -> Line:
         """A line of the deployment, over the trunk of the case."""
-        return line_of(self.context.deployment, self.context.trunk, name)
+        return line_of(self._deployment, self._context.trunk, name)
 
     def assistant(self, line: Line) -> AssistantOf:
         """The AI assistant a line leads to."""
-        return AssistantOf(self.context, self.ai, line)
+        return AssistantOf(self._context, self.ai, line)
 
     def assistant_behind(self, group: Group) -> AssistantOf:
         """The assistant that takes the group's calls."""
-        line = self.context.deployment.line_behind(group.name)
+        line = self._deployment.line_behind(group.name)
         assert line is not None, f"no assistant takes the calls to {group.name}"
         return self.assistant(self.line(line))
 
@@ -66,19 +67,19 @@ class Cast:
     def expect(self, subject: End | Group) -> Expect | ExpectGroup:
         """Expectations of a call, or of a group."""
         return (
-            ExpectGroup(self.context, subject)
+            ExpectGroup(self._context, subject)
             if isinstance(subject, Group)
-            else Expect(self.context, subject)
+            else Expect(self._context, subject)
         )
 
     def caller(self, name: str | None = None, **more: object) -> Caller:
         """A caller, the first one unless named, with the codec of the case unless told otherwise."""
         name = name or self._callers[0]
-        if "codecs" not in more and "codec" in self.context.case.axes:
-            more["codecs"] = (self.context.case.axes["codec"].upper(),)
-        entry = self.context.deployment.phones[name]
-        phone = self.context.phones.lease(own_phone(self.context.deployment, name, **more))
-        return Caller(self.context, name, phone, entry.number or entry.aor_user)
+        if "codecs" not in more and "codec" in self._context.case.axes:
+            more["codecs"] = (self._context.case.axes["codec"].upper(),)
+        entry = self._deployment.phones[name]
+        phone = self._context.phones.lease(own_phone(self._deployment, name, **more))
+        return Caller(self._context, name, phone, entry.number or entry.aor_user)
 
     def callers(self, count: int, **more: object) -> list[Caller]:
         """The first ``count`` callers."""
@@ -86,27 +87,29 @@ class Cast:
 
     def customer(self) -> Caller:
         """The customer whom the campaign calls."""
-        return self.caller(self.context.deployment.customer)
+        return self.caller(self._deployment.customer)
 
     def group(self, name: str) -> Group:
         """A ring group with its agents at their phones."""
-        entry = self.context.deployment.groups[name]
+        entry = self._deployment.groups[name]
         more = {"max_calls": _SHARED_CALLS} if entry.shared else {}
         phones = [self._agent(agent, **more) for agent in entry.present]
         if entry.shared:
             for phone in phones:
-                phone.is_ours = self.context.phones.may_be_ours
-        return Group(self.context, name, entry, phones)
+                phone.is_ours = self._context.phones.may_be_ours
+        return Group(self._context, name, entry, phones)
 
     def people(self, line: Line) -> Group:
         """The group that takes the call to a number of people or a closed one, also if its own
         agents do not.
         """
-        entry, overflow = line.entry, self.context.case.axes.get("overflow")
-        if self.context.case.row.out_of_hours:
+        entry, overflow = line.entry, self._context.case.axes.get("overflow")
+        if self._context.case.row.out_of_hours:
             message = GroupEntry(empty=True, announcement=True)
-            closed = self.context.deployment.opening(line.name).closed
-            return self.group(closed) if closed else Group(self.context, "the message", message, [])
+            closed = self._deployment.opening(line.name).closed
+            return (
+                self.group(closed) if closed else Group(self._context, "the message", message, [])
+            )
         assert entry.group is not None, f"{line.name} does not lead to people"
         first = self.group(entry.group)
         if overflow is None:
@@ -115,14 +118,14 @@ class Cast:
         taker = (
             self.group(overflow)
             if overflow != first.name
-            else Group(self.context, first.name, machine, [])
+            else Group(self._context, first.name, machine, [])
         )
         taker.before = first
         return taker
 
     def taker_of(self, group: Group) -> Group:
         """The group that takes over from another: out of its hours, or when its agents decline."""
-        is_closed = self.context.case.row.out_of_hours
+        is_closed = self._context.case.row.out_of_hours
         name = group.entry.closed if is_closed else group.entry.overflow
         assert name is not None, f"no group takes over from {group.name}"
         taker = self.group(name)
@@ -130,9 +133,9 @@ class Cast:
         return taker
 
     def _agent(self, name: str, **more: object) -> Phone:
-        lands = name in self.context.concurrent.lands_at
-        return self.context.phones.lease(
-            own_phone(self.context.deployment, name, **more), shared=True, lands=lands
+        lands = name in self._context.concurrent.lands_at
+        return self._context.phones.lease(
+            own_phone(self._deployment, name, **more), shared=True, lands=lands
         )
 
     def all_groups(self, but: Group | None = None) -> list[Group]:
@@ -141,7 +144,7 @@ class Cast:
 
         An agent who is in several is in the first of them alone: the same telephone.
         """
-        entries = self.context.deployment.groups
+        entries = self._deployment.groups
         groups = [self.group(name) for name, entry in entries.items() if entry.present]
         groups += [self._away(name) for name, entry in entries.items() if entry.away]
         found: list[Group] = []
@@ -150,23 +153,23 @@ class Cast:
             phones = [phone for phone in group.phones if phone not in named]
             named += phones
             if phones:
-                found.append(Group(self.context, group.name, group.entry, phones))
+                found.append(Group(self._context, group.name, group.entry, phones))
         return found
 
     def _away(self, name: str) -> Group:
         """The agents who are away from this group and present in no other."""
         entry, groups = (
-            self.context.deployment.groups[name],
-            self.context.deployment.groups.values(),
+            self._deployment.groups[name],
+            self._deployment.groups.values(),
         )
         here = {agent for group in groups for agent in group.present}
         gone = [agent for agent in entry.away if agent not in here]
         phones = [self._agent(agent) for agent in gone]
-        return Group(self.context, name, entry, phones)
+        return Group(self._context, name, entry, phones)
 
     def group_of_topic(self, topic: str | None) -> Group:
         """The group with that topic. Raises :class:`BrokenError`."""
-        names = self.context.deployment.groups_of_topic(topic)
+        names = self._deployment.groups_of_topic(topic)
         if not names:
             raise BrokenError(f"groups: none has the topic {topic!r}")
         return self.group(names[0])
@@ -175,12 +178,12 @@ class Cast:
         """The agents rang for the requested handover, and not for another whose group they are in,
         too.
         """
-        rivals = handover.mistakable(self.context, group.name)
+        rivals = handover.mistakable(self._context, group.name)
         if self.ai.is_ours or not rivals:
             return
-        with self.context.evidence.step("which handover it was"):
-            self.context.evidence.expect(
-                handover.landing_by(self.context, group.name, rivals, self._sent(call, talk))
+        with self._evidence.step("which handover it was"):
+            self._evidence.expect(
+                handover.landing_by(self._context, group.name, rivals, self._sent(call, talk))
             )
 
     def _sent(self, call: Call, talk: AiCall) -> list[handover.SentTransfer]:
@@ -221,9 +224,9 @@ class Cast:
         """
         invite, (its, others) = landed.invite, people
         if invite is not None and invite.has(TOPIC_HEADER):
-            Expect(self.context, landed).header(TOPIC_HEADER, topic)
+            Expect(self._context, landed).header(TOPIC_HEADER, topic)
             return
-        with self.context.evidence.step("with which topic the AI transferred"):
+        with self._evidence.step("with which topic the AI transferred"):
             sent = [one for one in self._sent(call, talk) if one.shows_topic]
             why = "the agent's INVITE lacks it, and the AI's side does not tell with which topic it transferred"
             if (
@@ -233,22 +236,22 @@ class Cast:
             ):
                 why = f"the agent's INVITE lacks it, and {others.name}, where the number leads without it, has the same people"
             elif sent:
-                self.context.evidence.expect(
+                self._evidence.expect(
                     signalling.header_sent.of(sent[-1].topic, landed.label, TOPIC_HEADER, topic)
                 )
                 return
             expected = f"{TOPIC_HEADER}: {topic} reaches the platform"
-            self.context.evidence.unseen("header", landed.label, expected, why)
+            self._evidence.unseen("header", landed.label, expected, why)
 
     def start_campaign(self, line: Line, customer: Caller) -> None:
         """Have the platform's campaign call ``customer`` from ``line``, by the deployment's
         trigger.
         """
-        trigger = self.context.deployment.campaign
+        trigger = self._deployment.campaign
         if trigger is None:
             raise self._cannot_start(line, "nothing here can start one")
-        self.context.phones.guard.number(customer.number)
-        with self.context.evidence.step(f"a campaign calls {customer.name}"):
+        self._context.phones.guard.number(customer.number)
+        with self._evidence.step(f"a campaign calls {customer.name}"):
             if trigger.trigger == "http":
                 try:
                     id_there = trigger.ids.get(line.name, "")
@@ -258,14 +261,14 @@ class Cast:
                         not customer.is_called()
                     ):  # some platforms answer the request only after the call was taken
                         raise
-                    self.context.evidence.note_once(str(error))
+                    self._evidence.note_once(str(error))
                 if trigger.calls_within_s:
                     self._is_called(
                         customer, trigger.calls_within_s, "until the platform's campaign called"
                     )
                 return
             if not campaign.ask_at_terminal(
-                f"{self.context.case.id}: have the campaign of {line.did} call {customer.number} now"
+                f"{self._context.case.id}: have the campaign of {line.did} call {customer.number} now"
             ):
                 raise self._cannot_start(
                     line, "it has to be started by hand, and no person is there to do it"
@@ -278,29 +281,29 @@ class Cast:
                 )
 
     def _is_called(self, customer: Caller, within_s: float, what: str) -> bool:
-        return self.context.wait_for(
-            customer.is_called, self.context.clock.monotonic() + within_s, what
-        )
+        return self._context.wait_for(customer.is_called, within_s, what)
 
     def _cannot_start(self, line: Line, why: str) -> NotObservableError:
         return NotObservableError(
-            self.context.evidence.unseen("campaign", line.did, "a campaign's call", why)
+            self._evidence.unseen("campaign", line.did, "a campaign's call", why)
         )
 
     def shown_number(self, line: Line, caller: Caller) -> str:
         """The number an agent sees after a warm transfer on this line, as the handover is set up."""
-        return handover.number_shown(self.context.handover, line.assistant.address) or caller.number
+        return (
+            handover.number_shown(self._context.handover, line.assistant.address) or caller.number
+        )
 
     def header_for_caller_id(self) -> list[tuple[str, str]]:
         """The header that names the number to show, where the handover takes it from one."""
-        handover = self.context.handover
+        handover = self._context.handover
         name = handover.caller_id_header
         return [(name, HEADER_NUMBER)] if name and handover.transfer_caller_id == "header" else []
 
     def one_call_each(self, *calls: Call | ReportedCall) -> None:
         """Each of these phones has exactly this call up."""
         for call in calls:
-            unheard = unheard_call(self.context)
+            unheard = unheard_call(self._context)
             if isinstance(call, ReportedCall) or (unheard is not None and call.is_over()):
                 is_there = isinstance(call, ReportedCall)
                 why = (
@@ -310,46 +313,44 @@ class Cast:
                 )
                 assert unheard is not None
                 expected = unobserved("one_call", call.label, "one call is up", why)
-                self.context.evidence.expect(unheard.unseen(expected))
+                self._evidence.expect(unheard.unseen(expected))
                 continue
             phone = call.leg.phone
             up = _up(phone)
             if (
                 len(up) > 1
             ):  # the leg that was transferred away ends with the AI's leg, which has no time limit
-                call.first_leg_released_at(time.monotonic() + self.context.patience)
+                call.first_leg_released_at(time.monotonic() + self._context.patience)
                 up = _up(phone)
             others = [leg for leg in phone.incoming if leg.id in up and leg.id != call.leg.id]
-            unsure = {leg.id: leg for leg in others if not self.context.is_surely_ours(leg)}
+            unsure = {leg.id: leg for leg in others if not self._context.is_surely_ours(leg)}
             surely = [name for name in up if name not in unsure]
             strangers = None
             if unsure and not landing.one_call(phone.name, surely, call.leg.id).failed:
-                surely, strangers = up, self.context.strangers_of(unsure.values())
+                surely, strangers = up, self._context.strangers_of(unsure.values())
             expected = landing.one_call.of(phone.name, surely, call.leg.id)
-            self.context.evidence.expect(expected, strangers=strangers)
+            self._evidence.expect(expected, strangers=strangers)
 
     def options(self) -> tuple[int, str]:
         """OPTIONS to the platform, from an agent's phone; code and reason of the answer."""
-        host, port = self.context.deployment.platform.host, self.context.deployment.platform.port
-        account = self.context.deployment.accounts[
-            self.context.deployment.phones[self._an_agent()].account
-        ]
+        host, port = self._deployment.platform.host, self._deployment.platform.port
+        account = self._deployment.accounts[self._deployment.phones[self._an_agent()].account]
         phone = self._agent(self._an_agent())
         # without a port it is the transport's own (RFC 3261 section 19.1.2)
         place = in_uri(str(host)) + (f":{port}" if port else "")
         parameter = "" if account.transport == "udp" else f";transport={account.transport}"
-        with self.context.evidence.step(f"{phone.name} asks {host} by OPTIONS"):
+        with self._evidence.step(f"{phone.name} asks {host} by OPTIONS"):
             return send_options(phone, f"sip:{place}{parameter}")
 
     def _an_agent(self) -> str:
         """An agent with a SIP account at the platform."""
-        deployment = self.context.deployment
+        deployment = self._deployment
         agents = [agent for group in deployment.groups.values() for agent in group.present]
         return next(agent for agent in agents if deployment.phones[agent].number is None)
 
     def responded(self, what: str, code: int, reason: str, wanted: Sequence[int]) -> None:
         """A request outside of any call was answered as it should be."""
-        self.context.evidence.expect(signalling.final_response.of(what, wanted, code, reason))
+        self._evidence.expect(signalling.final_response.of(what, wanted, code, reason))
 
     def nothing_rings_any_more(self, of: Call, after: float, but: Sequence[Phone] = ()) -> None:
         """Within the deployment's limit every leg that rang for ``of`` has ended, except at the
@@ -357,23 +358,23 @@ class Cast:
 
         Of a call that rings on where strangers call, too, it has to be sure that it is the case's.
         """
-        limit = self.context.deployment.expect.released_within_s
+        limit = self._deployment.expect.released_within_s
         self._ais_leg_ends(of, after, limit)
-        for name, phone in self.context.phones.by_name.items():
+        for name, phone in self._context.phones.by_name.items():
             for leg in phone.incoming if phone not in but else ():
-                at = Call(self.context, leg, "other").released_at(after + limit + 0.5)
+                at = Call(self._context, leg, "other").released_at(after + limit + 0.5)
                 took = None if at is None else at - after
-                self.context.evidence.expect(
+                self._evidence.expect(
                     timing.released.of(f"{name}'s leg", took, limit),
                     since=after,
-                    strangers=self.context.strangers_of([leg]),
+                    strangers=self._context.strangers_of([leg]),
                 )
 
     def _ais_leg_ends(self, of: Call, after: float, limit: float) -> None:
         """A stand-in's legs are checked as harness phones; Synthflow's interface may lag."""
         if self.ai.is_ours:
             return
-        context, endpoint = self.context, self.ai.endpoint
+        context, endpoint = self._context, self.ai.endpoint
         told_within = limit + context.far_end.lag_s
         reported = endpoint.released_at(of, after + told_within + 0.5)
         if reported is None and endpoint.blind:
@@ -389,10 +390,10 @@ class Cast:
 
     def close(self) -> None:
         """Hang up, give the phones back, and keep the far end's last records."""
-        self.context.phones.hang_up()
+        self._context.phones.hang_up()
         with ExitStack() as stack:
-            stack.callback(self.context.phones.release)
-            for call in self.context.calls.of_the_ai:
+            stack.callback(self._context.phones.release)
+            for call in self._context.calls.of_the_ai:
                 stack.callback(call.keep_record)
 
 

@@ -184,6 +184,21 @@ class FarRecords:
         return found
 
 
+class CasePart:
+    """Has a case, and what most of its methods need of that."""
+
+    def __init__(self, context: CaseContext) -> None:
+        self._context = context
+
+    @property
+    def _evidence(self) -> Evidence:
+        return self._context.evidence
+
+    @property
+    def _deployment(self) -> Deployment:
+        return self._context.deployment
+
+
 class CaseContext:
     """One case: its deployment, its evidence, its phones and calls, and the far end's records."""
 
@@ -336,19 +351,20 @@ class CaseContext:
     def wait_for(
         self,
         look: Callable[[], T],
-        until: float,
+        within: float,
         why: str = "",
         *,
         every_s: float = LOOKS_EVERY_S,
         given_up: Callable[[], bool] = lambda: False,
     ) -> T:
-        """What ``look`` returns: the first true value, or the last one at ``until``, or when the
-        wait is ``given_up``.
+        """What ``look`` returns: the first true value, or the last one after ``within`` seconds, or
+        when the wait is ``given_up``.
 
         With ``why``, the wait is recorded as time that the case takes by design. The time in which a
         process of the case did not run does not count.
         """
         began, granted_s = self.clock.monotonic(), 0.0
+        until = began + within
         while True:
             # before it looks: the last look is no earlier than `until`
             now = self.clock.monotonic()
@@ -367,12 +383,16 @@ class CaseContext:
     def ask_interface(
         self,
         look: Callable[[], T],
-        until: float,
+        within: float,
         is_over: Callable[[], bool] = lambda: False,
         why: str = "",
     ) -> T:
         """The same of what the AI's interface tells; one that is down is not waited for."""
         api = self.far_end.api
         return self.wait_for(
-            look, until, why, every_s=self.far_end.poll_s, given_up=lambda: is_over() or api.is_down
+            look,
+            within,
+            why,
+            every_s=self.far_end.poll_s,
+            given_up=lambda: is_over() or api.is_down,
         )

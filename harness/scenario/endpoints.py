@@ -19,7 +19,7 @@ from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.ai_calls import UNKNOWN, ReportedEnd, StandInCall, SynthflowCall, reported_end
 from harness.scenario.call import Call
-from harness.scenario.context import CaseContext, Line
+from harness.scenario.context import CaseContext, CasePart, Line
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import digits_of, is_spelling, normalise
 from harness.sip.message import Request
@@ -49,11 +49,11 @@ def request_user_of(invite: SipMessage) -> str:
     return digits_of(request.uri)
 
 
-class SynthflowEndpoint:
+class SynthflowEndpoint(CasePart):
     """Synthflow: the calls that its API lists since a harness call (``of``) began."""
 
     def __init__(self, context: CaseContext) -> None:
-        self._context = context
+        super().__init__(context)
         self.taken: list[SynthflowCall] = []
         self.blind = False  # whether the last look could not tell, through no fault of the platform
         self._saw_others = False  #: whether the last look showed answered calls of concurrent cases
@@ -95,7 +95,7 @@ class SynthflowEndpoint:
         that shows no known number.
         """
         taken = {call.record.id for call in self.taken}
-        listed = self._listed(of, self._context.deployment.models(number), on_trust=on_trust)
+        listed = self._listed(of, self._deployment.models(number), on_trust=on_trust)
         reported, goes_on = self._ids_told(of), not of.is_over()
 
         def unlikely(record: CallRecord) -> tuple[bool, bool, bool]:
@@ -118,7 +118,7 @@ class SynthflowEndpoint:
         """Every call the AI saw that may be ``of``, answered or not; says whether it could look
         (:attr:`blind`).
         """
-        return self._listed(of, self._context.deployment.models())
+        return self._listed(of, self._deployment.models())
 
     def _listed(
         self, of: Call, models: Sequence[str], *, on_trust: bool = True
@@ -176,13 +176,13 @@ class SynthflowEndpoint:
         return shown is not None and shown.startswith("+") and shown not in self._platforms
 
     def _is_withheld(self, shown: str | None) -> bool:
-        is_number = normalise(shown or "", self._context.deployment.region) is not None
+        is_number = normalise(shown or "", self._deployment.region) is not None
         return self._context.concurrent.withholds and not is_number
 
     @cached_property
     def _platforms(self) -> frozenset[str | None]:
         """The deployment's numbers, without those of the harness phones."""
-        deployment = self._context.deployment
+        deployment = self._deployment
         return frozenset(numbers_of(deployment)) - {
             phone.number for phone in deployment.phones.values()
         }
@@ -250,7 +250,7 @@ class SynthflowEndpoint:
         """The records without a third party's number: that call may be a stranger's, or the case's
         under a wrong number.
         """
-        reported, ours = self._ids_told(of), {of.number, *numbers_of(self._context.deployment)}
+        reported, ours = self._ids_told(of), {of.number, *numbers_of(self._deployment)}
         theirs = [r for r in records if r.id not in reported and r.number_from not in ours]
         theirs = [record for record in theirs if (record.number_from or "").startswith("+")]
         self.blind = self.blind or bool(theirs)
@@ -290,7 +290,7 @@ class SynthflowEndpoint:
         answer in band.
         """
         voices = set() if line.assistant.voice is None else {line.assistant.voice}
-        declared = self._context.deployment.synthflow
+        declared = self._deployment.synthflow
         if declared is not None and "in-band" in declared.witness:
             voices.add(
                 reply_to(of.mark)
@@ -304,11 +304,11 @@ class SynthflowEndpoint:
         """Nothing to do: Synthflow cannot be stopped."""
 
 
-class StandInEndpoint:
+class StandInEndpoint(CasePart):
     """A harness phone at the trunk's address."""
 
     def __init__(self, context: CaseContext, phone: Phone, trunk: Trunk) -> None:
-        self._context = context
+        super().__init__(context)
         self.phone = phone
         self.trunk = trunk
         self.taken: list[StandInCall] = []
@@ -333,7 +333,7 @@ class StandInEndpoint:
 
     def asked_for(self, of: Call) -> list[str]:
         """The users of the Request-URIs; an assistant's number in E.164, however it is spelled."""
-        assistants = self._context.deployment.assistants
+        assistants = self._deployment.assistants
         called = [(self._called(leg), request_user_of(leg.invite)) for leg in self.phone.incoming]
         return [user if name is None else assistants[name].address for name, user in called]
 
@@ -450,9 +450,7 @@ class StandInEndpoint:
         invite = read(leg.invite.text)
         with contextlib.suppress(SipSyntaxError):
             shown = digits_of(invite.from_.uri) if invite else ""
-            return any(
-                is_spelling(shown, number, self._context.deployment.region) for number in numbers
-            )
+            return any(is_spelling(shown, number, self._deployment.region) for number in numbers)
         return False
 
     def answered_by(self, of: Call) -> list[str]:

@@ -36,7 +36,7 @@ from harness.case.legs import E, LegEvents
 from harness.phone.leg import Leg
 from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.phone.waiter import NeverCame
-from harness.scenario.context import CaseContext
+from harness.scenario.context import CaseContext, CasePart
 from harness.sip.message import Request
 from harness.witness.call_record import CallRecord
 
@@ -64,7 +64,7 @@ _WORTH_HEARING_S = 0.4  # shorter audio cannot be described
 _JUDGED_BY_S = 0.35  # audio needed behind an unclear mark to tell why it is unclear; marks are reported each 0.2 s
 
 
-class End:
+class End(CasePart):
     """One end of a conversation. By default nothing can be seen of it: each kind of end overrides
     what can.
     """
@@ -211,7 +211,7 @@ class ListeningLeg(End):
     is_ours = True
 
     def __init__(self, context: CaseContext, leg: Leg) -> None:
-        self._context = context
+        super().__init__(context)
         self._leg = leg
 
     @property
@@ -312,7 +312,7 @@ class ListeningLeg(End):
         def is_clear(mark: MarkHeard) -> bool:
             return mark.mark in voices and mark.quality >= CLEAR and mark.at <= until
 
-        with self._context.evidence.timed("listening"):
+        with self._evidence.timed("listening"):
             # a mark that was joined within a symbol is clear the next time
             if comes(leg, MarkHeard, is_clear, until, heard.at):
                 return False

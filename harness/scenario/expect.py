@@ -22,7 +22,7 @@ from harness.phone.waiter import NeverCame
 from harness.scenario import audio_quality
 from harness.scenario.ai_calls import SynthflowCall
 from harness.scenario.call import Call
-from harness.scenario.context import CaseContext, Line
+from harness.scenario.context import CaseContext, CasePart, Line
 from harness.scenario.ends import End, comes, last_words_to, received_between
 from harness.scenario.evidence import unobserved
 from harness.scenario.expect_audio import ExpectAudio
@@ -73,7 +73,7 @@ class Expect(ExpectAudio):
             return
         reported = self._record()
         if reported is not None and reported.number_from is not None:
-            region = self._context.deployment.region
+            region = self._deployment.region
             self._evidence.expect(
                 identity.caller_in_record.of(
                     reported.number_from, self._end.label, number, region, reported.id
@@ -82,7 +82,7 @@ class Expect(ExpectAudio):
             return
         invite, where = self._invite("caller_id", f"From with the caller's number {number}")
         if invite is not None:
-            deployment, end = self._context.deployment, self._end
+            deployment, end = self._deployment, self._end
             phone = deployment.phones.get(end.phone_name)
             is_telephone = phone is not None and phone.number is not None
             group = end.group if isinstance(end, Call) else None
@@ -105,7 +105,7 @@ class Expect(ExpectAudio):
         """The numbers that a platform may assert: the callers' of the case, its own, and those that
         transfers present.
         """
-        deployment = self._context.deployment
+        deployment = self._deployment
         every = (deployment.handovers(name).values() for name in deployment.assistants)
         presented = {
             handover.fixed_caller_id
@@ -120,7 +120,7 @@ class Expect(ExpectAudio):
         """Whether this is an agent's telephone that is not shown the caller; the finding is then
         made here.
         """
-        deployment, end = self._context.deployment, self._end
+        deployment, end = self._deployment, self._end
         phone = deployment.phones.get(end.phone_name) if end.role == "agent" else None
         if phone is None or phone.number is None or phone.shows == "original":
             return False
@@ -144,7 +144,7 @@ class Expect(ExpectAudio):
             "caller_id.withheld", "an anonymous From with P-Asserted-Identity"
         )
         if invite is not None:
-            region = self._context.deployment.region
+            region = self._deployment.region
             self._evidence.expect(
                 identity.withheld.of(invite, self._end.label, number, region, where)
             )
@@ -170,9 +170,7 @@ class Expect(ExpectAudio):
         )
         if received is not None:
             # each trunk may have an address of its own; names are no sign, they are shared
-            hosts = {
-                trunk.name: trunk.termination_host for trunk in self._context.deployment.trunks
-            }
+            hosts = {trunk.name: trunk.termination_host for trunk in self._deployment.trunks}
             self._evidence.expect_if(
                 signalling.trunk.of(end.label, trunk.name, hosts, end.came_from, where)
             )
@@ -182,7 +180,7 @@ class Expect(ExpectAudio):
         own, received = line.trunk, self._end.received_on
         if received is None or line.entry.failover in (None, own.name):
             return own
-        failover = self._context.deployment.trunk(str(line.entry.failover))
+        failover = self._deployment.trunk(str(line.entry.failover))
         host = host_of(self._end.came_from or "")
         place = (received[0], int(received[1].rpartition(":")[2] or 0))
         if own.termination_host == failover.termination_host or host not in (
@@ -344,7 +342,7 @@ class Expect(ExpectAudio):
         limit = within if within is not None else self._context.patience
         with self._evidence.step(f"{end.label} ends with {' or '.join(map(str, codes))}"):
             at = end.released_at(time.monotonic() + limit) or self._announced_until(end)
-            code, reason = end.final_response(self._context.deployment.expect.released_within_s)
+            code, reason = end.final_response(self._deployment.expect.released_within_s)
             self._evidence.expect(
                 signalling.final_response.of(end.label, codes, code, reason, end.invite_number)
             )
@@ -378,7 +376,7 @@ class Expect(ExpectAudio):
         other side may still say goodbye.
         """
         end = self._end
-        limit = self._context.deployment.expect.released_within_s + end.lag_s + farewell_s
+        limit = self._deployment.expect.released_within_s + end.lag_s + farewell_s
         start = after if after is not None else time.monotonic()
         deadline = max(start, time.monotonic()) + limit + 0.5
         unheard = unheard_call(self._context)
@@ -404,7 +402,7 @@ class Expect(ExpectAudio):
         section 15.1).
         """
         call = self._call
-        limit = self._context.deployment.expect.released_within_s
+        limit = self._deployment.expect.released_within_s
 
         def is_answered(_: Event) -> bool:
             answer = dialog.answer_to_bye(call.messages())
@@ -509,7 +507,7 @@ class Expect(ExpectAudio):
         answered = call.answered_at() or call.began
         limit, most = (
             dialog.given_up_after(agreed),
-            self._context.deployment.limits.seconds_per_call,
+            self._deployment.limits.seconds_per_call,
         )
         if agreed / 2 >= most:
             expected = f"a refresh of the session within {limit:g} s"
@@ -593,12 +591,11 @@ def way_in_s(call: Call, most_s: float) -> float:
     return min(first.at - call.began, most_s) if first and rings else 0.0
 
 
-class ExpectGroup:
+class ExpectGroup(CasePart):
     """Expectations of a group."""
 
     def __init__(self, context: CaseContext, group: Group) -> None:
-        self._context = context
-        self._evidence = context.evidence
+        super().__init__(context)
         self._group = group
 
     def never_rang(self, since: float = 0.0) -> None:
@@ -673,7 +670,7 @@ class ExpectGroup:
 
     def _to_telephone_s(self, landed: End) -> float:
         """How long a telephone network may take to connect the agent."""
-        phone = self._context.deployment.phones.get(landed.phone_name)
+        phone = self._deployment.phones.get(landed.phone_name)
         return self._context.patience if phone is not None and phone.number is not None else 0.0
 
     def _unseen_time(self, check: str, expected: str) -> None:

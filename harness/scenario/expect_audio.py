@@ -22,7 +22,7 @@ from harness.scenario import audio_quality, live_audio
 from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import SynthflowCall
 from harness.scenario.call import SETTLE_S, Call
-from harness.scenario.context import CaseContext
+from harness.scenario.context import CaseContext, CasePart
 from harness.scenario.ends import (
     WHISPER_S,
     End,
@@ -50,12 +50,11 @@ _EARLY_SHARE = 0.7
 _SPOKEN = ("speech", "mark")
 
 
-class ExpectAudio:
+class ExpectAudio(CasePart):
     """Expectations of what one end hears."""
 
     def __init__(self, context: CaseContext, end: End) -> None:
-        self._context = context
-        self._evidence = context.evidence
+        super().__init__(context)
         self._end = end
 
     def two_way_audio_with(
@@ -209,7 +208,7 @@ class ExpectAudio:
                 look.greeted_at,
                 again,
                 received_between(leg, since, look.until),
-                max(LISTEN_S, self._context.deployment.responsiveness.dead_air_s or 0.0),
+                max(LISTEN_S, self._deployment.responsiveness.dead_air_s or 0.0),
             )
             found += live_audio.quality(heard)
             # dated before the harness hung up
@@ -252,7 +251,7 @@ class ExpectAudio:
             account,
             since=since,
             own=listener.voices_for(speaker) if listener.is_ours else (),
-            least=self._context.deployment.expect.least_strength,
+            least=self._deployment.expect.least_strength,
             names=self._context.calls.names_of(account.marks if account else ()),
             towards=listener.role,
             again=again,
@@ -399,7 +398,7 @@ class ExpectAudio:
         """A machine has the call: it speaks, and voicemail asks for a message with a tone."""
         call, tone, since = self._call, machine.group.entry.voicemail, machine.since
         with self._evidence.step(f"{call.label} hears a machine"):
-            spoken = machine.listen(self._context)
+            spoken = machine.listen()
             machine.group.was_declined()
             if spoken is not None:
                 self._evidence.expect(reach.machine_speaks.of(call.label, spoken, tone=tone))

@@ -22,7 +22,7 @@ from harness.phone.waiter import NeverCame
 from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import AiCall
 from harness.scenario.call import DIGIT_S, Call
-from harness.scenario.context import CaseContext, Line, number_as
+from harness.scenario.context import CaseContext, CasePart, Line, number_as
 from harness.scenario.ends import WHISPER_S, End, last_spoken_to, wait_for_pause
 from harness.scenario.expect import Expect
 from harness.scenario.reported import MachineCall, ReportedCall
@@ -42,11 +42,11 @@ _HEARD_FOR_S = 0.6
 _SPEAKS_WITHIN_S = 1.0
 
 
-class Caller:
+class Caller(CasePart):
     """A caller on the public network, at a harness phone."""
 
     def __init__(self, context: CaseContext, name: str, phone: Phone, number: str) -> None:
-        self._context = context
+        super().__init__(context)
         self._now = context.clock.monotonic
         self.name = name
         self.phone = phone
@@ -95,10 +95,10 @@ class Caller:
             return next(mine, None)
 
         self._context.wait_for(
-            lambda: call.answered_at() is not None or call.is_over() or ringing(), began + within
+            lambda: call.answered_at() is not None or call.is_over() or ringing(), within
         )
         if (name := ringing()) and call.answered_at() is None and self._now() < began + seconds / 2:
-            early = self._context.evidence.expect(reach.announced_first.of(name, seconds, True))
+            early = self._evidence.expect(reach.announced_first.of(name, seconds, True))
             raise ExpectationError(early)
 
     def _hears_announcement(
@@ -114,7 +114,7 @@ class Caller:
         if until - since < _HEARD_FOR_S:
             return
         is_heard = call.hears_sound(since, until) is not None
-        self._context.evidence.expect(
+        self._evidence.expect(
             reach.announced.of(call.label, seconds, is_heard), sound_due=[(since, until)]
         )
 
@@ -144,7 +144,7 @@ class Caller:
         """Call a line out of its hours: a closed number answers before its menu, a closed choice
         after it.
         """
-        late = self._context.deployment.closes_after_menu(line.name)
+        late = self._deployment.closes_after_menu(line.name)
         return self.call(line) if late else self.dial(line.did)
 
     def goes_on_as_if_open(self, call: Call, line: Line, landed: End) -> None:
@@ -155,12 +155,12 @@ class Caller:
         speaks_first = entry.announcement_s or entry.press
         if (
             not isinstance(landed, MachineCall)
-            or self._context.deployment.closes_after_menu(line.name)
+            or self._deployment.closes_after_menu(line.name)
             or not speaks_first
             or answered is None
         ):
             return
-        with self._context.evidence.step(f"{call.label} goes on as if {line.did} were open"):
+        with self._evidence.step(f"{call.label} goes on as if {line.did} were open"):
             left_s = max(0.0, answered + entry.announcement_s - self._now())
             self._context.pause(left_s, "the announcement of an open number")
             if not call.is_over():
@@ -175,7 +175,7 @@ class Caller:
 
         Many platforms lose a digit that comes before.
         """
-        with self._context.evidence.timed("the next menu"):
+        with self._evidence.timed("the next menu"):
             call.let_answer(call.chosen + DIGIT_S + _CUT_OFF_S, _NEXT_MENU_WITHIN_S)
             wait_for_pause(call.leg)
 
@@ -192,7 +192,7 @@ class Caller:
 
     def dial(self, number: str, headers: Sequence[tuple[str, str]] = ()) -> Call:
         """Call ``number`` (any form the deployment's network takes); returns at once."""
-        with self._context.evidence.step(f"{self.name} dials {number}"):
+        with self._evidence.step(f"{self.name} dials {number}"):
             prepared = None
             if not any(name.lower() == "x-ei" for name, _ in headers):
                 prepared = self._prepared()
@@ -210,12 +210,10 @@ class Caller:
     def _prepared(self) -> str | None:
         """An id for the coming call, where the case's number leads to the AI."""
         line = self._context.case.line
-        name = self._context.deployment.lines[line].ai if line is not None else None
+        name = self._deployment.lines[line].ai if line is not None else None
         if name is None or self._context.has_stand_in:
             return None
-        return self._context.far_end.prepared(
-            self.number, self._context.deployment.assistants[name]
-        )
+        return self._context.far_end.prepared(self.number, self._deployment.assistants[name])
 
     def is_called(self) -> bool:
         """Whether a call has come."""
@@ -223,13 +221,11 @@ class Caller:
 
     def expect_call(self, within: float) -> Call:
         """Answer the next call."""
-        with self._context.evidence.step(f"{self.name} is called"):
+        with self._evidence.step(f"{self.name} is called"):
             try:
                 leg = self.phone.expect_call(within)
             except NeverCame as error:
-                finding = self._context.evidence.expect(
-                    landing.landed.of("the call", self.name, {})
-                )
+                finding = self._evidence.expect(landing.landed.of("the call", self.name, {}))
                 raise ExpectationError(finding) from error
             call = self._context.calls.add(Call(self._context, leg, "caller", self.number))
             if self._context.lets_ai_greet:
@@ -238,13 +234,13 @@ class Caller:
             return call
 
 
-class Group:
+class Group(CasePart):
     """A ring group, or an agent queue."""
 
     def __init__(
         self, context: CaseContext, name: str, entry: GroupEntry, phones: Sequence[Phone]
     ) -> None:
-        self._context = context
+        super().__init__(context)
         self._now = context.clock.monotonic
         self.name = name
         self.entry = entry
@@ -265,8 +261,8 @@ class Group:
         """
         if self.entry.is_machine:
             return self._by_machine(of, within)
-        declared = self._context.deployment.platform.report
-        if declared is not None and self._context.deployment.is_reported(self.name):
+        declared = self._deployment.platform.report
+        if declared is not None and self._deployment.is_reported(self.name):
             stays = declared.stay_s + (within or 0.0) + self._context.more_patience
             return self._by_report(of, stays, declared)
         return self._answer(of, within)
@@ -288,7 +284,7 @@ class Group:
             return of.is_over()
 
         of.chosen = self._now()
-        self._context.wait_for(is_over, of.chosen + waits, "declining in the queue")
+        self._context.wait_for(is_over, waits, "declining in the queue")
 
     def was_declined(self) -> None:
         """The agents who were to decline were called first: the call did not come to the next group
@@ -297,7 +293,7 @@ class Group:
         first_turn = self.before.entry.first_turn if self.before else ()
         for phone in self.before.phones if self.before else ():
             if phone.name in first_turn:
-                self._context.evidence.expect(
+                self._evidence.expect(
                     landing.turn.of(phone.name, bool(phone.incoming), its_turn=True)
                 )
 
@@ -315,24 +311,24 @@ class Group:
                 self.before.declines()
             return until()
 
-        self._context.wait_for(is_there, self._now() + limit)
+        self._context.wait_for(is_there, limit)
 
     def _by_machine(self, of: Call, within: float | None) -> MachineCall:
         limit = self._limit(within)
-        with self._context.evidence.step(f"the machine of {self.name} answers"):
+        with self._evidence.step(f"the machine of {self.name} answers"):
             self._wait_while_declined(
                 lambda: of.answered_at() is not None or of.is_over() or bool(self._rang()), limit
             )
             if of.answered_at() is None:
-                raise ExpectationError(self._context.evidence.expect(self._missed()))
-            machine = MachineCall(self, of, limit)
+                raise ExpectationError(self._evidence.expect(self._missed()))
+            machine = MachineCall(self._context, self, of, limit)
             if not machine.is_timed:
-                machine.listen(self._context)
+                machine.listen()
             return machine
 
     def rings(self, of: Call) -> None:
         """An agent of the group is called, and does not answer."""
-        with self._context.evidence.step(f"{self.name} rings"):
+        with self._evidence.step(f"{self.name} rings"):
             try:
                 leg = self._first_ringing(of, self._limit(None))
             except NeverCame as error:
@@ -351,11 +347,11 @@ class Group:
     def _never_rang(self) -> Finding:
         # if any agent rings, the request was understood
         asked = [] if self._context.phones.rang() else self._context.asked
-        return self._context.evidence.expect(self._missed(), sound_due=asked)
+        return self._evidence.expect(self._missed(), sound_due=asked)
 
     def _answer(self, of: Call, within: float | None) -> Call | ReportedCall:
         limit, began = self._limit(within), self._now()
-        with self._context.evidence.step(f"{self.name} rings, and an agent answers"):
+        with self._evidence.step(f"{self.name} rings, and an agent answers"):
             if self.before is not None:
                 self._wait_while_declined(
                     lambda: of.is_over() or any(p.incoming for p in self.phones), limit
@@ -374,7 +370,7 @@ class Group:
             if of.announced is not None:
                 began, seconds = of.announced
                 is_too_soon = leg.events[0].at < began + seconds / 2
-                self._context.evidence.expect(
+                self._evidence.expect(
                     reach.announced_first.of(leg.phone.name, seconds, is_too_soon)
                 )
             of.obeyed(leg.events[0].at)
@@ -384,19 +380,17 @@ class Group:
             taken.beside = [Call(self._context, other, "agent") for other in self._others(leg)]
             for ringing in (taken, *taken.beside):
                 ringing.group = self.name
-            if digit := self._context.deployment.phones[leg.phone.name].accept:
+            if digit := self._deployment.phones[leg.phone.name].accept:
                 taken.hears_sound(leg.events[0].at, self._now() + self._context.patience)
                 wait_for_pause(leg)  # the prompt that names the digit is over
                 is_connected = of.mark in taken.marks_heard()
-                self._context.evidence.expect(
-                    landing.accepted.of(leg.phone.name, digit, is_connected)
-                )
+                self._evidence.expect(landing.accepted.of(leg.phone.name, digit, is_connected))
                 taken.press(digit)
                 taken.connected_at = self._now()
-            limit = self._context.deployment.expect.released_within_s
+            limit = self._deployment.expect.released_within_s
             for other in taken.beside:  # they stop ringing once an agent has the call
                 ended = other.released_at(self._now() + limit)
-                self._context.evidence.expect(
+                self._evidence.expect(
                     landing.stops.of(other.phone_name, ended is not None, limit),
                     strangers=self._context.strangers_of([other.first_leg]),
                 )
@@ -410,11 +404,11 @@ class Group:
         return self.entry.others and not of.is_over() and set(self._rang().values()) <= {self.name}
 
     def _with_others(self, of: Call, began: float, error: NeverCame) -> ReportedCall:
-        declared = self._context.deployment.platform.report
-        if declared is not None and self._context.deployment.may_be_reported(self.name):
+        declared = self._deployment.platform.report
+        if declared is not None and self._deployment.may_be_reported(self.name):
             return self._by_report(of, declared.stay_s, declared, began)
         raise NotObservableError(
-            self._context.evidence.unseen(
+            self._evidence.unseen(
                 "landing",
                 "the call",
                 f"the call lands at {self.name}",
@@ -433,9 +427,7 @@ class Group:
             is_silent = self._now() > last_spoken_to(agent.leg, began) + _SPEAKS_WITHIN_S
             return is_silent or caller.answered_at() is not None or caller.is_over()
 
-        self._context.wait_for(
-            is_heard_out, began + WHISPER_S, "what the platform says to the agent"
-        )
+        self._context.wait_for(is_heard_out, WHISPER_S, "what the platform says to the agent")
 
     def _by_report(
         self, of: Call, seconds: float, declared: Report, began: float | None = None
@@ -444,17 +436,15 @@ class Group:
         platform's report shows it later.
         """
         landed = ReportedCall(self._context, self, of, declared, began)
-        with self._context.evidence.step(
-            f"{self.name} takes the call, at phones that are not ours"
-        ):
+        with self._evidence.step(f"{self.name} takes the call, at phones that are not ours"):
             self._context.wait_for(
                 lambda: of.is_over() or self._surely_rang_elsewhere(),
-                self._now() + seconds,
+                seconds,
                 "staying with people no harness phone hears",
             )
             if self._surely_rang_elsewhere():
                 landed.is_seen = True
-                raise ExpectationError(self._context.evidence.expect(self._landed()))
+                raise ExpectationError(self._evidence.expect(self._landed()))
         return landed
 
     def _told_apart(self, leg: Leg, of: Call) -> Leg:
@@ -462,8 +452,8 @@ class Group:
         from one of the same people.
         """
         turn = (
-            self._context.deployment.telling_turn(self.name)
-            if self.name in self._context.deployment.groups
+            self._deployment.telling_turn(self.name)
+            if self.name in self._deployment.groups
             else None
         )
         if turn is None or self._told_by_turns:
@@ -477,10 +467,11 @@ class Group:
         """
         self._told_by_turns = True
         if self.entry.queue_s:
-            with self._context.evidence.step(f"the caller waits in the queue of {self.name}"):
-                until = self._now() + self.entry.queue_s
+            with self._evidence.step(f"the caller waits in the queue of {self.name}"):
                 self._context.wait_for(
-                    lambda: of.is_over() or self._surely_rang(), until, "waiting in the queue"
+                    lambda: of.is_over() or self._surely_rang(),
+                    self.entry.queue_s,
+                    "waiting in the queue",
                 )
         later = list(self.phones)
         *before, last = [
@@ -489,18 +480,16 @@ class Group:
         ]
         for phones in (*before, last):
             limit = self._context.patience + self.entry.pause_s
-            with self._context.evidence.step(f"{', '.join(phone.name for phone in phones)} ring"):
+            with self._evidence.step(f"{', '.join(phone.name for phone in phones)} ring"):
                 legs = [self._ringing(phone, limit, of) for phone in phones]
             later = [phone for phone in later if phone not in phones]
             for phone, leg in zip(phones, legs, strict=True):
-                self._context.evidence.expect(
-                    landing.turn.of(phone.name, leg is not None, its_turn=True)
-                )
+                self._evidence.expect(landing.turn.of(phone.name, leg is not None, its_turn=True))
             if later:  # who rings before the turn may do so a moment later
                 self._context.pause(_OUT_OF_TURN_S, "listening for agents who ring out of turn")
             for phone in later:
                 came = phone.incoming
-                self._context.evidence.expect(
+                self._evidence.expect(
                     landing.turn.of(phone.name, bool(came), its_turn=False),
                     strangers=self._context.strangers_of(came),
                 )
@@ -516,7 +505,7 @@ class Group:
         def ringing() -> Leg | None:
             return next(filter(_may_be_answered, phone.incoming), None)
 
-        return self._context.wait_for(ringing, self._now() + within, given_up=of.is_over)
+        return self._context.wait_for(ringing, within, given_up=of.is_over)
 
     def _wait_for_others(self, leg: Leg, of: Call) -> None:
         """If the agent is in another group too, let the phone ring until it is clear which group
@@ -525,9 +514,7 @@ class Group:
         A platform may ring agents a moment apart, and rings no other once one of them has answered.
         """
         first = set(self.entry.first_turn)
-        others = [
-            group for name, group in self._context.deployment.groups.items() if name != self.name
-        ]
+        others = [group for name, group in self._deployment.groups.items() if name != self.name]
         others = [
             group
             for group in others
@@ -535,16 +522,15 @@ class Group:
         ]
         if not others:
             return
-        until = leg.events[0].at + min(
-            _ONE_TURN_S, *(group.ring_s / 2 for group in (self.entry, *others))
-        )
+        one_turn_s = min(_ONE_TURN_S, *(group.ring_s / 2 for group in (self.entry, *others)))
+        within = leg.events[0].at + one_turn_s - self._now()
 
         def is_clear() -> bool:
             rang = set(self._context.phones.rang())
             return of.is_over() or not any(rang <= set(group.present) for group in others)
 
         self._context.wait_for(
-            is_clear, until, "listening for agents of the same turn who ring a moment later"
+            is_clear, within, "listening for agents of the same turn who ring a moment later"
         )
 
     def _surely_rang(self) -> list[str]:
@@ -567,20 +553,20 @@ class Group:
         """The finding on the landing; the platform's report makes it where nothing at the phones
         tells the group from its twins.
         """
-        landed, declared = self._landed(), self._context.deployment.platform.report
+        landed, declared = self._landed(), self._deployment.platform.report
         if (
             landed.given.get("untold")
             and declared
-            and self._context.deployment.is_told_by_report(self.name)
+            and self._deployment.is_told_by_report(self.name)
         ):
             ReportedCall(self._context, self, of, declared, leg.events[0].at, is_heard=True)
         else:
-            self._context.evidence.expect(landed)
+            self._evidence.expect(landed)
 
     def _landed(self) -> Expected:
         rang = self._rang()
         ours = [phone for phone, group in rang.items() if group == self.name]
-        deployment = self._context.deployment
+        deployment = self._deployment
         twins = deployment.twins(self.name) if ours and self.name in deployment.groups else []
         untold = ""
         if twins:
@@ -593,7 +579,7 @@ class Group:
 
     def _rivals(self, rang: Collection[str]) -> list[str]:
         """Groups whose first turn is who rang, where this group's first turn is more than that."""
-        deployment, first = self._context.deployment, set(self.entry.first_turn)
+        deployment, first = self._deployment, set(self.entry.first_turn)
         if self.entry.others or not set(rang) < first:
             return []
         alike = deployment.alike(self.name, rang) if self.name in deployment.groups else []
@@ -611,7 +597,7 @@ class Group:
 
     def _group_of(self, phone: str) -> str:
         """The group of an agent; this one if the agent is in several."""
-        groups = self._context.deployment.groups
+        groups = self._deployment.groups
         names = [self.name, *groups] if self.name in groups else list(groups)
         return next(name for name in names if phone in groups[name].agents)
 
@@ -635,11 +621,11 @@ def _may_be_answered(leg: Leg) -> bool:
     return leg.state not in ("disconnected", "confirmed")
 
 
-class AssistantOf:
+class AssistantOf(CasePart):
     """The AI assistant of a line."""
 
     def __init__(self, context: CaseContext, ai: Ai, line: Line) -> None:
-        self._context = context
+        super().__init__(context)
         self._ai = ai
         self.line = line
         self.name = str(line.entry.ai)
@@ -652,14 +638,14 @@ class AssistantOf:
         limit = (
             within if within is not None else self._context.patience
         ) + self.line.entry.announcement_s
-        with self._context.evidence.step(f"the AI answers ({self.name})"):
+        with self._evidence.step(f"the AI answers ({self.name})"):
             talk = self._ai.endpoint.expect_call(of, self.name, limit)
             answered = [] if talk is not None else self._ai.endpoint.answered_by(of)
             if answered == [self.name]:  # its record has come meanwhile
                 talk = self._ai.endpoint.expect_call(of, self.name, 0.0)
             if talk is None:
                 state = of.state()
-                group = self._context.deployment.groups.get(self.line.entry.group or "")
+                group = self._deployment.groups.get(self.line.entry.group or "")
                 declined = group.agents if group else ()
                 rang = (name for name in self._context.phones.rang() if name not in declined)
                 others = answered + [f"the phone {name}" for name in rang]
@@ -672,14 +658,14 @@ class AssistantOf:
                     attempted=self._ai.endpoint.attempts(of),
                     unseen=self._ai.endpoint.blind,
                 )
-                raise ExpectationError(self._context.evidence.expect(missed))
+                raise ExpectationError(self._evidence.expect(missed))
             if talk.is_unknown:
                 why = "Synthflow's interface does not say who did"
-                self._context.evidence.unseen(
+                self._evidence.unseen(
                     "landing.answered_by", "the call", f"only {self.name} answers", why
                 )
             else:
-                self._context.evidence.expect(
+                self._evidence.expect(
                     landing.only_one.of(
                         "the call", [talk.assistant or "an unknown assistant"], self.name
                     )
@@ -721,7 +707,7 @@ class AssistantOf:
         (began, seconds), endpoint = of.announced, self._ai.endpoint
         is_too_soon = bool(endpoint.reached_before(of, began + seconds / 2))
         if is_too_soon or not endpoint.blind:
-            self._context.evidence.expect(reach.announced_first.of("the AI", seconds, is_too_soon))
+            self._evidence.expect(reach.announced_first.of("the AI", seconds, is_too_soon))
 
     def expect_calls(self, of: Iterable[Call]) -> list[tuple[Call, AiCall]]:
         """The AI answers each of these calls, which are placed as they are taken from ``of``; fails

@@ -201,10 +201,11 @@ def _outcome(context: CaseContext, phone: Phone, number: str) -> dict[str, Any]:
         ]
 
     try:
-        until = time.monotonic() + context.patience
-        context.wait_for(lambda: rang() or leg.state in ("confirmed", "disconnected"), until)
+        context.wait_for(
+            lambda: rang() or leg.state in ("confirmed", "disconnected"), context.patience
+        )
         if leg.state == "confirmed":
-            context.wait_for(rang, min(until, time.monotonic() + _RINGS_WITHIN_S))
+            context.wait_for(rang, _RINGS_WITHIN_S)
         if came := rang():
             return {"rang": came}
         if leg.state == "disconnected":

@@ -18,7 +18,7 @@ from harness.case.events import Expected, MarkInFile
 from harness.errors import FarEndError
 from harness.phone import recording
 from harness.scenario.call import MARK_S, Call
-from harness.scenario.context import CaseContext
+from harness.scenario.context import CaseContext, CasePart
 from harness.support.files import whole_file
 from harness.witness import sound_file
 from harness.witness.recordings import AT_AI, CallAudio, FetchedFile, Shown, fetch, shown
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 _PHONE: Final = "synthflow"  # whose events they are
 
 
-class RecordedCall:
+class RecordedCall(CasePart):
     """The recording of one of the AI's calls. Thread-safe: the first caller waits for the download."""
 
     def __init__(self, context: CaseContext, talk: SynthflowCall) -> None:
-        self._context = context
+        super().__init__(context)
         self._talk = talk
         self._lock = threading.Lock()
         self._file: FetchedFile | None = None
@@ -53,7 +53,7 @@ class RecordedCall:
                 try:
                     self._fetch(caller)
                 except (FarEndError, SoundFileError) as error:
-                    self._context.evidence.note_once(str(error))
+                    self._evidence.note_once(str(error))
             if self._sound is None or self._file is None:
                 return None
             if (since, until) not in self._compared:
@@ -63,7 +63,7 @@ class RecordedCall:
             return self._compared[since, until]
 
     def _fetch(self, caller: Call) -> None:
-        declared, context = self._context.deployment.synthflow, self._context
+        declared, context = self._deployment.synthflow, self._context
         if declared is None or self._talk.is_unknown:
             return
         deadline = time.monotonic() + declared.recording_within_s
@@ -108,18 +108,18 @@ class RecordedCall:
             {mark.mark for mark in found.marks if mark.mark < VOICES.start} - self._marks_of(caller)
         )
         if found.is_silent:
-            self._context.evidence.note_once(
+            self._evidence.note_once(
                 f"the AI's recording {file.name} is silent throughout, and shows nothing"
             )
         elif strangers and not found.mine:
             marks = ", ".join(map(str, strangers))
             words = f"the AI's recording {file.name} has mark {marks}, which another call sent: it shows nothing of this one"
-            self._context.evidence.note_once(words)
+            self._evidence.note_once(words)
         elif found.mine or found.has_voice:
             return found
         else:
             words = f"the AI's recording {file.name} has neither the caller's mark nor what the caller heard"
-            self._context.evidence.note_once(f"{words}: it may be another call's")
+            self._evidence.note_once(f"{words}: it may be another call's")
         return None
 
     def _tell(self, file: FetchedFile, found: Shown, caller: Call, origin: float) -> None:
@@ -129,7 +129,7 @@ class RecordedCall:
         legs = {leg.mark: leg.id for call in reversed(self._own) for leg in reversed(call.legs)}
         for mark in () if self._has_told_marks else found.marks:
             if (leg := legs.get(mark.mark)) is not None:
-                self._context.evidence.event(
+                self._evidence.event(
                     MarkInFile(
                         at=file_at + mark.began,
                         phone=_PHONE,
@@ -144,7 +144,7 @@ class RecordedCall:
                     )
                 )
         self._has_told_marks = True
-        self._context.evidence.event(
+        self._evidence.event(
             found.voice_event(
                 at=now, phone=_PHONE, leg=caller.first_leg.id, file=file.name, sha256=file.sha256
             )
@@ -164,7 +164,7 @@ class RecordedCall:
         for mark in found.marks:
             if mark.mark in allowed - {caller.first_leg.mark}:
                 words = f"the AI's recording has {names[mark.mark]} at {mark.began:.1f} s: the AI was still connected then"
-                self._context.evidence.note_once(words)
+                self._evidence.note_once(words)
         return audio.no_crossing.of(self._talk.label, marks, (), allowed, names)
 
     def _marks_of(self, caller: Call) -> set[int]:

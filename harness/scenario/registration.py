@@ -17,7 +17,7 @@ from harness.deployment import SIP_NUMBER, in_uri
 from harness.errors import BrokenError
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
-from harness.scenario.context import CaseContext
+from harness.scenario.context import CaseContext, CasePart
 from harness.scenario.phones import stand_in
 from harness.witness.synthflow import path_segment
 
@@ -45,24 +45,24 @@ class RegisterAnswer:
 NextAnswer = Callable[[float, RegisterAnswer | None], RegisterAnswer | None]
 
 
-class Registration:
+class Registration(CasePart):
     """A registration under way, and what is expected of it."""
 
     def __init__(self, context: CaseContext, label: str, next_answer: NextAnswer) -> None:
-        self._context = context
+        super().__init__(context)
         self._label = label
         self._next_answer = next_answer
         self._first: RegisterAnswer | None = None
 
     def is_accepted(self) -> None:
         """Registered, within the guide's two minutes."""
-        with self._context.evidence.step(f"{self._label} registers"):
+        with self._evidence.step(f"{self._label} registers"):
             self._first = self._next_answer(REGISTERED_WITHIN_S, None)
             self._add_accepted(self._first, REGISTERED_WITHIN_S)
 
     def _add_accepted(self, answer: RegisterAnswer | None, within_s: float) -> None:
         unbound, came = (answer.unbound, answer.came) if answer else (None, True)
-        self._context.evidence.expect(
+        self._evidence.expect(
             registration.accepted.of(self._label, _told(answer), within_s, unbound, came=came)
         )
 
@@ -78,19 +78,17 @@ class Registration:
         # What was granted counts (RFC 3261 section 10.2.1): less than was asked for, or more where
         # a 423 wants it (10.2.8).
         granted_s = float(first.expires or before_s)
-        longest_s = max(self._context.deployment.expect.refresh_within_s, before_s)
+        longest_s = max(self._deployment.expect.refresh_within_s, before_s)
         if granted_s > longest_s:
             expected = f"{registration.REFRESHED} within {granted_s:g} s"
             why = f"the registrar grants {granted_s:g} s, and a case waits {longest_s:g} s at most (expect.refresh_within_s)"
-            self._context.evidence.unseen("timing.within", self._label, expected, why)
+            self._evidence.unseen("timing.within", self._label, expected, why)
             return
-        with self._context.evidence.step(
-            f"{self._label} registers again before {granted_s:g} s are over"
-        ):
+        with self._evidence.step(f"{self._label} registers again before {granted_s:g} s are over"):
             again = self._next_answer(max(granted_s, before_s) + 2.0, first)
             seconds = None if again is None else again.at - first.at
-            self._context.evidence.scripted(seconds or 0.0, "the registration's own interval")
-            self._context.evidence.expect(
+            self._evidence.scripted(seconds or 0.0, "the registration's own interval")
+            self._evidence.expect(
                 registration.refreshed.of(self._label, seconds, granted_s, before_s)
             )
             if (
@@ -102,10 +100,10 @@ class Registration:
         """Refused with one of ``codes``, and not registered; where it is ``for_its_password``,
         after that was sent.
         """
-        with self._context.evidence.step(f"{self._label} is refused"):
+        with self._evidence.step(f"{self._label} is refused"):
             answer = self._next_answer(self._context.patience, None)
             came, shown = (answer.came, answer.showed_password) if answer else (True, True)
-            self._context.evidence.expect(
+            self._evidence.expect(
                 registration.refused.of(
                     self._label,
                     _told(answer),
@@ -242,6 +240,6 @@ def _answers_of_api(context: CaseContext, path: str) -> NextAnswer:
                 None,
             )
 
-        return context.ask_interface(look, time.monotonic() + within)
+        return context.ask_interface(look, within)
 
     return next_answer

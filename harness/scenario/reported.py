@@ -52,7 +52,8 @@ class MachineCall(End):
     role = "agent"
     is_blind = True
 
-    def __init__(self, group: Group, of: Call, after_s: float) -> None:
+    def __init__(self, context: CaseContext, group: Group, of: Call, after_s: float) -> None:
+        super().__init__(context)
         answered = of.answered_at()
         self.group = group
         self._of = of
@@ -62,7 +63,7 @@ class MachineCall(End):
         self.began = answered if answered is not None and self.is_timed else time.monotonic()
         self.is_heard = False  #: whether ``began`` is when it spoke
 
-    def listen(self, context: CaseContext) -> tuple[float, float | None] | None:
+    def listen(self) -> tuple[float, float | None] | None:
         """When it speaks, and when its tone ends, in seconds after :attr:`since`; None if it says
         nothing.
         """
@@ -76,10 +77,9 @@ class MachineCall(End):
                 return message_asked_in(heard)
             return announcement_in(heard, is_over=self._of.is_over())
 
-        until = time.monotonic() + self._after_s + _GREETING_S + _LISTENS_S
-        spoken = context.wait_for(
+        spoken = self._context.wait_for(
             looked,
-            until,
+            self._after_s + _GREETING_S + _LISTENS_S,
             "what the machine says",
             every_s=_LISTENED_AGAIN_S,
             given_up=self._of.is_over,
@@ -111,7 +111,7 @@ class ReportedCall(End):
         is_heard: bool = False,
     ) -> None:
         """``is_heard``: a harness phone has the call, and the report only names the group."""
-        self._context = context
+        super().__init__(context)
         self._group = group
         self._of = of
         self._declared = declared
@@ -141,7 +141,7 @@ class ReportedCall(End):
     def _find(self) -> list[Expected]:
         if self.is_seen:
             return []
-        evidence, ended = self._context.evidence, time.monotonic()
+        evidence, ended = self._evidence, time.monotonic()
         with evidence.timed("until the platform's report lists the call"):
             if self._declared.file is not None:
                 name = self._declared.file.rpartition("/")[2]
@@ -163,7 +163,7 @@ class ReportedCall(End):
                 found = self._look(sought, names)
             except FarEndError as error:
                 trouble = str(error)
-                self._context.evidence.note_once(trouble)
+                self._evidence.note_once(trouble)
             else:
                 if found == last and found.groups == (self._group.name,):
                     return found
@@ -203,12 +203,12 @@ class ReportedCall(End):
         )
 
     def _names(self) -> GroupNames:
-        groups = self._context.deployment.groups
+        groups = self._deployment.groups
         called = {name: group.reported_as for name, group in groups.items()}
         return GroupNames.make(called, self._group.name, self._declared.ignore)
 
     def _expectations(self, found: ReportedLanding) -> list[Expected]:
-        wanted, region = self._group.name, self._context.deployment.region
+        wanted, region = self._group.name, self._deployment.region
         rows, beside = [row.words(region) for row in found.rows], f"groups beside {wanted}"
         if found.why:
             why = f"{found.why}, {self._declared.within_s:g} s after the call's end"

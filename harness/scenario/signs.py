@@ -36,7 +36,7 @@ from harness.case.verdict import Strength
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import QUIET_S, Call, UnfinishedLook
-from harness.scenario.context import CaseContext
+from harness.scenario.context import CaseContext, CasePart
 from harness.scenario.ends import comes, received_between
 from harness.witness.call_record import CallRecord
 from harness.witness.recordings import Shown
@@ -165,7 +165,7 @@ class Words(RecordReader):
 DirectionSigns = tuple[Sound | None, ListenerReport | None, Denial | None]
 
 
-class Look:
+class Look(CasePart):
     """One look at a harness caller's conversation with an AI that names no marks."""
 
     def __init__(
@@ -180,7 +180,7 @@ class Look:
         """Nothing happens before :meth:`begin`. Audio before ``since`` does not count; ``again``:
         the call was changed.
         """
-        self._context = context
+        super().__init__(context)
         self._talk = talk
         self._caller = caller
         self._since = since
@@ -214,7 +214,7 @@ class Look:
         self._caller.looks.append(self)
         # a recording shows its mark and the AI's greeting; behind a change the AI has to be made to
         # speak again
-        if self._talk.words.may_confirm or (self._again and self._context.deployment.records_calls):
+        if self._talk.words.may_confirm or (self._again and self._deployment.records_calls):
             self._talk.words.greetings += 1
             self._wanted = self._talk.words.greetings
         if self._wanted or self._caller.is_quiet:
@@ -228,11 +228,11 @@ class Look:
                 if said_at := look.wait_until_said():
                     self._caller.let_answer(said_at, _ANSWERED_WITHIN_S)
             self._caller.hear_greeting(
-                max(LISTEN_S, self._context.deployment.responsiveness.dead_air_s or 0.0)
+                max(LISTEN_S, self._deployment.responsiveness.dead_air_s or 0.0)
             )
             if not self._wanted:
                 return
-            if self._again and self._context.deployment.records_calls:
+            if self._again and self._deployment.records_calls:
                 self._caller.show_mark()
             ended, self._in_pause = self._caller.speak(GREETING)
             self._greeted_at = ended
@@ -253,7 +253,7 @@ class Look:
         if words.come == "none":
             return
         until = ended + (RECOGNISED_WITHIN_S if words.come == "during" else QUIET_S)
-        with self._context.evidence.step(f"{self._caller.label} gives the far end time to answer"):
+        with self._evidence.step(f"{self._caller.label} gives the far end time to answer"):
             while (left := until - time.monotonic()) > 0:
                 if words.come == "during" and words.has_greeting(self._wanted):
                     self._understood = self._by_words()
@@ -278,19 +278,19 @@ class Look:
                 return
             both = f"{self._caller.label} and {self._talk.label}"
             with (
-                self._context.evidence.step(f"{both} hear each other: what tells of it"),
-                self._context.evidence.timed("what tells who is heard"),
+                self._evidence.step(f"{both} hear each other: what tells of it"),
+                self._evidence.timed("what tells who is heard"),
             ):
                 self.wait_until_said()
                 if self._again and self._wanted:
                     self._caller.let_answer(self._greeted_at, LISTEN_S)
-                    if self._context.deployment.records_calls:
-                        with self._context.evidence.step(f"{self._caller.label} hears the answer"):
+                    if self._deployment.records_calls:
+                        with self._evidence.step(f"{self._caller.label} hears the answer"):
                             self._context.pause(_COMPARED_S)
                 self._listen()
                 if self._least <= Strength.INDICATED and not asking and not self._caller.is_over():
                     self._wait_for_report()
-                if self._context.deployment.records_calls and self._caller.marked_at:
+                if self._deployment.records_calls and self._caller.marked_at:
                     self._context.pause(
                         max(0.0, self._caller.marked_at[-1] + _SHOWN_S - time.monotonic())
                     )
@@ -308,7 +308,7 @@ class Look:
         """
         deadline = max(self._begun, self._since) + REPORTED_WITHIN_S
         self._caller.wait_for_far_end_report(self._since, deadline)
-        if starved_s := self._context.evidence.starved(self._begun, time.monotonic()):
+        if starved_s := self._evidence.starved(self._begun, time.monotonic()):
             self._caller.wait_for_far_end_report(self._since, deadline + starved_s)
 
     def _wait_for_round_trip(self) -> None:
@@ -325,7 +325,7 @@ class Look:
         # an AI that speaks only when spoken to has time to answer the greeting
         deadline = max(self._begun, self._since, self._said_at if self._wanted else 0.0) + LISTEN_S
         self._hear(self._since, deadline)
-        is_recorded = self._heard is not None and self._context.deployment.records_calls
+        is_recorded = self._heard is not None and self._deployment.records_calls
         if is_recorded or self._caller.is_over():
             return
         with suppress(NeverCame):  # it may hang up meanwhile
@@ -333,7 +333,7 @@ class Look:
                 self._greeted_at = self._caller.speak(GREETING)[0]
             self._has_greeted, ended = True, self._greeted_at
             before, voice_since = self._heard, self._voice_since
-            with self._context.evidence.step(f"{self._caller.label} hears the answer"):
+            with self._evidence.step(f"{self._caller.label} hears the answer"):
                 self._hear(ended, ended + LISTEN_S)
             if before is not None and self._heard is None and not self._caller.is_over():
                 words = f"speech at {self._caller.label}, and nothing that answered its words"
@@ -469,7 +469,7 @@ class Look:
         return None if recorded is None else self._talk.recording.crossing(recorded, self._caller)
 
     def _recorded(self) -> Shown | None:
-        if not self._context.deployment.records_calls:
+        if not self._deployment.records_calls:
             return None
         since, answered = self._since, self._caller.answered_at()
         if (
@@ -486,7 +486,7 @@ class Look:
         counted = self._caller.counted_by_far_end(self._since, self.until)
         if counted is None or counted[1] <= 0 or _is_cut_off(*counted):
             return None
-        declared = self._context.deployment.synthflow
+        declared = self._deployment.synthflow
         by_hop = declared is not None and declared.rtcp == "by-hop"
         evidence = f"RTCP counts {counted[1]} of {counted[0]} RTP packets at " + (
             "the platform, which ends it" if by_hop else self._talk.label

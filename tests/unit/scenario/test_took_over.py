@@ -255,8 +255,8 @@ def test_a_machine_behind_a_platform_that_had_answered_is_timed_by_its_words(
     )
     entry = Group(did="+13125550142", empty=True, announcement=True)
     group: Any = SimpleNamespace(name="Mailbox", entry=entry, phones=(), declined=(), before=None)
-    machine = MachineCall(group, of, 0.0)
-    machine.listen(context)
+    machine = MachineCall(context, group, of, 0.0)
+    machine.listen()
     ExpectGroup(context, group).took_over(machine, of, RING_TIMEOUT_S, after(rang))
     ExpectGroup(context, group).came_within(machine, of, 3.0, after(rang))
     assert [finding.verdict for finding in context.evidence.findings] == [timed, came]

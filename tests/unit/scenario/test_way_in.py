@@ -102,7 +102,7 @@ def test_behind_a_machine_the_way_in_of_an_open_number_is_tried(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Call, "press", lambda call, digit: found.append(digit))
         Caller(context, "caller", phone, "+12065550100").goes_on_as_if_open(
-            call, line, MachineCall(group, call, 0.0)
+            call, line, MachineCall(context, group, call, 0.0)
         )
     assert found == pressed
     assert clock.now - began == pytest.approx(stayed_s)
