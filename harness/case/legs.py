@@ -103,6 +103,11 @@ class LegEvents(EventLog):
         return (self._events[0].leg or "") if self._events else ""
 
     @property
+    def began(self) -> float:
+        """When its first event came. Only for a leg that has one."""
+        return self._events[0].at
+
+    @property
     def started(self) -> LegStarted | None:
         return self.first(LegStarted)
 

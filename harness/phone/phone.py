@@ -124,7 +124,7 @@ class Phone:
         return list(filter(self._belongs, incoming))
 
     def _belongs(self, leg: Leg) -> bool:
-        is_of_the_case_before = not leg.taken and leg.events[0].at < self._rules.first_placed()
+        is_of_the_case_before = not leg.taken and leg.facts.began < self._rules.first_placed()
         return self.is_ours(leg) and not is_of_the_case_before
 
     @property
@@ -521,7 +521,7 @@ class Phone:
             if (
                 slot is not None
             ):  # a call that may still be up keeps its slot for its maximum length
-                left_s = leg.events[0].at + (self._rules.seconds_per_call or 0.0) - time.monotonic()
+                left_s = leg.facts.began + (self._rules.seconds_per_call or 0.0) - time.monotonic()
                 if ended or left_s <= 0:
                     slot.release()
                 else:

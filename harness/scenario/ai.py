@@ -135,7 +135,7 @@ class Ai(CasePart):
         next case of the same caller would take that call for its own.
         """
         context = self._context
-        rang = [leg.events[0].at for leg in context.phones.legs if leg.direction == "incoming"]
+        rang = [leg.facts.began for leg in context.phones.legs if leg.direction == "incoming"]
         until = min(rang, default=time.monotonic()) + _TIMER_B_S
         with (
             context.evidence.timed("what the platform may still send to an AI that was down"),
@@ -155,9 +155,7 @@ class Ai(CasePart):
         endpoint.behave(Reject(480))
         with suppress(NeverCame):
             while not phones.is_surely_of(
-                endpoint.hold_back(max(0.0, until - time.monotonic())),
-                endpoint.phone,
-                self._context.calls.numbers,
+                endpoint.hold_back(max(0.0, until - time.monotonic())), self._context.calls.numbers
             ):
                 pass
 

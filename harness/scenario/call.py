@@ -231,7 +231,7 @@ class Call(ListeningLeg):
         )
         self.settle(asking=way == "digit" and not hands_over_unasked(self._context))
         # an AI that hands over unasked does that to every caller
-        for agent in self._context.phones.rang_for({self.number}):
+        for agent in self._context.phones.rang({self.number}):
             self._evidence.expect(
                 landing.turn.of(agent, True, its_turn=False, before=landing.ASKED)
             )
@@ -284,7 +284,7 @@ class Call(ListeningLeg):
         """
         phones = self._context.phones
         # a call that came before the request, and may be a stranger's, is no answer
-        rings = phones.rang_for(self._context.own_numbers) or phones.rang(since=self._asks_since)
+        rings = phones.rang(self._context.own_numbers) or phones.rang(since=self._asks_since)
         is_elsewhere = bool(rings) or bool(self.assistants) or self.leg is not self._leg
         return self.is_over() or is_elsewhere
 

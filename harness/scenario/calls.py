@@ -78,10 +78,8 @@ class Calls:
         """
         legs, numbers = [of.first_leg, of.leg], self.numbers
         if len(numbers) == 1:
-            came = (
-                (leg, phone) for phone in self._phones.by_name.values() for leg in phone.incoming
-            )
-            legs += [leg for leg, phone in came if self._phones.is_surely_of(leg, phone, numbers)]
+            came = self._phones.incoming
+            legs += [leg for leg in came if self._phones.is_surely_of(leg, numbers)]
         texts = (
             message.text
             for leg in legs

@@ -193,6 +193,11 @@ class CasePhones:
         return [leg for phone in self._phones.values() for leg in phone.legs]
 
     @property
+    def incoming(self) -> list[Leg]:
+        """The calls that came to all phones, and may be the case's."""
+        return [leg for phone in self._phones.values() for leg in phone.incoming]
+
+    @property
     def fatal_error(self) -> BaseException | None:
         """Why a phone is no longer reliable, or declined what the far end asked."""
         one_each = {phone.process.pid: phone for phone in self._phones.values()}
@@ -206,15 +211,23 @@ class CasePhones:
         """Why a phone of this case, or of its pool, is gone."""
         return self._pool.loss
 
-    def rang(self, since: float = 0.0) -> list[str]:
-        """The agents who were called since then, by a call that may be the case's
-        (:meth:`may_be_ours`).
+    def called(
+        self, numbers: Collection[str | None] | None = None, since: float = 0.0
+    ) -> list[str]:
+        """The phones that were called since then, by a call that may be the case's
+        (:meth:`may_be_ours`), or by one that is of these callers (:meth:`is_surely_of`).
         """
+
+        def counts(leg: Leg) -> bool:
+            is_theirs = numbers is None or self.is_surely_of(leg, numbers)
+            return is_theirs and leg.facts.began >= since
+
+        return [name for name, phone in self._phones.items() if any(map(counts, phone.incoming))]
+
+    def rang(self, numbers: Collection[str | None] | None = None, since: float = 0.0) -> list[str]:
+        """The agents among them."""
         agents = {agent for group in self._deployment.groups.values() for agent in group.agents}
-        called = {name: phone.incoming for name, phone in self._phones.items() if name in agents}
-        return [
-            name for name, legs in called.items() if any(leg.events[0].at >= since for leg in legs)
-        ]
+        return [name for name in self.called(numbers, since) if name in agents]
 
     def first_incoming(
         self,
@@ -249,7 +262,7 @@ class CasePhones:
                 else:
                     if leg.state != "disconnected":
                         return leg
-            if set(self.rang_for(numbers)) - names:  # it may still ring here, but not much later
+            if set(self.rang(numbers)) - names:  # it may still ring here, but not much later
                 deadline = min(deadline, time.monotonic() + _ELSEWHERE_S)
 
     def may_be_ours(self, leg: Leg) -> bool:
@@ -260,35 +273,26 @@ class CasePhones:
         What the case waits for has the benefit of the doubt; what must not come is judged by
         :meth:`is_surely_of`.
         """
-        shown = self._shown(leg)
+        shown = self.shown(leg)
         return not shown or not self._numbers.isdisjoint(shown)
 
     def shown_of_ours(self, leg: Leg) -> list[str]:
         """The deployment's numbers that a call shows."""
-        return [number for number in self._shown(leg) if number in self._numbers]
+        return [number for number in self.shown(leg) if number in self._numbers]
 
-    def is_surely_of(self, leg: Leg, phone: Phone, numbers: Collection[str | None]) -> bool:
-        """Whether a call to ``phone`` is of one of these callers: it shows the number, or no
-        stranger calls there.
+    def is_surely_of(self, leg: Leg, numbers: Collection[str | None]) -> bool:
+        """Whether a call is of one of these callers: it shows the number, or no stranger calls
+        there.
         """
-        return phone.is_ours is accept_every_leg or any(
-            shown in numbers for shown in self._shown(leg)
-        )
+        return leg.phone.is_ours is accept_every_leg or self.shows(leg, numbers)
 
-    def rang_for(self, numbers: Collection[str | None]) -> list[str]:
-        """The agents who were called for these callers. Where strangers call, too, the call has to
-        show a caller's number.
-        """
-        rang = {name: self._phones[name] for name in self.rang()}
-        return [
-            name
-            for name, phone in rang.items()
-            if any(self.is_surely_of(leg, phone, numbers) for leg in phone.incoming)
-        ]
+    def shows(self, leg: Leg, numbers: Collection[str | None]) -> bool:
+        """Whether a call shows one of these numbers."""
+        return any(number in numbers for number in self.shown(leg))
 
-    def _shown(self, leg: Leg) -> tuple[str, ...]:
+    def shown(self, leg: Leg) -> tuple[str, ...]:
         """The numbers that a call shows; none if its INVITE cannot be read."""
-        invite = next((m for m in leg.messages if m.text.startswith("INVITE ")), None)
+        invite = leg.facts.invite
         if invite is None or (parsed := read(invite.text)) is None:
             return ()
         region = self._deployment.region_at(leg.phone.name)

@@ -181,7 +181,7 @@ def _little_loss(context: CaseContext, leg: Leg) -> None:
     if counted is None:
         return
     pauses = audio_quality.pauses_in_a_voice(leg)
-    whole = leg.events[0].at, time.monotonic()
+    whole = leg.facts.began, time.monotonic()
     expected = audio.loss.of(leg.id, counted, _in_ms(pauses))
     spans = (whole, *((pause.began, pause.ended) for pause in pauses))
     context.evidence.expect_if(replace(expected, sound_due=spans))

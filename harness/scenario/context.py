@@ -315,7 +315,7 @@ class CaseContext:
 
     def is_surely_ours(self, leg: Leg) -> bool:
         """Whether an incoming call certainly belongs to this case, also where strangers call."""
-        return self.phones.is_surely_of(leg, leg.phone, self.own_numbers)
+        return self.phones.is_surely_of(leg, self.own_numbers)
 
     def strangers_of(self, legs: Iterable[Leg]) -> list[str] | None:
         """The numbers that these calls show, where each may be a stranger's call; None where one

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from harness.audio.marks import reply_to
@@ -20,8 +20,7 @@ from harness.phone.waiter import NeverCame
 from harness.scenario.ai_calls import UNKNOWN, ReportedEnd, StandInCall, SynthflowCall, reported_end
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext, CasePart, Line
-from harness.sip.grammar import SipSyntaxError
-from harness.sip.identity import digits_of, is_spelling, normalise
+from harness.sip.identity import digits_of, normalise
 from harness.sip.message import Request
 from harness.witness.call_record import REGISTERED, CallRecord
 from harness.witness.clock import to_wall
@@ -317,11 +316,10 @@ class StandInEndpoint(CasePart):
 
     def others(self, of: Call, assistant: str) -> list[str]:
         """The assistants beside ``assistant`` in the Request-URIs of the caller's own calls."""
-        came = [leg for leg in self.phone.incoming if leg.events[0].at >= of.began]
-        own = [leg for leg in came if of.number and self._shows(leg, {of.number})]
-        return self._context.assistants_at(
-            (request_user_of(leg.invite) for leg in own), but=assistant
-        )
+        came = [leg for leg in self.phone.incoming if leg.facts.began >= of.began]
+        own = [leg for leg in came if self._context.phones.shows(leg, {of.number})]
+        called = (request_user_of(leg.invite) for leg in own)
+        return self._context.assistants_at(called, but=assistant)
 
     def _called(self, leg: Leg) -> str | None:
         """The assistant it is for; None where no assistant has its number."""
@@ -351,14 +349,14 @@ class StandInEndpoint(CasePart):
         return self._own(
             leg
             for leg in self.phone.incoming
-            if leg.events[0].at >= of.began and leg.facts.was_accepted
+            if leg.facts.began >= of.began and leg.facts.was_accepted
         )
 
     def reached_by(self, of: Call) -> list[str]:
-        return self._own(leg for leg in self.phone.incoming if leg.events[0].at >= of.began)
+        return self._own(leg for leg in self.phone.incoming if leg.facts.began >= of.began)
 
     def reached_before(self, of: Call, at: float) -> list[str]:
-        return self._own(leg for leg in self.phone.incoming if of.began <= leg.events[0].at < at)
+        return self._own(leg for leg in self.phone.incoming if of.began <= leg.facts.began < at)
 
     def _own(self, legs: Iterable[Leg]) -> list[str]:
         """The ids of those that certainly belong to the case; where strangers call as well, the
@@ -417,10 +415,12 @@ class StandInEndpoint(CasePart):
             self._context.timings.ring_timeout_s,
         )
         for leg in self.phone.incoming:
-            began = leg.events[0].at
+            began = leg.facts.began
             ended = leg.facts.ended.at if leg.facts.ended else began
             is_its = (
-                began >= of.began and not leg.facts.was_accepted and not self._shows(leg, others)
+                began >= of.began
+                and not leg.facts.was_accepted
+                and not self._context.phones.shows(leg, others)
             )
             if is_its and ended - began >= limit - _CANCELLED_S:
                 raise BrokenError(
@@ -435,7 +435,7 @@ class StandInEndpoint(CasePart):
         while True:
             self._waiting = [leg for leg in self._waiting if leg.state != "disconnected"]
             for leg in self._waiting:
-                if not self._shows(leg, others):
+                if not self._context.phones.shows(leg, others):
                     self._waiting.remove(leg)
                     return leg
             try:
@@ -444,14 +444,6 @@ class StandInEndpoint(CasePart):
                 )
             except NeverCame:
                 return None
-
-    def _shows(self, leg: Leg, numbers: Collection[str]) -> bool:
-        """Whether its From, however it spells it, is one of these."""
-        invite = read(leg.invite.text)
-        with contextlib.suppress(SipSyntaxError):
-            shown = digits_of(invite.from_.uri) if invite else ""
-            return any(is_spelling(shown, number, self._deployment.region) for number in numbers)
-        return False
 
     def answered_by(self, of: Call) -> list[str]:
         """The assistants whose calls it answered for ``of``; another caller's call does not count."""

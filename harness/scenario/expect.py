@@ -605,7 +605,7 @@ class ExpectGroup(CasePart):
         Where strangers call as well, only a call that certainly belongs to the case fails it.
         """
         for phone in self._group.phones:
-            legs = [leg for leg in phone.incoming if leg.events[0].at >= since]
+            legs = [leg for leg in phone.incoming if leg.facts.began >= since]
             legs = [leg for leg in legs if self._context.is_surely_ours(leg)] or legs
             calls = [str(leg.invite.text.partition("\n")[0]).strip() for leg in legs]
             watched = phone.registration is not None and phone.registration.active
@@ -665,7 +665,7 @@ class ExpectGroup(CasePart):
 
     def _first_rang(self, landed: Call | ReportedCall | MachineCall, of: Call) -> float:
         """When the group first rang for the call, in a turn that the case may have declined."""
-        declined = (leg.events[0].at for leg in self._group.declined)
+        declined = (leg.facts.began for leg in self._group.declined)
         return min([landed.began, *(at for at in declined if at >= of.began)])
 
     def _to_telephone_s(self, landed: End) -> float:

@@ -79,27 +79,18 @@ class Caller(CasePart):
         """Wait for the platform's answer. A harness phone that rings first, before the announcement
         can be over, ends the scenario: nothing would answer the caller.
         """
-        phones, began = self._context.phones, self._now()
+        began = self._now()
 
-        def ringing() -> str | None:
-            called = (
-                (name, phone, leg)
-                for name, phone in phones.by_name.items()
-                for leg in phone.incoming
-            )
-            mine = (
-                name
-                for name, phone, leg in called
-                if phones.is_surely_of(leg, phone, {self.number})
-            )
-            return next(mine, None)
+        def ringing() -> list[str]:
+            return self._context.phones.called({self.number})
 
         self._context.wait_for(
             lambda: call.answered_at() is not None or call.is_over() or ringing(), within
         )
-        if (name := ringing()) and call.answered_at() is None and self._now() < began + seconds / 2:
-            early = self._evidence.expect(reach.announced_first.of(name, seconds, True))
-            raise ExpectationError(early)
+        is_early = call.answered_at() is None and self._now() < began + seconds / 2
+        if is_early and (names := ringing()):
+            early = reach.announced_first.of(names[0], seconds, True)
+            raise ExpectationError(self._evidence.expect(early))
 
     def _hears_announcement(
         self, call: Call, began: float, seconds: float, behind_s: float = 0.0
@@ -335,7 +326,7 @@ class Group(CasePart):
                 raise ExpectationError(self._never_rang()) from error
             self._wait_for_others(leg, of)
             self._add_landing(of, leg)
-            of.obeyed(leg.events[0].at)
+            of.obeyed(leg.facts.began)
 
     def _first_ringing(self, of: Call, limit: float) -> Leg:
         """The first call at its phones. Raises :class:`NeverCame`."""
@@ -369,11 +360,11 @@ class Group(CasePart):
             self._add_landing(of, leg)
             if of.announced is not None:
                 began, seconds = of.announced
-                is_too_soon = leg.events[0].at < began + seconds / 2
+                is_too_soon = leg.facts.began < began + seconds / 2
                 self._evidence.expect(
                     reach.announced_first.of(leg.phone.name, seconds, is_too_soon)
                 )
-            of.obeyed(leg.events[0].at)
+            of.obeyed(leg.facts.began)
             leg.answer()
             leg.wait_state("confirmed", within=self._context.patience)
             taken = self._context.calls.add(Call(self._context, leg, "agent", peer=of))
@@ -381,7 +372,7 @@ class Group(CasePart):
             for ringing in (taken, *taken.beside):
                 ringing.group = self.name
             if digit := self._deployment.phones[leg.phone.name].accept:
-                taken.hears_sound(leg.events[0].at, self._now() + self._context.patience)
+                taken.hears_sound(leg.facts.began, self._now() + self._context.patience)
                 wait_for_pause(leg)  # the prompt that names the digit is over
                 is_connected = of.mark in taken.marks_heard()
                 self._evidence.expect(landing.accepted.of(leg.phone.name, digit, is_connected))
@@ -523,7 +514,7 @@ class Group(CasePart):
         if not others:
             return
         one_turn_s = min(_ONE_TURN_S, *(group.ring_s / 2 for group in (self.entry, *others)))
-        within = leg.events[0].at + one_turn_s - self._now()
+        within = leg.facts.began + one_turn_s - self._now()
 
         def is_clear() -> bool:
             rang = set(self._context.phones.rang())
@@ -535,7 +526,7 @@ class Group(CasePart):
 
     def _surely_rang(self) -> list[str]:
         """The agents who were certainly called for the case."""
-        return self._context.phones.rang_for(self._context.own_numbers)
+        return self._context.phones.rang(self._context.own_numbers)
 
     def _surely_rang_elsewhere(self) -> bool:
         return bool(set(self._surely_rang()) - set(self.entry.agents))
@@ -559,7 +550,7 @@ class Group(CasePart):
             and declared
             and self._deployment.is_told_by_report(self.name)
         ):
-            ReportedCall(self._context, self, of, declared, leg.events[0].at, is_heard=True)
+            ReportedCall(self._context, self, of, declared, leg.facts.began, is_heard=True)
         else:
             self._evidence.expect(landed)
 
@@ -612,7 +603,7 @@ class Group(CasePart):
         return [
             leg
             for leg in legs
-            if leg.id not in taken and leg.events[0].at >= answered.events[0].at - ONE_CALL_S
+            if leg.id not in taken and leg.facts.began >= answered.facts.began - ONE_CALL_S
         ]
 
 

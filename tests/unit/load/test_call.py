@@ -11,7 +11,7 @@ import pytest
 
 from harness.audio.marks import reply_to
 from harness.case.checks.finding import as_raised
-from harness.case.events import CallsRefused
+from harness.case.events import CallsRefused, Event
 from harness.case.legs import LegEvents
 from harness.case.verdict import Finding, Verdict
 from harness.deployment.limits import CallGate
@@ -72,7 +72,7 @@ def place(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Place:
         leg = SimpleNamespace(
             id=f"caller.{step}",
             events=[SimpleNamespace(at=1.0)],
-            facts=LegEvents(),
+            facts=LegEvents([Event(at=1.0)]),
             direction="incoming",
             lost=0,
         )

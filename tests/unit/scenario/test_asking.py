@@ -41,8 +41,7 @@ class Asker(Call):
         super().__init__(context, leg(), "caller", CALLER)
         self.clock, self.rings_at, self.ends_at = clock, rings_at, ends_at
         self.said: list[str] = self.leg.did  # type: ignore[attr-defined]
-        context.phones.rang_for = lambda numbers: self._rang()  # type: ignore[method-assign]
-        context.phones.rang = lambda since=0.0: self._rang()  # type: ignore[method-assign]
+        context.phones.rang = lambda *_, **__: self._rang()  # type: ignore[method-assign]
 
     def _rang(self) -> list[str]:
         return ["billing"] if 0 < self.rings_at <= len(self.said) else []

@@ -164,6 +164,18 @@ def test_a_second_call_at_the_stand_in(
     assert endpoint.others(of, "main") == [name if other == "sales" else other for other in others]
 
 
+def test_a_stand_in_knows_a_caller_by_every_number_that_a_call_shows(
+    make_context: MakeContext,
+) -> None:
+    """A trunk may have its own number in From, and assert the caller's."""
+    endpoint = stand_in(make_context, (ASSISTANT, OTHER, "early", 10.0))
+    shows: Any = endpoint.phone.incoming[0]
+    asserted = f"P-Asserted-Identity: <sip:{OTHER}@b.example>"
+    shows.told[0] = invite("+13125550142", asserted, number=ASSISTANT, at=10.0)
+    endpoint._context.calls.own += [call(number=CALLER), call(number=OTHER)]
+    assert endpoint.expect_call(called(), "main", 0.0) is None, "another caller's"
+
+
 @pytest.mark.parametrize("share", [1.0, 0.25])
 def test_call_that_rang_out_unanswered_breaks_the_case(
     make_context: MakeContext, share: float

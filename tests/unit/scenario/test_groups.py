@@ -150,7 +150,7 @@ def test_an_agent_of_two_groups_answers_once_it_is_clear_which_was_called(
     agents = Agents(make_context, clock, groups={"Größe L": own} | others)
     agents.phones[ZOE].rings(CALLER, "incoming", "confirmed", at=NOW)
 
-    def rang(since: float = 0.0) -> list[str]:
+    def rang(*_: Any, **__: Any) -> list[str]:
         return [ZOE, *([second] if second and clock.now >= NOW + apart_s else [])]
 
     agents.context.phones.rang = rang  # type: ignore[method-assign]
@@ -188,7 +188,7 @@ def test_two_groups_of_the_same_people_are_told_apart_by_their_turns_or_not_at_a
     agents = Agents(make_context, clock, groups={"Größe L": own, "Twin": other})
     for name in rings:
         agents.phones[name].rings(CALLER, "incoming", "confirmed", at=NOW, state="incoming")
-    agents.context.phones.rang = lambda since=0.0: rings  # type: ignore[method-assign]
+    agents.context.phones.rang = lambda *_, **__: rings  # type: ignore[method-assign]
     agents.take(agents.group(ZOE, DESK, **TURNS))
     assert agents.verdicts("landing") == {"the call": verdict}
     assert agents.verdicts("landing.turn") == turns
@@ -204,7 +204,7 @@ def test_the_report_tells_groups_of_the_same_people_apart(
     )
     agents = Agents(make_context, clock, groups=groups, platform=platform)
     agents.phones[ZOE].rings(CALLER, "incoming", "confirmed", at=NOW, state="incoming")
-    agents.context.phones.rang = lambda since=0.0: [ZOE]  # type: ignore[method-assign]
+    agents.context.phones.rang = lambda *_, **__: [ZOE]  # type: ignore[method-assign]
     of = caller()
     of.number = CALLER
     agents.take(agents.group(ZOE), of)
@@ -221,7 +221,7 @@ def test_one_agent_of_a_turn_who_rings_alone_as_in_another_group_proves_no_landi
     other = GroupEntry(did="+13125550143", agents=(ZOE, AG), **TURNS)
     agents = Agents(make_context, clock, groups={"Größe L": own, "Zentrale": other})
     agents.phones[ZOE].rings(CALLER, "incoming", "confirmed", at=NOW)
-    agents.context.phones.rang = lambda since=0.0: rings  # type: ignore[method-assign]
+    agents.context.phones.rang = lambda *_, **__: rings  # type: ignore[method-assign]
     agents.take(agents.group(ZOE, DESK))
     assert agents.verdicts("landing") == {"the call": verdict}
 
