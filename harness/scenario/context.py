@@ -371,7 +371,7 @@ class CaseContext:
             if found := look():
                 break
             if now >= until:
-                more_s = self.evidence.stalled_s(began, now) - granted_s
+                more_s = self.evidence.kept_from(began, now).stalled_s - granted_s
                 until, granted_s = until + more_s, granted_s + more_s
             if now >= until or given_up():
                 break

@@ -19,7 +19,6 @@ from harness.case.legs import EventLog
 from harness.case.measurement import Measurement
 from harness.case.recorder import CaseRecorder
 from harness.case.verdict import CaseOutcome, Conclusion, ExpectationError, Finding
-from harness.support.stalls import Stall
 
 
 class Terms(TypedDict, total=False):
@@ -53,17 +52,8 @@ class Evidence:
         self._judge = Judge(recorder.events, self, self.agents, recorder.began)
         self._is_caught_up = False
         self._notes: set[str] = set()
-        #: How long, between two moments, the harness or its simulated world waited for a processor.
-        self.starved: Callable[[float, float], float] = lambda begin, end: 0.0
-        #: The longest such wait.
-        self.starved_at_once: Callable[[float, float], float] = lambda begin, end: 0.0
-        #: How long, in all, the audio of a softphone or of the simulated world stood still.
-        self.stood_still: Callable[[float, float], float] = lambda begin, end: 0.0
-        #: When, between two moments, each process of the case did not run.
-        self.stalls: Callable[[float, float], list[list[Stall]]] = lambda begin, end: []
-        #: The share of the time between two moments in which the worst of them waited for a
-        #: processor.
-        self.share_waited: Callable[[float, float], float] = lambda begin, end: 0.0
+        #: What the case's processes were kept from between two moments.
+        self.kept_from: Callable[[float, float], MachineAsked] = _nothing
         #: Waits until stalls that are over by now are known.
         self.catch_up: Callable[[], None] = lambda: None
         #: Why the simulated system under test, if there is one, was unreliable in this case.
@@ -131,18 +121,7 @@ class Evidence:
         if not self._is_caught_up:
             self._is_caught_up = True
             self.catch_up()
-        stalls = [stall.seconds for each in self.stalls(began, ended) for stall in each]
-        found = MachineAsked(
-            at=time.monotonic(),
-            began=began,
-            ended=ended,
-            stalled_s=sum(stalls),
-            longest_stall_s=max(stalls, default=0.0),
-            starved_s=self.starved(began, ended),
-            starved_at_once_s=self.starved_at_once(began, ended),
-            stood_still_s=self.stood_still(began, ended),
-            share_waited=self.share_waited(began, ended),
-        )
+        found = self.kept_from(began, ended)
         if not found.is_idle:
             self._recorder.event(found)
         return found
@@ -158,10 +137,6 @@ class Evidence:
         if what != MachineInLog(self.events).lost():
             self._recorder.event(Lost(at=time.monotonic(), what=what))
         return what
-
-    def stalled_s(self, begin: float, end: float) -> float:
-        """For how many seconds between two moments processes of the case did not run, added up."""
-        return sum(stall.seconds for each in self.stalls(begin, end) for stall in each)
 
     def raised(self, finding: Finding) -> Finding:
         """Record the finding that an exception carried, as the judge has it."""
@@ -213,6 +188,10 @@ class Evidence:
     def number(self, message: SipMessage) -> str:
         """The number a message has in every report; empty when it is not recorded."""
         return self._recorder.number(message) or ""
+
+
+def _nothing(began: float, ended: float) -> MachineAsked:
+    return MachineAsked(at=ended, began=began, ended=ended)
 
 
 def unobserved(

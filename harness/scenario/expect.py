@@ -318,7 +318,7 @@ class Expect(ExpectAudio):
             try:
                 at = call.leg.wait_state(state, within=limit).at
             except NeverCame:
-                starved_s = self._evidence.starved(began, time.monotonic())
+                starved_s = self._evidence.kept_from(began, time.monotonic()).starved_s
                 if starved_s < audio_quality.WORTH_WAITING_S:
                     raise
                 at = call.leg.wait_state(

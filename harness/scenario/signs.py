@@ -308,7 +308,7 @@ class Look(CasePart):
         """
         deadline = max(self._begun, self._since) + REPORTED_WITHIN_S
         self._caller.wait_for_far_end_report(self._since, deadline)
-        if starved_s := self._evidence.starved(self._begun, time.monotonic()):
+        if starved_s := self._evidence.kept_from(self._begun, time.monotonic()).starved_s:
             self._caller.wait_for_far_end_report(self._since, deadline + starved_s)
 
     def _wait_for_round_trip(self) -> None:

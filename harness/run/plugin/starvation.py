@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from harness.case.events import MachineAsked
 from harness.phone.pool import PhonePool
 from harness.scenario.evidence import Evidence
 from harness.support.heartbeat import Listener
@@ -216,25 +217,23 @@ def observe(evidence: Evidence, pool: PhonePool, world: Listener | None = None) 
     """Let a case's evidence know about starvation of the runner, its softphones, and its world."""
     own = monitor()
 
-    def others(begin: float, end: float) -> list[list[Stall]]:
-        of_world = [] if world is None else world.stalls(begin, end)
-        return [of_world, *pool.stalls(begin, end)]
-
-    def stalls(begin: float, end: float) -> list[list[Stall]]:
-        return [own.stalls(begin, end), *others(begin, end)]
-
-    def stood_still(begin: float, end: float) -> float:
-        return max(sum(stall.seconds for stall in each) for each in others(begin, end))
-
-    def starved(begin: float, end: float) -> float:
-        return max(own.starved(begin, end), stood_still(begin, end))
-
-    def at_once(begin: float, end: float) -> float:
-        longest = (stall.seconds for each in others(begin, end) for stall in each)
-        return max([own.starved_at_once(begin, end), *longest])
-
-    def share_waited(begin: float, end: float) -> float:
-        return own.share_waited(begin, end, None if world is None else world.pid)
+    def kept_from(began: float, ended: float) -> MachineAsked:
+        of_world = [] if world is None else world.stalls(began, ended)
+        others = [of_world, *pool.stalls(began, ended)]
+        still_s = max(sum(stall.seconds for stall in each) for each in others)
+        at_once = [stall.seconds for each in others for stall in each]
+        stalls = [*at_once, *(stall.seconds for stall in own.stalls(began, ended))]
+        return MachineAsked(
+            at=time.monotonic(),
+            began=began,
+            ended=ended,
+            stalled_s=sum(stalls),
+            longest_stall_s=max(stalls, default=0.0),
+            starved_s=max(own.starved(began, ended), still_s),
+            starved_at_once_s=max([own.starved_at_once(began, ended), *at_once]),
+            stood_still_s=still_s,
+            share_waited=own.share_waited(began, ended, None if world is None else world.pid),
+        )
 
     def catch_up() -> None:
         """Wait until stalls that are over by now are known."""
@@ -244,5 +243,4 @@ def observe(evidence: Evidence, pool: PhonePool, world: Listener | None = None) 
                 return
             time.sleep(_LOOKED_EVERY_S)
 
-    evidence.starved, evidence.starved_at_once, evidence.stood_still = starved, at_once, stood_still
-    evidence.stalls, evidence.share_waited, evidence.catch_up = stalls, share_waited, catch_up
+    evidence.kept_from, evidence.catch_up = kept_from, catch_up

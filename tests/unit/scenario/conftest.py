@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from harness.case.checks.registry import registered
-from harness.case.events import Expected
+from harness.case.events import Expected, MachineAsked
 from harness.case.log import DEPLOYMENT
 from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Finding, Verdict
@@ -29,6 +29,7 @@ from harness.report.evidence import CaseEvidence
 from harness.scenario import cast, expect  # noqa: F401  # all modules of the room are there to get the clock
 from harness.scenario.context import CaseContext
 from harness.scenario.context import Clock as CaseClock
+from harness.scenario.evidence import Evidence
 from harness.support.resources import EXAMPLES
 from tests.unit.clock import Clock, SkippingClock
 
@@ -42,6 +43,16 @@ def judged(expected: Expected) -> Finding:
     found = registered(expected.check).judged(expected.given)
     assert found is not None
     return found
+
+
+def busy(evidence: Evidence, **kept: Callable[[float, float], float]) -> None:
+    """Have this machine keep the case from something, between two moments."""
+
+    def kept_from(began: float, ended: float) -> MachineAsked:
+        values: dict[str, Any] = {name: amount(began, ended) for name, amount in kept.items()}
+        return MachineAsked(at=ended, began=began, ended=ended, **values)
+
+    evidence.kept_from = kept_from
 
 
 def write_deployment(directory: Path, deployment: Deployment) -> None:

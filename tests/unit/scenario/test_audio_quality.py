@@ -31,7 +31,7 @@ from tests.unit.audio.music import music
 from tests.unit.checks.calls import counted
 from tests.unit.clock import Clock
 from tests.unit.phone_events import rtp_statistics, sip_message
-from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.conftest import MakeContext, busy
 from tests.unit.scenario.legs import ScriptedLeg, states
 from tests.unit.scenario.legs import heard as mark_heard
 from tools.accuracy.music import hold_music
@@ -492,8 +492,11 @@ def test_dropouts_while_this_machine_had_no_processor_are_not_the_streams(
     dropouts_told: int,
 ) -> None:
     context = make_context()
-    context.evidence.starved = lambda begin, end: sum(
-        max(0.0, min(until, end) - max(since, begin)) for since, until in stood_still
+    busy(
+        context.evidence,
+        starved_s=lambda begin, end: sum(
+            max(0.0, min(until, end) - max(since, begin)) for since, until in stood_still
+        ),
     )
     counters = replace(counted(450, 0), rx_spanned_ms=9000, rx_filled_ms=9000)
     conclusion.look_at_audio(
@@ -509,7 +512,7 @@ def test_a_thin_stream_fails_unless_this_machine_was_starved(
     make_context: MakeContext, starved_s: float, verdict: Verdict
 ) -> None:
     context = make_context()
-    context.evidence.starved = lambda begin, end: starved_s
+    busy(context.evidence, starved_s=lambda begin, end: starved_s)
     thin = replace(counted(50, 0), rx_spanned_ms=3000, rx_filled_ms=1000)
     conclusion.look_at_audio(context, leg(media(1.0), counted=thin))
     assert [(finding.check, finding.verdict) for finding in context.evidence.findings] == [
@@ -525,7 +528,7 @@ def test_packets_that_come_late_fail_unless_this_machine_kept_them(
     make_context: MakeContext, lost: int, still_s: float, verdict: Verdict
 ) -> None:
     context = make_context()
-    context.evidence.stood_still = lambda begin, end: still_s
+    busy(context.evidence, stood_still_s=lambda begin, end: still_s)
     late = replace(counted(200, lost), rx_late=40)
     conclusion.look_at_audio(context, leg(media(1.0), counted=late))
     assert [(finding.check, finding.verdict) for finding in context.evidence.findings] == [
@@ -541,8 +544,11 @@ def test_holes_while_this_machine_had_no_processor_are_not_the_voices(
     make_context: MakeContext, stood_still: list[tuple[float, float]], verdict: Verdict
 ) -> None:
     context = make_context()
-    context.evidence.starved = lambda begin, end: sum(
-        max(0.0, min(until, end) - max(since, begin)) for since, until in stood_still
+    busy(
+        context.evidence,
+        starved_s=lambda begin, end: sum(
+            max(0.0, min(until, end) - max(since, begin)) for since, until in stood_still
+        ),
     )
     holes = [(at, at + 0.3) for at in (10.1, 11.1, 12.1)]
     expected = audio.holes.of("caller.1", "stand-in.1", [300.0] * 3, 3.8)

@@ -18,7 +18,7 @@ from harness.scenario.cast import Cast
 from harness.scenario.expect import ExpectGroup
 from harness.scenario.people import Group
 from tests.unit.clock import Clock
-from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.conftest import MakeContext, busy
 from tests.unit.scenario.legs import (
     CALLER,
     OTHER,
@@ -44,7 +44,7 @@ class Agents:
     ) -> None:
         expect = Expectations(released_within_s=1.0, patience_s=2.0)
         self.context = make_context(clock=clock, **{"expect": expect} | changes)
-        self.context.evidence.starved = lambda begin, end: 0.0
+        busy(self.context.evidence, starved_s=lambda begin, end: 0.0)
         self.phones: Any = {name: ScriptedPhone(name) for name in (ZOE, DESK, AG)}
         entry = next(iter(self.context.deployment.phones.values()))
         entries = self.context.deployment.phones | dict.fromkeys(self.phones, entry)

@@ -20,7 +20,7 @@ from harness.phone.waiter import never_came
 from harness.scenario import audio_quality
 from harness.scenario.call import Call
 from tests.unit.clock import Clock
-from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.conftest import MakeContext, busy
 from tests.unit.scenario.legs import ScriptedPhone, heard, leg
 
 PASSED, FAILED, BROKEN = Verdict.PASSED, Verdict.FAILED, Verdict.BROKEN
@@ -47,7 +47,7 @@ def test_what_came_late_while_this_machine_was_starved_is_broken(
     make_context: MakeContext, expected: Expected, starved_s: float, verdict: Verdict
 ) -> None:
     evidence = make_context().evidence
-    evidence.starved = lambda begin, end: min(starved_s, end - begin)
+    busy(evidence, starved_s=lambda begin, end: min(starved_s, end - begin))
     found = evidence.expect(expected)
     assert found.verdict is verdict
     assert ("kept the harness waiting for 0.50 s" in found.actual) is (verdict is BROKEN)
@@ -62,7 +62,7 @@ def test_the_machine_of_the_time_that_was_missed_counts(
     """An interface may tell of an end long after it."""
     evidence = make_context().evidence
     since, until = stood_still
-    evidence.starved = lambda begin, end: max(0.0, min(until, end) - max(since, begin))
+    busy(evidence, starved_s=lambda begin, end: max(0.0, min(until, end) - max(since, begin)))
     expected = replace(timing.released.of("the AI's leg", 1.3, 1.0), at=104.0)
     assert evidence.expect(expected, since=100.0).verdict is verdict
 
@@ -70,7 +70,7 @@ def test_the_machine_of_the_time_that_was_missed_counts(
 def test_a_finding_that_an_exception_carried_keeps_its_time(make_context: MakeContext) -> None:
     """It is held against the machine of that time, though it is recorded later."""
     evidence = make_context().evidence
-    evidence.starved = lambda begin, end: max(0.0, min(100.9, end) - max(100.2, begin))
+    busy(evidence, starved_s=lambda begin, end: max(0.0, min(100.9, end) - max(100.2, begin)))
     waited = judged(
         "timing", "x", False, expected="1 s", actual="1.3 s",
         measured=Duration(seconds=1.3, limit_s=1.0),
@@ -100,7 +100,10 @@ def test_what_was_said_while_this_machine_was_starved_may_not_have_been_heard(
     verdict: Verdict,
 ) -> None:
     evidence = make_context().evidence
-    evidence.starved_at_once = lambda begin, end: starved_s if (begin, end) == (3.0, 7.0) else 0.0
+    busy(
+        evidence,
+        starved_at_once_s=lambda begin, end: starved_s if (begin, end) == (3.0, 7.0) else 0.0,
+    )
     said = reach.machine_speaks.of("caller.1", (0.5, 2.0) if passed else None, "it heard silence")
     assert evidence.expect(said, sound_due=spans, least_s=least_s).verdict is verdict
 
@@ -129,8 +132,11 @@ def test_what_was_said_while_audio_stood_still_again_and_again_may_not_have_been
     make_context: MakeContext, share: float, verdict: Verdict
 ) -> None:
     evidence = make_context().evidence
-    evidence.stood_still = lambda begin, end: share * (end - begin)
-    evidence.starved_at_once = lambda begin, end: 0.2
+    busy(
+        evidence,
+        stood_still_s=lambda begin, end: share * (end - begin),
+        starved_at_once_s=lambda begin, end: 0.2,
+    )
     words = audio.words.of("caller.1", "billing.1", [0.0, 0.0], 0.32)
     spans = [(3.0, 4.5), (4.5, 6.0)]
     assert evidence.expect(words, sound_due=spans, least_s=0.32).verdict is verdict
@@ -315,7 +321,7 @@ def test_a_late_voice_is_listened_to_again(
     verdicts: list[Verdict],
 ) -> None:
     context = make_context(clock=clock)
-    context.evidence.starved_at_once = lambda begin, end: starved_s
+    busy(context.evidence, starved_at_once_s=lambda begin, end: starved_s)
     caller = Speaker(context, leg(name="caller", mark=7, clock=clock), "caller")
     stand_in = Speaker(context, leg(name="stand-in", mark=8, clock=clock), "ai")
     caller.begin_again(stand_in, clock, again_ms)

@@ -17,7 +17,7 @@ from harness.scenario.live_audio import Heard, quality
 from harness.scenario.signs import LISTEN_S
 from tests.unit.audio.sounds import Samples, join, noise, silence
 from tests.unit.phone_events import rtp_statistics
-from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.conftest import MakeContext, busy
 
 WORDS = prompt_samples("how-can-i-help-en")
 FAILED, PASSED, BROKEN = Verdict.FAILED, Verdict.PASSED, Verdict.BROKEN
@@ -60,7 +60,10 @@ def test_ai_that_is_silent_at_first_fails(
     verdict: Verdict | None,
 ) -> None:
     audio = join(noise(silent_s, -55.0), WORDS, silence(1.0))
-    evidence.starved_at_once = lambda begin, end: starved_s if (begin, end) == (10.0, 14.0) else 0.0
+    busy(
+        evidence,
+        starved_at_once_s=lambda begin, end: starved_s if (begin, end) == (10.0, 14.0) else 0.0,
+    )
     verdicts = found(evidence, audio, greeted_at=greeted_at)
     assert verdicts.get("audio.first") is verdict
     assert "audio.first" not in found(evidence, audio, again=True)

@@ -26,7 +26,7 @@ from harness.scenario.context import CaseContext, line_of
 from harness.scenario.expect import Expect
 from harness.witness.synthflow import AbsentApi
 from tests.unit.clock import Clock
-from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.conftest import MakeContext, busy
 from tests.unit.scenario.legs import leg, states
 from tests.unit.scenario.synthflow_api import _LAG_S, LateApi, ai_of, call, record
 
@@ -43,7 +43,9 @@ def test_it_may_be_told_as_much_later_as_its_interface_lags_and_its_farewell_tak
     make_context: MakeContext, after: float, lag_s: float, farewell_s: float
 ) -> None:
     context = make_context(expect=Expectations(released_within_s=WITHIN_S))
-    context.evidence.starved = lambda begin, end: 0.0  # however busy the machine of this test is
+    busy(
+        context.evidence, starved_s=lambda begin, end: 0.0
+    )  # however busy the machine of this test is
     hung_up = time.monotonic()
     end: Any = SimpleNamespace(label="assistant main", lag_s=lag_s, doubt_s=0.0, is_blind=False)
     end.released_at = lambda deadline: hung_up + after if hung_up + after <= deadline else None

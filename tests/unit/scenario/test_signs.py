@@ -23,7 +23,7 @@ from harness.scenario.call import Call
 from harness.scenario.expect_audio import ExpectAudio
 from harness.scenario.signs import Look
 from tests.unit.phone_events import rtp_statistics
-from tests.unit.scenario.conftest import MakeContext, judged
+from tests.unit.scenario.conftest import MakeContext, busy, judged
 from tests.unit.scenario.sign_cases import HELLO, Caller, Case
 from tests.unit.scenario.sign_cases import at_once as at_once
 
@@ -102,7 +102,7 @@ def test_words_that_a_busy_machine_may_have_spoilt_blame_nobody(
     make_context: MakeContext, transcript: str, share: float, caller: Caller, to_ai: Verdict
 ) -> None:
     case = Case(make_context, caller, transcript, strength="confirmed", transcript="after").settle()
-    case.context.evidence.starved = lambda begin, end: share * (end - begin)
+    busy(case.context.evidence, starved_s=lambda begin, end: share * (end - begin))
     ExpectAudio(case.context, cast("Any", caller))._look(
         cast("Any", caller), case.look._talk, 0.0, False
     )
@@ -243,7 +243,7 @@ def test_a_report_has_its_time_from_when_it_can_tell_of_what_is_asked(
     later = time.monotonic() + 2.0
     look = Look(case.context, case.look._talk, cast("Any", caller), later)
     look.begin()
-    case.context.evidence.starved = lambda begin, end: 3.0
+    busy(case.context.evidence, starved_s=lambda begin, end: 3.0)
     look.settle()
     assert [since for since, _ in caller.waited] == [later, later]
     ends = [until - later for _, until in caller.waited]

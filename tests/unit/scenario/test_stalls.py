@@ -15,7 +15,7 @@ from harness.case.verdict import Finding, Verdict
 from harness.scenario.evidence import Evidence
 from harness.support.stalls import Stall, within
 from tests.unit.checks.calls import counted
-from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.conftest import MakeContext, busy
 
 FAILED, BROKEN = Verdict.FAILED, Verdict.BROKEN
 LATE_VOICE = audio.delay.of("caller.1", "stand-in.1", 1100.0, 1080.0)
@@ -46,7 +46,15 @@ def stalled(evidence: Evidence, *stalls: tuple[float, float]) -> Case:
     """Processes of the case stalled so: began so many seconds ago, and how long."""
     now = time.monotonic()
     every = [Stall(now - ago, now - ago + seconds) for ago, seconds in stalls]
-    evidence.stalls = lambda begin, end: [within([one], begin, end) for one in every]
+
+    def seconds(begin: float, end: float) -> list[float]:
+        return [stall.seconds for one in every for stall in within([one], begin, end)]
+
+    busy(
+        evidence,
+        stalled_s=lambda begin, end: sum(seconds(begin, end)),
+        longest_stall_s=lambda begin, end: max(seconds(begin, end), default=0.0),
+    )
     return Case(evidence, now, Judge(evidence.events, evidence, {}, now - 60.0))
 
 
@@ -93,7 +101,7 @@ def test_a_case_that_a_stall_has_spoilt_fails_no_more(evidence: Evidence) -> Non
     """A call that a stall has sent to another group lands there ten seconds later."""
     case = stalled(evidence, (4.0, 0.6))
     assert case.found(LATE_VOICE).verdict is BROKEN
-    evidence.stalls = lambda begin, end: []
+    busy(evidence)
     assert case.found(NEVER_LANDED, after_s=10.0).verdict is BROKEN
 
 
@@ -114,7 +122,7 @@ def test_a_world_without_processor_time_delays_rtp_for_seconds(
     delay in both directions then (TD-CAPACITY beside other work).
     """
     case = stalled(evidence)
-    evidence.share_waited = lambda begin, end: share
+    busy(evidence, share_waited=lambda begin, end: share)
     assert case.found(LATE_VOICE).verdict is verdict
 
 
