@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -33,7 +33,6 @@ from harness.case.events import (
     RtpPaused,
     Span,
 )
-from harness.case.measurement import Delay, Direction
 from harness.case.verdict import Finding, Strength
 from harness.phone import recording
 from harness.phone.leg import Leg
@@ -67,11 +66,10 @@ def check_crosstalk(context: CaseContext, one: End, other: End) -> None:
         heard = {listener: _marks_at(listener) for listener, _ in pairs}
         if any(context.calls.strange(listener.leg, marks) for listener, marks in heard.items()):
             _wait_until(context, time.monotonic() + _WINDOW_S)
-            again = {listener: _marks_at(listener) for listener, _ in pairs}
-            heard = {listener: marks & again[listener] for listener, marks in heard.items()}
+            heard = {listener: marks & _marks_at(listener) for listener, marks in heard.items()}
         for listener, speaker in pairs:
             context.evidence.expect(context.calls.crossing(listener.leg, sorted(heard[listener])))
-            _check_level(context, speaker, listener)
+            _check_level(context, speaker.label, listener.leg, speaker.voices_for(listener))
 
 
 def marks_beneath(
@@ -100,13 +98,13 @@ def _marks_at(call: Call) -> set[int]:
     return {fact.mark for fact in marks_in(samples[: round(_WINDOW_S * SAMPLE_RATE)])}
 
 
-def _check_level(context: CaseContext, speaker: End, listener: Call) -> None:
-    voices = speaker.voices_for(listener)
-    levels = [e.level_dbov for e in listener.leg.facts.of(MarkHeard) if e.mark in voices]
+def _check_level(
+    context: CaseContext, speaker: str, leg: Leg, voices: Collection[int], *clipped: float
+) -> None:
+    levels = [e.level_dbov for e in leg.facts.of(MarkHeard) if e.mark in voices]
     if levels:
-        context.evidence.expect(
-            audio.level.of(speaker.label, listener.label, statistics.median(levels))
-        )
+        level = statistics.median(levels)
+        context.evidence.expect(audio.level.of(speaker, leg.id, level, *clipped))
 
 
 # -- the whole call: what sounds beneath the marks, how loud each is, and whether an AI that handed the call over is still heard
@@ -144,8 +142,7 @@ def listen_to_whole_call(context: CaseContext, leg: Leg) -> list[int]:
                 left = residue(received)
     if left is None:
         return []
-    heard = leg.facts.of(MarkHeard)
-    times = [(event.mark, event.at, event.at) for event in heard]
+    times = [(event.mark, event.at, event.at) for event in leg.facts.of(MarkHeard)]
     times += [(fact.mark, origin + fact.began, origin + fact.decided) for fact in left.marks]
     stayed = [
         talk.label
@@ -156,7 +153,7 @@ def listen_to_whole_call(context: CaseContext, leg: Leg) -> list[int]:
         context.evidence.expect(
             audio.beneath.of(leg.id, left.seconds, left.floor_db, left.sound, stayed)
         )
-    _check_levels(context, leg, heard, left.clipped)
+    _check_levels(context, leg, left.clipped)
     for mark, began, ended in left.spoken:
         _check_holes(context, leg, mark, (began, ended), (received, origin))
     return [fact.mark for fact in left.marks]
@@ -189,22 +186,14 @@ def _is_heard_beside_a_person(
     return len(fifths) / 5 >= LEAST_S
 
 
-def _check_levels(
-    context: CaseContext, leg: Leg, heard: Collection[MarkHeard], clipped: Mapping[int, float]
-) -> None:
+def _check_levels(context: CaseContext, leg: Leg, clipped: Mapping[int, float]) -> None:
     """The level of each leg's voice, where the scenario has not asked for it."""
-    done = {
-        finding.subject for finding in context.evidence.findings if finding.check == "audio.level"
-    }
-    marks = set(clipped) - context.calls.strange(leg, clipped)
-    for mark, speaker in context.calls.names_of(
-        mark for mark in sorted(marks) if mark < VOICES.start
-    ).items():
-        levels = [event.level_dbov for event in heard if event.mark == mark]
-        if levels and heard_at(speaker, leg.id) not in done:
-            context.evidence.expect(
-                audio.level.of(speaker, leg.id, statistics.median(levels), clipped[mark])
-            )
+    done = {finding.subject for finding in context.evidence.found("audio.level")}
+    marks = sorted(set(clipped) - context.calls.strange(leg, clipped))
+    names = context.calls.names_of(mark for mark in marks if mark < VOICES.start)
+    for mark, speaker in names.items():
+        if heard_at(speaker, leg.id) not in done:
+            _check_level(context, speaker, leg, {mark}, clipped[mark])
 
 
 # -- holes in a voice: what its softphone sent shows whether it paused of its own accord
@@ -300,10 +289,11 @@ _LOOKS = 2
 #: A harness that was kept from working for less than this has not missed anything.
 WORTH_WAITING_S = 0.1
 
-Heard = tuple[Finding | None, End, End]
+#: A finding on audio, its speaker and its listener.
+Heard = tuple[Finding, End, End]
 
 
-def check_first_audio(context: CaseContext, both: Iterable[Heard], since: float) -> None:
+def check_first_audio(context: CaseContext, both: Sequence[Heard], since: float) -> None:
     """Findings on how long each of two harness phones heard nothing after ``since``: after the
     answer, or after what it was told.
 
@@ -311,16 +301,14 @@ def check_first_audio(context: CaseContext, both: Iterable[Heard], since: float)
     is in ``[responsiveness]``.
     """
     limit_s = context.deployment.expect.first_audio_within_s
-    both = list(both)
     for _, speaker, listener in both:
         if isinstance(speaker, Call) and isinstance(listener, StandInCall):
             _check_passed_on(context, speaker, listener, limit_s)
     for finding, speaker, listener in both:
-        if finding is None or not isinstance(speaker, Call) or not isinstance(listener, Call):
+        delay_ms = finding.facts.get("delay_ms")
+        if delay_ms is None or not isinstance(speaker, Call) or not isinstance(listener, Call):
             continue
-        if not isinstance(finding.measured, Direction) or finding.measured.delay_ms is None:
-            continue
-        heard_at = since + finding.measured.delay_ms / 1000
+        heard_at = since + delay_ms / 1000
         voices = {speaker.mark, listener.mark}
         began = max(
             last_other_sound(call.leg, voices, since, heard_at) for call in (speaker, listener)
@@ -340,27 +328,20 @@ def _check_passed_on(context: CaseContext, caller: Call, ai: StandInCall, limit_
         )
 
 
-def check_delay(context: CaseContext, both: Iterable[Heard]) -> None:
+def check_delay(context: CaseContext, both: Sequence[Heard]) -> None:
     """Findings on the delay of each direction that a harness phone heard for certain.
 
     A far end's own report says nothing of the delay: it is as late as the report.
     """
-    directions = list(both)
     limit = audio.MOST_DELAY_MS + audio.DECISION_MS
-    for finding, speaker, listener in directions:
-        if finding is None or finding.strength is not Strength.PROVED or not listener.is_ours:
+    for finding, speaker, listener in both:
+        ms, again = finding.facts.get("delay_ms"), None
+        if ms is None or finding.strength is not Strength.PROVED or not listener.is_ours:
             continue
-        if not isinstance(finding.measured, Direction) or finding.measured.delay_ms is None:
-            continue
-        ms, again = finding.measured.delay_ms, None
         looks = [(finding.at - ms / 1000, finding.at)]
         if ms > limit:
             # A third-party far end cannot be made to speak: only the way to it can be tried again.
-            ways = [
-                (one, other)
-                for _, one, other in directions
-                if one is speaker or not speaker.is_ours
-            ]
+            ways = [way for _, *way in both if way[0] is speaker or not speaker.is_ours]
             again = _shortest_delay(context, ways, limit, looks)
             if again is None:
                 continue
@@ -373,7 +354,7 @@ def check_delay(context: CaseContext, both: Iterable[Heard]) -> None:
 
 def _shortest_delay(
     context: CaseContext,
-    ways: list[tuple[End, End]],
+    ways: Iterable[Sequence[End]],
     limit: float,
     looks: list[tuple[float, float]],
 ) -> float | None:
@@ -473,21 +454,13 @@ def measure_one_way_delay(context: CaseContext, one: Call, other: Call) -> None:
             since = began[speaker.label]
             heard = listener.leg.received_since(since)
             measured = one_way_delay(heard, SAMPLE_RATE, sent_from=since, received_from=since)
-            before_ms = _measured_before(context, speaker, listener)
+            subject = heard_at(speaker.label, listener.label)
+            before = context.evidence.found("audio.one_way_delay", subject)
+            before_ms = before[0].facts.get("delay_ms") if before else None
             seconds = len(heard) / SAMPLE_RATE
             context.evidence.expect(
                 audio.one_way_delay.of(speaker.label, listener.label, measured, seconds, before_ms)
             )
-
-
-def _measured_before(context: CaseContext, speaker: Call, listener: Call) -> float | None:
-    subject = heard_at(speaker.label, listener.label)
-    found = [
-        f.measured
-        for f in context.evidence.findings
-        if (f.check, f.subject) == ("audio.one_way_delay", subject)
-    ]
-    return next((delay.delay_ms for delay in found if isinstance(delay, Delay)), None)
 
 
 # -- pauses of a stream during one voice: a mark has no pauses of its own. New negotiation of the media may pause the stream
@@ -508,13 +481,12 @@ def pauses_in_a_voice(leg: Leg) -> list[RtpPaused]:
     changes = [event.at for event in leg.facts.of(MediaState)]
     short = [pause for pause in pauses if pause.ended - pause.began < LONGEST_DROPOUT_S]
 
+    def voices(began: float, ended: float) -> set[int]:
+        return {_speaker(mark) for mark in marks if began <= mark.at <= ended}
+
     def is_dropout(pause: RtpPaused) -> bool:
-        before = {
-            _speaker(mark) for mark in marks if pause.began - _NEAR_S <= mark.at <= pause.began
-        }
-        behind = {
-            _speaker(mark) for mark in marks if pause.ended <= mark.at <= pause.ended + _NEAR_S
-        }
+        before = voices(pause.began - _NEAR_S, pause.began)
+        behind = voices(pause.ended, pause.ended + _NEAR_S)
         is_changed = any(
             pause.began - _CHANGES_S <= at <= pause.ended + _CHANGES_S for at in changes
         )

@@ -126,14 +126,14 @@ class Call(ListeningLeg):
         """A third-party call controller may set a call up on hold and offer media a moment later
         (RFC 3725 section 4).
         """
-        media = self.leg.facts.of(MediaState)
-        if media and not media[-1].active:
+        media = self.leg.facts.last(MediaState)
+        if media is not None and not media.active:
             self.leg.wait_for(
                 MediaState,
                 "media to send digits by",
                 lambda state: state.active,
                 self._context.patience,
-                since=media[-1].at,
+                since=media.at,
             )
 
     def say(self, prompt: str) -> float:

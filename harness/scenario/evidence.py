@@ -78,6 +78,11 @@ class Evidence:
         """What was found so far."""
         return self._outcome.findings
 
+    def found(self, check: str, *subjects: str) -> list[Finding]:
+        """What was found so far of a check, about these subjects or about any."""
+        every = (finding for finding in self.findings if finding.check == check)
+        return [finding for finding in every if not subjects or finding.subject in subjects]
+
     @property
     def events(self) -> EventLog:
         """What was recorded so far."""

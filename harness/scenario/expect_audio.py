@@ -16,7 +16,7 @@ from harness.case.checks.audio import Sound
 from harness.case.checks.claims import Denial
 from harness.case.checks.finding import heard_at
 from harness.case.events import Expected, MediaState
-from harness.case.measurement import Direction, EarlyMedia, Silence
+from harness.case.measurement import EarlyMedia, Silence
 from harness.case.verdict import Finding, Verdict
 from harness.scenario import audio_quality, live_audio
 from harness.scenario.ai import Ai
@@ -80,7 +80,8 @@ class ExpectAudio(CasePart):
         since = begin + SETTLE_S if changed else _since_answered(mine, other, begin)
         deadline = max(begin, since) + (joined_within_s or 0.0) + LISTEN_S
         with self._evidence.step(f"{mine.label} and {other.label} hear each other"):
-            for caller, talk in ((mine, other), (other, mine)):
+            ways: tuple[tuple[End, End], ...] = ((mine, other), (other, mine))
+            for caller, talk in ways:
                 if (
                     isinstance(caller, Call)
                     and isinstance(talk, SynthflowCall)
@@ -93,24 +94,14 @@ class ExpectAudio(CasePart):
             by_platform = joined_within_s is None or self._context.has_stand_in
             if isinstance(other, Call) and other.role == "agent" and by_platform:
                 deadline = self._by_when_connected(other, since, deadline)
-            first = self._one_way(mine, other, since, deadline, changed)
-            second = self._one_way(other, mine, since, deadline, changed)
+            heard = [(self._one_way(*way, since, deadline, changed), *way) for way in ways]
             if not changed:
                 if by_platform:
-                    audio_quality.check_first_audio(
-                        self._context, ((first, mine, other), (second, other, mine)), since
-                    )
-                audio_quality.check_delay(
-                    self._context, ((first, mine, other), (second, other, mine))
-                )
-            if first.verdict is second.verdict is Verdict.PASSED:
-                delays_ms = [
-                    f.measured.delay_ms or 0.0
-                    for f in (first, second)
-                    if isinstance(f.measured, Direction)
-                ]
-                both = max(delays_ms) / 1000
-                self._evidence.scripted(max(0.0, since + both - begin), "listening", began=begin)
+                    audio_quality.check_first_audio(self._context, heard, since)
+                audio_quality.check_delay(self._context, heard)
+            if all(found.verdict is Verdict.PASSED for found, _, _ in heard):
+                both_s = max(_delay_s(found) for found, _, _ in heard)
+                self._evidence.scripted(max(0.0, since + both_s - begin), "listening", began=begin)
                 audio_quality.wait_for_packets(self._context, (mine, other))
 
     def _by_when_connected(self, agent: Call, since: float, deadline: float) -> float:
@@ -328,7 +319,7 @@ class ExpectAudio(CasePart):
         were.
         """
         subjects = {heard_at(one, other) for one in _labels(speaker) for other in _labels(listener)}
-        return [f for f in self._evidence.findings if f.check == "audio" and f.subject in subjects]
+        return self._evidence.found("audio", *subjects)
 
     def one_way_delay_ok(self, other: End) -> None:
         """Neither hears the other too late, nor words without their beginning: measured between two
@@ -379,9 +370,8 @@ class ExpectAudio(CasePart):
         """How long earlier audio of ``speaker`` may still arrive: longer if its voice took longer
         at first.
         """
-        found = self._found_of(speaker, self._end)
-        took_ms = [f.measured.delay_ms or 0.0 for f in found if isinstance(f.measured, Direction)]
-        return max(SETTLE_S, min(_AT_ONCE_S, max(took_ms, default=0.0) / 1000) + PERIOD_SECONDS)
+        took_s = max(map(_delay_s, self._found_of(speaker, self._end)), default=0.0)
+        return max(SETTLE_S, min(_AT_ONCE_S, took_s) + PERIOD_SECONDS)
 
     def _unseen_silence(self, other: End, why: str) -> None:
         listener, unheard = self._end, unheard_call(self._context)
@@ -490,14 +480,14 @@ def _since_answered(one: End, other: End, begin: float) -> float:
     return since + SETTLE_S if any(sound.at < since for sound in early) else since
 
 
+def _delay_s(found: Finding) -> float:
+    return float(found.facts.get("delay_ms") or 0.0) / 1000
+
+
 def _flows_both_ways(call: Call) -> bool:
-    media = call.leg.facts.of(MediaState)
-    return (
-        not call.is_over()
-        and bool(media)
-        and media[-1].active
-        and media[-1].direction == "sendrecv"
-    )
+    media = call.leg.facts.last(MediaState)
+    flows = media is not None and media.active and media.direction == "sendrecv"
+    return flows and not call.is_over()
 
 
 def _discarded(listener: End) -> int | None:
@@ -506,8 +496,8 @@ def _discarded(listener: End) -> int | None:
     """
     if not isinstance(listener, Call):
         return None
-    media = [event for event in listener.leg.facts.of(MediaState) if event.active]
-    if not media or media[-1].direction in ("sendrecv", "recvonly"):
+    media = listener.leg.facts.media
+    if media is None or media.direction in ("sendrecv", "recvonly"):
         return None
     counted = listener.leg.statistics()
     return None if counted is None else counted.rx_packets
