@@ -17,7 +17,7 @@ from harness.errors import BrokenError, PhoneLostError, ResourceError
 from harness.phone import Early, Policy, Reject
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import Call
-from harness.scenario.context import CaseContext, CasePart, Line, line_of
+from harness.scenario.context import CaseContext, CasePart, Line
 from harness.scenario.endpoints import AiEndpoint, StandInEndpoint, SynthflowEndpoint
 from harness.scenario.phones import stand_in
 
@@ -242,16 +242,6 @@ class Ai(CasePart):
     def _add_not_reached(self, subject: str, reached: list[str]) -> None:
         unseen = self._why_unseen(reached)
         self._evidence.expect(reach.not_reached.of(subject, reached, unseen))
-
-    def early(self, of: Call) -> tuple[str, set[int]]:
-        """Who can be heard before the answer, and by which marks; a stand-in's leg is taken but not
-        answered.
-        """
-        context = self._context
-        assert context.case.line is not None
-        return self.endpoint.early(
-            of, line_of(context.deployment, context.trunk, context.case.line)
-        )
 
     # -- calls that come from there
 

@@ -12,7 +12,6 @@ from typing import Any, Literal, Protocol
 from harness.audio.marks import reply_to
 from harness.case.checks.audio import ListenerReport, Sound
 from harness.case.checks.claims import Observation
-from harness.case.events import FarEndRecord
 from harness.case.model import read
 from harness.deployment import TOPIC_HEADER, Assistant, Trunk
 from harness.errors import FarEndError, PhoneMisuseError
@@ -21,7 +20,7 @@ from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import End, ListeningLeg
+from harness.scenario.ends import Digit, End, ListeningLeg
 from harness.scenario.handover import SentTransfer, in_actions, in_messages
 from harness.scenario.recorded import RecordedCall
 from harness.scenario.signs import RECOGNISED_WITHIN_S, Words
@@ -150,15 +149,6 @@ class StandInCall(Call):
         limit = self._deployment.expect.released_within_s
         if onward is not None and self._context.wait_for(self.is_over, limit):
             onward.hangup()
-
-    def keep_record(self) -> None:
-        """Nothing to do: its events are the record."""
-
-    def hang_up(self) -> float:
-        """Hang up."""
-        at = time.monotonic()
-        self.leg.hangup()
-        return at
 
     def let_go(self) -> None:
         """Hang up, as the assistant would, unless the platform ends the call at once."""
@@ -313,14 +303,7 @@ class SynthflowCall(End):
         record = self.refresh()
         if self.is_unknown:
             return
-        self._evidence.event(
-            FarEndRecord(
-                at=time.monotonic(),
-                phone="synthflow",
-                source=f"GET /v2/calls/{record.id}",
-                record=record.evidence,
-            )
-        )
+        self._evidence.record("synthflow", f"GET /v2/calls/{record.id}", record.evidence)
 
     # -- what reached the AI
 
@@ -371,7 +354,7 @@ class SynthflowCall(End):
         found: str | None = self._fresh("codec")
         return found
 
-    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int | None]] | None:
+    def digits(self, count: int, within: float) -> Sequence[Digit] | None:
         """The digits the far end witnessed; None where its record lists none, or could not be read
         at last.
         """
@@ -381,11 +364,7 @@ class SynthflowCall(End):
         found: list[dict[str, Any]] | None = self._witness("digits")
         if found is None or (self.is_blind and len(found) < count):
             return None
-        return (
-            "".join(d["digit"] for d in found),
-            [d["method"] for d in found],
-            [None if (ms := d["duration_ms"]) is None else int(ms) for d in found],
-        )
+        return [Digit(one["digit"], one["method"], _whole(one["duration_ms"])) for one in found]
 
     # -- End
 
@@ -579,7 +558,9 @@ def reported_end(
     up, and before the first came back that did not.
     """
     up_at = -math.inf
-    while True:
+
+    def end() -> ReportedEnd | None:
+        nonlocal up_at
         asked = time.monotonic()
         is_over, at = look()
         if is_over:
@@ -587,13 +568,17 @@ def reported_end(
             return ReportedEnd(seen, seen - up_at) if at is None else ReportedEnd(at)
         if is_over is False:
             up_at = asked
-        if asked >= deadline or context.far_end.api.is_down:
-            return None
-        context.pause(context.far_end.poll_s)
+        return None
+
+    return context.ask_interface(end, deadline - time.monotonic())
 
 
 #: A call as the AI has it.
 AiCall = StandInCall | SynthflowCall
+
+
+def _whole(ms: float | None) -> int | None:
+    return None if ms is None else int(ms)
 
 
 def _initial_invite(text: str) -> Request | None:

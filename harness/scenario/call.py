@@ -474,18 +474,13 @@ class Call(ListeningLeg):
 
     def released_at(self, deadline: float) -> float | None:
         """When the leg ended."""
-        return self._ended(self.leg, deadline)
+        return ended_at(self.leg, deadline)
 
-    def first_leg_released_at(self, deadline: float) -> float | None:
-        """When the first leg ended, even if another replaced it."""
-        return self._ended(self._leg, deadline)
 
-    @staticmethod
-    def _ended(leg: Leg, deadline: float) -> float | None:
-        ended = comes(
-            leg, CallState, lambda e: e.state == "disconnected", deadline, outlives_call=True
-        )
-        return None if ended is None else ended.at
+def ended_at(leg: Leg, deadline: float) -> float | None:
+    """When the leg ended; waits until ``deadline``; None when it is still up then."""
+    ended = comes(leg, CallState, lambda e: e.state == "disconnected", deadline, outlives_call=True)
+    return None if ended is None else ended.at
 
 
 def _is_pending(event: Event) -> bool:

@@ -17,7 +17,7 @@ from harness.phone.phone import Phone
 from harness.scenario import handover
 from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import AiCall
-from harness.scenario.call import Call
+from harness.scenario.call import Call, ended_at
 from harness.scenario.case_phones import HEADER_NUMBER, send_options
 from harness.scenario.context import CaseContext, CasePart, Line, line_of
 from harness.scenario.ends import End
@@ -320,7 +320,7 @@ class Cast(CasePart):
             if (
                 len(up) > 1
             ):  # the leg that was transferred away ends with the AI's leg, which has no time limit
-                call.first_leg_released_at(time.monotonic() + self._context.patience)
+                ended_at(call.first_leg, time.monotonic() + self._context.patience)
                 up = _up(phone)
             others = [leg for leg in phone.incoming if leg.id in up and leg.id != call.leg.id]
             unsure = {leg.id: leg for leg in others if not self._context.is_surely_ours(leg)}
@@ -362,7 +362,7 @@ class Cast(CasePart):
         self._ais_leg_ends(of, after, limit)
         for name, phone in self._context.phones.by_name.items():
             for leg in phone.incoming if phone not in but else ():
-                at = Call(self._context, leg, "other").released_at(after + limit + 0.5)
+                at = ended_at(leg, after + limit + 0.5)
                 took = None if at is None else at - after
                 self._evidence.expect(
                     timing.released.of(f"{name}'s leg", took, limit),

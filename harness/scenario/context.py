@@ -375,7 +375,7 @@ class CaseContext:
                 until, granted_s = until + more_s, granted_s + more_s
             if now >= until or given_up():
                 break
-            self.pause(every_s)
+            self.pause(min(every_s, until - now))
         if why:
             self.evidence.scripted(self.clock.monotonic() - began, why, began=began)
         return found

@@ -19,7 +19,7 @@ from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.ai_calls import UNKNOWN, ReportedEnd, StandInCall, SynthflowCall, reported_end
 from harness.scenario.call import Call
-from harness.scenario.context import CaseContext, CasePart, Line
+from harness.scenario.context import CaseContext, CasePart, line_of
 from harness.sip.identity import digits_of, normalise
 from harness.sip.message import Request
 from harness.witness.call_record import REGISTERED, CallRecord
@@ -284,10 +284,12 @@ class SynthflowEndpoint(CasePart):
 
         return reported_end(self._context, look, deadline)
 
-    def early(self, of: Call, line: Line) -> tuple[str, set[int]]:
+    def early(self, of: Call) -> tuple[str, set[int]]:
         """Who can be heard before the answer, and by which marks: the line's assistant, and its
         answer in band.
         """
+        context = self._context
+        line = line_of(context.deployment, context.trunk, str(context.case.line))
         voices = set() if line.assistant.voice is None else {line.assistant.voice}
         declared = self._deployment.synthflow
         if declared is not None and "in-band" in declared.witness:
@@ -370,7 +372,7 @@ class StandInEndpoint(CasePart):
     def released_at(self, of: Call, deadline: float) -> ReportedEnd | None:
         """None: its own phone reports each leg."""
 
-    def early(self, of: Call, line: Line) -> tuple[str, set[int]]:
+    def early(self, of: Call) -> tuple[str, set[int]]:
         """Its next leg, which is taken but not answered."""
         try:
             leg = self.hold_back(within=self._context.patience)

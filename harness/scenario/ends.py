@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,14 @@ _RECOGNISED_S: Final = 0.4  # a mark is said again every 200 ms
 _WORD_S: Final = 0.4  # a shorter sound may be a click
 _WORTH_HEARING_S = 0.4  # shorter audio cannot be described
 _JUDGED_BY_S = 0.35  # audio needed behind an unclear mark to tell why it is unclear; marks are reported each 0.2 s
+
+
+class Digit(NamedTuple):
+    """A digit that an end received."""
+
+    digit: str
+    method: str
+    duration_ms: int | None  #: None where it is not known
 
 
 class End(CasePart):
@@ -146,10 +154,8 @@ class End(CasePart):
         times.
         """
 
-    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int | None]] | None:
-        """Digits received (waits for ``count`` of them), their methods, and durations in ms where
-        these are known.
-        """
+    def digits(self, count: int, within: float) -> Sequence[Digit] | None:
+        """Digits received (waits for ``count`` of them); None where they are not shown."""
         return None
 
     def transfer_outcome(self, within: float) -> int | str | None:
@@ -320,17 +326,13 @@ class ListeningLeg(End):
             samples = received_between(leg, began, heard.at + _JUDGED_BY_S)
             return of_the_other_law(samples, voices) is not None
 
-    def marks_heard(self, since: float = 0.0) -> list[int]:
-        """Every mark heard after ``since``."""
-        return marks_heard(self.leg, since)
-
     def marks_since(self, since: float) -> tuple[list[int], float]:
         """Every mark heard after ``since``, and the seconds listened; none where the leg was not
         listening.
         """
-        return self.marks_heard(since), time.monotonic() - since if self.is_listening(
-            since
-        ) else 0.0
+        newest = self.leg.facts.last(Listened)
+        is_listening = newest is not None and newest.at >= since
+        return marks_heard(self.leg, since), time.monotonic() - since if is_listening else 0.0
 
     def counted_by_far_end(self, since: float, until: float = math.inf) -> tuple[int, int] | None:
         """RTP packets sent, and of those the ones the far end counts as received:
@@ -343,11 +345,6 @@ class ListeningLeg(End):
         leg = self.leg
         comes(leg, FarEndReport, lambda e: e in reports_that_count(leg.facts), deadline, since)
 
-    def is_listening(self, since: float) -> bool:
-        """Whether the leg looked at received audio after ``since``."""
-        newest = self.leg.facts.last(Listened)
-        return newest is not None and newest.at >= since
-
     def account(self, since: float, missing: End | None = None) -> ListenerReport:
         """What arrived after ``since``, by events and by the recording."""
         facts = self.leg.facts
@@ -358,19 +355,18 @@ class ListeningLeg(End):
         first = next((e for e in reversed(counters) if e.at < since), None)
         last = counters[-1] if counters else None
         unheard = _unheard(facts, since)
+
+        def more(count: Callable[[RtpStatistics], int]) -> int | None:
+            before = 0 if first is None else count(first)
+            return None if last is None else count(last) - before
+
         return ListenerReport(
             seconds=max(0.0, max((e.seconds for e in after), default=before) - before),
             level_dbov=max((e.level_dbov for e in after), default=None),
             marks=tuple(marks_sustained(self.leg, since)),
-            rx_packets=None
-            if last is None
-            else last.rx_packets - (first.rx_packets if first else 0),
-            rx_other_type=0
-            if last is None
-            else last.rx_other_type - (first.rx_other_type if first else 0),
-            tx_packets=None
-            if last is None
-            else last.tx_packets - (first.tx_packets if first else 0),
+            rx_packets=more(lambda counted: counted.rx_packets),
+            rx_other_type=more(lambda counted: counted.rx_other_type) or 0,
+            tx_packets=more(lambda counted: counted.tx_packets),
             unheard_packets=sum(unheard.values()),
             unheard_from=" and ".join(unheard),
             undeciphered_from=last.undeciphered_from if last is not None else "",
@@ -386,9 +382,8 @@ class ListeningLeg(End):
             samples, expected=voices, own={self.mark}, name_of=self._context.calls.name_of_mark
         )
 
-    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int | None]]:
-        """Digits received so far, their methods and durations in ms, after waiting for ``count`` of
-        them.
+    def digits(self, count: int, within: float) -> Sequence[Digit]:
+        """Digits received so far, after waiting for ``count`` of them.
 
         Where none came as an event or an INFO, those that the audio has as tones.
         """
@@ -398,19 +393,10 @@ class ListeningLeg(End):
 
         until = time.monotonic() + within
         comes(self.leg, DtmfReceived, lambda _: len(arrived()) >= count, until)
-        found = arrived()
-        if not found:
-            tones = digits_in(self.leg.received_since(0.0))
-            return (
-                "".join(d.digit for d in tones),
-                ["inband"] * len(tones),
-                [round(1000 * d.duration) for d in tones],
-            )
-        return (
-            "".join(d.digit for d in found),
-            [d.method for d in found],
-            [d.duration_ms for d in found],
-        )
+        if found := arrived():
+            return [Digit(one.digit, one.method, one.duration_ms) for one in found]
+        tones = digits_in(self.leg.received_since(0.0))
+        return [Digit(one.digit, "inband", round(1000 * one.duration)) for one in tones]
 
 
 def comes(

@@ -8,11 +8,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from typing_extensions import TypedDict, Unpack
 
 from harness.case.checks.finding import as_raised, unseen
-from harness.case.events import Event, Expected, Lost, MachineAsked, SipMessage, Span
+from harness.case.events import Event, Expected, FarEndRecord, Lost, MachineAsked, SipMessage, Span
 from harness.case.excuses import MachineInLog
 from harness.case.judge import Agents, Judge
 from harness.case.legs import EventLog
@@ -96,6 +97,10 @@ class Evidence:
     def event(self, event: Event) -> None:
         """Record an event."""
         self._recorder.event(event)
+
+    def record(self, phone: str, source: str, record: dict[str, Any]) -> None:
+        """Keep what the interface of a far end, or a probe, said."""
+        self.event(FarEndRecord(at=time.monotonic(), phone=phone, source=source, record=record))
 
     def expect(self, expected: Expected, **terms: Unpack[Terms]) -> Finding:
         """State what is expected, and have it judged: the finding."""

@@ -296,9 +296,10 @@ class Expect(ExpectAudio):
                     "dtmf", f"the digits {sent}", "the far end does not list digits"
                 )
                 return
-            seen, methods, durations_ms = found
+            seen, methods = "".join(one.digit for one in found), [one.method for one in found]
             self._evidence.expect(signalling.digits.of(end.label, sent, seen, methods, method))
             if method == "rfc4733":
+                durations_ms = [one.duration_ms for one in found]
                 self._evidence.expect(signalling.durations.of(end.label, durations_ms))
 
     # -- beginnings and ends

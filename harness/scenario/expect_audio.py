@@ -432,7 +432,7 @@ class ExpectAudio(CasePart):
         call = self._call
         with self._evidence.step(f"{call.label} hears the AI before the answer"):
             since = time.monotonic()
-            who, voices = ai.early(call)
+            who, voices = ai.endpoint.early(call)
             if not voices and not ai.is_ours:
                 expected, why = (
                     "audio before the 200, opened by a 18x with SDP",

@@ -23,7 +23,7 @@ from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import AiCall
 from harness.scenario.call import DIGIT_S, Call
 from harness.scenario.context import CaseContext, CasePart, Line, number_as
-from harness.scenario.ends import WHISPER_S, End, last_spoken_to, wait_for_pause
+from harness.scenario.ends import WHISPER_S, End, last_spoken_to, marks_heard, wait_for_pause
 from harness.scenario.expect import Expect
 from harness.scenario.reported import MachineCall, ReportedCall
 
@@ -374,7 +374,7 @@ class Group(CasePart):
             if digit := self._deployment.phones[leg.phone.name].accept:
                 taken.hears_sound(leg.facts.began, self._now() + self._context.patience)
                 wait_for_pause(leg)  # the prompt that names the digit is over
-                is_connected = of.mark in taken.marks_heard()
+                is_connected = of.mark in marks_heard(leg)
                 self._evidence.expect(landing.accepted.of(leg.phone.name, digit, is_connected))
                 taken.press(digit)
                 taken.connected_at = self._now()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
+
+from pydantic import SecretStr
 
 from harness.deployment import CALLS_A_PHONE, STAND_IN, Deployment, Trunk, in_uri, is_ipv6
 from harness.errors import ResourceError
@@ -45,31 +48,31 @@ def own_phone(deployment: Deployment, name: str, /, **more: object) -> PhoneConf
     host, port = server_of(account.host.strip("[]"), account.port, account.transport)
     server = as_place((host, port))
     any_address = _towards(host, port) if is_ipv6(host) else "0.0.0.0"
-    fields: dict[str, object] = {
-        "name": name,
-        "user": entry.aor_user,
-        "domain": in_uri(account.domain),
-        "transport": account.transport,
-        "bind_address": entry.bind or account.bind or any_address,
-        "proxy": server,
-        "registrar": server if account.register_ else None,
-        "username": (entry.username or entry.aor_user)
-        if entry.password
-        else None,  # else it would try an empty one
-        "realm": entry.realm or "",
-        "password": entry.password.get_secret_value() if entry.password else None,
-        "tls": TlsConfig(
+    # without a password it would try an empty one
+    username = (entry.username or entry.aor_user) if entry.password else None
+    config = PhoneConfig(
+        name=name,
+        user=entry.aor_user,
+        domain=in_uri(account.domain),
+        transport=account.transport,
+        bind_address=entry.bind or account.bind or any_address,
+        proxy=server,
+        registrar=server if account.register_ else None,
+        username=username,
+        realm=entry.realm or "",
+        password=_secret(entry.password),
+        tls=TlsConfig(
             ca_file=_trusted(account.transport, account.ca_file or deployment.ca_file),
             certificate=account.certificate,
             private_key=account.private_key,
         ),
-        "public_address": account.public_address,
-        "stun_server": account.stun_server,
-        "rtp_ports": account.rtp_ports,
-        "srtp": account.srtp,
-        "accepts_from": sources(deployment),
-    }
-    return PhoneConfig(**(fields | more))  # type: ignore[arg-type]
+        public_address=account.public_address,
+        stun_server=account.stun_server,
+        rtp_ports=account.rtp_ports,
+        srtp=account.srtp,
+        accepts_from=sources(deployment),
+    )
+    return replace(config, **more)  # type: ignore[arg-type]
 
 
 def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfig:
@@ -80,29 +83,31 @@ def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfi
     server = termination_of(trunk)
     if place.bind is None or server is None:
         raise ResourceError("stand_in.bind: no address is known; the world has not filled it in")
-    fields: dict[str, object] = {
-        "name": STAND_IN,
-        "user": next(
-            (assistant.address for assistant in deployment.assistants.values()),
-            trunk.username or STAND_IN,
-        ),
-        "domain": in_uri(place.bind),
-        "transport": trunk.transport,
-        "bind_address": place.bind,
-        "bind_port": trunk.port,
-        "proxy": as_place(server),
-        "username": trunk.username,
-        "realm": trunk.realm or "",
-        "password": trunk.password.get_secret_value() if trunk.password else None,
-        "tls": TlsConfig(
+    addresses = (assistant.address for assistant in deployment.assistants.values())
+    config = PhoneConfig(
+        name=STAND_IN,
+        user=next(addresses, trunk.username or STAND_IN),
+        domain=in_uri(place.bind),
+        transport=trunk.transport,
+        bind_address=place.bind,
+        bind_port=trunk.port,
+        proxy=as_place(server),
+        username=trunk.username,
+        realm=trunk.realm or "",
+        password=_secret(trunk.password),
+        tls=TlsConfig(
             ca_file=_trusted(trunk.transport, deployment.ca_file),
             certificate=place.certificate,
             private_key=place.private_key,
         ),
-        "max_calls": CALLS_A_PHONE,
-        "accepts_from": sources(deployment),
-    }
-    return PhoneConfig(**(fields | more))  # type: ignore[arg-type]
+        max_calls=CALLS_A_PHONE,
+        accepts_from=sources(deployment),
+    )
+    return replace(config, **more)  # type: ignore[arg-type]
+
+
+def _secret(kept: SecretStr | None) -> str | None:
+    return kept.get_secret_value() if kept else None
 
 
 def _trusted(transport: str, ca_file: str | None) -> str | None:

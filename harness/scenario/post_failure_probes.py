@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.case.events import CallState, FarEndRecord
+from harness.case.events import CallState
 from harness.case.verdict import ExpectationError, Verdict
 from harness.diagnosis import diagnose
 from harness.errors import FarEndError, HarnessError, ResourceError
@@ -59,12 +58,7 @@ def _records(context: CaseContext, began: float) -> None:
     # Records of concurrent cases are no evidence here.
     records = [record for record in records if record.number_from not in context.concurrent.others]
     for record in reversed(records):
-        source = f"GET /v2/calls/{record.id}"
-        context.evidence.event(
-            FarEndRecord(
-                at=time.monotonic(), phone="synthflow", source=source, record=record.evidence
-            )
-        )
+        context.evidence.record("synthflow", f"GET /v2/calls/{record.id}", record.evidence)
 
 
 def _ask_ports(context: CaseContext) -> None:
@@ -90,10 +84,7 @@ def _ask_ports(context: CaseContext) -> None:
             except ResourceError as error:  # of this machine: it does not affect the verdict
                 context.evidence.note_once(f"{end} was not asked: {error}")
                 continue
-            event = FarEndRecord(
-                at=time.monotonic(), phone="probe", source=f"OPTIONS to {end}", record=record
-            )
-            context.evidence.event(event)
+            context.evidence.record("probe", f"OPTIONS to {end}", record)
 
 
 # -- a second call, which may settle an unsure cause
@@ -129,8 +120,7 @@ def _make_second_call(context: CaseContext) -> None:
     if call is None or wanted is None:
         return
     with context.evidence.step(f"second call, for the diagnosis alone: {wanted.words}"):
-        began = time.monotonic()
-        _record(context, wanted, began, {"begins": True})
+        _record(context, wanted, {"begins": True})
         context.phones.hang_up()
         try:
             call.leg.wait_state("disconnected", within=context.patience)
@@ -149,14 +139,12 @@ def _make_second_call(context: CaseContext) -> None:
             ExpectationError,
         ) as error:  # a limit, a phone: then there is no second call
             outcome = {"not_made": str(error)}
-        _record(context, wanted, time.monotonic(), outcome)
+        _record(context, wanted, outcome)
 
 
-def _record(context: CaseContext, wanted: _Wanted, at: float, what: dict[str, Any]) -> None:
+def _record(context: CaseContext, wanted: _Wanted, what: dict[str, Any]) -> None:
     plain = {"of": "second call", "asks": wanted.asks, "dialled": wanted.number, **what}
-    context.evidence.event(
-        FarEndRecord(at=at, phone="probe", source=f"second call: {wanted.words}", record=plain)
-    )
+    context.evidence.record("probe", f"second call: {wanted.words}", plain)
 
 
 def _is_unsure(context: CaseContext) -> bool:

@@ -4,14 +4,13 @@ reports it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.case.checks import registration
-from harness.case.events import FarEndRecord, RegistrationState, SipMessage
+from harness.case.events import RegistrationState, SipMessage
 from harness.case.verdict import NotObservableError
 from harness.deployment import SIP_NUMBER, in_uri
 from harness.errors import BrokenError
@@ -155,11 +154,7 @@ def attached(
         yield Registration(context, "Synthflow's number", _answers_of_api(context, path))
     finally:
         record = api.ask("GET", path)
-        context.evidence.event(
-            FarEndRecord(
-                at=time.monotonic(), phone="synthflow", source=f"GET /v2{path}", record=record
-            )
-        )
+        context.evidence.record("synthflow", f"GET /v2{path}", record)
         api.ask("DELETE", path)
 
 

@@ -156,22 +156,22 @@ class ReportedCall(End):
         reading in its time.
         """
         sought, names = self._sought(ended), self._names()
-        last, trouble = None, ""
-        while True:
-            now = time.monotonic()
+        last: ReportedLanding | None = None
+        trouble = ""
+
+        def agrees() -> bool:
+            nonlocal last, trouble
             try:
-                found = self._look(sought, names)
+                before, last = last, self._look(sought, names)
             except FarEndError as error:
                 trouble = str(error)
                 self._evidence.note_once(trouble)
-            else:
-                if found == last and found.groups == (self._group.name,):
-                    return found
-                last = found
-            left = ended + self._declared.within_s - now
-            if left <= 0:
-                return last or ReportedLanding(why=trouble)
-            self._context.pause(min(self._declared.poll_s, left))
+                return False
+            return last == before and last.groups == (self._group.name,)
+
+        within = ended + self._declared.within_s - time.monotonic()
+        self._context.wait_for(agrees, within, every_s=self._declared.poll_s)
+        return last or ReportedLanding(why=trouble)
 
     def _look(self, sought: Sought, names: GroupNames) -> ReportedLanding:
         rows = self._source.read(sought.began)

@@ -37,7 +37,7 @@ from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.scenario.call import QUIET_S, Call, UnfinishedLook
 from harness.scenario.context import CaseContext, CasePart
-from harness.scenario.ends import comes, received_between
+from harness.scenario.ends import End, comes, received_between
 from harness.witness.call_record import CallRecord
 from harness.witness.recordings import Shown
 from harness.witness.transcript import (
@@ -115,12 +115,13 @@ class Words(RecordReader):
         )
 
     @property
-    def _now(self) -> str:
+    def text(self) -> str:
+        """The transcript, read anew."""
         return self.look().transcript
 
     def has_greeting(self, times: int) -> bool:
         """Whether the AI has understood the greeting this many times by now."""
-        return times_heard(self._now, prompt_text(GREETING)) >= times
+        return times_heard(self.text, prompt_text(GREETING)) >= times
 
     def find_greeting(self, times: int) -> bool:
         """The same, once the transcript is complete."""
@@ -134,27 +135,16 @@ class Words(RecordReader):
         """
         return self.find(lambda text: answers(text, prompt_text(GREETING), to), self._pause)
 
-    @property
-    def are_all(self) -> bool:
-        """Whether no word of either side is missing: an API that fails in the middle leaves a
-        transcript that was read too early, and one with other speaker names has words of unknown
-        speakers.
+    def lacks(self, side: Side) -> bool:
+        """Whether the other side's words are there, and none of this side's, understood or not.
+
+        No word of either may be missing: an API that fails in the middle leaves a transcript that
+        was read too early, and one with other speaker names has words of unknown speakers.
         """
-        return is_as_documented(self._now) and self.has_told_all
-
-    def greeted_for(self, seconds: float) -> bool:
-        """Whether the AI's greeting may have taken so long, or longer: the look may have begun
-        within it.
-        """
-        return takes_as_long(self._now, seconds)
-
-    def of(self, who: Side) -> list[str]:
-        """What one side said, as read last."""
-        return said(self._now, who)
-
-    def has_turn_of(self, who: Side) -> bool:
-        """Whether one side said anything, understood or not."""
-        return has_turn(self._now, who)
+        text = self.text
+        others = said(text, "human" if side == "bot" else "bot")
+        is_silent = bool(others) and not has_turn(text, side)
+        return is_silent and is_as_documented(text) and self.has_told_all
 
     def _pause(self) -> None:
         self._context.pause(self._context.far_end.poll_s)
@@ -253,12 +243,14 @@ class Look(CasePart):
         if words.come == "none":
             return
         until = ended + (RECOGNISED_WITHIN_S if words.come == "during" else QUIET_S)
+
+        def is_understood() -> bool:
+            return words.come == "during" and words.has_greeting(self._wanted)
+
         with self._evidence.step(f"{self._caller.label} gives the far end time to answer"):
-            while (left := until - time.monotonic()) > 0:
-                if words.come == "during" and words.has_greeting(self._wanted):
-                    self._understood = self._by_words()
-                    return
-                self._context.pause(min(self._context.far_end.poll_s, left))
+            poll_s = self._context.far_end.poll_s
+            if self._context.wait_for(is_understood, until - time.monotonic(), every_s=poll_s):
+                self._understood = self._by_words()
 
     def wait_until_said(self) -> float:
         """Wait until the caller has greeted the AI for this look; when that was, 0 if it was not
@@ -443,7 +435,8 @@ class Look(CasePart):
                 return compared, None, None
         # words from before a change of the call say nothing about the way now
         if words.may_confirm and words.find_answer(self._wanted if self._again else 0):
-            if not self._again and not words.greeted_for(self._greeting_s):
+            # the look may have begun within the greeting
+            if not self._again and not takes_as_long(words.text, self._greeting_s):
                 spoken = f"{self._greeting_s:.1f} s of speech before the caller spoke"
                 longer = f"longer than {self._talk.label}'s greeting in the transcript"
                 return self._no_proof(heard, f"{spoken}, {longer}")
@@ -511,25 +504,20 @@ class Look(CasePart):
 
     def _no_words_of_the_caller(self) -> Denial | None:
         """The transcript has the AI's words and none of the caller's, who spoke in a pause."""
-        if not self._wanted or not self._in_pause:
+        if not self._wanted or not self._in_pause or not self._talk.words.lacks("human"):
             return None
-        return self._denied_by_words(self._talk.label, "bot", self._caller.label, "human")
+        return _denied_by_words(self._talk, self._caller)
 
     def _no_words_of_the_ai(self) -> Denial | None:
         words = self._talk.words
-        if words.come == "none" or not words.of("human") or words.find_answer():
+        if words.come == "none" or not said(words.text, "human") or words.find_answer():
             return None
-        return self._denied_by_words(self._caller.label, "human", self._talk.label, "bot")
+        return _denied_by_words(self._caller, self._talk) if words.lacks("bot") else None
 
-    def _denied_by_words(
-        self, speaker: str, its_side: Side, silent: str, their_side: Side
-    ) -> Denial | None:
-        words = self._talk.words
-        if not words.of(its_side) or words.has_turn_of(their_side) or not words.are_all:
-            return None
-        return Denial(
-            Observation.WORDS, f"the transcript has {speaker}'s words, and none of {silent}'s"
-        )
+
+def _denied_by_words(speaker: End, silent: End) -> Denial:
+    words = f"the transcript has {speaker.label}'s words, and none of {silent.label}'s"
+    return Denial(Observation.WORDS, words)
 
 
 def _without_dropouts(leg: Leg, since: float) -> NDArray[np.int16]:

@@ -184,9 +184,7 @@ def test_what_was_read_before_the_interface_failed_is_not_what_is_heard_now(
     assert (talk.account(0.0) is None) is fails
     assert (talk.marks_since(0.0) is None) is fails
     assert (talk.digits(2, within=0.0) is None) is fails
-    assert talk.digits(1, within=0.0) == ("1", ["rfc4733"], [None]), (
-        "what came is known all the same"
-    )
+    assert talk.digits(1, within=0.0) == [("1", "rfc4733", None)], "what came is known all the same"
 
 
 # -- Whose call a record of the AI's is, where cases run beside each other: the case's own, or it is run again alone

@@ -19,6 +19,7 @@ from harness.phone.config import system_authorities
 from harness.phone.rules import Rules
 from harness.scenario.ai_calls import StandInCall
 from harness.scenario.case_phones import CasePhones
+from harness.scenario.ends import Digit
 from harness.scenario.phones import own_phone, stand_in
 from harness.sip.uri import Uri
 from harness.support.resources import EXAMPLES
@@ -178,7 +179,7 @@ def handed_over(
     context.deployment = context.deployment.model_copy(update={"trunks": (trunk,)})
     peer: Any = None
     talk = StandInCall(context, made, phone, trunk, "main", peer)
-    talk.digits = lambda count, within: ("0", ["rfc4733"], [160])  # type: ignore[method-assign]
+    talk.digits = lambda count, within: [Digit("0", "rfc4733", 160)]  # type: ignore[method-assign]
     group: Any = SimpleNamespace(
         name="billing", address=next(iter(context.deployment.groups.values())).did
     )

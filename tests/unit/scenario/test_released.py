@@ -116,7 +116,9 @@ def test_what_is_said_of_the_end_is_so(
     """Each look takes so long, shows the call as it was at some moment meanwhile, and may fail."""
     clock, coming = Clock(0.0), itertools.cycle([*looks, (0.0, 0.0, True)])
     monkeypatch.setattr(ai_calls, "time", clock)
-    context: Any = SimpleNamespace(pause=clock.wait, far_end=SimpleNamespace(poll_s=POLL_S, api=UP))
+    context: Any = CaseContext.__new__(CaseContext)
+    context.clock, context.far_end = clock, SimpleNamespace(poll_s=POLL_S, api=UP)
+    context.evidence = SimpleNamespace(kept_from=lambda *_: SimpleNamespace(stalled_s=0.0))
 
     def look() -> tuple[bool | None, float | None]:
         takes_s, after, works = next(coming)
