@@ -183,21 +183,15 @@ class SynthflowCall(End):
         self._api = context.far_end.api
         self._record = record
         self.peer: Call = peer
-        self._can = (
-            context.deployment.synthflow.testimony if context.deployment.synthflow else frozenset()
-        )
+        declared = context.far_end.declared
+        self._can = declared.testimony
         self._find = find  # looks for a record that is unknown yet
         self._wanted = (
             wanted  #: the number that should be called, to find a record that is unknown yet
         )
         self._failing = False
-        declared = context.deployment.synthflow
-        transcript = context.deployment.transcript
-        within_s = (
-            declared.transcript_within_s
-            if declared and transcript == "after"
-            else RECOGNISED_WITHIN_S
-        )
+        comes_after = context.deployment.transcript == "after"
+        within_s = declared.transcript_within_s if comes_after else RECOGNISED_WITHIN_S
         self.words = Words(context, self.refresh, within_s, lambda: self.is_blind)
         self.recording = RecordedCall(context, self)
 

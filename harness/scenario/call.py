@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -487,8 +487,3 @@ def _is_pending(event: Event) -> bool:
     """Whether our offer was refused because the far end has one under way (RFC 3261 section 14.2)."""
     answer = message_of(event)
     return answer is not None and answer.received and answer.answers("INVITE") == 491
-
-
-def own_calls(context: CaseContext) -> list[Call]:
-    """The calls of harness phones that a case has."""
-    return cast("list[Call]", context.calls.own)

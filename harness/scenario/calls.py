@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.audio.marks import VOICES, replied
 from harness.case.checks import audio
@@ -14,9 +14,8 @@ from harness.phone.leg import Leg
 from harness.scenario.case_phones import CasePhones
 
 if TYPE_CHECKING:
-    from harness.scenario.ends import End, ListeningLeg
-
-OwnCall = TypeVar("OwnCall", bound="ListeningLeg")
+    from harness.scenario.call import Call
+    from harness.scenario.ends import End
 
 _TOLD_ID = re.compile(
     r"^x-ci[ \t]*:[ \t]*([A-Za-z0-9_.-]{1,80})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE
@@ -45,11 +44,10 @@ class Calls:
     def __init__(self, deployment: Deployment, phones: CasePhones) -> None:
         self._deployment = deployment
         self._phones = phones
-        #: Each a :class:`~harness.scenario.call.Call`; see ``call.own_calls``.
-        self.own: list[ListeningLeg] = []
+        self.own: list[Call] = []
         self.of_the_ai: list[End] = []
 
-    def add(self, call: OwnCall) -> OwnCall:
+    def add(self, call: Call) -> Call:
         """Remember a call of a harness phone."""
         self.own.append(call)
         return call
@@ -69,7 +67,7 @@ class Calls:
         """The numbers of all callers of the case."""
         return {call.number for call in self.own if call.number}
 
-    def ids_told(self, of: ListeningLeg) -> set[str]:
+    def ids_told(self, of: Call) -> set[str]:
         """Synthflow's ids of the call ``of`` (``x-ci``), where they pass: on its own messages, and
         on those to an agent.
 

@@ -127,24 +127,20 @@ def _every_leg(context: CaseContext) -> list[Leg]:
 
 def _settle(context: CaseContext) -> None:
     """Finish all looks at the same time: several take as long as one."""
-    calls = (call for call in context.calls.own if isinstance(call, Call) and call.looks)
-    _at_once([call.settle for call in calls])
+    _at_once([call.settle for call in context.calls.own if call.looks])
 
 
 def _look_later(context: CaseContext) -> None:
     """The looks that were left for the end; for what needs the calls to be over, the harness hangs up."""
-    _expect_of(context, [later.look for later in context.looks_later if not later.when_over])
-    when_over = [later.look for later in context.looks_later if later.when_over]
-    if not when_over:
+    _expect_of(context, context.looks_later)
+    if not context.looks_when_over:
         return
     context.end_here()
-    for call in (
-        *context.calls.own,
-        *(Call(context, leg, "other") for leg in context.calls.other_legs),
-    ):
+    others = [Call(context, leg, "other") for leg in context.calls.other_legs]
+    for call in (*context.calls.own, *others):
         if not call.is_over():
             call.hang_up()
-    _expect_of(context, when_over)
+    _expect_of(context, context.looks_when_over)
 
 
 def _at_once(looks: Sequence[Callable[[], Found]]) -> list[Found]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from harness.case.events import Expected
 from harness.case.recorder import CaseRecorder
 from harness.case.verdict import is_failure
-from harness.deployment import Assistant, Deployment, Handover, Timings, Trunk
+from harness.deployment import Assistant, Deployment, Handover, Synthflow, Timings, Trunk
 from harness.deployment import Line as LineEntry
 from harness.deployment.limits import Gate
 from harness.errors import BrokenError, FarEndError
@@ -108,12 +108,8 @@ def number_as(number: str, form: str) -> str:
             return number
 
 
-@dataclass(frozen=True)
-class LaterLook:
-    """A look at what only comes when the scenario is over; it returns what is expected of that."""
-
-    look: Callable[[], Sequence[Expected]]
-    when_over: bool  #: only once all calls are over
+#: A look at what only comes when the scenario is over: what is expected of that.
+LaterLook = Callable[[], Sequence[Expected]]
 
 
 class Clock:
@@ -134,24 +130,25 @@ class FarRecords:
     def __init__(
         self, deployment: Deployment, api: SynthflowApi | None, evidence: Evidence
     ) -> None:
-        self._deployment, self._declared = deployment, deployment.synthflow
-        self._evidence = evidence
+        self._deployment, self._evidence = deployment, evidence
+        #: What the interface shows: nothing, where the file declares none.
+        self.declared = deployment.synthflow or Synthflow(lag_s=0.0)
         self.api = api or AbsentApi()
 
     @property
     def poll_s(self) -> float:
         """Between two looks at the records."""
-        return self._declared.poll_s if self._declared else 1.0
+        return self.declared.poll_s
 
     @property
     def lag_s(self) -> float:
         """How much later than a call its record may be."""
-        return self._declared.record_lag_s if self._declared else 0.0
+        return self.declared.record_lag_s
 
     @property
     def is_shared(self) -> bool:
         """Whether other people's calls are among the records."""
-        return self._declared is not None and self._declared.shared
+        return self.declared.shared
 
     def trouble(self, error: FarEndError) -> None:
         """Note once that the interface failed. That lowers what can be known, and fails no call."""
@@ -169,7 +166,7 @@ class FarRecords:
         """The id under which the interface will keep the next call's record; None when it gives
         none.
         """
-        if self._declared is None or not self._declared.prepare:
+        if not self.declared.prepare:
             return None
         try:
             found = self.api.prepare_inbound(caller, assistant.address, assistant.model_id)
@@ -240,6 +237,7 @@ class CaseContext:
         self.calls = Calls(deployment, self.phones)
         self.far_end = FarRecords(deployment, api, self.evidence)
         self.looks_later: list[LaterLook] = []  #: in the order in which they were asked for
+        self.looks_when_over: list[LaterLook] = []  #: those for which the harness hangs up before
         self.over_at: float | None = (
             None  #: when the harness hung up to end the case, or had made its last check
         )
@@ -285,10 +283,6 @@ class CaseContext:
     def has_stand_in(self) -> bool:
         """Whether a harness phone stands in for the AI."""
         return self.case.axes["ai"] == "stand-in"
-
-    def look_later(self, look: Callable[[], Sequence[Expected]], *, when_over: bool) -> None:
-        """Look when the scenario is over; ``when_over``: the harness hangs up all calls before."""
-        self.looks_later.append(LaterLook(look, when_over))
 
     def end_here(self) -> None:
         """Mark the end of the evidence: from now on the harness itself causes what happens."""

@@ -291,8 +291,7 @@ class SynthflowEndpoint(CasePart):
         context = self._context
         line = line_of(context.deployment, context.trunk, str(context.case.line))
         voices = set() if line.assistant.voice is None else {line.assistant.voice}
-        declared = self._deployment.synthflow
-        if declared is not None and "in-band" in declared.witness:
+        if "in-band" in context.far_end.declared.witness:
             voices.add(
                 reply_to(of.mark)
             )  # the caller may be heard there, and answered, before the call is

@@ -206,56 +206,55 @@ class Expect(ExpectAudio):
         does not show what became of it.
         """
 
+        label = self._end.label
+
         def told_by(record: CallRecord) -> Expected | None:
             seen = record.variable(name)
             if seen is None and not record.lacks(name, sent_with):
                 return None
             if seen not in (None, value) and is_masked(str(seen)):
                 return None
-            return signalling.header_in_record.of(seen, self._end.label, name, value, record.id)
+            return signalling.header_in_record.of(seen, label, name, value, record.id)
 
-        expected = f"{name}: {value}"
-        if self._is_told_by_record(told_by, "header", expected):
-            return
-        invite, where = self._invite("header", expected)
+        invite, where = self._told_by_invite(told_by, "header", f"{name}: {value}")
         if invite is not None:
-            self._evidence.expect(signalling.header.of(invite, self._end.label, name, value, where))
+            self._evidence.expect(signalling.header.of(invite, label, name, value, where))
 
     def no_header(self, name: str) -> None:
         """The INVITE does not have the header."""
+
+        label = self._end.label
 
         def told_by(record: CallRecord) -> Expected | None:
             seen = record.variable(name)
             if seen is None and not record.lacks(name):
                 return None
-            return signalling.header_not_in_record.of(seen, self._end.label, name, record.id)
+            return signalling.header_not_in_record.of(seen, label, name, record.id)
 
-        if self._is_told_by_record(told_by, "header.absent", f"no {name}"):
-            return
-        invite, where = self._invite("header.absent", f"no {name}")
+        invite, where = self._told_by_invite(told_by, "header.absent", f"no {name}")
         if invite is not None:
-            self._evidence.expect(signalling.no_header.of(invite, self._end.label, name, where))
+            self._evidence.expect(signalling.no_header.of(invite, label, name, where))
 
-    def _is_told_by_record(
+    def _told_by_invite(
         self, told_by: Callable[[CallRecord], Expected | None], check: str, expected: str
-    ) -> bool:
-        """Whether only the far end's record shows the INVITE. The finding is then made once the
-        record has the header.
+    ) -> tuple[Request | None, str]:
+        """As :meth:`_invite`; None as well where only the far end's record shows the INVITE: the
+        finding is then made here, once the record has the header.
         """
         record, talk, asked_at = self._record(), self._end, time.monotonic()
-        if record is not None and (found := told_by(record)) is not None:
-            self._evidence.expect(found)
-            return True
         if record is None or not isinstance(talk, SynthflowCall):
-            return False
+            return self._invite(check, expected)
+        if (found := told_by(record)) is not None:
+            self._evidence.expect(found)
+            return None, ""
 
         def look() -> Sequence[Expected]:
             found = told_by(talk.read_on(lambda record: told_by(record) is not None))
             found = found or unobserved(check, talk.label, expected, _UNSEEN)
             return [replace(found, dated_at=asked_at)]
 
-        self._context.look_later(look, when_over=True)
-        return True
+        self._context.looks_when_over.append(look)
+        return None, ""
 
     def _record(self) -> CallRecord | None:
         """The far end's record, if only that shows the call's arrival."""

@@ -205,7 +205,7 @@ class ExpectAudio(CasePart):
             # dated before the harness hung up
             return [replace(one, dated_at=min(one.at, look.until)) for one in found]
 
-        self._context.look_later(find, when_over=True)
+        self._context.looks_when_over.append(find)
 
     def _one_way(
         self, speaker: End, listener: End, since: float, deadline: float, again: bool

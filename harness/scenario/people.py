@@ -662,7 +662,7 @@ class AssistantOf(CasePart):
                     )
                 )
                 if talk.assistant == self.name:
-                    self._context.look_later(lambda: self._given_to_others(of), when_over=False)
+                    self._context.looks_later.append(lambda: self._given_to_others(of))
             self._comes_behind_announcement(of)
             return talk
 

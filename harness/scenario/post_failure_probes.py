@@ -12,7 +12,7 @@ from harness.case.verdict import ExpectationError, Verdict
 from harness.diagnosis import diagnose
 from harness.errors import FarEndError, HarnessError, ResourceError
 from harness.phone.phone import Phone
-from harness.scenario.call import Call, own_calls
+from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
 from harness.witness.clock import to_wall
 
@@ -52,8 +52,7 @@ def _records(context: CaseContext, began: float) -> None:
     records = [
         record for record in listed if record.is_since(to_wall(began)) and not record.is_outbound
     ]
-    declared = context.deployment.synthflow
-    if declared is not None and declared.shared:  # third-party calls are left out
+    if context.far_end.is_shared:  # third-party calls are left out
         records = [record for record in records if record.number_from in context.calls.numbers]
     # Records of concurrent cases are no evidence here.
     records = [record for record in records if record.number_from not in context.concurrent.others]
@@ -111,7 +110,7 @@ class _Wanted:
 
 def _make_second_call(context: CaseContext) -> None:
     """Place the call if the cause is unsure, and record its outcome."""
-    call = next((own for own in own_calls(context) if own.leg.direction == "outgoing"), None)
+    call = next((own for own in context.calls.own if own.leg.direction == "outgoing"), None)
     wanted = (
         next(_worth_asking(context, call), None)
         if call is not None and _is_unsure(context)

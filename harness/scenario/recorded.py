@@ -63,8 +63,8 @@ class RecordedCall(CasePart):
             return self._compared[since, until]
 
     def _fetch(self, caller: Call) -> None:
-        declared, context = self._deployment.synthflow, self._context
-        if declared is None or self._talk.is_unknown:
+        declared, context = self._context.far_end.declared, self._context
+        if self._talk.is_unknown:
             return
         deadline = time.monotonic() + declared.recording_within_s
 
@@ -126,7 +126,11 @@ class RecordedCall(CasePart):
         """Record what was found as events."""
         now = time.monotonic()
         file_at = origin - (found.voice.lag if found.has_voice else 0.0)  # when the recording began
-        legs = {leg.mark: leg.id for call in reversed(self._own) for leg in reversed(call.legs)}
+        legs = {
+            leg.mark: leg.id
+            for call in reversed(self._context.calls.own)
+            for leg in reversed(call.legs)
+        }
         for mark in () if self._has_told_marks else found.marks:
             if (leg := legs.get(mark.mark)) is not None:
                 self._evidence.event(
@@ -159,7 +163,7 @@ class RecordedCall(CasePart):
         self._has_told_crossing = True
         allowed = self._marks_of(caller)
         marks = [mark.mark for mark in found.marks if mark.mark < VOICES.start]
-        legs = [leg for call in self._own for leg in call.legs]
+        legs = [leg for call in self._context.calls.own for leg in call.legs]
         names = {leg.mark: f"mark {leg.mark} of {leg.id}" for leg in legs}
         for mark in found.marks:
             if mark.mark in allowed - {caller.first_leg.mark}:
@@ -169,12 +173,8 @@ class RecordedCall(CasePart):
 
     def _marks_of(self, caller: Call) -> set[int]:
         """The caller's, and those of agents who took its call."""
-        calls = [caller, *(call for call in self._own if call.peer is caller)]
+        calls = [caller, *(call for call in self._context.calls.own if call.peer is caller)]
         return {leg.mark for call in calls for leg in call.legs}
-
-    @property
-    def _own(self) -> list[Call]:
-        return [call for call in self._context.calls.own if isinstance(call, Call)]
 
     # -- as signs of one direction
 

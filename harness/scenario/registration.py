@@ -127,8 +127,8 @@ def attached(
     if context.has_stand_in:
         yield _by_phone(context, password, from_outside)
         return
-    declared, trunk, api = context.deployment.synthflow, context.trunk, context.far_end.api
-    if declared is None or "registration" not in declared.witness:
+    trunk, api = context.trunk, context.far_end.api
+    if "registration" not in context.far_end.declared.witness:
         why = "Synthflow's interface does not tell of registrations (synthflow.witness)"
         expected = "the outcome of the SIP number's REGISTER"
         raise NotObservableError(

@@ -123,7 +123,7 @@ class ReportedCall(End):
         self.shown = of.number or ""  #: the number that the landing is to show
         if not is_heard:
             context.unheard = self
-        context.look_later(self._find, when_over=True)
+        context.looks_when_over.append(self._find)
 
     @property
     def label(self) -> str:

@@ -479,8 +479,7 @@ class Look(CasePart):
         counted = self._caller.counted_by_far_end(self._since, self.until)
         if counted is None or counted[1] <= 0 or _is_cut_off(*counted):
             return None
-        declared = self._deployment.synthflow
-        by_hop = declared is not None and declared.rtcp == "by-hop"
+        by_hop = self._context.far_end.declared.rtcp == "by-hop"
         evidence = f"RTCP counts {counted[1]} of {counted[0]} RTP packets at " + (
             "the platform, which ends it" if by_hop else self._talk.label
         )

@@ -38,7 +38,7 @@ from harness.scenario import audio_quality
 from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import AiCall, SynthflowCall
 from harness.scenario.call import Call
-from harness.scenario.calls import Calls, OwnCall, Party
+from harness.scenario.calls import Calls, Party
 from harness.scenario.conclusion import conclude, look_at_audio
 from harness.scenario.context import CaseContext, line_of
 from harness.scenario.endpoints import StandInEndpoint
@@ -190,7 +190,7 @@ class _OwnCalls(Calls):
         self._lane = lane.context.calls
         self.of_the_ai = self._lane.of_the_ai
 
-    def add(self, call: OwnCall) -> OwnCall:
+    def add(self, call: Call) -> Call:
         """Add it here and to the lane's calls."""
         self._lane.add(call)
         return super().add(call)
@@ -215,7 +215,7 @@ def _own_context(lane: Lane, outcome: CaseOutcome) -> CaseContext:
     context.began = time.monotonic()
     context.evidence = lane.context.evidence.of_call(outcome, context.began)
     context.calls = _OwnCalls(lane)
-    context.looks_later = []
+    context.looks_later, context.looks_when_over = [], []
     return context
 
 
@@ -333,7 +333,7 @@ class LoadCall:
     @property
     def _call(self) -> Call | None:
         """The call; set as soon as it was dialled, even if the AI's side failed."""
-        return next((call for call in self._context.calls.own if isinstance(call, Call)), None)
+        return next(iter(self._context.calls.own), None)
 
     @property
     def _is_known_by_words(self) -> bool:

@@ -82,7 +82,7 @@ def place(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Place:
             label=leg.id, leg=leg, first_leg=leg, legs=[leg], number=None, is_over=lambda: False
         )
         own.answered_at, own.released_at, own.peer = lambda: 1.0, lambda within: None, None
-        own.final_response = lambda within: (0, "")
+        own.final_response, own.looks = lambda within: (0, ""), ()
         call._context.calls.own.append(own)
         call._ai_call = cast("Any", SimpleNamespace())
         return call
@@ -173,7 +173,7 @@ def test_late_finding_fails_the_step_in_which_the_call_was_placed(place: Place) 
     call = place(1)
     call.verify_again(1)
     late = as_raised(finding("audio", Verdict.FAILED))
-    call._context.look_later(lambda: [late], when_over=True)
+    call._context.looks_when_over.append(lambda: [late])
     call._context.calls.own[0].is_over = lambda: True  # type: ignore[method-assign]
     call.conclude(3)
     assert (call.verdict, call.failed_in) == (Verdict.FAILED, 1)

@@ -52,8 +52,8 @@ def asked(make_context: MakeContext, api: Any, lag_s: float = 0.0) -> tuple[Expe
 
 def found(context: CaseContext) -> Finding:
     """The one finding, once the calls are over."""
-    for later in context.looks_later:
-        for expected in later.look():
+    for later in context.looks_when_over:
+        for expected in later():
             context.evidence.expect(expected)
     (finding,) = context.evidence.findings
     return finding

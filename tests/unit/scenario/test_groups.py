@@ -209,7 +209,7 @@ def test_the_report_tells_groups_of_the_same_people_apart(
     of.number = CALLER
     agents.take(agents.group(ZOE), of)
     assert agents.verdicts("landing") == {}
-    assert len(agents.context.looks_later) == 1
+    assert len(agents.context.looks_when_over) == 1
     assert agents.context.unheard is None
 
 

@@ -146,7 +146,7 @@ class Up:
 
     def __init__(self, context: CaseContext) -> None:
         self.hung_up_at: float | None = None
-        self.legs = [SimpleNamespace(id="caller.1")]
+        self.legs, self.looks = [SimpleNamespace(id="caller.1")], ()
         calls: list[Any] = context.calls.own
         calls.append(self)
 
@@ -170,8 +170,8 @@ def case(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> tuple[Ca
 
 def test_what_is_told_when_the_calls_are_over(case: tuple[CaseContext, Up]) -> None:
     context, up = case
-    context.look_later(look, when_over=True)
-    context.look_later(look, when_over=False)
+    context.looks_when_over.append(look)
+    context.looks_later.append(look)
     conclude(context, probe=False)
     require_promised_findings(context)
     assert up.hung_up_at is not None

@@ -107,7 +107,7 @@ def test_words_that_a_busy_machine_may_have_spoilt_blame_nobody(
         cast("Any", caller), case.look._talk, 0.0, False
     )
     caller.looks[-1].settle()
-    found = case.context.evidence.expect_if(case.context.looks_later[-1].look()[0])
+    found = case.context.evidence.expect_if(case.context.looks_when_over[-1]()[0])
     assert found is not None
     assert (found.subject, found.verdict) == ("caller.1 → assistant main", to_ai)
     assert ("kept the harness waiting" in found.actual) is (to_ai is Verdict.BROKEN)
@@ -128,7 +128,7 @@ def test_a_look_names_the_leg_that_talked_to_the_ai(make_context: MakeContext) -
     )
     caller.looks[-1].settle()
     caller.label = "caller.2"
-    subjects = [judged(expected).subject for expected in case.context.looks_later[-1].look()]
+    subjects = [judged(expected).subject for expected in case.context.looks_when_over[-1]()]
     assert subjects[:2] == ["caller.1 → assistant main", "assistant main → caller.1"]
     assert set(subjects[2:]) == {"assistant main → caller.1"}
 
