@@ -203,21 +203,19 @@ class Tables(Model):
         """Whether a landing in ``group`` is seen by the platform's report: others answer there, and
         it names the group.
         """
+        if self.platform.report is None:
+            return False
         entry = self.groups[group]
-        return (
-            self.platform.report is not None
-            and bool(entry.reported_as)
-            and not entry.agents
-            and not entry.empty
-        )
+        return bool(entry.reported_as) and not entry.agents and not entry.empty
 
     def may_be_reported(self, group: str) -> bool:
         """Whether the report may have to tell of a landing in ``group``: no agent, or not every
         one, has a harness phone.
         """
+        if self.platform.report is None:
+            return False
         entry = self.groups[group]
-        partly = self.platform.report is not None and bool(entry.reported_as) and entry.others
-        return partly or self.is_reported(group)
+        return (bool(entry.reported_as) and entry.others) or self.is_reported(group)
 
     @property
     def callers(self) -> list[str]:

@@ -19,7 +19,7 @@ from harness.phone.waiter import NeverCame
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext, CasePart, Line
 from harness.scenario.endpoints import AiEndpoint, StandInEndpoint, SynthflowEndpoint
-from harness.scenario.phones import stand_in
+from harness.scenario.phones import stand_in, stranger
 
 T = TypeVar("T")
 #: 64 × T1, with T1 = 500 ms (RFC 3261 section 17.1.1.2).
@@ -253,20 +253,15 @@ class Ai(CasePart):
         """
         context = self._context
         trunk = context.trunk
-        place = context.deployment.stand_in
-        config = stand_in(context.deployment, trunk, bind_port=0)
-        bind = place.stranger_bind if from_outside else place.bind
-        if bind is None:
-            raise BrokenError("stand_in.stranger_bind: is missing")
+        at_place = stranger if from_outside else stand_in
+        config = at_place(context.deployment, trunk, bind_port=0)
         name = STRANGER if from_outside else f"ai-{transport or trunk.transport}"
         to = str(trunk.termination)
         if transport in ("udp", "tcp") and trunk.termination_port == _TLS_S_OWN_PORT:
             # That port is for TLS only: without transport=tls the address leads to SIP's own port
             # (RFC 3263 section 4.2).
             to = in_uri(str(trunk.termination_host))
-        config = replace(
-            config, name=name, bind_address=bind, transport=transport or trunk.transport, proxy=to
-        )
+        config = replace(config, name=name, transport=transport or trunk.transport, proxy=to)
         phone = context.phones.lease(config, register=False)
         with context.evidence.step(f"{name} calls {number}"):
             uri = f"sip:{number}@{to}"

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 from harness.audio.marks import reply_to
 from harness.case.checks.audio import ListenerReport, Sound
 from harness.case.checks.claims import Observation
+from harness.case.legs import is_request
 from harness.case.model import read
 from harness.deployment import TOPIC_HEADER, Assistant, Trunk
 from harness.errors import FarEndError, PhoneMisuseError
@@ -116,15 +117,15 @@ class StandInCall(Call):
     @property
     def has_referred(self) -> bool:
         """Whether it handed the caller over by REFER, so that it takes no part in what follows."""
-        return any(
-            message.direction == "sent" and message.text.startswith("REFER ")
-            for message in self.messages()
-        )
+        sent = (message for message in self.leg.messages if message.direction == "sent")
+        return any(is_request(message, "REFER") for message in sent)
 
     def transfers(self) -> list[SentTransfer]:
         """The transfers that it sent."""
         return list(
-            in_messages(message.text for message in self.messages() if message.direction == "sent")
+            in_messages(
+                message.text for message in self.leg.messages if message.direction == "sent"
+            )
         )
 
     def transfer_outcome(self, within: float) -> int | None:

@@ -101,7 +101,7 @@ class Call(ListeningLeg):
     @property
     def invite_number(self) -> str:
         """The number that reports give to the INVITE that began it."""
-        first = next((m for m in self.messages() if m.text.startswith("INVITE ")), None)
+        first = self.leg.facts.invite
         return self._evidence.number(first) if first else ""
 
     # -- what the person at this phone does
@@ -429,9 +429,11 @@ class Call(ListeningLeg):
         assert isinstance(message, Request)
         return message
 
-    def messages(self) -> list[SipMessage]:
-        """Every SIP message of the leg so far."""
-        return self.leg.messages
+    @property
+    def received(self) -> list[SipMessage]:
+        """The SIP messages that came on the leg as it was dialled, and as it is now."""
+        legs = dict.fromkeys((self.first_leg, self.leg))
+        return [m for leg in legs for m in leg.messages if m.direction == "received"]
 
     def state(self) -> CallState | None:
         """The last state of the call."""
@@ -448,7 +450,7 @@ class Call(ListeningLeg):
             return 0, "no final response"
         if state.code < 300:
             return state.code, state.reason
-        invite = CallFacts(self.messages()).invite
+        invite = CallFacts(self.leg.messages).invite
 
         def final(event: SipMessage) -> Response | None:
             answer = message_of(event)

@@ -194,15 +194,8 @@ class Cast(CasePart):
         topic that is missing there.
         """
         own = self.ai.reported(lambda of: talk.transfers(), call, time.monotonic())
-        got = (
-            m.text
-            for leg in (call.first_leg, call.leg)
-            for m in leg.messages
-            if m.direction == "received"
-        )
-        passed = [
-            replace(one, shows_topic=one.topic is not None) for one in handover.in_messages(got)
-        ]
+        got = handover.in_messages(message.text for message in call.received)
+        passed = [replace(one, shows_topic=one.topic is not None) for one in got]
         return next(
             (side for side in (own, passed) if any(one.shows_topic for one in side)), own or passed
         )
@@ -302,34 +295,35 @@ class Cast(CasePart):
 
     def one_call_each(self, *calls: Call | ReportedCall) -> None:
         """Each of these phones has exactly this call up."""
+        unheard = unheard_call(self._context)
         for call in calls:
-            unheard = unheard_call(self._context)
-            if isinstance(call, ReportedCall) or (unheard is not None and call.is_over()):
-                is_there = isinstance(call, ReportedCall)
-                why = (
-                    "none of our phones is there"
-                    if is_there
-                    else "it ended, and no harness phone sees who hung up"
-                )
-                assert unheard is not None
+            why = ""
+            if isinstance(call, ReportedCall):
+                why = "none of our phones is there"
+            elif unheard is not None and call.is_over():
+                why = "it ended, and no harness phone sees who hung up"
+            if unheard is not None and why:
                 expected = unobserved("one_call", call.label, "one call is up", why)
                 self._evidence.expect(unheard.unseen(expected))
-                continue
-            phone = call.leg.phone
+            elif isinstance(call, Call):
+                self._has_one_call(call)
+
+    def _has_one_call(self, call: Call) -> None:
+        phone = call.leg.phone
+        up = _up(phone)
+        if (
+            len(up) > 1
+        ):  # the leg that was transferred away ends with the AI's leg, which has no time limit
+            ended_at(call.first_leg, time.monotonic() + self._context.patience)
             up = _up(phone)
-            if (
-                len(up) > 1
-            ):  # the leg that was transferred away ends with the AI's leg, which has no time limit
-                ended_at(call.first_leg, time.monotonic() + self._context.patience)
-                up = _up(phone)
-            others = [leg for leg in phone.incoming if leg.id in up and leg.id != call.leg.id]
-            unsure = {leg.id: leg for leg in others if not self._context.is_surely_ours(leg)}
-            surely = [name for name in up if name not in unsure]
-            strangers = None
-            if unsure and not landing.one_call(phone.name, surely, call.leg.id).failed:
-                surely, strangers = up, self._context.strangers_of(unsure.values())
-            expected = landing.one_call.of(phone.name, surely, call.leg.id)
-            self._evidence.expect(expected, strangers=strangers)
+        others = [leg for leg in phone.incoming if leg.id in up and leg.id != call.leg.id]
+        unsure = {leg.id: leg for leg in others if not self._context.is_surely_ours(leg)}
+        surely = [name for name in up if name not in unsure]
+        strangers = None
+        if unsure and not landing.one_call(phone.name, surely, call.leg.id).failed:
+            surely, strangers = up, self._context.strangers_of(unsure.values())
+        expected = landing.one_call.of(phone.name, surely, call.leg.id)
+        self._evidence.expect(expected, strangers=strangers)
 
     def options(self) -> tuple[int, str]:
         """OPTIONS to the platform, from an agent's phone; code and reason of the answer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,9 @@ from typing import Any
 from typing_extensions import TypedDict, Unpack
 
 from harness.case.checks.finding import as_raised, unseen
-from harness.case.events import Event, Expected, FarEndRecord, Lost, MachineAsked, SipMessage, Span
+from harness.case.events import Expected, FarEndRecord, Lost, MachineAsked, SipMessage, Span
 from harness.case.excuses import MachineInLog
 from harness.case.judge import Agents, Judge
-from harness.case.legs import EventLog
 from harness.case.measurement import Measurement
 from harness.case.recorder import CaseRecorder
 from harness.case.verdict import CaseOutcome, Conclusion, ExpectationError, Finding
@@ -46,6 +45,11 @@ class Evidence:
         """
         self._recorder = recorder
         self._outcome = recorder.outcome
+        self.directory = recorder.directory  #: where the case's files go
+        self.events = recorder.events  #: what was recorded so far
+        self.event = recorder.event
+        self.step = recorder.step
+        self.scripted = recorder.scripted
         self._dispensable = dispensable
         self._fatal_error = fatal_error
         self.agents = agents or {}
@@ -70,11 +74,6 @@ class Evidence:
         return own
 
     @property
-    def directory(self) -> Path:
-        """Where the case's files go."""
-        return self._recorder.directory
-
-    @property
     def findings(self) -> Sequence[Finding]:
         """What was found so far."""
         return self._outcome.findings
@@ -85,18 +84,9 @@ class Evidence:
         return [finding for finding in every if not subjects or finding.subject in subjects]
 
     @property
-    def events(self) -> EventLog:
-        """What was recorded so far."""
-        return self._recorder.events
-
-    @property
     def conclusion(self) -> Conclusion:
         """How the case would end now."""
         return self._outcome.conclusion
-
-    def event(self, event: Event) -> None:
-        """Record an event."""
-        self._recorder.event(event)
 
     def record(self, phone: str, source: str, record: dict[str, Any]) -> None:
         """Keep what the interface of a far end, or a probe, said."""
@@ -169,14 +159,6 @@ class Evidence:
     ) -> Finding:
         """Record that a check could not observe its subject, and why."""
         return self.expect(unobserved(check, subject, expected, why, measured))
-
-    def step(self, title: str) -> AbstractContextManager[None]:
-        """A named part of the case."""
-        return self._recorder.step(title)
-
-    def scripted(self, seconds: float, why: str, *, began: float | None = None) -> None:
-        """Time the case takes on purpose: it ``began`` then, or is over now."""
-        self._recorder.scripted(seconds, why, began=began)
 
     @contextmanager
     def timed(self, why: str) -> Iterator[None]:

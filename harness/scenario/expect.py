@@ -13,6 +13,7 @@ from harness.audio.describe import is_ringing
 from harness.case.checks import dialog, identity, landing, reach, signalling, timing
 from harness.case.checks.registry import CheckFunction
 from harness.case.events import CallState, Event, Expected, MediaState
+from harness.case.legs import is_request
 from harness.case.model import message_of
 from harness.case.verdict import ExpectationError, Finding, Verdict
 from harness.deployment import Trunk
@@ -405,15 +406,15 @@ class Expect(ExpectAudio):
         limit = self._deployment.expect.released_within_s
 
         def is_answered(_: Event) -> bool:
-            answer = dialog.answer_to_bye(call.messages())
+            answer = dialog.answer_to_bye(call.leg.messages)
             return answer is not None and not answer.is_challenge
 
         with self._evidence.step(f"{call.label}'s BYE is answered"):
             comes(call.leg, Event, is_answered, time.monotonic() + limit, outlives_call=True)
-            answer = dialog.answer_to_bye(call.messages())
+            answer = dialog.answer_to_bye(call.leg.messages)
             code, reason = (answer.status, answer.reason) if answer else (0, "no final response")
-            accepted = dialog.accepted_to_bye(call.messages())
-            if answer is None and dialog.ended_by_the_other(call.messages()):
+            accepted = dialog.accepted_to_bye(call.leg.messages)
+            if answer is None and dialog.ended_by_the_other(call.leg.messages):
                 expected = f"a final response {' or '.join(map(str, accepted))}"
                 why = "none was sent, as the far end had ended the call before"
                 self._evidence.unseen("final_response", f"{call.label}'s BYE", expected, why)
@@ -448,12 +449,7 @@ class Expect(ExpectAudio):
 
     def refer_is(self, declared: str) -> None:
         """The platform did with the AI's REFER what the number's entry declares."""
-        legs = (self._call.first_leg, self._call.leg)
-        passed_on = any(
-            m.direction == "received" and m.text.startswith("REFER ")
-            for leg in legs
-            for m in leg.messages
-        )
+        passed_on = any(is_request(message, "REFER") for message in self._call.received)
         self._evidence.expect(landing.refer_mode.of(self._call.label, declared, passed_on))
 
     def transfer_fails(self) -> None:
@@ -485,23 +481,23 @@ class Expect(ExpectAudio):
                 call.leg.wait("200 to its PRACK", done, within=self._context.patience)
             except NeverCame as error:
                 instead = error.finding.actual.partition("\n")[0]
-                vain = dialog.reliable_provisionals.of(call.label, call.messages(), instead)
+                vain = dialog.reliable_provisionals.of(call.label, call.leg.messages, instead)
                 raise ExpectationError(self._evidence.expect(vain)) from error
-            self._evidence.expect(dialog.reliable_provisionals.of(call.label, call.messages()))
+            self._evidence.expect(dialog.reliable_provisionals.of(call.label, call.leg.messages))
 
     def session_interval_is_agreed(self) -> None:
         """The 200 names a session interval; after a 422 the next INVITE honours its Min-SE (RFC
         4028 section 6).
         """
         call = self._call
-        self._evidence.expect(dialog.interval.of(call.label, call.messages()))
+        self._evidence.expect(dialog.interval.of(call.label, call.leg.messages))
 
     def session_is_refreshed(self) -> None:
         """A re-INVITE or UPDATE of whichever side has to refreshes the session, and is accepted,
         before the other side gives it up.
         """
         call = self._call
-        agreed = dialog.agreed_interval(call.messages())
+        agreed = dialog.agreed_interval(call.leg.messages)
         if agreed is None:
             return
         answered = call.answered_at() or call.began
@@ -523,7 +519,7 @@ class Expect(ExpectAudio):
 
             def is_refreshed(event: Event) -> bool:
                 return dialog.accepts_refresh(
-                    event, [m for m in call.messages() if m.at >= settled]
+                    event, [m for m in call.leg.messages if m.at >= settled]
                 )
 
             event = call.leg.wait(

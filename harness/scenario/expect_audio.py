@@ -449,7 +449,7 @@ class ExpectAudio(CasePart):
             if not ai.is_ours:
                 listened = self._context.patience + LISTEN_S
             sound = call.hears_marks(voices, 0.0, time.monotonic() + listened) if voices else None
-            opened = sum(1 for message in call.messages() if audio.opens_early_media(message))
+            opened = sum(1 for message in call.leg.messages if audio.opens_early_media(message))
             self._evidence.scripted(time.monotonic() - since, "early media")
             answered_at = call.answered_at()
             self._evidence.expect(

@@ -13,7 +13,6 @@ from harness.case.measurement import Landing
 from harness.case.verdict import ExpectationError, Finding, NotObservableError
 from harness.deployment import Group as GroupEntry
 from harness.deployment import Line as LineEntry
-from harness.deployment import Report
 from harness.deployment.values import SAY, SILENCE, keys_of
 from harness.phone import Mark, Silence
 from harness.phone.leg import Leg
@@ -59,10 +58,10 @@ class Caller(CasePart):
         if entry.announcement_s or entry.press:
             # without a menu it may speak first and let the AI answer the call (RFC 3960 section
             # 3.1)
-            before_s = 0.0 if entry.press else entry.announcement_s
+            within = self._context.patience + (0.0 if entry.press else entry.announcement_s)
             if entry.announcement_s:
-                self._is_let_in(call, entry.announcement_s, self._context.patience + before_s)
-            Expect(self._context, call).answered(self._context.patience + before_s)
+                self._is_let_in(call, entry.announcement_s, within)
+            Expect(self._context, call).answered(within)
             began, left_s = self._left_of(entry.announcement_s, call)
             self._context.pause(left_s, "the announcement")
             self._hears_announcement(call, began, entry.announcement_s)
@@ -220,8 +219,7 @@ class Caller(CasePart):
                 raise ExpectationError(finding) from error
             call = self._context.calls.add(Call(self._context, leg, "caller", self.number))
             if self._context.lets_ai_greet:
-                leg.play(Silence())
-                call.is_quiet = True
+                call.be_quiet()
             return call
 
 
@@ -252,18 +250,15 @@ class Group(CasePart):
         """
         if self.entry.is_machine:
             return self._by_machine(of, within)
-        declared = self._deployment.platform.report
-        if declared is not None and self._deployment.is_reported(self.name):
-            stays = declared.stay_s + (within or 0.0) + self._context.more_patience
-            return self._by_report(of, stays, declared)
+        if self._deployment.is_reported(self.name):
+            return self._by_report(of, (within or 0.0) + self._context.more_patience)
         return self._answer(of, within)
 
     def declines(self) -> None:
         """Its agents decline every call that rings now."""
         for leg in (leg for phone in self.phones for leg in phone.incoming):
             if not leg.taken and _may_be_answered(leg):
-                leg.taken = True
-                leg.reject(486)
+                _decline(leg)
 
     def decline(self, of: Call) -> None:
         """Its agents ring as the group is set up, and each declines for as long as a caller waits."""
@@ -281,9 +276,10 @@ class Group(CasePart):
         """The agents who were to decline were called first: the call did not come to the next group
         at once.
         """
-        first_turn = self.before.entry.first_turn if self.before else ()
-        for phone in self.before.phones if self.before else ():
-            if phone.name in first_turn:
+        if self.before is None:
+            return
+        for phone in self.before.phones:
+            if phone.name in self.before.entry.first_turn:
                 self._evidence.expect(
                     landing.turn.of(phone.name, bool(phone.incoming), its_turn=True)
                 )
@@ -395,9 +391,8 @@ class Group(CasePart):
         return self.entry.others and not of.is_over() and set(self._rang().values()) <= {self.name}
 
     def _with_others(self, of: Call, began: float, error: NeverCame) -> ReportedCall:
-        declared = self._deployment.platform.report
-        if declared is not None and self._deployment.may_be_reported(self.name):
-            return self._by_report(of, declared.stay_s, declared, began)
+        if self._deployment.may_be_reported(self.name):
+            return self._by_report(of, 0.0, began)
         raise NotObservableError(
             self._evidence.unseen(
                 "landing",
@@ -420,17 +415,15 @@ class Group(CasePart):
 
         self._context.wait_for(is_heard_out, WHISPER_S, "what the platform says to the agent")
 
-    def _by_report(
-        self, of: Call, seconds: float, declared: Report, began: float | None = None
-    ) -> ReportedCall:
-        """People without harness phones take the call: the caller stays for ``seconds``, and the
-        platform's report shows it later.
+    def _by_report(self, of: Call, longer_s: float, began: float | None = None) -> ReportedCall:
+        """People without harness phones take the call: the caller stays as the file says, and
+        ``longer_s`` longer, and the platform's report shows it later.
         """
-        landed = ReportedCall(self._context, self, of, declared, began)
+        landed = ReportedCall(self._context, self, of, began)
         with self._evidence.step(f"{self.name} takes the call, at phones that are not ours"):
             self._context.wait_for(
                 lambda: of.is_over() or self._surely_rang_elsewhere(),
-                seconds,
+                landed.stays_s + longer_s,
                 "staying with people no harness phone hears",
             )
             if self._surely_rang_elsewhere():
@@ -487,8 +480,7 @@ class Group(CasePart):
             if phones is not last:
                 for leg in filter(None, legs):
                     self.declined.append(leg)
-                    leg.taken = True
-                    leg.reject(486)
+                    _decline(leg)
 
     def _ringing(self, phone: Phone, within: float, of: Call) -> Leg | None:
         """The call that rings at ``phone``; None if none comes in that time."""
@@ -544,13 +536,9 @@ class Group(CasePart):
         """The finding on the landing; the platform's report makes it where nothing at the phones
         tells the group from its twins.
         """
-        landed, declared = self._landed(), self._deployment.platform.report
-        if (
-            landed.given.get("untold")
-            and declared
-            and self._deployment.is_told_by_report(self.name)
-        ):
-            ReportedCall(self._context, self, of, declared, leg.facts.began, is_heard=True)
+        landed = self._landed()
+        if landed.given.get("untold") and self._deployment.is_told_by_report(self.name):
+            ReportedCall(self._context, self, of, leg.facts.began, is_heard=True)
         else:
             self._evidence.expect(landed)
 
@@ -610,6 +598,11 @@ class Group(CasePart):
 def _may_be_answered(leg: Leg) -> bool:
     """Whether it rings, or is about to."""
     return leg.state not in ("disconnected", "confirmed")
+
+
+def _decline(leg: Leg) -> None:
+    leg.taken = True
+    leg.reject(486)
 
 
 class AssistantOf(CasePart):

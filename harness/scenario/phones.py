@@ -8,7 +8,7 @@ from dataclasses import replace
 from pydantic import SecretStr
 
 from harness.deployment import CALLS_A_PHONE, STAND_IN, Deployment, Trunk, in_uri, is_ipv6
-from harness.errors import ResourceError
+from harness.errors import BrokenError, ResourceError
 from harness.phone import PhoneConfig, TlsConfig
 from harness.phone.config import system_authorities
 from harness.witness.ports.services import as_place, server_of, termination_of
@@ -104,6 +104,14 @@ def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfi
         accepts_from=sources(deployment),
     )
     return replace(config, **more)  # type: ignore[arg-type]
+
+
+def stranger(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfig:
+    """A phone at an address that no allowlist has."""
+    bind = deployment.stand_in.stranger_bind
+    if bind is None:
+        raise BrokenError("stand_in.stranger_bind: is missing")
+    return stand_in(deployment, trunk, bind_address=bind, **more)
 
 
 def _secret(kept: SecretStr | None) -> str | None:

@@ -13,11 +13,10 @@ from harness.case.checks import registration
 from harness.case.events import RegistrationState, SipMessage
 from harness.case.verdict import NotObservableError
 from harness.deployment import SIP_NUMBER, in_uri
-from harness.errors import BrokenError
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.context import CaseContext, CasePart
-from harness.scenario.phones import stand_in
+from harness.scenario.phones import stand_in, stranger
 from harness.witness.synthflow import path_segment
 
 #: The guide: "Wait 1–2 minutes for SIP registration to complete."
@@ -190,8 +189,9 @@ def answers_of_phone(phone: Phone) -> NextAnswer:
 
 
 def _by_phone(context: CaseContext, password: str | None, from_outside: bool) -> Registration:
-    trunk, place = context.trunk, context.deployment.stand_in
-    config = stand_in(
+    trunk = context.trunk
+    at_place = stranger if from_outside else stand_in
+    config = at_place(
         context.deployment,
         trunk,
         bind_port=0,
@@ -203,10 +203,6 @@ def _by_phone(context: CaseContext, password: str | None, from_outside: bool) ->
     config = replace(config, name=SIP_NUMBER, user=user, domain=domain, registrar=config.proxy)
     if password is not None:
         config = replace(config, password=password)
-    if from_outside:
-        if place.stranger_bind is None:
-            raise BrokenError("stand_in.stranger_bind: is missing")
-        config = replace(config, bind_address=place.stranger_bind)
     return Registration(
         context,
         "the stand-in's number",

@@ -12,7 +12,6 @@ from harness.audio.machine import announcement_in, message_asked_in
 from harness.case.checks import identity, landing
 from harness.case.events import Expected
 from harness.case.measurement import Landing, Ringing
-from harness.deployment import Report
 from harness.errors import FarEndError
 from harness.integrations.matrix import shown_by_others
 from harness.scenario.call import Call
@@ -105,7 +104,6 @@ class ReportedCall(End):
         context: CaseContext,
         group: Group,
         of: Call,
-        declared: Report,
         began: float | None = None,
         *,
         is_heard: bool = False,
@@ -114,6 +112,8 @@ class ReportedCall(End):
         super().__init__(context)
         self._group = group
         self._of = of
+        declared = context.deployment.platform.report
+        assert declared is not None, "the file declares no report"
         self._declared = declared
         self._source = ReportSource(declared)
         self.began = time.monotonic() if began is None else began
@@ -135,6 +135,11 @@ class ReportedCall(End):
         passes without.
         """
         return replace(expected, dispensable=self._declared.strength == "unknown")
+
+    @property
+    def stays_s(self) -> float:
+        """How long the caller stays with people whom no harness phone hears."""
+        return self._declared.stay_s
 
     # -- what the report says
 

@@ -83,7 +83,7 @@ class Meeting:
     def sent(self, start: str) -> list[SipMessage]:
         """Messages of the caller's that begin so."""
         return [
-            m for m in self.call.messages() if m.direction == "sent" and m.text.startswith(start)
+            m for m in self.call.leg.messages if m.direction == "sent" and m.text.startswith(start)
         ]
 
     def sent_anew(self, start: str) -> set[str]:
@@ -96,7 +96,7 @@ class Meeting:
         """Messages to the caller that begin so."""
         return [
             m
-            for m in self.call.messages()
+            for m in self.call.leg.messages
             if m.direction == "received" and m.text.startswith(start)
         ]
 

@@ -150,7 +150,7 @@ def arrives(
     context = make_context("TD-TRANSFER-BLIND")
     context.far_end.declared = Synthflow(lag_s=0.0)
     leg = SimpleNamespace(messages=[passed_on] if passed_on else [])
-    call: Any = SimpleNamespace(first_leg=leg, leg=leg)
+    call: Any = SimpleNamespace(received=leg.messages)
     talk: Any = SimpleNamespace(transfers=lambda: by_ai or [])
     landed: Any = SimpleNamespace(label="ada.1", invite=got, record=None, invite_number="m7")
     its: Any = SimpleNamespace(name="Billing", entry=SimpleNamespace(present=("ada",)))

@@ -91,12 +91,7 @@ class Case:
         return found
 
     def lands(self) -> ReportedCall:
-        landed = ReportedCall(
-            self.context,
-            self.group,
-            self.caller,
-            self.context.deployment.platform.report,  # type: ignore[arg-type]
-        )
+        landed = ReportedCall(self.context, self.group, self.caller)
         Expect(self.context, landed).caller_id(CALLER)
         return landed
 
