@@ -260,6 +260,10 @@ class Tables(Model):
         )
         return of_group or expect.number_format
 
+    def is_telephone(self, phone: str) -> bool:
+        """Whether the phone, of any name, is a telephone with a number of its own."""
+        return phone in self.phones and self.phones[phone].number is not None
+
     def region_at(self, phone: str) -> str:
         """The region in whose national form the phone is told numbers, and dials them: a
         telephone's own network reads them.

@@ -340,7 +340,7 @@ class Cast(CasePart):
         """An agent with a SIP account at the platform."""
         deployment = self._deployment
         agents = [agent for group in deployment.groups.values() for agent in group.present]
-        return next(agent for agent in agents if deployment.phones[agent].number is None)
+        return next(agent for agent in agents if not deployment.is_telephone(agent))
 
     def responded(self, what: str, code: int, reason: str, wanted: Sequence[int]) -> None:
         """A request outside of any call was answered as it should be."""

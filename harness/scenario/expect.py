@@ -84,14 +84,10 @@ class Expect(ExpectAudio):
         invite, where = self._invite("caller_id", f"From with the caller's number {number}")
         if invite is not None:
             deployment, end = self._deployment, self._end
-            phone = deployment.phones.get(end.phone_name)
-            is_telephone = phone is not None and phone.number is not None
-            group = end.group if isinstance(end, Call) else None
-            form = (
-                "preserved"
-                if is_telephone
-                else deployment.number_format_at(group, self._context.ai_trunk)
-            )
+            form = "preserved"
+            if not deployment.is_telephone(end.phone_name):
+                group = end.group if isinstance(end, Call) else None
+                form = deployment.number_format_at(group, self._context.ai_trunk)
             region = deployment.region_at(end.phone_name)
             found = identity.caller_id.of(invite, end.label, number, form, region, where)
             others = sorted(self._may_be_asserted())
@@ -122,10 +118,12 @@ class Expect(ExpectAudio):
         made here.
         """
         deployment, end = self._deployment, self._end
-        phone = deployment.phones.get(end.phone_name) if end.role == "agent" else None
-        if phone is None or phone.number is None or phone.shows == "original":
+        if end.role != "agent" or not deployment.is_telephone(end.phone_name):
             return False
-        if phone.shows == "any":
+        shows = deployment.phones[end.phone_name].shows
+        if shows == "original":
+            return False
+        if shows == "any":
             expected, why = "From with a number", "its platform may show a telephone any number"
             self._not_observable("caller_id", expected, why)
             return True
@@ -666,8 +664,8 @@ class ExpectGroup(CasePart):
 
     def _to_telephone_s(self, landed: End) -> float:
         """How long a telephone network may take to connect the agent."""
-        phone = self._deployment.phones.get(landed.phone_name)
-        return self._context.patience if phone is not None and phone.number is not None else 0.0
+        is_telephone = self._deployment.is_telephone(landed.phone_name)
+        return self._context.patience if is_telephone else 0.0
 
     def _unseen_time(self, check: str, expected: str) -> None:
         why = "the platform's report does not say when the group's phones rang"

@@ -28,7 +28,6 @@ from harness.scenario.ends import (
     End,
     last_spoken_to,
     last_words_to,
-    received_between,
 )
 from harness.scenario.evidence import unobserved
 from harness.scenario.reported import MachineCall, ReportedCall, unheard_call
@@ -178,30 +177,18 @@ class ExpectAudio(CasePart):
             since = max(since, caller.routed + SETTLE_S)
         look = Look(self._context, talk, caller, since, again=again)
         look.begin()
-        # A later leg replaces this one where its phone follows a REFER.
-        leg, label = caller.leg, caller.label
 
         def find() -> list[Expected]:
-            leg.statistics()
+            look.leg.statistics()
+            label = look.leg.id
             found = [
                 self._direction(caller, talk, since, again, *look.to_ai(), label=label),
                 self._direction(talk, caller, since, again, *look.to_caller(), label=label),
             ]
-            if look.words_due is not None:
-                found = [replace(one, words_due=look.words_due) for one in found]
+            found = [replace(one, words_due=look.words_due) for one in found]
             if crossing := look.crossing():
                 found.append(crossing)
-            heard = live_audio.Heard(
-                leg,
-                talk.label,
-                since,
-                look.until,
-                look.greeted_at,
-                again,
-                received_between(leg, since, look.until),
-                max(LISTEN_S, self._deployment.responsiveness.dead_air_s or 0.0),
-            )
-            found += live_audio.quality(heard)
+            found += live_audio.quality(look)
             # dated before the harness hung up
             return [replace(one, dated_at=min(one.at, look.until)) for one in found]
 

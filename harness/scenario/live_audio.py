@@ -7,7 +7,7 @@ What was sent is not known, so neither its level nor the delay of a word is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,63 +17,51 @@ from harness.audio.marks import SAMPLE_RATE
 from harness.audio.quality import clipped_share
 from harness.case.checks import audio
 from harness.case.events import Expected, RtpStatistics
-from harness.phone.leg import Leg
+from harness.scenario.ends import received_between
+from harness.scenario.signs import Look
 
 _NO_SOUND = ("silence", "noise")
 
 
-@dataclass(frozen=True)
-class Heard:
-    """The part of a call in which a caller listened to an AI."""
-
-    leg: Leg
-    speaker: str  #: the AI, as findings call it
-    since: float
-    until: float
-    greeted_at: float | None  #: when the caller's words had been said
-    again: bool  #: behind a change of the call
-    samples: NDArray[np.int16]  #: received from ``since`` until ``until``, at 8 kHz
-    first_within_s: float  #: the most that the AI may say nothing
-
-
-def quality(heard: Heard) -> list[Expected]:
+def quality(look: Look) -> list[Expected]:
     """The expectations, once the call is over."""
-    spans = classify(heard.samples)
-    first = () if heard.again else _first(heard, spans)
-    return [*first, *_unclipped(heard, spans), *_delay(heard)]
+    samples = received_between(look.leg, look.since, look.until)
+    spans = classify(samples)
+    first = () if look.again else _first(look, spans)
+    return [*first, *_unclipped(look, samples, spans), *_delay(look)]
 
 
-def _first(heard: Heard, spans: Iterable[Span]) -> Iterator[Expected]:
+def _first(look: Look, spans: Iterable[Span]) -> Iterator[Expected]:
     """How long the AI said nothing, unless its first words answered the caller's: some wait to be
     spoken to.
     """
     seconds = next((span.began for span in spans if span.kind not in _NO_SOUND), None)
     if seconds is None:  # that it is not heard is another finding
         return
-    if heard.greeted_at is not None and heard.since + seconds >= heard.greeted_at:
+    if look.greeted_at is not None and look.since + seconds >= look.greeted_at:
         return
-    limit_s = heard.first_within_s
+    limit_s = look.silent_s
     yield replace(
-        audio.first.of(heard.speaker, heard.leg.id, seconds, limit_s),
-        sound_due=((heard.since, heard.since + seconds),),
+        audio.first.of(look.talk.label, look.leg.id, seconds, limit_s),
+        sound_due=((look.since, look.since + seconds),),
         least_s=max(0.0, seconds - limit_s),
     )
 
 
-def _unclipped(heard: Heard, spans: Iterable[Span]) -> Iterator[Expected]:
+def _unclipped(look: Look, samples: NDArray[np.int16], spans: Iterable[Span]) -> Iterator[Expected]:
     spoken = [
-        heard.samples[int(span.began * SAMPLE_RATE) : int(span.ended * SAMPLE_RATE)]
+        samples[int(span.began * SAMPLE_RATE) : int(span.ended * SAMPLE_RATE)]
         for span in spans
         if span.kind == "speech"
     ]
     if spoken:
         share = clipped_share(np.concatenate(spoken))
-        yield audio.clipping.of(heard.speaker, heard.leg.id, share)
+        yield audio.clipping.of(look.talk.label, look.leg.id, share)
 
 
-def _delay(heard: Heard) -> Iterator[Expected]:
-    counters = heard.leg.facts.of(RtpStatistics)
-    meanwhile = [one for one in counters if heard.since <= one.at <= heard.until]
+def _delay(look: Look) -> Iterator[Expected]:
+    counters = look.leg.facts.of(RtpStatistics)
+    meanwhile = [one for one in counters if look.since <= one.at <= look.until]
     reported = [one.rtt_ms for one in meanwhile if one.rtt_ms]
     if reported:
-        yield audio.round_trip.of(heard.speaker, heard.leg.id, min(reported))
+        yield audio.round_trip.of(look.talk.label, look.leg.id, min(reported))

@@ -171,10 +171,11 @@ class Look(CasePart):
         the call was changed.
         """
         super().__init__(context)
-        self._talk = talk
+        self.talk = talk
         self._caller = caller
-        self._since = since
-        self._again = again
+        self.leg = caller.leg  #: a later one replaces it where its phone follows a REFER
+        self.since = since
+        self.again = again
         self._begun = time.monotonic()
         self.until = float(
             "inf"
@@ -204,9 +205,9 @@ class Look(CasePart):
         self._caller.looks.append(self)
         # a recording shows its mark and the AI's greeting; behind a change the AI has to be made to
         # speak again
-        if self._talk.words.may_confirm or (self._again and self._deployment.records_calls):
-            self._talk.words.greetings += 1
-            self._wanted = self._talk.words.greetings
+        if self.talk.words.may_confirm or (self.again and self._deployment.records_calls):
+            self.talk.words.greetings += 1
+            self._wanted = self.talk.words.greetings
         if self._wanted or self._caller.is_quiet:
             self._context.background.start(lambda: self._talk_first(earlier))
         else:
@@ -217,12 +218,10 @@ class Look(CasePart):
             for look in earlier:
                 if said_at := look.wait_until_said():
                     self._caller.let_answer(said_at, _ANSWERED_WITHIN_S)
-            self._caller.hear_greeting(
-                max(LISTEN_S, self._deployment.responsiveness.dead_air_s or 0.0)
-            )
+            self._caller.hear_greeting(self.silent_s)
             if not self._wanted:
                 return
-            if self._again and self._deployment.records_calls:
+            if self.again and self._deployment.records_calls:
                 self._caller.show_mark()
             ended, self._in_pause = self._caller.speak(GREETING)
             self._greeted_at = ended
@@ -235,7 +234,7 @@ class Look(CasePart):
         """An AI transcribes what was said once the speaker has paused: a caller who hangs up before
         is not heard.
         """
-        words = self._talk.words
+        words = self.talk.words
         self._context.pause(max(0.0, ended - time.monotonic()))  # the caller is still speaking
         if words.come == "after" and self._in_pause:
             self._caller.let_answer(ended, QUIET_S)  # an AI that answers needs no more silence
@@ -268,13 +267,13 @@ class Look(CasePart):
         with self._lock:
             if self._settled:
                 return
-            both = f"{self._caller.label} and {self._talk.label}"
+            both = f"{self._caller.label} and {self.talk.label}"
             with (
                 self._evidence.step(f"{both} hear each other: what tells of it"),
                 self._evidence.timed("what tells who is heard"),
             ):
                 self.wait_until_said()
-                if self._again and self._wanted:
+                if self.again and self._wanted:
                     self._caller.let_answer(self._greeted_at, LISTEN_S)
                     if self._deployment.records_calls:
                         with self._evidence.step(f"{self._caller.label} hears the answer"):
@@ -298,10 +297,10 @@ class Look(CasePart):
         """Wait for the far end's report on the time since; as much longer as this machine was kept
         from working.
         """
-        deadline = max(self._begun, self._since) + REPORTED_WITHIN_S
-        self._caller.wait_for_far_end_report(self._since, deadline)
+        deadline = max(self._begun, self.since) + REPORTED_WITHIN_S
+        self._caller.wait_for_far_end_report(self.since, deadline)
         if starved_s := self._evidence.kept_from(self._begun, time.monotonic()).starved_s:
-            self._caller.wait_for_far_end_report(self._since, deadline + starved_s)
+            self._caller.wait_for_far_end_report(self.since, deadline + starved_s)
 
     def _wait_for_round_trip(self) -> None:
         """Wait for the round trip, which only the far end's second RTCP report may show: it needs
@@ -315,8 +314,8 @@ class Look(CasePart):
 
     def _listen(self) -> None:
         # an AI that speaks only when spoken to has time to answer the greeting
-        deadline = max(self._begun, self._since, self._said_at if self._wanted else 0.0) + LISTEN_S
-        self._hear(self._since, deadline)
+        deadline = max(self._begun, self.since, self._said_at if self._wanted else 0.0) + LISTEN_S
+        self._hear(self.since, deadline)
         is_recorded = self._heard is not None and self._deployment.records_calls
         if is_recorded or self._caller.is_over():
             return
@@ -337,7 +336,7 @@ class Look(CasePart):
         """Wait for the AI's voice, which is speech. Behind a tone or music it may still come."""
         latest = deadline + self._context.patience
         while True:
-            heard = self._heard = self._caller.hears(self._talk, since, deadline)
+            heard = self._heard = self._caller.hears(self.talk, since, deadline)
             if heard is None or heard.observation is not Observation.SOUND:
                 return
             self._context.pause(max(0.0, heard.at + _WORTH_JUDGING_S - time.monotonic()))
@@ -366,22 +365,22 @@ class Look(CasePart):
             return
         if self._wanted or self._has_greeted:
             words_began = self._greeted_at - len(prompt_samples(GREETING)) / SAMPLE_RATE
-            greeting = received_between(self._caller.leg, self._since, words_began)
+            greeting = received_between(self._caller.leg, self.since, words_began)
             self._greeting_s = spoken_s(classify(greeting))
             self._takes_turns = begins_after_pause(_without_dropouts(self._caller.leg, words_began))
-        since = self._since if heard is None else self._voice_since
+        since = self.since if heard is None else self._voice_since
         samples = self._caller.leg.received_since(since)
         spans = classify(samples)
         instead = voiceless_spans(samples, spans)
         self._is_sure, self._spoken_s = is_sure(spans), spoken_s(spans)
         if instead is not None and instead.what == "music":
             words = f"{instead.words} at {self._caller.label}, and no speech"
-            self._heard = Sound(heard.at if heard else self._since, Observation.OTHER_SOUND, words)
+            self._heard = Sound(heard.at if heard else self.since, Observation.OTHER_SOUND, words)
         elif instead is not None:
             self._heard = None
         if self._heard is None:
             self._account = replace(
-                self._caller.account(self._since, missing=self._talk), instead=instead
+                self._caller.account(self.since, missing=self.talk), instead=instead
             )
 
     # -- when the call is over
@@ -392,6 +391,11 @@ class Look(CasePart):
         return self._greeted_at if self._wanted or self._has_greeted else None
 
     @property
+    def silent_s(self) -> float:
+        """The most that the AI may say nothing at first."""
+        return max(LISTEN_S, self._deployment.responsiveness.dead_air_s or 0.0)
+
+    @property
     def words_due(self) -> Span | None:
         """When the caller's words had to be understood; None without any."""
         return (self._begun, self.until) if self._wanted else None
@@ -400,21 +404,21 @@ class Look(CasePart):
         """Whether the AI heard the caller."""
         recorded = self._recorded()
         if recorded is not None and (
-            proof := self._talk.recording.heard_caller(recorded, self._caller, self._since)
+            proof := self.talk.recording.heard_caller(recorded, self._caller, self.since)
         ):
             return proof, None, None
         missing = (
-            self._talk.recording.lacks_caller(recorded, self._caller)
+            self.talk.recording.lacks_caller(recorded, self._caller)
             if recorded is not None
             else None
         )
-        has_words = self._talk.words.come != "none" and self._wanted
+        has_words = self.talk.words.come != "none" and self._wanted
         words = (
-            self._by_words() if has_words and self._talk.words.find_greeting(self._wanted) else None
+            self._by_words() if has_words and self.talk.words.find_greeting(self._wanted) else None
         )
         account, denial = self._uncounted() or (None, None)
         obeyed = self._caller.obeyed_digit
-        obeyed = obeyed if obeyed is not None and obeyed.at >= self._since else None
+        obeyed = obeyed if obeyed is not None and obeyed.at >= self.since else None
         if (
             denial is not None and obeyed is not None
         ):  # the digit is part of the RTP that was counted (RFC 4733 section 2.1)
@@ -426,23 +430,23 @@ class Look(CasePart):
 
     def to_caller(self) -> DirectionSigns:
         """Whether the caller heard the AI."""
-        heard, words = self._heard, self._talk.words
+        heard, words = self._heard, self.talk.words
         if heard is None or heard.observation is not Observation.SOUND:
             return heard, self._account if heard is None else None, None
         if recorded := self._recorded():
-            compared = self._talk.recording.heard_ai(recorded, heard, self._caller.label)
+            compared = self.talk.recording.heard_ai(recorded, heard, self._caller.label)
             if compared is not heard:
                 return compared, None, None
         # words from before a change of the call say nothing about the way now
-        if words.may_confirm and words.find_answer(self._wanted if self._again else 0):
+        if words.may_confirm and words.find_answer(self._wanted if self.again else 0):
             # the look may have begun within the greeting
-            if not self._again and not takes_as_long(words.text, self._greeting_s):
+            if not self.again and not takes_as_long(words.text, self._greeting_s):
                 spoken = f"{self._greeting_s:.1f} s of speech before the caller spoke"
-                longer = f"longer than {self._talk.label}'s greeting in the transcript"
+                longer = f"longer than {self.talk.label}'s greeting in the transcript"
                 return self._no_proof(heard, f"{spoken}, {longer}")
             if not self._takes_turns:
                 return self._no_proof(heard, _NO_PAUSE)
-            evidence = f"{heard.evidence}; the transcript has {self._talk.label}'s own words"
+            evidence = f"{heard.evidence}; the transcript has {self.talk.label}'s own words"
             return replace(heard, observation=Observation.WORDS, evidence=evidence), None, None
         denial = self._no_words_of_the_ai()
         if self.greeted_at is not None and not self._takes_turns:
@@ -459,29 +463,29 @@ class Look(CasePart):
     def crossing(self) -> Expected | None:
         """Whether the AI heard another call as well, where its recording tells."""
         recorded = self._recorded()
-        return None if recorded is None else self._talk.recording.crossing(recorded, self._caller)
+        return None if recorded is None else self.talk.recording.crossing(recorded, self._caller)
 
     def _recorded(self) -> Shown | None:
         if not self._deployment.records_calls:
             return None
-        since, answered = self._since, self._caller.answered_at()
+        since, answered = self.since, self._caller.answered_at()
         if (
-            not self._again and answered is not None
+            not self.again and answered is not None
         ):  # the AI may greet before its record shows the call
             since = min(since, max(answered, self._caller.routed))
-        return self._talk.recording.of(self._caller, since, self.until)
+        return self.talk.recording.of(self._caller, since, self.until)
 
     def _by_words(self) -> Sound:
-        evidence = f"{self._talk.label}'s transcript has {prompt_text(GREETING)!r}"
+        evidence = f"{self.talk.label}'s transcript has {prompt_text(GREETING)!r}"
         return Sound(self._said_at, Observation.WORDS, evidence)
 
     def _counted(self) -> Sound | None:
-        counted = self._caller.counted_by_far_end(self._since, self.until)
+        counted = self._caller.counted_by_far_end(self.since, self.until)
         if counted is None or counted[1] <= 0 or _is_cut_off(*counted):
             return None
         by_hop = self._context.far_end.declared.rtcp == "by-hop"
         evidence = f"RTCP counts {counted[1]} of {counted[0]} RTP packets at " + (
-            "the platform, which ends it" if by_hop else self._talk.label
+            "the platform, which ends it" if by_hop else self.talk.label
         )
         return Sound(self.until, Observation.HOP_RTCP if by_hop else Observation.RTCP, evidence)
 
@@ -489,7 +493,7 @@ class Look(CasePart):
         """The finding that by the far end's count hardly any of the caller's packets arrived; None
         otherwise.
         """
-        counted = self._caller.counted_by_far_end(self._since, self.until)
+        counted = self._caller.counted_by_far_end(self.since, self.until)
         if counted is None or not _is_cut_off(*counted):
             return None
         sent, received = counted[0], max(0, counted[1])
@@ -503,15 +507,15 @@ class Look(CasePart):
 
     def _no_words_of_the_caller(self) -> Denial | None:
         """The transcript has the AI's words and none of the caller's, who spoke in a pause."""
-        if not self._wanted or not self._in_pause or not self._talk.words.lacks("human"):
+        if not self._wanted or not self._in_pause or not self.talk.words.lacks("human"):
             return None
-        return _denied_by_words(self._talk, self._caller)
+        return _denied_by_words(self.talk, self._caller)
 
     def _no_words_of_the_ai(self) -> Denial | None:
-        words = self._talk.words
+        words = self.talk.words
         if words.come == "none" or not said(words.text, "human") or words.find_answer():
             return None
-        return _denied_by_words(self._caller, self._talk) if words.lacks("bot") else None
+        return _denied_by_words(self._caller, self.talk) if words.lacks("bot") else None
 
 
 def _denied_by_words(speaker: End, silent: End) -> Denial:

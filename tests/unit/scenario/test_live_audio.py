@@ -13,7 +13,7 @@ from harness.case.events import Event
 from harness.case.legs import LegEvents
 from harness.case.verdict import Verdict
 from harness.scenario.evidence import Evidence
-from harness.scenario.live_audio import Heard, quality
+from harness.scenario.live_audio import quality
 from harness.scenario.signs import LISTEN_S
 from tests.unit.audio.sounds import Samples, join, noise, silence
 from tests.unit.phone_events import rtp_statistics
@@ -36,9 +36,12 @@ def found(
     again: bool = False,
 ) -> dict[str, Verdict]:
     """The verdicts on what was heard from the answer, at 10 s, until 20 s."""
-    leg: Any = SimpleNamespace(id="caller.1", facts=LegEvents(events))
-    heard = Heard(leg, "assistant main", 10.0, 20.0, greeted_at, again, audio, LISTEN_S)
-    findings = filter(None, map(evidence.expect_if, quality(heard)))
+    leg: Any = SimpleNamespace(
+        id="caller.1", facts=LegEvents(events), received_since=lambda since: audio
+    )
+    look: Any = SimpleNamespace(leg=leg, talk=SimpleNamespace(label="assistant main"), since=10.0)
+    look.until, look.greeted_at, look.again, look.silent_s = 20.0, greeted_at, again, LISTEN_S
+    findings = filter(None, map(evidence.expect_if, quality(look)))
     return {finding.check: finding.verdict for finding in findings}
 
 

@@ -104,7 +104,7 @@ def test_words_that_a_busy_machine_may_have_spoilt_blame_nobody(
     case = Case(make_context, caller, transcript, strength="confirmed", transcript="after").settle()
     busy(case.context.evidence, starved_s=lambda begin, end: share * (end - begin))
     ExpectAudio(case.context, cast("Any", caller))._look(
-        cast("Any", caller), case.look._talk, 0.0, False
+        cast("Any", caller), case.look.talk, 0.0, False
     )
     caller.looks[-1].settle()
     found = case.context.evidence.expect_if(case.context.looks_when_over[-1]()[0])
@@ -124,7 +124,7 @@ def test_a_look_names_the_leg_that_talked_to_the_ai(make_context: MakeContext) -
         transcript="after",
     ).settle()
     ExpectAudio(case.context, cast("Any", caller))._look(
-        cast("Any", caller), case.look._talk, 0.0, False
+        cast("Any", caller), case.look.talk, 0.0, False
     )
     caller.looks[-1].settle()
     caller.label = "caller.2"
@@ -241,7 +241,7 @@ def test_a_report_has_its_time_from_when_it_can_tell_of_what_is_asked(
     caller = Caller()
     case = Case(make_context, caller, "", strength="indicated", transcript="none")
     later = time.monotonic() + 2.0
-    look = Look(case.context, case.look._talk, cast("Any", caller), later)
+    look = Look(case.context, case.look.talk, cast("Any", caller), later)
     look.begin()
     busy(case.context.evidence, starved_s=lambda begin, end: 3.0)
     look.settle()
@@ -336,7 +336,7 @@ def test_words_behind_a_change_are_those_behind_its_greeting(
     told: Any = {"strength": "confirmed", "transcript": come}
     case = Case(make_context, Caller(), f"{FIRST}\n{then}", **told).settle()
     assert case.heard_by_caller == ("WORDS", "")
-    case.look = Look(case.context, case.look._talk, case.caller, 0.0, again=True)  # type: ignore[arg-type]
+    case.look = Look(case.context, case.look.talk, case.caller, 0.0, again=True)  # type: ignore[arg-type]
     case.look.begin()
     case.settle()
     assert (case.heard_by_ai[0], case.heard_by_caller[0]) == (by_ai, by_caller)
