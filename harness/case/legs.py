@@ -7,20 +7,26 @@ diagnosis fill a :class:`CaseEvents` from the evidence on disk.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar, cast
+from itertools import pairwise
+from typing import Final, TypeVar, cast
 
+from harness.audio.marks import VOICES
 from harness.case.events import (
+    LONGEST_DROPOUT_S,
     CallState,
     Event,
     FarEndReport,
+    ForeignRtp,
     LegStarted,
     Listened,
     MarkEnded,
     MarkHeard,
     MediaState,
+    RtpPaused,
     RtpStatistics,
     SipMessage,
 )
@@ -30,6 +36,20 @@ E = TypeVar("E", bound=Event)
 #: A mark is reported every 200 ms while it lasts. After a longer gap it was heard anew.
 _REPORTED_EVERY_S = 0.2
 _NEW_AFTER_S = 0.5
+#: Speech is louder (ITU-T P.56 puts its active level on telephone lines at -26 dBov), comfort noise
+#: is not.
+SOUND_DBOV: Final = -45.0
+#: Background noise is steady and quieter than speech (P.56), and a voice stands out from it. It is
+#: looked for around each pulse.
+_STEADY_DB, _LOUDEST_NOISE_DBOV, _OVER_NOISE_DB, _NOISE_WITHIN_S = 3.0, -33.0, 6.0, 4.0
+_RECOGNISED_S: Final = 0.4  # a mark is said again every 200 ms
+#: How near to a pause of the stream its mark is heard: it is said again every 200 ms, and known a
+#: little later.
+_NEAR_S: Final = 1.0
+#: Two pauses with less audio than this between them count as one.
+_FLOWS_S: Final = 0.1
+#: How near to a pause the media change is reported that caused it.
+MEDIA_CHANGES_S: Final = 0.3
 
 
 @dataclass(frozen=True)
@@ -217,6 +237,18 @@ class LegEvents(EventLog):
         """Whether an RTCP report of the far end named the phone's stream."""
         return any(report.names_us for report in self.of(FarEndReport))
 
+    def marks_heard(self, since: float = 0.0) -> list[int]:
+        """Every mark heard after ``since``."""
+        return [e.mark for e in self.of(MarkHeard) if e.at >= since]
+
+    def marks_sustained(self, since: float = 0.0) -> list[int]:
+        """The marks that were repeated, at least 200 ms later.
+
+        Where one voice follows another, symbols of both with a lost packet between them can spell
+        a third mark, once.
+        """
+        return [mark for mark, following in pairwise(self.marks_heard(since)) if mark == following]
+
     def marks(self) -> Iterator[MarkSpan]:
         """The marks heard, the repeated reports of one mark joined. Without a reported end, a mark
         lasts to the last pulse.
@@ -239,6 +271,98 @@ class LegEvents(EventLog):
             last = run[-1].at
             yield self._span(run, max(last, min(last_pulse, last + _REPORTED_EVERY_S)))
 
+    # -- speech: louder than the noise around it, and no mark
+
+    def is_speech(self, heard: Listened) -> bool:
+        noise_dbov = self._noise_dbov(heard.at)
+        if heard.level_dbov <= max(SOUND_DBOV, noise_dbov + _OVER_NOISE_DB):
+            return False
+        return not any(abs(mark.at - heard.at) <= _RECOGNISED_S for mark in self.of(MarkHeard))
+
+    def last_spoken(self, since: float, until: float = math.inf) -> float:
+        """When speech was last heard between two moments; ``since`` if there was none."""
+        pulses = (pulse for pulse in self.of(Listened) if since < pulse.at < until)
+        return max((pulse.at for pulse in pulses if self.is_speech(pulse)), default=since)
+
+    def last_other_sound(self, voices: Collection[int], since: float, until: float) -> float:
+        """When another sound than these marks was last heard between two moments; ``since`` if
+        there was none.
+        """
+        marks = [heard.at for heard in self.of(MarkHeard) if heard.mark not in voices]
+        others = [at for at in marks if since < at < until]
+        return max([self.last_spoken(since, until), *others])
+
+    def _noise_dbov(self, at: float) -> float:
+        """The level of steady noise around a moment; minus infinity if there is none. A voice
+        varies more from pulse to pulse.
+        """
+        near = [e.level_dbov for e in self.of(Listened) if abs(e.at - at) < _NOISE_WITHIN_S]
+        threes = (near[i : i + 3] for i in range(len(near) - 2))
+        steady = (max(three) for three in threes if max(three) - min(three) < _STEADY_DB)
+        return min((level for level in steady if level < _LOUDEST_NOISE_DBOV), default=-math.inf)
+
+    # -- its RTP
+
+    def rtp_unheard(self, since: float) -> dict[str, int]:
+        """RTP packets after ``since`` that the phone did not listen to, by where they came from."""
+        foreign = self.of(ForeignRtp)
+        before = {event.source: event.packets for event in foreign if event.at < since}
+        reported = {event.source: event.packets for event in foreign}
+        more = {source: packets - before.get(source, 0) for source, packets in reported.items()}
+        return {source: packets for source, packets in more.items() if packets}
+
+    @property
+    def reports_that_count(self) -> list[FarEndReport]:
+        """The RTCP reports that say how much of the harness's stream has arrived.
+
+        One without a block on it says that nothing has (RFC 3550 section 6.4.1) only from the
+        source that named it last: another source of the same far end may report on no stream (RFC
+        8861), another party on others, and some far ends never name any.
+        """
+        found: list[FarEndReport] = []
+        for report in self.of(FarEndReport):
+            if report.names_us or (found and report.reporter == found[-1].reporter):
+                found.append(report)
+        return found
+
+    def counted_by_far_end(self, since: float, until: float = math.inf) -> tuple[int, int] | None:
+        """RTP packets sent between two moments, and of those the ones the far end has received by
+        its own count.
+
+        None where no report of that time counts.
+        """
+        reported = [report for report in self.reports_that_count if report.at <= until]
+        later = [report for report in reported if report.at >= since]
+        if not later:
+            return None
+        before = next((report for report in reversed(reported) if report.at < since), None)
+        sent, received = (before.sent, before.received) if before else (0, 0)
+        sent = later[-1].sent - sent
+        # what was on its way at the first came from before
+        return sent, min(sent, later[-1].received - received)
+
+    def pauses_in_a_voice(self) -> list[RtpPaused]:
+        """The unannounced pauses with one single voice heard before and after each. New negotiation
+        of the media may pause the stream (RFC 3264 section 8).
+        """
+        marks = self.of(MarkHeard)
+        changes = [event.at for event in self.of(MediaState)]
+
+        def voices(began: float, ended: float) -> set[int]:
+            # an AI alternates between its own voice and its answer to what it hears
+            return {min(mark.mark, VOICES.start) for mark in marks if began <= mark.at <= ended}
+
+        def is_dropout(pause: RtpPaused) -> bool:
+            before = voices(pause.began - _NEAR_S, pause.began)
+            behind = voices(pause.ended, pause.ended + _NEAR_S)
+            since, until = pause.began - MEDIA_CHANGES_S, pause.ended + MEDIA_CHANGES_S
+            is_changed = any(since <= at <= until for at in changes)
+            return len(before) == 1 and before == behind and not is_changed
+
+        pauses = _joined(self.of(RtpPaused))
+        short = [pause for pause in pauses if pause.ended - pause.began < LONGEST_DROPOUT_S]
+        return list(filter(is_dropout, short))
+
     def _span(self, run: Sequence[MarkHeard], ended: float) -> MarkSpan:
         began = min(event.began for event in run)
         return MarkSpan(
@@ -249,6 +373,17 @@ class LegEvents(EventLog):
             sum(event.level_dbov for event in run) / len(run),
             max(event.quality for event in run),
         )
+
+
+def _joined(pauses: Iterable[RtpPaused]) -> list[RtpPaused]:
+    """The pauses by time; those with almost nothing between them count as one."""
+    found: list[RtpPaused] = []
+    for pause in sorted(pauses, key=lambda pause: pause.began):
+        if found and pause.began - found[-1].ended < _FLOWS_S:
+            found[-1] = replace(pause, began=found[-1].began)
+        else:
+            found.append(pause)
+    return found
 
 
 class CaseEvents(EventLog):

@@ -11,7 +11,6 @@ import statistics
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -26,13 +25,12 @@ from harness.audio.wav import to_int16, write_wav
 from harness.case.checks import audio, reach
 from harness.case.checks.finding import heard_at
 from harness.case.events import (
-    LONGEST_DROPOUT_S,
     PACKET_S,
     MarkHeard,
     MediaState,
-    RtpPaused,
     Span,
 )
+from harness.case.legs import MEDIA_CHANGES_S
 from harness.case.verdict import Finding, Strength
 from harness.phone import recording
 from harness.phone.leg import Leg
@@ -42,7 +40,7 @@ from harness.phone.waiter import NeverCame
 from harness.scenario.ai_calls import StandInCall
 from harness.scenario.call import SETTLE_S, Call
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import End, last_other_sound
+from harness.scenario.ends import End
 
 # -- other voices: every call's own listener hears the strongest voice; finding one at a tenth of its power, or an echo, takes a
 #    search of some tens of milliseconds of CPU
@@ -240,7 +238,7 @@ def _missing(
     samples, origin = received
     voice = began, ended = origin + spoken[0], origin + spoken[1]
     changes = [event.at for leg in (listener, speaker.leg) for event in leg.facts.of(MediaState)]
-    no_audio = [(at - _CHANGES_S, at + _CHANGES_S) for at in changes] + speaker.pressed
+    no_audio = [(at - MEDIA_CHANGES_S, at + MEDIA_CHANGES_S) for at in changes] + speaker.pressed
     missing = [
         span
         for span in _spans(holes(_between(samples, origin, began, ended)), began)
@@ -311,7 +309,7 @@ def check_first_audio(context: CaseContext, both: Sequence[Heard], since: float)
         heard_at = since + delay_ms / 1000
         voices = {speaker.mark, listener.mark}
         began = max(
-            last_other_sound(call.leg, voices, since, heard_at) for call in (speaker, listener)
+            call.leg.facts.last_other_sound(voices, since, heard_at) for call in (speaker, listener)
         )
         context.evidence.expect(
             audio.first.of(speaker.label, listener.label, heard_at - began, limit_s),
@@ -461,55 +459,6 @@ def measure_one_way_delay(context: CaseContext, one: Call, other: Call) -> None:
             context.evidence.expect(
                 audio.one_way_delay.of(speaker.label, listener.label, measured, seconds, before_ms)
             )
-
-
-# -- pauses of a stream during one voice: a mark has no pauses of its own. New negotiation of the media may pause the stream
-#    (RFC 3264 section 8)
-
-#: A mark is said again every 200 ms, and known a little later.
-_NEAR_S: Final = 1.0
-#: Two pauses with less audio than this between them count as one.
-_FLOWS_S: Final = 0.1
-#: How near to a pause the media change is reported that caused it.
-_CHANGES_S: Final = 0.3
-
-
-def pauses_in_a_voice(leg: Leg) -> list[RtpPaused]:
-    """The unannounced pauses with one single voice heard before and after each."""
-    marks = leg.facts.of(MarkHeard)
-    pauses = _joined(leg.facts.of(RtpPaused))
-    changes = [event.at for event in leg.facts.of(MediaState)]
-    short = [pause for pause in pauses if pause.ended - pause.began < LONGEST_DROPOUT_S]
-
-    def voices(began: float, ended: float) -> set[int]:
-        return {_speaker(mark) for mark in marks if began <= mark.at <= ended}
-
-    def is_dropout(pause: RtpPaused) -> bool:
-        before = voices(pause.began - _NEAR_S, pause.began)
-        behind = voices(pause.ended, pause.ended + _NEAR_S)
-        is_changed = any(
-            pause.began - _CHANGES_S <= at <= pause.ended + _CHANGES_S for at in changes
-        )
-        return len(before) == 1 and before == behind and not is_changed
-
-    return list(filter(is_dropout, short))
-
-
-def _joined(pauses: Iterable[RtpPaused]) -> list[RtpPaused]:
-    """The pauses by time; those with almost nothing between them count as one."""
-    found: list[RtpPaused] = []
-    for pause in sorted(pauses, key=lambda pause: pause.began):
-        if found and pause.began - found[-1].ended < _FLOWS_S:
-            found[-1] = replace(pause, began=found[-1].began)
-        else:
-            found.append(pause)
-    return found
-
-
-def _speaker(heard: MarkHeard) -> int:
-    return min(
-        heard.mark, VOICES.start
-    )  # an AI alternates between its own voice and its answer to what it hears
 
 
 # -- packet loss: a voice is recognised within a few packets, too few to say how many get lost

@@ -18,7 +18,6 @@ from harness.phone.leg import Leg
 from harness.scenario import audio_quality, post_failure_probes
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import marks_sustained
 from harness.scenario.evidence import unobserved
 from harness.scenario.expect import Expect
 
@@ -95,7 +94,7 @@ def look_at_audio(context: CaseContext, leg: Leg, beneath: Sequence[int] = ()) -
 
     ``beneath``: marks that sound under others.
     """
-    marks = [*marks_sustained(leg), *dict.fromkeys(beneath)]
+    marks = [*leg.facts.marks_sustained(), *dict.fromkeys(beneath)]
     heard = [mark for mark in marks if not context.calls.is_unattributed(mark)]
     if heard:
         context.evidence.expect(context.calls.crossing(leg, heard))
@@ -157,7 +156,7 @@ def _look_longer(context: CaseContext) -> None:
         for leg in _every_leg(context)
         if leg.state != "disconnected" and leg.statistics() is not None
     ]
-    paused = {leg.id: _in_ms(audio_quality.pauses_in_a_voice(leg)) for leg in legs}
+    paused = {leg.id: _in_ms(leg.facts.pauses_in_a_voice()) for leg in legs}
     unsure = [
         label for label, pauses in paused.items() if pauses and not audio.is_broken_up(pauses)
     ]
@@ -176,7 +175,7 @@ def _little_loss(context: CaseContext, leg: Leg) -> None:
     counted = leg.statistics()
     if counted is None:
         return
-    pauses = audio_quality.pauses_in_a_voice(leg)
+    pauses = leg.facts.pauses_in_a_voice()
     whole = leg.facts.began, time.monotonic()
     expected = audio.loss.of(leg.id, counted, _in_ms(pauses))
     spans = (whole, *((pause.began, pause.ended) for pause in pauses))

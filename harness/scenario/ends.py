@@ -5,7 +5,6 @@ pauses, and what arrived instead.
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
@@ -27,12 +26,11 @@ from harness.case.events import (
     Event,
     Expected,
     FarEndReport,
-    ForeignRtp,
     Listened,
     MarkHeard,
     RtpStatistics,
 )
-from harness.case.legs import E, LegEvents
+from harness.case.legs import SOUND_DBOV, E
 from harness.phone.leg import Leg
 from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.phone.waiter import NeverCame
@@ -40,9 +38,6 @@ from harness.scenario.context import CaseContext, CasePart
 from harness.sip.message import Request
 from harness.witness.call_record import CallRecord
 
-#: Speech is louder (ITU-T P.56 puts its active level on telephone lines at -26 dBov), comfort noise
-#: is not.
-SOUND_DBOV: Final = -45.0
 #: A pause between two sentences, not between two words.
 PAUSE_S: Final = 0.6
 #: A far end that speaks longer without a pause is interrupted.
@@ -55,10 +50,6 @@ PULSE_S: Final = 0.2
 #: Silence after which it is the caller's turn: a greeting may be two sentences.
 TURN_S: Final = 1.0
 _WORD_PULSES: Final = 2  # one may be a click
-#: Background noise is steady and quieter than speech (P.56), and a voice stands out from it. It is
-#: looked for around each pulse.
-_STEADY_DB, _LOUDEST_NOISE_DBOV, _OVER_NOISE_DB, _NOISE_WITHIN_S = 3.0, -33.0, 6.0, 4.0
-_RECOGNISED_S: Final = 0.4  # a mark is said again every 200 ms
 _WORD_S: Final = 0.4  # a shorter sound may be a click
 _WORTH_HEARING_S = 0.4  # shorter audio cannot be described
 _JUDGED_BY_S = 0.35  # audio needed behind an unclear mark to tell why it is unclear; marks are reported each 0.2 s
@@ -332,18 +323,12 @@ class ListeningLeg(End):
         """
         newest = self.leg.facts.last(Listened)
         is_listening = newest is not None and newest.at >= since
-        return marks_heard(self.leg, since), time.monotonic() - since if is_listening else 0.0
-
-    def counted_by_far_end(self, since: float, until: float = math.inf) -> tuple[int, int] | None:
-        """RTP packets sent, and of those the ones the far end counts as received:
-        :func:`counted_between`.
-        """
-        return counted_between(self._leg.facts, since, until)
+        return self.leg.facts.marks_heard(since), time.monotonic() - since if is_listening else 0.0
 
     def wait_for_far_end_report(self, since: float, deadline: float) -> None:
         """Wait until the far end has reported by RTCP, or the time is over."""
         leg = self.leg
-        comes(leg, FarEndReport, lambda e: e in reports_that_count(leg.facts), deadline, since)
+        comes(leg, FarEndReport, lambda e: e in leg.facts.reports_that_count, deadline, since)
 
     def account(self, since: float, missing: End | None = None) -> ListenerReport:
         """What arrived after ``since``, by events and by the recording."""
@@ -354,7 +339,7 @@ class ListeningLeg(End):
         counters = facts.of(RtpStatistics)
         first = next((e for e in reversed(counters) if e.at < since), None)
         last = counters[-1] if counters else None
-        unheard = _unheard(facts, since)
+        unheard = facts.rtp_unheard(since)
 
         def more(count: Callable[[RtpStatistics], int]) -> int | None:
             before = 0 if first is None else count(first)
@@ -363,7 +348,7 @@ class ListeningLeg(End):
         return ListenerReport(
             seconds=max(0.0, max((e.seconds for e in after), default=before) - before),
             level_dbov=max((e.level_dbov for e in after), default=None),
-            marks=tuple(marks_sustained(self.leg, since)),
+            marks=tuple(facts.marks_sustained(since)),
             rx_packets=more(lambda counted: counted.rx_packets),
             rx_other_type=more(lambda counted: counted.rx_other_type) or 0,
             tx_packets=more(lambda counted: counted.tx_packets),
@@ -419,67 +404,9 @@ def comes(
     return None
 
 
-def marks_heard(leg: Leg, since: float = 0.0) -> list[int]:
-    """Every mark that a leg heard after ``since``."""
-    return [e.mark for e in leg.facts.of(MarkHeard) if e.at >= since]
-
-
-def marks_sustained(leg: Leg, since: float = 0.0) -> list[int]:
-    """The marks that were repeated, at least 200 ms later.
-
-    Where one voice follows another, symbols of both with a lost packet between them can spell a
-    third mark, once.
-    """
-    return [mark for mark, following in pairwise(marks_heard(leg, since)) if mark == following]
-
-
-def _unheard(facts: LegEvents, since: float) -> dict[str, int]:
-    """RTP packets after ``since`` that the phone did not listen to, by where they came from."""
-    foreign = facts.of(ForeignRtp)
-    before = {event.source: event.packets for event in foreign if event.at < since}
-    reported = {event.source: event.packets for event in foreign}
-    return {
-        source: more
-        for source, packets in reported.items()
-        if (more := packets - before.get(source, 0))
-    }
-
-
 def _fell_through(leg: Leg) -> bool:
     """Whether the call was refused, or given up, before anybody answered."""
     return leg.state == "disconnected" and leg.facts.answered_at is None
-
-
-def reports_that_count(facts: LegEvents) -> list[FarEndReport]:
-    """The RTCP reports that say how much of the harness's stream has arrived.
-
-    One without a block on it says that nothing has (RFC 3550 section 6.4.1) only from the source
-    that named it last: another source of the same far end may report on no stream (RFC 8861),
-    another party on others, and some far ends never name any.
-    """
-    found: list[FarEndReport] = []
-    for report in facts.of(FarEndReport):
-        if report.names_us or (found and report.reporter == found[-1].reporter):
-            found.append(report)
-    return found
-
-
-def counted_between(facts: LegEvents, since: float, until: float) -> tuple[int, int] | None:
-    """RTP packets sent between two moments (monotonic seconds), and of those the ones the far end
-    has received by its own count.
-
-    None where no report of that time counts.
-    """
-    reported = [report for report in reports_that_count(facts) if report.at <= until]
-    later = [report for report in reported if report.at >= since]
-    if not later:
-        return None
-    before = next((report for report in reversed(reported) if report.at < since), None)
-    sent, received = (before.sent, before.received) if before else (0, 0)
-    sent = later[-1].sent - sent
-    return sent, min(
-        sent, later[-1].received - received
-    )  # what was on its way at the first came from before
 
 
 # -- whether the far end is speaking, so that the caller does not interrupt it
@@ -495,14 +422,14 @@ def wait_for_pause(leg: Leg, within: float = PAUSES_WITHIN_S) -> bool:
 
     def pauses(event: Listened) -> bool:
         nonlocal silent_since
-        if _is_speech(leg, event):
+        if leg.facts.is_speech(event):
             silent_since = None
         elif silent_since is None:
             silent_since = event.at
         return (
             silent_since is not None
             and event.at - silent_since >= PAUSE_S - PULSE_S
-            and _is_newest(leg, event)
+            and event is leg.facts.last(Listened)
         )
 
     now = time.monotonic()
@@ -513,7 +440,7 @@ def wait_for_speech(leg: Leg, since: float, within: float) -> bool:
     """Whether the far end speaks within ``within`` seconds after ``since`` (``time.monotonic()``)."""
 
     def speaks(pulse: Listened) -> bool:
-        return pulse.at >= since + PULSE_S and _is_speech(leg, pulse)
+        return pulse.at >= since + PULSE_S and leg.facts.is_speech(pulse)
 
     return comes(leg, Listened, speaks, since + within, since) is not None
 
@@ -528,33 +455,15 @@ def wait_for_greeting(leg: Leg, since: float, within: float) -> None:
     def is_over(event: Event) -> bool:
         if isinstance(event, MarkHeard):
             return True
-        if not isinstance(event, Listened) or not _is_newest(leg, event):
+        if not isinstance(event, Listened) or event is not leg.facts.last(Listened):
             return False
         pulses = (e for e in leg.facts.of(Listened) if e.at > since)
-        spoken = [pulse.at for pulse in pulses if _is_speech(leg, pulse)]
+        spoken = [pulse.at for pulse in pulses if leg.facts.is_speech(pulse)]
         if len(spoken) < _WORD_PULSES:
             return event.at >= since + within
         return event.at - spoken[-1] >= TURN_S
 
     comes(leg, Event, is_over, time.monotonic() + within + PAUSES_WITHIN_S, since)
-
-
-def last_spoken_to(leg: Leg, since: float) -> float:
-    """When a sound other than a mark was last heard after ``since``; ``since`` if there was none."""
-    heard = (event for event in leg.facts.of(Listened) if event.at > since)
-    return max((event.at for event in heard if _is_speech(leg, event)), default=since)
-
-
-def last_other_sound(leg: Leg, voices: Collection[int], since: float, until: float) -> float:
-    """When another sound than these marks was last heard between two moments; ``since`` if there
-    was none.
-    """
-
-    marks = [heard.at for heard in leg.facts.of(MarkHeard) if heard.mark not in voices]
-    pulses = [pulse for pulse in leg.facts.of(Listened) if since < pulse.at < until]
-    others = [at for at in marks if since < at < until]
-    others += [pulse.at for pulse in pulses if _is_speech(leg, pulse)]
-    return max(others, default=since)
 
 
 def received_between(leg: Leg, since: float, until: float) -> NDArray[np.int16]:
@@ -573,29 +482,3 @@ def last_words_to(leg: Leg, since: float, until: float | None = None) -> float:
         if span.kind == "speech" and span.ended - span.began > _WORD_S
     )
     return since + max((span.ended for span in words), default=0.0)
-
-
-def _noise_dbov(leg: Leg, at: float) -> float:
-    """The level of steady noise around a moment; minus infinity if there is none. A voice varies
-    more from pulse to pulse.
-    """
-    near = [e.level_dbov for e in leg.facts.of(Listened) if abs(e.at - at) < _NOISE_WITHIN_S]
-    threes = (near[i : i + 3] for i in range(len(near) - 2))
-    steady = (max(three) for three in threes if max(three) - min(three) < _STEADY_DB)
-    return min((level for level in steady if level < _LOUDEST_NOISE_DBOV), default=-math.inf)
-
-
-def _is_newest(leg: Leg, heard: Listened) -> bool:
-    newest = leg.facts.last(Listened)
-    return newest is None or newest.at <= heard.at
-
-
-def _is_speech(leg: Leg, heard: Listened) -> bool:
-    """Whether it is louder than the noise around it, and not a mark."""
-    if (
-        heard.level_dbov <= SOUND_DBOV
-        or heard.level_dbov <= _noise_dbov(leg, heard.at) + _OVER_NOISE_DB
-    ):
-        return False
-    marks = leg.facts.of(MarkHeard)
-    return not any(abs(mark.at - heard.at) <= _RECOGNISED_S for mark in marks)

@@ -26,7 +26,6 @@ from harness.scenario.context import CaseContext, CasePart
 from harness.scenario.ends import (
     WHISPER_S,
     End,
-    last_spoken_to,
     last_words_to,
 )
 from harness.scenario.evidence import unobserved
@@ -113,7 +112,7 @@ class ExpectAudio(CasePart):
         """
 
         def last_told() -> float:
-            return max(last_spoken_to(agent.leg, since), self._last_words((self._end,), since))
+            return max(agent.leg.facts.last_spoken(since), self._last_words((self._end,), since))
 
         by_when, connected_at = self._by_when_heard(agent, since, deadline, last_told)
         if connected_at is not None and connected_at > since + _AT_ONCE_S and last_told() > since:

@@ -22,7 +22,7 @@ from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import AiCall
 from harness.scenario.call import DIGIT_S, Call
 from harness.scenario.context import CaseContext, CasePart, Line, number_as
-from harness.scenario.ends import WHISPER_S, End, last_spoken_to, marks_heard, wait_for_pause
+from harness.scenario.ends import WHISPER_S, End, wait_for_pause
 from harness.scenario.expect import Expect
 from harness.scenario.reported import MachineCall, ReportedCall
 
@@ -370,7 +370,7 @@ class Group(CasePart):
             if digit := self._deployment.phones[leg.phone.name].accept:
                 taken.hears_sound(leg.facts.began, self._now() + self._context.patience)
                 wait_for_pause(leg)  # the prompt that names the digit is over
-                is_connected = of.mark in marks_heard(leg)
+                is_connected = of.mark in leg.facts.marks_heard()
                 self._evidence.expect(landing.accepted.of(leg.phone.name, digit, is_connected))
                 taken.press(digit)
                 taken.connected_at = self._now()
@@ -410,7 +410,7 @@ class Group(CasePart):
         began = self._now()
 
         def is_heard_out() -> bool:
-            is_silent = self._now() > last_spoken_to(agent.leg, began) + _SPEAKS_WITHIN_S
+            is_silent = self._now() > agent.leg.facts.last_spoken(began) + _SPEAKS_WITHIN_S
             return is_silent or caller.answered_at() is not None or caller.is_over()
 
         self._context.wait_for(is_heard_out, WHISPER_S, "what the platform says to the agent")

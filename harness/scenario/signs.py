@@ -480,7 +480,7 @@ class Look(CasePart):
         return Sound(self._said_at, Observation.WORDS, evidence)
 
     def _counted(self) -> Sound | None:
-        counted = self._caller.counted_by_far_end(self.since, self.until)
+        counted = self._caller.first_leg.facts.counted_by_far_end(self.since, self.until)
         if counted is None or counted[1] <= 0 or _is_cut_off(*counted):
             return None
         by_hop = self._context.far_end.declared.rtcp == "by-hop"
@@ -493,7 +493,7 @@ class Look(CasePart):
         """The finding that by the far end's count hardly any of the caller's packets arrived; None
         otherwise.
         """
-        counted = self._caller.counted_by_far_end(self.since, self.until)
+        counted = self._caller.first_leg.facts.counted_by_far_end(self.since, self.until)
         if counted is None or not _is_cut_off(*counted):
             return None
         sent, received = counted[0], max(0, counted[1])

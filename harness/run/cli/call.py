@@ -23,6 +23,7 @@ from harness.audio.dtmf import DIGITS
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_path, prompt_samples, prompt_text
 from harness.case.events import CallState, Event, LegStarted, Listened, MarkHeard
+from harness.case.legs import SOUND_DBOV
 from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Verdict
 from harness.deployment import Deployment
@@ -59,7 +60,6 @@ from harness.run.load.run import load as run_load
 from harness.run.plugin.leases import in_turn
 from harness.run.plugin.options import live_is_allowed, live_refusal
 from harness.run.plugin.worlds import one_world
-from harness.scenario.ends import SOUND_DBOV
 from harness.scenario.phones import own_phone
 from harness.support.files.own_directories import Scratch
 from harness.support.mask import mask_text

@@ -76,8 +76,10 @@ class Caller:
     def account(self, since: float, missing: Any = None) -> ListenerReport:
         return ListenerReport(2.0, -20.0, rx_packets=self._packets)
 
-    def counted_by_far_end(self, since: float, until: float = NEVER) -> tuple[int, int] | None:
-        return self.counts
+    @property
+    def first_leg(self) -> Any:
+        facts = SimpleNamespace(counted_by_far_end=lambda since, until: self.counts)
+        return SimpleNamespace(facts=facts)
 
     def wait_for_far_end_report(self, since: float, deadline: float) -> None:
         self.did.append("waits for RTCP")

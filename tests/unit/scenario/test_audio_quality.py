@@ -472,7 +472,7 @@ STEADY = [mark(9.0 + 0.2 * n) for n in range(20)]
 def test_a_short_pause_within_one_voice_is_a_dropout(
     events: list[Event], dropouts: list[tuple[float, float]]
 ) -> None:
-    found = audio_quality.pauses_in_a_voice(leg(*events))
+    found = leg(*events).facts.pauses_in_a_voice()
     assert [(round(one.began, 2), round(one.ended, 2)) for one in found] == dropouts
 
 

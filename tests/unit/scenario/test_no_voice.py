@@ -18,9 +18,8 @@ from harness.audio.wav import to_int16
 from harness.case.checks.audio import Sound
 from harness.case.checks.claims import Observation
 from harness.case.events import RtpPaused
-from harness.case.legs import LegEvents
+from harness.case.legs import SOUND_DBOV, LegEvents
 from harness.scenario import signs
-from harness.scenario.ends import SOUND_DBOV
 from tests.unit.audio.sounds import Samples, join, mix, noise, silence
 from tests.unit.clock import Clock
 from tests.unit.scenario.conftest import MakeContext

@@ -83,6 +83,6 @@ def test_what_is_counted_since_a_moment(
     reports: list[FarEndReport], counted: tuple[int, int] | None
 ) -> None:
     mine, awaited = call(*reports)
-    assert mine.counted_by_far_end(1.0) == counted
+    assert mine.leg.facts.counted_by_far_end(1.0) == counted
     mine.wait_for_far_end_report(1.0, 5.0)
     assert (awaited != [None]) is (counted is not None), "what is waited for is what counts"
