@@ -155,6 +155,11 @@ class LegEvents(EventLog):
         return newest.state if newest else ""
 
     @property
+    def early_at(self) -> float | None:
+        """When a caller was first told of its call's progress (18x)."""
+        return next((e.at for e in self.of(CallState) if e.state == "early"), None)
+
+    @property
     def answered_at(self) -> float | None:
         """When the call was answered: confirmed by ACK (RFC 3261 section 13)."""
         return next((e.at for e in self.of(CallState) if e.state == "confirmed"), None)

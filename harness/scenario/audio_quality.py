@@ -284,9 +284,6 @@ _WAIT_S = 2.5
 #: How often each direction is tried again.
 _LOOKS = 2
 
-#: A harness that was kept from working for less than this has not missed anything.
-WORTH_WAITING_S = 0.1
-
 #: A finding on audio, its speaker and its listener.
 Heard = tuple[Finding, End, End]
 

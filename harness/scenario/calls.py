@@ -52,10 +52,6 @@ class Calls:
         self.own.append(call)
         return call
 
-    def add_ai(self, call: End) -> None:
-        """Remember a call of the AI."""
-        self.of_the_ai.append(call)
-
     @property
     def other_legs(self) -> list[Leg]:
         """The legs of harness phones that no scenario asked for."""

@@ -86,7 +86,7 @@ class SynthflowEndpoint(CasePart):
     def _call(self, record: CallRecord, of: Call, number: str) -> SynthflowCall:
         call = SynthflowCall(self._context, record, of, number, lambda: self.find(of, number))
         self.taken.append(call)
-        self._context.calls.add_ai(call)
+        self._context.calls.of_the_ai.append(call)
         return call
 
     def find(self, of: Call, number: str, on_trust: bool = True) -> CallRecord | None:
@@ -407,7 +407,7 @@ class StandInEndpoint(CasePart):
             leg.wait_state("confirmed", within=_ACKNOWLEDGED_WITHIN_S)
         call = StandInCall(self._context, leg, self.phone, self.trunk, self._called(leg), of)
         self.taken.append(call)
-        self._context.calls.add_ai(call)
+        self._context.calls.of_the_ai.append(call)
         return call
 
     def _rang_out(self, of: Call) -> None:

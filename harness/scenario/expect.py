@@ -20,7 +20,6 @@ from harness.deployment import Trunk
 from harness.deployment.safety import numbers_of
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
-from harness.scenario import audio_quality
 from harness.scenario.ai_calls import SynthflowCall
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext, CasePart, Line
@@ -313,16 +312,12 @@ class Expect(ExpectAudio):
     ) -> None:
         """The finding on when the call reached that state. If it never did, the scenario ends."""
         call, began = self._call, time.monotonic()
+        late_s = 0.0
+        if comes(call.leg, CallState, lambda e: e.state == state, began + limit) is None:
+            # the event may reach the harness that much later
+            late_s = self._evidence.kept_from(began, time.monotonic()).starved_s
         try:
-            try:
-                at = call.leg.wait_state(state, within=limit).at
-            except NeverCame:
-                starved_s = self._evidence.kept_from(began, time.monotonic()).starved_s
-                if starved_s < audio_quality.WORTH_WAITING_S:
-                    raise
-                at = call.leg.wait_state(
-                    state, within=starved_s
-                ).at  # the event may reach the harness that much later
+            at = call.leg.wait_state(state, within=late_s).at
         except NeverCame as error:
             finding = self._evidence.expect(
                 check.of(call.label, None, limit, instead=error.finding.actual)
@@ -579,10 +574,10 @@ def way_in_s(call: Call, most_s: float) -> float:
     """How long after its INVITE the caller was told that it rings; 0 if it was not told, or had
     been let in before.
     """
-    states = (e for e in call.leg.facts.of(CallState) if e.state in ("early", "confirmed"))
-    first = next(states, None)
-    rings = first is not None and first.state == "early" and call.routed == call.began
-    return min(first.at - call.began, most_s) if first and rings else 0.0
+    early_at = call.leg.facts.early_at
+    if early_at is None or call.routed > call.began:
+        return 0.0
+    return min(early_at - call.began, most_s)
 
 
 class ExpectGroup(CasePart):

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from harness.case.checks import landing, reach
-from harness.case.events import CallState, Expected
+from harness.case.events import Expected
 from harness.case.measurement import Landing
 from harness.case.verdict import ExpectationError, Finding, NotObservableError
 from harness.deployment import Group as GroupEntry
@@ -176,8 +176,7 @@ class Caller(CasePart):
         answered = call.answered_at()
         if answered is None or answered - call.began <= self._context.patience:
             return answered or self._now(), announcement_s
-        early = (e.at for e in call.leg.facts.of(CallState) if e.state == "early")
-        began = next(early, answered)
+        began = call.leg.facts.early_at or answered
         return began, max(0.0, announcement_s - (answered - began))
 
     def dial(self, number: str, headers: Sequence[tuple[str, str]] = ()) -> Call:

@@ -85,7 +85,7 @@ def case(make_context: MakeContext, leg: Any, **changes: Any) -> tuple[CaseConte
     """A case with two callers, of whom the assistant main took the first."""
     context = make_context(assistants=ASSISTANTS, **changes)
     took: Any = SimpleNamespace(assistant="main", legs=())
-    context.calls.add_ai(took)
+    context.calls.of_the_ai.append(took)
     other: Any = ScriptedLeg(name="caller.2", mark=OTHERS)
     context.calls.add(Call(context, other, "caller"))
     return context, context.calls.add(Call(context, leg, "caller"))
@@ -127,7 +127,7 @@ def test_only_other_conversations_are_strange(make_context: MakeContext) -> None
         phone: Any = None
         if of is not None and name.startswith("ai"):
             taken = StandInCall(context, leg, phone, context.trunk, "main", of)
-            context.calls.add_ai(taken)
+            context.calls.of_the_ai.append(taken)
             return taken
         return context.calls.add(Call(context, leg, name.partition(".")[0], peer=of))
 
@@ -200,7 +200,9 @@ def test_an_ai_that_handed_over_by_refer_is_not_heard_beside_the_person(
     context.calls.add(Call(context, agent, "agent", peer=first))
     ai_leg: Any = ScriptedLeg(sip_message("sent", start), name="ai.1", mark=theirs)
     phone: Any = None
-    context.calls.add_ai(StandInCall(context, ai_leg, phone, context.trunk, "main", first))
+    context.calls.of_the_ai.append(
+        StandInCall(context, ai_leg, phone, context.trunk, "main", first)
+    )
     audio_quality.listen_to_whole_call(context, agent)
     found = [
         f.actual
