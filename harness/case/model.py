@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from harness.case.events import Event, FarEndRecord, SipMessage
 from harness.sip.grammar import SipSyntaxError, decimal
@@ -195,13 +196,18 @@ def message_of(event: Event) -> CallMessage | None:
 
 def messages_in_record(record: FarEndRecord) -> Iterator[CallMessage]:
     """The SIP messages that a far end's record shows, in order, as far as they can be parsed."""
-    for index, entry in enumerate(record.messages, start=1):
+    return messages_shown(record.messages, record.source)
+
+
+def messages_shown(entries: Iterable[Any], source: str = "") -> Iterator[CallMessage]:
+    """The same of the messages in a record that comes from ``source``."""
+    for index, entry in enumerate(entries, start=1):
         parsed = read(str(entry.get("text", ""))) if isinstance(entry, Mapping) else None
         if parsed is not None:
             direction, transport, local, remote = (
-                str(entry.get(name, "")) for name in ("direction", "transport", "local", "remote")
+                str(entry.get(name) or "") for name in ("direction", "transport", "local", "remote")
             )
-            where = f"message {index} of {record.source}"
+            where = f"message {index} of {source}"
             yield CallMessage(parsed, direction, transport, local, remote, where)
 
 

@@ -13,7 +13,7 @@ from harness.audio.marks import reply_to
 from harness.case.checks.audio import ListenerReport, Sound
 from harness.case.checks.claims import Observation
 from harness.case.legs import is_request
-from harness.case.model import read
+from harness.case.model import CallMessage, message_of, messages_shown
 from harness.deployment import TOPIC_HEADER, Assistant, Trunk
 from harness.errors import FarEndError, PhoneMisuseError
 from harness.phone.leg import Leg
@@ -25,7 +25,6 @@ from harness.scenario.ends import Digit, End, ListeningLeg
 from harness.scenario.handover import SentTransfer, in_actions, in_messages
 from harness.scenario.recorded import RecordedCall
 from harness.scenario.signs import RECOGNISED_WITHIN_S, Words
-from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request
 from harness.sip.uri import Uri
 from harness.witness.call_record import CallRecord
@@ -70,14 +69,8 @@ class StandInCall(Call):
         return self._assistant
 
     @property
-    def received_on(self) -> tuple[str, str] | None:
-        """Where the INVITE came to."""
-        return self.leg.invite.transport, self.leg.invite.local
-
-    @property
-    def came_from(self) -> str | None:
-        """Where it came from."""
-        return self.leg.invite.remote
+    def arrival(self) -> CallMessage | None:
+        return message_of(self.leg.invite)
 
     def hand_over(
         self, group: RingGroup, how: str, caller_id: str | None = None, topic: str | None = None
@@ -308,40 +301,24 @@ class SynthflowCall(End):
             messages = self._fresh("messages")
         return messages or []
 
-    def _first_invite(self) -> tuple[Request | None, dict[str, Any]]:
-        """The INVITE that began the call, and what else the record has of it.
+    def _first_invite(self) -> CallMessage | None:
+        """The INVITE that began the call, where the far end shows its messages.
 
         A challenged INVITE comes twice; what counts is the one that was let in, the last without a
         To tag.
         """
-        found: tuple[Request | None, dict[str, Any]] = None, {}
-        for message in self._messages():
-            if (
-                message["direction"] == "received"
-                and (request := _initial_invite(message["text"])) is not None
-            ):
-                found = request, message
-        return found
+        came = [m for m in messages_shown(self._messages()) if m.received and m.begins_dialog]
+        return came[-1] if came else None
 
     @property
     def invite(self) -> Request | None:
-        """The INVITE, where the far end shows its messages."""
-        return self._first_invite()[0]
+        first = self._first_invite()
+        return first.message if first and isinstance(first.message, Request) else None
 
     @property
-    def received_on(self) -> tuple[str, str] | None:
-        """Where it came to."""
-        _, reported = self._first_invite()
-        return (
-            (reported["transport"], reported["local"])
-            if reported.get("transport") and reported.get("local")
-            else None
-        )
-
-    @property
-    def came_from(self) -> str | None:
-        """Where it came from."""
-        return self._first_invite()[1].get("remote")
+    def arrival(self) -> CallMessage | None:
+        first = self._first_invite()
+        return first if first and first.transport and first.local else None
 
     @property
     def codec(self) -> str | None:
@@ -574,15 +551,3 @@ AiCall = StandInCall | SynthflowCall
 
 def _whole(ms: float | None) -> int | None:
     return None if ms is None else int(ms)
-
-
-def _initial_invite(text: str) -> Request | None:
-    """The INVITE that begins a dialog; None for any other message."""
-    message = read(text)
-    with contextlib.suppress(SipSyntaxError):
-        return (
-            message
-            if isinstance(message, Request) and message.method == "INVITE" and not message.to.tag
-            else None
-        )
-    return None

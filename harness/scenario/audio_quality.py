@@ -37,7 +37,7 @@ from harness.phone.leg import Leg
 from harness.phone.protocol import Mark, Silence, Wav
 from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.phone.waiter import NeverCame
-from harness.scenario.ai_calls import StandInCall
+from harness.scenario.ai_calls import StandInCall, SynthflowCall
 from harness.scenario.call import SETTLE_S, Call
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import End
@@ -384,7 +384,9 @@ def _delay_of_a_new_start(context: CaseContext, speaker: End, listener: End) -> 
         context.pause(_SILENCE_S)
         since = time.monotonic()
         speaker.leg.play(Mark())
-        sound = listener.hears_mark(speaker, since, since + _WAIT_S)
+        # an AI by its own account alone: what it says in band takes the way back as well
+        hears = listener.hears_mark if isinstance(listener, SynthflowCall) else listener.hears
+        sound = hears(speaker, since, since + _WAIT_S)
     if sound is None:
         goes_on = isinstance(listener, Call) and not listener.is_over() and not speaker.is_over()
         return math.inf if goes_on else None
@@ -411,7 +413,7 @@ def check_words(context: CaseContext, one: Call, other: Call) -> None:
         context.pause(seconds, "words and pauses")
         both, ended = ((one, other), (other, one)), began + seconds
         if None in [
-            listener.hears_mark(speaker, ended, ended + _BEHIND_S) for speaker, listener in both
+            listener.hears(speaker, ended, ended + _BEHIND_S) for speaker, listener in both
         ]:
             return  # audio that has stopped is another matter
         _wait_until(context, time.monotonic() + ON_DISK_WITHIN_S)

@@ -399,21 +399,21 @@ class Call(ListeningLeg):
         return self.leg.phone.name
 
     @property
-    def codec(self) -> str | None:
-        """What SDP agreed on."""
-        return self.leg.codec or None
+    def codec(self) -> str:
+        """What SDP agreed on; empty before."""
+        return self.leg.codec
 
     def settle_on(self, codecs: Collection[str]) -> None:
         """Wait a moment for one of ``codecs``: two phones do not report one agreement at the same
         time.
         """
-        if (self.codec or "").upper() in codecs or self.is_over():
+        if self.codec.upper() in codecs or self.is_over():
             return
         now = time.monotonic()
         comes(
             self.leg,
             MediaState,
-            lambda _: (self.codec or "").upper() in codecs,
+            lambda _: self.codec.upper() in codecs,
             now + _AGREED_S,
             now,
         )

@@ -25,7 +25,7 @@ from harness.scenario.evidence import unobserved
 from harness.scenario.expect import Expect, ExpectGroup
 from harness.scenario.people import AssistantOf, Caller, Group
 from harness.scenario.phones import own_phone
-from harness.scenario.reported import ReportedCall, unheard_call
+from harness.scenario.reported import ReportedCall
 from harness.witness import campaign
 
 #: An agent's phone rings for strangers while it waits for the case's call.
@@ -295,7 +295,7 @@ class Cast(CasePart):
 
     def one_call_each(self, *calls: Call | ReportedCall) -> None:
         """Each of these phones has exactly this call up."""
-        unheard = unheard_call(self._context)
+        unheard = self._context.unheard
         for call in calls:
             why = ""
             if isinstance(call, ReportedCall):

@@ -31,6 +31,7 @@ from harness.case.events import (
     RtpStatistics,
 )
 from harness.case.legs import SOUND_DBOV, E
+from harness.case.model import CallMessage
 from harness.phone.leg import Leg
 from harness.phone.recording import ON_DISK_WITHIN_S
 from harness.phone.waiter import NeverCame
@@ -71,6 +72,7 @@ class End(CasePart):
     role: str  #: ``caller``, ``agent`` or ``ai``
     is_ours = False  #: whether it is a leg of a harness phone
     doubt_s = 0.0  #: how much earlier the call may have ended than :meth:`released_at` said last
+    began: float  #: when it began, as far as that is known
     number: str | None = None  #: the number that it calls from
     peer: ListeningLeg | None = (
         None  #: the caller's call that it was taken for; None where it is one itself
@@ -126,24 +128,14 @@ class End(CasePart):
         return None
 
     @property
-    def received_on(self) -> tuple[str, str] | None:
-        """Transport and local ``address:port`` an AI's INVITE came to."""
-        return None
-
-    @property
-    def came_from(self) -> str | None:
-        """The ``address:port`` an AI's INVITE came from."""
+    def arrival(self) -> CallMessage | None:
+        """An AI's INVITE, with where it came from and to."""
         return None
 
     @property
     def codec(self) -> str | None:
         """The codec that SDP agreed on here."""
         return None
-
-    def settle_on(self, codecs: Collection[str]) -> None:
-        """Wait a moment for one of ``codecs``, where two ends may report one agreement at different
-        times.
-        """
 
     def digits(self, count: int, within: float) -> Sequence[Digit] | None:
         """Digits received (waits for ``count`` of them); None where they are not shown."""
@@ -162,12 +154,6 @@ class End(CasePart):
     def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
         """The first sign of ``speaker`` here after ``since``; None when there is none by
         ``deadline``.
-        """
-        return None
-
-    def hears_mark(self, speaker: ListeningLeg, since: float, deadline: float) -> Sound | None:
-        """The first sign of the speaker's mark here after ``since``, by this end's own account;
-        None when there is none.
         """
         return None
 
@@ -195,6 +181,10 @@ class End(CasePart):
     def released_at(self, deadline: float) -> float | None:
         """When this end's call ended; waits until ``deadline``; None when it is still up then."""
         return None
+
+    def unseen(self, expected: Expected) -> Expected:
+        """An expectation of what only a harness phone at this end could show."""
+        return expected
 
     def is_up(self, ended: float | None) -> Expected:
         """The expectation that it is still up. ``ended``: what :meth:`released_at` said."""
@@ -281,10 +271,6 @@ class ListeningLeg(End):
     def hears_marks(self, marks: Collection[int], since: float, deadline: float) -> Sound | None:
         """Wait for one of ``marks``."""
         return self._hears(lambda: marks, since, deadline)
-
-    def hears_mark(self, speaker: ListeningLeg, since: float, deadline: float) -> Sound | None:
-        """Wait for its mark."""
-        return self.hears_marks({speaker.mark}, since, deadline)
 
     def _hears(
         self, voices: Callable[[], Collection[int]], since: float, deadline: float

@@ -26,7 +26,7 @@ from harness.scenario.context import CaseContext, CasePart, Line
 from harness.scenario.ends import End, comes, last_words_to, received_between
 from harness.scenario.evidence import unobserved
 from harness.scenario.expect_audio import ExpectAudio
-from harness.scenario.reported import MachineCall, ReportedCall, unheard_call
+from harness.scenario.reported import MachineCall, ReportedCall
 from harness.sip.grammar import host_of
 from harness.sip.message import Request
 from harness.witness.call_record import CallRecord, is_masked
@@ -160,27 +160,27 @@ class Expect(ExpectAudio):
             invite, where = self._invite("route.request_uri", f"a Request-URI for {did}")
             if invite is not None:
                 self._evidence.expect(signalling.request_user.of(invite, end.label, did, where))
-        received = end.received_on
-        seen, local = received or (None, None)
+        came = end.arrival
+        seen, local = (came.transport, came.local) if came else (None, None)
         trunk = self._trunk_used(line)
         self._evidence.expect(
             signalling.transport.of(end.label, trunk.transport, trunk.port, seen, local, where)
         )
-        if received is not None:
+        if came is not None:
             # each trunk may have an address of its own; names are no sign, they are shared
             hosts = {trunk.name: trunk.termination_host for trunk in self._deployment.trunks}
             self._evidence.expect_if(
-                signalling.trunk.of(end.label, trunk.name, hosts, end.came_from, where)
+                signalling.trunk.of(end.label, trunk.name, hosts, came.remote or None, where)
             )
 
     def _trunk_used(self, line: Line) -> Trunk:
         """The line's failover trunk where the call came over that, else the line's own."""
-        own, received = line.trunk, self._end.received_on
-        if received is None or line.entry.failover in (None, own.name):
+        own, came = line.trunk, self._end.arrival
+        if came is None or line.entry.failover in (None, own.name):
             return own
         failover = self._deployment.trunk(str(line.entry.failover))
-        host = host_of(self._end.came_from or "")
-        place = (received[0], int(received[1].rpartition(":")[2] or 0))
+        host = host_of(came.remote)
+        place = (came.transport, int(came.local.rpartition(":")[2] or 0))
         if own.termination_host == failover.termination_host or host not in (
             own.termination_host,
             failover.termination_host,
@@ -272,12 +272,10 @@ class Expect(ExpectAudio):
 
     def codec(self, *names: str) -> None:
         """One of ``names``, as SDP spells them; any G.711 by default."""
-        end = self._end
-        end.settle_on(names or signalling.G711)
-        seen = end.codec
-        if seen is None and end.is_ours:
-            seen = ""
-        self._evidence.expect(signalling.codec.of(end.label, names or signalling.G711, seen))
+        end, wanted = self._end, names or signalling.G711
+        if isinstance(end, Call):
+            end.settle_on(wanted)
+        self._evidence.expect(signalling.codec.of(end.label, wanted, end.codec))
 
     def digits(self, sent: str, method: str) -> None:
         """The digits arrive here, each once and in order."""
@@ -373,7 +371,7 @@ class Expect(ExpectAudio):
         limit = self._deployment.expect.released_within_s + end.lag_s + farewell_s
         start = after if after is not None else time.monotonic()
         deadline = max(start, time.monotonic()) + limit + 0.5
-        unheard = unheard_call(self._context)
+        unheard = self._context.unheard
         if (
             unheard is not None
         ):  # the leg may stay up until an agent has answered, which no harness phone sees

@@ -29,7 +29,7 @@ from harness.scenario.ends import (
     last_words_to,
 )
 from harness.scenario.evidence import unobserved
-from harness.scenario.reported import MachineCall, ReportedCall, unheard_call
+from harness.scenario.reported import MachineCall, ReportedCall
 from harness.scenario.signs import LISTEN_S, Look
 
 #: The tone comes this soon after the machine's words.
@@ -360,7 +360,7 @@ class ExpectAudio(CasePart):
         return max(SETTLE_S, min(_AT_ONCE_S, took_s) + PERIOD_SECONDS)
 
     def _unseen_silence(self, other: End, why: str) -> None:
-        listener, unheard = self._end, unheard_call(self._context)
+        listener, unheard = self._end, self._context.unheard
         expected = unobserved(
             "audio.silent",
             heard_at(other.label, listener.label),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from harness.audio.machine import announcement_in, message_asked_in
 from harness.case.checks import identity, landing
@@ -246,8 +246,3 @@ class ReportedCall(End):
         else:
             return [landed, shown]
         return [landed, shown, others]
-
-
-def unheard_call(context: CaseContext) -> ReportedCall | None:
-    """The people without harness phones that may be heard in the case, if there are any."""
-    return cast("ReportedCall | None", context.unheard)

@@ -212,12 +212,10 @@ def recorded(make_context: MakeContext, **fields: Any) -> tuple[Any, Expect]:
         record=told,
         invite=None,
         invite_number="",
-        received_on=None,
+        arrival=None,
         role="ai",
     )
-    return context, Expect(
-        context, cast("Any", SimpleNamespace(**vars(end), phone_name="", came_from=None))
-    )
+    return context, Expect(context, cast("Any", SimpleNamespace(**vars(end), phone_name="")))
 
 
 @pytest.mark.parametrize(
@@ -271,8 +269,7 @@ def test_a_call_may_come_over_the_failover_trunk(
         invite_number="",
         role="ai",
         phone_name="",
-        received_on=received_on,
-        came_from=came_from,
+        arrival=SimpleNamespace(transport=received_on[0], local=received_on[1], remote=came_from),
     )
     line = line_of(context.deployment, context.deployment.trunk("udp-ip"), "trunk-failover")
     Expect(context, cast("Any", end)).addressed_to(line)
