@@ -78,7 +78,8 @@ class Ai(CasePart):
 
     def does(self, policy: Policy) -> None:
         """Set what it does with calls."""
-        self.endpoint.behave(policy)
+        if isinstance(self.endpoint, StandInEndpoint):
+            self.endpoint.phone.policy = policy
 
     def answers_early(self, *, reliable: bool = False) -> None:
         """Make it send 183 with audio before it answers."""
@@ -111,9 +112,11 @@ class Ai(CasePart):
             self._leave()
 
     def _leave(self) -> None:
-        self.endpoint.leave()
-        if self.is_ours and self._context.trunk.transport == "udp":
-            self._context.outlasted.append(self._take_what_comes_late)
+        """Give a harness phone back. Synthflow cannot be stopped."""
+        if isinstance(self.endpoint, StandInEndpoint):
+            self._context.phones.leave(self.endpoint.phone)
+            if self._context.trunk.transport == "udp":
+                self._context.outlasted.append(self._take_what_comes_late)
 
     def is_at_failover(self, line: Line) -> Line:
         """Make the AI reachable over the line's failover trunk alone, and return the line over that
@@ -121,8 +124,8 @@ class Ai(CasePart):
         """
         trunk = self._deployment.trunk(str(line.entry.failover))
         self._context.ai_trunk = trunk.name
+        self._leave()
         if self.is_ours:
-            self._leave()
             self._endpoint = self._take(trunk)
         return replace(line, trunk=trunk)
 
@@ -152,7 +155,7 @@ class Ai(CasePart):
         """Refuse calls until then, or until a call of one of the case's callers has come."""
         phones, endpoint = self._context.phones, self._take()
         assert isinstance(endpoint, StandInEndpoint)
-        endpoint.behave(Reject(480))
+        endpoint.phone.policy = Reject(480)
         with suppress(NeverCame):
             while not phones.is_surely_of(
                 endpoint.hold_back(max(0.0, until - time.monotonic())), self._context.calls.numbers
@@ -195,7 +198,7 @@ class Ai(CasePart):
         """From when until when (``time.monotonic()``) the platform rang the AI for ``of``; None if
         that was not seen.
         """
-        return self.endpoint.rang(of)
+        return self.endpoint.rang(of) if isinstance(self.endpoint, StandInEndpoint) else None
 
     def answered_nothing(self, of: Call) -> None:
         """No call since ``of`` began was answered by the AI."""

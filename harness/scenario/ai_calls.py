@@ -241,8 +241,10 @@ class SynthflowCall(End):
         """Whether it is unknown which clock the record's times are by."""
         return self._record.is_in_doubt(to_wall(self.peer.began))
 
-    def _moment(self, reported: float) -> float | None:
-        return None if self._is_in_doubt else self._record.moment(reported)
+    def _moment(self, reported: float | None) -> float | None:
+        if reported is None or self._is_in_doubt:
+            return None
+        return self._record.moment(reported)
 
     def refresh(self) -> CallRecord:
         """Read the record again, or look for it again; keeps the old one when the API cannot be
@@ -428,8 +430,7 @@ class SynthflowCall(End):
 
     def answered_at(self) -> float | None:
         """When the record says it was answered."""
-        at = self._witness("answered_at")
-        return self._moment(at) if at is not None else None
+        return self._moment(self._witness("answered_at"))
 
     def released_at(self, deadline: float) -> float | None:
         """When the record says the AI was released from the call."""
@@ -437,9 +438,7 @@ class SynthflowCall(End):
         def look() -> tuple[bool | None, float | None]:
             at = self._fresh("released_at")
             over = self._record.over or at is not None
-            return over or (None if self.is_blind else False), None if at is None else self._moment(
-                at
-            )
+            return over or (None if self.is_blind else False), self._moment(at)
 
         reported = reported_end(self._context, look, deadline)
         self.doubt_s = 0.0 if reported is None else reported.doubt_s

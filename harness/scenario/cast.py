@@ -20,6 +20,7 @@ from harness.scenario.ai_calls import AiCall
 from harness.scenario.call import Call, ended_at
 from harness.scenario.case_phones import HEADER_NUMBER, send_options
 from harness.scenario.context import CaseContext, CasePart, Line, line_of
+from harness.scenario.endpoints import SynthflowEndpoint
 from harness.scenario.ends import End
 from harness.scenario.evidence import unobserved
 from harness.scenario.expect import Expect, ExpectGroup
@@ -366,9 +367,9 @@ class Cast(CasePart):
 
     def _ais_leg_ends(self, of: Call, after: float, limit: float) -> None:
         """A stand-in's legs are checked as harness phones; Synthflow's interface may lag."""
-        if self.ai.is_ours:
-            return
         context, endpoint = self._context, self.ai.endpoint
+        if not isinstance(endpoint, SynthflowEndpoint):
+            return
         told_within = limit + context.far_end.lag_s
         reported = endpoint.released_at(of, after + told_within + 0.5)
         if reported is None and endpoint.blind:

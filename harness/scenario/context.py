@@ -132,23 +132,11 @@ class FarRecords:
     ) -> None:
         self._deployment, self._evidence = deployment, evidence
         #: What the interface shows: nothing, where the file declares none.
-        self.declared = deployment.synthflow or Synthflow(lag_s=0.0)
+        declared = self.declared = deployment.synthflow or Synthflow(lag_s=0.0)
+        self.poll_s = declared.poll_s  #: between two looks at the records
+        self.lag_s = declared.record_lag_s  #: how much later than a call its record may be
+        self.is_shared = declared.shared  #: whether other people's calls are among the records
         self.api = api or AbsentApi()
-
-    @property
-    def poll_s(self) -> float:
-        """Between two looks at the records."""
-        return self.declared.poll_s
-
-    @property
-    def lag_s(self) -> float:
-        """How much later than a call its record may be."""
-        return self.declared.record_lag_s
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether other people's calls are among the records."""
-        return self.declared.shared
 
     def trouble(self, error: FarEndError) -> None:
         """Note once that the interface failed. That lowers what can be known, and fails no call."""

@@ -13,7 +13,6 @@ from harness.case.model import read
 from harness.deployment import Trunk
 from harness.deployment.safety import numbers_of
 from harness.errors import BrokenError, FarEndError
-from harness.phone import Policy
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
@@ -231,12 +230,6 @@ class SynthflowEndpoint(CasePart):
         """The numbers that the AI was asked to take a call for."""
         return [str(record.number_to) for record in self.records(of) if record.status in _TRIED]
 
-    def rang(self, of: Call) -> tuple[float, float] | None:
-        """From when until when the AI rang for ``of``, which was not answered. None: the list has
-        no such times.
-        """
-        return None
-
     def set_up(self, of: Call) -> list[str]:
         """The calls that were set up."""
         return self._answerers(self._own(self.records(of), of), of)
@@ -297,12 +290,6 @@ class SynthflowEndpoint(CasePart):
             )  # the caller may be heard there, and answered, before the call is
         return f"assistant {line.entry.assistant}", voices
 
-    def behave(self, policy: Policy) -> None:
-        """Its assistants behave by their own configuration."""
-
-    def leave(self) -> None:
-        """Nothing to do: Synthflow cannot be stopped."""
-
 
 class StandInEndpoint(CasePart):
     """A harness phone at the trunk's address."""
@@ -317,8 +304,7 @@ class StandInEndpoint(CasePart):
 
     def others(self, of: Call, assistant: str) -> list[str]:
         """The assistants beside ``assistant`` in the Request-URIs of the caller's own calls."""
-        came = [leg for leg in self.phone.incoming if leg.facts.began >= of.began]
-        own = [leg for leg in came if self._context.phones.shows(leg, {of.number})]
+        own = [leg for leg in self._came(of) if self._context.phones.shows(leg, {of.number})]
         called = (request_user_of(leg.invite) for leg in own)
         return self._context.assistants_at(called, but=assistant)
 
@@ -347,29 +333,24 @@ class StandInEndpoint(CasePart):
 
     def set_up(self, of: Call) -> list[str]:
         """Its answered legs, also those that are over."""
-        return self._own(
-            leg
-            for leg in self.phone.incoming
-            if leg.facts.began >= of.began and leg.facts.was_accepted
-        )
+        return self._own([leg for leg in self._came(of) if leg.facts.was_accepted])
 
     def reached_by(self, of: Call) -> list[str]:
-        return self._own(leg for leg in self.phone.incoming if leg.facts.began >= of.began)
+        return self._own(self._came(of))
 
     def reached_before(self, of: Call, at: float) -> list[str]:
-        return self._own(leg for leg in self.phone.incoming if of.began <= leg.facts.began < at)
+        return self._own([leg for leg in self._came(of) if leg.facts.began < at])
 
-    def _own(self, legs: Iterable[Leg]) -> list[str]:
+    def _came(self, of: Call) -> list[Leg]:
+        return [leg for leg in self.phone.incoming if leg.facts.began >= of.began]
+
+    def _own(self, came: Sequence[Leg]) -> list[str]:
         """The ids of those that certainly belong to the case; where strangers call as well, the
         others may be theirs.
         """
-        came = list(legs)
         own = [leg.id for leg in came if self._context.is_surely_ours(leg)]
         self.blind = len(own) < len(came)
         return own
-
-    def released_at(self, of: Call, deadline: float) -> ReportedEnd | None:
-        """None: its own phone reports each leg."""
 
     def early(self, of: Call) -> tuple[str, set[int]]:
         """Its next leg, which is taken but not answered."""
@@ -378,13 +359,6 @@ class StandInEndpoint(CasePart):
         except NeverCame:
             return "stand-in", set()
         return leg.id, {leg.mark}
-
-    def behave(self, policy: Policy) -> None:
-        self.phone.policy = policy
-
-    def leave(self) -> None:
-        """Give the phone back."""
-        self._context.phones.leave(self.phone)
 
     def hold_back(self, within: float) -> Leg:
         """Take the next call, but do not answer it until it is expected. Raises :class:`NeverCame`."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.case.events import CallState
-from harness.case.verdict import ExpectationError, Verdict
+from harness.case.verdict import ExpectationError
 from harness.diagnosis import diagnose
 from harness.errors import FarEndError, HarnessError, ResourceError
 from harness.phone.phone import Phone
@@ -33,10 +33,7 @@ def look_closer(context: CaseContext, began: float) -> None:
     where nothing got through.
     """
     _records(context, began)
-    if any(
-        found.verdict is Verdict.FAILED and found.check in _OF_REACH
-        for found in context.evidence.findings
-    ):
+    if any(found.failed and found.check in _OF_REACH for found in context.evidence.findings):
         _ask_ports(context)
     if context.deployment.expect.second_call:
         _make_second_call(context)
@@ -164,15 +161,9 @@ def _worth_asking(context: CaseContext, call: Call) -> Iterator[_Wanted]:
             yield _Wanted("form", did, f"{did} in E.164")
         elif (codec := _OTHER_LAW.get(axes.get("codec", ""))) is not None:
             yield _Wanted("codec", did, f"{did} with {codec} alone", codecs=(codec,))
-    for finding in context.evidence.findings:
+    for finding in context.evidence.found("landing"):
         group = context.deployment.groups.get(str(finding.facts.get("wanted")))
-        if (
-            finding.check == "landing"
-            and finding.verdict is Verdict.FAILED
-            and group
-            and group.did
-            and group.agents
-        ):
+        if finding.failed and group and group.did and group.agents:
             yield _Wanted("group", group.did, f"the group's number {group.did} itself")
 
 

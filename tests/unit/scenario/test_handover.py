@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.case.verdict import Finding, Verdict
-from harness.deployment import TOPIC_HEADER, Group, Handover, Synthflow
+from harness.deployment import TOPIC_HEADER, Group, Handover
 from harness.scenario import handover
 from harness.scenario.cast import Cast
 from harness.scenario.context import CaseContext
@@ -148,7 +148,7 @@ def arrives(
     was passed that on.
     """
     context = make_context("TD-TRANSFER-BLIND")
-    context.far_end.declared = Synthflow(lag_s=0.0)
+    context.far_end.lag_s = 0.0
     leg = SimpleNamespace(messages=[passed_on] if passed_on else [])
     call: Any = SimpleNamespace(received=leg.messages)
     talk: Any = SimpleNamespace(transfers=lambda: by_ai or [])
