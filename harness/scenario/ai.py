@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from harness.case.checks import reach
-from harness.case.events import TlsHandshake
+from harness.case.events import Span, TlsHandshake
 from harness.deployment import STRANGER, Transport, Trunk, in_uri
 from harness.errors import BrokenError, PhoneLostError, ResourceError
 from harness.phone import Early, Policy, Reject
@@ -194,7 +194,7 @@ class Ai(CasePart):
         why = "what the AI's interface may tell later"
         return self._context.ask_interface(lambda: look(of), within, why=why)
 
-    def rang(self, of: Call) -> tuple[float, float] | None:
+    def rang(self, of: Call) -> Span | None:
         """From when until when (``time.monotonic()``) the platform rang the AI for ``of``; None if
         that was not seen.
         """

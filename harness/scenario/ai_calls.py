@@ -190,11 +190,6 @@ class SynthflowCall(End):
         self.recording = RecordedCall(context, self)
 
     @property
-    def call_id(self) -> str:
-        """Synthflow's id of the call."""
-        return self._record.id
-
-    @property
     def record(self) -> CallRecord:
         """As read last."""
         return self._record
@@ -422,11 +417,6 @@ class SynthflowCall(End):
             ),
             rx_packets=self._witness("rx_packets"),
         )
-
-    def marks_since(self, since: float) -> tuple[Sequence[int], float] | None:
-        """What its record says."""
-        account = self.account(since)
-        return (account.marks, account.seconds) if account is not None else None
 
     def answered_at(self) -> float | None:
         """When the record says it was answered."""

@@ -351,7 +351,7 @@ def _shortest_delay(
     context: CaseContext,
     ways: Iterable[Sequence[End]],
     limit: float,
-    looks: list[tuple[float, float]],
+    looks: list[Span],
 ) -> float | None:
     """The shortest delay of several new starts, in milliseconds; stops at the first within
     ``limit``.

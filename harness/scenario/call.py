@@ -18,7 +18,7 @@ from harness.audio.wav import write_wav
 from harness.case.checks import landing
 from harness.case.checks.audio import Sound
 from harness.case.checks.claims import Observation
-from harness.case.events import CallState, Event, MediaState, SipMessage
+from harness.case.events import CallState, Event, MediaState, SipMessage, Span
 from harness.case.model import Call as CallFacts
 from harness.case.model import message_of, read
 from harness.deployment import is_digit
@@ -87,12 +87,12 @@ class Call(ListeningLeg):
         self.connected_at: float | None = None
         self.obeyed_digit: Sound | None = None  #: the AI did what a digit of this caller asked for
         self.is_quiet = False  #: whether it sends no mark, so that an AI that takes one for speech can greet or answer
-        self.pressed: list[tuple[float, float]] = []  #: when it sent digits in place of audio
+        self.pressed: list[Span] = []  #: when it sent digits in place of audio
         self.marked_at: list[float] = []  #: when it began to send its mark to a live AI
         self.words_s = 0.0  #: the longest prompt that it said
         self.looks: list[UnfinishedLook] = []
         #: When the last announcement was to begin, and how long the platform is to speak.
-        self.announced: tuple[float, float] | None = None
+        self.announced: Span | None = None
         self.began = next((event.at for event in leg.events), time.monotonic())
         self.assistants: set[str] = set()  #: those that it was handed to
         self.chosen = self.began  #: when the caller began to press the last digit of the menus
@@ -285,7 +285,7 @@ class Call(ListeningLeg):
         phones = self._context.phones
         # a call that came before the request, and may be a stranger's, is no answer
         rings = phones.rang(self._context.own_numbers) or phones.rang(since=self._asks_since)
-        is_elsewhere = bool(rings) or bool(self.assistants) or self.leg is not self._leg
+        is_elsewhere = bool(rings) or bool(self.assistants) or self.leg is not self.first_leg
         return self.is_over() or is_elsewhere
 
     def obeyed(self, at: float) -> None:

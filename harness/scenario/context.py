@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from harness.case.events import Expected
+from harness.case.events import Expected, Span
 from harness.case.recorder import CaseRecorder
 from harness.case.verdict import is_failure
 from harness.deployment import Assistant, Deployment, Handover, Synthflow, Timings, Trunk
@@ -209,7 +209,7 @@ class CaseContext:
         self.timings = timings
         self.patience = deployment.expect.patience_s  #: for waits without a time limit, in seconds
         self.more_patience = 0.0  #: extra seconds for a caller who may have to ask again
-        self.asked: list[tuple[float, float]] = []  #: from when to when a caller asked for a person
+        self.asked: list[Span] = []  #: from when to when a caller asked for a person
         self.began = self.clock.monotonic()
         self.unheard: End | None = (
             None  #: the case's landing with people whom no harness phone hears

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from harness.audio.marks import reply_to
-from harness.case.events import SipMessage
+from harness.case.events import SipMessage, Span
 from harness.case.model import read
 from harness.deployment import Trunk
 from harness.deployment.safety import numbers_of
@@ -322,7 +322,7 @@ class StandInEndpoint(CasePart):
         called = [(self._called(leg), request_user_of(leg.invite)) for leg in self.phone.incoming]
         return [user if name is None else assistants[name].address for name, user in called]
 
-    def rang(self, of: Call) -> tuple[float, float] | None:
+    def rang(self, of: Call) -> Span | None:
         """From the first INVITE until the CANCEL."""
         legs = [leg.facts for leg in self.phone.incoming]
         ends = [leg.ended.at for leg in legs if leg.ended is not None]

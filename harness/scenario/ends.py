@@ -163,10 +163,6 @@ class End(CasePart):
         """
         return None
 
-    def marks_since(self, since: float) -> tuple[Sequence[int], float] | None:
-        """The marks heard here after ``since``, and the seconds of audio looked at."""
-        return None
-
     def answered_at(self) -> float | None:
         """When this end's call was set up."""
         return None
@@ -199,7 +195,7 @@ class ListeningLeg(End):
 
     def __init__(self, context: CaseContext, leg: Leg) -> None:
         super().__init__(context)
-        self._leg = leg
+        self.first_leg = leg  #: as it was dialled or received
 
     @property
     def legs(self) -> list[Leg]:
@@ -208,7 +204,7 @@ class ListeningLeg(End):
 
         A transfer that failed leaves the call as it was (RFC 5589 section 6.2).
         """
-        legs = [self._leg]
+        legs = [self.first_leg]
         while (successor := legs[-1].successor) is not None and not _fell_through(successor):
             legs.append(successor)
         return legs
@@ -217,11 +213,6 @@ class ListeningLeg(End):
     def leg(self) -> Leg:
         """The leg it is now."""
         return self.legs[-1]
-
-    @property
-    def first_leg(self) -> Leg:
-        """The leg as it was dialled or received."""
-        return self._leg
 
     @property
     def label(self) -> str:
@@ -302,14 +293,6 @@ class ListeningLeg(End):
             began = heard.at - PERIOD_SECONDS
             samples = received_between(leg, began, heard.at + _JUDGED_BY_S)
             return of_the_other_law(samples, voices) is not None
-
-    def marks_since(self, since: float) -> tuple[list[int], float]:
-        """Every mark heard after ``since``, and the seconds listened; none where the leg was not
-        listening.
-        """
-        newest = self.leg.facts.last(Listened)
-        is_listening = newest is not None and newest.at >= since
-        return self.leg.facts.marks_heard(since), time.monotonic() - since if is_listening else 0.0
 
     def wait_for_far_end_report(self, since: float, deadline: float) -> None:
         """Wait until the far end has reported by RTCP, or the time is over."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from harness.audio.describe import is_ringing
 from harness.case.checks import dialog, identity, landing, reach, signalling, timing
 from harness.case.checks.registry import CheckFunction
-from harness.case.events import CallState, Event, Expected, MediaState
+from harness.case.events import CallState, Event, Expected, MediaState, Span
 from harness.case.legs import is_request
 from harness.case.model import message_of
 from harness.case.verdict import ExpectationError, Finding, Verdict
@@ -526,9 +526,7 @@ class Expect(ExpectAudio):
         secure = [e.secure for e in call.leg.facts.of(MediaState) if e.active]
         self._evidence.expect(signalling.encrypted.of(call.label, all(secure) if secure else None))
 
-    def took(
-        self, what: str, at: float, expected_s: float, rang: tuple[float, float] | None = None
-    ) -> None:
+    def took(self, what: str, at: float, expected_s: float, rang: Span | None = None) -> None:
         """It came at ``at``, the time it should take, within a second, after the AI began to ring
         (``rang``).
 
@@ -606,7 +604,7 @@ class ExpectGroup(CasePart):
         landed: Call | ReportedCall | MachineCall,
         of: Call,
         ring_timeout_s: float,
-        rang: tuple[float, float] | None,
+        rang: Span | None,
     ) -> None:
         """The group took over from the AI when that had rung for ``ring_timeout_s``, within a
         second.
@@ -671,7 +669,7 @@ class ExpectGroup(CasePart):
         landed: Call | ReportedCall | MachineCall,
         of: Call,
         limit_s: float,
-        rang: tuple[float, float] | None = None,
+        rang: Span | None = None,
     ) -> None:
         """The group's agent was called within ``limit_s`` seconds, from the end of the caller's way
         in.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from operator import itemgetter
 
@@ -15,7 +15,7 @@ from harness.case.checks import audio, reach
 from harness.case.checks.audio import Sound
 from harness.case.checks.claims import Denial
 from harness.case.checks.finding import heard_at
-from harness.case.events import Expected, MediaState
+from harness.case.events import Expected, Listened, MediaState
 from harness.case.measurement import EarlyMedia, Silence
 from harness.case.verdict import Finding, Verdict
 from harness.scenario import audio_quality, live_audio
@@ -334,7 +334,7 @@ class ExpectAudio(CasePart):
                 self._context.pause(self._settles_s(other))
                 since, before = time.monotonic(), _discarded(listener)
                 self._context.pause(seconds)
-            heard = listener.marks_since(since)
+            heard = self._marks_since(since)
             if heard is None:
                 self._unseen_silence(other, "the far end does not say which marks it hears")
                 return
@@ -351,6 +351,18 @@ class ExpectAudio(CasePart):
             self._evidence.expect(
                 audio.silent.of(other.label, listener.label, marks, voices, listened_s, discarded)
             )
+
+    def _marks_since(self, since: float) -> tuple[Sequence[int], float] | None:
+        """The marks heard after ``since``, and the seconds of audio looked at; None where the end
+        does not say.
+        """
+        end = self._end
+        if not isinstance(end, Call):
+            account = end.account(since)
+            return None if account is None else (account.marks, account.seconds)
+        newest = end.leg.facts.last(Listened)
+        is_listening = newest is not None and newest.at >= since
+        return end.leg.facts.marks_heard(since), time.monotonic() - since if is_listening else 0.0
 
     def _settles_s(self, speaker: End) -> float:
         """How long earlier audio of ``speaker`` may still arrive: longer if its voice took longer

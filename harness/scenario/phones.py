@@ -60,7 +60,7 @@ def own_phone(deployment: Deployment, name: str, /, **more: object) -> PhoneConf
         registrar=server if account.register_ else None,
         username=username,
         realm=entry.realm or "",
-        password=_secret(entry.password),
+        password=secret_of(entry.password),
         tls=TlsConfig(
             ca_file=_trusted(account.transport, account.ca_file or deployment.ca_file),
             certificate=account.certificate,
@@ -94,7 +94,7 @@ def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfi
         proxy=as_place(server),
         username=trunk.username,
         realm=trunk.realm or "",
-        password=_secret(trunk.password),
+        password=secret_of(trunk.password),
         tls=TlsConfig(
             ca_file=_trusted(trunk.transport, deployment.ca_file),
             certificate=place.certificate,
@@ -114,7 +114,8 @@ def stranger(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfi
     return stand_in(deployment, trunk, bind_address=bind, **more)
 
 
-def _secret(kept: SecretStr | None) -> str | None:
+def secret_of(kept: SecretStr | None) -> str | None:
+    """The password itself; None without one."""
     return kept.get_secret_value() if kept else None
 
 

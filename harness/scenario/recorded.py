@@ -14,7 +14,7 @@ from harness.audio.marks import SAMPLE_RATE, VOICES
 from harness.case.checks import audio
 from harness.case.checks.audio import Sound
 from harness.case.checks.claims import Denial, Observation
-from harness.case.events import Expected, MarkInFile
+from harness.case.events import Expected, MarkInFile, Span
 from harness.errors import FarEndError
 from harness.phone import recording
 from harness.scenario.call import MARK_S, Call
@@ -40,7 +40,7 @@ class RecordedCall(CasePart):
         self._file: FetchedFile | None = None
         self._sound: sound_file.Sound | None = None
         self._is_asked = False
-        self._compared: dict[tuple[float, float], Shown | None] = {}
+        self._compared: dict[Span, Shown | None] = {}
         self._has_told_marks = self._has_told_crossing = False
 
     def of(self, caller: Call, since: float, until: float) -> Shown | None:
@@ -78,7 +78,7 @@ class RecordedCall(CasePart):
             found = self._talk.refresh().plain.get("recording_url")
             return found if isinstance(found, str) and found else None
 
-        file = fetch(context.far_end.api, self._talk.call_id, wait, old_address, declared.ca_file)
+        file = fetch(context.far_end.api, self._talk.record.id, wait, old_address, declared.ca_file)
         # not named by the call's id, whose digits may look like a number and are masked then
         path = recording.path_of(
             context.evidence.directory,

@@ -16,7 +16,7 @@ from harness.deployment import SIP_NUMBER, in_uri
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.context import CaseContext, CasePart
-from harness.scenario.phones import stand_in, stranger
+from harness.scenario.phones import secret_of, stand_in, stranger
 from harness.witness.synthflow import path_segment
 
 #: The guide: "Wait 1–2 minutes for SIP registration to complete."
@@ -133,18 +133,12 @@ def attached(
         raise NotObservableError(
             context.evidence.unseen("registration", "Synthflow's number", expected, why)
         )
-    secret = (
-        password
-        if password is not None
-        else trunk.password.get_secret_value()
-        if trunk.password
-        else ""
-    )
+    secret = secret_of(trunk.password) if password is None else password
     body = {
         "termination_uri": trunk.termination,
         "transport": trunk.transport,
         "username": trunk.username,
-        "password": secret,
+        "password": secret or "",
         "expires": context.timings.register_expires_s,
         "region": "other" if from_outside else "default",
     }

@@ -25,6 +25,7 @@ from harness.scenario import recorded
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
 from harness.scenario.recorded import RecordedCall
+from harness.witness.call_record import CallRecord
 from harness.witness.recordings import FetchedFile, Shown
 from tests.unit.scenario.conftest import MakeContext, judged
 from tests.unit.witness.recorded_calls import (
@@ -65,7 +66,7 @@ class Recorded(RecordedCall):
         patch.setattr(recorded, "fetch", fetch)
         super().__init__(
             context,
-            SimpleNamespace(is_unknown=False, call_id="c1", label="assistant main"),  # type: ignore[arg-type]
+            SimpleNamespace(is_unknown=False, record=CallRecord("c1", {}), label="assistant main"),  # type: ignore[arg-type]
         )
         self.caller: Any = Call.__new__(Call)
         leg: Any = SimpleNamespace(
@@ -74,7 +75,7 @@ class Recorded(RecordedCall):
             successor=None,
             received=lambda: (over_the_line(AI, 0.1), 100.0),
         )
-        self.caller._leg, self.caller.peer = leg, None
+        self.caller.first_leg, self.caller.peer = leg, None
         self.caller.marked_at, self.caller.words_s = [105.0], len(WORDS) / RATE
         context.calls.own.append(self.caller)
         self.context = context
@@ -174,7 +175,7 @@ def test_a_transferred_caller_is_known_by_the_mark_of_its_first_leg(make: Make) 
     mark.
     """
     call = make(RIGHT)
-    call.caller._leg.successor = SimpleNamespace(
+    call.caller.first_leg.successor = SimpleNamespace(
         id="caller.2", mark=OTHERS_MARK, successor=None, state="confirmed", events=()
     )
     assert call.found is not None

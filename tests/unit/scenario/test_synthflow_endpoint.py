@@ -118,7 +118,7 @@ def test_a_call_has_its_own_record(
 ) -> None:
     of.began = time.monotonic()
     talk = place(records, **synthflow).endpoint.expect_call(of, "main", within=0.0)
-    assert (None if talk is None else talk.call_id or "unknown") == found
+    assert (None if talk is None else talk.record.id or "unknown") == found
 
 
 def test_another_caller_s_record_is_not_this_one_s(place: Callable[..., Place]) -> None:

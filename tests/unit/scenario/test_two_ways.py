@@ -253,11 +253,8 @@ class Listener:
     def hears(self, speaker: Any, since: float, deadline: float) -> Sound | None:
         return Sound(since, Observation.MARK, "", speaker.mark)
 
-    def account(self, since: float, missing: object = None) -> ListenerReport:
-        return ListenerReport(2.0, None, (), rx_packets=0)
-
-    def marks_since(self, since: float) -> tuple[list[int], float] | None:
-        return (self.marks, self.listened_s) if self.tells else None
+    def account(self, since: float, missing: object = None) -> ListenerReport | None:
+        return ListenerReport(self.listened_s, None, tuple(self.marks)) if self.tells else None
 
 
 def speaker(*voices: int) -> Any:
@@ -308,7 +305,7 @@ def test_what_was_under_way_when_a_speaker_fell_silent_is_let_pass(
         "audio", heard_at("agent.1", "caller.1"), True, expected="", actual="", measured=measured
     )
     context.evidence.raised(found)
-    listener.marks_since = lambda since: ([8] if since < stops else [], 0.8)  # type: ignore[method-assign]
+    listener.account = lambda since: ListenerReport(0.8, None, (8,) if since < stops else ())  # type: ignore[method-assign,assignment,misc]
     Expect(context, listener).silence_from(speaker(8))  # type: ignore[arg-type]
     assert context.evidence.findings[-1].verdict is verdict
 
