@@ -138,7 +138,7 @@ class Ai(CasePart):
         next case of the same caller would take that call for its own.
         """
         context = self._context
-        rang = [leg.facts.began for leg in context.phones.legs if leg.direction == "incoming"]
+        rang = [leg.facts.began for leg in context.phones.incoming]
         until = min(rang, default=time.monotonic()) + _TIMER_B_S
         with (
             context.evidence.timed("what the platform may still send to an AI that was down"),

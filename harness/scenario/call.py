@@ -102,7 +102,7 @@ class Call(ListeningLeg):
     def invite_number(self) -> str:
         """The number that reports give to the INVITE that began it."""
         first = self.leg.facts.invite
-        return self._evidence.number(first) if first else ""
+        return (first and self._evidence.number(first)) or ""
 
     # -- what the person at this phone does
 

@@ -355,15 +355,16 @@ class Cast(CasePart):
         """
         limit = self._deployment.expect.released_within_s
         self._ais_leg_ends(of, after, limit)
-        for name, phone in self._context.phones.by_name.items():
-            for leg in phone.incoming if phone not in but else ():
-                at = ended_at(leg, after + limit + 0.5)
-                took = None if at is None else at - after
-                self._evidence.expect(
-                    timing.released.of(f"{name}'s leg", took, limit),
-                    since=after,
-                    strangers=self._context.strangers_of([leg]),
-                )
+        for leg in self._context.phones.incoming:
+            if leg.phone in but:
+                continue
+            at = ended_at(leg, after + limit + 0.5)
+            took = None if at is None else at - after
+            self._evidence.expect(
+                timing.released.of(f"{leg.phone.name}'s leg", took, limit),
+                since=after,
+                strangers=self._context.strangers_of([leg]),
+            )
 
     def _ais_leg_ends(self, of: Call, after: float, limit: float) -> None:
         """A stand-in's legs are checked as harness phones; Synthflow's interface may lag."""

@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from typing_extensions import TypedDict, Unpack
 
 from harness.case.checks.finding import as_raised, unseen
-from harness.case.events import Expected, FarEndRecord, Lost, MachineAsked, SipMessage, Span
+from harness.case.events import Expected, FarEndRecord, Lost, MachineAsked, Span
 from harness.case.excuses import MachineInLog
 from harness.case.judge import Agents, Judge
 from harness.case.measurement import Measurement
@@ -50,6 +49,8 @@ class Evidence:
         self.event = recorder.event
         self.step = recorder.step
         self.scripted = recorder.scripted
+        self.attach = recorder.attach
+        self.number = recorder.number
         self._dispensable = dispensable
         self._fatal_error = fatal_error
         self.agents = agents or {}
@@ -167,19 +168,11 @@ class Evidence:
         yield
         self.scripted(time.monotonic() - began, why, began=began)
 
-    def attach(self, name: str, file: Path) -> None:
-        """Name a file in :attr:`directory` as evidence."""
-        self._recorder.attach(name, file, "application/octet-stream")
-
     def note_once(self, text: str) -> None:
         """A note for the reader, recorded once even if several places add it."""
         if text not in self._notes:
             self._notes.add(text)
             self._recorder.note(text)
-
-    def number(self, message: SipMessage) -> str:
-        """The number a message has in every report; empty when it is not recorded."""
-        return self._recorder.number(message) or ""
 
 
 def _nothing(began: float, ended: float) -> MachineAsked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -169,14 +170,11 @@ def _worth_asking(context: CaseContext, call: Call) -> Iterator[_Wanted]:
 
 def _outcome(context: CaseContext, phone: Phone, number: str) -> dict[str, Any]:
     """Who took the call, or its refusal; empty if neither came within the deployment's patience."""
-    before = {leg.id for leg in context.phones.legs}
+    began = time.monotonic()
     leg = phone.dial(number if ":" in number else f"sip:{number}@{phone.config.domain}")
 
     def rang() -> list[str]:
-        legs = context.phones.legs
-        return [
-            one.phone.name for one in legs if one.direction == "incoming" and one.id not in before
-        ]
+        return context.phones.called(since=began)
 
     try:
         context.wait_for(

@@ -87,7 +87,9 @@ class RecordedCall(CasePart):
         )
         self._file = file = replace(file, name=path.name)
         whole_file.write(path, file.content)
-        context.evidence.attach(f"the AI's recording, {file.name}", path)
+        context.evidence.attach(
+            f"the AI's recording, {file.name}", path, "application/octet-stream"
+        )
         self._sound = sound_of(file.content, f"the AI's recording {file.name}")
 
     def _compare(
