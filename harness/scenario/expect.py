@@ -214,7 +214,7 @@ class Expect(ExpectAudio):
                 return None
             return signalling.header_in_record.of(seen, label, name, value, record.id)
 
-        invite, where = self._told_by_invite(told_by, "header", f"{name}: {value}")
+        invite, where = self._invite_unless_recorded(told_by, "header", f"{name}: {value}")
         if invite is not None:
             self._evidence.expect(signalling.header.of(invite, label, name, value, where))
 
@@ -229,11 +229,11 @@ class Expect(ExpectAudio):
                 return None
             return signalling.header_not_in_record.of(seen, label, name, record.id)
 
-        invite, where = self._told_by_invite(told_by, "header.absent", f"no {name}")
+        invite, where = self._invite_unless_recorded(told_by, "header.absent", f"no {name}")
         if invite is not None:
             self._evidence.expect(signalling.no_header.of(invite, label, name, where))
 
-    def _told_by_invite(
+    def _invite_unless_recorded(
         self, told_by: Callable[[CallRecord], Expected | None], check: str, expected: str
     ) -> tuple[Request | None, str]:
         """As :meth:`_invite`; None as well where only the far end's record shows the INVITE: the
