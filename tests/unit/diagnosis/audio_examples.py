@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.case.events import MarkInFile, RtpInFile, VoiceInFile, phone_of
+from harness.case.events import MarkInFile, RtpInFile, VoiceInFile
 from tests.unit.diagnosis.case import Example, call
 from tests.unit.diagnosis.stories import (
     GROUP,
     Expected,
     fallback,
+    heard,
     refused_fallback,
     talk,
     transfer,
@@ -33,7 +34,7 @@ def _transcoded(to_ai: str, to_caller: str) -> Example:
 
 def with_a_person() -> Example:
     """Caller and AI have heard each other, and the caller has an agent now."""
-    return transfer(Example()).reaches("billing").counted("billing.1")
+    return transfer().reaches("billing").counted("billing.1")
 
 
 def _changed() -> Example:
@@ -74,35 +75,28 @@ def same_talk() -> Example:
     return _same(talk(Example(ai="stand-in")))
 
 
-def captured(example: Example, speaker: str, heard: Mapping[str, bool]) -> Example:
+def captured(example: Example, speaker: str, found: Mapping[str, bool]) -> Example:
     """The voice of a leg, in captures of the call on its way or not."""
-    for name, passed in heard.items():
-        at = MarkInFile(
-            at=example.now, phone=phone_of(speaker), leg=speaker, file=f"{name}.pcap", sha256=name, made_at="a:1 → b:2",
-            mark=7, file_s=1.0, heard_s=5.0 * passed, covered_s=5.0,
-        )  # fmt: skip
-        example.events.append(at)
+    for name, passed in found.items():
+        file = {"file": f"{name}.pcap", "sha256": name, "made_at": "a:1 → b:2"}
+        heard = {"mark": 7, "file_s": 1.0, "heard_s": 5.0 * passed, "covered_s": 5.0}
+        example.tells(MarkInFile, speaker, **file, **heard)
     return example
 
 
 def counted(example: Example, **packets: int) -> Example:
     """RTP of an AI without a mark, by the captures that it passed."""
     for name, count in packets.items():
-        made: dict[str, Any] = {"file": f"{name}.pcap", "sha256": name, "made_at": "a:1 → b:2"}
-        example.events.append(
-            RtpInFile(at=example.now, phone="caller", leg="caller.1", packets=count, **made)
-        )
+        file = {"file": f"{name}.pcap", "sha256": name, "made_at": "a:1 → b:2"}
+        example.tells(RtpInFile, "caller.1", packets=count, **file)
     return example
 
 
 def recorded(example: Example, spoken_s: float) -> Example:
     """The AI's recording of the call, with as much speech beside the caller's."""
-    voice = VoiceInFile(
-        at=example.now, phone=phone_of("caller.1"), leg="caller.1", file="c1.mp3", sha256="c1", made_at="ai",
-        found=False, match=0.0, parts=0, agreeing=0, round_trip_s=None, spoken_s=spoken_s,
-    )  # fmt: skip
-    example.events.append(voice)
-    return example
+    file = {"file": "c1.mp3", "sha256": "c1", "made_at": "ai", "spoken_s": spoken_s}
+    none = {"found": False, "match": 0.0, "parts": 0, "agreeing": 0, "round_trip_s": None}
+    return example.tells(VoiceInFile, "caller.1", **file, **none)
 
 
 def lost_on_its_way(way: str) -> tuple[Example, str]:
@@ -135,12 +129,12 @@ AUDIO = [
     ),
     Expected(
         "audio.way.to_caller.between",
-        counted(_same(talk(Example())).to_ai().to_caller("no-rtp"), trunk=300, carrier=1),
+        counted(_same(talk()).to_ai().to_caller("no-rtp"), trunk=300, carrier=1),
         "certain audio-lost-on-the-way",
     ),
     Expected(
         "audio.noise.to-ai",
-        _same(talk(Example())).to_ai("other", 200).to_caller(),
+        _same(talk()).to_ai("other", 200).to_caller(),
         "likely payload-mismatch",
     ),
     Expected(
@@ -160,38 +154,36 @@ AUDIO = [
     ),
     Expected(
         "audio.replaced.to-caller",
-        _same(talk(Example())).to_ai().to_caller("other", 200, instead="music"),
+        _same(talk()).to_ai().to_caller("other", 200, instead="music"),
         "likely audio-silenced",
     ),
     Expected(
         "audio.replaced.to-ai",
-        _same(talk(Example())).to_ai("other", 200, instead="music").to_caller(),
+        _same(talk()).to_ai("other", 200, instead="music").to_caller(),
         "likely audio-silenced",
     ),
     Expected(
         "audio.no-rtp.silence-instead.to-ai",
-        _same(talk(Example())).to_ai("no-rtp").to_caller("silence", 200),
+        _same(talk()).to_ai("no-rtp").to_caller("silence", 200),
         "likely rtp-blocked-both",
     ),
     Expected(
         "audio.no-rtp.silence-instead.to-caller",
-        _same(talk(Example())).to_ai("silence", 200).to_caller("no-rtp"),
+        _same(talk()).to_ai("silence", 200).to_caller("no-rtp"),
         "likely rtp-blocked-both",
     ),
     Expected(
         "audio.no-rtp-to-ai.sound-instead",
-        _same(talk(Example())).to_ai("no-rtp").to_caller("other", 200),
+        _same(talk()).to_ai("no-rtp").to_caller("other", 200),
         "likely rtp-blocked-to-ai",
     ),
     Expected(
         "audio.no-rtp-to-caller.sound-instead",
-        _same(talk(Example())).to_ai("other", 200).to_caller("no-rtp"),
+        _same(talk()).to_ai("other", 200).to_caller("no-rtp"),
         "likely rtp-blocked-to-caller",
     ),
     Expected("audio.two-codecs.at-caller", _transcoded("no-rtp", "other"), "likely g711-one-side"),
-    Expected(
-        "audio.crossed.at-ai", talk(Example()).to_ai("crossed").to_caller(), "certain audio-crossed"
-    ),
+    Expected("audio.crossed.at-ai", talk().to_ai("crossed").to_caller(), "certain audio-crossed"),
     Expected(
         "audio.stopped.at-reinvite",
         _changed().to_caller("no-rtp"),
@@ -201,9 +193,7 @@ AUDIO = [
     *(
         Expected(
             "reach.answer.held",
-            talk(Example())
-            .to_ai()
-            .to_caller()
+            heard()
             .finding("answered.passed_on", "caller.1", seconds=1.5, limit_s=1.0)
             .finding(check, "caller.1", **measured),
             "certain answer-not-passed-on",
@@ -215,7 +205,7 @@ AUDIO = [
     ),
     Expected(
         "audio.on-hold",
-        talk(Example(), direction="inactive")
+        talk(direction="inactive")
         .to_ai("no-rtp")
         .to_caller("no-rtp")
         .finding("audio.loss", "caller.1", **_HEAVY),
@@ -224,9 +214,7 @@ AUDIO = [
     # a word that arrives late has not ended when it is judged
     Expected(
         "audio.delay",
-        talk(Example())
-        .to_ai()
-        .to_caller()
+        heard()
         .finding("audio.words", "caller.1")
         .finding("audio.delay", "caller.1", delay_ms=850.0),
         "certain high-delay",
@@ -234,9 +222,7 @@ AUDIO = [
     # a louder sound hides the mark at first
     Expected(
         "audio.beneath",
-        talk(Example())
-        .to_ai()
-        .to_caller()
+        heard()
         .finding("audio.beneath", "caller.1", kind="music", relative_db=-1.0)
         .finding("audio.delay", "caller.1", delay_ms=850.0),
         "certain sound-beneath-voice",
@@ -284,74 +270,66 @@ AUDIO = [
     ),
     Expected(
         "audio.two-codecs.one-way.to-ai",
-        talk(Example()).to_ai("other-codec").to_caller(),
+        talk().to_ai("other-codec").to_caller(),
         "likely g711-one-side",
     ),
     Expected(
         "audio.undeciphered.to-caller",
-        talk(Example()).to_ai().to_caller("undeciphered", 0),
+        talk().to_ai().to_caller("undeciphered", 0),
         "likely srtp-mismatch",
     ),
     Expected(
         "audio.undeciphered.to-ai",
-        talk(Example()).to_ai("undeciphered", 0).to_caller(),
+        talk().to_ai("undeciphered", 0).to_caller(),
         "likely srtp-mismatch",
     ),
     Expected(
         "audio.late.to-caller",
-        talk(Example()).to_ai().to_caller("no-rtp").after(1).to_caller(),
+        talk().to_ai().to_caller("no-rtp").after(1).to_caller(),
         "certain rtp-late",
     ),
     Expected(
         "audio.late.to-ai",
-        talk(Example()).to_ai("no-rtp").to_caller().after(1).to_ai(),
+        talk().to_ai("no-rtp").to_caller().after(1).to_ai(),
         "certain rtp-late",
     ),
     Expected(
         "audio.no-rtp.no-words",
-        _same(talk(Example()).to_ai("unheard", None).to_caller("no-rtp")),
+        _same(talk().to_ai("unheard", None).to_caller("no-rtp")),
         "likely rtp-blocked-both",
     ),
     Expected(
         "audio.noise.like-sound",
-        _same(talk(Example()))
+        _same(talk())
         .to_ai("other", 200, instead="speech")
         .to_caller("other", 200, instead="speech"),
         "likely payload-mismatch",
     ),
     Expected(
         "audio.first.unseen",
-        talk(Example())
-        .to_ai()
-        .to_caller()
-        .finding("audio.first", "assistant main → caller.1", delay_ms=4000.0),
+        heard().finding("audio.first", "assistant main → caller.1", delay_ms=4000.0),
         "likely ai-too-slow",
     ),
     Expected(
         "audio.late",
-        talk(Example())
-        .to_ai()
-        .to_caller()
+        heard()
         .counted(received=150, late=40, reordered=60)
         .finding("audio.loss", "caller.1", late=40, share=0.27),
         "certain network-jitter",
     ),
     Expected(
         "audio.one-gap",
-        talk(Example())
-        .to_ai()
-        .to_caller()
-        .finding("audio.loss", "caller.1", lost=15, bursts=1, share=0.104),
+        heard().finding("audio.loss", "caller.1", lost=15, bursts=1, share=0.104),
         "certain rtp-gap",
     ),
     Expected(
         "audio.cut.by-ai.unseen",
-        talk(Example()).ends("sent").to_ai("no-rtp").to_caller("no-rtp"),
+        talk().ends("sent").to_ai("no-rtp").to_caller("no-rtp"),
         "likely ai-hangs-up",
     ),
     Expected(
         "audio.cut.by-platform",
-        talk(Example()).ends("received").to_ai("no-rtp").to_caller("no-rtp"),
+        talk().ends("received").to_ai("no-rtp").to_caller("no-rtp"),
         "certain call-dropped",
     ),
     Expected("audio.cut.by-platform.recorded", cut_by_record("caller"), "likely call-dropped"),
@@ -376,7 +354,7 @@ AUDIO = [
         Example(row="PEOPLE", line="inbound")
         .dials()
         .rings("billing")
-        .state("disconnected", 486, "Busy Here")
+        .ends_here(486, "Busy Here")
         .landed("reception"),
         "likely fallback-missing",
     ),
@@ -387,7 +365,7 @@ AUDIO = [
     ),
     Expected(
         "audio.crossed.at-agent",
-        transfer(Example())
+        transfer()
         .landed("billing", "billing")
         .with_agent("billing")
         .finding("audio.crossed", "billing.1"),
@@ -414,7 +392,7 @@ AUDIO = [
     ),
     Expected(
         "audio.silenced.to-ai",
-        _same(talk(Example())).to_ai("silence", 200).to_caller(),
+        _same(talk()).to_ai("silence", 200).to_caller(),
         "likely audio-silenced; possible rtp-blocked-to-ai",
     ),
     Expected(
@@ -489,35 +467,30 @@ AUDIO = [
     ),
     Expected(
         "digits.repeated",
-        talk(Example(row="DTMF-RFC4733"))
-        .to_ai()
-        .to_caller()
-        .finding("dtmf", "assistant main", sent="12#A", seen="11112222###", methods=["rfc4733"]),
+        heard(Example(row="DTMF-RFC4733")).finding(
+            "dtmf", "assistant main", sent="12#A", seen="11112222###", methods=["rfc4733"]
+        ),
         "certain digits-repeated",
     ),
     Expected(
         "digits.info",
-        talk(Example(row="DTMF-INFO"))
-        .to_ai()
-        .to_caller()
+        heard(Example(row="DTMF-INFO"))
         .asks("INFO", 405, "Method Not Allowed")
         .finding("dtmf", "assistant main", sent="12#A", seen="", methods=[]),
         "certain info-refused",
     ),
     Expected(
         "digits.packets",
-        talk(Example(row="DTMF-RFC4733"))
-        .to_ai()
-        .to_caller()
-        .finding("audio.loss", "caller.1", lost=12, bursts=4, events=12, share=0.069),
+        heard(Example(row="DTMF-RFC4733")).finding(
+            "audio.loss", "caller.1", lost=12, bursts=4, events=12, share=0.069
+        ),
         "certain digit-packets-missing",
     ),
     Expected(
         "digits.in-band",
-        talk(Example(row="DTMF-RFC4733"))
-        .to_ai()
-        .to_caller()
-        .finding("dtmf", "assistant main", sent="12#", seen="12", methods=["inband", "inband"]),
+        heard(Example(row="DTMF-RFC4733")).finding(
+            "dtmf", "assistant main", sent="12#", seen="12", methods=["inband", "inband"]
+        ),
         "certain digits-in-band",
     ),
 ]
@@ -530,7 +503,7 @@ def warm_shows(number: str, sent: str = "") -> Example:
     INVITE; "": nobody saw it.
     """
     if sent:
-        example = warm(Example()).ai_invites(GROUP, shown=sent).platform_says(200, "OK", "INVITE")
+        example = warm().ai_invites(GROUP, shown=sent).platform_says(200, "OK", "INVITE")
     else:
         example = (
             Example(row="TD-TRANSFER-WARM", line="inbound-warm")
@@ -554,24 +527,24 @@ def shows_its_account(example: Example) -> Example:
 IDENTITY = [
     Expected(
         "caller_id.own",
-        shows_its_account(talk(Example(), shown="<sip:sip4711@platform.example>;tag=a")).caller_id(
+        shows_its_account(talk(shown="<sip:sip4711@platform.example>;tag=a")).caller_id(
             "the AI", "sip4711"
         ),
         "certain caller-number-not-sent",
     ),
     Expected(
         "caller_id.from-without-number",
-        talk(Example()).caller_id("assistant main", "unknown"),
+        talk().caller_id("assistant main", "unknown"),
         "certain from-anonymous",
     ),
     Expected(
         "caller_id.from-account",
-        talk(Example()).caller_id("assistant main", "acct4711e0"),
+        talk().caller_id("assistant main", "acct4711e0"),
         "likely from-account-name",
     ),
     Expected(
         "caller_id.foreign-call",
-        talk(Example())
+        talk()
         .ai_gets(shown="<sip:+12025550177@x>;tag=a", call_id="b")
         .caller_id("assistant main", "+12025550177"),
         "likely foreign-call",
@@ -597,10 +570,7 @@ IDENTITY = [
     ),
     Expected(
         "caller_id.form.at-agent",
-        transfer(Example())
-        .ai_refers(GROUP)
-        .reaches("billing")
-        .caller_id("billing.1", "4155550101"),
+        transfer().ai_refers(GROUP).reaches("billing").caller_id("billing.1", "4155550101"),
         "certain number-format-differs",
     ),
     Expected(

@@ -127,6 +127,13 @@ class Example:
         self.now += seconds
         return self
 
+    def tells(self, kind: type[Event], where: str, **values: Any) -> Self:
+        """An event of a phone, or of one of its legs."""
+        phone, dot, _ = where.partition(".")
+        leg = where if dot else None
+        self.events.append(kind(at=self.now, phone=phone, leg=leg, **values))
+        return self
+
     def _records(self) -> list[Event]:
         if not self._messages and not self._record:
             return []
@@ -141,16 +148,7 @@ class Example:
     def dials(self, *, taken: bool = True, withheld: bool = False, number: str = "") -> Self:
         """The caller's INVITE; one that is ``taken`` is answered with 100."""
         uri = f"sip:{number or self.did}@carrier.example"
-        self.events.append(
-            LegStarted(
-                at=self.now,
-                phone="caller",
-                leg="caller.1",
-                direction="outgoing",
-                mark=7,
-                remote_uri=uri,
-            )
-        )
+        self.tells(LegStarted, "caller.1", direction="outgoing", mark=7, remote_uri=uri)
         self._at_caller("sent", f"INVITE {uri} SIP/2.0" + ("\r\nPrivacy: id" if withheld else ""))
         if taken:
             self._at_caller("received", "SIP/2.0 100 Trying")
@@ -159,31 +157,13 @@ class Example:
     def dials_too(self, phone: str) -> Self:
         """Another caller's call at the same time."""
         uri = f"sip:{self.did}@carrier.example"
-        self.events.append(
-            LegStarted(
-                at=self.now,
-                phone=phone,
-                leg=f"{phone}.1",
-                direction="outgoing",
-                mark=8,
-                remote_uri=uri,
-            )
-        )
-        return self
+        return self.tells(LegStarted, f"{phone}.1", direction="outgoing", mark=8, remote_uri=uri)
 
     def replaces(self) -> Self:
         """The caller's phone places the call that a REFER asked for, and it is answered."""
-        fields = {
-            "direction": "outgoing",
-            "mark": 7,
-            "remote_uri": "sip:x@y.example",
-            "replaces": "caller.1",
-        }
-        self.events.append(LegStarted(at=self.now, phone="caller", leg="caller.2", **fields))  # type: ignore[arg-type]
-        self.events.append(
-            CallState(at=self.now, phone="caller", leg="caller.2", state="confirmed", code=200)
-        )
-        return self
+        asked = {"remote_uri": "sip:x@y.example", "replaces": "caller.1"}
+        self.tells(LegStarted, "caller.2", direction="outgoing", mark=7, **asked)
+        return self.tells(CallState, "caller.2", state="confirmed", code=200)
 
     def at_phone(
         self,
@@ -212,13 +192,10 @@ class Example:
         ]
         if body:
             head.append("Content-Type: application/sdp")
-        text = "\r\n".join([*head, f"Content-Length: {len(body)}"]) + "\r\n\r\n" + body
+        text = "\r\n".join([*head, f"Content-Length: {len(body)}", "", body])
         where = {"transport": "udp", "local": "192.0.2.7:5060", "remote": "192.0.2.2:5060"}
         direction = "sent" if out else "received"
-        self.events.append(
-            SipMessage(at=self.now, phone=phone, leg=leg, direction=direction, text=text, **where)  # type: ignore[arg-type]
-        )
-        return self
+        return self.tells(SipMessage, leg or phone, direction=direction, text=text, **where)
 
     def caller_gets(self, text: str) -> Self:
         """A message of the platform's to the caller."""
@@ -230,12 +207,7 @@ class Example:
         self.events.append(message)
 
     def state(self, state: Any, code: int = 0, reason: str = "", phone: str = "caller") -> Self:
-        self.events.append(
-            CallState(
-                at=self.now, phone=phone, leg=f"{phone}.1", state=state, code=code, reason=reason
-            )
-        )
-        return self
+        return self.tells(CallState, f"{phone}.1", state=state, code=code, reason=reason)
 
     def answered(self) -> Self:
         return self.state("confirmed", 200, "OK")
@@ -249,51 +221,20 @@ class Example:
         return self.state("disconnected", 487, "Request Terminated")
 
     def rings(self, phone: str, leg: str = "") -> Self:
-        self.events.append(
-            LegStarted(
-                at=self.now,
-                phone=phone,
-                leg=leg or f"{phone}.1",
-                direction="incoming",
-                mark=9,
-                remote_uri="sip:x@y.example",
-            )
-        )
-        return self
+        came = {"direction": "incoming", "remote_uri": "sip:x@y.example"}
+        return self.tells(LegStarted, leg or f"{phone}.1", mark=9, **came)
 
     def reaches(self, phone: str) -> Self:
         """It rings the agent whom it was to ring."""
         return self.rings(phone).landed(phone, phone)
 
     def codec(self, leg: str, codec: str) -> Self:
-        phone = leg.partition(".")[0]
-        self.events.append(
-            MediaState(
-                at=self.now,
-                phone=phone,
-                leg=leg,
-                active=True,
-                direction="sendrecv",
-                codec=codec,
-                clock_rate=8000,
-            )
-        )
-        return self
+        media = {"active": True, "direction": "sendrecv", "clock_rate": 8000}
+        return self.tells(MediaState, leg, codec=codec, **media)
 
     def hears_mark(self, leg: str, mark: int) -> Self:
-        phone = leg.partition(".")[0]
-        self.events.append(
-            MarkHeard(
-                at=self.now,
-                phone=phone,
-                leg=leg,
-                mark=mark,
-                began=self.now,
-                level_dbov=-15.0,
-                quality=0.9,
-            )
-        )
-        return self
+        heard = {"level_dbov": -15.0, "quality": 0.9}
+        return self.tells(MarkHeard, leg, mark=mark, began=self.now, **heard)
 
     def counted(
         self,
@@ -305,20 +246,11 @@ class Example:
         late: int = 0,
         elsewhere: str = "",
     ) -> Self:
-        both = {
-            "tx_packets": received,
-            "tx_bytes": 160 * received,
-            "rx_packets": received,
-            "rx_bytes": 160 * received,
-        }
+        both = dict.fromkeys(("tx_packets", "rx_packets"), received)
+        both |= dict.fromkeys(("tx_bytes", "rx_bytes"), 160 * received)
+        told: dict[str, Any] = {"rx_lost": lost, "rx_reordered": reordered, "rx_late": late}
+        told |= {"rtt_ms": rtt_ms, "rx_elsewhere": elsewhere}
         jitter = {"rx_jitter_ms": 1.0, "tx_jitter_ms": 1.0}
-        told = {
-            "rx_lost": lost,
-            "rx_reordered": reordered,
-            "rx_late": late,
-            "rtt_ms": rtt_ms,
-            "rx_elsewhere": elsewhere,
-        }
         self.events.append(rtp_statistics(self.now, leg, **both | jitter | told))
         return self
 
@@ -326,16 +258,10 @@ class Example:
         """The second call, after the case has failed."""
         for record in ({"begins": True}, outcome):
             told = {"of": "second call", "asks": asks, "dialled": dialled, **record}
-            self.after(1).events.append(
-                FarEndRecord(at=self.now, phone="probe", source="second call", record=told)
-            )
+            self.after(1).tells(FarEndRecord, "probe", source="second call", record=told)
             if "begins" in record:
-                leg = {
-                    "direction": "outgoing",
-                    "mark": 8,
-                    "remote_uri": f"sip:{dialled}@carrier.example",
-                }
-                self.events.append(LegStarted(at=self.now, phone="caller", leg="caller.2", **leg))  # type: ignore[arg-type]
+                uri = f"sip:{dialled}@carrier.example"
+                self.tells(LegStarted, "caller.2", direction="outgoing", mark=8, remote_uri=uri)
         return self
 
     # -- what the AI's side saw, and what probes found
@@ -359,33 +285,18 @@ class Example:
             f"CSeq: {headers.pop('number', '1')} {method}",
             *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),
             f"Content-Length: {len(body.encode())}",
+            "",
+            body,
         ]
-        text = "\r\n".join(lines) + "\r\n\r\n" + body
+        text = "\r\n".join(lines)
         remote = remote or self.trunk.termination
         local = f"{AI if self.ai == 'synthflow' else STAND_IN}:{self.trunk.port}"
+        message = {"direction": direction, "transport": self.transport, "text": text}
+        message |= {"local": local, "remote": remote}
         if self.ai == "synthflow":
-            plain = {
-                "direction": direction,
-                "transport": self.transport,
-                "local": local,
-                "remote": remote,
-                "text": text,
-            }
-            self._messages.append(plain)
+            self._messages.append(message)
             return self
-        self.events.append(
-            SipMessage(
-                at=self.now,
-                phone="stand-in",
-                leg="stand-in.1",
-                direction=direction,  # type: ignore[arg-type]
-                transport=self.transport,
-                local=local,
-                remote=remote,
-                text=text,
-            )
-        )
-        return self
+        return self.tells(SipMessage, "stand-in.1", **message)
 
     def ai_gets(
         self,
@@ -424,14 +335,10 @@ class Example:
         user = did or self.deployment.assistants[self.assistant].address
         secure = self.transport == "tls" if tls is None else tls
         uri = f"sip:{user}@{AI}:{self.trunk.port}" + (";transport=tls" if secure else "")
-        remote = (
-            remote
-            or next((t.termination for t in self.deployment.trunks if t.name == trunk), "")
-            or ""
-        )
-        headers = {"Content_Type": "application/sdp", "call_id": call_id, "number": number} | (
-            {"from_": shown} if shown else {}
-        )
+        if trunk:
+            remote = next(t.termination for t in self.deployment.trunks if t.name == trunk) or ""
+        headers = {"Content_Type": "application/sdp", "call_id": call_id, "number": number}
+        headers |= {"from_": shown} if shown else {}
         headers |= {"Proxy_Authorization": authorization} if authorization else {}
         self._sip("received", f"INVITE {uri} SIP/2.0", "INVITE", sdp, remote, **headers)
         if over and self._messages:
@@ -487,11 +394,8 @@ class Example:
 
         def text(start: str, body: str) -> str:
             typed = ["Content-Type: application/sdp"] if body else []
-            return (
-                "\r\n".join([start, *head, *more, *typed, f"Content-Length: {len(body)}"])
-                + "\r\n\r\n"
-                + body
-            )
+            lines = [start, *head, *more, *typed, f"Content-Length: {len(body)}", "", body]
+            return "\r\n".join(lines)
 
         self._at_caller("sent", text(f"{method} sip:platform SIP/2.0", offer), whole=True)
         if code:
@@ -568,48 +472,23 @@ class Example:
             "registrations": [],
             **values,
         }
-        self.events.append(
-            FarEndRecord(
-                at=self.now, phone="synthflow", source="GET /v2/sip_numbers/n1", record=record
-            )
-        )
-        return self
+        source = "GET /v2/sip_numbers/n1"
+        return self.tells(FarEndRecord, "synthflow", source=source, record=record)
 
     def probed(self, of: str, reach: str, certificate: str | None = None) -> Self:
         record = {"of": of, "reach": reach} | ({"certificate": certificate} if certificate else {})
-        self.events.append(
-            FarEndRecord(at=self.now, phone="probe", source=f"OPTIONS to {of}", record=record)
-        )
-        return self
+        return self.tells(FarEndRecord, "probe", source=f"OPTIONS to {of}", record=record)
 
     def all_ports_answer(self) -> Self:
         self.probed("ai", "answers", "valid" if self.transport == "tls" else None)
         return self.probed("termination", "answers")
 
     def transport_failed(self, phone: str, reason: str) -> Self:
-        self.events.append(
-            TransportFailed(
-                at=self.now,
-                phone=phone,
-                transport=self.transport,
-                remote="198.51.100.20:5060",
-                reason=reason,
-            )
-        )
-        return self
+        where = {"transport": self.transport, "remote": "198.51.100.20:5060"}
+        return self.tells(TransportFailed, phone, reason=reason, **where)
 
-    def refer_ended(self, code: int) -> Self:
-        self.events.append(
-            TransferProgress(
-                at=self.now,
-                phone="stand-in",
-                leg="stand-in.1",
-                code=code,
-                reason="",
-                final=True,
-            )
-        )
-        return self
+    def refer_ended(self, code: int, *, final: bool = True) -> Self:
+        return self.tells(TransferProgress, "stand-in.1", code=code, reason="", final=final)
 
     # -- findings, and the diagnosis
 
@@ -660,6 +539,10 @@ class Example:
         return self.finding(
             "answered", "caller.1", actual="it never came", seconds=None, limit_s=4.0
         )
+
+    def still_up(self, subject: str) -> Self:
+        """It was to end, and has not."""
+        return self.finding("released", subject, actual="it is still up", seconds=None)
 
     def never(self, why: str = "it never came") -> Self:
         """What the caller waited for did not come."""

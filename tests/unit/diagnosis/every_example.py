@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from tests.unit.checks import check_examples
 from tests.unit.diagnosis.audio_examples import AUDIO, IDENTITY
-from tests.unit.diagnosis.case import Example
 from tests.unit.diagnosis.leg_examples import GLADLY, LEGS
 from tests.unit.diagnosis.own_examples import OWN
 from tests.unit.diagnosis.reach_examples import (
@@ -17,13 +16,13 @@ from tests.unit.diagnosis.reach_examples import (
     UNDECIDED,
     firewalls,
 )
-from tests.unit.diagnosis.stories import Expected, talk
+from tests.unit.diagnosis.stories import Expected, heard
 from tests.unit.diagnosis.transfer_examples import REFUSED, STATUSES, TRANSFER
 
 
 def explained(check: check_examples.Example) -> Expected:
     """A check's finding in a call in which all else is right."""
-    example, finding = talk(Example()).to_ai().to_caller(), check.wrong[0]()
+    example, finding = heard(), check.wrong[0]()
     assert finding is not None
     example.findings.append(replace(finding, at=example.now))
     return Expected(check.rule, example, check.answer)

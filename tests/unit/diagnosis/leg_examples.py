@@ -15,7 +15,9 @@ from tests.unit.diagnosis.stories import (
     Expected,
     campaign,
     from_outside,
+    heard,
     lost,
+    people,
     referred,
     refused_caller,
     talk,
@@ -53,7 +55,7 @@ def to_agent(example: Example, phone: str, code: int, offer: str = NO_G711) -> E
 
 
 def refused_fallback(example: Example) -> Example:
-    return example.after(0.1).state("disconnected", 488, "Not Acceptable Here").landed("reception")
+    return example.after(0.1).ends_here(488, "Not Acceptable Here").landed("reception")
 
 
 def capacity(reached: int, made: int = 4) -> Example:
@@ -109,13 +111,13 @@ def hung_up(by: str, code: int = 200) -> Example:
         if code:
             example.at_phone("billing", "BYE", code=code, sent=False)
     else:
-        example = talk(Example(row="HANGUP-AI", ai="stand-in")).to_ai().to_caller()
+        example = heard(Example(row="HANGUP-AI", ai="stand-in"))
         example._sip(
             "sent", "BYE sip:platform SIP/2.0", "BYE", to="<sip:x@y.example>;tag=p", number="5"
         )
         if code:
             example._sip("received", f"SIP/2.0 {code} OK", "BYE", number="5")
-    return example.after(1.5).finding("released", "caller.1", actual="it is still up", seconds=None)
+    return example.after(1.5).still_up("caller.1")
 
 
 def told_of_another_call(example: Example, phone: str) -> Example:
@@ -124,7 +126,7 @@ def told_of_another_call(example: Example, phone: str) -> Example:
         example.at_phone(phone, "BYE", sent=False, within=True)
         .at_phone(phone, "BYE", code=481, sent=True)
         .after(1.5)
-        .finding("released", f"{phone}.1", actual="it is still up", seconds=None)
+        .still_up(f"{phone}.1")
     )
 
 
@@ -150,7 +152,7 @@ def refused_form(form: str = "") -> Example:
         Example(row="NUMBERFORMATS", ai="stand-in")
         .dials(number=form)
         .after(0.1)
-        .state("disconnected", 404, "Not Found")
+        .ends_here(404, "Not Found")
     )
     return example.not_taken()
 
@@ -166,7 +168,7 @@ def untold() -> Example:
 
 def at_agent(method: str, *, reason: str = "") -> Example:
     """An agent takes the call of a transfer; then something comes to that phone."""
-    example = referred(ai="stand-in").rings("billing").landed("billing", "billing")
+    example = referred(ai="stand-in").reaches("billing")
     on = {"leg": "billing.1"}
     example.at_phone("billing", "INVITE", **on).at_phone("billing", "INVITE", code=200, **on)  # type: ignore[arg-type]
     if method != "ACK":
@@ -197,10 +199,8 @@ LEGS = [
     ),
     Expected(
         "reach.agent-answer.kept",
-        Example(row="PEOPLE", line="people")
-        .dials()
-        .rings("reception")
-        .landed("reception", "reception")
+        people()
+        .reaches("reception")
         .at_phone("reception", "INVITE", leg="reception.1")
         .at_phone("reception", "INVITE", code=200, leg="reception.1")
         .at_phone("reception", "ACK", within=True, leg="reception.1")
@@ -247,7 +247,7 @@ LEGS = [
         Example(ai="stand-in")
         .dials()
         .after(0.1)
-        .state("disconnected", 488, "Not Acceptable Here")
+        .ends_here(488, "Not Acceptable Here")
         .not_taken()
         .calls_again("codec", "+14155550123", rang=["stand-in"], again_as_before="refused"),
         "likely platform-refuses-caller",
@@ -272,8 +272,7 @@ LEGS = [
     ),
     Expected(
         "caller_id.lost-to-people",
-        Example(row="PEOPLE", line="people")
-        .dials()
+        people()
         .rings("reception")
         .answered()
         .landed("reception", "reception")
@@ -328,7 +327,7 @@ LEGS = [
     ),
     Expected(
         "reach.answers.two",
-        talk(Example()).to_ai().to_caller().finding("answered.once", "caller.1"),
+        heard().finding("answered.once", "caller.1"),
         "certain answered-twice",
     ),
     Expected("release.ai.not-taken", hung_up("ai", 481), "certain hangup-not-taken"),
@@ -345,7 +344,7 @@ LEGS = [
     ),
     Expected(
         "release.caller.refused",
-        told_of_another_call(talk(Example(row="HANGUP-AI")).to_ai().to_caller(), "caller"),
+        told_of_another_call(heard(Example(row="HANGUP-AI")), "caller"),
         "certain hangup-not-taken",
     ),
     Expected(
@@ -361,8 +360,7 @@ LEGS = [
         told_of_another_call(
             transfer(Example(ai="stand-in"), "HANGUP-CALLER")
             .ai_refers(GROUP)
-            .rings("billing")
-            .landed("billing", "billing")
+            .reaches("billing")
             .asks("BYE", 200, "OK"),
             "billing",
         ),
@@ -402,7 +400,7 @@ LEGS = [
         .ai_gets()
         .after(2)
         .reaches("reception")
-        .finding("released", "assistant main", actual="it is still up", seconds=None),
+        .still_up("assistant main"),
         "certain ai-not-let-go",
     ),
     Expected(
@@ -411,8 +409,8 @@ LEGS = [
         .dials()
         .ai_gets()
         .after(2)
-        .state("disconnected", 480, "Temporarily Unavailable")
-        .finding("released", "assistant main", actual="it is still up", seconds=None),
+        .ends_here(480, "Temporarily Unavailable")
+        .still_up("assistant main"),
         "certain ai-not-let-go",
     ),
     Expected(
@@ -440,7 +438,7 @@ LEGS = [
         Example(row="NUMBERFORMATS", axes={"form": "national"})
         .dials(number="3125550100")
         .after(0.1)
-        .state("disconnected", 404, "Not Found")
+        .ends_here(404, "Not Found")
         .all_ports_answer()
         .not_taken(),
         "likely number-form-refused",
@@ -455,7 +453,7 @@ LEGS = [
         Example(row="ANONYMOUS")
         .dials(withheld=True)
         .after(0.1)
-        .state("disconnected", 401, "Unauthorized")
+        .ends_here(401, "Unauthorized")
         .all_ports_answer()
         .not_taken(),
         "likely platform-refuses-caller",
@@ -468,7 +466,7 @@ LEGS = [
 ]
 
 
-def _gladly(row: str, **invite: object) -> Example:
+def _gladly(row: str, **invite: Any) -> Example:
     return talk(Example("gladly", row, transport="tls"), **invite)
 
 

@@ -7,9 +7,7 @@ from harness.case.events import (
     CallsRefused,
     NameLookup,
     PasswordWithheld,
-    SipMessage,
     TlsHandshake,
-    TransportFailed,
     WithheldBy,
 )
 from tests.unit.diagnosis.case import SDP, Example
@@ -43,17 +41,9 @@ def refused_by_the_customer(code: int, offer: str = G711) -> Example:
 def looked_up(problem: str, *, denied: bool) -> Example:
     """The caller's phone was to call a name that nobody told it the address of."""
     example = Example().dials_too("caller")
-    for leg in (None, "caller.1"):
-        lookup = NameLookup(
-            at=example.now,
-            phone="caller",
-            leg=leg,
-            name="sip.carrier.example",
-            seconds=2.0,
-            problem=problem,
-            denied=denied,
-        )
-        example.events.append(lookup)
+    for where in ("caller", "caller.1"):
+        asked = {"name": "sip.carrier.example", "seconds": 2.0}
+        example.tells(NameLookup, where, problem=problem, denied=denied, **asked)
     example.after(2.0).ends_here(503, "Service Unavailable")
     return (
         example.all_ports_answer()
@@ -65,33 +55,16 @@ def looked_up(problem: str, *, denied: bool) -> Example:
 def closed() -> Example:
     """The AI took the call, and the caller's connection was closed between 100 and 200."""
     example = Example(ai="stand-in").dials().ai_gets().ai_answers(200, "OK").after(0.1)
-    lost = TransportFailed(
-        at=example.now,
-        phone="caller",
-        transport="tcp",
-        remote="192.0.2.1:5060",
-        reason="End of file (PJ_EEOF)",
-    )
-    example.events.append(lost)
-    return example.ends_here(503, "End of file (PJ_EEOF)").never(
-        "the phone itself ended the call: 503 End of file (PJ_EEOF)"
-    )
+    why = "End of file (PJ_EEOF)"
+    example.transport_failed("caller", why).ends_here(503, why)
+    return example.never(f"the phone itself ended the call: 503 {why}")
 
 
 def withheld(rule: WithheldBy, realm: str, why: str) -> Example:
     """The caller's INVITE was challenged, and its phone sent no password."""
     example = Example().dials()
-    example.events.append(
-        PasswordWithheld(
-            at=example.now,
-            phone="caller",
-            leg="caller.1",
-            realm=realm,
-            algorithm="MD5",
-            why=why,
-            rule=rule,
-        )
-    )
+    asked = {"realm": realm, "algorithm": "MD5"}
+    example.tells(PasswordWithheld, "caller.1", why=why, rule=rule, **asked)
     return (
         example.after(0.1)
         .ends_here(407, "Proxy Authentication Required")
@@ -102,8 +75,7 @@ def withheld(rule: WithheldBy, realm: str, why: str) -> Example:
 
 def no_room(example: Example, phone: str) -> Example:
     """Its process refuses the platform's INVITE before it is a message of anybody's."""
-    example.events.append(CallsRefused(at=example.now, phone=phone, source="198.51.100.20"))
-    return example
+    return example.tells(CallsRefused, phone, source="198.51.100.20")
 
 
 def _at_the_stand_in() -> Example:
@@ -224,12 +196,9 @@ def connects(at_s: float) -> Example:
     INVITE, and sends nothing over it.
     """
     example = Example(ai="stand-in", transport="tls").dials()
-    shown = TlsHandshake(
-        at=example.now + at_s, phone="stand-in", remote="198.51.100.20:40000", failed=False
-    )
-    example.events.append(shown)
+    example.after(at_s).tells(TlsHandshake, "stand-in", remote="198.51.100.20:40000", failed=False)
     return (
-        example.after(0.3)
+        example.after(0.3 - at_s)
         .rings("reception")
         .probed("termination", "answers")
         .not_taken("the phone reception")
@@ -248,22 +217,9 @@ def asked_by_options(
     """
     example = Example(ai="stand-in")
     told = {"there_s": there_s, "answered": answered, "every_s": every_s}
-    example.events.append(AskedByOptions(at=example.now, phone="stand-in", **told))  # type: ignore[arg-type]
-    example.after(0.5).dials()
+    example.tells(AskedByOptions, "stand-in", **told).after(0.5).dials()
     if asked_after_s is not None:
-        message = {
-            "direction": "received",
-            "transport": "udp",
-            "local": "192.0.2.90:32681",
-            "remote": "198.51.100.20:5060",
-        }
-        options = SipMessage(
-            at=example.now + asked_after_s,
-            phone="stand-in",
-            text="OPTIONS sip:192.0.2.90 SIP/2.0\r\n\r\n",
-            **message,  # type: ignore[arg-type]
-        )
-        example.events.append(options)
+        example.after(asked_after_s).at_phone("stand-in", "OPTIONS").after(-asked_after_s)
     return example.after(0.1).rings("reception").after(4.0).all_ports_answer().not_taken()
 
 

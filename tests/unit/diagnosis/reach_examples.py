@@ -164,9 +164,7 @@ REACH = [
     ),
     Expected(
         "reach.another-transport",
-        talk(Example(), over="tcp", remote="203.0.113.50:5060").finding(
-            "route.transport", "assistant main"
-        ),
+        talk(over="tcp", remote="203.0.113.50:5060").finding("route.transport", "assistant main"),
         "likely route-wrong-trunk",
     ),
     Expected(
@@ -210,11 +208,7 @@ REACH = [
     ),
     Expected(
         "reach.caller-media",
-        Example(ai="stand-in")
-        .dials()
-        .after(0.1)
-        .state("disconnected", 488, "Not Acceptable Here")
-        .not_taken(),
+        Example(ai="stand-in").dials().after(0.1).ends_here(488, "Not Acceptable Here").not_taken(),
         "likely platform-refuses-caller",
     ),
     Expected(
@@ -222,7 +216,7 @@ REACH = [
         Example(line="campaign")
         .dials()
         .after(0.1)
-        .state("disconnected", 480, "Temporarily Unavailable")
+        .ends_here(480, "Temporarily Unavailable")
         .all_ports_answer()
         .not_taken(),
         "one of route-missing, platform-refuses-caller, trunk-transport-mismatch, route-wrong-trunk, "
@@ -239,7 +233,7 @@ REACH = [
         Example(row="AI-OVERFLOW", line="people", file=THEN_AI)
         .dials()
         .rings("reception")
-        .state("disconnected", 486, "Busy Here")
+        .ends_here(486, "Busy Here")
         .not_taken()
         .all_ports_answer(),
         "likely fallback-missing",
@@ -502,13 +496,13 @@ def announced() -> Example:
 def refused_by_platform(code: int, phrase: str, *lines: str) -> Example:
     """The platform refused the caller, and nothing came to the AI."""
     text = "\r\n".join([f"SIP/2.0 {code} {phrase}", "CSeq: 1 INVITE", *lines])
-    example = Example().dials().after(0.1).caller_gets(text).state("disconnected", code, phrase)
+    example = Example().dials().after(0.1).caller_gets(text).ends_here(code, phrase)
     return example.all_ports_answer().not_taken()
 
 
 def transfer_refused(code: int, phrase: str, reason: str) -> Example:
     """The platform refused the AI's REFER to the right number."""
-    example = transfer(Example()).ai_refers(GROUP)
+    example = transfer().ai_refers(GROUP)
     example._sip("received", f"SIP/2.0 {code} {phrase}", "REFER", number="2", Reason=reason)
     return lost(example)
 
@@ -668,9 +662,7 @@ def _no_fallback(refused: int, told: int) -> Example:
     example = (
         Example(row="TD-FALLBACK-REFUSED", line="fallback-refused", ai="stand-in").dials().ai_gets()
     )
-    return (
-        example.ai_answers(refused).after(0.1).state("disconnected", told, "x").landed("reception")
-    )
+    return example.ai_answers(refused).after(0.1).ends_here(told, "x").landed("reception")
 
 
 def unseen() -> Example:
@@ -684,7 +676,7 @@ def unseen() -> Example:
         .ai_answers(503)
         .after(20)
     )
-    return example.state("disconnected", 500, "x").all_ports_answer().landed("reception")
+    return example.ends_here(500, "x").all_ports_answer().landed("reception")
 
 
 def _cut_by_the_ai() -> Example:
@@ -734,7 +726,7 @@ RIVALS = [
     ),
     Expected(
         "audio.own-side.agent",
-        transfer(Example()).reaches("billing").with_agent("billing", "no-rtp"),
+        transfer().reaches("billing").with_agent("billing", "no-rtp"),
         "likely transfer-no-audio; possible own-rtp-blocked",
     ),
     Expected(
@@ -745,7 +737,7 @@ RIVALS = [
     *(
         Expected(
             rule,
-            talk(Example(), address="10.0.0.10").to_ai().to_caller("no-rtp"),
+            talk(address="10.0.0.10").to_ai().to_caller("no-rtp"),
             "likely sdp-private-address; possible rtp-blocked-to-caller",
         )
         for rule in ("audio.private-address.or-latched", "audio.no-rtp-to-caller.or-latched")

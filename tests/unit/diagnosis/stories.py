@@ -62,13 +62,7 @@ def refused(example: Example, code: int, reason: str = "", **invite: object) -> 
 
 def refused_unseen(code: int) -> Example:
     """The caller was refused, and nobody could look at the AI's side."""
-    example = (
-        Example()
-        .dials()
-        .after(0.2)
-        .state("disconnected", code, "Not Acceptable Here")
-        .all_ports_answer()
-    )
+    example = Example().dials().after(0.2).ends_here(code, "Not Acceptable Here").all_ports_answer()
     return example.finding(
         "landing.answered_by", "the call", answered=[], wanted="main", unseen=True
     )
@@ -79,12 +73,20 @@ def nothing(example: Example, after: float = 0.1) -> Example:
     return fallback(example, after).not_taken("the phone reception")
 
 
-def talk(example: Example, **invite: object) -> Example:
+def talk(example: Example | None = None, *, withheld: bool = False, **invite: Any) -> Example:
     """The AI answered."""
-    withheld = bool(invite.pop("withheld", False))
-    return (
-        example.dials(withheld=withheld).after(0.1).ai_gets(**invite).answered().taken().counted()  # type: ignore[arg-type]
-    )
+    called = (example or Example()).dials(withheld=withheld).after(0.1).ai_gets(**invite)
+    return called.answered().taken().counted()
+
+
+def heard(example: Example | None = None, **invite: Any) -> Example:
+    """Caller and AI hear each other."""
+    return talk(example, **invite).to_ai().to_caller()
+
+
+def people(row: str = "PEOPLE", line: str = "people", **fields: Any) -> Example:
+    """A call to a number that leads to people."""
+    return Example(row=row, line=line, **fields).dials()
 
 
 def taken(ai: str = "synthflow") -> Example:
@@ -98,10 +100,11 @@ def taken(ai: str = "synthflow") -> Example:
     )
 
 
-def transfer(example: Example, row: str = "TD-TRANSFER-BLIND") -> Example:
+def transfer(example: Example | None = None, row: str = "TD-TRANSFER-BLIND") -> Example:
     """Caller and AI talk, and the AI is asked for a person."""
+    example = example or Example()
     example.row = row
-    return talk(example).to_ai().to_caller()
+    return heard(example)
 
 
 def referred(**fields: Any) -> Example:
@@ -124,7 +127,8 @@ def refused_caller(code: int, words: str) -> Example:
     return Example().dials().after(0.1).ends_here(code, words).all_ports_answer().not_taken()
 
 
-def warm(example: Example) -> Example:
+def warm(example: Example | None = None) -> Example:
+    example = example or Example()
     example.line = "inbound-warm"
     return transfer(example, "TD-TRANSFER-WARM")
 
@@ -181,11 +185,7 @@ def stood_in(**invite: str) -> Example:
 def left_up(example: Example) -> Example:
     """The AI's leg does not end when the caller hangs up."""
     example.row = "HANGUP-CALLER"
-    return (
-        example.to_ai()
-        .to_caller()
-        .finding("released", example.ai_label, actual="it is still up", seconds=None)
-    )
+    return example.to_ai().to_caller().still_up(example.ai_label)
 
 
 def handed_on(example: Example, *answers: int, crossed: bool = False) -> Example:

@@ -238,11 +238,7 @@ def test_the_change_that_connected_caller_and_agent_did_not_part_them(
 def _reported(example: Example, leg: str, received: int = 150, *, names_us: bool = True) -> Example:
     """The far end says by RTCP what it gets of what the leg sends."""
     counts = {"sent": 200, "received": received, "lost": 0, "fraction_lost": 0.0, "jitter_ms": 0.0}
-    phone = leg.partition(".")[0]
-    example.events.append(
-        FarEndReport(at=example.now, phone=phone, leg=leg, names_us=names_us, **counts)  # type: ignore[arg-type]
-    )
-    return example
+    return example.tells(FarEndReport, leg, names_us=names_us, **counts)
 
 
 @pytest.mark.parametrize(
@@ -299,8 +295,7 @@ def test_anything_that_reached_a_phone_excludes_its_own_firewall() -> None:
 def test_between_two_ends_on_this_machine_there_is_no_firewall(place: str, confidence: str) -> None:
     example = taken()
     fields = {"active": True, "direction": "sendrecv", "codec": "PCMU", "clock_rate": 8000}
-    media = MediaState(at=example.now, phone="caller", leg="caller.1", remote_rtp=place, **fields)  # type: ignore[arg-type]
-    example.events.append(media)
+    example.tells(MediaState, "caller.1", remote_rtp=place, **fields)
     assert named(example.to_ai().to_caller("no-rtp"))[0] == ("rtp-blocked-to-caller", confidence)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from harness.case.events import CallState
 from harness.diagnosis.caller_end import PLATFORM, UNHEARD
 from tests.unit.diagnosis.case import Example, call, facts_of, value
 from tests.unit.diagnosis.stories import RINGS_30_S
@@ -142,13 +141,6 @@ def _called() -> Example:
     return Example(now=0.0).dials().ai_gets().rings("reception").after(0.2)
 
 
-def _taken_by(example: Example, phone: str, state: str) -> Example:
-    example.events.append(
-        CallState(at=example.now, phone=phone, leg=f"{phone}.1", state=state, code=200)  # type: ignore[arg-type]
-    )
-    return example
-
-
 @pytest.mark.parametrize(
     ("state", "after", "first"),
     [
@@ -159,17 +151,16 @@ def _taken_by(example: Example, phone: str, state: str) -> Example:
     ],
 )
 def test_an_agent_may_have_answered_first(state: str, after: float, first: str | None) -> None:
-    assert (
-        value(_taken_by(_called(), "reception", state).after(after).answered(), "answered.first")
-        == first
-    )
+    taken = _called().state(state, 200, phone="reception")
+    assert value(taken.after(after).answered(), "answered.first") == first
 
 
 @pytest.mark.parametrize(("method", "first"), [("INVITE", None), ("PRACK", PLATFORM)])
 def test_a_200_counts_before_its_phone_reports_a_state(method: str, first: str | None) -> None:
     example = Example(ai="stand-in", now=0.0).dials().ai_gets().rings("stand-in").after(0.1)
     example = example.ai_answers(200, method=method).after(0.005).answered().after(0.002)
-    assert value(_taken_by(example, "stand-in", "connecting"), "answered.first") == first
+    example.state("connecting", 200, phone="stand-in")
+    assert value(example, "answered.first") == first
 
 
 def test_without_the_ai_s_side_the_platform_may_have_been_first() -> None:
@@ -181,7 +172,7 @@ def test_without_the_ai_s_side_the_platform_may_have_been_first() -> None:
     )
     late.finding("ringing", "caller.1", seconds=None)
     assert value(late, "answered.first", "caller") == UNSEEN
-    taken = _taken_by(_called(), "reception", "confirmed").answered().after(1)
+    taken = _called().state("confirmed", 200, phone="reception").answered().after(1)
     assert (
         value(taken.finding("ringing", "caller.1", seconds=None), "answered.first", "caller+agents")
         is None

@@ -29,8 +29,8 @@ def test_why_the_password_was_withheld_last(
 ) -> None:
     example = Example().dials()
     for rule in rules:
-        asked = {"leg": "caller.1", "realm": "x", "algorithm": "MD5", "why": "x", "rule": rule}
-        example.events.append(PasswordWithheld(at=example.now, phone="caller", **asked))  # type: ignore[arg-type]
+        asked = {"realm": "x", "algorithm": "MD5", "why": "x", "rule": rule}
+        example.tells(PasswordWithheld, "caller.1", **asked)
     assert value(example, "password.withheld") == told
 
 

@@ -17,6 +17,7 @@ from tests.unit.diagnosis.stories import (
     left_up,
     lost,
     nothing,
+    people,
     referred,
     talk,
     transfer,
@@ -26,12 +27,12 @@ from tests.unit.diagnosis.stories import (
 
 def answered(code: int, reason: str = "") -> Example:
     """The platform's answer to a REFER to the right number, which reached nobody."""
-    return lost(transfer(Example()).ai_refers(GROUP).platform_says(code, reason))
+    return lost(transfer().ai_refers(GROUP).platform_says(code, reason))
 
 
 def own_call(code: int, reason: str = "") -> Example:
     """The same of the AI's own call to that number."""
-    return lost(warm(Example()).ai_invites(GROUP).platform_says(code, reason, "INVITE"))
+    return lost(warm().ai_invites(GROUP).platform_says(code, reason, "INVITE"))
 
 
 def closed_by(line: str, row: str = "CLOSED") -> Example:
@@ -52,7 +53,7 @@ def though_there(example: Example) -> Example:
 
 def notified(body: str, state: str = "active;expires=60", **accepted: str) -> Example:
     """A REFER that was accepted, with such headers, and a NOTIFY of that state."""
-    example = transfer(Example()).ai_refers(GROUP)
+    example = transfer().ai_refers(GROUP)
     example._sip("received", "SIP/2.0 202 Accepted", "REFER", number="2", **accepted)
     typed = {"Content_Type": "message/sipfrag;version=2.0", "Subscription_State": state}
     return lost(
@@ -179,7 +180,7 @@ def overdue(ai: str = "stand-in", given_up: float = 0.0, *, answered: bool = Fal
         example._sip("received", "CANCEL sip:ai SIP/2.0", "CANCEL")
     if answered:
         example.answered()
-    example.after(5 - given_up).rings("reception").landed("reception", "reception")
+    example.after(5 - given_up).reaches("reception")
     return example.finding("timing", "reception", what="the fallback", seconds=5.0, expected_s=2.0)
 
 
@@ -208,7 +209,7 @@ TRANSFER = [
     ),
     Expected(
         "transfer.number.passed-on",
-        lost(transfer(Example()).caller_gets(f"REFER sip:x SIP/2.0\r\nRefer-To: <sip:{NOBODY}@x>")),
+        lost(transfer().caller_gets(f"REFER sip:x SIP/2.0\r\nRefer-To: <sip:{NOBODY}@x>")),
         "likely group-did-wrong",
     ),
     Expected(
@@ -280,8 +281,7 @@ TRANSFER = [
     ),
     Expected(
         "transfer.group.shared",
-        Example(row="PEOPLE", line="people")
-        .dials()
+        people()
         .rings("reception")
         .rings("billing")
         .answered()
@@ -291,10 +291,9 @@ TRANSFER = [
     ),
     Expected(
         "transfer.dialled",
-        Example(row="PEOPLE", line="people")
-        .dials()
+        people()
         .after(0.1)
-        .state("disconnected", 480, "Temporarily Unavailable")
+        .ends_here(480, "Temporarily Unavailable")
         .landed("reception")
         .calls_again(
             "group", str(Example().deployment.groups["reception"].did), rang=["reception"]
@@ -314,7 +313,7 @@ TRANSFER = [
     Expected(
         "transfer.unsent",
         lost(
-            warm(Example()).record(
+            warm().record(
                 executed_actions={"a": {"name": "transfer_call", "type": "warm", "to": GROUP}}
             )
         ),
@@ -343,23 +342,22 @@ TRANSFER = [
     ),
     Expected(
         "release.hangup.by-ai",
-        left_up(handed_on(talk(Example())).asks("BYE", 408, "x")),
+        left_up(handed_on(talk()).asks("BYE", 408, "x")),
         "likely ai-refuses-hangup",
     ),
     Expected(
         "release.hangup.kept.in-transfer",
         transfer(Example(ai="stand-in"), "TD-TRANSFER-ABANDON")
         .ai_refers(GROUP)
-        .rings("billing")
-        .landed("billing", "billing")
+        .reaches("billing")
         .asks("BYE", 200, "OK")
         .after(1.5)
-        .finding("released", "stand-in.1", actual="it is still up", seconds=None),
+        .still_up("stand-in.1"),
         "certain hangup-not-passed-on",
     ),
     Expected(
         "release.hangup.kept.at-agent",
-        handed_on(talk(Example()).asks("BYE", 200, "OK"))
+        handed_on(talk().asks("BYE", 200, "OK"))
         .after(1.5)
         .finding("released", "billing.1", seconds=None),
         "certain hangup-not-passed-on",
@@ -387,15 +385,15 @@ TRANSFER = [
     Expected("transfer.call-declined", own_call(603, "Decline"), "likely transfer-call-refused"),
     Expected(
         "transfer.left-ringing",
-        lost(warm(Example()).ai_invites(GROUP).platform_says(180, "Ringing", "INVITE")),
+        lost(warm().ai_invites(GROUP).platform_says(180, "Ringing", "INVITE")),
         "certain transfer-unanswered",
     ),
     Expected(
         "transfer.call-refused",
-        lost(warm(Example()).ai_invites(GROUP).platform_says(488, "Not Acceptable Here", "INVITE")),
+        lost(warm().ai_invites(GROUP).platform_says(488, "Not Acceptable Here", "INVITE")),
         "certain transfer-call-refused",
     ),
-    Expected("transfer.not-tried", lost(transfer(Example())), "likely transfer-not-tried"),
+    Expected("transfer.not-tried", lost(transfer()), "likely transfer-not-tried"),
     Expected(
         "transfer.no-audio.at-first",
         with_the_agent(referred()).with_agent("billing", "other", packets=60, listened_s=3.4),
@@ -403,16 +401,14 @@ TRANSFER = [
     ),
     Expected(
         "transfer.no-audio.joined",
-        with_the_agent(warm(Example()).ai_invites(GROUP)).with_agent(
+        with_the_agent(warm().ai_invites(GROUP)).with_agent(
             "billing", "silence", packets=60, listened_s=3.4
         ),
         "likely transfer-no-audio",
     ),
     Expected(
         "audio.agent.stopped.rtp",
-        with_the_agent(transfer(Example())).with_agent(
-            "billing", "silence", packets=60, listened_s=3.4
-        ),
+        with_the_agent(transfer()).with_agent("billing", "silence", packets=60, listened_s=3.4),
         "likely agent-audio-stops",
     ),
     Expected(
@@ -591,8 +587,8 @@ def recorded(**action: object) -> Example:
 
 def turned_away(code: int) -> Example:
     """A number of people that refuses its caller before anybody's phone rings."""
-    example = Example(row="PEOPLE", line="people").dials().after(0.1)
-    return example.state("disconnected", code, "x").landed("reception")
+    example = people().after(0.1)
+    return example.ends_here(code, "x").landed("reception")
 
 
 STATUSES = [
