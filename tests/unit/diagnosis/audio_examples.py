@@ -445,18 +445,10 @@ AUDIO = [
             ("audio.later.codec", "other-codec", {}, "g711-one-side"),
         )
     ),
-    *(
-        Expected(
-            f"audio.fallback{rule}",
-            fallen_back(packets or 10).with_agent(
-                "reception", kind, packets=packets, listened_s=3.4
-            ),
-            f"{confidence} fallback-no-audio",
-        )
-        for rule, kind, packets, confidence in (
-            ("", "no-rtp", 0, "certain"),
-            (".at-first", "other", 60, "likely"),
-        )
+    Expected(
+        "audio.fallback.at-first",
+        fallen_back(60).with_agent("reception", "other", packets=60, listened_s=3.4),
+        "likely fallback-no-audio",
     ),
     Expected(
         "audio.fallback.joined",

@@ -14,7 +14,6 @@ from tests.unit.diagnosis.reach_examples import (
     RIVALS,
     TOLD,
     UNDECIDED,
-    firewalls,
 )
 from tests.unit.diagnosis.stories import Expected, heard
 from tests.unit.diagnosis.transfer_examples import REFUSED, STATUSES, TRANSFER
@@ -32,7 +31,6 @@ EXAMPLES = [
     *REGISTRATION,
     *REACH,
     *UNDECIDED,
-    *firewalls(),
     *AUDIO,
     *IDENTITY,
     *TRANSFER,

@@ -22,7 +22,6 @@ from tests.unit.diagnosis.stories import (
     refused_caller,
     talk,
     transfer,
-    unserved,
     warm,
 )
 
@@ -39,12 +38,6 @@ def fallback(row: str = "TD-FALLBACK-REFUSED", **fields: Any) -> Example:
     example = Example(row=row, line="fallback-refused", **fields)
     example.dials().ai_gets().ai_answers(503, "Service Unavailable").after(0.1).rings("reception")
     return example.answered().landed("reception", "reception")
-
-
-def untaken() -> Example:
-    """The AI refused, and the caller was answered by no harness phone."""
-    example = unserved()
-    return example.after(0.1).answered().landed("reception")
 
 
 def to_agent(example: Example, phone: str, code: int, offer: str = NO_G711) -> Example:
@@ -372,17 +365,10 @@ LEGS = [
         lost(to_agent(referred(ai="stand-in"), "billing", 486).notified(486)),
         "certain harness-phone-refuses",
     ),
-    *(
-        Expected(
-            rule,
-            lost(said_done(Example()).replaces()),
-            "likely another-device-answered; possible nobody-available",
-        )
-        for rule in ("transfer.elsewhere", "transfer.elsewhere.or-nobody")
-    ),
-    *(
-        Expected(rule, untaken(), "likely another-device-answered; possible nobody-available")
-        for rule in ("fallback.elsewhere", "fallback.elsewhere.or-nobody")
+    Expected(
+        "transfer.elsewhere",
+        lost(said_done(Example()).replaces()),
+        "likely another-device-answered; possible nobody-available",
     ),
     Expected("lost.early.audio", _kept_silent(), "likely early-media-not-passed-on"),
     *(

@@ -23,7 +23,6 @@ from tests.unit.diagnosis.stories import (
     taken,
     talk,
     transfer,
-    unregistered,
     warm,
 )
 
@@ -334,23 +333,6 @@ REACH = [
         ),
         "likely ai-refuses",
     ),
-    # one setting, wrong at one of its two ends: a REGISTER that is refused names the same cause
-    *(
-        Expected(
-            f"reach.{setting}",
-            refused(
-                Example(authentication="digest"),
-                403,
-                words,
-                authorization='Digest username="x", response="y"',
-            ),
-            f"certain {cause}",
-        )
-        for setting, words, cause in (
-            ("password", "Wrong password", "password-wrong"),
-            ("user", "Unknown user", "username-wrong"),
-        )
-    ),
     Expected(
         "reach.refused.transport", refused(Example(), 403, "TLS required"), "likely ai-refuses"
     ),
@@ -385,80 +367,29 @@ REACH = [
         .probed("termination", "answers"),
         "likely certificate-untrusted",
     ),
-    *(
-        Expected(
-            rule,
-            refused_caller(404, "Not Found"),
-            "likely assistant-not-attached, number-unknown-at-platform",
-        )
-        for rule in ("reach.unknown-number", "reach.not-attached.passed-on")
+    Expected(
+        "reach.not-attached.passed-on",
+        refused_caller(404, "Not Found"),
+        "likely assistant-not-attached, number-unknown-at-platform",
     ),
 ]
 
-_UNDECIDED = "one of route-missing, trunk-transport-mismatch, route-wrong-trunk"
-
 UNDECIDED = [
     Expected(
-        rule,
+        "reach.trunk",
         nothing(Example(transport="tcp")).all_ports_answer(),
-        f"{_UNDECIDED}, firewall-tcp-32681-rejected, trunk-inactive",
-    )
-    for rule in ("reach.own-agents", "reach.wrong-port", "reach.trunk-elsewhere", "reach.trunk")
-] + []
-
-
-def firewalls() -> list[Expected]:
-    found = []
-    for transport, port in (("udp", 32681), ("tcp", 32681), ("tls", 32682)):
-        cause = f"firewall-{transport}-{port}"
-        for suffix, reach, after in (("", "silent", 30.0), ("-rejected", "refuses", 0.1)):
-            found += [
-                Expected(
-                    f"reach.{cause}{suffix}",
-                    nothing(Example(transport=transport), after)
-                    .probed("ai", reach)
-                    .probed("termination", "answers"),
-                    f"likely {cause}{suffix}",
-                ),
-                Expected(
-                    f"reach.{cause}{suffix}.here",
-                    nothing(Example(ai="stand-in", transport=transport), after).probed(
-                        "termination", reach
-                    ),
-                    f"likely {cause}{suffix}",
-                ),
-            ]
-            listed = _UNDECIDED if suffix else _UNDECIDED.replace("route-missing, ", "")
-            found.append(
-                Expected(
-                    f"reach.{cause}{suffix}.between",
-                    nothing(Example(transport=transport), after).all_ports_answer(),
-                    f"{listed}, {cause}{suffix}, trunk-inactive",
-                )
-            )
-        refused = "[Errno 104] Connection reset by peer"
-        found.append(
-            Expected(
-                f"registration.{cause}-rejected",
-                unregistered("refuses", 503, refused, transport=transport),
-                f"likely {cause}-rejected",
-            )
-        )
-        found.append(
-            Expected(
-                f"registration.{cause}",
-                unregistered("silent", transport=transport),
-                f"one of {cause}, {cause}-rejected" if transport == "udp" else f"likely {cause}",
-            )
-        )
-    found.append(
+        "one of route-missing, trunk-transport-mismatch, route-wrong-trunk, "
+        "firewall-tcp-32681-rejected, trunk-inactive",
+    ),
+    *(
         Expected(
-            "registration.firewall-udp-32681-rejected.unheard",
-            unregistered("silent"),
-            "one of firewall-udp-32681, firewall-udp-32681-rejected",
+            f"reach.firewall-{port}.between",
+            nothing(Example(transport=port[:3]), after=30.0).all_ports_answer(),
+            f"one of trunk-transport-mismatch, route-wrong-trunk, firewall-{port}, trunk-inactive",
         )
-    )
-    return found
+        for port in ("udp-32681", "tcp-32681", "tls-32682")
+    ),
+]
 
 
 #: As gateways and switches really write it.
@@ -733,14 +664,6 @@ RIVALS = [
         "audio.silenced.later.to-ai",
         _later("stand-in").to_ai(*_SILENCE, listened_s=300.0).to_caller(),
         "likely audio-silenced",
-    ),
-    *(
-        Expected(
-            rule,
-            talk(address="10.0.0.10").to_ai().to_caller("no-rtp"),
-            "likely sdp-private-address; possible rtp-blocked-to-caller",
-        )
-        for rule in ("audio.private-address.or-latched", "audio.no-rtp-to-caller.or-latched")
     ),
     Expected("transfer.cut.by-ai", _cut_by_the_ai(), "likely ai-hangs-up"),
     Expected("audio.cut.by-ai", _cut(ack=True), "certain ai-hangs-up"),

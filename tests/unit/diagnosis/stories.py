@@ -116,12 +116,6 @@ def campaign() -> Example:
     return Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign")
 
 
-def unserved() -> Example:
-    """The AI refuses what it is to refuse; the platform is to go on without it."""
-    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials()
-    return example.ai_gets().ai_answers(503, "Service Unavailable")
-
-
 def refused_caller(code: int, words: str) -> Example:
     """The platform refuses the caller at once."""
     return Example().dials().after(0.1).ends_here(code, words).all_ports_answer().not_taken()
@@ -151,13 +145,6 @@ def from_outside() -> Example:
     return example
 
 
-def unregistered(reach: str, code: int = 0, reason: str = "", **trunk: str) -> Example:
-    given = {"authentication": "digest"} | trunk
-    example = Example(row="TD-REGISTER-OK", **given)  # type: ignore[arg-type]
-    example.finding("registration", "Synthflow's number", code=code, reason=reason)
-    return example.sip_number().probed("ai", reach).probed("termination", reach)
-
-
 def challenged(example: Example) -> Example:
     """The registrar asked for credentials before it refused; seen at the stand-in's own phone."""
     return example._sip("received", "SIP/2.0 401 Unauthorized", "REGISTER")
@@ -173,7 +160,8 @@ ON_HOLD = SDP.format(host="192.0.2.2", protocol="RTP/AVP", formats="0", lines="a
 
 def refused_fallback() -> Example:
     """The AI refused, and the caller was left ringing."""
-    example = unserved()
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials()
+    example.ai_gets().ai_answers(503, "Service Unavailable")
     return example.all_ports_answer().after(4)
 
 
