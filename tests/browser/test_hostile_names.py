@@ -12,7 +12,7 @@ import pytest
 from harness.case.verdict import Verdict
 from harness.report.run import finish
 from harness.report.run_directory import RunEnd, case_directory, create
-from tests.unit.report import conftest as samples
+from tests.unit.report import samples
 
 HOSTILE = (
     "<script>window.evil=1</script>", '"><img src=x onerror="window.evil=1">', "</template><script>window.evil=1</script>",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from harness.report.callfacts import measured_times, medians, response_times
 from harness.report.evidence import CaseEvidence
 from harness.report.summary import summarise
 from tests.unit.conftest import run_of
+from tests.unit.report import samples
 
 AI, AGENT = 240, 13
 Samples = NDArray[np.int16]
@@ -44,7 +44,7 @@ def spoken(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple[float, float
     return told
 
 
-def call(directory: Path, samples: ModuleType, *heard: tuple[int, float, float]) -> CaseEvidence:
+def call(directory: Path, *heard: tuple[int, float, float]) -> CaseEvidence:
     """A call that is answered, and then hears marks: mark, from, to, in seconds after the answer."""
     with samples.playing(directory) as sample:
         sample.event(LegStarted, "caller.1", direction="outgoing", mark=12, remote_uri="sip:a")
@@ -54,8 +54,7 @@ def call(directory: Path, samples: ModuleType, *heard: tuple[int, float, float])
             sample.clock.now = answered + began
             sample.hears("caller.1", mark, ended - began)
         sample.clock.now = answered + 20.0
-        sample.recorder.close(Verdict.PASSED, "")
-    return CaseEvidence.read(directory)
+        return sample.ends()
 
 
 def said(evidence: CaseEvidence) -> dict[str, float | None]:
@@ -69,7 +68,7 @@ def said(evidence: CaseEvidence) -> dict[str, float | None]:
     ("rang_from", "silence"), [(5.0, 1.5), (3.5, 0.5)]
 )  # the AI speaks until 4.0
 def test_that_our_own_phone_lets_it_ring_is_no_silence_of_its(
-    tmp_path: Path, samples: ModuleType, spoken: Any, rang_from: float, silence: float
+    tmp_path: Path, spoken: Any, rang_from: float, silence: float
 ) -> None:
     with samples.playing(tmp_path) as sample:
         sample.event(LegStarted, "caller.1", direction="outgoing", mark=12, remote_uri="sip:a")
@@ -89,27 +88,23 @@ def test_that_our_own_phone_lets_it_ring_is_no_silence_of_its(
     assert found["silence in the transfer"] == pytest.approx(silence, abs=0.01)
 
 
-def test_answer_time_counts_from_the_last_word(
-    tmp_path: Path, samples: ModuleType, spoken: Any
-) -> None:
+def test_answer_time_counts_from_the_last_word(tmp_path: Path, spoken: Any) -> None:
     spoken["sent"] = [(3.0, 3.8), (4.0, 5.0)]
-    figures = said(call(tmp_path, samples, (AI, 0.5, 2.0), (AI, 6.2, 8.0)))
+    figures = said(call(tmp_path, (AI, 0.5, 2.0), (AI, 6.2, 8.0)))
     assert figures == {"dead air before the first word": 0.5, "answer time": 1.2}
 
 
 @pytest.mark.parametrize(("ended", "seconds"), [(2.6, 0.6), (9.0, None)])
 def test_whether_it_stops_when_interrupted(
-    tmp_path: Path, samples: ModuleType, spoken: Any, ended: float, seconds: float | None
+    tmp_path: Path, spoken: Any, ended: float, seconds: float | None
 ) -> None:
     spoken["sent"] = [(2.0, 4.0)]
-    assert said(call(tmp_path, samples, (AI, 0.5, ended)))["stops when interrupted"] == seconds
+    assert said(call(tmp_path, (AI, 0.5, ended)))["stops when interrupted"] == seconds
 
 
-def test_an_agent_without_a_mark_is_known_by_its_speech(
-    tmp_path: Path, samples: ModuleType, spoken: Any
-) -> None:
+def test_an_agent_without_a_mark_is_known_by_its_speech(tmp_path: Path, spoken: Any) -> None:
     spoken["received"] = [(0.8, 2.0), (9.0, 10.0)]
-    figures = said(call(tmp_path, samples, (AGENT, 5.0, 8.0)))
+    figures = said(call(tmp_path, (AGENT, 5.0, 8.0)))
     assert figures == {"dead air before the first word": 0.8, "silence in the transfer": 3.0}
 
 
@@ -129,7 +124,7 @@ class TestSent:
         assert 3.0 < found[0].began < found[-1].ended < 3.6 + len(words[0]) / rate
 
 
-def test_the_run_s_figures_are_medians_of_what_passed(tmp_path: Path, samples: ModuleType) -> None:
+def test_the_run_s_figures_are_medians_of_what_passed(tmp_path: Path) -> None:
     cases = [
         CaseEvidence.read(samples.passed(tmp_path / "a")),
         CaseEvidence.read(samples.failed(tmp_path / "b")),
@@ -158,9 +153,9 @@ class TestLimits:
 
     @pytest.mark.parametrize(("limit", "verdict"), [(1.0, Verdict.FAILED), (2.0, Verdict.PASSED)])
     def test_one_is_held_to(
-        self, tmp_path: Path, samples: ModuleType, spoken: Any, limit: float, verdict: Verdict
+        self, tmp_path: Path, spoken: Any, limit: float, verdict: Verdict
     ) -> None:
-        measured = response_times(call(tmp_path, samples, (AI, 1.5, 4.0)))
+        measured = response_times(call(tmp_path, (AI, 1.5, 4.0)))
         (found,) = held_to(Responsiveness(dead_air_s=limit), measured)
         assert (found.check, found.subject, found.verdict) == (
             "responsiveness.dead_air",
@@ -173,7 +168,6 @@ class TestLimits:
     def test_a_time_of_a_placed_call_is_held_to_a_limit(
         self,
         tmp_path: Path,
-        samples: ModuleType,
         monkeypatch: pytest.MonkeyPatch,
         limit: float,
         verdict: Verdict,
@@ -194,10 +188,8 @@ class TestLimits:
         assert limits == set(Responsiveness.model_fields)
         assert Responsiveness().held == {}
 
-    def test_one_that_never_stops_when_interrupted_fails(
-        self, tmp_path: Path, samples: ModuleType, spoken: Any
-    ) -> None:
+    def test_one_that_never_stops_when_interrupted_fails(self, tmp_path: Path, spoken: Any) -> None:
         spoken["sent"] = [(2.0, 4.0)]
-        measured = response_times(call(tmp_path, samples, (AI, 0.5, 9.0)))
+        measured = response_times(call(tmp_path, (AI, 0.5, 9.0)))
         (found,) = held_to(Responsiveness(interruption_s=1.0), measured)
         assert (found.check, found.verdict) == ("responsiveness.interruption", Verdict.FAILED)

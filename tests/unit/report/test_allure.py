@@ -6,7 +6,6 @@ import json
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from harness.case.verdict import NEVER_REPORTED, Strength, Verdict
 from harness.report import allure
 from harness.report.run import finish
 from harness.report.run_directory import ALLURE, RunEnd, case_directory, create
+from tests.unit.report import samples
 
 #: Tests of which two are cases, and fixtures that these have for themselves, or with others.
 _CONFTEST = """
@@ -158,7 +158,7 @@ def test_the_ids_of_a_test_are_those_that_allure_pytest_makes(run: Any) -> None:
 
 @pytest.mark.parametrize("play", ["died", "unobserved"])
 def test_an_attempt_that_says_nothing_is_told_as_the_failure_before_it(
-    tmp_path: Path, samples: ModuleType, play: str
+    tmp_path: Path, play: str
 ) -> None:
     """Allure counts the last attempt alone; its categories group failures by issue and cause."""
     run, first, last = create(tmp_path), samples.case_of(), samples.case_of(attempt=2)
@@ -178,7 +178,7 @@ def test_an_attempt_that_says_nothing_is_told_as_the_failure_before_it(
     )
 
 
-def test_certain_and_probable_causes_are_one_category(tmp_path: Path, samples: ModuleType) -> None:
+def test_certain_and_probable_causes_are_one_category(tmp_path: Path) -> None:
     run = create(tmp_path)
     cases = [samples.case_of(row=row) for row in ("TD-INBOUND", "HOLD")]
     for case, hedge in zip(cases, ("", "probably "), strict=True):
@@ -195,9 +195,7 @@ def test_certain_and_probable_causes_are_one_category(tmp_path: Path, samples: M
     assert {labels(one)["cause"] for one in ended(run, *cases).values()} == {"the trunk is down"}
 
 
-def test_where_the_harness_broke_is_told_masked_where_numbers_are_real(
-    tmp_path: Path, samples: ModuleType
-) -> None:
+def test_where_the_harness_broke_is_told_masked_where_numbers_are_real(tmp_path: Path) -> None:
     run, case = create(tmp_path), samples.case_of(mask=True)
     with samples.playing(case_directory(run, case), case) as sample:
         sample.finding("answered", "caller.1", strength=Strength.PROVED)
@@ -212,9 +210,7 @@ def test_where_the_harness_broke_is_told_masked_where_numbers_are_real(
     assert "OSError: no route to +1312•••0100" in trace
 
 
-def test_recordings_are_heard_in_a_page_and_kept_as_wav(
-    tmp_path: Path, samples: ModuleType
-) -> None:
+def test_recordings_are_heard_in_a_page_and_kept_as_wav(tmp_path: Path) -> None:
     run, case = create(tmp_path), samples.case_of()
     samples.failed(case_directory(run, case), case, sound=True)
     attachments = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import zipfile
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,6 +12,8 @@ import pytest
 from harness.errors import MistakeError
 from harness.report import bundle
 from harness.report.run_directory import RunEnd, case_directory, create, write_end
+from tests.unit import conftest as runs
+from tests.unit.report import samples
 
 
 def test_all_cases_are_in_the_bundle_and_no_number_is(run: Any) -> None:
@@ -55,7 +56,7 @@ def test_a_case_that_is_not_there_or_not_one(run: Any) -> None:
     ],
 )
 def test_a_bundled_run_is_told_as_the_run_itself(
-    tmp_path: Path, runs: ModuleType, lost: tuple[str, ...], more: dict[str, Any], words: str
+    tmp_path: Path, lost: tuple[str, ...], more: dict[str, Any], words: str
 ) -> None:
     """What its cases alone would say: all of them passed."""
     made = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), lost=lost, **more)
@@ -68,7 +69,7 @@ def test_a_bundled_run_is_told_as_the_run_itself(
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1312", "-2", "@SUM(A1)", "\t=1", "\r=1"])
-def test_no_cell_is_a_formula(tmp_path: Path, samples: ModuleType, cell: str) -> None:
+def test_no_cell_is_a_formula(tmp_path: Path, cell: str) -> None:
     directory = create(tmp_path)
     case = samples.case_of(title=cell)
     samples.passed(case_directory(directory, case), case)

@@ -9,7 +9,6 @@ import shlex
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from _pytest.mark.expression import Expression
@@ -25,10 +24,12 @@ from harness.report.flow import arrows, messages_of
 from harness.report.hearing import figures
 from harness.report.markup import verify_command
 from harness.support.terminal import program
+from tests.unit import conftest as runs
+from tests.unit.report import samples
 
 
 @pytest.fixture
-def failed(tmp_path: Path, samples: ModuleType) -> CaseEvidence:
+def failed(tmp_path: Path) -> CaseEvidence:
     return CaseEvidence.read(samples.failed(tmp_path / "case"))
 
 
@@ -62,9 +63,7 @@ class TestCallFacts:
         assert numbers_of([caller, billing]) == ["+12065550110", "+13125550142"]
 
     @pytest.mark.parametrize("skew_s", [-3600.0, -2.5, 0.0, 2.5])
-    def test_the_far_ends_clock_makes_no_time_of_ours(
-        self, tmp_path: Path, samples: ModuleType, skew_s: float
-    ) -> None:
+    def test_the_far_ends_clock_makes_no_time_of_ours(self, tmp_path: Path, skew_s: float) -> None:
         """An AI's record that says when it heard the caller says so by the clock of another
         machine; the ladder says whose it is.
         """
@@ -82,8 +81,7 @@ class TestCallFacts:
             }
             record = {"witness": {"marks": [heard], "messages": [message]}}
             sample.event(FarEndRecord, "synthflow", source="GET /v2/calls/1", record=record)
-            sample.recorder.close(Verdict.PASSED, "")
-        evidence = CaseEvidence.read(tmp_path / "case")
+            evidence = sample.ends()
         (facts,) = call_facts(evidence, arrows(evidence), figures(evidence))
         assert facts.facts["first audio heard by the far end"] == "0.55 s", "by its reply in band"
         for ladder_of in (ladder_text, ladder_svg):
@@ -104,9 +102,7 @@ class TestCallFacts:
             (["s INVITE 1", "r 180 1", "s CANCEL 1", "r 487 1"], "caller, CANCEL m3"),
         ],
     )
-    def test_who_ended_the_call(
-        self, tmp_path: Path, samples: ModuleType, said: list[str], ended: str
-    ) -> None:
+    def test_who_ended_the_call(self, tmp_path: Path, said: list[str], ended: str) -> None:
         with samples.playing(tmp_path / "case") as sample:
             sample.event(LegStarted, "caller.1", direction="outgoing", mark=1, remote_uri="sip:a")
             for line in said:
@@ -118,8 +114,7 @@ class TestCallFacts:
                 sample.after(0.1).message(
                     {"s": "sent", "r": "received"}[way], samples.sip(start, cseq)
                 )
-            sample.recorder.close(Verdict.PASSED, "")
-        evidence = CaseEvidence.read(tmp_path / "case")
+            evidence = sample.ends()
         (facts,) = call_facts(evidence, arrows(evidence), figures(evidence))
         assert facts.facts["ended by"] == ended
 
@@ -146,7 +141,7 @@ class TestLinks:
 class TestFolded:
     @pytest.mark.parametrize(("row", "arrows_left"), [("TD-INBOUND", 0), ("TD-REGISTER-OK", 4)])
     def test_a_registration_that_worked_is_a_line(
-        self, tmp_path: Path, samples: ModuleType, row: str, arrows_left: int
+        self, tmp_path: Path, row: str, arrows_left: int
     ) -> None:
         with samples.playing(tmp_path / "case", samples.case_of(row)) as sample:
             for cseq, code in ((1, 401), (2, 200)):
@@ -156,8 +151,7 @@ class TestFolded:
                 sample.after(0.01).message(
                     "received", samples.sip(f"SIP/2.0 {code} X", f"{cseq} REGISTER")
                 )
-            sample.recorder.close(Verdict.PASSED, "")
-        evidence = CaseEvidence.read(tmp_path / "case")
+            evidence = sample.ends()
         left, folded = without_registrations(arrows(evidence), evidence.row)
         assert len(left) == arrows_left
         assert [moment.text for moment in folded] == (
@@ -185,7 +179,7 @@ class TestCommands:
         ["front desk", "+13125550100", "Büro 1", "not", "sales (new)", "a and b", "~", "<script>"],
     )
     def test_whatever_a_number_is_called_the_line_selects_its_case(
-        self, tmp_path: Path, samples: ModuleType, runs: ModuleType, line: str
+        self, tmp_path: Path, line: str
     ) -> None:
         """Live, so that a name which is a number is masked in the case's axes."""
         deployment = runs.live()
@@ -213,7 +207,7 @@ class TestCommands:
     ],
 )
 def test_a_step_that_a_finding_ended_is_what_the_finding_is(
-    tmp_path: Path, samples: ModuleType, recorded: Verdict | None, shown: Verdict
+    tmp_path: Path, recorded: Verdict | None, shown: Verdict
 ) -> None:
     """In a case that broke, or that nobody could see, a red step blamed the system under test."""
     with samples.playing(tmp_path / "case") as sample:
@@ -226,8 +220,7 @@ def test_a_step_that_a_finding_ended_is_what_the_finding_is(
             sample.recorder.raised(
                 replace(found, verdict=recorded, actual="none came; no processor was free")
             )
-        sample.recorder.close(recorded or Verdict.FAILED, "")
-    evidence = CaseEvidence.read(tmp_path / "case")
+        evidence = sample.ends(recorded or Verdict.FAILED, "")
     (step,) = evidence.steps
     assert step.verdict(evidence.findings) is shown
 

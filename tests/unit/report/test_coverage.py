@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from types import ModuleType
 
 from rich.console import Console
 
@@ -15,6 +14,7 @@ from harness.report.evidence import CaseEvidence
 from harness.report.html import CasePage
 from harness.report.summary import summarise
 from tests.unit.conftest import run_of
+from tests.unit.report import samples
 
 UNSEEN, SEEN = Verdict.NOT_OBSERVABLE, Verdict.PASSED
 
@@ -56,7 +56,7 @@ def test_a_phone_may_be_called_as_the_ai_is() -> None:
     )
 
 
-def passed_in_part(directory: Path, samples: ModuleType) -> CaseEvidence:
+def passed_in_part(directory: Path) -> CaseEvidence:
     with samples.playing(directory) as sample:
         sample.inbound()
         sample.finding("answered", "caller.1")
@@ -69,12 +69,11 @@ def passed_in_part(directory: Path, samples: ModuleType) -> CaseEvidence:
             strength=Strength.UNKNOWN,
         )
         sample.hang_up()
-        sample.recorder.close(Verdict.PASSED, "")
-    return CaseEvidence.read(directory)
+        return sample.ends()
 
 
-def test_terminal_summary_and_report_tell_it(tmp_path: Path, samples: ModuleType) -> None:
-    case = passed_in_part(tmp_path / "case", samples)
+def test_terminal_summary_and_report_tell_it(tmp_path: Path) -> None:
+    case = passed_in_part(tmp_path / "case")
     summary = summarise(run_of(case))
     told = summary.coverage["TD-INBOUND"]
     assert told.unseen == ("codec at the AI",)

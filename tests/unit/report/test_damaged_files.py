@@ -9,7 +9,6 @@ import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -23,6 +22,8 @@ from harness.report.history import runs_of
 from harness.report.run import finish
 from harness.report.run_directory import RunEnd, RunEvidence, case_directory, create
 from harness.run.cli.explain import explain
+from tests.unit import conftest as runs
+from tests.unit.report import samples
 
 DEEP = "[" * 100_000
 #: What the harness never writes there, and JSON can hold: in any place, and in the fields of a case
@@ -65,9 +66,7 @@ def odd(plain: Any) -> Iterator[str]:
 @pytest.mark.parametrize(
     "name", ["scope.json", pytest.param("run.json", marks=pytest.mark.nightly)]
 )
-def test_a_damaged_scope_or_end_is_read_or_named_in_a_line(
-    tmp_path: Path, runs: ModuleType, name: str
-) -> None:
+def test_a_damaged_scope_or_end_is_read_or_named_in_a_line(tmp_path: Path, name: str) -> None:
     run = runs.make_run(tmp_path, rows=("HOLD",)).directory
     whole = (run / name).read_text()
     plain = json.loads(whole)
@@ -94,7 +93,7 @@ def test_a_damaged_scope_or_end_is_read_or_named_in_a_line(
 
 
 @pytest.mark.nightly
-def test_a_damaged_line_of_evidence_leaves_the_others(tmp_path: Path, samples: ModuleType) -> None:
+def test_a_damaged_line_of_evidence_leaves_the_others(tmp_path: Path) -> None:
     run, case = create(tmp_path), samples.case_of()
     directory = samples.failed(case_directory(run, case), case)
     plain = json.loads((directory / "case.json").read_text())
@@ -117,7 +116,7 @@ def test_a_damaged_line_of_evidence_leaves_the_others(tmp_path: Path, samples: M
     assert {0, 1} <= damaged
 
 
-def test_a_figure_that_is_masked_is_no_damage(tmp_path: Path, samples: ModuleType) -> None:
+def test_a_figure_that_is_masked_is_no_damage(tmp_path: Path) -> None:
     """A number of ten digits is masked where numbers are real: every RTCP report of a live run has
     such an SSRC.
     """
@@ -154,9 +153,7 @@ def reported(directory: Path, case: dict[str, Any]) -> None:
     ["began", "attempt", "hosts", "axes",
      *nightly("began_wall", "run", "site", "deployment", "integration", "voices", "link", "source")],
 )  # fmt: skip
-def test_a_case_whose_own_data_are_of_any_kind_is_reported(
-    tmp_path: Path, samples: ModuleType, key: str
-) -> None:
+def test_a_case_whose_own_data_are_of_any_kind_is_reported(tmp_path: Path, key: str) -> None:
     for value in ODD_FIELDS:
         run, case = create(tmp_path), samples.case_of()
         written = samples.failed(case_directory(run, case)) / "case.json"
@@ -169,7 +166,7 @@ def test_a_case_whose_own_data_are_of_any_kind_is_reported(
     "key", ["at", "text", *nightly("local", "remote", "transport", "direction")]
 )
 def test_a_case_whose_far_end_says_anything_of_a_message_is_reported(
-    tmp_path: Path, samples: ModuleType, key: str
+    tmp_path: Path, key: str
 ) -> None:
     """Synthflow's API may say anything: times in milliseconds, a text that never crossed a wire."""
     times = ["9999-12-31T23:59:59", "2026-11-20T08:03:00+14:00", 1.8e12]

@@ -8,7 +8,6 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Mapping
 from html import unescape
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from rich.console import Console
@@ -18,12 +17,13 @@ from harness.case.verdict import Verdict
 from harness.diagnosis import Diagnosis
 from harness.diagnosis.catalogue import causes, owner_in_words
 from harness.diagnosis.result import Cause
-from harness.integrations.matrix import Case
+from harness.integrations.matrix import Case, Selection, cases
 from harness.report import signoff, terminal
 from harness.report.evidence import CaseEvidence
 from harness.report.html import CasePage
 from harness.report.run import FinishedRun, remake
 from harness.report.summary import summarise
+from tests.unit import conftest as runs
 from tests.unit.conftest import run_of
 
 
@@ -50,9 +50,9 @@ def fails_of(
     return play
 
 
-def ended(reports: Path, runs: ModuleType) -> Iterator[FinishedRun]:
+def ended(reports: Path) -> Iterator[FinishedRun]:
     """Runs with a case that failed by each cause."""
-    rows = tuple(dict.fromkeys(case.row.id for case in runs.cases([runs.live()], runs.Selection())))
+    rows = tuple(dict.fromkeys(case.row.id for case in cases([runs.live()], Selection())))
     names = list(causes())
     for begin in range(0, len(names), len(rows)):
         plays = {
@@ -105,10 +105,10 @@ def plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_every_view_says_cause_fix_and_owner(tmp_path: Path, runs: ModuleType) -> None:
+def test_every_view_says_cause_fix_and_owner(tmp_path: Path) -> None:
     """Of each cause of the catalogue, whatever length its words have."""
     silent, seen = [], set()
-    for run in ended(tmp_path, runs):
+    for run in ended(tmp_path):
         signoff.seal(run.evidence)
         said = Views(run)
         for case in run.evidence.cases:

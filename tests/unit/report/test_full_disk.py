@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -14,6 +13,7 @@ from harness.report import history
 from harness.report.run import finish, remake, remember
 from harness.report.run_directory import RunEnd, case_directory, create, write_end
 from tests.disk import full_beyond
+from tests.unit.report import samples
 
 OF_A_CASE = (".mp3", ".png", ".json", ".pcapng")
 
@@ -28,7 +28,7 @@ def kept(directory: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("room", [1, 200, 3_000, 12_000, 60_000])
-def test_views_are_made_anew(tmp_path: Path, samples: ModuleType, room: int) -> None:
+def test_views_are_made_anew(tmp_path: Path, room: int) -> None:
     """Of a picture, an MP3, a capture, figures: half of one would be shown, or would not be read,
     for good.
     """
@@ -55,9 +55,7 @@ def test_views_are_made_anew(tmp_path: Path, samples: ModuleType, room: int) -> 
     assert not list(other.rglob("*.part"))
 
 
-def test_a_history_that_cannot_be_opened_takes_no_report_away(
-    tmp_path: Path, samples: ModuleType
-) -> None:
+def test_a_history_that_cannot_be_opened_takes_no_report_away(tmp_path: Path) -> None:
     """Nor is the run broken by it."""
     run, case = tmp_path / "run", samples.case_of()
     samples.passed(run / "cases" / "one", case)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from harness.report.github import workflow_commands
 from harness.report.run_directory import RunEvidence
+from tests.unit import conftest as runs
 
 
-def test_each_cause_is_one_annotation(
-    tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(case: Any, recorder: Any) -> tuple[object, ...]:
+def test_each_cause_is_one_annotation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(case: Any, recorder: Any) -> Any:
         cause = {"id": "x", "cause": "50 %: full", "owner": "trunk", "fix": "Enlarge,\r\nit."}
         return *runs.fails(case, recorder), [{**cause, "confidence": "certain"}]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,10 +17,10 @@ from harness.report.drawings import timeline_svg
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import COLUMNS, draw, figures, hearings
 from harness.report.html import player_of
+from tests.unit.report import samples
 
 
 def heard(
-    samples: ModuleType,
     directory: Path,
     *marks: int,
     verdict: Verdict = Verdict.FAILED,
@@ -53,8 +52,7 @@ def heard(
                 0,
             ) | {"tx_jitter_ms": 0.0, "rx_jitter_ms": 0.0, "rtt_ms": 0.0}
             sample.event(RtpStatistics, "caller.1", **plain | counters)
-        sample.recorder.close(verdict, "so it ended")
-    return CaseEvidence.read(directory)
+        return sample.ends(verdict, "so it ended")
 
 
 def cells(evidence: CaseEvidence) -> dict[str, str]:
@@ -62,8 +60,8 @@ def cells(evidence: CaseEvidence) -> dict[str, str]:
     return dict(zip(header, row, strict=True))
 
 
-def test_the_sounds_name_whose_marks_they_are(tmp_path: Path, samples: ModuleType) -> None:
-    (found,) = hearings(heard(samples, tmp_path, 240, reply_to(12), 12, 77))
+def test_the_sounds_name_whose_marks_they_are(tmp_path: Path) -> None:
+    (found,) = hearings(heard(tmp_path, 240, reply_to(12), 12, 77))
 
     marks = [sound.name for sound in found.sounds if sound.kind == "mark"]
     assert marks == ["assistant main", "reply to caller.1", "caller.1", "mark 77 of another case"]
@@ -71,11 +69,11 @@ def test_the_sounds_name_whose_marks_they_are(tmp_path: Path, samples: ModuleTyp
     assert found.picture.startswith("data:image/png;base64,")
 
 
-def test_a_recording_begins_when_its_first_sample_came(tmp_path: Path, samples: ModuleType) -> None:
+def test_a_recording_begins_when_its_first_sample_came(tmp_path: Path) -> None:
     """Every leg on the case's own time axis: the first pulse says how much had been received by
     then.
     """
-    evidence = heard(samples, tmp_path, 240)
+    evidence = heard(tmp_path, 240)
     (found,) = hearings(evidence)
     first = next(event for event in evidence.events if isinstance(event, Listened))
     assert found.began is not None
@@ -88,8 +86,8 @@ def test_a_recording_begins_when_its_first_sample_came(tmp_path: Path, samples: 
     assert float(x) == pytest.approx(left + (found.began - evidence.began) * scale, abs=0.1)
 
 
-def test_what_passed_is_drawn_when_it_is_asked_for(tmp_path: Path, samples: ModuleType) -> None:
-    evidence = heard(samples, tmp_path, 240, verdict=Verdict.PASSED)
+def test_what_passed_is_drawn_when_it_is_asked_for(tmp_path: Path) -> None:
+    evidence = heard(tmp_path, 240, verdict=Verdict.PASSED)
     (found,) = hearings(evidence)
     assert (found.picture, found.player) == ("", "")
     assert player_of(found, evidence, tmp_path)["player"] == "caller.1.received.flac"
@@ -101,10 +99,9 @@ def test_what_passed_is_drawn_when_it_is_asked_for(tmp_path: Path, samples: Modu
     assert found.picture.startswith("data:image/png;base64,")
 
 
-def test_figures_of_a_direction(tmp_path: Path, samples: ModuleType) -> None:
+def test_figures_of_a_direction(tmp_path: Path) -> None:
     row = cells(
         heard(
-            samples,
             tmp_path,
             240,
             rx_packets=95,
@@ -133,15 +130,13 @@ def test_figures_of_a_direction(tmp_path: Path, samples: ModuleType) -> None:
     ("packets", "said"),
     [(9, "– (too few packets: 9)"), (99, "– (too few packets: 99)"), (100, "4.4 (100 packets)")],
 )
-def test_nine_packets_are_no_call_to_rate(
-    tmp_path: Path, samples: ModuleType, packets: int, said: str
-) -> None:
-    assert cells(heard(samples, tmp_path, 240, rx_packets=packets, rx_lost=0))["MOS"] == said
+def test_nine_packets_are_no_call_to_rate(tmp_path: Path, packets: int, said: str) -> None:
+    assert cells(heard(tmp_path, 240, rx_packets=packets, rx_lost=0))["MOS"] == said
 
 
 @pytest.mark.parametrize("reports", [(), (False,), (False, False), (True,), (False, True)])
 def test_a_loss_that_the_far_end_did_not_report_is_no_zero(
-    tmp_path: Path, samples: ModuleType, reports: tuple[bool, ...]
+    tmp_path: Path, reports: tuple[bool, ...]
 ) -> None:
     """A far end that got no RTP of ours says nothing of it: there the reader looks for the loss
     (RFC 3550 section 6.4.1).
@@ -159,8 +154,7 @@ def test_a_loss_that_the_far_end_did_not_report_is_no_zero(
                 names_us=names_us,
             )  # fmt: skip
         sample.event(RtpStatistics, "caller.1", **counters, **times)
-        sample.recorder.close(Verdict.FAILED, "so it ended")
-    header, row = rtp_table(CaseEvidence.read(tmp_path / "case"))
+        header, row = rtp_table(sample.ends(Verdict.FAILED, "so it ended"))
     shown = dict(zip(header, row, strict=True))
     told = "0" if any(reports) else "–"
     assert (shown["lost"], shown["lost at far end"], shown["jitter at far end ms"]) == (

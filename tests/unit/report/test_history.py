@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import threading
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -14,6 +13,7 @@ from harness.report import history
 from harness.report.history import Result, Run, runs_of
 from harness.report.run_directory import RunEvidence
 from harness.report.standing import standings
+from tests.unit import conftest as runs
 
 
 def a_run(name: str, began: float = 1.0, key: str = "k", verdict: str = "passed") -> Run:
@@ -91,7 +91,7 @@ def test_a_case_is_new_known_fixed_or_flaky(earlier: str, now: str, words: str) 
     )
 
 
-def test_faults_or_another_site_make_another_history(tmp_path: Path, runs: ModuleType) -> None:
+def test_faults_or_another_site_make_another_history(tmp_path: Path) -> None:
     deployment = runs.live()
     changed = deployment.model_copy(
         update={"limits": deployment.limits.model_copy(update={"calls_per_run": 7})}

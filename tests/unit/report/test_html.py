@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Sequence
 from html import unescape
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -23,7 +22,9 @@ from harness.report.run import remake
 from harness.report.run_directory import RunEvidence, read_cases
 from harness.report.standing import Past, standings
 from harness.report.summary import summarise
+from tests.unit import conftest as runs
 from tests.unit.conftest import run_of
+from tests.unit.report import samples
 
 
 def report(run: Any, past: Sequence[Run] = ()) -> str:
@@ -120,7 +121,7 @@ def test_a_large_run_s_cases_lie_beside_the_page(run: Any, monkeypatch: pytest.M
     ],
 )
 def test_the_headline_is_the_worst(
-    tmp_path: Path, samples: ModuleType, plays: list[str], end: dict[str, Any], said: str
+    tmp_path: Path, plays: list[str], end: dict[str, Any], said: str
 ) -> None:
     cases = [samples.case_of(play.upper()) for play in plays]
     played = [
@@ -132,7 +133,7 @@ def test_the_headline_is_the_worst(
     assert page_of(run).partition("<title>")[2].startswith(said)
 
 
-def test_each_filter_says_what_it_chooses_by(tmp_path: Path, samples: ModuleType) -> None:
+def test_each_filter_says_what_it_chooses_by(tmp_path: Path) -> None:
     """The name of a line, and the number that was dialled, were both called a number."""
     cases = [samples.case_of(), samples.case_of()]
     for case, line, ask in zip(cases, ("Store 1", "Store 2"), ("digit", "prompt"), strict=True):
@@ -153,13 +154,13 @@ def test_each_filter_says_what_it_chooses_by(tmp_path: Path, samples: ModuleType
     assert text.index("More filters") < text.index("every number dialled")
 
 
-def test_what_was_not_verified_is_told_though_all_passed(tmp_path: Path, runs: ModuleType) -> None:
+def test_what_was_not_verified_is_told_though_all_passed(tmp_path: Path) -> None:
     def plays(case: Any, recorder: CaseRecorder) -> tuple[Verdict, str]:
         unseen = Finding(
             "codec", "the AI", Verdict.NOT_OBSERVABLE, "PCMU", "not observable: dark", 1.0
         )
         recorder.raised(dataclasses.replace(unseen, dispensable=True))
-        return runs.passes(case, recorder)  # type: ignore[no-any-return]
+        return runs.passes(case, recorder)
 
     finished = remake(
         runs.make_run(tmp_path, rows=("TD-INBOUND",), plays={"TD-INBOUND": plays}).directory

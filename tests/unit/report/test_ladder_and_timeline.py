@@ -8,21 +8,20 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from harness.case.events import CallState, LegStarted, MediaState
-from harness.case.verdict import Verdict
 from harness.report.drawings import Ladder, ladder_svg, ladder_text, timeline_svg
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import activities, arrows, leg_phases, name_mark, on_our_clock, sdp_summary
+from tests.unit.report import samples
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
-def transfer(tmp_path: Path, samples: ModuleType) -> CaseEvidence:
+def transfer(tmp_path: Path) -> CaseEvidence:
     return CaseEvidence.read(samples.failed(tmp_path / "case"))
 
 
@@ -43,7 +42,7 @@ class TestFlow:
             monkeypatch.undo()
             time.tzset()
 
-    def test_sdp_in_short(self, samples: ModuleType) -> None:
+    def test_sdp_in_short(self) -> None:
         def body(**values: object) -> str:
             sdp = samples.SDP.format(
                 **{"host": "127.0.0.1", "port": 4000, "direction": "sendrecv"} | values
@@ -69,9 +68,7 @@ class TestFlow:
     @pytest.mark.parametrize(
         "text", ["", "\r\n\r\n", "garbage", "\x00\xff", "SIP/2.0", "SIP/2.0 abc def"]
     )
-    def test_what_is_no_message_still_is_an_arrow(
-        self, tmp_path: Path, samples: ModuleType, text: str
-    ) -> None:
+    def test_what_is_no_message_still_is_an_arrow(self, tmp_path: Path, text: str) -> None:
         with samples.playing(tmp_path / "case") as sample:
             sample.message("received", text)
         evidence = CaseEvidence.read(tmp_path / "case")
@@ -97,9 +94,7 @@ class TestLadder:
         assert invite.rindex("▶") > invite.index("INVITE")
 
     @pytest.mark.parametrize("met", [True, False])
-    def test_a_challenge_is_red_only_where_nobody_met_it(
-        self, tmp_path: Path, samples: ModuleType, met: bool
-    ) -> None:
+    def test_a_challenge_is_red_only_where_nobody_met_it(self, tmp_path: Path, met: bool) -> None:
         credentials = {"Proxy_Authorization": "Digest username=caller"} if met else {}
         with samples.playing(tmp_path / "case") as sample:
             sample.message("sent", samples.sip("INVITE sip:a SIP/2.0", "1 INVITE"))
@@ -135,7 +130,7 @@ class TestLadder:
 
 
 class TestMoments:
-    def test_states_of_a_leg_over_time(self, tmp_path: Path, samples: ModuleType) -> None:
+    def test_states_of_a_leg_over_time(self, tmp_path: Path) -> None:
         with samples.playing(tmp_path / "case") as sample:
             media = {"codec": "PCMU", "clock_rate": 8000}
             sample.event(LegStarted, "caller.1", direction="outgoing", mark=1, remote_uri="sip:a")
@@ -149,8 +144,7 @@ class TestMoments:
                 MediaState, "caller.1", active=True, direction="sendrecv", **media
             )
             sample.after(1).event(CallState, "caller.1", state="disconnected")
-            sample.recorder.close(Verdict.PASSED, "")
-        evidence = CaseEvidence.read(tmp_path / "case")
+            evidence = sample.ends()
 
         assert [(s.phase, round(s.ended - s.began)) for s in leg_phases(evidence)] == [
             ("ringing", 1),

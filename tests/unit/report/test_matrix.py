@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,6 +15,7 @@ from harness.report import matrix
 from harness.report.matrix import Table
 from harness.report.run_directory import RunEvidence
 from harness.report.scope import UNKNOWN
+from tests.unit import conftest as runs
 
 
 def result(
@@ -95,7 +95,7 @@ def test_link_of_a_cell_names_its_row_deployment_and_values() -> None:
 
 
 @pytest.fixture
-def small(tmp_path: Path, runs: ModuleType) -> RunEvidence:
+def small(tmp_path: Path) -> RunEvidence:
     made = runs.make_run(
         tmp_path, rows=("TD-INBOUND", "HOLD", "BUSY"), plays={"HOLD": runs.fails}, lost=("BUSY",)
     )

@@ -9,7 +9,6 @@ import re
 import shlex
 import shutil
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,19 +19,20 @@ from harness.report.merge import merge
 from harness.report.run import remake
 from harness.report.run_directory import RunEvidence, read_cases, read_planned, write_end
 from harness.report.signoff.decision import decide
+from tests.unit import conftest as runs
 
 ROWS = ("HOLD", "BUSY")
 
 
-def at(runs: ModuleType, site: str, **changes: Any) -> Any:
+def at(site: str, **changes: Any) -> Any:
     return runs.live().model_copy(update={"site": site, **changes})
 
 
-def test_two_sites_keep_their_results(tmp_path: Path, runs: ModuleType) -> None:
-    one = runs.make_run(tmp_path, deployment=at(runs, "Berlin"), rows=ROWS)
+def test_two_sites_keep_their_results(tmp_path: Path) -> None:
+    one = runs.make_run(tmp_path, deployment=at("Berlin"), rows=ROWS)
     two = runs.make_run(
         tmp_path,
-        deployment=at(runs, "Austin"),
+        deployment=at("Austin"),
         rows=ROWS,
         plays={"HOLD": runs.fails},
         lost=("BUSY",),
@@ -48,9 +48,7 @@ def test_two_sites_keep_their_results(tmp_path: Path, runs: ModuleType) -> None:
     assert {deployment.site for deployment in found.deployments} == {"Berlin", "Austin"}
 
 
-def test_the_report_lists_a_case_of_each_deployment_by_its_deployment(
-    tmp_path: Path, runs: ModuleType
-) -> None:
+def test_the_report_lists_a_case_of_each_deployment_by_its_deployment(tmp_path: Path) -> None:
     """Two customers' files, or two regions', have the same rows and axes."""
     names = ["acme", "umbra"]
     made = [
@@ -92,7 +90,7 @@ def with_allure(made: Any, command: str = "") -> Path:
 
 
 def test_injected_faults_and_the_way_to_run_a_case_again_are_those_of_its_run(
-    tmp_path: Path, runs: ModuleType
+    tmp_path: Path,
 ) -> None:
     def made(row: str, *faults: str) -> Path:
         found = runs.make_run(
@@ -122,7 +120,7 @@ def test_injected_faults_and_the_way_to_run_a_case_again_are_those_of_its_run(
     assert json.loads((merged / "summary.json").read_text())["faults"] == ["heavy-loss", "no-g711"]
 
 
-def test_the_same_run_twice_counts_once(tmp_path: Path, runs: ModuleType) -> None:
+def test_the_same_run_twice_counts_once(tmp_path: Path) -> None:
     made = runs.make_run(tmp_path, rows=ROWS)
     copy = tmp_path / "copy"
     shutil.copytree(made.directory, copy)
@@ -132,7 +130,7 @@ def test_the_same_run_twice_counts_once(tmp_path: Path, runs: ModuleType) -> Non
     assert summary.passed_on_retry == []
 
 
-def test_a_case_run_again_has_two_attempts_and_says_so(tmp_path: Path, runs: ModuleType) -> None:
+def test_a_case_run_again_has_two_attempts_and_says_so(tmp_path: Path) -> None:
     first = runs.make_run(tmp_path, rows=("HOLD",), plays={"HOLD": runs.fails})
     second = runs.make_run(tmp_path, rows=("HOLD",))
     summary = remake(merge([second.directory, first.directory], tmp_path)).summary
@@ -141,9 +139,7 @@ def test_a_case_run_again_has_two_attempts_and_says_so(tmp_path: Path, runs: Mod
     assert summary.passed_on_retry == [first.cases[0].id]
 
 
-def test_what_a_later_run_lost_is_not_hidden_by_an_earlier_one_that_had_it(
-    tmp_path: Path, runs: ModuleType
-) -> None:
+def test_what_a_later_run_lost_is_not_hidden_by_an_earlier_one_that_had_it(tmp_path: Path) -> None:
     """The other way round the later one fills the gap."""
     whole = runs.make_run(tmp_path, rows=ROWS)
     lossy = runs.make_run(tmp_path, rows=ROWS, lost=("BUSY",))
@@ -167,20 +163,20 @@ def test_what_a_later_run_lost_is_not_hidden_by_an_earlier_one_that_had_it(
         )
 
 
-def test_other_deployment_files_are_not_mixed(tmp_path: Path, runs: ModuleType) -> None:
+def test_other_deployment_files_are_not_mixed(tmp_path: Path) -> None:
     limits = runs.live().limits.model_copy(update={"calls_per_run": 7})
     made = [
         runs.make_run(tmp_path, rows=ROWS),
-        runs.make_run(tmp_path, rows=ROWS, deployment=at(runs, "local", limits=limits)),
+        runs.make_run(tmp_path, rows=ROWS, deployment=at("local", limits=limits)),
     ]
     with pytest.raises(MistakeError, match="different deployment files"):
         merge([run.directory for run in made], tmp_path)
 
 
 def test_options_that_differ_are_told_each_once_and_a_choice_that_one_run_had_not_is_none(
-    tmp_path: Path, runs: ModuleType
+    tmp_path: Path,
 ) -> None:
-    def options_of(*every: dict[str, Any]) -> dict[str, Any]:
+    def options_of(*every: Any) -> dict[str, Any]:
         made = [
             runs.make_run(tmp_path, rows=("HOLD",), options=options).directory for options in every
         ]
@@ -210,13 +206,13 @@ def test_options_that_differ_are_told_each_once_and_a_choice_that_one_run_had_no
     }  # fmt: skip
 
 
-def test_what_either_of_two_sites_ran_was_run(tmp_path: Path, runs: ModuleType) -> None:
+def test_what_either_of_two_sites_ran_was_run(tmp_path: Path) -> None:
     """As the sign-off counts it: a deployment's rows may be shared out among sites, and each then
     lacks the other's.
     """
     made = [
         runs.make_run(
-            tmp_path, deployment=at(runs, site, require=("HOLD", "BUSY")), rows=(row,)
+            tmp_path, deployment=at(site, require=("HOLD", "BUSY")), rows=(row,)
         ).directory
         for site, row in (("Austin", "HOLD"), ("Berlin", "BUSY"))
     ]

@@ -6,7 +6,7 @@ import itertools
 import re
 import time
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,10 +16,11 @@ from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Verdict
 from harness.integrations.matrix import Case
 from harness.report.run import remake
+from tests.unit import conftest as runs
 
 
 def test_calls_of_an_owners_page_are_in_order_of_time(
-    tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = itertools.count()
     wall = itertools.count(1.8e9)

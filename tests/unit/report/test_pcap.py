@@ -7,7 +7,6 @@ from __future__ import annotations
 import struct
 from ipaddress import ip_address
 from pathlib import Path
-from types import ModuleType
 
 from harness.case.events import MediaState
 from harness.case.verdict import Verdict
@@ -15,6 +14,7 @@ from harness.phone.rtp_log import RtpLog, path_of, record
 from harness.report import pcap
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import arrows
+from tests.unit.report import samples
 
 
 def captured(evidence: CaseEvidence, path: Path) -> tuple[int, bytes]:
@@ -22,9 +22,7 @@ def captured(evidence: CaseEvidence, path: Path) -> tuple[int, bytes]:
     return pcap.export(evidence, path), path.read_bytes()
 
 
-def test_each_message_is_one_packet_that_names_its_number(
-    tmp_path: Path, samples: ModuleType
-) -> None:
+def test_each_message_is_one_packet_that_names_its_number(tmp_path: Path) -> None:
     evidence = CaseEvidence.read(samples.failed(tmp_path / "case"))
     count, raw = captured(evidence, tmp_path / "x.pcapng")
     assert count == len(arrows(evidence)) == 10
@@ -34,7 +32,7 @@ def test_each_message_is_one_packet_that_names_its_number(
     assert b"known from the far end's own record" in raw
 
 
-def test_names_ipv6_addresses_and_masked_numbers(tmp_path: Path, samples: ModuleType) -> None:
+def test_names_ipv6_addresses_and_masked_numbers(tmp_path: Path) -> None:
     with samples.playing(tmp_path / "case", samples.case_of(mask=True)) as sample:
         sample.message(
             "sent",
@@ -48,7 +46,7 @@ def test_names_ipv6_addresses_and_masked_numbers(tmp_path: Path, samples: Module
     assert b"::1 shown as 192.0.2.2" in raw
 
 
-def with_media(samples: ModuleType, directory: Path) -> CaseEvidence:
+def with_media(directory: Path) -> CaseEvidence:
     """A caller and an agent who hear each other directly; of the caller's three packets one is
     lost.
     """
@@ -76,17 +74,16 @@ def with_media(samples: ModuleType, directory: Path) -> CaseEvidence:
                 record(sample.now + number / 50 + 0.001, rtp(number)),
             )
         log.close()
-        sample.recorder.close(Verdict.PASSED, "passed")
-    return CaseEvidence.read(directory)
+        return sample.ends(Verdict.PASSED, "passed")
 
 
 def rtp(number: int) -> bytes:
     return struct.pack("!BBHII", 0x80, 0, number, 160 * number, 7) + b"\xff" * 160
 
 
-def test_rtp_is_there_once(tmp_path: Path, samples: ModuleType) -> None:
+def test_rtp_is_there_once(tmp_path: Path) -> None:
     """As it was received; what was sent only where no other leg of the case received it from there."""
-    evidence = with_media(samples, tmp_path / "case")
+    evidence = with_media(tmp_path / "case")
     count, raw = captured(evidence, tmp_path / "x.pcapng")
     assert count == len(arrows(evidence)) + 3
     assert [raw.count(rtp(number)) for number in range(3)] == [1, 1, 1]

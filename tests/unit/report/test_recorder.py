@@ -3,7 +3,6 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from harness.case.verdict import Strength, Verdict
 from harness.errors import MistakeError, ResourceError
 from harness.report.evidence import CaseEvidence
 from tests.unit.phone_events import sip_message
+from tests.unit.report import samples
 
 
 def heard(mark: int, at: float = 1.0) -> MarkHeard:
@@ -28,7 +28,7 @@ def message(text: str = "OPTIONS sip:a SIP/2.0\r\n\r\n", at: float = 1.0) -> Sip
     return sip_message("sent", text, at=at)
 
 
-def test_everything_comes_back(tmp_path: Path, samples: ModuleType) -> None:
+def test_everything_comes_back(tmp_path: Path) -> None:
     evidence = CaseEvidence.read(samples.failed(tmp_path / "case", sound=True))
 
     assert evidence.verdict is Verdict.FAILED
@@ -56,9 +56,7 @@ def test_everything_comes_back(tmp_path: Path, samples: ModuleType) -> None:
     assert evidence.far_end[0].record["status"] == "completed"
 
 
-def test_a_case_whose_worker_died_is_broken_and_its_torn_line_left_out(
-    tmp_path: Path, samples: ModuleType
-) -> None:
+def test_a_case_whose_worker_died_is_broken_and_its_torn_line_left_out(tmp_path: Path) -> None:
     evidence = CaseEvidence.read(samples.died(tmp_path / "case"))
 
     assert evidence.verdict is Verdict.BROKEN
@@ -150,9 +148,7 @@ class TestFullDisk:
 
 
 class TestMasked:
-    def test_no_number_and_no_digest_answer_reaches_the_disk(
-        self, tmp_path: Path, samples: ModuleType
-    ) -> None:
+    def test_no_number_and_no_digest_answer_reaches_the_disk(self, tmp_path: Path) -> None:
         case = samples.case_of(mask=True, id="A[+13125550100]")
         spelled = (
             *(

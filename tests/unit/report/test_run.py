@@ -8,7 +8,6 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -24,6 +23,7 @@ from harness.report.run import FinishedRun, finish, remake, remember
 from harness.report.run_directory import RunEnd, RunEvidence, case_directory, create, point_latest
 from harness.report.signoff import manifest
 from harness.report.signoff.decision import decide
+from tests.unit import conftest as runs
 
 
 def ended(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> FinishedRun:
@@ -35,9 +35,7 @@ def ended(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> Fi
 
 class TestDirectories:
     @pytest.mark.parametrize("below", ["", "cases", "load"])
-    def test_in_another_run_there_is_none(
-        self, tmp_path: Path, runs: ModuleType, below: str
-    ) -> None:
+    def test_in_another_run_there_is_none(self, tmp_path: Path, below: str) -> None:
         """It would be no more as it was left, and could not be signed (``--reports
         reports/latest``, ``--into RUN``).
         """
@@ -77,9 +75,7 @@ class TestLatest:
 
 
 class TestFinish:
-    def test_a_run_whose_results_are_gone_leaves_others_alone(
-        self, tmp_path: Path, runs: ModuleType
-    ) -> None:
+    def test_a_run_whose_results_are_gone_leaves_others_alone(self, tmp_path: Path) -> None:
         """A CI job empties the place, and its next run is there by now."""
         results = tmp_path / "results"
         for row in ("HOLD", "BUSY"):
@@ -100,7 +96,7 @@ class TestFinish:
         assert {path.name: path.read_bytes() for path in results.iterdir()} == before
         assert len(list((first / "allure-results").glob("*-result.json"))) == 1
 
-    def test_what_pytest_left_out_was_not_run(self, tmp_path: Path, runs: ModuleType) -> None:
+    def test_what_pytest_left_out_was_not_run(self, tmp_path: Path) -> None:
         """By ``-k``, a path, ``--deselect`` or ``--lf``: that comes after the scope is put down,
         which has both rows.
         """
@@ -184,9 +180,7 @@ class TestFinish:
         } - {html.key_of(case) for case in finished.evidence.cases if not case.passed}
 
 
-def test_a_live_run_whose_names_are_numbers_is_whole_and_holds_none(
-    tmp_path: Path, runs: ModuleType
-) -> None:
+def test_a_live_run_whose_names_are_numbers_is_whole_and_holds_none(tmp_path: Path) -> None:
     """A deployment by its customer's number, lines by theirs; one of them is closed, and the file
     says why a row is left out.
     """

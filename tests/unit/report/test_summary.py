@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,12 +14,11 @@ from harness.report import history
 from harness.report.evidence import CaseEvidence, latest
 from harness.report.summary import Stranger, strangers, summarise
 from tests.unit.conftest import run_of
+from tests.unit.report import samples
 
 
 class TestSummary:
-    def test_what_one_deployment_cannot_see_is_not_said_of_another(
-        self, tmp_path: Path, samples: ModuleType
-    ) -> None:
+    def test_what_one_deployment_cannot_see_is_not_said_of_another(self, tmp_path: Path) -> None:
         def play(name: str, verdict: Verdict) -> CaseEvidence:
             case = samples.case_of("TD-INBOUND", deployment=name)
             with samples.playing(tmp_path / name, case) as sample:
@@ -30,8 +28,7 @@ class TestSummary:
                 sample.finding(
                     "answered", "caller.1", Verdict.PASSED, expected="an answer", actual="one"
                 )
-                sample.recorder.close(Verdict.PASSED, "")
-            return CaseEvidence.read(tmp_path / name)
+                return sample.ends()
 
         dark, light = play("dark", Verdict.NOT_OBSERVABLE), play("light", Verdict.PASSED)
         both = summarise(run_of(dark, light)).coverage
@@ -58,7 +55,7 @@ class TestSummary:
         ],
     )
     def test_what_broke_or_could_not_be_seen_afterwards_hides_no_failure(
-        self, tmp_path: Path, samples: ModuleType, plays: list[str], counts: str
+        self, tmp_path: Path, plays: list[str], counts: str
     ) -> None:
         for number, verdict in enumerate(plays, start=1):
             with samples.playing(
@@ -81,7 +78,7 @@ class TestSummary:
     @pytest.mark.parametrize("verdict", [Verdict.PASSED, Verdict.FAILED])
     @pytest.mark.parametrize("failed_before", [True, False])
     def test_a_guess_counts_for_nothing_where_the_case_was_not_run_again_alone(
-        self, tmp_path: Path, samples: ModuleType, verdict: Verdict, failed_before: bool
+        self, tmp_path: Path, verdict: Verdict, failed_before: bool
     ) -> None:
         """Its worker died while it waited for the others to end: it passed, or failed, by what may
         be another case's call.
@@ -107,7 +104,7 @@ class TestSummary:
 
     @pytest.mark.parametrize("starved_s", [0.5, None])
     def test_an_attempt_without_a_processor_is_no_retry(
-        self, tmp_path: Path, samples: ModuleType, starved_s: float | None
+        self, tmp_path: Path, starved_s: float | None
     ) -> None:
         with samples.playing(tmp_path / "1", samples.case_of(attempt=1)) as sample:
             sample.finding("audio", "caller.1", Verdict.BROKEN, starved_s=starved_s)

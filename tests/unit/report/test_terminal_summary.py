@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from harness.report.run_directory import read_cases
 from harness.report.summary import summarise
 from harness.support.terminal import SafeConsole
 from tests.unit.conftest import run_of
+from tests.unit.report import samples
 
 
 def shown(made: Any, width: int = 80, **options: Any) -> str:
@@ -33,7 +33,7 @@ def shown(made: Any, width: int = 80, **options: Any) -> str:
     return out.getvalue()
 
 
-def many(tmp_path: Path, samples: ModuleType, rows: list[str]) -> list[CaseEvidence]:
+def many(tmp_path: Path, rows: list[str]) -> list[CaseEvidence]:
     return [
         CaseEvidence.read(
             samples.failed(tmp_path / f"{index}", samples.case_of(row, deployment=f"d{index}"))
@@ -66,12 +66,12 @@ def test_the_table_holds_in_eighty_columns(run: Any) -> None:
 
 @pytest.mark.parametrize("columns", [None, 60])
 def test_piped_output_has_every_cause_whole(
-    tmp_path: Path, samples: ModuleType, monkeypatch: pytest.MonkeyPatch, columns: int | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int | None
 ) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     if columns:
         monkeypatch.setenv("COLUMNS", str(columns))
-    cases = many(tmp_path, samples, ["TD-INBOUND"] * 30)
+    cases = many(tmp_path, ["TD-INBOUND"] * 30)
     groups = [CauseGroup(Verdict.FAILED, (case,)) for case in cases]
     out = io.StringIO()
     terminal.show(
@@ -100,7 +100,7 @@ def test_subjects_and_figures_make_no_new_cause(one: str, other: str) -> None:
     assert signature(one) == signature(other)
 
 
-def failing(directory: Path, samples: ModuleType, *causes: str) -> CaseEvidence:
+def failing(directory: Path, *causes: str) -> CaseEvidence:
     """A case that failed, with these causes shown by its own evidence."""
     told = [
         {
@@ -114,15 +114,14 @@ def failing(directory: Path, samples: ModuleType, *causes: str) -> CaseEvidence:
     ]
     with samples.playing(directory, samples.case_of()) as sample:
         sample.finding("answered", "caller.1", Verdict.FAILED, expected="an answer", actual="none")
-        sample.recorder.close(Verdict.FAILED, "answered of caller.1", told)
-    return CaseEvidence.read(directory)
+        return sample.ends(Verdict.FAILED, "answered of caller.1", told)
 
 
-def test_a_case_with_two_causes_stands_in_both_groups(tmp_path: Path, samples: ModuleType) -> None:
+def test_a_case_with_two_causes_stands_in_both_groups(tmp_path: Path) -> None:
     """Neither cause hides the other: what is mended first leaves the other one to be seen."""
     cases = [
-        failing(tmp_path / "a", samples, "one"),
-        failing(tmp_path / "b", samples, "one", "other"),
+        failing(tmp_path / "a", "one"),
+        failing(tmp_path / "b", "one", "other"),
     ]
     first, second = grouped(cases)
 
@@ -134,9 +133,7 @@ def test_a_case_with_two_causes_stands_in_both_groups(tmp_path: Path, samples: M
     assert second.said("fix") == "mend other"
 
 
-def test_a_cause_that_only_others_leave_possible_is_hedged(
-    tmp_path: Path, samples: ModuleType
-) -> None:
+def test_a_cause_that_only_others_leave_possible_is_hedged(tmp_path: Path) -> None:
     """Passed cases exclude the first of a case's candidates; the next one is no more certain for
     that.
     """
@@ -163,24 +160,19 @@ def test_a_cause_that_only_others_leave_possible_is_hedged(
     assert group.headline == "Issue: possibly route-wrong-trunk"
 
 
-def of_deployment(
-    directory: Path, samples: ModuleType, deployment: str, verdict: Verdict
-) -> CaseEvidence:
+def of_deployment(directory: Path, deployment: str, verdict: Verdict) -> CaseEvidence:
     told = [{"id": "one", "cause": "Issue: one", "title": "one", "issue": "Issue"}]
     with samples.playing(directory, samples.case_of(deployment=deployment)) as sample:
-        sample.recorder.close(verdict, "it broke", told if verdict is Verdict.FAILED else None)
-    return CaseEvidence.read(directory)
+        return sample.ends(verdict, "it broke", told if verdict is Verdict.FAILED else None)
 
 
 @pytest.mark.parametrize("verdict", [Verdict.FAILED, Verdict.BROKEN, Verdict.NOT_OBSERVABLE])
 def test_a_cause_says_whose_it_is_where_a_run_has_several_deployments(
-    tmp_path: Path, samples: ModuleType, verdict: Verdict
+    tmp_path: Path, verdict: Verdict
 ) -> None:
     """The same words of two customers' systems are two things to mend, at two places."""
-    kyoto, lima = (
-        of_deployment(tmp_path / name, samples, name, verdict) for name in ("Kyōto", "lima")
-    )
-    other = of_deployment(tmp_path / "other", samples, "lima", Verdict.PASSED)
+    kyoto, lima = (of_deployment(tmp_path / name, name, verdict) for name in ("Kyōto", "lima"))
+    other = of_deployment(tmp_path / "other", "lima", Verdict.PASSED)
 
     (group,) = grouped([kyoto, other])
     assert group.where.split("; ")[0] == "deployment Kyōto"

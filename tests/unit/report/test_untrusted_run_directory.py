@@ -8,7 +8,6 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from harness.errors import MistakeError
 from harness.report.evidence import CaseEvidence
 from harness.report.run_directory import ALLURE, RunEnd, case_directory, create, read_end, write_end
 from harness.run.cli.app import application
+from tests.unit.report import samples
 
 MINE = "nobody's but mine"
 
@@ -31,7 +31,7 @@ def mine(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def received(tmp_path: Path, samples: ModuleType) -> Path:
+def received(tmp_path: Path) -> Path:
     """A run of one case, as it came."""
     directory = create(tmp_path / "received")
     case = samples.case_of()

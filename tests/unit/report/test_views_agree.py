@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -31,6 +30,8 @@ from harness.report.history import runs_of
 from harness.report.run import FinishedRun, finish, remake
 from harness.report.run_directory import RunEnd, RunEvidence, case_directory, create
 from harness.support.terminal import SafeConsole
+from tests.unit import conftest as runs
+from tests.unit.report import samples
 
 #: Names as customers, and the wire, may have them.
 WORDS = st.one_of(
@@ -218,9 +219,7 @@ HIDDEN = (
 
 
 @pytest.mark.parametrize("sign", HIDDEN, ids=lambda sign: f"U+{ord(sign):04X}")
-def test_no_view_holds_a_character_that_is_not_seen(
-    sign: str, tmp_path: Path, runs: ModuleType
-) -> None:
+def test_no_view_holds_a_character_that_is_not_seen(sign: str, tmp_path: Path) -> None:
     run = create(tmp_path)
     words = f"ac{sign}me"
     drawn = [Drawn(n, words, "HOLD", True, False, (v,), words) for n, v in enumerate(Verdict)]
@@ -259,7 +258,7 @@ def test_no_view_holds_a_character_that_is_not_seen(
     } <= named
 
 
-def test_what_is_wrong_besides_is_no_other_possibility(tmp_path: Path, samples: ModuleType) -> None:
+def test_what_is_wrong_besides_is_no_other_possibility(tmp_path: Path) -> None:
     """Two faults, each shown: both are to be mended. What the evidence does not show is said to be
     possible.
     """
@@ -303,9 +302,7 @@ def test_what_is_wrong_besides_is_no_other_possibility(tmp_path: Path, samples: 
     assert "**Or, less likely (4): The fourth cause**" in result["description"]
 
 
-def test_what_the_case_may_do_without_makes_its_evidence_no_weaker(
-    tmp_path: Path, samples: ModuleType
-) -> None:
+def test_what_the_case_may_do_without_makes_its_evidence_no_weaker(tmp_path: Path) -> None:
     """Each finding that could not be made says ``unknown``, whatever it is about; the sign-off
     leaves it out as well.
     """

@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -39,6 +38,7 @@ from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Strength, Verdict
 from harness.deployment import to_plain
 from harness.errors import MistakeError
+from harness.integrations import load
 from harness.integrations.matrix import Case
 from harness.phone import rtp_log
 from harness.report import signoff, witnesses
@@ -56,6 +56,7 @@ from harness.report.signoff.decision import Acceptance
 from harness.report.witnesses import Told, add, read_files
 from harness.run.cli.app import application
 from harness.witness.sound_file import read_sound
+from tests.unit import conftest as runs
 from tests.unit.judging import expect
 from tests.unit.witness.made_captures import BEGAN, hop, invite, ok, pcap, pcapng, rtp, sdp, udp
 
@@ -87,11 +88,11 @@ def hears(recorder: CaseRecorder, leg: str, mark: int) -> None:
     recorder.event(MarkEnded(at=60.0, **heard))
 
 
-def heard_by(runs: ModuleType, observation: Observation, least: Strength = Strength.PROVED) -> Any:
+def heard_by(observation: Observation, least: Strength = Strength.PROVED) -> Any:
     """What happens in a case whose AI names no marks: this is how its hearing is known."""
 
     def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
-        recorder.deployment(to_plain(runs.load(runs.DEPLOYMENT)))
+        recorder.deployment(to_plain(load(runs.DEPLOYMENT)))
         hears(recorder, "caller.1", AI)
         ends: Any = {"transport": "udp", "local": "192.0.2.1:5060", "remote": "192.0.2.2:5060"}
         own = invite(call_id="carrier").decode()
@@ -144,11 +145,11 @@ Make = Callable[..., Any]
 
 
 @pytest.fixture
-def make(tmp_path: Path, runs: ModuleType) -> Make:
+def make(tmp_path: Path) -> Make:
     """Makes a run of the row, in which that is played, or whose AI's end counts packets."""
 
     def made(play: Any = None) -> Any:
-        plays = {ROW: play or heard_by(runs, Observation.RTCP)}
+        plays = {ROW: play or heard_by(Observation.RTCP)}
         return runs.make_run(tmp_path / "reports", rows=(ROW,), plays=plays)
 
     return made
@@ -175,14 +176,13 @@ def with_files(made: Any, *events: MarkInFile) -> CaseEvidence:
     ],
 )
 def test_a_case_is_judged_by_its_evidence_and_the_file(
-    runs: ModuleType,
     make: Make,
     observation: Observation,
     least: Strength,
     heard_s: float,
     verdict: Verdict,
 ) -> None:
-    made = make(heard_by(runs, observation, least))
+    made = make(heard_by(observation, least))
     directory = made.case_directory(ROW)
     before = {path: path.read_bytes() for path in manifest.files(made.directory)}
     assert add(made.directory, [told(directory, of_file(heard_s))]) == [directory.name]
@@ -268,7 +268,7 @@ def test_a_mark_after_a_finding_was_made_changes_nothing_in_it(make: Make) -> No
     assert with_files(made, replace(of_file(0.6), at=1e9)).verdict is Verdict.NOT_OBSERVABLE
 
 
-def test_every_view_names_the_file(tmp_path: Path, runs: ModuleType, make: Make) -> None:
+def test_every_view_names_the_file(tmp_path: Path, make: Make) -> None:
     made = make()
     assert remake(made.directory).summary.exit_code == 1
     with_files(made, of_file(0.6))
@@ -290,9 +290,7 @@ def test_every_view_names_the_file(tmp_path: Path, runs: ModuleType, make: Make)
     ] == ["pbx.mp3"]
 
 
-def test_an_older_signature_no_longer_verifies_and_says_why(
-    tmp_path: Path, runs: ModuleType, make: Make
-) -> None:
+def test_an_older_signature_no_longer_verifies_and_says_why(tmp_path: Path, make: Make) -> None:
     public = attest.make_keys(tmp_path / "key.pem")
     made = make()
     signoff.make(made.directory, key=tmp_path / "key.pem")
@@ -377,7 +375,6 @@ def test_the_command_takes_files_of_any_name_and_goes_on_after_a_broken_one(
 )
 def test_a_caller_who_is_missing_is_evidence_where_callers_are_recorded(
     tmp_path: Path,
-    runs: ModuleType,
     agent_speaks_at: float,
     others_have_callers: bool,
     second: str,
@@ -400,7 +397,7 @@ def test_a_caller_who_is_missing_is_evidence_where_callers_are_recorded(
             )
             recordings[leg] = sent
         hears(recorder, "agent.1", AI)
-        ended: tuple[Verdict, str] = heard_by(runs, Observation.RTCP)(case, recorder)
+        ended: tuple[Verdict, str] = heard_by(Observation.RTCP)(case, recorder)
         return ended
 
     recordings: dict[str, Any] = {}
@@ -431,7 +428,7 @@ def test_a_caller_who_is_missing_is_evidence_where_callers_are_recorded(
     ],
 )
 def test_recordings_longer_than_allowed_are_named_and_the_others_count(
-    tmp_path: Path, runs: ModuleType, make: Make, hours: list[str], refused: list[str]
+    tmp_path: Path, make: Make, hours: list[str], refused: list[str]
 ) -> None:
     made = make(runs.passes)
     folder = tmp_path / "folder"
@@ -447,10 +444,10 @@ def test_recordings_longer_than_allowed_are_named_and_the_others_count(
 
 
 def test_a_capture_proves_what_was_sent_to_the_ai_and_its_messages_are_on_the_ladder(
-    tmp_path: Path, runs: ModuleType
+    tmp_path: Path,
 ) -> None:
     def looks(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
-        recorder.deployment(to_plain(runs.load(runs.DEPLOYMENT)))
+        recorder.deployment(to_plain(load(runs.DEPLOYMENT)))
         at_ai = "assistant main"
         expect(recorder, signalling.header_in_record.of("S.1;", at_ai, "X-EI", "S.1;", "abc"))
         expect(recorder, signalling.transport.of(at_ai, "udp", 32681))
@@ -459,7 +456,7 @@ def test_a_capture_proves_what_was_sent_to_the_ai_and_its_messages_are_on_the_la
 
     made = runs.make_run(tmp_path / "reports", rows=(ROW,), lost=(ROW,))
     case = next(one for one in made.cases if one.row.id == ROW)
-    hosts, trunk = {"192.0.2.2": "synthflow"}, runs.load(runs.DEPLOYMENT).trunks[0].name
+    hosts, trunk = {"192.0.2.2": "synthflow"}, load(runs.DEPLOYMENT).trunks[0].name
     directory = runs.record(made.directory, made.deployment, case, looks, hosts=hosts, trunk=trunk)
     caller, ai = ("192.0.2.1", 4000), ("192.0.2.2", 4002)
     asked = invite(
@@ -495,9 +492,7 @@ def test_a_capture_proves_what_was_sent_to_the_ai_and_its_messages_are_on_the_la
     }
 
 
-def test_a_capture_says_nothing_of_a_header_whose_number_is_masked(
-    tmp_path: Path, runs: ModuleType
-) -> None:
+def test_a_capture_says_nothing_of_a_header_whose_number_is_masked(tmp_path: Path) -> None:
     value = "O.+12065550142;"
 
     def looks(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
@@ -528,10 +523,10 @@ def test_a_capture_says_nothing_of_a_header_whose_number_is_masked(
     "trunk_is", ["whole", "torn", "begun in mid-call", "of 96 octets", "RTP alone"]
 )
 def test_captures_of_two_hops_show_where_the_audio_is_lost(
-    tmp_path: Path, runs: ModuleType, make: Make, trunk_is: str
+    tmp_path: Path, make: Make, trunk_is: str
 ) -> None:
     def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
-        recorder.deployment(to_plain(runs.load(runs.DEPLOYMENT)))
+        recorder.deployment(to_plain(load(runs.DEPLOYMENT)))
         log = rtp_log.RtpLog(rtp_log.path_of(recorder.directory, "caller.1"))
         log.sent(rtp_log.record(2.0, rtp(1, 160, bytes(160), ssrc=1)))
         log.close()
