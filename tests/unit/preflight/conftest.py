@@ -5,6 +5,7 @@ them.
 from __future__ import annotations
 
 import asyncio
+import io
 import ipaddress
 import itertools
 import ssl
@@ -20,9 +21,10 @@ import dns.message
 import dns.rcode
 import dns.rrset
 import pytest
+from rich.console import Console
 
 from harness.deployment import Deployment, from_plain
-from harness.run.preflight import ProbeResult, Report, Status, answers, run
+from harness.run.preflight import ProbeKind, ProbeResult, Report, Status, answers, run, show
 from harness.sip.digest import DigestServer
 from harness.sip.framing import StreamFramer
 from harness.sip.message import Message, Request, Response
@@ -75,13 +77,20 @@ def only(method: str, answer: Answer) -> Answer:
     return lambda request: (answer if request.method == method else fine)(request)
 
 
-def check(line: ProbeResult, status: Status, detail: str, row: str = "", fix: str = "") -> None:
+def check(line: ProbeResult, status: Status, detail: str, fix: str = "", *, row: str = "") -> None:
     assert line.status is status, line
     assert detail in line.detail, line
     assert row == line.row, line
     assert fix in line.fix, line
     if status is not OK:
         assert line.fix, "what to do"
+
+
+def printed(report: Report) -> str:
+    """The report as the command shows it."""
+    out = io.StringIO()
+    show(Console(file=out, width=300), report, all_lines=False)
+    return out.getvalue()
 
 
 async def _settle() -> None:
@@ -286,9 +295,10 @@ class FarEnd:
         ),
         common_name: str = "server",
         rsa_key: bool = False,
+        is_mutual: bool = False,
     ) -> ssl.SSLContext:
         """A server's TLS context with this certificate; ``signed_by`` is ``ca``, ``stranger`` or
-        ``self``.
+        ``self``. One that ``is_mutual`` asks its client for a certificate of ``ca``.
         """
         names = (self.address,) if names is None else names
         certificate, key = self._authority("ca" if signed_by == "self" else signed_by).issue(
@@ -303,6 +313,9 @@ class FarEnd:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(path)
         context.minimum_version, context.maximum_version = versions
+        if is_mutual:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self.ca_file)
         return context
 
     def pem(self, names: tuple[str, ...], **options: Any) -> str:
@@ -331,7 +344,9 @@ def far(tmp_path: Path) -> Iterator[FarEnd]:
 
 
 class Lab:
-    """A small deployment whose account is at ``far``; tests change it and run preflight."""
+    """A small deployment whose account is at a port of ``far`` that answers; tests change it and run
+    preflight.
+    """
 
     def __init__(self, far: FarEnd, monkeypatch: pytest.MonkeyPatch) -> None:
         self.far = far
@@ -359,7 +374,7 @@ class Lab:
                     "domain": "carrier.example",
                     "transport": "udp",
                     "host": far.address,
-                    "port": 1,
+                    "port": far.udp(),
                     "register": True,
                 }
             },
@@ -383,6 +398,10 @@ class Lab:
 
     def report(self, **settings: Any) -> Report:
         return run(self.deployment(), **(self.settings | settings))
+
+    def lines(self) -> dict[ProbeKind, ProbeResult]:
+        """A line of each kind."""
+        return {line.look: line for line in self.report().lines}
 
     def line(self, start: str, **settings: Any) -> ProbeResult:
         """The only line whose name begins with ``start``."""

@@ -14,8 +14,7 @@ from harness.run.preflight import ProbeResult
 from tests.unit.preflight.conftest import FAILED, OK, SOON, WARNING, check
 
 
-def token(lab: Any, far: Any, base: str, settings: Any = None, **synthflow: Any) -> ProbeResult:
-    lab.account["port"] = far.udp()
+def token(lab: Any, base: str, settings: Any = None, **synthflow: Any) -> ProbeResult:
     lab.plain["synthflow"] = {"api_base": base, "api_token": "t0ken", **synthflow}
     found: ProbeResult = lab.line("Synthflow API", **(settings or {}))
     assert "t0ken" not in str(found)
@@ -67,14 +66,13 @@ LIMITED, PAGE = "429 Too Many Requests", "Content-Type: text/html\r\n"
 def test_api_status_gives_its_line(
     lab: Any, far: Any, status: str, headers: str, body: str, expected: Any, detail: str, fix: str
 ) -> None:
-    found = token(lab, far, far.api(status, headers, body=body))
-    check(found, expected, detail, "", fix)
+    found = token(lab, far.api(status, headers, body=body))
+    check(found, expected, detail, fix)
 
 
 def test_each_region_is_asked_with_its_own_token(lab: Any, far: Any) -> None:
     """A file could name one API for all its trunks and assistants."""
     bases = [far.api(), far.api("401 Unauthorized")]
-    lab.account["port"] = far.udp()
     lab.trunk.update({"api_base": bases[0], "api_token": "one"})
     lab.plain["synthflow"] = {"api_token": "of neither"}
     lab.plain["assistants"]["eu"] = {
@@ -91,28 +89,25 @@ def test_each_region_is_asked_with_its_own_token(lab: Any, far: Any) -> None:
 
 
 def test_api_without_an_answer_fails(lab: Any, far: Any) -> None:
-    silent = token(lab, far, far.api(silent=True), SOON, timeout_s=SOON["patience"])
-    check(silent, FAILED, "no answer within 1.5 s", "", "firewall")
+    silent = token(lab, far.api(silent=True), SOON, timeout_s=SOON["patience"])
+    check(silent, FAILED, "no answer within 1.5 s", "firewall")
     check(
-        token(lab, far, f"http://{far.address}:{far.closed_port()}/v2"),
+        token(lab, f"http://{far.address}:{far.closed_port()}/v2"),
         FAILED,
         "ConnectError",
-        "",
         "api_base",
     )
-    check(token(lab, far, far.api(), api_token=None), FAILED, "no token", "", "api_token_env")
+    check(token(lab, far.api(), api_token=None), FAILED, "no token", "api_token_env")
     port = far.stream(context=far.certificate(signed_by="stranger"))
-    distrusted = token(lab, far, f"https://{far.address}:{port}/v2", ca_file=far.ca_file)
-    check(distrusted, FAILED, "ConnectError", "", "ca_file")
+    distrusted = token(lab, f"https://{far.address}:{port}/v2", ca_file=far.ca_file)
+    check(distrusted, FAILED, "ConnectError", "ca_file")
 
 
 def test_api_keeps_the_files_timeout_and_has_a_clock(lab: Any, far: Any) -> None:
     late = email.utils.formatdate(time.time() - 300, usegmt=True)
-    slow = token(
-        lab, far, far.api(headers=f"Date: {late}\r\n"), {"patience": 0.0001}, timeout_s=60.0
-    )
+    slow = token(lab, far.api(headers=f"Date: {late}\r\n"), {"patience": 0.0001}, timeout_s=60.0)
     check(slow, OK, "the token is accepted")
-    check(lab.line("clock Synthflow API"), FAILED, "behind", "", "NTP")
+    check(lab.line("clock Synthflow API"), FAILED, "behind", "NTP")
 
 
 # -- model ids
@@ -133,7 +128,6 @@ def models(
         calls = listed[asked.partition("model_id=")[2].partition("&")[0].partition(" ")[0]]
         return calls if isinstance(calls, str) else json.dumps({"response": {"calls": calls}})
 
-    lab.account["port"] = far.udp()
     ids = {
         "sales": {"did": SALES, "model_id": "m1"},
         "repairs": {"did": REPAIRS, "model_id": repairs},
@@ -149,8 +143,8 @@ def models(
 def test_exchanged_model_ids_are_warnings(lab: Any, far: Any) -> None:
     """The API accepts a wrong id, and then the harness's calls are missing."""
     said = models(lab, far, {"m1": [call("m1", REPAIRS)], "m2": [call("m2", SALES)]})
-    check(said["sales"], WARNING, "the calls it lists are those of repairs", "", "Check model_id")
-    check(said["repairs"], WARNING, "the calls it lists are those of sales", "", "Check model_id")
+    check(said["sales"], WARNING, "the calls it lists are those of repairs", "Check model_id")
+    check(said["repairs"], WARNING, "the calls it lists are those of sales", "Check model_id")
 
 
 @pytest.mark.parametrize(
@@ -189,14 +183,13 @@ def test_plausible_model_id_is_ok(lab: Any, far: Any, calls: list[Any], words: s
 def test_refused_model_id_is_a_warning(
     lab: Any, far: Any, answer: str, said: str, fix: str
 ) -> None:
-    check(models(lab, far, {"m1": [], "m2": answer})["repairs"], WARNING, said, "", fix)
+    check(models(lab, far, {"m1": [], "m2": answer})["repairs"], WARNING, said, fix)
 
 
 # -- the campaign
 
 
-def trigger(lab: Any, far: Any, url: str, **more: str) -> ProbeResult:
-    lab.account["port"] = far.udp()
+def trigger(lab: Any, url: str, **more: str) -> ProbeResult:
     lab.plain["campaign"] = {"trigger": "http", "url": url, **more}
     found: ProbeResult = lab.line("campaign URL")
     return found
@@ -204,16 +197,15 @@ def trigger(lab: Any, far: Any, url: str, **more: str) -> ProbeResult:
 
 def test_campaign_url_is_probed(lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     check(
-        trigger(lab, far, f"http://{far.address}:{far.closed_port()}/"),
+        trigger(lab, f"http://{far.address}:{far.closed_port()}/"),
         FAILED,
         "refused",
-        "",
         "campaign.url",
     )
     url = f"https://{far.address}:{far.stream(context=far.certificate())}/"
-    check(trigger(lab, far, url), FAILED, "certificate is not trusted", "", "certificate")
+    check(trigger(lab, url), FAILED, "certificate is not trusted", "certificate")
     monkeypatch.setenv("SSL_CERT_FILE", far.ca_file)  # the trigger itself trusts it, too
-    check(trigger(lab, far, url), OK, "open, ")
+    check(trigger(lab, url), OK, "open, ")
 
 
 NOBODY, NOTHING = "so that it is not told whom to call", "which nothing is put in place of"
@@ -239,17 +231,15 @@ def test_campaign_request_must_name_the_customer(
     lab: Any, far: Any, method: str, query: str, body: str, said: str, key: str
 ) -> None:
     found = trigger(
-        lab, far, f"http://{far.address}:{far.stream()}/start{query}", method=method, body=body
+        lab, f"http://{far.address}:{far.stream()}/start{query}", method=method, body=body
     )
-    check(found, WARNING if key else OK, said, "", f"campaign.{key}" if key else "")
+    check(found, WARNING if key else OK, said, f"campaign.{key}" if key else "")
 
 
 def test_campaign_probe_starts_no_campaign(lab: Any, far: Any) -> None:
     with socket.create_server((far.address, 0)) as platform:
         check(
-            trigger(
-                lab, far, f"http://{far.address}:{platform.getsockname()[1]}/start?{{customer}}"
-            ),
+            trigger(lab, f"http://{far.address}:{platform.getsockname()[1]}/start?{{customer}}"),
             OK,
             "open, ",
         )

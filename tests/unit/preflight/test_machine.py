@@ -1,7 +1,6 @@
 """Requirements on this machine and the deployment file, and the certificates of harness phones."""
 
 import socket
-import ssl
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,7 @@ def test_numbers_are_valid_and_allowed(
     if user := changes.get("user"):
         lab.plain["phones"]["caller"]["user"] = user
     lab.plain |= {name: value for name, value in changes.items() if name != "user"}
-    check(number_line(lab.deployment()), status, detail, row, fix)
+    check(number_line(lab.deployment()), status, detail, fix, row=row)
 
 
 def test_extension_is_no_short_code_unless_a_harness_phone_dials_it(lab: Any) -> None:
@@ -86,7 +85,7 @@ def test_same_problem_of_many_numbers_is_reported_once(lab: Any) -> None:
 
 
 def test_rtp_ports_must_suffice(lab: Any, far: Any) -> None:
-    lab.account.update({"port": far.udp(), "bind": far.address})
+    lab.account["bind"] = far.address
     check(lab.line("RTP ports"), OK, "the system's own choice")
     with socket.socket(type=socket.SOCK_DGRAM) as taken:
         taken.bind((far.address, 0))
@@ -95,17 +94,20 @@ def test_rtp_ports_must_suffice(lab: Any, far: Any) -> None:
         lab.plain["limits"] = {"concurrent_calls": 3}
         check(lab.line("RTP ports"), OK, f"7 of 8 ports {first}–{first + 7}")
         lab.plain["limits"] = {"concurrent_calls": 4}
-        check(lab.line("RTP ports"), FAILED, "8 are needed", AUDIO, "rtp_ports")
+        check(lab.line("RTP ports"), FAILED, "8 are needed", "rtp_ports", row=AUDIO)
     del lab.account["rtp_ports"]
     lab.account["bind"] = "192.0.2.1"
     check(
-        lab.line("RTP ports"), FAILED, "no address of this machine", AUDIO, "accounts.carrier.bind"
+        lab.line("RTP ports"),
+        FAILED,
+        "no address of this machine",
+        "accounts.carrier.bind",
+        row=AUDIO,
     )
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_stand_in_port_must_be_free(lab: Any, far: Any, transport: str) -> None:
-    lab.account["port"] = far.udp()
     lab.plain["stand_in"] = {"bind": far.address}
     with socket.socket(
         type=socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
@@ -114,12 +116,11 @@ def test_stand_in_port_must_be_free(lab: Any, far: Any, transport: str) -> None:
         if transport == "tcp":
             listener.listen()
         lab.trunk.update({"transport": transport, "port": listener.getsockname()[1]})
-        check(lab.line("stand-in port"), FAILED, "something else listens", "", "another run")
+        check(lab.line("stand-in port"), FAILED, "something else listens", "another run")
     check(lab.line("stand-in port"), OK, "free")
 
 
-def test_bind_must_be_an_address_of_this_machine(lab: Any, far: Any) -> None:
-    lab.account["port"] = far.udp()
+def test_bind_must_be_an_address_of_this_machine(lab: Any) -> None:
     lab.plain["stand_in"] = {"stranger_bind": "192.0.2.77"}
     lab.plain["phones"]["caller"]["bind"] = "192.0.2.78"
     found = {line.name: line for line in lab.report(**SOON).lines}
@@ -145,7 +146,6 @@ HOST = "ai.example"
 def shown(lab: Any, far: Any, certificate: str | None, key: str | None) -> Any:
     """The line on the stand-in's certificate."""
     lab.trunk.update({"transport": "tls", "port": far.closed_port(), "host": HOST})
-    lab.account["port"] = far.udp()
     lab.plain["stand_in"] = {"bind": far.address, "certificate": certificate, "private_key": key}
     return lab.line("stand-in certificate")
 
@@ -196,19 +196,17 @@ def test_unusable_stand_in_certificate_fails(
     own, own_key = (
         name and (good if name == "good" else str(tmp_path / name)) for name in (certificate, key)
     )
-    check(shown(lab, far, own, own_key), FAILED, said, "", "[stand_in]")
+    check(shown(lab, far, own, own_key), FAILED, said, "[stand_in]")
 
 
 @pytest.mark.parametrize("has_one", [True, False])
 def test_mutual_tls_uses_the_accounts_certificate(lab: Any, far: Any, has_one: bool) -> None:
-    context = far.certificate()
-    context.load_verify_locations(far.ca_file)
-    context.verify_mode = ssl.CERT_REQUIRED
     lab.plain["ca_file"] = far.ca_file
-    lab.account.update({"transport": "tls", "port": far.stream(context=context)})
+    port = far.stream(context=far.certificate(is_mutual=True))
+    lab.account.update({"transport": "tls", "port": port})
     if has_one:
         lab.account["certificate"] = lab.account["private_key"] = far.pem((HOST,))
-    found = {line.look: line for line in lab.report().lines}
+    found = lab.lines()
     assert (ProbeKind.OWN_CERTIFICATE in found) is has_one
     if has_one:
         assert {

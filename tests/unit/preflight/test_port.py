@@ -86,10 +86,8 @@ def test_port_that_requires_a_client_certificate_answers(
         writer.transport.abort()
 
     if behind_the_handshake:
-        context = far.certificate(versions=(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3))
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(far.ca_file)
-        port = far.stream(context=context)
+        versions = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+        port = far.stream(context=far.certificate(versions=versions, is_mutual=True))
     else:
         port = far._serve(alert, None)
     place = Target(far.address, port, "tls", ca_file=far.ca_file, by_phones=False)

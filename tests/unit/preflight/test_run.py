@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from rich.console import Console
 
 from harness.deployment import Deployment, from_plain, to_plain
 from harness.integrations import load
 from harness.integrations.matrix import Selection, cases
-from harness.run.preflight import ProbeKind, ProbeResult, Report, Status, show
+from harness.run.preflight import ProbeKind, ProbeResult, Report, Status
 from harness.run.preflight.lines import Look
 from harness.run.preflight.run import needs
 from harness.sip.message import Request, Response
 from harness.support.resources import examples
-from tests.unit.preflight.conftest import FAILED, OK, SOON, check, fine, says, silent
+from tests.unit.preflight.conftest import FAILED, OK, SOON, check, fine, printed, says, silent
 
 TRANSFER, WARM, INBOUND = "TD-TRANSFER-BLIND", "TD-TRANSFER-WARM", "TD-INBOUND"
 
@@ -46,12 +44,11 @@ def test_probes_run_concurrently(lab: Any, far: Any) -> None:
     assert not [line for line in answered if line.status is FAILED]
 
 
-def test_broken_probe_hides_no_other(lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_probe_hides_no_other(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*arguments: object) -> ProbeResult:
         raise ZeroDivisionError("unexpected")
 
     monkeypatch.setattr("harness.run.preflight.machine.rtp_line", broken)
-    lab.account["port"] = far.udp()
     check(lab.line("RTP ports of carrier"), FAILED, "ZeroDivisionError")
     check(lab.line("OPTIONS"), OK, "200")
 
@@ -59,7 +56,6 @@ def test_broken_probe_hides_no_other(lab: Any, far: Any, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("at_a_carrier", [False, True])
 def test_platform_port_is_probed_for_agents_phones(lab: Any, far: Any, at_a_carrier: bool) -> None:
     """KEEPALIVE sends OPTIONS there from an agent's phone; agents at a carrier's telephone do not."""
-    lab.account["port"] = far.udp()
     number = {"number": "+14155550102"} if at_a_carrier else {"user": "agent-anna"}
     lab.plain["phones"]["anna"] = {"account": "carrier", "password": "right", **number}
     lab.plain["groups"] = {"people": {"did": "+13125550177", "agents": ["anna"]}}
@@ -107,9 +103,7 @@ def test_row_needs_name_unregistered_agents(lab: Any, far: Any) -> None:
     assert ("agents registered", "group Billing") not in needed(report, INBOUND), (
         "its call is to land with no agent"
     )
-    console = Console(file=io.StringIO(), width=300)
-    show(console, report, all_lines=False)
-    said = console.file.getvalue()  # type: ignore[attr-defined]
+    said = printed(report)
     (line,) = [line for line in said.splitlines() if TRANSFER in line]
     assert "agents registered (group Billing): no" in line
     assert "callers registered" not in said, "what is there is told with --all"
@@ -193,7 +187,7 @@ def test_platform_end_for_a_live_ai_is_probed_where_a_row_needs_it(
     )
     report = lab.report(**SOON)
     (line,) = [line for line in report.lines if line.subject == f"{end}/udp"]
-    check(line, status, words, "" if status is Status.OK else "Registration fails", "")
+    check(line, status, words, "", row="" if status is Status.OK else "Registration fails")
     assert needed(report, WARM)["platform's end answers", "trunk udp-ip"].startswith(answered)
     assert ("platform's end answers", "trunk udp-ip") not in needed(report, INBOUND), (
         "no call goes there"
@@ -204,7 +198,6 @@ def test_a_place_that_is_looked_at_from_several_addresses_has_a_line_for_each_wi
     lab: Any, far: Any
 ) -> None:
     """They were equal lines."""
-    lab.account["port"] = far.udp()
     lab.plain["accounts"]["branch"] = {**lab.account, "bind": "127.0.0.1"}
     lab.plain["phones"]["branch"] = {"account": "branch", "number": "+14155550102"}
     names = [line.name for line in lab.report().lines if line.look is ProbeKind.OPTIONS]
