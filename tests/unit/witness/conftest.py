@@ -4,6 +4,7 @@ asked.
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -40,6 +41,11 @@ def answer(
         *headers,
     ]
     return "\r\n".join([*head, "", ""]).encode() + raw
+
+
+def in_json(plain: object) -> bytes:
+    """A response in JSON."""
+    return answer("200 OK", json.dumps(plain))
 
 
 @contextmanager

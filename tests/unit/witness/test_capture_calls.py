@@ -149,18 +149,13 @@ def test_rtp_towards_a_caller_counts_without_a_mark(tmp_path: Path) -> None:
     assert [(one.leg.leg, one.streams) for one in lost] == [("caller.1", ())]
 
 
+#: Known by what the AI's record says of the call, not by its Call-ID or numbers.
+AT_THE_AI = replace(CALLER, call_ids=frozenset(), numbers=frozenset(), told_ids=frozenset({"x1"}))
+
+
 def test_a_mark_sets_the_clock_where_the_platform_calls_the_ai_late(tmp_path: Path) -> None:
     """Behind a menu: the INVITE to the AI comes seven seconds after the caller's."""
-    caller = KnownLeg(
-        "inbound",
-        "caller.1",
-        "caller",
-        7,
-        ((108.0, 114.0),),
-        True,
-        told_ids=frozenset({"x1"}),
-        invited=100.0,
-    )
+    caller = replace(AT_THE_AI, sent=((108.0, 114.0),))
     header = "X-Talkdesk-Other-Leg-Call-Id: x1"
     found = matched(tmp_path, hop("b2", header=header, to_caller=None, at=BEGAN + 7), caller)
     assert [one.how for one in found.calls] == ["header"]
@@ -171,23 +166,14 @@ def test_a_mark_sets_the_clock_where_the_platform_calls_the_ai_late(tmp_path: Pa
 
 def test_the_ais_call_is_of_the_leg_that_the_caller_placed_first(tmp_path: Path) -> None:
     """The phone followed a REFER, and its second leg sends another mark."""
-    told = frozenset({"x1"})
-    first, second = (
-        KnownLeg(
-            "inbound",
-            name,
-            "caller",
-            mark,
-            (sent,),
-            True,
-            frozenset({name}),
-            told_ids=told,
-            invited=at,
-        )
-        for name, mark, sent, at in (
-            ("caller.1", 7, (101.0, 107.0), 100.0),
-            ("caller.2", 8, (107.5, 112.0), 107.0),
-        )
+    first = replace(AT_THE_AI, call_ids=frozenset({"caller.1"}))
+    second = replace(
+        AT_THE_AI,
+        leg="caller.2",
+        mark=8,
+        sent=((107.5, 112.0),),
+        invited=107.0,
+        call_ids=frozenset({"caller.2"}),
     )
     header = "X-Talkdesk-Other-Leg-Call-Id: x1"
     found = matched(tmp_path, hop("b2", header=header, to_callee=31), first, second)
@@ -232,35 +218,21 @@ def test_another_run_of_the_same_numbers_and_marks_says_nothing(tmp_path: Path) 
 
 
 def test_a_mark_that_two_cases_sent_alike_is_of_neither(tmp_path: Path) -> None:
-    twin = KnownLeg(
-        "other", "caller.1", "caller", 7, ((101.0, 107.0),), True, frozenset({"x"}), NUMBERS, 100.0
-    )
+    twin = replace(CALLER, case="other", call_ids=frozenset({"x"}))
     found = matched(tmp_path, hop("b2", dialled="+13125550177", to_caller=None), CALLER, twin)
     assert found.heard == ()
     assert found.calls == ()
 
 
 def test_a_call_that_the_capture_does_not_cover_says_nothing(tmp_path: Path) -> None:
-    early = KnownLeg(
-        "inbound", "caller.1", "caller", 7, ((80.0, 95.0),), True, frozenset({"a1"}), NUMBERS, 100.0
-    )
+    early = replace(CALLER, sent=((80.0, 95.0),))
     assert matched(tmp_path, hop("a1", to_callee=None), early).absent == ()
     silent = hop("a1", to_callee=None, to_caller=None)  # media takes another way
     assert matched(tmp_path, silent).absent == ()
 
 
 def test_callers_of_one_case_have_a_call_each(tmp_path: Path) -> None:
-    other = KnownLeg(
-        "inbound",
-        "second.1",
-        "second",
-        8,
-        ((101.0, 107.0),),
-        True,
-        frozenset({"c3"}),
-        NUMBERS,
-        100.0,
-    )
+    other = replace(CALLER, leg="second.1", phone="second", mark=8, call_ids=frozenset({"c3"}))
     found = matched(
         tmp_path, [*hop("a1"), *hop("c3", to_callee=8, to_caller=None, ports=5000)], CALLER, other
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import socket
 import threading
@@ -14,7 +13,8 @@ import pytest
 
 from harness.errors import FarEndError
 from harness.witness.synthflow import SynthflowApi
-from tests.unit.witness.conftest import Web, answer, listening
+from tests.unit.clock import Clock
+from tests.unit.witness.conftest import Web, answer, in_json, listening
 
 Make = Callable[..., Web]
 
@@ -63,16 +63,7 @@ def test_an_answer_byte_by_byte_has_a_limited_time(head: bytes) -> None:
         assert _refused(SynthflowApi(base, "token", timeout_s=0.5), r"within 0\.5 s") < 30.0
 
 
-class Clock:
-    """Time that passes when told to."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-FINE = answer("200 OK", json.dumps({"call_id": "c1", "status": "completed"}))
+FINE = in_json({"call_id": "c1", "status": "completed"})
 
 
 @pytest.mark.parametrize(
@@ -91,7 +82,7 @@ FINE = answer("200 OK", json.dumps({"call_id": "c1", "status": "completed"}))
 def test_a_dead_api_is_asked_once_a_minute(web: Make, answers: list[bytes], asked: int) -> None:
     clock = Clock()
     server = web(*answers)
-    api = SynthflowApi(server.base, "token", clock=clock)
+    api = SynthflowApi(server.base, "token", clock=clock.monotonic)
     for _ in range(20):
         with pytest.raises(FarEndError):
             api.call("c1")
@@ -116,7 +107,7 @@ def test_a_dead_api_is_asked_once_a_minute(web: Make, answers: list[bytes], aske
 def test_a_page_instead_of_json_is_no_api_and_is_asked_once(web: Make) -> None:
     """Each case of a run asked it again and waited for its record, 15 s in vain."""
     clock, server = Clock(), web(answer("200 OK", "<html>"))
-    api = SynthflowApi(server.base, "token", clock=clock)
+    api = SynthflowApi(server.base, "token", clock=clock.monotonic)
     _refused(api, "200, but .* and not JSON")
     clock.now += 3600.0
     _refused(api, "not asked again in this run: GET /calls/c1: 200, but")
@@ -125,7 +116,7 @@ def test_a_page_instead_of_json_is_no_api_and_is_asked_once(web: Make) -> None:
 
 def test_an_api_that_shows_a_page_for_a_while_is_asked_again(web: Make) -> None:
     clock, server = Clock(), web(FINE, answer("200 OK", "<html>Maintenance</html>"))
-    api = SynthflowApi(server.base, "token", clock=clock)
+    api = SynthflowApi(server.base, "token", clock=clock.monotonic)
     api.call("c1")
     _refused(api, "not JSON")
     server.answers = [FINE]

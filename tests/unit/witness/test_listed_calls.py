@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from harness.errors import FarEndError
 from harness.witness.synthflow import SynthflowApi
-from tests.unit.witness.conftest import Web, answer
+from tests.unit.witness.conftest import Web, in_json
 
 
 class Moment(float):
@@ -50,8 +50,8 @@ def documented(
     deaf: tuple[str, ...] = (),
     page: int = 20,
     paged: bool = True,
-) -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """Such an API over the calls of each model; ``deaf`` to some of what it is asked. Its base, and
+) -> Iterator[tuple[SynthflowApi, list[dict[str, str]]]]:
+    """Such an API over the calls of each model; ``deaf`` to some of what it is asked. Its client, and
     all it was asked.
 
     Unless ``paged``, its list says nothing of pages, and is all there is.
@@ -93,9 +93,11 @@ def documented(
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
+    api = SynthflowApi(f"http://127.0.0.1:{server.server_port}/v2", "token", timeout_s=60)
     try:
-        yield f"http://127.0.0.1:{server.server_port}/v2", asked
+        yield api, asked
     finally:
+        api.close()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -116,10 +118,8 @@ def listed(number: int, began: float, **fields: Any) -> dict[str, Any]:
 
 def test_a_list_is_read_as_documented() -> None:
     now = time.time()
-    with documented({"m1": [listed(1, now)], "m2": [], "m3": [listed(3, now)]}) as (base, asked):
-        api = SynthflowApi(base, "token")
+    with documented({"m1": [listed(1, now)], "m2": [], "m3": [listed(3, now)]}) as (api, asked):
         found = api.calls(now, ["m1", "m2", "m1"])
-        api.close()
     assert [query["model_id"] for query in asked] == ["m1", "m2"]
     (record,) = found
     assert (record.status, record.number_from, record.number_to) == ("completed", CALLER, ASSISTANT)
@@ -138,12 +138,10 @@ def test_a_list_is_read_as_documented() -> None:
 def test_every_page_is_read(count: int, page: int, paged: bool) -> None:
     now = time.time()
     calls = {"m": [listed(n, now - n) for n in range(count)]}
-    with documented(calls, page=page if paged else 49, paged=paged) as (base, asked):
-        api = SynthflowApi(base, "token")
+    with documented(calls, page=page if paged else 49, paged=paged) as (api, asked):
         assert [record.id for record in api.calls(now - 60, ["m"])] == [
             f"c{n}" for n in range(count)
         ]
-        api.close()
     assert len(asked) == (max(1, -(-count // page)) if paged else 1)
 
 
@@ -152,10 +150,8 @@ def test_a_call_that_is_listed_with_each_model_is_one_call(statuses: tuple[str, 
     """An API that takes no notice of the model: the call is over where one of its records says so."""
     now = time.time()
     calls = {f"m{n}": [listed(1, now, call_status=status)] for n, status in enumerate(statuses)}
-    with documented(calls) as (base, _):
-        api = SynthflowApi(base, "token")
+    with documented(calls) as (api, _):
         (record,) = api.calls(now, [*calls])
-        api.close()
     assert record.over
 
 
@@ -167,10 +163,9 @@ def test_calls_that_look_at_once_have_one_reading() -> None:
         assert may_go.wait(60)
 
     with (
-        documented({"m1": [listed(1, 1000.0)]}, date=held) as (base, asked),
+        documented({"m1": [listed(1, 1000.0)]}, date=held) as (api, asked),
         ThreadPoolExecutor(8) as threads,
     ):
-        api = SynthflowApi(base, "token", timeout_s=60)
         first = threads.submit(api.calls, 900.0, ["m1"])
         assert begun.wait(60)
         moments = [Moment(900.0 - number) for number in range(7)]
@@ -178,18 +173,15 @@ def test_calls_that_look_at_once_have_one_reading() -> None:
         assert all(moment.counts.wait(60) for moment in moments)
         may_go.set()
         found = [[record.id for record in asking.result(60)] for asking in (first, *others)]
-        api.close()
     assert found == [["c1"]] * 8
     assert len(asked) == 2, "the one that was under way, and one for all others"
 
 
 def test_more_calls_than_anybody_verifies_are_an_api_that_tells_nothing() -> None:
     now = time.time()
-    with documented({"m": [listed(n, now) for n in range(60)]}, page=1) as (base, asked):
-        api = SynthflowApi(base, "token")
+    with documented({"m": [listed(n, now) for n in range(60)]}, page=1) as (api, asked):
         with pytest.raises(FarEndError, match="more than 50 calls"):
             api.calls(now, ["m"])
-        api.close()
     assert len(asked) == 50
 
 
@@ -200,11 +192,9 @@ def test_a_clock_that_differs_is_seen_by_its_date(ahead: float) -> None:
 
     now = time.time()
     calls = [listed(2, now + ahead + 0.2), listed(1, now + ahead - 5.0)]
-    with documented({"m": calls}, date=date) as (base, asked):
-        api = SynthflowApi(base, "token")
+    with documented({"m": calls}, date=date) as (api, asked):
         api.calls(now, ["m"])
         assert [record.is_since(now) for record in api.calls(now, ["m"])] == [True, False]
-        api.close()
     assert int(asked[-1]["from_date"]) / 1000 <= now + ahead - 5.0
 
 
@@ -214,8 +204,7 @@ def test_a_call_that_was_known_before_is_an_earlier_one_whatever_its_moment_is_t
     """
     earlier = listed(1, time.time())
     calls = [earlier]
-    with documented({"m": calls}) as (base, _):
-        api = SynthflowApi(base, "token")
+    with documented({"m": calls}) as (api, _):
         api.calls(time.time(), ["m"])
         now = time.time()
         earlier["start_time"] = listed(1, now + 0.5)["start_time"]
@@ -224,7 +213,6 @@ def test_a_call_that_was_known_before_is_an_earlier_one_whatever_its_moment_is_t
             "c2": True,
             "c1": False,
         }
-        api.close()
 
 
 @pytest.mark.parametrize("behind", [0.15, 0.4, 0.9])
@@ -239,10 +227,8 @@ def test_a_call_of_ours_is_no_earlier_one_while_it_is_not_known_that_the_clock_i
         return email.utils.formatdate(time.time() - behind, usegmt=True)
 
     began = time.time()
-    with documented({"m": [listed(1, began + 0.1 - behind)]}, date=date) as (base, _):
-        api = SynthflowApi(base, "token")
+    with documented({"m": [listed(1, began + 0.1 - behind)]}, date=date) as (api, _):
         assert [record.is_since(began) for record in api.calls(began, ["m"])] == [True]
-        api.close()
 
 
 def test_a_date_that_is_ahead_of_the_records_leaves_a_call_in_doubt() -> None:
@@ -253,14 +239,12 @@ def test_a_date_that_is_ahead_of_the_records_leaves_a_call_in_doubt() -> None:
 
     known = listed(1, time.time() - 30.0)
     calls = [known]
-    with documented({"m": calls}, date=date) as (base, asked):
-        api = SynthflowApi(base, "token")
+    with documented({"m": calls}, date=date) as (api, asked):
         api.note_earlier(["m"])
         now = time.time()
         calls[:0] = [listed(3, now + 0.001), listed(2, now - 200.0)]
         api.note_earlier(["m"])
         found = {record.id: record.is_since(now) for record in api.calls(now, ["m"])}
-        api.close()
     assert int(asked[-1]["from_date"]) / 1000 < now
     assert found["c3"] is None
     assert found["c1"] is False, "it was listed before the call began"
@@ -276,41 +260,33 @@ def test_what_a_far_end_witnesses_is_told_by_this_machines_clock(ahead: float) -
         return email.utils.formatdate(time.time() + ahead, usegmt=True)
 
     with documented({"m": [listed(1, time.time() + ahead)]}, date=date, deaf=("from_date",)) as (
-        base,
+        api,
         _,
     ):
-        api = SynthflowApi(base, "token")
         (record,) = api.calls(time.time(), ["m"])
         now, told = time.monotonic(), time.time() + ahead
         assert abs(record.moment(told) - now) < 1.5
         assert abs(api.moment(told) - now) < 1.5
-        api.close()
 
 
 def test_an_id_that_was_given_out_before_its_call_is_not_known_to_be_an_earlier_one() -> None:
     prepared = listed(1, time.time())
     status, prepared["call_status"] = prepared["call_status"], "registered"
-    with documented({"m": [prepared]}) as (base, _):
-        api = SynthflowApi(base, "token")
+    with documented({"m": [prepared]}) as (api, _):
         api.calls(time.time(), ["m"])
         now = time.time()
         prepared |= {"call_status": status, "start_time": listed(1, now + 0.01)["start_time"]}
         assert [record.is_since(now) for record in api.calls(now, ["m"])] == [True]
-        api.close()
 
 
 def test_another_calls_record_is_none_of_this_one(web: Callable[..., Web]) -> None:
-    server = web(answer("200 OK", json.dumps({"call_id": "c2", "status": "completed"})))
+    server = web(in_json({"call_id": "c2", "status": "completed"}))
     with pytest.raises(FarEndError, match="another call's"):
         SynthflowApi(server.base, "token").call("c1")
 
 
 def test_a_call_is_prepared_as_documented(web: Callable[..., Web]) -> None:
-    server = web(
-        answer("200 OK", json.dumps({"call_status": "registered", "synthflow_call_id": "p1"}))
-    )
-    api = SynthflowApi(server.base, "token")
-    assert api.prepare_inbound(CALLER, ASSISTANT, "m1") == "p1"
-    api.close()
+    server = web(in_json({"call_status": "registered", "synthflow_call_id": "p1"}))
+    assert SynthflowApi(server.base, "token").prepare_inbound(CALLER, ASSISTANT, "m1") == "p1"
     asked = json.loads(server.requests[0].partition(b"\r\n\r\n")[2])
     assert asked == {"from_number": CALLER, "to_number": ASSISTANT, "model_id": "m1"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,33 +17,30 @@ WORDS = "bot: hello\nhuman: I would like to speak to a person"
 
 @dataclass
 class Api:
-    """A far end whose record is over at ``ends`` and has its transcript at ``comes``."""
+    """A far end whose record is over at ``ends`` and has its transcript at ``comes``; asked each
+    ``polled_s``.
+    """
 
     ends: float = 0.0
     comes: float | None = 0.0
+    before: str = ""  #: the transcript until then
+    polled_s: float = 1.0
     now: float = 0.0
     reads: int = 0
     down: bool = False
 
     def read(self) -> CallRecord:
         self.reads += 1
-        text = WORDS if self.comes is not None and self.now >= self.comes else ""
-        return CallRecord(
-            "c1",
-            {"status": "completed" if self.now >= self.ends else "in-progress", "transcript": text},
-        )
+        text = WORDS if self.comes is not None and self.now >= self.comes else self.before
+        status = "completed" if self.now >= self.ends else "in-progress"
+        return CallRecord("c1", {"status": status, "transcript": text})
 
     def pause(self) -> None:
-        self.now += 1.0
+        self.now += self.polled_s
 
-    def reader(self, transcript: Transcript = "after", within_s: float = 30.0) -> RecordReader:
-        return RecordReader(
-            self.read,
-            transcript=transcript,
-            within_s=within_s,
-            is_down=lambda: self.down,
-            clock=lambda: self.now,
-        )
+    def reader(self, transcript: Transcript = "after", **more: Any) -> RecordReader:
+        own: dict[str, Any] = {"within_s": 30.0, "clock": lambda: self.now} | more
+        return RecordReader(self.read, transcript=transcript, is_down=lambda: self.down, **own)
 
 
 def has(words: str):  # type: ignore[no-untyped-def]
@@ -130,22 +128,11 @@ def test_what_a_call_had_while_it_went_on_is_not_the_transcript_that_comes_after
     """The AI's greeting alone, say: that it stands still after the end denies nobody's words before
     their time is over.
     """
-    now = 0.0
-
-    def read() -> CallRecord:
-        status = "in-progress" if now < 4.0 else "completed"
-        return CallRecord(
-            "c1", {"status": status, "transcript": WORDS if now >= comes else "bot: hello"}
-        )
-
-    def pause() -> None:
-        nonlocal now
-        now += 1.0
-
-    reader = RecordReader(read, transcript="after", within_s=30.0, clock=lambda: now)
-    assert reader.find(has("hello"), pause)
-    assert reader.find(has("speak to a person"), pause) is found
-    assert now == (comes if found else 34.0)
+    api = Api(ends=4.0, comes=comes, before="bot: hello")
+    reader = api.reader()
+    assert reader.find(has("hello"), api.pause)
+    assert reader.find(has("speak to a person"), api.pause) is found
+    assert api.now == (comes if found else 34.0)
     assert reader.has_told_all is not found
 
 
@@ -153,9 +140,7 @@ def test_nobody_gives_up_before_the_first_look() -> None:
     """Be the machine so busy that the time is over by then."""
     api = Api()
     moments = iter([0.0, 99.0, 99.0, 99.0, 99.0])
-    reader = RecordReader(
-        api.read, transcript="after", within_s=1.0, clock=lambda: next(moments, 99.0)
-    )
+    reader = api.reader(within_s=1.0, clock=lambda: next(moments, 99.0))
     assert reader.find(has("hello"), api.pause)
     assert api.reads == 1
 
@@ -165,21 +150,11 @@ def test_what_was_read_once_has_not_settled(polled_s: float) -> None:
     """Whoever looks seldom, or asks an interface that takes its time, has seen no more than those
     who look often.
     """
-    now = 0.0
-
-    def read() -> CallRecord:
-        return CallRecord(
-            "c1", {"status": "completed", "transcript": WORDS if now >= 1.5 else "bot: hello"}
-        )
-
-    def pause() -> None:
-        nonlocal now
-        now += polled_s
-
-    reader = RecordReader(read, transcript="after", within_s=30.0, clock=lambda: now)
-    assert reader.find(has("speak to a person"), pause)
+    api = Api(comes=1.5, before="bot: hello", polled_s=polled_s)
+    reader = api.reader()
+    assert reader.find(has("speak to a person"), api.pause)
     assert not reader.has_told_all
-    assert not reader.find(has("never said"), pause)
+    assert not reader.find(has("never said"), api.pause)
     assert reader.has_told_all
 
 
@@ -188,13 +163,7 @@ def test_a_look_that_failed_shows_nothing() -> None:
     down, and what was read may be half.
     """
     api, is_blind = Api(comes=0.0), False
-    reader = RecordReader(
-        api.read,
-        transcript="after",
-        within_s=30.0,
-        is_blind=lambda: is_blind,
-        clock=lambda: api.now,
-    )
+    reader = api.reader(is_blind=lambda: is_blind)
     assert reader.find(has("hello"), api.pause)
     is_blind = True
     assert not reader.find(has("never said"), api.pause)
