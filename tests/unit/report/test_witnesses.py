@@ -32,7 +32,6 @@ from harness.case.events import (
     MarkInFile,
     MessageInFile,
     Recorded,
-    SipMessage,
 )
 from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Strength, Verdict
@@ -58,6 +57,7 @@ from harness.run.cli.app import application
 from harness.witness.sound_file import read_sound
 from tests.unit import conftest as runs
 from tests.unit.judging import expect
+from tests.unit.phone_events import sip_message
 from tests.unit.witness.made_captures import BEGAN, hop, invite, ok, pcap, pcapng, rtp, sdp, udp
 
 ROW = "TD-INBOUND"
@@ -65,20 +65,24 @@ AI = 240  #: its voice
 SHA = "5501001234567890" * 4  #: looks like telephone numbers
 
 
+def to_the_ai(sound: Sound | None = None, **terms: Any) -> Expected:
+    """The AI hears the caller."""
+    usual: dict[str, Any] = {"since": 1.5, "own": (), "least": Strength.PROVED, "names": {}}
+    return audio.direction.of(
+        "caller.1", "assistant main", sound, None, towards="ai", **usual | terms
+    )
+
+
 def counted(observation: Observation, least: Strength = Strength.PROVED) -> Expected:
     """The AI's end received packets of the caller, or its words."""
-    sound = Sound(2.0, observation, "RTCP counts 98 of 98 RTP packets")
-    return audio.direction.of(
-        "caller.1",
-        "assistant main",
-        sound,
-        None,
-        since=1.5,
-        own=(),
-        least=least,
-        names={},
-        towards="ai",
-    )
+    return to_the_ai(Sound(2.0, observation, "RTCP counts 98 of 98 RTP packets"), least=least)
+
+
+def is_up(recorder: CaseRecorder, leg: str) -> None:
+    """A call of six seconds."""
+    which: Any = {"phone": leg.partition(".")[0], "leg": leg, "code": 200, "reason": ""}
+    recorder.event(CallState(at=2.0, state="confirmed", **which))
+    recorder.event(CallState(at=8.0, state="disconnected", **which))
 
 
 def hears(recorder: CaseRecorder, leg: str, mark: int) -> None:
@@ -94,11 +98,7 @@ def heard_by(observation: Observation, least: Strength = Strength.PROVED) -> Any
     def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
         recorder.deployment(to_plain(load(runs.DEPLOYMENT)))
         hears(recorder, "caller.1", AI)
-        ends: Any = {"transport": "udp", "local": "192.0.2.1:5060", "remote": "192.0.2.2:5060"}
-        own = invite(call_id="carrier").decode()
-        recorder.event(
-            SipMessage(at=1.0, phone="caller", leg="caller.1", direction="sent", text=own, **ends)
-        )
+        recorder.event(sip_message("sent", invite(call_id="carrier").decode()))
         others = [one for one in runs.promised(case) if one.facts.get("towards") != "ai"]
         for finding in others:
             recorder.raised(finding)
@@ -230,9 +230,7 @@ def test_a_recording_does_not_hide_what_the_transcript_says(make: Make) -> None:
     denial = Denial(Observation.WORDS, "the transcript has no words of the caller")
 
     def play(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
-        names: dict[str, Any] = {"own": (), "least": Strength.PROVED, "names": {}}
-        ends = "caller.1", "assistant main", None, None
-        expect(recorder, audio.direction.of(*ends, since=1.5, towards="ai", denial=denial, **names))
+        expect(recorder, to_the_ai(denial=denial))
         return Verdict.FAILED, "audio"
 
     made = make(play)
@@ -443,6 +441,24 @@ def test_recordings_longer_than_allowed_are_named_and_the_others_count(
     assert sorted([*read, *refused]) == ["long.flac", "long.ogg", "short.wav"]
 
 
+def seen_at_the_sbc(tmp_path: Path, looks: runs.Play, x_ei: str, **of_case: Any) -> CaseEvidence:
+    """A case with the capture of its call to the AI, which has that header."""
+    made = runs.make_run(tmp_path / "reports", rows=(ROW,), lost=(ROW,))
+    case = next(one for one in made.cases if one.row.id == ROW)
+    hosts = {"192.0.2.2": "synthflow"}
+    directory = runs.record(made.directory, made.deployment, case, looks, hosts=hosts, **of_case)
+    headers = "X-Talkdesk-Other-Leg-Call-Id: 1", f"X-EI: {x_ei}"
+    asked = invite(sdp(("192.0.2.1", 4000)), "b2", "+12065550100", *headers)
+    taken = ok(sdp(("192.0.2.2", 4002), "8 101"), "b2")
+    sbc, ai = ("192.0.2.1", 5060), ("192.0.2.2", 32681)
+    file = tmp_path / "sbc.pcap"
+    file.write_bytes(pcap([(BEGAN, udp(sbc, ai, asked)), (BEGAN + 0.9, udp(ai, sbc, taken))]))
+    told, problems = read_files(made.directory, [file], "platform")
+    assert problems == []
+    add(made.directory, told)
+    return CaseEvidence.read(directory)
+
+
 def test_a_capture_proves_what_was_sent_to_the_ai_and_its_messages_are_on_the_ladder(
     tmp_path: Path,
 ) -> None:
@@ -454,24 +470,8 @@ def test_a_capture_proves_what_was_sent_to_the_ai_and_its_messages_are_on_the_la
         expect(recorder, signalling.codec.of(at_ai, ["PCMU", "PCMA"], None))
         return Verdict.NOT_OBSERVABLE, "route.transport of assistant main"
 
-    made = runs.make_run(tmp_path / "reports", rows=(ROW,), lost=(ROW,))
-    case = next(one for one in made.cases if one.row.id == ROW)
-    hosts, trunk = {"192.0.2.2": "synthflow"}, load(runs.DEPLOYMENT).trunks[0].name
-    directory = runs.record(made.directory, made.deployment, case, looks, hosts=hosts, trunk=trunk)
-    caller, ai = ("192.0.2.1", 4000), ("192.0.2.2", 4002)
-    asked = invite(
-        sdp(caller), "b2", "+12065550100", "X-Talkdesk-Other-Leg-Call-Id: 1", "X-EI: S.1;"
-    )
-    to_ai = ("192.0.2.1", 5060), ("192.0.2.2", 32681)
-    packets = [
-        (BEGAN, udp(*to_ai, asked)),
-        (BEGAN + 0.9, udp(*to_ai[::-1], ok(sdp(ai, "8 101"), "b2"))),
-    ]
-    (tmp_path / "sbc.pcap").write_bytes(pcap(packets))
-    told, problems = read_files(made.directory, [tmp_path / "sbc.pcap"], "platform")
-    assert problems == []
-    add(made.directory, told)
-    evidence = CaseEvidence.read(directory)
+    trunk = load(runs.DEPLOYMENT).trunks[0].name
+    evidence = seen_at_the_sbc(tmp_path, looks, "S.1;", trunk=trunk)
     assert {one.check: (one.verdict, one.actual, one.evidence) for one in evidence.findings} == {
         "header": (Verdict.PASSED, "X-EI is 'S.1;'", ("h1 in sbc.pcap",)),
         "route.transport": (Verdict.PASSED, "UDP to 192.0.2.2:32681", ("h1 in sbc.pcap",)),
@@ -500,22 +500,7 @@ def test_a_capture_says_nothing_of_a_header_whose_number_is_masked(tmp_path: Pat
         expect(recorder, signalling.header_in_record.of(value, at_ai, "X-EI", value, "abc"))
         return Verdict.PASSED, ""
 
-    made = runs.make_run(tmp_path / "reports", rows=(ROW,), lost=(ROW,))
-    case = next(one for one in made.cases if one.row.id == ROW)
-    hosts = {"192.0.2.2": "synthflow"}
-    directory = runs.record(made.directory, made.deployment, case, looks, hosts=hosts, mask=True)
-    asked = invite(
-        sdp(("192.0.2.1", 4000)),
-        "b2",
-        "+12065550100",
-        "X-Talkdesk-Other-Leg-Call-Id: 1",
-        f"X-EI: {value}",
-    )
-    to_ai = udp(("192.0.2.1", 5060), ("192.0.2.2", 32681), asked)
-    (tmp_path / "sbc.pcap").write_bytes(pcap([(BEGAN, to_ai)]))
-    told, _ = read_files(made.directory, [tmp_path / "sbc.pcap"], "platform")
-    add(made.directory, told)
-    (finding,) = CaseEvidence.read(directory).findings
+    (finding,) = seen_at_the_sbc(tmp_path, looks, value, mask=True).findings
     assert (finding.verdict, finding.evidence) == (Verdict.PASSED, ("record abc",))
 
 
@@ -530,28 +515,11 @@ def test_captures_of_two_hops_show_where_the_audio_is_lost(
         log = rtp_log.RtpLog(rtp_log.path_of(recorder.directory, "caller.1"))
         log.sent(rtp_log.record(2.0, rtp(1, 160, bytes(160), ssrc=1)))
         log.close()
-        leg = {"phone": "caller", "leg": "caller.1"}
-        ends = {"transport": "udp", "local": "192.0.2.1:5060", "remote": "192.0.2.2:5060"}
         own = invite(sdp(("192.0.2.1", 4000)), call_id="a1").decode()
-        recorder.event(SipMessage(at=1.0, direction="sent", text=own, **ends, **leg))
-        recorder.event(CallState(at=2.0, state="confirmed", code=200, reason="", **leg))
-        recorder.event(CallState(at=8.0, state="disconnected", code=200, reason="", **leg))
+        recorder.event(sip_message("sent", own))
+        is_up(recorder, "caller.1")
         denial = Denial(Observation.WORDS, "the transcript has no words of the caller")
-        expect(
-            recorder,
-            audio.direction.of(
-                "caller.1",
-                "assistant main",
-                None,
-                None,
-                since=2.0,
-                own=(),
-                least=Strength.PROVED,
-                names={},
-                towards="ai",
-                denial=denial,
-            ),
-        )
+        expect(recorder, to_the_ai(since=2.0, denial=denial))
         return recorder.outcome.conclusion.verdict, recorder.outcome.conclusion.message
 
     made = make(play)
@@ -617,9 +585,7 @@ def test_each_of_several_callers_has_the_captured_call_with_its_mark(
         }
         recorder.event(LegStarted(at=1.0, mark=marks["bob"], **bob))
         for name in marks:
-            leg = {"phone": name, "leg": f"{name}.1"}
-            recorder.event(CallState(at=2.0, state="confirmed", code=200, reason="", **leg))
-            recorder.event(CallState(at=8.0, state="disconnected", code=200, reason="", **leg))
+            is_up(recorder, f"{name}.1")
             record = {"call_id": name, "prompt_variables": {other_leg: f"of-{name}"}}
             recorder.event(FarEndRecord(at=9.0, phone="synthflow", source="GET", record=record))
         return Verdict.PASSED, ""
