@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from _pytest.mark.expression import Expression
 
-from harness.case.events import FarEndRecord, LegStarted
+from harness.case.events import FarEndRecord
 from harness.case.verdict import ExpectationError, Finding, Verdict
 from harness.integrations.matrix import Selection, cases
 from harness.report import callfacts
@@ -37,6 +37,12 @@ def finding(
     check: str, subject: str, at: float = 1000.0, evidence: tuple[str, ...] = ()
 ) -> Finding:
     return Finding(check, subject, Verdict.FAILED, "this", "that", at, evidence=evidence)
+
+
+def facts_of(evidence: CaseEvidence) -> dict[str, str]:
+    """The facts of its only call."""
+    (facts,) = call_facts(evidence, arrows(evidence), figures(evidence))
+    return dict(facts.facts)
 
 
 class TestCallFacts:
@@ -82,8 +88,9 @@ class TestCallFacts:
             record = {"witness": {"marks": [heard], "messages": [message]}}
             sample.event(FarEndRecord, "synthflow", source="GET /v2/calls/1", record=record)
             evidence = sample.ends()
-        (facts,) = call_facts(evidence, arrows(evidence), figures(evidence))
-        assert facts.facts["first audio heard by the far end"] == "0.55 s", "by its reply in band"
+        assert facts_of(evidence)["first audio heard by the far end"] == "0.55 s", (
+            "by its reply in band"
+        )
         for ladder_of in (ladder_text, ladder_svg):
             assert "at the times of its own clock" in ladder_of(evidence)
 
@@ -104,7 +111,7 @@ class TestCallFacts:
     )
     def test_who_ended_the_call(self, tmp_path: Path, said: list[str], ended: str) -> None:
         with samples.playing(tmp_path / "case") as sample:
-            sample.event(LegStarted, "caller.1", direction="outgoing", mark=1, remote_uri="sip:a")
+            sample.dials()
             for line in said:
                 way, what, number = line.split()
                 start = (
@@ -115,8 +122,7 @@ class TestCallFacts:
                     {"s": "sent", "r": "received"}[way], samples.sip(start, cseq)
                 )
             evidence = sample.ends()
-        (facts,) = call_facts(evidence, arrows(evidence), figures(evidence))
-        assert facts.facts["ended by"] == ended
+        assert facts_of(evidence)["ended by"] == ended
 
 
 class TestLinks:

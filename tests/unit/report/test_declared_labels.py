@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from harness.case.events import Event, FarEndRecord, LegStarted, MediaState, SipMessage
+from harness.case.events import Event, FarEndRecord, LegStarted, MediaState
 from harness.case.measurement import Codec, ReferMode, Transport
 from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Finding, Strength, Verdict
 from harness.report.coverage import labels
 from harness.report.evidence import CaseEvidence
+from tests.unit.phone_events import sip_message
 
 AXES = {
     "ai": "synthflow",
@@ -53,19 +54,8 @@ def finding(check: str, verdict: Verdict = Verdict.PASSED, measured: Any = None)
 
 
 def at_stand_in(transport: str, *texts: str) -> list[Event]:
-    where = {"local": "192.0.2.1:32682", "remote": "192.0.2.9:5061"}
-    return [
-        SipMessage(
-            at=1.1,
-            phone="stand-in",
-            leg="stand-in.1",
-            direction="received",
-            transport=transport,
-            text=text,
-            **where,
-        )
-        for text in texts
-    ]
+    where = {"transport": transport, "local": "192.0.2.1:32682", "remote": "192.0.2.9:5061"}
+    return [sip_message("received", text, 1.1, "stand-in.1", **where) for text in texts]
 
 
 def recorded(*texts: str) -> FarEndRecord:

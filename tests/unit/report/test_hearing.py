@@ -10,13 +10,14 @@ import pytest
 
 from harness.audio.marks import reply_to, waveform
 from harness.audio.wav import to_int16, write_wav
-from harness.case.events import FarEndReport, Listened, Recorded, RtpStatistics
+from harness.case.events import FarEndReport, Listened, Recorded
 from harness.case.verdict import Verdict
 from harness.report.callfacts import rtp_table
 from harness.report.drawings import timeline_svg
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import COLUMNS, draw, figures, hearings
 from harness.report.html import player_of
+from tests.unit.phone_events import rtp_statistics
 from tests.unit.report import samples
 
 
@@ -39,19 +40,7 @@ def heard(
         write_wav(path, to_int16(np.concatenate(parts)) if parts else np.zeros(0, np.int16), 8000)
         sample.event(Recorded, "caller.1", path=str(path), sent_path=None)
         if counters:
-            plain = dict.fromkeys(
-                (
-                    "tx_packets",
-                    "tx_bytes",
-                    "rx_bytes",
-                    "rx_reordered",
-                    "rx_duplicated",
-                    "tx_lost",
-                    "rx_discarded",
-                ),
-                0,
-            ) | {"tx_jitter_ms": 0.0, "rx_jitter_ms": 0.0, "rtt_ms": 0.0}
-            sample.event(RtpStatistics, "caller.1", **plain | counters)
+            sample.recorder.event(rtp_statistics(sample.now, "caller.1", **counters))
         return sample.ends(verdict, "so it ended")
 
 
@@ -143,17 +132,13 @@ def test_a_loss_that_the_far_end_did_not_report_is_no_zero(
     """
     with samples.playing(tmp_path / "case") as sample:
         sample.inbound()
-        counters = dict.fromkeys(
-            ("tx_packets", "tx_bytes", "rx_packets", "rx_bytes", "rx_lost", "rx_discarded"), 5
-        )
-        counters |= dict.fromkeys(("rx_reordered", "rx_duplicated", "tx_lost"), 0)
-        times = dict.fromkeys(("rx_jitter_ms", "tx_jitter_ms", "rtt_ms"), 0.0)
         for names_us in reports:
             sample.event(
                 FarEndReport, "caller.1", sent=5, received=0, lost=0, fraction_lost=0.0, jitter_ms=0.0,
                 names_us=names_us,
             )  # fmt: skip
-        sample.event(RtpStatistics, "caller.1", **counters, **times)
+        counters = dict.fromkeys(("tx_packets", "tx_bytes", "rx_packets", "rx_bytes", "rx_lost"), 5)
+        sample.recorder.event(rtp_statistics(sample.now, "caller.1", **counters))
         header, row = rtp_table(sample.ends(Verdict.FAILED, "so it ended"))
     shown = dict(zip(header, row, strict=True))
     told = "0" if any(reports) else "–"

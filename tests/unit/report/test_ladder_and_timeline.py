@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.case.events import CallState, LegStarted, MediaState
+from harness.case.events import CallState
 from harness.report.drawings import Ladder, ladder_svg, ladder_text, timeline_svg
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import activities, arrows, leg_phases, name_mark, on_our_clock, sdp_summary
@@ -132,17 +132,12 @@ class TestLadder:
 class TestMoments:
     def test_states_of_a_leg_over_time(self, tmp_path: Path) -> None:
         with samples.playing(tmp_path / "case") as sample:
-            media = {"codec": "PCMU", "clock_rate": 8000}
-            sample.event(LegStarted, "caller.1", direction="outgoing", mark=1, remote_uri="sip:a")
+            sample.dials()
             sample.event(CallState, "caller.1", state="calling")
             sample.after(1).event(CallState, "caller.1", state="confirmed", code=200)
-            sample.event(MediaState, "caller.1", active=True, direction="sendrecv", **media)
-            sample.after(1).event(
-                MediaState, "caller.1", active=True, direction="sendonly", **media
-            )
-            sample.after(1).event(
-                MediaState, "caller.1", active=True, direction="sendrecv", **media
-            )
+            sample.media("caller.1")
+            sample.after(1).media("caller.1", "sendonly")
+            sample.after(1).media("caller.1")
             sample.after(1).event(CallState, "caller.1", state="disconnected")
             evidence = sample.ends()
 

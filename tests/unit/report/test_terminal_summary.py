@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,28 +101,27 @@ def test_subjects_and_figures_make_no_new_cause(one: str, other: str) -> None:
     assert signature(one) == signature(other)
 
 
-def failing(directory: Path, *causes: str) -> CaseEvidence:
-    """A case that failed, with these causes shown by its own evidence."""
-    told = [
-        {
-            "id": name,
-            "cause": f"Issue: {name}",
-            "title": name,
-            "issue": "Issue",
-            "fix": f"mend {name}",
-        }
-        for name in causes
-    ]
-    with samples.playing(directory, samples.case_of()) as sample:
-        sample.finding("answered", "caller.1", Verdict.FAILED, expected="an answer", actual="none")
-        return sample.ends(Verdict.FAILED, "answered of caller.1", told)
+def ended(
+    directory: Path,
+    verdict: Verdict,
+    *causes: str,
+    of: Mapping[str, Any] | None = None,
+    **case: str,
+) -> CaseEvidence:
+    """A case that ended so, with these causes shown by its own evidence, of which more is told."""
+    told: list[dict[str, Any]] = []
+    for name in causes:
+        said = {"cause": f"Issue: {name}", "title": name, "fix": f"mend {name}", **(of or {})}
+        told.append({"id": name, "issue": "Issue", **said})
+    with samples.playing(directory, samples.case_of(**case)) as sample:
+        return sample.ends(verdict, "it ended so", told)
 
 
 def test_a_case_with_two_causes_stands_in_both_groups(tmp_path: Path) -> None:
     """Neither cause hides the other: what is mended first leaves the other one to be seen."""
     cases = [
-        failing(tmp_path / "a", "one"),
-        failing(tmp_path / "b", "one", "other"),
+        ended(tmp_path / "a", Verdict.FAILED, "one"),
+        ended(tmp_path / "b", Verdict.FAILED, "one", "other"),
     ]
     first, second = grouped(cases)
 
@@ -137,33 +137,14 @@ def test_a_cause_that_only_others_leave_possible_is_hedged(tmp_path: Path) -> No
     """Passed cases exclude the first of a case's candidates; the next one is no more certain for
     that.
     """
-    told = [
-        {
-            "id": name,
-            "title": name,
-            "issue": "Issue",
-            "cause": "Issue: one of 3",
-            "candidate": True,
-            "confidence": "possible",
-        }
-        for name in ("trunk-transport-mismatch", "route-wrong-trunk", "route-missing")
+    names = "trunk-transport-mismatch", "route-wrong-trunk", "route-missing"
+    doubt = {"cause": "Issue: one of 3", "candidate": True, "confidence": "possible"}
+    cases = [
+        ended(tmp_path / "passed", Verdict.PASSED, line="one"),
+        ended(tmp_path / "failed", Verdict.FAILED, *names, of=doubt, line="two"),
     ]
-    cases = []
-    for verdict, case in (
-        (Verdict.PASSED, samples.case_of(line="one")),
-        (Verdict.FAILED, samples.case_of(line="two")),
-    ):
-        with samples.playing(tmp_path / str(verdict), case) as sample:
-            sample.recorder.close(verdict, "seen", told if verdict is Verdict.FAILED else [])
-        cases.append(CaseEvidence.read(tmp_path / str(verdict)))
     (group,) = grouped(cases)
     assert group.headline == "Issue: possibly route-wrong-trunk"
-
-
-def of_deployment(directory: Path, deployment: str, verdict: Verdict) -> CaseEvidence:
-    told = [{"id": "one", "cause": "Issue: one", "title": "one", "issue": "Issue"}]
-    with samples.playing(directory, samples.case_of(deployment=deployment)) as sample:
-        return sample.ends(verdict, "it broke", told if verdict is Verdict.FAILED else None)
 
 
 @pytest.mark.parametrize("verdict", [Verdict.FAILED, Verdict.BROKEN, Verdict.NOT_OBSERVABLE])
@@ -171,8 +152,11 @@ def test_a_cause_says_whose_it_is_where_a_run_has_several_deployments(
     tmp_path: Path, verdict: Verdict
 ) -> None:
     """The same words of two customers' systems are two things to mend, at two places."""
-    kyoto, lima = (of_deployment(tmp_path / name, name, verdict) for name in ("Kyōto", "lima"))
-    other = of_deployment(tmp_path / "other", "lima", Verdict.PASSED)
+    causes = ["one"] if verdict is Verdict.FAILED else []
+    kyoto, lima = (
+        ended(tmp_path / name, verdict, *causes, deployment=name) for name in ("Kyōto", "lima")
+    )
+    other = ended(tmp_path / "other", Verdict.PASSED, deployment="lima")
 
     (group,) = grouped([kyoto, other])
     assert group.where.split("; ")[0] == "deployment Kyōto"
