@@ -11,7 +11,7 @@ from harness.audio.wav import read_wav, write_wav
 from harness.case.events import MarkHeard, Recorded, SipMessage
 from harness.case.log import EVENTS, VERSION
 from harness.case.recorder import CaseRecorder
-from harness.case.verdict import Strength, Verdict
+from harness.case.verdict import Verdict
 from harness.errors import MistakeError, ResourceError
 from harness.report.evidence import CaseEvidence
 from tests.unit.phone_events import sip_message
@@ -28,32 +28,13 @@ def message(text: str = "OPTIONS sip:a SIP/2.0\r\n\r\n", at: float = 1.0) -> Sip
     return sip_message("sent", text, at=at)
 
 
-def test_everything_comes_back(tmp_path: Path) -> None:
-    evidence = CaseEvidence.read(samples.failed(tmp_path / "case", sound=True))
+def test_times_marks_and_counters_come_back(tmp_path: Path) -> None:
+    evidence = CaseEvidence.read(samples.failed(tmp_path / "case"))
 
-    assert evidence.verdict is Verdict.FAILED
-    assert evidence.closed
-    assert evidence.row == "TD-TRANSFER-BLIND"
-    assert evidence.axes == samples.CASE["axes"]
+    assert (evidence.scripted_s, evidence.wall_s) == pytest.approx((1.0, 2.06))
     assert list(evidence.legs) == ["caller.1", "billing.1"]
-    assert [m.number for m in evidence.messages] == [
-        f"m{n}" for n in range(1, len(evidence.messages) + 1)
-    ]
-    assert [step.title for step in evidence.steps] == [
-        "the caller dials the line",
-        "they hear each other",
-        "the caller asks for a person",
-    ]
-    assert [finding.check for finding in evidence.findings] == ["audio", "caller_id"]
-    assert evidence.findings[0].strength is Strength.PROVED
-    assert evidence.findings[1].evidence == ("m8",)
-    assert evidence.scripted_s == pytest.approx(1.0)
-    assert evidence.wall_s == pytest.approx(2.06)
-    assert evidence.cause == "The platform does not pass the caller's number on"
     assert {span.mark for span in evidence.marks if span.leg == "caller.1"} == {240, 268, 13}
     assert evidence.statistics["billing.1"].rx_packets == 120
-    assert [r.leg for r in evidence.recordings] == ["caller.1", "billing.1"]
-    assert evidence.far_end[0].record["status"] == "completed"
 
 
 def test_a_case_whose_worker_died_is_broken_and_its_torn_line_left_out(tmp_path: Path) -> None:
