@@ -34,11 +34,6 @@ def test_the_report_block_for_our_stream_is_found(kind: int) -> None:
     assert found == {9: Block(0.25, 5, 0x10002, 8)}
 
 
-@pytest.mark.parametrize("blocks", [(), (block(7),)])
-def test_a_report_without_our_block_counts_no_packets(blocks: tuple[bytes, ...]) -> None:
-    assert reports(report(201, *blocks), OURS) == {9: None}
-
-
 def test_each_reporting_source_is_listed_once() -> None:
     """RFC 3550 section 6.1: who hears more than 31 sources sends a second report; section 6.4.1:
     another hears none.

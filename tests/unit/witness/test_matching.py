@@ -52,11 +52,6 @@ def test_a_file_is_matched_by_marks_and_their_times(
     assert (sorted(one.leg.case for one in found), unmatched) == (sorted(cases), words)
 
 
-def test_the_offset_brings_a_wrong_clock_to_that_of_the_run() -> None:
-    ((found,), _) = match([Stretch(9, 1_795_000_003.0, 1_795_000_007.0)], LEGS)
-    assert found.stretch.began + found.offset == pytest.approx(400.0, abs=0.1)
-
-
 @pytest.mark.parametrize("ended", [1646.1, 1692.194222458, 1733.7])
 def test_a_mark_that_fits_the_beginning_and_the_end_alike_is_laid_on_the_beginning(
     ended: float,

@@ -57,12 +57,6 @@ def test_words_that_never_come_are_waited_for_once() -> None:
     assert api.reads == reads
 
 
-def test_a_call_that_goes_on_may_still_be_told_of() -> None:
-    api = Api(ends=20.0, comes=25.0)
-    assert api.reader(within_s=30.0).find(has("hello"), api.pause)
-    assert api.now == 25.0
-
-
 @pytest.mark.parametrize("kind", ["none", "down"])
 def test_where_nothing_can_come_nothing_is_waited_for_or_read(kind: str) -> None:
     api = Api(comes=None, down=kind == "down")
