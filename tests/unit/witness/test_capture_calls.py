@@ -229,11 +229,3 @@ def test_a_call_that_the_capture_does_not_cover_says_nothing(tmp_path: Path) -> 
     assert matched(tmp_path, hop("a1", to_callee=None), early).absent == ()
     silent = hop("a1", to_callee=None, to_caller=None)  # media takes another way
     assert matched(tmp_path, silent).absent == ()
-
-
-def test_callers_of_one_case_have_a_call_each(tmp_path: Path) -> None:
-    other = replace(CALLER, leg="second.1", phone="second", mark=8, call_ids=frozenset({"c3"}))
-    found = matched(
-        tmp_path, [*hop("a1"), *hop("c3", to_callee=8, to_caller=None, ports=5000)], CALLER, other
-    )
-    assert found.absent == ()

@@ -158,12 +158,6 @@ def test_two_calls_that_nobody_can_tell_apart() -> None:
     assert landed.groups == ()
 
 
-def test_a_transfer_that_shows_another_number() -> None:
-    sought = replace(TRANSFER, shown=OTHER)
-    assert where_landed([FIRST, row(caller=OTHER)], sought, NAMES).groups == ("billing",)
-    assert "none to the group" in where_landed([FIRST, row()], sought, NAMES).why
-
-
 @given(
     st.lists(
         st.tuples(st.floats(1.0, 60.0), st.sampled_from(sorted(NAMES.of)), st.booleans()),

@@ -144,16 +144,6 @@ def test_samples_are_counted_where_the_header_does_not_know_the_length(
     assert sum(decoded) == 2 * 10 * 8000
 
 
-def test_limit_is_two_hours(tmp_path: Path, decoded: list[int]) -> None:
-    """STREAMINFO alone claims the length: nothing of it has to be there."""
-    content = silence(tmp_path / "a.flac", 1, "FLAC").read_bytes()
-    with pytest.raises(
-        SoundFileError, match=r"recording: 2\.001 hours long; up to 2 hours are read"
-    ):
-        sound_of(flac_with(round(2.001 * HOUR * 8000))(content), "recording")
-    assert sum(decoded) == 0
-
-
 def test_evidence_of_a_run_is_no_longer_than_that_unless_it_is_wav(
     tmp_path: Path, decoded: list[int]
 ) -> None:
