@@ -123,6 +123,7 @@ def told_of_another_call(example: Example, phone: str) -> Example:
     )
 
 
+SELECTOR = "X-Gladly-Routing-Selector"
 MACHINE = "+18155550106"  #: a group with voicemail, at Talkdesk
 
 
@@ -288,35 +289,20 @@ LEGS = [
         campaign().landed("customer"),
         "likely campaign-not-dialled",
     ),
-    Expected(
-        "header.missing.agent",
-        transfer(Example("gladly", transport="tls"), "GL-TRANSFER-TOPIC")
-        .ai_refers(QUEUE, "?X-Gladly-Routing-Selector=support")
-        .rings("queue")
-        .finding(
-            "header", "support.1", header="X-Gladly-Routing-Selector", values=[], value="support"
-        ),
-        "certain header-not-passed-on",
-    ),
-    Expected(
-        "header.other-sent.agent",
-        transfer(Example("gladly", transport="tls"), "GL-TRANSFER-TOPIC")
-        .ai_refers(QUEUE, "?X-Gladly-Routing-Selector=x")
-        .rings("queue")
-        .finding(
-            "header", "support.1", header="X-Gladly-Routing-Selector", values=["x"], value="support"
-        ),
-        "certain transfer-topic-wrong",
-    ),
-    Expected(
-        "header.changed.agent",
-        transfer(Example("gladly", transport="tls"), "GL-TRANSFER-TOPIC")
-        .ai_refers(QUEUE, "?X-Gladly-Routing-Selector=support")
-        .rings("queue")
-        .finding(
-            "header", "support.1", header="X-Gladly-Routing-Selector", values=["x"], value="support"
-        ),
-        "certain header-changed",
+    *(
+        Expected(
+            f"header.{rule}.agent",
+            transfer(Example("gladly", transport="tls"), "GL-TRANSFER-TOPIC")
+            .ai_refers(QUEUE, f"?{SELECTOR}={sent}")
+            .rings("queue")
+            .finding("header", "support.1", header=SELECTOR, values=came, value="support"),
+            f"certain {cause}",
+        )
+        for rule, sent, came, cause in (
+            ("missing", "support", [], "header-not-passed-on"),
+            ("other-sent", "x", ["x"], "transfer-topic-wrong"),
+            ("changed", "support", ["x"], "header-changed"),
+        )
     ),
     Expected(
         "reach.answers.two",
