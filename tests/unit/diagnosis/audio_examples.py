@@ -62,7 +62,7 @@ def fallen_back(packets: int = 200) -> Example:
 def changed_at_the_ai(example: Example, *answers: int) -> Example:
     """The platform hands a re-INVITE on to the AI's side, which answers so, or not at all."""
     to = {"to": "<sip:ai@192.0.2.60>;tag=b", "number": "7"}
-    example._sip("received", "INVITE sip:ai@192.0.2.60 SIP/2.0", "INVITE", **to)
+    example._sip("received", "INVITE sip:ai@192.0.2.60 SIP/2.0", **to)
     for code in answers:
         example._sip("sent", f"SIP/2.0 {code} x", "INVITE", **to)
     return example

@@ -38,7 +38,13 @@ STAND_IN = "192.0.2.90"
 STRANGER = "192.0.2.91"  #: an address of the stand-in's machine that is not allowed
 CALLER = "+14155550101"
 
-SDP = "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 4000 {protocol} {formats}\r\n{lines}"
+
+def description(
+    host: str, formats: str = "0 8", *, protocol: str = "RTP/AVP", lines: str = ""
+) -> str:
+    """SDP with one audio section."""
+    session = f"v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
+    return f"{session}m=audio 4000 {protocol} {formats}\r\n{lines}"
 
 
 @cache
@@ -270,11 +276,12 @@ class Example:
         self,
         direction: str,
         start: str,
-        method: str,
+        method: str = "",
         body: str = "",
         remote: str = "",
         **headers: str,
     ) -> Self:
+        """A message at the AI's side; ``method`` of a response, or before a body."""
         invite_from = headers.pop("from_", f"<sip:{self.caller}@platform.example>;tag=a")
         lines = [
             start,
@@ -282,7 +289,7 @@ class Example:
             f"From: {invite_from}",
             f"To: {headers.pop('to', '<sip:ai@192.0.2.60>')}",
             f"Call-ID: {headers.pop('call_id', 'at-the-ai')}",
-            f"CSeq: {headers.pop('number', '1')} {method}",
+            f"CSeq: {headers.pop('number', '1')} {method or start.partition(' ')[0]}",
             *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),
             f"Content-Length: {len(body.encode())}",
             "",
@@ -329,7 +336,7 @@ class Example:
         }[offer]
         lines += "a=rtpmap:101 telephone-event/8000\r\n" if events else ""
         lines += f"a={direction}\r\n" if direction else ""
-        sdp = SDP.format(host=address, protocol=protocol, formats=formats, lines=lines)
+        sdp = description(address, formats, protocol=protocol, lines=lines)
         if offer == "no media":
             sdp = sdp[: sdp.index("m=")]
         user = did or self.deployment.assistants[self.assistant].address
@@ -382,7 +389,7 @@ class Example:
         """
         host = "192.0.2.1"
         if method == "INVITE":
-            offer = offer or SDP.format(host=host, protocol="RTP/AVP", formats="0 8", lines="")
+            offer = offer or description(host)
         more = [f"{name}: {value}" for name, value in headers.items()]
         head = [
             f"Via: SIP/2.0/UDP {host}:5060;branch=z9hG4bK7",
@@ -414,7 +421,7 @@ class Example:
         for number, code in enumerate(answers, start=5):
             asked = {"to": "<sip:x@y.example>;tag=p", "number": str(number)}
             asked |= {"Session_Expires": interval} if interval else {}
-            self._sip("sent", "UPDATE sip:x SIP/2.0", "UPDATE", **asked)
+            self._sip("sent", "UPDATE sip:x SIP/2.0", **asked)
             if code:
                 self._sip("received", f"SIP/2.0 {code} x", "UPDATE", number=str(number))
         return self
@@ -423,7 +430,6 @@ class Example:
         return self._sip(
             "sent",
             "REFER sip:platform SIP/2.0",
-            "REFER",
             to="<sip:x@y.example>;tag=p",
             Refer_To=f"<sip:{to}@platform.example{embedded}>",
             number="2",
@@ -453,8 +459,7 @@ class Example:
         return self._sip(
             "received",
             "NOTIFY sip:ai SIP/2.0",
-            "NOTIFY",
-            body,
+            body=body,
             number="9",
             Content_Type="message/sipfrag",
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from harness.deployment import Handover
-from tests.unit.diagnosis.case import CALLER, SDP, Example
+from tests.unit.diagnosis.case import CALLER, Example, description
 from tests.unit.diagnosis.stories import (
     GROUP,
     ON_HOLD,
@@ -26,8 +26,8 @@ from tests.unit.diagnosis.stories import (
 )
 
 EVENTS = "a=rtpmap:101 telephone-event/8000\r\n"
-WITHOUT = SDP.format(host="192.0.2.1", protocol="RTP/AVP", formats="0 8", lines="")
-NO_G711 = SDP.format(host="198.51.100.70", protocol="RTP/AVP", formats="18", lines="")
+WITHOUT = description("192.0.2.1")
+NO_G711 = description("198.51.100.70", "18")
 
 
 AT_A_TELEPHONE = {"phones.reception.number": "+14155550177", "phones.reception.shows": "platform"}
@@ -105,9 +105,7 @@ def hung_up(by: str, code: int = 200) -> Example:
             example.at_phone("billing", "BYE", code=code, sent=False)
     else:
         example = heard(Example(row="HANGUP-AI", ai="stand-in"))
-        example._sip(
-            "sent", "BYE sip:platform SIP/2.0", "BYE", to="<sip:x@y.example>;tag=p", number="5"
-        )
+        example._sip("sent", "BYE sip:platform SIP/2.0", to="<sip:x@y.example>;tag=p", number="5")
         if code:
             example._sip("received", f"SIP/2.0 {code} OK", "BYE", number="5")
     return example.after(1.5).still_up("caller.1")

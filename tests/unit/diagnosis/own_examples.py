@@ -10,7 +10,7 @@ from harness.case.events import (
     TlsHandshake,
     WithheldBy,
 )
-from tests.unit.diagnosis.case import SDP, Example
+from tests.unit.diagnosis.case import Example, description
 from tests.unit.diagnosis.leg_examples import to_agent
 from tests.unit.diagnosis.stories import (
     GROUP,
@@ -23,8 +23,8 @@ from tests.unit.diagnosis.stories import (
     transfer,
 )
 
-SRTP_ALONE = SDP.format(host="198.51.100.70", protocol="RTP/SAVP", formats="0 8", lines="")
-G711 = SDP.format(host="198.51.100.70", protocol="RTP/AVP", formats="0 8", lines="")
+SRTP_ALONE = description("198.51.100.70", protocol="RTP/SAVP")
+G711 = description("198.51.100.70")
 
 
 def refused_by_an_agent(code: int, offer: str = G711) -> Example:
@@ -121,8 +121,8 @@ def behind_a_router() -> Example:
     """The caller's INVITE has a private address for its audio, the platform's is public, and both
     agree on a codec.
     """
-    offer = SDP.format(host="192.168.1.20", protocol="RTP/AVP", formats="0 8", lines="")
-    answer = SDP.format(host="198.51.100.9", protocol="RTP/AVP", formats="0", lines="")
+    offer = description("192.168.1.20")
+    answer = description("198.51.100.9", "0")
     example = Example().dials().after(0.1).ai_gets().answered().taken().counted(received=0)
     example.asks("INVITE", 200, "OK", within=False, offer=offer, answer=answer)
     return example.codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
@@ -132,7 +132,7 @@ def astray(named: str, elsewhere: str = "") -> Example:
     """The answer to the caller has that address for audio, and RTP comes from ``elsewhere``; a
     stand-in hears nothing.
     """
-    answer = SDP.format(host=named, protocol="RTP/AVP", formats="0", lines="")
+    answer = description(named, "0")
     example = (
         Example(ai="stand-in")
         .dials()

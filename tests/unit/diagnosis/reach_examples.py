@@ -60,9 +60,7 @@ REGISTRATION = [
     Expected(
         "registration.password.unsent",
         challenged(
-            register(401, "Unauthorized")
-            .sip_number()
-            ._sip("sent", "REGISTER sip:x SIP/2.0", "REGISTER")
+            register(401, "Unauthorized").sip_number()._sip("sent", "REGISTER sip:x SIP/2.0")
         ),
         "likely password-wrong",
     ),
@@ -452,7 +450,7 @@ def starved(by: str, *, later: bool = False, on_hold: bool = False) -> Example:
     each other.
     """
     example = talk(Example(ai="stand-in")).ai_answers(200, "OK")
-    example._sip("received", "ACK sip:ai SIP/2.0", "ACK", to="<sip:ai@192.0.2.60>;tag=b")
+    example._sip("received", "ACK sip:ai SIP/2.0", to="<sip:ai@192.0.2.60>;tag=b")
     if later or on_hold:
         example.to_ai().to_caller()
     bye = {
@@ -460,9 +458,7 @@ def starved(by: str, *, later: bool = False, on_hold: bool = False) -> Example:
         "number": "3",
         "Reason": 'SIP;cause=200;text="RTP Timeout"',
     }
-    example.after(30)._sip(
-        "sent" if by == "the AI" else "received", "BYE sip:x SIP/2.0", "BYE", **bye
-    )
+    example.after(30)._sip("sent" if by == "the AI" else "received", "BYE sip:x SIP/2.0", **bye)
     example.caller_gets("BYE sip:caller SIP/2.0")
     if on_hold:
         return example.finding("call.up", "caller.1", actual="it ended after 30.0 s")
@@ -579,7 +575,7 @@ def _cut(*, ack: bool, refresh: int = 0) -> Example:
     """
     example = talk(Example(row="LONGCALL", ai="stand-in")).ai_answers(200, "OK")
     if ack:
-        example._sip("received", "ACK sip:ai SIP/2.0", "ACK", to="<sip:ai@192.0.2.60>;tag=b")
+        example._sip("received", "ACK sip:ai SIP/2.0", to="<sip:ai@192.0.2.60>;tag=b")
     else:
         example.after(0.5).ai_answers(200, "OK").after(1.0).ai_answers(200, "OK")
     example.to_ai().to_caller().after(31)
@@ -614,7 +610,7 @@ def _cut_by_the_ai() -> Example:
     """The AI calls an agent itself, who answers, and hangs up."""
     example = warm(Example(ai="stand-in")).ai_invites(GROUP).platform_says(200, "OK", "INVITE")
     example.reaches("billing")
-    example._sip("sent", "BYE sip:x SIP/2.0", "BYE", call_id="onward", number="3")
+    example._sip("sent", "BYE sip:x SIP/2.0", call_id="onward", number="3")
     return (
         example.at_phone("billing", "BYE", within=True, leg="billing.1")
         .after(0.1)

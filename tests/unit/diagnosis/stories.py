@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.case.events import SipMessage
 from harness.diagnosis import Diagnosis
-from tests.unit.diagnosis.case import SDP, STRANGER, Example
+from tests.unit.diagnosis.case import STRANGER, Example, description
 
 GROUP = "+18155550101"  #: billing, at Talkdesk
 OTHER_GROUP = "+18155550102"
@@ -138,7 +138,7 @@ def register(code: int, reason: str = "", **trunk: str) -> Example:
 def from_outside() -> Example:
     """A REGISTER from an address that is not allowed, to which nothing is said."""
     example = register(0, ai="stand-in", authentication="ip")
-    example._sip("sent", "REGISTER sip:sbc.example SIP/2.0", "REGISTER")
+    example._sip("sent", "REGISTER sip:sbc.example SIP/2.0")
     sent = example.events[-1]
     assert isinstance(sent, SipMessage)
     example.events[-1] = replace(sent, local=f"{STRANGER}:5062")
@@ -155,7 +155,7 @@ def called(example: Example) -> Example:
     return example.dials().after(0.1).ai_gets().ai_answers(200, "OK").taken()
 
 
-ON_HOLD = SDP.format(host="192.0.2.2", protocol="RTP/AVP", formats="0", lines="a=inactive\r\n")
+ON_HOLD = description("192.0.2.2", "0", lines="a=inactive\r\n")
 
 
 def refused_fallback() -> Example:
@@ -180,8 +180,8 @@ def handed_on(example: Example, *answers: int, crossed: bool = False) -> Example
     """The AI's side gets a BYE, behind one of its own where they cross, and answers it."""
     within = {"to": "<sip:ai@192.0.2.60>;tag=b", "number": "3"}
     if crossed:
-        example._sip("sent", "BYE sip:platform SIP/2.0", "BYE", **{**within, "number": "9"})
-    example._sip("received", "BYE sip:ai@192.0.2.60 SIP/2.0", "BYE", **within)
+        example._sip("sent", "BYE sip:platform SIP/2.0", **{**within, "number": "9"})
+    example._sip("received", "BYE sip:ai@192.0.2.60 SIP/2.0", **within)
     for code in answers:
         example._sip("sent", f"SIP/2.0 {code} x", "BYE", **within)
     return example

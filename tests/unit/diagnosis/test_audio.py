@@ -13,7 +13,7 @@ from harness.case.verdict import Strength, Verdict
 from harness.diagnosis.audio import FEW_PACKETS
 from harness.diagnosis.facts import Facts
 from tests.unit.diagnosis.audio_examples import captured, with_a_person
-from tests.unit.diagnosis.case import SDP, Example, call, facts_of, named, talk, value
+from tests.unit.diagnosis.case import Example, call, description, facts_of, named, talk, value
 from tests.unit.diagnosis.stories import taken
 
 
@@ -162,9 +162,7 @@ def test_what_happened_when_audio_stopped(
     assert what is None or facts["audio.stopped_at"].evidence == (evidence,)
 
 
-_WITH_SDP = "\r\nContent-Type: application/sdp\r\n\r\n" + SDP.format(
-    host="198.51.100.9", protocol="RTP/AVP", formats="0", lines=""
-)
+_WITH_SDP = "\r\nContent-Type: application/sdp\r\n\r\n" + description("198.51.100.9", "0")
 
 
 def _changed(method: str, where: str, more: str) -> Example:
@@ -306,13 +304,12 @@ def _moved(ai: str, first: str, then: str, *, refused: bool = False) -> Example:
     """The platform gives the AI another address within the call, and the caller hears nothing of
     the AI.
     """
-    body = SDP.format(host=then, protocol="RTP/AVP", formats="0", lines="")
+    body = description(then, "0")
     example = call(ai=ai).ai_gets(address=first).ai_answers(200, "OK").answered().taken().after(0.1)
     example._sip(
         "received",
         "INVITE sip:ai SIP/2.0",
-        "INVITE",
-        body,
+        body=body,
         to="<sip:ai@192.0.2.60>;tag=b",
         number="2",
     )

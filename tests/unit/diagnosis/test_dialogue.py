@@ -10,12 +10,12 @@ from dataclasses import replace
 import pytest
 
 from harness.case.events import SipMessage
-from tests.unit.diagnosis.case import SDP, Example, facts_of, value
+from tests.unit.diagnosis.case import Example, description, facts_of, value
 from tests.unit.diagnosis.own_examples import astray, unacknowledged
 
 
 def sdp(formats: str = "0", lines: str = "") -> str:
-    return SDP.format(host="192.0.2.2", protocol="RTP/AVP", formats=formats, lines=lines)
+    return description("192.0.2.2", formats, lines=lines)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def secured(*keys: str) -> str:
     lines = "".join(
         f"a=crypto:{key} inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n" for key in keys
     )
-    return SDP.format(host="192.0.2.2", protocol="RTP/SAVP", formats="0", lines=lines)
+    return description("192.0.2.2", "0", protocol="RTP/SAVP", lines=lines)
 
 
 def taken_early(body: str, *, tag: str = "p", number: int = 0) -> object:
@@ -158,7 +158,7 @@ PUBLIC, PRIVATE = "198.51.100.9", "192.168.7.7"
 
 
 def _told(host: str) -> str:
-    return SDP.format(host=host, protocol="RTP/AVP", formats="0 8", lines="")
+    return description(host)
 
 
 def _within(

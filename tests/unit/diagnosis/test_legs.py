@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from harness.case.events import SipMessage
-from tests.unit.diagnosis.case import SDP, Example, facts_of, talk, value
+from tests.unit.diagnosis.case import Example, description, facts_of, talk, value
 from tests.unit.diagnosis.leg_examples import capacity
 
-OFFER = SDP.format(host="192.0.2.2", protocol="RTP/AVP", formats="9", lines="")
+OFFER = description("192.0.2.2", "9")
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_a_bye_that_another_crosses_finds_no_call(code: int, outcome: str | None
         assert value(crossing, fact) == outcome
     byes = (
         Example()
-        ._sip("sent", "BYE sip:x SIP/2.0", "BYE", number="3")
-        ._sip("received", "BYE sip:y SIP/2.0", "BYE")
+        ._sip("sent", "BYE sip:x SIP/2.0", number="3")
+        ._sip("received", "BYE sip:y SIP/2.0")
     )
     assert (
         value(byes._sip("received", f"SIP/2.0 {code} x", "BYE", number="3"), "hangup.ai") == outcome

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from tests.unit.diagnosis.audio_examples import warm_shows
-from tests.unit.diagnosis.case import CALLER, SDP, Example, named, talk, value
+from tests.unit.diagnosis.case import CALLER, Example, description, named, talk, value
 
 EVENTS = "a=rtpmap:101 telephone-event/8000\r\n"
 
 
 def sdp(lines: str = "") -> str:
-    return SDP.format(host="192.0.2.2", protocol="RTP/AVP", formats="0 101", lines=lines)
+    return description("192.0.2.2", "0 101", lines=lines)
 
 
 def at_ai(example: Example, body: str, **headers: str) -> Example:

@@ -54,7 +54,7 @@ def test_a_503_that_was_received_is_the_registrars(
     received: int | None, reason: str, answer: object
 ) -> None:
     example = registers(503, reason, ai="stand-in", transport="tcp")
-    example._sip("sent", "REGISTER sip:x SIP/2.0", "REGISTER")
+    example._sip("sent", "REGISTER sip:x SIP/2.0")
     if received:
         example._sip("received", f"SIP/2.0 {received} {reason}", "REGISTER")
     assert value(example, "registration.answer") == answer

@@ -56,5 +56,5 @@ def test_an_ack_acknowledges_its_own_invite_alone(invite: str, ack: str) -> None
     """The ACK of a re-INVITE that was answered with 491 is none of the 200 before."""
     example = talk(row="HOLD", ai="stand-in").ai_answers(200, "OK")
     example.after(0.5).ai_answers(200, "OK")
-    example._sip("received", "ACK sip:ai SIP/2.0", "ACK", number=invite)
+    example._sip("received", "ACK sip:ai SIP/2.0", number=invite)
     assert value(example.to_ai().to_caller(), "ai.ack") == ack

@@ -165,7 +165,7 @@ def _refers_again(example: Example) -> Example:
         "to": "<sip:x@y.example>;tag=p",
         "number": "3",
     }
-    return example._sip("sent", "REFER sip:platform SIP/2.0", "REFER", **refer)
+    return example._sip("sent", "REFER sip:platform SIP/2.0", **refer)
 
 
 def test_an_answer_is_to_the_attempt_of_its_number() -> None:
@@ -225,8 +225,7 @@ def test_the_outcome_of_the_second_refer(said: list[tuple[str, int]], outcome: o
         example._sip(
             "received",
             "NOTIFY sip:ai SIP/2.0",
-            "NOTIFY",
-            f"SIP/2.0 {code} x\r\n",
+            body=f"SIP/2.0 {code} x\r\n",
             number="9",
             Event=event,
         )
@@ -249,9 +248,7 @@ def test_a_platform_may_hang_up_on_the_ai_once_it_has_accepted(
 ) -> None:
     """RFC 5589 section 6.1."""
     example = transfer(Example(ai=ai)).ai_refers(GROUP).platform_says(202)
-    example._sip(
-        "received", "BYE sip:ai SIP/2.0", "BYE", to="<sip:ai@192.0.2.60>;tag=b", number="3"
-    )
+    example._sip("received", "BYE sip:ai SIP/2.0", to="<sip:ai@192.0.2.60>;tag=b", number="3")
     assert value(lost(example), "transfer.outcome") == outcome
     assert named(example) == [(cause, "likely")]
 

@@ -175,7 +175,7 @@ def overdue(ai: str = "stand-in", given_up: float = 0.0, *, answered: bool = Fal
         .after(given_up)
     )
     if given_up:
-        example._sip("received", "CANCEL sip:ai SIP/2.0", "CANCEL")
+        example._sip("received", "CANCEL sip:ai SIP/2.0")
     if answered:
         example.answered()
     example.after(5 - given_up).reaches("reception")
@@ -501,7 +501,6 @@ def again(code: int, reason: str = "") -> Example:
     example._sip(
         "sent",
         "REFER sip:platform SIP/2.0",
-        "REFER",
         to="<sip:x@y.example>;tag=p",
         number="3",
         **refer,
