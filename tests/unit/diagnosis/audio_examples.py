@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.case.events import MarkInFile, RtpInFile, VoiceInFile
-from tests.unit.diagnosis.case import Example, call
+from tests.unit.diagnosis.case import Example, call, dialled
 from tests.unit.diagnosis.stories import (
     GROUP,
     Expected,
@@ -54,7 +54,7 @@ def _changed() -> Example:
 
 def fallen_back(packets: int = 200) -> Example:
     """The AI refuses the call, and reception has answered it."""
-    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets()
+    example = dialled(row="TD-FALLBACK-REFUSED", line="fallback-refused").ai_gets()
     example.ai_answers(503, "Service Unavailable").reaches("reception").answered()
     return example.counted("reception.1", packets)
 
@@ -70,14 +70,14 @@ def changed_at_the_ai(example: Example, *answers: int) -> Example:
 
 def cut_by_record(who: str) -> Example:
     """The caller gets a BYE, and the AI's record, which has no messages, says who hung up."""
-    example = Example().dials().after(0.1).answered().taken().counted().after(2)
+    example = dialled().after(0.1).answered().taken().counted().after(2)
     example.record(
         status="completed",
         telephony_hangup=who,
         end_call_reason="agent_goodbye" if who == "agent" else "",
     )
     example.caller_gets("BYE sip:caller SIP/2.0")
-    return example.after(0.2).to_ai("no-rtp").to_caller("no-rtp")
+    return example.after(0.2).unheard()
 
 
 def same_talk() -> Example:
@@ -197,10 +197,7 @@ AUDIO = [
     ),
     Expected(
         "audio.on-hold",
-        talk(direction="inactive")
-        .to_ai("no-rtp")
-        .to_caller("no-rtp")
-        .finding("audio.loss", "caller.1", **_HEAVY),
+        talk(direction="inactive").unheard().finding("audio.loss", "caller.1", **_HEAVY),
         "certain media-on-hold",
     ),
     # a word that arrives late has not ended when it is judged
@@ -316,12 +313,12 @@ AUDIO = [
     ),
     Expected(
         "audio.cut.by-ai.unseen",
-        talk().ends("sent").to_ai("no-rtp").to_caller("no-rtp"),
+        talk().ends("sent").unheard(),
         "likely ai-hangs-up",
     ),
     Expected(
         "audio.cut.by-platform",
-        talk().ends("received").to_ai("no-rtp").to_caller("no-rtp"),
+        talk().ends("received").unheard(),
         "certain call-dropped",
     ),
     Expected("audio.cut.by-platform.recorded", cut_by_record("caller"), "likely call-dropped"),
@@ -343,8 +340,7 @@ AUDIO = [
     ),
     Expected(
         "fallback.none.overflow",
-        Example(row="PEOPLE", line="inbound")
-        .dials()
+        dialled(row="PEOPLE", line="inbound")
         .rings("billing")
         .ends_here(486, "Busy Here")
         .landed("reception"),
@@ -485,8 +481,7 @@ def warm_shows(number: str, sent: str = "") -> Example:
         example = warm().ai_invites(GROUP, shown=sent).platform_says(200, "OK", "INVITE")
     else:
         example = (
-            Example(row="TD-TRANSFER-WARM", line="inbound-warm")
-            .dials()
+            dialled(row="TD-TRANSFER-WARM", line="inbound-warm")
             .answered()
             .taken()
             .to_ai()

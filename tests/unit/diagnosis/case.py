@@ -410,6 +410,10 @@ class Example:
             self._at_caller("received", text(f"SIP/2.0 {code} {reason}", answer), whole=True)
         return self
 
+    def invited(self, offer: str = "", answer: str = "") -> Self:
+        """The INVITE that begins the caller's call, and its 200."""
+        return self.asks("INVITE", 200, "OK", within=False, offer=offer, answer=answer)
+
     def ends(self, at_the_ai: str) -> Self:
         """A BYE reaches the caller; the AI sent one, or received one."""
         self._sip(at_the_ai, "BYE sip:x SIP/2.0", "BYE", to="<sip:x@y.example>;tag=p", number="3")
@@ -583,6 +587,10 @@ class Example:
     def to_caller(self, kind: str = "heard", packets: int | None = 0, **facts: object) -> Self:
         return self._direction(self.ai_label, "caller.1", kind, packets, **facts)
 
+    def unheard(self) -> Self:
+        """No RTP comes to either."""
+        return self.to_ai("no-rtp").to_caller("no-rtp")
+
     def with_agent(
         self,
         phone: str,
@@ -632,9 +640,13 @@ class Example:
         return replace(self, **(fresh | {"_record": dict(self._record)} | changes))
 
 
-def call(**changes: Any) -> Example:
+def dialled(**fields: Any) -> Example:
+    return Example(**fields).dials()
+
+
+def call(**fields: Any) -> Example:
     """The caller dials, at 0.0."""
-    return Example(now=0.0, **changes).dials()
+    return dialled(now=0.0, **fields)
 
 
 def talk(**changes: Any) -> Example:

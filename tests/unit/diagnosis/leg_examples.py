@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from harness.deployment import Handover
-from tests.unit.diagnosis.case import CALLER, Example, description
+from tests.unit.diagnosis.case import CALLER, Example, description, dialled
 from tests.unit.diagnosis.stories import (
     GROUP,
     ON_HOLD,
@@ -53,7 +53,7 @@ def refused_fallback(example: Example) -> Example:
 
 def capacity(reached: int, made: int = 4) -> Example:
     """Calls made at once, of which so many reached the AI; the trunk is agreed to carry three."""
-    example = Example(row="TD-CAPACITY", ai="stand-in").dials()
+    example = dialled(row="TD-CAPACITY", ai="stand-in")
     for number in range(2, made + 1):
         example.dials_too(f"caller-{number}")
     for number in range(reached):
@@ -63,7 +63,7 @@ def capacity(reached: int, made: int = 4) -> Example:
 
 def _early_media(ai: Literal["synthflow", "stand-in"]) -> Example:
     """The AI sent a 183 with SDP, then its 200; the caller heard of the 200 alone."""
-    example = Example(row="EARLYMEDIA", line="early-media", ai=ai).dials().after(0.1).ai_gets()
+    example = dialled(row="EARLYMEDIA", line="early-media", ai=ai).after(0.1).ai_gets()
     example.ai_answers(183, "Session Progress", sdp=WITHOUT).ai_answers(200, "OK", sdp=WITHOUT)
     if ai == "stand-in":  # whose answer has a moment
         example.rings("stand-in").state("connecting", 200, "OK", phone="stand-in")
@@ -72,9 +72,7 @@ def _early_media(ai: Literal["synthflow", "stand-in"]) -> Example:
 
 def _kept_silent() -> Example:
     """The caller got a 183 with SDP as well, and heard the AI only once it had answered."""
-    example = (
-        Example(row="EARLYMEDIA", line="early-media", ai="stand-in").dials().after(0.1).ai_gets()
-    )
+    example = dialled(row="EARLYMEDIA", line="early-media", ai="stand-in").after(0.1).ai_gets()
     example.ai_answers(183, "Session Progress", sdp=WITHOUT)
     example.caller_gets(
         f"SIP/2.0 183 Session Progress\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\n\r\n{WITHOUT}"
@@ -88,7 +86,7 @@ def _kept_silent() -> Example:
 
 def _media_refused(offer: str, row: str = "TD-FALLBACK-REFUSED") -> Example:
     """The AI refuses the call for its media, and so is the caller refused."""
-    example = Example(row=row, line="fallback-refused").dials().ai_gets(offer=offer)
+    example = dialled(row=row, line="fallback-refused").ai_gets(offer=offer)
     return (
         example.ai_answers(488, "Not Acceptable Here")
         .after(0.1)
@@ -217,8 +215,7 @@ LEGS = [
     Expected("fallback.none.full", capacity(3).landed("reception"), "likely fallback-missing"),
     Expected(
         "reach.ringing-lost",
-        Example(ai="stand-in")
-        .dials()
+        dialled(ai="stand-in")
         .ai_gets()
         .ai_answers(180, "Ringing")
         .finding("ringing", "caller.1", seconds=None),
@@ -226,7 +223,7 @@ LEGS = [
     ),
     Expected(
         "reach.another-assistant.attached",
-        Example().dials().answered().not_taken("sales"),
+        dialled().answered().not_taken("sales"),
         "likely route-wrong-did; possible assistant-not-attached",
     ),
     Expected(
@@ -236,8 +233,7 @@ LEGS = [
     ),
     Expected(
         "reach.codec.again",
-        Example(ai="stand-in")
-        .dials()
+        dialled(ai="stand-in")
         .after(0.1)
         .ends_here(488, "Not Acceptable Here")
         .not_taken()
@@ -365,8 +361,7 @@ LEGS = [
     ),
     Expected(
         "release.given-up.fallback",
-        Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout")
-        .dials()
+        dialled(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout")
         .ai_gets()
         .after(2)
         .reaches("reception")
@@ -375,8 +370,7 @@ LEGS = [
     ),
     Expected(
         "release.given-up.refused",
-        Example(row="NOANSWER", line="no-answer")
-        .dials()
+        dialled(row="NOANSWER", line="no-answer")
         .ai_gets()
         .after(2)
         .ends_here(480, "Temporarily Unavailable")
@@ -468,8 +462,7 @@ def taken_in_the_clear() -> Example:
 GLADLY = [
     Expected(
         "gladly.in-the-clear.refused",
-        Example(integration="gladly", row="REJECTED", transport="tls", line="rejected")
-        .dials()
+        dialled(integration="gladly", row="REJECTED", transport="tls", line="rejected")
         .ai_gets(over="udp", tls=False)
         .ai_answers(403, "TLS required")
         .after(0.1)

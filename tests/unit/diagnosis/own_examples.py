@@ -10,7 +10,7 @@ from harness.case.events import (
     TlsHandshake,
     WithheldBy,
 )
-from tests.unit.diagnosis.case import Example, description
+from tests.unit.diagnosis.case import Example, description, dialled
 from tests.unit.diagnosis.leg_examples import to_agent
 from tests.unit.diagnosis.stories import (
     GROUP,
@@ -54,7 +54,7 @@ def looked_up(problem: str, *, denied: bool) -> Example:
 
 def closed() -> Example:
     """The AI took the call, and the caller's connection was closed between 100 and 200."""
-    example = Example(ai="stand-in").dials().ai_gets().ai_answers(200, "OK").after(0.1)
+    example = dialled(ai="stand-in").ai_gets().ai_answers(200, "OK").after(0.1)
     why = "End of file (PJ_EEOF)"
     example.transport_failed("caller", why).ends_here(503, why)
     return example.never(f"the phone itself ended the call: 503 {why}")
@@ -62,7 +62,7 @@ def closed() -> Example:
 
 def withheld(rule: WithheldBy, realm: str, why: str) -> Example:
     """The caller's INVITE was challenged, and its phone sent no password."""
-    example = Example().dials()
+    example = dialled()
     asked = {"realm": realm, "algorithm": "MD5"}
     example.tells(PasswordWithheld, "caller.1", why=why, rule=rule, **asked)
     return (
@@ -79,7 +79,7 @@ def no_room(example: Example, phone: str) -> Example:
 
 
 def _at_the_stand_in() -> Example:
-    example = no_room(Example(ai="stand-in").dials(), "stand-in")
+    example = no_room(dialled(ai="stand-in"), "stand-in")
     return example.after(0.1).ends_here(486, "Busy Here").all_ports_answer().not_taken()
 
 
@@ -101,9 +101,7 @@ def malformed(example: Example, phone: str) -> Example:
 
 
 def _unread_by_the_ai() -> Example:
-    example = (
-        malformed(Example(ai="stand-in").dials(), "stand-in").after(0.1).ends_here(400, "Bad SDP")
-    )
+    example = malformed(dialled(ai="stand-in"), "stand-in").after(0.1).ends_here(400, "Bad SDP")
     return malformed(example, "reception").all_ports_answer().not_taken()
 
 
@@ -123,8 +121,8 @@ def behind_a_router() -> Example:
     """
     offer = description("192.168.1.20")
     answer = description("198.51.100.9", "0")
-    example = Example().dials().after(0.1).ai_gets().answered().taken().counted(received=0)
-    example.asks("INVITE", 200, "OK", within=False, offer=offer, answer=answer)
+    example = dialled().after(0.1).ai_gets().answered().taken().counted(received=0)
+    example.invited(offer=offer, answer=answer)
     return example.codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
 
 
@@ -134,14 +132,13 @@ def astray(named: str, elsewhere: str = "") -> Example:
     """
     answer = description(named, "0")
     example = (
-        Example(ai="stand-in")
-        .dials()
+        dialled(ai="stand-in")
         .after(0.1)
         .ai_gets(address="198.51.100.26")
         .ai_answers(200, "OK")
         .answered()
     )
-    example.taken().asks("INVITE", 200, "OK", within=False, answer=answer)
+    example.taken().invited(answer=answer)
     return (
         example.counted("stand-in.1", received=0)
         .counted(elsewhere=elsewhere)
@@ -154,7 +151,7 @@ def unacknowledged() -> Example:
     """A reliable 183 comes to the caller again and again after its PRACK, and no 200, though the AI
     has answered.
     """
-    example = Example(ai="stand-in").dials().after(0.1).ai_gets().ai_answers(200, "OK").taken()
+    example = dialled(ai="stand-in").after(0.1).ai_gets().ai_answers(200, "OK").taken()
     for text in ("PRACK sip:x SIP/2.0\r\nRAck: 7  10 INVITE\r\nCSeq: 11 PRACK", ""):
         example.caller_gets("SIP/2.0 183 Session Progress\r\nRSeq: 7\r\nCSeq: 10 INVITE")
         if text:
@@ -169,15 +166,11 @@ def options(code: int) -> Example:
 
 def _queued() -> Example:
     """The AI refuses, and a queue takes the call, with music and nobody in it."""
-    example = (
-        Example(
-            row="TD-FALLBACK-REFUSED",
-            line="fallback-refused",
-            file={"groups.reception.queue_s": 20.0},
-        )
-        .dials()
-        .ai_gets()
-    )
+    example = dialled(
+        row="TD-FALLBACK-REFUSED",
+        line="fallback-refused",
+        file={"groups.reception.queue_s": 20.0},
+    ).ai_gets()
     return example.ai_answers(503).after(0.1).answered().landed("reception")
 
 
@@ -195,7 +188,7 @@ def connects(at_s: float) -> Example:
     """The platform makes a TLS connection to the stand-in that many seconds after the caller's
     INVITE, and sends nothing over it.
     """
-    example = Example(ai="stand-in", transport="tls").dials()
+    example = dialled(ai="stand-in", transport="tls")
     example.after(at_s).tells(TlsHandshake, "stand-in", remote="198.51.100.20:40000", failed=False)
     return (
         example.after(0.3 - at_s)
@@ -251,10 +244,9 @@ OWN = [
     Expected("reach.certificate.refused", connects(0.1), "likely certificate-refused"),
     Expected(
         "reach.certificate.unchecked",
-        Example(
+        dialled(
             row="TLS-BADCERT", ai="stand-in", transport="tls", axes={"certificate": "wrong-name"}
         )
-        .dials()
         .ai_gets()
         .finding("route.not_reached", "the AI", reached=["stand-in.1"]),
         "certain certificate-unchecked",

@@ -4,7 +4,7 @@ several causes.
 
 from __future__ import annotations
 
-from tests.unit.diagnosis.case import Example
+from tests.unit.diagnosis.case import Example, dialled
 from tests.unit.diagnosis.stories import (
     GROUP,
     NOBODY,
@@ -115,13 +115,7 @@ def refused_by_record(words: str) -> Example:
 def unheard() -> Example:
     """The AI's answers do not get back to the platform, which sends its INVITE again and again."""
     example = (
-        Example(ai="stand-in")
-        .dials()
-        .ai_gets()
-        .ai_answers(180, "Ringing")
-        .ai_gets()
-        .ai_gets()
-        .ai_gets()
+        dialled(ai="stand-in").ai_gets().ai_answers(180, "Ringing").ai_gets().ai_gets().ai_gets()
     )
     return example.after(30).rings("reception").after(4).gives_up().not_taken("the phone reception")
 
@@ -143,7 +137,7 @@ def busy(example: Example) -> Example:
 
 def answered_itself(line: str, after: float = 0.1) -> Example:
     """The platform answers the caller, and nobody else is called."""
-    example = Example(line=line).dials().after(after).answered()
+    example = dialled(line=line).after(after).answered()
     return example.all_ports_answer().not_taken()
 
 
@@ -205,13 +199,12 @@ REACH = [
     ),
     Expected(
         "reach.caller-media",
-        Example(ai="stand-in").dials().after(0.1).ends_here(488, "Not Acceptable Here").not_taken(),
+        dialled(ai="stand-in").after(0.1).ends_here(488, "Not Acceptable Here").not_taken(),
         "likely platform-refuses-caller",
     ),
     Expected(
         "reach.nobody-there",
-        Example(line="campaign")
-        .dials()
+        dialled(line="campaign")
         .after(0.1)
         .ends_here(480, "Temporarily Unavailable")
         .all_ports_answer()
@@ -227,8 +220,7 @@ REACH = [
     Expected("reach.trunk.said", refused_caller(503, "Trunk disabled"), "likely trunk-inactive"),
     Expected(
         "reach.overflow",
-        Example(row="AI-OVERFLOW", line="people", file=THEN_AI)
-        .dials()
+        dialled(row="AI-OVERFLOW", line="people", file=THEN_AI)
         .rings("reception")
         .ends_here(486, "Busy Here")
         .not_taken()
@@ -242,8 +234,7 @@ REACH = [
     ),
     Expected(
         "reach.own-agents.unasked",
-        Example(line="campaign")
-        .dials()
+        dialled(line="campaign")
         .after(0.1)
         .rings("reception")
         .all_ports_answer()
@@ -264,8 +255,7 @@ REACH = [
     # it was to be refused, and nothing else was looked at
     Expected(
         "hours.undeclared",
-        Example(ai="stand-in", row="NOANSWER", line="no-answer")
-        .dials()
+        dialled(ai="stand-in", row="NOANSWER", line="no-answer")
         .after(0.1)
         .answered()
         .finding("final_response", "caller.1", code=200, wanted=(408, 480)),
@@ -280,8 +270,7 @@ REACH = [
     # an announcement, and not the group's machine
     Expected(
         "hours.undeclared",
-        Example(row="VOICEMAIL", line="nobody-there")
-        .dials()
+        dialled(row="VOICEMAIL", line="nobody-there")
         .after(0.1)
         .answered()
         .finding("voicemail", "caller.1", speech_s=0.0),
@@ -290,8 +279,7 @@ REACH = [
     *(
         Expected(
             rule,
-            Example(row="TD-FALLBACK-DOWN", line="fallback-down")
-            .dials()
+            dialled(row="TD-FALLBACK-DOWN", line="fallback-down")
             .after(0.1)
             .answered()
             .after(4)
@@ -345,8 +333,7 @@ REACH = [
     ),
     Expected(
         "reach.answered-first.unseen",
-        Example(ai="stand-in")
-        .dials()
+        dialled(ai="stand-in")
         .ai_gets()
         .after(0.1)
         .answered()
@@ -355,7 +342,7 @@ REACH = [
     ),
     Expected(
         "reach.answered-first.unseen.early",
-        Example(ai="stand-in").dials().ai_gets().after(0.1).answered().finding("prack", "caller.1"),
+        dialled(ai="stand-in").ai_gets().after(0.1).answered().finding("prack", "caller.1"),
         "likely platform-answers-first",
     ),
     Expected(
@@ -412,8 +399,7 @@ def announced() -> Example:
     number is not assigned.
     """
     example = (
-        Example()
-        .dials()
+        dialled()
         .after(3.0)
         .caller_gets(f"SIP/2.0 480 x\r\nCSeq: 1 INVITE\r\nReason: {UNALLOCATED}")
     )
@@ -425,7 +411,7 @@ def announced() -> Example:
 def refused_by_platform(code: int, phrase: str, *lines: str) -> Example:
     """The platform refused the caller, and nothing came to the AI."""
     text = "\r\n".join([f"SIP/2.0 {code} {phrase}", "CSeq: 1 INVITE", *lines])
-    example = Example().dials().after(0.1).caller_gets(text).ends_here(code, phrase)
+    example = dialled().after(0.1).caller_gets(text).ends_here(code, phrase)
     return example.all_ports_answer().not_taken()
 
 
@@ -462,7 +448,7 @@ def starved(by: str, *, later: bool = False, on_hold: bool = False) -> Example:
     example.caller_gets("BYE sip:caller SIP/2.0")
     if on_hold:
         return example.finding("call.up", "caller.1", actual="it ended after 30.0 s")
-    return example.to_ai("no-rtp").to_caller("no-rtp")
+    return example.unheard()
 
 
 #: Who answers with an announcement, as agreed, and hangs up behind it need not have got to the AI.
@@ -581,14 +567,12 @@ def _cut(*, ack: bool, refresh: int = 0) -> Example:
     example.to_ai().to_caller().after(31)
     if refresh:
         example.ai_refreshes(refresh)
-    return example.ends("sent").to_ai("no-rtp").to_caller("no-rtp")
+    return example.ends("sent").unheard()
 
 
 def _no_fallback(refused: int, told: int) -> Example:
     """The AI refused with one status, and the caller was told another, or the same."""
-    example = (
-        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused", ai="stand-in").dials().ai_gets()
-    )
+    example = dialled(row="TD-FALLBACK-REFUSED", line="fallback-refused", ai="stand-in").ai_gets()
     return example.ai_answers(refused).after(0.1).ends_here(told, "x").landed("reception")
 
 
@@ -643,7 +627,7 @@ RIVALS = [
     ),
     Expected(
         "audio.own-side.caller",
-        taken().to_ai("no-rtp").to_caller("no-rtp"),
+        taken().unheard(),
         "likely rtp-blocked-both; possible own-rtp-blocked",
     ),
     Expected(

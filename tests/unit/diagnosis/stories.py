@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.case.events import SipMessage
 from harness.diagnosis import Diagnosis
-from tests.unit.diagnosis.case import STRANGER, Example, description
+from tests.unit.diagnosis.case import STRANGER, Example, description, dialled
 
 GROUP = "+18155550101"  #: billing, at Talkdesk
 OTHER_GROUP = "+18155550102"
@@ -62,7 +62,7 @@ def refused(example: Example, code: int, reason: str = "", **invite: object) -> 
 
 def refused_unseen(code: int) -> Example:
     """The caller was refused, and nobody could look at the AI's side."""
-    example = Example().dials().after(0.2).ends_here(code, "Not Acceptable Here").all_ports_answer()
+    example = dialled().after(0.2).ends_here(code, "Not Acceptable Here").all_ports_answer()
     return example.finding(
         "landing.answered_by", "the call", answered=[], wanted="main", unseen=True
     )
@@ -91,7 +91,7 @@ def people(row: str = "PEOPLE", line: str = "people", **fields: Any) -> Example:
 
 def taken(ai: str = "synthflow") -> Example:
     """The AI answered, both sides have one codec, and nobody has counted any RTP."""
-    example = Example(ai=ai).dials().after(0.1).ai_gets(address="198.51.100.20").answered().taken()
+    example = dialled(ai=ai).after(0.1).ai_gets(address="198.51.100.20").answered().taken()
     example.codec("caller.1", "PCMU")
     return (
         example.codec("stand-in.1", "PCMU")
@@ -118,7 +118,7 @@ def campaign() -> Example:
 
 def refused_caller(code: int, words: str) -> Example:
     """The platform refuses the caller at once."""
-    return Example().dials().after(0.1).ends_here(code, words).all_ports_answer().not_taken()
+    return dialled().after(0.1).ends_here(code, words).all_ports_answer().not_taken()
 
 
 def warm(example: Example | None = None) -> Example:
@@ -160,14 +160,14 @@ ON_HOLD = description("192.0.2.2", "0", lines="a=inactive\r\n")
 
 def refused_fallback() -> Example:
     """The AI refused, and the caller was left ringing."""
-    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials()
+    example = dialled(row="TD-FALLBACK-REFUSED", line="fallback-refused")
     example.ai_gets().ai_answers(503, "Service Unavailable")
     return example.all_ports_answer().after(4)
 
 
 def stood_in(**invite: str) -> Example:
     """A stand-in answers whatever it is asked for."""
-    return Example(ai="stand-in").dials().ai_gets(**invite).ai_answers(200, "OK").answered()  # type: ignore[arg-type]
+    return dialled(ai="stand-in").ai_gets(**invite).ai_answers(200, "OK").answered()  # type: ignore[arg-type]
 
 
 def left_up(example: Example) -> Example:

@@ -13,7 +13,16 @@ from harness.case.verdict import Strength, Verdict
 from harness.diagnosis.audio import FEW_PACKETS
 from harness.diagnosis.facts import Facts
 from tests.unit.diagnosis.audio_examples import captured, with_a_person
-from tests.unit.diagnosis.case import Example, call, description, facts_of, named, talk, value
+from tests.unit.diagnosis.case import (
+    Example,
+    call,
+    description,
+    dialled,
+    facts_of,
+    named,
+    talk,
+    value,
+)
 from tests.unit.diagnosis.stories import taken
 
 
@@ -183,7 +192,7 @@ def _changed(method: str, where: str, more: str) -> Example:
             "received", f"{method} sip:ai SIP/2.0", method, body, to="<sip:ai@x>;tag=c", number="2"
         )
     example.now = 20.0
-    return example.to_ai("no-rtp").to_caller("no-rtp")
+    return example.unheard()
 
 
 @pytest.mark.parametrize(
@@ -267,7 +276,7 @@ def test_a_capture_of_the_call_before_a_transfer_says_nothing_of_the_agent() -> 
 
 
 def test_an_agent_who_sends_silence_is_named_like_any_other_party() -> None:
-    example = Example(row="TD-FALLBACK-REFUSED").dials().rings("billing").answered().after(2)
+    example = dialled(row="TD-FALLBACK-REFUSED").rings("billing").answered().after(2)
     example = _reported(example.landed("billing", "billing"), "billing.1").with_agent(
         "billing", "heard", "silence", 200
     )
@@ -418,11 +427,7 @@ def test_pauses_that_grow_by_the_beginnings_of_words_are_no_holes() -> None:
 def test_the_codec_of_the_answer_counts() -> None:
     """An announcement before it may have another (RFC 3960 section 3.1), and so may a later change."""
     example = (
-        Example(ai="stand-in")
-        .dials()
-        .codec("caller.1", "PCMA")
-        .codec("stand-in.1", "PCMU")
-        .after(1.0)
+        dialled(ai="stand-in").codec("caller.1", "PCMA").codec("stand-in.1", "PCMU").after(1.0)
     )
     example.codec("caller.1", "PCMU").answered().after(1.0).codec("caller.1", "G722")
     assert facts_of(example)["codec.sides"].evidence == ("caller.1 has PCMU", "stand-in.1 has PCMU")

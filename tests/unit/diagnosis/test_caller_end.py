@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.diagnosis.caller_end import PLATFORM, UNHEARD
-from tests.unit.diagnosis.case import Example, call, facts_of, value
+from tests.unit.diagnosis.case import Example, call, dialled, facts_of, value
 from tests.unit.diagnosis.stories import RINGS_30_S
 
 UNSEEN = "nobody who was seen"
@@ -138,7 +138,7 @@ def _called() -> Example:
     """The AI has got the call, which only rings there, and so has an agent; the caller has not been
     answered yet.
     """
-    return Example(now=0.0).dials().ai_gets().rings("reception").after(0.2)
+    return call().ai_gets().rings("reception").after(0.2)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_an_agent_may_have_answered_first(state: str, after: float, first: str |
 
 @pytest.mark.parametrize(("method", "first"), [("INVITE", None), ("PRACK", PLATFORM)])
 def test_a_200_counts_before_its_phone_reports_a_state(method: str, first: str | None) -> None:
-    example = Example(ai="stand-in", now=0.0).dials().ai_gets().rings("stand-in").after(0.1)
+    example = dialled(ai="stand-in", now=0.0).ai_gets().rings("stand-in").after(0.1)
     example = example.ai_answers(200, method=method).after(0.005).answered().after(0.002)
     example.state("connecting", 200, phone="stand-in")
     assert value(example, "answered.first") == first

@@ -28,6 +28,12 @@ def case(row: str, *causes: dict[str, Any], passed: bool = False, **axes: str) -
     )
 
 
+def decided(*cases: Judged) -> tuple[str, bool]:
+    """The only cause that they have in common, and whether it is settled."""
+    (found,) = common_causes(cases)
+    return found.cause["id"], found.settled
+
+
 def test_many_failures_with_one_cause_are_one_line() -> None:
     wrong = [
         case("TRANSFER", cause("group-did-wrong", group="billing"), transport=t) for t in TRANSPORTS
@@ -120,12 +126,11 @@ def test_where_no_call_over_a_trunk_gets_to_the_ai_the_cause_is_the_trunk_s() ->
     assert (found.cause["id"], found.where) == ("trunk-inactive", ("trunk udp",))
     assert found.because == ["no call of 2 numbers gets to the AI over trunk udp"]
     right = replace(case("XEI", passed=True, transport="udp"), reached=lambda: True)
-    (found,) = common_causes([*calls, right])
-    assert (found.cause["id"], found.settled) == ("route-missing", True), (
-        "a call got there over this trunk"
+    assert decided(*calls, right) == ("route-missing", True), "a call got there over this trunk"
+    assert decided(calls[0], replace(calls[1], axes={}, row="OTHER", trunk="tcp")) == (
+        "route-missing",
+        False,
     )
-    (found,) = common_causes([calls[0], replace(calls[1], axes={}, row="OTHER", trunk="tcp")])
-    assert (found.cause["id"], found.settled) == ("route-missing", False)
 
 
 def test_a_call_that_reached_the_group_contradicts_its_number_and_not_what_differs_from_call_to_call() -> (
@@ -160,8 +165,7 @@ def test_what_passes_with_the_other_codec_fails_for_its_codec() -> None:
     open_ = [cause(name, candidate=True) for name in ("route-missing", "no-g711")]
     wrong = case("INBOUND", *open_, transport="udp", codec="pcma")
     right = case("INBOUND", passed=True, transport="udp", codec="pcmu")
-    (found,) = common_causes([wrong, right])
-    assert (found.cause["id"], found.settled) == ("no-g711", True)
+    assert decided(wrong, right) == ("no-g711", True)
     wrong = case(
         "INBOUND", cause("ai-silent", candidate=True), *open_, transport="udp", codec="pcma"
     )
@@ -173,16 +177,20 @@ def test_what_passes_with_the_other_codec_fails_for_its_codec() -> None:
 def test_a_trunk_that_carries_other_calls_is_not_closed() -> None:
     open_ = [cause(name, candidate=True) for name in ("firewall-udp-32681", "route-missing")]
     wrong = case("INBOUND", *open_, transport="udp", line="a")
-    (found,) = common_causes([wrong, case("INBOUND", passed=True, transport="udp", line="b")])
-    assert (found.cause["id"], found.settled) == ("route-missing", True)
+    assert decided(wrong, case("INBOUND", passed=True, transport="udp", line="b")) == (
+        "route-missing",
+        True,
+    )
     (found,) = common_causes([wrong, case("INBOUND", passed=True, transport="tcp", line="b")])
     assert not found.settled
 
 
 def test_other_cases_that_speak_against_every_cause_decide_nothing() -> None:
     wrong = case("INBOUND", cause("firewall-udp-32681", candidate=True), transport="udp", line="a")
-    (found,) = common_causes([wrong, case("INBOUND", passed=True, transport="udp", line="b")])
-    assert (found.cause["id"], found.settled) == ("firewall-udp-32681", False)
+    assert decided(wrong, case("INBOUND", passed=True, transport="udp", line="b")) == (
+        "firewall-udp-32681",
+        False,
+    )
 
 
 def test_the_plain_form_tells_of_failures_that_nothing_explains() -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from harness.case.events import SipMessage
-from tests.unit.diagnosis.case import Example, description, facts_of, value
+from tests.unit.diagnosis.case import Example, description, dialled, facts_of, value
 from tests.unit.diagnosis.own_examples import astray, unacknowledged
 
 
@@ -35,14 +35,12 @@ def sdp(formats: str = "0", lines: str = "") -> str:
 def test_what_an_answer_makes_of_the_offer(answer: str, told: str) -> None:
     assert (
         value(
-            Example().dials().asks("INVITE", 200, "OK", within=False, answer=answer),
+            dialled().invited(answer=answer),
             "caller.answer",
         )
         == told
     )
-    no_audio = Example().asks(
-        "INVITE", 200, "OK", within=False, offer=sdp().replace("audio", "video"), answer=answer
-    )
+    no_audio = Example().invited(offer=sdp().replace("audio", "video"), answer=answer)
     assert value(no_audio, "caller.answer") is None
 
 
@@ -58,11 +56,7 @@ def test_what_an_answer_makes_of_the_offer(answer: str, told: str) -> None:
 )
 def test_the_key_of_an_answer_was_offered(keys: list[str], told: str) -> None:
     offer = secured("1 AES_CM_128_HMAC_SHA1_80", "2 AES_CM_128_HMAC_SHA1_32")
-    example = (
-        Example()
-        .dials()
-        .asks("INVITE", 200, "OK", within=False, offer=offer, answer=secured(*keys))
-    )
+    example = dialled().invited(offer=offer, answer=secured(*keys))
     assert value(example, "caller.answer") == told
 
 
@@ -75,7 +69,7 @@ def secured(*keys: str) -> str:
 
 def taken_early(body: str, *, tag: str = "p", number: int = 0) -> object:
     """What the answer is, if a 183 with that SDP comes before a 200 without SDP."""
-    example = Example().dials().asks("INVITE", 200, "OK", within=False)
+    example = dialled().invited()
     answer = example.events.pop()
     assert isinstance(answer, SipMessage)
     text = answer.text.replace("@carrier.example>\r\nCall-ID", "@carrier.example>;tag=p\r\nCall-ID")
@@ -144,7 +138,7 @@ def test_the_answer_to_another_call_does_not_count(phone: str) -> None:
     example = astray("192.168.7.7")
     example = example.replaces() if phone == "caller" else example.dials_too(phone)
     began = len(example.events)
-    example.after(1).asks("INVITE", 200, "OK", within=False, answer=sdp("9"))
+    example.after(1).invited(answer=sdp("9"))
     for index, event in enumerate(example.events[began:], start=began):
         assert isinstance(event, SipMessage)
         text = event.text.replace("at-the-caller", "of-another-call")
@@ -176,9 +170,7 @@ def _within(
 def _answered_with(host: str) -> Example:
     """The 200 to the caller has that address for audio."""
     example = Example(ai="stand-in", now=100.0)
-    example.dials().asks(
-        "INVITE", 200, "OK", within=False, answer=_told(host)
-    ).ai_gets().ai_answers(200, "OK")
+    example.dials().invited(answer=_told(host)).ai_gets().ai_answers(200, "OK")
     return example.answered().taken().codec("caller.1", "PCMU").codec("stand-in.1", "PCMU")
 
 

@@ -16,7 +16,7 @@ from harness.diagnosis.catalogue import Condition, Rule, rules_of
 from harness.diagnosis.engine import _MOST_NEAREST, infer
 from harness.diagnosis.facts import fact_kinds
 from harness.diagnosis.result import Cause, Diagnosis
-from tests.unit.diagnosis.case import CALLER, Example, scene_of, talk
+from tests.unit.diagnosis.case import CALLER, Example, dialled, scene_of, talk
 from tests.unit.diagnosis.stories import nothing
 
 
@@ -53,7 +53,7 @@ UNKNOWN = when("ai.code", 404)
 
 
 def told(*rules: Rule, example: Example | None = None) -> Diagnosis:
-    return (example or Example().dials().not_taken()).diagnose(rules=rules)
+    return (example or dialled().not_taken()).diagnose(rules=rules)
 
 
 def named(diagnosis: Diagnosis) -> list[tuple[str, str]]:
@@ -82,7 +82,7 @@ def test_beside_a_possible_rival_nothing_is_certain() -> None:
 
 
 def test_a_rival_that_is_named_as_possible_leaves_nothing_certain_and_comes_last() -> None:
-    example = Example().dials().not_taken().finding("released", "caller.1", seconds=None)
+    example = dialled().not_taken().finding("released", "caller.1", seconds=None)
     rival = rule("echo", FITS, confidence="possible")
     later = rule("hangup-not-taken", FITS, symptoms=("release",))
     assert named(told(rival, rule("route-missing", FITS), later, example=example)) == [
@@ -109,7 +109,7 @@ def test_a_needed_condition_has_to_be_known() -> None:
 
 
 def test_a_cause_explains_its_consequences() -> None:
-    example = Example().dials().not_taken().finding("released", "caller.1", seconds=None)
+    example = dialled().not_taken().finding("released", "caller.1", seconds=None)
     alone = told(
         rule("route-missing", FITS), rule("echo", FITS, symptoms=("release",)), example=example
     )
@@ -120,7 +120,7 @@ def test_a_cause_explains_its_consequences() -> None:
 
 
 def test_a_cause_of_two_symptoms_is_named_once() -> None:
-    example = Example().dials().not_taken().finding("released", "caller.1", seconds=None)
+    example = dialled().not_taken().finding("released", "caller.1", seconds=None)
     first = rule("route-missing", FITS, id="first")
     again = rule("route-missing", FITS, id="again", symptoms=("release",))
     assert [cause.rule for cause in told(first, again, example=example).causes] == ["first"]
@@ -251,7 +251,7 @@ def test_the_next_look_is_at_what_most_rules_for_it_ask_and_nobody_knows() -> No
 def test_any_facts_have_an_answer(
     known: dict[str, int], symptoms: list[Symptom], integration: str
 ) -> None:
-    scene = scene_of(Example().dials().not_taken())
+    scene = scene_of(dialled().not_taken())
     scene.facts.clear()
     for name, drawn in known.items():
         values = (*fact_kinds()[name].values, *((404, 503) if fact_kinds()[name].status else ()))
@@ -268,7 +268,7 @@ def test_a_diagnosis_that_fails_says_so_and_raises_nothing(monkeypatch: pytest.M
         raise KeyError("no such thing")
 
     monkeypatch.setattr(audio, "derive", fail)
-    diagnosis = Example().dials().not_taken().diagnose()
+    diagnosis = dialled().not_taken().diagnose()
     assert diagnosis.is_unknown
     assert (
         "the diagnosis itself failed, which is a fault of the harness (KeyError: 'no such thing'"
@@ -277,13 +277,13 @@ def test_a_diagnosis_that_fails_says_so_and_raises_nothing(monkeypatch: pytest.M
 
 
 def test_without_any_failure_nothing_is_told() -> None:
-    assert told(rule("route-missing", FITS), example=Example().dials().taken()) == Diagnosis()
+    assert told(rule("route-missing", FITS), example=dialled().taken()) == Diagnosis()
 
 
 def test_it_is_about_the_parts_of_the_deployment() -> None:
     (cause,) = told(rule("route-missing", FITS)).causes
     assert cause.about == {"line": "inbound", "trunk": "udp-ip"}
-    example = Example().dials().not_taken().landed("customer").landed("reception").landed("billing")
+    example = dialled().not_taken().landed("customer").landed("reception").landed("billing")
     assert (
         told(rule("route-missing", FITS), example=example).causes[0].about["group"] == "reception"
     )
@@ -293,9 +293,7 @@ def test_it_is_about_the_parts_of_the_deployment() -> None:
 
 
 def test_a_finding_is_explained_by_its_own_leg_and_the_agent_is_named() -> None:
-    example = (
-        Example(row="PEOPLE", line="people").dials().rings("billing").rings("reception").answered()
-    )
+    example = dialled(row="PEOPLE", line="people").rings("billing").rings("reception").answered()
     example.landed("reception", "reception").caller_id("billing.1", CALLER, passed=True)
     diagnosis = example.caller_id("reception.1", "+13125550100").diagnose()
     assert [cause.about["agent"] for cause in diagnosis.causes] == ["reception"]
@@ -386,7 +384,7 @@ def test_the_first_cause_has_the_headline_and_the_others_their_own_line() -> Non
 def test_the_plain_form_is_json_and_comes_back() -> None:
     for example in (
         nothing(Example(transport="tcp")).all_ports_answer(),
-        Example().dials().taken().finding("prack", "caller.1"),
+        dialled().taken().finding("prack", "caller.1"),
     ):
         diagnosis = example.diagnose()
         assert Diagnosis.from_plain(json.loads(json.dumps(diagnosis.to_plain()))) == diagnosis
@@ -402,8 +400,7 @@ def test_an_unknown_failure_stands_in_place_of_causes() -> None:
 def test_events_after_the_last_finding_are_due_to_the_harness_hanging_up() -> None:
     """Its own agents decline what still rings when a case is over."""
     example = (
-        Example(transport="tcp")
-        .dials()
+        dialled(transport="tcp")
         .after(0.1)
         .rings("reception")
         .after(4)

@@ -9,7 +9,7 @@ from harness.case.events import SipMessage
 from harness.case.verdict import Verdict
 from harness.diagnosis import Diagnosis
 from harness.diagnosis.result import Cause, explain
-from tests.unit.diagnosis.case import Example, talk
+from tests.unit.diagnosis.case import Example, dialled, talk
 from tests.unit.diagnosis.stories import nothing
 
 
@@ -55,14 +55,14 @@ def test_an_unknown_failure_names_what_is_nearest() -> None:
 
 
 def test_a_case_without_a_diagnosis_says_so() -> None:
-    lines = text(Example().dials(), None)
+    lines = text(dialled(), None)
     assert lines[-1] == "There is no diagnosis: only a case that failed has one."
     assert not [line for line in lines if line.startswith("diagnosis:")]
-    assert text(Example().dials(), Diagnosis())[-1] == "  none"
+    assert text(dialled(), Diagnosis())[-1] == "  none"
 
 
 def test_each_finding_has_its_sign_and_time_and_each_message_its_number_and_direction() -> None:
-    example = Example().dials().at_phone("reception", "INVITE").finding("codec", "x", True)
+    example = dialled().at_phone("reception", "INVITE").finding("codec", "x", True)
     example.finding("ringing", "x", actual="one\ntwo").finding("dtmf", "x", actual="")
     unseen = replace(example.findings[0], verdict=Verdict.NOT_OBSERVABLE, evidence=("m1", "m2"))
     found = [*example.findings, unseen, replace(unseen, verdict=Verdict.BROKEN)]
@@ -83,13 +83,7 @@ def test_each_finding_has_its_sign_and_time_and_each_message_its_number_and_dire
 
 def test_what_was_ruled_out_stands_by_cause() -> None:
     example = (
-        Example()
-        .dials()
-        .ai_gets(offer="no G.711")
-        .ai_answers(488)
-        .after(0.1)
-        .rings("reception")
-        .gives_up()
+        dialled().ai_gets(offer="no G.711").ai_answers(488).after(0.1).rings("reception").gives_up()
     )
     diagnosis = example.not_taken("the phone reception").diagnose()
     lines = text(example, diagnosis)
@@ -111,7 +105,7 @@ def test_in_short_there_is_what_decided_and_how_much_more_there_is() -> None:
         unexplained=("left 1", "left 2", "left 3"),
         nearest_facts=("near 1", "near 2", "near 3"),
     )
-    failed = Example().dials().finding("dtmf", "x", True)
+    failed = dialled().finding("dtmf", "x", True)
     for subject in "12345":
         failed = failed.after(0.1).finding("codec", subject)
     lines = explain(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.case.events import PasswordWithheld, WithheldBy
-from tests.unit.diagnosis.case import Example, named, value
+from tests.unit.diagnosis.case import Example, dialled, named, value
 from tests.unit.diagnosis.own_examples import asked_by_options, connects
 from tests.unit.diagnosis.stories import GROUP
 
@@ -27,7 +27,7 @@ from tests.unit.diagnosis.stories import GROUP
 def test_why_the_password_was_withheld_last(
     rules: tuple[WithheldBy | None, ...], told: str | None
 ) -> None:
-    example = Example().dials()
+    example = dialled()
     for rule in rules:
         asked = {"realm": "x", "algorithm": "MD5", "why": "x", "rule": rule}
         example.tells(PasswordWithheld, "caller.1", **asked)
@@ -57,8 +57,8 @@ def test_a_platform_that_had_not_asked_by_options(
     assert dict(named(asked_by_options(**told))).get("trunk-not-asked") == confidence
 
 
-def again(asks: str, dialled: str = "+14155550123", **outcome: object) -> Example:
-    return Example(row="TD-TRANSFER-BLIND").dials().calls_again(asks, dialled, **outcome)
+def again(asks: str, number: str = "+14155550123", **outcome: object) -> Example:
+    return dialled(row="TD-TRANSFER-BLIND").calls_again(asks, number, **outcome)
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,7 @@ def test_a_second_call_to_a_group(dialled: str, outcome: dict[str, Any], told: s
 
 
 def test_what_the_second_call_brought_about_is_not_evidence() -> None:
-    example = (
-        Example(ai="stand-in")
-        .dials()
-        .after(0.1)
-        .state("disconnected", 404, "Not Found")
-        .not_taken()
-    )
+    example = dialled(ai="stand-in").after(0.1).state("disconnected", 404, "Not Found").not_taken()
     alone = example.copy().diagnose()
     example.calls_again("codec", "+14155550123", rang=["stand-in"], again_as_before="not refused")
     assert example.ai_gets().rings("reception").diagnose() == alone

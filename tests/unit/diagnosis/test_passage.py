@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.diagnosis.audio_examples import warm_shows
-from tests.unit.diagnosis.case import CALLER, Example, description, named, talk, value
+from tests.unit.diagnosis.case import CALLER, Example, description, dialled, named, talk, value
 
 EVENTS = "a=rtpmap:101 telephone-event/8000\r\n"
 
@@ -23,7 +23,7 @@ def at_ai(example: Example, body: str, **headers: str) -> Example:
 
 
 def called(offer: str = "", **headers: Any) -> Example:
-    return Example().dials().asks("INVITE", within=False, offer=offer, **headers)
+    return dialled().asks("INVITE", within=False, offer=offer, **headers)
 
 
 # -- digits
@@ -46,7 +46,7 @@ def test_where_telephone_event_was_lost(
     offers, gets, says, hears = (
         sdp(EVENTS if has else "") for has in (offer, reached, answered, answer)
     )
-    example = Example().dials().asks("INVITE", 200, "OK", within=False, offer=offers, answer=hears)
+    example = dialled().invited(offer=offers, answer=hears)
     assert value(at_ai(example, gets).ai_answers(200, sdp=says), "digits.negotiated") == negotiated
 
 
@@ -54,11 +54,7 @@ def test_where_telephone_event_was_lost(
     ("method", "cause"), [("rfc4733", "dtmf-not-negotiated"), ("info", "digits-lost")]
 )
 def test_digits_by_info_need_no_telephone_event(method: str, cause: str) -> None:
-    example = (
-        Example(row="DTMF-INFO")
-        .dials()
-        .asks("INVITE", 200, "OK", within=False, offer=sdp(EVENTS), answer=sdp())
-    )
+    example = dialled(row="DTMF-INFO").invited(offer=sdp(EVENTS), answer=sdp())
     example.answered().taken().to_ai().to_caller().finding(
         "dtmf", "assistant main", sent="1", seen="", method=method
     )
@@ -89,10 +85,8 @@ def test_a_digit_that_asks_for_a_person(
     ask: str, listed: list[str], told: str, without: str
 ) -> None:
     digits = None if without == "record" else listed
-    example = (
-        Example(axes={"ask": "words" if without == "ask" else ask})
-        .dials()
-        .record(witness={"digits": digits})
+    example = dialled(axes={"ask": "words" if without == "ask" else ask}).record(
+        witness={"digits": digits}
     )
     assert value(example, "digits") == (None if without else told)
 
@@ -204,20 +198,18 @@ def test_a_from_without_a_user(host: str | None, anonymous: bool, shown: str) ->
 
 def test_a_wrong_number_in_any_invite_counts() -> None:
     wrong = "<sip:+12025550177@p.example>;tag=a"
-    assert (
-        value(Example().dials().ai_gets(shown=wrong).ai_gets(), "caller_id.ai") == "another number"
-    )
-    assert value(Example().dials().ai_gets(), "caller_id.ai") == "right"
+    assert value(dialled().ai_gets(shown=wrong).ai_gets(), "caller_id.ai") == "another number"
+    assert value(dialled().ai_gets(), "caller_id.ai") == "right"
     assert value(Example().ai_gets(), "caller_id.ai") is None
-    assert value(Example().dials().dials_too("stranger").ai_gets(), "caller_id.ai") == "right"
+    assert value(dialled().dials_too("stranger").ai_gets(), "caller_id.ai") == "right"
     assert (
-        value(Example().dials().ai_gets(shown=wrong).ai_gets(shown="<<>"), "caller_id.ai")
+        value(dialled().ai_gets(shown=wrong).ai_gets(shown="<<>"), "caller_id.ai")
         == "another number"
     )
 
 
 def test_the_deployment_file_says_who_decides_on_the_number_if_the_transfer_is_not_seen() -> None:
-    unseen = Example(row="TD-TRANSFER-BLIND").dials().rings("billing").answered()
+    unseen = dialled(row="TD-TRANSFER-BLIND").rings("billing").answered()
     unseen.landed("billing", "billing").caller_id("billing.1", "+12015550199")
     assert value(unseen, "transfer.way") is None
     assert value(unseen, "transfer.caller_id") == "none: the platform decides on it"

@@ -9,7 +9,7 @@ import pytest
 from harness.case.legs import CaseEvents
 from harness.diagnosis.scene import Vantage, said_by, same_number
 from harness.sip.message import Message
-from tests.unit.diagnosis.case import Example
+from tests.unit.diagnosis.case import Example, dialled
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_phones_name_may_have_dots(agent: str) -> None:
 
 
 def test_roles_without_a_deployment_by_who_calls_whom() -> None:
-    vantage = Vantage(None, CaseEvents(Example().dials().rings("somebody").events))
+    vantage = Vantage(None, CaseEvents(dialled().rings("somebody").events))
     assert (vantage.role("caller.1"), vantage.role("somebody.1")) == ("caller", "agent")
 
 

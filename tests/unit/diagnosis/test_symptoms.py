@@ -8,7 +8,7 @@ import pytest
 
 from harness.case.check_table import Symptom
 from harness.diagnosis.symptoms import present
-from tests.unit.diagnosis.case import Example, scene_of
+from tests.unit.diagnosis.case import Example, dialled, scene_of
 
 
 def shown(example: Example) -> list[Symptom]:
@@ -98,7 +98,7 @@ def test_what_a_finding_is_a_symptom_of(
 
 def test_a_stand_in_that_refused_by_itself_was_not_reached() -> None:
     def of(listener: str, code: int = 0) -> list[Symptom]:
-        example = Example(ai="stand-in").dials().ai_gets()
+        example = dialled(ai="stand-in").ai_gets()
         if code:
             example.ai_answers(code)
         return shown(example.finding("phone.wait", listener, why="it never came"))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.case.verdict import Verdict
-from tests.unit.diagnosis.case import Example, facts_of, named, talk, value
+from tests.unit.diagnosis.case import Example, call, dialled, facts_of, named, talk, value
 from tests.unit.diagnosis.stories import (
     GROUP,
     OTHER_GROUP,
@@ -37,8 +37,7 @@ def warm(**changes: Any) -> Example:
 
 def test_one_of_the_right_people_may_answer_for_the_wrong_group() -> None:
     example = (
-        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")
-        .dials()
+        dialled(row="TD-FALLBACK-REFUSED", line="fallback-refused")
         .rings("reception")
         .rings("billing")
     )
@@ -50,12 +49,10 @@ def test_one_of_the_right_people_may_answer_for_the_wrong_group() -> None:
 @pytest.mark.parametrize(
     "example",
     [
-        Example(row="GROUP-RINGING", line="people-in-turns")
-        .dials()
+        dialled(row="GROUP-RINGING", line="people-in-turns")
         .rings("reception")
         .landed("support", "reception"),
-        Example(row="VOICEMAIL", line="nobody-there")
-        .dials()
+        dialled(row="VOICEMAIL", line="nobody-there")
         .rings("billing")
         .finding("answered", "caller.1"),
         people().rings("billing").landed("reception", "billing"),
@@ -68,8 +65,7 @@ def test_a_number_of_people_that_leads_to_others_is_not_the_ai_s_fault(example: 
 
 def test_a_fallback_may_lead_to_a_group_that_other_numbers_are_transferred_to() -> None:
     example = (
-        Example(row="TD-FALLBACK-TIMEOUT", ai="stand-in", line="fallback-timeout")
-        .dials()
+        dialled(row="TD-FALLBACK-TIMEOUT", ai="stand-in", line="fallback-timeout")
         .ai_gets()
         .after(4)
     )
@@ -88,10 +84,7 @@ def test_a_finding_that_broke_is_no_evidence_of_where_the_call_landed() -> None:
 
 def test_without_a_target_the_group_waited_for_is_meant() -> None:
     example = (
-        Example(row="TD-TRANSFER-BLIND", line="skill-language")
-        .dials()
-        .ai_gets()
-        .ai_refers(OTHER_GROUP)
+        dialled(row="TD-TRANSFER-BLIND", line="skill-language").ai_gets().ai_refers(OTHER_GROUP)
     )
     assert value(example, "transfer.target") == "the group's number"
     assert (
@@ -267,11 +260,7 @@ def test_a_call_that_was_answered_before_anybody_rang() -> None:
 
 
 def test_a_stand_in_s_report_of_its_refer_counts_until_the_case_is_over() -> None:
-    stood = (
-        Example(now=0.0, row="TD-TRANSFER-BLIND", ai="stand-in")
-        .dials()
-        .finding("prack", "caller.1")
-    )
+    stood = call(row="TD-TRANSFER-BLIND", ai="stand-in").finding("prack", "caller.1")
     assert value(stood.copy().refer_ended(603), "transfer.outcome") == 603
     assert value(stood.copy().after(0.1).refer_ended(603), "transfer.outcome") is None
     assert value(stood.refer_ended(180, final=False), "transfer.outcome") is None

@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.case.checks.landing import ASKED, turn
 from harness.deployment import Handover
-from tests.unit.diagnosis.case import Example
+from tests.unit.diagnosis.case import Example, dialled
 from tests.unit.diagnosis.stories import (
     GROUP,
     NOBODY,
@@ -37,7 +37,7 @@ def own_call(code: int, reason: str = "") -> Example:
 
 def closed_by(line: str, row: str = "CLOSED") -> Example:
     """A call to a number with hours, which is answered."""
-    return Example(row=row, line=line).dials().after(0.1).answered()
+    return dialled(row=row, line=line).after(0.1).answered()
 
 
 def shut(group: str) -> dict[str, Any]:
@@ -147,13 +147,13 @@ def swapped_groups() -> Example:
 
 def closed_elsewhere() -> Example:
     """A number that is closed is answered, and none of its closed hours' people rings."""
-    example = Example(row="CLOSED", line="out-of-hours").dials().after(2.0).answered()
+    example = dialled(row="CLOSED", line="out-of-hours").after(2.0).answered()
     return example.after(4).landed("reception")
 
 
 def too_soon() -> Example:
     """The fallback rings at once, where the AI was to ring for two seconds."""
-    example = Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout").dials()
+    example = dialled(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout")
     example.ai_gets().after(0.4).reaches("reception")
     return example.finding("timing", "reception", seconds=0.4, expected_s=2.0)
 
@@ -169,10 +169,7 @@ def overdue(ai: str = "stand-in", given_up: float = 0.0, *, answered: bool = Fal
     caller answered.
     """
     example = (
-        Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout", ai=ai)
-        .dials()
-        .ai_gets()
-        .after(given_up)
+        dialled(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout", ai=ai).ai_gets().after(given_up)
     )
     if given_up:
         example._sip("received", "CANCEL sip:ai SIP/2.0")
@@ -221,7 +218,7 @@ TRANSFER = [
     ),
     Expected(
         "hours.open",
-        Example(row="CLOSED", line="out-of-hours").dials().ai_gets().answered().landed("reception"),
+        dialled(row="CLOSED", line="out-of-hours").ai_gets().answered().landed("reception"),
         "likely hours-wrong",
     ),
     Expected(
@@ -461,8 +458,7 @@ TRANSFER = [
     ),
     Expected(
         "fallback.none.ringing-on",
-        Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout", ai="stand-in")
-        .dials()
+        dialled(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout", ai="stand-in")
         .ai_gets()
         .after(6)
         .landed("reception"),
@@ -470,8 +466,7 @@ TRANSFER = [
     ),
     Expected(
         "fallback.rang.late",
-        Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout", ai="stand-in")
-        .dials()
+        dialled(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout", ai="stand-in")
         .ai_gets()
         .after(6)
         .landed("reception")
