@@ -386,8 +386,7 @@ AUDIO = [
     Expected(
         "audio.two-sources",  # either is played as its packets come, with holes
         same_talk()
-        .to_ai()
-        .to_caller()
+        .both_hear()
         .finding("audio.loss", "caller.1", turns=90)
         .finding("audio.loss", "caller.1", spanned_s=13.3, filled_s=10.4)
         .finding("audio.first", "caller.1", delay_ms=2400.0),
@@ -419,7 +418,7 @@ AUDIO = [
     *(
         Expected(
             rule,
-            same_talk().to_ai().to_caller().after(5).to_caller(kind, 200, **facts),
+            same_talk().both_hear().after(5).to_caller(kind, 200, **facts),
             f"likely {cause}",
         )
         for rule, kind, facts, cause in (
@@ -481,11 +480,7 @@ def warm_shows(number: str, sent: str = "") -> Example:
         example = warm().ai_invites(GROUP, shown=sent).platform_says(200, "OK", "INVITE")
     else:
         example = (
-            dialled(row="TD-TRANSFER-WARM", line="inbound-warm")
-            .answered()
-            .taken()
-            .to_ai()
-            .to_caller()
+            dialled(row="TD-TRANSFER-WARM", line="inbound-warm").answered().taken().both_hear()
         )
     return example.reaches("billing").caller_id("billing.1", number)
 
@@ -530,7 +525,7 @@ IDENTITY = [
         .after(0.5)
         .dials()
         .ai_gets()
-        .ai_answers(200, "OK")
+        .ai_answers()
         .answered()
         .finding("route.request_uri", "stand-in.1", request_user="+12065550101"),
         "likely foreign-call",

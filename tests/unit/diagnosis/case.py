@@ -355,7 +355,7 @@ class Example:
 
     def ai_answers(
         self,
-        code: int,
+        code: int = 200,
         reason: str = "",
         method: str = "INVITE",
         sdp: str = "",
@@ -586,6 +586,9 @@ class Example:
 
     def to_caller(self, kind: str = "heard", packets: int | None = 0, **facts: object) -> Self:
         return self._direction(self.ai_label, "caller.1", kind, packets, **facts)
+
+    def both_hear(self) -> Self:
+        return self.to_ai().to_caller()
 
     def unheard(self) -> Self:
         """No RTP comes to either."""

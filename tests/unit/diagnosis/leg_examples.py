@@ -57,14 +57,14 @@ def capacity(reached: int, made: int = 4) -> Example:
     for number in range(2, made + 1):
         example.dials_too(f"caller-{number}")
     for number in range(reached):
-        example.ai_gets(call_id=f"call-{number}").ai_answers(200, "OK", call_id=f"call-{number}")
+        example.ai_gets(call_id=f"call-{number}").ai_answers(call_id=f"call-{number}")
     return example
 
 
 def _early_media(ai: Literal["synthflow", "stand-in"]) -> Example:
     """The AI sent a 183 with SDP, then its 200; the caller heard of the 200 alone."""
     example = dialled(row="EARLYMEDIA", line="early-media", ai=ai).after(0.1).ai_gets()
-    example.ai_answers(183, "Session Progress", sdp=WITHOUT).ai_answers(200, "OK", sdp=WITHOUT)
+    example.ai_answers(183, "Session Progress", sdp=WITHOUT).ai_answers(sdp=WITHOUT)
     if ai == "stand-in":  # whose answer has a moment
         example.rings("stand-in").state("connecting", 200, "OK", phone="stand-in")
     return example.answered().taken().finding("audio.early", "caller.1")
@@ -77,11 +77,11 @@ def _kept_silent() -> Example:
     example.caller_gets(
         f"SIP/2.0 183 Session Progress\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\n\r\n{WITHOUT}"
     )
-    example.ai_answers(200, "OK", sdp=WITHOUT).rings("stand-in").state(
+    example.ai_answers(sdp=WITHOUT).rings("stand-in").state(
         "connecting", 200, "OK", phone="stand-in"
     )
     example.answered().taken().finding("audio.early", "stand-in.1 → caller.1")
-    return example.to_ai().to_caller()
+    return example.both_hear()
 
 
 def _media_refused(offer: str, row: str = "TD-FALLBACK-REFUSED") -> Example:
@@ -307,11 +307,10 @@ LEGS = [
     Expected(
         "release.ack.to-ai",
         talk(Example(ai="stand-in"))
-        .ai_answers(200, "OK")
+        .ai_answers()
         .after(0.5)
-        .ai_answers(200, "OK")
-        .to_ai()
-        .to_caller()
+        .ai_answers()
+        .both_hear()
         .finding("answered.acknowledged", "stand-in.1", repeated=1),
         "certain ack-not-taken",
     ),
@@ -455,7 +454,7 @@ def in_the_clear() -> Example:
 
 def taken_in_the_clear() -> Example:
     """The AI gets it all the same, and the fallback does not come."""
-    example = in_the_clear().ai_gets(over="udp", tls=False).ai_answers(200, "OK").answered()
+    example = in_the_clear().ai_gets(over="udp", tls=False).ai_answers().answered()
     return example.after(5).landed("reception")
 
 

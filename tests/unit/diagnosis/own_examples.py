@@ -54,7 +54,7 @@ def looked_up(problem: str, *, denied: bool) -> Example:
 
 def closed() -> Example:
     """The AI took the call, and the caller's connection was closed between 100 and 200."""
-    example = dialled(ai="stand-in").ai_gets().ai_answers(200, "OK").after(0.1)
+    example = dialled(ai="stand-in").ai_gets().ai_answers().after(0.1)
     why = "End of file (PJ_EEOF)"
     example.transport_failed("caller", why).ends_here(503, why)
     return example.never(f"the phone itself ended the call: 503 {why}")
@@ -132,11 +132,7 @@ def astray(named: str, elsewhere: str = "") -> Example:
     """
     answer = description(named, "0")
     example = (
-        dialled(ai="stand-in")
-        .after(0.1)
-        .ai_gets(address="198.51.100.26")
-        .ai_answers(200, "OK")
-        .answered()
+        dialled(ai="stand-in").after(0.1).ai_gets(address="198.51.100.26").ai_answers().answered()
     )
     example.taken().invited(answer=answer)
     return (
@@ -151,7 +147,7 @@ def unacknowledged() -> Example:
     """A reliable 183 comes to the caller again and again after its PRACK, and no 200, though the AI
     has answered.
     """
-    example = dialled(ai="stand-in").after(0.1).ai_gets().ai_answers(200, "OK").taken()
+    example = dialled(ai="stand-in").after(0.1).ai_gets().ai_answers().taken()
     for text in ("PRACK sip:x SIP/2.0\r\nRAck: 7  10 INVITE\r\nCSeq: 11 PRACK", ""):
         example.caller_gets("SIP/2.0 183 Session Progress\r\nRSeq: 7\r\nCSeq: 10 INVITE")
         if text:

@@ -435,10 +435,10 @@ def starved(by: str, *, later: bool = False, on_hold: bool = False) -> Example:
     """The call is ended for want of RTP, by the AI or by the platform; ``on_hold``: both had heard
     each other.
     """
-    example = talk(Example(ai="stand-in")).ai_answers(200, "OK")
+    example = talk(Example(ai="stand-in")).ai_answers()
     example._sip("received", "ACK sip:ai SIP/2.0", to="<sip:ai@192.0.2.60>;tag=b")
     if later or on_hold:
-        example.to_ai().to_caller()
+        example.both_hear()
     bye = {
         "to": "<sip:x@y.example>;tag=p",
         "number": "3",
@@ -551,7 +551,7 @@ def _later(ai: str = "synthflow") -> Example:
     example.codec("stand-in.1", "PCMU") if ai == "stand-in" else example.record(
         status="in-progress", witness={"codec": "PCMU"}
     )
-    return example.to_ai().to_caller().after(300)
+    return example.both_hear().after(300)
 
 
 def _cut(*, ack: bool, refresh: int = 0) -> Example:
@@ -559,12 +559,12 @@ def _cut(*, ack: bool, refresh: int = 0) -> Example:
 
     ``refresh`` is how a session refresh of its own is answered before that.
     """
-    example = talk(Example(row="LONGCALL", ai="stand-in")).ai_answers(200, "OK")
+    example = talk(Example(row="LONGCALL", ai="stand-in")).ai_answers()
     if ack:
         example._sip("received", "ACK sip:ai SIP/2.0", to="<sip:ai@192.0.2.60>;tag=b")
     else:
-        example.after(0.5).ai_answers(200, "OK").after(1.0).ai_answers(200, "OK")
-    example.to_ai().to_caller().after(31)
+        example.after(0.5).ai_answers().after(1.0).ai_answers()
+    example.both_hear().after(31)
     if refresh:
         example.ai_refreshes(refresh)
     return example.ends("sent").unheard()

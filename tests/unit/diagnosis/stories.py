@@ -81,7 +81,7 @@ def talk(example: Example | None = None, *, withheld: bool = False, **invite: An
 
 def heard(example: Example | None = None, **invite: Any) -> Example:
     """Caller and AI hear each other."""
-    return talk(example, **invite).to_ai().to_caller()
+    return talk(example, **invite).both_hear()
 
 
 def people(row: str = "PEOPLE", line: str = "people", **fields: Any) -> Example:
@@ -152,7 +152,7 @@ def challenged(example: Example) -> Example:
 
 def called(example: Example) -> Example:
     """The AI answered, and the caller has not been told yet."""
-    return example.dials().after(0.1).ai_gets().ai_answers(200, "OK").taken()
+    return example.dials().after(0.1).ai_gets().ai_answers().taken()
 
 
 ON_HOLD = description("192.0.2.2", "0", lines="a=inactive\r\n")
@@ -167,13 +167,13 @@ def refused_fallback() -> Example:
 
 def stood_in(**invite: str) -> Example:
     """A stand-in answers whatever it is asked for."""
-    return dialled(ai="stand-in").ai_gets(**invite).ai_answers(200, "OK").answered()  # type: ignore[arg-type]
+    return dialled(ai="stand-in").ai_gets(**invite).ai_answers().answered()  # type: ignore[arg-type]
 
 
 def left_up(example: Example) -> Example:
     """The AI's leg does not end when the caller hangs up."""
     example.row = "HANGUP-CALLER"
-    return example.to_ai().to_caller().still_up(example.ai_label)
+    return example.both_hear().still_up(example.ai_label)
 
 
 def handed_on(example: Example, *answers: int, crossed: bool = False) -> Example:

@@ -177,7 +177,7 @@ _WITH_SDP = "\r\nContent-Type: application/sdp\r\n\r\n" + description("198.51.10
 def _changed(method: str, where: str, more: str) -> Example:
     """A voice, last heard when that request of the platform's came; where it came says who has it."""
     example = Example(now=0.0, row="HOLD", ai="stand-in" if where == "stand-in" else "synthflow")
-    example.dials().ai_gets().answered().taken().to_ai().to_caller()
+    example.dials().ai_gets().answered().taken().both_hear()
     if where == "stand-in":
         example.rings("stand-in")
     example.now = 10.0
@@ -314,7 +314,7 @@ def _moved(ai: str, first: str, then: str, *, refused: bool = False) -> Example:
     the AI.
     """
     body = description(then, "0")
-    example = call(ai=ai).ai_gets(address=first).ai_answers(200, "OK").answered().taken().after(0.1)
+    example = call(ai=ai).ai_gets(address=first).ai_answers().answered().taken().after(0.1)
     example._sip(
         "received",
         "INVITE sip:ai SIP/2.0",
@@ -402,7 +402,7 @@ def test_voice_that_the_codec_distorts_because_it_is_quiet_is_too_quiet(
     ],
 )
 def test_words_that_another_sound_covers_are_not_cut(heard: str, cause: str) -> None:
-    example = talk().to_ai().to_caller()
+    example = talk().both_hear()
     example.finding("audio.words", "assistant main → caller.1", delay_ms=320.0, limit_ms=100.0)
     example.finding(heard, "caller.1")
     assert named(example) == [(cause, "certain")]
@@ -412,13 +412,13 @@ def test_words_that_another_sound_covers_are_not_cut(heard: str, cause: str) -> 
     ("check", "measured"), [("audio.beneath", {}), ("audio.first", {"delay_ms": 2400.0})]
 )
 def test_echo_that_hides_a_voice_is_an_echo(check: str, measured: dict[str, Any]) -> None:
-    example = talk().to_ai().to_caller()
+    example = talk().both_hear()
     example.finding(check, "caller.1", **measured).finding("audio.echo", "caller.1")
     assert named(example) == [("echo", "certain")]
 
 
 def test_pauses_that_grow_by_the_beginnings_of_words_are_no_holes() -> None:
-    example = talk().to_ai().to_caller()
+    example = talk().both_hear()
     example.finding("audio.words", "assistant main → caller.1", delay_ms=180.0, limit_ms=100.0)
     example.finding("audio.loss", "caller.1", spanned_s=3.7, filled_s=3.15)
     assert named(example) == [("words-cut-off", "certain")]

@@ -170,7 +170,7 @@ def _within(
 def _answered_with(host: str) -> Example:
     """The 200 to the caller has that address for audio."""
     example = Example(ai="stand-in", now=100.0)
-    example.dials().invited(answer=_told(host)).ai_gets().ai_answers(200, "OK")
+    example.dials().invited(answer=_told(host)).ai_gets().ai_answers()
     return example.answered().taken().codec("caller.1", "PCMU").codec("stand-in.1", "PCMU")
 
 

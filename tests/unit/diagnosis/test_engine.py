@@ -50,10 +50,16 @@ def rule(
 FITS = when("ai.saw", "nothing")
 SPEAKS_AGAINST = when("ai.saw", "answered")
 UNKNOWN = when("ai.code", 404)
+SURE = rule("route-missing", FITS)
 
 
 def told(*rules: Rule, example: Example | None = None) -> Diagnosis:
     return (example or dialled().not_taken()).diagnose(rules=rules)
+
+
+def left_up() -> Example:
+    """A call that nobody got, and that did not end."""
+    return dialled().not_taken().finding("released", "caller.1", seconds=None)
 
 
 def named(diagnosis: Diagnosis) -> list[tuple[str, str]]:
@@ -61,7 +67,7 @@ def named(diagnosis: Diagnosis) -> list[tuple[str, str]]:
 
 
 def test_a_rule_whose_conditions_all_hold_is_certain() -> None:
-    assert named(told(rule("route-missing", FITS))) == [("route-missing", "certain")]
+    assert named(told(SURE)) == [("route-missing", "certain")]
     assert named(told(rule("route-missing", FITS, confidence="likely"))) == [
         ("route-missing", "likely")
     ]
@@ -69,29 +75,24 @@ def test_a_rule_whose_conditions_all_hold_is_certain() -> None:
 
 
 def test_beside_a_possible_rival_nothing_is_certain() -> None:
-    assert named(told(rule("route-missing", FITS), rule("echo", UNKNOWN))) == [
-        ("route-missing", "likely")
-    ]
-    assert named(told(rule("route-missing", FITS), rule("echo", SPEAKS_AGAINST))) == [
-        ("route-missing", "certain")
-    ]
+    assert named(told(SURE, rule("echo", UNKNOWN))) == [("route-missing", "likely")]
+    assert named(told(SURE, rule("echo", SPEAKS_AGAINST))) == [("route-missing", "certain")]
     another_rule = rule("route-missing", UNKNOWN, id="the same cause")
-    assert named(told(rule("route-missing", FITS), another_rule)) == [("route-missing", "certain")]
+    assert named(told(SURE, another_rule)) == [("route-missing", "certain")]
     of_another = rule("echo", UNKNOWN, symptoms=("audio",))
-    assert named(told(rule("route-missing", FITS), of_another)) == [("route-missing", "certain")]
+    assert named(told(SURE, of_another)) == [("route-missing", "certain")]
 
 
 def test_a_rival_that_is_named_as_possible_leaves_nothing_certain_and_comes_last() -> None:
-    example = dialled().not_taken().finding("released", "caller.1", seconds=None)
     rival = rule("echo", FITS, confidence="possible")
     later = rule("hangup-not-taken", FITS, symptoms=("release",))
-    assert named(told(rival, rule("route-missing", FITS), later, example=example)) == [
+    assert named(told(rival, SURE, later, example=left_up())) == [
         ("route-missing", "likely"),
         ("hangup-not-taken", "certain"),
         ("echo", "possible"),
     ]
     of_the_same = rule("route-missing", FITS, confidence="possible", id="the same cause")
-    assert named(told(rule("route-missing", FITS), of_the_same)) == [("route-missing", "certain")]
+    assert named(told(SURE, of_the_same)) == [("route-missing", "certain")]
 
 
 def test_what_is_not_excluded_is_possible() -> None:
@@ -109,21 +110,17 @@ def test_a_needed_condition_has_to_be_known() -> None:
 
 
 def test_a_cause_explains_its_consequences() -> None:
-    example = dialled().not_taken().finding("released", "caller.1", seconds=None)
-    alone = told(
-        rule("route-missing", FITS), rule("echo", FITS, symptoms=("release",)), example=example
-    )
+    alone = told(SURE, rule("echo", FITS, symptoms=("release",)), example=left_up())
     assert [name for name, _ in named(alone)] == ["route-missing", "echo"]
     with_it = rule("route-missing", FITS, consequences=("release",))
-    both = told(with_it, rule("echo", FITS, symptoms=("release",)), example=example)
+    both = told(with_it, rule("echo", FITS, symptoms=("release",)), example=left_up())
     assert [name for name, _ in named(both)] == ["route-missing"]
 
 
 def test_a_cause_of_two_symptoms_is_named_once() -> None:
-    example = dialled().not_taken().finding("released", "caller.1", seconds=None)
     first = rule("route-missing", FITS, id="first")
     again = rule("route-missing", FITS, id="again", symptoms=("release",))
-    assert [cause.rule for cause in told(first, again, example=example).causes] == ["first"]
+    assert [cause.rule for cause in told(first, again, example=left_up()).causes] == ["first"]
 
 
 def test_what_would_settle_it_is_what_most_candidates_wait_for() -> None:
@@ -153,7 +150,7 @@ def test_of_candidates_those_come_first_for_which_something_speaks() -> None:
         rule("route-missing", UNKNOWN), rule("no-g711", UNKNOWN, favours=(SPEAKS_AGAINST,)), later
     )
     assert [name for name, _ in named(listed)] == ["echo", "route-missing", "no-g711"]
-    sure = told(rule("route-missing", FITS), rule("echo", FITS, favours=(FITS,)))
+    sure = told(SURE, rule("echo", FITS, favours=(FITS,)))
     assert [name for name, _ in named(sure)] == ["route-missing", "echo"], (
         "what is shown stays in the order of a call"
     )
@@ -172,7 +169,7 @@ def test_a_condition_of_another_kind_settles_it_where_there_is_none_else() -> No
         first.causes[0].separating_observation
         == "look at the AI's own record of the call, or put a stand-in in its place"
     )
-    assert told(rule("route-missing", FITS)).causes[0].separating_observation == ""
+    assert told(SURE).causes[0].separating_observation == ""
 
 
 def test_the_evidence_is_the_finding_and_the_facts_that_hold() -> None:
@@ -205,7 +202,7 @@ def test_a_fact_that_only_has_to_be_none_of_some_is_evidence_where_it_is_odd(
 
 def test_what_was_ruled_out_says_what_speaks_against_it_or_is_missing() -> None:
     diagnosis = told(
-        rule("route-missing", FITS),
+        SURE,
         rule("echo", UNKNOWN, SPEAKS_AGAINST),
         rule("no-g711", UNKNOWN),
         rule("ai-silent", FITS, symptoms=("audio",)),
@@ -277,16 +274,14 @@ def test_a_diagnosis_that_fails_says_so_and_raises_nothing(monkeypatch: pytest.M
 
 
 def test_without_any_failure_nothing_is_told() -> None:
-    assert told(rule("route-missing", FITS), example=dialled().taken()) == Diagnosis()
+    assert told(SURE, example=dialled().taken()) == Diagnosis()
 
 
 def test_it_is_about_the_parts_of_the_deployment() -> None:
-    (cause,) = told(rule("route-missing", FITS)).causes
+    (cause,) = told(SURE).causes
     assert cause.about == {"line": "inbound", "trunk": "udp-ip"}
     example = dialled().not_taken().landed("customer").landed("reception").landed("billing")
-    assert (
-        told(rule("route-missing", FITS), example=example).causes[0].about["group"] == "reception"
-    )
+    assert told(SURE, example=example).causes[0].about["group"] == "reception"
 
 
 # -- whose facts explain a finding
@@ -309,7 +304,7 @@ def test_a_finding_is_explained_by_its_own_leg_and_the_agent_is_named() -> None:
 
 
 def test_another_call_s_facts_are_unknown_to_a_finding() -> None:
-    example = talk(ai="stand-in").dials_too("caller-2").to_ai().to_caller()
+    example = talk(ai="stand-in").dials_too("caller-2").both_hear()
     example.caller_id("stand-in.1", CALLER, passed=True)
     heard, silent = ("caller-2.1", "stand-in.2"), ("stand-in.2", "caller-2.1")
     example._direction(*heard, "heard", 0)._direction(*silent, "no-rtp", 0)
@@ -391,7 +386,7 @@ def test_the_plain_form_is_json_and_comes_back() -> None:
 
 
 def test_an_unknown_failure_stands_in_place_of_causes() -> None:
-    diagnosis = talk().to_ai().to_caller().finding("prack", "x").diagnose()
+    diagnosis = talk().both_hear().finding("prack", "x").diagnose()
     assert diagnosis.headline == "No documented cause fits: prack of x: expected promised; seen"
     (plain,) = diagnosis.to_plain()["causes"]
     assert plain == {"id": "unknown", "cause": diagnosis.headline, "settles": diagnosis.next_look}

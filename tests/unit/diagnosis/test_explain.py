@@ -43,7 +43,7 @@ def test_candidates_are_not_rules_that_fired() -> None:
 
 
 def test_an_unknown_failure_names_what_is_nearest() -> None:
-    example = talk().to_ai().to_caller().finding("prack", "caller.1")
+    example = talk().both_hear().finding("prack", "caller.1")
     diagnosis = example.diagnose()
     lines = text(example, diagnosis)
     assert lines[lines.index("Rules that fired") + 1] == "  none"

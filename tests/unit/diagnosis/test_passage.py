@@ -55,7 +55,7 @@ def test_where_telephone_event_was_lost(
 )
 def test_digits_by_info_need_no_telephone_event(method: str, cause: str) -> None:
     example = dialled(row="DTMF-INFO").invited(offer=sdp(EVENTS), answer=sdp())
-    example.answered().taken().to_ai().to_caller().finding(
+    example.answered().taken().both_hear().finding(
         "dtmf", "assistant main", sent="1", seen="", method=method
     )
     assert [name for name, _ in named(example)] == [cause]

@@ -23,7 +23,7 @@ def test_a_later_bye_another_leg_s_or_the_caller_s_own_cut_nothing() -> None:
 def test_only_a_reason_for_want_of_rtp_is_another_cause() -> None:
     """Asterisk's rtp_timeout hangs up with cause 44, which in a BYE says nothing of channels."""
     assert value(starved("the platform"), "call.reason") == "that no RTP came"
-    example = talk().to_ai().to_caller().ends("received")
+    example = talk().both_hear().ends("received")
     example.caller_gets("BYE sip:caller SIP/2.0\r\nReason: Q.850;cause=44").to_ai(
         "no-rtp"
     ).to_caller("no-rtp")
@@ -54,7 +54,7 @@ def test_what_became_of_the_ai_s_last_session_refresh(
 @pytest.mark.parametrize(("invite", "ack"), [("1", "arrived"), ("2", "none")])
 def test_an_ack_acknowledges_its_own_invite_alone(invite: str, ack: str) -> None:
     """The ACK of a re-INVITE that was answered with 491 is none of the 200 before."""
-    example = talk(row="HOLD", ai="stand-in").ai_answers(200, "OK")
-    example.after(0.5).ai_answers(200, "OK")
+    example = talk(row="HOLD", ai="stand-in").ai_answers()
+    example.after(0.5).ai_answers()
     example._sip("received", "ACK sip:ai SIP/2.0", number=invite)
-    assert value(example.to_ai().to_caller(), "ai.ack") == ack
+    assert value(example.both_hear(), "ai.ack") == ack

@@ -68,9 +68,7 @@ UNASKED = turn("billing", True, its_turn=False, before=ASKED).expected
 def told(example: Example | None = None, **action: object) -> Example:
     """A transfer of which the AI's record alone tells."""
     action = {"name": "transfer_call", "type": "cold", "to": GROUP, **action}
-    talked = (
-        (example or Example(row="TD-TRANSFER-BLIND")).dials().answered().taken().to_ai().to_caller()
-    )
+    talked = (example or Example(row="TD-TRANSFER-BLIND")).dials().answered().taken().both_hear()
     return talked.record(executed_actions={"a": action})
 
 
@@ -114,7 +112,7 @@ def untold_caller() -> Example:
         .platform_says(202)
         .notified(480)
     )
-    example = refused.to_ai().to_caller().finding("transfer.fails", "stand-in.1", True, code=480)
+    example = refused.both_hear().finding("transfer.fails", "stand-in.1", True, code=480)
     return example.finding(
         "transfer.told", "caller.1", actual="no voice spoke: it heard silence", before_end_s=None
     )
