@@ -51,7 +51,8 @@ def says(
     )
 
 
-fine = says(200)
+def fine(request: Request) -> Response:
+    return Response.to_request(request, 200, tag="far")
 
 
 def silent(request: Request) -> None:
@@ -66,7 +67,7 @@ def registrar(
 
     def answer(request: Request) -> Response:
         if request.method != "REGISTER" or server.verify(request).accepted:
-            return Response.to_request(request, 200, tag="far")
+            return fine(request)
         return Response.to_request(request, server.status, tag="far", headers=[server.challenge()])
 
     return answer
@@ -356,6 +357,7 @@ class Lab:
             "name": "lab",
             "integration": "talkdesk",
             "kind": "live",
+            "ca_file": far.ca_file,
             "platform": {"domain": "acme.example"},
             "trunks": [
                 {

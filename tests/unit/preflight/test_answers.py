@@ -20,6 +20,7 @@ from tests.unit.preflight.conftest import (
     WARNING,
     Answer,
     check,
+    fine,
     only,
     registrar,
     says,
@@ -38,7 +39,7 @@ def registers(options: Answer, status: int) -> Answer:
 
 
 def of_another_call(request: Request) -> Response:
-    return Response.to_request(request, 200, tag="far").setting("Call-ID", "another")
+    return fine(request).setting("Call-ID", "another")
 
 
 def refuses_after_the_password(request: Request) -> Any:
@@ -54,13 +55,13 @@ def seen_as(address: str) -> Answer:
     def answer(request: Request) -> Response:
         params = request.via.params.with_("received", address).with_("rport", "40000")
         via = type(request.via)(request.via.transport, request.via.host, request.via.port, params)
-        return Response.to_request(request, 200, tag="far").with_top_via(via)
+        return fine(request).with_top_via(via)
 
     return answer
 
 
 def without_via(request: Request) -> Response:
-    return Response.to_request(request, 200, tag="far").without("Via")
+    return fine(request).without("Via")
 
 
 PROMPT = [
@@ -191,7 +192,6 @@ def test_answer_gives_its_line(
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 def test_silence_differs_from_a_refusal(lab: Any, far: Any, transport: str) -> None:
     lab.account["transport"] = transport
-    lab.plain["ca_file"] = far.ca_file
     context = far.certificate() if transport == "tls" else None
     lab.account["port"] = far.udp(silent) if transport == "udp" else far.stream(silent, context)
     check(lab.line("OPTIONS", **SOON), FAILED, "no answer within 1.5 s", "firewall")
@@ -224,7 +224,7 @@ def test_slow_answer_is_a_warning(lab: Any, far: Any, monkeypatch: pytest.Monkey
     def late(request: Request) -> Response | None:
         """Answers only the retransmission, after 0.5 s (timer E)."""
         if request.call_id in seen:
-            return Response.to_request(request, 200, tag="far")
+            return fine(request)
         seen.add(request.call_id)
         return None
 

@@ -27,7 +27,6 @@ def certified(**options: Any) -> Callable[[Lab, FarEnd], object]:
         lab.account.update(
             {"transport": "tls", "port": far.stream(context=far.certificate(**options))}
         )
-        lab.plain["ca_file"] = far.ca_file
 
     return wrong
 
@@ -55,7 +54,6 @@ def stand_in_certificate(lab: Lab, far: FarEnd) -> None:
             "termination": f"{far.address}:{far.stream(context=far.certificate())}",
         }
     )
-    lab.plain["ca_file"] = far.ca_file
 
 
 def own_certificate(lab: Lab, far: FarEnd) -> None:

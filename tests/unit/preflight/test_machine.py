@@ -201,7 +201,6 @@ def test_unusable_stand_in_certificate_fails(
 
 @pytest.mark.parametrize("has_one", [True, False])
 def test_mutual_tls_uses_the_accounts_certificate(lab: Any, far: Any, has_one: bool) -> None:
-    lab.plain["ca_file"] = far.ca_file
     port = far.stream(context=far.certificate(is_mutual=True))
     lab.account.update({"transport": "tls", "port": port})
     if has_one:

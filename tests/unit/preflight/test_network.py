@@ -21,7 +21,17 @@ from harness.sip.message import Request, Response
 from harness.witness.ports import services
 from harness.witness.ports.probes import Probing, Target
 from tests.loopback import fresh_address
-from tests.unit.preflight.conftest import FAILED, OK, SOON, WARNING, FarEnd, Lab, check, printed
+from tests.unit.preflight.conftest import (
+    FAILED,
+    OK,
+    SOON,
+    WARNING,
+    FarEnd,
+    Lab,
+    check,
+    fine,
+    printed,
+)
 
 TRUNK = "Registration fails"
 HOST = "sip.carrier.example"
@@ -301,7 +311,7 @@ def test_received_may_bracket_an_ipv6_address(lab: Lab, six: FarEnd, received: s
     """RFC 5118 section 4.5: RFC 3261's grammar has no brackets there, but some servers write them."""
 
     def answer(request: Request) -> Response:
-        said = Response.to_request(request, 200, tag="far")
+        said = fine(request)
         return said.setting("Via", f"{request.get('Via')};received={received}")
 
     port = six.udp(answer)

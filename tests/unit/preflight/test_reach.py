@@ -72,7 +72,6 @@ def test_probes_use_the_accounts_bind_address(lab: Any, far: Any) -> None:
     lab.account.update(
         {"transport": "tls", "port": far._serve(serve, context), "bind": fresh_address()}
     )
-    lab.plain["ca_file"] = far.ca_file
     lines = [
         line
         for line in lab.report(**SOON).lines
@@ -84,7 +83,6 @@ def test_probes_use_the_accounts_bind_address(lab: Any, far: Any) -> None:
 
 def tls(lab: Any, far: Any, context: ssl.SSLContext) -> dict[ProbeKind, Any]:
     lab.account.update({"transport": "tls", "port": far.stream(context=context)})
-    lab.plain["ca_file"] = far.ca_file
     of_tls = (ProbeKind.TLS, CHAIN, NAME, EXPIRY)
     return {look: line for look, line in lab.lines().items() if look in of_tls}
 
@@ -214,7 +212,6 @@ def test_certificate_name_rule_depends_on_the_caller(
     fix: str,
 ) -> None:
     lab.settings["resolver"] = far.dns({("sip.acme.example", "A"): [far.address]})
-    lab.plain["ca_file"] = far.ca_file
     at = {
         "host": "sip.acme.example",
         "transport": "tls",
@@ -235,7 +232,6 @@ def test_certificate_name_rule_depends_on_the_caller(
 def test_platform_only_port_need_not_suit_the_softphones(lab: Any, far: Any, mutual: bool) -> None:
     """The AI may speak only TLS 1.3, or require a certificate of the platform."""
     context = far.certificate(is_mutual=True) if mutual else far.certificate(versions=TLS13)
-    lab.plain["ca_file"] = far.ca_file
     port = far.stream(context=context)
     lab.trunk.update({"ai": "synthflow", "host": far.address, "transport": "tls", "port": port})
     lines = {line.look: line for line in lab.report().lines if f":{port}/" in line.subject}

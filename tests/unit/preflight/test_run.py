@@ -26,7 +26,7 @@ def test_probes_run_concurrently(lab: Any, far: Any) -> None:
 
     def together(request: Request) -> Response | None:
         seen.add(request.call_id)
-        return Response.to_request(request, 200, tag="far") if len(seen) >= 16 else None
+        return fine(request) if len(seen) >= 16 else None
 
     lab.account["port"] = far.udp(together)
     for number in range(7):

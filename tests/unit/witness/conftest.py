@@ -25,6 +25,11 @@ class Web:
     requests: list[bytes] = field(default_factory=list)
     base: str = ""
 
+    def asked(self) -> tuple[str, str]:
+        """The head and the body of its first request."""
+        head, _, body = self.requests[0].decode().partition("\r\n\r\n")
+        return head, body
+
     def next(self) -> bytes | None:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 

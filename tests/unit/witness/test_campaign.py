@@ -31,8 +31,7 @@ def test_the_request(web: Make) -> None:
         "body": '{"to": ["{customer}"], "caller": "{line}", "note": "{}"}',
     }
     campaign.start(described(f"{server.base}/dial", **settings), LINE, CUSTOMER)
-    (request,) = server.requests
-    head, _, body = request.decode().partition("\r\n\r\n")
+    head, body = server.asked()
     assert head.startswith("PUT /dial HTTP/1.1\r\n")
     lines = {line.lower() for line in head.split("\r\n")}
     assert {"x-account: acme", "authorization: s3cret", "content-type: application/json"} <= lines
@@ -48,7 +47,7 @@ def test_each_of_several_campaigns_is_asked_for_by_its_id(web: Make) -> None:
     }
     trigger = described(f"{server.base}/campaigns/{{campaign}}/calls", **settings)
     campaign.start(trigger, LINE, CUSTOMER, trigger.ids["winter"])
-    head, _, body = server.requests[0].decode().partition("\r\n\r\n")
+    head, body = server.asked()
     assert head.startswith("POST /campaigns/c-8/calls HTTP/1.1\r\n")
     assert json.loads(body) == {"campaign": "c-8", "to": CUSTOMER}
 
@@ -76,7 +75,7 @@ def test_the_plus_of_a_number_in_a_form_is_no_blank(web: Make) -> None:
         "body": "From={line}&To={customer}&Note=a+b",
     }
     campaign.start(described(server.base, **settings), LINE, CUSTOMER)
-    head, _, body = server.requests[0].decode().partition("\r\n\r\n")
+    head, body = server.asked()
     assert "application/json" not in head
     assert parse_qs(body) == {"From": [LINE], "To": [CUSTOMER], "Note": ["a b"]}
 
@@ -87,7 +86,7 @@ def test_numbers_in_the_url(web: Make, method: str) -> None:
     server = web(answer("200 OK"))
     url = f"{server.base}/calls/{{customer}}?from={{line}}&to={{customer}}&tags={{}}"
     campaign.start(described(url, method=method), LINE, CUSTOMER)
-    head, _, body = server.requests[0].decode().partition("\r\n\r\n")
+    head, body = server.asked()
     assert head.startswith(
         f"{method} /calls/%2B14155550105?from=%2B13125550100&to=%2B14155550105&tags=%7B%7D HTTP/1.1\r\n"
     )

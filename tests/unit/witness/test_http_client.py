@@ -13,7 +13,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,11 @@ from harness.support.http_client import HttpClient, HttpError
 from harness.witness.synthflow import SynthflowApi
 from harness.world.pki import Authority
 from tests.unit.witness.conftest import Web, answer, listening, serving
+
+
+def ready() -> AbstractContextManager[Web]:
+    """A server that answers."""
+    return serving(Web([answer("200 OK")]))
 
 
 @pytest.fixture
@@ -38,7 +43,7 @@ def client() -> Iterator[HttpClient]:
 def test_a_header_that_cannot_be_sent_is_not_shown(value: str, where: str) -> None:
     headers = {"Authorization": f"Bearer {value}"}
     client = HttpClient(headers=headers if where == "client" else None)
-    with serving(Web([answer("200 OK")])) as web, pytest.raises(HttpError) as caught:
+    with ready() as web, pytest.raises(HttpError) as caught:
         client.request("GET", web.base, 30.0, headers=headers if where == "request" else None)
     client.close()
     assert (caught.value.trouble, str(caught.value)) == (
@@ -50,7 +55,7 @@ def test_a_header_that_cannot_be_sent_is_not_shown(value: str, where: str) -> No
 
 def test_a_requests_header_is_sent_in_the_clients_stead() -> None:
     client = HttpClient(headers={"X-A": "client", "X-B": "client"})
-    with serving(Web([answer("200 OK")])) as web:
+    with ready() as web:
         assert client.request("GET", web.base, 30.0, headers={"X-A": "request"}).is_success
     client.close()
     lines = web.requests[0].lower().split(b"\r\n")
@@ -124,7 +129,7 @@ def test_a_client_trusts_whom_the_system_does_and_ends_without_a_word(
 
 def head(client: HttpClient, path: str, **arguments: Any) -> list[str]:
     """The request that a server then has, by lines."""
-    with serving(Web([answer("200 OK")])) as web:
+    with ready() as web:
         client.request("GET", web.base + path, 30.0, **arguments)
     return (
         web.requests[0]
@@ -156,7 +161,7 @@ def test_a_path_and_a_query_are_asked_for_as_they_stand(
 
 
 def test_a_body_is_sent_as_it_is(client: HttpClient) -> None:
-    with serving(Web([answer("200 OK")])) as web:
+    with ready() as web:
         client.request("POST", web.base, 30.0, content="{grüße}")
         client.request("POST", web.base, 30.0, json={"a": "ü"})
     plain, told = (request.partition(b"\r\n\r\n") for request in web.requests)
@@ -175,7 +180,7 @@ def test_nothing_is_read_from_the_environment(
     monkeypatch.delenv("no_proxy", raising=False)
     with (
         serving(Web([answer("502 Bad Gateway")])) as proxy,
-        serving(Web([answer("200 OK")])) as web,
+        ready() as web,
     ):
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.base)

@@ -288,5 +288,5 @@ def test_another_calls_record_is_none_of_this_one(web: Callable[..., Web]) -> No
 def test_a_call_is_prepared_as_documented(web: Callable[..., Web]) -> None:
     server = web(in_json({"call_status": "registered", "synthflow_call_id": "p1"}))
     assert SynthflowApi(server.base, "token").prepare_inbound(CALLER, ASSISTANT, "m1") == "p1"
-    asked = json.loads(server.requests[0].partition(b"\r\n\r\n")[2])
+    asked = json.loads(server.asked()[1])
     assert asked == {"from_number": CALLER, "to_number": ASSISTANT, "model_id": "m1"}

@@ -42,7 +42,7 @@ def test_a_report_that_is_asked_for_with_a_body(web: Make) -> None:
     server = web(answer("200 OK", "[]"))
     body = '{"timespan": {"from": "{since}"}}'
     assert source(url=server.base, method="POST", body=body).read(1_772_373_909.0) == []
-    head, _, sent = server.requests[0].decode().partition("\r\n\r\n")
+    head, sent = server.asked()
     assert head.startswith("POST")
     assert "content-type: application/json" in head.lower()
     assert sent == '{"timespan": {"from": "2026-03-01T14:04:09Z"}}'
