@@ -123,6 +123,10 @@ class Made:
     deployment: Deployment
     cases: list[Case]
 
+    @property
+    def evidence(self) -> RunEvidence:
+        return RunEvidence.read(self.directory)
+
     def case_directory(self, row: str) -> Path:
         return next(
             path

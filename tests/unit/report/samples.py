@@ -30,8 +30,11 @@ from harness.case.events import (
 from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Finding, Strength, Verdict
 from harness.report.evidence import CaseEvidence
+from harness.report.run_directory import RunEnd
 from tests.unit.phone_events import rtp_statistics, sip_message
 
+#: How a run ended where nothing depends on it.
+END = RunEnd(workers=1, wall_s=1.0)
 CALLER, AGENT = "+13125550100", "+13125550142"
 LINE = "sip:+12065550110@127.0.3.1"
 CARRIER, PLATFORM = "127.0.3.1:5060", "127.0.3.2:5060"

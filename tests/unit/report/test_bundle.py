@@ -11,13 +11,13 @@ import pytest
 
 from harness.errors import MistakeError
 from harness.report import bundle
-from harness.report.run_directory import RunEnd, case_directory, create, write_end
+from harness.report.run_directory import case_directory, create, write_end
 from tests.unit import conftest as runs
 from tests.unit.report import samples
 
 
 def test_all_cases_are_in_the_bundle_and_no_number_is(run: Any) -> None:
-    write_end(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0))
+    write_end(run.directory, run.planned, samples.END)
     path = bundle.zipped(run.directory, "all")
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
@@ -73,7 +73,7 @@ def test_no_cell_is_a_formula(tmp_path: Path, cell: str) -> None:
     directory = create(tmp_path)
     case = samples.case_of(title=cell)
     samples.passed(case_directory(directory, case), case)
-    write_end(directory, [case], RunEnd(workers=1, wall_s=1.0))
+    write_end(directory, [case], samples.END)
     with bundle.table(directory).open(encoding="utf-8-sig", newline="") as file:
         title = next(csv.DictReader(file))["title"]
 

@@ -101,7 +101,7 @@ def test_a_damaged_line_of_evidence_leaves_the_others(tmp_path: Path) -> None:
     (directory / "case.json").write_text(json.dumps(plain))
     lines = (directory / "events.jsonl").read_text().splitlines()
     kinds = [(kind, plain[kind].get("kind")) for plain in map(json.loads, lines) for kind in plain]
-    finish(run, [case], RunEnd(workers=1, wall_s=1.0))
+    finish(run, [case], samples.END)
     damaged = set()
     for number in {
         kind: number for number, kind in enumerate(kinds) if kind[0] != "format"

@@ -11,7 +11,7 @@ import pytest
 from harness.errors import HarnessError, ResourceError
 from harness.report import history
 from harness.report.run import finish, remake, remember
-from harness.report.run_directory import RunEnd, case_directory, create, write_end
+from harness.report.run_directory import case_directory, create, write_end
 from tests.disk import full_beyond
 from tests.unit.report import samples
 
@@ -37,7 +37,7 @@ def test_views_are_made_anew(tmp_path: Path, room: int) -> None:
     samples.failed(case_directory(directory, case), case, sound=True)
     other = tmp_path / "other" / directory.name
     shutil.copytree(directory, other)
-    end = RunEnd(workers=1, wall_s=1.0)
+    end = samples.END
     write_end(other, [case], end)
     finish(directory, [case], end)
     remake(directory, complete=True)
@@ -60,7 +60,7 @@ def test_a_history_that_cannot_be_opened_takes_no_report_away(tmp_path: Path) ->
     run, case = tmp_path / "run", samples.case_of()
     samples.passed(run / "cases" / "one", case)
     (tmp_path / history.FILE).mkdir()
-    end = RunEnd(workers=1, wall_s=1.0)
+    end = samples.END
     finished = finish(run, [case], end)
     (note,) = finished.notes
     assert note.startswith("the report shows no earlier runs: ")

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from harness.report.github import workflow_commands
-from harness.report.run_directory import RunEvidence
 from tests.unit import conftest as runs
 
 
@@ -19,7 +18,7 @@ def test_each_cause_is_one_annotation(tmp_path: Path, monkeypatch: pytest.Monkey
 
     plays = dict.fromkeys(("HOLD", "BUSY"), fails)
     made = runs.make_run(tmp_path, rows=("HOLD", "BUSY", "NOANSWER"), plays=plays)
-    run = RunEvidence.read(made.directory)
+    run = made.evidence
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     assert list(workflow_commands(run.groups, ["it, broke"])) == []
     monkeypatch.setenv("GITHUB_ACTIONS", "true")

@@ -99,7 +99,7 @@ def small(tmp_path: Path) -> RunEvidence:
     made = runs.make_run(
         tmp_path, rows=("TD-INBOUND", "HOLD", "BUSY"), plays={"HOLD": runs.fails}, lost=("BUSY",)
     )
-    return RunEvidence.read(made.directory)
+    return made.evidence
 
 
 def in_terminal(tables: Sequence[Table]) -> str:

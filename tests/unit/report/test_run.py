@@ -20,10 +20,11 @@ from harness.report.evidence import CaseEvidence
 from harness.report.history import runs_of
 from harness.report.html import CasePage
 from harness.report.run import FinishedRun, finish, remake, remember
-from harness.report.run_directory import RunEnd, RunEvidence, case_directory, create, point_latest
+from harness.report.run_directory import RunEnd, case_directory, create, point_latest
 from harness.report.signoff import manifest
 from harness.report.signoff.decision import decide
 from tests.unit import conftest as runs
+from tests.unit.report import samples
 
 
 def ended(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> FinishedRun:
@@ -65,7 +66,7 @@ class TestLatest:
     ) -> None:
         taken = run.directory.parent / "latest"
         taken.mkdir() if kind == "directory" else taken.write_text("my notes")
-        finished = ended(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0))
+        finished = ended(run.directory, run.planned, samples.END)
         (note,) = [note for note in finished.notes if "latest" in note]
         assert (
             note == f"{taken}: is not a link to the newest run, and is left as it is; move it away"
@@ -107,7 +108,7 @@ class TestFinish:
         finished = finish(
             made.directory,
             [one for one in planned if one["row"] == "HOLD"],
-            RunEnd(workers=1, wall_s=1.0),
+            samples.END,
         )
 
         assert (finished.summary.passed, finished.summary.missing) == (1, [])
@@ -135,7 +136,7 @@ class TestFinish:
         self, run: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A log that was read again for the page took a seventh of what all reports take."""
-        ended(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0))
+        ended(run.directory, run.planned, samples.END)
         done = []
         read, page_of = CaseEvidence.read, CasePage.of
 
@@ -170,7 +171,7 @@ class TestFinish:
         (again / "case.json").write_text(json.dumps(case | {"attempt": 2}))
         (run.directory / html.PARTS).mkdir()
         (run.directory / html.PARTS / "of-an-earlier-page.js").touch()
-        finished = ended(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0))
+        finished = ended(run.directory, run.planned, samples.END)
 
         keys = {html.key_of(case) for case in finished.evidence.cases}
         assert html.key_of(CaseEvidence.read(again)) in keys
@@ -207,7 +208,7 @@ def test_a_live_run_whose_names_are_numbers_is_whole_and_holds_none(tmp_path: Pa
         numbered,
         RunEnd(workers=1, wall_s=1.0, allure_results=made.directory / "allure-results"),
     )
-    decision = decide(RunEvidence.read(made.directory), today=datetime.date(2026, 11, 20))
+    decision = decide(made.evidence, today=datetime.date(2026, 11, 20))
 
     assert len(made.cases) >= 2
     assert (finished.summary.passed, finished.summary.exit_code) == (len(made.cases), 0)
@@ -215,7 +216,7 @@ def test_a_live_run_whose_names_are_numbers_is_whole_and_holds_none(tmp_path: Pa
         (row.verdict, row.passed) for row in decision.rows if row.scope.row == "TD-INBOUND"
     ] == [("passed", len(made.cases))]
     (entry,) = history.read(tmp_path / history.FILE)
-    assert entry.key == runs_of(RunEvidence.read(made.directory))[0].key
+    assert entry.key == runs_of(made.evidence)[0].key
     for path in made.directory.rglob("*"):
         assert not re.search(r"312555|312999|0044205550", path.name)
         if path.is_file() and path.suffix not in (".wav", ".mp3"):

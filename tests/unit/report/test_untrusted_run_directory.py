@@ -36,7 +36,7 @@ def received(tmp_path: Path) -> Path:
     directory = create(tmp_path / "received")
     case = samples.case_of()
     samples.passed(case_directory(directory, case), case)
-    write_end(directory, [case], RunEnd(workers=1, wall_s=9.0))
+    write_end(directory, [case], samples.END)
     return directory
 
 

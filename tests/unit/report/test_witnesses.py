@@ -49,7 +49,7 @@ from harness.report.flow import arrows
 from harness.report.merge import merge
 from harness.report.rejudge import rejudge
 from harness.report.run import remake
-from harness.report.run_directory import RunEvidence, read_witnesses
+from harness.report.run_directory import read_witnesses
 from harness.report.signoff import attest, manifest
 from harness.report.signoff.decision import Acceptance
 from harness.report.witnesses import Told, add, read_files
@@ -155,10 +155,10 @@ def make(tmp_path: Path) -> Make:
     return made
 
 
-def with_files(made: Any, *events: MarkInFile) -> CaseEvidence:
+def with_files(made: runs.Made, *events: MarkInFile) -> CaseEvidence:
     """The case, with what files show of it."""
     add(made.directory, [told(made.case_directory(ROW), event) for event in events])
-    (case,) = RunEvidence.read(made.directory).cases
+    (case,) = made.evidence.cases
     return case
 
 
@@ -188,7 +188,7 @@ def test_a_case_is_judged_by_its_evidence_and_the_file(
     assert add(made.directory, [told(directory, of_file(heard_s))]) == [directory.name]
     assert {path: path.read_bytes() for path in before} == before
     assert manifest.differences(made.directory) == []
-    run = RunEvidence.read(made.directory)
+    run = made.evidence
     (case,) = run.cases
     finding = next(
         one for one in case.findings if one.check == "audio" and one.facts["towards"] == "ai"
@@ -199,7 +199,7 @@ def test_a_case_is_judged_by_its_evidence_and_the_file(
     assert [one.differences for one in rejudge(made.directory)] == [()]
     # another file of the same name is another file; the first stays
     add(made.directory, [told(directory, of_file(0.6, sha256="b" * 64))])
-    assert [one["sha256"] for one in RunEvidence.read(made.directory).witnesses] == [SHA, "b" * 64]
+    assert [one["sha256"] for one in made.evidence.witnesses] == [SHA, "b" * 64]
 
 
 @pytest.mark.parametrize(
@@ -330,7 +330,7 @@ def test_the_command_takes_files_of_any_name_and_goes_on_after_a_broken_one(
     )  # who made it was not said, so it proves nothing of the AI
     ended = CliRunner().invoke(application(), [*asked, "--made-at", "ai"])
     assert ended.exit_code == 0, ended.output
-    (case,) = RunEvidence.read(made.directory).cases
+    (case,) = made.evidence.cases
     lines = ended.output.splitlines()
     assert lines[0].startswith(f"{folder}/broken.mp3: not a sound file")
     assert lines[1].startswith(f"{folder}/log.pcap: text, perhaps a log; of calls, captures (pcap")
@@ -413,7 +413,7 @@ def test_a_caller_who_is_missing_is_evidence_where_callers_are_recorded(
     add(
         made.directory, read_files(made.directory, [folder], "ai")[0][:1]
     )  # b.wav would prove the caller's side itself
-    case = next(case for case in RunEvidence.read(made.directory).cases if case.row == ROW)
+    case = next(case for case in made.evidence.cases if case.row == ROW)
     assert case.verdict is verdict
 
 
@@ -548,7 +548,7 @@ def test_captures_of_two_hops_show_where_the_audio_is_lost(
         application(), ["witness", str(made.directory), str(trunk), str(carrier)]
     )
     assert ended.exit_code == 1, ended.output
-    (case,) = RunEvidence.read(made.directory).cases
+    (case,) = made.evidence.cases
     assert case.verdict is Verdict.FAILED
     (cause,) = [one for one in case.diagnosis if one["id"] == "audio-lost-on-the-way"]
     assert cause["rule"] == "audio.way.to_ai.between"
@@ -682,7 +682,7 @@ def test_both_directions_are_proved_by_a_recording_of_the_ai(
 
     monkeypatch.setattr(witnesses, "read_sound", decodes)
     add(made.directory, read_files(made.directory, [tmp_path / "call.mp3"], "ai")[0])
-    case = next(case for case in RunEvidence.read(made.directory).cases)
+    case = next(case for case in made.evidence.cases)
     assert {one.subject: one.verdict for one in case.findings} == {
         "caller.1 → assistant main": verdict,  # without the voice, the mark may be an earlier run's
         "assistant main → caller.1": verdict,
