@@ -222,6 +222,9 @@ class Example:
         """The caller's call is over."""
         return self.state("disconnected", code, reason)
 
+    def ends_at_once(self, code: int, reason: str) -> Self:
+        return self.after(0.1).ends_here(code, reason)
+
     def gives_up(self) -> Self:
         self._at_caller("sent", f"CANCEL sip:{self.did}@carrier.example SIP/2.0")
         return self.state("disconnected", 487, "Request Terminated")

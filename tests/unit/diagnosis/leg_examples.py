@@ -48,7 +48,7 @@ def to_agent(example: Example, phone: str, code: int, offer: str = NO_G711) -> E
 
 
 def refused_fallback(example: Example) -> Example:
-    return example.after(0.1).ends_here(488, "Not Acceptable Here").landed("reception")
+    return example.ends_at_once(488, "Not Acceptable Here").landed("reception")
 
 
 def capacity(reached: int, made: int = 4) -> Example:
@@ -87,11 +87,7 @@ def _kept_silent() -> Example:
 def _media_refused(offer: str, row: str = "TD-FALLBACK-REFUSED") -> Example:
     """The AI refuses the call for its media, and so is the caller refused."""
     example = dialled(row=row, line="fallback-refused").ai_gets(offer=offer)
-    return (
-        example.ai_answers(488, "Not Acceptable Here")
-        .after(0.1)
-        .ends_here(488, "Not Acceptable Here")
-    )
+    return example.ai_answers(488, "Not Acceptable Here").ends_at_once(488, "Not Acceptable Here")
 
 
 def hung_up(by: str, code: int = 200) -> Example:
@@ -141,8 +137,7 @@ def refused_form(form: str = "") -> Example:
     example = (
         Example(row="NUMBERFORMATS", ai="stand-in")
         .dials(number=form)
-        .after(0.1)
-        .ends_here(404, "Not Found")
+        .ends_at_once(404, "Not Found")
     )
     return example.not_taken()
 
@@ -234,8 +229,7 @@ LEGS = [
     Expected(
         "reach.codec.again",
         dialled(ai="stand-in")
-        .after(0.1)
-        .ends_here(488, "Not Acceptable Here")
+        .ends_at_once(488, "Not Acceptable Here")
         .not_taken()
         .calls_again("codec", "+14155550123", rang=["stand-in"], again_as_before="refused"),
         "likely platform-refuses-caller",
@@ -400,8 +394,7 @@ LEGS = [
         "reach.form",
         Example(row="NUMBERFORMATS", axes={"form": "national"})
         .dials(number="3125550100")
-        .after(0.1)
-        .ends_here(404, "Not Found")
+        .ends_at_once(404, "Not Found")
         .all_ports_answer()
         .not_taken(),
         "likely number-form-refused",
@@ -415,8 +408,7 @@ LEGS = [
         "reach.withheld",
         Example(row="ANONYMOUS")
         .dials(withheld=True)
-        .after(0.1)
-        .ends_here(401, "Unauthorized")
+        .ends_at_once(401, "Unauthorized")
         .all_ports_answer()
         .not_taken(),
         "likely platform-refuses-caller",
@@ -464,8 +456,7 @@ GLADLY = [
         dialled(integration="gladly", row="REJECTED", transport="tls", line="rejected")
         .ai_gets(over="udp", tls=False)
         .ai_answers(403, "TLS required")
-        .after(0.1)
-        .ends_here(403, "TLS required")
+        .ends_at_once(403, "TLS required")
         .finding("final_response", "caller.1", code=403, wanted=(603,)),
         "certain tls-not-appended",
     ),

@@ -65,12 +65,7 @@ def withheld(rule: WithheldBy, realm: str, why: str) -> Example:
     example = dialled()
     asked = {"realm": realm, "algorithm": "MD5"}
     example.tells(PasswordWithheld, "caller.1", why=why, rule=rule, **asked)
-    return (
-        example.after(0.1)
-        .ends_here(407, "Proxy Authentication Required")
-        .all_ports_answer()
-        .not_taken()
-    )
+    return example.ends_at_once(407, "Proxy Authentication Required").all_ports_answer().not_taken()
 
 
 def no_room(example: Example, phone: str) -> Example:
@@ -80,7 +75,7 @@ def no_room(example: Example, phone: str) -> Example:
 
 def _at_the_stand_in() -> Example:
     example = no_room(dialled(ai="stand-in"), "stand-in")
-    return example.after(0.1).ends_here(486, "Busy Here").all_ports_answer().not_taken()
+    return example.ends_at_once(486, "Busy Here").all_ports_answer().not_taken()
 
 
 def _at_an_agent() -> Example:
@@ -101,7 +96,7 @@ def malformed(example: Example, phone: str) -> Example:
 
 
 def _unread_by_the_ai() -> Example:
-    example = malformed(dialled(ai="stand-in"), "stand-in").after(0.1).ends_here(400, "Bad SDP")
+    example = malformed(dialled(ai="stand-in"), "stand-in").ends_at_once(400, "Bad SDP")
     return malformed(example, "reception").all_ports_answer().not_taken()
 
 

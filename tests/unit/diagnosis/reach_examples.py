@@ -129,7 +129,7 @@ def given_up_early() -> Example:
 def busy(example: Example) -> Example:
     """The AI is busy, and the platform tells the caller something else."""
     example.row, example.line = "BUSY", "fallback-refused"
-    example.dials().ai_gets().ai_answers(486, "Busy Here").after(0.1).ends_here(
+    example.dials().ai_gets().ai_answers(486, "Busy Here").ends_at_once(
         480, "Temporarily Unavailable"
     )
     return example.all_ports_answer().finding("final_response", "caller.1", code=480, wanted=(486,))
@@ -199,14 +199,13 @@ REACH = [
     ),
     Expected(
         "reach.caller-media",
-        dialled(ai="stand-in").after(0.1).ends_here(488, "Not Acceptable Here").not_taken(),
+        dialled(ai="stand-in").ends_at_once(488, "Not Acceptable Here").not_taken(),
         "likely platform-refuses-caller",
     ),
     Expected(
         "reach.nobody-there",
         dialled(line="campaign")
-        .after(0.1)
-        .ends_here(480, "Temporarily Unavailable")
+        .ends_at_once(480, "Temporarily Unavailable")
         .all_ports_answer()
         .not_taken(),
         "one of route-missing, platform-refuses-caller, trunk-transport-mismatch, route-wrong-trunk, "
@@ -573,7 +572,7 @@ def _cut(*, ack: bool, refresh: int = 0) -> Example:
 def _no_fallback(refused: int, told: int) -> Example:
     """The AI refused with one status, and the caller was told another, or the same."""
     example = dialled(row="TD-FALLBACK-REFUSED", line="fallback-refused", ai="stand-in").ai_gets()
-    return example.ai_answers(refused).after(0.1).ends_here(told, "x").landed("reception")
+    return example.ai_answers(refused).ends_at_once(told, "x").landed("reception")
 
 
 def unseen() -> Example:

@@ -118,7 +118,7 @@ def campaign() -> Example:
 
 def refused_caller(code: int, words: str) -> Example:
     """The platform refuses the caller at once."""
-    return dialled().after(0.1).ends_here(code, words).all_ports_answer().not_taken()
+    return dialled().ends_at_once(code, words).all_ports_answer().not_taken()
 
 
 def warm(example: Example | None = None) -> Example:

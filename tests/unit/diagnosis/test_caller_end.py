@@ -86,7 +86,7 @@ def test_a_reason_is_a_connection_s_only_where_no_response_came(
     if received:
         example.caller_gets(f"SIP/2.0 {received}\r\nCSeq: 1 INVITE")
     words = received.removeprefix("503 ") or "End of file (PJ_EEOF)"
-    facts = facts_of(example.after(0.1).ends_here(503, words))
+    facts = facts_of(example.ends_at_once(503, words))
     assert facts.value("caller.end") == "refused"
     assert facts.value("final.refusal") == refusal
 

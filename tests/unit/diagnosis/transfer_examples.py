@@ -285,8 +285,7 @@ TRANSFER = [
     Expected(
         "transfer.dialled",
         people()
-        .after(0.1)
-        .ends_here(480, "Temporarily Unavailable")
+        .ends_at_once(480, "Temporarily Unavailable")
         .landed("reception")
         .calls_again(
             "group", str(Example().deployment.groups["reception"].did), rang=["reception"]

@@ -10,6 +10,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+from typer.testing import CliRunner, Result
 
 from harness.audio.wav import write_wav
 from harness.case import recorder as recorder_module
@@ -31,6 +32,7 @@ from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Finding, Strength, Verdict
 from harness.report.evidence import CaseEvidence
 from harness.report.run_directory import RunEnd
+from harness.run.cli.app import application
 from tests.unit.phone_events import rtp_statistics, sip_message
 
 #: How a run ended where nothing depends on it.
@@ -253,6 +255,11 @@ def case_of(row: str = "TD-INBOUND", **changes: Any) -> dict[str, Any]:
 FAILED = case_of("TD-TRANSFER-BLIND", title="The AI hands the caller to the ring group by REFER")
 UNOBSERVED = case_of("TD-OUTBOUND-IVR", title="A menu choice sends the call to the AI")
 DIED = case_of("TD-FALLBACK-DOWN", title="The trunk is down")
+
+
+def command(*words: object) -> Result:
+    """What ``harness`` does with these words."""
+    return CliRunner().invoke(application(), [str(word) for word in words])
 
 
 class _Clock:

@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from harness.case.checks import identity, signalling, timing
 from harness.case.events import Event, Expected, Lost, MachineAsked, SipMessage
 from harness.case.log import EVENTS
 from harness.case.recorder import CaseRecorder
-from harness.run.cli.app import application
 from harness.sip.message import Message
 from tests.unit.checks.check_examples import EXAMPLES
 from tests.unit.judging import expect
 from tests.unit.phone_events import sip_message
+from tests.unit.report.samples import command
 
 INVITE = "INVITE sip:+12065550100@192.0.2.1 SIP/2.0\r\nFrom: <sip:{}@192.0.2.2>;tag=a\r\n\r\n"
 
@@ -46,7 +45,7 @@ def end(recorder: CaseRecorder, every: Iterable[Expected] = ()) -> None:
 
 
 def rejudged(run: Path, *, code: int = 0) -> dict[str, Any]:
-    ended = CliRunner().invoke(application(), ["report", str(run), "--rejudge", "--json"])
+    ended = command("report", run, "--rejudge", "--json")
     assert ended.exit_code == code, ended.output
     found: dict[str, Any] = json.loads(ended.output)
     return found
@@ -84,7 +83,7 @@ def test_a_check_that_judges_otherwise_now_is_said(
     recorder = case("B")
     end(recorder, [signalling.codec.of("caller.1", ["PCMU"], "PCMU")])
     change(recorder, "event", lambda expected: expected["given"].update(seen="G729"))
-    ended = CliRunner().invoke(application(), ["report", str(tmp_path), "--rejudge"])
+    ended = command("report", tmp_path, "--rejudge")
     assert ended.exit_code == 1
     assert ended.output.splitlines() == [
         "B: verdict: passed → failed",

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from harness.errors import MistakeError
 from harness.report.evidence import CaseEvidence
 from harness.report.run_directory import ALLURE, RunEnd, case_directory, create, read_end, write_end
-from harness.run.cli.app import application
 from tests.unit.report import samples
 
 MINE = "nobody's but mine"
@@ -79,7 +77,7 @@ def test_directories_nested_without_end_are_refused_in_one_line(
             os.mkdir("d")
             os.chdir("d")
     try:
-        ended = CliRunner().invoke(application(), [command, str(received)])
+        ended = samples.command(command, received)
     finally:
         subprocess.run(
             ["/bin/rm", "-rf", str(deep)], check=True
@@ -113,8 +111,9 @@ def test_what_is_neither_file_nor_directory_is_refused(
 ) -> None:
     planted(received, mine)
     there = set(received.rglob("*"))
-    more = [str(received) if word == "." else word for word in command[1:]]
-    result = CliRunner().invoke(application(command[0]), [command[0], str(received), *more])
+    name, *options = command
+    more = [received if word == "." else word for word in options]
+    result = samples.command(name, received, *more)
     assert "allowed in the directory of a run: files and directories" in str(
         result.exception or result.output
     )

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from typer.testing import CliRunner
 
 from harness.audio.marks import waveform
 from harness.audio.prompts import prompt_samples
@@ -53,11 +52,11 @@ from harness.report.run_directory import read_witnesses
 from harness.report.signoff import attest, manifest
 from harness.report.signoff.decision import Acceptance
 from harness.report.witnesses import Told, add, read_files
-from harness.run.cli.app import application
 from harness.witness.sound_file import read_sound
 from tests.unit import conftest as runs
 from tests.unit.judging import expect
 from tests.unit.phone_events import sip_message
+from tests.unit.report.samples import command
 from tests.unit.witness.made_captures import BEGAN, hop, invite, ok, pcap, pcapng, rtp, sdp, udp
 
 ROW = "TD-INBOUND"
@@ -256,7 +255,7 @@ def test_explain_shows_the_diagnosis_that_a_file_has_changed(make: Make) -> None
     made = make()
     case = with_files(made, of_file(0.0))
     (cause, *_) = case.diagnosis
-    explained = CliRunner().invoke(application(), ["explain", str(case.directory)])
+    explained = command("explain", case.directory)
     assert explained.exit_code == 0, explained.output
     assert cause["title"] in " ".join(explained.output.split())
 
@@ -323,12 +322,12 @@ def test_the_command_takes_files_of_any_name_and_goes_on_after_a_broken_one(
     (folder / "log.pcap").write_text("INVITE sip:a@b SIP/2.0\n" * 90)
     (folder / "packed.pcapng.gz").write_bytes(gzip.compress(pcapng(hop("a1"))))
     (folder / "torn.pcapng").write_bytes(pcapng(hop("a1"))[300:])
-    asked = ["witness", str(made.directory), str(folder)]
-    ended = CliRunner().invoke(application(), asked)
+    asked = "witness", made.directory, folder
+    ended = command(*asked)
     assert ended.exit_code == 1, (
         ended.output
     )  # who made it was not said, so it proves nothing of the AI
-    ended = CliRunner().invoke(application(), [*asked, "--made-at", "ai"])
+    ended = command(*asked, "--made-at", "ai")
     assert ended.exit_code == 0, ended.output
     (case,) = made.evidence.cases
     lines = ended.output.splitlines()
@@ -344,7 +343,7 @@ def test_the_command_takes_files_of_any_name_and_goes_on_after_a_broken_one(
         line.startswith("yesterday.wav: mark 3 at 1.0 s may be of TD-INBOUND") for line in lines
     )
     assert f"{case.id}: not observable → passed" in lines
-    missing = CliRunner().invoke(application(), ["witness", str(made.directory), "nothing.wav"])
+    missing = command("witness", made.directory, "nothing.wav")
     assert isinstance(missing.exception, MistakeError)
     assert (
         str(missing.exception)
@@ -433,8 +432,7 @@ def test_recordings_longer_than_allowed_are_named_and_the_others_count(
     folder.mkdir()
     for name, seconds in (("long.flac", 9), ("long.ogg", 12), ("short.wav", 2)):
         soundfile.write(folder / name, np.zeros(seconds * 8000, np.int16), 8000)
-    asked = ["witness", str(made.directory), str(folder), *hours]
-    lines = CliRunner().invoke(application(), asked).output.splitlines()
+    lines = command("witness", made.directory, folder, *hours).output.splitlines()
     long = [line for line in lines if "up to 0.002 hours are read" in line]
     assert [Path(line.partition(":")[0]).name for line in long] == refused
     read = [line.partition(":")[0] for line in lines if "no mark of a call" in line]
@@ -544,9 +542,7 @@ def test_captures_of_two_hops_show_where_the_audio_is_lost(
             sorted([*inside, *hop("c3", dialled="+13125550188", at=BEGAN + 60)], key=lambda p: p[0])
         )
     )
-    ended = CliRunner().invoke(
-        application(), ["witness", str(made.directory), str(trunk), str(carrier)]
-    )
+    ended = command("witness", made.directory, trunk, carrier)
     assert ended.exit_code == 1, ended.output
     (case,) = made.evidence.cases
     assert case.verdict is Verdict.FAILED

@@ -116,6 +116,11 @@ def listed(number: int, began: float, **fields: Any) -> dict[str, Any]:
     }
 
 
+def since(api: SynthflowApi, moment: float) -> dict[str, bool | None]:
+    """Which of the listed calls began since then."""
+    return {record.id: record.is_since(moment) for record in api.calls(moment, ["m"])}
+
+
 def test_a_list_is_read_as_documented() -> None:
     now = time.time()
     with documented({"m1": [listed(1, now)], "m2": [], "m3": [listed(3, now)]}) as (api, asked):
@@ -194,7 +199,7 @@ def test_a_clock_that_differs_is_seen_by_its_date(ahead: float) -> None:
     calls = [listed(2, now + ahead + 0.2), listed(1, now + ahead - 5.0)]
     with documented({"m": calls}, date=date) as (api, asked):
         api.calls(now, ["m"])
-        assert [record.is_since(now) for record in api.calls(now, ["m"])] == [True, False]
+        assert [*since(api, now).values()] == [True, False]
     assert int(asked[-1]["from_date"]) / 1000 <= now + ahead - 5.0
 
 
@@ -209,7 +214,7 @@ def test_a_call_that_was_known_before_is_an_earlier_one_whatever_its_moment_is_t
         now = time.time()
         earlier["start_time"] = listed(1, now + 0.5)["start_time"]
         calls.insert(0, listed(2, now + 0.5))
-        assert {record.id: record.is_since(now) for record in api.calls(now, ["m"])} == {
+        assert since(api, now) == {
             "c2": True,
             "c1": False,
         }
@@ -228,7 +233,7 @@ def test_a_call_of_ours_is_no_earlier_one_while_it_is_not_known_that_the_clock_i
 
     began = time.time()
     with documented({"m": [listed(1, began + 0.1 - behind)]}, date=date) as (api, _):
-        assert [record.is_since(began) for record in api.calls(began, ["m"])] == [True]
+        assert [*since(api, began).values()] == [True]
 
 
 def test_a_date_that_is_ahead_of_the_records_leaves_a_call_in_doubt() -> None:
@@ -244,7 +249,7 @@ def test_a_date_that_is_ahead_of_the_records_leaves_a_call_in_doubt() -> None:
         now = time.time()
         calls[:0] = [listed(3, now + 0.001), listed(2, now - 200.0)]
         api.note_earlier(["m"])
-        found = {record.id: record.is_since(now) for record in api.calls(now, ["m"])}
+        found = since(api, now)
     assert int(asked[-1]["from_date"]) / 1000 < now
     assert found["c3"] is None
     assert found["c1"] is False, "it was listed before the call began"
@@ -276,7 +281,7 @@ def test_an_id_that_was_given_out_before_its_call_is_not_known_to_be_an_earlier_
         api.calls(time.time(), ["m"])
         now = time.time()
         prepared |= {"call_status": status, "start_time": listed(1, now + 0.01)["start_time"]}
-        assert [record.is_since(now) for record in api.calls(now, ["m"])] == [True]
+        assert [*since(api, now).values()] == [True]
 
 
 def test_another_calls_record_is_none_of_this_one(web: Callable[..., Web]) -> None:
