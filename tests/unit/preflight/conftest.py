@@ -195,6 +195,10 @@ class FarEnd:
 
         return self._serve(serve, context)
 
+    def tls(self, **certificate: Any) -> int:
+        """A port that answers over TLS, with such a certificate."""
+        return self.stream(context=self.certificate(**certificate))
+
     def _serve(self, serve: Any, context: ssl.SSLContext | None) -> int:
         server = self._do(asyncio.start_server(serve, self.address, 0, ssl=context))
         self._closers.append(server.close)
@@ -394,6 +398,9 @@ class Lab:
     def trunk(self) -> dict[str, Any]:
         trunk: dict[str, Any] = self.plain["trunks"][0]
         return trunk
+
+    def resolves(self, zone: dict[tuple[str, str], list[str]], **options: Any) -> None:
+        self.settings["resolver"] = self.far.dns(zone, **options)
 
     def deployment(self) -> Deployment:
         return from_plain(self.plain)

@@ -98,7 +98,7 @@ def test_api_without_an_answer_fails(lab: Any, far: Any) -> None:
         "api_base",
     )
     check(token(lab, far.api(), api_token=None), FAILED, "no token", "api_token_env")
-    port = far.stream(context=far.certificate(signed_by="stranger"))
+    port = far.tls(signed_by="stranger")
     distrusted = token(lab, f"https://{far.address}:{port}/v2", ca_file=far.ca_file)
     check(distrusted, FAILED, "ConnectError", "ca_file")
 
@@ -202,7 +202,7 @@ def test_campaign_url_is_probed(lab: Any, far: Any, monkeypatch: pytest.MonkeyPa
         "refused",
         "campaign.url",
     )
-    url = f"https://{far.address}:{far.stream(context=far.certificate())}/"
+    url = f"https://{far.address}:{far.tls()}/"
     check(trigger(lab, url), FAILED, "certificate is not trusted", "certificate")
     monkeypatch.setenv("SSL_CERT_FILE", far.ca_file)  # the trigger itself trusts it, too
     check(trigger(lab, url), OK, "open, ")

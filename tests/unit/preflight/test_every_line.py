@@ -24,9 +24,7 @@ def certified(**options: Any) -> Callable[[Lab, FarEnd], object]:
     """The account's server has such a certificate."""
 
     def wrong(lab: Lab, far: FarEnd) -> None:
-        lab.account.update(
-            {"transport": "tls", "port": far.stream(context=far.certificate(**options))}
-        )
+        lab.account.update({"transport": "tls", "port": far.tls(**options)})
 
     return wrong
 
@@ -37,7 +35,7 @@ def named(*records: tuple[str, str, str]) -> Callable[[Lab, FarEnd], object]:
     def wrong(lab: Lab, far: FarEnd) -> None:
         lab.account["host"] = "sip.carrier.example"
         zone = {(name, kind): [value.replace("FAR", far.address)] for name, kind, value in records}
-        lab.settings["resolver"] = far.dns(zone)
+        lab.resolves(zone)
 
     return wrong
 
@@ -51,7 +49,7 @@ def stand_in_certificate(lab: Lab, far: FarEnd) -> None:
     lab.trunk.update(
         {
             "transport": "tls",
-            "termination": f"{far.address}:{far.stream(context=far.certificate())}",
+            "termination": f"{far.address}:{far.tls()}",
         }
     )
 

@@ -201,7 +201,7 @@ def test_unusable_stand_in_certificate_fails(
 
 @pytest.mark.parametrize("has_one", [True, False])
 def test_mutual_tls_uses_the_accounts_certificate(lab: Any, far: Any, has_one: bool) -> None:
-    port = far.stream(context=far.certificate(is_mutual=True))
+    port = far.tls(is_mutual=True)
     lab.account.update({"transport": "tls", "port": port})
     if has_one:
         lab.account["certificate"] = lab.account["private_key"] = far.pem((HOST,))

@@ -37,19 +37,19 @@ TRUNK = "Registration fails"
 HOST = "sip.carrier.example"
 
 
-def named(lab: Any, far: Any, zone: dict[tuple[str, str], list[str]], **options: Any) -> None:
+def named(lab: Any, zone: dict[tuple[str, str], list[str]], **options: Any) -> None:
     lab.account["host"] = HOST
-    lab.settings["resolver"] = far.dns(zone, **options)
+    lab.resolves(zone, **options)
 
 
 def test_dns_line_lists_the_records(lab: Any, far: Any) -> None:
-    named(lab, far, {(HOST, "A"): [far.address], (HOST, "AAAA"): ["2001:db8::1"]})
+    named(lab, {(HOST, "A"): [far.address], (HOST, "AAAA"): ["2001:db8::1"]})
     check(lab.line(f"DNS {HOST}"), OK, f"A {far.address}, AAAA 2001:db8::1")
     check(lab.line("OPTIONS"), OK, "200")
 
 
 def test_unknown_host_fails_all_its_lines(lab: Any, far: Any) -> None:
-    named(lab, far, {})
+    named(lab, {})
     check(
         lab.line(f"DNS {HOST}"),
         FAILED,
@@ -72,16 +72,14 @@ def test_unknown_host_fails_all_its_lines(lab: Any, far: Any) -> None:
         ({"ai": "synthflow", "host": "sbc.acme.example"}, "", "udp-ip"),
     ],
 )
-def test_unknown_trunk_host_fails(
-    lab: Any, far: Any, trunk: dict[str, str], row: str, fix: str
-) -> None:
+def test_unknown_trunk_host_fails(lab: Any, trunk: dict[str, str], row: str, fix: str) -> None:
     lab.trunk.update(trunk)
-    lab.settings["resolver"] = far.dns({})
+    lab.resolves({})
     check(lab.line("DNS sbc.acme.example"), FAILED, "no address", fix, row=row)
 
 
 def test_silent_name_servers_are_reported(lab: Any, far: Any) -> None:
-    named(lab, far, {}, silent=True)
+    named(lab, {}, silent=True)
     lab.trunk.update(
         {"ai": "synthflow", "host": "ai.example", "port": 5060, "allowed_addresses": ["192.0.2.1"]}
     )
@@ -147,7 +145,7 @@ def test_srv_and_naptr_are_compared_with_the_file(
     lab: Any, far: Any, naptr: list[str], srv: list[str], status: Status, detail: str, fix: str
 ) -> None:
     zone = {(HOST, "A"): [far.address], ("carrier.example", "A"): [far.address]}
-    named(lab, far, zone)
+    named(lab, zone)
     port = str(lab.account["port"])
     zone |= {("carrier.example", "NAPTR"): naptr} if naptr else {}
     zone |= (
@@ -194,7 +192,7 @@ def test_dead_address_among_several_is_a_warning(lab: Any, far: Any, transport: 
     dead = fresh_address()
     for order in ([far.address, dead], [dead, far.address]):
         lab.account.update({"host": HOST, "port": port, "transport": transport, "register": False})
-        lab.settings["resolver"] = far.dns({(HOST, "A"): order})
+        lab.resolves({(HOST, "A"): order})
         lines = [line for line in lab.report().lines if line.look is ProbeKind.OPTIONS]
         assert [line.status for line in lines] == [OK, WARNING]
         check(lines[1], WARNING, f"at {dead}, one of its addresses: ", "Calls that go there fail")
@@ -319,9 +317,9 @@ def test_received_may_bracket_an_ipv6_address(lab: Lab, six: FarEnd, received: s
     assert lab.report().line(f"address [::1]:{port}/udp").detail == "::1, no address translation"
 
 
-def test_softphones_resolve_ipv4_only(lab: Lab, far: FarEnd, six: FarEnd) -> None:
+def test_softphones_resolve_ipv4_only(lab: Lab, six: FarEnd) -> None:
     lab.account.update({"host": HOST, "port": six.udp()})
-    lab.settings["resolver"] = far.dns({(HOST, "AAAA"): ["::1"]})
+    lab.resolves({(HOST, "AAAA"): ["::1"]})
     report = lab.report()
     check(report.line(f"DNS {HOST}"), FAILED, "AAAA ::1: no IPv4", "A record")
     assert report.line("registration of caller").status is FAILED

@@ -55,7 +55,7 @@ def test_unbindable_local_address_is_not_silence(lab: Lab, far: FarEnd, transpor
 def test_certificate_is_classified(
     lab: Lab, far: FarEnd, options: dict[str, Any], worth: str
 ) -> None:
-    found = told(lab, far, far.stream(context=far.certificate(**options)), "tls")
+    found = told(lab, far, far.tls(**options), "tls")
     assert (found["reach"], found["certificate"]) == ("answers", worth)
 
 
@@ -63,8 +63,8 @@ def test_certificate_is_classified(
 def test_wildcard_certificate_counts_for_softphones_only(
     lab: Lab, far: FarEnd, by_phones: bool, worth: str
 ) -> None:
-    lab.settings["resolver"] = far.dns({("sip.acme.example", "A"): [far.address]})
-    port = far.stream(context=far.certificate(names=("*.acme.example",)))
+    lab.resolves({("sip.acme.example", "A"): [far.address]})
+    port = far.tls(names=("*.acme.example",))
     place = Target("sip.acme.example", port, "tls", ca_file=far.ca_file, by_phones=by_phones)
     assert ask(lab.deployment(), place, **lab.settings)["certificate"] == worth
 
@@ -87,7 +87,7 @@ def test_port_that_requires_a_client_certificate_answers(
 
     if behind_the_handshake:
         versions = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
-        port = far.stream(context=far.certificate(versions=versions, is_mutual=True))
+        port = far.tls(versions=versions, is_mutual=True)
     else:
         port = far._serve(alert, None)
     place = Target(far.address, port, "tls", ca_file=far.ca_file, by_phones=False)

@@ -211,11 +211,11 @@ def test_certificate_name_rule_depends_on_the_caller(
     said: str,
     fix: str,
 ) -> None:
-    lab.settings["resolver"] = far.dns({("sip.acme.example", "A"): [far.address]})
+    lab.resolves({("sip.acme.example", "A"): [far.address]})
     at = {
         "host": "sip.acme.example",
         "transport": "tls",
-        "port": far.stream(context=far.certificate(**certificate)),
+        "port": far.tls(**certificate),
     }
     if called_by == "the phones":
         lab.account.update(at)
@@ -255,6 +255,6 @@ def test_ai_certificate_is_checked_against_public_authorities(
     if is_public:  # the system's list, as OpenSSL has it
         monkeypatch.setenv("SSL_CERT_FILE", far.ca_file)
     lab.plain["ca_file"] = str(far.directory / "stranger.pem")
-    port = far.stream(context=far.certificate())
+    port = far.tls()
     lab.trunk.update({"ai": "synthflow", "host": far.address, "transport": "tls", "port": port})
     assert lab.lines()[CHAIN].status is status

@@ -116,6 +116,11 @@ def listed(number: int, began: float, **fields: Any) -> dict[str, Any]:
     }
 
 
+def ahead_by(seconds: float) -> Callable[[], str]:
+    """The Date of a clock that is ahead."""
+    return lambda: email.utils.formatdate(time.time() + seconds, usegmt=True)
+
+
 def since(api: SynthflowApi, moment: float) -> dict[str, bool | None]:
     """Which of the listed calls began since then."""
     return {record.id: record.is_since(moment) for record in api.calls(moment, ["m"])}
@@ -192,9 +197,7 @@ def test_more_calls_than_anybody_verifies_are_an_api_that_tells_nothing() -> Non
 
 @pytest.mark.parametrize("ahead", [-45.0, -3.0, 0.0, 2.5, 40.0])
 def test_a_clock_that_differs_is_seen_by_its_date(ahead: float) -> None:
-    def date() -> str:
-        return email.utils.formatdate(time.time() + ahead, usegmt=True)
-
+    date = ahead_by(ahead)
     now = time.time()
     calls = [listed(2, now + ahead + 0.2), listed(1, now + ahead - 5.0)]
     with documented({"m": calls}, date=date) as (api, asked):
@@ -227,10 +230,7 @@ def test_a_call_of_ours_is_no_earlier_one_while_it_is_not_known_that_the_clock_i
     """A machine that is fast by less than a second, as a Date tells only at a second's turn, lost
     its own call.
     """
-
-    def date() -> str:
-        return email.utils.formatdate(time.time() - behind, usegmt=True)
-
+    date = ahead_by(-behind)
     began = time.time()
     with documented({"m": [listed(1, began + 0.1 - behind)]}, date=date) as (api, _):
         assert [*since(api, began).values()] == [True]
@@ -238,10 +238,7 @@ def test_a_call_of_ours_is_no_earlier_one_while_it_is_not_known_that_the_clock_i
 
 def test_a_date_that_is_ahead_of_the_records_leaves_a_call_in_doubt() -> None:
     """Only the Date jumped: by it this call is an earlier one, by this machine's clock it is not."""
-
-    def date() -> str:
-        return email.utils.formatdate(time.time() + 90.0, usegmt=True)
-
+    date = ahead_by(90.0)
     known = listed(1, time.time() - 30.0)
     calls = [known]
     with documented({"m": calls}, date=date) as (api, asked):
@@ -260,10 +257,7 @@ def test_what_a_far_end_witnesses_is_told_by_this_machines_clock(ahead: float) -
     """Of a far end whose clock was set by two seconds each release was late from then on, or heard
     before it was spoken.
     """
-
-    def date() -> str:
-        return email.utils.formatdate(time.time() + ahead, usegmt=True)
-
+    date = ahead_by(ahead)
     with documented({"m": [listed(1, time.time() + ahead)]}, date=date, deaf=("from_date",)) as (
         api,
         _,
