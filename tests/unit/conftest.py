@@ -182,6 +182,11 @@ def make_run(
     return Made(run, deployment, chosen)
 
 
+def hold(reports: Path, **more: Any) -> Made:
+    """A run of the row HOLD alone."""
+    return make_run(reports, rows=("HOLD",), **more)
+
+
 def run_of(
     *cases: CaseEvidence,
     planned: Sequence[Mapping[str, Any]] = (),

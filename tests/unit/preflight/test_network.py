@@ -48,7 +48,7 @@ def test_dns_line_lists_the_records(lab: Any, far: Any) -> None:
     check(lab.line("OPTIONS"), OK, "200")
 
 
-def test_unknown_host_fails_all_its_lines(lab: Any, far: Any) -> None:
+def test_unknown_host_fails_all_its_lines(lab: Any) -> None:
     named(lab, {})
     check(
         lab.line(f"DNS {HOST}"),
@@ -78,7 +78,7 @@ def test_unknown_trunk_host_fails(lab: Any, trunk: dict[str, str], row: str, fix
     check(lab.line("DNS sbc.acme.example"), FAILED, "no address", fix, row=row)
 
 
-def test_silent_name_servers_are_reported(lab: Any, far: Any) -> None:
+def test_silent_name_servers_are_reported(lab: Any) -> None:
     named(lab, {}, silent=True)
     lab.trunk.update(
         {"ai": "synthflow", "host": "ai.example", "port": 5060, "allowed_addresses": ["192.0.2.1"]}

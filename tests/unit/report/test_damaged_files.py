@@ -67,7 +67,7 @@ def odd(plain: Any) -> Iterator[str]:
     "name", ["scope.json", pytest.param("run.json", marks=pytest.mark.nightly)]
 )
 def test_a_damaged_scope_or_end_is_read_or_named_in_a_line(tmp_path: Path, name: str) -> None:
-    run = runs.make_run(tmp_path, rows=("HOLD",)).directory
+    run = runs.hold(tmp_path).directory
     whole = (run / name).read_text()
     plain = json.loads(whole)
     if name == "scope.json":

@@ -97,14 +97,12 @@ def test_faults_or_another_site_make_another_history(tmp_path: Path) -> None:
         update={"limits": deployment.limits.model_copy(update={"calls_per_run": 7})}
     )
     made = [
-        runs.make_run(tmp_path, rows=("HOLD",)),
-        runs.make_run(tmp_path, rows=("HOLD",)),
-        runs.make_run(tmp_path, rows=("HOLD",), options={"fault": ["heavy-loss"]}),
+        runs.hold(tmp_path),
+        runs.hold(tmp_path),
+        runs.hold(tmp_path, options={"fault": ["heavy-loss"]}),
         runs.make_run(tmp_path, rows=("HOLD", "BUSY")),
-        runs.make_run(tmp_path, rows=("HOLD",), deployment=changed),
-        runs.make_run(
-            tmp_path, rows=("HOLD",), deployment=deployment.model_copy(update={"site": "Berlin"})
-        ),
+        runs.hold(tmp_path, deployment=changed),
+        runs.hold(tmp_path, deployment=deployment.model_copy(update={"site": "Berlin"})),
     ]
     keys = [runs_of(RunEvidence.read(run.directory))[0].key for run in made]
 

@@ -52,9 +52,7 @@ def test_the_report_lists_a_case_of_each_deployment_by_its_deployment(tmp_path: 
     """Two customers' files, or two regions', have the same rows and axes."""
     names = ["acme", "umbra"]
     made = [
-        runs.make_run(
-            tmp_path, deployment=runs.live().model_copy(update={"name": name}), rows=("HOLD",)
-        )
+        runs.hold(tmp_path, deployment=runs.live().model_copy(update={"name": name}))
         for name in names
     ]
     finished = remake(merge([one.directory for one in made], tmp_path))
@@ -131,8 +129,8 @@ def test_the_same_run_twice_counts_once(tmp_path: Path) -> None:
 
 
 def test_a_case_run_again_has_two_attempts_and_says_so(tmp_path: Path) -> None:
-    first = runs.make_run(tmp_path, rows=("HOLD",), plays={"HOLD": runs.fails})
-    second = runs.make_run(tmp_path, rows=("HOLD",))
+    first = runs.hold(tmp_path, plays={"HOLD": runs.fails})
+    second = runs.hold(tmp_path)
     summary = remake(merge([second.directory, first.directory], tmp_path)).summary
 
     assert (summary.cases, summary.passed) == (1, 1)
@@ -177,9 +175,7 @@ def test_options_that_differ_are_told_each_once_and_a_choice_that_one_run_had_no
     tmp_path: Path,
 ) -> None:
     def options_of(*every: Any) -> dict[str, Any]:
-        made = [
-            runs.make_run(tmp_path, rows=("HOLD",), options=options).directory for options in every
-        ]
+        made = [runs.hold(tmp_path, options=options).directory for options in every]
         found = scope.read(merge(made, tmp_path))
         assert found is not None
         return dict(found.options)

@@ -40,7 +40,7 @@ class TestDirectories:
         """It would be no more as it was left, and could not be signed (``--reports
         reports/latest``, ``--into RUN``).
         """
-        other = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
+        other = runs.hold(tmp_path / "reports").directory
         with pytest.raises(MistakeError, match=f"is in the directory of the run {other.name}"):
             create(other / below)
         point_latest(other)

@@ -226,7 +226,7 @@ def test_no_view_holds_a_character_that_is_not_seen(sign: str, tmp_path: Path) -
     finished = made(
         run, drawn, RunEnd(workers=1, wall_s=1.0, broke=(words,), allure_results=run / "allure")
     )
-    signed = runs.make_run(tmp_path / "signed", rows=("HOLD",)).directory
+    signed = runs.hold(tmp_path / "signed").directory
     signoff.make(signed, customer=words)
     out = io.StringIO()
     terminal.show(finished.summary, finished.groups, SafeConsole(file=out, width=120), run=run)

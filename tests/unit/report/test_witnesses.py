@@ -281,7 +281,7 @@ def test_every_view_names_the_file(tmp_path: Path, make: Make) -> None:
     assert "pbx.mp3 (recording, SHA-256 550100123456…), added 20" in page
     assert 'failures="0"' in (made.directory / "junit.xml").read_text()
     assert zipped(made.directory, "all").stat().st_size
-    other = runs.make_run(tmp_path / "reports", rows=("HOLD",)).directory
+    other = runs.hold(tmp_path / "reports").directory
     assert [
         one["file"] for one in read_witnesses(merge([made.directory, other], tmp_path / "merged"))
     ] == ["pbx.mp3"]
