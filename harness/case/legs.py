@@ -156,7 +156,7 @@ class LegEvents(EventLog):
 
     @property
     def early_at(self) -> float | None:
-        """When a caller was first told of its call's progress (18x)."""
+        """When the call first made progress (18x)."""
         return next((e.at for e in self.of(CallState) if e.state == "early"), None)
 
     @property
