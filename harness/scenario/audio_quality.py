@@ -109,8 +109,9 @@ def _check_level(
 
 #: How much has to be searched. A call that is up goes on until it is enough.
 _ENOUGH_S: Final = 1.2
-#: So much of it must be without pauses: twice what is looked at together.
-_UNBROKEN_S: Final = 0.96
+#: So much of it must be without pauses: two stretches that are looked at together, half over each
+#: other.
+_UNBROKEN_S: Final = 0.72
 #: The call goes on for no longer than this: with much jitter it may never be enough.
 _LONGER_S: Final = 3.0
 #: After the first of a person's voice the AI's may last for a moment: buffers, and a switch that
@@ -409,6 +410,7 @@ def check_words(context: CaseContext, one: Call, other: Call) -> None:
             write_wav(path, to_int16(words), SAMPLE_RATE)
             with suppress(NeverCame):  # the far end has ended the call
                 speaker.leg.play(Wav(path))  # then its mark
+            path.unlink()  # the phone has opened it, and the recording of what was sent has it
         seconds = len(words) / SAMPLE_RATE
         context.pause(seconds, "words and pauses")
         both, ended = ((one, other), (other, one)), began + seconds
