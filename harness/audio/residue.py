@@ -59,6 +59,9 @@ _TURN: Final = 3  #: samples by which the phase may differ between neighbouring 
 #: audible.
 _BLOCK: Final = 12
 _MOSTLY: Final = 0.8
+#: A sound that goes on is found in so much without pauses: in two blocks, half over each other,
+#: which together are longer than :data:`LEAST_S`.
+UNBROKEN_S: Final = 1.5 * _BLOCK * SYMBOL_SECONDS
 #: Of a shorter stretch so many are looked at together.
 _SHORT_BLOCK: Final = 6
 #: A tone that lasts: its level relative to the mark, and above the middle of the spectrum. Beneath

@@ -20,7 +20,7 @@ from harness.audio.delay import PERIOD_SECONDS, one_way_delay, probe
 from harness.audio.marks import SAMPLE_RATE, VOICES
 from harness.audio.mixture import marks_in
 from harness.audio.quality import WORD_SECONDS, Gap, heard_words, holes, spoken_words
-from harness.audio.residue import LEAST_S, Residue, residue
+from harness.audio.residue import LEAST_S, UNBROKEN_S, Residue, residue
 from harness.audio.wav import to_int16, write_wav
 from harness.case.checks import audio, reach
 from harness.case.checks.finding import heard_at
@@ -109,9 +109,6 @@ def _check_level(
 
 #: How much has to be searched. A call that is up goes on until it is enough.
 _ENOUGH_S: Final = 1.2
-#: So much of it must be without pauses: two stretches that are looked at together, half over each
-#: other.
-_UNBROKEN_S: Final = 0.72
 #: The call goes on for no longer than this: with much jitter it may never be enough.
 _LONGER_S: Final = 3.0
 #: After the first of a person's voice the AI's may last for a moment: buffers, and a switch that
@@ -162,7 +159,7 @@ def _missing_s(left: Residue | None, leg: Leg) -> float:
     """How much more a leg that is up has to hear."""
     if left is None or leg.state == "disconnected":
         return 0.0
-    return max(0.0, _ENOUGH_S - left.seconds, _UNBROKEN_S - left.unbroken_s)
+    return max(0.0, _ENOUGH_S - left.seconds, UNBROKEN_S - left.unbroken_s)
 
 
 def _is_heard_beside_a_person(

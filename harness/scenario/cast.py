@@ -38,8 +38,12 @@ class Cast(CasePart):
 
     def __init__(self, context: CaseContext) -> None:
         super().__init__(context)
-        self.context = context
         self.ai = Ai(context)
+
+    @property
+    def context(self) -> CaseContext:
+        """The case."""
+        return self._context
 
     @property
     def _callers(self) -> list[str]:

@@ -12,7 +12,7 @@ from harness.deployment.limits import LEG_MARKS
 from harness.deployment.safety import Guard
 from harness.errors import RefusedError, SelectionError
 from harness.integrations import matrix
-from harness.integrations.matrix import Case, Selection
+from harness.integrations.matrix import Case
 
 #: So many steps lead to all calls, unless their size is said.
 _STEPS = 5
@@ -85,13 +85,13 @@ def cases(deployment: Deployment, trunks: Sequence[str], line: str | None) -> li
     Raises :class:`SelectionError` where the deployment has no such trunk or number,
     :class:`RefusedError` for a number that may not be called.
     """
-    rows = {case.row.id for case in matrix.cases([deployment]) if case.row.scenario == _SCENARIO}
-    if not rows:
+    inbound = [case for case in matrix.cases([deployment]) if case.row.scenario == _SCENARIO]
+    if not inbound:
         raise SelectionError(
             f"{deployment.name}: {_why_none(deployment)}; allowed: a number that leads to the AI now"
         )
     found: dict[str, Case] = {}
-    for case in matrix.cases([deployment], Selection(rows=tuple(rows))):
+    for case in inbound:
         found.setdefault(case.trunk, case)
     for trunk in trunks:
         if trunk not in found:

@@ -58,7 +58,7 @@ def told(*rules: Rule, example: Example | None = None) -> Diagnosis:
 
 
 def left_up() -> Example:
-    """A call that nobody got, and that did not end."""
+    """A call that reached no phone, and did not end."""
     return dialled().not_taken().finding("released", "caller.1", seconds=None)
 
 

@@ -371,7 +371,7 @@ def failed(directory: Path, case: Mapping[str, Any] | None = None, *, sound: boo
 
 
 def unobserved(directory: Path, case: Mapping[str, Any] | None = None) -> Path:
-    """A call nobody could listen to at the far end."""
+    """A call whose far end could not be listened to."""
     with playing(directory, case or UNOBSERVED) as sample:
         sample.inbound()
         sample.hang_up()

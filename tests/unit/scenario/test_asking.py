@@ -134,7 +134,7 @@ def test_a_silent_caller_whose_call_has_just_ended_sends_no_mark(
 def test_a_silent_caller_speaks_again_while_a_refused_transfer_still_looks_up(
     make_context: MakeContext,
 ) -> None:
-    """The AI is told of the refusal before the caller's phone says that its new call has failed."""
+    """The AI knows of the refusal before the caller's phone reports that its new call has failed."""
     first, refused = leg(), leg(name="caller.2", state="calling")
     first.successor = refused
 

@@ -183,7 +183,9 @@ def test_what_was_read_before_the_interface_failed_is_not_what_is_heard_now(
     talk = SynthflowCall(context, CallRecord("c1", KNOWN), call())
     assert (talk.account(0.0) is None) is fails
     assert (talk.digits(2, within=0.0) is None) is fails
-    assert talk.digits(1, within=0.0) == [("1", "rfc4733", None)], "what came is known all the same"
+    assert talk.digits(1, within=0.0) == [("1", "rfc4733", None)], (
+        "digits read before are known, though the interface fails"
+    )
 
 
 # -- Whose call a record of the AI's is, where cases run beside each other: the case's own, or it is run again alone
