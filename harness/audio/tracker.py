@@ -84,6 +84,7 @@ _WIDE, _NARROW = (
 )  # samples of doubt about the phase: from a symbol's first window; from the last confirmation
 _LEAD_IN: Final = round(LEAD_IN_SECONDS * SAMPLE_RATE)
 _QUIET: Final = 0.1  # of the power that follows
+_BLOCK: Final = 20  # samples, a part of a hop, whose power a symbol's fading hardly changes
 _SYMBOLS: Final = len(LOW_HZ) * len(HIGH_HZ)
 _WORDS: Final = np.array(
     [[low * len(HIGH_HZ) + high for low, high in word] for word in MARKS], np.int16
@@ -206,12 +207,14 @@ class Tracker:
         begin = max(first, end - PERIOD, 0)
         received = history(begin, end)
         quality, phase = 0.0, 0.0
+        parts: NDArray[np.float32] | None = None
         if again:
             quality, phase = confirm(received, mark, begin + self._phase, _NARROW)
         if quality < wanted:
-            heard = self._heard_parts(run, begin, end) if run.gaps and run.strongs >= 3 else None
+            if run.gaps and run.strongs >= 3:
+                parts = self._heard_parts(run, begin, end)
             expected = place * _SYMBOL_SAMPLES + begin - run.start * HOP
-            quality, phase = confirm(received, mark, expected, _WIDE, heard)
+            quality, phase = confirm(received, mark, expected, _WIDE, parts)
         if quality < wanted:
             return
         self._phase = (phase - begin) % PERIOD
@@ -220,6 +223,11 @@ class Tracker:
                 self._end(said)
             self.present = state.present = mark
             self._began = self._first_sample(first, received, begin) / SAMPLE_RATE
+            silent = _silence_before(received)
+            if silent and parts is None:
+                # What came before the first packet says nothing of how the mark is received.
+                clearer, _ = confirm(received[silent:], mark, begin + silent + self._phase, _NARROW)
+                quality = max(quality, clearer)
         state.announced = state.seen = hop
         level = 10 * math.log10(state.loudest / 32768.0**2)
         said.append(
@@ -278,6 +286,12 @@ class Tracker:
         said.append(Ended(self.present, (self._state.seen * HOP + WINDOW) / SAMPLE_RATE))
         self.present = None
         self._state.present = _NONE
+
+
+def _silence_before(received: NDArray[np.float32]) -> int:
+    """Samples before the first sound, to 2.5 ms. A mark has no pauses: its symbols only fade."""
+    powers = np.square(received).reshape(-1, _BLOCK).mean(axis=1)
+    return int(np.argmax(powers > _QUIET * powers.max())) * _BLOCK
 
 
 def confirm(

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.audio import g711
+from harness.audio.describe import CLEAR
 from harness.audio.detector import DetectorBank, Ended, Heard, MarkDetector, marks_heard
 from harness.audio.marks import played
 from harness.audio.wav import to_int16
@@ -50,6 +51,23 @@ def test_any_mark_at_any_level_offset_and_chopped_start(
         level, abs=4.0
     )  # at 0 dBov a good part of it is clipped off
     assert 0.7 < first.quality <= 1.0
+
+
+@pytest.mark.parametrize("skip", range(0, 1280, 160))
+@pytest.mark.parametrize("offset", [0, 160, 1040])
+def test_silence_before_the_first_packet_does_not_make_a_mark_unclear(
+    offset: int, skip: int
+) -> None:
+    audio = join(silence(offset / 8000), mark(74, 0.4, skip=skip))
+    first = heard(marks_heard(audio))[0]
+    assert first.quality >= CLEAR
+
+
+@pytest.mark.parametrize("skip", range(0, 1280, 160))
+def test_a_mark_of_the_other_law_after_silence_is_unclear(skip: int) -> None:
+    audio = g711.decode_ulaw(g711.encode_alaw(mark(74, 0.4, skip=skip)))
+    first = heard(marks_heard(join(silence(0.13), audio)))
+    assert not first or first[0].quality < CLEAR
 
 
 def test_a_bank_stream_can_begin_anew() -> None:
