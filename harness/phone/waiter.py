@@ -100,6 +100,7 @@ def wait_for(
     log: Callable[[], str],
     missed: Callable[[], str | BaseException | None] = lambda: None,
     stalled: Callable[[float, float], float] = lambda begin, end: 0.0,
+    prompt: Callable[[], None] = lambda: None,
 ) -> T:
     """Wait until ``probe`` returns something other than None, and return that; ``changed`` triggers
     each attempt.
@@ -110,11 +111,11 @@ def wait_for(
     event.
 
     The time in which this process did not run, or that ``stalled`` returns between two moments,
-    does not count.
+    does not count. ``prompt`` is called once, if there is anything to wait for.
     """
     began = time.monotonic()
     deadline, overslept_s = began + within, 0.0
-    due = math.inf
+    due, is_prompted = math.inf, False
     with changed:
         while True:
             now = time.monotonic()
@@ -137,6 +138,9 @@ def wait_for(
                     raise end
             if end is not None or left <= 0:
                 raise never_came(goal, within, subject, end or "it never came", log())
+            if not is_prompted:
+                prompt()
+                is_prompted = True
             due = time.monotonic() + min(left, _LONGEST_NAP)
             changed.wait(min(left, _LONGEST_NAP))
 

@@ -75,7 +75,17 @@ class Departures:
 
 #: Commands that are methods of the leg with the key ``leg``.
 _OF_A_LEG: Final = frozenset(
-    ["hold", "play", "reinvite", "respond", "resume", "send_digits", "emit_statistics", "transfer"]
+    [
+        "await_mark",
+        "emit_statistics",
+        "hold",
+        "play",
+        "reinvite",
+        "respond",
+        "resume",
+        "send_digits",
+        "transfer",
+    ]
 )
 #: Commands that get the id of their answer, which is sent later.
 _ANSWERED_LATER: Final = frozenset(["remove", "request"])

@@ -35,6 +35,8 @@ _EVERY: Final = 20  # one sample of this many is checked for loudness
 
 # Seconds until the next read is useful. A mark is decided after 80 ms at the earliest.
 _KNOWN, _QUIET, _UNDECIDED = 0.16, 0.05, 0.002
+#: The same while the parent waits for a mark, and how long it may have forgotten to wait.
+_AWAITED, _LONGEST_AWAITED_S = 0.04, 1.0
 #: After a mark was present at each read for this long, no decision is near.
 _STEADY_SAMPLES: Final = RATE
 #: The first reads date the beginning of the stream and are frequent, because the earliest one
@@ -54,6 +56,11 @@ class Hearing:
         self._newest = np.zeros(1, np.int16)
         self._unmeasured: list[NDArray[np.int16]] = []  # since the last pulse
         self._since_pulse = 0  # samples
+        self._awaited_since: float | None = None  # monotonic
+
+    def await_mark(self) -> None:
+        """The parent waits for the next mark: read often until it is heard. Any thread may call."""
+        self._awaited_since = time.monotonic()
 
     @property
     def pause(self) -> float:
@@ -63,6 +70,8 @@ class Hearing:
         if self._samples < _TIMING_SAMPLES:
             return _UNDECIDED
         if self._marks.present is not None:
+            if self._awaited_since is not None:
+                return _AWAITED
             return LONGEST_PAUSE_S if self._samples - self._unknown >= _STEADY_SAMPLES else _KNOWN
         return _UNDECIDED if self._is_loud() else _QUIET
 
@@ -82,8 +91,16 @@ class Hearing:
         self._since_pulse += len(samples)
         if self._since_pulse >= _PULSE_SAMPLES:
             events.append(self._pulse(now))
+        if self._awaited_since is not None and self._has_come(self._awaited_since, now, events):
+            self._awaited_since = None
         if events:
             self._emit(events)
+
+    @staticmethod
+    def _has_come(since: float, now: float, events: Sequence[Event]) -> bool:
+        """Whether the mark that is awaited ``since`` then was heard, or nobody waits any more."""
+        is_heard = any(isinstance(event, MarkHeard) and event.at >= since for event in events)
+        return is_heard or now - since > _LONGEST_AWAITED_S
 
     def emit_digit(self, digit: str, duration_ms: int, method: DigitMethod) -> None:
         """Emit a digit that was received now."""
@@ -181,6 +198,12 @@ class MarkListener:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="mark listener", daemon=True)
                 self._thread.start()
+
+    def await_mark(self, hearing: Hearing) -> None:
+        """See :meth:`Hearing.await_mark`."""
+        with self._changed:
+            hearing.await_mark()
+            self._changed.notify()
 
     def end(self, recorder: Recorder) -> None:
         """Stop analysing a recording. Its memory is not read after this."""

@@ -304,6 +304,10 @@ class CallLeg:
         """Emit the RTP counters; False without a stream."""
         return self.rtp.emit_statistics(self.call)
 
+    def await_mark(self) -> None:
+        """Report the next mark as soon as it is heard."""
+        self.media.await_mark()
+
     # Callbacks of pjsua.
 
     def state_changed(self) -> None:

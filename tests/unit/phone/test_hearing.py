@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -38,6 +39,10 @@ def silence(seconds: float) -> np.ndarray:
     return np.zeros(round(seconds * RATE), np.int16)
 
 
+def marks_of(events: list[Event]) -> list[MarkHeard]:
+    return [event for event in events if isinstance(event, MarkHeard)]
+
+
 @pytest.mark.parametrize("late", [0.0, 0.015])
 def test_a_mark_is_heard_where_it_began_and_ended(late: float) -> None:
     events = hear(np.concatenate([silence(0.5), mark(7, 0.8), silence(0.8)]), late=late)
@@ -58,3 +63,39 @@ def test_a_dc_offset_counts_as_silence(offset: int) -> None:
     pulses = [e for e in hear(np.full(RATE, offset, np.int16)) if isinstance(e, Listened)]
     assert len(pulses) == 5
     assert all(p.level_dbov < -80 for p in pulses)
+
+
+def frames(hearing: Hearing, audio: np.ndarray, numbers: range, at: float) -> None:
+    for number in numbers:
+        hearing.feed(
+            at + (number + 1) * 0.02, audio[number * FRAME : (number + 1) * FRAME].tobytes()
+        )
+
+
+def test_a_mark_that_is_awaited_is_read_often_until_it_is_heard_again() -> None:
+    events: list[Event] = []
+    hearing = Hearing("alice", "alice.1", events.extend)
+    audio, at = mark(7, 3.2), time.monotonic()
+    frames(hearing, audio, range(75), at)
+    calm, heard = hearing.pause, len(marks_of(events))
+    hearing.await_mark()
+    read_often = []
+    for number in range(75, 100):
+        read_often.append(hearing.pause < calm / 2)
+        frames(hearing, audio, range(number, number + 1), at)
+        if len(marks_of(events)) > heard:
+            break
+    assert len(marks_of(events)) == heard + 1
+    assert all(read_often)
+    assert hearing.pause == calm
+
+
+def test_a_mark_that_never_comes_is_not_awaited_for_long() -> None:
+    hearing = Hearing("alice", "alice.1", lambda events: None)
+    audio, at = mark(7, 1.6), time.monotonic()
+    frames(hearing, audio, range(75), at)
+    calm = hearing.pause
+    hearing.await_mark()
+    assert hearing.pause < calm
+    frames(hearing, audio, range(1), at + 4.0)
+    assert hearing.pause == calm
