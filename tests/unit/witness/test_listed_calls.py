@@ -67,6 +67,7 @@ def documented(
             if query.get("model_id") not in calls or set(query) - {
                 "model_id",
                 "from_date",
+                "limit",
                 "offset",
             }:
                 self._say(400, {"detail": "model_id"})
