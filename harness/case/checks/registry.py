@@ -28,6 +28,8 @@ from harness.case.verdict import Finding
 from harness.sip.message import Message, parse_once
 
 P = ParamSpec("P")
+#: Makes an argument of its plain form.
+Reader = Callable[[Any], Any]
 Found = TypeVar("Found", bound=Finding | None, covariant=True)
 
 
@@ -40,7 +42,7 @@ class CheckFunction(Generic[P, Found]):
         #: have.
         self.compares_numbers = compares_numbers
         self._function = function
-        self._signature = inspect.signature(function)
+        self._parameters = tuple(inspect.signature(function).parameters)
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Found:
@@ -48,7 +50,7 @@ class CheckFunction(Generic[P, Found]):
 
     def of(self, *args: P.args, **kwargs: P.kwargs) -> Expected:
         """The expectation, with these arguments."""
-        given = self._signature.bind(*args, **kwargs).arguments
+        given = dict(zip(self._parameters, args, strict=False)) | kwargs
         plain = {name: plain_argument(value) for name, value in given.items()}
         return Expected(at=time.monotonic(), check=self.name, given=plain)
 
@@ -56,13 +58,13 @@ class CheckFunction(Generic[P, Found]):
         """The finding from the arguments of an expectation. Raises ``TypeError`` or ``ValueError``
         for arguments that the check does not have.
         """
-        hints = self._hints
-        read = {name: _read(hints[name], value) for name, value in given.items()}
+        readers = self._readers
+        read = {name: readers[name](value) for name, value in given.items()}
         return cast("Callable[..., Finding | None]", self._function)(**read)
 
     @functools.cached_property
-    def _hints(self) -> Mapping[str, Any]:
-        return typing.get_type_hints(self._function)
+    def _readers(self) -> Mapping[str, Reader]:
+        return _readers(self._function)
 
 
 _CHECKS: dict[str, CheckFunction[..., Any]] = {}
@@ -121,33 +123,57 @@ def plain_argument(value: object) -> Any:
     raise TypeError(f"a check is given {type(value).__name__}, which evidence cannot hold")
 
 
-def _read(hint: Any, value: Any) -> Any:
-    """The inverse of :func:`plain_argument`, for a value of type ``hint``."""
+def _readers(of: Callable[..., Any]) -> Mapping[str, Reader]:
+    """For each argument of a function, or field of a class: what makes it of its plain form."""
+    return {name: _reader(hint) for name, hint in typing.get_type_hints(of).items()}
+
+
+@functools.cache  # a case reads some hundred arguments, and has few types of them
+def _reader(hint: Any) -> Reader:
+    """The inverse of :func:`plain_argument`, for values of type ``hint``."""
+    made = _reader_of_some(hint)
+    return lambda value: None if value is None else made(value)
+
+
+def _reader_of_some(hint: Any) -> Reader:
+    """:func:`_reader` for values that are not None."""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
-    if value is None or hint is Any or origin is Literal:
-        return value
+    if hint is Any or origin is Literal:
+        return _as_it_is
     if origin in (Union, types.UnionType):
         kinds = [part for part in parts if part is not types.NoneType]
-        return _read(kinds[0], value) if len(kinds) == 1 else value
+        return _reader(kinds[0]) if len(kinds) == 1 else _as_it_is
     if origin is tuple:
-        of_each = parts[:1] * len(value) if parts[-1] is Ellipsis else parts
-        return tuple(_read(part, item) for part, item in zip(of_each, value, strict=True))
+        return _reader_of_tuple(parts)
     if origin is not None and issubclass(origin, Mapping):
-        return {_read(parts[0], key): _read(parts[1], item) for key, item in value.items()}
+        key, item = map(_reader, parts)
+        return lambda value: {key(name): item(one) for name, one in value.items()}
     if origin is not None:
-        return tuple(_read(parts[0], item) for item in value)
+        item = _reader(parts[0])
+        return lambda value: tuple(map(item, value))
     if issubclass(hint, Message):
-        if isinstance(value, Message):
-            return value
-        return parse_once(value.text if isinstance(value, SipMessage) else value)
+        return _message
     if dataclasses.is_dataclass(hint) and isinstance(hint, type) and not issubclass(hint, Event):
-        hints = _hints(hint)
-        return hint(**{name: _read(hints[name], item) for name, item in value.items()})
+        fields = _readers(hint)
+        return lambda value: hint(**{name: fields[name](one) for name, one in value.items()})
     if issubclass(hint, Enum):
-        return hint[value.upper()]
-    return hint(value) if issubclass(hint, int | float) else value
+        return lambda value: hint[value.upper()]
+    return hint if issubclass(hint, int | float) else _as_it_is
 
 
-@functools.cache
-def _hints(kind: type) -> Mapping[str, Any]:
-    return typing.get_type_hints(kind)
+def _reader_of_tuple(parts: tuple[Any, ...]) -> Reader:
+    if parts[-1] is Ellipsis:
+        each = _reader(parts[0])
+        return lambda value: tuple(map(each, value))
+    readers = tuple(map(_reader, parts))
+    return lambda value: tuple(read(item) for read, item in zip(readers, value, strict=True))
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _message(value: Any) -> Message:
+    if isinstance(value, Message):
+        return value
+    return parse_once(value.text if isinstance(value, SipMessage) else value)
