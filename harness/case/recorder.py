@@ -348,7 +348,7 @@ class CaseRecorder:
 
     def _write_case(self, **more: object) -> None:
         whole_file.write(
-            self.directory / CASE, json.dumps({**self._case, **more}, indent=1, default=str)
+            self.directory / CASE, json.dumps({**self._case, **more}, default=str) + "\n"
         )
 
     def _own_name(self, path: str) -> str:
