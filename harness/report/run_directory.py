@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib
 import itertools
 import json
 import multiprocessing
@@ -519,6 +520,19 @@ def each(work: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[Made]:
         except BrokenExecutor:  # a process was killed, as for want of memory: the rest is made here
             _pool.cache_clear()
     yield from map(work, items[done:])
+
+
+def make_ready(cases: int) -> None:
+    """Start the processes in which the reports of so many cases will be made, if that is worth it:
+    they import for a second, in which a run's last cases hardly compute.
+    """
+    if cases >= WORTH:
+        for _ in range(os.cpu_count() or 1):
+            _pool().submit(_import_reports)
+
+
+def _import_reports() -> None:
+    importlib.import_module("harness.report.html")
 
 
 @cache

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 from execnet import RemoteError
@@ -33,7 +33,7 @@ from harness.report.causes import GroupDocument, signature
 from harness.report.evidence import CaseEvidence
 from harness.report.github import workflow_commands
 from harness.report.markup import relative
-from harness.report.run_directory import STOPPED, RunEnd, last_attempt, write_end
+from harness.report.run_directory import STOPPED, RunEnd, last_attempt, make_ready, write_end
 from harness.report.summary import Figures
 from harness.run.plugin.interruption import ENDED, INTERRUPTION
 from harness.run.plugin.live_line import Standing
@@ -49,6 +49,9 @@ from harness.support.terminal import SafeConsole, print_document
 
 if TYPE_CHECKING:
     from harness.report.run import FinishedRun
+
+#: Of the planned cases: the last ones take some seconds more.
+_NEARLY_ALL: Final = 0.95
 
 _ERROR = re.compile(
     r"^(?:E\s+)?(?!AssertionError: (?:Traceback|assert))([\w.]*(?:Error|Exception)\b.*)$",
@@ -265,6 +268,8 @@ class Progress:
         if not again:
             self._done[name] = verdict
             self._standing = self._standing.with_ended(verdict, self._seconds[name])
+            if len(self._done) == round(_NEARLY_ALL * len(self._planned)):
+                make_ready(len(self._planned))
         elif verdict is not Verdict.PASSED:  # a passed guess is run again as well
             self._unsteady.add(name)
         if not self._quiet:
