@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from tools import HARNESS, read_json, read_toml
-from tools.speed.matrix import DEPLOYMENTS
+from tools import HARNESS, read_json
+from tools.speed.matrix import customer
 
 SIZES = (100, 300, 1000, 3000)
 
@@ -101,18 +101,7 @@ def _reports(run: Path) -> dict[str, float]:
 
 
 def _customer(cases: int) -> dict[str, Any]:
-    """One trunk, and a number for each of the AI's two places in a case."""
-    plain = read_toml(Path(DEPLOYMENTS[0]))
-    plain |= {"name": f"growth-{cases}", "depth": "every-number", "axes": {"codecs": ["pcmu"]}}
-    plain["trunks"] = plain["trunks"][:1]
-    plain["lines"] = {
-        f"line-{number}": {
-            "did": f"+1312555{number:04}",
-            "assistant": "main",
-            "fallback": "reception",
-        }
-        for number in range(cases)
-    }
-    for unused in ("numbers_csv", "campaign"):
-        plain.pop(unused, None)
-    return plain
+    """A number for each of the AI's two places in a case."""
+    dids = {f"line-{number}": f"+1312555{number:04}" for number in range(cases)}
+    plain = customer(f"growth-{cases}", dids)
+    return plain | {"depth": "every-number", "axes": {"codecs": ["pcmu"]}}

@@ -10,10 +10,10 @@ from typing import Any
 
 import tomli_w
 
-from tools import HARNESS, read_toml
+from tools import HARNESS
 from tools.speed.bars import BARS
+from tools.speed.matrix import customer
 
-_WORLD = Path("scenarios/deployments/simulated-talkdesk.toml")
 #: What is asked for: as many calls, for as long, as the bars want.
 CALLS, HOLD_S = round(BARS["calls_held"].value), BARS["calls_held_for_s"].value
 _CPS = 10.0
@@ -44,26 +44,12 @@ def measure_held() -> dict[str, Any]:
 
 def wide(calls: int) -> dict[str, Any]:
     """A customer whose trunk carries them all."""
-    plain = read_toml(_WORLD)
-    plain |= {
-        "name": "simulated-wide",
-        "trunks": [{**plain["trunks"][0], "max_concurrent_calls": calls}],
-    }
-    name = plain["trunks"][0]["name"]
-    plain["lines"] = {
-        "inbound": {
-            "did": "+13125550100",
-            "trunk": name,
-            "assistant": "main",
-            "fallback": "reception",
-        }
-    }
-    plain.pop("numbers_csv", None)
-    plain.pop("campaign", None)
+    plain = customer("simulated-wide", {"inbound": "+13125550100"})
+    plain["trunks"][0]["max_concurrent_calls"] = calls
     plain["limits"] |= {
         "seconds_per_call": 300.0,
         "concurrent_calls": calls,
         "calls_per_second": 1000.0,
+        "seconds_per_run": 600.0 * calls,  # each is entered at its longest time
     }
-    plain["limits"]["seconds_per_run"] = 600.0 * calls  # each is entered at its longest time
     return plain

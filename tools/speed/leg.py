@@ -4,23 +4,21 @@ simulated call; and a phone process without one.
 
 from __future__ import annotations
 
-import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import tomli_w
 
-from harness.deployment import Deployment, Replicas
+from harness.deployment import Deployment
+from harness.deployment.file import load
 from harness.deployment.limits import LEG_MARKS
 from harness.phone.config import PhoneConfig
 from harness.phone.leg import Leg
 from harness.phone.pool import PhonePool
+from harness.run.plugin.worlds import one_world
 from harness.scenario.phones import own_phone
 from tools.speed.bars import REFERENCE_FLOOR
 from tools.speed.floor import CALLS_A_PROCESS, floor
@@ -57,11 +55,22 @@ def measure_idle() -> dict[str, float]:
         if len(pool.pids) != _IDLE:
             raise RuntimeError(f"{_IDLE} phones in {len(pool.pids)} processes")
         time.sleep(_SETTLED_S)
-        before, parent_before = sum(map(cpu_s, pool.pids)), time.process_time()
-        time.sleep(2 * _STEADY_S)
-        used, parent = sum(map(cpu_s, pool.pids)) - before, time.process_time() - parent_before
-    each = 100 / (2 * _STEADY_S) / _IDLE
-    return {"idle_phone_cpu_percent": used * each, "idle_phone_parent_percent": parent * each}
+
+        def meters() -> dict[str, float]:
+            return {"phones": sum(map(cpu_s, pool.pids)), "parent": time.process_time()}
+
+        percent = _used_percent(meters, 2 * _STEADY_S)
+    return {
+        "idle_phone_cpu_percent": percent["phones"] / _IDLE,
+        "idle_phone_parent_percent": percent["parent"] / _IDLE,
+    }
+
+
+def _used_percent(meters: Callable[[], dict[str, float]], seconds: float) -> dict[str, float]:
+    """Per cent of a core that each has used in the next ``seconds``; ``meters`` has CPU seconds."""
+    before = meters()
+    time.sleep(seconds)
+    return {name: 100 * (used - before.get(name, 0.0)) / seconds for name, used in meters().items()}
 
 
 def _measure_call() -> dict[str, float]:
@@ -70,40 +79,41 @@ def _measure_call() -> dict[str, float]:
         file.write_text(tomli_w.dumps(wide(CALLS_A_PROCESS)))
         with (
             floor() as least,
-            world(str(file), tenants=2) as (process, deployments),
+            one_world(file, load(file), Path(scratch), tenants=2) as world,
             PhonePool(Path(scratch)) as pool,
         ):
-            legs = dialled(pool, deployments, Path(scratch))
+            legs = dialled(pool, world.tenants, Path(scratch))
             children = {leg.phone.process.pid for leg in legs}
             if len(legs) != CALLS_A_PROCESS * len(children):
                 raise RuntimeError(f"{len(legs)} legs in {len(children)} processes")
             for leg in legs:
                 leg.wait_state("confirmed", within=5.0)
-            phones_before, world_before = sum(map(cpu_s, children)), cpu_s(process.pid)
-            threads_before = threads_s(children)
-            parent_before, least_before = time.process_time(), least.cpu_s()
-            time.sleep(_STEADY_S)
-            least_used = least.cpu_s() - least_before
-            phones = sum(map(cpu_s, children)) - phones_before
-            parent = time.process_time() - parent_before
-            threads = {
-                name: used - threads_before[name] for name, used in threads_s(children).items()
-            }
-            relay = cpu_s(process.pid) - world_before
+
+            def meters() -> dict[str, float]:
+                return {
+                    "phones": sum(map(cpu_s, children)),
+                    "parent": time.process_time(),
+                    "world": cpu_s(world.pid),
+                    "floor": least.cpu_s(),
+                    **threads_s(children),
+                }
+
+            percent = _used_percent(meters, _STEADY_S)
             for leg in legs:
                 leg.hangup()
             least_legs = least.legs(_STEADY_S)
-    each = 100 / _STEADY_S / len(legs)
+    each = {name: used / len(legs) for name, used in percent.items()}
+    ours = each["phones"] + each["parent"]
     return {
-        "leg_cpu_percent": (phones + parent) * each,
-        "world_cpu_percent": relay * each,
-        "call_cpu_percent": (phones + parent + relay) * each,
+        "leg_cpu_percent": ours,
+        "world_cpu_percent": each["world"],
+        "call_cpu_percent": ours + each["world"],
         "calls_measured": float(len(legs)),
-        "leg_clock_percent": threads["clock"] * each,
-        "leg_media_percent": threads["media"] * each,
-        "leg_python_percent": threads["python"] * each,
-        "leg_parent_percent": parent * each,
-        "floor_leg_cpu_percent": least_used * 100 / _STEADY_S / least_legs,
+        "leg_clock_percent": each["clock"],
+        "leg_media_percent": each["media"],
+        "leg_python_percent": each["python"],
+        "leg_parent_percent": each["parent"],
+        "floor_leg_cpu_percent": percent["floor"] / least_legs,
     }
 
 
@@ -123,31 +133,3 @@ def dialled(pool: PhonePool, deployments: Sequence[Deployment], scratch: Path) -
             phone.register(within=5.0)
             legs += [phone.dial(f"sip:{did}@{config.domain}") for _ in range(config.max_calls)]
     return legs
-
-
-@contextmanager
-def world(path: str, tenants: int) -> Iterator[tuple[subprocess.Popen[str], Sequence[Deployment]]]:
-    """The simulated world, alone."""
-    with tempfile.TemporaryDirectory() as directory:
-        command = [
-            sys.executable,
-            "-m",
-            "harness.world",
-            path,
-            "--tenants",
-            str(tenants),
-            "--directory",
-            directory,
-        ]
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            said = json.loads(process.stdout.readline())
-            yield process, Replicas(said["deployments"])
-        finally:
-            process.stdin.close()
-            process.wait(timeout=20)
-            process.stdout.close()

@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,12 +21,24 @@ from harness.report import allure
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import arrows
 from harness.report.html import CasePage
-from tools import HARNESS, read_json
+from tools import HARNESS, read_json, read_toml
 
 DEPLOYMENTS: Final = (
     "scenarios/deployments/simulated-talkdesk.toml",
     "scenarios/deployments/simulated-gladly.toml",
 )
+
+
+def customer(name: str, dids: Mapping[str, str]) -> dict[str, Any]:
+    """The first example deployment with one trunk and these numbers."""
+    plain = read_toml(Path(DEPLOYMENTS[0]))
+    for unused in ("numbers_csv", "campaign"):
+        plain.pop(unused, None)
+    lines = {
+        line: {"did": did, "assistant": "main", "fallback": "reception"}
+        for line, did in dids.items()
+    }
+    return plain | {"name": name, "trunks": plain["trunks"][:1], "lines": lines}
 
 
 @dataclass(frozen=True)
