@@ -19,6 +19,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any, Final
@@ -26,6 +27,7 @@ from typing import Any, Final
 from tools import ROOT, read_toml, write_json
 from tools.mutation.covering import Covering, measured
 from tools.mutation.mutants import Mutant, changed, difference, mutants
+from tools.mutation.server import Trial
 
 RESULT = ROOT / "reports" / "mutation.json"
 ACCEPTED = Path(__file__).with_name("accepted.toml")
@@ -53,7 +55,6 @@ class Outcome:
     """
 
     mutant: Mutant
-    room: str
     how: str
     before: str = ""  #: the lines that the mutant changes
     after: str = ""
@@ -63,33 +64,30 @@ class Outcome:
         """Whether a test noticed."""
         return self.how in ("killed", "timeout")
 
+    @property
+    def reason(self) -> str:
+        """Why a survivor is let live; empty where ``accepted.toml`` has none."""
+        return reasons().get((self.mutant.path, self.before, self.after), "")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try, tell, write, judge."""
     asked = _parser().parse_args(arguments)
-    every = {
-        room: [one for one in of_room(room) if asked.only in one.path]
-        for room in asked.rooms or ROOMS
-    }
+    rooms = asked.rooms or [*ROOMS]
+    every = [one for room in rooms for one in of_room(room) if asked.only in one.path]
     outcomes: list[Outcome] = []
     try:
         lines = changed_lines(asked.changed_since) if asked.changed_since else {}
-        new = {
-            room: [one for one in those if one.line in lines.get(one.path, ())]
-            for room, those in every.items()
-        }
-        drawn = (sample(every, asked.sample, asked.seed), sample(new, MOST_CHANGED, asked.seed))
-        chosen = {
-            room: list(dict.fromkeys(one for each in drawn for one in each[room])) for room in every
-        }
-        for room, those in chosen.items():
-            outcomes += list(_tried(room, those, asked.at_once))
+        new = [one for one in every if one.line in lines.get(one.path, ())]
+        drawn = sample(every, asked.sample, asked.seed) | sample(new, MOST_CHANGED, asked.seed)
+        for room in rooms:
+            those = [one for one in every if one in drawn and room_of(one) == room]
+            outcomes += _tried(room, those, asked.at_once)
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return BROKEN
-    known = reasons()
-    report = figures(outcomes, known)
-    report["changed"] = _counts([one for one in outcomes if one.mutant in new[one.room]], known)
+    report = figures(outcomes)
+    report["changed"] = _counts([one for one in outcomes if one.mutant in new])
     write_json(RESULT, report)
     for room, counts in report["rooms"].items():
         print(
@@ -130,16 +128,14 @@ def of_room(room: str) -> Iterator[Mutant]:
         yield from mutants(ROOT, str(file.relative_to(ROOT)))
 
 
-def sample(
-    every: Mapping[str, list[Mutant]], count: int | None, seed: str = ""
-) -> dict[str, list[Mutant]]:
+def room_of(mutant: Mutant) -> str:
+    """The room that a mutant is of."""
+    return next(room for room, (place, _) in ROOMS.items() if mutant.path.startswith(place))
+
+
+def sample(every: Sequence[Mutant], count: int | None, seed: str = "") -> set[Mutant]:
     """``count`` of them, drawn by their keys; all of them without a count."""
-    keys = sorted((mutant.key(seed), room) for room, those in every.items() for mutant in those)
-    drawn = set(keys[:count])
-    return {
-        room: [mutant for mutant in those if (mutant.key(seed), room) in drawn]
-        for room, those in every.items()
-    }
+    return set(sorted(every, key=lambda mutant: mutant.key(seed))[:count])
 
 
 def changed_lines(commit: str) -> dict[str, set[int]]:
@@ -166,15 +162,14 @@ def lines_of(diff: str) -> dict[str, set[int]]:
     return found
 
 
+@cache
 def reasons() -> dict[tuple[str, str, str], str]:
     """Why a survivor is let live, by its file and its lines before and after."""
     told = read_toml(ACCEPTED).get("survivor", [])
     return {(one["path"], one["before"], one["after"]): one["reason"] for one in told}
 
 
-def figures(
-    outcomes: Sequence[Outcome], known: Mapping[tuple[str, str, str], str]
-) -> dict[str, Any]:
+def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """What ``reports/mutation.json`` holds."""
     survivors = [
         {
@@ -182,26 +177,24 @@ def figures(
             "how": outcome.how,
             "before": outcome.before,
             "after": outcome.after,
-            "reason": _reason(outcome, known),
+            "reason": outcome.reason,
         }
         for outcome in outcomes
         if not outcome.is_killed
     ]
-    rooms = dict.fromkeys(outcome.room for outcome in outcomes)
+    rooms: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        rooms.setdefault(room_of(outcome.mutant), []).append(outcome)
     return {
-        **_counts(outcomes, known),
-        "rooms": {
-            room: _counts([one for one in outcomes if one.room == room], known) for room in rooms
-        },
+        **_counts(outcomes),
+        "rooms": {room: _counts(those) for room, those in rooms.items()},
         "survivors": survivors,
     }
 
 
-def _counts(
-    outcomes: Sequence[Outcome], known: Mapping[tuple[str, str, str], str]
-) -> dict[str, float]:
+def _counts(outcomes: Sequence[Outcome]) -> dict[str, float]:
     killed = sum(outcome.is_killed for outcome in outcomes)
-    accepted = sum(not outcome.is_killed and bool(_reason(outcome, known)) for outcome in outcomes)
+    accepted = sum(not outcome.is_killed and bool(outcome.reason) for outcome in outcomes)
     counted = len(outcomes) - accepted
     return {
         "mutants": len(outcomes),
@@ -209,10 +202,6 @@ def _counts(
         "accepted": accepted,
         "score": killed / counted if counted else 0.0,
     }
-
-
-def _reason(outcome: Outcome, known: Mapping[tuple[str, str, str], str]) -> str:
-    return known.get((outcome.mutant.path, outcome.before, outcome.after), "")
 
 
 def _tried(room: str, those: Sequence[Mutant], at_once: int) -> Iterator[Outcome]:
@@ -228,7 +217,7 @@ def _tried(room: str, those: Sequence[Mutant], at_once: int) -> Iterator[Outcome
             waiting.put(mutant)
         for _ in range(min(at_once, 1 + len(those) // _WORTH_A_SERVER)):
             threading.Thread(
-                target=_serve, args=(room, tests, covering, waiting, done, scratch), daemon=True
+                target=_serve, args=(tests, covering, waiting, done, scratch), daemon=True
             ).start()
         for number in range(1, len(those) + 1):
             outcome = done.get()
@@ -246,7 +235,6 @@ def _tried(room: str, those: Sequence[Mutant], at_once: int) -> Iterator[Outcome
 
 
 def _serve(
-    room: str,
     tests: Sequence[str],
     covering: Covering,
     waiting: Queue[Mutant],
@@ -269,25 +257,19 @@ def _serve(
                 change = difference(text, made)
                 reaching = covering.of(mutant.path, mutant.line)
                 if not reaching:
-                    done.put(Outcome(mutant, room, "not reached", *change))
+                    done.put(Outcome(mutant, "not reached", *change))
                     continue
                 seconds = _PATIENCE_S + 10 * sum(covering.seconds[test] for test in reaching)
                 ran = covering.at_import(mutant.path, mutant.line)
-                asked = {
-                    "path": mutant.path,
-                    "text": made,
-                    "tests": reaching,
-                    "seconds": seconds,
-                    "ran": ran,
-                }
-                server.stdin.write(json.dumps(asked) + "\n")
+                trial = Trial(mutant.path, made, reaching, seconds, ran)
+                server.stdin.write(json.dumps(asdict(trial)) + "\n")
                 server.stdin.flush()
                 answer = server.stdout.readline().strip()
                 if not answer:
                     raise RuntimeError(
                         f"the server of the mutants ended at {mutant.path}:{mutant.line}"
                     )
-                done.put(Outcome(mutant, room, answer, *change))
+                done.put(Outcome(mutant, answer, *change))
         except Empty:
             server.stdin.close()
         except Exception as error:
