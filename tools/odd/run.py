@@ -11,9 +11,10 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from tools import ROOT, in_a_line, read_json, read_toml, write_json
+from harness.report.evidence import CaseEvidence
+from tools import ROOT, in_a_line, read_toml, write_json
 
 _LIMIT_S: Final = 180.0
 
@@ -25,15 +26,6 @@ class Oddity:
     run: str  #: the arguments of ``run.sh``
     verdict: str
     causes: tuple[str, ...] = ()  #: each of them is right as the first
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """How a case ended."""
-
-    verdict: str
-    cause: str  #: the first one's id
-    message: str
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             counts["false_pass"] += case.verdict == "passed"
             counts["false_alarms"] += oddity.verdict == "passed" and case.verdict == "failed"
             counts["broken"] += case.verdict == "broken"
-        said = [f"| {one.verdict} {one.cause} {one.message[:160]}" for one in wrong]
+        said = [f"| {one.verdict} {_cause(one)} {one.message[:160]}" for one in wrong]
         print(outcome.replace("wrong", "WRONG"), oddity.run, *said)
     figures = counts | {"seconds": round(time.monotonic() - began, 1)}
     write_json(asked.reports / "odd.json", figures)
@@ -76,12 +68,16 @@ def read() -> list[Oddity]:
     ]
 
 
-def is_right(oddity: Oddity, seen: Seen) -> bool:
+def is_right(oddity: Oddity, seen: CaseEvidence) -> bool:
     """Whether a case ended as it should."""
-    return seen.verdict == oddity.verdict and (not oddity.causes or seen.cause in oddity.causes)
+    return seen.verdict == oddity.verdict and (not oddity.causes or _cause(seen) in oddity.causes)
 
 
-def _cases(script: Path, oddity: Oddity) -> Iterator[Seen]:
+def _cause(seen: CaseEvidence) -> str:
+    return str(seen.first_cause.get("id", ""))
+
+
+def _cases(script: Path, oddity: Oddity) -> Iterator[CaseEvidence]:
     with tempfile.TemporaryDirectory(prefix="harness-odd-") as reports:
         subprocess.run(
             [script, *oddity.run.split()],
@@ -92,14 +88,7 @@ def _cases(script: Path, oddity: Oddity) -> Iterator[Seen]:
             timeout=_LIMIT_S,
         )
         for path in sorted(Path(reports).glob("latest/cases/*/case.json")):
-            yield seen_in(read_json(path))
-
-
-def seen_in(case: dict[str, Any]) -> Seen:
-    """How a case ended, by its ``case.json``."""
-    end = case.get("end") or {}
-    causes = (end.get("diagnosis") or {}).get("causes") or [{}]
-    return Seen(end.get("verdict", "none"), causes[0].get("id", ""), end.get("message") or "")
+            yield CaseEvidence.read(path.parent)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from harness.case.verdict import Verdict
 from harness.diagnosis.catalogue import causes
-from tools.odd.run import Oddity, Seen, is_right, main, read, seen_in
+from harness.report.evidence import CaseEvidence
+from tools.odd.run import Oddity, is_right, main, read
 
 
 def test_the_table_names_verdicts_and_causes_that_there_are() -> None:
@@ -14,19 +19,26 @@ def test_the_table_names_verdicts_and_causes_that_there_are() -> None:
     assert {cause for oddity in oddities for cause in oddity.causes} <= set(causes())
 
 
+def seen(directory: Path, end: dict[str, Any] | None) -> CaseEvidence:
+    (directory / "case.json").write_text(json.dumps({"id": "HOLD[one]", "end": end}))
+    return CaseEvidence.read(directory)
+
+
 @pytest.mark.parametrize(
     ("verdict", "cause", "right"),
     [("failed", "heavy-loss", True), ("failed", "echo", False), ("passed", "", False)],
 )
-def test_right_is_the_verdict_and_the_first_cause(verdict: str, cause: str, right: bool) -> None:
+def test_right_is_the_verdict_and_the_first_cause(
+    tmp_path: Path, verdict: str, cause: str, right: bool
+) -> None:
     diagnosis = {"causes": [{"id": cause}, {"id": "route-missing"}]}
-    seen = seen_in({"end": {"verdict": verdict, "message": "m", "diagnosis": diagnosis}})
-    assert is_right(Oddity("x", "failed", ("heavy-loss", "rtp-gap")), seen) is right
+    end = {"verdict": verdict, "message": "m", "at": 1.0, "findings": [], "diagnosis": diagnosis}
+    oddity = Oddity("x", "failed", ("heavy-loss", "rtp-gap"))
+    assert is_right(oddity, seen(tmp_path, end)) is right
 
 
-def test_a_case_without_an_end_is_not_right() -> None:
-    assert seen_in({}) == Seen("none", "", "")
-    assert not is_right(Oddity("x", "passed"), seen_in({}))
+def test_a_case_without_an_end_is_not_right(tmp_path: Path) -> None:
+    assert not is_right(Oddity("x", "passed"), seen(tmp_path, None))
 
 
 def test_a_platform_that_is_not_there_is_one_line(
