@@ -5,11 +5,11 @@ verifies.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from harness.deployment import Deployment, Group, Trunk
+from harness.deployment import Deployment, Trunk
 from harness.world.pki import Certificate
 from tools.interop.processes import Program, free_port
 
@@ -79,9 +79,7 @@ class Kamailio(Program):
             "TLS_CONFIG": str(tls),
             "RTPENGINE": rtpengine,
             "RING_MS": str(int(deployments[0].timings_by("quick").ring_timeout_s * 1000)),
-            "TABLES": "\n".join(
-                f"    {line}" for line in _tables(deployments, trusted, spoilt, queue)
-            ),
+            "TABLES": filled(_entries(deployments, trusted, spoilt, queue)),
             **more,
         }
         text = re.sub(
@@ -127,69 +125,60 @@ def _far_end(trunk: Trunk, user: str = "", port: int | None = None) -> str:
     return f"sip:{user}{'@' * bool(user)}{trunk.host}:{port or trunk.port}{parameter}"
 
 
-def _tables(
+Entry = tuple[str, str, str]  #: table, key, value
+
+
+def _entries(
     deployments: list[Deployment], trusted: list[str], spoilt: dict[str, str], queue: str | None
-) -> Iterator[str]:
+) -> Iterator[Entry]:
     for deployment in deployments:
         for line, trunk_name, did in deployment.all_dids():
             entry, trunk = deployment.lines[line], deployment.trunk(trunk_name)
             people = entry.group or entry.fallback
             if queue and people and deployment.groups[people].queue_s:
-                yield table_entry("queues", did, queue)
+                yield "queues", did, queue
             if entry.group:  # people only
-                yield table_entry(
-                    "groups", did, agents_of(deployment, deployment.groups[entry.group])
-                )
+                yield "groups", did, agents_of(deployment, entry.group)
                 continue
-            assistant = deployment.assistants[str(entry.assistant)]
-            yield table_entry(
-                "lines",
-                did,
-                _far_end(trunk, assistant.address, trunk.port if entry.reachable else 9),
-            )
+            address = deployment.assistants[str(entry.assistant)].address
+            port = trunk.port if entry.reachable else 9
+            yield "lines", did, _far_end(trunk, address, port)
             if deployment.stand_in.options_every_s:
-                yield table_entry("probed", did, str(1 + list(deployment.trunks).index(trunk)))
+                yield "probed", did, str(1 + list(deployment.trunks).index(trunk))
             if entry.plaintext:
-                yield table_entry("plaintext", did, "yes")
+                yield "plaintext", did, "yes"
             if deployment.integration == "gladly":
-                yield table_entry("forwarded", did, entry.selector or "")
-            yield table_entry(
-                "capacity", did, f"{deployment.name}-{trunk.name}:{trunk.max_concurrent_calls}"
-            )
+                yield "forwarded", did, entry.selector or ""
+            most = trunk.max_concurrent_calls
+            yield "capacity", did, f"{deployment.name}-{trunk.name}:{most}"
             if entry.fallback:
-                yield table_entry(
-                    "fallback", did, agents_of(deployment, deployment.groups[entry.fallback])
-                )
-        for group in deployment.groups.values():
+                yield "fallback", did, agents_of(deployment, entry.fallback)
+        for name, group in deployment.groups.items():
             if queue and group.queue_s:
-                yield table_entry("queues", str(group.did), queue)
-            yield table_entry("groups", str(group.did), agents_of(deployment, group))
+                yield "queues", str(group.did), queue
+            yield "groups", str(group.did), agents_of(deployment, name)
             if deployment.integration == "gladly":
-                yield table_entry("secure", str(group.did), "yes")
-                for other in deployment.groups.values():
+                yield "secure", str(group.did), "yes"
+                for other_name, other in deployment.groups.items():
                     for topic in other.topic:
-                        yield table_entry(
-                            "topics", f"{group.did}:{topic}", agents_of(deployment, other)
-                        )
+                        yield "topics", f"{group.did}:{topic}", agents_of(deployment, other_name)
         for phone in deployment.phones.values():
             if phone.password is not None:
-                yield table_entry(
-                    "passwords", phone.username or phone.aor_user, phone.password.get_secret_value()
-                )
+                user = phone.username or phone.aor_user
+                yield "passwords", user, phone.password.get_secret_value()
         for trunk in deployment.trunks:
             if trunk.username and trunk.password is not None:
-                yield table_entry("passwords", trunk.username, trunk.password.get_secret_value())
-    for address in trusted:
-        yield table_entry("trusted", address, "yes")
-    for did, how in spoilt.items():
-        yield table_entry("spoilt", did, how)
+                yield "passwords", trunk.username, trunk.password.get_secret_value()
+    yield from (("trusted", address, "yes") for address in trusted)
+    yield from (("spoilt", did, how) for did, how in spoilt.items())
 
 
-def agents_of(deployment: Deployment, group: Group) -> str:
+def agents_of(deployment: Deployment, group: str) -> str:
     """Who rings, at once or one after the other; three at most."""
-    return "|".join(deployment.phones[agent].aor_user for agent in group.present) or "nobody"
+    present = deployment.groups[group].present
+    return "|".join(deployment.phones[agent].aor_user for agent in present) or "nobody"
 
 
-def table_entry(table: str, key: str, value: str) -> str:
-    """An entry of one of Kamailio's tables."""
-    return f'$sht({table}=>{key}) = "{value}";'
+def filled(entries: Iterable[Entry]) -> str:
+    """What fills Kamailio's tables with these entries."""
+    return "\n".join(f'    $sht({table}=>{key}) = "{value}";' for table, key, value in entries)

@@ -15,7 +15,7 @@ from harness.deployment.file import load
 from harness.world.addresses import Block, take_block
 from harness.world.pki import Authority
 from tools.interop.baresip import Baresip, account
-from tools.interop.kamailio import Kamailio, agents_of, ports, table_entry
+from tools.interop.kamailio import Entry, Kamailio, agents_of, filled, ports
 from tools.interop.processes import binary
 from tools.interop.rtpengine import Rtpengine
 from tools.strangers.fault import Fault
@@ -120,7 +120,7 @@ class Strangers(ExitStack):
                 rtpengine=relay.control,
                 template=HERE / "kamailio.cfg",
                 more={
-                    "HOURS": "\n".join(_hours(deployment)),
+                    "HOURS": filled(_hours(deployment)),
                     "CONTROL": str(self._control),
                     "OTHER_DID": deployment.assistants["sales"].address,
                     "OTHER_AGENT": deployment.phones["support"].aor_user,
@@ -176,12 +176,12 @@ class Strangers(ExitStack):
         return load(self.file)
 
 
-def _hours(deployment: Deployment) -> Iterator[str]:
+def _hours(deployment: Deployment) -> Iterator[Entry]:
     """The tables of numbers with hours, and of agents who are shown national numbers."""
     for line, _, did in deployment.all_dids():
         if (closed := deployment.lines[line].closed) is not None:
             table = "shut" if deployment.is_open(line) else "closed"
-            yield table_entry(table, did, agents_of(deployment, deployment.groups[closed]))
+            yield table, did, agents_of(deployment, closed)
     for group in deployment.groups.values():
         for agent in group.present if group.number_format == "national" else ():
-            yield table_entry("national", deployment.phones[agent].aor_user, "yes")
+            yield "national", deployment.phones[agent].aor_user, "yes"
