@@ -34,16 +34,11 @@ class Covering:
         """The tests that a change of this line may fail, the quickest first; all of them for what
         runs at import.
         """
-        chosen = set(self.seconds) if self.at_import(path, line) else self._reaching(path, line)
-        return sorted(chosen, key=lambda test: (self.seconds[test], test))
-
-    def at_import(self, path: str, line: int) -> bool:
-        """Whether this line runs before any test does."""
-        return _AT_IMPORT in self._reaching(path, line)
-
-    def _reaching(self, path: str, line: int) -> set[str]:
         by_line = self.tests.get(path, {})
-        return {test for number in _statement(path, line) for test in by_line.get(number, ())}
+        chosen = {test for number in _statement(path, line) for test in by_line.get(number, ())}
+        if _AT_IMPORT in chosen:
+            chosen = set(self.seconds)
+        return sorted(chosen, key=lambda test: (self.seconds[test], test))
 
 
 def measured(tests: Sequence[str], scratch: Path) -> Covering:

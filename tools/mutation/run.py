@@ -260,8 +260,7 @@ def _serve(
                     done.put(Outcome(mutant, "not reached", *change))
                     continue
                 seconds = _PATIENCE_S + 10 * sum(covering.seconds[test] for test in reaching)
-                ran = covering.at_import(mutant.path, mutant.line)
-                trial = Trial(mutant.path, made, reaching, seconds, ran)
+                trial = Trial(mutant.path, made, reaching, seconds)
                 server.stdin.write(json.dumps(asdict(trial)) + "\n")
                 server.stdin.flush()
                 answer = server.stdout.readline().strip()

@@ -1,14 +1,12 @@
 """Tries mutants: ``python -m tools.mutation.server TEST-DIRECTORY…`` reads one a line from stdin,
 and says of each how it ended.
 
-It has the tests collected before it forks a process for each. Where the mutant is in functions
-alone, and none of them has run by then, the process swaps their code and runs the tests; else it
-imports anew what may see the mutant, which takes a second.
+It has the tests collected before it forks a process for each, which imports anew what may see the
+mutant: that takes a second.
 """
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
 import os
@@ -24,11 +22,8 @@ from typing import TextIO
 
 import grimp
 import pytest
-from _pytest.main import pytest_runtestloop as run_all
 
-from tools import ROOT
 from tools.mutation.covering import PYTEST
-from tools.mutation.swapped import Loaded
 
 _MEMORY = 4 << 30  # a loop without end may fill it
 
@@ -46,26 +41,16 @@ class Trial:
     text: str  #: of the file, changed
     tests: Sequence[str]
     seconds: float  #: until it counts as a loop without end
-    ran: bool  #: what is changed has run by the time the tests are collected
 
 
-@dataclass(frozen=True)
-class Known:
-    """What is learned once, and each process forked has."""
-
-    session: pytest.Session
-    graph: grimp.ImportGraph
-    loaded: Loaded
-
-
-def tried(trial: Trial, known: Known) -> str:
+def tried(trial: Trial, graph: grimp.ImportGraph) -> str:
     """Fork, run the tests with this text in the file's place: ``killed``, ``survived`` or
     ``timeout``.
     """
     child = os.fork()
     if child == 0:
         try:
-            code = _in_child(trial, known)
+            code = _in_child(trial, graph)
         except BaseException:
             code = 1
         os._exit(code)
@@ -80,7 +65,7 @@ def tried(trial: Trial, known: Known) -> str:
     return "survived" if code == pytest.ExitCode.OK else "killed"
 
 
-def _in_child(trial: Trial, known: Known) -> int:
+def _in_child(trial: Trial, graph: grimp.ImportGraph) -> int:
     signal.setitimer(signal.ITIMER_REAL, trial.seconds)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     sink = os.open(os.devnull, os.O_RDWR)
@@ -88,23 +73,6 @@ def _in_child(trial: Trial, known: Known) -> int:
         os.dup2(sink, number)
     os.environ["TMPDIR"] = tempfile.mkdtemp(dir=os.environ["MUTATION_SCRATCH"])
     tempfile.tempdir = None
-    file = ROOT / trial.path
-    if not trial.ran and known.loaded.swap(file, file.read_text(encoding="utf-8"), trial.text):
-        return _run_collected(known.session, trial.tests)
-    return _run_anew(trial, known.graph)
-
-
-def _run_collected(session: pytest.Session, tests: Sequence[str]) -> int:
-    items = {item.nodeid: item for item in session.items}
-    session.items = [items[test] for test in tests if test in items]
-    if not session.items:
-        return pytest.ExitCode.NO_TESTS_COLLECTED
-    with contextlib.suppress(session.Failed):
-        run_all(session)
-    return pytest.ExitCode.TESTS_FAILED if session.testsfailed else pytest.ExitCode.OK
-
-
-def _run_anew(trial: Trial, graph: grimp.ImportGraph) -> int:
     name = module_of(trial.path)
     kept = graph.find_upstream_modules(name)
     anew = ("harness", "tests", "conftest")
@@ -139,10 +107,10 @@ class Serving:
         """Until stdin closes."""
         if session.testsfailed:
             raise session.Interrupted("the tests cannot be collected")
-        known = Known(session, grimp.build_graph("harness"), Loaded(ROOT / "harness"))
+        graph = grimp.build_graph("harness")
         gc.freeze()  # a child that collects garbage would copy all of it
         for line in self.asked:
-            outcome = tried(Trial(**json.loads(line)), known)
+            outcome = tried(Trial(**json.loads(line)), graph)
             os.write(self.answers, (outcome + "\n").encode())
         return True
 
