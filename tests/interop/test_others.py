@@ -119,8 +119,8 @@ def test_number_from_the_record_alone_is_signed_as_such(run: Verified) -> None:
     (finding,) = [finding for finding in one.findings if finding.check == "caller_id"]
     assert finding.facts["record"]
     sources = {claim.words: claim.source for claim in claims([one])}
-    assert sources["the caller's number"] == "by the AI's record"
-    assert sources["transport"] == sources["codec"] == "declared, not seen"
+    assert sources["the caller's number"] == "record"
+    assert sources["transport"] == sources["codec"] == "declared"
 
 
 def test_swallowed_refer_fails_the_transfer_without_a_certain_cause(run: Verified) -> None:
