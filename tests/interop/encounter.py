@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from harness.scenario.cast import Cast
 from harness.scenario.conclusion import conclude
 from harness.scenario.context import CaseContext
 from harness.scenario.people import Caller
+from tools.interop.kamailio import from_template
 from tools.interop.processes import PATIENCE
 
 _TEMPLATE = Path(__file__).with_name("deployments") / "sipp.toml"
@@ -135,11 +135,5 @@ def with_sipp(
     """A deployment where SIPp is everybody but the caller."""
     values = {"SIPP": sipp[0], "PORT": str(sipp[1]), "CALLERS": caller_host, "TRANSPORT": transport}
     path = directory / "sipp.toml"
-    path.write_text(
-        re.sub(
-            r"\{([A-Z]+)\}",
-            lambda found: values[found[1]],
-            _TEMPLATE.read_text().partition("\n\n")[2],
-        )
-    )
+    path.write_text(from_template(_TEMPLATE, values))
     return load(path)

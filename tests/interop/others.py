@@ -29,7 +29,7 @@ from tests.interop.calls_api import CallsApi
 from tests.interop.platform import PASSWORD, TOKEN
 from tests.interop.sipp import repeated
 from tests.interop.sipp_ai import SippAi
-from tools.interop.kamailio import Kamailio, ports
+from tools.interop.kamailio import Kamailio, from_template, ports
 from tools.interop.rtpengine import Rtpengine
 
 _TEMPLATE = Path(__file__).with_name("deployments") / "others.toml"
@@ -86,11 +86,8 @@ def _written(
             f'{name} = "+1{_AREA}55501{number}"' for number, name in enumerate(DEAF, 10)
         ),
     }
-    text = _TEMPLATE.read_text().partition("\n\n")[2]
-    for name, value in values.items():
-        text = text.replace("{" + name + "}", value)
     file = directory / "others.toml"
-    file.write_text(text)
+    file.write_text(from_template(_TEMPLATE, values))
     return file
 
 
@@ -140,9 +137,7 @@ def running(directory: Path, block: Block, authority: Authority) -> Iterator[Oth
                 trusted=list(hosts.values()),
                 certificate=authority.issue("kamailio-others", ["acme.kamailio.example", host]),
                 ca_file=authority.ca_file,
-                spoilt={
-                    did: SPOILT[line] for line, _, did in deployment.all_dids() if line in SPOILT
-                },
+                spoilt=SPOILT,
                 rtpengine=relay.control,
             )
         )

@@ -15,7 +15,7 @@ from harness.integrations import load
 from harness.world.addresses import Block
 from harness.world.pki import Authority, Certificate
 from tests.interop.sipp_queue import SippQueue
-from tools.interop.kamailio import Kamailio
+from tools.interop.kamailio import Kamailio, from_template
 
 _TEMPLATES = Path(__file__).with_name("deployments")
 PASSWORD, TOKEN = (
@@ -89,10 +89,7 @@ def _written(
             'witness = ["record", "marks", "messages", "dtmf"]\n',
         }
         template = "kamailio.toml" if who in ("stand-in", "synthflow") else f"kamailio-{who}.toml"
-        text = (_TEMPLATES / template).read_text().partition("\n\n")[2]
-        for name, value in values.items():
-            text = text.replace("{" + name + "}", value)
-        files[who].write_text(text)
+        files[who].write_text(from_template(_TEMPLATES / template, values))
     return files
 
 
@@ -118,12 +115,6 @@ def running(
     own = authority.issue("kamailio", ["acme.kamailio.example", host])
     files = _written(directory, block, authority, ai, ports, api_base)
     deployments = {who: load(path) for who, path in files.items()}
-    wrong = {
-        did: spoilt[line]
-        for deployment in deployments.values()
-        for line, _, did in deployment.all_dids()
-        if line in spoilt
-    }
     with (
         SippQueue(directory / "sipp-queue", block[QUEUE]) as queue,
         Kamailio(
@@ -137,7 +128,7 @@ def running(
             trusted=[block[number] for who, number in AI.items() if who != "stand-in"],
             certificate=own,
             ca_file=authority.ca_file,
-            spoilt=wrong,
+            spoilt=spoilt,
             rtpengine=rtpengine,
             queue=f"sip:queue@{queue.host}:{queue.port}",
         ) as kamailio,

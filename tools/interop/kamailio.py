@@ -49,14 +49,13 @@ class Kamailio(Program):
         trusted: list[str],
         certificate: Certificate,
         ca_file: Path,
-        spoilt: dict[str, str],
+        spoilt: Mapping[str, str] = MappingProxyType({}),
         rtpengine: str,
         queue: str | None = None,
         template: Path = _TEMPLATE,
         more: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """``trusted`` addresses need no digest; ``spoilt`` names what is done to the media of a
-        line's number.
+        """``trusted`` addresses need no digest; ``spoilt`` says by line what is done to its media.
 
         ``queue`` plays music to callers of groups with a queue, then ends with 480; ``more`` are
         values for a ``template``.
@@ -82,13 +81,8 @@ class Kamailio(Program):
             "TABLES": filled(_entries(deployments, trusted, spoilt, queue)),
             **more,
         }
-        text = re.sub(
-            r"\{\{(\w+)\}\}",
-            lambda found: values[found[1]],
-            template.read_text().partition("\n\n")[2],
-        )
         config = directory / "kamailio.cfg"
-        config.write_text(text)
+        config.write_text(from_template(template, values))
         super().__init__(
             "kamailio",
             ["-DD", "-E", "-m", "32", "-M", "8", "-f", str(config), "-Y", str(directory)],
@@ -96,6 +90,14 @@ class Kamailio(Program):
         )
         with self.starting():
             self.answers_options(host, port)
+
+
+def from_template(template: Path, values: Mapping[str, str]) -> str:
+    """The text behind the template's first paragraph, with values for each ``{NAME}``, or
+    ``{{NAME}}``.
+    """
+    text = template.read_text().partition("\n\n")[2]
+    return re.sub(r"\{\{?([A-Z_]+)\}\}?", lambda found: values[found[1]], text)
 
 
 def ports(host: str) -> tuple[int, int]:
@@ -129,11 +131,16 @@ Entry = tuple[str, str, str]  #: table, key, value
 
 
 def _entries(
-    deployments: list[Deployment], trusted: list[str], spoilt: dict[str, str], queue: str | None
+    deployments: list[Deployment],
+    trusted: list[str],
+    spoilt: Mapping[str, str],
+    queue: str | None,
 ) -> Iterator[Entry]:
     for deployment in deployments:
         for line, trunk_name, did in deployment.all_dids():
             entry, trunk = deployment.lines[line], deployment.trunk(trunk_name)
+            if line in spoilt:
+                yield "spoilt", did, spoilt[line]
             people = entry.group or entry.fallback
             if queue and people and deployment.groups[people].queue_s:
                 yield "queues", did, queue
@@ -170,7 +177,6 @@ def _entries(
             if trunk.username and trunk.password is not None:
                 yield "passwords", trunk.username, trunk.password.get_secret_value()
     yield from (("trusted", address, "yes") for address in trusted)
-    yield from (("spoilt", did, how) for did, how in spoilt.items())
 
 
 def agents_of(deployment: Deployment, group: str) -> str:

@@ -15,7 +15,7 @@ from harness.deployment.file import load
 from harness.world.addresses import Block, take_block
 from harness.world.pki import Authority
 from tools.interop.baresip import Baresip, account
-from tools.interop.kamailio import Entry, Kamailio, agents_of, filled, ports
+from tools.interop.kamailio import Entry, Kamailio, agents_of, filled, from_template, ports
 from tools.interop.processes import binary
 from tools.interop.rtpengine import Rtpengine
 from tools.strangers.fault import Fault
@@ -116,7 +116,6 @@ class Strangers(ExitStack):
                 trusted=[places.ai_seen],
                 certificate=own,
                 ca_file=authority.ca_file,
-                spoilt={},
                 rtpengine=relay.control,
                 template=HERE / "kamailio.cfg",
                 more={
@@ -169,10 +168,7 @@ class Strangers(ExitStack):
             "CERTIFICATE": str(ai.certificate),
             "KEY": str(ai.key),
         }
-        text = (HERE / "deployment.toml").read_text().partition("\n\n")[2]
-        for name, value in values.items():
-            text = text.replace("{" + name + "}", value)
-        self.file.write_text(text)
+        self.file.write_text(from_template(HERE / "deployment.toml", values))
         return load(self.file)
 
 
