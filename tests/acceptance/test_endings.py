@@ -28,8 +28,8 @@ WAITS = """
 """
 
 
-def begun(tree: Tree, process: subprocess.Popen[str], count: int) -> None:
-    while len(list(tree.path.glob("begun-*"))) < count:
+def begun(tree: Tree, process: subprocess.Popen[str]) -> None:
+    while not list(tree.path.glob("begun-*")):
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.02)
 
@@ -64,7 +64,7 @@ def test_interrupted_run_ends_its_cases_and_keeps_the_evidence(
     ]
     process = tree.start(*files, "-n", workers, "--codec", "pcmu", "--transport", "udp")
     try:
-        begun(tree, process, 1)
+        begun(tree, process)
         process.send_signal(ending)
         output, _ = process.communicate(timeout=300)
     finally:
@@ -237,7 +237,7 @@ def test_killed_runner_leaves_no_process_behind(tree: Tree) -> None:
     tree.scenarios(WAITS)
     process = tree.start("--deployment", str(tree.deployment()), "-n", "2")
     try:
-        begun(tree, process, 1)
+        begun(tree, process)
         process.kill()
         process.communicate(
             timeout=300
@@ -254,7 +254,7 @@ def test_report_refuses_a_run_under_way(tree: Tree) -> None:
     tree.scenarios(WAITS)
     process = tree.start("--deployment", str(tree.deployment()), "-n", "0")
     try:
-        begun(tree, process, 1)
+        begun(tree, process)
         left = {path.name for path in tree.run_directory.iterdir()}
         for command in (["report"], ["signoff"]):
             code, output = tree.finished(tree.start_harness(*command, str(tree.run_directory)))
@@ -418,7 +418,7 @@ def test_reports_deleted_during_the_run_break_it(tree: Tree, workers: str) -> No
     """)
     process = tree.start("--deployment", str(tree.deployment()), "-n", workers, "--codec", "pcmu")
     try:
-        begun(tree, process, 1)
+        begun(tree, process)
         shutil.rmtree(tree.run_directory)
         (tree.path / "gone").touch()
         output, _ = process.communicate(timeout=300)

@@ -31,11 +31,11 @@ def lab(name: str = "lab", **limits: Any) -> Deployment:
     return found.model_copy(update={"name": name, "limits": Limits.model_validate(wide | limits)})
 
 
-def begun(server: Redis, ref: ShardRef = RUN) -> State:
+def begun(server: Redis) -> State:
     state = server.state(within_s=5.0)
-    state.begin(ref.run, ref.nonce)
-    assert state.queue(ref)
-    assert state.claim(ref, 60.0)
+    state.begin(RUN.run, RUN.nonce)
+    assert state.queue(RUN)
+    assert state.claim(RUN, 60.0)
     return state
 
 

@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -58,7 +58,6 @@ class Program:
         name: str,
         arguments: Sequence[str],
         directory: Path,
-        environment: Mapping[str, str] = os.environ,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.name = name
@@ -74,7 +73,6 @@ class Program:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=directory,
-                env={**os.environ, **environment},
                 start_new_session=True,
             )
 

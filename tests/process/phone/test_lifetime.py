@@ -26,9 +26,9 @@ from tests.process.alive import gone
 from tests.process.phone.conftest import Desk, connect, hears, media_of, uri_of
 
 
-def files_of(pid: int, name: str) -> int:
-    """How many files of such a name a process has open."""
-    return sum(Path(link).name.startswith(name) for link in _links_of(pid))
+def marks_open(pid: int) -> int:
+    """How many marks a process has open."""
+    return sum(Path(link).name.startswith("memfd:mark-") for link in _links_of(pid))
 
 
 def _links_of(pid: int) -> Iterator[str]:
@@ -48,11 +48,11 @@ def test_refused_calls_leave_nothing_open(lease: Desk) -> None:
     bob.policy = Answer()
     out, back = connect(alice, bob)  # the bridge lets go of what left it when its clock ticks
     hears(out, back)
-    assert files_of(bob.process.pid, "memfd:mark-")
+    assert marks_open(bob.process.pid)
     out.hangup()
     back.wait_closed()
     deadline = time.monotonic() + 10
-    while left := files_of(bob.process.pid, "memfd:mark-"):
+    while left := marks_open(bob.process.pid):
         assert time.monotonic() < deadline, left
         time.sleep(0.02)
 

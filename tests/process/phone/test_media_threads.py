@@ -23,9 +23,9 @@ def wakeups(pid: int) -> dict[str, int]:
     return found
 
 
-def rests(pid: int, within: float = 5.0) -> bool:
+def rests(pid: int) -> bool:
     """Whether the media thread sleeps, and the clock is stopped, for half a second on end."""
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + 5.0
     while time.monotonic() < deadline:
         before = wakeups(pid)
         time.sleep(0.5)
@@ -49,9 +49,9 @@ def test_media_threads_rest_between_calls_and_each_call_has_audio(own: Desk) -> 
         assert rests(pid)
 
 
-def wakes_rarely(pid: int, within: float = 10.0) -> bool:
+def wakes_rarely(pid: int) -> bool:
     """Whether all threads wake up ten times in a second at the most."""
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + 10.0
     while time.monotonic() < deadline:
         before = switches(pid)
         began = time.monotonic()

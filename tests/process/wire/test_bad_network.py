@@ -24,19 +24,18 @@ class Lossy:
     each time, and there was nothing wrong with its 408.
     """
 
-    def __init__(self, seed: int, loss: float = 0.2, doubled: float = 0.2) -> None:
+    def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
-        self._loss, self._doubled = loss, doubled
         self._lost: Counter[tuple[str, bytes]] = Counter()
         self.did: Counter[str] = Counter()
 
     def __call__(self, passage: Passage) -> Passed:
         draw, same = self._random.random(), (passage.direction, passage.data)
-        if draw < self._loss and self._lost[same] < 3:
+        if draw < 0.2 and self._lost[same] < 3:
             self._lost[same] += 1
             self.did["lost"] += 1
             return None
-        if draw < self._loss + self._doubled:
+        if draw < 0.4:
             self.did["doubled"] += 1
             return [passage.data, passage.data]
         return passage.data

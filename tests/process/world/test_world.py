@@ -43,13 +43,13 @@ def with_agent(address: str, script: Script) -> Any:
     return asyncio.run(run())
 
 
-def place_call(ua: UserAgent, deployment: Deployment, line: str, media: LegMedia) -> OutgoingCall:
+def place_call(ua: UserAgent, deployment: Deployment, media: LegMedia) -> OutgoingCall:
     """A subscriber's call, without registering first."""
     account, phone = deployment.accounts["carrier"], deployment.phones["caller-4"]
     assert phone.password is not None
     assert phone.number is not None
     return ua.invite(
-        Uri("sip", deployment.did(line, "udp-ip"), account.host or "", account.port),
+        Uri("sip", deployment.did("inbound", "udp-ip"), account.host or "", account.port),
         from_=NameAddr(Uri("sip", phone.number, account.domain)),
         sdp=media.offer(),
         credentials=Credentials(phone.number, phone.password.get_secret_value()),
@@ -71,7 +71,7 @@ def test_hangs_up_and_ends_in_order_when_stdin_closes(tmp_path: Path) -> None:
 
         async def script(ua: UserAgent) -> str:
             with closing(LegMedia(caller_address(deployment))) as media:
-                call = place_call(ua, deployment, "inbound", media)
+                call = place_call(ua, deployment, media)
                 await call.wait_answered(PATIENCE)
                 assert world.process.stdin is not None
                 world.process.stdin.close()
@@ -104,7 +104,7 @@ def test_a_dead_caller_ends_its_call(td: Stage) -> None:
 
     async def script(ua: UserAgent) -> None:
         media = LegMedia(caller_address(deployment))
-        await place_call(ua, deployment, "inbound", media).wait_answered(PATIENCE)
+        await place_call(ua, deployment, media).wait_answered(PATIENCE)
         media.close()  # and no word more
 
     with_agent(caller_address(deployment), script)

@@ -33,9 +33,9 @@ NO_G711 = description("198.51.100.70", "18")
 AT_A_TELEPHONE = {"phones.reception.number": "+14155550177", "phones.reception.shows": "platform"}
 
 
-def fallback(row: str = "TD-FALLBACK-REFUSED", **fields: Any) -> Example:
+def fallback(**fields: Any) -> Example:
     """The AI refused, and the fallback's agent answered."""
-    example = Example(row=row, line="fallback-refused", **fields)
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused", **fields)
     example.dials().ai_gets().ai_answers(503, "Service Unavailable").after(0.1).rings("reception")
     return example.answered().landed("reception", "reception")
 
@@ -90,7 +90,7 @@ def _media_refused(offer: str, row: str = "TD-FALLBACK-REFUSED") -> Example:
     return example.ai_answers(488, "Not Acceptable Here").ends_at_once(488, "Not Acceptable Here")
 
 
-def hung_up(by: str, code: int = 200) -> Example:
+def hung_up(by: str, code: int) -> Example:
     """One of them hangs up, and the caller's leg stays."""
     if by == "agent":
         example = transfer(Example(ai="stand-in"), "HANGUP-AGENT").ai_refers(GROUP).rings("billing")

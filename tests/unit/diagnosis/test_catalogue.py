@@ -156,14 +156,14 @@ def own(**tables: Any) -> Catalogue:
     return read({"acme.toml": tables}, read({"t.toml": table()}))
 
 
-def renamed(content: dict[str, Any], name: str) -> dict[str, Any]:
+def renamed(content: dict[str, Any]) -> dict[str, Any]:
     """The table with a cause and a rule of another name."""
-    rule = content["rule"]["r"] | {"cause": name}
-    return {"cause": {name: content["cause"]["broken"]}, "rule": {f"{name}.rule": rule}}
+    rule = content["rule"]["r"] | {"cause": "ticket"}
+    return {"cause": {"ticket": content["cause"]["broken"]}, "rule": {"ticket.rule": rule}}
 
 
 def test_an_integrations_own_causes_and_rules_stand_behind_the_shared_ones() -> None:
-    found = own(**renamed(table(), "ticket"))
+    found = own(**renamed(table()))
     assert list(found.causes) == ["broken", "ticket"]
     assert [rule.id for rule in found.rules] == ["r", "ticket.rule"]
     assert rules_of("genesys") == rules_of("")
@@ -229,10 +229,10 @@ def test_a_cause_links_to_the_section_that_the_integration_names() -> None:
         ),
         (table(), "cause broken: there is another of this name"),
         (
-            renamed(table(cause={"guide": "tickets"}), "ticket"),
+            renamed(table(cause={"guide": "tickets"})),
             "cause ticket: no guide 'tickets'",
         ),
-        (renamed(table(cause={"title": 3}), "ticket"), "cause ticket: title is of another kind: 3"),
+        (renamed(table(cause={"title": 3})), "cause ticket: title is of another kind: 3"),
     ],
 )
 def test_a_mistake_in_an_integrations_table_is_one_line(
@@ -244,7 +244,7 @@ def test_a_mistake_in_an_integrations_table_is_one_line(
 
 
 def test_a_cause_of_an_integration_has_a_topic_of_its_own() -> None:
-    content = renamed(table(cause={"guide": "tickets"}), "ticket")
+    content = renamed(table(cause={"guide": "tickets"}))
     assert own(**content, sections={"tickets": "t"}).sections == {"tickets": "t"}
 
 

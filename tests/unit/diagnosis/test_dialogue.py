@@ -14,8 +14,8 @@ from tests.unit.diagnosis.case import Example, description, dialled, facts_of, v
 from tests.unit.diagnosis.own_examples import astray, unacknowledged
 
 
-def sdp(formats: str = "0", lines: str = "") -> str:
-    return description("192.0.2.2", formats, lines=lines)
+def sdp(formats: str = "0") -> str:
+    return description("192.0.2.2", formats)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def answered(code: int, reason: str = "") -> Example:
     return lost(transfer().ai_refers(GROUP).platform_says(code, reason))
 
 
-def own_call(code: int, reason: str = "") -> Example:
+def own_call(code: int, reason: str) -> Example:
     """The same of the AI's own call to that number."""
     return lost(warm().ai_invites(GROUP).platform_says(code, reason, "INVITE"))
 

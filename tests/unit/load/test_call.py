@@ -56,7 +56,7 @@ def place(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Place:
     """Makes a call of a step that is up, heard both ways, and has lost no packet."""
 
     def expect(context: Any, call: Any) -> Any:
-        heard = finding("audio", Verdict.PASSED)
+        heard = finding(Verdict.PASSED)
         return SimpleNamespace(
             two_way_audio_with=lambda other, changed: context.evidence.raised(heard)
         )
@@ -90,13 +90,13 @@ def place(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Place:
     return place
 
 
-def finding(check: str, verdict: Verdict) -> Finding:
-    return Finding(check, "caller.1", verdict, "what is right", "what was seen", at=1.0)
+def finding(verdict: Verdict) -> Finding:
+    return Finding("audio", "caller.1", verdict, "what is right", "what was seen", at=1.0)
 
 
-def lose(call: LoadCall, packets: int) -> None:
+def lose(call: LoadCall) -> None:
     leg: Any = call._context.calls.own[0].leg
-    leg.lost = packets
+    leg.lost = 100
 
 
 def found_of(*calls: LoadCall, lanes: Sequence[Lane] = ()) -> LoadResult:
@@ -117,7 +117,7 @@ def test_loss_fails_the_step_in_which_it_occurs(
     call.verify_again(1)
     call.verify_again(2)
     assert (call.verdict, call.failed_in) == (Verdict.PASSED, None)
-    lose(call, 100)
+    lose(call)
     call.verify_again(3)
     assert (call.verdict, call.failed_in) == (Verdict.FAILED, 3)
 
@@ -140,7 +140,7 @@ def test_loss_seen_at_the_end_fails_the_last_step(place: Place) -> None:
     for step in (1, 2, 3):
         for call in calls[:step]:
             call.verify_again(step)
-    lose(calls[0], 100)
+    lose(calls[0])
     for call in calls:
         call.conclude(3)
     found = found_of(*calls)
@@ -172,7 +172,7 @@ def test_late_finding_fails_the_step_in_which_the_call_was_placed(place: Place) 
     """A transcript is available only after the call."""
     call = place(1)
     call.verify_again(1)
-    late = as_raised(finding("audio", Verdict.FAILED))
+    late = as_raised(finding(Verdict.FAILED))
     call._context.looks_when_over.append(lambda: [late])
     call._context.calls.own[0].is_over = lambda: True  # type: ignore[method-assign]
     call.conclude(3)

@@ -18,9 +18,9 @@ def why(deployment: Deployment) -> dict[str, str]:
     return dict(found)
 
 
-def copied(table: str, old: str, new: str, **fields: object) -> Changes:
+def copied(table: str, old: str, **fields: object) -> Changes:
     def with_copy(there: dict[str, object]) -> dict[str, object]:
-        return {**there, new: there[old].model_copy(update=fields)}  # type: ignore[attr-defined]
+        return {**there, "spare": there[old].model_copy(update=fields)}  # type: ignore[attr-defined]
 
     return {table: with_copy}
 
@@ -29,17 +29,17 @@ def copied(table: str, old: str, new: str, **fields: object) -> Changes:
     ("changes", "entry", "reason"),
     [
         (
-            copied("assistants", "main", "spare", did="+12065550188"),
+            copied("assistants", "main", did="+12065550188"),
             "assistants.spare",
             "no number leads to it",
         ),
         (
-            copied("groups", "support", "spare", did="+18155550188"),
+            copied("groups", "support", did="+18155550188"),
             "groups.spare",
             "no number, handover or topic",
         ),
-        (copied("accounts", "carrier", "spare"), "accounts.spare", "no phone uses it"),
-        (copied("phones", "caller", "spare", number=None), "phones.spare", "it is no caller"),
+        (copied("accounts", "carrier"), "accounts.spare", "no phone uses it"),
+        (copied("phones", "caller", number=None), "phones.spare", "it is no caller"),
         (
             {"lines.people.fallback": "nobody", "depth": "every-number"},
             "lines.people.fallback",
@@ -67,7 +67,7 @@ def copied(table: str, old: str, new: str, **fields: object) -> Changes:
                 "groups.billing.rings": "one-by-one",
                 "lines.people-in-turns": None,
                 "groups.everybody": None,
-                **copied("phones", "billing", "spare", user="agent-spare"),
+                **copied("phones", "billing", user="agent-spare"),
             },
             "phones.spare",
             "it rings only in a later turn of its groups",
@@ -75,7 +75,7 @@ def copied(table: str, old: str, new: str, **fields: object) -> Changes:
         (
             {
                 "groups.billing.agents": ("billing", "spare"),
-                **copied("phones", "billing", "spare", user="agent-spare", accept="5"),
+                **copied("phones", "billing", user="agent-spare", accept="5"),
             },
             "phones.spare.accept",
             "another agent of its groups may take each call",

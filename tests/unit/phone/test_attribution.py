@@ -36,27 +36,17 @@ class FakeLeg:
         self.seen.append(message.text.split("\r\n")[0])
 
 
-def request(
-    method: str,
-    uri: str,
-    *,
-    to_tag: str = "",
-    branch: str = "b1",
-    call_id: str = "c",
-    via: str = "127.0.0.1:1",
-) -> str:
+def request(method: str, uri: str, *, branch: str = "b1") -> str:
     return (
-        f"{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {via};branch={branch}\r\nFrom: <sip:a@x>;tag=fa\r\n"
-        f"To: <sip:b@x>{';tag=' + to_tag if to_tag else ''}\r\nCall-ID: {call_id}\r\nCSeq: 1 {method}\r\n\r\n"
+        f"{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:1;branch={branch}\r\nFrom: <sip:a@x>;tag=fa\r\n"
+        f"To: <sip:b@x>\r\nCall-ID: c\r\nCSeq: 1 {method}\r\n\r\n"
     )
 
 
-def response(
-    status: int, method: str = "INVITE", *, to_tag: str = "", call_id: str = "c", branch: str = "b1"
-) -> str:
+def response(status: int, method: str = "INVITE", *, to_tag: str = "", branch: str = "b1") -> str:
     return (
         f"SIP/2.0 {status} X\r\nVia: SIP/2.0/UDP 127.0.0.1:1;branch={branch}\r\nFrom: <sip:a@x>;tag=fa\r\n"
-        f"To: <sip:b@x>{';tag=' + to_tag if to_tag else ''}\r\nCall-ID: {call_id}\r\nCSeq: 1 {method}\r\n\r\n"
+        f"To: <sip:b@x>{';tag=' + to_tag if to_tag else ''}\r\nCall-ID: c\r\nCSeq: 1 {method}\r\n\r\n"
     )
 
 

@@ -27,11 +27,11 @@ INVITE = (
 )
 
 
-def answer(status: int, tag: str = ";tag=tb", extra: str = "", number: int = 41) -> str:
+def answer(status: int) -> str:
     return (
-        f"SIP/2.0 {status} X\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK1\r\n{extra}"
-        f"From: <sip:a@example.com>;tag=fa\r\nTo: <sip:b@example.com>{tag}\r\nContact: <sip:b@127.0.0.2:5060>\r\n"
-        f"Call-ID: c1\r\nCSeq: {number} INVITE\r\nContent-Length: 0\r\n\r\n"
+        f"SIP/2.0 {status} X\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK1\r\n"
+        f"From: <sip:a@example.com>;tag=fa\r\nTo: <sip:b@example.com>;tag=tb\r\nContact: <sip:b@127.0.0.2:5060>\r\n"
+        "Call-ID: c1\r\nCSeq: 41 INVITE\r\nContent-Length: 0\r\n\r\n"
     )
 
 

@@ -28,8 +28,8 @@ def logged(head: str, body: int) -> str:
     return (head + BODY.ljust(body, "x")[:body])[:3885]
 
 
-def received(text: str, direction: str = "received") -> SipMessage:
-    return sip_message(direction, text)
+def received(text: str) -> SipMessage:
+    return sip_message("received", text)
 
 
 @given(NAMES, st.integers(0, 65535), st.integers(0, 3000), st.data())

@@ -119,9 +119,7 @@ def call(model: str | None, number: str | None) -> dict[str, Any]:
     return {"call_id": f"{model}-{number}", "model_id": model, "agent_phone_number": number}
 
 
-def models(
-    lab: Any, far: Any, listed: dict[str, Any], repairs: str = "m2"
-) -> dict[str, ProbeResult]:
+def models(lab: Any, far: Any, listed: dict[str, Any]) -> dict[str, ProbeResult]:
     """The line on each assistant's id; ``listed`` is the API's answer for each model."""
 
     def body(asked: str) -> str:
@@ -130,7 +128,7 @@ def models(
 
     ids = {
         "sales": {"did": SALES, "model_id": "m1"},
-        "repairs": {"did": REPAIRS, "model_id": repairs},
+        "repairs": {"did": REPAIRS, "model_id": "m2"},
     }
     lab.plain["assistants"] = ids
     lab.plain["lines"]["inbound"]["assistant"] = "sales"

@@ -31,9 +31,9 @@ class Item:
         self.callspec = SimpleNamespace(params={"case": case})
 
 
-def in_turn(deployment: Deployment, workers: int, ai: str) -> list[Case]:
-    """The cases with this AI, in order."""
-    run = Run(Path(), (deployment,), matrix.Selection(ais=(ai,)), "quick", workers=workers)
+def in_turn(deployment: Deployment, workers: int) -> list[Case]:
+    """The cases with the stand-in, in order."""
+    run = Run(Path(), (deployment,), matrix.Selection(ais=("stand-in",)), "quick", workers=workers)
     collected = sorted(
         run.cases, key=lambda case: FILE_OF.get(case.row.scenario, "test_call_control")
     )
@@ -59,7 +59,7 @@ def real(name: str) -> Deployment:
 @pytest.mark.parametrize("workers", [0, 1, 4])
 @pytest.mark.parametrize("integration", ["talkdesk", "gladly"])
 def test_cases_that_take_the_trunk_down_come_last(integration: str, workers: int) -> None:
-    cases = in_turn(real(integration), workers, "stand-in")
+    cases = in_turn(real(integration), workers)
     kinds = [(case.row.own_place, case.row.takes_trunk_down) for case in cases]
     assert {(False, False), (True, False), (True, True)} == set(kinds)
     assert kinds == sorted(kinds), (
@@ -74,7 +74,7 @@ def test_cases_that_take_the_trunk_down_come_last(integration: str, workers: int
 
 
 def test_longest_cases_come_first_at_a_simulated_platform() -> None:
-    cases = in_turn(load(EXAMPLES / "simulated-talkdesk.toml"), 0, "stand-in")
+    cases = in_turn(load(EXAMPLES / "simulated-talkdesk.toml"), 0)
     seconds = [case.row.seconds for case in cases]
     assert seconds == sorted(seconds, reverse=True)
     assert any(case.row.takes_trunk_down for case in cases)

@@ -58,8 +58,8 @@ def beside(table: LeaseTable, deployment: Deployment, *cases: Case) -> int:
         return len(try_all(table, stack, deployment, *cases))
 
 
-def run_of(deployment: Deployment, directory: Path, workers: int = 4) -> Run:
-    run = Run(directory, (deployment,), matrix.Selection(), "quick", workers=workers)
+def run_of(deployment: Deployment, directory: Path) -> Run:
+    run = Run(directory, (deployment,), matrix.Selection(), "quick", workers=4)
     run.control.mkdir()
     run.replicas, run.switchboard = {"acme": [deployment]}, "/nowhere"
     return run

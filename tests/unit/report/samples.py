@@ -128,9 +128,9 @@ class Sample:
             write_wav(path, tones, rate)
         self.event(Recorded, leg, path=str(received), sent_path=str(sent))
 
-    def statistics(self, leg: str, packets: int = 120, lost: int = 0) -> None:
-        sent = {"tx_packets": packets, "tx_bytes": packets * 160, "tx_jitter_ms": 0.3}
-        came = {"rx_packets": packets - lost, "rx_bytes": (packets - lost) * 160, "rx_lost": lost}
+    def statistics(self, leg: str) -> None:
+        sent = {"tx_packets": 120, "tx_bytes": 120 * 160, "tx_jitter_ms": 0.3}
+        came = {"rx_packets": 120, "rx_bytes": 120 * 160}
         times = {"rx_jitter_ms": 0.4, "rtt_ms": 1.2}
         self.recorder.event(rtp_statistics(self.now, leg, **sent, **came, **times))
 
@@ -145,8 +145,8 @@ class Sample:
         }
         self.recorder.raised(Finding(check=check, subject=subject, verdict=verdict, **plain))
 
-    def dials(self, uri: str = LINE) -> None:
-        self.event(LegStarted, "caller.1", direction="outgoing", mark=12, remote_uri=uri)
+    def dials(self) -> None:
+        self.event(LegStarted, "caller.1", direction="outgoing", mark=12, remote_uri=LINE)
 
     def ends(
         self,
@@ -158,7 +158,7 @@ class Sample:
         self.recorder.close(verdict, message, causes)
         return CaseEvidence.read(self.recorder.directory)
 
-    def inbound(self, *, talk: float = 1.0) -> None:
+    def inbound(self) -> None:
         """A call from 200 OK and two-way audio to BYE, by the caller's softphone alone."""
         self.dials()
         offer = SDP.format(host="127.0.2.1", port=4000, direction="sendrecv")
@@ -175,10 +175,10 @@ class Sample:
             self.media("caller.1")
         with self.recorder.step("they hear each other"):
             self.event(Listened, "caller.1", seconds=0.1, level_dbov=-15.0)
-            self.after(0.05).hears("caller.1", 240, talk / 2)
-            self.after(talk / 2).hears("caller.1", 268, talk / 2)
-            self.recorder.scripted(talk, "listening")
-            self.after(talk / 2)
+            self.after(0.05).hears("caller.1", 240, 0.5)
+            self.after(0.5).hears("caller.1", 268, 0.5)
+            self.recorder.scripted(1.0, "listening")
+            self.after(0.5)
         self.statistics("caller.1")
 
     def hang_up(self) -> None:

@@ -33,12 +33,6 @@ def failed(tmp_path: Path) -> CaseEvidence:
     return CaseEvidence.read(samples.failed(tmp_path / "case"))
 
 
-def finding(
-    check: str, subject: str, at: float = 1000.0, evidence: tuple[str, ...] = ()
-) -> Finding:
-    return Finding(check, subject, Verdict.FAILED, "this", "that", at, evidence=evidence)
-
-
 def facts_of(evidence: CaseEvidence) -> dict[str, str]:
     """The facts of its only call."""
     (facts,) = call_facts(evidence, arrows(evidence), figures(evidence))
@@ -140,7 +134,9 @@ class TestLinks:
     def test_to_what_the_check_is_about(
         self, failed: CaseEvidence, check: str, subject: str, numbers: tuple[str, ...]
     ) -> None:
-        ((_, found),) = messages_of(arrows(failed), [finding(check, subject)])
+        ((_, found),) = messages_of(
+            arrows(failed), [Finding(check, subject, Verdict.FAILED, "this", "that", 1000.0)]
+        )
         assert found == numbers
 
 

@@ -16,14 +16,14 @@ from harness.report.standing import standings
 from tests.unit import conftest as runs
 
 
-def a_run(name: str, began: float = 1.0, key: str = "k", verdict: str = "passed") -> Run:
+def a_run(name: str, began: float = 1.0, verdict: str = "passed") -> Run:
     results = (Result("TD-INBOUND[x]", "talkdesk", "TD-INBOUND", Verdict(verdict), 1, 1.5),)
     return Run(
         name,
         began,
         "d",
         "local",
-        key,
+        "k",
         ("heavy-loss",),
         "",
         results,

@@ -18,9 +18,9 @@ from tests.unit.phone_events import sip_message
 from tests.unit.report import samples
 
 
-def heard(mark: int, at: float = 1.0) -> MarkHeard:
+def heard(mark: int) -> MarkHeard:
     return MarkHeard(
-        at=at, phone="caller", leg="caller.1", mark=mark, began=at, level_dbov=-12.0, quality=0.9
+        at=1.0, phone="caller", leg="caller.1", mark=mark, began=1.0, level_dbov=-12.0, quality=0.9
     )
 
 

@@ -21,13 +21,13 @@ from tests.unit.conftest import run_of
 from tests.unit.report import samples
 
 
-def shown(made: Any, width: int = 80, **options: Any) -> str:
+def shown(made: Any, **options: Any) -> str:
     run = run_of(*read_cases(made.directory), planned=made.planned, wall_s=12.5)
     out = io.StringIO()
     terminal.show(
         summarise(run),
         grouped(run.cases),
-        Console(file=out, width=width, color_system=None),
+        Console(file=out, width=80, color_system=None),
         run=made.directory,
         **options,
     )

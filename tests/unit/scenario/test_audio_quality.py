@@ -69,13 +69,13 @@ def hearing(
     return ScriptedLeg(*told, heard=lambda since: left.pop(0) if left[1:] else left[0])
 
 
-def ai(voice: int | None = VOICE) -> Any:
-    """The assistant that the caller talks to; one of Synthflow's may have no mark of its own."""
+def ai() -> Any:
+    """The assistant that the caller talks to."""
     return SimpleNamespace(
         label="assistant main",
         role="ai",
         is_ours=False,
-        voices_for=lambda peer: () if voice is None else {voice},
+        voices_for=lambda peer: {VOICE},
         answered_at=lambda: 1.0,
         hears=lambda speaker, since, deadline: Sound(since, Observation.MARK, "mark 7"),
     )
@@ -376,8 +376,8 @@ def test_music_beneath_words_is_listened_to_for_longer(
 TOLD: dict[str, Any] = {"phone": "caller", "leg": "caller.1"}
 
 
-def media(at: float, direction: Any = "sendrecv", *, active: bool = True) -> MediaState:
-    return MediaState(at=at, active=active, direction=direction, **TOLD)
+def media(at: float, direction: Any = "sendrecv") -> MediaState:
+    return MediaState(at=at, active=True, direction=direction, **TOLD)
 
 
 def counts(*pairs: tuple[float, int]) -> list[Event]:

@@ -160,20 +160,14 @@ class Joined(Transferring):
         self.did.append(other)
 
 
-def hand_over(
+def handed_over(
     make_context: MakeContext,
     made: Any,
     how: str = "cold",
     phone: Any = None,
     topic: str | None = None,
-) -> Any:
-    """The case whose stand-in has handed its caller over."""
-    return handed_over(make_context, made, how, phone, topic)[0]
-
-
-def handed_over(
-    make_context: MakeContext, made: Any, how: str, phone: Any, topic: str | None = None
 ) -> tuple[Any, StandInCall]:
+    """The case whose stand-in has handed its caller over, and the stand-in's call."""
     context = make_context("TD-TRANSFER-BLIND", "stand-in")
     trunk = context.deployment.trunks[0].model_copy(update={"termination": "sbc.example:5061"})
     context.deployment = context.deployment.model_copy(update={"trunks": (trunk,)})
@@ -206,7 +200,7 @@ def test_a_stand_in_leaves_when_an_agent_has_answered(
     make_context: MakeContext, status: int, leaves: bool
 ) -> None:
     made: Any = Transferring(status)
-    hand_over(make_context, made).background.join(5.0)
+    handed_over(make_context, made)[0].background.join(5.0)
     assert made.did == ["BYE"] * leaves
 
 
@@ -214,7 +208,7 @@ def test_a_stand_in_leaves_when_an_agent_has_answered(
 def test_a_topic_is_escaped_in_the_refer_to_uri(make_context: MakeContext, topic: str) -> None:
     """RFC 3261 section 19.1.1."""
     made: Any = Transferring()
-    context = hand_over(make_context, made, topic=topic)
+    context, _ = handed_over(make_context, made, topic=topic)
     context.background.join(5.0)
     assert Uri.parse(made.referred_to).header("X-Gladly-Routing-Selector") == topic
     Guard(context.deployment)(made.referred_to)

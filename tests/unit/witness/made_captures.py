@@ -270,8 +270,8 @@ def _message(start: str, body: bytes, call_id: str, method: str, *more: str) -> 
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def marked(mark: int, seconds: float = 6.0) -> NDArray[np.int16]:
-    return np.tile(to_int16(played(mark)), round(seconds / 0.16))
+def marked(mark: int) -> NDArray[np.int16]:
+    return np.tile(to_int16(played(mark)), round(6.0 / 0.16))
 
 
 def hop(

@@ -73,15 +73,15 @@ def secured(directory: Path) -> Iterator[tuple[str, str]]:
     def serve(connection: socket.socket, _ended: threading.Event) -> None:
         with suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
             while secured.recv(65536):
-                secured.sendall(kept("200 OK"))
+                secured.sendall(kept())
 
     with listening(serve) as base:
         yield base.replace("http:", "https:"), str(authority.ca_file)
 
 
-def kept(status: str, *headers: str) -> bytes:
+def kept(*headers: str) -> bytes:
     """An answer whose connection is used again."""
-    return answer(status, "{}", *headers).replace(b"Connection: close\r\n", b"")
+    return answer("200 OK", "{}", *headers).replace(b"Connection: close\r\n", b"")
 
 
 def in_a_process(text: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -242,7 +242,7 @@ def breaking_off() -> Iterator[tuple[str, list[bytes]]]:
             asked.append(received)
             if first and len(asked) > 1:
                 return
-            connection.sendall(kept("200 OK"))
+            connection.sendall(kept())
 
     with listening(serve) as base:
         yield base, asked

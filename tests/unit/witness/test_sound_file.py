@@ -17,9 +17,9 @@ from harness.audio.marks import waveform
 from harness.witness.sound_file import SoundFileError, marks_in, read_sound, sound_of
 
 
-def seconds_of_mark(mark: int, seconds: float, rate: int = 8000) -> np.ndarray[Any, Any]:
-    """One second of silence, the mark, half a second of silence."""
-    sound = np.tile(waveform(mark), round(seconds / 0.16))
+def seconds_of_mark(mark: int, rate: int = 8000) -> np.ndarray[Any, Any]:
+    """One second of silence, 1.6 s of the mark, half a second of silence."""
+    sound = np.tile(waveform(mark), 10)
     at_8k = np.concatenate([np.zeros(8000, np.float32), sound, np.zeros(4000, np.float32)])
     return at_8k if rate == 8000 else soxr.resample(at_8k, 8000, rate)
 
@@ -40,7 +40,7 @@ def test_a_mark_is_found_where_it_is_in_each_format(
     tmp_path: Path, rate: int, kind: str, subtype: str
 ) -> None:
     path = tmp_path / "recording"
-    soundfile.write(path, seconds_of_mark(7, 1.6, rate), rate, format=kind, subtype=subtype)
+    soundfile.write(path, seconds_of_mark(7, rate), rate, format=kind, subtype=subtype)
     sound = read_sound(path)
     assert sound.file_rate == rate
     (mark,) = marks_in(sound)
@@ -52,9 +52,7 @@ def test_a_mark_is_found_where_it_is_in_each_format(
 
 def test_each_channel_has_its_marks(tmp_path: Path) -> None:
     path = tmp_path / "stereo.wav"
-    soundfile.write(
-        path, np.stack([seconds_of_mark(7, 1.6), seconds_of_mark(9, 1.6)], axis=1), 8000
-    )
+    soundfile.write(path, np.stack([seconds_of_mark(7), seconds_of_mark(9)], axis=1), 8000)
     sound = read_sound(path)
     assert [(mark.mark, sound.channel_name(mark.channel)) for mark in marks_in(sound)] == [
         (7, "left"),
@@ -65,7 +63,7 @@ def test_each_channel_has_its_marks(tmp_path: Path) -> None:
 
 def test_the_deep_search_finds_a_mark_beneath_another(tmp_path: Path) -> None:
     path = tmp_path / "both.wav"
-    soundfile.write(path, 0.5 * seconds_of_mark(7, 1.6) + 0.25 * seconds_of_mark(9, 1.6), 8000)
+    soundfile.write(path, 0.5 * seconds_of_mark(7) + 0.25 * seconds_of_mark(9), 8000)
     assert {mark.mark for mark in marks_in(read_sound(path), deep=True)} == {7, 9}
 
 
@@ -122,16 +120,16 @@ def test_a_file_that_is_no_sound_says_what_it_is(
     assert str(caught.value).endswith("; allowed: WAV, MP3, Ogg, FLAC")
 
 
-def wav_file(subtype: str, size: int | None, more: bytes = b"") -> bytes:
+def wav_file(subtype: str, size: int | None) -> bytes:
     """One and a half seconds of mark 7 in a WAV file whose header has ``size`` for their octets."""
     file = BytesIO()
-    soundfile.write(file, seconds_of_mark(7, 1.6), 8000, format="WAV", subtype=subtype)
+    soundfile.write(file, seconds_of_mark(7), 8000, format="WAV", subtype=subtype)
     content = bytearray(file.getvalue())
     at = content.index(b"data") + 4
     if size is not None:
         struct.pack_into("<I", content, 4, size and 0xFFFFFFFF)
         struct.pack_into("<I", content, at, size)
-    return bytes(content) + more
+    return bytes(content)
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "ULAW", "FLOAT"])
@@ -157,9 +155,7 @@ def test_a_damaged_file_writes_nothing_to_the_terminal(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "damaged.mp3"
-    soundfile.write(
-        path, seconds_of_mark(7, 1.6, 16000), 16000, format="MP3", subtype="MPEG_LAYER_III"
-    )
+    soundfile.write(path, seconds_of_mark(7, 16000), 16000, format="MP3", subtype="MPEG_LAYER_III")
     content = bytearray(path.read_bytes())
     content[600:900] = bytes(300)
     path.write_bytes(content)

@@ -20,10 +20,8 @@ from harness.world.media.sound import Ticker
 ADDRESS = "127.0.0.1"
 
 
-def packet(
-    sequence: int = 1, payload_type: int = 0, ssrc: int = 7, payload: bytes = b"\xff" * 160
-) -> Packet:
-    return Packet(payload_type, sequence, sequence * 160, ssrc, payload)
+def packet(sequence: int = 1, ssrc: int = 7) -> Packet:
+    return Packet(0, sequence, sequence * 160, ssrc, b"\xff" * 160)
 
 
 class Peer:
