@@ -139,12 +139,12 @@ def with_baresip(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def as_gladly(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Verified:
-    return verify(platform.files["gladly"], GLADLY, tmp_path_factory.mktemp("gladly"), workers=2)
+    return verify(platform.files["gladly"], GLADLY, tmp_path_factory.mktemp("gladly"))
 
 
 @pytest.mark.parametrize("who", CUSTOMERS)
 def test_customer_with_people_in_groups(platform: Platform, tmp_path: Path, who: str) -> None:
-    verified = verify(platform.files[who], CUSTOMERS[who], tmp_path, workers=2)
+    verified = verify(platform.files[who], CUSTOMERS[who], tmp_path)
     for row, count in CUSTOMERS[who].items():
         judge(verified, row, count)
     if who == "clinic":
@@ -154,7 +154,7 @@ def test_customer_with_people_in_groups(platform: Platform, tmp_path: Path, who:
 def test_platform_that_calls_only_hosts_that_answer_options(
     platform: Platform, tmp_path: Path
 ) -> None:
-    verified = verify(platform.files["probed"], PROBED, tmp_path, workers=2)
+    verified = verify(platform.files["probed"], PROBED, tmp_path)
     for row, count in PROBED.items():
         judge(verified, row, count)
     assert "WAITING  for an OPTIONS of the platform to the stand-in" in verified.output

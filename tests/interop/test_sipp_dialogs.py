@@ -136,32 +136,28 @@ def test_fork_that_is_answered_twice(meet: Meet) -> None:
 # -- routes (RFC 3261 section 12.2.1.1)
 
 
-def test_requests_of_the_call_follow_a_loose_route(meet: Meet) -> None:
-    route = "<sip:[local_ip]:[local_port];lr;transport=[transport]>"
+@pytest.mark.parametrize(
+    ("route", "user", "routes"),
+    [
+        ("<sip:[local_ip]:[local_port];lr;transport=[transport]>", "ai", [None]),
+        # A first route without lr is an old router: it stands in the Request-URI, and the remote
+        # target ends the routes.
+        ("<sip:old-router@[local_ip]:[local_port];transport=[transport]>", "old-router", ["ai"]),
+    ],
+    ids=["loose", "strict"],
+)
+def test_requests_of_the_call_follow_its_route(
+    meet: Meet, route: str, user: str, routes: list[str | None]
+) -> None:
     answer = respond("200 OK", sdp(), f"Record-Route: {route}", repeat=True)
     with meet([*RINGING, answer, receive("ACK"), speak(), *GOODBYE]) as meeting:
         meeting.answered()
         meeting.talks_and_ends()
         for sent in ("ACK ", "BYE "):
             message = last_request(meeting.sent(sent))
-            assert message.uri.user == "ai"
-            assert ["lr" in hop.uri.params for hop in message.routes] == [True]
-        meeting.passes()
-
-
-def test_requests_of_the_call_follow_a_strict_route(meet: Meet) -> None:
-    """A first route without lr is an old router: it stands in the Request-URI, and the remote
-    target ends the routes.
-    """
-    route = "<sip:old-router@[local_ip]:[local_port];transport=[transport]>"
-    answer = respond("200 OK", sdp(), f"Record-Route: {route}", repeat=True)
-    with meet([*RINGING, answer, receive("ACK"), speak(), *GOODBYE]) as meeting:
-        meeting.answered()
-        meeting.talks_and_ends()
-        for sent in ("ACK ", "BYE "):
-            message = last_request(meeting.sent(sent))
-            assert message.uri.user == "old-router"
-            assert [hop.uri.user for hop in message.routes] == ["ai"]
+            assert message.uri.user == user
+            assert [hop.uri.user for hop in message.routes] == routes
+            assert ("lr" in message.routes[0].uri.params) is ("lr" in route)
         meeting.passes()
 
 

@@ -32,7 +32,7 @@ class Verified:
         return str(json.loads((case / "case.json").read_text())["id"])
 
 
-def verify(file: Path, rows: Iterable[str], reports: Path, *, workers: int = 1) -> Verified:
+def verify(file: Path, rows: Iterable[str], reports: Path, *, workers: int = 2) -> Verified:
     """All rows in one run."""
     command = [
         str(Path(sys.executable).with_name("harness")),

@@ -4,6 +4,7 @@ streams.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -478,6 +479,13 @@ def test_a_short_pause_within_one_voice_is_a_dropout(
     assert [(round(one.began, 2), round(one.ended, 2)) for one in found] == dropouts
 
 
+def during(spans: list[tuple[float, float]]) -> Callable[[float, float], float]:
+    """How much of a time lies in these spans."""
+    return lambda begin, end: sum(
+        max(0.0, min(until, end) - max(since, begin)) for since, until in spans
+    )
+
+
 @pytest.mark.parametrize(
     ("stood_still", "verdict", "dropouts_told"),
     [
@@ -494,12 +502,7 @@ def test_dropouts_while_this_machine_had_no_processor_are_not_the_streams(
     dropouts_told: int,
 ) -> None:
     context = make_context()
-    busy(
-        context.evidence,
-        starved_s=lambda begin, end: sum(
-            max(0.0, min(until, end) - max(since, begin)) for since, until in stood_still
-        ),
-    )
+    busy(context.evidence, starved_s=during(stood_still))
     counters = replace(counted(450, 0), rx_spanned_ms=9000, rx_filled_ms=9000)
     conclusion.look_at_audio(
         context, leg(*STEADY, *map(pause, (10.0, 11.0, 12.0)), counted=counters)
@@ -509,30 +512,32 @@ def test_dropouts_while_this_machine_had_no_processor_are_not_the_streams(
     assert f"{dropouts_told} dropouts amid a voice" in found.actual
 
 
-@pytest.mark.parametrize(("starved_s", "verdict"), [(0.1, FAILED), (0.5, Verdict.BROKEN)])
-def test_a_thin_stream_fails_unless_this_machine_was_starved(
-    make_context: MakeContext, starved_s: float, verdict: Verdict
-) -> None:
-    context = make_context()
-    busy(context.evidence, starved_s=lambda begin, end: starved_s)
-    thin = replace(counted(50, 0), rx_spanned_ms=3000, rx_filled_ms=1000)
-    conclusion.look_at_audio(context, leg(media(1.0), counted=thin))
-    assert [(finding.check, finding.verdict) for finding in context.evidence.findings] == [
-        ("audio.loss", verdict)
-    ]
+THIN = {"rx_packets": 50, "rx_spanned_ms": 3000, "rx_filled_ms": 1000}
+LATE = {"rx_packets": 200, "rx_late": 40}
 
 
 @pytest.mark.parametrize(
-    ("lost", "still_s", "verdict"),
-    [(0, 0.0, FAILED), (0, 0.7, FAILED), (0, 0.9, Verdict.BROKEN), (20, 0.9, FAILED)],
+    ("counters", "kept", "seconds", "verdict"),
+    [
+        (THIN, "starved_s", 0.1, FAILED),
+        (THIN, "starved_s", 0.5, Verdict.BROKEN),
+        (LATE, "stood_still_s", 0.0, FAILED),
+        (LATE, "stood_still_s", 0.7, FAILED),
+        (LATE, "stood_still_s", 0.9, Verdict.BROKEN),
+        (LATE | {"rx_lost": 20}, "stood_still_s", 0.9, FAILED),
+    ],
 )
-def test_packets_that_come_late_fail_unless_this_machine_kept_them(
-    make_context: MakeContext, lost: int, still_s: float, verdict: Verdict
+def test_a_thin_or_late_stream_fails_unless_this_machine_kept_it(
+    make_context: MakeContext,
+    counters: dict[str, Any],
+    kept: str,
+    seconds: float,
+    verdict: Verdict,
 ) -> None:
     context = make_context()
-    busy(context.evidence, stood_still_s=lambda begin, end: still_s)
-    late = replace(counted(200, lost), rx_late=40)
-    conclusion.look_at_audio(context, leg(media(1.0), counted=late))
+    busy(context.evidence, **{kept: lambda begin, end: seconds})
+    stream = rtp_statistics(**counters)
+    conclusion.look_at_audio(context, leg(media(1.0), counted=stream))
     assert [(finding.check, finding.verdict) for finding in context.evidence.findings] == [
         ("audio.loss", verdict)
     ]
@@ -546,12 +551,7 @@ def test_holes_while_this_machine_had_no_processor_are_not_the_voices(
     make_context: MakeContext, stood_still: list[tuple[float, float]], verdict: Verdict
 ) -> None:
     context = make_context()
-    busy(
-        context.evidence,
-        starved_s=lambda begin, end: sum(
-            max(0.0, min(until, end) - max(since, begin)) for since, until in stood_still
-        ),
-    )
+    busy(context.evidence, starved_s=during(stood_still))
     holes = [(at, at + 0.3) for at in (10.1, 11.1, 12.1)]
     expected = audio.holes.of("caller.1", "stand-in.1", [300.0] * 3, 3.8)
     context.evidence.expect(expected, sound_due=[(9.5, 13.3), *holes])

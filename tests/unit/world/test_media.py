@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from harness.world.media.rtp import Packet, RtpPort
 from harness.world.media.sound import Ticker
 
 ADDRESS = "127.0.0.1"
+End = TypeVar("End", RtpPort, LegMedia)
 
 
 def packet(sequence: int = 1, ssrc: int = 7) -> Packet:
@@ -126,11 +128,9 @@ def test_a_new_source_goes_on_where_the_last_one_was() -> None:
 # -- two ports of one process
 
 
-def with_ports(script: Callable[[RtpPort, RtpPort], Awaitable[None]]) -> None:
+def between(kind: type[End], script: Callable[[End, End], Awaitable[None]]) -> None:
     async def main() -> None:
-        a, b = RtpPort(ADDRESS), RtpPort(ADDRESS)
-        a.aim(b.address, b.port)
-        b.aim(a.address, a.port)
+        a, b = kind(ADDRESS), kind(ADDRESS)
         try:
             await script(a, b)
         finally:
@@ -148,6 +148,8 @@ async def turns(count: int) -> None:
 
 def test_packets_arrive_in_order_with_their_source_and_never_within_the_sender() -> None:
     async def script(a: RtpPort, b: RtpPort) -> None:
+        a.aim(b.address, b.port)
+        b.aim(a.address, a.port)
         got: list[int] = []
         b.on_packet = lambda data: got.append(Packet.parse(data).sequence)  # type: ignore[union-attr]
         for sequence in range(5):
@@ -157,22 +159,10 @@ def test_packets_arrive_in_order_with_their_source_and_never_within_the_sender()
         assert got == [0, 1, 2, 3, 4]
         assert b.remote == (a.address, a.port)
 
-    with_ports(script)
+    between(RtpPort, script)
 
 
 # -- offer and answer of a leg
-
-
-def with_legs(script: Callable[[LegMedia, LegMedia], Awaitable[None]]) -> None:
-    async def main() -> None:
-        a, b = LegMedia(ADDRESS), LegMedia(ADDRESS)
-        try:
-            await script(a, b)
-        finally:
-            a.close()
-            b.close()
-
-    asyncio.run(main())
 
 
 def test_offers_without_agreement_raise() -> None:
@@ -186,7 +176,7 @@ def test_offers_without_agreement_raise() -> None:
         with pytest.raises(SdpError):
             a.learn(b"v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\nt=0 0\r\n")
 
-    with_legs(script)
+    between(LegMedia, script)
 
 
 # -- sounds and clock
