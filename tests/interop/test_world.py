@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,35 +133,37 @@ def test_sipp_registers_with_digest_and_leaves(
         assert not re.search(r"Contact: .*127\.", last)
 
 
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_sipp_with_a_wrong_password_is_refused(
-    talkdesk: RunningWorld, tmp_path: Path, block: Block, transport: str
+@pytest.mark.parametrize(
+    ("transport", "password", "uri", "status"),
+    [
+        ("udp", "wrong", ("-auth_uri", "carrier.example"), 403),
+        ("tcp", "wrong", ("-auth_uri", "carrier.example"), 403),
+        # SIPp, left alone, names its target instead of the Request-URI
+        ("udp", None, (), 400),
+    ],
+)
+def test_wrong_credentials_are_refused_and_those_for_another_uri_a_bad_request(
+    talkdesk: RunningWorld,
+    tmp_path: Path,
+    block: Block,
+    transport: str,
+    password: str | None,
+    uri: tuple[str, ...],
+    status: int,
 ) -> None:
+    """RFC 3261 section 22.4 (1), RFC 2617 section 3.2.2.5."""
     host, port = where(talkdesk.deployments[0], "carrier", transport)
-    user, _ = secret(talkdesk.deployments[0], "caller-4")
-    steps = client("REGISTER", user, "carrier.example", expires=60, password="wrong", outcome=403)
-    arguments = ("-auth_uri", "carrier.example")
+    user, right = secret(talkdesk.deployments[0], "caller-4")
+    told: Any = {"expires": 60, "password": password or right, "outcome": status}
+    steps = client("REGISTER", user, "carrier.example", **told)
     with Sipp(
         tmp_path,
         block[SIPP + 31],
         steps,
         target=f"{host}:{port}",
         transport=transport,
-        arguments=arguments,
+        arguments=uri,
     ) as sipp:
-        sipp.succeeds()
-
-
-def test_credentials_for_another_uri_are_a_bad_request(
-    talkdesk: RunningWorld, tmp_path: Path, block: Block
-) -> None:
-    """RFC 3261 section 22.4 (1), RFC 2617 section 3.2.2.5; SIPp, left alone, names its target
-    instead of the Request-URI.
-    """
-    host, port = where(talkdesk.deployments[0], "carrier", "udp")
-    user, password = secret(talkdesk.deployments[0], "caller-4")
-    steps = client("REGISTER", user, "carrier.example", expires=60, password=password, outcome=400)
-    with Sipp(tmp_path, block[SIPP + 31], steps, target=f"{host}:{port}") as sipp:
         sipp.succeeds()
 
 

@@ -116,22 +116,17 @@ def test_a_call_of_a_killed_child_is_hung_up_and_its_recording_is_whole(
         assert file.getnframes() > file.getframerate() / 2
 
 
-def test_ringing_stops_for_a_killed_caller(own: Desk, lease: Desk) -> None:
-    alice, bob = own("alice"), lease("bob")
+@pytest.mark.parametrize(("dies", "code"), [("alice", 487), ("bob", 480)])
+def test_ringing_stops_for_a_killed_caller_and_a_killed_callee_refuses(
+    own: Desk, lease: Desk, dies: str, code: int
+) -> None:
+    alice, bob = ((own if name == dies else lease)(name) for name in ("alice", "bob"))
     out = alice.dial(uri_of(bob))
     back = bob.expect_call(10, answer=None)
     out.wait_state("early", 10)
     kill(own)
-    assert back.wait_state("disconnected", 10).code == 487
-
-
-def test_a_call_to_a_killed_callee_is_refused(own: Desk, lease: Desk) -> None:
-    alice, bob = lease("alice"), own("bob")
-    out = alice.dial(uri_of(bob))
-    bob.expect_call(10, answer=None)
-    out.wait_state("early", 10)
-    kill(own)
-    assert out.wait_state("disconnected", 10).code == 480
+    left = back if dies == "alice" else out
+    assert left.wait_state("disconnected", 10).code == code
 
 
 RUNNER = """

@@ -5,13 +5,14 @@ leave is not.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from harness.audio.marks import PERIOD, SAMPLE_RATE, waveform
-from harness.audio.residue import residue
+from harness.audio.residue import Residue, residue
 from harness.audio.wav import to_int16
 from tools.accuracy import channels, codecs
 from tools.accuracy.corpus import Item
@@ -32,6 +33,12 @@ def waves(*hertz: float) -> NDArray[np.float64]:
     return np.asarray(np.sin(2 * np.pi * np.outer(hertz, TIME)).sum(axis=0))
 
 
+def found_in(sent: NDArray[Any], codec: str = "ulaw") -> Residue:
+    found = residue(codecs.CODECS[codec](to_int16(sent)))
+    assert found is not None
+    return found
+
+
 RINGBACK = waves(440, 480) * (TIME < 2.0)
 MUSIC = waves(262, 330, 392, 523) * (0.6 + 0.4 * np.sin(5 * TIME))
 
@@ -49,8 +56,7 @@ MUSIC = waves(262, 330, 392, 523) * (0.6 + 0.4 * np.sin(5 * TIME))
 def test_a_sound_beneath_a_mark_is_found_and_named(
     kind: str, sound: NDArray[np.float64], codec: str
 ) -> None:
-    found = residue(codecs.CODECS[codec](to_int16(voice() + sound / sound.std() * voice().std())))
-    assert found is not None
+    found = found_in(voice() + sound / sound.std() * voice().std(), codec)
     assert found.sound is not None
     assert codec != "ulaw" or found.sound.kind == kind
 
@@ -72,9 +78,7 @@ def test_a_sound_beneath_a_mark_for_the_whole_call_is_found(
     above = np.tile(voice(), 2)
     beneath = np.resize(LASTING[sound], len(above)).astype(float)
     beneath *= above.std() * 10 ** (db / 20) / beneath.std()
-    found = residue(codecs.CODECS[codec](to_int16(0.5 * (above + beneath))))
-    assert found is not None
-    assert found.sound is not None
+    assert found_in(0.5 * (above + beneath), codec).sound is not None
 
 
 @pytest.mark.parametrize("seed", [1, 3, 5])
@@ -83,9 +87,7 @@ def test_voice_that_hides_the_mark_for_moments_is_found(seed: int) -> None:
     above = np.tile(voice(), 2)
     beneath = np.resize(monologue(seed, 10), len(above)).astype(float)
     beneath *= 2.0 * above.std() / beneath.std()
-    found = residue(codecs.gsm(to_int16(0.4 * (above + beneath))))
-    assert found is not None
-    assert found.sound is not None
+    assert found_in(0.4 * (above + beneath), "gsm").sound is not None
 
 
 @pytest.mark.parametrize(("seed", "level", "louder"), [(23, 1.0, 1.0), (18, 0.9, 1.3)])
@@ -97,8 +99,7 @@ def test_music_that_hides_the_mark_for_moments_is_found(
     beneath = hold_music(np.random.default_rng(seed), 10)[: len(above)].astype(float)
     beneath *= level * above.std() / beneath.std()
     beneath[(TIME[: len(above)] > 0.6) & (TIME[: len(above)] < 1.3)] *= louder
-    found = residue(codecs.ulaw(to_int16(0.5 * (above + beneath))))
-    assert found is not None
+    found = found_in(0.5 * (above + beneath))
     assert found.sound is not None
     assert found.marks == ()
 
@@ -111,9 +112,7 @@ def test_music_beneath_a_mark_of_a_second_with_a_pause_is_found(seed: int) -> No
     beneath = hold_music(np.random.default_rng(seed), 10)[:SAMPLE_RATE].astype(float)
     both = above + beneath * above.std() / beneath.std()
     both[(second > 0.4) & (second < 0.7)] = 0
-    found = residue(codecs.ulaw(to_int16(0.5 * both)))
-    assert found is not None
-    assert found.sound is not None
+    assert found_in(0.5 * both).sound is not None
 
 
 @pytest.mark.parametrize("seed", [0, 2, 3, 5])
@@ -123,27 +122,18 @@ def test_words_with_pauses_beneath_a_mark_of_three_seconds_are_found(seed: int) 
     is_word = np.arange(len(above)) % round(0.6 * SAMPLE_RATE) < 0.36 * SAMPLE_RATE
     beneath = monologue(seed, 3)[: len(above)].astype(float)
     beneath *= is_word * above.std() / beneath[is_word].std()
-    found = residue(codecs.ulaw(to_int16(above + beneath)))
-    assert found is not None
-    assert found.sound is not None
+    assert found_in(above + beneath).sound is not None
 
 
 @pytest.mark.parametrize("between", [RINGBACK, DRAW.normal(0, 1, len(TIME)), 0.0 * TIME])
 def test_sound_between_two_voices_is_not_beneath_them(between: NDArray[np.float64]) -> None:
     other = between[: 2 * SAMPLE_RATE] / max(between.std(), 1e-9) * voice().std()
-    assert_clean(np.concatenate([voice(), other, voice()]))
-
-
-def assert_clean(sent: NDArray[np.float64]) -> None:
-    found = residue(codecs.ulaw(to_int16(sent)))
-    assert found is not None
-    assert found.sound is None
+    assert found_in(np.concatenate([voice(), other, voice()])).sound is None
 
 
 @pytest.mark.parametrize("db", [0, -10, -20])
 def test_a_mark_beneath_another_is_named(db: float) -> None:
-    found = residue(codecs.ulaw(to_int16(voice() + np.roll(voice(OTHER), 333) * 10 ** (db / 20))))
-    assert found is not None
+    found = found_in(voice() + np.roll(voice(OTHER), 333) * 10 ** (db / 20))
     assert OTHER in {fact.mark for fact in found.marks}
     assert found.sound is None
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.deployment import Deployment, to_plain
+from harness.deployment import Deployment, Line, to_plain
 from harness.integrations.matrix import (
     Case,
     answering_groups,
@@ -234,17 +234,25 @@ def test_hours_of_a_group_that_nothing_leads_to_are_listed() -> None:
     assert "groups.west.hours" in listed(deployment("routing", {("groups", "west"): west | hours}))
 
 
+def with_menu(choices: dict[str, Any]) -> tuple[Deployment, dict[str, Line]]:
+    """A deployment with this menu, whose presses are stored as they are, and the menu's lines."""
+    line = {"did": "+13125550190", "trunk": "one", "choices": choices}
+    found = deployment("routing", {("lines", "menu"): line})
+    stored = Deployment.model_validate(to_plain(found))
+    presses = [{name: one.press for name, one in each.lines.items()} for each in (found, stored)]
+    assert presses[0] == presses[1]
+    return found, {name: one for name, one in found.lines.items() if name.startswith("menu ")}
+
+
 def test_a_menu_may_go_on_by_itself() -> None:
     """Gladly leads a caller who chooses nothing to a default."""
-    choices = {
+    choices: dict[str, Any] = {
         "1": {"assistant": "ada"},
         "2": {"3": {"group": "north"}, "silence": {"group": "south", "silence_s": 4.0}},
         "silence": {"assistant": "ada", "notice_s": 1.0},
     }
-    line = {"did": "+13125550190", "trunk": "one", "choices": choices}
-    found = deployment("routing", {("lines", "menu"): line})
-    waits = {n: one.menu_waits_s for n, one in found.lines.items() if n.startswith("menu ")}
-    assert waits == {
+    found, menu = with_menu(choices)
+    assert {name: one.menu_waits_s for name, one in menu.items()} == {
         "menu press 1": 0.0,
         "menu press 2.3": 0.0,
         "menu press 2.silence": 4.0,
@@ -253,30 +261,26 @@ def test_a_menu_may_go_on_by_itself() -> None:
     assert {"menu press 1", "menu press silence"} <= {
         case.line for case in of(found, "TD-OUTBOUND-IVR")
     }
-    stored = Deployment.model_validate(to_plain(found))
-    assert stored.lines["menu press 2.silence"].press == "2silence"
+    assert menu["menu press 2.silence"].press == "2silence"
 
 
 def test_a_menu_may_ask_for_words() -> None:
     """Gladly's menus do, unless they are set up otherwise."""
-    choices = {
+    choices: dict[str, Any] = {
         "1": {"assistant": "ada"},
         "say-sales": {"group": "north", "say": "hello-en"},
         "say-sales-2": {"group": "south", "say": "goodbye-en"},
         "2": {"say-more": {"assistant": "bob", "say": "how-can-i-help-en"}},
     }
-    line = {"did": "+13125550190", "trunk": "one", "choices": choices}
-    found = deployment("routing", {("lines", "menu"): line})
-    said = {name: one.say for name, one in found.lines.items() if name.startswith("menu ")}
-    assert said == {
+    found, menu = with_menu(choices)
+    assert {name: one.say for name, one in menu.items()} == {
         "menu press 1": None,
         "menu press say-sales": "hello-en",
         "menu press say-sales-2": "goodbye-en",
         "menu press 2.say-more": "how-can-i-help-en",
     }
     assert "menu press 2.say-more" in {case.line for case in of(found, "TD-OUTBOUND-IVR")}
-    stored = Deployment.model_validate(to_plain(found))
-    assert stored.lines["menu press 2.say-more"].press == "2say-more"
+    assert menu["menu press 2.say-more"].press == "2say-more"
 
 
 @pytest.mark.parametrize(

@@ -394,34 +394,30 @@ def test_voice_that_the_codec_distorts_because_it_is_quiet_is_too_quiet(
     assert named(example)[0] == (cause, "likely")
 
 
+CUT: Any = ("audio.words", {"delay_ms": 180.0, "limit_ms": 100.0})
+
+
 @pytest.mark.parametrize(
-    ("heard", "cause"),
+    ("found", "cause"),
     [
-        ("audio.beneath", "sound-beneath-voice"),
-        ("audio.echo", "echo"),
+        # words that another sound covers are not cut
+        ([CUT, ("audio.beneath", {})], "sound-beneath-voice"),
+        ([CUT, ("audio.echo", {})], "echo"),
+        # an echo that hides a voice is an echo
+        ([("audio.beneath", {}), ("audio.echo", {})], "echo"),
+        ([("audio.first", {"delay_ms": 2400.0}), ("audio.echo", {})], "echo"),
+        # pauses that grow by the beginnings of words are no holes
+        ([CUT, ("audio.loss", {"spanned_s": 3.7, "filled_s": 3.15})], "words-cut-off"),
     ],
 )
-def test_words_that_another_sound_covers_are_not_cut(heard: str, cause: str) -> None:
+def test_what_explains_another_finding_is_the_only_cause(
+    found: list[tuple[str, dict[str, Any]]], cause: str
+) -> None:
     example = talk().both_hear()
-    example.finding("audio.words", "assistant main → caller.1", delay_ms=320.0, limit_ms=100.0)
-    example.finding(heard, "caller.1")
+    for check, measured in found:
+        subject = "assistant main → caller.1" if check == "audio.words" else "caller.1"
+        example.finding(check, subject, **measured)
     assert named(example) == [(cause, "certain")]
-
-
-@pytest.mark.parametrize(
-    ("check", "measured"), [("audio.beneath", {}), ("audio.first", {"delay_ms": 2400.0})]
-)
-def test_echo_that_hides_a_voice_is_an_echo(check: str, measured: dict[str, Any]) -> None:
-    example = talk().both_hear()
-    example.finding(check, "caller.1", **measured).finding("audio.echo", "caller.1")
-    assert named(example) == [("echo", "certain")]
-
-
-def test_pauses_that_grow_by_the_beginnings_of_words_are_no_holes() -> None:
-    example = talk().both_hear()
-    example.finding("audio.words", "assistant main → caller.1", delay_ms=180.0, limit_ms=100.0)
-    example.finding("audio.loss", "caller.1", spanned_s=3.7, filled_s=3.15)
-    assert named(example) == [("words-cut-off", "certain")]
 
 
 def test_the_codec_of_the_answer_counts() -> None:

@@ -115,27 +115,28 @@ def test_injected_faults_are_never_mixed_and_a_narrower_night_has_lost_rows(
     assert len(faulty.histories[0]) == 1
 
 
-def test_a_figure_over_its_bound_is_a_problem_though_all_passed(nights: Nights) -> None:
-    found = nights.pass_one(
-        bound=(Bound(kpi="answer_s", row="HOLD", max=0.4), Bound(kpi="rtp_loss", max=0.5))
-    )
+@pytest.mark.parametrize(
+    ("bounds", "problem"),
+    [
+        (
+            [("answer_s", "HOLD", 0.4), ("rtp_loss", "*", 0.5)],
+            "HOLD at local: answer_s above 0.4",
+        ),
+        # a row's name with a slip in it; one of every row says nothing of one in particular
+        (
+            [("answer_s", "HODL", 9.0), ("answer_s", "*", 9.0), ("answer_s", "HOLD", 9.0)],
+            "HODL: answer_s has a bound, and was not measured",
+        ),
+    ],
+)
+def test_a_bound_that_is_exceeded_or_not_measured_is_a_problem_though_all_passed(
+    nights: Nights, bounds: list[tuple[Any, str, float]], problem: str
+) -> None:
+    night = nights.pass_one(
+        bound=tuple(Bound(kpi=kpi, row=row, max=most) for kpi, row, most in bounds)
+    ).night
 
-    assert found.night.problems == (Problem("HOLD at local: answer_s above 0.4"),)
-    assert found.night.code == 1
-
-
-def test_a_bound_that_nothing_was_held_to_is_a_problem(nights: Nights) -> None:
-    """A row's name with a slip in it, say; one of every row says nothing of one in particular."""
-    found = nights.pass_one(
-        bound=(
-            Bound(kpi="answer_s", row="HODL", max=9.0),
-            Bound(kpi="answer_s", max=9.0),
-            Bound(kpi="answer_s", row="HOLD", max=9.0),
-        )
-    )
-
-    assert found.night.problems == (Problem("HODL: answer_s has a bound, and was not measured"),)
-    assert found.night.code == 1
+    assert (night.problems, night.code) == ((Problem(problem),), 1)
 
 
 def test_a_preflight_that_fails_says_what_is_wrong(nights: Nights, runs: ModuleType) -> None:

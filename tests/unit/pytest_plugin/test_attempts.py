@@ -109,15 +109,16 @@ def reported(attempt: Attempt, when: str, outcome: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("left", "is_guess", "call", "teardown"),
+    ("left", "is_guess", "stays", "call", "teardown"),
     [
-        ({"failed": 1}, False, "rerun", "passed"),
-        ({"failed": 0}, False, "failed", "passed"),
-        ({"failed": 0, "guessed": 1}, True, "rerun", "passed"),
+        ({"failed": 1}, False, False, "rerun", "passed"),
+        ({"failed": 0}, False, False, "failed", "passed"),
+        ({"failed": 0, "guessed": 1}, True, True, "rerun", "passed"),
+        ({"guessed": 1}, True, False, "rerun", "failed"),  # it may have been a guess until its end
     ],
 )
 def test_failure_of_an_attempt_that_another_one_follows_is_a_rerun(
-    left: dict[str, int], is_guess: bool, call: str, teardown: str
+    left: dict[str, int], is_guess: bool, stays: bool, call: str, teardown: str
 ) -> None:
     """pytest's -x and --maxfail count failures."""
     case: Any = SimpleNamespace(id="x", row=SimpleNamespace(id="X"))
@@ -125,16 +126,6 @@ def test_failure_of_an_attempt_that_another_one_follows_is_a_rerun(
     attempt = Attempt(case, leased, left=left, outcome=outcome("failed"))
     attempt.is_guess = lambda: is_guess
     assert reported(attempt, "call", "failed") == call
-    attempt.guessed, attempt.conclusion = is_guess, attempt.outcome.conclusion
+    attempt.is_guess = lambda: stays
+    attempt.guessed, attempt.conclusion = stays, attempt.outcome.conclusion
     assert reported(attempt, "teardown", "passed") == teardown
-
-
-def test_failure_counts_after_all_if_no_attempt_follows() -> None:
-    """The call may have been a guess until its end."""
-    case: Any = SimpleNamespace(id="x", row=SimpleNamespace(id="X"))
-    leased: Any = SimpleNamespace(replica=SimpleNamespace(kind="simulated"))
-    attempt = Attempt(case, leased, left={"guessed": 1}, outcome=outcome("failed"))
-    attempt.is_guess = lambda: True
-    assert reported(attempt, "call", "failed") == "rerun"
-    attempt.is_guess, attempt.conclusion = bool, attempt.outcome.conclusion
-    assert reported(attempt, "teardown", "passed") == "failed"

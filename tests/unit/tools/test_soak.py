@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,42 +82,28 @@ def test_each_bar_is_held(key: str, value: float) -> None:
     assert len(shortfalls(FINE | {key: value})) == 1
 
 
-def test_cases_without_an_end_are_lost(tmp_path: Path) -> None:
-    for name, end in (("a", {"verdict": "passed"}), ("b", {"verdict": "failed"}), ("c", None)):
-        directory = tmp_path / "cases" / name
+def figures(run: Path, *attempts: tuple[str, int, str], planned: int, kills: int) -> dict[str, Any]:
+    """Of a run with these attempts: case, number, and verdict or none; each has two legs."""
+    legs = "".join(f'{{"leg": "{leg}"}}\n' for leg in ("caller.1", "caller.1", "billing.1"))
+    for name, attempt, verdict in attempts:
+        directory = run / "cases" / f"{name}-{attempt}"
         directory.mkdir(parents=True)
-        (directory / "case.json").write_text(json.dumps({"id": name, "end": end}))
-        (directory / "events.jsonl").write_text(
-            '{"leg": "caller.1"}\n{"leg": "caller.1"}\n{"leg": "billing.1"}\n'
-        )
-    found = counted(tmp_path, planned=5, kills=1, grown=None)
-    assert (found["cases"], found["calls"], found["lost_verdicts"], found["false_failures"]) == (
-        3,
-        6,
-        3,
-        1,
-    )
-    assert found["survived"] == 0
+        end = {"verdict": verdict} if verdict else None
+        told = {"id": name, "attempt": attempt, "end": end}
+        (directory / "case.json").write_text(json.dumps(told))
+        (directory / "events.jsonl").write_text(legs)
+    return counted(run, planned, kills, grown=None)
+
+
+def test_cases_without_an_end_are_lost(tmp_path: Path) -> None:
+    attempts = (("a", 1, "passed"), ("b", 1, "failed"), ("c", 1, ""))
+    found = figures(tmp_path, *attempts, planned=5, kills=1)
+    assert (found["cases"], found["calls"]) == (3, 6)
+    assert (found["lost_verdicts"], found["false_failures"], found["survived"]) == (3, 1, 0)
 
 
 def test_a_second_attempt_is_no_case_more(tmp_path: Path) -> None:
-    tried = [
-        ("a", 1, "broken"),
-        ("a", 2, "passed"),
-        ("b", 1, "broken"),
-        ("b", 2, "broken"),
-        ("c", 1, "passed"),
-    ]
-    for name, attempt, verdict in tried:
-        directory = tmp_path / "cases" / f"{name}-{attempt}"
-        directory.mkdir(parents=True)
-        (directory / "case.json").write_text(
-            json.dumps({"id": name, "attempt": attempt, "end": {"verdict": verdict}})
-        )
-    found = counted(tmp_path, planned=4, kills=3, grown=None)
-    assert (found["cases"], found["lost_verdicts"], found["broken"], found["broken_at_last"]) == (
-        3,
-        1,
-        3,
-        1,
-    )
+    repeated = (("a", 1, "broken"), ("a", 2, "passed"), ("b", 1, "broken"), ("b", 2, "broken"))
+    found = figures(tmp_path, *repeated, ("c", 1, "passed"), planned=4, kills=3)
+    assert (found["cases"], found["lost_verdicts"]) == (3, 1)
+    assert (found["broken"], found["broken_at_last"]) == (3, 1)
