@@ -56,23 +56,27 @@ class Caller(CasePart):
         call = self.dial(number_as(line.did, form), headers)
         entry = line.entry
         if entry.announcement_s or entry.press:
-            # without a menu it may speak first and let the AI answer the call (RFC 3960 section
-            # 3.1)
-            within = self._context.patience + (0.0 if entry.press else entry.announcement_s)
-            if entry.announcement_s:
-                self._is_let_in(call, entry.announcement_s, within)
-            Expect(self._context, call).answered(within)
-            began, left_s = self._left_of(entry.announcement_s, call)
-            self._context.pause(left_s, "the announcement")
-            self._hears_announcement(call, began, entry.announcement_s)
-            chosen = self._choose(call, entry)
-            if entry.notice_s:
-                self._context.pause(entry.notice_s, "the announcement after the menu")
-                self._hears_announcement(
-                    call, chosen, entry.notice_s, behind_s=DIGIT_S + _CUT_OFF_S
-                )
+            self._pass_way_in(call, entry)
             call.routed = self._now()
         return call
+
+    def _pass_way_in(self, call: Call, entry: LineEntry) -> None:
+        """Hear the announcement, choose in the menus, hear the announcement after them."""
+        within = self._context.patience
+        if not entry.press:
+            # without a menu it may speak first and let the AI answer the call (RFC 3960 section
+            # 3.1)
+            within += entry.announcement_s
+        if entry.announcement_s:
+            self._is_let_in(call, entry.announcement_s, within)
+        Expect(self._context, call).answered(within)
+        began, left_s = self._left_of(entry.announcement_s, call)
+        self._context.pause(left_s, "the announcement")
+        self._hears_announcement(call, began, entry.announcement_s)
+        chosen = self._choose(call, entry)
+        if entry.notice_s:
+            self._context.pause(entry.notice_s, "the announcement after the menu")
+            self._hears_announcement(call, chosen, entry.notice_s, behind_s=DIGIT_S + _CUT_OFF_S)
 
     def _is_let_in(self, call: Call, seconds: float, within: float) -> None:
         """Wait for the platform's answer. A harness phone that rings first, before the announcement
@@ -83,11 +87,13 @@ class Caller(CasePart):
         def ringing() -> list[str]:
             return self._context.phones.called({self.number})
 
-        self._context.wait_for(
-            lambda: call.answered_at() is not None or call.is_over() or ringing(), within
-        )
+        def is_decided() -> bool:
+            return call.answered_at() is not None or call.is_over() or bool(ringing())
+
+        self._context.wait_for(is_decided, within)
         is_early = call.answered_at() is None and self._now() < began + seconds / 2
-        if is_early and (names := ringing()):
+        names = ringing() if is_early else []
+        if names:
             early = reach.announced_first.of(names[0], seconds, True)
             raise ExpectationError(self._evidence.expect(early))
 
@@ -142,23 +148,20 @@ class Caller(CasePart):
         speaks first as well.
         """
         entry, answered = line.entry, call.answered_at()
+        if not isinstance(landed, MachineCall) or answered is None:
+            return
         speaks_first = entry.announcement_s or entry.press
-        if (
-            not isinstance(landed, MachineCall)
-            or self._deployment.closes_after_menu(line.name)
-            or not speaks_first
-            or answered is None
-        ):
+        if not speaks_first or self._deployment.closes_after_menu(line.name):
             return
         with self._evidence.step(f"{call.label} goes on as if {line.did} were open"):
             left_s = max(0.0, answered + entry.announcement_s - self._now())
             self._context.pause(left_s, "the announcement of an open number")
-            if not call.is_over():
-                with contextlib.suppress(NeverCame):  # the machine ends the call
-                    self._choose(call, entry)
-                self._context.pause(
-                    entry.notice_s + self._context.patience, "the AI of an open number"
-                )
+            if call.is_over():
+                return
+            with contextlib.suppress(NeverCame):  # the machine ends the call
+                self._choose(call, entry)
+            longer_s = entry.notice_s + self._context.patience
+            self._context.pause(longer_s, "the AI of an open number")
 
     def _hear_next_menu(self, call: Call) -> None:
         """Wait until the next menu has begun, after the digit cut off the last one, and has paused.
@@ -182,9 +185,8 @@ class Caller(CasePart):
     def dial(self, number: str, headers: Sequence[tuple[str, str]] = ()) -> Call:
         """Call ``number`` (any form the deployment's network takes); returns at once."""
         with self._evidence.step(f"{self.name} dials {number}"):
-            prepared = None
-            if not any(name.lower() == "x-ei" for name, _ in headers):
-                prepared = self._prepared()
+            has_id = any(name.lower() == "x-ei" for name, _ in headers)
+            prepared = None if has_id else self._prepared()
             if prepared is not None:
                 headers = [*headers, ("X-EI", f"S.{prepared};")]
             if not self._context.has_stand_in:
@@ -236,9 +238,8 @@ class Group(CasePart):
         self.phones = phones
         self._told_by_turns = False
         self.declined: list[Leg] = []  #: calls of earlier turns, which the case declined
-        self.before: Group | None = (
-            None  #: the group whose agents decline the call, so that this one gets it
-        )
+        #: The group whose agents decline the call, so that this one gets it.
+        self.before: Group | None = None
 
     def expect_call(
         self, of: Call, within: float | None = None
@@ -255,21 +256,23 @@ class Group(CasePart):
 
     def declines(self) -> None:
         """Its agents decline every call that rings now."""
-        for leg in (leg for phone in self.phones for leg in phone.incoming):
-            if not leg.taken and _may_be_answered(leg):
-                _decline(leg)
+        for phone in self.phones:
+            for leg in phone.incoming:
+                if not leg.taken and _may_be_answered(leg):
+                    _decline(leg)
 
     def decline(self, of: Call) -> None:
         """Its agents ring as the group is set up, and each declines for as long as a caller waits."""
         self.rings_in_turns(of)
-        waits = self.entry.queue_s and self.entry.queue_s + _OUT_OF_TURN_S
+        queue_s = self.entry.queue_s
+        waits_s = queue_s + _OUT_OF_TURN_S if queue_s else 0.0
 
         def is_over() -> bool:
             self.declines()
             return of.is_over()
 
         of.chosen = self._now()
-        self._context.wait_for(is_over, waits, "declining in the queue")
+        self._context.wait_for(is_over, waits_s, "declining in the queue")
 
     def was_declined(self) -> None:
         """The agents who were to decline were called first: the call did not come to the next group
@@ -279,17 +282,19 @@ class Group(CasePart):
             return
         for phone in self.before.phones:
             if phone.name in self.before.entry.first_turn:
-                self._evidence.expect(
-                    landing.turn.of(phone.name, bool(phone.incoming), its_turn=True)
-                )
+                is_called = bool(phone.incoming)
+                self._evidence.expect(landing.turn.of(phone.name, is_called, its_turn=True))
 
     def _limit(self, within: float | None) -> float:
         """How long to wait for the group, behind the queue and the turns of the one before it."""
-        limit = (
-            within if within is not None else self._context.patience + self._context.more_patience
-        )
-        waits = [group.entry for group in (self.before, self) if group is not None]
-        return limit + sum(entry.queue_s + entry.pause_s * len(entry.turns[1:]) for entry in waits)
+        limit = within
+        if limit is None:
+            limit = self._context.patience + self._context.more_patience
+        for group in (self.before, self):
+            if group is not None:
+                later_turns = group.entry.turns[1:]
+                limit += group.entry.queue_s + group.entry.pause_s * len(later_turns)
+        return limit
 
     def _wait_while_declined(self, until: Callable[[], bool], limit: float) -> None:
         def is_there() -> bool:
@@ -301,10 +306,12 @@ class Group(CasePart):
 
     def _by_machine(self, of: Call, within: float | None) -> MachineCall:
         limit = self._limit(within)
+
+        def is_decided() -> bool:
+            return of.answered_at() is not None or of.is_over() or bool(self._rang())
+
         with self._evidence.step(f"the machine of {self.name} answers"):
-            self._wait_while_declined(
-                lambda: of.answered_at() is not None or of.is_over() or bool(self._rang()), limit
-            )
+            self._wait_while_declined(is_decided, limit)
             if of.answered_at() is None:
                 raise ExpectationError(self._evidence.expect(self._missed()))
             machine = MachineCall(self._context, self, of, limit)
@@ -337,11 +344,13 @@ class Group(CasePart):
 
     def _answer(self, of: Call, within: float | None) -> Call | ReportedCall:
         limit, began = self._limit(within), self._now()
+
+        def is_decided() -> bool:
+            return of.is_over() or any(phone.incoming for phone in self.phones)
+
         with self._evidence.step(f"{self.name} rings, and an agent answers"):
             if self.before is not None:
-                self._wait_while_declined(
-                    lambda: of.is_over() or any(p.incoming for p in self.phones), limit
-                )
+                self._wait_while_declined(is_decided, limit)
             try:
                 leg = self._first_ringing(of, limit)
             except NeverCame as error:
@@ -353,12 +362,7 @@ class Group(CasePart):
             self.was_declined()
             leg = self._told_apart(leg, of)
             self._add_landing(of, leg)
-            if of.announced is not None:
-                began, seconds = of.announced
-                is_too_soon = leg.facts.began < began + seconds / 2
-                self._evidence.expect(
-                    reach.announced_first.of(leg.phone.name, seconds, is_too_soon)
-                )
+            self._comes_behind_announcement(of, leg)
             of.obeyed(leg.facts.began)
             leg.answer()
             leg.wait_state("confirmed", within=self._context.patience)
@@ -367,21 +371,39 @@ class Group(CasePart):
             for ringing in (taken, *taken.beside):
                 ringing.group = self.name
             if digit := self._deployment.phones[leg.phone.name].accept:
-                taken.hears_sound(leg.facts.began, self._now() + self._context.patience)
-                wait_for_pause(leg)  # the prompt that names the digit is over
-                is_connected = of.mark in leg.facts.marks_heard()
-                self._evidence.expect(landing.accepted.of(leg.phone.name, digit, is_connected))
-                taken.press(digit)
-                taken.connected_at = self._now()
-            limit = self._deployment.expect.released_within_s
-            for other in taken.beside:  # they stop ringing once an agent has the call
-                ended = other.released_at(self._now() + limit)
-                self._evidence.expect(
-                    landing.stops.of(other.phone_name, ended is not None, limit),
-                    strangers=self._context.strangers_of([other.first_leg]),
-                )
+                self._accept(taken, of, digit)
+            self._others_stop(taken)
             self._hears_out(taken, of)
             return taken
+
+    def _comes_behind_announcement(self, of: Call, leg: Leg) -> None:
+        if of.announced is None:
+            return
+        began, seconds = of.announced
+        is_too_soon = leg.facts.began < began + seconds / 2
+        self._evidence.expect(reach.announced_first.of(leg.phone.name, seconds, is_too_soon))
+
+    def _accept(self, taken: Call, caller: Call, digit: str) -> None:
+        """Press the digit that takes the call, once the prompt that names it is over. Before that
+        the caller must not be heard.
+        """
+        leg = taken.leg
+        taken.hears_sound(leg.facts.began, self._now() + self._context.patience)
+        wait_for_pause(leg)
+        is_connected = caller.mark in leg.facts.marks_heard()
+        self._evidence.expect(landing.accepted.of(leg.phone.name, digit, is_connected))
+        taken.press(digit)
+        taken.connected_at = self._now()
+
+    def _others_stop(self, taken: Call) -> None:
+        """The phones beside it stop ringing once an agent has the call."""
+        limit = self._deployment.expect.released_within_s
+        for other in taken.beside:
+            ended = other.released_at(self._now() + limit)
+            self._evidence.expect(
+                landing.stops.of(other.phone_name, ended is not None, limit),
+                strangers=self._context.strangers_of([other.first_leg]),
+            )
 
     def _may_be_with_others(self, of: Call) -> bool:
         """Whether agents without harness phones may have the call: it goes on, and rings at no
@@ -392,15 +414,11 @@ class Group(CasePart):
     def _with_others(self, of: Call, began: float, error: NeverCame) -> ReportedCall:
         if self._deployment.may_be_reported(self.name):
             return self._by_report(of, 0.0, began)
-        raise NotObservableError(
-            self._evidence.unseen(
-                "landing",
-                "the call",
-                f"the call lands at {self.name}",
-                f"no harness phone took it, and other agents of {self.name} have none",
-                Landing(wanted=self.name),
-            )
-        ) from error
+        expected = f"the call lands at {self.name}"
+        why = f"no harness phone took it, and other agents of {self.name} have none"
+        measured = Landing(wanted=self.name)
+        unseen = self._evidence.unseen("landing", "the call", expected, why, measured)
+        raise NotObservableError(unseen) from error
 
     def _hears_out(self, agent: Call, caller: Call) -> None:
         """Wait for a caller who is answered only after the platform has spoken to the agent (a
@@ -419,12 +437,13 @@ class Group(CasePart):
         ``longer_s`` longer, and the platform's report shows it later.
         """
         landed = ReportedCall(self._context, self, of, began)
+
+        def is_decided() -> bool:
+            return of.is_over() or self._surely_rang_elsewhere()
+
         with self._evidence.step(f"{self.name} takes the call, at phones that are not ours"):
-            self._context.wait_for(
-                lambda: of.is_over() or self._surely_rang_elsewhere(),
-                landed.stays_s + longer_s,
-                "staying with people no harness phone hears",
-            )
+            why = "staying with people no harness phone hears"
+            self._context.wait_for(is_decided, landed.stays_s + longer_s, why)
             if self._surely_rang_elsewhere():
                 landed.is_seen = True
                 raise ExpectationError(self._evidence.expect(self._landed()))
@@ -434,11 +453,9 @@ class Group(CasePart):
         """The call at an agent: behind turns that decline, if only a later turn tells the group
         from one of the same people.
         """
-        turn = (
-            self._deployment.telling_turn(self.name)
-            if self.name in self._deployment.groups
-            else None
-        )
+        if self.name not in self._deployment.groups:
+            return leg
+        turn = self._deployment.telling_turn(self.name)
         if turn is None or self._told_by_turns:
             return leg
         self.rings_in_turns(of, turn + 1)
@@ -449,43 +466,53 @@ class Group(CasePart):
         but the last decline.
         """
         self._told_by_turns = True
-        if self.entry.queue_s:
-            with self._evidence.step(f"the caller waits in the queue of {self.name}"):
-                self._context.wait_for(
-                    lambda: of.is_over() or self._surely_rang(),
-                    self.entry.queue_s,
-                    "waiting in the queue",
-                )
+        self._wait_in_queue(of)
+        turns = self.entry.turns[:count]
         later = list(self.phones)
-        *before, last = [
-            [phone for phone in self.phones if phone.name in turn]
-            for turn in self.entry.turns[:count]
-        ]
-        for phones in (*before, last):
-            limit = self._context.patience + self.entry.pause_s
-            with self._evidence.step(f"{', '.join(phone.name for phone in phones)} ring"):
-                legs = [self._ringing(phone, limit, of) for phone in phones]
+        for number, turn in enumerate(turns, start=1):
+            phones = [phone for phone in self.phones if phone.name in turn]
             later = [phone for phone in later if phone not in phones]
-            for phone, leg in zip(phones, legs, strict=True):
-                self._evidence.expect(landing.turn.of(phone.name, leg is not None, its_turn=True))
-            if later:  # who rings before the turn may do so a moment later
-                self._context.pause(_OUT_OF_TURN_S, "listening for agents who ring out of turn")
-            for phone in later:
-                came = phone.incoming
-                self._evidence.expect(
-                    landing.turn.of(phone.name, bool(came), its_turn=False),
-                    strangers=self._context.strangers_of(came),
-                )
-            if phones is not last:
-                for leg in filter(None, legs):
+            legs = self._turn_rings(phones, later, of)
+            if number < len(turns):
+                for leg in legs:
                     self.declined.append(leg)
                     _decline(leg)
+
+    def _wait_in_queue(self, of: Call) -> None:
+        def is_decided() -> bool:
+            return of.is_over() or bool(self._surely_rang())
+
+        if self.entry.queue_s:
+            with self._evidence.step(f"the caller waits in the queue of {self.name}"):
+                self._context.wait_for(is_decided, self.entry.queue_s, "waiting in the queue")
+
+    def _turn_rings(self, phones: Sequence[Phone], later: Sequence[Phone], of: Call) -> list[Leg]:
+        """The calls at the phones of one turn, which must all ring; those of ``later`` turns must
+        not.
+        """
+        limit = self._context.patience + self.entry.pause_s
+        with self._evidence.step(f"{', '.join(phone.name for phone in phones)} ring"):
+            legs = [self._ringing(phone, limit, of) for phone in phones]
+        for phone, leg in zip(phones, legs, strict=True):
+            self._evidence.expect(landing.turn.of(phone.name, leg is not None, its_turn=True))
+        if later:  # who rings before the turn may do so a moment later
+            self._context.pause(_OUT_OF_TURN_S, "listening for agents who ring out of turn")
+        for phone in later:
+            came = phone.incoming
+            self._evidence.expect(
+                landing.turn.of(phone.name, bool(came), its_turn=False),
+                strangers=self._context.strangers_of(came),
+            )
+        return [leg for leg in legs if leg is not None]
 
     def _ringing(self, phone: Phone, within: float, of: Call) -> Leg | None:
         """The call that rings at ``phone``; None if none comes in that time."""
 
         def ringing() -> Leg | None:
-            return next(filter(_may_be_answered, phone.incoming), None)
+            for leg in phone.incoming:
+                if _may_be_answered(leg):
+                    return leg
+            return None
 
         return self._context.wait_for(ringing, within, given_up=of.is_over)
 
@@ -495,13 +522,7 @@ class Group(CasePart):
 
         A platform may ring agents a moment apart, and rings no other once one of them has answered.
         """
-        first = set(self.entry.first_turn)
-        others = [group for name, group in self._deployment.groups.items() if name != self.name]
-        others = [
-            group
-            for group in others
-            if leg.phone.name in group.present and set(group.first_turn) != first
-        ]
+        others = self._other_groups_of(leg.phone.name)
         if not others:
             return
         one_turn_s = min(_ONE_TURN_S, *(group.ring_s / 2 for group in (self.entry, *others)))
@@ -511,9 +532,20 @@ class Group(CasePart):
             rang = set(self._context.phones.rang())
             return of.is_over() or not any(rang <= set(group.present) for group in others)
 
-        self._context.wait_for(
-            is_clear, within, "listening for agents of the same turn who ring a moment later"
-        )
+        why = "listening for agents of the same turn who ring a moment later"
+        self._context.wait_for(is_clear, within, why)
+
+    def _other_groups_of(self, agent: str) -> list[GroupEntry]:
+        """The other groups in which the agent is present; not those that ring the same people
+        first.
+        """
+        first = set(self.entry.first_turn)
+        found = []
+        for name, group in self._deployment.groups.items():
+            rings_same_people = set(group.first_turn) == first
+            if name != self.name and agent in group.present and not rings_same_people:
+                found.append(group)
+        return found
 
     def _surely_rang(self) -> list[str]:
         """The agents who were certainly called for the case."""
@@ -544,24 +576,30 @@ class Group(CasePart):
     def _landed(self) -> Expected:
         rang = self._rang()
         ours = [phone for phone, group in rang.items() if group == self.name]
-        deployment = self._deployment
-        twins = deployment.twins(self.name) if ours and self.name in deployment.groups else []
-        untold = ""
-        if twins:
-            untold = f"nothing tells it from {', '.join(twins)}, which has the same people"
-        elif ours and (rivals := self._rivals(ours)):
-            missing = [name for name in self.entry.first_turn if name not in ours]
-            untold = f"{', '.join(missing)} did not ring with it, as if {' or '.join(rivals)} had been called"
-        alike = deployment.alike(self.name, ours) if ours else []
+        alike = self._deployment.alike(self.name, ours) if ours else []
+        untold = self._untold(ours) if ours else ""
         return landing.landed.of("the call", self.name, rang, alike=alike, untold=untold)
+
+    def _untold(self, rang: Collection[str]) -> str:
+        """Why the agents who rang do not tell which group was called; empty where they do."""
+        if self.name not in self._deployment.groups:
+            return ""
+        twins = self._deployment.twins(self.name)
+        if twins:
+            return f"nothing tells it from {', '.join(twins)}, which has the same people"
+        rivals = self._rivals(rang)
+        if not rivals:
+            return ""
+        missing = ", ".join(name for name in self.entry.first_turn if name not in rang)
+        return f"{missing} did not ring with it, as if {' or '.join(rivals)} had been called"
 
     def _rivals(self, rang: Collection[str]) -> list[str]:
         """Groups whose first turn is who rang, where this group's first turn is more than that."""
-        deployment, first = self._deployment, set(self.entry.first_turn)
-        if self.entry.others or not set(rang) < first:
+        if self.entry.others or not set(rang) < set(self.entry.first_turn):
             return []
-        alike = deployment.alike(self.name, rang) if self.name in deployment.groups else []
-        return [name for name in alike if set(deployment.groups[name].first_turn) == set(rang)]
+        groups = self._deployment.groups
+        alike = self._deployment.alike(self.name, rang)
+        return [name for name in alike if set(groups[name].first_turn) == set(rang)]
 
     def _missed(self) -> Expected:
         """No agent of the group could take the call: one who is away may have been called, or a
@@ -569,29 +607,28 @@ class Group(CasePart):
         """
         rang = self._rang()
         in_vain = [phone for phone, group in rang.items() if group == self.name]
-        return landing.landed.of(
-            "the call", self.name, {p: g for p, g in rang.items() if p not in in_vain}, in_vain
-        )
+        elsewhere = {phone: group for phone, group in rang.items() if group != self.name}
+        return landing.landed.of("the call", self.name, elsewhere, in_vain)
 
     def _group_of(self, phone: str) -> str:
         """The group of an agent; this one if the agent is in several."""
         groups = self._deployment.groups
-        names = [self.name, *groups] if self.name in groups else list(groups)
-        return next(name for name in names if phone in groups[name].agents)
+        if self.name in groups and phone in groups[self.name].agents:
+            return self.name
+        return next(name for name, group in groups.items() if phone in group.agents)
 
     def _others(self, answered: Leg) -> list[Leg]:
         """The legs of the other agents who rang for the same call, without those that a scenario
         took.
         """
         taken = {call.first_leg.id for call in self._context.calls.own}
-        legs = [
-            leg for phone in self.phones if phone is not answered.phone for leg in phone.incoming
-        ]
-        return [
-            leg
-            for leg in legs
-            if leg.id not in taken and leg.facts.began >= answered.facts.began - ONE_CALL_S
-        ]
+        since = answered.facts.began - ONE_CALL_S
+        found: list[Leg] = []
+        for phone in self.phones:
+            if phone is not answered.phone:
+                free = [leg for leg in phone.incoming if leg.id not in taken]
+                found += [leg for leg in free if leg.facts.began >= since]
+        return found
 
 
 def _may_be_answered(leg: Leg) -> bool:
@@ -612,51 +649,53 @@ class AssistantOf(CasePart):
         self._ai = ai
         self.line = line
         self.name = str(line.entry.ai)
-        self.idle_digits = context.deployment.idle_digits(
-            self.name
-        )  #: digits on which it does nothing
+        #: Digits on which it does nothing.
+        self.idle_digits = context.deployment.idle_digits(self.name)
 
     def expect_call(self, of: Call, within: float | None = None) -> AiCall:
         """The AI answers the call ``of``; fails when another does, or none."""
-        limit = (
-            within if within is not None else self._context.patience
-        ) + self.line.entry.announcement_s
+        limit = within if within is not None else self._context.patience
+        limit += self.line.entry.announcement_s
         with self._evidence.step(f"the AI answers ({self.name})"):
-            talk = self._ai.endpoint.expect_call(of, self.name, limit)
-            answered = [] if talk is not None else self._ai.endpoint.answered_by(of)
+            endpoint = self._ai.endpoint
+            talk = endpoint.expect_call(of, self.name, limit)
+            answered = [] if talk is not None else endpoint.answered_by(of)
             if answered == [self.name]:  # its record has come meanwhile
-                talk = self._ai.endpoint.expect_call(of, self.name, 0.0)
+                talk = endpoint.expect_call(of, self.name, 0.0)
             if talk is None:
-                state = of.state()
-                group = self._deployment.groups.get(self.line.entry.group or "")
-                declined = group.agents if group else ()
-                rang = (name for name in self._context.phones.rang() if name not in declined)
-                others = answered + [f"the phone {name}" for name in rang]
-                missed = landing.only_one.of(
-                    "the call",
-                    others,
-                    self.name,
-                    code=state.code if state else 0,
-                    state=state.state if state else "none",
-                    attempted=self._ai.endpoint.attempts(of),
-                    unseen=self._ai.endpoint.blind,
-                )
+                missed = self._missed(of, answered)
                 raise ExpectationError(self._evidence.expect(missed))
-            if talk.is_unknown:
-                why = "Synthflow's interface does not say who did"
-                self._evidence.unseen(
-                    "landing.answered_by", "the call", f"only {self.name} answers", why
-                )
-            else:
-                self._evidence.expect(
-                    landing.only_one.of(
-                        "the call", [talk.assistant or "an unknown assistant"], self.name
-                    )
-                )
-                if talk.assistant == self.name:
-                    self._context.looks_later.append(lambda: self._given_to_others(of))
+            self._answered_by(talk, of)
             self._comes_behind_announcement(of)
             return talk
+
+    def _missed(self, of: Call, answered: Sequence[str]) -> Expected:
+        """The AI did not answer; ``answered``: the assistants that did."""
+        state = of.state()
+        group = self._deployment.groups.get(self.line.entry.group or "")
+        declined = group.agents if group else ()
+        rang = [name for name in self._context.phones.rang() if name not in declined]
+        return landing.only_one.of(
+            "the call",
+            [*answered, *(f"the phone {name}" for name in rang)],
+            self.name,
+            code=state.code if state else 0,
+            state=state.state if state else "none",
+            attempted=self._ai.endpoint.attempts(of),
+            unseen=self._ai.endpoint.blind,
+        )
+
+    def _answered_by(self, talk: AiCall, of: Call) -> None:
+        """This assistant answered the call, and no other."""
+        if talk.is_unknown:
+            expected = f"only {self.name} answers"
+            why = "Synthflow's interface does not say who did"
+            self._evidence.unseen("landing.answered_by", "the call", expected, why)
+            return
+        answerer = talk.assistant or "an unknown assistant"
+        self._evidence.expect(landing.only_one.of("the call", [answerer], self.name))
+        if talk.assistant == self.name:
+            self._context.looks_later.append(lambda: self._given_to_others(of))
 
     def takes_over(self, of: Call, group: Group) -> AiCall:
         """The AI answers what another assistant handed to the number of ``group``; fails when
@@ -715,8 +754,6 @@ class AssistantOf(CasePart):
             return [name for name in others if name not in call.assistants]
 
         others = self._ai.reported(look, of, since)
-        return (
-            [landing.only_one.of("the call", [self.name], self.name, called=others)]
-            if others
-            else []
-        )
+        if not others:
+            return []
+        return [landing.only_one.of("the call", [self.name], self.name, called=others)]
