@@ -14,7 +14,7 @@ from harness.case.checks import dialog, identity, landing, reach, signalling, ti
 from harness.case.checks.registry import CheckFunction
 from harness.case.events import CallState, Event, Expected, MediaState, Span
 from harness.case.legs import is_request
-from harness.case.model import message_of
+from harness.case.model import CallMessage, message_of
 from harness.case.verdict import ExpectationError, Finding, Verdict
 from harness.deployment import Trunk
 from harness.deployment.safety import numbers_of
@@ -71,46 +71,40 @@ class Expect(ExpectAudio):
         """
         if self._at_telephone():
             return
-        reported = self._record()
-        if reported is not None and reported.number_from is not None:
-            region = self._deployment.region
-            self._evidence.expect(
-                identity.caller_in_record.of(
-                    reported.number_from, self._end.label, number, region, reported.id
-                )
-            )
+        deployment, end = self._deployment, self._end
+        record = self._record()
+        if record is not None and record.number_from is not None:
+            shown, region = record.number_from, deployment.region
+            found = identity.caller_in_record.of(shown, end.label, number, region, record.id)
+            self._evidence.expect(found)
             return
         invite, where = self._invite("caller_id", f"From with the caller's number {number}")
-        if invite is not None:
-            deployment, end = self._deployment, self._end
-            form = "preserved"
-            if not deployment.is_telephone(end.phone_name):
-                group = end.group if isinstance(end, Call) else None
-                form = deployment.number_format_at(group, self._context.ai_trunk)
-            region = deployment.region_at(end.phone_name)
-            found = identity.caller_id.of(invite, end.label, number, form, region, where)
-            others = sorted(self._may_be_asserted())
-            asserted = identity.asserts_nobody_else.of(
-                invite, end.label, number, others, region, where
-            )
-            strangers = None if beside is None else self._context.strangers_of([beside])
-            self._evidence.expect(found, strangers=strangers)
-            self._evidence.expect_if(asserted, strangers=strangers)
+        if invite is None:
+            return
+        form = "preserved"
+        if not deployment.is_telephone(end.phone_name):
+            group = end.group if isinstance(end, Call) else None
+            form = deployment.number_format_at(group, self._context.ai_trunk)
+        region = deployment.region_at(end.phone_name)
+        found = identity.caller_id.of(invite, end.label, number, form, region, where)
+        others = sorted(self._may_be_asserted())
+        asserted = identity.asserts_nobody_else.of(invite, end.label, number, others, region, where)
+        strangers = None if beside is None else self._context.strangers_of([beside])
+        self._evidence.expect(found, strangers=strangers)
+        self._evidence.expect_if(asserted, strangers=strangers)
 
     def _may_be_asserted(self) -> set[str]:
         """The numbers that a platform may assert: the callers' of the case, its own, and those that
         transfers present.
         """
         deployment = self._deployment
-        every = (deployment.handovers(name).values() for name in deployment.assistants)
-        presented = {
-            handover.fixed_caller_id
-            for each in every
-            for handover in each
-            if handover.fixed_caller_id
-        }
-        of_phones = {phone.number for phone in deployment.phones.values()}
-        return {*numbers_of(deployment)} - of_phones | presented | self._context.calls.numbers
+        found = set(numbers_of(deployment))
+        found -= {phone.number for phone in deployment.phones.values()}
+        for name in deployment.assistants:
+            for handover in deployment.handovers(name).values():
+                if handover.fixed_caller_id:
+                    found.add(handover.fixed_caller_id)
+        return found | self._context.calls.numbers
 
     def _at_telephone(self) -> bool:
         """Whether this is an agent's telephone that is not shown the caller; the finding is then
@@ -126,9 +120,8 @@ class Expect(ExpectAudio):
             expected, why = "From with a number", "its platform may show a telephone any number"
             self._not_observable("caller_id", expected, why)
             return True
-        own = {number for _, _, number in deployment.all_dids()} | {
-            group.did for group in deployment.groups.values() if group.did
-        }
+        own = {number for _, _, number in deployment.all_dids()}
+        own |= {group.did for group in deployment.groups.values() if group.did}
         invite, region = end.invite, deployment.region_at(end.phone_name)
         assert invite is not None
         self._evidence.expect(
@@ -138,24 +131,22 @@ class Expect(ExpectAudio):
 
     def withheld_caller_id(self, number: str) -> None:
         """From is anonymous; ``number`` travels in P-Asserted-Identity."""
-        invite, where = self._invite(
-            "caller_id.withheld", "an anonymous From with P-Asserted-Identity"
-        )
+        expected = "an anonymous From with P-Asserted-Identity"
+        invite, where = self._invite("caller_id.withheld", expected)
         if invite is not None:
             region = self._deployment.region
-            self._evidence.expect(
-                identity.withheld.of(invite, self._end.label, number, region, where)
-            )
+            found = identity.withheld.of(invite, self._end.label, number, region, where)
+            self._evidence.expect(found)
 
     def addressed_to(self, line: Line) -> None:
         """The Request-URI names the line's assistant, and the call came over the line's trunk, or
         over its failover trunk: transport and port.
         """
-        reported, end, did, where = self._record(), self._end, line.assistant.address, ""
-        if reported is not None and reported.number_to is not None:
-            self._evidence.expect(
-                signalling.called_in_record.of(reported.number_to, end.label, did, reported.id)
-            )
+        record, end = self._record(), self._end
+        did, where = line.assistant.address, ""
+        if record is not None and record.number_to is not None:
+            called = signalling.called_in_record.of(record.number_to, end.label, did, record.id)
+            self._evidence.expect(called)
         else:
             invite, where = self._invite("route.request_uri", f"a Request-URI for {did}")
             if invite is not None:
@@ -179,16 +170,7 @@ class Expect(ExpectAudio):
         if came is None or line.entry.failover in (None, own.name):
             return own
         failover = self._deployment.trunk(str(line.entry.failover))
-        host = host_of(came.remote)
-        place = (came.transport, int(came.local.rpartition(":")[2] or 0))
-        if own.termination_host == failover.termination_host or host not in (
-            own.termination_host,
-            failover.termination_host,
-        ):
-            is_over = place == (failover.transport, failover.port) != (own.transport, own.port)
-        else:
-            is_over = host == failover.termination_host
-        if not is_over:
+        if not _came_over(failover, came, instead_of=own):
             return own
         self._evidence.note_once(
             f"the call came over {failover.name}, the failover trunk: {own.name} did not carry it"
@@ -287,11 +269,11 @@ class Expect(ExpectAudio):
                 self._context.pause(_A_DIGIT_MORE_S, "listening for a digit more")
                 found = end.digits(len(sent), within=0.0)
             if found is None:
-                self._not_observable(
-                    "dtmf", f"the digits {sent}", "the far end does not list digits"
-                )
+                why = "the far end does not list digits"
+                self._not_observable("dtmf", f"the digits {sent}", why)
                 return
-            seen, methods = "".join(one.digit for one in found), [one.method for one in found]
+            seen = "".join(one.digit for one in found)
+            methods = [one.method for one in found]
             self._evidence.expect(signalling.digits.of(end.label, sent, seen, methods, method))
             if method == "rfc4733":
                 durations_ms = [one.duration_ms for one in found]
@@ -317,14 +299,11 @@ class Expect(ExpectAudio):
         try:
             at = call.leg.wait_state(state, within=late_s).at
         except NeverCame as error:
-            finding = self._evidence.expect(
-                check.of(call.label, None, limit, instead=error.finding.actual)
-            )
-            raise ExpectationError(finding) from error
-        since_invite_s = at - call.leg.invite.at
-        finding = self._evidence.expect(
-            check.of(call.label, max(0.0, at - began), limit, since_invite_s=since_invite_s)
-        )
+            never = check.of(call.label, None, limit, instead=error.finding.actual)
+            raise ExpectationError(self._evidence.expect(never)) from error
+        took_s, since_invite_s = max(0.0, at - began), at - call.leg.invite.at
+        reached = check.of(call.label, took_s, limit, since_invite_s=since_invite_s)
+        finding = self._evidence.expect(reached)
         if finding.verdict is not Verdict.PASSED:
             raise ExpectationError(finding)
 
@@ -335,24 +314,24 @@ class Expect(ExpectAudio):
         with self._evidence.step(f"{end.label} ends with {' or '.join(map(str, codes))}"):
             at = end.released_at(time.monotonic() + limit) or self._announced_until(end)
             code, reason = end.final_response(self._deployment.expect.released_within_s)
-            self._evidence.expect(
-                signalling.final_response.of(end.label, codes, code, reason, end.invite_number)
-            )
+            number = end.invite_number
+            found = signalling.final_response.of(end.label, codes, code, reason, number)
+            self._evidence.expect(found)
             return at if at is not None else time.monotonic()
 
     def _announced_until(self, call: Call) -> float | None:
         """When an unanswered call ended behind an announcement (RFC 3960 section 3.1); None if it
         goes on.
         """
-        began, at = time.monotonic(), None
-        while (
-            at is None and call.answered_at() is None and time.monotonic() < began + _ANNOUNCEMENT_S
-        ):
+        deadline = time.monotonic() + _ANNOUNCEMENT_S
+        while call.answered_at() is None and time.monotonic() < deadline:
             if call.hears_sound(time.monotonic() - _PAUSES_S, 0.0) is None:
                 break
             at = call.released_at(time.monotonic() + _LOOKED_AGAIN_S)
             self._evidence.scripted(_LOOKED_AGAIN_S, "an announcement before the final response")
-        return at
+            if at is not None:
+                return at
+        return None
 
     def still_up(self) -> None:
         """The call is still up before the hang-up that is to end it. An interface that may lag
@@ -372,9 +351,8 @@ class Expect(ExpectAudio):
         start = after if after is not None else time.monotonic()
         deadline = max(start, time.monotonic()) + limit + 0.5
         unheard = self._context.unheard
-        if (
-            unheard is not None
-        ):  # the leg may stay up until an agent has answered, which no harness phone sees
+        if unheard is not None:
+            # the leg may stay up until an agent has answered, which no harness phone sees
             start, limit = unheard.began, round(deadline - unheard.began + 0.1, 1)
         with self._evidence.step(f"{end.label} is released"):
             at = end.released_at(deadline)
@@ -404,15 +382,13 @@ class Expect(ExpectAudio):
             comes(call.leg, Event, is_answered, time.monotonic() + limit, outlives_call=True)
             answer = dialog.answer_to_bye(call.leg.messages)
             code, reason = (answer.status, answer.reason) if answer else (0, "no final response")
-            accepted = dialog.accepted_to_bye(call.leg.messages)
+            accepted, bye = dialog.accepted_to_bye(call.leg.messages), f"{call.label}'s BYE"
             if answer is None and dialog.ended_by_the_other(call.leg.messages):
                 expected = f"a final response {' or '.join(map(str, accepted))}"
                 why = "none was sent, as the far end had ended the call before"
-                self._evidence.unseen("final_response", f"{call.label}'s BYE", expected, why)
+                self._evidence.unseen("final_response", bye, expected, why)
                 return
-            self._evidence.expect(
-                signalling.final_response.of(f"{call.label}'s BYE", accepted, code, reason)
-            )
+            self._evidence.expect(signalling.final_response.of(bye, accepted, code, reason))
 
     def rings(self) -> None:
         """The far end says that it rings (180 or 183)."""
@@ -428,15 +404,15 @@ class Expect(ExpectAudio):
             ended = call.released_at(time.monotonic() + limit)
             answered = call.answered_at()
             state = call.state()
-            rings = ended is None and state is not None and state.state == "early"
-            words = f"after {limit:g} s it rings on" if rings else "no answer came"
+            rings, words = False, "no answer came"
             if state is not None and ended is not None:
                 words = f"it ended with {state.code} {state.reason}"
+            elif state is not None and state.state == "early":
+                rings, words = True, f"after {limit:g} s it rings on"
             code = state.code if state else 0
             answerers = [] if answered is None else [call.label]
-            self._evidence.expect(
-                reach.not_answered.of(call.label, answerers, words, code, goes_on=rings)
-            )
+            found = reach.not_answered.of(call.label, answerers, words, code, goes_on=rings)
+            self._evidence.expect(found)
 
     def refer_is(self, declared: str) -> None:
         """The platform did with the AI's REFER what the number's entry declares."""
@@ -449,11 +425,8 @@ class Expect(ExpectAudio):
         with self._evidence.step("the transfer is refused"):
             outcome = end.transfer_outcome(self._context.patience + self._context.more_patience)
             if outcome is None:
-                expected, why = (
-                    "the transfer ends with an error the AI is told",
-                    "the far end does not say",
-                )
-                self._not_observable("transfer.fails", expected, why)
+                expected = "the transfer ends with an error the AI is told"
+                self._not_observable("transfer.fails", expected, "the far end does not say")
                 return
             self._evidence.expect(reach.transfer_fails.of(end.label, outcome))
 
@@ -492,39 +465,34 @@ class Expect(ExpectAudio):
         if agreed is None:
             return
         answered = call.answered_at() or call.began
-        limit, most = (
-            dialog.given_up_after(agreed),
-            self._deployment.limits.seconds_per_call,
-        )
-        if agreed / 2 >= most:
+        half, limit = agreed / 2, dialog.given_up_after(agreed)
+        most = self._deployment.limits.seconds_per_call
+        if half >= most:
             expected = f"a refresh of the session within {limit:g} s"
-            why = f"half of the interval agreed on is {agreed / 2:g} s, and a call may last {most:g} s (limits.seconds_per_call)"
+            why = f"half of the interval agreed on is {half:g} s, and a call may last {most:g} s (limits.seconds_per_call)"
             self._not_observable("timing.within", expected, why)
             return
+        settled = answered + dialog.SETTLED_S
+
+        def is_refreshed(event: Event) -> bool:
+            since_settled = [message for message in call.leg.messages if message.at >= settled]
+            return dialog.accepts_refresh(event, since_settled)
+
         with self._evidence.step(f"the session is refreshed within {limit:g} s"):
             now = time.monotonic()
-            self._evidence.scripted(
-                max(0.0, answered + agreed / 2 - now), "half of the session interval", began=now
-            )
-            settled = answered + dialog.SETTLED_S
-
-            def is_refreshed(event: Event) -> bool:
-                return dialog.accepts_refresh(
-                    event, [m for m in call.leg.messages if m.at >= settled]
-                )
-
-            event = call.leg.wait(
-                "a refresh of the session that is accepted", is_refreshed, limit, since=settled
-            )
-            self._evidence.expect(
-                timing.within.of(call.label, "a refresh of the session", event.at - answered, limit)
-            )
+            left_s = max(0.0, answered + half - now)
+            self._evidence.scripted(left_s, "half of the session interval", began=now)
+            what = "a refresh of the session"
+            event = call.leg.wait(f"{what} that is accepted", is_refreshed, limit, since=settled)
+            took_s = event.at - answered
+            self._evidence.expect(timing.within.of(call.label, what, took_s, limit))
 
     def encrypted(self) -> None:
         """Its media was always SRTP, however often it was negotiated."""
         call = self._call
-        secure = [e.secure for e in call.leg.facts.of(MediaState) if e.active]
-        self._evidence.expect(signalling.encrypted.of(call.label, all(secure) if secure else None))
+        secure = [media.secure for media in call.leg.facts.of(MediaState) if media.active]
+        is_encrypted = all(secure) if secure else None
+        self._evidence.expect(signalling.encrypted.of(call.label, is_encrypted))
 
     def took(self, what: str, at: float, expected_s: float, rang: Span | None = None) -> None:
         """It came at ``at``, the time it should take, within a second, after the AI began to ring
@@ -539,10 +507,24 @@ class Expect(ExpectAudio):
         else:
             (began, let_go), before_s = rang, 0.0
             too_soon = timing.is_too_soon(let_go - began, expected_s)
-            at = let_go if too_soon or _is_announced(call, let_go, at) else at
-        self._evidence.expect(
-            timing.took.of(call.label, what, at - began, expected_s, way_in_s=before_s)
-        )
+            if too_soon or _is_announced(call, let_go, at):
+                at = let_go
+        found = timing.took.of(call.label, what, at - began, expected_s, way_in_s=before_s)
+        self._evidence.expect(found)
+
+
+def _came_over(failover: Trunk, came: CallMessage, instead_of: Trunk) -> bool:
+    """Whether a call came over the failover trunk: by its host where the two differ, else by its
+    transport and port.
+    """
+    own, host = instead_of, host_of(came.remote)
+    hosts = {own.termination_host, failover.termination_host}
+    if len(hosts) == 2 and host in hosts:
+        return host == failover.termination_host
+    port = int(came.local.rpartition(":")[2] or 0)
+    if (failover.transport, failover.port) == (own.transport, own.port):
+        return False
+    return (came.transport, port) == (failover.transport, failover.port)
 
 
 def _is_unseen(landed: End) -> bool:
@@ -591,13 +573,13 @@ class ExpectGroup(CasePart):
         """
         for phone in self._group.phones:
             legs = [leg for leg in phone.incoming if leg.facts.began >= since]
-            legs = [leg for leg in legs if self._context.is_surely_ours(leg)] or legs
+            surely_ours = [leg for leg in legs if self._context.is_surely_ours(leg)]
+            legs = surely_ours or legs
             calls = [str(leg.invite.text.partition("\n")[0]).strip() for leg in legs]
             watched = phone.registration is not None and phone.registration.active
-            self._evidence.expect(
-                landing.never_rang.of(phone.name, len(calls), watched, calls),
-                strangers=self._context.strangers_of(legs) if watched else None,
-            )
+            found = landing.never_rang.of(phone.name, len(calls), watched, calls)
+            strangers = self._context.strangers_of(legs) if watched else None
+            self._evidence.expect(found, strangers=strangers)
 
     def took_over(
         self,
@@ -615,38 +597,28 @@ class ExpectGroup(CasePart):
         is None), it began when the caller was told of it at the latest, and queue, telephone
         network and carrier have their time.
         """
+        what = self._group.name, "the fallback"
         if _is_unseen(landed) or (isinstance(landed, MachineCall) and rang is not None):
             seconds = landed.began - of.routed if rang is None else rang[1] - rang[0]
-            took = self._group.name, "the fallback", seconds, ring_timeout_s
+            took = *what, seconds, ring_timeout_s
             if rang is not None or _by_words(landed, timing.took(*took)):
                 self._evidence.expect(timing.took.of(*took))
             else:
                 self._unseen_time("timing", f"the fallback after {ring_timeout_s:g} s")
             return
-        queue_s = self._group.entry.queue_s
-        waits_s = queue_s + self._to_telephone_s(landed)
-        after, ended, before_s = of.routed, self._first_rang(landed, of), 0.0
+        waits_s = self._group.entry.queue_s + self._to_telephone_s(landed)
+        began, ended, before_s = of.routed, self._first_rang(landed, of), 0.0
         if rang is None:
             before_s = way_in_s(of, self._context.patience)
         else:
-            after = rang[0]
-            if waits_s or timing.is_too_soon(
-                rang[1] - after, ring_timeout_s
-            ):  # whichever phone took over, and when
-                ended = rang[1]
-            elif ended - after > ring_timeout_s + timing.TOLERANCE_S:
-                ended -= last_words_to(of.leg, rang[1], ended) - rang[1]
+            began, let_go = rang
+            if waits_s or timing.is_too_soon(let_go - began, ring_timeout_s):
+                ended = let_go  # whichever phone took over, and when
+            elif ended - began > ring_timeout_s + timing.TOLERANCE_S:
+                ended -= last_words_to(of.leg, let_go, ended) - let_go
             waits_s = 0.0
-        self._evidence.expect(
-            timing.took.of(
-                self._group.name,
-                "the fallback",
-                ended - after,
-                ring_timeout_s,
-                queue_s=waits_s,
-                way_in_s=before_s,
-            )
-        )
+        took = *what, ended - began, ring_timeout_s
+        self._evidence.expect(timing.took.of(*took, queue_s=waits_s, way_in_s=before_s))
 
     def _first_rang(self, landed: Call | ReportedCall | MachineCall, of: Call) -> float:
         """When the group first rang for the call, in a turn that the case may have declined."""
@@ -659,9 +631,10 @@ class ExpectGroup(CasePart):
         return self._context.patience if is_telephone else 0.0
 
     def _unseen_time(self, check: str, expected: str) -> None:
-        why = "the platform's report does not say when the group's phones rang"
         if self._group.entry.is_machine:
             why = "the platform had answered before, and the machine's first words do not show when it answered"
+        else:
+            why = "the platform's report does not say when the group's phones rang"
         self._evidence.unseen(check, self._group.name, expected, why)
 
     def came_within(
@@ -687,6 +660,5 @@ class ExpectGroup(CasePart):
         limit_s += self._group.entry.queue_s + self._to_telephone_s(landed)
         began = self._first_rang(landed, of)
         after = of.routed + way_in_s(of, self._context.patience) if rang is None else rang[0]
-        self._evidence.expect(
-            timing.within.of(landed.label, "the call", max(0.0, began - after), limit_s)
-        )
+        took_s = max(0.0, began - after)
+        self._evidence.expect(timing.within.of(landed.label, "the call", took_s, limit_s))
