@@ -24,12 +24,7 @@ from harness.audio.residue import LEAST_S, UNBROKEN_S, Residue, residue
 from harness.audio.wav import to_int16, write_wav
 from harness.case.checks import audio, reach
 from harness.case.checks.finding import heard_at
-from harness.case.events import (
-    PACKET_S,
-    MarkHeard,
-    MediaState,
-    Span,
-)
+from harness.case.events import PACKET_S, MarkHeard, MediaState, Span
 from harness.case.legs import MEDIA_CHANGES_S
 from harness.case.verdict import Finding, Strength
 from harness.phone import recording
@@ -52,19 +47,20 @@ _WINDOW_S: Final = 0.8
 def check_crosstalk(context: CaseContext, one: End, other: End) -> None:
     """A finding for each end that is a harness phone. A strange voice must be heard a second time."""
     pairs = [(a, b) for a, b in ((one, other), (other, one)) if isinstance(a, Call)]
-    with context.evidence.step(
-        f"{' and '.join(listener.label for listener, _ in pairs)} hear no other voice"
-    ):
+    listeners = [listener for listener, _ in pairs]
+    names = " and ".join(listener.label for listener in listeners)
+    with context.evidence.step(f"{names} hear no other voice"):
         since = max(end.answered_at() or 0.0 for end in (one, other))
         _wait_until(context, since + SETTLE_S + _WINDOW_S + ON_DISK_WITHIN_S)
-        for listener, _ in pairs:
+        for listener in listeners:
             context.evidence.expect(listener.is_up(listener.released_at(0.0)))
-        if any(listener.is_over() for listener, _ in pairs):
+        if any(listener.is_over() for listener in listeners):
             return
-        heard = {listener: _marks_at(listener) for listener, _ in pairs}
-        if any(context.calls.strange(listener.leg, marks) for listener, marks in heard.items()):
+        heard = {listener: _marks_at(listener) for listener in listeners}
+        if any(context.calls.strange(listener.leg, heard[listener]) for listener in listeners):
             _wait_until(context, time.monotonic() + _WINDOW_S)
-            heard = {listener: marks & _marks_at(listener) for listener, marks in heard.items()}
+            for listener in listeners:
+                heard[listener] &= _marks_at(listener)
         for listener, speaker in pairs:
             context.evidence.expect(context.calls.crossing(listener.leg, sorted(heard[listener])))
             _check_level(context, speaker.label, listener.leg, speaker.voices_for(listener))
@@ -122,20 +118,7 @@ def listen_to_whole_call(context: CaseContext, leg: Leg) -> list[int]:
     """
     if not leg.facts.of(MarkHeard):
         return []
-    received, origin = leg.received()
-    left = residue(received)
-    if _missing_s(left, leg):
-        with context.evidence.step(
-            f"{leg.id} hears too little to tell what sounds beneath: a longer look"
-        ):
-            until = time.monotonic() + _LONGER_S
-            while (missing_s := _missing_s(left, leg)) and (most_s := until - time.monotonic()) > 0:
-                context.pause(
-                    min(missing_s + ON_DISK_WITHIN_S, most_s),
-                    "a longer look at what is heard beneath",
-                )
-                received, origin = leg.received()
-                left = residue(received)
+    (received, origin), left = _residue_once_enough(context, leg)
     if left is None:
         return []
     times = [(event.mark, event.at, event.at) for event in leg.facts.of(MarkHeard)]
@@ -153,6 +136,29 @@ def listen_to_whole_call(context: CaseContext, leg: Leg) -> list[int]:
     for mark, began, ended in left.spoken:
         _check_holes(context, leg, mark, (began, ended), (received, origin))
     return [fact.mark for fact in left.marks]
+
+
+def _residue_once_enough(context: CaseContext, leg: Leg) -> tuple[Recorded, Residue | None]:
+    """What the leg received and what is beneath its marks, as soon as enough was searched, or after
+    :data:`_LONGER_S`.
+    """
+    recorded = leg.received()
+    left = residue(recorded[0])
+    if not _missing_s(left, leg):
+        return recorded, left
+    with context.evidence.step(
+        f"{leg.id} hears too little to tell what sounds beneath: a longer look"
+    ):
+        until = time.monotonic() + _LONGER_S
+        while True:
+            missing_s = _missing_s(left, leg)
+            most_s = until - time.monotonic()
+            if not missing_s or most_s <= 0:
+                return recorded, left
+            longer_s = min(missing_s + ON_DISK_WITHIN_S, most_s)
+            context.pause(longer_s, "a longer look at what is heard beneath")
+            recorded = leg.received()
+            left = residue(recorded[0])
 
 
 def _missing_s(left: Residue | None, leg: Leg) -> float:
@@ -173,12 +179,12 @@ def _is_heard_beside_a_person(
     people = context.calls.people_with(talk) - {leg.mark}
     first = min((began for mark, began, _ in times if mark in people), default=math.inf)
     since = first + _GIVES_WAY_S
-    fifths = {
-        fifth
-        for mark, began, ended in times
-        if mark == talk.mark and ended >= since
-        for fifth in range(math.floor(5 * max(began, since)), math.floor(5 * ended) + 1)
-    }
+    # counted by fifths of a second, since the times of one mark overlap
+    fifths: set[int] = set()
+    for mark, began, ended in times:
+        if mark == talk.mark and ended >= since:
+            first_fifth, last_fifth = math.floor(5 * max(began, since)), math.floor(5 * ended)
+            fifths.update(range(first_fifth, last_fifth + 1))
     return len(fifths) / 5 >= LEAST_S
 
 
@@ -210,8 +216,7 @@ def _check_holes(
     context: CaseContext, listener: Leg, mark: int, spoken: Span, received: Recorded
 ) -> None:
     """``spoken``: from when to when the mark was heard, in seconds of what was ``received``."""
-    ends = (*context.calls.own, *context.calls.of_the_ai)
-    speaker = next((end for end in ends if isinstance(end, Call) and end.leg.mark == mark), None)
+    speaker = _end_with(context, mark)
     if speaker is None:
         return
     missing, sent_s, voice = _missing(listener, speaker, spoken, received)
@@ -227,6 +232,14 @@ def _check_holes(
         context.evidence.expect(expected, sound_due=[voice, *missing])
 
 
+def _end_with(context: CaseContext, mark: int) -> Call | None:
+    """The harness phone that sends the mark."""
+    for end in (*context.calls.own, *context.calls.of_the_ai):
+        if isinstance(end, Call) and end.leg.mark == mark:
+            return end
+    return None
+
+
 def _missing(
     listener: Leg, speaker: Call, spoken: Span, received: Recorded
 ) -> tuple[list[Span], float, Span]:
@@ -235,13 +248,9 @@ def _missing(
     """
     samples, origin = received
     voice = began, ended = origin + spoken[0], origin + spoken[1]
-    changes = [event.at for leg in (listener, speaker.leg) for event in leg.facts.of(MediaState)]
-    no_audio = [(at - MEDIA_CHANGES_S, at + MEDIA_CHANGES_S) for at in changes] + speaker.pressed
-    missing = [
-        span
-        for span in _spans(holes(_between(samples, origin, began, ended)), began)
-        if not any(span[0] < until and since < span[1] for since, until in no_audio)
-    ]
+    no_audio = _without_audio(listener, speaker)
+    heard = _between(samples, origin, began, ended)
+    missing = [span for span in _spans(holes(heard), began) if not _overlaps(span, no_audio)]
     missing_s = sum(until - since for since, until in missing)
     if missing_s <= _HOLE_TO_LOSS * _lost_s(listener):
         return [], 0.0, voice
@@ -251,8 +260,21 @@ def _missing(
     if len(sent) < len(missing):
         return missing, 0.0, voice
     sent_s = sum(hole.seconds for hole in sent)  # a hole may lie at the end of a pause
-    longer_s = missing_s - sent_s
-    return (missing if longer_s > audio.MOST_LOST * (ended - began) else []), sent_s, voice
+    if missing_s - sent_s <= audio.MOST_LOST * (ended - began):
+        missing = []
+    return missing, sent_s, voice
+
+
+def _without_audio(listener: Leg, speaker: Call) -> list[Span]:
+    """When no audio is due: media changes, or the speaker sends digits."""
+    changes = [*listener.facts.of(MediaState), *speaker.leg.facts.of(MediaState)]
+    around = [(event.at - MEDIA_CHANGES_S, event.at + MEDIA_CHANGES_S) for event in changes]
+    return around + speaker.pressed
+
+
+def _overlaps(span: Span, others: Iterable[Span]) -> bool:
+    began, ended = span
+    return any(began < until and since < ended for since, until in others)
 
 
 def _lost_s(leg: Leg) -> float:
@@ -301,15 +323,17 @@ def check_first_audio(context: CaseContext, both: Sequence[Heard], since: float)
         delay_ms = finding.facts.get("delay_ms")
         if delay_ms is None or not isinstance(speaker, Call) or not isinstance(listener, Call):
             continue
-        heard_at = since + delay_ms / 1000
+        at = since + delay_ms / 1000
         voices = {speaker.mark, listener.mark}
         began = max(
-            call.leg.facts.last_other_sound(voices, since, heard_at) for call in (speaker, listener)
+            speaker.leg.facts.last_other_sound(voices, since, at),
+            listener.leg.facts.last_other_sound(voices, since, at),
         )
+        silent_s = at - began
         context.evidence.expect(
-            audio.first.of(speaker.label, listener.label, heard_at - began, limit_s),
-            sound_due=[(began, heard_at)],
-            least_s=max(0.0, heard_at - began - limit_s),
+            audio.first.of(speaker.label, listener.label, silent_s, limit_s),
+            sound_due=[(began, at)],
+            least_s=max(0.0, silent_s - limit_s),
         )
 
 
@@ -328,20 +352,24 @@ def check_delay(context: CaseContext, both: Sequence[Heard]) -> None:
     """
     limit = audio.MOST_DELAY_MS + audio.DECISION_MS
     for finding, speaker, listener in both:
-        ms, again = finding.facts.get("delay_ms"), None
+        ms = finding.facts.get("delay_ms")
         if ms is None or finding.strength is not Strength.PROVED or not listener.is_ours:
             continue
         looks = [(finding.at - ms / 1000, finding.at)]
+        again, shortest = None, ms
         if ms > limit:
             # A third-party far end cannot be made to speak: only the way to it can be tried again.
             ways = [way for _, *way in both if way[0] is speaker or not speaker.is_ours]
             again = _shortest_delay(context, ways, limit, looks)
             if again is None:
                 continue
+            shortest = min(ms, again)
+            if again == math.inf:  # it was never heard again
+                again = None
         context.evidence.expect(
-            audio.delay.of(speaker.label, listener.label, ms, None if again == math.inf else again),
+            audio.delay.of(speaker.label, listener.label, ms, again),
             sound_due=looks,
-            least_s=(min(ms, ms if again is None else again) - limit) / 1000,
+            least_s=(shortest - limit) / 1000,
         )
 
 
@@ -360,10 +388,12 @@ def _shortest_delay(
     for _ in range(_LOOKS):
         for speaker, listener in ways:
             found = _delay_of_a_new_start(context, speaker, listener)
-            if found is not None:
-                looks.append((time.monotonic() - min(found / 1000, _WAIT_S), time.monotonic()))
-                shortest = found if shortest is None else min(shortest, found)
-            if shortest is not None and shortest <= limit:
+            if found is None:
+                continue
+            now = time.monotonic()
+            looks.append((now - min(found / 1000, _WAIT_S), now))
+            shortest = found if shortest is None else min(shortest, found)
+            if shortest <= limit:
                 return shortest
     return shortest
 
@@ -411,12 +441,12 @@ def check_words(context: CaseContext, one: Call, other: Call) -> None:
         seconds = len(words) / SAMPLE_RATE
         context.pause(seconds, "words and pauses")
         both, ended = ((one, other), (other, one)), began + seconds
-        if None in [
-            listener.hears(speaker, ended, ended + _BEHIND_S) for speaker, listener in both
-        ]:
+        sounds = [listener.hears(speaker, ended, ended + _BEHIND_S) for speaker, listener in both]
+        if None in sounds:
             return  # audio that has stopped is another matter
         _wait_until(context, time.monotonic() + ON_DISK_WITHIN_S)
-        each = [(began, began + seconds / 2), (began + seconds / 2, ended)]
+        middle = began + seconds / 2
+        each = [(began, middle), (middle, ended)]
         for speaker, listener in both:
             heard = heard_words(listener.leg.received_since(began - _BEFORE_S))
             if heard is not None:
@@ -467,11 +497,11 @@ def wait_for_packets(context: CaseContext, ends: Iterable[End]) -> None:
     case's end judges them.
     """
     calls = [end for end in ends if isinstance(end, Call) and not end.is_over()]
-    missing = [
-        call.label
-        for call in calls
-        if (reported := call.leg.statistics()) and audio.is_open(reported)
-    ]
+    missing = []
+    for call in calls:
+        counted = call.leg.statistics()
+        if counted is not None and audio.is_open(counted):
+            missing.append(call.label)
     if missing:
         with context.evidence.step(
             f"RTP packets to {' and '.join(missing)} are missing: a longer look"

@@ -23,11 +23,7 @@ from harness.scenario.ai import Ai
 from harness.scenario.ai_calls import SynthflowCall
 from harness.scenario.call import SETTLE_S, Call
 from harness.scenario.context import CaseContext, CasePart
-from harness.scenario.ends import (
-    WHISPER_S,
-    End,
-    last_words_to,
-)
+from harness.scenario.ends import WHISPER_S, End, last_words_to
 from harness.scenario.evidence import unobserved
 from harness.scenario.reported import MachineCall, ReportedCall
 from harness.scenario.signs import LISTEN_S, Look
@@ -78,8 +74,7 @@ class ExpectAudio(CasePart):
         since = begin + SETTLE_S if changed else _since_answered(mine, other, begin)
         deadline = max(begin, since) + (joined_within_s or 0.0) + LISTEN_S
         with self._evidence.step(f"{mine.label} and {other.label} hear each other"):
-            ways: tuple[tuple[End, End], ...] = ((mine, other), (other, mine))
-            for caller, talk in ways:
+            for caller, talk in ((mine, other), (other, mine)):
                 if (
                     isinstance(caller, Call)
                     and isinstance(talk, SynthflowCall)
@@ -90,15 +85,19 @@ class ExpectAudio(CasePart):
             # only the platform says anything to an agent whom a stand-in calls; for an AI the file
             # says how long it speaks with one
             by_platform = joined_within_s is None or self._context.has_stand_in
-            if isinstance(other, Call) and other.role == "agent" and by_platform:
+            if by_platform and isinstance(other, Call) and other.role == "agent":
                 deadline = self._by_when_connected(other, since, deadline)
-            heard = [(self._one_way(*way, since, deadline, changed), *way) for way in ways]
+            heard = [
+                (self._one_way(speaker, listener, since, deadline, changed), speaker, listener)
+                for speaker, listener in ((mine, other), (other, mine))
+            ]
             if not changed:
                 if by_platform:
                     audio_quality.check_first_audio(self._context, heard, since)
                 audio_quality.check_delay(self._context, heard)
-            if all(found.verdict is Verdict.PASSED for found, _, _ in heard):
-                both_s = max(_delay_s(found) for found, _, _ in heard)
+            findings = [found for found, _, _ in heard]
+            if all(found.verdict is Verdict.PASSED for found in findings):
+                both_s = max(map(_delay_s, findings))
                 self._evidence.scripted(max(0.0, since + both_s - begin), "listening", began=begin)
                 audio_quality.wait_for_packets(self._context, (mine, other))
 
@@ -115,7 +114,8 @@ class ExpectAudio(CasePart):
             return max(agent.leg.facts.last_spoken(since), self._last_words((self._end,), since))
 
         by_when, connected_at = self._by_when_heard(agent, since, deadline, last_told)
-        if connected_at is not None and connected_at > since + _AT_ONCE_S and last_told() > since:
+        is_late = connected_at is not None and connected_at > since + _AT_ONCE_S
+        if is_late and last_told() > since:
             agent.connected_at = connected_at
         return by_when
 
@@ -125,14 +125,12 @@ class ExpectAudio(CasePart):
         """The deadline for both to hear each other, later if they are told something until
         ``last_told()``; and when they did.
         """
-        ends, by_when = (self._end, other), deadline
+        mine, by_when = self._end, deadline
         while True:
-            heard = [
-                listener.hears(speaker, since, by_when) for speaker, listener in (ends, ends[::-1])
-            ]
-            times = [sound.at for sound in heard if sound is not None]
-            if len(times) == len(ends):
-                return by_when, max(times)
+            at_other = other.hears(mine, since, by_when)
+            at_mine = mine.hears(other, since, by_when)
+            if at_other is not None and at_mine is not None:
+                return by_when, max(at_other.at, at_mine.at)
             later = min(deadline + WHISPER_S, last_told() + LISTEN_S)
             if later <= by_when:
                 return by_when, None
@@ -143,9 +141,8 @@ class ExpectAudio(CasePart):
         """When words (no mark) were last heard at a harness phone among ``ends`` after ``since``;
         ``since`` if none were.
         """
-        return max(
-            (last_words_to(end.leg, since) for end in ends if isinstance(end, Call)), default=since
-        )
+        calls = [end for end in ends if isinstance(end, Call)]
+        return max((last_words_to(call.leg, since) for call in calls), default=since)
 
     def _with_others_people(self, caller: Call, people: ReportedCall) -> None:
         """No harness phone hears these people: a sound at the caller's end is the only possible
@@ -221,9 +218,14 @@ class ExpectAudio(CasePart):
         label: str = "",
     ) -> Expected:
         """``label``: the caller's at the time of the look; else as it is now."""
+        speaks, listens = speaker.label, listener.label
+        if label and speaker.is_ours:
+            speaks = label
+        if label and listener.is_ours:
+            listens = label
         return audio.direction.of(
-            label if label and speaker.is_ours else speaker.label,
-            label if label and listener.is_ours else listener.label,
+            speaks,
+            listens,
             sound,
             account,
             since=since,
@@ -242,7 +244,8 @@ class ExpectAudio(CasePart):
         """
         mine = self._end
         audio_quality.check_crosstalk(self._context, mine, other)
-        if any(isinstance(end, Call) and end.is_over() for end in (mine, other)):
+        calls = [end for end in (mine, other) if isinstance(end, Call)]
+        if any(call.is_over() for call in calls):
             return
         now = time.monotonic()
         self._hear_each_other_on(other, now, now + LISTEN_S)
@@ -258,35 +261,34 @@ class ExpectAudio(CasePart):
         if isinstance(other, ReportedCall):
             self._unseen_audio(other, None, again=True)
             return
-        proved = [
-            self._proved_at(speaker, listener)
-            for speaker, listener in ((mine, other), (other, mine))
-        ]
-        if None not in proved:  # otherwise the first finding has failed already
-            if isinstance(mine, Call) and isinstance(other, Call):
-                audio_quality.check_words(self._context, mine, other)
-            now = time.monotonic()
-            since = max(now, *(at + _STILL_AFTER_S for at in proved if at is not None))
-            self._evidence.scripted(since - now, "listening again", began=now)
+        at_other, at_mine = self._proved_at(mine, other), self._proved_at(other, mine)
+        if at_other is None or at_mine is None:
+            return  # the first finding has failed already
+        if isinstance(mine, Call) and isinstance(other, Call):
+            audio_quality.check_words(self._context, mine, other)
+        now = time.monotonic()
+        since = max(now, max(at_other, at_mine) + _STILL_AFTER_S)
+        self._evidence.scripted(since - now, "listening again", began=now)
 
-            def last_words() -> float:
-                return self._last_words((mine, other), since)
+        def last_words() -> float:
+            return self._last_words((mine, other), since)
 
-            by_when, _ = self._by_when_heard(other, since, since + LISTEN_S, last_words)
-            self._hear_each_other_on(other, since, by_when)
+        by_when, _ = self._by_when_heard(other, since, since + LISTEN_S, last_words)
+        self._hear_each_other_on(other, since, by_when)
 
     def hears_to_the_end(self, other: End) -> None:
         """Both were proved to hear each other, and did so in the last second as well; a prompt that
         is still said is let finish.
         """
-        ends = (self._end, other)
-        calls = [end for end in ends if isinstance(end, Call)]
-        if all(_flows_both_ways(call) for call in calls) and None not in map(
-            self._proved_at, ends, ends[::-1]
-        ):
-            now = time.monotonic()
-            words_s = max(call.words_s for call in calls)
-            self._hear_each_other_on(other, now - _LATELY_S, now + words_s + LISTEN_S)
+        mine = self._end
+        calls = [end for end in (mine, other) if isinstance(end, Call)]
+        if not all(_flows_both_ways(call) for call in calls):
+            return
+        if self._proved_at(mine, other) is None or self._proved_at(other, mine) is None:
+            return
+        now = time.monotonic()
+        words_s = max(call.words_s for call in calls)
+        self._hear_each_other_on(other, now - _LATELY_S, now + words_s + LISTEN_S)
 
     def _hear_each_other_on(self, other: End, since: float, deadline: float) -> None:
         mine = self._end
@@ -298,7 +300,9 @@ class ExpectAudio(CasePart):
     def _proved_at(self, speaker: End, listener: End) -> float | None:
         """When the listener was last found to hear the speaker; None if it does not."""
         found = self._found_of(speaker, listener)
-        return found[-1].at if found and found[-1].verdict is Verdict.PASSED else None
+        if not found or found[-1].verdict is not Verdict.PASSED:
+            return None
+        return found[-1].at
 
     def _found_of(self, speaker: End, listener: End) -> list[Finding]:
         """The findings so far on whether the listener hears the speaker, on whichever legs they
@@ -340,14 +344,13 @@ class ExpectAudio(CasePart):
                 return
             marks, listened_s = heard
             voices, after = other.voices_for(listener), _discarded(listener)
-            discarded = None if before is None or after is None else after - before
-            if (
-                isinstance(listener, Call) and before is None
-            ):  # an end that holds the call takes no audio
-                marks = [
-                    *marks,
-                    *audio_quality.marks_beneath(self._context, listener, voices, since),
-                ]
+            discarded = None
+            if before is not None and after is not None:
+                discarded = after - before
+            takes_audio = before is None  # an end that holds the call takes none
+            if takes_audio and isinstance(listener, Call):
+                beneath = audio_quality.marks_beneath(self._context, listener, voices, since)
+                marks = [*marks, *beneath]
             self._evidence.expect(
                 audio.silent.of(other.label, listener.label, marks, voices, listened_s, discarded)
             )
@@ -360,9 +363,11 @@ class ExpectAudio(CasePart):
         if not isinstance(end, Call):
             account = end.account(since)
             return None if account is None else (account.marks, account.seconds)
+        marks = end.leg.facts.marks_heard(since)
         newest = end.leg.facts.last(Listened)
-        is_listening = newest is not None and newest.at >= since
-        return end.leg.facts.marks_heard(since), time.monotonic() - since if is_listening else 0.0
+        if newest is None or newest.at < since:
+            return marks, 0.0
+        return marks, time.monotonic() - since
 
     def _settles_s(self, speaker: End) -> float:
         """How long earlier audio of ``speaker`` may still arrive: longer if its voice took longer
@@ -395,15 +400,12 @@ class ExpectAudio(CasePart):
             found = describe(
                 heard, expected=(), own={call.mark}, name_of=self._context.calls.name_of_mark
             )
-            is_over = (
-                f", and the call was over {len(heard) / SAMPLE_RATE:.1f} s after the answer"
-                if call.is_over()
-                else ""
-            )
+            instead = f"it heard {found.words}"
+            if call.is_over():
+                heard_s = len(heard) / SAMPLE_RATE
+                instead += f", and the call was over {heard_s:.1f} s after the answer"
             self._evidence.expect(
-                reach.machine_speaks.of(
-                    call.label, None, f"it heard {found.words}{is_over}", tone=tone
-                ),
+                reach.machine_speaks.of(call.label, None, instead, tone=tone),
                 sound_due=[(since, since + last_sound(heard) + _TONE_WITHIN_S)],
             )
 
@@ -412,14 +414,15 @@ class ExpectAudio(CasePart):
         call, limit_s = self._call, self._context.patience
         with self._evidence.step(f"{call.label} is told before it is released"):
             heard = call.leg.received_since(since)
-            spans = classify(heard)
-            spoken = [
-                (span.kind, len(heard) / SAMPLE_RATE - span.ended)
-                for span in spans
-                if span.kind in _SPOKEN
-            ]
+            heard_s = len(heard) / SAMPLE_RATE
+            spoken: list[tuple[str, float]] = []  # kind, and seconds before the end
+            others: dict[str, None] = {}
+            for span in classify(heard):
+                if span.kind in _SPOKEN:
+                    spoken.append((span.kind, heard_s - span.ended))
+                else:
+                    others[span.kind] = None
             last = min(spoken, key=itemgetter(1), default=None)
-            others = dict.fromkeys(span.kind for span in spans if span.kind not in _SPOKEN)
             self._evidence.expect(
                 reach.told.of(call.label, last, limit_s, ", ".join(others)),
                 sound_due=[(since, time.monotonic())],
@@ -432,22 +435,22 @@ class ExpectAudio(CasePart):
             since = time.monotonic()
             who, voices = ai.endpoint.early(call)
             if not voices and not ai.is_ours:
-                expected, why = (
-                    "audio before the 200, opened by a 18x with SDP",
-                    "the AI's voice cannot be told from others",
-                )
+                subject = heard_at(who, call.label)
+                expected = "audio before the 200, opened by a 18x with SDP"
+                why = "the AI's voice cannot be told from others"
                 measured = EarlyMedia(speaker=who, listener=call.label)
-                self._evidence.unseen(
-                    "audio.early", heard_at(who, call.label), expected, why, measured
-                )
+                self._evidence.unseen("audio.early", subject, expected, why, measured)
                 return
             # To a harness phone the call has come by now, and it has to answer before the platform
             # gives up on it; to any other AI the call may still be on its way.
-            listened = min(LISTEN_S, _EARLY_SHARE * self._context.timings.ring_timeout_s)
-            if not ai.is_ours:
+            if ai.is_ours:
+                listened = min(LISTEN_S, _EARLY_SHARE * self._context.timings.ring_timeout_s)
+            else:
                 listened = self._context.patience + LISTEN_S
-            sound = call.hears_marks(voices, 0.0, time.monotonic() + listened) if voices else None
-            opened = sum(1 for message in call.leg.messages if audio.opens_early_media(message))
+            sound = None
+            if voices:
+                sound = call.hears_marks(voices, 0.0, time.monotonic() + listened)
+            opened = sum(map(audio.opens_early_media, call.leg.messages))
             self._evidence.scripted(time.monotonic() - since, "early media")
             answered_at = call.answered_at()
             self._evidence.expect(
@@ -469,13 +472,12 @@ def _since_answered(one: End, other: End, begin: float) -> float:
     longer than it flows.
     """
     since = max(end.answered_at() or begin for end in (one, other))
-    early = (
-        sound
-        for speaker, listener in ((one, other), (other, one))
-        if isinstance(listener, Call)
-        and (sound := listener.hears_marks(speaker.voices_for(listener), 0.0, 0.0))
-    )
-    return since + SETTLE_S if any(sound.at < since for sound in early) else since
+    for speaker, listener in ((one, other), (other, one)):
+        if isinstance(listener, Call):
+            sound = listener.hears_marks(speaker.voices_for(listener), 0.0, 0.0)
+            if sound is not None and sound.at < since:
+                return since + SETTLE_S
+    return since
 
 
 def _delay_s(found: Finding) -> float:
@@ -503,13 +505,12 @@ def _discarded(listener: End) -> int | None:
 
 def _labels(end: End) -> set[str]:
     """The names that findings use for it: a call may move to another leg (RFC 3515, RFC 3891)."""
-    return {end.label, *(leg.id for leg in end.legs)} if isinstance(end, Call) else {end.label}
+    legs = end.legs if isinstance(end, Call) else ()
+    return {end.label, *(leg.id for leg in legs)}
 
 
 def _is_told_by_marks(speaker: End, listener: End) -> bool:
     """Whether the listener is known by marks, which do not pause as speech does."""
-    return (
-        listener.says_in_band
-        if isinstance(listener, SynthflowCall)
-        else bool(speaker.voices_for(listener))
-    )
+    if isinstance(listener, SynthflowCall):
+        return listener.says_in_band
+    return bool(speaker.voices_for(listener))

@@ -27,8 +27,12 @@ def quality(look: Look) -> list[Expected]:
     """The expectations, once the call is over."""
     samples = received_between(look.leg, look.since, look.until)
     spans = classify(samples)
-    first = () if look.again else _first(look, spans)
-    return [*first, *_unclipped(look, samples, spans), *_delay(look)]
+    found: list[Expected] = []
+    if not look.again:
+        found += _first(look, spans)
+    found += _unclipped(look, samples, spans)
+    found += _delay(look)
+    return found
 
 
 def _first(look: Look, spans: Iterable[Span]) -> Iterator[Expected]:
@@ -49,11 +53,11 @@ def _first(look: Look, spans: Iterable[Span]) -> Iterator[Expected]:
 
 
 def _unclipped(look: Look, samples: NDArray[np.int16], spans: Iterable[Span]) -> Iterator[Expected]:
-    spoken = [
-        samples[int(span.began * SAMPLE_RATE) : int(span.ended * SAMPLE_RATE)]
-        for span in spans
-        if span.kind == "speech"
-    ]
+    spoken = []
+    for span in spans:
+        if span.kind == "speech":
+            first, last = int(span.began * SAMPLE_RATE), int(span.ended * SAMPLE_RATE)
+            spoken.append(samples[first:last])
     if spoken:
         share = clipped_share(np.concatenate(spoken))
         yield audio.clipping.of(look.talk.label, look.leg.id, share)
