@@ -56,13 +56,17 @@ def _hang_up_at_one_end(context: CaseContext) -> None:
 
     The one is drawn by the case's id, so that over the cases of a group each end hangs up.
     """
+    if _has(context, Verdict.FAILED):
+        return
+    if any(leg.state != "disconnected" for leg in context.calls.other_legs):
+        return
     up = [
         call for call in context.calls.own if not call.is_over() and call.answered_at() is not None
     ]
-    legs = [leg for leg in context.calls.other_legs if leg.state != "disconnected"]
-    if _has(context, Verdict.FAILED) or legs or len(up) != 2 or up[1].peer is not up[0]:
+    if len(up) != 2 or up[1].peer is not up[0]:
         return
-    one, other = up if zlib.crc32(context.case.id.encode()) % 2 else up[::-1]
+    is_odd = zlib.crc32(context.case.id.encode()) % 2
+    one, other = up if is_odd else up[::-1]
     Expect(context, other).released(after=one.hang_up())
 
 
@@ -72,21 +76,22 @@ def _has(context: CaseContext, *verdicts: Verdict) -> bool:
 
 def _look_at_calls(context: CaseContext) -> None:
     ends = (*context.calls.of_the_ai, *context.calls.own)
-    went_on = not _has(
-        context, Verdict.FAILED, Verdict.BROKEN
-    )  # else the other end may be gone by now
-    for call in context.calls.own if went_on else ():
-        if others := [end for end in ends if end.peer is call]:
-            Expect(context, call).hears_to_the_end(others[-1])
+    # behind a failure the other end may be gone by now
+    if not _has(context, Verdict.FAILED, Verdict.BROKEN):
+        for call in context.calls.own:
+            others = [end for end in ends if end.peer is call]
+            if others:
+                Expect(context, call).hears_to_the_end(others[-1])
     _look_longer(context)
     known = {leg.id for call in ends for leg in call.legs}
     for leg in _every_leg(context):
         if leg.direction == "outgoing":
-            for check in (dialog.answered_once, dialog.acknowledged):
-                context.evidence.expect_if(check.of(leg.id, leg.messages))
+            context.evidence.expect_if(dialog.answered_once.of(leg.id, leg.messages))
+            context.evidence.expect_if(dialog.acknowledged.of(leg.id, leg.messages))
         elif leg.id in known:
             context.evidence.expect_if(dialog.own_answer_acknowledged.of(leg.id, leg.messages))
-        look_at_audio(context, leg, audio_quality.listen_to_whole_call(context, leg))
+        beneath = audio_quality.listen_to_whole_call(context, leg)
+        look_at_audio(context, leg, beneath)
 
 
 def look_at_audio(context: CaseContext, leg: Leg, beneath: Sequence[int] = ()) -> None:
@@ -121,7 +126,8 @@ def require_promised_findings(context: CaseContext) -> None:
 
 def _every_leg(context: CaseContext) -> list[Leg]:
     """All legs of the case's calls, and those that came to harness phones unexpectedly."""
-    return [*(leg for call in context.calls.own for leg in call.legs), *context.calls.other_legs]
+    own = chain.from_iterable(call.legs for call in context.calls.own)
+    return [*own, *context.calls.other_legs]
 
 
 def _settle(context: CaseContext) -> None:
@@ -151,15 +157,13 @@ def _at_once(looks: Sequence[Callable[[], Found]]) -> list[Found]:
 
 def _look_longer(context: CaseContext) -> None:
     """Where a voice paused, and not often enough to say why, the calls go on a little."""
-    legs = [
-        leg
-        for leg in _every_leg(context)
-        if leg.state != "disconnected" and leg.statistics() is not None
-    ]
-    paused = {leg.id: _in_ms(leg.facts.pauses_in_a_voice()) for leg in legs}
-    unsure = [
-        label for label, pauses in paused.items() if pauses and not audio.is_broken_up(pauses)
-    ]
+    unsure: dict[str, None] = {}  # each label once
+    for leg in _every_leg(context):
+        if leg.state == "disconnected" or leg.statistics() is None:
+            continue
+        pauses = _in_ms(leg.facts.pauses_in_a_voice())
+        if pauses and not audio.is_broken_up(pauses):
+            unsure[leg.id] = None
     if unsure:
         with context.evidence.step(
             f"RTP to {' and '.join(unsure)} paused amid a voice: a longer look"
@@ -178,5 +182,5 @@ def _little_loss(context: CaseContext, leg: Leg) -> None:
     pauses = leg.facts.pauses_in_a_voice()
     whole = leg.facts.began, time.monotonic()
     expected = audio.loss.of(leg.id, counted, _in_ms(pauses))
-    spans = (whole, *((pause.began, pause.ended) for pause in pauses))
-    context.evidence.expect_if(replace(expected, sound_due=spans))
+    paused = [(pause.began, pause.ended) for pause in pauses]
+    context.evidence.expect_if(replace(expected, sound_due=(whole, *paused)))

@@ -40,7 +40,7 @@ class RecordedCall(CasePart):
         self._file: FetchedFile | None = None
         self._sound: sound_file.Sound | None = None
         self._is_asked = False
-        self._compared: dict[Span, Shown | None] = {}
+        self._compared: dict[Span, Shown | None] = {}  #: by the time since and until when
         self._has_told_marks = self._has_told_crossing = False
 
     def of(self, caller: Call, since: float, until: float) -> Shown | None:
@@ -56,11 +56,10 @@ class RecordedCall(CasePart):
                     self._evidence.note_once(str(error))
             if self._sound is None or self._file is None:
                 return None
-            if (since, until) not in self._compared:
-                self._compared[since, until] = self._compare(
-                    self._sound, self._file, caller, since, until
-                )
-            return self._compared[since, until]
+            span = since, until
+            if span not in self._compared:
+                self._compared[span] = self._compare(self._sound, self._file, caller, span)
+            return self._compared[span]
 
     def _fetch(self, caller: Call) -> None:
         declared, context = self._context.far_end.declared, self._context
@@ -93,53 +92,63 @@ class RecordedCall(CasePart):
         self._sound = sound_of(file.content, f"the AI's recording {file.name}")
 
     def _compare(
-        self, sound: sound_file.Sound, file: FetchedFile, caller: Call, since: float, until: float
+        self, sound: sound_file.Sound, file: FetchedFile, caller: Call, span: Span
     ) -> Shown | None:
         leg = caller.first_leg  # the AI's, though a later one replaced it
         received, origin = leg.received()
+        since_s, until_s = (at - origin for at in span)
         counts = received.copy()
-        counts[: max(0, round((since - origin) * SAMPLE_RATE))] = 0
-        counts[max(0, round((until - origin) * SAMPLE_RATE)) :] = 0
-        whole = len(received) / SAMPLE_RATE
-        sent = tuple((at - origin, at - origin + MARK_S) for at in caller.marked_at) or (
-            (0.0, whole),
-        )
-        found = shown(sound, CallAudio(counts, leg.mark, sent, caller.words_s, since - origin))
+        counts[: max(0, round(since_s * SAMPLE_RATE))] = 0
+        counts[max(0, round(until_s * SAMPLE_RATE)) :] = 0
+        sent = tuple((at - origin, at - origin + MARK_S) for at in caller.marked_at)
+        if not sent:  # no moment is known: then the whole call
+            sent = ((0.0, len(received) / SAMPLE_RATE),)
+        found = shown(sound, CallAudio(counts, leg.mark, sent, caller.words_s, since_s))
         self._tell(file, found, caller, origin)
-        strangers = sorted(
-            {mark.mark for mark in found.marks if mark.mark < VOICES.start} - self._marks_of(caller)
-        )
+        strangers = {mark.mark for mark in found.marks if mark.mark < VOICES.start}
+        strangers -= self._marks_of(caller)
+        name = f"the AI's recording {file.name}"
         if found.is_silent:
+            self._evidence.note_once(f"{name} is silent throughout, and shows nothing")
+            return None
+        if strangers and not found.mine:
+            marks = ", ".join(map(str, sorted(strangers)))
             self._evidence.note_once(
-                f"the AI's recording {file.name} is silent throughout, and shows nothing"
+                f"{name} has mark {marks}, which another call sent: it shows nothing of this one"
             )
-        elif strangers and not found.mine:
-            marks = ", ".join(map(str, strangers))
-            words = f"the AI's recording {file.name} has mark {marks}, which another call sent: it shows nothing of this one"
-            self._evidence.note_once(words)
-        elif found.mine or found.has_voice:
-            return found
-        else:
-            words = f"the AI's recording {file.name} has neither the caller's mark nor what the caller heard"
+            return None
+        if not found.mine and not found.has_voice:
+            words = f"{name} has neither the caller's mark nor what the caller heard"
             self._evidence.note_once(f"{words}: it may be another call's")
-        return None
+            return None
+        return found
 
     def _tell(self, file: FetchedFile, found: Shown, caller: Call, origin: float) -> None:
         """Record what was found as events."""
         now = time.monotonic()
-        file_at = origin - (found.voice.lag if found.has_voice else 0.0)  # when the recording began
-        legs = {
-            leg.mark: leg.id
-            for call in reversed(self._context.calls.own)
-            for leg in reversed(call.legs)
-        }
-        for mark in () if self._has_told_marks else found.marks:
-            if (leg := legs.get(mark.mark)) is not None:
+        if not self._has_told_marks:
+            self._has_told_marks = True
+            self._tell_marks(file, found, origin)
+        self._evidence.event(
+            found.voice_event(
+                at=now, phone=_PHONE, leg=caller.first_leg.id, file=file.name, sha256=file.sha256
+            )
+        )
+
+    def _tell_marks(self, file: FetchedFile, found: Shown, origin: float) -> None:
+        """Record which of the case's legs the recording has, and where."""
+        began = origin - (found.voice.lag if found.has_voice else 0.0)  # of the recording
+        legs: dict[int, str] = {}
+        for call in self._context.calls.own:
+            for leg in call.legs:
+                legs.setdefault(leg.mark, leg.id)
+        for mark in found.marks:
+            if mark.mark in legs:
                 self._evidence.event(
                     MarkInFile(
-                        at=file_at + mark.began,
+                        at=began + mark.began,
                         phone=_PHONE,
-                        leg=leg,
+                        leg=legs[mark.mark],
                         file=file.name,
                         sha256=file.sha256,
                         made_at=AT_AI,
@@ -149,12 +158,6 @@ class RecordedCall(CasePart):
                         covered_s=found.seconds - mark.began,
                     )
                 )
-        self._has_told_marks = True
-        self._evidence.event(
-            found.voice_event(
-                at=now, phone=_PHONE, leg=caller.first_leg.id, file=file.name, sha256=file.sha256
-            )
-        )
 
     def crossing(self, found: Shown, caller: Call) -> Expected | None:
         """Whether the AI heard other calls as well; None the second time, and of a recording that
@@ -185,8 +188,10 @@ class RecordedCall(CasePart):
         if not found.mine:
             return None
         first = found.mine[0]
-        channel = f", {self._channel(first.channel)}" if self._channel(first.channel) else ""
-        words = f"the AI's recording has mark {first.mark} at {first.began:.1f} s{channel}, match {first.match:.2f}"
+        where = f"at {first.began:.1f} s"
+        if channel := self._channel(first.channel):
+            where += f", {channel}"
+        words = f"the AI's recording has mark {first.mark} {where}, match {first.match:.2f}"
         at = min((at for at in caller.marked_at if at >= since), default=since)
         return Sound(at, Observation.RECORDING, words, first.mark)
 
@@ -205,11 +210,12 @@ class RecordedCall(CasePart):
     def heard_ai(found: Shown, heard: Sound, caller: str) -> Sound:
         """The voice at the caller, with what the recording says of it."""
         if found.has_voice:
-            delay = ""
+            voice = found.voice
+            match = f"{len(voice.agreeing)} of {len(voice.parts)} parts, match {voice.match:.2f}"
+            words = f"the AI's recording has the voice that {caller} heard ({match})"
             if found.round_trip_s is not None:
-                delay = f"; one way it takes about {max(0.0, found.round_trip_s / 2) * 1000:.0f} ms"
-            agreeing = f"{len(found.voice.agreeing)} of {len(found.voice.parts)} parts"
-            words = f"the AI's recording has the voice that {caller} heard ({agreeing}, match {found.voice.match:.2f}){delay}"
+                one_way_ms = max(0.0, found.round_trip_s / 2) * 1000
+                words += f"; one way it takes about {one_way_ms:.0f} ms"
             return Sound(heard.at, Observation.RECORDING, words, level_dbov=heard.level_dbov)
         if found.has_other_voice:
             words = f"speech at {caller} that the AI's recording of this call does not have"
