@@ -35,7 +35,10 @@ class Party(NamedTuple):
 
     def is_told_by(self, mark: int) -> bool:
         """Whether it is its mark, or an AI's answer in band to that mark."""
-        return self.sends(mark) or ((heard := replied(mark)) is not None and self.sends(heard))
+        if self.sends(mark):
+            return True
+        heard = replied(mark)
+        return heard is not None and self.sends(heard)
 
 
 class Calls:
@@ -74,33 +77,33 @@ class Calls:
         if len(numbers) == 1:
             came = self._phones.incoming
             legs += [leg for leg in came if self._phones.is_surely_of(leg, numbers)]
-        texts = (
-            message.text
-            for leg in legs
-            for message in leg.messages
-            if message.direction == "received"
-        )
-        return {found for text in texts for found in _TOLD_ID.findall(text)}
+        found: set[str] = set()
+        for leg in legs:
+            for message in leg.messages:
+                if message.direction == "received":
+                    found.update(_TOLD_ID.findall(message.text))
+        return found
 
     # -- which voice belongs to which party
 
     def _parties(self) -> Sequence[Party]:
         calls: list[End] = [*self.own, *self.of_the_ai]
         parties = [
-            Party(call.label, legs, (call.peer or call).legs[0].id)
-            for call in calls
-            if (legs := call.legs)
+            Party(call.label, call.legs, _conversation_of(call)) for call in calls if call.legs
         ]
         known = {leg.id for party in parties for leg in party.legs}
-        return parties + [
-            Party(leg.id, [leg], None) for leg in self._phones.legs if leg.id not in known
-        ]
+        for leg in self._phones.legs:
+            if leg.id not in known:
+                parties.append(Party(leg.id, [leg], conversation=None))
+        return parties
 
     def name_of_mark(self, mark: int) -> str | None:
         """The name of the party that sends a mark; None when no party of this case does."""
-        of = next((party for party in self._parties() if party.is_told_by(mark)), None)
-        if of is not None:
-            return of.label if of.sends(mark) else f"the AI answering {of.label}"
+        for party in self._parties():
+            if party.sends(mark):
+                return party.label
+            if party.is_told_by(mark):
+                return f"the AI answering {party.label}"
         return f"assistant {self._voices[mark]}" if mark in self._voices else None
 
     def names_of(self, marks: Iterable[int]) -> dict[int, str]:
@@ -123,26 +126,24 @@ class Calls:
 
     def people_with(self, talk: End) -> set[int]:
         """The marks of the callers and agents whose conversation a stand-in took part in."""
-        begun = (talk.peer or talk).legs[0].id
-        calls = (call for call in self.own if call.role != "ai" and call.legs)
-        return {
-            leg.mark
-            for call in calls
-            if (call.peer or call).legs[0].id == begun
-            for leg in call.legs
-        }
+        conversation = _conversation_of(talk)
+        found: set[int] = set()
+        for call in self.own:
+            if call.role != "ai" and call.legs and _conversation_of(call) == conversation:
+                found.update(leg.mark for leg in call.legs)
+        return found
 
     def strange(self, listener: Leg, heard: Collection[int]) -> set[int]:
         """The marks that a leg should not have heard: strangers', other callers' of the case, and
         its own.
         """
         parties = self._parties()
-        of = _party_of(listener, parties)
-        return {
-            mark
-            for mark in set(heard)
-            if of.sends(mark) or self._is_strange(mark, of.conversation, parties)
-        }
+        own = _party_of(listener, parties)
+        found = set()
+        for mark in set(heard):
+            if own.sends(mark) or self._is_strange(mark, own.conversation, parties):
+                found.add(mark)
+        return found
 
     def _is_strange(self, mark: int, conversation: str | None, parties: Sequence[Party]) -> bool:
         """Whether it belongs to another conversation; parties of unknown conversations get the
@@ -169,6 +170,13 @@ class Calls:
         return bool(took) and None not in took and assistant not in took
 
 
+def _conversation_of(call: End) -> str:
+    """The caller's leg that the call belongs to."""
+    return (call.peer or call).legs[0].id
+
+
 def _party_of(leg: Leg, parties: Sequence[Party]) -> Party:
-    found = (party for party in parties if any(leg.id == own.id for own in party.legs))
-    return next(found, Party(leg.id, [leg], None))
+    for party in parties:
+        if any(leg.id == own.id for own in party.legs):
+            return party
+    return Party(leg.id, [leg], conversation=None)

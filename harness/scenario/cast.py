@@ -10,7 +10,7 @@ from typing import overload
 
 from harness.case.checks import landing, signalling, timing
 from harness.case.verdict import NotObservableError
-from harness.deployment import TOPIC_HEADER, in_uri
+from harness.deployment import TOPIC_HEADER, Campaign, in_uri
 from harness.deployment import Group as GroupEntry
 from harness.errors import BrokenError, FarEndError
 from harness.phone.phone import Phone
@@ -71,11 +71,9 @@ class Cast(CasePart):
 
     def expect(self, subject: End | Group) -> Expect | ExpectGroup:
         """Expectations of a call, or of a group."""
-        return (
-            ExpectGroup(self._context, subject)
-            if isinstance(subject, Group)
-            else Expect(self._context, subject)
-        )
+        if isinstance(subject, Group):
+            return ExpectGroup(self._context, subject)
+        return Expect(self._context, subject)
 
     def caller(self, name: str | None = None, **more: object) -> Caller:
         """A caller, the first one unless named, with the codec of the case unless told otherwise."""
@@ -108,23 +106,22 @@ class Cast(CasePart):
         """The group that takes the call to a number of people or a closed one, also if its own
         agents do not.
         """
-        entry, overflow = line.entry, self._context.case.axes.get("overflow")
         if self._context.case.row.out_of_hours:
-            message = GroupEntry(empty=True, announcement=True)
             closed = self._deployment.opening(line.name).closed
-            return (
-                self.group(closed) if closed else Group(self._context, "the message", message, [])
-            )
-        assert entry.group is not None, f"{line.name} does not lead to people"
-        first = self.group(entry.group)
+            if closed:
+                return self.group(closed)
+            message = GroupEntry(empty=True, announcement=True)
+            return Group(self._context, "the message", message, [])
+        assert line.entry.group is not None, f"{line.name} does not lead to people"
+        first = self.group(line.entry.group)
+        overflow = self._context.case.axes.get("overflow")
         if overflow is None:
             return first
-        machine = first.entry.model_copy(update={"agents": (), "empty": True, "queue_s": 0.0})
-        taker = (
-            self.group(overflow)
-            if overflow != first.name
-            else Group(self._context, first.name, machine, [])
-        )
+        if overflow != first.name:
+            taker = self.group(overflow)
+        else:  # the group's own machine takes what its agents decline
+            machine = first.entry.model_copy(update={"agents": (), "empty": True, "queue_s": 0.0})
+            taker = Group(self._context, first.name, machine, [])
         taker.before = first
         return taker
 
@@ -153,7 +150,11 @@ class Cast(CasePart):
         groups = [self.group(name) for name, entry in entries.items() if entry.present]
         groups += [self._away(name) for name, entry in entries.items() if entry.away]
         found: list[Group] = []
-        named = [] if but is None else [*but.phones, *(but.before.phones if but.before else ())]
+        named: list[Phone] = []
+        if but is not None:
+            named += but.phones
+            if but.before is not None:
+                named += but.before.phones
         for group in groups:
             phones = [phone for phone in group.phones if phone not in named]
             named += phones
@@ -163,14 +164,14 @@ class Cast(CasePart):
 
     def _away(self, name: str) -> Group:
         """The agents who are away from this group and present in no other."""
-        entry, groups = (
-            self._deployment.groups[name],
-            self._deployment.groups.values(),
-        )
-        here = {agent for group in groups for agent in group.present}
-        gone = [agent for agent in entry.away if agent not in here]
-        phones = [self._agent(agent) for agent in gone]
+        entry = self._deployment.groups[name]
+        here = self._present_agents()
+        phones = [self._agent(agent) for agent in entry.away if agent not in here]
         return Group(self._context, name, entry, phones)
+
+    def _present_agents(self) -> list[str]:
+        groups = self._deployment.groups.values()
+        return [agent for group in groups for agent in group.present]
 
     def group_of_topic(self, topic: str | None) -> Group:
         """The group with that topic. Raises :class:`BrokenError`."""
@@ -201,9 +202,10 @@ class Cast(CasePart):
         own = self.ai.reported(lambda of: talk.transfers(), call, time.monotonic())
         got = handover.in_messages(message.text for message in call.received)
         passed = [replace(one, shows_topic=one.topic is not None) for one in got]
-        return next(
-            (side for side in (own, passed) if any(one.shows_topic for one in side)), own or passed
-        )
+        for side in (own, passed):
+            if any(one.shows_topic for one in side):
+                return side
+        return own or passed
 
     def topic_arrives(
         self,
@@ -225,21 +227,19 @@ class Cast(CasePart):
             Expect(self._context, landed).header(TOPIC_HEADER, topic)
             return
         with self._evidence.step("with which topic the AI transferred"):
-            sent = [one for one in self._sent(call, talk) if one.shows_topic]
-            why = "the agent's INVITE lacks it, and the AI's side does not tell with which topic it transferred"
-            if (
-                sent
-                and sent[-1].topic == topic
-                and set(its.entry.present) & set(others.entry.present)
-            ):
-                why = f"the agent's INVITE lacks it, and {others.name}, where the number leads without it, has the same people"
-            elif sent:
-                self._evidence.expect(
-                    signalling.header_sent.of(sent[-1].topic, landed.label, TOPIC_HEADER, topic)
-                )
+            sent = [one.topic for one in self._sent(call, talk) if one.shows_topic]
+            same_people = set(its.entry.present) & set(others.entry.present)
+            if not sent:
+                why = "the AI's side does not tell with which topic it transferred"
+            elif sent[-1] == topic and same_people:
+                why = f"{others.name}, where the number leads without it, has the same people"
+            else:
+                found = signalling.header_sent.of(sent[-1], landed.label, TOPIC_HEADER, topic)
+                self._evidence.expect(found)
                 return
             expected = f"{TOPIC_HEADER}: {topic} reaches the platform"
-            self._evidence.unseen("header", landed.label, expected, why)
+            lacks = f"the agent's INVITE lacks it, and {why}"
+            self._evidence.unseen("header", landed.label, expected, lacks)
 
     def start_campaign(self, line: Line, customer: Caller) -> None:
         """Have the platform's campaign call ``customer`` from ``line``, by the deployment's
@@ -251,32 +251,34 @@ class Cast(CasePart):
         self._context.phones.guard.number(customer.number)
         with self._evidence.step(f"a campaign calls {customer.name}"):
             if trigger.trigger == "http":
-                try:
-                    id_there = trigger.ids.get(line.name, "")
-                    campaign.start(trigger, line.did, customer.number, id_there)
-                except FarEndError as error:
-                    if (
-                        not customer.is_called()
-                    ):  # some platforms answer the request only after the call was taken
-                        raise
-                    self._evidence.note_once(str(error))
-                if trigger.calls_within_s:
-                    self._is_called(
-                        customer, trigger.calls_within_s, "until the platform's campaign called"
-                    )
-                return
-            if not campaign.ask_at_terminal(
-                f"{self._context.case.id}: have the campaign of {line.did} call {customer.number} now"
-            ):
-                raise self._cannot_start(
-                    line, "it has to be started by hand, and no person is there to do it"
-                )
-            if not self._is_called(
-                customer, trigger.manual_within_s, "until somebody started the campaign"
-            ):
-                raise self._cannot_start(
-                    line, f"it was not started within {trigger.manual_within_s:g} s"
-                )
+                self._start_by_http(trigger, line, customer)
+            else:
+                self._start_by_hand(trigger, line, customer)
+
+    def _start_by_http(self, trigger: Campaign, line: Line, customer: Caller) -> None:
+        id_there = trigger.ids.get(line.name, "")
+        try:
+            campaign.start(trigger, line.did, customer.number, id_there)
+        except FarEndError as error:
+            # some platforms answer the request only after the call was taken
+            if not customer.is_called():
+                raise
+            self._evidence.note_once(str(error))
+        if trigger.calls_within_s:
+            why = "until the platform's campaign called"
+            self._is_called(customer, trigger.calls_within_s, why)
+
+    def _start_by_hand(self, trigger: Campaign, line: Line, customer: Caller) -> None:
+        asked = campaign.ask_at_terminal(
+            f"{self._context.case.id}: have the campaign of {line.did} call {customer.number} now"
+        )
+        if not asked:
+            raise self._cannot_start(
+                line, "it has to be started by hand, and no person is there to do it"
+            )
+        within_s = trigger.manual_within_s
+        if not self._is_called(customer, within_s, "until somebody started the campaign"):
+            raise self._cannot_start(line, f"it was not started within {within_s:g} s")
 
     def _is_called(self, customer: Caller, within_s: float, what: str) -> bool:
         return self._context.wait_for(customer.is_called, within_s, what)
@@ -288,15 +290,16 @@ class Cast(CasePart):
 
     def shown_number(self, line: Line, caller: Caller) -> str:
         """The number an agent sees after a warm transfer on this line, as the handover is set up."""
-        return (
-            handover.number_shown(self._context.handover, line.assistant.address) or caller.number
-        )
+        shown = handover.number_shown(self._context.handover, line.assistant.address)
+        return shown or caller.number
 
     def header_for_caller_id(self) -> list[tuple[str, str]]:
         """The header that names the number to show, where the handover takes it from one."""
         handover = self._context.handover
         name = handover.caller_id_header
-        return [(name, HEADER_NUMBER)] if name and handover.transfer_caller_id == "header" else []
+        if not name or handover.transfer_caller_id != "header":
+            return []
+        return [(name, HEADER_NUMBER)]
 
     def one_call_each(self, *calls: Call | ReportedCall) -> None:
         """Each of these phones has exactly this call up."""
@@ -316,9 +319,8 @@ class Cast(CasePart):
     def _has_one_call(self, call: Call) -> None:
         phone = call.leg.phone
         up = _up(phone)
-        if (
-            len(up) > 1
-        ):  # the leg that was transferred away ends with the AI's leg, which has no time limit
+        if len(up) > 1:
+            # the leg that was transferred away ends with the AI's leg, which has no time limit
             ended_at(call.first_leg, time.monotonic() + self._context.patience)
             up = _up(phone)
         others = [leg for leg in phone.incoming if leg.id in up and leg.id != call.leg.id]
@@ -332,20 +334,22 @@ class Cast(CasePart):
 
     def options(self) -> tuple[int, str]:
         """OPTIONS to the platform, from an agent's phone; code and reason of the answer."""
-        host, port = self._deployment.platform.host, self._deployment.platform.port
-        account = self._deployment.accounts[self._deployment.phones[self._an_agent()].account]
-        phone = self._agent(self._an_agent())
-        # without a port it is the transport's own (RFC 3261 section 19.1.2)
-        place = in_uri(str(host)) + (f":{port}" if port else "")
-        parameter = "" if account.transport == "udp" else f";transport={account.transport}"
+        deployment = self._deployment
+        host, port, agent = deployment.platform.host, deployment.platform.port, self._an_agent()
+        account = deployment.accounts[deployment.phones[agent].account]
+        phone = self._agent(agent)
+        uri = f"sip:{in_uri(str(host))}"
+        if port:  # without one it is the transport's own (RFC 3261 section 19.1.2)
+            uri += f":{port}"
+        if account.transport != "udp":
+            uri += f";transport={account.transport}"
         with self._evidence.step(f"{phone.name} asks {host} by OPTIONS"):
-            return send_options(phone, f"sip:{place}{parameter}")
+            return send_options(phone, uri)
 
     def _an_agent(self) -> str:
         """An agent with a SIP account at the platform."""
-        deployment = self._deployment
-        agents = [agent for group in deployment.groups.values() for agent in group.present]
-        return next(agent for agent in agents if not deployment.is_telephone(agent))
+        agents = self._present_agents()
+        return next(agent for agent in agents if not self._deployment.is_telephone(agent))
 
     def responded(self, what: str, code: int, reason: str, wanted: Sequence[int]) -> None:
         """A request outside of any call was answered as it should be."""
@@ -375,18 +379,17 @@ class Cast(CasePart):
         context, endpoint = self._context, self.ai.endpoint
         if not isinstance(endpoint, SynthflowEndpoint):
             return
-        told_within = limit + context.far_end.lag_s
+        what, told_within = "the AI's leg", limit + context.far_end.lag_s
         reported = endpoint.released_at(of, after + told_within + 0.5)
         if reported is None and endpoint.blind:
-            expected = f"the AI's leg ends within {told_within:g} s"
-            context.evidence.unseen(
-                "released", "the AI's leg", expected, "its interface does not say"
-            )
+            expected, why = f"{what} ends within {told_within:g} s", "its interface does not say"
+            context.evidence.unseen("released", what, expected, why)
             return
-        took, doubt_s = (None, 0.0) if reported is None else (reported.at - after, reported.doubt_s)
-        context.evidence.expect(
-            timing.released.of("the AI's leg", took, told_within, doubt_s), since=after
-        )
+        took, doubt_s = None, 0.0
+        if reported is not None:
+            took, doubt_s = reported.at - after, reported.doubt_s
+        found = timing.released.of(what, took, told_within, doubt_s)
+        context.evidence.expect(found, since=after)
 
     def close(self) -> None:
         """Hang up, give the phones back, and keep the far end's last records."""
@@ -400,5 +403,5 @@ class Cast(CasePart):
 def _up(phone: Phone) -> list[str]:
     """The calls that a phone has up, without ringing calls of strangers."""
     own = phone.incoming
-    up = (leg for leg in phone.legs if leg in own or leg.direction == "outgoing")
-    return [leg.id for leg in up if leg.state != "disconnected"]
+    its = [leg for leg in phone.legs if leg in own or leg.direction == "outgoing"]
+    return [leg.id for leg in its if leg.state != "disconnected"]

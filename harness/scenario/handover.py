@@ -47,7 +47,8 @@ def in_messages(texts: Iterable[str]) -> Iterator[SentTransfer]:
 def in_actions(actions: Iterable[Any]) -> Iterator[SentTransfer]:
     """The last transfer among the actions of an AI's record, if the record has its number."""
     for action in landed_by(actions):
-        if isinstance(to := action.get("to"), str):
+        to = action.get("to")
+        if isinstance(to, str):
             with suppress(SipSyntaxError):
                 yield from _to(Uri.parse(recorded_target(to)), shows_topic=False)
 
@@ -76,8 +77,10 @@ def number_shown(handover: Handover, did: str) -> str | None:
 def mistakable(context: CaseContext, group: str) -> list[str]:
     """The groups of the assistant's other handovers whose agents would have rung in the same way."""
     deployment, assistant = context.deployment, _assistant(context)
+    if not assistant:
+        return []
     rang = set(context.phones.rang()) & set(deployment.groups[group].present)
-    return deployment.mistakable(assistant, _asked(context), group, rang) if assistant else []
+    return deployment.mistakable(assistant, _asked(context), group, rang)
 
 
 def hands_over_unasked(context: CaseContext) -> bool:
@@ -85,8 +88,10 @@ def hands_over_unasked(context: CaseContext) -> bool:
     caller says.
     """
     assistant = _assistant(context)
-    handovers = context.deployment.handovers(assistant) if assistant else {}
-    return any("silence" in handover.ways for handover in handovers.values())
+    if not assistant:
+        return False
+    handovers = context.deployment.handovers(assistant).values()
+    return any("silence" in handover.ways for handover in handovers)
 
 
 def landing_by(
@@ -95,15 +100,11 @@ def landing_by(
     """Where the call landed by the AI's transfer: here, or in a group that has the same people."""
     deployment, assistant = context.deployment, _assistant(context)
     rang = [phone for phone in context.phones.rang() if phone in deployment.groups[group].present]
-    why = "the AI's side does not tell where it transferred to"
-    if sent and assistant is not None:
-        last, every = sent[-1], deployment.handovers(assistant)
-        made = deployment.handovers_made(
-            assistant, last.number, last.topic, shows_topic=last.shows_topic
-        )
-        groups = {
-            group if name == _asked(context) else deployment.lands_at(every[name]) for name in made
-        }
+    if not sent or assistant is None:
+        why = "the AI's side does not tell where it transferred to"
+    else:
+        last = sent[-1]
+        groups = _led_to(context, assistant, last, group)
         if not groups:
             why = f"{last.number}, where the AI transferred to, is the number of none of them"
         elif group in groups and groups & set(rivals):
@@ -113,6 +114,21 @@ def landing_by(
             return landing.landed.of("the handover", group, dict.fromkeys(rang, where))
     shared = f"{', '.join(rang)} rang, and may do so for {', '.join(rivals)} as well"
     return unobserved("landing", "the handover", f"the call lands at {group}", f"{shared}; {why}")
+
+
+def _led_to(context: CaseContext, assistant: str, sent: SentTransfer, group: str) -> set[str]:
+    """The groups that the assistant's transfer may have led to; ``group`` is the one that was asked
+    for.
+    """
+    deployment = context.deployment
+    handovers = deployment.handovers(assistant)
+    made = deployment.handovers_made(
+        assistant, sent.number, sent.topic, shows_topic=sent.shows_topic
+    )
+    groups = {deployment.lands_at(handovers[name]) for name in made if name != _asked(context)}
+    if _asked(context) in made:
+        groups.add(group)
+    return groups
 
 
 def _asked(context: CaseContext) -> str:

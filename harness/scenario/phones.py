@@ -18,20 +18,21 @@ def sources(deployment: Deployment) -> tuple[str, ...] | None:
     """The hosts and addresses from which the deployment's phones take calls; None: any."""
     if deployment.strangers == "answer":
         return None
-    platform, accounts, trunks = (
-        deployment.platform,
-        deployment.accounts.values(),
-        deployment.trunks,
-    )
+    platform = deployment.platform
     places = [platform.host, *platform.addresses]
-    for account in accounts:
-        served = (
-            server_of(account.host, account.port, account.transport)[:1] if account.host else ()
-        )
-        places += [account.host, *served, *account.addresses]
-    for trunk in trunks:
-        served = (termination_of(trunk) or ())[:1]
-        places += [trunk.host, trunk.termination_host, *served, *trunk.allowed_addresses]
+    for account in deployment.accounts.values():
+        places.append(account.host)
+        if account.host:
+            host, _ = server_of(account.host, account.port, account.transport)
+            places.append(host)
+        places += account.addresses
+    for trunk in deployment.trunks:
+        places += [trunk.host, trunk.termination_host]
+        termination = termination_of(trunk)
+        if termination is not None:
+            host, _ = termination
+            places.append(host)
+        places += trunk.allowed_addresses
     return tuple(dict.fromkeys(place.strip("[]") for place in places if place))
 
 
@@ -121,7 +122,9 @@ def secret_of(kept: SecretStr | None) -> str | None:
 
 def _trusted(transport: str, ca_file: str | None) -> str | None:
     """The authorities that a phone trusts: on TLS, the system's list if the file names none."""
-    return ca_file or (system_authorities() if transport == "tls" else None)
+    if ca_file:
+        return ca_file
+    return system_authorities() if transport == "tls" else None
 
 
 def _towards(host: str, port: int) -> str:
