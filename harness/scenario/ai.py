@@ -156,11 +156,12 @@ class Ai(CasePart):
         phones, endpoint = self._context.phones, self._take()
         assert isinstance(endpoint, StandInEndpoint)
         endpoint.phone.policy = Reject(480)
+        numbers = self._context.calls.numbers
         with suppress(NeverCame):
-            while not phones.is_surely_of(
-                endpoint.hold_back(max(0.0, until - time.monotonic())), self._context.calls.numbers
-            ):
-                pass
+            while True:
+                leg = endpoint.hold_back(max(0.0, until - time.monotonic()))
+                if phones.is_surely_of(leg, numbers):
+                    return
 
     # -- what became of calls
 
@@ -198,7 +199,9 @@ class Ai(CasePart):
         """From when until when (``time.monotonic()``) the platform rang the AI for ``of``; None if
         that was not seen.
         """
-        return self.endpoint.rang(of) if isinstance(self.endpoint, StandInEndpoint) else None
+        if not isinstance(self.endpoint, StandInEndpoint):
+            return None
+        return self.endpoint.rang(of)
 
     def answered_nothing(self, of: Call) -> None:
         """No call since ``of`` began was answered by the AI."""
@@ -215,9 +218,8 @@ class Ai(CasePart):
 
     def was_not_reached(self, of: Call) -> None:
         """No INVITE came to the AI since ``of`` began; ringing counts as sent."""
-        self._add_not_reached(
-            "the AI", self.reported(self.endpoint.reached_by, of, time.monotonic())
-        )
+        reached = self.reported(self.endpoint.reached_by, of, time.monotonic())
+        self._add_not_reached("the AI", reached)
 
     def was_refused_for_its_certificate(self, of: Call) -> None:
         """No INVITE came to a phone with a bad certificate. A platform that began no TLS handshake
@@ -225,11 +227,9 @@ class Ai(CasePart):
         """
         endpoint = self.endpoint
         assert isinstance(endpoint, StandInEndpoint)
-        shown = any(
-            isinstance(event, TlsHandshake) and event.at >= of.began
-            for event in endpoint.phone.events
-        )
-        if shown or endpoint.reached_by(of):
+        handshakes = [event for event in endpoint.phone.events if isinstance(event, TlsHandshake)]
+        is_shown = any(event.at >= of.began for event in handshakes)
+        if is_shown or endpoint.reached_by(of):
             self.was_not_reached(of)
             return
         why = "no TLS handshake began, so that its certificate was not looked at"

@@ -76,9 +76,8 @@ class Call(ListeningLeg):
         self.group: str | None = None  #: the group whose agent took it, if an agent did
         self.peer = peer  #: the caller's call that it was taken for; None where it is one itself
         self.number = number  #: the phone's number, E.164, if it has one
-        self.prepared: str | None = (
-            None  #: the id of its record at the AI, if it was requested beforehand
-        )
+        #: The id of its record at the AI, if it was requested beforehand.
+        self.prepared: str | None = None
         self._asked_by_digit = self._asks_silently = False
         self._asks_since = 0.0
         self.beside: list[Call] = []  #: the calls of other agents who rang for the same caller
@@ -225,10 +224,12 @@ class Call(ListeningLeg):
         """
         escalation, way = self._deployment.escalation, self._context.asks_by
         attempts = 1 if once else escalation.attempts
-        waiting = escalation.silence_s if way == "silence" else escalation.retry_after_s
-        self._context.more_patience = (attempts - 1) * waiting + (
-            waiting if way == "silence" else 0.0
-        )
+        waiting = escalation.retry_after_s
+        more_patience = (attempts - 1) * waiting
+        if way == "silence":  # the AI acts only when the caller has been silent for so long
+            waiting = escalation.silence_s
+            more_patience = attempts * waiting
+        self._context.more_patience = more_patience
         self.settle(asking=way == "digit" and not hands_over_unasked(self._context))
         # an AI that hands over unasked does that to every caller
         for agent in self._context.phones.rang({self.number}):
@@ -238,9 +239,8 @@ class Call(ListeningLeg):
         self._asks_since = time.monotonic()
         self._ask(way)
         began, ended = self._context.asked[-1]
-        self._context.more_patience += (attempts - 1) * (
-            ended - began
-        )  # the AI may ask back each time
+        # the AI may ask back each time
+        self._context.more_patience += (attempts - 1) * (ended - began)
         if attempts > 1 or way == "silence":
             self._context.background.start(
                 lambda: self._until_somebody_rings(way, waiting, attempts)
@@ -261,9 +261,8 @@ class Call(ListeningLeg):
                 self._asked_by_digit = True
         for answer in handover.then:
             self._let_ask_back(ended)
-            if (
-                self._is_done_asking()
-            ):  # once an agent rings or has answered, the caller says no more
+            # once an agent rings or has answered, the caller says no more
+            if self._is_done_asking():
                 break
             ended = self._pressed(answer) if is_digit(answer) else self.say(answer)
         self._context.asked.append((began, ended))
@@ -409,14 +408,12 @@ class Call(ListeningLeg):
         """
         if self.codec.upper() in codecs or self.is_over():
             return
+
+        def is_agreed(_: MediaState) -> bool:
+            return self.codec.upper() in codecs
+
         now = time.monotonic()
-        comes(
-            self.leg,
-            MediaState,
-            lambda _: self.codec.upper() in codecs,
-            now + _AGREED_S,
-            now,
-        )
+        comes(self.leg, MediaState, is_agreed, now + _AGREED_S, now)
 
     @property
     def invite(self) -> Request | None:

@@ -226,12 +226,10 @@ class CaseContext:
         self.far_end = FarRecords(deployment, api, self.evidence)
         self.looks_later: list[LaterLook] = []  #: in the order in which they were asked for
         self.looks_when_over: list[LaterLook] = []  #: those for which the harness hangs up before
-        self.over_at: float | None = (
-            None  #: when the harness hung up to end the case, or had made its last check
-        )
-        self.outlasted: list[
-            Callable[[], None]
-        ] = []  #: waits for calls that would otherwise reach the next case
+        #: When the harness hung up to end the case, or had made its last check.
+        self.over_at: float | None = None
+        #: Waits for calls that would otherwise reach the next case.
+        self.outlasted: list[Callable[[], None]] = []
 
     @cached_property
     def trunk(self) -> Trunk:

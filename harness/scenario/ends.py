@@ -257,7 +257,10 @@ class ListeningLeg(End):
     def hears_on(self, since: float, until: float, pauses_s: float) -> bool:
         """Whether any sound is heard between two moments, with no longer pauses than these."""
         sounds = [at for at in self.leg.facts.sounds(SOUND_DBOV) if since <= at <= until]
-        return bool(sounds) and all(b - a <= pauses_s for a, b in pairwise([since, *sounds, until]))
+        if not sounds:
+            return False
+        moments = [since, *sounds, until]
+        return all(later - earlier <= pauses_s for earlier, later in pairwise(moments))
 
     def hears_marks(self, marks: Collection[int], since: float, deadline: float) -> Sound | None:
         """Wait for one of ``marks``."""
@@ -306,7 +309,8 @@ class ListeningLeg(End):
         before = max((e.seconds for e in pulses if e.at < since), default=0.0)
         after = [e for e in pulses if e.at >= since]
         counters = facts.of(RtpStatistics)
-        first = next((e for e in reversed(counters) if e.at < since), None)
+        earlier = [e for e in counters if e.at < since]
+        first = earlier[-1] if earlier else None
         last = counters[-1] if counters else None
         unheard = facts.rtp_unheard(since)
 
@@ -395,11 +399,9 @@ def wait_for_pause(leg: Leg, within: float = PAUSES_WITHIN_S) -> bool:
             silent_since = None
         elif silent_since is None:
             silent_since = event.at
-        return (
-            silent_since is not None
-            and event.at - silent_since >= PAUSE_S - PULSE_S
-            and event is leg.facts.last(Listened)
-        )
+        if silent_since is None or event.at - silent_since < PAUSE_S - PULSE_S:
+            return False
+        return event is leg.facts.last(Listened)  # the pause is not over already
 
     now = time.monotonic()
     return comes(leg, Listened, pauses, now + within, now - PAUSE_S) is not None
@@ -445,9 +447,8 @@ def last_words_to(leg: Leg, since: float, until: float | None = None) -> float:
     are not speech.
     """
     heard = leg.received_since(since) if until is None else received_between(leg, since, until)
-    words = (
-        span
-        for span in classify(heard)
-        if span.kind == "speech" and span.ended - span.began > _WORD_S
-    )
-    return since + max((span.ended for span in words), default=0.0)
+    last_s = 0.0
+    for span in classify(heard):
+        if span.kind == "speech" and span.ended - span.began > _WORD_S:
+            last_s = max(last_s, span.ended)
+    return since + last_s

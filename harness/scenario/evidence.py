@@ -81,8 +81,10 @@ class Evidence:
 
     def found(self, check: str, *subjects: str) -> list[Finding]:
         """What was found so far of a check, about these subjects or about any."""
-        every = (finding for finding in self.findings if finding.check == check)
-        return [finding for finding in every if not subjects or finding.subject in subjects]
+        found = [finding for finding in self.findings if finding.check == check]
+        if subjects:
+            found = [finding for finding in found if finding.subject in subjects]
+        return found
 
     @property
     def conclusion(self) -> Conclusion:
@@ -107,10 +109,8 @@ class Evidence:
         if finding is None:
             return None
         if finding.check in self._dispensable:
-            expected, finding = (
-                replace(expected, dispensable=True),
-                replace(finding, dispensable=True),
-            )
+            expected = replace(expected, dispensable=True)
+            finding = replace(finding, dispensable=True)
         self._recorder.event(expected)
         self._recorder.finding(finding)
         if self._outcome is not self._recorder.outcome:

@@ -46,15 +46,16 @@ def _records(context: CaseContext, began: float) -> None:
     except FarEndError as error:
         context.far_end.trouble(error)
         return
-    # calls that the AI placed did not come to it
-    records = [
-        record for record in listed if record.is_since(to_wall(began)) and not record.is_outbound
-    ]
-    if context.far_end.is_shared:  # third-party calls are left out
-        records = [record for record in records if record.number_from in context.calls.numbers]
-    # Records of concurrent cases are no evidence here.
-    records = [record for record in records if record.number_from not in context.concurrent.others]
-    for record in reversed(records):
+    for record in reversed(listed):
+        if not record.is_since(to_wall(began)):
+            continue
+        if record.is_outbound:  # a call that the AI placed did not come to it
+            continue
+        caller = record.number_from
+        if context.far_end.is_shared and caller not in context.calls.numbers:
+            continue  # a third party's
+        if caller in context.concurrent.others:  # no evidence of this case
+            continue
         context.evidence.record("synthflow", f"GET /v2/calls/{record.id}", record.evidence)
 
 
@@ -67,8 +68,10 @@ def _ask_ports(context: CaseContext) -> None:
     from harness.witness.ports.wire import ask_port
 
     trunk, deployment = context.trunk, context.deployment
-    ends = {"ai": ai_end(deployment, trunk) if trunk.ai == "synthflow" else None}
-    ends["termination"] = termination(deployment, trunk)
+    ends = {
+        "ai": ai_end(deployment, trunk) if trunk.ai == "synthflow" else None,
+        "termination": termination(deployment, trunk),
+    }
     with ThreadPoolExecutor(max_workers=2) as threads:
         asked = [
             (of, end, threads.submit(ask_port, deployment, end))
@@ -109,34 +112,34 @@ class _Wanted:
 def _make_second_call(context: CaseContext) -> None:
     """Place the call if the cause is unsure, and record its outcome."""
     call = next((own for own in context.calls.own if own.leg.direction == "outgoing"), None)
-    wanted = (
-        next(_worth_asking(context, call), None)
-        if call is not None and _is_unsure(context)
-        else None
-    )
-    if call is None or wanted is None:
+    if call is None or not _is_unsure(context):
+        return
+    wanted = next(_worth_asking(context, call), None)
+    if wanted is None:
         return
     with context.evidence.step(f"second call, for the diagnosis alone: {wanted.words}"):
         _record(context, wanted, {"begins": True})
         context.phones.hang_up()
         try:
-            call.leg.wait_state("disconnected", within=context.patience)
-            phone = context.phones.by_name[call.first_leg.phone.name]
-            before = phone.config
-            if wanted.codecs:
-                phone = context.phones.lease(replace(before, codecs=wanted.codecs))
-            outcome = _outcome(context, phone, wanted.number)
-            if wanted.asks != "group" and "refused" not in outcome:
-                as_before = _outcome(
-                    context, context.phones.lease(before), call.first_leg.remote_uri
-                )
-                outcome["again_as_before"] = "refused" if "refused" in as_before else "not refused"
-        except (
-            HarnessError,
-            ExpectationError,
-        ) as error:  # a limit, a phone: then there is no second call
-            outcome = {"not_made": str(error)}
+            outcome = _second_call(context, call, wanted)
+        except (HarnessError, ExpectationError) as error:
+            outcome = {"not_made": str(error)}  # for a limit, or a phone
         _record(context, wanted, outcome)
+
+
+def _second_call(context: CaseContext, first: Call, wanted: _Wanted) -> dict[str, Any]:
+    """What became of the call to the wanted number, and of one more as before, if that decides."""
+    first.leg.wait_state("disconnected", within=context.patience)
+    phone = context.phones.by_name[first.first_leg.phone.name]
+    before = phone.config
+    if wanted.codecs:
+        phone = context.phones.lease(replace(before, codecs=wanted.codecs))
+    outcome = _outcome(context, phone, wanted.number)
+    if wanted.asks != "group" and "refused" not in outcome:
+        phone = context.phones.lease(before)
+        as_before = _outcome(context, phone, first.first_leg.remote_uri)
+        outcome["again_as_before"] = "refused" if "refused" in as_before else "not refused"
+    return outcome
 
 
 def _record(context: CaseContext, wanted: _Wanted, what: dict[str, Any]) -> None:
@@ -147,9 +150,10 @@ def _record(context: CaseContext, wanted: _Wanted, what: dict[str, Any]) -> None
 def _is_unsure(context: CaseContext) -> bool:
     evidence = context.evidence
     found = diagnose(context.case.plain(), evidence.findings, evidence.events, context.deployment)
-    return found.is_unknown or any(
-        cause.candidate or cause.confidence != "certain" for cause in found.causes[:1]
-    )
+    if found.is_unknown:
+        return True
+    first = found.causes[:1]
+    return any(cause.candidate or cause.confidence != "certain" for cause in first)
 
 
 def _worth_asking(context: CaseContext, call: Call) -> Iterator[_Wanted]:
@@ -176,10 +180,11 @@ def _outcome(context: CaseContext, phone: Phone, number: str) -> dict[str, Any]:
     def rang() -> list[str]:
         return context.phones.called(since=began)
 
+    def is_decided() -> bool:
+        return bool(rang()) or leg.state in ("confirmed", "disconnected")
+
     try:
-        context.wait_for(
-            lambda: rang() or leg.state in ("confirmed", "disconnected"), context.patience
-        )
+        context.wait_for(is_decided, context.patience)
         if leg.state == "confirmed":
             context.wait_for(rang, _RINGS_WITHIN_S)
         if came := rang():

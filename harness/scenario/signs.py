@@ -8,6 +8,7 @@ what it still needs (:meth:`Look.settle`). Looks at several calls take as long a
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -109,10 +110,8 @@ class Words(RecordReader):
     @property
     def may_confirm(self) -> bool:
         """Whether words are strong enough for what is asked: they confirm, and prove nothing."""
-        return (
-            self.come != "none"
-            and self._context.deployment.expect.least_strength is Strength.CONFIRMED
-        )
+        least = self._context.deployment.expect.least_strength
+        return self.come != "none" and least is Strength.CONFIRMED
 
     @property
     def text(self) -> str:
@@ -125,15 +124,21 @@ class Words(RecordReader):
 
     def find_greeting(self, times: int) -> bool:
         """The same, once the transcript is complete."""
-        return self.find(
-            lambda text: times_heard(text, prompt_text(GREETING)) >= times, self._pause
-        )
+
+        def is_there(text: str) -> bool:
+            return times_heard(text, prompt_text(GREETING)) >= times
+
+        return self.find(is_there, self._pause)
 
     def find_answer(self, to: int = 0) -> bool:
         """Whether the AI's words are there, after greeting number ``to``, when no more words are
         expected.
         """
-        return self.find(lambda text: answers(text, prompt_text(GREETING), to), self._pause)
+
+        def is_there(text: str) -> bool:
+            return answers(text, prompt_text(GREETING), to)
+
+        return self.find(is_there, self._pause)
 
     def lacks(self, side: Side) -> bool:
         """Whether the other side's words are there, and none of this side's, understood or not.
@@ -177,9 +182,8 @@ class Look(CasePart):
         self.since = since
         self.again = again
         self._begun = time.monotonic()
-        self.until = float(
-            "inf"
-        )  #: when the look was settled: the call was changed, or ended, then
+        #: When the look was settled: the call was changed, or ended, then.
+        self.until = math.inf
         self._least = context.deployment.expect.least_strength
         self._said = threading.Event()
         self._greeted_at = self._said_at = self._begun
@@ -272,26 +276,29 @@ class Look(CasePart):
                 self._evidence.step(f"{both} hear each other: what tells of it"),
                 self._evidence.timed("what tells who is heard"),
             ):
-                self.wait_until_said()
-                if self.again and self._wanted:
-                    self._caller.let_answer(self._greeted_at, LISTEN_S)
-                    if self._deployment.records_calls:
-                        with self._evidence.step(f"{self._caller.label} hears the answer"):
-                            self._context.pause(_COMPARED_S)
-                self._listen()
-                if self._least <= Strength.INDICATED and not asking and not self._caller.is_over():
-                    self._wait_for_report()
-                if self._deployment.records_calls and self._caller.marked_at:
-                    self._context.pause(
-                        max(0.0, self._caller.marked_at[-1] + _SHOWN_S - time.monotonic())
-                    )
-                if not asking and not self._caller.is_over():
-                    self._wait_for_round_trip()
-                self._judge()
+                self._collect(asking=asking)
                 if self._caller.looks[-1] is self:  # else a newer look has begun
                     self._caller.end_quiet()  # the next party of the call listens for its mark
             self.until = time.monotonic()
             self._settled = True
+
+    def _collect(self, *, asking: bool) -> None:
+        caller, is_recorded = self._caller, self._deployment.records_calls
+        self.wait_until_said()
+        if self.again and self._wanted:
+            caller.let_answer(self._greeted_at, LISTEN_S)
+            if is_recorded:
+                with self._evidence.step(f"{caller.label} hears the answer"):
+                    self._context.pause(_COMPARED_S)
+        self._listen()
+        if self._least <= Strength.INDICATED and not asking and not caller.is_over():
+            self._wait_for_report()
+        if is_recorded and caller.marked_at:
+            shown_at = caller.marked_at[-1] + _SHOWN_S
+            self._context.pause(max(0.0, shown_at - time.monotonic()))
+        if not asking and not caller.is_over():
+            self._wait_for_round_trip()
+        self._judge()
 
     def _wait_for_report(self) -> None:
         """Wait for the far end's report on the time since; as much longer as this machine was kept
@@ -313,9 +320,10 @@ class Look(CasePart):
         comes(leg, RtpStatistics, lambda one: one.rtt_ms > 0, report.at + _NEXT_REPORT_S)
 
     def _listen(self) -> None:
-        # an AI that speaks only when spoken to has time to answer the greeting
-        deadline = max(self._begun, self.since, self._said_at if self._wanted else 0.0) + LISTEN_S
-        self._hear(self.since, deadline)
+        began = max(self._begun, self.since)
+        if self._wanted:  # an AI that speaks only when spoken to has time to answer the greeting
+            began = max(began, self._said_at)
+        self._hear(self.since, began + LISTEN_S)
         is_recorded = self._heard is not None and self._deployment.records_calls
         if is_recorded or self._caller.is_over():
             return
@@ -326,11 +334,14 @@ class Look(CasePart):
             before, voice_since = self._heard, self._voice_since
             with self._evidence.step(f"{self._caller.label} hears the answer"):
                 self._hear(ended, ended + LISTEN_S)
-            if before is not None and self._heard is None and not self._caller.is_over():
+            if before is None:
+                return
+            is_unanswered = self._heard is None and not self._caller.is_over()
+            if is_unanswered:
                 words = f"speech at {self._caller.label}, and nothing that answered its words"
                 before = replace(before, observation=Observation.OTHER_SOUND, evidence=words)
-            if before is not None:  # the same voice, from its beginning
-                self._heard, self._voice_since = before, voice_since
+            # the same voice, from its beginning
+            self._heard, self._voice_since = before, voice_since
 
     def _hear(self, since: float, deadline: float) -> None:
         """Wait for the AI's voice, which is speech. Behind a tone or music it may still come."""
@@ -402,30 +413,26 @@ class Look(CasePart):
 
     def to_ai(self) -> DirectionSigns:
         """Whether the AI heard the caller."""
-        recorded = self._recorded()
-        if recorded is not None and (
-            proof := self.talk.recording.heard_caller(recorded, self._caller, self.since)
-        ):
-            return proof, None, None
-        missing = (
-            self.talk.recording.lacks_caller(recorded, self._caller)
-            if recorded is not None
-            else None
-        )
+        recorded, missing = self._recorded(), None
+        if recorded is not None:
+            proof = self.talk.recording.heard_caller(recorded, self._caller, self.since)
+            if proof is not None:
+                return proof, None, None
+            missing = self.talk.recording.lacks_caller(recorded, self._caller)
+        understood = self._understood
         has_words = self.talk.words.come != "none" and self._wanted
-        words = (
-            self._by_words() if has_words and self.talk.words.find_greeting(self._wanted) else None
-        )
+        if has_words and self.talk.words.find_greeting(self._wanted):
+            understood = understood or self._by_words()
         account, denial = self._uncounted() or (None, None)
         obeyed = self._caller.obeyed_digit
-        obeyed = obeyed if obeyed is not None and obeyed.at >= self.since else None
-        if (
-            denial is not None and obeyed is not None
-        ):  # the digit is part of the RTP that was counted (RFC 4733 section 2.1)
+        if obeyed is not None and obeyed.at < self.since:
+            obeyed = None
+        if denial is not None and obeyed is not None:
+            # the digit is part of the RTP that was counted (RFC 4733 section 2.1)
             denial = replace(denial, evidence=f"{denial.evidence}; yet {obeyed.evidence}")
             obeyed = None
-        signs = [self._understood or words, obeyed, self._counted()]
-        sound = max(filter(None, signs), key=lambda sign: sign.strength, default=None)
+        signs = filter(None, [understood, obeyed, self._counted()])
+        sound = max(signs, key=lambda sign: sign.strength, default=None)
         return sound, account, missing or self._no_words_of_the_caller() or denial
 
     def to_caller(self) -> DirectionSigns:
@@ -438,16 +445,9 @@ class Look(CasePart):
             if compared is not heard:
                 return compared, None, None
         # words from before a change of the call say nothing about the way now
-        if words.may_confirm and words.find_answer(self._wanted if self.again else 0):
-            # the look may have begun within the greeting
-            if not self.again and not takes_as_long(words.text, self._greeting_s):
-                spoken = f"{self._greeting_s:.1f} s of speech before the caller spoke"
-                longer = f"longer than {self.talk.label}'s greeting in the transcript"
-                return self._no_proof(heard, f"{spoken}, {longer}")
-            if not self._takes_turns:
-                return self._no_proof(heard, _NO_PAUSE)
-            evidence = f"{heard.evidence}; the transcript has {self.talk.label}'s own words"
-            return replace(heard, observation=Observation.WORDS, evidence=evidence), None, None
+        behind = self._wanted if self.again else 0
+        if words.may_confirm and words.find_answer(behind):
+            return self._confirmed_by_words(heard)
         denial = self._no_words_of_the_ai()
         if self.greeted_at is not None and not self._takes_turns:
             return self._no_proof(heard, _NO_PAUSE, denial)
@@ -456,6 +456,18 @@ class Look(CasePart):
             return self._no_proof(heard, f"{spoken} (below {SURE_S:g} s it may be music)", denial)
         return heard, None, denial
 
+    def _confirmed_by_words(self, heard: Sound) -> DirectionSigns:
+        """A voice whose words the transcript has: the AI's, where its length and its pauses agree."""
+        # the look may have begun within the greeting
+        if not self.again and not takes_as_long(self.talk.words.text, self._greeting_s):
+            spoken = f"{self._greeting_s:.1f} s of speech before the caller spoke"
+            longer = f"longer than {self.talk.label}'s greeting in the transcript"
+            return self._no_proof(heard, f"{spoken}, {longer}")
+        if not self._takes_turns:
+            return self._no_proof(heard, _NO_PAUSE)
+        evidence = f"{heard.evidence}; the transcript has {self.talk.label}'s own words"
+        return replace(heard, observation=Observation.WORDS, evidence=evidence), None, None
+
     def _no_proof(self, heard: Sound, what: str, denial: Denial | None = None) -> DirectionSigns:
         evidence = f"{what}, at {self._caller.label}"
         return replace(heard, observation=Observation.OTHER_SOUND, evidence=evidence), None, denial
@@ -463,15 +475,16 @@ class Look(CasePart):
     def crossing(self) -> Expected | None:
         """Whether the AI heard another call as well, where its recording tells."""
         recorded = self._recorded()
-        return None if recorded is None else self.talk.recording.crossing(recorded, self._caller)
+        if recorded is None:
+            return None
+        return self.talk.recording.crossing(recorded, self._caller)
 
     def _recorded(self) -> Shown | None:
         if not self._deployment.records_calls:
             return None
         since, answered = self.since, self._caller.answered_at()
-        if (
-            not self.again and answered is not None
-        ):  # the AI may greet before its record shows the call
+        if not self.again and answered is not None:
+            # the AI may greet before its record shows the call
             since = min(since, max(answered, self._caller.routed))
         return self.talk.recording.of(self._caller, since, self.until)
 
@@ -481,13 +494,16 @@ class Look(CasePart):
 
     def _counted(self) -> Sound | None:
         counted = self._caller.first_leg.facts.counted_by_far_end(self.since, self.until)
-        if counted is None or counted[1] <= 0 or _is_cut_off(*counted):
+        if counted is None:
             return None
-        by_hop = self._context.far_end.declared.rtcp == "by-hop"
-        evidence = f"RTCP counts {counted[1]} of {counted[0]} RTP packets at " + (
-            "the platform, which ends it" if by_hop else self.talk.label
-        )
-        return Sound(self.until, Observation.HOP_RTCP if by_hop else Observation.RTCP, evidence)
+        sent, received = counted
+        if received <= 0 or _is_cut_off(sent, received):
+            return None
+        observation, at = Observation.RTCP, self.talk.label
+        if self._context.far_end.declared.rtcp == "by-hop":
+            observation, at = Observation.HOP_RTCP, "the platform, which ends it"
+        evidence = f"RTCP counts {received} of {sent} RTP packets at {at}"
+        return Sound(self.until, observation, evidence)
 
     def _uncounted(self) -> tuple[ListenerReport, Denial] | None:
         """The finding that by the far end's count hardly any of the caller's packets arrived; None
@@ -500,10 +516,8 @@ class Look(CasePart):
         account = ListenerReport(
             seconds=sent * PACKET_S, level_dbov=None, rx_packets=received, tx_packets=sent
         )
-        return account, Denial(
-            Observation.RTCP,
-            f"RTCP of the far end counts {received or 'none'} of {sent} RTP packets",
-        )
+        evidence = f"RTCP of the far end counts {received or 'none'} of {sent} RTP packets"
+        return account, Denial(Observation.RTCP, evidence)
 
     def _no_words_of_the_caller(self) -> Denial | None:
         """The transcript has the AI's words and none of the caller's, who spoke in a pause."""
