@@ -211,9 +211,8 @@ class CaseContext:
         self.more_patience = 0.0  #: extra seconds for a caller who may have to ask again
         self.asked: list[Span] = []  #: from when to when a caller asked for a person
         self.began = self.clock.monotonic()
-        self.unheard: End | None = (
-            None  #: the case's landing with people whom no harness phone hears
-        )
+        #: The case's landing with people whom no harness phone hears.
+        self.unheard: End | None = None
         self.background = Background()
         self.evidence = Evidence(
             recorder,

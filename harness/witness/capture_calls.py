@@ -89,27 +89,34 @@ class HopCall:
     def ends(self, speaker: KnownLeg) -> Way:
         """From where to where its signalling goes, in the direction of the speaker's voice."""
         first = self.invite or self.messages[0]
-        return (first.source, first.target) if speaker.is_caller else (first.target, first.source)
+        if speaker.is_caller:
+            return first.source, first.target
+        return first.target, first.source
 
     @property
     def began(self) -> float:
-        return min([m.at for m in self.messages[:1]] + [s.first for s in self.streams])
+        message_at = [message.at for message in self.messages[:1]]
+        return min(message_at + [stream.first for stream in self.streams])
 
     @property
     def answered(self) -> Times | None:
         """From when to when it could carry sound, as far as the capture shows; None where it was
         not answered there.
         """
-        answers = (
-            m
-            for m in self.messages
-            if isinstance(m.message, Response) and 200 <= m.message.status < 300
-        )
-        answer = next((m for m in answers if "INVITE" in (m.message.get("CSeq") or "")), None)
-        if answer is None or not self.streams:
+        answered_at = self._answered_at()
+        if answered_at is None or not self.streams:
             return None
         bye = self._first("BYE")
-        return answer.at, bye.at if bye else self.sounded[1]
+        return answered_at, bye.at if bye else self.sounded[1]
+
+    def _answered_at(self) -> float | None:
+        """When the first 2xx to an INVITE passed."""
+        for one in self.messages:
+            answer = one.message
+            is_2xx = isinstance(answer, Response) and 200 <= answer.status < 300
+            if is_2xx and _is_of_invite(answer):
+                return one.at
+        return None
 
     @property
     def sounded(self) -> Times:
@@ -120,22 +127,19 @@ class HopCall:
         """The streams towards its callee, or towards its caller; None where its SDP does not say
         which these are.
         """
-        caller, other = set[Address](), set[Address]()
         calling = _sender_tag(self.invite.message) if self.invite else None
-        for message in self.messages if calling else ():
-            if (description := described(message)) is not None:
-                (caller if _sender_tag(message.message) == calling else other).add(
-                    description.place
-                )
+        if not calling:
+            return None
+        caller, other = set[Address](), set[Address]()
+        for message in self.messages:
+            description = described(message)
+            if description is not None:
+                is_callers = _sender_tag(message.message) == calling
+                (caller if is_callers else other).add(description.place)
         if not caller or not other or caller & other:
             return None
-        to_caller = tuple(
-            one for one in self.streams if one.target in caller or one.source in other
-        )
-        to_callee = tuple(
-            one for one in self.streams if one.target in other or one.source in caller
-        )
-        return to_callee if callee else to_caller
+        there, here = (other, caller) if callee else (caller, other)
+        return tuple(one for one in self.streams if one.target in there or one.source in here)
 
     def __str__(self) -> str:
         first = self.invite
@@ -183,9 +187,8 @@ class AbsentVoice:
 
     call: HopCall
     leg: KnownLeg
-    way: (
-        Way | None
-    )  #: from where to where RTP without the mark passes; None: no RTP in this direction
+    #: From where to where RTP without the mark passes; None: no RTP in this direction.
+    way: Way | None
     began: float
     seconds: float  #: of the leg's mark, for which the call, or this RTP, lasted
 
@@ -218,11 +221,11 @@ class CaptureMatch:
 
 def voices_in(stream: Stream) -> list[Voice]:
     """The marks in a stream."""
-    found = [
-        Voice(stream, one.mark, part.at + one.began, part.at + one.ended)
-        for part in stream.sounds()
-        for one in marks_in(Sound((part.samples,), SAMPLE_RATE, str(stream.ssrc)))
-    ]
+    found = []
+    for part in stream.sounds():
+        sound = Sound((part.samples,), SAMPLE_RATE, str(stream.ssrc))
+        for one in marks_in(sound):
+            found.append(Voice(stream, one.mark, part.at + one.began, part.at + one.ended))
     return _joined(found)
 
 
@@ -257,11 +260,17 @@ def calls_of(capture: Capture) -> tuple[HopCall, ...]:
     voices = {id(stream): tuple(voices_in(stream)) for stream in capture.streams}
     calls = []
     for key in dict.fromkeys([*messages, *streams]):
+        call_id = key if isinstance(key, str) else ""
         of_call, sounding = tuple(messages[key]), tuple(streams[key])
-        if sounding or any("INVITE" in (one.message.get("CSeq") or "") for one in of_call):
+        if sounding or any(_is_of_invite(one.message) for one in of_call):
             heard = tuple(voice for stream in sounding for voice in voices[id(stream)])
-            calls.append(HopCall(key if isinstance(key, str) else "", of_call, sounding, heard))
+            calls.append(HopCall(call_id, of_call, sounding, heard))
     return tuple(sorted(calls, key=lambda call: call.began))
+
+
+def _is_of_invite(message: Request | Response) -> bool:
+    """Whether it is an INVITE or answers one, also where its CSeq cannot be parsed."""
+    return "INVITE" in (message.get("CSeq") or "")
 
 
 def match_capture(capture: Capture, legs: Sequence[KnownLeg]) -> CaptureMatch:
@@ -269,40 +278,65 @@ def match_capture(capture: Capture, legs: Sequence[KnownLeg]) -> CaptureMatch:
     disturbs nothing.
     """
     calls = calls_of(capture)
+    # what is surest comes first, since it helps to find the rest; keys are places in `calls`
     found: dict[int, FoundCall] = {}
     for number, call in enumerate(calls):
-        if (by_id := _by_id(call, legs)) is not None:
+        by_id = _by_id(call, legs)
+        if by_id is not None:
             found[number] = by_id
     offset, is_exact = _offset(found.values(), legs)
     if offset is None:
         offset, is_exact = _offset_of_marks(calls, legs), True
     heard, unclear = _whose(calls, found, legs, offset)
-    for number, call in enumerate(calls):
-        of_call = [one for one in heard if one.voice in call.voices]
-        if number not in found and of_call:
-            found[number] = FoundCall(
-                call, Counter(one.leg for one in of_call).most_common(1)[0][0], "mark"
-            )
-    known = {one.call.call_id: one.leg for one in found.values() if one.call.call_id}
-    for number, call in enumerate(calls):
-        if number not in found and (other := _named(call, known)) is not None:
-            found[number] = FoundCall(call, known[other], "header")
+    found |= _by_marks(calls, found, heard)
+    found |= _by_found_calls(calls, found)
     found |= _by_numbers(calls, found, legs, offset)
     if offset is None:
         offset, is_exact = _offset(found.values(), legs)
         heard, unclear = _whose(calls, found, legs, offset)
-    words = [
-        f"{call} is of no call of this run" if call.messages else _untied(call, legs)
-        for number, call in enumerate(calls)
-        if number not in found
-    ]
+    words = []
+    for number, call in enumerate(calls):
+        if number not in found:
+            is_sip = bool(call.messages)
+            words.append(f"{call} is of no call of this run" if is_sip else _untied(call, legs))
     matched = tuple(found[number] for number in sorted(found))
-    absent = tuple(one for each in matched for one in _absent(each, heard, legs, offset, is_exact))
-    rtp = tuple(one for each in matched for one in _rtp(each, legs))
-    return CaptureMatch(offset, matched, tuple(heard), absent, rtp, (*words, *unclear))
+    absent: list[AbsentVoice] = []
+    rtp: list[CallersRtp] = []
+    for each in matched:
+        absent += _absent(each, heard, legs, offset, is_exact)
+        rtp += _rtp(each, legs)
+    return CaptureMatch(
+        offset, matched, tuple(heard), tuple(absent), tuple(rtp), (*words, *unclear)
+    )
 
 
 # -- which call
+
+
+def _by_marks(
+    calls: Sequence[HopCall], found: Mapping[int, FoundCall], heard: Sequence[FoundVoice]
+) -> dict[int, FoundCall]:
+    """By the leg that is heard most often in it."""
+    more = {}
+    for number, call in enumerate(calls):
+        legs = Counter(one.leg for one in heard if one.voice in call.voices)
+        if number not in found and legs:
+            [(leg, _)] = legs.most_common(1)
+            more[number] = FoundCall(call, leg, "mark")
+    return more
+
+
+def _by_found_calls(
+    calls: Sequence[HopCall], found: Mapping[int, FoundCall]
+) -> dict[int, FoundCall]:
+    """By a header that names a call which is found already as the other leg."""
+    known = {one.call.call_id: one.leg for one in found.values() if one.call.call_id}
+    more = {}
+    for number, call in enumerate(calls):
+        other = _named(call, known) if number not in found else None
+        if other is not None:
+            more[number] = FoundCall(call, known[other], "header")
+    return more
 
 
 def _by_id(call: HopCall, legs: Iterable[KnownLeg]) -> FoundCall | None:
@@ -326,17 +360,18 @@ def _by_rtp(call: HopCall, legs: Iterable[KnownLeg]) -> FoundCall | None:
     for how in _BY_RTP:
         fitting = _of_rtp(call, legs, how)
         if len({leg.case for leg in fitting}) == 1:
-            leg = next((one for one in fitting if one.is_caller), fitting[0])
-            return FoundCall(call, leg, how)
+            callers = [leg for leg in fitting if leg.is_caller]
+            return FoundCall(call, (callers or fitting)[0], how)
     return None
 
 
 def _of_rtp(call: HopCall, legs: Iterable[KnownLeg], how: How) -> list[KnownLeg]:
-    return [
-        leg
-        for leg in legs
-        if any(_is_sent_by(leg, one, how) or _is_sent_to(leg, one, how) for one in call.streams)
-    ]
+    """The legs whose phones sent or received one of its streams."""
+
+    def is_of(leg: KnownLeg, stream: Stream) -> bool:
+        return _is_sent_by(leg, stream, how) or _is_sent_to(leg, stream, how)
+
+    return [leg for leg in legs if any(is_of(leg, stream) for stream in call.streams)]
 
 
 def _is_sent_by(leg: KnownLeg, stream: Stream, how: How) -> bool:
@@ -353,8 +388,8 @@ def _is_sent_to(leg: KnownLeg, stream: Stream, how: How) -> bool:
 
 def _untied(call: HopCall, legs: Iterable[KnownLeg]) -> str:
     """Why RTP without SIP is of no call of the run."""
-    several = {how: {leg.case for leg in _of_rtp(call, legs, how)} for how in _BY_RTP}
-    for how, cases in several.items():
+    for how in _BY_RTP:
+        cases = {leg.case for leg in _of_rtp(call, legs, how)}
         if cases:
             what = "SSRC" if how == "SSRC" else "address"
             return f"{call}: its {what} is that of calls in {' and '.join(sorted(cases))}"
@@ -365,14 +400,16 @@ def _untied(call: HopCall, legs: Iterable[KnownLeg]) -> str:
 
 def _named(call: HopCall, call_ids: Iterable[str]) -> str | None:
     """The first of these that its headers name as that of another leg."""
-    reported = [
-        value for one in call.messages for name in _OTHER_LEG for value in one.message.get_all(name)
-    ]
-    return (
-        next((one for one in call_ids if one and any(one in value for value in reported)), None)
-        if reported
-        else None
-    )
+    values: list[str] = []
+    for one in call.messages:
+        for name in _OTHER_LEG:
+            values += one.message.get_all(name)
+    if not values:  # as in most calls, while there may be many ids
+        return None
+    for call_id in call_ids:
+        if call_id and any(call_id in value for value in values):
+            return call_id
+    return None
 
 
 def _by_numbers(
@@ -384,32 +421,32 @@ def _by_numbers(
     """By the caller's and the called number, where one call alone fits one case alone: in time;
     without an offset by order, if as many calls as legs have these numbers.
     """
-    left: dict[frozenset[str], list[int]] = defaultdict(list)
+    with_numbers: dict[frozenset[str], list[int]] = defaultdict(list)
     for number, call in enumerate(calls):
         numbers = numbers_of(call.invite.message) if call.invite else frozenset[str]()
         if len(numbers) > 1:
-            left[numbers].append(number)
+            with_numbers[numbers].append(number)
     fits: list[tuple[int, KnownLeg]] = []
-    for numbers, same in left.items():
-        fitting = sorted(
-            (leg for leg in legs if leg.numbers >= numbers), key=lambda leg: leg.invited
-        )
-        if offset is None and len(same) == len(fitting):
-            fits += zip(same, fitting, strict=True)
-        elif offset is not None:
-            fits += [
-                (number, leg)
-                for number in same
-                for leg in fitting
-                if number not in found and abs(calls[number].began + offset - leg.invited) < _NEAR_S
-            ]
-    cases = Counter((number, leg.case) for number, leg in fits)
-    alone = Counter(number for number, _ in cases), Counter(case for _, case in cases)
-    return {
-        number: FoundCall(calls[number], leg, "numbers")
-        for number, leg in reversed(fits)
-        if alone[0][number] == 1 and (offset is None or alone[1][leg.case] == 1)
-    }
+    for numbers, same in with_numbers.items():
+        fitting = [leg for leg in legs if leg.numbers >= numbers]
+        fitting.sort(key=lambda leg: leg.invited)
+        if offset is None:
+            if len(same) == len(fitting):
+                fits += zip(same, fitting, strict=True)
+            continue
+        for number in same:
+            if number not in found:
+                at = calls[number].began + offset
+                fits += [(number, leg) for leg in fitting if abs(at - leg.invited) < _NEAR_S]
+    pairs = {(number, leg.case) for number, leg in fits}
+    cases_of_call = Counter(number for number, _ in pairs)
+    calls_of_case = Counter(case for _, case in pairs)
+    more: dict[int, FoundCall] = {}
+    for number, leg in reversed(fits):  # of a case's legs, the one that was invited first counts
+        is_alone = offset is None or calls_of_case[leg.case] == 1
+        if cases_of_call[number] == 1 and is_alone:
+            more[number] = FoundCall(calls[number], leg, "numbers")
+    return more
 
 
 def numbers_of(message: Request | Response) -> frozenset[str]:
@@ -448,14 +485,17 @@ def _offset(found: Iterable[FoundCall], legs: Sequence[KnownLeg]) -> tuple[float
     for one in found:
         of_case = [leg for leg in legs if leg.case == one.leg.case]
         voices = {Stretch(each.mark, each.began, each.ended): each for each in one.call.voices}
-        for each in match(voices, of_case)[0]:
+        matches, _ = match(voices, of_case)
+        for each in matches:
             if one.call.invite is None:
                 return _by_its_end(each, voices[each.stretch]), True
             if each.offset >= _since_invite(one) - _SLACK_S:
                 return each.offset, True
     invited = [one for one in found if one.call.invite]
-    offsets = [_since_invite(one) for one in invited if one.how == invited[0].how]
-    return (statistics.median(offsets), False) if offsets else (None, False)
+    if not invited:
+        return None, False
+    surest = [one for one in invited if one.how == invited[0].how]
+    return statistics.median(map(_since_invite, surest)), False
 
 
 def _by_its_end(found: Match, voice: Voice) -> float:
@@ -463,8 +503,10 @@ def _by_its_end(found: Match, voice: Voice) -> float:
     if voice.began - voice.stream.first > _SLACK_S:
         return found.offset
     ended = voice.ended + found.offset
-    sent = min(found.leg.sent, key=lambda times: abs(times[1] - ended))
-    return found.offset + sent[1] - ended if sent[0] < ended < sent[1] else found.offset
+    first, last = min(found.leg.sent, key=lambda times: abs(times[1] - ended))
+    if not first < ended < last:
+        return found.offset
+    return found.offset + last - ended
 
 
 def _since_invite(found: FoundCall) -> float:
@@ -476,19 +518,19 @@ def _offset_of_marks(calls: Iterable[HopCall], legs: Sequence[KnownLeg]) -> floa
     """By several marks, or by one in a call with the numbers of its leg: one mark alone may be an
     earlier run's.
     """
-    stretches = {
-        Stretch(voice.mark, voice.began, voice.ended): call
-        for call in calls
-        for voice in call.voices
-    }
+    stretches: dict[Stretch, HopCall] = {}
+    for call in calls:
+        for voice in call.voices:
+            stretches[Stretch(voice.mark, voice.began, voice.ended)] = call
     matches, _ = match(stretches, legs)
     for offset in dict.fromkeys(one.offset for one in matches):
         together = [one for one in matches if one.offset == offset]
         if len({one.leg.mark for one in together}) > 1:
             return offset
-        invites = [(one.leg, stretches[one.stretch].invite) for one in together]
-        if any(invite and leg.numbers >= numbers_of(invite.message) for leg, invite in invites):
-            return offset
+        for one in together:
+            invite = stretches[one.stretch].invite
+            if invite is not None and one.leg.numbers >= numbers_of(invite.message):
+                return offset
     return None
 
 
@@ -503,17 +545,14 @@ def _whose(
     """
     heard: list[FoundVoice] = []
     words: list[str] = []
+    if offset is None:
+        return heard, words
     for number, call in enumerate(calls):
         case = found[number].leg.case if number in found else None
         for voice in call.voices:
-            fitting = [
-                leg
-                for leg in legs
-                if leg.mark == voice.mark
-                and offset is not None
-                and _fits(leg, voice, offset, is_known=leg.case == case)
-            ]
-            fitting = [leg for leg in fitting if leg.case == case] or fitting
+            fitting = [leg for leg in legs if _fits(leg, voice, offset, is_known=leg.case == case)]
+            of_its_case = [leg for leg in fitting if leg.case == case]
+            fitting = of_its_case or fitting
             if len({(leg.case, leg.leg) for leg in fitting}) == 1:
                 heard.append(FoundVoice(voice, fitting[0], call))
             elif fitting:
@@ -527,11 +566,16 @@ def _fits(leg: KnownLeg, voice: Voice, offset: float, *, is_known: bool) -> bool
     at the same moment; in a call that is known to be the leg's, the capture may have begun or ended
     amid the mark.
     """
+    if leg.mark != voice.mark:
+        return False
     began, ended = voice.began + offset, voice.ended + offset
-    aligned = is_known or any(
-        min(abs(first - began), abs(last - ended)) <= _SLACK_S for first, last in leg.sent
-    )
-    return aligned and overlap(leg.sent, began, ended) >= MOSTLY * (ended - began)
+
+    def is_aligned(sent: Times) -> bool:
+        return min(abs(sent[0] - began), abs(sent[1] - ended)) <= _SLACK_S
+
+    if not is_known and not any(map(is_aligned, leg.sent)):
+        return False
+    return overlap(leg.sent, began, ended) >= MOSTLY * (ended - began)
 
 
 # -- what is missing
@@ -554,25 +598,41 @@ def _absent(
         return
     for leg in _own(found, legs) if is_exact else [found.leg]:
         streams = found.streams_to(callee=leg.is_caller)
-        if streams is None or any(
-            one.unread or one.lost > _MOST_LOSS * one.packets for one in streams
-        ):
+        if streams is None or any(map(_says_nothing, streams)):
             continue
         passed = {one.voice.stream.way for one in heard if one.leg is leg}
         # A mark that does not fit the times is no evidence that it is missing.
         passed |= {one.stream.way for one in found.call.voices if one.mark == leg.mark}
-        lasted: dict[Way | None, Times] = {} if streams or is_by_rtp else {None: answered}
-        for one in streams:
-            first, last = lasted.get(one.way, (one.first, one.last))
-            lasted[one.way] = min(first, one.first), max(last, one.last)
+        lasted = _times_by_way(streams)
+        if not streams and not is_by_rtp:
+            lasted[None] = answered
+        sent = [(began - offset, ended - offset) for began, ended in leg.sent]
         for way, (first, last) in lasted.items():
-            first, last = max(first, answered[0]), min(last, answered[1])
-            sent = ((began - offset, ended - offset) for began, ended in leg.sent)
-            times = [(max(began, first), min(ended, last)) for began, ended in sent]
-            times = [(began, ended) for began, ended in times if ended > began]
+            within = max(first, answered[0]), min(last, answered[1])
+            times = _parts_within(sent, within)
             seconds = sum(ended - began for began, ended in times)
             if way not in passed and seconds >= ABSENT_S:
                 yield AbsentVoice(found.call, leg, way, times[0][0], seconds)
+
+
+def _says_nothing(stream: Stream) -> bool:
+    """Whether a mark may be in it and not be found."""
+    return bool(stream.unread) or stream.lost > _MOST_LOSS * stream.packets
+
+
+def _times_by_way(streams: Iterable[Stream]) -> dict[Way | None, Times]:
+    """From when to when RTP passed, from each source to each target."""
+    lasted: dict[Way | None, Times] = {}
+    for one in streams:
+        first, last = lasted.get(one.way, (one.first, one.last))
+        lasted[one.way] = min(first, one.first), max(last, one.last)
+    return lasted
+
+
+def _parts_within(times: Iterable[Times], within: Times) -> list[Times]:
+    first, last = within
+    parts = [(max(began, first), min(ended, last)) for began, ended in times]
+    return [(began, ended) for began, ended in parts if ended > began]
 
 
 def _own(found: FoundCall, legs: Iterable[KnownLeg]) -> list[KnownLeg]:
@@ -586,11 +646,12 @@ def _rtp(found: FoundCall, legs: Iterable[KnownLeg]) -> Iterator[CallersRtp]:
     if found.how == "numbers":
         return
     callers = [leg for leg in _own(found, legs) if leg.is_caller]
-    towards, own = found.streams_to(callee=False), found.streams_to(callee=True)
     is_up = found.call.answered is not None or found.how in _BY_RTP
+    towards = found.streams_to(callee=False)
     # A relay may give one direction an SSRC of its own.
     is_clear = bool(towards) or found.how != "SSRC"
-    if towards is not None and is_clear and len(callers) == 1 and is_up:
+    if towards is not None and is_clear and is_up and len(callers) == 1:
         yield CallersRtp(found.call, callers[0], towards)
+    own = found.streams_to(callee=True)
     if own is not None and found.leg.is_caller and any(one.unread for one in own):
         yield CallersRtp(found.call, found.leg, own, is_own=True)
