@@ -38,9 +38,8 @@ class KnownLeg:
     sent: tuple[Times, ...]  #: when it sent its mark, on the run's clock
     is_caller: bool = False  #: it placed its call
     call_ids: frozenset[str] = frozenset()  #: the Call-ID of its dialogs
-    numbers: frozenset[str] = (
-        frozenset()
-    )  #: of its INVITE, as `capture_calls.numbers_of` gives them
+    #: Of its INVITE, as `capture_calls.numbers_of` gives them.
+    numbers: frozenset[str] = frozenset()
     invited: float = 0.0  #: when its INVITE was sent or came, on the run's clock
     media: frozenset[tuple[str, int]] = frozenset()  #: where its phone received RTP
     far_media: frozenset[tuple[str, int]] = frozenset()  #: where its phone sent RTP, by SDP
@@ -85,21 +84,17 @@ def match(stretches: Iterable[Stretch], legs: Iterable[KnownLeg]) -> tuple[list[
     words = [f"mark {mark} is of no call of this run" for mark in strange]
     left = [one for one in left if one.mark in by_mark]
     while left:
-        ranked = sorted(
-            (_explained(left, by_mark, offset) for offset in _offsets(left, by_mark)),
-            key=_worth,
-            reverse=True,
-        )
+        ranked = [_explained(left, by_mark, offset) for offset in _offsets(left, by_mark)]
+        ranked.sort(key=_worth, reverse=True)
         if not ranked or not ranked[0]:
             break
         best = ranked[0]
         taken = {id(one.stretch) for one in best}
         if rival := _rival(best, ranked[1:]):
             first = best[0]
-            cases = sorted({first.leg.case, rival})
-            words.append(
-                f"mark {first.stretch.mark} at {first.stretch.began:.1f} s may be of {' or '.join(cases)}: these sent it alike"
-            )
+            mark = f"mark {first.stretch.mark} at {first.stretch.began:.1f} s"
+            cases = " or ".join(sorted({first.leg.case, rival}))
+            words.append(f"{mark} may be of {cases}: these sent it alike")
         else:
             found += best
         left = [one for one in left if id(one) not in taken]
@@ -113,13 +108,11 @@ def _offsets(
     """The offsets that lay the beginning, or the end, of a stretch upon that of a time at which a
     leg sent this mark.
     """
-    found = [
-        offset
-        for one in stretches
-        for leg in by_mark[one.mark]
-        for began, ended in leg.sent
-        for offset in (began - one.began, ended - one.ended)
-    ]
+    found: list[float] = []
+    for one in stretches:
+        for leg in by_mark[one.mark]:
+            for began, ended in leg.sent:
+                found += (began - one.began, ended - one.ended)
     found.sort()
     apart = [later for earlier, later in pairwise(found) if later - earlier > _SLACK_S / 10]
     return [*found[:1], *apart]
@@ -155,10 +148,11 @@ def _worth(matches: Sequence[Match]) -> int:
     worth = 0.0
     for one in matches:
         began, ended = one.stretch.began + one.offset, one.stretch.ended + one.offset
-        inside = sum(max(0.0, min(ended, last) - max(began, first)) for first, last in one.leg.sent)
-        amid = sum(
-            max(0.0, last - first) for first, last in one.leg.sent if first < ended and began < last
-        )
+        inside = amid = 0.0
+        for first, last in one.leg.sent:
+            if first < ended and began < last:
+                inside += max(0.0, min(ended, last) - max(began, first))
+                amid += max(0.0, last - first)
         worth += inside - 0.5 * max(0.0, amid - inside)
     return round(1000 * worth)
 

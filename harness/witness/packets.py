@@ -62,10 +62,10 @@ class Notes:
 
     def lines(self) -> tuple[str, ...]:
         """Each sentence once, with its number of times if it came more than once."""
-        return tuple(
-            f"{sentence} ({times} times)" if times > 1 else sentence
-            for sentence, times in self._times.items()
-        )
+        lines = []
+        for sentence, times in self._times.items():
+            lines.append(f"{sentence} ({times} times)" if times > 1 else sentence)
+        return tuple(lines)
 
 
 _MOST_NOTES: Final = 200
@@ -74,6 +74,9 @@ MOST_UNPACKED: Final = 512 << 20  #: octets of a compressed capture
 _PCAPNG: Final = b"\x0a\x0d\x0d\x0a"
 _SECTION, _INTERFACE, _SIMPLE, _ENHANCED, _OBSOLETE = 0x0A0D0D0A, 1, 3, 6, 2
 _RESOLUTION, _OFFSET = 9, 14  # options of an interface: draft-ietf-opsawg-pcapng section 4.2
+#: Type and length of a block, and its first word: the byte order, in the block of a section.
+_BLOCK_HEAD: Final = 12
+_LITTLE_ENDIAN: Final = b"\x4d\x3c\x2b\x1a"
 _MOST_BLOCK: Final = 16 << 20
 _UDP_HEADER: Final = 8
 
@@ -162,12 +165,16 @@ def _pcap_frames(file: Unpacked, notes: Notes) -> Iterator[tuple[float, int, byt
 
 def _pcapng_frames(file: Unpacked, notes: Notes) -> Iterator[tuple[float, int, bytes]]:
     order, interfaces = "<", list[_Interface]()
-    while len(head := file.read(12)) == 12:
+    while len(head := file.read(_BLOCK_HEAD)) == _BLOCK_HEAD:
         if head[:4] == _PCAPNG:
-            order = "<" if head[8:12] == b"\x4d\x3c\x2b\x1a" else ">"
+            order = "<" if head[8:12] == _LITTLE_ENDIAN else ">"
             interfaces = []
         kind, length = struct.unpack(order + "II", head[:8])
-        if not 12 <= length <= _MOST_BLOCK or len(block := head + file.read(length - 12)) < length:
+        is_whole = _BLOCK_HEAD <= length <= _MOST_BLOCK
+        if is_whole:
+            block = head + file.read(length - _BLOCK_HEAD)
+            is_whole = len(block) == length
+        if not is_whole:
             notes.add("the file ends within a block, or is damaged from there on")
             return
         try:
@@ -203,9 +210,8 @@ def _enhanced(
 ) -> tuple[float, int, bytes]:
     # Not dpkt's class: it refuses a packet whose comment is not UTF-8, and each option costs an
     # object.
-    number, high, low, captured = struct.unpack_from(
-        order + ("IIII" if kind == _ENHANCED else "HxxIII"), block, 8
-    )
+    form = "IIII" if kind == _ENHANCED else "HxxIII"
+    number, high, low, captured = struct.unpack_from(order + form, block, 8)
     interface = interfaces[number]
     at = ((high << 32) | low) / interface.ticks + interface.offset
     return at, interface.link, block[28 : min(28 + captured, len(block) - 4)]
@@ -229,14 +235,15 @@ _LINKS: Final[dict[int, Callable[[bytes], Any]]] = {
     1: dpkt.ethernet.Ethernet,
     9: dpkt.ppp.PPP,
     12: _raw,
-    14: _raw,
+    14: _raw,  # on OpenBSD
     51: dpkt.pppoe.PPPoE,
     101: _raw,
-    108: lambda frame: _raw(frame[4:]),
-    113: lambda frame: _of_ethertype(frame[14:]),  # not dpkt's class, which reads no VLAN tag
-    228: _raw,
-    229: _raw,
-    276: lambda frame: _of_ethertype(frame[:2] + frame[20:]),
+    108: lambda frame: _raw(frame[4:]),  # loopback of OpenBSD
+    # Linux cooked; not dpkt's class, which reads no VLAN tag
+    113: lambda frame: _of_ethertype(frame[14:]),
+    228: _raw,  # IPv4
+    229: _raw,  # IPv6
+    276: lambda frame: _of_ethertype(frame[:2] + frame[20:]),  # Linux cooked, version 2
 }
 _MOST_LAYERS: Final = 24
 #: Packets that every network has, and that carry no call: an ICMP error only quotes one.
@@ -261,8 +268,9 @@ def _opened(packet: Any, fragments: _Fragments, notes: Notes) -> tuple[Any, Any]
             packet = dpkt.ethernet.Ethernet(packet.data[8:])
         elif isinstance(packet, dpkt.ethernet.Ethernet):
             kind = packet._next_type or packet.type  # behind VLAN tags, the last one's
-            is_known = kind in _ETHERTYPES_WITHOUT_CALLS or isinstance(packet.data, dpkt.llc.LLC)
-            what, packet = "" if is_known else f"EtherType 0x{kind:04x}", packet.data
+            packet = packet.data
+            is_known = kind in _ETHERTYPES_WITHOUT_CALLS or isinstance(packet, dpkt.llc.LLC)
+            what = "" if is_known else f"EtherType 0x{kind:04x}"
         elif isinstance(packet, dpkt.gre.GRE):
             what, packet = f"GRE protocol 0x{packet.p:04x}", _in_gre(packet)
         elif isinstance(packet, (dpkt.pppoe.PPPoE, dpkt.ppp.PPP, dpkt.llc.LLC, dpkt.ah.AH)):
@@ -283,14 +291,19 @@ def _in_gre(packet: Any) -> Any:
     """What GRE carries. ERSPAN's first version has no header of its own, and no sequence number."""
     octets = packet.data
     if packet.p == _ERSPAN_2:
-        return dpkt.ethernet.Ethernet(octets[8 if packet.flags & dpkt.gre.GRE_SP else 0 :])
+        has_header = packet.flags & dpkt.gre.GRE_SP
+        return dpkt.ethernet.Ethernet(octets[8 if has_header else 0 :])
     if packet.p == _ERSPAN_3:
-        return dpkt.ethernet.Ethernet(octets[20 if octets[11] & 1 else 12 :])
+        has_subheader = octets[11] & 1
+        return dpkt.ethernet.Ethernet(octets[20 if has_subheader else 12 :])
     return octets
 
 
 _HEP: Final = b"HEP3"
 _HEP_HEADER: Final = 6  # octets, of the packet and of each chunk
+#: Types of HEP's chunks: the ends in IPv4 or IPv6, their ports, the time, and the datagram.
+_SOURCE_4, _TARGET_4, _SOURCE_6, _TARGET_6, _SOURCE_PORT, _TARGET_PORT = range(3, 9)
+_SECONDS, _MICROSECONDS, _DATAGRAM = 9, 10, 15
 
 
 def _mirrored(octets: bytes) -> Payload | None:
@@ -301,25 +314,37 @@ def _mirrored(octets: bytes) -> Payload | None:
         if vendor == 0:
             chunks[kind] = octets[begin + _HEP_HEADER : begin + length]
         begin += max(length, _HEP_HEADER)
-    if 15 not in chunks:
+    if _DATAGRAM not in chunks:
         return None
-    source, target = (chunks[4 - way] if 3 in chunks else chunks[6 - way] for way in (1, 0))
-    (sport,), (dport,) = (struct.unpack("!H", chunks[kind]) for kind in (7, 8))
-    (seconds,), (micros,) = (struct.unpack("!I", chunks[kind]) for kind in (9, 10))
-    ends = (_host(source), sport), (_host(target), dport)
-    return Payload(seconds + micros / 1e6, *ends, "udp", chunks[15])
+    if _SOURCE_4 in chunks:
+        source, target = chunks[_SOURCE_4], chunks[_TARGET_4]
+    else:
+        source, target = chunks[_SOURCE_6], chunks[_TARGET_6]
+    (source_port,) = struct.unpack("!H", chunks[_SOURCE_PORT])
+    (target_port,) = struct.unpack("!H", chunks[_TARGET_PORT])
+    (seconds,) = struct.unpack("!I", chunks[_SECONDS])
+    (microseconds,) = struct.unpack("!I", chunks[_MICROSECONDS])
+    return Payload(
+        at=seconds + microseconds / 1e6,
+        source=(_host(source), source_port),
+        target=(_host(target), target_port),
+        transport="udp",
+        octets=chunks[_DATAGRAM],
+    )
 
 
 def _whole(packet: Any, fragments: _Fragments, notes: Notes) -> Any:
     """What an IP packet carries; None until all its fragments are there."""
-    inside = packet.data
+    inside, part = packet.data, None
     if isinstance(packet, dpkt.ip.IP):
         protocol, announced = packet.p, packet.len
-        part = (packet.id, packet.offset, bool(packet.mf)) if packet.mf or packet.offset else None
+        if packet.mf or packet.offset:
+            part = packet.id, packet.offset, bool(packet.mf)
     else:
         protocol, announced = getattr(packet, "p", None), packet.plen and 40 + packet.plen
         header = packet.extension_hdrs.get(dpkt.ip.IP_PROTO_FRAGMENT)
-        part = None if header is None else (header.id, header.frag_off, bool(header.m_flag))
+        if header is not None:
+            part = header.id, header.frag_off, bool(header.m_flag)
     if announced > len(packet):
         notes.add(
             "packets were cut short: by the capture's snap length (tcpdump -s 0 sets none), or where the file ends"
@@ -329,11 +354,15 @@ def _whole(packet: Any, fragments: _Fragments, notes: Notes) -> Any:
     number, offset, more = part
     key = (packet.src, packet.dst, protocol, number)
     whole = fragments.take(key, 8 * offset, more, bytes(inside))
-    return None if whole is None else dpkt.ip.IP._protosw.get(protocol, bytes)(whole)
+    if whole is None:
+        return None
+    parse = dpkt.ip.IP._protosw.get(protocol, bytes)
+    return parse(whole)
 
 
 def _host(packed: bytes) -> str:
-    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
+    family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
+    return socket.inet_ntop(family, packed)
 
 
 class _Fragments:

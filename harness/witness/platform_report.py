@@ -68,26 +68,22 @@ class ReportRow:
     #: cannot be read.
     moments: tuple[float, ...]
     cut_off_s: float  #: the resolution of its time: 60 if it has no seconds
-    untaken: str = (
-        ""  #: the report's word for a call that no agent took, even if one followed it up later
-    )
+    #: The report's word for a call that no agent took, even if one followed it up later.
+    untaken: str = ""
 
     def words(self, region: str) -> str:
         """Its place and content; numbers in the form that reports mask, and no agent's name."""
-        when = (
-            datetime.fromtimestamp(self.moments[0], UTC).isoformat(timespec="seconds")
-            if self.moments
-            else "no time"
-        )
+        when = "no time"
+        if self.moments:
+            when = datetime.fromtimestamp(self.moments[0], UTC).isoformat(timespec="seconds")
         reported = [self.place, when, f"caller {normalise(self.caller, region) or 'is no number'}"]
-        reported += [f"number {normalise(self.number, region) or 'is none'}"] * bool(self.number)
-        reported += [f"group {', '.join(self.groups) or 'none'}"]
-        reported += (
-            []
-            if self.agent is None
-            else ["taken by an agent" if self.agent else "taken by no agent"]
-        )
-        reported += [self.untaken] * bool(self.untaken)
+        if self.number:
+            reported.append(f"number {normalise(self.number, region) or 'is none'}")
+        reported.append(f"group {', '.join(self.groups) or 'none'}")
+        if self.agent is not None:
+            reported.append("taken by an agent" if self.agent else "taken by no agent")
+        if self.untaken:
+            reported.append(self.untaken)
         return "; ".join(reported)
 
 
@@ -97,23 +93,19 @@ def names_in(cells: Sequence[str], known: frozenset[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for cell in cells:
-        parts = [*_BETWEEN_GROUPS.finditer(cell)]
-        starts, ends = (
-            [0, *(part.end() for part in parts)],
-            [*(part.start() for part in parts), len(cell)],
-        )
-        at = 0
-        while at < len(starts):
-            longest = range(min(len(ends), at + _MOST_PARTS), at, -1)
+        separators = [*_BETWEEN_GROUPS.finditer(cell)]
+        starts = [0, *(separator.end() for separator in separators)]
+        ends = [*(separator.start() for separator in separators), len(cell)]
+        first = 0
+        while first < len(starts):
             # the longest name that is known, else the next part alone
-            to = next(
-                (to for to in longest if plain_name(cell[starts[at] : ends[to - 1]]) in known),
-                at + 1,
-            )
-            written = cell[starts[at] : ends[to - 1]].strip()
+            last = min(len(ends), first + _MOST_PARTS) - 1
+            while last > first and plain_name(cell[starts[first] : ends[last]]) not in known:
+                last -= 1
+            written = cell[starts[first] : ends[last]].strip()
             if name := plain_name(written):
                 found.setdefault(name, written)
-            at = to
+            first = last + 1
     return found
 
 
@@ -141,9 +133,8 @@ class ReportSource:
         try:
             with user_files.opened(path, user_files.REPORT) as file:
                 written = os.fstat(file.fileno()).st_mtime
-                raw = file.read(
-                    user_files.REPORT.most_bytes
-                )  # later rows come with the next reading
+                # later rows come with the next reading
+                raw = file.read(user_files.REPORT.most_bytes)
         except OSError as error:
             raise FarEndError(
                 f"platform.report.file: {path.name}: {error.strerror or 'cannot be read'}"
@@ -190,15 +181,15 @@ def rows_of(raw: bytes, declared: Report) -> list[ReportRow]:
     """The rows of a report. Raises :class:`FarEndError` for any other data, and if a needed column
     is missing.
     """
+    is_utf_16 = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
-        text = redacted(
-            raw.decode("utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
-        )
+        text = redacted(raw.decode("utf-16" if is_utf_16 else "utf-8-sig"))
     except UnicodeDecodeError:
         raise FarEndError(
             "the platform's report is not in UTF-8; allowed: CSV or JSON in UTF-8"
         ) from None
-    table = _of_json(text, declared) if text.lstrip()[:1] in ("[", "{") else _of_csv(text, declared)
+    is_json = text.lstrip()[:1] in ("[", "{")
+    table = _of_json(text, declared) if is_json else _of_csv(text, declared)
     zone = ZoneInfo(declared.zone) if declared.zone else UTC
     rows: list[ReportRow] = []
     for place, row in table:
@@ -220,22 +211,20 @@ def _of_csv(text: str, declared: Report) -> Iterator[_Row]:
     # a cell may have more of another separator, a heading has not
     separator = max(_SEPARATORS, key=heading.count)
     columns: dict[ReportField, int] | None = None
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
-        for count, cells in enumerate(
-            csv.reader(io.StringIO(text, newline=""), delimiter=separator), start=1
-        ):
+        for count, cells in enumerate(lines, start=1):
             if not any(cell.strip() for cell in cells):
                 continue
             if columns is None:
                 names = [cell.strip() for cell in cells]
-                columns = {
-                    field: names.index(name) for field, name in _columns(names, declared).items()
-                }
+                of_fields = _columns(names, declared)
+                columns = {field: names.index(name) for field, name in of_fields.items()}
                 continue
-            yield (
-                f"row {count}",
-                {field: cells[at] if at < len(cells) else "" for field, at in columns.items()},
-            )
+            row: dict[ReportField, Any] = {}
+            for field, at in columns.items():
+                row[field] = cells[at] if at < len(cells) else ""  # a row may be shorter
+            yield f"row {count}", row
     except csv.Error as error:
         raise FarEndError(f"the platform's report is no CSV: {error}") from None
 
@@ -246,11 +235,8 @@ def _of_json(text: str, declared: Report) -> Iterator[_Row]:
         plain = redacted_plain(json.loads(text))
     except (ValueError, RecursionError) as error:
         raise FarEndError(f"the platform's report is no JSON: {type(error).__name__}") from None
-    lists = (
-        [plain]
-        if isinstance(plain, list)
-        else [value for value in plain.values() if isinstance(value, list)]
-    )
+    values = plain.values() if isinstance(plain, dict) else [plain]
+    lists = [value for value in values if isinstance(value, list)]
     if len(lists) != 1:
         raise FarEndError(
             f"the platform's report is JSON with {len(lists)} lists; allowed: a list of calls, or a table with one"
@@ -268,12 +254,15 @@ def _columns(names: Sequence[str], declared: Report) -> dict[ReportField, str]:
     """
     there = {_plain_column(name): name for name in names}
     found: dict[ReportField, str] = {}
-    for field, known in KNOWN_COLUMNS.items():
-        wanted = [_plain_column(declared.columns[field])] if field in declared.columns else known
-        if (name := next((there[name] for name in wanted if name in there), None)) is not None:
-            found[field] = name
+    for field, wanted in KNOWN_COLUMNS.items():
+        if field in declared.columns:
+            wanted = (_plain_column(declared.columns[field]),)
+        matching = [there[name] for name in wanted if name in there]
+        if matching:
+            found[field] = matching[0]
     needed = {*_NEEDED, *declared.columns}
-    if missing := [field for field in KNOWN_COLUMNS if field in needed and field not in found]:
+    missing = [field for field in KNOWN_COLUMNS if field in needed and field not in found]
+    if missing:
         shown = ", ".join(sorted({name[:40] for name in names if name})[:40])
         raise FarEndError(
             f"the platform's report has no column for {', '.join(missing)} (platform.report.columns); it has {shown}"
@@ -287,12 +276,13 @@ def _plain_column(name: str) -> str:
 
 def _row(place: str, cells: dict[ReportField, Any], declared: Report, zone: tzinfo) -> ReportRow:
     group, type_ = cells.get("group"), _said(cells.get("type"))
+    groups = map(_said, group if isinstance(group, list) else [group])
     moments, cut_off_s = _moments(_said(cells.get("started")), declared.time_format, zone)
     return ReportRow(
         place=place,
         caller=_number(cells.get("caller")),
         number=_number(cells.get("number")),
-        groups=tuple(filter(None, map(_said, group if isinstance(group, list) else [group]))),
+        groups=tuple(name for name in groups if name),
         agent=_said(cells["agent"]) if "agent" in cells else None,
         moments=moments,
         cut_off_s=cut_off_s,
@@ -302,11 +292,9 @@ def _row(place: str, cells: dict[ReportField, Any], declared: Report, zone: tzin
 
 def _said(value: Any) -> str:
     """A cell as text; empty if it says that there is no value."""
-    text = (
-        as_text(str(value))
-        if isinstance(value, str | int | float) and not isinstance(value, bool)
-        else ""
-    )
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    text = as_text(str(value))
     return "" if text.casefold() in ("null", "none", "n/a", "-") else text
 
 
@@ -322,8 +310,12 @@ def _moments(text: str, time_format: str | None, zone: tzinfo) -> tuple[tuple[fl
         if re.fullmatch(r"[\d.]+", text):
             seconds = since_epoch(float(text))
             return ((seconds,), 1.0) if seconds is not None else ((), 0.0)
-        has_seconds, has_minutes = (re.search(form, text) for form in (r"\d:\d\d:\d\d", r"\d:\d\d"))
-        cut_off_s = 1.0 if has_seconds else 60.0 if has_minutes else 86_400.0
+        if re.search(r"\d:\d\d:\d\d", text):
+            cut_off_s = 1.0
+        elif re.search(r"\d:\d\d", text):
+            cut_off_s = 60.0
+        else:
+            cut_off_s = 86_400.0
         return _in_zone(datetime.fromisoformat(text), zone), cut_off_s
     except (ValueError, OverflowError, OSError):
         return (), 0.0
@@ -337,7 +329,12 @@ def _in_zone(read: datetime, zone: tzinfo) -> tuple[float, ...]:
 
 
 def _cut_off_s(time_format: str) -> float:
-    reported = set(re.findall(r"%[-_0^#]?([A-Za-z])", time_format))
-    if reported & set("fSTXcrs"):
+    """The resolution of a time, by the directives of its format (strftime(3))."""
+    directives = set(re.findall(r"%[-_0^#]?([A-Za-z])", time_format))
+    if directives & set("fSTXcrs"):
         return 1.0
-    return 60.0 if reported & set("MR") else 3600.0 if reported & set("HI") else 86_400.0
+    if directives & set("MR"):
+        return 60.0
+    if directives & set("HI"):
+        return 3600.0
+    return 86_400.0

@@ -33,12 +33,10 @@ class Sought:
     #: When the AI was asked to hand over; None where the platform's own routing leads to the group.
     handed_over: float | None
     ended: float
-    assistant: str = (
-        ""  #: the number of the AI that is to hand over, E.164; empty where there is none
-    )
-    is_shown_by_others: bool = (
-        False  #: whether other people's calls to the group show ``shown``, too
-    )
+    #: The number of the AI that is to hand over, E.164; empty where there is none.
+    assistant: str = ""
+    #: Whether other people's calls to the group show ``shown``, too.
+    is_shown_by_others: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +52,19 @@ class GroupNames:
         cls, reported_as: Mapping[str, Sequence[str]], wanted: str, ignored: Sequence[str]
     ) -> GroupNames:
         """From the names of each group, as written."""
-        of = {plain_name(name): group for group, names in reported_as.items() for name in names}
+        of: dict[str, str] = {}
+        for group, names in reported_as.items():
+            for name in names:
+                of[plain_name(name)] = group
         return cls(of, wanted, frozenset(map(plain_name, ignored)))
 
     def read(self, row: ReportRow) -> list[str]:
         """The groups of a row: those of the deployment by its names, others as the report has them."""
-        found = names_in(row.groups, frozenset(self.of) | self.ignored)
-        return list(
-            dict.fromkeys(
-                self.of.get(name, reported)
-                for name, reported in found.items()
-                if name not in self.ignored
-            )
-        )
+        groups: dict[str, None] = {}
+        for name, written in names_in(row.groups, frozenset(self.of) | self.ignored).items():
+            if name not in self.ignored:
+                groups[self.of.get(name, written)] = None
+        return list(groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +84,25 @@ def where_landed(rows: Sequence[ReportRow], sought: Sought, names: GroupNames) -
     of_call = [row for row in rows if _may_be_within(row, sought) and _is_callers(row, sought)]
     first = [row for row in of_call if _is_first(row, sought)]
     others = [row for row in of_call if row not in first]
-    if row := next((row for row in others if _may_be_anybodys(row, sought)), None):
-        why = f"{row.place} of the report shows the number that transfers of other people's calls show, too"
-        return ReportedLanding(why=why)
-    if doubt := next(filter(None, (_doubt(row, sought) for row in others)), None):
-        return ReportedLanding(why=doubt)
+    for row in others:
+        if _may_be_anybodys(row, sought):
+            why = f"{row.place} of the report shows the number that transfers of other people's calls show, too"
+            return ReportedLanding(why=why)
+    for row in others:
+        if doubt := _doubt(row, sought):
+            return ReportedLanding(why=doubt)
     ours = [row for row in others if _is_within(row, sought)]
     landed = [row for row in ours if _is_to_group(row, sought)] or ours
     first = [row for row in first if _is_within(row, sought)]
     if landed:
-        return _together(
-            landed, [row for row in (*ours, *first) if row not in landed], sought, names
-        )
+        more = [row for row in (*ours, *first) if row not in landed]
+        return _together(landed, more, sought, names)
     if not first:
         return ReportedLanding(
             why="the report does not list the call at its time (platform.report.zone?)"
         )
-    words = f" in {', '.join(where)}" if (where := _groups(first, names)) else ""
+    where = _groups(first, names)
+    words = f" in {', '.join(where)}" if where else ""
     why = f"the report lists the caller's first call{words}, and none to the group"
     return ReportedLanding(why=why, rows=tuple(first))
 
@@ -114,14 +114,16 @@ def _together(
     beside = [name for name in _groups(more, names) if name not in groups]
     if sought.handed_over is None:
         # the row of a call that was to go to the AI may name what leads there
-        beside += [name for name in groups if name not in names.of.values()]
-        groups = [name for name in groups if name in names.of.values()]
+        known = set(names.of.values())
+        beside += [name for name in groups if name not in known]
+        groups = [name for name in groups if name in known]
     if not groups:
-        where = f"in {', '.join(beside)}, which the file has as no group (reported_as, ignore)"
-        return ReportedLanding(
-            why=f"the report lists the call {where if beside else 'in no group'}", rows=rows
-        )
-    in_wanted = [names.wanted in reported for row in landed if (reported := names.read(row))]
+        where = "in no group"
+        if beside:
+            where = f"in {', '.join(beside)}, which the file has as no group (reported_as, ignore)"
+        return ReportedLanding(why=f"the report lists the call {where}", rows=rows)
+    of_rows = [names.read(row) for row in landed]
+    in_wanted = [names.wanted in of_row for of_row in of_rows if of_row]
     if any(in_wanted) and not all(in_wanted):
         why = f"the report lists calls of this caller in {', '.join(groups)}, and does not tell which is this one"
         return ReportedLanding(why=why, rows=rows)
@@ -131,10 +133,10 @@ def _together(
         why = f"the report lists the call in {names.wanted} as {how}, which no agent took"
         return ReportedLanding(why=why, rows=rows)
     agents = tuple(dict.fromkeys(row.agent for row in taken if row.agent))
-    if names.wanted in groups and not agents and all(row.agent is not None for row in taken):
-        return ReportedLanding(
-            why=f"the report lists the call in {names.wanted}, and no agent who took it", rows=rows
-        )
+    shows_agents = all(row.agent is not None for row in taken)
+    if names.wanted in groups and shows_agents and not agents:
+        why = f"the report lists the call in {names.wanted}, and no agent who took it"
+        return ReportedLanding(why=why, rows=rows)
     return ReportedLanding(tuple(groups), rows=rows, beside=tuple(beside), agents=agents)
 
 
@@ -149,11 +151,12 @@ def _is_first(row: ReportRow, sought: Sought) -> bool:
     Some reports list with a number the groups that it is set up with, whether they rang or not.
     What began when the AI had been asked to hand over is another row, be it of the same number.
     """
-    if sought.handed_over is None or not row.moments or not _is(row.caller, sought.caller, sought):
+    if sought.handed_over is None or not row.moments:
         return False
-    if row.number and not any(
-        _is(row.number, number, sought) for number in (sought.line, sought.assistant) if number
-    ):
+    if not _is(row.caller, sought.caller, sought):
+        return False
+    called = [number for number in (sought.line, sought.assistant) if number]
+    if row.number and not any(_is(row.number, number, sought) for number in called):
         return False
     between = max(sought.handed_over - CLOCKS_DIFFER_S, (sought.began + sought.handed_over) / 2)
     return min(row.moments) < between
@@ -178,10 +181,8 @@ def _is(written: str, number: str, sought: Sought) -> bool:
 
 def _is_within(row: ReportRow, sought: Sought) -> bool:
     """Whether it began in the call's time, whichever moment its time means."""
-    return bool(row.moments) and all(
-        sought.began - CLOCKS_DIFFER_S <= moment <= sought.ended + CLOCKS_DIFFER_S
-        for moment in row.moments
-    )
+    begins, ends = sought.began - CLOCKS_DIFFER_S, sought.ended + CLOCKS_DIFFER_S
+    return bool(row.moments) and all(begins <= moment <= ends for moment in row.moments)
 
 
 def _may_be_within(row: ReportRow, sought: Sought) -> bool:

@@ -9,7 +9,7 @@ Without them a stream is recognised by its sequence numbers.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,6 +23,7 @@ from harness.witness.packets import Address, Notes, Payload, Way, as_text
 from harness.witness.srtp import SrtpKey
 
 _HEADER: Final = struct.Struct("!BBHII")
+_PADDING, _EXTENSION, _CSRC_COUNT = 0x20, 0x10, 0x0F  # in the first octet
 _RTCP: Final = range(192, 224)  # payload types with the marker bit (RFC 5761 section 4)
 _DECODERS: Final[dict[str, Callable[[bytes], NDArray[np.int16]]]] = {
     "PCMU": decode_ulaw,
@@ -73,9 +74,8 @@ class Stream:
     last: float
     packets: int  #: without repetitions
     lost: int
-    codecs: tuple[
-        tuple[float, str], ...
-    ]  #: from when on which codec; more than one where the payload type changed
+    #: From when on which codec; more than one where the payload type changed.
+    codecs: tuple[tuple[float, str], ...]
     call_ids: frozenset[str]  #: of the calls whose SDP names its source or target
     is_encrypted: bool
     unread: str = ""  #: why no sound can be decoded
@@ -93,17 +93,17 @@ class Stream:
         part = list[_Audio]()
         anchor = _Anchor(0, 0.0)
         for packet in self._audio:
-            when = anchor.time_of(packet.timestamp) if part else packet.at
-            if part and abs(when - packet.at) > _MOST_DEVIATION_S:
-                yield _sound(part, anchor)
-                part, when = [], packet.at
-            elif (
-                part
-                and when - anchor.time_of(part[-1].timestamp) - len(part[-1].payload) / SAMPLE_RATE
-                > _LONGEST_GAP_S
-            ):
-                yield _sound(part, anchor)
-                part = []
+            when = packet.at
+            if part:
+                when = anchor.time_of(packet.timestamp)
+                before = part[-1]
+                ended = anchor.time_of(before.timestamp) + len(before.payload) / SAMPLE_RATE
+                if abs(when - packet.at) > _MOST_DEVIATION_S:
+                    yield _sound(part, anchor)
+                    part, when = [], packet.at
+                elif when - ended > _LONGEST_GAP_S:
+                    yield _sound(part, anchor)
+                    part = []
             if not part:
                 anchor = _Anchor(packet.timestamp, when)
             part.append(packet)
@@ -136,15 +136,12 @@ class _Anchor:
 
 def _sound(part: Sequence[_Audio], anchor: _Anchor) -> Sound:
     begins = [anchor.samples_to(packet.timestamp) for packet in part]
+    ends = [begin + len(packet.payload) for begin, packet in zip(begins, part, strict=True)]
     first = min(begins)
-    length = (
-        max(begin + len(packet.payload) for begin, packet in zip(begins, part, strict=True)) - first
-    )
-    samples = np.zeros(length, np.int16)
-    for begin, packet in zip(begins, part, strict=True):
-        samples[begin - first : begin - first + len(packet.payload)] = _DECODERS[packet.codec](
-            packet.payload
-        )
+    samples = np.zeros(max(ends) - first, np.int16)
+    for begin, end, packet in zip(begins, ends, part, strict=True):
+        decode = _DECODERS[packet.codec]
+        samples[begin - first : end - first] = decode(packet.payload)
     return Sound(anchor.at + first / SAMPLE_RATE, samples)
 
 
@@ -211,7 +208,8 @@ class RtpStreams:
         found = []
         while self._found:  # each collection goes as soon as its stream is made
             key, collected = self._found.popitem()
-            if (stream := self._stream(*key, collected, by_place, by_call)) is not None:
+            stream = self._stream(*key, collected, by_place, by_call)
+            if stream is not None:
                 found.append(stream)
         return tuple(sorted(found, key=lambda stream: stream.first))
 
@@ -233,29 +231,16 @@ class RtpStreams:
             return None
         calls = frozenset(description.call_id for description in (*receiver, *sender))
         is_encrypted = any(description.media.is_secure for description in (*receiver, *sender))
+        known: dict[int, Codec] = {}
         # A payload type means what the receiver's description says (RFC 3264 section 5.1).
-        known = {
-            codec.payload_type: codec
-            for each in (*sender, *receiver)
-            for codec in each.media.codecs
-        }
+        for description in (*sender, *receiver):
+            known.update((codec.payload_type, codec) for codec in description.media.codecs)
         unprotected = iter(packets)
-        unread = ""
         if is_encrypted:
             keys = _keys(each for call in calls for each in by_call[call])
             unprotected = _decrypted(packets, keys)
-        codecs: list[tuple[float, str]] = []
-        audio: list[_Audio] = []
-        for _, (at, octets) in unprotected:
-            payload_type = octets[1] & 0x7F
-            codec = known.get(payload_type) or STATIC.get(payload_type)
-            name = codec.name.upper() if codec else f"payload type {payload_type}"
-            if name in _NOT_SOUND:
-                continue
-            if not codecs or codecs[-1][1] != name:
-                codecs.append((at, name))
-            if _is_decoded(codec) and (payload := _payload(octets)):
-                audio.append(_Audio(at, _HEADER.unpack_from(octets)[3], name, payload))
+        codecs, audio = _sounding(unprotected, known)
+        unread = ""
         if collected.cut > _MOST_CUT * len(packets):
             audio = []
             unread = f"the capture has the headers of its {len(packets)} packets, not their sound"
@@ -266,17 +251,46 @@ class RtpStreams:
         if unread:
             self._notes.add(f"RTP from {as_text(source)} to {as_text(target)}: {unread}")
         return Stream(
-            source, target, ssrc, first, last, len(packets), collected.lost, tuple(codecs), calls, is_encrypted, unread, tuple(audio)
-        )  # fmt: skip
+            source,
+            target,
+            ssrc,
+            first,
+            last,
+            packets=len(packets),
+            lost=collected.lost,
+            codecs=tuple(codecs),
+            call_ids=calls,
+            is_encrypted=is_encrypted,
+            unread=unread,
+            _audio=tuple(audio),
+        )
+
+
+def _sounding(
+    packets: Iterable[_Numbered], known: Mapping[int, Codec]
+) -> tuple[list[tuple[float, str]], list[_Audio]]:
+    """From when on which codec was sent, and the audio that can be decoded."""
+    codecs: list[tuple[float, str]] = []
+    audio: list[_Audio] = []
+    for _, (at, octets) in packets:
+        payload_type = octets[1] & 0x7F
+        codec = known.get(payload_type) or STATIC.get(payload_type)
+        name = codec.name.upper() if codec else f"payload type {payload_type}"
+        if name in _NOT_SOUND:
+            continue
+        if not codecs or codecs[-1][1] != name:
+            codecs.append((at, name))
+        payload = _payload(octets) if _is_decoded(codec) else b""
+        if payload:
+            timestamp = _HEADER.unpack_from(octets)[3]
+            audio.append(_Audio(at, timestamp, name, payload))
+    return codecs, audio
 
 
 def _is_decoded(codec: Codec | None) -> bool:
-    return (
-        codec is not None
-        and codec.name.upper() in _DECODERS
-        and codec.clock_rate == SAMPLE_RATE
-        and codec.channels == 1
-    )
+    if codec is None or codec.name.upper() not in _DECODERS:
+        return False
+    return codec.clock_rate == SAMPLE_RATE and codec.channels == 1
 
 
 def _in_force(described: Sequence[Described], first: float, last: float) -> list[Described]:
@@ -299,14 +313,17 @@ def _payload(octets: bytes) -> bytes:
     fit.
     """
     begin = _header_length(octets)
-    padding = octets[-1] if octets[0] & 0x20 else 0
-    return octets[begin : len(octets) - padding] if begin + padding <= len(octets) else b""
+    padding = octets[-1] if octets[0] & _PADDING else 0
+    if begin + padding > len(octets):
+        return b""
+    return octets[begin : len(octets) - padding]
 
 
 def _header_length(octets: bytes) -> int:
-    begin = _HEADER.size + 4 * (octets[0] & 0x0F)
-    if octets[0] & 0x10 and begin + 4 <= len(octets):
-        begin += 4 + 4 * int.from_bytes(octets[begin + 2 : begin + 4])
+    begin = _HEADER.size + 4 * (octets[0] & _CSRC_COUNT)
+    if octets[0] & _EXTENSION and begin + 4 <= len(octets):
+        words = int.from_bytes(octets[begin + 2 : begin + 4])
+        begin += 4 + 4 * words
     return begin
 
 
@@ -329,14 +346,13 @@ def _decrypted(packets: Sequence[_Numbered], keys: Sequence[SrtpKey]) -> Iterato
     """The packets that one of the keys fits. A capture may begin when sequence numbers have already
     begun again.
     """
-    fitting: list[tuple[SrtpKey, int]] = [
-        (key, rollovers) for rollovers in range(_MOST_ROLLOVERS) for key in keys
-    ]
+    fitting = [(key, rollovers) for rollovers in range(_MOST_ROLLOVERS) for key in keys]
     failed = 0
     for number, (at, octets) in packets:
-        header = _header_length(octets)
+        header, overflows = _header_length(octets), number >> 16
         for place, (key, rollovers) in enumerate(fitting):
-            if (plain := key.unprotect(octets, header, rollovers + (number >> 16))) is not None:
+            plain = key.unprotect(octets, header, rollovers + overflows)
+            if plain is not None:
                 fitting.insert(0, fitting.pop(place))  # the next packet has the same
                 yield number, (at, plain)
                 break

@@ -61,9 +61,8 @@ class Sound:
         """All channels together: both sides of a call, as a mono recording has them."""
         if len(self.channels) == 1:
             return self.channels[0]
-        mixed: NDArray[np.int16] = (
-            np.stack(self.channels).mean(axis=0, dtype=np.float32).astype(np.int16)
-        )
+        mean = np.stack(self.channels).mean(axis=0, dtype=np.float32)
+        mixed: NDArray[np.int16] = mean.astype(np.int16)
         return mixed
 
 
@@ -117,9 +116,12 @@ def _with_length(content: bytes) -> bytes:
         kind, size = struct.unpack_from("<4sI", content, at)
         at += 8
         if kind == b"data":
-            is_sound = size == 0 and not content[at : at + 4].strip().isalnum()
+            # behind a part that is really empty comes the name of the next one
+            is_unfinished = size == 0 and not content[at : at + 4].strip().isalnum()
+            if not is_unfinished:
+                return content
             length = struct.pack("<I", len(content) - at)
-            return content[: at - 4] + length + content[at:] if is_sound else content
+            return content[: at - 4] + length + content[at:]
         at += size + size % 2
     return content
 
@@ -150,10 +152,13 @@ def _read(file: soundfile.SoundFile, name: str, most_s: float) -> Sound:
     stream = soxr.ResampleStream(rate, SAMPLE_RATE, channels, dtype="float32")
     kept: list[NDArray[np.int16]] = []
     for block in blocks(file, _BLOCK_S * rate, "float32", most_s, always_2d=True):
-        kept.append(to_int16(stream.resample_chunk(np.clip(np.nan_to_num(block), -1, 1))))
-    kept.append(to_int16(stream.resample_chunk(np.zeros((0, channels), np.float32), last=True)))
+        clipped = np.clip(np.nan_to_num(block), -1, 1)
+        kept.append(to_int16(stream.resample_chunk(clipped)))
+    nothing = np.zeros((0, channels), np.float32)
+    kept.append(to_int16(stream.resample_chunk(nothing, last=True)))
     whole = np.concatenate(kept)
-    return Sound(tuple(np.ascontiguousarray(whole[:, at]) for at in range(channels)), rate, name)
+    by_channel = tuple(np.ascontiguousarray(whole[:, number]) for number in range(channels))
+    return Sound(by_channel, rate, name)
 
 
 def marks_in(sound: Sound, *, deep: bool = False) -> tuple[HeardMark, ...]:
@@ -162,11 +167,9 @@ def marks_in(sound: Sound, *, deep: bool = False) -> tuple[HeardMark, ...]:
     ``deep`` also finds marks beneath louder sounds, at some 20 ms of processor time for each
     second.
     """
-    found = [
-        mark
-        for number, samples in enumerate(sound.channels)
-        for mark in _marks(samples, number, deep)
-    ]
+    found: list[HeardMark] = []
+    for number, samples in enumerate(sound.channels):
+        found += _marks(samples, number, deep)
     return tuple(sorted(found, key=lambda mark: (mark.began, mark.channel)))
 
 
@@ -181,12 +184,14 @@ def _marks(samples: NDArray[np.int16], channel: int, deep: bool) -> list[HeardMa
     spans += [_span(facts, None, channel) for facts in going_on.values()]
     if deep:
         for fact in marks_at_once(samples):
-            if not any(
-                known.mark == fact.mark and fact.began < known.ended and known.began < fact.decided
-                for known in spans
-            ):
-                spans.append(HeardMark(fact.mark, channel, fact.began, fact.decided, fact.quality))
+            found = HeardMark(fact.mark, channel, fact.began, fact.decided, fact.quality)
+            if not any(_is_same(found, known) for known in spans):
+                spans.append(found)
     return spans
+
+
+def _is_same(one: HeardMark, other: HeardMark) -> bool:
+    return one.mark == other.mark and one.began < other.ended and other.began < one.ended
 
 
 def _span(facts: list[Heard], end: Ended | None, channel: int) -> HeardMark:

@@ -39,18 +39,18 @@ class SrtpKey:
             raise ValueError(f"SRTP suite {crypto.suite} is not supported")
         size, self._tag = _SUITES[crypto.suite]
         text = crypto.key.removeprefix("inline:").partition("|")[0]
+        padding = "=" * (-len(text) % 4)  # rtpengine leaves it out
         try:
-            master = base64.b64decode(
-                text + "=" * (-len(text) % 4)
-            )  # rtpengine leaves the padding out
+            master = base64.b64decode(text + padding)
         except binascii.Error as error:
             raise ValueError("an SRTP key is not base64") from error
         if len(master) != size + _SALT:
             raise ValueError(
                 f"an SRTP key of {crypto.suite} has {len(master)} octets instead of {size + _SALT}"
             )
-        mki = _MKI_LENGTH.search(crypto.key)
-        self._mki = (decimal(mki[1], most=128) or 0) if mki else 0
+        self._mki = 0
+        if mki := _MKI_LENGTH.search(crypto.key):
+            self._mki = decimal(mki[1], most=128) or 0
         self._encryption = _derived(master, size, _ENCRYPTION, size)
         self._authentication = _derived(master, size, _AUTHENTICATION, 20)
         self._salt = int.from_bytes(_derived(master, size, _SALTING, _SALT))
@@ -68,14 +68,20 @@ class SrtpKey:
         if not hmac.compare_digest(tag, packet[len(packet) - self._tag :]):
             return None
         sequence, ssrc = struct.unpack_from("!H4xI", packet, 2)
-        counter = (self._salt << 16) ^ (ssrc << 64) ^ ((rollovers << 16 | sequence) << 16)
+        index = rollovers << 16 | sequence
+        # section 4.1.1: the last 16 bits count blocks
+        counter = (self._salt << 16) ^ (ssrc << 64) ^ (index << 16)
         return packet[:header] + _keystream(self._encryption, counter, packet[header:end])
 
 
 def _derived(master: bytes, size: int, label: int, length: int) -> bytes:
-    counter = (int.from_bytes(master[size:]) ^ (label << 48)) << 16
-    return _keystream(master[:size], counter, bytes(length))
+    """The session key for a purpose (section 4.3.1)."""
+    key, salt = master[:size], int.from_bytes(master[size:])
+    counter = (salt ^ (label << 48)) << 16
+    return _keystream(key, counter, bytes(length))
 
 
 def _keystream(key: bytes, counter: int, octets: bytes) -> bytes:
-    return Cipher(algorithms.AES(key), modes.CTR(counter.to_bytes(16))).encryptor().update(octets)
+    """``octets``, encrypted or decrypted."""
+    cipher = Cipher(algorithms.AES(key), modes.CTR(counter.to_bytes(16)))
+    return cipher.encryptor().update(octets)
