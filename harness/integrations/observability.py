@@ -40,18 +40,16 @@ def unseen(deployment: Deployment) -> dict[str, str]:
     """Check → why it is not observable when Synthflow is the AI. A stand-in observes every check."""
     synthflow = deployment.synthflow
     witnesses = set(synthflow.witness) if synthflow is not None else set()
-    hidden = {
-        check: why for check, (witness, why) in _BY_WITNESS.items() if witness not in witnesses
-    }
-    if not deployment.has_api:
+    no_access = "synthflow.api_base: there is no access to the AI's interface"
+    hidden: dict[str, str] = {}
+    for check, (witness, why) in _BY_WITNESS.items():
         # in-band evidence needs no access to the AI's interface
-        of_interface = [
-            check for check, (witness, _) in _BY_WITNESS.items() if witness != "in-band"
-        ]
-        hidden |= dict.fromkeys(
-            (*of_interface, *_BY_RECORD),
-            "synthflow.api_base: there is no access to the AI's interface",
-        )
+        if not deployment.has_api and witness != "in-band":
+            hidden[check] = no_access
+        elif witness not in witnesses:
+            hidden[check] = why
+    if not deployment.has_api:
+        hidden |= dict.fromkeys(_BY_RECORD, no_access)
     return hidden
 
 
@@ -75,11 +73,12 @@ def proofs(deployment: Deployment) -> dict[str, str]:
         audio = "confirmed by the transcript; recordings of the AI prove it (harness witness)"
     else:
         audio = "indicated by RTCP and sound; recordings of the AI prove it (harness witness)"
-    sent = "proved by the messages that the AI shows"
-    if not shows_messages:
-        known = (
-            "numbers and X- headers by the AI's record" if deployment.has_api else "not observable"
-        )
+    if shows_messages:
+        sent = "proved by the messages that the AI shows"
+    else:
+        known = "not observable"
+        if deployment.has_api:
+            known = "numbers and X- headers by the AI's record"
         sent = f"{known}; codec, transport and headers by a capture of the trunk (harness witness)"
     return {"audio to and from the AI": audio, "what the AI is sent": sent}
 
@@ -89,19 +88,18 @@ def unseen_at_people(cell: Cell) -> dict[str, str]:
     telephones any number.
     """
     phones = cell.deployment.phones
-    shown = {
-        phones[agent].shows for group in cell.deployment.groups.values() for agent in group.present
-    }
-    return (
-        {"caller_id": "the platform shows an agent's telephone whatever number it chooses"}
-        if "any" in shown
-        else {}
-    )
+    for group in cell.deployment.groups.values():
+        if any(phones[agent].shows == "any" for agent in group.present):
+            why = "the platform shows an agent's telephone whatever number it chooses"
+            return {"caller_id": why}
+    return {}
 
 
 def is_taken_by_machine(cell: Cell, moment: Moment) -> bool:
     """Whether a call that is to land leads to a machine, and not to people."""
-    fallback = cell.entry.fallback if cell.line and moment not in ("people", "transfer") else None
+    if not cell.line or moment in ("people", "transfer"):
+        return False
+    fallback = cell.entry.fallback
     return fallback is not None and cell.deployment.groups[fallback].is_machine
 
 
@@ -116,7 +114,7 @@ def has_bystanders(cell: Cell, moment: Moment, *, lands: bool) -> bool:
     if groups_called and all(map(cell.deployment.is_reported, groups_called)):
         return True  # a report names other groups
     right = {agent for name in groups_called for agent in groups[name].present}
-    return bool({agent for group in groups.values() for agent in group.agents} - right)
+    return any(not right.issuperset(group.agents) for group in groups.values())
 
 
 def lands_with(cell: Cell, moment: Moment) -> Iterator[str]:
@@ -124,14 +122,15 @@ def lands_with(cell: Cell, moment: Moment) -> Iterator[str]:
     if not cell.line:
         return
     entry, handover = cell.entry, cell.handover
+    names: list[str | None] = []
     if moment == "people":
-        yield from filter(
-            None, (entry.group if cell.is_open else cell.opening.closed, cell.axes.get("overflow"))
-        )
+        names.append(entry.group if cell.is_open else cell.opening.closed)
+        names.append(cell.axes.get("overflow"))
     elif moment == "transfer" and handover is not None:
-        to = handover.transfer_to
-        group = cell.deployment.groups[to] if to else None
-        yield from filter(None, (to, group and group.overflow, group and group.closed))
-        yield from cell.deployment.groups_of_topic(handover.transfer_topic)
+        if handover.transfer_to:
+            group = cell.deployment.groups[handover.transfer_to]
+            names += [handover.transfer_to, group.overflow, group.closed]
+        names += cell.deployment.groups_of_topic(handover.transfer_topic)
     else:
-        yield from filter(None, (entry.fallback,))
+        names.append(entry.fallback)
+    yield from filter(None, names)

@@ -40,40 +40,36 @@ def table(name: str) -> dict[str, dict[str, Plain]]:
     """The rows of a table by group and id."""
     groups = tomllib.loads(user_files.read_text(TABLES / f"{name}.toml", user_files.SETTINGS))
     every = groups.pop("every")
-    return {
-        group: {row_id: every | plain for row_id, plain in declared.items()}
-        for group, declared in groups.items()
-    }
+    found: dict[str, dict[str, Plain]] = {}
+    for group, declared in groups.items():
+        found[group] = {row_id: every | plain for row_id, plain in declared.items()}
+    return found
 
 
 def rows(name: str) -> dict[str, tuple[Row, ...]]:
     """The rows of each group of a table, in their order."""
-    return {
-        group: tuple(map(row, declared, declared.values()))
-        for group, declared in table(name).items()
-    }
+    found = {}
+    for group, declared in table(name).items():
+        found[group] = tuple(row(row_id, plain) for row_id, plain in declared.items())
+    return found
 
 
 def row(row_id: str, plain: Plain) -> Row:
     """The row that a table declares. Raises ``AttributeError`` for a name that does not exist."""
-    keys = {"scenario": row_id, "which": None, "subject": (), **plain}
+    keys = {"scenario": row_id, "which": None, "subject": (), "axes": (), **plain}
     for key in ("which", "needs", "axes"):
         if keys.get(key) is not None:
             keys[key] = tuple(map(_named, keys[key]))
-    fixed = keys.pop("values", {})
-    keys["axes"] = (
-        *keys.get("axes", ()),
-        *(which.with_values(name, *fixed[name], full=True) for name in fixed),
-    )
+    for name, values in keys.pop("values", {}).items():
+        keys["axes"] += (which.with_values(name, *values, full=True),)
     keys["calls"] = getattr(which, keys.get("calls", "one_call"))
     keys["subject"] = frozenset(keys["subject"])
     for key in ("transports", "authentication"):
         if key in keys:
             keys[key] = tuple(keys[key])
-    more = keys.pop("finds_at", {})
     keys["required_findings"] = _findings(keys.pop("finds"))
     keys["required_findings_at"] = {
-        tuple(cell.split(" ")): _findings(finds) for cell, finds in more.items()
+        tuple(cell.split(" ")): _findings(finds) for cell, finds in keys.pop("finds_at", {}).items()
     }
     return Row(id=row_id, **keys)
 
@@ -92,6 +88,8 @@ def _findings(texts: Iterable[str]) -> RequiredFindings:
         if names in _TOGETHER:
             kinds: RequiredFindings = getattr(base, names)
         else:
-            kinds = {reduce(or_, (getattr(finding_kinds, name) for name in names.split("|"))): 1}
-        found |= {kind: count * int(times or 1) for kind, count in kinds.items()}
+            either = [getattr(finding_kinds, name) for name in names.split("|")]
+            kinds = {reduce(or_, either): 1}
+        for kind, count in kinds.items():
+            found[kind] = count * int(times or 1)
     return found

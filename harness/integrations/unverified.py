@@ -6,13 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from harness.deployment import Deployment, Group
+from harness.deployment import Deployment, Group, Handover, Trunk
 from harness.finding_kinds import LANDING, LANDING_TURN, VOICEMAIL
 from harness.integrations import matrix
+from harness.integrations.base import Which
 from harness.integrations.matrix import Case, calls_of, landing_groups
 from harness.integrations.row_plan import RowPlan, named
 from harness.integrations.which import FAILS_OVER, PEOPLE_THEN_AI, a_full_trunk
+
+_NO_ROW: Final = "no row calls it"
+_NOT_TIMED: Final = "no number of people and no cold handover leads to it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,90 +47,94 @@ class _Declared:
         self._every = every
         self._cases = [case for plan in every for case in matrix.cases_of(plan)]
         self._reached = {name for case in self._cases for name in landing_groups(case, deployment)}
-        self._rung_in_turns = {
-            deployment.lines[c.line].group
-            for c in self._cases
-            if c.line and LANDING_TURN in c.required_findings
-        }
-        self._failed_over, self._overflowed = (
-            {c.line for c in self._cases if c.line and c.row.which and which in c.row.which}
-            for which in (FAILS_OVER, PEOPLE_THEN_AI)
-        )
+        turns = [case for case in self._cases if LANDING_TURN in case.required_findings]
+        self._rung_in_turns = {deployment.lines[case.line].group for case in turns if case.line}
+        self._failed_over = self._lines_of_rows_with(FAILS_OVER)
+        self._overflowed = self._lines_of_rows_with(PEOPLE_THEN_AI)
+
+    def _lines_of_rows_with(self, condition: Which) -> set[str]:
+        """The numbers that cases call whose rows have this condition."""
+        found = set()
+        for case in self._cases:
+            if case.line and condition in (case.row.which or ()):
+                found.add(case.line)
+        return found
 
     def unused(self) -> Iterator[tuple[str, str]]:
+        """Each entry that no case exercises, and why."""
         yield from self._trunks()
-        coded, axes = {case.axes.get("codec") for case in self._cases}, self._deployment.axes
-        for codec in axes.codecs if "codecs" in axes.model_fields_set else ():
-            if codec not in coded:
-                yield f"axes.codecs.{codec}", "no case calls the AI with it"
+        yield from self._codecs()
         yield from self._lines()
-        called = {self._deployment.lines[case.line].ai for case in self._cases if case.line}
-        led = {line.ai for line in self._deployment.lines.values()}
-        for name in (name for name in self._deployment.assistants if name not in called):
-            yield (
-                f"assistants.{name}",
-                "no case calls its numbers" if name in led else "no number leads to it",
-            )
+        yield from self._assistants()
         yield from self._groups()
         yield from self._phones()
 
+    def _codecs(self) -> Iterator[tuple[str, str]]:
+        axes = self._deployment.axes
+        if "codecs" not in axes.model_fields_set:
+            return
+        used = {case.axes.get("codec") for case in self._cases}
+        for codec in axes.codecs:
+            if codec not in used:
+                yield f"axes.codecs.{codec}", "no case calls the AI with it"
+
+    def _assistants(self) -> Iterator[tuple[str, str]]:
+        lines = self._deployment.lines
+        called = {lines[case.line].ai for case in self._cases if case.line}
+        led = {line.ai for line in lines.values()}
+        for name in self._deployment.assistants:
+            if name not in called:
+                why = "no case calls its numbers" if name in led else "no number leads to it"
+                yield f"assistants.{name}", why
+
     def _trunks(self) -> Iterator[tuple[str, str]]:
         deployment = self._deployment
-        lines = deployment.lines
-        carrying = {trunk for name, trunk, _ in deployment.all_dids() if lines[name].ai}
-        fails_over = {line.failover for line in deployment.lines.values()} - {None}
         used = {case.trunk for case in self._cases if case.row.moment != "people"}
         used |= {str(deployment.lines[name].failover) for name in self._failed_over}
         filled = {case.trunk for case in self._cases if case.row.calls is a_full_trunk}
-        plan = next((plan for plan in self._every if plan.row.calls is a_full_trunk), None)
         for trunk in deployment.trunks:
             if trunk.name not in used:
-                unproved = (
-                    "it carries calls only while another trunk is down"
-                    if trunk.name in fails_over
-                    else ""
-                )
-                why = (
-                    "no case is proved over it"
-                    if trunk.name in carrying
-                    else unproved or "it carries no number"
-                )
-                yield f"trunks.{trunk.name}", why
+                yield f"trunks.{trunk.name}", self._why_trunk_unused(trunk)
             elif "max_concurrent_calls" in trunk.model_fields_set and trunk.name not in filled:
-                why = (
-                    f"no row of {deployment.integration} fills a trunk"
-                    if plan is None
-                    else plan.why_not_over(trunk)
-                )
-                yield f"trunks.{trunk.name}.max_concurrent_calls", why
+                yield f"trunks.{trunk.name}.max_concurrent_calls", self._why_not_filled(trunk)
+
+    def _why_trunk_unused(self, trunk: Trunk) -> str:
+        deployment = self._deployment
+        lines = deployment.lines
+        if trunk.name in {name for line, name, _ in deployment.all_dids() if lines[line].ai}:
+            return "no case is proved over it"
+        if trunk.name in {line.failover for line in lines.values()}:
+            return "it carries calls only while another trunk is down"
+        return "it carries no number"
+
+    def _why_not_filled(self, trunk: Trunk) -> str:
+        for plan in self._every:
+            if plan.row.calls is a_full_trunk:
+                return plan.why_not_over(trunk)
+        return f"no row of {self._deployment.integration} fills a trunk"
 
     def _lines(self) -> Iterator[tuple[str, str]]:
         deployment, cases = self._deployment, self._cases
         said = {left.line for left in matrix.left_out(deployment, self._every)}
-        once = (
-            'depth = "once": other numbers prove the rows'
-            if deployment.depth == "once"
-            else "no row calls it"
-        )
         used = {case.line for case in cases}
         falls = {case.axes.get("overflow") for case in cases}
-        falls |= {
-            deployment.lines[case.line].fallback
-            for case in cases
-            if case.line and _falls_back(case)
-        }
+        for case in cases:
+            if case.line and _falls_back(case):
+                falls.add(deployment.lines[case.line].fallback)
         for name, line in deployment.lines.items():
             if line.failover is not None and name not in self._failed_over:
-                yield (
-                    f"lines.{name}.failover",
-                    "its own trunk is never down (reachable = true, and no stand-in to leave it)",
-                )
-            if line.overflow is not None and name not in self._overflowed | said:
+                why = "its own trunk is never down (reachable = true, and no stand-in to leave it)"
+                yield f"lines.{name}.failover", why
+            if name in said:
+                continue
+            if line.overflow is not None and name not in self._overflowed:
                 why = "its agents cannot all decline, or its assistant does not talk"
                 yield f"lines.{name}.overflow", why
-            if name not in used | said:
-                yield f"lines.{name}", once
-            elif line.fallback is not None and name not in said and line.fallback not in falls:
+            if name not in used:
+                is_once = deployment.depth == "once"
+                why = 'depth = "once": other numbers prove the rows' if is_once else _NO_ROW
+                yield f"lines.{name}", why
+            elif line.fallback is not None and line.fallback not in falls:
                 yield f"lines.{name}.fallback", self._why_no_fallback(name)
 
     def _why_no_fallback(self, name: str) -> str:
@@ -134,10 +143,10 @@ class _Declared:
         if group.empty and not group.has_machine:
             return "no agent and no machine answers there"
         if line.group is None:
-            return next(
-                (p.reason.why for p in self._every if p.row.moment == "fallback" and p.reason),
-                "no row calls it",
-            )
+            for plan in self._every:
+                if plan.row.moment == "fallback" and plan.reason:
+                    return plan.reason.why
+            return _NO_ROW
         if line.overflow:
             return "its assistant takes such calls first"
         if groups[line.group].has_machine:
@@ -148,85 +157,99 @@ class _Declared:
 
     def _groups(self) -> Iterator[tuple[str, str]]:
         deployment = self._deployment
-        handovers = [
-            h for name in deployment.assistants for h in deployment.handovers(name).values()
-        ]
-        led = {
-            to
-            for line in deployment.lines.values()
-            for to in (line.group, line.fallback, line.closed)
-        }
-        led |= {to for group in deployment.groups.values() for to in (group.overflow, group.closed)}
+        handovers = self._handovers()
         timed = {line.group for line in deployment.lines.values()}
         timed |= {handover.transfer_to for handover in handovers if handover.transfer == "cold"}
-        overflowed = {
-            handover.transfer_to
-            for case in self._cases
-            if matrix.taker_after_transfer(case, deployment)
-            and (handover := case.handover(deployment)) is not None
-        }
-        led |= {
-            to
-            for handover in handovers
-            for to in (handover.transfer_to, deployment.lands_at(handover))
-        }
-        heard = {
-            case.axes.get("overflow") for case in self._cases if VOICEMAIL in case.required_findings
-        }
+        overflowed, heard = self._overflowed_groups(), set[str | None]()
+        for case in self._cases:
+            if VOICEMAIL in case.required_findings:
+                heard.add(case.axes.get("overflow"))
         sent = {handover.transfer_topic for handover in handovers}
+        led = self._led_to()
         for name, group in deployment.groups.items():
-            unsent = [topic for topic in group.topic if topic not in sent]
-            if unsent and name in self._reached:
-                yield f"groups.{name}.topic", f"no handover sends {', '.join(unsent)}"
-            if group.overflow is not None and name in self._reached - overflowed:
-                why = "no transfer leads to it, or its agents cannot all decline"
-                yield f"groups.{name}.overflow", why
-            if group.hours and name not in timed:
-                yield f"groups.{name}.hours", "no number of people and no cold handover leads to it"
-            if name in self._reached:
-                yield from _waits(name, group)
-            if name in self._reached and group.turns[1:] and name not in self._rung_in_turns:
-                yield f"groups.{name}.rings", "no row calls a number of people that leads to it"
+            is_untimed = bool(group.hours) and name not in timed
             if name not in self._reached:
+                if is_untimed:
+                    yield f"groups.{name}.hours", _NOT_TIMED
                 now = "no case lands there" if deployment.is_within(group) else "it is closed now"
                 why = now if name in led else "no number, handover or topic leads to it"
                 yield f"groups.{name}", why
-            elif group.has_machine and not group.is_machine and name not in heard:
+                continue
+            unsent = [topic for topic in group.topic if topic not in sent]
+            if unsent:
+                yield f"groups.{name}.topic", f"no handover sends {', '.join(unsent)}"
+            if group.overflow is not None and name not in overflowed:
+                why = "no transfer leads to it, or its agents cannot all decline"
+                yield f"groups.{name}.overflow", why
+            if is_untimed:
+                yield f"groups.{name}.hours", _NOT_TIMED
+            yield from _waits(name, group)
+            if group.turns[1:] and name not in self._rung_in_turns:
+                yield f"groups.{name}.rings", "no row calls a number of people that leads to it"
+            if group.has_machine and not group.is_machine and name not in heard:
                 why = "no number of people leads to it, or its agents cannot all decline"
                 yield f"groups.{name}.{'voicemail' if group.voicemail else 'announcement'}", why
 
+    def _handovers(self) -> list[Handover]:
+        found: list[Handover] = []
+        for name in self._deployment.assistants:
+            found += self._deployment.handovers(name).values()
+        return found
+
+    def _overflowed_groups(self) -> set[str | None]:
+        """The groups whose agents decline a transfer in some case."""
+        found = set[str | None]()
+        for case in self._cases:
+            handover = case.handover(self._deployment)
+            if handover is not None and matrix.taker_after_transfer(case, self._deployment):
+                found.add(handover.transfer_to)
+        return found
+
+    def _led_to(self) -> set[str | None]:
+        """The groups to which a number, another group or a handover leads."""
+        deployment = self._deployment
+        led: set[str | None] = set()
+        for line in deployment.lines.values():
+            led |= {line.group, line.fallback, line.closed}
+        for group in deployment.groups.values():
+            led |= {group.overflow, group.closed}
+        for handover in self._handovers():
+            led |= {handover.transfer_to, deployment.lands_at(handover)}
+        return led
+
     def _phones(self) -> Iterator[tuple[str, str]]:
         deployment = self._deployment
-        agents = {agent for group in deployment.groups.values() for agent in group.agents}
-        called = {call.who for case in self._cases for call in calls_of(case, deployment)}
-        campaign = deployment.campaign is not None and deployment.campaign.customer
+        used = set[str | None]()
+        for group in deployment.groups.values():
+            used.update(group.agents)
+        for case in self._cases:
+            used.update(call.who for call in calls_of(case, deployment))
+        if deployment.campaign is not None:
+            used.add(deployment.campaign.customer)
         callers = set(deployment.callers)
-        for name in (
-            name for name in deployment.phones if name not in agents | called | {campaign}
-        ):
-            why = (
-                "there are fewer cases than callers"
-                if name in callers
-                else "it is no caller: other phones have numbers, or its address"
-            )
-            yield f"phones.{name}", why
+        for name in deployment.phones:
+            if name not in used:
+                if name in callers:
+                    why = "there are fewer cases than callers"
+                else:
+                    why = "it is no caller: other phones have numbers, or its address"
+                yield f"phones.{name}", why
         yield from self._agents()
-        used = {phone.account for phone in deployment.phones.values()}
-        for name in (name for name in deployment.accounts if name not in used):
-            yield f"accounts.{name}", "no phone uses it"
+        accounts = {phone.account for phone in deployment.phones.values()}
+        for name in deployment.accounts:
+            if name not in accounts:
+                yield f"accounts.{name}", "no phone uses it"
         moments: Iterable[str] = (plan.row.moment for plan in self._every)
         if deployment.campaign is not None and "campaign" not in moments:
             yield "campaign", f"{deployment.integration} has no row with a campaign"
 
     def _agents(self) -> Iterator[tuple[str, str]]:
         """Agents whom no case is sure to ring, or to have take a call."""
-        deployment, cases = self._deployment, self._cases
-        answering = {
-            name
-            for case in cases
-            if LANDING in case.required_findings
-            for name in matrix.answering_groups(case, deployment)
-        }
+        deployment = self._deployment
+        answering: dict[str, None] = {}
+        for case in self._cases:
+            if LANDING in case.required_findings:
+                answering.update(dict.fromkeys(matrix.answering_groups(case, deployment)))
         rings, takes = set[str](), set[str]()
         for name in answering:
             turns = deployment.groups[name].turns
@@ -235,8 +258,10 @@ class _Declared:
             rings.update(*rung)
             if rung and len(rung[-1]) == 1 and not deployment.groups[name].others:
                 takes.update(rung[-1])
-        reached = (deployment.groups[name] for name in self._reached)
-        present = {a for group in reached if deployment.is_within(group) for a in group.present}
+        present = set[str]()
+        for name in self._reached:
+            if deployment.is_within(deployment.groups[name]):
+                present.update(deployment.groups[name].present)
         for name, phone in deployment.phones.items():
             if name in present - rings:
                 yield f"phones.{name}", "it rings only in a later turn of its groups"
@@ -246,9 +271,10 @@ class _Declared:
 
 def _waits(name: str, group: Group) -> Iterator[tuple[str, str]]:
     """Times of a group that no case waits for."""
-    for key in ("ring_s", "pause_s") if group.turns[1:] else ():
-        if key in group.model_fields_set:
-            yield f"groups.{name}.{key}", "harness phones answer or decline at once"
+    if group.turns[1:]:
+        for key in ("ring_s", "pause_s"):
+            if key in group.model_fields_set:
+                yield f"groups.{name}.{key}", "harness phones answer or decline at once"
     if group.queue_s:
         yield f"groups.{name}.queue_s", "no case waits until its queue gives up"
 

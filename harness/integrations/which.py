@@ -56,12 +56,11 @@ def _agents(deployment: Deployment, group: str | None) -> bool:
 
 def _others_answer(deployment: Deployment, group: str | None) -> bool:
     """Whether only people without a harness phone answer in the group, so no landing is observed."""
-    entry = deployment.groups[group] if group is not None else None
-    return (
-        entry is not None
-        and not entry.empty
-        and not (entry.present if entry.others else entry.agents)
-    )
+    if group is None:
+        return False
+    entry = deployment.groups[group]
+    with_phones = entry.present if entry.others else entry.agents
+    return not entry.empty and not with_phones
 
 
 def _is_seen(deployment: Deployment, group: str | None) -> bool:
@@ -390,9 +389,8 @@ def _is_told_apart(cell: Cell) -> bool:
     if not rivals:
         return True
     hidden = unseen(deployment)
-    at_caller = (
-        handover.transfer == "cold" and cell.entry.refer == "passed-on"
-    )  # the caller's phone gets the REFER
+    # the caller's phone gets the REFER
+    at_caller = handover.transfer == "cold" and cell.entry.refer == "passed-on"
     if group.address is None or ("route.request_uri" in hidden and not at_caller):
         return False
     topic = handover.transfer_topic
