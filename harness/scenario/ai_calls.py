@@ -96,15 +96,13 @@ class StandInCall(Call):
             self._context.background.start(lambda: self._join(onward))
 
     def _leave_after_transfer(self) -> None:
-        # RFC 5589 section 6.1: the transferor ends its own call once the transfer has succeeded
-        # people take their time to answer, so it waits for as long as the call is up
-        code = self.leg.transfer_outcome(
-            self._deployment.limits.seconds_per_call, outlives_call=False
-        )
+        # RFC 5589 section 6.1: the transferor ends its own call once the transfer has succeeded.
+        # People take their time to answer, so it waits for as long as the call is up.
+        within = self._deployment.limits.seconds_per_call
+        code = self.leg.transfer_outcome(within, outlives_call=False)
         if 200 <= code < 300 and not self.is_over():
-            with contextlib.suppress(
-                PhoneMisuseError
-            ):  # the platform may have ended it in the meantime
+            # the platform may have ended it in the meantime
+            with contextlib.suppress(PhoneMisuseError):
                 self.leg.hangup()
 
     @property
@@ -115,11 +113,8 @@ class StandInCall(Call):
 
     def transfers(self) -> list[SentTransfer]:
         """The transfers that it sent."""
-        return list(
-            in_messages(
-                message.text for message in self.leg.messages if message.direction == "sent"
-            )
-        )
+        sent = [message.text for message in self.leg.messages if message.direction == "sent"]
+        return list(in_messages(sent))
 
     def transfer_outcome(self, within: float) -> int | None:
         """The final status of the REFER's NOTIFYs, or of the REFER itself; 0 when none came."""
@@ -132,9 +127,8 @@ class StandInCall(Call):
             try:
                 self.leg.bridge(onward)
             except PhoneMisuseError:
-                if (
-                    onward.state != "disconnected"
-                ):  # otherwise the far end has ended it, and there is no call to join
+                # otherwise the far end has ended it, and there is no call to join
+                if onward.state != "disconnected":
                     raise
 
     def give_up(self) -> None:
@@ -180,9 +174,8 @@ class SynthflowCall(End):
         declared = context.far_end.declared
         self._can = declared.testimony
         self._find = find  # looks for a record that is unknown yet
-        self._wanted = (
-            wanted  #: the number that should be called, to find a record that is unknown yet
-        )
+        #: The number that should be called, to find a record that is unknown yet.
+        self._wanted = wanted
         self._failing = False
         comes_after = context.deployment.transcript == "after"
         within_s = declared.transcript_within_s if comes_after else RECOGNISED_WITHIN_S
@@ -339,29 +332,27 @@ class SynthflowCall(End):
 
     def voices_for(self, peer: End) -> Collection[int]:
         """The assistant's own voice, and its answer to the mark of the peer."""
-        voices = (
-            {self._declared.voice} if self._declared and self._declared.voice is not None else set()
-        )
+        voices: set[int] = set()
+        declared = self._declared
+        if declared is not None and declared.voice is not None:
+            voices.add(declared.voice)
         if self.says_in_band and peer.is_ours:
-            voices |= {reply_to(mark) for mark in peer.voices_for(self)}
+            voices.update(reply_to(mark) for mark in peer.voices_for(self))
         return voices
 
     def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
         """By its answer in band if it gives one, else by its record."""
         assert isinstance(speaker, Call)
         if self.says_in_band:
-            # the answer needs the other direction as well: half the time for it, the rest for the
-            # record
-            half = time.monotonic() + (deadline - time.monotonic()) / 2
-            sound = speaker.hears_marks(
-                {reply_to(speaker.mark)}, since, half if "marks" in self._can else deadline
-            )
+            until, now = deadline, time.monotonic()
+            if "marks" in self._can:
+                # the answer needs the other direction as well: half the time for it, the rest for
+                # the record
+                until = now + (deadline - now) / 2
+            sound = speaker.hears_marks({reply_to(speaker.mark)}, since, until)
             if sound is not None:
-                return Sound(
-                    sound.at,
-                    Observation.MARK,
-                    f"{self.label} says in band that it hears mark {speaker.mark}",
-                )
+                words = f"{self.label} says in band that it hears mark {speaker.mark}"
+                return Sound(sound.at, Observation.MARK, words)
         if "marks" in self._can:
             return self.hears_mark(speaker, since, deadline)
         return None
@@ -371,13 +362,10 @@ class SynthflowCall(End):
 
         def heard() -> Sound | None:
             for mark in self._fresh("marks") or []:
+                if mark["mark"] != speaker.mark:
+                    continue
                 last, first = self._moment(mark["until"] or mark["at"]), self._moment(mark["at"])
-                if (
-                    mark["mark"] == speaker.mark
-                    and last is not None
-                    and first is not None
-                    and last >= since
-                ):
+                if last is not None and first is not None and last >= since:
                     words = f"{self.label}'s record lists mark {speaker.mark}"
                     return Sound(max(since, first), Observation.MARK, words, speaker.mark)
             return None
@@ -404,17 +392,16 @@ class SynthflowCall(End):
         marks = self._fresh("marks")
         if self.is_blind or marks is None or self._is_in_doubt:
             return None
+        levels = [mark["level_dbov"] for mark in marks if mark["level_dbov"] is not None]
+        heard = [
+            mark["mark"]
+            for mark in marks
+            if self._record.moment(mark["until"] or mark["at"]) >= since
+        ]
         return ListenerReport(
             seconds=time.monotonic() - since,
-            level_dbov=max(
-                (mark["level_dbov"] for mark in marks if mark["level_dbov"] is not None),
-                default=None,
-            ),
-            marks=tuple(
-                mark["mark"]
-                for mark in marks
-                if self._record.moment(mark["until"] or mark["at"]) >= since
-            ),
+            level_dbov=max(levels, default=None),
+            marks=tuple(heard),
             rx_packets=self._witness("rx_packets"),
         )
 
@@ -456,8 +443,11 @@ class SynthflowCall(End):
         """
 
         def outcome() -> int | str | None:  # an assistant's other actions have statuses, too
-            outcomes = map(outcome_told, reversed(transfers_among(self.refresh().actions)))
-            return next((reported for reported in outcomes if reported is not None), None)
+            for transfer in reversed(transfers_among(self.refresh().actions)):
+                reported = outcome_told(transfer)
+                if reported is not None:
+                    return reported
+            return None
 
         reported = self._context.ask_interface(outcome, within)
         # a bare record may list actions, and yet not what became of a transfer
@@ -475,9 +465,9 @@ class SynthflowCall(End):
             )
         self.peer.press(digit)
         asked = time.monotonic()
-        return (
-            asked if self.farewell_s else self.released_at(asked + self._context.patience) or asked
-        )
+        if self.farewell_s:
+            return asked
+        return self.released_at(asked + self._context.patience) or asked
 
     def let_go(self) -> None:
         """Nothing to do: the assistant hangs up by itself when no agent can take the caller."""

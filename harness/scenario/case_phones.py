@@ -175,12 +175,13 @@ class CasePhones:
         """Whether a call came whose number does not show which of the concurrent cases it belongs
         to.
         """
-        unclear = (
-            phone.guessed and phone.is_ours is accept_every_leg for phone in self._phones.values()
-        )
-        return self._guessed or any(
-            unclear
-        )  # where strangers call, too, an unknown number is theirs
+        if self._guessed:
+            return True
+        # where strangers call, too, an unknown number is theirs
+        without_strangers = [
+            phone for phone in self._phones.values() if phone.is_ours is accept_every_leg
+        ]
+        return any(phone.guessed for phone in without_strangers)
 
     @property
     def by_name(self) -> Mapping[str, Phone]:
@@ -201,10 +202,13 @@ class CasePhones:
     def fatal_error(self) -> BaseException | None:
         """Why a phone is no longer reliable, or declined what the far end asked."""
         one_each = {phone.process.pid: phone for phone in self._phones.values()}
-        declined = (phone.declined for phone in self._phones.values())
-        return next(
-            filter(None, (*(phone.fault() for phone in one_each.values()), *declined)), None
-        )
+        for phone in one_each.values():
+            if fault := phone.fault():
+                return fault
+        for phone in self._phones.values():
+            if phone.declined:
+                return phone.declined
+        return None
 
     @property
     def loss(self) -> BaseException | None:
@@ -252,10 +256,9 @@ class CasePhones:
         slice_s = 0.05 if len(phones) > 1 else 0.25
         while True:
             for phone in phones:
+                turn_s = max(0.0, min(deadline - time.monotonic(), slice_s))
                 try:
-                    leg = phone.expect_call(
-                        within=max(0.0, min(deadline - time.monotonic(), slice_s)), answer=False
-                    )
+                    leg = phone.expect_call(within=turn_s, answer=False)
                 except NeverCame:
                     if time.monotonic() >= deadline or unless():
                         raise
@@ -293,22 +296,20 @@ class CasePhones:
     def shown(self, leg: Leg) -> tuple[str, ...]:
         """The numbers that a call shows; none if its INVITE cannot be read."""
         invite = leg.facts.invite
-        if invite is None or (parsed := read(invite.text)) is None:
+        parsed = None if invite is None else read(invite.text)
+        if parsed is None:
             return ()
         region = self._deployment.region_at(leg.phone.name)
         return numbers_shown(parsed, region, self._known_spellings)
 
     @cached_property
     def _numbers(self) -> frozenset[str]:
-        every = (
-            handover
-            for name in self._deployment.assistants
-            for handover in self._deployment.handovers(name).values()
-        )
-        fixed = {handover.fixed_caller_id for handover in every}
-        return frozenset(
-            {*numbers_of(self._deployment), HEADER_NUMBER} | {number for number in fixed if number}
-        )
+        found = {*numbers_of(self._deployment), HEADER_NUMBER}
+        for name in self._deployment.assistants:
+            for handover in self._deployment.handovers(name).values():
+                if handover.fixed_caller_id:
+                    found.add(handover.fixed_caller_id)
+        return frozenset(found)
 
     @cached_property
     def _known_spellings(self) -> dict[str, str]:
@@ -341,11 +342,9 @@ def send_options(phone: Phone, uri: str) -> tuple[int, str]:
     Answers challenges (section 22). Status 0: no response came, whatever the phone says.
     """
     config = phone.config
-    login = (
-        Login(config.username, config.password, config.realm)
-        if config.username and config.password
-        else None
-    )
+    login = None
+    if config.username and config.password:
+        login = Login(config.username, config.password, config.realm)
     credentials: list[tuple[str, str]] = []
     for _ in range(1 + MOST_CHALLENGES):
         seen = len(phone.events)
@@ -361,22 +360,20 @@ def send_options(phone: Phone, uri: str) -> tuple[int, str]:
             return 0, f"no final response; the phone itself ended it as {code} {reason}"
         if code not in (401, 407) or login is None:
             return code, reason
-        if (answered := login.answer(request, response)) is None:
+        answered = login.answer(request, response)
+        if answered is None:
             why = f" ({login.unanswered.why})" if login.unanswered else ""
             return code, reason + why
-        credentials = [
-            (name, v)
-            for name in ("Authorization", "Proxy-Authorization")
-            for v in answered.get_all(name)
-        ]
+        credentials = []
+        for name in ("Authorization", "Proxy-Authorization"):
+            credentials += [(name, value) for value in answered.get_all(name)]
     return code, reason
 
 
 def _exchange(events: Sequence[Event]) -> tuple[Request | None, Response | None]:
     """The last OPTIONS as it was sent, and its final response."""
-    asked = [
-        each for each in exchanges(list(messages_of(events))) if each.request.method == "OPTIONS"
-    ]
+    every = exchanges(list(messages_of(events)))
+    asked = [each for each in every if each.request.method == "OPTIONS"]
     if not asked:
         return None, None
     request, response = asked[-1].request.message, asked[-1].response

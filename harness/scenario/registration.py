@@ -89,9 +89,8 @@ class Registration(CasePart):
             self._evidence.expect(
                 registration.refreshed.of(self._label, seconds, granted_s, before_s)
             )
-            if (
-                again is not None and again.unbound
-            ):  # its 200 lists the bindings as the first one's does (section 10.3)
+            # its 200 lists the bindings as the first one's does (section 10.3)
+            if again is not None and again.unbound:
                 self._add_accepted(again, granted_s)
 
     def is_refused_with(self, codes: tuple[int, ...], *, for_its_password: bool = False) -> None:
@@ -219,11 +218,11 @@ def _answers_of_api(context: CaseContext, path: str) -> NextAnswer:
 
     def next_answer(within: float, after: RegisterAnswer | None) -> RegisterAnswer | None:
         def look() -> RegisterAnswer | None:
-            listed = map(answer, context.far_end.api.ask("GET", path).get("registrations", []))
-            return next(
-                (one for one in listed if after is None or (one.code == 200 and one.at > after.at)),
-                None,
-            )
+            listed = context.far_end.api.ask("GET", path).get("registrations", [])
+            for one in map(answer, listed):
+                if after is None or (one.code == 200 and one.at > after.at):
+                    return one
+            return None
 
         return context.ask_interface(look, within)
 

@@ -117,9 +117,8 @@ class ReportedCall(End):
         self._declared = declared
         self._source = ReportSource(declared)
         self.began = time.monotonic() if began is None else began
-        self.is_seen = (
-            False  #: whether it rang at harness phones instead, so that no report is needed
-        )
+        #: Whether it rang at harness phones instead, so that no report is needed.
+        self.is_seen = False
         self.shown = of.number or ""  #: the number that the landing is to show
         if not is_heard:
             context.unheard = self
@@ -181,10 +180,10 @@ class ReportedCall(End):
     def _look(self, sought: Sought, names: GroupNames) -> ReportedLanding:
         rows = self._source.read(sought.began)
         ahead = self._source.clock_ahead_s
-        if (
-            abs(ahead) > CLOCKS_DIFFER_S
-        ):  # an earlier call's row may then be in the time of this one
-            why = f"the clock of who gives the report is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
+        # an earlier call's row may then be in the time of this one
+        if abs(ahead) > CLOCKS_DIFFER_S:
+            differs = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
+            why = f"the clock of who gives the report is {differs}"
             return ReportedLanding(why=f"{why}, so that none of its rows is sure to be this call's")
         return where_landed(rows, sought, names)
 
@@ -217,19 +216,15 @@ class ReportedCall(End):
         rows, beside = [row.words(region) for row in found.rows], f"groups beside {wanted}"
         if found.why:
             why = f"{found.why}, {self._declared.within_s:g} s after the call's end"
-            measured, expected = (
-                Landing(wanted=wanted),
-                f"the number {self.shown} in the platform's report",
-            )
-            lands = f"the call lands at {wanted}"
+            measured, lands = Landing(wanted=wanted), f"the call lands at {wanted}"
             landed = unobserved("landing", _THE_CALL, lands, why, measured, rows)
-            shown = unobserved("caller_id", self.label, expected, why)
+            shows = f"the number {self.shown} in the platform's report"
+            shown = unobserved("caller_id", self.label, shows, why)
         else:
-            why = (
-                f"the report lists {', '.join(found.beside)} as well, and not whether they rang"
-                if found.beside
-                else ""
-            )
+            why = ""
+            if found.beside:
+                names = ", ".join(found.beside)
+                why = f"the report lists {names} as well, and not whether they rang"
             landed = landing.landed_by_report.of(
                 _THE_CALL, wanted, found.groups, took=bool(found.agents), rows=rows
             )
@@ -240,9 +235,8 @@ class ReportedCall(End):
             expected, watched = "no other group in the platform's report", Ringing(watched=False)
             others = unobserved("landing.others", beside, expected, why, watched)
         elif wanted in found.groups:
-            others = landing.none_beside_in_report.of(
-                beside, [name for name in found.groups if name != wanted], rows
-            )
+            more = [name for name in found.groups if name != wanted]
+            others = landing.none_beside_in_report.of(beside, more, rows)
         else:
             return [landed, shown]
         return [landed, shown, others]
