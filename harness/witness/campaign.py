@@ -45,21 +45,18 @@ def start(campaign: Campaign, line: str, customer: str, id_there: str = "") -> N
     """Ask the platform to call ``customer`` from ``line`` (both E.164), by the campaign that has
     this id there. Raises :class:`FarEndError`.
     """
-    has_body = (
-        campaign.method != "GET"
-    )  # RFC 9110 section 9.3.1: there it may not be read, or have the request refused
+    # RFC 9110 section 9.3.1: the body of a GET may not be read, or have the request refused
+    has_body = campaign.method != "GET"
     headers = request_headers(campaign, has_body=has_body)
     if not campaign.url:
         raise FarEndError("campaign.url: is missing; a campaign triggered by HTTP needs one")
     escaped = quote(line), quote(customer), id_there
-    types = (value.lower() for name, value in headers.items() if name.lower() == "content-type")
-    is_form = any(value.startswith(_FORM) for value in types)
-    url = _filled_in(campaign.url, *escaped)
-    body = (
-        _filled_in(campaign.body, *escaped if is_form else (line, customer, id_there))
-        if has_body
-        else None
-    )
+    url, body = _filled_in(campaign.url, *escaped), None
+    if has_body:
+        types = [value.lower() for name, value in headers.items() if name.lower() == "content-type"]
+        is_form = any(value.startswith(_FORM) for value in types)
+        values = escaped if is_form else (line, customer, id_there)
+        body = _filled_in(campaign.body, *values)
     where = f"campaign trigger {campaign.url.partition('?')[0]}"  # the query may hold secrets
     client = HttpClient()
     try:

@@ -22,9 +22,8 @@ from harness.support.files import user_files
 from harness.witness.packets import Address, Notes, Payload, Transport, Way, payloads
 from harness.witness.rtp_streams import Described, RtpStreams, Stream
 
-CAPTURE: Final = user_files.FileKind(
-    512 << 20
-)  #: three hours of a call in both directions, with Ethernet headers
+#: Three hours of a call in both directions, with Ethernet headers.
+CAPTURE: Final = user_files.FileKind(512 << 20)
 _SIP: Final = re.compile(
     rb"[\r\n]*(?:SIP/2\.0 [1-6][0-9]{2}[ \r]|[A-Za-z]{1,32} [^ \r\n]{1,2048} SIP/2\.0\r?\n)"
 )
@@ -105,7 +104,8 @@ class _Reader:
             self._connections[key] = StreamFramer()
             if _TLS.match(payload.octets):
                 self.notes.add("TLS cannot be read, nor SIP in it")
-        if (framer := self._connections[key]) is None:  # not at a message's beginning, or not SIP
+        framer = self._connections[key]
+        if framer is None:  # not at a message's beginning, or not SIP
             if not _SIP.match(payload.octets):
                 return
             framer = self._connections[key] = StreamFramer()
@@ -129,19 +129,19 @@ class _Reader:
         )
 
     def capture(self, path: Path) -> Capture:
-        offers = [
-            found for captured in self._messages if (found := described(captured)) is not None
-        ]
-        streams = self._streams.streams(offers)
+        descriptions = [found for found in map(described, self._messages) if found is not None]
+        streams = self._streams.streams(descriptions)
         if not self._messages and not streams:
-            ports = ", ".join(
-                f"{transport} port {port} ({count})"
-                for (transport, port), count in self._ports.most_common(3)
-            )
-            where = f"most packets went to {ports}" if ports else "no packet of UDP or TCP"
-            self.notes.add(f"neither SIP nor RTP was found; {where}")
+            self.notes.add(f"neither SIP nor RTP was found; {self._where_packets_went()}")
         messages = tuple(sorted(self._messages, key=lambda captured: captured.at))
         return Capture(path, messages, streams, self.notes.lines(), self._first, self._last)
+
+    def _where_packets_went(self) -> str:
+        ports = [
+            f"{transport} port {port} ({count})"
+            for (transport, port), count in self._ports.most_common(3)
+        ]
+        return f"most packets went to {', '.join(ports)}" if ports else "no packet of UDP or TCP"
 
 
 def described(captured: CapturedMessage) -> Described | None:

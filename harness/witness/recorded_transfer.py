@@ -47,15 +47,18 @@ def transfers_among(actions: Iterable[Any]) -> list[dict[str, Any]]:
     extractor may be called ``transfer_reason``, and what looks something up at a server has that
     server's status.
     """
-    found = (action for action in actions if isinstance(action, dict))
-    kinds = (
-        (str(action.get("action_type") or action.get("name")).lower(), action) for action in found
-    )
-    reported = (action | _documented(action) for kind, action in kinds if "transfer" in kind)
-    return [
-        {name: value for name, value in each.items() if name != "to" or _names_somebody(value)}
-        for each in reported
-    ]
+    found: list[dict[str, Any]] = []
+    for action in actions:
+        if not isinstance(action, dict):
+            continue
+        kind = str(action.get("action_type") or action.get("name")).lower()
+        if "transfer" not in kind:
+            continue
+        transfer = action | _documented(action)
+        if "to" in transfer and not _names_somebody(transfer["to"]):
+            del transfer["to"]
+        found.append(transfer)
+    return found
 
 
 def landed_by(actions: Iterable[Any]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final
@@ -97,9 +97,8 @@ def fetch(
         raise FarEndError(
             "Synthflow API: GET /calls/{id}/recording: 404, so there is no recording of the call"
         )
-    trusted = (
-        ssl.create_default_context()
-    )  # another host than the API's, which a private authority may have signed for
+    # another host than the API's, which a private authority may have signed for
+    trusted = ssl.create_default_context()
     if ca_file is not None:
         trusted.load_verify_locations(ca_file)
     client = HttpClient(trusted, public=not api.is_local)  # it never learns the token
@@ -108,7 +107,9 @@ def fetch(
     finally:
         client.close()
     ending = PurePosixPath(urlsplit(address).path).suffix.lower()
-    return FetchedFile(f"{call_id}{ending if ending in _ENDINGS else ''}", content)
+    if ending not in _ENDINGS:
+        ending = ""
+    return FetchedFile(f"{call_id}{ending}", content)
 
 
 def _download(client: HttpClient, address: str, *, in_clear: bool) -> bytes:
@@ -149,9 +150,8 @@ class CallAudio:
 
     received: NDArray[np.int16]  #: at 8 kHz; zero where it does not count
     mark: int
-    mark_sent: tuple[
-        tuple[float, float], ...
-    ]  #: from when to when the leg sent its mark, and then perhaps words
+    #: From when to when the leg sent its mark, and then perhaps words.
+    mark_sent: tuple[tuple[float, float], ...]
     words_s: float  #: the longest of these words
     since: float = 0.0  #: marks sent before do not count
 
@@ -167,9 +167,8 @@ class Shown:
     is_missing: bool  #: the recording covers a time in which the caller sent its mark, without it
     voice: Likeness  #: what the leg received, in the recording
     has_voice: bool  #: it is there, at a time that fits the caller's marks: the same greeting in another place is another call's
-    round_trip_s: (
-        float | None
-    )  #: the delays of both directions together; what an encoder adds to both falls out of it
+    #: The delays of both directions together; what an encoder adds to both falls out of it.
+    round_trip_s: float | None
     #: Speech beside the caller's own; 0: there is a side for it, which is silent; None: not known.
     spoken_s: float | None
     caller_began_s: float = math.inf  #: when the caller first sent its mark, as of :attr:`voice`
@@ -214,9 +213,7 @@ def shown(sound: Sound, call: CallAudio) -> Shown:
     """Compare a recording with the call that it should be of. The caller may be on any channel, or
     mixed with the AI.
     """
-    is_silent = all(
-        level <= _AUDIBLE_DBOV for channel in sound.channels for level in levels(channel)
-    )
+    is_silent = all(map(_is_silent, sound.channels))
     sound = _amplified(sound)
     marks = marks_in(sound)
     if not any(mark.mark == call.mark for mark in marks):
@@ -226,33 +223,32 @@ def shown(sound: Sound, call: CallAudio) -> Shown:
     spoken = _spoken_s(sound, call, mine, others)
     voice = _voice(call, mine, others)
     lag = voice.lag
-    fitting = [
-        mark
-        for mark in mine
-        if any(_fits(mark, lag, began, ended) for began, ended in call.mark_sent)
-    ]
+    fitting = [mark for mark in mine if _fits_any(mark, lag, call.mark_sent)]
     has_voice = voice.is_found and bool(fitting or not mine)
+    began = [began for began, _ in call.mark_sent]
     round_trip_s = None
     if has_voice:
         mine = [mark for mark in fitting if mark.ended > call.since + lag]
     if has_voice and mine:
-        began = min(
-            (began for began, _ in call.mark_sent),
-            key=lambda began: abs(mine[0].began - lag - began),
-        )
-        round_trip_s = mine[0].began - began - lag
+        came = mine[0].began - lag
+        nearest = min(began, key=lambda at: abs(came - at))
+        round_trip_s = mine[0].began - nearest - lag
     return Shown(
-        sound.seconds,
-        is_silent and not mine,
-        marks,
-        tuple(mine),
-        not mine and has_voice and _covers(sound, call, lag),
-        voice,
-        has_voice,
-        round_trip_s,
-        spoken,
-        min((began for began, _ in call.mark_sent), default=math.inf),
+        seconds=sound.seconds,
+        is_silent=is_silent and not mine,
+        marks=marks,
+        mine=tuple(mine),
+        is_missing=not mine and has_voice and _covers(sound, call, lag),
+        voice=voice,
+        has_voice=has_voice,
+        round_trip_s=round_trip_s,
+        spoken_s=spoken,
+        caller_began_s=min(began, default=math.inf),
     )
+
+
+def _is_silent(channel: NDArray[np.int16]) -> bool:
+    return bool((levels(channel) <= _AUDIBLE_DBOV).all())
 
 
 def _amplified(sound: Sound) -> Sound:
@@ -265,11 +261,15 @@ def _amplified(sound: Sound) -> Sound:
     return replace(sound, channels=tuple(channel.astype(np.int16) for channel in channels))
 
 
-def _fits(mark: HeardMark, lag: float, began: float, ended: float) -> bool:
-    return (
-        mark.ended > began + lag + _LEAST_ROUND_TRIP_S
-        and mark.began < ended + lag + _MOST_ROUND_TRIP_S
-    )
+def _fits_any(mark: HeardMark, lag: float, sent: Iterable[tuple[float, float]]) -> bool:
+    """Whether it is heard as long after one of the times in which it was sent as a call's two ways
+    take.
+    """
+    for began, ended in sent:
+        earliest, latest = began + lag + _LEAST_ROUND_TRIP_S, ended + lag + _MOST_ROUND_TRIP_S
+        if mark.ended > earliest and mark.began < latest:
+            return True
+    return False
 
 
 def _covers(sound: Sound, call: CallAudio, lag: float) -> bool:
@@ -280,12 +280,12 @@ def _covers(sound: Sound, call: CallAudio, lag: float) -> bool:
     """
     if not _ends_with(sound, call, lag):
         return False
-    due = [
-        began + lag
-        for began, ended in call.mark_sent
-        if began >= call.since and ended - began > _DECIDES_S
-    ]
-    return any(at > 0 and at + _DUE_WITHIN_S < sound.seconds for at in due)
+    for began, ended in call.mark_sent:
+        counts = began >= call.since and ended - began > _DECIDES_S
+        due = began + lag
+        if counts and due > 0 and due + _DUE_WITHIN_S < sound.seconds:
+            return True
+    return False
 
 
 def _ends_with(sound: Sound, call: CallAudio, lag: float = 0.0) -> bool:
@@ -324,12 +324,9 @@ def _spoken_s(
     spoken = max(spoken_s(classify(channel)) for channel in others)
     if spoken >= _SPOKEN_S:
         return spoken
-    beside = [
-        channel
-        for number, channel in enumerate(others)
-        if all(mark.channel != number for mark in mine)
-    ]
-    is_silent = beside and all((levels(channel) <= _AUDIBLE_DBOV).all() for channel in beside)
+    callers = {mark.channel for mark in mine}
+    beside = [channel for number, channel in enumerate(others) if number not in callers]
+    is_silent = bool(beside) and all(map(_is_silent, beside))
     return 0.0 if is_silent and _ends_with(sound, call) else None
 
 

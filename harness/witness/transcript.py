@@ -105,9 +105,9 @@ def takes_as_long(transcript: str, seconds: float) -> bool:
     """
     before = itertools.takewhile(lambda turn: turn[0] != "human", _turns(transcript))
     said_first = " ".join(words for side, words in before if side == "bot")
-    words = sum(
-        1.0 if token.isdigit() else max(1.0, len(token) / 5) for token in _TOKEN.findall(said_first)
-    )
+    words = 0.0
+    for token in _TOKEN.findall(said_first):
+        words += 1.0 if token.isdigit() else max(1.0, len(token) / 5)
     return not words or seconds <= _PAUSES_S + words * _SLOWEST_S
 
 
@@ -190,11 +190,9 @@ class RecordReader:
         One that comes after the call is not what the call had of it while it went on.
         """
         ended = self._over_since
-        if (
-            ended is None
-            or not self._text
-            or (self._transcript == "after" and self._text_since < ended)
-        ):
+        if ended is None or not self._text:
+            return None
+        if self._transcript == "after" and self._text_since < ended:
             return None
         return max(self._text_since, ended)
 
@@ -203,12 +201,8 @@ class RecordReader:
         """Whether the call is over and its words are complete: only then does a missing word say
         something.
         """
-        return (
-            self._over_since is not None
-            and self.is_final
-            and not self._is_down()
-            and not self._is_blind()
-        )
+        is_complete = self._over_since is not None and self.is_final
+        return is_complete and not self._is_down() and not self._is_blind()
 
     def look(self) -> CallRecord:
         """The record, read anew."""
