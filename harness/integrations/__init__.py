@@ -162,9 +162,8 @@ def own_row(
         required_findings=required_findings,
     )
     known = _own_rows.setdefault(row_id, row)
-    if (
-        dataclasses.replace(known, calls=row.calls) != row
-    ):  # a conftest.py that is read twice has made its functions anew
+    # a conftest.py that is read twice has made its functions anew
+    if dataclasses.replace(known, calls=row.calls) != row:
         raise SelectionError(
             f"own_row({row_id!r}): another row has this id; allowed: an id of its own"
         )

@@ -127,11 +127,9 @@ class Cell:
     @property
     def assistant(self) -> Assistant | None:
         """The assistant the number leads to; None where it leads to people only."""
-        return (
-            self.deployment.assistants[self.entry.assistant]
-            if self.line and self.entry.assistant
-            else None
-        )
+        if not self.line or not self.entry.assistant:
+            return None
+        return self.deployment.assistants[self.entry.assistant]
 
     @property
     def handover(self) -> Handover | None:
@@ -173,12 +171,10 @@ class Which:
     missing: str  #: the reason when no number has it: "no number has a fallback"
     prefers: Callable[[Cell], int] = lambda cell: 0
     reason_for_one: str = ""  #: the reason when one handover lacks it and others have it
-    hides: Callable[[Cell], bool] = lambda cell: (
-        False
-    )  #: the number has it, but no harness phone can observe it
-    beyond_us: Callable[[Cell], bool] = lambda cell: (
-        False
-    )  #: the number has it, but the harness cannot cause it here
+    #: The number has it, but no harness phone can observe it.
+    hides: Callable[[Cell], bool] = lambda cell: False
+    #: The number has it, but the harness cannot cause it here.
+    beyond_us: Callable[[Cell], bool] = lambda cell: False
 
     def why_none(self, cells: Sequence[Cell]) -> str:
         """The reason when no cell has it. It tells "not observable" from "does not exist"."""
@@ -262,9 +258,8 @@ class Row:
     proves: str  #: what must be proved, in one or two sentences; the description in every report
     source: str  #: where the row comes from: ``guide, Verification 1`` or ``practice``
     section: str = ""  #: the guide's section, for the link
-    which: (
-        tuple[Which, ...] | None
-    )  #: what a number needs for the row to call it; None: the row calls no number
+    #: What a number needs for the row to call it; None: the row calls no number.
+    which: tuple[Which, ...] | None
     needs: tuple[Need, ...] = ()  #: what the deployment needs besides
     #: Whether each number is proved by itself, where ``depth = "every-number"``.
     every_number: bool = False

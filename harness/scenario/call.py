@@ -158,9 +158,8 @@ class Call(ListeningLeg):
             )
             self.words_s = max(self.words_s, seconds)
             self.is_quiet = bool(self.looks)
-            self.leg.play(
-                Wav(self._with_quiet(prompt) if self.is_quiet else prompt_path(prompt))
-            )  # then its mark
+            path = self._with_quiet(prompt) if self.is_quiet else prompt_path(prompt)
+            self.leg.play(Wav(path))  # then its mark
             return began + seconds, pauses
 
     def _with_quiet(self, prompt: str) -> Path:

@@ -56,13 +56,9 @@ def is_masked(user: str) -> bool:
 def actions_of(plain: Mapping[str, Any]) -> list[Any]:
     """What the assistant did by the ``plain`` record: a table, or a list."""
     found = plain.get("executed_actions")
-    return (
-        list(found.values())
-        if isinstance(found, dict)
-        else found
-        if isinstance(found, list)
-        else []
-    )
+    if isinstance(found, dict):
+        return list(found.values())
+    return found if isinstance(found, list) else []
 
 
 # -- what a far end may tell beyond the documented record (docs/simulation.md lists it)
@@ -230,22 +226,17 @@ class CallRecord:
         return found if isinstance(found, str) else None
 
     def _variable(self, name: str) -> object:
-        return next(
-            (
-                value
-                for field in _HEADERS
-                if (value := self._given(field).get(name.lower())) is not None
-            ),
-            None,
-        )
+        for key in _HEADERS:
+            value = self._given(key).get(name.lower())
+            if value is not None:
+                return value
+        return None
 
     def _given(self, field: str) -> dict[str, Any]:
         found = self.plain.get(field)
-        return (
-            {str(name).lower(): value for name, value in found.items()}
-            if isinstance(found, dict)
-            else {}
-        )
+        if not isinstance(found, dict):
+            return {}
+        return {str(name).lower(): value for name, value in found.items()}
 
     @property
     def tells_variables(self) -> bool:
@@ -271,12 +262,12 @@ class CallRecord:
     @property
     def lacking(self) -> tuple[str, ...]:
         """The fields of these that it lacks, in words."""
-        said = {
-            "a status that is known": self.status in _STATUSES,
-            "a number that was called": self.number_to in self.known
-            or _E164.fullmatch(self.number_to or "") is not None,
-        }
-        return tuple(what for what, is_said in said.items() if not is_said)
+        lacking = []
+        if self.status not in _STATUSES:
+            lacking.append("a status that is known")
+        if self.number_to not in self.known and not _E164.fullmatch(self.number_to or ""):
+            lacking.append("a number that was called")
+        return tuple(lacking)
 
     @cached_property
     def _testimony(self) -> dict[str, Any] | str:
@@ -287,7 +278,8 @@ class CallRecord:
             return _Witness.model_validate(self.plain.get("witness") or {}).model_dump()
         except ValidationError as error:
             first = error.errors()[0]
-            return f"{'.'.join(map(str, ('witness', *first['loc'])))}: {first['msg']}"
+            where = ".".join(map(str, ("witness", *first["loc"])))
+            return f"{where}: {first['msg']}"
 
     def witness(self, what: str) -> Any:
         """What the far end witnessed beyond the documented record; None when it does not say, or

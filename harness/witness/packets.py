@@ -189,11 +189,9 @@ def _pcapng_frames(file: Unpacked, notes: Notes) -> Iterator[tuple[float, int, b
 
 
 def _interface(block: bytes, order: str) -> _Interface:
-    kind = (
-        dpkt.pcapng.InterfaceDescriptionBlockLE
-        if order == "<"
-        else dpkt.pcapng.InterfaceDescriptionBlock
-    )
+    kind = dpkt.pcapng.InterfaceDescriptionBlock
+    if order == "<":
+        kind = dpkt.pcapng.InterfaceDescriptionBlockLE
     description = kind(block)
     ticks, offset = 1e6, 0
     for option in description.opts:

@@ -27,9 +27,8 @@ def system_resolver(patience: float) -> dns.asyncresolver.Resolver:
     except dns.exception.DNSException:
         resolver = dns.asyncresolver.Resolver(configure=False)
     resolver.lifetime = patience
-    resolver.timeout = patience / max(
-        2, len(resolver.nameservers)
-    )  # one that is dead leaves time to ask the next
+    # one that is dead leaves time to ask the next
+    resolver.timeout = patience / max(2, len(resolver.nameservers))
     return resolver
 
 

@@ -39,14 +39,12 @@ class Target:
     transport: Transport
     bind: str | None = None  #: the local address, None for any
     ca_file: str | None = None
-    own_pair: tuple[str, str] | None = (
-        None  #: the client certificate for TLS: the files of the certificate and its key
-    )
+    #: The client certificate for TLS: the files of the certificate and its key.
+    own_pair: tuple[str, str] | None = None
     #: Harness softphones send there. They resolve IPv4 only.
     by_phones: bool = field(default=True, compare=False)
-    address: str | None = field(
-        default=None, compare=False
-    )  #: which of the host's; None: the first
+    #: Which of the host's; None: the first.
+    address: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "host", self.host.strip("[]"))
@@ -116,9 +114,8 @@ class Probing:
     resolver: dns.asyncresolver.Resolver | None = None  #: None: as this machine is set up
     wall_clock: Callable[[], float] = time.time
     patience: float = PATIENCE_S
-    registrars: set[Target] = field(
-        default_factory=set
-    )  #: targets that answered a REGISTER with any status
+    #: Targets that answered a REGISTER with any status.
+    registrars: set[Target] = field(default_factory=set)
     admitting: set[Target] = field(default_factory=set)  #: targets that accepted a REGISTER
     deaf: set[Target] = field(default_factory=set)  #: targets that did not answer OPTIONS
     forbidding: set[Target] = field(default_factory=set)  #: targets that refused OPTIONS with 403
@@ -133,11 +130,8 @@ class Probing:
         if is_address(place.host):
             return [place.host]
         found = await self.look_up(place.host)
-        usable = (
-            found.of("A")
-            if place.by_phones or (place.bind and not is_ipv6(place.bind))
-            else found.addresses
-        )
+        from_ipv4 = bool(place.bind) and not is_ipv6(str(place.bind))
+        usable = found.of("A") if place.by_phones or from_ipv4 else found.addresses
         if not usable:
             raise UnresolvedError(
                 f"{place.host} has no address{found.why_not(ipv4=bool(found.addresses))}"
@@ -155,13 +149,13 @@ class Probing:
             return Found(found, by_hosts_file=True)
         kinds = "A", "AAAA"
         answers = await self.ask_dns(host, *kinds)
-        problems = {answer for answer in answers if isinstance(answer, str)}
-        records = [
-            (kind, str(record))
-            for kind, answer in zip(kinds, answers, strict=True)
-            if not isinstance(answer, str)
-            for record in answer
-        ]
+        problems: set[str] = set()
+        records: list[tuple[str, str]] = []
+        for kind, answer in zip(kinds, answers, strict=True):
+            if isinstance(answer, str):
+                problems.add(answer)
+            else:
+                records += [(kind, str(record)) for record in answer]
         return Found(tuple(records), frozenset(problems))
 
     async def ask_dns(self, host: str, *kinds: str) -> list[dns.resolver.Answer | str]:
@@ -181,20 +175,16 @@ class Probing:
     def called_by_phones(self) -> set[str]:
         """Every host that harness softphones send to."""
         deployment = self.deployment
-        ends = [
-            termination(deployment, trunk) for trunk in deployment.trunks if trunk.ai == "stand-in"
-        ]
-        hosts = [end.host for end in ends if end] + [place.host for place in self.accounts]
-        agents = [
-            deployment.phones[agent]
-            for group in deployment.groups.values()
-            for agent in group.agents
-        ]
-        if any(
-            agent.number is None for agent in agents
-        ):  # they are at the platform, and ask it by OPTIONS
-            hosts.append(deployment.platform.host or "")
-        return {host for host in hosts if host}
+        hosts = {place.host for place in self.accounts}
+        for trunk in deployment.trunks:
+            end = termination(deployment, trunk) if trunk.ai == "stand-in" else None
+            if end is not None:
+                hosts.add(end.host)
+        agents = [agent for group in deployment.groups.values() for agent in group.agents]
+        # agents without a number are at the platform, and ask it by OPTIONS
+        if any(deployment.phones[agent].number is None for agent in agents):
+            hosts.add(deployment.platform.host or "")
+        return hosts - {""}
 
     @cached_property
     def accounts(self) -> dict[Target, list[str]]:
@@ -210,11 +200,8 @@ class Probing:
 
 async def by_hosts_file(host: str) -> tuple[tuple[str, str], ...]:
     """The addresses of ``host`` in this machine's hosts file, as A and AAAA, without asking DNS."""
-    if (
-        host != "localhost"
-        and not host.endswith(".localhost")
-        and host.lower() not in named_in(_hosts_file())
-    ):
+    is_local = host == "localhost" or host.endswith(".localhost")
+    if not is_local and host.lower() not in named_in(_hosts_file()):
         return ()
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)

@@ -27,9 +27,9 @@ def server_of(host: str, port: int | None, transport: Transport) -> tuple[str, i
         return host, port or own_port
     records = srv_records(f"{SERVICES[transport]}.{host}")
     _, _, target, at = min(records, default=(0, 0, host, own_port))
-    return (
-        (target, at) if target else (host, own_port)
-    )  # RFC 2782: "." says that there is no such service
+    if not target:  # RFC 2782: "." says that there is no such service
+        return host, own_port
+    return target, at
 
 
 def srv_records(service: str) -> list[tuple[int, int, str, int]]:
