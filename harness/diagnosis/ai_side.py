@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from harness.case.events import TlsHandshake
 from harness.case.model import CallMessage, described
@@ -39,38 +40,48 @@ def derive(scene: Scene) -> None:
     _who_answered(scene)
     for seen in reversed(scene.invites):
         _of_invite(scene, seen)
-    for finding in scene.of("route.request_uri"):
-        scene.record(
-            "ai.did", _number(scene, str(finding.facts.get("request_user"))), *finding.evidence
-        )
-    for finding in scene.of("route.transport"):
-        scene.record(
-            "ai.transport", "another" if finding.failed else "the trunk's", *finding.evidence
-        )
-    for finding in scene.of("route.trunk"):
-        scene.record(
-            "ai.trunk", "another" if finding.failed else "the right one", *finding.evidence
-        )
-    for finding in scene.failed("route.not_reached"):
-        certificate = scene.axes.get("certificate")
-        scene.record(
-            "certificate.taken", bool(certificate) or None, f"{certificate}: {finding.actual}"
-        )
-    if scene.call:
-        for handshake in scene.reported(TlsHandshake, "ai"):
-            in_time = handshake.at >= scene.call.at or None
-            scene.record("ai.handshake", in_time, f"from {handshake.remote}")
+    _routed(scene)
+    _handshakes(scene)
     _final_responses(scene)
     _unheard(scene)
     _lost(scene)
     if scene.has_stand_in:
-        called = scene.call is not None and scene.call.direction == "outgoing"
-        if called and scene.vantage.sees("ai") and not scene.at_ai:
-            scene.record("ai.saw", "nothing", "no message came to the stand-in")
-        if scene.value("ai.saw") == "nothing":
-            scene.record(
-                "ai.offer", "none: no call came to the stand-in", *scene.shown_by("ai.saw")
-            )
+        _saw_nothing(scene)
+
+
+def _routed(scene: Scene) -> None:
+    """What the checks of the call's way to the AI found."""
+    for finding in scene.of("route.request_uri"):
+        called = str(finding.facts.get("request_user"))
+        scene.record("ai.did", _number(scene, called), *finding.evidence)
+    for finding in scene.of("route.transport"):
+        transport = "another" if finding.failed else "the trunk's"
+        scene.record("ai.transport", transport, *finding.evidence)
+    for finding in scene.of("route.trunk"):
+        trunk = "another" if finding.failed else "the right one"
+        scene.record("ai.trunk", trunk, *finding.evidence)
+    certificate = scene.axes.get("certificate")
+    if certificate:
+        for finding in scene.failed("route.not_reached"):
+            scene.record("certificate.taken", True, f"{certificate}: {finding.actual}")
+
+
+def _handshakes(scene: Scene) -> None:
+    if scene.call is None:
+        return
+    for handshake in scene.reported(TlsHandshake, "ai"):
+        if handshake.at >= scene.call.at:
+            scene.record("ai.handshake", True, f"from {handshake.remote}")
+
+
+def _saw_nothing(scene: Scene) -> None:
+    """Whether no message came to a stand-in for the AI, though the caller placed a call."""
+    called = scene.call is not None and scene.call.direction == "outgoing"
+    if called and scene.vantage.sees("ai") and not scene.at_ai:
+        scene.record("ai.saw", "nothing", "no message came to the stand-in")
+    if scene.value("ai.saw") == "nothing":
+        offer = "none: no call came to the stand-in"
+        scene.record("ai.offer", offer, *scene.shown_by("ai.saw"))
 
 
 # -- who answered
@@ -83,18 +94,30 @@ def _accepted(scene: Scene) -> None:
     if scene.call is None:
         scene.record("ai.saw", "none: the case calls from its side", "the case has no caller")
         for finding in scene.failed("final_response", "landing.others"):
-            answered = scene.state(finding.subject, "confirmed") is not None
-            if answered or finding.facts.get("rang") or finding.facts.get("code") in _SUCCESS:
+            if _was_taken(scene, finding):
                 scene.record("access.taken", "from an address that is not allowed", *shown(finding))
     for finding in scene.failed("route.not_answered"):
         scene.record("access.taken", _IN_THE_CLEAR, *shown(finding))
     for seen in scene.invites:
-        answered = any(m.is_of(seen) and m.answers("INVITE") in _SUCCESS for m in scene.sent_by_ai)
-        if seen.transport != "tls" and answered:
+        if seen.transport == "tls":
+            continue
+        if any(m.is_of(seen) and _accepts(m) for m in scene.sent_by_ai):
+            transport = f"over {seen.transport.upper()}"
             scene.record("ai.saw", "answered", seen.where)
-            scene.record(
-                "access.taken", _IN_THE_CLEAR, f"over {seen.transport.upper()}", seen.where
-            )
+            scene.record("access.taken", _IN_THE_CLEAR, transport, seen.where)
+
+
+def _was_taken(scene: Scene, finding: Finding) -> bool:
+    """Whether the platform accepted the call that the finding is about, or rang somebody for it."""
+    if scene.state(finding.subject, "confirmed") is not None:
+        return True
+    facts = finding.facts
+    return bool(facts.get("rang")) or facts.get("code") in _SUCCESS
+
+
+def _accepts(seen: CallMessage) -> bool:
+    """Whether it accepts an INVITE."""
+    return seen.answers("INVITE") in _SUCCESS
 
 
 def _who_answered(scene: Scene) -> None:
@@ -102,20 +125,15 @@ def _who_answered(scene: Scene) -> None:
     for finding in scene.of("landing.answered_by"):
         _by_landing(scene, finding)
     for finding in scene.failed("route.tried"):
-        reached = listed(finding.facts.get("reached"))
-        nothing = (
-            None if scene.invites else "nothing"
-        )  # a scenario does not see what the phone's stack refuses
-        scene.record("ai.saw", "another assistant answered" if reached else nothing, finding.check)
+        if listed(finding.facts.get("reached")):
+            scene.record("ai.saw", "another assistant answered", finding.check)
+        elif not scene.invites:  # a scenario does not see what the phone's stack refuses
+            scene.record("ai.saw", "nothing", finding.check)
     for seen in _attempts(scene):
         final = _refusal(scene, seen)
-        scene.record(
-            "ai.saw",
-            "refused" if final else None,
-            seen.where,
-            *said_by(final.message if final else None),
-        )
-    if scene.invites and not any(m.answers("INVITE") in _SUCCESS for m in scene.sent_by_ai):
+        if final is not None:
+            scene.record("ai.saw", "refused", seen.where, *said_by(final.message))
+    if scene.invites and not any(map(_accepts, scene.sent_by_ai)):
         scene.record("ai.saw", "rang", scene.invites[-1].where)
 
 
@@ -123,32 +141,43 @@ def _by_landing(scene: Scene, finding: Finding) -> None:
     if not finding.failed:
         scene.record("ai.saw", "answered", finding.check)
         return
-    answered = [
-        str(name)
-        for name in listed(finding.facts.get("answered"))
-        if not str(name).startswith("the phone")
-    ]
+    names = map(str, listed(finding.facts.get("answered")))
+    answered = [name for name in names if not name.startswith("the phone")]
     others = [name for name in answered if name != finding.facts.get("wanted")]
     known = scene.deployment is None or bool(set(others) & set(scene.deployment.assistants))
+    attempts = list(map(str, listed(finding.facts.get("attempted"))))
     if others and known:
-        scene.record("ai.saw", "another assistant answered", f"{', '.join(others)} answered")
-        scene.record("ai.did", "another assistant's", f"{', '.join(others)} answered")
+        words = f"{', '.join(others)} answered"
+        scene.record("ai.saw", "another assistant answered", words)
+        scene.record("ai.did", "another assistant's", words)
     elif answered:  # the right one and another party, or the AI for an unknown number
         scene.record("ai.saw", "answered", f"{', '.join(answered)} answered")
     elif scene.invites:
-        finals = [
-            final for seen in _attempts(scene) if (final := _refusal(scene, seen)) is not None
-        ]
-        reported = said_by(finals[-1].message) if finals else ()
-        scene.record("ai.saw", "refused" if finals else "rang", scene.invites[-1].where, *reported)
-    elif attempts := [str(item) for item in listed(finding.facts.get("attempted"))]:
-        refused = any(
-            item.startswith(("failed", "busy")) for item in attempts
-        )  # the platform gives up canceled calls
-        words = [reported for _, reported in _of_records(scene)] if refused else []
-        scene.record("ai.saw", "refused" if refused else "rang", *attempts, *words)
+        _by_attempts(scene)
+    elif attempts:
+        _by_recorded_attempts(scene, attempts)
     elif not finding.facts.get("unseen"):  # without a view, seeing nothing means nothing
         scene.record("ai.saw", "nothing", finding.check)
+
+
+def _by_attempts(scene: Scene) -> None:
+    """What became of the calls that the AI did not answer, by their messages."""
+    last = scene.invites[-1].where
+    refusals = [_refusal(scene, seen) for seen in _attempts(scene)]
+    finals = [final for final in refusals if final is not None]
+    if finals:
+        scene.record("ai.saw", "refused", last, *said_by(finals[-1].message))
+    else:
+        scene.record("ai.saw", "rang", last)
+
+
+def _by_recorded_attempts(scene: Scene, attempts: Sequence[str]) -> None:
+    """The same by the AI's records. A call that the platform gave up is recorded as canceled."""
+    if any(item.startswith(("failed", "busy")) for item in attempts):
+        words = [reported for _, reported in _of_records(scene)]
+        scene.record("ai.saw", "refused", *attempts, *words)
+    else:
+        scene.record("ai.saw", "rang", *attempts)
 
 
 def _lost(scene: Scene) -> None:
@@ -162,9 +191,8 @@ def _lost(scene: Scene) -> None:
         scene.record("ai.lost", "it only rang", *scene.shown_by("ai.saw"))
         if scene.has_stand_in:  # its phone sees every CANCEL
             given_up = [m.where for m in scene.got_by_ai if m.is_request("CANCEL")]
-            scene.record(
-                "ai.given_up", "while the case went on" if given_up else "never", *given_up[:1]
-            )
+            when = "while the case went on" if given_up else "never"
+            scene.record("ai.given_up", when, *given_up[:1])
     for probe in ("probe.ai", "probe.termination"):
         if scene.value(probe) in ("silent", "refuses"):
             scene.record("ai.lost", "its port does not answer", *scene.shown_by(probe))
@@ -180,12 +208,7 @@ def _of_invite(scene: Scene, seen: CallMessage) -> None:
     assert isinstance(invite, Request)
     scene.record("ai.did", _number(scene, number_in(str(invite.uri)) or ""), seen.where)
     if trunk is not None:
-        port = seen.local.rpartition(":")[2]
-        right = any(
-            seen.transport == each.transport and port in (str(each.port), "")
-            for each in (trunk, *_failover(scene))
-        )
-        scene.record("ai.transport", "the trunk's" if right else "another", seen.where)
+        scene.record("ai.transport", _transport(scene, trunk, seen), seen.where)
         scene.record("ai.trunk", _trunk(scene, trunk, seen), seen.where)
     scene.record("ai.tls_asked", invite.uri.asked_transport == "tls", seen.where)
     if seen.sdp:
@@ -194,19 +217,28 @@ def _of_invite(scene: Scene, seen: CallMessage) -> None:
     if newest is not None:
         scene.record("sdp.to_ai", sdp.reach(newest.sdp, newest.remote), newest.where)
         record_beside(scene, newest)
-    if seen.describes_audio:
-        scene.record(
-            "sdp.hold", "the platform" if stays_held(_described(scene, seen)) else None, seen.where
-        )
-    answers = [
-        m
-        for m in scene.sent_by_ai
-        if m.answers("INVITE") == 200 and m.message.call_id == invite.call_id
-    ]
-    for answer in answers[:1]:  # later ones answer re-INVITEs
-        scene.record(
-            "sdp.hold", "the AI" if stays_held(_described(scene, answer)) else None, answer.where
-        )
+    if seen.describes_audio and stays_held(_described(scene, seen)):
+        scene.record("sdp.hold", "the platform", seen.where)
+    answer = _first_answer(scene, invite)
+    if answer is not None and stays_held(_described(scene, answer)):
+        scene.record("sdp.hold", "the AI", answer.where)
+
+
+def _transport(scene: Scene, trunk: Trunk, seen: CallMessage) -> str:
+    port = seen.local.rpartition(":")[2]
+    for each in (trunk, *_failover(scene)):
+        # A record may not tell the port.
+        if seen.transport == each.transport and port in (str(each.port), ""):
+            return "the trunk's"
+    return "another"
+
+
+def _first_answer(scene: Scene, invite: Request) -> CallMessage | None:
+    """The first 200 to an INVITE of that call. Later ones answer re-INVITEs."""
+    for seen in scene.sent_by_ai:
+        if seen.answers("INVITE") == 200 and seen.message.call_id == invite.call_id:
+            return seen
+    return None
 
 
 def _described(scene: Scene, first: CallMessage) -> list[CallMessage]:
@@ -233,15 +265,14 @@ def _number(scene: Scene, user: str) -> str | None:
     if wanted is None or scene.deployment is None or not user:
         return None
     assistants = scene.deployment.assistants
-    if user == assistants[wanted].address:
+    own = assistants[wanted].address
+    if user == own:
         return "the line's"
-    if same_number(user, assistants[wanted].address):
+    if same_number(user, own):
         return "the line's, in another form"
-    return (
-        "another assistant's"
-        if any(same_number(user, a.address) for a in assistants.values())
-        else "nobody's"
-    )
+    if any(same_number(user, assistant.address) for assistant in assistants.values()):
+        return "another assistant's"
+    return "nobody's"
 
 
 def _trunk(scene: Scene, trunk: Trunk, seen: CallMessage) -> str | None:
@@ -250,8 +281,9 @@ def _trunk(scene: Scene, trunk: Trunk, seen: CallMessage) -> str | None:
     """
     assert scene.deployment is not None
     source = host_of(seen.remote)
-    hosts = {t.name: t.termination_host for t in scene.deployment.trunks}
-    if len(set(hosts.values())) < len(hosts) or source not in hosts.values():
+    hosts = {each.name: each.termination_host for each in scene.deployment.trunks}
+    shares_hosts = len(set(hosts.values())) < len(hosts)
+    if shares_hosts or source not in hosts.values():
         return None
     right = {hosts[each.name] for each in (trunk, *_failover(scene))}
     return "the right one" if source in right else "another"
@@ -260,7 +292,9 @@ def _trunk(scene: Scene, trunk: Trunk, seen: CallMessage) -> str | None:
 def _failover(scene: Scene) -> list[Trunk]:
     """The trunk that carries the line's calls while its own is down."""
     name = scene.line.failover if scene.line else None
-    return [scene.deployment.trunk(name)] if scene.deployment and name else []
+    if not name or scene.deployment is None:
+        return []
+    return [scene.deployment.trunk(name)]
 
 
 # -- how it was refused
@@ -278,16 +312,17 @@ def _refusal(scene: Scene, invite: CallMessage) -> CallMessage | None:
     same = [m for m in scene.got_by_ai if m.message.call_id == invite.message.call_id]
     given_up = any(m.is_request("CANCEL", "BYE") for m in same)
     finals = [m for m in scene.sent_by_ai if m.answers("INVITE") >= 300 and m.is_of(invite)]
-    return next((m for m in reversed(finals) if not (given_up and m.status == TERMINATED)), None)
+    if given_up:
+        finals = [m for m in finals if m.status != TERMINATED]
+    return finals[-1] if finals else None
 
 
 def _of_records(scene: Scene) -> list[tuple[str, str]]:
     """What each of the AI's records says of why a call was not taken, and the same for a reader."""
     reported = []
     for record in scene.records:
-        said = record.record.get("error_message") or record.record.get(
-            "telephony_disconnect_reason"
-        )
+        content = record.record
+        said = content.get("error_message") or content.get("telephony_disconnect_reason")
         if isinstance(said, str) and said.strip():
             reported.append((said, f"{record.source}: {said.strip()}"))
     return reported
@@ -307,12 +342,14 @@ def _final_responses(scene: Scene) -> None:
             challenge = "credentials refused"
         assert isinstance(final.message, Response)
         reported = said_by(final.message)
-        scene.record("ai.code", None if final.is_challenge else code, where, *reported)
+        if not final.is_challenge:
+            scene.record("ai.code", code, where, *reported)
         scene.record("ai.refusal", one(of_message(final.message)), where, *reported)
     if scene.invites:
         scene.record("ai.challenge", challenge, where)
         scene.record("ai.code", code or None, where)  # a challenge, if nothing else was said
-    for words, told_by in _of_records(scene):
-        scene.record("ai.refusal", one(about(words)), told_by)
+    for words, source in _of_records(scene):
+        scene.record("ai.refusal", one(about(words)), source)
         status = _STATUS.match(words)
-        scene.record("ai.code", int(status[1]) if status else None, told_by)
+        if status is not None:
+            scene.record("ai.code", int(status[1]), source)

@@ -12,7 +12,7 @@ from harness.diagnosis.audio import in_force, received, record_beside, stays_hel
 from harness.diagnosis.scene import Scene, offered_audio, said_by
 from harness.diagnosis.sdp import address, audio_of, offered, own_reach, reach
 from harness.sip.message import Response
-from harness.sip.sdp import Crypto
+from harness.sip.sdp import Codec, Crypto, Media
 
 #: A request that was sent less than this before the end of the case may still be answered.
 UNDER_WAY_S = 0.9
@@ -32,16 +32,22 @@ def derive(scene: Scene) -> None:
     _prack(scene)
     _own_address(scene)
     _requests(scene, messages)
-    if scene.moment == "transfer" and "hangup.answer" in scene.facts:
-        agents = [each.leg for each in scene.legs_of("agent") if each.leg is not None]
-        answered = any(scene.events.legs[leg].answered_at is not None for leg in agents)
-        scene.record("transfer.given_up", (not answered) if agents else None, *agents)
-    for what, asks in (
-        ("change", lambda m: m.changes_media),
-        ("hangup", lambda m: m.is_request("BYE")),
-    ):
-        if f"{what}.answer" in scene.facts:
-            _at_ai(scene, f"{what}.at_ai", asks)
+    _given_up(scene)
+    if "change.answer" in scene.facts:
+        _at_ai(scene, "change.at_ai", lambda m: m.changes_media)
+    if "hangup.answer" in scene.facts:
+        _at_ai(scene, "hangup.at_ai", lambda m: m.is_request("BYE"))
+
+
+def _given_up(scene: Scene) -> None:
+    """Whether the caller hung up before any agent had answered the transferred call."""
+    if scene.moment != "transfer" or "hangup.answer" not in scene.facts:
+        return
+    agents = [each.leg for each in scene.legs_of("agent") if each.leg is not None]
+    if not agents:
+        return
+    answered = any(scene.events.legs[leg].answered_at is not None for leg in agents)
+    scene.record("transfer.given_up", not answered, *agents)
 
 
 def _requests(scene: Scene, messages: Sequence[CallMessage]) -> None:
@@ -50,15 +56,16 @@ def _requests(scene: Scene, messages: Sequence[CallMessage]) -> None:
     """
     for exchange in reversed(exchanges(messages, without=("ACK", "CANCEL", "PRACK"))):
         request, answer = exchange.request, exchange.response
-        where = (request.where, *((answer.where, answer.message.start_line) if answer else ()))
+        where = [request.where]
+        if answer is not None:
+            where += [answer.where, answer.message.start_line]
         if answer is not None and answer.is_challenge:
             if request.changes_media:
                 scene.record("change.answer", "challenged", *where, leg=request.leg)
             continue
         if request.method == "INVITE" and not request.is_within:
-            if (
-                scene.call is None or request.leg == scene.call.leg
-            ):  # else placed on a REFER, or another caller's
+            # One of another leg was placed on a REFER, or is another caller's.
+            if scene.call is None or request.leg == scene.call.leg:
                 _offer(scene, messages, exchange, where)
         elif request.method in ("INVITE", "UPDATE"):
             outcome = _outcome(scene, exchange, messages)
@@ -80,8 +87,10 @@ def _outcome(scene: Scene, exchange: Exchange, messages: Sequence[CallMessage]) 
         return bye_outcome(answer, [m for m in messages if m.received])
     if not answer.is_success:
         return "refused"
-    waits = [finding.at for finding in scene.failed("phone.wait") if finding.subject == asked.leg]
-    return "late" if any(asked.time < at < came.time for at in waits) else "accepted"
+    for finding in scene.failed("phone.wait"):
+        if finding.subject == asked.leg and asked.time < finding.at < came.time:
+            return "late"
+    return "accepted"
 
 
 def _offer(
@@ -95,21 +104,30 @@ def _offer(
     scene.record("caller.offer", offered(invite.sdp), offered_audio(invite.message), leg=leg)
     if answer is None or answer.status >= 300:
         return
-    # A 200 may lack SDP when a 18x of the same dialog has answered the offer. A reliable 18x must
-    # do so (RFC 3262 section 5), and the first description counts as the answer (RFC 3261 section
-    # 13.2.1).
-    early = (m for m in messages if not answer.sdp and _answers_early(m, answer))
-    first = next(early, answer)
+    first = _first_description(messages, answer)
     descriptions = described(first, messages[messages.index(first) + 1 :])
     scene.record("caller.answer", _answer(invite.sdp, first.sdp), *where, leg=leg)
     scene.record("caller.held", stays_held(descriptions) or None, *where, leg=leg)
     newest = in_force(scene, "audio.to_ai", descriptions)
-    if newest is not None:
-        named = f"c={address(newest.sdp)}, from {newest.remote}"
-        scene.record(
-            "sdp.to_caller", reach(newest.sdp, newest.remote), newest.where, named, leg=leg
-        )
-        record_beside(scene, newest)
+    if newest is None:
+        return
+    reached = reach(newest.sdp, newest.remote)
+    named = f"c={address(newest.sdp)}, from {newest.remote}"
+    scene.record("sdp.to_caller", reached, newest.where, named, leg=leg)
+    record_beside(scene, newest)
+
+
+def _first_description(messages: Sequence[CallMessage], answer: CallMessage) -> CallMessage:
+    """The message that answers the offer.
+
+    A 200 may lack SDP when a 18x of the same dialog has answered the offer. A reliable 18x must do
+    so (RFC 3262 section 5), and the first description counts as the answer (RFC 3261 section
+    13.2.1).
+    """
+    if answer.sdp:
+        return answer
+    early = (seen for seen in messages if _answers_early(seen, answer))
+    return next(early, answer)
 
 
 def _answers_early(seen: CallMessage, answer: CallMessage) -> bool:
@@ -126,16 +144,30 @@ def _answer(offer: str, answer: str) -> str | None:
         return None
     if taken is None:
         return "no audio" if answer else "no SDP"
-    if len(re.findall("^m=", answer, re.M)) != len(re.findall("^m=", offer, re.M)):
+    if _media_lines(answer) != _media_lines(offer):
         return "another number of media lines"  # an answer has as many as the offer
-    if not any(one.is_same(other) for one in taken.voice for other in asked.voice):
+    if not _has_offered_codec(taken, asked):
         return "a codec that was not offered"
     if taken.protocol.upper() != asked.protocol.upper():
         return "another profile"  # RFC 3264 section 6.1
     if taken.is_secure and not _fits(taken.crypto, asked.crypto):
         return "a key that was not offered"
-    is_ip6 = [":" in (address(body) or "") for body in (offer, answer)]
-    return "usable" if is_ip6[0] is is_ip6[1] else "another address family"
+    return "usable" if _is_ip6(answer) is _is_ip6(offer) else "another address family"
+
+
+def _media_lines(body: str) -> int:
+    return len(re.findall("^m=", body, re.M))
+
+
+def _is_ip6(body: str) -> bool:
+    return ":" in (address(body) or "")
+
+
+def _has_offered_codec(taken: Media, asked: Media) -> bool:
+    def was_offered(codec: Codec) -> bool:
+        return any(codec.is_same(other) for other in asked.voice)
+
+    return any(map(was_offered, taken.voice))
 
 
 def _fits(taken: Sequence[Crypto], asked: Sequence[Crypto]) -> bool:
@@ -158,12 +190,12 @@ def _at_ai(scene: Scene, fact: str, asks: Callable[[CallMessage], bool]) -> None
             if isinstance(final, Response) and final.is_final and answer.is_of(seen):
                 is_answered = True
                 refused = bye_outcome(final, sent) == "refused" and not final.is_challenge
-                scene.record(
-                    fact, "refused" if refused else None, seen.where, answer.where, *said_by(final)
-                )
+                where = (seen.where, answer.where, *said_by(final))
+                scene.record(fact, "refused" if refused else None, *where)
             sent.append(answer)
         scene.record(fact, None if is_answered else "unanswered", seen.where)
-    scene.record(fact, "neither refused nor unanswered" if scene.at_ai else None)
+    if scene.at_ai:
+        scene.record(fact, "neither refused nor unanswered")
 
 
 def _prack(scene: Scene) -> None:
@@ -174,12 +206,14 @@ def _prack(scene: Scene) -> None:
     repeated: list[tuple[CallMessage, CallMessage]] = []
     for seen in scene.own:
         if not seen.received and seen.is_request("PRACK"):
-            sent.setdefault(" ".join((seen.message.get("RAck") or "").split()), seen)
+            acknowledged = seen.message.get("RAck") or ""
+            sent.setdefault(" ".join(acknowledged.split()), seen)
         elif seen.status and seen.method == "PRACK":
             return  # an earlier copy of the 18x was in transit when the PRACK left
         elif seen.status and seen.message.has("RSeq"):
             prack = sent.get(f"{seen.message.get('RSeq')} {seen.number} {seen.method}")
-            repeated += [(prack, seen)] if prack else []
+            if prack is not None:
+                repeated.append((prack, seen))
     for prack, seen in repeated:
         scene.record("prack.lost", True, f"sent to {prack.remote}", prack.where, seen.where)
 
@@ -190,7 +224,9 @@ def _own_address(scene: Scene) -> None:
     """
     if scene.call is None or received(scene, scene.call.leg or ""):
         return
-    first = next((m for m in scene.own if not m.received and m.sdp), None)
-    if first is not None:
-        named = f"c={address(first.sdp)}, sent to {first.remote}"
-        scene.record("sdp.caller", own_reach(first.sdp, first.remote), first.where, named)
+    for seen in scene.own:
+        if seen.sdp and not seen.received:
+            reached = own_reach(seen.sdp, seen.remote)
+            named = f"c={address(seen.sdp)}, sent to {seen.remote}"
+            scene.record("sdp.caller", reached, seen.where, named)
+            return

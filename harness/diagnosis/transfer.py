@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from harness.case.checks import identity, timing
 from harness.case.checks.landing import ASKED
 from harness.case.events import TransferProgress
 from harness.case.model import CallMessage, notifies, read
 from harness.case.verdict import Finding
-from harness.deployment import TOPIC_HEADER, Handover, is_address
+from harness.deployment import TOPIC_HEADER, Deployment, Handover, is_address
 from harness.diagnosis.passage import number_shown, shown_at_telephone
 from harness.diagnosis.refusals import of_message, of_refusal
 from harness.diagnosis.scene import Scene, listed, number_in, said_by
@@ -33,32 +34,39 @@ _PROVISIONAL = "a provisional response alone"
 def derive(scene: Scene) -> None:
     _landing(scene)
     _attempted(scene)
-    for finding in scene.of("released"):
-        if (role := scene.vantage.made_by(finding)) in ("ai", "caller", "agent"):
-            late = "late" if finding.failed else "ended"
-            left = "still up" if finding.facts.get("seconds") is None else late
-            scene.record(f"release.{role}", left, finding.actual, leg=finding.subject)
-    for finding in scene.failed("one_call", role="caller"):
-        first = scene.call.leg if scene.call else None
-        kept = (
-            "still up" if len(up := listed(finding.facts.get("up"))) > 1 and first in up else None
-        )
-        scene.record("release.caller", kept, finding.actual, leg=first or "")
+    _released(scene)
     for finding in scene.of("timing"):
         scene.record("fallback.time", _compared(finding), finding.actual)
         _given_up(scene, finding.facts.get("expected_s"))
     for finding in scene.failed("timing.within"):
-        scene.record(
-            "fallback.time",
-            "too late" if finding.facts.get("what") == "the call" else None,
-            finding.actual,
-        )
+        if finding.facts.get("what") == "the call":
+            scene.record("fallback.time", "too late", finding.actual)
     outcome = scene.value("transfer.outcome")
     if outcome is not None:
         failed = isinstance(outcome, int) and outcome >= 300  # RFC 3515 section 2.4.5
         scene.record("transfer.failed", failed, *scene.shown_by("transfer.outcome"))
     _caller_id(scene)
     _handover(scene)
+
+
+def _released(scene: Scene) -> None:
+    """Whether the legs that a transfer leaves behind have ended."""
+    for finding in scene.of("released"):
+        role = scene.vantage.made_by(finding)
+        if role not in ("ai", "caller", "agent"):
+            continue
+        if finding.facts.get("seconds") is None:
+            left = "still up"
+        elif finding.failed:
+            left = "late"
+        else:
+            left = "ended"
+        scene.record(f"release.{role}", left, finding.actual, leg=finding.subject)
+    first = scene.call.leg if scene.call else None
+    for finding in scene.failed("one_call", role="caller"):
+        up = listed(finding.facts.get("up"))
+        if len(up) > 1 and first in up:
+            scene.record("release.caller", "still up", finding.actual, leg=first or "")
 
 
 def _compared(finding: Finding) -> str | None:
@@ -77,18 +85,21 @@ def _given_up(scene: Scene, expected_s: float | None) -> None:
     """
     if expected_s is None:
         return
-    for cancel in (m for m in scene.got_by_ai if m.is_request("CANCEL") and m.at is not None):
-        for invite in (
-            m
-            for m in scene.invites
-            if m.message.call_id == cancel.message.call_id and m.at is not None
-        ):
+    cancels = [m for m in scene.got_by_ai if m.is_request("CANCEL") and m.at is not None]
+    invites = [m for m in scene.invites if m.at is not None]
+    for cancel in cancels:
+        for invite in invites:
+            if invite.message.call_id != cancel.message.call_id:
+                continue
             seconds = cancel.time - invite.time
-            late = "in time" if seconds <= expected_s + timing.TOLERANCE_S else "too late"
-            when = "too early" if timing.is_too_soon(seconds, expected_s) else late
-            scene.record(
-                "ai.let_go", when, f"CANCEL came {seconds:.2f} s after the INVITE", cancel.where
-            )
+            words = f"CANCEL came {seconds:.2f} s after the INVITE"
+            scene.record("ai.let_go", _on_time(seconds, expected_s), words, cancel.where)
+
+
+def _on_time(seconds: float, expected_s: float) -> str:
+    if timing.is_too_soon(seconds, expected_s):
+        return "too early"
+    return "in time" if seconds <= expected_s + timing.TOLERANCE_S else "too late"
 
 
 # -- where the call landed
@@ -105,18 +116,25 @@ def is_fallback(scene: Scene, wanted: object) -> bool:
         return True
     if scene.moment == "people":  # the number leads to the group, whatever else the group is for
         return scene.line is not None and scene.line.fallback == wanted
-    if scene.deployment is None:
+    deployment = scene.deployment
+    if deployment is None:
         return scene.moment != "transfer"
-    handovers = (scene.deployment.handovers(name).values() for name in scene.deployment.assistants)
-    targets = {handover.transfer_to for each in handovers for handover in each}
-    groups = scene.deployment.groups
-    called = [groups[name] for name in targets if name in groups]
-    takers = {to for group in called for to in (group.overflow, group.closed)}
-    return (
-        wanted in {line.fallback for line in scene.deployment.lines.values()}
-        and wanted not in targets
-        and wanted not in takers
-    )
+    if wanted not in {line.fallback for line in deployment.lines.values()}:
+        return False
+    targets = _transfer_targets(deployment)
+    called = [deployment.groups[name] for name in targets if name in deployment.groups]
+    overflows = {group.overflow for group in called}
+    closed = {group.closed for group in called}
+    return wanted not in targets | overflows | closed
+
+
+def _transfer_targets(deployment: Deployment) -> set[str | None]:
+    """Where the handovers of all assistants lead."""
+    targets: set[str | None] = set()
+    for name in deployment.assistants:
+        handovers = deployment.handovers(name).values()
+        targets |= {handover.transfer_to for handover in handovers}
+    return targets
 
 
 def is_unasked(finding: Finding) -> bool:
@@ -133,26 +151,37 @@ def _landing(scene: Scene) -> None:
     if scene.moment == "fallback" and others:
         scene.record("fallback.landed", "another group", reported[0])
     for finding in scene.of("landing"):
-        wanted = finding.facts.get("wanted")
-        if is_group(scene, wanted):
-            fact = "fallback.landed" if is_fallback(scene, wanted) else "transfer.landed"
-            wrong = "another group" if listed(finding.facts.get("rang")) else "nowhere"
-            scene.record(fact, wrong if finding.failed else "the right group", finding.actual)
+        _landed(scene, finding)
     if scene.moment == "transfer" and others:
         scene.record("transfer.landed", "another group", reported[0])
     unasked = [f"{f.subject}: {f.actual}" for f in scene.failed("landing.turn") if is_unasked(f)]
-    scene.record("transfer.unasked", bool(unasked) or None, *unasked)
+    if unasked:
+        scene.record("transfer.unasked", True, *unasked)
     _order(scene)
-    if scene.moment in ("transfer", "people"):
-        scene.record("transfer.others", bool(others) or None, *reported)
+    if scene.moment in ("transfer", "people") and others:
+        scene.record("transfer.others", True, *reported)
     if scene.moment == "people":
         _dialled(scene)
     for finding in scene.of("transfer.refer"):
-        scene.record(
-            "transfer.mode", "not as declared" if finding.failed else "as declared", finding.actual
-        )
+        mode = "not as declared" if finding.failed else "as declared"
+        scene.record("transfer.mode", mode, finding.actual)
     if scene.of("transfer.fails"):
         scene.record("transfer.landed", "nowhere", "nobody rang")
+
+
+def _landed(scene: Scene, finding: Finding) -> None:
+    """Where the call landed, as the check of one group found it."""
+    wanted = finding.facts.get("wanted")
+    if not is_group(scene, wanted):
+        return
+    if not finding.failed:
+        where = "the right group"
+    elif listed(finding.facts.get("rang")):
+        where = "another group"
+    else:
+        where = "nowhere"
+    fact = "fallback.landed" if is_fallback(scene, wanted) else "transfer.landed"
+    scene.record(fact, where, finding.actual)
 
 
 def _order(scene: Scene) -> None:
@@ -162,7 +191,8 @@ def _order(scene: Scene) -> None:
     if not wrong or scene.deployment is None:
         return
     phones = {finding.subject for finding in turns}
-    alike = [n for n, group in scene.deployment.groups.items() if phones == set(group.agents)]
+    groups = scene.deployment.groups.values()
+    alike = [group for group in groups if phones == set(group.agents)]
     two = "another group has the same people" if len(alike) > 1 else "no other group has them"
     scene.record("group.order", two, *wrong)
 
@@ -171,13 +201,14 @@ def _dialled(scene: Scene) -> None:
     """A number that leads to people: the caller dials it, and no AI takes part."""
     if scene.call is None or scene.line is None:
         return
-    for fact, value in (("target", "the group's number"), ("way", "dialled"), ("asked", True)):
-        scene.record(f"transfer.{fact}", value, f"{scene.call.leg} dialled it")
+    words = f"{scene.call.leg} dialled it"
+    scene.record("transfer.target", "the group's number", words)
+    scene.record("transfer.way", "dialled", words)
+    scene.record("transfer.asked", True, words)
     if scene.value("caller.end") == "refused":
-        scene.record("transfer.answer", scene.value("final.code"), *scene.shown_by("caller.end"))
-        scene.record(
-            "transfer.refusal", scene.value("final.refusal"), *scene.shown_by("caller.end")
-        )
+        end = scene.shown_by("caller.end")
+        scene.record("transfer.answer", scene.value("final.code"), *end)
+        scene.record("transfer.refusal", scene.value("final.refusal"), *end)
     # If voicemail was to answer, a phone that rang is of another group.
     if scene.value("instead") not in (None, "nobody") and not scene.of("landing"):
         scene.record("transfer.landed", "another group", *scene.shown_by("instead"))
@@ -190,33 +221,52 @@ def _attempted(scene: Scene) -> None:
     refers = [m for m in scene.sent_by_ai if m.is_request("REFER")]
     onward = [m for m in scene.sent_by_ai if m.begins_dialog]
     named: list[tuple[str | None, str]] = []
-    for sent, way in ((refers, "REFER"), (onward, "INVITE")):
-        for seen in sent[-1:]:
-            message = seen.message
-            assert isinstance(message, Request)
-            target = (message.get("Refer-To") or "") if way == "REFER" else str(message.uri)
-            credentials = any(
-                m.message.has("Proxy-Authorization") or m.message.has("Authorization") for m in sent
-            )
-            scene.record("transfer.asked", True, seen.where)
-            scene.record("transfer.way", way, seen.where)
-            named.append((target_of(scene, target), seen.where))
-            scene.record(
-                "transfer.host", "the trunk's" if way == "REFER" else _host(scene, seen), seen.where
-            )
-            scene.record("transfer.credentials", credentials, seen.where)
-            _answer(scene, seen, way)
-            if way == "REFER":
-                _outcome(scene, seen)
+    if refers:
+        named.append(_by_refer(scene, refers))
+    if onward:
+        named.append(_by_invite(scene, onward))
     _by_phone(scene)
     named += _by_record(scene)
     for number, where in named:
         scene.record("transfer.named", number, where)
         scene.record("transfer.target", number, where)
-    scene.record("transfer.asked", False if scene.at_ai else None)
+    if scene.at_ai:
+        scene.record("transfer.asked", False)
     for finding in scene.of("transfer.fails"):
         code = finding.facts.get("code")
         scene.record("transfer.outcome", "nothing" if code == 0 else code, finding.actual)
+
+
+def _by_refer(scene: Scene, sent: Sequence[CallMessage]) -> tuple[str | None, str]:
+    """What the AI's last REFER shows, and its answer; returns whose number it named."""
+    refer = sent[-1]
+    target = refer.message.get("Refer-To") or ""
+    scene.record("transfer.asked", True, refer.where)
+    scene.record("transfer.way", "REFER", refer.where)
+    scene.record("transfer.host", "the trunk's", refer.where)
+    scene.record("transfer.credentials", _has_credentials(sent), refer.where)
+    _answer(scene, refer, "REFER")
+    _outcome(scene, refer)
+    return target_of(scene, target), refer.where
+
+
+def _by_invite(scene: Scene, sent: Sequence[CallMessage]) -> tuple[str | None, str]:
+    """The same of the last call that the AI placed itself."""
+    invite = sent[-1]
+    assert isinstance(invite.message, Request)
+    target = str(invite.message.uri)
+    scene.record("transfer.asked", True, invite.where)
+    scene.record("transfer.way", "INVITE", invite.where)
+    scene.record("transfer.host", _host(scene, invite), invite.where)
+    scene.record("transfer.credentials", _has_credentials(sent), invite.where)
+    _answer(scene, invite, "INVITE")
+    return target_of(scene, target), invite.where
+
+
+def _has_credentials(sent: Sequence[CallMessage]) -> bool:
+    """Whether any of these requests has credentials."""
+    headers = ("Proxy-Authorization", "Authorization")
+    return any(seen.message.has(header) for seen in sent for header in headers)
 
 
 def target_of(scene: Scene, text: str) -> str | None:
@@ -224,19 +274,33 @@ def target_of(scene: Scene, text: str) -> str | None:
     number = number_in(text)
     if scene.deployment is None or number is None:
         return None
-    groups = scene.deployment.groups
-    named = [name for name, group in groups.items() if group.is_at(number, scene.deployment.region)]
+    groups, region = scene.deployment.groups, scene.deployment.region
+    named = [name for name, group in groups.items() if group.is_at(number, region)]
     if not named:
         return "nobody's number"
-    # The group of the case's handover, else the one that the case waited for.
-    waited = (str(finding.facts.get("wanted")) for finding in scene.of("landing"))
-    wanted = next((name for name in waited if name in groups), None)
-    if scene.handover is not None:
-        wanted = scene.handover.transfer_to
+    wanted = _wanted_group(scene)
     return "the group's number" if wanted is None or wanted in named else "another group's number"
 
 
+def _wanted_group(scene: Scene) -> str | None:
+    """The group of the case's handover, else the one that the case waited for."""
+    if scene.handover is not None:
+        return scene.handover.transfer_to
+    for finding in scene.of("landing"):
+        wanted = str(finding.facts.get("wanted"))
+        if is_group(scene, wanted):
+            return wanted
+    return None
+
+
 def _host(scene: Scene, seen: CallMessage) -> str | None:
+    same = _is_to_the_trunk(scene, seen)
+    if same is None:
+        return None
+    return "the trunk's" if same else "another host"
+
+
+def _is_to_the_trunk(scene: Scene, seen: CallMessage) -> bool | None:
     """By the address that it was sent to, or by the host it names. The address of a name at that
     time is not known.
     """
@@ -244,19 +308,15 @@ def _host(scene: Scene, seen: CallMessage) -> str | None:
     assert isinstance(seen.message, Request)
     if trunk is None or trunk.termination_host is None:
         return None
-    uri = seen.message.uri
-    named = uri.host.lower() == trunk.termination_host and uri.port in (
-        None,
-        trunk.termination_port,
-    )
-    if is_address(trunk.termination_host):
-        by_proxy = (
-            named and host_of(seen.remote) != trunk.termination_host
-        )  # the Request-URI is for the next hop
-        same = trunk.is_termination(seen.remote) or by_proxy if seen.remote else None
-    else:
-        same = None if is_address(uri.host) else named
-    return None if same is None else "the trunk's" if same else "another host"
+    uri, host = seen.message.uri, trunk.termination_host
+    is_named = uri.host.lower() == host and uri.port in (None, trunk.termination_port)
+    if not is_address(host):
+        return None if is_address(uri.host) else is_named
+    if not seen.remote:
+        return None
+    # Behind a proxy, the Request-URI is for the next hop.
+    by_proxy = is_named and host_of(seen.remote) != host
+    return trunk.is_termination(seen.remote) or by_proxy
 
 
 def _answer(scene: Scene, request: CallMessage, method: str) -> None:
@@ -266,18 +326,14 @@ def _answer(scene: Scene, request: CallMessage, method: str) -> None:
         response = finals[-1].response_to(method)
         assert response is not None
         where = (finals[-1].where, *said_by(response))
-        scene.record(
-            "transfer.answer", "accepted" if response.status < 300 else response.status, *where
-        )
-        scene.record(
-            "transfer.refusal", of_refusal(response) if response.status >= 300 else None, *where
-        )
+        if response.status < 300:
+            scene.record("transfer.answer", "accepted", *where)
+        else:
+            scene.record("transfer.answer", response.status, *where)
+            scene.record("transfer.refusal", of_refusal(response), *where)
     elif answers:  # the request had arrived
-        scene.record(
-            "transfer.answer",
-            "challenged" if answers[-1].is_final else _PROVISIONAL,
-            answers[-1].where,
-        )
+        last = answers[-1]
+        scene.record("transfer.answer", "challenged" if last.is_final else _PROVISIONAL, last.where)
     else:
         scene.record("transfer.answer", "none", request.where)
 
@@ -296,36 +352,40 @@ def _outcome(scene: Scene, refer: CallMessage) -> None:
         if status >= 200 and (seen.at or 0.0) > waited_until:
             untold, where = "nothing in time", (seen.where,)
         elif status:
-            body = seen.message.body.decode("utf-8", "replace")
-            fragment = read(
-                body.rstrip() + "\r\n\r\n"
-            )  # the empty line may be missing (RFC 3420 section 2)
-            response = fragment if isinstance(fragment, Response) else None
+            response = _fragment(seen)
             code, where = status, (seen.where, *said_by(response))
             refusal = of_message(response) if response is not None and status >= 300 else None
         if 180 <= code < 190:
             untold = "nothing, while it rings"
     # A record also has the BYE of the harness itself, so only a stand-in's messages tell that the
     # platform hung up.
-    byes = [
-        m
-        for m in scene.got_by_ai
-        if m.is_request("BYE") and m.message.call_id == refer.message.call_id
-    ]
-    if scene.has_stand_in and byes and untold == "nothing" and code < 200:
-        untold, where = "nothing, and the platform ended the AI's call", (byes[0].where,)
+    if scene.has_stand_in and untold == "nothing" and code < 200:
+        byes = [m for m in scene.got_by_ai if m.is_request("BYE") and _is_same_call(m, refer)]
+        if byes:
+            untold, where = "nothing, and the platform ended the AI's call", (byes[0].where,)
     scene.record("transfer.outcome", code if code >= 200 else untold, *where)
     scene.record("transfer.refusal", refusal, *where)
+
+
+def _fragment(notify: CallMessage) -> Response | None:
+    """The response that a NOTIFY quotes. Its empty line may be missing (RFC 3420 section 2)."""
+    body = notify.message.body.decode("utf-8", "replace")
+    fragment = read(body.rstrip() + "\r\n\r\n")
+    return fragment if isinstance(fragment, Response) else None
+
+
+def _is_same_call(one: CallMessage, other: CallMessage) -> bool:
+    return one.message.call_id == other.message.call_id
 
 
 def _makes_no_subscription(refer: CallMessage, accepted: CallMessage) -> bool:
     """Whether the platform says so (RFC 4488 section 4), or the REFER asks for no subscription of
     its own (RFC 7614).
     """
-    asked = refer.message.tokens("Require") & {"nosub", "explicitsub"}
-    return bool(asked) or (accepted.message.get("Refer-Sub") or "").strip().lower().startswith(
-        "false"
-    )
+    if refer.message.tokens("Require") & {"nosub", "explicitsub"}:
+        return True
+    refer_sub = accepted.message.get("Refer-Sub") or ""
+    return refer_sub.strip().lower().startswith("false")
 
 
 def _by_phone(scene: Scene) -> None:
@@ -333,9 +393,10 @@ def _by_phone(scene: Scene) -> None:
     outcome.
     """
     for seen in _passed_on(scene):
-        for fact, value in (("asked", True), ("way", "REFER"), ("passed_on", True)):
-            scene.record(f"transfer.{fact}", value, seen.where)
         target = target_of(scene, seen.message.get("Refer-To") or "")
+        scene.record("transfer.asked", True, seen.where)
+        scene.record("transfer.way", "REFER", seen.where)
+        scene.record("transfer.passed_on", True, seen.where)
         scene.record("transfer.target", target, seen.where)
     for notified in scene.reported(TransferProgress, "ai"):
         # Later ones are due to the harness hanging up.
@@ -352,22 +413,28 @@ def _passed_on(scene: Scene) -> list[CallMessage]:
 def _by_record(scene: Scene) -> list[tuple[str | None, str]]:
     """What the AI's record tells of its transfers; returns whose number it named."""
     named: list[tuple[str | None, str]] = []
+    for action, source in _recorded_transfers(scene):
+        way = _WAYS.get(str(action.get("type")))
+        scene.record("transfer.asked", True, source)
+        scene.record("transfer.way", way, source)
+        if way == "REFER" and not scene.at_ai:  # messages tell more
+            code = action.get("status_code")
+            status = code if isinstance(code, int) else action.get("status")
+            scene.record("transfer.recorded", status, source)
+            scene.record("transfer.record", _recorded(status), source)
+        if scene.at_ai and scene.value("transfer.answer") is None:
+            scene.record("transfer.answer", "never sent", source)
+        to = action.get("to")
+        target = target_of(scene, recorded_target(to)) if isinstance(to, str) else None
+        named.append((target, source))
+    return named
+
+
+def _recorded_transfers(scene: Scene) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """The transfers in the AI's records, each with the record's source."""
     for record in scene.records:
         for action in landed_by(actions_of(record.record)):
-            way = _WAYS.get(str(action.get("type")))
-            scene.record("transfer.asked", True, record.source)
-            scene.record("transfer.way", way, record.source)
-            if way == "REFER" and not scene.at_ai:  # messages tell more
-                code = action.get("status_code")
-                status = code if isinstance(code, int) else action.get("status")
-                scene.record("transfer.recorded", status, record.source)
-                scene.record("transfer.record", _recorded(status), record.source)
-            if scene.at_ai and scene.value("transfer.answer") is None:
-                scene.record("transfer.answer", "never sent", record.source)
-            to = action.get("to")
-            target = target_of(scene, recorded_target(to)) if isinstance(to, str) else None
-            named.append((target, record.source))
-    return named
+            yield action, record.source
 
 
 def _recorded(status: object) -> str | None:
@@ -394,30 +461,33 @@ class _Sent:
 
 def _handover(scene: Scene) -> None:
     """By the number and topic of the AI's transfer, unless these leave it open."""
-    deployment, assistant = scene.deployment, scene.line.assistant if scene.line else None
+    assistant = scene.line.assistant if scene.line else None
     name = scene.axes.get("handover", "")
     every: Mapping[str, Handover] = {}
-    if deployment is not None and assistant is not None and scene.moment == "transfer":
-        every = deployment.handovers(assistant)
+    if scene.deployment is not None and assistant is not None and scene.moment == "transfer":
+        every = scene.deployment.handovers(assistant)
     sent = next(_transfers(scene), None)
     if scene.value("transfer.landed") == "another group" or scene.value("transfer.others"):
         _topic(scene, every.get(name), sent)
-    if (
-        deployment is not None
-        and assistant is not None
-        and name in every
-        and len(every) > 1
-        and sent
-        and sent.number
-    ):
-        made = deployment.handovers_made(
-            assistant, sent.number, sent.topic, shows_topic=sent.shows_topic
-        )
-        if name not in made or len(made) == 1:
-            words = (
-                "the one asked for" if name in made else "another one" if made else "none of them"
-            )
-            scene.record("transfer.handover", words, sent.where)
+    has_choice = name in every and len(every) > 1
+    if has_choice and sent is not None and sent.number:
+        _handover_made(scene, name, sent)
+
+
+def _handover_made(scene: Scene, name: str, sent: _Sent) -> None:
+    """Whether the AI made the handover of that name, among several of its assistant."""
+    assert scene.deployment is not None
+    assert scene.line is not None
+    made = scene.deployment.handovers_made(
+        str(scene.line.assistant),
+        str(sent.number),
+        sent.topic,
+        shows_topic=sent.shows_topic,
+    )
+    if name not in made:
+        scene.record("transfer.handover", "another one" if made else "none of them", sent.where)
+    elif len(made) == 1:
+        scene.record("transfer.handover", "the one asked for", sent.where)
 
 
 def _caller_id(scene: Scene) -> None:
@@ -449,21 +519,15 @@ def _transfers(scene: Scene) -> Iterator[_Sent]:
     """
     for seen in reversed(scene.sent_by_ai):
         if isinstance(seen.message, Request) and seen.begins_dialog:
-            yield _Sent(
-                number_in(str(seen.message.uri)), seen.message.get(TOPIC_HEADER), True, seen.where
-            )
+            number = number_in(str(seen.message.uri))
+            yield _Sent(number, seen.message.get(TOPIC_HEADER), True, seen.where)
         elif seen.is_request("REFER"):
             yield _referred(seen)
     yield from map(_referred, _passed_on(scene))
-    for record in scene.records:
-        for action in landed_by(actions_of(record.record)):
-            to = action.get("to")
-            yield _Sent(
-                number_in(recorded_target(to)) if isinstance(to, str) else None,
-                None,
-                False,
-                record.source,
-            )
+    for action, source in _recorded_transfers(scene):
+        to = action.get("to")
+        number = number_in(recorded_target(to)) if isinstance(to, str) else None
+        yield _Sent(number, None, False, source)
 
 
 def _referred(refer: CallMessage) -> _Sent:
@@ -478,7 +542,5 @@ def _topic(scene: Scene, asked: Handover | None, sent: _Sent | None) -> None:
     if scene.deployment is None or not scene.deployment.groups_of_topic(wanted):
         scene.record("transfer.topic", "none needed")
     elif sent is not None and sent.shows_topic:
-        named = (
-            "the right one" if sent.topic == wanted else "none" if sent.topic is None else "another"
-        )
-        scene.record("transfer.topic", named, sent.where)
+        named = "the right one" if sent.topic == wanted else "another"
+        scene.record("transfer.topic", "none" if sent.topic is None else named, sent.where)
