@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from itertools import groupby, pairwise
 
 from harness.case.checks import identity
 from harness.case.events import phone_of
 from harness.case.model import CallMessage
 from harness.case.verdict import Finding
+from harness.deployment import Deployment
 from harness.diagnosis.scene import Scene, listed, number_in, same_number
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request
@@ -33,35 +33,51 @@ def derive(scene: Scene) -> None:
     offer = _first(scene.own, lambda m: not m.received and m.begins_dialog)
     reached = _first(scene.at_ai, lambda m: m.received and m.begins_dialog)
     _digits(scene, offer, reached)
-    # A platform that acknowledged reliably itself need not ask the AI for it, unless an agent rang
-    # meanwhile.
+    _reliability(scene, offer, reached)
+    for finding in scene.failed("media.encrypted"):
+        lost = _lost(offer, reached, lambda m: b"a=crypto:" in m.body)
+        scene.record("lost.encryption", lost, finding.actual)
+    _ringing(scene)
+    _early_media(scene)
+
+
+def _reliability(scene: Scene, offer: Message | None, reached: Message | None) -> None:
+    """Whether the request for reliable provisional responses (RFC 3262) was lost. A platform that
+    acknowledged reliably itself need not ask the AI for it, unless an agent rang meanwhile.
+    """
     found = scene.of("prack")
     alone = scene.value("instead") in (None, "nobody")
-    acknowledged = alone and bool(found) and not any(finding.failed for finding in found)
-    if not acknowledged and offer is not None and "100rel" in (offer.get("Require") or ""):
-        lost = _lost(
-            offer, reached, lambda m: "100rel" in f"{m.get('Require')},{m.get('Supported')}"
-        )
-        scene.record("lost.reliability", _made_unreliable(scene) or lost)
-    for finding in scene.failed("media.encrypted"):
-        scene.record(
-            "lost.encryption",
-            _lost(offer, reached, lambda m: b"a=crypto:" in m.body),
-            finding.actual,
-        )
-    for finding in scene.failed("ringing", role="caller"):
-        rang = any(180 <= m.answers("INVITE") < 200 for m in scene.sent_by_ai)
-        reported = any(m.received and 100 < m.answers("INVITE") < 200 for m in scene.own)
-        scene.record(
-            "lost.ringing",
-            True if rang and not reported else None,
-            finding.actual,
-            leg=finding.subject,
-        )
-    if any(not m.received and _is_early(m) for m in scene.at_ai) and scene.vantage.sees("caller"):
-        heard = any(m.received and _is_early(m) for m in scene.own)
-        for finding in scene.failed("audio.early"):
-            scene.record("lost.early", not heard, finding.actual)
+    if alone and found and not any(finding.failed for finding in found):
+        return
+    if offer is None or "100rel" not in (offer.get("Require") or ""):
+        return
+    if _made_unreliable(scene):
+        scene.record("lost.reliability", True)
+    else:
+        scene.record("lost.reliability", _lost(offer, reached, _allows_reliability))
+
+
+def _allows_reliability(invite: Message) -> bool:
+    return "100rel" in f"{invite.get('Require')},{invite.get('Supported')}"
+
+
+def _ringing(scene: Scene) -> None:
+    """Whether the AI said that it rings, and the caller got no provisional response."""
+    rang = any(180 <= m.answers("INVITE") < 200 for m in scene.sent_by_ai)
+    reported = any(m.received and 100 < m.answers("INVITE") < 200 for m in scene.own)
+    if rang and not reported:
+        for finding in scene.failed("ringing", role="caller"):
+            scene.record("lost.ringing", True, finding.actual, leg=finding.subject)
+
+
+def _early_media(scene: Scene) -> None:
+    """Whether the AI described early media, and no such description reached the caller."""
+    is_sent = any(_is_early(m) and not m.received for m in scene.at_ai)
+    if not is_sent or not scene.vantage.sees("caller"):
+        return
+    has_arrived = any(_is_early(m) and m.received for m in scene.own)
+    for finding in scene.failed("audio.early"):
+        scene.record("lost.early", not has_arrived, finding.actual)
 
 
 def _first(messages: Iterable[CallMessage], which: Callable[[CallMessage], bool]) -> Message | None:
@@ -72,9 +88,16 @@ def _made_unreliable(scene: Scene) -> bool:
     """The AI sent reliable provisional responses, and not all that the caller got are reliable (RFC
     3262 section 3).
     """
-    got = [m.message for m in scene.own if m.received and 100 < m.answers("INVITE") < 200]
-    sent = [m.message for m in scene.sent_by_ai if 100 < m.answers("INVITE") < 200]
-    return bool(got) and any(m.has("RSeq") for m in sent) and not all(m.has("RSeq") for m in got)
+    got = [m.message for m in scene.own if m.received and _is_provisional(m)]
+    sent = [m.message for m in scene.sent_by_ai if _is_provisional(m)]
+    if not got or all(message.has("RSeq") for message in got):
+        return False
+    return any(message.has("RSeq") for message in sent)
+
+
+def _is_provisional(seen: CallMessage) -> bool:
+    """Whether it is a provisional response other than 100, which is never reliable."""
+    return 100 < seen.answers("INVITE") < 200
 
 
 def _is_early(seen: CallMessage) -> bool:
@@ -85,7 +108,9 @@ def _lost(sent: Message | None, got: Message | None, has: Callable[[Message], bo
     """Whether the message that was sent had it and the one that arrived has not; None if one of
     them was not seen.
     """
-    return None if sent is None or got is None else has(sent) and not has(got)
+    if sent is None or got is None:
+        return None
+    return has(sent) and not has(got)
 
 
 # -- the number that the call shows
@@ -93,64 +118,79 @@ def _lost(sent: Message | None, got: Message | None, has: Callable[[Message], bo
 
 def _numbers(scene: Scene) -> None:
     for seen in scene.foreign_calls:
-        scene.record(
-            "calls.foreign",
-            True,
-            f"another call at the AI shows {number_in(seen.message.get('From') or '')}",
-            seen.where,
-        )
-    trunk = scene.trunk.name if scene.trunk is not None else ""
-    if scene.deployment and scene.deployment.number_format_at(None, trunk) == "national":
+        shown = number_in(seen.message.get("From") or "")
+        scene.record("calls.foreign", True, f"another call at the AI shows {shown}", seen.where)
+    if scene.deployment and _number_format(scene, scene.deployment) == "national":
         scene.record("caller_id.form", "national", "deployment file")
     for finding in scene.of("caller_id"):
-        role = scene.vantage.made_by(finding)
-        name = "caller_id.agent" if role == "agent" else "caller_id.ai"
-        name = "caller_id.customer" if role == "caller" and scene.moment == "campaign" else name
-        value, leg = number_shown(scene, finding), finding.subject
-        scene.record(name, value, finding.actual, *finding.evidence, leg=leg)
-        if role == "agent" and shown_at_telephone(scene, leg) == "platform":
-            scene.record("caller_id.agreed", "the platform's own", "deployment file", leg=leg)
-        if role != "caller":
-            _as_sent(scene, finding, value)
+        _number_found(scene, finding)
     for finding in scene.failed("caller_id.asserted"):
-        scene.record(
-            "caller_id.asserted",
-            "somebody else",
-            finding.actual,
-            *finding.evidence,
-            leg=finding.subject,
-        )
+        evidence = (finding.actual, *finding.evidence)
+        scene.record("caller_id.asserted", "somebody else", *evidence, leg=finding.subject)
     for finding in scene.of("caller_id.withheld"):
         asserted = "present" if finding.facts.get("asserted") else "absent"
-        scene.record(
-            "caller_id.asserted", asserted, finding.actual, *finding.evidence, leg=finding.subject
-        )
+        evidence = (finding.actual, *finding.evidence)
+        scene.record("caller_id.asserted", asserted, *evidence, leg=finding.subject)
         if not finding.facts.get("anonymous"):
-            scene.record(
-                "caller_id.ai", "shown, though withheld", finding.actual, leg=finding.subject
-            )
+            shown = "shown, though withheld"
+            scene.record("caller_id.ai", shown, finding.actual, leg=finding.subject)
+
+
+def _number_format(scene: Scene, deployment: Deployment) -> str:
+    """How calls over the case's trunk show numbers."""
+    return deployment.number_format_at(None, scene.trunk.name if scene.trunk else "")
+
+
+def _number_found(scene: Scene, finding: Finding) -> None:
+    """What the check of the number at one leg found."""
+    role, leg = scene.vantage.made_by(finding), finding.subject
+    if role == "agent":
+        fact = "caller_id.agent"
+    elif role == "caller" and scene.moment == "campaign":
+        fact = "caller_id.customer"
+    else:
+        fact = "caller_id.ai"
+    value = number_shown(scene, finding)
+    scene.record(fact, value, finding.actual, *finding.evidence, leg=leg)
+    if role == "agent" and shown_at_telephone(scene, leg) == "platform":
+        scene.record("caller_id.agreed", "the platform's own", "deployment file", leg=leg)
+    if role != "caller":
+        _as_sent(scene, finding, value)
 
 
 def shown_at_telephone(scene: Scene, leg: str) -> str | None:
     """Whose number the agent is shown, as declared: ``original``, ``platform``. None if it is not
     called at a telephone.
     """
-    phone = scene.deployment.phones.get(phone_of(leg) or leg) if scene.deployment else None
+    if scene.deployment is None:
+        return None
+    phone = scene.deployment.phones.get(phone_of(leg) or leg)
     return phone.shows if phone is not None and phone.number is not None else None
 
 
 def _as_sent(scene: Scene, finding: Finding, value: str | None) -> None:
     """Whether the caller's phone itself sent what is shown in place of the caller's number."""
+    if value not in _OTHERS:
+        return
+    for seen in scene.messages_of("caller"):
+        if seen.received or not seen.is_request("INVITE"):
+            continue
+        sent = _other_user(scene, seen)
+        if sent is not None and sent == finding.facts.get("from_user"):
+            scene.record("caller_id.own", True, finding.actual, leg=finding.subject)
+
+
+def _other_user(scene: Scene, invite: CallMessage) -> str | None:
+    """The user in From, unless it is the phone's own number."""
     phones = scene.deployment.phones if scene.deployment is not None else {}
-    sent: set[str | None] = set()
-    for seen in scene.messages_of("caller") if value in _OTHERS else ():
-        if not seen.received and seen.is_request("INVITE"):
-            number = phones[seen.phone].number if seen.phone in phones else None
-            with suppress(SipSyntaxError):
-                user = seen.message.from_.uri.user
-                sent |= {user} if user and not same_number(user, number or "") else set()
-    own = finding.facts.get("from_user") in sent
-    scene.record("caller_id.own", own or None, finding.actual, leg=finding.subject)
+    number = phones[invite.phone].number if invite.phone in phones else None
+    try:
+        user = invite.message.from_.uri.user
+    except SipSyntaxError:
+        return None
+    if not user or same_number(user, number or ""):
+        return None
+    return user
 
 
 def _numbers_at_the_ai(scene: Scene) -> None:
@@ -158,19 +198,18 @@ def _numbers_at_the_ai(scene: Scene) -> None:
     them would show.
     """
     deployment = scene.deployment
-    callers = {leg.phone for leg in scene.legs_of("caller") if leg.direction == "outgoing"}
-    numbers = [deployment.phones[phone].number for phone in callers] if deployment else []
-    if deployment is None or not numbers or not all(numbers):
+    if deployment is None:
         return
+    callers = {leg.phone for leg in scene.legs_of("caller") if leg.direction == "outgoing"}
+    numbers = [deployment.phones[phone].number for phone in callers]
+    if not numbers or not all(numbers):
+        return
+    number_format = _number_format(scene, deployment)
     reported: list[tuple[str, str, str]] = []
     for seen in reversed(scene.invites):
         findings = [
             identity.caller_id(
-                seen.message,
-                "the AI",
-                str(number),
-                deployment.number_format_at(None, scene.trunk.name if scene.trunk else ""),
-                deployment.region,
+                seen.message, "the AI", str(number), number_format, deployment.region
             )
             for number in numbers
         ]
@@ -179,9 +218,8 @@ def _numbers_at_the_ai(scene: Scene) -> None:
         _as_sent(scene, right, value)
         if value:
             reported.append((value, right.actual, seen.where))
-    for value, actual, where in sorted(
-        reported, key=lambda item: item[0] == "right"
-    ):  # a wrong one counts first
+    reported.sort(key=lambda item: item[0] == "right")  # a wrong one counts first
+    for value, actual, where in reported:
         scene.record("caller_id.ai", value, actual, where)
 
 
@@ -199,14 +237,19 @@ def number_shown(scene: Scene, finding: Finding) -> str | None:
         return "anonymous"
     if facts.get("from_e164") == number or same_number(user, number):
         return "in another form"
-    if scene.deployment is not None:
-        numbers = {did for _, _, did in scene.deployment.all_dids()}
-        numbers |= {assistant.address for assistant in scene.deployment.assistants.values()}
-        if any(same_number(user, own) for own in numbers):
-            return "a number of the deployment's own"
+    if _is_of_the_deployment(scene, user):
+        return "a number of the deployment's own"
     if _NUMBER.fullmatch(user):
         return "another number"
     return "no number" if user.lower() in _UNNAMED else "an account's name"
+
+
+def _is_of_the_deployment(scene: Scene, user: str) -> bool:
+    if scene.deployment is None:
+        return False
+    numbers = {did for _, _, did in scene.deployment.all_dids()}
+    numbers |= {assistant.address for assistant in scene.deployment.assistants.values()}
+    return any(same_number(user, own) for own in numbers)
 
 
 # -- X-headers
@@ -214,16 +257,16 @@ def number_shown(scene: Scene, finding: Finding) -> str | None:
 
 def _headers(scene: Scene) -> None:
     for finding in scene.of("header", "header.absent"):
-        role, name = scene.vantage.made_by(finding), str(finding.facts.get("header", ""))
+        role, leg = scene.vantage.made_by(finding), finding.subject
+        name = str(finding.facts.get("header", ""))
         value = _header(finding)
         if role == "ai" and name.lower() in _GLADLY:
-            scene.record(
-                _GLADLY[name.lower()], value, finding.actual, *finding.evidence, leg=finding.subject
-            )
+            evidence = (finding.actual, *finding.evidence)
+            scene.record(_GLADLY[name.lower()], value, *evidence, leg=leg)
         elif role in ("ai", "agent") and finding.failed:
             wrong = value if value in ("missing", "there more than once") else "another value"
             words = f"{name}: {finding.actual}"
-            scene.record(f"header.{role}", wrong, words, *finding.evidence, leg=finding.subject)
+            scene.record(f"header.{role}", wrong, words, *finding.evidence, leg=leg)
             if role == "agent":
                 _sent_on(scene, name, finding.facts.get("value"))
 
@@ -246,18 +289,20 @@ def _sent_on(scene: Scene, name: str, agreed: object) -> None:
     """Whether the AI's transfer has the header as agreed. A REFER asks for it in the target's URI."""
     for seen in reversed(scene.sent_by_ai):
         message = seen.message
-        if not isinstance(message, Request) or not (
-            message.method == "REFER" or seen.begins_dialog
-        ):
+        try:
+            if seen.is_request("REFER"):
+                value = message.refer_to.uri.header(name)
+            elif isinstance(message, Request) and seen.begins_dialog:
+                value = message.get(name)
+            else:
+                continue
+        except SipSyntaxError:  # a Refer-To that cannot be read has no header
             continue
-        with suppress(SipSyntaxError):
-            value = (
-                message.refer_to.uri.header(name)
-                if message.method == "REFER"
-                else message.get(name)
-            )
-            right: object = True if agreed in (None, value) else "another value"
-            scene.record("header.sent", False if value is None else right, seen.where)
+        if value is None:
+            scene.record("header.sent", False, seen.where)
+        else:
+            right = agreed in (None, value)
+            scene.record("header.sent", right or "another value", seen.where)
 
 
 # -- digits
@@ -265,17 +310,18 @@ def _sent_on(scene: Scene, name: str, agreed: object) -> None:
 
 def _digits(scene: Scene, offer: Message | None, reached: Message | None) -> None:
     checked = scene.of("dtmf")
-    scene.record("digits", digits_arrived(scene), *(checked[0].evidence if checked else ()))
+    if checked:
+        scene.record("digits", digits_arrived(scene), *checked[0].evidence)
     for finding in scene.of("phone.wait"):
         if is_unsent_digit(finding):
             scene.record("digits", "could not be sent", finding.actual.splitlines()[0])
     if scene.axes.get("ask") == "digit":  # the caller asks the AI for a person by a digit
         for record in scene.records:
-            if isinstance(pressed := record.witness("digits"), list):
+            pressed = record.witness("digits")
+            if isinstance(pressed, list):
                 scene.record("digits", "arrived" if pressed else "none", record.source)
-    if not any(
-        finding.facts.get("method") == "info" for finding in checked
-    ):  # INFO needs no negotiation (RFC 6086)
+    by_info = any(finding.facts.get("method") == "info" for finding in checked)
+    if not by_info:  # INFO needs no negotiation (RFC 6086)
         _negotiated(scene, offer, reached)
 
 
@@ -316,11 +362,10 @@ def _negotiated(scene: Scene, offer: Message | None, reached: Message | None) ->
         (_first(scene.sent_by_ai, _is_answer), "the AI did not take it"),
         (answer, "the platform took it out of the answer to the caller"),
     )
-    seen = [
-        (_has_events(message), lost, message)
-        for message, lost in steps
-        if message and b"m=audio" in message.body
-    ]
+    seen: list[tuple[bool, str, Message]] = []
+    for message, lost in steps:
+        if message is not None and b"m=audio" in message.body:
+            seen.append((_has_events(message), lost, message))
     for (had, _, _), (has, lost, message) in pairwise(seen):
         if had and not has:
             scene.record("digits.negotiated", lost, message.start_line)
